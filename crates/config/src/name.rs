@@ -1,0 +1,459 @@
+//! The names a request or a rule may use: hosts, ports, and patterns of hosts.
+//!
+//! Every type here can only be made by a parser, so that a value of it is already canonical: there is one spelling
+//! of a host in the whole program, and comparing two hosts is comparing bytes.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU16;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use serde::{Serialize, Serializer};
+
+/// Longest name in octets, without the trailing dot (RFC 1035 3.1 leaves 253 once lengths are taken off).
+const MAX_NAME: usize = 253;
+/// Longest label in octets (RFC 1035 3.1).
+const MAX_LABEL: usize = 63;
+
+/// A TCP port that can be connected to: 1 to 65535.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Port(NonZeroU16);
+
+/// A DNS name: ASCII, lower case, no trailing dot, every label 1 to 63 octets, 253 in all, and not an IP address in
+/// any of the spellings that resolvers and `inet_aton` take for one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DnsName(Arc<str>);
+
+/// The host part of a target: a name to resolve, or an address to connect to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Host {
+    /// A name that needs DNS.
+    Name(DnsName),
+    /// An IP literal, which skips DNS but not the egress check.
+    Ip(IpAddr),
+}
+
+/// `host` or `host:port` as in a `Host` field or a request target (RFC 3986 3.2, RFC 9110 7.2), without userinfo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authority {
+    /// The host, canonical.
+    pub host: Host,
+    /// The port, when one was named.
+    pub port: Option<Port>,
+}
+
+/// A hostname of a listener, a route or a rule: one name, or every name below one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HostPattern {
+    /// Exactly this name.
+    Exact(DnsName),
+    /// `*.name`: one or more whole labels before `name`, never `name` itself.
+    Below(DnsName),
+}
+
+/// What the `hosts` of an egress rule can say: a name pattern, or addresses for requests that name an IP literal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostMatcher {
+    /// Matches names.
+    Name(HostPattern),
+    /// Matches IP literals within the network; an IPv4-mapped literal is compared as its IPv4 address.
+    Net(IpNet),
+}
+
+/// Why a text is not a host, a port, an authority or a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Nothing there.
+    #[error("the host is empty")]
+    Empty,
+    /// A byte that no host name has: controls, spaces, delimiters, percent-encoding, or anything outside ASCII.
+    #[error("the host has a character that is not a letter, a digit, '-', '_' or '.'")]
+    Character,
+    /// `user@host`.
+    #[error("userinfo is not allowed")]
+    Userinfo,
+    /// Two dots in a row, a leading dot, or two trailing dots.
+    #[error("the host has an empty label")]
+    EmptyLabel,
+    /// A label over 63 octets.
+    #[error("the host has a label of more than 63 octets")]
+    LongLabel,
+    /// A name over 253 octets.
+    #[error("the host has more than 253 octets")]
+    LongName,
+    /// The last label is a number, so that some resolvers read the whole as an IPv4 address, and it is not a dotted quad.
+    #[error("the host ends in a number but is not an IPv4 address in dotted decimal")]
+    Numeric,
+    /// An IPv6 address without brackets.
+    #[error("an IPv6 address needs brackets")]
+    Unbracketed,
+    /// `[...]` around something else than an IPv6 address, or with a zone identifier.
+    #[error("the brackets do not hold an IPv6 address (zone identifiers are not allowed)")]
+    Brackets,
+    /// Not a decimal number from 1 to 65535 without sign or leading zero.
+    #[error("the port is not a number from 1 to 65535")]
+    Port,
+    /// A `*` elsewhere than as the first label, or alone.
+    #[error("'*' is only allowed as the first label, followed by a name: '*.example.com'")]
+    Wildcard,
+}
+
+impl Port {
+    /// Port 80, the default of `http`.
+    pub const HTTP: Self = Self(NonZeroU16::new(80).expect("80 is not zero"));
+    /// Port 443, the default of `https`.
+    pub const HTTPS: Self = Self(NonZeroU16::new(443).expect("443 is not zero"));
+
+    /// The port of this number, if it is not 0.
+    #[must_use]
+    pub fn new(number: u16) -> Option<Self> {
+        NonZeroU16::new(number).map(Self)
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> u16 {
+        self.0.get()
+    }
+
+    /// Digits only: no sign, no leading zero, no service name. `u16::from_str` alone would take `+80`.
+    fn parse(text: &[u8]) -> Result<Self, NameError> {
+        if !(1..=5).contains(&text.len()) || text[0] == b'0' {
+            return Err(NameError::Port);
+        }
+        let number = text.iter().try_fold(0_u32, |sum, byte| match byte {
+            b'0'..=b'9' => Ok(sum * 10 + u32::from(byte - b'0')),
+            _ => Err(NameError::Port),
+        })?;
+        u16::try_from(number)
+            .ok()
+            .and_then(Self::new)
+            .ok_or(NameError::Port)
+    }
+}
+
+impl FromStr for Port {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::parse(text.as_bytes())
+    }
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl DnsName {
+    /// Parses a name in ASCII; upper case and one trailing dot are taken and made canonical.
+    ///
+    /// # Errors
+    /// What is not a host name, or is an IPv4 address in dotted decimal ([`NameError::Numeric`]).
+    pub fn parse(text: &[u8]) -> Result<Self, NameError> {
+        match Host::parse_unbracketed(text)? {
+            Host::Name(name) => Ok(name),
+            Host::Ip(_) => Err(NameError::Numeric),
+        }
+    }
+
+    /// The canonical text: lower case, no trailing dot.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the name is `localhost` or below it, which always mean the loopback addresses (RFC 6761 6.3).
+    #[must_use]
+    pub fn is_localhost(&self) -> bool {
+        self.as_str()
+            .strip_suffix("localhost")
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    }
+}
+
+impl FromStr for DnsName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::parse(text.as_bytes())
+    }
+}
+
+impl Borrow<str> for DnsName {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl fmt::Display for DnsName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Host {
+    /// Parses a host as it stands in a URI: a name, a dotted quad, or an IPv6 address in brackets.
+    ///
+    /// # Errors
+    /// Everything that has a second reading somewhere: see [`NameError`].
+    pub fn parse(text: &[u8]) -> Result<Self, NameError> {
+        let Some(rest) = text.strip_prefix(b"[") else {
+            return Self::parse_unbracketed(text);
+        };
+        let inside = rest.strip_suffix(b"]").ok_or(NameError::Brackets)?;
+        let inside = str::from_utf8(inside).map_err(|_| NameError::Brackets)?;
+        let address: Ipv6Addr = inside.parse().map_err(|_| NameError::Brackets)?;
+        Ok(Self::Ip(IpAddr::V6(address)))
+    }
+
+    fn parse_unbracketed(text: &[u8]) -> Result<Self, NameError> {
+        let text = text.strip_suffix(b".").unwrap_or(text);
+        check_labels(text)?;
+        let mut lower = str::from_utf8(text)
+            .map_err(|_| NameError::Character)?
+            .to_owned();
+        lower.make_ascii_lowercase();
+        let last = lower.rsplit('.').next().unwrap_or_default();
+        if !is_number(last) {
+            return Ok(Self::Name(DnsName(lower.into())));
+        }
+        let address: Ipv4Addr = lower.parse().map_err(|_| NameError::Numeric)?;
+        Ok(Self::Ip(IpAddr::V4(address)))
+    }
+
+    /// The name, if it is one.
+    #[must_use]
+    pub fn name(&self) -> Option<&DnsName> {
+        match self {
+            Self::Name(name) => Some(name),
+            Self::Ip(_) => None,
+        }
+    }
+}
+
+impl FromStr for Host {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::parse(text.as_bytes())
+    }
+}
+
+/// As in a URI: IPv6 addresses in brackets.
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => name.fmt(f),
+            Self::Ip(IpAddr::V4(address)) => address.fmt(f),
+            Self::Ip(IpAddr::V6(address)) => write!(f, "[{address}]"),
+        }
+    }
+}
+
+impl Authority {
+    /// Parses `host` or `host:port`.
+    ///
+    /// # Errors
+    /// As [`Host::parse`], and [`NameError::Userinfo`], [`NameError::Port`], [`NameError::Unbracketed`].
+    pub fn parse(text: &[u8]) -> Result<Self, NameError> {
+        if text.contains(&b'@') {
+            return Err(NameError::Userinfo);
+        }
+        let after_brackets = text
+            .iter()
+            .rposition(|&byte| byte == b']')
+            .map_or(0, |at| at + 1);
+        let Some(colon) = text[after_brackets..].iter().position(|&byte| byte == b':') else {
+            return Ok(Self {
+                host: Host::parse(text)?,
+                port: None,
+            });
+        };
+        let (host, port) = text.split_at(after_brackets + colon);
+        let port = &port[1..];
+        if !text.starts_with(b"[") && port.contains(&b':') {
+            return Err(NameError::Unbracketed);
+        }
+        Ok(Self {
+            host: Host::parse(host)?,
+            port: Some(Port::parse(port)?),
+        })
+    }
+}
+
+impl fmt::Display for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.host.fmt(f)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+impl HostPattern {
+    /// Parses `name` or `*.name`. What people write may hold letters outside ASCII; those are turned into A-labels
+    /// (RFC 5891), because that is how requests carry them.
+    ///
+    /// # Errors
+    /// As [`DnsName::parse`], and [`NameError::Wildcard`] for `*` anywhere else.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let (below, name) = text
+            .strip_prefix("*.")
+            .map_or((false, text), |name| (true, name));
+        if name.contains('*') || (below && name.is_empty()) {
+            return Err(NameError::Wildcard);
+        }
+        let name = if name.is_ascii() {
+            DnsName::parse(name.as_bytes())?
+        } else {
+            let ascii = idna::domain_to_ascii_strict(name).map_err(|_| NameError::Character)?;
+            DnsName::parse(ascii.as_bytes())?
+        };
+        Ok(if below {
+            Self::Below(name)
+        } else {
+            Self::Exact(name)
+        })
+    }
+
+    /// Whether `name` is one of those meant.
+    #[must_use]
+    pub fn matches(&self, name: &DnsName) -> bool {
+        match self {
+            Self::Exact(exact) => exact == name,
+            Self::Below(suffix) => is_below(name, suffix),
+        }
+    }
+
+    /// The names that both mean, if there are any: the narrower of the two (Gateway API, hostnames of a listener and
+    /// of a route attached to it).
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Exact(name), pattern) | (pattern, Self::Exact(name)) => {
+                pattern.matches(name).then(|| Self::Exact(name.clone()))
+            }
+            (Self::Below(a), Self::Below(b)) if a == b || is_below(a, b) => Some(self.clone()),
+            (Self::Below(a), Self::Below(b)) if is_below(b, a) => Some(other.clone()),
+            (Self::Below(_), Self::Below(_)) => None,
+        }
+    }
+}
+
+impl FromStr for HostPattern {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => name.fmt(f),
+            Self::Below(name) => write!(f, "*.{name}"),
+        }
+    }
+}
+
+impl HostMatcher {
+    /// Parses an address, a network in CIDR notation, a name, or `*.name`.
+    ///
+    /// # Errors
+    /// As [`HostPattern::parse`].
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(text);
+        if let Ok(net) = bare.parse::<IpNet>() {
+            return Ok(Self::Net(net));
+        }
+        match bare.parse::<IpAddr>() {
+            Ok(address) => Ok(Self::Net(address.into())),
+            Err(_) => HostPattern::parse(text).map(Self::Name),
+        }
+    }
+
+    /// Whether a request for `host` is meant.
+    #[must_use]
+    pub fn matches(&self, host: &Host) -> bool {
+        match (self, host) {
+            (Self::Name(pattern), Host::Name(name)) => pattern.matches(name),
+            (Self::Net(net), Host::Ip(address)) => net.contains(&address.to_canonical()),
+            (Self::Name(_), Host::Ip(_)) | (Self::Net(_), Host::Name(_)) => false,
+        }
+    }
+}
+
+impl fmt::Display for HostMatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(pattern) => pattern.fmt(f),
+            Self::Net(net) => net.fmt(f),
+        }
+    }
+}
+
+macro_rules! serialize_as_text {
+    ($($name:ty),*) => {$(
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    )*};
+}
+
+serialize_as_text!(DnsName, Host, HostPattern, HostMatcher);
+
+impl Serialize for Port {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u16(self.get())
+    }
+}
+
+/// Whether `name` has one or more labels before `suffix`.
+fn is_below(name: &DnsName, suffix: &DnsName) -> bool {
+    name.as_str()
+        .strip_suffix(suffix.as_str())
+        .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+}
+
+fn check_labels(text: &[u8]) -> Result<(), NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if text.len() > MAX_NAME {
+        return Err(NameError::LongName);
+    }
+    for label in text.split(|&byte| byte == b'.') {
+        match label.len() {
+            0 => return Err(NameError::EmptyLabel),
+            1..=MAX_LABEL => {}
+            _ => return Err(NameError::LongLabel),
+        }
+        if !label
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        {
+            return Err(NameError::Character);
+        }
+    }
+    Ok(())
+}
+
+/// Whether URL parsers and `inet_aton` would read the whole host as an IPv4 address because of this last label
+/// (WHATWG URL, "ends in a number").
+fn is_number(label: &str) -> bool {
+    let hex = label.strip_prefix("0x");
+    hex.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        || label.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+//! Compiled policies: each is a value with a pure decision.
+
+pub mod egress;
+pub mod headers;

@@ -1,0 +1,90 @@
+//! `RequestHeaderModifier` and `ResponseHeaderModifier` (Gateway API HTTPHeaderFilter).
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::Serialize;
+
+/// Changes to the fields of a message: what is set replaces, what is added joins, what is removed goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct HeaderEdit {
+    /// Replaced or inserted.
+    #[serde(serialize_with = "as_pairs")]
+    pub set: Vec<(HeaderName, HeaderValue)>,
+    /// Appended to what is there.
+    #[serde(serialize_with = "as_pairs")]
+    pub add: Vec<(HeaderName, HeaderValue)>,
+    /// Taken away.
+    #[serde(serialize_with = "as_names")]
+    pub remove: Vec<HeaderName>,
+}
+
+impl HeaderEdit {
+    /// Makes the changes.
+    pub fn apply(&self, headers: &mut HeaderMap) {
+        for name in &self.remove {
+            headers.remove(name);
+        }
+        for (name, value) in &self.set {
+            headers.insert(name, value.clone());
+        }
+        for (name, value) in &self.add {
+            headers.append(name, value.clone());
+        }
+    }
+}
+
+fn as_pairs<S: serde::Serializer>(
+    pairs: &[(HeaderName, HeaderValue)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(
+        pairs
+            .iter()
+            .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))),
+    )
+}
+
+fn as_names<S: serde::Serializer>(names: &[HeaderName], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(names.iter().map(HeaderName::as_str))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn set_replaces_add_joins_remove_takes() {
+        let edit = HeaderEdit {
+            set: vec![(
+                HeaderName::from_static("a"),
+                HeaderValue::from_static("new"),
+            )],
+            add: vec![(
+                HeaderName::from_static("b"),
+                HeaderValue::from_static("two"),
+            )],
+            remove: vec![HeaderName::from_static("c")],
+        };
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("a", "1"),
+            ("a", "2"),
+            ("b", "one"),
+            ("c", "gone"),
+            ("d", "kept"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        edit.apply(&mut headers);
+        let all = |name| {
+            headers
+                .get_all(name)
+                .iter()
+                .map(|v| v.to_str().unwrap())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(all("a"), ["new"]);
+        assert_eq!(all("b"), ["one", "two"]);
+        assert!(all("c").is_empty());
+        assert_eq!(all("d"), ["kept"]);
+    }
+}

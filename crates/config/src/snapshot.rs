@@ -1,0 +1,366 @@
+//! What the proxy serves: the configuration after compilation, immutable and complete.
+//!
+//! A request loads one [`Snapshot`] and keeps it to its end. Nothing here holds a lock, a counter or a socket, so that
+//! `Eq` says whether a reload changed anything; what outlives a reload (caches, pools) lives in the proxy, keyed by the
+//! identities found here ([`ObjectRef`], [`ResolverId`]).
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use serde::Serialize;
+
+use crate::name::{DnsName, Host, HostPattern, Port};
+use crate::policy::egress::Egress;
+use crate::policy::headers::HeaderEdit;
+use crate::resources::ObjectRef;
+use crate::route::RouteTable;
+
+/// Everything that is served.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Snapshot {
+    /// The sockets to listen on. No two overlap: the compiler reports a conflict on the younger Gateway.
+    #[serde(serialize_with = "as_list")]
+    pub sockets: BTreeMap<BindAddress, Socket>,
+    /// How names are resolved, by who asked for it. [`ResolverId::System`] is always there.
+    #[serde(serialize_with = "as_list")]
+    pub resolvers: BTreeMap<ResolverId, Arc<ResolverSettings>>,
+}
+
+/// Where a listener is bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct BindAddress {
+    /// From `spec.addresses` of the Gateway; `None` binds every local address, IPv4 and IPv6.
+    pub ip: Option<IpAddr>,
+    /// The listener's port.
+    pub port: Port,
+}
+
+/// One bound socket, and the listeners that share it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Socket {
+    /// Most specific hostname first, the one without a hostname last.
+    pub listeners: Vec<Arc<Listener>>,
+}
+
+/// One listener of a Gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listener {
+    /// The Gateway it belongs to.
+    pub gateway: ObjectRef,
+    /// Its name in the Gateway (`sectionName`).
+    pub name: String,
+    /// The hosts it takes; `None` takes all, IP literals included.
+    pub hostname: Option<HostPattern>,
+    /// Whether requests are written to the access log.
+    pub access_log: bool,
+    /// The routes attached to it.
+    pub routes: RouteTable,
+    /// Set when a policy on the Gateway or listener is invalid: every request is refused (fail closed).
+    pub refuse: Option<Misconfiguration>,
+}
+
+/// One rule of a route, as it applies under one listener.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rule {
+    /// The route it comes from.
+    pub route: ObjectRef,
+    /// Its place in the route, from 0.
+    pub index: usize,
+    /// Its `name`, when it has one.
+    pub name: Option<String>,
+    /// What is done to the request and the response on the way.
+    pub filters: Filters,
+    /// How long it may take.
+    pub timeouts: Timeouts,
+    /// What answers.
+    pub action: Action,
+}
+
+/// What answers a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Action {
+    /// Another server does.
+    Forward(WeightedBackends),
+    /// The gateway does, by telling the client to go elsewhere.
+    Redirect(Redirect),
+    /// The gateway does, with a fixed answer (`DirectResponse`).
+    Respond(FixedResponse),
+    /// Nobody does: the rule is wrong, and the report says how.
+    Refuse(Misconfiguration),
+}
+
+/// The filters of a rule or of a backend reference.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Filters {
+    /// Applied to the request before it is forwarded.
+    pub request_headers: HeaderEdit,
+    /// Applied to the response before it is sent on.
+    pub response_headers: HeaderEdit,
+    /// Changes the host or the path; the host also decides where a dynamic request goes. Never set on a backend.
+    pub rewrite: Option<Rewrite>,
+}
+
+/// `URLRewrite` (Gateway API HTTPURLRewriteFilter).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rewrite {
+    /// The new host; the port becomes the scheme's default.
+    pub host: Option<DnsName>,
+    /// The new path.
+    pub path: Option<PathRewrite>,
+}
+
+/// How a path changes (Gateway API HTTPPathModifier).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum PathRewrite {
+    /// The whole path becomes this; the query stays.
+    Full(String),
+    /// The part that the rule's prefix matched becomes this.
+    Prefix(String),
+}
+
+/// `RequestRedirect` (Gateway API HTTPRequestRedirectFilter).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Redirect {
+    /// The new scheme; `None` keeps the request's.
+    pub scheme: Option<Scheme>,
+    /// The new host; `None` keeps the request's.
+    pub host: Option<DnsName>,
+    /// The new port; `None` is the new scheme's default when the scheme is given, else the listener's port.
+    pub port: Option<Port>,
+    /// The new path; `None` keeps the request's.
+    pub path: Option<PathRewrite>,
+    /// 301, 302, 303, 307 or 308.
+    #[serde(serialize_with = "as_u16")]
+    pub status: StatusCode,
+}
+
+/// A scheme that can be forwarded or redirected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// In the clear, port 80 by default.
+    Http,
+    /// Over TLS, port 443 by default.
+    Https,
+}
+
+impl Scheme {
+    /// The port of a target that names none.
+    #[must_use]
+    pub const fn default_port(self) -> Port {
+        match self {
+            Self::Http => Port::HTTP,
+            Self::Https => Port::HTTPS,
+        }
+    }
+
+    /// As in a URI.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// A `DirectResponse` object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FixedResponse {
+    /// 200 to 599.
+    #[serde(serialize_with = "as_u16")]
+    pub status: StatusCode,
+    /// `text/plain`; may be empty.
+    pub body: Arc<str>,
+}
+
+/// `timeouts` of an HTTPRoute rule (GEP-1742). `None` is the proxy's default, zero in the resource is "no timeout".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Timeouts {
+    /// From the request's first byte to the response's last.
+    pub request: Timeout,
+    /// One attempt at a backend, likewise.
+    pub backend_request: Timeout,
+}
+
+/// A timeout as a resource can state it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub enum Timeout {
+    /// Not stated: the proxy's default holds.
+    #[default]
+    Default,
+    /// `0s`: switched off.
+    Never,
+    /// This long.
+    After(Duration),
+}
+
+/// The backends of a rule and the share of each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct WeightedBackends {
+    /// Only those with a weight above 0, and at least one.
+    pub backends: Vec<WeightedBackend>,
+    /// The sum of the weights, at least 1.
+    pub total: u64,
+}
+
+/// One `backendRef`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WeightedBackend {
+    /// At least 1.
+    pub weight: u32,
+    /// Its own filters, applied after the rule's.
+    pub filters: Filters,
+    /// Where it leads.
+    pub destination: Destination,
+    /// Every EgressPolicy that binds requests of this rule to this backend.
+    pub egress: Arc<Egress>,
+}
+
+/// Where a request goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Destination {
+    /// To the host that the request names.
+    Dynamic(DynamicDestination),
+    /// To one of these hosts, round-robin.
+    Static(StaticDestination),
+    /// Nowhere: the reference is wrong, and this share of the requests is refused.
+    Refuse(Misconfiguration),
+}
+
+/// A Backend of type `DynamicForwardProxy`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DynamicDestination {
+    /// The Backend.
+    pub backend: ObjectRef,
+    /// Who resolves the names.
+    pub resolver: ResolverId,
+}
+
+/// A Backend of type `Static`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StaticDestination {
+    /// The Backend.
+    pub backend: ObjectRef,
+    /// Who resolves those hosts that are names.
+    pub resolver: ResolverId,
+    /// At least one.
+    pub hosts: Vec<(Host, Port)>,
+}
+
+/// Why something that is configured cannot be served; the text is for the log, the report says it in full.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Misconfiguration {
+    /// The object at fault.
+    pub object: ObjectRef,
+    /// One line.
+    pub message: Arc<str>,
+}
+
+/// Who resolves names, and so whose cache is asked.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum ResolverId {
+    /// The system's servers with default settings: nobody attached a ResolverPolicy.
+    System,
+    /// This ResolverPolicy.
+    Policy(ObjectRef),
+}
+
+/// The compiled `spec` of a ResolverPolicy; the defaults are those of the resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ResolverSettings {
+    /// Asked in order; empty means the system's.
+    pub servers: Vec<NameServer>,
+    /// Names that are never asked for, because their addresses are given here.
+    pub hosts: BTreeMap<DnsName, Vec<IpAddr>>,
+    /// Which families are asked for, and which is tried first.
+    pub family: LookupFamily,
+    /// How long one query may take, all servers and retries together.
+    pub query_timeout: Duration,
+    /// Lower clamp of a record's TTL.
+    pub min_ttl: Duration,
+    /// Upper clamp of a record's TTL.
+    pub max_ttl: Duration,
+    /// Ceiling of how long "there is no such name" is remembered; the SOA rules below it (RFC 2308).
+    pub negative_ttl: Duration,
+    /// How long past its TTL an answer may serve while it cannot be refreshed (RFC 8767); zero is never.
+    pub stale_for: Duration,
+    /// A name unused this long is forgotten.
+    pub idle_ttl: Duration,
+    /// Most names remembered; the least recently used leave first.
+    pub max_hosts: usize,
+    /// Most names asked for at once; further ones are refused with 503.
+    pub max_pending: usize,
+}
+
+impl Default for ResolverSettings {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            hosts: BTreeMap::new(),
+            family: LookupFamily::Auto,
+            query_timeout: Duration::from_secs(5),
+            min_ttl: Duration::from_secs(1),
+            max_ttl: Duration::from_secs(60 * 60),
+            negative_ttl: Duration::from_secs(30),
+            stale_for: Duration::from_secs(60 * 60),
+            idle_ttl: Duration::from_secs(5 * 60),
+            max_hosts: 100_000,
+            max_pending: 1024,
+        }
+    }
+}
+
+/// A DNS server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct NameServer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// How it is asked.
+    pub protocol: DnsProtocol,
+}
+
+/// How a DNS server is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum DnsProtocol {
+    /// UDP, and TCP when the answer was truncated (RFC 1035 4.2, RFC 7766).
+    Udp,
+    /// TCP only.
+    Tcp,
+}
+
+/// `lookupFamily` of a ResolverPolicy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub enum LookupFamily {
+    /// Both, raced by RFC 8305 with IPv6 first.
+    #[default]
+    Auto,
+    /// IPv4 only.
+    V4Only,
+    /// IPv6 only.
+    V6Only,
+    /// Both, IPv4 first.
+    V4Preferred,
+    /// Both, IPv6 first.
+    V6Preferred,
+}
+
+fn as_list<S, K, V>(map: &BTreeMap<K, V>, serializer: S) -> Result<S::Ok, S::Error>
+where
+    S: serde::Serializer,
+    K: Serialize,
+    V: Serialize,
+{
+    serializer.collect_seq(map.iter())
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde asks for"
+)]
+fn as_u16<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}
