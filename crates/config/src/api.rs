@@ -1,1 +1,7 @@
-//! api
+//! The shapes of the resources: the Gateway API's, kgateway's, and our own.
+
+pub mod duration;
+pub mod egret;
+pub mod gateway;
+pub mod kgateway;
+pub mod target;

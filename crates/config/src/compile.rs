@@ -1,1 +1,97 @@
-//! compile
+//! Resources to a [`Snapshot`] and a [`Report`]: what is served and what is told are made in one pass, so that they
+//! cannot differ.
+
+use std::collections::BTreeMap;
+
+use crate::report::Report;
+use crate::resources::Resources;
+use crate::snapshot::Snapshot;
+
+mod backend;
+mod class;
+mod direct_response;
+mod gateway;
+mod grant;
+mod log;
+mod namespace;
+mod policy;
+mod route;
+mod target;
+
+use class::Classes;
+use log::Log;
+use route::gateway_of;
+use target::Targets;
+
+/// The controller whose Gateways are served, unless the caller says otherwise.
+pub const CONTROLLER_NAME: &str = "egret.dev/gateway";
+
+/// What the caller decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Gateways of this controller's classes are ours.
+    pub controller_name: String,
+}
+
+/// The outcome.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compiled {
+    /// To serve.
+    pub snapshot: Snapshot,
+    /// To tell.
+    pub report: Report,
+}
+
+/// What routes are compiled against.
+struct Context<'a> {
+    resources: &'a Resources,
+    classes: Classes,
+    backends: backend::Backends,
+    responses: direct_response::Responses,
+    policies: policy::Policies,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            controller_name: CONTROLLER_NAME.to_owned(),
+        }
+    }
+}
+
+/// Compiles everything. Never fails: what is wrong with an object is in the report, and what that object would have
+/// served is refused.
+#[must_use]
+pub fn compile(resources: &Resources, options: &Options) -> Compiled {
+    let mut log = Log::default();
+    let classes = Classes::compile(resources, options, &mut log);
+    let targets = Targets {
+        resources,
+        classes: &classes,
+    };
+    let policies = policy::compile(targets, &mut log);
+    let mut gateways = gateway::compile(resources, &classes, &mut log);
+    let mut context = Context {
+        resources,
+        backends: backend::compile(resources, &mut log),
+        responses: direct_response::compile(resources, &mut log),
+        classes,
+        policies,
+    };
+    route::compile(&mut context, &mut gateways, &mut log);
+    direct_response::report(resources, &context.responses, &mut log);
+    let mut sockets = BTreeMap::new();
+    for gateway in gateways {
+        gateway.finish(&context.policies, &mut sockets, &mut log);
+    }
+    Compiled {
+        snapshot: Snapshot {
+            sockets,
+            resolvers: context.policies.resolvers(),
+        },
+        report: log.finish(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

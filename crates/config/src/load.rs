@@ -1,1 +1,206 @@
-//! load
+//! Text to [`Resources`]: YAML with one or more documents, JSON, and `List`s of either.
+//!
+//! Every error has its file and line, and the path of the field. With an error, the caller should keep what it has:
+//! an object that cannot be read may have been the one that forbids something.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::report::Problem;
+use crate::resources::{
+    EGRET_GROUP, Kind, Namespace, Object, ObjectRef, Objects, Resources, Source,
+};
+
+mod decode;
+mod tree;
+
+use decode::decode;
+use tree::Node;
+
+/// A file, as the caller has read it.
+#[derive(Clone, Copy, Debug)]
+pub struct File<'a> {
+    /// Its path, for messages.
+    pub name: &'a str,
+    /// Its content.
+    pub text: &'a str,
+}
+
+/// What the files say.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The objects that could be read.
+    pub resources: Resources,
+    /// What could not.
+    pub errors: Vec<Problem>,
+    /// What was skipped.
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads files.
+pub fn load<'a>(files: impl IntoIterator<Item = File<'a>>) -> Loaded {
+    let mut loader = Loader::default();
+    for file in files {
+        loader.file(file);
+    }
+    loader.loaded
+}
+
+#[derive(Default)]
+struct Loader {
+    loaded: Loaded,
+    seen: BTreeMap<ObjectRef, (Arc<str>, usize)>,
+}
+
+impl Loader {
+    fn file(&mut self, file: File<'_>) {
+        let name: Arc<str> = file.name.into();
+        match tree::parse(file.text) {
+            Ok(documents) => {
+                for document in documents {
+                    self.document(&name, document);
+                }
+            }
+            Err(error) => self.loaded.errors.push(Problem {
+                file: name,
+                line: error.line,
+                object: None,
+                field: String::new(),
+                message: error.message,
+            }),
+        }
+    }
+
+    fn document(&mut self, file: &Arc<str>, document: Node) {
+        if document.is_null() {
+            return;
+        }
+        if document.text("apiVersion") == Some("v1") && document.text("kind") == Some("List") {
+            for item in document.into_items("items") {
+                self.document(file, item);
+            }
+            return;
+        }
+        self.object(file, document);
+    }
+
+    fn object(&mut self, file: &Arc<str>, node: Node) {
+        let place = |field: &str, message: String| Problem {
+            file: file.clone(),
+            line: node.line_of(field),
+            object: None,
+            field: field.to_owned(),
+            message,
+        };
+        let (Some(api_version), Some(kind)) = (node.text("apiVersion"), node.text("kind")) else {
+            let problem = place(
+                "",
+                "not an object: apiVersion and kind are needed".to_owned(),
+            );
+            return self.loaded.errors.push(problem);
+        };
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let Some(known) = Kind::find(group, kind) else {
+            // Nobody else defines these, so that this is a policy with a typo, and without it all might be open.
+            if group == EGRET_GROUP || Kind::find(EGRET_GROUP, kind).is_some() {
+                let message = format!(
+                    "{api_version} {kind} is no kind; EgressPolicy and ResolverPolicy of {EGRET_GROUP} are"
+                );
+                return self.loaded.errors.push(place("kind", message));
+            }
+            let problem = place(
+                "kind",
+                format!("{api_version} {kind} is not a kind that Egret reads; skipped"),
+            );
+            return self.loaded.warnings.push(problem);
+        };
+        if !known.versions().contains(&version) {
+            let message = format!(
+                "{known} is read in {}, not {version}",
+                known.versions().join(", ")
+            );
+            let problem = place("apiVersion", message);
+            return self.loaded.errors.push(problem);
+        }
+        let (object, value, source) = match node.into_object(known, file) {
+            Ok(parts) => parts,
+            Err(problem) => return self.loaded.errors.push(problem),
+        };
+        if let Some((other, line)) = self.seen.get(&object) {
+            let message = format!("written twice; the other is at {other}:{line}");
+            return self
+                .loaded
+                .errors
+                .push(Problem::new(&object, &source, "", message));
+        }
+        self.seen
+            .insert(object.clone(), (file.clone(), source.line));
+        self.insert(object, value, source);
+    }
+
+    fn insert(&mut self, object: ObjectRef, value: serde_json::Value, source: Source) {
+        let Loaded {
+            resources, errors, ..
+        } = &mut self.loaded;
+        let item = Item {
+            object,
+            value,
+            source,
+            errors,
+        };
+        match item.object.kind {
+            Kind::GatewayClass => item.into(&mut resources.gateway_classes),
+            Kind::Gateway => item.into(&mut resources.gateways),
+            Kind::HttpRoute => item.into(&mut resources.http_routes),
+            Kind::ReferenceGrant => item.into(&mut resources.reference_grants),
+            Kind::Backend => item.into(&mut resources.backends),
+            Kind::DirectResponse => item.into(&mut resources.direct_responses),
+            Kind::ListenerPolicy => item.into(&mut resources.listener_policies),
+            Kind::HttpListenerPolicy => item.into(&mut resources.http_listener_policies),
+            Kind::EgressPolicy => item.into(&mut resources.egress_policies),
+            Kind::ResolverPolicy => item.into(&mut resources.resolver_policies),
+            Kind::Namespace => item.into::<Namespace>(&mut resources.namespaces),
+            Kind::GrpcRoute
+            | Kind::TlsRoute
+            | Kind::BackendTlsPolicy
+            | Kind::TrafficPolicy
+            | Kind::BackendConfigPolicy
+            | Kind::GatewayExtension
+            | Kind::GatewayParameters
+            | Kind::Service
+            | Kind::EndpointSlice
+            | Kind::Secret
+            | Kind::ConfigMap => item.raw(&mut resources.unsupported),
+        }
+    }
+}
+
+/// An object between text and type.
+struct Item<'a> {
+    object: ObjectRef,
+    value: serde_json::Value,
+    source: Source,
+    errors: &'a mut Vec<Problem>,
+}
+
+impl Item<'_> {
+    fn into<T: serde::de::DeserializeOwned>(self, objects: &mut Objects<T>) {
+        let (value, faults) = decode(self.value);
+        let problem = |(field, message): (String, String)| {
+            Problem::new(&self.object, &self.source, &field, message)
+        };
+        self.errors.extend(faults.into_iter().map(problem));
+        if let Some(value) = value {
+            let source = self.source;
+            objects.insert(self.object, Object { value, source });
+        }
+    }
+
+    fn raw(self, objects: &mut Objects<serde_json::Value>) {
+        let Self { value, source, .. } = self;
+        objects.insert(self.object, Object { value, source });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -78,6 +78,9 @@ pub enum NameError {
     /// Two dots in a row, a leading dot, or two trailing dots.
     #[error("the host has an empty label")]
     EmptyLabel,
+    /// A label that begins with a hyphen.
+    #[error("the host has a label that begins with '-'")]
+    Hyphen,
     /// A label over 63 octets.
     #[error("the host has a label of more than 63 octets")]
     LongLabel,
@@ -436,6 +439,9 @@ fn check_labels(text: &[u8]) -> Result<(), NameError> {
             0 => return Err(NameError::EmptyLabel),
             1..=MAX_LABEL => {}
             _ => return Err(NameError::LongLabel),
+        }
+        if label[0] == b'-' {
+            return Err(NameError::Hyphen);
         }
         if !label
             .iter()

@@ -4,7 +4,7 @@
 //! `Eq` says whether a reload changed anything; what outlives a reload (caches, pools) lives in the proxy, keyed by the
 //! identities found here ([`ObjectRef`], [`ResolverId`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -276,6 +276,8 @@ pub struct ResolverSettings {
     pub servers: Vec<NameServer>,
     /// Names that are never asked for, because their addresses are given here.
     pub hosts: BTreeMap<DnsName, Vec<IpAddr>>,
+    /// Names that are kept known although nobody asks for them.
+    pub preresolve: BTreeSet<DnsName>,
     /// Which families are asked for, and which is tried first.
     pub family: LookupFamily,
     /// How long one query may take, all servers and retries together.
@@ -301,6 +303,7 @@ impl Default for ResolverSettings {
         Self {
             servers: Vec::new(),
             hosts: BTreeMap::new(),
+            preresolve: BTreeSet::new(),
             family: LookupFamily::Auto,
             query_timeout: Duration::from_secs(5),
             min_ttl: Duration::from_secs(1),

@@ -49,6 +49,8 @@ fn refused_forms() {
         ("example.com/path", NameError::Character),
         ("example.com#x", NameError::Character),
         ("example.com?x", NameError::Character),
+        ("-a.example", NameError::Hyphen),
+        ("a.-b.example", NameError::Hyphen),
         ("a,b", NameError::Character),
         ("a;b", NameError::Character),
         ("a\\b", NameError::Character),

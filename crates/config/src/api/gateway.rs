@@ -1,0 +1,44 @@
+//! The Gateway API's types, under names one can read. The only place that imports the generated ones.
+//!
+//! They are of the experimental channel, so that its fields are recognised, and reported, where we do not support them.
+
+pub use gateway_api::apis::experimental::gatewayclasses::{GatewayClass, GatewayClassSpec};
+pub use gateway_api::apis::experimental::gateways::{
+    Gateway, GatewayAddresses as Address, GatewayDefaultScope as DefaultScope,
+    GatewayInfrastructure as Infrastructure, GatewayListeners as GatewayListener,
+    GatewayListenersAllowedRoutes as AllowedRoutes,
+    GatewayListenersAllowedRoutesKinds as RouteKind,
+    GatewayListenersAllowedRoutesNamespaces as RouteNamespaces,
+    GatewayListenersAllowedRoutesNamespacesFrom as FromNamespaces,
+    GatewayListenersAllowedRoutesNamespacesSelector as NamespaceSelector,
+    GatewayListenersAllowedRoutesNamespacesSelectorMatchExpressions as SelectorExpression,
+    GatewaySpec,
+};
+pub use gateway_api::apis::experimental::httproutes::{
+    HttpRoute, HttpRouteParentRefs as ParentRef, HttpRouteRules as HttpRouteRule,
+    HttpRouteRulesBackendRefs as BackendRef, HttpRouteRulesBackendRefsFilters as BackendFilter,
+    HttpRouteRulesBackendRefsFiltersRequestHeaderModifier as BackendRequestHeaderModifier,
+    HttpRouteRulesBackendRefsFiltersResponseHeaderModifier as BackendResponseHeaderModifier,
+    HttpRouteRulesBackendRefsFiltersType as BackendFilterType, HttpRouteRulesFilters as RuleFilter,
+    HttpRouteRulesFiltersExtensionRef as ExtensionRef,
+    HttpRouteRulesFiltersRequestHeaderModifier as RequestHeaderModifier,
+    HttpRouteRulesFiltersRequestRedirect as RequestRedirect,
+    HttpRouteRulesFiltersRequestRedirectPath as RedirectPath,
+    HttpRouteRulesFiltersRequestRedirectPathType as RedirectPathType,
+    HttpRouteRulesFiltersRequestRedirectScheme as RedirectScheme,
+    HttpRouteRulesFiltersResponseHeaderModifier as ResponseHeaderModifier,
+    HttpRouteRulesFiltersType as RuleFilterType, HttpRouteRulesFiltersUrlRewrite as UrlRewrite,
+    HttpRouteRulesFiltersUrlRewritePath as RewritePath,
+    HttpRouteRulesFiltersUrlRewritePathType as RewritePathType,
+    HttpRouteRulesMatches as HttpRouteMatch, HttpRouteRulesMatchesHeaders as HeaderMatch,
+    HttpRouteRulesMatchesHeadersType as HeaderMatchType,
+    HttpRouteRulesMatchesMethod as MethodMatch, HttpRouteRulesMatchesPath as PathMatch,
+    HttpRouteRulesMatchesPathType as PathMatchType,
+    HttpRouteRulesMatchesQueryParams as QueryParamMatch,
+    HttpRouteRulesMatchesQueryParamsType as QueryParamMatchType,
+    HttpRouteRulesTimeouts as RuleTimeouts, HttpRouteSpec,
+    HttpRouteUseDefaultGateways as UseDefaultGateways,
+};
+pub use gateway_api::apis::experimental::referencegrants::{
+    ReferenceGrant, ReferenceGrantFrom, ReferenceGrantSpec, ReferenceGrantTo,
+};

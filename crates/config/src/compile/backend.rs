@@ -1,0 +1,173 @@
+//! Backends: where requests can go.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::log::{Fault, Log, join, misconfiguration};
+use crate::api::kgateway::{
+    BackendSpec, BackendType, DynamicForwardProxy, StaticBackend, StaticHost,
+};
+use crate::name::{Host, HostPattern, NameError, Port};
+use crate::report::{Condition, PlainStatus, Status};
+use crate::resources::{ObjectRef, Resources};
+use crate::snapshot::Misconfiguration;
+
+/// A Backend that can be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Backend {
+    /// To the host that the request names.
+    Dynamic,
+    /// To one of these.
+    Static(Vec<(Host, Port)>),
+}
+
+/// Every Backend, or why it cannot be served.
+pub(super) type Backends = BTreeMap<ObjectRef, Result<Backend, Misconfiguration>>;
+
+pub(super) fn compile(resources: &Resources, log: &mut Log) -> Backends {
+    let mut backends = Backends::new();
+    for (reference, object) in &resources.backends {
+        let outcome = backend(&object.value.spec);
+        let accepted = match &outcome {
+            Ok(_) => Condition::new("Accepted", true, "Accepted", "Backend accepted"),
+            Err(faults) => Condition::new("Accepted", false, "Invalid", message(faults)),
+        };
+        let conditions = vec![accepted];
+        log.object(
+            reference,
+            &object.source,
+            Status::Plain(PlainStatus { conditions }),
+        );
+        let outcome = outcome.map_err(|faults| {
+            log.problems(reference, &object.source, &faults);
+            misconfiguration(reference, &join(&faults))
+        });
+        backends.insert(reference.clone(), outcome);
+    }
+    backends
+}
+
+/// As kgateway says it.
+fn message(faults: &[Fault]) -> String {
+    match faults {
+        [fault] => format!("Backend error: \"{fault}\""),
+        faults => {
+            let quoted: Vec<String> = faults.iter().map(|fault| format!("\"{fault}\"")).collect();
+            format!("Backend has {} errors: {}", faults.len(), quoted.join(" "))
+        }
+    }
+}
+
+fn backend(spec: &BackendSpec) -> Result<Backend, Vec<Fault>> {
+    let BackendSpec {
+        backend_type,
+        dynamic_forward_proxy,
+        fixed,
+        aws,
+        gcp,
+        priority_groups,
+    } = spec;
+    let members = [
+        (BackendType::Aws, "AWS", "aws", aws.is_some()),
+        (BackendType::Static, "Static", "static", fixed.is_some()),
+        (
+            BackendType::DynamicForwardProxy,
+            "DynamicForwardProxy",
+            "dynamicForwardProxy",
+            dynamic_forward_proxy.is_some(),
+        ),
+        (BackendType::Gcp, "GCP", "gcp", gcp.is_some()),
+        (
+            BackendType::PriorityGroups,
+            "PriorityGroups",
+            "priorityGroups",
+            priority_groups.is_some(),
+        ),
+    ];
+    let missing = members
+        .iter()
+        .find(|(kind, _, _, is_set)| *backend_type == Some(*kind) && !is_set);
+    if let Some((_, kind, member, _)) = missing {
+        let message = format!("{member} backend must be specified when type is '{kind}'");
+        return Err(vec![Fault::new("spec", message)]);
+    }
+    if members.iter().filter(|(_, _, _, is_set)| *is_set).count() != 1 {
+        let message = "exactly one of the fields in [aws static dynamicForwardProxy gcp priorityGroups] must be set";
+        return Err(vec![Fault::new("spec", message)]);
+    }
+    match (dynamic_forward_proxy, fixed) {
+        (
+            Some(DynamicForwardProxy {
+                enable_tls: Some(true),
+            }),
+            _,
+        ) => Err(vec![Fault::unsupported(
+            "spec.dynamicForwardProxy.enableTls",
+        )]),
+        (Some(DynamicForwardProxy { enable_tls: _ }), _) => Ok(Backend::Dynamic),
+        (None, Some(fixed)) => fixed_hosts(fixed).map(Backend::Static),
+        (None, None) => {
+            let set = members.iter().find(|(_, _, _, is_set)| *is_set);
+            Err(set
+                .map(|(_, _, member, _)| Fault::unsupported(format!("spec.{member}")))
+                .into_iter()
+                .collect())
+        }
+    }
+}
+
+fn fixed_hosts(fixed: &StaticBackend) -> Result<Vec<(Host, Port)>, Vec<Fault>> {
+    let StaticBackend {
+        app_protocol,
+        hosts,
+    } = fixed;
+    let mut faults = Vec::new();
+    if app_protocol.is_some() {
+        faults.push(Fault::unsupported("spec.static.appProtocol"));
+    }
+    if hosts.is_empty() {
+        faults.push(Fault::new(
+            "spec.static.hosts",
+            "at least one host is needed",
+        ));
+    }
+    let mut parsed = Vec::new();
+    for (index, StaticHost { host, port }) in hosts.iter().enumerate() {
+        let field = format!("spec.static.hosts[{index}]");
+        let host = host_of(host)
+            .map_err(|error| faults.push(Fault::new(format!("{field}.host"), error.to_string())));
+        let port = port_of(*port).map_err(|message| {
+            faults.push(Fault::new(format!("{field}.port"), message.to_owned()))
+        });
+        if let (Ok(host), Ok(port)) = (host, port) {
+            parsed.push((host, port));
+        }
+    }
+    if faults.is_empty() {
+        Ok(parsed)
+    } else {
+        Err(faults)
+    }
+}
+
+/// A name, in letters of any script, or an IP address, with or without brackets.
+fn host_of(text: &str) -> Result<Host, NameError> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(Host::Ip(address));
+    }
+    if text.starts_with('[') {
+        return text.parse();
+    }
+    match HostPattern::parse(text)? {
+        HostPattern::Exact(name) => Ok(Host::Name(name)),
+        HostPattern::Below(_) => Err(NameError::Wildcard),
+    }
+}
+
+/// A port as resources write it.
+pub(super) fn port_of(number: i32) -> Result<Port, &'static str> {
+    u16::try_from(number)
+        .ok()
+        .and_then(Port::new)
+        .ok_or("not a port: 1 to 65535")
+}

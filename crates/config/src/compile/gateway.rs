@@ -1,0 +1,312 @@
+//! Gateways: which sockets are opened, and which listeners share them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::class::Classes;
+use super::log::{Fault, Log, join};
+use super::policy::Policies;
+use crate::api::gateway::{Address, DefaultScope, Gateway, GatewaySpec, Infrastructure};
+use crate::name::HostPattern;
+use crate::report::{Condition, GatewayStatus, Status};
+use crate::resources::{Object, ObjectRef, Resources, oldest_first};
+use crate::route::RouteTable;
+use crate::snapshot::{BindAddress, Listener, Socket};
+
+mod listener;
+
+pub(super) use listener::ListenerDraft;
+
+/// A Gateway of ours while it is compiled.
+#[derive(Debug)]
+pub(super) struct GatewayDraft<'a> {
+    pub(super) reference: &'a ObjectRef,
+    pub(super) object: &'a Object<Gateway>,
+    pub(super) listeners: Vec<ListenerDraft<'a>>,
+    /// `None` is every address.
+    addresses: Vec<Option<IpAddr>>,
+    /// Reason and faults.
+    refused: Option<(&'static str, Vec<Fault>)>,
+}
+
+/// Every Gateway of ours, oldest first, with the conflicts between their listeners settled.
+pub(super) fn compile<'a>(
+    resources: &'a Resources,
+    classes: &Classes,
+    log: &mut Log,
+) -> Vec<GatewayDraft<'a>> {
+    let mut gateways = Vec::new();
+    let mut claims: BTreeMap<BindAddress, ObjectRef> = BTreeMap::new();
+    for (reference, object) in oldest_first(&resources.gateways) {
+        if !classes.is_ours(&object.value) {
+            let class = &object.value.spec.gateway_class_name;
+            let fault = Fault::new(
+                "spec.gatewayClassName",
+                format!("{class} is not a class of Egret; not served"),
+            );
+            log.warn(reference, &object.source, &fault);
+            continue;
+        }
+        let mut gateway = GatewayDraft::new(reference, object);
+        gateway.settle_conflicts();
+        gateway.claim_ports(&mut claims);
+        gateways.push(gateway);
+    }
+    gateways
+}
+
+impl<'a> GatewayDraft<'a> {
+    fn new(reference: &'a ObjectRef, object: &'a Object<Gateway>) -> Self {
+        let GatewaySpec {
+            addresses,
+            allowed_listeners,
+            default_scope,
+            gateway_class_name: _,
+            infrastructure,
+            listeners,
+            tls,
+        } = &object.value.spec;
+        let mut unsupported = Vec::new();
+        if allowed_listeners.is_some() {
+            unsupported.push(Fault::unsupported("spec.allowedListeners"));
+        }
+        if matches!(default_scope, Some(DefaultScope::All)) {
+            unsupported.push(Fault::unsupported("spec.defaultScope"));
+        }
+        if tls.is_some() {
+            unsupported.push(Fault::unsupported("spec.tls"));
+        }
+        let mut refused = (!unsupported.is_empty()).then_some(("Invalid", unsupported));
+        if let Some(Infrastructure {
+            // For the objects that a controller makes; there is nothing to serve in them.
+            annotations: _,
+            labels: _,
+            parameters_ref: Some(_),
+        }) = infrastructure
+        {
+            let fault = Fault::unsupported("spec.infrastructure.parametersRef");
+            refused = Some(("InvalidParameters", vec![fault]));
+        }
+        let addresses =
+            bind_addresses(addresses.as_deref().unwrap_or_default()).unwrap_or_else(|faults| {
+                refused = Some(("UnsupportedAddress", faults));
+                Vec::new()
+            });
+        Self {
+            reference,
+            object,
+            listeners: listeners
+                .iter()
+                .enumerate()
+                .map(|(index, spec)| ListenerDraft::new(index, spec))
+                .collect(),
+            addresses,
+            refused,
+        }
+    }
+
+    /// Two listeners of one port and hostname cannot be told apart: neither is served.
+    fn settle_conflicts(&mut self) {
+        let mut seen = BTreeMap::new();
+        let mut conflicts = BTreeSet::new();
+        for (at, listener) in self.listeners.iter().enumerate() {
+            if let Some(key) = listener.place()
+                && let Some(other) = seen.insert(key, at)
+            {
+                conflicts.extend([at, other]);
+            }
+        }
+        for at in conflicts {
+            self.listeners[at].conflict();
+        }
+    }
+
+    /// The oldest Gateway has a port; the others' listeners do without.
+    fn claim_ports(&mut self, claims: &mut BTreeMap<BindAddress, ObjectRef>) {
+        if self.refused.is_some() {
+            return;
+        }
+        for listener in &mut self.listeners {
+            let Some(port) = listener.port_if_fine() else {
+                continue;
+            };
+            let binds = self
+                .addresses
+                .iter()
+                .map(|ip| BindAddress { ip: *ip, port });
+            let taken = claims.iter().find(|(claim, owner)| {
+                *owner != self.reference && binds.clone().any(|bind| overlap(**claim, bind))
+            });
+            if let Some((_, owner)) = taken {
+                listener.port_unavailable(owner);
+            } else {
+                claims.extend(binds.map(|bind| (bind, self.reference.clone())));
+            }
+        }
+    }
+
+    /// Puts the listeners into the sockets they share, and reports.
+    pub(super) fn finish(
+        self,
+        policies: &Policies,
+        sockets: &mut BTreeMap<BindAddress, Socket>,
+        log: &mut Log,
+    ) {
+        let Self {
+            reference,
+            object,
+            listeners,
+            addresses,
+            refused,
+        } = self;
+        let mut statuses = Vec::new();
+        let mut not_programmed = Vec::new();
+        let total = listeners.len();
+        for mut draft in listeners {
+            let broken = policies.broken_listener(reference, draft.name());
+            if let Some(broken) = broken {
+                draft.replaced(broken);
+            }
+            log.problems(reference, &object.source, draft.faults());
+            let served = draft.port_to_serve().filter(|_| refused.is_none());
+            statuses.push(draft.status(refused.is_none()));
+            if !draft.is_programmed() {
+                not_programmed.push(draft.name().to_owned());
+            }
+            let Some(port) = served else {
+                continue;
+            };
+            let listener = Arc::new(Listener {
+                gateway: reference.clone(),
+                name: draft.name().to_owned(),
+                hostname: draft.hostname.clone(),
+                access_log: policies.access_log(reference, draft.name()),
+                routes: RouteTable::new(draft.entries),
+                refuse: broken.cloned(),
+            });
+            for ip in &addresses {
+                let socket = sockets.entry(BindAddress { ip: *ip, port }).or_default();
+                socket.listeners.push(listener.clone());
+                socket
+                    .listeners
+                    .sort_by_key(|listener| specificity(listener.hostname.as_ref()));
+            }
+        }
+        let conditions = match &refused {
+            Some((reason, faults)) => {
+                log.problems(reference, &object.source, faults);
+                refused_conditions(reason, faults)
+            }
+            None => conditions(&not_programmed, total),
+        };
+        let listeners = statuses;
+        log.object(
+            reference,
+            &object.source,
+            Status::Gateway(GatewayStatus {
+                conditions,
+                listeners,
+            }),
+        );
+    }
+}
+
+fn refused_conditions(reason: &'static str, faults: &[Fault]) -> Vec<Condition> {
+    vec![
+        Condition::new("Accepted", false, reason, join(faults)),
+        Condition::new(
+            "Programmed",
+            false,
+            "Invalid",
+            "Not served, because it is not accepted",
+        ),
+    ]
+}
+
+fn conditions(not_programmed: &[String], total: usize) -> Vec<Condition> {
+    let message = format!(
+        "Some listeners are not programmed: {}",
+        not_programmed.join(", ")
+    );
+    let none_left = not_programmed.len() == total;
+    vec![
+        if not_programmed.is_empty() && total > 0 {
+            Condition::new(
+                "Accepted",
+                true,
+                "Accepted",
+                "Successfully accepted Gateway",
+            )
+        } else {
+            Condition::new("Accepted", !none_left, "ListenersNotValid", message)
+        },
+        if none_left {
+            Condition::new("Programmed", false, "Invalid", "No listener is programmed")
+        } else {
+            Condition::new(
+                "Programmed",
+                true,
+                "Programmed",
+                "Successfully programmed Gateway",
+            )
+        },
+    ]
+}
+
+/// `spec.addresses`; without any, every address.
+fn bind_addresses(addresses: &[Address]) -> Result<Vec<Option<IpAddr>>, Vec<Fault>> {
+    let mut faults = Vec::new();
+    let mut ips: Vec<Option<IpAddr>> = Vec::new();
+    for (index, Address { r#type, value }) in addresses.iter().enumerate() {
+        let field = format!("spec.addresses[{index}]");
+        if !matches!(r#type.as_deref(), None | Some("IPAddress")) {
+            faults.push(Fault::new(
+                format!("{field}.type"),
+                "not supported yet; IPAddress is",
+            ));
+            continue;
+        }
+        match value.as_deref().map(str::parse::<IpAddr>) {
+            Some(Ok(ip)) if ips.contains(&Some(ip)) => {}
+            Some(Ok(ip))
+                if ips
+                    .iter()
+                    .flatten()
+                    .any(|other| ip.is_unspecified() || other.is_unspecified()) =>
+            {
+                faults.push(Fault::new(
+                    format!("{field}.value"),
+                    "overlaps another address of this Gateway",
+                ));
+            }
+            Some(Ok(ip)) => ips.push(Some(ip)),
+            Some(Err(_)) => faults.push(Fault::new(format!("{field}.value"), "not an IP address")),
+            None => faults.push(Fault::new(
+                format!("{field}.value"),
+                "an IP address is needed",
+            )),
+        }
+    }
+    match (faults.is_empty(), ips.is_empty()) {
+        (false, _) => Err(faults),
+        (true, true) => Ok(vec![None]),
+        (true, false) => Ok(ips),
+    }
+}
+
+/// Whether two sockets cannot both be bound.
+fn overlap(a: BindAddress, b: BindAddress) -> bool {
+    let any = |ip: Option<IpAddr>| ip.is_none_or(|ip| ip.is_unspecified());
+    a.port == b.port && (a.ip == b.ip || any(a.ip) || any(b.ip))
+}
+
+/// Exact names before wildcards, longer wildcards before shorter ones, no hostname last.
+fn specificity(hostname: Option<&HostPattern>) -> (u8, std::cmp::Reverse<usize>) {
+    let (class, length) = match hostname {
+        Some(HostPattern::Exact(_)) => (0, 0),
+        Some(HostPattern::Below(name)) => (1, name.as_str().len()),
+        None => (2, 0),
+    };
+    (class, std::cmp::Reverse(length))
+}

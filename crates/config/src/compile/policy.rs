@@ -1,0 +1,287 @@
+//! Policies: which apply where, and what that makes of it.
+//!
+//! A policy that is wrong fails closed: what it targets is refused, because what it would have forbidden is not known.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::log::{Fault, Log, join, misconfiguration};
+use super::target::{Presence, Target, Targets};
+use crate::api::target::TargetRef;
+use crate::policy::egress::{Egress, EgressRules};
+use crate::report::{AncestorStatus, Condition, PolicyStatus, Status};
+use crate::resources::{Kind, ObjectRef, Source};
+use crate::snapshot::{Misconfiguration, ResolverId, ResolverSettings};
+
+mod egress;
+mod listener;
+mod resolver;
+mod unsupported;
+
+/// Every policy, by what it applies to.
+#[derive(Debug, Default)]
+pub(super) struct Policies {
+    broken: BTreeMap<Target, Misconfiguration>,
+    egress: BTreeMap<Target, Vec<Arc<EgressRules>>>,
+    resolver: BTreeMap<ObjectRef, ResolverId>,
+    settings: BTreeMap<ResolverId, Arc<ResolverSettings>>,
+    access_log_off: BTreeSet<Target>,
+    /// Rules with the same policies share one value.
+    shared: RefCell<BTreeMap<Vec<ObjectRef>, Arc<Egress>>>,
+}
+
+/// Where a policy is asked for: one backend of one rule of one route under one listener of one Gateway.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) gateway: &'a ObjectRef,
+    pub(super) listener: &'a str,
+    pub(super) route: &'a ObjectRef,
+    pub(super) rule: Option<&'a str>,
+}
+
+pub(super) fn compile(targets: Targets<'_>, log: &mut Log) -> Policies {
+    let mut policies = Policies::default();
+    policies.settings.insert(ResolverId::System, Arc::default());
+    egress::compile(targets, &mut policies, log);
+    resolver::compile(targets, &mut policies, log);
+    listener::compile(targets, &mut policies, log);
+    unsupported::compile(targets, &mut policies, log);
+    policies
+}
+
+impl Policies {
+    /// Why a listener refuses everything.
+    pub(super) fn broken_listener(
+        &self,
+        gateway: &ObjectRef,
+        listener: &str,
+    ) -> Option<&Misconfiguration> {
+        self.broken(gateway, Some(listener))
+    }
+
+    /// Why a rule refuses everything.
+    pub(super) fn broken_rule(
+        &self,
+        route: &ObjectRef,
+        rule: Option<&str>,
+    ) -> Option<&Misconfiguration> {
+        self.broken(route, rule)
+    }
+
+    /// Why a Backend gets nothing.
+    pub(super) fn broken_backend(&self, backend: &ObjectRef) -> Option<&Misconfiguration> {
+        self.broken(backend, None)
+    }
+
+    fn broken(&self, object: &ObjectRef, section: Option<&str>) -> Option<&Misconfiguration> {
+        let part = section.and_then(|section| self.broken.get(&Target::new(object, Some(section))));
+        self.broken.get(&Target::new(object, None)).or(part)
+    }
+
+    /// Whether requests of a listener are logged.
+    pub(super) fn access_log(&self, gateway: &ObjectRef, listener: &str) -> bool {
+        ![None, Some(listener)]
+            .into_iter()
+            .any(|section| self.access_log_off.contains(&Target::new(gateway, section)))
+    }
+
+    /// The EgressPolicies of a place, widest first.
+    pub(super) fn egress(&self, place: Place<'_>, backend: Option<&ObjectRef>) -> Arc<Egress> {
+        let targets = [
+            Some((place.gateway, None)),
+            Some((place.gateway, Some(place.listener))),
+            Some((place.route, None)),
+            place.rule.map(|rule| (place.route, Some(rule))),
+            backend.map(|backend| (backend, None)),
+        ];
+        let mut policies: Vec<Arc<EgressRules>> = Vec::new();
+        for (object, section) in targets.into_iter().flatten() {
+            for rules in self
+                .egress
+                .get(&Target::new(object, section))
+                .into_iter()
+                .flatten()
+            {
+                if !policies.contains(rules) {
+                    policies.push(rules.clone());
+                }
+            }
+        }
+        let key = policies.iter().map(|rules| rules.policy.clone()).collect();
+        let mut shared = self.shared.borrow_mut();
+        shared
+            .entry(key)
+            .or_insert_with(|| Arc::new(Egress { policies }))
+            .clone()
+    }
+
+    /// Who resolves names for a Backend under a Gateway.
+    pub(super) fn resolver(&self, gateway: &ObjectRef, backend: &ObjectRef) -> ResolverId {
+        let policy = self
+            .resolver
+            .get(backend)
+            .or_else(|| self.resolver.get(gateway));
+        policy.cloned().unwrap_or(ResolverId::System)
+    }
+
+    /// Every resolver that anybody may ask.
+    pub(super) fn resolvers(&self) -> BTreeMap<ResolverId, Arc<ResolverSettings>> {
+        self.settings.clone()
+    }
+
+    /// Refuses what a policy targets.
+    fn refuse(&mut self, target: &Target, policy: &ObjectRef, message: &str) {
+        let entry = self.broken.entry(target.clone());
+        entry.or_insert_with(|| misconfiguration(policy, message));
+    }
+}
+
+/// One policy while it is compiled: its targets, and what is wrong with it.
+struct Draft<'a> {
+    policy: &'a ObjectRef,
+    source: &'a Source,
+    targets: Vec<Target>,
+    faults: Vec<Fault>,
+}
+
+/// What became of a policy at one of its targets.
+enum Outcome {
+    Attached,
+    Overridden(ObjectRef),
+}
+
+impl<'a> Draft<'a> {
+    /// Starts with the targets; a target of another kind than those allowed is a fault.
+    fn new(
+        policy: &'a ObjectRef,
+        source: &'a Source,
+        refs: &[TargetRef],
+        allowed: &[Kind],
+    ) -> Self {
+        let mut draft = Self {
+            policy,
+            source,
+            targets: Vec::new(),
+            faults: Vec::new(),
+        };
+        for (index, target) in refs.iter().enumerate() {
+            let field = format!("spec.targetRefs[{index}]");
+            match Targets::resolve(&policy.namespace, target, &field, allowed) {
+                Ok(mut target) => {
+                    if target.object.kind == Kind::Backend && target.section.take().is_some() {
+                        let field = format!("{field}.sectionName");
+                        draft
+                            .faults
+                            .push(Fault::new(field, "a Backend has no sections"));
+                    }
+                    draft.targets.push(target);
+                }
+                Err(fault) => draft.faults.push(fault),
+            }
+        }
+        draft
+    }
+
+    /// A policy that applies to nothing was not meant.
+    fn needs_a_target(&mut self) {
+        if self.targets.is_empty() && self.faults.is_empty() {
+            self.faults.push(Fault::new(
+                "spec.targetRefs",
+                "at least one target is needed",
+            ));
+        }
+    }
+
+    /// Attaches the policy to each target that is there, with `attach`, or refuses the target if the policy is wrong;
+    /// and reports.
+    fn finish(
+        self,
+        targets: Targets<'_>,
+        policies: &mut Policies,
+        log: &mut Log,
+        mut attach: impl FnMut(&mut Policies, &Target) -> Outcome,
+    ) {
+        log.problems(self.policy, self.source, &self.faults);
+        let mut status = PolicyStatus::default();
+        for target in &self.targets {
+            let conditions = match targets.presence(target) {
+                Presence::Foreign => {
+                    let fault = Fault::new(
+                        "spec.targetRefs",
+                        format!("{} is not served by Egret", target.object),
+                    );
+                    log.warn(self.policy, self.source, &fault);
+                    continue;
+                }
+                Presence::Missing => {
+                    let message = match &target.section {
+                        Some(section) => {
+                            format!("{} with a section {section} not found", target.object)
+                        }
+                        None => format!("{} not found", target.object),
+                    };
+                    log.problems(
+                        self.policy,
+                        self.source,
+                        [&Fault::new("spec.targetRefs", message.clone())],
+                    );
+                    let reason = if self.faults.is_empty() {
+                        "TargetNotFound"
+                    } else {
+                        "Invalid"
+                    };
+                    not_attached(reason, message)
+                }
+                Presence::Ours if self.faults.is_empty() => match attach(policies, target) {
+                    Outcome::Attached => attached(),
+                    Outcome::Overridden(by) => self.overridden(target, &by, log),
+                },
+                Presence::Ours => {
+                    let message = join(&self.faults);
+                    policies.refuse(target, self.policy, &message);
+                    not_attached("Invalid", message)
+                }
+            };
+            let ancestor_ref = target.reference();
+            status.ancestors.push(AncestorStatus {
+                ancestor_ref,
+                conditions,
+            });
+        }
+        log.object(self.policy, self.source, Status::Policy(status));
+    }
+
+    fn overridden(&self, target: &Target, by: &ObjectRef, log: &mut Log) -> Vec<Condition> {
+        let message = format!("overridden at {} by the older {by}", target.object);
+        log.problems(
+            self.policy,
+            self.source,
+            [&Fault::new("spec.targetRefs", message)],
+        );
+        let message = "Overridden due to conflict with higher priority policy in target(s)";
+        vec![
+            Condition::new("Accepted", true, "Valid", "Policy accepted"),
+            Condition::new("Attached", false, "Overridden", message),
+        ]
+    }
+}
+
+fn attached() -> Vec<Condition> {
+    vec![
+        Condition::new("Accepted", true, "Valid", "Policy accepted"),
+        Condition::new("Attached", true, "Attached", "Attached to all targets"),
+    ]
+}
+
+fn not_attached(reason: &'static str, message: String) -> Vec<Condition> {
+    vec![
+        Condition::new("Accepted", false, reason, message),
+        Condition::new(
+            "Attached",
+            false,
+            "Pending",
+            "Not attached, because it is not accepted",
+        ),
+    ]
+}

@@ -1,0 +1,174 @@
+//! EgressPolicy to [`EgressRules`].
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::Method;
+use ipnet::IpNet;
+
+use super::{Draft, Outcome, Policies};
+use crate::api::egret::{
+    EgressAction, EgressAddresses, EgressMode, EgressPolicySpec, EgressRule as Spec, PortText,
+};
+use crate::compile::log::{Fault, Log};
+use crate::compile::target::Targets;
+use crate::name::{HostMatcher, Port};
+use crate::policy::egress::{Action, EgressRule, EgressRules, Mode, PortRange};
+use crate::resources::{Kind, ObjectRef, oldest_first};
+use crate::route::literal_path;
+
+const TARGETS: [Kind; 3] = [Kind::Gateway, Kind::HttpRoute, Kind::Backend];
+
+pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut Log) {
+    for (reference, object) in oldest_first(&targets.resources.egress_policies) {
+        let spec = &object.value.spec;
+        let mut draft = Draft::new(reference, &object.source, &spec.target_refs, &TARGETS);
+        draft.needs_a_target();
+        let rules = Arc::new(rules(reference, spec, &mut draft.faults));
+        let only_gateways = draft
+            .targets
+            .iter()
+            .all(|target| target.object.kind == Kind::Gateway);
+        if !rules.allow_addresses.is_empty() && !only_gateways {
+            let message =
+                "exceptions to the built-in deny list are only allowed in a policy on a Gateway";
+            draft
+                .faults
+                .push(Fault::new("spec.addresses.allow", message));
+        }
+        draft.finish(targets, policies, log, |policies, target| {
+            let attached = policies.egress.entry(target.clone()).or_default();
+            if !attached.contains(&rules) {
+                attached.push(rules.clone());
+            }
+            Outcome::Attached
+        });
+    }
+}
+
+fn rules(reference: &ObjectRef, spec: &EgressPolicySpec, faults: &mut Vec<Fault>) -> EgressRules {
+    let EgressPolicySpec {
+        target_refs: _,
+        mode,
+        default_action,
+        rules,
+        addresses,
+    } = spec;
+    let none = EgressAddresses::default();
+    let EgressAddresses { allow, deny } = addresses.as_ref().unwrap_or(&none);
+    let mut nets = |texts: &[String], field: &str| each(texts, field, faults, |text| net(text));
+    let allow_addresses = nets(allow, "spec.addresses.allow");
+    let deny_addresses = nets(deny, "spec.addresses.deny");
+    EgressRules {
+        policy: reference.clone(),
+        mode: match mode.unwrap_or_default() {
+            EgressMode::Enforce => Mode::Enforce,
+            EgressMode::Audit => Mode::Audit,
+        },
+        default_action: action(default_action.unwrap_or_default()),
+        rules: rules
+            .iter()
+            .enumerate()
+            .map(|(index, spec)| rule(index, spec, faults))
+            .collect(),
+        allow_addresses,
+        deny_addresses,
+    }
+}
+
+fn rule(index: usize, spec: &Spec, faults: &mut Vec<Fault>) -> EgressRule {
+    let Spec {
+        name,
+        action: verdict,
+        hosts,
+        ports,
+        methods,
+        paths,
+    } = spec;
+    let field = |name: &str| format!("spec.rules[{index}].{name}");
+    EgressRule {
+        name: name
+            .clone()
+            .unwrap_or_else(|| format!("rule-{index}"))
+            .into(),
+        action: action(*verdict),
+        hosts: each(hosts, &field("hosts"), faults, |text| {
+            HostMatcher::parse(text).map_err(|error| error.to_string())
+        }),
+        ports: each(ports, &field("ports"), faults, range),
+        methods: each(methods, &field("methods"), faults, |text| method(text)),
+        paths: each(paths, &field("paths"), faults, |text| literal_path(text)),
+    }
+}
+
+/// Parses every item, and names those that are wrong.
+fn each<T, U>(
+    items: &[T],
+    field: &str,
+    faults: &mut Vec<Fault>,
+    parse: impl Fn(&T) -> Result<U, String>,
+) -> Vec<U> {
+    let mut parsed = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        match parse(item) {
+            Ok(item) => parsed.push(item),
+            Err(message) => faults.push(Fault::new(format!("{field}[{index}]"), message)),
+        }
+    }
+    parsed
+}
+
+fn action(action: EgressAction) -> Action {
+    match action {
+        EgressAction::Allow => Action::Allow,
+        EgressAction::Deny => Action::Deny,
+    }
+}
+
+fn range(text: &PortText) -> Result<PortRange, String> {
+    let message = || "not a port or a range of ports, such as 443 or \"8000-8999\"".to_owned();
+    let parse = |text: &str| text.parse::<Port>().map_err(|_| message());
+    let (first, last) = match text {
+        PortText::Number(number) => {
+            let port = u16::try_from(*number)
+                .ok()
+                .and_then(Port::new)
+                .ok_or_else(message)?;
+            (port, port)
+        }
+        PortText::Text(text) => match text.split_once('-') {
+            Some((first, last)) => (parse(first)?, parse(last)?),
+            None => (parse(text)?, parse(text)?),
+        },
+    };
+    if first > last {
+        return Err(format!("the range {first}-{last} is empty"));
+    }
+    Ok(PortRange { first, last })
+}
+
+/// Methods are case-sensitive (RFC 9110 9.1), so that one in lower case would never match.
+fn method(text: &str) -> Result<Method, String> {
+    if text.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        return Err(format!(
+            "methods are case-sensitive; write {}",
+            text.to_ascii_uppercase()
+        ));
+    }
+    Method::from_bytes(text.as_bytes()).map_err(|_| "not a method".to_owned())
+}
+
+/// Addresses are compared in their IPv4 form where they have one, so that a network of mapped ones would never match.
+fn net(text: &str) -> Result<IpNet, String> {
+    let parsed = text
+        .parse::<IpNet>()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    let net =
+        parsed.map_err(|_| "not an IP address or network, such as 10.20.0.0/16".to_owned())?;
+    match net {
+        IpNet::V6(v6) if v6.prefix_len() >= 96 && v6.addr().to_ipv4_mapped().is_some() => {
+            Err("write IPv4-mapped addresses as IPv4".to_owned())
+        }
+        IpNet::V4(_) | IpNet::V6(_) => Ok(net.trunc()),
+    }
+}

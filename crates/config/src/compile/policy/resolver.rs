@@ -1,0 +1,244 @@
+//! ResolverPolicy to [`ResolverSettings`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Draft, Outcome, Policies};
+use crate::api::duration;
+use crate::api::egret::{
+    LookupFamily as Family, ResolverHost, ResolverPolicySpec, ResolverProtocol, ResolverServer,
+};
+use crate::compile::log::{Fault, Log};
+use crate::compile::target::Targets;
+use crate::name::{DnsName, HostPattern};
+use crate::resources::{Kind, oldest_first};
+use crate::snapshot::{DnsProtocol, LookupFamily, NameServer, ResolverId, ResolverSettings};
+
+const TARGETS: [Kind; 2] = [Kind::Gateway, Kind::Backend];
+
+/// The port of DNS.
+const DNS_PORT: u16 = 53;
+
+pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut Log) {
+    for (reference, object) in oldest_first(&targets.resources.resolver_policies) {
+        let spec = &object.value.spec;
+        let mut draft = Draft::new(reference, &object.source, &spec.target_refs, &TARGETS);
+        draft.needs_a_target();
+        for (index, target) in spec.target_refs.iter().enumerate() {
+            if target.section_name.is_some() && target.kind == Kind::Gateway.as_str() {
+                let field = format!("spec.targetRefs[{index}].sectionName");
+                draft.faults.push(Fault::new(
+                    field,
+                    "a ResolverPolicy applies to a whole Gateway",
+                ));
+            }
+        }
+        let settings = Arc::new(settings(spec, &mut draft.faults));
+        let id = ResolverId::Policy(reference.clone());
+        draft.finish(targets, policies, log, |policies, target| {
+            match policies.resolver.get(&target.object) {
+                Some(ResolverId::Policy(older)) if older != reference => {
+                    return Outcome::Overridden(older.clone());
+                }
+                _ => {}
+            }
+            policies.resolver.insert(target.object.clone(), id.clone());
+            policies.settings.insert(id.clone(), settings.clone());
+            Outcome::Attached
+        });
+    }
+}
+
+fn settings(spec: &ResolverPolicySpec, faults: &mut Vec<Fault>) -> ResolverSettings {
+    let ResolverPolicySpec {
+        target_refs: _,
+        servers,
+        search,
+        hosts,
+        lookup_family,
+        query_timeout,
+        min_ttl,
+        max_ttl,
+        negative_ttl,
+        stale_for,
+        idle_ttl,
+        max_hosts,
+        max_pending,
+        preresolve,
+    } = spec;
+    if !search.is_empty() {
+        faults.push(Fault::unsupported("spec.search"));
+    }
+    let default = ResolverSettings::default();
+    let mut time = |name: &str, text: &Option<String>, default: Duration| {
+        let parsed = text
+            .as_ref()
+            .map_or(Ok(default), |text| duration::parse(text));
+        parsed.unwrap_or_else(|error| {
+            faults.push(Fault::new(format!("spec.{name}"), error.to_string()));
+            default
+        })
+    };
+    let mut settings = ResolverSettings {
+        query_timeout: time("queryTimeout", query_timeout, default.query_timeout),
+        min_ttl: time("minTTL", min_ttl, default.min_ttl),
+        max_ttl: time("maxTTL", max_ttl, default.max_ttl),
+        negative_ttl: time("negativeTTL", negative_ttl, default.negative_ttl),
+        stale_for: time("staleFor", stale_for, default.stale_for),
+        idle_ttl: time("idleTTL", idle_ttl, default.idle_ttl),
+        family: family(lookup_family.unwrap_or_default()),
+        ..default
+    };
+    if settings.query_timeout.is_zero() {
+        faults.push(Fault::new("spec.queryTimeout", "a query needs some time"));
+    }
+    if settings.min_ttl > settings.max_ttl {
+        faults.push(Fault::new("spec.minTTL", "longer than maxTTL"));
+    }
+    settings.max_hosts = count("maxHosts", *max_hosts, settings.max_hosts, faults);
+    settings.max_pending = count("maxPending", *max_pending, settings.max_pending, faults);
+    settings.servers = name_servers(servers, faults);
+    settings.hosts = fixed_names(hosts, faults);
+    settings.preresolve = known_names(preresolve, faults);
+    if settings.preresolve.len() > settings.max_hosts {
+        let message = "more names than maxHosts lets be remembered";
+        faults.push(Fault::new("spec.preresolve", message));
+    }
+    settings
+}
+
+fn count(name: &str, number: Option<i64>, default: usize, faults: &mut Vec<Fault>) -> usize {
+    let Some(number) = number else {
+        return default;
+    };
+    usize::try_from(number)
+        .ok()
+        .filter(|number| *number > 0)
+        .unwrap_or_else(|| {
+            faults.push(Fault::new(format!("spec.{name}"), "at least 1 is needed"));
+            default
+        })
+}
+
+fn family(family: Family) -> LookupFamily {
+    match family {
+        Family::Auto => LookupFamily::Auto,
+        Family::V4Only => LookupFamily::V4Only,
+        Family::V6Only => LookupFamily::V6Only,
+        Family::V4Preferred => LookupFamily::V4Preferred,
+        Family::V6Preferred => LookupFamily::V6Preferred,
+    }
+}
+
+fn name_servers(servers: &[ResolverServer], faults: &mut Vec<Fault>) -> Vec<NameServer> {
+    let mut parsed = Vec::new();
+    for (index, server) in servers.iter().enumerate() {
+        let ResolverServer {
+            address,
+            protocol,
+            server_name,
+            path,
+        } = server;
+        let mut fault = |name: &str, message: &str| {
+            faults.push(Fault::new(format!("spec.servers[{index}].{name}"), message));
+        };
+        let protocol = match protocol.unwrap_or_default() {
+            ResolverProtocol::Udp => Some(DnsProtocol::Udp),
+            ResolverProtocol::Tcp => Some(DnsProtocol::Tcp),
+            ResolverProtocol::Tls | ResolverProtocol::Https => {
+                fault("protocol", "not supported yet; UDP and TCP are");
+                None
+            }
+        };
+        for (name, text) in [("serverName", server_name), ("path", path)] {
+            if text.is_some() {
+                fault(name, "not supported yet");
+            }
+        }
+        let address = server_address(address);
+        if address.is_none() {
+            fault(
+                "address",
+                "not an IP address with or without a port, such as 9.9.9.9:53 or [2620:fe::fe]:53",
+            );
+        }
+        if let (Some(address), Some(protocol)) = (address, protocol) {
+            parsed.push(NameServer { address, protocol });
+        }
+    }
+    parsed
+}
+
+fn server_address(text: &str) -> Option<SocketAddr> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let address = text.parse().ok().or_else(|| {
+        let address: IpAddr = bare.unwrap_or(text).parse().ok()?;
+        Some(SocketAddr::new(address, DNS_PORT))
+    });
+    address.filter(|address| address.port() != 0)
+}
+
+fn fixed_names(hosts: &[ResolverHost], faults: &mut Vec<Fault>) -> BTreeMap<DnsName, Vec<IpAddr>> {
+    let mut names = BTreeMap::new();
+    for (
+        index,
+        ResolverHost {
+            hostname,
+            addresses,
+        },
+    ) in hosts.iter().enumerate()
+    {
+        let mut fault = |name: &str, message: String| {
+            faults.push(Fault::new(format!("spec.hosts[{index}].{name}"), message));
+        };
+        let name = match one_name(hostname) {
+            Ok(name) => name,
+            Err(message) => {
+                fault("hostname", message);
+                continue;
+            }
+        };
+        if addresses.is_empty() {
+            fault("addresses", "at least one address is needed".to_owned());
+        }
+        let mut parsed = Vec::new();
+        for (at, address) in addresses.iter().enumerate() {
+            match address.parse::<IpAddr>() {
+                Ok(address) => parsed.push(address),
+                Err(_) => fault(&format!("addresses[{at}]"), "not an IP address".to_owned()),
+            }
+        }
+        if names.insert(name, parsed).is_some() {
+            fault("hostname", "given twice".to_owned());
+        }
+    }
+    names
+}
+
+/// Names given twice are one.
+fn known_names(names: &[String], faults: &mut Vec<Fault>) -> BTreeSet<DnsName> {
+    let mut known = BTreeSet::new();
+    for (index, text) in names.iter().enumerate() {
+        match one_name(text) {
+            Ok(name) => {
+                known.insert(name);
+            }
+            Err(message) => {
+                faults.push(Fault::new(format!("spec.preresolve[{index}]"), message));
+            }
+        }
+    }
+    known
+}
+
+fn one_name(text: &str) -> Result<DnsName, String> {
+    match HostPattern::parse(text) {
+        Ok(HostPattern::Exact(name)) => Ok(name),
+        Ok(HostPattern::Below(_)) => Err("a wildcard cannot have addresses".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,340 @@
+//! The filters of a rule.
+
+use http::StatusCode;
+
+use super::header::{Edits, header_edit};
+use super::rule::RuleFaults;
+use crate::api::gateway::{
+    ExtensionRef, HttpRouteMatch, PathMatchType, RedirectPath, RedirectPathType, RedirectScheme,
+    RequestRedirect, RewritePath, RewritePathType, RuleFilter, RuleFilterType, UrlRewrite,
+};
+use crate::compile::backend::port_of;
+use crate::compile::log::Fault;
+use crate::name::{DnsName, HostPattern};
+use crate::resources::Kind;
+use crate::snapshot::{Filters, PathRewrite, Redirect, Rewrite, Scheme};
+
+/// The filters of a rule, compiled.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) filters: Filters,
+    /// The filter that answers by itself, and its index.
+    pub(super) answer: Option<(usize, Answer)>,
+}
+
+/// What a filter answers.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Redirect(Redirect),
+    /// A DirectResponse of this name.
+    Respond(String),
+}
+
+/// What a filter says.
+enum Member<'a> {
+    RequestHeaders(Edits<'a>),
+    ResponseHeaders(Edits<'a>),
+    Redirect(&'a RequestRedirect),
+    Rewrite(&'a UrlRewrite),
+    Extension(&'a ExtensionRef),
+    Unsupported,
+}
+
+struct Compiler<'a> {
+    outcome: Outcome,
+    seen: Vec<&'static str>,
+    /// Whether every match is a PathPrefix, so that there is a prefix to replace.
+    prefixes: bool,
+    wrong: &'a mut RuleFaults,
+}
+
+pub(super) fn compile(
+    specs: &[RuleFilter],
+    field: &str,
+    matches: &Option<Vec<HttpRouteMatch>>,
+    wrong: &mut RuleFaults,
+) -> Outcome {
+    let kind = |spec: &HttpRouteMatch| spec.path.as_ref().and_then(|path| path.r#type.clone());
+    let mut compiler = Compiler {
+        outcome: Outcome::default(),
+        seen: Vec::new(),
+        prefixes: matches
+            .iter()
+            .flatten()
+            .all(|spec| matches!(kind(spec), None | Some(PathMatchType::PathPrefix))),
+        wrong,
+    };
+    for (index, spec) in specs.iter().enumerate() {
+        compiler.filter(index, spec, &format!("{field}.filters[{index}]"));
+    }
+    let Compiler { outcome, wrong, .. } = compiler;
+    if let (Some((at, Answer::Redirect(_))), Some(_)) = (&outcome.answer, &outcome.filters.rewrite)
+    {
+        let message = "RequestRedirect and URLRewrite must not be used together";
+        wrong
+            .unsupported
+            .push(Fault::new(format!("{field}.filters[{at}]"), message));
+    }
+    outcome
+}
+
+impl Compiler<'_> {
+    fn filter(&mut self, index: usize, spec: &RuleFilter, field: &str) {
+        let (name, member) = match member(spec) {
+            Ok(member) => member,
+            Err(name) => {
+                let message = format!("{name} must be set if, and only if, this is its type");
+                return self.fault(format!("{field}.type"), message);
+            }
+        };
+        let field = format!("{field}.{name}");
+        if name != "extensionRef" && self.seen.contains(&name) {
+            return self.fault(field, format!("{name} filter cannot be repeated"));
+        }
+        self.seen.push(name);
+        match member {
+            Member::RequestHeaders(edits) => {
+                self.outcome.filters.request_headers =
+                    header_edit(&edits, &field, &mut self.wrong.unsupported);
+            }
+            Member::ResponseHeaders(edits) => {
+                self.outcome.filters.response_headers =
+                    header_edit(&edits, &field, &mut self.wrong.unsupported);
+            }
+            Member::Rewrite(spec) => {
+                self.outcome.filters.rewrite = Some(self.rewrite(spec, &field))
+            }
+            Member::Redirect(spec) => {
+                let redirect = self.redirect(spec, &field);
+                self.answer(index, Answer::Redirect(redirect), &field);
+            }
+            Member::Extension(spec) => self.extension(index, spec, &field),
+            Member::Unsupported => self.wrong.unsupported.push(Fault::unsupported(field)),
+        }
+    }
+
+    fn fault(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        self.wrong.unsupported.push(Fault::new(field, message));
+    }
+
+    fn answer(&mut self, index: usize, answer: Answer, field: &str) {
+        if let Some((_, other)) = &self.outcome.answer {
+            let other = match other {
+                Answer::Redirect(_) => "requestRedirect",
+                Answer::Respond(_) => "DirectResponse",
+            };
+            let message =
+                format!("DirectResponse cannot be applied to route with existing action: {other}");
+            self.wrong.replaced.push(Fault::new(field, message));
+        } else {
+            self.outcome.answer = Some((index, answer));
+        }
+    }
+
+    fn extension(&mut self, index: usize, spec: &ExtensionRef, field: &str) {
+        let ExtensionRef { group, kind, name } = spec;
+        if Kind::find(group, kind) == Some(Kind::DirectResponse) {
+            self.answer(index, Answer::Respond(name.clone()), field);
+        } else {
+            self.fault(
+                field,
+                format!("{group}/{kind} is not supported here yet; DirectResponse is"),
+            );
+        }
+    }
+
+    fn rewrite(&mut self, spec: &UrlRewrite, field: &str) -> Rewrite {
+        let UrlRewrite { hostname, path } = spec;
+        let path = path.as_ref().and_then(|spec| {
+            let RewritePath {
+                replace_full_path,
+                replace_prefix_match,
+                r#type,
+            } = spec;
+            let full = *r#type == RewritePathType::ReplaceFullPath;
+            self.path(
+                full,
+                [
+                    replace_full_path.as_deref(),
+                    replace_prefix_match.as_deref(),
+                ],
+                field,
+            )
+        });
+        Rewrite {
+            host: self.hostname(hostname.as_deref(), field),
+            path,
+        }
+    }
+
+    fn redirect(&mut self, spec: &RequestRedirect, field: &str) -> Redirect {
+        let RequestRedirect {
+            hostname,
+            path,
+            port,
+            scheme,
+            status_code,
+        } = spec;
+        let path = path.as_ref().and_then(|spec| {
+            let RedirectPath {
+                replace_full_path,
+                replace_prefix_match,
+                r#type,
+            } = spec;
+            let full = *r#type == RedirectPathType::ReplaceFullPath;
+            self.path(
+                full,
+                [
+                    replace_full_path.as_deref(),
+                    replace_prefix_match.as_deref(),
+                ],
+                field,
+            )
+        });
+        let port = port.and_then(|port| {
+            port_of(port)
+                .map_err(|message| self.fault(format!("{field}.port"), message))
+                .ok()
+        });
+        let status = match status_code {
+            None | Some(302) => StatusCode::FOUND,
+            Some(301) => StatusCode::MOVED_PERMANENTLY,
+            Some(303) => StatusCode::SEE_OTHER,
+            Some(307) => StatusCode::TEMPORARY_REDIRECT,
+            Some(308) => StatusCode::PERMANENT_REDIRECT,
+            Some(_) => {
+                self.fault(
+                    format!("{field}.statusCode"),
+                    "301, 302, 303, 307 or 308 is allowed",
+                );
+                StatusCode::FOUND
+            }
+        };
+        Redirect {
+            scheme: scheme.as_ref().map(|scheme| match scheme {
+                RedirectScheme::Http => Scheme::Http,
+                RedirectScheme::Https => Scheme::Https,
+            }),
+            host: self.hostname(hostname.as_deref(), field),
+            port,
+            path,
+            status,
+        }
+    }
+
+    fn hostname(&mut self, text: Option<&str>, field: &str) -> Option<DnsName> {
+        match text.map(HostPattern::parse)? {
+            Ok(HostPattern::Exact(name)) => return Some(name),
+            Ok(HostPattern::Below(_)) => {
+                self.fault(format!("{field}.hostname"), "a wildcard is not a hostname")
+            }
+            Err(error) => self.fault(format!("{field}.hostname"), error.to_string()),
+        }
+        None
+    }
+
+    /// The two texts are those of the full path and of the prefix; the type says which must be there.
+    fn path(&mut self, full: bool, texts: [Option<&str>; 2], field: &str) -> Option<PathRewrite> {
+        let field = format!("{field}.path");
+        let (name, text) = match (full, texts) {
+            (true, [Some(text), None]) => ("replaceFullPath", text),
+            (false, [None, Some(text)]) => ("replacePrefixMatch", text),
+            _ => {
+                self.fault(
+                    format!("{field}.type"),
+                    "exactly the field of this type must be set",
+                );
+                return None;
+            }
+        };
+        let field = format!("{field}.{name}");
+        let odd = |c: char| !c.is_ascii_graphic() || matches!(c, '?' | '#');
+        if text.contains(odd) || !(text.is_empty() || text.starts_with('/')) {
+            self.fault(field, "not a path");
+            return None;
+        }
+        if full {
+            return Some(PathRewrite::Full(text.to_owned()));
+        }
+        if !self.prefixes {
+            self.fault(
+                field,
+                "there is no prefix to replace: a match of this rule is not a PathPrefix",
+            );
+            return None;
+        }
+        Some(PathRewrite::Prefix(text.to_owned()))
+    }
+}
+
+/// The one member that is set, and its name. The error is the name of one that does not agree with the type.
+fn member(spec: &RuleFilter) -> Result<(&'static str, Member<'_>), &'static str> {
+    let RuleFilter {
+        cors,
+        extension_ref,
+        external_auth,
+        request_header_modifier,
+        request_mirror,
+        request_redirect,
+        response_header_modifier,
+        r#type,
+        url_rewrite,
+    } = spec;
+    let request_headers = request_header_modifier
+        .as_ref()
+        .map(|spec| Member::RequestHeaders(spec.into()));
+    let response_headers = response_header_modifier
+        .as_ref()
+        .map(|spec| Member::ResponseHeaders(spec.into()));
+    let members = [
+        (
+            RuleFilterType::Cors,
+            "cors",
+            cors.as_ref().map(|_| Member::Unsupported),
+        ),
+        (
+            RuleFilterType::ExtensionRef,
+            "extensionRef",
+            extension_ref.as_ref().map(Member::Extension),
+        ),
+        (
+            RuleFilterType::ExternalAuth,
+            "externalAuth",
+            external_auth.as_ref().map(|_| Member::Unsupported),
+        ),
+        (
+            RuleFilterType::RequestHeaderModifier,
+            "requestHeaderModifier",
+            request_headers,
+        ),
+        (
+            RuleFilterType::RequestMirror,
+            "requestMirror",
+            request_mirror.as_ref().map(|_| Member::Unsupported),
+        ),
+        (
+            RuleFilterType::RequestRedirect,
+            "requestRedirect",
+            request_redirect.as_ref().map(Member::Redirect),
+        ),
+        (
+            RuleFilterType::ResponseHeaderModifier,
+            "responseHeaderModifier",
+            response_headers,
+        ),
+        (
+            RuleFilterType::UrlRewrite,
+            "urlRewrite",
+            url_rewrite.as_ref().map(Member::Rewrite),
+        ),
+    ];
+    let mut sole = Err("type");
+    for (kind, name, member) in members {
+        match member {
+            Some(member) if kind == *r#type => sole = Ok((name, member)),
+            None if kind != *r#type => {}
+            Some(_) | None => return Err(name),
+        }
+    }
+    sole
+}

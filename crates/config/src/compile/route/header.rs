@@ -1,0 +1,89 @@
+//! Header modifiers: the Gateway API has one shape under four names.
+
+use http::{HeaderName, HeaderValue};
+
+use crate::api::gateway::{
+    BackendRequestHeaderModifier, BackendResponseHeaderModifier, RequestHeaderModifier,
+    ResponseHeaderModifier,
+};
+use crate::compile::log::Fault;
+use crate::policy::headers::HeaderEdit;
+
+/// Fields that say where a message goes or where it ends; whoever changes them changes what was checked.
+const PROTECTED: [&str; 9] = [
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// A modifier, under whichever name.
+pub(super) struct Edits<'a> {
+    set: Vec<(&'a str, &'a str)>,
+    add: Vec<(&'a str, &'a str)>,
+    remove: Vec<&'a str>,
+}
+
+macro_rules! edits_from {
+    ($($type:ident),*) => {$(
+        impl<'a> From<&'a $type> for Edits<'a> {
+            fn from($type { add, remove, set }: &'a $type) -> Self {
+                Self {
+                    set: set.iter().flatten().map(|h| (h.name.as_str(), h.value.as_str())).collect(),
+                    add: add.iter().flatten().map(|h| (h.name.as_str(), h.value.as_str())).collect(),
+                    remove: remove.iter().flatten().map(String::as_str).collect(),
+                }
+            }
+        }
+    )*};
+}
+
+edits_from!(
+    RequestHeaderModifier,
+    ResponseHeaderModifier,
+    BackendRequestHeaderModifier,
+    BackendResponseHeaderModifier
+);
+
+pub(super) fn header_edit(edits: &Edits<'_>, field: &str, faults: &mut Vec<Fault>) -> HeaderEdit {
+    let mut edit = HeaderEdit::default();
+    for (list, pairs, parsed) in [
+        ("set", &edits.set, &mut edit.set),
+        ("add", &edits.add, &mut edit.add),
+    ] {
+        for (index, (name, value)) in pairs.iter().enumerate() {
+            let field = format!("{field}.{list}[{index}]");
+            let name = header_name(name)
+                .map_err(|message| faults.push(Fault::new(format!("{field}.name"), message)));
+            let value = HeaderValue::from_str(value).map_err(|_| {
+                faults.push(Fault::new(
+                    format!("{field}.value"),
+                    "not a value of a header",
+                ))
+            });
+            if let (Ok(name), Ok(value)) = (name, value) {
+                parsed.push((name, value));
+            }
+        }
+    }
+    for (index, name) in edits.remove.iter().enumerate() {
+        match header_name(name) {
+            Ok(name) => edit.remove.push(name),
+            Err(message) => faults.push(Fault::new(format!("{field}.remove[{index}]"), message)),
+        }
+    }
+    edit
+}
+
+fn header_name(text: &str) -> Result<HeaderName, &'static str> {
+    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| "not a name of a header")?;
+    if PROTECTED.contains(&name.as_str()) {
+        return Err("this header cannot be modified: it decides where the message goes or ends");
+    }
+    Ok(name)
+}

@@ -1,0 +1,185 @@
+//! From text to snapshot and report, as users write the text and read the report.
+
+use http::{HeaderMap, Method};
+
+use super::{Compiled, Options, compile};
+use crate::load::{File, load};
+use crate::name::{Host, Port};
+use crate::resources::ObjectRef;
+use crate::route::RequestFacts;
+use crate::snapshot::{Action, BindAddress, Destination, Rule};
+
+mod backend;
+mod filter;
+mod gateway;
+mod guide;
+mod policy;
+mod resolver;
+mod robust;
+mod route;
+mod unsupported;
+
+/// A Gateway that takes all routes, and a dynamic Backend.
+const BASE: &str = "\
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: infra}
+spec:
+  gatewayClassName: egret
+  listeners:
+  - {name: http, protocol: HTTP, port: 8080, allowedRoutes: {namespaces: {from: All}}}
+---
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: Backend
+metadata: {name: dfp, namespace: apps}
+spec: {dynamicForwardProxy: {}}
+";
+
+fn run(text: &str) -> Compiled {
+    let loaded = load([File {
+        name: "t.yaml",
+        text,
+    }]);
+    let errors: Vec<_> = loaded.errors.iter().map(ToString::to_string).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    compile(&loaded.resources, &Options::default())
+}
+
+/// `BASE`, and further documents.
+fn with_base(text: &str) -> Compiled {
+    run(&format!("{BASE}---\n{text}"))
+}
+
+/// A route `apps/r` at `infra/gw`, with these lines of `spec`.
+fn route(spec: &str) -> String {
+    route_named("r", spec)
+}
+
+fn route_named(name: &str, spec: &str) -> String {
+    format!(
+        "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{name: {name}, namespace: apps}}\n\
+         spec:\n  parentRefs: [{{name: gw, namespace: infra}}]\n{spec}"
+    )
+}
+
+const TO_DFP: &str = "backendRefs: [{group: gateway.kgateway.dev, kind: Backend, name: dfp}]";
+
+fn problems(compiled: &Compiled) -> Vec<String> {
+    compiled
+        .report
+        .problems
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
+fn warnings(compiled: &Compiled) -> Vec<String> {
+    compiled
+        .report
+        .warnings
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
+/// `status reason: message` of a condition; `at` is the object, and `#` and a part of it.
+fn condition(compiled: &Compiled, at: &str, kind: &str) -> String {
+    let (object, part) = at.split_once('#').unwrap_or((at, ""));
+    let object = compiled
+        .report
+        .objects
+        .iter()
+        .find(|report| report.object.to_string() == object);
+    let Some(object) = object else {
+        panic!("{at} is not in the report: {}", compiled.report.table());
+    };
+    let mut found = object
+        .conditions()
+        .filter(|(name, c)| name.contains(part) && c.kind == kind);
+    let Some((_, condition)) = found.next() else {
+        panic!("{at} has no {kind}: {}", compiled.report.table());
+    };
+    format!(
+        "{} {}: {}",
+        condition.status, condition.reason, condition.message
+    )
+}
+
+fn rule<'a>(compiled: &'a Compiled, port: u16, host: &str, path: &str) -> Option<&'a Rule> {
+    let port = Port::new(port).unwrap();
+    let socket = compiled
+        .snapshot
+        .sockets
+        .get(&BindAddress { ip: None, port })?;
+    let host: Host = host.parse().unwrap();
+    let listener = socket.listener_for(&host)?;
+    let found = listener.routes.find(&RequestFacts {
+        host: &host,
+        method: &Method::GET,
+        path,
+        query: None,
+        headers: &HeaderMap::new(),
+    })?;
+    Some(found.rule)
+}
+
+/// What answers a GET on a port.
+fn answer(compiled: &Compiled, port: u16, host: &str, path: &str) -> String {
+    rule(compiled, port, host, path).map_or_else(|| "404".to_owned(), describe)
+}
+
+/// What answers a GET on port 8080 of any address.
+fn get(compiled: &Compiled, host: &str) -> String {
+    answer(compiled, 8080, host, "/")
+}
+
+fn describe(rule: &Rule) -> String {
+    match &rule.action {
+        Action::Forward(backends) => {
+            let each = backends
+                .backends
+                .iter()
+                .map(|backend| match &backend.destination {
+                    Destination::Dynamic(to) => {
+                        format!("{}*dynamic {}", backend.weight, name(&to.backend))
+                    }
+                    Destination::Static(to) => {
+                        let hosts: Vec<_> = to
+                            .hosts
+                            .iter()
+                            .map(|(host, port)| format!("{host}:{port}"))
+                            .collect();
+                        format!(
+                            "{}*static {} [{}]",
+                            backend.weight,
+                            name(&to.backend),
+                            hosts.join(" ")
+                        )
+                    }
+                    Destination::Refuse(wrong) => format!(
+                        "{}*refuse {}: {}",
+                        backend.weight, wrong.object, wrong.message
+                    ),
+                });
+            let each: Vec<_> = each.collect();
+            assert_eq!(
+                backends.total,
+                backends
+                    .backends
+                    .iter()
+                    .map(|b| u64::from(b.weight))
+                    .sum::<u64>()
+            );
+            each.join(", ")
+        }
+        Action::Redirect(redirect) => format!("redirect {}", redirect.status.as_u16()),
+        Action::Respond(response) => {
+            format!("respond {} {}", response.status.as_u16(), response.body)
+        }
+        Action::Refuse(wrong) => format!("refuse {}: {}", wrong.object, wrong.message),
+    }
+}
+
+fn name(object: &ObjectRef) -> String {
+    format!("{}/{}", object.namespace, object.name)
+}

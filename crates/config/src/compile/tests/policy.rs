@@ -1,0 +1,385 @@
+//! EgressPolicies.
+
+use super::{Compiled, TO_DFP, condition, get, problems, route, rule, warnings, with_base};
+use crate::policy::egress::{Attempt, Egress};
+use crate::snapshot::Action;
+use std::sync::Arc;
+
+pub(super) fn policy(name: &str, namespace: &str, spec: &str) -> String {
+    format!(
+        "---\napiVersion: egret.dev/v1alpha1\nkind: EgressPolicy\nmetadata: {{name: {name}, namespace: {namespace}}}\n\
+         spec:\n{spec}"
+    )
+}
+
+fn targets(list: &str) -> String {
+    let list = list
+        .replace(
+            "Gateway",
+            "group: gateway.networking.k8s.io, kind: Gateway, name",
+        )
+        .replace(
+            "HTTPRoute",
+            "group: gateway.networking.k8s.io, kind: HTTPRoute, name",
+        )
+        .replace(
+            "Backend",
+            "group: gateway.kgateway.dev, kind: Backend, name",
+        );
+    format!("  targetRefs: [{list}]\n")
+}
+
+fn two_rules() -> String {
+    route(&format!(
+        "  rules:\n  - name: main\n    {TO_DFP}\n  - name: side\n    matches: [{{path: {{value: /side}}}}]\n    {TO_DFP}\n"
+    ))
+}
+
+fn egress(compiled: &Compiled, path: &str) -> Arc<Egress> {
+    let rule = rule(compiled, 8080, "a.b", path).unwrap();
+    let Action::Forward(backends) = &rule.action else {
+        panic!("not forwarded: {:?}", rule.action);
+    };
+    backends.backends[0].egress.clone()
+}
+
+fn names(egress: &Egress) -> Vec<&str> {
+    egress
+        .policies
+        .iter()
+        .map(|rules| &*rules.policy.name)
+        .collect()
+}
+
+#[test]
+fn policies_apply_widest_first() {
+    let text = [
+        policy("e-backend", "apps", &targets("{Backend: dfp}")),
+        policy(
+            "d-rule",
+            "apps",
+            &targets("{HTTPRoute: r, sectionName: main}"),
+        ),
+        policy("c-route", "apps", &targets("{HTTPRoute: r}")),
+        policy(
+            "b-listener",
+            "infra",
+            &targets("{Gateway: gw, sectionName: http}"),
+        ),
+        policy("z-gateway", "infra", &targets("{Gateway: gw}")),
+        policy("a-gateway", "infra", &targets("{Gateway: gw}")),
+        two_rules(),
+    ];
+    let compiled = with_base(&text.concat());
+    assert!(compiled.report.accepted(), "{}", compiled.report.table());
+    let main = egress(&compiled, "/");
+    assert_eq!(
+        names(&main),
+        [
+            "a-gateway",
+            "z-gateway",
+            "b-listener",
+            "c-route",
+            "d-rule",
+            "e-backend"
+        ]
+    );
+    let side = egress(&compiled, "/side");
+    assert_eq!(
+        names(&side),
+        [
+            "a-gateway",
+            "z-gateway",
+            "b-listener",
+            "c-route",
+            "e-backend"
+        ]
+    );
+    assert!(
+        condition(
+            &compiled,
+            "EgressPolicy apps/d-rule#HTTPRoute apps/r#main",
+            "Attached"
+        )
+        .starts_with("true Attached")
+    );
+}
+
+#[test]
+fn equal_lists_of_policies_are_one_value() {
+    let compiled = with_base(&format!(
+        "{}{}",
+        policy("p", "infra", &targets("{Gateway: gw}")),
+        two_rules()
+    ));
+    assert!(Arc::ptr_eq(
+        &egress(&compiled, "/"),
+        &egress(&compiled, "/side")
+    ));
+}
+
+#[test]
+fn rules_are_compiled() {
+    let spec = "  mode: Enforce\n  defaultAction: Deny\n  rules:\n  - name: partners\n    action: Allow\n    \
+                hosts: [api.example.com, '*.example.org', 192.0.2.0/24]\n    ports: [443, '8000-8999', '80']\n    \
+                methods: [GET]\n    paths: [/v1/]\n  - action: Deny\n    hosts: [bad.test]\n  \
+                addresses: {allow: [10.20.0.0/16], deny: [203.0.113.7, '2001:db8::/32']}\n";
+    let text = policy("p", "infra", &format!("{}{spec}", targets("{Gateway: gw}")));
+    let compiled = with_base(&format!("{text}{}", two_rules()));
+    assert!(compiled.report.accepted(), "{}", compiled.report.table());
+    let egress = egress(&compiled, "/");
+    let check = |target: &str| {
+        let (host, port) = target.rsplit_once(':').unwrap();
+        let (host, port) = (host.parse().unwrap(), port.parse().unwrap());
+        let request = Some((&http::Method::GET, "/v1/x"));
+        let attempt = Attempt {
+            host: &host,
+            port,
+            request,
+        };
+        let decision = egress.check(attempt);
+        format!(
+            "{:?} {}",
+            decision.action,
+            decision.rule.map_or("-", |rule| &**rule)
+        )
+    };
+    assert_eq!(check("api.example.com:443"), "Allow partners");
+    assert_eq!(check("a.example.org:8999"), "Allow partners");
+    assert_eq!(check("192.0.2.7:80"), "Allow partners");
+    assert_eq!(check("api.example.com:444"), "Deny -");
+    assert_eq!(check("bad.test:444"), "Deny rule-1");
+    assert!(egress.check_address("10.20.1.1".parse().unwrap()).is_ok());
+    assert!(egress.check_address("10.21.1.1".parse().unwrap()).is_err());
+    assert!(
+        egress
+            .check_address("203.0.113.7".parse().unwrap())
+            .is_err()
+    );
+}
+
+const WRONG: [(&str, &str); 12] = [
+    (
+        "rules: [{action: Deny, hosts: ['*']}]",
+        "spec.rules[0].hosts[0]",
+    ),
+    (
+        "rules: [{action: Deny, hosts: [a, 'b c']}]",
+        "spec.rules[0].hosts[1]",
+    ),
+    (
+        "rules: [{action: Deny, ports: [0]}]",
+        "spec.rules[0].ports[0]",
+    ),
+    (
+        "rules: [{action: Deny, ports: [65536]}]",
+        "spec.rules[0].ports[0]",
+    ),
+    (
+        "rules: [{action: Deny, ports: ['9-8']}]",
+        "spec.rules[0].ports[0]",
+    ),
+    (
+        "rules: [{action: Deny, ports: ['1-']}]",
+        "spec.rules[0].ports[0]",
+    ),
+    (
+        "rules: [{action: Deny, methods: [get]}]",
+        "spec.rules[0].methods[0]",
+    ),
+    (
+        "rules: [{action: Deny, paths: [v1]}]",
+        "spec.rules[0].paths[0]",
+    ),
+    (
+        "rules: [{action: Deny, paths: [/a/../b]}]",
+        "spec.rules[0].paths[0]",
+    ),
+    (
+        "addresses: {allow: [10.0.0.0/33]}",
+        "spec.addresses.allow[0]",
+    ),
+    ("addresses: {deny: [localhost]}", "spec.addresses.deny[0]"),
+    (
+        "addresses: {deny: ['::ffff:10.0.0.0/104']}",
+        "spec.addresses.deny[0]",
+    ),
+];
+
+#[test]
+fn a_wrong_policy_refuses_what_it_targets_and_nothing_else() {
+    for (line, field) in WRONG {
+        let text = policy(
+            "p",
+            "apps",
+            &format!("{}  {line}\n", targets("{HTTPRoute: r, sectionName: main}")),
+        );
+        let compiled = with_base(&format!("{text}{}", two_rules()));
+        let problems = problems(&compiled);
+        let expected = format!("t.yaml:20: EgressPolicy apps/p: {field}: ");
+        assert!(
+            problems.iter().any(|p| p.starts_with(&expected)),
+            "{expected} {problems:?}"
+        );
+        assert!(
+            condition(&compiled, "EgressPolicy apps/p", "Accepted")
+                .starts_with(&format!("false Invalid: {field}: "))
+        );
+        assert!(get(&compiled, "a.b").starts_with(&format!("refuse EgressPolicy apps/p: {field}")));
+        assert_eq!(
+            super::answer(&compiled, 8080, "a.b", "/side"),
+            "1*dynamic apps/dfp"
+        );
+        let programmed = condition(&compiled, "HTTPRoute apps/r", "kgateway.dev/Programmed");
+        assert!(programmed.starts_with(
+            "false RouteRuleReplaced: Replaced Rule (0): spec.rules[0]: EgressPolicy apps/p"
+        ));
+    }
+}
+
+#[test]
+fn a_wrong_policy_fails_closed_at_every_level() {
+    let wrong = "  rules: [{action: Deny, ports: [0]}]\n";
+    let refused = |namespace: &str, target: &str| {
+        let text = policy("p", namespace, &format!("{}{wrong}", targets(target)));
+        with_base(&format!("{text}{}", two_rules()))
+    };
+    for target in ["{Gateway: gw}", "{Gateway: gw, sectionName: http}"] {
+        let compiled = refused("infra", target);
+        let socket = compiled.snapshot.sockets.values().next().unwrap();
+        assert_eq!(
+            &*socket.listeners[0].refuse.as_ref().unwrap().object.name,
+            "p"
+        );
+        assert!(
+            condition(&compiled, "Gateway infra/gw#http", "Accepted")
+                .starts_with("false ListenerReplaced")
+        );
+    }
+    let compiled = refused("apps", "{HTTPRoute: r}");
+    assert!(get(&compiled, "a.b").starts_with("refuse EgressPolicy apps/p"));
+    assert!(
+        super::answer(&compiled, 8080, "a.b", "/side").starts_with("refuse EgressPolicy apps/p")
+    );
+    let compiled = refused("apps", "{Backend: dfp}");
+    assert!(get(&compiled, "a.b").starts_with("1*refuse EgressPolicy apps/p"));
+}
+
+#[test]
+fn only_the_listener_that_is_targeted_is_refused() {
+    let base = super::BASE.replace(
+        "  - {name: http,",
+        "  - {name: other, protocol: HTTP, port: 8081, allowedRoutes: {namespaces: {from: All}}}\n  - {name: http,",
+    );
+    let wrong = "  rules: [{action: Deny, ports: [0]}]\n";
+    let text = policy(
+        "p",
+        "infra",
+        &format!("{}{wrong}", targets("{Gateway: gw, sectionName: http}")),
+    );
+    let compiled = super::run(&format!("{base}{text}"));
+    let refused: Vec<_> = compiled
+        .snapshot
+        .sockets
+        .values()
+        .flat_map(|socket| &socket.listeners)
+        .map(|listener| (listener.name.as_str(), listener.refuse.is_some()))
+        .collect();
+    assert_eq!(refused, [("http", true), ("other", false)]);
+}
+
+#[test]
+fn targets_that_are_not_there_are_told_and_refuse_nothing() {
+    for (target, message) in [
+        ("{HTTPRoute: none}", "HTTPRoute apps/none not found"),
+        (
+            "{HTTPRoute: r, sectionName: none}",
+            "HTTPRoute apps/r with a section none not found",
+        ),
+        ("{Gateway: gw}", "Gateway apps/gw not found"),
+        ("{Backend: none}", "Backend apps/none not found"),
+    ] {
+        let compiled = with_base(&format!(
+            "{}{}",
+            policy("p", "apps", &targets(target)),
+            two_rules()
+        ));
+        assert_eq!(
+            condition(&compiled, "EgressPolicy apps/p", "Accepted"),
+            format!("false TargetNotFound: {message}")
+        );
+        assert_eq!(
+            problems(&compiled),
+            [format!(
+                "t.yaml:19: EgressPolicy apps/p: spec.targetRefs: {message}"
+            )]
+        );
+        assert_eq!(get(&compiled, "a.b"), "1*dynamic apps/dfp");
+    }
+}
+
+#[test]
+fn kinds_that_cannot_be_targets_make_a_policy_wrong() {
+    for (target, field) in [
+        (
+            "{group: gateway.networking.k8s.io, kind: TLSRoute, name: t}",
+            "spec.targetRefs[1].kind",
+        ),
+        (
+            "{group: '', kind: Service, name: t}",
+            "spec.targetRefs[1].kind",
+        ),
+        (
+            "{Backend: dfp, sectionName: x}",
+            "spec.targetRefs[1].sectionName",
+        ),
+    ] {
+        let text = targets(&format!("{{HTTPRoute: r}}, {target}"));
+        let compiled = with_base(&format!("{}{}", policy("p", "apps", &text), two_rules()));
+        let problems = problems(&compiled);
+        let expected = format!("t.yaml:19: EgressPolicy apps/p: {field}: ");
+        assert!(
+            problems.iter().any(|p| p.starts_with(&expected)),
+            "{problems:?}"
+        );
+        assert!(
+            get(&compiled, "a.b").starts_with("refuse EgressPolicy apps/p"),
+            "{target}"
+        );
+    }
+    let compiled = with_base(&policy("p", "apps", "  targetRefs: []\n"));
+    assert!(problems(&compiled)[0].contains("spec.targetRefs: at least one target is needed"));
+}
+
+#[test]
+fn exceptions_are_for_gateways_only() {
+    let allow = "  addresses: {allow: [10.0.0.0/8]}\n";
+    for target in ["{HTTPRoute: r}", "{Backend: dfp}"] {
+        let text = policy("p", "apps", &format!("{}{allow}", targets(target)));
+        let compiled = with_base(&format!("{text}{}", two_rules()));
+        assert!(
+            problems(&compiled)[0]
+                .starts_with("t.yaml:20: EgressPolicy apps/p: spec.addresses.allow: ")
+        );
+        assert!(get(&compiled, "a.b").contains("refuse EgressPolicy apps/p"));
+    }
+    let text = policy(
+        "p",
+        "infra",
+        &format!("{}{allow}", targets("{Gateway: gw, sectionName: http}")),
+    );
+    assert!(with_base(&text).report.accepted());
+}
+
+#[test]
+fn a_policy_on_a_gateway_of_others_is_a_warning() {
+    let base = super::BASE.replace("gatewayClassName: egret", "gatewayClassName: istio");
+    let compiled = super::run(&format!(
+        "{base}{}",
+        policy("p", "infra", &targets("{Gateway: gw}"))
+    ));
+    assert!(warnings(&compiled).iter().any(|w| {
+        w.contains("EgressPolicy infra/p: spec.targetRefs: Gateway infra/gw is not served")
+    }));
+    assert!(compiled.report.accepted());
+}

@@ -1,0 +1,90 @@
+//! Whatever is written, it compiles to something, and twice to the same.
+
+use proptest::prelude::{any, prop_assert_eq, prop_assume, proptest};
+
+use super::{BASE, TO_DFP, route};
+use crate::compile::{Options, compile};
+use crate::load::{File, load};
+
+fn text() -> String {
+    let policies = "\
+---
+apiVersion: egret.dev/v1alpha1
+kind: EgressPolicy
+metadata: {name: p, namespace: apps}
+spec:
+  targetRefs:
+  - group: gateway.networking.k8s.io
+    kind: HTTPRoute
+    name: r
+  rules:
+  - action: Deny
+    hosts: ['*.internal']
+    ports: [80, '90-99']
+---
+apiVersion: egret.dev/v1alpha1
+kind: ResolverPolicy
+metadata: {name: p, namespace: infra}
+spec:
+  targetRefs:
+  - {group: gateway.networking.k8s.io, kind: Gateway, name: gw}
+  servers:
+  - address: 9.9.9.9
+  minTTL: 5s
+";
+    let rules = format!(
+        "  hostnames:\n  - '*.example'\n  rules:\n  - name: main\n    {TO_DFP}\n    matches:\n    - path:\n        \
+         type: Exact\n        value: /a\n    filters:\n    - type: URLRewrite\n      urlRewrite:\n        hostname: b.test\n"
+    );
+    format!("{BASE}{}{policies}", route(&rules))
+}
+
+proptest! {
+    /// Lines of a good text are taken out, doubled and swapped.
+    #[test]
+    fn mangled_text_does_not_panic(edits in proptest::collection::vec((any::<u8>(), any::<u16>(), any::<u16>()), 1..6)) {
+        let whole = text();
+        let mut lines: Vec<&str> = whole.lines().collect();
+        for (what, one, other) in edits {
+            let (one, other) = (usize::from(one) % lines.len(), usize::from(other) % lines.len());
+            match what % 4 {
+                0 => drop(lines.remove(one)),
+                1 => lines.insert(one, lines[other]),
+                2 => lines.swap(one, other),
+                _ => lines[one] = lines[one].split_once(':').map_or("-", |(key, _)| key),
+            }
+        }
+        let text = lines.join("\n");
+        let loaded = load([File { name: "t.yaml", text: &text }]);
+        for error in &loaded.errors {
+            prop_assert_eq!(error.to_string().lines().count(), 1);
+        }
+        let once = compile(&loaded.resources, &Options::default());
+        prop_assert_eq!(&once, &compile(&loaded.resources, &Options::default()));
+        prop_assert_eq!(once.report.table().lines().count(), 1 + once.report.objects.iter().flat_map(|o| o.conditions()).count());
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in ".{0,60}") {
+        let loaded = load([File { name: "t.yaml", text: &text }]);
+        prop_assume!(!loaded.errors.is_empty());
+        for error in &loaded.errors {
+            prop_assert_eq!(error.to_string().lines().count(), 1);
+        }
+    }
+}
+
+#[test]
+fn the_text_is_good() {
+    let text = text();
+    let loaded = load([File {
+        name: "t.yaml",
+        text: &text,
+    }]);
+    assert_eq!(loaded.errors, []);
+    assert!(
+        compile(&loaded.resources, &Options::default())
+            .report
+            .accepted()
+    );
+}

@@ -1,0 +1,126 @@
+//! The kinds of object that Egret knows, in one table.
+
+use std::fmt;
+
+/// The Gateway API's group.
+pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
+/// kgateway's group.
+pub const KGATEWAY_GROUP: &str = "gateway.kgateway.dev";
+/// Our own group.
+pub const EGRET_GROUP: &str = "egret.dev";
+
+/// A row of the table of kinds.
+struct Row {
+    kind: Kind,
+    group: &'static str,
+    /// The versions that are read; all of a kind have the same shape.
+    versions: &'static [&'static str],
+    name: &'static str,
+    namespaced: bool,
+}
+
+macro_rules! kinds {
+    ($($variant:ident: $group:expr, $versions:expr, $name:literal, $namespaced:literal;)*) => {
+        /// A kind of object that Egret reads, supported or not.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind {
+            $(#[doc = concat!("`", $name, "`")] $variant,)*
+        }
+
+        const ROWS: &[Row] = &[
+            $(Row {
+                kind: Kind::$variant,
+                group: $group,
+                versions: $versions,
+                name: $name,
+                namespaced: $namespaced,
+            },)*
+        ];
+    };
+}
+
+kinds! {
+    GatewayClass: GATEWAY_GROUP, &["v1", "v1beta1"], "GatewayClass", false;
+    Gateway: GATEWAY_GROUP, &["v1", "v1beta1"], "Gateway", true;
+    HttpRoute: GATEWAY_GROUP, &["v1", "v1beta1"], "HTTPRoute", true;
+    GrpcRoute: GATEWAY_GROUP, &["v1", "v1alpha2"], "GRPCRoute", true;
+    TlsRoute: GATEWAY_GROUP, &["v1", "v1alpha3", "v1alpha2"], "TLSRoute", true;
+    ReferenceGrant: GATEWAY_GROUP, &["v1", "v1beta1", "v1alpha2"], "ReferenceGrant", true;
+    BackendTlsPolicy: GATEWAY_GROUP, &["v1", "v1alpha3", "v1alpha2"], "BackendTLSPolicy", true;
+    Backend: KGATEWAY_GROUP, &["v1alpha1"], "Backend", true;
+    TrafficPolicy: KGATEWAY_GROUP, &["v1alpha1"], "TrafficPolicy", true;
+    ListenerPolicy: KGATEWAY_GROUP, &["v1alpha1"], "ListenerPolicy", true;
+    HttpListenerPolicy: KGATEWAY_GROUP, &["v1alpha1"], "HTTPListenerPolicy", true;
+    BackendConfigPolicy: KGATEWAY_GROUP, &["v1alpha1"], "BackendConfigPolicy", true;
+    DirectResponse: KGATEWAY_GROUP, &["v1alpha1"], "DirectResponse", true;
+    GatewayExtension: KGATEWAY_GROUP, &["v1alpha1"], "GatewayExtension", true;
+    GatewayParameters: KGATEWAY_GROUP, &["v1alpha1"], "GatewayParameters", true;
+    EgressPolicy: EGRET_GROUP, &["v1alpha1"], "EgressPolicy", true;
+    ResolverPolicy: EGRET_GROUP, &["v1alpha1"], "ResolverPolicy", true;
+    Service: "", &["v1"], "Service", true;
+    EndpointSlice: "discovery.k8s.io", &["v1"], "EndpointSlice", true;
+    Secret: "", &["v1"], "Secret", true;
+    ConfigMap: "", &["v1"], "ConfigMap", true;
+    Namespace: "", &["v1"], "Namespace", false;
+}
+
+impl Kind {
+    /// The kind of this group and name, if Egret knows it.
+    #[must_use]
+    pub fn find(group: &str, name: &str) -> Option<Self> {
+        ROWS.iter()
+            .find(|row| row.group == group && row.name == name)
+            .map(|row| row.kind)
+    }
+
+    /// The API group; empty for the core group.
+    #[must_use]
+    pub fn group(self) -> &'static str {
+        self.row().group
+    }
+
+    /// The versions that are read, the preferred one first.
+    #[must_use]
+    pub fn versions(self) -> &'static [&'static str] {
+        self.row().versions
+    }
+
+    /// As `kind:` says it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.row().name
+    }
+
+    /// Whether objects of this kind live in a namespace.
+    #[must_use]
+    pub fn is_namespaced(self) -> bool {
+        self.row().namespaced
+    }
+
+    /// The macro writes enum and table in one order.
+    fn row(self) -> &'static Row {
+        &ROWS[self as usize]
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_its_own_inverse() {
+        for row in ROWS {
+            assert_eq!(row.kind.as_str(), row.name);
+            assert_eq!(Kind::find(row.group, row.name), Some(row.kind));
+            assert!(!row.versions.is_empty());
+        }
+        assert_eq!(Kind::find("example.com", "Gateway"), None);
+        assert_eq!(Kind::HttpRoute.to_string(), "HTTPRoute");
+    }
+}

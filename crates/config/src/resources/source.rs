@@ -1,0 +1,55 @@
+//! Where an object was written: its file, and the line of each of its fields.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Where an object comes from. Empty for one that does not come from a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// The file, as the caller named it; empty if there is none.
+    pub file: Arc<str>,
+    /// The line where the object starts, from 1; 0 if there is none.
+    pub line: usize,
+    /// The line of each field, by its path from the object's root: `spec.rules[0].name`.
+    pub positions: Arc<BTreeMap<String, usize>>,
+}
+
+impl Source {
+    /// The line of a field, or of the nearest thing around it that was written.
+    #[must_use]
+    pub fn line_of(&self, field: &str) -> usize {
+        let mut path = field;
+        while !path.is_empty() {
+            if let Some(line) = self.positions.get(path) {
+                return *line;
+            }
+            path = &path[..path.rfind(['.', '[']).unwrap_or(0)];
+        }
+        self.line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_was_not_written_has_the_line_of_its_parent() {
+        let positions = [("spec", 4), ("spec.rules", 5), ("spec.rules[0]", 6)];
+        let source = Source {
+            file: "a.yaml".into(),
+            line: 1,
+            positions: Arc::new(positions.map(|(path, line)| (path.to_owned(), line)).into()),
+        };
+        for (path, line) in [
+            ("spec.rules[0].filters[2]", 6),
+            ("spec.rules[1]", 5),
+            ("spec.rulesets", 4),
+            ("metadata", 1),
+            ("", 1),
+        ] {
+            assert_eq!(source.line_of(path), line, "{path}");
+        }
+        assert_eq!(Source::default().line_of("spec"), 0);
+    }
+}

@@ -1,0 +1,230 @@
+//! One match of a rule: its conditions, and how specific they are.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::fmt;
+
+use http::{HeaderMap, HeaderName, Method};
+use regex::Regex;
+use serde::{Serialize, Serializer};
+
+use super::path::prefix_matches;
+use super::{RequestFacts, query};
+
+/// One match: all of its conditions must hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Match {
+    /// Of the path.
+    pub path: PathMatch,
+    /// The method, if it matters.
+    #[serde(serialize_with = "as_text", skip_serializing_if = "Option::is_none")]
+    pub method: Option<Method>,
+    /// Of the fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<HeaderMatch>,
+    /// Of the query.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub query: Vec<QueryMatch>,
+}
+
+/// The condition of a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum PathMatch {
+    /// This path.
+    Exact(String),
+    /// A path that the expression matches from end to end.
+    Regex(Pattern),
+    /// This path and what is below it, by whole segments.
+    Prefix(String),
+}
+
+/// The condition of a text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum TextMatch {
+    /// This text.
+    Exact(String),
+    /// A text that the expression matches from end to end.
+    Regex(Pattern),
+}
+
+/// The condition of a field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HeaderMatch {
+    /// Its name.
+    #[serde(serialize_with = "as_str")]
+    pub name: HeaderName,
+    /// Its value; several lines of one field are compared as RFC 9110 5.3 joins them.
+    pub value: TextMatch,
+}
+
+/// The condition of a query parameter; the first of its name counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct QueryMatch {
+    /// Its name, decoded.
+    pub name: String,
+    /// Its value, decoded.
+    pub value: TextMatch,
+}
+
+/// A regular expression that must match from end to end. Equal if the text is.
+#[derive(Clone)]
+pub struct Pattern {
+    text: String,
+    regex: Regex,
+}
+
+/// How specific a match is; the smallest goes first (Gateway API, HTTPRouteRule `matches`).
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    path: PathRank,
+    method: Reverse<bool>,
+    headers: Reverse<usize>,
+    query: Reverse<usize>,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum PathRank {
+    Exact,
+    Regex,
+    /// By length in characters.
+    Prefix(Reverse<usize>),
+}
+
+impl Match {
+    /// Whether the request is meant.
+    #[must_use]
+    pub fn holds(&self, request: &RequestFacts<'_>) -> bool {
+        self.path.holds(request.path)
+            && self
+                .method
+                .as_ref()
+                .is_none_or(|method| method == request.method)
+            && self
+                .headers
+                .iter()
+                .all(|header| header.holds(request.headers))
+            && self
+                .query
+                .iter()
+                .all(|param| query::holds(param, request.query))
+    }
+
+    pub(super) fn rank(&self) -> Rank {
+        Rank {
+            path: match &self.path {
+                PathMatch::Exact(_) => PathRank::Exact,
+                PathMatch::Regex(_) => PathRank::Regex,
+                PathMatch::Prefix(prefix) => PathRank::Prefix(Reverse(prefix.chars().count())),
+            },
+            method: Reverse(self.method.is_some()),
+            headers: Reverse(self.headers.len()),
+            query: Reverse(self.query.len()),
+        }
+    }
+}
+
+impl PathMatch {
+    /// The prefix, if it is one.
+    #[must_use]
+    pub fn prefix(&self) -> Option<&str> {
+        match self {
+            Self::Prefix(prefix) => Some(prefix),
+            Self::Exact(_) | Self::Regex(_) => None,
+        }
+    }
+
+    fn holds(&self, path: &str) -> bool {
+        match self {
+            Self::Exact(exact) => exact == path,
+            Self::Regex(pattern) => pattern.is_match(path),
+            Self::Prefix(prefix) => prefix_matches(prefix, path),
+        }
+    }
+}
+
+impl TextMatch {
+    /// Whether the text is meant.
+    #[must_use]
+    pub fn holds(&self, text: &str) -> bool {
+        match self {
+            Self::Exact(exact) => exact == text,
+            Self::Regex(pattern) => pattern.is_match(text),
+        }
+    }
+}
+
+impl HeaderMatch {
+    fn holds(&self, headers: &HeaderMap) -> bool {
+        let mut values = headers
+            .get_all(&self.name)
+            .iter()
+            .map(|value| value.to_str().ok());
+        let Some(first) = values.next() else {
+            return false;
+        };
+        let joined = values.try_fold(first.map(Cow::Borrowed), |joined, value| {
+            let (joined, value) = (joined?, value?);
+            Some(Some(Cow::Owned(format!("{joined},{value}"))))
+        });
+        joined.flatten().is_some_and(|text| self.value.holds(&text))
+    }
+}
+
+impl Pattern {
+    /// Compiles an expression.
+    ///
+    /// # Errors
+    /// What is not one, in one line.
+    pub fn new(text: &str) -> Result<Self, String> {
+        // Alone first: `a)|(b` would become valid, and mean something else, between the anchors.
+        let regex = Regex::new(text)
+            .and_then(|_| Regex::new(&format!(r"\A(?:{text})\z")))
+            .map_err(|error| {
+                let text = error.to_string();
+                let last = text.lines().last().unwrap_or_default();
+                format!(
+                    "not a regular expression: {}",
+                    last.trim_start_matches("error: ")
+                )
+            })?;
+        Ok(Self {
+            text: text.to_owned(),
+            regex,
+        })
+    }
+
+    /// Whether it matches the whole text.
+    #[must_use]
+    pub fn is_match(&self, text: &str) -> bool {
+        self.regex.is_match(text)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Pattern {}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}/", self.text)
+    }
+}
+
+impl Serialize for Pattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+#[expect(clippy::ref_option, reason = "the signature serde asks for")]
+fn as_text<S: Serializer>(method: &Option<Method>, serializer: S) -> Result<S::Ok, S::Error> {
+    method.as_ref().map(Method::as_str).serialize(serializer)
+}
+
+fn as_str<S: Serializer>(name: &HeaderName, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(name.as_str())
+}

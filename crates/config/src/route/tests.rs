@@ -1,0 +1,278 @@
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use super::{
+    Entry, HeaderMatch, Match, PathMatch, Pattern, QueryMatch, RequestFacts, RouteTable, TextMatch,
+};
+use crate::name::{Host, HostPattern};
+use crate::resources::{Kind, Namespace, Object, ObjectRef, Seniority, Source};
+use crate::snapshot::{Action, Filters, Misconfiguration, Rule, Timeouts};
+
+fn prefix(path: &str) -> Match {
+    matching(PathMatch::Prefix(path.to_owned()))
+}
+
+fn matching(path: PathMatch) -> Match {
+    Match {
+        path,
+        method: None,
+        headers: Vec::new(),
+        query: Vec::new(),
+    }
+}
+
+fn regex(text: &str) -> PathMatch {
+    PathMatch::Regex(Pattern::new(text).unwrap())
+}
+
+fn header(name: &'static str, value: &str) -> HeaderMatch {
+    HeaderMatch {
+        name: HeaderName::from_static(name),
+        value: TextMatch::Exact(value.to_owned()),
+    }
+}
+
+fn param(name: &str, value: &str) -> QueryMatch {
+    QueryMatch {
+        name: name.to_owned(),
+        value: TextMatch::Exact(value.to_owned()),
+    }
+}
+
+fn seniority(route: &str) -> Seniority {
+    let object = Object {
+        value: Namespace::default(),
+        source: Source::default(),
+    };
+    object.seniority(&ObjectRef::new(Kind::HttpRoute, "ns", route))
+}
+
+fn entry(route: &str, index: usize, host: &str, matches: Match) -> Entry {
+    let route_ref = ObjectRef::new(Kind::HttpRoute, "ns", route);
+    Entry {
+        host: (!host.is_empty()).then(|| HostPattern::parse(host).unwrap()),
+        matches,
+        seniority: seniority(route),
+        match_index: 0,
+        rule: Arc::new(Rule {
+            index,
+            name: None,
+            filters: Filters::default(),
+            timeouts: Timeouts::default(),
+            action: Action::Refuse(Misconfiguration {
+                object: route_ref.clone(),
+                message: "".into(),
+            }),
+            route: route_ref,
+        }),
+    }
+}
+
+/// `route/index`, and the prefix that matched.
+fn find(table: &RouteTable, request: &http::Request<()>) -> Option<(String, Option<String>)> {
+    let uri = request.uri();
+    let host: Host = uri.host().unwrap().parse().unwrap();
+    let found = table.find(&RequestFacts {
+        host: &host,
+        method: request.method(),
+        path: uri.path(),
+        query: uri.query(),
+        headers: request.headers(),
+    })?;
+    let rule = format!("{}/{}", found.rule.route.name, found.rule.index);
+    Some((rule, found.matched_prefix.map(str::to_owned)))
+}
+
+fn get(table: &RouteTable, uri: &str) -> Option<String> {
+    let request = http::Request::get(uri).body(()).unwrap();
+    find(table, &request).map(|(rule, _)| rule)
+}
+
+/// Each beats the next, in whichever order they are given.
+#[test]
+fn precedence() {
+    let method = Match {
+        method: Some(Method::GET),
+        ..prefix("/a/b")
+    };
+    let headers = |count: usize| Match {
+        headers: [header("h1", "1"), header("h2", "2")][..count].to_vec(),
+        ..prefix("/a/b")
+    };
+    let query = |count: usize| Match {
+        query: [param("q1", "1"), param("q2", "2")][..count].to_vec(),
+        ..prefix("/a/b")
+    };
+    let both = Match {
+        method: Some(Method::GET),
+        ..headers(1)
+    };
+    let ranked = [
+        entry("z", 9, "", matching(PathMatch::Exact("/a/b".to_owned()))),
+        entry("y", 9, "", matching(regex("/a/.*"))),
+        entry("x", 9, "", both),
+        entry("w", 9, "", method),
+        entry("v", 9, "", headers(2)),
+        entry("u", 9, "", headers(1)),
+        entry("t", 9, "", query(2)),
+        entry("s", 9, "", query(1)),
+        entry("b", 0, "", prefix("/a/b")),
+        entry("b", 1, "", prefix("/a/b")),
+        entry("c", 0, "", prefix("/a/b")),
+        entry("a", 0, "", prefix("/a")),
+        entry("a", 1, "", prefix("/")),
+    ];
+    let request = http::Request::get("http://x.test/a/b?q1=1&q2=2")
+        .header("h1", "1")
+        .header("h2", "2");
+    let request = request.body(()).unwrap();
+    for first in 0..ranked.len() {
+        let left = &ranked[first..];
+        let expected = format!("{}/{}", left[0].rule.route.name, left[0].rule.index);
+        for table in [
+            RouteTable::new(left.to_vec()),
+            RouteTable::new(left.iter().rev().cloned()),
+        ] {
+            let (found, _) = find(&table, &request).unwrap();
+            assert_eq!(found, expected);
+        }
+    }
+}
+
+#[test]
+fn matches_of_one_rule_are_in_order() {
+    let mut second = entry("a", 0, "", matching(regex("/.*")));
+    second.match_index = 1;
+    let first = entry("a", 0, "", matching(regex("/a")));
+    let table = RouteTable::new([second, first]);
+    assert_eq!(table.any[0].matches, matching(regex("/a")));
+}
+
+#[test]
+fn the_most_specific_hostname_decides_alone() {
+    let table = RouteTable::new([
+        entry("exact", 0, "a.b.example", prefix("/only")),
+        entry("narrow", 0, "*.b.example", prefix("/")),
+        entry("wide", 0, "*.example", prefix("/")),
+        entry("any", 0, "", prefix("/")),
+    ]);
+    let cases = [
+        ("http://a.b.example/only", Some("exact/0")),
+        ("http://a.b.example/other", None),
+        ("http://x.b.example/", Some("narrow/0")),
+        ("http://x.y.b.example/", Some("narrow/0")),
+        ("http://b.example/", Some("wide/0")),
+        ("http://x.example/", Some("wide/0")),
+        ("http://example/", Some("any/0")),
+        ("http://notexample/", Some("any/0")),
+        ("http://192.0.2.1/", Some("any/0")),
+        ("http://[::1]/", Some("any/0")),
+    ];
+    for (uri, expected) in cases {
+        assert_eq!(get(&table, uri).as_deref(), expected, "{uri}");
+    }
+    assert!(!table.is_empty());
+    assert!(RouteTable::default().is_empty());
+    assert_eq!(table.rules().count(), 4);
+}
+
+#[test]
+fn addresses_do_not_match_hostnames() {
+    let table = RouteTable::new([
+        entry("a", 0, "*.test", prefix("/")),
+        entry("b", 0, "x.test", prefix("/")),
+    ]);
+    assert_eq!(get(&table, "http://192.0.2.1/"), None);
+}
+
+#[test]
+fn the_prefix_that_matched_is_told() {
+    let table = RouteTable::new([
+        entry("a", 0, "", prefix("/v1/")),
+        entry("a", 1, "", matching(PathMatch::Exact("/v2".to_owned()))),
+    ]);
+    let prefix = |uri: &str| find(&table, &http::Request::get(uri).body(()).unwrap());
+    assert_eq!(
+        prefix("http://x.test/v1"),
+        Some(("a/0".to_owned(), Some("/v1/".to_owned())))
+    );
+    assert_eq!(prefix("http://x.test/v2"), Some(("a/1".to_owned(), None)));
+    assert_eq!(prefix("http://x.test/v2/"), None);
+}
+
+#[test]
+fn expressions_match_from_end_to_end() {
+    let matches = |text: &str, path: &str| Pattern::new(text).unwrap().is_match(path);
+    assert!(matches("/a|/b", "/b"));
+    assert!(matches("/v[0-9]+", "/v10"));
+    assert!(matches("/a|/ab", "/ab"));
+    assert!(!matches("/a|/b", "/ab"));
+    assert!(!matches("/v[0-9]", "/v1/x"));
+    assert!(!matches("v1", "/v1"));
+    assert!(!matches("(?m)^/a$", "/a\n/b"));
+    for refused in ["(", "a)|(b", "*", r"\1", "(?x)a # b"] {
+        let error = Pattern::new(refused).unwrap_err();
+        assert!(
+            error.starts_with("not a regular expression: ") && !error.contains('\n'),
+            "{error}"
+        );
+    }
+    assert_eq!(Pattern::new("a").unwrap(), Pattern::new("a").unwrap());
+    assert_ne!(Pattern::new("a").unwrap(), Pattern::new("b").unwrap());
+}
+
+#[test]
+fn methods_and_headers() {
+    let table = |matches: Match| RouteTable::new([entry("a", 0, "", matches)]);
+    let post = table(Match {
+        method: Some(Method::POST),
+        ..prefix("/")
+    });
+    assert_eq!(get(&post, "http://x.test/"), None);
+    let request = http::Request::post("http://x.test/").body(()).unwrap();
+    assert!(find(&post, &request).is_some());
+
+    let cases: [(&[&'static str], &str, bool); 6] = [
+        (&["1"], "1", true),
+        (&["2"], "1", false),
+        (&[], "", false),
+        (&[""], "", true),
+        (&["1", "2"], "1,2", true),
+        (&["1", "2"], "1", false),
+    ];
+    for (values, wanted, expected) in cases {
+        let matches = Match {
+            headers: vec![header("a", wanted)],
+            ..prefix("/")
+        };
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append("a", HeaderValue::from_static(value));
+        }
+        let host: Host = "x.test".parse().unwrap();
+        let facts = RequestFacts {
+            host: &host,
+            method: &Method::GET,
+            path: "/",
+            query: None,
+            headers: &headers,
+        };
+        assert_eq!(matches.holds(&facts), expected, "{values:?} {wanted}");
+    }
+}
+
+#[test]
+fn tables_are_equal_by_what_they_say() {
+    let table = |path: &str| {
+        RouteTable::new([
+            entry("a", 0, "a.test", prefix(path)),
+            entry("a", 0, "", matching(regex(path))),
+        ])
+    };
+    assert_eq!(table("/a"), table("/a"));
+    assert_ne!(table("/a"), table("/b"));
+    let json = serde_json::to_value(table("/a")).unwrap();
+    assert_eq!(json[0]["hostname"], "a.test");
+    assert_eq!(json[1]["rules"][0]["matches"]["path"]["Regex"], "/a");
+}
