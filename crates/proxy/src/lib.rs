@@ -1,1 +1,30 @@
-//! x
+//! Egret's data plane: listen, route, apply policy, resolve, dial, forward, record.
+//!
+//! [`Proxy`] is all that the binary needs to know. The path of a request begins in `listen.rs` and is told, step by
+//! step, in ARCHITECTURE.md.
+
+pub mod dial;
+pub mod dns;
+pub mod refusal;
+pub mod target;
+pub mod telemetry;
+
+mod admin;
+mod body;
+mod forward;
+mod listen;
+mod local;
+mod plan;
+mod policy;
+mod proxy;
+mod record;
+mod request;
+mod serve;
+mod shared;
+mod status;
+mod task;
+mod upstream;
+mod worker;
+
+pub use listen::{Bind, BindError};
+pub use proxy::{Proxy, ProxyOptions};

@@ -1,0 +1,268 @@
+//! The admin server: what the process knows of itself, for people, probes and scrapers.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use egret_config::name::{Authority, Host};
+use http::header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+
+use crate::shared::Shared;
+use crate::status::Status;
+use crate::telemetry::metrics::export::{Workers, Writer};
+
+mod dns;
+
+/// A running admin server. It ends with its runtime.
+pub(crate) struct Admin {
+    address: SocketAddr,
+}
+
+struct State {
+    shared: Arc<Shared>,
+    status: Arc<Status>,
+    registry: Registry,
+    /// Whether only this machine can reach the server: then nobody has reason to call it by a name of elsewhere.
+    loopback: bool,
+}
+
+type Answer = Response<Full<Bytes>>;
+
+const PATHS: &str = "\
+/healthz      200 while the process lives
+/readyz       200 while requests are served, 503 before and while stopping
+/metrics      OpenMetrics
+/report       what became of every object, and why
+/config       what is served
+/dns          names that are remembered (POST /dns/flush, /dns/refresh, ?host= for one)
+";
+
+impl Admin {
+    pub(crate) fn start(
+        address: SocketAddr,
+        shared: &Arc<Shared>,
+        status: &Arc<Status>,
+        control: &Handle,
+    ) -> io::Result<Self> {
+        let listener = std::net::TcpListener::bind(address).map_err(|error| {
+            io::Error::new(
+                error.kind(),
+                format!("the admin address {address}: {error}"),
+            )
+        })?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let mut registry = Registry::with_prefix("egret");
+        registry.register_collector(Box::new(Workers(shared.metrics.clone())));
+        registry.register_collector(Box::new(Process {
+            shared: Arc::clone(shared),
+            status: Arc::clone(status),
+        }));
+        let loopback = address.ip().is_loopback();
+        let state = State {
+            shared: Arc::clone(shared),
+            status: Arc::clone(status),
+            registry,
+            loopback,
+        };
+        let _guard = control.enter();
+        let listener = TcpListener::from_std(listener)?;
+        control.spawn(serve(listener, Arc::new(state), control.clone()));
+        Ok(Self { address })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+async fn serve(listener: TcpListener, state: Arc<State>, control: Handle) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            continue;
+        };
+        let state = Arc::clone(&state);
+        control.spawn(async move {
+            let service = service_fn(|request| {
+                let answer = state.answer(&request);
+                async { Ok::<_, Infallible>(answer) }
+            });
+            let mut builder = http1::Builder::new();
+            // An error is the client's.
+            let _ = builder
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+}
+
+impl State {
+    fn answer<B>(&self, request: &Request<B>) -> Answer {
+        if self.loopback && !names_this_machine(request) {
+            return text(
+                StatusCode::FORBIDDEN,
+                "this address is for local use; ask for it by its address\n",
+            );
+        }
+        let path = request.uri().path();
+        match (request.method(), path) {
+            (&Method::GET | &Method::HEAD, "/") => text(StatusCode::OK, PATHS),
+            (&Method::GET | &Method::HEAD, "/healthz") => text(StatusCode::OK, "ok\n"),
+            (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
+            (&Method::GET | &Method::HEAD, "/metrics") => self.metrics(),
+            (&Method::GET | &Method::HEAD, "/report") => json(self.status.report()),
+            (&Method::GET | &Method::HEAD, "/config") => {
+                json(serde_json::to_vec_pretty(&*self.shared.snapshot()))
+            }
+            (&Method::GET | &Method::HEAD, "/dns") => json(dns::list(&self.shared.resolvers)),
+            (&Method::POST, "/dns/flush") => {
+                dns::flush(&self.shared.resolvers, request.uri().query())
+            }
+            (&Method::POST, "/dns/refresh") => {
+                dns::refresh(&self.shared.resolvers, request.uri().query())
+            }
+            (_, "/dns/flush" | "/dns/refresh") => not_allowed("POST"),
+            (_, "/" | "/healthz" | "/readyz" | "/metrics" | "/report" | "/config" | "/dns") => {
+                not_allowed("GET, HEAD")
+            }
+            _ => text(StatusCode::NOT_FOUND, PATHS),
+        }
+    }
+
+    fn ready(&self) -> Answer {
+        let reason = if self.shared.is_draining() {
+            Some("stopping".to_owned())
+        } else {
+            self.status.not_ready()
+        };
+        match reason {
+            None => text(StatusCode::OK, "ready\n"),
+            Some(reason) => text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("not ready: {reason}\n"),
+            ),
+        }
+    }
+
+    fn metrics(&self) -> Answer {
+        let mut body = String::new();
+        if encode(&mut body, &self.registry).is_err() {
+            return text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the metrics cannot be written\n",
+            );
+        }
+        let kind =
+            HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+        let mut answer = text(StatusCode::OK, body);
+        answer.headers_mut().insert(CONTENT_TYPE, kind);
+        answer
+    }
+}
+
+/// A page in a browser can make it call an address of this machine by a name of its own (DNS rebinding).
+fn names_this_machine<B>(request: &Request<B>) -> bool {
+    let Some(host) = request.headers().get(HOST) else {
+        return true;
+    };
+    match Authority::parse(host.as_bytes()).map(|authority| authority.host) {
+        Ok(Host::Ip(ip)) => IpAddr::is_loopback(&ip.to_canonical()),
+        Ok(Host::Name(name)) => name.is_localhost(),
+        Err(_) => false,
+    }
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    answer
+}
+
+fn json(body: serde_json::Result<Vec<u8>>) -> Answer {
+    match body {
+        Ok(body) => {
+            let mut answer = text(StatusCode::OK, body);
+            answer
+                .headers_mut()
+                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            answer
+        }
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+    }
+}
+
+fn not_allowed(allowed: &'static str) -> Answer {
+    let mut answer = text(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("allowed: {allowed}\n"),
+    );
+    answer
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(allowed));
+    answer
+}
+
+/// What the process counts that belongs to no worker.
+struct Process {
+    shared: Arc<Shared>,
+    status: Arc<Status>,
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Process")
+    }
+}
+
+impl Collector for Process {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut to = Writer(encoder);
+        let generation = i64::try_from(self.status.generation()).unwrap_or(i64::MAX);
+        to.gauge(
+            "config_generation",
+            "Configurations applied since the start",
+            generation,
+        )?;
+        to.counter(
+            "config_rejections",
+            "Configurations refused as a whole",
+            self.status.rejections(),
+        )?;
+        let current = i64::from(self.status.is_current());
+        to.gauge(
+            "config_current",
+            "Whether what is configured is what is served",
+            current,
+        )?;
+        let problems = i64::try_from(self.status.problems()).unwrap_or(i64::MAX);
+        let help = "Objects and fields of the configuration that are not served as written";
+        to.gauge("config_problems", help, problems)?;
+        let dropped = self.shared.access_log.dropped();
+        to.counter(
+            "access_log_dropped",
+            "Lines lost because the log's reader did not keep up",
+            dropped,
+        )?;
+        dns::metrics(&mut to, &self.shared.resolvers)
+    }
+}

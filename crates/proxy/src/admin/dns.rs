@@ -1,0 +1,156 @@
+//! The DNS caches as the admin server shows and empties them.
+
+use std::fmt;
+use std::time::Duration;
+
+use egret_config::name::DnsName;
+use egret_config::snapshot::ResolverId;
+use http::StatusCode;
+use serde::Serialize;
+
+use super::{Answer, text};
+use crate::dns::listing::Listed;
+use crate::dns::{Failure, How, Resolvers};
+use crate::telemetry::metrics::export::Writer;
+
+#[derive(Serialize)]
+struct Cached {
+    resolver: ResolverId,
+    names: Vec<Name>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Name {
+    name: DnsName,
+    state: &'static str,
+    resolving: bool,
+    addresses: Vec<std::net::IpAddr>,
+    age_seconds: f64,
+    ttl_seconds: f64,
+    idle_seconds: f64,
+    hits: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// `GET /dns`.
+pub(super) fn list(resolvers: &Resolvers) -> serde_json::Result<Vec<u8>> {
+    let all = resolvers.all();
+    let caches = all.iter().map(|(id, resolver)| Cached {
+        resolver: id.clone(),
+        names: resolver.list().into_iter().map(Name::from).collect(),
+    });
+    serde_json::to_vec_pretty(&caches.collect::<Vec<_>>())
+}
+
+/// `POST /dns/flush`: forgets one name or all, in every cache.
+pub(super) fn flush(resolvers: &Resolvers, query: Option<&str>) -> Answer {
+    match host(query) {
+        Ok(name) => {
+            let all = resolvers.all();
+            let count: usize = all
+                .values()
+                .map(|resolver| resolver.flush(name.as_ref()))
+                .sum();
+            text(StatusCode::OK, format!("{count} forgotten\n"))
+        }
+        Err(answer) => *answer,
+    }
+}
+
+/// `POST /dns/refresh`: asks again for one name, in every cache that knows it.
+pub(super) fn refresh(resolvers: &Resolvers, query: Option<&str>) -> Answer {
+    let name = match host(query) {
+        Ok(Some(name)) => name,
+        Ok(None) => return text(StatusCode::BAD_REQUEST, "say which: ?host=NAME\n"),
+        Err(answer) => return *answer,
+    };
+    let all = resolvers.all();
+    let count = all
+        .values()
+        .filter(|resolver| resolver.refresh(&name))
+        .count();
+    text(StatusCode::OK, format!("{count} asked for\n"))
+}
+
+/// The `host` parameter. A host name holds nothing that would be percent-encoded.
+fn host(query: Option<&str>) -> Result<Option<DnsName>, Box<Answer>> {
+    let mut parameters = query.unwrap_or_default().split('&');
+    let Some(host) = parameters.find_map(|parameter| parameter.strip_prefix("host=")) else {
+        return Ok(None);
+    };
+    host.parse().map(Some).map_err(|error| {
+        let message = format!("host={host}: {error}\n");
+        Box::new(text(StatusCode::BAD_REQUEST, message))
+    })
+}
+
+/// The DNS part of `/metrics`.
+pub(super) fn metrics(to: &mut Writer<'_>, resolvers: &Resolvers) -> fmt::Result {
+    let stats = resolvers.stats();
+    let lookups = How::ALL.into_iter().flat_map(|how| {
+        let resolved = stats.resolved[how.index()].get();
+        let failed = stats.failed[how.index()].get();
+        let labels = |outcome: &'static str| {
+            [
+                ("result", how.as_str().to_owned()),
+                ("outcome", outcome.to_owned()),
+            ]
+        };
+        [(labels("addresses"), resolved), (labels("failure"), failed)]
+    });
+    let help = "Lookups, by where the result came from and whether it held addresses";
+    to.counters("dns_lookups", help, lookups)?;
+    let help = "Lookups refused because too many names were being resolved";
+    to.counter("dns_overloaded", help, stats.overloaded.get())?;
+    let help = "Queries to DNS servers, one for each name and family";
+    to.counter("dns_queries", help, stats.queries.get())?;
+    let failures = Failure::LABELS.iter().zip(&stats.query_failures);
+    let failures = failures.map(|(cause, count)| ([("cause", *cause)], count.get()));
+    to.counters(
+        "dns_query_failures",
+        "Queries that brought no addresses, by cause",
+        failures,
+    )?;
+    let help = "From a query to its answer or failure";
+    to.histogram(
+        "dns_query_duration_seconds",
+        help,
+        &stats.query_duration.spread(),
+    )?;
+    let help = "Names forgotten because the cache was full";
+    to.counter("dns_evicted", help, stats.evicted.get())?;
+    let help = "Names forgotten because nobody asked for them";
+    to.counter("dns_idled", help, stats.idled.get())?;
+    let all = resolvers.all();
+    let names: usize = all.values().map(|resolver| resolver.len()).sum();
+    let pending: usize = all.values().map(|resolver| resolver.pending()).sum();
+    to.gauge(
+        "dns_names",
+        "Names remembered",
+        i64::try_from(names).unwrap_or(i64::MAX),
+    )?;
+    to.gauge(
+        "dns_pending",
+        "Names being resolved",
+        i64::try_from(pending).unwrap_or(i64::MAX),
+    )
+}
+
+impl From<Listed> for Name {
+    fn from(listed: Listed) -> Self {
+        let seconds = |duration: Duration| (duration.as_secs_f64() * 1e3).round() / 1e3;
+        Self {
+            name: listed.name,
+            state: listed.state.as_str(),
+            resolving: listed.resolving,
+            addresses: listed.addresses.as_deref().unwrap_or_default().to_vec(),
+            age_seconds: seconds(listed.age),
+            ttl_seconds: seconds(listed.ttl_left),
+            idle_seconds: seconds(listed.idle),
+            hits: listed.hits,
+            error: listed.error.map(|error| error.to_string()),
+        }
+    }
+}

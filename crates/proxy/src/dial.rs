@@ -1,0 +1,4 @@
+//! From a target to a connected socket: the only part of the proxy that opens sockets to elsewhere.
+
+pub mod egress;
+pub mod race;

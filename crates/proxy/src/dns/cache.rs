@@ -1,0 +1,419 @@
+//! What is known about names, and when it must be asked for again.
+//!
+//! A pure core: time and settings are arguments, nothing waits and nothing locks. A [`Cache::lookup`] says what its
+//! caller gets and what it owes: [`Lookup::Start`] and the refresh of a [`Lookup::Hit`] or [`Lookup::Stale`] hand out a
+//! [`Flight`], which must come back through [`Cache::complete`]. There is never more than one flight per name.
+//!
+//! Flights live beside the entries, so that evicting or flushing a name never disturbs who waits for it. Whether an
+//! entry is fresh, stale or dead is computed from its age at each lookup, so that a change of settings holds at once for
+//! what is remembered already.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use egret_config::name::DnsName;
+use egret_config::snapshot::ResolverSettings;
+use lru::LruCache;
+
+use crate::dns::failure::Failure;
+use crate::dns::family::arrange;
+use crate::dns::listing::Listed;
+
+use backoff::Jitter;
+use entry::{Entry, Known};
+
+pub use outcome::{Landed, Late, Outcome, Swept};
+
+mod backoff;
+mod entry;
+mod outcome;
+
+/// How long a failure without an answer is remembered when there is nothing older to serve: long enough to spare a dead
+/// server, short enough that nobody waits for its recovery.
+pub const FAILURE_TTL: Duration = Duration::from_secs(1);
+
+/// Names and what is known about them. `W` is what those who wait for a flight share, made when it starts.
+#[derive(Debug)]
+pub struct Cache<W = ()> {
+    /// In the order of their last use, so that both eviction and idle expiry take from one end.
+    entries: LruCache<DnsName, Entry>,
+    flights: HashMap<DnsName, Airborne<W>>,
+    /// Flights that somebody waits for.
+    pending: usize,
+    /// Flights that renew what is served meanwhile.
+    refreshing: usize,
+    flown: u64,
+    jitter: Jitter,
+}
+
+/// What a lookup gets.
+#[derive(Debug)]
+pub enum Lookup<W = ()> {
+    /// These addresses.
+    Hit {
+        /// As they were answered.
+        addresses: Arc<[IpAddr]>,
+        /// Set when their time is nearly over and the caller has to run this query in the background, so that a name in
+        /// use never expires.
+        refresh: Option<Flight<W>>,
+    },
+    /// These addresses, whose time is over but which still serve (RFC 8767).
+    Stale {
+        /// As they were answered.
+        addresses: Arc<[IpAddr]>,
+        /// Set when the caller has to run this query in the background.
+        refresh: Option<Flight<W>>,
+    },
+    /// No addresses: remembered.
+    Negative(Failure),
+    /// Wait for the query that is running.
+    Join(W),
+    /// Run this query and wait for it.
+    Start(Flight<W>),
+    /// As many names as allowed are being asked for.
+    Overloaded,
+}
+
+/// A query that has to be made. It comes back through [`Cache::complete`], whatever happens.
+#[derive(Debug)]
+#[must_use = "a flight that is dropped blocks its name for ever"]
+pub struct Flight<W = ()> {
+    name: DnsName,
+    number: u64,
+    /// What those who wait for it share.
+    pub waiters: W,
+}
+
+#[derive(Debug)]
+struct Airborne<W> {
+    number: u64,
+    waiters: W,
+    /// Counted in `refreshing`, else in `pending`.
+    refresh: bool,
+    /// Whether the answer is wanted, by a request or by [`Cache::keep`], so that it is kept even if the name was evicted
+    /// or flushed meanwhile.
+    wanted: bool,
+}
+
+impl<W> Flight<W> {
+    /// The name to ask for.
+    #[must_use]
+    pub fn name(&self) -> &DnsName {
+        &self.name
+    }
+}
+
+impl<W: Clone + Default> Cache<W> {
+    /// An empty cache; `seed` decides the jitter of its refreshes and back-offs.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            entries: LruCache::unbounded(),
+            flights: HashMap::new(),
+            pending: 0,
+            refreshing: 0,
+            flown: 0,
+            jitter: Jitter::new(seed),
+        }
+    }
+
+    /// What a request for `name` gets at `now`.
+    pub fn lookup(
+        &mut self,
+        name: &DnsName,
+        settings: &ResolverSettings,
+        now: Instant,
+    ) -> Lookup<W> {
+        let known = self
+            .entries
+            .get_mut(name)
+            .map_or(Known::Nothing, |entry| entry.consult(settings, now));
+        match known {
+            Known::Fresh { addresses, due } => {
+                let refresh = self.renew_if(due, name, settings);
+                return Lookup::Hit { addresses, refresh };
+            }
+            Known::Stale { addresses, due } => {
+                let refresh = self.renew_if(due, name, settings);
+                return Lookup::Stale { addresses, refresh };
+            }
+            Known::Failed(failure) => return Lookup::Negative(failure),
+            Known::Nothing => {}
+        }
+        if let Some(airborne) = self.flights.get_mut(name) {
+            airborne.wanted = true;
+            return Lookup::Join(airborne.waiters.clone());
+        }
+        if self.pending >= settings.max_pending {
+            return Lookup::Overloaded;
+        }
+        Lookup::Start(self.depart(name, false))
+    }
+
+    /// Uses `name`, if it is known, without need of an answer now: no hit, and nobody waits. Starts a query when one is
+    /// due, under the bound of [`Cache::renew`].
+    pub fn touch(
+        &mut self,
+        name: &DnsName,
+        settings: &ResolverSettings,
+        now: Instant,
+    ) -> Option<Flight<W>> {
+        let due = self.entries.get_mut(name)?.touch(settings, now);
+        self.renew_if(due, name, settings)
+    }
+
+    /// Uses `name` as [`Cache::touch`] does, and asks for it if nothing is known. The answer is kept.
+    pub fn keep(
+        &mut self,
+        name: &DnsName,
+        settings: &ResolverSettings,
+        now: Instant,
+    ) -> Option<Flight<W>> {
+        if self.entries.contains(name) {
+            return self.touch(name, settings, now);
+        }
+        let flight = self.renew(name, settings);
+        if let Some(airborne) = self.flights.get_mut(name) {
+            airborne.wanted = true;
+        }
+        flight
+    }
+
+    /// Starts a query for `name` although nobody waits for it. `None` when one is running, or when as many are as are
+    /// allowed to (`max_pending`, counted apart from those that requests wait for).
+    pub fn renew(&mut self, name: &DnsName, settings: &ResolverSettings) -> Option<Flight<W>> {
+        let room = self.refreshing < settings.max_pending;
+        (room && !self.flights.contains_key(name)).then(|| self.depart(name, true))
+    }
+
+    /// Takes a flight back. Addresses and negative answers replace what is known; a failure that is no answer leaves
+    /// addresses that can still serve as they are, and puts off the next refresh.
+    pub fn complete(
+        &mut self,
+        flight: Flight<W>,
+        outcome: Outcome,
+        settings: &ResolverSettings,
+        now: Instant,
+    ) -> Landed {
+        let Flight { name, number, .. } = flight;
+        let wanted = self.arrive(&name);
+        let entry = match outcome {
+            Outcome::Found { addresses, ttl } => {
+                let ahead = self.jitter.draw();
+                Entry::found((number, ahead), &addresses, ttl, (settings, now))
+            }
+            Outcome::Failed { failure, ttl } => {
+                if !failure.is_answer()
+                    && let Some(addresses) = self.put_off(&name, &failure, settings, now)
+                {
+                    let late = Late { name, number };
+                    return Landed {
+                        told: Ok(addresses),
+                        late,
+                        evicted: 0,
+                    };
+                }
+                Entry::failed(failure, ttl, settings, now)
+            }
+        };
+        let told = entry.told();
+        let evicted = self.remember(&name, entry, wanted, settings);
+        Landed {
+            told,
+            late: Late { name, number },
+            evicted,
+        }
+    }
+
+    /// Whether a request waits for the flight, or will be served by nothing but its answer.
+    #[must_use]
+    pub fn is_wanted(&self, flight: &Flight<W>) -> bool {
+        self.flights
+            .get(&flight.name)
+            .is_some_and(|airborne| airborne.wanted)
+    }
+
+    /// Adds addresses that came after the flight had landed, unless a newer answer has taken its place. `ttl` is that of
+    /// the whole answer from here on; it counts from when the flight landed. Returns whether they were taken.
+    pub fn merge(&mut self, late: &Late, addresses: &[IpAddr], ttl: Duration) -> bool {
+        let Some(entry) = self.entries.peek_mut(&late.name) else {
+            return false;
+        };
+        let family = entry.family;
+        let Some(found) = entry.addresses_of(late.number) else {
+            return false;
+        };
+        let all: Vec<IpAddr> = found.addresses.iter().chain(addresses).copied().collect();
+        found.addresses = arrange(&all, family);
+        found.ttl = ttl;
+        true
+    }
+
+    /// Forgets names that were not used for `idle_ttl`, and those over `max_hosts`; at most `limit` of them, so that a
+    /// lock need not be held for long. The cost is that of the names that leave.
+    pub fn sweep(&mut self, settings: &ResolverSettings, now: Instant, limit: usize) -> Swept {
+        let mut removed = 0;
+        while let Some((_, oldest)) = self.entries.peek_lru() {
+            let idle = now.saturating_duration_since(oldest.last_used) >= settings.idle_ttl;
+            if !idle && self.entries.len() <= settings.max_hosts.max(1) {
+                break;
+            }
+            if removed == limit {
+                return Swept {
+                    removed,
+                    more: true,
+                };
+            }
+            self.entries.pop_lru();
+            removed += 1;
+        }
+        Swept {
+            removed,
+            more: false,
+        }
+    }
+
+    /// Forgets every name; returns how many. Queries that are running go on.
+    pub fn flush(&mut self) -> usize {
+        let count = self.entries.len();
+        self.entries.clear();
+        count
+    }
+
+    /// Forgets one name; returns whether it was known.
+    pub fn flush_one(&mut self, name: &DnsName) -> bool {
+        self.entries.pop(name).is_some()
+    }
+
+    /// Whether the name is known. No use of it.
+    #[must_use]
+    pub fn contains(&self, name: &DnsName) -> bool {
+        self.entries.contains(name)
+    }
+
+    /// How many names are known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether no name is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many queries are running: those that requests wait for, and refreshes.
+    #[must_use]
+    pub fn flying(&self) -> (usize, usize) {
+        (self.pending, self.refreshing)
+    }
+
+    /// Every name and what is known about it, the last used first; then the names asked for the first time.
+    #[must_use]
+    pub fn list(&self, settings: &ResolverSettings, now: Instant) -> Vec<Listed> {
+        let known = self.entries.iter().map(|(name, entry)| {
+            let resolving = self.flights.contains_key(name);
+            entry.listed(name, resolving, settings, now)
+        });
+        let unknown = self
+            .flights
+            .keys()
+            .filter(|name| !self.entries.contains(*name));
+        known.chain(unknown.map(Listed::unknown)).collect()
+    }
+
+    fn renew_if(
+        &mut self,
+        due: bool,
+        name: &DnsName,
+        settings: &ResolverSettings,
+    ) -> Option<Flight<W>> {
+        if due {
+            self.renew(name, settings)
+        } else {
+            None
+        }
+    }
+
+    fn depart(&mut self, name: &DnsName, refresh: bool) -> Flight<W> {
+        self.flown += 1;
+        let airborne = Airborne {
+            number: self.flown,
+            waiters: W::default(),
+            refresh,
+            wanted: !refresh,
+        };
+        let flight = Flight {
+            name: name.clone(),
+            number: airborne.number,
+            waiters: airborne.waiters.clone(),
+        };
+        *self.running(refresh) += 1;
+        self.flights.insert(name.clone(), airborne);
+        flight
+    }
+
+    /// Returns whether a request wants the answer.
+    fn arrive(&mut self, name: &DnsName) -> bool {
+        let Some(airborne) = self.flights.remove(name) else {
+            return false;
+        };
+        *self.running(airborne.refresh) -= 1;
+        airborne.wanted
+    }
+
+    fn running(&mut self, refresh: bool) -> &mut usize {
+        if refresh {
+            &mut self.refreshing
+        } else {
+            &mut self.pending
+        }
+    }
+
+    /// The addresses that serve on although their refresh failed, if there are any.
+    fn put_off(
+        &mut self,
+        name: &DnsName,
+        failure: &Failure,
+        settings: &ResolverSettings,
+        now: Instant,
+    ) -> Option<Arc<[IpAddr]>> {
+        let found = self.entries.peek_mut(name)?.servable(settings, now)?;
+        found.put_off(failure, &mut self.jitter, now);
+        Some(found.addresses.clone())
+    }
+
+    /// Returns how many entries had to leave for it.
+    fn remember(
+        &mut self,
+        name: &DnsName,
+        mut entry: Entry,
+        wanted: bool,
+        settings: &ResolverSettings,
+    ) -> usize {
+        if let Some(old) = self.entries.peek_mut(name) {
+            // A refresh is no use of the name, so its place in the order stays.
+            entry.last_used = old.last_used;
+            entry.hits = old.hits;
+            *old = entry;
+            return 0;
+        }
+        if !wanted {
+            return 0;
+        }
+        self.entries.put(name.clone(), entry);
+        let before = self.entries.len();
+        while self.entries.len() > settings.max_hosts.max(1) {
+            self.entries.pop_lru();
+        }
+        before - self.entries.len()
+    }
+}
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;

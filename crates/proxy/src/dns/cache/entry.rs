@@ -1,0 +1,320 @@
+//! What is known about one name.
+//!
+//! Ages are compared, not points in time: a duration from the configuration can be any length and never overflows.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use egret_config::name::DnsName;
+use egret_config::snapshot::{LookupFamily, ResolverSettings};
+
+use super::FAILURE_TTL;
+use super::backoff::{self, Jitter};
+use crate::dns::failure::Failure;
+use crate::dns::family::{arrange, wanted};
+use crate::dns::listing::{Listed, State};
+
+/// How long a failure without addresses to serve is left alone by those who do not wait: requests that wait are not held
+/// back by it, but names in use that fail must not keep a server busy.
+const UNHURRIED: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// When the answer came.
+    received: Instant,
+    pub(super) last_used: Instant,
+    pub(super) hits: u64,
+    /// The setting that the answer was asked for and arranged under.
+    pub(super) family: LookupFamily,
+    answer: Answer,
+}
+
+#[derive(Debug)]
+enum Answer {
+    Found(Found),
+    /// `ttl` is the SOA record's.
+    Failed {
+        failure: Failure,
+        ttl: Option<Duration>,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The flight that brought them.
+    flight: u64,
+    pub(super) addresses: Arc<[IpAddr]>,
+    /// Of the records, not clamped yet.
+    pub(super) ttl: Duration,
+    /// Where in the last part of its time the answer is asked for again if it is in use; see [`Found::ahead`].
+    ahead: u8,
+    /// Boxed because it is rare.
+    retry: Option<Box<Retry>>,
+}
+
+/// Set while refreshes fail.
+#[derive(Debug)]
+struct Retry {
+    /// In a row.
+    failures: u32,
+    not_before: Instant,
+    error: Failure,
+}
+
+/// What an entry is worth at a point in time.
+pub(super) enum Known {
+    /// `due` when it nearly expires, unless a refresh has just failed.
+    Fresh {
+        addresses: Arc<[IpAddr]>,
+        due: bool,
+    },
+    /// `due` unless a refresh has just failed.
+    Stale {
+        addresses: Arc<[IpAddr]>,
+        due: bool,
+    },
+    Failed(Failure),
+    Nothing,
+}
+
+impl Entry {
+    /// An answer with addresses. When none of them is of a wanted family, that is as good as none. `ahead` is a draw of
+    /// the jitter.
+    pub(super) fn found(
+        (flight, ahead): (u64, u8),
+        addresses: &[IpAddr],
+        ttl: Duration,
+        (settings, now): (&ResolverSettings, Instant),
+    ) -> Self {
+        let addresses = arrange(addresses, settings.family);
+        if addresses.is_empty() {
+            return Self::failed(Failure::NoData, Some(ttl), settings, now);
+        }
+        let found = Found {
+            flight,
+            addresses,
+            ttl,
+            ahead,
+            retry: None,
+        };
+        Self::new(Answer::Found(found), settings, now)
+    }
+
+    pub(super) fn failed(
+        failure: Failure,
+        ttl: Option<Duration>,
+        settings: &ResolverSettings,
+        now: Instant,
+    ) -> Self {
+        Self::new(Answer::Failed { failure, ttl }, settings, now)
+    }
+
+    fn new(answer: Answer, settings: &ResolverSettings, now: Instant) -> Self {
+        Self {
+            received: now,
+            last_used: now,
+            hits: 0,
+            family: settings.family,
+            answer,
+        }
+    }
+
+    /// What those who wait for this answer are told.
+    pub(super) fn told(&self) -> Result<Arc<[IpAddr]>, Failure> {
+        match &self.answer {
+            Answer::Found(found) => Ok(found.addresses.clone()),
+            Answer::Failed { failure, .. } => Err(failure.clone()),
+        }
+    }
+
+    /// What a request gets from it. Counts as a use.
+    pub(super) fn consult(&mut self, settings: &ResolverSettings, now: Instant) -> Known {
+        let known = self.look(settings, now);
+        if !matches!(known, Known::Nothing) {
+            self.hits += 1;
+        }
+        known
+    }
+
+    /// Counts as a use by somebody who needs no answer now, but may soon. Returns whether it should be asked for again.
+    pub(super) fn touch(&mut self, settings: &ResolverSettings, now: Instant) -> bool {
+        match (self.look(settings, now), &self.answer) {
+            (Known::Fresh { due, .. } | Known::Stale { due, .. }, _) => due,
+            (Known::Failed(_), _) => false,
+            (Known::Nothing, Answer::Found(_)) => true,
+            (Known::Nothing, Answer::Failed { .. }) => {
+                now.saturating_duration_since(self.received) >= UNHURRIED
+            }
+        }
+    }
+
+    fn look(&mut self, settings: &ResolverSettings, now: Instant) -> Known {
+        self.last_used = self.last_used.max(now);
+        if self.family != settings.family {
+            self.rearrange(settings.family);
+        }
+        let age = now.saturating_duration_since(self.received);
+        match &self.answer {
+            Answer::Found(found) => found.consult(age, settings, now),
+            Answer::Failed { failure, ttl } if age < remembered(failure, *ttl, settings) => {
+                Known::Failed(failure.clone())
+            }
+            Answer::Failed { .. } => Known::Nothing,
+        }
+    }
+
+    /// The addresses, if they may still be served.
+    pub(super) fn servable(
+        &mut self,
+        settings: &ResolverSettings,
+        now: Instant,
+    ) -> Option<&mut Found> {
+        let age = now.saturating_duration_since(self.received);
+        match &mut self.answer {
+            Answer::Found(found) if age < found.end(settings) => Some(found),
+            Answer::Found(_) | Answer::Failed { .. } => None,
+        }
+    }
+
+    /// The addresses, if this flight brought them.
+    pub(super) fn addresses_of(&mut self, flight: u64) -> Option<&mut Found> {
+        match &mut self.answer {
+            Answer::Found(found) if found.flight == flight => Some(found),
+            Answer::Found(_) | Answer::Failed { .. } => None,
+        }
+    }
+
+    /// The setting has changed since the answer came. What is still wanted serves on; what was never asked for is asked
+    /// for at the next chance, because the answer counts as expired from here on.
+    fn rearrange(&mut self, family: LookupFamily) {
+        let asked = wanted(self.family);
+        let complete = wanted(family).iter().all(|family| asked.contains(family));
+        self.family = family;
+        match &mut self.answer {
+            Answer::Found(found) => {
+                found.addresses = arrange(&found.addresses, family);
+                if found.addresses.is_empty() {
+                    self.answer = Answer::nothing();
+                } else if !complete {
+                    found.ttl = Duration::ZERO;
+                }
+            }
+            Answer::Failed { .. } if complete => {}
+            Answer::Failed { .. } => self.answer = Answer::nothing(),
+        }
+    }
+
+    pub(super) fn listed(
+        &self,
+        name: &DnsName,
+        resolving: bool,
+        settings: &ResolverSettings,
+        now: Instant,
+    ) -> Listed {
+        let age = now.saturating_duration_since(self.received);
+        let (ttl, state, addresses, error) = match &self.answer {
+            Answer::Found(found) => {
+                let ttl = found.clamped(settings);
+                let state = match age {
+                    age if age < ttl => State::Fresh,
+                    age if age < found.end(settings) => State::Stale,
+                    _ => State::Expired,
+                };
+                let error = found.retry.as_ref().map(|retry| retry.error.clone());
+                (ttl, state, Some(found.addresses.clone()), error)
+            }
+            Answer::Failed { failure, ttl } => {
+                let ttl = remembered(failure, *ttl, settings);
+                let state = if age < ttl {
+                    State::Negative
+                } else {
+                    State::Expired
+                };
+                (ttl, state, None, Some(failure.clone()))
+            }
+        };
+        Listed {
+            name: name.clone(),
+            state,
+            resolving,
+            addresses,
+            age,
+            ttl_left: ttl.saturating_sub(age),
+            idle: now.saturating_duration_since(self.last_used),
+            error,
+            hits: self.hits,
+        }
+    }
+}
+
+impl Answer {
+    /// Worth nothing from the start.
+    fn nothing() -> Self {
+        Self::Failed {
+            failure: Failure::NoData,
+            ttl: Some(Duration::ZERO),
+        }
+    }
+}
+
+impl Found {
+    fn consult(&self, age: Duration, settings: &ResolverSettings, now: Instant) -> Known {
+        let addresses = || self.addresses.clone();
+        let retry = self.retry.as_ref();
+        let allowed = retry.is_none_or(|retry| now >= retry.not_before);
+        if age < self.clamped(settings) {
+            Known::Fresh {
+                due: allowed && age >= self.ahead(settings),
+                addresses: addresses(),
+            }
+        } else if age < self.end(settings) {
+            Known::Stale {
+                due: allowed,
+                addresses: addresses(),
+            }
+        } else {
+            Known::Nothing
+        }
+    }
+
+    /// A refresh has failed: the next one waits.
+    pub(super) fn put_off(&mut self, failure: &Failure, jitter: &mut Jitter, now: Instant) {
+        let failures = self.retry.as_ref().map_or(0, |retry| retry.failures);
+        let failures = failures.saturating_add(1);
+        self.retry = Some(Box::new(Retry {
+            failures,
+            not_before: now + backoff::delay(failures, jitter),
+            error: failure.clone(),
+        }));
+    }
+
+    /// The age at which the answer expires.
+    fn clamped(&self, settings: &ResolverSettings) -> Duration {
+        // Not `clamp`, which panics when the bounds are the wrong way round.
+        self.ttl.max(settings.min_ttl).min(settings.max_ttl)
+    }
+
+    /// The age from which an answer that is in use is asked for again: from 80 % to 95 % of its time, different for each
+    /// answer, so that names answered together do not stay in step.
+    fn ahead(&self, settings: &ResolverSettings) -> Duration {
+        // Divided first: a time from the configuration can be any length.
+        let step = self.clamped(settings) / 20;
+        step * 16 + step * 3 / 255 * u32::from(self.ahead)
+    }
+
+    /// The age at which the answer may no longer be served at all (RFC 8767 5, the maximum stale timer).
+    fn end(&self, settings: &ResolverSettings) -> Duration {
+        self.clamped(settings).saturating_add(settings.stale_for)
+    }
+}
+
+/// How long a failure is remembered. A negative answer without an SOA record should not be cached (RFC 2308 5), and is
+/// held only as long as a failure, to spare the server.
+fn remembered(failure: &Failure, ttl: Option<Duration>, settings: &ResolverSettings) -> Duration {
+    if failure.is_answer() {
+        settings.negative_ttl.min(ttl.unwrap_or(FAILURE_TTL))
+    } else {
+        FAILURE_TTL
+    }
+}

@@ -1,0 +1,243 @@
+//! A DNS server on loopback, UDP and TCP on one port, for the names that the tests ask for.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
+use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, SOA};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::task::JoinSet;
+
+/// How the server behaves, besides what the names say.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Script {
+    /// So many questions get no answer.
+    pub(super) drop_first: usize,
+}
+
+/// How a question came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transport {
+    Udp,
+    Tcp,
+}
+
+/// One question.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) name: String,
+    pub(super) transport: Transport,
+    pub(super) edns: bool,
+}
+
+/// Stops when it is dropped.
+pub(super) struct TestServer {
+    pub(super) address: SocketAddr,
+    state: Arc<State>,
+    _tasks: JoinSet<()>,
+}
+
+struct State {
+    script: Script,
+    asked: Mutex<Vec<Asked>>,
+    total: std::sync::atomic::AtomicUsize,
+}
+
+impl TestServer {
+    pub(super) async fn start(script: Script) -> Self {
+        let (tcp, udp) = bind().await;
+        let address = tcp.local_addr().unwrap();
+        let state = Arc::new(State {
+            script,
+            asked: Mutex::default(),
+            total: Default::default(),
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(serve_udp(udp, Arc::clone(&state)));
+        tasks.spawn(serve_tcp(tcp, Arc::clone(&state)));
+        Self {
+            address,
+            state,
+            _tasks: tasks,
+        }
+    }
+
+    /// The questions since the last call.
+    pub(super) fn asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut *self.state.asked.lock().unwrap())
+    }
+}
+
+impl State {
+    /// The packets that answer a question.
+    fn answer(&self, question: &[u8], transport: Transport) -> Vec<Vec<u8>> {
+        let question = Message::from_vec(question).unwrap();
+        let name = question.queries[0].name().to_ascii().to_lowercase();
+        let edns = question.edns.is_some();
+        self.asked.lock().unwrap().push(Asked {
+            name: name.clone(),
+            transport,
+            edns,
+        });
+        let before = self
+            .total
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        if before < self.script.drop_first {
+            return Vec::new();
+        }
+        let right = respond(&question, &name, transport);
+        let packets = match name.as_str() {
+            "wrongid.test." => {
+                let mut forged = forge(&question);
+                forged.metadata.id = forged.metadata.id.wrapping_add(1);
+                vec![forged, right]
+            }
+            "wrongname.test." => {
+                let mut forged = forge(&question);
+                forged.queries[0].set_name(name_of("other.test."));
+                vec![forged, right]
+            }
+            "garbage.test." => {
+                let mut packet = right.to_vec().unwrap();
+                // The header stays, and claims records that are not there.
+                packet.truncate(12);
+                return vec![packet];
+            }
+            _ => vec![right],
+        };
+        packets
+            .iter()
+            .map(|packet| packet.to_vec().unwrap())
+            .collect()
+    }
+}
+
+async fn bind() -> (TcpListener, UdpSocket) {
+    loop {
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        if let Ok(udp) = UdpSocket::bind(tcp.local_addr().unwrap()).await {
+            return (tcp, udp);
+        }
+    }
+}
+
+async fn serve_udp(socket: UdpSocket, state: Arc<State>) {
+    let mut buffer = [0; 4096];
+    loop {
+        let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+        for packet in state.answer(&buffer[..length], Transport::Udp) {
+            socket.send_to(&packet, from).await.unwrap();
+        }
+    }
+}
+
+async fn serve_tcp(listener: TcpListener, state: Arc<State>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        connections.spawn(serve_connection(stream, Arc::clone(&state)));
+    }
+}
+
+/// Until the client closes it.
+async fn serve_connection(mut stream: TcpStream, state: Arc<State>) {
+    while let Ok(length) = stream.read_u16().await {
+        let mut question = vec![0; length.into()];
+        stream.read_exact(&mut question).await.unwrap();
+        for packet in state.answer(&question, Transport::Tcp) {
+            stream
+                .write_u16(packet.len().try_into().unwrap())
+                .await
+                .unwrap();
+            stream.write_all(&packet).await.unwrap();
+        }
+    }
+}
+
+fn name_of(text: &str) -> Name {
+    Name::from_ascii(text).unwrap()
+}
+
+fn a(owner: &str, ttl: u32, address: &str) -> Record {
+    Record::from_rdata(name_of(owner), ttl, RData::A(A(address.parse().unwrap())))
+}
+
+fn cname(owner: &str, ttl: u32, target: &str) -> Record {
+    Record::from_rdata(name_of(owner), ttl, RData::CNAME(CNAME(name_of(target))))
+}
+
+/// TTL 300, MINIMUM 10.
+fn soa() -> Record {
+    let zone = name_of("test.");
+    let soa = SOA::new(zone.clone(), zone.clone(), 1, 60, 60, 60, 10);
+    Record::from_rdata(zone, 300, RData::SOA(soa))
+}
+
+/// What somebody else would like to be believed.
+fn forge(question: &Message) -> Message {
+    let mut forged = empty(question);
+    let owner = question.queries[0].name().to_ascii();
+    forged.add_answer(a(&owner, 60, "192.0.2.66"));
+    forged
+}
+
+fn empty(question: &Message) -> Message {
+    let mut response = Message::response(question.metadata.id, OpCode::Query);
+    response.add_query(question.queries[0].clone());
+    response
+}
+
+fn respond(question: &Message, name: &str, transport: Transport) -> Message {
+    let mut response = empty(question);
+    let v4 = question.queries[0].query_type() == RecordType::A;
+    match name {
+        "both.test." if v4 => {
+            response.add_answer(a(name, 60, "192.0.2.1"));
+            response.add_answer(a(name, 120, "192.0.2.2"));
+        }
+        "both.test." => {
+            let data = RData::AAAA(AAAA("2001:db8::1".parse().unwrap()));
+            response.add_answer(Record::from_rdata(name_of(name), 90, data));
+        }
+        "alias.test." => {
+            response.add_answer(cname(name, 300, "step.test."));
+            response.add_answer(cname("step.test.", 7, "end.test."));
+            response.add_answer(a("end.test.", 60, "192.0.2.9"));
+            response.add_answer(a("evil.test.", 60, "192.0.2.66"));
+        }
+        "far.test." => {
+            response.add_answer(cname(name, 11, "both.test."));
+        }
+        "dangling.test." => {
+            response.add_answer(cname(name, 60, "gone.test."));
+        }
+        "long.test." if transport == Transport::Udp => response.metadata.truncation = true,
+        "long.test." => {
+            response.add_answer(a(name, 60, "192.0.2.1"));
+        }
+        "gone.test." => {
+            response.metadata.response_code = ResponseCode::NXDomain;
+            response.add_authority(soa());
+        }
+        "nosoa.test." => response.metadata.response_code = ResponseCode::NXDomain,
+        "servfail.test." => response.metadata.response_code = ResponseCode::ServFail,
+        "refused.test." => response.metadata.response_code = ResponseCode::Refused,
+        "notimp.test." => response.metadata.response_code = ResponseCode::NotImp,
+        "folded.test." => {
+            response.queries[0].set_name(name_of("FOLDED.test."));
+            response.add_answer(a("FOLDED.test.", 60, "192.0.2.7"));
+        }
+        "wrongid.test." | "wrongname.test." | "garbage.test." => {
+            response.add_answer(a(name, 60, "192.0.2.7"));
+        }
+        name if name.ends_with(".any.test.") => {
+            response.add_answer(a(name, 60, "192.0.2.5"));
+        }
+        _ => {
+            response.add_authority(soa());
+        }
+    }
+    response
+}

@@ -1,0 +1,465 @@
+//! The cache for callers on any thread, and the queries it asks for.
+//!
+//! The lock is held for one step of the cache and never across an `await`. A lookup that is served from the cache does
+//! not wait, and allocates only when it starts a refresh.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use egret_config::name::DnsName;
+use egret_config::snapshot::{LookupFamily, ResolverSettings};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::dns::cache::{Cache, Flight, Lookup};
+use crate::dns::failure::{Failure, ResolveError};
+use crate::dns::family::arrange;
+use crate::dns::flight::{Told, Waiters, launch};
+use crate::dns::hosts_file::{HostsFile, Names};
+use crate::dns::listing::Listed;
+use crate::dns::query::Query;
+use crate::dns::stats::DnsStats;
+use crate::telemetry::clock;
+
+/// How many names leave the cache under one hold of the lock.
+const SWEEP_STEP: usize = 1024;
+/// How often the cache is swept.
+const SWEEP_INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// How often names that are known whether or not anybody asks are looked after.
+const KEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Makes what asks the servers of the settings.
+pub type QueryFactory = Arc<dyn Fn(&ResolverSettings) -> Arc<dyn Query> + Send + Sync>;
+
+/// Resolves names, as one ResolverPolicy says.
+pub struct Resolver {
+    shared: Arc<Shared>,
+}
+
+/// What a name resolved to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// At least one; the preferred family first, within a family as the server answered.
+    pub addresses: Arc<[IpAddr]>,
+    /// Where they come from.
+    pub how: How,
+}
+
+/// Where an answer comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum How {
+    /// The settings (`hosts`), or the system's hosts file.
+    Static,
+    /// RFC 6761 6.3.
+    Localhost,
+    /// The cache.
+    Hit,
+    /// The cache, past the TTL (RFC 8767).
+    Stale,
+    /// The cache, which remembers a failure.
+    Negative,
+    /// A query made for this request.
+    Miss,
+    /// A query that was running already.
+    Coalesced,
+}
+
+/// What a resolver shares with its queries.
+pub(super) struct Shared {
+    cache: Mutex<Cache<Waiters>>,
+    setup: ArcSwap<Setup>,
+    factory: QueryFactory,
+    hosts_file: Arc<HostsFile>,
+    pub(super) control: Handle,
+    pub(super) stats: Arc<DnsStats>,
+    /// Queries that go on after those who waited have been told.
+    late: AtomicUsize,
+}
+
+/// The settings, and what is made from them.
+pub(super) struct Setup {
+    pub(super) settings: Arc<ResolverSettings>,
+    pub(super) query: Arc<dyn Query>,
+    /// Of the settings, and of the hosts file when the system's servers are asked.
+    hosts: HashMap<DnsName, Arc<[IpAddr]>>,
+    /// What the hosts file held.
+    names: Arc<Names>,
+    localhost: Arc<[IpAddr]>,
+}
+
+/// Counts one late query while it lives.
+pub(super) struct LateSlot<'a>(&'a AtomicUsize);
+
+/// What can be said of a lookup without waiting.
+enum Begun {
+    Known(Result<Resolved, ResolveError>),
+    Waiting(watch::Receiver<Option<Told>>, How),
+}
+
+impl Resolver {
+    /// A resolver with an empty cache. Its queries and the sweeping of its cache run on `control`.
+    #[must_use]
+    pub fn new(
+        settings: Arc<ResolverSettings>,
+        factory: QueryFactory,
+        hosts_file: Arc<HostsFile>,
+        control: Handle,
+        stats: Arc<DnsStats>,
+    ) -> Self {
+        let query = factory(&settings);
+        let setup = Setup::new(settings, query, hosts_file.names());
+        let shared = Arc::new(Shared {
+            cache: Mutex::new(Cache::new(rand::random())),
+            setup: ArcSwap::from_pointee(setup),
+            factory,
+            hosts_file,
+            control,
+            stats,
+            late: AtomicUsize::new(0),
+        });
+        shared.keep_names();
+        shared.control.spawn(keep_swept(Arc::downgrade(&shared)));
+        shared.control.spawn(keep_known(Arc::downgrade(&shared)));
+        Self { shared }
+    }
+
+    /// The addresses of `name`. Waits only if nothing is known that may be served; dropping the future then leaves the
+    /// query running for those who come after.
+    ///
+    /// # Errors
+    /// [`ResolveError::Failed`] with what came of the query, or [`ResolveError::Overloaded`].
+    pub async fn resolve(&self, name: &DnsName) -> Result<Resolved, ResolveError> {
+        let resolved = match self.shared.begin(name) {
+            Begun::Known(resolved) => resolved,
+            Begun::Waiting(told, how) => match wait(told).await {
+                Ok(addresses) => Ok(Resolved { addresses, how }),
+                Err(failure) => Err(ResolveError::Failed { failure, how }),
+            },
+        };
+        self.shared.count(&resolved);
+        resolved
+    }
+
+    /// Counts as a use of `name`, by somebody who has a connection to it already and may need another soon. Asks for it
+    /// again in the background if that is due; never waits, and counts no lookup.
+    pub fn touch(&self, name: &DnsName) {
+        let setup = self.shared.setup.load();
+        if setup.without_dns(name).is_none() {
+            let now = clock::now();
+            // Bound first, so that the lock is free again before a query is launched.
+            let flight = self.shared.cache().touch(name, &setup.settings, now);
+            self.shared.refresh(&setup, flight);
+        }
+    }
+
+    /// Takes new settings. The cache stays; running queries end as they began; other servers are asked from here on.
+    pub fn update_settings(&self, settings: Arc<ResolverSettings>) {
+        let old = self.shared.setup.load_full();
+        if old.settings == settings {
+            return;
+        }
+        let same = old.settings.servers == settings.servers
+            && old.settings.query_timeout == settings.query_timeout;
+        let query = if same {
+            Arc::clone(&old.query)
+        } else {
+            (self.shared.factory)(&settings)
+        };
+        let setup = Setup::new(settings, query, self.shared.hosts_file.names());
+        self.shared.setup.store(Arc::new(setup));
+        self.shared.keep_names();
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> Arc<ResolverSettings> {
+        Arc::clone(&self.shared.setup.load().settings)
+    }
+
+    /// Every name of the cache, the last used first. The cost is that of the whole cache.
+    #[must_use]
+    pub fn list(&self) -> Vec<Listed> {
+        let settings = self.settings();
+        self.shared.cache().list(&settings, clock::now())
+    }
+
+    /// How many names the cache holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shared.cache().len()
+    }
+
+    /// Whether the cache holds no name.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many names requests are waiting for, which is what `max_pending` bounds.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.shared.cache().flying().0
+    }
+
+    /// Forgets one name or all; returns how many were known. Running queries go on.
+    pub fn flush(&self, name: Option<&DnsName>) -> usize {
+        let mut cache = self.shared.cache();
+        match name {
+            None => cache.flush(),
+            Some(name) => usize::from(cache.flush_one(name)),
+        }
+    }
+
+    /// Asks for a name that is known, in the background and whatever its age. Returns whether a query was started: not
+    /// if the name is unknown, is being asked for already, or too many are.
+    pub fn refresh(&self, name: &DnsName) -> bool {
+        let setup = self.shared.setup.load_full();
+        let flight = {
+            let mut cache = self.shared.cache();
+            if !cache.contains(name) {
+                return false;
+            }
+            cache.renew(name, &setup.settings)
+        };
+        let Some(flight) = flight else { return false };
+        launch(&self.shared, setup, flight);
+        true
+    }
+}
+
+impl How {
+    /// How many there are: the length of a table by [`How::index`].
+    pub const COUNT: usize = 7;
+    /// All of them, by [`How::index`].
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Static,
+        Self::Localhost,
+        Self::Hit,
+        Self::Stale,
+        Self::Negative,
+        Self::Miss,
+        Self::Coalesced,
+    ];
+
+    /// A number below [`How::COUNT`], for counting.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The metric label and the word of the access log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Static => "static",
+            Self::Localhost => "localhost",
+            Self::Hit => "hit",
+            Self::Stale => "stale",
+            Self::Negative => "negative",
+            Self::Miss => "miss",
+            Self::Coalesced => "coalesced",
+        }
+    }
+}
+
+impl Shared {
+    /// A panic while the lock is held cannot leave the cache half changed in a way that matters more than going on.
+    pub(super) fn cache(&self) -> MutexGuard<'_, Cache<Waiters>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Room for one more late query, if fewer than `limit` are running.
+    pub(super) fn late_slot(&self, limit: usize) -> Option<LateSlot<'_>> {
+        let slot = LateSlot(&self.late);
+        (self.late.fetch_add(1, Ordering::Relaxed) < limit).then_some(slot)
+    }
+
+    fn begin(self: &Arc<Self>, name: &DnsName) -> Begun {
+        let setup = self.setup.load();
+        if let Some(known) = setup.without_dns(name) {
+            return Begun::Known(known);
+        }
+        // Bound first, so that the lock is free again before a query is launched.
+        let lookup = self.cache().lookup(name, &setup.settings, clock::now());
+        match lookup {
+            Lookup::Hit { addresses, refresh } => {
+                self.refresh(&setup, refresh);
+                Begun::found(addresses, How::Hit)
+            }
+            Lookup::Stale { addresses, refresh } => {
+                self.refresh(&setup, refresh);
+                Begun::found(addresses, How::Stale)
+            }
+            Lookup::Negative(failure) => Begun::Known(Err(ResolveError::Failed {
+                failure,
+                how: How::Negative,
+            })),
+            Lookup::Join(waiters) => Begun::Waiting(waiters.subscribe(), How::Coalesced),
+            Lookup::Start(flight) => {
+                let told = flight.waiters.subscribe();
+                launch(self, Arc::clone(&setup), flight);
+                Begun::Waiting(told, How::Miss)
+            }
+            Lookup::Overloaded => Begun::Known(Err(ResolveError::Overloaded)),
+        }
+    }
+
+    fn refresh(self: &Arc<Self>, setup: &Arc<Setup>, flight: Option<Flight<Waiters>>) {
+        if let Some(flight) = flight {
+            launch(self, Arc::clone(setup), flight);
+        }
+    }
+
+    fn count(&self, resolved: &Result<Resolved, ResolveError>) {
+        match resolved {
+            Ok(resolved) => self.stats.resolved[resolved.how.index()].increment(),
+            Err(ResolveError::Failed { how, .. }) => self.stats.failed[how.index()].increment(),
+            Err(ResolveError::Overloaded) => self.stats.overloaded.increment(),
+        }
+    }
+
+    /// Takes over what the hosts file holds by now, if it has changed.
+    fn follow_hosts_file(&self) {
+        let names = self.hosts_file.names();
+        if Arc::ptr_eq(&names, &self.setup.load().names) {
+            return;
+        }
+        // Not stored outright: the settings may be changing too.
+        self.setup.rcu(|setup| {
+            let (settings, query) = (Arc::clone(&setup.settings), Arc::clone(&setup.query));
+            Setup::new(settings, query, Arc::clone(&names))
+        });
+    }
+
+    /// Uses the names that are kept known, and asks for those that have to be.
+    fn keep_names(self: &Arc<Self>) {
+        let setup = self.setup.load();
+        let names = setup.settings.preresolve.iter();
+        for name in names.filter(|name| setup.without_dns(name).is_none()) {
+            let flight = self.cache().keep(name, &setup.settings, clock::now());
+            self.refresh(&setup, flight);
+        }
+    }
+
+    fn sweep(&self) {
+        let settings = Arc::clone(&self.setup.load().settings);
+        loop {
+            let swept = self.cache().sweep(&settings, clock::now(), SWEEP_STEP);
+            self.stats.idled.add(swept.removed as u64);
+            if !swept.more {
+                return;
+            }
+        }
+    }
+}
+
+impl Setup {
+    fn new(settings: Arc<ResolverSettings>, query: Arc<dyn Query>, names: Arc<Names>) -> Self {
+        let mut hosts = HashMap::new();
+        if settings.servers.is_empty() {
+            hosts.extend(from_hosts_file(&names, settings.family));
+        }
+        hosts.extend(
+            settings
+                .hosts
+                .iter()
+                .map(|(name, addresses)| (name.clone(), arrange(addresses, settings.family))),
+        );
+        // Many who listen on localhost listen on IPv4 only, so Auto does not put IPv6 first here.
+        let family = match settings.family {
+            LookupFamily::Auto => LookupFamily::V4Preferred,
+            family => family,
+        };
+        let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        Self {
+            localhost: arrange(&loopback, family),
+            hosts,
+            names,
+            query,
+            settings,
+        }
+    }
+
+    /// What is never asked for.
+    fn without_dns(&self, name: &DnsName) -> Option<Result<Resolved, ResolveError>> {
+        let (addresses, how) = if let Some(addresses) = self.hosts.get(name) {
+            (addresses, How::Static)
+        } else if name.is_localhost() {
+            (&self.localhost, How::Localhost)
+        } else {
+            return None;
+        };
+        let addresses = Arc::clone(addresses);
+        let failure = Failure::NoData;
+        Some(if addresses.is_empty() {
+            Err(ResolveError::Failed { failure, how })
+        } else {
+            Ok(Resolved { addresses, how })
+        })
+    }
+}
+
+impl Begun {
+    fn found(addresses: Arc<[IpAddr]>, how: How) -> Self {
+        Self::Known(Ok(Resolved { addresses, how }))
+    }
+}
+
+/// The names of the hosts file that it answers for. Localhost is not among them, which is the loopback addresses whatever
+/// the file says (RFC 6761 6.3), nor a name that has no address of a wanted family there: DNS may know one.
+fn from_hosts_file(
+    names: &Names,
+    family: LookupFamily,
+) -> impl Iterator<Item = (DnsName, Arc<[IpAddr]>)> {
+    names
+        .iter()
+        .filter(|(name, _)| !name.is_localhost())
+        .map(move |(name, addresses)| (name.clone(), arrange(addresses, family)))
+        .filter(|(_, addresses)| !addresses.is_empty())
+}
+
+impl Drop for LateSlot<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn wait(mut told: watch::Receiver<Option<Told>>) -> Told {
+    match told.wait_for(Option::is_some).await {
+        Ok(told) => told.clone(),
+        Err(_) => None,
+    }
+    .unwrap_or_else(|| Err(Failure::Network("the query was given up".into())))
+}
+
+/// Sweeps the cache until its resolver is gone.
+async fn keep_swept(shared: Weak<Shared>) {
+    while let Some(interval) = shared.upgrade().map(|shared| {
+        let idle = shared.setup.load().settings.idle_ttl;
+        (idle / 4).clamp(SWEEP_INTERVAL.0, SWEEP_INTERVAL.1)
+    }) {
+        tokio::time::sleep(interval).await;
+        if let Some(shared) = shared.upgrade() {
+            shared.sweep();
+        }
+    }
+}
+
+/// Keeps the names of the settings and of the hosts file known until the resolver is gone.
+async fn keep_known(shared: Weak<Shared>) {
+    loop {
+        tokio::time::sleep(KEEP_INTERVAL).await;
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        shared.follow_hosts_file();
+        shared.keep_names();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! All resolvers of the running configuration.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use egret_config::snapshot::{ResolverId, Snapshot};
+use tokio::runtime::Handle;
+
+use crate::dns::hosts_file::HostsFile;
+use crate::dns::resolver::{QueryFactory, Resolver};
+use crate::dns::stats::DnsStats;
+
+/// The resolvers by who asked for them. They outlive reloads, and so do their caches.
+pub struct Resolvers {
+    current: ArcSwap<BTreeMap<ResolverId, Arc<Resolver>>>,
+    /// Held while a snapshot is applied.
+    applying: Mutex<()>,
+    factory: QueryFactory,
+    hosts_file: Arc<HostsFile>,
+    control: Handle,
+    stats: Arc<DnsStats>,
+}
+
+impl Resolvers {
+    /// No resolvers yet. Their queries run on `control`; `factory` makes what asks the servers
+    /// ([`HickoryQuery::factory`](crate::dns::hickory::HickoryQuery::factory) in production). Those that ask the system's
+    /// servers take names from `hosts_file` first, which is read here and now and followed from then on.
+    #[must_use]
+    pub fn new(factory: QueryFactory, hosts_file: Option<PathBuf>, control: Handle) -> Self {
+        let hosts_file = HostsFile::open(hosts_file);
+        hosts_file.follow(&control);
+        Self {
+            hosts_file,
+            current: ArcSwap::default(),
+            applying: Mutex::new(()),
+            factory,
+            control,
+            stats: Arc::default(),
+        }
+    }
+
+    /// Makes the resolvers those of the snapshot: makes what is new, updates what has changed, drops what has vanished.
+    /// A request that holds on to a dropped one can finish with it.
+    pub fn apply(&self, snapshot: &Snapshot) {
+        let _applying = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = self.current.load_full();
+        let new = snapshot
+            .resolvers
+            .iter()
+            .map(|(id, settings)| {
+                let resolver = old.get(id).map(Arc::clone);
+                let resolver = resolver
+                    .inspect(|resolver| resolver.update_settings(Arc::clone(settings)))
+                    .unwrap_or_else(|| self.make(settings));
+                (id.clone(), resolver)
+            })
+            .collect();
+        self.current.store(Arc::new(new));
+    }
+
+    /// The resolver of this identity; `None` when the configuration no longer has it.
+    #[must_use]
+    pub fn get(&self, id: &ResolverId) -> Option<Arc<Resolver>> {
+        self.current.load().get(id).map(Arc::clone)
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> Arc<BTreeMap<ResolverId, Arc<Resolver>>> {
+        self.current.load_full()
+    }
+
+    /// The counters of all of them together; they outlive each.
+    #[must_use]
+    pub fn stats(&self) -> &Arc<DnsStats> {
+        &self.stats
+    }
+
+    fn make(&self, settings: &Arc<egret_config::snapshot::ResolverSettings>) -> Arc<Resolver> {
+        let factory = Arc::clone(&self.factory);
+        let stats = Arc::clone(&self.stats);
+        Arc::new(Resolver::new(
+            Arc::clone(settings),
+            factory,
+            Arc::clone(&self.hosts_file),
+            self.control.clone(),
+            stats,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,343 @@
+//! What a proxy does to a message that passes through it (RFC 9110 7.6, RFC 9112 9): fields that end here are taken
+//! off, its own are put on, and framing is left with one reading.
+
+use std::net::IpAddr;
+
+use egret_config::snapshot::Filters;
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, COOKIE, Entry, FORWARDED, HOST, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+};
+use http::{HeaderMap, Version};
+
+use crate::refusal::Refusal;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Fields that are for the next hop only (RFC 9110 7.6.1). `Transfer-Encoding` is handled with the framing.
+const HOP_BY_HOP: [HeaderName; 7] = [
+    CONNECTION,
+    PROXY_CONNECTION,
+    KEEP_ALIVE,
+    TE,
+    UPGRADE,
+    HTTP2_SETTINGS,
+    PROXY_AUTHENTICATE,
+];
+
+/// This process's entries in `Via`. The name is made at start: two Egrets in a row are no loop.
+pub(crate) struct Via {
+    pseudonym: String,
+    http11: HeaderValue,
+    http10: HeaderValue,
+}
+
+/// Who sent the request, and what an upstream that belongs to us may know of it.
+pub(crate) struct Forwarded<'a> {
+    pub(crate) client: IpAddr,
+    pub(crate) host: Option<&'a HeaderValue>,
+}
+
+impl Via {
+    pub(crate) fn new(process: u32) -> Self {
+        let pseudonym = format!("egret-{process:08x}");
+        let entry = |version| {
+            HeaderValue::try_from(format!("{version} {pseudonym}"))
+                .expect("the name is made of hexadecimal digits")
+        };
+        Self {
+            http11: entry("1.1"),
+            http10: entry("1.0"),
+            pseudonym,
+        }
+    }
+
+    /// Refuses what has been through this process before.
+    ///
+    /// # Errors
+    /// [`Refusal::Loop`].
+    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let name = self.pseudonym.as_bytes();
+        let mut entries = headers.get_all(VIA).iter();
+        let passed = entries.any(|entry| {
+            entry
+                .as_bytes()
+                .windows(name.len())
+                .any(|part| part == name)
+        });
+        if passed { Err(Refusal::Loop) } else { Ok(()) }
+    }
+
+    fn add(&self, headers: &mut HeaderMap, version: Version) {
+        let entry = if version == Version::HTTP_10 {
+            &self.http10
+        } else {
+            &self.http11
+        };
+        headers.append(VIA, entry.clone());
+    }
+
+    /// Makes a request's fields fit to leave. `filters` come first, so that none of them undoes what a proxy must do.
+    pub(crate) fn prepare_request(
+        &self,
+        headers: &mut HeaderMap,
+        version: Version,
+        filters: [&Filters; 2],
+    ) {
+        for filters in filters {
+            filters.request_headers.apply(headers);
+        }
+        let chunked = headers.contains_key(TRANSFER_ENCODING);
+        remove_hop_by_hop(headers);
+        headers.remove(PROXY_AUTHORIZATION);
+        if chunked {
+            // Says to the sender that a body of unknown length follows, whatever the method.
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        self.add(headers, version);
+    }
+
+    /// Makes a response's fields fit to be sent on.
+    ///
+    /// # Errors
+    /// [`Refusal::UpstreamProtocol`] if the body is coded for transfer in a way that cannot be passed on.
+    pub(crate) fn prepare_response(
+        &self,
+        headers: &mut HeaderMap,
+        version: Version,
+        filters: [&Filters; 2],
+    ) -> Result<(), Refusal> {
+        if headers
+            .get_all(TRANSFER_ENCODING)
+            .iter()
+            .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        {
+            return Err(Refusal::UpstreamProtocol);
+        }
+        remove_hop_by_hop(headers);
+        self.add(headers, version);
+        for filters in filters {
+            filters.response_headers.apply(headers);
+        }
+        Ok(())
+    }
+}
+
+/// Takes off what tells a stranger about the networks behind us.
+pub(crate) fn remove_forwarded(headers: &mut HeaderMap) {
+    headers.remove(FORWARDED);
+    let names = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("x-forwarded-"));
+    let names: Vec<_> = names.cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+/// Puts on what an upstream of our own may rely on.
+pub(crate) fn add_forwarded(headers: &mut HeaderMap, from: &Forwarded<'_>) {
+    let client = from.client.to_canonical();
+    let chain = match headers
+        .get(X_FORWARDED_FOR)
+        .and_then(|value| value.to_str().ok())
+    {
+        Some(before) => format!("{before}, {client}"),
+        None => client.to_string(),
+    };
+    if let Ok(chain) = HeaderValue::try_from(chain) {
+        headers.insert(X_FORWARDED_FOR, chain);
+    }
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    if let (Some(host), Entry::Vacant(entry)) = (from.host, headers.entry(X_FORWARDED_HOST)) {
+        entry.insert(host.clone());
+    }
+}
+
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        for name in nominated(headers) {
+            headers.remove(name);
+        }
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+    headers.remove(TRANSFER_ENCODING);
+}
+
+/// The fields that `Connection` names (RFC 9110 7.6.1), without those that no hop may take off: a client could make
+/// two servers read one message in two ways, or strip another's credentials.
+fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
+    let options = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    options
+        .flat_map(|options| options.split(','))
+        .filter_map(|option| HeaderName::from_bytes(option.trim().as_bytes()).ok())
+        .filter(|name| !is_end_to_end(name))
+        .collect()
+}
+
+fn is_end_to_end(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    [HOST, CONTENT_LENGTH, COOKIE, VIA, FORWARDED]
+        .iter()
+        .any(|kept| kept.as_str() == name)
+        || matches!(
+            name,
+            "authorization"
+                | "set-cookie"
+                | "content-type"
+                | "content-encoding"
+                | "transfer-encoding"
+        )
+        || matches!(
+            name,
+            "cache-control"
+                | "date"
+                | "location"
+                | "range"
+                | "content-range"
+                | "expect"
+                | "trailer"
+        )
+        || name.starts_with("x-forwarded-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    const NO_FILTERS: fn() -> Filters = Filters::default;
+
+    #[test]
+    fn fields_for_the_next_hop_end_here() {
+        let mut request = headers(&[
+            ("host", "a.example"),
+            ("connection", "close, X-Hop"),
+            ("connection", "x-other"),
+            ("proxy-connection", "keep-alive"),
+            ("keep-alive", "timeout=5"),
+            ("te", "trailers"),
+            ("upgrade", "h2c"),
+            ("http2-settings", "AAMAAABkAAQAAP__"),
+            ("proxy-authorization", "Basic c2VjcmV0"),
+            ("x-hop", "1"),
+            ("x-other", "1"),
+            ("x-end", "1"),
+        ]);
+        Via::new(1).prepare_request(
+            &mut request,
+            Version::HTTP_11,
+            [&NO_FILTERS(), &NO_FILTERS()],
+        );
+        assert_eq!(names(&request), ["host", "via", "x-end"]);
+        assert_eq!(request[VIA], "1.1 egret-00000001");
+    }
+
+    #[test]
+    fn connection_cannot_take_off_what_others_rely_on() {
+        let kept = [
+            ("host", "a.example"),
+            ("authorization", "Bearer x"),
+            ("content-length", "3"),
+            ("cookie", "a=b"),
+            ("x-forwarded-for", "192.0.2.1"),
+        ];
+        let mut request = headers(&kept);
+        let options =
+            "connection, host, authorization, Content-Length, cookie, x-forwarded-for, ,\"";
+        request.insert(CONNECTION, HeaderValue::from_static(options));
+        remove_hop_by_hop(&mut request);
+        assert_eq!(
+            names(&request),
+            [
+                "authorization",
+                "content-length",
+                "cookie",
+                "host",
+                "x-forwarded-for"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_body_of_unknown_length_stays_one() {
+        let mut request = headers(&[
+            ("transfer-encoding", "chunked"),
+            ("connection", "transfer-encoding"),
+        ]);
+        Via::new(1).prepare_request(
+            &mut request,
+            Version::HTTP_11,
+            [&NO_FILTERS(), &NO_FILTERS()],
+        );
+        assert_eq!(request[TRANSFER_ENCODING], "chunked");
+        let mut response = headers(&[("transfer-encoding", "gzip, chunked")]);
+        let prepared = Via::new(1).prepare_response(
+            &mut response,
+            Version::HTTP_11,
+            [&NO_FILTERS(), &NO_FILTERS()],
+        );
+        assert!(prepared.is_err());
+    }
+
+    #[test]
+    fn only_this_process_in_via_is_a_loop() {
+        let via = Via::new(1);
+        assert!(
+            via.check(&headers(&[
+                ("via", "1.1 egret-00000002"),
+                ("via", "1.0 proxy.example")
+            ]))
+            .is_ok()
+        );
+        assert!(
+            via.check(&headers(&[("via", "1.1 a, 1.1 egret-00000001, 1.1 b")]))
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn strangers_learn_nothing_and_our_own_learn_the_client() {
+        let fields = [
+            ("x-forwarded-for", "10.0.0.9"),
+            ("x-forwarded-secret", "1"),
+            ("forwarded", "for=10.0.0.9"),
+        ];
+        let mut request = headers(&fields);
+        remove_forwarded(&mut request);
+        assert!(request.is_empty());
+        let host = HeaderValue::from_static("a.example");
+        let from = Forwarded {
+            client: "::ffff:192.0.2.7".parse().unwrap(),
+            host: Some(&host),
+        };
+        let mut request = headers(&fields[..1]);
+        add_forwarded(&mut request, &from);
+        assert_eq!(request[X_FORWARDED_FOR], "10.0.0.9, 192.0.2.7");
+        assert_eq!(request[X_FORWARDED_PROTO], "http");
+        assert_eq!(request[X_FORWARDED_HOST], "a.example");
+    }
+}

@@ -1,0 +1,238 @@
+//! Sockets that listen: bound on the control side, one for each worker, and accepted from on the workers.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use egret_config::snapshot::{BindAddress, Snapshot};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::Sender;
+use tokio::time::sleep;
+
+use crate::dial::egress::OwnAddresses;
+use crate::serve;
+use crate::shared::Shared;
+use crate::task;
+use crate::worker::{Command, Worker};
+
+/// Connections that the kernel may complete ahead of us; it caps this at `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+/// How long to wait when the process is out of descriptors or memory.
+const OUT_OF_RESOURCES: Duration = Duration::from_millis(50);
+
+/// Where listeners are bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bind {
+    /// To the addresses and ports of the configuration.
+    #[default]
+    AsConfigured,
+    /// To a free port of this address, whatever the configuration says. For tests.
+    AnyPortOf(IpAddr),
+}
+
+/// The sockets that are open, as the control side sees them.
+pub(crate) struct Listeners {
+    bind: Bind,
+    workers: Vec<Sender<Command>>,
+    admin: Option<SocketAddr>,
+    bound: BTreeMap<BindAddress, SocketAddr>,
+}
+
+/// A socket that the configuration asks for and that could not be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {error}")]
+pub struct BindError {
+    /// What was asked for.
+    pub address: SocketAddr,
+    /// Why not.
+    #[source]
+    pub error: io::Error,
+}
+
+impl Listeners {
+    pub(crate) fn new(
+        bind: Bind,
+        workers: Vec<Sender<Command>>,
+        admin: Option<SocketAddr>,
+    ) -> Self {
+        Self {
+            bind,
+            workers,
+            admin,
+            bound: BTreeMap::new(),
+        }
+    }
+
+    /// The addresses that are listened on.
+    pub(crate) fn addresses(&self) -> &BTreeMap<BindAddress, SocketAddr> {
+        &self.bound
+    }
+
+    /// Binds what is new, keeps what is the same, closes what is gone. What cannot be bound is told, and tried again
+    /// by the next call.
+    pub(crate) async fn reconcile(&mut self, shared: &Shared) -> Vec<BindError> {
+        let snapshot = shared.snapshot();
+        self.close_gone(&snapshot).await;
+        let mut opened = Vec::new();
+        let mut errors = Vec::new();
+        for bind in snapshot
+            .sockets
+            .keys()
+            .filter(|bind| !self.bound.contains_key(bind))
+        {
+            match sockets(self.wanted(*bind), self.workers.len()) {
+                Ok((address, sockets)) => opened.push((*bind, address, sockets)),
+                Err(error) => errors.push(error),
+            }
+        }
+        self.bound
+            .extend(opened.iter().map(|(bind, address, _)| (*bind, *address)));
+        // Before the first request can come in by one of them.
+        shared.own.store(Arc::new(OwnAddresses(
+            self.bound.values().copied().chain(self.admin).collect(),
+        )));
+        for (bind, _, sockets) in opened {
+            for (worker, socket) in self.workers.iter().zip(sockets) {
+                // A worker that is gone has closed its sockets.
+                let _ = worker.send(Command::Listen(bind, socket)).await;
+            }
+        }
+        errors
+    }
+
+    async fn close_gone(&mut self, snapshot: &Snapshot) {
+        let gone: Vec<_> = self
+            .bound
+            .keys()
+            .filter(|bind| !snapshot.sockets.contains_key(bind))
+            .copied()
+            .collect();
+        for bind in gone {
+            self.bound.remove(&bind);
+            for worker in &self.workers {
+                let _ = worker.send(Command::Close(bind)).await;
+            }
+        }
+    }
+
+    fn wanted(&self, bind: BindAddress) -> SocketAddr {
+        match self.bind {
+            Bind::AsConfigured => SocketAddr::new(
+                bind.ip.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+                bind.port.get(),
+            ),
+            Bind::AnyPortOf(ip) => SocketAddr::new(ip, 0),
+        }
+    }
+}
+
+/// One socket for each worker, all on one address: the kernel spreads connections over them.
+fn sockets(
+    wanted: SocketAddr,
+    count: usize,
+) -> Result<(SocketAddr, Vec<std::net::TcpListener>), BindError> {
+    let failed = |error| BindError {
+        address: wanted,
+        error,
+    };
+    let address = free(wanted).map_err(failed)?;
+    let sockets = (0..count)
+        .map(|_| listening(address))
+        .collect::<io::Result<_>>()
+        .map_err(failed)?;
+    Ok((address, sockets))
+}
+
+/// Finds out whether anyone else listens there, which `SO_REUSEPORT` would hide: two processes would each serve some of
+/// the connections. Port 0 becomes a free one, `[::]` becomes `0.0.0.0` on a node without IPv6.
+fn free(wanted: SocketAddr) -> io::Result<SocketAddr> {
+    let probe = match socket(wanted) {
+        Err(error)
+            if wanted.ip() == Ipv6Addr::UNSPECIFIED && error.kind() != io::ErrorKind::AddrInUse =>
+        {
+            socket(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), wanted.port()))?
+        }
+        probe => probe?,
+    };
+    probe
+        .local_addr()?
+        .as_socket()
+        .ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+}
+
+fn socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = open(address)?;
+    socket.bind(&address.into())?;
+    // Only listening collides with a socket that was bound with SO_REUSEADDR as well.
+    socket.listen(1)?;
+    Ok(socket)
+}
+
+fn listening(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = open(address)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn open(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    Ok(socket)
+}
+
+/// Accepts until told to stop, and then what is already in the queue: a client whose connection was made is served.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    bind: BindAddress,
+    stop: Rc<Notify>,
+    worker: Rc<Worker>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            accepted = listener.accept() => accepted,
+            () = stop.notified() => return,
+        };
+        match accepted {
+            Ok((stream, client)) => {
+                // A socket for both families tells IPv4 addresses inside IPv6 ones.
+                let client = SocketAddr::new(client.ip().to_canonical(), client.port());
+                let counted = worker.connected();
+                let worker = Rc::clone(&worker);
+                task::spawn(async move {
+                    serve::connection(stream, client, bind, worker).await;
+                    drop(counted);
+                });
+            }
+            Err(error) if is_out_of_resources(&error) => {
+                tracing::warn!(%error, "no connection can be accepted");
+                sleep(OUT_OF_RESOURCES).await;
+            }
+            // The client was gone before it was accepted.
+            Err(error) => tracing::debug!(%error, "a connection was lost before it was accepted"),
+        }
+    }
+}
+
+fn is_out_of_resources(error: &io::Error) -> bool {
+    /// ENFILE, EMFILE, ENOBUFS, ENOMEM
+    const ERRORS: [i32; 4] = [23, 24, 105, 12];
+    error
+        .raw_os_error()
+        .is_some_and(|errno| ERRORS.contains(&errno))
+}

@@ -1,0 +1,187 @@
+//! What the gateway answers itself: redirects and fixed responses.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use egret_config::name::{Authority, Host, Port};
+use egret_config::snapshot::{FixedResponse, Redirect, Scheme};
+use http::Response;
+use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
+use http::request::Parts;
+
+use crate::body::ResponseBody;
+use crate::record::Exchange;
+use crate::refusal::Refusal;
+use crate::target::Target;
+
+/// The request that is redirected.
+pub(crate) struct Here<'a> {
+    pub(crate) target: &'a Target,
+    /// The listener's port.
+    pub(crate) port: Port,
+    pub(crate) matched_prefix: Option<&'a str>,
+}
+
+/// A `DirectResponse`.
+pub(crate) fn respond(fixed: &FixedResponse, exchange: Rc<Exchange>) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::text(
+        Bytes::copy_from_slice(fixed.body.as_bytes()),
+        exchange,
+    ));
+    *response.status_mut() = fixed.status;
+    if !fixed.body.is_empty() {
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    }
+    response
+}
+
+/// A `RequestRedirect`.
+///
+/// # Errors
+/// [`Refusal::Framing`] if the request's own path does not fit a `Location`.
+pub(crate) fn redirect(
+    redirect: &Redirect,
+    here: &Here<'_>,
+    parts: &Parts,
+    exchange: Rc<Exchange>,
+) -> Result<Response<ResponseBody>, Refusal> {
+    let location = HeaderValue::try_from(location(redirect, here, parts))
+        .map_err(|_| Refusal::Framing("the path cannot be part of a Location"))?;
+    let mut response = Response::new(ResponseBody::text(Bytes::new(), exchange));
+    *response.status_mut() = redirect.status;
+    response.headers_mut().insert(LOCATION, location);
+    Ok(response)
+}
+
+/// Gateway API, HTTPRequestRedirectFilter: the port is the one given, else the new scheme's, else the listener's, and
+/// is left out when it is the default of the scheme.
+fn location(redirect: &Redirect, here: &Here<'_>, parts: &Parts) -> String {
+    let scheme = redirect
+        .scheme
+        .or(here.target.scheme)
+        .unwrap_or(Scheme::Http);
+    let host = redirect
+        .host
+        .clone()
+        .map_or_else(|| here.target.host.clone(), Host::Name);
+    let port = redirect
+        .port
+        .or_else(|| redirect.scheme.map(Scheme::default_port))
+        .unwrap_or(here.port);
+    let authority = Authority {
+        host,
+        port: Some(port).filter(|port| *port != scheme.default_port()),
+    };
+    let path = parts.uri.path();
+    let path = redirect.path.as_ref().map_or_else(
+        || path.to_owned(),
+        |new| new.apply(path, here.matched_prefix),
+    );
+    let query = parts
+        .uri
+        .query()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
+    format!("{}://{authority}{path}{query}", scheme.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use egret_config::snapshot::PathRewrite;
+    use http::{Request, StatusCode};
+
+    use super::*;
+
+    fn redirect() -> Redirect {
+        Redirect {
+            scheme: None,
+            host: None,
+            port: None,
+            path: None,
+            status: StatusCode::FOUND,
+        }
+    }
+
+    fn to(redirect: &Redirect, host: &str, uri: &str) -> String {
+        let target = Target {
+            scheme: None,
+            host: host.parse().unwrap(),
+            port: None,
+        };
+        let here = Here {
+            target: &target,
+            port: Port::new(8080).unwrap(),
+            matched_prefix: Some("/old"),
+        };
+        location(
+            redirect,
+            &here,
+            &Request::get(uri).body(()).unwrap().into_parts().0,
+        )
+    }
+
+    #[test]
+    fn ports_follow_the_scheme() {
+        let cases = [
+            (redirect(), "http://a.example:8080/x?y=1"),
+            (
+                Redirect {
+                    scheme: Some(Scheme::Https),
+                    ..redirect()
+                },
+                "https://a.example/x?y=1",
+            ),
+            (
+                Redirect {
+                    scheme: Some(Scheme::Http),
+                    ..redirect()
+                },
+                "http://a.example/x?y=1",
+            ),
+            (
+                Redirect {
+                    port: Port::new(80),
+                    ..redirect()
+                },
+                "http://a.example/x?y=1",
+            ),
+            (
+                Redirect {
+                    scheme: Some(Scheme::Https),
+                    port: Port::new(8443),
+                    ..redirect()
+                },
+                "https://a.example:8443/x?y=1",
+            ),
+            (
+                Redirect {
+                    host: Some("b.example".parse().unwrap()),
+                    ..redirect()
+                },
+                "http://b.example:8080/x?y=1",
+            ),
+        ];
+        for (redirect, expected) in cases {
+            assert_eq!(to(&redirect, "a.example", "/x?y=1"), expected);
+        }
+    }
+
+    #[test]
+    fn paths_are_replaced_and_queries_stay() {
+        let full = Redirect {
+            path: Some(PathRewrite::Full("/new".to_owned())),
+            ..redirect()
+        };
+        assert_eq!(to(&full, "[::1]", "/old/a?b"), "http://[::1]:8080/new?b");
+        let prefix = Redirect {
+            path: Some(PathRewrite::Prefix("/new".to_owned())),
+            ..redirect()
+        };
+        assert_eq!(
+            to(&prefix, "a.example", "/old/a?b"),
+            "http://a.example:8080/new/a?b"
+        );
+    }
+}

@@ -1,0 +1,192 @@
+//! The proxy as a whole, seen from the side that configures it.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use egret_config::compile::Compiled;
+use egret_config::snapshot::BindAddress;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::admin::Admin;
+use crate::dns::Resolvers;
+use crate::dns::hickory::HickoryQuery;
+use crate::dns::hosts_file;
+use crate::dns::resolver::QueryFactory;
+use crate::listen::{Bind, BindError, Listeners};
+use crate::shared::Shared;
+use crate::status::Status;
+use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::clock;
+use crate::worker::{self, Command};
+
+/// How long workers may take to break off what is in flight, and the log to write its last lines.
+const LAST_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a proxy is started with.
+pub struct ProxyOptions {
+    /// Threads that serve requests; at least 1.
+    pub workers: usize,
+    /// Where listeners are bound.
+    pub bind: Bind,
+    /// Where the admin server listens; `None` has none.
+    pub admin: Option<SocketAddr>,
+    /// Where the access log goes.
+    pub access_log: Box<dyn Write + Send>,
+    /// How names are asked for.
+    pub queries: QueryFactory,
+    /// Where names are looked for before the system's servers are asked; `None` is nowhere.
+    pub hosts_file: Option<PathBuf>,
+}
+
+/// A running proxy.
+pub struct Proxy {
+    shared: Arc<Shared>,
+    status: Arc<Status>,
+    listeners: Listeners,
+    admin: Option<Admin>,
+    workers: Vec<worker::Handle>,
+    log_writer: JoinHandle<()>,
+}
+
+impl Default for ProxyOptions {
+    /// One worker, the addresses of the configuration, no admin server, the log on stdout, hickory for DNS, the
+    /// system's hosts file.
+    fn default() -> Self {
+        Self {
+            workers: 1,
+            bind: Bind::AsConfigured,
+            admin: None,
+            access_log: Box::new(io::stdout()),
+            queries: HickoryQuery::factory(),
+            hosts_file: Some(hosts_file::PATH.into()),
+        }
+    }
+}
+
+impl Proxy {
+    /// Starts the workers and the admin server. Nothing is listened to until [`Proxy::apply`].
+    ///
+    /// `control` runs DNS queries and the admin server; it must outlive the proxy.
+    ///
+    /// # Errors
+    /// If threads cannot be started or the admin address cannot be bound.
+    pub fn start(options: ProxyOptions, control: &Handle) -> io::Result<Self> {
+        let (access_log, log_writer) = AccessLog::start(options.access_log)?;
+        let resolvers = Resolvers::new(options.queries, options.hosts_file, control.clone());
+        let shared = Arc::new(Shared::new(options.workers.max(1), resolvers, access_log));
+        let status = Arc::new(Status::default());
+        let admin = options
+            .admin
+            .map(|address| Admin::start(address, &shared, &status, control))
+            .transpose()?;
+        let workers = (0..shared.metrics.len())
+            .map(|index| worker::start(index, Arc::clone(&shared), shared.access_log.buffer()))
+            .collect::<io::Result<Vec<_>>>()?;
+        let commands = workers
+            .iter()
+            .map(|worker| worker.commands.clone())
+            .collect();
+        let listeners = Listeners::new(options.bind, commands, admin.as_ref().map(Admin::address));
+        Ok(Self {
+            shared,
+            status,
+            listeners,
+            admin,
+            workers,
+            log_writer,
+        })
+    }
+
+    /// Serves this from now on: requests that begin after it see all of it, those before none. What is the same stays
+    /// as it is, sockets, caches and connections included.
+    ///
+    /// Gives the listeners that could not be bound; the others are served, and [`Proxy::rebind`] tries again.
+    pub async fn apply(&mut self, compiled: Compiled) -> Vec<BindError> {
+        let Compiled { snapshot, report } = compiled;
+        if *self.shared.snapshot() != snapshot {
+            self.shared.resolvers.apply(&snapshot);
+            self.shared.current.store(Arc::new(snapshot));
+        }
+        let unbound = self.listeners.reconcile(&self.shared).await;
+        self.status.applied(report, &unbound, clock::wall());
+        unbound
+    }
+
+    /// Tries again to bind what could not be. Gives what still cannot.
+    pub async fn rebind(&mut self) -> Vec<BindError> {
+        let unbound = self.listeners.reconcile(&self.shared).await;
+        self.status.bound(&unbound);
+        unbound
+    }
+
+    /// Keeps what is served, and tells why what is configured is not.
+    pub fn reject(&self, errors: Vec<String>) {
+        self.status.rejected(errors);
+    }
+
+    /// How many configurations have been applied.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.status.generation()
+    }
+
+    /// Where each listener is really bound.
+    #[must_use]
+    pub fn addresses(&self) -> &BTreeMap<BindAddress, SocketAddr> {
+        self.listeners.addresses()
+    }
+
+    /// Whether a listener could not be bound and should be tried again.
+    #[must_use]
+    pub fn has_unbound_listeners(&self) -> bool {
+        self.status.has_unbound()
+    }
+
+    /// Where the admin server listens.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(Admin::address)
+    }
+
+    /// Stops: not ready at once, then no new connections, and requests in progress finish within `limit`. Gives how
+    /// many connections did not.
+    pub async fn drain(self, limit: Duration) -> usize {
+        let deadline = Instant::from_std(clock::now() + limit);
+        self.shared.drain();
+        for worker in &self.workers {
+            // A worker that has ended needs no telling.
+            let _ = worker.commands.send(Command::Drain).await;
+        }
+        let commands: Vec<_> = self
+            .workers
+            .iter()
+            .map(|worker| worker.commands.clone())
+            .collect();
+        let threads = self.workers.into_iter().map(|worker| worker.thread);
+        let mut all =
+            tokio::task::spawn_blocking(move || threads.for_each(|thread| drop(thread.join())));
+        let finished = timeout_at(deadline, &mut all).await.is_ok();
+        let metrics = self.shared.metrics.iter();
+        let open: i64 = metrics.map(|metrics| metrics.connections.get()).sum();
+        if !finished {
+            for worker in commands {
+                let _ = worker.send(Command::Abort).await;
+            }
+            let _ = timeout(LAST_TIMEOUT, all).await;
+        }
+        let log = Arc::clone(&self.shared.access_log);
+        let written = tokio::task::spawn_blocking(move || {
+            log.end();
+            drop(self.log_writer.join());
+        });
+        // Whoever reads the log may have stopped reading.
+        let _ = timeout(LAST_TIMEOUT, written).await;
+        usize::try_from(open).unwrap_or_default()
+    }
+}

@@ -1,0 +1,296 @@
+//! What is known of one exchange, from the request's head to the end of its response.
+//!
+//! An [`Exchange`] is shared by the handler and the two bodies. When the last of them lets go, however that comes
+//! about, it is over, and is counted and logged.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use egret_config::policy::egress::{Action, Decision};
+use egret_config::resources::ObjectRef;
+use egret_config::snapshot::{Listener, Rule, Scheme};
+use http::request::Parts;
+use http::{Method, StatusCode, Version};
+
+use crate::dns::How;
+use crate::refusal::Refusal;
+use crate::serve::Connection;
+use crate::telemetry::access_log::Line;
+use crate::telemetry::clock;
+use crate::upstream::pool::Destination;
+
+/// One request and its response.
+pub(crate) struct Exchange {
+    connection: Rc<Connection>,
+    started: Instant,
+    /// Octets of the request body forwarded so far.
+    pub(crate) request_bytes: Cell<u64>,
+    /// Octets of the response body sent so far.
+    pub(crate) response_bytes: Cell<u64>,
+    status: Cell<Option<StatusCode>>,
+    reason: Cell<Option<&'static str>>,
+    details: RefCell<Details>,
+}
+
+/// What the log tells besides.
+#[derive(Default)]
+struct Details {
+    head: Option<Head>,
+    listener: Option<Arc<Listener>>,
+    rule: Option<Arc<Rule>>,
+    refusal: Option<String>,
+    verdict: Option<Verdict>,
+    upstream: Option<SocketAddr>,
+    reused: bool,
+    dns: Option<(How, Duration)>,
+    connect: Option<Duration>,
+    first_byte: Option<Duration>,
+}
+
+/// The request as it came; kept only for those that are logged.
+struct Head {
+    at: SystemTime,
+    method: Method,
+    authority: Option<String>,
+    path: String,
+    version: Version,
+    scheme: Option<Scheme>,
+    destination: Option<String>,
+}
+
+struct Verdict {
+    text: &'static str,
+    policy: Option<ObjectRef>,
+    rule: Option<Arc<str>>,
+}
+
+impl Exchange {
+    pub(crate) fn begin(connection: Rc<Connection>) -> Rc<Self> {
+        connection.begins();
+        Rc::new(Self {
+            connection,
+            started: clock::now(),
+            request_bytes: Cell::default(),
+            response_bytes: Cell::default(),
+            status: Cell::default(),
+            reason: Cell::default(),
+            details: RefCell::default(),
+        })
+    }
+
+    /// When the request's head had been read.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Keeps what the access log will need of the request. Without this the exchange is counted but not logged.
+    pub(crate) fn describe(&self, parts: &Parts, authority: Option<String>) {
+        self.details.borrow_mut().head = Some(Head {
+            at: clock::wall(),
+            method: parts.method.clone(),
+            authority,
+            path: parts.uri.path().to_owned(),
+            version: parts.version,
+            scheme: None,
+            destination: None,
+        });
+    }
+
+    pub(crate) fn routed(&self, listener: &Arc<Listener>, rule: &Arc<Rule>) {
+        let mut details = self.details.borrow_mut();
+        details.listener = Some(Arc::clone(listener));
+        details.rule = Some(Arc::clone(rule));
+    }
+
+    /// Where the request is to be sent, which is what policies decide about.
+    pub(crate) fn planned(
+        &self,
+        Destination {
+            scheme, host, port, ..
+        }: &Destination,
+    ) {
+        if let Some(head) = &mut self.details.borrow_mut().head {
+            head.scheme = Some(*scheme);
+            head.destination = Some(format!("{host}:{port}"));
+        }
+    }
+
+    /// Keeps what the policies said.
+    pub(crate) fn decided(&self, decision: &Decision<'_>) {
+        if decision.audited {
+            self.connection.worker.metrics.audited.increment();
+        }
+        let mut details = self.details.borrow_mut();
+        if details.head.is_none() {
+            return;
+        }
+        let text = match decision.action {
+            Action::Allow if decision.audited => "audit",
+            Action::Allow => "allow",
+            Action::Deny => "deny",
+        };
+        details.verdict = Some(Verdict {
+            text,
+            policy: decision.policy.cloned(),
+            rule: decision.rule.cloned(),
+        });
+    }
+
+    /// Keeps that an address was refused, or would have been by `policy` in audit mode.
+    pub(crate) fn decided_address(&self, text: &'static str, policy: Option<&ObjectRef>) {
+        if text == "audit" {
+            self.connection.worker.metrics.audited.increment();
+        }
+        self.details.borrow_mut().verdict = Some(Verdict {
+            text,
+            policy: policy.cloned(),
+            rule: None,
+        });
+    }
+
+    pub(crate) fn resolved(&self, how: How, took: Duration) {
+        self.details.borrow_mut().dns = Some((how, took));
+    }
+
+    pub(crate) fn connected(&self, took: Duration) {
+        self.details.borrow_mut().connect = Some(took);
+    }
+
+    pub(crate) fn upstream(&self, address: SocketAddr, reused: bool) {
+        let mut details = self.details.borrow_mut();
+        details.upstream = Some(address);
+        details.reused = reused;
+    }
+
+    /// The response's head is about to be sent.
+    pub(crate) fn responded(&self, status: StatusCode) {
+        self.status.set(Some(status));
+        let mut details = self.details.borrow_mut();
+        if details.head.is_some() {
+            details.first_byte = Some(clock::now() - self.started);
+        }
+    }
+
+    pub(crate) fn refused(&self, refusal: &Refusal) {
+        let reason = refusal.row().reason;
+        self.connection.worker.metrics.refusal(reason);
+        self.reason.set(Some(reason));
+        let mut details = self.details.borrow_mut();
+        if details.head.is_some() {
+            details.refusal = Some(refusal.details());
+        }
+    }
+
+    /// Why the response was broken off, after its head.
+    pub(crate) fn broken(&self, reason: &'static str) {
+        self.reason.set(Some(reason));
+    }
+
+    /// The response was let go before its end.
+    pub(crate) fn left(&self) {
+        if self.reason.get().is_none() {
+            self.reason.set(Some("client_closed"));
+        }
+    }
+
+    fn count(&self, took: Duration) {
+        let metrics = &self.connection.worker.metrics;
+        match self.status.get() {
+            Some(status) => metrics.response(status),
+            None => metrics.unanswered.increment(),
+        }
+        metrics.duration.observe(took);
+        metrics.request_bytes.add(self.request_bytes.get());
+        metrics.response_bytes.add(self.response_bytes.get());
+    }
+
+    fn log(&self, details: &Details, head: &Head, took: Duration) {
+        let verdict = details.verdict.as_ref();
+        let reason = self
+            .reason
+            .get()
+            .or_else(|| self.status.get().is_none().then_some("client_closed"));
+        self.connection.worker.log(&Line {
+            time: jiff::Timestamp::try_from(head.at)
+                .map(|at| format!("{at:.3}"))
+                .unwrap_or_default(),
+            listener: details
+                .listener
+                .as_ref()
+                .map(|at| named(&at.gateway, &at.name)),
+            route: details.rule.as_ref().map(|rule| {
+                rule.name.as_ref().map_or_else(
+                    || named(&rule.route, &rule.index),
+                    |name| named(&rule.route, name),
+                )
+            }),
+            client: self.connection.client.to_string(),
+            method: head.method.as_str(),
+            scheme: head.scheme.map(Scheme::as_str),
+            authority: head.authority.as_deref(),
+            destination: head.destination.as_deref(),
+            path: &head.path,
+            protocol: protocol(head.version),
+            status: self.status.get().map(|status| status.as_u16()),
+            reason,
+            details: details.refusal.as_deref(),
+            verdict: verdict.map(|verdict| verdict.text),
+            policy: verdict
+                .and_then(|verdict| verdict.policy.as_ref())
+                .map(|policy| {
+                    let ObjectRef {
+                        namespace, name, ..
+                    } = policy;
+                    format!("{namespace}/{name}")
+                }),
+            rule: verdict.and_then(|verdict| verdict.rule.as_deref()),
+            upstream: details.upstream.map(|address| address.to_string()),
+            reused: details.upstream.map(|_| details.reused),
+            dns: details.dns.map(|(how, _)| how.as_str()),
+            bytes_received: self.request_bytes.get(),
+            bytes_sent: self.response_bytes.get(),
+            dns_ms: details.dns.map(|(_, took)| millis(took)),
+            connect_ms: details.connect.map(millis),
+            first_byte_ms: details.first_byte.map(millis),
+            total_ms: millis(took),
+        });
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let now = clock::now();
+        let took = now - self.started;
+        self.connection.ended(now);
+        self.count(took);
+        let details = self.details.take();
+        let listener_logs = details
+            .listener
+            .as_ref()
+            .is_none_or(|listener| listener.access_log);
+        if let Some(head) = details.head.as_ref().filter(|_| listener_logs) {
+            self.log(&details, head, took);
+        }
+    }
+}
+
+fn named(object: &ObjectRef, part: &impl std::fmt::Display) -> String {
+    format!("{}/{}/{part}", object.namespace, object.name)
+}
+
+/// To the microsecond: a cached name is resolved in less than one.
+fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_11 => "HTTP/1.1",
+        Version::HTTP_2 => "HTTP/2",
+        _ => "HTTP",
+    }
+}

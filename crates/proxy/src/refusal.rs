@@ -1,0 +1,326 @@
+//! The table of refusals: every way a request can fail, and what is answered, logged and counted for it.
+//!
+//! A new way to fail is a new variant of [`Refusal`], and does not compile until [`Refusal::row`] says what it means.
+
+use std::fmt::Write as _;
+
+use egret_config::name::NameError;
+use egret_config::policy::egress::AddressDenied;
+use egret_config::resources::ObjectRef;
+use egret_config::snapshot::Misconfiguration;
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use http::{HeaderName, Response, StatusCode};
+
+use crate::dns::Failure;
+
+/// `Proxy-Status` (RFC 9209 2).
+const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+
+/// Why a request is not served.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The request names no host, or one that is not a host.
+    Target(TargetError),
+    /// The head's framing has more than one reading (RFC 9112 6).
+    Framing(&'static str),
+    /// A request form that this listener does not serve.
+    Form(&'static str),
+    /// No listener of this address takes the host.
+    NoListener,
+    /// No rule of the listener matches.
+    NoRoute,
+    /// The configuration that the request falls under is invalid.
+    Misconfigured(Misconfiguration),
+    /// An EgressPolicy denies the destination by its name.
+    Policy {
+        /// The policy.
+        policy: Option<ObjectRef>,
+        /// Its rule, if one matched.
+        rule: Option<std::sync::Arc<str>>,
+    },
+    /// Every address of the destination is denied; this is the first one's reason.
+    Address(AddressDenied),
+    /// The name cannot be resolved.
+    Dns(Failure),
+    /// Too many names are being resolved.
+    DnsOverload,
+    /// No address could be connected to.
+    Connect(ConnectFailure),
+    /// The upstream closed the connection before it answered.
+    Terminated,
+    /// The upstream sent what is not HTTP, or a head that is too large.
+    UpstreamProtocol,
+    /// The upstream, or the whole exchange, took longer than allowed.
+    ResponseTimeout,
+    /// The client did not send its request body in time, or broke it off.
+    RequestBody,
+    /// The request has been through this process before (RFC 9110 7.6.3).
+    Loop,
+}
+
+/// What is wrong with a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// No `Host`, and no authority in the target.
+    #[error("the request names no host")]
+    Missing,
+    /// More than one `Host` (RFC 9112 3.2).
+    #[error("the request has more than one Host field")]
+    Repeated,
+    /// A scheme that is not HTTP's.
+    #[error("the scheme of the target is not http or https")]
+    Scheme,
+    /// Neither a path nor a URI with a scheme (RFC 9112 3.2).
+    #[error("the target is neither a path nor an absolute URI")]
+    Form,
+    /// The host or port is malformed.
+    #[error("{0}")]
+    Name(#[from] NameError),
+}
+
+/// How connecting failed, for all addresses together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConnectFailure {
+    /// A reset in answer to the SYN.
+    Refused,
+    /// Reset or closed while connecting.
+    Terminated,
+    /// No route to it.
+    Unreachable,
+    /// No answer in time.
+    Timeout,
+}
+
+/// Whether another attempt can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// The answer would be the same.
+    Never,
+    /// On another address, or later.
+    Elsewhere,
+}
+
+/// What a refusal means to client, log and metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The response status.
+    pub status: StatusCode,
+    /// The error type of `Proxy-Status`.
+    pub error: &'static str,
+    /// The reason in log and metrics: a bounded set, and finer than `error`.
+    pub reason: &'static str,
+    /// Its class of retry.
+    pub retry: Retry,
+}
+
+impl Refusal {
+    /// The table.
+    #[must_use]
+    pub const fn row(&self) -> Row {
+        match self {
+            Self::Target(_) => row(400, "http_request_error", "malformed_target", Retry::Never),
+            Self::Framing(_) => row(400, "http_request_error", "malformed_framing", Retry::Never),
+            Self::Form(_) => row(501, "http_request_error", "unsupported_form", Retry::Never),
+            Self::NoListener => row(404, "destination_not_found", "no_listener", Retry::Never),
+            Self::NoRoute => row(404, "destination_not_found", "no_route", Retry::Never),
+            Self::Misconfigured(_) => row(
+                500,
+                "proxy_configuration_error",
+                "misconfigured",
+                Retry::Never,
+            ),
+            Self::Policy { .. } => row(403, "http_request_denied", "egress_policy", Retry::Never),
+            Self::Address(_) => row(
+                403,
+                "destination_ip_prohibited",
+                "address_denied",
+                Retry::Never,
+            ),
+            Self::Dns(failure) if failure.is_timeout() => {
+                row(504, "dns_timeout", "dns_timeout", Retry::Elsewhere)
+            }
+            Self::Dns(_) => row(502, "dns_error", "dns_error", Retry::Never),
+            Self::DnsOverload => row(
+                503,
+                "connection_limit_reached",
+                "dns_overload",
+                Retry::Elsewhere,
+            ),
+            Self::Connect(ConnectFailure::Refused) => row(
+                502,
+                "connection_refused",
+                "connect_refused",
+                Retry::Elsewhere,
+            ),
+            Self::Connect(ConnectFailure::Terminated) => row(
+                502,
+                "connection_terminated",
+                "connect_terminated",
+                Retry::Elsewhere,
+            ),
+            Self::Connect(ConnectFailure::Unreachable) => row(
+                502,
+                "destination_ip_unroutable",
+                "connect_unreachable",
+                Retry::Elsewhere,
+            ),
+            Self::Connect(ConnectFailure::Timeout) => row(
+                504,
+                "connection_timeout",
+                "connect_timeout",
+                Retry::Elsewhere,
+            ),
+            Self::Terminated => row(
+                502,
+                "connection_terminated",
+                "upstream_closed",
+                Retry::Elsewhere,
+            ),
+            Self::UpstreamProtocol => row(
+                502,
+                "http_protocol_error",
+                "upstream_protocol",
+                Retry::Elsewhere,
+            ),
+            Self::ResponseTimeout => row(
+                504,
+                "http_response_timeout",
+                "response_timeout",
+                Retry::Elsewhere,
+            ),
+            Self::RequestBody => row(400, "http_request_error", "request_body", Retry::Never),
+            Self::Loop => row(508, "proxy_loop_detected", "loop", Retry::Never),
+        }
+    }
+
+    /// One line for people: what happened, without anything that came with the request but its name.
+    #[must_use]
+    pub fn details(&self) -> String {
+        match self {
+            Self::Target(error) => error.to_string(),
+            Self::Framing(what) | Self::Form(what) => (*what).to_owned(),
+            Self::NoListener => "no listener takes this host".to_owned(),
+            Self::NoRoute => "no route matches the request".to_owned(),
+            Self::Misconfigured(at) => format!("{}: {}", at.object, at.message),
+            Self::Policy { policy, rule } => denied_by(policy.as_ref(), rule.as_deref()),
+            Self::Address(AddressDenied {
+                policy: Some(policy),
+                ..
+            }) => {
+                format!("every address of the host is denied by {policy}")
+            }
+            Self::Address(AddressDenied {
+                policy: None,
+                class,
+            }) => {
+                format!("every address of the host is denied ({class})")
+            }
+            Self::Dns(failure) => failure.to_string(),
+            Self::DnsOverload => "too many names are being resolved".to_owned(),
+            Self::Connect(ConnectFailure::Refused) => {
+                "the upstream refused the connection".to_owned()
+            }
+            Self::Connect(ConnectFailure::Terminated) => {
+                "the upstream broke off the connection".to_owned()
+            }
+            Self::Connect(ConnectFailure::Unreachable) => {
+                "there is no route to the upstream".to_owned()
+            }
+            Self::Connect(ConnectFailure::Timeout) => {
+                "connecting to the upstream timed out".to_owned()
+            }
+            Self::Terminated => "the upstream closed the connection before it answered".to_owned(),
+            Self::UpstreamProtocol => {
+                "the upstream's answer is not valid HTTP/1.1, or too large".to_owned()
+            }
+            Self::ResponseTimeout => "the upstream did not answer in time".to_owned(),
+            Self::RequestBody => "the request body was broken off".to_owned(),
+            Self::Loop => "the request came back to this proxy".to_owned(),
+        }
+    }
+
+    /// Whether what follows on the connection cannot be told to be a request: the framing has two readings, or octets
+    /// were sent in the hope of a tunnel (RFC 9110 9.3.6).
+    #[must_use]
+    pub const fn ends_connection(&self) -> bool {
+        matches!(self, Self::Framing(_) | Self::Form(_))
+    }
+
+    /// The head of the response; the body is [`Refusal::details`] and a newline.
+    ///
+    /// # Panics
+    /// Never: what does not fit a header value is replaced.
+    #[must_use]
+    pub fn response(&self) -> Response<String> {
+        let row = self.row();
+        let mut details = self.details();
+        let status = self.proxy_status(&details);
+        details.push('\n');
+        let mut response = Response::new(details);
+        *response.status_mut() = row.status;
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        if let Ok(value) = HeaderValue::from_str(&status) {
+            headers.insert(PROXY_STATUS, value);
+        }
+        if self.ends_connection() {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    /// `egret; error=...; details="..."`, a structured field item (RFC 9209 2, RFC 8941).
+    fn proxy_status(&self, details: &str) -> String {
+        let mut text = format!("egret; error={}", self.row().error);
+        if let Self::Dns(failure) = self
+            && let Some(rcode) = failure.rcode()
+        {
+            let _ = write!(text, "; rcode=\"{rcode}\"");
+        }
+        text.push_str("; details=\"");
+        for char in details.chars() {
+            match char {
+                '"' | '\\' => text.extend(['\\', char]),
+                ' '..='~' => text.push(char),
+                _ => text.push('?'),
+            }
+        }
+        text.push('"');
+        text
+    }
+}
+
+impl From<TargetError> for Refusal {
+    fn from(error: TargetError) -> Self {
+        Self::Target(error)
+    }
+}
+
+impl From<NameError> for Refusal {
+    fn from(error: NameError) -> Self {
+        Self::Target(TargetError::Name(error))
+    }
+}
+
+fn denied_by(policy: Option<&ObjectRef>, rule: Option<&str>) -> String {
+    match (policy, rule) {
+        (Some(policy), Some(rule)) => format!("denied by rule {rule} of {policy}"),
+        (Some(policy), None) => format!("denied by the default action of {policy}"),
+        (None, _) => "denied".to_owned(),
+    }
+}
+
+const fn row(status: u16, error: &'static str, reason: &'static str, retry: Retry) -> Row {
+    let Ok(status) = StatusCode::from_u16(status) else {
+        panic!("the table holds valid statuses")
+    };
+    Row {
+        status,
+        error,
+        reason,
+        retry,
+    }
+}

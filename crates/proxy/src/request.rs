@@ -1,0 +1,197 @@
+//! One request, top to bottom: what is decided, in which order, and who answers.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use egret_config::route::{Found, RequestFacts, normalize_path};
+use egret_config::snapshot::{
+    Action, Listener, Snapshot, Socket, WeightedBackend, WeightedBackends,
+};
+use http::request::Parts;
+use http::{Request, Response, Version};
+use hyper::body::Incoming;
+
+use crate::body::{RequestBody, ResponseBody};
+use crate::forward::{self, Forwarded};
+use crate::local;
+use crate::plan::Plan;
+use crate::policy;
+use crate::record::Exchange;
+use crate::refusal::Refusal;
+use crate::serve::Connection;
+use crate::target::{Target, check_framing};
+use crate::upstream;
+
+/// Answers a request, with the upstream's response, our own, or a refusal.
+pub(crate) async fn handle(
+    request: Request<Incoming>,
+    connection: Rc<Connection>,
+) -> Result<Response<ResponseBody>, Infallible> {
+    let exchange = Exchange::begin(Rc::clone(&connection));
+    let response = answer(request, &connection, &exchange)
+        .await
+        .unwrap_or_else(|refusal| {
+            exchange.refused(&refusal);
+            refusal
+                .response()
+                .map(|text| ResponseBody::text(Bytes::from(text), Rc::clone(&exchange)))
+        });
+    exchange.responded(response.status());
+    Ok(response)
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    connection: &Rc<Connection>,
+    exchange: &Rc<Exchange>,
+) -> Result<Response<ResponseBody>, Refusal> {
+    let worker = &connection.worker;
+    let snapshot = worker.snapshot();
+    let socket = socket(&snapshot, connection)?;
+    let (parts, body) = request.into_parts();
+    let target = identify(&parts, socket, exchange)?;
+    check_framing(&parts.headers)?;
+    worker.shared.via.check(&parts.headers)?;
+
+    let listener = socket
+        .listener_for(&target.host)
+        .ok_or(Refusal::NoListener)?;
+    let path = normalize_path(parts.uri.path());
+    let found = route(listener, &target, &parts, &path)?;
+    exchange.routed(listener, found.rule);
+    match &found.rule.action {
+        Action::Refuse(why) => Err(Refusal::Misconfigured(why.clone())),
+        Action::Respond(fixed) => Ok(local::respond(fixed, Rc::clone(exchange))),
+        Action::Redirect(redirect) => {
+            let at = local::Here {
+                target: &target,
+                port: connection.bind.port,
+                matched_prefix: found.matched_prefix,
+            };
+            local::redirect(redirect, &at, &parts, Rc::clone(exchange))
+        }
+        Action::Forward(backends) => {
+            let backend = pick(backends);
+            let plan = Plan::new(&target, &found, backend, &parts, worker)?;
+            let body = RequestBody::new(body, Rc::clone(exchange));
+            let found = Chosen {
+                found,
+                backend,
+                plan,
+            };
+            forward(found, parts, body, connection, exchange).await
+        }
+    }
+}
+
+struct Chosen<'a> {
+    found: Found<'a>,
+    backend: &'a WeightedBackend,
+    plan: Plan<'a>,
+}
+
+async fn forward(
+    Chosen {
+        found,
+        backend,
+        plan,
+    }: Chosen<'_>,
+    mut parts: Parts,
+    body: RequestBody,
+    connection: &Rc<Connection>,
+    exchange: &Rc<Exchange>,
+) -> Result<Response<ResponseBody>, Refusal> {
+    exchange.planned(&plan.destination);
+    policy::admit(&backend.egress, &plan, &parts.method, exchange)?;
+
+    let via = &connection.worker.shared.via;
+    let filters = [&found.rule.filters, &backend.filters];
+    if plan.dynamic {
+        forward::remove_forwarded(&mut parts.headers);
+    }
+    let host = parts.headers.get(http::header::HOST).cloned();
+    via.prepare_request(&mut parts.headers, parts.version, filters);
+    if !plan.dynamic {
+        let from = Forwarded {
+            client: connection.client.ip(),
+            host: host.as_ref(),
+        };
+        forward::add_forwarded(&mut parts.headers, &from);
+    }
+    plan.address(&mut parts, host);
+
+    let request = Request::from_parts(parts, body);
+    let mut response = upstream::send(
+        request,
+        &plan,
+        &found.rule.timeouts,
+        &connection.worker,
+        exchange,
+    )
+    .await?;
+    let version = response.version();
+    via.prepare_response(response.headers_mut(), version, filters)?;
+    // The version is that of each connection (RFC 9110 2.5), not of the message that passed through.
+    *response.version_mut() = Version::HTTP_11;
+    Ok(response)
+}
+
+/// The listeners of the socket that the connection came in by. They may be gone since.
+fn socket<'a>(snapshot: &'a Snapshot, connection: &Connection) -> Result<&'a Socket, Refusal> {
+    snapshot
+        .sockets
+        .get(&connection.bind)
+        .ok_or(Refusal::NoListener)
+}
+
+/// Reads the target, and tells the record of the request, whether or not it has a good one.
+fn identify(parts: &Parts, socket: &Socket, exchange: &Exchange) -> Result<Target, Refusal> {
+    let target = Target::of(parts);
+    if socket.listeners.iter().any(|listener| listener.access_log) {
+        let authority = target.as_ref().ok().map(|target| {
+            let Target { host, port, .. } = target;
+            port.map_or_else(|| host.to_string(), |port| format!("{host}:{port}"))
+        });
+        exchange.describe(parts, authority);
+    }
+    target
+}
+
+fn route<'a>(
+    listener: &'a Arc<Listener>,
+    target: &Target,
+    parts: &Parts,
+    path: &str,
+) -> Result<Found<'a>, Refusal> {
+    if let Some(why) = &listener.refuse {
+        return Err(Refusal::Misconfigured(why.clone()));
+    }
+    let facts = RequestFacts {
+        host: &target.host,
+        method: &parts.method,
+        path,
+        query: parts.uri.query(),
+        headers: &parts.headers,
+    };
+    listener.routes.find(&facts).ok_or(Refusal::NoRoute)
+}
+
+/// One of the backends, by weight.
+fn pick(backends: &WeightedBackends) -> &WeightedBackend {
+    let [first, rest @ ..] = backends.backends.as_slice() else {
+        unreachable!("there is at least one backend")
+    };
+    if rest.is_empty() {
+        return first;
+    }
+    let mut ticket = rand::random_range(0..backends.total);
+    for backend in &backends.backends {
+        match ticket.checked_sub(u64::from(backend.weight)) {
+            Some(left) => ticket = left,
+            None => return backend,
+        }
+    }
+    first
+}

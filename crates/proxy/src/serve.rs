@@ -1,0 +1,211 @@
+//! One connection from a client: HTTP/1.1 on it, and the watch over how long it may stay quiet.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use egret_config::snapshot::BindAddress;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::sleep_until;
+
+use crate::request;
+use crate::telemetry::clock;
+use crate::worker::Worker;
+
+/// Octets that a request's head may have (431 beyond).
+const MAX_HEAD: usize = 60 * 1024;
+/// Octets that are buffered of one direction of a connection.
+const BUFFER: usize = 64 * 1024;
+/// How long a head may take from its first octet, or the first head from the connection's start.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection may wait for a next request.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+
+/// A connection from a client.
+pub(crate) struct Connection {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) client: SocketAddr,
+    /// The socket it came in by.
+    pub(crate) bind: BindAddress,
+    watch: Watch,
+}
+
+/// What the connection waits for, and since when. Kept by events, read by one long-lived timer, so that a request
+/// arms none.
+struct Watch {
+    in_flight: Cell<usize>,
+    waiting_for: Cell<WaitingFor>,
+    since: Cell<Instant>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WaitingFor {
+    /// The rest of a head.
+    Head,
+    /// A next request.
+    Request,
+}
+
+/// The client's stream, telling the watch when something is read.
+struct Watched {
+    stream: TokioIo<TcpStream>,
+    connection: Rc<Connection>,
+}
+
+impl Connection {
+    /// A request's head has been read.
+    pub(crate) fn begins(&self) {
+        self.watch.in_flight.set(self.watch.in_flight.get() + 1);
+    }
+
+    /// An exchange is over.
+    pub(crate) fn ended(&self, now: Instant) {
+        self.watch.in_flight.set(self.watch.in_flight.get() - 1);
+        self.watch.waiting_for.set(WaitingFor::Request);
+        self.watch.since.set(now);
+    }
+}
+
+impl Watch {
+    /// Ends when the connection has been quiet for too long.
+    async fn expired(&self) {
+        loop {
+            let limit = match self.waiting_for.get() {
+                WaitingFor::Head => HEAD_TIMEOUT,
+                WaitingFor::Request => IDLE_TIMEOUT,
+            };
+            let now = clock::now();
+            let busy = self.in_flight.get() > 0;
+            if !busy && now >= self.since.get() + limit {
+                return;
+            }
+            // Looking again after the shortest of the limits is often enough, whatever happens meanwhile.
+            let next = if busy {
+                now + HEAD_TIMEOUT
+            } else {
+                (self.since.get() + limit).min(now + HEAD_TIMEOUT)
+            };
+            sleep_until(next.into()).await;
+        }
+    }
+
+    fn read(&self) {
+        if self.in_flight.get() == 0 && self.waiting_for.get() == WaitingFor::Request {
+            self.waiting_for.set(WaitingFor::Head);
+            self.since.set(clock::now());
+        }
+    }
+}
+
+/// Serves the connection to its end.
+pub(crate) async fn connection(
+    stream: TcpStream,
+    client: SocketAddr,
+    bind: BindAddress,
+    worker: Rc<Worker>,
+) {
+    // Without it small responses wait for the client's delayed ACK; a socket that refuses is gone already.
+    let _ = stream.set_nodelay(true);
+    let watch = Watch {
+        in_flight: Cell::default(),
+        waiting_for: Cell::new(WaitingFor::Head),
+        since: Cell::new(clock::now()),
+    };
+    let mut draining = worker.shared.draining();
+    let connection = Rc::new(Connection {
+        worker,
+        client,
+        bind,
+        watch,
+    });
+    let service = {
+        let connection = Rc::clone(&connection);
+        service_fn(move |request| request::handle(request, Rc::clone(&connection)))
+    };
+    let stream = Watched {
+        stream: TokioIo::new(stream),
+        connection: Rc::clone(&connection),
+    };
+    let mut serving = pin!(builder().serve_connection(stream, service));
+    let mut expired = pin!(connection.watch.expired());
+    let mut drain = pin!(draining.wait_for(|draining| *draining));
+    let mut graceful = false;
+    std::future::poll_fn(|cx| {
+        // An error here is the client's: it broke off, or sent what is not HTTP, and hyper has answered that with 400.
+        if serving.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        // After the first poll: a request that is there already is served.
+        if !graceful && drain.as_mut().poll(cx).is_ready() {
+            graceful = true;
+            serving.as_mut().graceful_shutdown();
+            ready!(serving.as_mut().poll(cx).map(|_| ()));
+            return Poll::Ready(());
+        }
+        expired.as_mut().poll(cx)
+    })
+    .await;
+}
+
+fn builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    // Not `pipeline_flush`: with it, an answer is lost if the connection ends while octets of a next request are there.
+    builder
+        .max_header_size(MAX_HEAD)
+        .max_buf_size(BUFFER)
+        .header_read_timeout(None);
+    builder
+}
+
+impl Read for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if read.is_ready() {
+            self.connection.watch.read();
+        }
+        read
+    }
+}
+
+impl Write for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+}

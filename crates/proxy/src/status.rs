@@ -1,0 +1,112 @@
+//! What is known of the configuration: which one is served, and what is wrong with the newest.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use egret_config::report::Report;
+use serde::Serialize;
+
+use crate::listen::BindError;
+
+/// Written by the control side, read by the admin server.
+#[derive(Debug, Default)]
+pub(crate) struct Status(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    generation: u64,
+    applied: Option<SystemTime>,
+    report: Report,
+    /// Why the newest files are not served; empty if they are.
+    rejected: Vec<String>,
+    /// The listeners that could not be bound.
+    unbound: Vec<String>,
+    rejections: u64,
+}
+
+/// `/report`.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    generation: u64,
+    #[serde(rename = "appliedAt", skip_serializing_if = "Option::is_none")]
+    applied: Option<String>,
+    /// The lines that were also printed on stderr.
+    errors: &'a [String],
+    unbound: &'a [String],
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+impl Status {
+    pub(crate) fn applied(&self, report: Report, unbound: &[BindError], at: SystemTime) {
+        let mut state = self.lock();
+        state.generation += 1;
+        state.applied = Some(at);
+        state.report = report;
+        state.rejected.clear();
+        state.unbound = unbound.iter().map(ToString::to_string).collect();
+    }
+
+    pub(crate) fn bound(&self, unbound: &[BindError]) {
+        self.lock().unbound = unbound.iter().map(ToString::to_string).collect();
+    }
+
+    pub(crate) fn rejected(&self, errors: Vec<String>) {
+        let mut state = self.lock();
+        state.rejected = errors;
+        state.rejections += 1;
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.lock().generation
+    }
+
+    /// How many configurations were refused.
+    pub(crate) fn rejections(&self) -> u64 {
+        self.lock().rejections
+    }
+
+    /// Whether what is served is what is configured.
+    pub(crate) fn is_current(&self) -> bool {
+        let state = self.lock();
+        state.rejected.is_empty() && state.unbound.is_empty()
+    }
+
+    /// What is wrong with single objects of the configuration that is served.
+    pub(crate) fn problems(&self) -> usize {
+        self.lock().report.problems.len()
+    }
+
+    pub(crate) fn has_unbound(&self) -> bool {
+        !self.lock().unbound.is_empty()
+    }
+
+    /// Why requests cannot be served yet, if so.
+    pub(crate) fn not_ready(&self) -> Option<String> {
+        let state = self.lock();
+        if state.generation == 0 {
+            return Some("no configuration has been applied".to_owned());
+        }
+        state.unbound.first().cloned()
+    }
+
+    /// The report as JSON.
+    pub(crate) fn report(&self) -> serde_json::Result<Vec<u8>> {
+        let state = self.lock();
+        let applied = state
+            .applied
+            .and_then(|at| jiff::Timestamp::try_from(at).ok());
+        serde_json::to_vec_pretty(&Told {
+            generation: state.generation,
+            applied: applied.map(|at| format!("{at:.3}")),
+            errors: &state.rejected,
+            unbound: &state.unbound,
+            report: &state.report,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every write above leaves the state whole at each step.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

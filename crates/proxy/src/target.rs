@@ -1,0 +1,241 @@
+//! Where a request wants to go: its target, read once, in the one way that has no second reading.
+
+use egret_config::name::{Authority, Host, Port};
+use egret_config::snapshot::Scheme;
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method};
+
+use crate::refusal::{Refusal, TargetError};
+
+/// The destination that a request names, canonical.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// From the target in absolute form; `None` leaves it to the backend.
+    pub scheme: Option<Scheme>,
+    /// The host.
+    pub host: Host,
+    /// The port, if one is named.
+    pub port: Option<Port>,
+}
+
+impl Target {
+    /// Reads the target of a request on a plain listener: absolute form first, else `Host` (RFC 9112 3.2).
+    ///
+    /// # Errors
+    /// [`Refusal::Target`] for what is malformed, [`Refusal::Form`] for what is not served.
+    pub fn of(parts: &Parts) -> Result<Self, Refusal> {
+        if parts.method == Method::CONNECT {
+            return Err(Refusal::Form("CONNECT is not served here"));
+        }
+        let from_field = host_field(&parts.headers)?;
+        let Some(scheme) = parts.uri.scheme_str() else {
+            if parts.uri.authority().is_some() {
+                return Err(TargetError::Form.into());
+            }
+            let Authority { host, port } = from_field.ok_or(TargetError::Missing)?;
+            return Ok(Self {
+                scheme: None,
+                host,
+                port,
+            });
+        };
+        // A Host field must be there and valid even when the target overrides it (RFC 9112 3.2); HTTP/1.0 had none.
+        if from_field.is_none() && parts.version != http::Version::HTTP_10 {
+            return Err(TargetError::Missing.into());
+        }
+        if scheme.eq_ignore_ascii_case("https") {
+            return Err(Refusal::Form("https targets are not served here"));
+        }
+        if !scheme.eq_ignore_ascii_case("http") {
+            return Err(TargetError::Scheme.into());
+        }
+        let authority = parts.uri.authority().ok_or(TargetError::Missing)?;
+        let Authority { host, port } = Authority::parse(authority.as_str().as_bytes())?;
+        Ok(Self {
+            scheme: Some(Scheme::Http),
+            host,
+            port,
+        })
+    }
+
+    /// The `Host` field for this target over `scheme`: the port only when it is not the default.
+    ///
+    /// # Panics
+    /// Never: hosts are ASCII.
+    #[must_use]
+    pub fn host_header(host: &Host, port: Port, scheme: Scheme) -> HeaderValue {
+        let port = Some(port).filter(|port| *port != scheme.default_port());
+        let text = Authority {
+            host: host.clone(),
+            port,
+        }
+        .to_string();
+        HeaderValue::try_from(text).expect("a host is visible ASCII")
+    }
+}
+
+/// Checks what the parser lets through but an upstream may read otherwise (RFC 9112 6.1, 6.3).
+///
+/// # Errors
+/// [`Refusal::Framing`].
+pub fn check_framing(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            return Err(Refusal::Framing(
+                "the only transfer coding that is understood is chunked, once",
+            ));
+        }
+        if headers.contains_key(CONTENT_LENGTH) {
+            return Err(Refusal::Framing(
+                "the request has both Transfer-Encoding and Content-Length",
+            ));
+        }
+    }
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let first = lengths.next();
+    if lengths.next().is_some() {
+        return Err(Refusal::Framing(
+            "the request has more than one Content-Length",
+        ));
+    }
+    match first {
+        Some(length) if !length.as_bytes().iter().all(u8::is_ascii_digit) => {
+            Err(Refusal::Framing("Content-Length is not a number"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn host_field(headers: &HeaderMap) -> Result<Option<Authority>, Refusal> {
+    let mut fields = headers.get_all(HOST).iter();
+    let Some(field) = fields.next() else {
+        return Ok(None);
+    };
+    if fields.next().is_some() {
+        return Err(TargetError::Repeated.into());
+    }
+    Ok(Some(Authority::parse(field.as_bytes())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn target(uri: &str, hosts: &[&str]) -> Result<String, (u16, String)> {
+        let mut request = Request::get(uri).body(()).unwrap();
+        for host in hosts {
+            request
+                .headers_mut()
+                .append(HOST, HeaderValue::from_bytes(host.as_bytes()).unwrap());
+        }
+        let (parts, ()) = request.into_parts();
+        let Target { scheme, host, port } = Target::of(&parts)
+            .map_err(|refusal| (refusal.row().status.as_u16(), refusal.details()))?;
+        let scheme = scheme.map_or("-", Scheme::as_str);
+        Ok(format!(
+            "{scheme} {host} {}",
+            port.map_or_else(|| "-".to_owned(), |port| port.to_string())
+        ))
+    }
+
+    #[test]
+    fn host_routed_and_absolute_form() {
+        let cases: &[(&str, &[&str], &str)] = &[
+            ("/", &["example.com"], "- example.com -"),
+            ("/", &["Example.COM.:8080"], "- example.com 8080"),
+            ("/", &["[2001:db8::1]:80"], "- [2001:db8::1] 80"),
+            (
+                "http://example.com/",
+                &["example.com"],
+                "http example.com -",
+            ),
+            (
+                "http://Example.com:81/",
+                &["other.example"],
+                "http example.com 81",
+            ),
+            (
+                "HTTP://example.com/",
+                &["example.com"],
+                "http example.com -",
+            ),
+            ("http://192.0.2.1/", &["192.0.2.1"], "http 192.0.2.1 -"),
+        ];
+        for (uri, hosts, expected) in cases {
+            assert_eq!(
+                target(uri, hosts).as_deref(),
+                Ok(*expected),
+                "{uri} {hosts:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_has_two_readings_is_refused() {
+        let cases: &[(&str, &[&str], u16)] = &[
+            ("/", &[], 400),
+            ("/", &[""], 400),
+            ("/", &["a.example", "a.example"], 400),
+            ("/", &["user@a.example"], 400),
+            ("/", &["a.example, b.example"], 400),
+            ("/", &["2130706433"], 400),
+            ("http://a.example/", &[], 400),
+            ("http://a.example/", &["a.example", "b.example"], 400),
+            ("http://a.example/", &["b..example"], 400),
+            ("http://user@a.example/", &["a.example"], 400),
+            ("http://0x7f.1/", &["0x7f.1"], 400),
+            ("ftp://a.example/", &["a.example"], 400),
+            ("https://a.example/", &["a.example"], 501),
+        ];
+        for (uri, hosts, status) in cases {
+            assert_eq!(
+                target(uri, hosts).map_err(|(status, _)| status),
+                Err(*status),
+                "{uri} {hosts:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_host_field_names_the_port_only_when_it_must() {
+        let header = |text: &str, port: u16, scheme| {
+            let host: Host = text.parse().unwrap();
+            Target::host_header(&host, Port::new(port).unwrap(), scheme)
+        };
+        assert_eq!(header("a.example", 80, Scheme::Http), "a.example");
+        assert_eq!(header("a.example", 443, Scheme::Http), "a.example:443");
+        assert_eq!(header("a.example", 443, Scheme::Https), "a.example");
+        assert_eq!(header("[::1]", 8080, Scheme::Http), "[::1]:8080");
+    }
+
+    #[test]
+    fn framing_has_one_reading() {
+        let check = |fields: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in fields {
+                headers.append(*name, HeaderValue::from_static(value));
+            }
+            check_framing(&headers).is_ok()
+        };
+        assert!(check(&[]));
+        assert!(check(&[("content-length", "5")]));
+        assert!(check(&[("transfer-encoding", "Chunked")]));
+        assert!(!check(&[
+            ("transfer-encoding", "chunked"),
+            ("content-length", "5")
+        ]));
+        assert!(!check(&[("transfer-encoding", "gzip, chunked")]));
+        assert!(!check(&[
+            ("transfer-encoding", "chunked"),
+            ("transfer-encoding", "chunked")
+        ]));
+        assert!(!check(&[("transfer-encoding", "xchunked")]));
+        assert!(!check(&[("content-length", "5"), ("content-length", "5")]));
+        assert!(!check(&[("content-length", "5, 5")]));
+        assert!(!check(&[("content-length", "+5")]));
+    }
+}

@@ -1,0 +1,23 @@
+//! The one place that asks what time it is; everything else is told.
+
+use std::time::{Instant, SystemTime};
+
+/// The monotonic time. Follows tokio's clock, so that tests can pause it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one door to the clock"
+)]
+#[must_use]
+pub fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// The time of day, for logs.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one door to the clock"
+)]
+#[must_use]
+pub fn wall() -> SystemTime {
+    SystemTime::now()
+}

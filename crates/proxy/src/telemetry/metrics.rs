@@ -1,0 +1,243 @@
+//! What is counted on the path of a request. Every worker counts for itself, so that no two cores share a cache line;
+//! the sums are made when somebody asks ([`export`]).
+
+use std::ops::AddAssign;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::refusal::ConnectFailure;
+
+pub mod export;
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+/// A number that goes up and down. One worker's may be below zero; only the sum has a meaning.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicI64);
+
+/// How often something took how long.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    buckets: [Counter; BOUNDS.len() + 1],
+    nanos: Counter,
+}
+
+/// What a histogram, or several together, have seen.
+#[derive(Clone, Debug, Default)]
+pub struct Spread {
+    /// How many fell into each bucket of [`BOUNDS`], and beyond; not summed up.
+    pub buckets: [u64; BOUNDS.len() + 1],
+    /// All durations together, in nanoseconds.
+    pub nanos: u64,
+}
+
+/// Upper bounds of the buckets in seconds; the last bucket has none.
+pub const BOUNDS: [f64; 14] = [
+    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
+];
+
+/// What one worker counts.
+#[derive(Debug)]
+pub struct WorkerMetrics {
+    /// By status from 100 to 599.
+    responses: [Counter; 500],
+    /// Exchanges that ended before there was a response: the client went away.
+    pub unanswered: Counter,
+    /// By [`REASONS`].
+    refusals: [Counter; REASONS.len()],
+    /// What an EgressPolicy in audit mode would have refused.
+    pub audited: Counter,
+    /// From the request's head to the end of the response.
+    pub duration: Histogram,
+    /// Octets of request bodies forwarded.
+    pub request_bytes: Counter,
+    /// Octets of response bodies forwarded.
+    pub response_bytes: Counter,
+    /// Connections accepted.
+    pub accepted: Counter,
+    /// Connections open now.
+    pub connections: Gauge,
+    /// Requests that took an open connection from the pool.
+    pub reused: Counter,
+    /// Connections made.
+    pub connected: Counter,
+    /// How long that took, all addresses together.
+    pub connect_duration: Histogram,
+    /// Connects that failed, by [`FAILURES`].
+    failures: [Counter; FAILURES.len()],
+    /// Connections to upstreams open now.
+    pub upstream_connections: Gauge,
+    /// Of those, the ones that wait in the pool.
+    pub idle_connections: Gauge,
+}
+
+/// The reasons of [`crate::refusal::Refusal`]: the values of a metric label.
+pub const REASONS: [&str; 20] = [
+    "malformed_target",
+    "malformed_framing",
+    "unsupported_form",
+    "no_listener",
+    "no_route",
+    "misconfigured",
+    "egress_policy",
+    "address_denied",
+    "dns_timeout",
+    "dns_error",
+    "dns_overload",
+    "connect_refused",
+    "connect_terminated",
+    "connect_unreachable",
+    "connect_timeout",
+    "upstream_closed",
+    "upstream_protocol",
+    "response_timeout",
+    "request_body",
+    "loop",
+];
+
+/// The values of the label that says how connecting failed.
+pub const FAILURES: [(ConnectFailure, &str); 4] = [
+    (ConnectFailure::Refused, "refused"),
+    (ConnectFailure::Terminated, "terminated"),
+    (ConnectFailure::Unreachable, "unreachable"),
+    (ConnectFailure::Timeout, "timeout"),
+];
+
+impl Counter {
+    /// One more.
+    pub fn increment(&self) {
+        self.add(1);
+    }
+
+    /// `count` more.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Relaxed);
+    }
+
+    /// The count.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+impl Gauge {
+    /// Up or down.
+    pub fn add(&self, change: i64) {
+        self.0.fetch_add(change, Relaxed);
+    }
+
+    /// The value.
+    pub fn get(&self) -> i64 {
+        self.0.load(Relaxed)
+    }
+}
+
+impl Histogram {
+    /// Adds one observation.
+    pub fn observe(&self, duration: Duration) {
+        let seconds = duration.as_secs_f64();
+        let bucket = BOUNDS.partition_point(|bound| *bound < seconds);
+        self.buckets[bucket].increment();
+        self.nanos
+            .add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// What it has seen.
+    #[must_use]
+    pub fn spread(&self) -> Spread {
+        Spread {
+            buckets: std::array::from_fn(|bucket| self.buckets[bucket].get()),
+            nanos: self.nanos.get(),
+        }
+    }
+}
+
+impl Spread {
+    /// How many durations were observed.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+}
+
+impl AddAssign for Spread {
+    fn add_assign(&mut self, other: Self) {
+        for (sum, count) in self.buckets.iter_mut().zip(other.buckets) {
+            *sum += count;
+        }
+        self.nanos += other.nanos;
+    }
+}
+
+impl Default for WorkerMetrics {
+    fn default() -> Self {
+        Self {
+            responses: std::array::from_fn(|_| Counter::default()),
+            unanswered: Counter::default(),
+            refusals: std::array::from_fn(|_| Counter::default()),
+            audited: Counter::default(),
+            duration: Histogram::default(),
+            request_bytes: Counter::default(),
+            response_bytes: Counter::default(),
+            accepted: Counter::default(),
+            connections: Gauge::default(),
+            reused: Counter::default(),
+            connected: Counter::default(),
+            connect_duration: Histogram::default(),
+            failures: std::array::from_fn(|_| Counter::default()),
+            upstream_connections: Gauge::default(),
+            idle_connections: Gauge::default(),
+        }
+    }
+}
+
+impl WorkerMetrics {
+    /// Counts a response.
+    pub fn response(&self, status: StatusCode) {
+        if let Some(counter) = self.responses.get(usize::from(status.as_u16()) - 100) {
+            counter.increment();
+        }
+    }
+
+    /// Counts a refusal by its reason.
+    pub fn refusal(&self, reason: &str) {
+        if let Some(index) = REASONS.iter().position(|known| *known == reason) {
+            self.refusals[index].increment();
+        }
+    }
+
+    /// Counts a failure to connect.
+    pub fn connect_failure(&self, failure: ConnectFailure) {
+        if let Some(index) = FAILURES.iter().position(|(known, _)| *known == failure) {
+            self.failures[index].increment();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_hold_what_is_not_over_their_bound() {
+        let histogram = Histogram::default();
+        for micros in [0, 500, 501, 60_000_000, 60_000_001] {
+            histogram.observe(Duration::from_micros(micros));
+        }
+        let Spread { buckets, nanos } = histogram.spread();
+        assert_eq!(
+            (
+                buckets[0],
+                buckets[1],
+                buckets[BOUNDS.len() - 1],
+                buckets[BOUNDS.len()]
+            ),
+            (2, 1, 1, 1)
+        );
+        assert_eq!(nanos, 120_001_002_000);
+    }
+}

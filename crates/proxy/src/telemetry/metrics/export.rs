@@ -1,0 +1,179 @@
+//! The metrics as OpenMetrics text: the workers' counts added up, and what the rest of the process knows.
+
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use super::{BOUNDS, Counter, FAILURES, Gauge, Histogram, REASONS, Spread, WorkerMetrics};
+
+/// Adds up the workers' counts when the registry is scraped.
+#[derive(Debug)]
+pub(crate) struct Workers(pub(crate) Vec<Arc<WorkerMetrics>>);
+
+/// Writes metrics of one collector, each with its name and help.
+pub(crate) struct Writer<'a>(pub(crate) DescriptorEncoder<'a>);
+
+impl Writer<'_> {
+    pub(crate) fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let metric = ConstCounter::new(value);
+        metric.encode(
+            self.0
+                .encode_descriptor(name, help, None, MetricType::Counter)?,
+        )
+    }
+
+    pub(crate) fn gauge(&mut self, name: &str, help: &str, value: i64) -> fmt::Result {
+        let metric = ConstGauge::new(value);
+        metric.encode(
+            self.0
+                .encode_descriptor(name, help, None, MetricType::Gauge)?,
+        )
+    }
+
+    /// One counter for each value of a label.
+    pub(crate) fn counters<L: EncodeLabelSet>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (L, u64)>,
+    ) -> fmt::Result {
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, value) in values {
+            ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "seconds are told as floating point"
+    )]
+    pub(crate) fn histogram(&mut self, name: &str, help: &str, spread: &Spread) -> fmt::Result {
+        let bounds = BOUNDS.into_iter().chain([f64::INFINITY]);
+        let buckets: Vec<_> = bounds.zip(spread.buckets).collect();
+        let sum = spread.nanos as f64 / 1e9;
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Histogram)?;
+        metric.encode_histogram::<NoLabelSet>(sum, spread.count(), &buckets, None)
+    }
+}
+
+impl Workers {
+    fn sum(&self, of: impl Fn(&WorkerMetrics) -> &Counter) -> u64 {
+        self.0.iter().map(|worker| of(worker).get()).sum()
+    }
+
+    fn level(&self, of: impl Fn(&WorkerMetrics) -> &Gauge) -> i64 {
+        self.0.iter().map(|worker| of(worker).get()).sum()
+    }
+
+    fn spread(&self, of: impl Fn(&WorkerMetrics) -> &Histogram) -> Spread {
+        let mut all = Spread::default();
+        self.0.iter().for_each(|worker| all += of(worker).spread());
+        all
+    }
+
+    fn requests(&self, to: &mut Writer<'_>) -> fmt::Result {
+        let codes =
+            (0..500).map(|index| (index + 100, self.sum(|worker| &worker.responses[index])));
+        let seen = codes
+            .filter(|(_, count)| *count > 0)
+            .map(|(code, count)| ([("code", code.to_string())], count));
+        to.counters("responses", "Responses, by status code", seen)?;
+        to.counter(
+            "unanswered",
+            "Requests whose client left before the response",
+            self.sum(|w| &w.unanswered),
+        )?;
+        let reasons = REASONS.iter().enumerate();
+        let refusals = reasons
+            .map(|(index, reason)| ([("reason", *reason)], self.sum(|w| &w.refusals[index])));
+        to.counters("refusals", "Requests refused, by reason", refusals)?;
+        to.counter(
+            "audited",
+            "Requests that a policy in audit mode would have refused",
+            self.sum(|w| &w.audited),
+        )?;
+        let help = "From a request's head to the end of its response";
+        to.histogram(
+            "request_duration_seconds",
+            help,
+            &self.spread(|w| &w.duration),
+        )?;
+        to.counter(
+            "request_body_bytes",
+            "Octets of request bodies",
+            self.sum(|w| &w.request_bytes),
+        )?;
+        to.counter(
+            "response_body_bytes",
+            "Octets of response bodies",
+            self.sum(|w| &w.response_bytes),
+        )
+    }
+
+    fn connections(&self, to: &mut Writer<'_>) -> fmt::Result {
+        to.counter(
+            "downstream_connections_accepted",
+            "Connections from clients",
+            self.sum(|w| &w.accepted),
+        )?;
+        to.gauge(
+            "downstream_connections",
+            "Connections from clients open now",
+            self.level(|w| &w.connections),
+        )?;
+        to.counter(
+            "upstream_reused",
+            "Requests served over a pooled connection",
+            self.sum(|w| &w.reused),
+        )?;
+        to.counter(
+            "upstream_connected",
+            "Connections made to upstreams",
+            self.sum(|w| &w.connected),
+        )?;
+        let failures = FAILURES.iter().enumerate();
+        let failures = failures
+            .map(|(index, (_, cause))| ([("cause", *cause)], self.sum(|w| &w.failures[index])));
+        to.counters(
+            "upstream_connect_failures",
+            "Destinations that could not be connected to, by cause",
+            failures,
+        )?;
+        let help = "From the first attempt to a connection, over all addresses of a destination";
+        to.histogram(
+            "upstream_connect_duration_seconds",
+            help,
+            &self.spread(|w| &w.connect_duration),
+        )?;
+        let open = self.level(|w| &w.upstream_connections);
+        to.gauge(
+            "upstream_connections",
+            "Connections to upstreams open now",
+            open,
+        )?;
+        let idle = self.level(|w| &w.idle_connections);
+        to.gauge(
+            "upstream_idle_connections",
+            "Connections to upstreams that wait in a pool",
+            idle,
+        )
+    }
+}
+
+impl Collector for Workers {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut writer = Writer(encoder);
+        self.requests(&mut writer)?;
+        self.connections(&mut writer)
+    }
+}

@@ -1,0 +1,218 @@
+//! A worker: one thread, one runtime, its own sockets and its own pool. Everything on the path of a warm request
+//! happens here, and nothing of it is shared with another core.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use egret_config::name::Host;
+use egret_config::snapshot::{BindAddress, Snapshot};
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::listen;
+use crate::shared::Shared;
+use crate::task;
+use crate::telemetry::access_log::{Buffer, FLUSH_EVERY, Line};
+use crate::telemetry::clock;
+use crate::telemetry::metrics::WorkerMetrics;
+use crate::upstream::balance::Balance;
+use crate::upstream::pool::{Destination, Pool};
+
+/// How often the pool is searched for what has waited too long, and for names in use.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// What the control side asks of a worker.
+pub(crate) enum Command {
+    /// Accept from this socket.
+    Listen(BindAddress, std::net::TcpListener),
+    /// Accept from it no more.
+    Close(BindAddress),
+    /// End when the last connection has.
+    Drain,
+    /// End now; what is in flight is broken off, and logged as such.
+    Abort,
+}
+
+/// What the tasks of a worker share.
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) pool: Rc<Pool>,
+    pub(crate) balance: Balance,
+    pub(crate) metrics: Arc<WorkerMetrics>,
+    log: Buffer,
+    /// This worker's handle on the current snapshot.
+    current: RefCell<Current>,
+    turn: Cell<usize>,
+    connections: Cell<usize>,
+    none_left: Notify,
+}
+
+/// A snapshot as one worker holds it: requests count their handles here, on their own core, and not on the one counter
+/// of all workers.
+pub(crate) type Current = Rc<Arc<Snapshot>>;
+
+/// The control side's handle.
+pub(crate) struct Handle {
+    pub(crate) commands: Sender<Command>,
+    pub(crate) thread: JoinHandle<()>,
+}
+
+/// Counts a connection while it is there.
+pub(crate) struct Counted(Rc<Worker>);
+
+/// Starts a worker's thread.
+///
+/// # Errors
+/// If the thread or its runtime cannot be made.
+pub(crate) fn start(index: usize, shared: Arc<Shared>, log: Buffer) -> std::io::Result<Handle> {
+    let (commands, received) = channel(64);
+    let mut builder = Builder::new_current_thread();
+    let metrics = Arc::clone(&shared.metrics[index]);
+    let thread = std::thread::Builder::new()
+        .name(format!("worker-{index}"))
+        .spawn(move || {
+            let runtime = match builder.enable_all().build_local(LocalOptions::default()) {
+                Ok(runtime) => runtime,
+                Err(error) => {
+                    tracing::error!(%error, "a worker cannot start");
+                    std::process::abort();
+                }
+            };
+            runtime.block_on(async move { Worker::new(shared, metrics, log).run(received).await });
+        })?;
+    Ok(Handle { commands, thread })
+}
+
+impl Worker {
+    fn new(shared: Arc<Shared>, metrics: Arc<WorkerMetrics>, log: Buffer) -> Rc<Self> {
+        Rc::new(Self {
+            pool: Pool::new(Arc::clone(&metrics)),
+            balance: Balance::default(),
+            current: RefCell::new(Rc::new(shared.snapshot())),
+            shared,
+            metrics,
+            log,
+            turn: Cell::default(),
+            connections: Cell::default(),
+            none_left: Notify::new(),
+        })
+    }
+
+    /// The configuration as of now; a request loads it once.
+    pub(crate) fn snapshot(&self) -> Current {
+        let newest = self.shared.current.load();
+        let mut current = self.current.borrow_mut();
+        if !Arc::ptr_eq(&newest, &current) {
+            *current = Rc::new(Arc::clone(&newest));
+        }
+        Rc::clone(&current)
+    }
+
+    /// The next of `count` turns, round-robin.
+    pub(crate) fn turn(&self, count: usize) -> usize {
+        let turn = self.turn.get();
+        self.turn.set(turn.wrapping_add(1));
+        turn % count
+    }
+
+    /// Logs a line; it is written with the next batch.
+    pub(crate) fn log(self: &Rc<Self>, line: &Line<'_>) {
+        let first = self.log.write(line);
+        if self.shared.is_draining() {
+            // The runtime may be on its way out, and nothing can be spawned.
+            self.log.flush();
+        } else if first {
+            let worker = Rc::clone(self);
+            task::spawn(async move {
+                sleep(FLUSH_EVERY).await;
+                worker.log.flush();
+            });
+        }
+    }
+
+    pub(crate) fn connected(self: &Rc<Self>) -> Counted {
+        self.connections.set(self.connections.get() + 1);
+        self.metrics.accepted.increment();
+        self.metrics.connections.add(1);
+        Counted(Rc::clone(self))
+    }
+
+    /// A warm request does not ask for its name, so its use is told here, from time to time: a name that is in use must
+    /// neither be forgotten nor expire.
+    fn keep_names(&self, in_use: &[Rc<Destination>]) {
+        let resolvers = self.shared.resolvers.all();
+        for destination in in_use {
+            if let Host::Name(name) = &destination.host
+                && let Some(resolver) = resolvers.get(&destination.resolver)
+            {
+                resolver.touch(name);
+            }
+        }
+    }
+
+    async fn run(self: Rc<Self>, mut commands: Receiver<Command>) {
+        let mut listening: HashMap<BindAddress, Rc<Notify>> = HashMap::new();
+        let mut sweep = interval(SWEEP_EVERY);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let command = tokio::select! {
+                command = commands.recv() => command,
+                _ = sweep.tick() => {
+                    self.keep_names(&self.pool.sweep(clock::now()));
+                    continue;
+                }
+            };
+            match command {
+                Some(Command::Listen(bind, socket)) => match TcpListener::from_std(socket) {
+                    Ok(listener) => {
+                        let stop = Rc::new(Notify::new());
+                        task::spawn(listen::accept(
+                            listener,
+                            bind,
+                            Rc::clone(&stop),
+                            Rc::clone(&self),
+                        ));
+                        listening.insert(bind, stop);
+                    }
+                    Err(error) => tracing::error!(%error, ?bind, "a worker cannot listen"),
+                },
+                Some(Command::Close(bind)) => {
+                    if let Some(stop) = listening.remove(&bind) {
+                        stop.notify_one();
+                    }
+                }
+                Some(Command::Drain) => break,
+                Some(Command::Abort) | None => return,
+            }
+        }
+        listening.values().for_each(|stop| stop.notify_one());
+        self.pool.clear();
+        // Connections that a socket still had in its queue are accepted now, and counted.
+        tokio::task::yield_now().await;
+        while self.connections.get() > 0 {
+            tokio::select! {
+                () = self.none_left.notified() => {}
+                _ = commands.recv() => return,
+            }
+        }
+        self.log.flush();
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let left = self.0.connections.get() - 1;
+        self.0.connections.set(left);
+        self.0.metrics.connections.add(-1);
+        if left == 0 {
+            self.0.none_left.notify_one();
+        }
+    }
+}
