@@ -1,0 +1,40 @@
+//! The bytes of every generated body: each counts modulo a prime, so that a shift shows.
+
+use bytes::Bytes;
+
+const PERIOD: usize = 251;
+/// A whole number of periods, so that chunks follow one another without a seam.
+const CHUNK: [u8; PERIOD * 64] = {
+    let mut chunk = [0; PERIOD * 64];
+    let mut at = 0;
+    while at < chunk.len() {
+        chunk[at] = (at % PERIOD) as u8;
+        at += 1;
+    }
+    chunk
+};
+static CHUNK_BYTES: [u8; CHUNK.len()] = CHUNK;
+
+/// The first `length` bytes of the pattern, as `/bytes/N` answers them.
+#[must_use]
+pub fn pattern(length: usize) -> Vec<u8> {
+    CHUNK_BYTES.iter().copied().cycle().take(length).collect()
+}
+
+/// The next piece of a body that has `left` bytes to go and was sent in such pieces so far.
+pub(crate) fn chunk(left: u64) -> Bytes {
+    let length = usize::try_from(left).map_or(CHUNK.len(), |left| left.min(CHUNK.len()));
+    Bytes::from_static(&CHUNK_BYTES[..length])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_follow_one_another_without_a_seam() {
+        let first = chunk(u64::MAX);
+        let joined = [first.clone(), chunk(100)].concat();
+        assert_eq!(joined, pattern(first.len() + 100));
+    }
+}

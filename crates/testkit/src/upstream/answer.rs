@@ -1,0 +1,197 @@
+//! One request and its answer.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, TRAILER as TRAILER_FIELD, UPGRADE};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::{Body, Incoming};
+use hyper_util::rt::TokioIo;
+use tokio::runtime::Handle;
+
+use super::body::{BoxBody, End, Generated, TRAILER};
+use super::path::Path;
+use super::request::RecordedRequest;
+use super::{Shared, State};
+
+const SERVER: HeaderName = HeaderName::from_static("x-upstream");
+
+/// A request, where it came from, and what answering it takes.
+pub(super) struct Exchange {
+    pub(super) request: Request<Incoming>,
+    pub(super) connection: usize,
+    pub(super) nth: usize,
+    pub(super) shared: Arc<Shared>,
+    pub(super) tasks: Handle,
+}
+
+/// Answers; an error closes the connection.
+pub(super) async fn answer(mut exchange: Exchange) -> io::Result<Response<BoxBody>> {
+    let shared = Arc::clone(&exchange.shared);
+    let uri = exchange.request.uri();
+    let path = Path::of(uri.path(), uri.query());
+    let index = exchange.record();
+    if path.reads_first() {
+        exchange.read_body(index).await?;
+    }
+    let mut response = match exchange.ask_the_test(index) {
+        Some(response) => response.map(full),
+        None => exchange.by_path(path, index).await?,
+    };
+    shared.board.read(|state| finish(&mut response, state));
+    Ok(response)
+}
+
+impl Exchange {
+    /// Records the head, and says where among the requests.
+    fn record(&self) -> usize {
+        let recorded = RecordedRequest::new(&self.request, self.connection, self.nth);
+        self.shared.board.update(|state| {
+            state.requests.push(recorded);
+            state.requests.len() - 1
+        })
+    }
+
+    async fn read_body(&mut self, index: usize) -> io::Result<()> {
+        let board = &self.shared.board;
+        let body = self.request.body_mut();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(io::Error::other)?;
+            board.update(|state| {
+                let recorded = &mut state.requests[index];
+                match frame.into_data() {
+                    Ok(data) => recorded.push(&data),
+                    Err(frame) => recorded.trailers = frame.into_trailers().unwrap_or_default(),
+                }
+            });
+        }
+        board.update(|state| state.requests[index].complete = true);
+        Ok(())
+    }
+
+    /// Calls the test's closure without the lock, so that it may ask the server what it likes.
+    fn ask_the_test(&self, index: usize) -> Option<Response<Bytes>> {
+        let (answerer, recorded) = self.shared.board.read(|state| {
+            let answerer = state.answerer.clone()?;
+            Some((answerer, state.requests[index].clone()))
+        })?;
+        answerer(&recorded)
+    }
+
+    async fn by_path(self, path: Path, index: usize) -> io::Result<Response<BoxBody>> {
+        Ok(match path {
+            Path::Echo => self.echo(index),
+            Path::Status(code) | Path::Early(code) => status(code),
+            Path::Headers(fields) => headers(fields),
+            Path::Bytes(n) => body(n, Some(n), End::Finish),
+            Path::Chunked(n) => body(n, None, End::Finish),
+            Path::Trailers(n) => body(n, None, End::Trailers),
+            Path::Partial(n) => body(n / 2, Some(n), End::Flush),
+            Path::PartialChunked(n) => body(n / 2, None, End::Flush),
+            Path::StallBody(n) => body(n / 2, Some(n), End::Stall),
+            Path::Sink => self.sink(index),
+            Path::Duplex => Response::new(boxed(self.request.into_body())),
+            Path::Delay(millis) => {
+                tokio::time::sleep(Duration::from_millis(millis)).await;
+                self.echo(index)
+            }
+            Path::Hold(name) => {
+                let released = |state: &State| state.released.contains(&name);
+                self.shared.board.reached(released).await;
+                self.echo(index)
+            }
+            Path::Hang => std::future::pending().await,
+            Path::CloseIfReused if self.nth == 1 => self.echo(index),
+            Path::Close | Path::CloseIfReused => return Err(io::Error::other("closed as asked")),
+            Path::Upgrade => self.upgrade(),
+        })
+    }
+
+    fn echo(&self, index: usize) -> Response<BoxBody> {
+        let echo = |state: &State| state.requests[index].echo(&state.name);
+        let mut response = text(self.shared.board.read(echo));
+        let json = HeaderValue::from_static("application/json");
+        response
+            .headers_mut()
+            .insert(http::header::CONTENT_TYPE, json);
+        response
+    }
+
+    fn sink(&self, index: usize) -> Response<BoxBody> {
+        let length = |state: &State| state.requests[index].body_length;
+        text(self.shared.board.read(length).to_string())
+    }
+
+    /// Sends back what comes after the head, if the client asked to upgrade.
+    fn upgrade(self) -> Response<BoxBody> {
+        let Some(protocol) = self.request.headers().get(UPGRADE).cloned() else {
+            return status(StatusCode::UPGRADE_REQUIRED);
+        };
+        self.tasks.spawn(async {
+            if let Ok(upgraded) = hyper::upgrade::on(self.request).await {
+                let (mut read, mut write) = tokio::io::split(TokioIo::new(upgraded));
+                // A client that went away is no business of ours.
+                let _ = tokio::io::copy(&mut read, &mut write).await;
+                let _ = tokio::io::AsyncWriteExt::shutdown(&mut write).await;
+            }
+        });
+        let mut response = status(StatusCode::SWITCHING_PROTOCOLS);
+        response.headers_mut().insert(UPGRADE, protocol);
+        let upgrade = HeaderValue::from_static("upgrade");
+        response.headers_mut().insert(CONNECTION, upgrade);
+        response
+    }
+}
+
+/// Adds what every answer has.
+fn finish(response: &mut Response<BoxBody>, state: &State) {
+    if let Ok(name) = HeaderValue::from_str(&state.name) {
+        response.headers_mut().insert(SERVER, name);
+    }
+    if !state.keep_alive && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+}
+
+fn status(code: StatusCode) -> Response<BoxBody> {
+    let mut response = Response::new(boxed(Empty::new()));
+    *response.status_mut() = code;
+    response
+}
+
+fn headers(fields: Vec<(String, String)>) -> Response<BoxBody> {
+    let mut response = status(StatusCode::OK);
+    for (name, value) in fields {
+        let name = HeaderName::try_from(name).expect("a header name in /headers");
+        let value = HeaderValue::try_from(value).expect("a header value in /headers");
+        response.headers_mut().append(name, value);
+    }
+    response
+}
+
+fn body(bytes: u64, promised: Option<u64>, end: End) -> Response<BoxBody> {
+    let mut response = Response::new(Generated::boxed(bytes, promised, end));
+    if end == End::Trailers {
+        response.headers_mut().insert(TRAILER_FIELD, TRAILER.into());
+    }
+    response
+}
+
+fn text(text: String) -> Response<BoxBody> {
+    Response::new(full(Bytes::from(text)))
+}
+
+fn full(body: Bytes) -> BoxBody {
+    boxed(Full::new(body))
+}
+
+fn boxed<B>(body: B) -> BoxBody
+where
+    B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static> + Send + 'static,
+{
+    body.map_err(io::Error::other).boxed_unsync()
+}

@@ -1,0 +1,7 @@
+//! The test kit itself: what its fakes promise, seen from a plain socket.
+
+mod client;
+mod dns;
+mod raw;
+mod unreachable;
+mod upstream;
