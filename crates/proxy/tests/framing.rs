@@ -1,0 +1,241 @@
+//! One request in is one request out, whatever its framing says; and bodies pass whole.
+
+use egret_testkit::gateway::lab;
+use egret_testkit::upstream::raw::RawServer;
+use egret_testkit::{Client, DnsServer, Gateway, Upstream};
+
+struct Lab {
+    _dns: DnsServer,
+    upstream: Upstream,
+    gateway: Gateway,
+    host: String,
+}
+
+fn start() -> Lab {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("a.example", ["127.0.0.1"], 60);
+    let gateway = Gateway::start(&lab(dns.addr()));
+    let host = format!("a.example:{}", upstream.port());
+    Lab {
+        _dns: dns,
+        upstream,
+        gateway,
+        host,
+    }
+}
+
+/// A second request hidden where one reader sees a body and another does not. What counts is what the upstream gets.
+#[test]
+fn ambiguous_framing_never_becomes_two_requests() {
+    let hidden = "GET /hidden HTTP/1.1\r\nhost: a.example\r\n\r\n";
+    let length = hidden.len();
+    let cases = [
+        // Both framings, in either order.
+        format!("content-length: {length}\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"),
+        format!("transfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n{hidden}"),
+        // Two lengths.
+        format!("content-length: 0\r\ncontent-length: {length}\r\n\r\n{hidden}"),
+        format!("content-length: {length}\r\ncontent-length: 0\r\n\r\n{hidden}"),
+        format!("content-length: 0, {length}\r\n\r\n{hidden}"),
+        format!("content-length: +0\r\n\r\n{hidden}"),
+        format!("content-length: 0x0\r\n\r\n{hidden}"),
+        format!("content-length: -1\r\n\r\n{hidden}"),
+        // Transfer codings that only some know.
+        format!("transfer-encoding: xchunked\r\n\r\n0\r\n\r\n{hidden}"),
+        format!("transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n{hidden}"),
+        format!("transfer-encoding: identity, chunked\r\n\r\n0\r\n\r\n{hidden}"),
+        format!(
+            "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{hidden}"
+        ),
+        format!("transfer-encoding: ,chunked\r\n\r\n0\r\n\r\n{hidden}"),
+        format!("transfer-encoding:\x0bchunked\r\n\r\n0\r\n\r\n{hidden}"),
+        format!("transfer-encoding : chunked\r\n\r\n0\r\n\r\n{hidden}"),
+        // Chunk sizes.
+        format!("transfer-encoding: chunked\r\n\r\n0\n\n{hidden}"),
+        format!("transfer-encoding: chunked\r\n\r\n+0\r\n\r\n{hidden}"),
+        format!("transfer-encoding: chunked\r\n\r\n-0\r\n\r\n{hidden}"),
+        format!("transfer-encoding: chunked\r\n\r\n0x0\r\n\r\n{hidden}"),
+        format!("transfer-encoding: chunked\r\n\r\n\r\n{hidden}"),
+        format!("transfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n{hidden}"),
+        format!("transfer-encoding: chunked\r\n\r\n1;\nx\r\nz\r\n0\r\n\r\n{hidden}"),
+        format!("transfer-encoding: chunked\r\n\r\n1\r\nzz0\r\n\r\n{hidden}"),
+        // A continuation line.
+        format!("transfer-encoding:\r\n chunked\r\n\r\n0\r\n\r\n{hidden}"),
+    ];
+    let lab = start();
+    for case in &cases {
+        let before = lab.upstream.requests().len();
+        let mut client = lab.gateway.connect();
+        let _ = client.try_send(format!(
+            "POST /seen HTTP/1.1\r\nhost: {}\r\n{case}",
+            lab.host
+        ));
+        client.shutdown_write();
+        // Whatever it answers, the connection does not go on to what is hidden.
+        let _ = client.read_to_end();
+        let requests = lab.upstream.requests();
+        let seen: Vec<_> = requests[before..]
+            .iter()
+            .map(|request| request.target.as_str())
+            .collect();
+        assert!(
+            seen.is_empty() || seen == ["/seen"],
+            "{seen:?} after {case:?}"
+        );
+    }
+}
+
+/// The same shapes within what reaches the upstream, octet by octet.
+#[test]
+fn what_reaches_the_upstream_has_one_framing() {
+    let dns = DnsServer::start();
+    dns.a("a.example", ["127.0.0.1"], 60);
+    let gateway = Gateway::start(&lab(dns.addr()));
+    let upstream = RawServer::answer_each("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    let mut client = gateway.connect();
+    client.send(format!(
+        "POST / HTTP/1.1\r\nhost: a.example:{}\r\nConnection: content-length\r\ncontent-length: 3\r\n\r\nabc",
+        upstream.port()
+    ));
+    assert_eq!(client.read_response().status, 200);
+    upstream.wait_for_bytes("abc");
+    let text = String::from_utf8(upstream.received().concat()).unwrap();
+    assert_eq!(text.matches("content-length: 3\r\n").count(), 1, "{text}");
+    assert!(
+        !text.contains("transfer-encoding") && text.ends_with("\r\n\r\nabc"),
+        "{text}"
+    );
+}
+
+#[test]
+fn bodies_pass_whole_whatever_the_method() {
+    let lab = start();
+    let mut client = lab.gateway.connect();
+    for method in ["POST", "PUT", "GET", "DELETE", "PATCH"] {
+        for framing in [
+            "content-length: 5\r\n\r\nhello",
+            "transfer-encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+        ] {
+            let request = format!("{method} / HTTP/1.1\r\nhost: {}\r\n{framing}", lab.host);
+            assert_eq!(client.request(&request).status, 200, "{request}");
+            let request = lab.upstream.requests().pop().unwrap();
+            assert_eq!(
+                (request.body.as_slice(), request.complete),
+                (&b"hello"[..], true),
+                "{method} {framing}"
+            );
+        }
+    }
+}
+
+#[test]
+fn responses_keep_their_framing_and_status() {
+    let lab = start();
+    let mut client = lab.gateway.connect();
+    let response = client.get("/bytes/100000", &lab.host);
+    assert_eq!(
+        (response.header("content-length"), response.body.len()),
+        (Some("100000"), 100_000)
+    );
+    let response = client.get("/chunked/100000", &lab.host);
+    assert_eq!(
+        (response.header("transfer-encoding"), response.body.len()),
+        (Some("chunked"), 100_000)
+    );
+    for status in [204, 304, 404, 500, 503] {
+        assert_eq!(
+            client.get(&format!("/status/{status}"), &lab.host).status,
+            status
+        );
+    }
+    let head = client.request(format!(
+        "HEAD /bytes/100000 HTTP/1.1\r\nhost: {}\r\n\r\n",
+        lab.host
+    ));
+    assert_eq!(
+        (head.status, head.header("content-length"), head.body.len()),
+        (200, Some("100000"), 0)
+    );
+    assert_eq!(lab.upstream.connections(), 1);
+}
+
+#[test]
+fn a_response_that_breaks_off_is_not_made_whole() {
+    let lab = start();
+    for path in ["/partial/100000", "/partial-chunked/100000"] {
+        let mut client = lab.gateway.connect();
+        client.send_request(format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", lab.host));
+        assert!(client.try_read_response().is_err(), "{path}");
+    }
+    assert_eq!(
+        lab.gateway.wait_for_records(2)[0]["reason"],
+        "upstream_broke_off"
+    );
+}
+
+#[test]
+fn a_client_that_leaves_ends_the_upstream_request() {
+    let lab = start();
+    let mut client = lab.gateway.connect();
+    client.send_request(format!("GET /hang HTTP/1.1\r\nhost: {}\r\n\r\n", lab.host));
+    lab.upstream.wait_for_requests(1);
+    drop(client);
+    lab.upstream.wait_for_open_connections(0);
+    let record = &lab.gateway.wait_for_records(1)[0];
+    assert_eq!(record["reason"], "client_closed");
+    assert!(record.get("status").is_none());
+}
+
+#[test]
+fn an_answer_before_the_body_has_come_is_passed_on() {
+    let lab = start();
+    let mut client = lab.gateway.connect();
+    client.send_request(format!(
+        "POST /early/413 HTTP/1.1\r\nhost: {}\r\ncontent-length: 1000000\r\n\r\nx",
+        lab.host
+    ));
+    assert_eq!(client.read_response().status, 413);
+}
+
+#[test]
+fn a_client_that_waits_for_leave_to_send_gets_it() {
+    let lab = start();
+    let mut client = lab.gateway.connect();
+    client.send_request(format!(
+        "POST / HTTP/1.1\r\nhost: {}\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n",
+        lab.host
+    ));
+    assert_eq!(client.read_head().status, 100);
+    client.send("hello");
+    assert_eq!(client.read_response().status, 200);
+    assert_eq!(lab.upstream.requests()[0].body, b"hello");
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let lab = start();
+    let mut client: Client = lab.gateway.connect();
+    for path in ["/status/201", "/bytes/10", "/status/202"] {
+        client.send_request(format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", lab.host));
+    }
+    let statuses: Vec<_> = (0..3).map(|_| client.read_response().status).collect();
+    assert_eq!(statuses, [201, 200, 202]);
+}
+
+#[test]
+fn back_pressure_reaches_the_sender() {
+    let lab = start();
+    let mut client = lab.gateway.connect();
+    // A gibibyte that nobody reads must not be buffered: the upstream stalls once every buffer on the way is full.
+    client.send_request(format!(
+        "GET /bytes/1073741824 HTTP/1.1\r\nhost: {}\r\n\r\n",
+        lab.host
+    ));
+    assert_eq!(client.read_head().status, 200);
+    drop(client);
+    lab.upstream.wait_for_open_connections(0);
+    let record = &lab.gateway.wait_for_records(1)[0];
+    let sent = record["bytes_sent"].as_u64().unwrap();
+    assert!(sent < 64 * 1024 * 1024, "{sent}");
+    assert_eq!(record["reason"], "client_closed");
+}

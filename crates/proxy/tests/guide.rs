@@ -1,0 +1,400 @@
+//! The guide, as written: any host, its port, and the cache that makes the second request cheap.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use egret_testkit::gateway::{LOOPBACK, QUICKSTART, documents, lab, resolver};
+use egret_testkit::{Client, DnsServer, Gateway, Upstream};
+
+#[test]
+fn the_host_of_the_request_is_where_it_goes() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("anything.example", ["127.0.0.1"], 60);
+    let gateway = Gateway::start(&lab(dns.addr()));
+
+    let host = format!("anything.example:{}", upstream.port());
+    let response = gateway.get(&host, "/get?a=1");
+
+    assert_eq!(response.status, 200);
+    let request = &upstream.requests()[0];
+    assert_eq!(request.target, "/get?a=1");
+    assert_eq!(request.header("host"), Some(host.as_str()));
+    assert!(request.header("via").unwrap().starts_with("1.1 egret-"));
+    assert!(response.header("via").unwrap().starts_with("1.1 egret-"));
+}
+
+#[test]
+fn no_port_means_80() {
+    let dns = DnsServer::start();
+    dns.a("plain.example", ["127.0.0.5"], 60);
+    let Ok(upstream) =
+        std::panic::catch_unwind(|| Upstream::start_on_port(Ipv4Addr::new(127, 0, 0, 5), 80))
+    else {
+        // Without the right to bind port 80 the refusal still shows which port was dialled.
+        let gateway = Gateway::start(&lab(dns.addr()));
+        assert_eq!(gateway.get("plain.example", "/").status, 502);
+        assert_eq!(gateway.wait_for_records(1)[0]["reason"], "connect_refused");
+        return;
+    };
+    let gateway = Gateway::start(&lab(dns.addr()));
+    assert_eq!(gateway.get("plain.example", "/").status, 200);
+    assert_eq!(upstream.requests()[0].header("host"), Some("plain.example"));
+}
+
+#[test]
+fn absolute_form_overrides_host_and_the_upstream_sees_the_same() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("target.example", ["127.0.0.1"], 60);
+    let gateway = Gateway::start(&lab(dns.addr()));
+
+    let target = format!("http://Target.example:{}/x?y", upstream.port());
+    assert_eq!(gateway.get("other.example", &target).status, 200);
+
+    let request = &upstream.requests()[0];
+    assert_eq!(request.target, "/x?y");
+    assert_eq!(
+        request.header("host"),
+        Some(format!("target.example:{}", upstream.port()).as_str())
+    );
+}
+
+#[test]
+fn absolute_form_without_a_path_gets_one() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("a.example", ["127.0.0.1"], 60);
+    let gateway = Gateway::start(&lab(dns.addr()));
+    let authority = format!("a.example:{}", upstream.port());
+    let mut client = gateway.connect();
+    for (target, expected) in [
+        ("", "/"),
+        ("?x=1", "/?x=1"),
+        ("/", "/"),
+        ("/a?", "/a?"),
+        ("//a//b", "//a//b"),
+    ] {
+        assert_eq!(
+            client
+                .get(&format!("http://{authority}{target}"), &authority)
+                .status,
+            200,
+            "{target}"
+        );
+        assert_eq!(upstream.requests().pop().unwrap().target, expected);
+    }
+}
+
+#[test]
+fn http_1_0_is_served() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("old.example", ["127.0.0.1"], 60);
+    let gateway = Gateway::start(&lab(dns.addr()));
+    let mut client = gateway.connect();
+    let request = format!(
+        "GET http://old.example:{}/ HTTP/1.0\r\n\r\n",
+        upstream.port()
+    );
+    assert_eq!(client.request(&request).status, 200);
+    assert!(client.is_closed());
+    assert_eq!(upstream.requests()[0].version, http::Version::HTTP_11);
+    assert!(
+        upstream.requests()[0]
+            .header("via")
+            .unwrap()
+            .starts_with("1.0 egret-")
+    );
+}
+
+#[test]
+fn a_known_host_is_not_asked_for_again_by_any_spelling() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    let other = Upstream::start();
+    dns.a("a.example", ["127.0.0.1"], 60);
+    let gateway = Gateway::start(&lab(dns.addr()));
+    for host in ["a.example", "A.Example.", "a.EXAMPLE"] {
+        for port in [upstream.port(), other.port()] {
+            assert_eq!(gateway.get(&format!("{host}:{port}"), "/").status, 200);
+        }
+    }
+    assert_eq!(dns.lookups_for("a.example"), 1);
+    assert_eq!(upstream.requests().len() + other.requests().len(), 6);
+}
+
+#[test]
+fn fifty_first_requests_at_once_ask_once() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("cold.example", ["127.0.0.1"], 60);
+    let answer = dns.hold("cold.example");
+    let gateway = Gateway::start_with_workers(&lab(dns.addr()), 2);
+    let request = format!(
+        "GET / HTTP/1.1\r\nhost: cold.example:{}\r\n\r\n",
+        upstream.port()
+    );
+
+    let mut clients: Vec<_> = (0..50).map(|_| gateway.connect()).collect();
+    clients
+        .iter_mut()
+        .for_each(|client| client.send_request(&request));
+    gateway.wait_for_metric("egret_dns_pending", 1.0);
+    answer.release();
+    let statuses = clients
+        .iter_mut()
+        .map(|client| client.read_response().status);
+    assert!(statuses.into_iter().all(|status| status == 200));
+
+    assert_eq!(dns.lookups_for("cold.example"), 1);
+    assert_eq!(upstream.requests().len(), 50);
+}
+
+#[test]
+fn connections_are_kept_on_both_sides() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("a.example", ["127.0.0.1"], 60);
+    let gateway = Gateway::start(&lab(dns.addr()));
+    let mut client = gateway.connect();
+    let host = format!("a.example:{}", upstream.port());
+    for _ in 0..20 {
+        assert_eq!(client.get("/", &host).status, 200);
+    }
+    assert_eq!(upstream.connections(), 1);
+    assert_eq!(gateway.metric("egret_upstream_reused_total"), 19.0);
+}
+
+#[test]
+fn a_name_is_asked_for_again_while_requests_use_its_connection() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("a.example", ["127.0.0.1"], 1);
+    let gateway = Gateway::start(&lab(dns.addr()));
+    let mut client = gateway.connect();
+    let host = format!("a.example:{}", upstream.port());
+    assert_eq!(client.get("/", &host).status, 200);
+    dns.clear_queries();
+    assert_eq!(client.get("/", &host).status, 200);
+    // The second request has not asked for it; the worker has, a few seconds later.
+    assert_eq!(dns.lookups_for("a.example"), 0);
+    dns.wait_for_queries("a.example", 1);
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[test]
+fn two_hosts_on_one_client_connection_share_no_upstream_connection() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("a.example", ["127.0.0.1"], 60);
+    dns.a("b.example", ["127.0.0.1"], 60);
+    let gateway = Gateway::start(&lab(dns.addr()));
+    let mut client = gateway.connect();
+    for host in ["a.example", "b.example", "a.example", "b.example"] {
+        assert_eq!(
+            client
+                .get("/", &format!("{host}:{}", upstream.port()))
+                .status,
+            200
+        );
+    }
+    assert_eq!(upstream.connections(), 2);
+}
+
+#[test]
+fn a_connection_that_the_upstream_closed_meanwhile_costs_no_request() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("a.example", ["127.0.0.1"], 60);
+    let gateway = Gateway::start(&lab(dns.addr()));
+    let mut client = gateway.connect();
+    let host = format!("a.example:{}", upstream.port());
+    for _ in 0..5 {
+        assert_eq!(client.get("/", &host).status, 200);
+        upstream.close_idle();
+    }
+    // Closed by the upstream only once the next request is on its way.
+    for _ in 0..5 {
+        assert_eq!(client.get("/", &host).status, 200);
+        assert_eq!(client.get("/close-if-reused", &host).status, 200);
+    }
+}
+
+#[test]
+fn routes_choose_by_host_path_and_header_and_rewrites_decide_the_destination() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("real.example", ["127.0.0.1"], 60);
+    let routes = format!(
+        "apiVersion: gateway.kgateway.dev/v1alpha1
+kind: Backend
+metadata: {{name: fixed, namespace: httpbin}}
+spec: {{type: Static, static: {{hosts: [{{host: real.example, port: {}}}]}}}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: named, namespace: httpbin}}
+spec:
+  parentRefs: [{{name: http, namespace: kgateway-system}}]
+  hostnames: [fixed.example]
+  rules:
+  - matches: [{{path: {{type: PathPrefix, value: /old}}}}]
+    filters:
+    - type: URLRewrite
+      urlRewrite: {{path: {{type: ReplacePrefixMatch, replacePrefixMatch: /new}}}}
+    - type: RequestHeaderModifier
+      requestHeaderModifier: {{set: [{{name: x-set, value: 'yes'}}], remove: [x-gone]}}
+    - type: ResponseHeaderModifier
+      responseHeaderModifier: {{add: [{{name: x-added, value: 'yes'}}]}}
+    backendRefs: [{{group: gateway.kgateway.dev, kind: Backend, name: fixed}}]
+  - matches: [{{headers: [{{name: x-go, value: away}}]}}]
+    filters: [{{type: RequestRedirect, requestRedirect: {{scheme: https, statusCode: 301}}}}]
+",
+        upstream.port()
+    );
+    let gateway = Gateway::start(&documents(&[&lab(dns.addr()), &routes]));
+    let mut client = gateway.connect();
+
+    let response = client.request(
+        "GET /old/a?q HTTP/1.1\r\nhost: fixed.example:8080\r\nx-gone: 1\r\nx-forwarded-for: 192.0.2.9\r\n\r\n",
+    );
+    assert_eq!(
+        (response.status, response.header("x-added")),
+        (200, Some("yes"))
+    );
+    let request = &upstream.requests()[0];
+    assert_eq!(request.target, "/new/a?q");
+    assert_eq!(
+        (request.header("x-set"), request.header("x-gone")),
+        (Some("yes"), None)
+    );
+    assert_eq!(request.header("host"), Some("fixed.example:8080"));
+    // An upstream of our own learns who asked.
+    assert_eq!(
+        request.header("x-forwarded-for"),
+        Some("192.0.2.9, 127.0.0.1")
+    );
+
+    let response = client.request("GET /x HTTP/1.1\r\nhost: fixed.example\r\nx-go: away\r\n\r\n");
+    assert_eq!(response.status, 301);
+    assert_eq!(response.header("location"), Some("https://fixed.example/x"));
+    let response = client.get("/x", "fixed.example");
+    assert_eq!((response.status, upstream.requests().len()), (404, 1));
+}
+
+#[test]
+fn strangers_are_told_nothing_about_the_client() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("a.example", ["127.0.0.1"], 60);
+    let gateway = Gateway::start(&lab(dns.addr()));
+    let request = format!(
+        "GET / HTTP/1.1\r\nhost: a.example:{}\r\nx-forwarded-for: 10.1.2.3\r\nforwarded: for=10.1.2.3\r\n\
+         proxy-authorization: Basic c2VjcmV0\r\nauthorization: Bearer kept\r\nproxy-connection: keep-alive\r\n\
+         connection: x-hop, authorization\r\nx-hop: 1\r\n\r\n",
+        upstream.port()
+    );
+    assert_eq!(gateway.connect().request(&request).status, 200);
+    let request = &upstream.requests()[0];
+    let mut names: Vec<_> = request
+        .headers
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["authorization", "host", "via"]);
+}
+
+#[test]
+fn what_comes_back_is_a_loop() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("a.example", ["127.0.0.1"], 60);
+    let gateway = Gateway::start(&lab(dns.addr()));
+    let host = format!("a.example:{}", upstream.port());
+    let mut client = gateway.connect();
+    assert_eq!(client.get("/", &host).status, 200);
+    let via = upstream.requests()[0].header("via").unwrap().to_owned();
+    let again = format!("GET / HTTP/1.1\r\nhost: {host}\r\nvia: 1.1 other, {via}\r\n\r\n");
+    let response = client.request(&again);
+    assert_eq!(response.status, 508);
+    assert!(
+        response
+            .header("proxy-status")
+            .unwrap()
+            .contains("error=proxy_loop_detected")
+    );
+    assert_eq!(upstream.requests().len(), 1);
+}
+
+#[test]
+fn a_dead_address_is_passed_over_even_if_it_swallows_packets_and_is_then_avoided() {
+    let dns = DnsServer::start();
+    let (dead, alive) = (Ipv4Addr::new(127, 0, 0, 3), Ipv4Addr::new(127, 0, 0, 4));
+    let port = egret_testkit::SharedPort::reserve([dead, alive]);
+    let upstream = Upstream::start_on_port(alive, port.port());
+    let _dead = egret_testkit::Blackhole::start_on_port(dead, port.port());
+    upstream.keep_alive(false);
+    dns.a("two.example", ["127.0.0.3", "127.0.0.4"], 60);
+    let gateway = Gateway::start(&lab(dns.addr()));
+
+    let host = format!("two.example:{}", port.port());
+    for _ in 0..20 {
+        assert_eq!(gateway.get(&host, "/").status, 200);
+    }
+    let records = gateway.wait_for_records(20);
+    let connects: Vec<_> = records
+        .iter()
+        .map(|record| record["connect_ms"].as_f64().unwrap())
+        .collect();
+    assert!(
+        records
+            .iter()
+            .all(|record| record["upstream"] == format!("127.0.0.4:{}", port.port()))
+    );
+    // One stagger of 250 ms, and what connecting on loopback takes; the machine may be slow, the race is not.
+    assert!(connects.iter().all(|took| *took < 1000.0), "{connects:?}");
+    // Each time the dead address is tried again, it is left alone for twice as long.
+    let slow = connects.iter().filter(|took| **took >= 250.0).count();
+    assert!((1..=5).contains(&slow), "{connects:?}");
+}
+
+#[test]
+fn every_address_of_a_name_is_used() {
+    let dns = DnsServer::start();
+    let ips = [2, 3, 4].map(|last| Ipv4Addr::new(127, 0, 0, last));
+    let port = egret_testkit::SharedPort::reserve(ips);
+    let upstreams = ips.map(|ip| Upstream::start_on_port(ip, port.port()));
+    dns.a("three.example", ["127.0.0.2", "127.0.0.3", "127.0.0.4"], 60);
+    let gateway = Gateway::start(&lab(dns.addr()));
+    upstreams
+        .iter()
+        .for_each(|upstream| upstream.keep_alive(false));
+    for _ in 0..9 {
+        assert_eq!(
+            gateway
+                .get(&format!("three.example:{}", port.port()), "/")
+                .status,
+            200
+        );
+    }
+    assert_eq!(
+        upstreams.map(|upstream| upstream.requests().len()),
+        [3, 3, 3]
+    );
+}
+
+#[test]
+fn the_guides_resources_alone_are_accepted_and_serve() {
+    let gateway = Gateway::start(QUICKSTART);
+    let report = gateway.ask("/report").json();
+    assert_eq!(report["problems"], serde_json::json!([]));
+    // Served: refused for where it would go, not for want of a route.
+    assert_eq!(gateway.get("127.0.0.1", "/").status, 403);
+}
+
+#[test]
+fn ipv6_literals_are_dialled_without_dns() {
+    let dns = DnsServer::start();
+    let Ok(upstream) = std::panic::catch_unwind(|| Upstream::start_on(Ipv6Addr::LOCALHOST)) else {
+        return; // A machine without IPv6.
+    };
+    let gateway = Gateway::start(&documents(&[
+        QUICKSTART,
+        LOOPBACK,
+        &resolver(dns.addr(), ""),
+    ]));
+    let host = format!("[::1]:{}", upstream.port());
+    assert_eq!(
+        Client::connect(gateway.address()).get("/", &host).status,
+        200
+    );
+    assert!(dns.queries().is_empty());
+}
