@@ -1,0 +1,223 @@
+//! Configuration from files: which are meant, what they say, and when they changed.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use egret_config::load::{self, Loaded};
+use notify::event::{AccessKind, AccessMode};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::mpsc::{Receiver, channel};
+use tokio::time::timeout;
+
+/// Editors and `kubectl cp` write in several steps: changes are read once nothing has happened for this long.
+const SETTLE: Duration = Duration::from_millis(100);
+/// Changes are read at the latest this long after the first.
+const AT_MOST: Duration = Duration::from_millis(500);
+/// Not every file system tells of changes; this often they are looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+const WRITTEN: AccessKind = AccessKind::Close(AccessMode::Write);
+
+/// The text of every file that is meant, by path, in a stable order.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Files {
+    texts: Vec<(PathBuf, String)>,
+    unreadable: Vec<String>,
+}
+
+/// Tells when files may have changed.
+pub(crate) struct Watcher {
+    events: Receiver<()>,
+    /// Dropped, it stops watching.
+    _watcher: Option<RecommendedWatcher>,
+}
+
+impl Files {
+    /// Reads files and, in folders, everything that ends in `.yaml`, `.yml` or `.json` and is not hidden.
+    pub(crate) fn read(paths: &[PathBuf]) -> Self {
+        let mut files = Self::default();
+        for path in paths {
+            files.add(path);
+        }
+        files
+    }
+
+    fn add(&mut self, path: &Path) {
+        let added = if path.is_dir() {
+            self.add_folder(path)
+        } else {
+            self.add_file(path)
+        };
+        if let Err(error) = added {
+            self.unreadable.push(format!("{}: {error}", path.display()));
+        }
+    }
+
+    fn add_folder(&mut self, folder: &Path) -> io::Result<()> {
+        let mut entries: Vec<_> = folder
+            .read_dir()?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<io::Result<_>>()?;
+        entries.sort();
+        for path in entries {
+            if !is_hidden(&path) && (path.is_dir() || is_configuration(&path)) {
+                self.add(&path);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_file(&mut self, path: &Path) -> io::Result<()> {
+        let text = std::fs::read_to_string(path)?;
+        self.texts.push((path.to_owned(), text));
+        Ok(())
+    }
+
+    /// Parses what was read. The second value holds one line for each file that could not be read.
+    pub(crate) fn load(&self) -> (Loaded, &[String]) {
+        let names: Vec<_> = self
+            .texts
+            .iter()
+            .map(|(path, text)| (path.display().to_string(), text))
+            .collect();
+        let files = names.iter().map(|(name, text)| load::File { name, text });
+        (load::load(files), &self.unreadable)
+    }
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+fn is_configuration(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| {
+        ["yaml", "yml", "json"]
+            .iter()
+            .any(|known| extension == *known)
+    })
+}
+
+impl Watcher {
+    /// Watches the folders, and the folders that the files are in: many programs replace a file rather than write it.
+    pub(crate) fn start(paths: &[PathBuf]) -> Self {
+        let (sender, events) = channel(1);
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // Reading the files is an event too, and must not be the reason to read them again.
+            if event
+                .is_ok_and(|event| matches!(event.kind, EventKind::Access(kind) if kind != WRITTEN))
+            {
+                return;
+            }
+            // One waiting notice is enough.
+            let _ = sender.try_send(());
+        });
+        let watcher = watcher.and_then(|mut watcher| {
+            for path in paths {
+                let (folder, mode) = if path.is_dir() {
+                    (path.as_path(), RecursiveMode::Recursive)
+                } else {
+                    (parent(path), RecursiveMode::NonRecursive)
+                };
+                watcher.watch(folder, mode)?;
+            }
+            Ok(watcher)
+        });
+        let watcher = watcher
+            .inspect_err(|error| tracing::warn!(%error, "files are looked at every {LOOK_EVERY:?}, not watched"))
+            .ok();
+        Self {
+            events,
+            _watcher: watcher,
+        }
+    }
+
+    /// Returns when it is time to read the files again.
+    pub(crate) async fn changed(&mut self) {
+        let Ok(Some(())) = timeout(LOOK_EVERY, self.events.recv()).await else {
+            // Without a watcher the channel is closed and would return at once.
+            if self._watcher.is_none() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            return;
+        };
+        let settled = async {
+            while timeout(SETTLE, self.events.recv())
+                .await
+                .is_ok_and(|event| event.is_some())
+            {}
+        };
+        let _ = timeout(AT_MOST, settled).await;
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn names(files: &Files, root: &Path) -> Vec<String> {
+        files
+            .texts
+            .iter()
+            .map(|(path, _)| path.strip_prefix(root).unwrap().display().to_string())
+            .collect()
+    }
+
+    #[test]
+    fn folders_are_searched_and_hidden_files_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        fs::create_dir_all(root.join("sub/deep")).unwrap();
+        fs::create_dir_all(root.join("..data")).unwrap();
+        for name in [
+            "b.yml",
+            "a.yaml",
+            "c.json",
+            "note.txt",
+            ".d.yaml",
+            "sub/deep/e.yaml",
+            "..data/f.yaml",
+        ] {
+            fs::write(root.join(name), name).unwrap();
+        }
+        let files = Files::read(&[root.to_owned()]);
+        assert_eq!(
+            names(&files, root),
+            ["a.yaml", "b.yml", "c.json", "sub/deep/e.yaml"]
+        );
+        assert_eq!(
+            names(&Files::read(&[root.join("note.txt")]), root),
+            ["note.txt"]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::read(&[folder.path().join("missing.yaml")]);
+        assert!(files.load().1[0].contains("missing.yaml: "), "{files:?}");
+    }
+
+    #[tokio::test]
+    async fn a_replaced_file_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.yaml");
+        fs::write(&path, "one").unwrap();
+        let paths = [path.clone()];
+        let before = Files::read(&paths);
+        let mut watcher = Watcher::start(&paths);
+        fs::write(folder.path().join("new"), "two").unwrap();
+        fs::rename(folder.path().join("new"), &path).unwrap();
+        watcher.changed().await;
+        assert_ne!(Files::read(&paths), before);
+    }
+}

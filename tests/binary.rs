@@ -1,0 +1,370 @@
+//! The built binary, as a person runs it.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use egret_testkit::gateway::{LOOPBACK, resolver};
+use egret_testkit::{Client, DnsServer, SharedPort, Upstream, client};
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("examples")
+        .join(name)
+}
+
+fn egret(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_egret"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// `egret serve` on a copy of the quickstart, with its listener moved to a free port.
+struct Served {
+    process: Child,
+    folder: TempDir,
+    stderr: Receiver<String>,
+    address: SocketAddr,
+    admin: SocketAddr,
+    _port: SharedPort,
+}
+
+impl Served {
+    fn start(more: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = SharedPort::reserve([Ipv4Addr::new(127, 0, 0, 77)]);
+        for file in ["gateway.yaml", "backend.yaml", "httproute.yaml"] {
+            let text = fs::read_to_string(example("quickstart").join(file)).unwrap();
+            let here = "  addresses: [{type: IPAddress, value: 127.0.0.77}]\n  listeners:\n";
+            let text = text
+                .replace("  listeners:\n", here)
+                .replace("port: 8080", &format!("port: {}", port.port()));
+            fs::write(folder.path().join(file), text).unwrap();
+        }
+        for (name, text) in more {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let mut process = Command::new(env!("CARGO_BIN_EXE_egret"))
+            .arg("serve")
+            .arg(folder.path())
+            .args([
+                "--admin",
+                "127.0.0.1:0",
+                "--workers",
+                "2",
+                "--drain-timeout",
+                "10s",
+            ])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = lines(process.stderr.take().unwrap());
+        let address = SocketAddr::new(Ipv4Addr::new(127, 0, 0, 77).into(), port.port());
+        let told = wait_for(&stderr, "http://");
+        let admin = told
+            .split("http://")
+            .nth(1)
+            .unwrap()
+            .trim_end_matches('/')
+            .parse()
+            .unwrap();
+        Self {
+            process,
+            folder,
+            stderr,
+            address,
+            admin,
+            _port: port,
+        }
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        fs::write(self.folder.path().join(file), text).unwrap();
+    }
+
+    fn ask(&self, path: &str) -> client::Response {
+        client::get(self.admin, path, &self.admin.to_string())
+    }
+
+    fn signal(&self, signal: &str) {
+        let status = Command::new("kill")
+            .args(["-s", signal, &self.process.id().to_string()])
+            .status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Resident memory in KiB.
+    fn memory(&self, field: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(field))
+            .unwrap();
+        line.trim_matches(|c: char| !c.is_ascii_digit())
+            .parse()
+            .unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = sync_channel(1000);
+    thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    lines
+}
+
+fn wait_for(lines: &Receiver<String>, part: &str) -> String {
+    let mut seen = Vec::new();
+    loop {
+        let line = lines
+            .recv_timeout(PATIENCE)
+            .unwrap_or_else(|error| panic!("{error}: no {part:?} in {seen:#?}"));
+        if line.contains(part) {
+            return line;
+        }
+        seen.push(line);
+    }
+}
+
+#[test]
+fn examples_are_accepted() {
+    for name in ["quickstart", "offline"] {
+        let output = egret(&["check", example(name).to_str().unwrap()]);
+        assert!(output.status.success(), "{output:?}");
+        assert!(output.stderr.is_empty(), "{output:?}");
+        let table = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            table.contains("HTTPRoute") && table.contains("Accepted"),
+            "{table}"
+        );
+    }
+}
+
+#[test]
+fn check_names_the_place_of_every_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mistakes.yaml");
+    fs::write(
+        &file,
+        "apiVersion: gateway.kgateway.dev/v1alpha1\nkind: Backend\nmetadata:\n  name: a\n  namespace: b\n\
+         spec:\n  dynamicForwardProxy:\n    enableTsl: true\n",
+    )
+    .unwrap();
+    let output = egret(&["check", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    let expected = format!(
+        "{}:8: Backend b/a: spec.dynamicForwardProxy.enableTsl: unknown field",
+        file.display()
+    );
+    assert!(
+        told.lines().any(|line| line.starts_with(&expected)),
+        "{told}"
+    );
+    let output = egret(&["serve", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn reports_come_in_every_format() {
+    let folder = example("quickstart");
+    let folder = folder.to_str().unwrap();
+    let json = egret(&["check", folder, "-o", "json"]);
+    let report: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(report["objects"].as_array().unwrap().len(), 3);
+    assert!(
+        String::from_utf8(egret(&["check", folder, "-o", "yaml"]).stdout)
+            .unwrap()
+            .contains("objects:")
+    );
+}
+
+#[test]
+fn bad_usage_exits_with_2() {
+    for arguments in [
+        &[][..],
+        &["serve"],
+        &["serve", "x", "--workers", "0"],
+        &["nonsense"],
+    ] {
+        assert_eq!(egret(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_taken_port_is_told() {
+    let served = Served::start(&[]);
+    let output = egret(&[
+        "serve",
+        served.folder.path().to_str().unwrap(),
+        "--admin",
+        "127.0.0.1:0",
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains(&format!("cannot listen on {}", served.address)),
+        "{told}"
+    );
+}
+
+#[test]
+fn the_guide_works_and_files_can_change_under_it() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("httpbin.example", ["127.0.0.1"], 60);
+    let mut served = Served::start(&[(
+        "lab.yaml",
+        &format!("{LOOPBACK}---\n{}", resolver(dns.addr(), "")),
+    )]);
+    let stdout = lines(served.process.stdout.take().unwrap());
+    let host = format!("httpbin.example:{}", upstream.port());
+    let mut client = Client::connect(served.address);
+    assert_eq!(client.get("/", &host).status, 200);
+    let record: serde_json::Value =
+        serde_json::from_str(&wait_for(&stdout, "httpbin.example")).unwrap();
+    assert_eq!(
+        (&record["status"], &record["route"]),
+        (&200.into(), &"httpbin/dfp-httproute/0".into())
+    );
+    assert_eq!(served.ask("/readyz").text(), "ready\n");
+
+    // Deleted, and put back.
+    let backend = fs::read_to_string(served.folder.path().join("backend.yaml")).unwrap();
+    fs::remove_file(served.folder.path().join("backend.yaml")).unwrap();
+    wait_for(&served.stderr, "generation=2");
+    assert_eq!(client.get("/", &host).status, 500);
+    served.write("backend.yaml", &backend);
+    wait_for(&served.stderr, "generation=3");
+    assert_eq!(client.get("/", &host).status, 200);
+
+    // Broken: the last good one stays, and the place is told.
+    served.write("backend.yaml", &backend.replace("spec:", "spec: ["));
+    let told = wait_for(&served.stderr, "backend.yaml:");
+    assert_eq!(client.get("/", &host).status, 200);
+    let report = served.ask("/report").json();
+    assert_eq!(report["errors"][0], told);
+    served.write("backend.yaml", &backend);
+    wait_for(&served.stderr, "generation=4");
+    assert_eq!(
+        served.ask("/report").json()["errors"],
+        serde_json::json!([])
+    );
+    assert_eq!(dns.lookups_for("httpbin.example"), 1);
+
+    // Told to stop: the request in progress is finished, and the exit is clean.
+    client.send_request(format!("GET /hold/x HTTP/1.1\r\nhost: {host}\r\n\r\n"));
+    upstream.wait_for_requests(4);
+    served.signal("TERM");
+    wait_for(&served.stderr, "stopping");
+    upstream.release("x");
+    assert_eq!(client.read_response().status, 200);
+    assert_eq!(served.process.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn what_does_not_finish_is_cut_off_and_logged() {
+    let upstream = Upstream::start();
+    let mut served = Served::start(&[("lab.yaml", LOOPBACK)]);
+    let stdout = lines(served.process.stdout.take().unwrap());
+    let mut client = Client::connect(served.address);
+    let host = format!("127.0.0.1:{}", upstream.port());
+    client.send_request(format!("GET /hang HTTP/1.1\r\nhost: {host}\r\n\r\n"));
+    upstream.wait_for_requests(1);
+    served.signal("TERM");
+    wait_for(&served.stderr, "stopping");
+    // What follows within a second is the same request to stop; what follows later is impatience.
+    served.signal("TERM");
+    let again = thread::spawn({
+        let id = served.process.id().to_string();
+        move || {
+            for _ in 0..100 {
+                thread::park_timeout(Duration::from_millis(100));
+                let _ = Command::new("kill")
+                    .args(["-s", "TERM", &id])
+                    .stderr(Stdio::null())
+                    .status();
+            }
+        }
+    });
+    wait_for(&served.stderr, "asked again");
+    assert_eq!(served.process.wait().unwrap().code(), Some(0));
+    assert!(client.is_closed());
+    drop((again, stdout));
+}
+
+#[test]
+fn a_hangup_reads_the_files_again() {
+    let served = Served::start(&[]);
+    served.signal("HUP");
+    wait_for(&served.stderr, "generation=2");
+    assert_eq!(served.ask("/healthz").status, 200);
+}
+
+#[test]
+fn metrics_are_openmetrics() {
+    let served = Served::start(&[]);
+    let metrics = served.ask("/metrics");
+    assert!(metrics.text().ends_with("# EOF\n"));
+    assert!(
+        metrics
+            .text()
+            .contains("egret_request_duration_seconds_bucket{le=\"+Inf\"} 0\n"),
+        "{}",
+        metrics.text()
+    );
+}
+
+#[test]
+fn a_gibibyte_passes_in_each_direction_in_constant_memory() {
+    const GIBIBYTE: u64 = 1 << 30;
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("big.example", ["127.0.0.1"], 60);
+    let served = Served::start(&[(
+        "lab.yaml",
+        &format!("{LOOPBACK}---\n{}", resolver(dns.addr(), "")),
+    )]);
+    let host = format!("big.example:{}", upstream.port());
+    let mut client = Client::connect(served.address);
+    assert_eq!(client.get("/bytes/1000", &host).status, 200);
+    let before = served.memory("VmRSS:");
+
+    client.send_request(format!(
+        "GET /bytes/{GIBIBYTE} HTTP/1.1\r\nhost: {host}\r\n\r\n"
+    ));
+    assert_eq!(client.read_head().status, 200);
+    assert_eq!(client.read_body_discarding(), GIBIBYTE);
+    client.send_request(format!(
+        "POST /sink HTTP/1.1\r\nhost: {host}\r\ncontent-length: {GIBIBYTE}\r\n\r\n"
+    ));
+    client.send_body_of(GIBIBYTE);
+    let response = client.read_response();
+    assert_eq!(
+        (response.status, response.text().trim()),
+        (200, GIBIBYTE.to_string().as_str())
+    );
+
+    let extra = served.memory("VmHWM:").saturating_sub(before);
+    assert!(extra < 32 * 1024, "{extra} KiB");
+}
