@@ -4,8 +4,8 @@
 //! `Eq` says whether a reload changed anything; what outlives a reload (caches, pools) lives in the proxy, keyed by the
 //! identities found here ([`ObjectRef`], [`ResolverId`]).
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,16 @@ use crate::policy::egress::Egress;
 use crate::policy::headers::HeaderEdit;
 use crate::resources::ObjectRef;
 use crate::route::RouteTable;
+
+mod backend;
+mod resolver;
+mod retry;
+
+pub use backend::{
+    BackendSettings, CircuitBreakers, LoadBalancing, OutlierDetection, TcpKeepalive,
+};
+pub use resolver::{DnsProtocol, LookupFamily, NameServer, ResolverId, ResolverSettings};
+pub use retry::{RetryOn, RetryPolicy};
 
 /// Everything that is served.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -75,6 +85,8 @@ pub struct Rule {
     pub filters: Filters,
     /// How long it may take.
     pub timeouts: Timeouts,
+    /// When it is sent again; `None` is not configured, and the proxy does only what is always right.
+    pub retry: Option<Arc<RetryPolicy>>,
     /// What answers.
     pub action: Action,
 }
@@ -238,6 +250,8 @@ pub struct DynamicDestination {
     pub backend: ObjectRef,
     /// Who resolves the names.
     pub resolver: ResolverId,
+    /// How they are connected to.
+    pub settings: Arc<BackendSettings>,
 }
 
 /// A Backend of type `Static`.
@@ -247,6 +261,8 @@ pub struct StaticDestination {
     pub backend: ObjectRef,
     /// Who resolves those hosts that are names.
     pub resolver: ResolverId,
+    /// How they are connected to.
+    pub settings: Arc<BackendSettings>,
     /// At least one.
     pub hosts: Vec<(Host, Port)>,
 }
@@ -258,97 +274,6 @@ pub struct Misconfiguration {
     pub object: ObjectRef,
     /// One line.
     pub message: Arc<str>,
-}
-
-/// Who resolves names, and so whose cache is asked.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub enum ResolverId {
-    /// The system's servers with default settings: nobody attached a ResolverPolicy.
-    System,
-    /// This ResolverPolicy.
-    Policy(ObjectRef),
-}
-
-/// The compiled `spec` of a ResolverPolicy; the defaults are those of the resource.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ResolverSettings {
-    /// Asked in order; empty means the system's.
-    pub servers: Vec<NameServer>,
-    /// Names that are never asked for, because their addresses are given here.
-    pub hosts: BTreeMap<DnsName, Vec<IpAddr>>,
-    /// Names that are kept known although nobody asks for them.
-    pub preresolve: BTreeSet<DnsName>,
-    /// Which families are asked for, and which is tried first.
-    pub family: LookupFamily,
-    /// How long one query may take, all servers and retries together.
-    pub query_timeout: Duration,
-    /// Lower clamp of a record's TTL.
-    pub min_ttl: Duration,
-    /// Upper clamp of a record's TTL.
-    pub max_ttl: Duration,
-    /// Ceiling of how long "there is no such name" is remembered; the SOA rules below it (RFC 2308).
-    pub negative_ttl: Duration,
-    /// How long past its TTL an answer may serve while it cannot be refreshed (RFC 8767); zero is never.
-    pub stale_for: Duration,
-    /// A name unused this long is forgotten.
-    pub idle_ttl: Duration,
-    /// Most names remembered; the least recently used leave first.
-    pub max_hosts: usize,
-    /// Most names asked for at once; further ones are refused with 503.
-    pub max_pending: usize,
-}
-
-impl Default for ResolverSettings {
-    fn default() -> Self {
-        Self {
-            servers: Vec::new(),
-            hosts: BTreeMap::new(),
-            preresolve: BTreeSet::new(),
-            family: LookupFamily::Auto,
-            query_timeout: Duration::from_secs(5),
-            min_ttl: Duration::from_secs(1),
-            max_ttl: Duration::from_secs(60 * 60),
-            negative_ttl: Duration::from_secs(30),
-            stale_for: Duration::from_secs(60 * 60),
-            idle_ttl: Duration::from_secs(5 * 60),
-            max_hosts: 100_000,
-            max_pending: 1024,
-        }
-    }
-}
-
-/// A DNS server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct NameServer {
-    /// Its address.
-    pub address: SocketAddr,
-    /// How it is asked.
-    pub protocol: DnsProtocol,
-}
-
-/// How a DNS server is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum DnsProtocol {
-    /// UDP, and TCP when the answer was truncated (RFC 1035 4.2, RFC 7766).
-    Udp,
-    /// TCP only.
-    Tcp,
-}
-
-/// `lookupFamily` of a ResolverPolicy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub enum LookupFamily {
-    /// Both, raced by RFC 8305 with IPv6 first.
-    #[default]
-    Auto,
-    /// IPv4 only.
-    V4Only,
-    /// IPv6 only.
-    V6Only,
-    /// Both, IPv4 first.
-    V4Preferred,
-    /// Both, IPv6 first.
-    V6Preferred,
 }
 
 fn as_list<S, K, V>(map: &BTreeMap<K, V>, serializer: S) -> Result<S::Ok, S::Error>

@@ -214,7 +214,7 @@ async fn addresses(
         )));
     };
     let begin = clock::now();
-    let resolved = resolver.resolve(name).await;
+    let resolved = resolver.resolve(name, plan.destination.scheme).await;
     let took = clock::now() - begin;
     match resolved {
         Ok(resolved) => {

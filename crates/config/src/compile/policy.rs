@@ -12,7 +12,9 @@ use crate::api::target::TargetRef;
 use crate::policy::egress::{Egress, EgressRules};
 use crate::report::{AncestorStatus, Condition, PolicyStatus, Status};
 use crate::resources::{Kind, ObjectRef, Source};
-use crate::snapshot::{Misconfiguration, ResolverId, ResolverSettings};
+use crate::snapshot::{
+    BackendSettings, Misconfiguration, ResolverId, ResolverSettings, RetryPolicy,
+};
 
 mod egress;
 mod listener;
@@ -26,6 +28,7 @@ pub(super) struct Policies {
     egress: BTreeMap<Target, Vec<Arc<EgressRules>>>,
     resolver: BTreeMap<ObjectRef, ResolverId>,
     settings: BTreeMap<ResolverId, Arc<ResolverSettings>>,
+    backend: BTreeMap<ObjectRef, Arc<BackendSettings>>,
     access_log_off: BTreeSet<Target>,
     /// Rules with the same policies share one value.
     shared: RefCell<BTreeMap<Vec<ObjectRef>, Arc<Egress>>>,
@@ -123,6 +126,23 @@ impl Policies {
             .get(backend)
             .or_else(|| self.resolver.get(gateway));
         policy.cloned().unwrap_or(ResolverId::System)
+    }
+
+    /// How a Backend is connected to.
+    pub(super) fn backend_settings(&self, backend: &ObjectRef) -> Arc<BackendSettings> {
+        self.backend
+            .get(backend)
+            .map_or_else(Arc::default, Arc::clone)
+    }
+
+    /// When requests of a place are sent again: the rule's own word goes before that of a policy.
+    #[expect(clippy::unused_self, reason = "TrafficPolicy is next")]
+    pub(super) fn retry(
+        &self,
+        _place: Place<'_>,
+        own: Option<&Arc<RetryPolicy>>,
+    ) -> Option<Arc<RetryPolicy>> {
+        own.cloned()
     }
 
     /// Every resolver that anybody may ask.

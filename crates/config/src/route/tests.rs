@@ -60,6 +60,7 @@ fn entry(route: &str, index: usize, host: &str, matches: Match) -> Entry {
             name: None,
             filters: Filters::default(),
             timeouts: Timeouts::default(),
+            retry: None,
             action: Action::Refuse(Misconfiguration {
                 object: route_ref.clone(),
                 message: "".into(),

@@ -8,7 +8,7 @@ use egret_config::name::DnsName;
 
 use crate::dns::failure::Failure;
 use crate::dns::family::Family;
-use crate::dns::query::{Answering, Query, QueryError, Records};
+use crate::dns::query::{Answering, AnsweringServices, Query, QueryError, Records};
 use crate::dns::resolver::QueryFactory;
 
 /// What a question gets.
@@ -60,11 +60,15 @@ impl FakeQuery {
     /// Makes this one for every resolver.
     pub(crate) fn factory(self: &Arc<Self>) -> QueryFactory {
         let query = Arc::clone(self);
-        Arc::new(move |_| Arc::clone(&query) as Arc<dyn Query>)
+        Arc::new(move |_, _| Arc::clone(&query) as Arc<dyn Query>)
     }
 }
 
 impl Query for FakeQuery {
+    fn services(&self, _name: DnsName) -> AnsweringServices {
+        Box::pin(async { Err(Failure::NoData.into()) })
+    }
+
     fn query(&self, name: DnsName, family: Family) -> Answering {
         let key = (name, family);
         self.asked.lock().unwrap().push(key.clone());

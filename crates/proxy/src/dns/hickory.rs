@@ -21,7 +21,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::dns::failure::Failure;
 use crate::dns::family::Family;
-use crate::dns::query::{Answering, Query, QueryError, Records};
+use crate::dns::query::{Answering, AnsweringServices, Query, QueryError, Records};
 use crate::dns::resolver::QueryFactory;
 
 mod answer;
@@ -63,7 +63,7 @@ impl HickoryQuery {
     /// Makes one for each resolver.
     #[must_use]
     pub fn factory() -> QueryFactory {
-        Arc::new(|settings| Arc::new(Self::new(settings)))
+        Arc::new(|settings, _stats| Arc::new(Self::new(settings)))
     }
 }
 
@@ -77,6 +77,10 @@ impl fmt::Debug for HickoryQuery {
 }
 
 impl Query for HickoryQuery {
+    fn services(&self, _name: DnsName) -> AnsweringServices {
+        Box::pin(async { Err(Failure::NoData.into()) })
+    }
+
     fn query(&self, name: DnsName, family: Family) -> Answering {
         let servers = self.servers.clone();
         let head_start = self.head_start;
@@ -207,7 +211,9 @@ fn servers(settings: &ResolverSettings) -> Result<Arc<[Server]>, NetError> {
 fn config(server: &NameServer) -> NameServerConfig {
     let mut connections = match server.protocol {
         DnsProtocol::Udp => vec![ConnectionConfig::udp(), ConnectionConfig::tcp()],
-        DnsProtocol::Tcp => vec![ConnectionConfig::tcp()],
+        DnsProtocol::Tcp | DnsProtocol::Tls { .. } | DnsProtocol::Https { .. } => {
+            vec![ConnectionConfig::tcp()]
+        }
     };
     for connection in &mut connections {
         connection.port = server.address.port();

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use egret_config::name::DnsName;
-use egret_config::snapshot::{LookupFamily, ResolverSettings};
+use egret_config::snapshot::{LookupFamily, ResolverSettings, Scheme};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -21,7 +21,7 @@ use crate::dns::family::arrange;
 use crate::dns::flight::{Told, Waiters, launch};
 use crate::dns::hosts_file::{HostsFile, Names};
 use crate::dns::listing::Listed;
-use crate::dns::query::Query;
+use crate::dns::query::{Query, Service};
 use crate::dns::stats::DnsStats;
 use crate::telemetry::clock;
 
@@ -32,8 +32,9 @@ const SWEEP_INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::
 /// How often names that are known whether or not anybody asks are looked after.
 const KEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Makes what asks the servers of the settings.
-pub type QueryFactory = Arc<dyn Fn(&ResolverSettings) -> Arc<dyn Query> + Send + Sync>;
+/// Makes what asks the servers of the settings, and counts by server.
+pub type QueryFactory =
+    Arc<dyn Fn(&ResolverSettings, &Arc<DnsStats>) -> Arc<dyn Query> + Send + Sync>;
 
 /// Resolves names, as one ResolverPolicy says.
 pub struct Resolver {
@@ -47,7 +48,15 @@ pub struct Resolved {
     pub addresses: Arc<[IpAddr]>,
     /// Where they come from.
     pub how: How,
+    /// Set while one family has answered and the other has not: connecting can begin, and go on with what comes.
+    pub more: Option<More>,
+    /// How the name says that it is reached over TLS.
+    pub service: Option<Arc<Service>>,
 }
+
+/// Addresses that have not come yet.
+#[derive(Clone, Debug)]
+pub struct More(watch::Receiver<Option<Told>>);
 
 /// Where an answer comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,7 +119,7 @@ impl Resolver {
         control: Handle,
         stats: Arc<DnsStats>,
     ) -> Self {
-        let query = factory(&settings);
+        let query = factory(&settings, &stats);
         let setup = Setup::new(settings, query, hosts_file.names());
         let shared = Arc::new(Shared {
             cache: Mutex::new(Cache::new(rand::random())),
@@ -130,13 +139,16 @@ impl Resolver {
     /// The addresses of `name`. Waits only if nothing is known that may be served; dropping the future then leaves the
     /// query running for those who come after.
     ///
+    /// For a destination that is reached over TLS, its HTTPS records are asked for as well; nobody waits for them longer
+    /// than for addresses.
+    ///
     /// # Errors
     /// [`ResolveError::Failed`] with what came of the query, or [`ResolveError::Overloaded`].
-    pub async fn resolve(&self, name: &DnsName) -> Result<Resolved, ResolveError> {
+    pub async fn resolve(&self, name: &DnsName, _scheme: Scheme) -> Result<Resolved, ResolveError> {
         let resolved = match self.shared.begin(name) {
             Begun::Known(resolved) => resolved,
             Begun::Waiting(told, how) => match wait(told).await {
-                Ok(addresses) => Ok(Resolved { addresses, how }),
+                Ok(addresses) => Ok(Resolved::new(addresses, how)),
                 Err(failure) => Err(ResolveError::Failed { failure, how }),
             },
         };
@@ -167,7 +179,7 @@ impl Resolver {
         let query = if same {
             Arc::clone(&old.query)
         } else {
-            (self.shared.factory)(&settings)
+            (self.shared.factory)(&settings, &self.shared.stats)
         };
         let setup = Setup::new(settings, query, self.shared.hosts_file.names());
         self.shared.setup.store(Arc::new(setup));
@@ -230,6 +242,34 @@ impl Resolver {
         true
     }
 }
+
+impl Resolved {
+    fn new(addresses: Arc<[IpAddr]>, how: How) -> Self {
+        Self {
+            addresses,
+            how,
+            more: None,
+            service: None,
+        }
+    }
+}
+
+impl More {
+    /// Waits for the family that is late. Gives all addresses of the name, those that were told already among them, or
+    /// `None` when no more have come.
+    pub async fn all(mut self) -> Option<Arc<[IpAddr]>> {
+        self.0.changed().await.ok()?;
+        self.0.borrow().as_ref()?.as_ref().ok().cloned()
+    }
+}
+
+impl PartialEq for More {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.same_channel(&other.0)
+    }
+}
+
+impl Eq for More {}
 
 impl How {
     /// How many there are: the length of a table by [`How::index`].
@@ -398,14 +438,14 @@ impl Setup {
         Some(if addresses.is_empty() {
             Err(ResolveError::Failed { failure, how })
         } else {
-            Ok(Resolved { addresses, how })
+            Ok(Resolved::new(addresses, how))
         })
     }
 }
 
 impl Begun {
     fn found(addresses: Arc<[IpAddr]>, how: How) -> Self {
-        Self::Known(Ok(Resolved { addresses, how }))
+        Self::Known(Ok(Resolved::new(addresses, how)))
     }
 }
 

@@ -22,6 +22,7 @@ impl RuleDraft {
             name: self.name.clone(),
             filters: self.filters.clone(),
             timeouts: self.timeouts,
+            retry: context.policies.retry(place, self.retry.as_ref()),
             action: match &self.action {
                 ActionDraft::Forward(backends) => {
                     Action::Forward(weighted(context, place, backends))
@@ -62,16 +63,20 @@ fn destination(context: &Context<'_>, place: Place<'_>, backend: &ObjectRef) -> 
         return Destination::Refuse(broken.clone());
     }
     let resolver = context.policies.resolver(place.gateway, backend);
+    let settings = context.policies.backend_settings(backend);
     let backend = backend.clone();
     match context.backends.get(&backend) {
-        Some(Ok(Backend::Dynamic)) => {
-            Destination::Dynamic(DynamicDestination { backend, resolver })
-        }
+        Some(Ok(Backend::Dynamic)) => Destination::Dynamic(DynamicDestination {
+            backend,
+            resolver,
+            settings,
+        }),
         Some(Ok(Backend::Static(hosts))) => {
             let hosts = hosts.clone();
             Destination::Static(StaticDestination {
                 backend,
                 resolver,
+                settings,
                 hosts,
             })
         }

@@ -1,12 +1,16 @@
 //! One rule of a route: its parts, what is wrong with them, and what is left to serve.
 
+use std::sync::Arc;
+
 use crate::api::duration;
 use crate::api::gateway::{HttpRouteRule, RuleTimeouts};
 use crate::compile::Context;
 use crate::compile::log::{Fault, join, misconfiguration};
 use crate::resources::{Kind, ObjectRef};
 use crate::route::Match;
-use crate::snapshot::{Filters, FixedResponse, Misconfiguration, Redirect, Timeout, Timeouts};
+use crate::snapshot::{
+    Filters, FixedResponse, Misconfiguration, Redirect, RetryPolicy, Timeout, Timeouts,
+};
 
 use super::backend_ref::{self, BackendDraft};
 use super::filter::{self, Answer};
@@ -22,6 +26,8 @@ pub(super) struct RuleDraft {
     pub(super) matches: Vec<Match>,
     pub(super) filters: Filters,
     pub(super) timeouts: Timeouts,
+    /// Its own `retry`, which goes before that of a policy.
+    pub(super) retry: Option<Arc<RetryPolicy>>,
     pub(super) action: ActionDraft,
     /// The DirectResponse it refers to.
     pub(super) response: Option<ObjectRef>,
@@ -128,6 +134,7 @@ impl Site<'_> {
             matches,
             filters: filters.filters,
             timeouts,
+            retry: None,
             action: self.settle(name.as_deref(), action, bad, faults),
             response,
         }

@@ -87,6 +87,8 @@ fn settings_are_compiled() {
     let id = ResolverId::Policy(ObjectRef::new(Kind::ResolverPolicy, "infra", "g"));
     let ResolverSettings {
         servers,
+        search,
+        https_records,
         hosts,
         preresolve,
         family,
@@ -101,7 +103,7 @@ fn settings_are_compiled() {
     } = &*compiled.snapshot.resolvers[&id];
     let servers: Vec<_> = servers
         .iter()
-        .map(|s| (s.address.to_string(), s.protocol))
+        .map(|s| (s.address.to_string(), s.protocol.clone()))
         .collect();
     assert_eq!(
         servers,
@@ -111,6 +113,7 @@ fn settings_are_compiled() {
             ("[::1]:53".to_owned(), DnsProtocol::Udp),
         ]
     );
+    assert!(search.is_empty() && *https_records);
     assert_eq!(hosts["a.test"].len(), 2);
     let preresolve: Vec<_> = preresolve.iter().map(DnsName::as_str).collect();
     assert_eq!(preresolve, ["a.test", "b.test"]);

@@ -10,7 +10,7 @@ mod server;
 fn settings(servers: &[(&TestServer, DnsProtocol)]) -> ResolverSettings {
     let servers = servers.iter().map(|(server, protocol)| NameServer {
         address: server.address,
-        protocol: *protocol,
+        protocol: protocol.clone(),
     });
     ResolverSettings {
         servers: servers.collect(),

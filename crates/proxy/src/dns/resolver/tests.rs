@@ -68,7 +68,7 @@ impl World {
     }
 
     async fn resolve(&self, text: &str) -> Result<Resolved, ResolveError> {
-        self.resolver.resolve(&name(text)).await
+        self.resolver.resolve(&name(text), Scheme::Http).await
     }
 
     async fn expect(&self, question: &str, expected: &str) {
@@ -85,8 +85,8 @@ impl World {
     /// Starts a lookup and lets it get as far as it can.
     async fn start(&self, question: &'static str) -> tokio::task::JoinHandle<String> {
         let resolver = Arc::clone(&self.resolver);
-        let task =
-            Handle::current().spawn(async move { text(&resolver.resolve(&name(question)).await) });
+        let task = Handle::current()
+            .spawn(async move { text(&resolver.resolve(&name(question), Scheme::Http).await) });
         settle().await;
         task
     }
@@ -120,7 +120,7 @@ async fn many_first_lookups_make_one_query_per_family() {
     {
         let resolver = Arc::clone(&world.resolver);
         let name = name(spelling);
-        lookups.spawn(async move { text(&resolver.resolve(&name).await) });
+        lookups.spawn(async move { text(&resolver.resolve(&name, Scheme::Http).await) });
     }
     let mut told = lookups.join_all().await;
     told.sort();
@@ -418,13 +418,14 @@ fn a_runtime_that_stops_strands_nobody() {
         .unwrap();
     let told = worker.block_on(async {
         let waiting = Arc::clone(&resolver);
-        let lookup = Handle::current().spawn(async move { waiting.resolve(&name("a.test")).await });
+        let lookup = Handle::current()
+            .spawn(async move { waiting.resolve(&name("a.test"), Scheme::Http).await });
         settle().await;
         control.shutdown_background();
         lookup.await.unwrap()
     });
     assert_eq!(text(&told), "miss network");
-    let told = worker.block_on(resolver.resolve(&name("b.test")));
+    let told = worker.block_on(resolver.resolve(&name("b.test"), Scheme::Http));
     assert_eq!(text(&told), "miss network");
 }
 
@@ -435,7 +436,7 @@ async fn new_settings_keep_the_cache_and_ask_new_servers() {
     fake.set("a.test", V4, Reply::Found(vec![A], 60));
     let factory: QueryFactory = {
         let (made, fake) = (Arc::clone(&made), Arc::clone(&fake));
-        Arc::new(move |_| {
+        Arc::new(move |_, _| {
             made.fetch_add(1, Ordering::Relaxed);
             Arc::clone(&fake) as Arc<dyn Query>
         })
@@ -447,7 +448,10 @@ async fn new_settings_keep_the_cache_and_ask_new_servers() {
         Handle::current(),
         Arc::default(),
     );
-    resolver.resolve(&name("a.test")).await.unwrap();
+    resolver
+        .resolve(&name("a.test"), Scheme::Http)
+        .await
+        .unwrap();
     let with = |change: fn(&mut ResolverSettings)| {
         let mut settings = (*resolver.settings()).clone();
         change(&mut settings);
@@ -464,12 +468,15 @@ async fn new_settings_keep_the_cache_and_ask_new_servers() {
     };
     assert_eq!(with(server), 2);
     assert_eq!(
-        text(&resolver.resolve(&name("a.test")).await),
+        text(&resolver.resolve(&name("a.test"), Scheme::Http).await),
         format!("hit {A}")
     );
     assert_eq!(with(|settings| settings.family = LookupFamily::V4Only), 2);
     fake.taken();
-    resolver.resolve(&name("b.test")).await.unwrap_err();
+    resolver
+        .resolve(&name("b.test"), Scheme::Http)
+        .await
+        .unwrap_err();
     assert_eq!(fake.families(), [V4]);
 }
 
@@ -649,7 +656,9 @@ fn lookups_run_on_many_threads() {
                 let worker = tokio::runtime::Builder::new_current_thread()
                     .build()
                     .unwrap();
-                let resolved = worker.block_on(resolver.resolve(&name("a.test"))).unwrap();
+                let resolved = worker
+                    .block_on(resolver.resolve(&name("a.test"), Scheme::Http))
+                    .unwrap();
                 assert_eq!(resolved.addresses.len(), 1);
             });
         }
@@ -661,10 +670,10 @@ fn lookups_run_on_many_threads() {
 async fn a_lookup_is_small_and_a_hit_does_not_wait() {
     let world = World::new(ResolverSettings::default());
     let a = name("a.test");
-    let lookup = world.resolver.resolve(&a);
+    let lookup = world.resolver.resolve(&a, Scheme::Http);
     assert!(size_of_val(&lookup) < 256, "{}", size_of_val(&lookup));
     lookup.await.unwrap_err();
-    let mut lookup = std::pin::pin!(world.resolver.resolve(&a));
+    let mut lookup = std::pin::pin!(world.resolver.resolve(&a, Scheme::Http));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(lookup.as_mut().poll(&mut context).is_ready());
 }

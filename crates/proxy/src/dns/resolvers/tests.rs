@@ -4,7 +4,7 @@ use super::*;
 use crate::dns::fake::FakeQuery;
 use egret_config::name::DnsName;
 use egret_config::resources::{Kind, ObjectRef};
-use egret_config::snapshot::ResolverSettings;
+use egret_config::snapshot::{ResolverSettings, Scheme};
 
 fn snapshot(ids: &[&ResolverId], settings: &ResolverSettings) -> Snapshot {
     let settings = Arc::new(settings.clone());
@@ -30,7 +30,7 @@ async fn a_snapshot_makes_updates_and_drops() {
     resolvers.apply(&snapshot(&[&system, &policy], &settings));
     let kept = resolvers.get(&system).unwrap();
     let name: DnsName = "a.test".parse().unwrap();
-    kept.resolve(&name).await.unwrap_err();
+    kept.resolve(&name, Scheme::Http).await.unwrap_err();
 
     settings.max_hosts = 7;
     resolvers.apply(&snapshot(&[&system], &settings));
