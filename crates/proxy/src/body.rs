@@ -13,14 +13,11 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::record::Exchange;
 use crate::telemetry::clock;
-use crate::upstream::pool::Lease;
+use crate::upstream::connection::Lease;
 
-/// A request body on its way to the upstream.
-pub(crate) struct RequestBody {
-    /// `None` for a request without one.
-    incoming: Option<Incoming>,
-    exchange: Rc<Exchange>,
-}
+mod request;
+
+pub(crate) use request::RequestBody;
 
 /// A response body on its way to the client.
 pub(crate) struct ResponseBody {
@@ -58,56 +55,6 @@ pub(crate) enum BodyError {
     Upstream(#[source] hyper::Error),
     #[error("no more came in time")]
     Timeout,
-}
-
-impl RequestBody {
-    pub(crate) fn new(incoming: Incoming, exchange: Rc<Exchange>) -> Self {
-        Self {
-            incoming: Some(incoming).filter(|incoming| !incoming.is_end_stream()),
-            exchange,
-        }
-    }
-
-    /// The same body again, if there is none.
-    pub(crate) fn repeat(&self) -> Option<Self> {
-        self.incoming.is_none().then(|| Self {
-            incoming: None,
-            exchange: Rc::clone(&self.exchange),
-        })
-    }
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Some(incoming) = &mut self.incoming else {
-            return Poll::Ready(None);
-        };
-        let frame = ready!(Pin::new(incoming).poll_frame(cx));
-        if let Some(data) = frame
-            .as_ref()
-            .and_then(|frame| frame.as_ref().ok())
-            .and_then(Frame::data_ref)
-        {
-            add(&self.exchange.request_bytes, data);
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(Body::is_end_stream)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.incoming
-            .as_ref()
-            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
-    }
 }
 
 impl ResponseBody {

@@ -1,11 +1,15 @@
 //! Where a request will be sent, and what it will say there: everything that is decided before anything is done.
 
 use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use egret_config::name::Host;
+use egret_config::name::{Host, Port};
 use egret_config::policy::egress::Egress;
 use egret_config::route::{Found, normalize_path};
-use egret_config::snapshot::{self, PathRewrite, Rewrite, Scheme, WeightedBackend};
+use egret_config::snapshot::{
+    self, BackendSettings, PathRewrite, Rewrite, Scheme, StaticDestination, WeightedBackend,
+};
 use http::header::{HOST, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -13,17 +17,24 @@ use http::{Method, Uri};
 
 use crate::refusal::Refusal;
 use crate::target::Target;
-use crate::upstream::pool::Destination;
+use crate::telemetry::clock;
+use crate::upstream::destination::Destination;
 use crate::worker::Worker;
 
 /// What was decided of a request that is forwarded.
 pub(crate) struct Plan<'a> {
     /// Whom to connect to.
     pub(crate) destination: Destination,
+    /// How it is connected to.
+    pub(crate) settings: &'a Arc<BackendSettings>,
     /// The policies on it.
     pub(crate) egress: &'a Egress,
     /// Whether the client chose the destination.
     pub(crate) dynamic: bool,
+    /// The hosts of the backend, if that has its own.
+    hosts: &'a [(Host, Port)],
+    /// Which of them it is.
+    at: usize,
     /// The path that the upstream will see, as policies read it.
     pub(crate) normalized_path: Cow<'a, str>,
     /// The target in origin form (RFC 9112 3.2.1).
@@ -57,31 +68,74 @@ impl<'a> Plan<'a> {
         // An absolute-form target overrides Host, and the next hop must see the same (RFC 9112 3.2.2).
         let host = (new_host.is_some() || target.scheme.is_some())
             .then(|| Target::host_header(&wanted, port, scheme));
-        let (host_port, resolver, dynamic) = match &backend.destination {
-            snapshot::Destination::Dynamic(to) => ((wanted, port), &to.resolver, true),
-            snapshot::Destination::Static(to) => (
-                to.hosts[worker.turn(to.hosts.len())].clone(),
-                &to.resolver,
-                false,
-            ),
-            snapshot::Destination::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),
-        };
         let path = path(rewrite, found.matched_prefix, parts)?;
         let normalized_path = Cow::Owned(normalize_path(path.path()).into_owned());
-        let destination = Destination {
-            scheme,
-            host: host_port.0,
-            port: host_port.1,
-            resolver: resolver.clone(),
+        let (dynamic, resolver, settings) = match &backend.destination {
+            snapshot::Destination::Dynamic(to) => (true, &to.resolver, &to.settings),
+            snapshot::Destination::Static(to) => (false, &to.resolver, &to.settings),
+            snapshot::Destination::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),
         };
-        Ok(Self {
-            destination,
+        let mut plan = Self {
+            destination: Destination {
+                scheme,
+                host: wanted,
+                port,
+                resolver: resolver.clone(),
+                policy: settings.policy.clone(),
+            },
+            settings,
             egress: &backend.egress,
             dynamic,
+            hosts: &[],
+            at: 0,
             normalized_path,
             path,
             host,
-        })
+        };
+        if let snapshot::Destination::Static(to) = &backend.destination {
+            plan.choose_host(to, worker);
+        }
+        Ok(plan)
+    }
+
+    fn choose_host(&mut self, to: &'a StaticDestination, worker: &Worker) {
+        self.hosts = &to.hosts;
+        if let [_, _, ..] = self.hosts {
+            let hosts = to.hosts.iter().map(|(host, port)| Destination {
+                host: host.clone(),
+                port: *port,
+                ..self.destination.clone()
+            });
+            let load_balancing = self.settings.load_balancing;
+            let pool = &worker.pool;
+            self.at = pool.next_host(&to.backend, hosts, load_balancing, clock::now());
+        }
+        self.go_to_host();
+    }
+
+    fn go_to_host(&mut self) {
+        if let Some((host, port)) = self.hosts.get(self.at) {
+            self.destination.host = host.clone();
+            self.destination.port = *port;
+        }
+    }
+
+    /// How many other hosts of the backend could do it.
+    pub(crate) fn others(&self) -> usize {
+        self.hosts.len().saturating_sub(1)
+    }
+
+    /// Turns to the next host of the backend, the first after the last.
+    pub(crate) fn next_host(&mut self) {
+        self.at = (self.at + 1) % self.hosts.len().max(1);
+        self.go_to_host();
+    }
+
+    /// Where the destination is, at these addresses.
+    pub(crate) fn sockets(&self, addresses: &[IpAddr]) -> Vec<SocketAddr> {
+        let port = self.destination.port.get();
+        let socket = |address: &IpAddr| SocketAddr::new(*address, port);
+        addresses.iter().map(socket).collect()
     }
 
     /// Makes the request say what was decided. `host` is the client's own field, which filters must not change.

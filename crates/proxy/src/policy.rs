@@ -1,6 +1,6 @@
 //! The policies of a request, in the one order in which they are asked.
 
-use egret_config::policy::egress::{Action, Attempt, Egress};
+use egret_config::policy::egress::{Action, Attempt, Decision};
 use http::Method;
 
 use crate::plan::Plan;
@@ -11,18 +11,8 @@ use crate::refusal::Refusal;
 ///
 /// # Errors
 /// [`Refusal::Policy`] with what denied it.
-pub(crate) fn admit(
-    egress: &Egress,
-    plan: &Plan<'_>,
-    method: &Method,
-    exchange: &Exchange,
-) -> Result<(), Refusal> {
-    let request = Some((method, &*plan.normalized_path));
-    let decision = egress.check(Attempt {
-        host: &plan.destination.host,
-        port: plan.destination.port,
-        request,
-    });
+pub(crate) fn admit(plan: &Plan<'_>, method: &Method, exchange: &Exchange) -> Result<(), Refusal> {
+    let decision = decide(plan, method);
     exchange.decided(&decision);
     match decision.action {
         Action::Allow => Ok(()),
@@ -31,4 +21,17 @@ pub(crate) fn admit(
             rule: decision.rule.cloned(),
         }),
     }
+}
+
+/// The same for another host of the backend, when the request may not be told that it was refused.
+pub(crate) fn allows(plan: &Plan<'_>, method: &Method) -> bool {
+    decide(plan, method).action == Action::Allow
+}
+
+fn decide<'a>(plan: &Plan<'a>, method: &Method) -> Decision<'a> {
+    plan.egress.check(Attempt {
+        host: &plan.destination.host,
+        port: plan.destination.port,
+        request: Some((method, &*plan.normalized_path)),
+    })
 }

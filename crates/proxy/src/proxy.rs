@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use egret_config::compile::Compiled;
 use egret_config::snapshot::BindAddress;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::admin::Admin;
 use crate::dns::Resolvers;
@@ -27,6 +27,9 @@ use crate::worker::{self, Command};
 
 /// How long workers may take to break off what is in flight, and the log to write its last lines.
 const LAST_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often what is known of destinations is looked through.
+const SITES_SWEPT_EVERY: Duration = Duration::from_secs(10);
 
 /// What a proxy is started with.
 pub struct ProxyOptions {
@@ -88,10 +91,12 @@ impl Proxy {
         let workers = (0..shared.metrics.len())
             .map(|index| worker::start(index, Arc::clone(&shared), shared.access_log.buffer()))
             .collect::<io::Result<Vec<_>>>()?;
-        let commands = workers
+        let commands: Vec<_> = workers
             .iter()
             .map(|worker| worker.commands.clone())
             .collect();
+        shared.know_workers(commands.clone());
+        control.spawn(forget_sites(Arc::downgrade(&shared)));
         let listeners = Listeners::new(options.bind, commands, admin.as_ref().map(Admin::address));
         Ok(Self {
             shared,
@@ -188,5 +193,16 @@ impl Proxy {
         // Whoever reads the log may have stopped reading.
         let _ = timeout(LAST_TIMEOUT, written).await;
         usize::try_from(open).unwrap_or_default()
+    }
+}
+
+/// Forgets destinations that are of no interest any more, until the proxy is gone.
+async fn forget_sites(shared: Weak<Shared>) {
+    loop {
+        sleep(SITES_SWEPT_EVERY).await;
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        shared.sites.sweep(clock::now());
     }
 }

@@ -20,7 +20,7 @@ use crate::refusal::Refusal;
 use crate::serve::Connection;
 use crate::telemetry::access_log::Line;
 use crate::telemetry::clock;
-use crate::upstream::pool::Destination;
+use crate::upstream::destination::Destination;
 
 /// One request and its response.
 pub(crate) struct Exchange {
@@ -45,6 +45,7 @@ struct Details {
     verdict: Option<Verdict>,
     upstream: Option<SocketAddr>,
     reused: bool,
+    sent_again: u32,
     dns: Option<(How, Duration)>,
     connect: Option<Duration>,
     first_byte: Option<Duration>,
@@ -165,6 +166,11 @@ impl Exchange {
         details.reused = reused;
     }
 
+    /// The request is sent once more.
+    pub(crate) fn sent_again(&self) {
+        self.details.borrow_mut().sent_again += 1;
+    }
+
     /// The response's head is about to be sent.
     pub(crate) fn responded(&self, status: StatusCode) {
         self.status.set(Some(status));
@@ -249,6 +255,7 @@ impl Exchange {
             rule: verdict.and_then(|verdict| verdict.rule.as_deref()),
             upstream: details.upstream.map(|address| address.to_string()),
             reused: details.upstream.map(|_| details.reused),
+            retries: Some(details.sent_again).filter(|count| *count > 0),
             dns: details.dns.map(|(how, _)| how.as_str()),
             bytes_received: self.request_bytes.get(),
             bytes_sent: self.response_bytes.get(),

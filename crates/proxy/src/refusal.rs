@@ -2,7 +2,7 @@
 //!
 //! A new way to fail is a new variant of [`Refusal`], and does not compile until [`Refusal::row`] says what it means.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use egret_config::name::NameError;
 use egret_config::policy::egress::AddressDenied;
@@ -44,6 +44,8 @@ pub enum Refusal {
     Dns(Failure),
     /// Too many names are being resolved.
     DnsOverload,
+    /// A circuit breaker of the destination is open.
+    Limit(Limit),
     /// No address could be connected to.
     Connect(ConnectFailure),
     /// The upstream closed the connection before it answered.
@@ -76,6 +78,19 @@ pub enum TargetError {
     /// The host or port is malformed.
     #[error("{0}")]
     Name(#[from] NameError),
+}
+
+/// What the circuit breakers of a destination limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Open connections, those being opened included.
+    Connections,
+    /// Requests without a connection yet.
+    Pending,
+    /// Requests on connections.
+    Requests,
+    /// Requests that are being sent again.
+    Retries,
 }
 
 /// How connecting failed, for all addresses together.
@@ -144,6 +159,12 @@ impl Refusal {
                 503,
                 "connection_limit_reached",
                 "dns_overload",
+                Retry::Elsewhere,
+            ),
+            Self::Limit(_) => row(
+                503,
+                "connection_limit_reached",
+                "circuit_breaker",
                 Retry::Elsewhere,
             ),
             Self::Connect(ConnectFailure::Refused) => row(
@@ -217,6 +238,7 @@ impl Refusal {
             }
             Self::Dns(failure) => failure.to_string(),
             Self::DnsOverload => "too many names are being resolved".to_owned(),
+            Self::Limit(limit) => format!("the destination has too many {limit}"),
             Self::Connect(ConnectFailure::Refused) => {
                 "the upstream refused the connection".to_owned()
             }
@@ -290,6 +312,17 @@ impl Refusal {
         }
         text.push('"');
         text
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connections => "connections, all in use",
+            Self::Pending => "requests waiting for a connection",
+            Self::Requests => "requests in progress",
+            Self::Retries => "requests being sent again",
+        })
     }
 }
 

@@ -22,7 +22,7 @@ use crate::record::Exchange;
 use crate::refusal::Refusal;
 use crate::serve::Connection;
 use crate::target::{Target, check_framing};
-use crate::upstream;
+use crate::upstream::Sending;
 
 /// Answers a request, with the upstream's response, our own, or a refusal.
 pub(crate) async fn handle(
@@ -104,7 +104,7 @@ async fn forward(
     exchange: &Rc<Exchange>,
 ) -> Result<Response<ResponseBody>, Refusal> {
     exchange.planned(&plan.destination);
-    policy::admit(&backend.egress, &plan, &parts.method, exchange)?;
+    policy::admit(&plan, &parts.method, exchange)?;
 
     let via = &connection.worker.shared.via;
     let filters = [&found.rule.filters, &backend.filters];
@@ -123,14 +123,9 @@ async fn forward(
     plan.address(&mut parts, host);
 
     let request = Request::from_parts(parts, body);
-    let mut response = upstream::send(
-        request,
-        &plan,
-        &found.rule.timeouts,
-        &connection.worker,
-        exchange,
-    )
-    .await?;
+    let worker = &connection.worker;
+    let sending = Sending::new(plan, found.rule, worker, exchange);
+    let mut response = sending.send(request).await?;
     let version = response.version();
     via.prepare_response(response.headers_mut(), version, filters)?;
     // The version is that of each connection (RFC 9110 2.5), not of the message that passed through.

@@ -1,9 +1,10 @@
 //! What all threads of the proxy share, and what outlives a reload.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use egret_config::snapshot::Snapshot;
+use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
 
 use crate::dial::egress::OwnAddresses;
@@ -11,6 +12,10 @@ use crate::dns::Resolvers;
 use crate::forward::Via;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::WorkerMetrics;
+use crate::upstream::destination::Destination;
+use crate::upstream::families::Families;
+use crate::upstream::site::Sites;
+use crate::worker::Command;
 
 /// Shared by the workers, the admin server and the control side.
 pub(crate) struct Shared {
@@ -22,6 +27,12 @@ pub(crate) struct Shared {
     pub(crate) own: ArcSwap<OwnAddresses>,
     /// This process's entry in `Via`.
     pub(crate) via: Via,
+    /// What is known of every destination.
+    pub(crate) sites: Arc<Sites>,
+    /// Which address family works from here.
+    families: Mutex<Families>,
+    /// The way to every worker, once they run.
+    workers: OnceLock<Vec<Sender<Command>>>,
     /// One for each worker.
     pub(crate) metrics: Vec<Arc<WorkerMetrics>>,
     pub(crate) access_log: Arc<AccessLog>,
@@ -34,6 +45,9 @@ impl Shared {
             current: ArcSwap::default(),
             resolvers,
             own: ArcSwap::default(),
+            sites: Arc::default(),
+            families: Mutex::default(),
+            workers: OnceLock::new(),
             via: Via::new(rand::random()),
             metrics: (0..workers).map(|_| Arc::default()).collect(),
             access_log,
@@ -43,6 +57,25 @@ impl Shared {
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// Which address family works from here.
+    pub(crate) fn families(&self) -> MutexGuard<'_, Families> {
+        self.families.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the way to every worker, once.
+    pub(crate) fn know_workers(&self, workers: Vec<Sender<Command>>) {
+        let known = self.workers.set(workers);
+        debug_assert!(known.is_ok(), "the workers are started once");
+    }
+
+    /// Asks every worker to close the connections to a destination that it does not need. One that is too busy to be
+    /// asked is asked again by the next who waits.
+    pub(crate) fn spare(&self, destination: &Arc<Destination>) {
+        for worker in self.workers.get().into_iter().flatten() {
+            let _ = worker.try_send(Command::Spare(Arc::clone(destination)));
+        }
     }
 
     /// Becomes true when the proxy is to stop.

@@ -1,262 +1,431 @@
-//! Sending a request: over a connection from the pool, or a new one.
+//! Sending a request, again if need be, and waiting for the response's head.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use egret_config::name::Host;
-use egret_config::snapshot::{Timeout, Timeouts};
-use http::{HeaderMap, Method, Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio::time::timeout_at;
+use egret_config::snapshot::{BackendSettings, RetryPolicy, Rule, Timeout};
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::TrySendError;
+use tokio::time::{sleep_until, timeout_at};
 
-use crate::body::{Limit, RequestBody, ResponseBody};
-use crate::dial::egress::{Guard, Permitted};
-use crate::dial::race;
-use crate::dns::{Failure, ResolveError};
+use crate::body::{Limit as BodyLimit, RequestBody, ResponseBody};
 use crate::plan::Plan;
+use crate::policy;
 use crate::record::Exchange;
-use crate::refusal::Refusal;
-use crate::task;
+use crate::refusal::{Limit, Refusal};
 use crate::telemetry::clock;
 use crate::worker::Worker;
-use pool::{Connection, Lease};
+use connection::Lease;
+use health::{Health, Observed};
+use limits::Permit;
+use retry::Broken;
+use seek::Seeker;
+use site::Site;
 
 pub(crate) mod balance;
+pub(crate) mod connection;
+pub(crate) mod destination;
+pub(crate) mod families;
+pub(crate) mod health;
+pub(crate) mod limits;
 pub(crate) mod pool;
+pub(crate) mod retry;
+mod seek;
+pub(crate) mod shelf;
+pub(crate) mod site;
 
 /// How long an upstream may be silent, before its response's head or within the body, when the rule says nothing.
 const SILENCE: Duration = Duration::from_secs(5 * 60);
-/// Octets that are buffered of one direction of a connection.
-const BUFFER: usize = 64 * 1024;
-/// Octets that a response's head may have.
-const MAX_HEAD: usize = 60 * 1024;
 
-/// Sends the request and waits for the response's head.
-///
-/// # Errors
-/// Every way in which an upstream can fail to answer.
-pub(crate) async fn send(
-    request: Request<RequestBody>,
-    plan: &Plan<'_>,
-    timeouts: &Timeouts,
-    worker: &Rc<Worker>,
-    exchange: &Rc<Exchange>,
-) -> Result<Response<ResponseBody>, Refusal> {
-    let deadline = deadline(timeouts, exchange.started());
-    let silence = exchange.started() + SILENCE;
-    let head_by = deadline.map_or(silence, |deadline| deadline.min(silence));
-    let attempts = attempt(request, plan, worker, exchange);
-    let answer = timeout_at(head_by.into(), attempts).await;
-    let (response, lease) = answer.unwrap_or(Err(Refusal::ResponseTimeout))?;
-    let limit = Limit::new(SILENCE, deadline);
-    Ok(
-        response
-            .map(|incoming| ResponseBody::upstream(incoming, lease, limit, Rc::clone(exchange))),
-    )
+/// One request on its way out.
+pub(crate) struct Sending<'a> {
+    plan: Plan<'a>,
+    rule: &'a Rule,
+    worker: &'a Rc<Worker>,
+    exchange: &'a Rc<Exchange>,
+    /// When the whole exchange must be over, if ever.
+    deadline: Option<Instant>,
+    /// Where the request has been.
+    tried: Vec<SocketAddr>,
+    /// How often it was sent again.
+    retries: u32,
+    /// While it is being sent again.
+    retrying: Option<Permit>,
 }
 
-/// When the whole exchange must be over, if ever.
-fn deadline(timeouts: &Timeouts, started: Instant) -> Option<Instant> {
-    let after = |timeout| match timeout {
-        Timeout::After(limit) => Some(started + limit),
-        Timeout::Default | Timeout::Never => None,
-    };
-    // There is one attempt at a backend, so that both run from the start.
-    [timeouts.request, timeouts.backend_request]
-        .into_iter()
-        .filter_map(after)
-        .min()
+/// A response's head, and what its body comes over.
+struct Answered {
+    response: Response<Incoming>,
+    lease: Lease,
+    /// When the attempt that brought it must be over, if ever.
+    deadline: Option<Instant>,
 }
 
-/// Tries pooled connections until one takes the request, then a new one.
-///
-/// A connection that waited may have been closed by its upstream just as the request was sent. What was not sent can
-/// always be sent again; what was sent and not answered only if doing it twice is the same (RFC 9110 9.2.2) and there
-/// is no body that is gone.
-async fn attempt(
-    mut request: Request<RequestBody>,
-    plan: &Plan<'_>,
-    worker: &Rc<Worker>,
-    exchange: &Rc<Exchange>,
-) -> Result<(Response<Incoming>, Lease), Refusal> {
-    loop {
-        let (mut lease, reused) = match pooled(plan, worker) {
-            Some(lease) => (lease, true),
-            None => (dial(plan, worker, exchange).await?, false),
-        };
-        exchange.upstream(lease.peer(), reused);
-        let spare = if reused { repeat(&request) } else { None };
-        let mut error = match lease.sender().try_send_request(request).await {
-            Ok(response) => {
-                if reused {
-                    worker.metrics.reused.increment();
-                }
-                return Ok((response, lease));
+/// Why one sending brought no response.
+struct Failed {
+    refusal: Refusal,
+    broken: Option<Broken>,
+    /// The request as it was, if none of it was sent.
+    unsent: Option<Request<RequestBody>>,
+}
+
+impl<'a> Sending<'a> {
+    pub(crate) fn new(
+        plan: Plan<'a>,
+        rule: &'a Rule,
+        worker: &'a Rc<Worker>,
+        exchange: &'a Rc<Exchange>,
+    ) -> Self {
+        Self {
+            deadline: after(rule.timeouts.request, exchange.started()),
+            plan,
+            rule,
+            worker,
+            exchange,
+            tried: Vec::new(),
+            retries: 0,
+            retrying: None,
+        }
+    }
+
+    /// Sends the request and waits for the response's head.
+    ///
+    /// # Errors
+    /// Every way in which an upstream can fail to answer.
+    pub(crate) async fn send(
+        mut self,
+        mut request: Request<RequestBody>,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        if self.policy().is_some() {
+            let limit = self.plan.settings.replay_limit;
+            request.body_mut().keep(limit);
+        }
+        loop {
+            let spare = self.spare(&request);
+            let outcome = self.attempt(request).await;
+            self.retrying = None;
+            match outcome {
+                Ok(answered) => match self.after_response(&answered, spare) {
+                    Some(again) => {
+                        discard(answered);
+                        self.pause().await;
+                        request = again;
+                    }
+                    None => return Ok(self.respond(answered)),
+                },
+                Err(mut failed) => match self.after_failure(&mut failed, spare) {
+                    Some(again) => {
+                        self.pause().await;
+                        request = again;
+                    }
+                    None => return Err(failed.refusal),
+                },
             }
-            Err(error) => error,
+        }
+    }
+
+    fn respond(&self, answered: Answered) -> Response<ResponseBody> {
+        let Answered {
+            response,
+            lease,
+            deadline,
+        } = answered;
+        let limit = BodyLimit::new(SILENCE, deadline);
+        let exchange = Rc::clone(self.exchange);
+        response.map(|incoming| ResponseBody::upstream(incoming, lease, limit, exchange))
+    }
+
+    fn policy(&self) -> Option<&'a RetryPolicy> {
+        self.rule.retry.as_deref()
+    }
+
+    /// A copy to send again, if the request may ever be.
+    fn spare(&self, request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+        let idempotent = retry::is_idempotent(request.method());
+        (idempotent || self.policy().is_some())
+            .then(|| copy(request))
+            .flatten()
+    }
+
+    /// One sending: over connections that waited until one takes the request, or a new one.
+    ///
+    /// A connection that waited may have been closed by its upstream just as the request was sent. That is nobody's
+    /// failure: what was not sent can always be sent again; what was, only if doing it twice is the same.
+    async fn attempt(&mut self, mut request: Request<RequestBody>) -> Result<Answered, Failed> {
+        let now = clock::now();
+        let deadline = earliest(
+            self.deadline,
+            after(self.rule.timeouts.backend_request, now),
+        );
+        let silence = now + SILENCE;
+        let per_try = self.policy().and_then(|policy| policy.per_try_timeout);
+        let until = per_try.map_or(silence, |limit| silence.min(now + limit));
+        let until = deadline.map_or(until, |deadline| deadline.min(until));
+        loop {
+            let (mut lease, reused) = self.connection(until, &request).await?;
+            let peer = lease.peer();
+            self.exchange.upstream(peer, reused);
+            let idempotent = retry::is_idempotent(request.method());
+            let spare = (reused && idempotent).then(|| copy(&request)).flatten();
+            let sent = lease.sender().try_send_request(request);
+            let Ok(sent) = timeout_at(until.into(), sent).await else {
+                self.tried.push(peer);
+                self.observe(&lease, Observed::LocalFailure);
+                return Err(Failed::new(
+                    Refusal::ResponseTimeout,
+                    Broken::BeforeResponse,
+                ));
+            };
+            let mut error = match sent {
+                Ok(response) => {
+                    self.answered(&lease, &response, reused);
+                    return Ok(Answered {
+                        response,
+                        lease,
+                        deadline,
+                    });
+                }
+                Err(error) => error,
+            };
+            if reused && let Some(again) = error.take_message().or(spare) {
+                request = again;
+                continue;
+            }
+            self.tried.push(peer);
+            let failed = Failed::of(error);
+            if failed.broken.is_some() {
+                self.observe(&lease, Observed::LocalFailure);
+            }
+            return Err(failed);
+        }
+    }
+
+    /// A connection for the request, to another of the backend's hosts if the first cannot be connected to.
+    async fn connection(
+        &mut self,
+        until: Instant,
+        request: &Request<RequestBody>,
+    ) -> Result<(Lease, bool), Failed> {
+        let mut others = self.plan.others();
+        loop {
+            let shelf = self
+                .worker
+                .pool
+                .shelf(&self.plan.destination, self.plan.settings);
+            let found = Seeker {
+                plan: &self.plan,
+                shelf: &shelf,
+                worker: self.worker,
+                exchange: self.exchange,
+                tried: &self.tried,
+                until,
+            }
+            .find()
+            .await;
+            let refusal = match found {
+                Ok(found) => return Ok(found),
+                Err(refusal) => refusal,
+            };
+            let elsewhere = matches!(
+                refusal,
+                Refusal::Connect(_) | Refusal::Dns(_) | Refusal::Address(_)
+            );
+            if !elsewhere || others == 0 || !self.go_elsewhere(request) {
+                return Err(Failed::unconnected(refusal));
+            }
+            others -= 1;
+        }
+    }
+
+    /// Turns to the next of the backend's hosts that the policies allow, if it has several.
+    fn go_elsewhere(&mut self, request: &Request<RequestBody>) -> bool {
+        for _ in 0..self.plan.others() {
+            self.plan.next_host();
+            if policy::allows(&self.plan, request.method()) {
+                self.exchange.planned(&self.plan.destination);
+                return true;
+            }
+        }
+        // Once around, to where it was.
+        self.plan.next_host();
+        false
+    }
+
+    fn answered(&self, lease: &Lease, response: &Response<Incoming>, reused: bool) {
+        if reused {
+            self.worker.metrics.reused.increment();
+        }
+        self.observe(lease, Observed::Response(response.status()));
+    }
+
+    fn observe(&self, lease: &Lease, observed: Observed) {
+        let site = &lease.shelf().site;
+        let settings = self.plan.settings;
+        observe(site, settings, lease.health(), observed, self.worker);
+    }
+
+    /// The request to send again instead of passing the response on.
+    fn after_response(
+        &mut self,
+        answered: &Answered,
+        spare: Option<Request<RequestBody>>,
+    ) -> Option<Request<RequestBody>> {
+        let policy = self.policy()?;
+        let (status, headers) = (answered.response.status(), answered.response.headers());
+        if !retry::after_response(&policy.on, status, headers) {
+            return None;
+        }
+        self.tried.push(answered.lease.peer());
+        self.again(policy.attempts, spare)
+    }
+
+    /// The request to send again instead of giving up.
+    fn after_failure(
+        &mut self,
+        failed: &mut Failed,
+        spare: Option<Request<RequestBody>>,
+    ) -> Option<Request<RequestBody>> {
+        let broken = failed.broken?;
+        let spare = failed.unsent.take().or(spare);
+        if let Some(policy) = self.policy() {
+            let wanted = retry::after_failure(&policy.on, broken);
+            return wanted.then(|| self.again(policy.attempts, spare)).flatten();
+        }
+        // Nobody asked for it, so only where it is right in any case: once, elsewhere, and what was sent only if twice
+        // is the same as once, which is when there is a spare.
+        let reset = matches!(failed.refusal, Refusal::Terminated);
+        (reset && self.has_another_address())
+            .then(|| self.again(1, spare))
+            .flatten()
+    }
+
+    fn has_another_address(&self) -> bool {
+        let pool = &self.worker.pool;
+        let shelf = pool.shelf(&self.plan.destination, self.plan.settings);
+        self.plan.others() > 0 || shelf.has_other_than(&self.tried)
+    }
+
+    /// Once more, if there may be one more, and the body is still there.
+    fn again(
+        &mut self,
+        attempts: u32,
+        spare: Option<Request<RequestBody>>,
+    ) -> Option<Request<RequestBody>> {
+        if self.retries >= attempts {
+            return None;
+        }
+        let mut again = spare?;
+        if self
+            .deadline
+            .is_some_and(|deadline| clock::now() >= deadline)
+            || !again.body_mut().takes_over()
+        {
+            return None;
+        }
+        let pool = &self.worker.pool;
+        let shelf = pool.shelf(&self.plan.destination, self.plan.settings);
+        let breakers = &self.plan.settings.circuit_breakers;
+        let Some(permit) = shelf.site.limits.enter(Limit::Retries, breakers) else {
+            self.worker.metrics.retries_limited.increment();
+            return None;
         };
-        match error.take_message().or(spare) {
-            Some(again) if reused => request = again,
-            _ => return Err(failure(error.error())),
+        self.retrying = Some(permit);
+        self.retries += 1;
+        self.worker.metrics.retries.increment();
+        self.exchange.sent_again();
+        self.go_elsewhere(&again);
+        Some(again)
+    }
+
+    async fn pause(&self) {
+        if let Some(policy) = self.policy() {
+            let delay = retry::delay(policy, self.retries, rand::random());
+            let at = clock::now() + delay;
+            let at = self.deadline.map_or(at, |deadline| deadline.min(at));
+            sleep_until(at.into()).await;
         }
     }
 }
 
-/// A connection that waits and that this rule may use.
-fn pooled(plan: &Plan<'_>, worker: &Worker) -> Option<Lease> {
-    let own = worker.shared.own.load();
-    let guard = Guard {
-        egress: plan.egress,
-        own: &own,
-    };
-    loop {
-        let lease = worker.pool.take(&plan.destination)?;
-        // The connection may be from before a policy changed, or from under another rule.
-        if guard.permit(lease.peer()).is_ok() {
-            return Some(lease);
+impl Failed {
+    fn new(refusal: Refusal, broken: Broken) -> Self {
+        Self {
+            refusal,
+            broken: Some(broken),
+            unsent: None,
+        }
+    }
+
+    /// No connection was found.
+    fn unconnected(refusal: Refusal) -> Self {
+        Self {
+            broken: matches!(refusal, Refusal::Connect(_)).then_some(Broken::Connect),
+            refusal,
+            unsent: None,
+        }
+    }
+
+    /// The connection failed.
+    fn of(mut error: TrySendError<Request<RequestBody>>) -> Self {
+        let unsent = error.take_message();
+        let error = error.error();
+        let (refusal, broken) = if error.is_parse() {
+            (Refusal::UpstreamProtocol, Some(Broken::BeforeResponse))
+        } else if error.is_user() || error.is_body_write_aborted() {
+            (Refusal::RequestBody, None)
+        } else if unsent.is_some() {
+            (Refusal::Terminated, Some(Broken::BeforeRequest))
+        } else {
+            (Refusal::Terminated, Some(Broken::BeforeResponse))
+        };
+        Self {
+            refusal,
+            broken,
+            unsent,
         }
     }
 }
 
-/// A copy to send once more, if that is allowed.
-fn repeat(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let idempotent = [
-        Method::GET,
-        Method::HEAD,
-        Method::OPTIONS,
-        Method::PUT,
-        Method::DELETE,
-        Method::TRACE,
-    ];
-    if !idempotent.contains(request.method()) {
-        return None;
-    }
-    let body = request.body().repeat()?;
-    let mut copy = Request::new(body);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = HeaderMap::clone(request.headers());
+/// A copy to send once more, if the body can be.
+fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    let mut copy = Request::new(request.body().repeat()?);
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
     Some(copy)
 }
 
-/// Resolves, checks every address, and connects to the first that answers.
-async fn dial(plan: &Plan<'_>, worker: &Rc<Worker>, exchange: &Exchange) -> Result<Lease, Refusal> {
-    let addresses = addresses(plan, worker, exchange).await?;
-    let permitted = {
-        let own = worker.shared.own.load();
-        let guard = Guard {
-            egress: plan.egress,
-            own: &own,
-        };
-        guard.permit_all(addresses).map_err(|denied| {
-            exchange.decided_address("deny", denied.policy.as_ref());
-            Refusal::Address(denied)
-        })?
-    };
-    let (stream, peer) = connect(&permitted, plan, worker, exchange).await?;
-    let peer = peer.get();
-    if let Some(policy) = plan.egress.audit_address(peer.ip()) {
-        exchange.decided_address("audit", Some(policy));
+/// Lets go of a response that is not passed on.
+fn discard(answered: Answered) {
+    if answered.response.body().is_end_stream() {
+        answered.lease.release();
     }
-    let connection = handshake(stream, peer, worker).await?;
-    Ok(worker.pool.lease(connection, plan.destination.clone()))
 }
 
-/// Races the addresses, and remembers those that lost.
-async fn connect(
-    addresses: &[Permitted<SocketAddr>],
-    plan: &Plan<'_>,
+/// Counts what came of a use of an address, if that decides anything.
+fn observe(
+    site: &Site,
+    settings: &BackendSettings,
+    health: &Health,
+    observed: Observed,
     worker: &Worker,
-    exchange: &Exchange,
-) -> Result<(TcpStream, Permitted<SocketAddr>), Refusal> {
-    let begin = clock::now();
-    let balance = &worker.balance;
-    let order = balance.order(&plan.destination, addresses, Permitted::get, begin);
-    let raced = race::connect(order).await;
-    let now = clock::now();
-    raced
-        .lost
-        .into_iter()
-        .for_each(|address| balance.failed(address.get(), now));
-    exchange.connected(now - begin);
-    match raced.outcome {
-        Ok((stream, peer)) => {
-            balance.succeeded(peer.get());
-            worker.metrics.connected.increment();
-            worker.metrics.connect_duration.observe(now - begin);
-            Ok((stream, peer))
-        }
-        Err(failure) => {
-            worker.metrics.connect_failure(failure);
-            Err(Refusal::Connect(failure))
-        }
+) {
+    if let Some(detection) = &settings.outlier_detection
+        && site.observe(health, observed, detection, clock::now())
+    {
+        worker.metrics.ejections.increment();
     }
 }
 
-async fn addresses(
-    plan: &Plan<'_>,
-    worker: &Worker,
-    exchange: &Exchange,
-) -> Result<Vec<SocketAddr>, Refusal> {
-    let port = plan.destination.port.get();
-    let name = match &plan.destination.host {
-        Host::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, port)]),
-        Host::Name(name) => name,
-    };
-    let Some(resolver) = worker.shared.resolvers.get(&plan.destination.resolver) else {
-        // The configuration that this request began under is gone, and its resolver with it.
-        return Err(Refusal::Dns(Failure::Network(
-            "the resolver was removed".into(),
-        )));
-    };
-    let begin = clock::now();
-    let resolved = resolver.resolve(name, plan.destination.scheme).await;
-    let took = clock::now() - begin;
-    match resolved {
-        Ok(resolved) => {
-            exchange.resolved(resolved.how, took);
-            let addresses = resolved.addresses.iter();
-            Ok(addresses.map(|ip| SocketAddr::new(*ip, port)).collect())
-        }
-        Err(ResolveError::Failed { failure, how }) => {
-            exchange.resolved(how, took);
-            Err(Refusal::Dns(failure))
-        }
-        Err(ResolveError::Overloaded) => Err(Refusal::DnsOverload),
+fn after(timeout: Timeout, begin: Instant) -> Option<Instant> {
+    match timeout {
+        Timeout::After(limit) => Some(begin + limit),
+        Timeout::Default | Timeout::Never => None,
     }
 }
 
-async fn handshake(
-    stream: TcpStream,
-    peer: SocketAddr,
-    worker: &Rc<Worker>,
-) -> Result<Connection, Refusal> {
-    let mut builder = http1::Builder::new();
-    builder.max_buf_size(BUFFER).max_header_size(MAX_HEAD);
-    let (sender, connection) = builder
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| failure(&error))?;
-    let metrics = std::sync::Arc::clone(&worker.metrics);
-    metrics.upstream_connections.add(1);
-    task::spawn(async move {
-        // Its errors are those of the requests on it, which tell them.
-        let _ = connection.await;
-        metrics.upstream_connections.add(-1);
-    });
-    Ok(Connection::new(sender, peer))
-}
-
-fn failure(error: &hyper::Error) -> Refusal {
-    if error.is_parse() {
-        Refusal::UpstreamProtocol
-    } else if error.is_user() || error.is_body_write_aborted() {
-        Refusal::RequestBody
-    } else {
-        Refusal::Terminated
-    }
+fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    [one, other].into_iter().flatten().min()
 }

@@ -22,11 +22,12 @@ use crate::task;
 use crate::telemetry::access_log::{Buffer, FLUSH_EVERY, Line};
 use crate::telemetry::clock;
 use crate::telemetry::metrics::WorkerMetrics;
-use crate::upstream::balance::Balance;
-use crate::upstream::pool::{Destination, Pool};
+use crate::upstream::destination::Destination;
+use crate::upstream::pool::{Pool, Swept};
 
-/// How often the pool is searched for what has waited too long, and for names in use.
-const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// How often the pool is searched for what has waited too long, for names in use, and for addresses that are not those of
+/// their name any more.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// What the control side asks of a worker.
 pub(crate) enum Command {
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Listen(BindAddress, std::net::TcpListener),
     /// Accept from it no more.
     Close(BindAddress),
+    /// Close the connections to a destination that no request needs.
+    Spare(Arc<Destination>),
     /// End when the last connection has.
     Drain,
     /// End now; what is in flight is broken off, and logged as such.
@@ -44,12 +47,10 @@ pub(crate) enum Command {
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) pool: Rc<Pool>,
-    pub(crate) balance: Balance,
     pub(crate) metrics: Arc<WorkerMetrics>,
     log: Buffer,
     /// This worker's handle on the current snapshot.
     current: RefCell<Current>,
-    turn: Cell<usize>,
     connections: Cell<usize>,
     none_left: Notify,
 }
@@ -93,13 +94,11 @@ pub(crate) fn start(index: usize, shared: Arc<Shared>, log: Buffer) -> std::io::
 impl Worker {
     fn new(shared: Arc<Shared>, metrics: Arc<WorkerMetrics>, log: Buffer) -> Rc<Self> {
         Rc::new(Self {
-            pool: Pool::new(Arc::clone(&metrics)),
-            balance: Balance::default(),
+            pool: Pool::new(Arc::clone(&shared.sites), Arc::clone(&metrics)),
             current: RefCell::new(Rc::new(shared.snapshot())),
             shared,
             metrics,
             log,
-            turn: Cell::default(),
             connections: Cell::default(),
             none_left: Notify::new(),
         })
@@ -113,13 +112,6 @@ impl Worker {
             *current = Rc::new(Arc::clone(&newest));
         }
         Rc::clone(&current)
-    }
-
-    /// The next of `count` turns, round-robin.
-    pub(crate) fn turn(&self, count: usize) -> usize {
-        let turn = self.turn.get();
-        self.turn.set(turn.wrapping_add(1));
-        turn % count
     }
 
     /// Logs a line; it is written with the next batch.
@@ -145,14 +137,21 @@ impl Worker {
     }
 
     /// A warm request does not ask for its name, so its use is told here, from time to time: a name that is in use must
-    /// neither be forgotten nor expire.
-    fn keep_names(&self, in_use: &[Rc<Destination>]) {
+    /// neither be forgotten nor expire. What it resolves to by now is what connections are judged by.
+    fn keep_names(&self) {
         let resolvers = self.shared.resolvers.all();
-        for destination in in_use {
+        let now = clock::now();
+        for Swept { shelf, in_use } in self.pool.sweep(now) {
+            let destination = &shelf.site.destination;
             if let Host::Name(name) = &destination.host
                 && let Some(resolver) = resolvers.get(&destination.resolver)
             {
-                resolver.touch(name);
+                if in_use {
+                    resolver.touch(name);
+                }
+                if let Some(addresses) = resolver.known(name) {
+                    shelf.resolved(&addresses, &self.shared.families(), now);
+                }
             }
         }
     }
@@ -165,7 +164,7 @@ impl Worker {
             let command = tokio::select! {
                 command = commands.recv() => command,
                 _ = sweep.tick() => {
-                    self.keep_names(&self.pool.sweep(clock::now()));
+                    self.keep_names();
                     continue;
                 }
             };
@@ -188,6 +187,7 @@ impl Worker {
                         stop.notify_one();
                     }
                 }
+                Some(Command::Spare(destination)) => self.pool.spare(&destination),
                 Some(Command::Drain) => break,
                 Some(Command::Abort) | None => return,
             }

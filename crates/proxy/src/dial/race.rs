@@ -8,8 +8,10 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use egret_config::snapshot::TcpKeepalive;
+use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 
 use super::egress::Permitted;
 use crate::refusal::ConnectFailure;
@@ -17,27 +19,62 @@ use crate::telemetry::clock;
 
 /// How long one attempt has before the next starts beside it (RFC 8305 5, "Connection Attempt Delay").
 pub const STAGGER: Duration = Duration::from_millis(250);
-/// How long one attempt may take.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How one address is connected to.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// Probes on the connection while it is quiet.
+    pub keepalive: Option<TcpKeepalive>,
+}
 
 /// How a race went.
 #[derive(Debug)]
 pub struct Raced<S, A> {
     /// The connection and its address, or the failure that says most about why there is none.
     pub outcome: Result<(S, A), ConnectFailure>,
-    /// The addresses that failed, or lost in spite of a head start of [`STAGGER`].
-    pub lost: Vec<A>,
+    /// Every address that was tried, and what came of it.
+    pub attempts: Vec<(A, Attempt)>,
 }
 
-/// Connects to one of `addresses`, which are raced in their order.
+/// What came of one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// The connection that is used.
+    Connected,
+    /// None.
+    Failed(ConnectFailure),
+    /// Another was faster, in spite of a head start of [`STAGGER`].
+    Overtaken,
+    /// Another was faster, before this one had its time.
+    Abandoned,
+}
+
+impl Attempt {
+    /// Whether it speaks against the address.
+    #[must_use]
+    pub fn is_lost(self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Overtaken)
+    }
+}
+
+/// Addresses that may still come; empty if none do.
+pub type Late<'a, A> = Pin<Box<dyn Future<Output = VecDeque<A>> + 'a>>;
+
+/// Connects to one of `addresses`, which are raced in their order; those of `late` join the race when they come. At
+/// `until` it is over.
 pub async fn connect(
     addresses: VecDeque<Permitted<SocketAddr>>,
+    late: Option<Late<'_, Permitted<SocketAddr>>>,
+    manner: Manner,
+    until: std::time::Instant,
 ) -> Raced<TcpStream, Permitted<SocketAddr>> {
-    race(addresses, dial).await
+    race(addresses, late, until, |address| dial(address, manner)).await
 }
 
 /// The door.
-async fn dial(address: Permitted<SocketAddr>) -> io::Result<TcpStream> {
+async fn dial(address: Permitted<SocketAddr>, manner: Manner) -> io::Result<TcpStream> {
     let address = address.get();
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
@@ -45,57 +82,88 @@ async fn dial(address: Permitted<SocketAddr>) -> io::Result<TcpStream> {
         TcpSocket::new_v6()?
     };
     socket.set_nodelay(true)?;
+    if let Some(keepalive) = manner.keepalive {
+        SockRef::from(&socket).set_tcp_keepalive(&probes(keepalive))?;
+    }
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the one door to the network, and the address is permitted"
     )]
     let connecting = socket.connect(address);
-    timeout(CONNECT_TIMEOUT, connecting).await?
+    timeout(manner.timeout, connecting).await?
+}
+
+fn probes(keepalive: TcpKeepalive) -> socket2::TcpKeepalive {
+    let TcpKeepalive {
+        time,
+        interval,
+        probes,
+    } = keepalive;
+    let mut settings = socket2::TcpKeepalive::new();
+    if let Some(time) = time {
+        settings = settings.with_time(time);
+    }
+    if let Some(interval) = interval {
+        settings = settings.with_interval(interval);
+    }
+    if let Some(probes) = probes {
+        settings = settings.with_retries(probes);
+    }
+    settings
 }
 
 /// Starts an attempt at once, one more whenever [`STAGGER`] has passed or an attempt failed; the first success wins.
-async fn race<A, F, S>(addresses: VecDeque<A>, dial: impl Fn(A) -> F) -> Raced<S, A>
+async fn race<A, F, S>(
+    addresses: VecDeque<A>,
+    late: Option<Late<'_, A>>,
+    until: std::time::Instant,
+    dial: impl Fn(A) -> F,
+) -> Raced<S, A>
 where
-    A: Copy,
+    A: Copy + PartialEq,
     F: Future<Output = io::Result<S>>,
 {
     let mut stagger = pin!(sleep_until(Instant::from_std(clock::now() + STAGGER)));
     let mut race = Race {
         waiting: addresses,
+        late,
         running: Vec::new(),
         failure: ConnectFailure::Unreachable,
-        lost: Vec::new(),
+        ended: Vec::new(),
         dial,
     };
     race.start_next();
-    let outcome = poll_fn(|cx| race.poll(cx, stagger.as_mut())).await;
-    race.end(outcome)
+    let racing = poll_fn(|cx| race.poll(cx, stagger.as_mut()));
+    let outcome = timeout_at(until.into(), racing).await;
+    let failure = worse(race.failure, ConnectFailure::Timeout);
+    race.end(outcome.unwrap_or(Err(failure)))
 }
 
-struct Race<A, F, D> {
+struct Race<'a, A, F, D> {
     waiting: VecDeque<A>,
-    running: Vec<Attempt<A, F>>,
-    lost: Vec<A>,
+    late: Option<Late<'a, A>>,
+    running: Vec<Running<A, F>>,
+    ended: Vec<(A, Attempt)>,
     failure: ConnectFailure,
     dial: D,
 }
 
-struct Attempt<A, F> {
+struct Running<A, F> {
     address: A,
     since: std::time::Instant,
     connecting: Pin<Box<F>>,
 }
 
-impl<A, F, D, S> Race<A, F, D>
+impl<A, F, D, S> Race<'_, A, F, D>
 where
-    A: Copy,
+    A: Copy + PartialEq,
     F: Future<Output = io::Result<S>>,
     D: Fn(A) -> F,
 {
     fn start_next(&mut self) {
         if let Some(address) = self.waiting.pop_front() {
             let connecting = Box::pin((self.dial)(address));
-            self.running.push(Attempt {
+            self.running.push(Running {
                 address,
                 since: clock::now(),
                 connecting,
@@ -105,13 +173,17 @@ where
 
     fn end(self, outcome: Result<(S, A), ConnectFailure>) -> Raced<S, A> {
         let now = clock::now();
-        let mut lost = self.lost;
-        let overtaken = self
-            .running
-            .iter()
-            .filter(|attempt| now - attempt.since >= STAGGER);
-        lost.extend(overtaken.map(|attempt| attempt.address));
-        Raced { outcome, lost }
+        let mut attempts = self.ended;
+        attempts.extend(self.running.iter().map(|running| {
+            let overtaken = now - running.since >= STAGGER;
+            let attempt = if overtaken {
+                Attempt::Overtaken
+            } else {
+                Attempt::Abandoned
+            };
+            (running.address, attempt)
+        }));
+        Raced { outcome, attempts }
     }
 
     fn poll(
@@ -120,13 +192,14 @@ where
         mut stagger: Pin<&mut Sleep>,
     ) -> Poll<Result<(S, A), ConnectFailure>> {
         loop {
+            self.poll_late(cx);
             let mut start = match self.poll_running(cx) {
                 Poll::Ready(Ok(winner)) => return Poll::Ready(Ok(winner)),
                 Poll::Ready(Err(())) => true,
                 Poll::Pending => false,
             };
             if self.waiting.is_empty() {
-                let over = self.running.is_empty();
+                let over = self.running.is_empty() && self.late.is_none();
                 return if over {
                     Poll::Ready(Err(self.failure))
                 } else {
@@ -144,19 +217,42 @@ where
         }
     }
 
+    /// Those that come late are of the other family than those that are waiting: they take turns with them, and begin,
+    /// because what is running is of that family too.
+    fn poll_late(&mut self, cx: &mut Context<'_>) {
+        let Some(late) = &mut self.late else { return };
+        let Poll::Ready(mut come) = late.as_mut().poll(cx) else {
+            return;
+        };
+        self.late = None;
+        let tried: Vec<A> = self.ended.iter().map(|(address, _)| *address).collect();
+        let running = |address: &A| self.running.iter().any(|one| one.address == *address);
+        come.retain(|address| {
+            !tried.contains(address) && !running(address) && !self.waiting.contains(address)
+        });
+        let mut waiting = std::mem::take(&mut self.waiting);
+        while !come.is_empty() || !waiting.is_empty() {
+            self.waiting.extend(come.pop_front());
+            self.waiting.extend(waiting.pop_front());
+        }
+    }
+
     /// Ready with the winner, or with an error if at least one attempt failed.
     fn poll_running(&mut self, cx: &mut Context<'_>) -> Poll<Result<(S, A), ()>> {
         let mut failed = self.running.is_empty();
         let mut index = 0;
-        while let Some(attempt) = self.running.get_mut(index) {
-            match attempt.connecting.as_mut().poll(cx) {
+        while let Some(running) = self.running.get_mut(index) {
+            match running.connecting.as_mut().poll(cx) {
                 Poll::Ready(Ok(stream)) => {
-                    let Attempt { address, .. } = self.running.swap_remove(index);
+                    let Running { address, .. } = self.running.swap_remove(index);
+                    self.ended.push((address, Attempt::Connected));
                     return Poll::Ready(Ok((stream, address)));
                 }
                 Poll::Ready(Err(error)) => {
-                    self.failure = worse(self.failure, classify(&error));
-                    self.lost.push(self.running.swap_remove(index).address);
+                    let failure = classify(&error);
+                    self.failure = worse(self.failure, failure);
+                    let Running { address, .. } = self.running.swap_remove(index);
+                    self.ended.push((address, Attempt::Failed(failure)));
                     failed = true;
                 }
                 Poll::Pending => index += 1,
@@ -199,108 +295,4 @@ const fn worse(one: ConnectFailure, other: ConnectFailure) -> ConnectFailure {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::cell::RefCell;
-
-    use super::*;
-
-    /// Runs a race of scripted attempts: (milliseconds, outcome). Gives how it went, when it was over, and when each
-    /// attempt started.
-    async fn raced(
-        script: &[(u64, Result<(), io::ErrorKind>)],
-    ) -> (Raced<(), usize>, u64, Vec<u64>) {
-        let begin = clock::now();
-        let millis = || u64::try_from((clock::now() - begin).as_millis()).unwrap();
-        let starts = RefCell::new(Vec::new());
-        let raced = race((0..script.len()).collect(), |index| {
-            starts.borrow_mut().push(millis());
-            let (delay, outcome) = script[index];
-            async move {
-                tokio::time::sleep(Duration::from_millis(delay)).await;
-                outcome.map_err(io::Error::from)
-            }
-        })
-        .await;
-        (raced, millis(), starts.into_inner())
-    }
-
-    async fn run(
-        script: &[(u64, Result<(), io::ErrorKind>)],
-    ) -> (Result<usize, ConnectFailure>, u64, Vec<u64>) {
-        let (raced, ended, starts) = raced(script).await;
-        (raced.outcome.map(|((), winner)| winner), ended, starts)
-    }
-
-    const REFUSED: Result<(), io::ErrorKind> = Err(io::ErrorKind::ConnectionRefused);
-    const NEVER: u64 = 3_600_000;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_live_first_address_wins_alone() {
-        assert_eq!(
-            run(&[(20, Ok(())), (0, Ok(()))]).await,
-            (Ok(0), 20, vec![0])
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_first_address_that_swallows_packets_costs_one_stagger() {
-        assert_eq!(
-            run(&[(NEVER, Ok(())), (20, Ok(()))]).await,
-            (Ok(1), 270, vec![0, 250])
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_first_address_that_refuses_costs_nothing_more() {
-        assert_eq!(
-            run(&[(10, REFUSED), (20, Ok(()))]).await,
-            (Ok(1), 30, vec![0, 10])
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_slow_first_address_may_still_win() {
-        assert_eq!(
-            run(&[(300, Ok(())), (100, Ok(()))]).await,
-            (Ok(0), 300, vec![0, 250])
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn after_a_failure_the_next_stagger_starts_anew() {
-        let script = [(100, REFUSED), (NEVER, Ok(())), (50, Ok(()))];
-        assert_eq!(run(&script).await, (Ok(2), 400, vec![0, 100, 350]));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn all_failed_tells_the_most_telling_failure() {
-        let script = [
-            (10, Err(io::ErrorKind::NetworkUnreachable)),
-            (10, REFUSED),
-            (10, Err(io::ErrorKind::TimedOut)),
-        ];
-        assert_eq!(run(&script).await.0, Err(ConnectFailure::Refused));
-        let script = [
-            (10, Err(io::ErrorKind::TimedOut)),
-            (10, Err(io::ErrorKind::HostUnreachable)),
-        ];
-        assert_eq!(run(&script).await.0, Err(ConnectFailure::Timeout));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_losers_are_those_that_failed_or_had_a_head_start() {
-        let script = [
-            (NEVER, Ok(())),
-            (10, REFUSED),
-            (300, Ok(())),
-            (NEVER, Ok(())),
-        ];
-        let (raced, ended, starts) = raced(&script).await;
-        assert_eq!(
-            (raced.outcome.map(|((), winner)| winner), ended),
-            (Ok(2), 560)
-        );
-        assert_eq!(starts, [0, 250, 260, 510]);
-        assert_eq!(raced.lost, [1, 0]);
-    }
-}
+mod tests;

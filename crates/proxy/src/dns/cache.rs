@@ -164,6 +164,17 @@ impl<W: Clone + Default> Cache<W> {
         self.renew_if(due, name, settings)
     }
 
+    /// The addresses of `name` that may be served. No use of it.
+    pub fn known(
+        &mut self,
+        name: &DnsName,
+        settings: &ResolverSettings,
+        now: Instant,
+    ) -> Option<Arc<[IpAddr]>> {
+        let found = self.entries.peek_mut(name)?.servable(settings, now)?;
+        Some(Arc::clone(&found.addresses))
+    }
+
     /// Uses `name` as [`Cache::touch`] does, and asks for it if nothing is known. The answer is kept.
     pub fn keep(
         &mut self,

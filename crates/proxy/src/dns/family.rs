@@ -23,6 +23,15 @@ impl Family {
             IpAddr::V6(_) => Self::V6,
         }
     }
+
+    /// The one that this is not.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::V4 => Self::V6,
+            Self::V6 => Self::V4,
+        }
+    }
 }
 
 /// The families that are asked for, the preferred one first.

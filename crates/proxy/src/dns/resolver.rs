@@ -168,6 +168,18 @@ impl Resolver {
         }
     }
 
+    /// The addresses that a request would be served from what is known, stale ones included. Counts as no use, and asks
+    /// nobody.
+    #[must_use]
+    pub fn known(&self, name: &DnsName) -> Option<Arc<[IpAddr]>> {
+        let setup = self.shared.setup.load();
+        if let Some(resolved) = setup.without_dns(name) {
+            return resolved.ok().map(|resolved| resolved.addresses);
+        }
+        let mut cache = self.shared.cache();
+        cache.known(name, &setup.settings, clock::now())
+    }
+
     /// Takes new settings. The cache stays; running queries end as they began; other servers are asked from here on.
     pub fn update_settings(&self, settings: Arc<ResolverSettings>) {
         let old = self.shared.setup.load_full();

@@ -73,6 +73,9 @@ pub struct Line<'a> {
     /// Whether the connection came from the pool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reused: Option<bool>,
+    /// How often the request was sent again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
     /// How the name was resolved, when it had to be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dns: Option<&'a str>,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::dial::race::Attempt;
 use crate::refusal::ConnectFailure;
 
 pub mod export;
@@ -69,6 +70,14 @@ pub struct WorkerMetrics {
     pub connect_duration: Histogram,
     /// Connects that failed, by [`FAILURES`].
     failures: [Counter; FAILURES.len()],
+    /// Attempts to connect to one address, by [`ATTEMPTS`].
+    attempts: [Counter; ATTEMPTS.len()],
+    /// Requests sent again.
+    pub retries: Counter,
+    /// Requests not sent again because too many were.
+    pub retries_limited: Counter,
+    /// Addresses ejected by outlier detection.
+    pub ejections: Counter,
     /// Connections to upstreams open now.
     pub upstream_connections: Gauge,
     /// Of those, the ones that wait in the pool.
@@ -76,7 +85,7 @@ pub struct WorkerMetrics {
 }
 
 /// The reasons of [`crate::refusal::Refusal`]: the values of a metric label.
-pub const REASONS: [&str; 20] = [
+pub const REASONS: [&str; 21] = [
     "malformed_target",
     "malformed_framing",
     "unsupported_form",
@@ -88,6 +97,7 @@ pub const REASONS: [&str; 20] = [
     "dns_timeout",
     "dns_error",
     "dns_overload",
+    "circuit_breaker",
     "connect_refused",
     "connect_terminated",
     "connect_unreachable",
@@ -105,6 +115,17 @@ pub const FAILURES: [(ConnectFailure, &str); 4] = [
     (ConnectFailure::Terminated, "terminated"),
     (ConnectFailure::Unreachable, "unreachable"),
     (ConnectFailure::Timeout, "timeout"),
+];
+
+/// The values of the label that says what came of one attempt to connect.
+pub const ATTEMPTS: [(Attempt, &str); 7] = [
+    (Attempt::Connected, "connected"),
+    (Attempt::Failed(ConnectFailure::Refused), "refused"),
+    (Attempt::Failed(ConnectFailure::Terminated), "terminated"),
+    (Attempt::Failed(ConnectFailure::Unreachable), "unreachable"),
+    (Attempt::Failed(ConnectFailure::Timeout), "timeout"),
+    (Attempt::Overtaken, "overtaken"),
+    (Attempt::Abandoned, "abandoned"),
 ];
 
 impl Counter {
@@ -189,6 +210,10 @@ impl Default for WorkerMetrics {
             connected: Counter::default(),
             connect_duration: Histogram::default(),
             failures: std::array::from_fn(|_| Counter::default()),
+            attempts: std::array::from_fn(|_| Counter::default()),
+            retries: Counter::default(),
+            retries_limited: Counter::default(),
+            ejections: Counter::default(),
             upstream_connections: Gauge::default(),
             idle_connections: Gauge::default(),
         }
@@ -207,6 +232,13 @@ impl WorkerMetrics {
     pub fn refusal(&self, reason: &str) {
         if let Some(index) = REASONS.iter().position(|known| *known == reason) {
             self.refusals[index].increment();
+        }
+    }
+
+    /// Counts what came of one attempt to connect.
+    pub fn connect_attempt(&self, attempt: Attempt) {
+        if let Some(index) = ATTEMPTS.iter().position(|(known, _)| *known == attempt) {
+            self.attempts[index].increment();
         }
     }
 

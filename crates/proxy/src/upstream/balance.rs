@@ -1,227 +1,245 @@
-//! Which address of a destination is tried first: each in its turn, and those that failed to connect last.
+//! Which address of a destination is tried first, and which after it.
 //!
-//! One worker's memory of what it has seen. The clock is an argument.
+//! Pure: what is known of the addresses, whose turn it is and the dice are arguments.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
-use std::num::NonZeroUsize;
-use std::time::{Duration, Instant};
 
-use lru::LruCache;
+use egret_config::snapshot::LoadBalancing;
 
-use super::pool::Destination;
+use crate::dns::family::Family;
 
-/// Destinations whose turn is remembered.
-const MAX_TURNS: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
-/// Addresses whose failures are remembered.
-const MAX_FAILING: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
-/// How long an address goes last after its first failure; doubles with each further one in a row.
-const FIRST_PENALTY: Duration = Duration::from_secs(1);
-/// The longest it gets.
-const LONGEST_PENALTY: Duration = Duration::from_secs(30);
-
-/// Turns and failures.
-pub(crate) struct Balance(RefCell<State>);
-
-struct State {
-    turns: LruCache<Destination, usize>,
-    failing: LruCache<SocketAddr, Failing>,
+/// One address, as far as the choice needs to know it. The order of the values is that of preference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Standing {
+    /// Nothing against it.
+    Well,
+    /// It failed lately, or is ejected: it goes after those that are well.
+    Unwell,
+    /// This request has been there already.
+    Tried,
 }
 
-struct Failing {
-    in_a_row: u32,
-    until: Instant,
+/// An address that may be chosen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidate<A> {
+    pub(crate) address: A,
+    pub(crate) family: Family,
+    pub(crate) standing: Standing,
+    /// Requests in progress there.
+    pub(crate) active: u32,
 }
 
-impl Default for Balance {
-    fn default() -> Self {
-        Self(RefCell::new(State {
-            turns: LruCache::new(MAX_TURNS),
-            failing: LruCache::new(MAX_FAILING),
-        }))
+/// What decides among equals.
+pub(crate) struct Choice<'a> {
+    pub(crate) load_balancing: LoadBalancing,
+    /// The family that is tried first.
+    pub(crate) leading: Family,
+    /// Grows by one with each choice.
+    pub(crate) turn: usize,
+    /// A number below its argument.
+    pub(crate) draw: &'a mut dyn FnMut(usize) -> usize,
+}
+
+impl<A> Candidate<A> {
+    /// One of which nothing is known.
+    pub(crate) fn unknown(address: A) -> Self {
+        Self {
+            address,
+            family: Family::V4,
+            standing: Standing::Well,
+            active: 0,
+        }
     }
 }
 
-impl Balance {
-    /// The order in which to try `addresses`: within a family each begins in its turn, the families alternate from the
-    /// one that came first (RFC 8305 4), and what has failed lately comes after all that has not.
-    pub(crate) fn order<A: Copy>(
-        &self,
-        destination: &Destination,
-        addresses: &[A],
-        socket: impl Fn(A) -> SocketAddr,
-        now: Instant,
-    ) -> VecDeque<A> {
-        let turn = self.turn(destination);
-        let (failing, healthy): (Vec<_>, Vec<_>) = addresses
+impl Choice<'_> {
+    /// The one to use: among those of best standing, and of the leading family if it has any of these.
+    pub(crate) fn first<A: Copy>(&mut self, candidates: &[Candidate<A>]) -> Option<A> {
+        if let [only] = candidates {
+            return Some(only.address);
+        }
+        let best = candidates.iter().map(|one| one.standing).min()?;
+        let is_best = |one: &&Candidate<A>| one.standing == best;
+        let leading = self.leading;
+        let led = |one: &&Candidate<A>| is_best(one) && one.family == leading;
+        let family = if candidates.iter().any(|one| led(&one)) {
+            leading
+        } else {
+            leading.other()
+        };
+        let group: Vec<_> = candidates
             .iter()
-            .partition(|address| self.is_failing(socket(**address), now));
-        let is_v6 = |address: A| socket(address).is_ipv6();
-        let mut order = interleave(healthy, turn, is_v6);
-        order.extend(interleave(failing, turn, is_v6));
+            .filter(|one| is_best(one) && one.family == family)
+            .collect();
+        Some(group[self.pick(&group)].address)
+    }
+
+    /// All of them in the order in which to try them: the first, then the others, those of worse standing later, the
+    /// families alternating (RFC 8305 4).
+    pub(crate) fn order<A: Copy + PartialEq>(
+        &mut self,
+        candidates: &[Candidate<A>],
+    ) -> VecDeque<A> {
+        let Some(first) = self.first(candidates) else {
+            return VecDeque::new();
+        };
+        let mut order = VecDeque::with_capacity(candidates.len());
+        let mut last = candidates.iter().find(|one| one.address == first);
+        order.push_back(first);
+        for standing in [Standing::Well, Standing::Unwell, Standing::Tried] {
+            let left = candidates
+                .iter()
+                .filter(|one| one.standing == standing && one.address != first);
+            let (mut v4, mut v6): (Vec<&Candidate<A>>, Vec<_>) =
+                left.partition(|one| one.family == Family::V4);
+            rotate(&mut v4, self.turn);
+            rotate(&mut v6, self.turn);
+            let (mut v4, mut v6) = (v4.into_iter(), v6.into_iter());
+            while let Some(next) = match last.map(|last| last.family) {
+                Some(Family::V4) => v6.next().or_else(|| v4.next()),
+                Some(Family::V6) | None => v4.next().or_else(|| v6.next()),
+            } {
+                order.push_back(next.address);
+                last = Some(next);
+            }
+        }
         order
     }
 
-    /// An attempt failed, or another one was faster although this had a head start.
-    pub(crate) fn failed(&self, address: SocketAddr, now: Instant) {
-        let failing = &mut self.0.borrow_mut().failing;
-        let in_a_row = failing
-            .get(&address)
-            .map_or(1, |before| before.in_a_row.saturating_add(1));
-        let doubled =
-            FIRST_PENALTY.saturating_mul(1_u32.checked_shl(in_a_row - 1).unwrap_or(u32::MAX));
-        let until = now + doubled.min(LONGEST_PENALTY);
-        failing.put(address, Failing { in_a_row, until });
-    }
-
-    /// An attempt succeeded.
-    pub(crate) fn succeeded(&self, address: SocketAddr) {
-        self.0.borrow_mut().failing.pop(&address);
-    }
-
-    /// Begins anywhere, so that workers and processes do not all begin with the same address.
-    fn turn(&self, destination: &Destination) -> usize {
-        let turns = &mut self.0.borrow_mut().turns;
-        if let Some(turn) = turns.get_mut(destination) {
-            *turn = turn.wrapping_add(1);
-            return *turn;
+    fn pick<A>(&mut self, group: &[&Candidate<A>]) -> usize {
+        match self.load_balancing {
+            LoadBalancing::RoundRobin => self.turn % group.len(),
+            LoadBalancing::Random => (self.draw)(group.len()),
+            LoadBalancing::LeastRequest { choices } => {
+                let mut best = (self.draw)(group.len());
+                for _ in 1..choices.max(2) {
+                    let other = (self.draw)(group.len());
+                    if group[other].active < group[best].active {
+                        best = other;
+                    }
+                }
+                best
+            }
         }
-        let turn = rand::random_range(0..usize::MAX);
-        turns.put(destination.clone(), turn);
-        turn
-    }
-
-    fn is_failing(&self, address: SocketAddr, now: Instant) -> bool {
-        self.0
-            .borrow()
-            .failing
-            .peek(&address)
-            .is_some_and(|failing| now < failing.until)
     }
 }
 
-fn interleave<A: Copy>(addresses: Vec<A>, turn: usize, is_v6: impl Fn(A) -> bool) -> VecDeque<A> {
-    let Some(first) = addresses.first().map(|address| is_v6(*address)) else {
-        return VecDeque::new();
-    };
-    let (mut these, mut others): (Vec<_>, Vec<_>) = addresses
-        .into_iter()
-        .partition(|address| is_v6(*address) == first);
-    rotate(&mut these, turn);
-    rotate(&mut others, turn);
-    let (mut these, mut others) = (VecDeque::from(these), VecDeque::from(others));
-    let mut mixed = VecDeque::with_capacity(these.len() + others.len());
-    while !these.is_empty() || !others.is_empty() {
-        mixed.extend(these.pop_front());
-        mixed.extend(others.pop_front());
-    }
-    mixed
-}
-
-fn rotate<A>(addresses: &mut [A], turn: usize) {
-    if !addresses.is_empty() {
-        let turn = turn % addresses.len();
-        addresses.rotate_left(turn);
+fn rotate<T>(list: &mut [T], turn: usize) {
+    if !list.is_empty() {
+        let turn = turn % list.len();
+        list.rotate_left(turn);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use egret_config::name::Port;
-    use egret_config::snapshot::{ResolverId, Scheme};
-
     use super::*;
-    use crate::telemetry::clock;
 
-    fn destination(name: &str) -> Destination {
-        Destination {
-            scheme: Scheme::Http,
-            host: name.parse().unwrap(),
-            port: Port::HTTP,
-            resolver: ResolverId::System,
-        }
-    }
+    const WELL: Standing = Standing::Well;
+    const UNWELL: Standing = Standing::Unwell;
+    const TRIED: Standing = Standing::Tried;
 
-    fn address(text: &str) -> SocketAddr {
-        SocketAddr::new(text.parse().unwrap(), 80)
-    }
-
-    fn addresses<const N: usize>(texts: [&str; N]) -> Vec<SocketAddr> {
-        texts.map(address).into()
-    }
-
-    fn order(
-        balance: &Balance,
-        name: &str,
-        addresses: &[SocketAddr],
-        now: Instant,
-    ) -> Vec<SocketAddr> {
-        balance
-            .order(&destination(name), addresses, |address| address, now)
-            .into()
-    }
-
-    #[test]
-    fn every_address_is_first_in_its_turn_whatever_happens_elsewhere() {
-        let (balance, now) = (Balance::default(), clock::now());
-        let all = addresses(["192.0.2.1", "192.0.2.2", "192.0.2.3"]);
-        let mut firsts: Vec<_> = (0..6)
-            .map(|_| {
-                // In step with another destination, as a page and its images are.
-                order(&balance, "other.example", &all, now);
-                order(&balance, "a.example", &all, now)[0]
+    /// Addresses by name: those that begin with `6` are IPv6.
+    fn candidates(list: &[(&'static str, Standing, u32)]) -> Vec<Candidate<&'static str>> {
+        list.iter()
+            .map(|&(address, standing, active)| Candidate {
+                address,
+                family: if address.starts_with('6') {
+                    Family::V6
+                } else {
+                    Family::V4
+                },
+                standing,
+                active,
             })
-            .collect();
-        assert_eq!(firsts[..3], firsts[3..]);
-        firsts.sort_unstable();
-        firsts.dedup();
-        assert_eq!(firsts, all);
+            .collect()
+    }
+
+    fn well(names: &[&'static str]) -> Vec<Candidate<&'static str>> {
+        let list: Vec<_> = names.iter().map(|name| (*name, WELL, 0)).collect();
+        candidates(&list)
+    }
+
+    fn order(turn: usize, candidates: &[Candidate<&'static str>]) -> Vec<&'static str> {
+        let mut choice = Choice {
+            load_balancing: LoadBalancing::RoundRobin,
+            leading: Family::V6,
+            turn,
+            draw: &mut |_| unreachable!("nobody throws dice here"),
+        };
+        choice.order(candidates).into()
     }
 
     #[test]
-    fn families_alternate_from_the_preferred_one() {
-        let (balance, now) = (Balance::default(), clock::now());
-        let all = addresses([
-            "2001:db8::1",
-            "2001:db8::2",
-            "192.0.2.1",
-            "192.0.2.2",
-            "192.0.2.3",
+    fn each_is_first_in_its_turn() {
+        let all = well(&["a", "b", "c"]);
+        let firsts: Vec<_> = (0..6).map(|turn| order(turn, &all)[0]).collect();
+        assert_eq!(firsts, ["a", "b", "c", "a", "b", "c"]);
+    }
+
+    #[test]
+    fn families_alternate_from_the_leading_one() {
+        let all = well(&["6a", "6b", "6c", "x", "y"]);
+        assert_eq!(order(0, &all), ["6a", "x", "6b", "y", "6c"]);
+        assert_eq!(order(1, &all), ["6b", "y", "6c", "x", "6a"]);
+        // All of one family before the last of the other has its turn.
+        assert_eq!(order(0, &well(&["x", "6a"])), ["6a", "x"]);
+    }
+
+    #[test]
+    fn what_is_unwell_goes_last_and_what_was_tried_after_it() {
+        let some = candidates(&[
+            ("6a", UNWELL, 0),
+            ("6b", TRIED, 0),
+            ("x", WELL, 0),
+            ("y", UNWELL, 0),
         ]);
-        for _ in 0..6 {
-            let families: Vec<_> = order(&balance, "a.example", &all, now)
-                .iter()
-                .map(SocketAddr::is_ipv6)
-                .collect();
-            assert_eq!(families, [true, false, true, false, false]);
-        }
+        assert_eq!(order(0, &some), ["x", "6a", "y", "6b"]);
+        // Nothing is left out when nothing is well.
+        let none = candidates(&[("6a", UNWELL, 0), ("x", TRIED, 0)]);
+        assert_eq!(order(0, &none), ["6a", "x"]);
+        assert_eq!(order(0, &[]), [""; 0]);
     }
 
     #[test]
-    fn what_failed_goes_last_until_its_time_is_over_and_longer_each_time() {
-        let (balance, mut now) = (Balance::default(), clock::now());
-        let all = addresses(["192.0.2.1", "192.0.2.2"]);
-        let is_last = |now| (0..2).all(|_| order(&balance, "a.example", &all, now)[1] == all[0]);
-        assert!(!is_last(now));
-        for seconds in [1, 2, 4, 8, 16, 30, 30] {
-            balance.failed(all[0], now);
-            let over = now + Duration::from_secs(seconds);
-            assert!(is_last(over - Duration::from_millis(1)), "{seconds}");
-            assert!(!is_last(over), "{seconds}");
-            now = over;
-        }
-        balance.succeeded(all[0]);
-        balance.failed(all[0], now);
-        assert!(!is_last(now + Duration::from_secs(1)));
+    fn the_turn_passes_over_what_is_unwell() {
+        let some = candidates(&[("a", WELL, 0), ("b", UNWELL, 0), ("c", WELL, 0)]);
+        let firsts: Vec<_> = (0..4).map(|turn| order(turn, &some)[0]).collect();
+        assert_eq!(firsts, ["a", "c", "a", "c"]);
+    }
+
+    /// The first choice with dice that show these numbers.
+    fn drawn(load_balancing: LoadBalancing, dice: &[usize]) -> &'static str {
+        let mut dice = dice.iter().copied();
+        let mut choice = Choice {
+            load_balancing,
+            leading: Family::V4,
+            turn: 0,
+            draw: &mut |below| {
+                let number = dice.next().expect("as many throws as dice");
+                assert!(number < below);
+                number
+            },
+        };
+        let some = candidates(&[
+            ("a", WELL, 3),
+            ("b", WELL, 1),
+            ("c", WELL, 2),
+            ("6", WELL, 0),
+        ]);
+        let first = choice.first(&some).expect("a choice");
+        assert_eq!(dice.next(), None);
+        first
     }
 
     #[test]
-    fn when_all_have_failed_all_are_tried() {
-        let (balance, now) = (Balance::default(), clock::now());
-        let all = addresses(["192.0.2.1", "2001:db8::1"]);
-        all.iter().for_each(|address| balance.failed(*address, now));
-        assert_eq!(order(&balance, "a.example", &all, now).len(), 2);
-        assert!(order(&balance, "a.example", &[], now).is_empty());
+    fn random_is_any_and_least_request_the_idlest_of_those_drawn() {
+        assert_eq!(drawn(LoadBalancing::Random, &[2]), "c");
+        let least = |choices| LoadBalancing::LeastRequest { choices };
+        assert_eq!(drawn(least(2), &[0, 2]), "c");
+        assert_eq!(drawn(least(2), &[2, 0]), "c");
+        assert_eq!(drawn(least(3), &[0, 2, 1]), "b");
+        // Fewer than two would be no choice.
+        assert_eq!(drawn(least(0), &[0, 1]), "b");
     }
 }

@@ -1,237 +1,170 @@
-//! The open connections of one worker that wait for a next request, by destination.
+//! The connections of one worker, by destination.
 //!
 //! A pool belongs to one thread, so that taking a warm connection locks nothing. What is taken out is checked again
 //! under the rule that takes it: a connection carries no permission from one rule to another, nor from last month's
 //! policies to today's.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use egret_config::name::{Host, Port};
-use egret_config::snapshot::{ResolverId, Scheme};
-use hyper::client::conn::http1::SendRequest;
-use tokio::time::timeout;
+use egret_config::resources::ObjectRef;
+use egret_config::snapshot::{BackendSettings, LoadBalancing};
 
-use crate::body::RequestBody;
-use crate::task;
-use crate::telemetry::clock;
+use super::balance::{Candidate, Choice};
+use super::connection::Waiting;
+use super::destination::Destination;
+use super::shelf::Shelf;
+use super::site::Sites;
+use crate::dns::family::Family;
 use crate::telemetry::metrics::WorkerMetrics;
 
-/// How long a connection may wait in the pool.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a connection may wait in the pool, unless the destination's settings say otherwise.
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Most connections that may wait in one worker's pool; more are closed instead.
 const MAX_IDLE: usize = 4096;
-/// How long a connection may take to become ready after a response has ended.
-const SETTLE: Duration = Duration::from_secs(1);
 
-/// Which requests may share a connection.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Destination {
-    /// Scheme towards the upstream.
-    pub(crate) scheme: Scheme,
-    /// Host, canonical.
-    pub(crate) host: Host,
-    /// Port.
-    pub(crate) port: Port,
-    /// Who resolved the host: another resolver may know other addresses by the same name.
-    pub(crate) resolver: ResolverId,
-}
-
-/// The idle connections of a worker.
+/// What one worker holds of every destination.
 pub(crate) struct Pool {
-    idle: RefCell<Idle>,
+    shelves: RefCell<HashMap<Arc<Destination>, Rc<Shelf>>>,
+    /// Whose turn it is among the hosts of a backend.
+    turns: RefCell<HashMap<ObjectRef, usize>>,
+    idle: Cell<usize>,
+    sites: Arc<Sites>,
     metrics: Arc<WorkerMetrics>,
     this: Weak<Self>,
 }
 
-#[derive(Default)]
-struct Idle {
-    by_destination: HashMap<Rc<Destination>, Shelf>,
-    count: usize,
-}
-
-/// The idle connections to one destination. An empty one stays while connections are out, and until the next sweep: a
-/// busy destination comes back.
-struct Shelf {
-    destination: Rc<Destination>,
-    waiting: Vec<Waiting>,
-    /// Whether a connection was taken from it or came back to it since the last sweep.
-    used: bool,
-}
-
-/// A connection in use.
-pub(crate) struct Connection {
-    sender: SendRequest<RequestBody>,
-    peer: SocketAddr,
-}
-
-struct Waiting {
-    connection: Connection,
-    since: Instant,
-}
-
-/// A connection in use that knows its way back into the pool. Dropped without [`Lease::release`] it is closed.
-pub(crate) struct Lease {
-    connection: Connection,
-    destination: Rc<Destination>,
-    pool: Weak<Pool>,
-}
-
-impl Connection {
-    pub(crate) fn new(sender: SendRequest<RequestBody>, peer: SocketAddr) -> Self {
-        Self { sender, peer }
-    }
+/// What a sweep found.
+pub(crate) struct Swept {
+    pub(crate) shelf: Rc<Shelf>,
+    /// Whether connections are out, or were since the last time.
+    pub(crate) in_use: bool,
 }
 
 impl Pool {
-    pub(crate) fn new(metrics: Arc<WorkerMetrics>) -> Rc<Self> {
+    pub(crate) fn new(sites: Arc<Sites>, metrics: Arc<WorkerMetrics>) -> Rc<Self> {
         Rc::new_cyclic(|this| Self {
-            idle: RefCell::default(),
+            shelves: RefCell::default(),
+            turns: RefCell::default(),
+            idle: Cell::default(),
+            sites,
             metrics,
             this: this.clone(),
         })
     }
 
-    /// Takes the connection that waited the shortest and is still open.
-    pub(crate) fn take(&self, destination: &Destination) -> Option<Lease> {
-        let mut idle = self.idle.borrow_mut();
-        let Idle {
-            by_destination,
-            count,
-        } = &mut *idle;
-        let shelf = by_destination.get_mut(destination)?;
-        shelf.used = true;
-        loop {
-            let Waiting { connection, .. } = shelf.waiting.pop()?;
-            *count -= 1;
-            self.left(1);
-            if connection.sender.is_ready() {
-                let destination = Rc::clone(&shelf.destination);
-                return Some(Lease {
-                    connection,
-                    destination,
-                    pool: self.this.clone(),
-                });
-            }
+    /// The place of a destination, under the settings that now hold for it.
+    pub(crate) fn shelf(
+        &self,
+        destination: &Destination,
+        settings: &Arc<BackendSettings>,
+    ) -> Rc<Shelf> {
+        let mut shelves = self.shelves.borrow_mut();
+        if let Some(shelf) = shelves.get(destination) {
+            shelf.follow(settings);
+            return Rc::clone(shelf);
         }
+        let site = self.sites.get(destination);
+        let key = Arc::clone(&site.destination);
+        let shelf = Rc::new(Shelf::new(site, Arc::clone(settings), self.this.clone()));
+        shelves.insert(key, Rc::clone(&shelf));
+        shelf
     }
 
-    /// Gives a new connection its way into the pool.
-    pub(crate) fn lease(&self, connection: Connection, destination: Destination) -> Lease {
-        let mut idle = self.idle.borrow_mut();
-        let shelf = idle.shelf(Rc::new(destination));
-        Lease {
-            connection,
-            destination: Rc::clone(&shelf.destination),
-            pool: self.this.clone(),
-        }
+    /// Which of a backend's hosts is next: each in its turn, those that are unwell last.
+    pub(crate) fn next_host(
+        &self,
+        backend: &ObjectRef,
+        hosts: impl Iterator<Item = Destination>,
+        load_balancing: LoadBalancing,
+        now: Instant,
+    ) -> usize {
+        let shelves = self.shelves.borrow();
+        let candidate = |(index, host): (usize, Destination)| match shelves.get(&host) {
+            Some(shelf) => shelf.as_candidate(index, now),
+            None => Candidate::unknown(index),
+        };
+        let candidates: Vec<_> = hosts
+            .enumerate()
+            .map(candidate)
+            // They are no addresses: which family they are reached by says nothing about them.
+            .map(|candidate| Candidate {
+                family: Family::V4,
+                ..candidate
+            })
+            .collect();
+        let mut choice = Choice {
+            load_balancing,
+            leading: Family::V4,
+            turn: self.turn(backend),
+            draw: &mut |below| rand::random_range(0..below),
+        };
+        choice.first(&candidates).unwrap_or_default()
     }
 
-    /// Closes what has waited too long or was closed by its upstream. Gives the destinations to which connections are
-    /// out, or were since the last time.
-    pub(crate) fn sweep(&self, now: Instant) -> Vec<Rc<Destination>> {
-        let mut idle = self.idle.borrow_mut();
-        let before = idle.count;
-        let mut count = 0;
-        let mut in_use = Vec::new();
-        idle.by_destination.retain(|_, shelf| {
-            let waiting = &mut shelf.waiting;
-            waiting
-                .retain(|one| now - one.since < IDLE_TIMEOUT && !one.connection.sender.is_closed());
-            count += waiting.len();
-            let keep = !waiting.is_empty() || shelf.is_leased();
-            if std::mem::take(&mut shelf.used) || shelf.is_leased() {
-                in_use.push(Rc::clone(&shelf.destination));
+    fn turn(&self, backend: &ObjectRef) -> usize {
+        let mut turns = self.turns.borrow_mut();
+        if let Some(turn) = turns.get_mut(backend) {
+            *turn = turn.wrapping_add(1);
+            return *turn;
+        }
+        let turn = rand::random_range(0..usize::MAX / 2);
+        turns.insert(backend.clone(), turn);
+        turn
+    }
+
+    /// Closes what has waited too long or was closed by its upstream, and gives the destinations that have connections.
+    pub(crate) fn sweep(&self, now: Instant) -> Vec<Swept> {
+        let mut kept = Vec::new();
+        let mut shelves = self.shelves.borrow_mut();
+        shelves.retain(|_, shelf| {
+            shelf.sweep(now);
+            let in_use = shelf.was_used();
+            let keep = in_use || shelf.has_idle();
+            if keep {
+                let shelf = Rc::clone(shelf);
+                kept.push(Swept { shelf, in_use });
             }
             keep
         });
-        idle.count = count;
-        drop(idle);
-        self.left(before - count);
-        in_use
+        if shelves.capacity() > 4 * shelves.len() + 1024 {
+            shelves.shrink_to_fit();
+        }
+        kept
     }
 
     /// Closes everything that waits.
     pub(crate) fn clear(&self) {
-        let idle = self.idle.take();
-        self.left(idle.count);
+        let shelves = self.shelves.take();
+        shelves.values().for_each(|shelf| shelf.clear());
     }
 
-    fn left(&self, count: usize) {
-        self.metrics
-            .idle_connections
-            .add(-i64::try_from(count).unwrap_or(i64::MAX));
-    }
-
-    fn put(&self, connection: Connection, destination: Rc<Destination>) {
-        let mut idle = self.idle.borrow_mut();
-        if idle.count >= MAX_IDLE {
-            return;
+    /// Closes what waits for one destination: another worker has requests for it and may open no more.
+    pub(crate) fn spare(&self, destination: &Destination) {
+        let shelf = self.shelves.borrow().get(destination).cloned();
+        if let Some(shelf) = shelf {
+            shelf.clear();
         }
-        idle.count += 1;
-        let since = clock::now();
-        let shelf = idle.shelf(destination);
-        shelf.waiting.push(Waiting { connection, since });
+    }
+
+    /// Whether one more connection may wait.
+    pub(super) fn has_room(&self) -> bool {
+        self.idle.get() < MAX_IDLE
+    }
+
+    pub(super) fn came(&self) {
+        self.idle.set(self.idle.get() + 1);
         self.metrics.idle_connections.add(1);
     }
-}
 
-impl Idle {
-    /// The shelf for a destination that is in use.
-    fn shelf(&mut self, destination: Rc<Destination>) -> &mut Shelf {
-        let shelf = self.by_destination.entry(destination);
-        let shelf = shelf.or_insert_with_key(|key| Shelf {
-            destination: Rc::clone(key),
-            waiting: Vec::new(),
-            used: true,
-        });
-        shelf.used = true;
-        shelf
-    }
-}
-
-impl Shelf {
-    /// Whether connections to the destination are out. Each holds a handle on it, besides the two of the table: its key
-    /// and the shelf's own. Counting them here costs the requests nothing.
-    fn is_leased(&self) -> bool {
-        Rc::strong_count(&self.destination) > 2
-    }
-}
-
-impl Lease {
-    /// The address it is connected to.
-    pub(crate) fn peer(&self) -> SocketAddr {
-        self.connection.peer
-    }
-
-    pub(crate) fn sender(&mut self) -> &mut SendRequest<RequestBody> {
-        &mut self.connection.sender
-    }
-
-    /// The response has ended: back to the pool, as soon as the connection can take the next request.
-    pub(crate) fn release(self) {
-        let Self {
-            mut connection,
-            destination,
-            pool,
-        } = self;
-        let Some(pool) = pool.upgrade() else { return };
-        if connection.sender.is_ready() {
-            pool.put(connection, destination);
-        } else if !connection.sender.is_closed() {
-            // The request body is still being sent, or the connection's task has not run yet.
-            task::spawn(async move {
-                let ready = poll_fn(|cx| connection.sender.poll_ready(cx));
-                if matches!(timeout(SETTLE, ready).await, Ok(Ok(()))) {
-                    pool.put(connection, destination);
-                }
-            });
-        }
+    pub(super) fn left(&self, waiting: &[Waiting]) {
+        let count = waiting.len();
+        self.idle.set(self.idle.get() - count);
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.metrics.idle_connections.add(-count);
     }
 }
 

@@ -9,7 +9,9 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use super::{BOUNDS, Counter, FAILURES, Gauge, Histogram, REASONS, Spread, WorkerMetrics};
+use super::{
+    ATTEMPTS, BOUNDS, Counter, FAILURES, Gauge, Histogram, REASONS, Spread, WorkerMetrics,
+};
 
 /// Adds up the workers' counts when the registry is scraped.
 #[derive(Debug)]
@@ -120,6 +122,24 @@ impl Workers {
         )
     }
 
+    fn retries(&self, to: &mut Writer<'_>) -> fmt::Result {
+        to.counter(
+            "upstream_retries",
+            "Requests sent again",
+            self.sum(|w| &w.retries),
+        )?;
+        to.counter(
+            "upstream_retries_limited",
+            "Requests not sent again because too many were (maxRetries)",
+            self.sum(|w| &w.retries_limited),
+        )?;
+        to.counter(
+            "upstream_ejections",
+            "Addresses ejected by outlier detection",
+            self.sum(|w| &w.ejections),
+        )
+    }
+
     fn connections(&self, to: &mut Writer<'_>) -> fmt::Result {
         to.counter(
             "downstream_connections_accepted",
@@ -149,6 +169,12 @@ impl Workers {
             "Destinations that could not be connected to, by cause",
             failures,
         )?;
+        let attempts = ATTEMPTS.iter().enumerate();
+        let attempts = attempts
+            .map(|(index, (_, result))| ([("result", *result)], self.sum(|w| &w.attempts[index])));
+        let help = "Attempts to connect to one address, by what came of them";
+        to.counters("upstream_connect_attempts", help, attempts)?;
+        self.retries(to)?;
         let help = "From the first attempt to a connection, over all addresses of a destination";
         to.histogram(
             "upstream_connect_duration_seconds",

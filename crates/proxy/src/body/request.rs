@@ -1,0 +1,212 @@
+//! A request body on its way to the upstream, and kept for a second time if it may be needed.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::add;
+use crate::record::Exchange;
+
+/// A request body.
+pub(crate) struct RequestBody {
+    source: Source,
+    exchange: Rc<Exchange>,
+}
+
+enum Source {
+    /// There is none.
+    Empty,
+    /// Sent as it comes.
+    Once(Incoming),
+    /// Sent as it comes, and kept.
+    Kept(Reader),
+}
+
+/// One sending of a body that is kept.
+struct Reader {
+    kept: Rc<RefCell<Kept>>,
+    /// Pieces sent.
+    at: usize,
+    number: u32,
+}
+
+/// What has come of a body so far.
+struct Kept {
+    incoming: Incoming,
+    pieces: Vec<Piece>,
+    /// Octets that may still be kept; `None` when there were too many, and nothing is kept any more.
+    room: Option<usize>,
+    /// The reader that the body now belongs to. Earlier ones get no more.
+    reader: u32,
+}
+
+#[derive(Clone)]
+enum Piece {
+    Data(Bytes),
+    Trailers(HeaderMap),
+}
+
+/// Why a body ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RequestBodyError {
+    #[error("the client broke off: {0}")]
+    Client(#[source] hyper::Error),
+    #[error("the request is being sent again elsewhere")]
+    SentAgain,
+}
+
+impl RequestBody {
+    pub(crate) fn new(incoming: Incoming, exchange: Rc<Exchange>) -> Self {
+        let source = if incoming.is_end_stream() {
+            Source::Empty
+        } else {
+            Source::Once(incoming)
+        };
+        Self { source, exchange }
+    }
+
+    /// Keeps what comes from now on, up to `limit` octets, so that it can be sent again.
+    pub(crate) fn keep(&mut self, limit: usize) {
+        self.source = match std::mem::replace(&mut self.source, Source::Empty) {
+            Source::Once(incoming) => {
+                let kept = Kept {
+                    incoming,
+                    pieces: Vec::new(),
+                    room: Some(limit),
+                    reader: 0,
+                };
+                Source::Kept(Reader {
+                    kept: Rc::new(RefCell::new(kept)),
+                    at: 0,
+                    number: 0,
+                })
+            }
+            other => other,
+        };
+    }
+
+    /// The same body again, if there is none or it is kept. It has to [take over](Self::takes_over) first.
+    pub(crate) fn repeat(&self) -> Option<Self> {
+        let source = match &self.source {
+            Source::Empty => Source::Empty,
+            Source::Once(_) => return None,
+            Source::Kept(reader) => Source::Kept(Reader {
+                kept: Rc::clone(&reader.kept),
+                at: 0,
+                number: reader.number + 1,
+            }),
+        };
+        let exchange = Rc::clone(&self.exchange);
+        Some(Self { source, exchange })
+    }
+
+    /// From now on the body is sent here, from its beginning. False if that is not there any more.
+    pub(crate) fn takes_over(&mut self) -> bool {
+        let Source::Kept(reader) = &self.source else {
+            return true;
+        };
+        let mut kept = reader.kept.borrow_mut();
+        kept.reader = reader.number;
+        kept.room.is_some()
+    }
+}
+
+impl Reader {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        let mut kept = self.kept.borrow_mut();
+        if kept.reader != self.number {
+            return Poll::Ready(Some(Err(RequestBodyError::SentAgain)));
+        }
+        if let Some(piece) = kept.pieces.get(self.at) {
+            self.at += 1;
+            return Poll::Ready(Some(Ok(piece.clone().into())));
+        }
+        let frame = ready!(Pin::new(&mut kept.incoming).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            kept.keep(frame);
+            self.at = kept.pieces.len();
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(RequestBodyError::Client)))
+    }
+
+    fn is_at_end(&self) -> bool {
+        let kept = self.kept.borrow();
+        self.at == kept.pieces.len() && kept.incoming.is_end_stream()
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, frame: &Frame<Bytes>) {
+        let Some(room) = self.room else { return };
+        let piece = match (frame.data_ref(), frame.trailers_ref()) {
+            (Some(data), _) => Piece::Data(data.clone()),
+            (None, Some(trailers)) => Piece::Trailers(trailers.clone()),
+            (None, None) => return,
+        };
+        let size = frame.data_ref().map_or(0, Bytes::len);
+        self.room = room.checked_sub(size);
+        if self.room.is_some() {
+            self.pieces.push(piece);
+        } else {
+            self.pieces = Vec::new();
+        }
+    }
+}
+
+impl From<Piece> for Frame<Bytes> {
+    fn from(piece: Piece) -> Self {
+        match piece {
+            Piece::Data(data) => Self::data(data),
+            Piece::Trailers(trailers) => Self::trailers(trailers),
+        }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = RequestBodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        let frame = match &mut self.source {
+            Source::Empty => return Poll::Ready(None),
+            Source::Once(incoming) => ready!(Pin::new(incoming).poll_frame(cx))
+                .map(|frame| frame.map_err(RequestBodyError::Client)),
+            Source::Kept(reader) => ready!(reader.poll(cx)),
+        };
+        if let Some(Ok(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            add(&self.exchange.request_bytes, data);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Empty => true,
+            Source::Once(incoming) => incoming.is_end_stream(),
+            Source::Kept(reader) => reader.is_at_end(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Empty => SizeHint::with_exact(0),
+            Source::Once(incoming) => incoming.size_hint(),
+            // The head says how long it is; what is kept may have been begun.
+            Source::Kept(_) => SizeHint::default(),
+        }
+    }
+}

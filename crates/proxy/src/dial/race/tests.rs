@@ -1,0 +1,201 @@
+//! How attempts follow each other, in simulated time.
+
+use std::cell::RefCell;
+
+use super::*;
+
+type Script<'a> = &'a [(u64, Result<(), io::ErrorKind>)];
+
+/// Runs a race of scripted attempts: (milliseconds, outcome). Those from `late.1` on join it after `late.0`
+/// milliseconds. Gives how it went, when it was over, and when each attempt started, in the order in which they did.
+async fn raced_with(
+    script: Script<'_>,
+    late: Option<(u64, usize)>,
+) -> (Raced<(), usize>, u64, Vec<(usize, u64)>) {
+    let begin = clock::now();
+    let millis = || u64::try_from((clock::now() - begin).as_millis()).unwrap();
+    let starts = RefCell::new(Vec::new());
+    let count = script.len();
+    let first = late.map_or(count, |(_, from)| from);
+    let late = late.map(|(after, from)| -> Late<'_, usize> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            // As they are told: all of them, those that are known already among them.
+            (0..count).cycle().skip(from).take(count).collect()
+        })
+    });
+    let until = begin + Duration::from_millis(NEVER / 2);
+    let raced = race((0..first).collect(), late, until, |index| {
+        starts.borrow_mut().push((index, millis()));
+        let (delay, outcome) = script[index];
+        async move {
+            tokio::time::sleep(Duration::from_millis(delay)).await;
+            outcome.map_err(io::Error::from)
+        }
+    })
+    .await;
+    (raced, millis(), starts.into_inner())
+}
+
+async fn raced(script: Script<'_>) -> (Raced<(), usize>, u64, Vec<u64>) {
+    let (raced, ended, starts) = raced_with(script, None).await;
+    let starts = starts.into_iter().map(|(_, at)| at).collect();
+    (raced, ended, starts)
+}
+
+async fn run(
+    script: &[(u64, Result<(), io::ErrorKind>)],
+) -> (Result<usize, ConnectFailure>, u64, Vec<u64>) {
+    let (raced, ended, starts) = raced(script).await;
+    (raced.outcome.map(|((), winner)| winner), ended, starts)
+}
+
+const REFUSED: Result<(), io::ErrorKind> = Err(io::ErrorKind::ConnectionRefused);
+const NEVER: u64 = 3_600_000;
+
+#[tokio::test(start_paused = true)]
+async fn a_live_first_address_wins_alone() {
+    assert_eq!(
+        run(&[(20, Ok(())), (0, Ok(()))]).await,
+        (Ok(0), 20, vec![0])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_address_that_swallows_packets_costs_one_stagger() {
+    assert_eq!(
+        run(&[(NEVER, Ok(())), (20, Ok(()))]).await,
+        (Ok(1), 270, vec![0, 250])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_address_that_refuses_costs_nothing_more() {
+    assert_eq!(
+        run(&[(10, REFUSED), (20, Ok(()))]).await,
+        (Ok(1), 30, vec![0, 10])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_first_address_may_still_win() {
+    assert_eq!(
+        run(&[(300, Ok(())), (100, Ok(()))]).await,
+        (Ok(0), 300, vec![0, 250])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_failure_the_next_stagger_starts_anew() {
+    let script = [(100, REFUSED), (NEVER, Ok(())), (50, Ok(()))];
+    assert_eq!(run(&script).await, (Ok(2), 400, vec![0, 100, 350]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_failed_tells_the_most_telling_failure() {
+    let script = [
+        (10, Err(io::ErrorKind::NetworkUnreachable)),
+        (10, REFUSED),
+        (10, Err(io::ErrorKind::TimedOut)),
+    ];
+    assert_eq!(run(&script).await.0, Err(ConnectFailure::Refused));
+    let script = [
+        (10, Err(io::ErrorKind::TimedOut)),
+        (10, Err(io::ErrorKind::HostUnreachable)),
+    ];
+    assert_eq!(run(&script).await.0, Err(ConnectFailure::Timeout));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_attempt_is_told() {
+    let script = [
+        (NEVER, Ok(())),
+        (10, REFUSED),
+        (300, Ok(())),
+        (NEVER, Ok(())),
+        (NEVER, Ok(())),
+    ];
+    let (raced, ended, starts) = raced(&script).await;
+    assert_eq!(
+        (raced.outcome.map(|((), winner)| winner), ended),
+        (Ok(2), 560)
+    );
+    assert_eq!(starts, [0, 250, 260, 510]);
+    let attempts = [
+        (1, Attempt::Failed(ConnectFailure::Refused)),
+        (2, Attempt::Connected),
+        (0, Attempt::Overtaken),
+        (3, Attempt::Abandoned),
+    ];
+    assert_eq!(raced.attempts, attempts);
+    assert_eq!(
+        attempts.map(|(_, one)| one.is_lost()),
+        [true, false, true, false]
+    );
+}
+
+/// Who won or why nobody did, and when; and when each attempt started.
+async fn run_late(
+    script: Script<'_>,
+    late: (u64, usize),
+) -> (Result<usize, ConnectFailure>, u64, Vec<(usize, u64)>) {
+    let (raced, ended, starts) = raced_with(script, Some(late)).await;
+    (raced.outcome.map(|((), winner)| winner), ended, starts)
+}
+
+#[tokio::test(start_paused = true)]
+async fn late_addresses_join_and_go_before_those_that_wait() {
+    let script = [(NEVER, Ok(())), (NEVER, Ok(())), (20, Ok(()))];
+    assert_eq!(
+        run_late(&script, (100, 2)).await,
+        (Ok(2), 270, vec![(0, 0), (2, 250)])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn late_addresses_start_at_once_when_nothing_else_can_win() {
+    // Refused before they came.
+    let refused = [(10, REFUSED), (20, Ok(()))];
+    assert_eq!(
+        run_late(&refused, (100, 1)).await,
+        (Ok(1), 120, vec![(0, 0), (1, 100)])
+    );
+    // Silent for longer than its head start.
+    let silent = [(NEVER, Ok(())), (20, Ok(()))];
+    assert_eq!(
+        run_late(&silent, (400, 1)).await,
+        (Ok(1), 420, vec![(0, 0), (1, 400)])
+    );
+    // None were permitted at first.
+    assert_eq!(
+        run_late(&[(20, Ok(()))], (40, 0)).await,
+        (Ok(0), 60, vec![(0, 40)])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_race_is_not_held_up_by_addresses_that_do_not_come() {
+    let script = [(20, Ok(())), (0, Ok(()))];
+    assert_eq!(
+        run_late(&script, (NEVER, 1)).await,
+        (Ok(0), 20, vec![(0, 0)])
+    );
+    // Those that have come already are nothing new.
+    let known = [(50, REFUSED)];
+    assert_eq!(
+        run_late(&known, (10, 1)).await,
+        (Err(ConnectFailure::Refused), 50, vec![(0, 0)])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_race_ends_when_its_time_is_over() {
+    let (raced, ended, _) = raced(&[(NEVER, Ok(())), (10, REFUSED)]).await;
+    assert_eq!(raced.outcome.unwrap_err(), ConnectFailure::Refused);
+    assert_eq!(ended, NEVER / 2);
+    let tried = [
+        (1, Attempt::Failed(ConnectFailure::Refused)),
+        (0, Attempt::Overtaken),
+    ];
+    assert_eq!(raced.attempts, tried);
+}

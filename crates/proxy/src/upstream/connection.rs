@@ -1,0 +1,118 @@
+//! A connection to an upstream, in use or waiting.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use hyper::client::conn::http1::SendRequest;
+
+use super::health::Health;
+use super::limits::Permit;
+use super::shelf::Shelf;
+use crate::body::RequestBody;
+
+/// A connection.
+pub(crate) struct Connection {
+    pub(super) sender: SendRequest<RequestBody>,
+    pub(super) peer: SocketAddr,
+    /// How its address does.
+    pub(super) health: Arc<Health>,
+    /// Requests so far.
+    pub(super) served: u32,
+}
+
+/// A connection that waits.
+pub(super) struct Waiting {
+    pub(super) connection: Connection,
+    pub(super) since: Instant,
+}
+
+/// A connection in use that knows its way back. Dropped without [`Lease::release`] it is closed.
+pub(crate) struct Lease {
+    /// Absent once it is released.
+    connection: Option<Connection>,
+    shelf: Rc<Shelf>,
+    /// For the request that is on it.
+    _request: Permit,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        sender: SendRequest<RequestBody>,
+        peer: SocketAddr,
+        health: Arc<Health>,
+    ) -> Self {
+        Self {
+            sender,
+            peer,
+            health,
+            served: 0,
+        }
+    }
+}
+
+impl Lease {
+    pub(crate) fn new(mut connection: Connection, shelf: &Rc<Shelf>, request: Permit) -> Self {
+        connection.served = connection.served.saturating_add(1);
+        connection.health.request_begins();
+        shelf.lent();
+        Self {
+            connection: Some(connection),
+            shelf: Rc::clone(shelf),
+            _request: request,
+        }
+    }
+
+    fn connection(&self) -> &Connection {
+        let connection = self.connection.as_ref();
+        connection.expect("it is there until the lease is released, which consumes it")
+    }
+
+    /// The address it is connected to.
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.connection().peer
+    }
+
+    /// How that address does.
+    pub(crate) fn health(&self) -> &Arc<Health> {
+        &self.connection().health
+    }
+
+    /// Where it belongs.
+    pub(crate) fn shelf(&self) -> &Rc<Shelf> {
+        &self.shelf
+    }
+
+    pub(crate) fn sender(&mut self) -> &mut SendRequest<RequestBody> {
+        let connection = self.connection.as_mut();
+        &mut connection
+            .expect("it is there until the lease is released, which consumes it")
+            .sender
+    }
+
+    /// The response has ended: back to the pool, as soon as the connection can take the next request.
+    pub(crate) fn release(mut self) {
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        connection.health.request_ends();
+        self.shelf.put_when_ready(connection);
+    }
+}
+
+#[cfg(test)]
+impl Lease {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.connection().sender.is_closed()
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(connection) = &self.connection {
+            connection.health.request_ends();
+        }
+        self.shelf.came_back();
+    }
+}

@@ -1,0 +1,103 @@
+//! Which address family works from here: the memory that spares a host without IPv6 (or IPv4) the wait for it at every
+//! new destination.
+
+use std::time::{Duration, Instant};
+
+use crate::dns::family::Family;
+
+/// How long a family that lost goes second after it lost once; doubles with each further time in a row.
+const FIRST_PENALTY: Duration = Duration::from_secs(10);
+/// The longest it gets.
+const LONGEST_PENALTY: Duration = Duration::from_secs(10 * 60);
+
+/// How both families did, over all destinations.
+#[derive(Debug, Default)]
+pub(crate) struct Families {
+    v4: Record,
+    v6: Record,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    lost_in_a_row: u32,
+    second_until: Option<Instant>,
+}
+
+impl Families {
+    /// The family to try first, where `first` would be.
+    pub(crate) fn leading(&self, first: Family, now: Instant) -> Family {
+        if self.record(first).is_second(now) && !self.record(first.other()).is_second(now) {
+            first.other()
+        } else {
+            first
+        }
+    }
+
+    /// A connection was made to an address of this family. `lost` is whether addresses of the other one failed, or were
+    /// overtaken, in the same race.
+    pub(crate) fn won(&mut self, winner: Family, lost: bool, now: Instant) {
+        *self.record_mut(winner) = Record::default();
+        if lost {
+            let loser = self.record_mut(winner.other());
+            loser.lost_in_a_row = loser.lost_in_a_row.saturating_add(1);
+            let doublings = (loser.lost_in_a_row - 1).min(10);
+            let penalty = (FIRST_PENALTY * (1 << doublings)).min(LONGEST_PENALTY);
+            loser.second_until = Some(now + penalty);
+        }
+    }
+
+    fn record(&self, family: Family) -> &Record {
+        match family {
+            Family::V4 => &self.v4,
+            Family::V6 => &self.v6,
+        }
+    }
+
+    fn record_mut(&mut self, family: Family) -> &mut Record {
+        match family {
+            Family::V4 => &mut self.v4,
+            Family::V6 => &mut self.v6,
+        }
+    }
+}
+
+impl Record {
+    fn is_second(&self, now: Instant) -> bool {
+        self.second_until.is_some_and(|until| now < until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::clock;
+
+    #[test]
+    fn a_family_that_lost_goes_second_for_longer_each_time() {
+        let mut families = Families::default();
+        let mut now = clock::now();
+        assert_eq!(families.leading(Family::V6, now), Family::V6);
+        for seconds in [10, 20, 40, 80, 160, 320, 600, 600] {
+            families.won(Family::V4, true, now);
+            now += Duration::from_secs(seconds) - Duration::from_millis(1);
+            assert_eq!(families.leading(Family::V6, now), Family::V4, "{seconds}");
+            now += Duration::from_millis(1);
+            assert_eq!(families.leading(Family::V6, now), Family::V6, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_win_forgives_and_without_a_race_nobody_loses() {
+        let mut families = Families::default();
+        let now = clock::now();
+        families.won(Family::V4, false, now);
+        assert_eq!(families.leading(Family::V6, now), Family::V6);
+        families.won(Family::V4, true, now);
+        families.won(Family::V6, false, now);
+        assert_eq!(families.leading(Family::V6, now), Family::V6);
+        // IPv6 alone works: what would begin with IPv4 does not.
+        families.won(Family::V6, true, now);
+        assert_eq!(families.leading(Family::V4, now), Family::V6);
+        assert_eq!(families.leading(Family::V6, now), Family::V6);
+    }
+}

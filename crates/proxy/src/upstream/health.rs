@@ -1,0 +1,328 @@
+//! How one address does: failures to connect, and outlier detection on what it answers.
+//!
+//! All workers share what is known. An address is never out of use for it: it goes last.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use egret_config::snapshot::OutlierDetection;
+use http::StatusCode;
+
+/// How long an address goes last after its first failure to connect; doubles with each further one in a row.
+const FIRST_PENALTY: Duration = Duration::from_secs(1);
+/// The longest it gets.
+const LONGEST_PENALTY: Duration = Duration::from_secs(30);
+/// The longest ejection, unless the first one is configured to be longer.
+const LONGEST_EJECTION: Duration = Duration::from_secs(5 * 60);
+
+/// One address of a destination.
+#[derive(Debug)]
+pub(crate) struct Health {
+    /// Requests in progress there, over all workers.
+    active: AtomicU32,
+    /// When it is well again, in nanoseconds after `epoch`: a copy that is read without the lock.
+    unwell_until: AtomicU64,
+    epoch: Instant,
+    record: Mutex<Record>,
+}
+
+/// What came of a use of the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Observed {
+    /// The head of a response.
+    Response(StatusCode),
+    /// No connection, or one that broke off or stayed silent before the response (Envoy's "local origin" failures).
+    LocalFailure,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    connects_failed: u32,
+    failing_until: Option<Instant>,
+    /// In a row.
+    errors: u32,
+    /// In a row, where they are counted apart.
+    local_errors: u32,
+    /// What the next ejection's length is multiplied by, less one.
+    ejections: u32,
+    ejected_until: Option<Instant>,
+}
+
+impl Health {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            active: AtomicU32::new(0),
+            unwell_until: AtomicU64::new(0),
+            epoch: now,
+            record: Mutex::default(),
+        }
+    }
+
+    /// Whether nothing speaks against it.
+    pub(crate) fn is_well(&self, now: Instant) -> bool {
+        let until = self.unwell_until.load(Relaxed);
+        until == 0 || self.nanos(now) >= until
+    }
+
+    /// Whether it is ejected, as opposed to having failed to connect.
+    pub(crate) fn is_ejected(&self, now: Instant) -> bool {
+        !self.is_well(now) && self.record().ejected_until.is_some_and(|until| now < until)
+    }
+
+    /// Whether forgetting it would lose something.
+    pub(crate) fn is_worth_keeping(&self, now: Instant) -> bool {
+        let record = self.record();
+        !self.is_well(now) || record.errors > 0 || record.local_errors > 0 || record.ejections > 0
+    }
+
+    /// Requests in progress.
+    pub(crate) fn active(&self) -> u32 {
+        self.active.load(Relaxed)
+    }
+
+    pub(crate) fn request_begins(&self) {
+        self.active.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn request_ends(&self) {
+        self.active.fetch_sub(1, Relaxed);
+    }
+
+    /// An attempt to connect failed, or another address was faster although this one had a head start.
+    pub(crate) fn connect_failed(&self, now: Instant) {
+        let mut record = self.record();
+        record.connects_failed = record.connects_failed.saturating_add(1);
+        let doublings = (record.connects_failed - 1).min(5);
+        let penalty = (FIRST_PENALTY * (1 << doublings)).min(LONGEST_PENALTY);
+        record.failing_until = Some(now + penalty);
+        self.publish(&record);
+    }
+
+    /// A connection was made.
+    pub(crate) fn connected(&self) {
+        // Most often there is nothing to forgive.
+        if self.unwell_until.load(Relaxed) == 0 {
+            return;
+        }
+        let mut record = self.record();
+        record.connects_failed = 0;
+        record.failing_until = None;
+        self.publish(&record);
+    }
+
+    /// Counts what came of a request. Returns whether the address should be ejected for it; `draw` gives a number below
+    /// its argument.
+    pub(crate) fn observe(
+        &self,
+        observed: Observed,
+        detection: &OutlierDetection,
+        now: Instant,
+        draw: impl FnOnce(u8) -> u8,
+    ) -> bool {
+        let mut record = self.record();
+        let Some(enforcing) = record.count(observed, detection) else {
+            return false;
+        };
+        let ejected = record.ejected_until.is_some_and(|until| now < until);
+        !ejected && draw(100) < enforcing
+    }
+
+    /// Ejects it: for longer each time, unless it did well in between.
+    pub(crate) fn eject(&self, detection: &OutlierDetection, now: Instant) {
+        let mut record = self.record();
+        record.eject(detection, now);
+        self.publish(&record);
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publish(&self, record: &Record) {
+        let until = record.failing_until.max(record.ejected_until);
+        let nanos = until.map_or(0, |until| self.nanos(until).max(1));
+        self.unwell_until.store(nanos, Relaxed);
+    }
+
+    fn nanos(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.epoch);
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Record {
+    /// The percentage of enforcement once there are as many errors in a row as allowed; counting then begins anew.
+    fn count(&mut self, observed: Observed, detection: &OutlierDetection) -> Option<u8> {
+        let (errors, limit, enforcing) = match observed {
+            Observed::Response(status) if !status.is_server_error() => {
+                (self.errors, self.local_errors) = (0, 0);
+                return None;
+            }
+            Observed::LocalFailure if detection.split => (
+                &mut self.local_errors,
+                detection.consecutive_local,
+                detection.enforcing_local,
+            ),
+            Observed::Response(_) | Observed::LocalFailure => {
+                if observed != Observed::LocalFailure {
+                    self.local_errors = 0;
+                }
+                (
+                    &mut self.errors,
+                    detection.consecutive_5xx,
+                    detection.enforcing_5xx,
+                )
+            }
+        };
+        *errors = errors.saturating_add(1);
+        if limit == 0 || *errors < limit {
+            return None;
+        }
+        *errors = 0;
+        Some(enforcing)
+    }
+
+    fn eject(&mut self, detection: &OutlierDetection, now: Instant) {
+        if let Some(last) = self.ejected_until {
+            // Time spent well makes the next one shorter.
+            let well = now.saturating_duration_since(last).as_nanos();
+            let steps = well / detection.interval.as_nanos().max(1);
+            self.ejections = self
+                .ejections
+                .saturating_sub(u32::try_from(steps).unwrap_or(u32::MAX));
+        }
+        self.ejections = self.ejections.saturating_add(1);
+        let base = detection.base_ejection_time;
+        let length = base.saturating_mul(self.ejections);
+        let length = length.min(LONGEST_EJECTION.max(base));
+        self.ejected_until = Some(now + length);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::clock;
+
+    const NOT_FOUND: Observed = Observed::Response(StatusCode::NOT_FOUND);
+    const ERROR: Observed = Observed::Response(StatusCode::BAD_GATEWAY);
+    const LOCAL: Observed = Observed::LocalFailure;
+
+    fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    fn observe(
+        health: &Health,
+        observed: &[Observed],
+        detection: &OutlierDetection,
+        now: Instant,
+    ) -> bool {
+        let mut ejected = false;
+        for one in observed {
+            if health.observe(*one, detection, now, |_| 0) {
+                health.eject(detection, now);
+                ejected = true;
+            }
+        }
+        ejected
+    }
+
+    #[test]
+    fn a_failure_to_connect_counts_for_longer_each_time_and_a_connection_forgives() {
+        let mut now = clock::now();
+        let health = Health::new(now);
+        for penalty in [1, 2, 4, 8, 16, 30, 30] {
+            assert!(health.is_well(now));
+            health.connect_failed(now);
+            now += seconds(penalty) - Duration::from_millis(1);
+            assert!(!health.is_well(now), "{penalty}");
+            now += Duration::from_millis(1);
+        }
+        health.connect_failed(now);
+        health.connected();
+        assert!(health.is_well(now) && !health.is_worth_keeping(now));
+        health.connect_failed(now);
+        assert!(health.is_well(now + seconds(1)));
+    }
+
+    #[test]
+    fn errors_in_a_row_eject_and_anything_else_begins_anew() {
+        let now = clock::now();
+        let detection = OutlierDetection::default();
+        let health = Health::new(now);
+        let four = [ERROR; 4];
+        assert!(!observe(&health, &four, &detection, now));
+        assert!(!observe(&health, &[NOT_FOUND], &detection, now));
+        assert!(!observe(&health, &four, &detection, now));
+        assert!(observe(&health, &[ERROR], &detection, now));
+        assert!(health.is_ejected(now) && !health.is_well(now));
+        assert!(!health.is_ejected(now + seconds(30)) && health.is_well(now + seconds(30)));
+        // While it is ejected it cannot be again.
+        assert!(!observe(&health, &[ERROR; 10], &detection, now));
+        assert!(health.is_well(now + seconds(30)));
+    }
+
+    #[test]
+    fn local_failures_count_with_the_others_or_apart() {
+        let now = clock::now();
+        let together = OutlierDetection::default();
+        let mixed = [LOCAL, ERROR, LOCAL, ERROR, LOCAL];
+        assert!(observe(&Health::new(now), &mixed, &together, now));
+        let apart = OutlierDetection {
+            split: true,
+            consecutive_local: 2,
+            ..together
+        };
+        // An answer, even a bad one, says that the way there is fine.
+        assert!(!observe(&Health::new(now), &mixed, &apart, now));
+        assert!(observe(&Health::new(now), &[LOCAL, LOCAL], &apart, now));
+        let never = OutlierDetection {
+            consecutive_local: 0,
+            ..apart
+        };
+        assert!(!observe(&Health::new(now), &[LOCAL; 20], &never, now));
+    }
+
+    #[test]
+    fn ejections_grow_and_good_times_shorten_them() {
+        let mut now = clock::now();
+        let detection = OutlierDetection::default();
+        let health = Health::new(now);
+        let eject_for = |now: &mut Instant, length: u64| {
+            assert!(observe(&health, &[ERROR; 5], &detection, *now), "{length}");
+            *now += seconds(length) - Duration::from_millis(1);
+            assert!(health.is_ejected(*now), "{length}");
+            *now += Duration::from_millis(1);
+            assert!(health.is_well(*now), "{length}");
+        };
+        for length in [30, 60, 90] {
+            eject_for(&mut now, length);
+        }
+        // Two intervals without fault take two steps back.
+        now += seconds(20);
+        eject_for(&mut now, 60);
+        for _ in 0..10 {
+            observe(&health, &[ERROR; 5], &detection, now);
+            now += seconds(300);
+        }
+        // Never more than five minutes.
+        assert!(health.is_well(now));
+        now += seconds(60 * 60);
+        eject_for(&mut now, 30);
+    }
+
+    #[test]
+    fn dice_may_say_no() {
+        let now = clock::now();
+        let health = Health::new(now);
+        let detection = OutlierDetection {
+            consecutive_5xx: 1,
+            enforcing_5xx: 50,
+            ..OutlierDetection::default()
+        };
+        assert!(!health.observe(ERROR, &detection, now, |_| 50));
+        assert!(health.observe(ERROR, &detection, now, |_| 49));
+    }
+}

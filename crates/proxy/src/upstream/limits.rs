@@ -1,0 +1,140 @@
+//! The circuit breakers of one destination, over all workers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+
+use egret_config::snapshot::CircuitBreakers;
+use tokio::sync::Notify;
+
+use crate::refusal::Limit;
+
+/// How much is in progress at a destination. The order is that of one clock for all: who begins to wait must either see
+/// the connection that was just closed, or be seen waiting by it.
+#[derive(Debug, Default)]
+pub(crate) struct Limits {
+    connections: AtomicU32,
+    pending: AtomicU32,
+    requests: AtomicU32,
+    retries: AtomicU32,
+    /// Requests that wait for one of the connections.
+    waiting: AtomicU32,
+    /// A connection has been closed.
+    freed: Notify,
+}
+
+/// One of what is limited, while it lasts.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    limits: Arc<Limits>,
+    limit: Limit,
+}
+
+/// A request that waits for a connection, while it does.
+#[derive(Debug)]
+pub(crate) struct Queued<'a>(&'a Limits);
+
+impl Limits {
+    /// One more, if the breakers allow it.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        limit: Limit,
+        breakers: &CircuitBreakers,
+    ) -> Option<Permit> {
+        let most = match limit {
+            Limit::Connections => breakers.max_connections,
+            Limit::Pending => breakers.max_pending_requests,
+            Limit::Requests => breakers.max_requests,
+            Limit::Retries => breakers.max_retries,
+        };
+        let counter = self.counter(limit);
+        if counter.fetch_add(1, SeqCst) >= most {
+            counter.fetch_sub(1, SeqCst);
+            return None;
+        }
+        Some(Permit {
+            limits: Arc::clone(self),
+            limit,
+        })
+    }
+
+    /// Begins to wait for a connection.
+    pub(crate) fn queue(&self) -> Queued<'_> {
+        self.waiting.fetch_add(1, SeqCst);
+        Queued(self)
+    }
+
+    /// Whether a request of any worker waits for a connection.
+    pub(crate) fn is_queued_for(&self) -> bool {
+        self.waiting.load(SeqCst) > 0
+    }
+
+    /// Where the closing of a connection is told, to one who waits.
+    pub(crate) fn freed(&self) -> &Notify {
+        &self.freed
+    }
+
+    fn counter(&self, limit: Limit) -> &AtomicU32 {
+        match limit {
+            Limit::Connections => &self.connections,
+            Limit::Pending => &self.pending,
+            Limit::Requests => &self.requests,
+            Limit::Retries => &self.retries,
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.limits.counter(self.limit).fetch_sub(1, SeqCst);
+        if self.limit == Limit::Connections && self.limits.is_queued_for() {
+            self.limits.freed.notify_one();
+        }
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BREAKERS: CircuitBreakers = CircuitBreakers {
+        max_connections: 1,
+        max_pending_requests: 2,
+        max_requests: 3,
+        max_retries: 0,
+    };
+
+    #[test]
+    fn each_has_its_own_limit_and_what_ends_makes_room() {
+        let limits = Arc::new(Limits::default());
+        for (limit, most) in [
+            (Limit::Connections, 1),
+            (Limit::Pending, 2),
+            (Limit::Requests, 3),
+            (Limit::Retries, 0),
+        ] {
+            let enter = || limits.enter(limit, &BREAKERS);
+            let mut held: Vec<_> = (0..most).map(|_| enter().expect("room")).collect();
+            assert!(enter().is_none() && enter().is_none(), "{limit:?}");
+            if held.pop().is_some() {
+                held.push(enter().expect("room again"));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_told_of_a_connection_that_closes() {
+        let limits = Arc::new(Limits::default());
+        let connection = limits.enter(Limit::Connections, &BREAKERS).expect("room");
+        let queued = limits.queue();
+        drop(connection);
+        limits.freed().notified().await;
+        drop(queued);
+        assert!(!limits.is_queued_for());
+    }
+}

@@ -1,0 +1,155 @@
+//! Whether a request is sent again, and how soon. Pure.
+
+use std::time::Duration;
+
+use egret_config::snapshot::{RetryOn, RetryPolicy};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
+
+const RATE_LIMITED: HeaderName = HeaderName::from_static("x-envoy-ratelimited");
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+/// Why there is no response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// No connection could be made.
+    Connect,
+    /// It broke off before any of the request was sent.
+    BeforeRequest,
+    /// It broke off, said what is not HTTP, or stayed silent for too long.
+    BeforeResponse,
+}
+
+/// Whether the policy wants a request that got no response sent again.
+pub(crate) fn after_failure(on: &RetryOn, broken: Broken) -> bool {
+    match broken {
+        Broken::Connect => on.connect_failure,
+        Broken::BeforeRequest => on.reset || on.reset_before_request,
+        Broken::BeforeResponse => on.reset,
+    }
+}
+
+/// Whether the policy wants a request that got this response sent again.
+pub(crate) fn after_response(on: &RetryOn, status: StatusCode, headers: &HeaderMap) -> bool {
+    if on.statuses.contains(&status.as_u16())
+        || on.rate_limited && headers.contains_key(RATE_LIMITED)
+    {
+        return true;
+    }
+    if on.grpc_statuses.is_empty() {
+        return false;
+    }
+    let grpc = headers.get(GRPC_STATUS);
+    let grpc = grpc.and_then(|value| value.to_str().ok()?.parse().ok());
+    grpc.is_some_and(|code: u16| on.grpc_statuses.contains(&code))
+}
+
+/// How long to wait before the nth sending after the first, from 1. `draw` is any number, of which the jitter is made.
+pub(crate) fn delay(policy: &RetryPolicy, nth: u32, draw: u32) -> Duration {
+    let doublings = nth.saturating_sub(1).min(31);
+    let most = policy.backoff.saturating_mul(10);
+    let delay = policy.backoff.saturating_mul(1 << doublings).min(most);
+    delay + delay / 4 / 256 * (draw % 257)
+}
+
+/// Whether doing it twice is the same as doing it once (RFC 9110 9.2.2), so that it may be sent again without being
+/// told to.
+pub(crate) fn is_idempotent(method: &Method) -> bool {
+    [
+        Method::GET,
+        Method::HEAD,
+        Method::OPTIONS,
+        Method::PUT,
+        Method::DELETE,
+        Method::TRACE,
+    ]
+    .contains(method)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn policy(backoff: u64) -> RetryPolicy {
+        RetryPolicy {
+            attempts: 3,
+            on: RetryOn::default(),
+            backoff: Duration::from_millis(backoff),
+            per_try_timeout: None,
+        }
+    }
+
+    #[test]
+    fn failures_are_told_apart() {
+        use Broken::{BeforeRequest, BeforeResponse, Connect};
+        let none = RetryOn::default();
+        let connect = RetryOn {
+            connect_failure: true,
+            ..none.clone()
+        };
+        let reset = RetryOn {
+            reset: true,
+            ..none.clone()
+        };
+        let unsent = RetryOn {
+            reset_before_request: true,
+            ..none.clone()
+        };
+        for (on, wanted) in [
+            (none, [false, false, false]),
+            (connect, [true, false, false]),
+            (reset, [false, true, true]),
+            (unsent, [false, true, false]),
+        ] {
+            let all = [Connect, BeforeRequest, BeforeResponse];
+            assert_eq!(
+                all.map(|broken| after_failure(&on, broken)),
+                wanted,
+                "{on:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn responses_are_judged_by_status_and_fields() {
+        let on = RetryOn {
+            statuses: [409, 503].into(),
+            ..RetryOn::default()
+        };
+        let none = HeaderMap::new();
+        let judge = |code| after_response(&on, StatusCode::from_u16(code).unwrap(), &none);
+        assert_eq!([200, 409, 500, 503].map(judge), [false, true, false, true]);
+
+        let mut headers = HeaderMap::new();
+        headers.insert(RATE_LIMITED, HeaderValue::from_static("true"));
+        headers.insert(GRPC_STATUS, HeaderValue::from_static("14"));
+        let rate_limited = RetryOn {
+            rate_limited: true,
+            ..RetryOn::default()
+        };
+        let unavailable = RetryOn {
+            grpc_statuses: [4, 14].into(),
+            ..RetryOn::default()
+        };
+        for on in [rate_limited, unavailable] {
+            assert!(after_response(&on, StatusCode::OK, &headers));
+            assert!(!after_response(&on, StatusCode::OK, &none));
+        }
+        assert!(!after_response(&on, StatusCode::OK, &headers));
+    }
+
+    #[test]
+    fn delays_double_to_ten_times_the_first_with_a_quarter_of_jitter() {
+        let policy = policy(1024);
+        let delays: Vec<_> = (1..=6)
+            .map(|nth| delay(&policy, nth, 0).as_millis())
+            .collect();
+        assert_eq!(delays, [1024, 2048, 4096, 8192, 10240, 10240]);
+        for draw in [1, 255, 256, u32::MAX] {
+            let delay = delay(&policy, 1, draw).as_millis();
+            assert!((1024..=1280).contains(&delay), "{draw}: {delay}");
+        }
+        assert_eq!(delay(&policy, u32::MAX, 256).as_millis(), 12800);
+    }
+}

@@ -1,0 +1,426 @@
+//! What one worker holds of one destination: its addresses as they were last resolved, and the connections to each that
+//! wait for a next request.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use egret_config::snapshot::BackendSettings;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use super::balance::{Candidate, Choice, Standing};
+use super::connection::{Connection, Waiting};
+use super::families::Families;
+use super::health::Health;
+use super::pool::{IDLE_TIMEOUT, Pool};
+use super::site::Site;
+use crate::dns::family::Family;
+use crate::task;
+use crate::telemetry::clock;
+
+/// How long a connection may take to become ready after a response has ended.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// One destination of one worker.
+pub(crate) struct Shelf {
+    pub(crate) site: Arc<Site>,
+    pool: Weak<Pool>,
+    settings: RefCell<Arc<BackendSettings>>,
+    slots: RefCell<Vec<Slot>>,
+    /// The family that is tried first.
+    leading: Cell<Family>,
+    turn: Cell<usize>,
+    /// Connections in use.
+    leased: Cell<usize>,
+    /// Whether a connection was taken since the last sweep.
+    used: Cell<bool>,
+    /// Requests that wait here for a connection to come back.
+    queued: Cell<usize>,
+    returned: Notify,
+}
+
+/// One address.
+struct Slot {
+    address: SocketAddr,
+    health: Arc<Health>,
+    /// The one that waited the shortest last.
+    idle: Vec<Waiting>,
+    /// Whether a connection to it is being opened that no request waits for.
+    warming: bool,
+}
+
+/// What a request finds.
+pub(crate) enum Taken {
+    /// A connection to the address whose turn it is.
+    InTurn(Connection),
+    /// A connection to another one. The one whose turn it was should be connected to for the next time.
+    Instead(Connection, SocketAddr),
+    /// None.
+    Nothing,
+}
+
+impl Shelf {
+    pub(super) fn new(site: Arc<Site>, settings: Arc<BackendSettings>, pool: Weak<Pool>) -> Self {
+        Self {
+            site,
+            pool,
+            settings: RefCell::new(settings),
+            slots: RefCell::default(),
+            leading: Cell::new(Family::V6),
+            // Anywhere, so that workers and processes do not all begin with the same address.
+            turn: Cell::new(rand::random_range(0..usize::MAX / 2)),
+            leased: Cell::default(),
+            used: Cell::default(),
+            queued: Cell::default(),
+            returned: Notify::new(),
+        }
+    }
+
+    /// The settings as of the last request.
+    pub(crate) fn settings(&self) -> Arc<BackendSettings> {
+        Arc::clone(&self.settings.borrow())
+    }
+
+    pub(super) fn follow(&self, settings: &Arc<BackendSettings>) {
+        let mut current = self.settings.borrow_mut();
+        if !Arc::ptr_eq(&current, settings) {
+            *current = Arc::clone(settings);
+        }
+    }
+
+    /// Takes over what the name resolves to.
+    pub(crate) fn resolved(&self, addresses: &[IpAddr], families: &Families, now: Instant) {
+        let port = self.site.destination.port.get();
+        let sockets = addresses.iter().map(|ip| SocketAddr::new(*ip, port));
+        if let Some(first) = addresses.first() {
+            let leading = families.leading(Family::of(first), now);
+            self.update(&sockets.collect::<Vec<_>>(), leading, now);
+        }
+    }
+
+    /// Takes over what the name resolves to, and which family to begin with. Connections to other addresses are closed,
+    /// now or when their requests have ended, unless the settings keep them.
+    pub(crate) fn update(&self, addresses: &[SocketAddr], leading: Family, now: Instant) {
+        self.leading.set(leading);
+        let mut slots = self.slots.borrow_mut();
+        if slots.iter().map(|slot| &slot.address).eq(addresses) {
+            return;
+        }
+        let mut old = std::mem::take(&mut *slots);
+        let health = self.site.health(addresses, now);
+        slots.extend(addresses.iter().zip(health).map(|(&address, health)| {
+            let known = old.iter().position(|slot| slot.address == address);
+            match known {
+                Some(index) => old.swap_remove(index),
+                None => Slot::new(address, health),
+            }
+        }));
+        if self.settings.borrow().close_on_address_change {
+            old.iter().for_each(|slot| self.left(&slot.idle));
+        } else {
+            old.retain(|slot| !slot.idle.is_empty());
+            slots.append(&mut old);
+        }
+    }
+
+    /// Takes a connection to one of the addresses that the request may go to, preferably none of those that it has
+    /// tried.
+    pub(crate) fn take(
+        &self,
+        may_go: impl Fn(SocketAddr) -> bool,
+        tried: &[SocketAddr],
+        now: Instant,
+    ) -> Taken {
+        self.used.set(true);
+        let mut slots = self.slots.borrow_mut();
+        if let [only] = slots.as_mut_slice() {
+            let connection = may_go(only.address).then(|| self.pop(only)).flatten();
+            return connection.map_or(Taken::Nothing, Taken::InTurn);
+        }
+        let mut candidates = self.candidates(&slots, tried, now);
+        candidates.retain(|one| may_go(slots[one.address].address));
+        let Some(first) = self.choose(|choice| choice.first(&candidates)) else {
+            return Taken::Nothing;
+        };
+        if let Some(connection) = self.pop(&mut slots[first]) {
+            self.next_turn();
+            return Taken::InTurn(connection);
+        }
+        candidates.retain(|one| one.standing != Standing::Tried);
+        candidates.sort_by_key(|one| one.standing);
+        let mut others = candidates.iter();
+        match others.find_map(|one| self.pop(&mut slots[one.address])) {
+            Some(connection) => {
+                self.next_turn();
+                Taken::Instead(connection, slots[first].address)
+            }
+            None => Taken::Nothing,
+        }
+    }
+
+    /// The order in which to connect to `addresses`, each in its turn.
+    pub(crate) fn order<A: Copy + PartialEq>(
+        &self,
+        addresses: &[A],
+        socket: impl Fn(A) -> SocketAddr,
+        tried: &[SocketAddr],
+        now: Instant,
+    ) -> VecDeque<A> {
+        let slots = self.slots.borrow();
+        let candidates: Vec<_> = addresses
+            .iter()
+            .map(|&address| {
+                let slot = slots.iter().find(|slot| slot.address == socket(address));
+                Candidate {
+                    address,
+                    family: Family::of(&socket(address).ip()),
+                    standing: standing(socket(address), slot, tried, now),
+                    active: slot.map_or(0, |slot| slot.health.active()),
+                }
+            })
+            .collect();
+        let order = self.choose(|choice| choice.order(&candidates));
+        self.next_turn();
+        order
+    }
+
+    /// How the destination as a whole does, as one of several hosts of a backend.
+    pub(super) fn as_candidate<A>(&self, address: A, now: Instant) -> Candidate<A> {
+        let slots = self.slots.borrow();
+        let well = slots.is_empty() || slots.iter().any(|slot| slot.health.is_well(now));
+        Candidate {
+            address,
+            family: self.leading.get(),
+            standing: if well {
+                Standing::Well
+            } else {
+                Standing::Unwell
+            },
+            active: slots.iter().map(|slot| slot.health.active()).sum(),
+        }
+    }
+
+    /// Whether there is an address that the request has not been to.
+    pub(crate) fn has_other_than(&self, tried: &[SocketAddr]) -> bool {
+        let slots = self.slots.borrow();
+        slots.iter().any(|slot| !tried.contains(&slot.address))
+    }
+
+    /// How one of the addresses does.
+    pub(crate) fn health(&self, address: SocketAddr, now: Instant) -> Arc<Health> {
+        let slots = self.slots.borrow();
+        let slot = slots.iter().find(|slot| slot.address == address);
+        slot.map_or_else(
+            // It is not in the latest answer any more.
+            || Arc::new(Health::new(now)),
+            |slot| Arc::clone(&slot.health),
+        )
+    }
+
+    /// Begins to connect to an address that no request waits for. False if that is being done already.
+    pub(crate) fn begin_warming(&self, address: SocketAddr) -> bool {
+        let mut slots = self.slots.borrow_mut();
+        let slot = slots.iter_mut().find(|slot| slot.address == address);
+        slot.is_some_and(|slot| !std::mem::replace(&mut slot.warming, true))
+    }
+
+    pub(crate) fn end_warming(&self, address: SocketAddr) {
+        let mut slots = self.slots.borrow_mut();
+        if let Some(slot) = slots.iter_mut().find(|slot| slot.address == address) {
+            slot.warming = false;
+        }
+    }
+
+    /// A connection that can take a next request.
+    pub(crate) fn put(&self, connection: Connection) {
+        let Some(pool) = self.pool.upgrade() else {
+            return;
+        };
+        let settings = self.settings.borrow();
+        let worn = settings
+            .max_requests_per_connection
+            .is_some_and(|most| connection.served >= most);
+        let wanted_elsewhere = self.queued.get() == 0 && self.site.limits.is_queued_for();
+        if worn || wanted_elsewhere || !pool.has_room() {
+            return;
+        }
+        let mut slots = self.slots.borrow_mut();
+        let peer = connection.peer;
+        let slot = slots.iter().position(|slot| slot.address == peer);
+        let slot = match slot {
+            Some(index) => &mut slots[index],
+            None if settings.close_on_address_change => return,
+            None => {
+                slots.push(Slot::new(peer, Arc::clone(&connection.health)));
+                slots.last_mut().expect("it was just put there")
+            }
+        };
+        slot.idle.push(Waiting {
+            connection,
+            since: clock::now(),
+        });
+        pool.came();
+        if self.queued.get() > 0 {
+            self.returned.notify_one();
+        }
+    }
+
+    /// The same once it can: it is new, or a request's body is still being sent.
+    pub(crate) fn put_when_ready(self: &Rc<Self>, mut connection: Connection) {
+        if connection.sender.is_ready() {
+            self.put(connection);
+        } else if !connection.sender.is_closed() {
+            let shelf = Rc::clone(self);
+            task::spawn(async move {
+                let ready = poll_fn(|cx| connection.sender.poll_ready(cx));
+                if matches!(timeout(SETTLE, ready).await, Ok(Ok(()))) {
+                    shelf.put(connection);
+                }
+            });
+        }
+    }
+
+    /// Begins to wait for a connection: from here on none is closed or comes back unnoticed.
+    pub(crate) fn queue(&self) -> Queued<'_> {
+        self.queued.set(self.queued.get() + 1);
+        Queued {
+            shelf: self,
+            _everywhere: self.site.limits.queue(),
+        }
+    }
+
+    pub(super) fn lent(&self) {
+        self.leased.set(self.leased.get() + 1);
+        self.used.set(true);
+    }
+
+    pub(super) fn came_back(&self) {
+        self.leased.set(self.leased.get() - 1);
+    }
+
+    /// Whether connections are out, or one was taken since the last time.
+    pub(super) fn was_used(&self) -> bool {
+        self.used.replace(false) || self.leased.get() > 0
+    }
+
+    pub(super) fn has_idle(&self) -> bool {
+        self.slots.borrow().iter().any(|slot| !slot.idle.is_empty())
+    }
+
+    pub(super) fn sweep(&self, now: Instant) {
+        let limit = self.settings.borrow().idle_timeout.unwrap_or(IDLE_TIMEOUT);
+        for slot in self.slots.borrow_mut().iter_mut() {
+            let gone: Vec<_> = slot
+                .idle
+                .extract_if(.., |one| {
+                    now - one.since >= limit || one.connection.sender.is_closed()
+                })
+                .collect();
+            self.left(&gone);
+        }
+    }
+
+    pub(super) fn clear(&self) {
+        for slot in self.slots.borrow_mut().iter_mut() {
+            self.left(&std::mem::take(&mut slot.idle));
+        }
+    }
+
+    fn pop(&self, slot: &mut Slot) -> Option<Connection> {
+        loop {
+            let waiting = slot.idle.pop()?;
+            self.left(std::slice::from_ref(&waiting));
+            if waiting.connection.sender.is_ready() {
+                return Some(waiting.connection);
+            }
+        }
+    }
+
+    fn left(&self, waiting: &[Waiting]) {
+        if let Some(pool) = self.pool.upgrade() {
+            pool.left(waiting);
+        }
+    }
+
+    /// By their place among the slots.
+    fn candidates(
+        &self,
+        slots: &[Slot],
+        tried: &[SocketAddr],
+        now: Instant,
+    ) -> Vec<Candidate<usize>> {
+        let candidate = |(index, slot): (usize, &Slot)| Candidate {
+            address: index,
+            family: Family::of(&slot.address.ip()),
+            standing: standing(slot.address, Some(slot), tried, now),
+            active: slot.health.active(),
+        };
+        slots.iter().enumerate().map(candidate).collect()
+    }
+
+    fn next_turn(&self) {
+        self.turn.set(self.turn.get().wrapping_add(1));
+    }
+
+    fn choose<T>(&self, with: impl FnOnce(&mut Choice<'_>) -> T) -> T {
+        with(&mut Choice {
+            load_balancing: self.settings.borrow().load_balancing,
+            leading: self.leading.get(),
+            turn: self.turn.get(),
+            draw: &mut |below| rand::random_range(0..below),
+        })
+    }
+}
+
+impl Slot {
+    fn new(address: SocketAddr, health: Arc<Health>) -> Self {
+        Self {
+            address,
+            health,
+            idle: Vec::new(),
+            warming: false,
+        }
+    }
+}
+
+fn standing(
+    address: SocketAddr,
+    slot: Option<&Slot>,
+    tried: &[SocketAddr],
+    now: Instant,
+) -> Standing {
+    if tried.contains(&address) {
+        Standing::Tried
+    } else if slot.is_none_or(|slot| slot.health.is_well(now)) {
+        Standing::Well
+    } else {
+        Standing::Unwell
+    }
+}
+
+/// A request that waits for a connection, while it does.
+pub(crate) struct Queued<'a> {
+    shelf: &'a Shelf,
+    _everywhere: super::limits::Queued<'a>,
+}
+
+impl Queued<'_> {
+    /// Waits until a connection has come back to this worker, or one was closed anywhere.
+    pub(crate) async fn wait(&self) {
+        tokio::select! {
+            () = self.shelf.returned.notified() => {}
+            () = self.shelf.site.limits.freed().notified() => {}
+        }
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.shelf.queued.set(self.shelf.queued.get() - 1);
+    }
+}
