@@ -27,7 +27,11 @@ pub(crate) struct Exchange {
     connection: Rc<Connection>,
     started: Instant,
     /// Octets of the request body forwarded so far.
-    pub(crate) request_bytes: Cell<u64>,
+    request_bytes: Cell<u64>,
+    /// When some of it was last forwarded.
+    last_moved: Cell<Instant>,
+    /// Whether more of it is waited for.
+    waits_for_client: Cell<bool>,
     /// Octets of the response body sent so far.
     pub(crate) response_bytes: Cell<u64>,
     status: Cell<Option<StatusCode>>,
@@ -71,10 +75,13 @@ struct Verdict {
 impl Exchange {
     pub(crate) fn begin(connection: Rc<Connection>) -> Rc<Self> {
         connection.begins();
+        let now = clock::now();
         Rc::new(Self {
             connection,
-            started: clock::now(),
+            started: now,
             request_bytes: Cell::default(),
+            last_moved: Cell::new(now),
+            waits_for_client: Cell::default(),
             response_bytes: Cell::default(),
             status: Cell::default(),
             reason: Cell::default(),
@@ -85,6 +92,27 @@ impl Exchange {
     /// When the request's head had been read.
     pub(crate) fn started(&self) -> Instant {
         self.started
+    }
+
+    /// Some of the request body is forwarded.
+    pub(crate) fn forwarded(&self, octets: usize) {
+        self.request_bytes
+            .set(self.request_bytes.get() + octets as u64);
+        self.last_moved.set(clock::now());
+    }
+
+    /// When the last of the request so far was forwarded.
+    pub(crate) fn last_moved(&self) -> Instant {
+        self.last_moved.get()
+    }
+
+    /// Whether it is the client that has to send more of the request now.
+    pub(crate) fn waits_for_client(&self) -> bool {
+        self.waits_for_client.get()
+    }
+
+    pub(crate) fn set_waits_for_client(&self, waits: bool) {
+        self.waits_for_client.set(waits);
     }
 
     /// Keeps what the access log will need of the request. Without this the exchange is counted but not logged.

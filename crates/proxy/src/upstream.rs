@@ -1,10 +1,12 @@
 //! Sending a request, again if need be, and waiting for the response's head.
 
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use egret_config::snapshot::{BackendSettings, RetryPolicy, Rule, Timeout};
+use egret_config::snapshot::{BackendSettings, RetryPolicy, Rule, Timeout, Timeouts};
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::TrySendError;
@@ -38,6 +40,8 @@ pub(crate) mod site;
 
 /// How long an upstream may be silent, before its response's head or within the body, when the rule says nothing.
 const SILENCE: Duration = Duration::from_secs(5 * 60);
+/// The same when the rule switches timeouts off: as good as for ever, and no overflow.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// One request on its way out.
 pub(crate) struct Sending<'a> {
@@ -104,25 +108,23 @@ impl<'a> Sending<'a> {
         }
         loop {
             let spare = self.spare(&request);
-            let outcome = self.attempt(request).await;
+            let outcome = self.attempt(request, spare.as_ref()).await;
             self.retrying = None;
-            match outcome {
+            let again = match outcome {
                 Ok(answered) => match self.after_response(&answered, spare) {
                     Some(again) => {
                         discard(answered);
-                        self.pause().await;
-                        request = again;
+                        again
                     }
                     None => return Ok(self.respond(answered)),
                 },
                 Err(mut failed) => match self.after_failure(&mut failed, spare) {
-                    Some(again) => {
-                        self.pause().await;
-                        request = again;
-                    }
+                    Some(again) => again,
                     None => return Err(failed.refusal),
                 },
-            }
+            };
+            self.pause().await;
+            request = again;
         }
     }
 
@@ -132,13 +134,26 @@ impl<'a> Sending<'a> {
             lease,
             deadline,
         } = answered;
-        let limit = BodyLimit::new(SILENCE, deadline);
+        let limit = BodyLimit::new(self.silence(), deadline);
         let exchange = Rc::clone(self.exchange);
         response.map(|incoming| ResponseBody::upstream(incoming, lease, limit, exchange))
     }
 
     fn policy(&self) -> Option<&'a RetryPolicy> {
         self.rule.retry.as_deref()
+    }
+
+    /// How long nothing may move.
+    fn silence(&self) -> Duration {
+        let Timeouts {
+            request,
+            backend_request,
+        } = self.rule.timeouts;
+        if [request, backend_request].contains(&Timeout::Never) {
+            FOREVER
+        } else {
+            SILENCE
+        }
     }
 
     /// A copy to send again, if the request may ever be.
@@ -153,33 +168,25 @@ impl<'a> Sending<'a> {
     ///
     /// A connection that waited may have been closed by its upstream just as the request was sent. That is nobody's
     /// failure: what was not sent can always be sent again; what was, only if doing it twice is the same.
-    async fn attempt(&mut self, mut request: Request<RequestBody>) -> Result<Answered, Failed> {
+    async fn attempt(
+        &mut self,
+        mut request: Request<RequestBody>,
+        spare: Option<&Request<RequestBody>>,
+    ) -> Result<Answered, Failed> {
         let now = clock::now();
-        let deadline = earliest(
-            self.deadline,
-            after(self.rule.timeouts.backend_request, now),
-        );
-        let silence = now + SILENCE;
+        let whole = after(self.rule.timeouts.backend_request, now);
+        let deadline = earliest(self.deadline, whole);
         let per_try = self.policy().and_then(|policy| policy.per_try_timeout);
-        let until = per_try.map_or(silence, |limit| silence.min(now + limit));
-        let until = deadline.map_or(until, |deadline| deadline.min(until));
+        let head_by = earliest(deadline, per_try.map(|limit| now + limit));
         loop {
+            let silent = now + self.silence();
+            let until = head_by.map_or(silent, |head_by| head_by.min(silent));
             let (mut lease, reused) = self.connection(until, &request).await?;
-            let peer = lease.peer();
-            self.exchange.upstream(peer, reused);
+            self.exchange.upstream(lease.peer(), reused);
             let idempotent = retry::is_idempotent(request.method());
-            let spare = (reused && idempotent).then(|| copy(&request)).flatten();
             let sent = lease.sender().try_send_request(request);
-            let Ok(sent) = timeout_at(until.into(), sent).await else {
-                self.tried.push(peer);
-                self.observe(&lease, Observed::LocalFailure);
-                return Err(Failed::new(
-                    Refusal::ResponseTimeout,
-                    Broken::BeforeResponse,
-                ));
-            };
-            let mut error = match sent {
-                Ok(response) => {
+            let mut error = match self.head(sent, head_by).await {
+                Ok(Ok(response)) => {
                     self.answered(&lease, &response, reused);
                     return Ok(Answered {
                         response,
@@ -187,19 +194,55 @@ impl<'a> Sending<'a> {
                         deadline,
                     });
                 }
-                Err(error) => error,
+                Ok(Err(error)) => error,
+                Err(refusal) => return Err(self.failed(&lease, Failed::slow(refusal))),
             };
-            if reused && let Some(again) = error.take_message().or(spare) {
+            let again = || spare.filter(|_| idempotent).and_then(copy);
+            if reused && let Some(again) = error.take_message().or_else(again) {
                 request = again;
+                request.body_mut().takes_over();
                 continue;
             }
-            self.tried.push(peer);
-            let failed = Failed::of(error);
-            if failed.broken.is_some() {
-                self.observe(&lease, Observed::LocalFailure);
-            }
-            return Err(failed);
+            return Err(self.failed(&lease, Failed::of(error)));
         }
+    }
+
+    /// Waits for the response's head: until `head_by`, and as long as something of the request moves.
+    async fn head<F: Future>(
+        &self,
+        sent: F,
+        head_by: Option<Instant>,
+    ) -> Result<F::Output, Refusal> {
+        let mut sent = pin!(sent);
+        let begin = clock::now();
+        loop {
+            let moved = self.exchange.last_moved().max(begin);
+            let silent = moved + self.silence();
+            let until = head_by.map_or(silent, |head_by| head_by.min(silent));
+            if let Ok(output) = timeout_at(until.into(), sent.as_mut()).await {
+                return Ok(output);
+            }
+            if head_by.is_some_and(|head_by| clock::now() >= head_by) {
+                return Err(Refusal::ResponseTimeout);
+            }
+            if self.exchange.last_moved() <= moved {
+                let client = self.exchange.waits_for_client();
+                return Err(if client {
+                    Refusal::RequestBody
+                } else {
+                    Refusal::ResponseTimeout
+                });
+            }
+        }
+    }
+
+    /// Remembers where the request has been in vain.
+    fn failed(&mut self, lease: &Lease, failed: Failed) -> Failed {
+        self.tried.push(lease.peer());
+        if failed.broken.is_some() {
+            self.observe(lease, Observed::LocalFailure);
+        }
+        failed
     }
 
     /// A connection for the request, to another of the backend's hosts if the first cannot be connected to.
@@ -350,10 +393,12 @@ impl<'a> Sending<'a> {
 }
 
 impl Failed {
-    fn new(refusal: Refusal, broken: Broken) -> Self {
+    /// Nothing came in time: from the upstream, or from the client.
+    fn slow(refusal: Refusal) -> Self {
+        let upstream = matches!(refusal, Refusal::ResponseTimeout);
         Self {
             refusal,
-            broken: Some(broken),
+            broken: upstream.then_some(Broken::BeforeResponse),
             unsent: None,
         }
     }

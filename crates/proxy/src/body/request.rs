@@ -10,7 +10,6 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::add;
 use crate::record::Exchange;
 
 /// A request body.
@@ -181,16 +180,18 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         let frame = match &mut self.source {
             Source::Empty => return Poll::Ready(None),
-            Source::Once(incoming) => ready!(Pin::new(incoming).poll_frame(cx))
-                .map(|frame| frame.map_err(RequestBodyError::Client)),
-            Source::Kept(reader) => ready!(reader.poll(cx)),
+            Source::Once(incoming) => Pin::new(incoming)
+                .poll_frame(cx)
+                .map_err(RequestBodyError::Client),
+            Source::Kept(reader) => reader.poll(cx),
         };
-        if let Some(Ok(frame)) = &frame
+        self.exchange.set_waits_for_client(frame.is_pending());
+        if let Poll::Ready(Some(Ok(frame))) = &frame
             && let Some(data) = frame.data_ref()
         {
-            add(&self.exchange.request_bytes, data);
+            self.exchange.forwarded(data.len());
         }
-        Poll::Ready(frame)
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

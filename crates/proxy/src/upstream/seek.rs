@@ -79,7 +79,12 @@ impl Seeker<'_> {
     fn lease(&self, connection: Connection) -> Result<Lease, Refusal> {
         let breakers = &self.plan.settings.circuit_breakers;
         match self.shelf.site.limits.enter(Limit::Requests, breakers) {
-            Some(request) => Ok(Lease::new(connection, self.shelf, request)),
+            Some(request) => {
+                if let Some(policy) = self.plan.egress.audit_address(connection.peer.ip()) {
+                    self.exchange.decided_address("audit", Some(policy));
+                }
+                Ok(Lease::new(connection, self.shelf, request))
+            }
             None => {
                 self.shelf.put_when_ready(connection);
                 Err(Refusal::Limit(Limit::Requests))
@@ -158,9 +163,6 @@ impl Seeker<'_> {
             })
         })?;
         self.worker.metrics.connect_duration.observe(now - begin);
-        if let Some(policy) = self.plan.egress.audit_address(peer.get().ip()) {
-            self.exchange.decided_address("audit", Some(policy));
-        }
         handshake(stream, peer.get(), self.shelf, permit, self.worker).await
     }
 
