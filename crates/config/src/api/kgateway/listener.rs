@@ -1,0 +1,116 @@
+//! `ListenerPolicy` and `HTTPListenerPolicy`: settings of listeners.
+
+use kube::CustomResource;
+use serde::{Deserialize, Serialize};
+
+use super::Unsupported;
+use crate::api::target::{TargetRef, TargetSelector};
+
+/// `recognised!`, with the HTTP settings that ListenerPolicy nests and HTTPListenerPolicy has at its top.
+macro_rules! http_settings {
+    ($($head:tt)*) => {
+        recognised! {
+            $($head)*
+            unsupported {
+                accept_http10 = "acceptHttp10",
+                default_host_for_http10 = "defaultHostForHttp10",
+                early_request_header_modifier = "earlyRequestHeaderModifier",
+                forward_client_cert_details = "forwardClientCertDetails",
+                generate_request_id = "generateRequestId",
+                health_check = "healthCheck",
+                http2_protocol_options = "http2ProtocolOptions",
+                idle_timeout = "idleTimeout",
+                local_replies = "localReplies",
+                max_headers_count = "maxHeadersCount",
+                max_request_headers_kb = "maxRequestHeadersKb",
+                max_requests_per_connection = "maxRequestsPerConnection",
+                preserve_external_request_id = "preserveExternalRequestId",
+                preserve_http1_header_case = "preserveHttp1HeaderCase",
+                proxy_100_continue = "proxy100Continue",
+                server_header_transformation = "serverHeaderTransformation",
+                server_name = "serverName",
+                skip_xff_append = "skipXFFAppend",
+                stream_idle_timeout = "streamIdleTimeout",
+                strip_host_port_mode = "stripHostPortMode",
+                strip_trailing_host_dot = "stripTrailingHostDot",
+                tracing = "tracing",
+                upgrade_config = "upgradeConfig",
+                use_remote_address = "useRemoteAddress",
+                uuid_request_id_config = "uuidRequestIdConfig",
+                xff_num_trusted_hops = "xffNumTrustedHops",
+                xff_trusted_cidrs = "xffTrustedCIDRs",
+            }
+        }
+    };
+}
+
+/// `spec` of a ListenerPolicy: settings of the listeners of a Gateway.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "gateway.kgateway.dev",
+    version = "v1alpha1",
+    kind = "ListenerPolicy",
+    namespaced
+)]
+#[kube(schema = "disabled", derive = "PartialEq")]
+#[serde(rename_all = "camelCase")]
+pub struct ListenerPolicySpec {
+    /// Gateways, or listeners of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub target_refs: Vec<TargetRef>,
+    /// Gateways by label.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub target_selectors: Vec<TargetSelector>,
+    /// For every port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<ListenerSettings>,
+    /// Not supported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_port: Option<Unsupported>,
+}
+
+recognised! {
+    /// `spec.default` of a ListenerPolicy.
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    ListenerSettings {
+        /// Settings of HTTP listeners.
+        #[serde(default, rename = "httpSettings", skip_serializing_if = "Option::is_none")]
+        http_settings: Option<HttpSettings>,
+    }
+    unsupported {
+        client_certificate_validation = "clientCertificateValidation",
+        per_connection_buffer_limit_bytes = "perConnectionBufferLimitBytes",
+        proxy_protocol = "proxyProtocol",
+        tcp_keepalive = "tcpKeepalive",
+        transport_socket_connect_timeout = "transportSocketConnectTimeout",
+    }
+}
+
+http_settings! {
+    /// `spec.default.httpSettings` of a ListenerPolicy.
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    HttpSettings {
+        /// Where the access log goes. Only the empty list is supported: it turns the log off.
+        #[serde(default, rename = "accessLog", skip_serializing_if = "Option::is_none")]
+        access_log: Option<Vec<Unsupported>>,
+    }
+}
+
+http_settings! {
+    /// `spec` of an HTTPListenerPolicy, the older form of ListenerPolicy.
+    #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[kube(group = "gateway.kgateway.dev", version = "v1alpha1", kind = "HTTPListenerPolicy", namespaced)]
+    #[kube(root = "HttpListenerPolicy", plural = "httplistenerpolicies")]
+    #[kube(schema = "disabled", derive = "PartialEq")]
+    HttpListenerPolicySpec {
+        /// Gateways.
+        #[serde(default, rename = "targetRefs", skip_serializing_if = "Vec::is_empty")]
+        target_refs: Vec<TargetRef>,
+        /// Gateways by label.
+        #[serde(default, rename = "targetSelectors", skip_serializing_if = "Vec::is_empty")]
+        target_selectors: Vec<TargetSelector>,
+        /// As in [`HttpSettings`].
+        #[serde(default, rename = "accessLog", skip_serializing_if = "Option::is_none")]
+        access_log: Option<Vec<Unsupported>>,
+    }
+}
