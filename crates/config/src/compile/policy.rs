@@ -6,20 +6,21 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::log::{Fault, Log, join, misconfiguration};
-use super::target::{Presence, Target, Targets};
-use crate::api::target::TargetRef;
+use super::log::{Log, misconfiguration};
+use super::target::{Target, Targets};
 use crate::policy::egress::{Egress, EgressRules};
-use crate::report::{AncestorStatus, Condition, PolicyStatus, Status};
-use crate::resources::{Kind, ObjectRef, Source};
+use crate::resources::ObjectRef;
 use crate::snapshot::{
     BackendSettings, Misconfiguration, ResolverId, ResolverSettings, RetryPolicy,
 };
 
+mod draft;
 mod egress;
 mod listener;
 mod resolver;
 mod unsupported;
+
+use draft::{Draft, Outcome};
 
 /// Every policy, by what it applies to.
 #[derive(Debug, Default)]
@@ -155,153 +156,4 @@ impl Policies {
         let entry = self.broken.entry(target.clone());
         entry.or_insert_with(|| misconfiguration(policy, message));
     }
-}
-
-/// One policy while it is compiled: its targets, and what is wrong with it.
-struct Draft<'a> {
-    policy: &'a ObjectRef,
-    source: &'a Source,
-    targets: Vec<Target>,
-    faults: Vec<Fault>,
-}
-
-/// What became of a policy at one of its targets.
-enum Outcome {
-    Attached,
-    Overridden(ObjectRef),
-}
-
-impl<'a> Draft<'a> {
-    /// Starts with the targets; a target of another kind than those allowed is a fault.
-    fn new(
-        policy: &'a ObjectRef,
-        source: &'a Source,
-        refs: &[TargetRef],
-        allowed: &[Kind],
-    ) -> Self {
-        let mut draft = Self {
-            policy,
-            source,
-            targets: Vec::new(),
-            faults: Vec::new(),
-        };
-        for (index, target) in refs.iter().enumerate() {
-            let field = format!("spec.targetRefs[{index}]");
-            match Targets::resolve(&policy.namespace, target, &field, allowed) {
-                Ok(mut target) => {
-                    if target.object.kind == Kind::Backend && target.section.take().is_some() {
-                        let field = format!("{field}.sectionName");
-                        draft
-                            .faults
-                            .push(Fault::new(field, "a Backend has no sections"));
-                    }
-                    draft.targets.push(target);
-                }
-                Err(fault) => draft.faults.push(fault),
-            }
-        }
-        draft
-    }
-
-    /// A policy that applies to nothing was not meant.
-    fn needs_a_target(&mut self) {
-        if self.targets.is_empty() && self.faults.is_empty() {
-            self.faults.push(Fault::new(
-                "spec.targetRefs",
-                "at least one target is needed",
-            ));
-        }
-    }
-
-    /// Attaches the policy to each target that is there, with `attach`, or refuses the target if the policy is wrong;
-    /// and reports.
-    fn finish(
-        self,
-        targets: Targets<'_>,
-        policies: &mut Policies,
-        log: &mut Log,
-        mut attach: impl FnMut(&mut Policies, &Target) -> Outcome,
-    ) {
-        log.problems(self.policy, self.source, &self.faults);
-        let mut status = PolicyStatus::default();
-        for target in &self.targets {
-            let conditions = match targets.presence(target) {
-                Presence::Foreign => {
-                    let fault = Fault::new(
-                        "spec.targetRefs",
-                        format!("{} is not served by Egret", target.object),
-                    );
-                    log.warn(self.policy, self.source, &fault);
-                    continue;
-                }
-                Presence::Missing => {
-                    let message = match &target.section {
-                        Some(section) => {
-                            format!("{} with a section {section} not found", target.object)
-                        }
-                        None => format!("{} not found", target.object),
-                    };
-                    log.problems(
-                        self.policy,
-                        self.source,
-                        [&Fault::new("spec.targetRefs", message.clone())],
-                    );
-                    let reason = if self.faults.is_empty() {
-                        "TargetNotFound"
-                    } else {
-                        "Invalid"
-                    };
-                    not_attached(reason, message)
-                }
-                Presence::Ours if self.faults.is_empty() => match attach(policies, target) {
-                    Outcome::Attached => attached(),
-                    Outcome::Overridden(by) => self.overridden(target, &by, log),
-                },
-                Presence::Ours => {
-                    let message = join(&self.faults);
-                    policies.refuse(target, self.policy, &message);
-                    not_attached("Invalid", message)
-                }
-            };
-            let ancestor_ref = target.reference();
-            status.ancestors.push(AncestorStatus {
-                ancestor_ref,
-                conditions,
-            });
-        }
-        log.object(self.policy, self.source, Status::Policy(status));
-    }
-
-    fn overridden(&self, target: &Target, by: &ObjectRef, log: &mut Log) -> Vec<Condition> {
-        let message = format!("overridden at {} by the older {by}", target.object);
-        log.problems(
-            self.policy,
-            self.source,
-            [&Fault::new("spec.targetRefs", message)],
-        );
-        let message = "Overridden due to conflict with higher priority policy in target(s)";
-        vec![
-            Condition::new("Accepted", true, "Valid", "Policy accepted"),
-            Condition::new("Attached", false, "Overridden", message),
-        ]
-    }
-}
-
-fn attached() -> Vec<Condition> {
-    vec![
-        Condition::new("Accepted", true, "Valid", "Policy accepted"),
-        Condition::new("Attached", true, "Attached", "Attached to all targets"),
-    ]
-}
-
-fn not_attached(reason: &'static str, message: String) -> Vec<Condition> {
-    vec![
-        Condition::new("Accepted", false, reason, message),
-        Condition::new(
-            "Attached",
-            false,
-            "Pending",
-            "Not attached, because it is not accepted",
-        ),
-    ]
 }
