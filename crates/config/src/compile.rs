@@ -17,6 +17,7 @@ mod namespace;
 mod policy;
 mod route;
 mod target;
+mod value;
 
 use class::Classes;
 use log::Log;

@@ -154,6 +154,7 @@ impl Loader {
             Kind::HttpRoute => item.into(&mut resources.http_routes),
             Kind::ReferenceGrant => item.into(&mut resources.reference_grants),
             Kind::Backend => item.into(&mut resources.backends),
+            Kind::BackendConfigPolicy => item.into(&mut resources.backend_config_policies),
             Kind::DirectResponse => item.into(&mut resources.direct_responses),
             Kind::ListenerPolicy => item.into(&mut resources.listener_policies),
             Kind::HttpListenerPolicy => item.into(&mut resources.http_listener_policies),
@@ -164,7 +165,6 @@ impl Loader {
             | Kind::TlsRoute
             | Kind::BackendTlsPolicy
             | Kind::TrafficPolicy
-            | Kind::BackendConfigPolicy
             | Kind::GatewayExtension
             | Kind::GatewayParameters
             | Kind::Service

@@ -8,7 +8,9 @@ use serde::{Serialize, Serializer};
 
 use crate::api::egret::{EgressPolicy, ResolverPolicy};
 use crate::api::gateway::{Gateway, GatewayClass, HttpRoute, ReferenceGrant};
-use crate::api::kgateway::{Backend, DirectResponse, HttpListenerPolicy, ListenerPolicy};
+use crate::api::kgateway::{
+    Backend, BackendConfigPolicy, DirectResponse, HttpListenerPolicy, ListenerPolicy,
+};
 
 mod kind;
 mod source;
@@ -53,6 +55,8 @@ pub struct Resources {
     pub reference_grants: Objects<ReferenceGrant>,
     /// `Backend`
     pub backends: Objects<Backend>,
+    /// `BackendConfigPolicy`
+    pub backend_config_policies: Objects<BackendConfigPolicy>,
     /// `DirectResponse`
     pub direct_responses: Objects<DirectResponse>,
     /// `ListenerPolicy`

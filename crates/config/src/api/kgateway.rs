@@ -33,11 +33,16 @@ macro_rules! recognised {
 }
 
 mod backend;
+mod backend_config;
 mod direct_response;
 mod listener;
 
 pub use backend::{
     Backend, BackendSpec, BackendType, DynamicForwardProxy, StaticBackend, StaticHost,
+};
+pub use backend_config::{
+    BackendConfigPolicy, BackendConfigPolicySpec, CircuitBreakers, CommonHttpProtocolOptions,
+    LeastRequest, LoadBalancer, OutlierDetection, Random, RoundRobin, TcpKeepalive,
 };
 pub use direct_response::{DirectResponse, DirectResponseSpec};
 pub use listener::{

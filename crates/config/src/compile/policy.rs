@@ -14,6 +14,7 @@ use crate::snapshot::{
     BackendSettings, Misconfiguration, ResolverId, ResolverSettings, RetryPolicy,
 };
 
+mod backend_config;
 mod draft;
 mod egress;
 mod listener;
@@ -50,6 +51,7 @@ pub(super) fn compile(targets: Targets<'_>, log: &mut Log) -> Policies {
     egress::compile(targets, &mut policies, log);
     resolver::compile(targets, &mut policies, log);
     listener::compile(targets, &mut policies, log);
+    backend_config::compile(targets, &mut policies, log);
     unsupported::compile(targets, &mut policies, log);
     policies
 }

@@ -24,6 +24,15 @@ pub(super) enum Presence {
     Missing,
 }
 
+/// The kinds that a policy can apply to.
+#[derive(Clone, Copy)]
+pub(super) struct TargetKinds {
+    /// These can.
+    pub(super) now: &'static [Kind],
+    /// By group and kind, those that will: not all are kinds that Egret knows.
+    pub(super) later: &'static [(&'static str, &'static str)],
+}
+
 /// Where targets are looked up.
 #[derive(Clone, Copy)]
 pub(super) struct Targets<'a> {
@@ -52,13 +61,35 @@ impl Target {
     }
 }
 
+impl TargetKinds {
+    pub(super) const fn only(now: &'static [Kind]) -> Self {
+        Self { now, later: &[] }
+    }
+
+    /// The kind of this group and name, if it can be a target; `field` is what refers to it.
+    pub(super) fn find(self, group: &str, kind: &str, field: &str) -> Result<Kind, Fault> {
+        let Self { now, later } = self;
+        let known = Kind::find(group, kind).filter(|kind| now.contains(kind));
+        known.ok_or_else(|| {
+            let names: Vec<&str> = now.iter().map(|kind| kind.as_str()).collect();
+            let names = names.join(", ");
+            let message = if later.contains(&(group, kind)) {
+                format!("{kind} is not supported yet as a target; {names} can be one")
+            } else {
+                format!("{group}/{kind} cannot be a target here; {names} can")
+            };
+            Fault::new(format!("{field}.kind"), message)
+        })
+    }
+}
+
 impl Targets<'_> {
     /// What a `targetRef` of a policy in this namespace means, if its kind is one of those allowed.
     pub(super) fn resolve(
         namespace: &str,
         target: &TargetRef,
         field: &str,
-        allowed: &[Kind],
+        kinds: TargetKinds,
     ) -> Result<Target, Fault> {
         let TargetRef {
             group,
@@ -66,15 +97,7 @@ impl Targets<'_> {
             name,
             section_name,
         } = target;
-        let known = Kind::find(group, kind).filter(|kind| allowed.contains(kind));
-        let Some(known) = known else {
-            let names: Vec<&str> = allowed.iter().map(|kind| kind.as_str()).collect();
-            let message = format!(
-                "{group}/{kind} cannot be a target here; {} can",
-                names.join(", ")
-            );
-            return Err(Fault::new(format!("{field}.kind"), message));
-        };
+        let known = kinds.find(group, kind, field)?;
         Ok(Target {
             object: ObjectRef::new(known, namespace, name),
             section: section_name.clone(),

@@ -10,6 +10,7 @@ use crate::route::RequestFacts;
 use crate::snapshot::{Action, BindAddress, Destination, Rule};
 
 mod backend;
+mod backend_config;
 mod filter;
 mod gateway;
 mod guide;
@@ -62,7 +63,41 @@ fn route_named(name: &str, spec: &str) -> String {
     )
 }
 
+/// One of kgateway's policies, with these lines of `spec`. After `with_base` it starts at line 15, and its `spec` has
+/// lines from 19 on.
+fn kgateway_policy(kind: &str, name: &str, namespace: &str, spec: &str) -> String {
+    format!(
+        "---\napiVersion: gateway.kgateway.dev/v1alpha1\nkind: {kind}\n\
+         metadata: {{name: {name}, namespace: {namespace}}}\nspec:\n{spec}"
+    )
+}
+
+/// The same object, of a known age.
+fn aged(object: &str, year: u32) -> String {
+    let age = format!("metadata: {{creationTimestamp: '{year}-01-01T00:00:00Z', ");
+    object.replace("metadata: {", &age)
+}
+
+/// `BASE`, further documents, and a route that sends everything to the Backend.
+fn with_route(text: &str) -> Compiled {
+    let rules = route(&format!("  rules:\n  - name: main\n    {TO_DFP}\n"));
+    with_base(&format!("{text}{rules}"))
+}
+
+/// The Gateway and the Backend as targets of policies.
+const GATEWAY: &str = "{group: gateway.networking.k8s.io, kind: Gateway, name: gw}";
+const BACKEND: &str = "{group: gateway.kgateway.dev, kind: Backend, name: dfp}";
+
 const TO_DFP: &str = "backendRefs: [{group: gateway.kgateway.dev, kind: Backend, name: dfp}]";
+
+/// What reading says to a text, which is wrong.
+fn errors(text: &str) -> Vec<String> {
+    let loaded = load([File {
+        name: "t.yaml",
+        text,
+    }]);
+    loaded.errors.iter().map(ToString::to_string).collect()
+}
 
 fn problems(compiled: &Compiled) -> Vec<String> {
     compiled

@@ -1,9 +1,9 @@
 //! One policy on its way: what it targets, what is wrong with it, and what becomes of it at each target.
 
 use super::Policies;
-use crate::api::target::TargetRef;
+use crate::api::target::{TargetRef, TargetSelector};
 use crate::compile::log::{Fault, Log, join};
-use crate::compile::target::{Presence, Target, Targets};
+use crate::compile::target::{Presence, Target, TargetKinds, Targets};
 use crate::report::{AncestorStatus, Condition, PolicyStatus, Status};
 use crate::resources::{Kind, ObjectRef, Source};
 
@@ -18,6 +18,8 @@ pub(super) struct Draft<'a> {
 /// What became of a policy at one of its targets.
 pub(super) enum Outcome {
     Attached,
+    /// Beside older ones, which decide some of it: these fields.
+    Merged(Vec<Fault>),
     Overridden(ObjectRef),
 }
 
@@ -27,7 +29,7 @@ impl<'a> Draft<'a> {
         policy: &'a ObjectRef,
         source: &'a Source,
         refs: &[TargetRef],
-        allowed: &[Kind],
+        kinds: TargetKinds,
     ) -> Self {
         let mut draft = Self {
             policy,
@@ -37,20 +39,45 @@ impl<'a> Draft<'a> {
         };
         for (index, target) in refs.iter().enumerate() {
             let field = format!("spec.targetRefs[{index}]");
-            match Targets::resolve(&policy.namespace, target, &field, allowed) {
-                Ok(mut target) => {
-                    if target.object.kind == Kind::Backend && target.section.take().is_some() {
-                        let field = format!("{field}.sectionName");
-                        draft
-                            .faults
-                            .push(Fault::new(field, "a Backend has no sections"));
-                    }
-                    draft.targets.push(target);
-                }
+            match Targets::resolve(&policy.namespace, target, &field, kinds) {
+                Ok(target) => draft.add(target, &field),
                 Err(fault) => draft.faults.push(fault),
             }
         }
         draft
+    }
+
+    /// Adds what selectors mean, under the same rules.
+    pub(super) fn select(
+        &mut self,
+        targets: Targets<'_>,
+        selectors: &[TargetSelector],
+        kinds: TargetKinds,
+    ) {
+        for (index, selector) in selectors.iter().enumerate() {
+            let field = format!("spec.targetSelectors[{index}]");
+            if let Err(fault) = kinds.find(&selector.group, &selector.kind, &field) {
+                self.faults.push(fault);
+                continue;
+            }
+            for target in targets.select(&self.policy.namespace, selector) {
+                self.add(target, &field);
+            }
+        }
+    }
+
+    fn add(&mut self, mut target: Target, field: &str) {
+        if target.object.kind == Kind::Backend && target.section.take().is_some() {
+            let field = format!("{field}.sectionName");
+            let fault = Fault::new(field, "a Backend has no sections");
+            if !self.faults.contains(&fault) {
+                self.faults.push(fault);
+            }
+        }
+        // Meant by several of the references, it is one target still.
+        if !self.targets.contains(&target) {
+            self.targets.push(target);
+        }
     }
 
     /// A policy that applies to nothing was not meant.
@@ -104,7 +131,14 @@ impl<'a> Draft<'a> {
                     not_attached(reason, message)
                 }
                 Presence::Ours if self.faults.is_empty() => match attach(policies, target) {
-                    Outcome::Attached => attached(),
+                    Outcome::Attached => attached("Attached", "Attached to all targets"),
+                    Outcome::Merged(lost) => {
+                        for fault in &lost {
+                            log.warn(self.policy, self.source, fault);
+                        }
+                        let message = "Merged with other policies in target(s) and attached";
+                        attached("Merged", message)
+                    }
                     Outcome::Overridden(by) => self.overridden(target, &by, log),
                 },
                 Presence::Ours => {
@@ -137,10 +171,10 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn attached() -> Vec<Condition> {
+fn attached(reason: &'static str, message: &str) -> Vec<Condition> {
     vec![
         Condition::new("Accepted", true, "Valid", "Policy accepted"),
-        Condition::new("Attached", true, "Attached", "Attached to all targets"),
+        Condition::new("Attached", true, reason, message),
     ]
 }
 

@@ -11,18 +11,18 @@ use crate::api::egret::{
     EgressAction, EgressAddresses, EgressMode, EgressPolicySpec, EgressRule as Spec, PortText,
 };
 use crate::compile::log::{Fault, Log};
-use crate::compile::target::Targets;
+use crate::compile::target::{TargetKinds, Targets};
 use crate::name::{HostMatcher, Port};
 use crate::policy::egress::{Action, EgressRule, EgressRules, Mode, PortRange};
 use crate::resources::{Kind, ObjectRef, oldest_first};
 use crate::route::literal_path;
 
-const TARGETS: [Kind; 3] = [Kind::Gateway, Kind::HttpRoute, Kind::Backend];
+const TARGETS: TargetKinds = TargetKinds::only(&[Kind::Gateway, Kind::HttpRoute, Kind::Backend]);
 
 pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut Log) {
     for (reference, object) in oldest_first(&targets.resources.egress_policies) {
         let spec = &object.value.spec;
-        let mut draft = Draft::new(reference, &object.source, &spec.target_refs, &TARGETS);
+        let mut draft = Draft::new(reference, &object.source, &spec.target_refs, TARGETS);
         draft.needs_a_target();
         let rules = Arc::new(rules(reference, spec, &mut draft.faults));
         let only_gateways = draft

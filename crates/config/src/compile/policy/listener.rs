@@ -4,8 +4,10 @@ use super::{Draft, Outcome, Policies};
 use crate::api::kgateway::{ListenerPolicySpec, ListenerSettings, Unsupported};
 use crate::api::target::TargetSelector;
 use crate::compile::log::{Fault, Log};
-use crate::compile::target::Targets;
+use crate::compile::target::{TargetKinds, Targets};
 use crate::resources::{Kind, oldest_first};
+
+const TARGETS: TargetKinds = TargetKinds::only(&[Kind::Gateway]);
 
 pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut Log) {
     for (reference, object) in oldest_first(&targets.resources.listener_policies) {
@@ -15,7 +17,7 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
             default,
             per_port,
         } = &object.value.spec;
-        let mut draft = Draft::new(reference, &object.source, target_refs, &[Kind::Gateway]);
+        let mut draft = Draft::new(reference, &object.source, target_refs, TARGETS);
         select(targets, target_selectors, &mut draft);
         if per_port.is_some() {
             draft.faults.push(Fault::unsupported("spec.perPort"));
@@ -27,12 +29,7 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
     }
     for (reference, object) in oldest_first(&targets.resources.http_listener_policies) {
         let spec = &object.value.spec;
-        let mut draft = Draft::new(
-            reference,
-            &object.source,
-            &spec.target_refs,
-            &[Kind::Gateway],
-        );
+        let mut draft = Draft::new(reference, &object.source, &spec.target_refs, TARGETS);
         for (index, target) in spec.target_refs.iter().enumerate() {
             if target.section_name.is_some() {
                 let field = format!("spec.targetRefs[{index}].sectionName");
@@ -53,18 +50,7 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
 }
 
 fn select(targets: Targets<'_>, selectors: &[TargetSelector], draft: &mut Draft<'_>) {
-    for (index, selector) in selectors.iter().enumerate() {
-        if selector.kind != Kind::Gateway.as_str() {
-            let field = format!("spec.targetSelectors[{index}].kind");
-            draft.faults.push(Fault::new(
-                field,
-                "targetSelectors may only reference Gateway resource",
-            ));
-        }
-        draft
-            .targets
-            .extend(targets.select(&draft.policy.namespace, selector));
-    }
+    draft.select(targets, selectors, TARGETS);
     if selectors.is_empty() {
         draft.needs_a_target();
     }

@@ -11,12 +11,12 @@ use crate::api::egret::{
     LookupFamily as Family, ResolverHost, ResolverPolicySpec, ResolverProtocol, ResolverServer,
 };
 use crate::compile::log::{Fault, Log};
-use crate::compile::target::Targets;
+use crate::compile::target::{TargetKinds, Targets};
 use crate::name::{DnsName, HostPattern};
 use crate::resources::{Kind, oldest_first};
 use crate::snapshot::{DnsProtocol, LookupFamily, NameServer, ResolverId, ResolverSettings};
 
-const TARGETS: [Kind; 2] = [Kind::Gateway, Kind::Backend];
+const TARGETS: TargetKinds = TargetKinds::only(&[Kind::Gateway, Kind::Backend]);
 
 /// The port of DNS.
 const DNS_PORT: u16 = 53;
@@ -24,7 +24,7 @@ const DNS_PORT: u16 = 53;
 pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut Log) {
     for (reference, object) in oldest_first(&targets.resources.resolver_policies) {
         let spec = &object.value.spec;
-        let mut draft = Draft::new(reference, &object.source, &spec.target_refs, &TARGETS);
+        let mut draft = Draft::new(reference, &object.source, &spec.target_refs, TARGETS);
         draft.needs_a_target();
         for (index, target) in spec.target_refs.iter().enumerate() {
             if target.section_name.is_some() && target.kind == Kind::Gateway.as_str() {

@@ -9,17 +9,17 @@ use crate::api::gateway::ParentRef;
 use crate::api::target::{TargetRef, TargetSelector};
 use crate::compile::gateway_of;
 use crate::compile::log::{Fault, Log};
-use crate::compile::target::{Presence, Target, Targets};
+use crate::compile::target::{Presence, Target, TargetKinds, Targets};
 use crate::report::{Condition, ParentStatus, PlainStatus, RouteStatus, Status};
 use crate::resources::{Kind, Object, ObjectRef};
 
-const TARGETS: [Kind; 3] = [Kind::Gateway, Kind::HttpRoute, Kind::Backend];
+const TARGETS: TargetKinds = TargetKinds::only(&[Kind::Gateway, Kind::HttpRoute, Kind::Backend]);
 
 pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut Log) {
     for (reference, object) in &targets.resources.unsupported {
         let fault = fault(reference.kind);
         match reference.kind {
-            Kind::TrafficPolicy | Kind::BackendTlsPolicy | Kind::BackendConfigPolicy => {
+            Kind::TrafficPolicy | Kind::BackendTlsPolicy => {
                 policy(reference, object, targets, policies, log);
             }
             Kind::GrpcRoute | Kind::TlsRoute => route(reference, object, &fault, targets, log),
@@ -51,11 +51,9 @@ fn policy(
     let refs: Vec<TargetRef> = list(&object.value, "/spec/targetRefs");
     let refs: Vec<TargetRef> = refs
         .into_iter()
-        .filter(|target| {
-            Kind::find(&target.group, &target.kind).is_some_and(|kind| TARGETS.contains(&kind))
-        })
+        .filter(|target| TARGETS.find(&target.group, &target.kind, "").is_ok())
         .collect();
-    let mut draft = Draft::new(reference, &object.source, &refs, &TARGETS);
+    let mut draft = Draft::new(reference, &object.source, &refs, TARGETS);
     for selector in list::<TargetSelector>(&object.value, "/spec/targetSelectors") {
         draft
             .targets

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Compiled, TO_DFP, condition, get, problems, route, rule, with_base};
+use super::{BACKEND, Compiled, GATEWAY, aged, condition, get, problems, rule, with_route};
 use crate::name::DnsName;
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{
     Action, Destination, DnsProtocol, LookupFamily, ResolverId, ResolverSettings,
 };
-
-const GATEWAY: &str = "{group: gateway.networking.k8s.io, kind: Gateway, name: gw}";
-const BACKEND: &str = "{group: gateway.kgateway.dev, kind: Backend, name: dfp}";
 
 fn policy(name: &str, target: &str, spec: &str) -> String {
     let namespace = if target == BACKEND { "apps" } else { "infra" };
@@ -18,13 +15,6 @@ fn policy(name: &str, target: &str, spec: &str) -> String {
         "---\napiVersion: egret.dev/v1alpha1\nkind: ResolverPolicy\nmetadata: {{name: {name}, namespace: {namespace}}}\n\
          spec:\n  targetRefs: [{target}]\n{spec}"
     )
-}
-
-fn with_route(text: &str) -> Compiled {
-    with_base(&format!(
-        "{text}{}",
-        route(&format!("  rules: [{{{TO_DFP}}}]\n"))
-    ))
 }
 
 fn resolver(compiled: &Compiled) -> String {
@@ -56,10 +46,7 @@ fn the_backends_policy_goes_before_the_gateways() {
 #[test]
 fn the_older_of_two_wins() {
     let younger = policy("a", GATEWAY, "");
-    let older = policy("b", GATEWAY, "").replace(
-        "name: b,",
-        "name: b, creationTimestamp: '2020-01-01T00:00:00Z',",
-    );
+    let older = aged(&policy("b", GATEWAY, ""), 2020);
     let compiled = with_route(&format!("{younger}{older}"));
     assert_eq!(resolver(&compiled), "ResolverPolicy infra/b");
     assert!(

@@ -31,6 +31,19 @@ spec:
   servers:
   - address: 9.9.9.9
   minTTL: 5s
+---
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: BackendConfigPolicy
+metadata: {name: p, namespace: apps}
+spec:
+  targetRefs:
+  - {group: gateway.kgateway.dev, kind: Backend, name: dfp}
+  connectTimeout: 1s
+  loadBalancer:
+    leastRequest:
+      choiceCount: 3
+  circuitBreakers:
+    maxConnections: 7
 ";
     let rules = format!(
         "  hostnames:\n  - '*.example'\n  rules:\n  - name: main\n    {TO_DFP}\n    matches:\n    - path:\n        \

@@ -1,6 +1,6 @@
 //! Listener policies, and kinds that are recognised only.
 
-use super::{Compiled, TO_DFP, condition, get, problems, route, warnings, with_base};
+use super::{Compiled, condition, get, kgateway_policy, problems, warnings, with_base, with_route};
 
 const GATEWAY: &str = "targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: gw}]";
 
@@ -11,11 +11,7 @@ fn object(api: &str, kind: &str, namespace: &str, spec: &str) -> String {
 }
 
 fn kgateway(kind: &str, namespace: &str, spec: &str) -> Compiled {
-    let rules = route(&format!("  rules:\n  - name: main\n    {TO_DFP}\n"));
-    with_base(&format!(
-        "{}{rules}",
-        object("gateway.kgateway.dev/v1alpha1", kind, namespace, spec)
-    ))
+    with_route(&kgateway_policy(kind, "x", namespace, spec))
 }
 
 fn listener(compiled: &Compiled) -> &crate::snapshot::Listener {
@@ -51,12 +47,7 @@ fn an_empty_access_log_turns_it_off() {
     }
     let labelled = "  targetSelectors: [{group: gateway.networking.k8s.io, kind: Gateway, matchLabels: {a: b}}]\n  accessLog: []\n";
     let base = super::BASE.replace("name: gw,", "name: gw, labels: {a: b},");
-    let policy = object(
-        "gateway.kgateway.dev/v1alpha1",
-        "HTTPListenerPolicy",
-        "infra",
-        labelled,
-    );
+    let policy = kgateway_policy("HTTPListenerPolicy", "x", "infra", labelled);
     assert!(!listener(&super::run(&format!("{base}{policy}"))).access_log);
 }
 
@@ -102,6 +93,10 @@ fn other_settings_of_listeners_are_named_and_fail_closed() {
 
 #[test]
 fn policies_that_are_not_supported_refuse_what_they_target() {
+    let policy = |namespace: &str, spec: &str| {
+        let api = "gateway.networking.k8s.io/v1";
+        with_route(&object(api, "BackendTLSPolicy", namespace, spec))
+    };
     let target = |kind: &str, name: &str, more: &str| {
         let group = if kind == "Backend" {
             "gateway.kgateway.dev"
@@ -109,49 +104,33 @@ fn policies_that_are_not_supported_refuse_what_they_target() {
             "gateway.networking.k8s.io"
         };
         format!(
-            "  targetRefs: [{{group: {group}, kind: {kind}, name: {name}{more}}}]\n  jwtAuth: {{}}\n"
+            "  targetRefs: [{{group: {group}, kind: {kind}, name: {name}{more}}}]\n  validation: {{}}\n"
         )
     };
-    for kind in ["TrafficPolicy", "BackendConfigPolicy"] {
-        let compiled = kgateway(kind, "apps", &target("HTTPRoute", "r", ""));
-        let message = format!("{kind} is not supported yet");
-        assert_eq!(
-            get(&compiled, "a.b"),
-            format!("refuse {kind} apps/x: {message}")
-        );
-        assert_eq!(
-            condition(&compiled, &format!("{kind} apps/x"), "Accepted"),
-            format!("false Invalid: {message}")
-        );
-        assert!(problems(&compiled).contains(&format!("t.yaml:15: {kind} apps/x: {message}")));
-        let rule = kgateway(
-            kind,
-            "apps",
-            &target("HTTPRoute", "r", ", sectionName: main"),
-        );
-        assert!(get(&rule, "a.b").starts_with("refuse"));
-        for section in ["", ", sectionName: x"] {
-            let backend = kgateway(kind, "apps", &target("Backend", "dfp", section));
-            assert_eq!(
-                get(&backend, "a.b").split(':').next(),
-                Some(&*format!("1*refuse {kind} apps/x"))
-            );
-        }
-        let gateway = kgateway(kind, "infra", &target("Gateway", "gw", ""));
-        assert!(listener(&gateway).refuse.is_some());
-        let elsewhere = kgateway(kind, "apps", &target("Gateway", "gw", ""));
-        assert!(listener(&elsewhere).refuse.is_none());
-    }
-    let selector = "  targetSelectors: [{group: gateway.networking.k8s.io, kind: HTTPRoute, matchLabels: {}}]\n";
-    assert!(
-        get(&kgateway("TrafficPolicy", "apps", selector), "a.b")
-            .starts_with("refuse TrafficPolicy")
-    );
-    let none = kgateway("TrafficPolicy", "apps", "  cors: {}\n");
+    let at = "BackendTLSPolicy apps/x";
+    let message = "BackendTLSPolicy is not supported yet";
+    let compiled = policy("apps", &target("HTTPRoute", "r", ""));
+    assert_eq!(get(&compiled, "a.b"), format!("refuse {at}: {message}"));
     assert_eq!(
-        problems(&none),
-        ["t.yaml:15: TrafficPolicy apps/x: TrafficPolicy is not supported yet"]
+        condition(&compiled, at, "Accepted"),
+        format!("false Invalid: {message}")
     );
+    assert!(problems(&compiled).contains(&format!("t.yaml:15: {at}: {message}")));
+    let rule = policy("apps", &target("HTTPRoute", "r", ", sectionName: main"));
+    assert!(get(&rule, "a.b").starts_with("refuse"));
+    for section in ["", ", sectionName: x"] {
+        let backend = policy("apps", &target("Backend", "dfp", section));
+        let refused = format!("1*refuse {at}: ");
+        assert!(get(&backend, "a.b").starts_with(&refused));
+    }
+    let gateway = policy("infra", &target("Gateway", "gw", ""));
+    assert!(listener(&gateway).refuse.is_some());
+    let elsewhere = policy("apps", &target("Gateway", "gw", ""));
+    assert!(listener(&elsewhere).refuse.is_none());
+    let selector = "  targetSelectors: [{group: gateway.networking.k8s.io, kind: HTTPRoute, matchLabels: {}}]\n";
+    assert!(get(&policy("apps", selector), "a.b").starts_with("refuse BackendTLSPolicy"));
+    let none = policy("apps", "  validation: {}\n");
+    assert_eq!(problems(&none), [format!("t.yaml:15: {at}: {message}")]);
     assert_eq!(get(&none, "a.b"), "1*dynamic apps/dfp");
 }
 

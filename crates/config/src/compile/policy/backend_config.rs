@@ -1,0 +1,162 @@
+//! BackendConfigPolicy to [`BackendSettings`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Draft, Outcome, Policies};
+use crate::compile::log::{Fault, Log};
+use crate::compile::target::{Target, TargetKinds, Targets};
+use crate::resources::{Kind, ObjectRef, oldest_first};
+use crate::snapshot::BackendSettings;
+
+mod parts;
+
+use parts::{LoadBalancer, Parts, PerConnection};
+
+const TARGETS: TargetKinds = TargetKinds {
+    now: &[Kind::Backend],
+    later: &[("", "Service"), ("networking.istio.io", "Hostname")],
+};
+
+/// What all policies on one Backend say together.
+struct Said {
+    /// The oldest of them.
+    first: ObjectRef,
+    parts: Parts,
+}
+
+/// What became of the fields of a policy that met older ones.
+#[derive(Default)]
+struct Tally {
+    taken: usize,
+    lost: Vec<&'static str>,
+}
+
+pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut Log) {
+    let mut said: BTreeMap<ObjectRef, Said> = BTreeMap::new();
+    for (reference, object) in oldest_first(&targets.resources.backend_config_policies) {
+        let spec = &object.value.spec;
+        let mut draft = Draft::new(reference, &object.source, &spec.target_refs, TARGETS);
+        draft.select(targets, &spec.target_selectors, TARGETS);
+        if spec.target_selectors.is_empty() {
+            draft.needs_a_target();
+        }
+        let parts = Parts::read(spec, &mut draft.faults);
+        draft.finish(targets, policies, log, |policies, target| {
+            let backend = &target.object;
+            let said = said.entry(backend.clone()).or_insert_with(|| Said {
+                first: reference.clone(),
+                parts: Parts::default(),
+            });
+            let tally = said.parts.add(&parts);
+            policies
+                .backend
+                .insert(backend.clone(), Arc::new(said.settings()));
+            if said.first == *reference {
+                return Outcome::Attached;
+            }
+            tally.outcome(target, &said.first)
+        });
+    }
+}
+
+impl Said {
+    fn settings(&self) -> BackendSettings {
+        let Parts {
+            connect_timeout,
+            tcp_keepalive,
+            load_balancer,
+            outlier_detection,
+            circuit_breakers,
+            replay_limit,
+            per_connection,
+        } = &self.parts;
+        let default = BackendSettings::default();
+        let LoadBalancer {
+            algorithm,
+            close_on_address_change,
+        } = load_balancer.unwrap_or_default();
+        let PerConnection {
+            idle_timeout,
+            max_requests,
+        } = per_connection.unwrap_or_default();
+        BackendSettings {
+            policy: Some(self.first.clone()),
+            connect_timeout: connect_timeout.unwrap_or(default.connect_timeout),
+            tcp_keepalive: tcp_keepalive.or(default.tcp_keepalive),
+            load_balancing: algorithm,
+            close_on_address_change: close_on_address_change
+                .unwrap_or(default.close_on_address_change),
+            outlier_detection: outlier_detection.or(default.outlier_detection),
+            circuit_breakers: circuit_breakers.unwrap_or(default.circuit_breakers),
+            replay_limit: replay_limit.unwrap_or(default.replay_limit),
+            idle_timeout,
+            max_requests_per_connection: max_requests,
+        }
+    }
+}
+
+impl Parts {
+    /// Takes from a younger policy what no older one has said, each field of `spec` as a whole, as kgateway does.
+    fn add(&mut self, younger: &Self) -> Tally {
+        let Self {
+            connect_timeout,
+            tcp_keepalive,
+            load_balancer,
+            outlier_detection,
+            circuit_breakers,
+            replay_limit,
+            per_connection,
+        } = self;
+        let mut tally = Tally::default();
+        tally.settle("connectTimeout", connect_timeout, younger.connect_timeout);
+        tally.settle("tcpKeepalive", tcp_keepalive, younger.tcp_keepalive);
+        tally.settle("loadBalancer", load_balancer, younger.load_balancer);
+        tally.settle(
+            "outlierDetection",
+            outlier_detection,
+            younger.outlier_detection,
+        );
+        tally.settle(
+            "circuitBreakers",
+            circuit_breakers,
+            younger.circuit_breakers,
+        );
+        tally.settle(
+            "perConnectionBufferLimitBytes",
+            replay_limit,
+            younger.replay_limit,
+        );
+        tally.settle(
+            "commonHttpProtocolOptions",
+            per_connection,
+            younger.per_connection,
+        );
+        tally
+    }
+}
+
+impl Tally {
+    fn settle<T>(&mut self, name: &'static str, older: &mut Option<T>, younger: Option<T>) {
+        match (&older, younger) {
+            (_, None) => {}
+            (Some(_), Some(_)) => self.lost.push(name),
+            (None, younger) => {
+                *older = younger;
+                self.taken += 1;
+            }
+        }
+    }
+
+    fn outcome(self, target: &Target, first: &ObjectRef) -> Outcome {
+        let Self { taken, lost } = self;
+        if taken == 0 && !lost.is_empty() {
+            return Outcome::Overridden(first.clone());
+        }
+        let fault = |name| {
+            let message = format!("an older policy decides at {}", target.object);
+            Fault::new(format!("spec.{name}"), message)
+        };
+        Outcome::Merged(lost.into_iter().map(fault).collect())
+    }
+}

@@ -1,0 +1,289 @@
+//! The fields of a BackendConfigPolicy, each read and held against what is allowed.
+
+use std::time::Duration;
+
+use crate::api::kgateway::{
+    BackendConfigPolicySpec, CircuitBreakers as CircuitBreakersSpec, CommonHttpProtocolOptions,
+    LeastRequest, LoadBalancer as LoadBalancerSpec, OutlierDetection as OutlierDetectionSpec,
+    Random, RoundRobin, TcpKeepalive as TcpKeepaliveSpec,
+};
+use crate::compile::log::Fault;
+use crate::compile::value::{Fields, MOST, ONE_MILLISECOND};
+use crate::snapshot::{CircuitBreakers, LoadBalancing, OutlierDetection, TcpKeepalive};
+
+/// What one policy says, or several together: `None` is nothing.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parts {
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) tcp_keepalive: Option<TcpKeepalive>,
+    pub(super) load_balancer: Option<LoadBalancer>,
+    pub(super) outlier_detection: Option<OutlierDetection>,
+    pub(super) circuit_breakers: Option<CircuitBreakers>,
+    /// `perConnectionBufferLimitBytes`
+    pub(super) replay_limit: Option<usize>,
+    /// `commonHttpProtocolOptions`
+    pub(super) per_connection: Option<PerConnection>,
+}
+
+/// `loadBalancer`
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LoadBalancer {
+    pub(super) algorithm: LoadBalancing,
+    pub(super) close_on_address_change: Option<bool>,
+}
+
+/// `commonHttpProtocolOptions`
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PerConnection {
+    pub(super) idle_timeout: Option<Duration>,
+    pub(super) max_requests: Option<u32>,
+}
+
+/// What Linux takes for the probes of a connection, and Envoy hands on to it: whole seconds below 2^15, and probes below
+/// 2^7. With more, or without any, no connection could be opened.
+const MOST_KEEPALIVE: Duration = Duration::from_secs(32_767);
+const MOST_PROBES: u32 = 127;
+
+impl Parts {
+    pub(super) fn read(spec: &BackendConfigPolicySpec, faults: &mut Vec<Fault>) -> Self {
+        let BackendConfigPolicySpec {
+            target_refs: _,
+            target_selectors: _,
+            connect_timeout,
+            tcp_keepalive,
+            load_balancer,
+            outlier_detection,
+            circuit_breakers,
+            per_connection_buffer_limit_bytes: buffer,
+            common_http_protocol_options: common_http,
+            dns: _,
+            health_check: _,
+            http1_protocol_options: _,
+            http2_protocol_options: _,
+            tls: _,
+            upstream_proxy_protocol: _,
+        } = spec;
+        let mut fields = Fields::new("spec", faults);
+        fields.unsupported(spec.unsupported());
+        let buffer = fields.number("perConnectionBufferLimitBytes", *buffer, &(0..=MOST));
+        Self {
+            connect_timeout: fields.time(
+                "connectTimeout",
+                connect_timeout.as_deref(),
+                ONE_MILLISECOND,
+            ),
+            replay_limit: buffer.and_then(|octets| usize::try_from(octets).ok()),
+            tcp_keepalive: tcp_keepalive.as_ref().map(|spec| keepalive(spec, faults)),
+            load_balancer: load_balancer.as_ref().map(|spec| balancer(spec, faults)),
+            outlier_detection: outlier_detection.as_ref().map(|spec| outlier(spec, faults)),
+            circuit_breakers: circuit_breakers.as_ref().map(|spec| breakers(spec, faults)),
+            per_connection: common_http
+                .as_ref()
+                .map(|spec| per_connection(spec, faults)),
+        }
+    }
+}
+
+fn keepalive(spec: &TcpKeepaliveSpec, faults: &mut Vec<Fault>) -> TcpKeepalive {
+    let TcpKeepaliveSpec {
+        keep_alive_probes,
+        keep_alive_time,
+        keep_alive_interval,
+    } = spec;
+    let mut fields = Fields::new("spec.tcpKeepalive", faults);
+    let mut time = |name: &str, text: Option<&str>| {
+        let time = fields.time(name, text, Duration::from_secs(1))?;
+        if time > MOST_KEEPALIVE {
+            fields.fault(name, format!("at most {MOST_KEEPALIVE:?} is allowed"));
+        }
+        Some(time)
+    };
+    TcpKeepalive {
+        time: time("keepAliveTime", keep_alive_time.as_deref()),
+        interval: time("keepAliveInterval", keep_alive_interval.as_deref()),
+        probes: fields.number("keepAliveProbes", *keep_alive_probes, &(1..=MOST_PROBES)),
+    }
+}
+
+fn balancer(spec: &LoadBalancerSpec, faults: &mut Vec<Fault>) -> LoadBalancer {
+    let LoadBalancerSpec {
+        round_robin,
+        least_request,
+        random,
+        close_connections_on_host_set_change,
+        ring_hash,
+        maglev,
+        healthy_panic_threshold: _,
+        locality_type: _,
+        update_merge_window: _,
+        zone_aware: _,
+    } = spec;
+    let algorithms = [
+        least_request.is_some(),
+        round_robin.is_some(),
+        ring_hash.is_some(),
+        maglev.is_some(),
+        random.is_some(),
+    ];
+    // With none of them the addresses are taken in turn, so that the other fields can be set alone.
+    if algorithms.into_iter().filter(|is_set| *is_set).count() > 1 {
+        let message = "exactly one of the fields in [leastRequest roundRobin ringHash maglev random] must be set";
+        faults.push(Fault::new("spec.loadBalancer", message));
+    }
+    Fields::new("spec.loadBalancer", faults).unsupported(spec.unsupported());
+    if let Some(spec) = round_robin {
+        let RoundRobin { slow_start: _ } = spec;
+        Fields::new("spec.loadBalancer.roundRobin", faults).unsupported(spec.unsupported());
+    }
+    let algorithm = match (least_request, random) {
+        (Some(spec), _) => least_of(spec, faults),
+        (None, Some(Random {})) => LoadBalancing::Random,
+        (None, None) => LoadBalancing::RoundRobin,
+    };
+    LoadBalancer {
+        algorithm,
+        close_on_address_change: *close_connections_on_host_set_change,
+    }
+}
+
+fn least_of(spec: &LeastRequest, faults: &mut Vec<Fault>) -> LoadBalancing {
+    let LeastRequest {
+        choice_count,
+        slow_start: _,
+    } = spec;
+    let mut fields = Fields::new("spec.loadBalancer.leastRequest", faults);
+    fields.unsupported(spec.unsupported());
+    let choices = fields.number("choiceCount", *choice_count, &(0..=MOST));
+    // One alone is no choice: Envoy draws two at least.
+    LoadBalancing::LeastRequest {
+        choices: choices.unwrap_or(2).max(2),
+    }
+}
+
+fn outlier(spec: &OutlierDetectionSpec, faults: &mut Vec<Fault>) -> OutlierDetection {
+    let OutlierDetectionSpec {
+        consecutive_5xx,
+        enforcing_consecutive_5xx: enforcing_5xx,
+        consecutive_local_origin_failure: consecutive_local,
+        enforcing_consecutive_local_origin_failure: enforcing_local,
+        split_external_local_origin_errors: split,
+        interval,
+        base_ejection_time,
+        max_ejection_percent,
+    } = spec;
+    let default = OutlierDetection::default();
+    let mut fields = Fields::new("spec.outlierDetection", faults);
+    let mut count = |name: &str, number: Option<i64>, default: u32| {
+        fields.number(name, number, &(0..=MOST)).unwrap_or(default)
+    };
+    let consecutive_5xx = count("consecutive5xx", *consecutive_5xx, default.consecutive_5xx);
+    let consecutive_local = count(
+        "consecutiveLocalOriginFailure",
+        *consecutive_local,
+        default.consecutive_local,
+    );
+    let mut percent = |name: &str, number: Option<i64>, default: u8| {
+        fields.number(name, number, &(0..=100)).unwrap_or(default)
+    };
+    let enforcing_5xx = percent(
+        "enforcingConsecutive5xx",
+        *enforcing_5xx,
+        default.enforcing_5xx,
+    );
+    let enforcing_local = percent(
+        "enforcingConsecutiveLocalOriginFailure",
+        *enforcing_local,
+        default.enforcing_local,
+    );
+    let max_ejection_percent = percent(
+        "maxEjectionPercent",
+        *max_ejection_percent,
+        default.max_ejection_percent,
+    );
+    let mut time = |name: &str, text: Option<&str>, default: Duration| {
+        fields.time(name, text, ONE_MILLISECOND).unwrap_or(default)
+    };
+    OutlierDetection {
+        consecutive_5xx,
+        enforcing_5xx,
+        consecutive_local,
+        enforcing_local,
+        split: split.unwrap_or(default.split),
+        interval: time("interval", interval.as_deref(), default.interval),
+        base_ejection_time: time(
+            "baseEjectionTime",
+            base_ejection_time.as_deref(),
+            default.base_ejection_time,
+        ),
+        max_ejection_percent,
+    }
+}
+
+fn breakers(spec: &CircuitBreakersSpec, faults: &mut Vec<Fault>) -> CircuitBreakers {
+    let CircuitBreakersSpec {
+        max_connections,
+        max_pending_requests,
+        max_requests,
+        max_retries,
+        track_remaining,
+    } = spec;
+    let limits = [
+        max_connections,
+        max_pending_requests,
+        max_requests,
+        max_retries,
+    ];
+    if limits.into_iter().all(Option::is_none) {
+        let message = "at least one of the fields in [maxConnections maxPendingRequests maxRequests maxRetries] must be set";
+        faults.push(Fault::new("spec.circuitBreakers", message));
+    }
+    let mut fields = Fields::new("spec.circuitBreakers", faults);
+    fields.unsupported((*track_remaining == Some(true)).then_some("trackRemaining"));
+    let default = CircuitBreakers::default();
+    let mut limit = |name: &str, number: Option<i64>, least: u32, default: u32| {
+        fields
+            .number(name, number, &(least..=MOST))
+            .unwrap_or(default)
+    };
+    CircuitBreakers {
+        max_connections: limit(
+            "maxConnections",
+            *max_connections,
+            1,
+            default.max_connections,
+        ),
+        max_pending_requests: limit(
+            "maxPendingRequests",
+            *max_pending_requests,
+            1,
+            default.max_pending_requests,
+        ),
+        max_requests: limit("maxRequests", *max_requests, 1, default.max_requests),
+        max_retries: limit("maxRetries", *max_retries, 0, default.max_retries),
+    }
+}
+
+fn per_connection(spec: &CommonHttpProtocolOptions, faults: &mut Vec<Fault>) -> PerConnection {
+    let CommonHttpProtocolOptions {
+        idle_timeout,
+        max_requests_per_connection,
+        max_headers_count: _,
+        max_stream_duration: _,
+    } = spec;
+    let mut fields = Fields::new("spec.commonHttpProtocolOptions", faults);
+    fields.unsupported(spec.unsupported());
+    let idle_timeout = fields.time("idleTimeout", idle_timeout.as_deref(), Duration::ZERO);
+    if idle_timeout.is_some_and(|time| time.is_zero()) {
+        let message = "0s would keep idle connections for ever, which is not supported";
+        fields.fault("idleTimeout", message);
+    }
+    let max_requests = fields.number(
+        "maxRequestsPerConnection",
+        *max_requests_per_connection,
+        &(0..=MOST),
+    );
+    PerConnection {
+        idle_timeout,
+        max_requests: max_requests.filter(|most| *most > 0),
+    }
+}

@@ -1,0 +1,400 @@
+//! BackendConfigPolicies.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{
+    BACKEND, BASE, Compiled, condition, errors, get, kgateway_policy, problems, rule, with_route,
+};
+use crate::resources::{Kind, ObjectRef};
+use crate::snapshot::{
+    Action, BackendSettings, CircuitBreakers, Destination, LoadBalancing, OutlierDetection,
+    TcpKeepalive,
+};
+
+mod target;
+
+const AT: &str = "BackendConfigPolicy apps/p";
+
+fn named(name: &str, line: &str) -> String {
+    let spec = format!("  targetRefs: [{BACKEND}]\n  {line}\n");
+    kgateway_policy("BackendConfigPolicy", name, "apps", &spec)
+}
+
+fn policy(line: &str) -> String {
+    named("p", line)
+}
+
+fn reference(name: &str) -> ObjectRef {
+    ObjectRef::new(Kind::BackendConfigPolicy, "apps", name)
+}
+
+fn settings(compiled: &Compiled) -> Arc<BackendSettings> {
+    let Action::Forward(backends) = &rule(compiled, 8080, "a.b", "/").unwrap().action else {
+        panic!("not forwarded");
+    };
+    match &backends.backends[0].destination {
+        Destination::Dynamic(to) => to.settings.clone(),
+        Destination::Static(to) => to.settings.clone(),
+        Destination::Refuse(wrong) => panic!("{}", wrong.message),
+    }
+}
+
+/// What differs from the settings that nobody has touched.
+type Change = fn(&mut BackendSettings);
+
+const GOOD: &[(&str, Change)] = &[
+    ("# nothing", |_| {}),
+    ("connectTimeout: 1500ms", |s| {
+        s.connect_timeout = Duration::from_millis(1500);
+    }),
+    ("tcpKeepalive: {}", |s| {
+        s.tcp_keepalive = Some(TcpKeepalive::default());
+    }),
+    (
+        "tcpKeepalive: {keepAliveTime: 1m, keepAliveInterval: 1s, keepAliveProbes: 127}",
+        |s| {
+            s.tcp_keepalive = Some(TcpKeepalive {
+                time: Some(Duration::from_secs(60)),
+                interval: Some(Duration::from_secs(1)),
+                probes: Some(127),
+            });
+        },
+    ),
+    ("loadBalancer: {}", |_| {}),
+    ("loadBalancer: {roundRobin: {}}", |_| {}),
+    ("loadBalancer: {random: {}}", |s| {
+        s.load_balancing = LoadBalancing::Random;
+    }),
+    ("loadBalancer: {leastRequest: {}}", |s| {
+        s.load_balancing = LoadBalancing::LeastRequest { choices: 2 };
+    }),
+    ("loadBalancer: {leastRequest: {choiceCount: 0}}", |s| {
+        s.load_balancing = LoadBalancing::LeastRequest { choices: 2 };
+    }),
+    (
+        "loadBalancer: {leastRequest: {choiceCount: 5}, closeConnectionsOnHostSetChange: true}",
+        |s| s.load_balancing = LoadBalancing::LeastRequest { choices: 5 },
+    ),
+    (
+        "loadBalancer: {closeConnectionsOnHostSetChange: false}",
+        |s| s.close_on_address_change = false,
+    ),
+    ("outlierDetection: {}", |s| {
+        s.outlier_detection = Some(OutlierDetection::default());
+    }),
+    (
+        "outlierDetection: {consecutive5xx: 0, enforcingConsecutive5xx: 50, \
+         consecutiveLocalOriginFailure: 3, enforcingConsecutiveLocalOriginFailure: 0, \
+         splitExternalLocalOriginErrors: true, interval: 1ms, baseEjectionTime: 1m, maxEjectionPercent: 100}",
+        |s| {
+            s.outlier_detection = Some(OutlierDetection {
+                consecutive_5xx: 0,
+                enforcing_5xx: 50,
+                consecutive_local: 3,
+                enforcing_local: 0,
+                split: true,
+                interval: Duration::from_millis(1),
+                base_ejection_time: Duration::from_secs(60),
+                max_ejection_percent: 100,
+            });
+        },
+    ),
+    (
+        "circuitBreakers: {maxRetries: 0, trackRemaining: false}",
+        |s| s.circuit_breakers.max_retries = 0,
+    ),
+    (
+        "circuitBreakers: {maxConnections: 1, maxPendingRequests: 2, maxRequests: 2147483647}",
+        |s| {
+            s.circuit_breakers = CircuitBreakers {
+                max_connections: 1,
+                max_pending_requests: 2,
+                max_requests: 2_147_483_647,
+                max_retries: 3,
+            };
+        },
+    ),
+    ("perConnectionBufferLimitBytes: 0", |s| s.replay_limit = 0),
+    ("perConnectionBufferLimitBytes: 4096", |s| {
+        s.replay_limit = 4096;
+    }),
+    ("commonHttpProtocolOptions: {}", |_| {}),
+    (
+        "commonHttpProtocolOptions: {idleTimeout: 1h, maxRequestsPerConnection: 10}",
+        |s| {
+            s.idle_timeout = Some(Duration::from_secs(3600));
+            s.max_requests_per_connection = Some(10);
+        },
+    ),
+    (
+        "commonHttpProtocolOptions: {maxRequestsPerConnection: 0}",
+        |_| {},
+    ),
+];
+
+const UNSUPPORTED: &str = "not supported yet";
+const PERCENT: &str = "0 to 100 is allowed";
+const COUNT: &str = "0 to 2147483647 is allowed";
+const LIMIT: &str = "1 to 2147483647 is allowed";
+const ONE_OF: &str =
+    "exactly one of the fields in [leastRequest roundRobin ringHash maglev random] must be set";
+
+/// A line of `spec`, the field at fault without `spec.`, and the message.
+const WRONG: &[(&str, &str, &str)] = &[
+    ("tls: {}", "tls", UNSUPPORTED),
+    ("dns: {respectTTL: true}", "dns", UNSUPPORTED),
+    ("healthCheck: {}", "healthCheck", UNSUPPORTED),
+    (
+        "http1ProtocolOptions: {}",
+        "http1ProtocolOptions",
+        UNSUPPORTED,
+    ),
+    (
+        "http2ProtocolOptions: {}",
+        "http2ProtocolOptions",
+        UNSUPPORTED,
+    ),
+    (
+        "upstreamProxyProtocol: {}",
+        "upstreamProxyProtocol",
+        UNSUPPORTED,
+    ),
+    (
+        "connectTimeout: 0s",
+        "connectTimeout",
+        "at least 1ms is needed",
+    ),
+    (
+        "connectTimeout: 5 s",
+        "connectTimeout",
+        "not a duration: one to four of <1 to 5 digits><h, m, s or ms>, as in 1h30m or 500ms",
+    ),
+    (
+        "tcpKeepalive: {keepAliveTime: 999ms}",
+        "tcpKeepalive.keepAliveTime",
+        "at least 1s is needed",
+    ),
+    (
+        "tcpKeepalive: {keepAliveInterval: 10h}",
+        "tcpKeepalive.keepAliveInterval",
+        "at most 32767s is allowed",
+    ),
+    (
+        "tcpKeepalive: {keepAliveProbes: 0}",
+        "tcpKeepalive.keepAliveProbes",
+        "1 to 127 is allowed",
+    ),
+    (
+        "tcpKeepalive: {keepAliveProbes: 128}",
+        "tcpKeepalive.keepAliveProbes",
+        "1 to 127 is allowed",
+    ),
+    (
+        "loadBalancer: {roundRobin: {}, random: {}}",
+        "loadBalancer",
+        ONE_OF,
+    ),
+    (
+        "loadBalancer: {ringHash: {}}",
+        "loadBalancer.ringHash",
+        UNSUPPORTED,
+    ),
+    (
+        "loadBalancer: {maglev: {}}",
+        "loadBalancer.maglev",
+        UNSUPPORTED,
+    ),
+    (
+        "loadBalancer: {localityType: WeightedLb}",
+        "loadBalancer.localityType",
+        UNSUPPORTED,
+    ),
+    (
+        "loadBalancer: {zoneAware: {}}",
+        "loadBalancer.zoneAware",
+        UNSUPPORTED,
+    ),
+    (
+        "loadBalancer: {healthyPanicThreshold: 50}",
+        "loadBalancer.healthyPanicThreshold",
+        UNSUPPORTED,
+    ),
+    (
+        "loadBalancer: {updateMergeWindow: 1s}",
+        "loadBalancer.updateMergeWindow",
+        UNSUPPORTED,
+    ),
+    (
+        "loadBalancer: {roundRobin: {slowStart: {window: 1s}}}",
+        "loadBalancer.roundRobin.slowStart",
+        UNSUPPORTED,
+    ),
+    (
+        "loadBalancer: {leastRequest: {slowStart: {}}}",
+        "loadBalancer.leastRequest.slowStart",
+        UNSUPPORTED,
+    ),
+    (
+        "loadBalancer: {leastRequest: {choiceCount: -1}}",
+        "loadBalancer.leastRequest.choiceCount",
+        COUNT,
+    ),
+    (
+        "outlierDetection: {consecutive5xx: -1}",
+        "outlierDetection.consecutive5xx",
+        COUNT,
+    ),
+    (
+        "outlierDetection: {consecutiveLocalOriginFailure: 2147483648}",
+        "outlierDetection.consecutiveLocalOriginFailure",
+        COUNT,
+    ),
+    (
+        "outlierDetection: {enforcingConsecutive5xx: 101}",
+        "outlierDetection.enforcingConsecutive5xx",
+        PERCENT,
+    ),
+    (
+        "outlierDetection: {enforcingConsecutiveLocalOriginFailure: 256}",
+        "outlierDetection.enforcingConsecutiveLocalOriginFailure",
+        PERCENT,
+    ),
+    (
+        "outlierDetection: {maxEjectionPercent: -1}",
+        "outlierDetection.maxEjectionPercent",
+        PERCENT,
+    ),
+    (
+        "outlierDetection: {interval: 0s}",
+        "outlierDetection.interval",
+        "at least 1ms is needed",
+    ),
+    (
+        "outlierDetection: {baseEjectionTime: 0ms}",
+        "outlierDetection.baseEjectionTime",
+        "at least 1ms is needed",
+    ),
+    (
+        "circuitBreakers: {trackRemaining: false}",
+        "circuitBreakers",
+        "at least one of the fields in [maxConnections maxPendingRequests maxRequests maxRetries] must be set",
+    ),
+    (
+        "circuitBreakers: {maxRetries: 1, trackRemaining: true}",
+        "circuitBreakers.trackRemaining",
+        UNSUPPORTED,
+    ),
+    (
+        "circuitBreakers: {maxConnections: 0}",
+        "circuitBreakers.maxConnections",
+        LIMIT,
+    ),
+    (
+        "circuitBreakers: {maxPendingRequests: 0}",
+        "circuitBreakers.maxPendingRequests",
+        LIMIT,
+    ),
+    (
+        "circuitBreakers: {maxRequests: 0}",
+        "circuitBreakers.maxRequests",
+        LIMIT,
+    ),
+    (
+        "circuitBreakers: {maxRetries: -1}",
+        "circuitBreakers.maxRetries",
+        COUNT,
+    ),
+    (
+        "perConnectionBufferLimitBytes: -1",
+        "perConnectionBufferLimitBytes",
+        COUNT,
+    ),
+    (
+        "commonHttpProtocolOptions: {idleTimeout: 0s}",
+        "commonHttpProtocolOptions.idleTimeout",
+        "0s would keep idle connections for ever, which is not supported",
+    ),
+    (
+        "commonHttpProtocolOptions: {maxRequestsPerConnection: -1}",
+        "commonHttpProtocolOptions.maxRequestsPerConnection",
+        COUNT,
+    ),
+    (
+        "commonHttpProtocolOptions: {maxHeadersCount: 1}",
+        "commonHttpProtocolOptions.maxHeadersCount",
+        UNSUPPORTED,
+    ),
+    (
+        "commonHttpProtocolOptions: {maxStreamDuration: 1s}",
+        "commonHttpProtocolOptions.maxStreamDuration",
+        UNSUPPORTED,
+    ),
+];
+
+#[test]
+fn fields_become_settings() {
+    assert_eq!(*settings(&with_route("")), BackendSettings::default());
+    for (line, change) in GOOD {
+        let compiled = with_route(&policy(line));
+        assert!(compiled.report.accepted(), "{}", compiled.report.table());
+        let mut expected = BackendSettings {
+            policy: Some(reference("p")),
+            ..BackendSettings::default()
+        };
+        change(&mut expected);
+        assert_eq!(*settings(&compiled), expected, "{line}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named_and_fails_closed() {
+    for (line, field, message) in WRONG.iter().copied() {
+        let compiled = with_route(&policy(line));
+        let fault = format!("spec.{field}: {message}");
+        let expected = format!("t.yaml:20: {AT}: {fault}");
+        assert_eq!(problems(&compiled), [expected], "{line}");
+        assert_eq!(get(&compiled, "a.b"), format!("1*refuse {AT}: {fault}"));
+        assert_eq!(
+            condition(&compiled, AT, "Accepted"),
+            format!("false Invalid: {fault}")
+        );
+        assert!(condition(&compiled, AT, "Attached").starts_with("false Pending"));
+    }
+}
+
+#[test]
+fn every_fault_is_told_at_once() {
+    let lines = "loadBalancer: {ringHash: {}, maglev: {}}\n  tls: {}\n  connectTimeout: 0s";
+    let compiled = with_route(&policy(lines));
+    let fields: Vec<_> = compiled.report.problems.iter().map(|p| &*p.field).collect();
+    assert_eq!(
+        fields,
+        [
+            "spec.loadBalancer",
+            "spec.loadBalancer.maglev",
+            "spec.loadBalancer.ringHash",
+            "spec.tls",
+            "spec.connectTimeout",
+        ]
+    );
+}
+
+#[test]
+fn what_kgateway_does_not_have_is_unknown() {
+    let cases = [
+        ("connectTimeOut: 1s", "connectTimeOut: unknown field"),
+        (
+            "loadBalancer: {random: {seed: 1}}",
+            "loadBalancer.random.seed: unknown field",
+        ),
+        (
+            "circuitBreakers: {maxRequests: many}",
+            "circuitBreakers.maxRequests: invalid type: string \"many\", expected i64",
+        ),
+    ];
+    for (line, error) in cases {
+        let text = format!("{BASE}---\n{}", policy(line));
+        assert_eq!(errors(&text), [format!("t.yaml:20: {AT}: spec.{error}")]);
+    }
+}
