@@ -15,6 +15,7 @@ mod grant;
 mod log;
 mod namespace;
 mod policy;
+mod retry;
 mod route;
 mod target;
 mod value;

@@ -155,6 +155,7 @@ impl Loader {
             Kind::ReferenceGrant => item.into(&mut resources.reference_grants),
             Kind::Backend => item.into(&mut resources.backends),
             Kind::BackendConfigPolicy => item.into(&mut resources.backend_config_policies),
+            Kind::TrafficPolicy => item.into(&mut resources.traffic_policies),
             Kind::DirectResponse => item.into(&mut resources.direct_responses),
             Kind::ListenerPolicy => item.into(&mut resources.listener_policies),
             Kind::HttpListenerPolicy => item.into(&mut resources.http_listener_policies),
@@ -164,7 +165,6 @@ impl Loader {
             Kind::GrpcRoute
             | Kind::TlsRoute
             | Kind::BackendTlsPolicy
-            | Kind::TrafficPolicy
             | Kind::GatewayExtension
             | Kind::GatewayParameters
             | Kind::Service

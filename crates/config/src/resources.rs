@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::api::egret::{EgressPolicy, ResolverPolicy};
 use crate::api::gateway::{Gateway, GatewayClass, HttpRoute, ReferenceGrant};
 use crate::api::kgateway::{
-    Backend, BackendConfigPolicy, DirectResponse, HttpListenerPolicy, ListenerPolicy,
+    Backend, BackendConfigPolicy, DirectResponse, HttpListenerPolicy, ListenerPolicy, TrafficPolicy,
 };
 
 mod kind;
@@ -57,6 +57,8 @@ pub struct Resources {
     pub backends: Objects<Backend>,
     /// `BackendConfigPolicy`
     pub backend_config_policies: Objects<BackendConfigPolicy>,
+    /// `TrafficPolicy`
+    pub traffic_policies: Objects<TrafficPolicy>,
     /// `DirectResponse`
     pub direct_responses: Objects<DirectResponse>,
     /// `ListenerPolicy`

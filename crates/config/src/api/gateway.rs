@@ -35,7 +35,7 @@ pub use gateway_api::apis::experimental::httproutes::{
     HttpRouteRulesMatchesMethod as MethodMatch, HttpRouteRulesMatchesPath as PathMatch,
     HttpRouteRulesMatchesPathType as PathMatchType,
     HttpRouteRulesMatchesQueryParams as QueryParamMatch,
-    HttpRouteRulesMatchesQueryParamsType as QueryParamMatchType,
+    HttpRouteRulesMatchesQueryParamsType as QueryParamMatchType, HttpRouteRulesRetry as RuleRetry,
     HttpRouteRulesTimeouts as RuleTimeouts, HttpRouteSpec,
     HttpRouteUseDefaultGateways as UseDefaultGateways,
 };

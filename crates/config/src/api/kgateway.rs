@@ -36,6 +36,7 @@ mod backend;
 mod backend_config;
 mod direct_response;
 mod listener;
+mod traffic;
 
 pub use backend::{
     Backend, BackendSpec, BackendType, DynamicForwardProxy, StaticBackend, StaticHost,
@@ -49,3 +50,4 @@ pub use listener::{
     HttpListenerPolicy, HttpListenerPolicySpec, HttpSettings, ListenerPolicy, ListenerPolicySpec,
     ListenerSettings,
 };
+pub use traffic::{TrafficPolicy, TrafficPolicySpec, TrafficRetry};

@@ -19,6 +19,7 @@ mod draft;
 mod egress;
 mod listener;
 mod resolver;
+mod traffic;
 mod unsupported;
 
 use draft::{Draft, Outcome};
@@ -31,6 +32,8 @@ pub(super) struct Policies {
     resolver: BTreeMap<ObjectRef, ResolverId>,
     settings: BTreeMap<ResolverId, Arc<ResolverSettings>>,
     backend: BTreeMap<ObjectRef, Arc<BackendSettings>>,
+    /// With the policy that says so.
+    retry: BTreeMap<Target, (ObjectRef, Arc<RetryPolicy>)>,
     access_log_off: BTreeSet<Target>,
     /// Rules with the same policies share one value.
     shared: RefCell<BTreeMap<Vec<ObjectRef>, Arc<Egress>>>,
@@ -52,6 +55,7 @@ pub(super) fn compile(targets: Targets<'_>, log: &mut Log) -> Policies {
     resolver::compile(targets, &mut policies, log);
     listener::compile(targets, &mut policies, log);
     backend_config::compile(targets, &mut policies, log);
+    traffic::compile(targets, &mut policies, log);
     unsupported::compile(targets, &mut policies, log);
     policies
 }
@@ -138,14 +142,32 @@ impl Policies {
             .map_or_else(Arc::default, Arc::clone)
     }
 
-    /// When requests of a place are sent again: the rule's own word goes before that of a policy.
-    #[expect(clippy::unused_self, reason = "TrafficPolicy is next")]
+    /// When requests of a place are sent again: the rule's own word goes before that of a policy, and the narrower
+    /// policy before the wider.
     pub(super) fn retry(
         &self,
-        _place: Place<'_>,
+        place: Place<'_>,
         own: Option<&Arc<RetryPolicy>>,
     ) -> Option<Arc<RetryPolicy>> {
-        own.cloned()
+        let Place {
+            gateway,
+            listener,
+            route,
+            rule,
+        } = place;
+        let policy = || {
+            let targets = [
+                rule.map(|rule| (route, Some(rule))),
+                Some((route, None)),
+                Some((gateway, Some(listener))),
+                Some((gateway, None)),
+            ];
+            targets.into_iter().flatten().find_map(|(object, section)| {
+                let (_, retry) = self.retry.get(&Target::new(object, section))?;
+                Some(retry)
+            })
+        };
+        own.or_else(policy).cloned()
     }
 
     /// Every resolver that anybody may ask.

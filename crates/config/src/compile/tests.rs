@@ -16,6 +16,7 @@ mod gateway;
 mod guide;
 mod policy;
 mod resolver;
+mod retry;
 mod robust;
 mod route;
 mod unsupported;
@@ -84,8 +85,9 @@ fn with_route(text: &str) -> Compiled {
     with_base(&format!("{text}{rules}"))
 }
 
-/// The Gateway and the Backend as targets of policies.
+/// The Gateway, the route and the Backend as targets of policies.
 const GATEWAY: &str = "{group: gateway.networking.k8s.io, kind: Gateway, name: gw}";
+const ROUTE: &str = "{group: gateway.networking.k8s.io, kind: HTTPRoute, name: r}";
 const BACKEND: &str = "{group: gateway.kgateway.dev, kind: Backend, name: dfp}";
 
 const TO_DFP: &str = "backendRefs: [{group: gateway.kgateway.dev, kind: Backend, name: dfp}]";

@@ -19,9 +19,7 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
     for (reference, object) in &targets.resources.unsupported {
         let fault = fault(reference.kind);
         match reference.kind {
-            Kind::TrafficPolicy | Kind::BackendTlsPolicy => {
-                policy(reference, object, targets, policies, log);
-            }
+            Kind::BackendTlsPolicy => policy(reference, object, targets, policies, log),
             Kind::GrpcRoute | Kind::TlsRoute => route(reference, object, &fault, targets, log),
             Kind::GatewayExtension | Kind::GatewayParameters => {
                 log.problems(reference, &object.source, [&fault]);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::api::duration;
 use crate::api::gateway::{HttpRouteRule, RuleTimeouts};
-use crate::compile::Context;
 use crate::compile::log::{Fault, join, misconfiguration};
+use crate::compile::{Context, retry};
 use crate::resources::{Kind, ObjectRef};
 use crate::route::Match;
 use crate::snapshot::{
@@ -97,16 +97,14 @@ impl Site<'_> {
         } = spec;
         let field = &self.field;
         let mut wrong = RuleFaults::default();
-        for (name, is_set) in [
-            ("retry", retry.is_some()),
-            ("sessionPersistence", session_persistence.is_some()),
-        ] {
-            if is_set {
-                wrong
-                    .unsupported
-                    .push(Fault::unsupported(format!("{field}.{name}")));
-            }
+        if session_persistence.is_some() {
+            let field = format!("{field}.sessionPersistence");
+            wrong.unsupported.push(Fault::unsupported(field));
         }
+        let retry = retry.as_ref().map(|spec| {
+            let retry = retry::of_rule(spec, &format!("{field}.retry"), &mut wrong.unsupported);
+            Arc::new(retry)
+        });
         let filters = filter::compile(
             filters.as_deref().unwrap_or_default(),
             field,
@@ -134,7 +132,7 @@ impl Site<'_> {
             matches,
             filters: filters.filters,
             timeouts,
-            retry: None,
+            retry,
             action: self.settle(name.as_deref(), action, bad, faults),
             response,
         }

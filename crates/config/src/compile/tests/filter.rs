@@ -5,7 +5,6 @@ use crate::snapshot::{Action, PathRewrite, Timeout};
 
 /// Lines of a rule, and the field at fault.
 const UNSUPPORTED: &[(&str, &str)] = &[
-    ("retry: {attempts: 2}", "retry"),
     ("sessionPersistence: {sessionName: s}", "sessionPersistence"),
     ("filters: [{type: CORS, cors: {}}]", "filters[0].cors"),
     (

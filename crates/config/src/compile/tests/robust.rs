@@ -44,6 +44,19 @@ spec:
       choiceCount: 3
   circuitBreakers:
     maxConnections: 7
+---
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: p, namespace: infra}
+spec:
+  targetRefs:
+  - {group: gateway.networking.k8s.io, kind: Gateway, name: gw}
+  retry:
+    attempts: 2
+    retryOn:
+    - reset
+    statusCodes:
+    - 503
 ";
     let rules = format!(
         "  hostnames:\n  - '*.example'\n  rules:\n  - name: main\n    {TO_DFP}\n    matches:\n    - path:\n        \
