@@ -1,25 +1,23 @@
 //! ResolverPolicy to [`ResolverSettings`].
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Draft, Outcome, Policies};
 use crate::api::duration;
-use crate::api::egret::{
-    LookupFamily as Family, ResolverHost, ResolverPolicySpec, ResolverProtocol, ResolverServer,
-};
+use crate::api::egret::{LookupFamily as Family, ResolverPolicySpec};
 use crate::compile::log::{Fault, Log};
 use crate::compile::target::{TargetKinds, Targets};
-use crate::name::{DnsName, HostPattern};
 use crate::resources::{Kind, oldest_first};
-use crate::snapshot::{DnsProtocol, LookupFamily, NameServer, ResolverId, ResolverSettings};
+use crate::snapshot::{LookupFamily, ResolverId, ResolverSettings};
+
+mod names;
+mod servers;
+
+use names::{fixed_names, known_names};
+use servers::name_servers;
 
 const TARGETS: TargetKinds = TargetKinds::only(&[Kind::Gateway, Kind::Backend]);
-
-/// The port of DNS.
-const DNS_PORT: u16 = 53;
 
 pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut Log) {
     for (reference, object) in oldest_first(&targets.resources.resolver_policies) {
@@ -129,116 +127,5 @@ fn family(family: Family) -> LookupFamily {
         Family::V6Only => LookupFamily::V6Only,
         Family::V4Preferred => LookupFamily::V4Preferred,
         Family::V6Preferred => LookupFamily::V6Preferred,
-    }
-}
-
-fn name_servers(servers: &[ResolverServer], faults: &mut Vec<Fault>) -> Vec<NameServer> {
-    let mut parsed = Vec::new();
-    for (index, server) in servers.iter().enumerate() {
-        let ResolverServer {
-            address,
-            protocol,
-            server_name,
-            path,
-        } = server;
-        let mut fault = |name: &str, message: &str| {
-            faults.push(Fault::new(format!("spec.servers[{index}].{name}"), message));
-        };
-        let protocol = match protocol.unwrap_or_default() {
-            ResolverProtocol::Udp => Some(DnsProtocol::Udp),
-            ResolverProtocol::Tcp => Some(DnsProtocol::Tcp),
-            ResolverProtocol::Tls | ResolverProtocol::Https => {
-                fault("protocol", "not supported yet; UDP and TCP are");
-                None
-            }
-        };
-        for (name, text) in [("serverName", server_name), ("path", path)] {
-            if text.is_some() {
-                fault(name, "not supported yet");
-            }
-        }
-        let address = server_address(address);
-        if address.is_none() {
-            fault(
-                "address",
-                "not an IP address with or without a port, such as 9.9.9.9:53 or [2620:fe::fe]:53",
-            );
-        }
-        if let (Some(address), Some(protocol)) = (address, protocol) {
-            parsed.push(NameServer { address, protocol });
-        }
-    }
-    parsed
-}
-
-fn server_address(text: &str) -> Option<SocketAddr> {
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
-    let address = text.parse().ok().or_else(|| {
-        let address: IpAddr = bare.unwrap_or(text).parse().ok()?;
-        Some(SocketAddr::new(address, DNS_PORT))
-    });
-    address.filter(|address| address.port() != 0)
-}
-
-fn fixed_names(hosts: &[ResolverHost], faults: &mut Vec<Fault>) -> BTreeMap<DnsName, Vec<IpAddr>> {
-    let mut names = BTreeMap::new();
-    for (
-        index,
-        ResolverHost {
-            hostname,
-            addresses,
-        },
-    ) in hosts.iter().enumerate()
-    {
-        let mut fault = |name: &str, message: String| {
-            faults.push(Fault::new(format!("spec.hosts[{index}].{name}"), message));
-        };
-        let name = match one_name(hostname) {
-            Ok(name) => name,
-            Err(message) => {
-                fault("hostname", message);
-                continue;
-            }
-        };
-        if addresses.is_empty() {
-            fault("addresses", "at least one address is needed".to_owned());
-        }
-        let mut parsed = Vec::new();
-        for (at, address) in addresses.iter().enumerate() {
-            match address.parse::<IpAddr>() {
-                Ok(address) => parsed.push(address),
-                Err(_) => fault(&format!("addresses[{at}]"), "not an IP address".to_owned()),
-            }
-        }
-        if names.insert(name, parsed).is_some() {
-            fault("hostname", "given twice".to_owned());
-        }
-    }
-    names
-}
-
-/// Names given twice are one.
-fn known_names(names: &[String], faults: &mut Vec<Fault>) -> BTreeSet<DnsName> {
-    let mut known = BTreeSet::new();
-    for (index, text) in names.iter().enumerate() {
-        match one_name(text) {
-            Ok(name) => {
-                known.insert(name);
-            }
-            Err(message) => {
-                faults.push(Fault::new(format!("spec.preresolve[{index}]"), message));
-            }
-        }
-    }
-    known
-}
-
-fn one_name(text: &str) -> Result<DnsName, String> {
-    match HostPattern::parse(text) {
-        Ok(HostPattern::Exact(name)) => Ok(name),
-        Ok(HostPattern::Below(_)) => Err("a wildcard cannot have addresses".to_owned()),
-        Err(error) => Err(error.to_string()),
     }
 }
