@@ -26,12 +26,17 @@ pub struct ResolverPolicySpec {
     /// Gateways or Backends; a Backend's policy goes before its Gateway's.
     #[schemars(length(min = 1, max = 16))]
     pub target_refs: Vec<TargetRef>,
-    /// DNS servers, asked in order; the system's by default.
+    /// DNS servers: the fastest that is well is asked first. Without any, the system's in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub servers: Vec<ResolverServer>,
-    /// Search domains; none by default.
+    /// Domains that names are looked for in: one without a dot before it is taken as it is, any other after it was found
+    /// not to exist. None by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
     pub search: Vec<String>,
+    /// Whether HTTPS records (RFC 9460) are asked for beside the addresses of what is reached over TLS; true by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub https_records: Option<bool>,
     /// Names whose addresses are given here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<ResolverHost>,
@@ -83,15 +88,15 @@ pub struct ResolverPolicySpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResolverServer {
-    /// An IP address, with or without a port.
+    /// An IP address, with or without a port; by default 53, 853 for `TLS` and 443 for `HTTPS`.
     pub address: String,
     /// `UDP` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<ResolverProtocol>,
-    /// The name in the server's certificate, for `TLS` and `HTTPS`.
+    /// The name in the server's certificate, for `TLS` and `HTTPS`; its address by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_name: Option<String>,
-    /// The path of the query, for `HTTPS`.
+    /// The path of the query, for `HTTPS`; `/dns-query` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 }
@@ -105,9 +110,9 @@ pub enum ResolverProtocol {
     Udp,
     /// TCP only.
     Tcp,
-    /// DNS over TLS.
+    /// DNS over TLS (RFC 7858).
     Tls,
-    /// DNS over HTTPS.
+    /// DNS over HTTPS (RFC 8484).
     Https,
 }
 

@@ -4,17 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Draft, Outcome, Policies};
-use crate::api::duration;
 use crate::api::egret::{LookupFamily as Family, ResolverPolicySpec};
 use crate::compile::log::{Fault, Log};
 use crate::compile::target::{TargetKinds, Targets};
+use crate::compile::value::Fields;
 use crate::resources::{Kind, oldest_first};
 use crate::snapshot::{LookupFamily, ResolverId, ResolverSettings};
 
 mod names;
 mod servers;
 
-use names::{fixed_names, known_names};
+use names::{fixed_names, known_names, search_domains};
 use servers::name_servers;
 
 const TARGETS: TargetKinds = TargetKinds::only(&[Kind::Gateway, Kind::Backend]);
@@ -54,6 +54,7 @@ fn settings(spec: &ResolverPolicySpec, faults: &mut Vec<Fault>) -> ResolverSetti
         target_refs: _,
         servers,
         search,
+        https_records,
         hosts,
         lookup_family,
         query_timeout,
@@ -66,18 +67,11 @@ fn settings(spec: &ResolverPolicySpec, faults: &mut Vec<Fault>) -> ResolverSetti
         max_pending,
         preresolve,
     } = spec;
-    if !search.is_empty() {
-        faults.push(Fault::unsupported("spec.search"));
-    }
     let default = ResolverSettings::default();
+    let mut fields = Fields::new("spec", faults);
     let mut time = |name: &str, text: &Option<String>, default: Duration| {
-        let parsed = text
-            .as_ref()
-            .map_or(Ok(default), |text| duration::parse(text));
-        parsed.unwrap_or_else(|error| {
-            faults.push(Fault::new(format!("spec.{name}"), error.to_string()));
-            default
-        })
+        let time = fields.time(name, text.as_deref(), Duration::ZERO);
+        time.unwrap_or(default)
     };
     let mut settings = ResolverSettings {
         query_timeout: time("queryTimeout", query_timeout, default.query_timeout),
@@ -87,6 +81,7 @@ fn settings(spec: &ResolverPolicySpec, faults: &mut Vec<Fault>) -> ResolverSetti
         stale_for: time("staleFor", stale_for, default.stale_for),
         idle_ttl: time("idleTTL", idle_ttl, default.idle_ttl),
         family: family(lookup_family.unwrap_or_default()),
+        https_records: https_records.unwrap_or(default.https_records),
         ..default
     };
     if settings.query_timeout.is_zero() {
@@ -98,6 +93,7 @@ fn settings(spec: &ResolverPolicySpec, faults: &mut Vec<Fault>) -> ResolverSetti
     settings.max_hosts = count("maxHosts", *max_hosts, settings.max_hosts, faults);
     settings.max_pending = count("maxPending", *max_pending, settings.max_pending, faults);
     settings.servers = name_servers(servers, faults);
+    settings.search = search_domains(search, faults);
     settings.hosts = fixed_names(hosts, faults);
     settings.preresolve = known_names(preresolve, faults);
     if settings.preresolve.len() > settings.max_hosts {

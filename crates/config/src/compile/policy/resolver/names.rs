@@ -1,4 +1,4 @@
-//! The names that a ResolverPolicy knows without asking, or asks for before anybody does.
+//! The names that a ResolverPolicy knows without asking, asks for before anybody does, or looks for others in.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -6,6 +6,9 @@ use std::net::IpAddr;
 use crate::api::egret::ResolverHost;
 use crate::compile::log::Fault;
 use crate::name::{DnsName, HostPattern};
+
+/// As many as Kubernetes lets a Pod have. Each can cost every name a query more.
+const MOST_SEARCH: usize = 32;
 
 pub(super) fn fixed_names(
     hosts: &[ResolverHost],
@@ -63,10 +66,30 @@ pub(super) fn known_names(names: &[String], faults: &mut Vec<Fault>) -> BTreeSet
     known
 }
 
-fn one_name(text: &str) -> Result<DnsName, String> {
+/// In the order they are tried in, so that a second mention would be a mistake.
+pub(super) fn search_domains(domains: &[String], faults: &mut Vec<Fault>) -> Vec<DnsName> {
+    if domains.len() > MOST_SEARCH {
+        let message = format!("at most {MOST_SEARCH} are allowed");
+        faults.push(Fault::new("spec.search", message));
+    }
+    let mut parsed = Vec::new();
+    for (index, text) in domains.iter().enumerate() {
+        let mut fault = |message: String| {
+            faults.push(Fault::new(format!("spec.search[{index}]"), message));
+        };
+        match one_name(text) {
+            Ok(name) if parsed.contains(&name) => fault("given twice".to_owned()),
+            Ok(name) => parsed.push(name),
+            Err(message) => fault(message),
+        }
+    }
+    parsed
+}
+
+pub(super) fn one_name(text: &str) -> Result<DnsName, String> {
     match HostPattern::parse(text) {
         Ok(HostPattern::Exact(name)) => Ok(name),
-        Ok(HostPattern::Below(_)) => Err("a wildcard cannot have addresses".to_owned()),
+        Ok(HostPattern::Below(_)) => Err("a wildcard is not one name".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }

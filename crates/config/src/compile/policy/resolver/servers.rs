@@ -1,60 +1,102 @@
 //! The servers that a ResolverPolicy asks.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
+use http::uri::PathAndQuery;
+
+use super::names::one_name;
 use crate::api::egret::{ResolverProtocol, ResolverServer};
 use crate::compile::log::Fault;
+use crate::compile::value::Fields;
+use crate::name::DnsName;
 use crate::snapshot::{DnsProtocol, NameServer};
 
-/// The port of DNS.
-const DNS_PORT: u16 = 53;
+/// Where a server over HTTPS is asked, when nobody says so: the path of RFC 8484's examples, and of most servers.
+const DEFAULT_PATH: &str = "/dns-query";
 
 pub(super) fn name_servers(servers: &[ResolverServer], faults: &mut Vec<Fault>) -> Vec<NameServer> {
     let mut parsed = Vec::new();
     for (index, server) in servers.iter().enumerate() {
-        let ResolverServer {
-            address,
-            protocol,
-            server_name,
-            path,
-        } = server;
-        let mut fault = |name: &str, message: &str| {
-            faults.push(Fault::new(format!("spec.servers[{index}].{name}"), message));
-        };
-        let protocol = match protocol.unwrap_or_default() {
-            ResolverProtocol::Udp => Some(DnsProtocol::Udp),
-            ResolverProtocol::Tcp => Some(DnsProtocol::Tcp),
-            ResolverProtocol::Tls | ResolverProtocol::Https => {
-                fault("protocol", "not supported yet; UDP and TCP are");
-                None
-            }
-        };
-        for (name, text) in [("serverName", server_name), ("path", path)] {
-            if text.is_some() {
-                fault(name, "not supported yet");
-            }
-        }
-        let address = server_address(address);
-        if address.is_none() {
-            fault(
-                "address",
-                "not an IP address with or without a port, such as 9.9.9.9:53 or [2620:fe::fe]:53",
-            );
-        }
-        if let (Some(address), Some(protocol)) = (address, protocol) {
-            parsed.push(NameServer { address, protocol });
-        }
+        let at = format!("spec.servers[{index}]");
+        parsed.extend(name_server(server, &mut Fields::new(&at, faults)));
     }
     parsed
 }
 
-fn server_address(text: &str) -> Option<SocketAddr> {
+fn name_server(server: &ResolverServer, fields: &mut Fields<'_>) -> Option<NameServer> {
+    let ResolverServer {
+        address,
+        protocol,
+        server_name,
+        path,
+    } = server;
+    let protocol = protocol.unwrap_or_default();
+    let encrypted = matches!(protocol, ResolverProtocol::Tls | ResolverProtocol::Https);
+    if server_name.is_some() && !encrypted {
+        fields.fault("serverName", "only TLS and HTTPS have certificates");
+    }
+    if path.is_some() && protocol != ResolverProtocol::Https {
+        fields.fault("path", "only HTTPS has a path");
+    }
+    let server_name = server_name
+        .as_deref()
+        .and_then(|text| certificate_name(text, fields));
+    let address = server_address(address, default_port(protocol));
+    if address.is_none() {
+        fields.fault(
+            "address",
+            "not an IP address with or without a port, such as 9.9.9.9:53 or [2620:fe::fe]:53",
+        );
+    }
+    let protocol = match protocol {
+        ResolverProtocol::Udp => DnsProtocol::Udp,
+        ResolverProtocol::Tcp => DnsProtocol::Tcp,
+        ResolverProtocol::Tls => DnsProtocol::Tls { server_name },
+        ResolverProtocol::Https => DnsProtocol::Https {
+            server_name,
+            path: query_path(path.as_deref().unwrap_or(DEFAULT_PATH), fields),
+        },
+    };
+    Some(NameServer {
+        address: address?,
+        protocol,
+    })
+}
+
+fn default_port(protocol: ResolverProtocol) -> u16 {
+    match protocol {
+        ResolverProtocol::Udp | ResolverProtocol::Tcp => 53,
+        ResolverProtocol::Tls => 853,
+        ResolverProtocol::Https => 443,
+    }
+}
+
+fn certificate_name(text: &str, fields: &mut Fields<'_>) -> Option<DnsName> {
+    one_name(text)
+        .map_err(|message| fields.fault("serverName", message))
+        .ok()
+}
+
+/// Servers publish templates such as `/dns-query{?dns}` (RFC 8484 4.1): the part in braces is where a query goes that is
+/// sent as a parameter, and belongs to no path.
+fn query_path(text: &str, fields: &mut Fields<'_>) -> Arc<str> {
+    let is_path = text.starts_with('/')
+        && !text.contains(['{', '}', '?', '#'])
+        && text.parse::<PathAndQuery>().is_ok();
+    if !is_path {
+        fields.fault("path", "not a path such as /dns-query");
+    }
+    text.into()
+}
+
+fn server_address(text: &str, default_port: u16) -> Option<SocketAddr> {
     let bare = text
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'));
     let address = text.parse().ok().or_else(|| {
         let address: IpAddr = bare.unwrap_or(text).parse().ok()?;
-        Some(SocketAddr::new(address, DNS_PORT))
+        Some(SocketAddr::new(address, default_port))
     });
     address.filter(|address| address.port() != 0)
 }
