@@ -70,18 +70,19 @@ impl<'a> Plan<'a> {
             .then(|| Target::host_header(&wanted, port, scheme));
         let path = path(rewrite, found.matched_prefix, parts)?;
         let normalized_path = Cow::Owned(normalize_path(path.path()).into_owned());
-        let (dynamic, resolver, settings) = match &backend.destination {
-            snapshot::Destination::Dynamic(to) => (true, &to.resolver, &to.settings),
-            snapshot::Destination::Static(to) => (false, &to.resolver, &to.settings),
+        let (dynamic, object, resolver, settings) = match &backend.destination {
+            snapshot::Destination::Dynamic(to) => (true, &to.backend, &to.resolver, &to.settings),
+            snapshot::Destination::Static(to) => (false, &to.backend, &to.resolver, &to.settings),
             snapshot::Destination::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),
         };
+        let configured = settings.policy.is_some().then(|| object.clone());
         let mut plan = Self {
             destination: Destination {
                 scheme,
                 host: wanted,
                 port,
                 resolver: resolver.clone(),
-                policy: settings.policy.clone(),
+                configured,
             },
             settings,
             egress: &backend.egress,

@@ -112,15 +112,14 @@ fn words(words: &[String], fields: &mut Fields<'_>) -> RetryOn {
 fn add(on: &mut RetryOn, word: &str) -> bool {
     match word {
         "5xx" => {
-            on.connect_failure = true;
-            on.reset = true;
+            no_response(on);
             on.statuses.extend(500..=599);
         }
-        "gateway-error" => on.statuses.extend([502, 503, 504]),
-        "reset" => {
-            on.reset = true;
-            on.reset_before_request = true;
+        "gateway-error" => {
+            no_response(on);
+            on.statuses.extend([502, 503, 504]);
         }
+        "reset" => no_response(on),
         "reset-before-request" => on.reset_before_request = true,
         "connect-failure" => on.connect_failure = true,
         "refused-stream" => on.refused_stream = true,
@@ -136,4 +135,12 @@ fn add(on: &mut RetryOn, word: &str) -> bool {
         _ => return false,
     }
     true
+}
+
+/// Every way to have none.
+fn no_response(on: &mut RetryOn) {
+    on.connect_failure = true;
+    on.reset = true;
+    on.reset_before_request = true;
+    on.refused_stream = true;
 }

@@ -9,7 +9,8 @@ use crate::resources::ObjectRef;
 /// The compiled `spec` of a BackendConfigPolicy; the defaults are those without one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BackendSettings {
-    /// Who says so. Connections, limits and health are not shared between policies: each counts its own.
+    /// Who says so; the oldest, where several do. A Backend that has one shares no connections, limits and health with
+    /// others.
     pub policy: Option<ObjectRef>,
     /// How long connecting to one address may take.
     pub connect_timeout: Duration,

@@ -13,7 +13,9 @@ use crate::dns::family::Family;
 pub(crate) enum Standing {
     /// Nothing against it.
     Well,
-    /// It failed lately, or is ejected: it goes after those that are well.
+    /// It failed to be connected to, a while ago. No request should be the one to find out whether it still does.
+    Unproven,
+    /// It failed just now, or is ejected.
     Unwell,
     /// This request has been there already.
     Tried,
@@ -86,7 +88,12 @@ impl Choice<'_> {
         let mut order = VecDeque::with_capacity(candidates.len());
         let mut last = candidates.iter().find(|one| one.address == first);
         order.push_back(first);
-        for standing in [Standing::Well, Standing::Unwell, Standing::Tried] {
+        for standing in [
+            Standing::Well,
+            Standing::Unproven,
+            Standing::Unwell,
+            Standing::Tried,
+        ] {
             let left = candidates
                 .iter()
                 .filter(|one| one.standing == standing && one.address != first);

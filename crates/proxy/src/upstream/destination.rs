@@ -15,8 +15,8 @@ pub(crate) struct Destination {
     pub(crate) port: Port,
     /// Who resolved the host: another resolver may know other addresses by the same name.
     pub(crate) resolver: ResolverId,
-    /// The BackendConfigPolicy that says how it is connected to.
-    pub(crate) policy: Option<ObjectRef>,
+    /// The Backend, if a BackendConfigPolicy says how it is connected to.
+    pub(crate) configured: Option<ObjectRef>,
 }
 
 #[cfg(test)]
@@ -28,7 +28,7 @@ impl Destination {
             host: host.parse().expect("a host"),
             port: Port::HTTP,
             resolver: ResolverId::System,
-            policy: None,
+            configured: None,
         }
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! All workers share what is known. An address is never out of use for it: it goes last.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use egret_config::snapshot::OutlierDetection;
 use http::StatusCode;
+
+use super::balance::Standing;
 
 /// How long an address goes last after its first failure to connect; doubles with each further one in a row.
 const FIRST_PENALTY: Duration = Duration::from_secs(1);
@@ -23,6 +25,8 @@ pub(crate) struct Health {
     active: AtomicU32,
     /// When it is well again, in nanoseconds after `epoch`: a copy that is read without the lock.
     unwell_until: AtomicU64,
+    /// Whether the last attempt to connect failed: a copy too.
+    failing: AtomicBool,
     epoch: Instant,
     record: Mutex<Record>,
 }
@@ -54,13 +58,24 @@ impl Health {
         Self {
             active: AtomicU32::new(0),
             unwell_until: AtomicU64::new(0),
+            failing: AtomicBool::new(false),
             epoch: now,
             record: Mutex::default(),
         }
     }
 
-    /// Whether nothing speaks against it.
-    pub(crate) fn is_well(&self, now: Instant) -> bool {
+    /// What speaks against it.
+    pub(crate) fn standing(&self, now: Instant) -> Standing {
+        if !self.is_well(now) {
+            Standing::Unwell
+        } else if self.failing.load(Relaxed) {
+            Standing::Unproven
+        } else {
+            Standing::Well
+        }
+    }
+
+    fn is_well(&self, now: Instant) -> bool {
         let until = self.unwell_until.load(Relaxed);
         until == 0 || self.nanos(now) >= until
     }
@@ -143,6 +158,7 @@ impl Health {
         let until = record.failing_until.max(record.ejected_until);
         let nanos = until.map_or(0, |until| self.nanos(until).max(1));
         self.unwell_until.store(nanos, Relaxed);
+        self.failing.store(record.failing_until.is_some(), Relaxed);
     }
 
     fn nanos(&self, at: Instant) -> u64 {
@@ -241,8 +257,11 @@ mod tests {
             now += Duration::from_millis(1);
         }
         health.connect_failed(now);
+        now += seconds(30);
+        assert_eq!(health.standing(now), Standing::Unproven);
         health.connected();
-        assert!(health.is_well(now) && !health.is_worth_keeping(now));
+        assert_eq!(health.standing(now), Standing::Well);
+        assert!(!health.is_worth_keeping(now));
         health.connect_failed(now);
         assert!(health.is_well(now + seconds(1)));
     }

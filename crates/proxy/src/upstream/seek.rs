@@ -101,16 +101,14 @@ impl Seeker<'_> {
             own: &own,
         };
         let may_go = |address| guard.permit(address).is_ok();
-        match self.shelf.take(may_go, self.tried, clock::now()) {
-            Taken::InTurn(connection) => Some(connection),
-            Taken::Instead(connection, in_turn) => {
-                if let Ok(address) = guard.permit(in_turn) {
-                    warm(self.shelf, address, self.worker);
-                }
-                Some(connection)
-            }
-            Taken::Nothing => None,
+        let Taken {
+            connection,
+            connect,
+        } = self.shelf.take(may_go, self.tried, clock::now());
+        if let Some(address) = connect.and_then(|address| guard.permit(address).ok()) {
+            warm(self.shelf, address, self.worker);
         }
+        connection
     }
 
     /// Waits for one of as many connections as there may be.

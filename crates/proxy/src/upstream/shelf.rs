@@ -55,13 +55,12 @@ struct Slot {
 }
 
 /// What a request finds.
-pub(crate) enum Taken {
-    /// A connection to the address whose turn it is.
-    InTurn(Connection),
-    /// A connection to another one. The one whose turn it was should be connected to for the next time.
-    Instead(Connection, SocketAddr),
-    /// None.
-    Nothing,
+pub(crate) struct Taken {
+    /// A connection, if one waits at any address that will do.
+    pub(crate) connection: Option<Connection>,
+    /// An address that should be connected to in the background: the one whose turn it was, if the connection is to
+    /// another; or one that has to prove that it works again.
+    pub(crate) connect: Option<SocketAddr>,
 }
 
 impl Shelf {
@@ -140,26 +139,41 @@ impl Shelf {
         let mut slots = self.slots.borrow_mut();
         if let [only] = slots.as_mut_slice() {
             let connection = may_go(only.address).then(|| self.pop(only)).flatten();
-            return connection.map_or(Taken::Nothing, Taken::InTurn);
+            return Taken {
+                connection,
+                connect: None,
+            };
         }
         let mut candidates = self.candidates(&slots, tried, now);
         candidates.retain(|one| may_go(slots[one.address].address));
+        let unproven = candidates
+            .iter()
+            .find(|one| one.standing == Standing::Unproven && !slots[one.address].warming)
+            .map(|one| slots[one.address].address);
         let Some(first) = self.choose(|choice| choice.first(&candidates)) else {
-            return Taken::Nothing;
+            return Taken {
+                connection: None,
+                connect: None,
+            };
         };
         if let Some(connection) = self.pop(&mut slots[first]) {
             self.next_turn();
-            return Taken::InTurn(connection);
+            return Taken {
+                connection: Some(connection),
+                connect: unproven,
+            };
         }
         candidates.retain(|one| one.standing != Standing::Tried);
         candidates.sort_by_key(|one| one.standing);
         let mut others = candidates.iter();
-        match others.find_map(|one| self.pop(&mut slots[one.address])) {
-            Some(connection) => {
-                self.next_turn();
-                Taken::Instead(connection, slots[first].address)
-            }
-            None => Taken::Nothing,
+        let connection = others.find_map(|one| self.pop(&mut slots[one.address]));
+        let in_turn = connection.as_ref().map(|_| {
+            self.next_turn();
+            slots[first].address
+        });
+        Taken {
+            connection,
+            connect: unproven.or(in_turn),
         }
     }
 
@@ -192,15 +206,11 @@ impl Shelf {
     /// How the destination as a whole does, as one of several hosts of a backend.
     pub(super) fn as_candidate<A>(&self, address: A, now: Instant) -> Candidate<A> {
         let slots = self.slots.borrow();
-        let well = slots.is_empty() || slots.iter().any(|slot| slot.health.is_well(now));
+        let standing = slots.iter().map(|slot| slot.health.standing(now)).min();
         Candidate {
             address,
             family: self.leading.get(),
-            standing: if well {
-                Standing::Well
-            } else {
-                Standing::Unwell
-            },
+            standing: standing.unwrap_or(Standing::Well),
             active: slots.iter().map(|slot| slot.health.active()).sum(),
         }
     }
@@ -396,10 +406,8 @@ fn standing(
 ) -> Standing {
     if tried.contains(&address) {
         Standing::Tried
-    } else if slot.is_none_or(|slot| slot.health.is_well(now)) {
-        Standing::Well
     } else {
-        Standing::Unwell
+        slot.map_or(Standing::Well, |slot| slot.health.standing(now))
     }
 }
 

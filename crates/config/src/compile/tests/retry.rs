@@ -118,17 +118,23 @@ fn a_wrong_retry_of_a_rule_refuses_the_rule() {
 }
 
 /// Every word, and what it means.
+fn no_response(on: &mut RetryOn) {
+    on.connect_failure = true;
+    on.reset = true;
+    on.reset_before_request = true;
+    on.refused_stream = true;
+}
+
 const WORDS: &[(&str, Change<RetryOn>)] = &[
     ("5xx", |on| {
-        on.connect_failure = true;
-        on.reset = true;
+        no_response(on);
         on.statuses = (500..=599).collect();
     }),
-    ("gateway-error", |on| on.statuses = [502, 503, 504].into()),
-    ("reset", |on| {
-        on.reset = true;
-        on.reset_before_request = true;
+    ("gateway-error", |on| {
+        no_response(on);
+        on.statuses = [502, 503, 504].into();
     }),
+    ("reset", no_response),
     ("reset-before-request", |on| on.reset_before_request = true),
     ("connect-failure", |on| on.connect_failure = true),
     ("refused-stream", |on| on.refused_stream = true),

@@ -58,14 +58,17 @@ fn again(shelf: &Rc<Shelf>, connection: Connection) -> Lease {
 fn take(shelf: &Rc<Shelf>, tried: &[&str]) -> (String, Option<Connection>) {
     let tried: Vec<_> = tried.iter().map(|text| address(text)).collect();
     let digit = |address: SocketAddr| address.ip().to_string().pop().unwrap();
-    match shelf.take(|_| true, &tried, clock::now()) {
-        Taken::InTurn(connection) => (digit(connection.peer).to_string(), Some(connection)),
-        Taken::Instead(connection, in_turn) => {
-            let told = format!("{} for {}", digit(connection.peer), digit(in_turn));
-            (told, Some(connection))
-        }
-        Taken::Nothing => (String::new(), None),
-    }
+    let Taken {
+        connection,
+        connect,
+    } = shelf.take(|_| true, &tried, clock::now());
+    let peer = connection.as_ref().map(|connection| connection.peer);
+    let told = match (peer, connect) {
+        (Some(peer), None) => digit(peer).to_string(),
+        (Some(peer), Some(connect)) => format!("{} for {}", digit(peer), digit(connect)),
+        (None, _) => String::new(),
+    };
+    (told, connection)
 }
 
 fn swept(pool: &Pool) -> Vec<String> {
@@ -155,6 +158,13 @@ async fn requests_take_turns_over_the_addresses() {
             assert_eq!(told, "2");
             again(&shelf, connection.unwrap()).release();
         }
+        // When it may be well again, that is found out beside a request and not by it.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let (told, connection) = take(&shelf, &[]);
+        assert_eq!(told, "2 for 1");
+        again(&shelf, connection.unwrap()).release();
+        assert!(shelf.begin_warming(address(A)) && !shelf.begin_warming(address(A)));
+        assert_eq!(take(&shelf, &[]).0, "2");
     })
     .await;
 }
