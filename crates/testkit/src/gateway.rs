@@ -12,9 +12,7 @@ use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::client::{self, Client, Response};
-
-/// Longest wait for something that must happen.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::wait::{PATIENCE, wait_until};
 
 /// The Gateway, Backend and HTTPRoute of `examples/quickstart`: everything may be asked for.
 pub const QUICKSTART: &str = concat!(
@@ -65,6 +63,20 @@ spec:
 #[must_use]
 pub fn lab(dns: SocketAddr) -> String {
     documents(&[QUICKSTART, LOOPBACK, &resolver(dns, "")])
+}
+
+/// The [`lab`] with a BackendConfigPolicy on its Backend; `spec` are lines of it, indented by two.
+#[must_use]
+pub fn configured(dns: SocketAddr, spec: &str) -> String {
+    let policy = format!(
+        "apiVersion: gateway.kgateway.dev/v1alpha1
+kind: BackendConfigPolicy
+metadata: {{name: lab, namespace: httpbin}}
+spec:
+  targetRefs: [{{group: gateway.kgateway.dev, kind: Backend, name: dfp-backend}}]
+  {spec}"
+    );
+    documents(&[&lab(dns), &policy])
 }
 
 /// Joins YAML documents.
@@ -212,15 +224,9 @@ impl Gateway {
     /// # Panics
     /// If it does not get there.
     pub fn wait_for_metric(&self, name: &str, wanted: f64) {
-        let mut last = f64::NAN;
-        for _ in 0..PATIENCE.as_millis() / 10 {
-            last = self.metric(name);
-            if (last - wanted).abs() < f64::EPSILON {
-                return;
-            }
-            std::thread::park_timeout(Duration::from_millis(10));
-        }
-        panic!("{name} is {last}, not {wanted}");
+        wait_until(&format!("{name} {wanted}"), || {
+            (self.metric(name) - wanted).abs() < f64::EPSILON
+        });
     }
 
     /// The lines of the access log once there are at least `count`.

@@ -13,6 +13,7 @@ pub mod gateway;
 pub mod pattern;
 pub mod port;
 pub mod upstream;
+mod wait;
 
 pub use client::{Client, Response};
 pub use dns::DnsServer;
@@ -21,3 +22,4 @@ pub use port::SharedPort;
 pub use upstream::Upstream;
 pub use upstream::raw::RawServer;
 pub use upstream::unreachable::{Blackhole, Refused};
+pub use wait::wait_until;

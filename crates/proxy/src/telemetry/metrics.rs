@@ -78,6 +78,8 @@ pub struct WorkerMetrics {
     pub retries_limited: Counter,
     /// Addresses ejected by outlier detection.
     pub ejections: Counter,
+    /// Requests without a connection yet.
+    pub pending_requests: Gauge,
     /// Connections to upstreams open now.
     pub upstream_connections: Gauge,
     /// Of those, the ones that wait in the pool.
@@ -145,7 +147,23 @@ impl Counter {
     }
 }
 
+/// One more in a gauge, while it lasts.
+#[derive(Debug)]
+pub struct Held<'a>(&'a Gauge);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.add(-1);
+    }
+}
+
 impl Gauge {
+    /// One more until what is returned is dropped.
+    pub fn hold(&self) -> Held<'_> {
+        self.add(1);
+        Held(self)
+    }
+
     /// Up or down.
     pub fn add(&self, change: i64) {
         self.0.fetch_add(change, Relaxed);
@@ -214,6 +232,7 @@ impl Default for WorkerMetrics {
             retries: Counter::default(),
             retries_limited: Counter::default(),
             ejections: Counter::default(),
+            pending_requests: Gauge::default(),
             upstream_connections: Gauge::default(),
             idle_connections: Gauge::default(),
         }

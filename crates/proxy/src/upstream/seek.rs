@@ -65,6 +65,7 @@ impl Seeker<'_> {
         let breakers = &self.plan.settings.circuit_breakers;
         let pending = limits.enter(Limit::Pending, breakers);
         let _pending = pending.ok_or(Refusal::Limit(Limit::Pending))?;
+        let _counted = self.worker.metrics.pending_requests.hold();
         let permit = match limits.enter(Limit::Connections, breakers) {
             Some(permit) => permit,
             None => match self.queue().await? {

@@ -163,8 +163,9 @@ impl Shelf {
                 connect: unproven,
             };
         }
-        candidates.retain(|one| one.standing != Standing::Tried);
-        candidates.sort_by_key(|one| one.standing);
+        // No worse than the one whose turn it is: better a new connection there than an open one to what is ill.
+        let best = candidates.iter().map(|one| one.standing).min();
+        candidates.retain(|one| Some(one.standing) == best && best != Some(Standing::Tried));
         let mut others = candidates.iter();
         let connection = others.find_map(|one| self.pop(&mut slots[one.address]));
         let in_turn = connection.as_ref().map(|_| {

@@ -187,6 +187,9 @@ impl Workers {
             "Connections to upstreams open now",
             open,
         )?;
+        let pending = self.level(|w| &w.pending_requests);
+        let help = "Requests that have no connection to their upstream yet";
+        to.gauge("upstream_pending_requests", help, pending)?;
         let idle = self.level(|w| &w.idle_connections);
         to.gauge(
             "upstream_idle_connections",

@@ -1,0 +1,230 @@
+//! Requests that are sent again: when, where to, how often, and with what body.
+
+use std::net::Ipv4Addr;
+
+use egret_testkit::gateway::{configured, documents, lab};
+use egret_testkit::upstream::RecordedRequest;
+use egret_testkit::{DnsServer, Gateway, RawServer, Response, SharedPort, Upstream};
+
+/// `retry` of a TrafficPolicy on the quickstart's route.
+fn traffic(retry: &str) -> String {
+    format!(
+        "apiVersion: gateway.kgateway.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {{name: lab, namespace: httpbin}}
+spec:
+  targetRefs: [{{group: gateway.networking.k8s.io, kind: HTTPRoute, name: dfp-httproute}}]
+  retry: {retry}"
+    )
+}
+
+/// A name with two addresses of one port, and the port.
+fn two(dns: &DnsServer) -> (SharedPort, String) {
+    let port = SharedPort::reserve([ip(2), ip(3)]);
+    dns.a("two.example", ["127.0.0.2", "127.0.0.3"], 60);
+    let host = format!("two.example:{}", port.port());
+    (port, host)
+}
+
+fn ip(last: u8) -> Ipv4Addr {
+    Ipv4Addr::new(127, 0, 0, last)
+}
+
+/// Answers everything with a status.
+fn always(status: u16) -> impl Fn(&RecordedRequest) -> Option<http::Response<bytes::Bytes>> {
+    move |_| {
+        let response = http::Response::builder().status(status);
+        Some(response.body("no".into()).expect("a response"))
+    }
+}
+
+fn post(gateway: &Gateway, host: &str, length: usize) -> Response {
+    let body = "x".repeat(length);
+    let request =
+        format!("POST /sink HTTP/1.1\r\nhost: {host}\r\ncontent-length: {length}\r\n\r\n{body}");
+    gateway.connect().request(request)
+}
+
+/// A gateway whose requests to a name go to one address that answers with 503 and one that is well.
+struct Half {
+    gateway: Gateway,
+    host: String,
+    sick: Upstream,
+    well: Upstream,
+    _dns: DnsServer,
+    _port: SharedPort,
+}
+
+impl Half {
+    fn new(documents_of: impl Fn(&DnsServer) -> String) -> Self {
+        let dns = DnsServer::start();
+        let (port, host) = two(&dns);
+        let sick = Upstream::start_on_port(ip(2), port.port()).answering(always(503));
+        let well = Upstream::start_on_port(ip(3), port.port());
+        Self {
+            gateway: Gateway::start(&documents_of(&dns)),
+            host,
+            sick,
+            well,
+            _dns: dns,
+            _port: port,
+        }
+    }
+
+    fn with_retry(retry: &str) -> Self {
+        Self::new(|dns| documents(&[&lab(dns.addr()), &traffic(retry)]))
+    }
+
+    /// How many of so many requests got 200.
+    fn served(&self, count: usize) -> usize {
+        let statuses = (0..count).map(|_| self.gateway.get(&self.host, "/").status);
+        statuses.filter(|status| *status == 200).count()
+    }
+}
+
+#[test]
+fn a_status_sends_the_request_to_another_address() {
+    let half = Half::with_retry("{statusCodes: [503]}");
+    assert_eq!(half.served(10), 10);
+    assert!(!half.sick.requests().is_empty());
+    assert_eq!(half.well.requests().len(), 10);
+    let records = half.gateway.wait_for_records(10);
+    let retries = records.iter().filter(|record| record["retries"] == 1);
+    assert_eq!(retries.count(), half.sick.requests().len());
+    let counted = half.gateway.metric("egret_upstream_retries_total");
+    assert_eq!(counted, half.sick.requests().len() as f64);
+}
+
+#[test]
+fn without_a_policy_a_response_is_a_response() {
+    let half = Half::new(|dns| lab(dns.addr()));
+    assert!(half.served(10) < 10);
+    assert_eq!(half.gateway.metric("egret_upstream_retries_total"), 0.0);
+}
+
+#[test]
+fn a_rule_says_it_in_its_own_words() {
+    let half = Half::new(|dns| {
+        let rule = "  rules:\n    - backendRefs:";
+        let retry =
+            "  rules:\n    - retry: {codes: [503], attempts: 2, backoff: 1ms}\n      backendRefs:";
+        let yaml = lab(dns.addr());
+        assert!(yaml.contains(rule));
+        yaml.replace(rule, retry)
+    });
+    assert_eq!(half.served(10), 10);
+}
+
+#[test]
+fn the_last_response_is_passed_on_after_as_many_attempts() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start().answering(always(502)));
+    dns.a("a.example", ["127.0.0.1"], 60);
+    let policy = traffic("{attempts: 3, retryOn: [gateway-error], backoffBaseInterval: 1ms}");
+    let gateway = Gateway::start(&documents(&[&lab(dns.addr()), &policy]));
+    let response = gateway.get(&format!("a.example:{}", upstream.port()), "/");
+    assert_eq!((response.status, response.text()), (502, "no"));
+    assert_eq!(upstream.requests().len(), 4);
+    // The bodies that were not passed on were short, but not read: each took a connection with it.
+    assert_eq!(gateway.wait_for_records(1)[0]["retries"], 3);
+}
+
+#[test]
+fn bodies_are_sent_again_as_long_as_they_are_kept() {
+    let half = Half::new(|dns| {
+        let config = configured(dns.addr(), "perConnectionBufferLimitBytes: 100000");
+        documents(&[
+            &config,
+            &traffic("{retryOn: [5xx], backoffBaseInterval: 1ms}"),
+        ])
+    });
+    for _ in 0..6 {
+        let response = post(&half.gateway, &half.host, 100_000);
+        assert_eq!((response.status, response.text()), (200, "100000"));
+    }
+    assert!(!half.sick.requests().is_empty());
+    let statuses: Vec<_> = (0..6)
+        .map(|_| post(&half.gateway, &half.host, 100_001).status)
+        .collect();
+    // Too long to be kept: what the first address said is what the client gets.
+    assert!(statuses.contains(&503), "{statuses:?}");
+}
+
+#[test]
+fn an_address_that_breaks_off_or_stays_silent_is_left_for_another() {
+    for silent in [false, true] {
+        let dns = DnsServer::start();
+        let (port, host) = two(&dns);
+        let _sick = RawServer::start_on_port(ip(2), port.port(), move |connection| {
+            connection.read_head();
+            if silent {
+                connection.read_to_end();
+            } else {
+                connection.reset();
+            }
+        });
+        let well = Upstream::start_on_port(ip(3), port.port());
+        let policy = traffic("{retryOn: [reset], perTryTimeout: 200ms}");
+        let gateway = Gateway::start(&documents(&[&lab(dns.addr()), &policy]));
+        for _ in 0..4 {
+            // Not idempotent, but that is what was asked for.
+            assert_eq!(post(&gateway, &host, 3).status, 200, "{silent}");
+        }
+        assert_eq!(well.requests().len(), 4);
+    }
+}
+
+#[test]
+fn unasked_only_what_is_harmless_is_sent_again_and_only_elsewhere() {
+    let dns = DnsServer::start();
+    let (port, host) = two(&dns);
+    let resets = |connection: &mut egret_testkit::upstream::raw::RawConnection| {
+        connection.read_head();
+        connection.reset();
+    };
+    let sick = RawServer::start_on_port(ip(2), port.port(), resets);
+    let _well = Upstream::start_on_port(ip(3), port.port());
+    let gateway = Gateway::start(&lab(dns.addr()));
+    for _ in 0..6 {
+        assert_eq!(gateway.get(&host, "/").status, 200);
+    }
+    let before = sick.connections();
+    assert!(before > 0);
+    let statuses: Vec<_> = (0..6).map(|_| post(&gateway, &host, 3).status).collect();
+    assert!(statuses.contains(&502), "{statuses:?}");
+
+    // With one address, once.
+    let alone = RawServer::start(resets);
+    dns.a("one.example", ["127.0.0.1"], 60);
+    let response = gateway.get(&format!("one.example:{}", alone.port()), "/");
+    assert_eq!(response.status, 502);
+    assert_eq!(alone.connections(), 1);
+}
+
+#[test]
+fn as_many_are_sent_again_at_once_as_the_circuit_breaker_allows() {
+    let half = Half::new(|dns| {
+        let config = configured(dns.addr(), "circuitBreakers: {maxRetries: 0}");
+        documents(&[&config, &traffic("{statusCodes: [503]}")])
+    });
+    assert!(half.served(10) < 10);
+    let limited = half.gateway.metric("egret_upstream_retries_limited_total");
+    assert!(limited > 0.0);
+}
+
+#[test]
+fn a_pause_comes_before_each_and_the_request_timeout_bounds_all() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start().answering(always(503)));
+    dns.a("a.example", ["127.0.0.1"], 60);
+    let rule = "  rules:\n    - backendRefs:";
+    let retry = "  rules:\n    - retry: {codes: [503], attempts: 100, backoff: 50ms}\n      timeouts: {request: 400ms}\n      backendRefs:";
+    let gateway = Gateway::start(&lab(dns.addr()).replace(rule, retry));
+    let response = gateway.get(&format!("a.example:{}", upstream.port()), "/");
+    assert!([503, 504].contains(&response.status));
+    let total = gateway.wait_for_records(1)[0]["total_ms"]
+        .as_f64()
+        .expect("a time");
+    assert!(total >= 350.0, "{total}");
+    // 50, 100, 200 ms and so on: no more than a few fit.
+    let sent = upstream.requests().len();
+    assert!((2..=4).contains(&sent), "{sent}");
+}
