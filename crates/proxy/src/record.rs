@@ -218,6 +218,11 @@ impl Exchange {
         }
     }
 
+    /// The response must have been sent by then.
+    pub(crate) fn must_end(&self, deadline: Instant) {
+        self.connection.must_end(deadline);
+    }
+
     /// Why the response was broken off, after its head.
     pub(crate) fn broken(&self, reason: &'static str) {
         self.reason.set(Some(reason));
@@ -226,7 +231,13 @@ impl Exchange {
     /// The response was let go before its end.
     pub(crate) fn left(&self) {
         if self.reason.get().is_none() {
-            self.reason.set(Some("client_closed"));
+            let stalled = self.connection.is_stalled();
+            let reason = if stalled {
+                "client_stalled"
+            } else {
+                "client_closed"
+            };
+            self.reason.set(Some(reason));
         }
     }
 

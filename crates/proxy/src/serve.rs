@@ -15,7 +15,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::time::sleep_until;
+use tokio::sync::Notify;
+use tokio::time::timeout_at;
 
 use crate::request;
 use crate::telemetry::clock;
@@ -27,7 +28,7 @@ const MAX_HEAD: usize = 60 * 1024;
 const BUFFER: usize = 64 * 1024;
 /// How long a head may take from its first octet, or the first head from the connection's start.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a connection may wait for a next request.
+/// How long a connection may wait for a next request, and a client may take nothing of a response.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// A connection from a client.
@@ -45,6 +46,14 @@ struct Watch {
     in_flight: Cell<usize>,
     waiting_for: Cell<WaitingFor>,
     since: Cell<Instant>,
+    /// Since when the client takes nothing of what is to be written.
+    blocked: Cell<Option<Instant>>,
+    /// When the exchange must be over, if it must.
+    deadline: Cell<Option<Instant>>,
+    /// Rung when there is a deadline.
+    set: Notify,
+    /// The client took nothing for too long.
+    stalled: Cell<bool>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,7 +64,7 @@ enum WaitingFor {
     Request,
 }
 
-/// The client's stream, telling the watch when something is read.
+/// The client's stream, telling the watch when something is read or cannot be written.
 struct Watched {
     stream: TokioIo<TcpStream>,
     connection: Rc<Connection>,
@@ -72,6 +81,18 @@ impl Connection {
         self.watch.in_flight.set(self.watch.in_flight.get() - 1);
         self.watch.waiting_for.set(WaitingFor::Request);
         self.watch.since.set(now);
+        self.watch.deadline.set(None);
+    }
+
+    /// The exchange must be over by then, even if the client takes nothing, so that its body is not asked for more.
+    pub(crate) fn must_end(&self, deadline: Instant) {
+        self.watch.deadline.set(Some(deadline));
+        self.watch.set.notify_one();
+    }
+
+    /// Whether the client took nothing for too long.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.watch.stalled.get()
     }
 }
 
@@ -79,22 +100,40 @@ impl Watch {
     /// Ends when the connection has been quiet for too long.
     async fn expired(&self) {
         loop {
+            let now = clock::now();
+            let end = self.end();
+            if end.is_some_and(|end| now >= end) {
+                self.stalled.set(self.in_flight.get() > 0);
+                return;
+            }
+            // Looking again after the shortest of the limits is often enough, whatever happens meanwhile.
+            let next = now + HEAD_TIMEOUT;
+            let next = end.map_or(next, |end| end.min(next));
+            let _ = timeout_at(next.into(), self.set.notified()).await;
+        }
+    }
+
+    /// When the connection is over if nothing happens.
+    fn end(&self) -> Option<Instant> {
+        if self.in_flight.get() == 0 {
             let limit = match self.waiting_for.get() {
                 WaitingFor::Head => HEAD_TIMEOUT,
                 WaitingFor::Request => IDLE_TIMEOUT,
             };
-            let now = clock::now();
-            let busy = self.in_flight.get() > 0;
-            if !busy && now >= self.since.get() + limit {
-                return;
-            }
-            // Looking again after the shortest of the limits is often enough, whatever happens meanwhile.
-            let next = if busy {
-                now + HEAD_TIMEOUT
-            } else {
-                (self.since.get() + limit).min(now + HEAD_TIMEOUT)
-            };
-            sleep_until(next.into()).await;
+            return Some(self.since.get() + limit);
+        }
+        let stalled = self.blocked.get()? + IDLE_TIMEOUT;
+        let deadline = self.deadline.get();
+        Some(deadline.map_or(stalled, |deadline| deadline.min(stalled)))
+    }
+
+    /// Something was to be written.
+    fn wrote<T>(&self, written: &Poll<io::Result<T>>) {
+        if written.is_ready() {
+            self.blocked.set(None);
+        } else if self.blocked.get().is_none() {
+            self.blocked.set(Some(clock::now()));
+            self.set.notify_one();
         }
     }
 
@@ -119,6 +158,10 @@ pub(crate) async fn connection(
         in_flight: Cell::default(),
         waiting_for: Cell::new(WaitingFor::Head),
         since: Cell::new(clock::now()),
+        blocked: Cell::default(),
+        deadline: Cell::default(),
+        set: Notify::new(),
+        stalled: Cell::default(),
     };
     let mut draining = worker.shared.draining();
     let connection = Rc::new(Connection {
@@ -186,7 +229,9 @@ impl Write for Watched {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.connection.watch.wrote(&written);
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -206,6 +251,8 @@ impl Write for Watched {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.connection.watch.wrote(&written);
+        written
     }
 }

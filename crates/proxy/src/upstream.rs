@@ -134,6 +134,9 @@ impl<'a> Sending<'a> {
             lease,
             deadline,
         } = answered;
+        if let Some(deadline) = deadline {
+            self.exchange.must_end(deadline);
+        }
         let limit = BodyLimit::new(self.silence(), deadline);
         let exchange = Rc::clone(self.exchange);
         response.map(|incoming| ResponseBody::upstream(incoming, lease, limit, exchange))

@@ -360,6 +360,27 @@ fn a_timeout_of_the_rule_ends_the_wait() {
 }
 
 #[test]
+fn a_timeout_of_the_rule_holds_for_a_client_that_takes_nothing() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("a.example", ["127.0.0.1"], 60);
+    let yaml = lab(dns.addr()).replace(
+        "rules:\n    - backendRefs:",
+        "rules:\n    - timeouts: {request: 500ms}\n      backendRefs:",
+    );
+    let gateway = Gateway::start(&yaml);
+    let host = format!("a.example:{}", upstream.port());
+    let mut client = gateway.connect();
+    // More than all buffers on the way hold.
+    client.send_request(format!(
+        "GET /bytes/200000000 HTTP/1.1\r\nhost: {host}\r\n\r\n"
+    ));
+    let record = &gateway.wait_for_records(1)[0];
+    assert_eq!(record["reason"], "client_stalled");
+    upstream.wait_for_open_connections(0);
+    drop(client);
+}
+
+#[test]
 fn policies_decide_before_dns_and_say_which_rule() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("api.example", ["127.0.0.1"], 60);
