@@ -1,4 +1,5 @@
-//! A scripted DNS server on loopback, over UDP and TCP on one port.
+//! A scripted DNS server on loopback, over UDP and TCP on one port, and over TLS and HTTPS on others
+//! if told so.
 //!
 //! What a name answers can be changed at any time. Names compare without regard to case, and
 //! answers keep the case of the question. A name nothing was said about does not exist. Where a
@@ -6,7 +7,10 @@
 
 mod answer;
 mod encode;
+mod encrypted;
+mod https;
 mod log;
+mod record;
 mod script;
 mod serve;
 mod zone;
@@ -19,11 +23,14 @@ pub use answer::{Answer, Hostile, POISON_V4, POISON_V6};
 pub use hickory_proto::op::ResponseCode;
 pub use hickory_proto::rr::RecordType;
 pub use log::{Protocol, Query};
+pub use record::HttpsRecord;
 pub use script::Hold;
 pub use zone::Asked;
 
 use crate::background::Background;
 use crate::board::{Board, unblocked};
+use encrypted::Encrypted;
+use serve::{Connections, Sockets};
 use zone::Zone;
 
 const TRIES: usize = 100;
@@ -32,6 +39,8 @@ const TRIES: usize = 100;
 #[derive(Debug)]
 pub struct DnsServer {
     addr: SocketAddr,
+    encrypted: Option<Encrypted>,
+    connections: Arc<Connections>,
     board: Arc<Board<State>>,
     _background: Background,
 }
@@ -50,14 +59,27 @@ impl DnsServer {
     /// If no port is free for both UDP and TCP.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    fn start_with(encrypted: Option<(Encrypted, encrypted::Listeners)>) -> Self {
         let (udp, tcp, addr) = (0..TRIES)
             .find_map(|_| bind_both())
             .expect("a port that is free for UDP and TCP");
         let board = Arc::new(Board::new(State::default()));
-        let shared = Arc::clone(&board);
-        let background = Background::start("dns", |tasks| serve::both(udp, tcp, shared, tasks));
+        let connections = Arc::new(Connections::default());
+        let (encrypted, listeners) = encrypted.unzip();
+        let sockets = Sockets {
+            udp,
+            tcp,
+            encrypted: listeners,
+        };
+        let (zone, open) = (Arc::clone(&board), Arc::clone(&connections));
+        let background = Background::start("dns", |tasks| serve::all(sockets, zone, open, tasks));
         Self {
             addr,
+            encrypted,
+            connections,
             board,
             _background: background,
         }
@@ -191,6 +213,11 @@ impl DnsServer {
         self.answer(asked, Answer::Code(ResponseCode::Refused));
     }
 
+    /// HTTPS records (RFC 9460).
+    pub fn services(&self, name: &str, records: impl IntoIterator<Item = HttpsRecord>, ttl: u32) {
+        self.answer((name, RecordType::HTTPS), Answer::services(records, ttl));
+    }
+
     /// Never answers.
     pub fn drop_queries(&self, asked: impl Into<Asked>) {
         self.answer(asked, Answer::Silence);
@@ -236,6 +263,20 @@ impl DnsServer {
     /// Leaves the SOA out of negative answers.
     pub fn without_soa(&self) {
         self.board.update(|state| state.zone.soa_minimum = None);
+    }
+}
+
+/// Connections, over TCP, TLS and HTTPS together.
+impl DnsServer {
+    /// How many were accepted so far.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.accepted()
+    }
+
+    /// Closes those that are open, whatever is under way on them.
+    pub fn close_connections(&self) {
+        self.connections.close();
     }
 }
 

@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hickory_proto::op::ResponseCode;
 
+use super::record::HttpsRecord;
+
 /// The IPv4 address in hostile answers.
 pub const POISON_V4: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 66);
 /// The IPv6 address in hostile answers.
@@ -28,10 +30,19 @@ pub enum Answer {
         /// Seconds to live.
         ttl: u32,
     },
+    /// HTTPS records to those who ask for them, to others no data.
+    Services {
+        /// In the order to be answered.
+        records: Vec<HttpsRecord>,
+        /// Seconds to live.
+        ttl: u32,
+    },
     /// No records; a SOA goes with `NXDomain` and `NoError`.
     Code(ResponseCode),
     /// No answer at all.
     Silence,
+    /// The connection is closed instead; over UDP, silence.
+    Hangup,
     /// A lie or junk.
     Hostile(Hostile),
 }
@@ -48,6 +59,14 @@ pub enum Hostile {
     WrongOwner,
     /// An AAAA record for an A query, and the other way around.
     WrongType,
+    /// There is no question at all.
+    NoQuestion,
+    /// It is a query.
+    NotAResponse,
+    /// The truncation bit is set, over connections too.
+    Truncated,
+    /// Longer than a datagram may be for those who asked, and sent in one all the same.
+    Oversized,
     /// These bytes after the query's id.
     Garbage(Vec<u8>),
 }
@@ -107,6 +126,15 @@ impl Answer {
                         .unwrap_or_else(|_| panic!("{text} is no address"))
                 })
                 .collect(),
+            ttl,
+        }
+    }
+
+    /// HTTPS records.
+    #[must_use]
+    pub fn services(records: impl IntoIterator<Item = HttpsRecord>, ttl: u32) -> Self {
+        Self::Services {
+            records: records.into_iter().collect(),
             ttl,
         }
     }

@@ -2,14 +2,17 @@
 
 use std::net::IpAddr;
 
-use hickory_proto::op::{Edns, Message, Metadata, Query, ResponseCode};
+use hickory_proto::op::{Edns, Message, MessageType, Metadata, Query, ResponseCode};
 use hickory_proto::rr::rdata::{A, AAAA, CNAME, SOA};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 use super::answer::{Answer, Hostile, POISON_V4, POISON_V6};
+use super::record::HttpsRecord;
 
 const SOA_TTL: u32 = 3600;
 const HOSTILE_TTL: u32 = 300;
+/// How many records make more than 4 KiB.
+const OVERSIZED: usize = 500;
 const ANOTHER_NAME: &str = "somebody-else.invalid.";
 
 /// The reply to `query`; `None` is silence.
@@ -26,7 +29,10 @@ pub(super) fn reply(query: &Message, answer: &Answer, soa_minimum: Option<u32>) 
             ttl,
         } => message.answers = chain(question, targets, addresses, *ttl),
         Answer::Code(code) => message.metadata.response_code = *code,
-        Answer::Silence => return None,
+        Answer::Services { records, ttl } => {
+            message.answers = services(question, records, *ttl);
+        }
+        Answer::Silence | Answer::Hangup => return None,
         Answer::Hostile(how) => return hostile(message, question, how),
     }
     let negative = matches!(
@@ -78,9 +84,17 @@ fn records(owner: &Name, asked: RecordType, addresses: &[IpAddr], ttl: u32) -> V
         .collect()
 }
 
+fn services(question: &Query, records: &[HttpsRecord], ttl: u32) -> Vec<Record> {
+    let asked = question.query_type() == RecordType::HTTPS;
+    let data = records.iter().filter(|_| asked).map(HttpsRecord::data);
+    data.map(|data| Record::from_rdata(question.name().clone(), ttl, data))
+        .collect()
+}
+
 fn hostile(mut message: Message, question: &Query, how: &Hostile) -> Option<Vec<u8>> {
     let mut owner = question.name().clone();
     let mut v4 = question.query_type() == RecordType::A;
+    let mut copies = 1;
     match how {
         Hostile::WrongId => message.metadata.id = message.metadata.id.wrapping_add(1),
         Hostile::WrongQuestion => {
@@ -91,6 +105,10 @@ fn hostile(mut message: Message, question: &Query, how: &Hostile) -> Option<Vec<
         }
         Hostile::WrongOwner => owner = parse_name(ANOTHER_NAME),
         Hostile::WrongType => v4 = !v4,
+        Hostile::NoQuestion => message.queries.clear(),
+        Hostile::NotAResponse => message.metadata.message_type = MessageType::Query,
+        Hostile::Truncated => message.metadata.truncation = true,
+        Hostile::Oversized => copies = OVERSIZED,
         Hostile::Garbage(bytes) => {
             return Some([&message.metadata.id.to_be_bytes(), bytes.as_slice()].concat());
         }
@@ -100,7 +118,8 @@ fn hostile(mut message: Message, question: &Query, how: &Hostile) -> Option<Vec<
     } else {
         RData::AAAA(AAAA(POISON_V6))
     };
-    message.add_answer(Record::from_rdata(owner, HOSTILE_TTL, data));
+    let record = Record::from_rdata(owner, HOSTILE_TTL, data);
+    message.answers = vec![record; copies];
     Some(encode(&message))
 }
 
@@ -110,7 +129,7 @@ fn soa(name: &Name, minimum: u32) -> Record {
     Record::from_rdata(zone, SOA_TTL, RData::SOA(soa))
 }
 
-fn parse_name(name: &str) -> Name {
+pub(super) fn parse_name(name: &str) -> Name {
     let mut name = Name::from_ascii(name).unwrap_or_else(|error| panic!("{name}: {error}"));
     name.set_fqdn(true);
     name

@@ -22,6 +22,10 @@ pub enum Protocol {
     Udp,
     /// Over a connection.
     Tcp,
+    /// Over TLS.
+    Tls,
+    /// Over HTTPS.
+    Https,
 }
 
 pub(super) fn count(queries: &[Query], asked: &Asked) -> usize {

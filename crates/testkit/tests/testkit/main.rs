@@ -2,6 +2,7 @@
 
 mod client;
 mod dns;
+mod dns_encrypted;
 mod raw;
 mod unreachable;
 mod upstream;

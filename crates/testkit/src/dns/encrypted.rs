@@ -1,0 +1,127 @@
+//! DNS over TLS (RFC 7858) and over HTTPS (RFC 8484): ports, and a certificate from a CA of its own.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+
+use super::DnsServer;
+
+/// What the server's certificate is good for, unless told otherwise.
+const NAMES: [&str; 2] = ["dns.test", "127.0.0.1"];
+
+/// What a client has to know.
+#[derive(Debug)]
+pub(super) struct Encrypted {
+    tls: SocketAddr,
+    https: SocketAddr,
+    ca: String,
+}
+
+/// What the server listens on.
+pub(super) struct Listeners {
+    pub(super) tls: (TcpListener, TlsAcceptor),
+    pub(super) https: (TcpListener, TlsAcceptor),
+}
+
+impl DnsServer {
+    /// Starts a server that answers over TLS and HTTPS too, with a certificate for `dns.test` and 127.0.0.1.
+    #[must_use]
+    pub fn start_encrypted() -> Self {
+        Self::start_encrypted_as(NAMES)
+    }
+
+    /// The same, with a certificate for these names and addresses.
+    ///
+    /// # Panics
+    /// If one of them is neither a name nor an address.
+    #[must_use]
+    pub fn start_encrypted_as<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::start_with(Some(set_up(names)))
+    }
+
+    /// Where it answers over TLS.
+    ///
+    /// # Panics
+    /// If it does not.
+    #[must_use]
+    pub fn tls_addr(&self) -> SocketAddr {
+        self.encrypted().tls
+    }
+
+    /// Where it answers over HTTPS, on the path `/dns-query`.
+    ///
+    /// # Panics
+    /// If it does not.
+    #[must_use]
+    pub fn https_addr(&self) -> SocketAddr {
+        self.encrypted().https
+    }
+
+    /// The certificate of the CA that made its certificate, as PEM.
+    ///
+    /// # Panics
+    /// If it has none.
+    #[must_use]
+    pub fn ca_pem(&self) -> &str {
+        &self.encrypted().ca
+    }
+
+    fn encrypted(&self) -> &Encrypted {
+        self.encrypted.as_ref().expect("a server started encrypted")
+    }
+}
+
+fn set_up<'a>(names: impl IntoIterator<Item = &'a str>) -> (Encrypted, Listeners) {
+    let (tls, tls_addr) = listen();
+    let (https, https_addr) = listen();
+    let mut params = CertificateParams::new([]).expect("no names");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // No two CAs of a name: a client would take one for the other, and complain about the signature.
+    params
+        .distinguished_name
+        .push(DnType::CommonName, format!("CA of {tls_addr}"));
+    let ca = CertifiedIssuer::self_signed(params, key()).expect("a CA");
+    let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    let encrypted = Encrypted {
+        tls: tls_addr,
+        https: https_addr,
+        ca: ca.pem(),
+    };
+    let listeners = Listeners {
+        tls: (tls, acceptor(&ca, &names, &[])),
+        https: (https, acceptor(&ca, &names, &[b"h2"])),
+    };
+    (encrypted, listeners)
+}
+
+fn acceptor(ca: &CertifiedIssuer<'_, KeyPair>, names: &[String], alpn: &[&[u8]]) -> TlsAcceptor {
+    let key = key();
+    let params = CertificateParams::new(names).expect("names and addresses");
+    let certificate = params.signed_by(&key, ca).expect("a certificate");
+    let chain = vec![certificate.der().clone()];
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("TLS 1.2 and 1.3")
+        .with_no_client_auth()
+        .with_single_cert(chain, key.into())
+        .expect("a key of the certificate");
+    config.alpn_protocols = alpn.iter().map(|id| id.to_vec()).collect();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+fn key() -> KeyPair {
+    KeyPair::generate().expect("a key")
+}
+
+fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.set_nonblocking(true).expect("a socket");
+    let addr = listener.local_addr().expect("a bound socket");
+    (listener, addr)
+}
