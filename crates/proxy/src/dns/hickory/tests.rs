@@ -1,21 +1,46 @@
 //! The queries on real sockets, against servers that answer from a script.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use egret_config::snapshot::NameServer;
+use tokio::task::JoinSet;
+
 use super::*;
-use crate::telemetry::clock;
 
 use server::{Script, TestServer, Transport};
 
+mod encrypted;
+mod hostile;
 mod server;
+mod services;
+mod several;
 
 fn settings(servers: &[(&TestServer, DnsProtocol)]) -> ResolverSettings {
-    let servers = servers.iter().map(|(server, protocol)| NameServer {
-        address: server.address,
-        protocol: protocol.clone(),
-    });
+    let servers = servers
+        .iter()
+        .map(|(server, protocol)| (server.address, protocol.clone()));
+    settings_of(servers)
+}
+
+fn settings_of(servers: impl IntoIterator<Item = (SocketAddr, DnsProtocol)>) -> ResolverSettings {
+    let servers = servers.into_iter();
     ResolverSettings {
-        servers: servers.collect(),
+        servers: servers
+            .map(|(address, protocol)| NameServer { address, protocol })
+            .collect(),
         ..ResolverSettings::default()
     }
+}
+
+fn query_of(settings: &ResolverSettings) -> HickoryQuery {
+    HickoryQuery::with_roots(settings, &DnsStats::default(), &Roots::of([]))
+}
+
+async fn failure(query: &HickoryQuery, name: &str) -> Failure {
+    let answer = query.query(name.parse().unwrap(), Family::V4);
+    let answer = tokio::time::timeout(Duration::from_secs(10), answer);
+    answer.await.unwrap().unwrap_err().failure
 }
 
 async fn ask(query: &HickoryQuery, name: &str, family: Family) -> String {
@@ -39,7 +64,7 @@ async fn ask(query: &HickoryQuery, name: &str, family: Family) -> String {
 #[tokio::test]
 async fn answers_of_every_kind() {
     let server = TestServer::start(Script::default()).await;
-    let query = HickoryQuery::new(&settings(&[(&server, DnsProtocol::Udp)]));
+    let query = query_of(&settings(&[(&server, DnsProtocol::Udp)]));
     for (name, family, expected) in [
         ("both.test", Family::V4, "192.0.2.1,192.0.2.2 60"),
         ("both.test", Family::V6, "2001:db8::1 90"),
@@ -59,6 +84,8 @@ async fn answers_of_every_kind() {
         ("folded.test", Family::V4, "192.0.2.7 60"),
         ("garbage.test", Family::V4, "network"),
         ("onion", Family::V4, "nxdomain"),
+        ("x.invalid", Family::V4, "nxdomain"),
+        ("loop.test", Family::V4, "nodata"),
     ] {
         assert_eq!(ask(&query, name, family).await, expected, "{name}");
     }
@@ -67,12 +94,13 @@ async fn answers_of_every_kind() {
     assert!(asked.iter().all(|asked| asked.edns));
     let count = |name: &str| asked.iter().filter(|asked| asked.name == name).count();
     assert_eq!((count("servfail.test."), count("onion.")), (1, 0));
+    assert_eq!((count("loop.test."), count("pool.test.")), (1, 1));
 }
 
 #[tokio::test]
 async fn nothing_is_cached_searched_or_looked_up_in_files() {
     let server = TestServer::start(Script::default()).await;
-    let query = HickoryQuery::new(&settings(&[(&server, DnsProtocol::Udp)]));
+    let query = query_of(&settings(&[(&server, DnsProtocol::Udp)]));
     for name in ["both.test", "both.test", "single", "ip6-localhost"] {
         ask(&query, name, Family::V4).await;
     }
@@ -86,7 +114,7 @@ async fn nothing_is_cached_searched_or_looked_up_in_files() {
 #[tokio::test]
 async fn a_truncated_answer_is_asked_for_again_over_tcp() {
     let server = TestServer::start(Script::default()).await;
-    let query = HickoryQuery::new(&settings(&[(&server, DnsProtocol::Udp)]));
+    let query = query_of(&settings(&[(&server, DnsProtocol::Udp)]));
     // Twice, because the connection stays.
     for _ in 0..2 {
         assert_eq!(ask(&query, "long.test", Family::V4).await, "192.0.2.1 60");
@@ -102,7 +130,7 @@ async fn a_truncated_answer_is_asked_for_again_over_tcp() {
 #[tokio::test]
 async fn tcp_only_means_tcp_only() {
     let server = TestServer::start(Script::default()).await;
-    let query = HickoryQuery::new(&settings(&[(&server, DnsProtocol::Tcp)]));
+    let query = query_of(&settings(&[(&server, DnsProtocol::Tcp)]));
     assert_eq!(ask(&query, "both.test", Family::V6).await, "2001:db8::1 90");
     assert_eq!(ask(&query, "gone.test", Family::V6).await, "nxdomain 10");
     assert!(
@@ -117,7 +145,7 @@ async fn tcp_only_means_tcp_only() {
 async fn many_questions_at_once_are_all_answered() {
     let server = TestServer::start(Script::default()).await;
     for protocol in [DnsProtocol::Udp, DnsProtocol::Tcp] {
-        let query = Arc::new(HickoryQuery::new(&settings(&[(&server, protocol)])));
+        let query = Arc::new(query_of(&settings(&[(&server, protocol)])));
         let mut asking = JoinSet::new();
         for index in 0..200 {
             let query = Arc::clone(&query);
@@ -135,7 +163,7 @@ async fn many_questions_at_once_are_all_answered() {
 #[tokio::test]
 async fn a_lost_packet_is_sent_again() {
     let server = TestServer::start(Script { drop_first: 1 }).await;
-    let query = HickoryQuery::new(&settings(&[(&server, DnsProtocol::Udp)]));
+    let query = query_of(&settings(&[(&server, DnsProtocol::Udp)]));
     assert_eq!(ask(&query, "both.test", Family::V6).await, "2001:db8::1 90");
     assert!(server.asked().len() >= 2);
 }
@@ -149,54 +177,9 @@ async fn a_silent_server_is_a_timeout() {
     let mut settings = settings(&[(&server, DnsProtocol::Udp)]);
     settings.query_timeout = Duration::from_millis(200);
     assert_eq!(
-        ask(&HickoryQuery::new(&settings), "both.test", Family::V4).await,
+        ask(&query_of(&settings), "both.test", Family::V4).await,
         "timeout"
     );
-}
-
-#[tokio::test]
-async fn the_servers_are_asked_in_order() {
-    let (first, second) = (
-        TestServer::start(Script::default()).await,
-        TestServer::start(Script::default()).await,
-    );
-    let both = settings(&[(&first, DnsProtocol::Udp), (&second, DnsProtocol::Udp)]);
-    let query = HickoryQuery::new(&both);
-    // Addresses and negative answers are final, whatever the second would say.
-    for _ in 0..5 {
-        assert_eq!(ask(&query, "both.test", Family::V6).await, "2001:db8::1 90");
-        assert_eq!(ask(&query, "gone.test", Family::V6).await, "nxdomain 10");
-    }
-    assert_eq!((first.asked().len(), second.asked().len()), (10, 0));
-    // A failure is not.
-    assert_eq!(ask(&query, "servfail.test", Family::V6).await, "servfail");
-    assert_eq!((first.asked().len(), second.asked().len()), (1, 1));
-}
-
-#[tokio::test]
-async fn a_dead_server_costs_its_head_start_and_soon_less() {
-    let dead = TestServer::start(Script {
-        drop_first: usize::MAX,
-    })
-    .await;
-    let alive = TestServer::start(Script::default()).await;
-    let mut both = settings(&[(&dead, DnsProtocol::Udp), (&alive, DnsProtocol::Udp)]);
-    both.query_timeout = Duration::from_millis(1200);
-    let query = HickoryQuery::new(&both);
-    for asked in 0..5 {
-        let start = clock::now();
-        assert_eq!(ask(&query, "both.test", Family::V6).await, "2001:db8::1 90");
-        let took = clock::now() - start;
-        let least = if asked < UNHEARD {
-            query.head_start
-        } else {
-            SHORT_HEAD_START
-        };
-        assert!(
-            took >= least && (asked < UNHEARD || took < query.head_start),
-            "{asked}: {took:?}"
-        );
-    }
 }
 
 #[tokio::test]
@@ -214,7 +197,7 @@ async fn a_refused_connection_is_a_network_failure() {
         ..ResolverSettings::default()
     };
     assert_eq!(
-        ask(&HickoryQuery::new(&settings), "both.test", Family::V4).await,
+        ask(&query_of(&settings), "both.test", Family::V4).await,
         "network"
     );
 }
@@ -223,14 +206,13 @@ async fn a_refused_connection_is_a_network_failure() {
 async fn without_servers_every_query_says_why() {
     let query = HickoryQuery {
         servers: Err(Failure::Network("no nameservers found".into())),
-        head_start: HEAD_START,
     };
     assert_eq!(ask(&query, "both.test", Family::V4).await, "network");
+    let nobody = Servers::new(Box::new([]), Choice::new(Order::AsGiven, 0, Duration::MAX));
     let query = HickoryQuery {
-        servers: Ok(Arc::new([])),
-        head_start: HEAD_START,
+        servers: Ok(Arc::new(nobody)),
     };
     assert_eq!(ask(&query, "both.test", Family::V4).await, "network");
     // Whatever this machine has: no panic.
-    let _ = HickoryQuery::new(&ResolverSettings::default());
+    let _ = HickoryQuery::new(&ResolverSettings::default(), &DnsStats::default());
 }

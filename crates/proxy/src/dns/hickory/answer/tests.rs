@@ -1,7 +1,7 @@
 //! Responses with one thing odd about each.
 
 use super::*;
-use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, SOA};
 
 fn name(text: &str) -> Name {
     Name::from_ascii(text).unwrap()
@@ -21,14 +21,43 @@ fn cname(owner: &str, ttl: u32, target: &str) -> Record {
     Record::from_rdata(name(owner), ttl, RData::CNAME(CNAME(name(target))))
 }
 
-fn text(family: Family, answers: &[Record]) -> String {
-    match records(&name("a.test."), family, answers) {
-        Ok(records) => {
+fn soa(ttl: u32, minimum: u32) -> Record {
+    let zone = name("test.");
+    let soa = SOA::new(zone.clone(), zone.clone(), 1, 60, 60, 60, minimum);
+    Record::from_rdata(zone, ttl, RData::SOA(soa))
+}
+
+fn question() -> Query {
+    Query::query(name("a.test."), RecordType::A)
+}
+
+fn response(answers: &[Record]) -> Message {
+    let mut response = Message::response(1, OpCode::Query);
+    response.add_query(question());
+    response.answers = answers.to_vec();
+    response
+}
+
+fn said(family: Family, response: &Message) -> String {
+    let question = Query::query(name("a.test."), family.record_type());
+    match read(&question, family, response, u32::MAX) {
+        Ok(Said::Found(records)) => {
             let addresses: Vec<_> = records.addresses.iter().map(ToString::to_string).collect();
             format!("{} {}", addresses.join(","), records.ttl.as_secs())
         }
-        Err(error) => error.failure.label().to_owned(),
+        Ok(Said::Alias(target, ttl)) => format!("-> {target} {ttl}"),
+        Err(QueryError { failure, ttl: None }) => failure.label().to_owned(),
+        Err(QueryError {
+            failure,
+            ttl: Some(ttl),
+        }) => {
+            format!("{} {}", failure.label(), ttl.as_secs())
+        }
     }
+}
+
+fn text(family: Family, answers: &[Record]) -> String {
+    said(family, &response(answers))
 }
 
 #[test]
@@ -51,7 +80,7 @@ fn only_what_the_chain_leads_to_counts() {
         ),
         (vec![a("other.test.", 60, "192.0.2.1")], "nodata"),
         (vec![aaaa("a.test.", 60, "2001:db8::1")], "nodata"),
-        (vec![cname("a.test.", 60, "b.test.")], "nodata"),
+        (vec![cname("a.test.", 60, "b.test.")], "-> b.test. 60"),
         (
             vec![
                 cname("a.test.", 60, "a.test."),
@@ -96,42 +125,102 @@ fn a_chain_is_followed_only_so_far() {
 
 #[test]
 fn a_thousand_addresses_are_too_many() {
+    let address = |index| format!("10.0.{}.{}", index / 256, index % 256);
     let answers: Vec<_> = (0..1000)
-        .map(|index| {
-            a(
-                "a.test.",
-                60,
-                &format!("10.0.{}.{}", index / 256, index % 256),
-            )
-        })
+        .map(|index| a("a.test.", 60, &address(index)))
         .collect();
-    let records = records(&name("a.test."), Family::V4, &answers).unwrap();
+    let said = read(&question(), Family::V4, &response(&answers), u32::MAX);
+    let Ok(Said::Found(records)) = said else {
+        panic!("{said:?}");
+    };
     assert_eq!(records.addresses.len(), MAX_ADDRESSES);
 }
 
 #[test]
-fn errors_keep_their_rcode() {
-    for (error, expected) in [
-        (NetError::Timeout, None),
-        (NetError::NoConnections, None),
+fn a_negative_answer_holds_as_its_soa_says_and_no_longer_than_what_led_to_it() {
+    for (code, aliases, authority, expected) in [
         (
-            DnsError::ResponseCode(ResponseCode::ServFail).into(),
-            Some("SERVFAIL"),
+            ResponseCode::NXDomain,
+            vec![],
+            Some((300, 10)),
+            "nxdomain 10",
         ),
+        (ResponseCode::NXDomain, vec![], Some((5, 10)), "nxdomain 5"),
         (
-            DnsError::ResponseCode(ResponseCode::Refused).into(),
-            Some("REFUSED"),
+            ResponseCode::NXDomain,
+            vec![],
+            Some((1 << 31, 10)),
+            "nxdomain 0",
         ),
+        (ResponseCode::NXDomain, vec![], None, "nxdomain"),
+        (ResponseCode::NoError, vec![], Some((300, 10)), "nodata 10"),
         (
-            DnsError::ResponseCode(ResponseCode::NotImp).into(),
-            Some("NOTIMP"),
+            ResponseCode::NXDomain,
+            vec![cname("a.test.", 3, "b.test.")],
+            Some((300, 10)),
+            "nxdomain 3",
         ),
+        // The server has looked: there is nothing to ask for.
         (
-            DnsError::ResponseCode(ResponseCode::FormErr).into(),
-            Some("FORMERR"),
+            ResponseCode::NoError,
+            vec![cname("a.test.", 60, "b.test.")],
+            Some((300, 10)),
+            "nodata 10",
         ),
     ] {
-        assert_eq!(failure(&error).failure.rcode(), expected, "{error}");
+        let mut response = response(&aliases);
+        response.metadata.response_code = code;
+        response.authorities = authority
+            .map(|(ttl, minimum)| soa(ttl, minimum))
+            .into_iter()
+            .collect();
+        assert_eq!(said(Family::V4, &response), expected, "{response:?}");
     }
-    assert!(failure(&NetError::Timeout).failure.is_timeout());
+}
+
+#[test]
+fn other_classes_do_not_count() {
+    let mut chaos = a("a.test.", 60, "192.0.2.1");
+    chaos.dns_class = DNSClass::CH;
+    assert_eq!(text(Family::V4, &[chaos]), "nodata");
+}
+
+#[test]
+fn errors_keep_their_rcode() {
+    for (code, expected) in [
+        (ResponseCode::ServFail, "SERVFAIL"),
+        (ResponseCode::Refused, "REFUSED"),
+        (ResponseCode::NotImp, "NOTIMP"),
+        (ResponseCode::FormErr, "FORMERR"),
+        (ResponseCode::Unknown(4000), "UNKNOWN"),
+    ] {
+        let mut response = response(&[a("a.test.", 60, "192.0.2.1")]);
+        response.metadata.response_code = code;
+        let error = read(&question(), Family::V4, &response, 0).unwrap_err();
+        assert_eq!(error.failure.rcode(), Some(expected));
+    }
+}
+
+#[test]
+fn a_response_is_one_to_the_question() {
+    let questions = [question()];
+    let with = |change: &dyn Fn(&mut Message)| {
+        let mut response = response(&[]);
+        change(&mut response);
+        check(&questions, &response).is_ok()
+    };
+    assert!(with(&|_| {}));
+    assert!(with(&|r| r.queries[0].name = name("A.Test.")));
+    assert!(!with(&|r| r.queries[0].name = name("b.test.")));
+    assert!(!with(&|r| r.queries[0].query_type = RecordType::AAAA));
+    assert!(!with(&|r| r.queries[0].query_class = DNSClass::CH));
+    assert!(!with(&|r| r.queries.push(question())));
+    assert!(!with(&|r| r.queries.clear()));
+    assert!(!with(&|r| r.metadata.message_type = MessageType::Query));
+    assert!(!with(&|r| r.metadata.op_code = OpCode::Update));
+    let failed = |r: &mut Message| {
+        r.queries.clear();
+        r.metadata.response_code = ResponseCode::FormErr;
+    };
+    assert!(with(&failed));
 }

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
-use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, SOA};
-use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+use hickory_proto::op::{Message, OpCode, ResponseCode};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, SOA};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
@@ -209,6 +209,12 @@ fn respond(question: &Message, name: &str, transport: Transport) -> Message {
         }
         "far.test." => {
             response.add_answer(cname(name, 11, "both.test."));
+        }
+        "loop.test." => {
+            response.add_answer(cname(name, 60, "pool.test."));
+        }
+        "pool.test." => {
+            response.add_answer(cname(name, 60, "loop.test."));
         }
         "dangling.test." => {
             response.add_answer(cname(name, 60, "gone.test."));
