@@ -398,3 +398,26 @@ fn ipv6_literals_are_dialled_without_dns() {
     );
     assert!(dns.queries().is_empty());
 }
+
+#[test]
+fn dns_servers_are_measured_by_name() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("a.example", ["127.0.0.1"], 60);
+    let gateway = Gateway::start(&lab(dns.addr()));
+
+    let host = format!("a.example:{}", upstream.port());
+    assert_eq!(gateway.get(&host, "/").status, 200);
+    assert_eq!(gateway.get("gone.example", "/").status, 502);
+
+    let server = dns.addr();
+    let queries = format!("egret_dns_query_duration_seconds_count{{server=\"{server}\"}}");
+    let failures =
+        format!("egret_dns_query_failures_total{{server=\"{server}\",cause=\"nxdomain\"}}");
+    let asked = dns.queries_for("gone.example");
+    assert!(asked > 0 && gateway.metric(&queries) >= asked as f64);
+    assert_eq!(gateway.metric(&failures), asked as f64);
+    assert_eq!(
+        gateway.metric("egret_dns_lookup_failures_total{cause=\"nxdomain\"}"),
+        asked as f64
+    );
+}

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Answer, text};
 use crate::dns::listing::Listed;
-use crate::dns::{Failure, How, Resolvers};
+use crate::dns::{DnsStats, Failure, How, Resolvers};
 use crate::telemetry::metrics::export::Writer;
 
 #[derive(Serialize)]
@@ -104,21 +104,8 @@ pub(super) fn metrics(to: &mut Writer<'_>, resolvers: &Resolvers) -> fmt::Result
     to.counters("dns_lookups", help, lookups)?;
     let help = "Lookups refused because too many names were being resolved";
     to.counter("dns_overloaded", help, stats.overloaded.get())?;
-    let help = "Queries to DNS servers, one for each name and family";
-    to.counter("dns_queries", help, stats.queries.get())?;
-    let failures = Failure::LABELS.iter().zip(&stats.query_failures);
-    let failures = failures.map(|(cause, count)| ([("cause", *cause)], count.get()));
-    to.counters(
-        "dns_query_failures",
-        "Queries that brought no addresses, by cause",
-        failures,
-    )?;
-    let help = "From a query to its answer or failure";
-    to.histogram(
-        "dns_query_duration_seconds",
-        help,
-        &stats.query_duration.spread(),
-    )?;
+    queries(to, stats)?;
+    servers(to, stats)?;
     let help = "Names forgotten because the cache was full";
     to.counter("dns_evicted", help, stats.evicted.get())?;
     let help = "Names forgotten because nobody asked for them";
@@ -136,6 +123,39 @@ pub(super) fn metrics(to: &mut Writer<'_>, resolvers: &Resolvers) -> fmt::Result
         "Names being resolved",
         i64::try_from(pending).unwrap_or(i64::MAX),
     )
+}
+
+/// What lookups asked for, however many servers that took.
+fn queries(to: &mut Writer<'_>, stats: &DnsStats) -> fmt::Result {
+    let help = "Names asked for, once for each family, however many servers were asked";
+    to.counter("dns_queries", help, stats.queries.get())?;
+    let failures = Failure::LABELS.iter().zip(&stats.query_failures);
+    let failures = failures.map(|(cause, count)| ([("cause", *cause)], count.get()));
+    let help = "Names and families that no server gave addresses for, by cause";
+    to.counters("dns_lookup_failures", help, failures)?;
+    let help = "From asking for a name and family to the answer or failure that counted";
+    let spread = stats.query_duration.spread();
+    to.histogram("dns_lookup_duration_seconds", help, &spread)
+}
+
+/// What each server did.
+fn servers(to: &mut Writer<'_>, stats: &DnsStats) -> fmt::Result {
+    let all = stats.servers();
+    let failures = all.iter().flat_map(|(server, stats)| {
+        let failures = Failure::LABELS.iter().zip(&stats.failures);
+        failures.map(move |(cause, count)| {
+            let labels = [("server", server.to_string()), ("cause", (*cause).into())];
+            (labels, count.get())
+        })
+    });
+    let help = "Queries that a server gave no records for, by cause";
+    to.counters("dns_query_failures", help, failures)?;
+    let durations = all.iter().map(|(server, stats)| {
+        let labels = [("server", server.to_string())];
+        (labels, stats.duration.spread())
+    });
+    let help = "From a query to a server to its answer or failure";
+    to.histograms("dns_query_duration_seconds", help, durations)
 }
 
 impl From<Listed> for Name {

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, NoLabelSet};
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet,
+};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -53,19 +55,39 @@ impl Writer<'_> {
         Ok(())
     }
 
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "seconds are told as floating point"
-    )]
     pub(crate) fn histogram(&mut self, name: &str, help: &str, spread: &Spread) -> fmt::Result {
-        let bounds = BOUNDS.into_iter().chain([f64::INFINITY]);
-        let buckets: Vec<_> = bounds.zip(spread.buckets).collect();
-        let sum = spread.nanos as f64 / 1e9;
-        let mut metric = self
+        let metric = self
             .0
             .encode_descriptor(name, help, None, MetricType::Histogram)?;
-        metric.encode_histogram::<NoLabelSet>(sum, spread.count(), &buckets, None)
+        encode(metric, spread)
     }
+
+    /// One histogram for each value of a label.
+    pub(crate) fn histograms<L: EncodeLabelSet>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (L, Spread)>,
+    ) -> fmt::Result {
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Histogram)?;
+        for (labels, spread) in values {
+            encode(family.encode_family(&labels)?, &spread)?;
+        }
+        Ok(())
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "seconds are told as floating point"
+)]
+fn encode(mut metric: MetricEncoder<'_>, spread: &Spread) -> fmt::Result {
+    let bounds = BOUNDS.into_iter().chain([f64::INFINITY]);
+    let buckets: Vec<_> = bounds.zip(spread.buckets).collect();
+    let sum = spread.nanos as f64 / 1e9;
+    metric.encode_histogram::<NoLabelSet>(sum, spread.count(), &buckets, None)
 }
 
 impl Workers {
