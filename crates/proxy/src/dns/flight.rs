@@ -11,16 +11,16 @@ use tokio::time::timeout;
 use crate::dns::cache::{Flight, Late, Outcome};
 use crate::dns::failure::Failure;
 use crate::dns::family::{Family, wanted};
-use crate::dns::query::{Answering, QueryError, Records};
+use crate::dns::query::Answering;
 use crate::dns::resolver::{Setup, Shared};
 use crate::telemetry::clock;
 
+use combine::{combined, single};
+
+mod combine;
+
 /// How long one family is waited for once the other has answered with addresses (RFC 8305 3).
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
-/// Most that an answer counts for when a family is missing from it because its query failed: it may be the family that
-/// this host can reach.
-const INCOMPLETE_TTL: Duration = Duration::from_secs(30);
-
 /// What those who wait share: where they are told.
 pub(super) type Waiters = watch::Sender<Option<Told>>;
 /// What they are told.
@@ -169,51 +169,3 @@ impl Drop for Landing {
         .into())));
     }
 }
-
-fn single(answer: Result<Records, QueryError>) -> Outcome {
-    match answer {
-        Ok(Records { addresses, ttl }) => Outcome::Found { addresses, ttl },
-        Err(QueryError { failure, ttl }) => Outcome::Failed { failure, ttl },
-    }
-}
-
-/// What the answers for both families come to: addresses if there are any, a negative answer only if both are.
-fn combined(one: Result<Records, QueryError>, other: Result<Records, QueryError>) -> Outcome {
-    match (one, other) {
-        (Ok(one), Ok(other)) => Outcome::Found {
-            addresses: [one.addresses, other.addresses].concat(),
-            ttl: one.ttl.min(other.ttl),
-        },
-        (Ok(found), Err(error)) | (Err(error), Ok(found)) => Outcome::Found {
-            addresses: found.addresses,
-            ttl: if error.failure.is_answer() {
-                found.ttl
-            } else {
-                found.ttl.min(INCOMPLETE_TTL)
-            },
-        },
-        (Err(one), Err(other)) => single(Err(worse(one, other))),
-    }
-}
-
-/// Of two failures the one that tells more about the name as a whole. What is not an answer wins over what is: it leaves
-/// open whether the name has addresses. NXDOMAIN besides NODATA is a contradiction, of which NODATA claims less.
-fn worse(one: QueryError, other: QueryError) -> QueryError {
-    match (one.failure.is_answer(), other.failure.is_answer()) {
-        (true, true) => QueryError {
-            failure: if one.failure == Failure::NxDomain {
-                other.failure
-            } else {
-                one.failure
-            },
-            ttl: one.ttl.zip(other.ttl).map(|(one, other)| one.min(other)),
-        },
-        (true, false) => other,
-        (false, true) => one,
-        (false, false) if one.failure.rcode().is_none() && other.failure.rcode().is_some() => other,
-        (false, false) => one,
-    }
-}
-
-#[cfg(test)]
-mod tests;

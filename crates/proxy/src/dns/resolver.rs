@@ -3,34 +3,32 @@
 //! The lock is held for one step of the cache and never across an `await`. A lookup that is served from the cache does
 //! not wait, and allocates only when it starts a refresh.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use egret_config::name::DnsName;
-use egret_config::snapshot::{LookupFamily, ResolverSettings, Scheme};
+use egret_config::snapshot::{ResolverSettings, Scheme};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::dns::cache::{Cache, Flight, Lookup};
 use crate::dns::failure::{Failure, ResolveError};
-use crate::dns::family::arrange;
 use crate::dns::flight::{Told, Waiters, launch};
-use crate::dns::hosts_file::{HostsFile, Names};
+use crate::dns::hosts_file::HostsFile;
 use crate::dns::listing::Listed;
-use crate::dns::query::{Query, Service};
+use crate::dns::query::Query;
 use crate::dns::stats::DnsStats;
 use crate::telemetry::clock;
 
-/// How many names leave the cache under one hold of the lock.
-const SWEEP_STEP: usize = 1024;
-/// How often the cache is swept.
-const SWEEP_INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// How often names that are known whether or not anybody asks are looked after.
-const KEEP_INTERVAL: Duration = Duration::from_secs(1);
+use care::{keep_known, keep_swept};
+pub use resolved::{How, More, Resolved};
+pub(super) use setup::Setup;
+
+mod care;
+mod resolved;
+mod setup;
 
 /// Makes what asks the servers of the settings, and counts by server.
 pub type QueryFactory =
@@ -39,42 +37,6 @@ pub type QueryFactory =
 /// Resolves names, as one ResolverPolicy says.
 pub struct Resolver {
     shared: Arc<Shared>,
-}
-
-/// What a name resolved to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resolved {
-    /// At least one; the preferred family first, within a family as the server answered.
-    pub addresses: Arc<[IpAddr]>,
-    /// Where they come from.
-    pub how: How,
-    /// Set while one family has answered and the other has not: connecting can begin, and go on with what comes.
-    pub more: Option<More>,
-    /// How the name says that it is reached over TLS.
-    pub service: Option<Arc<Service>>,
-}
-
-/// Addresses that have not come yet.
-#[derive(Clone, Debug)]
-pub struct More(watch::Receiver<Option<Told>>);
-
-/// Where an answer comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum How {
-    /// The settings (`hosts`), or the system's hosts file.
-    Static,
-    /// RFC 6761 6.3.
-    Localhost,
-    /// The cache.
-    Hit,
-    /// The cache, past the TTL (RFC 8767).
-    Stale,
-    /// The cache, which remembers a failure.
-    Negative,
-    /// A query made for this request.
-    Miss,
-    /// A query that was running already.
-    Coalesced,
 }
 
 /// What a resolver shares with its queries.
@@ -87,17 +49,6 @@ pub(super) struct Shared {
     pub(super) stats: Arc<DnsStats>,
     /// Queries that go on after those who waited have been told.
     late: AtomicUsize,
-}
-
-/// The settings, and what is made from them.
-pub(super) struct Setup {
-    pub(super) settings: Arc<ResolverSettings>,
-    pub(super) query: Arc<dyn Query>,
-    /// Of the settings, and of the hosts file when the system's servers are asked.
-    hosts: HashMap<DnsName, Arc<[IpAddr]>>,
-    /// What the hosts file held.
-    names: Arc<Names>,
-    localhost: Arc<[IpAddr]>,
 }
 
 /// Counts one late query while it lives.
@@ -255,69 +206,6 @@ impl Resolver {
     }
 }
 
-impl Resolved {
-    fn new(addresses: Arc<[IpAddr]>, how: How) -> Self {
-        Self {
-            addresses,
-            how,
-            more: None,
-            service: None,
-        }
-    }
-}
-
-impl More {
-    /// Waits for the family that is late. Gives all addresses of the name, those that were told already among them, or
-    /// `None` when no more have come.
-    pub async fn all(mut self) -> Option<Arc<[IpAddr]>> {
-        self.0.changed().await.ok()?;
-        self.0.borrow().as_ref()?.as_ref().ok().cloned()
-    }
-}
-
-impl PartialEq for More {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.same_channel(&other.0)
-    }
-}
-
-impl Eq for More {}
-
-impl How {
-    /// How many there are: the length of a table by [`How::index`].
-    pub const COUNT: usize = 7;
-    /// All of them, by [`How::index`].
-    pub const ALL: [Self; Self::COUNT] = [
-        Self::Static,
-        Self::Localhost,
-        Self::Hit,
-        Self::Stale,
-        Self::Negative,
-        Self::Miss,
-        Self::Coalesced,
-    ];
-
-    /// A number below [`How::COUNT`], for counting.
-    #[must_use]
-    pub const fn index(self) -> usize {
-        self as usize
-    }
-
-    /// The metric label and the word of the access log.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Static => "static",
-            Self::Localhost => "localhost",
-            Self::Hit => "hit",
-            Self::Stale => "stale",
-            Self::Negative => "negative",
-            Self::Miss => "miss",
-            Self::Coalesced => "coalesced",
-        }
-    }
-}
-
 impl Shared {
     /// A panic while the lock is held cannot leave the cache half changed in a way that matters more than going on.
     pub(super) fn cache(&self) -> MutexGuard<'_, Cache<Waiters>> {
@@ -373,105 +261,12 @@ impl Shared {
             Err(ResolveError::Overloaded) => self.stats.overloaded.increment(),
         }
     }
-
-    /// Takes over what the hosts file holds by now, if it has changed.
-    fn follow_hosts_file(&self) {
-        let names = self.hosts_file.names();
-        if Arc::ptr_eq(&names, &self.setup.load().names) {
-            return;
-        }
-        // Not stored outright: the settings may be changing too.
-        self.setup.rcu(|setup| {
-            let (settings, query) = (Arc::clone(&setup.settings), Arc::clone(&setup.query));
-            Setup::new(settings, query, Arc::clone(&names))
-        });
-    }
-
-    /// Uses the names that are kept known, and asks for those that have to be.
-    fn keep_names(self: &Arc<Self>) {
-        let setup = self.setup.load();
-        let names = setup.settings.preresolve.iter();
-        for name in names.filter(|name| setup.without_dns(name).is_none()) {
-            let flight = self.cache().keep(name, &setup.settings, clock::now());
-            self.refresh(&setup, flight);
-        }
-    }
-
-    fn sweep(&self) {
-        let settings = Arc::clone(&self.setup.load().settings);
-        loop {
-            let swept = self.cache().sweep(&settings, clock::now(), SWEEP_STEP);
-            self.stats.idled.add(swept.removed as u64);
-            if !swept.more {
-                return;
-            }
-        }
-    }
-}
-
-impl Setup {
-    fn new(settings: Arc<ResolverSettings>, query: Arc<dyn Query>, names: Arc<Names>) -> Self {
-        let mut hosts = HashMap::new();
-        if settings.servers.is_empty() {
-            hosts.extend(from_hosts_file(&names, settings.family));
-        }
-        hosts.extend(
-            settings
-                .hosts
-                .iter()
-                .map(|(name, addresses)| (name.clone(), arrange(addresses, settings.family))),
-        );
-        // Many who listen on localhost listen on IPv4 only, so Auto does not put IPv6 first here.
-        let family = match settings.family {
-            LookupFamily::Auto => LookupFamily::V4Preferred,
-            family => family,
-        };
-        let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-        Self {
-            localhost: arrange(&loopback, family),
-            hosts,
-            names,
-            query,
-            settings,
-        }
-    }
-
-    /// What is never asked for.
-    fn without_dns(&self, name: &DnsName) -> Option<Result<Resolved, ResolveError>> {
-        let (addresses, how) = if let Some(addresses) = self.hosts.get(name) {
-            (addresses, How::Static)
-        } else if name.is_localhost() {
-            (&self.localhost, How::Localhost)
-        } else {
-            return None;
-        };
-        let addresses = Arc::clone(addresses);
-        let failure = Failure::NoData;
-        Some(if addresses.is_empty() {
-            Err(ResolveError::Failed { failure, how })
-        } else {
-            Ok(Resolved::new(addresses, how))
-        })
-    }
 }
 
 impl Begun {
     fn found(addresses: Arc<[IpAddr]>, how: How) -> Self {
         Self::Known(Ok(Resolved::new(addresses, how)))
     }
-}
-
-/// The names of the hosts file that it answers for. Localhost is not among them, which is the loopback addresses whatever
-/// the file says (RFC 6761 6.3), nor a name that has no address of a wanted family there: DNS may know one.
-fn from_hosts_file(
-    names: &Names,
-    family: LookupFamily,
-) -> impl Iterator<Item = (DnsName, Arc<[IpAddr]>)> {
-    names
-        .iter()
-        .filter(|(name, _)| !name.is_localhost())
-        .map(move |(name, addresses)| (name.clone(), arrange(addresses, family)))
-        .filter(|(_, addresses)| !addresses.is_empty())
 }
 
 impl Drop for LateSlot<'_> {
@@ -486,31 +281,6 @@ async fn wait(mut told: watch::Receiver<Option<Told>>) -> Told {
         Err(_) => None,
     }
     .unwrap_or_else(|| Err(Failure::Network("the query was given up".into())))
-}
-
-/// Sweeps the cache until its resolver is gone.
-async fn keep_swept(shared: Weak<Shared>) {
-    while let Some(interval) = shared.upgrade().map(|shared| {
-        let idle = shared.setup.load().settings.idle_ttl;
-        (idle / 4).clamp(SWEEP_INTERVAL.0, SWEEP_INTERVAL.1)
-    }) {
-        tokio::time::sleep(interval).await;
-        if let Some(shared) = shared.upgrade() {
-            shared.sweep();
-        }
-    }
-}
-
-/// Keeps the names of the settings and of the hosts file known until the resolver is gone.
-async fn keep_known(shared: Weak<Shared>) {
-    loop {
-        tokio::time::sleep(KEEP_INTERVAL).await;
-        let Some(shared) = shared.upgrade() else {
-            return;
-        };
-        shared.follow_hosts_file();
-        shared.keep_names();
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! The resolver in simulated time, with scripted answers.
 
+use std::time::Duration;
+
 use super::*;
 use crate::dns::fake::{FakeQuery, Reply};
 use crate::dns::family::Family::{V4, V6};
 use crate::dns::listing::State;
+use egret_config::snapshot::LookupFamily;
 use tokio::task::JoinSet;
 
 mod dual;
