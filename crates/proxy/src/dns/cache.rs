@@ -8,7 +8,6 @@
 //! entry is fresh, stale or dead is computed from its age at each lookup, so that a change of settings holds at once for
 //! what is remembered already.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,11 +22,16 @@ use crate::dns::listing::Listed;
 
 use backoff::Jitter;
 use entry::{Entry, Known};
+use flights::Flights;
 
-pub use outcome::{Landed, Late, Outcome, Swept};
+pub use flights::{Flight, Late};
+pub use lookup::{Lookup, Served};
+pub use outcome::{Landed, Outcome, Swept};
 
 mod backoff;
 mod entry;
+mod flights;
+mod lookup;
 mod outcome;
 
 /// How long a failure without an answer is remembered when there is nothing older to serve: long enough to spare a dead
@@ -39,70 +43,8 @@ pub const FAILURE_TTL: Duration = Duration::from_secs(1);
 pub struct Cache<W = ()> {
     /// In the order of their last use, so that both eviction and idle expiry take from one end.
     entries: LruCache<DnsName, Entry>,
-    flights: HashMap<DnsName, Airborne<W>>,
-    /// Flights that somebody waits for.
-    pending: usize,
-    /// Flights that renew what is served meanwhile.
-    refreshing: usize,
-    flown: u64,
+    flights: Flights<W>,
     jitter: Jitter,
-}
-
-/// What a lookup gets.
-#[derive(Debug)]
-pub enum Lookup<W = ()> {
-    /// These addresses.
-    Hit {
-        /// As they were answered.
-        addresses: Arc<[IpAddr]>,
-        /// Set when their time is nearly over and the caller has to run this query in the background, so that a name in
-        /// use never expires.
-        refresh: Option<Flight<W>>,
-    },
-    /// These addresses, whose time is over but which still serve (RFC 8767).
-    Stale {
-        /// As they were answered.
-        addresses: Arc<[IpAddr]>,
-        /// Set when the caller has to run this query in the background.
-        refresh: Option<Flight<W>>,
-    },
-    /// No addresses: remembered.
-    Negative(Failure),
-    /// Wait for the query that is running.
-    Join(W),
-    /// Run this query and wait for it.
-    Start(Flight<W>),
-    /// As many names as allowed are being asked for.
-    Overloaded,
-}
-
-/// A query that has to be made. It comes back through [`Cache::complete`], whatever happens.
-#[derive(Debug)]
-#[must_use = "a flight that is dropped blocks its name for ever"]
-pub struct Flight<W = ()> {
-    name: DnsName,
-    number: u64,
-    /// What those who wait for it share.
-    pub waiters: W,
-}
-
-#[derive(Debug)]
-struct Airborne<W> {
-    number: u64,
-    waiters: W,
-    /// Counted in `refreshing`, else in `pending`.
-    refresh: bool,
-    /// Whether the answer is wanted, by a request or by [`Cache::keep`], so that it is kept even if the name was evicted
-    /// or flushed meanwhile.
-    wanted: bool,
-}
-
-impl<W> Flight<W> {
-    /// The name to ask for.
-    #[must_use]
-    pub fn name(&self) -> &DnsName {
-        &self.name
-    }
 }
 
 impl<W: Clone + Default> Cache<W> {
@@ -111,10 +53,7 @@ impl<W: Clone + Default> Cache<W> {
     pub fn new(seed: u64) -> Self {
         Self {
             entries: LruCache::unbounded(),
-            flights: HashMap::new(),
-            pending: 0,
-            refreshing: 0,
-            flown: 0,
+            flights: Flights::new(),
             jitter: Jitter::new(seed),
         }
     }
@@ -131,25 +70,33 @@ impl<W: Clone + Default> Cache<W> {
             .get_mut(name)
             .map_or(Known::Nothing, |entry| entry.consult(settings, now));
         match known {
-            Known::Fresh { addresses, due } => {
-                let refresh = self.renew_if(due, name, settings);
-                return Lookup::Hit { addresses, refresh };
-            }
-            Known::Stale { addresses, due } => {
-                let refresh = self.renew_if(due, name, settings);
-                return Lookup::Stale { addresses, refresh };
+            Known::Served {
+                addresses,
+                flight,
+                fresh,
+                due,
+            } => {
+                let served = Served {
+                    addresses,
+                    refresh: self.renew_if(due, name, settings),
+                    more: self.flights.late(flight).cloned(),
+                };
+                return if fresh {
+                    Lookup::Hit(served)
+                } else {
+                    Lookup::Stale(served)
+                };
             }
             Known::Failed(failure) => return Lookup::Negative(failure),
             Known::Nothing => {}
         }
-        if let Some(airborne) = self.flights.get_mut(name) {
-            airborne.wanted = true;
-            return Lookup::Join(airborne.waiters.clone());
+        if let Some(waiters) = self.flights.join(name) {
+            return Lookup::Join(waiters.clone());
         }
-        if self.pending >= settings.max_pending {
-            return Lookup::Overloaded;
+        match self.flights.start(name, settings) {
+            Some(flight) => Lookup::Start(flight),
+            None => Lookup::Overloaded,
         }
-        Lookup::Start(self.depart(name, false))
     }
 
     /// Uses `name`, if it is known, without need of an answer now: no hit, and nobody waits. Starts a query when one is
@@ -186,17 +133,14 @@ impl<W: Clone + Default> Cache<W> {
             return self.touch(name, settings, now);
         }
         let flight = self.renew(name, settings);
-        if let Some(airborne) = self.flights.get_mut(name) {
-            airborne.wanted = true;
-        }
+        self.flights.join(name);
         flight
     }
 
     /// Starts a query for `name` although nobody waits for it. `None` when one is running, or when as many are as are
     /// allowed to (`max_pending`, counted apart from those that requests wait for).
     pub fn renew(&mut self, name: &DnsName, settings: &ResolverSettings) -> Option<Flight<W>> {
-        let room = self.refreshing < settings.max_pending;
-        (room && !self.flights.contains_key(name)).then(|| self.depart(name, true))
+        self.flights.renew(name, settings)
     }
 
     /// Takes a flight back. Addresses and negative answers replace what is known; a failure that is no answer leaves
@@ -208,32 +152,41 @@ impl<W: Clone + Default> Cache<W> {
         settings: &ResolverSettings,
         now: Instant,
     ) -> Landed {
-        let Flight { name, number, .. } = flight;
-        let wanted = self.arrive(&name);
-        let entry = match outcome {
-            Outcome::Found { addresses, ttl } => {
+        let wanted = self.flights.arrive(&flight.name);
+        let (entry, early) = match outcome {
+            Outcome::Found {
+                addresses,
+                ttl,
+                early,
+            } => {
                 let ahead = self.jitter.draw();
-                Entry::found((number, ahead), &addresses, ttl, (settings, now))
+                let brought = (flight.number, ahead);
+                let entry = Entry::found(brought, &addresses, ttl, (settings, now));
+                (entry, early)
             }
             Outcome::Failed { failure, ttl } => {
                 if !failure.is_answer()
-                    && let Some(addresses) = self.put_off(&name, &failure, settings, now)
+                    && let Some(addresses) = self.put_off(&flight.name, &failure, settings, now)
                 {
-                    let late = Late { name, number };
                     return Landed {
                         told: Ok(addresses),
-                        late,
+                        late: None,
                         evicted: 0,
                     };
                 }
-                Entry::failed(failure, ttl, settings, now)
+                (Entry::failed(failure, ttl, settings, now), false)
             }
         };
         let told = entry.told();
-        let evicted = self.remember(&name, entry, wanted, settings);
+        let evicted = self.remember(&flight.name, entry, wanted, settings);
+        let late = if early {
+            self.flights.delay(flight, settings)
+        } else {
+            None
+        };
         Landed {
             told,
-            late: Late { name, number },
+            late,
             evicted,
         }
     }
@@ -241,25 +194,26 @@ impl<W: Clone + Default> Cache<W> {
     /// Whether a request waits for the flight, or will be served by nothing but its answer.
     #[must_use]
     pub fn is_wanted(&self, flight: &Flight<W>) -> bool {
-        self.flights
-            .get(&flight.name)
-            .is_some_and(|airborne| airborne.wanted)
+        self.flights.is_wanted(&flight.name)
     }
 
-    /// Adds addresses that came after the flight had landed, unless a newer answer has taken its place. `ttl` is that of
-    /// the whole answer from here on; it counts from when the flight landed. Returns whether they were taken.
-    pub fn merge(&mut self, late: &Late, addresses: &[IpAddr], ttl: Duration) -> bool {
-        let Some(entry) = self.entries.peek_mut(&late.name) else {
-            return false;
-        };
+    /// Takes back the part of a flight that was late, with the addresses that it brought and the TTL of the whole answer
+    /// from here on, which counts from when the flight landed; `None` when it failed. Returns all addresses, unless a
+    /// newer answer has taken the place of the first ones.
+    pub fn merge(
+        &mut self,
+        late: &Late,
+        brought: Option<(&[IpAddr], Duration)>,
+    ) -> Option<Arc<[IpAddr]>> {
+        self.flights.end(late);
+        let (addresses, ttl) = brought?;
+        let entry = self.entries.peek_mut(&late.name)?;
         let family = entry.family;
-        let Some(found) = entry.addresses_of(late.number) else {
-            return false;
-        };
+        let found = entry.addresses_of(late.number)?;
         let all: Vec<IpAddr> = found.addresses.iter().chain(addresses).copied().collect();
         found.addresses = arrange(&all, family);
         found.ttl = ttl;
-        true
+        Some(Arc::clone(&found.addresses))
     }
 
     /// Forgets names that were not used for `idle_ttl`, and those over `max_hosts`; at most `limit` of them, so that a
@@ -316,22 +270,22 @@ impl<W: Clone + Default> Cache<W> {
         self.entries.is_empty()
     }
 
-    /// How many queries are running: those that requests wait for, and refreshes.
+    /// How many queries are running: those that requests wait for, refreshes, and those that are late.
     #[must_use]
-    pub fn flying(&self) -> (usize, usize) {
-        (self.pending, self.refreshing)
+    pub fn flying(&self) -> (usize, usize, usize) {
+        self.flights.count()
     }
 
     /// Every name and what is known about it, the last used first; then the names asked for the first time.
     #[must_use]
     pub fn list(&self, settings: &ResolverSettings, now: Instant) -> Vec<Listed> {
         let known = self.entries.iter().map(|(name, entry)| {
-            let resolving = self.flights.contains_key(name);
+            let resolving = self.flights.contains(name);
             entry.listed(name, resolving, settings, now)
         });
         let unknown = self
             .flights
-            .keys()
+            .names()
             .filter(|name| !self.entries.contains(*name));
         known.chain(unknown.map(Listed::unknown)).collect()
     }
@@ -346,41 +300,6 @@ impl<W: Clone + Default> Cache<W> {
             self.renew(name, settings)
         } else {
             None
-        }
-    }
-
-    fn depart(&mut self, name: &DnsName, refresh: bool) -> Flight<W> {
-        self.flown += 1;
-        let airborne = Airborne {
-            number: self.flown,
-            waiters: W::default(),
-            refresh,
-            wanted: !refresh,
-        };
-        let flight = Flight {
-            name: name.clone(),
-            number: airborne.number,
-            waiters: airborne.waiters.clone(),
-        };
-        *self.running(refresh) += 1;
-        self.flights.insert(name.clone(), airborne);
-        flight
-    }
-
-    /// Returns whether a request wants the answer.
-    fn arrive(&mut self, name: &DnsName) -> bool {
-        let Some(airborne) = self.flights.remove(name) else {
-            return false;
-        };
-        *self.running(airborne.refresh) -= 1;
-        airborne.wanted
-    }
-
-    fn running(&mut self, refresh: bool) -> &mut usize {
-        if refresh {
-            &mut self.refreshing
-        } else {
-            &mut self.pending
         }
     }
 

@@ -1,48 +1,32 @@
 //! One query for one name: both families at once, on the control runtime, so that nobody who goes away ends it.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use egret_config::name::DnsName;
-use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::dns::cache::{Flight, Late, Outcome};
+use crate::dns::cache::Flight;
 use crate::dns::failure::Failure;
 use crate::dns::family::{Family, wanted};
-use crate::dns::query::Answering;
+use crate::dns::query::{Answering, Records};
 use crate::dns::resolver::{Setup, Shared};
 use crate::telemetry::clock;
 
-use combine::{combined, single};
+use combine::{combined, early, single};
+use landing::Landing;
+pub(super) use landing::{Told, Waiters};
 
 mod combine;
+mod landing;
 
-/// How long one family is waited for once the other has answered with addresses (RFC 8305 3).
+/// How long the preferred family is waited for once the other has answered with addresses (RFC 8305 3).
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
-/// What those who wait share: where they are told.
-pub(super) type Waiters = watch::Sender<Option<Told>>;
-/// What they are told.
-pub(super) type Told = Result<Arc<[IpAddr]>, Failure>;
-
-/// Gives the flight back to the cache, and tells those who wait. It does so even when the task panics, or is dropped
-/// with its runtime, so that no name is ever blocked and nobody waits for ever.
-struct Landing {
-    shared: Arc<Shared>,
-    /// As it was when the query was made; the cache has to know what was asked for.
-    setup: Arc<Setup>,
-    flight: Option<Flight<Waiters>>,
-}
 
 /// Runs the flight.
 pub(super) fn launch(shared: &Arc<Shared>, setup: Arc<Setup>, flight: Flight<Waiters>) {
     let name = flight.name().clone();
-    let landing = Landing {
-        shared: Arc::clone(shared),
-        setup,
-        flight: Some(flight),
-    };
+    let landing = Landing::new(Arc::clone(shared), setup, flight);
     shared.control.spawn(fly(landing, name));
 }
 
@@ -63,52 +47,36 @@ async fn fly(mut landing: Landing, name: DnsName) {
     }
 }
 
-async fn fly_both(mut landing: Landing, mut one: Answering, mut other: Answering) {
-    let (early, mut other) = tokio::select! {
-        answer = &mut one => (answer, other),
-        answer = &mut other => (answer, one),
+/// Those who wait are told as soon as the preferred family has addresses. When the other has them first, the preferred
+/// one has a moment to come.
+async fn fly_both(mut landing: Landing, mut preferred: Answering, mut other: Answering) {
+    let (first, mut rest, mut delay) = tokio::select! {
+        answer = &mut preferred => (answer, other, Duration::ZERO),
+        answer = &mut other => (answer, preferred, RESOLUTION_DELAY),
     };
-    let Ok(early) = early else {
-        let outcome = combined(early, other.await);
+    let Ok(first) = first else {
+        let outcome = combined(first, rest.await);
         landing.land(outcome);
         return;
     };
     loop {
-        if let Ok(answer) = timeout(RESOLUTION_DELAY, &mut other).await {
-            landing.land(combined(Ok(early), answer));
+        if let Ok(answer) = timeout(delay, &mut rest).await {
+            landing.land(combined(Ok(first), answer));
             return;
         }
         // While the old answer serves, a complete one is worth waiting for; the query itself ends in time.
         if landing.is_wanted() {
             break;
         }
+        delay = RESOLUTION_DELAY;
     }
-    let ttl = early.ttl;
-    let incomplete = combined(Ok(early), Err(Failure::Timeout.into()));
-    if let Some(late) = landing.land(incomplete) {
-        merge_late(&landing.shared, &landing.setup, (late, ttl), other).await;
-    }
-}
-
-/// Waits for the family that is late, and adds it to what has been told already.
-async fn merge_late(
-    shared: &Shared,
-    setup: &Setup,
-    (late, ttl): (Late, Duration),
-    other: Answering,
-) {
-    // A server that drops one family would otherwise let these pile up: nobody waits for them, so nothing holds them
-    // back.
-    let Some(_slot) = shared.late_slot(setup.settings.max_pending) else {
-        return;
-    };
-    let (addresses, ttl) = match other.await {
-        Ok(records) => (records.addresses, ttl.min(records.ttl)),
-        Err(error) if error.failure.is_answer() => (Vec::new(), ttl),
-        Err(_) => return,
-    };
-    if shared.cache().merge(&late, &addresses, ttl) && !addresses.is_empty() {
-        shared.stats.late_answers.increment();
+    let Records { addresses, ttl } = first;
+    if landing.land(early(addresses, ttl)) {
+        match rest.await {
+            Ok(records) => landing.finish(Some((&records.addresses, ttl.min(records.ttl)))),
+            Err(error) if error.failure.is_answer() => landing.finish(Some((&[], ttl))),
+            Err(_) => landing.finish(None),
+        }
     }
 }
 
@@ -136,36 +104,4 @@ fn ask(landing: &Landing, name: DnsName, family: Family) -> Answering {
         }
         answer
     })
-}
-
-impl Landing {
-    fn is_wanted(&self) -> bool {
-        let cache = self.shared.cache();
-        self.flight
-            .as_ref()
-            .is_some_and(|flight| cache.is_wanted(flight))
-    }
-
-    /// `None` when it has landed before.
-    fn land(&mut self, outcome: Outcome) -> Option<Late> {
-        let flight = self.flight.take()?;
-        let waiters = flight.waiters.clone();
-        let now = clock::now();
-        let landed = self
-            .shared
-            .cache()
-            .complete(flight, outcome, &self.setup.settings, now);
-        self.shared.stats.evicted.add(landed.evicted as u64);
-        waiters.send_replace(Some(landed.told));
-        Some(landed.late)
-    }
-}
-
-impl Drop for Landing {
-    fn drop(&mut self) {
-        self.land(single(Err(Failure::Network(
-            "the query was given up".into(),
-        )
-        .into())));
-    }
 }

@@ -3,8 +3,6 @@
 //! The lock is held for one step of the cache and never across an `await`. A lookup that is served from the cache does
 //! not wait, and allocates only when it starts a refresh.
 
-use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -13,7 +11,7 @@ use egret_config::snapshot::{ResolverSettings, Scheme};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use crate::dns::cache::{Cache, Flight, Lookup};
+use crate::dns::cache::{Cache, Flight, Lookup, Served};
 use crate::dns::failure::{Failure, ResolveError};
 use crate::dns::flight::{Told, Waiters, launch};
 use crate::dns::hosts_file::HostsFile;
@@ -47,12 +45,7 @@ pub(super) struct Shared {
     hosts_file: Arc<HostsFile>,
     pub(super) control: Handle,
     pub(super) stats: Arc<DnsStats>,
-    /// Queries that go on after those who waited have been told.
-    late: AtomicUsize,
 }
-
-/// Counts one late query while it lives.
-pub(super) struct LateSlot<'a>(&'a AtomicUsize);
 
 /// What can be said of a lookup without waiting.
 enum Begun {
@@ -79,7 +72,6 @@ impl Resolver {
             hosts_file,
             control,
             stats,
-            late: AtomicUsize::new(0),
         });
         shared.keep_names();
         shared.control.spawn(keep_swept(Arc::downgrade(&shared)));
@@ -98,10 +90,7 @@ impl Resolver {
     pub async fn resolve(&self, name: &DnsName, _scheme: Scheme) -> Result<Resolved, ResolveError> {
         let resolved = match self.shared.begin(name) {
             Begun::Known(resolved) => resolved,
-            Begun::Waiting(told, how) => match wait(told).await {
-                Ok(addresses) => Ok(Resolved::new(addresses, how)),
-                Err(failure) => Err(ResolveError::Failed { failure, how }),
-            },
+            Begun::Waiting(told, how) => wait(told, how).await,
         };
         self.shared.count(&resolved);
         resolved
@@ -212,12 +201,6 @@ impl Shared {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Room for one more late query, if fewer than `limit` are running.
-    pub(super) fn late_slot(&self, limit: usize) -> Option<LateSlot<'_>> {
-        let slot = LateSlot(&self.late);
-        (self.late.fetch_add(1, Ordering::Relaxed) < limit).then_some(slot)
-    }
-
     fn begin(self: &Arc<Self>, name: &DnsName) -> Begun {
         let setup = self.setup.load();
         if let Some(known) = setup.without_dns(name) {
@@ -226,14 +209,8 @@ impl Shared {
         // Bound first, so that the lock is free again before a query is launched.
         let lookup = self.cache().lookup(name, &setup.settings, clock::now());
         match lookup {
-            Lookup::Hit { addresses, refresh } => {
-                self.refresh(&setup, refresh);
-                Begun::found(addresses, How::Hit)
-            }
-            Lookup::Stale { addresses, refresh } => {
-                self.refresh(&setup, refresh);
-                Begun::found(addresses, How::Stale)
-            }
+            Lookup::Hit(served) => self.serve(&setup, served, How::Hit),
+            Lookup::Stale(served) => self.serve(&setup, served, How::Stale),
             Lookup::Negative(failure) => Begun::Known(Err(ResolveError::Failed {
                 failure,
                 how: How::Negative,
@@ -246,6 +223,12 @@ impl Shared {
             }
             Lookup::Overloaded => Begun::Known(Err(ResolveError::Overloaded)),
         }
+    }
+
+    fn serve(self: &Arc<Self>, setup: &Arc<Setup>, served: Served<Waiters>, how: How) -> Begun {
+        self.refresh(setup, served.refresh);
+        let more = served.more.map(|waiters| waiters.subscribe());
+        Begun::Known(Ok(Resolved::new(served.addresses, how).with_more(more)))
     }
 
     fn refresh(self: &Arc<Self>, setup: &Arc<Setup>, flight: Option<Flight<Waiters>>) {
@@ -263,24 +246,19 @@ impl Shared {
     }
 }
 
-impl Begun {
-    fn found(addresses: Arc<[IpAddr]>, how: How) -> Self {
-        Self::Known(Ok(Resolved::new(addresses, how)))
-    }
-}
-
-impl Drop for LateSlot<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-async fn wait(mut told: watch::Receiver<Option<Told>>) -> Told {
-    match told.wait_for(Option::is_some).await {
-        Ok(told) => told.clone(),
+async fn wait(mut told: watch::Receiver<Option<Told>>, how: How) -> Result<Resolved, ResolveError> {
+    let first = match told.wait_for(Option::is_some).await {
+        Ok(first) => first.clone(),
         Err(_) => None,
+    };
+    let Some(Told { result, complete }) = first else {
+        let failure = Failure::Network("the query was given up".into());
+        return Err(ResolveError::Failed { failure, how });
+    };
+    match result {
+        Ok(addresses) => Ok(Resolved::new(addresses, how).with_more((!complete).then_some(told))),
+        Err(failure) => Err(ResolveError::Failed { failure, how }),
     }
-    .unwrap_or_else(|| Err(Failure::Network("the query was given up".into())))
 }
 
 #[cfg(test)]

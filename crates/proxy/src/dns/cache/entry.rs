@@ -64,14 +64,12 @@ struct Retry {
 
 /// What an entry is worth at a point in time.
 pub(super) enum Known {
-    /// `due` when it nearly expires, unless a refresh has just failed.
-    Fresh {
+    /// These addresses, brought by this flight. `due` when they have expired or nearly have, unless a refresh has just
+    /// failed.
+    Served {
         addresses: Arc<[IpAddr]>,
-        due: bool,
-    },
-    /// `due` unless a refresh has just failed.
-    Stale {
-        addresses: Arc<[IpAddr]>,
+        flight: u64,
+        fresh: bool,
         due: bool,
     },
     Failed(Failure),
@@ -140,7 +138,7 @@ impl Entry {
     /// Counts as a use by somebody who needs no answer now, but may soon. Returns whether it should be asked for again.
     pub(super) fn touch(&mut self, settings: &ResolverSettings, now: Instant) -> bool {
         match (self.look(settings, now), &self.answer) {
-            (Known::Fresh { due, .. } | Known::Stale { due, .. }, _) => due,
+            (Known::Served { due, .. }, _) => due,
             (Known::Failed(_), _) => false,
             (Known::Nothing, Answer::Found(_)) => true,
             (Known::Nothing, Answer::Failed { .. }) => {
@@ -260,21 +258,16 @@ impl Answer {
 
 impl Found {
     fn consult(&self, age: Duration, settings: &ResolverSettings, now: Instant) -> Known {
-        let addresses = || self.addresses.clone();
+        if age >= self.end(settings) {
+            return Known::Nothing;
+        }
         let retry = self.retry.as_ref();
         let allowed = retry.is_none_or(|retry| now >= retry.not_before);
-        if age < self.clamped(settings) {
-            Known::Fresh {
-                due: allowed && age >= self.ahead(settings),
-                addresses: addresses(),
-            }
-        } else if age < self.end(settings) {
-            Known::Stale {
-                due: allowed,
-                addresses: addresses(),
-            }
-        } else {
-            Known::Nothing
+        Known::Served {
+            addresses: self.addresses.clone(),
+            flight: self.flight,
+            fresh: age < self.clamped(settings),
+            due: allowed && age >= self.ahead(settings),
         }
     }
 

@@ -17,7 +17,8 @@ enum Operation {
     Keep(usize),
     /// Ends the oldest flight of the name, if it has one.
     End(usize, Ending),
-    Merge(usize, u8),
+    /// Ends what is late of the name, with an address or with a failure.
+    Merge(usize, Option<u8>),
     Wait(u64),
     Sweep(usize),
     Flush(Option<usize>),
@@ -26,7 +27,8 @@ enum Operation {
 
 #[derive(Clone, Debug)]
 enum Ending {
-    Found(u8, u64),
+    /// Whether there is more to come.
+    Found(u8, u64, bool),
     Failed(Failure, Option<u64>),
 }
 
@@ -40,7 +42,8 @@ enum Change {
 
 fn operation() -> impl Strategy<Value = Operation> {
     let ending = prop_oneof![
-        3 => (any::<u8>(), 0..90_u64).prop_map(|(host, ttl)| Ending::Found(host, ttl)),
+        3 => (any::<u8>(), 0..90_u64, any::<bool>())
+            .prop_map(|(host, ttl, early)| Ending::Found(host, ttl, early)),
         1 => proptest::option::of(0..60_u64).prop_map(|ttl| Ending::Failed(Failure::NxDomain, ttl)),
         1 => Just(Ending::Failed(Failure::Timeout, None)),
         1 => Just(Ending::Failed(Failure::ServFail, None)),
@@ -57,7 +60,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => (0..NAMES).prop_map(Operation::Touch),
         1 => (0..NAMES).prop_map(Operation::Keep),
         6 => (0..NAMES, ending).prop_map(|(name, ending)| Operation::End(name, ending)),
-        1 => (0..NAMES, any::<u8>()).prop_map(|(name, host)| Operation::Merge(name, host)),
+        1 => (0..NAMES, proptest::option::of(any::<u8>()))
+            .prop_map(|(name, host)| Operation::Merge(name, host)),
         4 => prop_oneof![0..2_000_u64, 0..100_000_u64].prop_map(Operation::Wait),
         1 => (0..4_usize).prop_map(Operation::Sweep),
         1 => proptest::option::of(0..NAMES).prop_map(Operation::Flush),
@@ -84,7 +88,8 @@ struct Model {
     names: BTreeMap<usize, History>,
     /// In the air: whether as a refresh, and whether a request wants it.
     flights: BTreeMap<usize, (Flight, bool, bool)>,
-    late: BTreeMap<usize, (Late, bool)>,
+    /// The late parts of answers, oldest first, and whether the answer is still the last of its name.
+    late: BTreeMap<usize, Vec<(Late, bool)>>,
     uses: u64,
 }
 
@@ -108,6 +113,10 @@ impl Model {
             .count()
     }
 
+    fn flying(&self) -> (usize, usize, usize) {
+        (self.running(false), self.running(true), self.late_count())
+    }
+
     fn touch(&mut self, index: usize, now: Instant) {
         self.uses += 1;
         if let Some(history) = self.names.get_mut(&index) {
@@ -121,11 +130,27 @@ impl Model {
         }
     }
 
+    /// What is late belongs to an answer that is known no more.
+    fn outdate(&mut self, index: usize) {
+        for late in self.late.entry(index).or_default() {
+            late.1 = false;
+        }
+    }
+
+    fn late_count(&self) -> usize {
+        self.late.values().map(Vec::len).sum()
+    }
+
+    fn has_more(&self, index: usize) -> bool {
+        let late = self.late.get(&index);
+        late.is_some_and(|late| late.iter().any(|(_, current)| *current))
+    }
+
     fn forget_oldest(&mut self) {
         let oldest = self.names.iter().min_by_key(|(_, history)| history.used);
         if let Some(oldest) = oldest.map(|(&index, _)| index) {
             self.names.remove(&oldest);
-            self.late.remove(&oldest);
+            self.outdate(oldest);
         }
     }
 
@@ -139,6 +164,7 @@ impl Model {
     ) -> Result<(), TestCaseError> {
         let (pending, refreshing) = (self.running(false), self.running(true));
         let flying = self.flights.contains_key(&index);
+        let more_expected = self.has_more(index);
         self.touch(index, now);
         let history = self.names.get(&index);
         if let Some((at, last)) = history.and_then(|history| history.last.as_ref()) {
@@ -149,27 +175,31 @@ impl Model {
                     let failures = history.map_or(&[][..], |history| &history.failures);
                     let room = !flying && refreshing < settings.max_pending;
                     if age < ttl {
-                        let Lookup::Hit {
+                        let Lookup::Hit(Served {
                             addresses: given,
                             refresh,
-                        } = got
+                            more,
+                        }) = got
                         else {
                             return Err(TestCaseError::fail(format!("fresh: {got:?}")));
                         };
                         prop_assert_eq!(&*given, &**addresses);
+                        prop_assert_eq!(more.is_some(), more_expected);
                         check_ahead((age, ttl), failures, now, room, refresh.is_some())?;
                         self.refresh(index, refresh);
                         return Ok(());
                     }
                     if age < ttl + settings.stale_for {
-                        let Lookup::Stale {
+                        let Lookup::Stale(Served {
                             addresses: given,
                             refresh,
-                        } = got
+                            more,
+                        }) = got
                         else {
                             return Err(TestCaseError::fail(format!("stale: {got:?}")));
                         };
                         prop_assert_eq!(&*given, &**addresses);
+                        prop_assert_eq!(more.is_some(), more_expected);
                         check_back_off(failures, now, room, refresh.is_some())?;
                         self.refresh(index, refresh);
                         return Ok(());
@@ -276,12 +306,14 @@ impl Model {
         };
         let known = self.names.contains_key(&index);
         let history = self.names.entry(index).or_default();
+        let early = matches!(ending, Ending::Found(_, _, true));
         let (outcome, last, keep) = match ending {
-            Ending::Found(host, ttl) => {
+            Ending::Found(host, ttl, early) => {
                 let addresses = vec![address(host)];
                 let outcome = Outcome::Found {
                     addresses: addresses.clone(),
                     ttl: seconds(ttl),
+                    early,
                 };
                 (outcome, Ok((addresses, ttl)), false)
             }
@@ -319,13 +351,12 @@ impl Model {
         prop_assert_eq!(landed.told.map(|addresses| addresses.to_vec()), told);
         history.last = Some((now, last));
         history.failures.clear();
-        self.late.insert(
-            index,
-            (
-                landed.late,
-                history.last.as_ref().is_some_and(|last| last.1.is_ok()),
-            ),
-        );
+        self.outdate(index);
+        let room = self.late_count() < settings.max_pending;
+        prop_assert_eq!(landed.late.is_some(), early && room);
+        let current = known || wanted;
+        let late = landed.late.map(|late| (late, current));
+        self.late.entry(index).or_default().extend(late);
         if !known && wanted {
             self.touch(index, now);
             while self.names.len() > settings.max_hosts {
@@ -333,16 +364,30 @@ impl Model {
             }
         } else if !known {
             self.names.remove(&index);
-            self.late.remove(&index);
         }
         Ok(())
     }
 
-    fn merge(&mut self, index: usize, host: u8, cache: &mut Cache) -> Result<(), TestCaseError> {
-        let Some((late, found)) = self.late.get(&index) else {
+    fn merge(
+        &mut self,
+        index: usize,
+        host: Option<u8>,
+        cache: &mut Cache,
+    ) -> Result<(), TestCaseError> {
+        let late = self.late.entry(index).or_default();
+        if late.is_empty() {
+            return Ok(());
+        }
+        let (late, current) = late.remove(0);
+        let brought = host.map(|host| [address(host)]);
+        let brought = brought
+            .as_ref()
+            .map(|addresses| (&addresses[..], seconds(30)));
+        let merged = cache.merge(&late, brought);
+        prop_assert_eq!(merged.is_some(), current && host.is_some());
+        let (Some(merged), Some(host)) = (merged, host) else {
             return Ok(());
         };
-        prop_assert_eq!(cache.merge(late, &[address(host)], seconds(30)), *found);
         let last = self
             .names
             .get_mut(&index)
@@ -352,6 +397,7 @@ impl Model {
             if !addresses.contains(&address(host)) {
                 addresses.push(address(host));
             }
+            prop_assert_eq!(&*merged, &**addresses);
         }
         Ok(())
     }
@@ -461,19 +507,19 @@ fn run(operations: Vec<Operation>) -> Result<(), TestCaseError> {
             Operation::Flush(None) => {
                 prop_assert_eq!(cache.flush(), model.names.len());
                 model.names.clear();
-                model.late.clear();
+                (0..NAMES).for_each(|index| model.outdate(index));
             }
             Operation::Flush(Some(index)) => {
                 prop_assert_eq!(
                     cache.flush_one(&name(index)),
                     model.names.remove(&index).is_some()
                 );
-                model.late.remove(&index);
+                model.outdate(index);
             }
             Operation::Change(to) => change(&mut settings, &to),
         }
         prop_assert_eq!(cache.len(), model.names.len());
-        prop_assert_eq!(cache.flying(), (model.running(false), model.running(true)));
+        prop_assert_eq!(cache.flying(), model.flying());
     }
     // Whatever happened, every flight can still come back, and then nothing is left in the air.
     for (_, (flight, _, _)) in std::mem::take(&mut model.flights) {
@@ -487,7 +533,10 @@ fn run(operations: Vec<Operation>) -> Result<(), TestCaseError> {
             now,
         );
     }
-    prop_assert_eq!(cache.flying(), (0, 0));
+    for (late, _) in std::mem::take(&mut model.late).values().flatten() {
+        cache.merge(late, None);
+    }
+    prop_assert_eq!(cache.flying(), (0, 0, 0));
     prop_assert!(
         cache
             .list(&settings, now)

@@ -4,10 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use egret_config::name::DnsName;
-
 #[cfg(doc)]
 use super::Cache;
+use super::Late;
 use crate::dns::failure::Failure;
 
 /// What a flight brought.
@@ -19,6 +18,8 @@ pub enum Outcome {
         addresses: Vec<IpAddr>,
         /// The least TTL of the records that led there.
         ttl: Duration,
+        /// Whether a family is still being asked for: there is more to come, through [`Cache::merge`].
+        early: bool,
     },
     /// None.
     Failed {
@@ -34,17 +35,10 @@ pub enum Outcome {
 pub struct Landed {
     /// What those who waited are told.
     pub told: Result<Arc<[IpAddr]>, Failure>,
-    /// For [`Cache::merge`], when more addresses come after all.
-    pub late: Late,
+    /// Set when the rest is to be waited for: it was said to come, and not too many do.
+    pub late: Option<Late>,
     /// How many names had to leave to make room.
     pub evicted: usize,
-}
-
-/// Names the answer of one flight, to add to it.
-#[derive(Debug)]
-pub struct Late {
-    pub(super) name: DnsName,
-    pub(super) number: u64,
 }
 
 /// What one step of [`Cache::sweep`] came to.

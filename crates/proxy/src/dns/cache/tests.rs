@@ -4,6 +4,8 @@ use super::*;
 use crate::dns::listing::State;
 use egret_config::snapshot::LookupFamily;
 
+mod late;
+
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 
@@ -17,8 +19,8 @@ struct World {
 /// What a lookup gave, in a word or two.
 fn word(lookup: &Lookup) -> String {
     match lookup {
-        Lookup::Hit { addresses, refresh } => told("hit", addresses, refresh.as_ref()),
-        Lookup::Stale { addresses, refresh } => told("stale", addresses, refresh.as_ref()),
+        Lookup::Hit(served) => told("hit", served),
+        Lookup::Stale(served) => told("stale", served),
         Lookup::Negative(failure) => format!("negative {}", failure.label()),
         Lookup::Join(()) => "join".to_owned(),
         Lookup::Start(_) => "start".to_owned(),
@@ -26,9 +28,10 @@ fn word(lookup: &Lookup) -> String {
     }
 }
 
-fn told(how: &str, addresses: &[IpAddr], refresh: Option<&Flight>) -> String {
-    let refresh = refresh.map_or("", |_| " refresh");
-    format!("{how} {}{refresh}", text(addresses))
+fn told(how: &str, served: &Served) -> String {
+    let refresh = served.refresh.as_ref().map_or("", |_| " refresh");
+    let more = served.more.map_or("", |()| " more");
+    format!("{how} {}{refresh}{more}", text(&served.addresses))
 }
 
 fn text(addresses: &[IpAddr]) -> String {
@@ -48,6 +51,19 @@ fn found(addresses: &[&str], ttl: u64) -> Outcome {
     Outcome::Found {
         addresses,
         ttl: Duration::from_secs(ttl),
+        early: false,
+    }
+}
+
+/// The same, with more to come.
+fn early(addresses: &[&str], ttl: u64) -> Outcome {
+    let Outcome::Found { addresses, ttl, .. } = found(addresses, ttl) else {
+        unreachable!()
+    };
+    Outcome::Found {
+        addresses,
+        ttl,
+        early: true,
     }
 }
 
@@ -97,14 +113,14 @@ impl World {
     /// Looks up what has to be due for a refresh, and ends it at once.
     fn refresh(&mut self, text: &str, outcome: Outcome) -> Landed {
         match self.lookup(text) {
-            Lookup::Hit {
+            Lookup::Hit(Served {
                 refresh: Some(flight),
                 ..
-            }
-            | Lookup::Stale {
+            })
+            | Lookup::Stale(Served {
                 refresh: Some(flight),
                 ..
-            } => self.complete(flight, outcome),
+            }) => self.complete(flight, outcome),
             other => panic!("{text}: {other:?}"),
         }
     }
@@ -139,10 +155,10 @@ fn the_first_starts_a_query_and_the_others_join_it() {
     assert_eq!(flight.name(), &name("a.test"));
     world.expect("a.test", "join");
     world.expect("A.Test.", "join");
-    assert_eq!(world.cache.flying(), (1, 0));
+    assert_eq!(world.cache.flying(), (1, 0, 0));
     let landed = world.complete(flight, found(&["192.0.2.1"], MINUTE));
     assert_eq!(text(&landed.told.unwrap()), "192.0.2.1");
-    assert_eq!(world.cache.flying(), (0, 0));
+    assert_eq!(world.cache.flying(), (0, 0, 0));
     world.expect("a.test", "hit 192.0.2.1");
 }
 
@@ -176,15 +192,15 @@ fn a_name_in_use_is_refreshed_before_it_expires() {
         world.now += ttl * 4 / 5 - Duration::from_millis(1);
         world.expect("a.test", "hit 192.0.2.1");
         world.now += ttl * 3 / 20 + Duration::from_millis(1);
-        let Lookup::Hit {
+        let Lookup::Hit(Served {
             refresh: Some(flight),
             ..
-        } = world.lookup("a.test")
+        }) = world.lookup("a.test")
         else {
             panic!("{ttl:?}")
         };
         world.expect("a.test", "hit 192.0.2.1");
-        assert_eq!(world.cache.flying(), (0, 1));
+        assert_eq!(world.cache.flying(), (0, 1, 0));
         world.complete(flight, found(&["192.0.2.2"], ttl.as_secs()));
         world.now += ttl * 4 / 5 - Duration::from_millis(1);
         world.expect("a.test", "hit 192.0.2.2");
@@ -196,7 +212,7 @@ fn a_name_that_nobody_uses_is_not_refreshed_and_expires() {
     let mut world = World::new();
     world.fetch("a.test", found(&["192.0.2.1"], MINUTE));
     world.wait(MINUTE - 1);
-    assert_eq!(world.cache.flying(), (0, 0));
+    assert_eq!(world.cache.flying(), (0, 0, 0));
     world.wait(1);
     assert_eq!(world.state("a.test"), State::Stale);
 }
@@ -291,7 +307,7 @@ fn a_kept_name_is_asked_for_and_remembered() {
     let mut world = World::new();
     let kept = name("a.test");
     let flight = world.cache.keep(&kept, &world.settings, world.now).unwrap();
-    assert_eq!(world.cache.flying(), (0, 1));
+    assert_eq!(world.cache.flying(), (0, 1, 0));
     assert!(
         world
             .cache
@@ -322,10 +338,10 @@ fn the_shortest_ttl_does_not_cause_a_query_for_each_request() {
     let mut queries = 0;
     for _ in 0..10_000 {
         world.now += Duration::from_millis(1);
-        if let Lookup::Hit {
+        if let Lookup::Hit(Served {
             refresh: Some(flight),
             ..
-        } = world.lookup("a.test")
+        }) = world.lookup("a.test")
         {
             queries += 1;
             world.complete(flight, found(&["192.0.2.1"], 0));
@@ -339,15 +355,15 @@ fn stale_serves_at_once_with_one_refresh() {
     let mut world = World::new();
     world.fetch("a.test", found(&["192.0.2.1"], MINUTE));
     world.wait(MINUTE);
-    let Lookup::Stale {
+    let Lookup::Stale(Served {
         refresh: Some(flight),
         ..
-    } = world.lookup("a.test")
+    }) = world.lookup("a.test")
     else {
         panic!()
     };
     world.expect("a.test", "stale 192.0.2.1");
-    assert_eq!(world.cache.flying(), (0, 1));
+    assert_eq!(world.cache.flying(), (0, 1, 0));
     world.complete(flight, found(&["192.0.2.2"], MINUTE));
     world.expect("a.test", "hit 192.0.2.2");
 }
@@ -487,10 +503,10 @@ fn refreshes_are_bounded_apart() {
         world.fetch(text, found(&["192.0.2.1"], 1));
     }
     world.wait(1);
-    let Lookup::Stale {
+    let Lookup::Stale(Served {
         refresh: Some(flight),
         ..
-    } = world.lookup("a.test")
+    }) = world.lookup("a.test")
     else {
         panic!()
     };
@@ -526,10 +542,10 @@ fn a_refresh_is_no_use_and_brings_no_evicted_name_back() {
         world.fetch(text, found(&["192.0.2.1"], 1));
     }
     world.wait(1);
-    let Lookup::Stale {
+    let Lookup::Stale(Served {
         refresh: Some(flight),
         ..
-    } = world.lookup("a.test")
+    }) = world.lookup("a.test")
     else {
         panic!()
     };
@@ -537,10 +553,10 @@ fn a_refresh_is_no_use_and_brings_no_evicted_name_back() {
     world.complete(flight, found(&["192.0.2.1"], 1));
     assert_eq!(world.known(), ["b.test", "a.test"]);
     world.wait(1);
-    let Lookup::Stale {
+    let Lookup::Stale(Served {
         refresh: Some(flight),
         ..
-    } = world.lookup("a.test")
+    }) = world.lookup("a.test")
     else {
         panic!()
     };
@@ -557,10 +573,10 @@ fn an_evicted_name_that_is_wanted_again_joins_its_refresh() {
     let mut world = World::new();
     world.fetch("a.test", found(&["192.0.2.1"], 1));
     world.wait(1);
-    let Lookup::Stale {
+    let Lookup::Stale(Served {
         refresh: Some(flight),
         ..
-    } = world.lookup("a.test")
+    }) = world.lookup("a.test")
     else {
         panic!()
     };
@@ -568,7 +584,7 @@ fn an_evicted_name_that_is_wanted_again_joins_its_refresh() {
     world.expect("a.test", "join");
     world.complete(flight, found(&["192.0.2.2"], HOUR));
     world.expect("a.test", "hit 192.0.2.2");
-    assert_eq!(world.cache.flying(), (0, 0));
+    assert_eq!(world.cache.flying(), (0, 0, 0));
 }
 
 #[test]
@@ -623,34 +639,6 @@ fn flushing_forgets_answers_and_leaves_queries() {
     world.expect("c.test", "join");
     world.complete(flight, found(&["192.0.2.3"], HOUR));
     world.expect("c.test", "hit 192.0.2.3");
-}
-
-#[test]
-fn late_addresses_join_the_answer_they_belong_to() {
-    let mut world = World::new();
-    let landed = world.fetch("a.test", found(&["192.0.2.1"], 30));
-    let late = ["2001:db8::1".parse().unwrap()];
-    assert!(
-        world
-            .cache
-            .merge(&landed.late, &late, Duration::from_secs(MINUTE))
-    );
-    world.expect("a.test", "hit 2001:db8::1,192.0.2.1");
-    world.wait(30);
-    world.expect("a.test", "hit 2001:db8::1,192.0.2.1");
-    world.wait(30);
-    world.refresh("a.test", found(&["192.0.2.2"], 30));
-    assert!(
-        !world
-            .cache
-            .merge(&landed.late, &late, Duration::from_secs(MINUTE))
-    );
-    world.cache.flush();
-    assert!(
-        !world
-            .cache
-            .merge(&landed.late, &late, Duration::from_secs(MINUTE))
-    );
 }
 
 #[test]

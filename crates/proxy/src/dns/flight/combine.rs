@@ -1,5 +1,6 @@
 //! What the answers for a name come to.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::dns::cache::Outcome;
@@ -12,7 +13,11 @@ const INCOMPLETE_TTL: Duration = Duration::from_secs(30);
 
 pub(super) fn single(answer: Result<Records, QueryError>) -> Outcome {
     match answer {
-        Ok(Records { addresses, ttl }) => Outcome::Found { addresses, ttl },
+        Ok(Records { addresses, ttl }) => Outcome::Found {
+            addresses,
+            ttl,
+            early: false,
+        },
         Err(QueryError { failure, ttl }) => Outcome::Failed { failure, ttl },
     }
 }
@@ -26,6 +31,7 @@ pub(super) fn combined(
         (Ok(one), Ok(other)) => Outcome::Found {
             addresses: [one.addresses, other.addresses].concat(),
             ttl: one.ttl.min(other.ttl),
+            early: false,
         },
         (Ok(found), Err(error)) | (Err(error), Ok(found)) => Outcome::Found {
             addresses: found.addresses,
@@ -34,8 +40,18 @@ pub(super) fn combined(
             } else {
                 found.ttl.min(INCOMPLETE_TTL)
             },
+            early: false,
         },
         (Err(one), Err(other)) => single(Err(worse(one, other))),
+    }
+}
+
+/// The addresses of one family while the other is still being asked for: until it comes, they count as if it had failed.
+pub(super) fn early(addresses: Vec<IpAddr>, ttl: Duration) -> Outcome {
+    Outcome::Found {
+        addresses,
+        ttl: ttl.min(INCOMPLETE_TTL),
+        early: true,
     }
 }
 

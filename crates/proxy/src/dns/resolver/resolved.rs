@@ -23,7 +23,11 @@ pub struct Resolved {
 
 /// Addresses that have not come yet.
 #[derive(Clone, Debug)]
-pub struct More(watch::Receiver<Option<Told>>);
+pub struct More {
+    told: watch::Receiver<Option<Told>>,
+    /// What was given without them.
+    given: Arc<[IpAddr]>,
+}
 
 /// Where an answer comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,20 +57,34 @@ impl Resolved {
             service: None,
         }
     }
+
+    /// The same, while there is more to come.
+    pub(super) fn with_more(mut self, told: Option<watch::Receiver<Option<Told>>>) -> Self {
+        self.more = told.map(|told| More {
+            told,
+            given: Arc::clone(&self.addresses),
+        });
+        self
+    }
 }
 
 impl More {
     /// Waits for the family that is late. Gives all addresses of the name, those that were told already among them, or
     /// `None` when no more have come.
     pub async fn all(mut self) -> Option<Arc<[IpAddr]>> {
-        self.0.changed().await.ok()?;
-        self.0.borrow().as_ref()?.as_ref().ok().cloned()
+        let told = self.told.wait_for(is_complete).await.ok()?.clone();
+        let all = told?.result.ok()?;
+        (all != self.given).then_some(all)
     }
+}
+
+fn is_complete(told: &Option<Told>) -> bool {
+    told.as_ref().is_some_and(|told| told.complete)
 }
 
 impl PartialEq for More {
     fn eq(&self, other: &Self) -> bool {
-        self.0.same_channel(&other.0)
+        self.told.same_channel(&other.told)
     }
 }
 

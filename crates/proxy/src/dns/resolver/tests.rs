@@ -1,5 +1,6 @@
 //! The resolver in simulated time, with scripted answers.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::*;
@@ -674,7 +675,7 @@ async fn a_lookup_is_small_and_a_hit_does_not_wait() {
     let world = World::new(ResolverSettings::default());
     let a = name("a.test");
     let lookup = world.resolver.resolve(&a, Scheme::Http);
-    assert!(size_of_val(&lookup) < 256, "{}", size_of_val(&lookup));
+    assert!(size_of_val(&lookup) < 320, "{}", size_of_val(&lookup));
     lookup.await.unwrap_err();
     let mut lookup = std::pin::pin!(world.resolver.resolve(&a, Scheme::Http));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());

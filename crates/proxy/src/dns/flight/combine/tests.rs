@@ -18,7 +18,7 @@ fn failed(failure: Failure, ttl: Option<u64>) -> Result<Records, QueryError> {
 
 fn text(outcome: Outcome) -> String {
     match outcome {
-        Outcome::Found { addresses, ttl } => {
+        Outcome::Found { addresses, ttl, .. } => {
             let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
             format!("{} {}", addresses.join(","), ttl.as_secs())
         }
