@@ -51,6 +51,14 @@ impl FakeQuery {
         std::mem::take(&mut *self.asked.lock().unwrap()).len()
     }
 
+    /// The names asked for since the last call, one for each run of questions.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let asked = std::mem::take(&mut *self.asked.lock().unwrap());
+        let mut names: Vec<_> = asked.iter().map(|(name, _)| name.to_string()).collect();
+        names.dedup();
+        names
+    }
+
     /// The families asked for since the last call.
     pub(crate) fn families(&self) -> Vec<Family> {
         let asked = std::mem::take(&mut *self.asked.lock().unwrap());

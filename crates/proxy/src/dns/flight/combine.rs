@@ -55,9 +55,9 @@ pub(super) fn early(addresses: Vec<IpAddr>, ttl: Duration) -> Outcome {
     }
 }
 
-/// Of two failures the one that tells more about the name as a whole. What is not an answer wins over what is: it leaves
+/// Of two failures, of two families or of two names that were tried, the one that tells more about the whole. What is not an answer wins over what is: it leaves
 /// open whether the name has addresses. NXDOMAIN besides NODATA is a contradiction, of which NODATA claims less.
-fn worse(one: QueryError, other: QueryError) -> QueryError {
+pub(super) fn worse(one: QueryError, other: QueryError) -> QueryError {
     match (one.failure.is_answer(), other.failure.is_answer()) {
         (true, true) => QueryError {
             failure: if one.failure == Failure::NxDomain {

@@ -10,6 +10,7 @@ use super::combine::single;
 use crate::dns::cache::{Flight, Late, Outcome};
 use crate::dns::failure::Failure;
 use crate::dns::family::arrange;
+use crate::dns::query::QueryError;
 use crate::dns::resolver::{Setup, Shared};
 use crate::telemetry::clock;
 
@@ -70,6 +71,19 @@ impl Landing {
         }
         self.tell(landed.told, self.late.is_none());
         self.late.is_some()
+    }
+
+    /// Lands, unless the outcome is the answer that there is nothing.
+    pub(super) fn land_unless_nothing(&mut self, outcome: Outcome) -> Result<(), QueryError> {
+        match outcome {
+            Outcome::Failed { failure, ttl } if failure.is_answer() => {
+                Err(QueryError { failure, ttl })
+            }
+            outcome => {
+                self.land(outcome);
+                Ok(())
+            }
+        }
     }
 
     /// Ends the wait for what is late: with its addresses and the TTL of the whole answer, or `None` if it failed.
