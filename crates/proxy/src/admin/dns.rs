@@ -1,15 +1,17 @@
 //! The DNS caches as the admin server shows and empties them.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use egret_config::name::DnsName;
+use egret_config::name::{DnsName, Port};
 use egret_config::snapshot::ResolverId;
 use http::StatusCode;
 use serde::Serialize;
 
 use super::{Answer, text};
 use crate::dns::listing::Listed;
+use crate::dns::query::Service;
 use crate::dns::{DnsStats, Failure, How, Resolvers};
 use crate::telemetry::metrics::export::Writer;
 
@@ -25,13 +27,23 @@ struct Name {
     name: DnsName,
     state: &'static str,
     resolving: bool,
-    addresses: Vec<std::net::IpAddr>,
+    addresses: Vec<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<HttpsRecord>,
     age_seconds: f64,
     ttl_seconds: f64,
     idle_seconds: f64,
     hits: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct HttpsRecord {
+    alpn: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    hints: Vec<IpAddr>,
 }
 
 /// `GET /dns`.
@@ -166,11 +178,24 @@ impl From<Listed> for Name {
             state: listed.state.as_str(),
             resolving: listed.resolving,
             addresses: listed.addresses.as_deref().unwrap_or_default().to_vec(),
+            service: listed.service.as_deref().map(HttpsRecord::from),
             age_seconds: seconds(listed.age),
             ttl_seconds: seconds(listed.ttl_left),
             idle_seconds: seconds(listed.idle),
             hits: listed.hits,
             error: listed.error.map(|error| error.to_string()),
+        }
+    }
+}
+
+impl From<&Service> for HttpsRecord {
+    fn from(service: &Service) -> Self {
+        // A protocol may be any octets; what people can read of them is enough here.
+        let alpn = service.alpn.iter();
+        Self {
+            alpn: alpn.map(|id| id.escape_ascii().to_string()).collect(),
+            port: service.port.map(Port::get),
+            hints: service.hints.clone(),
         }
     }
 }

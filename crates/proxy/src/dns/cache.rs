@@ -19,14 +19,15 @@ use lru::LruCache;
 use crate::dns::failure::Failure;
 use crate::dns::family::arrange;
 use crate::dns::listing::Listed;
+use crate::dns::query::Service;
 
 use backoff::Jitter;
-use entry::{Entry, Known};
+use entry::{Brought, Entry, Known};
 use flights::Flights;
 
 pub use flights::{Flight, Late};
 pub use lookup::{Lookup, Served};
-pub use outcome::{Landed, Outcome, Swept};
+pub use outcome::{Landed, Outcome, Rest, Swept};
 
 mod backoff;
 mod entry;
@@ -58,26 +59,30 @@ impl<W: Clone + Default> Cache<W> {
         }
     }
 
-    /// What a request for `name` gets at `now`.
+    /// What a request for `name` gets at `now`; one over `https` wants HTTPS records too, from here on.
     pub fn lookup(
         &mut self,
         name: &DnsName,
+        https: bool,
         settings: &ResolverSettings,
         now: Instant,
     ) -> Lookup<W> {
+        let https = https && settings.https_records;
         let known = self
             .entries
             .get_mut(name)
-            .map_or(Known::Nothing, |entry| entry.consult(settings, now));
+            .map_or(Known::Nothing, |entry| entry.consult(https, settings, now));
         match known {
             Known::Served {
                 addresses,
+                service,
                 flight,
                 fresh,
                 due,
             } => {
                 let served = Served {
                     addresses,
+                    service,
                     refresh: self.renew_if(due, name, settings),
                     more: self.flights.late(flight).cloned(),
                 };
@@ -93,7 +98,7 @@ impl<W: Clone + Default> Cache<W> {
         if let Some(waiters) = self.flights.join(name) {
             return Lookup::Join(waiters.clone());
         }
-        match self.flights.start(name, settings) {
+        match self.flights.start(name, https, settings) {
             Some(flight) => Lookup::Start(flight),
             None => Lookup::Overloaded,
         }
@@ -140,7 +145,9 @@ impl<W: Clone + Default> Cache<W> {
     /// Starts a query for `name` although nobody waits for it. `None` when one is running, or when as many are as are
     /// allowed to (`max_pending`, counted apart from those that requests wait for).
     pub fn renew(&mut self, name: &DnsName, settings: &ResolverSettings) -> Option<Flight<W>> {
-        self.flights.renew(name, settings)
+        let https = self.entries.peek(name).is_some_and(|entry| entry.https);
+        let https = https && settings.https_records;
+        self.flights.renew(name, https, settings)
     }
 
     /// Takes a flight back. Addresses and negative answers replace what is known; a failure that is no answer leaves
@@ -153,39 +160,44 @@ impl<W: Clone + Default> Cache<W> {
         now: Instant,
     ) -> Landed {
         let wanted = self.flights.arrive(&flight.name);
-        let (entry, early) = match outcome {
+        let (entry, rest) = match outcome {
             Outcome::Found {
                 addresses,
                 ttl,
-                early,
+                service,
+                rest,
             } => {
                 let ahead = self.jitter.draw();
-                let brought = (flight.number, ahead);
-                let entry = Entry::found(brought, &addresses, ttl, (settings, now));
-                (entry, early)
+                let brought = Brought {
+                    flight: flight.number,
+                    https: flight.https,
+                    addresses,
+                    ttl,
+                    service,
+                };
+                (Entry::found(brought, ahead, settings, now), rest)
             }
             Outcome::Failed { failure, ttl } => {
                 if !failure.is_answer()
-                    && let Some(addresses) = self.put_off(&flight.name, &failure, settings, now)
+                    && let Some(kept) = self.put_off(&flight.name, &failure, settings, now)
                 {
-                    return Landed {
-                        told: Ok(addresses),
-                        late: None,
-                        evicted: 0,
-                    };
+                    return kept;
                 }
-                (Entry::failed(failure, ttl, settings, now), false)
+                let entry = Entry::failed(failure, ttl, flight.https, (settings, now));
+                (entry, Rest::Nothing)
             }
         };
-        let told = entry.told();
+        let (told, service) = (entry.told(), entry.service());
         let evicted = self.remember(&flight.name, entry, wanted, settings);
-        let late = if early {
-            self.flights.delay(flight, settings)
-        } else {
+        let late = if rest == Rest::Nothing {
             None
+        } else {
+            self.flights
+                .delay(flight, rest == Rest::Addresses, settings)
         };
         Landed {
             told,
+            service,
             late,
             evicted,
         }
@@ -197,15 +209,15 @@ impl<W: Clone + Default> Cache<W> {
         self.flights.is_wanted(&flight.name)
     }
 
-    /// Takes back the part of a flight that was late, with the addresses that it brought and the TTL of the whole answer
-    /// from here on, which counts from when the flight landed; `None` when it failed. Returns all addresses, unless a
-    /// newer answer has taken the place of the first ones.
+    /// Takes the addresses that were late, with the TTL of the whole answer from here on, which counts from when the
+    /// flight landed; `None` when the query failed. Returns all addresses, unless a newer answer has taken the place of
+    /// the first ones.
     pub fn merge(
         &mut self,
         late: &Late,
         brought: Option<(&[IpAddr], Duration)>,
     ) -> Option<Arc<[IpAddr]>> {
-        self.flights.end(late);
+        self.flights.complete(late);
         let (addresses, ttl) = brought?;
         let entry = self.entries.peek_mut(&late.name)?;
         let family = entry.family;
@@ -214,6 +226,20 @@ impl<W: Clone + Default> Cache<W> {
         found.addresses = arrange(&all, family);
         found.ttl = ttl;
         Some(Arc::clone(&found.addresses))
+    }
+
+    /// Takes the HTTPS record that was late, for those who come later; `ttl` is its own.
+    pub fn merge_service(&mut self, late: &Late, service: Arc<Service>, ttl: Duration) {
+        let entry = self.entries.peek_mut(&late.name);
+        if let Some(found) = entry.and_then(|entry| entry.addresses_of(late.number)) {
+            found.service = Some(service);
+            found.ttl = found.ttl.min(ttl);
+        }
+    }
+
+    /// Takes back a late part of a flight: nothing more comes.
+    pub fn end(&mut self, late: Late) {
+        self.flights.end(late);
     }
 
     /// Forgets names that were not used for `idle_ttl`, and those over `max_hosts`; at most `limit` of them, so that a
@@ -303,17 +329,22 @@ impl<W: Clone + Default> Cache<W> {
         }
     }
 
-    /// The addresses that serve on although their refresh failed, if there are any.
+    /// What serves on although its refresh failed, if there is anything.
     fn put_off(
         &mut self,
         name: &DnsName,
         failure: &Failure,
         settings: &ResolverSettings,
         now: Instant,
-    ) -> Option<Arc<[IpAddr]>> {
+    ) -> Option<Landed> {
         let found = self.entries.peek_mut(name)?.servable(settings, now)?;
         found.put_off(failure, &mut self.jitter, now);
-        Some(found.addresses.clone())
+        Some(Landed {
+            told: Ok(found.addresses.clone()),
+            service: found.service.clone(),
+            late: None,
+            evicted: 0,
+        })
     }
 
     /// Returns how many entries had to leave for it.
@@ -328,6 +359,7 @@ impl<W: Clone + Default> Cache<W> {
             // A refresh is no use of the name, so its place in the order stays.
             entry.last_used = old.last_used;
             entry.hits = old.hits;
+            entry.https |= old.https;
             *old = entry;
             return 0;
         }

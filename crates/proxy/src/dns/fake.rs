@@ -8,7 +8,9 @@ use egret_config::name::DnsName;
 
 use crate::dns::failure::Failure;
 use crate::dns::family::Family;
-use crate::dns::query::{Answering, AnsweringServices, Query, QueryError, Records};
+use crate::dns::query::{
+    Answering, AnsweringServices, Query, QueryError, Records, Service, Services,
+};
 use crate::dns::resolver::QueryFactory;
 
 /// What a question gets.
@@ -26,17 +28,42 @@ pub(crate) enum Reply {
     Panic,
 }
 
+type ServicesReply = Result<Services, QueryError>;
+
 /// The script. What is not in it gets NODATA, with an SOA of a minute.
 #[derive(Debug, Default)]
 pub(crate) struct FakeQuery {
     replies: Mutex<HashMap<(DnsName, Family), Reply>>,
     asked: Mutex<Vec<(DnsName, Family)>>,
+    /// HTTPS records, after so many milliseconds.
+    services: Mutex<HashMap<DnsName, (u64, ServicesReply)>>,
+    asked_services: Mutex<Vec<DnsName>>,
 }
 
 impl FakeQuery {
     pub(crate) fn set(&self, name: &str, family: Family, reply: Reply) {
         let key = (name.parse().unwrap(), family);
         self.replies.lock().unwrap().insert(key, reply);
+    }
+
+    /// HTTPS records and their TTL in seconds, or a failure; this many milliseconds after the question.
+    pub(crate) fn set_services(
+        &self,
+        name: &str,
+        millis: u64,
+        reply: Result<(Vec<Service>, u64), Failure>,
+    ) {
+        let reply = reply.map_err(QueryError::from).map(|(services, ttl)| {
+            let ttl = Duration::from_secs(ttl);
+            Services { services, ttl }
+        });
+        let name = name.parse().unwrap();
+        self.services.lock().unwrap().insert(name, (millis, reply));
+    }
+
+    /// How many questions for HTTPS records there have been since the last call.
+    pub(crate) fn taken_services(&self) -> usize {
+        std::mem::take(&mut *self.asked_services.lock().unwrap()).len()
     }
 
     /// The same for both families.
@@ -73,8 +100,16 @@ impl FakeQuery {
 }
 
 impl Query for FakeQuery {
-    fn services(&self, _name: DnsName) -> AnsweringServices {
-        Box::pin(async { Err(Failure::NoData.into()) })
+    fn services(&self, name: DnsName) -> AnsweringServices {
+        let reply = self.services.lock().unwrap().get(&name).cloned();
+        self.asked_services.lock().unwrap().push(name);
+        Box::pin(async move {
+            let Some((millis, services)) = reply else {
+                return Err(Failure::NoData.into());
+            };
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            services
+        })
     }
 
     fn query(&self, name: DnsName, family: Family) -> Answering {

@@ -5,25 +5,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egret_config::name::DnsName;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until};
 
 use crate::dns::cache::Flight;
-use crate::dns::failure::Failure;
-use crate::dns::family::{Family, wanted};
-use crate::dns::query::{Answering, QueryError, Records};
+use crate::dns::query::QueryError;
 use crate::dns::resolver::{Setup, Shared};
 use crate::telemetry::clock;
 
-use combine::{combined, early, single, worse};
+use asked::Asked;
+use combine::{single, worse};
 use landing::Landing;
 pub(super) use landing::{Told, Waiters};
 use search::candidates;
 
+mod asked;
 mod combine;
 mod landing;
 mod search;
+mod slot;
 
-/// How long the preferred family is waited for once the other has answered with addresses (RFC 8305 3).
+/// How long the preferred family and the HTTPS records are waited for once there are addresses (RFC 8305 3).
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
 /// Most times `query_timeout` that a flight may take, however many search domains there are: somebody waits for it.
 const LONGEST: u32 = 2;
@@ -58,78 +59,42 @@ async fn fly(mut landing: Landing, name: DnsName) {
 /// Asks for one name within this time, and lands with what comes of it. Where that is the answer that there is nothing,
 /// the flight can go on.
 async fn attempt(landing: &mut Landing, name: &DnsName, left: Duration) -> Result<(), QueryError> {
-    let mut queries = wanted(landing.setup.settings.family)
-        .iter()
-        .map(|&family| ask(landing, name.clone(), family, left));
-    let (first, second) = (queries.next(), queries.next());
-    drop(queries);
-    match (first, second) {
-        (Some(first), Some(second)) => both(landing, first, second).await,
-        (Some(only), None) => {
-            let answer = only.await;
-            landing.land_unless_nothing(single(answer))
-        }
-        // No family is wanted: there is no such setting.
-        (None, _) => Ok(()),
-    }
-}
-
-/// Those who wait are told as soon as the preferred family has addresses. When the other has them first, the preferred
-/// one has a moment to come.
-async fn both(
-    landing: &mut Landing,
-    mut preferred: Answering,
-    mut other: Answering,
-) -> Result<(), QueryError> {
-    let (first, mut rest, mut delay) = tokio::select! {
-        answer = &mut preferred => (answer, other, Duration::ZERO),
-        answer = &mut other => (answer, preferred, RESOLUTION_DELAY),
-    };
-    let Ok(first) = first else {
-        let outcome = combined(first, rest.await);
-        return landing.land_unless_nothing(outcome);
-    };
-    loop {
-        if let Ok(answer) = timeout(delay, &mut rest).await {
-            landing.land(combined(Ok(first), answer));
-            return Ok(());
-        }
-        // While the old answer serves, a complete one is worth waiting for; the query itself ends in time.
-        if landing.is_wanted() {
-            break;
-        }
-        delay = RESOLUTION_DELAY;
-    }
-    let Records { addresses, ttl } = first;
-    if landing.land(early(addresses, ttl)) {
-        match rest.await {
-            Ok(records) => landing.finish(Some((&records.addresses, ttl.min(records.ttl)))),
-            Err(error) if error.failure.is_answer() => landing.finish(Some((&[], ttl))),
-            Err(_) => landing.finish(None),
-        }
+    let mut asked = Asked::ask(landing, name, left);
+    until_told(landing, &mut asked).await;
+    landing.land_unless_nothing(asked.outcome())?;
+    while landing.is_awaited() {
+        asked.next().await;
+        landing.take_late(&mut asked);
     }
     Ok(())
 }
 
-/// One query, within `query_timeout` and the time that is left, and counted.
-fn ask(landing: &Landing, name: DnsName, family: Family, left: Duration) -> Answering {
-    let shared = Arc::clone(&landing.shared);
-    let setup = Arc::clone(&landing.setup);
-    Box::pin(async move {
-        let start = clock::now();
-        shared.stats.queries.increment();
-        let limit = setup.settings.query_timeout.min(left);
-        let answer = timeout(limit, setup.query.query(name, family)).await;
-        let answer = match answer {
-            Ok(Ok(records)) if records.addresses.is_empty() => Err(Failure::NoData.into()),
-            Ok(answer) => answer,
-            Err(_) => Err(Failure::Timeout.into()),
-        };
-        let took = clock::now().saturating_duration_since(start);
-        shared.stats.query_duration.observe(took);
-        if let Err(error) = &answer {
-            shared.stats.query_failures[error.failure.kind()].increment();
+/// Waits until there is enough to tell those who wait: addresses of the preferred family, or what has come a moment after
+/// the first addresses. While an old answer serves, everything is worth waiting for; the queries themselves end in time.
+async fn until_told(landing: &Landing, asked: &mut Asked) {
+    let mut moment = None;
+    let mut over = false;
+    loop {
+        if moment.is_none() && asked.has_addresses() {
+            moment = Some(Instant::from_std(clock::now() + RESOLUTION_DELAY));
         }
-        answer
-    })
+        let enough = asked.is_complete() || (asked.is_enough(over) && landing.is_wanted());
+        tokio::select! {
+            biased;
+            // First, so that what has come at the same time is told together.
+            () = asked.next() => {}
+            () = std::future::ready(()), if enough => return,
+            () = until(moment) => {
+                over = true;
+                moment = Some(Instant::from_std(clock::now() + RESOLUTION_DELAY));
+            }
+        }
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
 }

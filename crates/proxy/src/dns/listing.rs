@@ -7,6 +7,7 @@ use std::time::Duration;
 use egret_config::name::DnsName;
 
 use crate::dns::failure::Failure;
+use crate::dns::query::Service;
 
 /// One name of the cache at one point in time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Listed {
     pub resolving: bool,
     /// The addresses, preferred family first; `None` when the last answer had none, or there was none yet.
     pub addresses: Option<Arc<[IpAddr]>>,
+    /// How the name says that it is reached over TLS.
+    pub service: Option<Arc<Service>>,
     /// Since the answer.
     pub age: Duration,
     /// Until the answer expires; zero when it has.
@@ -69,6 +72,7 @@ impl Listed {
             state: State::Resolving,
             resolving: true,
             addresses: None,
+            service: None,
             age: Duration::ZERO,
             ttl_left: Duration::ZERO,
             idle: Duration::ZERO,

@@ -87,11 +87,16 @@ impl Resolver {
     ///
     /// # Errors
     /// [`ResolveError::Failed`] with what came of the query, or [`ResolveError::Overloaded`].
-    pub async fn resolve(&self, name: &DnsName, _scheme: Scheme) -> Result<Resolved, ResolveError> {
-        let resolved = match self.shared.begin(name) {
+    pub async fn resolve(&self, name: &DnsName, scheme: Scheme) -> Result<Resolved, ResolveError> {
+        let https = scheme == Scheme::Https;
+        let mut resolved = match self.shared.begin(name, https) {
             Begun::Known(resolved) => resolved,
             Begun::Waiting(told, how) => wait(told, how).await,
         };
+        if !https && let Ok(resolved) = &mut resolved {
+            // It is of no use to this request; another brought it.
+            resolved.service = None;
+        }
         self.shared.count(&resolved);
         resolved
     }
@@ -201,13 +206,16 @@ impl Shared {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(self: &Arc<Self>, name: &DnsName) -> Begun {
+    fn begin(self: &Arc<Self>, name: &DnsName, https: bool) -> Begun {
         let setup = self.setup.load();
         if let Some(known) = setup.without_dns(name) {
             return Begun::Known(known);
         }
         // Bound first, so that the lock is free again before a query is launched.
-        let lookup = self.cache().lookup(name, &setup.settings, clock::now());
+        let lookup = {
+            let mut cache = self.cache();
+            cache.lookup(name, https, &setup.settings, clock::now())
+        };
         match lookup {
             Lookup::Hit(served) => self.serve(&setup, served, How::Hit),
             Lookup::Stale(served) => self.serve(&setup, served, How::Stale),
@@ -228,7 +236,9 @@ impl Shared {
     fn serve(self: &Arc<Self>, setup: &Arc<Setup>, served: Served<Waiters>, how: How) -> Begun {
         self.refresh(setup, served.refresh);
         let more = served.more.map(|waiters| waiters.subscribe());
-        Begun::Known(Ok(Resolved::new(served.addresses, how).with_more(more)))
+        let resolved = Resolved::new(served.addresses, how);
+        let service = served.service.filter(|_| setup.settings.https_records);
+        Begun::Known(Ok(resolved.with_service(service).with_more(more)))
     }
 
     fn refresh(self: &Arc<Self>, setup: &Arc<Setup>, flight: Option<Flight<Waiters>>) {
@@ -251,12 +261,15 @@ async fn wait(mut told: watch::Receiver<Option<Told>>, how: How) -> Result<Resol
         Ok(first) => first.clone(),
         Err(_) => None,
     };
-    let Some(Told { result, complete }) = first else {
+    let Some(first) = first else {
         let failure = Failure::Network("the query was given up".into());
         return Err(ResolveError::Failed { failure, how });
     };
-    match result {
-        Ok(addresses) => Ok(Resolved::new(addresses, how).with_more((!complete).then_some(told))),
+    match first.result {
+        Ok(addresses) => {
+            let resolved = Resolved::new(addresses, how).with_service(first.service);
+            Ok(resolved.with_more((!first.complete).then_some(told)))
+        }
         Err(failure) => Err(ResolveError::Failed { failure, how }),
     }
 }

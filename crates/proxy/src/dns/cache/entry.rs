@@ -14,6 +14,7 @@ use super::backoff::{self, Jitter};
 use crate::dns::failure::Failure;
 use crate::dns::family::{arrange, wanted};
 use crate::dns::listing::{Listed, State};
+use crate::dns::query::Service;
 
 /// How long a failure without addresses to serve is left alone by those who do not wait: requests that wait are not held
 /// back by it, but names in use that fail must not keep a server busy.
@@ -25,6 +26,8 @@ pub(super) struct Entry {
     received: Instant,
     pub(super) last_used: Instant,
     pub(super) hits: u64,
+    /// Whether a request wanted HTTPS records: then they are asked for with every refresh.
+    pub(super) https: bool,
     /// The setting that the answer was asked for and arranged under.
     pub(super) family: LookupFamily,
     answer: Answer,
@@ -49,8 +52,21 @@ pub(super) struct Found {
     pub(super) ttl: Duration,
     /// Where in the last part of its time the answer is asked for again if it is in use; see [`Found::ahead`].
     ahead: u8,
+    /// Whether HTTPS records were asked for.
+    https: bool,
+    /// The best of them.
+    pub(super) service: Option<Arc<Service>>,
     /// Boxed because it is rare.
     retry: Option<Box<Retry>>,
+}
+
+/// An answer with addresses.
+pub(super) struct Brought {
+    pub(super) flight: u64,
+    pub(super) https: bool,
+    pub(super) addresses: Vec<IpAddr>,
+    pub(super) ttl: Duration,
+    pub(super) service: Option<Arc<Service>>,
 }
 
 /// Set while refreshes fail.
@@ -68,6 +84,7 @@ pub(super) enum Known {
     /// failed.
     Served {
         addresses: Arc<[IpAddr]>,
+        service: Option<Arc<Service>>,
         flight: u64,
         fresh: bool,
         due: bool,
@@ -80,39 +97,43 @@ impl Entry {
     /// An answer with addresses. When none of them is of a wanted family, that is as good as none. `ahead` is a draw of
     /// the jitter.
     pub(super) fn found(
-        (flight, ahead): (u64, u8),
-        addresses: &[IpAddr],
-        ttl: Duration,
-        (settings, now): (&ResolverSettings, Instant),
+        brought: Brought,
+        ahead: u8,
+        settings: &ResolverSettings,
+        now: Instant,
     ) -> Self {
-        let addresses = arrange(addresses, settings.family);
+        let Brought { https, ttl, .. } = brought;
+        let addresses = arrange(&brought.addresses, settings.family);
         if addresses.is_empty() {
-            return Self::failed(Failure::NoData, Some(ttl), settings, now);
+            return Self::failed(Failure::NoData, Some(ttl), https, (settings, now));
         }
         let found = Found {
-            flight,
+            flight: brought.flight,
             addresses,
             ttl,
             ahead,
+            https,
+            service: brought.service,
             retry: None,
         };
-        Self::new(Answer::Found(found), settings, now)
+        Self::new(Answer::Found(found), https, settings, now)
     }
 
     pub(super) fn failed(
         failure: Failure,
         ttl: Option<Duration>,
-        settings: &ResolverSettings,
-        now: Instant,
+        https: bool,
+        (settings, now): (&ResolverSettings, Instant),
     ) -> Self {
-        Self::new(Answer::Failed { failure, ttl }, settings, now)
+        Self::new(Answer::Failed { failure, ttl }, https, settings, now)
     }
 
-    fn new(answer: Answer, settings: &ResolverSettings, now: Instant) -> Self {
+    fn new(answer: Answer, https: bool, settings: &ResolverSettings, now: Instant) -> Self {
         Self {
             received: now,
             last_used: now,
             hits: 0,
+            https,
             family: settings.family,
             answer,
         }
@@ -126,8 +147,22 @@ impl Entry {
         }
     }
 
-    /// What a request gets from it. Counts as a use.
-    pub(super) fn consult(&mut self, settings: &ResolverSettings, now: Instant) -> Known {
+    /// How it says that it is reached over TLS.
+    pub(super) fn service(&self) -> Option<Arc<Service>> {
+        match &self.answer {
+            Answer::Found(found) => found.service.clone(),
+            Answer::Failed { .. } => None,
+        }
+    }
+
+    /// What a request gets from it, one that wants HTTPS records or not. Counts as a use.
+    pub(super) fn consult(
+        &mut self,
+        https: bool,
+        settings: &ResolverSettings,
+        now: Instant,
+    ) -> Known {
+        self.https |= https;
         let known = self.look(settings, now);
         if !matches!(known, Known::Nothing) {
             self.hits += 1;
@@ -154,7 +189,7 @@ impl Entry {
         }
         let age = now.saturating_duration_since(self.received);
         match &self.answer {
-            Answer::Found(found) => found.consult(age, settings, now),
+            Answer::Found(found) => found.consult(age, self.https, (settings, now)),
             Answer::Failed { failure, ttl } if age < remembered(failure, *ttl, settings) => {
                 Known::Failed(failure.clone())
             }
@@ -237,6 +272,7 @@ impl Entry {
             state,
             resolving,
             addresses,
+            service: self.service(),
             age,
             ttl_left: ttl.saturating_sub(age),
             idle: now.saturating_duration_since(self.last_used),
@@ -257,17 +293,24 @@ impl Answer {
 }
 
 impl Found {
-    fn consult(&self, age: Duration, settings: &ResolverSettings, now: Instant) -> Known {
+    fn consult(
+        &self,
+        age: Duration,
+        https: bool,
+        (settings, now): (&ResolverSettings, Instant),
+    ) -> Known {
         if age >= self.end(settings) {
             return Known::Nothing;
         }
         let retry = self.retry.as_ref();
         let allowed = retry.is_none_or(|retry| now >= retry.not_before);
+        let lacking = https && settings.https_records && !self.https;
         Known::Served {
             addresses: self.addresses.clone(),
+            service: self.service.clone(),
             flight: self.flight,
             fresh: age < self.clamped(settings),
-            due: allowed && age >= self.ahead(settings),
+            due: allowed && (lacking || age >= self.ahead(settings)),
         }
     }
 

@@ -14,12 +14,14 @@ use super::Cache;
 pub struct Flight<W = ()> {
     pub(super) name: DnsName,
     pub(super) number: u64,
+    /// Whether HTTPS records are to be asked for beside the addresses.
+    pub https: bool,
     /// What those who wait for it share.
     pub waiters: W,
 }
 
 /// The part of a flight that is still in the air after its first addresses have landed. It comes back through
-/// [`Cache::merge`], whatever happens.
+/// [`Cache::end`], whatever happens, after what it brings has gone through [`Cache::merge`] and [`Cache::merge_service`].
 #[derive(Debug)]
 #[must_use = "what is late takes up room until it comes back"]
 pub struct Late {
@@ -30,8 +32,8 @@ pub struct Late {
 #[derive(Debug)]
 pub(super) struct Flights<W> {
     airborne: HashMap<DnsName, Airborne<W>>,
-    /// Those of which a part is late, by their number.
-    late: HashMap<u64, W>,
+    /// Those of which a part is late, by their number; with who waits, if addresses are.
+    late: HashMap<u64, Option<W>>,
     /// Those that somebody waits for.
     pending: usize,
     /// Those that renew what is served meanwhile.
@@ -72,9 +74,10 @@ impl<W: Clone + Default> Flights<W> {
     pub(super) fn start(
         &mut self,
         name: &DnsName,
+        https: bool,
         settings: &ResolverSettings,
     ) -> Option<Flight<W>> {
-        (self.pending < settings.max_pending).then(|| self.depart(name, false))
+        (self.pending < settings.max_pending).then(|| self.depart(name, https, false))
     }
 
     /// One that nobody waits for. `None` when one for this name is in the air, or when there are as many as allowed,
@@ -82,13 +85,14 @@ impl<W: Clone + Default> Flights<W> {
     pub(super) fn renew(
         &mut self,
         name: &DnsName,
+        https: bool,
         settings: &ResolverSettings,
     ) -> Option<Flight<W>> {
         let room = self.refreshing < settings.max_pending;
-        (room && !self.contains(name)).then(|| self.depart(name, true))
+        (room && !self.contains(name)).then(|| self.depart(name, https, true))
     }
 
-    fn depart(&mut self, name: &DnsName, refresh: bool) -> Flight<W> {
+    fn depart(&mut self, name: &DnsName, https: bool, refresh: bool) -> Flight<W> {
         self.flown += 1;
         let waiters = W::default();
         let airborne = Airborne {
@@ -101,6 +105,7 @@ impl<W: Clone + Default> Flights<W> {
         Flight {
             name: name.clone(),
             number: self.flown,
+            https,
             waiters,
         }
     }
@@ -128,28 +133,37 @@ impl<W: Clone + Default> Flights<W> {
         airborne.wanted
     }
 
-    /// A part of it is late, and those who come meanwhile are told of it. `None` when as many as allowed are: a server
-    /// that drops one family would otherwise let these pile up, because nobody waits for them.
-    pub(super) fn delay(&mut self, flight: Flight<W>, settings: &ResolverSettings) -> Option<Late> {
+    /// A part of it is late: addresses, of which those who come meanwhile are told, or HTTPS records alone. `None` when
+    /// as many as allowed are: what a server never answers would otherwise pile up, because nobody waits for it.
+    pub(super) fn delay(
+        &mut self,
+        flight: Flight<W>,
+        addresses: bool,
+        settings: &ResolverSettings,
+    ) -> Option<Late> {
         if self.late.len() >= settings.max_pending {
             return None;
         }
-        let Flight {
-            name,
-            number,
-            waiters,
-        } = flight;
-        self.late.insert(number, waiters);
+        let Flight { name, number, .. } = flight;
+        self.late
+            .insert(number, addresses.then_some(flight.waiters));
         Some(Late { name, number })
     }
 
-    /// What those share who wait for the part of this flight that is late.
+    /// What those share who wait for addresses of this flight that are late.
     pub(super) fn late(&self, number: u64) -> Option<&W> {
-        self.late.get(&number)
+        self.late.get(&number)?.as_ref()
+    }
+
+    /// No addresses of it are late any more.
+    pub(super) fn complete(&mut self, late: &Late) {
+        if let Some(waiters) = self.late.get_mut(&late.number) {
+            *waiters = None;
+        }
     }
 
     /// Nothing of it is late any more.
-    pub(super) fn end(&mut self, late: &Late) {
+    pub(super) fn end(&mut self, late: Late) {
         self.late.remove(&late.number);
     }
 

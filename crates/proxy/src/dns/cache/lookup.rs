@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Flight;
 use crate::dns::failure::Failure;
+use crate::dns::query::Service;
 
 /// What a lookup gets.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub enum Lookup<W = ()> {
 pub struct Served<W = ()> {
     /// As they were answered.
     pub addresses: Arc<[IpAddr]>,
+    /// How the name says that it is reached over TLS.
+    pub service: Option<Arc<Service>>,
     /// Set when the caller has to run this query in the background.
     pub refresh: Option<Flight<W>>,
     /// Set while a family is late: what those who wait for it share.

@@ -179,6 +179,7 @@ impl Model {
                             addresses: given,
                             refresh,
                             more,
+                            service: None,
                         }) = got
                         else {
                             return Err(TestCaseError::fail(format!("fresh: {got:?}")));
@@ -194,6 +195,7 @@ impl Model {
                             addresses: given,
                             refresh,
                             more,
+                            service: None,
                         }) = got
                         else {
                             return Err(TestCaseError::fail(format!("stale: {got:?}")));
@@ -313,7 +315,12 @@ impl Model {
                 let outcome = Outcome::Found {
                     addresses: addresses.clone(),
                     ttl: seconds(ttl),
-                    early,
+                    service: None,
+                    rest: if early {
+                        Rest::Addresses
+                    } else {
+                        Rest::Nothing
+                    },
                 };
                 (outcome, Ok((addresses, ttl)), false)
             }
@@ -384,6 +391,7 @@ impl Model {
             .as_ref()
             .map(|addresses| (&addresses[..], seconds(30)));
         let merged = cache.merge(&late, brought);
+        cache.end(late);
         prop_assert_eq!(merged.is_some(), current && host.is_some());
         let (Some(merged), Some(host)) = (merged, host) else {
             return Ok(());
@@ -477,7 +485,7 @@ fn run(operations: Vec<Operation>) -> Result<(), TestCaseError> {
     for operation in operations {
         match operation {
             Operation::Lookup(index) => {
-                let got = cache.lookup(&name(index), &settings, now);
+                let got = cache.lookup(&name(index), false, &settings, now);
                 model.check(index, got, &settings, now)?;
             }
             Operation::Renew(index) => {
@@ -533,8 +541,8 @@ fn run(operations: Vec<Operation>) -> Result<(), TestCaseError> {
             now,
         );
     }
-    for (late, _) in std::mem::take(&mut model.late).values().flatten() {
-        cache.merge(late, None);
+    for (late, _) in std::mem::take(&mut model.late).into_values().flatten() {
+        cache.end(late);
     }
     prop_assert_eq!(cache.flying(), (0, 0, 0));
     prop_assert!(

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::Cache;
 use super::Late;
 use crate::dns::failure::Failure;
+use crate::dns::query::Service;
 
 /// What a flight brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +19,10 @@ pub enum Outcome {
         addresses: Vec<IpAddr>,
         /// The least TTL of the records that led there.
         ttl: Duration,
-        /// Whether a family is still being asked for: there is more to come, through [`Cache::merge`].
-        early: bool,
+        /// How the name says that it is reached over TLS, as far as that is known.
+        service: Option<Arc<Service>>,
+        /// What is still being asked for.
+        rest: Rest,
     },
     /// None.
     Failed {
@@ -30,11 +33,24 @@ pub enum Outcome {
     },
 }
 
+/// What is still to come of a flight when it lands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing.
+    Nothing,
+    /// HTTPS records, through [`Cache::merge_service`].
+    Service,
+    /// Addresses of the other family, through [`Cache::merge`], and perhaps HTTPS records.
+    Addresses,
+}
+
 /// What completing a flight came to.
 #[derive(Debug)]
 pub struct Landed {
     /// What those who waited are told.
     pub told: Result<Arc<[IpAddr]>, Failure>,
+    /// And how the name says that it is reached over TLS.
+    pub service: Option<Arc<Service>>,
     /// Set when the rest is to be waited for: it was said to come, and not too many do.
     pub late: Option<Late>,
     /// How many names had to leave to make room.

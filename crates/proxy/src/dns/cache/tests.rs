@@ -51,7 +51,8 @@ fn found(addresses: &[&str], ttl: u64) -> Outcome {
     Outcome::Found {
         addresses,
         ttl: Duration::from_secs(ttl),
-        early: false,
+        service: None,
+        rest: Rest::Nothing,
     }
 }
 
@@ -63,7 +64,8 @@ fn early(addresses: &[&str], ttl: u64) -> Outcome {
     Outcome::Found {
         addresses,
         ttl,
-        early: true,
+        service: None,
+        rest: Rest::Addresses,
     }
 }
 
@@ -88,7 +90,8 @@ impl World {
     }
 
     fn lookup(&mut self, text: &str) -> Lookup {
-        self.cache.lookup(&name(text), &self.settings, self.now)
+        self.cache
+            .lookup(&name(text), false, &self.settings, self.now)
     }
 
     /// Whether it started a query.

@@ -1,11 +1,11 @@
 //! What the answers for a name come to.
 
-use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::dns::cache::Outcome;
+use crate::dns::cache::{Outcome, Rest};
 use crate::dns::failure::Failure;
-use crate::dns::query::{QueryError, Records};
+use crate::dns::query::{QueryError, Records, Service};
 
 /// Most that an answer counts for when a family is missing from it because its query failed: it may be the family that
 /// this host can reach.
@@ -16,7 +16,8 @@ pub(super) fn single(answer: Result<Records, QueryError>) -> Outcome {
         Ok(Records { addresses, ttl }) => Outcome::Found {
             addresses,
             ttl,
-            early: false,
+            service: None,
+            rest: Rest::Nothing,
         },
         Err(QueryError { failure, ttl }) => Outcome::Failed { failure, ttl },
     }
@@ -31,7 +32,8 @@ pub(super) fn combined(
         (Ok(one), Ok(other)) => Outcome::Found {
             addresses: [one.addresses, other.addresses].concat(),
             ttl: one.ttl.min(other.ttl),
-            early: false,
+            service: None,
+            rest: Rest::Nothing,
         },
         (Ok(found), Err(error)) | (Err(error), Ok(found)) => Outcome::Found {
             addresses: found.addresses,
@@ -40,18 +42,33 @@ pub(super) fn combined(
             } else {
                 found.ttl.min(INCOMPLETE_TTL)
             },
-            early: false,
+            service: None,
+            rest: Rest::Nothing,
         },
         (Err(one), Err(other)) => single(Err(worse(one, other))),
     }
 }
 
-/// The addresses of one family while the other is still being asked for: until it comes, they count as if it had failed.
-pub(super) fn early(addresses: Vec<IpAddr>, ttl: Duration) -> Outcome {
+/// The answer for one family while the other is still being asked for: until it comes, it counts as if it had failed.
+pub(super) fn early(answer: Result<Records, QueryError>) -> Outcome {
+    combined(answer, Err(Failure::Timeout.into()))
+}
+
+/// Adds the HTTPS record, if one has come, and what is still to come. What has none is not worse for it.
+pub(super) fn with_service(
+    outcome: Outcome,
+    service: Option<(Arc<Service>, Duration)>,
+    rest: Rest,
+) -> Outcome {
+    let Outcome::Found { addresses, ttl, .. } = outcome else {
+        return outcome;
+    };
+    let (service, least) = service.unzip();
     Outcome::Found {
         addresses,
-        ttl: ttl.min(INCOMPLETE_TTL),
-        early: true,
+        ttl: ttl.min(least.unwrap_or(Duration::MAX)),
+        service,
+        rest,
     }
 }
 

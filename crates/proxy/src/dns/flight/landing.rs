@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::asked::Asked;
 use super::combine::single;
-use crate::dns::cache::{Flight, Late, Outcome};
+use crate::dns::cache::{Flight, Late, Outcome, Rest};
 use crate::dns::failure::Failure;
 use crate::dns::family::arrange;
-use crate::dns::query::QueryError;
+use crate::dns::query::{QueryError, Records, Service};
 use crate::dns::resolver::{Setup, Shared};
 use crate::telemetry::clock;
 
@@ -21,6 +22,7 @@ pub(in crate::dns) type Waiters = watch::Sender<Option<Told>>;
 #[derive(Clone, Debug)]
 pub(in crate::dns) struct Told {
     pub(in crate::dns) result: Result<Arc<[IpAddr]>, Failure>,
+    pub(in crate::dns) service: Option<Arc<Service>>,
     /// Whether this is all. If not, they are told once more.
     pub(in crate::dns) complete: bool,
 }
@@ -31,10 +33,17 @@ pub(super) struct Landing {
     pub(super) shared: Arc<Shared>,
     /// As it was when the query was made; the cache has to know what was asked for.
     pub(super) setup: Arc<Setup>,
+    /// Whether HTTPS records are to be asked for.
+    pub(super) https: bool,
     waiters: Waiters,
     flight: Option<Flight<Waiters>>,
-    /// What is left of the flight after its first addresses have landed, and those.
-    late: Option<(Late, Arc<[IpAddr]>)>,
+    /// What is left of the flight after its first addresses have landed.
+    late: Option<Rear>,
+}
+
+struct Rear {
+    late: Late,
+    told: Told,
 }
 
 impl Landing {
@@ -42,6 +51,7 @@ impl Landing {
         Self {
             shared,
             setup,
+            https: flight.https,
             waiters: flight.waiters.clone(),
             flight: Some(flight),
             late: None,
@@ -55,10 +65,13 @@ impl Landing {
             .is_some_and(|flight| cache.is_wanted(flight))
     }
 
-    /// Returns whether there is more to come, for [`Landing::finish`].
-    pub(super) fn land(&mut self, outcome: Outcome) -> bool {
+    pub(super) fn land(&mut self, outcome: Outcome) {
         let Some(flight) = self.flight.take() else {
-            return false;
+            return;
+        };
+        let rest = match outcome {
+            Outcome::Found { rest, .. } => rest,
+            Outcome::Failed { .. } => Rest::Nothing,
         };
         let now = clock::now();
         let landed = self
@@ -66,11 +79,13 @@ impl Landing {
             .cache()
             .complete(flight, outcome, &self.setup.settings, now);
         self.shared.stats.evicted.add(landed.evicted as u64);
-        if let (Some(late), Ok(first)) = (landed.late, &landed.told) {
-            self.late = Some((late, Arc::clone(first)));
-        }
-        self.tell(landed.told, self.late.is_none());
-        self.late.is_some()
+        let told = Told {
+            result: landed.told,
+            service: landed.service,
+            complete: landed.late.is_none() || rest != Rest::Addresses,
+        };
+        self.waiters.send_replace(Some(told.clone()));
+        self.late = landed.late.map(|late| Rear { late, told });
     }
 
     /// Lands, unless the outcome is the answer that there is nothing.
@@ -86,32 +101,63 @@ impl Landing {
         }
     }
 
-    /// Ends the wait for what is late: with its addresses and the TTL of the whole answer, or `None` if it failed.
-    pub(super) fn finish(&mut self, brought: Option<(&[IpAddr], Duration)>) {
-        let Some((late, first)) = self.late.take() else {
-            return;
+    /// Whether something is late.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.late.is_some()
+    }
+
+    /// Takes what has come late, and ends the wait when that was all.
+    pub(super) fn take_late(&mut self, asked: &mut Asked) {
+        if let Some(rear) = &self.late
+            && let Some((service, ttl)) = asked.take_service()
+        {
+            self.shared.cache().merge_service(&rear.late, service, ttl);
+        }
+        if let Some(answer) = asked.take_family() {
+            self.take_family(answer, asked.ttl);
+        }
+        if asked.is_all_here() {
+            self.end();
+        }
+    }
+
+    /// `ttl` is that of the whole answer, if this completes it.
+    fn take_family(&mut self, answer: Result<Records, QueryError>, ttl: Duration) {
+        let Some(rear) = &mut self.late else { return };
+        let addresses = match answer {
+            Ok(records) => Some(records.addresses),
+            Err(error) if error.failure.is_answer() => Some(Vec::new()),
+            Err(_) => None,
         };
-        let merged = self.shared.cache().merge(&late, brought);
-        if merged.is_some() && brought.is_some_and(|(addresses, _)| !addresses.is_empty()) {
+        let whole = addresses.as_deref().map(|addresses| (addresses, ttl));
+        let merged = self.shared.cache().merge(&rear.late, whole);
+        let more = whole.is_some_and(|(addresses, _)| !addresses.is_empty());
+        if merged.is_some() && more {
             self.shared.stats.late_answers.increment();
         }
         // A newer answer may be in the cache by now. Whoever waits for this one still gets it.
-        let all = merged.unwrap_or_else(|| {
-            let (addresses, _) = brought.unwrap_or_default();
-            arrange(&[&first, addresses].concat(), self.setup.settings.family)
-        });
-        self.tell(Ok(all), true);
+        if let (Some((addresses, _)), Ok(first)) = (whole, &rear.told.result) {
+            let all = || arrange(&[first, addresses].concat(), self.setup.settings.family);
+            rear.told.result = Ok(merged.unwrap_or_else(all));
+        }
+        rear.told.complete = true;
+        self.waiters.send_replace(Some(rear.told.clone()));
     }
 
-    fn tell(&self, result: Result<Arc<[IpAddr]>, Failure>, complete: bool) {
-        self.waiters.send_replace(Some(Told { result, complete }));
+    fn end(&mut self) {
+        if let Some(rear) = self.late.take() {
+            self.shared.cache().end(rear.late);
+        }
     }
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        let failure = Failure::Network("the query was given up".into());
-        self.land(single(Err(failure.into())));
-        self.finish(None);
+        let given_up = || QueryError::from(Failure::Network("the query was given up".into()));
+        self.land(single(Err(given_up())));
+        if self.late.as_ref().is_some_and(|rear| !rear.told.complete) {
+            self.take_family(Err(given_up()), Duration::ZERO);
+        }
+        self.end();
     }
 }

@@ -58,6 +58,12 @@ impl Resolved {
         }
     }
 
+    /// The same, for a name that says how it is reached over TLS.
+    pub(super) fn with_service(mut self, service: Option<Arc<Service>>) -> Self {
+        self.service = service;
+        self
+    }
+
     /// The same, while there is more to come.
     pub(super) fn with_more(mut self, told: Option<watch::Receiver<Option<Told>>>) -> Self {
         self.more = told.map(|told| More {

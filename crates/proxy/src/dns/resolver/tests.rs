@@ -11,6 +11,7 @@ use egret_config::snapshot::LookupFamily;
 use tokio::task::JoinSet;
 
 mod dual;
+mod https;
 mod search;
 
 const A: &str = "192.0.2.1";
