@@ -49,6 +49,9 @@ pub(crate) struct Serve {
     /// Threads that serve requests [default: one for each core]
     #[arg(long, env = "EGRET_WORKERS", value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
     pub(crate) workers: Option<u16>,
+    /// A folder that keeps what the DNS caches know across restarts [default: nothing is kept]
+    #[arg(long, env = "EGRET_STATE_DIR", value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
     /// How long requests in progress may take to finish after SIGTERM or SIGINT
     #[arg(long, env = "EGRET_DRAIN_TIMEOUT", default_value = "30s", value_parser = duration, value_name = "DURATION")]
     pub(crate) drain_timeout: Duration,

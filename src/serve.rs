@@ -86,6 +86,7 @@ fn proxy_options(args: &Serve) -> ProxyOptions {
     ProxyOptions {
         workers: args.workers.map_or_else(cores, usize::from),
         admin: Some(args.admin),
+        state_dir: args.state_dir.clone(),
         ..ProxyOptions::default()
     }
 }

@@ -263,6 +263,7 @@ impl Collector for Process {
             "Lines lost because the log's reader did not keep up",
             dropped,
         )?;
-        dns::metrics(&mut to, &self.shared.resolvers)
+        dns::metrics(&mut to, &self.shared.resolvers)?;
+        dns::store_metrics(&mut to, &self.shared.resolvers)
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! [`cache::Cache`] decides what a lookup gets, without I/O or locks; [`resolver::Resolver`] wraps it for callers on any
 //! thread and runs the queries on the control runtime; [`query::Query`] is the seam to the network, behind which
-//! [`hickory`] speaks DNS. Nothing here judges an address: the egress check does, for every address dialled.
+//! [`hickory`] speaks DNS. What is known survives the process in a [`store`], if
+//! there is a folder for it. Nothing here judges an address: the egress check does, for every address dialled.
 
 pub mod cache;
 pub mod failure;
@@ -17,6 +18,7 @@ pub mod query;
 pub mod resolver;
 pub mod resolvers;
 pub mod stats;
+pub mod store;
 
 pub use failure::{Failure, ResolveError};
 pub use resolver::{How, Resolved, Resolver};

@@ -18,6 +18,8 @@ use crate::dns::Resolvers;
 use crate::dns::hickory::HickoryQuery;
 use crate::dns::hosts_file;
 use crate::dns::resolver::QueryFactory;
+use crate::dns::resolvers::SAVE_INTERVAL;
+use crate::dns::store::Store;
 use crate::listen::{Bind, BindError, Listeners};
 use crate::shared::Shared;
 use crate::status::Status;
@@ -45,6 +47,8 @@ pub struct ProxyOptions {
     pub queries: QueryFactory,
     /// Where names are looked for before the system's servers are asked; `None` is nowhere.
     pub hosts_file: Option<PathBuf>,
+    /// The folder that keeps what the DNS caches know from one process to the next; `None` keeps nothing.
+    pub state_dir: Option<PathBuf>,
 }
 
 /// A running proxy.
@@ -59,7 +63,7 @@ pub struct Proxy {
 
 impl Default for ProxyOptions {
     /// One worker, the addresses of the configuration, no admin server, the log on stdout, hickory for DNS, the
-    /// system's hosts file.
+    /// system's hosts file, nothing kept.
     fn default() -> Self {
         Self {
             workers: 1,
@@ -68,6 +72,7 @@ impl Default for ProxyOptions {
             access_log: Box::new(io::stdout()),
             queries: HickoryQuery::factory(),
             hosts_file: Some(hosts_file::PATH.into()),
+            state_dir: None,
         }
     }
 }
@@ -78,11 +83,19 @@ impl Proxy {
     /// `control` runs DNS queries and the admin server; it must outlive the proxy.
     ///
     /// # Errors
-    /// If threads cannot be started or the admin address cannot be bound.
+    /// If threads cannot be started, the admin address cannot be bound, or the state folder cannot be written to.
     pub fn start(options: ProxyOptions, control: &Handle) -> io::Result<Self> {
         let (access_log, log_writer) = AccessLog::start(options.access_log)?;
-        let resolvers = Resolvers::new(options.queries, options.hosts_file, control.clone());
+        let mut resolvers = Resolvers::new(options.queries, options.hosts_file, control.clone());
+        let is_kept = options.state_dir.is_some();
+        if let Some(folder) = options.state_dir {
+            let wall = clock::wall();
+            resolvers = resolvers.with_store(Store::open(folder, wall)?, wall);
+        }
         let shared = Arc::new(Shared::new(options.workers.max(1), resolvers, access_log));
+        if is_kept {
+            control.spawn(keep_saved(Arc::downgrade(&shared)));
+        }
         let status = Arc::new(Status::default());
         let admin = options
             .admin
@@ -164,6 +177,11 @@ impl Proxy {
     pub async fn drain(self, limit: Duration) -> usize {
         let deadline = Instant::from_std(clock::now() + limit);
         self.shared.drain();
+        // Before requests have finished: whoever wants this process to end may not wait for them.
+        let saved = tokio::task::spawn_blocking({
+            let shared = Arc::clone(&self.shared);
+            move || shared.resolvers.save(clock::wall())
+        });
         for worker in &self.workers {
             // A worker that has ended needs no telling.
             let _ = worker.commands.send(Command::Drain).await;
@@ -190,8 +208,9 @@ impl Proxy {
             log.end();
             drop(self.log_writer.join());
         });
-        // Whoever reads the log may have stopped reading.
+        // Whoever reads the log may have stopped reading, and a disk may hang.
         let _ = timeout(LAST_TIMEOUT, written).await;
+        let _ = timeout(LAST_TIMEOUT, saved).await;
         usize::try_from(open).unwrap_or_default()
     }
 }
@@ -204,5 +223,19 @@ async fn forget_sites(shared: Weak<Shared>) {
             return;
         };
         shared.sites.sweep(clock::now());
+    }
+}
+
+/// Writes what the caches know, now and then, until the proxy is gone.
+async fn keep_saved(shared: Weak<Shared>) {
+    loop {
+        tokio::time::sleep(SAVE_INTERVAL).await;
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        // It fails only if the runtime ends.
+        let _ =
+            tokio::task::spawn_blocking(move || shared.resolvers.save_if_changed(clock::wall()))
+                .await;
     }
 }

@@ -170,6 +170,12 @@ fn servers(to: &mut Writer<'_>, stats: &DnsStats) -> fmt::Result {
     to.histograms("dns_query_duration_seconds", help, durations)
 }
 
+/// What `/metrics` tells about the state folder.
+pub(super) fn store_metrics(to: &mut Writer<'_>, resolvers: &Resolvers) -> fmt::Result {
+    let help = "Times that the DNS caches could not be written to the state folder";
+    to.counter("dns_store_failures", help, resolvers.save_failures())
+}
+
 impl From<Listed> for Name {
     fn from(listed: Listed) -> Self {
         let seconds = |duration: Duration| (duration.as_secs_f64() * 1e3).round() / 1e3;

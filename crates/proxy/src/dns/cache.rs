@@ -26,12 +26,14 @@ use entry::{Brought, Entry, Known};
 use flights::Flights;
 
 pub use flights::{Flight, Late};
+pub use kept::Kept;
 pub use lookup::{Lookup, Served};
 pub use outcome::{Landed, Outcome, Rest, Swept};
 
 mod backoff;
 mod entry;
 mod flights;
+mod kept;
 mod lookup;
 mod outcome;
 
@@ -46,6 +48,8 @@ pub struct Cache<W = ()> {
     entries: LruCache<DnsName, Entry>,
     flights: Flights<W>,
     jitter: Jitter,
+    /// How often an answer was taken or forgotten.
+    changes: u64,
 }
 
 impl<W: Clone + Default> Cache<W> {
@@ -56,6 +60,7 @@ impl<W: Clone + Default> Cache<W> {
             entries: LruCache::unbounded(),
             flights: Flights::new(),
             jitter: Jitter::new(seed),
+            changes: 0,
         }
     }
 
@@ -225,6 +230,7 @@ impl<W: Clone + Default> Cache<W> {
         let all: Vec<IpAddr> = found.addresses.iter().chain(addresses).copied().collect();
         found.addresses = arrange(&all, family);
         found.ttl = ttl;
+        self.changes += 1;
         Some(Arc::clone(&found.addresses))
     }
 
@@ -258,6 +264,7 @@ impl<W: Clone + Default> Cache<W> {
                 };
             }
             self.entries.pop_lru();
+            self.changes += 1;
             removed += 1;
         }
         Swept {
@@ -269,12 +276,14 @@ impl<W: Clone + Default> Cache<W> {
     /// Forgets every name; returns how many. Queries that are running go on.
     pub fn flush(&mut self) -> usize {
         let count = self.entries.len();
+        self.changes += 1;
         self.entries.clear();
         count
     }
 
     /// Forgets one name; returns whether it was known.
     pub fn flush_one(&mut self, name: &DnsName) -> bool {
+        self.changes += 1;
         self.entries.pop(name).is_some()
     }
 
@@ -355,6 +364,7 @@ impl<W: Clone + Default> Cache<W> {
         wanted: bool,
         settings: &ResolverSettings,
     ) -> usize {
+        self.changes += 1;
         if let Some(old) = self.entries.peek_mut(name) {
             // A refresh is no use of the name, so its place in the order stays.
             entry.last_used = old.last_used;

@@ -25,6 +25,7 @@ pub use resolved::{How, More, Resolved};
 pub(super) use setup::Setup;
 
 mod care;
+mod kept;
 mod resolved;
 mod setup;
 

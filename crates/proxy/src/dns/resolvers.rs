@@ -3,14 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
-use egret_config::snapshot::{ResolverId, Snapshot};
+use egret_config::snapshot::{ResolverId, ResolverSettings, Snapshot};
 use tokio::runtime::Handle;
 
 use crate::dns::hosts_file::HostsFile;
 use crate::dns::resolver::{QueryFactory, Resolver};
 use crate::dns::stats::DnsStats;
+use crate::dns::store::Store;
+
+pub use saved::SAVE_INTERVAL;
+use saved::Saved;
+
+mod saved;
 
 /// The resolvers by who asked for them. They outlive reloads, and so do their caches.
 pub struct Resolvers {
@@ -21,6 +28,7 @@ pub struct Resolvers {
     hosts_file: Arc<HostsFile>,
     control: Handle,
     stats: Arc<DnsStats>,
+    saved: Option<Saved>,
 }
 
 impl Resolvers {
@@ -38,7 +46,16 @@ impl Resolvers {
             factory,
             control,
             stats: Arc::default(),
+            saved: None,
         }
+    }
+
+    /// The same, knowing what is kept in `store`: it is read here and now, `wall` being the time, and
+    /// [`Resolvers::save`] writes it. The first snapshot says whose names are still wanted.
+    #[must_use]
+    pub fn with_store(mut self, store: Store, wall: SystemTime) -> Self {
+        self.saved = Some(Saved::open(store, wall));
+        self
     }
 
     /// Makes the resolvers those of the snapshot: makes what is new, updates what has changed, drops what has vanished.
@@ -53,11 +70,14 @@ impl Resolvers {
                 let resolver = old.get(id).map(Arc::clone);
                 let resolver = resolver
                     .inspect(|resolver| resolver.update_settings(Arc::clone(settings)))
-                    .unwrap_or_else(|| self.make(settings));
+                    .unwrap_or_else(|| self.make(id, settings));
                 (id.clone(), resolver)
             })
             .collect();
         self.current.store(Arc::new(new));
+        if let Some(saved) = &self.saved {
+            saved.forget();
+        }
     }
 
     /// The resolver of this identity; `None` when the configuration no longer has it.
@@ -78,16 +98,20 @@ impl Resolvers {
         &self.stats
     }
 
-    fn make(&self, settings: &Arc<egret_config::snapshot::ResolverSettings>) -> Arc<Resolver> {
+    fn make(&self, id: &ResolverId, settings: &Arc<ResolverSettings>) -> Arc<Resolver> {
         let factory = Arc::clone(&self.factory);
         let stats = Arc::clone(&self.stats);
-        Arc::new(Resolver::new(
+        let resolver = Resolver::new(
             Arc::clone(settings),
             factory,
             Arc::clone(&self.hosts_file),
             self.control.clone(),
             stats,
-        ))
+        );
+        if let Some(saved) = &self.saved {
+            saved.restore(id, settings, &resolver);
+        }
+        Arc::new(resolver)
     }
 }
 

@@ -11,6 +11,7 @@ use egret_config::snapshot::{LookupFamily, ResolverSettings};
 
 use super::FAILURE_TTL;
 use super::backoff::{self, Jitter};
+use super::kept::Kept;
 use crate::dns::failure::Failure;
 use crate::dns::family::{arrange, wanted};
 use crate::dns::listing::{Listed, State};
@@ -144,6 +145,57 @@ impl Entry {
         match &self.answer {
             Answer::Found(found) => Ok(found.addresses.clone()),
             Answer::Failed { failure, .. } => Err(failure.clone()),
+        }
+    }
+
+    /// What another process answered. `None` when it may no longer serve.
+    pub(super) fn restored(
+        kept: Kept,
+        ahead: u8,
+        settings: &ResolverSettings,
+        now: Instant,
+    ) -> Option<Self> {
+        let found = Found {
+            // Flights have numbers from 1.
+            flight: 0,
+            addresses: kept.addresses,
+            ttl: kept.ttl,
+            ahead,
+            https: false,
+            service: None,
+            retry: None,
+        };
+        if kept.age >= found.end(settings) {
+            return None;
+        }
+        Some(Self {
+            received: now.checked_sub(kept.age)?,
+            last_used: now.checked_sub(kept.idle)?,
+            hits: 0,
+            https: false,
+            family: kept.family,
+            answer: Answer::Found(found),
+        })
+    }
+
+    /// What another process can go on with, if it may still serve.
+    pub(super) fn kept(
+        &self,
+        name: &DnsName,
+        settings: &ResolverSettings,
+        now: Instant,
+    ) -> Option<Kept> {
+        let age = now.saturating_duration_since(self.received);
+        match &self.answer {
+            Answer::Found(found) if age < found.end(settings) => Some(Kept {
+                name: name.clone(),
+                addresses: Arc::clone(&found.addresses),
+                family: self.family,
+                ttl: found.ttl,
+                age,
+                idle: now.saturating_duration_since(self.last_used),
+            }),
+            Answer::Found(_) | Answer::Failed { .. } => None,
         }
     }
 

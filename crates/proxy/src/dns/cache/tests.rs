@@ -4,6 +4,7 @@ use super::*;
 use crate::dns::listing::State;
 use egret_config::snapshot::LookupFamily;
 
+mod kept;
 mod late;
 
 const MINUTE: u64 = 60;
