@@ -205,3 +205,6 @@ impl From<&Service> for HttpsRecord {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 mod dual;
 mod https;
+mod outage;
 mod search;
 
 const A: &str = "192.0.2.1";
