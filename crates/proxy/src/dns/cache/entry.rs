@@ -10,7 +10,7 @@ use egret_config::name::DnsName;
 use egret_config::snapshot::{LookupFamily, ResolverSettings};
 
 use super::FAILURE_TTL;
-use super::backoff::{self, Jitter};
+use super::found::Found;
 use super::kept::Kept;
 use crate::dns::failure::Failure;
 use crate::dns::family::{arrange, wanted};
@@ -44,23 +44,6 @@ enum Answer {
     },
 }
 
-#[derive(Debug)]
-pub(super) struct Found {
-    /// The flight that brought them.
-    flight: u64,
-    pub(super) addresses: Arc<[IpAddr]>,
-    /// Of the records, not clamped yet.
-    pub(super) ttl: Duration,
-    /// Where in the last part of its time the answer is asked for again if it is in use; see [`Found::ahead`].
-    ahead: u8,
-    /// Whether HTTPS records were asked for.
-    https: bool,
-    /// The best of them.
-    pub(super) service: Option<Arc<Service>>,
-    /// Boxed because it is rare.
-    retry: Option<Box<Retry>>,
-}
-
 /// An answer with addresses.
 pub(super) struct Brought {
     pub(super) flight: u64,
@@ -68,15 +51,6 @@ pub(super) struct Brought {
     pub(super) addresses: Vec<IpAddr>,
     pub(super) ttl: Duration,
     pub(super) service: Option<Arc<Service>>,
-}
-
-/// Set while refreshes fail.
-#[derive(Debug)]
-struct Retry {
-    /// In a row.
-    failures: u32,
-    not_before: Instant,
-    error: Failure,
 }
 
 /// What an entry is worth at a point in time.
@@ -341,59 +315,6 @@ impl Answer {
             failure: Failure::NoData,
             ttl: Some(Duration::ZERO),
         }
-    }
-}
-
-impl Found {
-    fn consult(
-        &self,
-        age: Duration,
-        https: bool,
-        (settings, now): (&ResolverSettings, Instant),
-    ) -> Known {
-        if age >= self.end(settings) {
-            return Known::Nothing;
-        }
-        let retry = self.retry.as_ref();
-        let allowed = retry.is_none_or(|retry| now >= retry.not_before);
-        let lacking = https && settings.https_records && !self.https;
-        Known::Served {
-            addresses: self.addresses.clone(),
-            service: self.service.clone(),
-            flight: self.flight,
-            fresh: age < self.clamped(settings),
-            due: allowed && (lacking || age >= self.ahead(settings)),
-        }
-    }
-
-    /// A refresh has failed: the next one waits.
-    pub(super) fn put_off(&mut self, failure: &Failure, jitter: &mut Jitter, now: Instant) {
-        let failures = self.retry.as_ref().map_or(0, |retry| retry.failures);
-        let failures = failures.saturating_add(1);
-        self.retry = Some(Box::new(Retry {
-            failures,
-            not_before: now + backoff::delay(failures, jitter),
-            error: failure.clone(),
-        }));
-    }
-
-    /// The age at which the answer expires.
-    fn clamped(&self, settings: &ResolverSettings) -> Duration {
-        // Not `clamp`, which panics when the bounds are the wrong way round.
-        self.ttl.max(settings.min_ttl).min(settings.max_ttl)
-    }
-
-    /// The age from which an answer that is in use is asked for again: from 80 % to 95 % of its time, different for each
-    /// answer, so that names answered together do not stay in step.
-    fn ahead(&self, settings: &ResolverSettings) -> Duration {
-        // Divided first: a time from the configuration can be any length.
-        let step = self.clamped(settings) / 20;
-        step * 16 + step * 3 / 255 * u32::from(self.ahead)
-    }
-
-    /// The age at which the answer may no longer be served at all (RFC 8767 5, the maximum stale timer).
-    fn end(&self, settings: &ResolverSettings) -> Duration {
-        self.clamped(settings).saturating_add(settings.stale_for)
     }
 }
 

@@ -2,10 +2,13 @@
 //! name and works out from it what a lookup has to give.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::dns::failure::Failure;
 
 const NAMES: usize = 6;
 
