@@ -129,3 +129,19 @@ fn answers_count_as_changes_and_hits_do_not() {
     world.cache.flush();
     assert!(changed(&world));
 }
+
+#[test]
+fn a_shorter_idle_ttl_holds_for_what_is_restored() {
+    for (idle_ttl, expected) in [(MINUTE + 1, 1), (MINUTE, 0)] {
+        let mut world = World::new();
+        world.fetch("a.test", found(&["192.0.2.1"], HOUR));
+        world.wait(MINUTE);
+        let kept = world.kept();
+        world.cache = Cache::new(2);
+        world.settings.idle_ttl = Duration::from_secs(idle_ttl);
+        assert_eq!(
+            world.cache.restore(kept, &world.settings, world.now),
+            expected
+        );
+    }
+}
