@@ -229,7 +229,7 @@ async fn forget_sites(shared: Weak<Shared>) {
 /// Writes what the caches know, now and then, until the proxy is gone.
 async fn keep_saved(shared: Weak<Shared>) {
     loop {
-        tokio::time::sleep(SAVE_INTERVAL).await;
+        sleep(SAVE_INTERVAL).await;
         let Some(shared) = shared.upgrade() else {
             return;
         };

@@ -9,6 +9,8 @@
 //! entry is fresh, stale or dead is computed from its age at each lookup, so that a change of settings holds at once for
 //! what is remembered already.
 
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use egret_config::name::DnsName;

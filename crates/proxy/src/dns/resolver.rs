@@ -3,6 +3,7 @@
 //! The lock is held for one step of the cache and never across an `await`. A lookup that is served from the cache does
 //! not wait, and allocates only when it starts a refresh.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;

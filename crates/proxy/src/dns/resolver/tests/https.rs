@@ -35,7 +35,7 @@ impl World {
         let resolved = resolved.unwrap();
         assert_eq!(
             &*resolved.addresses,
-            [A.parse::<std::net::IpAddr>().unwrap()]
+            [A.parse::<IpAddr>().unwrap()]
         );
         assert_eq!(resolved.more, None);
         let alpn = resolved.service.map(|service| {
