@@ -8,7 +8,7 @@ use egret_config::name::{Host, Port};
 use egret_config::policy::egress::Egress;
 use egret_config::route::{Found, normalize_path};
 use egret_config::snapshot::{
-    self, BackendSettings, PathRewrite, Rewrite, Scheme, StaticDestination, WeightedBackend,
+    self, BackendSettings, Rewrite, Scheme, StaticDestination, WeightedBackend,
 };
 use http::header::{HOST, HeaderValue};
 use http::request::Parts;
@@ -159,12 +159,7 @@ fn path(
     let Some(rewrite) = rewrite.and_then(|rewrite| rewrite.path.as_ref()) else {
         return whole_path(came, &parts.method);
     };
-    let normalized = match rewrite {
-        PathRewrite::Full(_) => Cow::Borrowed(parts.uri.path()),
-        // What the prefix was matched against.
-        PathRewrite::Prefix(_) => normalize_path(parts.uri.path()),
-    };
-    let mut text = rewrite.apply(&normalized, matched_prefix);
+    let mut text = rewrite.apply(parts.uri.path(), matched_prefix);
     if let Some(query) = parts.uri.query() {
         text.push('?');
         text.push_str(query);

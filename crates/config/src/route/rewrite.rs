@@ -1,10 +1,11 @@
 //! Paths as `URLRewrite` and `RequestRedirect` change them.
 
+use super::path::{normalize_path, prefix_matches, resolve_segments};
 use crate::snapshot::PathRewrite;
 
 impl PathRewrite {
-    /// The new path. `path` is the one that matched: with [`PathRewrite::Prefix`], a path that `matched_prefix` does not
-    /// cover stays as it is.
+    /// The new path. `path` is the one that matched, as the client wrote it: with [`PathRewrite::Prefix`] what comes after
+    /// the prefix stays in that spelling, and a path that `matched_prefix` does not cover stays as it is.
     #[must_use]
     pub fn apply(&self, path: &str, matched_prefix: Option<&str>) -> String {
         let replacement = match self {
@@ -13,12 +14,16 @@ impl PathRewrite {
         };
         let prefix = matched_prefix.unwrap_or("/");
         let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-        let rest = path
-            .strip_prefix(prefix)
-            .filter(|rest| rest.is_empty() || rest.starts_with('/'));
-        let Some(rest) = rest else {
+        if !prefix_matches(prefix, &normalize_path(path)) {
             return path.to_owned();
-        };
+        }
+        // The spellings may differ, but not what is a segment.
+        let path = resolve_segments(path);
+        let depth = prefix.matches('/').count();
+        let rest = path
+            .match_indices('/')
+            .nth(depth)
+            .map_or("", |(at, _)| &path[at..]);
         let replacement = replacement.strip_suffix('/').unwrap_or(replacement);
         rooted(&format!("{replacement}{rest}"))
     }
@@ -63,6 +68,22 @@ mod tests {
                 expected,
                 "{path} {prefix} {replacement}"
             );
+        }
+    }
+
+    #[test]
+    fn what_the_prefix_does_not_cover_keeps_its_spelling() {
+        let cases = [
+            ("/f%6Fo/a%3Fb%3b%7e", "/foo", "/xyz/a%3Fb%3b%7e"),
+            ("/k%c3%a4se/k\u{e4}se", "/k%C3%A4se", "/xyz/k\u{e4}se"),
+            ("/x/..//foo/./a:b", "/foo", "/xyz/a:b"),
+            ("/foo/a/%2E%2e/..", "/foo", "/foo/a/%2E%2e/.."),
+            ("/foo%2Fbar", "/foo", "/foo%2Fbar"),
+            ("*", "/", "*"),
+        ];
+        for (path, prefix, expected) in cases {
+            let rewrite = PathRewrite::Prefix("/xyz".to_owned());
+            assert_eq!(rewrite.apply(path, Some(prefix)), expected, "{path}");
         }
     }
 

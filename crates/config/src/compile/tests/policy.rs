@@ -1,7 +1,8 @@
 //! EgressPolicies.
 
 use super::{Compiled, TO_DFP, condition, get, problems, route, rule, warnings, with_base};
-use crate::policy::egress::{Attempt, Egress};
+use crate::policy::egress::{Action as Verdict, Attempt, Egress};
+use crate::route::normalize_path;
 use crate::snapshot::Action;
 use std::sync::Arc;
 
@@ -156,6 +157,40 @@ fn rules_are_compiled() {
             .check_address("203.0.113.7".parse().unwrap())
             .is_err()
     );
+}
+
+#[test]
+fn every_spelling_of_a_path_is_judged_and_routed_alike() {
+    let paths = "['/v1/x:delete', /@admin, /k\u{e4}se, '/a%2fb']";
+    let spec = format!("  rules: [{{action: Deny, paths: {paths}}}]\n");
+    let text = policy("p", "infra", &format!("{}{spec}", targets("{Gateway: gw}")));
+    let rules = route(&format!(
+        "  rules:\n  - {TO_DFP}\n    matches:\n    - path: {{type: Exact, value: '/k%c3%a4se'}}\n    \
+         - path: {{value: '/%40admin'}}\n    - path: {{value: '/v1/x:delete'}}\n    - path: {{value: /a%2Fb}}\n"
+    ));
+    let compiled = with_base(&format!("{text}{rules}"));
+    assert!(compiled.report.accepted(), "{}", compiled.report.table());
+    let host = "a.b".parse().unwrap();
+    for path in [
+        "/v1/x%3Adelete",
+        "/v1/%78%3adelete/y",
+        "/%40admin",
+        "/@admin/x",
+        "/k%C3%A4se",
+        "/k%c3%a4se",
+        "/k\u{e4}se",
+        "/a%2fb",
+        "/a%2Fb",
+    ] {
+        let path = normalize_path(path);
+        let egress = egress(&compiled, &path);
+        let decision = egress.check(Attempt {
+            host: &host,
+            port: crate::name::Port::HTTP,
+            request: Some((&http::Method::GET, &path)),
+        });
+        assert_eq!(decision.action, Verdict::Deny, "{path}");
+    }
 }
 
 const WRONG: [(&str, &str); 12] = [
