@@ -17,6 +17,9 @@ mod tree;
 use decode::decode;
 use tree::Node;
 
+/// What a `List` may say.
+const LIST_FIELDS: [&str; 4] = ["apiVersion", "kind", "metadata", "items"];
+
 /// A file, as the caller has read it.
 #[derive(Clone, Copy, Debug)]
 pub struct File<'a> {
@@ -76,12 +79,34 @@ impl Loader {
             return;
         }
         if document.text("apiVersion") == Some("v1") && document.text("kind") == Some("List") {
-            for item in document.into_items("items") {
-                self.document(file, item);
-            }
-            return;
+            return self.list(file, document);
         }
         self.object(file, document);
+    }
+
+    /// A list that is not understood is an error, like an object that is not: one of those in it may forbid something.
+    fn list(&mut self, file: &Arc<str>, list: Node) {
+        let problem = |line: usize, field: &str, message: &str| Problem {
+            file: file.clone(),
+            line,
+            object: None,
+            field: field.to_owned(),
+            message: message.to_owned(),
+        };
+        for (field, line) in list.fields() {
+            if !LIST_FIELDS.contains(&field) {
+                let problem = problem(line, field, "unknown field");
+                self.loaded.errors.push(problem);
+            }
+        }
+        let line = list.line_of("items");
+        let Some(items) = list.into_items("items") else {
+            let problem = problem(line, "items", "a List needs a list of objects here");
+            return self.loaded.errors.push(problem);
+        };
+        for item in items {
+            self.document(file, item);
+        }
     }
 
     fn object(&mut self, file: &Arc<str>, node: Node) {

@@ -145,6 +145,34 @@ fn lists_and_json_are_read() {
 }
 
 #[test]
+fn a_list_that_loses_its_items_is_an_error() {
+    let needs = "a List needs a list of objects here";
+    let unknown = "unknown field";
+    let cases = [
+        ("items: {}\n", vec![format!("a.yaml:4: items: {needs}")]),
+        ("items: x\n", vec![format!("a.yaml:4: items: {needs}")]),
+        ("metadata: {}\n", vec![format!("a.yaml:2: items: {needs}")]),
+        (
+            "item:\n- {apiVersion: v1, kind: Secret, metadata: {name: s}}\n",
+            vec![
+                format!("a.yaml:4: item: {unknown}"),
+                format!("a.yaml:2: items: {needs}"),
+            ],
+        ),
+        (
+            "items: []\nitem: []\n",
+            vec![format!("a.yaml:5: item: {unknown}")],
+        ),
+        ("items: []\nmetadata: {resourceVersion: ''}\n", vec![]),
+        ("items: null\n", vec![]),
+    ];
+    for (rest, expected) in cases {
+        let text = format!("---\napiVersion: v1\nkind: List\n{rest}");
+        assert_eq!(errors(&text), expected, "{rest}");
+    }
+}
+
+#[test]
 fn only_true_and_false_are_booleans() {
     let loaded = one(&BACKEND.replace("name: b", "name: no"));
     assert_eq!(loaded.errors, []);

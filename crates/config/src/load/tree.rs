@@ -95,20 +95,26 @@ impl Node {
         }
     }
 
-    /// The items of the list that a field of this node holds.
-    pub(super) fn into_items(self, field: &str) -> Vec<Self> {
-        let Tree::Fields(fields) = self.tree else {
-            return Vec::new();
+    /// The names of the fields of this node, and their lines.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (&str, usize)> {
+        let fields = match &self.tree {
+            Tree::Fields(fields) => fields.as_slice(),
+            Tree::Leaf(_) | Tree::List(_) => &[],
         };
-        match fields.into_iter().find(|(key, _)| key == field) {
-            Some((
-                _,
-                Self {
-                    tree: Tree::List(items),
-                    ..
-                },
-            )) => items,
-            Some(_) | None => Vec::new(),
+        fields.iter().map(|(name, node)| (name.as_str(), node.line))
+    }
+
+    /// The items of the list that a field of this node holds; `None` if it holds something else, or is not there. `null`
+    /// is how Go writes a list without items.
+    pub(super) fn into_items(self, field: &str) -> Option<Vec<Self>> {
+        let Tree::Fields(fields) = self.tree else {
+            return None;
+        };
+        let (_, node) = fields.into_iter().find(|(key, _)| key == field)?;
+        match node.tree {
+            Tree::List(items) => Some(items),
+            Tree::Leaf(Value::Null) => Some(Vec::new()),
+            Tree::Leaf(_) | Tree::Fields(_) => None,
         }
     }
 
