@@ -20,7 +20,9 @@ pub(super) enum Presence {
     Ours,
     /// Somebody else serves it.
     Foreign,
-    /// There is no such object, or it has no such part.
+    /// It is served by us, but has no such part.
+    NoSuchPart,
+    /// There is no such object.
     Missing,
 }
 
@@ -133,7 +135,7 @@ impl Targets<'_> {
     /// Whether a target is there, and ours.
     pub(super) fn presence(&self, target: &Target) -> Presence {
         let is_there = |names: Vec<&str>| match &target.section {
-            Some(section) if !names.contains(&section.as_str()) => Presence::Missing,
+            Some(section) if !names.contains(&section.as_str()) => Presence::NoSuchPart,
             Some(_) | None => Presence::Ours,
         };
         let found = match target.object.kind {

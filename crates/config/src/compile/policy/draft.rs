@@ -112,24 +112,10 @@ impl<'a> Draft<'a> {
                     continue;
                 }
                 Presence::Missing => {
-                    let message = match &target.section {
-                        Some(section) => {
-                            format!("{} with a section {section} not found", target.object)
-                        }
-                        None => format!("{} not found", target.object),
-                    };
-                    log.problems(
-                        self.policy,
-                        self.source,
-                        [&Fault::new("spec.targetRefs", message.clone())],
-                    );
-                    let reason = if self.faults.is_empty() {
-                        "TargetNotFound"
-                    } else {
-                        "Invalid"
-                    };
-                    not_attached(reason, message)
+                    let message = format!("{} not found", target.object);
+                    self.not_found(message, log)
                 }
+                Presence::NoSuchPart => self.no_such_part(target, policies, log),
                 Presence::Ours if self.faults.is_empty() => match attach(policies, target) {
                     Outcome::Attached => attached("Attached", "Attached to all targets"),
                     Outcome::Merged(lost) => {
@@ -154,6 +140,31 @@ impl<'a> Draft<'a> {
             });
         }
         log.object(self.policy, self.source, Status::Policy(status));
+    }
+
+    /// Which part was meant is not known, so that it may be any: the whole object is refused.
+    fn no_such_part(
+        &self,
+        target: &Target,
+        policies: &mut Policies,
+        log: &mut Log,
+    ) -> Vec<Condition> {
+        let object = &target.object;
+        let section = target.section.as_deref().unwrap_or_default();
+        let message = format!("{object} has no section {section}; all of it is refused");
+        policies.refuse(&Target::new(object, None), self.policy, &message);
+        self.not_found(message, log)
+    }
+
+    fn not_found(&self, message: String, log: &mut Log) -> Vec<Condition> {
+        let fault = Fault::new("spec.targetRefs", message.clone());
+        log.problems(self.policy, self.source, [&fault]);
+        let reason = if self.faults.is_empty() {
+            "TargetNotFound"
+        } else {
+            "Invalid"
+        };
+        not_attached(reason, message)
     }
 
     fn overridden(&self, target: &Target, by: &ObjectRef, log: &mut Log) -> Vec<Condition> {

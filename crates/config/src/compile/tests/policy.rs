@@ -327,10 +327,6 @@ fn only_the_listener_that_is_targeted_is_refused() {
 fn targets_that_are_not_there_are_told_and_refuse_nothing() {
     for (target, message) in [
         ("{HTTPRoute: none}", "HTTPRoute apps/none not found"),
-        (
-            "{HTTPRoute: r, sectionName: none}",
-            "HTTPRoute apps/r with a section none not found",
-        ),
         ("{Gateway: gw}", "Gateway apps/gw not found"),
         ("{Backend: none}", "Backend apps/none not found"),
     ] {
@@ -351,6 +347,41 @@ fn targets_that_are_not_there_are_told_and_refuse_nothing() {
         );
         assert_eq!(get(&compiled, "a.b"), "1*dynamic apps/dfp");
     }
+}
+
+#[test]
+fn a_part_that_is_not_there_refuses_the_whole_object() {
+    let with = |namespace: &str, target: &str| {
+        let text = policy("p", namespace, &targets(target));
+        with_base(&format!("{text}{}", two_rules()))
+    };
+    let compiled = with("apps", "{HTTPRoute: r, sectionName: none}");
+    let message = "HTTPRoute apps/r has no section none; all of it is refused";
+    for path in ["/", "/side"] {
+        assert_eq!(
+            super::answer(&compiled, 8080, "a.b", path),
+            format!("refuse EgressPolicy apps/p: {message}")
+        );
+    }
+    assert_eq!(
+        condition(&compiled, "EgressPolicy apps/p", "Accepted"),
+        format!("false TargetNotFound: {message}")
+    );
+    let problems = problems(&compiled);
+    assert_eq!(
+        problems[0],
+        format!("t.yaml:19: EgressPolicy apps/p: spec.targetRefs: {message}")
+    );
+
+    let compiled = with("infra", "{Gateway: gw, sectionName: none}");
+    let message = "Gateway infra/gw has no section none; all of it is refused";
+    let socket = compiled.snapshot.sockets.values().next().unwrap();
+    let refuse = socket.listeners[0].refuse.as_ref().unwrap();
+    assert_eq!(&*refuse.message, message);
+    assert_eq!(
+        condition(&compiled, "EgressPolicy infra/p", "Accepted"),
+        format!("false TargetNotFound: {message}")
+    );
 }
 
 #[test]
