@@ -24,6 +24,9 @@ mod status;
 use rule::RuleDraft;
 use status::RouteFaults;
 
+/// Why a route is not attached to a parent: the reason and the message.
+type NotJoined = (&'static str, String);
+
 /// A route while it is compiled: what does not depend on the listener.
 struct RouteDraft<'a> {
     reference: &'a ObjectRef,
@@ -40,42 +43,34 @@ struct RouteDraft<'a> {
 pub(super) fn compile(context: &mut Context<'_>, gateways: &mut [GatewayDraft<'_>], log: &mut Log) {
     let resources = context.resources;
     for (reference, object) in oldest_first(&resources.http_routes) {
+        let source = &object.source;
         let route = RouteDraft::new(context, reference, object, log);
+        let parents = object.value.spec.parent_refs.as_deref().unwrap_or_default();
         let mut status = RouteStatus::default();
-        for (index, parent) in object.value.spec.parent_refs.iter().flatten().enumerate() {
-            let Some(gateway) = gateway_of(&reference.namespace, parent) else {
+        for (index, parent) in parents.iter().enumerate() {
+            let Some(joined) = route.join(context, parent, gateways) else {
                 continue;
             };
-            let targets = Targets {
-                resources,
-                classes: &context.classes,
-            };
-            if targets.presence(&Target::new(&gateway, None)) == Presence::Foreign {
-                continue;
-            }
-            let draft = gateways
-                .iter_mut()
-                .find(|draft| *draft.reference == gateway);
-            let refused = match draft {
-                None => Err(("NoMatchingParent", format!("{gateway} not found"))),
-                Some(draft) => route.attach(context, parent, draft),
-            };
-            let refused = refused.err().map(|(reason, message)| {
+            let refused = joined.err().map(|(reason, message)| {
                 let fault = Fault::new(format!("spec.parentRefs[{index}]"), message);
-                log.problems(reference, &object.source, [&fault]);
+                log.problems(reference, source, [&fault]);
                 (reason, fault)
             });
-            if refused.is_none() {
-                route.note_responses(context, &gateway);
-            }
             status.parents.push(ParentStatus {
                 parent_ref: parent.clone().into(),
                 conditions: route.faults.conditions(refused.as_ref()),
             });
         }
+        if parents.is_empty() {
+            let message = "without parentRefs the route is attached to nothing";
+            log.warn(reference, source, &Fault::new("spec.parentRefs", message));
+        }
+        // A route of parents that are all somebody else's is for them to judge.
+        if parents.is_empty() || !status.parents.is_empty() {
+            log.problems(reference, source, route.faults.all());
+        }
         if !status.parents.is_empty() {
-            log.problems(reference, &object.source, route.faults.all());
-            log.object(reference, &object.source, Status::Route(status));
+            log.object(reference, source, Status::Route(status));
         }
     }
 }
@@ -95,6 +90,17 @@ pub(super) fn gateway_of(namespace: &str, parent: &ParentRef) -> Option<ObjectRe
     let namespace = other.as_deref().unwrap_or(namespace);
     (Kind::find(group, kind) == Some(Kind::Gateway))
         .then(|| ObjectRef::new(Kind::Gateway, namespace, name))
+}
+
+/// What is wrong with a parentRef that means no Gateway; `None` if it is of a group that somebody else may serve. In the
+/// Gateway API's own, `Gatway` is a typo, and nobody else would tell.
+fn wrong_kind(parent: &ParentRef) -> Option<String> {
+    let group = parent.group.as_deref().unwrap_or(GATEWAY_GROUP);
+    let kind = parent.kind.as_deref().unwrap_or("Gateway");
+    // A group is also written with a version by mistake, as in apiVersion.
+    let is_gateway_api = group.split('/').next() == Some(GATEWAY_GROUP);
+    let message = || format!("{group}/{kind} cannot be a parent here; {GATEWAY_GROUP}/Gateway can");
+    is_gateway_api.then(message)
 }
 
 impl<'a> RouteDraft<'a> {
@@ -148,6 +154,36 @@ impl<'a> RouteDraft<'a> {
         }
     }
 
+    /// Attaches to what a parentRef means; `None` if that is somebody else's.
+    fn join(
+        &self,
+        context: &mut Context<'_>,
+        parent: &ParentRef,
+        gateways: &mut [GatewayDraft<'_>],
+    ) -> Option<Result<(), NotJoined>> {
+        let Some(gateway) = gateway_of(&self.reference.namespace, parent) else {
+            return wrong_kind(parent).map(|message| Err(("NoMatchingParent", message)));
+        };
+        let targets = Targets {
+            resources: context.resources,
+            classes: &context.classes,
+        };
+        if targets.presence(&Target::new(&gateway, None)) == Presence::Foreign {
+            return None;
+        }
+        let draft = gateways
+            .iter_mut()
+            .find(|draft| *draft.reference == gateway);
+        let joined = match draft {
+            None => Err(("NoMatchingParent", format!("{gateway} not found"))),
+            Some(draft) => self.attach(context, parent, draft),
+        };
+        if joined.is_ok() {
+            self.note_responses(context, &gateway);
+        }
+        Some(joined)
+    }
+
     /// Attaches to every listener that the parentRef means and that takes the route. The error is the reason and the
     /// message why none does.
     fn attach(
@@ -155,7 +191,7 @@ impl<'a> RouteDraft<'a> {
         context: &Context<'_>,
         parent: &ParentRef,
         gateway: &mut GatewayDraft<'_>,
-    ) -> Result<(), (&'static str, String)> {
+    ) -> Result<(), NotJoined> {
         let name = gateway.reference;
         let section = parent.section_name.as_deref();
         let mut meant: Vec<_> = gateway

@@ -53,6 +53,63 @@ fn parents_that_cannot_be_joined_say_why() {
 }
 
 #[test]
+fn a_route_without_parents_is_told_and_so_are_its_faults() {
+    let faulty = "  rules: [{timeouts: {request: x}, backendRefs: [{name: none}]}]\n";
+    for parents in ["", "  parentRefs: []\n"] {
+        let text = route(faulty).replace("  parentRefs: [{name: gw, namespace: infra}]\n", parents);
+        let compiled = with_base(&text);
+        let warnings = warnings(&compiled);
+        let expected = "HTTPRoute apps/r: spec.parentRefs: without parentRefs the route is attached to nothing";
+        assert!(warnings[0].ends_with(expected), "{warnings:?}");
+        let problems = problems(&compiled).join("\n");
+        assert!(
+            problems.contains("spec.rules[0].timeouts.request: "),
+            "{problems}"
+        );
+        assert!(
+            problems.contains("spec.rules[0].backendRefs[0].kind: "),
+            "{problems}"
+        );
+    }
+}
+
+#[test]
+fn a_parent_of_a_kind_that_the_gateway_api_has_not_is_a_problem() {
+    let faulty = "  rules: [{timeouts: {request: x}, backendRefs: [{name: none}]}]\n";
+    for (parent, kind) in [
+        (
+            "{name: gw, kind: Gatway}",
+            "gateway.networking.k8s.io/Gatway",
+        ),
+        (
+            "{name: gw, kind: gateway}",
+            "gateway.networking.k8s.io/gateway",
+        ),
+        (
+            "{name: gw, group: gateway.networking.k8s.io/v1}",
+            "gateway.networking.k8s.io/v1/Gateway",
+        ),
+    ] {
+        let text = route(faulty).replace("{name: gw, namespace: infra}", parent);
+        let compiled = with_base(&text);
+        let message =
+            format!("{kind} cannot be a parent here; gateway.networking.k8s.io/Gateway can");
+        assert_eq!(
+            condition(&compiled, "HTTPRoute apps/r", "Accepted"),
+            format!("false NoMatchingParent: {message}")
+        );
+        let problems = problems(&compiled);
+        assert_eq!(
+            problems[0],
+            format!("t.yaml:19: HTTPRoute apps/r: spec.parentRefs[0]: {message}")
+        );
+        let own = "spec.rules[0].timeouts.request: ";
+        assert!(problems.iter().any(|p| p.contains(own)), "{problems:?}");
+        assert!(!compiled.report.accepted());
+    }
+}
+
+#[test]
 fn each_parent_has_its_own_status() {
     let text = route(&format!("  rules: [{{{TO_DFP}}}]\n")).replace(
         "[{name: gw,",
