@@ -36,7 +36,8 @@ pub struct EgressRules {
     pub default_action: Action,
     /// The first that matches decides.
     pub rules: Vec<EgressRule>,
-    /// Exceptions to the built-in deny list. Empty unless the policy is attached to a Gateway.
+    /// Exceptions to the built-in deny list; they count if the mode is [`Mode::Enforce`]. Empty unless the policy is
+    /// attached to a Gateway.
     pub allow_addresses: Vec<IpNet>,
     /// Addresses that are denied besides the built-in ones.
     pub deny_addresses: Vec<IpNet>,
@@ -177,9 +178,11 @@ impl Egress {
         let Some(class) = special::class(address) else {
             return Ok(());
         };
+        // An audit only watches: it opens nothing either.
         let excepted = self
             .policies
             .iter()
+            .filter(|rules| rules.mode == Mode::Enforce)
             .flat_map(|rules| &rules.allow_addresses)
             .any(|net| net.contains(&address));
         if excepted {

@@ -100,7 +100,7 @@ pub enum PortText {
 /// Exceptions to the built-in deny list, and additions to it: addresses or networks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EgressAddresses {
-    /// Allowed although the built-in list denies them. Only in a policy on a Gateway.
+    /// Allowed although the built-in list denies them. Only in a policy on a Gateway, and only in mode `Enforce`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow: Vec<String>,
     /// Denied.

@@ -36,6 +36,11 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
                 .faults
                 .push(Fault::new("spec.addresses.allow", message));
         }
+        if !rules.allow_addresses.is_empty() && rules.mode == Mode::Audit {
+            let message = "without effect in mode Audit: the built-in deny list stays closed";
+            let warning = Fault::new("spec.addresses.allow", message);
+            log.warn(reference, &object.source, &warning);
+        }
         draft.finish(targets, policies, log, |policies, target| {
             let attached = policies.egress.entry(target.clone()).or_default();
             if !attached.contains(&rules) {

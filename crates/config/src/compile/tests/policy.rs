@@ -434,7 +434,17 @@ fn exceptions_are_for_gateways_only() {
         "infra",
         &format!("{}{allow}", targets("{Gateway: gw, sectionName: http}")),
     );
-    assert!(with_base(&text).report.accepted());
+    let compiled = with_base(&text);
+    assert!(compiled.report.accepted());
+    assert!(warnings(&compiled).is_empty());
+    let audited = with_base(&text.replace("  addresses:", "  mode: Audit\n  addresses:"));
+    assert!(audited.report.accepted());
+    let warning = &warnings(&audited)[0];
+    assert!(
+        warning
+            .contains("EgressPolicy infra/p: spec.addresses.allow: without effect in mode Audit"),
+        "{warning}"
+    );
 }
 
 #[test]

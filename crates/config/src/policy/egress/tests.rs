@@ -159,6 +159,23 @@ fn audit_serves_and_names_what_would_have_denied() {
     assert!(egress.check_address("127.0.0.1".parse().unwrap()).is_err());
 }
 
+#[test]
+fn an_audit_opens_nothing() {
+    let mut audit = policy("audit");
+    audit.mode = Mode::Audit;
+    audit.allow_addresses = vec!["10.0.0.0/8".parse().unwrap()];
+    let address = "10.0.0.1".parse().unwrap();
+    assert!(egress([audit.clone()]).check_address(address).is_err());
+    assert!(
+        egress([audit.clone(), policy("other")])
+            .check_address(address)
+            .is_err()
+    );
+    let mut enforced = audit.clone();
+    enforced.mode = Mode::Enforce;
+    assert!(egress([audit, enforced]).check_address(address).is_ok());
+}
+
 /// Address, and the class it is denied as; `-` is allowed. The rows are classes of the registries with their edges,
 /// and every notation that carries an IPv4 address.
 const ADDRESSES: &[(&str, &str)] = &[
