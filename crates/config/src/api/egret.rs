@@ -46,7 +46,9 @@ mod tests {
         let json = serde_json::to_value(EgressPolicy::crd()).unwrap();
         let rules = &json["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
             ["properties"]["rules"];
-        let ports = &rules["items"]["properties"]["ports"]["items"];
-        assert_eq!(ports["x-kubernetes-int-or-string"], true);
+        let ports = &rules["items"]["properties"]["ports"];
+        assert_eq!(ports["items"]["x-kubernetes-int-or-string"], true);
+        assert_eq!(ports["minItems"], 1);
+        assert_eq!(rules["items"]["required"], serde_json::json!(["action"]));
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use kube::CustomResource;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::PolicyStatus;
 use crate::api::target::TargetRef;
@@ -71,17 +71,37 @@ pub struct EgressRule {
     /// What it says.
     pub action: EgressAction,
     /// Names, `*.` and a name for all names below it, addresses, networks.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub hosts: Vec<String>,
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Vec<String>", length(min = 1))]
+    pub hosts: Option<Vec<String>>,
     /// Ports, and ranges as `"8000-8999"`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ports: Vec<PortText>,
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Vec<PortText>", length(min = 1))]
+    pub ports: Option<Vec<PortText>>,
     /// Methods. A rule that has them never matches inside a CONNECT tunnel.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub methods: Vec<String>,
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Vec<String>", length(min = 1))]
+    pub methods: Option<Vec<String>>,
     /// Path prefixes, by whole segments. A rule that has them never matches inside a CONNECT tunnel.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub paths: Vec<String>,
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Vec<String>", length(min = 1))]
+    pub paths: Option<Vec<String>>,
 }
 
 /// A port or a range of ports.
@@ -106,6 +126,15 @@ pub struct EgressAddresses {
     /// Denied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deny: Vec<String>,
+}
+
+/// A field that may be left out, but not be `null`: who writes `hosts:` and nothing after it does not mean every host.
+fn given<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(deserializer).map(Some)
 }
 
 /// Kubernetes' int-or-string, which a derived schema cannot say.

@@ -97,13 +97,28 @@ fn rule(index: usize, spec: &Spec, faults: &mut Vec<Fault>) -> EgressRule {
             .unwrap_or_else(|| format!("rule-{index}"))
             .into(),
         action: action(*verdict),
-        hosts: each(hosts, &field("hosts"), faults, |text| {
+        hosts: any_of(hosts, &field("hosts"), faults, |text| {
             HostMatcher::parse(text).map_err(|error| error.to_string())
         }),
-        ports: each(ports, &field("ports"), faults, range),
-        methods: each(methods, &field("methods"), faults, |text| method(text)),
-        paths: each(paths, &field("paths"), faults, |text| literal_path(text)),
+        ports: any_of(ports, &field("ports"), faults, range),
+        methods: any_of(methods, &field("methods"), faults, |text| method(text)),
+        paths: any_of(paths, &field("paths"), faults, |text| literal_path(text)),
     }
+}
+
+/// The values of a condition, none if it is not there: that is "any", and what is written as empty must not become it.
+fn any_of<T, U>(
+    items: &Option<Vec<T>>,
+    field: &str,
+    faults: &mut Vec<Fault>,
+    parse: impl Fn(&T) -> Result<U, String>,
+) -> Vec<U> {
+    let items = items.as_deref();
+    if items.is_some_and(<[T]>::is_empty) {
+        let message = "empty: matches nothing; leave it out for any";
+        faults.push(Fault::new(field, message));
+    }
+    each(items.unwrap_or_default(), field, faults, parse)
 }
 
 /// Parses every item, and names those that are wrong.

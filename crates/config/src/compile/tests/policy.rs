@@ -193,7 +193,14 @@ fn every_spelling_of_a_path_is_judged_and_routed_alike() {
     }
 }
 
-const WRONG: [(&str, &str); 12] = [
+const WRONG: [(&str, &str); 16] = [
+    ("rules: [{action: Allow, hosts: []}]", "spec.rules[0].hosts"),
+    ("rules: [{action: Allow, ports: []}]", "spec.rules[0].ports"),
+    (
+        "rules: [{action: Allow, methods: []}]",
+        "spec.rules[0].methods",
+    ),
+    ("rules: [{action: Allow, paths: []}]", "spec.rules[0].paths"),
     (
         "rules: [{action: Deny, hosts: ['*']}]",
         "spec.rules[0].hosts[0]",
@@ -269,6 +276,20 @@ fn a_wrong_policy_refuses_what_it_targets_and_nothing_else() {
         assert!(programmed.starts_with(
             "false RouteRuleReplaced: Replaced Rule (0): spec.rules[0]: EgressPolicy apps/p"
         ));
+    }
+}
+
+#[test]
+fn a_condition_without_a_value_is_not_any() {
+    for name in ["hosts", "ports", "methods", "paths"] {
+        let spec = format!("  rules: [{{action: Allow, {name}: }}]\n");
+        let text = policy("p", "infra", &format!("{}{spec}", targets("{Gateway: gw}")));
+        let errors = super::errors(&text);
+        let expected = format!("EgressPolicy infra/p: spec.rules[0].{name}: ");
+        assert!(
+            errors.len() == 1 && errors[0].contains(&expected),
+            "{errors:?}"
+        );
     }
 }
 
