@@ -10,8 +10,11 @@ use std::num::NonZeroU16;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use ipnet::IpNet;
 use serde::{Serialize, Serializer};
+
+mod pattern;
+
+pub use pattern::{HostMatcher, HostPattern};
 
 /// Longest name in octets, without the trailing dot (RFC 1035 3.1 leaves 253 once lengths are taken off).
 const MAX_NAME: usize = 253;
@@ -43,24 +46,6 @@ pub struct Authority {
     pub host: Host,
     /// The port, when one was named.
     pub port: Option<Port>,
-}
-
-/// A hostname of a listener, a route or a rule: one name, or every name below one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum HostPattern {
-    /// Exactly this name.
-    Exact(DnsName),
-    /// `*.name`: one or more whole labels before `name`, never `name` itself.
-    Below(DnsName),
-}
-
-/// What the `hosts` of an egress rule can say: a name pattern, or addresses for requests that name an IP literal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HostMatcher {
-    /// Matches names.
-    Name(HostPattern),
-    /// Matches IP literals within the network; an IPv4-mapped literal is compared as its IPv4 address.
-    Net(IpNet),
 }
 
 /// Why a text is not a host, a port, an authority or a pattern.
@@ -296,112 +281,6 @@ impl fmt::Display for Authority {
     }
 }
 
-impl HostPattern {
-    /// Parses `name` or `*.name`. What people write may hold letters outside ASCII; those are turned into A-labels
-    /// (RFC 5891), because that is how requests carry them.
-    ///
-    /// # Errors
-    /// As [`DnsName::parse`], and [`NameError::Wildcard`] for `*` anywhere else.
-    pub fn parse(text: &str) -> Result<Self, NameError> {
-        let (below, name) = text
-            .strip_prefix("*.")
-            .map_or((false, text), |name| (true, name));
-        if name.contains('*') || (below && name.is_empty()) {
-            return Err(NameError::Wildcard);
-        }
-        let name = if name.is_ascii() {
-            DnsName::parse(name.as_bytes())?
-        } else {
-            let ascii = idna::domain_to_ascii_strict(name).map_err(|_| NameError::Character)?;
-            DnsName::parse(ascii.as_bytes())?
-        };
-        Ok(if below {
-            Self::Below(name)
-        } else {
-            Self::Exact(name)
-        })
-    }
-
-    /// Whether `name` is one of those meant.
-    #[must_use]
-    pub fn matches(&self, name: &DnsName) -> bool {
-        match self {
-            Self::Exact(exact) => exact == name,
-            Self::Below(suffix) => is_below(name, suffix),
-        }
-    }
-
-    /// The names that both mean, if there are any: the narrower of the two (Gateway API, hostnames of a listener and
-    /// of a route attached to it).
-    #[must_use]
-    pub fn intersection(&self, other: &Self) -> Option<Self> {
-        match (self, other) {
-            (Self::Exact(name), pattern) | (pattern, Self::Exact(name)) => {
-                pattern.matches(name).then(|| Self::Exact(name.clone()))
-            }
-            (Self::Below(a), Self::Below(b)) if a == b || is_below(a, b) => Some(self.clone()),
-            (Self::Below(a), Self::Below(b)) if is_below(b, a) => Some(other.clone()),
-            (Self::Below(_), Self::Below(_)) => None,
-        }
-    }
-}
-
-impl FromStr for HostPattern {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        Self::parse(text)
-    }
-}
-
-impl fmt::Display for HostPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact(name) => name.fmt(f),
-            Self::Below(name) => write!(f, "*.{name}"),
-        }
-    }
-}
-
-impl HostMatcher {
-    /// Parses an address, a network in CIDR notation, a name, or `*.name`.
-    ///
-    /// # Errors
-    /// As [`HostPattern::parse`].
-    pub fn parse(text: &str) -> Result<Self, NameError> {
-        let bare = text
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-            .unwrap_or(text);
-        if let Ok(net) = bare.parse::<IpNet>() {
-            return Ok(Self::Net(net));
-        }
-        match bare.parse::<IpAddr>() {
-            Ok(address) => Ok(Self::Net(address.into())),
-            Err(_) => HostPattern::parse(text).map(Self::Name),
-        }
-    }
-
-    /// Whether a request for `host` is meant.
-    #[must_use]
-    pub fn matches(&self, host: &Host) -> bool {
-        match (self, host) {
-            (Self::Name(pattern), Host::Name(name)) => pattern.matches(name),
-            (Self::Net(net), Host::Ip(address)) => net.contains(&address.to_canonical()),
-            (Self::Name(_), Host::Ip(_)) | (Self::Net(_), Host::Name(_)) => false,
-        }
-    }
-}
-
-impl fmt::Display for HostMatcher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name(pattern) => pattern.fmt(f),
-            Self::Net(net) => net.fmt(f),
-        }
-    }
-}
-
 macro_rules! serialize_as_text {
     ($($name:ty),*) => {$(
         impl Serialize for $name {
@@ -418,13 +297,6 @@ impl Serialize for Port {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u16(self.get())
     }
-}
-
-/// Whether `name` has one or more labels before `suffix`.
-fn is_below(name: &DnsName, suffix: &DnsName) -> bool {
-    name.as_str()
-        .strip_suffix(suffix.as_str())
-        .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
 }
 
 fn check_labels(text: &[u8]) -> Result<(), NameError> {
