@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 
 mod pattern;
 
-pub use pattern::{HostMatcher, HostPattern};
+pub use pattern::{HostMatcher, HostPattern, parse_net};
 
 /// Longest name in octets, without the trailing dot (RFC 1035 3.1 leaves 253 once lengths are taken off).
 const MAX_NAME: usize = 253;
@@ -87,6 +87,21 @@ pub enum NameError {
     /// A `*` elsewhere than as the first label, or alone.
     #[error("'*' is only allowed as the first label, followed by a name: '*.example.com'")]
     Wildcard,
+    /// An address or network in the form `::ffff:192.0.2.1`: literals are compared as IPv4, and it would never match.
+    #[error("write IPv4-mapped addresses as IPv4")]
+    Mapped,
+    /// An address in the place of a name.
+    #[error("a name is needed here, not an address")]
+    Address,
+    /// A network in the place of a name.
+    #[error("a name is needed here, not a network")]
+    Network,
+    /// A URL in the place of a host.
+    #[error("a host, not a URL, is needed here")]
+    Url,
+    /// A port behind the host.
+    #[error("a host without a port is needed here")]
+    HasPort,
 }
 
 impl Port {

@@ -31,8 +31,13 @@ impl HostPattern {
     /// (RFC 5891), because that is how requests carry them.
     ///
     /// # Errors
-    /// As [`DnsName::parse`], and [`NameError::Wildcard`] for `*` anywhere else.
+    /// As [`DnsName::parse`], and [`NameError::Wildcard`] for `*` anywhere else; of what is no name but known as something
+    /// else, [`NameError::Address`], [`NameError::Network`], [`NameError::Url`] and [`NameError::HasPort`].
     pub fn parse(text: &str) -> Result<Self, NameError> {
+        Self::parse_name(text).map_err(|error| mistaken(text).unwrap_or(error))
+    }
+
+    fn parse_name(text: &str) -> Result<Self, NameError> {
         let (below, name) = text
             .strip_prefix("*.")
             .map_or((false, text), |name| (true, name));
@@ -97,18 +102,11 @@ impl HostMatcher {
     /// Parses an address, a network in CIDR notation, a name, or `*.name`.
     ///
     /// # Errors
-    /// As [`HostPattern::parse`].
+    /// As [`HostPattern::parse`] and [`parse_net`].
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let bare = text
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-            .unwrap_or(text);
-        if let Ok(net) = bare.parse::<IpNet>() {
-            return Ok(Self::Net(net));
-        }
-        match bare.parse::<IpAddr>() {
-            Ok(address) => Ok(Self::Net(address.into())),
-            Err(_) => HostPattern::parse(text).map(Self::Name),
+        match parse_net(without_brackets(text)) {
+            Some(net) => net.map(Self::Net),
+            None => HostPattern::parse(text).map(Self::Name),
         }
     }
 
@@ -130,6 +128,46 @@ impl fmt::Display for HostMatcher {
             Self::Net(net) => net.fmt(f),
         }
     }
+}
+
+/// Parses an address or a network in CIDR notation, as addresses are compared: in their IPv4 form where they have one.
+/// `None` if it is something else.
+///
+/// # Errors
+/// [`NameError::Mapped`] for IPv4 addresses that are mapped to IPv6.
+#[must_use]
+pub fn parse_net(text: &str) -> Option<Result<IpNet, NameError>> {
+    let parsed = text.parse::<IpNet>();
+    let net = parsed.or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    Some(match net.ok()? {
+        IpNet::V6(v6) if v6.prefix_len() >= 96 && v6.addr().to_ipv4_mapped().is_some() => {
+            Err(NameError::Mapped)
+        }
+        net => Ok(net.trunc()),
+    })
+}
+
+fn without_brackets(text: &str) -> &str {
+    let inside = text.strip_prefix('[');
+    inside
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(text)
+}
+
+/// What was probably written in the place of a name.
+fn mistaken(text: &str) -> Option<NameError> {
+    if text.contains("://") {
+        return Some(NameError::Url);
+    }
+    if text.parse::<IpNet>().is_ok() {
+        return Some(NameError::Network);
+    }
+    if without_brackets(text).parse::<IpAddr>().is_ok() {
+        return Some(NameError::Address);
+    }
+    let (host, port) = text.rsplit_once(':')?;
+    let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    (is_port && !host.is_empty()).then_some(NameError::HasPort)
 }
 
 /// Whether `name` has one or more labels before `suffix`.

@@ -178,6 +178,43 @@ fn address_matchers_only_match_literals() {
     assert!(!matches("example.com", "192.0.2.9"));
 }
 
+#[test]
+fn what_is_no_name_is_called_what_it_is() {
+    let cases = [
+        ("api.example.com:443", NameError::HasPort),
+        ("*.example.com:443", NameError::HasPort),
+        ("[::1]:443", NameError::HasPort),
+        ("https://api.example.com", NameError::Url),
+        ("https://api.example.com:443/x", NameError::Url),
+        ("192.0.2.0/24", NameError::Network),
+        ("2001:db8::/32", NameError::Network),
+        ("192.0.2.1", NameError::Address),
+        ("[::1]", NameError::Address),
+        ("::1", NameError::Address),
+        ("192.0.2", NameError::Numeric),
+        ("example.com:", NameError::Character),
+        ("a b", NameError::Character),
+        ("", NameError::Empty),
+    ];
+    for (text, error) in cases {
+        assert_eq!(HostPattern::parse(text), Err(error), "{text}");
+    }
+}
+
+#[test]
+fn mapped_addresses_would_never_match_and_are_refused() {
+    for text in [
+        "::ffff:192.0.2.1",
+        "[::ffff:192.0.2.1]",
+        "::ffff:192.0.2.0/120",
+        "::ffff:0:0/96",
+    ] {
+        assert_eq!(HostMatcher::parse(text), Err(NameError::Mapped), "{text}");
+    }
+    assert!(HostMatcher::parse("::/0").is_ok());
+    assert!(HostMatcher::parse("::ffff:1:2:3").is_ok());
+}
+
 proptest! {
     /// What parses prints as something that parses to itself: there is one spelling, and it is stable.
     #[test]

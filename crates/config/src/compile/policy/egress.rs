@@ -1,6 +1,5 @@
 //! EgressPolicy to [`EgressRules`].
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::Method;
@@ -12,7 +11,7 @@ use crate::api::egret::{
 };
 use crate::compile::log::{Fault, Log};
 use crate::compile::target::{TargetKinds, Targets};
-use crate::name::{HostMatcher, Port};
+use crate::name::{HostMatcher, NameError, Port, parse_net};
 use crate::policy::egress::{Action, EgressRule, EgressRules, Mode, PortRange};
 use crate::resources::{Kind, ObjectRef, oldest_first};
 use crate::route::literal_path;
@@ -97,9 +96,7 @@ fn rule(index: usize, spec: &Spec, faults: &mut Vec<Fault>) -> EgressRule {
             .unwrap_or_else(|| format!("rule-{index}"))
             .into(),
         action: action(*verdict),
-        hosts: any_of(hosts, &field("hosts"), faults, |text| {
-            HostMatcher::parse(text).map_err(|error| error.to_string())
-        }),
+        hosts: any_of(hosts, &field("hosts"), faults, |text| host(text)),
         ports: any_of(ports, &field("ports"), faults, range),
         methods: any_of(methods, &field("methods"), faults, |text| method(text)),
         paths: any_of(paths, &field("paths"), faults, |text| literal_path(text)),
@@ -178,17 +175,14 @@ fn method(text: &str) -> Result<Method, String> {
     Method::from_bytes(text.as_bytes()).map_err(|_| "not a method".to_owned())
 }
 
-/// Addresses are compared in their IPv4 form where they have one, so that a network of mapped ones would never match.
 fn net(text: &str) -> Result<IpNet, String> {
-    let parsed = text
-        .parse::<IpNet>()
-        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    let net =
-        parsed.map_err(|_| "not an IP address or network, such as 10.20.0.0/16".to_owned())?;
-    match net {
-        IpNet::V6(v6) if v6.prefix_len() >= 96 && v6.addr().to_ipv4_mapped().is_some() => {
-            Err("write IPv4-mapped addresses as IPv4".to_owned())
-        }
-        IpNet::V4(_) | IpNet::V6(_) => Ok(net.trunc()),
-    }
+    let net = parse_net(text).ok_or("not an IP address or network, such as 10.20.0.0/16")?;
+    net.map_err(|error| error.to_string())
+}
+
+fn host(text: &str) -> Result<HostMatcher, String> {
+    HostMatcher::parse(text).map_err(|error| match error {
+        NameError::HasPort => "a port belongs in ports".to_owned(),
+        error => error.to_string(),
+    })
 }

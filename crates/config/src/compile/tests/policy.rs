@@ -294,6 +294,35 @@ fn a_condition_without_a_value_is_not_any() {
 }
 
 #[test]
+fn hosts_that_are_something_else_are_told_what_they_are() {
+    for (host, message) in [
+        ("'api.example.com:443'", "a port belongs in ports"),
+        (
+            "'https://api.example.com/'",
+            "a host, not a URL, is needed here",
+        ),
+        ("'::ffff:10.0.0.1'", "write IPv4-mapped addresses as IPv4"),
+        (
+            "'::ffff:10.0.0.0/104'",
+            "write IPv4-mapped addresses as IPv4",
+        ),
+    ] {
+        let spec = format!("  rules: [{{action: Deny, hosts: [{host}]}}]\n");
+        let compiled = with_base(&policy(
+            "p",
+            "infra",
+            &format!("{}{spec}", targets("{Gateway: gw}")),
+        ));
+        let expected = format!("EgressPolicy infra/p: spec.rules[0].hosts[0]: {message}");
+        let problems = problems(&compiled);
+        assert!(
+            problems.iter().any(|p| p.ends_with(&expected)),
+            "{problems:?}"
+        );
+    }
+}
+
+#[test]
 fn a_wrong_policy_fails_closed_at_every_level() {
     let wrong = "  rules: [{action: Deny, ports: [0]}]\n";
     let refused = |namespace: &str, target: &str| {
