@@ -323,6 +323,24 @@ fn hosts_that_are_something_else_are_told_what_they_are() {
 }
 
 #[test]
+fn a_target_of_a_misspelt_kind_is_a_problem() {
+    let target = "{group: gateway.networking.k8s.io, kind: gateway, name: gw}";
+    let compiled = with_base(&policy(
+        "p",
+        "infra",
+        &format!("  targetRefs: [{target}]\n"),
+    ));
+    assert_eq!(
+        problems(&compiled),
+        [
+            "t.yaml:19: EgressPolicy infra/p: spec.targetRefs[0].kind: gateway.networking.k8s.io/gateway cannot be a \
+             target here; Gateway, HTTPRoute, Backend can"
+        ]
+    );
+    assert!(!compiled.report.accepted());
+}
+
+#[test]
 fn a_wrong_policy_fails_closed_at_every_level() {
     let wrong = "  rules: [{action: Deny, ports: [0]}]\n";
     let refused = |namespace: &str, target: &str| {
