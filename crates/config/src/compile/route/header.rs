@@ -22,18 +22,23 @@ const PROTECTED: [&str; 9] = [
     "upgrade",
 ];
 
+/// Set on a request it would never be sent: it is for this proxy, and ends here (RFC 9110 11.7.2). Removing it is true.
+const NEVER_SENT: &str = "proxy-authorization";
+
 /// A modifier, under whichever name.
 pub(super) struct Edits<'a> {
+    of_request: bool,
     set: Vec<(&'a str, &'a str)>,
     add: Vec<(&'a str, &'a str)>,
     remove: Vec<&'a str>,
 }
 
 macro_rules! edits_from {
-    ($($type:ident),*) => {$(
+    ($($type:ident: $of_request:literal),*) => {$(
         impl<'a> From<&'a $type> for Edits<'a> {
             fn from($type { add, remove, set }: &'a $type) -> Self {
                 Self {
+                    of_request: $of_request,
                     set: set.iter().flatten().map(|h| (h.name.as_str(), h.value.as_str())).collect(),
                     add: add.iter().flatten().map(|h| (h.name.as_str(), h.value.as_str())).collect(),
                     remove: remove.iter().flatten().map(String::as_str).collect(),
@@ -44,10 +49,10 @@ macro_rules! edits_from {
 }
 
 edits_from!(
-    RequestHeaderModifier,
-    ResponseHeaderModifier,
-    BackendRequestHeaderModifier,
-    BackendResponseHeaderModifier
+    RequestHeaderModifier: true,
+    ResponseHeaderModifier: false,
+    BackendRequestHeaderModifier: true,
+    BackendResponseHeaderModifier: false
 );
 
 pub(super) fn header_edit(edits: &Edits<'_>, field: &str, faults: &mut Vec<Fault>) -> HeaderEdit {
@@ -56,17 +61,13 @@ pub(super) fn header_edit(edits: &Edits<'_>, field: &str, faults: &mut Vec<Fault
         ("set", &edits.set, &mut edit.set),
         ("add", &edits.add, &mut edit.add),
     ] {
-        for (index, (name, value)) in pairs.iter().enumerate() {
+        for (index, pair) in pairs.iter().enumerate() {
             let field = format!("{field}.{list}[{index}]");
-            let name = header_name(name)
-                .map_err(|message| faults.push(Fault::new(format!("{field}.name"), message)));
-            let value = HeaderValue::from_str(value).map_err(|_| {
-                faults.push(Fault::new(
-                    format!("{field}.value"),
-                    "not a value of a header",
-                ))
-            });
-            if let (Ok(name), Ok(value)) = (name, value) {
+            let Some((name, value)) = edits.pair(*pair, &field, faults) else {
+                continue;
+            };
+            // Of several entries of one name, the first counts (Gateway API, HTTPHeader).
+            if !parsed.iter().any(|(other, _)| *other == name) {
                 parsed.push((name, value));
             }
         }
@@ -78,6 +79,33 @@ pub(super) fn header_edit(edits: &Edits<'_>, field: &str, faults: &mut Vec<Fault
         }
     }
     edit
+}
+
+impl Edits<'_> {
+    /// A field to set or add; `None` if something is wrong with its name or value.
+    fn pair(
+        &self,
+        (name, value): (&str, &str),
+        field: &str,
+        faults: &mut Vec<Fault>,
+    ) -> Option<(HeaderName, HeaderValue)> {
+        let name = match header_name(name) {
+            Ok(name) if self.of_request && name.as_str() == NEVER_SENT => {
+                Err("this header is for the proxy itself and is never sent on")
+            }
+            name => name,
+        };
+        let name = name
+            .map_err(|message| faults.push(Fault::new(format!("{field}.name"), message)))
+            .ok();
+        let value = HeaderValue::from_str(value).map_err(|_| {
+            faults.push(Fault::new(
+                format!("{field}.value"),
+                "not a value of a header",
+            ));
+        });
+        name.zip(value.ok())
+    }
 }
 
 fn header_name(text: &str) -> Result<HeaderName, &'static str> {

@@ -65,6 +65,14 @@ const UNSUPPORTED: &[(&str, &str)] = &[
         "filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {remove: [Content-Length]}}]",
         "filters[0].responseHeaderModifier.remove[0]",
     ),
+    (
+        "filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: Proxy-Authorization, value: c}]}}]",
+        "filters[0].requestHeaderModifier.set[0].name",
+    ),
+    (
+        "filters: [{type: RequestHeaderModifier, requestHeaderModifier: {add: [{name: proxy-authorization, value: c}]}}]",
+        "filters[0].requestHeaderModifier.add[0].name",
+    ),
     ("timeouts: {request: 1.5s}", "timeouts.request"),
     (
         "timeouts: {request: 1s, backendRequest: 2s}",
@@ -102,6 +110,27 @@ fn fields_that_are_not_supported_refuse_their_rule_and_no_other() {
             "1*dynamic apps/dfp"
         );
     }
+}
+
+#[test]
+fn of_one_header_written_twice_the_first_counts() {
+    let spec = format!(
+        "  rules:\n  - {TO_DFP}\n    filters:\n    - type: RequestHeaderModifier\n      requestHeaderModifier:\n        \
+         set: [{{name: X-A, value: one}}, {{name: x-b, value: b}}, {{name: x-a, value: two}}]\n        \
+         add: [{{name: x-c, value: one}}, {{name: X-C, value: two}}]\n        remove: [Proxy-Authorization]\n"
+    );
+    let compiled = with_base(&route(&spec));
+    assert!(compiled.report.accepted(), "{}", compiled.report.table());
+    let rule = rule(&compiled, 8080, "a.b", "/").unwrap();
+    let edit = serde_json::to_value(&rule.filters.request_headers).unwrap();
+    assert_eq!(
+        edit,
+        serde_json::json!({
+            "set": [["x-a", "one"], ["x-b", "b"]],
+            "add": [["x-c", "one"]],
+            "remove": ["proxy-authorization"],
+        })
+    );
 }
 
 #[test]
