@@ -33,10 +33,7 @@ impl World {
         let start = clock::now();
         let resolved = self.resolver.resolve(&name("a.test"), Scheme::Https).await;
         let resolved = resolved.unwrap();
-        assert_eq!(
-            &*resolved.addresses,
-            [A.parse::<IpAddr>().unwrap()]
-        );
+        assert_eq!(&*resolved.addresses, [A.parse::<IpAddr>().unwrap()]);
         assert_eq!(resolved.more, None);
         let alpn = resolved.service.map(|service| {
             let first = service.alpn.first().unwrap();
