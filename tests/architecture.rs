@@ -1,4 +1,6 @@
-//! ARCHITECTURE.md names files and functions; here is what keeps it true.
+//! Documents name files and functions; here is what keeps them true.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::fs;
 use std::path::Path;
@@ -13,12 +15,12 @@ fn named(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-#[test]
-fn every_function_that_the_architecture_names_exists() {
+/// Asserts that what a document names exists.
+fn check(document: &str, at_least: usize) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let text = fs::read_to_string(root.join(document)).unwrap();
     let named = named(&text);
-    assert!(named.len() > 25, "{named:?}");
+    assert!(named.len() > at_least, "{named:?}");
     for (file, function) in named {
         let source =
             fs::read_to_string(root.join(&file)).unwrap_or_else(|error| panic!("{file}: {error}"));
@@ -28,4 +30,14 @@ fn every_function_that_the_architecture_names_exists() {
             "{file} has no function {function}"
         );
     }
+}
+
+#[test]
+fn every_function_that_the_architecture_names_exists() {
+    check("ARCHITECTURE.md", 25);
+}
+
+#[test]
+fn every_test_that_the_comparison_with_envoy_names_exists() {
+    check("docs/envoy.md", 40);
 }

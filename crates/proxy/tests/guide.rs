@@ -119,6 +119,33 @@ fn a_known_host_is_not_asked_for_again_by_any_spelling() {
 }
 
 #[test]
+fn a_first_request_keeps_its_body_while_its_name_is_resolved() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("cold.example", ["127.0.0.1"], 60);
+    let answer = dns.hold("cold.example");
+    let gateway = Gateway::start(&lab(dns.addr()));
+    let host = format!("cold.example:{}", upstream.port());
+    let mut client = gateway.connect();
+    client.send(format!(
+        "POST /sink HTTP/1.1\r\nhost: {host}\r\ncontent-length: 300000\r\n\r\n"
+    ));
+    client.send("x".repeat(100_000));
+    dns.wait_for_queries("cold.example", 2);
+    answer.release();
+    client.send("x".repeat(200_000));
+    let response = client.read_response();
+    assert_eq!((response.status, response.text()), (200, "300000"));
+    client.send(format!(
+        "POST /sink HTTP/1.1\r\nhost: {host}\r\ncontent-length: 3\r\n\r\nabc"
+    ));
+    assert_eq!(client.read_response().text(), "3");
+    assert_eq!(dns.lookups_for("cold.example"), 1);
+    let records = gateway.wait_for_records(2);
+    assert_eq!(records[0]["dns"], "miss");
+    assert!(records[0]["dns_ms"].is_number());
+}
+
+#[test]
 fn fifty_first_requests_at_once_ask_once() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("cold.example", ["127.0.0.1"], 60);

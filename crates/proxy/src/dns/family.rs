@@ -2,8 +2,12 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use egret_config::snapshot::LookupFamily;
+
+/// How long the preferred family, and HTTPS records, are waited for once there are addresses (RFC 8305 3).
+pub const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
 
 /// An address family, and so a record type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,6 +8,7 @@ use egret_config::name::DnsName;
 use tokio::time::{Instant, sleep_until};
 
 use crate::dns::cache::Flight;
+use crate::dns::family::RESOLUTION_DELAY;
 use crate::dns::query::QueryError;
 use crate::dns::resolver::{Setup, Shared};
 use crate::telemetry::clock;
@@ -24,8 +25,6 @@ mod landing;
 mod search;
 mod slot;
 
-/// How long the preferred family and the HTTPS records are waited for once there are addresses (RFC 8305 3).
-const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
 /// Most times `query_timeout` that a flight may take, however many search domains there are: somebody waits for it.
 const LONGEST: u32 = 2;
 

@@ -10,7 +10,7 @@ use egret_config::snapshot::BackendSettings;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use super::connection::{Connection, Lease};
 use super::health::Observed;
@@ -18,7 +18,7 @@ use super::limits::Permit;
 use super::shelf::{Shelf, Taken};
 use crate::dial::egress::{Guard, Permitted};
 use crate::dial::race::{self, Attempt, Late, Manner};
-use crate::dns::family::Family;
+use crate::dns::family::{Family, RESOLUTION_DELAY};
 use crate::dns::resolver::More;
 use crate::dns::{Failure, ResolveError};
 use crate::plan::Plan;
@@ -135,7 +135,7 @@ impl Seeker<'_> {
     /// Resolves, checks every address, and connects to the first that answers.
     async fn dial(&self, permit: Permit) -> Result<Connection, Refusal> {
         let settings = self.plan.settings;
-        let Answer { sockets, more } = self.resolve().await?;
+        let Answer { sockets, more } = self.with_leading(self.resolve().await?).await;
         self.learn(&sockets);
         let permitted = match self.permit(&sockets) {
             Ok(permitted) => permitted,
@@ -163,6 +163,24 @@ impl Seeker<'_> {
         })?;
         self.worker.metrics.connect_duration.observe(now - begin);
         handshake(stream, peer.get(), self.shelf, permit, self.worker).await
+    }
+
+    /// Gives the family that works better from here a moment to come, if the other one came first.
+    async fn with_leading(&self, answer: Answer) -> Answer {
+        let (Some(first), Some(more)) = (answer.sockets.first(), &answer.more) else {
+            return answer;
+        };
+        let first = Family::of(&first.ip());
+        if self.worker.shared.families().leading(first, clock::now()) == first {
+            return answer;
+        }
+        match timeout(RESOLUTION_DELAY, more.clone().all()).await {
+            Ok(all) => Answer {
+                sockets: all.map_or(answer.sockets, |all| self.plan.sockets(&all)),
+                more: None,
+            },
+            Err(_) => answer,
+        }
     }
 
     /// Those that may be connected to.

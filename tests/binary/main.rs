@@ -3,19 +3,19 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use egret_testkit::gateway::{LOOPBACK, resolver};
-use egret_testkit::{Client, DnsServer, SharedPort, Upstream, client};
-use tempfile::TempDir;
+use egret_testkit::{Client, DnsServer, Upstream};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+use served::{Served, lines, wait_for};
+
+mod encrypted_dns;
+mod served;
+mod state;
 
 fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -28,124 +28,6 @@ fn egret(arguments: &[&str]) -> Output {
         .args(arguments)
         .output()
         .unwrap()
-}
-
-/// `egret serve` on a copy of the quickstart, with its listener moved to a free port.
-struct Served {
-    process: Child,
-    folder: TempDir,
-    stderr: Receiver<String>,
-    address: SocketAddr,
-    admin: SocketAddr,
-    _port: SharedPort,
-}
-
-impl Served {
-    fn start(more: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let port = SharedPort::reserve([Ipv4Addr::new(127, 0, 0, 77)]);
-        for file in ["gateway.yaml", "backend.yaml", "httproute.yaml"] {
-            let text = fs::read_to_string(example("quickstart").join(file)).unwrap();
-            let here = "  addresses: [{type: IPAddress, value: 127.0.0.77}]\n  listeners:\n";
-            let text = text
-                .replace("  listeners:\n", here)
-                .replace("port: 8080", &format!("port: {}", port.port()));
-            fs::write(folder.path().join(file), text).unwrap();
-        }
-        for (name, text) in more {
-            fs::write(folder.path().join(name), text).unwrap();
-        }
-        let mut process = Command::new(env!("CARGO_BIN_EXE_egret"))
-            .arg("serve")
-            .arg(folder.path())
-            .args([
-                "--admin",
-                "127.0.0.1:0",
-                "--workers",
-                "2",
-                "--drain-timeout",
-                "10s",
-            ])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stderr = lines(process.stderr.take().unwrap());
-        let address = SocketAddr::new(Ipv4Addr::new(127, 0, 0, 77).into(), port.port());
-        let told = wait_for(&stderr, "http://");
-        let admin = told
-            .split("http://")
-            .nth(1)
-            .unwrap()
-            .trim_end_matches('/')
-            .parse()
-            .unwrap();
-        Self {
-            process,
-            folder,
-            stderr,
-            address,
-            admin,
-            _port: port,
-        }
-    }
-
-    fn write(&self, file: &str, text: &str) {
-        fs::write(self.folder.path().join(file), text).unwrap();
-    }
-
-    fn ask(&self, path: &str) -> client::Response {
-        client::get(self.admin, path, &self.admin.to_string())
-    }
-
-    fn signal(&self, signal: &str) {
-        let status = Command::new("kill")
-            .args(["-s", signal, &self.process.id().to_string()])
-            .status();
-        assert!(status.unwrap().success());
-    }
-
-    /// Resident memory in KiB.
-    fn memory(&self, field: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix(field))
-            .unwrap();
-        line.trim_matches(|c: char| !c.is_ascii_digit())
-            .parse()
-            .unwrap()
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, lines) = sync_channel(1000);
-    thread::spawn(move || {
-        for line in BufReader::new(from).lines().map_while(Result::ok) {
-            let _ = sender.send(line);
-        }
-    });
-    lines
-}
-
-fn wait_for(lines: &Receiver<String>, part: &str) -> String {
-    let mut seen = Vec::new();
-    loop {
-        let line = lines
-            .recv_timeout(PATIENCE)
-            .unwrap_or_else(|error| panic!("{error}: no {part:?} in {seen:#?}"));
-        if line.contains(part) {
-            return line;
-        }
-        seen.push(line);
-    }
 }
 
 #[test]
@@ -218,14 +100,14 @@ fn a_taken_port_is_told() {
     let served = Served::start(&[]);
     let output = egret(&[
         "serve",
-        served.folder.path().to_str().unwrap(),
+        served.setup.folder.path().to_str().unwrap(),
         "--admin",
         "127.0.0.1:0",
     ]);
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(
-        told.contains(&format!("cannot listen on {}", served.address)),
+        told.contains(&format!("cannot listen on {}", served.setup.address)),
         "{told}"
     );
 }
@@ -240,7 +122,7 @@ fn the_guide_works_and_files_can_change_under_it() {
     )]);
     let stdout = lines(served.process.stdout.take().unwrap());
     let host = format!("httpbin.example:{}", upstream.port());
-    let mut client = Client::connect(served.address);
+    let mut client = Client::connect(served.setup.address);
     assert_eq!(client.get("/", &host).status, 200);
     let record: serde_json::Value =
         serde_json::from_str(&wait_for(&stdout, "httpbin.example")).unwrap();
@@ -251,8 +133,8 @@ fn the_guide_works_and_files_can_change_under_it() {
     assert_eq!(served.ask("/readyz").text(), "ready\n");
 
     // Deleted, and put back.
-    let backend = fs::read_to_string(served.folder.path().join("backend.yaml")).unwrap();
-    fs::remove_file(served.folder.path().join("backend.yaml")).unwrap();
+    let backend = fs::read_to_string(served.setup.folder.path().join("backend.yaml")).unwrap();
+    fs::remove_file(served.setup.folder.path().join("backend.yaml")).unwrap();
     wait_for(&served.stderr, "generation=2");
     assert_eq!(client.get("/", &host).status, 500);
     served.write("backend.yaml", &backend);
@@ -288,7 +170,7 @@ fn what_does_not_finish_is_cut_off_and_logged() {
     let upstream = Upstream::start();
     let mut served = Served::start(&[("lab.yaml", LOOPBACK)]);
     let stdout = lines(served.process.stdout.take().unwrap());
-    let mut client = Client::connect(served.address);
+    let mut client = Client::connect(served.setup.address);
     let host = format!("127.0.0.1:{}", upstream.port());
     client.send_request(format!("GET /hang HTTP/1.1\r\nhost: {host}\r\n\r\n"));
     upstream.wait_for_requests(1);
@@ -346,7 +228,7 @@ fn a_gibibyte_passes_in_each_direction_in_constant_memory() {
         &format!("{LOOPBACK}---\n{}", resolver(dns.addr(), "")),
     )]);
     let host = format!("big.example:{}", upstream.port());
-    let mut client = Client::connect(served.address);
+    let mut client = Client::connect(served.setup.address);
     assert_eq!(client.get("/bytes/1000", &host).status, 200);
     let before = served.memory("VmRSS:");
 

@@ -1,0 +1,95 @@
+//! A resolver that lies: whatever it says, nothing inside is reached, and nothing breaks.
+
+use egret_testkit::dns::{Hostile, RecordType};
+use egret_testkit::gateway::{QUICKSTART, documents, resolver};
+use egret_testkit::{DnsServer, Gateway, Upstream};
+
+/// The quickstart without any exception: loopback, where an upstream waits, is inside.
+fn gateway(dns: &DnsServer) -> Gateway {
+    Gateway::start(&documents(&[
+        QUICKSTART,
+        &resolver(dns.addr(), "  queryTimeout: 1s\n"),
+    ]))
+}
+
+#[test]
+fn whatever_a_resolver_says_nothing_inside_is_reached() {
+    let (dns, inside) = (DnsServer::start(), Upstream::start());
+    dns.a("plain.example", ["127.0.0.1"], 60);
+    dns.aaaa(
+        "mapped.example",
+        ["::ffff:127.0.0.1", "64:ff9b::7f00:1"],
+        60,
+    );
+    dns.a("metadata.example", ["169.254.169.254", "10.0.0.1"], 60);
+    dns.cname_chain(
+        &["alias.example", "db.internal"],
+        ["127.0.0.1", "192.168.0.1"],
+        60,
+    );
+    let gateway = gateway(&dns);
+    for name in [
+        "plain.example",
+        "mapped.example",
+        "metadata.example",
+        "alias.example",
+    ] {
+        let response = gateway.get(&format!("{name}:{}", inside.port()), "/");
+        assert_eq!(response.status, 403, "{name}");
+        let status = response.header("proxy-status").expect("a reason");
+        assert!(
+            status.contains("error=destination_ip_prohibited"),
+            "{name}: {status}"
+        );
+    }
+    assert_eq!(inside.connections(), 0);
+}
+
+#[test]
+fn an_answer_that_flips_with_each_question_is_judged_each_time() {
+    let (dns, inside) = (DnsServer::start(), Upstream::start());
+    // Nobody is at the first; its port is as closed as can be.
+    let answers = ["192.0.2.1", "127.0.0.1"].map(|ip| egret_testkit::dns::Answer::a([ip], 0));
+    dns.sequence(("flip.example", RecordType::A), answers);
+    let gateway = gateway(&dns);
+    let host = format!("flip.example:{}", inside.port());
+    for _ in 0..4 {
+        assert_eq!(gateway.get(&host, "/").status, 403);
+    }
+    assert_eq!(inside.connections(), 0);
+}
+
+#[test]
+fn lies_and_junk_are_dns_failures_and_the_next_name_is_fine() {
+    let (dns, inside) = (DnsServer::start(), Upstream::start());
+    let lies = [
+        Hostile::WrongId,
+        Hostile::WrongQuestion,
+        Hostile::WrongOwner,
+        Hostile::WrongType,
+        Hostile::Garbage(vec![0xff; 40]),
+        Hostile::Garbage(Vec::new()),
+    ];
+    let gateway = gateway(&dns);
+    for (number, lie) in lies.into_iter().enumerate() {
+        let name = format!("lie{number}.example");
+        dns.hostile(name.as_str(), lie.clone());
+        let response = gateway.get(&format!("{name}:{}", inside.port()), "/");
+        assert!([502, 504].contains(&response.status), "{lie:?}");
+    }
+    dns.cname_loop("one.example", "other.example", 60);
+    let response = gateway.get(&format!("one.example:{}", inside.port()), "/");
+    assert_eq!(response.status, 502);
+    // A thousand addresses, cut short over UDP; all of them are inside.
+    dns.many("many.example", 1000, 60);
+    let response = gateway.get(&format!("many.example:{}", inside.port()), "/");
+    assert_eq!(response.status, 403);
+    let caches = gateway.ask("/dns").json();
+    let caches = caches.as_array().expect("caches").iter();
+    let mut names = caches.flat_map(|cache| cache["names"].as_array().expect("names"));
+    let many = names.find(|name| name["name"] == "many.example");
+    let addresses = many.expect("the name")["addresses"].as_array();
+    let addresses = addresses.expect("its addresses");
+    assert!(addresses.len() <= 128, "{}", addresses.len());
+    assert_eq!(inside.connections(), 0);
+}

@@ -1,0 +1,176 @@
+//! `egret serve` as a process.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use egret_testkit::{SharedPort, client};
+use tempfile::TempDir;
+
+use super::example;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A copy of the quickstart, with its listener moved to a free port of an address that no other test has.
+pub(crate) struct Setup {
+    pub(crate) folder: TempDir,
+    pub(crate) address: SocketAddr,
+    _port: SharedPort,
+}
+
+/// The process, while it runs.
+pub(crate) struct Served {
+    pub(crate) setup: Rc<Setup>,
+    pub(crate) process: Child,
+    pub(crate) stderr: Receiver<String>,
+    pub(crate) admin: SocketAddr,
+}
+
+impl Setup {
+    pub(crate) fn new(more: &[(&str, &str)]) -> Rc<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let ip = Ipv4Addr::new(127, 0, 0, 77);
+        let port = SharedPort::reserve([ip]);
+        for file in ["gateway.yaml", "backend.yaml", "httproute.yaml"] {
+            let text = fs::read_to_string(example("quickstart").join(file)).unwrap();
+            let here = format!("  addresses: [{{type: IPAddress, value: {ip}}}]\n  listeners:\n");
+            let text = text
+                .replace("  listeners:\n", &here)
+                .replace("port: 8080", &format!("port: {}", port.port()));
+            fs::write(folder.path().join(file), text).unwrap();
+        }
+        let setup = Self {
+            folder,
+            address: SocketAddr::new(ip.into(), port.port()),
+            _port: port,
+        };
+        for (file, text) in more {
+            setup.write(file, text);
+        }
+        Rc::new(setup)
+    }
+
+    pub(crate) fn write(&self, file: &str, text: &str) {
+        fs::write(self.folder.path().join(file), text).unwrap();
+    }
+
+    /// `egret serve` of it.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_egret"));
+        command.arg("serve").arg(self.folder.path()).args([
+            "--admin",
+            "127.0.0.1:0",
+            "--workers",
+            "2",
+            "--drain-timeout",
+            "10s",
+        ]);
+        command
+    }
+
+    /// Starts it, with more arguments or variables.
+    pub(crate) fn start(self: &Rc<Self>, more: impl FnOnce(&mut Command)) -> Served {
+        self.start_until(more, |_| {})
+    }
+
+    /// The same, telling every line on stderr until it serves.
+    pub(crate) fn start_until(
+        self: &Rc<Self>,
+        more: impl FnOnce(&mut Command),
+        mut told: impl FnMut(&str),
+    ) -> Served {
+        let mut command = self.command();
+        more(&mut command);
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let stderr = lines(process.stderr.take().unwrap());
+        let admin = loop {
+            let line = wait_for(&stderr, "");
+            told(&line);
+            if let Some((_, admin)) = line.split_once("http://") {
+                break admin.trim_end_matches('/').parse().unwrap();
+            }
+        };
+        Served {
+            setup: Rc::clone(self),
+            process,
+            stderr,
+            admin,
+        }
+    }
+}
+
+impl Served {
+    pub(crate) fn start(more: &[(&str, &str)]) -> Self {
+        Setup::new(more).start(|_| {})
+    }
+
+    pub(crate) fn write(&self, file: &str, text: &str) {
+        self.setup.write(file, text);
+    }
+
+    pub(crate) fn ask(&self, path: &str) -> client::Response {
+        client::get(self.admin, path, &self.admin.to_string())
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let status = Command::new("kill")
+            .args(["-s", signal, &self.process.id().to_string()])
+            .status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Stops it as a supervisor does.
+    pub(crate) fn stop(mut self) {
+        self.signal("TERM");
+        assert_eq!(self.process.wait().unwrap().code(), Some(0));
+    }
+
+    /// Resident memory in KiB.
+    pub(crate) fn memory(&self, field: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(field))
+            .unwrap();
+        line.trim_matches(|c: char| !c.is_ascii_digit())
+            .parse()
+            .unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+pub(crate) fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = sync_channel(1000);
+    thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    lines
+}
+
+/// The next line that holds `part`.
+pub(crate) fn wait_for(lines: &Receiver<String>, part: &str) -> String {
+    let mut seen = Vec::new();
+    loop {
+        let line = lines
+            .recv_timeout(PATIENCE)
+            .unwrap_or_else(|error| panic!("{error}: no {part:?} in {seen:#?}"));
+        if line.contains(part) {
+            return line;
+        }
+        seen.push(line);
+    }
+}
