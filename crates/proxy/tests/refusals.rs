@@ -107,10 +107,23 @@ fn special_addresses_are_denied_by_every_spelling() {
 fn our_own_ports_stay_closed_even_to_exceptions() {
     let dns = DnsServer::start();
     dns.a("loopback.example", ["127.0.0.1"], 60);
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let everything = LOOPBACK.replace("[127.0.0.0/8, '::1/128']", "[0.0.0.0/0, '::/0']");
+    assert_ne!(everything, LOOPBACK);
+    let gateway = Gateway::start(&documents(&[
+        QUICKSTART,
+        &everything,
+        &resolver(dns.addr(), ""),
+    ]));
     let mut client = gateway.connect();
     for port in [gateway.address().port(), gateway.admin().port()] {
-        for host in ["127.0.0.1", "[::ffff:127.0.0.1]", "loopback.example"] {
+        for host in [
+            "127.0.0.1",
+            "[::ffff:127.0.0.1]",
+            "0.0.0.0",
+            "[::]",
+            "[::ffff:0.0.0.0]",
+            "loopback.example",
+        ] {
             let host = format!("{host}:{port}");
             assert_refused(
                 &client.get("/", &host),

@@ -1,9 +1,11 @@
 //! The check of every address that is dialled. Only what passes here becomes [`Permitted`], and only what is
 //! [`Permitted`] can be connected to.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use egret_config::policy::egress::{AddressDenied, Egress};
+
+mod local;
 
 /// An address that may be dialled. Made by [`Guard::permit`] alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,29 +75,29 @@ impl OwnAddresses {
     /// Whether connecting to `address` would reach one of these sockets.
     #[must_use]
     pub fn contains(&self, address: SocketAddr) -> bool {
-        let ip = address.ip().to_canonical();
+        self.reached_by(address, local::is_local)
+    }
+
+    fn reached_by(&self, address: SocketAddr, is_local: impl Fn(IpAddr) -> bool) -> bool {
         let mut same_port = self.0.iter().filter(|own| own.port() == address.port());
-        same_port
-            .any(|own| own.ip().to_canonical() == ip || (own.ip().is_unspecified() && is_local(ip)))
+        same_port.any(|own| {
+            let own = own.ip().to_canonical();
+            reached(address.ip()).any(|ip| own == ip || (own.is_unspecified() && is_local(ip)))
+        })
     }
 }
 
-/// Whether packets to `ip` stay on this machine. A local destination is its own source address; connecting a UDP
-/// socket makes the kernel choose that one and sends nothing.
-fn is_local(ip: IpAddr) -> bool {
-    if ip.is_loopback() || ip.is_unspecified() {
-        return true;
-    }
-    let any: IpAddr = if ip.is_ipv4() {
-        Ipv4Addr::UNSPECIFIED.into()
-    } else {
-        Ipv6Addr::UNSPECIFIED.into()
+/// Where packets to `ip` go. An unspecified address is taken for loopback by the kernel; `::` counts as that of both
+/// families, because a socket for both may be meant by it.
+fn reached(ip: IpAddr) -> impl Iterator<Item = IpAddr> {
+    let (first, second) = match ip.to_canonical() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => (Ipv4Addr::LOCALHOST.into(), None),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
+            (Ipv6Addr::LOCALHOST.into(), Some(Ipv4Addr::LOCALHOST.into()))
+        }
+        ip => (ip, None),
     };
-    let source = UdpSocket::bind((any, 0)).and_then(|socket| {
-        socket.connect((ip, 9))?;
-        socket.local_addr()
-    });
-    source.is_ok_and(|source| source.ip() == ip)
+    std::iter::once(first).chain(second)
 }
 
 #[cfg(test)]
@@ -148,8 +150,41 @@ mod tests {
                 "{text}"
             );
         }
-        for text in ["127.0.0.1:19001", "127.0.0.2:19000", "192.0.2.1:8080"] {
+        for text in ["127.0.0.1:19001", "127.0.0.2:19000", "198.51.100.1:8080"] {
             assert!(guard.permit(address(text)).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unspecified_address_is_loopback() {
+        let own = OwnAddresses(["127.0.0.1:19000", "[::1]:19001"].map(address).into());
+        for (text, expected) in [
+            ("0.0.0.0:19000", true),
+            ("[::ffff:0.0.0.0]:19000", true),
+            ("[::]:19000", true),
+            ("[::]:19001", true),
+            ("0.0.0.0:19001", false),
+            ("0.0.0.0:19002", false),
+        ] {
+            assert_eq!(own.contains(address(text)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_socket_on_every_address_is_reached_by_each_that_is_local() {
+        let own = OwnAddresses(["[::]:8080", "192.0.2.1:9090"].map(address).into());
+        let secondary: [IpAddr; 2] = ["192.0.2.7", "2001:db8::7"].map(|ip| ip.parse().unwrap());
+        let is_local = |ip| secondary.contains(&ip);
+        for (text, expected) in [
+            ("192.0.2.7:8080", true),
+            ("[::ffff:192.0.2.7]:8080", true),
+            ("[2001:db8::7]:8080", true),
+            ("192.0.2.8:8080", false),
+            ("192.0.2.7:9090", false),
+            ("192.0.2.1:9090", true),
+        ] {
+            let reached = own.reached_by(address(text), is_local);
+            assert_eq!(reached, expected, "{text}");
         }
     }
 
