@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use egret_config::snapshot::Filters;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, Entry, FORWARDED, HOST, HeaderName, HeaderValue,
+    CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderName, HeaderValue,
     PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, Version};
@@ -82,22 +82,29 @@ impl Via {
         headers.append(VIA, entry.clone());
     }
 
-    /// Makes a request's fields fit to leave. `filters` come first, so that none of them undoes what a proxy must do.
+    /// Makes a request's fields fit to leave. What the client has no say in goes first, so that its `Connection` takes
+    /// off nothing that is put on here, and `from` goes before `filters`, which may say it otherwise. Filters cannot
+    /// undo the rest: the compiler does not let them change the fields that say where a message goes or ends.
     pub(crate) fn prepare_request(
         &self,
         headers: &mut HeaderMap,
         version: Version,
+        from: Option<&Forwarded<'_>>,
         filters: [&Filters; 2],
     ) {
-        for filters in filters {
-            filters.request_headers.apply(headers);
-        }
         let chunked = headers.contains_key(TRANSFER_ENCODING);
         remove_hop_by_hop(headers);
         headers.remove(PROXY_AUTHORIZATION);
         if chunked {
             // Says to the sender that a body of unknown length follows, whatever the method.
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        remove_forwarded(headers);
+        if let Some(from) = from {
+            add_forwarded(headers, from);
+        }
+        for filters in filters {
+            filters.request_headers.apply(headers);
         }
         self.add(headers, version);
     }
@@ -128,8 +135,9 @@ impl Via {
     }
 }
 
-/// Takes off what tells a stranger about the networks behind us.
-pub(crate) fn remove_forwarded(headers: &mut HeaderMap) {
+/// Takes off what the client says of where the request comes from: nobody could rely on it, and it tells a stranger
+/// about the networks behind us.
+fn remove_forwarded(headers: &mut HeaderMap) {
     headers.remove(FORWARDED);
     let names = headers
         .keys()
@@ -141,21 +149,13 @@ pub(crate) fn remove_forwarded(headers: &mut HeaderMap) {
 }
 
 /// Puts on what an upstream of our own may rely on.
-pub(crate) fn add_forwarded(headers: &mut HeaderMap, from: &Forwarded<'_>) {
-    let client = from.client.to_canonical();
-    let chain = match headers
-        .get(X_FORWARDED_FOR)
-        .and_then(|value| value.to_str().ok())
-    {
-        Some(before) => format!("{before}, {client}"),
-        None => client.to_string(),
-    };
-    if let Ok(chain) = HeaderValue::try_from(chain) {
-        headers.insert(X_FORWARDED_FOR, chain);
-    }
+fn add_forwarded(headers: &mut HeaderMap, from: &Forwarded<'_>) {
+    let client = from.client.to_canonical().to_string();
+    let client = HeaderValue::try_from(client).expect("an address is visible ASCII");
+    headers.insert(X_FORWARDED_FOR, client);
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
-    if let (Some(host), Entry::Vacant(entry)) = (from.host, headers.entry(X_FORWARDED_HOST)) {
-        entry.insert(host.clone());
+    if let Some(host) = from.host {
+        headers.insert(X_FORWARDED_HOST, host.clone());
     }
 }
 
@@ -213,6 +213,8 @@ fn is_end_to_end(name: &HeaderName) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use egret_config::policy::headers::HeaderEdit;
+
     use super::*;
 
     fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -250,6 +252,7 @@ mod tests {
         Via::new(1).prepare_request(
             &mut request,
             Version::HTTP_11,
+            None,
             [&NO_FILTERS(), &NO_FILTERS()],
         );
         assert_eq!(names(&request), ["host", "via", "x-end"]);
@@ -291,6 +294,7 @@ mod tests {
         Via::new(1).prepare_request(
             &mut request,
             Version::HTTP_11,
+            None,
             [&NO_FILTERS(), &NO_FILTERS()],
         );
         assert_eq!(request[TRANSFER_ENCODING], "chunked");
@@ -324,20 +328,55 @@ mod tests {
         let fields = [
             ("x-forwarded-for", "10.0.0.9"),
             ("x-forwarded-secret", "1"),
+            ("x-forwarded-host", "forged.example"),
             ("forwarded", "for=10.0.0.9"),
         ];
-        let mut request = headers(&fields);
-        remove_forwarded(&mut request);
-        assert!(request.is_empty());
+        let prepared = |from: Option<&Forwarded<'_>>| {
+            let mut request = headers(&fields);
+            let filters = [&NO_FILTERS(), &NO_FILTERS()];
+            Via::new(1).prepare_request(&mut request, Version::HTTP_11, from, filters);
+            request
+        };
+        assert_eq!(names(&prepared(None)), ["via"]);
         let host = HeaderValue::from_static("a.example");
         let from = Forwarded {
             client: "::ffff:192.0.2.7".parse().unwrap(),
             host: Some(&host),
         };
-        let mut request = headers(&fields[..1]);
-        add_forwarded(&mut request, &from);
-        assert_eq!(request[X_FORWARDED_FOR], "10.0.0.9, 192.0.2.7");
+        let request = prepared(Some(&from));
+        assert_eq!(request[X_FORWARDED_FOR], "192.0.2.7");
         assert_eq!(request[X_FORWARDED_PROTO], "http");
         assert_eq!(request[X_FORWARDED_HOST], "a.example");
+        assert_eq!(request.len(), 4);
+    }
+
+    #[test]
+    fn what_filters_set_is_sent() {
+        let set = |fields| Filters {
+            request_headers: HeaderEdit {
+                set: headers(fields)
+                    .into_iter()
+                    .filter_map(|(name, value)| Some((name?, value)))
+                    .collect(),
+                ..HeaderEdit::default()
+            },
+            ..Filters::default()
+        };
+        let rule = set(&[("x-tenant", "ours"), ("x-forwarded-proto", "https")]);
+        let backend = set(&[("via", "1.1 forged")]);
+        let mut request = headers(&[
+            ("connection", "close, x-tenant, via"),
+            ("x-tenant", "theirs"),
+        ]);
+        let from = Forwarded {
+            client: "192.0.2.7".parse().unwrap(),
+            host: None,
+        };
+        let version = Version::HTTP_11;
+        Via::new(1).prepare_request(&mut request, version, Some(&from), [&rule, &backend]);
+        assert_eq!(request["x-tenant"], "ours");
+        assert_eq!(request[X_FORWARDED_PROTO], "https");
+        let via: Vec<_> = request.get_all(VIA).iter().collect();
+        assert_eq!(via, ["1.1 forged", "1.1 egret-00000001"]);
     }
 }

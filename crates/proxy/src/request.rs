@@ -14,7 +14,7 @@ use http::{Request, Response, Version};
 use hyper::body::Incoming;
 
 use crate::body::{RequestBody, ResponseBody};
-use crate::forward::{self, Forwarded};
+use crate::forward::Forwarded;
 use crate::local;
 use crate::plan::Plan;
 use crate::policy;
@@ -108,18 +108,13 @@ async fn forward(
 
     let via = &connection.worker.shared.via;
     let filters = [&found.rule.filters, &backend.filters];
-    if plan.dynamic {
-        forward::remove_forwarded(&mut parts.headers);
-    }
     let host = parts.headers.get(http::header::HOST).cloned();
-    via.prepare_request(&mut parts.headers, parts.version, filters);
-    if !plan.dynamic {
-        let from = Forwarded {
-            client: connection.client.ip(),
-            host: host.as_ref(),
-        };
-        forward::add_forwarded(&mut parts.headers, &from);
-    }
+    let from = (!plan.dynamic).then(|| Forwarded {
+        client: connection.client.ip(),
+        host: host.as_ref(),
+    });
+    let headers = &mut parts.headers;
+    via.prepare_request(headers, parts.version, from.as_ref(), filters);
     plan.address(&mut parts, host);
 
     let request = Request::from_parts(parts, body);

@@ -272,7 +272,8 @@ spec:
     let mut client = gateway.connect();
 
     let response = client.request(
-        "GET /old/a?q HTTP/1.1\r\nhost: fixed.example:8080\r\nx-gone: 1\r\nx-forwarded-for: 192.0.2.9\r\n\r\n",
+        "GET /old/a?q HTTP/1.1\r\nhost: fixed.example:8080\r\nx-gone: 1\r\nx-forwarded-for: 192.0.2.9\r\n\
+         x-forwarded-host: forged.example\r\nconnection: close, x-set\r\n\r\n",
     );
     assert_eq!(
         (response.status, response.header("x-added")),
@@ -285,11 +286,14 @@ spec:
         (Some("yes"), None)
     );
     assert_eq!(request.header("host"), Some("fixed.example:8080"));
-    // An upstream of our own learns who asked.
+    // An upstream of our own learns who asked, from us alone.
+    assert_eq!(request.header("x-forwarded-for"), Some("127.0.0.1"));
     assert_eq!(
-        request.header("x-forwarded-for"),
-        Some("192.0.2.9, 127.0.0.1")
+        request.header("x-forwarded-host"),
+        Some("fixed.example:8080")
     );
+
+    let mut client = gateway.connect();
 
     let response = client.request("GET /x HTTP/1.1\r\nhost: fixed.example\r\nx-go: away\r\n\r\n");
     assert_eq!(response.status, 301);
