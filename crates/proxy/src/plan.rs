@@ -39,7 +39,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) normalized_path: Cow<'a, str>,
     /// The target in origin form (RFC 9112 3.2.1).
     path: PathAndQuery,
-    /// The `Host` to send; `None` sends the client's.
+    /// The `Host` to send; `None` sends the request's.
     host: Option<HeaderValue>,
 }
 
@@ -65,9 +65,7 @@ impl<'a> Plan<'a> {
                 target.port.unwrap_or_else(|| scheme.default_port()),
             ),
         };
-        // An absolute-form target overrides Host, and the next hop must see the same (RFC 9112 3.2.2).
-        let host = (new_host.is_some() || target.scheme.is_some())
-            .then(|| Target::host_header(&wanted, port, scheme));
+        let host = new_host.map(|_| Target::host_header(&wanted, port, scheme));
         let path = path(rewrite, found.matched_prefix, parts)?;
         let normalized_path = Cow::Owned(normalize_path(path.path()).into_owned());
         let (dynamic, object, resolver, settings) = match &backend.destination {
@@ -139,7 +137,8 @@ impl<'a> Plan<'a> {
         addresses.iter().map(socket).collect()
     }
 
-    /// Makes the request say what was decided. `host` is the client's own field, which filters must not change.
+    /// Makes the request say what was decided. `host` is the field as it was before filters, which must not
+    /// change it.
     pub(crate) fn address(&self, parts: &mut Parts, host: Option<HeaderValue>) {
         parts.uri = Uri::from(self.path.clone());
         parts.version = http::Version::HTTP_11;

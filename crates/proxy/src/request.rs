@@ -50,8 +50,9 @@ async fn answer(
     let worker = &connection.worker;
     let snapshot = worker.snapshot();
     let socket = socket(&snapshot, connection)?;
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let target = identify(&parts, socket, exchange)?;
+    target.override_host(&mut parts.headers);
     check_framing(&parts.headers)?;
     worker.shared.via.check(&parts.headers)?;
 

@@ -59,6 +59,15 @@ impl Target {
         })
     }
 
+    /// Makes `Host` say what a target in absolute form does, which overrides it (RFC 9112 3.2.2): whoever reads the field
+    /// from here on, rules and the next hop included, must see the same host as we do.
+    pub fn override_host(&self, headers: &mut HeaderMap) {
+        if let Some(scheme) = self.scheme {
+            let port = self.port.unwrap_or_else(|| scheme.default_port());
+            headers.insert(HOST, Self::host_header(&self.host, port, scheme));
+        }
+    }
+
     /// The `Host` field for this target over `scheme`: the port only when it is not the default.
     ///
     /// # Panics
@@ -210,6 +219,22 @@ mod tests {
         assert_eq!(header("a.example", 443, Scheme::Http), "a.example:443");
         assert_eq!(header("a.example", 443, Scheme::Https), "a.example");
         assert_eq!(header("[::1]", 8080, Scheme::Http), "[::1]:8080");
+    }
+
+    #[test]
+    fn an_absolute_target_overrides_host() {
+        for (uri, field, expected) in [
+            ("/", "Other.example:80", "Other.example:80"),
+            ("http://A.example/", "other.example", "a.example"),
+            ("http://a.example:80/", "a.example:81", "a.example"),
+            ("http://[::1]:81/", "other.example", "[::1]:81"),
+        ] {
+            let request = Request::get(uri).header(HOST, field).body(()).unwrap();
+            let (mut parts, ()) = request.into_parts();
+            let target = Target::of(&parts).unwrap();
+            target.override_host(&mut parts.headers);
+            assert_eq!(parts.headers[HOST], expected, "{uri}");
+        }
     }
 
     #[test]

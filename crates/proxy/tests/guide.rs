@@ -58,6 +58,24 @@ fn absolute_form_overrides_host_and_the_upstream_sees_the_same() {
 }
 
 #[test]
+fn rules_read_the_host_that_an_absolute_target_names() {
+    let dns = DnsServer::start();
+    let rules = lab(dns.addr()).replace(
+        "  rules:\n    - backendRefs:",
+        "  rules:
+    - matches: [{headers: [{name: host, value: inside.example}]}]
+      filters: [{type: RequestRedirect, requestRedirect: {hostname: caught.example}}]
+    - backendRefs:",
+    );
+    assert!(rules.contains("caught"));
+    let gateway = Gateway::start(&rules);
+    let response = gateway.get("outside.example", "http://inside.example/");
+    assert_eq!(response.status, 302);
+    let response = gateway.get("inside.example", "http://outside.example/");
+    assert_ne!(response.status, 302);
+}
+
+#[test]
 fn absolute_form_without_a_path_gets_one() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("a.example", ["127.0.0.1"], 60);
