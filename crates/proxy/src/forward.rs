@@ -8,7 +8,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderName, HeaderValue,
     PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
-use http::{HeaderMap, Version};
+use http::{HeaderMap, Response, StatusCode, Version};
 
 use crate::refusal::Refusal;
 
@@ -109,30 +109,67 @@ impl Via {
         self.add(headers, version);
     }
 
-    /// Makes a response's fields fit to be sent on.
+    /// Makes a response's head fit to be sent on.
     ///
     /// # Errors
-    /// [`Refusal::UpstreamProtocol`] if the body is coded for transfer in a way that cannot be passed on.
-    pub(crate) fn prepare_response(
+    /// [`Refusal::UpstreamProtocol`] if its framing has more than one reading, or its status is 101: nothing that could
+    /// be switched to was asked for.
+    pub(crate) fn prepare_response<B>(
         &self,
-        headers: &mut HeaderMap,
-        version: Version,
+        response: &mut Response<B>,
         filters: [&Filters; 2],
     ) -> Result<(), Refusal> {
-        if headers
-            .get_all(TRANSFER_ENCODING)
-            .iter()
-            .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
-        {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Refusal::UpstreamProtocol);
         }
+        let version = response.version();
+        let headers = response.headers_mut();
+        settle_length(headers)?;
         remove_hop_by_hop(headers);
         self.add(headers, version);
         for filters in filters {
             filters.response_headers.apply(headers);
         }
+        // The version is that of each connection (RFC 9110 2.5), not of the message that passed through.
+        *response.version_mut() = Version::HTTP_11;
         Ok(())
     }
+}
+
+/// Leaves a response with one `Content-Length` at most, which is true (RFC 9112 6.3): none beside `Transfer-Encoding`,
+/// and one for several that are equal.
+fn settle_length(headers: &mut HeaderMap) -> Result<(), Refusal> {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+        let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+        let chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+        return if codings.all(chunked) {
+            Ok(())
+        } else {
+            Err(Refusal::UpstreamProtocol)
+        };
+    }
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    match (lengths.next(), lengths.next()) {
+        (None, _) => return Ok(()),
+        (Some(length), None) if is_number(length.as_bytes()) => return Ok(()),
+        _ => {}
+    }
+    let lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let lengths = lengths.flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
+    let mut lengths = lengths.map(<[u8]>::trim_ascii);
+    let length = lengths.next().filter(|length| is_number(length));
+    let length = length.ok_or(Refusal::UpstreamProtocol)?;
+    if lengths.any(|other| other != length) {
+        return Err(Refusal::UpstreamProtocol);
+    }
+    let length = HeaderValue::from_bytes(length).map_err(|_| Refusal::UpstreamProtocol)?;
+    headers.insert(CONTENT_LENGTH, length);
+    Ok(())
+}
+
+fn is_number(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
 }
 
 /// Takes off what the client says of where the request comes from: nobody could rely on it, and it tells a stranger
@@ -298,13 +335,48 @@ mod tests {
             [&NO_FILTERS(), &NO_FILTERS()],
         );
         assert_eq!(request[TRANSFER_ENCODING], "chunked");
-        let mut response = headers(&[("transfer-encoding", "gzip, chunked")]);
-        let prepared = Via::new(1).prepare_response(
-            &mut response,
-            Version::HTTP_11,
-            [&NO_FILTERS(), &NO_FILTERS()],
-        );
-        assert!(prepared.is_err());
+    }
+
+    #[test]
+    fn a_response_has_one_framing() {
+        type Fields<'a> = &'a [(&'a str, &'a str)];
+        let chunked = ("transfer-encoding", "chunked");
+        let cases: &[(u16, Fields<'_>, Option<&str>)] = &[
+            (200, &[], Some("")),
+            (200, &[("content-length", "5")], Some("5")),
+            (200, &[chunked], Some("")),
+            (200, &[chunked, ("content-length", "5")], Some("")),
+            (
+                200,
+                &[("content-length", "5"), ("content-length", "5")],
+                Some("5"),
+            ),
+            (200, &[("content-length", "5, 5")], Some("5")),
+            (
+                200,
+                &[("content-length", "5"), ("content-length", "6")],
+                None,
+            ),
+            (200, &[("content-length", "5, 6")], None),
+            (200, &[("content-length", "+5")], None),
+            (200, &[("content-length", "")], None),
+            (200, &[("transfer-encoding", "gzip, chunked")], None),
+            (200, &[chunked, ("transfer-encoding", "gzip")], None),
+            (101, &[("upgrade", "h2c"), ("connection", "upgrade")], None),
+        ];
+        for (status, fields, expected) in cases {
+            let mut response = Response::builder().status(*status);
+            for (name, value) in *fields {
+                response = response.header(*name, *value);
+            }
+            let mut response = response.body(()).unwrap();
+            let prepared =
+                Via::new(1).prepare_response(&mut response, [&NO_FILTERS(), &NO_FILTERS()]);
+            let lengths = response.headers().get_all(CONTENT_LENGTH).iter();
+            let lengths: Vec<_> = lengths.map(|length| length.to_str().unwrap()).collect();
+            let got = prepared.is_ok().then(|| lengths.join("; "));
+            assert_eq!(got.as_deref(), *expected, "{status} {fields:?}");
+        }
     }
 
     #[test]

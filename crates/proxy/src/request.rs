@@ -10,7 +10,7 @@ use egret_config::snapshot::{
     Action, Listener, Snapshot, Socket, WeightedBackend, WeightedBackends,
 };
 use http::request::Parts;
-use http::{Request, Response, Version};
+use http::{Request, Response};
 use hyper::body::Incoming;
 
 use crate::body::{RequestBody, ResponseBody};
@@ -122,10 +122,7 @@ async fn forward(
     let worker = &connection.worker;
     let sending = Sending::new(plan, found.rule, worker, exchange);
     let mut response = sending.send(request).await?;
-    let version = response.version();
-    via.prepare_response(response.headers_mut(), version, filters)?;
-    // The version is that of each connection (RFC 9110 2.5), not of the message that passed through.
-    *response.version_mut() = Version::HTTP_11;
+    via.prepare_response(&mut response, filters)?;
     Ok(response)
 }
 

@@ -159,6 +159,49 @@ fn responses_keep_their_framing_and_status() {
     assert_eq!(lab.upstream.connections(), 1);
 }
 
+/// Lengths that are false, or that two readers take differently.
+#[test]
+fn a_response_has_one_length() {
+    let dns = DnsServer::start();
+    dns.a("a.example", ["127.0.0.1"], 60);
+    let gateway = Gateway::start(&lab(dns.addr()));
+    let chunked = "transfer-encoding: chunked\r\n";
+    let body = "5\r\nhello\r\n0\r\n\r\n";
+    for (head, body, lengths) in [
+        (format!("{chunked}content-length: 2\r\n"), body, &[][..]),
+        (format!("content-length: 2\r\n{chunked}"), body, &[]),
+        (
+            "content-length: 5\r\ncontent-length: 5\r\n".to_owned(),
+            "hello",
+            &["5"],
+        ),
+        ("content-length: 5, 5\r\n".to_owned(), "hello", &["5"]),
+    ] {
+        let upstream = RawServer::answer(format!("HTTP/1.1 200 OK\r\n{head}\r\n{body}"));
+        let response = gateway.get(&format!("a.example:{}", upstream.port()), "/");
+        assert_eq!((response.status, response.text()), (200, "hello"), "{head}");
+        let told: Vec<_> = response.headers.all("content-length").collect();
+        assert_eq!(told, lengths, "{head}");
+    }
+    for head in [
+        "200 OK\r\ncontent-length: 5\r\ncontent-length: 6",
+        "200 OK\r\ncontent-length: 5, 6",
+        "304 Not Modified\r\ncontent-length: 5\r\ncontent-length: 6",
+        "101 Switching Protocols\r\nupgrade: h2c\r\nconnection: upgrade",
+    ] {
+        let upstream = RawServer::answer(format!("HTTP/1.1 {head}\r\n\r\nhello"));
+        let response = gateway.get(&format!("a.example:{}", upstream.port()), "/");
+        assert_eq!(response.status, 502, "{head}");
+        let told = response.header("proxy-status").unwrap();
+        assert!(told.contains("error=http_protocol_error"), "{head}: {told}");
+    }
+    // One of another kind is none of a client's business.
+    let hints = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n";
+    let upstream = RawServer::answer(hints);
+    let response = gateway.get(&format!("a.example:{}", upstream.port()), "/");
+    assert_eq!(response.status, 204);
+}
+
 #[test]
 fn a_response_that_breaks_off_is_not_made_whole() {
     let lab = start();
