@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod descriptors;
 mod files;
 mod serve;
 

@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
 use crate::args::Serve;
+use crate::descriptors;
 use crate::files::{Files, Watcher};
 
 /// Runs until told to stop.
@@ -21,6 +22,7 @@ pub(crate) fn run(args: Serve) -> ExitCode {
         .with_target(false)
         .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
         .init();
+    descriptors::raise();
     // Files, DNS queries and the admin address; requests have threads of their own.
     let runtime = Builder::new_multi_thread()
         .worker_threads(1)

@@ -205,6 +205,47 @@ fn a_hangup_reads_the_files_again() {
 }
 
 #[test]
+fn as_many_descriptors_as_are_allowed_are_used() {
+    let served = Served::start_under("ulimit -Sn 100", &[]);
+    let limits = fs::read_to_string(format!("/proc/{}/limits", served.process.id())).unwrap();
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let numbers: Vec<_> = line.unwrap().split_whitespace().skip(3).collect();
+    assert_eq!(numbers[0], numbers[1]);
+    assert_ne!(numbers[0], "100");
+}
+
+#[test]
+fn without_descriptors_idle_connections_go_and_the_refusal_says_why() {
+    let upstream = Upstream::start();
+    let served = Served::start_under("ulimit -n 60", &[("lab.yaml", LOOPBACK)]);
+    let host = format!("127.0.0.1:{}", upstream.port());
+    let mut client = Client::connect(served.setup.address);
+    assert_eq!(client.get("/", &host).status, 200);
+    assert_eq!(upstream.open_connections(), 1);
+    let others: Vec<_> = (0..60).map(|_| Client::connect(served.setup.address)).collect();
+    // Whatever else was idle made room for a client, which is not enough.
+    wait_for(&served.stderr, "no connection can be accepted");
+    upstream.wait_for_open_connections(0);
+    // Until the last descriptors are those of clients.
+    upstream.keep_alive(false);
+    let mut response = client.get("/", &host);
+    while response.status == 200 {
+        response = client.get("/", &host);
+    }
+    assert_eq!(response.status, 503);
+    let told = response.header("proxy-status").unwrap();
+    assert!(told.contains("error=connection_limit_reached"), "{told}");
+    assert!(told.contains("no descriptor"), "{told}");
+    drop(others);
+    while response.status != 200 {
+        response = client.get("/", &host);
+        assert!([200, 503].contains(&response.status), "{response:?}");
+    }
+}
+
+#[test]
 fn metrics_are_openmetrics() {
     let served = Served::start(&[]);
     let metrics = served.ask("/metrics");

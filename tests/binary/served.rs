@@ -61,8 +61,16 @@ impl Setup {
 
     /// `egret serve` of it.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_egret"));
-        command.arg("serve").arg(self.folder.path()).args([
+        self.command_under("")
+    }
+
+    /// The same, after a command of the shell that sets limits.
+    fn command_under(&self, limit: &str) -> Command {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &format!("{limit}\nexec \"$0\" \"$@\"")])
+            .args([env!("CARGO_BIN_EXE_egret"), "serve"]);
+        command.arg(self.folder.path()).args([
             "--admin",
             "127.0.0.1:0",
             "--workers",
@@ -84,7 +92,15 @@ impl Setup {
         more: impl FnOnce(&mut Command),
         mut told: impl FnMut(&str),
     ) -> Served {
-        let mut command = self.command();
+        self.spawn(self.command(), more, &mut told)
+    }
+
+    fn spawn(
+        self: &Rc<Self>,
+        mut command: Command,
+        more: impl FnOnce(&mut Command),
+        told: &mut dyn FnMut(&str),
+    ) -> Served {
         more(&mut command);
         let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();
@@ -108,6 +124,12 @@ impl Setup {
 impl Served {
     pub(crate) fn start(more: &[(&str, &str)]) -> Self {
         Setup::new(more).start(|_| {})
+    }
+
+    /// The same, after a command of the shell that sets limits.
+    pub(crate) fn start_under(limit: &str, more: &[(&str, &str)]) -> Self {
+        let setup = Setup::new(more);
+        setup.spawn(setup.command_under(limit), |_| {}, &mut |_| {})
     }
 
     pub(crate) fn write(&self, file: &str, text: &str) {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egret_config::snapshot::{BindAddress, Snapshot};
+use nix::errno::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -15,6 +16,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::time::sleep;
 
 use crate::dial::egress::OwnAddresses;
+use crate::dial::race::is_out_of_descriptors;
 use crate::serve;
 use crate::shared::Shared;
 use crate::task;
@@ -202,6 +204,7 @@ pub(crate) async fn accept(
     stop: Rc<Notify>,
     worker: Rc<Worker>,
 ) {
+    let mut starved = false;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -210,6 +213,7 @@ pub(crate) async fn accept(
         };
         match accepted {
             Ok((stream, client)) => {
+                starved = false;
                 // A socket for both families tells IPv4 addresses inside IPv6 ones.
                 let client = SocketAddr::new(client.ip().to_canonical(), client.port());
                 let counted = worker.connected();
@@ -220,7 +224,10 @@ pub(crate) async fn accept(
                 });
             }
             Err(error) if is_out_of_resources(&error) => {
-                tracing::warn!(%error, "no connection can be accepted");
+                if !std::mem::replace(&mut starved, true) {
+                    tracing::warn!(%error, "no connection can be accepted");
+                }
+                worker.make_room();
                 sleep(OUT_OF_RESOURCES).await;
             }
             // The client was gone before it was accepted.
@@ -230,9 +237,7 @@ pub(crate) async fn accept(
 }
 
 fn is_out_of_resources(error: &io::Error) -> bool {
-    /// ENFILE, EMFILE, ENOBUFS, ENOMEM
-    const ERRORS: [i32; 4] = [23, 24, 105, 12];
-    error
-        .raw_os_error()
-        .is_some_and(|errno| ERRORS.contains(&errno))
+    const ERRORS: [i32; 2] = [Errno::ENOBUFS as i32, Errno::ENOMEM as i32];
+    let errno = error.raw_os_error();
+    is_out_of_descriptors(error) || errno.is_some_and(|errno| ERRORS.contains(&errno))
 }

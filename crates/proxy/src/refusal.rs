@@ -104,6 +104,8 @@ pub enum ConnectFailure {
     Unreachable,
     /// No answer in time.
     Timeout,
+    /// It was not tried: this process may not open another descriptor.
+    NoDescriptors,
 }
 
 /// Whether another attempt can help.
@@ -167,30 +169,7 @@ impl Refusal {
                 "circuit_breaker",
                 Retry::Elsewhere,
             ),
-            Self::Connect(ConnectFailure::Refused) => row(
-                502,
-                "connection_refused",
-                "connect_refused",
-                Retry::Elsewhere,
-            ),
-            Self::Connect(ConnectFailure::Terminated) => row(
-                502,
-                "connection_terminated",
-                "connect_terminated",
-                Retry::Elsewhere,
-            ),
-            Self::Connect(ConnectFailure::Unreachable) => row(
-                502,
-                "destination_ip_unroutable",
-                "connect_unreachable",
-                Retry::Elsewhere,
-            ),
-            Self::Connect(ConnectFailure::Timeout) => row(
-                504,
-                "connection_timeout",
-                "connect_timeout",
-                Retry::Elsewhere,
-            ),
+            Self::Connect(failure) => failure.row(),
             Self::Terminated => row(
                 502,
                 "connection_terminated",
@@ -239,18 +218,7 @@ impl Refusal {
             Self::Dns(failure) => failure.to_string(),
             Self::DnsOverload => "too many names are being resolved".to_owned(),
             Self::Limit(limit) => format!("the destination has too many {limit}"),
-            Self::Connect(ConnectFailure::Refused) => {
-                "the upstream refused the connection".to_owned()
-            }
-            Self::Connect(ConnectFailure::Terminated) => {
-                "the upstream broke off the connection".to_owned()
-            }
-            Self::Connect(ConnectFailure::Unreachable) => {
-                "there is no route to the upstream".to_owned()
-            }
-            Self::Connect(ConnectFailure::Timeout) => {
-                "connecting to the upstream timed out".to_owned()
-            }
+            Self::Connect(failure) => failure.details().to_owned(),
             Self::Terminated => "the upstream closed the connection before it answered".to_owned(),
             Self::UpstreamProtocol => {
                 "the upstream's answer is not valid HTTP/1.1, or too large".to_owned()
@@ -312,6 +280,29 @@ impl Refusal {
         }
         text.push('"');
         text
+    }
+}
+
+impl ConnectFailure {
+    const fn row(self) -> Row {
+        let (status, error, reason) = match self {
+            Self::Refused => (502, "connection_refused", "connect_refused"),
+            Self::Terminated => (502, "connection_terminated", "connect_terminated"),
+            Self::Unreachable => (502, "destination_ip_unroutable", "connect_unreachable"),
+            Self::Timeout => (504, "connection_timeout", "connect_timeout"),
+            Self::NoDescriptors => (503, "connection_limit_reached", "no_descriptors"),
+        };
+        row(status, error, reason, Retry::Elsewhere)
+    }
+
+    const fn details(self) -> &'static str {
+        match self {
+            Self::Refused => "the upstream refused the connection",
+            Self::Terminated => "the upstream broke off the connection",
+            Self::Unreachable => "there is no route to the upstream",
+            Self::Timeout => "connecting to the upstream timed out",
+            Self::NoDescriptors => "the proxy has no descriptor left to connect with",
+        }
     }
 }
 

@@ -78,6 +78,17 @@ impl Shared {
         }
     }
 
+    /// Asks every worker that has connections which no request needs to close them.
+    pub(crate) fn make_room(&self) {
+        let workers = self.workers.get().into_iter().flatten();
+        for (worker, metrics) in workers.zip(&self.metrics) {
+            if metrics.idle_connections.get() > 0 {
+                // One that is too busy to be asked is asked again by the next who finds no descriptor.
+                let _ = worker.try_send(Command::MakeRoom);
+            }
+        }
+    }
+
     /// Becomes true when the proxy is to stop.
     pub(crate) fn draining(&self) -> watch::Receiver<bool> {
         self.drain.subscribe()

@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Close(BindAddress),
     /// Close the connections to a destination that no request needs.
     Spare(Arc<Destination>),
+    /// Close every connection that no request needs: there are no descriptors left.
+    MakeRoom,
     /// End when the last connection has.
     Drain,
     /// End now; what is in flight is broken off, and logged as such.
@@ -129,6 +131,14 @@ impl Worker {
         }
     }
 
+    /// There is no descriptor left: closes what waits in the pools, of all workers.
+    pub(crate) fn make_room(&self) {
+        if self.metrics.idle_connections.get() > 0 {
+            self.pool.clear();
+        }
+        self.shared.make_room();
+    }
+
     pub(crate) fn connected(self: &Rc<Self>) -> Counted {
         self.connections.set(self.connections.get() + 1);
         self.metrics.accepted.increment();
@@ -188,6 +198,7 @@ impl Worker {
                     }
                 }
                 Some(Command::Spare(destination)) => self.pool.spare(&destination),
+                Some(Command::MakeRoom) => self.pool.clear(),
                 Some(Command::Drain) => break,
                 Some(Command::Abort) | None => return,
             }

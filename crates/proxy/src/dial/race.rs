@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use egret_config::snapshot::TcpKeepalive;
+use nix::errno::Errno;
 use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
@@ -55,7 +56,11 @@ impl Attempt {
     /// Whether it speaks against the address.
     #[must_use]
     pub fn is_lost(self) -> bool {
-        matches!(self, Self::Failed(_) | Self::Overtaken)
+        match self {
+            Self::Failed(failure) => failure != ConnectFailure::NoDescriptors,
+            Self::Overtaken => true,
+            Self::Connected | Self::Abandoned => false,
+        }
     }
 }
 
@@ -267,6 +272,9 @@ where
 }
 
 fn classify(error: &io::Error) -> ConnectFailure {
+    if is_out_of_descriptors(error) {
+        return ConnectFailure::NoDescriptors;
+    }
     match error.kind() {
         io::ErrorKind::ConnectionRefused => ConnectFailure::Refused,
         io::ErrorKind::TimedOut => ConnectFailure::Timeout,
@@ -277,7 +285,16 @@ fn classify(error: &io::Error) -> ConnectFailure {
     }
 }
 
-/// Of two failures the one to tell: a host that did something is more telling than a family that this node lacks.
+/// Whether this process, or the whole node, may not open another descriptor.
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    const ERRORS: [i32; 2] = [Errno::EMFILE as i32, Errno::ENFILE as i32];
+    error
+        .raw_os_error()
+        .is_some_and(|errno| ERRORS.contains(&errno))
+}
+
+/// Of two failures the one to tell: what we lack ourselves, because nothing is known of the host then; and a host that
+/// did something is more telling than a family that this node lacks.
 const fn worse(one: ConnectFailure, other: ConnectFailure) -> ConnectFailure {
     const fn weight(failure: ConnectFailure) -> u8 {
         match failure {
@@ -285,6 +302,7 @@ const fn worse(one: ConnectFailure, other: ConnectFailure) -> ConnectFailure {
             ConnectFailure::Timeout => 1,
             ConnectFailure::Terminated => 2,
             ConnectFailure::Refused => 3,
+            ConnectFailure::NoDescriptors => 4,
         }
     }
     if weight(one) >= weight(other) {

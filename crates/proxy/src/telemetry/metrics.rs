@@ -87,7 +87,7 @@ pub struct WorkerMetrics {
 }
 
 /// The reasons of [`crate::refusal::Refusal`]: the values of a metric label.
-pub const REASONS: [&str; 21] = [
+pub const REASONS: [&str; 22] = [
     "malformed_target",
     "malformed_framing",
     "unsupported_form",
@@ -104,6 +104,7 @@ pub const REASONS: [&str; 21] = [
     "connect_terminated",
     "connect_unreachable",
     "connect_timeout",
+    "no_descriptors",
     "upstream_closed",
     "upstream_protocol",
     "response_timeout",
@@ -112,20 +113,25 @@ pub const REASONS: [&str; 21] = [
 ];
 
 /// The values of the label that says how connecting failed.
-pub const FAILURES: [(ConnectFailure, &str); 4] = [
+pub const FAILURES: [(ConnectFailure, &str); 5] = [
     (ConnectFailure::Refused, "refused"),
     (ConnectFailure::Terminated, "terminated"),
     (ConnectFailure::Unreachable, "unreachable"),
     (ConnectFailure::Timeout, "timeout"),
+    (ConnectFailure::NoDescriptors, "no_descriptors"),
 ];
 
 /// The values of the label that says what came of one attempt to connect.
-pub const ATTEMPTS: [(Attempt, &str); 7] = [
+pub const ATTEMPTS: [(Attempt, &str); 8] = [
     (Attempt::Connected, "connected"),
     (Attempt::Failed(ConnectFailure::Refused), "refused"),
     (Attempt::Failed(ConnectFailure::Terminated), "terminated"),
     (Attempt::Failed(ConnectFailure::Unreachable), "unreachable"),
     (Attempt::Failed(ConnectFailure::Timeout), "timeout"),
+    (
+        Attempt::Failed(ConnectFailure::NoDescriptors),
+        "no_descriptors",
+    ),
     (Attempt::Overtaken, "overtaken"),
     (Attempt::Abandoned, "abandoned"),
 ];

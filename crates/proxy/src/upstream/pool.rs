@@ -138,7 +138,7 @@ impl Pool {
 
     /// Closes everything that waits.
     pub(crate) fn clear(&self) {
-        let shelves = self.shelves.take();
+        let shelves = self.shelves.borrow();
         shelves.values().for_each(|shelf| shelf.clear());
     }
 

@@ -315,6 +315,7 @@ fn observe(
         }
         match attempt {
             Attempt::Connected => health.connected(),
+            Attempt::Failed(ConnectFailure::NoDescriptors) => worker.make_room(),
             Attempt::Failed(_) => {
                 let site = &shelf.site;
                 super::observe(site, settings, &health, Observed::LocalFailure, worker);

@@ -188,6 +188,24 @@ async fn a_race_is_not_held_up_by_addresses_that_do_not_come() {
     );
 }
 
+/// Which failure is told, and whether it speaks against the address.
+#[test]
+fn what_this_process_lacks_is_told_first_and_held_against_nobody() {
+    for (errno, expected) in [
+        (Errno::EMFILE, ConnectFailure::NoDescriptors),
+        (Errno::ENFILE, ConnectFailure::NoDescriptors),
+        (Errno::ENETUNREACH, ConnectFailure::Unreachable),
+        (Errno::ECONNREFUSED, ConnectFailure::Refused),
+    ] {
+        let failure = classify(&errno.into());
+        assert_eq!(failure, expected, "{errno}");
+        let lacking = failure == ConnectFailure::NoDescriptors;
+        let told = worse(ConnectFailure::Refused, failure);
+        assert_eq!(told == ConnectFailure::NoDescriptors, lacking, "{errno}");
+        assert_eq!(Attempt::Failed(failure).is_lost(), !lacking, "{errno}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_race_ends_when_its_time_is_over() {
     let (raced, ended, _) = raced(&[(NEVER, Ok(())), (10, REFUSED)]).await;
