@@ -102,6 +102,7 @@ async fn reload(proxy: &mut Proxy, files: &Files, options: &Options) {
                 generation = proxy.generation(),
                 "the configuration was read"
             );
+            warn_if_idle(proxy);
         }
         Err(errors) => {
             // In /report before it is on stderr: who reads the one may then ask for the other.

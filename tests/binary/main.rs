@@ -197,6 +197,25 @@ fn what_does_not_finish_is_cut_off_and_logged() {
 }
 
 #[test]
+fn a_listener_is_bound_elsewhere_on_its_port_at_once_and_its_loss_is_told() {
+    let served = Served::start(&[]);
+    let gateway = fs::read_to_string(served.folder.path().join("gateway.yaml")).unwrap();
+    let second = gateway.replace(
+        "[{type: IPAddress, value: 127.0.0.77}]",
+        "[{type: IPAddress, value: '::ffff:127.0.0.77'}]",
+    );
+    assert_ne!(gateway, second);
+    // The same address by another name: the two cannot be bound at one time.
+    served.write("gateway.yaml", &second);
+    wait_for(&served.stderr, "generation=2");
+    assert_eq!(served.ask("/readyz").text(), "ready\n");
+    assert!(Client::try_connect(served.address).is_ok());
+
+    fs::remove_file(served.folder.path().join("gateway.yaml")).unwrap();
+    wait_for(&served.stderr, "there is no listener");
+}
+
+#[test]
 fn a_hangup_reads_the_files_again() {
     let served = Served::start(&[]);
     served.signal("HUP");

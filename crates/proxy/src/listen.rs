@@ -11,21 +11,24 @@ use egret_config::snapshot::{BindAddress, Snapshot};
 use nix::errno::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
-use tokio::sync::mpsc::Sender;
-use tokio::time::sleep;
+use tokio::sync::mpsc::{Sender, channel};
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
 
 use crate::dial::egress::OwnAddresses;
 use crate::dial::race::is_out_of_descriptors;
 use crate::serve;
 use crate::shared::Shared;
 use crate::task;
-use crate::worker::{Command, Worker};
+use crate::worker::{Closing, Command, Worker};
 
 /// Connections that the kernel may complete ahead of us; it caps this at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 /// How long to wait when the process is out of descriptors or memory.
 const OUT_OF_RESOURCES: Duration = Duration::from_millis(50);
+
+/// How long workers may take to close sockets. What cannot be bound because of them is tried again.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where listeners are bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,11 +117,17 @@ impl Listeners {
             .filter(|bind| !snapshot.sockets.contains_key(bind))
             .copied()
             .collect();
+        // What is bound next may overlap with it, and cannot be until all workers have closed theirs.
+        let (closing, mut closed) = channel(1);
         for bind in gone {
             self.bound.remove(&bind);
             for worker in &self.workers {
-                let _ = worker.send(Command::Close(bind)).await;
+                let _ = worker.send(Command::Close(bind, closing.clone())).await;
             }
+        }
+        drop(closing);
+        if timeout(CLOSE_TIMEOUT, closed.recv()).await.is_err() {
+            tracing::warn!("a worker takes long to close a listener");
         }
     }
 
@@ -198,10 +207,11 @@ fn open(address: SocketAddr) -> io::Result<Socket> {
 }
 
 /// Accepts until told to stop, and then what is already in the queue: a client whose connection was made is served.
+/// Lets go of what it is told with once the socket is closed.
 pub(crate) async fn accept(
     listener: TcpListener,
     bind: BindAddress,
-    stop: Rc<Notify>,
+    mut stop: oneshot::Receiver<Closing>,
     worker: Rc<Worker>,
 ) {
     let mut starved = false;
@@ -209,7 +219,11 @@ pub(crate) async fn accept(
         let accepted = tokio::select! {
             biased;
             accepted = listener.accept() => accepted,
-            () = stop.notified() => return,
+            closing = &mut stop => {
+                drop(listener);
+                drop(closing);
+                return;
+            }
         };
         match accepted {
             Ok((stream, client)) => {
@@ -240,4 +254,43 @@ fn is_out_of_resources(error: &io::Error) -> bool {
     const ERRORS: [i32; 2] = [Errno::ENOBUFS as i32, Errno::ENOMEM as i32];
     let errno = error.raw_os_error();
     is_out_of_descriptors(error) || errno.is_some_and(|errno| ERRORS.contains(&errno))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use egret_config::name::Port;
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_gone_is_closed_before_anything_is_bound() {
+        let (commands, mut worker) = channel(1);
+        let mut listeners = Listeners::new(Bind::AsConfigured, vec![commands], None);
+        let bind = BindAddress {
+            ip: None,
+            port: Port::HTTP,
+        };
+        let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 80);
+        listeners.bound.insert(bind, address);
+        let closed = Cell::new(false);
+        let slow = async {
+            let Some(Command::Close(gone, closing)) = worker.recv().await else {
+                panic!("there was a listener to close");
+            };
+            assert_eq!(gone, bind);
+            for _ in 0..10 {
+                yield_now().await;
+            }
+            closed.set(true);
+            drop(closing);
+        };
+        let reconciled = async {
+            listeners.close_gone(&Snapshot::default()).await;
+            assert!(closed.get());
+        };
+        tokio::join!(slow, reconciled);
+    }
 }

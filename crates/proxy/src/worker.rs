@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::listen;
@@ -33,8 +34,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 pub(crate) enum Command {
     /// Accept from this socket.
     Listen(BindAddress, std::net::TcpListener),
-    /// Accept from it no more.
-    Close(BindAddress),
+    /// Accept from it no more. What comes with it is dropped when the socket is closed.
+    Close(BindAddress, Closing),
     /// Close the connections to a destination that no request needs.
     Spare(Arc<Destination>),
     /// Close every connection that no request needs: there are no descriptors left.
@@ -44,6 +45,9 @@ pub(crate) enum Command {
     /// End now; what is in flight is broken off, and logged as such.
     Abort,
 }
+
+/// Whoever waits for sockets to be closed waits for the last of these to be dropped.
+pub(crate) type Closing = Sender<()>;
 
 /// What the tasks of a worker share.
 pub(crate) struct Worker {
@@ -167,7 +171,7 @@ impl Worker {
     }
 
     async fn run(self: Rc<Self>, mut commands: Receiver<Command>) {
-        let mut listening: HashMap<BindAddress, Rc<Notify>> = HashMap::new();
+        let mut listening: HashMap<BindAddress, oneshot::Sender<Closing>> = HashMap::new();
         let mut sweep = interval(SWEEP_EVERY);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -181,20 +185,17 @@ impl Worker {
             match command {
                 Some(Command::Listen(bind, socket)) => match TcpListener::from_std(socket) {
                     Ok(listener) => {
-                        let stop = Rc::new(Notify::new());
-                        task::spawn(listen::accept(
-                            listener,
-                            bind,
-                            Rc::clone(&stop),
-                            Rc::clone(&self),
-                        ));
+                        let (stop, stopped) = oneshot::channel();
+                        let worker = Rc::clone(&self);
+                        task::spawn(listen::accept(listener, bind, stopped, worker));
                         listening.insert(bind, stop);
                     }
                     Err(error) => tracing::error!(%error, ?bind, "a worker cannot listen"),
                 },
-                Some(Command::Close(bind)) => {
+                Some(Command::Close(bind, closing)) => {
                     if let Some(stop) = listening.remove(&bind) {
-                        stop.notify_one();
+                        // One that has ended has closed its socket.
+                        let _ = stop.send(closing);
                     }
                 }
                 Some(Command::Spare(destination)) => self.pool.spare(&destination),
@@ -203,7 +204,7 @@ impl Worker {
                 Some(Command::Abort) | None => return,
             }
         }
-        listening.values().for_each(|stop| stop.notify_one());
+        drop(listening);
         self.pool.clear();
         // Connections that a socket still had in its queue are accepted now, and counted.
         tokio::task::yield_now().await;
