@@ -22,6 +22,8 @@ use crate::telemetry::access_log::Line;
 use crate::telemetry::clock;
 use crate::upstream::destination::Destination;
 
+pub(crate) mod unread;
+
 /// One request and its response.
 pub(crate) struct Exchange {
     connection: Rc<Connection>,
@@ -128,10 +130,13 @@ impl Exchange {
         });
     }
 
-    pub(crate) fn routed(&self, listener: &Arc<Listener>, rule: &Arc<Rule>) {
-        let mut details = self.details.borrow_mut();
-        details.listener = Some(Arc::clone(listener));
-        details.rule = Some(Arc::clone(rule));
+    /// Whose request it is, and so whether it is logged.
+    pub(crate) fn taken_by(&self, listener: &Arc<Listener>) {
+        self.details.borrow_mut().listener = Some(Arc::clone(listener));
+    }
+
+    pub(crate) fn routed(&self, rule: &Arc<Rule>) {
+        self.details.borrow_mut().rule = Some(Arc::clone(rule));
     }
 
     /// Where the request is to be sent, which is what policies decide about.
@@ -259,9 +264,7 @@ impl Exchange {
             .get()
             .or_else(|| self.status.get().is_none().then_some("client_closed"));
         self.connection.worker.log(&Line {
-            time: jiff::Timestamp::try_from(head.at)
-                .map(|at| format!("{at:.3}"))
-                .unwrap_or_default(),
+            time: time(head.at),
             listener: details
                 .listener
                 .as_ref()
@@ -325,6 +328,11 @@ impl Drop for Exchange {
 
 fn named(object: &ObjectRef, part: &impl std::fmt::Display) -> String {
     format!("{}/{}/{part}", object.namespace, object.name)
+}
+
+fn time(at: SystemTime) -> String {
+    let at = jiff::Timestamp::try_from(at);
+    at.map(|at| format!("{at:.3}")).unwrap_or_default()
 }
 
 /// To the microsecond: a cached name is resolved in less than one.

@@ -19,6 +19,10 @@ const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 /// Why a request is not served.
 #[derive(Debug)]
 pub enum Refusal {
+    /// What came is not the head of an HTTP/1 request. The HTTP library has answered it, and the connection ends.
+    MalformedHead,
+    /// The head has more octets or fields than it may. Likewise.
+    HeadTooLarge,
     /// The request names no host, or one that is not a host.
     Target(TargetError),
     /// The head's framing has more than one reading (RFC 9112 6).
@@ -135,6 +139,8 @@ impl Refusal {
     #[must_use]
     pub const fn row(&self) -> Row {
         match self {
+            Self::MalformedHead => row(400, "http_request_error", "malformed_head", Retry::Never),
+            Self::HeadTooLarge => row(431, "http_request_error", "head_too_large", Retry::Never),
             Self::Target(_) => row(400, "http_request_error", "malformed_target", Retry::Never),
             Self::Framing(_) => row(400, "http_request_error", "malformed_framing", Retry::Never),
             Self::Form(_) => row(501, "http_request_error", "unsupported_form", Retry::Never),
@@ -197,6 +203,8 @@ impl Refusal {
     #[must_use]
     pub fn details(&self) -> String {
         match self {
+            Self::MalformedHead => "what came is not the head of a request".to_owned(),
+            Self::HeadTooLarge => "the head has too many octets or fields".to_owned(),
             Self::Target(error) => error.to_string(),
             Self::Framing(what) | Self::Form(what) => (*what).to_owned(),
             Self::NoListener => "no listener takes this host".to_owned(),

@@ -53,15 +53,17 @@ async fn answer(
     let (mut parts, body) = request.into_parts();
     let target = identify(&parts, socket, exchange)?;
     target.override_host(&mut parts.headers);
+    let listener = socket.listener_for(&target.host);
+    if let Some(listener) = listener {
+        exchange.taken_by(listener);
+    }
     check_framing(&parts.headers)?;
     worker.shared.via.check(&parts.headers)?;
 
-    let listener = socket
-        .listener_for(&target.host)
-        .ok_or(Refusal::NoListener)?;
+    let listener = listener.ok_or(Refusal::NoListener)?;
     let path = normalize_path(parts.uri.path());
     let found = route(listener, &target, &parts, &path)?;
-    exchange.routed(listener, found.rule);
+    exchange.routed(found.rule);
     match &found.rule.action {
         Action::Refuse(why) => Err(Refusal::Misconfigured(why.clone())),
         Action::Respond(fixed) => Ok(local::respond(fixed, Rc::clone(exchange))),
@@ -137,7 +139,7 @@ fn socket<'a>(snapshot: &'a Snapshot, connection: &Connection) -> Result<&'a Soc
 /// Reads the target, and tells the record of the request, whether or not it has a good one.
 fn identify(parts: &Parts, socket: &Socket, exchange: &Exchange) -> Result<Target, Refusal> {
     let target = Target::of(parts);
-    if socket.listeners.iter().any(|listener| listener.access_log) {
+    if logs(socket) {
         let authority = target.as_ref().ok().map(|target| {
             let Target { host, port, .. } = target;
             port.map_or_else(|| host.to_string(), |port| format!("{host}:{port}"))
@@ -145,6 +147,11 @@ fn identify(parts: &Parts, socket: &Socket, exchange: &Exchange) -> Result<Targe
         exchange.describe(parts, authority);
     }
     target
+}
+
+/// Whether a request that no listener is known of is logged.
+pub(crate) fn logs(socket: &Socket) -> bool {
+    socket.listeners.iter().any(|listener| listener.access_log)
 }
 
 fn route<'a>(

@@ -1,12 +1,12 @@
 //! One connection from a client: HTTP/1.1 on it, and the watch over how long it may stay quiet.
 
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use egret_config::snapshot::BindAddress;
@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
+use crate::record::unread;
 use crate::request;
 use crate::telemetry::clock;
 use crate::worker::Worker;
@@ -182,21 +183,22 @@ pub(crate) async fn connection(
     let mut expired = pin!(connection.watch.expired());
     let mut drain = pin!(draining.wait_for(|draining| *draining));
     let mut graceful = false;
-    std::future::poll_fn(|cx| {
-        // An error here is the client's: it broke off, or sent what is not HTTP, and hyper has answered that with 400.
-        if serving.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
+    let served = poll_fn(|cx| {
+        if let Poll::Ready(served) = serving.as_mut().poll(cx) {
+            return Poll::Ready(served);
         }
         // After the first poll: a request that is there already is served.
         if !graceful && drain.as_mut().poll(cx).is_ready() {
             graceful = true;
             serving.as_mut().graceful_shutdown();
-            ready!(serving.as_mut().poll(cx).map(|_| ()));
-            return Poll::Ready(());
+            return serving.as_mut().poll(cx);
         }
-        expired.as_mut().poll(cx)
-    })
-    .await;
+        expired.as_mut().poll(cx).map(Ok)
+    });
+    // An error is the client's: it broke off, or sent what is not HTTP, and hyper has answered that.
+    if let Err(error) = served.await {
+        unread::tell(&connection, &error);
+    }
 }
 
 fn builder() -> http1::Builder {

@@ -251,6 +251,66 @@ fn what_is_not_http_ends_the_connection() {
             &head[..head.len().min(80)]
         );
     }
+    // HTTP/2 without being asked gets no answer.
+    let mut client = gateway.connect();
+    client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    assert!(client.is_closed());
+
+    let mut records = gateway.wait_for_records(7);
+    for record in &mut records {
+        let fields = record.as_object_mut().unwrap();
+        for field in ["time", "client"] {
+            assert!(fields.remove(field).is_some(), "{fields:?}");
+        }
+    }
+    let told = |status: Option<u16>, reason: &str| {
+        let of = |record: &&serde_json::Value| {
+            let record = record.as_object().unwrap();
+            let told = record.get("status").and_then(serde_json::Value::as_u64);
+            record["reason"] == reason && told == status.map(u64::from)
+        };
+        records.iter().filter(of).count()
+    };
+    assert_eq!(told(Some(400), "malformed_head"), 4, "{records:#?}");
+    assert_eq!(told(None, "malformed_head"), 1);
+    assert_eq!(told(Some(431), "head_too_large"), 2);
+    assert!(records.iter().all(|record| record.get("method").is_none()));
+    let refused =
+        |reason: &str| gateway.metric(&format!("egret_refusals_total{{reason=\"{reason}\"}}"));
+    assert_eq!(refused("malformed_head"), 5.0);
+    assert_eq!(refused("head_too_large"), 2.0);
+    assert_eq!(gateway.metric("egret_responses_total{code=\"431\"}"), 2.0);
+}
+
+/// A listener whose log is off has no line, whatever the refusal; the other's says whose it is.
+#[test]
+fn refusals_before_a_route_is_found_are_those_of_a_listener() {
+    let quiet = "apiVersion: gateway.kgateway.dev/v1alpha1
+kind: HTTPListenerPolicy
+metadata: {name: quiet, namespace: kgateway-system}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
+  accessLog: []
+";
+    let nowhere = QUICKSTART.replace("  rules:\n", "  hostnames: [a.example]\n  rules:\n");
+    assert_ne!(nowhere, QUICKSTART);
+    for (yaml, listener) in [
+        (nowhere.clone(), Some("kgateway-system/http/http")),
+        (documents(&[&nowhere, quiet]), None),
+    ] {
+        let mut gateway = Gateway::start(&yaml);
+        assert_eq!(gateway.get("b.example", "/").status, 404);
+        let framing =
+            "POST / HTTP/1.1\r\nhost: a.example\r\ntransfer-encoding: gzip, chunked\r\n\r\n";
+        assert_eq!(gateway.connect().request(framing).status, 400);
+        gateway.drain(std::time::Duration::from_secs(10));
+        let expected = if listener.is_some() { 2 } else { 0 };
+        let records = gateway.wait_for_records(expected);
+        assert_eq!(records.len(), expected, "{records:#?}");
+        for record in records {
+            assert_eq!(record["listener"].as_str(), listener, "{record}");
+        }
+    }
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub const FLUSH_EVERY: Duration = Duration::from_millis(50);
 /// One line. Fields that are not known are left out.
 #[derive(Debug, Default, Serialize)]
 pub struct Line<'a> {
-    /// RFC 3339, when the request's head had been read.
+    /// RFC 3339, when the request's head had been read or had turned out not to be one.
     pub time: String,
     /// The Gateway and listener that took it, `namespace/name/listener`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,6 +35,7 @@ pub struct Line<'a> {
     /// The client's address and port.
     pub client: String,
     /// The request's method.
+    #[serde(skip_serializing_if = "str::is_empty")]
     pub method: &'a str,
     /// The scheme towards the upstream.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,10 +47,12 @@ pub struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub destination: Option<&'a str>,
     /// The path as received. Never the query: that is where credentials travel.
+    #[serde(skip_serializing_if = "str::is_empty")]
     pub path: &'a str,
     /// `HTTP/1.1` and the like.
+    #[serde(skip_serializing_if = "str::is_empty")]
     pub protocol: &'a str,
-    /// The response's status; absent if the client left before it.
+    /// The response's status; absent if the client left before it, or was told nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// Why it was refused or broken off: a value of the metrics' `reason`, or `client_closed` and the like.

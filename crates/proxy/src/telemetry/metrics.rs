@@ -87,7 +87,9 @@ pub struct WorkerMetrics {
 }
 
 /// The reasons of [`crate::refusal::Refusal`]: the values of a metric label.
-pub const REASONS: [&str; 22] = [
+pub const REASONS: [&str; 24] = [
+    "malformed_head",
+    "head_too_large",
     "malformed_target",
     "malformed_framing",
     "unsupported_form",
