@@ -2,7 +2,7 @@
 
 use egret_config::name::{Authority, Host, Port};
 use egret_config::snapshot::Scheme;
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 
@@ -84,36 +84,21 @@ impl Target {
     }
 }
 
-/// Checks what the parser lets through but an upstream may read otherwise (RFC 9112 6.1, 6.3).
+/// Checks what the parser lets through but an upstream may read otherwise (RFC 9112 6.1). The lengths are settled by
+/// then: the parser refuses those that are no numbers or differ, keeps one of several that are equal, and drops those
+/// beside a `Transfer-Encoding`, after which it ends the connection (6.3).
 ///
 /// # Errors
 /// [`Refusal::Framing`].
 pub fn check_framing(headers: &HeaderMap) -> Result<(), Refusal> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next() {
-        if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
-            return Err(Refusal::Framing(
-                "the only transfer coding that is understood is chunked, once",
-            ));
-        }
-        if headers.contains_key(CONTENT_LENGTH) {
-            return Err(Refusal::Framing(
-                "the request has both Transfer-Encoding and Content-Length",
-            ));
-        }
-    }
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let first = lengths.next();
-    if lengths.next().is_some() {
-        return Err(Refusal::Framing(
-            "the request has more than one Content-Length",
-        ));
-    }
-    match first {
-        Some(length) if !length.as_bytes().iter().all(u8::is_ascii_digit) => {
-            Err(Refusal::Framing("Content-Length is not a number"))
-        }
-        _ => Ok(()),
+    let only = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if only(coding) => Ok(()),
+        _ => Err(Refusal::Framing(
+            "the only transfer coding that is understood is chunked, once",
+        )),
     }
 }
 
@@ -249,18 +234,11 @@ mod tests {
         assert!(check(&[]));
         assert!(check(&[("content-length", "5")]));
         assert!(check(&[("transfer-encoding", "Chunked")]));
-        assert!(!check(&[
-            ("transfer-encoding", "chunked"),
-            ("content-length", "5")
-        ]));
         assert!(!check(&[("transfer-encoding", "gzip, chunked")]));
         assert!(!check(&[
             ("transfer-encoding", "chunked"),
             ("transfer-encoding", "chunked")
         ]));
         assert!(!check(&[("transfer-encoding", "xchunked")]));
-        assert!(!check(&[("content-length", "5"), ("content-length", "5")]));
-        assert!(!check(&[("content-length", "5, 5")]));
-        assert!(!check(&[("content-length", "+5")]));
     }
 }

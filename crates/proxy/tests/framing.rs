@@ -85,6 +85,57 @@ fn ambiguous_framing_never_becomes_two_requests() {
     }
 }
 
+/// What the parser settles: one length, and none beside a transfer coding.
+#[test]
+fn lengths_are_settled_before_they_are_sent_on() {
+    let lab = start();
+    for (fields, body, length, ends) in [
+        (
+            "content-length: 5\r\ncontent-length: 5\r\n",
+            "hello",
+            Some("5"),
+            false,
+        ),
+        (
+            "content-length: 2\r\ntransfer-encoding: chunked\r\n",
+            "5\r\nhello\r\n0\r\n\r\n",
+            None,
+            true,
+        ),
+        (
+            "transfer-encoding: chunked\r\ncontent-length: 2\r\n",
+            "5\r\nhello\r\n0\r\n\r\n",
+            None,
+            true,
+        ),
+    ] {
+        let mut client = lab.gateway.connect();
+        let head = format!("POST / HTTP/1.1\r\nhost: {}\r\n{fields}\r\n", lab.host);
+        let response = client.request(format!("{head}{body}"));
+        assert_eq!(response.status, 200, "{fields}");
+        let request = lab.upstream.requests().pop().unwrap();
+        assert_eq!(request.body, b"hello", "{fields}");
+        assert_eq!(request.header("content-length"), length, "{fields}");
+        let close = response.header("connection") == Some("close");
+        assert_eq!(close, ends, "{fields}");
+    }
+    for fields in [
+        "content-length: 5\r\ncontent-length: 6",
+        "content-length: 5, 5",
+        "content-length: +5",
+        "transfer-encoding: gzip",
+    ] {
+        let mut client = lab.gateway.connect();
+        client.send_request(format!(
+            "POST / HTTP/1.1\r\nhost: {}\r\n{fields}\r\n\r\nhello",
+            lab.host
+        ));
+        assert_eq!(client.read_response().status, 400, "{fields}");
+        client.read_to_end();
+    }
+    assert_eq!(lab.upstream.requests().len(), 3);
+}
+
 /// The same shapes within what reaches the upstream, octet by octet.
 #[test]
 fn what_reaches_the_upstream_has_one_framing() {
