@@ -67,7 +67,7 @@ impl<'a> Plan<'a> {
         };
         let host = new_host.map(|_| Target::host_header(&wanted, port, scheme));
         let path = path(rewrite, found.matched_prefix, parts)?;
-        let normalized_path = Cow::Owned(normalize_path(path.path()).into_owned());
+        let normalized_path = compared_path(path.path(), &parts.method).into_owned();
         let (dynamic, object, resolver, settings) = match &backend.destination {
             snapshot::Destination::Dynamic(to) => (true, &to.backend, &to.resolver, &to.settings),
             snapshot::Destination::Static(to) => (false, &to.backend, &to.resolver, &to.settings),
@@ -87,7 +87,7 @@ impl<'a> Plan<'a> {
             dynamic,
             hosts: &[],
             at: 0,
-            normalized_path,
+            normalized_path: Cow::Owned(normalized_path),
             path,
             host,
         };
@@ -148,6 +148,15 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// The path that rules and policies are asked about. `OPTIONS *` is about the server as a whole (RFC 9112 3.2.4), which the
+/// prefix `/` covers and no longer path does: as a path that is the empty one.
+pub(crate) fn compared_path<'a>(path: &'a str, method: &Method) -> Cow<'a, str> {
+    match path {
+        "*" if method == Method::OPTIONS => Cow::Borrowed(""),
+        path => normalize_path(path),
+    }
+}
+
 /// The path and query to send: as they came, or rewritten.
 fn path(
     rewrite: Option<&Rewrite>,
@@ -156,7 +165,7 @@ fn path(
 ) -> Result<PathAndQuery, Refusal> {
     let came = parts.uri.path_and_query();
     let Some(rewrite) = rewrite.and_then(|rewrite| rewrite.path.as_ref()) else {
-        return whole_path(came, &parts.method);
+        return whole_path(came);
     };
     let mut text = rewrite.apply(parts.uri.path(), matched_prefix);
     if let Some(query) = parts.uri.query() {
@@ -166,15 +175,16 @@ fn path(
     PathAndQuery::try_from(text).map_err(|_| Refusal::Framing("the rewritten path is not a path"))
 }
 
-/// An absolute-form target may have no path (RFC 9112 3.2.2); `OPTIONS` without one is about the server itself (3.2.4).
-fn whole_path(came: Option<&PathAndQuery>, method: &Method) -> Result<PathAndQuery, Refusal> {
+/// An absolute-form target may have no path (RFC 9112 3.2.2). `OPTIONS` without one is about the server itself, and should
+/// be sent as `*` (3.2.4); but the parser does not tell it from `OPTIONS http://host/`, which browsers ask before other
+/// requests, so that both are `/`.
+fn whole_path(came: Option<&PathAndQuery>) -> Result<PathAndQuery, Refusal> {
     match came {
         Some(path) if path.as_str().starts_with(['/', '*']) => Ok(path.clone()),
         Some(query) if query.as_str().starts_with('?') => {
             PathAndQuery::try_from(format!("/{}", query.as_str()))
                 .map_err(|_| Refusal::Framing("the target is not a path"))
         }
-        _ if method == Method::OPTIONS => Ok(PathAndQuery::from_static("*")),
         _ => Ok(PathAndQuery::from_static("/")),
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use egret_config::route::{Found, RequestFacts, normalize_path};
+use egret_config::route::{Found, RequestFacts};
 use egret_config::snapshot::{
     Action, Listener, Snapshot, Socket, WeightedBackend, WeightedBackends,
 };
@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use crate::body::{RequestBody, ResponseBody};
 use crate::forward::Forwarded;
 use crate::local;
-use crate::plan::Plan;
+use crate::plan::{Plan, compared_path};
 use crate::policy;
 use crate::record::Exchange;
 use crate::refusal::Refusal;
@@ -61,7 +61,7 @@ async fn answer(
     worker.shared.via.check(&parts.headers)?;
 
     let listener = listener.ok_or(Refusal::NoListener)?;
-    let path = normalize_path(parts.uri.path());
+    let path = compared_path(parts.uri.path(), &parts.method);
     let found = route(listener, &target, &parts, &path)?;
     exchange.routed(found.rule);
     match &found.rule.action {

@@ -101,6 +101,56 @@ fn absolute_form_without_a_path_gets_one() {
 }
 
 #[test]
+fn options_of_the_server_itself_are_those_of_the_prefix_that_covers_all() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("a.example", ["127.0.0.1"], 60);
+    let whole = lab(dns.addr());
+    let matching = |path: &str| {
+        let matches = format!("rules:\n    - matches: [{{path: {path}}}]\n      backendRefs:");
+        let yaml = whole.replace("rules:\n    - backendRefs:", &matches);
+        assert_ne!(yaml, whole);
+        yaml
+    };
+    let host = format!("a.example:{}", upstream.port());
+    let mut gateway = Gateway::start(&whole);
+    for (yaml, target, expected) in [
+        (whole.clone(), "*", Some("*")),
+        (whole.clone(), "/", Some("/")),
+        (whole.clone(), &format!("http://{host}/"), Some("/")),
+        // Not told from the one before.
+        (whole.clone(), &format!("http://{host}"), Some("/")),
+        (matching("{type: PathPrefix, value: /}"), "*", Some("*")),
+        (matching("{type: PathPrefix, value: /v1}"), "*", None),
+        (matching("{type: Exact, value: /}"), "*", None),
+    ] {
+        gateway.apply(&yaml);
+        let mut client = gateway.connect();
+        let response = client.request(format!("OPTIONS {target} HTTP/1.1\r\nhost: {host}\r\n\r\n"));
+        let status = if expected.is_some() { 200 } else { 404 };
+        assert_eq!(response.status, status, "{target} {yaml}");
+        if let Some(expected) = expected {
+            assert_eq!(upstream.requests().pop().unwrap().target, expected);
+        }
+    }
+    let response = gateway
+        .connect()
+        .request(format!("GET * HTTP/1.1\r\nhost: {host}\r\n\r\n"));
+    assert_eq!(response.status, 404);
+
+    // A policy sees it as rules do.
+    let policy = "apiVersion: egret.dev/v1alpha1
+kind: EgressPolicy
+metadata: {name: nothing, namespace: kgateway-system}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
+  rules: [{action: Deny, paths: [/]}]
+";
+    gateway.apply(&documents(&[&whole, policy]));
+    let request = format!("OPTIONS * HTTP/1.1\r\nhost: {host}\r\n\r\n");
+    assert_eq!(gateway.connect().request(&request).status, 403);
+}
+
+#[test]
 fn http_1_0_is_served() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("old.example", ["127.0.0.1"], 60);
