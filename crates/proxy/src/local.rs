@@ -1,5 +1,6 @@
 //! What the gateway answers itself: redirects and fixed responses.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -74,11 +75,12 @@ fn location(redirect: &Redirect, here: &Here<'_>, parts: &Parts) -> String {
         host,
         port: Some(port).filter(|port| *port != scheme.default_port()),
     };
-    let path = parts.uri.path();
-    let path = redirect.path.as_ref().map_or_else(
-        || path.to_owned(),
-        |new| new.apply(path, here.matched_prefix),
-    );
+    let path = match (&redirect.path, parts.uri.path()) {
+        (Some(new), path) => Cow::Owned(new.apply(path, here.matched_prefix)),
+        // A URI has no asterisk for a path.
+        (None, "*") => Cow::Borrowed(""),
+        (None, path) => Cow::Borrowed(path),
+    };
     let query = parts
         .uri
         .query()
@@ -110,16 +112,13 @@ mod tests {
             host: host.parse().unwrap(),
             port: None,
         };
+        let (parts, ()) = Request::get(uri).body(()).unwrap().into_parts();
         let here = Here {
             target: &target,
             port: Port::new(8080).unwrap(),
             matched_prefix: Some("/old"),
         };
-        location(
-            redirect,
-            &here,
-            &Request::get(uri).body(()).unwrap().into_parts().0,
-        )
+        location(redirect, &here, &parts)
     }
 
     #[test]
@@ -179,9 +178,20 @@ mod tests {
             path: Some(PathRewrite::Prefix("/new".to_owned())),
             ..redirect()
         };
+        for path in [
+            "/old/a",
+            "//old/a",
+            "/x/../old/a",
+            "/%6Fld//a",
+            "/./old/b/../a",
+        ] {
+            let location = to(&prefix, "a.example", &format!("{path}?b"));
+            assert_eq!(location, "http://a.example:8080/new/a?b", "{path}");
+        }
         assert_eq!(
-            to(&prefix, "a.example", "/old/a?b"),
-            "http://a.example:8080/new/a?b"
+            to(&redirect(), "a.example", "//x/.."),
+            "http://a.example:8080//x/.."
         );
+        assert_eq!(to(&redirect(), "a.example", "*"), "http://a.example:8080");
     }
 }

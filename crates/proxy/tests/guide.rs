@@ -361,13 +361,17 @@ spec:
         Some("fixed.example:8080")
     );
 
+    // What is replaced is what matched.
     let mut client = gateway.connect();
+    let request = "GET /x/..//old/a?q HTTP/1.1\r\nhost: fixed.example:8080\r\n\r\n";
+    assert_eq!(client.request(request).status, 200);
+    assert_eq!(upstream.requests().pop().unwrap().target, "/new/a?q");
 
     let response = client.request("GET /x HTTP/1.1\r\nhost: fixed.example\r\nx-go: away\r\n\r\n");
     assert_eq!(response.status, 301);
     assert_eq!(response.header("location"), Some("https://fixed.example/x"));
     let response = client.get("/x", "fixed.example");
-    assert_eq!((response.status, upstream.requests().len()), (404, 1));
+    assert_eq!((response.status, upstream.requests().len()), (404, 2));
 }
 
 #[test]
