@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use egret_config::route::{Found, RequestFacts};
 use egret_config::snapshot::{
-    Action, Listener, Snapshot, Socket, WeightedBackend, WeightedBackends,
+    Action, Listener, Rule, Snapshot, Socket, WeightedBackend, WeightedBackends,
 };
 use http::request::Parts;
 use http::{Request, Response};
@@ -66,14 +66,18 @@ async fn answer(
     exchange.routed(found.rule);
     match &found.rule.action {
         Action::Refuse(why) => Err(Refusal::Misconfigured(why.clone())),
-        Action::Respond(fixed) => Ok(local::respond(fixed, Rc::clone(exchange))),
+        Action::Respond(fixed) => {
+            let response = local::respond(fixed, Rc::clone(exchange));
+            Ok(filtered(response, found.rule))
+        }
         Action::Redirect(redirect) => {
             let at = local::Here {
                 target: &target,
                 port: connection.bind.port,
                 matched_prefix: found.matched_prefix,
             };
-            local::redirect(redirect, &at, &parts, Rc::clone(exchange))
+            let response = local::redirect(redirect, &at, &parts, Rc::clone(exchange))?;
+            Ok(filtered(response, found.rule))
         }
         Action::Forward(backends) => {
             let backend = pick(backends);
@@ -87,6 +91,13 @@ async fn answer(
             forward(found, parts, body, connection, exchange).await
         }
     }
+}
+
+/// An answer of our own, after the same filters as one that was forwarded.
+fn filtered(mut response: Response<ResponseBody>, rule: &Rule) -> Response<ResponseBody> {
+    let edit = &rule.filters.response_headers;
+    edit.apply(response.headers_mut());
+    response
 }
 
 struct Chosen<'a> {

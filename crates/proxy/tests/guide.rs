@@ -375,6 +375,38 @@ spec:
 }
 
 #[test]
+fn answers_of_our_own_are_filtered_too() {
+    let routes = "apiVersion: gateway.kgateway.dev/v1alpha1
+kind: DirectResponse
+metadata: {name: gone, namespace: httpbin}
+spec: {status: 410, body: gone}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: named, namespace: httpbin}
+spec:
+  parentRefs: [{name: http, namespace: kgateway-system}]
+  hostnames: [own.example]
+  rules:
+  - matches: [{path: {type: PathPrefix, value: /gone}}]
+    filters:
+    - {type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: content-type, value: text/x-set}]}}
+    - {type: ExtensionRef, extensionRef: {group: gateway.kgateway.dev, kind: DirectResponse, name: gone}}
+  - filters:
+    - {type: ResponseHeaderModifier, responseHeaderModifier: {add: [{name: x-added, value: 'yes'}]}}
+    - {type: RequestRedirect, requestRedirect: {scheme: https}}
+";
+    let gateway = Gateway::start(&documents(&[QUICKSTART, routes]));
+    let mut client = gateway.connect();
+    let response = client.get("/gone", "own.example");
+    assert_eq!((response.status, response.text()), (410, "gone"));
+    assert_eq!(response.header("content-type"), Some("text/x-set"));
+    let response = client.get("/", "own.example");
+    assert_eq!(response.header("location"), Some("https://own.example/"));
+    assert_eq!(response.header("x-added"), Some("yes"));
+}
+
+#[test]
 fn strangers_are_told_nothing_about_the_client() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("a.example", ["127.0.0.1"], 60);
