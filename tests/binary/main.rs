@@ -199,7 +199,7 @@ fn what_does_not_finish_is_cut_off_and_logged() {
 #[test]
 fn a_listener_is_bound_elsewhere_on_its_port_at_once_and_its_loss_is_told() {
     let served = Served::start(&[]);
-    let gateway = fs::read_to_string(served.folder.path().join("gateway.yaml")).unwrap();
+    let gateway = fs::read_to_string(served.setup.folder.path().join("gateway.yaml")).unwrap();
     let second = gateway.replace(
         "[{type: IPAddress, value: 127.0.0.77}]",
         "[{type: IPAddress, value: '::ffff:127.0.0.77'}]",
@@ -209,9 +209,9 @@ fn a_listener_is_bound_elsewhere_on_its_port_at_once_and_its_loss_is_told() {
     served.write("gateway.yaml", &second);
     wait_for(&served.stderr, "generation=2");
     assert_eq!(served.ask("/readyz").text(), "ready\n");
-    assert!(Client::try_connect(served.address).is_ok());
+    assert!(Client::try_connect(served.setup.address).is_ok());
 
-    fs::remove_file(served.folder.path().join("gateway.yaml")).unwrap();
+    fs::remove_file(served.setup.folder.path().join("gateway.yaml")).unwrap();
     wait_for(&served.stderr, "there is no listener");
 }
 
@@ -243,7 +243,9 @@ fn without_descriptors_idle_connections_go_and_the_refusal_says_why() {
     let mut client = Client::connect(served.setup.address);
     assert_eq!(client.get("/", &host).status, 200);
     assert_eq!(upstream.open_connections(), 1);
-    let others: Vec<_> = (0..60).map(|_| Client::connect(served.setup.address)).collect();
+    let others: Vec<_> = (0..60)
+        .map(|_| Client::connect(served.setup.address))
+        .collect();
     // Whatever else was idle made room for a client, which is not enough.
     wait_for(&served.stderr, "no connection can be accepted");
     upstream.wait_for_open_connections(0);
