@@ -187,15 +187,15 @@ impl Loader {
             Kind::EgressPolicy => item.into(&mut resources.egress_policies),
             Kind::ResolverPolicy => item.into(&mut resources.resolver_policies),
             Kind::Namespace => item.into::<Namespace>(&mut resources.namespaces),
+            Kind::Secret => item.into(&mut resources.secrets),
+            Kind::ConfigMap => item.into(&mut resources.config_maps),
             Kind::GrpcRoute
             | Kind::TlsRoute
             | Kind::BackendTlsPolicy
             | Kind::GatewayExtension
             | Kind::GatewayParameters
             | Kind::Service
-            | Kind::EndpointSlice
-            | Kind::Secret
-            | Kind::ConfigMap => item.raw(&mut resources.unsupported),
+            | Kind::EndpointSlice => item.raw(&mut resources.unsupported),
         }
     }
 }

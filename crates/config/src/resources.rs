@@ -15,7 +15,7 @@ use crate::api::kgateway::{
 mod kind;
 mod source;
 
-pub use k8s_openapi::api::core::v1::Namespace;
+pub use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 pub use kind::{EGRET_GROUP, GATEWAY_GROUP, KGATEWAY_GROUP, Kind};
 pub use source::Source;
 
@@ -71,6 +71,10 @@ pub struct Resources {
     pub resolver_policies: Objects<ResolverPolicy>,
     /// `Namespace`, for its labels
     pub namespaces: Objects<Namespace>,
+    /// `Secret`, for certificates and their keys
+    pub secrets: Objects<Secret>,
+    /// `ConfigMap`, for certificates of CAs
+    pub config_maps: Objects<ConfigMap>,
     /// Objects of the kinds that are recognised but not supported yet.
     pub unsupported: Objects<serde_json::Value>,
 }

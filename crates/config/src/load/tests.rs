@@ -133,15 +133,16 @@ fn lists_and_json_are_read() {
          "metadata": {"name": "a", "creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": []},
          "spec": {"static": {"hosts": [{"host": "a.test", "port": 80}]}},
          "status": {"whatever": true}},
-        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {}}
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"key": "c2VjcmV0"}}
     ]}"#;
     let loaded = one(json);
     assert_eq!(loaded.errors, []);
     let (_, backend) = loaded.resources.backends.iter().next().unwrap();
     assert_eq!(backend.source.line, 2);
     assert!(backend.value.metadata.creation_timestamp.is_some());
-    let (secret, _) = loaded.resources.unsupported.iter().next().unwrap();
-    assert_eq!(secret.to_string(), "Secret default/s");
+    let (name, secret) = loaded.resources.secrets.iter().next().unwrap();
+    assert_eq!(name.to_string(), "Secret default/s");
+    assert_eq!(secret.value.data.as_ref().unwrap()["key"].0, b"secret");
 }
 
 #[test]

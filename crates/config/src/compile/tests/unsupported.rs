@@ -164,8 +164,6 @@ fn other_kinds_are_told() {
     }
     for (api, kind) in [
         ("v1", "Service"),
-        ("v1", "Secret"),
-        ("v1", "ConfigMap"),
         ("discovery.k8s.io/v1", "EndpointSlice"),
     ] {
         let compiled = with_base(&object(api, kind, "apps", "  a: b\n"));
