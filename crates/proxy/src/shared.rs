@@ -72,9 +72,9 @@ impl Shared {
 
     /// Asks every worker to close the connections to a destination that it does not need. One that is too busy to be
     /// asked is asked again by the next who waits.
-    pub(crate) fn spare(&self, destination: &Arc<Destination>) {
+    pub(crate) fn give_up(&self, destination: &Arc<Destination>) {
         for worker in self.workers.get().into_iter().flatten() {
-            let _ = worker.try_send(Command::Spare(Arc::clone(destination)));
+            let _ = worker.try_send(Command::GiveUp(Arc::clone(destination)));
         }
     }
 

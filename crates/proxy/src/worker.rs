@@ -37,7 +37,7 @@ pub(crate) enum Command {
     /// Accept from it no more. What comes with it is dropped when the socket is closed.
     Close(BindAddress, Closing),
     /// Close the connections to a destination that no request needs.
-    Spare(Arc<Destination>),
+    GiveUp(Arc<Destination>),
     /// Close every connection that no request needs: there are no descriptors left.
     MakeRoom,
     /// End when the last connection has.
@@ -198,7 +198,7 @@ impl Worker {
                         let _ = stop.send(closing);
                     }
                 }
-                Some(Command::Spare(destination)) => self.pool.spare(&destination),
+                Some(Command::GiveUp(destination)) => self.pool.give_up(&destination),
                 Some(Command::MakeRoom) => self.pool.clear(),
                 Some(Command::Drain) => break,
                 Some(Command::Abort) | None => return,

@@ -18,6 +18,9 @@ const LONGEST_PENALTY: Duration = Duration::from_secs(30);
 /// The longest ejection, unless the first one is configured to be longer.
 const LONGEST_EJECTION: Duration = Duration::from_secs(5 * 60);
 
+/// How long errors of an address that nobody uses any more are remembered.
+const REMEMBERED: Duration = Duration::from_secs(10 * 60);
+
 /// One address of a destination.
 #[derive(Debug)]
 pub(crate) struct Health {
@@ -51,6 +54,8 @@ struct Record {
     /// What the next ejection's length is multiplied by, less one.
     ejections: u32,
     ejected_until: Option<Instant>,
+    /// When the last error was counted.
+    counted: Option<Instant>,
 }
 
 impl Health {
@@ -87,8 +92,9 @@ impl Health {
 
     /// Whether forgetting it would lose something.
     pub(crate) fn is_worth_keeping(&self, now: Instant) -> bool {
-        let record = self.record();
-        !self.is_well(now) || record.errors > 0 || record.local_errors > 0 || record.ejections > 0
+        let counted = self.record().counted;
+        let recent = counted.is_some_and(|then| now.saturating_duration_since(then) < REMEMBERED);
+        recent || !self.is_well(now)
     }
 
     /// Requests in progress.
@@ -136,7 +142,7 @@ impl Health {
         draw: impl FnOnce(u8) -> u8,
     ) -> bool {
         let mut record = self.record();
-        let Some(enforcing) = record.count(observed, detection) else {
+        let Some(enforcing) = record.count(observed, detection, now) else {
             return false;
         };
         let ejected = record.ejected_until.is_some_and(|until| now < until);
@@ -169,7 +175,12 @@ impl Health {
 
 impl Record {
     /// The percentage of enforcement once there are as many errors in a row as allowed; counting then begins anew.
-    fn count(&mut self, observed: Observed, detection: &OutlierDetection) -> Option<u8> {
+    fn count(
+        &mut self,
+        observed: Observed,
+        detection: &OutlierDetection,
+        now: Instant,
+    ) -> Option<u8> {
         let (errors, limit, enforcing) = match observed {
             Observed::Response(status) if !status.is_server_error() => {
                 (self.errors, self.local_errors) = (0, 0);
@@ -192,6 +203,7 @@ impl Record {
             }
         };
         *errors = errors.saturating_add(1);
+        self.counted = Some(now);
         if limit == 0 || *errors < limit {
             return None;
         }

@@ -26,12 +26,17 @@ pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Most connections that may wait in one worker's pool; more are closed instead.
 const MAX_IDLE: usize = 4096;
 
+/// Shelves before it is worth looking for empty ones between two sweeps.
+const MANY: usize = 8192;
+
 /// What one worker holds of every destination.
 pub(crate) struct Pool {
     shelves: RefCell<HashMap<Arc<Destination>, Rc<Shelf>>>,
     /// Whose turn it is among the hosts of a backend.
     turns: RefCell<HashMap<ObjectRef, usize>>,
     idle: Cell<usize>,
+    /// How many shelves there may be before those that hold nothing go, sweep or not.
+    limit: Cell<usize>,
     sites: Arc<Sites>,
     metrics: Arc<WorkerMetrics>,
     this: Weak<Self>,
@@ -50,6 +55,7 @@ impl Pool {
             shelves: RefCell::default(),
             turns: RefCell::default(),
             idle: Cell::default(),
+            limit: Cell::new(MANY),
             sites,
             metrics,
             this: this.clone(),
@@ -67,11 +73,20 @@ impl Pool {
             shelf.follow(settings);
             return Rc::clone(shelf);
         }
+        self.limit_shelves(&mut shelves);
         let site = self.sites.get(destination);
         let key = Arc::clone(&site.destination);
         let shelf = Rc::new(Shelf::new(site, Arc::clone(settings), self.this.clone()));
         shelves.insert(key, Rc::clone(&shelf));
         shelf
+    }
+
+    /// Clients choose the destinations, and many of them may lead nowhere.
+    fn limit_shelves(&self, shelves: &mut HashMap<Arc<Destination>, Rc<Shelf>>) {
+        if shelves.len() >= self.limit.get() {
+            shelves.retain(|_, shelf| Rc::strong_count(shelf) > 1 || shelf.has_idle());
+            self.limit.set(MANY.max(2 * shelves.len()));
+        }
     }
 
     /// Which of a backend's hosts is next: each in its turn, those that are unwell last.
@@ -142,10 +157,11 @@ impl Pool {
         shelves.values().for_each(|shelf| shelf.clear());
     }
 
-    /// Closes what waits for one destination: another worker has requests for it and may open no more.
-    pub(crate) fn spare(&self, destination: &Destination) {
+    /// Closes what waits for one destination, unless requests here wait for it too: another worker has requests for it
+    /// and may open no more.
+    pub(crate) fn give_up(&self, destination: &Destination) {
         let shelf = self.shelves.borrow().get(destination).cloned();
-        if let Some(shelf) = shelf {
+        if let Some(shelf) = shelf.filter(|shelf| !shelf.is_queued_for()) {
             shelf.clear();
         }
     }

@@ -124,8 +124,9 @@ impl Seeker<'_> {
             if let Some(permit) = limits.enter(Limit::Connections, breakers) {
                 return Ok(Turn::MayConnect(permit));
             }
-            // Others may have connections that they do not need.
-            self.worker.shared.spare(&self.shelf.site.destination);
+            // What waits here is of no use to this request, and others may have what is of none to them.
+            self.shelf.clear();
+            self.worker.shared.give_up(&self.shelf.site.destination);
             timeout_at(self.until.into(), queued.wait())
                 .await
                 .map_err(|_| Refusal::Limit(Limit::Connections))?;

@@ -256,7 +256,7 @@ impl Shelf {
         let worn = settings
             .max_requests_per_connection
             .is_some_and(|most| connection.served >= most);
-        let wanted_elsewhere = self.queued.get() == 0 && self.site.limits.is_queued_for();
+        let wanted_elsewhere = !self.is_queued_for() && self.site.limits.is_queued_for();
         if worn || wanted_elsewhere || !pool.has_room() {
             return;
         }
@@ -276,7 +276,7 @@ impl Shelf {
             since: clock::now(),
         });
         pool.came();
-        if self.queued.get() > 0 {
+        if self.is_queued_for() {
             self.returned.notify_one();
         }
     }
@@ -319,6 +319,11 @@ impl Shelf {
         self.used.replace(false) || self.leased.get() > 0
     }
 
+    /// Whether requests of this worker wait for a connection.
+    pub(super) fn is_queued_for(&self) -> bool {
+        self.queued.get() > 0
+    }
+
     pub(super) fn has_idle(&self) -> bool {
         self.slots.borrow().iter().any(|slot| !slot.idle.is_empty())
     }
@@ -336,6 +341,7 @@ impl Shelf {
         }
     }
 
+    /// Closes what waits.
     pub(super) fn clear(&self) {
         for slot in self.slots.borrow_mut().iter_mut() {
             self.left(&std::mem::take(&mut slot.idle));

@@ -5,18 +5,29 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use egret_config::snapshot::OutlierDetection;
 
 use super::destination::Destination;
 use super::health::{Health, Observed};
+use crate::telemetry::clock;
+
+/// Sites before it is worth looking for those of no interest between two sweeps.
+const MANY: usize = 16_384;
 use super::limits::Limits;
 
 /// Every destination.
 #[derive(Debug, Default)]
-pub(crate) struct Sites(Mutex<HashMap<Arc<Destination>, Arc<Site>>>);
+pub(crate) struct Sites(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    sites: HashMap<Arc<Destination>, Arc<Site>>,
+    /// How many there may be before those of no interest go, sweep or not.
+    limit: usize,
+}
 
 /// One destination.
 #[derive(Debug)]
@@ -29,9 +40,13 @@ pub(crate) struct Site {
 impl Sites {
     /// The site of a destination.
     pub(crate) fn get(&self, destination: &Destination) -> Arc<Site> {
-        let mut sites = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(site) = sites.get(destination) {
+        let mut table = self.table();
+        if let Some(site) = table.sites.get(destination) {
             return Arc::clone(site);
+        }
+        // Clients choose the destinations, and many of them may lead nowhere.
+        if table.sites.len() >= table.limit.max(MANY) {
+            table.sweep(clock::now());
         }
         let destination = Arc::new(destination.clone());
         let site = Arc::new(Site {
@@ -39,22 +54,33 @@ impl Sites {
             limits: Arc::default(),
             addresses: Mutex::default(),
         });
-        sites.insert(destination, Arc::clone(&site));
+        table.sites.insert(destination, Arc::clone(&site));
         site
     }
 
     /// Forgets the sites that nobody uses and of which nothing is worth knowing.
     pub(crate) fn sweep(&self, now: Instant) {
-        let mut sites = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sites.retain(|_, site| Arc::strong_count(site) > 1 || site.is_worth_keeping(now));
-        if sites.capacity() > 4 * sites.len() + 1024 {
-            sites.shrink_to_fit();
-        }
+        self.table().sweep(now);
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.0.lock().unwrap().len()
+        self.table().sites.len()
+    }
+}
+
+impl Table {
+    fn sweep(&mut self, now: Instant) {
+        let sites = &mut self.sites;
+        sites.retain(|_, site| Arc::strong_count(site) > 1 || site.is_worth_keeping(now));
+        if sites.capacity() > 4 * sites.len() + 1024 {
+            sites.shrink_to_fit();
+        }
+        self.limit = 2 * sites.len();
     }
 }
 
@@ -129,7 +155,6 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::telemetry::clock;
 
     fn addresses(count: u8) -> Vec<SocketAddr> {
         (0..count)
@@ -177,5 +202,28 @@ mod tests {
         assert_eq!(sites.len(), 1);
         sites.sweep(now + Duration::from_secs(1));
         assert_eq!(sites.len(), 0);
+    }
+
+    #[test]
+    fn errors_of_what_nobody_uses_are_forgotten_in_time() {
+        let (sites, now) = (Sites::default(), clock::now());
+        let site = sites.get(&Destination::example("a.example"));
+        let health = site.health(&addresses(1), now);
+        let error = Observed::Response(StatusCode::BAD_GATEWAY);
+        site.observe(&health[0], error, &OutlierDetection::default(), now);
+        drop((health, site));
+        sites.sweep(now + Duration::from_secs(9 * 60));
+        assert_eq!(sites.len(), 1);
+        sites.sweep(now + Duration::from_secs(10 * 60));
+        assert_eq!(sites.len(), 0);
+    }
+
+    #[test]
+    fn destinations_that_lead_nowhere_do_not_pile_up() {
+        let sites = Sites::default();
+        for number in 0..2 * MANY {
+            sites.get(&Destination::example(&format!("{number}.example")));
+            assert!(sites.len() <= MANY);
+        }
     }
 }

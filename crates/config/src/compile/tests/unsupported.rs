@@ -162,10 +162,7 @@ fn other_kinds_are_told() {
         );
         assert!(!compiled.report.accepted());
     }
-    for (api, kind) in [
-        ("v1", "Service"),
-        ("discovery.k8s.io/v1", "EndpointSlice"),
-    ] {
+    for (api, kind) in [("v1", "Service"), ("discovery.k8s.io/v1", "EndpointSlice")] {
         let compiled = with_base(&object(api, kind, "apps", "  a: b\n"));
         assert!(compiled.report.accepted());
         assert_eq!(
