@@ -32,7 +32,7 @@ fn egret(arguments: &[&str]) -> Output {
 
 #[test]
 fn examples_are_accepted() {
-    for name in ["quickstart", "offline"] {
+    for name in ["quickstart", "offline", "resilient"] {
         let output = egret(&["check", example(name).to_str().unwrap()]);
         assert!(output.status.success(), "{output:?}");
         assert!(output.stderr.is_empty(), "{output:?}");
