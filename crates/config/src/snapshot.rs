@@ -19,12 +19,14 @@ use crate::resources::ObjectRef;
 use crate::route::RouteTable;
 
 mod backend;
+mod connection;
 mod resolver;
 mod retry;
 
 pub use backend::{
     BackendSettings, CircuitBreakers, LoadBalancing, OutlierDetection, TcpKeepalive,
 };
+pub use connection::ConnectionLimits;
 pub use resolver::{DnsProtocol, LookupFamily, NameServer, ResolverId, ResolverSettings};
 pub use retry::{RetryOn, RetryPolicy};
 
@@ -53,6 +55,8 @@ pub struct BindAddress {
 pub struct Socket {
     /// Most specific hostname first, the one without a hostname last.
     pub listeners: Vec<Arc<Listener>>,
+    /// What connections to it may do: the strictest of what holds for its listeners.
+    pub limits: ConnectionLimits,
 }
 
 /// One listener of a Gateway.

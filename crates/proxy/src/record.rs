@@ -96,6 +96,11 @@ impl Exchange {
         self.started
     }
 
+    /// How long nothing of it may move.
+    pub(crate) fn silence(&self) -> Duration {
+        self.connection.silence()
+    }
+
     /// Some of the request body is forwarded.
     pub(crate) fn forwarded(&self, octets: usize) {
         self.request_bytes

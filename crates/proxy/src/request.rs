@@ -9,8 +9,9 @@ use egret_config::route::{Found, RequestFacts};
 use egret_config::snapshot::{
     Action, Listener, Rule, Snapshot, Socket, WeightedBackend, WeightedBackends,
 };
+use http::header::{CONNECTION, HeaderValue};
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use hyper::body::Incoming;
 
 use crate::body::{RequestBody, ResponseBody};
@@ -30,7 +31,8 @@ pub(crate) async fn handle(
     connection: Rc<Connection>,
 ) -> Result<Response<ResponseBody>, Infallible> {
     let exchange = Exchange::begin(Rc::clone(&connection));
-    let response = answer(request, &connection, &exchange)
+    let tunnel = request.method() == Method::CONNECT;
+    let mut response = answer(request, &connection, &exchange)
         .await
         .unwrap_or_else(|refusal| {
             exchange.refused(&refusal);
@@ -38,6 +40,10 @@ pub(crate) async fn handle(
                 .response()
                 .map(|text| ResponseBody::text(Bytes::from(text), Rc::clone(&exchange)))
         });
+    if connection.is_worn() && !tunnel {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
     exchange.responded(response.status());
     Ok(response)
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use egret_config::snapshot::BindAddress;
+use egret_config::snapshot::{BindAddress, ConnectionLimits};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -23,14 +23,14 @@ use crate::request;
 use crate::telemetry::clock;
 use crate::worker::Worker;
 
-/// Octets that a request's head may have (431 beyond).
-const MAX_HEAD: usize = 60 * 1024;
 /// Octets that are buffered of one direction of a connection.
 const BUFFER: usize = 64 * 1024;
 /// How long a head may take from its first octet, or the first head from the connection's start.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a connection may wait for a next request, and a client may take nothing of a response.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+/// As good as for ever.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+/// How many header fields are read without a list on the heap.
+const USUAL_FIELDS: usize = 100;
 
 /// A connection from a client.
 pub(crate) struct Connection {
@@ -38,6 +38,10 @@ pub(crate) struct Connection {
     pub(crate) client: SocketAddr,
     /// The socket it came in by.
     pub(crate) bind: BindAddress,
+    /// As they were when it came; a change holds for those that come.
+    limits: ConnectionLimits,
+    /// Requests so far.
+    requests: Cell<u32>,
     watch: Watch,
 }
 
@@ -75,6 +79,18 @@ impl Connection {
     /// A request's head has been read.
     pub(crate) fn begins(&self) {
         self.watch.in_flight.set(self.watch.in_flight.get() + 1);
+        self.requests.set(self.requests.get().saturating_add(1));
+    }
+
+    /// Whether it has had as many requests as it may have.
+    pub(crate) fn is_worn(&self) -> bool {
+        let most = self.limits.max_requests;
+        most.is_some_and(|most| self.requests.get() >= most)
+    }
+
+    /// How long nothing of an exchange may move.
+    pub(crate) fn silence(&self) -> Duration {
+        self.limits.stream_idle_timeout.unwrap_or(FOREVER)
     }
 
     /// An exchange is over.
@@ -99,31 +115,32 @@ impl Connection {
 
 impl Watch {
     /// Ends when the connection has been quiet for too long.
-    async fn expired(&self) {
+    async fn expired(&self, limits: &ConnectionLimits) {
+        // Looking again after the shortest of the limits is often enough, whatever happens meanwhile.
+        let look = HEAD_TIMEOUT.min(limits.idle_timeout);
         loop {
             let now = clock::now();
-            let end = self.end();
+            let end = self.end(limits);
             if end.is_some_and(|end| now >= end) {
                 self.stalled.set(self.in_flight.get() > 0);
                 return;
             }
-            // Looking again after the shortest of the limits is often enough, whatever happens meanwhile.
-            let next = now + HEAD_TIMEOUT;
+            let next = now + look;
             let next = end.map_or(next, |end| end.min(next));
             let _ = timeout_at(next.into(), self.set.notified()).await;
         }
     }
 
     /// When the connection is over if nothing happens.
-    fn end(&self) -> Option<Instant> {
+    fn end(&self, limits: &ConnectionLimits) -> Option<Instant> {
         if self.in_flight.get() == 0 {
             let limit = match self.waiting_for.get() {
                 WaitingFor::Head => HEAD_TIMEOUT,
-                WaitingFor::Request => IDLE_TIMEOUT,
+                WaitingFor::Request => limits.idle_timeout,
             };
             return Some(self.since.get() + limit);
         }
-        let stalled = self.blocked.get()? + IDLE_TIMEOUT;
+        let stalled = self.blocked.get()? + limits.stream_idle_timeout.unwrap_or(FOREVER);
         let deadline = self.deadline.get();
         Some(deadline.map_or(stalled, |deadline| deadline.min(stalled)))
     }
@@ -165,10 +182,17 @@ pub(crate) async fn connection(
         stalled: Cell::default(),
     };
     let mut draining = worker.shared.draining();
+    let limits = worker
+        .snapshot()
+        .sockets
+        .get(&bind)
+        .map_or_else(ConnectionLimits::default, |socket| socket.limits);
     let connection = Rc::new(Connection {
         worker,
         client,
         bind,
+        limits,
+        requests: Cell::default(),
         watch,
     });
     let service = {
@@ -179,8 +203,8 @@ pub(crate) async fn connection(
         stream: TokioIo::new(stream),
         connection: Rc::clone(&connection),
     };
-    let mut serving = pin!(builder().serve_connection(stream, service));
-    let mut expired = pin!(connection.watch.expired());
+    let mut serving = pin!(builder(&limits).serve_connection(stream, service));
+    let mut expired = pin!(connection.watch.expired(&limits));
     let mut drain = pin!(draining.wait_for(|draining| *draining));
     let mut graceful = false;
     let served = poll_fn(|cx| {
@@ -201,13 +225,16 @@ pub(crate) async fn connection(
     }
 }
 
-fn builder() -> http1::Builder {
+fn builder(limits: &ConnectionLimits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     // Not `pipeline_flush`: with it, an answer is lost if the connection ends while octets of a next request are there.
     builder
-        .max_header_size(MAX_HEAD)
-        .max_buf_size(BUFFER)
+        .max_header_size(limits.max_head)
+        .max_buf_size(BUFFER.max(limits.max_head))
         .header_read_timeout(None);
+    if limits.max_header_fields != USUAL_FIELDS {
+        builder.max_headers(limits.max_header_fields);
+    }
     builder
 }
 

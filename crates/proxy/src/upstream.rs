@@ -38,9 +38,7 @@ mod seek;
 pub(crate) mod shelf;
 pub(crate) mod site;
 
-/// How long an upstream may be silent, before its response's head or within the body, when the rule says nothing.
-const SILENCE: Duration = Duration::from_secs(5 * 60);
-/// The same when the rule switches timeouts off: as good as for ever, and no overflow.
+/// How long nothing may move when the rule switches timeouts off: as good as for ever, and no overflow.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// One request on its way out.
@@ -155,7 +153,7 @@ impl<'a> Sending<'a> {
         if [request, backend_request].contains(&Timeout::Never) {
             FOREVER
         } else {
-            SILENCE
+            self.exchange.silence()
         }
     }
 

@@ -177,6 +177,7 @@ impl<'a> GatewayDraft<'a> {
             let Some(port) = served else {
                 continue;
             };
+            let limits = policies.connection_limits(reference, draft.name());
             let listener = Arc::new(Listener {
                 gateway: reference.clone(),
                 name: draft.name().to_owned(),
@@ -186,7 +187,12 @@ impl<'a> GatewayDraft<'a> {
                 refuse: broken.cloned(),
             });
             for ip in &addresses {
-                let socket = sockets.entry(BindAddress { ip: *ip, port }).or_default();
+                let socket = sockets.entry(BindAddress { ip: *ip, port });
+                let socket = socket.or_insert_with(|| Socket {
+                    listeners: Vec::new(),
+                    limits,
+                });
+                socket.limits = socket.limits.strictest(limits);
                 socket.listeners.push(listener.clone());
                 socket
                     .listeners

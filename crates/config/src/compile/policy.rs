@@ -11,7 +11,7 @@ use super::target::{Target, Targets};
 use crate::policy::egress::{Egress, EgressRules};
 use crate::resources::ObjectRef;
 use crate::snapshot::{
-    BackendSettings, Misconfiguration, ResolverId, ResolverSettings, RetryPolicy,
+    BackendSettings, ConnectionLimits, Misconfiguration, ResolverId, ResolverSettings, RetryPolicy,
 };
 
 mod backend_config;
@@ -23,6 +23,7 @@ mod traffic;
 mod unsupported;
 
 use draft::{Draft, Outcome};
+use listener::Connections;
 
 /// Every policy, by what it applies to.
 #[derive(Debug, Default)]
@@ -35,6 +36,7 @@ pub(super) struct Policies {
     /// With the policy that says so.
     retry: BTreeMap<Target, (ObjectRef, Arc<RetryPolicy>)>,
     access_log_off: BTreeSet<Target>,
+    connections: BTreeMap<Target, Connections>,
     /// Rules with the same policies share one value.
     shared: RefCell<BTreeMap<Vec<ObjectRef>, Arc<Egress>>>,
 }
@@ -94,6 +96,21 @@ impl Policies {
         ![None, Some(listener)]
             .into_iter()
             .any(|section| self.access_log_off.contains(&Target::new(gateway, section)))
+    }
+
+    /// What connections to a listener may do: its own policy goes before its Gateway's, field by field.
+    pub(super) fn connection_limits(
+        &self,
+        gateway: &ObjectRef,
+        listener: &str,
+    ) -> ConnectionLimits {
+        let mut said = Connections::default();
+        for section in [Some(listener), None] {
+            if let Some(wider) = self.connections.get(&Target::new(gateway, section)) {
+                said.add(wider);
+            }
+        }
+        said.limits()
     }
 
     /// The EgressPolicies of a place, widest first.

@@ -11,6 +11,7 @@ use crate::snapshot::{Action, BindAddress, Destination, Rule};
 
 mod backend;
 mod backend_config;
+mod connection;
 mod filter;
 mod gateway;
 mod guide;

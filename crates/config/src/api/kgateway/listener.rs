@@ -8,9 +8,30 @@ use crate::api::target::{TargetRef, TargetSelector};
 
 /// `recognised!`, with the HTTP settings that ListenerPolicy nests and HTTPListenerPolicy has at its top.
 macro_rules! http_settings {
-    ($($head:tt)*) => {
+    ($(#[$meta:meta])* $name:ident { $($more:tt)* }) => {
         recognised! {
-            $($head)*
+            $(#[$meta])*
+            $name {
+                /// Where the access log goes. Only the empty list is supported: it turns the log off.
+                #[serde(default, rename = "accessLog", skip_serializing_if = "Option::is_none")]
+                access_log: Option<Vec<Unsupported>>,
+                /// How long a connection may wait for a next request.
+                #[serde(default, rename = "idleTimeout", skip_serializing_if = "Option::is_none")]
+                idle_timeout: Option<String>,
+                /// How long nothing of an exchange may move.
+                #[serde(default, rename = "streamIdleTimeout", skip_serializing_if = "Option::is_none")]
+                stream_idle_timeout: Option<String>,
+                /// Most header fields of a request.
+                #[serde(default, rename = "maxHeadersCount", skip_serializing_if = "Option::is_none")]
+                max_headers_count: Option<i64>,
+                /// Largest head of a request, in KiB.
+                #[serde(default, rename = "maxRequestHeadersKb", skip_serializing_if = "Option::is_none")]
+                max_request_headers_kb: Option<i64>,
+                /// Most requests on a connection.
+                #[serde(default, rename = "maxRequestsPerConnection", skip_serializing_if = "Option::is_none")]
+                max_requests_per_connection: Option<i64>,
+                $($more)*
+            }
             unsupported {
                 accept_http10 = "acceptHttp10",
                 default_host_for_http10 = "defaultHostForHttp10",
@@ -19,18 +40,13 @@ macro_rules! http_settings {
                 generate_request_id = "generateRequestId",
                 health_check = "healthCheck",
                 http2_protocol_options = "http2ProtocolOptions",
-                idle_timeout = "idleTimeout",
                 local_replies = "localReplies",
-                max_headers_count = "maxHeadersCount",
-                max_request_headers_kb = "maxRequestHeadersKb",
-                max_requests_per_connection = "maxRequestsPerConnection",
                 preserve_external_request_id = "preserveExternalRequestId",
                 preserve_http1_header_case = "preserveHttp1HeaderCase",
                 proxy_100_continue = "proxy100Continue",
                 server_header_transformation = "serverHeaderTransformation",
                 server_name = "serverName",
                 skip_xff_append = "skipXFFAppend",
-                stream_idle_timeout = "streamIdleTimeout",
                 strip_host_port_mode = "stripHostPortMode",
                 strip_trailing_host_dot = "stripTrailingHostDot",
                 tracing = "tracing",
@@ -89,11 +105,7 @@ recognised! {
 http_settings! {
     /// `spec.default.httpSettings` of a ListenerPolicy.
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-    HttpSettings {
-        /// Where the access log goes. Only the empty list is supported: it turns the log off.
-        #[serde(default, rename = "accessLog", skip_serializing_if = "Option::is_none")]
-        access_log: Option<Vec<Unsupported>>,
-    }
+    HttpSettings {}
 }
 
 http_settings! {
@@ -109,8 +121,5 @@ http_settings! {
         /// Gateways by label.
         #[serde(default, rename = "targetSelectors", skip_serializing_if = "Vec::is_empty")]
         target_selectors: Vec<TargetSelector>,
-        /// As in [`HttpSettings`].
-        #[serde(default, rename = "accessLog", skip_serializing_if = "Option::is_none")]
-        access_log: Option<Vec<Unsupported>>,
     }
 }

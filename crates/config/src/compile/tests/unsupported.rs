@@ -62,8 +62,8 @@ fn other_settings_of_listeners_are_named_and_fail_closed() {
         ),
         (
             "ListenerPolicy",
-            "default: {httpSettings: {idleTimeout: 1s}}",
-            "spec.default.httpSettings.idleTimeout",
+            "default: {httpSettings: {serverName: 1s}}",
+            "spec.default.httpSettings.serverName",
         ),
         (
             "ListenerPolicy",
