@@ -37,6 +37,7 @@ pub(crate) mod retry;
 mod seek;
 pub(crate) mod shelf;
 pub(crate) mod site;
+mod slot;
 
 /// How long nothing may move when the rule switches timeouts off: as good as for ever, and no overflow.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);

@@ -19,9 +19,12 @@ use super::families::Families;
 use super::health::Health;
 use super::pool::{IDLE_TIMEOUT, Pool};
 use super::site::Site;
+use super::slot::Slot;
 use crate::dns::family::Family;
 use crate::task;
 use crate::telemetry::clock;
+
+mod queue;
 
 /// How long a connection may take to become ready after a response has ended.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -42,16 +45,6 @@ pub(crate) struct Shelf {
     /// Requests that wait here for a connection to come back.
     queued: Cell<usize>,
     returned: Notify,
-}
-
-/// One address.
-struct Slot {
-    address: SocketAddr,
-    health: Arc<Health>,
-    /// The one that waited the shortest last.
-    idle: Vec<Waiting>,
-    /// Whether a connection to it is being opened that no request waits for.
-    warming: bool,
 }
 
 /// What a request finds.
@@ -144,7 +137,10 @@ impl Shelf {
                 connect: None,
             };
         }
-        let mut candidates = self.candidates(&slots, tried, now);
+        let candidates = slots.iter().enumerate();
+        let mut candidates: Vec<_> = candidates
+            .map(|(index, slot)| slot.candidate(index, tried, now))
+            .collect();
         candidates.retain(|one| may_go(slots[one.address].address));
         let unproven = candidates
             .iter()
@@ -187,18 +183,15 @@ impl Shelf {
         now: Instant,
     ) -> VecDeque<A> {
         let slots = self.slots.borrow();
-        let candidates: Vec<_> = addresses
-            .iter()
-            .map(|&address| {
-                let slot = slots.iter().find(|slot| slot.address == socket(address));
-                Candidate {
-                    address,
-                    family: Family::of(&socket(address).ip()),
-                    standing: standing(socket(address), slot, tried, now),
-                    active: slot.map_or(0, |slot| slot.health.active()),
-                }
-            })
-            .collect();
+        let candidate = |&address: &A| {
+            let slot = slots.iter().find(|slot| slot.address == socket(address));
+            slot.map_or_else(
+                // It is not in the latest answer any more.
+                || Candidate::unknown(address),
+                |slot| slot.candidate(address, tried, now),
+            )
+        };
+        let candidates: Vec<_> = addresses.iter().map(candidate).collect();
         let order = self.choose(|choice| choice.order(&candidates));
         self.next_turn();
         order
@@ -296,15 +289,6 @@ impl Shelf {
         }
     }
 
-    /// Begins to wait for a connection: from here on none is closed or comes back unnoticed.
-    pub(crate) fn queue(&self) -> Queued<'_> {
-        self.queued.set(self.queued.get() + 1);
-        Queued {
-            shelf: self,
-            _everywhere: self.site.limits.queue(),
-        }
-    }
-
     pub(super) fn lent(&self) {
         self.leased.set(self.leased.get() + 1);
         self.used.set(true);
@@ -317,11 +301,6 @@ impl Shelf {
     /// Whether connections are out, or one was taken since the last time.
     pub(super) fn was_used(&self) -> bool {
         self.used.replace(false) || self.leased.get() > 0
-    }
-
-    /// Whether requests of this worker wait for a connection.
-    pub(super) fn is_queued_for(&self) -> bool {
-        self.queued.get() > 0
     }
 
     pub(super) fn has_idle(&self) -> bool {
@@ -364,22 +343,6 @@ impl Shelf {
         }
     }
 
-    /// By their place among the slots.
-    fn candidates(
-        &self,
-        slots: &[Slot],
-        tried: &[SocketAddr],
-        now: Instant,
-    ) -> Vec<Candidate<usize>> {
-        let candidate = |(index, slot): (usize, &Slot)| Candidate {
-            address: index,
-            family: Family::of(&slot.address.ip()),
-            standing: standing(slot.address, Some(slot), tried, now),
-            active: slot.health.active(),
-        };
-        slots.iter().enumerate().map(candidate).collect()
-    }
-
     fn next_turn(&self) {
         self.turn.set(self.turn.get().wrapping_add(1));
     }
@@ -391,51 +354,5 @@ impl Shelf {
             turn: self.turn.get(),
             draw: &mut |below| rand::random_range(0..below),
         })
-    }
-}
-
-impl Slot {
-    fn new(address: SocketAddr, health: Arc<Health>) -> Self {
-        Self {
-            address,
-            health,
-            idle: Vec::new(),
-            warming: false,
-        }
-    }
-}
-
-fn standing(
-    address: SocketAddr,
-    slot: Option<&Slot>,
-    tried: &[SocketAddr],
-    now: Instant,
-) -> Standing {
-    if tried.contains(&address) {
-        Standing::Tried
-    } else {
-        slot.map_or(Standing::Well, |slot| slot.health.standing(now))
-    }
-}
-
-/// A request that waits for a connection, while it does.
-pub(crate) struct Queued<'a> {
-    shelf: &'a Shelf,
-    _everywhere: super::limits::Queued<'a>,
-}
-
-impl Queued<'_> {
-    /// Waits until a connection has come back to this worker, or one was closed anywhere.
-    pub(crate) async fn wait(&self) {
-        tokio::select! {
-            () = self.shelf.returned.notified() => {}
-            () = self.shelf.site.limits.freed().notified() => {}
-        }
-    }
-}
-
-impl Drop for Queued<'_> {
-    fn drop(&mut self) {
-        self.shelf.queued.set(self.shelf.queued.get() - 1);
     }
 }
