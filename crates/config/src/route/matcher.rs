@@ -94,7 +94,7 @@ impl Match {
     /// Whether the request is meant.
     #[must_use]
     pub fn holds(&self, request: &RequestFacts<'_>) -> bool {
-        self.path.holds(request.path)
+        self.path_holds(request)
             && self
                 .method
                 .as_ref()
@@ -107,6 +107,15 @@ impl Match {
                 .query
                 .iter()
                 .all(|param| query::holds(param, request.query))
+    }
+
+    /// A CONNECT has no path (RFC 9110 9.3.6): no condition of one holds, but for the prefix that covers everything.
+    fn path_holds(&self, request: &RequestFacts<'_>) -> bool {
+        if *request.method == Method::CONNECT {
+            self.path.prefix() == Some("/")
+        } else {
+            self.path.holds(request.path)
+        }
     }
 
     pub(super) fn rank(&self) -> Rank {

@@ -277,3 +277,34 @@ fn tables_are_equal_by_what_they_say() {
     assert_eq!(json[0]["hostname"], "a.test");
     assert_eq!(json[1]["rules"][0]["matches"]["path"]["Regex"], "/a");
 }
+
+/// A CONNECT names a host and a port; nothing of it is a path or a query.
+#[test]
+fn a_connect_falls_under_what_says_nothing_of_paths() {
+    let request = http::Request::builder().method(Method::CONNECT);
+    let request = request.uri("x.test:443").body(()).unwrap();
+    let connect = Match {
+        method: Some(Method::CONNECT),
+        ..prefix("/")
+    };
+    let get = Match {
+        method: Some(Method::GET),
+        ..prefix("/")
+    };
+    let query = Match {
+        query: vec![param("a", "1")],
+        ..prefix("/")
+    };
+    for (matches, expected) in [
+        (prefix("/"), true),
+        (connect, true),
+        (get, false),
+        (query, false),
+        (prefix("/v1"), false),
+        (matching(PathMatch::Exact("/".to_owned())), false),
+        (matching(regex(".*")), false),
+    ] {
+        let table = RouteTable::new([entry("a", 0, "", matches.clone())]);
+        assert_eq!(find(&table, &request).is_some(), expected, "{matches:?}");
+    }
+}
