@@ -211,7 +211,12 @@ impl Worker {
         while self.connections.get() > 0 {
             tokio::select! {
                 () = self.none_left.notified() => {}
-                _ = commands.recv() => return,
+                command = commands.recv() => {
+                    // Others are about what goes on, and nothing does.
+                    if matches!(command, Some(Command::Abort) | None) {
+                        return;
+                    }
+                }
             }
         }
         self.log.flush();
