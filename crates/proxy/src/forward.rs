@@ -11,6 +11,7 @@ use http::header::{
 use http::{HeaderMap, Response, StatusCode, Version};
 
 use crate::refusal::Refusal;
+use crate::tunnel::upgrade;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -107,6 +108,30 @@ impl Via {
             filters.request_headers.apply(headers);
         }
         self.add(headers, version);
+    }
+
+    /// Makes the head of a 101 that was asked for fit to be sent on.
+    ///
+    /// # Errors
+    /// [`Refusal::UpstreamProtocol`] if it is to another protocol.
+    pub(crate) fn prepare_switch<B>(
+        &self,
+        response: &mut Response<B>,
+        filters: [&Filters; 2],
+    ) -> Result<(), Refusal> {
+        let version = response.version();
+        let headers = response.headers_mut();
+        if !upgrade::is_agreed_to(headers) {
+            return Err(Refusal::UpstreamProtocol);
+        }
+        remove_hop_by_hop(headers);
+        headers.remove(CONTENT_LENGTH);
+        self.add(headers, version);
+        for filters in filters {
+            filters.response_headers.apply(headers);
+        }
+        upgrade::put_on(headers);
+        Ok(())
     }
 
     /// Makes a response's head fit to be sent on.

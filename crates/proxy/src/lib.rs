@@ -8,6 +8,7 @@ pub mod dns;
 pub mod refusal;
 pub mod target;
 pub mod telemetry;
+pub mod tunnel;
 
 mod admin;
 mod body;

@@ -233,8 +233,14 @@ pub(crate) async fn accept(
                 let counted = worker.connected();
                 let worker = Rc::clone(&worker);
                 task::spawn(async move {
-                    serve::connection(stream, client, bind, worker).await;
-                    drop(counted);
+                    let Some(tunnel) = serve::connection(stream, client, bind, worker).await else {
+                        return drop(counted);
+                    };
+                    // In a task of its own, without what HTTP needed: there may be very many, and they may last.
+                    task::spawn(async move {
+                        tunnel.run().await;
+                        drop(counted);
+                    });
                 });
             }
             Err(error) if is_out_of_resources(&error) => {

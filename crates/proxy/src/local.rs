@@ -111,6 +111,7 @@ mod tests {
             scheme: None,
             host: host.parse().unwrap(),
             port: None,
+            connect: false,
         };
         let (parts, ()) = Request::get(uri).body(()).unwrap().into_parts();
         let here = Here {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use egret_config::name::{Host, Port};
 use egret_config::policy::egress::Egress;
+use egret_config::resources::ObjectRef;
 use egret_config::route::{Found, normalize_path};
 use egret_config::snapshot::{
-    self, BackendSettings, Rewrite, Scheme, StaticDestination, WeightedBackend,
+    self, BackendSettings, Filters, Rewrite, Scheme, StaticDestination, WeightedBackend,
 };
 use http::header::{HOST, HeaderValue};
 use http::request::Parts;
@@ -31,6 +32,9 @@ pub(crate) struct Plan<'a> {
     pub(crate) egress: &'a Egress,
     /// Whether the client chose the destination.
     pub(crate) dynamic: bool,
+    /// The backend, and what it does to the request besides the rule.
+    pub(crate) backend: &'a ObjectRef,
+    pub(crate) filters: &'a Filters,
     /// The hosts of the backend, if that has its own.
     hosts: &'a [(Host, Port)],
     /// Which of them it is.
@@ -55,11 +59,35 @@ impl<'a> Plan<'a> {
         parts: &Parts,
         worker: &Worker,
     ) -> Result<Self, Refusal> {
+        let mut plan = Self::decide(target, found, backend, parts)?;
+        if let snapshot::Destination::Static(to) = &backend.destination {
+            plan.choose_host(to, worker);
+        }
+        Ok(plan)
+    }
+
+    /// The same, but for the choice among the hosts of a backend.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub(crate) fn decide(
+        target: &Target,
+        found: &Found<'a>,
+        backend: &'a WeightedBackend,
+        parts: &Parts,
+    ) -> Result<Self, Refusal> {
         let scheme = target.scheme.unwrap_or(Scheme::Http);
         let rewrite = found.rule.filters.rewrite.as_ref();
         let new_host = rewrite.and_then(|rewrite| rewrite.host.as_ref());
         let (wanted, port) = match new_host {
-            Some(name) => (Host::Name(name.clone()), scheme.default_port()),
+            // A CONNECT has no scheme that would have a port of its own.
+            Some(name) => (
+                Host::Name(name.clone()),
+                target
+                    .port
+                    .filter(|_| target.connect)
+                    .unwrap_or_else(|| scheme.default_port()),
+            ),
             None => (
                 target.host.clone(),
                 target.port.unwrap_or_else(|| scheme.default_port()),
@@ -74,7 +102,7 @@ impl<'a> Plan<'a> {
             snapshot::Destination::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),
         };
         let configured = settings.policy.is_some().then(|| object.clone());
-        let mut plan = Self {
+        Ok(Self {
             destination: Destination {
                 scheme,
                 host: wanted,
@@ -85,20 +113,20 @@ impl<'a> Plan<'a> {
             settings,
             egress: &backend.egress,
             dynamic,
-            hosts: &[],
+            backend: object,
+            filters: &backend.filters,
+            hosts: match &backend.destination {
+                snapshot::Destination::Static(to) => &to.hosts,
+                _ => &[],
+            },
             at: 0,
             normalized_path: Cow::Owned(normalized_path),
             path,
             host,
-        };
-        if let snapshot::Destination::Static(to) = &backend.destination {
-            plan.choose_host(to, worker);
-        }
-        Ok(plan)
+        })
     }
 
     fn choose_host(&mut self, to: &'a StaticDestination, worker: &Worker) {
-        self.hosts = &to.hosts;
         if let [_, _, ..] = self.hosts {
             let hosts = to.hosts.iter().map(|(host, port)| Destination {
                 host: host.clone(),
@@ -128,6 +156,19 @@ impl<'a> Plan<'a> {
     pub(crate) fn next_host(&mut self) {
         self.at = (self.at + 1) % self.hosts.len().max(1);
         self.go_to_host();
+    }
+
+    /// Turns to the destination that an earlier plan led to. False if this one does not.
+    pub(crate) fn goes_to(&mut self, earlier: &Destination) -> bool {
+        let same = |(host, port): &(Host, Port)| *host == earlier.host && *port == earlier.port;
+        if let Some(at) = self.hosts.iter().position(same) {
+            self.at = at;
+            self.go_to_host();
+        }
+        let Destination {
+            scheme, host, port, ..
+        } = &self.destination;
+        *scheme == earlier.scheme && *host == earlier.host && *port == earlier.port
     }
 
     /// Where the destination is, at these addresses.
@@ -164,6 +205,9 @@ fn path(
     parts: &Parts,
 ) -> Result<PathAndQuery, Refusal> {
     let came = parts.uri.path_and_query();
+    if parts.method == Method::CONNECT {
+        return Ok(PathAndQuery::from_static("/"));
+    }
     let Some(rewrite) = rewrite.and_then(|rewrite| rewrite.path.as_ref()) else {
         return whole_path(came);
     };

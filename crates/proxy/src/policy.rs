@@ -29,9 +29,11 @@ pub(crate) fn allows(plan: &Plan<'_>, method: &Method) -> bool {
 }
 
 fn decide<'a>(plan: &Plan<'a>, method: &Method) -> Decision<'a> {
+    // Of a CONNECT only the destination can be known.
+    let request = (*method != Method::CONNECT).then_some((method, &*plan.normalized_path));
     plan.egress.check(Attempt {
         host: &plan.destination.host,
         port: plan.destination.port,
-        request: Some((method, &*plan.normalized_path)),
+        request,
     })
 }

@@ -127,11 +127,18 @@ impl Proxy {
     /// Gives the listeners that could not be bound; the others are served, and [`Proxy::rebind`] tries again.
     pub async fn apply(&mut self, compiled: Compiled) -> Vec<BindError> {
         let Compiled { snapshot, report } = compiled;
-        if *self.shared.snapshot() != snapshot {
+        let changed = *self.shared.snapshot() != snapshot;
+        if changed {
             self.shared.resolvers.apply(&snapshot);
             self.shared.current.store(Arc::new(snapshot));
         }
         let unbound = self.listeners.reconcile(&self.shared).await;
+        if changed {
+            for worker in &self.workers {
+                // A worker that has ended has no tunnels.
+                let _ = worker.commands.send(Command::Judge).await;
+            }
+        }
         self.status.applied(report, &unbound, clock::wall());
         unbound
     }

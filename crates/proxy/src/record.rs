@@ -20,6 +20,7 @@ use crate::refusal::Refusal;
 use crate::serve::Connection;
 use crate::telemetry::access_log::Line;
 use crate::telemetry::clock;
+use crate::tunnel::copy::Moved;
 use crate::upstream::destination::Destination;
 
 pub(crate) mod unread;
@@ -38,6 +39,8 @@ pub(crate) struct Exchange {
     pub(crate) response_bytes: Cell<u64>,
     status: Cell<Option<StatusCode>>,
     reason: Cell<Option<&'static str>>,
+    /// Whether it became a tunnel, whose octets are counted there.
+    tunnel: Cell<bool>,
     details: RefCell<Details>,
 }
 
@@ -87,6 +90,7 @@ impl Exchange {
             response_bytes: Cell::default(),
             status: Cell::default(),
             reason: Cell::default(),
+            tunnel: Cell::default(),
             details: RefCell::default(),
         })
     }
@@ -152,7 +156,7 @@ impl Exchange {
         }: &Destination,
     ) {
         if let Some(head) = &mut self.details.borrow_mut().head {
-            head.scheme = Some(*scheme);
+            head.scheme = Some(*scheme).filter(|_| head.method != Method::CONNECT);
             head.destination = Some(format!("{host}:{port}"));
         }
     }
@@ -251,11 +255,27 @@ impl Exchange {
         }
     }
 
+    /// From here on it is no exchange of messages any more.
+    pub(crate) fn becomes_tunnel(&self) {
+        self.tunnel.set(true);
+    }
+
+    /// So many octets have moved through the tunnel. Gives how many had before.
+    pub(crate) fn moved(&self, moved: Moved) -> Moved {
+        Moved {
+            up: self.request_bytes.replace(moved.up),
+            down: self.response_bytes.replace(moved.down),
+        }
+    }
+
     fn count(&self, took: Duration) {
         let metrics = &self.connection.worker.metrics;
         match self.status.get() {
             Some(status) => metrics.response(status),
             None => metrics.unanswered.increment(),
+        }
+        if self.tunnel.get() {
+            return;
         }
         metrics.duration.observe(took);
         metrics.request_bytes.add(self.request_bytes.get());

@@ -29,6 +29,8 @@ pub enum Refusal {
     Framing(&'static str),
     /// A request form that this listener does not serve.
     Form(&'static str),
+    /// The rule leads nowhere that a CONNECT could go.
+    NoTunnel(&'static str),
     /// No listener of this address takes the host.
     NoListener,
     /// No rule of the listener matches.
@@ -79,6 +81,9 @@ pub enum TargetError {
     /// Neither a path nor a URI with a scheme (RFC 9112 3.2).
     #[error("the target is neither a path nor an absolute URI")]
     Form,
+    /// A CONNECT for something else than a host and a port (RFC 9112 3.2.3).
+    #[error("the target of a CONNECT is a host and a port")]
+    Authority,
     /// The host or port is malformed.
     #[error("{0}")]
     Name(#[from] NameError),
@@ -144,6 +149,7 @@ impl Refusal {
             Self::Target(_) => row(400, "http_request_error", "malformed_target", Retry::Never),
             Self::Framing(_) => row(400, "http_request_error", "malformed_framing", Retry::Never),
             Self::Form(_) => row(501, "http_request_error", "unsupported_form", Retry::Never),
+            Self::NoTunnel(_) => row(403, "http_request_denied", "no_tunnel", Retry::Never),
             Self::NoListener => row(404, "destination_not_found", "no_listener", Retry::Never),
             Self::NoRoute => row(404, "destination_not_found", "no_route", Retry::Never),
             Self::Misconfigured(_) => row(
@@ -206,7 +212,7 @@ impl Refusal {
             Self::MalformedHead => "what came is not the head of a request".to_owned(),
             Self::HeadTooLarge => "the head has too many octets or fields".to_owned(),
             Self::Target(error) => error.to_string(),
-            Self::Framing(what) | Self::Form(what) => (*what).to_owned(),
+            Self::Framing(what) | Self::Form(what) | Self::NoTunnel(what) => (*what).to_owned(),
             Self::NoListener => "no listener takes this host".to_owned(),
             Self::NoRoute => "no route matches the request".to_owned(),
             Self::Misconfigured(at) => format!("{}: {}", at.object, at.message),
@@ -237,8 +243,7 @@ impl Refusal {
         }
     }
 
-    /// Whether what follows on the connection cannot be told to be a request: the framing has two readings, or octets
-    /// were sent in the hope of a tunnel (RFC 9110 9.3.6).
+    /// Whether what follows on the connection cannot be told to be a request: the framing has two readings.
     #[must_use]
     pub const fn ends_connection(&self) -> bool {
         matches!(self, Self::Framing(_) | Self::Form(_))

@@ -11,7 +11,7 @@ use egret_config::snapshot::{
 };
 use http::header::{CONNECTION, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use crate::body::{RequestBody, ResponseBody};
@@ -23,7 +23,10 @@ use crate::record::Exchange;
 use crate::refusal::Refusal;
 use crate::serve::Connection;
 use crate::target::{Target, check_framing};
-use crate::upstream::Sending;
+use crate::tunnel::live::Facts;
+use crate::tunnel::{Held, Kind, Tunnel, connect, upgrade};
+use crate::upstream::{Reply, Sending};
+use crate::worker::Current;
 
 /// Answers a request, with the upstream's response, our own, or a refusal.
 pub(crate) async fn handle(
@@ -31,7 +34,7 @@ pub(crate) async fn handle(
     connection: Rc<Connection>,
 ) -> Result<Response<ResponseBody>, Infallible> {
     let exchange = Exchange::begin(Rc::clone(&connection));
-    let tunnel = request.method() == Method::CONNECT;
+    let is_connect = request.method() == Method::CONNECT;
     let mut response = answer(request, &connection, &exchange)
         .await
         .unwrap_or_else(|refusal| {
@@ -40,7 +43,10 @@ pub(crate) async fn handle(
                 .response()
                 .map(|text| ResponseBody::text(Bytes::from(text), Rc::clone(&exchange)))
         });
-    if connection.is_worn() && !tunnel {
+    let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    let hopeless = is_connect && !response.status().is_success();
+    if hopeless || (connection.is_worn() && !is_connect && !upgraded) {
+        // What follows a refused CONNECT was sent in the hope of a tunnel (draft-ietf-httpbis-optimistic-upgrade).
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
@@ -64,6 +70,7 @@ async fn answer(
         exchange.taken_by(listener);
     }
     check_framing(&parts.headers)?;
+    connect::check_framing(&parts)?;
     worker.shared.via.check(&parts.headers)?;
 
     let listener = listener.ok_or(Refusal::NoListener)?;
@@ -72,6 +79,9 @@ async fn answer(
     exchange.routed(found.rule);
     match &found.rule.action {
         Action::Refuse(why) => Err(Refusal::Misconfigured(why.clone())),
+        Action::Respond(fixed) if target.connect && fixed.status.is_success() => {
+            Err(Refusal::NoTunnel("a direct response is no tunnel"))
+        }
         Action::Respond(fixed) => {
             let response = local::respond(fixed, Rc::clone(exchange));
             Ok(filtered(response, found.rule))
@@ -88,13 +98,24 @@ async fn answer(
         Action::Forward(backends) => {
             let backend = pick(backends);
             let plan = Plan::new(&target, &found, backend, &parts, worker)?;
+            if target.connect {
+                let request = connect::Request {
+                    target: &target,
+                    parts: &parts,
+                    plan,
+                    rule: found.rule,
+                    snapshot: &snapshot,
+                };
+                return connect::open(request, connection, exchange).await;
+            }
             let body = RequestBody::new(body, Rc::clone(exchange));
-            let found = Chosen {
-                found,
-                backend,
+            let chosen = Chosen {
+                target: &target,
+                rule: found.rule,
                 plan,
+                snapshot: &snapshot,
             };
-            forward(found, parts, body, connection, exchange).await
+            forward(chosen, parts, body, connection, exchange).await
         }
     }
 }
@@ -107,16 +128,18 @@ fn filtered(mut response: Response<ResponseBody>, rule: &Rule) -> Response<Respo
 }
 
 struct Chosen<'a> {
-    found: Found<'a>,
-    backend: &'a WeightedBackend,
+    target: &'a Target,
+    rule: &'a Rule,
     plan: Plan<'a>,
+    snapshot: &'a Current,
 }
 
 async fn forward(
     Chosen {
-        found,
-        backend,
+        target,
+        rule,
         plan,
+        snapshot,
     }: Chosen<'_>,
     mut parts: Parts,
     body: RequestBody,
@@ -127,7 +150,9 @@ async fn forward(
     policy::admit(&plan, &parts.method, exchange)?;
 
     let via = &connection.worker.shared.via;
-    let filters = [&found.rule.filters, &backend.filters];
+    let filters = [&rule.filters, plan.filters];
+    let facts = upgrade::is_asked_for(&parts, &body)
+        .then(|| Box::new(Facts::new(connection.bind, target, &parts, &plan)));
     let host = parts.headers.get(http::header::HOST).cloned();
     let from = (!plan.dynamic).then(|| Forwarded {
         client: connection.client.ip(),
@@ -136,13 +161,32 @@ async fn forward(
     let headers = &mut parts.headers;
     via.prepare_request(headers, parts.version, from.as_ref(), filters);
     plan.address(&mut parts, host);
+    if facts.is_some() {
+        upgrade::put_on(&mut parts.headers);
+    }
 
     let request = Request::from_parts(parts, body);
     let worker = &connection.worker;
-    let sending = Sending::new(plan, found.rule, worker, exchange);
-    let mut response = sending.send(request).await?;
-    via.prepare_response(&mut response, filters)?;
-    Ok(response)
+    let sending = Sending::new(plan, rule, worker, exchange).upgrading(facts.is_some());
+    match (sending.send(request).await?, facts) {
+        (Reply::Response(mut response), _) => {
+            via.prepare_response(&mut response, filters)?;
+            Ok(response)
+        }
+        (Reply::Switched(mut response, outlet, lease), Some(facts)) => {
+            via.prepare_switch(&mut response, filters)?;
+            connection.then(Tunnel {
+                kind: Kind::Upgrade,
+                outlet,
+                facts: *facts,
+                held: Held::Leased(lease),
+                exchange: Rc::clone(exchange),
+                judged_by: Rc::clone(snapshot),
+            });
+            Ok(response.map(|()| ResponseBody::text(Bytes::new(), Rc::clone(exchange))))
+        }
+        (Reply::Switched(..), None) => Err(Refusal::UpstreamProtocol),
+    }
 }
 
 /// The listeners of the socket that the connection came in by. They may be gone since.

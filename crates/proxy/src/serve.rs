@@ -21,6 +21,7 @@ use tokio::time::timeout_at;
 use crate::record::unread;
 use crate::request;
 use crate::telemetry::clock;
+use crate::tunnel::{Ready, Tunnel};
 use crate::worker::Worker;
 
 /// Octets that are buffered of one direction of a connection.
@@ -43,6 +44,8 @@ pub(crate) struct Connection {
     /// Requests so far.
     requests: Cell<u32>,
     watch: Watch,
+    /// What the connection becomes when the answer to its last request has been sent.
+    then: Cell<Option<Box<Tunnel>>>,
 }
 
 /// What the connection waits for, and since when. Kept by events, read by one long-lived timer, so that a request
@@ -107,6 +110,11 @@ impl Connection {
         self.watch.set.notify_one();
     }
 
+    /// Once the answer to this request has been sent, the connection carries a tunnel.
+    pub(crate) fn then(&self, tunnel: Tunnel) {
+        self.then.set(Some(Box::new(tunnel)));
+    }
+
     /// Whether the client took nothing for too long.
     pub(crate) fn is_stalled(&self) -> bool {
         self.watch.stalled.get()
@@ -163,13 +171,13 @@ impl Watch {
     }
 }
 
-/// Serves the connection to its end.
+/// Serves the connection to its end, or until it becomes a tunnel.
 pub(crate) async fn connection(
     stream: TcpStream,
     client: SocketAddr,
     bind: BindAddress,
     worker: Rc<Worker>,
-) {
+) -> Option<Ready> {
     // Without it small responses wait for the client's delayed ACK; a socket that refuses is gone already.
     let _ = stream.set_nodelay(true);
     let watch = Watch {
@@ -194,7 +202,9 @@ pub(crate) async fn connection(
         limits,
         requests: Cell::default(),
         watch,
+        then: Cell::default(),
     });
+    let _unrun = Unrun(&connection);
     let service = {
         let connection = Rc::clone(&connection);
         service_fn(move |request| request::handle(request, Rc::clone(&connection)))
@@ -203,25 +213,50 @@ pub(crate) async fn connection(
         stream: TokioIo::new(stream),
         connection: Rc::clone(&connection),
     };
-    let mut serving = pin!(builder(&limits).serve_connection(stream, service));
+    let mut serving = builder(&limits).serve_connection(stream, service);
     let mut expired = pin!(connection.watch.expired(&limits));
     let mut drain = pin!(draining.wait_for(|draining| *draining));
     let mut graceful = false;
     let served = poll_fn(|cx| {
-        if let Poll::Ready(served) = serving.as_mut().poll(cx) {
-            return Poll::Ready(served);
+        if let Poll::Ready(served) = Pin::new(&mut serving).poll(cx) {
+            return Poll::Ready(Some(served));
         }
         // After the first poll: a request that is there already is served.
         if !graceful && drain.as_mut().poll(cx).is_ready() {
             graceful = true;
-            serving.as_mut().graceful_shutdown();
-            return serving.as_mut().poll(cx);
+            Pin::new(&mut serving).graceful_shutdown();
+            return Pin::new(&mut serving).poll(cx).map(Some);
         }
-        expired.as_mut().poll(cx).map(Ok)
+        expired.as_mut().poll(cx).map(|()| None)
     });
-    // An error is the client's: it broke off, or sent what is not HTTP, and hyper has answered that.
-    if let Err(error) = served.await {
-        unread::tell(&connection, &error);
+    match served.await {
+        Some(Ok(())) => {
+            let tunnel = connection.then.take()?;
+            let parts = serving.into_parts();
+            Some(Ready {
+                tunnel,
+                client: parts.io.stream.into_inner(),
+                early: parts.read_buf,
+                worker: Rc::clone(&connection.worker),
+            })
+        }
+        // An error is the client's: it broke off, or sent what is not HTTP, and hyper has answered that.
+        Some(Err(error)) => {
+            unread::tell(&connection, &error);
+            None
+        }
+        None => None,
+    }
+}
+
+/// A tunnel refers to the exchange and so to the connection: one that is never run must not stay there.
+struct Unrun<'a>(&'a Connection);
+
+impl Drop for Unrun<'_> {
+    fn drop(&mut self) {
+        if let Some(tunnel) = self.0.then.take() {
+            tunnel.abandon();
+        }
     }
 }
 

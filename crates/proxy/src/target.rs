@@ -17,18 +17,21 @@ pub struct Target {
     pub host: Host,
     /// The port, if one is named.
     pub port: Option<Port>,
+    /// Whether it is that of a CONNECT, which has no scheme, and always a port.
+    pub connect: bool,
 }
 
 impl Target {
-    /// Reads the target of a request on a plain listener: absolute form first, else `Host` (RFC 9112 3.2).
+    /// Reads the target of a request on a plain listener: absolute form first, else `Host` (RFC 9112 3.2), and the
+    /// authority form of a CONNECT (3.2.3).
     ///
     /// # Errors
     /// [`Refusal::Target`] for what is malformed, [`Refusal::Form`] for what is not served.
     pub fn of(parts: &Parts) -> Result<Self, Refusal> {
-        if parts.method == Method::CONNECT {
-            return Err(Refusal::Form("CONNECT is not served here"));
-        }
         let from_field = host_field(&parts.headers)?;
+        if parts.method == Method::CONNECT {
+            return Ok(Self::of_connect(parts, from_field.is_some())?);
+        }
         let Some(scheme) = parts.uri.scheme_str() else {
             if parts.uri.authority().is_some() {
                 return Err(TargetError::Form.into());
@@ -38,6 +41,7 @@ impl Target {
                 scheme: None,
                 host,
                 port,
+                connect: false,
             });
         };
         // A Host field must be there and valid even when the target overrides it (RFC 9112 3.2); HTTP/1.0 had none.
@@ -56,13 +60,35 @@ impl Target {
             scheme: Some(Scheme::Http),
             host,
             port,
+            connect: false,
         })
     }
 
-    /// Makes `Host` say what a target in absolute form does, which overrides it (RFC 9112 3.2.2): whoever reads the field
+    fn of_connect(parts: &Parts, has_field: bool) -> Result<Self, TargetError> {
+        if !has_field && parts.version != http::Version::HTTP_10 {
+            return Err(TargetError::Missing);
+        }
+        let (None, Some(authority)) = (parts.uri.scheme(), parts.uri.authority()) else {
+            return Err(TargetError::Authority);
+        };
+        let Authority { host, port } = Authority::parse(authority.as_str().as_bytes())?;
+        Ok(Self {
+            scheme: None,
+            host,
+            port: Some(port.ok_or(TargetError::Authority)?),
+            connect: true,
+        })
+    }
+
+    /// Makes `Host` say what a target in absolute or authority form does, which overrides it (RFC 9112 3.2.2): whoever reads the field
     /// from here on, rules and the next hop included, must see the same host as we do.
+    ///
+    /// # Panics
+    /// Never: hosts are ASCII.
     pub fn override_host(&self, headers: &mut HeaderMap) {
-        if let Some(scheme) = self.scheme {
+        if self.connect {
+            headers.insert(HOST, value(self.host.clone(), self.port));
+        } else if let Some(scheme) = self.scheme {
             let port = self.port.unwrap_or_else(|| scheme.default_port());
             headers.insert(HOST, Self::host_header(&self.host, port, scheme));
         }
@@ -75,13 +101,13 @@ impl Target {
     #[must_use]
     pub fn host_header(host: &Host, port: Port, scheme: Scheme) -> HeaderValue {
         let port = Some(port).filter(|port| *port != scheme.default_port());
-        let text = Authority {
-            host: host.clone(),
-            port,
-        }
-        .to_string();
-        HeaderValue::try_from(text).expect("a host is visible ASCII")
+        value(host.clone(), port)
     }
+}
+
+fn value(host: Host, port: Option<Port>) -> HeaderValue {
+    let text = Authority { host, port }.to_string();
+    HeaderValue::try_from(text).expect("a host is visible ASCII")
 }
 
 /// Checks what the parser lets through but an upstream may read otherwise (RFC 9112 6.1). The lengths are settled by
@@ -127,7 +153,9 @@ mod tests {
                 .append(HOST, HeaderValue::from_bytes(host.as_bytes()).unwrap());
         }
         let (parts, ()) = request.into_parts();
-        let Target { scheme, host, port } = Target::of(&parts)
+        let Target {
+            scheme, host, port, ..
+        } = Target::of(&parts)
             .map_err(|refusal| (refusal.row().status.as_u16(), refusal.details()))?;
         let scheme = scheme.map_or("-", Scheme::as_str);
         Ok(format!(

@@ -7,9 +7,10 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use egret_config::snapshot::{BackendSettings, RetryPolicy, Rule, Timeout, Timeouts};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::TrySendError;
+use tokio::sync::oneshot;
 use tokio::time::{sleep_until, timeout_at};
 
 use crate::body::{Limit as BodyLimit, RequestBody, ResponseBody};
@@ -19,7 +20,7 @@ use crate::record::Exchange;
 use crate::refusal::{Limit, Refusal};
 use crate::telemetry::clock;
 use crate::worker::Worker;
-use connection::Lease;
+use connection::{Lease, Outlet};
 use health::{Health, Observed};
 use limits::Permit;
 use retry::Broken;
@@ -29,6 +30,7 @@ use site::Site;
 pub(crate) mod balance;
 pub(crate) mod connection;
 pub(crate) mod destination;
+pub(crate) mod direct;
 pub(crate) mod families;
 pub(crate) mod health;
 pub(crate) mod limits;
@@ -56,12 +58,23 @@ pub(crate) struct Sending<'a> {
     retries: u32,
     /// While it is being sent again.
     retrying: Option<Permit>,
+    /// Whether it asks for another protocol.
+    upgrade: bool,
+}
+
+/// What came of a request.
+pub(crate) enum Reply {
+    Response(Response<ResponseBody>),
+    /// The upstream agreed to another protocol, which the connection now carries.
+    Switched(Response<()>, Outlet, Lease),
 }
 
 /// A response's head, and what its body comes over.
 struct Answered {
     response: Response<Incoming>,
     lease: Lease,
+    /// Brings the connection, if the request asked for another protocol.
+    outlet: Option<oneshot::Receiver<Outlet>>,
     /// When the attempt that brought it must be over, if ever.
     deadline: Option<Instant>,
 }
@@ -90,7 +103,13 @@ impl<'a> Sending<'a> {
             tried: Vec::new(),
             retries: 0,
             retrying: None,
+            upgrade: false,
         }
+    }
+
+    /// The request asks for another protocol.
+    pub(crate) fn upgrading(self, upgrade: bool) -> Self {
+        Self { upgrade, ..self }
     }
 
     /// Sends the request and waits for the response's head.
@@ -100,7 +119,7 @@ impl<'a> Sending<'a> {
     pub(crate) async fn send(
         mut self,
         mut request: Request<RequestBody>,
-    ) -> Result<Response<ResponseBody>, Refusal> {
+    ) -> Result<Reply, Refusal> {
         if self.policy().is_some() {
             let limit = self.plan.settings.replay_limit;
             request.body_mut().keep(limit);
@@ -115,7 +134,7 @@ impl<'a> Sending<'a> {
                         discard(answered);
                         again
                     }
-                    None => return Ok(self.respond(answered)),
+                    None => return self.respond(answered).await,
                 },
                 Err(mut failed) => match self.after_failure(&mut failed, spare) {
                     Some(again) => again,
@@ -127,18 +146,28 @@ impl<'a> Sending<'a> {
         }
     }
 
-    fn respond(&self, answered: Answered) -> Response<ResponseBody> {
+    async fn respond(&self, answered: Answered) -> Result<Reply, Refusal> {
         let Answered {
             response,
             lease,
+            outlet,
             deadline,
         } = answered;
+        if let Some(outlet) = outlet
+            && response.status() == StatusCode::SWITCHING_PROTOCOLS
+        {
+            // It fails if there was more than HTTP allows to be read with the head.
+            let outlet = outlet.await.map_err(|_| Refusal::UpstreamProtocol)?;
+            return Ok(Reply::Switched(response.map(drop), outlet, lease));
+        }
         if let Some(deadline) = deadline {
             self.exchange.must_end(deadline);
         }
         let limit = BodyLimit::new(self.silence(), deadline);
         let exchange = Rc::clone(self.exchange);
-        response.map(|incoming| ResponseBody::upstream(incoming, lease, limit, exchange))
+        let response =
+            response.map(|incoming| ResponseBody::upstream(incoming, lease, limit, exchange));
+        Ok(Reply::Response(response))
     }
 
     fn policy(&self) -> Option<&'a RetryPolicy> {
@@ -186,6 +215,7 @@ impl<'a> Sending<'a> {
             let (mut lease, reused) = self.connection(until, &request).await?;
             self.exchange.upstream(lease.peer(), reused);
             let idempotent = retry::is_idempotent(request.method());
+            let outlet = self.upgrade.then(|| lease.expect_switch());
             let sent = lease.sender().try_send_request(request);
             let mut error = match self.head(sent, head_by).await {
                 Ok(Ok(response)) => {
@@ -193,6 +223,7 @@ impl<'a> Sending<'a> {
                     return Ok(Answered {
                         response,
                         lease,
+                        outlet,
                         deadline,
                     });
                 }

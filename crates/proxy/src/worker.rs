@@ -23,6 +23,8 @@ use crate::task;
 use crate::telemetry::access_log::{Buffer, FLUSH_EVERY, Line};
 use crate::telemetry::clock;
 use crate::telemetry::metrics::WorkerMetrics;
+use crate::tunnel::copy::Scratch;
+use crate::tunnel::live::Tunnels;
 use crate::upstream::destination::Destination;
 use crate::upstream::pool::{Pool, Swept};
 
@@ -38,6 +40,8 @@ pub(crate) enum Command {
     Close(BindAddress, Closing),
     /// Close the connections to a destination that no request needs.
     GiveUp(Arc<Destination>),
+    /// Look at the tunnels: the configuration has changed.
+    Judge,
     /// Close every connection that no request needs: there are no descriptors left.
     MakeRoom,
     /// End when the last connection has.
@@ -54,6 +58,9 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) pool: Rc<Pool>,
     pub(crate) metrics: Arc<WorkerMetrics>,
+    pub(crate) tunnels: Tunnels,
+    /// What octets of tunnels pass through.
+    pub(crate) scratch: Scratch,
     log: Buffer,
     /// This worker's handle on the current snapshot.
     current: RefCell<Current>,
@@ -104,6 +111,8 @@ impl Worker {
             current: RefCell::new(Rc::new(shared.snapshot())),
             shared,
             metrics,
+            tunnels: Tunnels::default(),
+            scratch: Scratch::default(),
             log,
             connections: Cell::default(),
             none_left: Notify::new(),
@@ -199,6 +208,10 @@ impl Worker {
                     }
                 }
                 Some(Command::GiveUp(destination)) => self.pool.give_up(&destination),
+                Some(Command::Judge) => {
+                    let own = self.shared.own.load();
+                    self.tunnels.judge(&self.snapshot(), &own);
+                }
                 Some(Command::MakeRoom) => self.pool.clear(),
                 Some(Command::Drain) => break,
                 Some(Command::Abort) | None => return,

@@ -316,13 +316,6 @@ spec:
 #[test]
 fn forms_that_are_not_served_say_so() {
     let gateway = Gateway::start(QUICKSTART);
-    let connect = "CONNECT a.example:443 HTTP/1.1\r\nhost: a.example:443\r\n\r\n";
-    assert_refused(
-        &gateway.connect().request(connect),
-        501,
-        "http_request_error",
-        "CONNECT",
-    );
     let https = "GET https://a.example/ HTTP/1.1\r\nhost: a.example\r\n\r\n";
     assert_refused(
         &gateway.connect().request(https),
@@ -330,16 +323,6 @@ fn forms_that_are_not_served_say_so() {
         "http_request_error",
         "https",
     );
-}
-
-#[test]
-fn a_refused_connect_ends_the_connection() {
-    let gateway = Gateway::start(QUICKSTART);
-    let mut client = gateway.connect();
-    client.send_request("CONNECT a.example:443 HTTP/1.1\r\nhost: a.example:443\r\n\r\nGET / HTTP/1.1\r\nhost: b\r\n\r\n");
-    assert_eq!(client.read_response().status, 501);
-    assert_eq!(client.read_to_end(), b"");
-    assert_eq!(gateway.wait_for_records(1).len(), 1);
 }
 
 #[test]

@@ -9,8 +9,10 @@ use http::StatusCode;
 
 use crate::dial::race::Attempt;
 use crate::refusal::ConnectFailure;
+use tunnels::TunnelMetrics;
 
 pub mod export;
+pub mod tunnels;
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -84,15 +86,18 @@ pub struct WorkerMetrics {
     pub upstream_connections: Gauge,
     /// Of those, the ones that wait in the pool.
     pub idle_connections: Gauge,
+    /// Tunnels.
+    pub tunnels: TunnelMetrics,
 }
 
 /// The reasons of [`crate::refusal::Refusal`]: the values of a metric label.
-pub const REASONS: [&str; 24] = [
+pub const REASONS: [&str; 25] = [
     "malformed_head",
     "head_too_large",
     "malformed_target",
     "malformed_framing",
     "unsupported_form",
+    "no_tunnel",
     "no_listener",
     "no_route",
     "misconfigured",
@@ -243,6 +248,7 @@ impl Default for WorkerMetrics {
             pending_requests: Gauge::default(),
             upstream_connections: Gauge::default(),
             idle_connections: Gauge::default(),
+            tunnels: TunnelMetrics::default(),
         }
     }
 }

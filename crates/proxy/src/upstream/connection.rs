@@ -1,19 +1,43 @@
 //! A connection to an upstream, in use or waiting.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use hyper::client::conn::http1::SendRequest;
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 
 use super::health::Health;
 use super::limits::Permit;
 use super::shelf::Shelf;
 use crate::body::RequestBody;
+use crate::telemetry::metrics::WorkerMetrics;
+use crate::worker::Worker;
+
+/// An open connection to an upstream, counted while it is.
+pub(crate) struct Open {
+    metrics: Arc<WorkerMetrics>,
+    _permit: Permit,
+}
+
+/// A connection that does not carry HTTP any more, or never did.
+pub(crate) struct Outlet {
+    pub(crate) stream: TcpStream,
+    /// What was read of it beyond the response.
+    pub(crate) read: Bytes,
+    pub(crate) open: Open,
+}
+
+/// Where to send what is left of a connection when HTTP on it is over, if somebody waits for it.
+pub(super) type Switch = Rc<Cell<Option<oneshot::Sender<Outlet>>>>;
 
 /// A connection.
 pub(crate) struct Connection {
+    pub(super) switch: Switch,
     pub(super) sender: SendRequest<RequestBody>,
     pub(super) peer: SocketAddr,
     /// How its address does.
@@ -37,13 +61,33 @@ pub(crate) struct Lease {
     _request: Permit,
 }
 
+impl Open {
+    pub(crate) fn new(worker: &Worker, permit: Permit) -> Self {
+        let metrics = Arc::clone(&worker.metrics);
+        metrics.connected.increment();
+        metrics.upstream_connections.add(1);
+        Self {
+            metrics,
+            _permit: permit,
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.metrics.upstream_connections.add(-1);
+    }
+}
+
 impl Connection {
     pub(crate) fn new(
         sender: SendRequest<RequestBody>,
+        switch: Switch,
         peer: SocketAddr,
         health: Arc<Health>,
     ) -> Self {
         Self {
+            switch,
             sender,
             peer,
             health,
@@ -89,6 +133,13 @@ impl Lease {
         &mut connection
             .expect("it is there until the lease is released, which consumes it")
             .sender
+    }
+
+    /// Gets the connection itself when the upstream agrees to another protocol.
+    pub(super) fn expect_switch(&self) -> oneshot::Receiver<Outlet> {
+        let (sender, receiver) = oneshot::channel();
+        self.connection().switch.set(Some(sender));
+        receiver
     }
 
     /// The response has ended: back to the pool, as soon as the connection can take the next request.

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{timeout, timeout_at};
 
-use super::connection::{Connection, Lease};
+use super::connection::{Connection, Lease, Open, Outlet, Switch};
 use super::health::Observed;
 use super::limits::Permit;
 use super::shelf::{Shelf, Taken};
@@ -81,15 +81,61 @@ impl Seeker<'_> {
         let breakers = &self.plan.settings.circuit_breakers;
         match self.shelf.site.limits.enter(Limit::Requests, breakers) {
             Some(request) => {
-                if let Some(policy) = self.plan.egress.audit_address(connection.peer.ip()) {
-                    self.exchange.decided_address("audit", Some(policy));
-                }
+                self.audit(connection.peer);
                 Ok(Lease::new(connection, self.shelf, request))
             }
             None => {
                 self.shelf.put_when_ready(connection);
                 Err(Refusal::Limit(Limit::Requests))
             }
+        }
+    }
+
+    fn audit(&self, peer: SocketAddr) {
+        if let Some(policy) = self.plan.egress.audit_address(peer.ip()) {
+            self.exchange.decided_address("audit", Some(policy));
+        }
+    }
+
+    /// A new connection that nobody else will use: the stream, its address, and the permits for it and for what it is
+    /// used for.
+    ///
+    /// # Errors
+    /// As [`Seeker::find`].
+    pub(super) async fn find_alone(
+        &self,
+    ) -> Result<(TcpStream, SocketAddr, Permit, Permit), Refusal> {
+        let limits = &self.shelf.site.limits;
+        let breakers = &self.plan.settings.circuit_breakers;
+        let pending = limits.enter(Limit::Pending, breakers);
+        let _pending = pending.ok_or(Refusal::Limit(Limit::Pending))?;
+        let _counted = self.worker.metrics.pending_requests.hold();
+        let request = limits.enter(Limit::Requests, breakers);
+        let request = request.ok_or(Refusal::Limit(Limit::Requests))?;
+        let permit = self.turn_to_connect().await?;
+        let (stream, peer) = self.connect().await?;
+        self.audit(peer);
+        Ok((stream, peer, permit, request))
+    }
+
+    /// Waits until there may be one more connection. Those that wait in a pool are of no use, and are closed for it.
+    async fn turn_to_connect(&self) -> Result<Permit, Refusal> {
+        let limits = &self.shelf.site.limits;
+        let breakers = &self.plan.settings.circuit_breakers;
+        let enter = || limits.enter(Limit::Connections, breakers);
+        if let Some(permit) = enter() {
+            return Ok(permit);
+        }
+        let _queued = limits.queue();
+        loop {
+            let freed = limits.freed().notified();
+            if let Some(permit) = enter() {
+                return Ok(permit);
+            }
+            self.worker.shared.give_up(&self.shelf.site.destination);
+            timeout_at(self.until.into(), freed)
+                .await
+                .map_err(|_| Refusal::Limit(Limit::Connections))?;
         }
     }
 
@@ -133,8 +179,13 @@ impl Seeker<'_> {
         }
     }
 
-    /// Resolves, checks every address, and connects to the first that answers.
     async fn dial(&self, permit: Permit) -> Result<Connection, Refusal> {
+        let (stream, peer) = self.connect().await?;
+        handshake(stream, peer, self.shelf, permit, self.worker).await
+    }
+
+    /// Resolves, checks every address, and connects to the first that answers.
+    async fn connect(&self) -> Result<(TcpStream, SocketAddr), Refusal> {
         let settings = self.plan.settings;
         let Answer { sockets, more } = self.with_leading(self.resolve().await?).await;
         self.learn(&sockets);
@@ -163,7 +214,7 @@ impl Seeker<'_> {
             })
         })?;
         self.worker.metrics.connect_duration.observe(now - begin);
-        handshake(stream, peer.get(), self.shelf, permit, self.worker).await
+        Ok((stream, peer.get()))
     }
 
     /// Gives the family that works better from here a moment to come, if the other one came first.
@@ -344,19 +395,31 @@ async fn handshake(
 ) -> Result<Connection, Refusal> {
     let mut builder = http1::Builder::new();
     builder.max_buf_size(BUFFER).max_header_size(MAX_HEAD);
-    let (sender, connection) = builder
+    let (sender, mut connection) = builder
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|_| Refusal::Connect(ConnectFailure::Terminated))?;
-    let metrics = std::sync::Arc::clone(&worker.metrics);
-    metrics.connected.increment();
-    metrics.upstream_connections.add(1);
+    let open = Open::new(worker, permit);
+    let switch = Switch::default();
+    let waiting = Rc::clone(&switch);
     task::spawn(async move {
         // Its errors are those of the requests on it, which tell them.
-        let _ = connection.await;
-        metrics.upstream_connections.add(-1);
-        drop(permit);
+        let over = (&mut connection).await;
+        // Taken in any case, so that nobody waits in vain.
+        let waiting = waiting.take();
+        if over.is_ok()
+            && let Some(waiting) = waiting
+        {
+            let parts = connection.into_parts();
+            let outlet = Outlet {
+                stream: parts.io.into_inner(),
+                read: parts.read_buf,
+                open,
+            };
+            // Who does not wait any more lets it be closed.
+            let _ = waiting.send(outlet);
+        }
     });
     let health = shelf.health(peer, clock::now());
-    Ok(Connection::new(sender, peer, health))
+    Ok(Connection::new(sender, switch, peer, health))
 }

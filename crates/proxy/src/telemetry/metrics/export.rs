@@ -91,11 +91,11 @@ fn encode(mut metric: MetricEncoder<'_>, spread: &Spread) -> fmt::Result {
 }
 
 impl Workers {
-    fn sum(&self, of: impl Fn(&WorkerMetrics) -> &Counter) -> u64 {
+    pub(super) fn sum(&self, of: impl Fn(&WorkerMetrics) -> &Counter) -> u64 {
         self.0.iter().map(|worker| of(worker).get()).sum()
     }
 
-    fn level(&self, of: impl Fn(&WorkerMetrics) -> &Gauge) -> i64 {
+    pub(super) fn level(&self, of: impl Fn(&WorkerMetrics) -> &Gauge) -> i64 {
         self.0.iter().map(|worker| of(worker).get()).sum()
     }
 
@@ -225,6 +225,7 @@ impl Collector for Workers {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut writer = Writer(encoder);
         self.requests(&mut writer)?;
-        self.connections(&mut writer)
+        self.connections(&mut writer)?;
+        self.tunnels(&mut writer)
     }
 }

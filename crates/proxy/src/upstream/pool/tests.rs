@@ -11,7 +11,7 @@ use super::*;
 use crate::refusal::Limit;
 use crate::task;
 use crate::telemetry::clock;
-use crate::upstream::connection::{Connection, Lease};
+use crate::upstream::connection::{Connection, Lease, Switch};
 use crate::upstream::shelf::Taken;
 
 const A: &str = "192.0.2.1:80";
@@ -44,7 +44,7 @@ async fn lease(shelf: &Rc<Shelf>, peer: &str) -> (Lease, DuplexStream) {
     task::spawn(async { drop(connection.await) });
     sender.ready().await.unwrap();
     let health = shelf.health(address(peer), clock::now());
-    let connection = Connection::new(sender, address(peer), health);
+    let connection = Connection::new(sender, Switch::default(), address(peer), health);
     (again(shelf, connection), far)
 }
 

@@ -1,0 +1,175 @@
+use std::rc::Rc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, split};
+use tokio::task::{JoinHandle, LocalSet};
+
+use super::*;
+
+const IDLE: Duration = Duration::from_secs(300);
+
+/// A tunnel, and the two who talk through it. Pipes hold `room` octets.
+struct Joined {
+    client: DuplexStream,
+    upstream: DuplexStream,
+    run: JoinHandle<(End, Moved)>,
+}
+
+fn join(room: usize, early: (&'static [u8], &'static [u8])) -> Joined {
+    let (client, inner_client) = duplex(room);
+    let (upstream, inner_upstream) = duplex(room);
+    let between = Between::new(
+        (inner_client, Bytes::from_static(early.0)),
+        (inner_upstream, Bytes::from_static(early.1)),
+    );
+    let scratch = Rc::new(Scratch::default());
+    #[expect(clippy::disallowed_methods, reason = "there is no worker here")]
+    let run = tokio::task::spawn_local(async move {
+        let mut last = Moved::default();
+        let end = between.run(&scratch, IDLE, |moved| last = moved).await;
+        (end, last)
+    });
+    Joined {
+        client,
+        upstream,
+        run,
+    }
+}
+
+async fn locally<T>(test: impl Future<Output = T>) -> T {
+    LocalSet::new().run_until(test).await
+}
+
+async fn read(stream: &mut DuplexStream, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    stream.read_exact(&mut bytes).await.expect("enough bytes");
+    bytes
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_before_comes_first() {
+    locally(async {
+        let mut joined = join(4, (b"early up ", b"early down "));
+        let writes = async {
+            joined.client.write_all(b"and up").await.unwrap();
+            joined.client.shutdown().await.unwrap();
+        };
+        let mut came = Vec::new();
+        let (_, read) = tokio::join!(writes, joined.upstream.read_to_end(&mut came));
+        assert_eq!((read.unwrap(), &*came), (15, &b"early up and up"[..]));
+        // The other direction goes on.
+        joined.upstream.write_all(b"ok").await.unwrap();
+        joined.upstream.shutdown().await.unwrap();
+        let mut came = Vec::new();
+        joined.client.read_to_end(&mut came).await.unwrap();
+        assert_eq!(came, b"early down ok");
+        let moved = Moved { up: 15, down: 13 };
+        assert_eq!(joined.run.await.unwrap(), (End::ClientClosed, moved));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn either_side_may_end_first() {
+    locally(async {
+        let mut joined = join(64, (b"", b""));
+        joined.upstream.write_all(b"bye").await.unwrap();
+        joined.upstream.shutdown().await.unwrap();
+        assert_eq!(read(&mut joined.client, 3).await, b"bye");
+        assert_eq!(joined.client.read(&mut [0]).await.unwrap(), 0);
+        joined.client.write_all(b"bye too").await.unwrap();
+        assert_eq!(read(&mut joined.upstream, 7).await, b"bye too");
+        drop(joined.client);
+        assert_eq!(joined.run.await.unwrap().0, End::UpstreamClosed);
+    })
+    .await;
+}
+
+/// One that is gone without reading what it was sent has still said what it said.
+#[tokio::test(start_paused = true)]
+async fn last_words_are_passed_on() {
+    locally(async {
+        let mut joined = join(16, (b"", b""));
+        joined.upstream.write_all(b"last words").await.unwrap();
+        drop(joined.upstream);
+        // Nobody takes it any more.
+        joined.client.write_all(b"too late").await.unwrap();
+        let mut came = Vec::new();
+        joined.client.read_to_end(&mut came).await.unwrap();
+        assert_eq!(came, b"last words");
+        assert_eq!(joined.run.await.unwrap().0, End::UpstreamClosed);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_of_both_ends_it_and_any_octet_begins_anew() {
+    locally(async {
+        let begin = clock::now();
+        let mut joined = join(64, (b"", b""));
+        for _ in 0..3 {
+            tokio::time::sleep(IDLE - Duration::from_secs(1)).await;
+            joined.client.write_all(b"x").await.unwrap();
+            read(&mut joined.upstream, 1).await;
+            tokio::time::sleep(IDLE - Duration::from_secs(1)).await;
+            joined.upstream.write_all(b"y").await.unwrap();
+            read(&mut joined.client, 1).await;
+        }
+        let moved = Moved { up: 3, down: 3 };
+        assert_eq!(joined.run.await.unwrap(), (End::Idle, moved));
+        let took = clock::now() - begin;
+        assert_eq!(took.as_secs(), 7 * 300 - 6);
+    })
+    .await;
+}
+
+/// A client that takes nothing stops the upstream, and holds no more than a buffer.
+#[tokio::test(start_paused = true)]
+async fn who_takes_nothing_is_sent_nothing() {
+    locally(async {
+        let joined = join(1024, (b"", b""));
+        let (_reads, mut writes) = split(joined.upstream);
+        let mut sent = 0;
+        let flood = async {
+            loop {
+                sent += writes.write(&[7; 4096]).await.unwrap();
+            }
+        };
+        assert!(
+            tokio::time::timeout(Duration::from_secs(60), flood)
+                .await
+                .is_err()
+        );
+        assert!(sent <= 2 * 1024 + BUFFER, "{sent}");
+        assert_eq!(joined.run.await.unwrap().0, End::Idle);
+        drop(joined.client);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_direction_holds_no_buffer() {
+    let (mut near, inner) = duplex(8);
+    let (mut far, mut outer) = duplex(2);
+    let mut inner = inner;
+    let mut pump = Pump::new(b"");
+    let mut scratch = vec![0; BUFFER];
+    near.write_all(b"12345678").await.unwrap();
+    let mut turn = |pump: &mut Pump| {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        pump.turn(
+            Pin::new(&mut inner),
+            Pin::new(&mut outer),
+            &mut scratch,
+            &mut cx,
+        )
+    };
+    assert!(turn(&mut pump) == Turn::Pressed);
+    assert_eq!(&pump.kept[pump.taken..], b"345678");
+    for _ in 0..3 {
+        read(&mut far, 2).await;
+        turn(&mut pump);
+    }
+    assert!(turn(&mut pump) == Turn::Waits);
+    assert_eq!(pump.kept.capacity(), 0);
+    assert_eq!(pump.moved, 8);
+}

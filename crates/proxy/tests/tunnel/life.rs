@@ -1,0 +1,166 @@
+//! What limits a tunnel, and what ends it.
+
+use std::time::Duration;
+
+use egret_testkit::gateway::{QUICKSTART, configured, documents, lab, resolver};
+use egret_testkit::upstream::raw::RawServer;
+use egret_testkit::{Gateway, Upstream};
+
+use super::{a_example, connect, echo, tunnel};
+
+#[test]
+fn tunnels_count_against_the_limits_until_they_end() {
+    let (dns, server) = (a_example(), echo());
+    let authority = format!("a.example:{}", server.port());
+    let limits = "circuitBreakers: {maxRequests: 1}";
+    let gateway = Gateway::start(&configured(dns.addr(), limits));
+    let first = tunnel(&gateway, &authority);
+    let response = gateway.connect().request(connect(&authority));
+    assert_eq!(response.status, 503, "{response:?}");
+    gateway.wait_for_metric("egret_tunnels", 1.0);
+    drop(first);
+    gateway.wait_for_metric("egret_tunnels", 0.0);
+    drop(tunnel(&gateway, &authority));
+
+    let limits = "circuitBreakers: {maxConnections: 1}";
+    let gateway = Gateway::start(&configured(dns.addr(), limits));
+    let first = tunnel(&gateway, &authority);
+    let mut second = gateway.connect();
+    second.send_request(connect(&authority));
+    gateway.wait_for_metric("egret_upstream_pending_requests", 1.0);
+    assert!(second.is_idle());
+    drop(first);
+    assert_eq!(second.read_head().status, 200);
+}
+
+/// A connection that waits in the pool makes room for a tunnel.
+#[test]
+fn a_tunnel_takes_the_place_of_an_idle_connection() {
+    let (dns, upstream) = (a_example(), Upstream::start());
+    let limits = "circuitBreakers: {maxConnections: 1}";
+    let gateway = Gateway::start(&configured(dns.addr(), limits));
+    let authority = format!("a.example:{}", upstream.port());
+    assert_eq!(gateway.get(&authority, "/").status, 200);
+    let mut client = tunnel(&gateway, &authority);
+    assert_eq!(client.get("/inside", &authority).status, 200);
+}
+
+#[test]
+fn a_timeout_of_the_rule_bounds_the_way_to_a_tunnel_and_not_its_life() {
+    let (dns, server) = (a_example(), echo());
+    dns.drop_queries("silent.example");
+    let yaml = lab(dns.addr()).replace(
+        "rules:\n    - backendRefs:",
+        "rules:\n    - timeouts: {request: 200ms}\n      backendRefs:",
+    );
+    let gateway = Gateway::start(&yaml);
+    let mut client = tunnel(&gateway, &format!("a.example:{}", server.port()));
+    // It outlasts what takes as long as the timeout.
+    let response = gateway.connect().request(connect("silent.example:443"));
+    assert_eq!(response.status, 504, "{response:?}");
+    client.send("x");
+    assert_eq!(client.read_exactly(1), b"x");
+}
+
+#[test]
+fn stopping_waits_for_tunnels_and_cuts_them_off_in_the_end() {
+    let (dns, server) = (a_example(), echo());
+    let authority = format!("a.example:{}", server.port());
+    let mut gateway = Gateway::start(&lab(dns.addr()));
+    let mut client = tunnel(&gateway, &authority);
+    let drained = gateway.begin_drain(Duration::from_secs(60));
+    client.send("x");
+    assert_eq!(client.read_exactly(1), b"x");
+    drop(client);
+    assert_eq!(gateway.block_on(drained).unwrap(), 0);
+    assert_eq!(gateway.wait_for_records(1)[0]["reason"], "client_closed");
+
+    let mut gateway = Gateway::start(&lab(dns.addr()));
+    let mut client = tunnel(&gateway, &authority);
+    assert_eq!(gateway.drain(Duration::from_millis(50)), 1);
+    assert!(client.is_closed());
+    assert_eq!(gateway.wait_for_records(1)[0]["reason"], "drained");
+}
+
+/// What a reload denies ends, and what it allows goes on.
+#[test]
+fn a_change_that_denies_a_tunnel_ends_it() {
+    let (dns, server) = (a_example(), echo());
+    dns.a("b.example", ["127.0.0.1"], 60);
+    let whole = lab(dns.addr());
+    let policy = |name: &str, spec: &str| {
+        format!(
+            "apiVersion: egret.dev/v1alpha1
+kind: EgressPolicy
+metadata: {{name: {name}, namespace: kgateway-system}}
+spec:
+  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
+  {spec}
+"
+        )
+    };
+    let by_name = policy("by-name", "rules: [{action: Deny, hosts: [a.example]}]");
+    let by_address = policy("by-address", "addresses: {deny: [127.0.0.1/32]}");
+    let (_, route) = QUICKSTART.rsplit_once("---\n").unwrap();
+    let other_host = whole.replace("  rules:\n", "  hostnames: [b.example]\n  rules:\n");
+    assert_ne!(other_host, whole);
+    let to_get = whole.replace(
+        "rules:\n    - backendRefs:",
+        "rules:\n    - matches: [{method: GET}]\n      backendRefs:",
+    );
+    assert_ne!(to_get, whole);
+    for (changed, other_lives) in [
+        (documents(&[&whole, &by_name]), true),
+        (documents(&[&whole, &by_address]), false),
+        (documents(&[QUICKSTART, &resolver(dns.addr(), "")]), false),
+        (other_host, true),
+        (to_get, false),
+        (whole.replace(route, ""), false),
+        (whole.replace("port: 8080", "port: 8081"), false),
+    ] {
+        let mut gateway = Gateway::start_with_workers(&whole, 2);
+        let mut denied = tunnel(&gateway, &format!("a.example:{}", server.port()));
+        let mut other = tunnel(&gateway, &format!("b.example:{}", server.port()));
+        // What says the same changes nothing.
+        gateway.apply(&documents(&[
+            &whole,
+            "apiVersion: v1\nkind: Namespace\nmetadata: {name: other}\n",
+        ]));
+        denied.send("x");
+        assert_eq!(denied.read_exactly(1), b"x");
+        gateway.apply(&changed);
+        assert!(denied.is_closed(), "{changed}");
+        if other_lives {
+            other.send("x");
+            assert_eq!(other.read_exactly(1), b"x", "{changed}");
+        } else {
+            assert!(other.is_closed(), "{changed}");
+        }
+        let record = &gateway.wait_for_records(1)[0];
+        assert_eq!(record["reason"], "policy_changed", "{changed}");
+    }
+}
+
+/// Judged by what was served when it was asked for, and again before the first octet.
+#[test]
+fn a_change_while_a_tunnel_is_being_opened_holds_for_it() {
+    let (dns, server) = (a_example(), RawServer::silent());
+    let mut gateway = Gateway::start(&lab(dns.addr()));
+    let held = dns.hold("a.example");
+    let mut client = gateway.connect();
+    client.send_request(connect(&format!("a.example:{}", server.port())) + "early");
+    dns.wait_for_queries("a.example", 1);
+    let policy = "apiVersion: egret.dev/v1alpha1
+kind: EgressPolicy
+metadata: {name: late, namespace: kgateway-system}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
+  rules: [{action: Deny, hosts: [a.example]}]
+";
+    gateway.apply(&documents(&[&lab(dns.addr()), policy]));
+    held.release();
+    assert_eq!(client.read_head().status, 200);
+    assert!(client.is_closed());
+    assert_eq!(gateway.wait_for_records(1)[0]["reason"], "policy_changed");
+    assert!(server.received().concat().is_empty());
+}
