@@ -16,6 +16,7 @@ use served::{Served, lines, wait_for};
 mod encrypted_dns;
 mod served;
 mod state;
+mod tunnel;
 
 fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

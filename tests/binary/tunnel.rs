@@ -1,0 +1,74 @@
+//! Tunnels through the built binary: by curl, and very many at once.
+
+use std::process::{Command, Output};
+
+use egret_testkit::gateway::{LOOPBACK, resolver};
+use egret_testkit::{Client, DnsServer, Upstream};
+
+use super::served::Served;
+
+fn serve(dns: &DnsServer) -> Served {
+    let text = format!("{LOOPBACK}---\n{}", resolver(dns.addr(), ""));
+    Served::start(&[("lab.yaml", &text)])
+}
+
+/// What curl says, its own settings and those of the environment left out.
+fn curl(arguments: &[&str]) -> Output {
+    let mut command = Command::new("curl");
+    for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
+        command.env_remove(name).env_remove(name.to_uppercase());
+    }
+    command
+        .args(["--disable", "--silent", "--show-error", "--max-time", "10"])
+        .args(arguments)
+        .output()
+        .expect("curl, which this test is about: install it")
+}
+
+#[test]
+fn curl_goes_through_with_and_without_a_tunnel() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("a.example", ["127.0.0.1"], 60);
+    let served = serve(&dns);
+    let proxy = format!("http://{}", served.setup.address);
+    let url = format!("http://a.example:{}/bytes/1000000", upstream.port());
+    for form in [
+        &["--proxy", &proxy][..],
+        &["--proxy", &proxy, "--proxytunnel"],
+        &["--proxy1.0", &proxy, "--proxytunnel"],
+    ] {
+        let output = curl(&[form, &[&url, &url]].concat());
+        assert!(output.status.success(), "{form:?}: {output:?}");
+        assert_eq!(output.stdout.len(), 2_000_000, "{form:?}");
+    }
+    // Each of the two tunnels carried both requests.
+    assert_eq!(upstream.connections(), 3);
+    let denied = curl(&["--proxy", &proxy, "--proxytunnel", "http://10.0.0.1/"]);
+    let told = String::from_utf8_lossy(&denied.stderr);
+    assert!(told.contains("403"), "{denied:?}");
+}
+
+/// A tunnel that waits holds two sockets and little else.
+#[test]
+fn idle_tunnels_take_little_memory() {
+    const COUNT: u64 = 300;
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("a.example", ["127.0.0.1"], 60);
+    let served = serve(&dns);
+    let authority = format!("a.example:{}", upstream.port());
+    let open = || {
+        let mut client = Client::connect(served.setup.address);
+        let head = format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n\r\n");
+        assert_eq!(client.request(head).status, 200);
+        assert_eq!(client.get("/bytes/100000", &authority).body.len(), 100_000);
+        client
+    };
+    // What is there once is not counted.
+    let first: Vec<_> = (0..10).map(|_| open()).collect();
+    let before = served.memory("VmRSS:");
+    let more: Vec<_> = (0..COUNT).map(|_| open()).collect();
+    let each = served.memory("VmRSS:").saturating_sub(before) * 1024 / COUNT;
+    println!("{each} octets for an idle tunnel");
+    assert!(each < 12 * 1024, "{each} octets for an idle tunnel");
+    drop((first, more));
+}
