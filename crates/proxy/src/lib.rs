@@ -9,6 +9,7 @@ pub mod refusal;
 pub mod target;
 pub mod telemetry;
 pub mod tunnel;
+pub mod tls;
 
 mod admin;
 mod body;

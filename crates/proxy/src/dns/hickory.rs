@@ -15,14 +15,13 @@ use crate::dns::family::Family;
 use crate::dns::query::{Answering, AnsweringServices, Query, QueryError};
 use crate::dns::resolver::QueryFactory;
 use crate::dns::stats::DnsStats;
+use crate::tls::Roots;
 
 use answer::Wanted;
 use choice::{Choice, Order};
 use server::Server;
 use services::Https;
 use turn::Servers;
-
-pub use tls::Roots;
 
 mod answer;
 mod choice;
@@ -32,7 +31,6 @@ mod link;
 mod server;
 mod services;
 mod system;
-mod tls;
 mod turn;
 
 /// Domains below which there is nothing that DNS could know, and whose names must not be told to anybody (RFC 6761 6.3

@@ -21,7 +21,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::https::{self, Posting};
 use super::link::Trouble;
-use super::tls::{self, Roots};
+use crate::tls::{self, Roots};
 
 /// Most questions under way over one connection; the cache bounds how many there are.
 const MAX_ACTIVE: usize = 8192;
@@ -158,7 +158,7 @@ fn encrypted(server: &NameServer, roots: &Roots) -> Result<Speech, Arc<str>> {
     let tls = |name, alpn| {
         Ok::<_, Arc<str>>(Tls {
             peer: tls::peer(name, server.address.ip())?,
-            client: roots.client(alpn)?,
+            client: client(roots, alpn)?,
         })
     };
     match &server.protocol {
@@ -172,6 +172,18 @@ fn encrypted(server: &NameServer, roots: &Roots) -> Result<Speech, Arc<str>> {
             Ok(Speech::Https(tls(name, Some(https::ALPN))?, uri))
         }
     }
+}
+
+/// A client that trusts these CAs and offers this protocol (RFC 7301), if one is given.
+fn client(roots: &Roots, alpn: Option<&[u8]>) -> Result<Arc<ClientConfig>, Arc<str>> {
+    let builder = ClientConfig::builder_with_provider(tls::provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Arc::from(error.to_string()))?;
+    let mut client = builder
+        .with_root_certificates(roots.store()?)
+        .with_no_client_auth();
+    client.alpn_protocols = alpn.map(<[u8]>::to_vec).into_iter().collect();
+    Ok(Arc::new(client))
 }
 
 impl Connection {
