@@ -7,6 +7,7 @@
 
 mod background;
 mod board;
+mod ca;
 pub mod client;
 pub mod dns;
 pub mod gateway;
@@ -15,6 +16,7 @@ pub mod port;
 pub mod upstream;
 mod wait;
 
+pub use ca::{Ca, Issued};
 pub use client::{Client, Response};
 pub use dns::DnsServer;
 pub use gateway::Gateway;

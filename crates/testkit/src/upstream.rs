@@ -1,4 +1,4 @@
-//! Fake HTTP/1.1 servers on loopback, which answer by the path they are asked for.
+//! Fake HTTP/1.1 servers on loopback, in clear or over TLS, which answer by the path they are asked for.
 //!
 //! | path | answer |
 //! |---|---|
@@ -28,6 +28,7 @@ mod connection;
 mod path;
 pub mod raw;
 mod request;
+pub mod tls;
 pub mod unreachable;
 
 use std::collections::HashSet;
@@ -38,8 +39,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 pub use request::RecordedRequest;
+pub use tls::{Tls, TlsHandshake};
 
 use crate::background::Background;
 use crate::board::{Board, unblocked};
@@ -71,6 +74,7 @@ struct State {
     released: HashSet<String>,
     accepted: usize,
     open: usize,
+    handshakes: Vec<TlsHandshake>,
 }
 
 impl Upstream {
@@ -92,7 +96,26 @@ impl Upstream {
     /// If the port is taken.
     #[must_use]
     pub fn start_on_port(ip: impl Into<IpAddr>, port: u16) -> Self {
-        let listener = port::listen(ip.into(), port);
+        Self::start_with(ip.into(), port, None)
+    }
+
+    /// Starts a server on a free port of 127.0.0.1 that speaks TLS.
+    #[must_use]
+    pub fn start_tls(tls: Tls) -> Self {
+        Self::start_tls_on_port(port::LOOPBACK, 0, tls)
+    }
+
+    /// The same on a given address and port.
+    ///
+    /// # Panics
+    /// If the port is taken.
+    #[must_use]
+    pub fn start_tls_on_port(ip: impl Into<IpAddr>, port: u16, tls: Tls) -> Self {
+        Self::start_with(ip.into(), port, Some(tls.acceptor()))
+    }
+
+    fn start_with(ip: IpAddr, port: u16, acceptor: Option<TlsAcceptor>) -> Self {
+        let listener = port::listen(ip, port);
         let addr = listener.local_addr().expect("a listener has an address");
         let shared = Arc::new(Shared {
             board: Board::new(State::new(addr.to_string())),
@@ -100,7 +123,7 @@ impl Upstream {
         });
         let theirs = Arc::clone(&shared);
         let background = Background::start("upstream", |tasks| {
-            connection::accept(listener, theirs, tasks)
+            connection::accept(listener, acceptor, theirs, tasks)
         });
         Self {
             addr,
@@ -175,6 +198,12 @@ impl Upstream {
         self.shared.board.read(|state| state.accepted)
     }
 
+    /// The handshakes of TLS that succeeded so far.
+    #[must_use]
+    pub fn handshakes(&self) -> Vec<TlsHandshake> {
+        self.shared.board.read(|state| state.handshakes.clone())
+    }
+
     /// How many connections are open now.
     #[must_use]
     pub fn open_connections(&self) -> usize {
@@ -232,6 +261,7 @@ impl State {
             released: HashSet::new(),
             accepted: 0,
             open: 0,
+            handshakes: Vec::new(),
         }
     }
 }

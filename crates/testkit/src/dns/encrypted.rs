@@ -3,13 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
 use super::DnsServer;
+use crate::ca::{Ca, Issued};
 
 /// What the server's certificate is good for, unless told otherwise.
 const NAMES: [&str; 2] = ["dns.test", "127.0.0.1"];
@@ -79,44 +78,30 @@ impl DnsServer {
 fn set_up<'a>(names: impl IntoIterator<Item = &'a str>) -> (Encrypted, Listeners) {
     let (tls, tls_addr) = listen();
     let (https, https_addr) = listen();
-    let mut params = CertificateParams::new([]).expect("no names");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // No two CAs of a name: a client would take one for the other, and complain about the signature.
-    params
-        .distinguished_name
-        .push(DnType::CommonName, format!("CA of {tls_addr}"));
-    let ca = CertifiedIssuer::self_signed(params, key()).expect("a CA");
-    let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+    let ca = Ca::new();
+    let issued = ca.issue(names);
     let encrypted = Encrypted {
         tls: tls_addr,
         https: https_addr,
         ca: ca.pem(),
     };
     let listeners = Listeners {
-        tls: (tls, acceptor(&ca, &names, &[])),
-        https: (https, acceptor(&ca, &names, &[b"h2"])),
+        tls: (tls, acceptor(&issued, &[])),
+        https: (https, acceptor(&issued, &[b"h2"])),
     };
     (encrypted, listeners)
 }
 
-fn acceptor(ca: &CertifiedIssuer<'_, KeyPair>, names: &[String], alpn: &[&[u8]]) -> TlsAcceptor {
-    let key = key();
-    let params = CertificateParams::new(names).expect("names and addresses");
-    let certificate = params.signed_by(&key, ca).expect("a certificate");
-    let chain = vec![certificate.der().clone()];
-    let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+fn acceptor(issued: &Issued, alpn: &[&[u8]]) -> TlsAcceptor {
+    let (chain, key) = issued.der();
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("TLS 1.2 and 1.3")
         .with_no_client_auth()
-        .with_single_cert(chain, key.into())
+        .with_single_cert(chain, key)
         .expect("a key of the certificate");
     config.alpn_protocols = alpn.iter().map(|id| id.to_vec()).collect();
     TlsAcceptor::from(Arc::new(config))
-}
-
-fn key() -> KeyPair {
-    KeyPair::generate().expect("a key")
 }
 
 fn listen() -> (TcpListener, SocketAddr) {
