@@ -22,6 +22,7 @@ mod backend;
 mod connection;
 mod resolver;
 mod retry;
+mod tls;
 
 pub use backend::{
     BackendSettings, CircuitBreakers, LoadBalancing, OutlierDetection, TcpKeepalive,
@@ -29,6 +30,7 @@ pub use backend::{
 pub use connection::ConnectionLimits;
 pub use resolver::{DnsProtocol, LookupFamily, NameServer, ResolverId, ResolverSettings};
 pub use retry::{RetryOn, RetryPolicy};
+pub use tls::{Certificate, Identity, PrivateKey, TlsVersion, TlsVersions, Trust, UpstreamTls};
 
 /// Everything that is served.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -256,6 +258,8 @@ pub struct DynamicDestination {
     pub resolver: ResolverId,
     /// How they are connected to.
     pub settings: Arc<BackendSettings>,
+    /// How requests go that do not say so themselves: `https` with `enableTls`, else `http`.
+    pub scheme: Scheme,
 }
 
 /// A Backend of type `Static`.
@@ -265,7 +269,7 @@ pub struct StaticDestination {
     pub backend: ObjectRef,
     /// Who resolves those hosts that are names.
     pub resolver: ResolverId,
-    /// How they are connected to.
+    /// How they are connected to; with TLS if that says how.
     pub settings: Arc<BackendSettings>,
     /// At least one.
     pub hosts: Vec<(Host, Port)>,

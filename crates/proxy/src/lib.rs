@@ -8,8 +8,8 @@ pub mod dns;
 pub mod refusal;
 pub mod target;
 pub mod telemetry;
-pub mod tunnel;
 pub mod tls;
+pub mod tunnel;
 
 mod admin;
 mod body;

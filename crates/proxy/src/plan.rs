@@ -1,7 +1,6 @@
 //! Where a request will be sent, and what it will say there: everything that is decided before anything is done.
 
 use std::borrow::Cow;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use egret_config::name::{Host, Port};
@@ -76,7 +75,7 @@ impl<'a> Plan<'a> {
         backend: &'a WeightedBackend,
         parts: &Parts,
     ) -> Result<Self, Refusal> {
-        let scheme = target.scheme.unwrap_or(Scheme::Http);
+        let scheme = scheme(target, &backend.destination);
         let rewrite = found.rule.filters.rewrite.as_ref();
         let new_host = rewrite.and_then(|rewrite| rewrite.host.as_ref());
         let (wanted, port) = match new_host {
@@ -93,7 +92,10 @@ impl<'a> Plan<'a> {
                 target.port.unwrap_or_else(|| scheme.default_port()),
             ),
         };
-        let host = new_host.map(|_| Target::host_header(&wanted, port, scheme));
+        // Over TLS the port that everybody expects goes without saying.
+        let says_default = scheme == Scheme::Https && target.port == Some(Port::HTTPS);
+        let host = (new_host.is_some() || says_default)
+            .then(|| Target::host_header(&wanted, port, scheme));
         let path = path(rewrite, found.matched_prefix, parts)?;
         let normalized_path = compared_path(path.path(), &parts.method).into_owned();
         let (dynamic, object, resolver, settings) = match &backend.destination {
@@ -102,6 +104,7 @@ impl<'a> Plan<'a> {
             snapshot::Destination::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),
         };
         let configured = settings.policy.is_some().then(|| object.clone());
+        let tls = settings.tls.clone().filter(|_| scheme == Scheme::Https);
         Ok(Self {
             destination: Destination {
                 scheme,
@@ -109,6 +112,7 @@ impl<'a> Plan<'a> {
                 port,
                 resolver: resolver.clone(),
                 configured,
+                tls,
             },
             settings,
             egress: &backend.egress,
@@ -171,13 +175,6 @@ impl<'a> Plan<'a> {
         *scheme == earlier.scheme && *host == earlier.host && *port == earlier.port
     }
 
-    /// Where the destination is, at these addresses.
-    pub(crate) fn sockets(&self, addresses: &[IpAddr]) -> Vec<SocketAddr> {
-        let port = self.destination.port.get();
-        let socket = |address: &IpAddr| SocketAddr::new(*address, port);
-        addresses.iter().map(socket).collect()
-    }
-
     /// Makes the request say what was decided. `host` is the field as it was before filters, which must not
     /// change it.
     pub(crate) fn address(&self, parts: &mut Parts, host: Option<HeaderValue>) {
@@ -186,6 +183,18 @@ impl<'a> Plan<'a> {
         if let Some(host) = self.host.clone().or(host) {
             parts.headers.insert(HOST, host);
         }
+    }
+}
+
+/// How the destination is spoken to: as the client says, or else the Backend, if the client chooses the destination; as
+/// the settings of the Backend say, if it is the Backend's own.
+fn scheme(target: &Target, destination: &snapshot::Destination) -> Scheme {
+    match destination {
+        // What the client says through a tunnel is its own affair, TLS included.
+        snapshot::Destination::Dynamic(_) if target.connect => Scheme::Http,
+        snapshot::Destination::Dynamic(to) => target.scheme.unwrap_or(to.scheme),
+        snapshot::Destination::Static(to) if to.settings.tls.is_some() => Scheme::Https,
+        snapshot::Destination::Static(_) | snapshot::Destination::Refuse(_) => Scheme::Http,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The policies of a request, in the one order in which they are asked.
 
+use egret_config::name::Port;
 use egret_config::policy::egress::{Action, Attempt, Decision};
 use http::Method;
 
@@ -26,6 +27,16 @@ pub(crate) fn admit(plan: &Plan<'_>, method: &Method, exchange: &Exchange) -> Re
 /// The same for another host of the backend, when the request may not be told that it was refused.
 pub(crate) fn allows(plan: &Plan<'_>, method: &Method) -> bool {
     decide(plan, method).action == Action::Allow
+}
+
+/// The same for another port of the destination: one that its HTTPS record names, which nobody has judged yet.
+pub(crate) fn allows_port(plan: &Plan<'_>, method: &Method, port: Port) -> bool {
+    let attempt = Attempt {
+        host: &plan.destination.host,
+        port,
+        request: Some((method, &*plan.normalized_path)),
+    };
+    port == plan.destination.port || plan.egress.check(attempt).action == Action::Allow
 }
 
 fn decide<'a>(plan: &Plan<'a>, method: &Method) -> Decision<'a> {

@@ -25,6 +25,7 @@ use crate::shared::Shared;
 use crate::status::Status;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::clock;
+use crate::tls::{Clients, Roots};
 use crate::worker::{self, Command};
 
 /// How long workers may take to break off what is in flight, and the log to write its last lines.
@@ -47,6 +48,9 @@ pub struct ProxyOptions {
     pub queries: QueryFactory,
     /// Where names are looked for before the system's servers are asked; `None` is nowhere.
     pub hosts_file: Option<PathBuf>,
+    /// The CAs whose certificates upstreams may have when the configuration names no others; `None` are the system's,
+    /// which are read once, at the start.
+    pub roots: Option<Roots>,
     /// The folder that keeps what the DNS caches know from one process to the next; `None` keeps nothing.
     pub state_dir: Option<PathBuf>,
 }
@@ -63,7 +67,7 @@ pub struct Proxy {
 
 impl Default for ProxyOptions {
     /// One worker, the addresses of the configuration, no admin server, the log on stdout, hickory for DNS, the
-    /// system's hosts file, nothing kept.
+    /// system's hosts file and CAs, nothing kept.
     fn default() -> Self {
         Self {
             workers: 1,
@@ -72,6 +76,7 @@ impl Default for ProxyOptions {
             access_log: Box::new(io::stdout()),
             queries: HickoryQuery::factory(),
             hosts_file: Some(hosts_file::PATH.into()),
+            roots: None,
             state_dir: None,
         }
     }
@@ -92,7 +97,12 @@ impl Proxy {
             let wall = clock::wall();
             resolvers = resolvers.with_store(Store::open(folder, wall)?, wall);
         }
-        let shared = Arc::new(Shared::new(options.workers.max(1), resolvers, access_log));
+        let shared = Arc::new(Shared::new(
+            options.workers.max(1),
+            resolvers,
+            Clients::new(options.roots.unwrap_or_else(Roots::system)),
+            access_log,
+        ));
         if is_kept {
             control.spawn(keep_saved(Arc::downgrade(&shared)));
         }

@@ -57,6 +57,7 @@ struct Details {
     sent_again: u32,
     dns: Option<(How, Duration)>,
     connect: Option<Duration>,
+    tls: Option<Duration>,
     first_byte: Option<Duration>,
 }
 
@@ -202,6 +203,10 @@ impl Exchange {
         self.details.borrow_mut().connect = Some(took);
     }
 
+    pub(crate) fn secured(&self, took: Duration) {
+        self.details.borrow_mut().tls = Some(took);
+    }
+
     pub(crate) fn upstream(&self, address: SocketAddr, reused: bool) {
         let mut details = self.details.borrow_mut();
         details.upstream = Some(address);
@@ -328,6 +333,7 @@ impl Exchange {
             bytes_sent: self.response_bytes.get(),
             dns_ms: details.dns.map(|(_, took)| millis(took)),
             connect_ms: details.connect.map(millis),
+            tls_ms: details.tls.map(millis),
             first_byte_ms: details.first_byte.map(millis),
             total_ms: millis(took),
         });

@@ -12,6 +12,7 @@ use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use http::{HeaderName, Response, StatusCode};
 
 use crate::dns::Failure;
+use crate::tls::TlsFailure;
 
 /// `Proxy-Status` (RFC 9209 2).
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
@@ -27,8 +28,6 @@ pub enum Refusal {
     Target(TargetError),
     /// The head's framing has more than one reading (RFC 9112 6).
     Framing(&'static str),
-    /// A request form that this listener does not serve.
-    Form(&'static str),
     /// The rule leads nowhere that a CONNECT could go.
     NoTunnel(&'static str),
     /// No listener of this address takes the host.
@@ -54,6 +53,8 @@ pub enum Refusal {
     Limit(Limit),
     /// No address could be connected to.
     Connect(ConnectFailure),
+    /// There is a connection, but no TLS on it.
+    Tls(TlsFailure),
     /// The upstream closed the connection before it answered.
     Terminated,
     /// The upstream sent what is not HTTP, or a head that is too large.
@@ -148,7 +149,6 @@ impl Refusal {
             Self::HeadTooLarge => row(431, "http_request_error", "head_too_large", Retry::Never),
             Self::Target(_) => row(400, "http_request_error", "malformed_target", Retry::Never),
             Self::Framing(_) => row(400, "http_request_error", "malformed_framing", Retry::Never),
-            Self::Form(_) => row(501, "http_request_error", "unsupported_form", Retry::Never),
             Self::NoTunnel(_) => row(403, "http_request_denied", "no_tunnel", Retry::Never),
             Self::NoListener => row(404, "destination_not_found", "no_listener", Retry::Never),
             Self::NoRoute => row(404, "destination_not_found", "no_route", Retry::Never),
@@ -182,6 +182,7 @@ impl Refusal {
                 Retry::Elsewhere,
             ),
             Self::Connect(failure) => failure.row(),
+            Self::Tls(failure) => tls_row(failure),
             Self::Terminated => row(
                 502,
                 "connection_terminated",
@@ -212,7 +213,7 @@ impl Refusal {
             Self::MalformedHead => "what came is not the head of a request".to_owned(),
             Self::HeadTooLarge => "the head has too many octets or fields".to_owned(),
             Self::Target(error) => error.to_string(),
-            Self::Framing(what) | Self::Form(what) | Self::NoTunnel(what) => (*what).to_owned(),
+            Self::Framing(what) | Self::NoTunnel(what) => (*what).to_owned(),
             Self::NoListener => "no listener takes this host".to_owned(),
             Self::NoRoute => "no route matches the request".to_owned(),
             Self::Misconfigured(at) => format!("{}: {}", at.object, at.message),
@@ -233,6 +234,7 @@ impl Refusal {
             Self::DnsOverload => "too many names are being resolved".to_owned(),
             Self::Limit(limit) => format!("the destination has too many {limit}"),
             Self::Connect(failure) => failure.details().to_owned(),
+            Self::Tls(failure) => failure.details(),
             Self::Terminated => "the upstream closed the connection before it answered".to_owned(),
             Self::UpstreamProtocol => {
                 "the upstream's answer is not valid HTTP/1.1, or too large".to_owned()
@@ -246,7 +248,7 @@ impl Refusal {
     /// Whether what follows on the connection cannot be told to be a request: the framing has two readings.
     #[must_use]
     pub const fn ends_connection(&self) -> bool {
-        matches!(self, Self::Framing(_) | Self::Form(_))
+        matches!(self, Self::Framing(_))
     }
 
     /// The head of the response; the body is [`Refusal::details`] and a newline.
@@ -340,6 +342,25 @@ impl From<NameError> for Refusal {
     fn from(error: NameError) -> Self {
         Self::Target(TargetError::Name(error))
     }
+}
+
+const fn tls_row(failure: &TlsFailure) -> Row {
+    let (status, error, reason, retry) = match failure {
+        TlsFailure::Protocol(_) => (502, "tls_protocol_error", "tls_failed", Retry::Elsewhere),
+        TlsFailure::Certificate(_) => (
+            502,
+            "tls_certificate_error",
+            "tls_certificate",
+            Retry::Elsewhere,
+        ),
+        TlsFailure::Settings(_) => (
+            500,
+            "proxy_configuration_error",
+            "misconfigured",
+            Retry::Never,
+        ),
+    };
+    row(status, error, reason, retry)
 }
 
 fn denied_by(policy: Option<&ObjectRef>, rule: Option<&str>) -> String {

@@ -12,6 +12,7 @@ use crate::dns::Resolvers;
 use crate::forward::Via;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::WorkerMetrics;
+use crate::tls::Clients;
 use crate::upstream::destination::Destination;
 use crate::upstream::families::Families;
 use crate::upstream::site::Sites;
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) current: ArcSwap<Snapshot>,
     /// Every resolver, each with its cache.
     pub(crate) resolvers: Resolvers,
+    /// How TLS is spoken to upstreams.
+    pub(crate) tls: Clients,
     /// The sockets that requests must not come back through.
     pub(crate) own: ArcSwap<OwnAddresses>,
     /// This process's entry in `Via`.
@@ -40,10 +43,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(workers: usize, resolvers: Resolvers, access_log: Arc<AccessLog>) -> Self {
+    pub(crate) fn new(
+        workers: usize,
+        resolvers: Resolvers,
+        tls: Clients,
+        access_log: Arc<AccessLog>,
+    ) -> Self {
         Self {
             current: ArcSwap::default(),
             resolvers,
+            tls,
             own: ArcSwap::default(),
             sites: Arc::default(),
             families: Mutex::default(),

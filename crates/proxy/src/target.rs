@@ -26,7 +26,7 @@ impl Target {
     /// authority form of a CONNECT (3.2.3).
     ///
     /// # Errors
-    /// [`Refusal::Target`] for what is malformed, [`Refusal::Form`] for what is not served.
+    /// [`Refusal::Target`].
     pub fn of(parts: &Parts) -> Result<Self, Refusal> {
         let from_field = host_field(&parts.headers)?;
         if parts.method == Method::CONNECT {
@@ -48,16 +48,14 @@ impl Target {
         if from_field.is_none() && parts.version != http::Version::HTTP_10 {
             return Err(TargetError::Missing.into());
         }
-        if scheme.eq_ignore_ascii_case("https") {
-            return Err(Refusal::Form("https targets are not served here"));
-        }
-        if !scheme.eq_ignore_ascii_case("http") {
-            return Err(TargetError::Scheme.into());
-        }
+        let scheme = [Scheme::Http, Scheme::Https]
+            .into_iter()
+            .find(|known| scheme.eq_ignore_ascii_case(known.as_str()))
+            .ok_or(TargetError::Scheme)?;
         let authority = parts.uri.authority().ok_or(TargetError::Missing)?;
         let Authority { host, port } = Authority::parse(authority.as_str().as_bytes())?;
         Ok(Self {
-            scheme: Some(Scheme::Http),
+            scheme: Some(scheme),
             host,
             port,
             connect: false,
@@ -186,6 +184,16 @@ mod tests {
                 "http example.com -",
             ),
             ("http://192.0.2.1/", &["192.0.2.1"], "http 192.0.2.1 -"),
+            (
+                "https://A.example/",
+                &["other.example"],
+                "https a.example -",
+            ),
+            (
+                "HTTPS://a.example:443/",
+                &["a.example"],
+                "https a.example 443",
+            ),
         ];
         for (uri, hosts, expected) in cases {
             assert_eq!(
@@ -211,7 +219,6 @@ mod tests {
             ("http://user@a.example/", &["a.example"], 400),
             ("http://0x7f.1/", &["0x7f.1"], 400),
             ("ftp://a.example/", &["a.example"], 400),
-            ("https://a.example/", &["a.example"], 501),
         ];
         for (uri, hosts, status) in cases {
             assert_eq!(
@@ -241,6 +248,8 @@ mod tests {
             ("http://A.example/", "other.example", "a.example"),
             ("http://a.example:80/", "a.example:81", "a.example"),
             ("http://[::1]:81/", "other.example", "[::1]:81"),
+            ("https://a.example:443/", "a.example:443", "a.example"),
+            ("https://a.example:80/", "a.example", "a.example:80"),
         ] {
             let request = Request::get(uri).header(HOST, field).body(()).unwrap();
             let (mut parts, ()) = request.into_parts();

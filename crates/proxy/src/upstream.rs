@@ -19,6 +19,7 @@ use crate::policy;
 use crate::record::Exchange;
 use crate::refusal::{Limit, Refusal};
 use crate::telemetry::clock;
+use crate::tls::TlsFailure;
 use crate::worker::Worker;
 use connection::{Lease, Outlet};
 use health::{Health, Observed};
@@ -34,12 +35,16 @@ pub(crate) mod direct;
 pub(crate) mod families;
 pub(crate) mod health;
 pub(crate) mod limits;
+mod open;
 pub(crate) mod pool;
 pub(crate) mod retry;
 mod seek;
+mod service;
 pub(crate) mod shelf;
 pub(crate) mod site;
 mod slot;
+pub(crate) mod stream;
+mod warm;
 
 /// How long nothing may move when the rule switches timeouts off: as good as for ever, and no overflow.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
@@ -295,6 +300,7 @@ impl<'a> Sending<'a> {
                 shelf: &shelf,
                 worker: self.worker,
                 exchange: self.exchange,
+                method: request.method(),
                 tried: &self.tried,
                 until,
             }
@@ -306,7 +312,7 @@ impl<'a> Sending<'a> {
             };
             let elsewhere = matches!(
                 refusal,
-                Refusal::Connect(_) | Refusal::Dns(_) | Refusal::Address(_)
+                Refusal::Connect(_) | Refusal::Tls(_) | Refusal::Dns(_) | Refusal::Address(_)
             );
             if !elsewhere || others == 0 || !self.go_elsewhere(request) {
                 return Err(Failed::unconnected(refusal));
@@ -438,8 +444,9 @@ impl Failed {
 
     /// No connection was found.
     fn unconnected(refusal: Refusal) -> Self {
+        let broken = matches!(refusal, Refusal::Connect(_) | Refusal::Tls(_));
         Self {
-            broken: matches!(refusal, Refusal::Connect(_)).then_some(Broken::Connect),
+            broken: broken.then_some(Broken::Connect),
             refusal,
             unsent: None,
         }
@@ -449,7 +456,9 @@ impl Failed {
     fn of(mut error: TrySendError<Request<RequestBody>>) -> Self {
         let unsent = error.take_message();
         let error = error.error();
-        let (refusal, broken) = if error.is_parse() {
+        let (refusal, broken) = if let Some(failure) = TlsFailure::within(error) {
+            (Refusal::Tls(failure), Some(Broken::BeforeResponse))
+        } else if error.is_parse() {
             (Refusal::UpstreamProtocol, Some(Broken::BeforeResponse))
         } else if error.is_user() || error.is_body_write_aborted() {
             (Refusal::RequestBody, None)

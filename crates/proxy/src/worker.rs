@@ -172,8 +172,9 @@ impl Worker {
                 if in_use {
                     resolver.touch(name);
                 }
-                if let Some(addresses) = resolver.known(name) {
-                    shelf.resolved(&addresses, &self.shared.families(), now);
+                if let Some(known) = resolver.known(name, destination.scheme) {
+                    let family = resolver.settings().family;
+                    shelf.resolved(&known, family, &self.shared.families(), now);
                 }
             }
         }

@@ -314,18 +314,6 @@ spec:
 }
 
 #[test]
-fn forms_that_are_not_served_say_so() {
-    let gateway = Gateway::start(QUICKSTART);
-    let https = "GET https://a.example/ HTTP/1.1\r\nhost: a.example\r\n\r\n";
-    assert_refused(
-        &gateway.connect().request(https),
-        501,
-        "http_request_error",
-        "https",
-    );
-}
-
-#[test]
 fn dns_failures_are_told_apart() {
     let dns = DnsServer::start();
     dns.nxdomain("none.example");

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use egret_config::compile::{Options, compile};
 use egret_config::load::{File, load};
+use egret_proxy::tls::Roots;
 use egret_proxy::{Bind, Proxy, ProxyOptions};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::ca::Ca;
 use crate::client::{self, Client, Response};
 use crate::wait::{PATIENCE, wait_until};
 
@@ -101,6 +103,20 @@ impl Gateway {
     /// As [`Gateway::start`].
     #[must_use]
     pub fn start_with_workers(yaml: &str, workers: usize) -> Self {
+        Self::start_with(yaml, workers, Roots::of([]))
+    }
+
+    /// Starts a gateway with one worker, which trusts these CAs as those of the system.
+    ///
+    /// # Panics
+    /// As [`Gateway::start`].
+    #[must_use]
+    pub fn start_trusting<'a>(yaml: &str, cas: impl IntoIterator<Item = &'a Ca>) -> Self {
+        let roots = Roots::of(cas.into_iter().map(Ca::certificate));
+        Self::start_with(yaml, 1, roots)
+    }
+
+    fn start_with(yaml: &str, workers: usize, roots: Roots) -> Self {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -113,8 +129,9 @@ impl Gateway {
             bind: Bind::AnyPortOf(loopback),
             admin: Some(SocketAddr::new(loopback, 0)),
             access_log: Box::new(log.clone()),
-            // That of the machine is none of a test's business.
+            // What the machine has is none of a test's business.
             hosts_file: None,
+            roots: Some(roots),
             ..ProxyOptions::default()
         };
         let proxy = Proxy::start(options, runtime.handle()).expect("a gateway");

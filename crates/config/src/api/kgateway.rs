@@ -36,6 +36,7 @@ mod backend;
 mod backend_config;
 mod direct_response;
 mod listener;
+mod tls;
 mod traffic;
 
 pub use backend::{
@@ -50,4 +51,5 @@ pub use listener::{
     HttpListenerPolicy, HttpListenerPolicySpec, HttpSettings, ListenerPolicy, ListenerPolicySpec,
     ListenerSettings,
 };
+pub use tls::{SecretName, Tls, TlsParameters};
 pub use traffic::{TrafficPolicy, TrafficPolicySpec, TrafficRetry};

@@ -10,13 +10,13 @@ use crate::api::kgateway::{
 use crate::name::{Host, HostPattern, NameError, Port};
 use crate::report::{Condition, PlainStatus, Status};
 use crate::resources::{ObjectRef, Resources};
-use crate::snapshot::Misconfiguration;
+use crate::snapshot::{Misconfiguration, Scheme};
 
 /// A Backend that can be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Backend {
-    /// To the host that the request names.
-    Dynamic,
+    /// To the host that the request names; this way, if the request does not say it.
+    Dynamic(Scheme),
     /// To one of these.
     Static(Vec<(Host, Port)>),
 }
@@ -96,15 +96,10 @@ fn backend(spec: &BackendSpec) -> Result<Backend, Vec<Fault>> {
         return Err(vec![Fault::new("spec", message)]);
     }
     match (dynamic_forward_proxy, fixed) {
-        (
-            Some(DynamicForwardProxy {
-                enable_tls: Some(true),
-            }),
-            _,
-        ) => Err(vec![Fault::unsupported(
-            "spec.dynamicForwardProxy.enableTls",
-        )]),
-        (Some(DynamicForwardProxy { enable_tls: _ }), _) => Ok(Backend::Dynamic),
+        (Some(DynamicForwardProxy { enable_tls }), _) => Ok(Backend::Dynamic(match enable_tls {
+            Some(true) => Scheme::Https,
+            Some(false) | None => Scheme::Http,
+        })),
         (None, Some(fixed)) => fixed_hosts(fixed).map(Backend::Static),
         (None, None) => {
             let set = members.iter().find(|(_, _, _, is_set)| *is_set);

@@ -1,9 +1,11 @@
 //! How the addresses of a Backend are used: BackendConfigPolicy.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::UpstreamTls;
 use crate::resources::ObjectRef;
 
 /// The compiled `spec` of a BackendConfigPolicy; the defaults are those without one.
@@ -33,6 +35,8 @@ pub struct BackendSettings {
     /// Requests after which a connection is closed (`commonHttpProtocolOptions.maxRequestsPerConnection`); `None` is
     /// never.
     pub max_requests_per_connection: Option<u32>,
+    /// How TLS is spoken, where it is; `None` trusts the system's CAs and shows no certificate.
+    pub tls: Option<Arc<UpstreamTls>>,
 }
 
 /// `tcpKeepalive`; `None` leaves a value to the system.
@@ -109,6 +113,7 @@ impl Default for BackendSettings {
             replay_limit: 1024 * 1024,
             idle_timeout: None,
             max_requests_per_connection: None,
+            tls: None,
         }
     }
 }

@@ -9,7 +9,6 @@
 //! entry is fresh, stale or dead is computed from its age at each lookup, so that a change of settings holds at once for
 //! what is remembered already.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,7 +24,7 @@ use flights::Flights;
 
 pub use flights::{Flight, Late};
 pub use kept::Kept;
-pub use lookup::{Lookup, Served};
+pub use lookup::{Lookup, Servable, Served};
 pub use outcome::{Landed, Outcome, Rest, Swept};
 
 mod backoff;
@@ -121,15 +120,18 @@ impl<W: Clone + Default> Cache<W> {
         self.renew_if(due, name, settings)
     }
 
-    /// The addresses of `name` that may be served. No use of it.
+    /// The addresses of `name` that may be served, and its HTTPS record. No use of it.
     pub fn known(
         &mut self,
         name: &DnsName,
         settings: &ResolverSettings,
         now: Instant,
-    ) -> Option<Arc<[IpAddr]>> {
+    ) -> Option<Servable> {
         let found = self.entries.peek_mut(name)?.servable(settings, now)?;
-        Some(Arc::clone(&found.addresses))
+        Some(Servable {
+            addresses: Arc::clone(&found.addresses),
+            service: found.service.clone(),
+        })
     }
 
     /// Uses `name` as [`Cache::touch`] does, and asks for it if nothing is known. The answer is kept.

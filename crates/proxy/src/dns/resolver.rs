@@ -3,7 +3,6 @@
 //! The lock is held for one step of the cache and never across an `await`. A lookup that is served from the cache does
 //! not wait, and allocates only when it starts a refresh.
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -12,7 +11,7 @@ use egret_config::snapshot::{ResolverSettings, Scheme};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use crate::dns::cache::{Cache, Flight, Lookup, Served};
+use crate::dns::cache::{Cache, Flight, Lookup, Servable, Served};
 use crate::dns::failure::{Failure, ResolveError};
 use crate::dns::flight::{Told, Waiters, launch};
 use crate::dns::hosts_file::HostsFile;
@@ -115,16 +114,18 @@ impl Resolver {
         }
     }
 
-    /// The addresses that a request would be served from what is known, stale ones included. Counts as no use, and asks
+    /// What a request over this scheme would be served from what is known, stale or not. Counts as no use, and asks
     /// nobody.
     #[must_use]
-    pub fn known(&self, name: &DnsName) -> Option<Arc<[IpAddr]>> {
+    pub fn known(&self, name: &DnsName, scheme: Scheme) -> Option<Resolved> {
         let setup = self.shared.setup.load();
         if let Some(resolved) = setup.without_dns(name) {
-            return resolved.ok().map(|resolved| resolved.addresses);
+            return resolved.ok();
         }
         let mut cache = self.shared.cache();
-        cache.known(name, &setup.settings, clock::now())
+        let Servable { addresses, service } = cache.known(name, &setup.settings, clock::now())?;
+        let service = service.filter(|_| scheme == Scheme::Https && setup.settings.https_records);
+        Some(Resolved::new(addresses, How::Hit).with_service(service))
     }
 
     /// Takes new settings. The cache stays; running queries end as they began; other servers are asked from here on.

@@ -92,6 +92,9 @@ pub struct Line<'a> {
     /// Waiting for a TCP connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connect_ms: Option<f64>,
+    /// Waiting for TLS on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_ms: Option<f64>,
     /// From the request's head to the response's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_byte_ms: Option<f64>,

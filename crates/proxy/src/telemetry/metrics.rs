@@ -74,6 +74,10 @@ pub struct WorkerMetrics {
     failures: [Counter; FAILURES.len()],
     /// Attempts to connect to one address, by [`ATTEMPTS`].
     attempts: [Counter; ATTEMPTS.len()],
+    /// Handshakes of TLS with upstreams, by [`HANDSHAKES`].
+    handshakes: [Counter; HANDSHAKES.len()],
+    /// How long those took that came to an end.
+    pub tls_duration: Histogram,
     /// Requests sent again.
     pub retries: Counter,
     /// Requests not sent again because too many were.
@@ -91,12 +95,11 @@ pub struct WorkerMetrics {
 }
 
 /// The reasons of [`crate::refusal::Refusal`]: the values of a metric label.
-pub const REASONS: [&str; 25] = [
+pub const REASONS: [&str; 26] = [
     "malformed_head",
     "head_too_large",
     "malformed_target",
     "malformed_framing",
-    "unsupported_form",
     "no_tunnel",
     "no_listener",
     "no_route",
@@ -112,6 +115,8 @@ pub const REASONS: [&str; 25] = [
     "connect_unreachable",
     "connect_timeout",
     "no_descriptors",
+    "tls_failed",
+    "tls_certificate",
     "upstream_closed",
     "upstream_protocol",
     "response_timeout",
@@ -141,6 +146,24 @@ pub const ATTEMPTS: [(Attempt, &str); 8] = [
     ),
     (Attempt::Overtaken, "overtaken"),
     (Attempt::Abandoned, "abandoned"),
+];
+
+/// What came of a handshake of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handshake {
+    /// A connection, to a server that was not known yet.
+    Full,
+    /// A connection that goes on with an earlier session.
+    Resumed,
+    /// None.
+    Failed,
+}
+
+/// The values of the label that says what came of a handshake.
+pub const HANDSHAKES: [(Handshake, &str); 3] = [
+    (Handshake::Full, "full"),
+    (Handshake::Resumed, "resumed"),
+    (Handshake::Failed, "failed"),
 ];
 
 impl Counter {
@@ -242,6 +265,8 @@ impl Default for WorkerMetrics {
             connect_duration: Histogram::default(),
             failures: std::array::from_fn(|_| Counter::default()),
             attempts: std::array::from_fn(|_| Counter::default()),
+            handshakes: std::array::from_fn(|_| Counter::default()),
+            tls_duration: Histogram::default(),
             retries: Counter::default(),
             retries_limited: Counter::default(),
             ejections: Counter::default(),
@@ -272,6 +297,13 @@ impl WorkerMetrics {
     pub fn connect_attempt(&self, attempt: Attempt) {
         if let Some(index) = ATTEMPTS.iter().position(|(known, _)| *known == attempt) {
             self.attempts[index].increment();
+        }
+    }
+
+    /// Counts what came of a handshake of TLS.
+    pub fn handshake(&self, handshake: Handshake) {
+        if let Some(index) = HANDSHAKES.iter().position(|(known, _)| *known == handshake) {
+            self.handshakes[index].increment();
         }
     }
 

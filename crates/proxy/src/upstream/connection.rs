@@ -8,12 +8,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use hyper::client::conn::http1::SendRequest;
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use super::health::Health;
 use super::limits::Permit;
 use super::shelf::Shelf;
+use super::stream::Stream;
 use crate::body::RequestBody;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::worker::Worker;
@@ -26,7 +26,7 @@ pub(crate) struct Open {
 
 /// A connection that does not carry HTTP any more, or never did.
 pub(crate) struct Outlet {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     /// What was read of it beyond the response.
     pub(crate) read: Bytes,
     pub(crate) open: Open,

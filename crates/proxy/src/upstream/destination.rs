@@ -1,8 +1,13 @@
 //! Whom a request is for.
 
+use std::sync::Arc;
+
 use egret_config::name::{Host, Port};
 use egret_config::resources::ObjectRef;
-use egret_config::snapshot::{ResolverId, Scheme};
+use egret_config::snapshot::{ResolverId, Scheme, UpstreamTls};
+
+use crate::dial::tls::Expected;
+use crate::tls::{Clients, TlsFailure, server_name};
 
 /// Which requests may share connections, limits and what is known of addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +22,29 @@ pub(crate) struct Destination {
     pub(crate) resolver: ResolverId,
     /// The Backend, if a BackendConfigPolicy says how it is connected to.
     pub(crate) configured: Option<ObjectRef>,
+    /// How TLS is spoken, if that is configured: what was opened under other settings is not shared, not even after a
+    /// change of them.
+    pub(crate) tls: Option<Arc<UpstreamTls>>,
+}
+
+impl Destination {
+    /// Whom to expect there, if TLS is spoken.
+    pub(crate) fn expected(&self, clients: &Clients) -> Result<Option<Expected>, TlsFailure> {
+        if self.scheme == Scheme::Http {
+            return Ok(None);
+        }
+        let expected = || {
+            let name = self.tls.as_ref().and_then(|tls| tls.sni.as_ref());
+            Ok(Expected {
+                client: clients.get(self.tls.as_ref())?,
+                peer: match name {
+                    Some(name) => server_name(&Host::Name(name.clone()))?,
+                    None => server_name(&self.host)?,
+                },
+            })
+        };
+        expected().map(Some).map_err(TlsFailure::Settings)
+    }
 }
 
 #[cfg(test)]
@@ -29,6 +57,7 @@ impl Destination {
             port: Port::HTTP,
             resolver: ResolverId::System,
             configured: None,
+            tls: None,
         }
     }
 }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use egret_config::snapshot::Rule;
+use http::Method;
 
 use super::connection::{Open, Outlet};
 use super::health::Health;
 use super::limits::Permit;
 use super::seek::Seeker;
 use super::shelf::Shelf;
+use super::stream::Stream;
 use super::{after, earliest};
 use crate::plan::Plan;
 use crate::record::Exchange;
@@ -48,13 +50,14 @@ pub(crate) async fn connect(
         shelf: &shelf,
         worker,
         exchange,
+        method: &Method::CONNECT,
         tried: &[],
         until: limits.unwrap_or_else(|| now + exchange.silence()),
     };
     let (stream, peer, permit, request) = seeker.find_alone().await?;
     exchange.upstream(peer, false);
     let outlet = Outlet {
-        stream,
+        stream: Stream::Plain(stream),
         read: Bytes::new(),
         open: Open::new(worker, permit),
     };

@@ -1,37 +1,35 @@
 //! Finding a connection for a request: one that waits, one that comes back, or a new one.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
-use egret_config::name::Host;
-use egret_config::snapshot::BackendSettings;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use egret_config::name::{Host, Port};
+use egret_config::snapshot::LookupFamily;
+use http::Method;
 use tokio::net::TcpStream;
 use tokio::time::{timeout, timeout_at};
 
-use super::connection::{Connection, Lease, Open, Outlet, Switch};
-use super::health::Observed;
+use super::connection::{Connection, Lease};
 use super::limits::Permit;
+use super::open::Opening;
 use super::shelf::{Shelf, Taken};
+use super::warm::{manner, observe, warm};
 use crate::dial::egress::{Guard, Permitted};
-use crate::dial::race::{self, Attempt, Late, Manner};
+use crate::dial::race::{self, Late};
 use crate::dns::family::{Family, RESOLUTION_DELAY};
+use crate::dns::query::Service;
 use crate::dns::resolver::More;
 use crate::dns::{Failure, ResolveError};
 use crate::plan::Plan;
+use crate::policy;
 use crate::record::Exchange;
 use crate::refusal::{ConnectFailure, Limit, Refusal};
-use crate::task;
 use crate::telemetry::clock;
+use crate::tls::TlsFailure;
 use crate::worker::Worker;
-
-/// Octets that are buffered of one direction of a connection.
-const BUFFER: usize = 64 * 1024;
-/// Octets that a response's head may have.
-const MAX_HEAD: usize = 60 * 1024;
 
 /// One search for one sending of a request.
 pub(super) struct Seeker<'a> {
@@ -39,6 +37,7 @@ pub(super) struct Seeker<'a> {
     pub(super) shelf: &'a Rc<Shelf>,
     pub(super) worker: &'a Rc<Worker>,
     pub(super) exchange: &'a Exchange,
+    pub(super) method: &'a Method,
     /// Where the request has been already.
     pub(super) tried: &'a [SocketAddr],
     /// When it is too late.
@@ -47,8 +46,16 @@ pub(super) struct Seeker<'a> {
 
 /// What a host resolved to.
 struct Answer {
-    sockets: Vec<SocketAddr>,
+    addresses: Arc<[IpAddr]>,
     more: Option<More>,
+    record: Option<Record>,
+}
+
+/// What it says of how it is reached over TLS.
+struct Record {
+    service: Arc<Service>,
+    /// Of the resolver.
+    family: LookupFamily,
 }
 
 impl Seeker<'_> {
@@ -73,7 +80,8 @@ impl Seeker<'_> {
                 Turn::MayConnect(permit) => permit,
             },
         };
-        let connection = self.dial(permit).await?;
+        let dialled = self.dial(permit).await;
+        let connection = dialled.inspect_err(|refusal| self.note_denial(refusal))?;
         Ok((self.lease(connection)?, false))
     }
 
@@ -88,6 +96,13 @@ impl Seeker<'_> {
                 self.shelf.put_when_ready(connection);
                 Err(Refusal::Limit(Limit::Requests))
             }
+        }
+    }
+
+    fn note_denial(&self, refusal: &Refusal) {
+        if let Refusal::Address(denied) = refusal {
+            let policy = denied.policy.as_ref();
+            self.exchange.decided_address("deny", policy);
         }
     }
 
@@ -113,7 +128,9 @@ impl Seeker<'_> {
         let request = limits.enter(Limit::Requests, breakers);
         let request = request.ok_or(Refusal::Limit(Limit::Requests))?;
         let permit = self.turn_to_connect().await?;
-        let (stream, peer) = self.connect().await?;
+        let answer = self.with_leading(self.resolve().await?).await;
+        let reached = self.reach(&answer).await;
+        let (stream, peer) = reached.inspect_err(|refusal| self.note_denial(refusal))?;
         self.audit(peer);
         Ok((stream, peer, permit, request))
     }
@@ -147,7 +164,8 @@ impl Seeker<'_> {
             egress: self.plan.egress,
             own: &own,
         };
-        let may_go = |address| guard.permit(address).is_ok();
+        let may_go =
+            |address: SocketAddr| self.may_go_to(address.port()) && guard.permit(address).is_ok();
         let Taken {
             connection,
             connect,
@@ -179,15 +197,76 @@ impl Seeker<'_> {
         }
     }
 
-    async fn dial(&self, permit: Permit) -> Result<Connection, Refusal> {
-        let (stream, peer) = self.connect().await?;
-        handshake(stream, peer, self.shelf, permit, self.worker).await
+    /// Whether the policies let the request go to this port of the destination. They have been asked about its own.
+    fn may_go_to(&self, port: u16) -> bool {
+        let port = Port::new(port);
+        port.is_some_and(|port| policy::allows_port(self.plan, self.method, port))
     }
 
-    /// Resolves, checks every address, and connects to the first that answers.
-    async fn connect(&self) -> Result<(TcpStream, SocketAddr), Refusal> {
+    /// Resolves, and connects: by the destination's HTTPS record, and plainly if there is none or it leads nowhere (RFC
+    /// 9460 3).
+    async fn dial(&self, permit: Permit) -> Result<Connection, Refusal> {
+        let mut answer = self.with_leading(self.resolve().await?).await;
+        answer.record = answer.record.take().filter(|record| {
+            let Record { service, family } = record;
+            let found = self.shelf.by_record(service, &answer.addresses, *family);
+            let port = found.as_ref().and_then(|sockets| sockets.first());
+            let denied = port.is_some_and(|socket| !self.may_go_to(socket.port()));
+            if denied {
+                self.shelf.leave_record(clock::now());
+            }
+            found.is_some() && self.shelf.follows_record(clock::now())
+        });
+        if answer.record.is_none() {
+            return self.connect(&answer, permit).await;
+        }
+        let refusal = match self.connect(&answer, permit).await {
+            Err(refusal) if led_nowhere(&refusal) => refusal,
+            outcome => return outcome,
+        };
+        self.shelf.leave_record(clock::now());
+        answer.record = None;
+        let breakers = &self.plan.settings.circuit_breakers;
+        let limits = &self.shelf.site.limits;
+        match limits.enter(Limit::Connections, breakers) {
+            Some(permit) => self.connect(&answer, permit).await,
+            None => Err(refusal),
+        }
+    }
+
+    /// Where the answer says that the destination is.
+    fn sockets(&self, addresses: &[IpAddr], record: Option<&Record>) -> Vec<SocketAddr> {
+        let by_record = record.and_then(|Record { service, family }| {
+            self.shelf.by_record(service, addresses, *family)
+        });
+        by_record.unwrap_or_else(|| self.shelf.plain(addresses))
+    }
+
+    /// Connects, and begins to speak as the destination does.
+    async fn connect(&self, answer: &Answer, permit: Permit) -> Result<Connection, Refusal> {
+        let clients = &self.worker.shared.tls;
+        let expected = self.plan.destination.expected(clients);
+        let expected = expected.map_err(Refusal::Tls)?;
+        let (stream, peer) = self.reach(answer).await?;
+        let opening = Opening {
+            shelf: self.shelf,
+            settings: self.plan.settings,
+            worker: self.worker,
+            exchange: Some(self.exchange),
+            until: self.until,
+        };
+        opening.open(stream, peer, expected, permit).await
+    }
+
+    /// Checks every address, and connects to the first that answers.
+    async fn reach(&self, answer: &Answer) -> Result<(TcpStream, SocketAddr), Refusal> {
         let settings = self.plan.settings;
-        let Answer { sockets, more } = self.with_leading(self.resolve().await?).await;
+        let Answer {
+            addresses,
+            more,
+            record,
+        } = answer;
+        let sockets = self.sockets(addresses, record.as_ref());
         self.learn(&sockets);
         let permitted = match self.permit(&sockets) {
             Ok(permitted) => permitted,
@@ -195,7 +274,9 @@ impl Seeker<'_> {
             Err(_) if more.is_some() => Vec::new(),
             Err(denied) => return Err(denied),
         };
-        let late = more.map(|more| self.late(more));
+        let late = more
+            .as_ref()
+            .map(|more| self.late(more.clone(), record.as_ref()));
         let begin = clock::now();
         let order = self
             .shelf
@@ -219,17 +300,18 @@ impl Seeker<'_> {
 
     /// Gives the family that works better from here a moment to come, if the other one came first.
     async fn with_leading(&self, answer: Answer) -> Answer {
-        let (Some(first), Some(more)) = (answer.sockets.first(), &answer.more) else {
+        let (Some(first), Some(more)) = (answer.addresses.first(), &answer.more) else {
             return answer;
         };
-        let first = Family::of(&first.ip());
+        let first = Family::of(first);
         if self.worker.shared.families().leading(first, clock::now()) == first {
             return answer;
         }
         match timeout(RESOLUTION_DELAY, more.clone().all()).await {
             Ok(all) => Answer {
-                sockets: all.map_or(answer.sockets, |all| self.plan.sockets(&all)),
+                addresses: all.unwrap_or(answer.addresses),
                 more: None,
+                record: answer.record,
             },
             Err(_) => answer,
         }
@@ -242,20 +324,21 @@ impl Seeker<'_> {
             egress: self.plan.egress,
             own: &own,
         };
-        guard.permit_all(sockets.iter().copied()).map_err(|denied| {
-            self.exchange
-                .decided_address("deny", denied.policy.as_ref());
-            Refusal::Address(denied)
-        })
+        let sockets = sockets.iter().copied();
+        guard.permit_all(sockets).map_err(Refusal::Address)
     }
 
     /// What the other family brings, once it has answered.
-    fn late<'b>(&'b self, more: More) -> Late<'b, Permitted<SocketAddr>> {
+    fn late<'b>(
+        &'b self,
+        more: More,
+        record: Option<&'b Record>,
+    ) -> Late<'b, Permitted<SocketAddr>> {
         Box::pin(async move {
             let Some(all) = more.all().await else {
                 return VecDeque::new();
             };
-            let sockets = self.plan.sockets(&all);
+            let sockets = self.sockets(&all, record);
             self.learn(&sockets);
             self.permit(&sockets).unwrap_or_default().into()
         })
@@ -275,10 +358,10 @@ impl Seeker<'_> {
         let destination = &self.plan.destination;
         let name = match &destination.host {
             Host::Ip(ip) => {
-                let sockets = self.plan.sockets(&[*ip]);
                 return Ok(Answer {
-                    sockets,
+                    addresses: [*ip].into(),
                     more: None,
+                    record: None,
                 });
             }
             Host::Name(name) => name,
@@ -297,8 +380,12 @@ impl Seeker<'_> {
             Ok(Ok(resolved)) => {
                 self.exchange.resolved(resolved.how, took);
                 Ok(Answer {
-                    sockets: self.plan.sockets(&resolved.addresses),
+                    addresses: resolved.addresses,
                     more: resolved.more,
+                    record: resolved.service.map(|service| Record {
+                        service,
+                        family: resolver.settings().family,
+                    }),
                 })
             }
             Ok(Err(ResolveError::Failed { failure, how })) => {
@@ -311,115 +398,18 @@ impl Seeker<'_> {
     }
 }
 
+/// Whether the way was wrong, rather than that nothing could be tried.
+fn led_nowhere(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::Connect(failure) => *failure != ConnectFailure::NoDescriptors,
+        Refusal::Tls(failure) => !matches!(failure, TlsFailure::Settings(_)),
+        Refusal::Address(_) => true,
+        _ => false,
+    }
+}
+
 /// What ends the wait at the limit of connections.
 enum Turn {
     Returned(Connection),
     MayConnect(Permit),
-}
-
-/// Connects to an address that requests should go to and have no connection to, while they go elsewhere: what it costs
-/// to connect, or to find that it is dead, costs no request.
-fn warm(shelf: &Rc<Shelf>, address: Permitted<SocketAddr>, worker: &Rc<Worker>) {
-    let settings = shelf.settings();
-    let limits = &shelf.site.limits;
-    if !shelf.begin_warming(address.get()) {
-        return;
-    }
-    let Some(permit) = limits.enter(Limit::Connections, &settings.circuit_breakers) else {
-        shelf.end_warming(address.get());
-        return;
-    };
-    let (shelf, worker) = (Rc::clone(shelf), Rc::clone(worker));
-    task::spawn(async move {
-        let until = clock::now() + settings.connect_timeout;
-        let raced = race::connect([address].into(), None, manner(&settings), until).await;
-        observe(&shelf, &settings, &raced.attempts, &worker);
-        if let Ok((stream, peer)) = raced.outcome
-            && let Ok(connection) = handshake(stream, peer.get(), &shelf, permit, &worker).await
-        {
-            shelf.put_when_ready(connection);
-        }
-        shelf.end_warming(address.get());
-    });
-}
-
-fn manner(settings: &BackendSettings) -> Manner {
-    Manner {
-        timeout: settings.connect_timeout,
-        keepalive: settings.tcp_keepalive,
-    }
-}
-
-/// Remembers and counts what came of every attempt.
-fn observe(
-    shelf: &Shelf,
-    settings: &BackendSettings,
-    attempts: &[(Permitted<SocketAddr>, Attempt)],
-    worker: &Worker,
-) {
-    let now = clock::now();
-    let family = |address: Permitted<SocketAddr>| Family::of(&address.get().ip());
-    for (address, attempt) in attempts {
-        worker.metrics.connect_attempt(*attempt);
-        let health = shelf.health(address.get(), now);
-        if attempt.is_lost() {
-            health.connect_failed(now);
-        }
-        match attempt {
-            Attempt::Connected => health.connected(),
-            Attempt::Failed(ConnectFailure::NoDescriptors) => worker.make_room(),
-            Attempt::Failed(_) => {
-                let site = &shelf.site;
-                super::observe(site, settings, &health, Observed::LocalFailure, worker);
-            }
-            Attempt::Overtaken | Attempt::Abandoned => {}
-        }
-    }
-    let connected = |(_, attempt): &&(_, Attempt)| *attempt == Attempt::Connected;
-    if let Some((winner, _)) = attempts.iter().find(connected) {
-        let winner = family(*winner);
-        let mut others = attempts
-            .iter()
-            .filter(|(address, _)| family(*address) != winner);
-        let lost = others.any(|(_, attempt)| attempt.is_lost());
-        worker.shared.families().won(winner, lost, now);
-    }
-}
-
-async fn handshake(
-    stream: TcpStream,
-    peer: SocketAddr,
-    shelf: &Shelf,
-    permit: Permit,
-    worker: &Rc<Worker>,
-) -> Result<Connection, Refusal> {
-    let mut builder = http1::Builder::new();
-    builder.max_buf_size(BUFFER).max_header_size(MAX_HEAD);
-    let (sender, mut connection) = builder
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(|_| Refusal::Connect(ConnectFailure::Terminated))?;
-    let open = Open::new(worker, permit);
-    let switch = Switch::default();
-    let waiting = Rc::clone(&switch);
-    task::spawn(async move {
-        // Its errors are those of the requests on it, which tell them.
-        let over = (&mut connection).await;
-        // Taken in any case, so that nobody waits in vain.
-        let waiting = waiting.take();
-        if over.is_ok()
-            && let Some(waiting) = waiting
-        {
-            let parts = connection.into_parts();
-            let outlet = Outlet {
-                stream: parts.io.into_inner(),
-                read: parts.read_buf,
-                open,
-            };
-            // Who does not wait any more lets it be closed.
-            let _ = waiting.send(outlet);
-        }
-    });
-    let health = shelf.health(peer, clock::now());
-    Ok(Connection::new(sender, switch, peer, health))
 }

@@ -9,7 +9,8 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use egret_config::snapshot::BackendSettings;
+use egret_config::name::Port;
+use egret_config::snapshot::{BackendSettings, LookupFamily};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -18,9 +19,12 @@ use super::connection::{Connection, Waiting};
 use super::families::Families;
 use super::health::Health;
 use super::pool::{IDLE_TIMEOUT, Pool};
+use super::service;
 use super::site::Site;
 use super::slot::Slot;
+use crate::dns::Resolved;
 use crate::dns::family::Family;
+use crate::dns::query::Service;
 use crate::task;
 use crate::telemetry::clock;
 
@@ -28,6 +32,9 @@ mod queue;
 
 /// How long a connection may take to become ready after a response has ended.
 const SETTLE: Duration = Duration::from_secs(1);
+
+/// How long an HTTPS record that led nowhere is left out.
+const WITHOUT_RECORD: Duration = Duration::from_secs(5 * 60);
 
 /// One destination of one worker.
 pub(crate) struct Shelf {
@@ -42,6 +49,8 @@ pub(crate) struct Shelf {
     leased: Cell<usize>,
     /// Whether a connection was taken since the last sweep.
     used: Cell<bool>,
+    /// Until when its HTTPS record is not gone by.
+    plainly_until: Cell<Option<Instant>>,
     /// Requests that wait here for a connection to come back.
     queued: Cell<usize>,
     returned: Notify,
@@ -68,6 +77,7 @@ impl Shelf {
             turn: Cell::new(rand::random_range(0..usize::MAX / 2)),
             leased: Cell::default(),
             used: Cell::default(),
+            plainly_until: Cell::default(),
             queued: Cell::default(),
             returned: Notify::new(),
         }
@@ -86,13 +96,52 @@ impl Shelf {
     }
 
     /// Takes over what the name resolves to.
-    pub(crate) fn resolved(&self, addresses: &[IpAddr], families: &Families, now: Instant) {
-        let port = self.site.destination.port.get();
-        let sockets = addresses.iter().map(|ip| SocketAddr::new(*ip, port));
-        if let Some(first) = addresses.first() {
+    pub(crate) fn resolved(
+        &self,
+        known: &Resolved,
+        family: LookupFamily,
+        families: &Families,
+        now: Instant,
+    ) {
+        if let Some(first) = known.addresses.first() {
             let leading = families.leading(Family::of(first), now);
-            self.update(&sockets.collect::<Vec<_>>(), leading, now);
+            let service = known.service.as_deref();
+            let by_record = service
+                .filter(|_| self.follows_record(now))
+                .and_then(|service| self.by_record(service, &known.addresses, family));
+            let sockets = by_record.unwrap_or_else(|| self.plain(&known.addresses));
+            self.update(&sockets, leading, now);
         }
+    }
+
+    /// Where the addresses are connected to.
+    pub(crate) fn plain(&self, addresses: &[IpAddr]) -> Vec<SocketAddr> {
+        service::plain(addresses, self.site.destination.port)
+    }
+
+    /// Where the destination is by its HTTPS record, if that says anything for us. The records of a name are those of
+    /// port 443; other ports have names of their own for them (RFC 9460 9.1), which are not asked for.
+    pub(crate) fn by_record(
+        &self,
+        service: &Service,
+        addresses: &[IpAddr],
+        family: LookupFamily,
+    ) -> Option<Vec<SocketAddr>> {
+        let port = self.site.destination.port;
+        (port == Port::HTTPS)
+            .then(|| service::by_record(service, addresses, family, port))
+            .flatten()
+    }
+
+    /// Whether the destination's HTTPS record is gone by.
+    pub(crate) fn follows_record(&self, now: Instant) -> bool {
+        self.plainly_until.get().is_none_or(|until| now >= until)
+    }
+
+    /// The record led nowhere, or where not every rule may go: without it for a while, for all rules alike, so that they
+    /// do not close each other's connections.
+    pub(crate) fn leave_record(&self, now: Instant) {
+        self.plainly_until.set(Some(now + WITHOUT_RECORD));
     }
 
     /// Takes over what the name resolves to, and which family to begin with. Connections to other addresses are closed,

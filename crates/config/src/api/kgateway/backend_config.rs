@@ -3,7 +3,7 @@
 use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
-use super::Unsupported;
+use super::{Tls, Unsupported};
 use crate::api::target::{TargetRef, TargetSelector};
 
 recognised! {
@@ -43,13 +43,15 @@ recognised! {
         /// Settings of every version of HTTP.
         #[serde(default, rename = "commonHttpProtocolOptions", skip_serializing_if = "Option::is_none")]
         common_http_protocol_options: Option<CommonHttpProtocolOptions>,
+        /// How TLS is spoken to the Backend; it is to a static one if this is set.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tls: Option<Tls>,
     }
     unsupported {
         dns = "dns",
         health_check = "healthCheck",
         http1_protocol_options = "http1ProtocolOptions",
         http2_protocol_options = "http2ProtocolOptions",
-        tls = "tls",
         upstream_proxy_protocol = "upstreamProxyProtocol",
     }
 }

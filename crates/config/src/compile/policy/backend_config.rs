@@ -10,6 +10,7 @@ use crate::resources::{Kind, ObjectRef, oldest_first};
 use crate::snapshot::BackendSettings;
 
 mod parts;
+mod tls;
 
 use parts::{LoadBalancer, Parts, PerConnection};
 
@@ -41,7 +42,12 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
         if spec.target_selectors.is_empty() {
             draft.needs_a_target();
         }
-        let parts = Parts::read(spec, &mut draft.faults);
+        let secret = |name: &str| {
+            let secret = ObjectRef::new(Kind::Secret, &reference.namespace, name);
+            let object = targets.resources.secrets.get(&secret)?;
+            Some((secret, &object.value))
+        };
+        let parts = Parts::read(spec, secret, &mut draft.faults);
         draft.finish(targets, policies, log, |policies, target| {
             let backend = &target.object;
             let said = said.entry(backend.clone()).or_insert_with(|| Said {
@@ -70,6 +76,7 @@ impl Said {
             circuit_breakers,
             replay_limit,
             per_connection,
+            tls,
         } = &self.parts;
         let default = BackendSettings::default();
         let LoadBalancer {
@@ -92,6 +99,7 @@ impl Said {
             replay_limit: replay_limit.unwrap_or(default.replay_limit),
             idle_timeout,
             max_requests_per_connection: max_requests,
+            tls: tls.clone(),
         }
     }
 }
@@ -107,6 +115,7 @@ impl Parts {
             circuit_breakers,
             replay_limit,
             per_connection,
+            tls,
         } = self;
         let mut tally = Tally::default();
         tally.settle("connectTimeout", connect_timeout, younger.connect_timeout);
@@ -132,6 +141,7 @@ impl Parts {
             per_connection,
             younger.per_connection,
         );
+        tally.settle("tls", tls, younger.tls.clone());
         tally
     }
 }

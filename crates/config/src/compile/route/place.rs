@@ -66,10 +66,11 @@ fn destination(context: &Context<'_>, place: Place<'_>, backend: &ObjectRef) -> 
     let settings = context.policies.backend_settings(backend);
     let backend = backend.clone();
     match context.backends.get(&backend) {
-        Some(Ok(Backend::Dynamic)) => Destination::Dynamic(DynamicDestination {
+        Some(Ok(Backend::Dynamic(scheme))) => Destination::Dynamic(DynamicDestination {
             backend,
             resolver,
             settings,
+            scheme: *scheme,
         }),
         Some(Ok(Backend::Static(hosts))) => {
             let hosts = hosts.clone();

@@ -29,11 +29,6 @@ const WRONG: &[(&str, &str, &str)] = &[
         "aws backend must be specified when type is 'AWS'",
     ),
     (
-        "{dynamicForwardProxy: {enableTls: true}}",
-        "spec.dynamicForwardProxy.enableTls",
-        "not supported yet",
-    ),
-    (
         "{type: AWS, aws: {lambda: {functionName: f}}}",
         "spec.aws",
         "not supported yet",

@@ -13,6 +13,7 @@ use crate::snapshot::{
 };
 
 mod target;
+mod tls;
 
 const AT: &str = "BackendConfigPolicy apps/p";
 
@@ -142,7 +143,6 @@ const ONE_OF: &str =
 
 /// A line of `spec`, the field at fault without `spec.`, and the message.
 const WRONG: &[(&str, &str, &str)] = &[
-    ("tls: {}", "tls", UNSUPPORTED),
     ("dns: {respectTTL: true}", "dns", UNSUPPORTED),
     ("healthCheck: {}", "healthCheck", UNSUPPORTED),
     (

@@ -24,6 +24,15 @@ pub enum Lookup<W = ()> {
     Overloaded,
 }
 
+/// What is known of a name.
+#[derive(Debug)]
+pub struct Servable {
+    /// At least one.
+    pub addresses: Arc<[IpAddr]>,
+    /// How it says that it is reached over TLS.
+    pub service: Option<Arc<Service>>,
+}
+
 /// What is known of a name that has addresses.
 #[derive(Debug)]
 pub struct Served<W = ()> {

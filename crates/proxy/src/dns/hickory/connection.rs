@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use egret_config::name::{DnsName, Host};
 use egret_config::snapshot::{DnsProtocol, NameServer};
 use hickory_net::NetError;
 use hickory_net::runtime::iocompat::AsyncIoTokioAsStd;
@@ -155,9 +156,12 @@ impl Route {
 }
 
 fn encrypted(server: &NameServer, roots: &Roots) -> Result<Speech, Arc<str>> {
-    let tls = |name, alpn| {
+    let tls = |name: Option<&DnsName>, alpn| {
         Ok::<_, Arc<str>>(Tls {
-            peer: tls::peer(name, server.address.ip())?,
+            peer: tls::server_name(&match name {
+                Some(name) => Host::Name(DnsName::clone(name)),
+                None => Host::Ip(server.address.ip()),
+            })?,
             client: client(roots, alpn)?,
         })
     };

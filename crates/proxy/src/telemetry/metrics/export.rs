@@ -12,7 +12,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::{
-    ATTEMPTS, BOUNDS, Counter, FAILURES, Gauge, Histogram, REASONS, Spread, WorkerMetrics,
+    ATTEMPTS, BOUNDS, Counter, FAILURES, Gauge, HANDSHAKES, Histogram, REASONS, Spread,
+    WorkerMetrics,
 };
 
 /// Adds up the workers' counts when the registry is scraped.
@@ -162,6 +163,21 @@ impl Workers {
         )
     }
 
+    fn handshakes(&self, to: &mut Writer<'_>) -> fmt::Result {
+        let results = HANDSHAKES.iter().enumerate();
+        let results = results.map(|(index, (_, result))| {
+            ([("result", *result)], self.sum(|w| &w.handshakes[index]))
+        });
+        let help = "Handshakes of TLS with upstreams, by what came of them";
+        to.counters("upstream_tls_handshakes", help, results)?;
+        let help = "From a connection to TLS on it, or to the failure of that";
+        to.histogram(
+            "upstream_tls_duration_seconds",
+            help,
+            &self.spread(|w| &w.tls_duration),
+        )
+    }
+
     fn connections(&self, to: &mut Writer<'_>) -> fmt::Result {
         to.counter(
             "downstream_connections_accepted",
@@ -196,6 +212,7 @@ impl Workers {
             .map(|(index, (_, result))| ([("result", *result)], self.sum(|w| &w.attempts[index])));
         let help = "Attempts to connect to one address, by what came of them";
         to.counters("upstream_connect_attempts", help, attempts)?;
+        self.handshakes(to)?;
         self.retries(to)?;
         let help = "From the first attempt to a connection, over all addresses of a destination";
         to.histogram(

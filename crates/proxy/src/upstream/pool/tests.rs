@@ -2,16 +2,21 @@
 
 use std::net::SocketAddr;
 
+use egret_config::name::Port;
+use egret_config::snapshot::{LookupFamily, Scheme};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{DuplexStream, duplex};
 use tokio::task::LocalSet;
 
 use super::*;
+use crate::dns::query::Service;
+use crate::dns::{How, Resolved};
 use crate::refusal::Limit;
 use crate::task;
 use crate::telemetry::clock;
 use crate::upstream::connection::{Connection, Lease, Switch};
+use crate::upstream::families::Families;
 use crate::upstream::shelf::Taken;
 
 const A: &str = "192.0.2.1:80";
@@ -52,6 +57,37 @@ fn again(shelf: &Rc<Shelf>, connection: Connection) -> Lease {
     let breakers = shelf.settings().circuit_breakers;
     let request = shelf.site.limits.enter(Limit::Requests, &breakers);
     Lease::new(connection, shelf, request.unwrap())
+}
+
+#[test]
+fn a_record_says_where_a_destination_is_until_it_led_nowhere() {
+    let (pool, now) = (pool(), clock::now());
+    let destination = Destination {
+        scheme: Scheme::Https,
+        port: Port::HTTPS,
+        ..Destination::example("a.example")
+    };
+    let shelf = pool.shelf(&destination, &Arc::default());
+    let service = Service {
+        alpn: vec![(*b"http/1.1").into()],
+        port: Port::new(8443),
+        hints: Vec::new(),
+        elsewhere: false,
+    };
+    let known = Resolved {
+        addresses: [address(A).ip()].into(),
+        how: How::Hit,
+        more: None,
+        service: Some(Arc::new(service)),
+    };
+    let is_at = |port: u16, now| {
+        shelf.resolved(&known, LookupFamily::Auto, &Families::default(), now);
+        !shelf.has_other_than(&[SocketAddr::new(address(A).ip(), port)])
+    };
+    assert!(is_at(8443, now));
+    shelf.leave_record(now);
+    assert!(is_at(443, now));
+    assert!(is_at(8443, now + Duration::from_secs(5 * 60)));
 }
 
 /// Which connection the next request gets, and which address it has to be warmed for, by their last digits.

@@ -1,7 +1,9 @@
 //! The fields of a BackendConfigPolicy, each read and held against what is allowed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::tls;
 use crate::api::kgateway::{
     BackendConfigPolicySpec, CircuitBreakers as CircuitBreakersSpec, CommonHttpProtocolOptions,
     LeastRequest, LoadBalancer as LoadBalancerSpec, OutlierDetection as OutlierDetectionSpec,
@@ -9,7 +11,10 @@ use crate::api::kgateway::{
 };
 use crate::compile::log::Fault;
 use crate::compile::value::{Fields, MOST, ONE_MILLISECOND};
-use crate::snapshot::{CircuitBreakers, LoadBalancing, OutlierDetection, TcpKeepalive};
+use crate::resources::{ObjectRef, Secret};
+use crate::snapshot::{
+    CircuitBreakers, LoadBalancing, OutlierDetection, TcpKeepalive, UpstreamTls,
+};
 
 /// What one policy says, or several together: `None` is nothing.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +28,7 @@ pub(super) struct Parts {
     pub(super) replay_limit: Option<usize>,
     /// `commonHttpProtocolOptions`
     pub(super) per_connection: Option<PerConnection>,
+    pub(super) tls: Option<Arc<UpstreamTls>>,
 }
 
 /// `loadBalancer`
@@ -45,7 +51,12 @@ const MOST_KEEPALIVE: Duration = Duration::from_secs(32_767);
 const MOST_PROBES: u32 = 127;
 
 impl Parts {
-    pub(super) fn read(spec: &BackendConfigPolicySpec, faults: &mut Vec<Fault>) -> Self {
+    /// `secret` finds a Secret of the policy's namespace.
+    pub(super) fn read<'a>(
+        spec: &BackendConfigPolicySpec,
+        secret: impl FnOnce(&str) -> Option<(ObjectRef, &'a Secret)>,
+        faults: &mut Vec<Fault>,
+    ) -> Self {
         let BackendConfigPolicySpec {
             target_refs: _,
             target_selectors: _,
@@ -60,7 +71,7 @@ impl Parts {
             health_check: _,
             http1_protocol_options: _,
             http2_protocol_options: _,
-            tls: _,
+            tls,
             upstream_proxy_protocol: _,
         } = spec;
         let mut fields = Fields::new("spec", faults);
@@ -80,6 +91,10 @@ impl Parts {
             per_connection: common_http
                 .as_ref()
                 .map(|spec| per_connection(spec, faults)),
+            tls: tls
+                .as_ref()
+                .and_then(|spec| tls::read(spec, secret, faults))
+                .map(Arc::new),
         }
     }
 }

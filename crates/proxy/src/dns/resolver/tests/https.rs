@@ -1,5 +1,7 @@
 //! HTTPS records beside the addresses (RFC 9460).
 
+use std::net::IpAddr;
+
 use super::*;
 use crate::dns::query::Service;
 

@@ -1,0 +1,179 @@
+//! `tls` of a BackendConfigPolicy to [`UpstreamTls`].
+
+use crate::api::kgateway::{SecretName, Tls, TlsParameters};
+use crate::compile::log::Fault;
+use crate::compile::value::Fields;
+use crate::name::{DnsName, Host, HostPattern};
+use crate::resources::{ObjectRef, Secret};
+use crate::snapshot::{TlsVersion, TlsVersions, Trust, UpstreamTls};
+
+use secret::Content;
+
+mod secret;
+
+const AT: &str = "spec.tls";
+/// The one protocol that is spoken over TLS so far, and one that may be offered beside it.
+const HTTP_1: &str = "http/1.1";
+const HTTP_2: &str = "h2";
+
+/// Reads it. `None` goes with a fault.
+pub(super) fn read<'a>(
+    spec: &Tls,
+    find: impl FnOnce(&str) -> Option<(ObjectRef, &'a Secret)>,
+    faults: &mut Vec<Fault>,
+) -> Option<UpstreamTls> {
+    let Tls {
+        secret_ref,
+        insecure_skip_verify,
+        well_known_ca_certificates,
+        sni,
+        verify_subject_alt_names,
+        parameters,
+        alpn_protocols,
+        simple_tls,
+        allow_renegotiation,
+        files: _,
+    } = spec;
+    let before = faults.len();
+    one_trust(spec, faults);
+    let mut fields = Fields::new(AT, faults);
+    fields.unsupported(spec.unsupported());
+    fields.unsupported((*allow_renegotiation == Some(true)).then_some("allowRenegotiation"));
+    if well_known_ca_certificates
+        .as_ref()
+        .is_some_and(|set| set != "System")
+    {
+        fields.fault("wellKnownCACertificates", "only System is supported");
+    }
+    let sni = sni
+        .as_ref()
+        .and_then(|text| exact_name("sni", text, &mut fields));
+    let names = verify_subject_alt_names.iter();
+    let names: Vec<_> = names
+        .filter_map(|text| peer_name(text, &mut fields))
+        .collect();
+    let anybody = *insecure_skip_verify == Some(true);
+    if anybody && !names.is_empty() {
+        let message = "nothing is verified with insecureSkipVerify";
+        fields.fault("verifySubjectAltNames", message);
+    }
+    protocols(alpn_protocols, &mut fields);
+    let versions = parameters.as_ref().map(|spec| versions(spec, faults));
+    let content = secret_ref
+        .as_ref()
+        .map(|name| content(name, find, *simple_tls != Some(true), faults));
+    if faults.len() > before {
+        return None;
+    }
+    let Content {
+        authorities,
+        identity,
+    } = content.unwrap_or_default();
+    Some(UpstreamTls {
+        trust: match authorities {
+            _ if anybody => Trust::Anybody,
+            authorities if authorities.is_empty() => Trust::System,
+            authorities => Trust::Authorities(authorities),
+        },
+        identity,
+        sni,
+        names,
+        versions: versions.unwrap_or_default(),
+    })
+}
+
+fn one_trust(spec: &Tls, faults: &mut Vec<Fault>) {
+    let ways = [
+        spec.secret_ref.is_some(),
+        spec.files.is_some(),
+        spec.insecure_skip_verify.is_some(),
+        spec.well_known_ca_certificates.is_some(),
+    ];
+    if ways.into_iter().filter(|is_set| *is_set).count() != 1 {
+        let message = "exactly one of the fields in [secretRef files insecureSkipVerify wellKnownCACertificates] must be set";
+        faults.push(Fault::new(AT, message));
+    }
+}
+
+fn exact_name(field: &str, text: &str, fields: &mut Fields<'_>) -> Option<DnsName> {
+    match HostPattern::parse(text) {
+        Ok(HostPattern::Exact(name)) => return Some(name),
+        Ok(HostPattern::Below(_)) => fields.fault(field, "a wildcard is no name to ask for"),
+        Err(error) => fields.fault(field, error.to_string()),
+    }
+    None
+}
+
+/// A name or an address, as certificates have them.
+fn peer_name(text: &str, fields: &mut Fields<'_>) -> Option<Host> {
+    const FIELD: &str = "verifySubjectAltNames";
+    match text.parse() {
+        Ok(address) => Some(Host::Ip(address)),
+        Err(_) => exact_name(FIELD, text, fields).map(Host::Name),
+    }
+}
+
+fn protocols(wanted: &[String], fields: &mut Fields<'_>) {
+    const FIELD: &str = "alpnProtocols";
+    for protocol in wanted {
+        if ![HTTP_1, HTTP_2].contains(&protocol.as_str()) {
+            fields.fault(FIELD, format!("{protocol} is not supported; {HTTP_1} is"));
+        }
+    }
+    if !wanted.is_empty() && !wanted.iter().any(|protocol| protocol == HTTP_1) {
+        fields.fault(FIELD, format!("{HTTP_1} has to be among them"));
+    }
+}
+
+fn versions(spec: &TlsParameters, faults: &mut Vec<Fault>) -> TlsVersions {
+    let TlsParameters {
+        min_version,
+        max_version,
+        cipher_suites: _,
+        ecdh_curves: _,
+        signature_algorithms: _,
+    } = spec;
+    let mut fields = Fields::new("spec.tls.parameters", faults);
+    fields.unsupported(spec.unsupported());
+    let mut version = |field: &str, text: Option<&str>, default: TlsVersion| match text {
+        None | Some("AUTO") => default,
+        Some("1.2") => TlsVersion::V1_2,
+        Some("1.3") => TlsVersion::V1_3,
+        Some(other) => {
+            fields.fault(
+                field,
+                format!("{other} is not supported; 1.2, 1.3 and AUTO are"),
+            );
+            default
+        }
+    };
+    let default = TlsVersions::default();
+    let versions = TlsVersions {
+        min: version("minVersion", min_version.as_deref(), default.min),
+        max: version("maxVersion", max_version.as_deref(), default.max),
+    };
+    if versions.min > versions.max {
+        fields.fault("minVersion", "newer than maxVersion");
+    }
+    versions
+}
+
+fn content<'a>(
+    SecretName { name }: &SecretName,
+    find: impl FnOnce(&str) -> Option<(ObjectRef, &'a Secret)>,
+    shows_itself: bool,
+    faults: &mut Vec<Fault>,
+) -> Content {
+    let mut fields = Fields::new(AT, faults);
+    let Some((reference, secret)) = find(name) else {
+        fields.fault(
+            "secretRef",
+            format!("there is no Secret {name} in the namespace"),
+        );
+        return Content::default();
+    };
+    Content::read(&reference, secret, shows_itself).unwrap_or_else(|message| {
+        fields.fault("secretRef", format!("{reference}: {message}"));
+        Content::default()
+    })
+}

@@ -1,0 +1,87 @@
+//! What a Secret of type `kubernetes.io/tls`, or one like it, has for a client. Messages say which entry is wrong, and
+//! nothing of what is in it.
+
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::resources::{ObjectRef, Secret};
+use crate::snapshot::{Certificate, Identity, PrivateKey};
+
+const CERTIFICATE: &str = "tls.crt";
+const KEY: &str = "tls.key";
+const AUTHORITIES: &str = "ca.crt";
+
+/// What was found in it.
+#[derive(Default)]
+pub(super) struct Content {
+    /// `ca.crt`; empty if there is none.
+    pub(super) authorities: Vec<Certificate>,
+    /// `tls.crt` and `tls.key`.
+    pub(super) identity: Option<Identity>,
+}
+
+impl Content {
+    /// Reads it; the certificate only if it is wanted.
+    pub(super) fn read(
+        reference: &ObjectRef,
+        secret: &Secret,
+        wants_identity: bool,
+    ) -> Result<Self, String> {
+        let authorities = match entry(secret, AUTHORITIES) {
+            Some(pem) => certificates(AUTHORITIES, pem)?,
+            None => Vec::new(),
+        };
+        let identity = match (entry(secret, CERTIFICATE), entry(secret, KEY)) {
+            (Some(chain), Some(key)) if wants_identity => Some(Identity {
+                secret: reference.clone(),
+                chain: certificates(CERTIFICATE, chain)?,
+                key: private_key(key)?,
+            }),
+            (Some(_), None) if wants_identity => {
+                return Err(format!("has {CERTIFICATE} without {KEY}"));
+            }
+            (None, Some(_)) if wants_identity => {
+                return Err(format!("has {KEY} without {CERTIFICATE}"));
+            }
+            _ => None,
+        };
+        if authorities.is_empty() && identity.is_none() {
+            let wanted = if wants_identity {
+                format!("has neither {AUTHORITIES} nor {CERTIFICATE} and {KEY}")
+            } else {
+                format!("has no {AUTHORITIES}")
+            };
+            return Err(wanted);
+        }
+        Ok(Self {
+            authorities,
+            identity,
+        })
+    }
+}
+
+/// An entry. What is written as text goes before what is not, as the API server has it; an empty one is none.
+fn entry<'a>(secret: &'a Secret, name: &str) -> Option<&'a [u8]> {
+    let text = secret.string_data.as_ref().and_then(|map| map.get(name));
+    let data = secret.data.as_ref().and_then(|map| map.get(name));
+    let entry = match text {
+        Some(text) => text.as_bytes(),
+        None => &data?.0,
+    };
+    (!entry.is_empty()).then_some(entry)
+}
+
+fn certificates(name: &str, pem: &[u8]) -> Result<Vec<Certificate>, String> {
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match all {
+        Ok(all) if !all.is_empty() => Ok(all.into_iter().map(Certificate).collect()),
+        Ok(_) => Err(format!("{name} has no certificate in PEM")),
+        Err(_) => Err(format!("{name} is not PEM")),
+    }
+}
+
+fn private_key(pem: &[u8]) -> Result<PrivateKey, String> {
+    PrivateKeyDer::from_pem_slice(pem)
+        .map(PrivateKey::new)
+        .map_err(|_| format!("{KEY} has no private key in PEM"))
+}

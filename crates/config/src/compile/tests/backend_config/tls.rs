@@ -1,0 +1,290 @@
+//! `tls` of BackendConfigPolicies, and `enableTls` of Backends.
+
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use super::{AT, BASE, Compiled, get, policy, problems, rule, settings, with_route};
+use crate::compile::tests::{TO_DFP, route, run};
+use crate::resources::{Kind, ObjectRef};
+use crate::snapshot::{
+    Action, Certificate, Destination, Identity, PrivateKey, Scheme, TlsVersion, TlsVersions, Trust,
+    UpstreamTls,
+};
+
+/// Secrets whose certificates are the octets 1, 2 and 3, and whose key is 7, 7, 7.
+const SECRETS: &str = "---
+apiVersion: v1
+kind: Secret
+metadata: {name: ca, namespace: apps}
+stringData:
+  ca.crt: \"-----BEGIN CERTIFICATE-----\\nAQ==\\n-----END CERTIFICATE-----\\n\
+-----BEGIN CERTIFICATE-----\\nAg==\\n-----END CERTIFICATE-----\\n\"
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: both, namespace: apps}
+type: kubernetes.io/tls
+data: {tls.crt: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCkF3PT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=}
+stringData:
+  ca.crt: \"-----BEGIN CERTIFICATE-----\\nAQ==\\n-----END CERTIFICATE-----\\n\"
+  tls.key: \"-----BEGIN PRIVATE KEY-----\\nBwcH\\n-----END PRIVATE KEY-----\\n\"
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: bare, namespace: apps}
+stringData:
+  tls.key: \"-----BEGIN PRIVATE KEY-----\\nBwcH\\n-----END PRIVATE KEY-----\\n\"
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: junk, namespace: apps}
+stringData: {ca.crt: not a certificate}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: cut, namespace: apps}
+stringData:
+  tls.crt: \"-----BEGIN CERTIFICATE-----\\nAQ==\\n-----END CERTIFICATE-----\\n\"
+  tls.key: \"-----BEGIN PRIVATE KEY-----\\nBwcH\"
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: far, namespace: other}
+stringData: {ca.crt: x}
+";
+
+fn with_policy(tls: &str) -> Compiled {
+    with_route(&format!("{}{SECRETS}", policy(&format!("tls: {tls}"))))
+}
+
+fn certificate(octet: u8) -> Certificate {
+    Certificate(CertificateDer::from(vec![octet]))
+}
+
+fn identity() -> Identity {
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(vec![7, 7, 7]));
+    Identity {
+        secret: ObjectRef::new(Kind::Secret, "apps", "both"),
+        chain: vec![certificate(3)],
+        key: PrivateKey::new(key),
+    }
+}
+
+#[test]
+fn fields_become_settings() {
+    let system = UpstreamTls {
+        trust: Trust::System,
+        identity: None,
+        sni: None,
+        names: Vec::new(),
+        versions: TlsVersions::default(),
+    };
+    let authorities =
+        |octets: &[u8]| Trust::Authorities(octets.iter().copied().map(certificate).collect());
+    let versions = |min, max| UpstreamTls {
+        versions: TlsVersions { min, max },
+        ..system.clone()
+    };
+    let cases = [
+        ("{wellKnownCACertificates: System}", system.clone()),
+        ("{insecureSkipVerify: false}", system.clone()),
+        (
+            "{insecureSkipVerify: true}",
+            UpstreamTls {
+                trust: Trust::Anybody,
+                ..system.clone()
+            },
+        ),
+        (
+            "{secretRef: {name: ca}}",
+            UpstreamTls {
+                trust: authorities(&[1, 2]),
+                ..system.clone()
+            },
+        ),
+        (
+            "{secretRef: {name: both}}",
+            UpstreamTls {
+                trust: authorities(&[1]),
+                identity: Some(identity()),
+                ..system.clone()
+            },
+        ),
+        (
+            "{secretRef: {name: both}, simpleTLS: true}",
+            UpstreamTls {
+                trust: authorities(&[1]),
+                ..system.clone()
+            },
+        ),
+        (
+            "{wellKnownCACertificates: System, sni: A.Example, allowRenegotiation: false, \
+             verifySubjectAltNames: [b.example, 192.0.2.1, '2001:db8::1'], alpnProtocols: [h2, http/1.1]}",
+            UpstreamTls {
+                sni: Some("a.example".parse().unwrap()),
+                names: ["b.example", "192.0.2.1", "[2001:db8::1]"]
+                    .map(|name| name.parse().unwrap())
+                    .into(),
+                ..system.clone()
+            },
+        ),
+        (
+            "{wellKnownCACertificates: System, parameters: {minVersion: '1.3', maxVersion: AUTO}}",
+            versions(TlsVersion::V1_3, TlsVersion::V1_3),
+        ),
+        (
+            "{wellKnownCACertificates: System, parameters: {maxVersion: '1.2'}}",
+            versions(TlsVersion::V1_2, TlsVersion::V1_2),
+        ),
+    ];
+    for (tls, expected) in cases {
+        let compiled = with_policy(tls);
+        assert!(compiled.report.accepted(), "{}", compiled.report.table());
+        assert_eq!(settings(&compiled).tls.as_deref(), Some(&expected), "{tls}");
+    }
+}
+
+const ONE_OF: &str = "exactly one of the fields in [secretRef files insecureSkipVerify wellKnownCACertificates] must be set";
+const UNSUPPORTED: &str = "not supported yet";
+
+/// `tls`, the field at fault in it, and the message.
+const WRONG: &[(&str, &str, &str)] = &[
+    ("{}", "", ONE_OF),
+    (
+        "{secretRef: {name: ca}, wellKnownCACertificates: System}",
+        "",
+        ONE_OF,
+    ),
+    ("{files: {rootCA: /ca}}", ".files", UNSUPPORTED),
+    (
+        "{wellKnownCACertificates: example.com/Ours}",
+        ".wellKnownCACertificates",
+        "only System is supported",
+    ),
+    (
+        "{insecureSkipVerify: true, allowRenegotiation: true}",
+        ".allowRenegotiation",
+        UNSUPPORTED,
+    ),
+    (
+        "{insecureSkipVerify: true, verifySubjectAltNames: [a.example]}",
+        ".verifySubjectAltNames",
+        "nothing is verified with insecureSkipVerify",
+    ),
+    (
+        "{wellKnownCACertificates: System, sni: '*.example'}",
+        ".sni",
+        "a wildcard is no name to ask for",
+    ),
+    (
+        "{wellKnownCACertificates: System, alpnProtocols: [h2]}",
+        ".alpnProtocols",
+        "http/1.1 has to be among them",
+    ),
+    (
+        "{wellKnownCACertificates: System, alpnProtocols: [http/1.1, spdy]}",
+        ".alpnProtocols",
+        "spdy is not supported; http/1.1 is",
+    ),
+    (
+        "{wellKnownCACertificates: System, parameters: {minVersion: '1.1'}}",
+        ".parameters.minVersion",
+        "1.1 is not supported; 1.2, 1.3 and AUTO are",
+    ),
+    (
+        "{wellKnownCACertificates: System, parameters: {minVersion: '1.3', maxVersion: '1.2'}}",
+        ".parameters.minVersion",
+        "newer than maxVersion",
+    ),
+    (
+        "{wellKnownCACertificates: System, parameters: {cipherSuites: [x]}}",
+        ".parameters.cipherSuites",
+        UNSUPPORTED,
+    ),
+    (
+        "{secretRef: {name: far}}",
+        ".secretRef",
+        "there is no Secret far in the namespace",
+    ),
+    (
+        "{secretRef: {name: junk}}",
+        ".secretRef",
+        "Secret apps/junk: ca.crt has no certificate in PEM",
+    ),
+    (
+        "{secretRef: {name: bare}}",
+        ".secretRef",
+        "Secret apps/bare: has tls.key without tls.crt",
+    ),
+    (
+        "{secretRef: {name: bare}, simpleTLS: true}",
+        ".secretRef",
+        "Secret apps/bare: has no ca.crt",
+    ),
+    (
+        "{secretRef: {name: cut}}",
+        ".secretRef",
+        "Secret apps/cut: tls.key has no private key in PEM",
+    ),
+];
+
+#[test]
+fn what_is_wrong_is_named_and_fails_closed() {
+    for (tls, field, message) in WRONG {
+        let compiled = with_policy(tls);
+        let fault = format!("spec.tls{field}: {message}");
+        let problems = problems(&compiled);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(
+            problems[0].ends_with(&format!("{AT}: {fault}")),
+            "{problems:?}"
+        );
+        assert_eq!(get(&compiled, "a.b"), format!("1*refuse {AT}: {fault}"));
+    }
+}
+
+#[test]
+fn a_private_key_is_shown_nowhere() {
+    let compiled = with_policy("{secretRef: {name: both}}");
+    let served = serde_json::to_string(&compiled.snapshot).unwrap();
+    assert!(served.contains("not shown"), "{served}");
+    for text in [
+        served,
+        serde_json::to_string(&compiled.report).unwrap(),
+        format!("{:?}", compiled.snapshot),
+    ] {
+        assert!(!text.contains("BwcH") && !text.contains("7, 7"), "{text}");
+    }
+}
+
+#[test]
+fn another_certificate_is_another_configuration() {
+    let one = with_policy("{secretRef: {name: both}}");
+    let other = format!("{}{SECRETS}", policy("tls: {secretRef: {name: both}}"));
+    let other = with_route(&other.replace("BwcH", "BwcI"));
+    assert_ne!(one.snapshot, other.snapshot);
+    assert_eq!(
+        one.snapshot,
+        with_policy("{secretRef: {name: both}}").snapshot
+    );
+}
+
+#[test]
+fn a_dynamic_backend_says_how_requests_go_that_do_not() {
+    for (fields, expected) in [
+        ("", Scheme::Http),
+        ("enableTls: false", Scheme::Http),
+        ("enableTls: true", Scheme::Https),
+    ] {
+        let rules = route(&format!("  rules:\n  - {TO_DFP}\n"));
+        let backend = format!("dynamicForwardProxy: {{{fields}}}");
+        let text = format!("{BASE}{rules}").replace("dynamicForwardProxy: {}", &backend);
+        let compiled = run(&text);
+        let Action::Forward(backends) = &rule(&compiled, 8080, "a.b", "/").unwrap().action else {
+            panic!("not forwarded");
+        };
+        let Destination::Dynamic(to) = &backends.backends[0].destination else {
+            panic!("not dynamic");
+        };
+        assert_eq!(to.scheme, expected, "{fields}");
+    }
+}

@@ -1,0 +1,137 @@
+//! How TLS is spoken to upstreams. Certificates are compared by content, so that a renewed one is a change; what is
+//! secret is neither printed nor serialised.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use serde::{Serialize, Serializer};
+
+use crate::name::{DnsName, Host};
+use crate::resources::ObjectRef;
+
+/// `tls` of a BackendConfigPolicy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UpstreamTls {
+    /// Whose certificates are believed.
+    pub trust: Trust,
+    /// What is shown to a server that asks who we are.
+    pub identity: Option<Identity>,
+    /// The name to ask for, and that the certificate has to be of; `None` is the host.
+    pub sni: Option<DnsName>,
+    /// The certificate has to be of one of these instead; empty is not.
+    pub names: Vec<Host>,
+    /// Versions that may be spoken.
+    pub versions: TlsVersions,
+}
+
+/// Whose certificates are believed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Trust {
+    /// Those of the system's CAs.
+    System,
+    /// Those of these CAs, at least one.
+    Authorities(Vec<Certificate>),
+    /// Everybody's, whatever name they are of.
+    Anybody,
+}
+
+/// A certificate and its key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Identity {
+    /// Where it is from.
+    pub secret: ObjectRef,
+    /// The certificate, then those of the CAs between it and the root.
+    pub chain: Vec<Certificate>,
+    /// The key of the first.
+    pub key: PrivateKey,
+}
+
+/// A certificate (RFC 5280), not looked into.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Certificate(pub CertificateDer<'static>);
+
+/// A private key. It is shown nowhere.
+#[derive(PartialEq, Eq)]
+pub struct PrivateKey(PrivateKeyDer<'static>);
+
+/// A range of versions of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct TlsVersions {
+    /// The oldest.
+    pub min: TlsVersion,
+    /// The newest, not older than `min`.
+    pub max: TlsVersion,
+}
+
+/// A version of TLS. Older ones are not spoken (RFC 8996).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246).
+    #[serde(rename = "1.2")]
+    V1_2,
+    /// TLS 1.3 (RFC 8446).
+    #[serde(rename = "1.3")]
+    V1_3,
+}
+
+impl PrivateKey {
+    /// Takes a key.
+    #[must_use]
+    pub fn new(key: PrivateKeyDer<'static>) -> Self {
+        Self(key)
+    }
+
+    /// The key, for who signs with it.
+    #[must_use]
+    pub fn reveal(&self) -> PrivateKeyDer<'static> {
+        self.0.clone_key()
+    }
+}
+
+impl Default for TlsVersions {
+    fn default() -> Self {
+        Self {
+            min: TlsVersion::V1_2,
+            max: TlsVersion::V1_3,
+        }
+    }
+}
+
+/// What differs most often, so that a request that looks up its destination does not read all certificates.
+impl Hash for UpstreamTls {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.sni.hash(state);
+        self.versions.hash(state);
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Certificate({} octets)", self.0.len())
+    }
+}
+
+impl Serialize for Certificate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{} octets", self.0.len()))
+    }
+}
+
+impl Clone for PrivateKey {
+    fn clone(&self) -> Self {
+        Self(self.reveal())
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrivateKey")
+    }
+}
+
+impl Serialize for PrivateKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("not shown")
+    }
+}

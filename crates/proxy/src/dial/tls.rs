@@ -1,0 +1,47 @@
+//! TLS on a connection that was just made.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, HandshakeKind};
+use tokio::net::TcpStream;
+use tokio::time::timeout_at;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::refusal::{ConnectFailure, Refusal};
+use crate::tls::TlsFailure;
+
+/// Whom to expect at the other end, and how to tell.
+pub(crate) struct Expected {
+    pub(crate) client: Arc<ClientConfig>,
+    /// The name to ask for (RFC 6066 3), unless it is an address, and the one of the certificate.
+    pub(crate) peer: ServerName<'static>,
+}
+
+/// A connection that only the two ends can read.
+pub(crate) struct Secured {
+    pub(crate) stream: TlsStream<TcpStream>,
+    /// Whether the two ends knew each other from before (RFC 8446 2.2).
+    pub(crate) resumed: bool,
+}
+
+/// Shakes hands until `until` at the latest.
+///
+/// # Errors
+/// [`Refusal::Tls`], and [`Refusal::Connect`] when it takes too long.
+pub(crate) async fn secure(
+    stream: TcpStream,
+    expected: Expected,
+    until: Instant,
+) -> Result<Secured, Refusal> {
+    let Expected { client, peer } = expected;
+    let shaking = TlsConnector::from(client).connect(peer, stream);
+    let stream = timeout_at(until.into(), shaking)
+        .await
+        .map_err(|_| Refusal::Connect(ConnectFailure::Timeout))?
+        .map_err(|error| Refusal::Tls(TlsFailure::of(&error)))?;
+    let resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+    Ok(Secured { stream, resumed })
+}

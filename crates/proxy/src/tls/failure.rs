@@ -1,0 +1,207 @@
+//! Why there is no TLS connection, in words for people.
+
+use std::error::Error as StdError;
+use std::io;
+use std::sync::Arc;
+
+use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
+
+/// Most names of a certificate that are told.
+const TOLD: usize = 5;
+
+/// Why TLS cannot be spoken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TlsFailure {
+    /// What was said, or was not.
+    Protocol(&'static str),
+    /// The server's certificate.
+    Certificate(String),
+    /// Our own settings.
+    Settings(Arc<str>),
+}
+
+impl TlsFailure {
+    /// What a handshake failed with.
+    pub(crate) fn of(error: &io::Error) -> Self {
+        match inner(error) {
+            Some(error) => Self::told(error),
+            None if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Self::Protocol("the upstream closed the connection during the TLS handshake")
+            }
+            None => Self::Protocol("the connection broke off during the TLS handshake"),
+        }
+    }
+
+    /// What TLS says within another error, if it does: in TLS 1.3 a server judges the client's certificate after the
+    /// handshake (RFC 8446 4.4.2.4), so that it is the response that fails.
+    pub(crate) fn within(error: &(dyn StdError + 'static)) -> Option<Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref::<io::Error>().and_then(inner) {
+                return Some(Self::told(found));
+            }
+            next = error.source();
+        }
+        None
+    }
+
+    /// One line.
+    #[must_use]
+    pub fn details(&self) -> String {
+        match self {
+            Self::Protocol(what) => (*what).to_owned(),
+            Self::Certificate(what) => format!("the upstream's certificate {what}"),
+            Self::Settings(why) => format!("TLS is not set up: {why}"),
+        }
+    }
+
+    fn told(error: &Error) -> Self {
+        match error {
+            Error::InvalidCertificate(error) => Self::Certificate(wrong(error)),
+            Error::NoCertificatesPresented => Self::Certificate("is missing".to_owned()),
+            Error::AlertReceived(alert) => Self::Protocol(refused(*alert)),
+            Error::InvalidMessage(_) => Self::Protocol("the upstream does not speak TLS"),
+            Error::PeerIncompatible(
+                PeerIncompatible::ServerDoesNotSupportTls12Or13
+                | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+                | PeerIncompatible::Tls12NotOffered
+                | PeerIncompatible::Tls12NotOfferedOrEnabled,
+            ) => Self::Protocol(NO_VERSION),
+            Error::PeerIncompatible(_) => {
+                Self::Protocol("the upstream has no cryptography in common with us")
+            }
+            _ => Self::Protocol("the upstream broke the rules of TLS"),
+        }
+    }
+}
+
+const NO_VERSION: &str = "the upstream has no version of TLS in common with us";
+
+fn inner(error: &io::Error) -> Option<&Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+fn refused(alert: AlertDescription) -> &'static str {
+    match alert {
+        AlertDescription::CertificateRequired => "the upstream requires a client certificate",
+        AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateRevoked
+        | AlertDescription::CertificateExpired
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::UnknownCA
+        | AlertDescription::AccessDenied => "the upstream does not accept the client certificate",
+        AlertDescription::ProtocolVersion => NO_VERSION,
+        AlertDescription::NoApplicationProtocol => "the upstream does not speak HTTP/1.1 over TLS",
+        AlertDescription::UnrecognisedName => {
+            "the upstream does not know the name it was asked for"
+        }
+        AlertDescription::HandshakeFailure => "the upstream refused the TLS handshake",
+        _ => "the upstream ended TLS with an alert",
+    }
+}
+
+/// After "the certificate".
+fn wrong(error: &CertificateError) -> String {
+    let what = match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "is not valid yet"
+        }
+        CertificateError::UnknownIssuer => "is of an unknown CA",
+        CertificateError::Revoked => "is revoked",
+        CertificateError::NotValidForNameContext { presented, .. } => return other_name(presented),
+        CertificateError::NotValidForName => "is of another name",
+        CertificateError::BadSignature => "is not signed by its CA",
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "is not one for servers"
+        }
+        CertificateError::BadEncoding => "cannot be read",
+        CertificateError::UnhandledCriticalExtension => "has an extension that is not understood",
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "has a signature that is not understood"
+        }
+        _ => "is not valid",
+    };
+    what.to_owned()
+}
+
+/// `presented` is as rustls writes it: `DnsName("a.example")`, `IpAddress(192.0.2.1)`.
+fn other_name(presented: &[String]) -> String {
+    let names = presented.iter().filter_map(|name| {
+        let (_, rest) = name.split_once('(')?;
+        Some(rest.trim_end_matches(')').trim_matches('"'))
+    });
+    let names: Vec<_> = names.collect();
+    if names.is_empty() {
+        return "is of no name".to_owned();
+    }
+    let told = names[..names.len().min(TOLD)].join(", ");
+    let more = if names.len() > TOLD {
+        " and others"
+    } else {
+        ""
+    };
+    format!("is of another name: it has {told}{more}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn details(error: Error) -> String {
+        TlsFailure::of(&io::Error::other(error)).details()
+    }
+
+    #[test]
+    fn every_check_has_its_words() {
+        for (error, expected) in [
+            (CertificateError::Revoked, "is revoked"),
+            (CertificateError::Expired, "has expired"),
+            (CertificateError::NotValidYet, "is not valid yet"),
+            (CertificateError::UnknownIssuer, "is of an unknown CA"),
+            (
+                CertificateError::ApplicationVerificationFailure,
+                "is not valid",
+            ),
+        ] {
+            let told = details(Error::InvalidCertificate(error));
+            assert_eq!(told, format!("the upstream's certificate {expected}"));
+        }
+        let alert = Error::AlertReceived(AlertDescription::CertificateRequired);
+        assert_eq!(details(alert), "the upstream requires a client certificate");
+        let early = io::Error::from(io::ErrorKind::UnexpectedEof);
+        assert!(
+            TlsFailure::of(&early)
+                .details()
+                .contains("closed the connection")
+        );
+    }
+
+    #[test]
+    fn names_are_told_as_they_are_and_not_too_many() {
+        let names = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            other_name(&names)
+        };
+        assert_eq!(
+            names(&["DnsName(\"*.a.example\")", "IpAddress(192.0.2.1)"]),
+            "is of another name: it has *.a.example, 192.0.2.1"
+        );
+        assert_eq!(names(&["DirectoryName"]), "is of no name");
+        let many = names(&["DnsName(\"a\")"; 6]);
+        assert!(many.ends_with("a, a, a, a, a and others"), "{many}");
+    }
+
+    #[test]
+    fn what_tls_says_is_found_within_other_errors() {
+        let alert = Error::AlertReceived(AlertDescription::CertificateRequired);
+        let wrapped = io::Error::other(io::Error::other(alert));
+        assert!(TlsFailure::within(&wrapped).is_none());
+        let alert = Error::AlertReceived(AlertDescription::UnknownCA);
+        let told = TlsFailure::within(&io::Error::other(alert)).unwrap();
+        assert!(told.details().contains("client certificate"), "{told:?}");
+        assert!(TlsFailure::within(&io::Error::from(io::ErrorKind::BrokenPipe)).is_none());
+    }
+}

@@ -1,0 +1,127 @@
+//! From a connected socket to a connection that takes requests: TLS, if the destination is reached over it, and HTTP.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+use egret_config::snapshot::BackendSettings;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::connection::{Connection, Open, Outlet, Switch};
+use super::health::Observed;
+use super::limits::Permit;
+use super::shelf::Shelf;
+use super::stream::Stream;
+use crate::dial::tls::{Expected, secure};
+use crate::record::Exchange;
+use crate::refusal::{ConnectFailure, Refusal};
+use crate::task;
+use crate::telemetry::clock;
+use crate::telemetry::metrics::Handshake;
+use crate::worker::Worker;
+
+/// Octets that are buffered of one direction of a connection.
+const BUFFER: usize = 64 * 1024;
+/// Octets that a response's head may have.
+const MAX_HEAD: usize = 60 * 1024;
+
+/// What a socket becomes a connection of.
+pub(super) struct Opening<'a> {
+    pub(super) shelf: &'a Shelf,
+    pub(super) settings: &'a BackendSettings,
+    pub(super) worker: &'a Rc<Worker>,
+    /// The request that waits for it, if one does.
+    pub(super) exchange: Option<&'a Exchange>,
+    /// When it is too late.
+    pub(super) until: Instant,
+}
+
+impl Opening<'_> {
+    /// Makes a connection of a socket.
+    ///
+    /// # Errors
+    /// [`Refusal::Tls`] and [`Refusal::Connect`]. Neither says anything about the way to the address, which was found.
+    pub(super) async fn open(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        expected: Option<Expected>,
+        permit: Permit,
+    ) -> Result<Connection, Refusal> {
+        let Some(expected) = expected else {
+            return self.speak(Stream::Plain(stream), peer, permit).await;
+        };
+        let begin = clock::now();
+        let until = self.until.min(begin + self.settings.connect_timeout);
+        let secured = secure(stream, expected, until).await;
+        let took = clock::now() - begin;
+        let metrics = &self.worker.metrics;
+        metrics.tls_duration.observe(took);
+        metrics.handshake(match &secured {
+            Ok(secured) if secured.resumed => Handshake::Resumed,
+            Ok(_) => Handshake::Full,
+            Err(_) => Handshake::Failed,
+        });
+        if let Some(exchange) = self.exchange {
+            exchange.secured(took);
+        }
+        match secured {
+            Ok(secured) => {
+                let stream = Stream::Tls(Box::new(secured.stream));
+                self.speak(stream, peer, permit).await
+            }
+            Err(refusal) => {
+                let Self {
+                    shelf,
+                    settings,
+                    worker,
+                    ..
+                } = self;
+                let health = shelf.health(peer, clock::now());
+                let observed = Observed::LocalFailure;
+                super::observe(&shelf.site, settings, &health, observed, worker);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Begins HTTP/1.1.
+    async fn speak(
+        &self,
+        stream: Stream,
+        peer: SocketAddr,
+        permit: Permit,
+    ) -> Result<Connection, Refusal> {
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(BUFFER).max_header_size(MAX_HEAD);
+        let (sender, mut connection) = builder
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|_| Refusal::Connect(ConnectFailure::Terminated))?;
+        let open = Open::new(self.worker, permit);
+        let switch = Switch::default();
+        let waiting = Rc::clone(&switch);
+        task::spawn(async move {
+            // Its errors are those of the requests on it, which tell them.
+            let over = (&mut connection).await;
+            // Taken in any case, so that nobody waits in vain.
+            let waiting = waiting.take();
+            if over.is_ok()
+                && let Some(waiting) = waiting
+            {
+                let parts = connection.into_parts();
+                let outlet = Outlet {
+                    stream: parts.io.into_inner(),
+                    read: parts.read_buf,
+                    open,
+                };
+                // Who does not wait any more lets it be closed.
+                let _ = waiting.send(outlet);
+            }
+        });
+        let health = self.shelf.health(peer, clock::now());
+        Ok(Connection::new(sender, switch, peer, health))
+    }
+}

@@ -1,0 +1,110 @@
+//! What an HTTPS record (RFC 9460) says of where a destination is.
+
+use std::net::{IpAddr, SocketAddr};
+
+use egret_config::name::Port;
+use egret_config::snapshot::LookupFamily;
+
+use crate::dns::family::{Family, wanted};
+use crate::dns::query::Service;
+
+/// The protocol that we speak over TLS.
+const HTTP_1: &[u8] = b"http/1.1";
+
+/// Where a host is, plainly: at its addresses, and the port that the request is for.
+pub(crate) fn plain(addresses: &[IpAddr], port: Port) -> Vec<SocketAddr> {
+    let socket = |ip: &IpAddr| SocketAddr::new(*ip, port.get());
+    addresses.iter().map(socket).collect()
+}
+
+/// Where it is by its record: at the record's port, and at the hints before the other addresses of their family; at the
+/// hints alone if the record is of another name. `None` if the record is not for us, or says nothing new.
+pub(crate) fn by_record(
+    service: &Service,
+    addresses: &[IpAddr],
+    family: LookupFamily,
+    port: Port,
+) -> Option<Vec<SocketAddr>> {
+    if !service.alpn.iter().any(|protocol| **protocol == *HTTP_1) {
+        return None;
+    }
+    let hints = service.hints.iter().filter(|hint| {
+        let is_wanted = wanted(family).contains(&Family::of(hint));
+        is_wanted && (service.elsewhere || !addresses.contains(hint))
+    });
+    let hints: Vec<IpAddr> = hints.copied().collect();
+    let own = if service.elsewhere { &[] } else { addresses };
+    let first = own.first().or_else(|| hints.first()).map(Family::of)?;
+    let at = service.port.unwrap_or(port);
+    let mut all = Vec::with_capacity(hints.len() + own.len());
+    for family in [first, first.other()] {
+        let of_it = |ip: &&IpAddr| Family::of(ip) == family;
+        all.extend(hints.iter().filter(of_it));
+        all.extend(own.iter().filter(of_it));
+    }
+    (at != port || all != addresses).then(|| plain(&all, at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(alpn: &[&str], port: Option<u16>, hints: &[&str]) -> Service {
+        Service {
+            alpn: alpn.iter().map(|id| id.as_bytes().into()).collect(),
+            port: port.and_then(Port::new),
+            hints: hints.iter().map(|ip| ip.parse().unwrap()).collect(),
+            elsewhere: false,
+        }
+    }
+
+    fn found(service: &Service, addresses: &[&str]) -> String {
+        let addresses: Vec<IpAddr> = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
+        let found = by_record(service, &addresses, LookupFamily::Auto, Port::HTTPS);
+        let found: Vec<_> = found.iter().flatten().map(ToString::to_string).collect();
+        found.join(" ")
+    }
+
+    #[test]
+    fn port_and_hints_go_before_what_the_name_says() {
+        let both = &["h2", "http/1.1"][..];
+        let own = &["192.0.2.1"][..];
+        for (service, expected) in [
+            (service(both, None, &[]), ""),
+            (service(both, Some(443), &["192.0.2.1"]), ""),
+            (service(&["h2"], Some(8443), &[]), ""),
+            (service(both, Some(8443), &[]), "192.0.2.1:8443"),
+            (
+                service(both, None, &["2001:db8::2", "192.0.2.2"]),
+                "192.0.2.2:443 192.0.2.1:443 [2001:db8::2]:443",
+            ),
+        ] {
+            assert_eq!(found(&service, own), expected, "{service:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_of_another_name_has_its_hints_alone() {
+        let elsewhere = Service {
+            elsewhere: true,
+            ..service(&["http/1.1"], None, &["192.0.2.2", "192.0.2.1"])
+        };
+        assert_eq!(
+            found(&elsewhere, &["192.0.2.1"]),
+            "192.0.2.2:443 192.0.2.1:443"
+        );
+        let silent = Service {
+            hints: Vec::new(),
+            ..elsewhere
+        };
+        assert_eq!(found(&silent, &["192.0.2.1"]), "");
+    }
+
+    #[test]
+    fn hints_of_a_family_that_is_not_wanted_are_none() {
+        let service = service(&["http/1.1"], Some(8443), &["2001:db8::2"]);
+        let addresses = ["192.0.2.1".parse().unwrap()];
+        let found = by_record(&service, &addresses, LookupFamily::V4Only, Port::HTTPS);
+        assert_eq!(found, Some(vec!["192.0.2.1:8443".parse().unwrap()]));
+    }
+}

@@ -1,0 +1,94 @@
+//! Connections that no request waits for, and what is remembered of every attempt to connect.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use egret_config::snapshot::BackendSettings;
+
+use super::health::Observed;
+use super::open::Opening;
+use super::shelf::Shelf;
+use crate::dial::egress::Permitted;
+use crate::dial::race::{self, Attempt, Manner};
+use crate::dns::family::Family;
+use crate::refusal::{ConnectFailure, Limit};
+use crate::task;
+use crate::telemetry::clock;
+use crate::worker::Worker;
+
+/// Connects to an address that requests should go to and have no connection to, while they go elsewhere: what it costs
+/// to connect, or to find that it is dead, costs no request.
+pub(super) fn warm(shelf: &Rc<Shelf>, address: Permitted<SocketAddr>, worker: &Rc<Worker>) {
+    let settings = shelf.settings();
+    let limits = &shelf.site.limits;
+    if !shelf.begin_warming(address.get()) {
+        return;
+    }
+    let Some(permit) = limits.enter(Limit::Connections, &settings.circuit_breakers) else {
+        shelf.end_warming(address.get());
+        return;
+    };
+    let (shelf, worker) = (Rc::clone(shelf), Rc::clone(worker));
+    task::spawn(async move {
+        let until = clock::now() + settings.connect_timeout;
+        let raced = race::connect([address].into(), None, manner(&settings), until).await;
+        observe(&shelf, &settings, &raced.attempts, &worker);
+        let opening = Opening {
+            shelf: &shelf,
+            settings: &settings,
+            worker: &worker,
+            exchange: None,
+            until: clock::now() + settings.connect_timeout,
+        };
+        if let Ok((stream, peer)) = raced.outcome
+            && let Ok(expected) = shelf.site.destination.expected(&worker.shared.tls)
+            && let Ok(connection) = opening.open(stream, peer.get(), expected, permit).await
+        {
+            shelf.put_when_ready(connection);
+        }
+        shelf.end_warming(address.get());
+    });
+}
+
+pub(super) fn manner(settings: &BackendSettings) -> Manner {
+    Manner {
+        timeout: settings.connect_timeout,
+        keepalive: settings.tcp_keepalive,
+    }
+}
+
+/// Remembers and counts what came of every attempt.
+pub(super) fn observe(
+    shelf: &Shelf,
+    settings: &BackendSettings,
+    attempts: &[(Permitted<SocketAddr>, Attempt)],
+    worker: &Worker,
+) {
+    let now = clock::now();
+    let family = |address: Permitted<SocketAddr>| Family::of(&address.get().ip());
+    for (address, attempt) in attempts {
+        worker.metrics.connect_attempt(*attempt);
+        let health = shelf.health(address.get(), now);
+        if attempt.is_lost() {
+            health.connect_failed(now);
+        }
+        match attempt {
+            Attempt::Connected => health.connected(),
+            Attempt::Failed(ConnectFailure::NoDescriptors) => worker.make_room(),
+            Attempt::Failed(_) => {
+                let site = &shelf.site;
+                super::observe(site, settings, &health, Observed::LocalFailure, worker);
+            }
+            Attempt::Overtaken | Attempt::Abandoned => {}
+        }
+    }
+    let connected = |(_, attempt): &&(_, Attempt)| *attempt == Attempt::Connected;
+    if let Some((winner, _)) = attempts.iter().find(connected) {
+        let winner = family(*winner);
+        let mut others = attempts
+            .iter()
+            .filter(|(address, _)| family(*address) != winner);
+        let lost = others.any(|(_, attempt)| attempt.is_lost());
+        worker.shared.families().won(winner, lost, now);
+    }
+}

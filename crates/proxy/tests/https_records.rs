@@ -1,0 +1,166 @@
+//! HTTPS records (RFC 9460): where they lead, and where they may not.
+
+use egret_testkit::dns::HttpsRecord;
+use egret_testkit::gateway::{LOOPBACK, QUICKSTART, documents, resolver};
+use egret_testkit::upstream::Tls;
+use egret_testkit::{Ca, DnsServer, Gateway, Refused, Response, SharedPort, Upstream, wait_until};
+
+/// The address that the name has.
+const OWN: &str = "127.0.0.1";
+/// Where nobody listens.
+const DEAD: &str = "127.0.0.9";
+
+struct Lab {
+    gateway: Gateway,
+    upstream: Upstream,
+    _dns: DnsServer,
+}
+
+impl Lab {
+    /// With an upstream at 127.0.0.1 that its record leads to: `record` is given its port.
+    fn new(addresses: &[&str], record: impl FnOnce(u16) -> HttpsRecord, policies: &str) -> Self {
+        let (ca, dns) = (Ca::new(), DnsServer::start());
+        let upstream = Upstream::start_tls(Tls::of(&ca, ["a.example"]));
+        dns.a("a.example", addresses.iter().copied(), 60);
+        dns.services("a.example", [record(upstream.port())], 60);
+        let asked = resolver(dns.addr(), "  lookupFamily: V4Only");
+        let yaml = documents(&[QUICKSTART, &asked, policies]);
+        let yaml = yaml.replace(
+            "dynamicForwardProxy: {}",
+            "dynamicForwardProxy: {enableTls: true}",
+        );
+        let lab = Self {
+            gateway: Gateway::start_trusting(&yaml, [&ca]),
+            upstream,
+            _dns: dns,
+        };
+        lab.learn();
+        lab
+    }
+
+    /// A record may come later than the addresses, which then serve without it.
+    fn learn(&self) {
+        let _ = self.gateway.get("a.example:1", "/");
+        wait_until("the record to be known", || {
+            let known = self.gateway.ask("/dns");
+            known.text().contains("\"alpn\"")
+        });
+    }
+
+    fn get(&self) -> Response {
+        self.gateway.get("a.example", "/")
+    }
+
+    /// Where the last request was sent.
+    fn last_upstream(&self, nth: usize) -> String {
+        let records = self.gateway.wait_for_records(nth);
+        records[nth - 1]["upstream"]
+            .as_str()
+            .unwrap_or("nowhere")
+            .to_owned()
+    }
+
+    fn assert_reached(&self, nth: usize) {
+        let expected = format!("{OWN}:{}", self.upstream.port());
+        assert_eq!(self.last_upstream(nth), expected);
+    }
+
+    /// Without the right to bind port 443 nobody can be there; that nobody went elsewhere shows all the same.
+    fn assert_not_followed(&self) {
+        let response = self.get();
+        assert_eq!(response.status, 502, "{response:?}");
+        assert_eq!(self.upstream.connections(), 0);
+        let records = self.gateway.wait_for_records(2);
+        assert_eq!(records[1]["reason"], "connect_refused", "{}", records[1]);
+    }
+}
+
+#[test]
+fn the_port_of_a_record_is_connected_to() {
+    let lab = Lab::new(&[OWN], |port| HttpsRecord::new(1, ".").port(port), LOOPBACK);
+    assert_eq!(lab.get().status, 200);
+    lab.assert_reached(2);
+    // The host and the name in the certificate stay what they are.
+    assert_eq!(lab.upstream.requests()[0].header("host"), Some("a.example"));
+    assert_eq!(
+        lab.upstream.handshakes()[0].sni.as_deref(),
+        Some("a.example")
+    );
+    lab.gateway
+        .wait_for_metric("egret_upstream_idle_connections", 1.0);
+    assert_eq!(lab.get().status, 200);
+    assert_eq!(lab.upstream.connections(), 1);
+}
+
+#[test]
+fn a_record_is_of_the_default_port_alone() {
+    let lab = Lab::new(&[OWN], |port| HttpsRecord::new(1, ".").port(port), LOOPBACK);
+    let refused = Refused::start();
+    let response = lab
+        .gateway
+        .get(&format!("a.example:{}", refused.addr().port()), "/");
+    assert_eq!(response.status, 502);
+    assert_eq!(lab.upstream.connections(), 0);
+}
+
+#[test]
+fn hints_go_before_the_addresses_of_the_name() {
+    let record = |port| HttpsRecord::new(1, ".").port(port).hints([OWN]);
+    let lab = Lab::new(&[DEAD], record, LOOPBACK);
+    assert_eq!(lab.get().status, 200);
+    lab.assert_reached(2);
+    // A record of another name has nothing but them.
+    let record = |port| HttpsRecord::new(1, "b.example").port(port).hints([OWN]);
+    let lab = Lab::new(&[DEAD], record, LOOPBACK);
+    assert_eq!(lab.get().status, 200);
+    lab.assert_reached(2);
+}
+
+#[test]
+fn hints_are_judged_like_other_addresses() {
+    let record = |port| HttpsRecord::new(1, ".").port(port).hints(["10.0.0.1"]);
+    let lab = Lab::new(&[OWN], record, LOOPBACK);
+    assert_eq!(lab.get().status, 200);
+    lab.assert_reached(2);
+    let record = |port| {
+        HttpsRecord::new(1, "b.example")
+            .port(port)
+            .hints(["10.0.0.1"])
+    };
+    let lab = Lab::new(&[DEAD], record, LOOPBACK);
+    lab.assert_not_followed();
+}
+
+#[test]
+fn a_port_that_the_policies_deny_is_not_gone_to() {
+    let policy = LOOPBACK.to_owned()
+        + "  defaultAction: Deny\n  rules: [{action: Allow, ports: [1, 443]}]\n";
+    let record = |port| HttpsRecord::new(1, ".").port(port);
+    let lab = Lab::new(&[OWN], record, &policy);
+    lab.assert_not_followed();
+}
+
+#[test]
+fn a_record_for_another_protocol_is_not_for_us() {
+    let record = |port| {
+        let record = HttpsRecord::new(1, ".").port(port).alpn(["h2"]);
+        record.no_default_alpn()
+    };
+    let lab = Lab::new(&[OWN], record, LOOPBACK);
+    lab.assert_not_followed();
+}
+
+#[test]
+fn a_record_that_leads_nowhere_is_left_for_the_addresses() {
+    let nobody = SharedPort::reserve([[127, 0, 0, 1]]);
+    let record = |_| HttpsRecord::new(1, ".").port(nobody.port());
+    let lab = Lab::new(&[OWN], record, LOOPBACK);
+    let refused = "egret_upstream_connect_attempts_total{result=\"refused\"}";
+    let before = lab.gateway.metric(refused);
+    for attempts in [2.0, 3.0] {
+        let Response { status, .. } = lab.get();
+        assert_eq!(status, 502);
+        // By the record and plainly at first; then it is remembered.
+        lab.gateway.wait_for_metric(refused, before + attempts);
+    }
+}
