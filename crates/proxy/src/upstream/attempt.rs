@@ -1,0 +1,236 @@
+//! One sending of a request: over a connection to one of its destination's addresses, to the response's head.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Instant;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use tokio::sync::oneshot;
+use tokio::time::timeout_at;
+
+use super::connection::{Lease, Outlet};
+use super::health::Observed;
+use super::retry::{self, Broken};
+use super::seek::Seeker;
+use super::{Sending, after, copy, earliest, observe};
+use crate::body::RequestBody;
+use crate::policy;
+use crate::refusal::Refusal;
+use crate::telemetry::clock;
+use crate::tls::TlsFailure;
+
+/// A response's head, and what its body comes over.
+pub(super) struct Answered {
+    pub(super) response: Response<Incoming>,
+    pub(super) lease: Lease,
+    /// Brings the connection, if the request asked for another protocol.
+    pub(super) outlet: Option<oneshot::Receiver<Outlet>>,
+    /// When the attempt that brought it must be over, if ever.
+    pub(super) deadline: Option<Instant>,
+}
+
+/// Why one sending brought no response.
+pub(super) struct Failed {
+    pub(super) refusal: Refusal,
+    pub(super) broken: Option<Broken>,
+    /// The request as it was, if none of it was sent.
+    pub(super) unsent: Option<Request<RequestBody>>,
+}
+
+impl Sending<'_> {
+    /// One sending: over connections that waited until one takes the request, or a new one.
+    ///
+    /// A connection that waited may have been closed by its upstream just as the request was sent. That is nobody's
+    /// failure: what was not sent can always be sent again; what was, only if doing it twice is the same.
+    pub(super) async fn attempt(
+        &mut self,
+        mut request: Request<RequestBody>,
+        spare: Option<&Request<RequestBody>>,
+    ) -> Result<Answered, Failed> {
+        let now = clock::now();
+        let whole = after(self.rule.timeouts.backend_request, now);
+        let deadline = earliest(self.deadline, whole);
+        let per_try = self.policy().and_then(|policy| policy.per_try_timeout);
+        let head_by = earliest(deadline, per_try.map(|limit| now + limit));
+        loop {
+            let silent = now + self.silence();
+            let until = head_by.map_or(silent, |head_by| head_by.min(silent));
+            let (mut lease, reused) = self.connection(until, &request).await?;
+            self.exchange.upstream(lease.peer(), reused);
+            let idempotent = retry::is_idempotent(request.method());
+            let outlet = self.upgrade.then(|| lease.expect_switch());
+            let sent = lease.sender().try_send_request(request);
+            let mut error = match self.head(sent, head_by).await {
+                Ok(Ok(response)) => {
+                    self.answered(&lease, &response, reused);
+                    return Ok(Answered {
+                        response,
+                        lease,
+                        outlet,
+                        deadline,
+                    });
+                }
+                Ok(Err(error)) => error,
+                Err(refusal) => return Err(self.failed(&lease, Failed::slow(refusal))),
+            };
+            let again = || spare.filter(|_| idempotent).and_then(copy);
+            if reused
+                && let Some(mut again) = error.take_message().or_else(again)
+                && again.body_mut().takes_over()
+            {
+                request = again;
+                continue;
+            }
+            return Err(self.failed(&lease, Failed::of(error)));
+        }
+    }
+
+    /// Waits for the response's head: until `head_by`, and as long as something of the request moves.
+    async fn head<F: Future>(
+        &self,
+        sent: F,
+        head_by: Option<Instant>,
+    ) -> Result<F::Output, Refusal> {
+        let mut sent = pin!(sent);
+        let begin = clock::now();
+        loop {
+            let moved = self.exchange.last_moved().max(begin);
+            let silent = moved + self.silence();
+            let until = head_by.map_or(silent, |head_by| head_by.min(silent));
+            if let Ok(output) = timeout_at(until.into(), sent.as_mut()).await {
+                return Ok(output);
+            }
+            if head_by.is_some_and(|head_by| clock::now() >= head_by) {
+                return Err(Refusal::ResponseTimeout);
+            }
+            if self.exchange.last_moved() <= moved {
+                let client = self.exchange.waits_for_client();
+                return Err(if client {
+                    Refusal::RequestBody
+                } else {
+                    Refusal::ResponseTimeout
+                });
+            }
+        }
+    }
+
+    /// Remembers where the request has been in vain.
+    fn failed(&mut self, lease: &Lease, failed: Failed) -> Failed {
+        self.tried.push(lease.peer());
+        if failed.broken.is_some() {
+            self.observe(lease, Observed::LocalFailure);
+        }
+        failed
+    }
+
+    /// A connection for the request, to another of the backend's hosts if the first cannot be connected to.
+    async fn connection(
+        &mut self,
+        until: Instant,
+        request: &Request<RequestBody>,
+    ) -> Result<(Lease, bool), Failed> {
+        let mut others = self.plan.others();
+        loop {
+            let shelf = self
+                .worker
+                .pool
+                .shelf(&self.plan.destination, self.plan.settings);
+            let found = Seeker {
+                plan: &self.plan,
+                shelf: &shelf,
+                worker: self.worker,
+                exchange: self.exchange,
+                method: request.method(),
+                tried: &self.tried,
+                until,
+            }
+            .find()
+            .await;
+            let refusal = match found {
+                Ok(found) => return Ok(found),
+                Err(refusal) => refusal,
+            };
+            let elsewhere = matches!(
+                refusal,
+                Refusal::Connect(_) | Refusal::Tls(_) | Refusal::Dns(_) | Refusal::Address(_)
+            );
+            if !elsewhere || others == 0 || !self.go_elsewhere(request) {
+                return Err(Failed::unconnected(refusal));
+            }
+            others -= 1;
+        }
+    }
+
+    /// Turns to the next of the backend's hosts that the policies allow, if it has several.
+    pub(super) fn go_elsewhere(&mut self, request: &Request<RequestBody>) -> bool {
+        for _ in 0..self.plan.others() {
+            self.plan.next_host();
+            if policy::allows(&self.plan, request.method()) {
+                self.exchange.planned(&self.plan.destination);
+                return true;
+            }
+        }
+        // Once around, to where it was.
+        self.plan.next_host();
+        false
+    }
+
+    fn answered(&self, lease: &Lease, response: &Response<Incoming>, reused: bool) {
+        if reused {
+            self.worker.metrics.reused.increment();
+        }
+        self.observe(lease, Observed::Response(response.status()));
+    }
+
+    fn observe(&self, lease: &Lease, observed: Observed) {
+        let site = &lease.shelf().site;
+        let settings = self.plan.settings;
+        observe(site, settings, lease.health(), observed, self.worker);
+    }
+}
+
+impl Failed {
+    /// Nothing came in time: from the upstream, or from the client.
+    fn slow(refusal: Refusal) -> Self {
+        let upstream = matches!(refusal, Refusal::ResponseTimeout);
+        Self {
+            refusal,
+            broken: upstream.then_some(Broken::BeforeResponse),
+            unsent: None,
+        }
+    }
+
+    /// No connection was found.
+    fn unconnected(refusal: Refusal) -> Self {
+        let broken = matches!(refusal, Refusal::Connect(_) | Refusal::Tls(_));
+        Self {
+            broken: broken.then_some(Broken::Connect),
+            refusal,
+            unsent: None,
+        }
+    }
+
+    /// The connection failed.
+    fn of(mut error: TrySendError<Request<RequestBody>>) -> Self {
+        let unsent = error.take_message();
+        let error = error.error();
+        let (refusal, broken) = if let Some(failure) = TlsFailure::within(error) {
+            (Refusal::Tls(failure), Some(Broken::BeforeResponse))
+        } else if error.is_parse() {
+            (Refusal::UpstreamProtocol, Some(Broken::BeforeResponse))
+        } else if error.is_user() || error.is_body_write_aborted() {
+            (Refusal::RequestBody, None)
+        } else if unsent.is_some() {
+            (Refusal::Terminated, Some(Broken::BeforeRequest))
+        } else {
+            (Refusal::Terminated, Some(Broken::BeforeResponse))
+        };
+        Self {
+            refusal,
+            broken,
+            unsent,
+        }
+    }
+}
