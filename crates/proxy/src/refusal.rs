@@ -245,20 +245,28 @@ impl Refusal {
         }
     }
 
+    /// The same for the client, who is not told how names are resolved, nor what is wrong with that.
+    fn told(&self) -> String {
+        match self {
+            Self::Dns(Failure::Network(_)) => "no DNS server could be asked".to_owned(),
+            other => other.details(),
+        }
+    }
+
     /// Whether what follows on the connection cannot be told to be a request: the framing has two readings.
     #[must_use]
     pub const fn ends_connection(&self) -> bool {
         matches!(self, Self::Framing(_))
     }
 
-    /// The head of the response; the body is [`Refusal::details`] and a newline.
+    /// The head of the response; the body is what the client is told of it and a newline.
     ///
     /// # Panics
     /// Never: what does not fit a header value is replaced.
     #[must_use]
     pub fn response(&self) -> Response<String> {
         let row = self.row();
-        let mut details = self.details();
+        let mut details = self.told();
         let status = self.proxy_status(&details);
         details.push('\n');
         let mut response = Response::new(details);

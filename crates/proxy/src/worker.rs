@@ -175,6 +175,8 @@ impl Worker {
                 if let Some(known) = resolver.known(name, destination.scheme) {
                     let family = resolver.settings().family;
                     shelf.resolved(&known, family, &self.shared.families(), now);
+                } else if resolver.is_over(name) {
+                    shelf.leads_nowhere(now);
                 }
             }
         }

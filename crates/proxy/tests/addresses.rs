@@ -117,6 +117,27 @@ fn addresses_that_are_gone_lose_their_connections_once_the_requests_on_them_end(
 }
 
 #[test]
+fn a_name_that_leads_nowhere_any_more_loses_its_connections() {
+    let dns = DnsServer::start();
+    let ([gone, silent], port, _port) = servers([2, 3]);
+    dns.a("gone.example", ["127.0.0.2"], 1);
+    dns.a("silent.example", ["127.0.0.3"], 1);
+    let limits = "  staleFor: 1s\n  queryTimeout: 1s\n";
+    let yaml = documents(&[QUICKSTART, LOOPBACK, &resolver(dns.addr(), limits)]);
+    let gateway = Gateway::start(&yaml);
+    let host = |name: &str| format!("{name}.example:{port}");
+    let mut client = gateway.connect();
+    assert_eq!(client.get("/", &host("gone")).status, 200);
+    assert_eq!(client.get("/", &host("silent")).status, 200);
+    dns.nxdomain("gone.example");
+    dns.drop_queries("silent.example");
+    gone.wait_for_open_connections(0);
+    silent.wait_for_open_connections(0);
+    assert_eq!(client.get("/", &host("gone")).status, 502);
+    assert_eq!(client.get("/", &host("silent")).status, 504);
+}
+
+#[test]
 fn connections_to_addresses_that_are_gone_can_be_kept() {
     let dns = DnsServer::start();
     let ([old, new], port, _port) = servers([2, 3]);

@@ -43,6 +43,12 @@ fn whatever_a_resolver_says_nothing_inside_is_reached() {
         );
     }
     assert_eq!(inside.connections(), 0);
+    assert!(gateway.metric("egret_addresses_denied_total") >= 7.0);
+    let slip = egret_testkit::Client::connect(gateway.admin()).request(format!(
+        "POST /dns/flush?name=plain.example HTTP/1.1\r\nhost: {}\r\ncontent-length: 0\r\n\r\n",
+        gateway.admin()
+    ));
+    assert_eq!(slip.status, 400);
 }
 
 #[test]

@@ -201,6 +201,26 @@ fn unasked_only_what_is_harmless_is_sent_again_and_only_elsewhere() {
 }
 
 #[test]
+fn who_says_never_means_open_connections_too() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("a.example", ["127.0.0.1"], 60);
+    let host = format!("a.example:{}", upstream.port());
+    for (policy, sent) in [("", 2), ("{attempts: 0, retryOn: [5xx]}", 1)] {
+        let yaml = lab(dns.addr());
+        let yaml = match policy {
+            "" => yaml,
+            policy => documents(&[&yaml, &traffic(policy)]),
+        };
+        let gateway = Gateway::start(&yaml);
+        assert_eq!(gateway.get(&host, "/").status, 200);
+        let before = upstream.requests().len();
+        let status = gateway.get(&host, "/close-if-reused").status;
+        assert_eq!(upstream.requests().len() - before, sent, "{policy}");
+        assert_eq!(status == 200, sent == 2, "{policy}");
+    }
+}
+
+#[test]
 fn as_many_are_sent_again_at_once_as_the_circuit_breaker_allows() {
     let half = Half::new(|dns| {
         let config = configured(dns.addr(), "circuitBreakers: {maxRetries: 0}");

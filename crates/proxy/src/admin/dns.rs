@@ -88,9 +88,18 @@ pub(super) fn refresh(resolvers: &Resolvers, query: Option<&str>) -> Answer {
 
 /// The `host` parameter. A host name holds nothing that would be percent-encoded.
 fn host(query: Option<&str>) -> Result<Option<DnsName>, Box<Answer>> {
-    let mut parameters = query.unwrap_or_default().split('&');
-    let Some(host) = parameters.find_map(|parameter| parameter.strip_prefix("host=")) else {
+    let mut parameters = query
+        .unwrap_or_default()
+        .split('&')
+        .filter(|one| !one.is_empty());
+    let Some(parameter) = parameters.next() else {
         return Ok(None);
+    };
+    let host = parameter.strip_prefix("host=");
+    let Some(host) = host.filter(|_| parameters.next().is_none()) else {
+        // Else a slip of the pen would empty every cache.
+        let message = "the only parameter is host=NAME\n";
+        return Err(Box::new(text(StatusCode::BAD_REQUEST, message)));
     };
     host.parse().map(Some).map_err(|error| {
         let message = format!("host={host}: {error}\n");

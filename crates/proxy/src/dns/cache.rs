@@ -134,6 +134,13 @@ impl<W: Clone + Default> Cache<W> {
         })
     }
 
+    /// Whether it is known that there is nothing to be served for `name`: not if it is not known at all. No use of it.
+    #[must_use]
+    pub fn is_over(&self, name: &DnsName, settings: &ResolverSettings, now: Instant) -> bool {
+        let entry = self.entries.peek(name);
+        entry.is_some_and(|entry| entry.is_over(settings, now))
+    }
+
     /// Uses `name` as [`Cache::touch`] does, and asks for it if nothing is known. The answer is kept.
     pub fn keep(
         &mut self,

@@ -128,6 +128,20 @@ impl Resolver {
         Some(Resolved::new(addresses, How::Hit).with_service(service))
     }
 
+    /// Whether it is known that the name leads nowhere: it does not exist, or nobody could be asked for so long that what
+    /// was known may not be served any more. Counts as no use, and asks nobody.
+    #[must_use]
+    pub fn is_over(&self, name: &DnsName) -> bool {
+        let setup = self.shared.setup.load();
+        match setup.without_dns(name) {
+            Some(resolved) => resolved.is_err(),
+            None => {
+                let cache = self.shared.cache();
+                cache.is_over(name, &setup.settings, clock::now())
+            }
+        }
+    }
+
     /// Takes new settings. The cache stays; running queries end as they began; other servers are asked from here on.
     pub fn update_settings(&self, settings: Arc<ResolverSettings>) {
         let old = self.shared.setup.load_full();

@@ -54,6 +54,8 @@ pub struct WorkerMetrics {
     refusals: [Counter; REASONS.len()],
     /// What an EgressPolicy in audit mode would have refused.
     pub audited: Counter,
+    /// Addresses of names that were resolved to and not dialled, because they are denied.
+    pub addresses_denied: Counter,
     /// From the request's head to the end of the response.
     pub duration: Histogram,
     /// Octets of request bodies forwarded.
@@ -255,6 +257,7 @@ impl Default for WorkerMetrics {
             unanswered: Counter::default(),
             refusals: std::array::from_fn(|_| Counter::default()),
             audited: Counter::default(),
+            addresses_denied: Counter::default(),
             duration: Histogram::default(),
             request_bytes: Counter::default(),
             response_bytes: Counter::default(),

@@ -75,7 +75,9 @@ impl Sending<'_> {
                 Ok(Err(error)) => error,
                 Err(refusal) => return Err(self.failed(&lease, Failed::slow(refusal))),
             };
-            let again = || spare.filter(|_| idempotent).and_then(copy);
+            // Who says when requests are sent again means these too.
+            let unasked = idempotent && self.policy().is_none();
+            let again = || spare.filter(|_| unasked).and_then(copy);
             if reused
                 && let Some(mut again) = error.take_message().or_else(again)
                 && again.body_mut().takes_over()

@@ -324,8 +324,10 @@ impl Seeker<'_> {
             egress: self.plan.egress,
             own: &own,
         };
-        let sockets = sockets.iter().copied();
-        guard.permit_all(sockets).map_err(Refusal::Address)
+        let permitted = guard.permit_all(sockets.iter().copied());
+        let denied = sockets.len() - permitted.as_ref().map_or(0, Vec::len);
+        self.worker.metrics.addresses_denied.add(denied as u64);
+        permitted.map_err(Refusal::Address)
     }
 
     /// What the other family brings, once it has answered.

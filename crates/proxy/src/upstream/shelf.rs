@@ -114,6 +114,11 @@ impl Shelf {
         }
     }
 
+    /// Takes over that the name leads nowhere any more.
+    pub(crate) fn leads_nowhere(&self, now: Instant) {
+        self.update(&[], self.leading.get(), now);
+    }
+
     /// Where the addresses are connected to.
     pub(crate) fn plain(&self, addresses: &[IpAddr]) -> Vec<SocketAddr> {
         service::plain(addresses, self.site.destination.port)

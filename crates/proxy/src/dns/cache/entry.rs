@@ -236,6 +236,15 @@ impl Entry {
         }
     }
 
+    /// Whether it says that there is nothing: a negative answer, or addresses that are too old to be served.
+    pub(super) fn is_over(&self, settings: &ResolverSettings, now: Instant) -> bool {
+        let age = now.saturating_duration_since(self.received);
+        match &self.answer {
+            Answer::Found(found) => age >= found.end(settings),
+            Answer::Failed { failure, .. } => failure.is_answer(),
+        }
+    }
+
     /// The addresses, if this flight brought them.
     pub(super) fn addresses_of(&mut self, flight: u64) -> Option<&mut Found> {
         match &mut self.answer {

@@ -1,6 +1,7 @@
 //! One server: a question, followed along its aliases, to an answer.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use egret_config::snapshot::{DnsProtocol, NameServer};
@@ -19,6 +20,9 @@ use crate::tls::Roots;
 /// Most questions asked for one name, where the server leaves it to us to follow its aliases.
 const MAX_QUESTIONS: usize = 8;
 
+/// Questions in a row that have to go unanswered before people are told.
+const TROUBLES: u32 = 3;
+
 /// A server that can be asked.
 pub(super) struct Server {
     /// As in the configuration.
@@ -28,6 +32,8 @@ pub(super) struct Server {
     tcp: Option<Link>,
     timeout: Duration,
     stats: Arc<ServerStats>,
+    /// Since the last answer.
+    troubles: AtomicU32,
 }
 
 impl Server {
@@ -44,6 +50,7 @@ impl Server {
             tcp: (server.protocol == DnsProtocol::Udp).then(tcp),
             timeout,
             stats: stats.server(&label),
+            troubles: AtomicU32::new(0),
             label,
         }
     }
@@ -62,7 +69,30 @@ impl Server {
         if let Err(error) = &answer {
             self.stats.failures[error.failure.kind()].increment();
         }
+        self.tell(answer.as_ref().err().map(|error| &error.failure));
         answer
+    }
+
+    /// Tells people when the server begins to fail, and when that is over.
+    fn tell(&self, failure: Option<&Failure>) {
+        match failure {
+            // The name may be to blame for one that takes too long, and hardly for several in a row.
+            Some(Failure::Timeout) => {
+                if self.troubles.fetch_add(1, Relaxed) + 1 == TROUBLES {
+                    tracing::warn!("the DNS server {} does not answer", self.label);
+                }
+            }
+            Some(Failure::Network(text)) => {
+                if self.troubles.swap(TROUBLES, Relaxed) < TROUBLES {
+                    tracing::warn!("no DNS from {text}");
+                }
+            }
+            Some(_) | None => {
+                if self.troubles.swap(0, Relaxed) >= TROUBLES {
+                    tracing::info!("the DNS server {} answers again", self.label);
+                }
+            }
+        }
     }
 
     /// Asks for the name, and for what it is an alias of where the response ends with that.

@@ -127,6 +127,9 @@ impl Workers {
             "Requests that a policy in audit mode would have refused",
             self.sum(|w| &w.audited),
         )?;
+        let help =
+            "Addresses that names resolved to and that were not dialled, because they are denied";
+        to.counter("addresses_denied", help, self.sum(|w| &w.addresses_denied))?;
         let help = "From a request's head to the end of its response";
         to.histogram(
             "request_duration_seconds",
