@@ -236,12 +236,12 @@ impl Entry {
         }
     }
 
-    /// Whether it says that there is nothing: a negative answer, or addresses that are too old to be served.
+    /// Whether there is nothing to be served: no addresses were answered, or they are too old.
     pub(super) fn is_over(&self, settings: &ResolverSettings, now: Instant) -> bool {
         let age = now.saturating_duration_since(self.received);
         match &self.answer {
             Answer::Found(found) => age >= found.end(settings),
-            Answer::Failed { failure, .. } => failure.is_answer(),
+            Answer::Failed { .. } => true,
         }
     }
 

@@ -125,3 +125,28 @@ fn a_negative_ttl_of_zero_remembers_nothing() {
     world.fetch("a.test", failed(Failure::NxDomain, Some(10)));
     world.expect("a.test", "start");
 }
+
+#[test]
+fn it_is_over_when_nothing_may_be_served_and_not_when_nothing_is_known() {
+    let mut world = World::new();
+    world.settings.stale_for = Duration::from_secs(MINUTE);
+    let over = |world: &World| {
+        let name = name("a.test");
+        world.cache.is_over(&name, &world.settings, world.now)
+    };
+    assert!(!over(&world));
+    world.fetch("a.test", found(&["192.0.2.1"], MINUTE));
+    world.wait(2 * MINUTE - 1);
+    assert!(!over(&world));
+    world.wait(1);
+    assert!(over(&world));
+    // It stays so when the next query fails too, whoever wanted it.
+    world.fetch("a.test", failed(Failure::Timeout, None));
+    assert!(over(&world));
+    world.wait(MINUTE);
+    world.fetch("a.test", found(&["192.0.2.1"], MINUTE));
+    assert!(!over(&world));
+    world.wait(MINUTE);
+    world.refresh("a.test", failed(Failure::NxDomain, Some(1)));
+    assert!(over(&world));
+}
