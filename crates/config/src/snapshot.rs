@@ -27,7 +27,7 @@ mod tls;
 pub use backend::{
     BackendSettings, CircuitBreakers, LoadBalancing, OutlierDetection, TcpKeepalive,
 };
-pub use connection::ConnectionLimits;
+pub use connection::{ConnectionLimits, FOREVER};
 pub use resolver::{DnsProtocol, LookupFamily, NameServer, ResolverId, ResolverSettings};
 pub use retry::{RetryOn, RetryPolicy};
 pub use tls::{Certificate, Identity, PrivateKey, TlsVersion, TlsVersions, Trust, UpstreamTls};

@@ -13,7 +13,7 @@ use crate::refusal::Refusal;
 /// # Errors
 /// [`Refusal::Policy`] with what denied it.
 pub(crate) fn admit(plan: &Plan<'_>, method: &Method, exchange: &Exchange) -> Result<(), Refusal> {
-    let decision = decide(plan, method);
+    let decision = decide(plan, method, plan.destination.port);
     exchange.decided(&decision);
     match decision.action {
         Action::Allow => Ok(()),
@@ -26,25 +26,20 @@ pub(crate) fn admit(plan: &Plan<'_>, method: &Method, exchange: &Exchange) -> Re
 
 /// The same for another host of the backend, when the request may not be told that it was refused.
 pub(crate) fn allows(plan: &Plan<'_>, method: &Method) -> bool {
-    decide(plan, method).action == Action::Allow
+    decide(plan, method, plan.destination.port).action == Action::Allow
 }
 
 /// The same for another port of the destination: one that its HTTPS record names, which nobody has judged yet.
 pub(crate) fn allows_port(plan: &Plan<'_>, method: &Method, port: Port) -> bool {
-    let attempt = Attempt {
-        host: &plan.destination.host,
-        port,
-        request: Some((method, &*plan.normalized_path)),
-    };
-    port == plan.destination.port || plan.egress.check(attempt).action == Action::Allow
+    port == plan.destination.port || decide(plan, method, port).action == Action::Allow
 }
 
-fn decide<'a>(plan: &Plan<'a>, method: &Method) -> Decision<'a> {
+fn decide<'a>(plan: &Plan<'a>, method: &Method, port: Port) -> Decision<'a> {
     // Of a CONNECT only the destination can be known.
     let request = (*method != Method::CONNECT).then_some((method, &*plan.normalized_path));
     plan.egress.check(Attempt {
         host: &plan.destination.host,
-        port: plan.destination.port,
+        port,
         request,
     })
 }

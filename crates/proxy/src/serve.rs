@@ -28,8 +28,6 @@ use crate::worker::Worker;
 const BUFFER: usize = 64 * 1024;
 /// How long a head may take from its first octet, or the first head from the connection's start.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// As good as for ever.
-const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 /// How many header fields are read without a list on the heap.
 const USUAL_FIELDS: usize = 100;
 
@@ -93,7 +91,7 @@ impl Connection {
 
     /// How long nothing of an exchange may move.
     pub(crate) fn silence(&self) -> Duration {
-        self.limits.stream_idle_timeout.unwrap_or(FOREVER)
+        self.limits.silence()
     }
 
     /// An exchange is over.
@@ -148,7 +146,7 @@ impl Watch {
             };
             return Some(self.since.get() + limit);
         }
-        let stalled = self.blocked.get()? + limits.stream_idle_timeout.unwrap_or(FOREVER);
+        let stalled = self.blocked.get()? + limits.silence();
         let deadline = self.deadline.get();
         Some(deadline.map_or(stalled, |deadline| deadline.min(stalled)))
     }

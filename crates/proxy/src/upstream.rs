@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use egret_config::snapshot::{BackendSettings, RetryPolicy, Rule, Timeout, Timeouts};
+use egret_config::snapshot::{BackendSettings, FOREVER, RetryPolicy, Rule, Timeout, Timeouts};
 use http::{Request, Response, StatusCode};
 use hyper::body::Body;
 use tokio::time::sleep_until;
@@ -19,6 +19,7 @@ use attempt::{Answered, Failed};
 use connection::{Lease, Outlet};
 use health::{Health, Observed};
 use limits::Permit;
+use shelf::Shelf;
 use site::Site;
 
 mod attempt;
@@ -39,9 +40,6 @@ pub(crate) mod site;
 mod slot;
 pub(crate) mod stream;
 mod warm;
-
-/// How long nothing may move when the rule switches timeouts off: as good as for ever, and no overflow.
-const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// One request on its way out.
 pub(crate) struct Sending<'a> {
@@ -155,7 +153,7 @@ impl<'a> Sending<'a> {
         self.rule.retry.as_deref()
     }
 
-    /// How long nothing may move.
+    /// How long nothing may move: for ever if the rule switches timeouts off.
     fn silence(&self) -> Duration {
         let Timeouts {
             request,
@@ -211,10 +209,14 @@ impl<'a> Sending<'a> {
             .flatten()
     }
 
-    fn has_another_address(&self) -> bool {
+    /// The connections to where the request goes now.
+    fn shelf(&self) -> Rc<Shelf> {
         let pool = &self.worker.pool;
-        let shelf = pool.shelf(&self.plan.destination, self.plan.settings);
-        self.plan.others() > 0 || shelf.has_other_than(&self.tried)
+        pool.shelf(&self.plan.destination, self.plan.settings)
+    }
+
+    fn has_another_address(&self) -> bool {
+        self.plan.others() > 0 || self.shelf().has_other_than(&self.tried)
     }
 
     /// Once more, if there may be one more, and the body is still there.
@@ -234,8 +236,7 @@ impl<'a> Sending<'a> {
         {
             return None;
         }
-        let pool = &self.worker.pool;
-        let shelf = pool.shelf(&self.plan.destination, self.plan.settings);
+        let shelf = self.shelf();
         let breakers = &self.plan.settings.circuit_breakers;
         let Some(permit) = shelf.site.limits.enter(Limit::Retries, breakers) else {
             self.worker.metrics.retries_limited.increment();

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+/// As good as for ever: what stands for no time limit where there has to be one. It can be added to any instant.
+pub const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
 /// The limits of connections to one socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ConnectionLimits {
@@ -20,6 +23,12 @@ pub struct ConnectionLimits {
 }
 
 impl ConnectionLimits {
+    /// How long nothing of an exchange may move: [`FOREVER`] if there is no limit.
+    #[must_use]
+    pub fn silence(&self) -> Duration {
+        self.stream_idle_timeout.unwrap_or(FOREVER)
+    }
+
     /// The stricter of both in everything: for a socket that listeners share, as it is not known yet whose request comes.
     #[must_use]
     pub fn strictest(self, other: Self) -> Self {

@@ -135,10 +135,7 @@ impl Sending<'_> {
     ) -> Result<(Lease, bool), Failed> {
         let mut others = self.plan.others();
         loop {
-            let shelf = self
-                .worker
-                .pool
-                .shelf(&self.plan.destination, self.plan.settings);
+            let shelf = self.shelf();
             let found = Seeker {
                 plan: &self.plan,
                 shelf: &shelf,

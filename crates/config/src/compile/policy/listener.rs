@@ -11,12 +11,9 @@ use crate::compile::log::{Fault, Log};
 use crate::compile::target::{TargetKinds, Targets};
 use crate::compile::value::{Fields, MOST};
 use crate::resources::{Kind, oldest_first};
-use crate::snapshot::ConnectionLimits;
+use crate::snapshot::{ConnectionLimits, FOREVER};
 
 const TARGETS: TargetKinds = TargetKinds::only(&[Kind::Gateway]);
-
-/// As good as for ever, and nothing overflows.
-const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// What policies say about connections; `None` is nothing, and zero times are for ever.
 #[derive(Clone, Copy, Debug, Default)]

@@ -123,6 +123,17 @@ impl World {
         }
     }
 
+    /// Looks up what has to be stale and due for a refresh, which is left running.
+    fn lookup_stale(&mut self, text: &str) -> Flight {
+        match self.lookup(text) {
+            Lookup::Stale(Served {
+                refresh: Some(flight),
+                ..
+            }) => flight,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
     /// Looks up what has to be due for a refresh, and ends it at once.
     fn refresh(&mut self, text: &str, outcome: Outcome) -> Landed {
         match self.lookup(text) {

@@ -31,13 +31,7 @@ fn refreshes_are_bounded_apart() {
         world.fetch(text, found(&["192.0.2.1"], 1));
     }
     world.wait(1);
-    let Lookup::Stale(Served {
-        refresh: Some(flight),
-        ..
-    }) = world.lookup("a.test")
-    else {
-        panic!()
-    };
+    let flight = world.lookup_stale("a.test");
     world.expect("b.test", "stale 192.0.2.1");
     world.expect("new.test", "start");
     world.complete(flight, found(&["192.0.2.1"], 1));
@@ -70,24 +64,12 @@ fn a_refresh_is_no_use_and_brings_no_evicted_name_back() {
         world.fetch(text, found(&["192.0.2.1"], 1));
     }
     world.wait(1);
-    let Lookup::Stale(Served {
-        refresh: Some(flight),
-        ..
-    }) = world.lookup("a.test")
-    else {
-        panic!()
-    };
+    let flight = world.lookup_stale("a.test");
     world.expect("b.test", "stale 192.0.2.1 refresh");
     world.complete(flight, found(&["192.0.2.1"], 1));
     assert_eq!(world.known(), ["b.test", "a.test"]);
     world.wait(1);
-    let Lookup::Stale(Served {
-        refresh: Some(flight),
-        ..
-    }) = world.lookup("a.test")
-    else {
-        panic!()
-    };
+    let flight = world.lookup_stale("a.test");
     world.fetch("c.test", found(&["192.0.2.1"], HOUR));
     world.fetch("d.test", found(&["192.0.2.1"], HOUR));
     world.complete(flight, found(&["192.0.2.1"], HOUR));
@@ -101,13 +83,7 @@ fn an_evicted_name_that_is_wanted_again_joins_its_refresh() {
     let mut world = World::new();
     world.fetch("a.test", found(&["192.0.2.1"], 1));
     world.wait(1);
-    let Lookup::Stale(Served {
-        refresh: Some(flight),
-        ..
-    }) = world.lookup("a.test")
-    else {
-        panic!()
-    };
+    let flight = world.lookup_stale("a.test");
     assert!(world.cache.flush_one(&name("a.test")));
     world.expect("a.test", "join");
     world.complete(flight, found(&["192.0.2.2"], HOUR));

@@ -7,13 +7,7 @@ fn stale_serves_at_once_with_one_refresh() {
     let mut world = World::new();
     world.fetch("a.test", found(&["192.0.2.1"], MINUTE));
     world.wait(MINUTE);
-    let Lookup::Stale(Served {
-        refresh: Some(flight),
-        ..
-    }) = world.lookup("a.test")
-    else {
-        panic!()
-    };
+    let flight = world.lookup_stale("a.test");
     world.expect("a.test", "stale 192.0.2.1");
     assert_eq!(world.cache.flying(), (0, 1, 0));
     world.complete(flight, found(&["192.0.2.2"], MINUTE));
