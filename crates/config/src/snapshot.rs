@@ -23,14 +23,20 @@ mod connection;
 mod resolver;
 mod retry;
 mod tls;
+mod upgrade;
 
 pub use backend::{
-    BackendSettings, CircuitBreakers, LoadBalancing, OutlierDetection, TcpKeepalive,
+    BackendSettings, CircuitBreakers, Http2Keepalive, Http2Settings, HttpVersion, LoadBalancing,
+    OutlierDetection, TcpKeepalive,
 };
-pub use connection::{ConnectionLimits, FOREVER};
+pub use connection::{ConnectionLimits, FOREVER, Http2Limits, ProxyProtocol};
 pub use resolver::{DnsProtocol, LookupFamily, NameServer, ResolverId, ResolverSettings};
 pub use retry::{RetryOn, RetryPolicy};
-pub use tls::{Certificate, Identity, PrivateKey, TlsVersion, TlsVersions, Trust, UpstreamTls};
+pub use tls::{
+    Alpn, Certificate, ClientValidation, Identity, PrivateKey, ServerTls, TlsVersion, TlsVersions,
+    Trust, UpstreamTls, ValidationMode,
+};
+pub use upgrade::Upgrades;
 
 /// Everything that is served.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -59,6 +65,8 @@ pub struct Socket {
     pub listeners: Vec<Arc<Listener>>,
     /// What connections to it may do: the strictest of what holds for its listeners.
     pub limits: ConnectionLimits,
+    /// Whether a connection begins with a PROXY protocol header.
+    pub proxy_protocol: ProxyProtocol,
 }
 
 /// One listener of a Gateway.
@@ -68,14 +76,30 @@ pub struct Listener {
     pub gateway: ObjectRef,
     /// Its name in the Gateway (`sectionName`).
     pub name: String,
-    /// The hosts it takes; `None` takes all, IP literals included.
+    /// The hosts it takes; `None` takes all, IP literals included. Of a listener that speaks TLS, also the names that
+    /// clients ask for (SNI).
     pub hostname: Option<HostPattern>,
+    /// What its connections carry. Listeners of one socket are either all [`Protocol::Http`] or none is.
+    pub protocol: Protocol,
     /// Whether requests are written to the access log.
     pub access_log: bool,
     /// The routes attached to it.
     pub routes: RouteTable,
     /// Set when a policy on the Gateway or listener is invalid: every request is refused (fail closed).
     pub refuse: Option<Misconfiguration>,
+}
+
+/// What the connections of a listener carry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub enum Protocol {
+    /// HTTP in the clear: HTTP/1.1, or HTTP/2 with prior knowledge.
+    #[default]
+    Http,
+    /// HTTP in TLS that ends here (`protocol: HTTPS`).
+    Https(Arc<ServerTls>),
+    /// TLS that is passed on as it comes (`protocol: TLS`, `mode: Passthrough`). Rules of such a listener are those of
+    /// TLSRoutes: they match by name alone.
+    Passthrough,
 }
 
 /// One rule of a route, as it applies under one listener.
@@ -93,6 +117,8 @@ pub struct Rule {
     pub timeouts: Timeouts,
     /// When it is sent again; `None` is not configured, and the proxy does only what is always right.
     pub retry: Option<Arc<RetryPolicy>>,
+    /// What its connections may become.
+    pub upgrades: Arc<Upgrades>,
     /// What answers.
     pub action: Action,
 }
@@ -260,6 +286,9 @@ pub struct DynamicDestination {
     pub settings: Arc<BackendSettings>,
     /// How requests go that do not say so themselves: `https` with `enableTls`, else `http`.
     pub scheme: Scheme,
+    /// The port of what names none: of TLS that is passed on, from the `backendRef` of its TLSRoute. `None` is the
+    /// default of the scheme, and 443 of TLS that is passed on.
+    pub port: Option<Port>,
 }
 
 /// A Backend of type `Static`.
@@ -271,6 +300,8 @@ pub struct StaticDestination {
     pub resolver: ResolverId,
     /// How they are connected to; with TLS if that says how.
     pub settings: Arc<BackendSettings>,
+    /// What HTTP they speak (`appProtocol`).
+    pub version: HttpVersion,
     /// At least one.
     pub hosts: Vec<(Host, Port)>,
 }

@@ -12,7 +12,7 @@ use crate::name::HostPattern;
 use crate::report::{Condition, GatewayStatus, Status};
 use crate::resources::{Object, ObjectRef, Resources, oldest_first};
 use crate::route::RouteTable;
-use crate::snapshot::{BindAddress, Listener, Socket};
+use crate::snapshot::{BindAddress, Listener, Protocol, ProxyProtocol, Socket};
 
 mod listener;
 
@@ -182,6 +182,7 @@ impl<'a> GatewayDraft<'a> {
                 gateway: reference.clone(),
                 name: draft.name().to_owned(),
                 hostname: draft.hostname.clone(),
+                protocol: Protocol::Http,
                 access_log: policies.access_log(reference, draft.name()),
                 routes: RouteTable::new(draft.entries),
                 refuse: broken.cloned(),
@@ -191,6 +192,7 @@ impl<'a> GatewayDraft<'a> {
                 let socket = socket.or_insert_with(|| Socket {
                     listeners: Vec::new(),
                     limits,
+                    proxy_protocol: ProxyProtocol::Off,
                 });
                 socket.limits = socket.limits.strictest(limits);
                 socket.listeners.push(listener.clone());

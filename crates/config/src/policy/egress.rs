@@ -41,6 +41,9 @@ pub struct EgressRules {
     pub allow_addresses: Vec<IpNet>,
     /// Addresses that are denied besides the built-in ones.
     pub deny_addresses: Vec<IpNet>,
+    /// Whether tunnels that were open before it denied them go on (`tunnels: Keep`). The built-in list ends them in any
+    /// case.
+    pub keeps_tunnels: bool,
 }
 
 /// `mode` of an EgressPolicy.

@@ -61,6 +61,7 @@ fn entry(route: &str, index: usize, host: &str, matches: Match) -> Entry {
             filters: Filters::default(),
             timeouts: Timeouts::default(),
             retry: None,
+            upgrades: Arc::default(),
             action: Action::Refuse(Misconfiguration {
                 object: route_ref.clone(),
                 message: "".into(),

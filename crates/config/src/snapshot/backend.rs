@@ -37,6 +37,54 @@ pub struct BackendSettings {
     pub max_requests_per_connection: Option<u32>,
     /// How TLS is spoken, where it is; `None` trusts the system's CAs and shows no certificate.
     pub tls: Option<Arc<UpstreamTls>>,
+    /// HTTP/2 as it is spoken to it, where it is.
+    pub http2: Http2Settings,
+}
+
+/// Which HTTP an upstream speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub enum HttpVersion {
+    /// In the clear HTTP/1.1, over TLS what the two agree on (RFC 7301).
+    #[default]
+    Auto,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2: in the clear with prior knowledge (RFC 9113 3.3).
+    Http2,
+}
+
+/// `http2ProtocolOptions` of a BackendConfigPolicy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Http2Settings {
+    /// Octets that a stream may bring ahead of what was read.
+    pub initial_stream_window: u32,
+    /// The same of a whole connection.
+    pub initial_connection_window: u32,
+    /// Streams of one connection; the upstream may allow fewer.
+    pub max_concurrent_streams: u32,
+    /// PINGs on a connection in use; `None` sends none.
+    pub keepalive: Option<Http2Keepalive>,
+}
+
+/// `http2ProtocolOptions.connectionKeepalive`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Http2Keepalive {
+    /// Between two PINGs.
+    pub interval: Duration,
+    /// How long an answer may take before the connection is given up.
+    pub timeout: Duration,
+}
+
+impl Default for Http2Settings {
+    /// Those of HTTP/2 as browsers and curl use it: enough for a gigabit at 60 ms, and no more memory than that.
+    fn default() -> Self {
+        Self {
+            initial_stream_window: 1024 * 1024,
+            initial_connection_window: 8 * 1024 * 1024,
+            max_concurrent_streams: 1024,
+            keepalive: None,
+        }
+    }
 }
 
 /// `tcpKeepalive`; `None` leaves a value to the system.
@@ -114,6 +162,7 @@ impl Default for BackendSettings {
             idle_timeout: None,
             max_requests_per_connection: None,
             tls: None,
+            http2: Http2Settings::default(),
         }
     }
 }

@@ -23,6 +23,70 @@ pub struct UpstreamTls {
     pub names: Vec<Host>,
     /// Versions that may be spoken.
     pub versions: TlsVersions,
+    /// The protocols to offer (RFC 7301), preferred first; at least one.
+    pub alpn: Vec<Alpn>,
+}
+
+/// How TLS of clients is ended: `tls` of a listener, and who its clients have to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServerTls {
+    /// What is shown to clients: the first whose certificate is of the name they ask for, else the first. At least one.
+    pub identities: Vec<Identity>,
+    /// Versions that may be spoken.
+    pub versions: TlsVersions,
+    /// The protocols that may be spoken (RFC 7301), preferred first; at least one.
+    pub alpn: Vec<Alpn>,
+    /// Whether clients have to show a certificate; `None` asks for none.
+    pub clients: Option<ClientValidation>,
+}
+
+/// Whose certificates clients may show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClientValidation {
+    /// The CAs, at least one.
+    pub authorities: Vec<Certificate>,
+    /// What happens to clients without one.
+    pub mode: ValidationMode,
+    /// The certificate has to be of one of these; empty is of any.
+    pub names: Vec<Host>,
+    /// SHA-256 of the certificates that are accepted; empty is any.
+    pub fingerprints: Vec<[u8; 32]>,
+}
+
+/// What happens to clients without a valid certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum ValidationMode {
+    /// They are refused.
+    Required,
+    /// Those that show none are served, those that show an invalid one are refused.
+    Optional,
+    /// They are served (`AllowInsecureFallback`).
+    Unverified,
+}
+
+/// A protocol within TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Alpn {
+    /// `h2`
+    #[serde(rename = "h2")]
+    H2,
+    /// `http/1.1`
+    #[serde(rename = "http/1.1")]
+    Http11,
+}
+
+impl Alpn {
+    /// Both, HTTP/2 preferred.
+    pub const BOTH: [Self; 2] = [Self::H2, Self::Http11];
+
+    /// As it is registered.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::H2 => "h2",
+            Self::Http11 => "http/1.1",
+        }
+    }
 }
 
 /// Whose certificates are believed.
@@ -103,6 +167,7 @@ impl Hash for UpstreamTls {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.sni.hash(state);
         self.versions.hash(state);
+        self.alpn.hash(state);
     }
 }
 

@@ -121,6 +121,7 @@ mod tests {
             rules: Vec::new(),
             allow_addresses: vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()],
             deny_addresses: Vec::new(),
+            keeps_tunnels: false,
         };
         Egress {
             policies: vec![Arc::new(rules)],

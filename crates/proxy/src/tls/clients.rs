@@ -145,6 +145,7 @@ mod tests {
                 min,
                 max: TlsVersion::V1_3,
             },
+            alpn: Vec::new(),
         })
     }
 

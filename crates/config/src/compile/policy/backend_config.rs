@@ -100,6 +100,7 @@ impl Said {
             idle_timeout,
             max_requests_per_connection: max_requests,
             tls: tls.clone(),
+            http2: default.http2,
         }
     }
 }

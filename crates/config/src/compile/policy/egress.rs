@@ -77,6 +77,7 @@ fn rules(reference: &ObjectRef, spec: &EgressPolicySpec, faults: &mut Vec<Fault>
             .collect(),
         allow_addresses,
         deny_addresses,
+        keeps_tunnels: false,
     }
 }
 

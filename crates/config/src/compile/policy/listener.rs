@@ -203,6 +203,7 @@ impl Connections {
             max_header_fields: self.max_header_fields.unwrap_or(default.max_header_fields),
             max_head: self.max_head.unwrap_or(default.max_head),
             max_requests: self.max_requests.filter(|most| *most > 0),
+            ..default
         }
     }
 }

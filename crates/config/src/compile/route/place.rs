@@ -1,12 +1,14 @@
 //! A rule under one listener: the policies and resolvers of that place.
 
+use std::sync::Arc;
+
 use crate::compile::Context;
 use crate::compile::backend::Backend;
 use crate::compile::log::misconfiguration;
 use crate::compile::policy::Place;
 use crate::resources::ObjectRef;
 use crate::snapshot::{
-    Action, Destination, DynamicDestination, Rule, StaticDestination, WeightedBackend,
+    Action, Destination, DynamicDestination, HttpVersion, Rule, StaticDestination, WeightedBackend,
     WeightedBackends,
 };
 
@@ -23,6 +25,7 @@ impl RuleDraft {
             filters: self.filters.clone(),
             timeouts: self.timeouts,
             retry: context.policies.retry(place, self.retry.as_ref()),
+            upgrades: Arc::default(),
             action: match &self.action {
                 ActionDraft::Forward(backends) => {
                     Action::Forward(weighted(context, place, backends))
@@ -71,6 +74,7 @@ fn destination(context: &Context<'_>, place: Place<'_>, backend: &ObjectRef) -> 
             resolver,
             settings,
             scheme: *scheme,
+            port: None,
         }),
         Some(Ok(Backend::Static(hosts))) => {
             let hosts = hosts.clone();
@@ -78,6 +82,7 @@ fn destination(context: &Context<'_>, place: Place<'_>, backend: &ObjectRef) -> 
                 backend,
                 resolver,
                 settings,
+                version: HttpVersion::Auto,
                 hosts,
             })
         }

@@ -34,6 +34,7 @@ fn every_limit_can_be_set() {
         max_header_fields: 5,
         max_head: 2048,
         max_requests: Some(7),
+        ..ConnectionLimits::default()
     };
     let older = ALL.replace(", ", "\n  ");
     let older = kgateway_policy(

@@ -15,6 +15,7 @@ fn policy(name: &str) -> EgressRules {
         rules: Vec::new(),
         allow_addresses: Vec::new(),
         deny_addresses: Vec::new(),
+        keeps_tunnels: false,
     }
 }
 

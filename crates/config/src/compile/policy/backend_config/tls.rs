@@ -5,7 +5,7 @@ use crate::compile::log::Fault;
 use crate::compile::value::Fields;
 use crate::name::{DnsName, Host, HostPattern};
 use crate::resources::{ObjectRef, Secret};
-use crate::snapshot::{TlsVersion, TlsVersions, Trust, UpstreamTls};
+use crate::snapshot::{Alpn, TlsVersion, TlsVersions, Trust, UpstreamTls};
 
 use secret::Content;
 
@@ -79,6 +79,7 @@ pub(super) fn read<'a>(
         sni,
         names,
         versions: versions.unwrap_or_default(),
+        alpn: Alpn::BOTH.to_vec(),
     })
 }
 

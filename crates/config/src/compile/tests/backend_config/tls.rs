@@ -6,8 +6,8 @@ use super::{AT, BASE, Compiled, get, policy, problems, rule, settings, with_rout
 use crate::compile::tests::{TO_DFP, route, run};
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{
-    Action, Certificate, Destination, Identity, PrivateKey, Scheme, TlsVersion, TlsVersions, Trust,
-    UpstreamTls,
+    Action, Alpn, Certificate, Destination, Identity, PrivateKey, Scheme, TlsVersion, TlsVersions,
+    Trust, UpstreamTls,
 };
 
 /// Secrets whose certificates are the octets 1, 2 and 3, and whose key is 7, 7, 7.
@@ -77,6 +77,7 @@ fn fields_become_settings() {
         sni: None,
         names: Vec::new(),
         versions: TlsVersions::default(),
+        alpn: Alpn::BOTH.to_vec(),
     };
     let authorities =
         |octets: &[u8]| Trust::Authorities(octets.iter().copied().map(certificate).collect());
