@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::name::{DnsName, Host, HostPattern};
 use crate::resources::Seniority;
-use crate::snapshot::{Listener, Rule, Socket};
+use crate::snapshot::{Listener, Protocol, Rule, Socket};
 
 mod matcher;
 mod path;
@@ -164,13 +164,31 @@ impl Socket {
     /// The listener of a request: the one with the most specific hostname that matches.
     #[must_use]
     pub fn listener_for(&self, host: &Host) -> Option<&Arc<Listener>> {
-        self.listeners
-            .iter()
-            .find(|listener| match (&listener.hostname, host) {
-                (None, _) => true,
-                (Some(pattern), Host::Name(name)) => pattern.matches(name),
-                (Some(_), Host::Ip(_)) => false,
-            })
+        let mut reads = self.listeners.iter();
+        reads.find(|listener| {
+            listener.protocol != Protocol::Passthrough
+                && match host {
+                    Host::Name(name) => listener.takes(Some(name)),
+                    Host::Ip(_) => listener.takes(None),
+                }
+        })
+    }
+
+    /// The listener of a connection over TLS whose client asks for this name (RFC 6066 3), or for none.
+    #[must_use]
+    pub fn listener_named(&self, name: Option<&DnsName>) -> Option<&Arc<Listener>> {
+        self.listeners.iter().find(|listener| listener.takes(name))
+    }
+}
+
+impl Listener {
+    /// Whether this is one of its names; `None` is what has no name.
+    fn takes(&self, name: Option<&DnsName>) -> bool {
+        match (&self.hostname, name) {
+            (None, _) => true,
+            (Some(pattern), Some(name)) => pattern.matches(name),
+            (Some(_), None) => false,
+        }
     }
 }
 

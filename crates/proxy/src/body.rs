@@ -164,12 +164,14 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.exchange.asked();
         let frame = match &mut self.source {
             Source::Text(text) => text.take().map(|text| Ok(Frame::data(text))),
             Source::Upstream(upstream) => ready!(upstream.poll_frame(cx)),
         };
         match &frame {
             Some(Ok(frame)) => {
+                self.exchange.gave();
                 if let Some(data) = frame.data_ref() {
                     add(&self.exchange.response_bytes, data);
                 }

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use egret_config::snapshot::Filters;
+use egret_config::snapshot::{Filters, Scheme};
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderName, HeaderValue,
     PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
@@ -11,7 +11,7 @@ use http::header::{
 use http::{HeaderMap, Response, StatusCode, Version};
 
 use crate::refusal::Refusal;
-use crate::tunnel::upgrade;
+use crate::tunnel::upgrade::Wanted;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -34,6 +34,7 @@ const HOP_BY_HOP: [HeaderName; 7] = [
 /// This process's entries in `Via`. The name is made at start: two Egrets in a row are no loop.
 pub(crate) struct Via {
     pseudonym: String,
+    http2: HeaderValue,
     http11: HeaderValue,
     http10: HeaderValue,
 }
@@ -41,6 +42,8 @@ pub(crate) struct Via {
 /// Who sent the request, and what an upstream that belongs to us may know of it.
 pub(crate) struct Forwarded<'a> {
     pub(crate) client: IpAddr,
+    /// How it came.
+    pub(crate) scheme: Scheme,
     pub(crate) host: Option<&'a HeaderValue>,
 }
 
@@ -52,6 +55,7 @@ impl Via {
                 .expect("the name is made of hexadecimal digits")
         };
         Self {
+            http2: entry("2"),
             http11: entry("1.1"),
             http10: entry("1.0"),
             pseudonym,
@@ -75,10 +79,10 @@ impl Via {
     }
 
     fn add(&self, headers: &mut HeaderMap, version: Version) {
-        let entry = if version == Version::HTTP_10 {
-            &self.http10
-        } else {
-            &self.http11
+        let entry = match version {
+            Version::HTTP_2 => &self.http2,
+            Version::HTTP_10 => &self.http10,
+            _ => &self.http11,
         };
         headers.append(VIA, entry.clone());
     }
@@ -101,6 +105,9 @@ impl Via {
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         remove_forwarded(headers);
+        if version == Version::HTTP_2 {
+            join_cookies(headers);
+        }
         if let Some(from) = from {
             add_forwarded(headers, from);
         }
@@ -117,11 +124,12 @@ impl Via {
     pub(crate) fn prepare_switch<B>(
         &self,
         response: &mut Response<B>,
+        wanted: &Wanted,
         filters: [&Filters; 2],
     ) -> Result<(), Refusal> {
         let version = response.version();
         let headers = response.headers_mut();
-        if !upgrade::is_agreed_to(headers) {
+        if !wanted.is_agreed_to(headers) {
             return Err(Refusal::UpstreamProtocol);
         }
         remove_hop_by_hop(headers);
@@ -130,7 +138,7 @@ impl Via {
         for filters in filters {
             filters.response_headers.apply(headers);
         }
-        upgrade::put_on(headers);
+        wanted.answer(response);
         Ok(())
     }
 
@@ -210,12 +218,26 @@ fn remove_forwarded(headers: &mut HeaderMap) {
     }
 }
 
+/// Makes one field of the pieces that HTTP/2 may send cookies in (RFC 9113 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut crumbs = headers.get_all(COOKIE).iter();
+    let (Some(_), Some(_)) = (crumbs.next(), crumbs.next()) else {
+        return;
+    };
+    let crumbs = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+    let whole = crumbs.collect::<Vec<_>>().join(&b"; "[..]);
+    if let Ok(whole) = HeaderValue::from_bytes(&whole) {
+        headers.insert(COOKIE, whole);
+    }
+}
+
 /// Puts on what an upstream of our own may rely on.
 fn add_forwarded(headers: &mut HeaderMap, from: &Forwarded<'_>) {
     let client = from.client.to_canonical().to_string();
     let client = HeaderValue::try_from(client).expect("an address is visible ASCII");
     headers.insert(X_FORWARDED_FOR, client);
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    let scheme = HeaderValue::from_static(from.scheme.as_str());
+    headers.insert(X_FORWARDED_PROTO, scheme);
     if let Some(host) = from.host {
         headers.insert(X_FORWARDED_HOST, host.clone());
     }
@@ -437,6 +459,7 @@ mod tests {
         assert_eq!(names(&prepared(None)), ["via"]);
         let host = HeaderValue::from_static("a.example");
         let from = Forwarded {
+            scheme: Scheme::Http,
             client: "::ffff:192.0.2.7".parse().unwrap(),
             host: Some(&host),
         };
@@ -466,6 +489,7 @@ mod tests {
             ("x-tenant", "theirs"),
         ]);
         let from = Forwarded {
+            scheme: Scheme::Http,
             client: "192.0.2.7".parse().unwrap(),
             host: None,
         };

@@ -13,6 +13,7 @@ pub mod tunnel;
 
 mod admin;
 mod body;
+mod either;
 mod forward;
 mod listen;
 mod local;

@@ -7,20 +7,26 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use egret_config::snapshot::{BindAddress, Snapshot};
+use egret_config::snapshot::{BindAddress, ConnectionLimits, Protocol as Carries, Snapshot};
 use nix::errno::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::dial::egress::OwnAddresses;
 use crate::dial::race::is_out_of_descriptors;
-use crate::serve;
+use replay::Replay;
+use crate::serve::stream::ClientStream;
+use crate::serve::{self, Origin};
 use crate::shared::Shared;
 use crate::task;
 use crate::worker::{Closing, Command, Worker};
+
+pub(crate) mod begin;
+pub(crate) mod replay;
+mod tls;
 
 /// Connections that the kernel may complete ahead of us; it caps this at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -233,7 +239,12 @@ pub(crate) async fn accept(
                 let counted = worker.connected();
                 let worker = Rc::clone(&worker);
                 task::spawn(async move {
-                    let Some(tunnel) = serve::connection(stream, client, bind, worker).await else {
+                    // Without it small responses wait for the client's delayed ACK; a socket that refuses is gone already.
+                    let _ = stream.set_nodelay(true);
+                    let Some((stream, origin)) = begin(stream, client, bind, &worker).await else {
+                        return drop(counted);
+                    };
+                    let Some(tunnel) = serve::connection(stream, origin, worker).await else {
                         return drop(counted);
                     };
                     // In a task of its own, without what HTTP needed: there may be very many, and they may last.
@@ -254,6 +265,34 @@ pub(crate) async fn accept(
             Err(error) => tracing::debug!(%error, "a connection was lost before it was accepted"),
         }
     }
+}
+
+/// What comes before HTTP.
+async fn begin(
+    stream: TcpStream,
+    client: SocketAddr,
+    bind: BindAddress,
+    worker: &Worker,
+) -> Option<(ClientStream, Origin)> {
+    let snapshot = worker.snapshot();
+    let socket = snapshot.sockets.get(&bind);
+    let mut origin = Origin {
+        client,
+        bind,
+        hello: None,
+        tls: None,
+        limits: socket.map_or_else(ConnectionLimits::default, |socket| socket.limits),
+    };
+    let stream = Replay::from(stream);
+    let first = socket.and_then(|socket| socket.listeners.first());
+    let Some((listener, Carries::Https(settings))) =
+        first.map(|listener| (listener, &listener.protocol))
+    else {
+        return Some((ClientStream::Plain(stream), origin));
+    };
+    let (stream, secured) = tls::end(stream, client, listener, settings, worker).await?;
+    origin.tls = Some(secured);
+    Some((ClientStream::Tls(stream), origin))
 }
 
 fn is_out_of_resources(error: &io::Error) -> bool {

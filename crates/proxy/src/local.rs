@@ -18,7 +18,8 @@ use crate::target::Target;
 /// The request that is redirected.
 pub(crate) struct Here<'a> {
     pub(crate) target: &'a Target,
-    /// The listener's port.
+    /// How it came, and by which port.
+    pub(crate) scheme: Scheme,
     pub(crate) port: Port,
     pub(crate) matched_prefix: Option<&'a str>,
 }
@@ -62,7 +63,7 @@ fn location(redirect: &Redirect, here: &Here<'_>, parts: &Parts) -> String {
     let scheme = redirect
         .scheme
         .or(here.target.scheme)
-        .unwrap_or(Scheme::Http);
+        .unwrap_or(here.scheme);
     let host = redirect
         .host
         .clone()
@@ -116,6 +117,7 @@ mod tests {
         let (parts, ()) = Request::get(uri).body(()).unwrap().into_parts();
         let here = Here {
             target: &target,
+            scheme: Scheme::Http,
             port: Port::new(8080).unwrap(),
             matched_prefix: Some("/old"),
         };

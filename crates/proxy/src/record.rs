@@ -18,6 +18,7 @@ use http::{Method, StatusCode, Version};
 use crate::dns::How;
 use crate::refusal::Refusal;
 use crate::serve::Connection;
+use crate::serve::http2::StreamWatch;
 use crate::telemetry::access_log::Line;
 use crate::telemetry::clock;
 use crate::tunnel::copy::Moved;
@@ -28,6 +29,8 @@ pub(crate) mod unread;
 /// One request and its response.
 pub(crate) struct Exchange {
     connection: Rc<Connection>,
+    /// Of HTTP/2, the stream.
+    stream: Option<Rc<StreamWatch>>,
     started: Instant,
     /// Octets of the request body forwarded so far.
     request_bytes: Cell<u64>,
@@ -79,11 +82,15 @@ struct Verdict {
 }
 
 impl Exchange {
-    pub(crate) fn begin(connection: Rc<Connection>) -> Rc<Self> {
+    pub(crate) fn begin(
+        connection: Rc<Connection>,
+        stream: Option<Rc<StreamWatch>>,
+    ) -> Rc<Self> {
         connection.begins();
         let now = clock::now();
         Rc::new(Self {
             connection,
+            stream,
             started: now,
             request_bytes: Cell::default(),
             last_moved: Cell::new(now),
@@ -239,7 +246,24 @@ impl Exchange {
 
     /// The response must have been sent by then.
     pub(crate) fn must_end(&self, deadline: Instant) {
-        self.connection.must_end(deadline);
+        match &self.stream {
+            Some(stream) => stream.must_end(deadline),
+            None => self.connection.must_end(deadline),
+        }
+    }
+
+    /// A piece of the response is there to be sent.
+    pub(crate) fn gave(&self) {
+        if let Some(stream) = &self.stream {
+            stream.gave();
+        }
+    }
+
+    /// The next piece of it is asked for.
+    pub(crate) fn asked(&self) {
+        if let Some(stream) = &self.stream {
+            stream.asked();
+        }
     }
 
     /// Why the response was broken off, after its head.
@@ -250,7 +274,9 @@ impl Exchange {
     /// The response was let go before its end.
     pub(crate) fn left(&self) {
         if self.reason.get().is_none() {
-            let stalled = self.connection.is_stalled();
+            let stream = self.stream.as_ref();
+            let stalled = self.connection.is_stalled()
+                || stream.is_some_and(|stream| stream.is_stalled());
             let reason = if stalled {
                 "client_stalled"
             } else {

@@ -14,6 +14,8 @@ use http::{HeaderName, Response, StatusCode};
 use crate::dns::Failure;
 use crate::tls::TlsFailure;
 
+pub(crate) mod grpc;
+
 /// `Proxy-Status` (RFC 9209 2).
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
@@ -32,6 +34,9 @@ pub enum Refusal {
     NoTunnel(&'static str),
     /// No listener of this address takes the host.
     NoListener,
+    /// The listener that takes the host is not the one whose certificate the client saw (RFC 9110 15.5.20): another may
+    /// ask its clients for other credentials.
+    Misdirected,
     /// No rule of the listener matches.
     NoRoute,
     /// The configuration that the request falls under is invalid.
@@ -85,6 +90,9 @@ pub enum TargetError {
     /// A CONNECT for something else than a host and a port (RFC 9112 3.2.3).
     #[error("the target of a CONNECT is a host and a port")]
     Authority,
+    /// `Host` and the target of a request of HTTP/2 name two hosts (RFC 9113 8.3.1).
+    #[error("the Host field names another host than the target")]
+    Contradiction,
     /// The host or port is malformed.
     #[error("{0}")]
     Name(#[from] NameError),
@@ -151,6 +159,7 @@ impl Refusal {
             Self::Framing(_) => row(400, "http_request_error", "malformed_framing", Retry::Never),
             Self::NoTunnel(_) => row(403, "http_request_denied", "no_tunnel", Retry::Never),
             Self::NoListener => row(404, "destination_not_found", "no_listener", Retry::Never),
+            Self::Misdirected => row(421, "http_request_error", "misdirected", Retry::Never),
             Self::NoRoute => row(404, "destination_not_found", "no_route", Retry::Never),
             Self::Misconfigured(_) => row(
                 500,
@@ -215,6 +224,9 @@ impl Refusal {
             Self::Target(error) => error.to_string(),
             Self::Framing(what) | Self::NoTunnel(what) => (*what).to_owned(),
             Self::NoListener => "no listener takes this host".to_owned(),
+            Self::Misdirected => {
+                "the host is served by another listener than the one of this connection".to_owned()
+            }
             Self::NoRoute => "no route matches the request".to_owned(),
             Self::Misconfigured(at) => format!("{}: {}", at.object, at.message),
             Self::Policy { policy, rule } => denied_by(policy.as_ref(), rule.as_deref()),

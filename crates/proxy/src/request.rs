@@ -1,5 +1,6 @@
 //! One request, top to bottom: what is decided, in which order, and who answers.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -7,12 +8,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use egret_config::route::{Found, RequestFacts};
 use egret_config::snapshot::{
-    Action, Listener, Rule, Snapshot, Socket, WeightedBackend, WeightedBackends,
+    Action, ConnectionLimits, Listener, Rule, Snapshot, Socket, WeightedBackend, WeightedBackends,
 };
-use http::header::{CONNECTION, HeaderValue};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 
 use crate::body::{RequestBody, ResponseBody};
 use crate::forward::Forwarded;
@@ -20,29 +23,55 @@ use crate::local;
 use crate::plan::{Plan, compared_path};
 use crate::policy;
 use crate::record::Exchange;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, grpc};
 use crate::serve::Connection;
+use crate::serve::http2::StreamWatch;
 use crate::target::{Target, check_framing};
 use crate::tunnel::live::Facts;
+use crate::tunnel::upgrade::Wanted;
 use crate::tunnel::{Held, Kind, Tunnel, connect, upgrade};
 use crate::upstream::{Reply, Sending};
 use crate::worker::Current;
 
-/// Answers a request, with the upstream's response, our own, or a refusal.
+/// Whose request it is.
+pub(crate) struct Client {
+    pub(crate) connection: Rc<Connection>,
+    pub(crate) exchange: Rc<Exchange>,
+    /// Of a CONNECT of HTTP/2: brings its stream once it is answered.
+    upgrade: Cell<Option<OnUpgrade>>,
+}
+
+/// Answers a request, with the upstream's response, our own, or a refusal. `stream` is that of HTTP/2.
 pub(crate) async fn handle(
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     connection: Rc<Connection>,
+    stream: Option<Rc<StreamWatch>>,
 ) -> Result<Response<ResponseBody>, Infallible> {
-    let exchange = Exchange::begin(Rc::clone(&connection));
+    let is_http2 = stream.is_some();
+    let exchange = Exchange::begin(Rc::clone(&connection), stream);
     let is_connect = request.method() == Method::CONNECT;
-    let mut response = answer(request, &connection, &exchange)
-        .await
-        .unwrap_or_else(|refusal| {
-            exchange.refused(&refusal);
-            refusal
-                .response()
-                .map(|text| ResponseBody::text(Bytes::from(text), Rc::clone(&exchange)))
-        });
+    let is_grpc = grpc::is_asked_for(&request);
+    let client = Client {
+        upgrade: Cell::new((is_http2 && is_connect).then(|| hyper::upgrade::on(&mut request))),
+        connection: Rc::clone(&connection),
+        exchange: Rc::clone(&exchange),
+    };
+    let mut response = answer(request, &client).await.unwrap_or_else(|refusal| {
+        exchange.refused(&refusal);
+        let response = if is_grpc {
+            grpc::response(&refusal)
+        } else {
+            refusal.response()
+        };
+        response.map(|text| ResponseBody::text(Bytes::from(text), Rc::clone(&exchange)))
+    });
+    exchange.responded(response.status());
+    if is_http2 {
+        if connection.is_worn() {
+            connection.retire();
+        }
+        return Ok(response);
+    }
     let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     let hopeless = is_connect && !response.status().is_success();
     if hopeless || (connection.is_worn() && !is_connect && !upgraded) {
@@ -50,21 +79,33 @@ pub(crate) async fn handle(
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
-    exchange.responded(response.status());
     Ok(response)
+}
+
+impl Client {
+    /// Once this is answered, it is a tunnel.
+    pub(crate) fn then(&self, tunnel: Tunnel) {
+        self.connection.then(tunnel, self.upgrade.take());
+    }
 }
 
 async fn answer(
     request: Request<Incoming>,
-    connection: &Rc<Connection>,
-    exchange: &Rc<Exchange>,
+    client: &Client,
 ) -> Result<Response<ResponseBody>, Refusal> {
+    let Client {
+        connection,
+        exchange,
+        ..
+    } = client;
     let worker = &connection.worker;
     let snapshot = worker.snapshot();
     let socket = socket(&snapshot, connection)?;
     let (mut parts, body) = request.into_parts();
-    let target = identify(&parts, socket, exchange)?;
-    target.override_host(&mut parts.headers);
+    let extended = upgrade::unwrap_extended(&mut parts);
+    let target = identify(&parts, socket, client)?;
+    target.override_host(&mut parts.headers, parts.version);
+    check_fields(&parts, connection.limits())?;
     let listener = socket.listener_for(&target.host);
     if let Some(listener) = listener {
         exchange.taken_by(listener);
@@ -74,6 +115,7 @@ async fn answer(
     worker.shared.via.check(&parts.headers)?;
 
     let listener = listener.ok_or(Refusal::NoListener)?;
+    check_listener(listener, connection)?;
     let path = compared_path(parts.uri.path(), &parts.method);
     let found = route(listener, &target, &parts, &path)?;
     exchange.routed(found.rule);
@@ -89,6 +131,7 @@ async fn answer(
         Action::Redirect(redirect) => {
             let at = local::Here {
                 target: &target,
+                scheme: connection.scheme(),
                 port: connection.bind.port,
                 matched_prefix: found.matched_prefix,
             };
@@ -99,6 +142,7 @@ async fn answer(
             let backend = pick(backends);
             let plan = Plan::new(&target, &found, backend, &parts, worker)?;
             if target.connect {
+                check_connect(&found, connection, parts.version)?;
                 let request = connect::Request {
                     target: &target,
                     parts: &parts,
@@ -106,16 +150,19 @@ async fn answer(
                     rule: found.rule,
                     snapshot: &snapshot,
                 };
-                return connect::open(request, connection, exchange).await;
+                return connect::open(request, client).await;
             }
             let body = RequestBody::new(body, Rc::clone(exchange));
+            let allowed = &found.rule.upgrades;
+            let wanted = upgrade::wanted(&parts, &body, extended.as_ref(), allowed)?;
             let chosen = Chosen {
                 target: &target,
                 rule: found.rule,
                 plan,
                 snapshot: &snapshot,
+                wanted,
             };
-            forward(chosen, parts, body, connection, exchange).await
+            forward(chosen, parts, body, client).await
         }
     }
 }
@@ -132,6 +179,7 @@ struct Chosen<'a> {
     rule: &'a Rule,
     plan: Plan<'a>,
     snapshot: &'a Current,
+    wanted: Option<Wanted>,
 }
 
 async fn forward(
@@ -140,45 +188,61 @@ async fn forward(
         rule,
         plan,
         snapshot,
+        wanted,
     }: Chosen<'_>,
     mut parts: Parts,
     body: RequestBody,
-    connection: &Rc<Connection>,
-    exchange: &Rc<Exchange>,
+    client: &Client,
 ) -> Result<Response<ResponseBody>, Refusal> {
+    let Client {
+        connection,
+        exchange,
+        ..
+    } = client;
     exchange.planned(&plan.destination);
     policy::admit(&plan, &parts.method, exchange)?;
 
     let via = &connection.worker.shared.via;
     let filters = [&rule.filters, plan.filters];
-    let facts = upgrade::is_asked_for(&parts, &body)
-        .then(|| Box::new(Facts::new(connection.bind, target, &parts, &plan)));
+    let upgrade = wanted.map(|wanted| {
+        let facts = Facts::new(connection.bind, target, &parts, &plan);
+        Box::new((wanted, facts))
+    });
     let host = parts.headers.get(http::header::HOST).cloned();
     let from = (!plan.dynamic).then(|| Forwarded {
         client: connection.client.ip(),
+        scheme: connection.scheme(),
         host: host.as_ref(),
     });
     let headers = &mut parts.headers;
+    if parts.version == Version::HTTP_2 {
+        say_length(headers, &body);
+    }
     via.prepare_request(headers, parts.version, from.as_ref(), filters);
     plan.address(&mut parts, host);
-    if facts.is_some() {
-        upgrade::put_on(&mut parts.headers);
+    if let Some((wanted, _)) = upgrade.as_deref() {
+        wanted.put_on(&mut parts.headers);
     }
 
     let request = Request::from_parts(parts, body);
     let worker = &connection.worker;
-    let sending = Sending::new(plan, rule, worker, exchange).upgrading(facts.is_some());
-    match (sending.send(request).await?, facts) {
-        (Reply::Response(mut response), _) => {
+    let sending = Sending::new(plan, rule, worker, exchange).upgrading(upgrade.is_some());
+    match (sending.send(request).await?, upgrade) {
+        (Reply::Response(mut response), upgrade) => {
+            let status = response.status();
+            if upgrade.is_some_and(|upgrade| upgrade.0.is_misread(status)) {
+                return Err(Refusal::UpstreamProtocol);
+            }
             via.prepare_response(&mut response, filters)?;
             Ok(response)
         }
-        (Reply::Switched(mut response, outlet, lease), Some(facts)) => {
-            via.prepare_switch(&mut response, filters)?;
-            connection.then(Tunnel {
+        (Reply::Switched(mut response, outlet, lease), Some(upgrade)) => {
+            let (wanted, facts) = *upgrade;
+            via.prepare_switch(&mut response, &wanted, filters)?;
+            client.then(Tunnel {
                 kind: Kind::Upgrade,
                 outlet,
-                facts: *facts,
+                facts,
                 held: Held::Leased(lease),
                 exchange: Rc::clone(exchange),
                 judged_by: Rc::clone(snapshot),
@@ -198,16 +262,56 @@ fn socket<'a>(snapshot: &'a Snapshot, connection: &Connection) -> Result<&'a Soc
 }
 
 /// Reads the target, and tells the record of the request, whether or not it has a good one.
-fn identify(parts: &Parts, socket: &Socket, exchange: &Exchange) -> Result<Target, Refusal> {
-    let target = Target::of(parts);
+fn identify(parts: &Parts, socket: &Socket, client: &Client) -> Result<Target, Refusal> {
+    let target = Target::of(parts, client.connection.scheme());
     if logs(socket) {
         let authority = target.as_ref().ok().map(|target| {
             let Target { host, port, .. } = target;
             port.map_or_else(|| host.to_string(), |port| format!("{host}:{port}"))
         });
-        exchange.describe(parts, authority);
+        client.exchange.describe(parts, authority);
     }
     target
+}
+
+/// How many fields a request may have. Of HTTP/1.1 there are no more, or it would not have been read.
+fn check_fields(parts: &Parts, limits: &ConnectionLimits) -> Result<(), Refusal> {
+    if parts.headers.len() > limits.max_header_fields {
+        return Err(Refusal::HeadTooLarge);
+    }
+    Ok(())
+}
+
+/// Whether a connection over TLS was made for the listener that takes the request.
+fn check_listener(listener: &Listener, connection: &Connection) -> Result<(), Refusal> {
+    let Some(secured) = &connection.tls else {
+        return Ok(());
+    };
+    let seen = &secured.listener;
+    if seen.gateway == listener.gateway && seen.name == listener.name {
+        return Ok(());
+    }
+    Err(Refusal::Misdirected)
+}
+
+fn check_connect(
+    found: &Found<'_>,
+    connection: &Connection,
+    version: Version,
+) -> Result<(), Refusal> {
+    let limits = connection.limits();
+    let served = version != Version::HTTP_2 || limits.http2.allow_connect;
+    if found.rule.upgrades.connect && served {
+        return Ok(());
+    }
+    Err(Refusal::NoTunnel("CONNECT is not enabled here"))
+}
+
+/// Says to whoever reads HTTP/1.1 how long a body is whose end HTTP/2 tells by itself.
+fn say_length(headers: &mut HeaderMap, body: &RequestBody) {
+    if !body.is_end_stream() && !headers.contains_key(CONTENT_LENGTH) {
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
 }
 
 /// Whether a request that no listener is known of is logged.

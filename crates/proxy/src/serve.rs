@@ -1,35 +1,53 @@
-//! One connection from a client: HTTP/1.1 on it, and the watch over how long it may stay quiet.
+//! One connection from a client, and the HTTP on it.
 
 use std::cell::Cell;
-use std::future::{Future, poll_fn};
-use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use egret_config::snapshot::{BindAddress, ConnectionLimits};
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use egret_config::snapshot::{Alpn, BindAddress, ConnectionLimits, Listener, Scheme};
+use hyper::upgrade::OnUpgrade;
 use tokio::sync::Notify;
-use tokio::time::timeout_at;
+use tokio::time::timeout;
 
-use crate::record::unread;
-use crate::request;
+use crate::listen::begin::HelloFacts;
+use crate::listen::replay::Replay;
+use crate::task;
 use crate::telemetry::clock;
-use crate::tunnel::{Ready, Tunnel};
+use crate::tunnel::{ClientSide, Ready, Tunnel};
 use crate::worker::Worker;
+use http2::StreamWatch;
+pub(crate) use preface::Http;
+use stream::ClientStream;
+use watch::Watch;
 
-/// Octets that are buffered of one direction of a connection.
-const BUFFER: usize = 64 * 1024;
-/// How long a head may take from its first octet, or the first head from the connection's start.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How many header fields are read without a list on the heap.
-const USUAL_FIELDS: usize = 100;
+mod http1;
+pub(crate) mod http2;
+mod preface;
+pub(crate) mod stream;
+mod watch;
+
+/// Where a connection comes from, as far as is known before anything of it is served.
+pub(crate) struct Origin {
+    pub(crate) client: SocketAddr,
+    /// The socket it came in by.
+    pub(crate) bind: BindAddress,
+    /// What its client said before TLS, if it speaks that.
+    pub(crate) hello: Option<HelloFacts>,
+    /// What the handshake settled, if TLS ends here.
+    pub(crate) tls: Option<Secured>,
+    /// Of the socket.
+    pub(crate) limits: ConnectionLimits,
+}
+
+/// What is settled for all requests of a connection over TLS.
+pub(crate) struct Secured {
+    /// The listener whose certificate the client saw. It may be of a former configuration.
+    pub(crate) listener: Arc<Listener>,
+    /// The protocol that was agreed on; `None` is that none was offered.
+    pub(crate) alpn: Option<Alpn>,
+}
 
 /// A connection from a client.
 pub(crate) struct Connection {
@@ -37,49 +55,62 @@ pub(crate) struct Connection {
     pub(crate) client: SocketAddr,
     /// The socket it came in by.
     pub(crate) bind: BindAddress,
+    pub(crate) hello: Option<HelloFacts>,
+    pub(crate) tls: Option<Secured>,
     /// As they were when it came; a change holds for those that come.
     limits: ConnectionLimits,
     /// Requests so far.
     requests: Cell<u32>,
     watch: Watch,
-    /// What the connection becomes when the answer to its last request has been sent.
+    /// What a connection of HTTP/1.1 becomes when the answer to its last request has been sent.
     then: Cell<Option<Box<Tunnel>>>,
-}
-
-/// What the connection waits for, and since when. Kept by events, read by one long-lived timer, so that a request
-/// arms none.
-struct Watch {
-    in_flight: Cell<usize>,
-    waiting_for: Cell<WaitingFor>,
-    since: Cell<Instant>,
-    /// Since when the client takes nothing of what is to be written.
-    blocked: Cell<Option<Instant>>,
-    /// When the exchange must be over, if it must.
-    deadline: Cell<Option<Instant>>,
-    /// Rung when there is a deadline.
-    set: Notify,
-    /// The client took nothing for too long.
-    stalled: Cell<bool>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum WaitingFor {
-    /// The rest of a head.
-    Head,
-    /// A next request.
-    Request,
-}
-
-/// The client's stream, telling the watch when something is read or cannot be written.
-struct Watched {
-    stream: TokioIo<TcpStream>,
-    connection: Rc<Connection>,
+    /// The stream of HTTP/2 that has just begun, on its way to the task that runs it.
+    opened: Cell<Option<Rc<StreamWatch>>>,
+    /// Rung when a connection of HTTP/2 takes no more requests.
+    retired: Notify,
 }
 
 impl Connection {
+    /// One that begins now.
+    pub(crate) fn new(origin: Origin, http: Http, worker: Rc<Worker>) -> Rc<Self> {
+        let Origin {
+            client,
+            bind,
+            hello,
+            tls,
+            limits,
+        } = origin;
+        Rc::new(Self {
+            worker,
+            client,
+            bind,
+            hello,
+            tls,
+            limits,
+            requests: Cell::default(),
+            watch: Watch::new(http, clock::now()),
+            then: Cell::default(),
+            opened: Cell::default(),
+            retired: Notify::new(),
+        })
+    }
+
+    /// How it is reached.
+    pub(crate) fn scheme(&self) -> Scheme {
+        match self.tls {
+            Some(_) => Scheme::Https,
+            None => Scheme::Http,
+        }
+    }
+
+    /// The limits that hold for it.
+    pub(crate) fn limits(&self) -> &ConnectionLimits {
+        &self.limits
+    }
+
     /// A request's head has been read.
     pub(crate) fn begins(&self) {
-        self.watch.in_flight.set(self.watch.in_flight.get() + 1);
+        self.watch.begins();
         self.requests.set(self.requests.get().saturating_add(1));
     }
 
@@ -89,6 +120,11 @@ impl Connection {
         most.is_some_and(|most| self.requests.get() >= most)
     }
 
+    /// Takes no more requests, where that is not said by a field of a response.
+    pub(crate) fn retire(&self) {
+        self.retired.notify_one();
+    }
+
     /// How long nothing of an exchange may move.
     pub(crate) fn silence(&self) -> Duration {
         self.limits.silence()
@@ -96,225 +132,78 @@ impl Connection {
 
     /// An exchange is over.
     pub(crate) fn ended(&self, now: Instant) {
-        self.watch.in_flight.set(self.watch.in_flight.get() - 1);
-        self.watch.waiting_for.set(WaitingFor::Request);
-        self.watch.since.set(now);
-        self.watch.deadline.set(None);
+        self.watch.ended(now);
     }
 
-    /// The exchange must be over by then, even if the client takes nothing, so that its body is not asked for more.
+    /// The one exchange of HTTP/1.1 must be over by then.
     pub(crate) fn must_end(&self, deadline: Instant) {
-        self.watch.deadline.set(Some(deadline));
-        self.watch.set.notify_one();
+        self.watch.must_end(deadline);
     }
 
-    /// Once the answer to this request has been sent, the connection carries a tunnel.
-    pub(crate) fn then(&self, tunnel: Tunnel) {
-        self.then.set(Some(Box::new(tunnel)));
+    /// Once the answer to this request has been sent, the connection carries a tunnel, or the stream `upgrade` of it
+    /// does.
+    pub(crate) fn then(&self, tunnel: Tunnel, upgrade: Option<OnUpgrade>) {
+        let tunnel = Box::new(tunnel);
+        let Some(upgrade) = upgrade else {
+            return self.then.set(Some(tunnel));
+        };
+        let worker = Rc::clone(&self.worker);
+        task::spawn(async move {
+            let Ok(stream) = upgrade.await else {
+                return tunnel.abandon();
+            };
+            let ready = Ready {
+                tunnel,
+                client: ClientSide::of_stream(stream),
+                early: bytes::Bytes::new(),
+                worker,
+            };
+            ready.run().await;
+        });
     }
 
     /// Whether the client took nothing for too long.
     pub(crate) fn is_stalled(&self) -> bool {
-        self.watch.stalled.get()
-    }
-}
-
-impl Watch {
-    /// Ends when the connection has been quiet for too long.
-    async fn expired(&self, limits: &ConnectionLimits) {
-        // Looking again after the shortest of the limits is often enough, whatever happens meanwhile.
-        let look = HEAD_TIMEOUT.min(limits.idle_timeout);
-        loop {
-            let now = clock::now();
-            let end = self.end(limits);
-            if end.is_some_and(|end| now >= end) {
-                self.stalled.set(self.in_flight.get() > 0);
-                return;
-            }
-            let next = now + look;
-            let next = end.map_or(next, |end| end.min(next));
-            let _ = timeout_at(next.into(), self.set.notified()).await;
-        }
-    }
-
-    /// When the connection is over if nothing happens.
-    fn end(&self, limits: &ConnectionLimits) -> Option<Instant> {
-        if self.in_flight.get() == 0 {
-            let limit = match self.waiting_for.get() {
-                WaitingFor::Head => HEAD_TIMEOUT,
-                WaitingFor::Request => limits.idle_timeout,
-            };
-            return Some(self.since.get() + limit);
-        }
-        let stalled = self.blocked.get()? + limits.silence();
-        let deadline = self.deadline.get();
-        Some(deadline.map_or(stalled, |deadline| deadline.min(stalled)))
-    }
-
-    /// Something was to be written.
-    fn wrote<T>(&self, written: &Poll<io::Result<T>>) {
-        if written.is_ready() {
-            self.blocked.set(None);
-        } else if self.blocked.get().is_none() {
-            self.blocked.set(Some(clock::now()));
-            self.set.notify_one();
-        }
-    }
-
-    fn read(&self) {
-        if self.in_flight.get() == 0 && self.waiting_for.get() == WaitingFor::Request {
-            self.waiting_for.set(WaitingFor::Head);
-            self.since.set(clock::now());
-        }
+        self.watch.is_stalled()
     }
 }
 
 /// Serves the connection to its end, or until it becomes a tunnel.
 pub(crate) async fn connection(
-    stream: TcpStream,
-    client: SocketAddr,
-    bind: BindAddress,
+    mut stream: ClientStream,
+    origin: Origin,
     worker: Rc<Worker>,
 ) -> Option<Ready> {
-    // Without it small responses wait for the client's delayed ACK; a socket that refuses is gone already.
-    let _ = stream.set_nodelay(true);
-    let watch = Watch {
-        in_flight: Cell::default(),
-        waiting_for: Cell::new(WaitingFor::Head),
-        since: Cell::new(clock::now()),
-        blocked: Cell::default(),
-        deadline: Cell::default(),
-        set: Notify::new(),
-        stalled: Cell::default(),
+    let http = match (&mut stream, &origin.tls) {
+        (ClientStream::Plain(stream), _) => begun(stream, &worker).await?,
+        // Without a word about it HTTP/1.1 is spoken (RFC 9113 3.2).
+        (ClientStream::Tls(_), tls) => match tls.as_ref().and_then(|tls| tls.alpn) {
+            Some(Alpn::H2) => Http::Two,
+            Some(Alpn::Http11) | None => Http::One,
+        },
     };
-    let mut draining = worker.shared.draining();
-    let limits = worker
-        .snapshot()
-        .sockets
-        .get(&bind)
-        .map_or_else(ConnectionLimits::default, |socket| socket.limits);
-    let connection = Rc::new(Connection {
-        worker,
-        client,
-        bind,
-        limits,
-        requests: Cell::default(),
-        watch,
-        then: Cell::default(),
-    });
-    let _unrun = Unrun(&connection);
-    let service = {
-        let connection = Rc::clone(&connection);
-        service_fn(move |request| request::handle(request, Rc::clone(&connection)))
-    };
-    let stream = Watched {
-        stream: TokioIo::new(stream),
-        connection: Rc::clone(&connection),
-    };
-    let mut serving = builder(&limits).serve_connection(stream, service);
-    let mut expired = pin!(connection.watch.expired(&limits));
-    let mut drain = pin!(draining.wait_for(|draining| *draining));
-    let mut graceful = false;
-    let served = poll_fn(|cx| {
-        if let Poll::Ready(served) = Pin::new(&mut serving).poll(cx) {
-            return Poll::Ready(Some(served));
-        }
-        // After the first poll: a request that is there already is served.
-        if !graceful && drain.as_mut().poll(cx).is_ready() {
-            graceful = true;
-            Pin::new(&mut serving).graceful_shutdown();
-            return Pin::new(&mut serving).poll(cx).map(Some);
-        }
-        expired.as_mut().poll(cx).map(|()| None)
-    });
-    match served.await {
-        Some(Ok(())) => {
-            let tunnel = connection.then.take()?;
-            let parts = serving.into_parts();
-            Some(Ready {
-                tunnel,
-                client: parts.io.stream.into_inner(),
-                early: parts.read_buf,
-                worker: Rc::clone(&connection.worker),
-            })
-        }
-        // An error is the client's: it broke off, or sent what is not HTTP, and hyper has answered that.
-        Some(Err(error)) => {
-            unread::tell(&connection, &error);
+    let connection = Connection::new(origin, http, worker);
+    match http {
+        Http::One => http1::serve(stream, &connection).await,
+        Http::Two => {
+            http2::serve(stream, &connection).await;
             None
         }
-        None => None,
     }
 }
 
-/// A tunnel refers to the exchange and so to the connection: one that is never run must not stay there.
-struct Unrun<'a>(&'a Connection);
-
-impl Drop for Unrun<'_> {
-    fn drop(&mut self) {
-        if let Some(tunnel) = self.0.then.take() {
-            tunnel.abandon();
-        }
+/// Which HTTP a client has begun with. `None` if it leaves before that is clear.
+async fn begun(stream: &mut Replay, worker: &Worker) -> Option<Http> {
+    let mut draining = worker.shared.draining();
+    let read = tokio::select! {
+        biased;
+        read = timeout(watch::HEAD_TIMEOUT, preface::read(stream)) => read,
+        _ = draining.wait_for(|draining| *draining) => return None,
+    };
+    let (http, read) = read.ok()?.ok()?;
+    if read.is_empty() {
+        return None;
     }
-}
-
-fn builder(limits: &ConnectionLimits) -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    // Not `pipeline_flush`: with it, an answer is lost if the connection ends while octets of a next request are there.
-    builder
-        .max_header_size(limits.max_head)
-        .max_buf_size(BUFFER.max(limits.max_head))
-        .header_read_timeout(None);
-    if limits.max_header_fields != USUAL_FIELDS {
-        builder.max_headers(limits.max_header_fields);
-    }
-    builder
-}
-
-impl Read for Watched {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if read.is_ready() {
-            self.connection.watch.read();
-        }
-        read
-    }
-}
-
-impl Write for Watched {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.connection.watch.wrote(&written);
-        written
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.connection.watch.wrote(&written);
-        written
-    }
+    stream.unread(read);
+    Some(http)
 }

@@ -12,7 +12,7 @@ use crate::dns::Resolvers;
 use crate::forward::Via;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::WorkerMetrics;
-use crate::tls::Clients;
+use crate::tls::{Clients, Servers};
 use crate::upstream::destination::Destination;
 use crate::upstream::families::Families;
 use crate::upstream::site::Sites;
@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) resolvers: Resolvers,
     /// How TLS is spoken to upstreams.
     pub(crate) tls: Clients,
+    /// How that of clients is ended.
+    pub(crate) servers: Servers,
     /// The sockets that requests must not come back through.
     pub(crate) own: ArcSwap<OwnAddresses>,
     /// This process's entry in `Via`.
@@ -53,6 +55,7 @@ impl Shared {
             current: ArcSwap::default(),
             resolvers,
             tls,
+            servers: Servers::default(),
             own: ArcSwap::default(),
             sites: Arc::default(),
             families: Mutex::default(),

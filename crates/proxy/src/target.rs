@@ -4,7 +4,7 @@ use egret_config::name::{Authority, Host, Port};
 use egret_config::snapshot::Scheme;
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, Version};
 
 use crate::refusal::{Refusal, TargetError};
 
@@ -22,13 +22,16 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads the target of a request on a plain listener: absolute form first, else `Host` (RFC 9112 3.2), and the
-    /// authority form of a CONNECT (3.2.3).
+    /// Reads the target of a request that came by `over`: absolute form first, else `Host` (RFC 9112 3.2), and the
+    /// authority form of a CONNECT (3.2.3). Of HTTP/2, `:authority` and `:scheme` (RFC 9113 8.3.1).
     ///
     /// # Errors
     /// [`Refusal::Target`].
-    pub fn of(parts: &Parts) -> Result<Self, Refusal> {
+    pub fn of(parts: &Parts, over: Scheme) -> Result<Self, Refusal> {
         let from_field = host_field(&parts.headers)?;
+        if parts.version == Version::HTTP_2 {
+            return Ok(Self::of_http2(parts, from_field, over)?);
+        }
         if parts.method == Method::CONNECT {
             return Ok(Self::of_connect(parts, from_field.is_some())?);
         }
@@ -45,13 +48,10 @@ impl Target {
             });
         };
         // A Host field must be there and valid even when the target overrides it (RFC 9112 3.2); HTTP/1.0 had none.
-        if from_field.is_none() && parts.version != http::Version::HTTP_10 {
+        if from_field.is_none() && parts.version != Version::HTTP_10 {
             return Err(TargetError::Missing.into());
         }
-        let scheme = [Scheme::Http, Scheme::Https]
-            .into_iter()
-            .find(|known| scheme.eq_ignore_ascii_case(known.as_str()))
-            .ok_or(TargetError::Scheme)?;
+        let scheme = scheme_of(scheme)?;
         let authority = parts.uri.authority().ok_or(TargetError::Missing)?;
         let Authority { host, port } = Authority::parse(authority.as_str().as_bytes())?;
         Ok(Self {
@@ -62,8 +62,45 @@ impl Target {
         })
     }
 
+    /// What every request of HTTP/2 names is how the client reached us, and so no more than `Host` alone says. Another
+    /// scheme than that is one to go by, as in absolute form.
+    fn of_http2(
+        parts: &Parts,
+        from_field: Option<Authority>,
+        over: Scheme,
+    ) -> Result<Self, TargetError> {
+        let authority = parts.uri.authority();
+        let authority = authority.map(|authority| Authority::parse(authority.as_str().as_bytes()));
+        let connect = parts.method == Method::CONNECT;
+        let scheme = match parts.uri.scheme_str() {
+            Some(scheme) if !connect => Some(scheme_of(scheme)?),
+            _ => None,
+        };
+        let default = scheme.unwrap_or(over).default_port();
+        let same = |one: &Authority, other: &Authority| {
+            one.host == other.host && one.port.unwrap_or(default) == other.port.unwrap_or(default)
+        };
+        let Authority { host, port } = match (authority.transpose()?, from_field) {
+            (Some(target), Some(field)) if !connect && !same(&target, &field) => {
+                return Err(TargetError::Contradiction);
+            }
+            (Some(target), _) => target,
+            (None, Some(field)) if !connect => field,
+            (None, _) => return Err(TargetError::Missing),
+        };
+        if connect && port.is_none() {
+            return Err(TargetError::Authority);
+        }
+        Ok(Self {
+            scheme: scheme.filter(|scheme| *scheme != over),
+            host,
+            port,
+            connect,
+        })
+    }
+
     fn of_connect(parts: &Parts, has_field: bool) -> Result<Self, TargetError> {
-        if !has_field && parts.version != http::Version::HTTP_10 {
+        if !has_field && parts.version != Version::HTTP_10 {
             return Err(TargetError::Missing);
         }
         let (None, Some(authority)) = (parts.uri.scheme(), parts.uri.authority()) else {
@@ -78,13 +115,13 @@ impl Target {
         })
     }
 
-    /// Makes `Host` say what a target in absolute or authority form does, which overrides it (RFC 9112 3.2.2): whoever reads the field
+    /// Makes `Host` say what a target in absolute or authority form does, or that of HTTP/2, which overrides it (RFC 9112 3.2.2): whoever reads the field
     /// from here on, rules and the next hop included, must see the same host as we do.
     ///
     /// # Panics
     /// Never: hosts are ASCII.
-    pub fn override_host(&self, headers: &mut HeaderMap) {
-        if self.connect {
+    pub fn override_host(&self, headers: &mut HeaderMap, version: Version) {
+        if self.connect || (version == Version::HTTP_2 && self.scheme.is_none()) {
             headers.insert(HOST, value(self.host.clone(), self.port));
         } else if let Some(scheme) = self.scheme {
             let port = self.port.unwrap_or_else(|| scheme.default_port());
@@ -126,6 +163,13 @@ pub fn check_framing(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
+fn scheme_of(text: &str) -> Result<Scheme, TargetError> {
+    [Scheme::Http, Scheme::Https]
+        .into_iter()
+        .find(|known| text.eq_ignore_ascii_case(known.as_str()))
+        .ok_or(TargetError::Scheme)
+}
+
 fn host_field(headers: &HeaderMap) -> Result<Option<Authority>, Refusal> {
     let mut fields = headers.get_all(HOST).iter();
     let Some(field) = fields.next() else {
@@ -153,7 +197,7 @@ mod tests {
         let (parts, ()) = request.into_parts();
         let Target {
             scheme, host, port, ..
-        } = Target::of(&parts)
+        } = Target::of(&parts, Scheme::Http)
             .map_err(|refusal| (refusal.row().status.as_u16(), refusal.details()))?;
         let scheme = scheme.map_or("-", Scheme::as_str);
         Ok(format!(
@@ -253,9 +297,66 @@ mod tests {
         ] {
             let request = Request::get(uri).header(HOST, field).body(()).unwrap();
             let (mut parts, ()) = request.into_parts();
-            let target = Target::of(&parts).unwrap();
-            target.override_host(&mut parts.headers);
+            let target = Target::of(&parts, Scheme::Http).unwrap();
+            target.override_host(&mut parts.headers, parts.version);
             assert_eq!(parts.headers[HOST], expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn http2_names_what_host_does_and_another_scheme_is_one_to_go_by() {
+        let (http, https) = (Scheme::Http, Scheme::Https);
+        for (uri, field, over, expected) in [
+            ("http://A.example/", "", http, Some("- a.example")),
+            ("https://a.example:443/", "", https, Some("- a.example:443")),
+            ("http://a.example/", "", https, Some("http a.example")),
+            ("https://a.example/", "", http, Some("https a.example")),
+            ("http://a.example:80/", "a.example", http, Some("- a.example:80")),
+            ("https://a.example/", "A.example:443", https, Some("- a.example")),
+            ("http://a.example/", "b.example", http, None),
+            ("http://a.example/", "a.example:81", http, None),
+            ("ftp://a.example/", "", http, None),
+            ("http://user@a.example/", "", http, None),
+            ("/", "a.example:81", http, Some("- a.example:81")),
+            ("/", "", http, None),
+        ] {
+            let mut request = Request::get(uri).version(Version::HTTP_2);
+            if !field.is_empty() {
+                request = request.header(HOST, field);
+            }
+            let (mut parts, ()) = request.body(()).unwrap().into_parts();
+            let target = Target::of(&parts, over);
+            let text = target.as_ref().ok().map(|target| {
+                let scheme = target.scheme.map_or("-", Scheme::as_str);
+                let (host, port) = (target.host.clone(), target.port);
+                format!("{scheme} {}", Authority { host, port })
+            });
+            assert_eq!(text.as_deref(), expected, "{uri} {field}");
+            if let Ok(target) = target {
+                target.override_host(&mut parts.headers, parts.version);
+                let named = text.unwrap().split_once(' ').unwrap().1.to_owned();
+                assert_eq!(parts.headers[HOST], named.as_str(), "{uri} {field}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_connect_of_http2_names_a_host_and_a_port() {
+        for (uri, expected) in [
+            ("a.example:443", Some(443)),
+            ("a.example", None),
+            ("user@a.example:443", None),
+        ] {
+            let request = Request::connect(uri).version(Version::HTTP_2);
+            let Ok(request) = request.body(()) else {
+                assert_eq!(expected, None);
+                continue;
+            };
+            let (parts, ()) = request.into_parts();
+            let target = Target::of(&parts, Scheme::Https).ok();
+            let port = target.as_ref().and_then(|target| target.port);
+            assert_eq!(port.map(Port::get), expected, "{uri}");
+            assert!(target.is_none_or(|target| target.connect));
         }
     }
 

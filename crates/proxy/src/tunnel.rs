@@ -9,19 +9,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::net::TcpStream;
 
 use crate::record::Exchange;
 use crate::upstream::connection::{Lease, Outlet};
 use crate::upstream::direct::Occupied;
 use crate::worker::{Current, Worker};
+pub(crate) use client::ClientSide;
 use copy::Between;
 use live::Facts;
 
+mod client;
 pub(crate) mod connect;
 pub(crate) mod copy;
 pub(crate) mod live;
 pub(crate) mod upgrade;
+pub(crate) mod websocket;
 
 /// How long no octet may come from either side.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
@@ -80,7 +82,7 @@ struct Running<'a> {
 /// A tunnel whose answer has been sent, with the client's connection and what was read of that beyond the request.
 pub(crate) struct Ready {
     pub(crate) tunnel: Box<Tunnel>,
-    pub(crate) client: TcpStream,
+    pub(crate) client: ClientSide,
     pub(crate) early: Bytes,
     pub(crate) worker: Rc<Worker>,
 }

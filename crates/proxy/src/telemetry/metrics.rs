@@ -9,9 +9,11 @@ use http::StatusCode;
 
 use crate::dial::race::Attempt;
 use crate::refusal::ConnectFailure;
+use handshakes::HandshakeMetrics;
 use tunnels::TunnelMetrics;
 
 pub mod export;
+pub mod handshakes;
 pub mod tunnels;
 
 /// A number that only grows.
@@ -76,10 +78,10 @@ pub struct WorkerMetrics {
     failures: [Counter; FAILURES.len()],
     /// Attempts to connect to one address, by [`ATTEMPTS`].
     attempts: [Counter; ATTEMPTS.len()],
-    /// Handshakes of TLS with upstreams, by [`HANDSHAKES`].
-    handshakes: [Counter; HANDSHAKES.len()],
-    /// How long those took that came to an end.
-    pub tls_duration: Histogram,
+    /// Handshakes of TLS with upstreams.
+    pub upstream_tls: HandshakeMetrics,
+    /// Those with clients.
+    pub downstream_tls: HandshakeMetrics,
     /// Requests sent again.
     pub retries: Counter,
     /// Requests not sent again because too many were.
@@ -97,13 +99,14 @@ pub struct WorkerMetrics {
 }
 
 /// The reasons of [`crate::refusal::Refusal`]: the values of a metric label.
-pub const REASONS: [&str; 26] = [
+pub const REASONS: [&str; 27] = [
     "malformed_head",
     "head_too_large",
     "malformed_target",
     "malformed_framing",
     "no_tunnel",
     "no_listener",
+    "misdirected",
     "no_route",
     "misconfigured",
     "egress_policy",
@@ -148,24 +151,6 @@ pub const ATTEMPTS: [(Attempt, &str); 8] = [
     ),
     (Attempt::Overtaken, "overtaken"),
     (Attempt::Abandoned, "abandoned"),
-];
-
-/// What came of a handshake of TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Handshake {
-    /// A connection, to a server that was not known yet.
-    Full,
-    /// A connection that goes on with an earlier session.
-    Resumed,
-    /// None.
-    Failed,
-}
-
-/// The values of the label that says what came of a handshake.
-pub const HANDSHAKES: [(Handshake, &str); 3] = [
-    (Handshake::Full, "full"),
-    (Handshake::Resumed, "resumed"),
-    (Handshake::Failed, "failed"),
 ];
 
 impl Counter {
@@ -268,8 +253,8 @@ impl Default for WorkerMetrics {
             connect_duration: Histogram::default(),
             failures: std::array::from_fn(|_| Counter::default()),
             attempts: std::array::from_fn(|_| Counter::default()),
-            handshakes: std::array::from_fn(|_| Counter::default()),
-            tls_duration: Histogram::default(),
+            upstream_tls: HandshakeMetrics::default(),
+            downstream_tls: HandshakeMetrics::default(),
             retries: Counter::default(),
             retries_limited: Counter::default(),
             ejections: Counter::default(),
@@ -300,13 +285,6 @@ impl WorkerMetrics {
     pub fn connect_attempt(&self, attempt: Attempt) {
         if let Some(index) = ATTEMPTS.iter().position(|(known, _)| *known == attempt) {
             self.attempts[index].increment();
-        }
-    }
-
-    /// Counts what came of a handshake of TLS.
-    pub fn handshake(&self, handshake: Handshake) {
-        if let Some(index) = HANDSHAKES.iter().position(|(known, _)| *known == handshake) {
-            self.handshakes[index].increment();
         }
     }
 

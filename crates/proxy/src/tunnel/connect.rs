@@ -13,9 +13,8 @@ use super::{Held, Kind, Tunnel};
 use crate::body::ResponseBody;
 use crate::plan::Plan;
 use crate::policy;
-use crate::record::Exchange;
 use crate::refusal::Refusal;
-use crate::serve::Connection;
+use crate::request::Client;
 use crate::target::Target;
 use crate::upstream::direct;
 use crate::worker::Current;
@@ -55,8 +54,7 @@ pub(crate) fn check_framing(parts: &Parts) -> Result<(), Refusal> {
 /// Every reason not to.
 pub(crate) async fn open(
     request: Request<'_>,
-    connection: &Rc<Connection>,
-    exchange: &Rc<Exchange>,
+    client: &Client,
 ) -> Result<Response<ResponseBody>, Refusal> {
     let Request {
         target,
@@ -65,6 +63,11 @@ pub(crate) async fn open(
         rule,
         snapshot,
     } = request;
+    let Client {
+        connection,
+        exchange,
+        ..
+    } = client;
     if !plan.dynamic {
         return Err(Refusal::NoTunnel("a static backend takes no CONNECT"));
     }
@@ -73,7 +76,7 @@ pub(crate) async fn open(
     let facts = Facts::new(connection.bind, target, parts, &plan);
     let filters = [&rule.filters, plan.filters];
     let (outlet, occupied) = direct::connect(&plan, rule, &connection.worker, exchange).await?;
-    connection.then(Tunnel {
+    client.then(Tunnel {
         kind: Kind::Connect,
         outlet,
         facts,

@@ -19,7 +19,7 @@ use crate::record::Exchange;
 use crate::refusal::{ConnectFailure, Refusal};
 use crate::task;
 use crate::telemetry::clock;
-use crate::telemetry::metrics::Handshake;
+use crate::telemetry::metrics::handshakes::Handshake;
 use crate::worker::Worker;
 
 /// Octets that are buffered of one direction of a connection.
@@ -58,12 +58,12 @@ impl Opening<'_> {
         let secured = secure(stream, expected, until).await;
         let took = clock::now() - begin;
         let metrics = &self.worker.metrics;
-        metrics.tls_duration.observe(took);
-        metrics.handshake(match &secured {
+        let handshake = match &secured {
             Ok(secured) if secured.resumed => Handshake::Resumed,
             Ok(_) => Handshake::Full,
             Err(_) => Handshake::Failed,
-        });
+        };
+        metrics.upstream_tls.ended(handshake, took);
         if let Some(exchange) = self.exchange {
             exchange.secured(took);
         }

@@ -12,7 +12,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::{
-    ATTEMPTS, BOUNDS, Counter, FAILURES, Gauge, HANDSHAKES, Histogram, REASONS, Spread,
+    ATTEMPTS, BOUNDS, Counter, FAILURES, Gauge, Histogram, REASONS, Spread,
     WorkerMetrics,
 };
 
@@ -100,7 +100,7 @@ impl Workers {
         self.0.iter().map(|worker| of(worker).get()).sum()
     }
 
-    fn spread(&self, of: impl Fn(&WorkerMetrics) -> &Histogram) -> Spread {
+    pub(super) fn spread(&self, of: impl Fn(&WorkerMetrics) -> &Histogram) -> Spread {
         let mut all = Spread::default();
         self.0.iter().for_each(|worker| all += of(worker).spread());
         all
@@ -163,21 +163,6 @@ impl Workers {
             "upstream_ejections",
             "Addresses ejected by outlier detection",
             self.sum(|w| &w.ejections),
-        )
-    }
-
-    fn handshakes(&self, to: &mut Writer<'_>) -> fmt::Result {
-        let results = HANDSHAKES.iter().enumerate();
-        let results = results.map(|(index, (_, result))| {
-            ([("result", *result)], self.sum(|w| &w.handshakes[index]))
-        });
-        let help = "Handshakes of TLS with upstreams, by what came of them";
-        to.counters("upstream_tls_handshakes", help, results)?;
-        let help = "From a connection to TLS on it, or to the failure of that";
-        to.histogram(
-            "upstream_tls_duration_seconds",
-            help,
-            &self.spread(|w| &w.tls_duration),
         )
     }
 

@@ -1,0 +1,118 @@
+//! Refusals as clients of gRPC read them: a status of their own instead of that of HTTP, in a response that is all head
+//! ("Trailers-Only" of the gRPC protocol over HTTP/2).
+
+use std::fmt::Write as _;
+
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{HeaderName, Request, Response, StatusCode, Version};
+
+use super::Refusal;
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+const GRPC: &str = "application/grpc";
+
+/// Whether a request is one of gRPC, which is never asked for but by HTTP/2.
+pub(crate) fn is_asked_for<B>(request: &Request<B>) -> bool {
+    request.version() == Version::HTTP_2
+        && request
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_some_and(|value| is_grpc(value.as_bytes()))
+}
+
+/// `application/grpc`, or with a suffix for the form of its messages. `application/grpc-web` is another protocol.
+fn is_grpc(content_type: &[u8]) -> bool {
+    let head = content_type.get(..GRPC.len());
+    head.is_some_and(|head| head.eq_ignore_ascii_case(GRPC.as_bytes()))
+        && matches!(content_type.get(GRPC.len()), None | Some(b'+' | b';' | b' '))
+}
+
+/// The head of the response; there is no body.
+pub(crate) fn response(refusal: &Refusal) -> Response<String> {
+    let mut response = refusal.response();
+    let message = percent_encoded(response.body().trim_end());
+    let code = code(response.status());
+    response.body_mut().clear();
+    *response.status_mut() = StatusCode::OK;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(GRPC));
+    headers.insert(GRPC_STATUS, HeaderValue::from(code));
+    if let Ok(message) = HeaderValue::try_from(message) {
+        headers.insert(GRPC_MESSAGE, message);
+    }
+    response
+}
+
+/// What gRPC makes of a status of HTTP ("HTTP to gRPC Status Code Mapping").
+fn code(status: StatusCode) -> u16 {
+    match status.as_u16() {
+        400 | 431 => 13,
+        401 | 407 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502 | 503 | 504 => 14,
+        _ => 2,
+    }
+}
+
+/// As the gRPC protocol writes a `grpc-message`.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for octet in text.bytes() {
+        match octet {
+            b' '..=b'~' if octet != b'%' => encoded.push(char::from(octet)),
+            _ => {
+                let _ = write!(encoded, "%{octet:02X}");
+            }
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::Failure;
+
+    #[test]
+    fn content_types_are_told_apart() {
+        for (content_type, expected) in [
+            ("application/grpc", true),
+            ("Application/GRPC+proto", true),
+            ("application/grpc; charset=x", true),
+            ("application/grpc-web", false),
+            ("application/grpcx", false),
+            ("application/json", false),
+            ("", false),
+        ] {
+            assert_eq!(is_grpc(content_type.as_bytes()), expected, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_has_the_status_that_grpc_gives_it() {
+        let denied = Refusal::Policy {
+            policy: None,
+            rule: None,
+        };
+        for (refusal, expected) in [
+            (denied, "7"),
+            (Refusal::NoRoute, "12"),
+            (Refusal::Dns(Failure::Timeout), "14"),
+            (Refusal::Framing("x"), "13"),
+            (Refusal::Loop, "2"),
+        ] {
+            let response = response(&refusal);
+            assert_eq!(response.status(), 200);
+            assert_eq!(response.headers()[GRPC_STATUS], expected, "{refusal:?}");
+            assert!(response.headers().contains_key("proxy-status"));
+            assert!(response.body().is_empty());
+        }
+    }
+
+    #[test]
+    fn messages_are_visible_ascii() {
+        assert_eq!(percent_encoded("50% of \u{fc}"), "50%25 of %C3%BC");
+    }
+}

@@ -1,0 +1,17 @@
+//! What a connection from a client is made of: a socket, or TLS that ends here on one.
+
+use tokio_rustls::server::TlsStream;
+
+use crate::either::either_stream;
+use crate::listen::replay::Replay;
+
+/// A stream of octets from a client and to it.
+#[derive(Debug)]
+pub(crate) enum ClientStream {
+    /// In the clear.
+    Plain(Replay),
+    /// Boxed because it is many times as large.
+    Tls(Box<TlsStream<Replay>>),
+}
+
+either_stream!(ClientStream: Plain, Tls);

@@ -1,0 +1,201 @@
+//! How long a connection may stay quiet.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use egret_config::snapshot::ConnectionLimits;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
+use tokio::sync::Notify;
+use tokio::time::timeout_at;
+
+use super::Connection;
+use super::preface::Http;
+use super::stream::ClientStream;
+use crate::telemetry::clock;
+
+/// How long a head may take from its first octet, or the first head from the connection's start.
+pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the connection waits for, and since when. Kept by events, read by one long-lived timer, so that a request
+/// arms none.
+pub(super) struct Watch {
+    http: Http,
+    in_flight: Cell<usize>,
+    waiting_for: Cell<WaitingFor>,
+    since: Cell<Instant>,
+    /// Since when the client takes nothing of what is to be written.
+    blocked: Cell<Option<Instant>>,
+    /// When the exchange must be over, if it must.
+    deadline: Cell<Option<Instant>>,
+    /// Rung when there is a deadline.
+    set: Notify,
+    /// The client took nothing for too long.
+    stalled: Cell<bool>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WaitingFor {
+    /// The rest of a head.
+    Head,
+    /// A next request.
+    Request,
+}
+
+/// The client's stream, telling the watch when something is read or cannot be written.
+pub(super) struct Watched {
+    pub(super) stream: TokioIo<ClientStream>,
+    pub(super) connection: Rc<Connection>,
+}
+
+impl Watch {
+    pub(super) fn new(http: Http, now: Instant) -> Self {
+        Self {
+            http,
+            in_flight: Cell::default(),
+            waiting_for: Cell::new(WaitingFor::Head),
+            since: Cell::new(now),
+            blocked: Cell::default(),
+            deadline: Cell::default(),
+            set: Notify::new(),
+            stalled: Cell::default(),
+        }
+    }
+
+    /// A request's head has been read.
+    pub(super) fn begins(&self) {
+        self.in_flight.set(self.in_flight.get() + 1);
+    }
+
+    /// An exchange is over.
+    pub(super) fn ended(&self, now: Instant) {
+        self.in_flight.set(self.in_flight.get() - 1);
+        self.waiting_for.set(WaitingFor::Request);
+        self.since.set(now);
+        self.deadline.set(None);
+    }
+
+    /// The one exchange must be over by then, even if the client takes nothing, so that its body is not asked for more.
+    pub(super) fn must_end(&self, deadline: Instant) {
+        self.deadline.set(Some(deadline));
+        self.set.notify_one();
+    }
+
+    /// Whether no exchange is in progress.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.in_flight.get() == 0
+    }
+
+    /// Whether the client took nothing for too long.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.stalled.get()
+    }
+
+    /// Ends when the connection has been quiet for too long.
+    pub(super) async fn expired(&self, limits: &ConnectionLimits) {
+        // Looking again after the shortest of the limits is often enough, whatever happens meanwhile.
+        let look = HEAD_TIMEOUT.min(limits.idle_timeout);
+        loop {
+            let now = clock::now();
+            let end = self.end(limits);
+            if end.is_some_and(|end| now >= end) {
+                self.stalled.set(self.in_flight.get() > 0);
+                return;
+            }
+            let next = now + look;
+            let next = end.map_or(next, |end| end.min(next));
+            let _ = timeout_at(next.into(), self.set.notified()).await;
+        }
+    }
+
+    /// When the connection is over if nothing happens.
+    fn end(&self, limits: &ConnectionLimits) -> Option<Instant> {
+        if self.in_flight.get() == 0 {
+            let limit = match self.waiting_for.get() {
+                WaitingFor::Head => HEAD_TIMEOUT,
+                WaitingFor::Request => limits.idle_timeout,
+            };
+            return Some(self.since.get() + limit);
+        }
+        if self.http == Http::Two {
+            // Each stream is watched for itself: one that stalls is no reason to end the others.
+            return None;
+        }
+        let stalled = self.blocked.get()? + limits.silence();
+        let deadline = self.deadline.get();
+        Some(deadline.map_or(stalled, |deadline| deadline.min(stalled)))
+    }
+
+    /// Something was to be written.
+    fn wrote<T>(&self, written: &Poll<io::Result<T>>) {
+        if written.is_ready() {
+            self.blocked.set(None);
+        } else if self.blocked.get().is_none() {
+            self.blocked.set(Some(clock::now()));
+            self.set.notify_one();
+        }
+    }
+
+    fn read(&self) {
+        // Of HTTP/2, what comes between two requests need not be the beginning of one.
+        if self.http == Http::One
+            && self.in_flight.get() == 0
+            && self.waiting_for.get() == WaitingFor::Request
+        {
+            self.waiting_for.set(WaitingFor::Head);
+            self.since.set(clock::now());
+        }
+    }
+}
+
+impl Read for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if read.is_ready() {
+            self.connection.watch.read();
+        }
+        read
+    }
+}
+
+impl Write for Watched {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.connection.watch.wrote(&written);
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.connection.watch.wrote(&written);
+        written
+    }
+}
