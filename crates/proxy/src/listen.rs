@@ -17,12 +17,12 @@ use tokio::time::{sleep, timeout};
 
 use crate::dial::egress::OwnAddresses;
 use crate::dial::race::is_out_of_descriptors;
-use replay::Replay;
 use crate::serve::stream::ClientStream;
 use crate::serve::{self, Origin};
 use crate::shared::Shared;
 use crate::task;
 use crate::worker::{Closing, Command, Worker};
+use replay::Replay;
 
 pub(crate) mod begin;
 pub(crate) mod replay;

@@ -82,10 +82,7 @@ struct Verdict {
 }
 
 impl Exchange {
-    pub(crate) fn begin(
-        connection: Rc<Connection>,
-        stream: Option<Rc<StreamWatch>>,
-    ) -> Rc<Self> {
+    pub(crate) fn begin(connection: Rc<Connection>, stream: Option<Rc<StreamWatch>>) -> Rc<Self> {
         connection.begins();
         let now = clock::now();
         Rc::new(Self {
@@ -275,8 +272,8 @@ impl Exchange {
     pub(crate) fn left(&self) {
         if self.reason.get().is_none() {
             let stream = self.stream.as_ref();
-            let stalled = self.connection.is_stalled()
-                || stream.is_some_and(|stream| stream.is_stalled());
+            let stalled =
+                self.connection.is_stalled() || stream.is_some_and(|stream| stream.is_stalled());
             let reason = if stalled {
                 "client_stalled"
             } else {

@@ -11,9 +11,9 @@ use rustls::pki_types::ServerName;
 use rustls::{Error, RootCertStore, SupportedProtocolVersion, version};
 
 pub(crate) use clients::Clients;
-pub(crate) use servers::{Servers, agreed};
 pub use failure::TlsFailure;
 pub use roots::Roots;
+pub(crate) use servers::{Servers, agreed};
 
 mod client_auth;
 mod clients;

@@ -92,6 +92,12 @@ impl Issued {
         self.key.serialize_pem()
     }
 
+    /// Its certificate, in DER.
+    #[must_use]
+    pub fn certificate_der(&self) -> Vec<u8> {
+        self.certificate.der().to_vec()
+    }
+
     /// As servers take it.
     pub(crate) fn der(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
         let key = PrivatePkcs8KeyDer::from(self.key.serialize_der());

@@ -4,7 +4,9 @@
 //! return it.
 
 mod framing;
+pub mod http2;
 mod response;
+pub mod tls;
 mod wire;
 
 use std::collections::VecDeque;
@@ -15,6 +17,8 @@ pub use response::{Headers, Response};
 
 use crate::pattern;
 use framing::Framing;
+use tls::TlsClient;
+use tokio_rustls::rustls::HandshakeKind;
 use wire::Wire;
 
 /// One connection.
@@ -56,6 +60,56 @@ impl Client {
             methods: VecDeque::new(),
             framing: Framing::None,
         })
+    }
+
+    /// Connects, and begins TLS.
+    ///
+    /// # Errors
+    /// What the socket, or TLS, says.
+    pub fn try_connect_tls(addr: SocketAddr, tls: &TlsClient) -> io::Result<Self> {
+        Ok(Self {
+            wire: Wire::connect_tls(addr, tls.connection())?,
+            methods: VecDeque::new(),
+            framing: Framing::None,
+        })
+    }
+
+    /// The same, if it cannot fail.
+    ///
+    /// # Panics
+    /// If it does.
+    #[must_use]
+    pub fn connect_tls(addr: SocketAddr, tls: &TlsClient) -> Self {
+        Self::try_connect_tls(addr, tls).expect("a connection over TLS")
+    }
+
+    /// What was agreed on by ALPN.
+    ///
+    /// # Panics
+    /// If there is no TLS.
+    #[must_use]
+    pub fn alpn(&self) -> Option<&str> {
+        let protocol = self.wire.tls().alpn_protocol()?;
+        std::str::from_utf8(protocol).ok()
+    }
+
+    /// The certificate that the server showed, in DER.
+    ///
+    /// # Panics
+    /// If there is no TLS.
+    #[must_use]
+    pub fn peer_certificate(&self) -> Vec<u8> {
+        let chain = self.wire.tls().peer_certificates();
+        chain.expect("a certificate")[0].to_vec()
+    }
+
+    /// Whether an earlier session went on.
+    ///
+    /// # Panics
+    /// If there is no TLS.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.wire.tls().handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
     /// Sends bytes.

@@ -17,6 +17,8 @@ pub mod upstream;
 mod wait;
 
 pub use ca::{Ca, Issued};
+pub use client::http2::Http2Client;
+pub use client::tls::TlsClient;
 pub use client::{Client, Response};
 pub use dns::DnsServer;
 pub use gateway::Gateway;

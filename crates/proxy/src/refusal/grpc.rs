@@ -25,7 +25,10 @@ pub(crate) fn is_asked_for<B>(request: &Request<B>) -> bool {
 fn is_grpc(content_type: &[u8]) -> bool {
     let head = content_type.get(..GRPC.len());
     head.is_some_and(|head| head.eq_ignore_ascii_case(GRPC.as_bytes()))
-        && matches!(content_type.get(GRPC.len()), None | Some(b'+' | b';' | b' '))
+        && matches!(
+            content_type.get(GRPC.len()),
+            None | Some(b'+' | b';' | b' ')
+        )
 }
 
 /// The head of the response; there is no body.

@@ -68,7 +68,13 @@ mod tests {
 
     #[tokio::test]
     async fn anything_else_is_the_older_http() {
-        for octets in ["GET / HTTP/1.1\r\n\r\n", "PRI * HTTP/1.1\r\n", "POST /", "P", ""] {
+        for octets in [
+            "GET / HTTP/1.1\r\n\r\n",
+            "PRI * HTTP/1.1\r\n",
+            "POST /",
+            "P",
+            "",
+        ] {
             let (http, read) = of(octets.as_bytes(), 1).await;
             assert_eq!(http, Http::One, "{octets}");
             assert!(octets.as_bytes().starts_with(&read));

@@ -68,15 +68,18 @@ impl Certificates {
                 .map_err(|error| identity_fault(secret, &error))?;
             Ok(Arc::new(key))
         };
-        identities.iter().map(load).collect::<Result<_, _>>().map(Self)
+        identities
+            .iter()
+            .map(load)
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 }
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let usable = |key: &&Arc<CertifiedKey>| {
-            key.key.choose_scheme(hello.signature_schemes()).is_some()
-        };
+        let usable =
+            |key: &&Arc<CertifiedKey>| key.key.choose_scheme(hello.signature_schemes()).is_some();
         let name = hello
             .server_name()
             .and_then(|name| ServerName::try_from(name).ok());

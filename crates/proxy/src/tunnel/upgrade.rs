@@ -2,7 +2,7 @@
 //! asks for the same. Within the gateway a request is always of the first form.
 
 use egret_config::snapshot::Upgrades;
-use http::header::{CONNECTION, HeaderValue, UPGRADE};
+use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -81,7 +81,7 @@ impl Wanted {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, self.protocol.clone());
         if let Form::Extended { key: Some(key) } = &self.form {
-            headers.insert(websocket::KEY, key.clone());
+            headers.insert(SEC_WEBSOCKET_KEY, key.clone());
         }
     }
 
@@ -96,7 +96,7 @@ impl Wanted {
         });
         let proven = match &self.form {
             Form::Extended { key: Some(key) } => {
-                headers.get(websocket::ACCEPT) == Some(&websocket::accept_of(key))
+                headers.get(SEC_WEBSOCKET_ACCEPT) == Some(&websocket::accept_of(key))
             }
             Form::Upgrade | Form::Extended { key: None } => true,
         };
@@ -113,7 +113,7 @@ impl Wanted {
             }
             Form::Extended { .. } => {
                 *response.status_mut() = StatusCode::OK;
-                response.headers_mut().remove(websocket::ACCEPT);
+                response.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
             }
         }
     }
@@ -174,12 +174,8 @@ mod tests {
     fn who_cannot_check_the_proof_has_it_checked() {
         let key = HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==");
         let wanted = websocket(Form::Extended { key: Some(key) });
-        let answer = |accept| {
-            headers(&[
-                ("upgrade", "websocket"),
-                ("sec-websocket-accept", accept),
-            ])
-        };
+        let answer =
+            |accept| headers(&[("upgrade", "websocket"), ("sec-websocket-accept", accept)]);
         assert!(wanted.is_agreed_to(&answer("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")));
         assert!(!wanted.is_agreed_to(&answer("s3pPLMBiTxaQ9kYGzzhZRbK+xOp=")));
         assert!(!wanted.is_agreed_to(&headers(&[("upgrade", "websocket")])));
@@ -191,7 +187,7 @@ mod tests {
         let wanted = websocket(Form::Extended { key });
         let mut response = Response::builder()
             .status(101)
-            .header(websocket::ACCEPT, "x")
+            .header(SEC_WEBSOCKET_ACCEPT, "x")
             .body(())
             .unwrap();
         wanted.answer(&mut response);

@@ -4,12 +4,7 @@
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderName, HeaderValue};
-
-/// Sent by the client.
-pub(crate) const KEY: HeaderName = HeaderName::from_static("sec-websocket-key");
-/// Answered by the server.
-pub(crate) const ACCEPT: HeaderName = HeaderName::from_static("sec-websocket-accept");
+use http::HeaderValue;
 
 /// RFC 6455 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";

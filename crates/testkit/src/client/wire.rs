@@ -3,6 +3,8 @@
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
+use tokio_rustls::rustls::{ClientConnection, StreamOwned};
+
 use super::response::invalid;
 use crate::board::DEADLINE;
 
@@ -11,9 +13,24 @@ const LINE_END: &[u8] = b"\r\n";
 
 #[derive(Debug)]
 pub(super) struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     /// Received, and not yet read.
     ahead: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Stream {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => &stream.sock,
+        }
+    }
 }
 
 impl Wire {
@@ -27,23 +44,49 @@ impl Wire {
         stream.set_write_timeout(Some(DEADLINE))?;
         stream.set_nodelay(true)?;
         Ok(Self {
-            stream,
+            stream: Stream::Plain(stream),
             ahead: Vec::new(),
         })
     }
 
+    /// The same, with TLS on it.
+    pub(super) fn connect_tls(addr: SocketAddr, tls: ClientConnection) -> io::Result<Self> {
+        let Self { stream, ahead } = Self::connect(addr)?;
+        let Stream::Plain(socket) = stream else {
+            unreachable!("it was just made")
+        };
+        let mut stream = StreamOwned::new(tls, socket);
+        stream.conn.complete_io(&mut stream.sock)?;
+        let stream = Stream::Tls(Box::new(stream));
+        Ok(Self { stream, ahead })
+    }
+
     pub(super) fn stream(&self) -> &TcpStream {
-        &self.stream
+        self.stream.socket()
+    }
+
+    /// What the handshake settled; there has to have been one.
+    pub(super) fn tls(&self) -> &ClientConnection {
+        match &self.stream {
+            Stream::Plain(_) => panic!("there is no TLS"),
+            Stream::Tls(stream) => &stream.conn,
+        }
     }
 
     pub(super) fn into_stream(self) -> TcpStream {
         let unread = self.ahead.escape_ascii();
         assert!(self.ahead.is_empty(), "nobody read \"{unread}\"");
-        self.stream
+        match self.stream {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(_) => panic!("what is left of TLS is no stream"),
+        }
     }
 
     pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes)
+        match &mut self.stream {
+            Stream::Plain(stream) => stream.write_all(bytes),
+            Stream::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+        }
     }
 
     pub(super) fn read_head(&mut self) -> io::Result<Vec<u8>> {
@@ -116,9 +159,10 @@ impl Wire {
     }
 
     fn peek_now(&self) -> io::Result<usize> {
-        self.stream.set_nonblocking(true)?;
-        let peeked = self.stream.peek(&mut [0]);
-        self.stream.set_nonblocking(false)?;
+        let socket = self.stream.socket();
+        socket.set_nonblocking(true)?;
+        let peeked = socket.peek(&mut [0]);
+        socket.set_nonblocking(false)?;
         peeked
     }
 
@@ -145,7 +189,10 @@ impl Wire {
     /// Reads at least a byte; the end is an error of its own kind.
     fn fill(&mut self) -> io::Result<()> {
         let mut buffer = [0; 16 * 1024];
-        let length = self.stream.read(&mut buffer)?;
+        let length = match &mut self.stream {
+            Stream::Plain(stream) => stream.read(&mut buffer)?,
+            Stream::Tls(stream) => stream.read(&mut buffer)?,
+        };
         if length == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
         }

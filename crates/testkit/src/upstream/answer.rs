@@ -4,8 +4,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{CONNECTION, TRAILER as TRAILER_FIELD, UPGRADE};
+use http::header::{
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, TRAILER as TRAILER_FIELD, UPGRADE,
+};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Body, Incoming};
@@ -130,6 +135,7 @@ impl Exchange {
         let Some(protocol) = self.request.headers().get(UPGRADE).cloned() else {
             return status(StatusCode::UPGRADE_REQUIRED);
         };
+        let proof = self.request.headers().get(SEC_WEBSOCKET_KEY).map(proof);
         self.tasks.spawn(async {
             if let Ok(upgraded) = hyper::upgrade::on(self.request).await {
                 let (mut read, mut write) = tokio::io::split(TokioIo::new(upgraded));
@@ -139,11 +145,21 @@ impl Exchange {
             }
         });
         let mut response = status(StatusCode::SWITCHING_PROTOCOLS);
+        if let Some(proof) = proof {
+            response.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, proof);
+        }
         response.headers_mut().insert(UPGRADE, protocol);
         let upgrade = HeaderValue::from_static("upgrade");
         response.headers_mut().insert(CONNECTION, upgrade);
         response
     }
+}
+
+/// That a server understood a handshake of WebSocket (RFC 6455 4.2.2).
+fn proof(key: &HeaderValue) -> HeaderValue {
+    const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    let proof = digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), GUID].concat());
+    HeaderValue::try_from(STANDARD.encode(proof)).expect("base64 is visible ASCII")
 }
 
 /// Adds what every answer has.

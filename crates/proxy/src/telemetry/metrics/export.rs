@@ -12,8 +12,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::{
-    ATTEMPTS, BOUNDS, Counter, FAILURES, Gauge, Histogram, REASONS, Spread,
-    WorkerMetrics,
+    ATTEMPTS, BOUNDS, Counter, FAILURES, Gauge, Histogram, REASONS, Spread, WorkerMetrics,
 };
 
 /// Adds up the workers' counts when the registry is scraped.

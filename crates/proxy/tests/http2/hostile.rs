@@ -1,0 +1,202 @@
+//! Clients that mean harm: none may cost more than its connection.
+
+use egret_testkit::Client;
+use egret_testkit::Http2Client;
+use http::Request;
+
+use super::Lab;
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut frame = length[1..].to_vec();
+    frame.extend([kind, flags]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// The code of the GOAWAY that a connection ends with; nothing if it ends without.
+fn goodbye(raw: &mut Client) -> Option<u32> {
+    let mut code = None;
+    let received = raw.read_to_end();
+    let mut rest = &received[..];
+    while rest.len() >= 9 {
+        let length = usize::from(rest[0]) << 16 | usize::from(rest[1]) << 8 | usize::from(rest[2]);
+        let payload = rest.get(9..9 + length)?;
+        if rest[3] == 7 {
+            code = Some(u32::from_be_bytes(payload[4..8].try_into().unwrap()));
+        }
+        rest = &rest[9 + length..];
+    }
+    code
+}
+
+#[test]
+fn a_flood_of_continuations_ends_the_connection() {
+    let lab = Lab::new();
+    let mut raw = lab.gateway.connect();
+    raw.send(PREFACE);
+    // A head that never ends, of fields that are empty or small (CVE-2024-27316).
+    raw.send(frame(1, 0, 1, &[0x82, 0x86, 0x84]));
+    for _ in 0..100_000 {
+        if raw.try_send(frame(9, 0, 1, b"\x40\x01x\x01y")).is_err() {
+            break;
+        }
+    }
+    let code = goodbye(&mut raw);
+    assert!(matches!(code, None | Some(0xb)), "{code:?}");
+    assert_eq!(lab.client.get(&lab.uri("/")).status, 200);
+}
+
+#[test]
+fn a_flood_of_resets_ends_the_connection() {
+    let lab = Lab::new();
+    let mut raw = lab.gateway.connect();
+    raw.send(PREFACE);
+    // CVE-2023-44487.
+    let mut flood = Vec::new();
+    for stream in (1..20_000).step_by(2) {
+        // :method GET, :scheme http, :path /, :authority a.example
+        let head = [&[0x82, 0x86, 0x84, 0x41, 9][..], b"a.example"].concat();
+        flood.extend(frame(1, 5, stream, &head));
+        flood.extend(frame(3, 0, stream, &8_u32.to_be_bytes()));
+    }
+    let _ = raw.try_send(flood);
+    let code = goodbye(&mut raw);
+    assert!(matches!(code, None | Some(0xb)), "{code:?}");
+    assert_eq!(lab.client.get(&lab.uri("/")).status, 200);
+}
+
+#[test]
+fn a_client_that_makes_us_reset_many_streams_loses_its_connection() {
+    let lab = Lab::new();
+    let mut raw = lab.gateway.connect();
+    raw.send(PREFACE);
+    // Each is asked for as it should be, and broken by a window update of nothing (CVE-2025-8671).
+    let mut flood = Vec::new();
+    for stream in (1..20_000).step_by(2) {
+        let head = [&[0x82, 0x86, 0x84, 0x41, 9][..], b"a.example"].concat();
+        flood.extend(frame(1, 5, stream, &head));
+        flood.extend(frame(8, 0, stream, &0_u32.to_be_bytes()));
+    }
+    let _ = raw.try_send(flood);
+    let code = goodbye(&mut raw);
+    assert!(matches!(code, None | Some(0xb | 1)), "{code:?}");
+    assert_eq!(lab.client.get(&lab.uri("/")).status, 200);
+}
+
+#[test]
+fn more_streams_at_once_than_agreed_are_refused() {
+    let lab = Lab::new();
+    let mut raw = lab.gateway.connect();
+    raw.send(PREFACE);
+    let authority = lab.authority();
+    let length = u8::try_from(authority.len()).unwrap();
+    let path = b"\x04\x07/hold/x";
+    let head = [
+        &[0x82, 0x86][..],
+        path,
+        &[0x41, length],
+        authority.as_bytes(),
+    ]
+    .concat();
+    for stream in (1..2 * 150).step_by(2) {
+        raw.send(frame(1, 5, stream, &head));
+    }
+    // Those that are taken reach the upstream; the others are refused on the spot.
+    lab.upstream.wait_for_requests(100);
+    raw.send(frame(6, 0, 0, b"12345678"));
+    let mut received = Vec::new();
+    while !received.windows(8).any(|octets| octets == b"12345678") {
+        received.extend(raw.read_some());
+    }
+    assert_eq!(lab.upstream.requests().len(), 100);
+    let refused = frame(3, 0, 2 * 150 - 1, &7_u32.to_be_bytes());
+    assert!(
+        received
+            .windows(refused.len())
+            .any(|octets| octets == refused)
+    );
+    lab.upstream.release("x");
+}
+
+#[test]
+fn a_head_that_unpacks_to_more_than_allowed_is_refused() {
+    let lab = Lab::new();
+    // One field in the table, and named again and again, an octet each time.
+    let value = "y".repeat(4000);
+    let mut request = Request::get(lab.uri("/"));
+    for _ in 0..20 {
+        request = request.header("x-bomb", &value);
+    }
+    let response = lab.client.request(request.body(()).unwrap(), b"");
+    let status = response.map(|response| response.status);
+    assert!(matches!(status, Ok(431)), "{status:?}");
+    let client = Http2Client::connect(lab.gateway.address());
+    assert_eq!(client.get(&lab.uri("/")).status, 200);
+}
+
+#[test]
+fn fields_that_http1_would_read_otherwise_are_refused() {
+    let lab = Lab::new();
+    for (name, value) in [
+        ("connection", "close"),
+        ("transfer-encoding", "chunked"),
+        ("upgrade", "websocket"),
+        ("te", "gzip"),
+    ] {
+        let mut raw = lab.gateway.connect();
+        raw.send(PREFACE);
+        let authority = lab.authority();
+        let text = |text: &str| {
+            let length = u8::try_from(text.len()).unwrap();
+            [&[length][..], text.as_bytes()].concat()
+        };
+        let head = [
+            vec![0x82, 0x86, 0x84, 0x41],
+            text(&authority),
+            vec![0],
+            text(name),
+            text(value),
+        ];
+        raw.send(frame(1, 5, 1, &head.concat()));
+        raw.send(frame(6, 0, 0, b"12345678"));
+        let mut received = Vec::new();
+        while !received.windows(8).any(|octets| octets == b"12345678") {
+            received.extend(raw.read_some());
+        }
+        let reset = frame(3, 0, 1, &1_u32.to_be_bytes());
+        assert!(
+            received.windows(reset.len()).any(|octets| octets == reset),
+            "{name}: {received:?}"
+        );
+    }
+    assert!(lab.upstream.requests().is_empty());
+}
+
+#[test]
+fn control_octets_in_fields_are_refused() {
+    let lab = Lab::new();
+    for value in ["a\r\nx-smuggled: 1", "a\0b", "a\nb"] {
+        let mut raw = lab.gateway.connect();
+        raw.send(PREFACE);
+        let authority = lab.authority();
+        let text = |text: &str| {
+            let length = u8::try_from(text.len()).unwrap();
+            [&[length][..], text.as_bytes()].concat()
+        };
+        let head = [
+            vec![0x82, 0x86, 0x84, 0x41],
+            text(&authority),
+            vec![0],
+            text("x"),
+            text(value),
+        ];
+        raw.send(frame(1, 5, 1, &head.concat()));
+        raw.send(frame(7, 0, 0, &[0; 8]));
+        raw.read_to_end();
+    }
+    assert!(lab.upstream.requests().is_empty());
+}

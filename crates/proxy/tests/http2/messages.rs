@@ -1,0 +1,194 @@
+//! Requests and responses.
+
+use egret_testkit::Http2Client;
+use http::{HeaderMap, Request};
+
+use super::{Lab, egress};
+
+#[test]
+fn a_request_is_forwarded_as_one_of_http1_and_answered() {
+    let lab = Lab::new();
+    let request = Request::get(lab.uri("/echo?x=y"))
+        .header("cookie", "a=1")
+        .header("cookie", "b=2")
+        .body(())
+        .unwrap();
+    let response = lab.client.request(request, b"").unwrap();
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("connection"), None);
+    assert!(response.header("via").unwrap().starts_with("1.1 egret-"));
+    let asked = &lab.upstream.requests()[0];
+    let field = |name: &str| asked.headers.get(name).map(|value| value.to_str().unwrap());
+    assert_eq!(field("host"), Some(&*lab.authority()));
+    assert_eq!(field("cookie"), Some("a=1; b=2"));
+    assert!(field("via").unwrap().starts_with("2 egret-"));
+    assert_eq!(field("transfer-encoding"), None);
+    let record = &lab.gateway.wait_for_records(1)[0];
+    assert_eq!(record["protocol"], "HTTP/2");
+    assert_eq!(record["authority"], lab.authority());
+    assert_eq!(record["path"], "/echo");
+    assert_eq!(record["verdict"], "allow");
+}
+
+#[test]
+fn bodies_pass_with_and_without_a_length() {
+    let lab = Lab::new();
+    for length in [None, Some("5")] {
+        for method in ["POST", "GET"] {
+            let mut request = Request::builder().method(method).uri(lab.uri("/sink"));
+            if let Some(length) = length {
+                request = request.header("content-length", length);
+            }
+            let response = lab.client.request(request.body(()).unwrap(), b"hello");
+            assert_eq!(response.unwrap().text(), "5", "{method} {length:?}");
+        }
+    }
+    let response = lab.client.get(&lab.uri("/bytes/100000"));
+    assert_eq!(response.body.len(), 100_000);
+    assert_eq!(response.header("content-length"), Some("100000"));
+}
+
+#[test]
+fn a_body_that_is_not_as_long_as_it_says_is_refused() {
+    let lab = Lab::new();
+    let request = Request::post(lab.uri("/sink")).header("content-length", "5");
+    let response = lab.client.request(request.body(()).unwrap(), b"too long");
+    assert!(response.is_err() || response.unwrap().status == 400);
+}
+
+#[test]
+fn trailers_pass() {
+    let lab = Lab::new();
+    let request = Request::post(lab.uri("/echo")).header("trailer", "x-sum");
+    let mut stream = lab.client.open(request.body(()).unwrap(), false);
+    stream.send(b"body", false).unwrap();
+    let mut trailers = HeaderMap::new();
+    trailers.insert("x-sum", "7".parse().unwrap());
+    stream.send_trailers(trailers).unwrap();
+    assert_eq!(stream.response().unwrap().status, 200);
+    assert_eq!(lab.upstream.requests()[0].trailers["x-sum"], "7");
+}
+
+#[test]
+fn many_requests_are_in_progress_at_once() {
+    let lab = Lab::new();
+    let request = || Request::get(lab.uri("/hold/all")).body(()).unwrap();
+    let mut streams: Vec<_> = (0..20).map(|_| lab.client.open(request(), true)).collect();
+    lab.upstream.wait_for_requests(20);
+    lab.upstream.release("all");
+    for stream in &mut streams {
+        assert_eq!(stream.response().unwrap().status, 200);
+    }
+    assert_eq!(lab.gateway.metric("egret_downstream_connections"), 1.0);
+}
+
+#[test]
+fn one_that_is_broken_off_does_not_disturb_the_others() {
+    let lab = Lab::new();
+    let request = || Request::get(lab.uri("/hold/x")).body(()).unwrap();
+    let mut left = lab.client.open(request(), true);
+    let mut stays = lab.client.open(request(), true);
+    lab.upstream.wait_for_requests(2);
+    left.reset(h2::Reason::CANCEL);
+    lab.upstream.wait_for_open_connections(1);
+    lab.upstream.release("x");
+    assert_eq!(stays.response().unwrap().status, 200);
+    let records = lab.gateway.wait_for_records(2);
+    let reasons: Vec<_> = records
+        .iter()
+        .map(|record| record["reason"].as_str())
+        .collect();
+    assert!(reasons.contains(&Some("client_closed")), "{records:?}");
+}
+
+#[test]
+fn what_the_policies_deny_is_refused_with_the_rule() {
+    let deny = egress(
+        "deny",
+        "rules: [{name: no-b, action: Deny, hosts: [b.example]}]",
+    );
+    let lab = Lab::with(&[&deny]);
+    let response = lab.client.get("http://b.example/");
+    assert_eq!(response.status, 403);
+    assert!(
+        response.header("proxy-status").unwrap().contains("no-b"),
+        "{response:?}"
+    );
+    assert_eq!(lab.dns.lookups_for("b.example"), 0);
+    let record = &lab.gateway.wait_for_records(1)[0];
+    assert_eq!(
+        (&record["verdict"], &record["rule"]),
+        (&"deny".into(), &"no-b".into())
+    );
+    // Another request on the same connection to what is allowed.
+    assert_eq!(lab.client.get(&lab.uri("/")).status, 200);
+}
+
+#[test]
+fn another_scheme_than_the_connection_has_says_how_to_go_on() {
+    let lab = Lab::new();
+    // TLS to what does not speak it.
+    let response = lab.client.get(&format!("https://{}/", lab.authority()));
+    assert!(response.status >= 500, "{response:?}");
+    let record = &lab.gateway.wait_for_records(1)[0];
+    assert_eq!(record["scheme"], "https");
+}
+
+#[test]
+fn a_host_field_that_contradicts_the_authority_is_refused() {
+    let lab = Lab::new();
+    let with = |host: &str| {
+        let request = Request::get(lab.uri("/")).header("host", host);
+        lab.client.request(request.body(()).unwrap(), b"").unwrap()
+    };
+    assert_eq!(with(&lab.authority()).status, 200);
+    let refused = with("b.example");
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().contains("another host"), "{refused:?}");
+}
+
+#[test]
+fn grpc_requests_are_refused_in_the_words_of_grpc() {
+    let deny = egress(
+        "deny",
+        "rules: [{name: no-b, action: Deny, hosts: [b.example]}]",
+    );
+    let lab = Lab::with(&[&deny]);
+    let request = Request::post("http://b.example/echo.Echo/Say")
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
+    let response = lab
+        .client
+        .request(request.body(()).unwrap(), b"\0\0\0\0\0")
+        .unwrap();
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("grpc-status"), Some("7"));
+    assert_eq!(response.header("content-type"), Some("application/grpc"));
+    let message = response.header("grpc-message").unwrap();
+    assert!(message.contains("denied by rule no-b"), "{message}");
+    let record = &lab.gateway.wait_for_records(1)[0];
+    assert_eq!(
+        (&record["reason"], &record["rule"]),
+        (&"egress_policy".into(), &"no-b".into())
+    );
+}
+
+#[test]
+fn a_client_that_speaks_slowly_at_first_is_understood() {
+    let lab = Lab::new();
+    // The preface is told apart from HTTP/1.1 even if it comes in two pieces; the table is beside the code.
+    let mut raw = lab.gateway.connect();
+    raw.send("PRI * HT");
+    assert!(raw.is_idle());
+    raw.send("TP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
+    let settings = raw.read_some();
+    assert_eq!(settings[3], 4, "{settings:?}");
+    // And both versions are served by one socket.
+    assert_eq!(lab.gateway.connect().get("/", &lab.authority()).status, 200);
+    assert_eq!(
+        Http2Client::connect(lab.gateway.address())
+            .get(&lab.uri("/"))
+            .status,
+        200
+    );
+}

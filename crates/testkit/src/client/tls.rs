@@ -1,0 +1,79 @@
+//! How a test's client speaks TLS.
+
+use std::sync::Arc;
+
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore};
+
+use crate::ca::{Ca, Issued};
+
+/// Whom it trusts, which name it asks for, and what it offers. Connections of one client resume each other's sessions.
+pub struct TlsClient {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+}
+
+impl TlsClient {
+    /// One that trusts this CA, asks for `name` (for no name, if it is an address), and offers these protocols.
+    ///
+    /// # Panics
+    /// If the name is none.
+    #[must_use]
+    pub fn new(ca: &Ca, name: &str, alpn: &[&str]) -> Self {
+        Self::with(ca, name, alpn, None, false)
+    }
+
+    /// One that shows a certificate.
+    ///
+    /// # Panics
+    /// As [`TlsClient::new`].
+    #[must_use]
+    pub fn showing(ca: &Ca, name: &str, alpn: &[&str], identity: &Issued) -> Self {
+        Self::with(ca, name, alpn, Some(identity), false)
+    }
+
+    /// One that speaks nothing newer than TLS 1.2.
+    ///
+    /// # Panics
+    /// As [`TlsClient::new`].
+    #[must_use]
+    pub fn old(ca: &Ca, name: &str, alpn: &[&str]) -> Self {
+        Self::with(ca, name, alpn, None, true)
+    }
+
+    fn with(ca: &Ca, name: &str, alpn: &[&str], identity: Option<&Issued>, old: bool) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(ca.certificate()).expect("a CA");
+        let versions = if old {
+            &[&TLS12][..]
+        } else {
+            &[&TLS13, &TLS12]
+        };
+        let builder =
+            ClientConfig::builder_with_protocol_versions(versions).with_root_certificates(roots);
+        let mut config = match identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => {
+                let (chain, key) = identity.der();
+                let config = builder.with_client_auth_cert(chain, key);
+                config.expect("a certificate and its key")
+            }
+        };
+        config.alpn_protocols = alpn.iter().map(|one| one.as_bytes().to_vec()).collect();
+        Self {
+            config: Arc::new(config),
+            name: ServerName::try_from(name.to_owned()).expect("a name or an address"),
+        }
+    }
+
+    pub(crate) fn connection(&self) -> ClientConnection {
+        let (config, name) = (Arc::clone(&self.config), self.name.clone());
+        ClientConnection::new(config, name).expect("a client of TLS")
+    }
+
+    /// As tokio takes it.
+    pub(crate) fn parts(&self) -> (Arc<ClientConfig>, ServerName<'static>) {
+        (Arc::clone(&self.config), self.name.clone())
+    }
+}
