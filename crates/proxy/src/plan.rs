@@ -130,6 +130,14 @@ impl<'a> Plan<'a> {
         })
     }
 
+    /// The same under other policies.
+    pub(crate) fn under<'b>(self, egress: &'b Egress) -> Plan<'b>
+    where
+        'a: 'b,
+    {
+        Plan { egress, ..self }
+    }
+
     fn choose_host(&mut self, to: &'a StaticDestination, worker: &Worker) {
         if let [_, _, ..] = self.hosts {
             let hosts = to.hosts.iter().map(|(host, port)| Destination {

@@ -4,6 +4,7 @@
 //! decided by [`Egress::check_address`] right before it is dialled. Both must allow. All policies that apply must
 //! allow: a narrower one can only narrow.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -152,6 +153,29 @@ impl Egress {
             }
         }
         decision
+    }
+
+    /// The policies as they bind tunnels that were open before: without the denials of those that keep them, but with
+    /// what these except from the built-in list, which goes on to hold.
+    #[must_use]
+    pub fn of_open_tunnels(&self) -> Cow<'_, Self> {
+        if !self.policies.iter().any(|rules| rules.keeps_tunnels) {
+            return Cow::Borrowed(self);
+        }
+        let policies = self.policies.iter().map(|rules| {
+            if !rules.keeps_tunnels {
+                return Arc::clone(rules);
+            }
+            Arc::new(EgressRules {
+                default_action: Action::Allow,
+                rules: Vec::new(),
+                deny_addresses: Vec::new(),
+                ..EgressRules::clone(rules)
+            })
+        });
+        Cow::Owned(Self {
+            policies: policies.collect(),
+        })
     }
 
     /// Decides one address. An IPv6 address that carries an IPv4 one must be allowed for both.

@@ -163,6 +163,8 @@ impl Entry {
             .iter()
             .filter_map(|backend| self.facts.plan(&found, backend));
         plans.any(|plan| {
+            let egress = plan.egress.of_open_tunnels();
+            let plan = plan.under(&egress);
             let guard = Guard {
                 egress: plan.egress,
                 own,

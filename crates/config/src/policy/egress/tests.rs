@@ -161,6 +161,30 @@ fn audit_serves_and_names_what_would_have_denied() {
 }
 
 #[test]
+fn what_keeps_tunnels_denies_only_what_begins() {
+    let mut keeps = policy("keeps");
+    keeps.default_action = Action::Deny;
+    keeps.deny_addresses = vec!["8.8.8.0/24".parse().unwrap()];
+    keeps.allow_addresses = vec!["10.0.0.0/8".parse().unwrap()];
+    keeps.keeps_tunnels = true;
+    let mut closes = policy("closes");
+    closes.rules = vec![rule("not-b", Action::Deny, &["b.example"])];
+    let egress = egress([keeps, closes]);
+    assert_eq!(check(&egress, "a.example:80", None), "deny keeps/-");
+    let open = egress.of_open_tunnels();
+    assert_eq!(check(&open, "a.example:80", None), "allow closes/-");
+    assert_eq!(check(&open, "b.example:80", None), "deny closes/not-b");
+    let address = |egress: &Egress, text: &str| egress.check_address(text.parse().unwrap()).is_ok();
+    assert_eq!(
+        [address(&egress, "8.8.8.8"), address(&open, "8.8.8.8")],
+        [false, true]
+    );
+    // Its exceptions stay, and the built-in list does.
+    assert!(address(&open, "10.1.2.3"));
+    assert!(!address(&open, "127.0.0.1"));
+}
+
+#[test]
 fn an_audit_opens_nothing() {
     let mut audit = policy("audit");
     audit.mode = Mode::Audit;
