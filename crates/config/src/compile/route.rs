@@ -203,7 +203,10 @@ impl<'a> RouteDraft<'a> {
             return Err(("NoMatchingParent", format!("{name} has no such listener")));
         }
         let namespace = &self.reference.namespace;
-        meant.retain(|listener| listener.allows(context.resources, &name.namespace, namespace));
+        meant.retain(|listener| {
+            listener.takes(Kind::HttpRoute)
+                && listener.allows(context.resources, &name.namespace, namespace)
+        });
         if meant.is_empty() {
             let message =
                 format!("no listener of {name} allows HTTPRoutes from the namespace {namespace}");

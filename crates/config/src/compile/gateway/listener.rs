@@ -22,7 +22,8 @@ pub(in crate::compile) struct ListenerDraft<'a> {
     field: String,
     port: Option<Port>,
     namespaces: Option<Namespaces>,
-    takes_http_routes: bool,
+    /// The kinds of route that it takes.
+    kinds: Vec<Kind>,
     /// Reason and fault, by condition; the first of a condition is its reason.
     not_accepted: Vec<(&'static str, Fault)>,
     not_resolved: Vec<Fault>,
@@ -49,7 +50,7 @@ impl<'a> ListenerDraft<'a> {
             spec,
             port: None,
             namespaces: None,
-            takes_http_routes: true,
+            kinds: Vec::new(),
             not_accepted: Vec::new(),
             not_resolved: Vec::new(),
             conflicted: false,
@@ -93,16 +94,26 @@ impl<'a> ListenerDraft<'a> {
             Ok(namespaces) => self.namespaces = Some(namespaces),
             Err(fault) => self.not_accepted.push(("UnsupportedValue", fault)),
         }
+        let possible = kinds_of(&self.spec.protocol);
         let kinds = kinds.unwrap_or_default();
-        self.takes_http_routes = kinds.is_empty();
+        if kinds.is_empty() {
+            self.kinds = possible.to_vec();
+        }
         for (index, KindSpec { group, kind }) in kinds.iter().enumerate() {
             let group = group.as_deref().unwrap_or(GATEWAY_GROUP);
-            if Kind::find(group, kind) == Some(Kind::HttpRoute) {
-                self.takes_http_routes = true;
-            } else {
-                let message = format!("{group}/{kind} is not supported; HTTPRoute is");
-                self.not_resolved
-                    .push(Fault::new(format!("{field}.kinds[{index}]"), message));
+            match Kind::find(group, kind).filter(|kind| possible.contains(kind)) {
+                Some(kind) if self.kinds.contains(&kind) => {}
+                Some(kind) => self.kinds.push(kind),
+                None => {
+                    let names: Vec<&str> = possible.iter().map(|kind| kind.as_str()).collect();
+                    let message = format!(
+                        "{group}/{kind} is not for a listener of protocol {}; {} is",
+                        self.spec.protocol,
+                        names.join(", ")
+                    );
+                    self.not_resolved
+                        .push(Fault::new(format!("{field}.kinds[{index}]"), message));
+                }
             }
         }
     }
@@ -122,7 +133,12 @@ impl<'a> ListenerDraft<'a> {
             && port.is_none_or(|port| port == self.spec.port)
     }
 
-    /// Whether HTTPRoutes of a namespace may attach.
+    /// Whether routes of this kind may attach.
+    pub(in crate::compile) fn takes(&self, kind: Kind) -> bool {
+        self.kinds.contains(&kind)
+    }
+
+    /// Whether routes of a namespace may attach.
     pub(in crate::compile) fn allows(
         &self,
         resources: &Resources,
@@ -130,8 +146,7 @@ impl<'a> ListenerDraft<'a> {
         route: &str,
     ) -> bool {
         let namespaces = self.namespaces.as_ref();
-        self.takes_http_routes
-            && namespaces.is_some_and(|namespaces| namespaces.allow(resources, gateway, route))
+        namespaces.is_some_and(|namespaces| namespaces.allow(resources, gateway, route))
     }
 
     /// Attaches a route's entries, once.
@@ -248,12 +263,20 @@ impl<'a> ListenerDraft<'a> {
                 "Not programmed, because it is not accepted",
             )
         };
-        let takes = self.takes_http_routes.then_some(RouteKind(Kind::HttpRoute));
         ListenerStatus {
             name: self.name().to_owned(),
-            supported_kinds: takes.into_iter().collect(),
+            supported_kinds: self.kinds.iter().copied().map(RouteKind).collect(),
             attached_routes: self.attached.len(),
             conditions: vec![accepted, conflicted, resolved, programmed],
         }
+    }
+}
+
+/// The kinds of route that a listener can take, by what its connections carry.
+fn kinds_of(protocol: &str) -> &'static [Kind] {
+    match protocol {
+        "HTTP" | "HTTPS" => &[Kind::HttpRoute, Kind::GrpcRoute],
+        "TLS" => &[Kind::TlsRoute],
+        _ => &[],
     }
 }

@@ -414,14 +414,15 @@ fn routes_come_from_the_namespaces_that_are_allowed() {
 }
 
 #[test]
-fn kinds_of_route_that_are_not_supported_are_not_resolved() {
+fn kinds_of_route_that_a_listener_cannot_take_are_not_resolved() {
     for (kinds, supported, expected) in [
-        ("[{kind: GRPCRoute}]", 0, "404"),
+        ("[{kind: TLSRoute}]", 0, "404"),
         (
-            "[{kind: GRPCRoute}, {kind: HTTPRoute}]",
+            "[{kind: TCPRoute}, {kind: HTTPRoute}, {kind: HTTPRoute}]",
             1,
             "1*dynamic apps/dfp",
         ),
+        ("[{kind: UDPRoute}, {kind: GRPCRoute}]", 1, "404"),
         ("[{group: example.com, kind: HTTPRoute}]", 0, "404"),
     ] {
         let base = BASE.replace(
