@@ -4,4 +4,5 @@ pub mod duration;
 pub mod egret;
 pub mod gateway;
 pub mod kgateway;
+pub mod quantity;
 pub mod target;

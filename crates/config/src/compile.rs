@@ -7,16 +7,19 @@ use crate::report::Report;
 use crate::resources::Resources;
 use crate::snapshot::Snapshot;
 
+mod authorities;
 mod backend;
 mod class;
 mod direct_response;
 mod gateway;
 mod grant;
+mod keepalive;
 mod log;
 mod namespace;
 mod policy;
 mod retry;
 mod route;
+mod secret;
 mod target;
 mod value;
 
@@ -72,7 +75,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
         classes: &classes,
     };
     let policies = policy::compile(targets, &mut log);
-    let mut gateways = gateway::compile(resources, &classes, &mut log);
+    let mut gateways = gateway::compile(resources, &classes, &policies, &mut log);
     let mut context = Context {
         resources,
         backends: backend::compile(resources, &mut log),

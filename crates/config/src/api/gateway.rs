@@ -12,7 +12,14 @@ pub use gateway_api::apis::experimental::gateways::{
     GatewayListenersAllowedRoutesNamespacesFrom as FromNamespaces,
     GatewayListenersAllowedRoutesNamespacesSelector as NamespaceSelector,
     GatewayListenersAllowedRoutesNamespacesSelectorMatchExpressions as SelectorExpression,
-    GatewaySpec,
+    GatewayListenersTls as ListenerTls, GatewayListenersTlsCertificateRefs as CertificateRef,
+    GatewayListenersTlsMode as TlsMode, GatewaySpec, GatewayTls, GatewayTlsBackend,
+    GatewayTlsFrontend, GatewayTlsFrontendDefault as FrontendDefault,
+    GatewayTlsFrontendDefaultValidation as FrontendValidation,
+    GatewayTlsFrontendDefaultValidationMode as FrontendValidationMode,
+    GatewayTlsFrontendPerPort as FrontendPort, GatewayTlsFrontendPerPortTls as FrontendPortTls,
+    GatewayTlsFrontendPerPortTlsValidation as FrontendPortValidation,
+    GatewayTlsFrontendPerPortTlsValidationMode as FrontendPortValidationMode,
 };
 pub use gateway_api::apis::experimental::httproutes::{
     HttpRoute, HttpRouteParentRefs as ParentRef, HttpRouteRules as HttpRouteRule,

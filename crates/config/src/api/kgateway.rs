@@ -48,8 +48,9 @@ pub use backend_config::{
 };
 pub use direct_response::{DirectResponse, DirectResponseSpec};
 pub use listener::{
-    HttpListenerPolicy, HttpListenerPolicySpec, HttpSettings, ListenerPolicy, ListenerPolicySpec,
-    ListenerSettings,
+    AuthorityReference, ClientCertificateValidation, HttpListenerPolicy, HttpListenerPolicySpec,
+    HttpSettings, ListenerHttp2, ListenerPolicy, ListenerPolicySpec, ListenerPort,
+    ListenerSettings, ProxyProtocolSettings, UpgradeConfig,
 };
 pub use tls::{SecretName, Tls, TlsParameters};
 pub use traffic::{TrafficPolicy, TrafficPolicySpec, TrafficRetry};

@@ -8,13 +8,19 @@ use super::class::Classes;
 use super::log::{Fault, Log, join};
 use super::policy::Policies;
 use crate::api::gateway::{Address, DefaultScope, Gateway, GatewaySpec, Infrastructure};
-use crate::name::HostPattern;
+use crate::name::{HostPattern, Port};
 use crate::report::{Condition, GatewayStatus, Status};
 use crate::resources::{Object, ObjectRef, Resources, oldest_first};
 use crate::route::RouteTable;
-use crate::snapshot::{BindAddress, Listener, Protocol, ProxyProtocol, Socket};
+use crate::snapshot::{BindAddress, Listener, Socket};
 
+mod conflict;
+mod frontend;
 mod listener;
+mod tls;
+
+use frontend::Frontend;
+use tls::Site;
 
 pub(super) use listener::ListenerDraft;
 
@@ -28,12 +34,14 @@ pub(super) struct GatewayDraft<'a> {
     addresses: Vec<Option<IpAddr>>,
     /// Reason and faults.
     refused: Option<(&'static str, Vec<Fault>)>,
+    frontend: Frontend,
 }
 
 /// Every Gateway of ours, oldest first, with the conflicts between their listeners settled.
 pub(super) fn compile<'a>(
     resources: &'a Resources,
     classes: &Classes,
+    policies: &Policies,
     log: &mut Log,
 ) -> Vec<GatewayDraft<'a>> {
     let mut gateways = Vec::new();
@@ -48,16 +56,19 @@ pub(super) fn compile<'a>(
             log.warn(reference, &object.source, &fault);
             continue;
         }
-        let mut gateway = GatewayDraft::new(reference, object);
-        gateway.settle_conflicts();
+        let mut gateway = GatewayDraft::new(reference, object, resources);
+        gateway.find_ambiguous();
+        conflict::settle(&mut gateway.listeners);
         gateway.claim_ports(&mut claims);
+        gateway.secure(resources, policies);
+        gateway.warn(log);
         gateways.push(gateway);
     }
     gateways
 }
 
 impl<'a> GatewayDraft<'a> {
-    fn new(reference: &'a ObjectRef, object: &'a Object<Gateway>) -> Self {
+    fn new(reference: &'a ObjectRef, object: &'a Object<Gateway>, resources: &Resources) -> Self {
         let GatewaySpec {
             addresses,
             allowed_listeners,
@@ -74,9 +85,7 @@ impl<'a> GatewayDraft<'a> {
         if matches!(default_scope, Some(DefaultScope::All)) {
             unsupported.push(Fault::unsupported("spec.defaultScope"));
         }
-        if tls.is_some() {
-            unsupported.push(Fault::unsupported("spec.tls"));
-        }
+        let frontend = Frontend::read(tls.as_ref(), resources, reference, &mut unsupported);
         let mut refused = (!unsupported.is_empty()).then_some(("Invalid", unsupported));
         if let Some(Infrastructure {
             // For the objects that a controller makes; there is nothing to serve in them.
@@ -103,22 +112,48 @@ impl<'a> GatewayDraft<'a> {
                 .collect(),
             addresses,
             refused,
+            frontend,
         }
     }
 
-    /// Two listeners of one port and hostname cannot be told apart: neither is served.
-    fn settle_conflicts(&mut self) {
+    /// Routes and policies mean listeners by name.
+    fn find_ambiguous(&mut self) {
         let mut seen = BTreeMap::new();
-        let mut conflicts = BTreeSet::new();
+        let mut twice = BTreeSet::new();
         for (at, listener) in self.listeners.iter().enumerate() {
-            if let Some(key) = listener.place()
-                && let Some(other) = seen.insert(key, at)
-            {
-                conflicts.extend([at, other]);
+            if let Some(other) = seen.insert(listener.name(), at) {
+                twice.extend([at, other]);
             }
         }
-        for at in conflicts {
-            self.listeners[at].conflict();
+        for at in twice {
+            self.listeners[at].ambiguous();
+        }
+    }
+
+    fn secure(&mut self, resources: &Resources, policies: &Policies) {
+        let Self {
+            reference: gateway,
+            listeners,
+            frontend,
+            ..
+        } = self;
+        for listener in listeners {
+            listener.secure(Site {
+                resources,
+                policies,
+                gateway,
+                frontend,
+            });
+        }
+    }
+
+    fn warn(&self, log: &mut Log) {
+        let listeners = self.listeners.iter();
+        let ports: BTreeSet<Port> = listeners.filter_map(ListenerDraft::https_port).collect();
+        let listeners = self.listeners.iter();
+        let warnings = listeners.flat_map(|listener| listener.warnings().iter().cloned());
+        for fault in warnings.chain(self.frontend.unused(&ports)) {
+            log.warn(self.reference, &self.object.source, &fault);
         }
     }
 
@@ -159,7 +194,9 @@ impl<'a> GatewayDraft<'a> {
             listeners,
             addresses,
             refused,
+            frontend: _,
         } = self;
+        let mut is_insecure = false;
         let mut statuses = Vec::new();
         let mut not_programmed = Vec::new();
         let total = listeners.len();
@@ -169,45 +206,42 @@ impl<'a> GatewayDraft<'a> {
                 draft.replaced(broken);
             }
             log.problems(reference, &object.source, draft.faults());
-            let served = draft.port_to_serve().filter(|_| refused.is_none());
+            let served = draft.to_serve().filter(|_| refused.is_none());
             statuses.push(draft.status(refused.is_none()));
+            is_insecure |= served.is_some() && draft.is_insecure();
             if !draft.is_programmed() {
                 not_programmed.push(draft.name().to_owned());
             }
-            let Some(port) = served else {
+            let Some((port, protocol)) = served else {
                 continue;
             };
-            let limits = policies.connection_limits(reference, draft.name());
-            let listener = Arc::new(Listener {
+            let listener = Listener {
                 gateway: reference.clone(),
                 name: draft.name().to_owned(),
                 hostname: draft.hostname.clone(),
-                protocol: Protocol::Http,
+                protocol,
                 access_log: policies.access_log(reference, draft.name()),
                 routes: RouteTable::new(draft.entries),
                 refuse: broken.cloned(),
-            });
-            for ip in &addresses {
-                let socket = sockets.entry(BindAddress { ip: *ip, port });
-                let socket = socket.or_insert_with(|| Socket {
-                    listeners: Vec::new(),
-                    limits,
-                    proxy_protocol: ProxyProtocol::Off,
-                });
-                socket.limits = socket.limits.strictest(limits);
-                socket.listeners.push(listener.clone());
-                socket
-                    .listeners
-                    .sort_by_key(|listener| specificity(listener.hostname.as_ref()));
-            }
+            };
+            let binds = addresses.iter().map(|ip| BindAddress { ip: *ip, port });
+            share(Arc::new(listener), binds, policies, sockets);
         }
-        let conditions = match &refused {
+        let mut conditions = match &refused {
             Some((reason, faults)) => {
                 log.problems(reference, &object.source, faults);
                 refused_conditions(reason, faults)
             }
             None => conditions(&not_programmed, total),
         };
+        if is_insecure {
+            conditions.push(Condition::new(
+                "InsecureFrontendValidationMode",
+                true,
+                "ConfigurationChanged",
+                "Clients are served whose certificates were not verified",
+            ));
+        }
         let listeners = statuses;
         log.object(
             reference,
@@ -217,6 +251,30 @@ impl<'a> GatewayDraft<'a> {
                 listeners,
             }),
         );
+    }
+}
+
+/// Puts a listener into the sockets that it shares with others.
+fn share(
+    listener: Arc<Listener>,
+    binds: impl Iterator<Item = BindAddress>,
+    policies: &Policies,
+    sockets: &mut BTreeMap<BindAddress, Socket>,
+) {
+    let limits = policies.connection_limits(&listener.gateway, &listener.name);
+    let proxy_protocol = policies.proxy_protocol(&listener.gateway, &listener.name);
+    for bind in binds {
+        let socket = sockets.entry(bind).or_insert_with(|| Socket {
+            listeners: Vec::new(),
+            limits,
+            proxy_protocol,
+        });
+        socket.limits = socket.limits.strictest(limits);
+        socket.proxy_protocol = socket.proxy_protocol.max(proxy_protocol);
+        socket.listeners.push(listener.clone());
+        socket
+            .listeners
+            .sort_by_key(|listener| specificity(listener.hostname.as_ref()));
     }
 }
 

@@ -3,7 +3,7 @@
 //! A policy that is wrong fails closed: what it targets is refused, because what it would have forbidden is not known.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::log::{Log, misconfiguration};
@@ -11,7 +11,8 @@ use super::target::{Target, Targets};
 use crate::policy::egress::{Egress, EgressRules};
 use crate::resources::ObjectRef;
 use crate::snapshot::{
-    BackendSettings, ConnectionLimits, Misconfiguration, ResolverId, ResolverSettings, RetryPolicy,
+    BackendSettings, ClientValidation, ConnectionLimits, Misconfiguration, ProxyProtocol,
+    ResolverId, ResolverSettings, RetryPolicy, Upgrades,
 };
 
 mod backend_config;
@@ -23,7 +24,7 @@ mod traffic;
 mod unsupported;
 
 use draft::{Draft, Outcome};
-use listener::Connections;
+use listener::Settings;
 
 /// Every policy, by what it applies to.
 #[derive(Debug, Default)]
@@ -35,8 +36,8 @@ pub(super) struct Policies {
     backend: BTreeMap<ObjectRef, Arc<BackendSettings>>,
     /// With the policy that says so.
     retry: BTreeMap<Target, (ObjectRef, Arc<RetryPolicy>)>,
-    access_log_off: BTreeSet<Target>,
-    connections: BTreeMap<Target, Connections>,
+    /// By Gateway and listener.
+    listeners: BTreeMap<ObjectRef, BTreeMap<String, Settings>>,
     /// Rules with the same policies share one value.
     shared: RefCell<BTreeMap<Vec<ObjectRef>, Arc<Egress>>>,
 }
@@ -91,26 +92,48 @@ impl Policies {
         self.broken.get(&Target::new(object, None)).or(part)
     }
 
-    /// Whether requests of a listener are logged.
-    pub(super) fn access_log(&self, gateway: &ObjectRef, listener: &str) -> bool {
-        ![None, Some(listener)]
-            .into_iter()
-            .any(|section| self.access_log_off.contains(&Target::new(gateway, section)))
+    /// What ListenerPolicies say about a listener.
+    fn listener(&self, gateway: &ObjectRef, listener: &str) -> Option<&Settings> {
+        self.listeners.get(gateway)?.get(listener)
     }
 
-    /// What connections to a listener may do: its own policy goes before its Gateway's, field by field.
+    /// Whether requests of a listener are logged.
+    pub(super) fn access_log(&self, gateway: &ObjectRef, listener: &str) -> bool {
+        !self
+            .listener(gateway, listener)
+            .is_some_and(|settings| settings.access_log_off)
+    }
+
+    /// What connections to a listener may do.
     pub(super) fn connection_limits(
         &self,
         gateway: &ObjectRef,
         listener: &str,
     ) -> ConnectionLimits {
-        let mut said = Connections::default();
-        for section in [Some(listener), None] {
-            if let Some(wider) = self.connections.get(&Target::new(gateway, section)) {
-                said.add(wider);
-            }
-        }
-        said.limits()
+        let settings = self.listener(gateway, listener);
+        settings.map_or_else(ConnectionLimits::default, Settings::limits)
+    }
+
+    /// Whether connections to a listener begin with a PROXY protocol header.
+    pub(super) fn proxy_protocol(&self, gateway: &ObjectRef, listener: &str) -> ProxyProtocol {
+        let settings = self.listener(gateway, listener);
+        settings
+            .and_then(|settings| settings.proxy_protocol)
+            .unwrap_or_default()
+    }
+
+    /// Whose certificates the clients of a listener may show, where a policy says so.
+    pub(super) fn clients(&self, gateway: &ObjectRef, listener: &str) -> Option<&ClientValidation> {
+        self.listener(gateway, listener)?.clients.as_deref()
+    }
+
+    /// What connections to a listener may become, where a policy says so.
+    pub(super) fn listener_upgrades(
+        &self,
+        gateway: &ObjectRef,
+        listener: &str,
+    ) -> Option<&Arc<Upgrades>> {
+        self.listener(gateway, listener)?.upgrades.as_ref()
     }
 
     /// The EgressPolicies of a place, widest first.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::log::Fault;
 use crate::api::duration;
+use crate::api::quantity::Quantity;
 
 /// The highest number that a Kubernetes API of 32 bits can say.
 pub(super) const MOST: u32 = i32::MAX.unsigned_abs();
@@ -59,6 +60,20 @@ impl<'a> Fields<'a> {
             self.fault(name, message);
         }
         number
+    }
+
+    /// A number of octets within a range.
+    pub(super) fn octets(
+        &mut self,
+        name: &str,
+        quantity: Option<&Quantity>,
+        allowed: &RangeInclusive<u32>,
+    ) -> Option<u32> {
+        let Some(number) = quantity?.number() else {
+            self.fault(name, "not a number of octets, such as 65536 or 64Ki");
+            return None;
+        };
+        self.number(name, Some(number), allowed)
     }
 
     /// A time that is not shorter than this.

@@ -3,8 +3,15 @@
 use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
-use super::Unsupported;
+use super::{TcpKeepalive, Unsupported};
 use crate::api::target::{TargetRef, TargetSelector};
+
+mod parts;
+
+pub use parts::{
+    AuthorityReference, ClientCertificateValidation, ListenerHttp2, ListenerPort,
+    ProxyProtocolSettings, UpgradeConfig,
+};
 
 /// `recognised!`, with the HTTP settings that ListenerPolicy nests and HTTPListenerPolicy has at its top.
 macro_rules! http_settings {
@@ -30,6 +37,12 @@ macro_rules! http_settings {
                 /// Most requests on a connection.
                 #[serde(default, rename = "maxRequestsPerConnection", skip_serializing_if = "Option::is_none")]
                 max_requests_per_connection: Option<i64>,
+                /// Connections of HTTP/2.
+                #[serde(default, rename = "http2ProtocolOptions", skip_serializing_if = "Option::is_none")]
+                http2_protocol_options: Option<ListenerHttp2>,
+                /// What connections may become.
+                #[serde(default, rename = "upgradeConfig", skip_serializing_if = "Option::is_none")]
+                upgrade_config: Option<UpgradeConfig>,
                 $($more)*
             }
             unsupported {
@@ -39,7 +52,6 @@ macro_rules! http_settings {
                 forward_client_cert_details = "forwardClientCertDetails",
                 generate_request_id = "generateRequestId",
                 health_check = "healthCheck",
-                http2_protocol_options = "http2ProtocolOptions",
                 local_replies = "localReplies",
                 preserve_external_request_id = "preserveExternalRequestId",
                 preserve_http1_header_case = "preserveHttp1HeaderCase",
@@ -50,7 +62,6 @@ macro_rules! http_settings {
                 strip_host_port_mode = "stripHostPortMode",
                 strip_trailing_host_dot = "stripTrailingHostDot",
                 tracing = "tracing",
-                upgrade_config = "upgradeConfig",
                 use_remote_address = "useRemoteAddress",
                 uuid_request_id_config = "uuidRequestIdConfig",
                 xff_num_trusted_hops = "xffNumTrustedHops",
@@ -77,28 +88,40 @@ pub struct ListenerPolicySpec {
     /// Gateways by label.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target_selectors: Vec<TargetSelector>,
-    /// For every port.
+    /// For every port that has no settings of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<ListenerSettings>,
-    /// Not supported.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub per_port: Option<Unsupported>,
+    /// Settings of one port, in place of the default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub per_port: Vec<ListenerPort>,
 }
 
 recognised! {
-    /// `spec.default` of a ListenerPolicy.
+    /// `spec.default` of a ListenerPolicy, and what it has for one port.
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
     ListenerSettings {
         /// Settings of HTTP listeners.
         #[serde(default, rename = "httpSettings", skip_serializing_if = "Option::is_none")]
         http_settings: Option<HttpSettings>,
+        /// Whose certificates clients of HTTPS listeners have to show.
+        #[serde(default, rename = "clientCertificateValidation", skip_serializing_if = "Option::is_none")]
+        client_certificate_validation: Option<ClientCertificateValidation>,
+        /// Set if connections begin with a PROXY protocol header.
+        #[serde(default, rename = "proxyProtocol", skip_serializing_if = "Option::is_none")]
+        proxy_protocol: Option<ProxyProtocolSettings>,
+        /// Probes on quiet connections; none by default.
+        #[serde(default, rename = "tcpKeepalive", skip_serializing_if = "Option::is_none")]
+        tcp_keepalive: Option<TcpKeepalive>,
+        /// How long what comes before HTTP may take.
+        #[serde(
+            default,
+            rename = "transportSocketConnectTimeout",
+            skip_serializing_if = "Option::is_none"
+        )]
+        transport_socket_connect_timeout: Option<String>,
     }
     unsupported {
-        client_certificate_validation = "clientCertificateValidation",
         per_connection_buffer_limit_bytes = "perConnectionBufferLimitBytes",
-        proxy_protocol = "proxyProtocol",
-        tcp_keepalive = "tcpKeepalive",
-        transport_socket_connect_timeout = "transportSocketConnectTimeout",
     }
 }
 

@@ -1,16 +1,30 @@
 //! One listener of a Gateway while it is compiled.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use crate::api::gateway::{AllowedRoutes, GatewayListener, RouteKind as KindSpec};
+use super::conflict::Conflict;
+use super::tls::{Secured, Site};
+use crate::api::gateway::{
+    AllowedRoutes, GatewayListener, ListenerTls, RouteKind as KindSpec, TlsMode,
+};
 use crate::compile::backend::port_of;
-use crate::compile::log::{Fault, join};
+use crate::compile::log::Fault;
 use crate::compile::namespace::Namespaces;
 use crate::name::{HostPattern, Port};
-use crate::report::{Condition, ListenerStatus, RouteKind};
 use crate::resources::{GATEWAY_GROUP, Kind, ObjectRef, Resources};
 use crate::route::Entry;
-use crate::snapshot::Misconfiguration;
+use crate::snapshot::{Misconfiguration, Protocol, ServerTls};
+
+mod status;
+
+/// What the connections of a listener carry, before it is known with which certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carries {
+    Http,
+    Https,
+    Passthrough,
+}
 
 /// A listener, the routes that attached to it so far, and what is wrong with it.
 #[derive(Debug)]
@@ -22,12 +36,17 @@ pub(in crate::compile) struct ListenerDraft<'a> {
     field: String,
     port: Option<Port>,
     namespaces: Option<Namespaces>,
+    /// `None` is nothing that is supported.
+    carries: Option<Carries>,
+    /// Of an HTTPS listener.
+    tls: Option<Arc<ServerTls>>,
     /// The kinds of route that it takes.
     kinds: Vec<Kind>,
     /// Reason and fault, by condition; the first of a condition is its reason.
     not_accepted: Vec<(&'static str, Fault)>,
-    not_resolved: Vec<Fault>,
-    conflicted: bool,
+    not_resolved: Vec<(&'static str, Fault)>,
+    warnings: Vec<Fault>,
+    conflict: Option<Conflict>,
     /// A policy is wrong: it is served, and refuses everything.
     replaced: bool,
 }
@@ -50,23 +69,17 @@ impl<'a> ListenerDraft<'a> {
             spec,
             port: None,
             namespaces: None,
+            carries: None,
+            tls: None,
             kinds: Vec::new(),
             not_accepted: Vec::new(),
             not_resolved: Vec::new(),
-            conflicted: false,
+            warnings: Vec::new(),
+            conflict: None,
             replaced: false,
             field,
         };
-        if protocol != "HTTP" {
-            let message = format!("{protocol} is not supported yet; HTTP is");
-            draft.refuse("UnsupportedProtocol", "protocol", message);
-        } else if tls.is_some() {
-            draft.refuse(
-                "UnsupportedValue",
-                "tls",
-                "not for a listener of protocol HTTP".to_owned(),
-            );
-        }
+        draft.carry(protocol, tls.as_ref());
         match port_of(*port) {
             Ok(port) => draft.port = Some(port),
             Err(message) => draft.refuse("PortUnavailable", "port", message.to_owned()),
@@ -82,6 +95,69 @@ impl<'a> ListenerDraft<'a> {
         }
         draft.allow_routes(allowed_routes.as_ref());
         draft
+    }
+
+    fn carry(&mut self, protocol: &str, tls: Option<&ListenerTls>) {
+        let is_passed_on = tls.is_some_and(|tls| matches!(tls.mode, Some(TlsMode::Passthrough)));
+        match (protocol, tls) {
+            ("HTTP", None) => self.carries = Some(Carries::Http),
+            ("HTTP", Some(_)) => {
+                let message = "not for a listener of protocol HTTP";
+                self.refuse("UnsupportedValue", "tls", message.to_owned());
+            }
+            ("HTTPS", _) if is_passed_on => {
+                let message = "TLS that is passed on is for a listener of protocol TLS";
+                self.refuse("UnsupportedValue", "tls.mode", message.to_owned());
+            }
+            ("HTTPS", _) => self.carries = Some(Carries::Https),
+            ("TLS", Some(tls)) if is_passed_on => {
+                self.carries = Some(Carries::Passthrough);
+                let has_certificates = tls.certificate_refs.iter().flatten().next().is_some();
+                let has_options = tls.options.iter().flatten().next().is_some();
+                let unused = [
+                    ("certificateRefs", has_certificates),
+                    ("options", has_options),
+                ];
+                for (name, _) in unused.into_iter().filter(|(_, is_given)| *is_given) {
+                    let field = format!("{}.tls.{name}", self.field);
+                    let message = "not used, as TLS is passed on";
+                    self.warnings.push(Fault::new(field, message));
+                }
+            }
+            ("TLS", _) => {
+                let message =
+                    "Terminate is not supported yet on a listener of protocol TLS; Passthrough is";
+                self.refuse("UnsupportedValue", "tls.mode", message.to_owned());
+            }
+            (other, _) => {
+                let message = format!("{other} is not supported yet; HTTP, HTTPS and TLS are");
+                self.refuse("UnsupportedProtocol", "protocol", message);
+            }
+        }
+    }
+
+    /// Looks up what an HTTPS listener shows, and whom it lets in.
+    pub(super) fn secure(&mut self, site: Site<'_>) {
+        let (Some(Carries::Https), Some(port)) = (self.carries, self.port) else {
+            return;
+        };
+        let nothing = ListenerTls::default();
+        let tls = self.spec.tls.as_ref().unwrap_or(&nothing);
+        let Secured {
+            tls,
+            not_accepted,
+            not_resolved,
+            warnings,
+        } = Secured::read(site, tls, (self.name(), port, &self.field));
+        self.tls = tls.map(Arc::new);
+        self.not_accepted.extend(not_accepted);
+        self.not_resolved.extend(not_resolved);
+        self.warnings.extend(warnings);
+    }
+
+    /// The port that an HTTPS listener is meant to be on.
+    pub(super) fn https_port(&self) -> Option<Port> {
+        self.port.filter(|_| self.carries == Some(Carries::Https))
     }
 
     fn allow_routes(&mut self, spec: Option<&AllowedRoutes>) {
@@ -111,8 +187,8 @@ impl<'a> ListenerDraft<'a> {
                         self.spec.protocol,
                         names.join(", ")
                     );
-                    self.not_resolved
-                        .push(Fault::new(format!("{field}.kinds[{index}]"), message));
+                    let fault = Fault::new(format!("{field}.kinds[{index}]"), message);
+                    self.not_resolved.push(("InvalidRouteKinds", fault));
                 }
             }
         }
@@ -160,25 +236,37 @@ impl<'a> ListenerDraft<'a> {
         }
     }
 
-    /// What must differ between the listeners of one Gateway.
-    pub(super) fn place(&self) -> Option<(Port, Option<HostPattern>)> {
-        let port = self.port_if_fine()?;
-        Some((port, self.hostname.clone()))
+    /// Where it is, and what it carries there, if it could be served as far as that goes.
+    pub(super) fn place(&self) -> Option<(Port, Carries)> {
+        Some((self.port_if_fine()?, self.carries?))
     }
 
     pub(super) fn port_if_fine(&self) -> Option<Port> {
         self.port.filter(|_| self.not_accepted.is_empty())
     }
 
-    pub(super) fn port_to_serve(&self) -> Option<Port> {
-        self.port
-            .filter(|_| self.not_accepted.is_empty() || self.replaced)
+    /// The port, and what is served there.
+    pub(super) fn to_serve(&self) -> Option<(Port, Protocol)> {
+        let is_served = self.not_accepted.is_empty() || self.replaced;
+        let port = self.port.filter(|_| is_served)?;
+        let protocol = match self.carries? {
+            Carries::Http => Protocol::Http,
+            Carries::Https => Protocol::Https(self.tls.clone()?),
+            Carries::Passthrough => Protocol::Passthrough,
+        };
+        Some((port, protocol))
     }
 
-    pub(super) fn conflict(&mut self) {
-        self.conflicted = true;
-        let message = "another listener of this Gateway has the same port and hostname".to_owned();
-        self.refuse("HostnameConflict", "hostname", message);
+    pub(super) fn conflict(&mut self, conflict: Conflict) {
+        self.conflict = Some(conflict);
+        let message = conflict.message().to_owned();
+        self.refuse(conflict.reason(), conflict.field(), message);
+    }
+
+    /// Another listener of the Gateway has the same name: which one is meant by a reference cannot be told.
+    pub(super) fn ambiguous(&mut self) {
+        let message = "another listener of this Gateway has the same name".to_owned();
+        self.refuse("UnsupportedValue", "name", message);
     }
 
     pub(super) fn port_unavailable(&mut self, owner: &ObjectRef) {
@@ -203,72 +291,17 @@ impl<'a> ListenerDraft<'a> {
     }
 
     pub(super) fn faults(&self) -> impl Iterator<Item = &Fault> {
-        self.not_accepted
-            .iter()
-            .map(|(_, fault)| fault)
-            .chain(&self.not_resolved)
+        let wrong = self.not_accepted.iter().chain(&self.not_resolved);
+        wrong.map(|(_, fault)| fault)
+    }
+
+    /// Fine, but worth a look.
+    pub(super) fn warnings(&self) -> &[Fault] {
+        &self.warnings
     }
 
     pub(super) fn is_programmed(&self) -> bool {
-        self.not_accepted.is_empty()
-    }
-
-    pub(super) fn status(&self, gateway_accepted: bool) -> ListenerStatus {
-        let accepted = match self.not_accepted.first() {
-            None => Condition::new(
-                "Accepted",
-                true,
-                "Accepted",
-                "Successfully accepted Listener",
-            ),
-            Some((reason, _)) => {
-                let message = join(self.not_accepted.iter().map(|(_, fault)| fault));
-                Condition::new("Accepted", false, reason, message)
-            }
-        };
-        let conflicted = if self.conflicted {
-            let message = "Another listener of this Gateway has the same port and hostname";
-            Condition::new("Conflicted", true, "HostnameConflict", message)
-        } else {
-            let message = "Successfully verified that Listener has no conflicts";
-            Condition::new("Conflicted", false, "NoConflicts", message)
-        };
-        let resolved = if self.not_resolved.is_empty() {
-            Condition::new(
-                "ResolvedRefs",
-                true,
-                "ResolvedRefs",
-                "Successfully resolved all references",
-            )
-        } else {
-            Condition::new(
-                "ResolvedRefs",
-                false,
-                "InvalidRouteKinds",
-                join(&self.not_resolved),
-            )
-        };
-        let programmed = if self.is_programmed() && gateway_accepted {
-            Condition::new(
-                "Programmed",
-                true,
-                "Programmed",
-                "Successfully programmed Listener",
-            )
-        } else {
-            Condition::new(
-                "Programmed",
-                false,
-                "Invalid",
-                "Not programmed, because it is not accepted",
-            )
-        };
-        ListenerStatus {
-            name: self.name().to_owned(),
-            supported_kinds: self.kinds.iter().copied().map(RouteKind).collect(),
-            attached_routes: self.attached.len(),
-            conditions: vec![accepted, conflicted, resolved, programmed],
-        }
+        self.not_accepted.is_empty() && self.to_serve().is_some()
     }
 }
 

@@ -1,38 +1,51 @@
-//! ListenerPolicy and HTTPListenerPolicy: the access log, which can be turned off, and limits of connections.
+//! ListenerPolicy and HTTPListenerPolicy: how connections of clients are taken, and what they may do.
 
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{Draft, Outcome, Policies};
-use crate::api::kgateway::{
-    HttpListenerPolicySpec, HttpSettings, ListenerPolicySpec, ListenerSettings, Unsupported,
-};
+use crate::api::kgateway::{ListenerPolicySpec, ListenerPort, ListenerSettings};
 use crate::api::target::TargetSelector;
+use crate::compile::backend::port_of;
 use crate::compile::log::{Fault, Log};
-use crate::compile::target::{TargetKinds, Targets};
-use crate::compile::value::{Fields, MOST};
-use crate::resources::{Kind, oldest_first};
-use crate::snapshot::{ConnectionLimits, FOREVER};
+use crate::compile::target::{Target, TargetKinds, Targets};
+use crate::name::Port;
+use crate::resources::{Kind, ObjectRef, oldest_first};
+
+mod clients;
+mod http;
+mod settings;
+mod upgrade;
+
+use http::Http;
+pub(super) use settings::Settings;
 
 const TARGETS: TargetKinds = TargetKinds::only(&[Kind::Gateway]);
 
-/// What policies say about connections; `None` is nothing, and zero times are for ever.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Connections {
-    idle_timeout: Option<Duration>,
-    stream_idle_timeout: Option<Duration>,
-    max_header_fields: Option<usize>,
-    max_head: Option<usize>,
-    max_requests: Option<u32>,
+/// What one policy says.
+#[derive(Debug, Default)]
+struct Said {
+    default: Settings,
+    /// In place of the default.
+    per_port: BTreeMap<Port, Settings>,
 }
 
-/// What a policy says.
-#[derive(Default)]
-struct Said {
-    access_log_off: bool,
-    connections: Connections,
+/// What is attached so far.
+struct Attached<'a> {
+    targets: Targets<'a>,
+    policies: &'a mut Policies,
+    all: All,
 }
+
+/// What policies say, by what they apply to: those that go before others first.
+type All = BTreeMap<Target, Vec<Arc<Said>>>;
 
 pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut Log) {
+    let mut attached = Attached {
+        targets,
+        policies,
+        all: All::new(),
+    };
     for (reference, object) in oldest_first(&targets.resources.listener_policies) {
         let ListenerPolicySpec {
             target_refs,
@@ -42,13 +55,16 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
         } = &object.value.spec;
         let mut draft = Draft::new(reference, &object.source, target_refs, TARGETS);
         select(targets, target_selectors, &mut draft);
-        if per_port.is_some() {
-            draft.faults.push(Fault::unsupported("spec.perPort"));
+        let default = default.as_ref();
+        let default = default.map(|spec| read(targets, spec, "spec.default", &mut draft));
+        let said = Said {
+            default: default.unwrap_or_default(),
+            per_port: by_port(targets, per_port, &mut draft),
+        };
+        for fault in said.unused(targets, &draft.targets) {
+            log.warn(reference, &object.source, &fault);
         }
-        let said = default
-            .as_ref()
-            .map(|default| settings(default, &mut draft.faults));
-        finish(draft, &said.unwrap_or_default(), targets, policies, log);
+        attached.finish(draft, said, log);
     }
     for (reference, object) in oldest_first(&targets.resources.http_listener_policies) {
         let spec = &object.value.spec;
@@ -63,9 +79,12 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
             }
         }
         select(targets, &spec.target_selectors, &mut draft);
-        let said = http(&Http::from(spec), "spec", &mut draft.faults);
-        finish(draft, &said, targets, policies, log);
+        let mut said = Said::default();
+        Http::from(spec).read("spec", &mut said.default, &mut draft.faults);
+        attached.finish(draft, said, log);
     }
+    let settled = settle(targets, &attached.all);
+    policies.listeners = settled;
 }
 
 fn select(targets: Targets<'_>, selectors: &[TargetSelector], draft: &mut Draft<'_>) {
@@ -75,135 +94,108 @@ fn select(targets: Targets<'_>, selectors: &[TargetSelector], draft: &mut Draft<
     }
 }
 
-fn settings(settings: &ListenerSettings, faults: &mut Vec<Fault>) -> Said {
-    faults.extend(
-        settings
-            .unsupported()
-            .map(|name| Fault::unsupported(format!("spec.default.{name}"))),
-    );
-    let spec = settings.http_settings.as_ref();
-    spec.map(|spec| http(&Http::from(spec), "spec.default.httpSettings", faults))
-        .unwrap_or_default()
+fn read(
+    targets: Targets<'_>,
+    spec: &ListenerSettings,
+    at: &str,
+    draft: &mut Draft<'_>,
+) -> Settings {
+    Settings::read(spec, at, &mut draft.faults, |refs, field| {
+        clients::authorities(targets.resources, draft.policy, refs, field)
+    })
 }
 
-/// What both kinds can say about HTTP.
-struct Http<'a> {
-    access_log: Option<&'a [Unsupported]>,
-    idle_timeout: Option<&'a str>,
-    stream_idle_timeout: Option<&'a str>,
-    max_headers_count: Option<i64>,
-    max_request_headers_kb: Option<i64>,
-    max_requests_per_connection: Option<i64>,
-    unsupported: Vec<&'static str>,
+fn by_port(
+    targets: Targets<'_>,
+    specs: &[ListenerPort],
+    draft: &mut Draft<'_>,
+) -> BTreeMap<Port, Settings> {
+    let mut by_port = BTreeMap::new();
+    for (index, ListenerPort { port, listener }) in specs.iter().enumerate() {
+        let field = format!("spec.perPort[{index}]");
+        let settings = read(targets, listener, &format!("{field}.listener"), draft);
+        let fault = match port_of(*port) {
+            Err(message) => message,
+            Ok(port) if by_port.contains_key(&port) => "given twice",
+            Ok(port) => {
+                by_port.insert(port, settings);
+                continue;
+            }
+        };
+        let fault = Fault::new(format!("{field}.port"), fault);
+        draft.faults.push(fault);
+    }
+    by_port
 }
 
-macro_rules! http_from {
-    ($kind:ident) => {
-        impl<'a> From<&'a $kind> for Http<'a> {
-            fn from(spec: &'a $kind) -> Self {
-                Self {
-                    access_log: spec.access_log.as_deref(),
-                    idle_timeout: spec.idle_timeout.as_deref(),
-                    stream_idle_timeout: spec.stream_idle_timeout.as_deref(),
-                    max_headers_count: spec.max_headers_count,
-                    max_request_headers_kb: spec.max_request_headers_kb,
-                    max_requests_per_connection: spec.max_requests_per_connection,
-                    unsupported: spec.unsupported().collect(),
+impl Attached<'_> {
+    fn finish(&mut self, draft: Draft<'_>, said: Said, log: &mut Log) {
+        let Self {
+            targets,
+            policies,
+            all,
+        } = self;
+        let said = Arc::new(said);
+        draft.finish(*targets, policies, log, |_, target| {
+            all.entry(target.clone()).or_default().push(said.clone());
+            Outcome::Attached
+        });
+    }
+}
+
+/// What holds for each listener: a policy on it goes before one on its Gateway, and the older before the younger, field
+/// by field.
+fn settle(targets: Targets<'_>, all: &All) -> BTreeMap<ObjectRef, BTreeMap<String, Settings>> {
+    let mut settled: BTreeMap<ObjectRef, BTreeMap<String, Settings>> = BTreeMap::new();
+    for (gateway, object) in &targets.resources.gateways {
+        for listener in &object.value.spec.listeners {
+            let port = port_of(listener.port).ok();
+            let mut settings = Settings::default();
+            for section in [Some(listener.name.as_str()), None] {
+                let policies = all.get(&Target::new(gateway, section));
+                for said in policies.into_iter().flatten() {
+                    settings.add(said.at(port));
                 }
             }
+            let listeners = settled.entry(gateway.clone()).or_default();
+            listeners.insert(listener.name.clone(), settings);
         }
-    };
-}
-
-http_from!(HttpSettings);
-http_from!(HttpListenerPolicySpec);
-
-fn http(spec: &Http<'_>, at: &str, faults: &mut Vec<Fault>) -> Said {
-    let access_log_off = access_log(spec.access_log, at, faults);
-    let mut fields = Fields::new(at, faults);
-    fields.unsupported(spec.unsupported.iter().copied());
-    let kibibytes = fields.number(
-        "maxRequestHeadersKb",
-        spec.max_request_headers_kb,
-        &(1..=8192),
-    );
-    let requests = fields.number(
-        "maxRequestsPerConnection",
-        spec.max_requests_per_connection,
-        &(0..=MOST),
-    );
-    let connections = Connections {
-        idle_timeout: fields.time("idleTimeout", spec.idle_timeout, Duration::ZERO),
-        stream_idle_timeout: fields.time(
-            "streamIdleTimeout",
-            spec.stream_idle_timeout,
-            Duration::ZERO,
-        ),
-        max_header_fields: fields.number("maxHeadersCount", spec.max_headers_count, &(1..=10_000)),
-        max_head: kibibytes.map(|count: usize| count * 1024),
-        max_requests: requests,
-    };
-    Said {
-        access_log_off,
-        connections,
     }
+    settled
 }
 
-fn access_log(sinks: Option<&[Unsupported]>, field: &str, faults: &mut Vec<Fault>) -> bool {
-    let sinks = sinks.map(<[Unsupported]>::len);
-    for index in 0..sinks.unwrap_or_default() {
-        faults.push(Fault::unsupported(format!("{field}.accessLog[{index}]")));
-    }
-    sinks == Some(0)
-}
-
-fn finish(
-    draft: Draft<'_>,
-    said: &Said,
-    targets: Targets<'_>,
-    policies: &mut Policies,
-    log: &mut Log,
-) {
-    draft.finish(targets, policies, log, |policies, target| {
-        if said.access_log_off {
-            policies.access_log_off.insert(target.clone());
-        }
-        let connections = policies.connections.entry(target.clone()).or_default();
-        connections.add(&said.connections);
-        Outcome::Attached
-    });
-}
-
-impl Connections {
-    /// Takes from a younger or wider policy what has not been said.
-    pub(super) fn add(&mut self, other: &Self) {
-        let Self {
-            idle_timeout,
-            stream_idle_timeout,
-            max_header_fields,
-            max_head,
-            max_requests,
-        } = self;
-        *idle_timeout = idle_timeout.or(other.idle_timeout);
-        *stream_idle_timeout = stream_idle_timeout.or(other.stream_idle_timeout);
-        *max_header_fields = max_header_fields.or(other.max_header_fields);
-        *max_head = max_head.or(other.max_head);
-        *max_requests = max_requests.or(other.max_requests);
+impl Said {
+    fn at(&self, port: Option<Port>) -> &Settings {
+        let own = port.and_then(|port| self.per_port.get(&port));
+        own.unwrap_or(&self.default)
     }
 
-    pub(super) fn limits(&self) -> ConnectionLimits {
-        let default = ConnectionLimits::default();
-        let idle_timeout = self.idle_timeout.unwrap_or(default.idle_timeout);
-        let stream = self.stream_idle_timeout.or(default.stream_idle_timeout);
-        ConnectionLimits {
-            idle_timeout: Some(idle_timeout)
-                .filter(|time| !time.is_zero())
-                .unwrap_or(FOREVER),
-            stream_idle_timeout: stream.filter(|time| !time.is_zero()),
-            max_header_fields: self.max_header_fields.unwrap_or(default.max_header_fields),
-            max_head: self.max_head.unwrap_or(default.max_head),
-            max_requests: self.max_requests.filter(|most| *most > 0),
-            ..default
+    /// What applies to no listener of the targets: a port may have been mistaken for another, and without TLS no client
+    /// is asked for a certificate.
+    fn unused(&self, targets: Targets<'_>, of: &[Target]) -> Vec<Fault> {
+        let mut ports = BTreeSet::new();
+        let mut has_clients = false;
+        for Target { object, section } in of {
+            let Some(gateway) = targets.resources.gateways.get(object) else {
+                continue;
+            };
+            let listeners = gateway.value.spec.listeners.iter();
+            for listener in listeners.filter(|l| section.as_ref().is_none_or(|s| *s == l.name)) {
+                let port = port_of(listener.port).ok();
+                ports.extend(port);
+                has_clients |= listener.protocol == "HTTPS" && self.at(port).clients.is_some();
+            }
         }
+        let mut faults = Vec::new();
+        for port in self.per_port.keys().filter(|port| !ports.contains(port)) {
+            let message = format!("no listener of the targets is on port {port}");
+            faults.push(Fault::new("spec.perPort", message));
+        }
+        let mut all = self.per_port.values().chain([&self.default]);
+        if !has_clients && all.any(|settings| settings.clients.is_some()) {
+            let message = "clientCertificateValidation applies to no HTTPS listener of the targets";
+            faults.push(Fault::new("spec", message));
+        }
+        faults
     }
 }

@@ -1,7 +1,5 @@
 //! A rule under one listener: the policies and resolvers of that place.
 
-use std::sync::Arc;
-
 use crate::compile::Context;
 use crate::compile::backend::Backend;
 use crate::compile::log::misconfiguration;
@@ -25,7 +23,11 @@ impl RuleDraft {
             filters: self.filters.clone(),
             timeouts: self.timeouts,
             retry: context.policies.retry(place, self.retry.as_ref()),
-            upgrades: Arc::default(),
+            upgrades: context
+                .policies
+                .listener_upgrades(place.gateway, place.listener)
+                .cloned()
+                .unwrap_or_default(),
             action: match &self.action {
                 ActionDraft::Forward(backends) => {
                     Action::Forward(weighted(context, place, backends))

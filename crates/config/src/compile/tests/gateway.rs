@@ -4,7 +4,7 @@ use super::{BASE, TO_DFP, answer, condition, problems, route, run, warnings, wit
 use crate::compile::{Options, compile};
 use crate::load::{File, load};
 
-fn gateway(name: &str, age: u32, spec: &str) -> String {
+pub(super) fn gateway(name: &str, age: u32, spec: &str) -> String {
     let age = if age == 0 {
         String::new()
     } else {
@@ -16,7 +16,7 @@ fn gateway(name: &str, age: u32, spec: &str) -> String {
     )
 }
 
-fn sockets(compiled: &super::Compiled) -> Vec<String> {
+pub(super) fn sockets(compiled: &super::Compiled) -> Vec<String> {
     let show = |(bind, socket): (&crate::snapshot::BindAddress, &crate::snapshot::Socket)| {
         let ip = bind.ip.map_or_else(|| "*".to_owned(), |ip| ip.to_string());
         let listeners = socket
@@ -106,14 +106,24 @@ fn the_controller_name_is_an_option() {
 fn listeners_that_cannot_be_served_say_why() {
     let cases = [
         (
-            "{name: l, protocol: HTTPS, port: 443}",
-            "UnsupportedProtocol",
-            "protocol: HTTPS is not supported yet; HTTP is",
-        ),
-        (
             "{name: l, protocol: TCP, port: 443}",
             "UnsupportedProtocol",
-            "protocol: TCP is not supported yet; HTTP is",
+            "protocol: TCP is not supported yet; HTTP, HTTPS and TLS are",
+        ),
+        (
+            "{name: l, protocol: TLS, port: 443}",
+            "UnsupportedValue",
+            "tls.mode: Terminate is not supported yet on a listener of protocol TLS; Passthrough is",
+        ),
+        (
+            "{name: l, protocol: TLS, port: 443, tls: {mode: Terminate}}",
+            "UnsupportedValue",
+            "tls.mode: Terminate is not supported yet on a listener of protocol TLS; Passthrough is",
+        ),
+        (
+            "{name: l, protocol: HTTPS, port: 443, tls: {mode: Passthrough}}",
+            "UnsupportedValue",
+            "tls.mode: TLS that is passed on is for a listener of protocol TLS",
         ),
         (
             "{name: l, protocol: HTTP, port: 0}",
@@ -172,7 +182,21 @@ fn listeners_that_cannot_be_served_say_why() {
 fn fields_of_a_gateway_that_are_not_supported_keep_it_from_being_served() {
     let listener = "  listeners: [{name: l, protocol: HTTP, port: 80}]\n";
     let cases = [
-        ("  tls: {frontend: {default: {}}}\n", "Invalid", "spec.tls"),
+        (
+            "  tls: {backend: {clientCertificateRef: {name: x}}}\n",
+            "Invalid",
+            "spec.tls.backend.clientCertificateRef",
+        ),
+        (
+            "  tls: {frontend: {default: {}, perPort: [{port: 1, tls: {}}, {port: 1, tls: {}}]}}\n",
+            "Invalid",
+            "spec.tls.frontend.perPort[1].port",
+        ),
+        (
+            "  tls: {frontend: {default: {}, perPort: [{port: 65536, tls: {}}]}}\n",
+            "Invalid",
+            "spec.tls.frontend.perPort[0].port",
+        ),
         (
             "  allowedListeners: {namespaces: {from: All}}\n",
             "Invalid",
@@ -217,7 +241,7 @@ fn fields_of_a_gateway_that_are_not_supported_keep_it_from_being_served() {
             problems(&compiled)[0].starts_with(&format!("t.yaml:7: Gateway infra/g: {field}: "))
         );
     }
-    let fine = "  defaultScope: None\n  infrastructure: {labels: {a: b}}\n";
+    let fine = "  defaultScope: None\n  tls: {backend: {}, frontend: {default: {}}}\n  infrastructure: {labels: {a: b}}\n";
     assert!(
         run(&gateway("g", 0, &format!("{fine}{listener}")))
             .report

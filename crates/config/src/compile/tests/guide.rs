@@ -86,7 +86,10 @@ fn statuses_have_the_shapes_of_kubernetes() {
     assert_eq!(gateway["listeners"][0]["attachedRoutes"], 1);
     assert_eq!(
         gateway["listeners"][0]["supportedKinds"],
-        serde_json::json!([{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"}])
+        serde_json::json!([
+            {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"},
+            {"group": "gateway.networking.k8s.io", "kind": "GRPCRoute"}
+        ])
     );
     let route = status("HTTPRoute httpbin/dfp-httproute");
     assert_eq!(

@@ -54,11 +54,15 @@ fn an_empty_access_log_turns_it_off() {
 #[test]
 fn other_settings_of_listeners_are_named_and_fail_closed() {
     let cases = [
-        ("ListenerPolicy", "perPort: []", "spec.perPort"),
         (
             "ListenerPolicy",
-            "default: {proxyProtocol: {}}",
-            "spec.default.proxyProtocol",
+            "default: {perConnectionBufferLimitBytes: 1}",
+            "spec.default.perConnectionBufferLimitBytes",
+        ),
+        (
+            "ListenerPolicy",
+            "perPort: [{port: 8080, listener: {httpSettings: {serverName: x}}}]",
+            "spec.perPort[0].listener.httpSettings.serverName",
         ),
         (
             "ListenerPolicy",

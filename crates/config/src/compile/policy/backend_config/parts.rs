@@ -7,8 +7,9 @@ use super::tls;
 use crate::api::kgateway::{
     BackendConfigPolicySpec, CircuitBreakers as CircuitBreakersSpec, CommonHttpProtocolOptions,
     LeastRequest, LoadBalancer as LoadBalancerSpec, OutlierDetection as OutlierDetectionSpec,
-    Random, RoundRobin, TcpKeepalive as TcpKeepaliveSpec,
+    Random, RoundRobin,
 };
+use crate::compile::keepalive::keepalive;
 use crate::compile::log::Fault;
 use crate::compile::value::{Fields, MOST, ONE_MILLISECOND};
 use crate::resources::{ObjectRef, Secret};
@@ -45,11 +46,6 @@ pub(super) struct PerConnection {
     pub(super) max_requests: Option<u32>,
 }
 
-/// What Linux takes for the probes of a connection, and Envoy hands on to it: whole seconds below 2^15, and probes below
-/// 2^7. With more, or without any, no connection could be opened.
-const MOST_KEEPALIVE: Duration = Duration::from_secs(32_767);
-const MOST_PROBES: u32 = 127;
-
 impl Parts {
     /// `secret` finds a Secret of the policy's namespace.
     pub(super) fn read<'a>(
@@ -84,7 +80,9 @@ impl Parts {
                 ONE_MILLISECOND,
             ),
             replay_limit: buffer.and_then(|octets| usize::try_from(octets).ok()),
-            tcp_keepalive: tcp_keepalive.as_ref().map(|spec| keepalive(spec, faults)),
+            tcp_keepalive: tcp_keepalive
+                .as_ref()
+                .map(|spec| keepalive(spec, "spec", faults)),
             load_balancer: load_balancer.as_ref().map(|spec| balancer(spec, faults)),
             outlier_detection: outlier_detection.as_ref().map(|spec| outlier(spec, faults)),
             circuit_breakers: circuit_breakers.as_ref().map(|spec| breakers(spec, faults)),
@@ -96,27 +94,6 @@ impl Parts {
                 .and_then(|spec| tls::read(spec, secret, faults))
                 .map(Arc::new),
         }
-    }
-}
-
-fn keepalive(spec: &TcpKeepaliveSpec, faults: &mut Vec<Fault>) -> TcpKeepalive {
-    let TcpKeepaliveSpec {
-        keep_alive_probes,
-        keep_alive_time,
-        keep_alive_interval,
-    } = spec;
-    let mut fields = Fields::new("spec.tcpKeepalive", faults);
-    let mut time = |name: &str, text: Option<&str>| {
-        let time = fields.time(name, text, Duration::from_secs(1))?;
-        if time > MOST_KEEPALIVE {
-            fields.fault(name, format!("at most {MOST_KEEPALIVE:?} is allowed"));
-        }
-        Some(time)
-    };
-    TcpKeepalive {
-        time: time("keepAliveTime", keep_alive_time.as_deref()),
-        interval: time("keepAliveInterval", keep_alive_interval.as_deref()),
-        probes: fields.number("keepAliveProbes", *keep_alive_probes, &(1..=MOST_PROBES)),
     }
 }
 

@@ -2,14 +2,11 @@
 
 use crate::api::kgateway::{SecretName, Tls, TlsParameters};
 use crate::compile::log::Fault;
+use crate::compile::secret::Content;
 use crate::compile::value::Fields;
 use crate::name::{DnsName, Host, HostPattern};
 use crate::resources::{ObjectRef, Secret};
 use crate::snapshot::{Alpn, TlsVersion, TlsVersions, Trust, UpstreamTls};
-
-use secret::Content;
-
-mod secret;
 
 const AT: &str = "spec.tls";
 /// The one protocol that is spoken over TLS so far, and one that may be offered beside it.

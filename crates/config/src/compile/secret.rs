@@ -1,10 +1,10 @@
-//! What a Secret of type `kubernetes.io/tls`, or one like it, has for a client. Messages say which entry is wrong, and
-//! nothing of what is in it.
+//! Certificates and keys in a Secret of type `kubernetes.io/tls`, or one like it, and in a ConfigMap. Messages say which
+//! entry is wrong, and nothing of what is in it.
 
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::resources::{ObjectRef, Secret};
+use crate::resources::{ConfigMap, ObjectRef, Secret};
 use crate::snapshot::{Certificate, Identity, PrivateKey};
 
 const CERTIFICATE: &str = "tls.crt";
@@ -31,19 +31,10 @@ impl Content {
             Some(pem) => certificates(AUTHORITIES, pem)?,
             None => Vec::new(),
         };
-        let identity = match (entry(secret, CERTIFICATE), entry(secret, KEY)) {
-            (Some(chain), Some(key)) if wants_identity => Some(Identity {
-                secret: reference.clone(),
-                chain: certificates(CERTIFICATE, chain)?,
-                key: private_key(key)?,
-            }),
-            (Some(_), None) if wants_identity => {
-                return Err(format!("has {CERTIFICATE} without {KEY}"));
-            }
-            (None, Some(_)) if wants_identity => {
-                return Err(format!("has {KEY} without {CERTIFICATE}"));
-            }
-            _ => None,
+        let has_identity = [CERTIFICATE, KEY].map(|name| entry(secret, name).is_some());
+        let identity = match wants_identity && has_identity.contains(&true) {
+            true => Some(identity(reference, secret)?),
+            false => None,
         };
         if authorities.is_empty() && identity.is_none() {
             let wanted = if wants_identity {
@@ -58,6 +49,39 @@ impl Content {
             identity,
         })
     }
+}
+
+/// `tls.crt` and `tls.key`.
+pub(super) fn identity(reference: &ObjectRef, secret: &Secret) -> Result<Identity, String> {
+    match (entry(secret, CERTIFICATE), entry(secret, KEY)) {
+        (Some(chain), Some(key)) => Ok(Identity {
+            secret: reference.clone(),
+            chain: certificates(CERTIFICATE, chain)?,
+            key: private_key(key)?,
+        }),
+        (Some(_), None) => Err(format!("has {CERTIFICATE} without {KEY}")),
+        (None, Some(_)) => Err(format!("has {KEY} without {CERTIFICATE}")),
+        (None, None) => Err(format!("has neither {CERTIFICATE} nor {KEY}")),
+    }
+}
+
+/// `ca.crt` of a Secret.
+pub(super) fn authorities(secret: &Secret) -> Result<Vec<Certificate>, String> {
+    required(entry(secret, AUTHORITIES))
+}
+
+/// `ca.crt` of a ConfigMap.
+pub(super) fn authorities_of_map(map: &ConfigMap) -> Result<Vec<Certificate>, String> {
+    let text = map.data.as_ref().and_then(|data| data.get(AUTHORITIES));
+    let binary = map.binary_data.as_ref();
+    let binary = binary.and_then(|data| data.get(AUTHORITIES));
+    let binary = binary.map(|octets| octets.0.as_slice());
+    required(text.map(String::as_bytes).or(binary))
+}
+
+fn required(pem: Option<&[u8]>) -> Result<Vec<Certificate>, String> {
+    let pem = pem.ok_or_else(|| format!("has no {AUTHORITIES}"))?;
+    certificates(AUTHORITIES, pem)
 }
 
 /// An entry. What is written as text goes before what is not, as the API server has it; an empty one is none.

@@ -1,0 +1,77 @@
+//! Amounts as Kubernetes writes them: a number, or a text with a unit (`64Ki`, `1M`).
+
+use serde::{Deserialize, Serialize};
+
+/// A Kubernetes Quantity of whole things, where the API takes an int-or-string.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a number, or a number with a unit as \"64Ki\""
+)]
+pub enum Quantity {
+    /// So many.
+    Number(i64),
+    /// A number, and perhaps a unit.
+    Text(String),
+}
+
+/// The units of whole numbers.
+const UNITS: [(&str, i64); 7] = [
+    ("Ki", 1 << 10),
+    ("Mi", 1 << 20),
+    ("Gi", 1 << 30),
+    ("k", 1_000),
+    ("M", 1_000_000),
+    ("G", 1_000_000_000),
+    ("", 1),
+];
+
+impl Quantity {
+    /// The number that it is; `None` if it is none, or too large for one. Fractions and exponents are not read.
+    #[must_use]
+    pub fn number(&self) -> Option<i64> {
+        let text = match self {
+            Self::Number(number) => return Some(*number),
+            Self::Text(text) => text,
+        };
+        let (digits, unit) = UNITS
+            .iter()
+            .find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, *unit)))?;
+        let is_plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number: i64 = digits.parse().ok().filter(|_| is_plain)?;
+        number.checked_mul(unit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_are_numbers_with_units() {
+        for (json, expected) in [
+            ("65535", Some(65_535)),
+            ("-1", Some(-1)),
+            ("\"65535\"", Some(65_535)),
+            ("\"64Ki\"", Some(65_536)),
+            ("\"2Mi\"", Some(2_097_152)),
+            ("\"1Gi\"", Some(1_073_741_824)),
+            ("\"3k\"", Some(3_000)),
+            ("\"3M\"", Some(3_000_000)),
+            ("\"2G\"", Some(2_000_000_000)),
+            ("\"\"", None),
+            ("\"Ki\"", None),
+            ("\"+1\"", None),
+            ("\"-1\"", None),
+            ("\"1.5Mi\"", None),
+            ("\"1e6\"", None),
+            ("\"1 Ki\"", None),
+            ("\"1K\"", None),
+            ("\"9223372036854775807Ki\"", None),
+        ] {
+            let quantity: Quantity = serde_json::from_str(json).unwrap();
+            assert_eq!(quantity.number(), expected, "{json}");
+        }
+        assert!(serde_json::from_str::<Quantity>("true").is_err());
+    }
+}

@@ -1,0 +1,99 @@
+//! `caCertificateRefs`: the certificates of CAs, from ConfigMaps and Secrets.
+
+use rustls::RootCertStore;
+
+use super::grant;
+use super::log::Fault;
+use super::secret;
+use crate::resources::{Kind, ObjectRef, Resources};
+use crate::snapshot::Certificate;
+
+/// A reference, whichever object has it.
+pub(super) struct AuthorityRef<'a> {
+    pub(super) group: &'a str,
+    pub(super) kind: &'a str,
+    /// Without one, that of the object that has it.
+    pub(super) namespace: Option<&'a str>,
+    pub(super) name: &'a str,
+}
+
+/// What came of references.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Authorities {
+    pub(super) certificates: Vec<Certificate>,
+    /// What leads nowhere, with the reason that a condition gives.
+    pub(super) wrong: Vec<(&'static str, Fault)>,
+}
+
+impl Authorities {
+    /// Follows the references of an object; `field` is their list.
+    pub(super) fn read<'a>(
+        resources: &Resources,
+        from: &ObjectRef,
+        refs: impl IntoIterator<Item = AuthorityRef<'a>>,
+        field: &str,
+    ) -> Self {
+        let mut all = Self::default();
+        let mut count = 0;
+        for (index, reference) in refs.into_iter().enumerate() {
+            count += 1;
+            match follow(resources, from, &reference) {
+                Ok(certificates) => all.certificates.extend(certificates),
+                Err((reason, message)) => {
+                    let fault = Fault::new(format!("{field}[{index}]"), message);
+                    all.wrong.push((reason, fault));
+                }
+            }
+        }
+        if count == 0 {
+            let fault = Fault::new(field, "at least one is needed");
+            all.wrong.push(("InvalidCACertificateRef", fault));
+        }
+        all
+    }
+}
+
+fn follow(
+    resources: &Resources,
+    from: &ObjectRef,
+    reference: &AuthorityRef<'_>,
+) -> Result<Vec<Certificate>, (&'static str, String)> {
+    let AuthorityRef {
+        group,
+        kind,
+        namespace,
+        name,
+    } = reference;
+    let known = Kind::find(group, kind);
+    let Some(known) = known.filter(|kind| matches!(kind, Kind::ConfigMap | Kind::Secret)) else {
+        let kind = [*group, *kind].join("/");
+        let kind = kind.trim_start_matches('/');
+        let message = format!("{kind} is not supported; ConfigMap and Secret are");
+        return Err(("InvalidCACertificateKind", message));
+    };
+    let target = ObjectRef::new(known, namespace.unwrap_or(&from.namespace), name);
+    if !grant::allows(resources, from, &target) {
+        let message = format!("missing reference grant for {target}");
+        return Err(("RefNotPermitted", message));
+    }
+    let read = if known == Kind::ConfigMap {
+        let map = resources.config_maps.get(&target);
+        map.map(|object| secret::authorities_of_map(&object.value))
+    } else {
+        let found = resources.secrets.get(&target);
+        found.map(|object| secret::authorities(&object.value))
+    };
+    let certificates = match read {
+        Some(Ok(certificates)) if certificates.iter().all(is_readable) => Ok(certificates),
+        Some(Ok(_)) => Err(format!("{target}: ca.crt has what is not a certificate")),
+        Some(Err(message)) => Err(format!("{target}: {message}")),
+        None => Err(format!("{target} not found")),
+    };
+    certificates.map_err(|message| ("InvalidCACertificateRef", message))
+}
+
+/// Whether anybody could be believed because of it.
+fn is_readable(certificate: &Certificate) -> bool {
+    let mut store = RootCertStore::empty();
+    store.add(certificate.0.clone()).is_ok()
+}

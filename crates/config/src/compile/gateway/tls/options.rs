@@ -1,0 +1,170 @@
+//! `tls.options` of a listener, by kgateway's names.
+
+use std::collections::BTreeMap;
+
+use crate::compile::log::Fault;
+use crate::name::{Host, HostPattern};
+use crate::snapshot::{Alpn, ClientValidation, TlsVersion, TlsVersions, ValidationMode};
+
+/// The domain of those that we know, and our own, which has none.
+const KGATEWAY: &str = "kgateway.dev/";
+const EGRET: &str = "egret.dev/";
+
+const NAMES: &str = "verify-subject-alt-names";
+const FINGERPRINTS: &str = "verify-certificate-hash";
+
+/// What they say together.
+#[derive(Debug)]
+pub(super) struct Options {
+    pub(super) versions: TlsVersions,
+    pub(super) alpn: Vec<Alpn>,
+    /// `verify-subject-alt-names`
+    pub(super) names: Vec<Host>,
+    /// `verify-certificate-hash`
+    pub(super) fingerprints: Vec<[u8; 32]>,
+    pub(super) faults: Vec<Fault>,
+    pub(super) warnings: Vec<Fault>,
+}
+
+impl Options {
+    /// Reads them; `at` is the path of the map.
+    pub(super) fn read(spec: Option<&BTreeMap<String, String>>, at: &str) -> Self {
+        let mut options = Self {
+            versions: TlsVersions::default(),
+            alpn: Alpn::BOTH.to_vec(),
+            names: Vec::new(),
+            fingerprints: Vec::new(),
+            faults: Vec::new(),
+            warnings: Vec::new(),
+        };
+        for (key, value) in spec.into_iter().flatten() {
+            let field = format!("{at}.{key}");
+            match key.strip_prefix(KGATEWAY) {
+                Some(name) => options.set(name, value, &field),
+                None if key.starts_with(EGRET) => {
+                    options.faults.push(Fault::new(field, "unknown option"));
+                }
+                None => {
+                    let message = "an option of somebody else; left out";
+                    options.warnings.push(Fault::new(field, message));
+                }
+            }
+        }
+        let TlsVersions { min, max } = options.versions;
+        if min > max {
+            let field = format!("{at}.{KGATEWAY}min-tls-version");
+            let fault = Fault::new(field, "newer than the newest that is allowed");
+            options.faults.push(fault);
+        }
+        options
+    }
+
+    fn set(&mut self, name: &str, value: &str, field: &str) {
+        let set = match name {
+            "min-tls-version" => {
+                version(value, self.versions.min).map(|version| self.versions.min = version)
+            }
+            "max-tls-version" => {
+                version(value, self.versions.max).map(|version| self.versions.max = version)
+            }
+            "alpn-protocols" => list(value, &[','], protocol).map(|alpn| self.alpn = alpn),
+            NAMES => list(value, &[','], host).map(|names| self.names = names),
+            // kgateway reads a list with dashes as well, as YAML has them.
+            FINGERPRINTS => list(value, &[',', '-'], fingerprint)
+                .map(|fingerprints| self.fingerprints = fingerprints),
+            "cipher-suites" | "ecdh-curves" | "signature-algorithms" => {
+                return self.faults.push(Fault::unsupported(field));
+            }
+            _ => Err("unknown option".to_owned()),
+        };
+        if let Err(message) = set {
+            self.faults.push(Fault::new(field, message));
+        }
+    }
+
+    /// Holds those about certificates of clients against whether any are asked for.
+    pub(super) fn for_clients(mut self, clients: Option<&ClientValidation>, at: &str) -> Self {
+        let given = [
+            (NAMES, !self.names.is_empty()),
+            (FINGERPRINTS, !self.fingerprints.is_empty()),
+        ];
+        let message = match clients.map(|clients| clients.mode) {
+            Some(ValidationMode::Required | ValidationMode::Optional) => return self,
+            Some(ValidationMode::Unverified) => "nothing is verified with AllowInsecureFallback",
+            None => "clients are not asked for a certificate: validation by CA is needed",
+        };
+        for (name, _) in given.into_iter().filter(|(_, is_given)| *is_given) {
+            let field = format!("{at}.{KGATEWAY}{name}");
+            self.faults.push(Fault::new(field, message));
+        }
+        self
+    }
+}
+
+/// The items of a list, each once, and at least one.
+fn list<T: PartialEq>(
+    text: &str,
+    separators: &[char],
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
+    let mut items = Vec::new();
+    for item in text.split(separators).map(str::trim) {
+        if item.is_empty() {
+            continue;
+        }
+        let item = read(item)?;
+        if !items.contains(&item) {
+            items.push(item);
+        }
+    }
+    if items.is_empty() {
+        return Err("at least one is needed".to_owned());
+    }
+    Ok(items)
+}
+
+fn version(text: &str, default: TlsVersion) -> Result<TlsVersion, String> {
+    match text {
+        "AUTO" => Ok(default),
+        "1.2" => Ok(TlsVersion::V1_2),
+        "1.3" => Ok(TlsVersion::V1_3),
+        other => Err(format!("{other} is not supported; 1.2, 1.3 and AUTO are")),
+    }
+}
+
+fn protocol(text: &str) -> Result<Alpn, String> {
+    let mut known = Alpn::BOTH.into_iter();
+    known
+        .find(|known| known.as_str() == text)
+        .ok_or_else(|| format!("{text} is not supported; h2 and http/1.1 are"))
+}
+
+/// A name or an address, as certificates have them.
+fn host(text: &str) -> Result<Host, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(Host::Ip(address));
+    }
+    match HostPattern::parse(text) {
+        Ok(HostPattern::Exact(name)) => Ok(Host::Name(name)),
+        Ok(HostPattern::Below(_)) => Err(format!("{text}: a wildcard is nobody's name")),
+        Err(error) => Err(format!("{text}: {error}")),
+    }
+}
+
+/// SHA-256 in hexadecimal, with or without a colon after each octet.
+fn fingerprint(text: &str) -> Result<[u8; 32], String> {
+    let digits: String = text.split(':').collect();
+    let has_colons = text.contains(':');
+    let is_spaced = !has_colons || text.split(':').all(|octet| octet.len() == 2);
+    let mut octets = [0; 32];
+    let is_whole = is_spaced && digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    let read = is_whole.then(|| {
+        for (octet, pair) in octets.iter_mut().zip(digits.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).ok()?;
+            *octet = u8::from_str_radix(pair, 16).ok()?;
+        }
+        Some(octets)
+    });
+    read.flatten()
+        .ok_or_else(|| format!("{text} is no SHA-256: 64 hexadecimal digits"))
+}

@@ -1,0 +1,172 @@
+//! What policies say about one listener, and how the words of several add up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::clients;
+use super::http::Http;
+use crate::api::kgateway::{AuthorityReference, ListenerSettings, ProxyProtocolSettings};
+use crate::compile::authorities::Authorities;
+use crate::compile::keepalive::keepalive;
+use crate::compile::log::Fault;
+use crate::compile::value::Fields;
+use crate::snapshot::{
+    ClientValidation, ConnectionLimits, FOREVER, Http2Limits, ProxyProtocol, TcpKeepalive, Upgrades,
+};
+
+/// What is said; `None` is nothing, and zero times are for ever.
+#[derive(Clone, Debug, Default)]
+pub(in crate::compile::policy) struct Settings {
+    pub(in crate::compile::policy) access_log_off: bool,
+    pub(in crate::compile::policy) proxy_protocol: Option<ProxyProtocol>,
+    pub(in crate::compile::policy) upgrades: Option<Arc<Upgrades>>,
+    pub(in crate::compile::policy) clients: Option<Arc<ClientValidation>>,
+    pub(super) idle_timeout: Option<Duration>,
+    pub(super) stream_idle_timeout: Option<Duration>,
+    pub(super) max_header_fields: Option<usize>,
+    pub(super) max_head: Option<usize>,
+    pub(super) max_requests: Option<u32>,
+    handshake_timeout: Option<Duration>,
+    tcp_keepalive: Option<TcpKeepalive>,
+    pub(super) http2: Http2,
+}
+
+/// `http2ProtocolOptions`
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Http2 {
+    pub(super) max_concurrent_streams: Option<u32>,
+    pub(super) initial_stream_window: Option<u32>,
+    pub(super) initial_connection_window: Option<u32>,
+    pub(super) allow_connect: Option<bool>,
+}
+
+impl Settings {
+    /// Reads them; `authorities` follows references to CAs.
+    pub(super) fn read(
+        spec: &ListenerSettings,
+        at: &str,
+        faults: &mut Vec<Fault>,
+        authorities: impl FnOnce(&[AuthorityReference], &str) -> Authorities,
+    ) -> Self {
+        let ListenerSettings {
+            http_settings,
+            client_certificate_validation,
+            proxy_protocol,
+            tcp_keepalive,
+            transport_socket_connect_timeout: handshake,
+            per_connection_buffer_limit_bytes: _,
+        } = spec;
+        let mut fields = Fields::new(at, faults);
+        fields.unsupported(spec.unsupported());
+        let mut settings = Self {
+            handshake_timeout: fields.time(
+                "transportSocketConnectTimeout",
+                handshake.as_deref(),
+                Duration::ZERO,
+            ),
+            proxy_protocol: proxy_protocol.as_ref().map(required),
+            tcp_keepalive: tcp_keepalive
+                .as_ref()
+                .map(|spec| keepalive(spec, at, faults)),
+            clients: client_certificate_validation
+                .as_ref()
+                .and_then(|spec| clients::read(spec, at, faults, authorities))
+                .map(Arc::new),
+            ..Self::default()
+        };
+        if let Some(spec) = http_settings {
+            Http::from(spec).read(&format!("{at}.httpSettings"), &mut settings, faults);
+        }
+        settings
+    }
+
+    /// Takes from a younger or wider policy what has not been said.
+    pub(super) fn add(&mut self, other: &Self) {
+        let Self {
+            access_log_off,
+            proxy_protocol,
+            upgrades,
+            clients,
+            idle_timeout,
+            stream_idle_timeout,
+            max_header_fields,
+            max_head,
+            max_requests,
+            handshake_timeout,
+            tcp_keepalive,
+            http2,
+        } = self;
+        *access_log_off |= other.access_log_off;
+        *proxy_protocol = proxy_protocol.or(other.proxy_protocol);
+        *upgrades = upgrades.take().or_else(|| other.upgrades.clone());
+        *clients = clients.take().or_else(|| other.clients.clone());
+        *idle_timeout = idle_timeout.or(other.idle_timeout);
+        *stream_idle_timeout = stream_idle_timeout.or(other.stream_idle_timeout);
+        *max_header_fields = max_header_fields.or(other.max_header_fields);
+        *max_head = max_head.or(other.max_head);
+        *max_requests = max_requests.or(other.max_requests);
+        *handshake_timeout = handshake_timeout.or(other.handshake_timeout);
+        *tcp_keepalive = tcp_keepalive.or(other.tcp_keepalive);
+        http2.add(other.http2);
+    }
+
+    pub(in crate::compile::policy) fn limits(&self) -> ConnectionLimits {
+        let default = ConnectionLimits::default();
+        let bounded = |time: Duration| match time.is_zero() {
+            true => FOREVER,
+            false => time,
+        };
+        let stream = self.stream_idle_timeout.or(default.stream_idle_timeout);
+        ConnectionLimits {
+            idle_timeout: bounded(self.idle_timeout.unwrap_or(default.idle_timeout)),
+            stream_idle_timeout: stream.filter(|time| !time.is_zero()),
+            max_header_fields: self.max_header_fields.unwrap_or(default.max_header_fields),
+            max_head: self.max_head.unwrap_or(default.max_head),
+            max_requests: self.max_requests.filter(|most| *most > 0),
+            handshake_timeout: bounded(self.handshake_timeout.unwrap_or(default.handshake_timeout)),
+            tcp_keepalive: self.tcp_keepalive.or(default.tcp_keepalive),
+            http2: self.http2.limits(),
+        }
+    }
+}
+
+impl Http2 {
+    fn add(&mut self, other: Self) {
+        let Self {
+            max_concurrent_streams,
+            initial_stream_window,
+            initial_connection_window,
+            allow_connect,
+        } = self;
+        *max_concurrent_streams = max_concurrent_streams.or(other.max_concurrent_streams);
+        *initial_stream_window = initial_stream_window.or(other.initial_stream_window);
+        *initial_connection_window = initial_connection_window.or(other.initial_connection_window);
+        *allow_connect = allow_connect.or(other.allow_connect);
+    }
+
+    fn limits(self) -> Http2Limits {
+        let default = Http2Limits::default();
+        Http2Limits {
+            max_concurrent_streams: self
+                .max_concurrent_streams
+                .unwrap_or(default.max_concurrent_streams),
+            initial_stream_window: self
+                .initial_stream_window
+                .unwrap_or(default.initial_stream_window),
+            initial_connection_window: self
+                .initial_connection_window
+                .unwrap_or(default.initial_connection_window),
+            allow_connect: self.allow_connect.unwrap_or(default.allow_connect),
+        }
+    }
+}
+
+fn required(spec: &ProxyProtocolSettings) -> ProxyProtocol {
+    let ProxyProtocolSettings {
+        allow_requests_without_proxy_protocol,
+    } = spec;
+    match allow_requests_without_proxy_protocol {
+        Some(true) => ProxyProtocol::Optional,
+        Some(false) | None => ProxyProtocol::Required,
+    }
+}
