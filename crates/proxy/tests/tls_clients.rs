@@ -1,0 +1,387 @@
+//! TLS of clients, ended here: certificates by name, versions, protocols, certificates of clients, changes.
+
+use std::io;
+
+use egret_testkit::gateway::{LOOPBACK, documents, resolver};
+use egret_testkit::upstream::raw::RawServer;
+use egret_testkit::{Ca, Client, DnsServer, Gateway, Http2Client, Issued, TlsClient, Upstream};
+
+const H1: &[&str] = &["http/1.1"];
+
+/// A gateway whose listeners are given, and what it stands on.
+struct Lab {
+    ca: Ca,
+    dns: DnsServer,
+    upstream: Upstream,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let (dns, upstream) = (DnsServer::start(), Upstream::start());
+        for name in ["a.example", "b.example"] {
+            dns.a(name, ["127.0.0.1"], 60);
+        }
+        let ca = Ca::new();
+        Self { ca, dns, upstream }
+    }
+
+    /// Listeners and Secrets, as lines of YAML.
+    fn yaml(&self, listeners: &str, more: &[&str]) -> String {
+        let gateway = format!(
+            "apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: http, namespace: kgateway-system}}
+spec:
+  gatewayClassName: kgateway
+  listeners:
+{listeners}"
+        );
+        let backend = include_str!("../../../examples/quickstart/backend.yaml");
+        let route = include_str!("../../../examples/quickstart/httproute.yaml");
+        let resolver = resolver(self.dns.addr(), "");
+        let basis = [&*gateway, backend, route, LOOPBACK, &resolver];
+        documents(&[&basis[..], more].concat())
+    }
+
+    fn start(&self, listeners: &str, more: &[&str]) -> Gateway {
+        Gateway::start(&self.yaml(listeners, more))
+    }
+
+    /// One listener for every name, with a certificate for `gw.example`.
+    fn simple(&self) -> Gateway {
+        let identity = self.ca.issue(["gw.example"]);
+        self.start(&listener("https", "", "gw"), &[&secret("gw", &identity)])
+    }
+
+    fn client(&self, gateway: &Gateway, name: &str) -> Client {
+        Client::connect_tls(gateway.address(), &TlsClient::new(&self.ca, name, H1))
+    }
+
+    fn host(&self) -> String {
+        format!("a.example:{}", self.upstream.port())
+    }
+}
+
+/// One HTTPS listener, for a hostname if that is not empty.
+fn listener(name: &str, hostname: &str, secret: &str) -> String {
+    listener_with(name, hostname, secret, "")
+}
+
+/// The same with more lines in `tls`.
+fn listener_with(name: &str, hostname: &str, secret: &str, tls: &str) -> String {
+    let hostname = match hostname {
+        "" => String::new(),
+        name => format!("    hostname: '{name}'\n"),
+    };
+    format!(
+        "  - name: {name}
+    port: 8443
+    protocol: HTTPS
+{hostname}    allowedRoutes: {{namespaces: {{from: All}}}}
+    tls:
+      certificateRefs: [{{name: {secret}}}]
+{tls}"
+    )
+}
+
+fn secret(name: &str, identity: &Issued) -> String {
+    format!(
+        "apiVersion: v1
+kind: Secret
+type: kubernetes.io/tls
+metadata: {{name: {name}, namespace: kgateway-system}}
+stringData:
+  tls.crt: {:?}
+  tls.key: {:?}
+",
+        identity.certificate_pem(),
+        identity.key_pem()
+    )
+}
+
+/// How a handshake failed, as the client heard it.
+fn refusal(gateway: &Gateway, tls: &TlsClient) -> io::Error {
+    let tried = Client::try_connect_tls(gateway.address(), tls);
+    // Of TLS 1.3 the client is done before the server has seen its certificate.
+    match tried {
+        Err(error) => error,
+        Ok(mut client) => {
+            let _ = client.try_send("GET / HTTP/1.1\r\nhost: a.example\r\n\r\n");
+            client.try_read_response().expect_err("a refusal")
+        }
+    }
+}
+
+#[test]
+fn requests_come_over_tls_in_every_form() {
+    let lab = Lab::new();
+    let gateway = lab.simple();
+    let host = lab.host();
+    let mut client = lab.client(&gateway, "gw.example");
+    assert_eq!(client.alpn(), Some("http/1.1"));
+    assert_eq!(client.get("/", &host).status, 200);
+    assert_eq!(client.get(&format!("http://{host}/"), &host).status, 200);
+    assert_eq!(client.get("/", "169.254.169.254").status, 403);
+    let tls = TlsClient::new(&lab.ca, "gw.example", &["h2", "http/1.1"]);
+    let h2 = Http2Client::connect_tls(gateway.address(), &tls);
+    assert_eq!(h2.get(&format!("https://{host}/")).status, 200);
+    // A scheme that is not the connection's says how to go on.
+    assert_eq!(h2.get(&format!("http://{host}/")).status, 200);
+    let records = gateway.wait_for_records(5);
+    let protocols: Vec<_> = records.iter().map(|record| &record["protocol"]).collect();
+    assert_eq!(protocols[4], "HTTP/2");
+    assert!(
+        records
+            .iter()
+            .take(2)
+            .all(|record| record["scheme"] == "http")
+    );
+    let full = "egret_downstream_tls_handshakes_total{result=\"full\"}";
+    gateway.wait_for_metric(full, 2.0);
+}
+
+#[test]
+fn a_tunnel_within_tls() {
+    let lab = Lab::new();
+    let gateway = lab.simple();
+    let server = RawServer::start(|connection| {
+        while let Some(byte) = connection.read_exactly(1) {
+            connection.send(byte);
+        }
+    });
+    let mut client = lab.client(&gateway, "gw.example");
+    let authority = format!("a.example:{}", server.port());
+    let request = format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n\r\n");
+    assert_eq!(client.request(request).status, 200);
+    client.send("through");
+    assert_eq!(client.read_exactly(7), b"through");
+}
+
+#[test]
+fn certificates_and_listeners_go_by_name() {
+    let lab = Lab::new();
+    let (one, wild, any) = (
+        lab.ca.issue(["one.example"]),
+        lab.ca.issue(["*.wild.example"]),
+        lab.ca.issue(["gw.example"]),
+    );
+    let listeners = [
+        listener("one", "one.example", "one"),
+        listener("wild", "*.wild.example", "wild"),
+        listener("any", "", "any"),
+    ];
+    let secrets = [
+        secret("one", &one),
+        secret("wild", &wild),
+        secret("any", &any),
+    ];
+    let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+    let gateway = lab.start(&listeners.concat(), &secrets);
+    for (name, expected) in [
+        ("one.example", &one),
+        ("x.wild.example", &wild),
+        ("gw.example", &any),
+    ] {
+        let client = lab.client(&gateway, name);
+        let seen = client.peer_certificate();
+        assert_eq!(seen, expected.certificate_der(), "{name}");
+    }
+    // A listener has its own requests: a certificate that was not seen may have been asked for in vain.
+    let mut client = lab.client(&gateway, "gw.example");
+    let response = client.get("/", "one.example");
+    assert_eq!(response.status, 421, "{response:?}");
+    assert_eq!(client.get("/", &lab.host()).status, 200);
+    let record = &gateway.wait_for_records(1)[0];
+    assert_eq!(record["reason"], "misdirected");
+}
+
+#[test]
+fn who_asks_for_no_listener_is_told_so() {
+    let lab = Lab::new();
+    let identity = lab.ca.issue(["one.example"]);
+    let one = listener("one", "one.example", "one");
+    let gateway = lab.start(&one, &[&secret("one", &identity)]);
+    for (name, alert) in [
+        ("two.example", "UnrecognisedName"),
+        ("127.0.0.1", "MissingExtension"),
+    ] {
+        let error = refusal(&gateway, &TlsClient::new(&lab.ca, name, H1));
+        assert!(error.to_string().contains(alert), "{name}: {error}");
+    }
+}
+
+#[test]
+fn several_certificates_of_a_listener_go_by_name_too() {
+    let lab = Lab::new();
+    let (one, two) = (lab.ca.issue(["one.example"]), lab.ca.issue(["two.example"]));
+    let both = listener("https", "", "one").replace("{name: one}", "{name: one}, {name: two}");
+    let gateway = lab.start(&both, &[&secret("one", &one), &secret("two", &two)]);
+    for (name, expected) in [("one.example", &one), ("two.example", &two)] {
+        let client = lab.client(&gateway, name);
+        assert_eq!(
+            client.peer_certificate(),
+            expected.certificate_der(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn old_versions_are_refused_where_configured() {
+    let lab = Lab::new();
+    let identity = lab.ca.issue(["gw.example"]);
+    let secret = secret("gw", &identity);
+    let old = TlsClient::old(&lab.ca, "gw.example", H1);
+    let gateway = lab.start(&listener("https", "", "gw"), &[&secret]);
+    let mut client = Client::connect_tls(gateway.address(), &old);
+    assert_eq!(client.get("/", &lab.host()).status, 200);
+    let strict = "      options: {kgateway.dev/min-tls-version: '1.3'}\n";
+    let gateway = lab.start(&listener_with("https", "", "gw", strict), &[&secret]);
+    let error = refusal(&gateway, &old);
+    assert!(error.to_string().contains("ProtocolVersion"), "{error}");
+    let failed = "egret_downstream_tls_handshakes_total{result=\"failed\"}";
+    gateway.wait_for_metric(failed, 1.0);
+}
+
+#[test]
+fn protocols_are_those_configured() {
+    let lab = Lab::new();
+    let identity = lab.ca.issue(["gw.example"]);
+    let secret = secret("gw", &identity);
+    let only = "      options: {kgateway.dev/alpn-protocols: http/1.1}\n";
+    let gateway = lab.start(&listener_with("https", "", "gw", only), &[&secret]);
+    let both = TlsClient::new(&lab.ca, "gw.example", &["h2", "http/1.1"]);
+    let client = Client::connect_tls(gateway.address(), &both);
+    assert_eq!(client.alpn(), Some("http/1.1"));
+    // Who offers only what is not spoken is told so; who offers nothing is spoken to as ever.
+    let error = refusal(&gateway, &TlsClient::new(&lab.ca, "gw.example", &["h2"]));
+    assert!(
+        error.to_string().contains("NoApplicationProtocol"),
+        "{error}"
+    );
+    let silent = TlsClient::new(&lab.ca, "gw.example", &[]);
+    let mut client = Client::connect_tls(gateway.address(), &silent);
+    assert_eq!(client.get("/", &lab.host()).status, 200);
+}
+
+#[test]
+fn a_renewed_certificate_is_for_those_who_come() {
+    let lab = Lab::new();
+    let (old, new) = (lab.ca.issue(["gw.example"]), lab.ca.issue(["gw.example"]));
+    let yaml = |identity| lab.yaml(&listener("https", "", "gw"), &[&secret("gw", identity)]);
+    let mut gateway = Gateway::start(&yaml(&old));
+    let mut early = lab.client(&gateway, "gw.example");
+    assert_eq!(early.peer_certificate(), old.certificate_der());
+    gateway.apply(&yaml(&new));
+    let late = lab.client(&gateway, "gw.example");
+    assert_eq!(late.peer_certificate(), new.certificate_der());
+    // Those that are there are not disturbed.
+    assert_eq!(early.get("/", &lab.host()).status, 200);
+}
+
+#[test]
+fn sessions_are_resumed() {
+    let lab = Lab::new();
+    let gateway = lab.simple();
+    let tls = TlsClient::new(&lab.ca, "gw.example", H1);
+    for resumed in [false, true] {
+        let mut client = Client::connect_tls(gateway.address(), &tls);
+        // The ticket comes with the first response.
+        assert_eq!(client.get("/", &lab.host()).status, 200);
+        assert_eq!(client.is_resumed(), resumed);
+    }
+    let resumed = "egret_downstream_tls_handshakes_total{result=\"resumed\"}";
+    gateway.wait_for_metric(resumed, 1.0);
+}
+
+/// A ListenerPolicy that asks for certificates of this CA, and the ConfigMap of the CA.
+fn validation(ca: &Ca, mode: &str) -> [String; 2] {
+    let policy = format!(
+        "apiVersion: gateway.kgateway.dev/v1alpha1
+kind: ListenerPolicy
+metadata: {{name: clients, namespace: kgateway-system}}
+spec:
+  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
+  default:
+    clientCertificateValidation:
+      mode: {mode}
+      caCertificateRefs: [{{group: '', kind: ConfigMap, name: clients}}]
+"
+    );
+    let ca = format!(
+        "apiVersion: v1
+kind: ConfigMap
+metadata: {{name: clients, namespace: kgateway-system}}
+data:
+  ca.crt: {:?}
+",
+        ca.pem()
+    );
+    [policy, ca]
+}
+
+#[test]
+fn clients_have_to_show_certificates_where_configured() {
+    let lab = Lab::new();
+    let clients = Ca::new();
+    let identity = lab.ca.issue(["gw.example"]);
+    let (known, stranger) = (clients.issue(["client"]), lab.ca.issue(["client"]));
+    let anonymous = TlsClient::new(&lab.ca, "gw.example", H1);
+    let known = TlsClient::showing(&lab.ca, "gw.example", H1, &known);
+    let stranger = TlsClient::showing(&lab.ca, "gw.example", H1, &stranger);
+    let start = |mode| {
+        let [policy, ca] = validation(&clients, mode);
+        let gateway = listener("https", "", "gw");
+        lab.start(&gateway, &[&secret("gw", &identity), &policy, &ca])
+    };
+    let is_served = |gateway: &Gateway, tls: &TlsClient| {
+        let served = Client::try_connect_tls(gateway.address(), tls).and_then(|mut client| {
+            client.try_send(format!("GET / HTTP/1.1\r\nhost: {}\r\n\r\n", lab.host()))?;
+            client.try_read_response()
+        });
+        served.is_ok_and(|response| response.status == 200)
+    };
+    let required = start("Require");
+    assert!(is_served(&required, &known));
+    assert!(!is_served(&required, &anonymous));
+    assert!(!is_served(&required, &stranger));
+    let error = refusal(&required, &anonymous);
+    assert!(error.to_string().contains("CertificateRequired"), "{error}");
+    let optional = start("Optional");
+    assert!(is_served(&optional, &known));
+    assert!(is_served(&optional, &anonymous));
+    assert!(!is_served(&optional, &stranger));
+}
+
+#[test]
+fn a_client_that_never_finishes_its_handshake_is_closed() {
+    let lab = Lab::new();
+    let identity = lab.ca.issue(["gw.example"]);
+    let policy = "apiVersion: gateway.kgateway.dev/v1alpha1
+kind: ListenerPolicy
+metadata: {name: limits, namespace: kgateway-system}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
+  default: {transportSocketConnectTimeout: 200ms}
+";
+    let gateway = lab.start(
+        &listener("https", "", "gw"),
+        &[&secret("gw", &identity), policy],
+    );
+    let mut silent = Client::connect(gateway.address());
+    assert!(silent.is_closed());
+    let mut half = Client::connect(gateway.address());
+    half.send([0x16, 3, 1, 2, 0, 1, 0]);
+    half.read_to_end();
+}
+
+#[test]
+fn what_is_no_tls_is_told_so() {
+    let lab = Lab::new();
+    let gateway = lab.simple();
+    let mut plain = Client::connect(gateway.address());
+    plain.send("GET / HTTP/1.1\r\nhost: a.example\r\n\r\n");
+    // An alert at most, and no page in clear.
+    let answer = plain.read_to_end();
+    assert!(answer.is_empty() || answer[0] == 0x15, "{answer:?}");
+}
