@@ -21,7 +21,7 @@ use crate::serve::Connection;
 use crate::serve::http2::StreamWatch;
 use crate::telemetry::access_log::Line;
 use crate::telemetry::clock;
-use crate::tunnel::copy::Moved;
+use crate::tunnel::between::Moved;
 use crate::upstream::destination::Destination;
 
 pub(crate) mod unread;

@@ -9,19 +9,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::net::TcpStream;
 
 use crate::record::Exchange;
+use crate::serve::stream::ClientStream;
 use crate::upstream::connection::{Lease, Outlet};
 use crate::upstream::direct::Occupied;
+use crate::upstream::stream::Stream;
 use crate::worker::{Current, Worker};
+use between::{Moved, Mover};
 pub(crate) use client::ClientSide;
-use copy::Between;
-use live::Facts;
+use copy::Copied;
+use live::{Facts, Place};
 
+pub(crate) mod between;
 mod client;
 pub(crate) mod connect;
 pub(crate) mod copy;
 pub(crate) mod live;
+#[cfg(target_os = "linux")]
+mod pipe;
+pub(crate) mod scratch;
+#[cfg(target_os = "linux")]
+mod splice;
 pub(crate) mod upgrade;
 pub(crate) mod websocket;
 
@@ -159,17 +169,18 @@ impl Ready {
             return;
         }
         let Outlet { stream, read, open } = outlet;
-        let between = Between::new((client, early), (stream, read));
-        let exchange = Rc::clone(&running.exchange);
-        let metrics = &worker.metrics.tunnels;
-        let copied = between.run(&worker.scratch, IDLE_TIMEOUT, |moved| {
-            let before = exchange.moved(moved);
-            metrics.up.add(moved.up - before.up);
-            metrics.down.add(moved.down - before.down);
-        });
-        running.end = tokio::select! {
-            end = copied => end,
-            () = place.denied() => End::PolicyChanged,
+        running.end = match sockets((client, early), (stream, read)) {
+            #[cfg(target_os = "linux")]
+            Ok((client, upstream)) => {
+                let spliced = splice::Spliced::new(client, upstream);
+                running.join(spliced, &place).await
+            }
+            #[cfg(not(target_os = "linux"))]
+            Ok((client, upstream)) => running.join(Copied::new(client, upstream), &place).await,
+            Err(sides) => {
+                let (client, upstream) = *sides;
+                running.join(Copied::new(client, upstream), &place).await
+            }
         };
         drop(open);
     }
@@ -186,6 +197,45 @@ impl<'a> Running<'a> {
             end: End::Drained,
             _held: held,
         }
+    }
+}
+
+impl Running<'_> {
+    /// Moves octets to the end, or until the tunnel may not be any more.
+    async fn join(&self, mover: impl Mover, place: &Place<'_>) -> End {
+        let worker = self.worker;
+        let metrics = &worker.metrics.tunnels;
+        let moving = between::run(mover, &worker.scratch, IDLE_TIMEOUT, |moved: Moved| {
+            let before = self.exchange.moved(moved);
+            metrics.up.add(moved.up - before.up);
+            metrics.down.add(moved.down - before.down);
+        });
+        tokio::select! {
+            end = moving => end,
+            () = place.denied() => End::PolicyChanged,
+        }
+    }
+}
+
+/// A stream, and what was read of it before.
+type Side<S> = (S, Bytes);
+
+/// The two sockets, if the octets between them are those of the tunnel: no TLS ends here, and no frames do.
+fn sockets(
+    (client, early): Side<ClientSide>,
+    (upstream, read): Side<Stream>,
+) -> Result<(Side<TcpStream>, Side<TcpStream>), Box<(Side<ClientSide>, Side<Stream>)>> {
+    match (client, upstream) {
+        (ClientSide::Whole(ClientStream::Plain(client)), Stream::Plain(upstream)) => {
+            let (client, ahead) = client.into_parts();
+            let early = if ahead.is_empty() {
+                early
+            } else {
+                Bytes::from([early, ahead].concat())
+            };
+            Ok(((client, early), (upstream, read)))
+        }
+        (client, upstream) => Err(Box::new(((client, early), (upstream, read)))),
     }
 }
 

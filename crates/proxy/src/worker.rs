@@ -23,8 +23,8 @@ use crate::task;
 use crate::telemetry::access_log::{Buffer, FLUSH_EVERY, Line};
 use crate::telemetry::clock;
 use crate::telemetry::metrics::WorkerMetrics;
-use crate::tunnel::copy::Scratch;
 use crate::tunnel::live::Tunnels;
+use crate::tunnel::scratch::Scratch;
 use crate::upstream::destination::Destination;
 use crate::upstream::pool::{Pool, Swept};
 
@@ -149,6 +149,7 @@ impl Worker {
         if self.metrics.idle_connections.get() > 0 {
             self.pool.clear();
         }
+        self.scratch.make_room();
         self.shared.make_room();
     }
 
@@ -215,7 +216,10 @@ impl Worker {
                     let own = self.shared.own.load();
                     self.tunnels.judge(&self.snapshot(), &own);
                 }
-                Some(Command::MakeRoom) => self.pool.clear(),
+                Some(Command::MakeRoom) => {
+                    self.pool.clear();
+                    self.scratch.make_room();
+                }
                 Some(Command::Drain) => break,
                 Some(Command::Abort) | None => return,
             }

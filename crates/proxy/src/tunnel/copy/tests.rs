@@ -1,9 +1,14 @@
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, split};
 use tokio::task::{JoinHandle, LocalSet};
 
+use super::super::End;
+use super::super::between::run;
+use super::super::scratch::BUFFER;
 use super::*;
+use crate::telemetry::clock;
 
 const IDLE: Duration = Duration::from_secs(300);
 
@@ -17,7 +22,7 @@ struct Joined {
 fn join(room: usize, early: (&'static [u8], &'static [u8])) -> Joined {
     let (client, inner_client) = duplex(room);
     let (upstream, inner_upstream) = duplex(room);
-    let between = Between::new(
+    let copied = Copied::new(
         (inner_client, Bytes::from_static(early.0)),
         (inner_upstream, Bytes::from_static(early.1)),
     );
@@ -25,7 +30,7 @@ fn join(room: usize, early: (&'static [u8], &'static [u8])) -> Joined {
     #[expect(clippy::disallowed_methods, reason = "there is no worker here")]
     let run = tokio::task::spawn_local(async move {
         let mut last = Moved::default();
-        let end = between.run(&scratch, IDLE, |moved| last = moved).await;
+        let end = run(copied, &scratch, IDLE, |moved| last = moved).await;
         (end, last)
     });
     Joined {

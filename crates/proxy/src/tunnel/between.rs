@@ -1,0 +1,155 @@
+//! Octets both ways between two streams, until both have ended or nothing moves any more.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::sleep_until;
+
+use super::End;
+use super::scratch::Scratch;
+use crate::telemetry::clock;
+
+/// How often one direction may move octets before the other, and then other tasks, have their turn.
+pub(super) const SHARE: usize = 8;
+
+/// Two streams that are to be joined, and the way octets go between them.
+pub(crate) trait Mover {
+    /// Moves what the client sends, as far as it goes now.
+    fn up(&mut self, scratch: &Scratch, cx: &mut Context<'_>) -> Turn;
+    /// Moves what the upstream sends.
+    fn down(&mut self, scratch: &Scratch, cx: &mut Context<'_>) -> Turn;
+    /// Whether more may come from the client, and from the upstream.
+    fn are_open(&self) -> (bool, bool);
+    /// What has been moved.
+    fn moved(&self) -> Moved;
+}
+
+/// Octets that have been written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Moved {
+    /// To the upstream.
+    pub(crate) up: u64,
+    /// To the client.
+    pub(crate) down: u64,
+}
+
+/// How far a direction has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Open,
+    /// Nothing more comes; what is kept has to go, and then the end.
+    Ending,
+    /// The end has been passed on.
+    Ended,
+    /// The receiver is gone.
+    Broken,
+}
+
+/// Why a direction stops for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// There is nothing to read.
+    Waits,
+    /// The other side takes no more.
+    Pressed,
+    /// It has had its share.
+    More,
+    /// Its end has been passed on.
+    Ended,
+    /// Its sender is gone, and not by an orderly end.
+    SenderLost,
+    /// Its receiver is gone.
+    ReceiverLost,
+}
+
+/// Moves octets to the end. `told` hears of every progress.
+pub(crate) async fn run(
+    mut mover: impl Mover,
+    scratch: &Scratch,
+    idle: Duration,
+    mut told: impl FnMut(Moved),
+) -> End {
+    let mut moved = Moved::default();
+    let mut first = None;
+    let mut last = clock::now();
+    let mut timer = pin!(sleep_until((last + idle).into()));
+    poll_fn(|cx| {
+        let over = poll(&mut mover, &mut first, scratch, cx);
+        let so_far = mover.moved();
+        if so_far != moved {
+            moved = so_far;
+            last = clock::now();
+            told(moved);
+        }
+        if over.is_ready() {
+            return over;
+        }
+        // The timer is not set anew for every octet: it looks again when the first of them would have been too old.
+        while timer.as_mut().poll(cx).is_ready() {
+            let end = last + idle;
+            if clock::now() >= end {
+                return Poll::Ready(End::Idle);
+            }
+            timer.as_mut().reset(end.into());
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// `first` is who was the first to end.
+fn poll(
+    mover: &mut impl Mover,
+    first: &mut Option<End>,
+    scratch: &Scratch,
+    cx: &mut Context<'_>,
+) -> Poll<End> {
+    let up = mover.up(scratch, cx);
+    if !mover.are_open().0 {
+        first.get_or_insert_with(|| End::of_upward(up));
+    }
+    let down = mover.down(scratch, cx);
+    if !mover.are_open().1 {
+        first.get_or_insert_with(|| End::of_downward(down));
+    }
+    let over = match (up, down) {
+        // A reset is for both directions.
+        (Turn::SenderLost, _) | (_, Turn::SenderLost) => true,
+        // Who takes no more may have said something before, and it is passed on.
+        (Turn::ReceiverLost, other) | (other, Turn::ReceiverLost) => {
+            !matches!(other, Turn::Pressed | Turn::More)
+        }
+        (up, down) => up == Turn::Ended && down == Turn::Ended,
+    };
+    if over {
+        let lost = first.unwrap_or(match up {
+            Turn::SenderLost => End::ClientClosed,
+            _ => End::UpstreamClosed,
+        });
+        return Poll::Ready(lost);
+    }
+    if [up, down].contains(&Turn::More) {
+        cx.waker().wake_by_ref();
+    }
+    Poll::Pending
+}
+
+impl End {
+    /// Who ended what the client sends.
+    fn of_upward(turn: Turn) -> Self {
+        match turn {
+            Turn::ReceiverLost => Self::UpstreamClosed,
+            _ => Self::ClientClosed,
+        }
+    }
+
+    /// Who ended what the upstream sends.
+    fn of_downward(turn: Turn) -> Self {
+        match turn {
+            Turn::ReceiverLost => Self::ClientClosed,
+            _ => Self::UpstreamClosed,
+        }
+    }
+}

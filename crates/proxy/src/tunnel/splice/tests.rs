@@ -1,0 +1,179 @@
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use egret_testkit::Client;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, LocalSet};
+
+use super::super::End;
+use super::super::between::run;
+use super::*;
+
+const IDLE: Duration = Duration::from_secs(300);
+
+/// Two ends of a connection.
+async fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connect = tokio::task::spawn_blocking(move || Client::connect(address));
+    let (accepted, _) = listener.accept().await.unwrap();
+    let client = connect.await.unwrap().into_stream();
+    client.set_nonblocking(true).unwrap();
+    (TcpStream::from_std(client).unwrap(), accepted)
+}
+
+/// A tunnel, and the two who talk through it.
+struct Joined {
+    client: TcpStream,
+    upstream: TcpStream,
+    scratch: Rc<Scratch>,
+    run: JoinHandle<(End, Moved)>,
+}
+
+async fn join(early: (&'static [u8], &'static [u8])) -> Joined {
+    let (client, inner_client) = pair().await;
+    let (upstream, inner_upstream) = pair().await;
+    let spliced = Spliced::new(
+        (inner_client, Bytes::from_static(early.0)),
+        (inner_upstream, Bytes::from_static(early.1)),
+    );
+    let scratch = Rc::new(Scratch::default());
+    let shared = Rc::clone(&scratch);
+    #[expect(clippy::disallowed_methods, reason = "there is no worker here")]
+    let run = tokio::task::spawn_local(async move {
+        let mut last = Moved::default();
+        let end = run(spliced, &shared, IDLE, |moved| last = moved).await;
+        (end, last)
+    });
+    Joined {
+        client,
+        upstream,
+        scratch,
+        run,
+    }
+}
+
+async fn locally<T>(test: impl Future<Output = T>) -> T {
+    LocalSet::new().run_until(test).await
+}
+
+/// Sends so many octets in pieces, and says what came at the other end.
+async fn pass(from: &mut TcpStream, to: &mut TcpStream, length: u64, piece: usize) {
+    let octets = vec![7; piece];
+    let send = async {
+        let mut left = length;
+        while left > 0 {
+            let count = left.min(piece as u64);
+            let size = usize::try_from(count).unwrap();
+            from.write_all(&octets[..size]).await.unwrap();
+            left -= count;
+        }
+    };
+    let receive = async {
+        let mut left = usize::try_from(length).unwrap();
+        let mut buffer = vec![0; 100_000];
+        while left > 0 {
+            let count = to.read(&mut buffer).await.unwrap();
+            assert!(count > 0, "{left} octets are missing");
+            left -= count;
+        }
+        assert_eq!(left, 0);
+    };
+    tokio::join!(send, receive);
+}
+
+#[tokio::test]
+async fn much_and_little_pass_both_ways_in_turn() {
+    locally(async {
+        let mut joined = join((b"", b"")).await;
+        for (length, piece) in [
+            (10, 1),
+            (8_000_000, 1_000_000),
+            (500, 100),
+            (3_000_000, 999),
+        ] {
+            pass(&mut joined.client, &mut joined.upstream, length, piece).await;
+            pass(&mut joined.upstream, &mut joined.client, length, piece).await;
+        }
+        drop(joined.client);
+        drop(joined.upstream);
+        let (_, moved) = joined.run.await.unwrap();
+        assert_eq!(
+            moved,
+            Moved {
+                up: 11_000_510,
+                down: 11_000_510
+            }
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn octets_keep_their_order_through_pipe_and_buffer() {
+    locally(async {
+        let mut joined = join((b"early ", b"")).await;
+        let sent: Vec<u8> = (0..5_000_000_u32).flat_map(u32::to_be_bytes).collect();
+        let expected = [b"early ", &sent[..]].concat();
+        let send = async {
+            // Much, and then little, and much again.
+            let (first, rest) = sent.split_at(9_000_000);
+            joined.client.write_all(first).await.unwrap();
+            for piece in rest[..2000].chunks(7) {
+                joined.client.write_all(piece).await.unwrap();
+            }
+            joined.client.write_all(&rest[2000..]).await.unwrap();
+            joined.client.shutdown().await.unwrap();
+        };
+        let mut came = Vec::new();
+        let (_, read) = tokio::join!(send, joined.upstream.read_to_end(&mut came));
+        assert_eq!(read.unwrap(), expected.len());
+        assert!(came == expected, "the octets differ");
+        drop(joined.upstream);
+        assert_eq!(joined.run.await.unwrap().0, End::ClientClosed);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn either_side_may_end_first() {
+    locally(async {
+        let mut joined = join((b"", b"early down ")).await;
+        joined.upstream.write_all(b"bye").await.unwrap();
+        joined.upstream.shutdown().await.unwrap();
+        let mut came = Vec::new();
+        joined.client.read_to_end(&mut came).await.unwrap();
+        assert_eq!(came, b"early down bye");
+        joined.client.write_all(b"bye too").await.unwrap();
+        joined.client.shutdown().await.unwrap();
+        let mut came = Vec::new();
+        joined.upstream.read_to_end(&mut came).await.unwrap();
+        assert_eq!(came, b"bye too");
+        assert_eq!(joined.run.await.unwrap().0, End::UpstreamClosed);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_quiet_tunnel_holds_nothing() {
+    locally(async {
+        let mut joined = join((b"", b"")).await;
+        pass(
+            &mut joined.client,
+            &mut joined.upstream,
+            4_000_000,
+            1_000_000,
+        )
+        .await;
+        pass(&mut joined.client, &mut joined.upstream, 10, 10).await;
+        // What went through the pipe has left it, and it is there for another.
+        let pipe = joined.scratch.pipe().unwrap();
+        assert!(pipe.is_empty());
+        drop(joined.client);
+        drop(joined.upstream);
+        joined.run.await.unwrap();
+    })
+    .await;
+}
