@@ -5,7 +5,8 @@ mod resolver;
 mod status;
 
 pub use egress::{
-    EgressAction, EgressAddresses, EgressMode, EgressPolicy, EgressPolicySpec, EgressRule, PortText,
+    EgressAction, EgressAddresses, EgressMode, EgressPolicy, EgressPolicySpec, EgressRule,
+    EgressTunnels, PortText,
 };
 pub use resolver::{
     LookupFamily, ResolverHost, ResolverPolicy, ResolverPolicySpec, ResolverProtocol,

@@ -44,7 +44,8 @@ pub use backend::{
 };
 pub use backend_config::{
     BackendConfigPolicy, BackendConfigPolicySpec, CircuitBreakers, CommonHttpProtocolOptions,
-    LeastRequest, LoadBalancer, OutlierDetection, Random, RoundRobin, TcpKeepalive,
+    ConnectionKeepalive, Http2ProtocolOptions, LeastRequest, LoadBalancer, OutlierDetection, Random,
+    RoundRobin, TcpKeepalive,
 };
 pub use direct_response::{DirectResponse, DirectResponseSpec};
 pub use listener::{

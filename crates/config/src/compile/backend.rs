@@ -10,15 +10,24 @@ use crate::api::kgateway::{
 use crate::name::{Host, HostPattern, NameError, Port};
 use crate::report::{Condition, PlainStatus, Status};
 use crate::resources::{ObjectRef, Resources};
-use crate::snapshot::{Misconfiguration, Scheme};
+use crate::snapshot::{HttpVersion, Misconfiguration, Scheme};
 
 /// A Backend that can be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Backend {
     /// To the host that the request names; this way, if the request does not say it.
     Dynamic(Scheme),
-    /// To one of these.
-    Static(Vec<(Host, Port)>),
+    /// To fixed hosts.
+    Static(StaticHosts),
+}
+
+/// `static` of a Backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StaticHosts {
+    /// At least one.
+    pub(super) hosts: Vec<(Host, Port)>,
+    /// What HTTP they speak.
+    pub(super) version: HttpVersion,
 }
 
 /// Every Backend, or why it cannot be served.
@@ -100,7 +109,7 @@ fn backend(spec: &BackendSpec) -> Result<Backend, Vec<Fault>> {
             Some(true) => Scheme::Https,
             Some(false) | None => Scheme::Http,
         })),
-        (None, Some(fixed)) => fixed_hosts(fixed).map(Backend::Static),
+        (None, Some(fixed)) => static_hosts(fixed).map(Backend::Static),
         (None, None) => {
             let set = members.iter().find(|(_, _, _, is_set)| *is_set);
             Err(set
@@ -111,15 +120,16 @@ fn backend(spec: &BackendSpec) -> Result<Backend, Vec<Fault>> {
     }
 }
 
-fn fixed_hosts(fixed: &StaticBackend) -> Result<Vec<(Host, Port)>, Vec<Fault>> {
+fn static_hosts(fixed: &StaticBackend) -> Result<StaticHosts, Vec<Fault>> {
     let StaticBackend {
         app_protocol,
         hosts,
     } = fixed;
     let mut faults = Vec::new();
-    if app_protocol.is_some() {
-        faults.push(Fault::unsupported("spec.static.appProtocol"));
-    }
+    let version = http_version(app_protocol.as_deref()).unwrap_or_else(|message| {
+        faults.push(Fault::new("spec.static.appProtocol", message));
+        HttpVersion::default()
+    });
     if hosts.is_empty() {
         faults.push(Fault::new(
             "spec.static.hosts",
@@ -139,9 +149,24 @@ fn fixed_hosts(fixed: &StaticBackend) -> Result<Vec<(Host, Port)>, Vec<Fault>> {
         }
     }
     if faults.is_empty() {
-        Ok(parsed)
+        Ok(StaticHosts {
+            hosts: parsed,
+            version,
+        })
     } else {
         Err(faults)
+    }
+}
+
+/// What `appProtocol` means, as kgateway has it: a WebSocket begins over HTTP/1.1.
+fn http_version(app_protocol: Option<&str>) -> Result<HttpVersion, String> {
+    match app_protocol {
+        None => Ok(HttpVersion::Auto),
+        Some("http2" | "grpc" | "grpc-web" | "kubernetes.io/h2c") => Ok(HttpVersion::Http2),
+        Some("kubernetes.io/ws") => Ok(HttpVersion::Http1),
+        Some(other) => Err(format!(
+            "{other} is not supported; http2, grpc, grpc-web, kubernetes.io/h2c and kubernetes.io/ws are"
+        )),
     }
 }
 

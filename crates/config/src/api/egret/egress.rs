@@ -25,7 +25,7 @@ use crate::api::target::TargetRef;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct EgressPolicySpec {
-    /// A Gateway (or its listener), an HTTPRoute or TLSRoute (or its rule), or a Backend.
+    /// A Gateway (or its listener), an HTTPRoute, GRPCRoute or TLSRoute (or its rule), or a Backend.
     #[schemars(length(min = 1, max = 16))]
     pub target_refs: Vec<TargetRef>,
     /// `Enforce` by default.
@@ -40,6 +40,10 @@ pub struct EgressPolicySpec {
     /// Of the addresses that names resolve to, and of IP literals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addresses: Option<EgressAddresses>,
+    /// What becomes of open tunnels that this policy, as it was changed, would no longer let through: `Close` by
+    /// default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tunnels: Option<EgressTunnels>,
 }
 
 /// Whether denials bind.
@@ -50,6 +54,16 @@ pub enum EgressMode {
     Enforce,
     /// What would be denied is served, logged and counted.
     Audit,
+}
+
+/// What a change of a policy does to tunnels, and to connections that were upgraded, if it denies them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum EgressTunnels {
+    /// They are closed.
+    #[default]
+    Close,
+    /// They go on until somebody closes them.
+    Keep,
 }
 
 /// What a rule says.
@@ -86,7 +100,7 @@ pub struct EgressRule {
     )]
     #[schemars(with = "Vec<PortText>", length(min = 1))]
     pub ports: Option<Vec<PortText>>,
-    /// Methods. A rule that has them never matches inside a CONNECT tunnel.
+    /// Methods. A rule that has them never matches inside a tunnel.
     #[serde(
         default,
         deserialize_with = "given",
@@ -94,7 +108,7 @@ pub struct EgressRule {
     )]
     #[schemars(with = "Vec<String>", length(min = 1))]
     pub methods: Option<Vec<String>>,
-    /// Path prefixes, by whole segments. A rule that has them never matches inside a CONNECT tunnel.
+    /// Path prefixes, by whole segments. A rule that has them never matches inside a tunnel.
     #[serde(
         default,
         deserialize_with = "given",

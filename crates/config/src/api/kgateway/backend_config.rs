@@ -4,6 +4,7 @@ use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
 use super::{Tls, Unsupported};
+use crate::api::quantity::Quantity;
 use crate::api::target::{TargetRef, TargetSelector};
 
 recognised! {
@@ -43,6 +44,9 @@ recognised! {
         /// Settings of every version of HTTP.
         #[serde(default, rename = "commonHttpProtocolOptions", skip_serializing_if = "Option::is_none")]
         common_http_protocol_options: Option<CommonHttpProtocolOptions>,
+        /// HTTP/2 as it is spoken to the Backend, where it is.
+        #[serde(default, rename = "http2ProtocolOptions", skip_serializing_if = "Option::is_none")]
+        http2_protocol_options: Option<Http2ProtocolOptions>,
         /// How TLS is spoken to the Backend; it is to a static one if this is set.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tls: Option<Tls>,
@@ -51,7 +55,6 @@ recognised! {
         dns = "dns",
         health_check = "healthCheck",
         http1_protocol_options = "http1ProtocolOptions",
-        http2_protocol_options = "http2ProtocolOptions",
         upstream_proxy_protocol = "upstreamProxyProtocol",
     }
 }
@@ -195,5 +198,46 @@ recognised! {
     unsupported {
         max_headers_count = "maxHeadersCount",
         max_stream_duration = "maxStreamDuration",
+    }
+}
+
+recognised! {
+    /// `spec.http2ProtocolOptions` of a BackendConfigPolicy.
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    Http2ProtocolOptions {
+        /// Octets that a stream may bring ahead of what was read.
+        #[serde(default, rename = "initialStreamWindowSize", skip_serializing_if = "Option::is_none")]
+        initial_stream_window_size: Option<Quantity>,
+        /// The same of a whole connection.
+        #[serde(
+            default,
+            rename = "initialConnectionWindowSize",
+            skip_serializing_if = "Option::is_none"
+        )]
+        initial_connection_window_size: Option<Quantity>,
+        /// Streams of one connection.
+        #[serde(default, rename = "maxConcurrentStreams", skip_serializing_if = "Option::is_none")]
+        max_concurrent_streams: Option<i64>,
+        /// PINGs; none by default.
+        #[serde(default, rename = "connectionKeepalive", skip_serializing_if = "Option::is_none")]
+        connection_keepalive: Option<ConnectionKeepalive>,
+    }
+    unsupported {
+        override_stream_error = "overrideStreamErrorOnInvalidHttpMessage",
+    }
+}
+
+recognised! {
+    /// `spec.http2ProtocolOptions.connectionKeepalive` of a BackendConfigPolicy.
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    ConnectionKeepalive {
+        /// Between two PINGs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interval: Option<String>,
+        /// How long an answer may take.
+        timeout: String,
+    }
+    unsupported {
+        connection_idle_interval = "connectionIdleInterval",
     }
 }

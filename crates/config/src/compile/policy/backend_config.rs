@@ -9,6 +9,7 @@ use crate::compile::target::{Target, TargetKinds, Targets};
 use crate::resources::{Kind, ObjectRef, oldest_first};
 use crate::snapshot::BackendSettings;
 
+mod http2;
 mod parts;
 mod tls;
 
@@ -76,6 +77,7 @@ impl Said {
             circuit_breakers,
             replay_limit,
             per_connection,
+            http2,
             tls,
         } = &self.parts;
         let default = BackendSettings::default();
@@ -100,7 +102,7 @@ impl Said {
             idle_timeout,
             max_requests_per_connection: max_requests,
             tls: tls.clone(),
-            http2: default.http2,
+            http2: http2.unwrap_or(default.http2),
         }
     }
 }
@@ -116,6 +118,7 @@ impl Parts {
             circuit_breakers,
             replay_limit,
             per_connection,
+            http2,
             tls,
         } = self;
         let mut tally = Tally::default();
@@ -142,6 +145,7 @@ impl Parts {
             per_connection,
             younger.per_connection,
         );
+        tally.settle("http2ProtocolOptions", http2, younger.http2);
         tally.settle("tls", tls, younger.tls.clone());
         tally
     }

@@ -7,7 +7,8 @@ use ipnet::IpNet;
 
 use super::{Draft, Outcome, Policies};
 use crate::api::egret::{
-    EgressAction, EgressAddresses, EgressMode, EgressPolicySpec, EgressRule as Spec, PortText,
+    EgressAction, EgressAddresses, EgressMode, EgressPolicySpec, EgressRule as Spec, EgressTunnels,
+    PortText,
 };
 use crate::compile::log::{Fault, Log};
 use crate::compile::target::{TargetKinds, Targets};
@@ -16,7 +17,13 @@ use crate::policy::egress::{Action, EgressRule, EgressRules, Mode, PortRange};
 use crate::resources::{Kind, ObjectRef, oldest_first};
 use crate::route::literal_path;
 
-const TARGETS: TargetKinds = TargetKinds::only(&[Kind::Gateway, Kind::HttpRoute, Kind::Backend]);
+const TARGETS: TargetKinds = TargetKinds::only(&[
+    Kind::Gateway,
+    Kind::HttpRoute,
+    Kind::GrpcRoute,
+    Kind::TlsRoute,
+    Kind::Backend,
+]);
 
 pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut Log) {
     for (reference, object) in oldest_first(&targets.resources.egress_policies) {
@@ -57,6 +64,7 @@ fn rules(reference: &ObjectRef, spec: &EgressPolicySpec, faults: &mut Vec<Fault>
         default_action,
         rules,
         addresses,
+        tunnels,
     } = spec;
     let none = EgressAddresses::default();
     let EgressAddresses { allow, deny } = addresses.as_ref().unwrap_or(&none);
@@ -77,7 +85,7 @@ fn rules(reference: &ObjectRef, spec: &EgressPolicySpec, faults: &mut Vec<Fault>
             .collect(),
         allow_addresses,
         deny_addresses,
-        keeps_tunnels: false,
+        keeps_tunnels: tunnels.unwrap_or_default() == EgressTunnels::Keep,
     }
 }
 

@@ -1,12 +1,12 @@
 //! A rule under one listener: the policies and resolvers of that place.
 
 use crate::compile::Context;
-use crate::compile::backend::Backend;
+use crate::compile::backend::{Backend, StaticHosts};
 use crate::compile::log::misconfiguration;
 use crate::compile::policy::Place;
 use crate::resources::ObjectRef;
 use crate::snapshot::{
-    Action, Destination, DynamicDestination, HttpVersion, Rule, StaticDestination, WeightedBackend,
+    Action, Destination, DynamicDestination, Rule, StaticDestination, WeightedBackend,
     WeightedBackends,
 };
 
@@ -78,13 +78,13 @@ fn destination(context: &Context<'_>, place: Place<'_>, backend: &ObjectRef) -> 
             scheme: *scheme,
             port: None,
         }),
-        Some(Ok(Backend::Static(hosts))) => {
+        Some(Ok(Backend::Static(StaticHosts { hosts, version }))) => {
             let hosts = hosts.clone();
             Destination::Static(StaticDestination {
                 backend,
                 resolver,
                 settings,
-                version: HttpVersion::Auto,
+                version: *version,
                 hosts,
             })
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::tls;
+use super::{http2, tls};
 use crate::api::kgateway::{
     BackendConfigPolicySpec, CircuitBreakers as CircuitBreakersSpec, CommonHttpProtocolOptions,
     LeastRequest, LoadBalancer as LoadBalancerSpec, OutlierDetection as OutlierDetectionSpec,
@@ -14,7 +14,7 @@ use crate::compile::log::Fault;
 use crate::compile::value::{Fields, MOST, ONE_MILLISECOND};
 use crate::resources::{ObjectRef, Secret};
 use crate::snapshot::{
-    CircuitBreakers, LoadBalancing, OutlierDetection, TcpKeepalive, UpstreamTls,
+    CircuitBreakers, Http2Settings, LoadBalancing, OutlierDetection, TcpKeepalive, UpstreamTls,
 };
 
 /// What one policy says, or several together: `None` is nothing.
@@ -29,6 +29,7 @@ pub(super) struct Parts {
     pub(super) replay_limit: Option<usize>,
     /// `commonHttpProtocolOptions`
     pub(super) per_connection: Option<PerConnection>,
+    pub(super) http2: Option<Http2Settings>,
     pub(super) tls: Option<Arc<UpstreamTls>>,
 }
 
@@ -66,7 +67,7 @@ impl Parts {
             dns: _,
             health_check: _,
             http1_protocol_options: _,
-            http2_protocol_options: _,
+            http2_protocol_options: http2,
             tls,
             upstream_proxy_protocol: _,
         } = spec;
@@ -89,6 +90,7 @@ impl Parts {
             per_connection: common_http
                 .as_ref()
                 .map(|spec| per_connection(spec, faults)),
+            http2: http2.as_ref().map(|spec| http2::read(spec, faults)),
             tls: tls
                 .as_ref()
                 .and_then(|spec| tls::read(spec, secret, faults))

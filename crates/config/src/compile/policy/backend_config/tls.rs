@@ -9,9 +9,6 @@ use crate::resources::{ObjectRef, Secret};
 use crate::snapshot::{Alpn, TlsVersion, TlsVersions, Trust, UpstreamTls};
 
 const AT: &str = "spec.tls";
-/// The one protocol that is spoken over TLS so far, and one that may be offered beside it.
-const HTTP_1: &str = "http/1.1";
-const HTTP_2: &str = "h2";
 
 /// Reads it. `None` goes with a fault.
 pub(super) fn read<'a>(
@@ -54,7 +51,7 @@ pub(super) fn read<'a>(
         let message = "nothing is verified with insecureSkipVerify";
         fields.fault("verifySubjectAltNames", message);
     }
-    protocols(alpn_protocols, &mut fields);
+    let alpn = protocols(alpn_protocols, &mut fields);
     let versions = parameters.as_ref().map(|spec| versions(spec, faults));
     let content = secret_ref
         .as_ref()
@@ -76,7 +73,7 @@ pub(super) fn read<'a>(
         sni,
         names,
         versions: versions.unwrap_or_default(),
-        alpn: Alpn::BOTH.to_vec(),
+        alpn,
     })
 }
 
@@ -111,16 +108,24 @@ fn peer_name(text: &str, fields: &mut Fields<'_>) -> Option<Host> {
     }
 }
 
-fn protocols(wanted: &[String], fields: &mut Fields<'_>) {
-    const FIELD: &str = "alpnProtocols";
-    for protocol in wanted {
-        if ![HTTP_1, HTTP_2].contains(&protocol.as_str()) {
-            fields.fault(FIELD, format!("{protocol} is not supported; {HTTP_1} is"));
+/// The protocols to offer, in their order; both without any.
+fn protocols(wanted: &[String], fields: &mut Fields<'_>) -> Vec<Alpn> {
+    if wanted.is_empty() {
+        return Alpn::BOTH.to_vec();
+    }
+    let mut protocols = Vec::new();
+    for (index, text) in wanted.iter().enumerate() {
+        let field = format!("alpnProtocols[{index}]");
+        match Alpn::BOTH.into_iter().find(|known| known.as_str() == text) {
+            Some(protocol) if protocols.contains(&protocol) => fields.fault(&field, "given twice"),
+            Some(protocol) => protocols.push(protocol),
+            None => fields.fault(
+                &field,
+                format!("{text} is not supported; h2 and http/1.1 are"),
+            ),
         }
     }
-    if !wanted.is_empty() && !wanted.iter().any(|protocol| protocol == HTTP_1) {
-        fields.fault(FIELD, format!("{HTTP_1} has to be among them"));
-    }
+    protocols
 }
 
 fn versions(spec: &TlsParameters, faults: &mut Vec<Fault>) -> TlsVersions {

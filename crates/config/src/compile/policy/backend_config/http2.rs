@@ -1,0 +1,73 @@
+//! `http2ProtocolOptions` of a BackendConfigPolicy to [`Http2Settings`].
+
+use crate::api::kgateway::{ConnectionKeepalive, Http2ProtocolOptions};
+use crate::api::quantity::Quantity;
+use crate::compile::log::Fault;
+use crate::compile::value::{Fields, MOST, ONE_MILLISECOND};
+use crate::snapshot::{Http2Keepalive, Http2Settings};
+
+const AT: &str = "spec.http2ProtocolOptions";
+
+/// The smallest window is that of RFC 9113 6.9.2, which every connection begins with.
+const LEAST_WINDOW: u32 = 65_535;
+
+pub(super) fn read(spec: &Http2ProtocolOptions, faults: &mut Vec<Fault>) -> Http2Settings {
+    let Http2ProtocolOptions {
+        initial_stream_window_size: stream,
+        initial_connection_window_size: connection,
+        max_concurrent_streams: streams,
+        connection_keepalive,
+        override_stream_error: _,
+    } = spec;
+    let default = Http2Settings::default();
+    let mut fields = Fields::new(AT, faults);
+    fields.unsupported(spec.unsupported());
+    let mut window = |name: &str, quantity: Option<&Quantity>, default: u32| {
+        let Some(quantity) = quantity else {
+            return default;
+        };
+        let number = quantity.number();
+        if number.is_none() {
+            fields.fault(name, "not a number of octets, such as 65536 or 64Ki");
+        }
+        fields
+            .number(name, number, &(LEAST_WINDOW..=MOST))
+            .unwrap_or(default)
+    };
+    Http2Settings {
+        initial_stream_window: window(
+            "initialStreamWindowSize",
+            stream.as_ref(),
+            default.initial_stream_window,
+        ),
+        initial_connection_window: window(
+            "initialConnectionWindowSize",
+            connection.as_ref(),
+            default.initial_connection_window,
+        ),
+        max_concurrent_streams: fields
+            .number("maxConcurrentStreams", *streams, &(1..=MOST))
+            .unwrap_or(default.max_concurrent_streams),
+        keepalive: connection_keepalive
+            .as_ref()
+            .and_then(|spec| keepalive(spec, faults)),
+    }
+}
+
+/// `None` without an interval: then no PING is sent.
+fn keepalive(spec: &ConnectionKeepalive, faults: &mut Vec<Fault>) -> Option<Http2Keepalive> {
+    let ConnectionKeepalive {
+        interval,
+        timeout,
+        connection_idle_interval: _,
+    } = spec;
+    let at = format!("{AT}.connectionKeepalive");
+    let mut fields = Fields::new(&at, faults);
+    fields.unsupported(spec.unsupported());
+    let interval = fields.time("interval", interval.as_deref(), ONE_MILLISECOND);
+    let timeout = fields.time("timeout", Some(timeout), ONE_MILLISECOND);
+    Some(Http2Keepalive {
+        interval: interval?,
+        timeout: timeout?,
+    })
+}
