@@ -1,10 +1,10 @@
 //! Resources to a [`Snapshot`] and a [`Report`]: what is served and what is told are made in one pass, so that they
 //! cannot differ.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::report::Report;
-use crate::resources::Resources;
+use crate::resources::{ObjectRef, Resources};
 use crate::snapshot::Snapshot;
 
 mod authorities;
@@ -21,11 +21,12 @@ mod retry;
 mod route;
 mod secret;
 mod target;
+mod unsupported;
+mod upgrade;
 mod value;
 
 use class::Classes;
 use log::Log;
-use route::gateway_of;
 use target::Targets;
 
 /// The controller whose Gateways are served, unless the caller says otherwise.
@@ -54,6 +55,8 @@ struct Context<'a> {
     backends: backend::Backends,
     responses: direct_response::Responses,
     policies: policy::Policies,
+    /// The Gateways whose routes lead to a Backend.
+    uses: BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
 }
 
 impl Default for Options {
@@ -82,9 +85,12 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
         responses: direct_response::compile(resources, &mut log),
         classes,
         policies,
+        uses: BTreeMap::new(),
     };
     route::compile(&mut context, &mut gateways, &mut log);
     direct_response::report(resources, &context.responses, &mut log);
+    context.policies.report(resources, &context.uses, &mut log);
+    unsupported::report(resources, &mut log);
     let mut sockets = BTreeMap::new();
     for gateway in gateways {
         gateway.finish(&context.policies, &mut sockets, &mut log);

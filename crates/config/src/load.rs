@@ -177,6 +177,9 @@ impl Loader {
             Kind::GatewayClass => item.into(&mut resources.gateway_classes),
             Kind::Gateway => item.into(&mut resources.gateways),
             Kind::HttpRoute => item.into(&mut resources.http_routes),
+            Kind::GrpcRoute => item.into(&mut resources.grpc_routes),
+            Kind::TlsRoute => item.into(&mut resources.tls_routes),
+            Kind::BackendTlsPolicy => item.into(&mut resources.backend_tls_policies),
             Kind::ReferenceGrant => item.into(&mut resources.reference_grants),
             Kind::Backend => item.into(&mut resources.backends),
             Kind::BackendConfigPolicy => item.into(&mut resources.backend_config_policies),
@@ -189,10 +192,7 @@ impl Loader {
             Kind::Namespace => item.into::<Namespace>(&mut resources.namespaces),
             Kind::Secret => item.into(&mut resources.secrets),
             Kind::ConfigMap => item.into(&mut resources.config_maps),
-            Kind::GrpcRoute
-            | Kind::TlsRoute
-            | Kind::BackendTlsPolicy
-            | Kind::GatewayExtension
+            Kind::GatewayExtension
             | Kind::GatewayParameters
             | Kind::Service
             | Kind::EndpointSlice => item.raw(&mut resources.unsupported),

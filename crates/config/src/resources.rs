@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use crate::api::egret::{EgressPolicy, ResolverPolicy};
-use crate::api::gateway::{Gateway, GatewayClass, HttpRoute, ReferenceGrant};
+use crate::api::gateway::{
+    BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ReferenceGrant, TlsRoute,
+};
 use crate::api::kgateway::{
     Backend, BackendConfigPolicy, DirectResponse, HttpListenerPolicy, ListenerPolicy, TrafficPolicy,
 };
@@ -51,6 +53,12 @@ pub struct Resources {
     pub gateways: Objects<Gateway>,
     /// `HTTPRoute`
     pub http_routes: Objects<HttpRoute>,
+    /// `GRPCRoute`
+    pub grpc_routes: Objects<GrpcRoute>,
+    /// `TLSRoute`
+    pub tls_routes: Objects<TlsRoute>,
+    /// `BackendTLSPolicy`
+    pub backend_tls_policies: Objects<BackendTlsPolicy>,
     /// `ReferenceGrant`
     pub reference_grants: Objects<ReferenceGrant>,
     /// `Backend`

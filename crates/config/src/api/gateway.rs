@@ -21,6 +21,24 @@ pub use gateway_api::apis::experimental::gateways::{
     GatewayTlsFrontendPerPortTlsValidation as FrontendPortValidation,
     GatewayTlsFrontendPerPortTlsValidationMode as FrontendPortValidationMode,
 };
+pub use gateway_api::apis::experimental::grpcroutes::{
+    GrpcRoute, GrpcRouteParentRefs as GrpcParentRef, GrpcRouteRules as GrpcRouteRule,
+    GrpcRouteRulesBackendRefs as GrpcBackendRef,
+    GrpcRouteRulesBackendRefsFilters as GrpcBackendFilter,
+    GrpcRouteRulesBackendRefsFiltersRequestHeaderModifier as GrpcBackendRequestHeaderModifier,
+    GrpcRouteRulesBackendRefsFiltersResponseHeaderModifier as GrpcBackendResponseHeaderModifier,
+    GrpcRouteRulesBackendRefsFiltersType as GrpcBackendFilterType,
+    GrpcRouteRulesFilters as GrpcRuleFilter,
+    GrpcRouteRulesFiltersExtensionRef as GrpcExtensionRef,
+    GrpcRouteRulesFiltersRequestHeaderModifier as GrpcRequestHeaderModifier,
+    GrpcRouteRulesFiltersResponseHeaderModifier as GrpcResponseHeaderModifier,
+    GrpcRouteRulesFiltersType as GrpcRuleFilterType, GrpcRouteRulesMatches as GrpcRouteMatch,
+    GrpcRouteRulesMatchesHeaders as GrpcHeaderMatch,
+    GrpcRouteRulesMatchesHeadersType as GrpcHeaderMatchType,
+    GrpcRouteRulesMatchesMethod as GrpcMethodMatch,
+    GrpcRouteRulesMatchesMethodType as GrpcMethodMatchType, GrpcRouteSpec,
+    GrpcRouteUseDefaultGateways as GrpcUseDefaultGateways,
+};
 pub use gateway_api::apis::experimental::httproutes::{
     HttpRoute, HttpRouteParentRefs as ParentRef, HttpRouteRules as HttpRouteRule,
     HttpRouteRulesBackendRefs as BackendRef, HttpRouteRulesBackendRefsFilters as BackendFilter,
@@ -48,4 +66,17 @@ pub use gateway_api::apis::experimental::httproutes::{
 };
 pub use gateway_api::apis::experimental::referencegrants::{
     ReferenceGrant, ReferenceGrantFrom, ReferenceGrantSpec, ReferenceGrantTo,
+};
+pub use gateway_api::apis::experimental::tlsroutes::{
+    TlsRoute, TlsRouteParentRefs as TlsParentRef, TlsRouteRules as TlsRouteRule,
+    TlsRouteRulesBackendRefs as TlsBackendRef, TlsRouteSpec,
+    TlsRouteUseDefaultGateways as TlsUseDefaultGateways,
+};
+pub use gateway_api::apis::standard::backendtlspolicies::{
+    BackendTlsPolicy, BackendTlsPolicySpec,
+    BackendTlsPolicyTargetRefs as BackendTlsPolicyTargetRef,
+    BackendTlsPolicyValidation as BackendTlsValidation,
+    BackendTlsPolicyValidationCaCertificateRefs as CaCertificateRef,
+    BackendTlsPolicyValidationSubjectAltNames as SubjectAltName,
+    BackendTlsPolicyValidationSubjectAltNamesType as SubjectAltNameType,
 };

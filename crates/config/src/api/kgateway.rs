@@ -54,4 +54,6 @@ pub use listener::{
     ListenerSettings, ProxyProtocolSettings, UpgradeConfig,
 };
 pub use tls::{SecretName, Tls, TlsParameters};
-pub use traffic::{TrafficPolicy, TrafficPolicySpec, TrafficRetry};
+pub use traffic::{
+    ConnectUpgrade, HttpUpgrade, TrafficPolicy, TrafficPolicySpec, TrafficRetry,
+};

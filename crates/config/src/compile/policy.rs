@@ -3,28 +3,29 @@
 //! A policy that is wrong fails closed: what it targets is refused, because what it would have forbidden is not known.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::log::{Log, misconfiguration};
 use super::target::{Target, Targets};
 use crate::policy::egress::{Egress, EgressRules};
-use crate::resources::ObjectRef;
+use crate::resources::{ObjectRef, Resources};
 use crate::snapshot::{
     BackendSettings, ClientValidation, ConnectionLimits, Misconfiguration, ProxyProtocol,
     ResolverId, ResolverSettings, RetryPolicy, Upgrades,
 };
 
 mod backend_config;
+mod backend_tls;
 mod draft;
 mod egress;
 mod listener;
 mod resolver;
 mod traffic;
-mod unsupported;
 
 use draft::{Draft, Outcome};
 use listener::Settings;
+use traffic::Traffic;
 
 /// Every policy, by what it applies to.
 #[derive(Debug, Default)]
@@ -34,8 +35,10 @@ pub(super) struct Policies {
     resolver: BTreeMap<ObjectRef, ResolverId>,
     settings: BTreeMap<ResolverId, Arc<ResolverSettings>>,
     backend: BTreeMap<ObjectRef, Arc<BackendSettings>>,
-    /// With the policy that says so.
-    retry: BTreeMap<Target, (ObjectRef, Arc<RetryPolicy>)>,
+    /// BackendTLSPolicies, by Backend.
+    backend_tls: BTreeMap<ObjectRef, backend_tls::Claim>,
+    backend_tls_verdicts: Vec<backend_tls::Verdict>,
+    traffic: BTreeMap<Target, Traffic>,
     /// By Gateway and listener.
     listeners: BTreeMap<ObjectRef, BTreeMap<String, Settings>>,
     /// Rules with the same policies share one value.
@@ -57,9 +60,10 @@ pub(super) fn compile(targets: Targets<'_>, log: &mut Log) -> Policies {
     egress::compile(targets, &mut policies, log);
     resolver::compile(targets, &mut policies, log);
     listener::compile(targets, &mut policies, log);
+    // First the one that goes before the other.
+    backend_tls::compile(targets, &mut policies, log);
     backend_config::compile(targets, &mut policies, log);
     traffic::compile(targets, &mut policies, log);
-    unsupported::compile(targets, &mut policies, log);
     policies
 }
 
@@ -189,25 +193,50 @@ impl Policies {
         place: Place<'_>,
         own: Option<&Arc<RetryPolicy>>,
     ) -> Option<Arc<RetryPolicy>> {
+        let policy = || self.narrowest(place, |traffic| traffic.retry.as_ref());
+        own.or_else(policy).cloned()
+    }
+
+    /// What connections of a place may become: the narrowest TrafficPolicy that says so, else the policy of the
+    /// listener, else what an egress gateway is for.
+    pub(super) fn upgrades(&self, place: Place<'_>) -> Arc<Upgrades> {
+        self.narrowest(place, |traffic| traffic.upgrades.as_ref())
+            .or_else(|| self.listener_upgrades(place.gateway, place.listener))
+            .map_or_else(Arc::default, Arc::clone)
+    }
+
+    /// What the narrowest of the TrafficPolicies of a place says that says it at all.
+    fn narrowest<'a, T: 'a>(
+        &'a self,
+        place: Place<'_>,
+        field: impl Fn(&'a Traffic) -> Option<&'a (ObjectRef, Arc<T>)>,
+    ) -> Option<&'a Arc<T>> {
         let Place {
             gateway,
             listener,
             route,
             rule,
         } = place;
-        let policy = || {
-            let targets = [
-                rule.map(|rule| (route, Some(rule))),
-                Some((route, None)),
-                Some((gateway, Some(listener))),
-                Some((gateway, None)),
-            ];
-            targets.into_iter().flatten().find_map(|(object, section)| {
-                let (_, retry) = self.retry.get(&Target::new(object, section))?;
-                Some(retry)
-            })
-        };
-        own.or_else(policy).cloned()
+        let targets = [
+            rule.map(|rule| (route, Some(rule))),
+            Some((route, None)),
+            Some((gateway, Some(listener))),
+            Some((gateway, None)),
+        ];
+        targets.into_iter().flatten().find_map(|(object, section)| {
+            let traffic = self.traffic.get(&Target::new(object, section))?;
+            field(traffic).map(|(_, said)| said)
+        })
+    }
+
+    /// Reports of policies whose status tells the Gateways that they matter to: `uses` says which lead to a Backend.
+    pub(super) fn report(
+        &self,
+        resources: &Resources,
+        uses: &BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
+        log: &mut Log,
+    ) {
+        backend_tls::report(&self.backend_tls_verdicts, resources, uses, log);
     }
 
     /// Every resolver that anybody may ask.

@@ -123,6 +123,8 @@ impl Targets<'_> {
         let objects = match (group.as_str(), kind.as_str()) {
             (GATEWAY_GROUP, "Gateway") => pick(&self.resources.gateways, namespace, wanted),
             (GATEWAY_GROUP, "HTTPRoute") => pick(&self.resources.http_routes, namespace, wanted),
+            (GATEWAY_GROUP, "GRPCRoute") => pick(&self.resources.grpc_routes, namespace, wanted),
+            (GATEWAY_GROUP, "TLSRoute") => pick(&self.resources.tls_routes, namespace, wanted),
             (KGATEWAY_GROUP, "Backend") => pick(&self.resources.backends, namespace, wanted),
             _ => Vec::new(),
         };
@@ -148,6 +150,14 @@ impl Targets<'_> {
             }),
             Kind::HttpRoute => self.resources.http_routes.get(&target.object).map(|route| {
                 let rules = route.value.spec.rules.iter().flatten();
+                is_there(rules.filter_map(|rule| rule.name.as_deref()).collect())
+            }),
+            Kind::GrpcRoute => self.resources.grpc_routes.get(&target.object).map(|route| {
+                let rules = route.value.spec.rules.iter().flatten();
+                is_there(rules.filter_map(|rule| rule.name.as_deref()).collect())
+            }),
+            Kind::TlsRoute => self.resources.tls_routes.get(&target.object).map(|route| {
+                let rules = route.value.spec.rules.iter();
                 is_there(rules.filter_map(|rule| rule.name.as_deref()).collect())
             }),
             Kind::Backend => self

@@ -46,7 +46,7 @@ kinds! {
     GrpcRoute: GATEWAY_GROUP, &["v1", "v1alpha2"], "GRPCRoute", true;
     TlsRoute: GATEWAY_GROUP, &["v1", "v1alpha3", "v1alpha2"], "TLSRoute", true;
     ReferenceGrant: GATEWAY_GROUP, &["v1", "v1beta1", "v1alpha2"], "ReferenceGrant", true;
-    BackendTlsPolicy: GATEWAY_GROUP, &["v1", "v1alpha3", "v1alpha2"], "BackendTLSPolicy", true;
+    BackendTlsPolicy: GATEWAY_GROUP, &["v1", "v1alpha3"], "BackendTLSPolicy", true;
     Backend: KGATEWAY_GROUP, &["v1alpha1"], "Backend", true;
     TrafficPolicy: KGATEWAY_GROUP, &["v1alpha1"], "TrafficPolicy", true;
     ListenerPolicy: KGATEWAY_GROUP, &["v1alpha1"], "ListenerPolicy", true;

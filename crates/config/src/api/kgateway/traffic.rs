@@ -12,7 +12,7 @@ recognised! {
     #[kube(group = "gateway.kgateway.dev", version = "v1alpha1", kind = "TrafficPolicy", namespaced)]
     #[kube(plural = "trafficpolicies", schema = "disabled", derive = "PartialEq")]
     TrafficPolicySpec {
-        /// Gateways, HTTPRoutes, or parts of them.
+        /// Gateways, HTTPRoutes, GRPCRoutes, or parts of them.
         #[serde(default, rename = "targetRefs", skip_serializing_if = "Vec::is_empty")]
         target_refs: Vec<TargetRef>,
         /// The same by label.
@@ -21,6 +21,9 @@ recognised! {
         /// When a request is sent again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry: Option<TrafficRetry>,
+        /// What connections may become: these alone.
+        #[serde(default, rename = "httpUpgrade", skip_serializing_if = "Option::is_none")]
+        http_upgrade: Option<Vec<HttpUpgrade>>,
     }
     unsupported {
         acl = "acl",
@@ -35,7 +38,6 @@ recognised! {
         ext_proc = "extProc",
         fault_injection = "faultInjection",
         header_modifiers = "headerModifiers",
-        http_upgrade = "httpUpgrade",
         internal_redirect = "internalRedirect",
         jwt_auth = "jwtAuth",
         oauth2 = "oauth2",
@@ -69,4 +71,23 @@ pub struct TrafficRetry {
     /// Statuses that do: 400 to 599.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_codes: Option<Vec<i64>>,
+}
+
+/// One of `spec.httpUpgrade` of a TrafficPolicy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpUpgrade {
+    /// A token of `Upgrade`, such as `websocket`, or `CONNECT`; in any case of letters.
+    #[serde(rename = "type")]
+    pub upgrade_type: String,
+    /// Only of `CONNECT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<ConnectUpgrade>,
+}
+
+/// `spec.httpUpgrade[].connect` of a TrafficPolicy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectUpgrade {
+    /// Whether the tunnel begins here. Only `true` is supported: without it, kgateway passes the CONNECT on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminate: Option<bool>,
 }

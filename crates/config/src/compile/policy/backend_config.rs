@@ -31,7 +31,8 @@ struct Said {
 #[derive(Default)]
 struct Tally {
     taken: usize,
-    lost: Vec<&'static str>,
+    /// With who decides them.
+    lost: Vec<(&'static str, String)>,
 }
 
 pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut Log) {
@@ -55,11 +56,19 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
                 first: reference.clone(),
                 parts: Parts::default(),
             });
-            let tally = said.parts.add(&parts);
-            policies
-                .backend
-                .insert(backend.clone(), Arc::new(said.settings()));
-            if said.first == *reference {
+            let mut tally = said.parts.add(&parts);
+            let mut settings = said.settings();
+            // A BackendTLSPolicy goes before it.
+            let standard = policies.backend_tls.get(backend);
+            if let Some(claim) = standard {
+                settings.tls.clone_from(&claim.tls);
+                if parts.tls.is_some() {
+                    tally.lost.retain(|(name, _)| *name != "tls");
+                    tally.lost.push(("tls", claim.policy.to_string()));
+                }
+            }
+            policies.backend.insert(backend.clone(), Arc::new(settings));
+            if said.first == *reference && tally.lost.is_empty() {
                 return Outcome::Attached;
             }
             tally.outcome(target, &said.first)
@@ -155,7 +164,7 @@ impl Tally {
     fn settle<T>(&mut self, name: &'static str, older: &mut Option<T>, younger: Option<T>) {
         match (&older, younger) {
             (_, None) => {}
-            (Some(_), Some(_)) => self.lost.push(name),
+            (Some(_), Some(_)) => self.lost.push((name, "an older policy".to_owned())),
             (None, younger) => {
                 *older = younger;
                 self.taken += 1;
@@ -168,8 +177,8 @@ impl Tally {
         if taken == 0 && !lost.is_empty() {
             return Outcome::Overridden(first.clone());
         }
-        let fault = |name| {
-            let message = format!("an older policy decides at {}", target.object);
+        let fault = |(name, by)| {
+            let message = format!("{by} decides at {}", target.object);
             Fault::new(format!("spec.{name}"), message)
         };
         Outcome::Merged(lost.into_iter().map(fault).collect())

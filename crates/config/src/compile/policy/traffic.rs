@@ -1,23 +1,41 @@
-//! TrafficPolicy. Of all it can say, only `retry` is supported.
+//! TrafficPolicy. Of all it can say, `retry` and `httpUpgrade` are supported.
 
 use std::sync::Arc;
 
 use super::{Draft, Outcome, Policies};
 use crate::api::kgateway::TrafficPolicySpec;
 use crate::compile::log::{Fault, Log};
-use crate::compile::retry;
-use crate::compile::target::{TargetKinds, Targets};
+use crate::compile::target::{Target, TargetKinds, Targets};
 use crate::compile::value::Fields;
-use crate::resources::{GATEWAY_GROUP, Kind, oldest_first};
+use crate::compile::{retry, upgrade};
+use crate::resources::{GATEWAY_GROUP, Kind, ObjectRef, oldest_first};
+use crate::snapshot::{RetryPolicy, Upgrades};
+
+/// A value, and the policy that says it.
+type Said<T> = (ObjectRef, Arc<T>);
 
 const TARGETS: TargetKinds = TargetKinds {
-    now: &[Kind::Gateway, Kind::HttpRoute],
+    now: &[Kind::Gateway, Kind::HttpRoute, Kind::GrpcRoute],
     later: &[
-        (GATEWAY_GROUP, "GRPCRoute"),
         (GATEWAY_GROUP, "ListenerSet"),
         ("gateway.networking.x-k8s.io", "XListenerSet"),
     ],
 };
+
+/// What policies say at one target, each field with the policy that says it.
+#[derive(Debug, Default)]
+pub(super) struct Traffic {
+    pub(super) retry: Option<Said<RetryPolicy>>,
+    pub(super) upgrades: Option<Said<Upgrades>>,
+}
+
+/// What became of the fields of a policy that met older ones.
+#[derive(Default)]
+struct Tally {
+    taken: usize,
+    /// With the policies that decide them.
+    lost: Vec<(&'static str, ObjectRef)>,
+}
 
 pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut Log) {
     for (reference, object) in oldest_first(&targets.resources.traffic_policies) {
@@ -26,6 +44,7 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
             target_refs,
             target_selectors,
             retry,
+            http_upgrade,
             acl: _,
             api_key_auth: _,
             auto_host_rewrite: _,
@@ -38,7 +57,6 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
             ext_proc: _,
             fault_injection: _,
             header_modifiers: _,
-            http_upgrade: _,
             internal_redirect: _,
             jwt_auth: _,
             oauth2: _,
@@ -63,19 +81,65 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
             );
         }
         Fields::new("spec", &mut draft.faults).unsupported(spec.unsupported());
-        let retry = retry
-            .as_ref()
-            .map(|retry| Arc::new(retry::of_policy(retry, &mut draft.faults)));
+        let said = Traffic {
+            retry: retry.as_ref().map(|spec| {
+                let retry = retry::of_policy(spec, &mut draft.faults);
+                (reference.clone(), Arc::new(retry))
+            }),
+            upgrades: http_upgrade.as_ref().map(|specs| {
+                let upgrades = upgrade::of_policy(specs, &mut draft.faults);
+                (reference.clone(), Arc::new(upgrades))
+            }),
+        };
         draft.finish(targets, policies, log, |policies, target| {
-            let Some(retry) = &retry else {
-                return Outcome::Attached;
-            };
-            if let Some((older, _)) = policies.retry.get(target) {
-                return Outcome::Overridden(older.clone());
-            }
-            let said = (reference.clone(), retry.clone());
-            policies.retry.insert(target.clone(), said);
-            Outcome::Attached
+            let older = policies.traffic.entry(target.clone()).or_default();
+            older.add(&said).outcome(target)
         });
+    }
+}
+
+impl Traffic {
+    /// Takes from a younger policy what no older one has said.
+    fn add(&mut self, younger: &Self) -> Tally {
+        let Self { retry, upgrades } = self;
+        let mut tally = Tally::default();
+        tally.settle("retry", retry, younger.retry.as_ref());
+        tally.settle("httpUpgrade", upgrades, younger.upgrades.as_ref());
+        tally
+    }
+}
+
+impl Tally {
+    fn settle<T>(
+        &mut self,
+        name: &'static str,
+        older: &mut Option<Said<T>>,
+        younger: Option<&Said<T>>,
+    ) {
+        match (&older, younger) {
+            (_, None) => {}
+            (Some((by, _)), Some(_)) => self.lost.push((name, by.clone())),
+            (None, Some(said)) => {
+                *older = Some(said.clone());
+                self.taken += 1;
+            }
+        }
+    }
+
+    fn outcome(self, target: &Target) -> Outcome {
+        let Self { taken, mut lost } = self;
+        if taken == 0
+            && let Some((_, by)) = lost.pop()
+        {
+            return Outcome::Overridden(by);
+        }
+        if lost.is_empty() {
+            return Outcome::Attached;
+        }
+        let fault = |(name, by)| {
+            let message = format!("the older {by} decides at {}", target.object);
+            Fault::new(format!("spec.{name}"), message)
+        };
+        Outcome::Merged(lost.into_iter().map(fault).collect())
     }
 }

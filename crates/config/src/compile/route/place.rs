@@ -23,11 +23,7 @@ impl RuleDraft {
             filters: self.filters.clone(),
             timeouts: self.timeouts,
             retry: context.policies.retry(place, self.retry.as_ref()),
-            upgrades: context
-                .policies
-                .listener_upgrades(place.gateway, place.listener)
-                .cloned()
-                .unwrap_or_default(),
+            upgrades: context.policies.upgrades(place),
             action: match &self.action {
                 ActionDraft::Forward(backends) => {
                     Action::Forward(weighted(context, place, backends))

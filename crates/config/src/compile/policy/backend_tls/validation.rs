@@ -1,0 +1,156 @@
+//! `validation` of a BackendTLSPolicy: whose certificates are believed, and for which names.
+
+use std::sync::Arc;
+
+use crate::api::gateway::{
+    BackendTlsValidation, CaCertificateRef, SubjectAltName, SubjectAltNameType,
+};
+use crate::compile::authorities::{Authorities, AuthorityRef};
+use crate::compile::log::{Fault, join};
+use crate::compile::value::Fields;
+use crate::name::{DnsName, Host, HostPattern};
+use crate::report::Condition;
+use crate::resources::{ObjectRef, Resources};
+use crate::snapshot::{Alpn, TlsVersions, Trust, UpstreamTls};
+
+const AT: &str = "spec.validation";
+
+/// What was read.
+#[derive(Debug, Default)]
+pub(super) struct Validation {
+    /// `None` if something is wrong, or no CA is left.
+    pub(super) tls: Option<Arc<UpstreamTls>>,
+    /// References to CAs that lead nowhere, with the reason.
+    pub(super) unresolved: Vec<(&'static str, Fault)>,
+}
+
+impl Validation {
+    pub(super) fn read(
+        spec: &BackendTlsValidation,
+        resources: &Resources,
+        policy: &ObjectRef,
+        faults: &mut Vec<Fault>,
+    ) -> Self {
+        let BackendTlsValidation {
+            ca_certificate_refs,
+            hostname,
+            subject_alt_names,
+            well_known_ca_certificates: well_known,
+        } = spec;
+        let before = faults.len();
+        let mut fields = Fields::new(AT, faults);
+        let refs = ca_certificate_refs.as_deref().unwrap_or_default();
+        if refs.is_empty() == well_known.is_none() {
+            let message = "exactly one of the fields in [caCertificateRefs wellKnownCACertificates] must be set";
+            fields.fault("caCertificateRefs", message);
+        }
+        if well_known.as_ref().is_some_and(|set| set != "System") {
+            fields.fault("wellKnownCACertificates", "only System is supported");
+        }
+        let sni = exact_name("hostname", hostname, &mut fields);
+        let names = subject_alt_names.as_deref().unwrap_or_default();
+        let names = names.iter().enumerate();
+        let names = names
+            .filter_map(|(index, name)| alternative(index, name, &mut fields))
+            .map(Host::Name)
+            .collect();
+        let mut read = Self::default();
+        let trust = read.trust(refs, resources, policy);
+        if faults.len() == before
+            && let Some(trust) = trust
+        {
+            read.tls = Some(Arc::new(UpstreamTls {
+                trust,
+                identity: None,
+                sni,
+                names,
+                versions: TlsVersions::default(),
+                alpn: Alpn::BOTH.to_vec(),
+            }));
+        }
+        read
+    }
+
+    /// Those CAs that can be read, which is less than was meant, and never more; `None` if there are none.
+    fn trust(
+        &mut self,
+        refs: &[CaCertificateRef],
+        resources: &Resources,
+        policy: &ObjectRef,
+    ) -> Option<Trust> {
+        if refs.is_empty() {
+            return Some(Trust::System);
+        }
+        let refs = refs.iter().map(AuthorityRef::from);
+        let field = format!("{AT}.caCertificateRefs");
+        let Authorities {
+            certificates,
+            wrong,
+        } = Authorities::read(resources, policy, refs, &field);
+        self.unresolved = wrong.into_iter().map(renamed).collect();
+        (!certificates.is_empty()).then_some(Trust::Authorities(certificates))
+    }
+
+    pub(super) fn resolved_refs(&self) -> Condition {
+        const KIND: &str = "ResolvedRefs";
+        match self.unresolved.first() {
+            None => Condition::new(KIND, true, KIND, "Successfully resolved all references"),
+            Some((reason, _)) => {
+                let faults = self.unresolved.iter().map(|(_, fault)| fault);
+                Condition::new(KIND, false, reason, join(faults))
+            }
+        }
+    }
+}
+
+/// The reason of a kind that has no CAs is another for policies than for listeners.
+fn renamed((reason, fault): (&'static str, Fault)) -> (&'static str, Fault) {
+    match reason {
+        "InvalidCACertificateKind" => ("InvalidKind", fault),
+        reason => (reason, fault),
+    }
+}
+
+impl<'a> From<&'a CaCertificateRef> for AuthorityRef<'a> {
+    fn from(spec: &'a CaCertificateRef) -> Self {
+        let CaCertificateRef { group, kind, name } = spec;
+        Self {
+            group,
+            kind,
+            namespace: None,
+            name,
+        }
+    }
+}
+
+fn alternative(index: usize, spec: &SubjectAltName, fields: &mut Fields<'_>) -> Option<DnsName> {
+    let SubjectAltName {
+        hostname,
+        r#type,
+        uri,
+    } = spec;
+    let at = |name: &str| format!("subjectAltNames[{index}].{name}");
+    match (r#type, hostname, uri) {
+        (SubjectAltNameType::Hostname, Some(hostname), None) => {
+            exact_name(&at("hostname"), hostname, fields)
+        }
+        (SubjectAltNameType::Uri, None, Some(_)) => {
+            fields.fault(&at("uri"), "not supported yet; names of type Hostname are");
+            None
+        }
+        _ => {
+            let message = "exactly the field of this type must be set";
+            fields.fault(&at("type"), message);
+            None
+        }
+    }
+}
+
+fn exact_name(field: &str, text: &str, fields: &mut Fields<'_>) -> Option<DnsName> {
+    match HostPattern::parse(text) {
+        Ok(HostPattern::Exact(name)) => return Some(name),
+        Ok(HostPattern::Below(_)) => fields.fault(field, "a wildcard is not supported here"),
+        Err(error) => fields.fault(field, error.to_string()),
+    }
+    None
+}
