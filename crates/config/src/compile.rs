@@ -21,6 +21,7 @@ mod retry;
 mod route;
 mod secret;
 mod target;
+mod tunnel;
 mod unsupported;
 mod upgrade;
 mod value;
@@ -91,6 +92,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     direct_response::report(resources, &context.responses, &mut log);
     context.policies.report(resources, &context.uses, &mut log);
     unsupported::report(resources, &mut log);
+    tunnel::report(resources, &gateways, &mut log);
     let mut sockets = BTreeMap::new();
     for gateway in gateways {
         gateway.finish(&context.policies, &mut sockets, &mut log);

@@ -1,4 +1,5 @@
-//! Which rule a request falls under: matching and precedence of HTTPRoute (Gateway API, HTTPRouteMatch).
+//! Which rule a request falls under: matching and precedence of routes (Gateway API, HTTPRouteMatch and
+//! GRPCRouteMatch). Rules of TLSRoutes hold for every request: they are found by host.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ mod path;
 mod query;
 mod rewrite;
 
-pub use matcher::{HeaderMatch, Match, PathMatch, Pattern, QueryMatch, TextMatch};
+pub use matcher::{HeaderMatch, Match, PathMatch, Pattern, QueryMatch, RpcMatch, TextMatch};
 pub use path::{literal_path, normalize_path, prefix_matches};
 
 /// The rules attached to one listener.

@@ -44,8 +44,8 @@ pub use backend::{
 };
 pub use backend_config::{
     BackendConfigPolicy, BackendConfigPolicySpec, CircuitBreakers, CommonHttpProtocolOptions,
-    ConnectionKeepalive, Http2ProtocolOptions, LeastRequest, LoadBalancer, OutlierDetection, Random,
-    RoundRobin, TcpKeepalive,
+    ConnectionKeepalive, Http2ProtocolOptions, LeastRequest, LoadBalancer, OutlierDetection,
+    Random, RoundRobin, TcpKeepalive,
 };
 pub use direct_response::{DirectResponse, DirectResponseSpec};
 pub use listener::{
@@ -54,6 +54,4 @@ pub use listener::{
     ListenerSettings, ProxyProtocolSettings, UpgradeConfig,
 };
 pub use tls::{SecretName, Tls, TlsParameters};
-pub use traffic::{
-    ConnectUpgrade, HttpUpgrade, TrafficPolicy, TrafficPolicySpec, TrafficRetry,
-};
+pub use traffic::{ConnectUpgrade, HttpUpgrade, TrafficPolicy, TrafficPolicySpec, TrafficRetry};

@@ -1,4 +1,4 @@
-//! HTTPRoutes: which listeners they attach to, and what their rules become there.
+//! Routes: which listeners they attach to, and what their rules become there.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use super::gateway::{GatewayDraft, ListenerDraft};
 use super::log::{Fault, Log};
 use super::policy::Place;
 use super::target::{Presence, Target, Targets};
-use crate::api::gateway::{HttpRoute, HttpRouteSpec, ParentRef, UseDefaultGateways};
+use crate::api::gateway::ParentRef;
 use crate::name::HostPattern;
 use crate::report::{ParentStatus, Reference, RouteStatus, Status};
-use crate::resources::{GATEWAY_GROUP, Kind, Object, ObjectRef, oldest_first};
+use crate::resources::{GATEWAY_GROUP, Kind, ObjectRef, Seniority};
 use crate::route::Entry;
 
 mod backend_ref;
@@ -19,18 +19,23 @@ mod header;
 mod matches;
 mod place;
 mod rule;
+mod spec;
 mod status;
 
 use rule::RuleDraft;
+use spec::RouteSpec;
 use status::RouteFaults;
 
 /// Why a route is not attached to a parent: the reason and the message.
 type NotJoined = (&'static str, String);
 
+/// Why a route that is attached to a parent is not attached to some of its listeners.
+type PassedOver = Vec<String>;
+
 /// A route while it is compiled: what does not depend on the listener.
 struct RouteDraft<'a> {
     reference: &'a ObjectRef,
-    object: &'a Object<HttpRoute>,
+    seniority: Seniority,
     /// Empty is every host.
     hostnames: Vec<HostPattern>,
     /// No hostname could be read, so that it matches nothing.
@@ -41,32 +46,41 @@ struct RouteDraft<'a> {
 
 /// Compiles every route, and attaches it to the listeners that take it.
 pub(super) fn compile(context: &mut Context<'_>, gateways: &mut [GatewayDraft<'_>], log: &mut Log) {
-    let resources = context.resources;
-    for (reference, object) in oldest_first(&resources.http_routes) {
-        let source = &object.source;
-        let route = RouteDraft::new(context, reference, object, log);
-        let parents = object.value.spec.parent_refs.as_deref().unwrap_or_default();
+    for spec in spec::all(context.resources) {
+        let RouteSpec {
+            reference, source, ..
+        } = spec;
+        let route = RouteDraft::new(context, &spec, log);
         let mut status = RouteStatus::default();
-        for (index, parent) in parents.iter().enumerate() {
+        for (index, parent) in spec.parents.iter().enumerate() {
             let Some(joined) = route.join(context, parent, gateways) else {
                 continue;
             };
-            let refused = joined.err().map(|(reason, message)| {
-                let fault = Fault::new(format!("spec.parentRefs[{index}]"), message);
-                log.problems(reference, source, [&fault]);
-                (reason, fault)
-            });
+            let field = format!("spec.parentRefs[{index}]");
+            let refused = match joined {
+                Ok(passed_over) => {
+                    for message in passed_over {
+                        log.warn(reference, source, &Fault::new(&field, message));
+                    }
+                    None
+                }
+                Err((reason, message)) => {
+                    let fault = Fault::new(field, message);
+                    log.problems(reference, source, [&fault]);
+                    Some((reason, fault))
+                }
+            };
             status.parents.push(ParentStatus {
                 parent_ref: parent.clone().into(),
                 conditions: route.faults.conditions(refused.as_ref()),
             });
         }
-        if parents.is_empty() {
+        if spec.parents.is_empty() {
             let message = "without parentRefs the route is attached to nothing";
             log.warn(reference, source, &Fault::new("spec.parentRefs", message));
         }
         // A route of parents that are all somebody else's is for them to judge.
-        if parents.is_empty() || !status.parents.is_empty() {
+        if spec.parents.is_empty() || !status.parents.is_empty() {
             log.problems(reference, source, route.faults.all());
         }
         if !status.parents.is_empty() {
@@ -104,51 +118,35 @@ fn wrong_kind(parent: &ParentRef) -> Option<String> {
 }
 
 impl<'a> RouteDraft<'a> {
-    fn new(
-        context: &Context<'_>,
-        reference: &'a ObjectRef,
-        object: &'a Object<HttpRoute>,
-        log: &mut Log,
-    ) -> Self {
-        let HttpRouteSpec {
-            hostnames,
-            parent_refs: _,
-            rules,
-            use_default_gateways,
-        } = &object.value.spec;
+    fn new(context: &Context<'_>, spec: &RouteSpec<'a>, log: &mut Log) -> Self {
         let mut faults = RouteFaults::default();
-        if matches!(use_default_gateways, Some(UseDefaultGateways::All)) {
+        if spec.default_gateways {
             faults
                 .unsupported
                 .push(Fault::unsupported("spec.useDefaultGateways"));
         }
-        let written = hostnames.as_deref().unwrap_or_default();
-        let mut patterns = Vec::new();
-        for (index, hostname) in written.iter().enumerate() {
-            match HostPattern::parse(hostname) {
-                Ok(pattern) => patterns.push(pattern),
-                Err(error) => {
-                    let field = format!("spec.hostnames[{index}]");
-                    faults
-                        .unsupported
-                        .push(Fault::new(field, error.to_string()));
-                }
-            }
+        if spec.rules.is_empty() {
+            let fault = Fault::new("spec.rules", "at least one is needed");
+            faults.unsupported.push(fault);
         }
-        let default = vec![crate::api::gateway::HttpRouteRule::default()];
-        let rules = rules
-            .as_ref()
-            .filter(|rules| !rules.is_empty())
-            .unwrap_or(&default);
-        let rules = rule::compile(context, reference, rules, &mut faults);
+        if spec.reference.kind == Kind::TlsRoute {
+            let unused = (1..spec.rules.len()).map(|index| {
+                let message = "never used: the first rule takes every name of a TLSRoute";
+                Fault::new(format!("spec.rules[{index}]"), message)
+            });
+            faults.warnings.extend(unused);
+        }
+        let hostnames = hostnames(spec, &mut faults);
+        let rules = rule::compile(context, spec.reference, &spec.rules, &mut faults);
         for warning in &faults.warnings {
-            log.warn(reference, &object.source, warning);
+            log.warn(spec.reference, spec.source, warning);
         }
         Self {
-            reference,
-            object,
-            matches_nothing: patterns.is_empty() && !written.is_empty(),
-            hostnames: patterns,
+            reference: spec.reference,
+            seniority: spec.seniority.clone(),
+            matches_nothing: hostnames.is_empty()
+                && (spec.needs_hostnames || !spec.hostnames.is_empty()),
+            hostnames,
             rules,
             faults,
         }
@@ -160,7 +158,7 @@ impl<'a> RouteDraft<'a> {
         context: &mut Context<'_>,
         parent: &ParentRef,
         gateways: &mut [GatewayDraft<'_>],
-    ) -> Option<Result<(), NotJoined>> {
+    ) -> Option<Result<PassedOver, NotJoined>> {
         let Some(gateway) = gateway_of(&self.reference.namespace, parent) else {
             return wrong_kind(parent).map(|message| Err(("NoMatchingParent", message)));
         };
@@ -179,7 +177,7 @@ impl<'a> RouteDraft<'a> {
             Some(draft) => self.attach(context, parent, draft),
         };
         if joined.is_ok() {
-            self.note_responses(context, &gateway);
+            self.note_uses(context, &gateway);
         }
         Some(joined)
     }
@@ -191,7 +189,7 @@ impl<'a> RouteDraft<'a> {
         context: &Context<'_>,
         parent: &ParentRef,
         gateway: &mut GatewayDraft<'_>,
-    ) -> Result<(), NotJoined> {
+    ) -> Result<PassedOver, NotJoined> {
         let name = gateway.reference;
         let section = parent.section_name.as_deref();
         let mut meant: Vec<_> = gateway
@@ -202,30 +200,53 @@ impl<'a> RouteDraft<'a> {
         if meant.is_empty() {
             return Err(("NoMatchingParent", format!("{name} has no such listener")));
         }
-        let namespace = &self.reference.namespace;
+        let ObjectRef {
+            kind, namespace, ..
+        } = self.reference;
         meant.retain(|listener| {
-            listener.takes(Kind::HttpRoute)
-                && listener.allows(context.resources, &name.namespace, namespace)
+            listener.takes(*kind) && listener.allows(context.resources, &name.namespace, namespace)
         });
         if meant.is_empty() {
             let message =
-                format!("no listener of {name} allows HTTPRoutes from the namespace {namespace}");
+                format!("no listener of {name} allows {kind}s from the namespace {namespace}");
             return Err(("NotAllowedByListeners", message));
         }
         let mut attached = false;
+        let mut passed_over = Vec::new();
         for listener in meant {
             let hosts = self.hosts(listener.hostname.as_ref());
-            if !hosts.is_empty() {
+            if let Some(owner) = self.older_owner(listener, &hosts) {
+                let listener = listener.name();
+                let message = format!(
+                    "a hostname at the listener {listener} of {name} belongs to the older {owner}"
+                );
+                passed_over.push(message);
+            } else if !hosts.is_empty() {
                 self.attach_to(context, name, listener, &hosts);
                 attached = true;
             }
         }
         if attached {
-            Ok(())
-        } else {
-            let message = format!("no hostname is within that of a listener of {name}");
-            Err(("NoMatchingListenerHostname", message))
+            return Ok(passed_over);
         }
+        if !passed_over.is_empty() {
+            return Err(("HostnameConflict", passed_over.join("; ")));
+        }
+        let message = format!("no hostname is within that of a listener of {name}");
+        Err(("NoMatchingListenerHostname", message))
+    }
+
+    /// An older route of another kind that has one of the hostnames under a listener: HTTPRoutes and GRPCRoutes are not
+    /// mixed (Gateway API, GRPCRoute), because nothing says whose rule goes first.
+    fn older_owner<'l>(
+        &self,
+        listener: &'l ListenerDraft<'_>,
+        hosts: &[Option<HostPattern>],
+    ) -> Option<&'l ObjectRef> {
+        let mut owners = listener.entries.iter().filter(|entry| {
+            entry.rule.route.kind != self.reference.kind && hosts.contains(&entry.host)
+        });
+        owners.next().map(|entry| &entry.rule.route)
     }
 
     /// The hosts that both the route and a listener mean.
@@ -251,7 +272,6 @@ impl<'a> RouteDraft<'a> {
         listener: &mut ListenerDraft<'_>,
         hosts: &[Option<HostPattern>],
     ) {
-        let seniority = self.object.seniority(self.reference);
         let mut entries = Vec::new();
         for draft in &self.rules {
             let place = Place {
@@ -265,7 +285,7 @@ impl<'a> RouteDraft<'a> {
                 entries.extend(hosts.iter().map(|host| Entry {
                     host: host.clone(),
                     matches: matches.clone(),
-                    seniority: seniority.clone(),
+                    seniority: self.seniority.clone(),
                     match_index,
                     rule: rule.clone(),
                 }));
@@ -274,14 +294,42 @@ impl<'a> RouteDraft<'a> {
         listener.attach(self.reference, entries);
     }
 
-    /// Tells the DirectResponses that the route refers to where they are used.
-    fn note_responses(&self, context: &mut Context<'_>, gateway: &ObjectRef) {
-        for response in self.rules.iter().filter_map(|rule| rule.response.as_ref()) {
-            if let Some(response) = context.responses.get_mut(response) {
+    /// Notes for DirectResponses and Backends that the routes of a Gateway refer to them.
+    fn note_uses(&self, context: &mut Context<'_>, gateway: &ObjectRef) {
+        for rule in &self.rules {
+            let response = rule.response.as_ref();
+            if let Some(response) = response.and_then(|name| context.responses.get_mut(name)) {
                 response.gateways.insert(gateway.clone());
+            }
+            for backend in &rule.backends {
+                let users = context.uses.entry(backend.clone()).or_default();
+                users.insert(gateway.clone());
             }
         }
     }
+}
+
+/// The hostnames that can be read.
+fn hostnames(spec: &RouteSpec<'_>, faults: &mut RouteFaults) -> Vec<HostPattern> {
+    const FIELD: &str = "spec.hostnames";
+    if spec.needs_hostnames && spec.hostnames.is_empty() {
+        faults
+            .unsupported
+            .push(Fault::new(FIELD, "at least one is needed"));
+    }
+    let mut patterns = Vec::new();
+    for (index, hostname) in spec.hostnames.iter().enumerate() {
+        match HostPattern::parse(hostname) {
+            Ok(pattern) => patterns.push(pattern),
+            Err(error) => {
+                let field = format!("{FIELD}[{index}]");
+                faults
+                    .unsupported
+                    .push(Fault::new(field, error.to_string()));
+            }
+        }
+    }
+    patterns
 }
 
 impl From<ParentRef> for Reference {

@@ -34,8 +34,21 @@ pub enum PathMatch {
     Exact(String),
     /// A path that the expression matches from end to end.
     Regex(Pattern),
+    /// A gRPC call, `/service/method`.
+    Rpc(RpcMatch),
     /// This path and what is below it, by whole segments.
     Prefix(String),
+}
+
+/// The condition of a gRPC call: both must hold, and what is not set holds for any.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RpcMatch {
+    /// Of the service, with its package.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<TextMatch>,
+    /// Of the method.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<TextMatch>,
 }
 
 /// The condition of a text.
@@ -73,7 +86,7 @@ pub struct Pattern {
     regex: Regex,
 }
 
-/// How specific a match is; the smallest goes first (Gateway API, HTTPRouteRule `matches`).
+/// How specific a match is; the smallest goes first (Gateway API, `matches` of HTTPRouteRule and GRPCRouteRule).
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
     path: PathRank,
@@ -86,6 +99,8 @@ pub(super) struct Rank {
 enum PathRank {
     Exact,
     Regex,
+    /// By length in characters: of the service, then of the method.
+    Rpc(Reverse<usize>, Reverse<usize>),
     /// By length in characters.
     Prefix(Reverse<usize>),
 }
@@ -109,10 +124,20 @@ impl Match {
                 .all(|param| query::holds(param, request.query))
     }
 
-    /// A CONNECT has no path (RFC 9110 9.3.6): no condition of one holds, but for the prefix that covers everything.
+    /// Whether there is a CONNECT that is meant.
+    #[must_use]
+    pub fn takes_connect(&self) -> bool {
+        self.path.takes_connect()
+            && self
+                .method
+                .as_ref()
+                .is_none_or(|method| *method == Method::CONNECT)
+            && self.query.is_empty()
+    }
+
     fn path_holds(&self, request: &RequestFacts<'_>) -> bool {
         if *request.method == Method::CONNECT {
-            self.path.prefix() == Some("/")
+            self.path.takes_connect()
         } else {
             self.path.holds(request.path)
         }
@@ -123,6 +148,10 @@ impl Match {
             path: match &self.path {
                 PathMatch::Exact(_) => PathRank::Exact,
                 PathMatch::Regex(_) => PathRank::Regex,
+                PathMatch::Rpc(rpc) => PathRank::Rpc(
+                    Reverse(rpc.service.as_ref().map_or(0, TextMatch::length)),
+                    Reverse(rpc.method.as_ref().map_or(0, TextMatch::length)),
+                ),
                 PathMatch::Prefix(prefix) => PathRank::Prefix(Reverse(prefix.chars().count())),
             },
             method: Reverse(self.method.is_some()),
@@ -138,20 +167,49 @@ impl PathMatch {
     pub fn prefix(&self) -> Option<&str> {
         match self {
             Self::Prefix(prefix) => Some(prefix),
-            Self::Exact(_) | Self::Regex(_) => None,
+            Self::Exact(_) | Self::Regex(_) | Self::Rpc(_) => None,
         }
+    }
+
+    /// A CONNECT has no path (RFC 9110 9.3.6): no condition of one holds, but for the prefix that covers everything.
+    fn takes_connect(&self) -> bool {
+        self.prefix() == Some("/")
     }
 
     fn holds(&self, path: &str) -> bool {
         match self {
             Self::Exact(exact) => exact == path,
             Self::Regex(pattern) => pattern.is_match(path),
+            Self::Rpc(rpc) => rpc.holds(path),
             Self::Prefix(prefix) => prefix_matches(prefix, path),
         }
     }
 }
 
+impl RpcMatch {
+    fn holds(&self, path: &str) -> bool {
+        let Some((service, method)) = path.strip_prefix('/').and_then(|rest| rest.split_once('/'))
+        else {
+            return false;
+        };
+        let holds = |condition: &Option<TextMatch>, text: &str| {
+            let is_one = !text.is_empty() && !text.contains('/');
+            is_one && condition.as_ref().is_none_or(|one| one.holds(text))
+        };
+        holds(&self.service, service) && holds(&self.method, method)
+    }
+}
+
 impl TextMatch {
+    /// In characters, as it is written.
+    fn length(&self) -> usize {
+        let text = match self {
+            Self::Exact(exact) => exact,
+            Self::Regex(pattern) => &pattern.text,
+        };
+        text.chars().count()
+    }
+
     /// Whether the text is meant.
     #[must_use]
     pub fn holds(&self, text: &str) -> bool {

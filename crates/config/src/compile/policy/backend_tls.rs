@@ -57,7 +57,11 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
         let validation =
             Validation::read(validation, targets.resources, reference, &mut draft.faults);
         let unresolved = validation.unresolved.iter().map(|(_, fault)| fault);
-        log.problems(reference, &object.source, draft.faults.iter().chain(unresolved));
+        log.problems(
+            reference,
+            &object.source,
+            draft.faults.iter().chain(unresolved),
+        );
         let mut verdict = Verdict {
             policy: reference.clone(),
             targets: Vec::new(),

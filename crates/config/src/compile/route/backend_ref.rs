@@ -1,13 +1,15 @@
 //! `backendRefs`: whether each leads somewhere, and its share.
 
-use crate::api::gateway::{BackendFilter, BackendFilterType, BackendRef};
+use crate::compile::backend::{Backend, port_of};
 use crate::compile::log::{Fault, misconfiguration};
 use crate::compile::{Context, grant};
+use crate::name::Port;
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{Filters, Misconfiguration};
 
-use super::header::{Edits, header_edit};
+use super::header::header_edit;
 use super::rule::RuleFaults;
+use super::spec::{BackendSpec, FilterSpec, Member};
 
 /// Highest weight (Gateway API, BackendRef).
 const MAX_WEIGHT: u32 = 1_000_000;
@@ -19,20 +21,25 @@ pub(super) struct BackendDraft {
     pub(super) filters: Filters,
     /// The Backend, or why its share is refused.
     pub(super) backend: Result<ObjectRef, Misconfiguration>,
+    /// The port of what names none.
+    pub(super) port: Option<Port>,
 }
+
+/// Why a reference leads nowhere: the reason, the field, and the message.
+type Lost = (&'static str, &'static str, String);
 
 /// The last argument takes what is wrong with the rule, and the references that lead nowhere.
 pub(super) fn compile(
     context: &Context<'_>,
     route: &ObjectRef,
-    specs: &[BackendRef],
+    specs: &[BackendSpec<'_>],
     field: &str,
     (wrong, unresolved): &mut (&mut RuleFaults, &mut Vec<(&'static str, Fault)>),
 ) -> Vec<BackendDraft> {
     let mut drafts = Vec::new();
     for (index, spec) in specs.iter().enumerate() {
         let field = format!("{field}.backendRefs[{index}]");
-        let backend = resolve(context, route, spec).map_err(|(reason, name, message)| {
+        let resolved = resolve(context, route, spec).map_err(|(reason, name, message)| {
             let wrong = misconfiguration(route, &message);
             let field = if name.is_empty() {
                 field.clone()
@@ -51,23 +58,24 @@ pub(super) fn compile(
                 .unsupported
                 .push(Fault::new(format!("{field}.weight"), message));
         }
-        let filters = spec.filters.as_deref().unwrap_or_default();
+        let port = resolved.as_ref().ok().and_then(|(_, port)| *port);
         drafts.push(BackendDraft {
             weight: weight.unwrap_or(1),
-            filters: compile_filters(filters, &field, &mut wrong.unsupported),
-            backend,
+            filters: compile_filters(&spec.filters, &field, &mut wrong.unsupported),
+            backend: resolved.map(|(backend, _)| backend),
+            port,
         });
     }
     drafts
 }
 
-/// The Backend, or the reason, the field and the message.
+/// The Backend, and the port that the reference has, if it may have one.
 fn resolve(
     context: &Context<'_>,
     route: &ObjectRef,
-    spec: &BackendRef,
-) -> Result<ObjectRef, (&'static str, &'static str, String)> {
-    let BackendRef {
+    spec: &BackendSpec<'_>,
+) -> Result<(ObjectRef, Option<Port>), Lost> {
+    let BackendSpec {
         filters: _,
         group,
         kind,
@@ -76,8 +84,8 @@ fn resolve(
         port,
         weight: _,
     } = spec;
-    let group = group.as_deref().unwrap_or_default();
-    let kind = kind.as_deref().unwrap_or("Service");
+    let group = group.unwrap_or_default();
+    let kind = kind.unwrap_or("Service");
     if Kind::find(group, kind) != Some(Kind::Backend) {
         let message = match Kind::find(group, kind) {
             Some(Kind::Service) => "unknown backend kind: Service is not supported yet".to_owned(),
@@ -85,67 +93,51 @@ fn resolve(
         };
         return Err(("InvalidKind", "kind", message));
     }
-    let namespace = namespace.as_deref().unwrap_or(&route.namespace);
+    let namespace = namespace.unwrap_or(&route.namespace);
     let backend = ObjectRef::new(Kind::Backend, namespace, name);
     if !grant::allows(context.resources, route, &backend) {
         let message = format!("missing reference grant for {backend}");
         return Err(("RefNotPermitted", "", message));
     }
-    if !context.backends.contains_key(&backend) {
+    let Some(known) = context.backends.get(&backend) else {
         return Err(("BackendNotFound", "", format!("{backend} not found")));
-    }
-    if port.is_some() {
+    };
+    let Some(port) = *port else {
+        return Ok((backend, None));
+    };
+    // TLS that is passed on says which host it is for, but not the port.
+    let takes_port = route.kind == Kind::TlsRoute && !matches!(known, Ok(Backend::Static(_)));
+    if !takes_port {
         let message = format!(
             "BackendRef to \"{name}\" includes a port. Do not specify a port when referencing a Backend resource, as \
              it defines its own port configuration"
         );
         return Err(("BackendNotFound", "port", message));
     }
-    Ok(backend)
+    match port_of(port) {
+        Ok(port) => Ok((backend, Some(port))),
+        Err(message) => Err(("BackendNotFound", "port", message.to_owned())),
+    }
 }
 
-fn compile_filters(specs: &[BackendFilter], field: &str, faults: &mut Vec<Fault>) -> Filters {
+fn compile_filters(specs: &[FilterSpec<'_>], field: &str, faults: &mut Vec<Fault>) -> Filters {
     let mut filters = Filters::default();
     let (mut request, mut response) = (0, 0);
     for (index, spec) in specs.iter().enumerate() {
-        let BackendFilter {
-            cors,
-            extension_ref,
-            external_auth,
-            request_header_modifier,
-            request_mirror,
-            request_redirect,
-            response_header_modifier,
-            r#type,
-            url_rewrite,
-        } = spec;
         let field = format!("{field}.filters[{index}]");
-        let others = [
-            ("cors", cors.is_some()),
-            ("extensionRef", extension_ref.is_some()),
-            ("externalAuth", external_auth.is_some()),
-            ("requestMirror", request_mirror.is_some()),
-            ("requestRedirect", request_redirect.is_some()),
-            ("urlRewrite", url_rewrite.is_some()),
-        ];
-        if let Some((name, _)) = others.iter().find(|(_, is_set)| *is_set) {
-            faults.push(Fault::unsupported(format!("{field}.{name}")));
-            continue;
-        }
-        match (r#type, request_header_modifier, response_header_modifier) {
-            (BackendFilterType::RequestHeaderModifier, Some(spec), None) => {
-                let edits = Edits::from(spec);
-                filters.request_headers =
-                    header_edit(&edits, &format!("{field}.requestHeaderModifier"), faults);
+        match spec {
+            Ok((name, Member::RequestHeaders(edits))) => {
+                let field = format!("{field}.{name}");
+                filters.request_headers = header_edit(edits, &field, faults);
                 request += 1;
             }
-            (BackendFilterType::ResponseHeaderModifier, None, Some(spec)) => {
-                let edits = Edits::from(spec);
-                filters.response_headers =
-                    header_edit(&edits, &format!("{field}.responseHeaderModifier"), faults);
+            Ok((name, Member::ResponseHeaders(edits))) => {
+                let field = format!("{field}.{name}");
+                filters.response_headers = header_edit(edits, &field, faults);
                 response += 1;
             }
-            _ => faults.push(Fault::new(
+            Ok((name, _)) => faults.push(Fault::unsupported(format!("{field}.{name}"))),
+            Err(_) => faults.push(Fault::new(
                 format!("{field}.type"),
                 "does not agree with what is set beside it",
             )),

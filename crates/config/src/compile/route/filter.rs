@@ -2,11 +2,12 @@
 
 use http::StatusCode;
 
-use super::header::{Edits, header_edit};
+use super::header::header_edit;
 use super::rule::RuleFaults;
+use super::spec::{Extension, FilterSpec, Member};
 use crate::api::gateway::{
-    ExtensionRef, HttpRouteMatch, PathMatchType, RedirectPath, RedirectPathType, RedirectScheme,
-    RequestRedirect, RewritePath, RewritePathType, RuleFilter, RuleFilterType, UrlRewrite,
+    RedirectPath, RedirectPathType, RedirectScheme, RequestRedirect, RewritePath, RewritePathType,
+    UrlRewrite,
 };
 use crate::compile::backend::port_of;
 use crate::compile::log::Fault;
@@ -30,16 +31,6 @@ pub(super) enum Answer {
     Respond(String),
 }
 
-/// What a filter says.
-enum Member<'a> {
-    RequestHeaders(Edits<'a>),
-    ResponseHeaders(Edits<'a>),
-    Redirect(&'a RequestRedirect),
-    Rewrite(&'a UrlRewrite),
-    Extension(&'a ExtensionRef),
-    Unsupported,
-}
-
 struct Compiler<'a> {
     outcome: Outcome,
     seen: Vec<&'static str>,
@@ -48,20 +39,17 @@ struct Compiler<'a> {
     wrong: &'a mut RuleFaults,
 }
 
+/// `prefixes` is whether every match has a prefix.
 pub(super) fn compile(
-    specs: &[RuleFilter],
+    specs: &[FilterSpec<'_>],
     field: &str,
-    matches: &Option<Vec<HttpRouteMatch>>,
+    prefixes: bool,
     wrong: &mut RuleFaults,
 ) -> Outcome {
-    let kind = |spec: &HttpRouteMatch| spec.path.as_ref().and_then(|path| path.r#type.clone());
     let mut compiler = Compiler {
         outcome: Outcome::default(),
         seen: Vec::new(),
-        prefixes: matches
-            .iter()
-            .flatten()
-            .all(|spec| matches!(kind(spec), None | Some(PathMatchType::PathPrefix))),
+        prefixes,
         wrong,
     };
     for (index, spec) in specs.iter().enumerate() {
@@ -79,9 +67,9 @@ pub(super) fn compile(
 }
 
 impl Compiler<'_> {
-    fn filter(&mut self, index: usize, spec: &RuleFilter, field: &str) {
-        let (name, member) = match member(spec) {
-            Ok(member) => member,
+    fn filter(&mut self, index: usize, spec: &FilterSpec<'_>, field: &str) {
+        let (name, member) = match spec {
+            Ok((name, member)) => (*name, member),
             Err(name) => {
                 let message = format!("{name} must be set if, and only if, this is its type");
                 return self.fault(format!("{field}.type"), message);
@@ -95,11 +83,11 @@ impl Compiler<'_> {
         match member {
             Member::RequestHeaders(edits) => {
                 self.outcome.filters.request_headers =
-                    header_edit(&edits, &field, &mut self.wrong.unsupported);
+                    header_edit(edits, &field, &mut self.wrong.unsupported);
             }
             Member::ResponseHeaders(edits) => {
                 self.outcome.filters.response_headers =
-                    header_edit(&edits, &field, &mut self.wrong.unsupported);
+                    header_edit(edits, &field, &mut self.wrong.unsupported);
             }
             Member::Rewrite(spec) => {
                 self.outcome.filters.rewrite = Some(self.rewrite(spec, &field))
@@ -131,10 +119,10 @@ impl Compiler<'_> {
         }
     }
 
-    fn extension(&mut self, index: usize, spec: &ExtensionRef, field: &str) {
-        let ExtensionRef { group, kind, name } = spec;
+    fn extension(&mut self, index: usize, spec: &Extension<'_>, field: &str) {
+        let Extension { group, kind, name } = spec;
         if Kind::find(group, kind) == Some(Kind::DirectResponse) {
-            self.answer(index, Answer::Respond(name.clone()), field);
+            self.answer(index, Answer::Respond((*name).to_owned()), field);
         } else {
             self.fault(
                 field,
@@ -265,76 +253,4 @@ impl Compiler<'_> {
         }
         Some(PathRewrite::Prefix(text.to_owned()))
     }
-}
-
-/// The one member that is set, and its name. The error is the name of one that does not agree with the type.
-fn member(spec: &RuleFilter) -> Result<(&'static str, Member<'_>), &'static str> {
-    let RuleFilter {
-        cors,
-        extension_ref,
-        external_auth,
-        request_header_modifier,
-        request_mirror,
-        request_redirect,
-        response_header_modifier,
-        r#type,
-        url_rewrite,
-    } = spec;
-    let request_headers = request_header_modifier
-        .as_ref()
-        .map(|spec| Member::RequestHeaders(spec.into()));
-    let response_headers = response_header_modifier
-        .as_ref()
-        .map(|spec| Member::ResponseHeaders(spec.into()));
-    let members = [
-        (
-            RuleFilterType::Cors,
-            "cors",
-            cors.as_ref().map(|_| Member::Unsupported),
-        ),
-        (
-            RuleFilterType::ExtensionRef,
-            "extensionRef",
-            extension_ref.as_ref().map(Member::Extension),
-        ),
-        (
-            RuleFilterType::ExternalAuth,
-            "externalAuth",
-            external_auth.as_ref().map(|_| Member::Unsupported),
-        ),
-        (
-            RuleFilterType::RequestHeaderModifier,
-            "requestHeaderModifier",
-            request_headers,
-        ),
-        (
-            RuleFilterType::RequestMirror,
-            "requestMirror",
-            request_mirror.as_ref().map(|_| Member::Unsupported),
-        ),
-        (
-            RuleFilterType::RequestRedirect,
-            "requestRedirect",
-            request_redirect.as_ref().map(Member::Redirect),
-        ),
-        (
-            RuleFilterType::ResponseHeaderModifier,
-            "responseHeaderModifier",
-            response_headers,
-        ),
-        (
-            RuleFilterType::UrlRewrite,
-            "urlRewrite",
-            url_rewrite.as_ref().map(Member::Rewrite),
-        ),
-    ];
-    let mut sole = Err("type");
-    for (kind, name, member) in members {
-        match member {
-            Some(member) if kind == *r#type => sole = Ok((name, member)),
-            None if kind != *r#type => {}
-            Some(_) | None => return Err(name),
-        }
-    }
-    sole
 }

@@ -1,10 +1,11 @@
-//! Header modifiers: the Gateway API has one shape under four names.
+//! Header modifiers: the Gateway API has one shape under eight names.
 
 use http::{HeaderName, HeaderValue};
 
 use crate::api::gateway::{
-    BackendRequestHeaderModifier, BackendResponseHeaderModifier, RequestHeaderModifier,
-    ResponseHeaderModifier,
+    BackendRequestHeaderModifier, BackendResponseHeaderModifier, GrpcBackendRequestHeaderModifier,
+    GrpcBackendResponseHeaderModifier, GrpcRequestHeaderModifier, GrpcResponseHeaderModifier,
+    RequestHeaderModifier, ResponseHeaderModifier,
 };
 use crate::compile::log::Fault;
 use crate::policy::headers::HeaderEdit;
@@ -52,7 +53,11 @@ edits_from!(
     RequestHeaderModifier: true,
     ResponseHeaderModifier: false,
     BackendRequestHeaderModifier: true,
-    BackendResponseHeaderModifier: false
+    BackendResponseHeaderModifier: false,
+    GrpcRequestHeaderModifier: true,
+    GrpcResponseHeaderModifier: false,
+    GrpcBackendRequestHeaderModifier: true,
+    GrpcBackendResponseHeaderModifier: false
 );
 
 pub(super) fn header_edit(edits: &Edits<'_>, field: &str, faults: &mut Vec<Fault>) -> HeaderEdit {

@@ -1,4 +1,4 @@
-//! The matches of a rule.
+//! The matches of a rule of an HTTPRoute, and what they share with those of others.
 
 use http::{HeaderName, Method};
 
@@ -37,7 +37,6 @@ fn one(spec: &HttpRouteMatch, field: &str) -> Result<Match, Fault> {
         headers: Vec::new(),
         query: Vec::new(),
     };
-    // Of several entries of one name, the first counts (Gateway API, HTTPRouteMatch).
     for (
         index,
         HeaderSpec {
@@ -49,12 +48,12 @@ fn one(spec: &HttpRouteMatch, field: &str) -> Result<Match, Fault> {
     {
         let field = format!("{field}.headers[{index}]");
         let regex = matches!(r#type, Some(HeaderMatchType::RegularExpression));
-        let value = text(regex, value, &field)?;
-        let name = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| Fault::new(format!("{field}.name"), "not a name of a header"))?;
-        if !matches.headers.iter().any(|header| header.name == name) {
-            matches.headers.push(HeaderMatch { name, value });
-        }
+        header(
+            name,
+            text(regex, value, &field)?,
+            &field,
+            &mut matches.headers,
+        )?;
     }
     for (
         index,
@@ -79,6 +78,21 @@ fn one(spec: &HttpRouteMatch, field: &str) -> Result<Match, Fault> {
     Ok(matches)
 }
 
+/// Adds a condition of a field. Of several of one name, the first counts (Gateway API, HTTPRouteMatch, GRPCRouteMatch).
+pub(super) fn header(
+    name: &str,
+    value: TextMatch,
+    field: &str,
+    headers: &mut Vec<HeaderMatch>,
+) -> Result<(), Fault> {
+    let name = HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| Fault::new(format!("{field}.name"), "not a name of a header"))?;
+    if !headers.iter().any(|header| header.name == name) {
+        headers.push(HeaderMatch { name, value });
+    }
+    Ok(())
+}
+
 fn path(spec: Option<&PathSpec>, field: &str) -> Result<PathMatch, Fault> {
     let (kind, value) = match spec {
         Some(PathSpec { r#type, value }) => (r#type.as_ref(), value.as_deref()),
@@ -94,7 +108,8 @@ fn path(spec: Option<&PathSpec>, field: &str) -> Result<PathMatch, Fault> {
     .map_err(fault)
 }
 
-fn text(regex: bool, value: &str, field: &str) -> Result<TextMatch, Fault> {
+/// The condition of a text; `field` is what has the `value`.
+pub(super) fn text(regex: bool, value: &str, field: &str) -> Result<TextMatch, Fault> {
     if regex {
         let fault = |message| Fault::new(format!("{field}.value"), message);
         Pattern::new(value).map(TextMatch::Regex).map_err(fault)

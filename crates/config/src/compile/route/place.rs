@@ -4,6 +4,7 @@ use crate::compile::Context;
 use crate::compile::backend::{Backend, StaticHosts};
 use crate::compile::log::misconfiguration;
 use crate::compile::policy::Place;
+use crate::name::Port;
 use crate::resources::ObjectRef;
 use crate::snapshot::{
     Action, Destination, DynamicDestination, Rule, StaticDestination, WeightedBackend,
@@ -44,7 +45,7 @@ fn weighted(context: &Context<'_>, place: Place<'_>, drafts: &[BackendDraft]) ->
             weight: draft.weight,
             filters: draft.filters.clone(),
             destination: match &draft.backend {
-                Ok(backend) => destination(context, place, backend),
+                Ok(backend) => destination(context, place, backend, draft.port),
                 Err(wrong) => Destination::Refuse(wrong.clone()),
             },
             egress: context.policies.egress(place, draft.backend.as_ref().ok()),
@@ -59,7 +60,12 @@ fn weighted(context: &Context<'_>, place: Place<'_>, drafts: &[BackendDraft]) ->
     }
 }
 
-fn destination(context: &Context<'_>, place: Place<'_>, backend: &ObjectRef) -> Destination {
+fn destination(
+    context: &Context<'_>,
+    place: Place<'_>,
+    backend: &ObjectRef,
+    port: Option<Port>,
+) -> Destination {
     if let Some(broken) = context.policies.broken_backend(backend) {
         return Destination::Refuse(broken.clone());
     }
@@ -72,7 +78,7 @@ fn destination(context: &Context<'_>, place: Place<'_>, backend: &ObjectRef) -> 
             resolver,
             settings,
             scheme: *scheme,
-            port: None,
+            port,
         }),
         Some(Ok(Backend::Static(StaticHosts { hosts, version }))) => {
             let hosts = hosts.clone();

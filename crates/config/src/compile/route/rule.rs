@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::api::duration;
-use crate::api::gateway::{HttpRouteRule, RuleTimeouts};
+use crate::api::gateway::RuleTimeouts;
 use crate::compile::log::{Fault, join, misconfiguration};
 use crate::compile::{Context, retry};
 use crate::resources::{Kind, ObjectRef};
@@ -14,7 +14,7 @@ use crate::snapshot::{
 
 use super::backend_ref::{self, BackendDraft};
 use super::filter::{self, Answer};
-use super::matches;
+use super::spec::{Matches, RuleSpec};
 use super::status::RouteFaults;
 
 /// A rule while it is compiled: what does not depend on the listener.
@@ -31,6 +31,8 @@ pub(super) struct RuleDraft {
     pub(super) action: ActionDraft,
     /// The DirectResponse it refers to.
     pub(super) response: Option<ObjectRef>,
+    /// The Backends it refers to.
+    pub(super) backends: Vec<ObjectRef>,
 }
 
 /// What answers.
@@ -68,7 +70,7 @@ struct Site<'a> {
 pub(super) fn compile(
     context: &Context<'_>,
     route: &ObjectRef,
-    rules: &[HttpRouteRule],
+    rules: &[RuleSpec<'_>],
     faults: &mut RouteFaults,
 ) -> Vec<RuleDraft> {
     let rule = |(index, spec)| {
@@ -85,19 +87,24 @@ pub(super) fn compile(
 }
 
 impl Site<'_> {
-    fn rule(&self, spec: &HttpRouteRule, faults: &mut RouteFaults) -> RuleDraft {
-        let HttpRouteRule {
-            backend_refs,
-            filters,
-            matches,
+    fn rule(&self, spec: &RuleSpec<'_>, faults: &mut RouteFaults) -> RuleDraft {
+        let RuleSpec {
             name,
+            matches:
+                Matches {
+                    good: matches,
+                    bad: bad_matches,
+                    prefixes,
+                },
+            filters,
+            backends,
+            timeouts: time_limits,
             retry,
             session_persistence,
-            timeouts: time_limits,
         } = spec;
         let field = &self.field;
         let mut wrong = RuleFaults::default();
-        if session_persistence.is_some() {
+        if *session_persistence {
             let field = format!("{field}.sessionPersistence");
             wrong.unsupported.push(Fault::unsupported(field));
         }
@@ -105,36 +112,33 @@ impl Site<'_> {
             let retry = retry::of_rule(spec, &format!("{field}.retry"), &mut wrong.unsupported);
             Arc::new(retry)
         });
-        let filters = filter::compile(
-            filters.as_deref().unwrap_or_default(),
-            field,
-            matches,
-            &mut wrong,
-        );
-        let backends = backend_refs.as_deref().unwrap_or_default();
+        let filters = filter::compile(filters, field, *prefixes, &mut wrong);
         let mut lost = (&mut wrong, &mut faults.unresolved);
         let backends = backend_ref::compile(self.context, self.route, backends, field, &mut lost);
+        let named = backends
+            .iter()
+            .filter_map(|draft| draft.backend.clone().ok());
+        let named = named.collect();
         let (action, response) = self.action(filters.answer, backends, &mut wrong);
         let timeouts = timeouts(
-            time_limits.as_ref(),
+            *time_limits,
             &format!("{field}.timeouts"),
             &mut wrong.unsupported,
         );
-        let (matches, bad_matches) =
-            matches::compile(matches.as_deref().unwrap_or_default(), field);
         let bad = Bad {
             wrong,
-            matches: bad_matches,
+            matches: bad_matches.clone(),
         };
         RuleDraft {
             index: self.index,
-            name: name.clone(),
-            matches,
+            name: name.map(str::to_owned),
+            matches: matches.clone(),
             filters: filters.filters,
             timeouts,
             retry,
-            action: self.settle(name.as_deref(), action, bad, faults),
+            action: self.settle(*name, action, bad, faults),
             response,
+            backends: named,
         }
     }
 

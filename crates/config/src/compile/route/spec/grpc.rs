@@ -1,0 +1,263 @@
+//! GRPCRoutes. A call is a POST to `/service/method`, and what is said of one is compiled to conditions of that.
+
+use http::Method;
+
+use super::super::matches::{header, text};
+use super::{
+    BackendSpec, Extension, FilterSpec, Matches, Member, RouteSpec, RuleSpec, rules, sole,
+};
+use crate::api::gateway::{
+    GrpcBackendFilter, GrpcBackendFilterType, GrpcBackendRef, GrpcExtensionRef, GrpcHeaderMatch,
+    GrpcHeaderMatchType, GrpcMethodMatch, GrpcMethodMatchType, GrpcParentRef, GrpcRoute,
+    GrpcRouteMatch, GrpcRouteRule, GrpcRouteSpec, GrpcRuleFilter, GrpcRuleFilterType,
+    GrpcUseDefaultGateways, ParentRef,
+};
+use crate::compile::log::Fault;
+use crate::resources::{Object, ObjectRef};
+use crate::route::{Match, PathMatch, RpcMatch, TextMatch};
+
+pub(super) fn route<'a>(
+    (reference, object): (&'a ObjectRef, &'a Object<GrpcRoute>),
+) -> RouteSpec<'a> {
+    let GrpcRouteSpec {
+        hostnames,
+        parent_refs,
+        rules: written,
+        use_default_gateways,
+    } = &object.value.spec;
+    RouteSpec {
+        reference,
+        source: &object.source,
+        seniority: object.seniority(reference),
+        hostnames: hostnames.as_deref().unwrap_or_default(),
+        needs_hostnames: false,
+        parents: parent_refs.iter().flatten().map(parent).collect(),
+        default_gateways: matches!(use_default_gateways, Some(GrpcUseDefaultGateways::All)),
+        rules: rules(written.as_deref(), nothing, rule),
+    }
+}
+
+/// A rule that says nothing: it takes every call.
+fn nothing<'a>() -> RuleSpec<'a> {
+    RuleSpec {
+        matches: matches_of(&[], "spec.rules[0]"),
+        ..RuleSpec::default()
+    }
+}
+
+fn rule<'a>(spec: &'a GrpcRouteRule, field: &str) -> RuleSpec<'a> {
+    let GrpcRouteRule {
+        backend_refs,
+        filters,
+        matches,
+        name,
+        session_persistence,
+    } = spec;
+    RuleSpec {
+        name: name.as_deref(),
+        matches: matches_of(matches.as_deref().unwrap_or_default(), field),
+        filters: filters.iter().flatten().map(filter).collect(),
+        backends: backend_refs.iter().flatten().map(backend).collect(),
+        session_persistence: session_persistence.is_some(),
+        ..RuleSpec::default()
+    }
+}
+
+fn matches_of(specs: &[GrpcRouteMatch], field: &str) -> Matches {
+    let everything = [GrpcRouteMatch::default()];
+    let specs = if specs.is_empty() { &everything } else { specs };
+    let mut matches = Matches::default();
+    for (index, spec) in specs.iter().enumerate() {
+        match one(spec, &format!("{field}.matches[{index}]")) {
+            Ok(one) => matches.good.push(one),
+            Err(fault) => matches.bad.push(fault),
+        }
+    }
+    matches
+}
+
+fn one(spec: &GrpcRouteMatch, field: &str) -> Result<Match, Fault> {
+    let GrpcRouteMatch { headers, method } = spec;
+    let path = match method {
+        None => PathMatch::Prefix("/".to_owned()),
+        Some(spec) => PathMatch::Rpc(rpc(spec, &format!("{field}.method"))?),
+    };
+    let mut matches = Match {
+        path,
+        method: Some(Method::POST),
+        headers: Vec::new(),
+        query: Vec::new(),
+    };
+    for (
+        index,
+        GrpcHeaderMatch {
+            name,
+            r#type,
+            value,
+        },
+    ) in headers.iter().flatten().enumerate()
+    {
+        let field = format!("{field}.headers[{index}]");
+        let regex = matches!(r#type, Some(GrpcHeaderMatchType::RegularExpression));
+        let value = text(regex, value, &field)?;
+        header(name, value, &field, &mut matches.headers)?;
+    }
+    Ok(matches)
+}
+
+fn rpc(spec: &GrpcMethodMatch, field: &str) -> Result<RpcMatch, Fault> {
+    let GrpcMethodMatch {
+        method,
+        service,
+        r#type,
+    } = spec;
+    let regex = matches!(r#type, Some(GrpcMethodMatchType::RegularExpression));
+    let part = |name: &str, written: Option<&str>| match written {
+        None | Some("") => Ok(None),
+        Some(written) if regex => {
+            let fault = |Fault { message, .. }| Fault::new(format!("{field}.{name}"), message);
+            text(true, written, field).map(Some).map_err(fault)
+        }
+        Some(written) if is_name(written) => Ok(Some(TextMatch::Exact(written.to_owned()))),
+        Some(_) => {
+            let message = format!("not the name of a gRPC {name}");
+            Err(Fault::new(format!("{field}.{name}"), message))
+        }
+    };
+    let service = part("service", service.as_deref())?;
+    let method = part("method", method.as_deref())?;
+    if service.is_none() && method.is_none() {
+        let message = "one or both of 'service' or 'method' must be specified";
+        return Err(Fault::new(field, message));
+    }
+    Ok(RpcMatch { service, method })
+}
+
+/// What Protocol Buffers allow in names, and a package before them.
+fn is_name(text: &str) -> bool {
+    let is_fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+    text.chars().all(is_fine)
+}
+
+fn backend(spec: &GrpcBackendRef) -> BackendSpec<'_> {
+    let GrpcBackendRef {
+        filters,
+        group,
+        kind,
+        name,
+        namespace,
+        port,
+        weight,
+    } = spec;
+    BackendSpec {
+        group: group.as_deref(),
+        kind: kind.as_deref(),
+        name,
+        namespace: namespace.as_deref(),
+        port: *port,
+        weight: *weight,
+        filters: filters.iter().flatten().map(backend_filter).collect(),
+    }
+}
+
+fn filter(spec: &GrpcRuleFilter) -> FilterSpec<'_> {
+    use GrpcRuleFilterType as Type;
+    let GrpcRuleFilter {
+        extension_ref,
+        request_header_modifier: request,
+        request_mirror: mirror,
+        response_header_modifier: response,
+        r#type,
+    } = spec;
+    let is = |kind: Type| *r#type == kind;
+    let extension = extension_ref
+        .as_ref()
+        .map(|GrpcExtensionRef { group, kind, name }| {
+            Member::Extension(Extension { group, kind, name })
+        });
+    let request = request
+        .as_ref()
+        .map(|edits| Member::RequestHeaders(edits.into()));
+    let response = response
+        .as_ref()
+        .map(|edits| Member::ResponseHeaders(edits.into()));
+    sole([
+        (is(Type::ExtensionRef), "extensionRef", extension),
+        (
+            is(Type::RequestHeaderModifier),
+            "requestHeaderModifier",
+            request,
+        ),
+        (
+            is(Type::RequestMirror),
+            "requestMirror",
+            mirror.as_ref().map(|_| Member::Unsupported),
+        ),
+        (
+            is(Type::ResponseHeaderModifier),
+            "responseHeaderModifier",
+            response,
+        ),
+    ])
+}
+
+/// Of a backend, only header modifiers are supported.
+fn backend_filter(spec: &GrpcBackendFilter) -> FilterSpec<'_> {
+    use GrpcBackendFilterType as Type;
+    let GrpcBackendFilter {
+        extension_ref,
+        request_header_modifier: request,
+        request_mirror: mirror,
+        response_header_modifier: response,
+        r#type,
+    } = spec;
+    let is = |kind: Type| *r#type == kind;
+    let unsupported = |is_set: bool| is_set.then_some(Member::Unsupported);
+    let request = request
+        .as_ref()
+        .map(|edits| Member::RequestHeaders(edits.into()));
+    let response = response
+        .as_ref()
+        .map(|edits| Member::ResponseHeaders(edits.into()));
+    sole([
+        (
+            is(Type::ExtensionRef),
+            "extensionRef",
+            unsupported(extension_ref.is_some()),
+        ),
+        (
+            is(Type::RequestHeaderModifier),
+            "requestHeaderModifier",
+            request,
+        ),
+        (
+            is(Type::RequestMirror),
+            "requestMirror",
+            unsupported(mirror.is_some()),
+        ),
+        (
+            is(Type::ResponseHeaderModifier),
+            "responseHeaderModifier",
+            response,
+        ),
+    ])
+}
+
+fn parent(parent: &GrpcParentRef) -> ParentRef {
+    let GrpcParentRef {
+        group,
+        kind,
+        name,
+        namespace,
+        port,
+        section_name,
+    } = parent.clone();
+    ParentRef {
+        group,
+        kind,
+        name,
+        namespace,
+        port,
+        section_name,
+    }
+}

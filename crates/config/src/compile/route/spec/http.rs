@@ -1,0 +1,218 @@
+//! HTTPRoutes.
+
+use super::super::matches;
+use super::{
+    BackendSpec, Extension, FilterSpec, Matches, Member, RouteSpec, RuleSpec, rules, sole,
+};
+use crate::api::gateway::{
+    BackendFilter, BackendFilterType, BackendRef, ExtensionRef, HttpRoute, HttpRouteMatch,
+    HttpRouteRule, HttpRouteSpec, PathMatchType, RuleFilter, RuleFilterType, UseDefaultGateways,
+};
+use crate::resources::{Object, ObjectRef};
+
+pub(super) fn route<'a>(
+    (reference, object): (&'a ObjectRef, &'a Object<HttpRoute>),
+) -> RouteSpec<'a> {
+    let HttpRouteSpec {
+        hostnames,
+        parent_refs,
+        rules: written,
+        use_default_gateways,
+    } = &object.value.spec;
+    RouteSpec {
+        reference,
+        source: &object.source,
+        seniority: object.seniority(reference),
+        hostnames: hostnames.as_deref().unwrap_or_default(),
+        needs_hostnames: false,
+        parents: parent_refs.clone().unwrap_or_default(),
+        default_gateways: matches!(use_default_gateways, Some(UseDefaultGateways::All)),
+        rules: rules(written.as_deref(), nothing, rule),
+    }
+}
+
+/// A rule that says nothing: it takes everything.
+fn nothing<'a>() -> RuleSpec<'a> {
+    RuleSpec {
+        matches: matches_of(&[], "spec.rules[0]"),
+        ..RuleSpec::default()
+    }
+}
+
+fn rule<'a>(spec: &'a HttpRouteRule, field: &str) -> RuleSpec<'a> {
+    let HttpRouteRule {
+        backend_refs,
+        filters,
+        matches,
+        name,
+        retry,
+        session_persistence,
+        timeouts,
+    } = spec;
+    RuleSpec {
+        name: name.as_deref(),
+        matches: matches_of(matches.as_deref().unwrap_or_default(), field),
+        filters: filters.iter().flatten().map(filter).collect(),
+        backends: backend_refs.iter().flatten().map(backend).collect(),
+        timeouts: timeouts.as_ref(),
+        retry: retry.as_ref(),
+        session_persistence: session_persistence.is_some(),
+    }
+}
+
+fn matches_of(specs: &[HttpRouteMatch], field: &str) -> Matches {
+    let kind = |spec: &HttpRouteMatch| spec.path.as_ref().and_then(|path| path.r#type.clone());
+    let is_prefix =
+        |spec: &HttpRouteMatch| matches!(kind(spec), None | Some(PathMatchType::PathPrefix));
+    let (good, bad) = matches::compile(specs, field);
+    Matches {
+        good,
+        bad,
+        prefixes: specs.iter().all(is_prefix),
+    }
+}
+
+fn backend(spec: &BackendRef) -> BackendSpec<'_> {
+    let BackendRef {
+        filters,
+        group,
+        kind,
+        name,
+        namespace,
+        port,
+        weight,
+    } = spec;
+    BackendSpec {
+        group: group.as_deref(),
+        kind: kind.as_deref(),
+        name,
+        namespace: namespace.as_deref(),
+        port: *port,
+        weight: *weight,
+        filters: filters.iter().flatten().map(backend_filter).collect(),
+    }
+}
+
+fn filter(spec: &RuleFilter) -> FilterSpec<'_> {
+    use RuleFilterType as Type;
+    let RuleFilter {
+        cors,
+        extension_ref,
+        external_auth,
+        request_header_modifier: request,
+        request_mirror: mirror,
+        request_redirect: redirect,
+        response_header_modifier: response,
+        r#type,
+        url_rewrite: rewrite,
+    } = spec;
+    let is = |kind: Type| *r#type == kind;
+    let unsupported = |is_set: bool| is_set.then_some(Member::Unsupported);
+    let extension = extension_ref
+        .as_ref()
+        .map(|ExtensionRef { group, kind, name }| {
+            Member::Extension(Extension { group, kind, name })
+        });
+    let request = request
+        .as_ref()
+        .map(|edits| Member::RequestHeaders(edits.into()));
+    let response = response
+        .as_ref()
+        .map(|edits| Member::ResponseHeaders(edits.into()));
+    sole([
+        (is(Type::Cors), "cors", unsupported(cors.is_some())),
+        (is(Type::ExtensionRef), "extensionRef", extension),
+        (
+            is(Type::ExternalAuth),
+            "externalAuth",
+            unsupported(external_auth.is_some()),
+        ),
+        (
+            is(Type::RequestHeaderModifier),
+            "requestHeaderModifier",
+            request,
+        ),
+        (
+            is(Type::RequestMirror),
+            "requestMirror",
+            unsupported(mirror.is_some()),
+        ),
+        (
+            is(Type::RequestRedirect),
+            "requestRedirect",
+            redirect.as_ref().map(Member::Redirect),
+        ),
+        (
+            is(Type::ResponseHeaderModifier),
+            "responseHeaderModifier",
+            response,
+        ),
+        (
+            is(Type::UrlRewrite),
+            "urlRewrite",
+            rewrite.as_ref().map(Member::Rewrite),
+        ),
+    ])
+}
+
+/// Of a backend, only header modifiers are supported.
+fn backend_filter(spec: &BackendFilter) -> FilterSpec<'_> {
+    use BackendFilterType as Type;
+    let BackendFilter {
+        cors,
+        extension_ref,
+        external_auth,
+        request_header_modifier: request,
+        request_mirror: mirror,
+        request_redirect: redirect,
+        response_header_modifier: response,
+        r#type,
+        url_rewrite: rewrite,
+    } = spec;
+    let is = |kind: Type| *r#type == kind;
+    let unsupported = |is_set: bool| is_set.then_some(Member::Unsupported);
+    let request = request
+        .as_ref()
+        .map(|edits| Member::RequestHeaders(edits.into()));
+    let response = response
+        .as_ref()
+        .map(|edits| Member::ResponseHeaders(edits.into()));
+    sole([
+        (is(Type::Cors), "cors", unsupported(cors.is_some())),
+        (
+            is(Type::ExtensionRef),
+            "extensionRef",
+            unsupported(extension_ref.is_some()),
+        ),
+        (
+            is(Type::ExternalAuth),
+            "externalAuth",
+            unsupported(external_auth.is_some()),
+        ),
+        (
+            is(Type::RequestHeaderModifier),
+            "requestHeaderModifier",
+            request,
+        ),
+        (
+            is(Type::RequestMirror),
+            "requestMirror",
+            unsupported(mirror.is_some()),
+        ),
+        (
+            is(Type::RequestRedirect),
+            "requestRedirect",
+            unsupported(redirect.is_some()),
+        ),
+        (
+            is(Type::ResponseHeaderModifier),
+            "responseHeaderModifier",
+            response,
+        ),
+        (
+            is(Type::UrlRewrite),
+            "urlRewrite",
+            unsupported(rewrite.is_some()),
+        ),
+    ])
+}

@@ -1,0 +1,88 @@
+//! TLSRoutes. A rule has no matches: it holds for every name of the route, and is asked for as for a CONNECT.
+
+use super::{BackendSpec, Matches, RouteSpec, RuleSpec};
+use crate::api::gateway::{
+    ParentRef, TlsBackendRef, TlsParentRef, TlsRoute, TlsRouteRule, TlsRouteSpec,
+    TlsUseDefaultGateways,
+};
+use crate::resources::{Object, ObjectRef};
+use crate::route::{Match, PathMatch};
+
+pub(super) fn route<'a>(
+    (reference, object): (&'a ObjectRef, &'a Object<TlsRoute>),
+) -> RouteSpec<'a> {
+    let TlsRouteSpec {
+        hostnames,
+        parent_refs,
+        rules,
+        use_default_gateways,
+    } = &object.value.spec;
+    RouteSpec {
+        reference,
+        source: &object.source,
+        seniority: object.seniority(reference),
+        hostnames,
+        needs_hostnames: true,
+        parents: parent_refs.iter().flatten().map(parent).collect(),
+        default_gateways: matches!(use_default_gateways, Some(TlsUseDefaultGateways::All)),
+        rules: rules.iter().map(rule).collect(),
+    }
+}
+
+fn rule(spec: &TlsRouteRule) -> RuleSpec<'_> {
+    let TlsRouteRule { backend_refs, name } = spec;
+    let everything = Match {
+        path: PathMatch::Prefix("/".to_owned()),
+        method: None,
+        headers: Vec::new(),
+        query: Vec::new(),
+    };
+    RuleSpec {
+        name: name.as_deref(),
+        matches: Matches {
+            good: vec![everything],
+            ..Matches::default()
+        },
+        backends: backend_refs.iter().map(backend).collect(),
+        ..RuleSpec::default()
+    }
+}
+
+fn backend(spec: &TlsBackendRef) -> BackendSpec<'_> {
+    let TlsBackendRef {
+        group,
+        kind,
+        name,
+        namespace,
+        port,
+        weight,
+    } = spec;
+    BackendSpec {
+        group: group.as_deref(),
+        kind: kind.as_deref(),
+        name,
+        namespace: namespace.as_deref(),
+        port: *port,
+        weight: *weight,
+        filters: Vec::new(),
+    }
+}
+
+fn parent(parent: &TlsParentRef) -> ParentRef {
+    let TlsParentRef {
+        group,
+        kind,
+        name,
+        namespace,
+        port,
+        section_name,
+    } = parent.clone();
+    ParentRef {
+        group,
+        kind,
+        name,
+        namespace,
+        port,
+        section_name,
+    }
+}
