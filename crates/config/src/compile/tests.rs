@@ -1,6 +1,6 @@
 //! From text to snapshot and report, as users write the text and read the report.
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::{Compiled, Options, compile};
 use crate::load::{File, load};
@@ -11,9 +11,11 @@ use crate::snapshot::{Action, BindAddress, Destination, Rule};
 
 mod backend;
 mod backend_config;
+mod backend_tls;
 mod connection;
 mod filter;
 mod gateway;
+mod grpc_route;
 mod guide;
 mod https;
 mod listener_policy;
@@ -23,7 +25,10 @@ mod resolver;
 mod retry;
 mod robust;
 mod route;
+mod tls_route;
+mod tunnel;
 mod unsupported;
+mod upgrade;
 
 /// A Gateway that takes all routes, and a dynamic Backend.
 const BASE: &str = "\
@@ -62,8 +67,13 @@ fn route(spec: &str) -> String {
 }
 
 fn route_named(name: &str, spec: &str) -> String {
+    route_of("HTTPRoute", name, spec)
+}
+
+/// A route of any kind. After `with_base` it starts at line 15, and its `spec` has lines from 20 on.
+fn route_of(kind: &str, name: &str, spec: &str) -> String {
     format!(
-        "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{name: {name}, namespace: apps}}\n\
+        "---\napiVersion: gateway.networking.k8s.io/v1\nkind: {kind}\nmetadata: {{name: {name}, namespace: apps}}\n\
          spec:\n  parentRefs: [{{name: gw, namespace: infra}}]\n{spec}"
     )
 }
@@ -147,6 +157,16 @@ fn condition(compiled: &Compiled, at: &str, kind: &str) -> String {
 }
 
 fn rule<'a>(compiled: &'a Compiled, port: u16, host: &str, path: &str) -> Option<&'a Rule> {
+    request(compiled, (port, host), (&Method::GET, path), &[])
+}
+
+/// The rule of a request: port and host, method and path, and header fields.
+fn request<'a>(
+    compiled: &'a Compiled,
+    (port, host): (u16, &str),
+    (method, path): (&Method, &str),
+    headers: &[(&'static str, &'static str)],
+) -> Option<&'a Rule> {
     let port = Port::new(port).unwrap();
     let socket = compiled
         .snapshot
@@ -156,10 +176,18 @@ fn rule<'a>(compiled: &'a Compiled, port: u16, host: &str, path: &str) -> Option
     let listener = socket.listener_for(&host)?;
     let found = listener.routes.find(&RequestFacts {
         host: &host,
-        method: &Method::GET,
+        method,
         path,
         query: None,
-        headers: &HeaderMap::new(),
+        headers: &headers
+            .iter()
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
+            .collect::<HeaderMap>(),
     })?;
     Some(found.rule)
 }

@@ -1,11 +1,15 @@
-//! What connections may become: `httpUpgrade` of a TrafficPolicy to [`Upgrades`].
+//! What connections may become: `httpUpgrade` of a TrafficPolicy to [`Upgrades`], and what the `upgradeConfig` of a
+//! ListenerPolicy shares with it.
+
+use http::HeaderName;
 
 use super::log::Fault;
 use super::value::Fields;
 use crate::api::kgateway::{ConnectUpgrade, HttpUpgrade};
 use crate::snapshot::Upgrades;
 
-const CONNECT: &str = "CONNECT";
+/// What is no protocol, but stands in lists of them.
+pub(super) const CONNECT: &str = "CONNECT";
 
 /// Most entries.
 const MOST: usize = 16;
@@ -33,13 +37,11 @@ pub(super) fn of_policy(specs: &[HttpUpgrade], faults: &mut Vec<Fault>) -> Upgra
             terminates(connect.as_ref(), &field, &mut fields);
         } else if connect.is_some() {
             fields.fault(&format!("{field}.connect"), "only for the type CONNECT");
-        } else if is_protocol(name) {
-            upgrades
-                .protocols
-                .push(name.to_ascii_lowercase().into_boxed_str());
         } else {
-            let message = "not a protocol as Upgrade names it, such as websocket";
-            fields.fault(&format!("{field}.type"), message);
+            match protocol(name) {
+                Ok(name) => upgrades.protocols.push(name),
+                Err(message) => fields.fault(&format!("{field}.type"), message),
+            }
         }
     }
     upgrades
@@ -53,14 +55,21 @@ fn terminates(connect: Option<&ConnectUpgrade>, field: &str, fields: &mut Fields
     }
 }
 
-/// `protocol-name ["/" protocol-version]` of tokens (RFC 9110 7.8).
-fn is_protocol(text: &str) -> bool {
-    let is_token = |text: &str| {
-        let is_fine = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-        !text.is_empty() && text.chars().all(is_fine)
-    };
-    match text.split_once('/') {
+/// The name of a protocol that a connection may become, in lower case.
+pub(super) fn protocol(name: &str) -> Result<Box<str>, &'static str> {
+    // Its requests would go past every policy.
+    if name.eq_ignore_ascii_case("h2c") {
+        return Err("HTTP/2 is no upgrade here; it is spoken with prior knowledge");
+    }
+    // A token, and perhaps one more for the version. The names of fields are tokens.
+    let is_token = |text: &str| HeaderName::from_bytes(text.as_bytes()).is_ok();
+    let is_protocol = match name.split_once('/') {
         Some((name, version)) => is_token(name) && is_token(version),
-        None => is_token(text),
+        None => is_token(name),
+    };
+    if is_protocol {
+        Ok(name.to_ascii_lowercase().into_boxed_str())
+    } else {
+        Err("not a protocol (RFC 9110 7.8)")
     }
 }

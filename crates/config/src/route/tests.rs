@@ -3,7 +3,8 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::{
-    Entry, HeaderMatch, Match, PathMatch, Pattern, QueryMatch, RequestFacts, RouteTable, TextMatch,
+    Entry, HeaderMatch, Match, PathMatch, Pattern, QueryMatch, RequestFacts, RouteTable, RpcMatch,
+    TextMatch,
 };
 use crate::name::{Host, HostPattern};
 use crate::resources::{Kind, Namespace, Object, ObjectRef, Seniority, Source};
@@ -20,6 +21,14 @@ fn matching(path: PathMatch) -> Match {
         headers: Vec::new(),
         query: Vec::new(),
     }
+}
+
+fn rpc(service: Option<&str>, method: Option<&str>) -> PathMatch {
+    let exact = |text: &str| TextMatch::Exact(text.to_owned());
+    PathMatch::Rpc(RpcMatch {
+        service: service.map(exact),
+        method: method.map(exact),
+    })
 }
 
 fn regex(text: &str) -> PathMatch {
@@ -304,7 +313,9 @@ fn a_connect_falls_under_what_says_nothing_of_paths() {
         (prefix("/v1"), false),
         (matching(PathMatch::Exact("/".to_owned())), false),
         (matching(regex(".*")), false),
+        (matching(rpc(None, None)), false),
     ] {
+        assert_eq!(matches.takes_connect(), expected, "{matches:?}");
         let table = RouteTable::new([entry("a", 0, "", matches.clone())]);
         assert_eq!(find(&table, &request).is_some(), expected, "{matches:?}");
     }

@@ -37,8 +37,30 @@ pub(super) struct Verdict {
     targets: Vec<(ObjectRef, Vec<Condition>)>,
 }
 
-/// Why a policy does not decide at a target: reason and message.
-type NotAccepted = (&'static str, String);
+/// Why a policy does not decide at a target.
+struct NotAccepted {
+    reason: &'static str,
+    message: String,
+    /// Whether it is for the target alone, and not told yet.
+    is_of_target: bool,
+}
+
+impl NotAccepted {
+    fn at(reason: &'static str, message: String) -> Self {
+        Self {
+            reason,
+            message,
+            is_of_target: true,
+        }
+    }
+
+    fn everywhere(reason: &'static str, message: String) -> Self {
+        Self {
+            is_of_target: false,
+            ..Self::at(reason, message)
+        }
+    }
+}
 
 pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut Log) {
     for (reference, object) in oldest_first(&targets.resources.backend_tls_policies) {
@@ -68,8 +90,10 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
         };
         for target in &draft.targets {
             let accepted = accept(&draft, &validation, target, targets, policies);
-            if let Err((_, message)) = &accepted {
-                let fault = Fault::new("spec.targetRefs", message.as_str());
+            if let Err(wrong) = accepted.as_ref()
+                && wrong.is_of_target
+            {
+                let fault = Fault::new("spec.targetRefs", wrong.message.as_str());
                 log.problems(reference, &object.source, [&fault]);
             }
             let conditions = vec![condition(accepted), validation.resolved_refs()];
@@ -89,11 +113,12 @@ fn accept(
 ) -> Result<(), NotAccepted> {
     let backend = &target.object;
     if targets.presence(target) != Presence::Ours {
-        return Err(("TargetNotFound", format!("{backend} not found")));
+        let message = format!("{backend} not found");
+        return Err(NotAccepted::at("TargetNotFound", message));
     }
     if let Some(Claim { policy, .. }) = policies.backend_tls.get(backend) {
         let message = format!("overridden at {backend} by the older {policy}");
-        return Err(("Conflicted", message));
+        return Err(NotAccepted::at("Conflicted", message));
     }
     let outcome = usable(draft, validation, backend, targets.resources);
     policies.backend_tls.insert(
@@ -113,9 +138,9 @@ fn accept(
             policies.backend.insert(backend.clone(), Arc::new(settings));
             Ok(())
         }
-        Err((reason, message)) => {
-            policies.refuse(target, draft.policy, &message);
-            Err((reason, message))
+        Err(wrong) => {
+            policies.refuse(target, draft.policy, &wrong.message);
+            Err(wrong)
         }
     }
 }
@@ -127,7 +152,7 @@ fn usable(
     resources: &Resources,
 ) -> Result<Arc<UpstreamTls>, NotAccepted> {
     if !draft.faults.is_empty() {
-        return Err(("Invalid", join(&draft.faults)));
+        return Err(NotAccepted::everywhere("Invalid", join(&draft.faults)));
     }
     let object = resources.backends.get(backend);
     if object.is_some_and(|object| object.value.spec.dynamic_forward_proxy.is_some()) {
@@ -135,18 +160,18 @@ fn usable(
             "{backend} is a DynamicForwardProxy, whose clients choose the host: one hostname does not fit it; use its \
              enableTls, and tls of a BackendConfigPolicy"
         );
-        return Err(("Invalid", message));
+        return Err(NotAccepted::at("Invalid", message));
     }
     validation.tls.clone().ok_or_else(|| {
         let faults = validation.unresolved.iter().map(|(_, fault)| fault);
-        ("NoValidCACertificate", join(faults))
+        NotAccepted::everywhere("NoValidCACertificate", join(faults))
     })
 }
 
 fn condition(accepted: Result<(), NotAccepted>) -> Condition {
     match accepted {
         Ok(()) => Condition::new("Accepted", true, "Accepted", "Policy accepted"),
-        Err((reason, message)) => Condition::new("Accepted", false, reason, message),
+        Err(wrong) => Condition::new("Accepted", false, wrong.reason, wrong.message),
     }
 }
 

@@ -168,8 +168,11 @@ impl Site<'_> {
         } else if let ActionDraft::Forward(backends) = &settled
             && backends.iter().all(|backend| backend.weight == 0)
         {
-            let message =
-                "no backend has a weight above 0: requests of this rule are answered with 500";
+            let what = match self.route.kind {
+                Kind::TlsRoute => "connections of this rule are closed",
+                _ => "requests of this rule are answered with 500",
+            };
+            let message = format!("no backend has a weight above 0: {what}");
             let field = format!("{}.backendRefs", self.field);
             faults.warnings.push(Fault::new(field, message));
             settled = ActionDraft::Refuse(misconfiguration(self.route, "the rule has no backend"));

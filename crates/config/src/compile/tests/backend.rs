@@ -1,6 +1,7 @@
 //! Backends.
 
-use super::{BASE, TO_DFP, condition, get, problems, route, run};
+use super::{BASE, TO_DFP, condition, get, problems, route, rule, run};
+use crate::snapshot::{Action, Destination, HttpVersion};
 
 const ONE_OF: &str =
     "exactly one of the fields in [aws static dynamicForwardProxy gcp priorityGroups] must be set";
@@ -50,9 +51,9 @@ const WRONG: &[(&str, &str, &str)] = &[
         "not a port: 1 to 65535",
     ),
     (
-        "{static: {appProtocol: http2, hosts: [{host: a, port: 1}]}}",
+        "{static: {appProtocol: h3, hosts: [{host: a, port: 1}]}}",
         "spec.static.appProtocol",
-        "not supported yet",
+        "h3 is not supported; http2, grpc, grpc-web, kubernetes.io/h2c and kubernetes.io/ws are",
     ),
     (
         "{static: {hosts: [{host: 'a b', port: 1}]}}",
@@ -110,4 +111,31 @@ fn static_hosts_are_names_and_addresses() {
         condition(&run(&two), "Backend apps/dfp", "Accepted")
             .contains("Backend has 2 errors: \"spec.static")
     );
+}
+
+#[test]
+fn app_protocols_say_which_http_is_spoken() {
+    for (line, expected) in [
+        ("", HttpVersion::Auto),
+        ("appProtocol: http2, ", HttpVersion::Http2),
+        ("appProtocol: grpc, ", HttpVersion::Http2),
+        ("appProtocol: grpc-web, ", HttpVersion::Http2),
+        ("appProtocol: kubernetes.io/h2c, ", HttpVersion::Http2),
+        ("appProtocol: kubernetes.io/ws, ", HttpVersion::Http1),
+    ] {
+        let spec = format!("{{static: {{{line}hosts: [{{host: a, port: 1}}]}}}}");
+        let base = BASE.replace("{dynamicForwardProxy: {}}", &spec);
+        let compiled = run(&format!(
+            "{base}{}",
+            route(&format!("  rules: [{{{TO_DFP}}}]\n"))
+        ));
+        assert!(compiled.report.accepted(), "{}", compiled.report.table());
+        let Action::Forward(backends) = &rule(&compiled, 8080, "a.b", "/").unwrap().action else {
+            panic!("not forwarded");
+        };
+        let Destination::Static(to) = &backends.backends[0].destination else {
+            panic!("not static");
+        };
+        assert_eq!(to.version, expected, "{line}");
+    }
 }

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{
-    Action, BackendSettings, CircuitBreakers, Destination, LoadBalancing, OutlierDetection,
-    TcpKeepalive,
+    Action, BackendSettings, CircuitBreakers, Destination, Http2Keepalive, Http2Settings,
+    LoadBalancing, OutlierDetection, TcpKeepalive,
 };
 
 mod target;
@@ -132,12 +132,33 @@ const GOOD: &[(&str, Change)] = &[
         "commonHttpProtocolOptions: {maxRequestsPerConnection: 0}",
         |_| {},
     ),
+    ("http2ProtocolOptions: {}", |_| {}),
+    (
+        "http2ProtocolOptions: {initialStreamWindowSize: 64Ki, initialConnectionWindowSize: 2147483647, \
+         maxConcurrentStreams: 7, connectionKeepalive: {interval: 30s, timeout: 5s}}",
+        |s| {
+            s.http2 = Http2Settings {
+                initial_stream_window: 65_536,
+                initial_connection_window: 2_147_483_647,
+                max_concurrent_streams: 7,
+                keepalive: Some(Http2Keepalive {
+                    interval: Duration::from_secs(30),
+                    timeout: Duration::from_secs(5),
+                }),
+            };
+        },
+    ),
+    (
+        "http2ProtocolOptions: {initialConnectionWindowSize: '65535', connectionKeepalive: {timeout: 5s}}",
+        |s| s.http2.initial_connection_window = 65_535,
+    ),
 ];
 
 const UNSUPPORTED: &str = "not supported yet";
 const PERCENT: &str = "0 to 100 is allowed";
 const COUNT: &str = "0 to 2147483647 is allowed";
 const LIMIT: &str = "1 to 2147483647 is allowed";
+const WINDOW: &str = "65535 to 2147483647 is allowed";
 const ONE_OF: &str =
     "exactly one of the fields in [leastRequest roundRobin ringHash maglev random] must be set";
 
@@ -151,8 +172,43 @@ const WRONG: &[(&str, &str, &str)] = &[
         UNSUPPORTED,
     ),
     (
-        "http2ProtocolOptions: {}",
-        "http2ProtocolOptions",
+        "http2ProtocolOptions: {initialStreamWindowSize: 65534}",
+        "http2ProtocolOptions.initialStreamWindowSize",
+        WINDOW,
+    ),
+    (
+        "http2ProtocolOptions: {initialConnectionWindowSize: 2Gi}",
+        "http2ProtocolOptions.initialConnectionWindowSize",
+        WINDOW,
+    ),
+    (
+        "http2ProtocolOptions: {initialConnectionWindowSize: much}",
+        "http2ProtocolOptions.initialConnectionWindowSize",
+        "not a number of octets, such as 65536 or 64Ki",
+    ),
+    (
+        "http2ProtocolOptions: {maxConcurrentStreams: 0}",
+        "http2ProtocolOptions.maxConcurrentStreams",
+        LIMIT,
+    ),
+    (
+        "http2ProtocolOptions: {overrideStreamErrorOnInvalidHttpMessage: true}",
+        "http2ProtocolOptions.overrideStreamErrorOnInvalidHttpMessage",
+        UNSUPPORTED,
+    ),
+    (
+        "http2ProtocolOptions: {connectionKeepalive: {interval: 0s, timeout: 1s}}",
+        "http2ProtocolOptions.connectionKeepalive.interval",
+        "at least 1ms is needed",
+    ),
+    (
+        "http2ProtocolOptions: {connectionKeepalive: {timeout: 0s}}",
+        "http2ProtocolOptions.connectionKeepalive.timeout",
+        "at least 1ms is needed",
+    ),
+    (
+        "http2ProtocolOptions: {connectionKeepalive: {timeout: 1s, connectionIdleInterval: 1s}}",
+        "http2ProtocolOptions.connectionKeepalive.connectionIdleInterval",
         UNSUPPORTED,
     ),
     (

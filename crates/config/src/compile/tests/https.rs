@@ -10,8 +10,8 @@ mod clients;
 mod options;
 
 /// A certificate and its key, in PEM.
-struct Pair {
-    certificate: String,
+pub(super) struct Pair {
+    pub(super) certificate: String,
     key: String,
 }
 
@@ -25,11 +25,11 @@ impl Pair {
     }
 }
 
-static ONE: LazyLock<Pair> = LazyLock::new(Pair::new);
-static OTHER: LazyLock<Pair> = LazyLock::new(Pair::new);
+pub(super) static ONE: LazyLock<Pair> = LazyLock::new(Pair::new);
+pub(super) static OTHER: LazyLock<Pair> = LazyLock::new(Pair::new);
 
 /// A Secret or ConfigMap.
-fn object(kind: &str, namespace: &str, name: &str, entries: &[(&str, &str)]) -> String {
+pub(super) fn object(kind: &str, namespace: &str, name: &str, entries: &[(&str, &str)]) -> String {
     let field = if kind == "Secret" {
         "stringData"
     } else {

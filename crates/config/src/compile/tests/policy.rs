@@ -334,7 +334,7 @@ fn a_target_of_a_misspelt_kind_is_a_problem() {
         problems(&compiled),
         [
             "t.yaml:19: EgressPolicy infra/p: spec.targetRefs[0].kind: gateway.networking.k8s.io/gateway cannot be a \
-             target here; Gateway, HTTPRoute, Backend can"
+             target here; Gateway, HTTPRoute, GRPCRoute, TLSRoute, Backend can"
         ]
     );
     assert!(!compiled.report.accepted());
@@ -456,7 +456,7 @@ fn a_part_that_is_not_there_refuses_the_whole_object() {
 fn kinds_that_cannot_be_targets_make_a_policy_wrong() {
     for (target, field) in [
         (
-            "{group: gateway.networking.k8s.io, kind: TLSRoute, name: t}",
+            "{group: gateway.networking.k8s.io, kind: TCPRoute, name: t}",
             "spec.targetRefs[1].kind",
         ),
         (
@@ -526,4 +526,20 @@ fn a_policy_on_a_gateway_of_others_is_a_warning() {
         w.contains("EgressPolicy infra/p: spec.targetRefs: Gateway infra/gw is not served")
     }));
     assert!(compiled.report.accepted());
+}
+
+#[test]
+fn tunnels_are_closed_unless_they_are_kept() {
+    for (line, expected) in [
+        ("", false),
+        ("  tunnels: Close\n", false),
+        ("  tunnels: Keep\n", true),
+    ] {
+        let text = policy("p", "infra", &format!("{}{line}", targets("{Gateway: gw}")));
+        let compiled = with_base(&format!("{text}{}", two_rules()));
+        let rules = &egress(&compiled, "/").policies[0];
+        assert_eq!(rules.keeps_tunnels, expected, "{line}");
+    }
+    let text = policy("p", "infra", "  targetRefs: []\n  tunnels: keep\n");
+    assert!(super::errors(&text)[0].contains("EgressPolicy infra/p: spec.tunnels: "));
 }

@@ -235,7 +235,6 @@ fn what_is_wrong_with_a_policy_is_named_and_fails_closed() {
         ),
         ("jwtAuth: {disable: {}}", "jwtAuth", UNSUPPORTED),
         ("timeouts: {request: 1s}", "timeouts", UNSUPPORTED),
-        ("httpUpgrade: []", "httpUpgrade", UNSUPPORTED),
         ("autoHostRewrite: true", "autoHostRewrite", UNSUPPORTED),
     ];
     for (line, field, message) in cases {
@@ -332,16 +331,16 @@ fn the_oldest_of_a_target_decides() {
 fn targets_are_gateways_and_routes() {
     let cases = [
         (
-            "{group: gateway.networking.k8s.io, kind: GRPCRoute, name: g}",
-            "GRPCRoute is not supported yet as a target; Gateway, HTTPRoute can be one",
+            "{group: gateway.networking.k8s.io, kind: TLSRoute, name: t}",
+            "gateway.networking.k8s.io/TLSRoute cannot be a target here; Gateway, HTTPRoute, GRPCRoute can",
         ),
         (
             "{group: gateway.networking.k8s.io, kind: ListenerSet, name: l}",
-            "ListenerSet is not supported yet as a target; Gateway, HTTPRoute can be one",
+            "ListenerSet is not supported yet as a target; Gateway, HTTPRoute, GRPCRoute can be one",
         ),
         (
             "{group: gateway.kgateway.dev, kind: Backend, name: dfp}",
-            "gateway.kgateway.dev/Backend cannot be a target here; Gateway, HTTPRoute can",
+            "gateway.kgateway.dev/Backend cannot be a target here; Gateway, HTTPRoute, GRPCRoute can",
         ),
     ];
     for (target, message) in cases {

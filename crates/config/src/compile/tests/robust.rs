@@ -45,6 +45,70 @@ spec:
   circuitBreakers:
     maxConnections: 7
 ---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: g, namespace: apps}
+spec:
+  parentRefs:
+  - {name: gw, namespace: infra}
+  hostnames:
+  - grpc.test
+  rules:
+  - matches:
+    - method:
+        service: a.B
+        method: C
+      headers:
+      - name: x
+        value: y
+    backendRefs:
+    - {group: gateway.kgateway.dev, kind: Backend, name: up}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: TLSRoute
+metadata: {name: t, namespace: apps}
+spec:
+  parentRefs:
+  - name: tls
+    namespace: infra
+  hostnames:
+  - '*.test'
+  rules:
+  - backendRefs:
+    - {group: gateway.kgateway.dev, kind: Backend, name: dfp, port: 8443}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: tls, namespace: infra}
+spec:
+  gatewayClassName: egret
+  listeners:
+  - name: tls
+    protocol: TLS
+    port: 8443
+    tls: {mode: Passthrough}
+    allowedRoutes: {namespaces: {from: All}}
+---
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: Backend
+metadata: {name: up, namespace: apps}
+spec:
+  static:
+    appProtocol: grpc
+    hosts:
+    - host: up.test
+      port: 50051
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: {name: p, namespace: apps}
+spec:
+  targetRefs:
+  - {group: gateway.kgateway.dev, kind: Backend, name: up}
+  validation:
+    hostname: up.test
+    wellKnownCACertificates: System
+---
 apiVersion: gateway.kgateway.dev/v1alpha1
 kind: TrafficPolicy
 metadata: {name: p, namespace: infra}
@@ -57,6 +121,11 @@ spec:
     - reset
     statusCodes:
     - 503
+  httpUpgrade:
+  - type: CONNECT
+    connect:
+      terminate: true
+  - type: websocket
 ";
     let rules = format!(
         "  hostnames:\n  - '*.example'\n  rules:\n  - name: main\n    {TO_DFP}\n    matches:\n    - path:\n        \

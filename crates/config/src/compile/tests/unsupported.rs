@@ -1,6 +1,6 @@
 //! Listener policies, and kinds that are recognised only.
 
-use super::{Compiled, condition, get, kgateway_policy, problems, warnings, with_base, with_route};
+use super::{Compiled, condition, kgateway_policy, problems, warnings, with_base, with_route};
 
 const GATEWAY: &str = "targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: gw}]";
 
@@ -96,68 +96,7 @@ fn other_settings_of_listeners_are_named_and_fail_closed() {
 }
 
 #[test]
-fn policies_that_are_not_supported_refuse_what_they_target() {
-    let policy = |namespace: &str, spec: &str| {
-        let api = "gateway.networking.k8s.io/v1";
-        with_route(&object(api, "BackendTLSPolicy", namespace, spec))
-    };
-    let target = |kind: &str, name: &str, more: &str| {
-        let group = if kind == "Backend" {
-            "gateway.kgateway.dev"
-        } else {
-            "gateway.networking.k8s.io"
-        };
-        format!(
-            "  targetRefs: [{{group: {group}, kind: {kind}, name: {name}{more}}}]\n  validation: {{}}\n"
-        )
-    };
-    let at = "BackendTLSPolicy apps/x";
-    let message = "BackendTLSPolicy is not supported yet";
-    let compiled = policy("apps", &target("HTTPRoute", "r", ""));
-    assert_eq!(get(&compiled, "a.b"), format!("refuse {at}: {message}"));
-    assert_eq!(
-        condition(&compiled, at, "Accepted"),
-        format!("false Invalid: {message}")
-    );
-    assert!(problems(&compiled).contains(&format!("t.yaml:15: {at}: {message}")));
-    let rule = policy("apps", &target("HTTPRoute", "r", ", sectionName: main"));
-    assert!(get(&rule, "a.b").starts_with("refuse"));
-    for section in ["", ", sectionName: x"] {
-        let backend = policy("apps", &target("Backend", "dfp", section));
-        let refused = format!("1*refuse {at}: ");
-        assert!(get(&backend, "a.b").starts_with(&refused));
-    }
-    let gateway = policy("infra", &target("Gateway", "gw", ""));
-    assert!(listener(&gateway).refuse.is_some());
-    let elsewhere = policy("apps", &target("Gateway", "gw", ""));
-    assert!(listener(&elsewhere).refuse.is_none());
-    let selector = "  targetSelectors: [{group: gateway.networking.k8s.io, kind: HTTPRoute, matchLabels: {}}]\n";
-    assert!(get(&policy("apps", selector), "a.b").starts_with("refuse BackendTLSPolicy"));
-    let none = policy("apps", "  validation: {}\n");
-    assert_eq!(problems(&none), [format!("t.yaml:15: {at}: {message}")]);
-    assert_eq!(get(&none, "a.b"), "1*dynamic apps/dfp");
-}
-
-#[test]
 fn other_kinds_are_told() {
-    let parents = "  parentRefs: [{name: gw, namespace: infra}]\n";
-    for kind in ["GRPCRoute", "TLSRoute"] {
-        let compiled = with_base(&object(
-            "gateway.networking.k8s.io/v1",
-            kind,
-            "apps",
-            parents,
-        ));
-        let message = format!("{kind} is not supported yet");
-        assert_eq!(
-            condition(&compiled, &format!("{kind} apps/x"), "Accepted"),
-            format!("false UnsupportedValue: {message}")
-        );
-        assert_eq!(
-            problems(&compiled),
-            [format!("t.yaml:15: {kind} apps/x: {message}")]
-        );
-    }
     for kind in ["GatewayExtension", "GatewayParameters"] {
         let compiled = kgateway(kind, "apps", "  a: b\n");
         assert!(

@@ -23,15 +23,8 @@ pub(super) fn read(spec: &Http2ProtocolOptions, faults: &mut Vec<Fault>) -> Http
     let mut fields = Fields::new(AT, faults);
     fields.unsupported(spec.unsupported());
     let mut window = |name: &str, quantity: Option<&Quantity>, default: u32| {
-        let Some(quantity) = quantity else {
-            return default;
-        };
-        let number = quantity.number();
-        if number.is_none() {
-            fields.fault(name, "not a number of octets, such as 65536 or 64Ki");
-        }
         fields
-            .number(name, number, &(LEAST_WINDOW..=MOST))
+            .octets(name, quantity, &(LEAST_WINDOW..=MOST))
             .unwrap_or(default)
     };
     Http2Settings {

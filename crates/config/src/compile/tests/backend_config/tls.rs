@@ -129,6 +129,20 @@ fn fields_become_settings() {
             },
         ),
         (
+            "{wellKnownCACertificates: System, alpnProtocols: [h2]}",
+            UpstreamTls {
+                alpn: vec![Alpn::H2],
+                ..system.clone()
+            },
+        ),
+        (
+            "{wellKnownCACertificates: System, alpnProtocols: [http/1.1, h2]}",
+            UpstreamTls {
+                alpn: vec![Alpn::Http11, Alpn::H2],
+                ..system.clone()
+            },
+        ),
+        (
             "{wellKnownCACertificates: System, parameters: {minVersion: '1.3', maxVersion: AUTO}}",
             versions(TlsVersion::V1_3, TlsVersion::V1_3),
         ),
@@ -177,14 +191,14 @@ const WRONG: &[(&str, &str, &str)] = &[
         "a wildcard is no name to ask for",
     ),
     (
-        "{wellKnownCACertificates: System, alpnProtocols: [h2]}",
-        ".alpnProtocols",
-        "http/1.1 has to be among them",
+        "{wellKnownCACertificates: System, alpnProtocols: [h2, http/1.1, h2]}",
+        ".alpnProtocols[2]",
+        "given twice",
     ),
     (
         "{wellKnownCACertificates: System, alpnProtocols: [http/1.1, spdy]}",
-        ".alpnProtocols",
-        "spdy is not supported; http/1.1 is",
+        ".alpnProtocols[1]",
+        "spdy is not supported; h2 and http/1.1 are",
     ),
     (
         "{wellKnownCACertificates: System, parameters: {minVersion: '1.1'}}",

@@ -1,0 +1,374 @@
+//! BackendTLSPolicies.
+
+use std::sync::Arc;
+
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+use super::https::{ONE, OTHER, Pair, object};
+use super::{
+    BACKEND, BASE, Compiled, TO_DFP, aged, condition, errors, get, kgateway_policy, problems,
+    route, rule, run, warnings,
+};
+use crate::resources::{Kind, ObjectRef};
+use crate::snapshot::{
+    Action, Alpn, BackendSettings, Certificate, Destination, TlsVersions, Trust, UpstreamTls,
+};
+
+const AT: &str = "BackendTLSPolicy apps/p";
+
+/// Where CAs are: a Secret, a ConfigMap, one with octets, and others that have none.
+fn authorities() -> String {
+    let one = [("ca.crt", ONE.certificate.as_str())];
+    let other = [("ca.crt", OTHER.certificate.as_str())];
+    let octets = k8s_openapi::ByteString(OTHER.certificate.clone().into_bytes());
+    let octets = serde_json::to_string(&octets).unwrap();
+    let octets = format!(
+        "---\n{{apiVersion: v1, kind: ConfigMap, metadata: {{name: octets, namespace: apps}}, binaryData: {{ca.crt: {octets}}}}}\n"
+    );
+    [
+        object("Secret", "apps", "ca", &one),
+        object("ConfigMap", "apps", "ca", &other),
+        object("ConfigMap", "apps", "empty", &[("other", "x")]),
+        object("ConfigMap", "apps", "junk", &[("ca.crt", "junk")]),
+        object("ConfigMap", "infra", "far", &one),
+        octets,
+    ]
+    .concat()
+}
+
+fn policy(name: &str, target: &str, validation: &str) -> String {
+    format!(
+        "---\napiVersion: gateway.networking.k8s.io/v1\nkind: BackendTLSPolicy\nmetadata: {{name: {name}, namespace: apps}}\n\
+         spec:\n  targetRefs: [{target}]\n  validation: {validation}\n"
+    )
+}
+
+/// These documents, a static Backend, and a route to it.
+fn with_static(text: &str) -> Compiled {
+    let base = BASE.replace(
+        "{dynamicForwardProxy: {}}",
+        "{static: {hosts: [{host: up.example, port: 443}]}}",
+    );
+    let rules = route(&format!("  rules:\n  - {TO_DFP}\n"));
+    run(&format!("{base}{text}{}{rules}", authorities()))
+}
+
+fn validated(validation: &str) -> Compiled {
+    with_static(&policy("p", BACKEND, validation))
+}
+
+fn settings(compiled: &Compiled) -> Arc<BackendSettings> {
+    let Action::Forward(backends) = &rule(compiled, 8080, "a.b", "/").unwrap().action else {
+        panic!("not forwarded");
+    };
+    match &backends.backends[0].destination {
+        Destination::Static(to) => to.settings.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn certificate(pair: &Pair) -> Certificate {
+    Certificate(CertificateDer::from_pem_slice(pair.certificate.as_bytes()).unwrap())
+}
+
+fn reference(kind: &str, name: &str) -> String {
+    format!("{{group: '', kind: {kind}, name: {name}}}")
+}
+
+fn believed(refs: &[String]) -> String {
+    format!(
+        "{{hostname: up.example, caCertificateRefs: [{}]}}",
+        refs.join(", ")
+    )
+}
+
+#[test]
+fn validation_becomes_settings() {
+    let system = UpstreamTls {
+        trust: Trust::System,
+        identity: None,
+        sni: Some("up.example".parse().unwrap()),
+        names: Vec::new(),
+        versions: TlsVersions::default(),
+        alpn: Alpn::BOTH.to_vec(),
+    };
+    let refs = [
+        reference("ConfigMap", "ca"),
+        reference("Secret", "ca"),
+        reference("ConfigMap", "octets"),
+    ];
+    for (validation, expected) in [
+        (
+            "{hostname: Up.Example, wellKnownCACertificates: System}".to_owned(),
+            system.clone(),
+        ),
+        (
+            believed(&refs),
+            UpstreamTls {
+                trust: Trust::Authorities([&OTHER, &ONE, &OTHER].map(|pair| certificate(pair)).into()),
+                ..system.clone()
+            },
+        ),
+        (
+            "{hostname: up.example, wellKnownCACertificates: System, subjectAltNames: [{type: Hostname, \
+             hostname: a.example}, {type: Hostname, hostname: b.example}]}"
+                .to_owned(),
+            UpstreamTls {
+                names: ["a.example", "b.example"]
+                    .map(|name| name.parse().unwrap())
+                    .into(),
+                ..system.clone()
+            },
+        ),
+    ] {
+        let compiled = validated(&validation);
+        assert!(compiled.report.accepted(), "{}", compiled.report.table());
+        let settings = settings(&compiled);
+        assert_eq!(settings.tls.as_deref(), Some(&expected), "{validation}");
+        let policy = ObjectRef::new(Kind::BackendTlsPolicy, "apps", "p");
+        assert_eq!(settings.policy, Some(policy));
+        let at = format!("{AT}#infra/gw");
+        assert_eq!(
+            condition(&compiled, &at, "Accepted"),
+            "true Accepted: Policy accepted"
+        );
+        assert!(condition(&compiled, &at, "ResolvedRefs").starts_with("true ResolvedRefs"));
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named_and_fails_closed() {
+    const SYSTEM: &str = "hostname: up.example, wellKnownCACertificates: System";
+    const ONE_OF: &str =
+        "exactly one of the fields in [caCertificateRefs wellKnownCACertificates] must be set";
+    let both = format!(
+        "{{{SYSTEM}, caCertificateRefs: [{}]}}",
+        reference("Secret", "ca")
+    );
+    let name = |spec: &str| format!("{{{SYSTEM}, subjectAltNames: [{spec}]}}");
+    for (validation, field, message) in [
+        (
+            "{hostname: up.example}".to_owned(),
+            "caCertificateRefs",
+            ONE_OF,
+        ),
+        (both, "caCertificateRefs", ONE_OF),
+        (
+            "{hostname: up.example, wellKnownCACertificates: example.com/Ours}".to_owned(),
+            "wellKnownCACertificates",
+            "only System is supported",
+        ),
+        (
+            "{hostname: '*.example', wellKnownCACertificates: System}".to_owned(),
+            "hostname",
+            "a wildcard is not supported here",
+        ),
+        (
+            name("{type: URI, uri: 'spiffe://a/b'}"),
+            "subjectAltNames[0].uri",
+            "not supported yet; names of type Hostname are",
+        ),
+        (
+            name("{type: Hostname, uri: x}"),
+            "subjectAltNames[0].type",
+            "exactly the field of this type must be set",
+        ),
+        (
+            name("{type: Hostname, hostname: '*.example'}"),
+            "subjectAltNames[0].hostname",
+            "a wildcard is not supported here",
+        ),
+    ] {
+        let compiled = validated(&validation);
+        let fault = format!("spec.validation.{field}: {message}");
+        assert!(
+            problems(&compiled).contains(&format!("t.yaml:19: {AT}: {fault}")),
+            "{:?}",
+            problems(&compiled)
+        );
+        assert_eq!(
+            condition(&compiled, &format!("{AT}#infra/gw"), "Accepted"),
+            format!("false Invalid: {fault}")
+        );
+        assert_eq!(get(&compiled, "a.b"), format!("1*refuse {AT}: {fault}"));
+    }
+    let options = policy(
+        "p",
+        BACKEND,
+        &format!("{{{SYSTEM}}}\n  options: {{a/b: c}}"),
+    );
+    assert!(get(&with_static(&options), "a.b").ends_with("spec.options[a/b]: not supported yet"));
+    let text = policy("p", BACKEND, "{}");
+    assert!(errors(&text)[0].contains("spec.validation: missing field `hostname`"));
+    let older = policy("p", BACKEND, "{}").replace("/v1\n", "/v1alpha2\n");
+    assert!(errors(&older)[0].contains("BackendTLSPolicy is read in v1, v1alpha3, not v1alpha2"));
+}
+
+#[test]
+fn authorities_that_lead_nowhere_are_told() {
+    for (spec, reason, message) in [
+        (
+            reference("ConfigMap", "none"),
+            "InvalidCACertificateRef",
+            "ConfigMap apps/none not found",
+        ),
+        (
+            reference("ConfigMap", "far"),
+            "InvalidCACertificateRef",
+            "ConfigMap apps/far not found",
+        ),
+        (
+            reference("ConfigMap", "empty"),
+            "InvalidCACertificateRef",
+            "ConfigMap apps/empty: has no ca.crt",
+        ),
+        (
+            reference("ConfigMap", "junk"),
+            "InvalidCACertificateRef",
+            "ConfigMap apps/junk: ca.crt has no certificate in PEM",
+        ),
+        (
+            reference("Service", "ca"),
+            "InvalidKind",
+            "Service is not supported; ConfigMap and Secret are",
+        ),
+    ] {
+        let fault = format!("spec.validation.caCertificateRefs[0]: {message}");
+        let compiled = validated(&believed(std::slice::from_ref(&spec)));
+        let at = format!("{AT}#infra/gw");
+        assert_eq!(
+            condition(&compiled, &at, "ResolvedRefs"),
+            format!("false {reason}: {fault}")
+        );
+        assert_eq!(
+            condition(&compiled, &at, "Accepted"),
+            format!("false NoValidCACertificate: {fault}")
+        );
+        assert_eq!(get(&compiled, "a.b"), format!("1*refuse {AT}: {fault}"));
+
+        // With one that can be believed, that one is, and nobody else.
+        let compiled = validated(&believed(&[spec, reference("Secret", "ca")]));
+        assert!(condition(&compiled, &at, "Accepted").starts_with("true"));
+        assert!(condition(&compiled, &at, "ResolvedRefs").starts_with("false"));
+        let tls = settings(&compiled).tls.clone().unwrap();
+        assert_eq!(tls.trust, Trust::Authorities(vec![certificate(&ONE)]));
+        assert!(!compiled.report.accepted());
+    }
+}
+
+const SYSTEM: &str = "{hostname: up.example, wellKnownCACertificates: System}";
+
+#[test]
+fn a_dynamic_backend_is_refused() {
+    let rules = route(&format!("  rules:\n  - {TO_DFP}\n"));
+    let compiled = run(&format!("{BASE}{}{rules}", policy("p", BACKEND, SYSTEM)));
+    let message = "Backend apps/dfp is a DynamicForwardProxy, whose clients choose the host: one hostname does not fit it; \
+                   use its enableTls, and tls of a BackendConfigPolicy";
+    assert_eq!(
+        condition(&compiled, &format!("{AT}#infra/gw"), "Accepted"),
+        format!("false Invalid: {message}")
+    );
+    assert_eq!(get(&compiled, "a.b"), format!("1*refuse {AT}: {message}"));
+    assert_eq!(
+        problems(&compiled).last().unwrap(),
+        &format!("t.yaml:18: {AT}: spec.targetRefs: {message}")
+    );
+}
+
+#[test]
+fn the_oldest_decides_even_if_it_is_wrong() {
+    let other = "{hostname: other.example, wellKnownCACertificates: System}";
+    let wrong = "{hostname: other.example}";
+    let text = policy("a", BACKEND, other);
+    let compiled = with_static(&format!(
+        "{text}{}",
+        aged(&policy("p", BACKEND, SYSTEM), 2020)
+    ));
+    let tls = settings(&compiled).tls.clone().unwrap();
+    assert_eq!(tls.sni, Some("up.example".parse().unwrap()));
+    let message = "overridden at Backend apps/dfp by the older BackendTLSPolicy apps/p";
+    assert_eq!(
+        condition(&compiled, "BackendTLSPolicy apps/a#infra/gw", "Accepted"),
+        format!("false Conflicted: {message}")
+    );
+    assert_eq!(problems(&compiled).len(), 1);
+
+    let older = aged(&policy("p", BACKEND, wrong), 2020);
+    let compiled = with_static(&format!("{text}{older}"));
+    assert!(get(&compiled, "a.b").starts_with(&format!("1*refuse {AT}: spec.validation")));
+}
+
+#[test]
+fn it_goes_before_a_backend_config_policy() {
+    let config = |fields: &str| {
+        let spec = format!("  targetRefs: [{BACKEND}]\n{fields}");
+        kgateway_policy("BackendConfigPolicy", "c", "apps", &spec)
+    };
+    let text = format!(
+        "{}{}",
+        config("  tls: {insecureSkipVerify: true}\n  circuitBreakers: {maxRequests: 7}\n"),
+        policy("p", BACKEND, SYSTEM)
+    );
+    let compiled = with_static(&text);
+    assert!(compiled.report.accepted(), "{}", compiled.report.table());
+    let settings = settings(&compiled);
+    assert_eq!(settings.tls.as_ref().unwrap().trust, Trust::System);
+    assert_eq!(settings.circuit_breakers.max_requests, 7);
+    let expected =
+        "BackendConfigPolicy apps/c: spec.tls: BackendTLSPolicy apps/p decides at Backend apps/dfp";
+    let warnings = warnings(&compiled);
+    assert!(warnings[0].ends_with(expected), "{warnings:?}");
+    assert!(
+        condition(&compiled, "BackendConfigPolicy apps/c", "Attached").starts_with("true Merged")
+    );
+}
+
+#[test]
+fn targets_are_backends_that_are_there() {
+    for (target, problem) in [
+        (
+            "{group: gateway.networking.k8s.io, kind: Gateway, name: gw}",
+            "spec.targetRefs[0].kind: gateway.networking.k8s.io/Gateway cannot be a target here; Backend can",
+        ),
+        (
+            "{group: '', kind: Service, name: s}",
+            "spec.targetRefs[0].kind: Service is not supported yet as a target; Backend can be one",
+        ),
+        (
+            "{group: gateway.kgateway.dev, kind: Backend, name: none}",
+            "spec.targetRefs: Backend apps/none not found",
+        ),
+        ("", "spec.targetRefs: at least one target is needed"),
+    ] {
+        let compiled = with_static(&policy("p", target, SYSTEM));
+        let expected = format!("t.yaml:18: {AT}: {problem}");
+        assert_eq!(problems(&compiled), [expected], "{target}");
+        assert!(get(&compiled, "a.b").starts_with("1*static"));
+    }
+    let missing = "{group: gateway.kgateway.dev, kind: Backend, name: none}";
+    let compiled = with_static(&policy("p", missing, SYSTEM));
+    assert_eq!(
+        condition(&compiled, &format!("{AT}#Backend apps/none"), "Accepted"),
+        "false TargetNotFound: Backend apps/none not found"
+    );
+}
+
+#[test]
+fn a_status_tells_the_worst_of_the_backends_behind_a_gateway() {
+    let targets = format!("{BACKEND}, {{group: gateway.kgateway.dev, kind: Backend, name: dyn}}");
+    let dynamic = "---\napiVersion: gateway.kgateway.dev/v1alpha1\nkind: Backend\nmetadata: {name: dyn, namespace: apps}\n\
+                   spec: {dynamicForwardProxy: {}}\n";
+    let more = super::route_named(
+        "s",
+        "  hostnames: [c.d]\n  rules: [{backendRefs: [{group: gateway.kgateway.dev, kind: Backend, name: dyn}]}]\n",
+    );
+    let text = format!("{}{dynamic}", policy("p", &targets, SYSTEM));
+    let unused = with_static(&text);
+    assert!(condition(&unused, &format!("{AT}#infra/gw"), "Accepted").starts_with("true"));
+    assert!(condition(&unused, &format!("{AT}#Backend apps/dyn"), "Accepted").starts_with("false"));
+    let used = with_static(&format!("{text}{more}"));
+    assert!(condition(&used, &format!("{AT}#infra/gw"), "Accepted").starts_with("false Invalid"));
+    assert!(get(&used, "a.b").starts_with("1*static"));
+    assert!(get(&used, "c.d").starts_with("1*refuse"));
+}
