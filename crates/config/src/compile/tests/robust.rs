@@ -6,8 +6,8 @@ use super::{BASE, TO_DFP, route};
 use crate::compile::{Options, compile};
 use crate::load::{File, load};
 
-fn text() -> String {
-    let policies = "\
+/// Routes and policies of every kind.
+const OBJECTS: &str = "\
 ---
 apiVersion: egret.dev/v1alpha1
 kind: EgressPolicy
@@ -127,11 +127,13 @@ spec:
       terminate: true
   - type: websocket
 ";
+
+fn text() -> String {
     let rules = format!(
         "  hostnames:\n  - '*.example'\n  rules:\n  - name: main\n    {TO_DFP}\n    matches:\n    - path:\n        \
          type: Exact\n        value: /a\n    filters:\n    - type: URLRewrite\n      urlRewrite:\n        hostname: b.test\n"
     );
-    format!("{BASE}{}{policies}", route(&rules))
+    format!("{BASE}{}{OBJECTS}", route(&rules))
 }
 
 proptest! {

@@ -129,20 +129,6 @@ fn fields_become_settings() {
             },
         ),
         (
-            "{wellKnownCACertificates: System, alpnProtocols: [h2]}",
-            UpstreamTls {
-                alpn: vec![Alpn::H2],
-                ..system.clone()
-            },
-        ),
-        (
-            "{wellKnownCACertificates: System, alpnProtocols: [http/1.1, h2]}",
-            UpstreamTls {
-                alpn: vec![Alpn::Http11, Alpn::H2],
-                ..system.clone()
-            },
-        ),
-        (
             "{wellKnownCACertificates: System, parameters: {minVersion: '1.3', maxVersion: AUTO}}",
             versions(TlsVersion::V1_3, TlsVersion::V1_3),
         ),
@@ -155,6 +141,22 @@ fn fields_become_settings() {
         let compiled = with_policy(tls);
         assert!(compiled.report.accepted(), "{}", compiled.report.table());
         assert_eq!(settings(&compiled).tls.as_deref(), Some(&expected), "{tls}");
+    }
+}
+
+#[test]
+fn protocols_are_offered_in_their_order() {
+    for (protocols, expected) in [
+        ("[]", Alpn::BOTH.to_vec()),
+        ("[h2, http/1.1]", Alpn::BOTH.to_vec()),
+        ("[h2]", vec![Alpn::H2]),
+        ("[http/1.1]", vec![Alpn::Http11]),
+        ("[http/1.1, h2]", vec![Alpn::Http11, Alpn::H2]),
+    ] {
+        let tls = format!("{{wellKnownCACertificates: System, alpnProtocols: {protocols}}}");
+        let compiled = with_policy(&tls);
+        assert!(compiled.report.accepted(), "{}", compiled.report.table());
+        assert_eq!(settings(&compiled).tls.as_ref().unwrap().alpn, expected);
     }
 }
 
