@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use egret_testkit::gateway::{LOOPBACK, resolver};
-use egret_testkit::{Client, DnsServer, Upstream};
+use egret_testkit::{Ca, Client, DnsServer, Upstream};
 
 use served::{Served, lines, wait_for};
 
@@ -43,6 +43,38 @@ fn examples_are_accepted() {
             "{table}"
         );
     }
+}
+
+#[test]
+fn the_example_of_tls_needs_a_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in fs::read_dir(example("tls")).unwrap() {
+        let file = file.unwrap();
+        // One that was made by following the example.
+        if file.file_name() != "secret.yaml" {
+            fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+        }
+    }
+    let output = egret(&["check", folder.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("Secret kgateway-system/certificate not found"),
+        "{told}"
+    );
+    let issued = Ca::new().issue(["localhost"]);
+    let entries =
+        serde_json::json!({"tls.crt": issued.certificate_pem(), "tls.key": issued.key_pem()});
+    let secret = serde_json::json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "certificate", "namespace": "kgateway-system"},
+        "type": "kubernetes.io/tls",
+        "stringData": entries,
+    });
+    fs::write(folder.path().join("secret.json"), secret.to_string()).unwrap();
+    let output = egret(&["check", folder.path().to_str().unwrap()]);
+    assert!(output.status.success(), "{output:?}");
 }
 
 #[test]
