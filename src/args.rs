@@ -49,6 +49,10 @@ pub(crate) struct Serve {
     /// Threads that serve requests [default: one for each core]
     #[arg(long, env = "EGRET_WORKERS", value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
     pub(crate) workers: Option<u16>,
+    /// Connections from clients that each listener may have; 0 is no limit [default: three eighths of the descriptors that
+    /// may be open]
+    #[arg(long, env = "EGRET_MAX_CONNECTIONS", value_name = "N")]
+    pub(crate) max_connections: Option<usize>,
     /// A folder that keeps what the DNS caches know across restarts [default: nothing is kept]
     #[arg(long, env = "EGRET_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,

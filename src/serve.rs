@@ -22,7 +22,7 @@ pub(crate) fn run(args: Serve) -> ExitCode {
         .with_target(false)
         .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
         .init();
-    descriptors::raise();
+    let descriptors = descriptors::raise();
     // Files, DNS queries and the admin address; requests have threads of their own.
     let runtime = Builder::new_multi_thread()
         .worker_threads(1)
@@ -30,7 +30,7 @@ pub(crate) fn run(args: Serve) -> ExitCode {
         .enable_all()
         .build();
     let outcome = runtime.map_err(Into::into).and_then(|runtime| {
-        let outcome = runtime.block_on(serve(args));
+        let outcome = runtime.block_on(serve(args, descriptors));
         // Does not wait for what was cut off.
         runtime.shutdown_background();
         outcome
@@ -49,7 +49,7 @@ const ONE_REQUEST: Duration = Duration::from_secs(1);
 
 type Error = Box<dyn std::error::Error>;
 
-async fn serve(args: Serve) -> Result<(), Error> {
+async fn serve(args: Serve, descriptors: Option<u64>) -> Result<(), Error> {
     let mut stop = Stop::new()?;
     let mut reread = signal(SignalKind::hangup())?;
     // Before the first read, so that no change falls between the two.
@@ -60,7 +60,7 @@ async fn serve(args: Serve) -> Result<(), Error> {
     };
     let compiled = compiled(&files, &options).map_err(|errors| errors.join("\n"))?;
 
-    let mut proxy = Proxy::start(proxy_options(&args), &Handle::current())?;
+    let mut proxy = Proxy::start(proxy_options(&args, descriptors), &Handle::current())?;
     if let Some(error) = tell(proxy.apply(compiled).await).into_iter().next() {
         return Err(error.into());
     }
@@ -83,11 +83,16 @@ async fn serve(args: Serve) -> Result<(), Error> {
     Ok(())
 }
 
-fn proxy_options(args: &Serve) -> ProxyOptions {
+fn proxy_options(args: &Serve, descriptors: Option<u64>) -> ProxyOptions {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     ProxyOptions {
         workers: args.workers.map_or_else(cores, usize::from),
         admin: Some(args.admin),
+        max_connections: match args.max_connections {
+            Some(0) => None,
+            Some(most) => Some(most),
+            None => descriptors.map(descriptors::enough_for),
+        },
         state_dir: args.state_dir.clone(),
         ..ProxyOptions::default()
     }

@@ -162,6 +162,13 @@ fn parents(name: &DnsName) -> impl Iterator<Item = &str> {
 }
 
 impl Socket {
+    /// Whether its connections carry HTTP in the clear.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        let mut listeners = self.listeners.iter();
+        listeners.all(|listener| matches!(listener.protocol, Protocol::Http))
+    }
+
     /// The listener of a request: the one with the most specific hostname that matches.
     #[must_use]
     pub fn listener_for(&self, host: &Host) -> Option<&Arc<Listener>> {

@@ -5,6 +5,7 @@
 
 pub mod dial;
 pub mod dns;
+pub mod listen;
 pub mod refusal;
 pub mod target;
 pub mod telemetry;
@@ -15,8 +16,8 @@ mod admin;
 mod body;
 mod either;
 mod forward;
-mod listen;
 mod local;
+mod passthrough;
 mod plan;
 mod policy;
 mod proxy;

@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use egret_config::snapshot::{BindAddress, ConnectionLimits, Protocol as Carries, Snapshot};
+use egret_config::snapshot::{BindAddress, Snapshot, Socket};
 use nix::errno::Errno;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::sync::oneshot;
@@ -17,16 +17,25 @@ use tokio::time::{sleep, timeout};
 
 use crate::dial::egress::OwnAddresses;
 use crate::dial::race::is_out_of_descriptors;
+use crate::passthrough;
+use crate::refusal::Refusal;
+use crate::serve;
 use crate::serve::stream::ClientStream;
-use crate::serve::{self, Origin};
 use crate::shared::Shared;
 use crate::task;
+use crate::tunnel::Ready;
 use crate::worker::{Closing, Command, Worker};
-use replay::Replay;
 
+pub(crate) mod alert;
 pub(crate) mod begin;
+pub mod client_hello;
+pub(crate) mod gate;
+pub mod proxy_protocol;
 pub(crate) mod replay;
 mod tls;
+
+use begin::{Begun, begin};
+use gate::{Full, Gate};
 
 /// Connections that the kernel may complete ahead of us; it caps this at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -51,6 +60,8 @@ pub(crate) struct Listeners {
     bind: Bind,
     workers: Vec<Sender<Command>>,
     admin: Option<SocketAddr>,
+    /// How many connections each may have.
+    max_connections: Option<usize>,
     bound: BTreeMap<BindAddress, SocketAddr>,
 }
 
@@ -70,11 +81,13 @@ impl Listeners {
         bind: Bind,
         workers: Vec<Sender<Command>>,
         admin: Option<SocketAddr>,
+        max_connections: Option<usize>,
     ) -> Self {
         Self {
             bind,
             workers,
             admin,
+            max_connections,
             bound: BTreeMap::new(),
         }
     }
@@ -108,9 +121,12 @@ impl Listeners {
             self.bound.values().copied().chain(self.admin).collect(),
         )));
         for (bind, _, sockets) in opened {
+            let gate = Gate::new(self.max_connections);
             for (worker, socket) in self.workers.iter().zip(sockets) {
                 // A worker that is gone has closed its sockets.
-                let _ = worker.send(Command::Listen(bind, socket)).await;
+                let _ = worker
+                    .send(Command::Listen(bind, socket, Arc::clone(&gate)))
+                    .await;
             }
         }
         errors
@@ -182,7 +198,7 @@ fn free(wanted: SocketAddr) -> io::Result<SocketAddr> {
         .ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
 }
 
-fn socket(address: SocketAddr) -> io::Result<Socket> {
+fn socket(address: SocketAddr) -> io::Result<socket2::Socket> {
     let socket = open(address)?;
     socket.bind(&address.into())?;
     // Only listening collides with a socket that was bound with SO_REUSEADDR as well.
@@ -199,8 +215,8 @@ fn listening(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-fn open(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(
+fn open(address: SocketAddr) -> io::Result<socket2::Socket> {
+    let socket = socket2::Socket::new(
         Domain::for_address(address),
         Type::STREAM,
         Some(Protocol::TCP),
@@ -217,6 +233,7 @@ fn open(address: SocketAddr) -> io::Result<Socket> {
 pub(crate) async fn accept(
     listener: TcpListener,
     bind: BindAddress,
+    gate: Arc<Gate>,
     mut stop: oneshot::Receiver<Closing>,
     worker: Rc<Worker>,
 ) {
@@ -234,17 +251,19 @@ pub(crate) async fn accept(
         match accepted {
             Ok((stream, client)) => {
                 starved = false;
+                let place = match gate.enter() {
+                    Ok(place) => place,
+                    Err(full) => {
+                        turn_away(&stream, bind, &full, &gate, &worker);
+                        continue;
+                    }
+                };
                 // A socket for both families tells IPv4 addresses inside IPv6 ones.
                 let client = SocketAddr::new(client.ip().to_canonical(), client.port());
-                let counted = worker.connected();
+                let counted = (worker.connected(), place);
                 let worker = Rc::clone(&worker);
                 task::spawn(async move {
-                    // Without it small responses wait for the client's delayed ACK; a socket that refuses is gone already.
-                    let _ = stream.set_nodelay(true);
-                    let Some((stream, origin)) = begin(stream, client, bind, &worker).await else {
-                        return drop(counted);
-                    };
-                    let Some(tunnel) = serve::connection(stream, origin, worker).await else {
+                    let Some(tunnel) = serve(stream, client, bind, worker).await else {
                         return drop(counted);
                     };
                     // In a task of its own, without what HTTP needed: there may be very many, and they may last.
@@ -267,32 +286,43 @@ pub(crate) async fn accept(
     }
 }
 
-/// What comes before HTTP.
-async fn begin(
+/// Serves a connection to its end, or until it becomes a tunnel.
+async fn serve(
     stream: TcpStream,
     client: SocketAddr,
     bind: BindAddress,
-    worker: &Worker,
-) -> Option<(ClientStream, Origin)> {
+    worker: Rc<Worker>,
+) -> Option<Ready> {
+    let (stream, origin) = match begin(stream, client, bind, &worker).await? {
+        Begun::Plain(stream, origin) => (ClientStream::Plain(stream), origin),
+        Begun::Tls(tls) => {
+            let (stream, origin) = tls.end(&worker).await?;
+            (ClientStream::Tls(stream), origin)
+        }
+        Begun::Passthrough(incoming, origin) => {
+            return passthrough::open(incoming, origin, worker).await;
+        }
+    };
+    serve::connection(stream, origin, worker).await
+}
+
+/// There are too many: says so to who understands it, as far as the socket takes it at once, and closes.
+fn turn_away(stream: &TcpStream, bind: BindAddress, full: &Full, gate: &Gate, worker: &Rc<Worker>) {
+    worker
+        .metrics
+        .refusal(Refusal::TooManyConnections.row().reason);
+    if full.is_news {
+        let (port, most) = (bind.port.get(), gate.most());
+        tracing::warn!(
+            port,
+            most,
+            "a listener has as many connections as it may have"
+        );
+    }
     let snapshot = worker.snapshot();
-    let socket = snapshot.sockets.get(&bind);
-    let mut origin = Origin {
-        client,
-        bind,
-        hello: None,
-        tls: None,
-        limits: socket.map_or_else(ConnectionLimits::default, |socket| socket.limits),
-    };
-    let stream = Replay::from(stream);
-    let first = socket.and_then(|socket| socket.listeners.first());
-    let Some((listener, Carries::Https(settings))) =
-        first.map(|listener| (listener, &listener.protocol))
-    else {
-        return Some((ClientStream::Plain(stream), origin));
-    };
-    let (stream, secured) = tls::end(stream, client, listener, settings, worker).await?;
-    origin.tls = Some(secured);
-    Some((ClientStream::Tls(stream), origin))
+    if snapshot.sockets.get(&bind).is_some_and(Socket::is_plain) {
+        let _ = stream.try_write(gate::refusal());
+    }
 }
 
 fn is_out_of_resources(error: &io::Error) -> bool {
@@ -313,7 +343,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_gone_is_closed_before_anything_is_bound() {
         let (commands, mut worker) = channel(1);
-        let mut listeners = Listeners::new(Bind::AsConfigured, vec![commands], None);
+        let mut listeners = Listeners::new(Bind::AsConfigured, vec![commands], None, None);
         let bind = BindAddress {
             ip: None,
             port: Port::HTTP,

@@ -78,6 +78,7 @@ impl<'a> Plan<'a> {
         let scheme = scheme(target, &backend.destination);
         let rewrite = found.rule.filters.rewrite.as_ref();
         let new_host = rewrite.and_then(|rewrite| rewrite.host.as_ref());
+        let default_port = default_port(target, scheme, &backend.destination);
         let (wanted, port) = match new_host {
             // A CONNECT has no scheme that would have a port of its own.
             Some(name) => (
@@ -85,12 +86,9 @@ impl<'a> Plan<'a> {
                 target
                     .port
                     .filter(|_| target.connect)
-                    .unwrap_or_else(|| scheme.default_port()),
+                    .unwrap_or(default_port),
             ),
-            None => (
-                target.host.clone(),
-                target.port.unwrap_or_else(|| scheme.default_port()),
-            ),
+            None => (target.host.clone(), target.port.unwrap_or(default_port)),
         };
         // Over TLS the port that everybody expects goes without saying.
         let says_default = scheme == Scheme::Https && target.port == Some(Port::HTTPS);
@@ -199,11 +197,23 @@ impl<'a> Plan<'a> {
 fn scheme(target: &Target, destination: &snapshot::Destination) -> Scheme {
     match destination {
         // What the client says through a tunnel is its own affair, TLS included.
-        snapshot::Destination::Dynamic(_) if target.connect => Scheme::Http,
+        _ if target.connect => Scheme::Http,
         snapshot::Destination::Dynamic(to) => target.scheme.unwrap_or(to.scheme),
         snapshot::Destination::Static(to) if to.settings.tls.is_some() => Scheme::Https,
         snapshot::Destination::Static(_) | snapshot::Destination::Refuse(_) => Scheme::Http,
     }
+}
+
+/// The port of a target that names none.
+fn default_port(target: &Target, scheme: Scheme, destination: &snapshot::Destination) -> Port {
+    let own = match destination {
+        snapshot::Destination::Dynamic(to) => to.port,
+        snapshot::Destination::Static(_) | snapshot::Destination::Refuse(_) => None,
+    };
+    own.unwrap_or_else(|| match target.is_passthrough() {
+        true => Port::HTTPS,
+        false => scheme.default_port(),
+    })
 }
 
 /// The path that rules and policies are asked about. `OPTIONS *` is about the server as a whole (RFC 9112 3.2.4), which the

@@ -51,6 +51,8 @@ pub struct ProxyOptions {
     /// The CAs whose certificates upstreams may have when the configuration names no others; `None` are the system's,
     /// which are read once, at the start.
     pub roots: Option<Roots>,
+    /// Connections from clients that each listener may have, over all workers; `None` is no limit.
+    pub max_connections: Option<usize>,
     /// The folder that keeps what the DNS caches know from one process to the next; `None` keeps nothing.
     pub state_dir: Option<PathBuf>,
 }
@@ -77,6 +79,7 @@ impl Default for ProxyOptions {
             queries: HickoryQuery::factory(),
             hosts_file: Some(hosts_file::PATH.into()),
             roots: None,
+            max_connections: None,
             state_dir: None,
         }
     }
@@ -120,7 +123,12 @@ impl Proxy {
             .collect();
         shared.know_workers(commands.clone());
         control.spawn(forget_sites(Arc::downgrade(&shared)));
-        let listeners = Listeners::new(options.bind, commands, admin.as_ref().map(Admin::address));
+        let listeners = Listeners::new(
+            options.bind,
+            commands,
+            admin.as_ref().map(Admin::address),
+            options.max_connections,
+        );
         Ok(Self {
             shared,
             status,

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use egret_config::name::DnsName;
 use egret_config::policy::egress::{Action, Decision};
 use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{Listener, Rule, Scheme};
@@ -16,7 +17,7 @@ use http::request::Parts;
 use http::{Method, StatusCode, Version};
 
 use crate::dns::How;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Row};
 use crate::serve::Connection;
 use crate::serve::http2::StreamWatch;
 use crate::telemetry::access_log::Line;
@@ -42,9 +43,19 @@ pub(crate) struct Exchange {
     pub(crate) response_bytes: Cell<u64>,
     status: Cell<Option<StatusCode>>,
     reason: Cell<Option<&'static str>>,
-    /// Whether it became a tunnel, whose octets are counted there.
-    tunnel: Cell<bool>,
+    form: Cell<Form>,
     details: RefCell<Details>,
+}
+
+/// What it is, and so how it is counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A request and its response.
+    Messages,
+    /// These made a tunnel, whose octets are counted there.
+    Tunnel,
+    /// A connection that is passed on as it comes: likewise, and there was no response.
+    Passthrough,
 }
 
 /// What the log tells besides.
@@ -67,10 +78,11 @@ struct Details {
 /// The request as it came; kept only for those that are logged.
 struct Head {
     at: SystemTime,
-    method: Method,
+    /// Absent if it is no request but a connection.
+    method: Option<Method>,
     authority: Option<String>,
     path: String,
-    version: Version,
+    protocol: &'static str,
     scheme: Option<Scheme>,
     destination: Option<String>,
 }
@@ -95,7 +107,7 @@ impl Exchange {
             response_bytes: Cell::default(),
             status: Cell::default(),
             reason: Cell::default(),
-            tunnel: Cell::default(),
+            form: Cell::new(Form::Messages),
             details: RefCell::default(),
         })
     }
@@ -135,10 +147,24 @@ impl Exchange {
     pub(crate) fn describe(&self, parts: &Parts, authority: Option<String>) {
         self.details.borrow_mut().head = Some(Head {
             at: clock::wall(),
-            method: parts.method.clone(),
+            method: Some(parts.method.clone()),
             authority,
             path: parts.uri.path().to_owned(),
-            version: parts.version,
+            protocol: protocol(parts.version),
+            scheme: None,
+            destination: None,
+        });
+    }
+
+    /// It is TLS that is passed on.
+    pub(crate) fn begins_passthrough(&self, logged: bool) {
+        self.form.set(Form::Passthrough);
+        self.details.borrow_mut().head = logged.then(|| Head {
+            at: clock::wall(),
+            method: None,
+            authority: None,
+            path: String::new(),
+            protocol: "TLS",
             scheme: None,
             destination: None,
         });
@@ -161,7 +187,8 @@ impl Exchange {
         }: &Destination,
     ) {
         if let Some(head) = &mut self.details.borrow_mut().head {
-            head.scheme = Some(*scheme).filter(|_| head.method != Method::CONNECT);
+            let is_tunnel = head.method.as_ref().is_none_or(|it| it == Method::CONNECT);
+            head.scheme = Some(*scheme).filter(|_| !is_tunnel);
             head.destination = Some(format!("{host}:{port}"));
         }
     }
@@ -232,9 +259,13 @@ impl Exchange {
     }
 
     pub(crate) fn refused(&self, refusal: &Refusal) {
-        let reason = refusal.row().reason;
+        let Row { status, reason, .. } = refusal.row();
         self.connection.worker.metrics.refusal(reason);
         self.reason.set(Some(reason));
+        if self.form.get() == Form::Passthrough {
+            // Told in the log alone.
+            self.status.set(Some(status));
+        }
         let mut details = self.details.borrow_mut();
         if details.head.is_some() {
             details.refusal = Some(refusal.details());
@@ -285,7 +316,9 @@ impl Exchange {
 
     /// From here on it is no exchange of messages any more.
     pub(crate) fn becomes_tunnel(&self) {
-        self.tunnel.set(true);
+        if self.form.get() == Form::Messages {
+            self.form.set(Form::Tunnel);
+        }
     }
 
     /// So many octets have moved through the tunnel. Gives how many had before.
@@ -298,11 +331,13 @@ impl Exchange {
 
     fn count(&self, took: Duration) {
         let metrics = &self.connection.worker.metrics;
+        let form = self.form.get();
         match self.status.get() {
+            _ if form == Form::Passthrough => return,
             Some(status) => metrics.response(status),
             None => metrics.unanswered.increment(),
         }
-        if self.tunnel.get() {
+        if form == Form::Tunnel {
             return;
         }
         metrics.duration.observe(took);
@@ -312,6 +347,7 @@ impl Exchange {
 
     fn log(&self, details: &Details, head: &Head, took: Duration) {
         let verdict = details.verdict.as_ref();
+        let hello = self.connection.hello.as_ref();
         let reason = self
             .reason
             .get()
@@ -329,12 +365,16 @@ impl Exchange {
                 )
             }),
             client: self.connection.client.to_string(),
-            method: head.method.as_str(),
+            sni: hello
+                .and_then(|hello| hello.sni.as_ref())
+                .map(DnsName::as_str),
+            ech: hello.map(|hello| hello.ech).filter(|ech| *ech),
+            method: head.method.as_ref().map_or("", Method::as_str),
             scheme: head.scheme.map(Scheme::as_str),
             authority: head.authority.as_deref(),
             destination: head.destination.as_deref(),
             path: &head.path,
-            protocol: protocol(head.version),
+            protocol: head.protocol,
             status: self.status.get().map(|status| status.as_u16()),
             reason,
             details: details.refusal.as_deref(),

@@ -12,6 +12,8 @@ use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use http::{HeaderName, Response, StatusCode};
 
 use crate::dns::Failure;
+use crate::listen::client_hello::HelloError;
+use crate::listen::proxy_protocol::HeaderError;
 use crate::tls::TlsFailure;
 
 pub(crate) mod grpc;
@@ -26,6 +28,16 @@ pub enum Refusal {
     MalformedHead,
     /// The head has more octets or fields than it may. Likewise.
     HeadTooLarge,
+    /// The connection does not begin with a PROXY protocol header that can be read, and has to.
+    ProxyHeader(HeaderError),
+    /// The connection does not begin with TLS that can be read, and has to.
+    Hello(HelloError),
+    /// The client speaks TLS and asks for no name, and one is needed.
+    NoServerName,
+    /// What comes before HTTP took too long.
+    HandshakeTimeout,
+    /// The listener has as many connections as it may have.
+    TooManyConnections,
     /// The request names no host, or one that is not a host.
     Target(TargetError),
     /// The head's framing has more than one reading (RFC 9112 6).
@@ -155,6 +167,21 @@ impl Refusal {
         match self {
             Self::MalformedHead => row(400, "http_request_error", "malformed_head", Retry::Never),
             Self::HeadTooLarge => row(431, "http_request_error", "head_too_large", Retry::Never),
+            Self::ProxyHeader(_) => row(400, "http_request_error", "proxy_header", Retry::Never),
+            Self::Hello(HelloError::NotTls | HelloError::Ssl2 | HelloError::Alert) => {
+                row(400, "http_request_error", "not_tls", Retry::Never)
+            }
+            Self::Hello(_) => row(400, "http_request_error", "malformed_hello", Retry::Never),
+            Self::NoServerName => row(400, "http_request_error", "no_server_name", Retry::Never),
+            Self::HandshakeTimeout => {
+                row(408, "http_request_error", "handshake_timeout", Retry::Never)
+            }
+            Self::TooManyConnections => row(
+                503,
+                "connection_limit_reached",
+                "too_many_connections",
+                Retry::Never,
+            ),
             Self::Target(_) => row(400, "http_request_error", "malformed_target", Retry::Never),
             Self::Framing(_) => row(400, "http_request_error", "malformed_framing", Retry::Never),
             Self::NoTunnel(_) => row(403, "http_request_denied", "no_tunnel", Retry::Never),
@@ -221,6 +248,11 @@ impl Refusal {
         match self {
             Self::MalformedHead => "what came is not the head of a request".to_owned(),
             Self::HeadTooLarge => "the head has too many octets or fields".to_owned(),
+            Self::ProxyHeader(error) => error.to_string(),
+            Self::Hello(error) => error.to_string(),
+            Self::NoServerName => "the client asks for no name".to_owned(),
+            Self::HandshakeTimeout => "what comes before HTTP took too long".to_owned(),
+            Self::TooManyConnections => "the listener has too many connections".to_owned(),
             Self::Target(error) => error.to_string(),
             Self::Framing(what) | Self::NoTunnel(what) => (*what).to_owned(),
             Self::NoListener => "no listener takes this host".to_owned(),

@@ -319,7 +319,11 @@ pub(crate) fn logs(socket: &Socket) -> bool {
     socket.listeners.iter().any(|listener| listener.access_log)
 }
 
-fn route<'a>(
+/// The rule of a request.
+///
+/// # Errors
+/// If there is none, or the listener refuses all.
+pub(crate) fn route<'a>(
     listener: &'a Arc<Listener>,
     target: &Target,
     parts: &Parts,
@@ -339,7 +343,7 @@ fn route<'a>(
 }
 
 /// One of the backends, by weight.
-fn pick(backends: &WeightedBackends) -> &WeightedBackend {
+pub(crate) fn pick(backends: &WeightedBackends) -> &WeightedBackend {
     let [first, rest @ ..] = backends.backends.as_slice() else {
         unreachable!("there is at least one backend")
     };

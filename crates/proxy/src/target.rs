@@ -1,6 +1,6 @@
 //! Where a request wants to go: its target, read once, in the one way that has no second reading.
 
-use egret_config::name::{Authority, Host, Port};
+use egret_config::name::{Authority, DnsName, Host, Port};
 use egret_config::snapshot::Scheme;
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::request::Parts;
@@ -17,7 +17,8 @@ pub struct Target {
     pub host: Host,
     /// The port, if one is named.
     pub port: Option<Port>,
-    /// Whether it is that of a CONNECT, which has no scheme, and always a port.
+    /// Whether octets are passed on both ways: it is that of a CONNECT, which has no scheme, and always a port; or of TLS
+    /// that is passed on, which has neither.
     pub connect: bool,
 }
 
@@ -97,6 +98,23 @@ impl Target {
             port,
             connect,
         })
+    }
+
+    /// The target of TLS that is passed on: the name that the client asks for (RFC 6066 3).
+    #[must_use]
+    pub fn of_passthrough(name: DnsName) -> Self {
+        Self {
+            scheme: None,
+            host: Host::Name(name),
+            port: None,
+            connect: true,
+        }
+    }
+
+    /// Whether it is that of TLS which is passed on.
+    #[must_use]
+    pub fn is_passthrough(&self) -> bool {
+        self.connect && self.port.is_none()
     }
 
     fn of_connect(parts: &Parts, has_field: bool) -> Result<Self, TargetError> {

@@ -1,4 +1,5 @@
-//! Connections that carry what the gateway does not read: those of CONNECT (RFC 9110 9.3.6) and of Upgrade (7.8).
+//! Connections that carry what the gateway does not read: those of CONNECT (RFC 9110 9.3.6) and of Upgrade (7.8), and
+//! TLS that is [passed on](crate::passthrough).
 //!
 //! A handler [opens](connect::open) one, answers, and leaves it with the client's connection, which runs it once the
 //! answer is sent. From then on octets are [copied](copy), and [judged](live) again when the configuration changes.
@@ -45,6 +46,8 @@ pub enum Kind {
     Connect,
     /// Another protocol in place of HTTP.
     Upgrade,
+    /// TLS, which tells a name and is passed on.
+    Passthrough,
 }
 
 /// How a tunnel came to its end.
@@ -114,6 +117,7 @@ impl Kind {
         match self {
             Self::Connect => "connect",
             Self::Upgrade => "upgrade",
+            Self::Passthrough => "passthrough",
         }
     }
 }

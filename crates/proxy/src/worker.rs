@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::listen;
+use crate::listen::gate::Gate;
 use crate::shared::Shared;
 use crate::task;
 use crate::telemetry::access_log::{Buffer, FLUSH_EVERY, Line};
@@ -34,8 +35,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// What the control side asks of a worker.
 pub(crate) enum Command {
-    /// Accept from this socket.
-    Listen(BindAddress, std::net::TcpListener),
+    /// Accept from this socket, within what the gate of its address lets in.
+    Listen(BindAddress, std::net::TcpListener, Arc<Gate>),
     /// Accept from it no more. What comes with it is dropped when the socket is closed.
     Close(BindAddress, Closing),
     /// Close the connections to a destination that no request needs.
@@ -196,11 +197,11 @@ impl Worker {
                 }
             };
             match command {
-                Some(Command::Listen(bind, socket)) => match TcpListener::from_std(socket) {
+                Some(Command::Listen(bind, socket, gate)) => match TcpListener::from_std(socket) {
                     Ok(listener) => {
                         let (stop, stopped) = oneshot::channel();
                         let worker = Rc::clone(&self);
-                        task::spawn(listen::accept(listener, bind, stopped, worker));
+                        task::spawn(listen::accept(listener, bind, gate, stopped, worker));
                         listening.insert(bind, stop);
                     }
                     Err(error) => tracing::error!(%error, ?bind, "a worker cannot listen"),

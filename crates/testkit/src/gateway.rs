@@ -103,7 +103,16 @@ impl Gateway {
     /// As [`Gateway::start`].
     #[must_use]
     pub fn start_with_workers(yaml: &str, workers: usize) -> Self {
-        Self::start_with(yaml, workers, Roots::of([]))
+        Self::start_with(yaml, workers, Roots::of([]), None)
+    }
+
+    /// Starts a gateway with several workers, whose listeners may have so many connections each.
+    ///
+    /// # Panics
+    /// As [`Gateway::start`].
+    #[must_use]
+    pub fn start_limited(yaml: &str, workers: usize, max_connections: usize) -> Self {
+        Self::start_with(yaml, workers, Roots::of([]), Some(max_connections))
     }
 
     /// Starts a gateway with one worker, which trusts these CAs as those of the system.
@@ -113,10 +122,15 @@ impl Gateway {
     #[must_use]
     pub fn start_trusting<'a>(yaml: &str, cas: impl IntoIterator<Item = &'a Ca>) -> Self {
         let roots = Roots::of(cas.into_iter().map(Ca::certificate));
-        Self::start_with(yaml, 1, roots)
+        Self::start_with(yaml, 1, roots, None)
     }
 
-    fn start_with(yaml: &str, workers: usize, roots: Roots) -> Self {
+    fn start_with(
+        yaml: &str,
+        workers: usize,
+        roots: Roots,
+        max_connections: Option<usize>,
+    ) -> Self {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -132,6 +146,7 @@ impl Gateway {
             // What the machine has is none of a test's business.
             hosts_file: None,
             roots: Some(roots),
+            max_connections,
             ..ProxyOptions::default()
         };
         let proxy = Proxy::start(options, runtime.handle()).expect("a gateway");

@@ -98,7 +98,8 @@ async fn dial(address: Permitted<SocketAddr>, manner: Manner) -> io::Result<TcpS
     timeout(manner.timeout, connecting).await?
 }
 
-fn probes(keepalive: TcpKeepalive) -> socket2::TcpKeepalive {
+/// As the socket takes it.
+pub(crate) fn probes(keepalive: TcpKeepalive) -> socket2::TcpKeepalive {
     let TcpKeepalive {
         time,
         interval,

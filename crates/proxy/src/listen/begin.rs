@@ -1,6 +1,37 @@
-//! What a client's connection begins with, before anything of it is served.
+//! What a client's connection begins with, before anything of it is served: who it is from, if a load balancer says so,
+//! and whom it asks for, if it speaks TLS.
 
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, Bytes, BytesMut};
 use egret_config::name::DnsName;
+use egret_config::snapshot::{
+    BindAddress, ConnectionLimits, Listener, Protocol, ProxyProtocol, ServerTls, Socket,
+};
+use socket2::SockRef;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, sleep_until};
+
+use super::alert;
+use super::client_hello::{ClientHello, Reader};
+use super::proxy_protocol::{self, HeaderError, Progress};
+use super::replay::Replay;
+use crate::dial::race::probes;
+use crate::passthrough::Incoming;
+use crate::record::unread;
+use crate::refusal::Refusal;
+use crate::serve::Origin;
+use crate::telemetry::clock;
+use crate::worker::Worker;
+
+/// Octets that are read at once.
+const READ: usize = 2048;
+/// How long what has begun may go on once the process is to stop.
+const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
 /// What a client said of itself before TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,4 +40,234 @@ pub(crate) struct HelloFacts {
     pub(crate) sni: Option<DnsName>,
     /// Whether it offers an encrypted hello.
     pub(crate) ech: bool,
+}
+
+/// A connection, and what is to become of it.
+pub(crate) enum Begun {
+    /// It carries HTTP in the clear.
+    Plain(Replay, Origin),
+    /// It carries TLS that ends here.
+    Tls(Tls),
+    /// It carries TLS that is passed on.
+    Passthrough(Incoming, Origin),
+}
+
+/// TLS that ends here.
+pub(crate) struct Tls {
+    /// From the first octet of the hello.
+    pub(super) stream: Replay,
+    /// With what the hello said.
+    pub(super) origin: Origin,
+    /// The one that takes the name.
+    pub(super) listener: Arc<Listener>,
+    pub(super) settings: Arc<ServerTls>,
+    /// When the handshake must be over.
+    pub(super) until: Instant,
+}
+
+/// What is read of the beginning.
+struct Beginning {
+    stream: TcpStream,
+    read: BytesMut,
+}
+
+/// Why there is nothing to serve.
+enum Ended {
+    /// The client is gone.
+    Gone,
+    Refused(Refusal),
+}
+
+/// Reads what comes before HTTP. A connection that ends here is counted, logged, and told why as far as it can be.
+pub(crate) async fn begin(
+    stream: TcpStream,
+    client: SocketAddr,
+    bind: BindAddress,
+    worker: &Rc<Worker>,
+) -> Option<Begun> {
+    // Without it small responses wait for the client's delayed ACK; a socket that refuses is gone already.
+    let _ = stream.set_nodelay(true);
+    let snapshot = worker.snapshot();
+    let socket = snapshot.sockets.get(&bind);
+    let limits = socket.map_or_else(ConnectionLimits::default, |socket| socket.limits);
+    if let Some(keepalive) = limits.tcp_keepalive {
+        let _ = SockRef::from(&stream).set_tcp_keepalive(&probes(keepalive));
+    }
+    let proxy_protocol = socket.map_or(ProxyProtocol::Off, |socket| socket.proxy_protocol);
+    let is_plain = socket.is_none_or(Socket::is_plain);
+    drop(snapshot);
+    let mut origin = Origin {
+        client,
+        bind,
+        hello: None,
+        tls: None,
+        limits,
+    };
+    if is_plain && proxy_protocol == ProxyProtocol::Off {
+        return Some(Begun::Plain(stream.into(), origin));
+    }
+    let until = clock::now() + limits.handshake_timeout;
+    let mut beginning = Beginning {
+        stream,
+        read: BytesMut::new(),
+    };
+    let outcome = {
+        let reading = beginning.facts(proxy_protocol, is_plain, &mut origin.client);
+        let mut draining = worker.shared.draining();
+        let stop = async {
+            let _ = draining.wait_for(|draining| *draining).await;
+            sleep(DRAIN_GRACE).await;
+        };
+        tokio::select! {
+            biased;
+            read = reading => read,
+            () = sleep_until(until.into()) => Err(Ended::Refused(Refusal::HandshakeTimeout)),
+            () = stop => Err(Ended::Gone),
+        }
+    };
+    let is_silent = beginning.read.is_empty();
+    match outcome {
+        Ok(None) => Some(Begun::Plain(beginning.into_replay(), origin)),
+        Ok(Some(hello)) => admit(hello, beginning, origin, until, worker).await,
+        // Who connects ahead of a need, or to see whether somebody is there, says nothing.
+        Err(Ended::Refused(Refusal::HandshakeTimeout)) if is_silent => None,
+        Err(Ended::Refused(refusal)) => {
+            unread::refused(&origin, &refusal, worker);
+            alert::send(beginning.stream, &refusal, None).await;
+            None
+        }
+        Err(Ended::Gone) => None,
+    }
+}
+
+/// Finds out who takes the name that the client asks for.
+async fn admit(
+    hello: ClientHello,
+    beginning: Beginning,
+    mut origin: Origin,
+    until: Instant,
+    worker: &Rc<Worker>,
+) -> Option<Begun> {
+    let version = hello.legacy_version;
+    let sni = hello.server_name;
+    origin.hello = Some(HelloFacts {
+        sni: sni.clone(),
+        ech: hello.ech.is_some(),
+    });
+    let snapshot = worker.snapshot();
+    let socket = snapshot.sockets.get(&origin.bind);
+    let listener = socket.and_then(|socket| socket.listener_named(sni.as_ref()));
+    let refusal = match (listener.map(|listener| &listener.protocol), sni) {
+        (Some(Protocol::Https(settings)), _) => {
+            return Some(Begun::Tls(Tls {
+                settings: Arc::clone(settings),
+                listener: Arc::clone(listener?),
+                stream: beginning.into_replay(),
+                origin,
+                until,
+            }));
+        }
+        (Some(Protocol::Passthrough), Some(name)) => {
+            let incoming = Incoming {
+                listener: Arc::clone(listener?),
+                stream: beginning.stream,
+                read: beginning.read.freeze(),
+                name,
+                version,
+                snapshot,
+            };
+            return Some(Begun::Passthrough(incoming, origin));
+        }
+        (_, None) => Refusal::NoServerName,
+        // Also if the listeners of the socket have become others since.
+        (Some(Protocol::Http) | None, Some(_)) => Refusal::NoListener,
+    };
+    drop(snapshot);
+    unread::refused(&origin, &refusal, worker);
+    alert::send(beginning.stream, &refusal, Some(version)).await;
+    None
+}
+
+impl Beginning {
+    /// The client as the header tells it, and the hello, if there have to be any.
+    async fn facts(
+        &mut self,
+        proxy_protocol: ProxyProtocol,
+        is_plain: bool,
+        client: &mut SocketAddr,
+    ) -> Result<Option<ClientHello>, Ended> {
+        if proxy_protocol != ProxyProtocol::Off {
+            let source = self
+                .header(proxy_protocol == ProxyProtocol::Required)
+                .await?;
+            *client = source.unwrap_or(*client);
+        }
+        if is_plain {
+            return Ok(None);
+        }
+        self.hello().await.map(Some)
+    }
+
+    async fn header(&mut self, is_required: bool) -> Result<Option<SocketAddr>, Ended> {
+        loop {
+            match proxy_protocol::read(&self.read).map_err(Refusal::ProxyHeader)? {
+                Progress::Found(header) => {
+                    self.read.advance(header.length);
+                    return Ok(header.source);
+                }
+                Progress::Absent if is_required => {
+                    return Err(Refusal::ProxyHeader(HeaderError::Missing).into());
+                }
+                Progress::Absent => return Ok(None),
+                Progress::Partial => self.more().await?,
+            }
+        }
+    }
+
+    async fn hello(&mut self) -> Result<ClientHello, Ended> {
+        let mut reader = Reader::default();
+        loop {
+            match reader.read(&self.read).map_err(Refusal::Hello)? {
+                Some(hello) => return Ok(hello),
+                None => self.more().await?,
+            }
+        }
+    }
+
+    /// Reads what there is, once there is something.
+    async fn more(&mut self) -> Result<(), Ended> {
+        loop {
+            self.stream.readable().await?;
+            self.read.reserve(READ);
+            match self.stream.try_read_buf(&mut self.read) {
+                Ok(0) => return Err(Ended::Gone),
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn into_replay(self) -> Replay {
+        let Self { stream, read } = self;
+        let ahead = if read.is_empty() {
+            Bytes::new()
+        } else {
+            read.freeze()
+        };
+        Replay::new(stream, ahead)
+    }
+}
+
+impl From<Refusal> for Ended {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// An error of the socket is the client's leaving.
+impl From<io::Error> for Ended {
+    fn from(_: io::Error) -> Self {
+        Self::Gone
+    }
 }

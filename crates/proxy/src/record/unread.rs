@@ -1,10 +1,20 @@
-//! Heads that the HTTP library refuses itself: there is no request, and so no exchange, but they are counted and logged.
+//! What ends a connection before there is a request, and so no exchange: it is counted and logged all the same. Heads that
+//! the HTTP library refuses itself, and what comes before HTTP.
 
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use egret_config::name::DnsName;
+use egret_config::snapshot::BindAddress;
+use http::StatusCode;
+
+use crate::listen::begin::HelloFacts;
 use crate::refusal::Refusal;
 use crate::request;
-use crate::serve::Connection;
+use crate::serve::{Connection, Origin};
 use crate::telemetry::access_log::Line;
 use crate::telemetry::clock;
+use crate::worker::Worker;
 
 /// Counts and logs what ended a connection, if it is a head that was refused.
 pub(crate) fn tell(connection: &Connection, error: &hyper::Error) {
@@ -24,17 +34,61 @@ pub(crate) fn tell(connection: &Connection, error: &hyper::Error) {
         Some(status) => metrics.response(status),
         None => metrics.unanswered.increment(),
     }
-    let snapshot = connection.worker.snapshot();
+    let Connection {
+        worker,
+        client,
+        bind,
+        hello,
+        ..
+    } = connection;
+    let whose = Whose {
+        client: *client,
+        bind: *bind,
+        hello: hello.as_ref(),
+    };
+    log(&whose, &refusal, status, worker);
+}
+
+/// Counts and logs a connection that is refused before HTTP. Its status is told in the log alone.
+pub(crate) fn refused(origin: &Origin, refusal: &Refusal, worker: &Rc<Worker>) {
+    let row = refusal.row();
+    worker.metrics.refusal(row.reason);
+    let whose = Whose {
+        client: origin.client,
+        bind: origin.bind,
+        hello: origin.hello.as_ref(),
+    };
+    log(&whose, refusal, Some(row.status), worker);
+}
+
+struct Whose<'a> {
+    client: SocketAddr,
+    bind: BindAddress,
+    hello: Option<&'a HelloFacts>,
+}
+
+fn log(whose: &Whose<'_>, refusal: &Refusal, status: Option<StatusCode>, worker: &Rc<Worker>) {
+    let Whose {
+        client,
+        bind,
+        hello,
+    } = whose;
+    let snapshot = worker.snapshot();
     // Whose listener it is for cannot be known.
-    let socket = snapshot.sockets.get(&connection.bind);
+    let socket = snapshot.sockets.get(bind);
     if !socket.is_some_and(request::logs) {
         return;
     }
-    connection.worker.log(&Line {
+    worker.log(&Line {
         time: super::time(clock::wall()),
-        client: connection.client.to_string(),
+        client: client.to_string(),
+        sni: hello
+            .and_then(|hello| hello.sni.as_ref())
+            .map(DnsName::as_str),
+        ech: hello.map(|hello| hello.ech).filter(|ech| *ech),
+        protocol: hello.map_or("", |_| "TLS"),
         status: status.map(|status| status.as_u16()),
-        reason: Some(row.reason),
+        reason: Some(refusal.row().reason),
         details: Some(&refusal.details()),
         ..Line::default()
     });

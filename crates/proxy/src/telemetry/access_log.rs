@@ -34,6 +34,12 @@ pub struct Line<'a> {
     pub route: Option<String>,
     /// The client's address and port.
     pub client: String,
+    /// The name that the client asked for when it began with TLS (RFC 6066 3), canonical.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sni: Option<&'a str>,
+    /// Whether it offered an encrypted hello, so that `sni` may be that of a front.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ech: Option<bool>,
     /// The request's method.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub method: &'a str,

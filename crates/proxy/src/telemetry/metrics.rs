@@ -99,9 +99,15 @@ pub struct WorkerMetrics {
 }
 
 /// The reasons of [`crate::refusal::Refusal`]: the values of a metric label.
-pub const REASONS: [&str; 27] = [
+pub const REASONS: [&str; 33] = [
     "malformed_head",
     "head_too_large",
+    "proxy_header",
+    "not_tls",
+    "malformed_hello",
+    "no_server_name",
+    "handshake_timeout",
+    "too_many_connections",
     "malformed_target",
     "malformed_framing",
     "no_tunnel",

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use bytes::{BufMut, BytesMut};
 use egret_config::resources::ObjectRef;
 use egret_config::route::{Found, RequestFacts};
-use egret_config::snapshot::{Action, BindAddress, Snapshot, WeightedBackend};
+use egret_config::snapshot::{Action, BindAddress, Protocol, Snapshot, WeightedBackend};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use tokio::sync::Notify;
@@ -120,7 +120,12 @@ impl Facts {
 
     fn rule_of<'a>(&self, snapshot: &'a Snapshot) -> Option<Found<'a>> {
         let socket = snapshot.sockets.get(&self.bind)?;
-        let listener = socket.listener_for(&self.target.host)?;
+        let listener = if self.target.is_passthrough() {
+            let named = socket.listener_named(self.target.host.name())?;
+            Some(named).filter(|named| matches!(named.protocol, Protocol::Passthrough))
+        } else {
+            socket.listener_for(&self.target.host)
+        }?;
         if listener.refuse.is_some() {
             return None;
         }
@@ -143,7 +148,7 @@ impl Facts {
     fn plan<'a>(&self, found: &Found<'a>, backend: &'a WeightedBackend) -> Option<Plan<'a>> {
         let mut plan = Plan::decide(&self.target, found, backend, &self.request).ok()?;
         let is_same = *plan.backend == self.backend
-            && (plan.dynamic || !self.target.connect)
+            && (plan.dynamic || !self.target.connect || self.target.is_passthrough())
             && plan.goes_to(&self.destination);
         is_same.then_some(plan)
     }

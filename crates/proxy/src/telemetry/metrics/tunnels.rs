@@ -7,7 +7,7 @@ use super::{Counter, Gauge};
 use crate::tunnel::{End, Kind};
 
 /// The values of the label that says how a tunnel came to be.
-pub const KINDS: [Kind; 2] = [Kind::Connect, Kind::Upgrade];
+pub const KINDS: [Kind; 3] = [Kind::Connect, Kind::Upgrade, Kind::Passthrough];
 
 /// The values of the label that says how one ended.
 pub const ENDS: [End; 5] = [
