@@ -1,4 +1,5 @@
-//! Fake HTTP/1.1 servers on loopback, in clear or over TLS, which answer by the path they are asked for.
+//! Fake HTTP servers on loopback, in clear or over TLS, which answer by the path they are asked for. They speak HTTP/2
+//! where TLS agrees on it, and in the clear if they are [started](Upstream::start_http2) so.
 //!
 //! | path | answer |
 //! |---|---|
@@ -15,7 +16,9 @@
 //! | `/close-if-reused` | an echo on a connection's first request, and closes on any later one |
 //! | `/partial/N`, `/partial-chunked/N` | a head that promises N bytes, half of them, and closes |
 //! | `/stall-body/N` | a head that promises N bytes, half of them, and nothing more |
-//! | `/upgrade` | 101, then every byte back |
+//! | `/upgrade` | 101, then every byte back; over HTTP/2 for an extended CONNECT, with 200 |
+//! | `/refuse/N` | over HTTP/2: REFUSED_STREAM for the first N requests for it, then an echo |
+//! | `/http1` | over HTTP/2: HTTP_1_1_REQUIRED; else an echo |
 //! | any other | an echo: the request as JSON |
 //!
 //! Numbers may be left out; a body is 1000 bytes then. Every answer has an `x-upstream` field with
@@ -64,6 +67,8 @@ struct Shared {
     board: Board<State>,
     /// Rung to close what is idle.
     close: watch::Sender<()>,
+    /// Whether HTTP/2 is spoken in the clear.
+    http2: bool,
 }
 
 struct State {
@@ -75,6 +80,16 @@ struct State {
     accepted: usize,
     open: usize,
     handshakes: Vec<TlsHandshake>,
+    http2: Http2,
+}
+
+/// How a server speaks HTTP/2.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Http2 {
+    /// Streams of a connection at once; `None` is as many as its client likes.
+    pub max_streams: Option<u32>,
+    /// Whether a stream may be given to another protocol (RFC 8441).
+    pub extended_connect: bool,
 }
 
 impl Upstream {
@@ -96,7 +111,20 @@ impl Upstream {
     /// If the port is taken.
     #[must_use]
     pub fn start_on_port(ip: impl Into<IpAddr>, port: u16) -> Self {
-        Self::start_with(ip.into(), port, None)
+        Self::start_with(ip.into(), port, None, false)
+    }
+
+    /// Starts a server on a free port of 127.0.0.1 that speaks HTTP/2 in the clear, and nothing else.
+    #[must_use]
+    pub fn start_http2(http2: Http2) -> Self {
+        Self::start_with(port::LOOPBACK, 0, None, true).speaking(http2)
+    }
+
+    /// Speaks HTTP/2 like this on connections that come from now on.
+    #[must_use]
+    pub fn speaking(self, http2: Http2) -> Self {
+        self.shared.board.update(|state| state.http2 = http2);
+        self
     }
 
     /// Starts a server on a free port of 127.0.0.1 that speaks TLS.
@@ -111,15 +139,16 @@ impl Upstream {
     /// If the port is taken.
     #[must_use]
     pub fn start_tls_on_port(ip: impl Into<IpAddr>, port: u16, tls: Tls) -> Self {
-        Self::start_with(ip.into(), port, Some(tls.acceptor()))
+        Self::start_with(ip.into(), port, Some(tls.acceptor()), false)
     }
 
-    fn start_with(ip: IpAddr, port: u16, acceptor: Option<TlsAcceptor>) -> Self {
+    fn start_with(ip: IpAddr, port: u16, acceptor: Option<TlsAcceptor>, http2: bool) -> Self {
         let listener = port::listen(ip, port);
         let addr = listener.local_addr().expect("a listener has an address");
         let shared = Arc::new(Shared {
             board: Board::new(State::new(addr.to_string())),
             close: watch::Sender::new(()),
+            http2,
         });
         let theirs = Arc::clone(&shared);
         let background = Background::start("upstream", |tasks| {
@@ -179,7 +208,8 @@ impl Upstream {
             .update(|state| state.released.insert(name.to_owned()));
     }
 
-    /// Closes every connection that waits for a request, and every other one after its answer.
+    /// Closes every connection that waits for a request, and every other one after its answer; one of HTTP/2 after all
+    /// that are on it.
     ///
     /// It does not wait for that: see [`Self::wait_for_open_connections`].
     pub fn close_idle(&self) {
@@ -262,6 +292,7 @@ impl State {
             accepted: 0,
             open: 0,
             handshakes: Vec::new(),
+            http2: Http2::default(),
         }
     }
 }

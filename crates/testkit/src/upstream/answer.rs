@@ -8,12 +8,14 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use h2::Reason;
 use http::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, TRAILER as TRAILER_FIELD, UPGRADE,
 };
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Body, Incoming};
+use hyper::ext::Protocol;
 use hyper_util::rt::TokioIo;
 use tokio::runtime::Handle;
 
@@ -33,8 +35,11 @@ pub(super) struct Exchange {
     pub(super) tasks: Handle,
 }
 
-/// Answers; an error closes the connection.
-pub(super) async fn answer(mut exchange: Exchange) -> io::Result<Response<BoxBody>> {
+/// Why there is no answer.
+pub(super) type Unanswered = Box<dyn std::error::Error + Send + Sync>;
+
+/// Answers; an error closes the connection, or resets the stream for the reason that it has.
+pub(super) async fn answer(mut exchange: Exchange) -> Result<Response<BoxBody>, Unanswered> {
     let shared = Arc::clone(&exchange.shared);
     let uri = exchange.request.uri();
     let path = Path::of(uri.path(), uri.query());
@@ -86,7 +91,7 @@ impl Exchange {
         answerer(&recorded)
     }
 
-    async fn by_path(self, path: Path, index: usize) -> io::Result<Response<BoxBody>> {
+    async fn by_path(self, path: Path, index: usize) -> Result<Response<BoxBody>, Unanswered> {
         Ok(match path {
             Path::Echo => self.echo(index),
             Path::Status(code) | Path::Early(code) => status(code),
@@ -110,7 +115,16 @@ impl Exchange {
             }
             Path::Hang => std::future::pending().await,
             Path::CloseIfReused if self.nth == 1 => self.echo(index),
-            Path::Close | Path::CloseIfReused => return Err(io::Error::other("closed as asked")),
+            Path::Close | Path::CloseIfReused => {
+                return Err(io::Error::other("closed as asked").into());
+            }
+            Path::Refuse(times) if self.number_of_its_kind(index) <= times => {
+                return Err(h2::Error::from(Reason::REFUSED_STREAM).into());
+            }
+            Path::Http1 if self.request.version() == Version::HTTP_2 => {
+                return Err(h2::Error::from(Reason::HTTP_1_1_REQUIRED).into());
+            }
+            Path::Refuse(_) | Path::Http1 => self.echo(index),
             Path::Upgrade => self.upgrade(),
         })
     }
@@ -130,11 +144,22 @@ impl Exchange {
         text(self.shared.board.read(length).to_string())
     }
 
+    /// How many requests for the same target came so far, this one included.
+    fn number_of_its_kind(&self, index: usize) -> u64 {
+        self.shared.board.read(|state| {
+            let so_far = &state.requests[..=index];
+            let target = &so_far[index].target;
+            so_far.iter().filter(|one| one.target == *target).count() as u64
+        })
+    }
+
     /// Sends back what comes after the head, if the client asked to upgrade.
     fn upgrade(self) -> Response<BoxBody> {
-        let Some(protocol) = self.request.headers().get(UPGRADE).cloned() else {
+        let extended = self.request.extensions().get::<Protocol>().is_some();
+        let protocol = self.request.headers().get(UPGRADE).cloned();
+        if protocol.is_none() && !extended {
             return status(StatusCode::UPGRADE_REQUIRED);
-        };
+        }
         let proof = self.request.headers().get(SEC_WEBSOCKET_KEY).map(proof);
         self.tasks.spawn(async {
             if let Ok(upgraded) = hyper::upgrade::on(self.request).await {
@@ -144,6 +169,9 @@ impl Exchange {
                 let _ = tokio::io::AsyncWriteExt::shutdown(&mut write).await;
             }
         });
+        let Some(protocol) = protocol.filter(|_| !extended) else {
+            return status(StatusCode::OK);
+        };
         let mut response = status(StatusCode::SWITCHING_PROTOCOLS);
         if let Some(proof) = proof {
             response.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, proof);

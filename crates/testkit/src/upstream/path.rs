@@ -23,6 +23,8 @@ pub(super) enum Path {
     PartialChunked(u64),
     StallBody(u64),
     Upgrade,
+    Refuse(u64),
+    Http1,
 }
 
 impl Path {
@@ -48,6 +50,8 @@ impl Path {
             "partial-chunked" => Self::PartialChunked(length(rest)),
             "stall-body" => Self::StallBody(length(rest)),
             "upgrade" => Self::Upgrade,
+            "refuse" => Self::Refuse(length(rest)),
+            "http1" => Self::Http1,
             _ => Self::Echo,
         }
     }

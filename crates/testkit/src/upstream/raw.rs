@@ -1,6 +1,7 @@
 //! A TCP server that does byte for byte what a script says, and keeps every byte it reads.
 
 mod connection;
+mod http2;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -10,6 +11,7 @@ use std::thread;
 use tokio::net::TcpListener;
 
 pub use connection::RawConnection;
+pub use http2::Frame;
 
 use crate::background::Background;
 use crate::board::{Board, unblocked};

@@ -11,7 +11,7 @@ const KEPT: usize = 64 * 1024;
 pub struct RecordedRequest {
     /// The method.
     pub method: Method,
-    /// The target: `/path?query` or `http://authority/path`.
+    /// The target: `/path?query` or `http://authority/path`; that is all of HTTP/2.
     pub target: String,
     /// The version.
     pub version: Version,
@@ -52,6 +52,14 @@ impl RecordedRequest {
     pub fn header(&self, name: &str) -> Option<&str> {
         let value = self.headers.get(name)?;
         Some(value.to_str().unwrap_or_default())
+    }
+
+    /// Whom it is for: the authority of its target, or else `Host`.
+    #[must_use]
+    pub fn authority(&self) -> Option<&str> {
+        let target = self.target.split_once("://");
+        let authority = target.and_then(|(_, rest)| rest.split('/').next());
+        authority.or_else(|| self.header("host"))
     }
 
     pub(super) fn push(&mut self, data: &[u8]) {

@@ -81,6 +81,13 @@ impl Tls {
         self
     }
 
+    /// Knows nothing of protocols (RFC 7301).
+    #[must_use]
+    pub fn agreeing_to_nothing(mut self) -> Self {
+        self.alpn = Vec::new();
+        self
+    }
+
     pub(super) fn acceptor(self) -> TlsAcceptor {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
