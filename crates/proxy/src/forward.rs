@@ -169,6 +169,15 @@ impl Via {
     }
 }
 
+/// Whether the sender reads trailers, and says so (RFC 9110 10.1.4).
+pub(crate) fn takes_trailers(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(TE).iter();
+    let mut codings = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','));
+    codings.any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
+}
+
 /// Leaves a response with one `Content-Length` at most, which is true (RFC 9112 6.3): none beside `Transfer-Encoding`,
 /// and one for several that are equal.
 fn settle_length(headers: &mut HeaderMap) -> Result<(), Refusal> {

@@ -5,19 +5,21 @@ use std::sync::Arc;
 
 use egret_config::name::{Host, Port};
 use egret_config::policy::egress::Egress;
-use egret_config::resources::ObjectRef;
+use egret_config::resources::{Kind, ObjectRef};
 use egret_config::route::{Found, normalize_path};
 use egret_config::snapshot::{
-    self, BackendSettings, Filters, Rewrite, Scheme, StaticDestination, WeightedBackend,
+    self, Alpn, BackendSettings, Filters, HttpVersion, Rewrite, Scheme, StaticDestination,
+    WeightedBackend,
 };
 use http::header::{HOST, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Method, Uri};
 
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, grpc};
 use crate::target::Target;
 use crate::telemetry::clock;
+use crate::tls::offered;
 use crate::upstream::destination::Destination;
 use crate::worker::Worker;
 
@@ -101,8 +103,15 @@ impl<'a> Plan<'a> {
             snapshot::Destination::Static(to) => (false, &to.backend, &to.resolver, &to.settings),
             snapshot::Destination::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),
         };
+        let asked = match &backend.destination {
+            snapshot::Destination::Static(to) => to.version,
+            _ => HttpVersion::Auto,
+        };
+        let grpc = found.rule.route.kind == Kind::GrpcRoute
+            || grpc::is_asked_for(parts.version, &parts.headers);
         let configured = settings.policy.is_some().then(|| object.clone());
         let tls = settings.tls.clone().filter(|_| scheme == Scheme::Https);
+        let version = version(asked, scheme, offered(tls.as_deref(), asked), grpc);
         Ok(Self {
             destination: Destination {
                 scheme,
@@ -111,6 +120,7 @@ impl<'a> Plan<'a> {
                 resolver: resolver.clone(),
                 configured,
                 tls,
+                version,
             },
             settings,
             egress: &backend.egress,
@@ -154,6 +164,20 @@ impl<'a> Plan<'a> {
         if let Some((host, port)) = self.hosts.get(self.at) {
             self.destination.host = host.clone();
             self.destination.port = *port;
+        }
+    }
+
+    /// Whether HTTP/2 may come to be spoken.
+    pub(crate) fn may_speak_http2(&self) -> bool {
+        self.destination.version != HttpVersion::Http1
+    }
+
+    /// The request asks for another protocol: over HTTP/1.1 if there is a choice, where every server that knows it at all
+    /// knows it.
+    pub(crate) fn upgrades(&mut self) {
+        let version = &mut self.destination.version;
+        if *version == HttpVersion::Auto {
+            *version = HttpVersion::Http1;
         }
     }
 
@@ -216,6 +240,18 @@ fn default_port(target: &Target, scheme: Scheme, destination: &snapshot::Destina
     })
 }
 
+/// What HTTP is spoken there, of what is asked for, if that is anything. In the clear HTTP/2 is never agreed on, but
+/// known (RFC 9113 3.3), and gRPC goes over nothing else.
+fn version(asked: HttpVersion, scheme: Scheme, offered: &[Alpn], grpc: bool) -> HttpVersion {
+    match (asked, scheme, offered) {
+        (HttpVersion::Http1 | HttpVersion::Http2, ..) => asked,
+        _ if grpc => HttpVersion::Http2,
+        (HttpVersion::Auto, Scheme::Http, _) | (_, _, [Alpn::Http11]) => HttpVersion::Http1,
+        (_, _, [Alpn::H2]) => HttpVersion::Http2,
+        _ => HttpVersion::Auto,
+    }
+}
+
 /// The path that rules and policies are asked about. `OPTIONS *` is about the server as a whole (RFC 9112 3.2.4), which the
 /// prefix `/` covers and no longer path does: as a path that is the empty one.
 pub(crate) fn compared_path<'a>(path: &'a str, method: &Method) -> Cow<'a, str> {
@@ -257,5 +293,31 @@ fn whole_path(came: Option<&PathAndQuery>) -> Result<PathAndQuery, Refusal> {
                 .map_err(|_| Refusal::Framing("the target is not a path"))
         }
         _ => Ok(PathAndQuery::from_static("/")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_is_what_the_backend_says_or_grpc_needs_or_tls_may_agree_on() {
+        use HttpVersion::{Auto, Http1, Http2};
+        use Scheme::{Http, Https};
+        let both = &Alpn::BOTH[..];
+        for (asked, scheme, offered, grpc, expected) in [
+            (Auto, Http, both, false, Http1),
+            (Auto, Http, both, true, Http2),
+            (Auto, Https, both, false, Auto),
+            (Auto, Https, both, true, Http2),
+            (Auto, Https, &[Alpn::Http11], false, Http1),
+            (Auto, Https, &[Alpn::H2], false, Http2),
+            (Http1, Https, both, true, Http1),
+            (Http2, Http, both, false, Http2),
+            (Http2, Https, both, false, Http2),
+        ] {
+            let version = version(asked, scheme, offered, grpc);
+            assert_eq!(version, expected, "{asked:?} {scheme:?} {offered:?} {grpc}");
+        }
     }
 }

@@ -76,6 +76,8 @@ pub enum Refusal {
     Terminated,
     /// The upstream sent what is not HTTP, or a head that is too large.
     UpstreamProtocol,
+    /// The upstream speaks HTTP/2, and its settings allow no other protocol on a stream (RFC 8441 3).
+    NoExtendedConnect,
     /// The upstream, or the whole exchange, took longer than allowed.
     ResponseTimeout,
     /// The client did not send its request body in time, or broke it off.
@@ -231,6 +233,12 @@ impl Refusal {
                 "upstream_protocol",
                 Retry::Elsewhere,
             ),
+            Self::NoExtendedConnect => row(
+                502,
+                "http_protocol_error",
+                "upstream_protocol",
+                Retry::Never,
+            ),
             Self::ResponseTimeout => row(
                 504,
                 "http_response_timeout",
@@ -281,7 +289,10 @@ impl Refusal {
             Self::Tls(failure) => failure.details(),
             Self::Terminated => "the upstream closed the connection before it answered".to_owned(),
             Self::UpstreamProtocol => {
-                "the upstream's answer is not valid HTTP/1.1, or too large".to_owned()
+                "the upstream's answer is not valid HTTP, or too large".to_owned()
+            }
+            Self::NoExtendedConnect => {
+                "the upstream speaks HTTP/2 and takes no upgrades on it".to_owned()
             }
             Self::ResponseTimeout => "the upstream did not answer in time".to_owned(),
             Self::RequestBody => "the request body was broken off".to_owned(),

@@ -10,7 +10,7 @@ use egret_config::route::{Found, RequestFacts};
 use egret_config::snapshot::{
     Action, ConnectionLimits, Listener, Rule, Snapshot, Socket, WeightedBackend, WeightedBackends,
 };
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, TE, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use crate::body::{RequestBody, ResponseBody};
-use crate::forward::Forwarded;
+use crate::forward::{Forwarded, takes_trailers};
 use crate::local;
 use crate::plan::{Plan, compared_path};
 use crate::policy;
@@ -50,7 +50,7 @@ pub(crate) async fn handle(
     let is_http2 = stream.is_some();
     let exchange = Exchange::begin(Rc::clone(&connection), stream);
     let is_connect = request.method() == Method::CONNECT;
-    let is_grpc = grpc::is_asked_for(&request);
+    let is_grpc = grpc::is_asked_for(request.version(), request.headers());
     let client = Client {
         upgrade: Cell::new((is_http2 && is_connect).then(|| hyper::upgrade::on(&mut request))),
         connection: Rc::clone(&connection),
@@ -186,7 +186,7 @@ async fn forward(
     Chosen {
         target,
         rule,
-        plan,
+        mut plan,
         snapshot,
         wanted,
     }: Chosen<'_>,
@@ -204,6 +204,8 @@ async fn forward(
 
     let via = &connection.worker.shared.via;
     let filters = [&rule.filters, plan.filters];
+    // HTTP/2 says it end to end (RFC 9113 8.2.2), and gRPC relies on it.
+    let trailers = plan.may_speak_http2() && takes_trailers(&parts.headers);
     let upgrade = wanted.map(|wanted| {
         let facts = Facts::new(connection.bind, target, &parts, &plan);
         Box::new((wanted, facts))
@@ -219,8 +221,14 @@ async fn forward(
         say_length(headers, &body);
     }
     via.prepare_request(headers, parts.version, from.as_ref(), filters);
+    if trailers {
+        parts
+            .headers
+            .insert(TE, HeaderValue::from_static("trailers"));
+    }
     plan.address(&mut parts, host);
     if let Some((wanted, _)) = upgrade.as_deref() {
+        plan.upgrades();
         wanted.put_on(&mut parts.headers);
     }
 

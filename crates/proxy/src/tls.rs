@@ -10,7 +10,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::ServerName;
 use rustls::{Error, RootCertStore, SupportedProtocolVersion, version};
 
-pub(crate) use clients::Clients;
+pub(crate) use clients::{Clients, HTTP_2, offered};
 pub use failure::TlsFailure;
 pub use roots::Roots;
 pub(crate) use servers::{Servers, agreed};

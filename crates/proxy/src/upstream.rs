@@ -29,6 +29,7 @@ pub(crate) mod destination;
 pub(crate) mod direct;
 pub(crate) mod families;
 pub(crate) mod health;
+pub(crate) mod http2;
 pub(crate) mod limits;
 mod open;
 pub(crate) mod pool;

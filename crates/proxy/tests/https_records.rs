@@ -81,7 +81,7 @@ fn the_port_of_a_record_is_connected_to() {
     assert_eq!(lab.get().status, 200);
     lab.assert_reached(2);
     // The host and the name in the certificate stay what they are.
-    assert_eq!(lab.upstream.requests()[0].header("host"), Some("a.example"));
+    assert_eq!(lab.upstream.requests()[0].authority(), Some("a.example"));
     assert_eq!(
         lab.upstream.handshakes()[0].sni.as_deref(),
         Some("a.example")
@@ -143,7 +143,7 @@ fn a_port_that_the_policies_deny_is_not_gone_to() {
 #[test]
 fn a_record_for_another_protocol_is_not_for_us() {
     let record = |port| {
-        let record = HttpsRecord::new(1, ".").port(port).alpn(["h2"]);
+        let record = HttpsRecord::new(1, ".").port(port).alpn(["h3"]);
         record.no_default_alpn()
     };
     let lab = Lab::new(&[OWN], record, LOOPBACK);

@@ -107,11 +107,12 @@ impl RequestBody {
 
     /// From now on the body is sent here, from its beginning. False if that is not there any more.
     pub(crate) fn takes_over(&mut self) -> bool {
-        let Source::Kept(reader) = &self.source else {
+        let Source::Kept(reader) = &mut self.source else {
             return true;
         };
         let mut kept = reader.kept.borrow_mut();
-        kept.reader = reader.number;
+        kept.reader += 1;
+        reader.number = kept.reader;
         kept.room.is_some()
     }
 }
@@ -130,6 +131,11 @@ impl Reader {
             return Poll::Ready(Some(Ok(piece.clone().into())));
         }
         let frame = ready!(Pin::new(&mut kept.incoming).poll_frame(cx));
+        if Rc::strong_count(&self.kept) == 1 {
+            // Nobody will read it again.
+            kept.room = None;
+            kept.pieces = Vec::new();
+        }
         if let Some(Ok(frame)) = &frame {
             kept.keep(frame);
             self.at = kept.pieces.len();

@@ -11,7 +11,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::refusal::{ConnectFailure, Refusal};
-use crate::tls::TlsFailure;
+use crate::tls::{HTTP_2, TlsFailure};
 
 /// Whom to expect at the other end, and how to tell.
 pub(crate) struct Expected {
@@ -25,23 +25,36 @@ pub(crate) struct Secured {
     pub(crate) stream: TlsStream<TcpStream>,
     /// Whether the two ends knew each other from before (RFC 8446 2.2).
     pub(crate) resumed: bool,
+    /// Whether they agreed on HTTP/2 (RFC 9113 3.2); what they agreed on otherwise is HTTP/1.1.
+    pub(crate) http2: bool,
 }
 
 /// Shakes hands until `until` at the latest.
 ///
 /// # Errors
-/// [`Refusal::Tls`], and [`Refusal::Connect`] when it takes too long.
+/// [`Refusal::Tls`], also if HTTP/2 is all that was offered and the server has no word for that; and
+/// [`Refusal::Connect`] when it takes too long.
 pub(crate) async fn secure(
     stream: TcpStream,
     expected: Expected,
     until: Instant,
 ) -> Result<Secured, Refusal> {
     let Expected { client, peer } = expected;
-    let shaking = TlsConnector::from(client).connect(peer, stream);
+    let shaking = TlsConnector::from(Arc::clone(&client)).connect(peer, stream);
     let stream = timeout_at(until.into(), shaking)
         .await
         .map_err(|_| Refusal::Connect(ConnectFailure::Timeout))?
-        .map_err(|error| Refusal::Tls(TlsFailure::of(&error)))?;
-    let resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
-    Ok(Secured { stream, resumed })
+        .map_err(|error| Refusal::Tls(TlsFailure::of(&error, &client.alpn_protocols)))?;
+    let (_, session) = stream.get_ref();
+    let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
+    let http2 = session.alpn_protocol() == Some(HTTP_2);
+    // A server that knows nothing of RFC 7301 agrees to nothing, and speaks HTTP/1.1.
+    if !http2 && client.alpn_protocols == [HTTP_2] {
+        return Err(Refusal::Tls(TlsFailure::unspoken(&client.alpn_protocols)));
+    }
+    Ok(Secured {
+        stream,
+        resumed,
+        http2,
+    })
 }

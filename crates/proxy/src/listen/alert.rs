@@ -62,6 +62,7 @@ impl Alert {
             | Refusal::Tls(_)
             | Refusal::Terminated
             | Refusal::UpstreamProtocol
+            | Refusal::NoExtendedConnect
             | Refusal::ResponseTimeout
             | Refusal::RequestBody
             | Refusal::Loop => Some(Self::InternalError),

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{HeaderName, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, Response, StatusCode, Version};
 
 use super::Refusal;
 
@@ -13,10 +13,9 @@ const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const GRPC: &str = "application/grpc";
 
 /// Whether a request is one of gRPC, which is never asked for but by HTTP/2.
-pub(crate) fn is_asked_for<B>(request: &Request<B>) -> bool {
-    request.version() == Version::HTTP_2
-        && request
-            .headers()
+pub(crate) fn is_asked_for(version: Version, headers: &HeaderMap) -> bool {
+    version == Version::HTTP_2
+        && headers
             .get(CONTENT_TYPE)
             .is_some_and(|value| is_grpc(value.as_bytes()))
 }

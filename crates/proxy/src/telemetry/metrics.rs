@@ -94,6 +94,10 @@ pub struct WorkerMetrics {
     pub upstream_connections: Gauge,
     /// Of those, the ones that wait in the pool.
     pub idle_connections: Gauge,
+    /// Streams of HTTP/2 to upstreams: requests that share connections.
+    pub upstream_streams: Gauge,
+    /// Requests sent again because their upstream had not processed them.
+    pub unprocessed: Counter,
     /// Tunnels.
     pub tunnels: TunnelMetrics,
 }
@@ -267,6 +271,8 @@ impl Default for WorkerMetrics {
             pending_requests: Gauge::default(),
             upstream_connections: Gauge::default(),
             idle_connections: Gauge::default(),
+            upstream_streams: Gauge::default(),
+            unprocessed: Counter::default(),
             tunnels: TunnelMetrics::default(),
         }
     }

@@ -1,18 +1,21 @@
 //! The clients that speak TLS to upstreams: one for all destinations of the same settings, made when the first of them
 //! is connected to, so that a session of one connection is resumed by the next.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
-use egret_config::snapshot::{Identity, TlsVersion, TlsVersions, Trust, UpstreamTls};
+use egret_config::snapshot::{
+    Alpn, HttpVersion, Identity, TlsVersion, TlsVersions, Trust, UpstreamTls,
+};
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::{ClientConfig, Error, RootCertStore, SupportedProtocolVersion, version};
 
+use super::made::Shelf;
 use super::verify::{Anybody, OneOf};
 use super::{Roots, provider, server_name};
 
-/// The protocol that is offered (RFC 7301).
-const HTTP_1: &[u8] = b"http/1.1";
+/// HTTP/2 as it is offered (RFC 7301).
+pub(crate) const HTTP_2: &[u8] = Alpn::H2.as_str().as_bytes();
 
 /// Sessions that a client remembers, eight of a server. They take about a kilobyte each.
 const SESSIONS: usize = 8192;
@@ -25,42 +28,38 @@ pub(crate) struct Clients {
     /// Those of the system.
     roots: Roots,
     /// For what has no settings.
-    plain: OnceLock<Made>,
-    configured: Mutex<Vec<(Arc<UpstreamTls>, Made)>>,
+    plain: ByVersion,
+    configured: Shelf<UpstreamTls, Arc<ByVersion>>,
 }
+
+/// Those of the same settings, by the version that they are for.
+type ByVersion = [OnceLock<Made>; 3];
 
 impl Clients {
     pub(crate) fn new(roots: Roots) -> Self {
         Self {
             roots,
-            plain: OnceLock::new(),
-            configured: Mutex::default(),
+            plain: ByVersion::default(),
+            configured: Shelf::default(),
         }
     }
 
-    /// The client for these settings.
+    /// The client for these settings that offers what is wanted: of `Auto` what the settings say.
     ///
     /// # Errors
     /// If they cannot be used, with what is wrong.
-    pub(crate) fn get(&self, settings: Option<&Arc<UpstreamTls>>) -> Made {
+    pub(crate) fn get(&self, settings: Option<&Arc<UpstreamTls>>, version: HttpVersion) -> Made {
         let Some(settings) = settings else {
-            return self.plain.get_or_init(|| self.make(None)).clone();
+            let plain = &self.plain[version as usize];
+            return plain.get_or_init(|| self.make(None, version)).clone();
         };
-        let clients = self.configured.lock();
-        let mut clients = clients.unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, made)) = clients.iter_mut().find(|(known, _)| known == settings) {
-            // The value of the current configuration, so that the next comparison is one of pointers, and those that
-            // nobody else holds are known to be of a former one.
-            known.clone_from(settings);
-            return made.clone();
-        }
-        let made = self.make(Some(settings));
-        clients.retain(|(known, _)| Arc::strong_count(known) > 1);
-        clients.push((Arc::clone(settings), made.clone()));
-        made
+        let made = self.configured.get(settings, |_| Arc::default());
+        made[version as usize]
+            .get_or_init(|| self.make(Some(settings), version))
+            .clone()
     }
 
-    fn make(&self, settings: Option<&UpstreamTls>) -> Made {
+    fn make(&self, settings: Option<&UpstreamTls>, version: HttpVersion) -> Made {
         let versions = settings.map(|settings| settings.versions);
         let builder = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(spoken(versions.unwrap_or_default()))
@@ -84,7 +83,9 @@ impl Clients {
                     })?
             }
         };
-        client.alpn_protocols = vec![HTTP_1.to_vec()];
+        let offered = offered(settings, version).iter();
+        let offered = offered.map(|one| one.as_str().as_bytes().to_vec());
+        client.alpn_protocols = offered.collect();
         client.resumption = Resumption::in_memory_sessions(SESSIONS);
         Ok(Arc::new(client))
     }
@@ -120,6 +121,15 @@ impl Clients {
     }
 }
 
+/// The protocols that are offered (RFC 7301).
+pub(crate) fn offered(settings: Option<&UpstreamTls>, version: HttpVersion) -> &[Alpn] {
+    match version {
+        HttpVersion::Auto => settings.map_or(&Alpn::BOTH, |settings| &settings.alpn),
+        HttpVersion::Http1 => &[Alpn::Http11],
+        HttpVersion::Http2 => &[Alpn::H2],
+    }
+}
+
 fn spoken(versions: TlsVersions) -> &'static [&'static SupportedProtocolVersion] {
     static OLD: [&SupportedProtocolVersion; 1] = [&version::TLS12];
     static NEW: [&SupportedProtocolVersion; 1] = [&version::TLS13];
@@ -135,6 +145,8 @@ fn spoken(versions: TlsVersions) -> &'static [&'static SupportedProtocolVersion]
 mod tests {
     use super::*;
 
+    const AUTO: HttpVersion = HttpVersion::Auto;
+
     fn settings(min: TlsVersion) -> Arc<UpstreamTls> {
         Arc::new(UpstreamTls {
             trust: Trust::Anybody,
@@ -145,7 +157,7 @@ mod tests {
                 min,
                 max: TlsVersion::V1_3,
             },
-            alpn: Vec::new(),
+            alpn: Alpn::BOTH.to_vec(),
         })
     }
 
@@ -153,24 +165,49 @@ mod tests {
     fn a_client_is_made_once_for_the_same_settings_and_goes_with_them() {
         let clients = Clients::new(Roots::of([]));
         let first = settings(TlsVersion::V1_2);
-        let client = clients.get(Some(&first)).unwrap();
+        let client = clients.get(Some(&first), AUTO).unwrap();
         // Compiled anew.
         let again = settings(TlsVersion::V1_2);
         drop(first);
-        assert!(Arc::ptr_eq(&client, &clients.get(Some(&again)).unwrap()));
+        assert!(Arc::ptr_eq(
+            &client,
+            &clients.get(Some(&again), AUTO).unwrap()
+        ));
         let other = settings(TlsVersion::V1_3);
-        assert!(!Arc::ptr_eq(&client, &clients.get(Some(&other)).unwrap()));
-        assert_eq!(clients.configured.lock().unwrap().len(), 2);
+        assert!(!Arc::ptr_eq(
+            &client,
+            &clients.get(Some(&other), AUTO).unwrap()
+        ));
+        assert_eq!(clients.configured.len(), 2);
         drop((again, other));
-        let _ = clients.get(Some(&settings(TlsVersion::V1_2)));
-        let _ = clients.get(Some(&settings(TlsVersion::V1_3)));
-        assert_eq!(clients.configured.lock().unwrap().len(), 2);
+        let _ = clients.get(Some(&settings(TlsVersion::V1_2)), AUTO);
+        let _ = clients.get(Some(&settings(TlsVersion::V1_3)), AUTO);
+        assert_eq!(clients.configured.len(), 2);
+    }
+
+    #[test]
+    fn each_offers_what_is_wanted_of_it() {
+        let clients = Clients::new(Roots::of([]));
+        let offered = |settings: &Arc<UpstreamTls>, version| {
+            let client = clients.get(Some(settings), version).unwrap();
+            let offered = client.alpn_protocols.iter();
+            let offered: Vec<_> = offered.map(|id| String::from_utf8_lossy(id)).collect();
+            offered.join(" ")
+        };
+        let mut both = settings(TlsVersion::V1_2);
+        assert_eq!(offered(&both, AUTO), "h2 http/1.1");
+        assert_eq!(offered(&both, HttpVersion::Http1), "http/1.1");
+        assert_eq!(offered(&both, HttpVersion::Http2), "h2");
+        assert_eq!(clients.configured.len(), 1);
+        Arc::make_mut(&mut both).alpn = vec![Alpn::Http11, Alpn::H2];
+        assert_eq!(offered(&both, AUTO), "http/1.1 h2");
+        assert_eq!(clients.configured.len(), 1);
     }
 
     #[test]
     fn settings_that_cannot_be_used_say_why() {
         let clients = Clients::new(Roots::of([]));
-        let why = clients.get(None).unwrap_err();
+        let why = clients.get(None, AUTO).unwrap_err();
         assert_eq!(&*why, "there are no CA certificates");
     }
 }

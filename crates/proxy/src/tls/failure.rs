@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
+use super::HTTP_2;
+
 /// Most names of a certificate that are told.
 const TOLD: usize = 5;
 
@@ -21,15 +23,28 @@ pub enum TlsFailure {
 }
 
 impl TlsFailure {
-    /// What a handshake failed with.
-    pub(crate) fn of(error: &io::Error) -> Self {
+    /// What a handshake failed with in which these protocols were offered.
+    pub(crate) fn of(error: &io::Error, offered: &[Vec<u8>]) -> Self {
         match inner(error) {
+            Some(Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
+                Self::unspoken(offered)
+            }
             Some(error) => Self::told(error),
             None if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Self::Protocol("the upstream closed the connection during the TLS handshake")
             }
             None => Self::Protocol("the connection broke off during the TLS handshake"),
         }
+    }
+
+    /// The upstream speaks none of these protocols.
+    pub(crate) fn unspoken(offered: &[Vec<u8>]) -> Self {
+        let http2 = offered.iter().any(|one| one == HTTP_2);
+        Self::Protocol(match (http2, offered.len()) {
+            (true, 1) => "the upstream does not speak HTTP/2 over TLS",
+            (true, _) => "the upstream speaks neither HTTP/2 nor HTTP/1.1 over TLS",
+            (false, _) => "the upstream does not speak HTTP/1.1 over TLS",
+        })
     }
 
     /// What TLS says within another error, if it does: in TLS 1.3 a server judges the client's certificate after the
@@ -92,7 +107,6 @@ fn refused(alert: AlertDescription) -> &'static str {
         | AlertDescription::UnknownCA
         | AlertDescription::AccessDenied => "the upstream does not accept the client certificate",
         AlertDescription::ProtocolVersion => NO_VERSION,
-        AlertDescription::NoApplicationProtocol => "the upstream does not speak HTTP/1.1 over TLS",
         AlertDescription::UnrecognisedName => {
             "the upstream does not know the name it was asked for"
         }
@@ -151,7 +165,7 @@ mod tests {
     use super::*;
 
     fn details(error: Error) -> String {
-        TlsFailure::of(&io::Error::other(error)).details()
+        TlsFailure::of(&io::Error::other(error), &[]).details()
     }
 
     #[test]
@@ -173,10 +187,30 @@ mod tests {
         assert_eq!(details(alert), "the upstream requires a client certificate");
         let early = io::Error::from(io::ErrorKind::UnexpectedEof);
         assert!(
-            TlsFailure::of(&early)
+            TlsFailure::of(&early, &[])
                 .details()
                 .contains("closed the connection")
         );
+    }
+
+    #[test]
+    fn what_was_offered_in_vain_is_told() {
+        for (offered, expected) in [
+            (&["h2"][..], "the upstream does not speak HTTP/2 over TLS"),
+            (
+                &["http/1.1"],
+                "the upstream does not speak HTTP/1.1 over TLS",
+            ),
+            (
+                &["http/1.1", "h2"],
+                "the upstream speaks neither HTTP/2 nor HTTP/1.1 over TLS",
+            ),
+        ] {
+            let offered: Vec<_> = offered.iter().map(|id| id.as_bytes().to_vec()).collect();
+            let alert = Error::AlertReceived(AlertDescription::NoApplicationProtocol);
+            let told = TlsFailure::of(&io::Error::other(alert), &offered).details();
+            assert_eq!(told, expected);
+        }
     }
 
     #[test]

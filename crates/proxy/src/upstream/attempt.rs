@@ -4,14 +4,17 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Instant;
 
+use egret_config::snapshot::HttpVersion;
+use http::header::TE;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
-use super::connection::{Lease, Outlet};
+use super::connection::{Connection, Lease, Outlet};
 use super::health::Observed;
+use super::http2::send::{By, Next, OnStream};
 use super::retry::{self, Broken};
 use super::seek::Seeker;
 use super::{Sending, after, copy, earliest, observe};
@@ -54,14 +57,29 @@ impl Sending<'_> {
         let deadline = earliest(self.deadline, whole);
         let per_try = self.policy().and_then(|policy| policy.per_try_timeout);
         let head_by = earliest(deadline, per_try.map(|limit| now + limit));
+        let mut resent = 0;
         loop {
             let silent = now + self.silence();
             let until = head_by.map_or(silent, |head_by| head_by.min(silent));
             let (mut lease, reused) = self.connection(until, &request).await?;
             self.exchange.upstream(lease.peer(), reused);
             let idempotent = retry::is_idempotent(request.method());
-            let outlet = self.upgrade.then(|| lease.expect_switch());
-            let sent = lease.sender().try_send_request(request);
+            let Connection::Http1(connection) = lease.borrow() else {
+                let by = By { head_by, deadline };
+                let stream = OnStream { lease, reused, by };
+                // Boxed, so that it costs a request over HTTP/1.1 nothing.
+                match Box::pin(self.over_stream(request, spare, stream, &mut resent)).await? {
+                    Next::Answered(answered) => return Ok(answered),
+                    Next::Again(again) => request = again,
+                }
+                continue;
+            };
+            let outlet = self.upgrade.then(|| connection.expect_switch());
+            if self.plan.destination.version != HttpVersion::Http1 {
+                // Kept for HTTP/2, where it is not about one hop.
+                request.headers_mut().remove(TE);
+            }
+            let sent = connection.sender.try_send_request(request);
             let mut error = match self.head(sent, head_by).await {
                 Ok(Ok(response)) => {
                     self.answered(&lease, &response, reused);
@@ -90,7 +108,7 @@ impl Sending<'_> {
     }
 
     /// Waits for the response's head: until `head_by`, and as long as something of the request moves.
-    async fn head<F: Future>(
+    pub(super) async fn head<F: Future>(
         &self,
         sent: F,
         head_by: Option<Instant>,
@@ -119,7 +137,7 @@ impl Sending<'_> {
     }
 
     /// Remembers where the request has been in vain.
-    fn failed(&mut self, lease: &Lease, failed: Failed) -> Failed {
+    pub(super) fn failed(&mut self, lease: &Lease, failed: Failed) -> Failed {
         self.tried.push(lease.peer());
         if failed.broken.is_some() {
             self.observe(lease, Observed::LocalFailure);
@@ -176,7 +194,7 @@ impl Sending<'_> {
         false
     }
 
-    fn answered(&self, lease: &Lease, response: &Response<Incoming>, reused: bool) {
+    pub(super) fn answered(&self, lease: &Lease, response: &Response<Incoming>, reused: bool) {
         if reused {
             self.worker.metrics.reused.increment();
         }
@@ -192,7 +210,7 @@ impl Sending<'_> {
 
 impl Failed {
     /// Nothing came in time: from the upstream, or from the client.
-    fn slow(refusal: Refusal) -> Self {
+    pub(super) fn slow(refusal: Refusal) -> Self {
         let upstream = matches!(refusal, Refusal::ResponseTimeout);
         Self {
             refusal,

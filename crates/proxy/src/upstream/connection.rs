@@ -11,6 +11,7 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::sync::oneshot;
 
 use super::health::Health;
+use super::http2::{OpenStream, Shared};
 use super::limits::Permit;
 use super::shelf::Shelf;
 use super::stream::Stream;
@@ -24,19 +25,28 @@ pub(crate) struct Open {
     _permit: Permit,
 }
 
-/// A connection that does not carry HTTP any more, or never did.
+/// A connection that does not carry HTTP any more, or never did; or a stream of one that goes on with others.
 pub(crate) struct Outlet {
     pub(crate) stream: Stream,
     /// What was read of it beyond the response.
     pub(crate) read: Bytes,
-    pub(crate) open: Open,
+    /// `None` is a stream's, whose connection is counted for itself.
+    pub(crate) open: Option<Open>,
 }
 
 /// Where to send what is left of a connection when HTTP on it is over, if somebody waits for it.
 pub(super) type Switch = Rc<Cell<Option<oneshot::Sender<Outlet>>>>;
 
-/// A connection.
-pub(crate) struct Connection {
+/// What a request is sent over.
+pub(crate) enum Connection {
+    /// A connection of its own.
+    Http1(Http1),
+    /// A part of one.
+    Http2(OpenStream),
+}
+
+/// A connection that carries one request at a time.
+pub(crate) struct Http1 {
     pub(super) switch: Switch,
     pub(super) sender: SendRequest<RequestBody>,
     pub(super) peer: SocketAddr,
@@ -48,11 +58,12 @@ pub(crate) struct Connection {
 
 /// A connection that waits.
 pub(super) struct Waiting {
-    pub(super) connection: Connection,
+    pub(super) connection: Http1,
     pub(super) since: Instant,
 }
 
-/// A connection in use that knows its way back. Dropped without [`Lease::release`] it is closed.
+/// A connection in use that knows its way back. Dropped without [`Lease::release`] it is closed, if it is not shared: then
+/// only the stream is.
 pub(crate) struct Lease {
     /// Absent once it is released.
     connection: Option<Connection>,
@@ -71,6 +82,11 @@ impl Open {
             _permit: permit,
         }
     }
+
+    /// Where it is counted.
+    pub(super) fn metrics(&self) -> &Arc<WorkerMetrics> {
+        &self.metrics
+    }
 }
 
 impl Drop for Open {
@@ -80,6 +96,24 @@ impl Drop for Open {
 }
 
 impl Connection {
+    /// The address it is connected to.
+    pub(super) fn peer(&self) -> SocketAddr {
+        match self {
+            Self::Http1(connection) => connection.peer,
+            Self::Http2(stream) => stream.connection().peer(),
+        }
+    }
+
+    /// How that address does.
+    pub(super) fn health(&self) -> &Arc<Health> {
+        match self {
+            Self::Http1(connection) => &connection.health,
+            Self::Http2(stream) => stream.connection().health(),
+        }
+    }
+}
+
+impl Http1 {
     pub(crate) fn new(
         sender: SendRequest<RequestBody>,
         switch: Switch,
@@ -94,12 +128,21 @@ impl Connection {
             served: 0,
         }
     }
+
+    /// Gets the connection itself when the upstream agrees to another protocol.
+    pub(super) fn expect_switch(&self) -> oneshot::Receiver<Outlet> {
+        let (sender, receiver) = oneshot::channel();
+        self.switch.set(Some(sender));
+        receiver
+    }
 }
 
 impl Lease {
     pub(crate) fn new(mut connection: Connection, shelf: &Rc<Shelf>, request: Permit) -> Self {
-        connection.served = connection.served.saturating_add(1);
-        connection.health.request_begins();
+        if let Connection::Http1(connection) = &mut connection {
+            connection.served = connection.served.saturating_add(1);
+        }
+        connection.health().request_begins();
         shelf.lent();
         Self {
             connection: Some(connection),
@@ -115,12 +158,12 @@ impl Lease {
 
     /// The address it is connected to.
     pub(crate) fn peer(&self) -> SocketAddr {
-        self.connection().peer
+        self.connection().peer()
     }
 
     /// How that address does.
     pub(crate) fn health(&self) -> &Arc<Health> {
-        &self.connection().health
+        self.connection().health()
     }
 
     /// Where it belongs.
@@ -128,18 +171,18 @@ impl Lease {
         &self.shelf
     }
 
-    pub(crate) fn sender(&mut self) -> &mut SendRequest<RequestBody> {
-        let connection = self.connection.as_mut();
-        &mut connection
-            .expect("it is there until the lease is released, which consumes it")
-            .sender
+    /// The connection that the stream is on, if it is a stream.
+    pub(super) fn stream(&self) -> Option<&Shared> {
+        match self.connection() {
+            Connection::Http1(_) => None,
+            Connection::Http2(stream) => Some(stream.connection()),
+        }
     }
 
-    /// Gets the connection itself when the upstream agrees to another protocol.
-    pub(super) fn expect_switch(&self) -> oneshot::Receiver<Outlet> {
-        let (sender, receiver) = oneshot::channel();
-        self.connection().switch.set(Some(sender));
-        receiver
+    /// What it is.
+    pub(super) fn borrow(&mut self) -> &mut Connection {
+        let connection = self.connection.as_mut();
+        connection.expect("it is there until the lease is released, which consumes it")
     }
 
     /// The response has ended: back to the pool, as soon as the connection can take the next request.
@@ -147,7 +190,7 @@ impl Lease {
         let Some(connection) = self.connection.take() else {
             return;
         };
-        connection.health.request_ends();
+        connection.health().request_ends();
         self.shelf.put_when_ready(connection);
     }
 }
@@ -155,14 +198,17 @@ impl Lease {
 #[cfg(test)]
 impl Lease {
     pub(crate) fn is_closed(&self) -> bool {
-        self.connection().sender.is_closed()
+        match self.connection() {
+            Connection::Http1(connection) => connection.sender.is_closed(),
+            Connection::Http2(stream) => stream.connection().is_closed(),
+        }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(connection) = &self.connection {
-            connection.health.request_ends();
+            connection.health().request_ends();
         }
         self.shelf.came_back();
     }

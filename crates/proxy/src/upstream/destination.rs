@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use egret_config::name::{Host, Port};
 use egret_config::resources::ObjectRef;
-use egret_config::snapshot::{ResolverId, Scheme, UpstreamTls};
+use egret_config::snapshot::{Alpn, HttpVersion, ResolverId, Scheme, UpstreamTls};
 
 use crate::dial::tls::Expected;
-use crate::tls::{Clients, TlsFailure, server_name};
+use crate::tls::{Clients, TlsFailure, offered, server_name};
 
 /// Which requests may share connections, limits and what is known of addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,9 +25,16 @@ pub(crate) struct Destination {
     /// How TLS is spoken, if that is configured: what was opened under other settings is not shared, not even after a
     /// change of them.
     pub(crate) tls: Option<Arc<UpstreamTls>>,
+    /// What HTTP is spoken; `Auto` is only what is agreed on over TLS.
+    pub(crate) version: HttpVersion,
 }
 
 impl Destination {
+    /// What is offered there, if TLS is spoken.
+    pub(crate) fn offered(&self) -> &[Alpn] {
+        offered(self.tls.as_deref(), self.version)
+    }
+
     /// Whom to expect there, if TLS is spoken.
     pub(crate) fn expected(&self, clients: &Clients) -> Result<Option<Expected>, TlsFailure> {
         if self.scheme == Scheme::Http {
@@ -36,7 +43,7 @@ impl Destination {
         let expected = || {
             let name = self.tls.as_ref().and_then(|tls| tls.sni.as_ref());
             Ok(Expected {
-                client: clients.get(self.tls.as_ref())?,
+                client: clients.get(self.tls.as_ref(), self.version)?,
                 peer: match name {
                     Some(name) => server_name(&Host::Name(name.clone()))?,
                     None => server_name(&self.host)?,
@@ -58,6 +65,7 @@ impl Destination {
             resolver: ResolverId::System,
             configured: None,
             tls: None,
+            version: HttpVersion::Http1,
         }
     }
 }

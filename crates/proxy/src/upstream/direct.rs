@@ -59,7 +59,7 @@ pub(crate) async fn connect(
     let outlet = Outlet {
         stream: Stream::Plain(stream),
         read: Bytes::new(),
-        open: Open::new(worker, permit),
+        open: Some(Open::new(worker, permit)),
     };
     let health = shelf.health(peer, clock::now());
     Ok((outlet, Occupied::new(peer, health, &shelf, request)))

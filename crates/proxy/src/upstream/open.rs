@@ -4,15 +4,17 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-use egret_config::snapshot::BackendSettings;
+use egret_config::snapshot::{BackendSettings, HttpVersion};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
-use super::connection::{Connection, Open, Outlet, Switch};
+use super::connection::{Connection, Http1, Open, Outlet, Switch};
 use super::health::Observed;
+use super::http2::{OpenStream, Place, Shared};
 use super::limits::Permit;
-use super::shelf::Shelf;
+use super::shelf::{Dialling, Shelf};
 use super::stream::Stream;
 use crate::dial::tls::{Expected, secure};
 use crate::record::Exchange;
@@ -29,13 +31,15 @@ const MAX_HEAD: usize = 60 * 1024;
 
 /// What a socket becomes a connection of.
 pub(super) struct Opening<'a> {
-    pub(super) shelf: &'a Shelf,
+    pub(super) shelf: &'a Rc<Shelf>,
     pub(super) settings: &'a BackendSettings,
     pub(super) worker: &'a Rc<Worker>,
     /// The request that waits for it, if one does.
     pub(super) exchange: Option<&'a Exchange>,
     /// When it is too late.
     pub(super) until: Instant,
+    /// Held until the connection can be shared, or will not be.
+    pub(super) dialling: Option<Rc<Dialling>>,
 }
 
 impl Opening<'_> {
@@ -51,7 +55,9 @@ impl Opening<'_> {
         permit: Permit,
     ) -> Result<Connection, Refusal> {
         let Some(expected) = expected else {
-            return self.speak(Stream::Plain(stream), peer, permit).await;
+            let http2 = self.shelf.site.destination.version == HttpVersion::Http2;
+            let stream = Stream::Plain(stream);
+            return self.speak(stream, http2, peer, permit).await;
         };
         let begin = clock::now();
         let until = self.until.min(begin + self.settings.connect_timeout);
@@ -69,8 +75,9 @@ impl Opening<'_> {
         }
         match secured {
             Ok(secured) => {
+                self.shelf.agreed_on(secured.http2);
                 let stream = Stream::Tls(Box::new(secured.stream));
-                self.speak(stream, peer, permit).await
+                self.speak(stream, secured.http2, peer, permit).await
             }
             Err(refusal) => {
                 let Self {
@@ -87,20 +94,60 @@ impl Opening<'_> {
         }
     }
 
-    /// Begins HTTP/1.1.
+    /// Begins HTTP.
     async fn speak(
         &self,
         stream: Stream,
+        http2: bool,
         peer: SocketAddr,
         permit: Permit,
     ) -> Result<Connection, Refusal> {
+        let open = Open::new(self.worker, permit);
+        let spoken = if http2 {
+            let stream = self.speak_http2(stream, peer, open).await;
+            stream.map(Connection::Http2)
+        } else {
+            let connection = self.speak_http1(stream, peer, open).await;
+            connection.map(Connection::Http1)
+        };
+        spoken.map_err(|_| Refusal::Connect(ConnectFailure::Terminated))
+    }
+
+    /// Begins HTTP/2, and shares the connection as soon as its peer has said how.
+    async fn speak_http2(
+        &self,
+        stream: Stream,
+        peer: SocketAddr,
+        open: Open,
+    ) -> Result<OpenStream, hyper::Error> {
+        let place = Place {
+            peer,
+            health: self.shelf.health(peer, clock::now()),
+            shelf: self.shelf,
+        };
+        let shared = Shared::begin(stream, open, &self.settings.http2, place).await?;
+        let first = OpenStream::new(Rc::clone(&shared));
+        let (shelf, dialling) = (Rc::clone(self.shelf), self.dialling.clone());
+        let limit = self.settings.connect_timeout;
+        task::spawn(async move {
+            if matches!(timeout(limit, shared.settled()).await, Ok(true)) {
+                shelf.share(shared);
+            }
+            drop(dialling);
+        });
+        Ok(first)
+    }
+
+    /// Begins HTTP/1.1.
+    async fn speak_http1(
+        &self,
+        stream: Stream,
+        peer: SocketAddr,
+        open: Open,
+    ) -> Result<Http1, hyper::Error> {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(BUFFER).max_header_size(MAX_HEAD);
-        let (sender, mut connection) = builder
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|_| Refusal::Connect(ConnectFailure::Terminated))?;
-        let open = Open::new(self.worker, permit);
+        let (sender, mut connection) = builder.handshake(TokioIo::new(stream)).await?;
         let switch = Switch::default();
         let waiting = Rc::clone(&switch);
         task::spawn(async move {
@@ -115,13 +162,13 @@ impl Opening<'_> {
                 let outlet = Outlet {
                     stream: parts.io.into_inner(),
                     read: parts.read_buf,
-                    open,
+                    open: Some(open),
                 };
                 // Who does not wait any more lets it be closed.
                 let _ = waiting.send(outlet);
             }
         });
         let health = self.shelf.health(peer, clock::now());
-        Ok(Connection::new(sender, switch, peer, health))
+        Ok(Http1::new(sender, switch, peer, health))
     }
 }

@@ -14,7 +14,6 @@ use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{BackendSettings, LoadBalancing};
 
 use super::balance::{Candidate, Choice};
-use super::connection::Waiting;
 use super::destination::Destination;
 use super::shelf::Shelf;
 use super::site::Sites;
@@ -176,8 +175,7 @@ impl Pool {
         self.metrics.idle_connections.add(1);
     }
 
-    pub(super) fn left(&self, waiting: &[Waiting]) {
-        let count = waiting.len();
+    pub(super) fn left(&self, count: usize) {
         self.idle.set(self.idle.get() - count);
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.metrics.idle_connections.add(-count);

@@ -15,6 +15,8 @@ pub(crate) enum Broken {
     Connect,
     /// It broke off before any of the request was sent.
     BeforeRequest,
+    /// The upstream refused the stream, and did nothing with the request (RFC 9113 8.7).
+    Refused,
     /// It broke off, said what is not HTTP, or stayed silent for too long.
     BeforeResponse,
 }
@@ -24,6 +26,7 @@ pub(crate) fn after_failure(on: &RetryOn, broken: Broken) -> bool {
     match broken {
         Broken::Connect => on.connect_failure,
         Broken::BeforeRequest => on.reset || on.reset_before_request,
+        Broken::Refused => on.reset || on.reset_before_request || on.refused_stream,
         Broken::BeforeResponse => on.reset,
     }
 }
@@ -82,7 +85,7 @@ mod tests {
 
     #[test]
     fn failures_are_told_apart() {
-        use Broken::{BeforeRequest, BeforeResponse, Connect};
+        use Broken::{BeforeRequest, BeforeResponse, Connect, Refused};
         let none = RetryOn::default();
         let connect = RetryOn {
             connect_failure: true,
@@ -96,13 +99,18 @@ mod tests {
             reset_before_request: true,
             ..none.clone()
         };
+        let refused = RetryOn {
+            refused_stream: true,
+            ..none.clone()
+        };
         for (on, wanted) in [
-            (none, [false, false, false]),
-            (connect, [true, false, false]),
-            (reset, [false, true, true]),
-            (unsent, [false, true, false]),
+            (none, [false, false, false, false]),
+            (connect, [true, false, false, false]),
+            (reset, [false, true, true, true]),
+            (unsent, [false, true, true, false]),
+            (refused, [false, false, true, false]),
         ] {
-            let all = [Connect, BeforeRequest, BeforeResponse];
+            let all = [Connect, BeforeRequest, Refused, BeforeResponse];
             assert_eq!(
                 all.map(|broken| after_failure(&on, broken)),
                 wanted,

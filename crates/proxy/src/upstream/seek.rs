@@ -15,7 +15,7 @@ use tokio::time::{timeout, timeout_at};
 use super::connection::{Connection, Lease};
 use super::limits::Permit;
 use super::open::Opening;
-use super::shelf::{Shelf, Taken};
+use super::shelf::{Dialling, Shelf, Taken};
 use super::warm::{manner, observe, warm};
 use crate::dial::egress::{Guard, Permitted};
 use crate::dial::race::{self, Late};
@@ -73,6 +73,9 @@ impl Seeker<'_> {
         let pending = limits.enter(Limit::Pending, breakers);
         let _pending = pending.ok_or(Refusal::Limit(Limit::Pending))?;
         let _counted = self.worker.metrics.pending_requests.hold();
+        if let Some(connection) = self.join().await? {
+            return Ok((self.lease(connection)?, true));
+        }
         let permit = match limits.enter(Limit::Connections, breakers) {
             Some(permit) => permit,
             None => match self.queue().await? {
@@ -81,15 +84,31 @@ impl Seeker<'_> {
             },
         };
         let dialled = self.dial(permit).await;
-        let connection = dialled.inspect_err(|refusal| self.note_denial(refusal))?;
+        let connection = dialled.inspect_err(|refusal| {
+            self.shelf.dialling_failed();
+            self.note_denial(refusal);
+        })?;
         Ok((self.lease(connection)?, false))
+    }
+
+    /// Waits for a connection that is being opened for another request, if this one may come to share it.
+    async fn join(&self) -> Result<Option<Connection>, Refusal> {
+        loop {
+            let dialled = timeout_at(self.until.into(), self.shelf.dialled()).await;
+            if !dialled.map_err(|_| Refusal::Connect(ConnectFailure::Timeout))? {
+                return Ok(None);
+            }
+            if let Some(connection) = self.pooled() {
+                return Ok(Some(connection));
+            }
+        }
     }
 
     fn lease(&self, connection: Connection) -> Result<Lease, Refusal> {
         let breakers = &self.plan.settings.circuit_breakers;
         match self.shelf.site.limits.enter(Limit::Requests, breakers) {
             Some(request) => {
-                self.audit(connection.peer);
+                self.audit(connection.peer());
                 Ok(Lease::new(connection, self.shelf, request))
             }
             None => {
@@ -206,6 +225,7 @@ impl Seeker<'_> {
     /// Resolves, and connects: by the destination's HTTPS record, and plainly if there is none or it leads nowhere (RFC
     /// 9460 3).
     async fn dial(&self, permit: Permit) -> Result<Connection, Refusal> {
+        let dialling = self.shelf.begin_dialling();
         let mut answer = self.with_leading(self.resolve().await?).await;
         answer.record = answer.record.take().filter(|record| {
             let Record { service, family } = record;
@@ -218,9 +238,9 @@ impl Seeker<'_> {
             found.is_some() && self.shelf.follows_record(clock::now())
         });
         if answer.record.is_none() {
-            return self.connect(&answer, permit).await;
+            return self.connect(&answer, permit, dialling).await;
         }
-        let refusal = match self.connect(&answer, permit).await {
+        let refusal = match self.connect(&answer, permit, dialling.clone()).await {
             Err(refusal) if led_nowhere(&refusal) => refusal,
             outcome => return outcome,
         };
@@ -229,7 +249,7 @@ impl Seeker<'_> {
         let breakers = &self.plan.settings.circuit_breakers;
         let limits = &self.shelf.site.limits;
         match limits.enter(Limit::Connections, breakers) {
-            Some(permit) => self.connect(&answer, permit).await,
+            Some(permit) => self.connect(&answer, permit, dialling).await,
             None => Err(refusal),
         }
     }
@@ -243,7 +263,12 @@ impl Seeker<'_> {
     }
 
     /// Connects, and begins to speak as the destination does.
-    async fn connect(&self, answer: &Answer, permit: Permit) -> Result<Connection, Refusal> {
+    async fn connect(
+        &self,
+        answer: &Answer,
+        permit: Permit,
+        dialling: Option<Rc<Dialling>>,
+    ) -> Result<Connection, Refusal> {
         let clients = &self.worker.shared.tls;
         let expected = self.plan.destination.expected(clients);
         let expected = expected.map_err(Refusal::Tls)?;
@@ -254,6 +279,7 @@ impl Seeker<'_> {
             worker: self.worker,
             exchange: Some(self.exchange),
             until: self.until,
+            dialling,
         };
         opening.open(stream, peer, expected, permit).await
     }

@@ -3,13 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use egret_config::name::Port;
-use egret_config::snapshot::LookupFamily;
+use egret_config::snapshot::{Alpn, LookupFamily};
 
 use crate::dns::family::{Family, wanted};
 use crate::dns::query::Service;
-
-/// The protocol that we speak over TLS.
-const HTTP_1: &[u8] = b"http/1.1";
 
 /// Where a host is, plainly: at its addresses, and the port that the request is for.
 pub(crate) fn plain(addresses: &[IpAddr], port: Port) -> Vec<SocketAddr> {
@@ -17,17 +14,25 @@ pub(crate) fn plain(addresses: &[IpAddr], port: Port) -> Vec<SocketAddr> {
     addresses.iter().map(socket).collect()
 }
 
+/// Whether a record is of a server that speaks something of what we would (RFC 9460 7.1.2).
+pub(crate) fn is_for(service: &Service, offered: &[Alpn]) -> bool {
+    let spoken = |one: &Alpn| {
+        service
+            .alpn
+            .iter()
+            .any(|id| **id == *one.as_str().as_bytes())
+    };
+    offered.iter().any(spoken)
+}
+
 /// Where it is by its record: at the record's port, and at the hints before the other addresses of their family; at the
-/// hints alone if the record is of another name. `None` if the record is not for us, or says nothing new.
+/// hints alone if the record is of another name. `None` if the record says nothing new.
 pub(crate) fn by_record(
     service: &Service,
     addresses: &[IpAddr],
     family: LookupFamily,
     port: Port,
 ) -> Option<Vec<SocketAddr>> {
-    if !service.alpn.iter().any(|protocol| **protocol == *HTTP_1) {
-        return None;
-    }
     let hints = service.hints.iter().filter(|hint| {
         let is_wanted = wanted(family).contains(&Family::of(hint));
         is_wanted && (service.elsewhere || !addresses.contains(hint))
@@ -72,7 +77,6 @@ mod tests {
         for (service, expected) in [
             (service(both, None, &[]), ""),
             (service(both, Some(443), &["192.0.2.1"]), ""),
-            (service(&["h2"], Some(8443), &[]), ""),
             (service(both, Some(8443), &[]), "192.0.2.1:8443"),
             (
                 service(both, None, &["2001:db8::2", "192.0.2.2"]),
@@ -81,6 +85,13 @@ mod tests {
         ] {
             assert_eq!(found(&service, own), expected, "{service:?}");
         }
+    }
+
+    #[test]
+    fn a_record_is_for_who_speaks_what_it_says() {
+        let of = |alpn: &[&str], offered: &[Alpn]| is_for(&service(alpn, None, &[]), offered);
+        assert!(of(&["h3", "h2"], &Alpn::BOTH) && of(&["http/1.1"], &Alpn::BOTH));
+        assert!(!of(&["h2"], &[Alpn::Http11]) && !of(&["h3"], &Alpn::BOTH));
     }
 
     #[test]

@@ -15,9 +15,10 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::balance::{Candidate, Choice, Standing};
-use super::connection::{Connection, Waiting};
+use super::connection::{Connection, Http1, Waiting};
 use super::families::Families;
 use super::health::Health;
+use super::http2::Shared;
 use super::pool::{IDLE_TIMEOUT, Pool};
 use super::service;
 use super::site::Site;
@@ -29,6 +30,9 @@ use crate::task;
 use crate::telemetry::clock;
 
 mod queue;
+mod shared;
+
+pub(super) use shared::Dialling;
 
 /// How long a connection may take to become ready after a response has ended.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -54,6 +58,13 @@ pub(crate) struct Shelf {
     /// Requests that wait here for a connection to come back.
     queued: Cell<usize>,
     returned: Notify,
+    /// Connections that are being opened and that others wait for.
+    dialling: Cell<usize>,
+    /// Rung when one of them can be shared, or will not be.
+    opened: Notify,
+    failed_dials: Cell<u32>,
+    /// Whether the last connection over TLS agreed on HTTP/1.1.
+    agreed_on_http1: Cell<bool>,
 }
 
 /// What a request finds.
@@ -80,6 +91,10 @@ impl Shelf {
             plainly_until: Cell::default(),
             queued: Cell::default(),
             returned: Notify::new(),
+            dialling: Cell::default(),
+            opened: Notify::new(),
+            failed_dials: Cell::default(),
+            agreed_on_http1: Cell::default(),
         }
     }
 
@@ -132,9 +147,10 @@ impl Shelf {
         addresses: &[IpAddr],
         family: LookupFamily,
     ) -> Option<Vec<SocketAddr>> {
-        let port = self.site.destination.port;
-        (port == Port::HTTPS)
-            .then(|| service::by_record(service, addresses, family, port))
+        let destination = &self.site.destination;
+        let offered = destination.offered();
+        (destination.port == Port::HTTPS && service::is_for(service, offered))
+            .then(|| service::by_record(service, addresses, family, destination.port))
             .flatten()
     }
 
@@ -167,9 +183,12 @@ impl Shelf {
             }
         }));
         if self.settings.borrow().close_on_address_change {
-            old.iter().for_each(|slot| self.left(&slot.idle));
+            for slot in &mut old {
+                self.left(slot.idle.len());
+                self.discard(slot, |_| true);
+            }
         } else {
-            old.retain(|slot| !slot.idle.is_empty());
+            old.retain(|slot| !slot.is_empty());
             slots.append(&mut old);
         }
     }
@@ -295,28 +314,17 @@ impl Shelf {
     }
 
     /// A connection that can take a next request.
-    pub(crate) fn put(&self, connection: Connection) {
+    pub(crate) fn put(&self, connection: Http1) {
         let Some(pool) = self.pool.upgrade() else {
             return;
         };
-        let settings = self.settings.borrow();
-        let worn = settings
-            .max_requests_per_connection
-            .is_some_and(|most| connection.served >= most);
         let wanted_elsewhere = !self.is_queued_for() && self.site.limits.is_queued_for();
-        if worn || wanted_elsewhere || !pool.has_room() {
+        if self.is_worn(connection.served) || wanted_elsewhere || !pool.has_room() {
             return;
         }
         let mut slots = self.slots.borrow_mut();
-        let peer = connection.peer;
-        let slot = slots.iter().position(|slot| slot.address == peer);
-        let slot = match slot {
-            Some(index) => &mut slots[index],
-            None if settings.close_on_address_change => return,
-            None => {
-                slots.push(Slot::new(peer, Arc::clone(&connection.health)));
-                slots.last_mut().expect("it was just put there")
-            }
+        let Some(slot) = self.slot_of(&mut slots, connection.peer, &connection.health) else {
+            return;
         };
         slot.idle.push(Waiting {
             connection,
@@ -328,8 +336,36 @@ impl Shelf {
         }
     }
 
-    /// The same once it can: it is new, or a request's body is still being sent.
-    pub(crate) fn put_when_ready(self: &Rc<Self>, mut connection: Connection) {
+    /// The place of a connection to this address, unless such are not kept any more.
+    fn slot_of<'a>(
+        &self,
+        slots: &'a mut Vec<Slot>,
+        peer: SocketAddr,
+        health: &Arc<Health>,
+    ) -> Option<&'a mut Slot> {
+        let at = slots.iter().position(|slot| slot.address == peer);
+        if at.is_none() {
+            if self.settings.borrow().close_on_address_change {
+                return None;
+            }
+            slots.push(Slot::new(peer, Arc::clone(health)));
+        }
+        let at = at.unwrap_or(slots.len() - 1);
+        Some(&mut slots[at])
+    }
+
+    /// Whether a connection has served as many requests as it may.
+    fn is_worn(&self, served: u32) -> bool {
+        let most = self.settings.borrow().max_requests_per_connection;
+        most.is_some_and(|most| served >= most)
+    }
+
+    /// The same once it can: it is new, or a request's body is still being sent. One that is shared needs no putting
+    /// back: the pool has it, or not.
+    pub(crate) fn put_when_ready(self: &Rc<Self>, connection: Connection) {
+        let Connection::Http1(mut connection) = connection else {
+            return;
+        };
         if connection.sender.is_ready() {
             self.put(connection);
         } else if !connection.sender.is_closed() {
@@ -358,7 +394,7 @@ impl Shelf {
     }
 
     pub(super) fn has_idle(&self) -> bool {
-        self.slots.borrow().iter().any(|slot| !slot.idle.is_empty())
+        self.slots.borrow().iter().any(|slot| !slot.is_empty())
     }
 
     pub(super) fn sweep(&self, now: Instant) {
@@ -370,30 +406,37 @@ impl Shelf {
                     now - one.since >= limit || one.connection.sender.is_closed()
                 })
                 .collect();
-            self.left(&gone);
+            self.left(gone.len());
+            self.discard(slot, |one| {
+                let waits = one.is_idle() && now - one.idle_since.get() >= limit;
+                waits || one.is_closed()
+            });
         }
     }
 
     /// Closes what waits.
     pub(super) fn clear(&self) {
         for slot in self.slots.borrow_mut().iter_mut() {
-            self.left(&std::mem::take(&mut slot.idle));
+            self.left(std::mem::take(&mut slot.idle).len());
+            self.discard(slot, Shared::is_idle);
         }
     }
 
     fn pop(&self, slot: &mut Slot) -> Option<Connection> {
-        loop {
-            let waiting = slot.idle.pop()?;
-            self.left(std::slice::from_ref(&waiting));
-            if waiting.connection.sender.is_ready() {
-                return Some(waiting.connection);
+        while let Some(Waiting { connection, .. }) = slot.idle.pop() {
+            self.left(1);
+            if connection.sender.is_ready() {
+                return Some(Connection::Http1(connection));
             }
         }
+        self.stream_on(slot).map(Connection::Http2)
     }
 
-    fn left(&self, waiting: &[Waiting]) {
-        if let Some(pool) = self.pool.upgrade() {
-            pool.left(waiting);
+    fn left(&self, count: usize) {
+        if count > 0
+            && let Some(pool) = self.pool.upgrade()
+        {
+            pool.left(count);
         }
     }
 

@@ -1,5 +1,7 @@
-//! What a connection to an upstream is made of: a socket, or TLS on one.
+//! What a connection to an upstream is made of: a socket, or TLS on one. Or a stream, where a connection has many.
 
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -11,6 +13,8 @@ pub(crate) enum Stream {
     Plain(TcpStream),
     /// Boxed because it is many times as large.
     Tls(Box<TlsStream<TcpStream>>),
+    /// A stream of HTTP/2 that was given to another protocol (RFC 8441).
+    Http2(Box<TokioIo<Upgraded>>),
 }
 
-either_stream!(Stream: Plain, Tls);
+either_stream!(Stream: Plain, Tls, Http2);

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use egret_config::snapshot::BackendSettings;
+use tokio::time::timeout;
 
+use super::connection::Connection;
 use super::health::Observed;
 use super::open::Opening;
 use super::shelf::Shelf;
@@ -39,11 +41,16 @@ pub(super) fn warm(shelf: &Rc<Shelf>, address: Permitted<SocketAddr>, worker: &R
             worker: &worker,
             exchange: None,
             until: clock::now() + settings.connect_timeout,
+            dialling: None,
         };
         if let Ok((stream, peer)) = raced.outcome
             && let Ok(expected) = shelf.site.destination.expected(&worker.shared.tls)
             && let Ok(connection) = opening.open(stream, peer.get(), expected, permit).await
         {
+            if let Connection::Http2(stream) = &connection {
+                // Before that the pool has it not, and would ask for another.
+                let _ = timeout(settings.connect_timeout, stream.connection().settled()).await;
+            }
             shelf.put_when_ready(connection);
         }
         shelf.end_warming(address.get());

@@ -221,6 +221,14 @@ impl Workers {
             "upstream_idle_connections",
             "Connections to upstreams that wait in a pool",
             idle,
+        )?;
+        let streams = self.level(|w| &w.upstream_streams);
+        let help = "Streams of HTTP/2 to upstreams that carry a request";
+        to.gauge("upstream_streams", help, streams)?;
+        to.counter(
+            "upstream_unprocessed",
+            "Requests sent again because their upstream said that it had not processed them",
+            self.sum(|w| &w.unprocessed),
         )
     }
 }

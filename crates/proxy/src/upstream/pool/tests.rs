@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use egret_config::name::Port;
-use egret_config::snapshot::{LookupFamily, Scheme};
+use egret_config::snapshot::{HttpVersion, LookupFamily, Scheme};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{DuplexStream, duplex};
@@ -15,7 +15,7 @@ use crate::dns::{How, Resolved};
 use crate::refusal::Limit;
 use crate::task;
 use crate::telemetry::clock;
-use crate::upstream::connection::{Connection, Lease, Switch};
+use crate::upstream::connection::{Connection, Http1, Lease, Switch};
 use crate::upstream::families::Families;
 use crate::upstream::shelf::Taken;
 
@@ -49,8 +49,8 @@ async fn lease(shelf: &Rc<Shelf>, peer: &str) -> (Lease, DuplexStream) {
     task::spawn(async { drop(connection.await) });
     sender.ready().await.unwrap();
     let health = shelf.health(address(peer), clock::now());
-    let connection = Connection::new(sender, Switch::default(), address(peer), health);
-    (again(shelf, connection), far)
+    let connection = Http1::new(sender, Switch::default(), address(peer), health);
+    (again(shelf, Connection::Http1(connection)), far)
 }
 
 fn again(shelf: &Rc<Shelf>, connection: Connection) -> Lease {
@@ -98,7 +98,7 @@ fn take(shelf: &Rc<Shelf>, tried: &[&str]) -> (String, Option<Connection>) {
         connection,
         connect,
     } = shelf.take(|_| true, &tried, clock::now());
-    let peer = connection.as_ref().map(|connection| connection.peer);
+    let peer = connection.as_ref().map(Connection::peer);
     let told = match (peer, connect) {
         (Some(peer), None) => digit(peer).to_string(),
         (Some(peer), Some(connect)) => format!("{} for {}", digit(peer), digit(connect)),
@@ -255,4 +255,35 @@ async fn connections_are_closed_after_as_many_requests_and_as_long_as_configured
         assert_eq!(pool.idle.get(), 0);
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_share_waits_for_a_connection_that_is_being_opened() {
+    let pool = pool();
+    let destination = Destination {
+        scheme: Scheme::Https,
+        version: HttpVersion::Auto,
+        ..Destination::example("a.example")
+    };
+    let shelf = pool.shelf(&destination, &Arc::default());
+    assert!(!shelf.dialled().await, "there is none");
+
+    let waits = async |then: &dyn Fn()| {
+        let dialling = shelf.begin_dialling().expect("it may be HTTP/2");
+        let mut waiting = std::pin::pin!(shelf.dialled());
+        let pending = tokio::time::timeout(Duration::from_secs(1), waiting.as_mut()).await;
+        assert!(pending.is_err());
+        then();
+        drop(dialling);
+        waiting.await
+    };
+    // Who gave up, or found one to share, leaves it to the next to look; who failed sends all on their own ways.
+    assert!(waits(&|| {}).await);
+    assert!(!waits(&|| shelf.dialling_failed()).await);
+    shelf.agreed_on(false);
+    assert!(shelf.begin_dialling().is_none() && !shelf.dialled().await);
+    shelf.agreed_on(true);
+    assert!(shelf.begin_dialling().is_some());
+    let plain = pool.shelf(&Destination::example("a.example"), &Arc::default());
+    assert!(plain.begin_dialling().is_none());
 }

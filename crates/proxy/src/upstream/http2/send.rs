@@ -1,0 +1,204 @@
+//! One request over HTTP/2, to its response's head.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use egret_config::snapshot::HttpVersion;
+use http::header::{HeaderValue, UPGRADE};
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use tokio::sync::oneshot;
+
+use super::fault::Fault;
+use super::{Shared, convert};
+use crate::body::RequestBody;
+use crate::refusal::Refusal;
+use crate::upstream::attempt::{Answered, Failed};
+use crate::upstream::connection::{Lease, Outlet};
+use crate::upstream::retry::{self, Broken};
+use crate::upstream::stream::Stream;
+use crate::upstream::{Sending, copy};
+
+/// What came of it.
+enum Sent {
+    /// A head; and the stream, if another protocol was asked for and agreed to.
+    Answered(Response<Incoming>, Option<oneshot::Receiver<Outlet>>),
+    /// None.
+    Failed(Fault, Refusal),
+}
+
+/// How often one sending goes on with another connection because of what was not processed. More than a few say that it
+/// is no accident.
+const MOST_RESENT: u32 = 3;
+/// Octets of a request's body that are kept until the upstream answers. What it does not process it says sooner.
+const MAX_KEPT: usize = 64 * 1024;
+
+/// A stream to send a request on.
+pub(in crate::upstream) struct OnStream {
+    pub(in crate::upstream) lease: Lease,
+    /// Whether the connection was there before.
+    pub(in crate::upstream) reused: bool,
+    pub(in crate::upstream) by: By,
+}
+
+/// When it is too late, if ever.
+#[derive(Clone, Copy)]
+pub(in crate::upstream) struct By {
+    /// For the response's head.
+    pub(in crate::upstream) head_by: Option<Instant>,
+    /// For the whole attempt.
+    pub(in crate::upstream) deadline: Option<Instant>,
+}
+
+/// What is next.
+pub(in crate::upstream) enum Next {
+    Answered(Answered),
+    /// To send it again, over whatever connection is found, as if it had not been sent.
+    Again(Request<RequestBody>),
+}
+
+impl Sending<'_> {
+    /// One sending over a stream. What the upstream has not processed is sent again, up to a number of times that is
+    /// counted in `resent`.
+    pub(in crate::upstream) async fn over_stream(
+        &mut self,
+        mut request: Request<RequestBody>,
+        spare: Option<&Request<RequestBody>>,
+        OnStream { lease, reused, by }: OnStream,
+        resent: &mut u32,
+    ) -> Result<Next, Failed> {
+        let unasked = retry::is_idempotent(request.method()) && self.policy().is_none();
+        let own = if spare.is_none() {
+            request.body_mut().keep(MAX_KEPT);
+            copy(&request)
+        } else {
+            None
+        };
+        let spare = spare.or(own.as_ref());
+        let sent = match lease.stream() {
+            Some(connection) => self.over_http2(request, connection, by.head_by).await,
+            None => Err(Refusal::UpstreamProtocol),
+        };
+        let (fault, refusal) = match sent {
+            Ok(Sent::Answered(response, outlet)) => {
+                self.answered(&lease, &response, reused);
+                return Ok(Next::Answered(Answered {
+                    response,
+                    lease,
+                    outlet,
+                    deadline: by.deadline,
+                }));
+            }
+            Ok(Sent::Failed(fault, refusal)) => (fault, refusal),
+            Err(refusal) => return Err(self.failed(&lease, Failed::slow(refusal))),
+        };
+        let version = &mut self.plan.destination.version;
+        let goes_on = match fault {
+            Fault::Unprocessed => true,
+            // Who says when requests are sent again means this too.
+            Fault::Refused => self.rule.retry.is_none(),
+            Fault::Http1Required if *version == HttpVersion::Auto => {
+                *version = HttpVersion::Http1;
+                true
+            }
+            // It was closed just as the request was sent.
+            Fault::Closed => reused && unasked,
+            _ => false,
+        };
+        let mut again = spare.and_then(copy);
+        if goes_on
+            && *resent < MOST_RESENT
+            && let Some(again) = again.take_if(|again| again.body_mut().takes_over())
+        {
+            if fault == Fault::Refused {
+                self.tried.push(lease.peer());
+            }
+            *resent += 1;
+            self.worker.metrics.unprocessed.increment();
+            return Ok(Next::Again(again));
+        }
+        let broken = fault.broken();
+        let unprocessed = [Some(Broken::BeforeRequest), Some(Broken::Refused)].contains(&broken);
+        let unsent = again.filter(|_| unprocessed);
+        let failed = Failed {
+            refusal,
+            broken,
+            unsent,
+        };
+        Err(self.failed(&lease, failed))
+    }
+
+    /// Sends a request, which is as HTTP/1.1 says it, and waits for the response's head until `head_by`.
+    ///
+    /// # Errors
+    /// If nothing came in time, or the upstream does not take what is asked for.
+    async fn over_http2(
+        &self,
+        mut request: Request<RequestBody>,
+        connection: &Shared,
+        head_by: Option<Instant>,
+    ) -> Result<Sent, Refusal> {
+        let protocol = request.headers().get(UPGRADE).cloned();
+        if protocol.is_some() {
+            // A connection that ends meanwhile says so to the request.
+            let settled = self.head(connection.settled(), head_by).await?;
+            if settled && !connection.takes_extended_connect() {
+                return Err(Refusal::NoExtendedConnect);
+            }
+        }
+        let scheme = self.plan.destination.scheme;
+        let converted = convert::request(&mut request, scheme);
+        let key = converted.ok_or(Refusal::Framing("the Host to send is not an authority"))?;
+        match self.head(connection.send(request), head_by).await? {
+            Ok(response) => match protocol {
+                Some(protocol) if response.status().is_success() => {
+                    switch(response, protocol, key.as_ref()).await
+                }
+                _ => Ok(Sent::Answered(response, None)),
+            },
+            Err(mut error) => {
+                let sent = error.take_message().is_none();
+                let fault = Fault::of(error.error(), sent);
+                Ok(Sent::Failed(fault, refusal(fault, connection)))
+            }
+        }
+    }
+}
+
+/// The stream carries another protocol now.
+async fn switch(
+    mut response: Response<Incoming>,
+    protocol: HeaderValue,
+    key: Option<&HeaderValue>,
+) -> Result<Sent, Refusal> {
+    if response.status() != StatusCode::OK {
+        // Others have no stream that could be had.
+        return Err(Refusal::UpstreamProtocol);
+    }
+    let upgraded = hyper::upgrade::on(&mut response).await;
+    let upgraded = upgraded.map_err(|_| Refusal::UpstreamProtocol)?;
+    convert::switched(&mut response, protocol, key);
+    let (sender, receiver) = oneshot::channel();
+    let outlet = Outlet {
+        stream: Stream::Http2(Box::new(TokioIo::new(upgraded))),
+        read: Bytes::new(),
+        open: None,
+    };
+    // The receiver is here.
+    let _ = sender.send(outlet);
+    Ok(Sent::Answered(response, Some(receiver)))
+}
+
+fn refusal(fault: Fault, connection: &Shared) -> Refusal {
+    match fault {
+        Fault::Ours => Refusal::RequestBody,
+        Fault::Protocol => Refusal::UpstreamProtocol,
+        Fault::Closed => connection
+            .tls_failure()
+            .map_or(Refusal::Terminated, Refusal::Tls),
+        Fault::Unprocessed | Fault::Refused | Fault::Http1Required | Fault::Reset => {
+            Refusal::Terminated
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Streams and connections that end before their time.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
+
+use egret_testkit::upstream::Http2;
+use egret_testkit::upstream::raw::{Frame, RawConnection, RawServer};
+use egret_testkit::{Response, Upstream};
+
+use super::{NO_SETTINGS, OverTls, ask, assert_answered, to_static};
+
+const HOST: &str = "a.example";
+const POST: &str = "POST /it HTTP/1.1\r\nhost: a.example\r\ncontent-length: 4\r\n\r\nbody";
+
+/// Begins HTTP/2, and gives the stream of the first request.
+fn first_request(connection: &mut RawConnection) -> Option<u32> {
+    connection.read_preface()?;
+    connection.send_frame(&Frame::settings());
+    Some(connection.read_frame_of(Frame::HEADERS)?.stream)
+}
+
+fn told(response: &Response) -> &str {
+    response.header("proxy-status").unwrap_or_default()
+}
+
+#[test]
+fn what_an_upstream_that_goes_away_has_not_processed_is_sent_again() {
+    let server = RawServer::start(|connection| {
+        let Some(stream) = first_request(connection) else {
+            return;
+        };
+        if connection.index() == 0 {
+            connection.send_frame(&Frame::go_away(0));
+        } else {
+            // It comes with its body.
+            connection.read_frame_of(Frame::DATA);
+            connection.send_frame(&Frame::ok(stream));
+        }
+        connection.close();
+    });
+    let gateway = to_static(server.port(), NO_SETTINGS);
+    // Also what must not be done twice.
+    assert_eq!(gateway.connect().request(POST).status, 200);
+    assert_eq!(server.connections(), 2);
+}
+
+#[test]
+fn what_an_upstream_that_goes_away_has_begun_it_ends() {
+    let (known, answered) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let theirs = (Arc::clone(&known), Arc::clone(&answered));
+    let server = RawServer::start(move |connection| {
+        let Some(stream) = first_request(connection) else {
+            return;
+        };
+        if connection.index() == 0 {
+            connection.send_frame(&Frame::go_away(stream));
+            // Answered once what comes before has been read.
+            connection.send_frame(&Frame::new(Frame::PING, 0, [7; 8]));
+            while connection
+                .read_frame_of(Frame::PING)
+                .is_some_and(|ping| ping.payload != [7; 8])
+            {}
+            theirs.0.wait();
+            theirs.1.wait();
+        }
+        connection.send_frame(&Frame::ok(stream));
+        connection.close();
+    });
+    let gateway = to_static(server.port(), NO_SETTINGS);
+    let begun = ask(&gateway, HOST, "/", 1);
+    known.wait();
+    assert_eq!(gateway.connect().request(POST).status, 200);
+    assert_eq!(server.connections(), 2);
+    answered.wait();
+    assert_answered(begun);
+}
+
+#[test]
+fn what_is_refused_is_sent_again_with_its_body_but_not_for_ever() {
+    let upstream = Upstream::start_http2(Http2::default());
+    let gateway = to_static(upstream.port(), NO_SETTINGS);
+    let post = |path: &str| {
+        let head = format!("POST {path} HTTP/1.1\r\nhost: {HOST}\r\n");
+        let body = "transfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n";
+        gateway.connect().request(head + body)
+    };
+    let response = post("/refuse/1");
+    assert_eq!(response.status, 200, "{response:?}");
+    let echo = response.json();
+    assert_eq!(
+        (&echo["body"], &echo["version"]),
+        (&"body".into(), &"HTTP/2.0".into())
+    );
+    assert_eq!(upstream.requests().len(), 2);
+    assert_eq!(gateway.metric("egret_upstream_unprocessed_total"), 1.0);
+    let response = post("/refuse/100");
+    assert_eq!(response.status, 502);
+    assert!(
+        told(&response).contains("error=connection_terminated"),
+        "{response:?}"
+    );
+    // Each of the sendings is heard.
+    assert_eq!(upstream.requests().len(), 2 + 4);
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[test]
+fn what_an_upstream_wants_over_http1_it_gets() {
+    let lab = OverTls::start(|tls| tls);
+    let response = lab.gateway.get(&lab.host(), "/http1");
+    assert_eq!(response.status, 200, "{response:?}");
+    assert_eq!(response.json()["version"], "HTTP/1.1");
+    assert_eq!(lab.agreed(), ["h2", "http/1.1"]);
+    // Others go as before.
+    assert_eq!(
+        lab.gateway.get(&lab.host(), "/").json()["version"],
+        "HTTP/2.0"
+    );
+    assert_eq!(lab.agreed().len(), 2);
+}
+
+#[test]
+fn a_stream_that_is_reset_is_the_end_of_one_request_only() {
+    let upstream = Upstream::start_http2(Http2::default());
+    let gateway = to_static(upstream.port(), NO_SETTINGS);
+    let held = ask(&gateway, HOST, "/hold/it", 1);
+    upstream.wait_for_requests(1);
+    let response = gateway.get(HOST, "/close");
+    assert_eq!(response.status, 502);
+    assert!(
+        told(&response).contains("error=connection_terminated"),
+        "{response:?}"
+    );
+    // It was processed, for all that is known, and there is nowhere else.
+    assert_eq!(upstream.requests().len(), 2);
+    upstream.release("it");
+    assert_answered(held);
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[test]
+fn a_connection_that_was_closed_is_not_used() {
+    let upstream = Upstream::start_http2(Http2::default());
+    let gateway = to_static(upstream.port(), NO_SETTINGS);
+    assert_eq!(gateway.get(HOST, "/").status, 200);
+    upstream.close_idle();
+    upstream.wait_for_open_connections(0);
+    assert_eq!(gateway.connect().request(POST).status, 200);
+    assert_eq!(upstream.connections(), 2);
+}
+
+#[test]
+fn a_connection_that_answers_no_pings_ends_with_what_is_on_it() {
+    let silent = Arc::new(AtomicBool::new(true));
+    let theirs = Arc::clone(&silent);
+    let server = RawServer::start(move |connection| {
+        let Some(stream) = first_request(connection) else {
+            return;
+        };
+        if theirs.load(Ordering::SeqCst) {
+            connection.read_to_end();
+        } else {
+            connection.send_frame(&Frame::ok(stream));
+            connection.close();
+        }
+    });
+    let spec = "http2ProtocolOptions: {connectionKeepalive: {interval: 100ms, timeout: 100ms}}";
+    let gateway = to_static(server.port(), spec);
+    let response = gateway.connect().request(POST);
+    assert_eq!(response.status, 502, "{response:?}");
+    assert!(
+        told(&response).contains("error=connection_terminated"),
+        "{response:?}"
+    );
+    silent.store(false, Ordering::SeqCst);
+    assert_eq!(gateway.get(HOST, "/").status, 200);
+    assert_eq!(server.connections(), 2);
+}
+
+#[test]
+fn what_is_no_http2_is_told() {
+    let server = RawServer::start(|connection| {
+        connection.read_preface();
+        connection.send("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n");
+        connection.close();
+    });
+    let gateway = to_static(server.port(), NO_SETTINGS);
+    let response = gateway.connect().request(POST);
+    assert_eq!(response.status, 502);
+    assert!(
+        told(&response).contains("error=http_protocol_error"),
+        "{response:?}"
+    );
+}

@@ -1,0 +1,107 @@
+//! What becomes of requests and responses on their way.
+
+use egret_testkit::gateway::lab;
+use egret_testkit::upstream::Http2;
+use egret_testkit::{Gateway, Http2Client, Upstream};
+use http::{HeaderMap, HeaderValue, Request, Version};
+
+use super::{NO_SETTINGS, a_example, to_static};
+
+#[test]
+fn a_request_is_one_of_http2_and_its_response_one_of_http1() {
+    let upstream = Upstream::start_http2(Http2::default());
+    let gateway = to_static(upstream.port(), NO_SETTINGS);
+    let response = gateway.connect().request(
+        "POST /a?b=c HTTP/1.1\r\nhost: a.example:8080\r\nconnection: keep-alive, x-hop\r\nx-hop: 1\r\n\
+         keep-alive: 1\r\nte: gzip\r\ncookie: a=b\r\ntransfer-encoding: chunked\r\n\r\n\
+         4\r\nbody\r\n0\r\n\r\n",
+    );
+    assert_eq!(response.status, 200, "{response:?}");
+    assert!(
+        response
+            .header("via")
+            .is_some_and(|via| via.starts_with("2 egret-"))
+    );
+    let seen = &upstream.requests()[0];
+    assert_eq!(seen.version, Version::HTTP_2);
+    assert_eq!(seen.target, "http://a.example:8080/a?b=c");
+    assert_eq!(seen.body, b"body");
+    assert_eq!(seen.header("cookie"), Some("a=b"));
+    for gone in [
+        "host",
+        "connection",
+        "keep-alive",
+        "x-hop",
+        "te",
+        "transfer-encoding",
+    ] {
+        assert_eq!(seen.header(gone), None, "{gone}");
+    }
+    let options = "OPTIONS * HTTP/1.1\r\nhost: a.example\r\n\r\n";
+    assert_eq!(gateway.connect().request(options).status, 200);
+    let head = "HEAD /bytes/10 HTTP/1.1\r\nhost: a.example\r\n\r\n";
+    let response = gateway.connect().request(head);
+    assert_eq!(response.header("content-length"), Some("10"));
+}
+
+#[test]
+fn bodies_of_any_size_and_trailers_pass_both_ways() {
+    let upstream = Upstream::start_http2(Http2::default());
+    let gateway = to_static(upstream.port(), NO_SETTINGS);
+    let size = 3_000_000;
+    let mut client = gateway.connect();
+    client.send(format!(
+        "POST /sink HTTP/1.1\r\nhost: a.example\r\ncontent-length: {size}\r\n\r\n"
+    ));
+    client.send_body_of(size);
+    let mut posted = gateway.connect();
+    let response = posted.request(
+        "POST /trailers/10 HTTP/1.1\r\nhost: a.example\r\nconnection: te\r\nte: trailers\r\n\
+         trailer: x-sum\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nx-sum: 4\r\n\r\n",
+    );
+    assert_eq!(response.status, 200);
+    assert_eq!(
+        response.trailers.get("x-checked"),
+        Some("yes"),
+        "{response:?}"
+    );
+    let requests = upstream.requests();
+    let seen = requests
+        .iter()
+        .find(|one| one.target.ends_with("/trailers/10"));
+    let seen = seen.expect("the request");
+    assert_eq!(seen.header("te"), Some("trailers"));
+    assert_eq!(seen.trailers["x-sum"], "4");
+    let mut client = gateway.connect();
+    client.send_request(format!(
+        "GET /chunked/{size} HTTP/1.1\r\nhost: a.example\r\n\r\n"
+    ));
+    client.read_head();
+    assert_eq!(client.read_body_discarding(), size);
+}
+
+#[test]
+fn grpc_goes_over_http2_wherever_it_goes() {
+    let (dns, upstream) = (a_example(), Upstream::start_http2(Http2::default()));
+    let gateway = Gateway::start(&lab(dns.addr()));
+    let client = Http2Client::connect(gateway.address());
+    let uri = format!("http://a.example:{}/trailers/10", upstream.port());
+    let request = Request::post(uri)
+        .header("content-type", "application/grpc+proto")
+        .header("te", "trailers");
+    let mut stream = client.open(request.body(()).expect("a request"), false);
+    stream.send(b"message", false).expect("a stream");
+    let mut trailers = HeaderMap::new();
+    trailers.insert("x-sum", HeaderValue::from_static("7"));
+    stream.send_trailers(trailers).expect("a stream");
+    let response = stream.response().expect("a response");
+    assert_eq!(response.status, 200);
+    assert_eq!(response.trailers.get("x-checked"), Some("yes"));
+    let seen = &upstream.requests()[0];
+    assert_eq!(seen.version, Version::HTTP_2);
+    assert_eq!(seen.header("te"), Some("trailers"));
+    assert_eq!(
+        (&seen.body[..], &seen.trailers["x-sum"]),
+        (&b"message"[..], &HeaderValue::from_static("7"))
+    );
+}

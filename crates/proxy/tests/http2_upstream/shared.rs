@@ -1,0 +1,179 @@
+//! How many connections there are, and which request goes on which.
+
+use egret_testkit::gateway::lab;
+use egret_testkit::upstream::{Http2, Tls};
+use egret_testkit::{Ca, Gateway, SharedPort, Upstream};
+
+use super::{NO_SETTINGS, OverTls, a_example, ask, assert_answered, to_static};
+
+const HOST: &str = "a.example";
+const IDLE: &str = "egret_upstream_idle_connections";
+
+#[test]
+fn requests_share_one_connection_also_if_all_come_before_it_is_there() {
+    let upstream = Upstream::start_http2(Http2::default());
+    let gateway = to_static(upstream.port(), NO_SETTINGS);
+    let clients = ask(&gateway, HOST, "/hold/it", 20);
+    upstream.wait_for_requests(20);
+    assert_eq!(upstream.connections(), 1);
+    assert_eq!(gateway.metric(IDLE), 0.0);
+    assert_eq!(gateway.metric("egret_upstream_connections"), 1.0);
+    assert_eq!(gateway.metric("egret_upstream_streams"), 20.0);
+    upstream.release("it");
+    assert_answered(clients);
+    gateway.wait_for_metric(IDLE, 1.0);
+    assert_eq!(gateway.metric("egret_upstream_streams"), 0.0);
+    assert_answered(ask(&gateway, HOST, "/", 1));
+    assert_eq!(upstream.connections(), 1);
+    assert_eq!(gateway.metric("egret_upstream_reused_total"), 20.0);
+}
+
+#[test]
+fn over_tls_who_comes_first_finds_out_for_all() {
+    let lab = OverTls::start(|tls| tls);
+    let clients = ask(&lab.gateway, &lab.host(), "/hold/it", 20);
+    lab.upstream.wait_for_requests(20);
+    assert_eq!(lab.agreed(), ["h2"]);
+    lab.upstream.release("it");
+    assert_answered(clients);
+}
+
+#[test]
+fn who_finds_http1_connects_for_himself() {
+    let lab = OverTls::start(|tls| tls.speaking("http/1.1"));
+    let clients = ask(&lab.gateway, &lab.host(), "/hold/it", 5);
+    lab.upstream.wait_for_requests(5);
+    assert_eq!(lab.agreed(), ["http/1.1"; 5]);
+    lab.upstream.release("it");
+    assert_answered(clients);
+}
+
+#[test]
+fn there_are_as_many_connections_as_streams_need() {
+    let two_at_once = Http2 {
+        max_streams: Some(2),
+        ..Http2::default()
+    };
+    let ours = "http2ProtocolOptions: {maxConcurrentStreams: 2}";
+    for (upstreams, settings) in [(two_at_once, NO_SETTINGS), (Http2::default(), ours)] {
+        let upstream = Upstream::start_http2(upstreams);
+        let gateway = to_static(upstream.port(), settings);
+        let clients = ask(&gateway, HOST, "/hold/it", 5);
+        upstream.wait_for_requests(5);
+        assert_eq!(upstream.connections(), 3, "{upstreams:?} {settings}");
+        upstream.release("it");
+        assert_answered(clients);
+        gateway.wait_for_metric(IDLE, 3.0);
+        // The first is used before the others.
+        assert_answered(ask(&gateway, HOST, "/", 1));
+        assert_eq!(upstream.requests()[5].connection, 1);
+    }
+}
+
+#[test]
+fn at_the_limit_of_connections_requests_wait_for_a_stream() {
+    let upstream = Upstream::start_http2(Http2 {
+        max_streams: Some(2),
+        ..Http2::default()
+    });
+    let gateway = to_static(upstream.port(), "circuitBreakers: {maxConnections: 1}");
+    let first = ask(&gateway, HOST, "/hold/first", 2);
+    upstream.wait_for_requests(2);
+    let second = ask(&gateway, HOST, "/hold/second", 2);
+    gateway.wait_for_metric("egret_upstream_pending_requests", 2.0);
+    upstream.release("first");
+    assert_answered(first);
+    upstream.wait_for_requests(4);
+    upstream.release("second");
+    assert_answered(second);
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[test]
+fn the_limit_of_requests_is_one_of_streams() {
+    let upstream = Upstream::start_http2(Http2::default());
+    let gateway = to_static(upstream.port(), "circuitBreakers: {maxRequests: 2}");
+    let held = ask(&gateway, HOST, "/hold/it", 2);
+    upstream.wait_for_requests(2);
+    let refused = gateway.get(HOST, "/");
+    assert_eq!(refused.status, 503, "{refused:?}");
+    upstream.release("it");
+    assert_answered(held);
+    assert_eq!(gateway.get(HOST, "/").status, 200);
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[test]
+fn connections_are_closed_after_as_many_requests_as_configured() {
+    let upstream = Upstream::start_http2(Http2::default());
+    let spec = "commonHttpProtocolOptions: {maxRequestsPerConnection: 2}";
+    let gateway = to_static(upstream.port(), spec);
+    let mut client = gateway.connect();
+    for _ in 0..4 {
+        assert_eq!(client.get("/", HOST).status, 200);
+    }
+    assert_eq!(upstream.connections(), 2);
+    upstream.wait_for_open_connections(0);
+}
+
+#[test]
+fn connections_that_nobody_uses_are_closed_and_those_in_use_are_not() {
+    let upstream = Upstream::start_http2(Http2 {
+        max_streams: Some(1),
+        ..Http2::default()
+    });
+    let spec = "commonHttpProtocolOptions: {idleTimeout: 10ms}";
+    let gateway = to_static(upstream.port(), spec);
+    let held = ask(&gateway, HOST, "/hold/it", 1);
+    upstream.wait_for_requests(1);
+    assert_answered(ask(&gateway, HOST, "/", 1));
+    assert_eq!(upstream.connections(), 2);
+    upstream.wait_for_open_connections(1);
+    gateway.wait_for_metric(IDLE, 0.0);
+    upstream.release("it");
+    assert_answered(held);
+    upstream.wait_for_open_connections(0);
+}
+
+#[test]
+fn a_client_that_leaves_takes_its_stream_with_it_and_no_more() {
+    let upstream = Upstream::start_http2(Http2::default());
+    let gateway = to_static(upstream.port(), NO_SETTINGS);
+    let stays = ask(&gateway, HOST, "/hold/it", 1);
+    upstream.wait_for_requests(1);
+    drop(ask(&gateway, HOST, "/hang", 1));
+    let _ = gateway.wait_for_records(1);
+    upstream.release("it");
+    assert_answered(stays);
+    gateway.wait_for_metric(IDLE, 1.0);
+    assert_eq!(upstream.open_connections(), 1);
+}
+
+#[test]
+fn a_connection_to_an_address_that_is_gone_takes_no_more_requests() {
+    let (ca, dns) = (Ca::new(), a_example());
+    let loopbacks = [[127, 0, 0, 2], [127, 0, 0, 3]];
+    let port = SharedPort::reserve(loopbacks);
+    let [old, new] = loopbacks.map(|ip| {
+        let tls = Tls::of(&ca, ["a.example"]);
+        Upstream::start_tls_on_port(ip, port.port(), tls)
+    });
+    let new = new.named("new");
+    dns.a("a.example", ["127.0.0.2"], 1);
+    let dynamic = "dynamicForwardProxy: {}";
+    let yaml = lab(dns.addr()).replace(dynamic, "dynamicForwardProxy: {enableTls: true}");
+    let gateway = Gateway::start_trusting(&yaml, [&ca]);
+    let host = format!("a.example:{}", port.port());
+    let busy = ask(&gateway, &host, "/hold/it", 1);
+    old.wait_for_requests(1);
+    assert_answered(ask(&gateway, &host, "/", 1));
+    assert_eq!(old.connections(), 1);
+    dns.a("a.example", ["127.0.0.3"], 1);
+    egret_testkit::wait_until("a request to the new address", || {
+        gateway.get(&host, "/").header("x-upstream") == Some("new")
+    });
+    old.release("it");
+    assert_answered(busy);
+    old.wait_for_open_connections(0);
+    assert_eq!(new.connections(), 1);
+}

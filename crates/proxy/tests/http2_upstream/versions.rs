@@ -1,0 +1,101 @@
+//! Which HTTP is spoken to whom.
+
+use egret_testkit::gateway::configured;
+use egret_testkit::upstream::Tls;
+use egret_testkit::{Ca, Gateway, Upstream};
+
+use super::{DYNAMIC, OverTls, a_example, ask, assert_answered};
+
+#[test]
+fn a_server_that_agrees_to_nothing_speaks_http1() {
+    let lab = OverTls::start(Tls::agreeing_to_nothing);
+    assert_eq!(
+        lab.gateway.get(&lab.host(), "/").json()["version"],
+        "HTTP/1.1"
+    );
+    assert_eq!(lab.upstream.handshakes()[0].alpn, None);
+}
+
+#[test]
+fn sessions_are_resumed_over_http2_too() {
+    let lab = OverTls::start(|tls| tls);
+    assert_eq!(lab.gateway.get(&lab.host(), "/").status, 200);
+    lab.upstream.close_idle();
+    lab.upstream.wait_for_open_connections(0);
+    assert_answered(ask(&lab.gateway, &lab.host(), "/", 1));
+    let resumed: Vec<_> = lab
+        .upstream
+        .handshakes()
+        .iter()
+        .map(|one| one.resumed)
+        .collect();
+    assert_eq!(resumed, [false, true]);
+    let name = "egret_upstream_tls_handshakes_total{result=\"resumed\"}";
+    lab.gateway.wait_for_metric(name, 1.0);
+}
+
+/// What is agreed on, or told, where `alpnProtocols` and `appProtocol` say this and the server speaks that.
+fn agreed(alpn: &str, app_protocol: &str, spoken: &str) -> String {
+    let (ca, dns) = (Ca::new(), a_example());
+    let upstream = Upstream::start_tls(Tls::of(&ca, ["127.0.0.1"]).speaking(spoken));
+    let spec = format!("tls: {{wellKnownCACertificates: System, alpnProtocols: [{alpn}]}}");
+    let hosts = format!("hosts: [{{host: 127.0.0.1, port: {}}}]", upstream.port());
+    let fixed = format!("type: Static\n  static: {{{app_protocol}{hosts}}}");
+    let yaml = configured(dns.addr(), &spec).replace(DYNAMIC, &fixed);
+    let gateway = Gateway::start_trusting(&yaml, [&ca]);
+    let response = gateway.get("a.example", "/");
+    let handshakes = upstream.handshakes();
+    match handshakes.last().and_then(|one| one.alpn.clone()) {
+        Some(agreed) if response.status == 200 => agreed,
+        _ => {
+            let told = response.header("proxy-status").unwrap_or_default();
+            told.rsplit("the upstream ")
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        }
+    }
+}
+
+#[test]
+fn only_what_is_configured_is_offered() {
+    let http2 = "appProtocol: http2, ";
+    for (alpn, app_protocol, spoken, expected) in [
+        ("h2, http/1.1", "", "h2", "h2"),
+        ("http/1.1", "", "http/1.1", "http/1.1"),
+        ("http/1.1", "", "h2", "does not speak HTTP/1.1 over TLS\""),
+        ("h2", "", "http/1.1", "does not speak HTTP/2 over TLS\""),
+        (
+            "h2, http/1.1",
+            "",
+            "h3",
+            "speaks neither HTTP/2 nor HTTP/1.1 over TLS\"",
+        ),
+        ("h2, http/1.1", http2, "h2", "h2"),
+        (
+            "h2, http/1.1",
+            http2,
+            "http/1.1",
+            "does not speak HTTP/2 over TLS\"",
+        ),
+    ] {
+        let agreed = agreed(alpn, app_protocol, spoken);
+        assert_eq!(agreed, expected, "{alpn} {app_protocol} {spoken}");
+    }
+}
+
+#[test]
+fn a_server_that_has_to_speak_http2_says_so() {
+    let lab = OverTls::start(Tls::agreeing_to_nothing);
+    let client = egret_testkit::Http2Client::connect(lab.gateway.address());
+    let request = http::Request::post(format!("http://{}/", lab.host()))
+        .header("content-type", "application/grpc")
+        .body(())
+        .expect("a request");
+    let request = client.request(request, b"message").expect("a response");
+    let message = request.header("grpc-message").unwrap_or_default();
+    assert!(
+        message.contains("does not speak HTTP/2 over TLS"),
+        "{request:?}"
+    );
+}
