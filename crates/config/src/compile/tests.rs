@@ -173,7 +173,13 @@ fn request<'a>(
         .sockets
         .get(&BindAddress { ip: None, port })?;
     let host: Host = host.parse().unwrap();
-    let listener = socket.listener_for(&host)?;
+    let listener = match &host {
+        // What is passed on is found by the name that TLS is asked for.
+        Host::Name(name) if method == Method::CONNECT && path.is_empty() => {
+            socket.listener_named(Some(name))?
+        }
+        Host::Name(_) | Host::Ip(_) => socket.listener_for(&host)?,
+    };
     let found = listener.routes.find(&RequestFacts {
         host: &host,
         method,
