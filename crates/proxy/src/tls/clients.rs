@@ -3,16 +3,14 @@
 
 use std::sync::{Arc, OnceLock};
 
-use egret_config::snapshot::{
-    Alpn, HttpVersion, Identity, TlsVersion, TlsVersions, Trust, UpstreamTls,
-};
+use egret_config::snapshot::{Alpn, HttpVersion, Identity, Trust, UpstreamTls};
+use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, WebPkiServerVerifier};
-use rustls::{ClientConfig, Error, RootCertStore, SupportedProtocolVersion, version};
 
 use super::made::Shelf;
 use super::verify::{Anybody, OneOf};
-use super::{Roots, provider, server_name};
+use super::{Roots, authorities, identity_fault, provider, server_name, spoken};
 
 /// HTTP/2 as it is offered (RFC 7301).
 pub(crate) const HTTP_2: &[u8] = Alpn::H2.as_str().as_bytes();
@@ -75,12 +73,7 @@ impl Clients {
                 let chain = chain.iter().map(|one| one.0.clone()).collect();
                 builder
                     .with_client_auth_cert(chain, key.reveal())
-                    .map_err(|error| match error {
-                        Error::InconsistentKeys(_) => {
-                            format!("{secret}: tls.key is not the key of tls.crt")
-                        }
-                        _ => format!("{secret}: tls.crt or tls.key cannot be used"),
-                    })?
+                    .map_err(|error| identity_fault(secret, &error))?
             }
         };
         let offered = offered(settings, version).iter();
@@ -96,15 +89,7 @@ impl Clients {
     ) -> Result<Arc<dyn ServerCertVerifier>, Arc<str>> {
         let roots = match settings.map(|settings| &settings.trust) {
             Some(Trust::Anybody) => return Ok(Arc::new(Anybody::new(&provider()))),
-            Some(Trust::Authorities(authorities)) => {
-                let mut store = RootCertStore::empty();
-                for authority in authorities {
-                    store
-                        .add(authority.0.clone())
-                        .map_err(|_| "ca.crt holds what is not a certificate of a CA")?;
-                }
-                Arc::new(store)
-            }
+            Some(Trust::Authorities(certificates)) => authorities(certificates)?,
             Some(Trust::System) | None => self.roots.store()?,
         };
         let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider())
@@ -130,19 +115,10 @@ pub(crate) fn offered(settings: Option<&UpstreamTls>, version: HttpVersion) -> &
     }
 }
 
-fn spoken(versions: TlsVersions) -> &'static [&'static SupportedProtocolVersion] {
-    static OLD: [&SupportedProtocolVersion; 1] = [&version::TLS12];
-    static NEW: [&SupportedProtocolVersion; 1] = [&version::TLS13];
-    static BOTH: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
-    match (versions.min, versions.max) {
-        (TlsVersion::V1_3, _) => &NEW,
-        (TlsVersion::V1_2, TlsVersion::V1_2) => &OLD,
-        (TlsVersion::V1_2, TlsVersion::V1_3) => &BOTH,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use egret_config::snapshot::{TlsVersion, TlsVersions};
+
     use super::*;
 
     const AUTO: HttpVersion = HttpVersion::Auto;
