@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use egret_testkit::gateway::{LOOPBACK, documents, resolver};
 use egret_testkit::upstream::Tls;
@@ -468,4 +469,20 @@ fn a_client_that_leaves_while_it_waits_costs_nothing_more() {
     assert_eq!(record["reason"], "client_closed", "{record}");
     gateway.wait_for_metric("egret_downstream_connections", 0.0);
     drop(held);
+}
+
+#[test]
+fn stopping_waits_for_what_is_passed_on_and_not_for_who_has_not_begun() {
+    let (dns, server) = (a_example(), echo());
+    let mut gateway = Gateway::start(&lab(&dns, server.port()));
+    let mut silent = gateway.connect();
+    let mut client = passed_on(&gateway, "a.example");
+    gateway.wait_for_metric("egret_downstream_connections", 2.0);
+    let drained = gateway.begin_drain(Duration::from_secs(60));
+    assert!(silent.is_closed());
+    client.send("x");
+    assert_eq!(client.read_exactly(1), b"x");
+    drop(client);
+    assert_eq!(gateway.block_on(drained).unwrap(), 0);
+    assert_eq!(gateway.wait_for_records(1)[0]["reason"], "client_closed");
 }
