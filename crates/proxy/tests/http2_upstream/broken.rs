@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 
+use egret_testkit::gateway::documents;
 use egret_testkit::upstream::Http2;
 use egret_testkit::upstream::raw::{Frame, RawConnection, RawServer};
-use egret_testkit::{Response, Upstream};
+use egret_testkit::{Gateway, Response, Upstream};
 
-use super::{NO_SETTINGS, OverTls, ask, assert_answered, to_static};
+use super::{NO_SETTINGS, OverTls, ask, assert_answered, static_backend, to_static};
 
 const HOST: &str = "a.example";
 const POST: &str = "POST /it HTTP/1.1\r\nhost: a.example\r\ncontent-length: 4\r\n\r\nbody";
@@ -102,6 +103,57 @@ fn what_is_refused_is_sent_again_with_its_body_but_not_for_ever() {
     // Each of the sendings is heard.
     assert_eq!(upstream.requests().len(), 2 + 4);
     assert_eq!(upstream.connections(), 1);
+}
+
+#[test]
+fn who_says_what_is_sent_again_decides_about_what_is_refused() {
+    for (retry, sent) in [
+        (
+            "{attempts: 1, retryOn: [refused-stream], backoffBaseInterval: 1ms}",
+            2,
+        ),
+        (
+            "{attempts: 1, retryOn: [connect-failure], backoffBaseInterval: 1ms}",
+            1,
+        ),
+    ] {
+        let upstream = Upstream::start_http2(Http2::default());
+        let policy = format!(
+            "apiVersion: gateway.kgateway.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {{name: lab, namespace: httpbin}}
+spec:
+  targetRefs: [{{group: gateway.networking.k8s.io, kind: HTTPRoute, name: dfp-httproute}}]
+  retry: {retry}"
+        );
+        let yaml = static_backend(upstream.port(), NO_SETTINGS);
+        let gateway = Gateway::start(&documents(&[&yaml, &policy]));
+        assert_eq!(gateway.get(HOST, "/refuse/100").status, 502);
+        assert_eq!(upstream.requests().len(), sent, "{retry}");
+    }
+}
+
+#[test]
+fn no_request_fails_while_an_upstream_goes_away_again_and_again() {
+    let upstream = Upstream::start_http2(Http2::default());
+    let gateway = to_static(upstream.port(), NO_SETTINGS);
+    let ask = || {
+        let mut client = gateway.connect();
+        for _ in 0..100 {
+            let response = client.request(POST);
+            assert_eq!(response.status, 200, "{response:?}");
+        }
+    };
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+        while !clients.iter().all(|client| client.is_finished()) {
+            let before = upstream.requests().len();
+            upstream.close_idle();
+            // Who is told so at every sending gives up.
+            upstream.wait_for_requests((before + 8).min(400));
+        }
+    });
+    assert!(upstream.connections() > 1);
 }
 
 #[test]

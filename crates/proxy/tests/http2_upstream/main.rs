@@ -21,12 +21,17 @@ fn a_example() -> DnsServer {
 
 /// Everything to one server that is known to speak HTTP/2, under this BackendConfigPolicy.
 fn to_static(port: u16, spec: &str) -> Gateway {
+    Gateway::start(&static_backend(port, spec))
+}
+
+/// The same, as it is configured.
+fn static_backend(port: u16, spec: &str) -> String {
     let dns = DnsServer::start();
     let yaml = configured(dns.addr(), spec);
     let hosts = format!("hosts: [{{host: 127.0.0.1, port: {port}}}]");
     let fixed = format!("type: Static\n  static: {{appProtocol: kubernetes.io/h2c, {hosts}}}");
     assert!(yaml.contains(DYNAMIC), "{yaml}");
-    Gateway::start(&yaml.replace(DYNAMIC, &fixed))
+    yaml.replace(DYNAMIC, &fixed)
 }
 
 const NO_SETTINGS: &str = "connectTimeout: 5s";

@@ -4,7 +4,7 @@ use egret_testkit::gateway::lab;
 use egret_testkit::upstream::{Http2, Tls};
 use egret_testkit::{Ca, Gateway, SharedPort, Upstream};
 
-use super::{NO_SETTINGS, OverTls, a_example, ask, assert_answered, to_static};
+use super::{NO_SETTINGS, OverTls, a_example, ask, assert_answered, static_backend, to_static};
 
 const HOST: &str = "a.example";
 const IDLE: &str = "egret_upstream_idle_connections";
@@ -23,7 +23,12 @@ fn requests_share_one_connection_also_if_all_come_before_it_is_there() {
     assert_answered(clients);
     gateway.wait_for_metric(IDLE, 1.0);
     assert_eq!(gateway.metric("egret_upstream_streams"), 0.0);
-    assert_answered(ask(&gateway, HOST, "/", 1));
+    let again = ask(&gateway, HOST, "/hold/again", 1);
+    upstream.wait_for_requests(21);
+    assert_eq!(gateway.metric(IDLE), 0.0);
+    upstream.release("again");
+    assert_answered(again);
+    gateway.wait_for_metric(IDLE, 1.0);
     assert_eq!(upstream.connections(), 1);
     assert_eq!(gateway.metric("egret_upstream_reused_total"), 20.0);
 }
@@ -90,6 +95,26 @@ fn at_the_limit_of_connections_requests_wait_for_a_stream() {
 }
 
 #[test]
+fn workers_that_may_have_one_connection_together_take_turns() {
+    let upstream = Upstream::start_http2(Http2::default());
+    let yaml = static_backend(upstream.port(), "circuitBreakers: {maxConnections: 1}");
+    let gateway = Gateway::start_with_workers(&yaml, 2);
+    // Spread over both workers by the kernel.
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                let mut client = gateway.connect();
+                for _ in 0..10 {
+                    assert_eq!(client.get("/", HOST).status, 200);
+                }
+            });
+        }
+    });
+    assert!(upstream.connections() > 1);
+    gateway.wait_for_metric("egret_upstream_streams", 0.0);
+}
+
+#[test]
 fn the_limit_of_requests_is_one_of_streams() {
     let upstream = Upstream::start_http2(Http2::default());
     let gateway = to_static(upstream.port(), "circuitBreakers: {maxRequests: 2}");
@@ -141,7 +166,9 @@ fn a_client_that_leaves_takes_its_stream_with_it_and_no_more() {
     let gateway = to_static(upstream.port(), NO_SETTINGS);
     let stays = ask(&gateway, HOST, "/hold/it", 1);
     upstream.wait_for_requests(1);
-    drop(ask(&gateway, HOST, "/hang", 1));
+    let leaves = ask(&gateway, HOST, "/hang", 1);
+    upstream.wait_for_requests(2);
+    drop(leaves);
     let _ = gateway.wait_for_records(1);
     upstream.release("it");
     assert_answered(stays);

@@ -14,6 +14,11 @@ fn a_server_that_agrees_to_nothing_speaks_http1() {
         "HTTP/1.1"
     );
     assert_eq!(lab.upstream.handshakes()[0].alpn, None);
+    // There it would be about one hop only, and Connection would have to say so.
+    let host = lab.host();
+    let request = format!("GET / HTTP/1.1\r\nhost: {host}\r\nte: trailers\r\n\r\n");
+    assert_eq!(lab.gateway.connect().request(request).status, 200);
+    assert_eq!(lab.upstream.requests()[1].header("te"), None);
 }
 
 #[test]

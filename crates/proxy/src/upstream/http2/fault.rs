@@ -9,6 +9,8 @@ use crate::upstream::retry::Broken;
 /// Why there is no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
+    /// Nothing of the request was sent: the connection took no more.
+    Unsent,
     /// The upstream has done nothing with the request (RFC 9113 8.7), so that it may be sent again whatever it is.
     Unprocessed,
     /// Nor with this one, and it may say the same to the next.
@@ -29,7 +31,7 @@ impl Fault {
     /// What an error of a stream means. `sent` is whether anything of the request was.
     pub(super) fn of(error: &(dyn StdError + 'static), sent: bool) -> Self {
         if !sent {
-            return Self::Unprocessed;
+            return Self::Unsent;
         }
         let mut next = Some(error);
         while let Some(error) = next {
@@ -44,7 +46,7 @@ impl Fault {
     /// What rules for sending again are asked about; `None` if it is not the upstream's doing.
     pub(super) fn broken(self) -> Option<Broken> {
         match self {
-            Self::Unprocessed | Self::Http1Required => Some(Broken::BeforeRequest),
+            Self::Unsent | Self::Unprocessed | Self::Http1Required => Some(Broken::BeforeRequest),
             Self::Refused => Some(Broken::Refused),
             Self::Protocol | Self::Reset | Self::Closed => Some(Broken::BeforeResponse),
             Self::Ours => None,
@@ -77,9 +79,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_never_left_was_not_processed() {
+    fn what_never_left_is_told_from_what_may_have() {
         let error = io::Error::from(io::ErrorKind::BrokenPipe);
-        assert_eq!(Fault::of(&error, false), Fault::Unprocessed);
+        assert_eq!(Fault::of(&error, false), Fault::Unsent);
         assert_eq!(Fault::of(&error, true), Fault::Closed);
     }
 }

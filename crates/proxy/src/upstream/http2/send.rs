@@ -95,7 +95,7 @@ impl Sending<'_> {
         };
         let version = &mut self.plan.destination.version;
         let goes_on = match fault {
-            Fault::Unprocessed => true,
+            Fault::Unsent | Fault::Unprocessed => true,
             // Who says when requests are sent again means this too.
             Fault::Refused => self.rule.retry.is_none(),
             Fault::Http1Required if *version == HttpVersion::Auto => {
@@ -114,8 +114,13 @@ impl Sending<'_> {
             if fault == Fault::Refused {
                 self.tried.push(lease.peer());
             }
-            *resent += 1;
-            self.worker.metrics.unprocessed.increment();
+            // Of connections that went away while they waited there are only so many.
+            if !(fault == Fault::Unsent && reused) {
+                *resent += 1;
+            }
+            if fault != Fault::Unsent {
+                self.worker.metrics.unprocessed.increment();
+            }
             return Ok(Next::Again(again));
         }
         let broken = fault.broken();
@@ -197,8 +202,10 @@ fn refusal(fault: Fault, connection: &Shared) -> Refusal {
         Fault::Closed => connection
             .tls_failure()
             .map_or(Refusal::Terminated, Refusal::Tls),
-        Fault::Unprocessed | Fault::Refused | Fault::Http1Required | Fault::Reset => {
-            Refusal::Terminated
-        }
+        Fault::Unsent
+        | Fault::Unprocessed
+        | Fault::Refused
+        | Fault::Http1Required
+        | Fault::Reset => Refusal::Terminated,
     }
 }

@@ -103,17 +103,19 @@ impl Shelf {
         let Some(pool) = self.pool.upgrade() else {
             return;
         };
+        // Another worker may open one once all that is on this has ended, so nothing new comes on it.
+        let wanted_elsewhere = !self.is_queued_for() && self.site.limits.is_queued_for();
+        let mut keep = !wanted_elsewhere;
         if shared.is_idle() {
-            let wanted_elsewhere = !self.is_queued_for() && self.site.limits.is_queued_for();
-            let keep = pool.has_room() && !wanted_elsewhere;
+            keep &= pool.has_room();
             shared.idle_since.set(clock::now());
             pool.came();
-            if !keep {
-                let mut slots = self.slots.borrow_mut();
-                let slot = slots.iter_mut().find(|slot| slot.address == shared.peer());
-                if let Some(slot) = slot {
-                    self.discard(slot, |other| std::ptr::eq(other, &**shared));
-                }
+        }
+        if !keep {
+            let mut slots = self.slots.borrow_mut();
+            let slot = slots.iter_mut().find(|slot| slot.address == shared.peer());
+            if let Some(slot) = slot {
+                self.discard(slot, |other| std::ptr::eq(other, &**shared));
             }
         }
         if self.is_queued_for() {
