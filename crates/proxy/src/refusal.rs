@@ -227,17 +227,11 @@ impl Refusal {
                 "upstream_closed",
                 Retry::Elsewhere,
             ),
-            Self::UpstreamProtocol => row(
+            Self::UpstreamProtocol | Self::NoExtendedConnect => row(
                 502,
                 "http_protocol_error",
                 "upstream_protocol",
                 Retry::Elsewhere,
-            ),
-            Self::NoExtendedConnect => row(
-                502,
-                "http_protocol_error",
-                "upstream_protocol",
-                Retry::Never,
             ),
             Self::ResponseTimeout => row(
                 504,
