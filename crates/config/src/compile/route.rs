@@ -90,7 +90,7 @@ pub(super) fn compile(context: &mut Context<'_>, gateways: &mut [GatewayDraft<'_
 }
 
 /// The Gateway that a parentRef means; `None` if it is something else's.
-pub(super) fn gateway_of(namespace: &str, parent: &ParentRef) -> Option<ObjectRef> {
+fn gateway_of(namespace: &str, parent: &ParentRef) -> Option<ObjectRef> {
     let ParentRef {
         group,
         kind,
