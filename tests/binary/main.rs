@@ -271,7 +271,10 @@ fn as_many_descriptors_as_are_allowed_are_used() {
 #[test]
 fn without_descriptors_idle_connections_go_and_the_refusal_says_why() {
     let upstream = Upstream::start();
-    let served = Served::start_under("ulimit -n 60", &[("lab.yaml", LOOPBACK)]);
+    let served = Served::start_under(
+        "ulimit -n 60; export EGRET_MAX_CONNECTIONS=0",
+        &[("lab.yaml", LOOPBACK)],
+    );
     let host = format!("127.0.0.1:{}", upstream.port());
     let mut client = Client::connect(served.setup.address);
     assert_eq!(client.get("/", &host).status, 200);

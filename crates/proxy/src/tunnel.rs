@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::net::TcpStream;
 
 use crate::record::Exchange;
 use crate::serve::stream::ClientStream;
@@ -173,18 +172,10 @@ impl Ready {
             return;
         }
         let Outlet { stream, read, open } = outlet;
-        running.end = match sockets((client, early), (stream, read)) {
+        running.end = match Joint::of((client, early), (stream, read)) {
             #[cfg(target_os = "linux")]
-            Ok((client, upstream)) => {
-                let spliced = splice::Spliced::new(client, upstream);
-                running.join(spliced, &place).await
-            }
-            #[cfg(not(target_os = "linux"))]
-            Ok((client, upstream)) => running.join(Copied::new(client, upstream), &place).await,
-            Err(sides) => {
-                let (client, upstream) = *sides;
-                running.join(Copied::new(client, upstream), &place).await
-            }
+            Joint::Sockets(sockets) => running.join(sockets, &place).await,
+            Joint::Streams(streams) => running.join(streams, &place).await,
         };
         drop(open);
     }
@@ -221,25 +212,24 @@ impl Running<'_> {
     }
 }
 
-/// A stream, and what was read of it before.
-type Side<S> = (S, Bytes);
+/// How octets go between two streams, each with what was read of it before.
+enum Joint {
+    /// Between two sockets: no TLS ends here, and no frames do.
+    #[cfg(target_os = "linux")]
+    Sockets(splice::Spliced),
+    Streams(Copied<ClientSide, Stream>),
+}
 
-/// The two sockets, if the octets between them are those of the tunnel: no TLS ends here, and no frames do.
-fn sockets(
-    (client, early): Side<ClientSide>,
-    (upstream, read): Side<Stream>,
-) -> Result<(Side<TcpStream>, Side<TcpStream>), Box<(Side<ClientSide>, Side<Stream>)>> {
-    match (client, upstream) {
-        (ClientSide::Whole(ClientStream::Plain(client)), Stream::Plain(upstream)) => {
-            let (client, ahead) = client.into_parts();
-            let early = if ahead.is_empty() {
-                early
-            } else {
-                Bytes::from([early, ahead].concat())
-            };
-            Ok(((client, early), (upstream, read)))
+impl Joint {
+    fn of((client, early): (ClientSide, Bytes), (upstream, read): (Stream, Bytes)) -> Self {
+        match (client, upstream) {
+            #[cfg(target_os = "linux")]
+            (ClientSide::Whole(ClientStream::Plain(mut client)), Stream::Plain(upstream)) => {
+                client.unread(early);
+                Self::Sockets(splice::Spliced::new(client.into_parts(), (upstream, read)))
+            }
+            (client, upstream) => Self::Streams(Copied::new((client, early), (upstream, read))),
         }
-        (client, upstream) => Err(Box::new(((client, early), (upstream, read)))),
     }
 }
 

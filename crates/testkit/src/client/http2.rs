@@ -116,7 +116,8 @@ impl Http2Client {
     pub fn request(&self, request: Request<()>, body: &[u8]) -> Result<Response, h2::Error> {
         let mut stream = self.try_open(request, body.is_empty())?;
         if !body.is_empty() {
-            stream.send(body, true)?;
+            // It may have been answered already, and the stream be over.
+            let _ = stream.send(body, true);
         }
         stream.response()
     }
