@@ -1,0 +1,24 @@
+//! PROXY protocol: what was decided of the beginning of a connection stays so, whatever follows.
+
+#![no_main]
+
+use egret_proxy::listen::proxy_protocol::{Header, Progress, read};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let whole = read(data);
+    if let Ok(Progress::Found(Header { source, length })) = whole {
+        assert!((1..=data.len()).contains(&length));
+        assert_eq!(read(&data[..length]), whole, "what follows does not matter");
+        assert_eq!(
+            read(&data[..length - 1]),
+            Ok(Progress::Partial),
+            "all of it is needed"
+        );
+        if let Some(source) = source {
+            assert_eq!(source.ip(), source.ip().to_canonical(), "one form");
+        }
+    }
+    let half = read(&data[..data.len() / 2]);
+    assert!(half == Ok(Progress::Partial) || half == whole);
+});
