@@ -9,6 +9,9 @@ use egret_testkit::gateway::{LOOPBACK, documents, resolver};
 use egret_testkit::upstream::Tls;
 use egret_testkit::upstream::raw::RawServer;
 use egret_testkit::{Ca, Client, DnsServer, Gateway, Refused, TlsClient, Upstream};
+use rustls::client::{EchGreaseConfig, EchMode};
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::crypto::aws_lc_rs::hpke::ALL_SUPPORTED_SUITES;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
@@ -76,6 +79,23 @@ fn hello(name: &'static str) -> Vec<u8> {
     let config = ClientConfig::builder()
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth();
+    said_by(config, name)
+}
+
+/// The same of a client that says more in an encrypted hello, or pretends to.
+fn hello_with_more(name: &'static str) -> Vec<u8> {
+    let suite = ALL_SUPPORTED_SUITES[0];
+    let (key, _) = suite.generate_key_pair().unwrap();
+    let ech = EchMode::Grease(EchGreaseConfig::new(suite, key));
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_ech(ech)
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    said_by(config, name)
+}
+
+fn said_by(config: ClientConfig, name: &'static str) -> Vec<u8> {
     let name = ServerName::try_from(name).unwrap();
     let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
     let mut octets = Vec::new();
@@ -219,6 +239,23 @@ fn who_is_refused_is_told_by_an_alert() {
     assert_eq!(dns.lookups_for("blocked.example"), 0, "nobody is asked");
 }
 
+/// What is inside is for who has the key: the name outside is judged, and the log tells that there may be another.
+#[test]
+fn an_encrypted_hello_is_judged_by_the_name_outside() {
+    let (dns, server) = (a_example(), echo());
+    let gateway = Gateway::start(&lab(&dns, server.port()));
+    let denied = hello_with_more("blocked.example");
+    assert_eq!(answer(&gateway, &denied), alert(ACCESS_DENIED));
+    let mut client = gateway.connect();
+    let hello = hello_with_more("a.example");
+    client.send(&hello);
+    assert_eq!(client.read_exactly(hello.len()), hello);
+    drop(client);
+    for record in gateway.wait_for_records(2) {
+        assert_eq!(record["ech"], true, "{record}");
+    }
+}
+
 #[test]
 fn without_a_route_the_name_is_not_known() {
     let dns = a_example();
@@ -329,7 +366,8 @@ fn static_backends_get_the_octets_the_next_one_if_one_is_down() {
         // It has its own.
         .replace(", port: 443", "");
     assert_ne!(fixed, routes);
-    let gateway = Gateway::start(&documents(&[&routed(&dns, &fixed), LOOPBACK]));
+    let whole = documents(&[&routed(&dns, &fixed), LOOPBACK]);
+    let mut gateway = Gateway::start(&whole);
     for _ in 0..3 {
         drop(passed_on(&gateway, "c.example"));
     }
@@ -343,6 +381,12 @@ fn static_backends_get_the_octets_the_next_one_if_one_is_down() {
     );
     assert!(records.iter().all(|it| it["sni"] == "c.example"));
     assert!(dns.queries().is_empty());
+    let mut client = passed_on(&gateway, "c.example");
+    gateway.apply(&documents(&[&whole, BLOCKED]));
+    client.send("x");
+    assert_eq!(client.read_exactly(1), b"x", "that is nothing to it");
+    gateway.apply(&whole.replace("hostnames: ['*.example']", "hostnames: [b.example]"));
+    assert!(client.is_closed(), "and that is its end");
 }
 
 /// One port, and a balancer in front of it: names decide where TLS ends.
