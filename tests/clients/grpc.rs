@@ -1,0 +1,45 @@
+//! gRPC, by Go's client and server.
+
+use super::lab::{Form, Lab, Site};
+use super::outcome::Outcome;
+use super::process::Process;
+use super::tool::Tool;
+
+/// The health service.
+fn server(tool: &Tool, lab: &Lab, secure: bool) -> (Process, Site) {
+    let mut command = tool.command();
+    command.arg("grpc-serve");
+    if secure {
+        command
+            .arg(lab.file("certificate.pem"))
+            .arg(lab.file("key.pem"));
+    }
+    let process = Process::start(&mut command);
+    let site = Site {
+        before: "",
+        port: process.next().parse().unwrap(),
+        after: "",
+        status: 200,
+        body: "SERVING",
+    };
+    (process, site)
+}
+
+#[test]
+fn grpc_goes_through_tunnels() {
+    let Some(tool) = Tool::go() else { return };
+    let lab = Lab::start();
+    for secure in [false, true] {
+        let (_server, site) = server(&tool, &lab, secure);
+        lab.check(Form::Tunnel, site, |address| {
+            let mut command = tool.command();
+            command
+                .env("https_proxy", lab.proxy())
+                .args(["grpc-check", address]);
+            if secure {
+                command.arg(lab.file("ca.pem"));
+            }
+            Outcome::of(&mut command)
+        });
+    }
+}
