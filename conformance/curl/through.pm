@@ -16,11 +16,19 @@ sub heads {
     my ($lines, %with) = @_;
     my (@all, @head);
     my $within = "";
-    for my $line (split(/(?<=\n)/, join("", @$lines))) {
+    # A body that ends without a line's end has the next request behind it.
+    my $text = join("", @$lines) =~ s{(?<=[^\n])(?=(?:GET|HEAD|POST|PUT|DELETE) \S+ HTTP/1\.[01]\r\n)}{\0}gr;
+    for my $line (split(/(?<=\n)|\0(?=[A-Z]+ )/, $text)) {
         if(!$within) {
             $within = $line =~ m{^[A-Z]+ \S+ HTTP/1\.[01]\r?\n$} ? "request"
                 : $line =~ m{^HTTP/1\.[01] \d{3}\b.*\n$} ? "response" : "";
-            $within ? push(@head, $line) : push(@all, $line);
+            if($within) {
+                push @head, $line;
+            }
+            else {
+                # The length of a chunk, whose digits have no case.
+                push @all, $line =~ s/^([0-9A-Fa-f]{1,8}\r\n)$/lc $1/er;
+            }
         }
         else {
             push @head, $line;

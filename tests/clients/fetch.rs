@@ -2,60 +2,69 @@
 
 use std::process::Command;
 
-use super::lab::{Form, Lab};
+use super::lab::{Lab, Site};
 use super::outcome::Outcome;
 use super::tool::Tool;
+use super::way::Listener::{self, Clear, SecureHttp1};
+use super::way::Way;
 
-/// The client is to find the proxy itself.
-fn by_environment(command: &mut Command, lab: &Lab) -> Outcome {
-    command
-        .env("http_proxy", lab.proxy())
-        .env("https_proxy", lab.proxy());
-    Outcome::of(command)
+/// By each listener, what is asked for in clear and what over TLS.
+fn cases(lab: &Lab, listeners: [Listener; 2]) -> impl Iterator<Item = (Way, Site)> {
+    let (http, https) = (lab.http(), lab.https());
+    let each = move |listener: Listener| [(listener.forward(), http), (listener.tunnel(), https)];
+    listeners.into_iter().flat_map(each)
 }
 
-fn python(library: &str) {
+/// A library of Python; not all of them take a proxy over TLS from the environment.
+fn python(library: &str, environment: &[Listener]) {
     let Some(tool) = Tool::python("fetch.py") else {
         return;
     };
     let lab = Lab::start();
-    let command = |url: &str| {
-        let mut command = tool.command();
-        command.args([library, url, "--ca"]).arg(lab.file("ca.pem"));
+    let ca = lab.file("ca.pem");
+    let ask = |mut command: Command, url: &str| {
+        // Where a library has no setting for the certificate of a proxy.
+        command.env("SSL_CERT_FILE", &ca);
+        command.args([library, url, "--ca"]).arg(&ca);
         command
     };
-    for (form, site) in [(Form::Forward, lab.http()), (Form::Tunnel, lab.https())] {
-        lab.check(form, site, |url| {
-            Outcome::of(command(url).args(["--proxy", &lab.proxy()]))
+    for (way, site) in cases(&lab, Listener::COMMON) {
+        let proxy = lab.proxy(way.listener);
+        lab.check(way, site, |url| {
+            Outcome::of(ask(tool.command(), url).args(["--proxy", &proxy]))
         });
-        lab.check(form, site, |url| by_environment(&mut command(url), &lab));
+        if environment.contains(&way.listener) {
+            lab.check(way, site, |url| {
+                Outcome::of(&mut ask(tool.command_through(&proxy), url))
+            });
+        }
     }
 }
 
 #[test]
 fn requests_goes_through() {
-    python("requests");
+    python("requests", &Listener::COMMON);
 }
 
 #[test]
 fn httpx_goes_through() {
-    python("httpx");
+    python("httpx", &Listener::COMMON);
 }
 
 #[test]
 fn aiohttp_goes_through() {
-    python("aiohttp");
+    python("aiohttp", &[Clear]);
 }
 
+/// Over TLS it agrees to HTTP/2 with a proxy, and then does not speak it.
 #[test]
 fn net_http_of_go_goes_through() {
     let Some(tool) = Tool::go() else { return };
     let lab = Lab::start();
-    for (form, site) in [(Form::Forward, lab.http()), (Form::Tunnel, lab.https())] {
-        lab.check(form, site, |url| {
-            let mut command = tool.command();
-            command.args(["fetch", url]).arg(lab.file("ca.pem"));
-            by_environment(&mut command, &lab)
+    for (way, site) in cases(&lab, [Clear, SecureHttp1]) {
+        lab.check(way, site, |url| {
+            let mut command = tool.command_through(&lab.proxy(way.listener));
+            Outcome::of(command.args(["fetch", url]).arg(lab.file("ca.pem")))
         });
     }
 }
@@ -67,17 +76,15 @@ fn undici_of_node_goes_through() {
         return;
     };
     let lab = Lab::start();
-    let command = |url: &str| {
-        let mut command = tool.command();
-        command.arg(url).arg(lab.file("ca.pem"));
-        command
-    };
-    for site in [lab.http(), lab.https()] {
-        lab.check(Form::Tunnel, site, |url| {
-            Outcome::of(command(url).arg(lab.proxy()))
+    for (way, site) in cases(&lab, Listener::COMMON) {
+        let (way, proxy) = (way.listener.tunnel(), lab.proxy(way.listener));
+        lab.check(way, site, |url| {
+            let mut command = tool.command();
+            Outcome::of(command.arg(url).arg(lab.file("ca.pem")).arg(&proxy))
         });
-        lab.check(Form::Tunnel, site, |url| {
-            by_environment(&mut command(url), &lab)
+        lab.check(way, site, |url| {
+            let mut command = tool.command_through(&proxy);
+            Outcome::of(command.arg(url).arg(lab.file("ca.pem")))
         });
     }
 }

@@ -1,9 +1,10 @@
 //! gRPC, by Go's client and server.
 
-use super::lab::{Form, Lab, Site};
+use super::lab::{Lab, Site};
 use super::outcome::Outcome;
 use super::process::Process;
 use super::tool::Tool;
+use super::way::Listener::Clear;
 
 /// The health service.
 fn server(tool: &Tool, lab: &Lab, secure: bool) -> (Process, Site) {
@@ -25,17 +26,16 @@ fn server(tool: &Tool, lab: &Lab, secure: bool) -> (Process, Site) {
     (process, site)
 }
 
+/// It knows proxies in clear alone.
 #[test]
 fn grpc_goes_through_tunnels() {
     let Some(tool) = Tool::go() else { return };
     let lab = Lab::start();
     for secure in [false, true] {
         let (_server, site) = server(&tool, &lab, secure);
-        lab.check(Form::Tunnel, site, |address| {
-            let mut command = tool.command();
-            command
-                .env("https_proxy", lab.proxy())
-                .args(["grpc-check", address]);
+        lab.check(Clear.tunnel(), site, |address| {
+            let mut command = tool.command_through(&lab.proxy(Clear));
+            command.args(["grpc-check", address]);
             if secure {
                 command.arg(lab.file("ca.pem"));
             }

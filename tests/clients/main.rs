@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod configuration;
 mod curl;
 mod fetch;
 mod grpc;
@@ -11,4 +12,5 @@ mod lab;
 mod outcome;
 mod process;
 mod tool;
+mod way;
 mod websocket;

@@ -84,6 +84,13 @@ impl Tool {
         command.args(&self.first);
         command
     }
+
+    /// It, with this proxy in its environment.
+    pub(crate) fn command_through(&self, proxy: &str) -> Command {
+        let mut command = self.command();
+        command.env("http_proxy", proxy).env("https_proxy", proxy);
+        command
+    }
 }
 
 fn found(what: &str, there: bool) -> bool {

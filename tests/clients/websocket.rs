@@ -2,10 +2,11 @@
 
 use std::process::Command;
 
-use super::lab::{Form, Lab, Site};
+use super::lab::{Lab, Site};
 use super::outcome::Outcome;
 use super::process::Process;
 use super::tool::Tool;
+use super::way::Listener::{self, Clear, Secure};
 
 /// A server that sends everything back.
 fn server(tool: &Tool, lab: &Lab, secure: bool) -> (Process, Site) {
@@ -29,9 +30,11 @@ fn server(tool: &Tool, lab: &Lab, secure: bool) -> (Process, Site) {
     (process, site)
 }
 
-fn say(tool: &Tool, lab: &Lab, url: &str) -> Command {
-    let mut command = tool.command();
-    command.args(["say", url, "--ca"]).arg(lab.file("ca.pem"));
+fn say(mut command: Command, lab: &Lab, url: &str) -> Command {
+    let ca = lab.file("ca.pem");
+    // It has no setting for the certificate of a proxy that it finds itself.
+    command.env("SSL_CERT_FILE", &ca);
+    command.args(["say", url, "--ca"]).arg(ca);
     command
 }
 
@@ -43,16 +46,15 @@ fn websockets_go_through_tunnels() {
     let lab = Lab::start();
     for secure in [false, true] {
         let (_server, site) = server(&tool, &lab, secure);
-        lab.check(Form::Tunnel, site, |url| {
-            Outcome::of(say(&tool, &lab, url).args(["--proxy", &lab.proxy()]))
-        });
-        lab.check(Form::Tunnel, site, |url| {
-            let mut command = say(&tool, &lab, url);
-            command
-                .env("http_proxy", lab.proxy())
-                .env("https_proxy", lab.proxy());
-            Outcome::of(&mut command)
-        });
+        for listener in Listener::COMMON {
+            let proxy = lab.proxy(listener);
+            lab.check(listener.tunnel(), site, |url| {
+                Outcome::of(say(tool.command(), &lab, url).args(["--proxy", &proxy]))
+            });
+            lab.check(listener.tunnel(), site, |url| {
+                Outcome::of(&mut say(tool.command_through(&proxy), &lab, url))
+            });
+        }
     }
 }
 
@@ -63,7 +65,15 @@ fn websockets_are_upgraded_where_their_host_leads() {
     };
     let lab = Lab::start();
     let (_server, site) = server(&tool, &lab, false);
-    lab.check(Form::Forward, site, |url| {
-        Outcome::of(say(&tool, &lab, url).args(["--connect", &lab.address()]))
-    });
+    // TLS ends at the proxy.
+    let secure = Site {
+        before: "wss://",
+        ..site
+    };
+    for (listener, site) in [(Clear, site), (Secure, secure)] {
+        let address = lab.address(listener).to_string();
+        lab.check(listener.forward(), site, |url| {
+            Outcome::of(say(tool.command(), &lab, url).args(["--connect", &address]))
+        });
+    }
 }

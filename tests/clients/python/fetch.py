@@ -10,20 +10,21 @@ import asyncio
 import json
 import ssl
 
-import aiohttp
-import httpx
-import requests
-
 TIMEOUT = 20
 
 
+# Each imports what it needs: all three take a second.
 def with_requests(args):
+    import requests
+
     proxies = {"http": args.proxy, "https": args.proxy} if args.proxy else None
     response = requests.get(args.url, proxies=proxies, verify=args.ca, timeout=TIMEOUT)
     return response.status_code, response.text
 
 
 def with_httpx(args):
+    import httpx
+
     context = ssl.create_default_context(cafile=args.ca)
     secure = context if (args.proxy or "").startswith("https:") else None
     proxy = httpx.Proxy(args.proxy, ssl_context=secure) if args.proxy else None
@@ -33,6 +34,8 @@ def with_httpx(args):
 
 
 def with_aiohttp(args):
+    import aiohttp
+
     async def ask():
         connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=args.ca))
         timeout = aiohttp.ClientTimeout(total=TIMEOUT)
@@ -44,7 +47,6 @@ def with_aiohttp(args):
 
 
 LIBRARIES = {"requests": with_requests, "httpx": with_httpx, "aiohttp": with_aiohttp}
-FAILURES = (requests.RequestException, httpx.HTTPError, aiohttp.ClientError, OSError)
 
 
 def main():
@@ -57,7 +59,7 @@ def main():
     try:
         status, body = LIBRARIES[args.library](args)
         print(json.dumps({"status": status, "body": body}))
-    except FAILURES as failure:
+    except Exception as failure:  # whichever the library has
         print(json.dumps({"error": f"{type(failure).__name__}: {failure}"}))
 
 
