@@ -20,11 +20,37 @@ spec:
   rules: [{name: not-there, action: Deny, hosts: [denied.example]}]
 ";
 
-/// Listeners on these ports, in clear, over TLS and over TLS for HTTP/1.1; names are asked of `dns`.
-pub(crate) fn of(ports: [u16; 3], identity: &Issued, dns: SocketAddr) -> String {
-    let [clear, tls, http1] = ports;
-    let gateway = format!(
-        "apiVersion: gateway.networking.k8s.io/v1
+/// What changes from test to test.
+pub(crate) struct Served<'a> {
+    /// Of the listeners: in clear, over TLS, over TLS for HTTP/1.1, and of TLS that is passed on.
+    pub(crate) ports: [u16; 4],
+    /// Where TLS is passed on to, whatever its name.
+    pub(crate) passed_on_to: u16,
+    pub(crate) identity: &'a Issued,
+    /// Who knows names.
+    pub(crate) dns: SocketAddr,
+}
+
+impl Served<'_> {
+    /// All of it, as YAML.
+    pub(crate) fn text(&self) -> String {
+        let resolver = resolver(self.dns, "");
+        documents(&[
+            &self.gateway(),
+            &self.secret(),
+            BACKEND,
+            ROUTE,
+            &self.tls_route(),
+            LOOPBACK,
+            NAMES,
+            &resolver,
+        ])
+    }
+
+    fn gateway(&self) -> String {
+        let [clear, tls, http1, passthrough] = self.ports;
+        format!(
+            "apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: {{name: http, namespace: kgateway-system}}
 spec:
@@ -41,23 +67,36 @@ spec:
     protocol: HTTPS
     port: {http1}
     allowedRoutes: *all
-    tls: {{certificateRefs: [{{name: tls}}], options: {{kgateway.dev/alpn-protocols: http/1.1}}}}"
-    );
-    let secret = json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "tls", "namespace": "kgateway-system"},
-        "type": "kubernetes.io/tls",
-        "stringData": {"tls.crt": identity.certificate_pem(), "tls.key": identity.key_pem()},
-    });
-    let resolver = resolver(dns, "");
-    documents(&[
-        &gateway,
-        &secret.to_string(),
-        BACKEND,
-        ROUTE,
-        LOOPBACK,
-        NAMES,
-        &resolver,
-    ])
+    tls: {{certificateRefs: [{{name: tls}}], options: {{kgateway.dev/alpn-protocols: http/1.1}}}}
+  - {{name: passthrough, protocol: TLS, port: {passthrough}, allowedRoutes: *all, tls: {{mode: Passthrough}}}}"
+        )
+    }
+
+    fn secret(&self) -> String {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "tls", "namespace": "kgateway-system"},
+            "type": "kubernetes.io/tls",
+            "stringData": {
+                "tls.crt": self.identity.certificate_pem(),
+                "tls.key": self.identity.key_pem(),
+            },
+        })
+        .to_string()
+    }
+
+    fn tls_route(&self) -> String {
+        format!(
+            "apiVersion: gateway.networking.k8s.io/v1
+kind: TLSRoute
+metadata: {{name: any, namespace: httpbin}}
+spec:
+  parentRefs: [{{name: http, namespace: kgateway-system, sectionName: passthrough}}]
+  hostnames: ['*.example']
+  rules:
+  - backendRefs: [{{group: gateway.kgateway.dev, kind: Backend, name: dfp-backend, port: {}}}]",
+            self.passed_on_to
+        )
+    }
 }

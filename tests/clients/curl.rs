@@ -3,7 +3,7 @@
 use super::lab::{Lab, Site};
 use super::outcome::Outcome;
 use super::tool::Tool;
-use super::way::Listener::{self, Clear, Secure};
+use super::way::Listener::{self, Clear, Passthrough, Secure};
 use super::way::Way;
 
 /// curl and the lab that it is used in.
@@ -92,6 +92,15 @@ fn curl_is_routed_by_host() {
     );
     curl.check_routed(Secure.forward(), https, &["--http1.1"]);
     curl.check_routed(Secure.forward().over_http2(), https, &["--http2"]);
+}
+
+/// The TLS is that of the server.
+#[test]
+fn curl_is_passed_on_by_name() {
+    let Some(curl) = Curl::new(Tool::curl()) else {
+        return;
+    };
+    curl.check_routed(Passthrough.forward(), curl.lab.https(), &[]);
 }
 
 #[test]

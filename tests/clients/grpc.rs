@@ -43,3 +43,14 @@ fn grpc_goes_through_tunnels() {
         });
     }
 }
+
+#[test]
+fn grpc_is_routed_by_host() {
+    let Some(tool) = Tool::go() else { return };
+    let lab = Lab::start();
+    let (_server, site) = server(&tool, &lab, false);
+    let proxy = lab.address(Clear).to_string();
+    lab.check(Clear.forward().over_http2(), site, |authority| {
+        Outcome::of(tool.command().args(["grpc-route", &proxy, authority]))
+    });
+}

@@ -26,7 +26,7 @@ pub(crate) struct Lab {
     secure: Upstream,
     dns: DnsServer,
     folder: TempDir,
-    ports: [SharedPort; 3],
+    ports: [SharedPort; 4],
     egret: Process,
     _told: Lines,
 }
@@ -51,13 +51,18 @@ impl Lab {
             dns.a(name, ["127.0.0.1"], 60);
         }
         let identity = ca.issue([ALLOWED, DENIED, &ADDRESS.to_string()]);
-        let ports = [(); 3].map(|()| SharedPort::reserve([ADDRESS]));
+        let ports = [(); 4].map(|()| SharedPort::reserve([ADDRESS]));
+        let plain = Upstream::start();
+        let shown = ca.issue([ALLOWED, DENIED]);
+        let secure = Upstream::start_tls(Tls::new(shown).speaking("http/1.1"));
         let folder = tempfile::tempdir().unwrap();
-        let text = configuration::of(
-            ports.each_ref().map(SharedPort::port),
-            &identity,
-            dns.addr(),
-        );
+        let text = configuration::Served {
+            ports: ports.each_ref().map(SharedPort::port),
+            passed_on_to: secure.port(),
+            identity: &identity,
+            dns: dns.addr(),
+        }
+        .text();
         for (name, text) in [
             ("ca.pem", ca.pem()),
             ("certificate.pem", identity.certificate_pem()),
@@ -74,8 +79,8 @@ impl Lab {
         );
         while !told.next().contains("http://") {}
         Self {
-            plain: Upstream::start(),
-            secure: Upstream::start_tls(Tls::new(identity).speaking("http/1.1")),
+            plain,
+            secure,
             dns,
             folder,
             ports,
@@ -90,6 +95,7 @@ impl Lab {
             Listener::Clear => 0,
             Listener::Secure => 1,
             Listener::SecureHttp1 => 2,
+            Listener::Passthrough => 3,
         };
         SocketAddr::new(ADDRESS.into(), self.ports[at].port())
     }
@@ -139,7 +145,7 @@ impl Lab {
         let refused = ask(&site.at(DENIED));
         assert!(refused.is_refused(), "{way:?}: {refused:?}");
         let record = self.record(way, site, DENIED);
-        assert_eq!(record["status"], 403, "{record}");
+        assert_eq!(record["reason"], "egress_policy", "{record}");
         assert_eq!(record["verdict"], "deny", "{record}");
         assert_eq!(record["policy"], "kgateway-system/names", "{record}");
         assert_eq!(record["rule"], "not-there", "{record}");
@@ -150,7 +156,7 @@ impl Lab {
     fn record(&self, way: Way, site: Site, host: &str) -> Value {
         let record: Value = serde_json::from_str(&self.egret.next()).unwrap();
         assert_eq!(
-            record["authority"],
+            record["destination"],
             format!("{host}:{}", site.port),
             "{record}"
         );

@@ -40,8 +40,17 @@ impl Outcome {
 
     /// Whether it was told that it may not go there, by a response or as the reason why there is none.
     pub(crate) fn is_refused(&self) -> bool {
-        // Go tells no number.
-        let told = ["403", "Forbidden"];
+        let told = [
+            "403",
+            // Go, which tells no number.
+            "Forbidden",
+            // gRPC.
+            "PermissionDenied",
+            // The alert of TLS that is passed on.
+            "access denied",
+            // curl, which tells nothing of what it was told by HTTP/2.
+            "curl: (56) Failure",
+        ];
         self.status == 403 || told.iter().any(|word| self.error.contains(word))
     }
 }

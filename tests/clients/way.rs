@@ -11,6 +11,8 @@ pub(crate) enum Listener {
     Secure,
     /// Over TLS, for HTTP/1.1 alone.
     SecureHttp1,
+    /// TLS that is passed on by name.
+    Passthrough,
 }
 
 /// By which listener and in which form it is asked, as its log tells.
@@ -30,7 +32,7 @@ impl Listener {
     pub(crate) fn scheme(self) -> &'static str {
         match self {
             Self::Clear => "http",
-            Self::Secure | Self::SecureHttp1 => "https",
+            Self::Secure | Self::SecureHttp1 | Self::Passthrough => "https",
         }
     }
 
@@ -67,6 +69,7 @@ impl Way {
             listener: match record["listener"].as_str() {
                 Some("kgateway-system/http/tls") => Listener::Secure,
                 Some("kgateway-system/http/tls-http1") => Listener::SecureHttp1,
+                Some("kgateway-system/http/passthrough") => Listener::Passthrough,
                 _ => Listener::Clear,
             },
             tunnel: record["method"] == "CONNECT",

@@ -298,13 +298,13 @@ fn what_is_no_hello_is_closed_with_or_without_an_alert() {
     let mut twice = hello("a.example");
     // Another type of message.
     twice[5] = 2;
-    let literal = {
+    let numeric = {
         let mut hello = hello("aaaaaaa.example");
         let at = hello
             .windows(15)
             .position(|it| it == b"aaaaaaa.example")
             .unwrap();
-        hello[at..at + 15].copy_from_slice(b"192.168.100.100");
+        hello[at..at + 15].copy_from_slice(b"192.168.100.300");
         hello
     };
     for (at, (begin, told, reason)) in [
@@ -316,7 +316,7 @@ fn what_is_no_hello_is_closed_with_or_without_an_alert() {
         (b"\x80\x2e\x01\0\x02".to_vec(), vec![], "not_tls"),
         (b"\x15\x03\x01\0\x02\x02\x28".to_vec(), vec![], "not_tls"),
         (twice, alert(DECODE_ERROR), "malformed_hello"),
-        (literal, alert(ILLEGAL_PARAMETER), "malformed_hello"),
+        (numeric, alert(ILLEGAL_PARAMETER), "malformed_hello"),
     ]
     .into_iter()
     .enumerate()

@@ -1,6 +1,8 @@
 //! What a client says first when it speaks TLS: its ClientHello (RFC 8446 4.1.2, RFC 5246 7.4.1.2), which tells the name
 //! that it asks for. It is only read; whoever ends the TLS reads it again.
 
+use std::net::IpAddr;
+
 use egret_config::name::{DnsName, NameError};
 
 mod cursor;
@@ -29,7 +31,7 @@ const HOST_NAME: u8 = 0;
 /// What a client said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientHello {
-    /// The name that it asks for (RFC 6066 3), canonical.
+    /// The name that it asks for (RFC 6066 3), canonical; none if it asks for an address.
     pub server_name: Option<DnsName>,
     /// The protocols that it would speak within (RFC 7301), as they are registered.
     pub alpn: Vec<Box<[u8]>>,
@@ -69,7 +71,7 @@ pub enum HelloError {
     /// It is longer than it may be.
     #[error("the ClientHello has more than 16384 octets")]
     TooLong,
-    /// The name that it asks for is none. Addresses are not (RFC 6066 3).
+    /// The name that it asks for is none.
     #[error("the ClientHello asks for a name that is not one: {0}")]
     Name(NameError),
 }
@@ -213,6 +215,7 @@ impl ClientHello {
         if hello.versions.is_empty() {
             hello.versions.push(legacy_version);
         }
+        let name = name.filter(|name| !is_address(name));
         Some(match name.map(DnsName::parse).transpose() {
             Ok(server_name) => Ok(Self {
                 server_name,
@@ -221,6 +224,11 @@ impl ClientHello {
             Err(error) => Err(HelloError::Name(error)),
         })
     }
+}
+
+/// Some clients ask for an address, which is not a name (RFC 6066 3): they ask for none.
+fn is_address(name: &[u8]) -> bool {
+    str::from_utf8(name).is_ok_and(|text| text.parse::<IpAddr>().is_ok())
 }
 
 /// The only name of the list: there is one type, and no two may be of one (RFC 6066 3).

@@ -174,11 +174,9 @@ fn names_have_one_form_or_are_none() {
         b"a.example\0.b.example",
         b"a.example:443",
         b"a example",
-        b"192.0.2.1",
         b"192.0.2.1.",
         b"2130706433",
         b"0x7f.1",
-        b"::1",
         b"[::1]",
         b"a@b.example",
         b"*.example",
@@ -190,6 +188,15 @@ fn names_have_one_form_or_are_none() {
             matches!(read, Err(HelloError::Name(_))),
             "{spelling:?} {read:?}"
         );
+    }
+}
+
+/// As undici does of a proxy that has no name.
+#[test]
+fn who_asks_for_an_address_asks_for_no_name() {
+    for address in ["192.0.2.1", "::1"] {
+        let hello = Spelt::with(&sni(address.as_bytes())).read();
+        assert_eq!(hello.unwrap().unwrap().server_name, None, "{address}");
     }
 }
 
