@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ impl Process {
 
 impl Lines {
     fn of(from: impl Read + Send + 'static) -> Self {
-        let (sender, lines) = channel();
+        let (sender, lines) = sync_channel(1000);
         thread::spawn(move || {
             for line in BufReader::new(from).lines().map_while(Result::ok) {
                 let _ = sender.send(line);

@@ -19,7 +19,7 @@ impl Tool {
     pub(crate) fn python(script: &str) -> Option<Self> {
         let program = installed().join("python/bin/python");
         let first = vec![sources().join("python").join(script)];
-        found("Python's libraries", program.exists()).then(|| Self {
+        found("Python's libraries", program.exists()).then_some(Self {
             program,
             first,
             modules: None,
