@@ -1,4 +1,5 @@
 //! Compiled policies: each is a value with a pure decision.
 
+pub mod authentication;
 pub mod egress;
 pub mod headers;

@@ -18,6 +18,7 @@ mod rewrite;
 
 pub use matcher::{HeaderMatch, Match, PathMatch, Pattern, QueryMatch, RpcMatch, TextMatch};
 pub use path::{literal_path, normalize_path, prefix_matches};
+pub use query::{query_values, without_parameter};
 
 /// The rules attached to one listener.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

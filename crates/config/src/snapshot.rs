@@ -13,6 +13,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 use crate::name::{DnsName, Host, HostPattern, Port};
+use crate::policy::authentication::Authentication;
 use crate::policy::egress::Egress;
 use crate::policy::headers::HeaderEdit;
 use crate::resources::ObjectRef;
@@ -111,6 +112,8 @@ pub struct Rule {
     pub index: usize,
     /// Its `name`, when it has one.
     pub name: Option<String>,
+    /// Who may send its requests; `None` is everybody. Asked before anything is done for one.
+    pub authentication: Option<Arc<Authentication>>,
     /// What is done to the request and the response on the way.
     pub filters: Filters,
     /// How long it may take.

@@ -6,14 +6,7 @@ use super::matcher::{QueryMatch, TextMatch};
 
 /// Whether the first parameter of the name has the value.
 pub(super) fn holds(param: &QueryMatch, query: Option<&str>) -> bool {
-    let pairs = query
-        .unwrap_or_default()
-        .split('&')
-        .filter(|pair| !pair.is_empty());
-    let value = pairs
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .find(|(name, _)| decoded(name).eq(param.name.bytes()))
-        .map(|(_, value)| value);
+    let value = raw_values(query, &param.name).next();
     match (value, &param.value) {
         (None, _) => false,
         (Some(value), TextMatch::Exact(exact)) => decoded(value).eq(exact.bytes()),
@@ -21,6 +14,35 @@ pub(super) fn holds(param: &QueryMatch, query: Option<&str>) -> bool {
             to_text(value).is_some_and(|text| pattern.is_match(&text))
         }
     }
+}
+
+/// The values of the parameters of a name, decoded.
+pub fn query_values<'a>(query: Option<&'a str>, name: &'a str) -> impl Iterator<Item = Vec<u8>> {
+    raw_values(query, name).map(|value| decoded(value).collect())
+}
+
+/// The query without the parameters of a name, and otherwise as it is; `None` if it has none of them.
+#[must_use]
+pub fn without_parameter(query: &str, name: &str) -> Option<String> {
+    let is_named = |pair: &&str| decoded(split(pair).0).eq(name.bytes());
+    let mut pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs.any(|pair| is_named(&pair)).then(|| {
+        let others: Vec<&str> = query.split('&').filter(|pair| !is_named(pair)).collect();
+        others.join("&")
+    })
+}
+
+fn raw_values<'a>(query: Option<&'a str>, name: &str) -> impl Iterator<Item = &'a str> {
+    let pairs = query.unwrap_or_default().split('&');
+    pairs
+        .filter(|pair| !pair.is_empty())
+        .map(split)
+        .filter(move |(other, _)| decoded(other).eq(name.bytes()))
+        .map(|(_, value)| value)
+}
+
+fn split(pair: &str) -> (&str, &str) {
+    pair.split_once('=').unwrap_or((pair, ""))
 }
 
 /// The bytes of a parameter's name or value (application/x-www-form-urlencoded).
@@ -58,6 +80,24 @@ fn to_text(text: &str) -> Option<Cow<'_, str>> {
 mod tests {
     use super::*;
     use crate::route::Pattern;
+
+    #[test]
+    fn parameters_are_found_and_taken_off_in_any_spelling() {
+        for (query, values, rest) in [
+            ("key=1", &["1"][..], Some("")),
+            ("a=b&key=1&c", &["1"], Some("a=b&c")),
+            ("k%65y=x%20y&a=%20&&b", &["x y"], Some("a=%20&&b")),
+            ("key=1&key=2", &["1", "2"], Some("")),
+            ("key", &[""], Some("")),
+            ("Key=1&keys=2&a=key=1", &[], None),
+            ("", &[], None),
+        ] {
+            let found: Vec<_> = query_values(Some(query), "key").collect();
+            let expected: Vec<_> = values.iter().map(|value| value.as_bytes()).collect();
+            assert_eq!(found, expected, "{query}");
+            assert_eq!(without_parameter(query, "key").as_deref(), rest, "{query}");
+        }
+    }
 
     #[test]
     fn table() {

@@ -67,6 +67,7 @@ fn entry(route: &str, index: usize, host: &str, matches: Match) -> Entry {
         rule: Arc::new(Rule {
             index,
             name: None,
+            authentication: None,
             filters: Filters::default(),
             timeouts: Timeouts::default(),
             retry: None,

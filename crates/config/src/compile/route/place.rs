@@ -21,6 +21,7 @@ impl RuleDraft {
             route: place.route.clone(),
             index: self.index,
             name: self.name.clone(),
+            authentication: None,
             filters: self.filters.clone(),
             timeouts: self.timeouts,
             retry: context.policies.retry(place, self.retry.as_ref()),

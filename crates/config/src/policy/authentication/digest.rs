@@ -1,0 +1,58 @@
+//! Digests of secrets, which are compared in constant time and shown nowhere.
+
+use std::fmt;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+use serde::{Serialize, Serializer};
+
+macro_rules! digests {
+    ($($(#[$meta:meta])* $name:ident: $length:literal by $algorithm:ident;)*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Default, PartialEq, Eq)]
+        pub struct $name([u8; $length]);
+
+        impl $name {
+            /// The digest of a secret.
+            ///
+            /// # Panics
+            /// Never: the algorithm's digests have this length.
+            #[must_use]
+            pub fn of(secret: &[u8]) -> Self {
+                let digest = digest(&$algorithm, secret);
+                Self(digest.as_ref().try_into().expect("the algorithm's length"))
+            }
+
+            /// Takes a digest that was made elsewhere.
+            #[must_use]
+            pub const fn new(octets: [u8; $length]) -> Self {
+                Self(octets)
+            }
+
+            /// Whether they are equal, in constant time.
+            #[must_use]
+            pub fn is(&self, other: &Self) -> bool {
+                verify_slices_are_equal(&self.0, &other.0).is_ok()
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str("not shown")
+            }
+        }
+    )*};
+}
+
+digests! {
+    /// Of a password, as `htpasswd -s` makes it: the only one that kgateway knows.
+    PasswordDigest: 20 by SHA1_FOR_LEGACY_USE_ONLY;
+    /// Of an API key.
+    KeyDigest: 32 by SHA256;
+}
