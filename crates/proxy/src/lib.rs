@@ -14,6 +14,7 @@ pub mod tunnel;
 
 mod admin;
 mod body;
+mod credentials;
 mod either;
 mod forward;
 mod local;

@@ -89,6 +89,8 @@ async fn connect(
     let request = as_request();
     let found = route(listener, &target, &request, "")?;
     exchange.routed(found.rule);
+    // Nobody can: the compiler refuses such rules and says so, and nothing gets by if it did not.
+    policy::authenticate(found.rule, &target, &request, exchange)?;
     let backends = match &found.rule.action {
         Action::Forward(backends) => backends,
         Action::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),

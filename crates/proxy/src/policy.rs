@@ -1,12 +1,52 @@
-//! The policies of a request, in the one order in which they are asked.
+//! The policies of a request, in the one order in which they are asked: who sends it ([`authenticate`]), whatever the
+//! rule makes of it; then where it goes ([`admit`]), before any DNS query; then, in `dial/egress.rs`, each address.
 
 use egret_config::name::Port;
 use egret_config::policy::egress::{Action, Attempt, Decision};
+use egret_config::snapshot::Rule;
 use http::Method;
+use http::request::Parts;
 
+use crate::credentials::{self, Caller};
 use crate::plan::Plan;
 use crate::record::Exchange;
 use crate::refusal::Refusal;
+use crate::target::Target;
+
+/// Decides whether the client may send requests of the rule at all. `None` is one that is not asked who it is.
+///
+/// # Errors
+/// [`Refusal::Unauthenticated`] with what it lacks.
+pub(crate) fn authenticate<'a>(
+    rule: &'a Rule,
+    target: &Target,
+    parts: &Parts,
+    exchange: &Exchange,
+) -> Result<Option<Caller<'a>>, Refusal> {
+    let Some(by) = rule.authentication.as_deref() else {
+        return Ok(None);
+    };
+    match credentials::authenticate(by, target, parts) {
+        Ok(caller) => {
+            exchange.sent_by(caller.name());
+            Ok(Some(caller))
+        }
+        Err(refused) => {
+            exchange.decided(&Decision {
+                action: Action::Deny,
+                policy: Some(&refused.policy),
+                ..Decision::default()
+            });
+            Err(Refusal::Unauthenticated(refused))
+        }
+    }
+}
+
+/// The same of one that was let in before, with what it sent then.
+pub(crate) fn lets_in(rule: &Rule, target: &Target, parts: &Parts) -> bool {
+    let by = rule.authentication.as_deref();
+    by.is_none_or(|by| credentials::authenticate(by, target, parts).is_ok())
+}
 
 /// Decides by name whether the request may leave, before any DNS query is made for it.
 ///

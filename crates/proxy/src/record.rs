@@ -64,6 +64,7 @@ struct Details {
     head: Option<Head>,
     listener: Option<Arc<Listener>>,
     rule: Option<Arc<Rule>>,
+    user: Option<Arc<str>>,
     refusal: Option<String>,
     verdict: Option<Verdict>,
     upstream: Option<SocketAddr>,
@@ -177,6 +178,11 @@ impl Exchange {
 
     pub(crate) fn routed(&self, rule: &Arc<Rule>) {
         self.details.borrow_mut().rule = Some(Arc::clone(rule));
+    }
+
+    /// Who sent it, now that it is proven.
+    pub(crate) fn sent_by(&self, user: Option<&Arc<str>>) {
+        self.details.borrow_mut().user = user.cloned();
     }
 
     /// Where the request is to be sent, which is what policies decide about.
@@ -369,6 +375,7 @@ impl Exchange {
                 .and_then(|hello| hello.sni.as_ref())
                 .map(DnsName::as_str),
             ech: hello.map(|hello| hello.ech).filter(|ech| *ech),
+            user: details.user.as_deref(),
             method: head.method.as_ref().map_or("", Method::as_str),
             scheme: head.scheme.map(Scheme::as_str),
             authority: head.authority.as_deref(),

@@ -17,6 +17,9 @@ use crate::listen::proxy_protocol::HeaderError;
 use crate::tls::TlsFailure;
 
 pub(crate) mod grpc;
+mod unauthenticated;
+
+pub use unauthenticated::{Audience, Lack, Unauthenticated};
 
 /// `Proxy-Status` (RFC 9209 2).
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
@@ -53,6 +56,8 @@ pub enum Refusal {
     NoRoute,
     /// The configuration that the request falls under is invalid.
     Misconfigured(Misconfiguration),
+    /// The client has not said who it is, or not as it has to.
+    Unauthenticated(Unauthenticated),
     /// An EgressPolicy denies the destination by its name.
     Policy {
         /// The policy.
@@ -196,6 +201,7 @@ impl Refusal {
                 "misconfigured",
                 Retry::Never,
             ),
+            Self::Unauthenticated(client) => client.row(),
             Self::Policy { .. } => row(403, "http_request_denied", "egress_policy", Retry::Never),
             Self::Address(_) => row(
                 403,
@@ -207,18 +213,8 @@ impl Refusal {
                 row(504, "dns_timeout", "dns_timeout", Retry::Elsewhere)
             }
             Self::Dns(_) => row(502, "dns_error", "dns_error", Retry::Never),
-            Self::DnsOverload => row(
-                503,
-                "connection_limit_reached",
-                "dns_overload",
-                Retry::Elsewhere,
-            ),
-            Self::Limit(_) => row(
-                503,
-                "connection_limit_reached",
-                "circuit_breaker",
-                Retry::Elsewhere,
-            ),
+            Self::DnsOverload => full("dns_overload"),
+            Self::Limit(_) => full("circuit_breaker"),
             Self::Connect(failure) => failure.row(),
             Self::Tls(failure) => tls_row(failure),
             Self::Terminated => row(
@@ -263,6 +259,7 @@ impl Refusal {
             }
             Self::NoRoute => "no route matches the request".to_owned(),
             Self::Misconfigured(at) => format!("{}: {}", at.object, at.message),
+            Self::Unauthenticated(client) => client.details(),
             Self::Policy { policy, rule } => denied_by(policy.as_ref(), rule.as_deref()),
             Self::Address(AddressDenied {
                 policy: Some(policy),
@@ -327,6 +324,9 @@ impl Refusal {
         );
         if let Ok(value) = HeaderValue::from_str(&status) {
             headers.insert(PROXY_STATUS, value);
+        }
+        if let Self::Unauthenticated(client) = self {
+            client.challenge(headers);
         }
         if self.ends_connection() {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -426,6 +426,11 @@ fn denied_by(policy: Option<&ObjectRef>, rule: Option<&str>) -> String {
         (Some(policy), None) => format!("denied by the default action of {policy}"),
         (None, _) => "denied".to_owned(),
     }
+}
+
+/// There is no room for it, here or there.
+const fn full(reason: &'static str) -> Row {
+    row(503, "connection_limit_reached", reason, Retry::Elsewhere)
 }
 
 const fn row(status: u16, error: &'static str, reason: &'static str, retry: Retry) -> Row {

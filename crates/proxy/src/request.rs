@@ -18,6 +18,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use crate::body::{RequestBody, ResponseBody};
+use crate::credentials::Caller;
 use crate::forward::{Forwarded, takes_trailers};
 use crate::local;
 use crate::plan::{Plan, compared_path};
@@ -119,6 +120,7 @@ async fn answer(
     let path = compared_path(parts.uri.path(), &parts.method);
     let found = route(listener, &target, &parts, &path)?;
     exchange.routed(found.rule);
+    let caller = policy::authenticate(found.rule, &target, &parts, exchange)?;
     match &found.rule.action {
         Action::Refuse(why) => Err(Refusal::Misconfigured(why.clone())),
         Action::Respond(fixed) if target.connect && fixed.status.is_success() => {
@@ -129,6 +131,9 @@ async fn answer(
             Ok(filtered(response, found.rule))
         }
         Action::Redirect(redirect) => {
+            if let Some(caller) = &caller {
+                caller.take_off_query(&mut parts.uri);
+            }
             let at = local::Here {
                 target: &target,
                 scheme: connection.scheme(),
@@ -158,6 +163,7 @@ async fn answer(
             let chosen = Chosen {
                 target: &target,
                 rule: found.rule,
+                caller,
                 plan,
                 snapshot: &snapshot,
                 wanted,
@@ -177,6 +183,7 @@ fn filtered(mut response: Response<ResponseBody>, rule: &Rule) -> Response<Respo
 struct Chosen<'a> {
     target: &'a Target,
     rule: &'a Rule,
+    caller: Option<Caller<'a>>,
     plan: Plan<'a>,
     snapshot: &'a Current,
     wanted: Option<Wanted>,
@@ -186,6 +193,7 @@ async fn forward(
     Chosen {
         target,
         rule,
+        caller,
         mut plan,
         snapshot,
         wanted,
@@ -217,6 +225,9 @@ async fn forward(
         host: host.as_ref(),
     });
     let headers = &mut parts.headers;
+    if let Some(caller) = &caller {
+        caller.take_off_fields(headers);
+    }
     if parts.version == Version::HTTP_2 {
         say_length(headers, &body);
     }
@@ -227,6 +238,10 @@ async fn forward(
             .insert(TE, HeaderValue::from_static("trailers"));
     }
     plan.address(&mut parts, host);
+    if let Some(caller) = &caller {
+        caller.take_off_query(&mut parts.uri);
+        caller.introduce(&mut parts.headers);
+    }
     if let Some((wanted, _)) = upgrade.as_deref() {
         plan.upgrades();
         wanted.put_on(&mut parts.headers);

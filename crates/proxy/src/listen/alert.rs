@@ -48,7 +48,9 @@ impl Alert {
             Refusal::NoListener | Refusal::Misdirected | Refusal::NoRoute => {
                 Some(Self::UnrecognizedName)
             }
-            Refusal::Policy { .. } | Refusal::Address(_) => Some(Self::AccessDenied),
+            Refusal::Unauthenticated(_) | Refusal::Policy { .. } | Refusal::Address(_) => {
+                Some(Self::AccessDenied)
+            }
             Refusal::MalformedHead
             | Refusal::HeadTooLarge
             | Refusal::Target(_)

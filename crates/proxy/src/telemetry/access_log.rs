@@ -40,6 +40,9 @@ pub struct Line<'a> {
     /// Whether it offered an encrypted hello, so that `sni` may be that of a front.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ech: Option<bool>,
+    /// The user or client that it proved to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<&'a str>,
     /// The request's method.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub method: &'a str,

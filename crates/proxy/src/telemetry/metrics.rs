@@ -103,7 +103,7 @@ pub struct WorkerMetrics {
 }
 
 /// The reasons of [`crate::refusal::Refusal`]: the values of a metric label.
-pub const REASONS: [&str; 33] = [
+pub const REASONS: [&str; 34] = [
     "malformed_head",
     "head_too_large",
     "proxy_header",
@@ -119,6 +119,7 @@ pub const REASONS: [&str; 33] = [
     "misdirected",
     "no_route",
     "misconfigured",
+    "unauthenticated",
     "egress_policy",
     "address_denied",
     "dns_timeout",

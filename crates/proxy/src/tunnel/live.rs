@@ -38,7 +38,7 @@ struct Entry {
 pub(crate) struct Facts {
     bind: BindAddress,
     target: Target,
-    /// The request as it came.
+    /// The request as it came, with its credentials. It is shown nowhere.
     request: Parts,
     /// Where it led.
     backend: ObjectRef,
@@ -160,6 +160,12 @@ impl Entry {
         let Some(found) = self.facts.rule_of(snapshot) else {
             return false;
         };
+        let Facts {
+            target, request, ..
+        } = &self.facts;
+        if !policy::lets_in(found.rule, target, request) {
+            return false;
+        }
         let Action::Forward(backends) = &found.rule.action else {
             return false;
         };

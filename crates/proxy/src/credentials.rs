@@ -1,0 +1,144 @@
+//! Who a client says it is, and where it says so. A request that is made of a proxy has its credentials in
+//! `Proxy-Authorization` (RFC 9110 11.7), and its `Authorization` is the origin's: neither read nor taken off. One that
+//! is routed by its host takes the gateway for the origin: its credentials are in `Authorization` (RFC 9110 11.6), or where
+//! a policy says that keys are, and end here.
+
+use std::sync::Arc;
+
+use egret_config::policy::authentication::{ApiKeyAuth, Authentication, BasicAuth};
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Uri};
+
+use crate::refusal::{Audience, Lack, Unauthenticated};
+use crate::target::Target;
+
+mod basic;
+mod sources;
+
+use basic::Basic;
+
+/// A client that was let in.
+pub(crate) struct Caller<'a> {
+    audience: Audience,
+    by: &'a Authentication,
+    user: Option<&'a Arc<str>>,
+    client: Option<&'a Arc<str>>,
+}
+
+/// Lets in who has all that is asked for.
+///
+/// # Errors
+/// What is lacking, and for which policy.
+pub(crate) fn authenticate<'a>(
+    by: &'a Authentication,
+    target: &Target,
+    parts: &Parts,
+) -> Result<Caller<'a>, Unauthenticated> {
+    let mut caller = Caller {
+        audience: audience(target),
+        by,
+        user: None,
+        client: None,
+    };
+    if let Some(basic) = &by.basic {
+        let user = caller.user_of(basic, parts);
+        let refused = |lack| Unauthenticated::by_basic(caller.audience, lack, &basic.policy);
+        caller.user = Some(user.map_err(refused)?);
+    }
+    if let Some(keys) = &by.keys {
+        let client = caller.client_of(keys, parts);
+        let refused = |lack| Unauthenticated::by_keys(caller.audience, lack, keys);
+        caller.client = Some(client.map_err(refused)?);
+    }
+    Ok(caller)
+}
+
+/// Whom a request takes us for: one that names more than a host says that it is made of a proxy.
+fn audience(target: &Target) -> Audience {
+    if target.connect || target.scheme.is_some() {
+        Audience::Proxy
+    } else {
+        Audience::Origin
+    }
+}
+
+impl<'a> Caller<'a> {
+    /// What it is called: the name of the user, or of the client whose key it has.
+    pub(crate) fn name(&self) -> Option<&'a Arc<str>> {
+        self.user.or(self.client)
+    }
+
+    fn user_of(&self, basic: &'a BasicAuth, parts: &Parts) -> Result<&'a Arc<str>, Lack> {
+        let field = only(parts.headers.get_all(self.audience.field()).iter())?;
+        let Basic { user, password } = Basic::read(field.as_bytes()).ok_or(Lack::Malformed)?;
+        basic.check(&user, &password).ok_or(Lack::Wrong)
+    }
+
+    fn client_of(&self, keys: &'a ApiKeyAuth, parts: &Parts) -> Result<&'a Arc<str>, Lack> {
+        let key = match self.audience {
+            Audience::Proxy => {
+                let field = only(parts.headers.get_all(self.audience.field()).iter())?;
+                key_for_proxy(field).ok_or(Lack::Malformed)?
+            }
+            Audience::Origin => sources::find(&keys.sources, &parts.headers, &parts.uri)?,
+        };
+        keys.check(&key).ok_or(Lack::Wrong)
+    }
+
+    /// Takes off the fields that were for us, before others are put on. `Proxy-Authorization` goes in any case.
+    pub(crate) fn take_off_fields(&self, headers: &mut HeaderMap) {
+        if self.audience == Audience::Proxy {
+            return;
+        }
+        if self.by.basic.is_some() {
+            headers.remove(AUTHORIZATION);
+        }
+        if let Some(keys) = self.keys_that_end_here() {
+            sources::take_off_fields(&keys.sources, headers);
+        }
+    }
+
+    /// Takes off the parameters that were for us.
+    pub(crate) fn take_off_query(&self, uri: &mut Uri) {
+        if self.audience == Audience::Origin
+            && let Some(keys) = self.keys_that_end_here()
+        {
+            sources::take_off_query(&keys.sources, uri);
+        }
+    }
+
+    fn keys_that_end_here(&self) -> Option<&'a ApiKeyAuth> {
+        self.by.keys.as_deref().filter(|keys| !keys.forwards)
+    }
+
+    /// Tells the upstream who it is, if it is to know, whatever the client says itself.
+    pub(crate) fn introduce(&self, headers: &mut HeaderMap) {
+        let keys = self.by.keys.as_ref();
+        let field = keys.and_then(|keys| keys.client_id_header.as_ref());
+        if let (Some(field), Some(client)) = (field, self.client) {
+            match HeaderValue::from_str(client) {
+                Ok(value) => headers.insert(field, value),
+                Err(_) => headers.remove(field),
+            };
+        }
+    }
+}
+
+/// What there is exactly one of: who gives several names may be read as either.
+fn only<T>(mut given: impl Iterator<Item = T>) -> Result<T, Lack> {
+    match (given.next(), given.next()) {
+        (None, _) => Err(Lack::Missing),
+        (Some(one), None) => Ok(one),
+        (Some(_), Some(_)) => Err(Lack::Malformed),
+    }
+}
+
+/// A key in the field for proxies: most clients have no way to put it there but as a password.
+fn key_for_proxy(field: &HeaderValue) -> Option<Vec<u8>> {
+    let bearer = basic::after_scheme(field.as_bytes(), "bearer").map(<[u8]>::to_vec);
+    bearer.or_else(|| Basic::read(field.as_bytes()).map(|basic| basic.password))
+}
+
+#[cfg(test)]
+mod tests;

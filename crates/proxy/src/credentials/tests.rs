@@ -1,0 +1,308 @@
+use egret_config::policy::authentication::{KeyDigest, KeySource, PasswordDigest};
+use egret_config::resources::{Kind, ObjectRef};
+use egret_config::snapshot::Scheme;
+use http::header::HeaderName;
+use http::{Request, StatusCode};
+
+use super::*;
+use crate::refusal::Refusal;
+
+/// ann:secret, ann:wrong and any:k-1.
+const ANN: &str = "Basic YW5uOnNlY3JldA==";
+const WRONG: &str = "Basic YW5uOndyb25n";
+const KEY: &str = "Basic YW55OmstMQ==";
+
+type Fields<'a> = &'a [(&'static str, &'a str)];
+
+fn policy() -> ObjectRef {
+    ObjectRef::new(Kind::TrafficPolicy, "apps", "p")
+}
+
+fn basic() -> Authentication {
+    let users = [(Arc::from("ann"), PasswordDigest::of(b"secret"))];
+    Authentication {
+        basic: Some(Arc::new(BasicAuth::new(policy(), users.into()))),
+        keys: None,
+    }
+}
+
+fn keys_at(sources: &[KeySource]) -> ApiKeyAuth {
+    let clients = [(Arc::from("one"), KeyDigest::of(b"k-1"))];
+    ApiKeyAuth::new(policy(), sources.to_vec(), clients)
+}
+
+fn keys(sources: &[KeySource]) -> Authentication {
+    Authentication {
+        basic: None,
+        keys: Some(Arc::new(keys_at(sources))),
+    }
+}
+
+fn header(name: &'static str) -> KeySource {
+    KeySource::Header(HeaderName::from_static(name))
+}
+
+fn every_place() -> [KeySource; 3] {
+    [
+        header("api-key"),
+        KeySource::Query("key".into()),
+        KeySource::Cookie("k".into()),
+    ]
+}
+
+fn request(uri: &str, fields: Fields<'_>) -> (Target, Parts) {
+    let mut request = Request::get(uri).header("host", "a.example");
+    for (name, value) in fields {
+        request = request.header(*name, *value);
+    }
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    (Target::of(&parts, Scheme::Http).unwrap(), parts)
+}
+
+/// The caller's name, or what it lacks and for whom.
+fn ask(by: &Authentication, uri: &str, fields: Fields<'_>) -> Result<String, (Lack, Audience)> {
+    let (target, parts) = request(uri, fields);
+    match authenticate(by, &target, &parts) {
+        Ok(caller) => Ok(caller.name().unwrap().to_string()),
+        Err(Unauthenticated { lack, audience, .. }) => Err((lack, audience)),
+    }
+}
+
+/// The same as it is expected.
+fn outcome(name: &str, lack: Option<Lack>, audience: Audience) -> Result<String, (Lack, Audience)> {
+    lack.map_or_else(|| Ok(name.to_owned()), |lack| Err((lack, audience)))
+}
+
+#[test]
+fn the_form_of_a_request_says_where_its_credentials_are() {
+    let by = basic();
+    let cases: &[(Fields<'_>, Option<Lack>)] = &[
+        (&[("yes", ANN)], None),
+        (&[], Some(Lack::Missing)),
+        (&[("other", ANN)], Some(Lack::Missing)),
+        (&[("yes", WRONG)], Some(Lack::Wrong)),
+        (&[("yes", WRONG), ("other", ANN)], Some(Lack::Wrong)),
+        (&[("yes", ANN), ("other", WRONG)], None),
+        (&[("yes", ANN), ("yes", ANN)], Some(Lack::Malformed)),
+        (&[("yes", "Bearer x")], Some(Lack::Malformed)),
+        (&[("yes", "")], Some(Lack::Malformed)),
+    ];
+    for (uri, audience, yes, other) in [
+        (
+            "/",
+            Audience::Origin,
+            "authorization",
+            "proxy-authorization",
+        ),
+        (
+            "http://a.example/",
+            Audience::Proxy,
+            "proxy-authorization",
+            "authorization",
+        ),
+    ] {
+        for (fields, lack) in cases {
+            let name = |field| if field == "yes" { yes } else { other };
+            let fields: Vec<_> = fields.iter().map(|(f, value)| (name(*f), *value)).collect();
+            let expected = outcome("ann", *lack, audience);
+            assert_eq!(ask(&by, uri, &fields), expected, "{uri} {fields:?}");
+        }
+    }
+}
+
+#[test]
+fn a_connect_is_made_of_a_proxy() {
+    let request = Request::connect("a.example:443").header("host", "a.example:443");
+    let (parts, ()) = request.body(()).unwrap().into_parts();
+    let target = Target::of(&parts, Scheme::Http).unwrap();
+    assert_eq!(audience(&target), Audience::Proxy);
+}
+
+#[test]
+fn keys_are_found_in_the_first_place_that_has_one() {
+    let by = keys(&every_place());
+    let cases: &[(&str, Fields<'_>, Option<Lack>)] = &[
+        ("/", &[("api-key", "k-1")], None),
+        ("/", &[("api-key", "bearer k-1")], None),
+        ("/?a=b&key=k%2D1", &[], None),
+        ("/", &[("cookie", "a=b; k=k-1")], None),
+        ("/", &[("cookie", "a=b"), ("cookie", "k=\"k-1\"")], None),
+        ("/?key=k-1", &[("api-key", "")], None),
+        ("/?key=", &[("cookie", "k=k-1")], None),
+        ("/", &[], Some(Lack::Missing)),
+        (
+            "/?Key=k-1",
+            &[("cookie", "K=k-1; kk=k-1")],
+            Some(Lack::Missing),
+        ),
+        ("/?key=k-1", &[("api-key", "k-2")], Some(Lack::Wrong)),
+        (
+            "/",
+            &[("api-key", "k-1"), ("api-key", "k-2")],
+            Some(Lack::Malformed),
+        ),
+        ("/?key=k-1&key=k-1", &[], Some(Lack::Malformed)),
+        ("/", &[("cookie", "k=k-1;k=k-1")], Some(Lack::Malformed)),
+        ("/", &[("authorization", "Bearer k-1")], Some(Lack::Missing)),
+    ];
+    for (uri, fields, lack) in cases {
+        let expected = outcome("one", *lack, Audience::Origin);
+        assert_eq!(ask(&by, uri, fields), expected, "{uri} {fields:?}");
+    }
+}
+
+#[test]
+fn keys_for_the_proxy_are_tokens_or_passwords() {
+    let by = keys(&every_place());
+    for (value, lack) in [
+        (KEY, None),
+        ("Bearer k-1", None),
+        ("Bearer k-2", Some(Lack::Wrong)),
+        (ANN, Some(Lack::Wrong)),
+        ("k-1", Some(Lack::Malformed)),
+        ("Digest k-1", Some(Lack::Malformed)),
+    ] {
+        let expected = outcome("one", lack, Audience::Proxy);
+        let fields = [("proxy-authorization", value)];
+        assert_eq!(ask(&by, "http://a.example/", &fields), expected, "{value}");
+    }
+    // What is in the places of an origin is the origin's.
+    let missing = Err((Lack::Missing, Audience::Proxy));
+    let fields = [("api-key", "k-1"), ("cookie", "k=k-1")];
+    assert_eq!(ask(&by, "http://a.example/?key=k-1", &fields), missing);
+}
+
+#[test]
+fn who_is_asked_for_both_needs_both() {
+    let by = Authentication {
+        basic: basic().basic,
+        keys: keys(&every_place()).keys,
+    };
+    let user = ("authorization", ANN);
+    let key = ("api-key", "k-1");
+    assert_eq!(ask(&by, "/", &[user, key]), Ok("ann".to_owned()));
+    for fields in [&[user][..], &[key]] {
+        assert_eq!(
+            ask(&by, "/", fields),
+            Err((Lack::Missing, Audience::Origin))
+        );
+    }
+}
+
+/// The request as it goes on, its fields in order of their names.
+fn goes_on(by: &Authentication, uri: &str, fields: Fields<'_>) -> (String, Vec<String>) {
+    let (target, mut parts) = request(uri, fields);
+    let caller = authenticate(by, &target, &parts).unwrap();
+    caller.take_off_fields(&mut parts.headers);
+    caller.take_off_query(&mut parts.uri);
+    caller.introduce(&mut parts.headers);
+    parts.headers.remove("host");
+    let field =
+        |(name, value): (&HeaderName, &HeaderValue)| format!("{name}: {}", value.to_str().unwrap());
+    let mut fields: Vec<_> = parts.headers.iter().map(field).collect();
+    fields.sort();
+    (parts.uri.to_string(), fields)
+}
+
+#[test]
+fn what_was_for_us_is_taken_off_and_nothing_else() {
+    let fields = [("authorization", ANN), ("x", "y")];
+    let gone = ("/?a".to_owned(), vec!["x: y".to_owned()]);
+    assert_eq!(goes_on(&basic(), "/?a", &fields), gone);
+    // The origin's stays when the proxy was asked for.
+    let fields = [("authorization", WRONG), ("proxy-authorization", ANN)];
+    let (_, left) = goes_on(&basic(), "http://a.example/", &fields);
+    assert!(
+        left.contains(&format!("authorization: {WRONG}")),
+        "{left:?}"
+    );
+
+    let by = keys(&every_place());
+    let fields = [
+        ("api-key", "k-1"),
+        ("authorization", "Bearer x"),
+        ("cookie", "a=b; k=k-1; c"),
+        ("cookie", "k=k-1"),
+        ("cookie", "d=\"e\""),
+    ];
+    let (uri, left) = goes_on(&by, "/p%20q?a=%2f&key=x&b", &fields);
+    assert_eq!(uri, "/p%20q?a=%2f&b");
+    let expected = [
+        "authorization: Bearer x",
+        "cookie: a=b; c",
+        "cookie: d=\"e\"",
+    ];
+    assert_eq!(left, expected);
+    assert_eq!(goes_on(&by, "/?key=k-1", &[]), ("/".to_owned(), Vec::new()));
+    let proxy = [("proxy-authorization", KEY), ("api-key", "origin's")];
+    let (uri, left) = goes_on(&by, "http://a.example/?key=x", &proxy);
+    assert_eq!(uri, "http://a.example/?key=x");
+    assert!(left.contains(&"api-key: origin's".to_owned()), "{left:?}");
+}
+
+#[test]
+fn a_key_is_forwarded_and_its_client_told_if_the_policy_says_so() {
+    let mut all = keys_at(&every_place());
+    all.forwards = true;
+    all.client_id_header = Some(HeaderName::from_static("x-client"));
+    let by = Authentication {
+        basic: None,
+        keys: Some(Arc::new(all)),
+    };
+    let forged = [
+        ("cookie", "k=k-1"),
+        ("x-client", "root"),
+        ("x-client", "adm"),
+    ];
+    let (_, left) = goes_on(&by, "/", &forged);
+    assert_eq!(left, ["cookie: k=k-1", "x-client: one"]);
+    let (uri, _) = goes_on(&by, "/?key=k-1", &[]);
+    assert_eq!(uri, "/?key=k-1");
+}
+
+#[test]
+fn a_refusal_says_how_to_come_in_and_no_secret() {
+    let in_field = keys(&[header("authorization")]);
+    let elsewhere = keys(&every_place());
+    let (basic_scheme, bearer) = ("Basic realm=\"egret\"", "Bearer realm=\"egret\"");
+    for (by, uri, status, field, challenges) in [
+        (&basic(), "/", 401, "www-authenticate", &[basic_scheme][..]),
+        (&in_field, "/", 401, "www-authenticate", &[bearer]),
+        (
+            &elsewhere,
+            "/",
+            401,
+            "www-authenticate",
+            &["ApiKey realm=\"egret\""],
+        ),
+        (
+            &basic(),
+            "http://a/",
+            407,
+            "proxy-authenticate",
+            &[basic_scheme],
+        ),
+        (
+            &elsewhere,
+            "http://a/",
+            407,
+            "proxy-authenticate",
+            &[basic_scheme, bearer],
+        ),
+    ] {
+        let wrong = [
+            ("proxy-authorization", "Basic dG9wOnRvcHNlY3JldA=="),
+            ("authorization", "Basic dG9wOnRvcHNlY3JldA=="),
+        ];
+        let (target, parts) = request(uri, &wrong);
+        let refused = authenticate(by, &target, &parts).err().unwrap();
+        let refusal = Refusal::Unauthenticated(refused);
+        let response = refusal.response();
+        assert_eq!(response.status(), StatusCode::from_u16(status).unwrap());
+        let told: Vec<_> = response.headers().get_all(field).iter().collect();
+        assert_eq!(told, challenges);
+        assert!(response.body().contains("TrafficPolicy apps/p"));
+        let shown = format!("{refusal:?}{response:?}");
+        assert!(!shown.contains("top") && !shown.contains("dG9w"), "{shown}");
+    }
+}
