@@ -16,6 +16,7 @@ mod grant;
 mod keepalive;
 mod log;
 mod namespace;
+mod passthrough;
 mod policy;
 mod retry;
 mod route;
@@ -92,6 +93,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     direct_response::report(resources, &context.responses, &mut log);
     context.policies.report(resources, &context.uses, &mut log);
     unsupported::report(resources, &mut log);
+    passthrough::report(resources, &gateways, &mut log);
     tunnel::report(resources, &gateways, &mut log);
     let mut sockets = BTreeMap::new();
     for gateway in gateways {

@@ -32,6 +32,7 @@ macro_rules! recognised {
     };
 }
 
+mod authentication;
 mod backend;
 mod backend_config;
 mod direct_response;
@@ -39,6 +40,10 @@ mod listener;
 mod tls;
 mod traffic;
 
+pub use authentication::{
+    ApiKeySource, Disable, KeysSecret, SecretSelector, TrafficApiKeyAuth, TrafficBasicAuth,
+    UsersSecret,
+};
 pub use backend::{
     Backend, BackendSpec, BackendType, DynamicForwardProxy, StaticBackend, StaticHost,
 };

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::log::{Log, misconfiguration};
 use super::target::{Target, Targets};
+use crate::policy::authentication::Authentication;
 use crate::policy::egress::{Egress, EgressRules};
 use crate::resources::{ObjectRef, Resources};
 use crate::snapshot::{
@@ -15,6 +16,7 @@ use crate::snapshot::{
     ResolverId, ResolverSettings, RetryPolicy, Upgrades,
 };
 
+mod authentication;
 mod backend_config;
 mod backend_tls;
 mod draft;
@@ -205,12 +207,21 @@ impl Policies {
             .map_or_else(Arc::default, Arc::clone)
     }
 
+    /// Who may send requests of a place: each way of proving it as the narrowest policy says that speaks of it.
+    pub(super) fn authentication(&self, place: Place<'_>) -> Option<Arc<Authentication>> {
+        let basic = self.narrowest(place, |traffic| traffic.basic.as_ref());
+        let keys = self.narrowest(place, |traffic| traffic.keys.as_ref());
+        let (basic, keys) = (basic.cloned().flatten(), keys.cloned().flatten());
+        let is_asked = basic.is_some() || keys.is_some();
+        is_asked.then(|| Arc::new(Authentication { basic, keys }))
+    }
+
     /// What the narrowest of the TrafficPolicies of a place says that says it at all.
     fn narrowest<'a, T: 'a>(
         &'a self,
         place: Place<'_>,
-        field: impl Fn(&'a Traffic) -> Option<&'a (ObjectRef, Arc<T>)>,
-    ) -> Option<&'a Arc<T>> {
+        field: impl Fn(&'a Traffic) -> Option<&'a (ObjectRef, T)>,
+    ) -> Option<&'a T> {
         let Place {
             gateway,
             listener,

@@ -85,7 +85,7 @@ fn required(pem: Option<&[u8]>) -> Result<Vec<Certificate>, String> {
 }
 
 /// An entry. What is written as text goes before what is not, as the API server has it; an empty one is none.
-fn entry<'a>(secret: &'a Secret, name: &str) -> Option<&'a [u8]> {
+pub(super) fn entry<'a>(secret: &'a Secret, name: &str) -> Option<&'a [u8]> {
     let text = secret.string_data.as_ref().and_then(|map| map.get(name));
     let data = secret.data.as_ref().and_then(|map| map.get(name));
     let entry = match text {

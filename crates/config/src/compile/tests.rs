@@ -9,6 +9,7 @@ use crate::resources::ObjectRef;
 use crate::route::RequestFacts;
 use crate::snapshot::{Action, BindAddress, Destination, Rule};
 
+mod authentication;
 mod backend;
 mod backend_config;
 mod backend_tls;

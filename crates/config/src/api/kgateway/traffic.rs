@@ -3,7 +3,7 @@
 use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
-use super::Unsupported;
+use super::{TrafficApiKeyAuth, TrafficBasicAuth, Unsupported};
 use crate::api::target::{TargetRef, TargetSelector};
 
 recognised! {
@@ -24,12 +24,16 @@ recognised! {
         /// What connections may become: these alone.
         #[serde(default, rename = "httpUpgrade", skip_serializing_if = "Option::is_none")]
         http_upgrade: Option<Vec<HttpUpgrade>>,
+        /// Lets in only users with their passwords.
+        #[serde(default, rename = "basicAuth", skip_serializing_if = "Option::is_none")]
+        basic_auth: Option<TrafficBasicAuth>,
+        /// Lets in only clients with their keys.
+        #[serde(default, rename = "apiKeyAuth", skip_serializing_if = "Option::is_none")]
+        api_key_auth: Option<TrafficApiKeyAuth>,
     }
     unsupported {
         acl = "acl",
-        api_key_auth = "apiKeyAuth",
         auto_host_rewrite = "autoHostRewrite",
-        basic_auth = "basicAuth",
         buffer = "buffer",
         compression = "compression",
         cors = "cors",

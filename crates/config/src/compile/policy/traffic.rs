@@ -1,18 +1,23 @@
-//! TrafficPolicy. Of all it can say, `retry` and `httpUpgrade` are supported.
+//! TrafficPolicy. Of all it can say, `retry`, `httpUpgrade`, `basicAuth` and `apiKeyAuth` are supported.
 
 use std::sync::Arc;
 
+use super::authentication::Reader;
 use super::{Draft, Outcome, Policies};
 use crate::api::kgateway::TrafficPolicySpec;
 use crate::compile::log::{Fault, Log};
 use crate::compile::target::{Target, TargetKinds, Targets};
 use crate::compile::value::Fields;
 use crate::compile::{retry, upgrade};
+use crate::policy::authentication::{ApiKeyAuth, BasicAuth};
 use crate::resources::{GATEWAY_GROUP, Kind, ObjectRef, oldest_first};
 use crate::snapshot::{RetryPolicy, Upgrades};
 
 /// A value, and the policy that says it.
-type Said<T> = (ObjectRef, Arc<T>);
+type Said<T> = (ObjectRef, T);
+
+/// What clients have to have; `None` is nothing, whatever a wider policy says.
+pub(super) type Demand<T> = Option<Arc<T>>;
 
 const TARGETS: TargetKinds = TargetKinds {
     now: &[Kind::Gateway, Kind::HttpRoute, Kind::GrpcRoute],
@@ -25,8 +30,10 @@ const TARGETS: TargetKinds = TargetKinds {
 /// What policies say at one target, each field with the policy that says it.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
-    pub(super) retry: Option<Said<RetryPolicy>>,
-    pub(super) upgrades: Option<Said<Upgrades>>,
+    pub(super) retry: Option<Said<Arc<RetryPolicy>>>,
+    pub(super) upgrades: Option<Said<Arc<Upgrades>>>,
+    pub(super) basic: Option<Said<Demand<BasicAuth>>>,
+    pub(super) keys: Option<Said<Demand<ApiKeyAuth>>>,
 }
 
 /// What became of the fields of a policy that met older ones.
@@ -45,10 +52,10 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
             target_selectors,
             retry,
             http_upgrade,
+            basic_auth,
+            api_key_auth,
             acl: _,
-            api_key_auth: _,
             auto_host_rewrite: _,
-            basic_auth: _,
             buffer: _,
             compression: _,
             cors: _,
@@ -81,6 +88,10 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
             );
         }
         Fields::new("spec", &mut draft.faults).unsupported(spec.unsupported());
+        let reader = Reader {
+            policy: reference,
+            resources: targets.resources,
+        };
         let said = Traffic {
             retry: retry.as_ref().map(|spec| {
                 let retry = retry::of_policy(spec, &mut draft.faults);
@@ -89,6 +100,14 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
             upgrades: http_upgrade.as_ref().map(|specs| {
                 let upgrades = upgrade::of_policy(specs, &mut draft.faults);
                 (reference.clone(), Arc::new(upgrades))
+            }),
+            basic: basic_auth.as_ref().map(|spec| {
+                let demand = reader.basic(spec, &mut draft.faults);
+                (reference.clone(), demand)
+            }),
+            keys: api_key_auth.as_ref().map(|spec| {
+                let demand = reader.api_keys(spec, &mut draft.faults);
+                (reference.clone(), demand)
             }),
         };
         draft.finish(targets, policies, log, |policies, target| {
@@ -101,16 +120,23 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
 impl Traffic {
     /// Takes from a younger policy what no older one has said.
     fn add(&mut self, younger: &Self) -> Tally {
-        let Self { retry, upgrades } = self;
+        let Self {
+            retry,
+            upgrades,
+            basic,
+            keys,
+        } = self;
         let mut tally = Tally::default();
         tally.settle("retry", retry, younger.retry.as_ref());
         tally.settle("httpUpgrade", upgrades, younger.upgrades.as_ref());
+        tally.settle("basicAuth", basic, younger.basic.as_ref());
+        tally.settle("apiKeyAuth", keys, younger.keys.as_ref());
         tally
     }
 }
 
 impl Tally {
-    fn settle<T>(
+    fn settle<T: Clone>(
         &mut self,
         name: &'static str,
         older: &mut Option<Said<T>>,

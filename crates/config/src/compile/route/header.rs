@@ -113,7 +113,8 @@ impl Edits<'_> {
     }
 }
 
-fn header_name(text: &str) -> Result<HeaderName, &'static str> {
+/// A name of a field that may be changed.
+pub(in crate::compile) fn header_name(text: &str) -> Result<HeaderName, &'static str> {
     let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| "not a name of a header")?;
     if PROTECTED.contains(&name.as_str()) {
         return Err("this header cannot be modified: it decides where the message goes or ends");

@@ -3,6 +3,7 @@
 use crate::compile::Context;
 use crate::compile::backend::{Backend, StaticHosts};
 use crate::compile::log::misconfiguration;
+use crate::compile::passthrough;
 use crate::compile::policy::Place;
 use crate::name::Port;
 use crate::resources::ObjectRef;
@@ -17,23 +18,30 @@ use super::rule::{ActionDraft, RuleDraft};
 impl RuleDraft {
     /// The rule as it is served at a place.
     pub(super) fn at(&self, context: &Context<'_>, place: Place<'_>) -> Rule {
+        let authentication = context.policies.authentication(place);
+        let refusal = passthrough::refusal(place.route, authentication.as_deref());
         Rule {
             route: place.route.clone(),
             index: self.index,
             name: self.name.clone(),
-            authentication: None,
+            authentication,
             filters: self.filters.clone(),
             timeouts: self.timeouts,
             retry: context.policies.retry(place, self.retry.as_ref()),
             upgrades: context.policies.upgrades(place),
-            action: match &self.action {
-                ActionDraft::Forward(backends) => {
-                    Action::Forward(weighted(context, place, backends))
-                }
-                ActionDraft::Redirect(redirect) => Action::Redirect(redirect.clone()),
-                ActionDraft::Respond(response) => Action::Respond(response.clone()),
-                ActionDraft::Refuse(wrong) => Action::Refuse(wrong.clone()),
+            action: match refusal {
+                Some(wrong) => Action::Refuse(wrong),
+                None => self.action_at(context, place),
             },
+        }
+    }
+
+    fn action_at(&self, context: &Context<'_>, place: Place<'_>) -> Action {
+        match &self.action {
+            ActionDraft::Forward(backends) => Action::Forward(weighted(context, place, backends)),
+            ActionDraft::Redirect(redirect) => Action::Redirect(redirect.clone()),
+            ActionDraft::Respond(response) => Action::Respond(response.clone()),
+            ActionDraft::Refuse(wrong) => Action::Refuse(wrong.clone()),
         }
     }
 }

@@ -1,0 +1,400 @@
+//! `basicAuth` and `apiKeyAuth` of TrafficPolicies.
+
+use std::sync::Arc;
+
+use http::Method;
+
+use super::{
+    BASE, Compiled, GATEWAY, ROUTE, TO_DFP, condition, describe, errors, get, kgateway_policy,
+    problems, request, route, route_of, rule, run, with_base, with_route,
+};
+use crate::policy::authentication::{Authentication, KeySource};
+
+const AT: &str = "TrafficPolicy apps/p";
+/// The password is `secret`.
+const ANN: &str = "ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=";
+const BOB: &str = "bob:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=";
+
+const SECRETS: &str = "---
+apiVersion: v1
+kind: Secret
+metadata: {name: users, namespace: apps}
+stringData:
+  .htpasswd: \"# us\\nann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\\n\"
+  others: 'bob:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ='
+  broken: \"ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\\nbob:$2y$05$topsecret\"
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: keys, namespace: apps, labels: {use: keys, part: a}}
+stringData: {one: \"k-1\\n\", two: k-2}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: more, namespace: apps, labels: {use: keys}}
+data: {two: ay0yMg==, three: ay0z}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: thief, namespace: apps, labels: {use: theft}}
+stringData: {four: k-4, five: k-4}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: hollow, namespace: apps}
+stringData: {six: ' '}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: bare, namespace: apps}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: far, namespace: vault, labels: {use: far}}
+stringData: {seven: k-7, .htpasswd: 'eve:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ='}
+";
+
+const GRANT: &str = "---
+apiVersion: gateway.networking.k8s.io/v1beta1
+kind: ReferenceGrant
+metadata: {name: g, namespace: vault}
+spec:
+  from: [{group: gateway.kgateway.dev, kind: TrafficPolicy, namespace: apps}]
+  to: [{group: '', kind: Secret, name: far}]
+";
+
+fn on(target: &str, name: &str, line: &str) -> String {
+    let namespace = if target.contains("Gateway") {
+        "infra"
+    } else {
+        "apps"
+    };
+    let spec = format!("  targetRefs: [{target}]\n  {line}\n");
+    kgateway_policy("TrafficPolicy", name, namespace, &spec)
+}
+
+fn section(target: &str, name: &str) -> String {
+    target.replace('}', &format!(", sectionName: {name}}}"))
+}
+
+fn with_policy(line: &str) -> Compiled {
+    with_route(&format!("{}{SECRETS}{GRANT}", on(ROUTE, "p", line)))
+}
+
+fn authentication(compiled: &Compiled) -> Option<Arc<Authentication>> {
+    let rule = rule(compiled, 8080, "a.b", "/").unwrap();
+    rule.authentication.clone()
+}
+
+/// Who is let in by the password `secret`.
+fn users(compiled: &Compiled) -> Vec<&'static str> {
+    let found = authentication(compiled);
+    let basic = found.and_then(|found| found.basic.clone());
+    let is_in = |name: &&str| {
+        let basic = basic.as_ref();
+        basic.is_some_and(|basic| basic.check(name, b"secret").is_some())
+    };
+    ["ann", "bob", "eve"].into_iter().filter(is_in).collect()
+}
+
+/// Whose these keys are.
+fn clients(compiled: &Compiled) -> Vec<String> {
+    let found = authentication(compiled).and_then(|found| found.keys.clone());
+    let keys = found.expect("apiKeyAuth");
+    let all = ["k-1", "k-2", "k-22", "k-3", "k-7", "k-1\n", ""];
+    let client = |key: &&str| Some(format!("{key}={}", keys.check(key.as_bytes())?));
+    all.iter().filter_map(client).collect()
+}
+
+#[test]
+fn users_are_taken_from_the_policy_or_a_secret() {
+    for (line, expected) in [
+        (
+            &*format!("basicAuth: {{users: ['{ANN}', '{BOB}']}}"),
+            &["ann", "bob"][..],
+        ),
+        ("basicAuth: {secretRef: {name: users}}", &["ann"]),
+        (
+            "basicAuth: {secretRef: {name: users, namespace: apps, key: others}}",
+            &["bob"],
+        ),
+        (
+            "basicAuth: {secretRef: {name: far, namespace: vault}}",
+            &["eve"],
+        ),
+    ] {
+        let compiled = with_policy(line);
+        assert!(compiled.report.accepted(), "{}", compiled.report.table());
+        assert_eq!(users(&compiled), expected, "{line}");
+        let basic = authentication(&compiled).unwrap().basic.clone().unwrap();
+        assert_eq!(basic.policy.to_string(), AT);
+    }
+}
+
+#[test]
+fn keys_are_taken_from_secrets() {
+    for (line, expected) in [
+        ("secretRef: {name: keys}", &["k-1=one", "k-2=two"][..]),
+        (
+            "secretRef: {name: keys, group: '', kind: Secret}",
+            &["k-1=one", "k-2=two"],
+        ),
+        ("secretRef: {name: far, namespace: vault}", &["k-7=seven"]),
+        (
+            "secretSelector: {matchLabels: {use: keys}}",
+            &["k-1=one", "k-2=two", "k-22=two", "k-3=three"],
+        ),
+        (
+            "secretSelector: {matchLabels: {use: keys, part: a}}",
+            &["k-1=one", "k-2=two"],
+        ),
+    ] {
+        let compiled = with_policy(&format!("apiKeyAuth: {{{line}}}"));
+        // The entry of `far` that is no key is one all the same: all of them are.
+        assert!(compiled.report.accepted(), "{}", compiled.report.table());
+        assert_eq!(clients(&compiled), expected, "{line}");
+    }
+}
+
+#[test]
+fn keys_are_looked_for_in_order() {
+    let header = |name: &'static str| KeySource::Header(http::HeaderName::from_static(name));
+    for (line, expected) in [
+        ("", vec![header("api-key")]),
+        (", keySources: [{header: X-Key}]", vec![header("x-key")]),
+        (
+            ", keySources: [{cookie: c, query: q, header: h}, {query: z}]",
+            vec![
+                header("h"),
+                KeySource::Query("q".into()),
+                KeySource::Cookie("c".into()),
+                KeySource::Query("z".into()),
+            ],
+        ),
+    ] {
+        let compiled = with_policy(&format!("apiKeyAuth: {{secretRef: {{name: keys}}{line}}}"));
+        let keys = authentication(&compiled).unwrap().keys.clone().unwrap();
+        assert_eq!(keys.sources, expected, "{line}");
+        assert!(!keys.forwards && keys.client_id_header.is_none());
+    }
+    let compiled = with_policy(
+        "apiKeyAuth: {secretRef: {name: keys}, forwardCredential: true, clientIdHeader: X-Client}",
+    );
+    let keys = authentication(&compiled).unwrap().keys.clone().unwrap();
+    assert!(keys.forwards);
+    assert_eq!(keys.client_id_header.as_ref().unwrap(), "x-client");
+}
+
+/// What is wrong is named, refuses, and tells no secret.
+fn assert_refused(line: &str, fault: &str) {
+    let compiled = with_policy(line);
+    let told = problems(&compiled).join("\n");
+    let expected = format!(": {AT}: spec.{fault}");
+    assert!(told.contains(&expected), "{line}: {told}");
+    let refused = format!("refuse {AT}: spec.{fault}");
+    assert!(get(&compiled, "a.b").starts_with(&refused), "{line}");
+    let accepted = condition(&compiled, AT, "Accepted");
+    assert!(accepted.starts_with("false Invalid: "), "{line}");
+    let shown = format!("{told}{:?}", compiled.snapshot);
+    for secret in ["topsecret", "k-4", "5en6"] {
+        assert!(!shown.contains(secret), "{line}: {shown}");
+    }
+}
+
+#[test]
+fn users_that_are_wrong_are_nobody() {
+    for (line, fault) in [
+        (
+            "basicAuth: {}",
+            "basicAuth: exactly one of the fields in [users secretRef disable] must be set",
+        ),
+        (
+            "basicAuth: {users: ['ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ='], disable: {}}",
+            "basicAuth: exactly one of the fields in",
+        ),
+        (
+            "basicAuth: {users: []}",
+            "basicAuth.users: 1 to 256 are allowed",
+        ),
+        (
+            "basicAuth: {users: ['topsecret']}",
+            "basicAuth.users[0]: not a line of name:hash",
+        ),
+        (
+            "basicAuth: {users: ['ann:topsecret']}",
+            "basicAuth.users[0]: only {SHA} is supported",
+        ),
+        (
+            "basicAuth: {secretRef: {name: users, key: broken}}",
+            "basicAuth.secretRef: broken: line 2: only {SHA} is supported",
+        ),
+        (
+            "basicAuth: {secretRef: {name: bare}}",
+            "basicAuth.secretRef: Secret apps/bare has no .htpasswd",
+        ),
+        (
+            "basicAuth: {secretRef: {name: none}}",
+            "basicAuth.secretRef: Secret apps/none not found",
+        ),
+        (
+            "basicAuth: {secretRef: {name: other, namespace: vault}}",
+            "basicAuth.secretRef: no ReferenceGrant allows Secret vault/other",
+        ),
+    ] {
+        assert_refused(line, fault);
+    }
+}
+
+#[test]
+fn keys_that_are_wrong_are_nobodys() {
+    for (line, fault) in [
+        (
+            "apiKeyAuth: {keySources: [{header: x}]}",
+            "apiKeyAuth: exactly one of the fields in [secretRef secretSelector disable] must be set",
+        ),
+        (
+            "apiKeyAuth: {secretRef: {name: keys, kind: ConfigMap}}",
+            "apiKeyAuth.secretRef.kind: only Secret is supported",
+        ),
+        (
+            "apiKeyAuth: {secretRef: {name: keys, group: x}}",
+            "apiKeyAuth.secretRef.group: only",
+        ),
+        (
+            "apiKeyAuth: {secretRef: {name: bare}}",
+            "apiKeyAuth.secretRef: Secret apps/bare has no keys",
+        ),
+        (
+            "apiKeyAuth: {secretRef: {name: hollow}}",
+            "apiKeyAuth.secretRef: Secret apps/hollow: the key of six is empty",
+        ),
+        (
+            "apiKeyAuth: {secretRef: {name: thief}}",
+            "apiKeyAuth.secretRef: Secret apps/thief: four has the key of five",
+        ),
+        (
+            "apiKeyAuth: {secretSelector: {matchLabels: {}}}",
+            "apiKeyAuth.secretSelector.matchLabels: at least one label",
+        ),
+        (
+            "apiKeyAuth: {secretSelector: {matchLabels: {use: far}}}",
+            "apiKeyAuth.secretSelector.matchLabels: no Secret of the namespace",
+        ),
+        (
+            "apiKeyAuth: {secretRef: {name: keys}, keySources: [{}]}",
+            "apiKeyAuth.keySources[0]: at least one",
+        ),
+        (
+            "apiKeyAuth: {secretRef: {name: keys}, keySources: [{header: 'a b'}]}",
+            "apiKeyAuth.keySources[0].header: not a name",
+        ),
+        (
+            "apiKeyAuth: {secretRef: {name: keys}, keySources: [{header: Host}]}",
+            "apiKeyAuth.keySources[0].header: this header cannot",
+        ),
+        (
+            "apiKeyAuth: {secretRef: {name: keys}, keySources: [{query: ''}]}",
+            "apiKeyAuth.keySources[0].query: 1 to 256",
+        ),
+        (
+            "apiKeyAuth: {secretRef: {name: keys}, clientIdHeader: Via}",
+            "apiKeyAuth.clientIdHeader: this header is the proxy's own",
+        ),
+    ] {
+        assert_refused(line, fault);
+    }
+}
+
+#[test]
+fn an_unknown_field_is_an_error() {
+    let unknown = on(ROUTE, "p", "basicAuth: {realm: x}");
+    assert!(errors(&unknown)[0].contains("spec.basicAuth.realm: unknown field"));
+}
+
+/// The narrowest that speaks of it decides, `disable` too, and each way by itself.
+#[test]
+fn the_narrower_policy_goes_before_the_wider() {
+    let basic = |user: &str| format!("basicAuth: {{users: ['{user}']}}");
+    let (ann, bob) = (basic(ANN), basic(BOB));
+    let off = "basicAuth: {disable: {}}";
+    let targets = [
+        GATEWAY.to_owned(),
+        section(GATEWAY, "http"),
+        ROUTE.to_owned(),
+        section(ROUTE, "main"),
+    ];
+    for (at, narrow) in targets.iter().enumerate() {
+        for wide in &targets[..at] {
+            for (line, expected) in [(&*bob, &["bob"][..]), (off, &[])] {
+                let both = on(wide, "wide", &ann) + &on(narrow, "p", line);
+                assert_eq!(users(&with_route(&both)), expected, "{wide} {narrow}");
+            }
+        }
+        assert_eq!(users(&with_route(&on(narrow, "p", &ann))), ["ann"]);
+    }
+    let other = section(ROUTE, "main").replace("name: r", "name: q");
+    assert_eq!(users(&with_route(&on(&other, "p", &ann))), [""; 0]);
+
+    let keys = "apiKeyAuth: {secretRef: {name: keys}}";
+    let both = on(ROUTE, "p", keys) + SECRETS + &on(GATEWAY, "wide", &ann);
+    let found = authentication(&with_route(&both)).unwrap();
+    assert!(found.basic.is_some() && found.keys.is_some());
+    let off = "apiKeyAuth: {disable: {}}";
+    let both = on(ROUTE, "p", off) + &on(GATEWAY, "wide", &ann);
+    assert!(authentication(&with_route(&both)).unwrap().keys.is_none());
+    let alone = with_route(&on(ROUTE, "p", off));
+    assert!(alone.report.accepted() && authentication(&alone).is_none());
+}
+
+/// What the gateway answers by itself is asked for as well.
+#[test]
+fn every_action_is_behind_it() {
+    let rules = route(
+        "  rules:\n  - filters: [{type: RequestRedirect, requestRedirect: {hostname: b.example}}]\n",
+    );
+    let policy = on(GATEWAY, "p", &format!("basicAuth: {{users: ['{ANN}']}}"));
+    assert_eq!(users(&with_base(&(policy + &rules))), ["ann"]);
+}
+
+#[test]
+fn of_two_on_one_target_the_older_decides() {
+    let old = on(ROUTE, "a", &format!("basicAuth: {{users: ['{ANN}']}}"));
+    let young = on(ROUTE, "p", &format!("basicAuth: {{users: ['{BOB}']}}"));
+    let compiled = with_route(&(old + &young));
+    assert_eq!(users(&compiled), ["ann"]);
+    assert!(condition(&compiled, AT, "Attached").starts_with("false Overridden"));
+}
+
+/// In TLS that is passed on nobody can say who they are: it is refused, and told, unless that is switched off.
+#[test]
+fn tls_that_is_passed_on_cannot_be_asked() {
+    let base = BASE.replace(
+        "protocol: HTTP, port: 8080,",
+        "protocol: TLS, tls: {mode: Passthrough}, port: 8443,",
+    );
+    let to_names = route_of(
+        "TLSRoute",
+        "t",
+        &format!("  hostnames: ['*.example']\n  rules:\n  - {TO_DFP}\n"),
+    );
+    let ask = on(GATEWAY, "p", &format!("basicAuth: {{users: ['{ANN}']}}"));
+    let compiled = run(&format!("{base}{ask}{to_names}"));
+    let passed = |compiled: &Compiled| {
+        let rule = request(compiled, (8443, "a.example"), (&Method::CONNECT, ""), &[]);
+        describe(rule.unwrap())
+    };
+    let why = "TrafficPolicy infra/p: no credentials can be read in TLS that is passed on";
+    assert_eq!(passed(&compiled), format!("refuse {why}"));
+    assert_eq!(
+        problems(&compiled),
+        [
+            "t.yaml:19: TrafficPolicy infra/p: spec.basicAuth: no credentials can be read in TLS that is passed on; \
+             it is refused unless the listener has a policy that disables this: \
+             TLSRoute apps/t at Gateway infra/gw#http"
+        ]
+    );
+    let off = on(&section(GATEWAY, "http"), "off", "basicAuth: {disable: {}}");
+    let compiled = run(&format!("{base}{ask}{off}{to_names}"));
+    assert!(compiled.report.accepted(), "{}", compiled.report.table());
+    assert_eq!(passed(&compiled), "1*dynamic apps/dfp");
+}

@@ -1,0 +1,305 @@
+//! The same users in every form: who is let in, what is told, and what goes on.
+
+use egret_testkit::{Client, Gateway, Response};
+use http::Request;
+use serde_json::Value;
+
+use super::{ANN, BASIC, Lab, WRONG, assert_challenged, assert_no_secret, head, seen, text};
+
+const BASIC_CHALLENGE: &[&str] = &["Basic realm=\"egret\""];
+
+/// A form of a request to the upstream: the field of its credentials, the status that refuses it, and what sends it.
+struct Form<'a> {
+    name: &'static str,
+    field: &'static str,
+    refused: u16,
+    send: Box<dyn Fn(&[(&str, &str)]) -> Response + 'a>,
+}
+
+fn forms(lab: &Lab) -> Vec<Form<'_>> {
+    let form = |name, field, refused, send| Form {
+        name,
+        field,
+        refused,
+        send,
+    };
+    let h1 = |start: String| -> Box<dyn Fn(&[(&str, &str)]) -> Response + '_> {
+        Box::new(move |fields| {
+            let mut client = lab.gateway.connect();
+            client.request(head(&start, &lab.authority(), fields))
+        })
+    };
+    let at = lab.authority();
+    let (own, proxy) = ("authorization", "proxy-authorization");
+    vec![
+        form("host", own, 401, h1("GET /x HTTP/1.1".into())),
+        form(
+            "absolute",
+            proxy,
+            407,
+            h1(format!("GET http://{at}/x HTTP/1.1")),
+        ),
+        form("CONNECT", proxy, 407, h1(format!("CONNECT {at} HTTP/1.1"))),
+        form(
+            "CONNECT of HTTP/1.0",
+            proxy,
+            407,
+            h1(format!("CONNECT {at} HTTP/1.0")),
+        ),
+        form(
+            "HTTP/2",
+            own,
+            401,
+            Box::new(|fields| {
+                let uri = format!("http://{}/x", lab.authority());
+                lab.h2().request(get(&uri, fields), b"").unwrap()
+            }),
+        ),
+        form(
+            "CONNECT of HTTP/2",
+            proxy,
+            407,
+            Box::new(|fields| {
+                let mut request = Request::connect(lab.authority());
+                for (name, value) in fields {
+                    request = request.header(*name, *value);
+                }
+                let client = lab.h2();
+                let mut stream = client.open(request.body(()).unwrap(), false);
+                stream.head().unwrap()
+            }),
+        ),
+        form(
+            "extended CONNECT",
+            own,
+            401,
+            Box::new(|fields| {
+                let uri = format!("http://{}/upgrade", lab.authority());
+                let client = lab.h2();
+                let mut stream = client.open_extended(&uri, "websocket", fields);
+                stream.head().unwrap()
+            }),
+        ),
+    ]
+}
+
+fn get(uri: &str, fields: &[(&str, &str)]) -> Request<()> {
+    let mut request = Request::get(uri);
+    for (name, value) in fields {
+        request = request.header(*name, *value);
+    }
+    request.body(()).unwrap()
+}
+
+#[test]
+fn every_form_is_asked_in_its_own_way() {
+    let lab = Lab::new(BASIC, &[]);
+    let mut count = 0;
+    for Form {
+        name,
+        field,
+        refused,
+        send,
+    } in forms(&lab)
+    {
+        let other = match field {
+            "authorization" => "proxy-authorization",
+            _ => "authorization",
+        };
+        for fields in [
+            &[][..],
+            &[(field, WRONG)],
+            &[(field, ANN), (field, ANN)],
+            &[(field, "Basic ann:secret")],
+            &[(other, ANN)],
+        ] {
+            let response = send(fields);
+            assert_challenged(&response, refused, BASIC_CHALLENGE);
+            count += 1;
+            let record = lab.record(count);
+            assert_eq!(record["status"], refused, "{name}");
+            assert_eq!(record["reason"], "unauthenticated");
+            assert_eq!(record["verdict"], "deny");
+            assert_eq!(record["policy"], "kgateway-system/auth");
+            assert_eq!(record["user"], Value::Null);
+        }
+        assert_eq!(lab.upstream.connections(), 0, "{name}");
+    }
+    assert!(lab.dns.queries().is_empty());
+    let refusals = "egret_refusals_total{reason=\"unauthenticated\"}";
+    assert_eq!(
+        lab.gateway.metric(refusals),
+        f64::from(u32::try_from(count).unwrap())
+    );
+    for Form {
+        name, field, send, ..
+    } in forms(&lab)
+    {
+        assert_eq!(send(&[(field, ANN)]).status, 200, "{name}");
+        count += 1;
+        let record = lab.record(count);
+        assert_eq!(record["user"], "ann", "{name}");
+        assert_eq!(record["verdict"], "allow", "{name}");
+    }
+    for request in lab.upstream.requests() {
+        assert_no_secret(&seen(&request.target, &request.headers));
+    }
+}
+
+/// HTTP/2 that names a scheme which is not the connection's is made of a proxy.
+#[test]
+fn another_scheme_of_http2_is_for_the_proxy() {
+    let lab = Lab::new(BASIC, &[]);
+    let uri = format!("https://{}/x", lab.authority());
+    let client = lab.h2();
+    let refused = client.request(get(&uri, &[("authorization", ANN)]), b"");
+    assert_challenged(&refused.unwrap(), 407, BASIC_CHALLENGE);
+    let let_in = client.request(get(&uri, &[("proxy-authorization", ANN)]), b"");
+    // It goes on to TLS, for which no CA is trusted here.
+    assert_eq!(let_in.unwrap().status, 500);
+    assert_eq!(lab.record(2)["user"], "ann");
+}
+
+/// What is the origin's goes there, and what is the gateway's does not.
+#[test]
+fn a_proxy_leaves_the_credentials_of_the_origin_alone() {
+    let lab = Lab::new(BASIC, &[]);
+    let at = lab.authority();
+    let start = format!("GET http://{at}/x HTTP/1.1");
+    let fields = [
+        ("proxy-authorization", ANN),
+        ("authorization", "Bearer origin"),
+    ];
+    let response = lab.gateway.connect().request(head(&start, &at, &fields));
+    assert_eq!(response.status, 200);
+    let asked = &lab.upstream.requests()[0];
+    assert_eq!(asked.header("authorization"), Some("Bearer origin"));
+    assert_eq!(asked.header("proxy-authorization"), None);
+
+    // Nor does it leave where nobody asks for it, or the origin would have it.
+    let open = Lab::new("basicAuth: {disable: {}}", &[]);
+    let at = open.authority();
+    for start in [
+        "GET /x HTTP/1.1".to_owned(),
+        format!("GET http://{at}/x HTTP/1.1"),
+    ] {
+        let response = open.gateway.connect().request(head(&start, &at, &fields));
+        assert_eq!(response.status, 200);
+    }
+    for asked in open.upstream.requests() {
+        assert_eq!(asked.header("authorization"), Some("Bearer origin"));
+        assert_eq!(asked.header("proxy-authorization"), None);
+    }
+}
+
+/// One request says nothing about the next on its connection.
+#[test]
+fn nothing_is_inherited_on_a_connection() {
+    let lab = Lab::new(BASIC, &[]);
+    let at = lab.authority();
+    let mut client = lab.gateway.connect();
+    let mut ask = |form: usize, value: Option<&str>| {
+        let (start, field) = match form {
+            0 => ("GET /x HTTP/1.1".to_owned(), "authorization"),
+            _ => (format!("GET http://{at}/x HTTP/1.1"), "proxy-authorization"),
+        };
+        let fields: Vec<_> = value.map(|value| (field, value)).into_iter().collect();
+        client.request(head(&start, &at, &fields)).status
+    };
+    for form in [0, 1] {
+        let refused = [401, 407][form];
+        assert_eq!(ask(form, None), refused);
+        assert_eq!(ask(form, Some(ANN)), 200);
+        assert_eq!(ask(form, None), refused);
+        assert_eq!(ask(form, Some(WRONG)), refused);
+        assert_eq!(ask(1 - form, None), [407, 401][form]);
+        assert_eq!(ask(form, Some(ANN)), 200);
+    }
+    let users: Vec<_> = lab.gateway.wait_for_records(12);
+    let users: Vec<_> = users.iter().map(|record| record["user"].as_str()).collect();
+    let half = [None, Some("ann"), None, None, None, Some("ann")];
+    assert_eq!(users, [half, half].concat());
+}
+
+/// Who is let in is asked first: who is not learns nothing of the rules, and no name is looked up.
+#[test]
+fn authentication_goes_before_everything_else_of_a_rule() {
+    let deny = "apiVersion: egret.dev/v1alpha1
+kind: EgressPolicy
+metadata: {name: deny, namespace: kgateway-system}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
+  defaultAction: Deny
+";
+    let lab = Lab::new(BASIC, &[deny]);
+    let at = lab.authority();
+    for (fields, status) in [(&[][..], 407), (&[("proxy-authorization", ANN)], 403)] {
+        for start in [
+            format!("GET http://{at}/x HTTP/1.1"),
+            format!("CONNECT {at} HTTP/1.1"),
+        ] {
+            let response = lab.gateway.connect().request(head(&start, &at, fields));
+            assert_eq!(response.status, status, "{start}");
+        }
+    }
+    assert_eq!(lab.record(4)["user"], "ann");
+    assert!(lab.dns.queries().is_empty());
+
+    // What the gateway answers by itself is behind it as well.
+    let redirect = lab_that_redirects();
+    let mut client = redirect.gateway.connect();
+    assert_eq!(client.get("/x", "a.example").status, 401);
+    let let_in = client.request(head(
+        "GET /x HTTP/1.1",
+        "a.example",
+        &[("authorization", ANN)],
+    ));
+    assert_eq!(let_in.status, 302);
+}
+
+fn lab_that_redirects() -> Lab {
+    let lab = Lab::new(BASIC, &[]);
+    let text = redirecting(&text(&lab.dns, BASIC, &[]));
+    let gateway = Gateway::start(&text);
+    Lab { gateway, ..lab }
+}
+
+/// The same with a route that leads elsewhere.
+pub(super) fn redirecting(text: &str) -> String {
+    let (before, rules) = text.split_once("rules:\n    - backendRefs:").unwrap();
+    let rest = rules.split_once("\n---\n").map_or("", |(_, rest)| rest);
+    let filter = "filters: [{type: RequestRedirect, requestRedirect: {hostname: b.example}}]";
+    format!("{before}rules:\n    - {filter}\n---\n{rest}")
+}
+
+#[test]
+fn a_client_of_grpc_is_told_in_its_own_words() {
+    let lab = Lab::new(BASIC, &[]);
+    let uri = format!("http://{}/a.B/C", lab.authority());
+    let request = get(&uri, &[("content-type", "application/grpc")]);
+    let response = lab.h2().request(request, b"").unwrap();
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("grpc-status"), Some("16"));
+    assert_eq!(
+        response.header("www-authenticate"),
+        Some(BASIC_CHALLENGE[0])
+    );
+}
+
+/// A refused CONNECT ends the connection, and what was sent in the hope of a tunnel is no request.
+#[test]
+fn a_refused_connect_ends_the_connection() {
+    let lab = Lab::new(BASIC, &[]);
+    let at = lab.authority();
+    for version in ["1.1", "1.0"] {
+        let mut client: Client = lab.gateway.connect();
+        let start = format!("CONNECT {at} HTTP/{version}");
+        client.send_request(head(&start, &at, &[]));
+        let fields = [("authorization", ANN)];
+        let _ = client.try_send(head("GET /x HTTP/1.1", &at, &fields));
+        let response = client.read_response();
+        assert_challenged(&response, 407, BASIC_CHALLENGE);
+        assert!(client.is_closed());
+    }
+    assert!(lab.upstream.requests().is_empty());
+}
