@@ -13,6 +13,7 @@ use egret_testkit::{Ca, Client, DnsServer, Upstream};
 
 use served::{Served, lines, wait_for};
 
+mod credentials;
 mod encrypted_dns;
 mod served;
 mod state;

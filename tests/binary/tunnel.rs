@@ -13,7 +13,7 @@ fn serve(dns: &DnsServer) -> Served {
 }
 
 /// What curl says, its own settings and those of the environment left out.
-fn curl(arguments: &[&str]) -> Output {
+pub(crate) fn curl(arguments: &[&str]) -> Output {
     let mut command = Command::new("curl");
     for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
         command.env_remove(name).env_remove(name.to_uppercase());
@@ -25,7 +25,7 @@ fn curl(arguments: &[&str]) -> Output {
         .expect("curl")
 }
 
-fn has_curl() -> bool {
+pub(crate) fn has_curl() -> bool {
     Command::new("curl").arg("--version").output().is_ok()
 }
 
