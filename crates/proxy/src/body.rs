@@ -65,6 +65,14 @@ impl ResponseBody {
         }
     }
 
+    /// Takes what the proxy says itself, if it says anything.
+    pub(crate) fn take_text(&mut self) -> Option<Bytes> {
+        match &mut self.source {
+            Source::Text(text) => text.take(),
+            Source::Upstream(_) => None,
+        }
+    }
+
     pub(crate) fn upstream(
         incoming: Incoming,
         lease: Lease,

@@ -1,6 +1,7 @@
 //! HTTP/2 on a connection: a task for each stream, each watched for itself.
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -8,6 +9,8 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use egret_config::snapshot::ConnectionLimits;
+use http::header::{CONTENT_LENGTH, HeaderValue};
+use http::{Method, Response, StatusCode};
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -17,6 +20,7 @@ use tokio::time::{Sleep, sleep, sleep_until};
 use super::Connection;
 use super::stream::ClientStream;
 use super::watch::Watched;
+use crate::body::ResponseBody;
 use crate::request;
 use crate::task;
 use crate::telemetry::clock;
@@ -127,7 +131,13 @@ pub(super) async fn serve(stream: ClientStream, connection: &Rc<Connection>) {
             });
             // Whoever runs what is returned here takes it, before anything else happens.
             connection.opened.set(Some(Rc::clone(&stream)));
-            request::handle(request, Rc::clone(&connection), Some(stream))
+            let is_head = request.method() == Method::HEAD;
+            let handled = request::handle(request, Rc::clone(&connection), Some(stream));
+            async move {
+                let mut response = handled.await?;
+                leave_bodiless(&mut response, is_head);
+                Ok::<_, Infallible>(response)
+            }
         })
     };
     let stream = Watched {
@@ -170,6 +180,20 @@ pub(super) async fn serve(stream: ClientStream, connection: &Rc<Connection>) {
         goodbye.as_mut().poll(cx)
     })
     .await;
+}
+
+/// Sends nothing after a head that nothing may follow (RFC 9110 6.4.1), where the HTTP library would. Of an upstream's
+/// response nothing has come then.
+fn leave_bodiless(response: &mut Response<ResponseBody>, is_head: bool) {
+    let status = response.status();
+    let has_none = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
+    if !is_head && !has_none {
+        return;
+    }
+    if let Some(text) = response.body_mut().take_text().filter(|_| !has_none) {
+        let length = HeaderValue::from(text.len());
+        response.headers_mut().insert(CONTENT_LENGTH, length);
+    }
 }
 
 fn builder(limits: &ConnectionLimits, streams: Streams) -> http2::Builder<Streams> {

@@ -192,3 +192,13 @@ fn a_client_that_speaks_slowly_at_first_is_understood() {
         200
     );
 }
+
+#[test]
+fn what_the_gateway_says_itself_has_no_body_for_a_head() {
+    let deny = egress("deny", "defaultAction: Deny");
+    let lab = Lab::with(&[&deny]);
+    let request = Request::head(lab.uri("/")).body(()).unwrap();
+    let response = lab.client.request(request, b"").unwrap();
+    assert_eq!(response.status, 403);
+    assert_eq!(response.body, b"");
+}
