@@ -11,6 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep_until};
 
+use crate::forward::prepare_trailers;
 use crate::record::Exchange;
 use crate::telemetry::clock;
 use crate::upstream::connection::Lease;
@@ -173,13 +174,16 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         self.exchange.asked();
-        let frame = match &mut self.source {
+        let mut frame = match &mut self.source {
             Source::Text(text) => text.take().map(|text| Ok(Frame::data(text))),
             Source::Upstream(upstream) => ready!(upstream.poll_frame(cx)),
         };
-        match &frame {
+        match &mut frame {
             Some(Ok(frame)) => {
                 self.exchange.gave();
+                if let Some(trailers) = frame.trailers_mut() {
+                    prepare_trailers(trailers);
+                }
                 if let Some(data) = frame.data_ref() {
                     add(&self.exchange.response_bytes, data);
                 }

@@ -13,6 +13,10 @@ use http::{HeaderMap, Response, StatusCode, Version};
 use crate::refusal::Refusal;
 use crate::tunnel::upgrade::Wanted;
 
+mod trailers;
+
+pub(crate) use trailers::prepare_trailers;
+
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");

@@ -10,6 +10,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use crate::forward::prepare_trailers;
 use crate::record::Exchange;
 
 /// A request body.
@@ -184,7 +185,7 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
-        let frame = match &mut self.source {
+        let mut frame = match &mut self.source {
             Source::Empty => return Poll::Ready(None),
             Source::Once(incoming) => Pin::new(incoming)
                 .poll_frame(cx)
@@ -192,10 +193,12 @@ impl Body for RequestBody {
             Source::Kept(reader) => reader.poll(cx),
         };
         self.exchange.set_waits_for_client(frame.is_pending());
-        if let Poll::Ready(Some(Ok(frame))) = &frame
-            && let Some(data) = frame.data_ref()
-        {
-            self.exchange.forwarded(data.len());
+        if let Poll::Ready(Some(Ok(frame))) = &mut frame {
+            if let Some(data) = frame.data_ref() {
+                self.exchange.forwarded(data.len());
+            } else if let Some(trailers) = frame.trailers_mut() {
+                prepare_trailers(trailers);
+            }
         }
         frame
     }

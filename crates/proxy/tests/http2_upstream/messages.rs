@@ -2,6 +2,7 @@
 
 use egret_testkit::gateway::lab;
 use egret_testkit::upstream::Http2;
+use egret_testkit::upstream::raw::RawServer;
 use egret_testkit::{Gateway, Http2Client, Upstream};
 use http::{HeaderMap, HeaderValue, Request, Version};
 
@@ -104,4 +105,42 @@ fn grpc_goes_over_http2_wherever_it_goes() {
         (&seen.body[..], &seen.trailers["x-sum"]),
         (&b"message"[..], &HeaderValue::from_static("7"))
     );
+}
+
+/// Trailers are no place for what is about one hop, says where a message ends or goes, or proves who sends it (RFC 9110
+/// 6.5.1): HTTP/2 takes some of it for a broken message, and the rest would be read after it was checked.
+#[test]
+fn trailers_bring_nothing_that_the_head_may_not() {
+    let upstream = Upstream::start_http2(Http2::default());
+    let gateway = to_static(upstream.port(), NO_SETTINGS);
+    let hostile = "x-sum: 4\r\nconnection: x-hop\r\nx-hop: 1\r\nproxy-authorization: Basic eDp5\r\n\
+                   transfer-encoding: chunked\r\ncontent-length: 9\r\nhost: b.example\r\n\
+                   authorization: Basic eDp5\r\nx-forwarded-for: 192.0.2.1\r\n";
+    let mut client = gateway.connect();
+    let response = client.request(format!(
+        "POST /sink HTTP/1.1\r\nhost: a.example\r\ntransfer-encoding: chunked\r\n\
+         trailer: x-sum, proxy-authorization\r\n\r\n4\r\nbody\r\n0\r\n{hostile}\r\n"
+    ));
+    assert_eq!(response.status, 200, "{response:?}");
+    let seen = &upstream.requests()[0].trailers;
+    let names: Vec<_> = seen.keys().map(http::HeaderName::as_str).collect();
+    assert_eq!(names, ["x-sum"]);
+}
+
+#[test]
+fn trailers_of_a_response_bring_nothing_either() {
+    let (dns, server) = (
+        a_example(),
+        RawServer::answer_each(
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n4\r\nbody\r\n0\r\n\
+             x-sum: 4\r\nconnection: close\r\ntransfer-encoding: chunked\r\ncontent-length: 9\r\n\r\n",
+        ),
+    );
+    let gateway = Gateway::start(&lab(dns.addr()));
+    let client = Http2Client::connect(gateway.address());
+    let response = client.get(&format!("http://a.example:{}/", server.port()));
+    assert_eq!(response.body, b"body");
+    assert_eq!(response.trailers.get("x-sum"), Some("4"));
+    assert_eq!(response.trailers.get("content-length"), None);
+    assert_eq!(response.trailers.get("connection"), None);
 }
