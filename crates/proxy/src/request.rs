@@ -51,7 +51,8 @@ pub(crate) async fn handle(
     let is_http2 = stream.is_some();
     let exchange = Exchange::begin(Rc::clone(&connection), stream);
     let is_connect = request.method() == Method::CONNECT;
-    let is_grpc = grpc::is_asked_for(request.version(), request.headers());
+    // A refusal to gRPC has the status 200, which to a CONNECT would be consent.
+    let is_grpc = !is_connect && grpc::is_asked_for(request.version(), request.headers());
     let client = Client {
         upgrade: Cell::new((is_http2 && is_connect).then(|| hyper::upgrade::on(&mut request))),
         connection: Rc::clone(&connection),
@@ -104,6 +105,7 @@ async fn answer(
     let socket = socket(&snapshot, connection)?;
     let (mut parts, body) = request.into_parts();
     let extended = upgrade::unwrap_extended(&mut parts);
+    let is_connect = parts.method == Method::CONNECT || extended.is_some();
     let target = identify(&parts, socket, client)?;
     target.override_host(&mut parts.headers, parts.version);
     check_fields(&parts, connection.limits())?;
@@ -123,7 +125,7 @@ async fn answer(
     let caller = policy::authenticate(found.rule, &target, &parts, exchange)?;
     match &found.rule.action {
         Action::Refuse(why) => Err(Refusal::Misconfigured(why.clone())),
-        Action::Respond(fixed) if target.connect && fixed.status.is_success() => {
+        Action::Respond(fixed) if is_connect && fixed.status.is_success() => {
             Err(Refusal::NoTunnel("a direct response is no tunnel"))
         }
         Action::Respond(fixed) => {

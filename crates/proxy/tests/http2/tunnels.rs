@@ -1,7 +1,10 @@
 //! CONNECT (RFC 9113 8.5) and extended CONNECT (RFC 8441).
 
-use egret_testkit::gateway::documents;
+use egret_testkit::gateway::{QUICKSTART, documents, resolver};
 use egret_testkit::upstream::raw::RawServer;
+use egret_testkit::{DnsServer, Gateway, Http2Client};
+
+use http::{Method, Request};
 
 use super::{Lab, egress};
 
@@ -174,4 +177,39 @@ fn a_websocket_is_judged_by_its_path() {
     assert_eq!(socket.response().unwrap().status, 403);
     let record = &lab.gateway.wait_for_records(1)[0];
     assert_eq!(record["rule"], "no-path");
+}
+
+#[test]
+fn a_connect_that_is_refused_never_looks_accepted() {
+    let deny = egress("deny", "defaultAction: Deny");
+    let lab = Lab::with(&[&deny]);
+    // A refusal of a call of gRPC has the status 200, which here would begin a tunnel.
+    let grpc = ("content-type", "application/grpc");
+    let connect = Request::builder()
+        .method(Method::CONNECT)
+        .uri(lab.authority());
+    let connect = connect.header(grpc.0, grpc.1).body(()).unwrap();
+    let response = lab.client.open(connect, false).response().unwrap();
+    assert_eq!(response.status, 403);
+    let mut socket = lab
+        .client
+        .open_extended(&lab.uri("/"), "websocket", &[grpc]);
+    assert_eq!(socket.response().unwrap().status, 403);
+}
+
+#[test]
+fn a_direct_response_is_no_websocket() {
+    let dns = DnsServer::start();
+    let fixed = "apiVersion: gateway.kgateway.dev/v1alpha1
+kind: DirectResponse
+metadata: {name: fixed, namespace: httpbin}
+spec: {status: 200}";
+    let rule = "{filters: [{type: ExtensionRef, extensionRef: {group: gateway.kgateway.dev, kind: DirectResponse, name: fixed}}]}";
+    let (before, _) = QUICKSTART.split_once("  rules:\n").unwrap();
+    let route = format!("{before}  rules: [{rule}]\n");
+    let gateway = Gateway::start(&documents(&[&route, fixed, &resolver(dns.addr(), "")]));
+    let client = Http2Client::connect(gateway.address());
+    let mut socket = client.open_extended("http://a.example/", "websocket", &[]);
+    assert_eq!(socket.response().unwrap().status, 403);
+    assert_eq!(client.get("http://a.example/").status, 200);
 }
