@@ -218,6 +218,7 @@ async fn forward(
     let trailers = plan.may_speak_http2() && takes_trailers(&parts.headers);
     let upgrade = wanted.map(|wanted| {
         let facts = Facts::new(connection.bind, target, &parts, &plan);
+        let facts = facts.of_upgrade(wanted.protocol());
         Box::new((wanted, facts))
     });
     let host = parts.headers.get(http::header::HOST).cloned();

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use bytes::{BufMut, BytesMut};
 use egret_config::resources::ObjectRef;
 use egret_config::route::{Found, RequestFacts};
-use egret_config::snapshot::{Action, BindAddress, Protocol, Snapshot, WeightedBackend};
+use egret_config::snapshot::{Action, BindAddress, Protocol, Snapshot, Upgrades, WeightedBackend};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use tokio::sync::Notify;
@@ -40,6 +40,8 @@ pub(crate) struct Facts {
     target: Target,
     /// The request as it came, with its credentials. It is shown nowhere.
     request: Parts,
+    /// What it asked for in place of HTTP, if it is no CONNECT.
+    protocol: Option<Box<str>>,
     /// Where it led.
     backend: ObjectRef,
     destination: Destination,
@@ -113,8 +115,25 @@ impl Facts {
             bind,
             target: target.clone(),
             request: detached(request),
+            protocol: None,
             backend: plan.backend.clone(),
             destination: plan.destination.clone(),
+        }
+    }
+
+    /// The same of a request for another protocol.
+    pub(crate) fn of_upgrade(self, protocol: &str) -> Self {
+        Self {
+            protocol: Some(protocol.into()),
+            ..self
+        }
+    }
+
+    /// Whether such tunnels are let through at all.
+    fn is_taken(&self, upgrades: &Upgrades) -> bool {
+        match &self.protocol {
+            Some(protocol) => upgrades.allow(protocol),
+            None => upgrades.connect || self.target.is_passthrough(),
         }
     }
 
@@ -169,6 +188,9 @@ impl Entry {
         let Action::Forward(backends) = &found.rule.action else {
             return false;
         };
+        if !self.facts.is_taken(&found.rule.upgrades) {
+            return false;
+        }
         let mut plans = backends
             .backends
             .iter()

@@ -76,6 +76,11 @@ fn of(protocol: &str, form: Form) -> Option<Wanted> {
 }
 
 impl Wanted {
+    /// Its name, in lower case.
+    pub(crate) fn protocol(&self) -> &str {
+        self.protocol.to_str().unwrap_or_default()
+    }
+
     /// Says it to the next hop, after the fields of the last one have been taken off.
     pub(crate) fn put_on(&self, headers: &mut HeaderMap) {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));

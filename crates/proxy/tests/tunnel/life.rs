@@ -164,3 +164,40 @@ spec:
     assert_eq!(gateway.wait_for_records(1)[0]["reason"], "policy_changed");
     assert!(server.received().concat().is_empty());
 }
+
+#[test]
+fn a_change_that_takes_no_such_tunnels_any_more_ends_it() {
+    let (dns, server) = (a_example(), echo());
+    let upstream = Upstream::start();
+    let whole = lab(dns.addr());
+    let policy = |list: &str| {
+        let policy = format!(
+            "apiVersion: gateway.kgateway.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {{name: upgrades, namespace: httpbin}}
+spec:
+  targetRefs: [{{group: gateway.networking.k8s.io, kind: HTTPRoute, name: dfp-httproute}}]
+  httpUpgrade: [{list}]
+"
+        );
+        documents(&[&whole, &policy])
+    };
+    let mut gateway = Gateway::start(&whole);
+    let mut tunnel = tunnel(&gateway, &format!("a.example:{}", server.port()));
+    let mut socket = gateway.connect();
+    let host = format!("a.example:{}", upstream.port());
+    socket.send_request(format!(
+        "GET /upgrade HTTP/1.1\r\nhost: {host}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    ));
+    assert_eq!(socket.read_head().status, 101);
+    gateway.apply(&policy("{type: websocket}"));
+    assert!(tunnel.is_closed());
+    socket.send("x");
+    assert_eq!(socket.read_exactly(1), b"x");
+    gateway.apply(&policy("{type: CONNECT, connect: {terminate: true}}"));
+    assert!(socket.is_closed());
+    for record in gateway.wait_for_records(2) {
+        assert_eq!(record["reason"], "policy_changed");
+    }
+}
