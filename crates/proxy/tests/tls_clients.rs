@@ -1,10 +1,14 @@
 //! TLS of clients, ended here: certificates by name, versions, protocols, certificates of clients, changes.
 
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
 use egret_testkit::gateway::{LOOPBACK, documents, resolver};
 use egret_testkit::upstream::raw::RawServer;
 use egret_testkit::{Ca, Client, DnsServer, Gateway, Http2Client, Issued, TlsClient, Upstream};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 const H1: &[&str] = &["http/1.1"];
 
@@ -384,4 +388,36 @@ fn what_is_no_tls_is_told_so() {
     // An alert at most, and no page in clear.
     let answer = plain.read_to_end();
     assert!(answer.is_empty() || answer[0] == 0x15, "{answer:?}");
+}
+
+#[test]
+fn stopping_does_not_wait_for_a_handshake() {
+    let lab = Lab::new();
+    let identity = lab.ca.issue(["gw.example"]);
+    let policy = "apiVersion: gateway.kgateway.dev/v1alpha1
+kind: ListenerPolicy
+metadata: {name: limits, namespace: kgateway-system}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
+  default: {transportSocketConnectTimeout: 300s}
+";
+    let mut gateway = lab.start(
+        &listener("https", "", "gw"),
+        &[&secret("gw", &identity), policy],
+    );
+    let config = ClientConfig::builder()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let name = ServerName::try_from("gw.example").expect("a name");
+    let mut says = ClientConnection::new(Arc::new(config), name).expect("a client");
+    let mut hello = Vec::new();
+    says.write_tls(&mut hello).expect("a hello");
+    let mut half = Client::connect(gateway.address());
+    half.send(hello);
+    // It is answered, and says no more.
+    half.read_exactly(5);
+    let drained = gateway.begin_drain(Duration::from_secs(300));
+    half.read_to_end();
+    let open = gateway.block_on(drained).expect("a proxy that stops");
+    assert_eq!(open, 0);
 }

@@ -113,16 +113,11 @@ pub(crate) async fn begin(
     };
     let outcome = {
         let reading = beginning.facts(proxy_protocol, is_plain, &mut origin.client);
-        let mut draining = worker.shared.draining();
-        let stop = async {
-            let _ = draining.wait_for(|draining| *draining).await;
-            sleep(DRAIN_GRACE).await;
-        };
         tokio::select! {
             biased;
             read = reading => read,
             () = sleep_until(until.into()) => Err(Ended::Refused(Refusal::HandshakeTimeout)),
-            () = stop => Err(Ended::Gone),
+            () = stopped(worker) => Err(Ended::Gone),
         }
     };
     let is_silent = beginning.read.is_empty();
@@ -138,6 +133,13 @@ pub(crate) async fn begin(
         }
         Err(Ended::Gone) => None,
     }
+}
+
+/// Ends when the process is to stop, and what has begun had its time.
+pub(super) async fn stopped(worker: &Worker) {
+    let mut draining = worker.shared.draining();
+    let _ = draining.wait_for(|draining| *draining).await;
+    sleep(DRAIN_GRACE).await;
 }
 
 /// Finds out who takes the name that the client asks for.

@@ -7,7 +7,7 @@ use tokio::time::timeout_at;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::begin::Tls;
+use super::begin::{Tls, stopped};
 use super::replay::Replay;
 use crate::serve::{Origin, Secured};
 use crate::telemetry::clock;
@@ -34,10 +34,14 @@ impl Tls {
         };
         let begin = clock::now();
         let shaking = TlsAcceptor::from(server).accept(stream);
-        let shaken = timeout_at(until.into(), shaking).await;
+        let shaken = tokio::select! {
+            biased;
+            shaken = timeout_at(until.into(), shaking) => shaken.map_err(|_| ()),
+            () = stopped(worker) => Err(()),
+        };
         let took = clock::now() - begin;
         let metrics = &worker.metrics.downstream_tls;
-        let stream = match shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+        let stream = match shaken.unwrap_or_else(|()| Err(io::ErrorKind::TimedOut.into())) {
             Ok(stream) => stream,
             Err(error) => {
                 metrics.ended(Handshake::Failed, took);
