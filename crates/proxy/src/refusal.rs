@@ -50,7 +50,7 @@ pub enum Refusal {
     /// No listener of this address takes the host.
     NoListener,
     /// The listener that takes the host is not the one whose certificate the client saw (RFC 9110 15.5.20): another may
-    /// ask its clients for other credentials.
+    /// ask its clients for other credentials, and so may the same one after a change.
     Misdirected,
     /// No rule of the listener matches.
     NoRoute,
@@ -255,7 +255,7 @@ impl Refusal {
             Self::Framing(what) | Self::NoTunnel(what) => (*what).to_owned(),
             Self::NoListener => "no listener takes this host".to_owned(),
             Self::Misdirected => {
-                "the host is served by another listener than the one of this connection".to_owned()
+                "this connection was not made for the listener that serves the host".to_owned()
             }
             Self::NoRoute => "no route matches the request".to_owned(),
             Self::Misconfigured(at) => format!("{}: {}", at.object, at.message),

@@ -314,10 +314,14 @@ fn check_listener(listener: &Listener, connection: &Connection) -> Result<(), Re
         return Ok(());
     };
     let seen = &secured.listener;
-    if seen.gateway == listener.gateway && seen.name == listener.name {
-        return Ok(());
+    if seen.gateway != listener.gateway || seen.name != listener.name {
+        return Err(Refusal::Misdirected);
     }
-    Err(Refusal::Misdirected)
+    if !secured.is_good_for(listener) {
+        connection.wear_out();
+        return Err(Refusal::Misdirected);
+    }
+    Ok(())
 }
 
 fn check_connect(

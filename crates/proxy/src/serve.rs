@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use egret_config::snapshot::{Alpn, BindAddress, ConnectionLimits, Listener, Scheme};
+use egret_config::snapshot::{
+    Alpn, BindAddress, ClientValidation, ConnectionLimits, Listener, Protocol, Scheme,
+};
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -49,6 +51,20 @@ pub(crate) struct Secured {
     pub(crate) alpn: Option<Alpn>,
 }
 
+impl Secured {
+    /// Whether the client was asked for the certificate that this listener asks for: it may be the one that it saw, but of
+    /// a later configuration.
+    pub(crate) fn is_good_for(&self, listener: &Listener) -> bool {
+        fn asked(listener: &Listener) -> Option<&ClientValidation> {
+            match &listener.protocol {
+                Protocol::Https(settings) => settings.clients.as_ref(),
+                Protocol::Http | Protocol::Passthrough => None,
+            }
+        }
+        std::ptr::eq(&*self.listener, listener) || asked(&self.listener) == asked(listener)
+    }
+}
+
 /// A connection from a client.
 pub(crate) struct Connection {
     pub(crate) worker: Rc<Worker>,
@@ -61,6 +77,8 @@ pub(crate) struct Connection {
     limits: ConnectionLimits,
     /// Requests so far.
     requests: Cell<u32>,
+    /// Whether it takes no more, however few there were.
+    worn: Cell<bool>,
     watch: Watch,
     /// What a connection of HTTP/1.1 becomes when the answer to its last request has been sent.
     then: Cell<Option<Box<Tunnel>>>,
@@ -88,6 +106,7 @@ impl Connection {
             tls,
             limits,
             requests: Cell::default(),
+            worn: Cell::default(),
             watch: Watch::new(http, clock::now()),
             then: Cell::default(),
             opened: Cell::default(),
@@ -114,10 +133,15 @@ impl Connection {
         self.requests.set(self.requests.get().saturating_add(1));
     }
 
-    /// Whether it has had as many requests as it may have.
+    /// Whether it takes no more requests, be it because it has had as many as it may have.
     pub(crate) fn is_worn(&self) -> bool {
         let most = self.limits.max_requests;
-        most.is_some_and(|most| self.requests.get() >= most)
+        self.worn.get() || most.is_some_and(|most| self.requests.get() >= most)
+    }
+
+    /// The request that is being answered is its last.
+    pub(crate) fn wear_out(&self) {
+        self.worn.set(true);
     }
 
     /// Takes no more requests, where that is not said by a field of a response.

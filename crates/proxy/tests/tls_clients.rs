@@ -357,6 +357,35 @@ fn clients_have_to_show_certificates_where_configured() {
     assert!(!is_served(&optional, &stranger));
 }
 
+/// A connection from before the change has shown nothing, however long it lives.
+#[test]
+fn who_came_before_certificates_were_asked_for_has_to_come_again() {
+    let lab = Lab::new();
+    let clients = Ca::new();
+    let identity = secret("gw", &lab.ca.issue(["gw.example"]));
+    let listener = listener("https", "", "gw");
+    let mut gateway = lab.start(&listener, &[&identity]);
+    let mut http1 = lab.client(&gateway, "gw.example");
+    let tls = TlsClient::new(&lab.ca, "gw.example", &["h2"]);
+    let http2 = Http2Client::connect_tls(gateway.address(), &tls);
+    let uri = format!("https://{}/", lab.host());
+    assert_eq!(http1.get("/", &lab.host()).status, 200);
+    assert_eq!(http2.get(&uri).status, 200);
+    let [policy, ca] = validation(&clients, "Require");
+    gateway.apply(&lab.yaml(&listener, &[&identity, &policy, &ca]));
+    let response = http1.get("/", &lab.host());
+    assert_eq!(response.status, 421, "{response:?}");
+    assert_eq!(response.header("connection"), Some("close"));
+    assert_eq!(http2.get(&uri).status, 421);
+    http2.until_closed();
+    // What changes nothing about it does not matter.
+    let known = TlsClient::showing(&lab.ca, "gw.example", H1, &clients.issue(["client"]));
+    let mut known = Client::connect_tls(gateway.address(), &known);
+    let other = policy.replace("default:", "default:\n    httpSettings: {idleTimeout: 77s}");
+    gateway.apply(&lab.yaml(&listener, &[&identity, &other, &ca]));
+    assert_eq!(known.get("/", &lab.host()).status, 200);
+}
+
 #[test]
 fn a_client_that_never_finishes_its_handshake_is_closed() {
     let lab = Lab::new();
