@@ -8,12 +8,15 @@ use super::{ANN, BASIC, Lab, WRONG, assert_challenged, assert_no_secret, head, s
 
 const BASIC_CHALLENGE: &[&str] = &["Basic realm=\"egret\""];
 
+/// Sends a request with these fields besides.
+type Send<'a> = Box<dyn Fn(&[(&str, &str)]) -> Response + 'a>;
+
 /// A form of a request to the upstream: the field of its credentials, the status that refuses it, and what sends it.
 struct Form<'a> {
     name: &'static str,
     field: &'static str,
     refused: u16,
-    send: Box<dyn Fn(&[(&str, &str)]) -> Response + 'a>,
+    send: Send<'a>,
 }
 
 fn forms(lab: &Lab) -> Vec<Form<'_>> {
@@ -23,7 +26,7 @@ fn forms(lab: &Lab) -> Vec<Form<'_>> {
         refused,
         send,
     };
-    let h1 = |start: String| -> Box<dyn Fn(&[(&str, &str)]) -> Response + '_> {
+    let h1 = |start: String| -> Send<'_> {
         Box::new(move |fields| {
             let mut client = lab.gateway.connect();
             client.request(head(&start, &lab.authority(), fields))
