@@ -199,3 +199,66 @@ impl Write for Watched {
         written
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDLE: Duration = Duration::from_secs(300);
+
+    fn limits() -> ConnectionLimits {
+        ConnectionLimits {
+            idle_timeout: IDLE,
+            ..ConnectionLimits::default()
+        }
+    }
+
+    /// How long the watch waits for a client that sends an octet every ten seconds.
+    async fn drips(watch: &Watch) -> Duration {
+        let begin = clock::now();
+        let drip = async {
+            loop {
+                tokio::time::sleep(Duration::from_secs(10)).await;
+                watch.read();
+            }
+        };
+        let limits = limits();
+        tokio::select! {
+            () = drip => unreachable!("it goes on for ever"),
+            () = watch.expired(&limits) => clock::now() - begin,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_drips_has_its_time_and_no_more() {
+        let watch = Watch::new(Http::One, clock::now());
+        assert_eq!(drips(&watch).await, HEAD_TIMEOUT);
+        // A later one from its first octet on.
+        let watch = Watch::new(Http::One, clock::now());
+        watch.begins();
+        watch.ended(clock::now());
+        assert_eq!(drips(&watch).await, Duration::from_secs(10) + HEAD_TIMEOUT);
+        assert!(!watch.is_stalled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_of_http2_waits_for_a_request_whatever_else_comes() {
+        let watch = Watch::new(Http::Two, clock::now());
+        assert_eq!(drips(&watch).await, HEAD_TIMEOUT);
+        let watch = Watch::new(Http::Two, clock::now());
+        watch.begins();
+        watch.ended(clock::now());
+        assert_eq!(drips(&watch).await, IDLE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_nothing_is_not_waited_for() {
+        let watch = Watch::new(Http::One, clock::now());
+        let begin = clock::now();
+        watch.begins();
+        watch.wrote(&Poll::<io::Result<()>>::Pending);
+        watch.expired(&limits()).await;
+        assert_eq!(clock::now() - begin, limits().silence());
+        assert!(watch.is_stalled());
+    }
+}

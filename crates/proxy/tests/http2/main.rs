@@ -5,6 +5,7 @@
 use egret_testkit::gateway::{documents, lab};
 use egret_testkit::{DnsServer, Gateway, Http2Client, Upstream};
 
+mod configured;
 mod hostile;
 mod limits;
 mod messages;

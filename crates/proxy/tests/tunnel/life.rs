@@ -141,6 +141,34 @@ spec:
     }
 }
 
+#[test]
+fn a_policy_that_keeps_tunnels_denies_only_those_that_begin() {
+    let (dns, server) = (a_example(), echo());
+    let mut gateway = Gateway::start(&lab(dns.addr()));
+    let authority = format!("a.example:{}", server.port());
+    let mut open = tunnel(&gateway, &authority);
+    let policy = |keep: &str| {
+        let policy = format!(
+            "apiVersion: egret.dev/v1alpha1
+kind: EgressPolicy
+metadata: {{name: late, namespace: kgateway-system}}
+spec:
+  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
+  rules: [{{action: Deny, hosts: [a.example]}}]
+  {keep}
+"
+        );
+        documents(&[&lab(dns.addr()), &policy])
+    };
+    gateway.apply(&policy("tunnels: Keep"));
+    assert_eq!(gateway.connect().request(connect(&authority)).status, 403);
+    open.send("x");
+    assert_eq!(open.read_exactly(1), b"x");
+    gateway.apply(&policy("tunnels: Close"));
+    assert!(open.is_closed());
+    assert_eq!(gateway.wait_for_records(2)[1]["reason"], "policy_changed");
+}
+
 /// Judged by what was served when it was asked for, and again before the first octet.
 #[test]
 fn a_change_while_a_tunnel_is_being_opened_holds_for_it() {

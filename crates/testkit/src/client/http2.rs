@@ -178,6 +178,12 @@ impl Http2Client {
         self.open(request, false)
     }
 
+    /// How many streams the server allows at once, as far as it has said.
+    #[must_use]
+    pub fn max_streams(&self) -> usize {
+        self.sender.current_max_send_streams()
+    }
+
     /// Waits for the end of the connection, and gives the reason that the server had.
     ///
     /// # Panics
@@ -200,6 +206,20 @@ impl Stream<'_> {
     /// If the stream is over.
     pub fn send(&mut self, data: &[u8], end: bool) -> Result<(), h2::Error> {
         self.sends.send_data(Bytes::copy_from_slice(data), end)
+    }
+
+    /// Asks for leave to send so many octets, and says how many the server allows at first.
+    ///
+    /// # Panics
+    /// If it allows none.
+    pub fn window(&mut self, wanted: usize) -> usize {
+        let Self { client, sends, .. } = self;
+        sends.reserve_capacity(wanted);
+        let granted = client.wait(
+            "a window",
+            std::future::poll_fn(|cx| sends.poll_capacity(cx)),
+        );
+        granted.expect("a stream that is open").expect("a window")
     }
 
     /// Ends the request with trailers.
