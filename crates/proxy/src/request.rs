@@ -339,7 +339,10 @@ fn check_connect(
 
 /// Says to whoever reads HTTP/1.1 how long a body is whose end HTTP/2 tells by itself.
 fn say_length(headers: &mut HeaderMap, body: &RequestBody) {
-    if !body.is_end_stream() && !headers.contains_key(CONTENT_LENGTH) {
+    if let Some(length) = headers.get(CONTENT_LENGTH).cloned() {
+        // It may say it more than once, if it is always the same (RFC 9110 8.6).
+        headers.insert(CONTENT_LENGTH, length);
+    } else if !body.is_end_stream() {
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
 }

@@ -1,6 +1,7 @@
 //! Requests and responses.
 
 use egret_testkit::Http2Client;
+use egret_testkit::upstream::raw::RawServer;
 use http::{HeaderMap, Request};
 
 use super::{Lab, egress};
@@ -54,6 +55,19 @@ fn a_body_that_is_not_as_long_as_it_says_is_refused() {
     let request = Request::post(lab.uri("/sink")).header("content-length", "5");
     let response = lab.client.request(request.body(()).unwrap(), b"too long");
     assert!(response.is_err() || response.unwrap().status == 400);
+}
+
+#[test]
+fn a_length_that_is_said_twice_is_passed_on_once() {
+    let lab = Lab::new();
+    let server = RawServer::answer_each("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    let request = Request::post(format!("http://a.example:{}/", server.port()))
+        .header("content-length", "5")
+        .header("content-length", "05");
+    let response = lab.client.request(request.body(()).unwrap(), b"hello");
+    assert_eq!(response.unwrap().status, 200);
+    let received = String::from_utf8(server.received().concat()).unwrap();
+    assert_eq!(received.matches("content-length").count(), 1, "{received}");
 }
 
 #[test]
