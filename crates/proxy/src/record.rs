@@ -300,6 +300,14 @@ impl Exchange {
         }
     }
 
+    /// Ends when nothing more can be sent on the stream of HTTP/2 that became a tunnel; never, if there is none.
+    pub(crate) async fn stream_closed(&self) {
+        match &self.stream {
+            Some(stream) => stream.closed().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Why the response was broken off, after its head.
     pub(crate) fn broken(&self, reason: &'static str) {
         self.reason.set(Some(reason));

@@ -84,6 +84,8 @@ pub(crate) struct Connection {
     then: Cell<Option<Box<Tunnel>>>,
     /// The stream of HTTP/2 that has just begun, on its way to the task that runs it.
     opened: Cell<Option<Rc<StreamWatch>>>,
+    /// The one that has just become a tunnel, on its way to the task that writes for it.
+    tunnelled: Cell<Option<Rc<StreamWatch>>>,
     /// Rung when a connection of HTTP/2 takes no more requests.
     retired: Notify,
 }
@@ -110,6 +112,7 @@ impl Connection {
             watch: Watch::new(http, clock::now()),
             then: Cell::default(),
             opened: Cell::default(),
+            tunnelled: Cell::default(),
             retired: Notify::new(),
         })
     }

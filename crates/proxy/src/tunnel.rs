@@ -200,11 +200,13 @@ impl Running<'_> {
     async fn join(&self, mover: impl Mover, place: &Place<'_>) -> End {
         let worker = self.worker;
         let metrics = &worker.metrics.tunnels;
-        let moving = between::run(mover, &worker.scratch, IDLE_TIMEOUT, |moved: Moved| {
+        let closed = self.exchange.stream_closed();
+        let told = |moved: Moved| {
             let before = self.exchange.moved(moved);
             metrics.up.add(moved.up - before.up);
             metrics.down.add(moved.down - before.down);
-        });
+        };
+        let moving = between::run(mover, &worker.scratch, IDLE_TIMEOUT, closed, told);
         tokio::select! {
             end = moving => end,
             () = place.denied() => End::PolicyChanged,

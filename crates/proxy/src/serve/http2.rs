@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 
 use egret_config::snapshot::ConnectionLimits;
 use http::header::{CONTENT_LENGTH, HeaderValue};
-use http::{Method, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::sync::Notify;
 use tokio::time::{Sleep, sleep, sleep_until};
 
 use super::Connection;
@@ -45,6 +47,8 @@ pub(crate) struct StreamWatch {
     deadline: Cell<Option<Instant>>,
     /// The client took nothing for too long.
     stalled: Cell<bool>,
+    /// Rung when nothing more can be sent to the client.
+    closed: Notify,
 }
 
 /// Runs the streams of a connection.
@@ -70,6 +74,12 @@ impl StreamWatch {
     /// Whether the client took nothing for too long.
     pub(crate) fn is_stalled(&self) -> bool {
         self.stalled.get()
+    }
+
+    /// Ends when nothing more can be sent to the client by the tunnel that the stream became: it has ended that, or reset
+    /// the stream.
+    pub(crate) async fn closed(&self) {
+        self.closed.notified().await;
     }
 
     fn end(&self) -> Option<Instant> {
@@ -99,11 +109,18 @@ impl StreamWatch {
 
 impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
     fn execute(&self, future: F) {
-        match self.0.opened.take() {
-            Some(stream) => task::spawn(watched(future, stream)),
-            // What writes for a tunnel, which is watched there.
-            None => task::spawn(future),
+        let connection = &self.0;
+        if let Some(stream) = connection.opened.take() {
+            return task::spawn(watched(future, stream));
         }
+        // What writes for a tunnel, which is watched there.
+        let stream = connection.tunnelled.take();
+        task::spawn(async move {
+            future.await;
+            if let Some(stream) = stream {
+                stream.closed.notify_one();
+            }
+        });
     }
 }
 
@@ -131,13 +148,7 @@ pub(super) async fn serve(stream: ClientStream, connection: &Rc<Connection>) {
             });
             // Whoever runs what is returned here takes it, before anything else happens.
             connection.opened.set(Some(Rc::clone(&stream)));
-            let is_head = request.method() == Method::HEAD;
-            let handled = request::handle(request, Rc::clone(&connection), Some(stream));
-            async move {
-                let mut response = handled.await?;
-                leave_bodiless(&mut response, is_head);
-                Ok::<_, Infallible>(response)
-            }
+            answer(request, Rc::clone(&connection), stream)
         })
     };
     let stream = Watched {
@@ -180,6 +191,22 @@ pub(super) async fn serve(stream: ClientStream, connection: &Rc<Connection>) {
         goodbye.as_mut().poll(cx)
     })
     .await;
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    connection: Rc<Connection>,
+    stream: Rc<StreamWatch>,
+) -> Result<Response<ResponseBody>, Infallible> {
+    let method = request.method().clone();
+    let handled = request::handle(request, Rc::clone(&connection), Some(Rc::clone(&stream)));
+    let mut response = handled.await?;
+    leave_bodiless(&mut response, method == Method::HEAD);
+    if method == Method::CONNECT && response.status().is_success() {
+        // What writes for it is started next, before anything else happens.
+        connection.tunnelled.set(Some(stream));
+    }
+    Ok(response)
 }
 
 /// Sends nothing after a head that nothing may follow (RFC 9110 6.4.1), where the HTTP library would. Of an upstream's

@@ -64,17 +64,20 @@ pub(crate) enum Turn {
     ReceiverLost,
 }
 
-/// Moves octets to the end. `told` hears of every progress.
+/// Moves octets to the end. `told` hears of every progress; `closed` ends when the client takes no more.
 pub(crate) async fn run(
     mut mover: impl Mover,
     scratch: &Scratch,
     idle: Duration,
+    closed: impl Future<Output = ()>,
     mut told: impl FnMut(Moved),
 ) -> End {
     let mut moved = Moved::default();
     let mut first = None;
     let mut last = clock::now();
     let mut timer = pin!(sleep_until((last + idle).into()));
+    let mut closed = pin!(closed);
+    let mut is_closed = false;
     poll_fn(|cx| {
         let over = poll(&mut mover, &mut first, scratch, cx);
         let so_far = mover.moved();
@@ -85,6 +88,11 @@ pub(crate) async fn run(
         }
         if over.is_ready() {
             return over;
+        }
+        is_closed = is_closed || closed.as_mut().poll(cx).is_ready();
+        if is_closed && mover.are_open().1 {
+            // It was not told of an end.
+            return Poll::Ready(End::ClientClosed);
         }
         // The timer is not set anew for every octet: it looks again when the first of them would have been too old.
         while timer.as_mut().poll(cx).is_ready() {

@@ -47,6 +47,36 @@ fn a_connect_is_a_tunnel_on_its_stream() {
     assert_eq!(record["authority"], authority);
 }
 
+/// A stream that is reset is none of the client's any more, and may not leave anything behind: it could have as many as it
+/// likes.
+#[test]
+fn a_tunnel_whose_stream_is_reset_ends_whatever_its_upstream_does() {
+    let lab = Lab::new();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let server = RawServer::start(move |connection| {
+        connection.read_to_end();
+        // It does not care that its client has ended.
+        let _ = held.lock().unwrap().recv();
+    });
+    let authority = format!("a.example:{}", server.port());
+    for reason in [
+        h2::Reason::CANCEL,
+        h2::Reason::NO_ERROR,
+        h2::Reason::INTERNAL_ERROR,
+    ] {
+        let mut tunnel = lab.client.open_tunnel(&authority);
+        assert_eq!(tunnel.head().unwrap().status, 200);
+        tunnel.reset(reason);
+    }
+    let records = lab.gateway.wait_for_records(3);
+    drop(release);
+    for record in records {
+        assert_eq!(record["reason"], "client_closed");
+    }
+    lab.gateway.wait_for_metric("egret_tunnels", 0.0);
+}
+
 #[test]
 fn what_comes_before_the_answer_waits_and_is_never_a_request() {
     let lab = Lab::new();

@@ -1,3 +1,4 @@
+use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ fn join(room: usize, early: (&'static [u8], &'static [u8])) -> Joined {
     #[expect(clippy::disallowed_methods, reason = "there is no worker here")]
     let run = tokio::task::spawn_local(async move {
         let mut last = Moved::default();
-        let end = run(copied, &scratch, IDLE, |moved| last = moved).await;
+        let end = run(copied, &scratch, IDLE, pending(), |moved| last = moved).await;
         (end, last)
     });
     Joined {

@@ -1,3 +1,4 @@
+use std::future::pending;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -44,7 +45,7 @@ async fn join(early: (&'static [u8], &'static [u8])) -> Joined {
     #[expect(clippy::disallowed_methods, reason = "there is no worker here")]
     let run = tokio::task::spawn_local(async move {
         let mut last = Moved::default();
-        let end = run(spliced, &shared, IDLE, |moved| last = moved).await;
+        let end = run(spliced, &shared, IDLE, pending(), |moved| last = moved).await;
         (end, last)
     });
     Joined {
