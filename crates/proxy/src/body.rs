@@ -54,6 +54,8 @@ pub(crate) struct Limit {
 pub(crate) enum BodyError {
     #[error("the upstream broke off: {0}")]
     Upstream(#[source] hyper::Error),
+    #[error("the upstream reset the stream")]
+    Reset,
     #[error("no more came in time")]
     Timeout,
 }
@@ -102,6 +104,9 @@ impl Upstream {
             Poll::Ready(frame) => {
                 self.limit.progress();
                 if frame.is_none() {
+                    if self.is_reset() {
+                        return Poll::Ready(Some(Err(BodyError::Reset)));
+                    }
                     self.release();
                 } else {
                     self.release_at_end();
@@ -113,6 +118,13 @@ impl Upstream {
                 Poll::Ready(Some(Err(BodyError::Timeout)))
             }
         }
+    }
+
+    /// Whether the stream ended without the end of the body. hyper takes that for the end if the upstream says that it is
+    /// no error.
+    fn is_reset(&self) -> bool {
+        let is_stream = self.lease.as_ref().is_some_and(Lease::is_stream);
+        is_stream && !self.incoming.is_end_stream()
     }
 
     /// The consumer may stop asking once the last octet is through, so that is when the connection is given back.
@@ -188,7 +200,9 @@ impl Body for ResponseBody {
                     add(&self.exchange.response_bytes, data);
                 }
             }
-            Some(Err(BodyError::Upstream(_))) => self.exchange.broken("upstream_broke_off"),
+            Some(Err(BodyError::Upstream(_) | BodyError::Reset)) => {
+                self.exchange.broken("upstream_broke_off")
+            }
             Some(Err(BodyError::Timeout)) => self.exchange.broken("response_body_timeout"),
             None => {}
         }

@@ -171,6 +171,11 @@ impl Lease {
         &self.shelf
     }
 
+    /// Whether it is one stream of many.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.stream().is_some()
+    }
+
     /// The connection that the stream is on, if it is a stream.
     pub(super) fn stream(&self) -> Option<&Shared> {
         match self.connection() {

@@ -244,3 +244,28 @@ fn what_is_no_http2_is_told() {
         "{response:?}"
     );
 }
+
+/// Whatever the upstream says that it means by it: what has not ended is not whole.
+#[test]
+fn a_response_that_is_reset_before_its_end_is_not_taken_for_a_whole_one() {
+    let server = RawServer::start(|connection| {
+        let Some(stream) = first_request(connection) else {
+            return;
+        };
+        let head = Frame {
+            // END_HEADERS alone.
+            flags: 0x4,
+            ..Frame::ok(stream)
+        };
+        connection.send_frame(&head);
+        connection.send_frame(&Frame::new(Frame::DATA, stream, *b"half"));
+        connection.send_frame(&Frame::new(Frame::RST_STREAM, stream, [0; 4]));
+        connection.read_to_end();
+    });
+    let gateway = to_static(server.port(), NO_SETTINGS);
+    let mut client = gateway.connect();
+    client.send_request("GET / HTTP/1.1\r\nhost: a.example\r\n\r\n");
+    assert!(client.try_read_response().is_err());
+    let record = &gateway.wait_for_records(1)[0];
+    assert_eq!(record["reason"], "upstream_broke_off");
+}

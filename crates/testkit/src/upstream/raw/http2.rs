@@ -20,6 +20,8 @@ impl Frame {
     pub const DATA: u8 = 0;
     /// HEADERS.
     pub const HEADERS: u8 = 1;
+    /// RST_STREAM.
+    pub const RST_STREAM: u8 = 3;
     /// SETTINGS.
     pub const SETTINGS: u8 = 4;
     /// PING.
