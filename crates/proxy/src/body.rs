@@ -228,6 +228,7 @@ impl Body for ResponseBody {
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
+        self.exchange.answered();
         if let Source::Upstream(upstream) = &self.source
             && upstream.lease.is_some()
         {

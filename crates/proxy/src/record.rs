@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use egret_config::name::DnsName;
@@ -39,6 +40,10 @@ pub(crate) struct Exchange {
     last_moved: Cell<Instant>,
     /// Whether more of it is waited for.
     waits_for_client: Cell<bool>,
+    /// Whether the response has been sent, or let go.
+    is_answered: Cell<bool>,
+    /// Who is to know when it is.
+    waits_for_answer: Cell<Option<Waker>>,
     /// Octets of the response body sent so far.
     pub(crate) response_bytes: Cell<u64>,
     status: Cell<Option<StatusCode>>,
@@ -105,6 +110,8 @@ impl Exchange {
             request_bytes: Cell::default(),
             last_moved: Cell::new(now),
             waits_for_client: Cell::default(),
+            is_answered: Cell::default(),
+            waits_for_answer: Cell::default(),
             response_bytes: Cell::default(),
             status: Cell::default(),
             reason: Cell::default(),
@@ -142,6 +149,23 @@ impl Exchange {
 
     pub(crate) fn set_waits_for_client(&self, waits: bool) {
         self.waits_for_client.set(waits);
+    }
+
+    /// The response has been sent, or let go.
+    pub(crate) fn answered(&self) {
+        self.is_answered.set(true);
+        if let Some(waker) = self.waits_for_answer.take() {
+            waker.wake();
+        }
+    }
+
+    /// Ready once the response has been sent, or let go.
+    pub(crate) fn poll_answered(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.is_answered.get() {
+            return Poll::Ready(());
+        }
+        self.waits_for_answer.set(Some(cx.waker().clone()));
+        Poll::Pending
     }
 
     /// Keeps what the access log will need of the request. Without this the exchange is counted but not logged.

@@ -1,6 +1,7 @@
 //! A request body on its way to the upstream, and kept for a second time if it may be needed.
 
 use std::cell::RefCell;
+use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -9,14 +10,18 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::{Sleep, sleep_until};
 
 use crate::forward::prepare_trailers;
 use crate::record::Exchange;
+use crate::telemetry::clock;
 
 /// A request body.
 pub(crate) struct RequestBody {
     source: Source,
     exchange: Rc<Exchange>,
+    /// How long the client may still be silent, once it has its answer.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 enum Source {
@@ -57,6 +62,8 @@ enum Piece {
 pub(crate) enum RequestBodyError {
     #[error("the client broke off: {0}")]
     Client(#[source] hyper::Error),
+    #[error("the client has its answer, and sends no more")]
+    Stalled,
     #[error("the request is being sent again elsewhere")]
     SentAgain,
 }
@@ -68,7 +75,11 @@ impl RequestBody {
         } else {
             Source::Once(incoming)
         };
-        Self { source, exchange }
+        Self {
+            source,
+            exchange,
+            timer: None,
+        }
     }
 
     /// Keeps what comes from now on, up to `limit` octets, so that it can be sent again.
@@ -103,7 +114,22 @@ impl RequestBody {
             }),
         };
         let exchange = Rc::clone(&self.exchange);
-        Some(Self { source, exchange })
+        Some(Self {
+            source,
+            exchange,
+            timer: None,
+        })
+    }
+
+    /// Ready when a client that has its answer has sent nothing for too long. Before, whoever waits for the answer looks
+    /// after that.
+    fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(self.exchange.poll_answered(cx));
+        let end = clock::now() + self.exchange.silence();
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(end.into())));
+        timer.as_mut().poll(cx)
     }
 
     /// From now on the body is sent here, from its beginning. False if that is not there any more.
@@ -193,6 +219,11 @@ impl Body for RequestBody {
             Source::Kept(reader) => reader.poll(cx),
         };
         self.exchange.set_waits_for_client(frame.is_pending());
+        if frame.is_ready() {
+            self.timer = None;
+        } else if self.poll_stalled(cx).is_ready() {
+            frame = Poll::Ready(Some(Err(RequestBodyError::Stalled)));
+        }
         if let Poll::Ready(Some(Ok(frame))) = &mut frame {
             if let Some(data) = frame.data_ref() {
                 self.exchange.forwarded(data.len());

@@ -52,7 +52,7 @@ fn a_connect_is_a_tunnel_on_its_stream() {
 #[test]
 fn a_tunnel_whose_stream_is_reset_ends_whatever_its_upstream_does() {
     let lab = Lab::new();
-    let (release, held) = std::sync::mpsc::channel::<()>();
+    let (release, held) = std::sync::mpsc::sync_channel::<()>(1);
     let held = std::sync::Mutex::new(held);
     let server = RawServer::start(move |connection| {
         connection.read_to_end();

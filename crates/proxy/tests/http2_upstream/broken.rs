@@ -269,3 +269,30 @@ fn a_response_that_is_reset_before_its_end_is_not_taken_for_a_whole_one() {
     let record = &gateway.wait_for_records(1)[0];
     assert_eq!(record["reason"], "upstream_broke_off");
 }
+
+/// An answer that comes early does not make the wait for the rest of a request endless.
+#[test]
+fn who_stops_sending_after_the_answer_is_not_waited_for() {
+    let server = RawServer::start(|connection| {
+        let Some(stream) = first_request(connection) else {
+            return;
+        };
+        connection.send_frame(&Frame::ok(stream));
+        connection.read_to_end();
+    });
+    let limits = "apiVersion: gateway.kgateway.dev/v1alpha1
+kind: ListenerPolicy
+metadata: {name: limits, namespace: kgateway-system}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
+  default: {httpSettings: {streamIdleTimeout: 300ms}}";
+    let basis = static_backend(server.port(), NO_SETTINGS);
+    let gateway = Gateway::start(&documents(&[&basis, limits]));
+    let mut client = gateway.connect();
+    client.send(
+        "POST / HTTP/1.1\r\nhost: a.example\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+    );
+    assert_eq!(client.read_response().status, 200);
+    assert!(client.is_closed());
+    gateway.wait_for_metric("egret_upstream_streams", 0.0);
+}
