@@ -8,7 +8,7 @@ use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 
-use super::made::Shelf;
+use super::made::Memo;
 use super::verify::{Anybody, OneOf};
 use super::{Roots, authorities, identity_fault, provider, server_name, spoken};
 
@@ -27,7 +27,7 @@ pub(crate) struct Clients {
     roots: Roots,
     /// For what has no settings.
     plain: ByVersion,
-    configured: Shelf<UpstreamTls, Arc<ByVersion>>,
+    configured: Memo<UpstreamTls, Arc<ByVersion>>,
 }
 
 /// Those of the same settings, by the version that they are for.
@@ -38,7 +38,7 @@ impl Clients {
         Self {
             roots,
             plain: ByVersion::default(),
-            configured: Shelf::default(),
+            configured: Memo::default(),
         }
     }
 

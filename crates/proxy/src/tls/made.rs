@@ -3,15 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What was made, by the settings it was made of.
-pub(super) struct Shelf<S, M>(Mutex<Vec<(Arc<S>, M)>>);
+pub(super) struct Memo<S, M>(Mutex<Vec<(Arc<S>, M)>>);
 
-impl<S, M> Default for Shelf<S, M> {
+impl<S, M> Default for Memo<S, M> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<S: PartialEq, M: Clone> Shelf<S, M> {
+impl<S: PartialEq, M: Clone> Memo<S, M> {
     /// What belongs to these settings; made if it is not there.
     pub(super) fn get(&self, settings: &Arc<S>, make: impl FnOnce(&S) -> M) -> M {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::made::Shelf;
+use super::made::Memo;
 use super::{client_auth, identity_fault, provider, spoken};
 
 /// A server, or why its settings cannot be used.
@@ -20,7 +20,7 @@ pub(crate) type Made = Result<Arc<ServerConfig>, Arc<str>>;
 
 /// All servers.
 #[derive(Default)]
-pub(crate) struct Servers(Shelf<ServerTls, Made>);
+pub(crate) struct Servers(Memo<ServerTls, Made>);
 
 impl Servers {
     /// The server for these settings.
