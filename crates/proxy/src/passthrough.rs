@@ -119,7 +119,7 @@ async fn connect(
     Ok(Tunnel {
         kind: Kind::Passthrough,
         outlet,
-        facts: Facts::new(connection.bind, &target, &request, &plan),
+        facts: Facts::new(connection, &target, &request, &plan),
         held: Held::Alone(occupied),
         exchange: Rc::clone(exchange),
         judged_by: Rc::clone(snapshot),

@@ -41,6 +41,10 @@ pub enum Refusal {
     HandshakeTimeout,
     /// The listener has as many connections as it may have.
     TooManyConnections,
+    /// The client and we did not agree on TLS, or its certificate is none that may be shown; what TLS said.
+    ClientTls(String),
+    /// The client broke HTTP/2 in a way that ends its connection; what is wrong.
+    ClientHttp2(String),
     /// The request names no host, or one that is not a host.
     Target(TargetError),
     /// The head's framing has more than one reading (RFC 9112 6).
@@ -183,6 +187,8 @@ impl Refusal {
             Self::HandshakeTimeout => {
                 row(408, "http_request_error", "handshake_timeout", Retry::Never)
             }
+            Self::ClientTls(_) => row(400, "tls_protocol_error", "client_tls", Retry::Never),
+            Self::ClientHttp2(_) => row(400, "http_request_error", "client_http2", Retry::Never),
             Self::TooManyConnections => row(
                 503,
                 "connection_limit_reached",
@@ -250,6 +256,8 @@ impl Refusal {
             Self::Hello(error) => error.to_string(),
             Self::NoServerName => "the client asks for no name".to_owned(),
             Self::HandshakeTimeout => "what comes before HTTP took too long".to_owned(),
+            Self::ClientTls(error) => format!("TLS with the client failed: {error}"),
+            Self::ClientHttp2(error) => format!("the client broke HTTP/2: {error}"),
             Self::TooManyConnections => "the listener has too many connections".to_owned(),
             Self::Target(error) => error.to_string(),
             Self::Framing(what) | Self::NoTunnel(what) => (*what).to_owned(),

@@ -44,6 +44,7 @@ pub(crate) struct Origin {
 }
 
 /// What is settled for all requests of a connection over TLS.
+#[derive(Clone)]
 pub(crate) struct Secured {
     /// The listener whose certificate the client saw. It may be of a former configuration.
     pub(crate) listener: Arc<Listener>,
@@ -52,8 +53,12 @@ pub(crate) struct Secured {
 }
 
 impl Secured {
-    /// Whether the client was asked for the certificate that this listener asks for: it may be the one that it saw, but of
-    /// a later configuration.
+    /// Whether it is this listener whose certificate the client saw, be it of a later configuration.
+    pub(crate) fn is_for(&self, listener: &Listener) -> bool {
+        self.listener.gateway == listener.gateway && self.listener.name == listener.name
+    }
+
+    /// Whether it is, and the client was asked for the certificate that it asks for now.
     pub(crate) fn is_good_for(&self, listener: &Listener) -> bool {
         fn asked(listener: &Listener) -> Option<&ClientValidation> {
             match &listener.protocol {
@@ -61,7 +66,8 @@ impl Secured {
                 Protocol::Http | Protocol::Passthrough => None,
             }
         }
-        std::ptr::eq(&*self.listener, listener) || asked(&self.listener) == asked(listener)
+        std::ptr::eq(&*self.listener, listener)
+            || (self.is_for(listener) && asked(&self.listener) == asked(listener))
     }
 }
 

@@ -351,6 +351,16 @@ fn clients_have_to_show_certificates_where_configured() {
     assert!(!is_served(&required, &stranger));
     let error = refusal(&required, &anonymous);
     assert!(error.to_string().contains("CertificateRequired"), "{error}");
+    // One was served, and three were not.
+    let records = required.wait_for_records(4);
+    let failed = records
+        .iter()
+        .filter(|record| record["reason"] == "client_tls");
+    let failed: Vec<_> = failed.collect();
+    assert_eq!(failed.len(), 3, "{records:?}");
+    assert!(failed.iter().all(|record| record["sni"] == "gw.example"));
+    let refusals = "egret_refusals_total{reason=\"client_tls\"}";
+    assert_eq!(required.metric(refusals), 3.0);
     let optional = start("Optional");
     assert!(is_served(&optional, &known));
     assert!(is_served(&optional, &anonymous));
@@ -371,6 +381,11 @@ fn who_came_before_certificates_were_asked_for_has_to_come_again() {
     let uri = format!("https://{}/", lab.host());
     assert_eq!(http1.get("/", &lab.host()).status, 200);
     assert_eq!(http2.get(&uri).status, 200);
+    let silent = RawServer::silent();
+    let authority = format!("a.example:{}", silent.port());
+    let mut tunnel = lab.client(&gateway, "gw.example");
+    let request = format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n\r\n");
+    assert_eq!(tunnel.request(request).status, 200);
     let [policy, ca] = validation(&clients, "Require");
     gateway.apply(&lab.yaml(&listener, &[&identity, &policy, &ca]));
     let response = http1.get("/", &lab.host());
@@ -378,6 +393,7 @@ fn who_came_before_certificates_were_asked_for_has_to_come_again() {
     assert_eq!(response.header("connection"), Some("close"));
     assert_eq!(http2.get(&uri).status, 421);
     http2.until_closed();
+    assert!(tunnel.is_closed());
     // What changes nothing about it does not matter.
     let known = TlsClient::showing(&lab.ca, "gw.example", H1, &clients.issue(["client"]));
     let mut known = Client::connect_tls(gateway.address(), &known);

@@ -76,11 +76,12 @@ pub struct Http2Keepalive {
 }
 
 impl Default for Http2Settings {
-    /// Those of HTTP/2 as browsers and curl use it: enough for a gigabit at 60 ms, and no more memory than that.
+    /// Many clients that take nothing must not hold the window of all: it takes 64 of them, and the memory of one connection
+    /// stays bounded all the same.
     fn default() -> Self {
         Self {
-            initial_stream_window: 1024 * 1024,
-            initial_connection_window: 8 * 1024 * 1024,
+            initial_stream_window: 512 * 1024,
+            initial_connection_window: 32 * 1024 * 1024,
             max_concurrent_streams: 1024,
             keepalive: None,
         }

@@ -41,6 +41,8 @@ impl Alert {
             Refusal::ProxyHeader(_)
             | Refusal::HandshakeTimeout
             | Refusal::TooManyConnections
+            | Refusal::ClientTls(_)
+            | Refusal::ClientHttp2(_)
             | Refusal::Hello(HelloError::NotTls | HelloError::Ssl2 | HelloError::Alert) => None,
             Refusal::Hello(HelloError::Malformed | HelloError::TooLong) => Some(Self::DecodeError),
             Refusal::Hello(HelloError::Name(_)) => Some(Self::IllegalParameter),

@@ -1,6 +1,7 @@
 //! TLS of a client that ends here.
 
 use std::io;
+use std::rc::Rc;
 
 use rustls::HandshakeKind;
 use tokio::time::timeout_at;
@@ -9,6 +10,8 @@ use tokio_rustls::server::TlsStream;
 
 use super::begin::{Tls, stopped};
 use super::replay::Replay;
+use crate::record::unread;
+use crate::refusal::Refusal;
 use crate::serve::{Origin, Secured};
 use crate::telemetry::clock;
 use crate::telemetry::metrics::handshakes::Handshake;
@@ -17,7 +20,7 @@ use crate::worker::Worker;
 
 impl Tls {
     /// Shakes hands with the client. `None` if that fails: the client has been told why, as far as TLS allows.
-    pub(super) async fn end(self, worker: &Worker) -> Option<(Box<TlsStream<Replay>>, Origin)> {
+    pub(super) async fn end(self, worker: &Rc<Worker>) -> Option<(Box<TlsStream<Replay>>, Origin)> {
         let Self {
             stream,
             mut origin,
@@ -36,17 +39,21 @@ impl Tls {
         let shaking = TlsAcceptor::from(server).accept(stream);
         let shaken = tokio::select! {
             biased;
-            shaken = timeout_at(until.into(), shaking) => shaken.map_err(|_| ()),
-            () = stopped(worker) => Err(()),
+            shaken = timeout_at(until.into(), shaking) => match shaken {
+                Ok(shaken) => shaken.map_err(|error| refusal(&error)),
+                Err(_) => Err(Some(Refusal::HandshakeTimeout)),
+            },
+            () = stopped(worker) => Err(None),
         };
         let took = clock::now() - begin;
         let metrics = &worker.metrics.downstream_tls;
-        let stream = match shaken.unwrap_or_else(|()| Err(io::ErrorKind::TimedOut.into())) {
+        let stream = match shaken {
             Ok(stream) => stream,
-            Err(error) => {
+            Err(refusal) => {
                 metrics.ended(Handshake::Failed, took);
-                let client = origin.client;
-                tracing::debug!(%client, listener = listener.name, %error, "a client failed at TLS");
+                if let Some(refusal) = refusal {
+                    unread::refused(&origin, &refusal, worker);
+                }
                 return None;
             }
         };
@@ -62,4 +69,9 @@ impl Tls {
         });
         Some((Box::new(stream), origin))
     }
+}
+
+/// What is told of a handshake that failed. A client that has left, as it may, is none.
+fn refusal(error: &io::Error) -> Option<Refusal> {
+    (error.kind() == io::ErrorKind::InvalidData).then(|| Refusal::ClientTls(error.to_string()))
 }

@@ -1,6 +1,7 @@
 //! What ends a connection before there is a request, and so no exchange: it is counted and logged all the same. Heads that
 //! the HTTP library refuses itself, and what comes before HTTP.
 
+use std::error::Error as _;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -47,6 +48,31 @@ pub(crate) fn tell(connection: &Connection, error: &hyper::Error) {
         hello: hello.as_ref(),
     };
     log(&whose, &refusal, status, worker);
+}
+
+/// Counts and logs what ended a connection of HTTP/2, if it is that its client broke the protocol. What was in progress has
+/// a line of its own.
+pub(crate) fn tell_http2(connection: &Connection, error: &hyper::Error) {
+    let error = error.source().and_then(|error| error.downcast_ref());
+    let broken = |error: &&h2::Error| !error.is_io() && !error.is_remote();
+    let Some(error) = error.filter(broken) else {
+        return;
+    };
+    let Connection {
+        worker,
+        client,
+        bind,
+        hello,
+        ..
+    } = connection;
+    let refusal = Refusal::ClientHttp2(error.to_string());
+    worker.metrics.refusal(refusal.row().reason);
+    let whose = Whose {
+        client: *client,
+        bind: *bind,
+        hello: hello.as_ref(),
+    };
+    log(&whose, &refusal, None, worker);
 }
 
 /// Counts and logs a connection that is refused before HTTP. Its status is told in the log alone.

@@ -21,8 +21,7 @@ pub(super) fn listener(asked: &Listener, connection: &Connection) -> Result<(), 
     let Some(secured) = &connection.tls else {
         return Ok(());
     };
-    let seen = &secured.listener;
-    if seen.gateway != asked.gateway || seen.name != asked.name {
+    if !secured.is_for(asked) {
         return Err(Refusal::Misdirected);
     }
     if !secured.is_good_for(asked) {

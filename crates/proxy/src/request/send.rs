@@ -63,7 +63,7 @@ pub(super) async fn forward(
     // HTTP/2 says it end to end (RFC 9113 8.2.2), and gRPC relies on it.
     let trailers = plan.may_speak_http2() && takes_trailers(&parts.headers);
     let upgrade = wanted.map(|wanted| {
-        let facts = Facts::new(connection.bind, target, &parts, &plan);
+        let facts = Facts::new(connection, target, &parts, &plan);
         let facts = facts.of_upgrade(wanted.protocol());
         Box::new((wanted, facts))
     });

@@ -23,6 +23,7 @@ use super::Connection;
 use super::stream::ClientStream;
 use super::watch::Watched;
 use crate::body::ResponseBody;
+use crate::record::unread;
 use crate::request;
 use crate::task;
 use crate::telemetry::clock;
@@ -175,22 +176,24 @@ pub(super) async fn serve(stream: ClientStream, connection: &Rc<Connection>) {
             }
         }
     });
-    poll_fn(|cx| {
-        // Its errors are the client's: it broke off, or the protocol, and was told.
-        if Pin::new(&mut serving).poll(cx).is_ready() {
-            return Poll::Ready(());
+    let served = poll_fn(|cx| {
+        if let Poll::Ready(served) = Pin::new(&mut serving).poll(cx) {
+            return Poll::Ready(served);
         }
         if !graceful {
             ready!(told.as_mut().poll(cx));
             graceful = true;
             Pin::new(&mut serving).graceful_shutdown();
-            if Pin::new(&mut serving).poll(cx).is_ready() {
-                return Poll::Ready(());
+            if let Poll::Ready(served) = Pin::new(&mut serving).poll(cx) {
+                return Poll::Ready(served);
             }
         }
-        goodbye.as_mut().poll(cx)
-    })
-    .await;
+        goodbye.as_mut().poll(cx).map(Ok)
+    });
+    // The client has been told already, as far as it listens.
+    if let Err(error) = served.await {
+        unread::tell_http2(connection, &error);
+    }
 }
 
 async fn answer(

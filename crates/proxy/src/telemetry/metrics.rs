@@ -103,7 +103,7 @@ pub struct WorkerMetrics {
 }
 
 /// The reasons of [`crate::refusal::Refusal`]: the values of a metric label.
-pub const REASONS: [&str; 34] = [
+pub const REASONS: [&str; 36] = [
     "malformed_head",
     "head_too_large",
     "proxy_header",
@@ -112,6 +112,8 @@ pub const REASONS: [&str; 34] = [
     "no_server_name",
     "handshake_timeout",
     "too_many_connections",
+    "client_tls",
+    "client_http2",
     "malformed_target",
     "malformed_framing",
     "no_tunnel",

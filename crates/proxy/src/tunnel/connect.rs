@@ -73,7 +73,7 @@ pub(crate) async fn open(
     }
     exchange.planned(&plan.destination);
     policy::admit(&plan, &parts.method, exchange)?;
-    let facts = Facts::new(connection.bind, target, parts, &plan);
+    let facts = Facts::new(connection, target, parts, &plan);
     let filters = [&rule.filters, plan.filters];
     let (outlet, occupied) = direct::connect(&plan, rule, &connection.worker, exchange).await?;
     client.then(Tunnel {

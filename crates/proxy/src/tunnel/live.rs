@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use crate::dial::egress::{Guard, OwnAddresses};
 use crate::plan::{Plan, compared_path};
 use crate::policy;
+use crate::serve::{Connection, Secured};
 use crate::target::Target;
 use crate::upstream::destination::Destination;
 use crate::worker::Worker;
@@ -37,6 +38,8 @@ struct Entry {
 /// What a tunnel is judged by.
 pub(crate) struct Facts {
     bind: BindAddress,
+    /// What was settled of the connection, where TLS ends here.
+    tls: Option<Secured>,
     target: Target,
     /// The request as it came, with its credentials. It is shown nowhere.
     request: Parts,
@@ -106,13 +109,14 @@ impl Drop for Place<'_> {
 impl Facts {
     /// Of a request as it came.
     pub(crate) fn new(
-        bind: BindAddress,
+        connection: &Connection,
         target: &Target,
         request: &Parts,
         plan: &Plan<'_>,
     ) -> Self {
         Self {
-            bind,
+            bind: connection.bind,
+            tls: connection.tls.clone(),
             target: target.clone(),
             request: detached(request),
             protocol: None,
@@ -145,7 +149,11 @@ impl Facts {
         } else {
             socket.listener_for(&self.target.host)
         }?;
-        if listener.refuse.is_some() {
+        let is_good = self
+            .tls
+            .as_ref()
+            .is_none_or(|tls| tls.is_good_for(listener));
+        if listener.refuse.is_some() || !is_good {
             return None;
         }
         let Parts {

@@ -66,6 +66,8 @@ fn a_flood_of_resets_ends_the_connection() {
     let _ = raw.try_send(flood);
     let code = goodbye(&mut raw);
     assert!(matches!(code, None | Some(0xb)), "{code:?}");
+    let broken = "egret_refusals_total{reason=\"client_http2\"}";
+    lab.gateway.wait_for_metric(broken, 1.0);
     assert_eq!(lab.client.get(&lab.uri("/")).status, 200);
 }
 
