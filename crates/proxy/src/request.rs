@@ -28,7 +28,6 @@ use crate::serve::Connection;
 use crate::serve::http2::StreamWatch;
 use crate::target::{Target, check_framing};
 use crate::tunnel::{Tunnel, connect, upgrade};
-use crate::worker::Current;
 use send::Chosen;
 
 mod check;
@@ -68,20 +67,30 @@ pub(crate) async fn handle(
         response.map(|text| ResponseBody::text(Bytes::from(text), Rc::clone(&exchange)))
     });
     exchange.responded(response.status());
-    if is_http2 {
-        if connection.is_worn() {
+    if must_close(&response, is_connect, &connection) {
+        if is_http2 {
             connection.retire();
+        } else {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
         }
-        return Ok(response);
-    }
-    let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    let hopeless = is_connect && !response.status().is_success();
-    if hopeless || (connection.is_worn() && !is_connect && !upgraded) {
-        // What follows a refused CONNECT was sent in the hope of a tunnel (draft-ietf-httpbis-optimistic-upgrade).
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
     }
     Ok(response)
+}
+
+/// Whether no request follows on the connection. One of HTTP/1.1 that becomes a tunnel says nothing of that.
+fn must_close(
+    response: &Response<ResponseBody>,
+    is_connect: bool,
+    connection: &Connection,
+) -> bool {
+    if connection.is_http2() {
+        return connection.is_worn();
+    }
+    let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    // What follows a refused CONNECT was sent in the hope of a tunnel (draft-ietf-httpbis-optimistic-upgrade).
+    let hopeless = is_connect && !response.status().is_success();
+    hopeless || (connection.is_worn() && !is_connect && !upgraded)
 }
 
 impl Client {
@@ -126,10 +135,23 @@ async fn answer(
         target: &target,
         found: &found,
         caller,
-        snapshot: &snapshot,
         extended,
     };
-    act(asked, parts, body, client).await
+    match asked.decide(&mut parts, body, client)? {
+        Next::Answer(response) => Ok(response),
+        Next::Tunnel(plan) => {
+            let request = connect::Request {
+                target: &target,
+                parts: &parts,
+                plan,
+                rule: found.rule,
+                snapshot: &snapshot,
+            };
+            // Boxed, so that it costs requests that are forwarded nothing.
+            Box::pin(connect::open(request, client)).await
+        }
+        Next::Forward(chosen, body) => send::forward(chosen, &snapshot, parts, body, client).await,
+    }
 }
 
 /// A request, and the rule that it falls under.
@@ -137,79 +159,79 @@ struct Asked<'a> {
     target: &'a Target,
     found: &'a Found<'a>,
     caller: Option<Caller<'a>>,
-    snapshot: &'a Current,
     /// What an extended CONNECT asks for.
     extended: Option<Protocol>,
 }
 
-/// Does what the rule says.
-async fn act(
-    asked: Asked<'_>,
-    mut parts: Parts,
-    body: Incoming,
-    client: &Client,
-) -> Result<Response<ResponseBody>, Refusal> {
-    let Asked {
-        target,
-        found,
-        caller,
-        snapshot,
-        extended,
-    } = asked;
-    let Client {
-        connection,
-        exchange,
-        ..
-    } = client;
-    let rule = &**found.rule;
-    let is_connect = target.connect || extended.is_some();
-    match &rule.action {
-        Action::Refuse(why) => Err(Refusal::Misconfigured(why.clone())),
-        Action::Respond(fixed) if is_connect && fixed.status.is_success() => {
-            Err(Refusal::NoTunnel("a direct response is no tunnel"))
-        }
-        Action::Respond(fixed) => {
-            let response = local::respond(fixed, Rc::clone(exchange));
-            Ok(filtered(response, rule))
-        }
-        Action::Redirect(redirect) => {
-            if let Some(caller) = &caller {
-                caller.take_off_query(&mut parts.uri);
+/// What the rule says.
+enum Next<'a> {
+    /// The gateway answers.
+    Answer(Response<ResponseBody>),
+    /// A tunnel to there.
+    Tunnel(Box<Plan<'a>>),
+    /// Another server answers.
+    Forward(Chosen<'a>, RequestBody),
+}
+
+impl<'a> Asked<'a> {
+    fn decide(
+        self,
+        parts: &mut Parts,
+        body: Incoming,
+        client: &Client,
+    ) -> Result<Next<'a>, Refusal> {
+        let Self {
+            target,
+            found,
+            caller,
+            extended,
+        } = self;
+        let Client {
+            connection,
+            exchange,
+            ..
+        } = client;
+        let rule = &**found.rule;
+        let is_connect = target.connect || extended.is_some();
+        let response = match &rule.action {
+            Action::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),
+            Action::Respond(fixed) if is_connect && fixed.status.is_success() => {
+                return Err(Refusal::NoTunnel("a direct response is no tunnel"));
             }
-            let at = local::Here {
-                target,
-                scheme: connection.scheme(),
-                port: connection.bind.port,
-                matched_prefix: found.matched_prefix,
-            };
-            let response = local::redirect(redirect, &at, &parts, Rc::clone(exchange))?;
-            Ok(filtered(response, rule))
-        }
-        Action::Forward(backends) => {
-            let plan = Plan::new(target, found, pick(backends), &parts, &connection.worker)?;
-            if target.connect {
-                check::connect(found, connection, parts.version)?;
-                let request = connect::Request {
+            Action::Respond(fixed) => local::respond(fixed, Rc::clone(exchange)),
+            Action::Redirect(redirect) => {
+                if let Some(caller) = &caller {
+                    caller.take_off_query(&mut parts.uri);
+                }
+                let at = local::Here {
                     target,
-                    parts: &parts,
-                    plan,
-                    rule,
-                    snapshot,
+                    scheme: connection.scheme(),
+                    port: connection.bind.port,
+                    matched_prefix: found.matched_prefix,
                 };
-                return connect::open(request, client).await;
+                local::redirect(redirect, &at, parts, Rc::clone(exchange))?
             }
-            let body = RequestBody::new(body, Rc::clone(exchange));
-            let wanted = upgrade::wanted(&parts, &body, extended.as_ref(), &rule.upgrades)?;
-            let chosen = Chosen {
-                target,
-                rule,
-                caller,
-                plan,
-                snapshot,
-                wanted,
-            };
-            send::forward(chosen, parts, body, client).await
-        }
+            Action::Forward(backends) => {
+                let backend = pick(backends);
+                let plan = Plan::new(target, found, backend, parts, &connection.worker)?;
+                let plan = Box::new(plan);
+                if target.connect {
+                    check::connect(found, connection, parts.version)?;
+                    return Ok(Next::Tunnel(plan));
+                }
+                let body = RequestBody::new(body, Rc::clone(exchange));
+                let wanted = upgrade::wanted(parts, &body, extended.as_ref(), &rule.upgrades)?;
+                let chosen = Chosen {
+                    target,
+                    rule,
+                    caller,
+                    plan,
+                    wanted,
+                };
+                return Ok(Next::Forward(chosen, body));
+            }
+        };
+        Ok(Next::Answer(filtered(response, rule)))
     }
 }
 

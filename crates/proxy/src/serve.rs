@@ -123,6 +123,11 @@ impl Connection {
         })
     }
 
+    /// Whether it carries many requests at once.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.watch.is_http2()
+    }
+
     /// How it is reached.
     pub(crate) fn scheme(&self) -> Scheme {
         match self.tls {

@@ -44,7 +44,7 @@ mod warm;
 
 /// One request on its way out.
 pub(crate) struct Sending<'a> {
-    plan: Plan<'a>,
+    plan: Box<Plan<'a>>,
     rule: &'a Rule,
     worker: &'a Rc<Worker>,
     exchange: &'a Rc<Exchange>,
@@ -69,10 +69,11 @@ pub(crate) enum Reply {
 
 impl<'a> Sending<'a> {
     pub(crate) fn new(
-        plan: Plan<'a>,
+        plan: Box<Plan<'a>>,
         rule: &'a Rule,
         worker: &'a Rc<Worker>,
         exchange: &'a Rc<Exchange>,
+        upgrade: bool,
     ) -> Self {
         Self {
             deadline: after(rule.timeouts.request, exchange.started()),
@@ -83,13 +84,8 @@ impl<'a> Sending<'a> {
             tried: Vec::new(),
             retries: 0,
             retrying: None,
-            upgrade: false,
+            upgrade,
         }
-    }
-
-    /// The request asks for another protocol.
-    pub(crate) fn upgrading(self, upgrade: bool) -> Self {
-        Self { upgrade, ..self }
     }
 
     /// Sends the request and waits for the response's head.

@@ -28,9 +28,9 @@ pub(super) struct Chosen<'a> {
     pub(super) target: &'a Target,
     pub(super) rule: &'a Rule,
     pub(super) caller: Option<Caller<'a>>,
-    pub(super) plan: Plan<'a>,
-    pub(super) snapshot: &'a Current,
-    pub(super) wanted: Option<Wanted>,
+    /// Boxed: it goes through many hands.
+    pub(super) plan: Box<Plan<'a>>,
+    pub(super) wanted: Option<Box<Wanted>>,
 }
 
 /// Sends a request where it goes, and gives the response.
@@ -43,9 +43,9 @@ pub(super) async fn forward(
         rule,
         caller,
         mut plan,
-        snapshot,
         wanted,
     }: Chosen<'_>,
+    snapshot: &Current,
     mut parts: Parts,
     body: RequestBody,
     client: &Client,
@@ -98,7 +98,7 @@ pub(super) async fn forward(
 
     let request = Request::from_parts(parts, body);
     let worker = &connection.worker;
-    let sending = Sending::new(plan, rule, worker, exchange).upgrading(upgrade.is_some());
+    let sending = Sending::new(plan, rule, worker, exchange, upgrade.is_some());
     match (sending.send(request).await?, upgrade) {
         (Reply::Response(mut response), upgrade) => {
             let status = response.status();

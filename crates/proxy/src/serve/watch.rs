@@ -66,6 +66,10 @@ impl Watch {
         }
     }
 
+    pub(super) fn is_http2(&self) -> bool {
+        self.http == Http::Two
+    }
+
     /// A request's head has been read.
     pub(super) fn begins(&self) {
         self.in_flight.set(self.in_flight.get() + 1);

@@ -23,7 +23,7 @@ use crate::worker::Current;
 pub(crate) struct Request<'a> {
     pub(crate) target: &'a Target,
     pub(crate) parts: &'a Parts,
-    pub(crate) plan: Plan<'a>,
+    pub(crate) plan: Box<Plan<'a>>,
     pub(crate) rule: &'a Rule,
     pub(crate) snapshot: &'a Current,
 }

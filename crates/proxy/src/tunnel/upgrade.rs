@@ -47,7 +47,7 @@ pub(crate) fn wanted(
     body: &RequestBody,
     extended: Option<&Protocol>,
     allowed: &Upgrades,
-) -> Result<Option<Wanted>, Refusal> {
+) -> Result<Option<Box<Wanted>>, Refusal> {
     let is_allowed = |protocol: &str| protocol != HTTP_2 && allowed.allow(protocol);
     if let Some(protocol) = extended {
         let protocol = protocol.as_str().to_ascii_lowercase();
@@ -70,9 +70,10 @@ pub(crate) fn wanted(
     Ok(chosen.and_then(|protocol| of(&protocol, Form::Upgrade)))
 }
 
-fn of(protocol: &str, form: Form) -> Option<Wanted> {
+/// Boxed, because few requests have one.
+fn of(protocol: &str, form: Form) -> Option<Box<Wanted>> {
     let protocol = HeaderValue::try_from(protocol).ok()?;
-    Some(Wanted { protocol, form })
+    Some(Box::new(Wanted { protocol, form }))
 }
 
 impl Wanted {
@@ -150,7 +151,7 @@ mod tests {
         headers
     }
 
-    fn websocket(form: Form) -> Wanted {
+    fn websocket(form: Form) -> Box<Wanted> {
         of(WEBSOCKET, form).unwrap()
     }
 
