@@ -60,7 +60,8 @@ pub(crate) fn wanted(
         return Ok(of(&protocol, form));
     }
     // With a body what follows it could be read as either.
-    let asks = parts.version == Version::HTTP_11
+    let asks = parts.headers.contains_key(UPGRADE)
+        && parts.version == Version::HTTP_11
         && parts.method == Method::GET
         && body.is_end_stream()
         && tokens(&parts.headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"));
