@@ -5,7 +5,7 @@ use std::process::Command;
 use super::lab::{Lab, Site};
 use super::outcome::Outcome;
 use super::tool::Tool;
-use super::way::Listener::{self, Clear, SecureHttp1};
+use super::way::Listener::{self, Clear, Secure, SecureHttp1};
 use super::way::Way;
 
 /// By each listener, what is asked for in clear and what over TLS.
@@ -56,12 +56,14 @@ fn aiohttp_goes_through() {
     python("aiohttp", &[Clear]);
 }
 
-/// Over TLS it agrees to HTTP/2 with a proxy, and then does not speak it.
+/// Over TLS it agrees to HTTP/2 with a proxy, and then does not speak it: a CONNECT is understood all the same, and
+/// anything else it does not even send.
 #[test]
 fn net_http_of_go_goes_through() {
     let Some(tool) = Tool::go() else { return };
     let lab = Lab::start();
-    for (way, site) in cases(&lab, [Clear, SecureHttp1]) {
+    let also = [(Secure.tunnel(), lab.https())];
+    for (way, site) in cases(&lab, [Clear, SecureHttp1]).chain(also) {
         lab.check(way, site, |url| {
             let mut command = tool.command_through(&lab.proxy(way.listener));
             Outcome::of(command.args(["fetch", url]).arg(lab.file("ca.pem")))

@@ -36,6 +36,7 @@ mod tls;
 
 use begin::{Begun, begin};
 use gate::{Full, Gate};
+use replay::Replay;
 
 /// Connections that the kernel may complete ahead of us; it caps this at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -297,7 +298,7 @@ async fn serve(
         Begun::Plain(stream, origin) => (ClientStream::Plain(stream), origin),
         Begun::Tls(tls) => {
             let (stream, origin) = tls.end(&worker).await?;
-            (ClientStream::Tls(stream), origin)
+            (ClientStream::Tls(Box::new(Replay::from(stream))), origin)
         }
         Begun::Passthrough(incoming, origin) => {
             return passthrough::open(incoming, origin, worker).await;

@@ -10,6 +10,7 @@ use egret_config::snapshot::{
     Alpn, BindAddress, ClientValidation, ConnectionLimits, Listener, Protocol, Scheme,
 };
 use hyper::upgrade::OnUpgrade;
+use tokio::io::AsyncRead;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -20,6 +21,7 @@ use crate::telemetry::clock;
 use crate::tunnel::{ClientSide, Ready, Tunnel};
 use crate::worker::Worker;
 use http2::StreamWatch;
+use preface::Begun;
 pub(crate) use preface::Http;
 use stream::ClientStream;
 use watch::Watch;
@@ -212,13 +214,18 @@ pub(crate) async fn connection(
     origin: Origin,
     worker: Rc<Worker>,
 ) -> Option<Ready> {
-    let http = match (&mut stream, &origin.tls) {
-        (ClientStream::Plain(stream), _) => begun(stream, &worker).await?,
+    let agreed = origin.tls.as_ref().and_then(|tls| tls.alpn);
+    let http = match (&mut stream, agreed) {
+        (ClientStream::Plain(stream), _) => begun(stream, &worker).await?.http(),
+        (ClientStream::Tls(stream), Some(Alpn::H2)) => {
+            match begun(stream.as_mut(), &worker).await? {
+                // Go's net/http agrees to HTTP/2 with a proxy, and then speaks the other to it.
+                Begun::Connect => Http::One,
+                Begun::Http1 | Begun::Http2 => Http::Two,
+            }
+        }
         // Without a word about it HTTP/1.1 is spoken (RFC 9113 3.2).
-        (ClientStream::Tls(_), tls) => match tls.as_ref().and_then(|tls| tls.alpn) {
-            Some(Alpn::H2) => Http::Two,
-            Some(Alpn::Http11) | None => Http::One,
-        },
+        (ClientStream::Tls(_), Some(Alpn::Http11) | None) => Http::One,
     };
     let connection = Connection::new(origin, http, worker);
     match http {
@@ -230,18 +237,21 @@ pub(crate) async fn connection(
     }
 }
 
-/// Which HTTP a client has begun with. `None` if it leaves before that is clear.
-async fn begun(stream: &mut Replay, worker: &Worker) -> Option<Http> {
+/// What a client has begun with. `None` if it leaves before that is clear.
+async fn begun<S>(stream: &mut Replay<S>, worker: &Worker) -> Option<Begun>
+where
+    S: AsyncRead + Unpin,
+{
     let mut draining = worker.shared.draining();
     let read = tokio::select! {
         biased;
         read = timeout(watch::HEAD_TIMEOUT, preface::read(stream)) => read,
         _ = draining.wait_for(|draining| *draining) => return None,
     };
-    let (http, read) = read.ok()?.ok()?;
+    let (begun, read) = read.ok()?.ok()?;
     if read.is_empty() {
         return None;
     }
     stream.unread(read);
-    Some(http)
+    Some(begun)
 }

@@ -162,6 +162,23 @@ fn a_tunnel_within_tls() {
 }
 
 #[test]
+fn a_client_that_agrees_to_http2_and_sends_a_connect_of_http1_is_understood() {
+    let lab = Lab::new();
+    let gateway = lab.simple();
+    let tls = TlsClient::new(&lab.ca, "gw.example", &["h2", "http/1.1"]);
+    let host = lab.host();
+    let mut client = Client::connect_tls(gateway.address(), &tls);
+    assert_eq!(client.alpn(), Some("h2"));
+    let connect = format!("CONNECT {host} HTTP/1.1\r\nhost: {host}\r\n\r\n");
+    assert_eq!(client.request(connect).status, 200);
+    assert_eq!(client.get("/", &host).status, 200);
+    // Nothing else is.
+    let mut client = Client::connect_tls(gateway.address(), &tls);
+    client.send(format!("GET / HTTP/1.1\r\nhost: {host}\r\n\r\n"));
+    assert!(!client.read_to_end().starts_with(b"HTTP/1.1"));
+}
+
+#[test]
 fn certificates_and_listeners_go_by_name() {
     let lab = Lab::new();
     let (one, wild, any) = (

@@ -10,15 +10,15 @@ use tokio::net::TcpStream;
 
 /// The connection; what was read ahead is read again, before the rest.
 #[derive(Debug)]
-pub(crate) struct Replay {
-    stream: TcpStream,
+pub(crate) struct Replay<S = TcpStream> {
+    stream: S,
     /// Empty, and without a buffer, once all of it has been read again.
     ahead: Bytes,
 }
 
-impl Replay {
+impl<S> Replay<S> {
     /// `ahead` was read of the stream.
-    pub(crate) fn new(stream: TcpStream, ahead: Bytes) -> Self {
+    pub(crate) fn new(stream: S, ahead: Bytes) -> Self {
         Self { stream, ahead }
     }
 
@@ -31,20 +31,20 @@ impl Replay {
         };
     }
 
-    /// The socket, and what has not been read again.
-    pub(crate) fn into_parts(self) -> (TcpStream, Bytes) {
+    /// The stream, and what has not been read again.
+    pub(crate) fn into_parts(self) -> (S, Bytes) {
         (self.stream, self.ahead)
     }
 }
 
 /// Nothing was read of it.
-impl From<TcpStream> for Replay {
-    fn from(stream: TcpStream) -> Self {
+impl<S> From<S> for Replay<S> {
+    fn from(stream: S) -> Self {
         Self::new(stream, Bytes::new())
     }
 }
 
-impl AsyncRead for Replay {
+impl<S: AsyncRead + Unpin> AsyncRead for Replay<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -63,7 +63,7 @@ impl AsyncRead for Replay {
     }
 }
 
-impl AsyncWrite for Replay {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Replay<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

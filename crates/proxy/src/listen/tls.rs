@@ -20,7 +20,7 @@ use crate::worker::Worker;
 
 impl Tls {
     /// Shakes hands with the client. `None` if that fails: the client has been told why, as far as TLS allows.
-    pub(super) async fn end(self, worker: &Rc<Worker>) -> Option<(Box<TlsStream<Replay>>, Origin)> {
+    pub(super) async fn end(self, worker: &Rc<Worker>) -> Option<(TlsStream<Replay>, Origin)> {
         let Self {
             stream,
             mut origin,
@@ -67,7 +67,7 @@ impl Tls {
             alpn: agreed(session.alpn_protocol()),
             listener,
         });
-        Some((Box::new(stream), origin))
+        Some((stream, origin))
     }
 }
 

@@ -6,6 +6,7 @@ use std::io;
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+const CONNECT: &[u8] = b"CONNECT ";
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A version of HTTP on a connection.
@@ -17,20 +18,51 @@ pub(crate) enum Http {
     Two,
 }
 
+/// What a client has begun with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begun {
+    /// The preface of HTTP/2.
+    Http2,
+    /// A CONNECT of HTTP/1.1, as far as can be seen.
+    Connect,
+    /// Anything else, which HTTP/1.1 has to make something of.
+    Http1,
+}
+
+impl Begun {
+    /// The version that it is of.
+    pub(super) fn http(self) -> Http {
+        match self {
+            Self::Http2 => Http::Two,
+            Self::Connect | Self::Http1 => Http::One,
+        }
+    }
+
+    fn of(read: &[u8]) -> Self {
+        let is_connect =
+            !read.is_empty() && CONNECT.iter().zip(read).all(|(one, other)| one == other);
+        if is_connect {
+            Self::Connect
+        } else {
+            Self::Http1
+        }
+    }
+}
+
 /// Reads until it is clear, and gives what was read. A client that closes before has not begun with HTTP/2.
 ///
 /// # Errors
 /// Those of the stream.
-pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(Http, Bytes)> {
+pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(Begun, Bytes)> {
     let mut read = BytesMut::with_capacity(PREFACE.len());
     loop {
         let wanted = (PREFACE.len() - read.len()) as u64;
         let count = (&mut *stream).take(wanted).read_buf(&mut read).await?;
         if count == 0 || !PREFACE.starts_with(&read) {
-            return Ok((Http::One, read.freeze()));
+            return Ok((Begun::of(&read), read.freeze()));
         }
         if read.len() == PREFACE.len() {
-            return Ok((Http::Two, read.freeze()));
+            return Ok((Begun::Http2, read.freeze()));
         }
     }
 }
@@ -41,13 +73,12 @@ mod tests {
 
     use super::*;
 
-    async fn of(octets: &[u8], piece: usize) -> (Http, Bytes) {
-        let (mut client, mut server) = duplex(1);
+    /// What is made of octets that come in pieces of this size.
+    async fn of(octets: &[u8], piece: usize) -> (Begun, Bytes) {
+        let (mut client, mut server) = duplex(piece);
         let send = async {
-            for piece in octets.chunks(piece) {
-                // Who has read enough reads no more.
-                let _ = client.write_all(piece).await;
-            }
+            // Who has read enough reads no more.
+            let _ = client.write_all(octets).await;
             drop(client);
         };
         let read = async {
@@ -62,21 +93,24 @@ mod tests {
     async fn the_preface_is_known_in_any_pieces() {
         for piece in 1..PREFACE.len() {
             let (http, read) = of(PREFACE, piece).await;
-            assert_eq!((http, &*read), (Http::Two, PREFACE));
+            assert_eq!((http, &*read), (Begun::Http2, PREFACE));
         }
     }
 
     #[tokio::test]
     async fn anything_else_is_the_older_http() {
-        for octets in [
-            "GET / HTTP/1.1\r\n\r\n",
-            "PRI * HTTP/1.1\r\n",
-            "POST /",
-            "P",
-            "",
+        for (octets, expected) in [
+            ("GET / HTTP/1.1\r\n\r\n", Begun::Http1),
+            ("PRI * HTTP/1.1\r\n", Begun::Http1),
+            ("POST /", Begun::Http1),
+            ("P", Begun::Http1),
+            ("", Begun::Http1),
+            ("CONNECT a.example:443 HTTP/1.1\r\n", Begun::Connect),
+            ("CONNECTED /", Begun::Http1),
         ] {
-            let (http, read) = of(octets.as_bytes(), 1).await;
-            assert_eq!(http, Http::One, "{octets}");
+            let (begun, read) = of(octets.as_bytes(), octets.len().max(1)).await;
+            assert_eq!(begun, expected, "{octets}");
+            assert_eq!(begun.http(), Http::One);
             assert!(octets.as_bytes().starts_with(&read));
         }
     }

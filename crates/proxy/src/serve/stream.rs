@@ -11,7 +11,7 @@ pub(crate) enum ClientStream {
     /// In the clear.
     Plain(Replay),
     /// Boxed because it is many times as large.
-    Tls(Box<TlsStream<Replay>>),
+    Tls(Box<Replay<TlsStream<Replay>>>),
 }
 
 either_stream!(ClientStream: Plain, Tls);
