@@ -46,6 +46,11 @@ func main() {
 }
 
 func run(egret, configuration, section string, verbose bool) (bool, error) {
+	stopPage, err := page()
+	if err != nil {
+		return false, err
+	}
+	defer stopPage()
 	stop, err := serve(egret, configuration)
 	if err != nil {
 		return false, err
