@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::gateway::GatewayDraft;
 use super::log::{Fault, Log};
-use crate::policy::egress::EgressRule;
+use crate::policy::egress::{Action as Verdict, EgressRule};
 use crate::resources::{Kind, ObjectRef, Resources};
 use crate::route::Entry;
 use crate::snapshot::{Action, Destination, WeightedBackend};
@@ -99,7 +99,13 @@ fn message(rule: &EgressRule) -> Option<String> {
         (false, false) => "methods and paths",
     };
     let name = &rule.name;
+    let so = match rule.action {
+        Verdict::Allow => "",
+        Verdict::Deny => {
+            ", where what it denies passes (deny it by host or port, or take CONNECT off by httpUpgrade)"
+        }
+    };
     Some(format!(
-        "rule {name} has {has}, and never matches inside a tunnel"
+        "rule {name} has {has}, and never matches inside a tunnel{so}"
     ))
 }

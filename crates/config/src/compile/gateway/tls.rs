@@ -178,7 +178,7 @@ fn checked(identity: Identity) -> Result<Identity, String> {
             Err("tls.key does not belong to tls.crt".to_owned())
         }
         Err(rustls::Error::InvalidCertificate(_)) => {
-            Err("tls.crt has what is not a certificate".to_owned())
+            Err("tls.crt has what is not a certificate of X.509 version 3".to_owned())
         }
         Err(_) => Err("tls.key is of no kind that is supported".to_owned()),
     }

@@ -202,7 +202,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "{certificateRefs: [{name: odd}]}",
         "InvalidCertificateRef",
-        "certificateRefs[0]: Secret infra/odd: tls.crt has what is not a certificate",
+        "certificateRefs[0]: Secret infra/odd: tls.crt has what is not a certificate of X.509 version 3",
     ),
     (
         "{certificateRefs: [{name: weak}]}",

@@ -23,15 +23,16 @@ fn to_dfp(rule: &str) -> String {
 fn rules_with_methods_or_paths_never_match_a_connect() {
     let compiled = with_base(&format!("{}{}", limited(GATEWAY), to_dfp("")));
     assert!(compiled.report.accepted(), "{}", compiled.report.table());
-    let place =
-        "never matches inside a tunnel: CONNECT of HTTPRoute apps/r at Gateway infra/gw#http";
+    let blind = "never matches inside a tunnel";
+    let passes = ", where what it denies passes (deny it by host or port, or take CONNECT off by httpUpgrade)";
+    let place = "CONNECT of HTTPRoute apps/r at Gateway infra/gw#http";
     let at = "EgressPolicy infra/p: spec.rules";
     assert_eq!(
         warnings(&compiled),
         [
-            format!("t.yaml:21: {at}[0]: rule rule-0 has paths, and {place}"),
-            format!("t.yaml:22: {at}[1]: rule read has methods and paths, and {place}"),
-            format!("t.yaml:23: {at}[2]: rule rule-2 has methods, and {place}"),
+            format!("t.yaml:21: {at}[0]: rule rule-0 has paths, and {blind}{passes}: {place}"),
+            format!("t.yaml:22: {at}[1]: rule read has methods and paths, and {blind}: {place}"),
+            format!("t.yaml:23: {at}[2]: rule rule-2 has methods, and {blind}{passes}: {place}"),
         ]
     );
 }
