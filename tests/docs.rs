@@ -1,0 +1,36 @@
+//! What the documentation shows can be served as it is written.
+
+use egret_config::compile::{Options, compile};
+use egret_config::load::{File, load};
+use egret_testkit::Ca;
+
+const FORMS: &str = include_str!("../docs/forms.md");
+
+#[test]
+fn the_configurations_of_the_forms_are_accepted() {
+    let blocks = FORMS.split("```yaml\n").skip(1);
+    let blocks: Vec<&str> = blocks.filter_map(|rest| rest.split("```").next()).collect();
+    assert!(blocks.len() > 1, "there is YAML in it");
+    let (ca, documents) = (Ca::new(), blocks.join("---\n"));
+    let identity = ca.issue(["proxy.example"]);
+    let beside = format!(
+        "apiVersion: v1
+kind: Secret
+metadata: {{name: proxy-certificate, namespace: default}}
+stringData: {{tls.crt: {:?}, tls.key: {:?}}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: clients, namespace: default}}
+data: {{ca.crt: {:?}}}
+",
+        identity.certificate_pem(),
+        identity.key_pem(),
+        ca.pem()
+    );
+    let files = [("docs/forms.md", &*documents), ("beside.yaml", &*beside)];
+    let loaded = load(files.map(|(name, text)| File { name, text }));
+    assert!(loaded.errors.is_empty(), "{:#?}", loaded.errors);
+    let report = compile(&loaded.resources, &Options::default()).report;
+    assert!(report.accepted(), "{}", report.table());
+}
