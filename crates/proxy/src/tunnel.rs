@@ -7,7 +7,6 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -34,9 +33,6 @@ pub(crate) mod scratch;
 mod splice;
 pub(crate) mod upgrade;
 pub(crate) mod websocket;
-
-/// How long no octet may come from either side.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// What the client asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,7 +202,13 @@ impl Running<'_> {
             metrics.up.add(moved.up - before.up);
             metrics.down.add(moved.down - before.down);
         };
-        let moving = between::run(mover, &worker.scratch, IDLE_TIMEOUT, closed, told);
+        let moving = between::run(
+            mover,
+            &worker.scratch,
+            self.exchange.silence(),
+            closed,
+            told,
+        );
         tokio::select! {
             end = moving => end,
             () = place.denied() => End::PolicyChanged,

@@ -46,6 +46,24 @@ fn a_tunnel_takes_the_place_of_an_idle_connection() {
 }
 
 #[test]
+fn a_tunnel_may_be_quiet_as_long_as_configured() {
+    let (dns, server) = (a_example(), echo());
+    let policy = "apiVersion: gateway.kgateway.dev/v1alpha1
+kind: ListenerPolicy
+metadata: {name: quiet, namespace: kgateway-system}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
+  default: {httpSettings: {streamIdleTimeout: 200ms}}
+";
+    let gateway = Gateway::start(&documents(&[&lab(dns.addr()), policy]));
+    let mut client = tunnel(&gateway, &format!("a.example:{}", server.port()));
+    client.send("x");
+    assert_eq!(client.read_exactly(1), b"x");
+    assert!(client.is_closed());
+    assert_eq!(gateway.wait_for_records(1)[0]["reason"], "idle");
+}
+
+#[test]
 fn a_timeout_of_the_rule_bounds_the_way_to_a_tunnel_and_not_its_life() {
     let (dns, server) = (a_example(), echo());
     dns.drop_queries("silent.example");
