@@ -140,6 +140,16 @@ fn a_head_that_unpacks_to_more_than_allowed_is_refused() {
     assert_eq!(client.get(&lab.uri("/")).status, 200);
 }
 
+/// The fields of a GET of `/`, with one more field.
+fn fields(authority: &str, name: &str, value: &str) -> Vec<u8> {
+    let text = |text: &str| {
+        let length = u8::try_from(text.len()).unwrap();
+        [&[length][..], text.as_bytes()].concat()
+    };
+    let indexed = vec![0x82, 0x86, 0x84, 0x41];
+    [indexed, text(authority), vec![0], text(name), text(value)].concat()
+}
+
 #[test]
 fn fields_that_http1_would_read_otherwise_are_refused() {
     let lab = Lab::new();
@@ -151,19 +161,7 @@ fn fields_that_http1_would_read_otherwise_are_refused() {
     ] {
         let mut raw = lab.gateway.connect();
         raw.send(PREFACE);
-        let authority = lab.authority();
-        let text = |text: &str| {
-            let length = u8::try_from(text.len()).unwrap();
-            [&[length][..], text.as_bytes()].concat()
-        };
-        let head = [
-            vec![0x82, 0x86, 0x84, 0x41],
-            text(&authority),
-            vec![0],
-            text(name),
-            text(value),
-        ];
-        raw.send(frame(1, 5, 1, &head.concat()));
+        raw.send(frame(1, 5, 1, &fields(&lab.authority(), name, value)));
         raw.send(frame(6, 0, 0, b"12345678"));
         let mut received = Vec::new();
         while !received.windows(8).any(|octets| octets == b"12345678") {
@@ -184,19 +182,7 @@ fn control_octets_in_fields_are_refused() {
     for value in ["a\r\nx-smuggled: 1", "a\0b", "a\nb"] {
         let mut raw = lab.gateway.connect();
         raw.send(PREFACE);
-        let authority = lab.authority();
-        let text = |text: &str| {
-            let length = u8::try_from(text.len()).unwrap();
-            [&[length][..], text.as_bytes()].concat()
-        };
-        let head = [
-            vec![0x82, 0x86, 0x84, 0x41],
-            text(&authority),
-            vec![0],
-            text("x"),
-            text(value),
-        ];
-        raw.send(frame(1, 5, 1, &head.concat()));
+        raw.send(frame(1, 5, 1, &fields(&lab.authority(), "x", value)));
         raw.send(frame(7, 0, 0, &[0; 8]));
         raw.read_to_end();
     }
