@@ -242,11 +242,10 @@ async fn begun<S>(stream: &mut Replay<S>, worker: &Worker) -> Option<Begun>
 where
     S: AsyncRead + Unpin,
 {
-    let mut draining = worker.shared.draining();
     let read = tokio::select! {
         biased;
         read = timeout(watch::HEAD_TIMEOUT, preface::read(stream)) => read,
-        _ = draining.wait_for(|draining| *draining) => return None,
+        () = worker.shared.draining() => return None,
     };
     let (begun, read) = read.ok()?.ok()?;
     if read.is_empty() {

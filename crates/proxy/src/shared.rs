@@ -101,9 +101,10 @@ impl Shared {
         }
     }
 
-    /// Becomes true when the proxy is to stop.
-    pub(crate) fn draining(&self) -> watch::Receiver<bool> {
-        self.drain.subscribe()
+    /// Ends when the proxy is to stop; at once if it is already.
+    pub(crate) async fn draining(&self) {
+        // The sender is ours, so there is no other end.
+        let _ = self.drain.subscribe().wait_for(|drain| *drain).await;
     }
 
     pub(crate) fn is_draining(&self) -> bool {

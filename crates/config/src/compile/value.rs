@@ -11,6 +11,9 @@ use crate::api::quantity::Quantity;
 /// The highest number that a Kubernetes API of 32 bits can say.
 pub(super) const MOST: u32 = i32::MAX.unsigned_abs();
 
+/// The windows of HTTP/2 that can be asked for. The smallest is that which every connection begins with (RFC 9113 6.9.2).
+pub(super) const HTTP2_WINDOWS: RangeInclusive<u32> = 65_535..=MOST;
+
 /// The shortest time that can be written, but for none.
 pub(super) const ONE_MILLISECOND: Duration = Duration::from_millis(1);
 

@@ -137,8 +137,7 @@ pub(crate) async fn begin(
 
 /// Ends when the process is to stop, and what has begun had its time.
 pub(super) async fn stopped(worker: &Worker) {
-    let mut draining = worker.shared.draining();
-    let _ = draining.wait_for(|draining| *draining).await;
+    worker.shared.draining().await;
     sleep(DRAIN_GRACE).await;
 }
 

@@ -35,19 +35,7 @@ pub(crate) fn tell(connection: &Connection, error: &hyper::Error) {
         Some(status) => metrics.response(status),
         None => metrics.unanswered.increment(),
     }
-    let Connection {
-        worker,
-        client,
-        bind,
-        hello,
-        ..
-    } = connection;
-    let whose = Whose {
-        client: *client,
-        bind: *bind,
-        hello: hello.as_ref(),
-    };
-    log(&whose, &refusal, status, worker);
+    log(&connection.into(), &refusal, status, &connection.worker);
 }
 
 /// Counts and logs what ended a connection of HTTP/2, if it is that its client broke the protocol. What was in progress has
@@ -58,39 +46,43 @@ pub(crate) fn tell_http2(connection: &Connection, error: &hyper::Error) {
     let Some(error) = error.filter(broken) else {
         return;
     };
-    let Connection {
-        worker,
-        client,
-        bind,
-        hello,
-        ..
-    } = connection;
+    let worker = &connection.worker;
     let refusal = Refusal::ClientHttp2(error.to_string());
     worker.metrics.refusal(refusal.row().reason);
-    let whose = Whose {
-        client: *client,
-        bind: *bind,
-        hello: hello.as_ref(),
-    };
-    log(&whose, &refusal, None, worker);
+    log(&connection.into(), &refusal, None, worker);
 }
 
 /// Counts and logs a connection that is refused before HTTP. Its status is told in the log alone.
 pub(crate) fn refused(origin: &Origin, refusal: &Refusal, worker: &Rc<Worker>) {
     let row = refusal.row();
     worker.metrics.refusal(row.reason);
-    let whose = Whose {
-        client: origin.client,
-        bind: origin.bind,
-        hello: origin.hello.as_ref(),
-    };
-    log(&whose, refusal, Some(row.status), worker);
+    log(&origin.into(), refusal, Some(row.status), worker);
 }
 
 struct Whose<'a> {
     client: SocketAddr,
     bind: BindAddress,
     hello: Option<&'a HelloFacts>,
+}
+
+impl<'a> From<&'a Connection> for Whose<'a> {
+    fn from(connection: &'a Connection) -> Self {
+        Self {
+            client: connection.client,
+            bind: connection.bind,
+            hello: connection.hello.as_ref(),
+        }
+    }
+}
+
+impl<'a> From<&'a Origin> for Whose<'a> {
+    fn from(origin: &'a Origin) -> Self {
+        Self {
+            client: origin.client,
+            bind: origin.bind,
+            hello: origin.hello.as_ref(),
+        }
+    }
 }
 
 fn log(whose: &Whose<'_>, refusal: &Refusal, status: Option<StatusCode>, worker: &Rc<Worker>) {

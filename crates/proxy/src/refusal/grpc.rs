@@ -1,10 +1,9 @@
 //! Refusals as clients of gRPC read them: a status of their own instead of that of HTTP, in a response that is all head
 //! ("Trailers-Only" of the gRPC protocol over HTTP/2).
 
-use std::fmt::Write as _;
-
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, HeaderName, Response, StatusCode, Version};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::Refusal;
 
@@ -60,16 +59,8 @@ fn code(status: StatusCode) -> u16 {
 
 /// As the gRPC protocol writes a `grpc-message`.
 fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for octet in text.bytes() {
-        match octet {
-            b' '..=b'~' if octet != b'%' => encoded.push(char::from(octet)),
-            _ => {
-                let _ = write!(encoded, "%{octet:02X}");
-            }
-        }
-    }
-    encoded
+    const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
+    utf8_percent_encode(text, ENCODED).to_string()
 }
 
 #[cfg(test)]

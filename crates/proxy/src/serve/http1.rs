@@ -36,8 +36,7 @@ pub(super) async fn serve(stream: ClientStream, connection: &Rc<Connection>) -> 
     let limits = &connection.limits;
     let mut serving = builder(limits).serve_connection(stream, service);
     let mut expired = pin!(connection.watch.expired(limits));
-    let mut draining = connection.worker.shared.draining();
-    let mut drain = pin!(draining.wait_for(|draining| *draining));
+    let mut drain = pin!(connection.worker.shared.draining());
     let mut graceful = false;
     let served = poll_fn(|cx| {
         if let Poll::Ready(served) = Pin::new(&mut serving).poll(cx) {

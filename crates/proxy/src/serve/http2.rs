@@ -159,10 +159,9 @@ pub(super) async fn serve(stream: ClientStream, connection: &Rc<Connection>) {
     let limits = &connection.limits;
     let streams = Streams(Rc::clone(connection));
     let mut serving = builder(limits, streams).serve_connection(stream, service);
-    let mut draining = connection.worker.shared.draining();
     let mut told = pin!(async {
         tokio::select! {
-            _ = draining.wait_for(|draining| *draining) => {}
+            () = connection.worker.shared.draining() => {}
             () = connection.retired.notified() => {}
             () = connection.watch.expired(limits) => {}
         }

@@ -17,6 +17,18 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// Ten thousand requests, and after each a frame of `kind` that says `word` of its stream.
+fn requests_each_followed_by(kind: u8, word: u32) -> Vec<u8> {
+    // :method GET, :scheme http, :path /, :authority a.example
+    let head = [&[0x82, 0x86, 0x84, 0x41, 9][..], b"a.example"].concat();
+    let mut flood = Vec::new();
+    for stream in (1..20_000).step_by(2) {
+        flood.extend(frame(1, 5, stream, &head));
+        flood.extend(frame(kind, 0, stream, &word.to_be_bytes()));
+    }
+    flood
+}
+
 /// The code of the GOAWAY that a connection ends with; nothing if it ends without.
 fn goodbye(raw: &mut Client) -> Option<u32> {
     let mut code = None;
@@ -56,14 +68,7 @@ fn a_flood_of_resets_ends_the_connection() {
     let mut raw = lab.gateway.connect();
     raw.send(PREFACE);
     // CVE-2023-44487.
-    let mut flood = Vec::new();
-    for stream in (1..20_000).step_by(2) {
-        // :method GET, :scheme http, :path /, :authority a.example
-        let head = [&[0x82, 0x86, 0x84, 0x41, 9][..], b"a.example"].concat();
-        flood.extend(frame(1, 5, stream, &head));
-        flood.extend(frame(3, 0, stream, &8_u32.to_be_bytes()));
-    }
-    let _ = raw.try_send(flood);
+    let _ = raw.try_send(requests_each_followed_by(3, 8));
     let code = goodbye(&mut raw);
     assert!(matches!(code, None | Some(0xb)), "{code:?}");
     let broken = "egret_refusals_total{reason=\"client_http2\"}";
@@ -77,13 +82,7 @@ fn a_client_that_makes_us_reset_many_streams_loses_its_connection() {
     let mut raw = lab.gateway.connect();
     raw.send(PREFACE);
     // Each is asked for as it should be, and broken by a window update of nothing (CVE-2025-8671).
-    let mut flood = Vec::new();
-    for stream in (1..20_000).step_by(2) {
-        let head = [&[0x82, 0x86, 0x84, 0x41, 9][..], b"a.example"].concat();
-        flood.extend(frame(1, 5, stream, &head));
-        flood.extend(frame(8, 0, stream, &0_u32.to_be_bytes()));
-    }
-    let _ = raw.try_send(flood);
+    let _ = raw.try_send(requests_each_followed_by(8, 0));
     let code = goodbye(&mut raw);
     assert!(matches!(code, None | Some(0xb | 1)), "{code:?}");
     assert_eq!(lab.client.get(&lab.uri("/")).status, 200);

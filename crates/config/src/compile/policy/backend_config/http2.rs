@@ -3,13 +3,10 @@
 use crate::api::kgateway::{ConnectionKeepalive, Http2ProtocolOptions};
 use crate::api::quantity::Quantity;
 use crate::compile::log::Fault;
-use crate::compile::value::{Fields, MOST, ONE_MILLISECOND};
+use crate::compile::value::{Fields, HTTP2_WINDOWS, MOST, ONE_MILLISECOND};
 use crate::snapshot::{Http2Keepalive, Http2Settings};
 
 const AT: &str = "spec.http2ProtocolOptions";
-
-/// The smallest window is that of RFC 9113 6.9.2, which every connection begins with.
-const LEAST_WINDOW: u32 = 65_535;
 
 pub(super) fn read(spec: &Http2ProtocolOptions, faults: &mut Vec<Fault>) -> Http2Settings {
     let Http2ProtocolOptions {
@@ -24,7 +21,7 @@ pub(super) fn read(spec: &Http2ProtocolOptions, faults: &mut Vec<Fault>) -> Http
     fields.unsupported(spec.unsupported());
     let mut window = |name: &str, quantity: Option<&Quantity>, default: u32| {
         fields
-            .octets(name, quantity, &(LEAST_WINDOW..=MOST))
+            .octets(name, quantity, &HTTP2_WINDOWS)
             .unwrap_or(default)
     };
     Http2Settings {

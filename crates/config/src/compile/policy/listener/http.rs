@@ -9,10 +9,7 @@ use crate::api::kgateway::{
     HttpListenerPolicySpec, HttpSettings, ListenerHttp2, Unsupported, UpgradeConfig,
 };
 use crate::compile::log::Fault;
-use crate::compile::value::{Fields, MOST};
-
-/// The smallest window is that which every connection begins with (RFC 9113 6.9.2).
-const LEAST_WINDOW: u32 = 65_535;
+use crate::compile::value::{Fields, HTTP2_WINDOWS, MOST};
 
 /// The fields of both.
 pub(super) struct Http<'a> {
@@ -92,14 +89,17 @@ fn http2(spec: &ListenerHttp2, at: &str, faults: &mut Vec<Fault>) -> Http2 {
     } = spec;
     let at = format!("{at}.http2ProtocolOptions");
     let mut fields = Fields::new(&at, faults);
-    let windows = LEAST_WINDOW..=MOST;
     Http2 {
         max_concurrent_streams: fields.number("maxConcurrentStreams", *streams, &(1..=MOST)),
-        initial_stream_window: fields.octets("initialStreamWindowSize", stream.as_ref(), &windows),
+        initial_stream_window: fields.octets(
+            "initialStreamWindowSize",
+            stream.as_ref(),
+            &HTTP2_WINDOWS,
+        ),
         initial_connection_window: fields.octets(
             "initialConnectionWindowSize",
             connection.as_ref(),
-            &windows,
+            &HTTP2_WINDOWS,
         ),
         allow_connect: *allow_connect,
     }
