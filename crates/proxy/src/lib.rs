@@ -14,10 +14,12 @@ pub mod tunnel;
 
 mod admin;
 mod body;
+mod clock;
 mod credentials;
 mod either;
 mod forward;
 mod local;
+mod meter;
 mod passthrough;
 mod plan;
 mod policy;

@@ -16,9 +16,9 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Method, Uri};
 
+use crate::clock;
 use crate::refusal::{Refusal, grpc};
 use crate::target::Target;
-use crate::telemetry::clock;
 use crate::tls::offered;
 use crate::upstream::destination::Destination;
 use crate::worker::Worker;

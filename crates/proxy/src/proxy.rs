@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::admin::Admin;
+use crate::clock;
 use crate::dns::Resolvers;
 use crate::dns::hickory::HickoryQuery;
 use crate::dns::hosts_file;
@@ -24,7 +25,6 @@ use crate::listen::{Bind, BindError, Listeners};
 use crate::shared::Shared;
 use crate::status::Status;
 use crate::telemetry::access_log::AccessLog;
-use crate::telemetry::clock;
 use crate::tls::{Clients, Roots};
 use crate::worker::{self, Command};
 

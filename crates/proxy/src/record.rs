@@ -17,12 +17,12 @@ use egret_config::snapshot::{Listener, Rule, Scheme};
 use http::request::Parts;
 use http::{Method, StatusCode, Version};
 
+use crate::clock;
 use crate::dns::How;
 use crate::refusal::{Refusal, Row};
 use crate::serve::Connection;
 use crate::serve::http2::StreamWatch;
 use crate::telemetry::access_log::Line;
-use crate::telemetry::clock;
 use crate::tunnel::between::Moved;
 use crate::upstream::destination::Destination;
 

@@ -14,10 +14,10 @@ use tokio::io::AsyncRead;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::clock;
 use crate::listen::begin::HelloFacts;
 use crate::listen::replay::Replay;
 use crate::task;
-use crate::telemetry::clock;
 use crate::tunnel::{ClientSide, Ready, Tunnel};
 use crate::worker::Worker;
 use http2::StreamWatch;

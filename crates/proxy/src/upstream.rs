@@ -10,10 +10,10 @@ use hyper::body::Body;
 use tokio::time::sleep_until;
 
 use crate::body::{Limit as BodyLimit, RequestBody, ResponseBody};
+use crate::clock;
 use crate::plan::Plan;
 use crate::record::Exchange;
 use crate::refusal::{Limit, Refusal};
-use crate::telemetry::clock;
 use crate::worker::Worker;
 use attempt::{Answered, Failed};
 use connection::{Lease, Outlet};

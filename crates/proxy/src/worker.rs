@@ -17,12 +17,12 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use crate::clock;
 use crate::listen;
 use crate::listen::gate::Gate;
 use crate::shared::Shared;
 use crate::task;
 use crate::telemetry::access_log::{Buffer, FLUSH_EVERY, Line};
-use crate::telemetry::clock;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::tunnel::live::Tunnels;
 use crate::tunnel::scratch::Scratch;

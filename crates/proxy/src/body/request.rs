@@ -12,9 +12,9 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep_until};
 
+use crate::clock;
 use crate::forward::prepare_trailers;
 use crate::record::Exchange;
-use crate::telemetry::clock;
 
 /// A request body.
 pub(crate) struct RequestBody {

@@ -15,8 +15,8 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 
 use super::egress::Permitted;
+use crate::clock;
 use crate::refusal::ConnectFailure;
-use crate::telemetry::clock;
 
 /// How long one attempt has before the next starts beside it (RFC 8305 5, "Connection Attempt Delay").
 pub const STAGGER: Duration = Duration::from_millis(250);

@@ -7,11 +7,11 @@ use std::time::Duration;
 use egret_config::name::DnsName;
 use tokio::time::{Instant, sleep_until};
 
+use crate::clock;
 use crate::dns::cache::Flight;
 use crate::dns::family::RESOLUTION_DELAY;
 use crate::dns::query::QueryError;
 use crate::dns::resolver::{Setup, Shared};
-use crate::telemetry::clock;
 
 use asked::Asked;
 use combine::{single, worse};

@@ -11,6 +11,7 @@ use egret_config::snapshot::{ResolverSettings, Scheme};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use crate::clock;
 use crate::dns::cache::{Cache, Flight, Lookup, Servable, Served};
 use crate::dns::failure::{Failure, ResolveError};
 use crate::dns::flight::{Told, Waiters, launch};
@@ -18,7 +19,6 @@ use crate::dns::hosts_file::HostsFile;
 use crate::dns::listing::Listed;
 use crate::dns::query::Query;
 use crate::dns::stats::DnsStats;
-use crate::telemetry::clock;
 
 use care::{keep_known, keep_swept};
 pub use resolved::{How, More, Resolved};

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::dns::failure::Failure;
 use crate::dns::resolver::How;
-use crate::telemetry::metrics::{Counter, Histogram};
+use crate::meter::{Counter, Histogram};
 
 /// The counters of all resolvers together.
 #[derive(Debug, Default)]

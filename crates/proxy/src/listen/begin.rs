@@ -20,12 +20,12 @@ use super::alert;
 use super::client_hello::{ClientHello, Reader};
 use super::proxy_protocol::{self, HeaderError, Progress};
 use super::replay::Replay;
+use crate::clock;
 use crate::dial::race::probes;
 use crate::passthrough::Incoming;
 use crate::record::unread;
 use crate::refusal::Refusal;
 use crate::serve::Origin;
-use crate::telemetry::clock;
 use crate::worker::Worker;
 
 /// Octets that are read at once.

@@ -9,12 +9,12 @@ use egret_config::name::DnsName;
 use egret_config::snapshot::BindAddress;
 use http::StatusCode;
 
+use crate::clock;
 use crate::listen::begin::HelloFacts;
 use crate::refusal::Refusal;
 use crate::request;
 use crate::serve::{Connection, Origin};
 use crate::telemetry::access_log::Line;
-use crate::telemetry::clock;
 use crate::worker::Worker;
 
 /// Counts and logs what ended a connection, if it is a head that was refused.

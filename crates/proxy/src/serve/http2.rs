@@ -23,10 +23,10 @@ use super::Connection;
 use super::stream::ClientStream;
 use super::watch::Watched;
 use crate::body::ResponseBody;
+use crate::clock;
 use crate::record::unread;
 use crate::request;
 use crate::task;
-use crate::telemetry::clock;
 
 /// Octets that wait to be written, of each stream.
 const SEND_BUFFER: usize = 256 * 1024;

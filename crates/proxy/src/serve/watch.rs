@@ -16,7 +16,7 @@ use tokio::time::timeout_at;
 use super::Connection;
 use super::preface::Http;
 use super::stream::ClientStream;
-use crate::telemetry::clock;
+use crate::clock;
 
 /// How long a head may take from its first octet, or the first head from the connection's start.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,13 +1,10 @@
 //! What is counted on the path of a request. Every worker counts for itself, so that no two cores share a cache line;
 //! the sums are made when somebody asks ([`export`]).
 
-use std::ops::AddAssign;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
-
 use http::StatusCode;
 
 use crate::dial::race::Attempt;
+use crate::meter::{Counter, Gauge, Histogram};
 use crate::refusal::ConnectFailure;
 use handshakes::HandshakeMetrics;
 use tunnels::TunnelMetrics;
@@ -15,35 +12,6 @@ use tunnels::TunnelMetrics;
 pub mod export;
 pub mod handshakes;
 pub mod tunnels;
-
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-/// A number that goes up and down. One worker's may be below zero; only the sum has a meaning.
-#[derive(Debug, Default)]
-pub struct Gauge(AtomicI64);
-
-/// How often something took how long.
-#[derive(Debug, Default)]
-pub struct Histogram {
-    buckets: [Counter; BOUNDS.len() + 1],
-    nanos: Counter,
-}
-
-/// What a histogram, or several together, have seen.
-#[derive(Clone, Debug, Default)]
-pub struct Spread {
-    /// How many fell into each bucket of [`BOUNDS`], and beyond; not summed up.
-    pub buckets: [u64; BOUNDS.len() + 1],
-    /// All durations together, in nanoseconds.
-    pub nanos: u64,
-}
-
-/// Upper bounds of the buckets in seconds; the last bucket has none.
-pub const BOUNDS: [f64; 14] = [
-    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
-];
 
 /// What one worker counts.
 #[derive(Debug)]
@@ -166,88 +134,6 @@ pub const ATTEMPTS: [(Attempt, &str); 8] = [
     (Attempt::Abandoned, "abandoned"),
 ];
 
-impl Counter {
-    /// One more.
-    pub fn increment(&self) {
-        self.add(1);
-    }
-
-    /// `count` more.
-    pub fn add(&self, count: u64) {
-        self.0.fetch_add(count, Relaxed);
-    }
-
-    /// The count.
-    pub fn get(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-}
-
-/// One more in a gauge, while it lasts.
-#[derive(Debug)]
-pub struct Held<'a>(&'a Gauge);
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.0.add(-1);
-    }
-}
-
-impl Gauge {
-    /// One more until what is returned is dropped.
-    pub fn hold(&self) -> Held<'_> {
-        self.add(1);
-        Held(self)
-    }
-
-    /// Up or down.
-    pub fn add(&self, change: i64) {
-        self.0.fetch_add(change, Relaxed);
-    }
-
-    /// The value.
-    pub fn get(&self) -> i64 {
-        self.0.load(Relaxed)
-    }
-}
-
-impl Histogram {
-    /// Adds one observation.
-    pub fn observe(&self, duration: Duration) {
-        let seconds = duration.as_secs_f64();
-        let bucket = BOUNDS.partition_point(|bound| *bound < seconds);
-        self.buckets[bucket].increment();
-        self.nanos
-            .add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
-    }
-
-    /// What it has seen.
-    #[must_use]
-    pub fn spread(&self) -> Spread {
-        Spread {
-            buckets: std::array::from_fn(|bucket| self.buckets[bucket].get()),
-            nanos: self.nanos.get(),
-        }
-    }
-}
-
-impl Spread {
-    /// How many durations were observed.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.buckets.iter().sum()
-    }
-}
-
-impl AddAssign for Spread {
-    fn add_assign(&mut self, other: Self) {
-        for (sum, count) in self.buckets.iter_mut().zip(other.buckets) {
-            *sum += count;
-        }
-        self.nanos += other.nanos;
-    }
-}
-
 impl Default for WorkerMetrics {
     fn default() -> Self {
         Self {
@@ -308,29 +194,5 @@ impl WorkerMetrics {
         if let Some(index) = FAILURES.iter().position(|(known, _)| *known == failure) {
             self.failures[index].increment();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn buckets_hold_what_is_not_over_their_bound() {
-        let histogram = Histogram::default();
-        for micros in [0, 500, 501, 60_000_000, 60_000_001] {
-            histogram.observe(Duration::from_micros(micros));
-        }
-        let Spread { buckets, nanos } = histogram.spread();
-        assert_eq!(
-            (
-                buckets[0],
-                buckets[1],
-                buckets[BOUNDS.len() - 1],
-                buckets[BOUNDS.len()]
-            ),
-            (2, 1, 1, 1)
-        );
-        assert_eq!(nanos, 120_001_002_000);
     }
 }

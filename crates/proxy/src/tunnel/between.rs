@@ -9,7 +9,7 @@ use tokio::time::sleep_until;
 
 use super::End;
 use super::scratch::Scratch;
-use crate::telemetry::clock;
+use crate::clock;
 
 /// How often one direction may move octets before the other, and then other tasks, have their turn.
 pub(super) const SHARE: usize = 8;

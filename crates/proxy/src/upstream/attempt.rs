@@ -19,9 +19,9 @@ use super::retry::{self, Broken};
 use super::seek::Seeker;
 use super::{Sending, after, copy, earliest, observe};
 use crate::body::RequestBody;
+use crate::clock;
 use crate::policy;
 use crate::refusal::Refusal;
-use crate::telemetry::clock;
 use crate::tls::TlsFailure;
 
 /// A response's head, and what its body comes over.

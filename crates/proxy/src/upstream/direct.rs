@@ -15,10 +15,10 @@ use super::seek::Seeker;
 use super::shelf::Shelf;
 use super::stream::Stream;
 use super::{after, earliest};
+use crate::clock;
 use crate::plan::Plan;
 use crate::record::Exchange;
 use crate::refusal::Refusal;
-use crate::telemetry::clock;
 use crate::worker::Worker;
 
 /// What counts at a destination while a connection of its own is used.

@@ -70,7 +70,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::clock;
+    use crate::clock;
 
     #[test]
     fn a_family_that_lost_goes_second_for_longer_each_time() {

@@ -231,7 +231,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::clock;
+    use crate::clock;
 
     const NOT_FOUND: Observed = Observed::Response(StatusCode::NOT_FOUND);
     const ERROR: Observed = Observed::Response(StatusCode::BAD_GATEWAY);

@@ -16,11 +16,11 @@ use super::http2::{OpenStream, Place, Shared};
 use super::limits::Permit;
 use super::shelf::{Dialling, Shelf};
 use super::stream::Stream;
+use crate::clock;
 use crate::dial::tls::{Expected, secure};
 use crate::record::Exchange;
 use crate::refusal::{ConnectFailure, Refusal};
 use crate::task;
-use crate::telemetry::clock;
 use crate::telemetry::metrics::handshakes::Handshake;
 use crate::worker::Worker;
 

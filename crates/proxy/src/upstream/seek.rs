@@ -17,6 +17,7 @@ use super::limits::Permit;
 use super::open::Opening;
 use super::shelf::{Dialling, Shelf, Taken};
 use super::warm::{manner, observe, warm};
+use crate::clock;
 use crate::dial::egress::{Guard, Permitted};
 use crate::dial::race::{self, Late};
 use crate::dns::family::{Family, RESOLUTION_DELAY};
@@ -27,7 +28,6 @@ use crate::plan::Plan;
 use crate::policy;
 use crate::record::Exchange;
 use crate::refusal::{ConnectFailure, Limit, Refusal};
-use crate::telemetry::clock;
 use crate::tls::TlsFailure;
 use crate::worker::Worker;
 

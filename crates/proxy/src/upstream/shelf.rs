@@ -23,11 +23,11 @@ use super::pool::{IDLE_TIMEOUT, Pool};
 use super::service;
 use super::site::Site;
 use super::slot::Slot;
+use crate::clock;
 use crate::dns::Resolved;
 use crate::dns::family::Family;
 use crate::dns::query::Service;
 use crate::task;
-use crate::telemetry::clock;
 
 mod queue;
 mod shared;

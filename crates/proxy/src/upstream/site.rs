@@ -12,7 +12,7 @@ use egret_config::snapshot::OutlierDetection;
 
 use super::destination::Destination;
 use super::health::{Health, Observed};
-use crate::telemetry::clock;
+use crate::clock;
 
 /// Sites before it is worth looking for those of no interest between two sweeps.
 const MANY: usize = 16_384;

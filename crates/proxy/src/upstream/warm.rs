@@ -10,12 +10,12 @@ use super::connection::Connection;
 use super::health::Observed;
 use super::open::Opening;
 use super::shelf::Shelf;
+use crate::clock;
 use crate::dial::egress::Permitted;
 use crate::dial::race::{self, Attempt, Manner};
 use crate::dns::family::Family;
 use crate::refusal::{ConnectFailure, Limit};
 use crate::task;
-use crate::telemetry::clock;
 use crate::worker::Worker;
 
 /// Connects to an address that requests should go to and have no connection to, while they go elsewhere: what it costs

@@ -476,7 +476,7 @@ fn change(settings: &mut ResolverSettings, change: &Change) {
 }
 
 fn run(operations: Vec<Operation>) -> Result<(), TestCaseError> {
-    let mut now = crate::telemetry::clock::now();
+    let mut now = crate::clock::now();
     let mut settings = ResolverSettings {
         stale_for: seconds(120),
         max_hosts: 4,

@@ -91,7 +91,7 @@ impl World {
         Self {
             cache: Cache::new(1),
             settings: ResolverSettings::default(),
-            now: crate::telemetry::clock::now(),
+            now: crate::clock::now(),
         }
     }
 

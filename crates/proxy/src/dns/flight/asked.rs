@@ -9,12 +9,12 @@ use tokio::time::timeout;
 use super::combine::{combined, early, single, with_service};
 use super::landing::Landing;
 use super::slot::{Asking, Slot};
+use crate::clock;
 use crate::dns::cache::{Outcome, Rest};
 use crate::dns::failure::Failure;
 use crate::dns::family::wanted;
 use crate::dns::query::{QueryError, Records, Service, Services};
 use crate::dns::resolver::{Setup, Shared};
-use crate::telemetry::clock;
 
 pub(super) struct Asked {
     /// The preferred family, or the only one.

@@ -8,12 +8,12 @@ use tokio::sync::watch;
 
 use super::asked::Asked;
 use super::combine::single;
+use crate::clock;
 use crate::dns::cache::{Flight, Late, Outcome, Rest};
 use crate::dns::failure::Failure;
 use crate::dns::family::arrange;
 use crate::dns::query::{QueryError, Records, Service};
 use crate::dns::resolver::{Setup, Shared};
-use crate::telemetry::clock;
 
 /// What those who wait share: where they are told.
 pub(in crate::dns) type Waiters = watch::Sender<Option<Told>>;

@@ -10,7 +10,7 @@ use hickory_proto::op::{DnsRequest, Message};
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::connection::{Connection, Route};
-use crate::telemetry::clock;
+use crate::clock;
 
 /// Why there is no response.
 #[derive(Clone, Debug, PartialEq, Eq)]

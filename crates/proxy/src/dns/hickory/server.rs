@@ -11,10 +11,10 @@ use hickory_proto::rr::Name;
 use super::answer::{self, Said, Wanted};
 use super::connection::Route;
 use super::link::{Link, Trouble};
+use crate::clock;
 use crate::dns::failure::Failure;
 use crate::dns::query::QueryError;
 use crate::dns::stats::{DnsStats, ServerStats};
-use crate::telemetry::clock;
 use crate::tls::Roots;
 
 /// Most questions asked for one name, where the server leaves it to us to follow its aliases.

@@ -10,9 +10,9 @@ use tokio::time::timeout;
 use super::answer::Wanted;
 use super::choice::Choice;
 use super::server::Server;
+use crate::clock;
 use crate::dns::failure::Failure;
 use crate::dns::query::QueryError;
-use crate::telemetry::clock;
 
 /// The servers, and what is known of them.
 pub(super) struct Servers {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::{Setup, Shared};
-use crate::telemetry::clock;
+use crate::clock;
 
 /// How many names leave the cache under one hold of the lock.
 const SWEEP_STEP: usize = 1024;

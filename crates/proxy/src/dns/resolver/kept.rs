@@ -1,8 +1,8 @@
 //! What a resolver knows, for the process after this one.
 
 use super::Resolver;
+use crate::clock;
 use crate::dns::cache::Kept;
-use crate::telemetry::clock;
 
 /// How many names are read under one hold of the lock.
 const STEP: usize = 256;

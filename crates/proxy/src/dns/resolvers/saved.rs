@@ -10,7 +10,7 @@ use egret_config::snapshot::{ResolverId, ResolverSettings};
 use super::{Resolver, Resolvers};
 use crate::dns::cache::Kept;
 use crate::dns::store::{MAX_NAMES, Owner, Store, encode};
-use crate::telemetry::metrics::Counter;
+use crate::meter::Counter;
 
 /// How often it is written, if it has changed.
 pub const SAVE_INTERVAL: Duration = Duration::from_secs(60);

@@ -11,9 +11,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use super::{
-    ATTEMPTS, BOUNDS, Counter, FAILURES, Gauge, Histogram, REASONS, Spread, WorkerMetrics,
-};
+use super::{ATTEMPTS, FAILURES, REASONS, WorkerMetrics};
+use crate::meter::{BOUNDS, Counter, Gauge, Histogram, Spread};
 
 /// Adds up the workers' counts when the registry is scraped.
 #[derive(Debug)]

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::WorkerMetrics;
 use super::export::{Workers, Writer};
-use super::{Counter, Histogram, WorkerMetrics};
+use crate::meter::{Counter, Histogram};
 
 /// What came of a handshake of TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::export::{Workers, Writer};
-use super::{Counter, Gauge};
+use crate::meter::{Counter, Gauge};
 use crate::tunnel::{End, Kind};
 
 /// The values of the label that says how a tunnel came to be.

@@ -9,7 +9,7 @@ use super::super::End;
 use super::super::between::run;
 use super::super::scratch::BUFFER;
 use super::*;
-use crate::telemetry::clock;
+use crate::clock;
 
 const IDLE: Duration = Duration::from_secs(300);
 

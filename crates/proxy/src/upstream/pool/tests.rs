@@ -10,11 +10,11 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::task::LocalSet;
 
 use super::*;
+use crate::clock;
 use crate::dns::query::Service;
 use crate::dns::{How, Resolved};
 use crate::refusal::Limit;
 use crate::task;
-use crate::telemetry::clock;
 use crate::upstream::connection::{Connection, Http1, Lease, Switch};
 use crate::upstream::families::Families;
 use crate::upstream::shelf::Taken;

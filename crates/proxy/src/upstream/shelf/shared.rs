@@ -5,7 +5,7 @@ use std::rc::Rc;
 use egret_config::snapshot::{HttpVersion, Scheme};
 
 use super::Shelf;
-use crate::telemetry::clock;
+use crate::clock;
 use crate::upstream::http2::{OpenStream, Shared};
 use crate::upstream::slot::Slot;
 

@@ -14,7 +14,7 @@ impl World {
     fn new(order: Order, count: usize) -> Self {
         Self {
             choice: Choice::new(order, count, TIMEOUT),
-            now: crate::telemetry::clock::now(),
+            now: crate::clock::now(),
         }
     }
 

@@ -3,7 +3,7 @@
 use egret_testkit::DnsServer;
 
 use super::*;
-use crate::telemetry::clock;
+use crate::clock;
 
 const UDP: DnsProtocol = DnsProtocol::Udp;
 

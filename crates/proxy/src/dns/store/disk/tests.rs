@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
-use crate::telemetry::clock;
+use crate::clock;
 
 fn files(folder: &Path) -> Vec<String> {
     let files = fs::read_dir(folder).unwrap();
