@@ -3,7 +3,7 @@
 #![no_main]
 
 use egret_config::name::DnsName;
-use egret_proxy::listen::client_hello::{ClientHello, HelloError, Reader};
+use egret_proxy::client_hello::{ClientHello, HelloError, Reader};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

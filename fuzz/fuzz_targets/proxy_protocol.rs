@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use egret_proxy::listen::proxy_protocol::{Header, Progress, read};
+use egret_proxy::proxy_protocol::{Header, Progress, read};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -4,7 +4,7 @@
 
 use egret_config::name::{Authority, DnsName, Host};
 use egret_config::snapshot::Scheme;
-use egret_proxy::target::{Target, check_framing};
+use egret_proxy::message::target::{Target, check_framing};
 use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, Version};

@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime};
     reason = "this is the one door to the clock"
 )]
 #[must_use]
-pub fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
@@ -18,6 +18,6 @@ pub fn now() -> Instant {
     reason = "this is the one door to the clock"
 )]
 #[must_use]
-pub fn wall() -> SystemTime {
+pub(crate) fn wall() -> SystemTime {
     SystemTime::now()
 }

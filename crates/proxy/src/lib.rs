@@ -3,24 +3,23 @@
 //! [`Proxy`] is all that the binary needs to know. The path of a request begins in `listen.rs` and is told, step by
 //! step, in ARCHITECTURE.md.
 
+pub mod client_hello;
 pub mod dial;
 pub mod dns;
 pub mod listen;
+pub mod message;
+pub mod proxy_protocol;
 pub mod refusal;
-pub mod target;
 pub mod telemetry;
 pub mod tls;
 pub mod tunnel;
 
+mod accept;
 mod admin;
 mod body;
 mod clock;
-mod credentials;
-mod either;
-mod forward;
-mod local;
+mod downstream;
 mod meter;
-mod passthrough;
 mod plan;
 mod policy;
 mod proxy;
@@ -29,6 +28,7 @@ mod request;
 mod serve;
 mod shared;
 mod status;
+mod stream;
 mod task;
 mod upstream;
 mod worker;

@@ -29,7 +29,7 @@ pub struct Spread {
 }
 
 /// Upper bounds of the buckets in seconds; the last bucket has none.
-pub const BOUNDS: [f64; 14] = [
+pub(crate) const BOUNDS: [f64; 14] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
 ];
 

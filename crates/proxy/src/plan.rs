@@ -17,11 +17,13 @@ use http::uri::PathAndQuery;
 use http::{Method, Uri};
 
 use crate::clock;
+use crate::message::target::Target;
 use crate::refusal::{Refusal, grpc};
-use crate::target::Target;
 use crate::tls::offered;
-use crate::upstream::destination::Destination;
 use crate::worker::Worker;
+use destination::Destination;
+
+pub(crate) mod destination;
 
 /// What was decided of a request that is forwarded.
 pub(crate) struct Plan<'a> {

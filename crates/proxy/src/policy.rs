@@ -7,11 +7,14 @@ use egret_config::snapshot::Rule;
 use http::Method;
 use http::request::Parts;
 
-use crate::credentials::{self, Caller};
+use crate::message::target::Target;
 use crate::plan::Plan;
 use crate::record::Exchange;
 use crate::refusal::Refusal;
-use crate::target::Target;
+
+pub(crate) mod credentials;
+
+use credentials::Caller;
 
 /// Decides whether the client may send requests of the rule at all. `None` is one that is not asked who it is.
 ///

@@ -19,14 +19,12 @@ use http::{Method, StatusCode, Version};
 
 use crate::clock;
 use crate::dns::How;
+use crate::plan::destination::Destination;
 use crate::refusal::{Refusal, Row};
 use crate::serve::Connection;
 use crate::serve::http2::StreamWatch;
 use crate::telemetry::access_log::Line;
 use crate::tunnel::between::Moved;
-use crate::upstream::destination::Destination;
-
-pub(crate) mod unread;
 
 /// One request and its response.
 pub(crate) struct Exchange {
@@ -463,7 +461,7 @@ fn named(object: &ObjectRef, part: &impl std::fmt::Display) -> String {
     format!("{}/{}/{part}", object.namespace, object.name)
 }
 
-fn time(at: SystemTime) -> String {
+pub(crate) fn time(at: SystemTime) -> String {
     let at = jiff::Timestamp::try_from(at);
     at.map(|at| format!("{at:.3}")).unwrap_or_default()
 }

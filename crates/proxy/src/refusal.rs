@@ -11,9 +11,9 @@ use egret_config::snapshot::Misconfiguration;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use http::{HeaderName, Response, StatusCode};
 
+use crate::client_hello::HelloError;
 use crate::dns::Failure;
-use crate::listen::client_hello::HelloError;
-use crate::listen::proxy_protocol::HeaderError;
+use crate::proxy_protocol::HeaderError;
 use crate::tls::TlsFailure;
 
 pub(crate) mod grpc;

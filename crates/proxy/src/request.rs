@@ -18,19 +18,22 @@ use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
 
 use crate::body::{RequestBody, ResponseBody};
-use crate::credentials::Caller;
-use crate::local;
+use crate::message::target::{Target, check_framing};
+use crate::message::upgrade;
 use crate::plan::{Plan, compared_path};
 use crate::policy;
+use crate::policy::credentials::Caller;
 use crate::record::Exchange;
 use crate::refusal::{Refusal, grpc};
 use crate::serve::Connection;
 use crate::serve::http2::StreamWatch;
-use crate::target::{Target, check_framing};
-use crate::tunnel::{Tunnel, connect, upgrade};
+use crate::tunnel::Tunnel;
 use send::Chosen;
 
 mod check;
+mod connect;
+mod local;
+pub(crate) mod passthrough;
 mod send;
 
 /// Whose request it is.

@@ -14,22 +14,21 @@ use tokio::io::AsyncRead;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::accept::begin::HelloFacts;
 use crate::clock;
-use crate::listen::begin::HelloFacts;
-use crate::listen::replay::Replay;
+use crate::stream::ClientStream;
+use crate::stream::Replay;
 use crate::task;
 use crate::tunnel::{ClientSide, Ready, Tunnel};
 use crate::worker::Worker;
 use http2::StreamWatch;
 use preface::Begun;
 pub(crate) use preface::Http;
-use stream::ClientStream;
 use watch::Watch;
 
 mod http1;
 pub(crate) mod http2;
 mod preface;
-pub(crate) mod stream;
 mod watch;
 
 /// Where a connection comes from, as far as is known before anything of it is served.

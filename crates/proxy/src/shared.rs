@@ -9,11 +9,11 @@ use tokio::sync::watch;
 
 use crate::dial::egress::OwnAddresses;
 use crate::dns::Resolvers;
-use crate::forward::Via;
+use crate::message::hop::Via;
+use crate::plan::destination::Destination;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::tls::{Clients, Servers};
-use crate::upstream::destination::Destination;
 use crate::upstream::families::Families;
 use crate::upstream::site::Sites;
 use crate::worker::Command;

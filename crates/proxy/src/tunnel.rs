@@ -1,7 +1,7 @@
 //! Connections that carry what the gateway does not read: those of CONNECT (RFC 9110 9.3.6) and of Upgrade (7.8), and
-//! TLS that is [passed on](crate::passthrough).
+//! TLS that is [passed on](crate::request::passthrough).
 //!
-//! A handler [opens](connect::open) one, answers, and leaves it with the client's connection, which runs it once the
+//! A handler opens one, answers, and leaves it with the client's connection, which runs it once the
 //! answer is sent. From then on octets are [copied](copy), and [judged](live) again when the configuration changes.
 
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::record::Exchange;
-use crate::serve::stream::ClientStream;
+use crate::stream::ClientStream;
 use crate::upstream::connection::{Lease, Outlet};
 use crate::upstream::direct::Occupied;
 use crate::upstream::stream::Stream;
@@ -23,7 +23,6 @@ use live::{Facts, Place};
 
 pub(crate) mod between;
 mod client;
-pub(crate) mod connect;
 pub(crate) mod copy;
 pub(crate) mod live;
 #[cfg(target_os = "linux")]
@@ -31,8 +30,6 @@ mod pipe;
 pub(crate) mod scratch;
 #[cfg(target_os = "linux")]
 mod splice;
-pub(crate) mod upgrade;
-pub(crate) mod websocket;
 
 /// What the client asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,7 +25,6 @@ use site::Site;
 mod attempt;
 pub(crate) mod balance;
 pub(crate) mod connection;
-pub(crate) mod destination;
 pub(crate) mod direct;
 pub(crate) mod families;
 pub(crate) mod health;

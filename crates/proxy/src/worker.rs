@@ -17,16 +17,16 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use crate::accept;
+use crate::accept::gate::Gate;
 use crate::clock;
-use crate::listen;
-use crate::listen::gate::Gate;
+use crate::plan::destination::Destination;
 use crate::shared::Shared;
 use crate::task;
 use crate::telemetry::access_log::{Buffer, FLUSH_EVERY, Line};
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::tunnel::live::Tunnels;
 use crate::tunnel::scratch::Scratch;
-use crate::upstream::destination::Destination;
 use crate::upstream::pool::{Pool, Swept};
 
 /// How often the pool is searched for what has waited too long, for names in use, and for addresses that are not those of
@@ -201,7 +201,7 @@ impl Worker {
                     Ok(listener) => {
                         let (stop, stopped) = oneshot::channel();
                         let worker = Rc::clone(&self);
-                        task::spawn(listen::accept(listener, bind, gate, stopped, worker));
+                        task::spawn(accept::accept(listener, bind, gate, stopped, worker));
                         listening.insert(bind, stop);
                     }
                     Err(error) => tracing::error!(%error, ?bind, "a worker cannot listen"),

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep_until};
 
 use crate::clock;
-use crate::forward::prepare_trailers;
+use crate::message::trailers::prepare_trailers;
 use crate::record::Exchange;
 
 /// A request body.

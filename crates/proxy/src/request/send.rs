@@ -11,14 +11,14 @@ use http_body::Body as _;
 
 use super::Client;
 use crate::body::{RequestBody, ResponseBody};
-use crate::credentials::Caller;
-use crate::forward::{Forwarded, takes_trailers};
+use crate::message::hop::{Forwarded, takes_trailers};
+use crate::message::target::Target;
+use crate::message::upgrade::Wanted;
 use crate::plan::Plan;
 use crate::policy;
+use crate::policy::credentials::Caller;
 use crate::refusal::Refusal;
-use crate::target::Target;
 use crate::tunnel::live::Facts;
-use crate::tunnel::upgrade::Wanted;
 use crate::tunnel::{Held, Kind, Tunnel};
 use crate::upstream::{Reply, Sending};
 use crate::worker::Current;

@@ -11,10 +11,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 use super::Connection;
-use super::stream::ClientStream;
 use super::watch::Watched;
-use crate::record::unread;
+use crate::downstream::unread;
 use crate::request;
+use crate::stream::ClientStream;
 use crate::tunnel::{ClientSide, Ready};
 
 /// Octets that are buffered of one direction of a connection.

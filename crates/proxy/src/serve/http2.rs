@@ -20,12 +20,12 @@ use tokio::sync::Notify;
 use tokio::time::{Sleep, sleep, sleep_until};
 
 use super::Connection;
-use super::stream::ClientStream;
 use super::watch::Watched;
 use crate::body::ResponseBody;
 use crate::clock;
-use crate::record::unread;
+use crate::downstream::unread;
 use crate::request;
+use crate::stream::ClientStream;
 use crate::task;
 
 /// Octets that wait to be written, of each stream.

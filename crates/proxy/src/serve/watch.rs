@@ -15,8 +15,8 @@ use tokio::time::timeout_at;
 
 use super::Connection;
 use super::preface::Http;
-use super::stream::ClientStream;
 use crate::clock;
+use crate::stream::ClientStream;
 
 /// How long a head may take from its first octet, or the first head from the connection's start.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);

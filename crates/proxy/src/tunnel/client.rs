@@ -3,8 +3,8 @@
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 
-use crate::either::either_stream;
-use crate::serve::stream::ClientStream;
+use crate::stream::ClientStream;
+use crate::stream::either_stream;
 
 /// What octets come from the client by.
 pub(crate) enum ClientSide {

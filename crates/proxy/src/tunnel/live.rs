@@ -15,11 +15,11 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use tokio::sync::Notify;
 
 use crate::dial::egress::{Guard, OwnAddresses};
+use crate::message::target::Target;
+use crate::plan::destination::Destination;
 use crate::plan::{Plan, compared_path};
 use crate::policy;
 use crate::serve::{Connection, Secured};
-use crate::target::Target;
-use crate::upstream::destination::Destination;
 use crate::worker::Worker;
 
 /// All of one worker.

@@ -14,10 +14,10 @@ use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{BackendSettings, LoadBalancing};
 
 use super::balance::{Candidate, Choice};
-use super::destination::Destination;
 use super::shelf::Shelf;
 use super::site::Sites;
 use crate::dns::family::Family;
+use crate::plan::destination::Destination;
 use crate::telemetry::metrics::WorkerMetrics;
 
 /// How long a connection may wait in the pool, unless the destination's settings say otherwise.

@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use egret_config::snapshot::OutlierDetection;
 
-use super::destination::Destination;
 use super::health::{Health, Observed};
 use crate::clock;
+use crate::plan::destination::Destination;
 
 /// Sites before it is worth looking for those of no interest between two sweeps.
 const MANY: usize = 16_384;

@@ -5,7 +5,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use crate::either::either_stream;
+use crate::stream::either_stream;
 
 /// A stream of octets to an upstream and from it.
 pub(crate) enum Stream {

@@ -9,7 +9,7 @@ use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::ext::Protocol;
 
-use crate::tunnel::websocket::accept_of;
+use crate::message::websocket::accept_of;
 
 /// Makes a request of HTTP/1.1, in origin form, one of HTTP/2: `Host` becomes the authority, and what speaks of the
 /// connection goes (8.2.2). One for an upgrade becomes an extended CONNECT (RFC 8441 4), and leaves the key that the

@@ -9,11 +9,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::begin::{Tls, stopped};
-use super::replay::Replay;
 use crate::clock;
-use crate::record::unread;
+use crate::downstream::unread;
 use crate::refusal::Refusal;
 use crate::serve::{Origin, Secured};
+use crate::stream::Replay;
 use crate::telemetry::metrics::handshakes::Handshake;
 use crate::tls::agreed;
 use crate::worker::Worker;

@@ -10,12 +10,8 @@ use http::header::{
 };
 use http::{HeaderMap, Response, StatusCode, Version};
 
+use super::upgrade::Wanted;
 use crate::refusal::Refusal;
-use crate::tunnel::upgrade::Wanted;
-
-mod trailers;
-
-pub(crate) use trailers::prepare_trailers;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -220,7 +216,7 @@ fn is_number(text: &[u8]) -> bool {
 
 /// Takes off what the client says of where the request comes from: nobody could rely on it, and it tells a stranger
 /// about the networks behind us.
-fn remove_forwarded(headers: &mut HeaderMap) {
+pub(super) fn remove_forwarded(headers: &mut HeaderMap) {
     headers.remove(FORWARDED);
     let names = headers
         .keys()
@@ -256,7 +252,7 @@ fn add_forwarded(headers: &mut HeaderMap, from: &Forwarded<'_>) {
     }
 }
 
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
+pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
         for name in nominated(headers) {
             headers.remove(name);

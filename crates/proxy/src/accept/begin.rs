@@ -16,16 +16,16 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, sleep_until};
 
-use super::alert;
-use super::client_hello::{ClientHello, Reader};
-use super::proxy_protocol::{self, HeaderError, Progress};
-use super::replay::Replay;
+use crate::client_hello::{ClientHello, Reader};
 use crate::clock;
 use crate::dial::race::probes;
-use crate::passthrough::Incoming;
-use crate::record::unread;
+use crate::downstream::alert;
+use crate::downstream::unread;
+use crate::proxy_protocol::{self, HeaderError, Progress};
 use crate::refusal::Refusal;
+use crate::request::passthrough::Incoming;
 use crate::serve::Origin;
+use crate::stream::Replay;
 use crate::worker::Worker;
 
 /// Octets that are read at once.

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::client_hello::HelloError;
+use crate::client_hello::HelloError;
 use crate::refusal::Refusal;
 
 /// How long a client may take to read it.

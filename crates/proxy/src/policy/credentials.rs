@@ -10,8 +10,8 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Uri};
 
+use crate::message::target::Target;
 use crate::refusal::{Audience, Lack, Unauthenticated};
-use crate::target::Target;
 
 mod basic;
 mod sources;

@@ -11,9 +11,9 @@ use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use http::request::Parts;
 
 use crate::body::ResponseBody;
+use crate::message::target::Target;
 use crate::record::Exchange;
 use crate::refusal::Refusal;
-use crate::target::Target;
 
 /// The request that is redirected.
 pub(crate) struct Here<'a> {

@@ -2,8 +2,7 @@
 
 use tokio_rustls::server::TlsStream;
 
-use crate::either::either_stream;
-use crate::listen::replay::Replay;
+use super::{Replay, either_stream};
 
 /// A stream of octets from a client and to it.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use egret_config::name::DnsName;
 use egret_config::snapshot::BindAddress;
 use http::StatusCode;
 
+use crate::accept::begin::HelloFacts;
 use crate::clock;
-use crate::listen::begin::HelloFacts;
 use crate::refusal::Refusal;
 use crate::request;
 use crate::serve::{Connection, Origin};
@@ -98,7 +98,7 @@ fn log(whose: &Whose<'_>, refusal: &Refusal, status: Option<StatusCode>, worker:
         return;
     }
     worker.log(&Line {
-        time: super::time(clock::wall()),
+        time: crate::record::time(clock::wall()),
         client: client.to_string(),
         sni: hello
             .and_then(|hello| hello.sni.as_ref())

@@ -8,14 +8,14 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{Method, Response, Version};
 
-use super::live::Facts;
-use super::{Held, Kind, Tunnel};
+use super::Client;
 use crate::body::ResponseBody;
+use crate::message::target::Target;
 use crate::plan::Plan;
 use crate::policy;
 use crate::refusal::Refusal;
-use crate::request::Client;
-use crate::target::Target;
+use crate::tunnel::live::Facts;
+use crate::tunnel::{Held, Kind, Tunnel};
 use crate::upstream::direct;
 use crate::worker::Current;
 
