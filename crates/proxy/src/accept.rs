@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use crate::dial::race::is_out_of_descriptors;
-use crate::refusal::Refusal;
+use crate::refusal::Reason;
 use crate::request::passthrough;
 use crate::serve;
 use crate::stream::{ClientStream, Replay};
@@ -112,7 +112,8 @@ async fn serve(
 fn turn_away(stream: &TcpStream, bind: BindAddress, full: &Full, gate: &Gate, worker: &Rc<Worker>) {
     worker
         .metrics
-        .refusal(Refusal::TooManyConnections.row().reason);
+        .refusals
+        .increment(Reason::TooManyConnections);
     if full.is_news {
         let (port, most) = (bind.port.get(), gate.most());
         tracing::warn!(

@@ -1,5 +1,6 @@
 //! The instruments that metrics are made of: counters, gauges and histograms of one worker, which no other core writes.
 
+use std::marker::PhantomData;
 use std::ops::AddAssign;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -112,6 +113,91 @@ impl AddAssign for Spread {
             *sum += count;
         }
         self.nanos += other.nanos;
+    }
+}
+
+/// The values of a metric label. The set is closed, so that a counter for each value is found by its index.
+pub trait LabelValue: Copy + 'static {
+    /// Every value once, in the order of [`LabelValue::index`].
+    const ALL: &'static [Self];
+
+    /// The position in [`LabelValue::ALL`].
+    fn index(self) -> usize;
+
+    /// The text of the value in the exported metric.
+    fn as_str(self) -> &'static str;
+}
+
+/// Defines an enum whose variants are the values of a metric label.
+macro_rules! label_values {
+    (
+        $(#[$meta:meta])*
+        $visibility:vis enum $name:ident {
+            $($(#[$variant_meta:meta])* $variant:ident = $text:literal,)+
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        $visibility enum $name {
+            $($(#[$variant_meta])* $variant,)+
+        }
+
+        impl $crate::meter::LabelValue for $name {
+            const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            fn index(self) -> usize {
+                self as usize
+            }
+
+            fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)+
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use label_values;
+
+/// One counter for each value of a label.
+#[derive(Debug)]
+pub struct CountersByLabel<L> {
+    counters: Box<[Counter]>,
+    label: PhantomData<L>,
+}
+
+impl<L: LabelValue> Default for CountersByLabel<L> {
+    fn default() -> Self {
+        Self {
+            counters: L::ALL.iter().map(|_| Counter::default()).collect(),
+            label: PhantomData,
+        }
+    }
+}
+
+impl<L: LabelValue> CountersByLabel<L> {
+    /// Adds one to the counter of a value.
+    pub fn increment(&self, value: L) {
+        self.counter(value).increment();
+    }
+
+    /// The counter of a value.
+    #[must_use]
+    pub fn counter(&self, value: L) -> &Counter {
+        &self.counters[value.index()]
+    }
+}
+
+/// Asserts what [`LabelValue`] promises of a type.
+#[cfg(test)]
+pub(crate) fn assert_is_label<L: LabelValue + std::fmt::Debug>() {
+    for (position, value) in L::ALL.iter().enumerate() {
+        assert_eq!(value.index(), position, "{value:?}");
+        let same = L::ALL
+            .iter()
+            .filter(|other| other.as_str() == value.as_str());
+        assert_eq!(same.count(), 1, "{value:?}");
     }
 }
 

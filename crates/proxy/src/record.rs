@@ -19,6 +19,7 @@ use http::{Method, StatusCode, Version};
 
 use crate::clock;
 use crate::dns::How;
+use crate::meter::LabelValue as _;
 use crate::plan::destination::Destination;
 use crate::refusal::{Refusal, Row};
 use crate::serve::Connection;
@@ -288,8 +289,8 @@ impl Exchange {
 
     pub(crate) fn refused(&self, refusal: &Refusal) {
         let Row { status, reason, .. } = refusal.row();
-        self.connection.worker.metrics.refusal(reason);
-        self.reason.set(Some(reason));
+        self.connection.worker.metrics.refusals.increment(reason);
+        self.reason.set(Some(reason.as_str()));
         if self.form.get() == Form::Passthrough {
             // Told in the log alone.
             self.status.set(Some(status));

@@ -12,13 +12,17 @@ use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use http::{HeaderName, Response, StatusCode};
 
 use crate::client_hello::HelloError;
+use crate::dial::failure::{ConnectFailure, SecureFailure};
 use crate::dns::Failure;
+use crate::message::target::TargetError;
 use crate::proxy_protocol::HeaderError;
 use crate::tls::TlsFailure;
 
 pub(crate) mod grpc;
+mod reason;
 mod unauthenticated;
 
+pub use reason::Reason;
 pub use unauthenticated::{Audience, Lack, Unauthenticated};
 
 /// `Proxy-Status` (RFC 9209 2).
@@ -95,32 +99,6 @@ pub enum Refusal {
     Loop,
 }
 
-/// What is wrong with a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TargetError {
-    /// No `Host`, and no authority in the target.
-    #[error("the request names no host")]
-    Missing,
-    /// More than one `Host` (RFC 9112 3.2).
-    #[error("the request has more than one Host field")]
-    Repeated,
-    /// A scheme that is not HTTP's.
-    #[error("the scheme of the target is not http or https")]
-    Scheme,
-    /// Neither a path nor a URI with a scheme (RFC 9112 3.2).
-    #[error("the target is neither a path nor an absolute URI")]
-    Form,
-    /// A CONNECT for something else than a host and a port (RFC 9112 3.2.3).
-    #[error("the target of a CONNECT is a host and a port")]
-    Authority,
-    /// `Host` and the target of a request of HTTP/2 name two hosts (RFC 9113 8.3.1).
-    #[error("the Host field names another host than the target")]
-    Contradiction,
-    /// The host or port is malformed.
-    #[error("{0}")]
-    Name(#[from] NameError),
-}
-
 /// What the circuit breakers of a destination limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
@@ -134,30 +112,6 @@ pub enum Limit {
     Retries,
 }
 
-/// How connecting failed, for all addresses together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ConnectFailure {
-    /// A reset in answer to the SYN.
-    Refused,
-    /// Reset or closed while connecting.
-    Terminated,
-    /// No route to it.
-    Unreachable,
-    /// No answer in time.
-    Timeout,
-    /// It was not tried: this process may not open another descriptor.
-    NoDescriptors,
-}
-
-/// Whether another attempt can help.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
-    /// The answer would be the same.
-    Never,
-    /// On another address, or later.
-    Elsewhere,
-}
-
 /// What a refusal means to client, log and metrics.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
@@ -165,10 +119,8 @@ pub struct Row {
     pub status: StatusCode,
     /// The error type of `Proxy-Status`.
     pub error: &'static str,
-    /// The reason in log and metrics: a bounded set, and finer than `error`.
-    pub reason: &'static str,
-    /// Its class of retry.
-    pub retry: Retry,
+    /// The reason in log and metrics.
+    pub reason: Reason,
 }
 
 impl Refusal {
@@ -176,73 +128,85 @@ impl Refusal {
     #[must_use]
     pub const fn row(&self) -> Row {
         match self {
-            Self::MalformedHead => row(400, "http_request_error", "malformed_head", Retry::Never),
-            Self::HeadTooLarge => row(431, "http_request_error", "head_too_large", Retry::Never),
-            Self::ProxyHeader(_) => row(400, "http_request_error", "proxy_header", Retry::Never),
+            Self::MalformedHead => row(400, "http_request_error", Reason::MalformedHead),
+            Self::HeadTooLarge => row(431, "http_request_error", Reason::HeadTooLarge),
+            Self::ProxyHeader(_) => row(400, "http_request_error", Reason::ProxyHeader),
             Self::Hello(HelloError::NotTls | HelloError::Ssl2 | HelloError::Alert) => {
-                row(400, "http_request_error", "not_tls", Retry::Never)
+                row(400, "http_request_error", Reason::NotTls)
             }
-            Self::Hello(_) => row(400, "http_request_error", "malformed_hello", Retry::Never),
-            Self::NoServerName => row(400, "http_request_error", "no_server_name", Retry::Never),
-            Self::HandshakeTimeout => {
-                row(408, "http_request_error", "handshake_timeout", Retry::Never)
-            }
-            Self::ClientTls(_) => row(400, "tls_protocol_error", "client_tls", Retry::Never),
-            Self::ClientHttp2(_) => row(400, "http_request_error", "client_http2", Retry::Never),
-            Self::TooManyConnections => row(
-                503,
-                "connection_limit_reached",
-                "too_many_connections",
-                Retry::Never,
+            Self::Hello(_) => row(400, "http_request_error", Reason::MalformedHello),
+            Self::NoServerName => row(400, "http_request_error", Reason::NoServerName),
+            Self::HandshakeTimeout => row(408, "http_request_error", Reason::HandshakeTimeout),
+            Self::ClientTls(_) => row(400, "tls_protocol_error", Reason::ClientTls),
+            Self::ClientHttp2(_) => row(400, "http_request_error", Reason::ClientHttp2),
+            Self::TooManyConnections => overloaded(Reason::TooManyConnections),
+            Self::Target(_) => row(400, "http_request_error", Reason::MalformedTarget),
+            Self::Framing(_) => row(400, "http_request_error", Reason::MalformedFraming),
+            Self::NoTunnel(_) => row(403, "http_request_denied", Reason::NoTunnel),
+            Self::NoListener => row(404, "destination_not_found", Reason::NoListener),
+            Self::Misdirected => row(421, "http_request_error", Reason::Misdirected),
+            Self::NoRoute => row(404, "destination_not_found", Reason::NoRoute),
+            Self::Misconfigured(_) => row(500, "proxy_configuration_error", Reason::Misconfigured),
+            Self::Unauthenticated(client) => row(
+                client.status(),
+                "http_request_denied",
+                Reason::Unauthenticated,
             ),
-            Self::Target(_) => row(400, "http_request_error", "malformed_target", Retry::Never),
-            Self::Framing(_) => row(400, "http_request_error", "malformed_framing", Retry::Never),
-            Self::NoTunnel(_) => row(403, "http_request_denied", "no_tunnel", Retry::Never),
-            Self::NoListener => row(404, "destination_not_found", "no_listener", Retry::Never),
-            Self::Misdirected => row(421, "http_request_error", "misdirected", Retry::Never),
-            Self::NoRoute => row(404, "destination_not_found", "no_route", Retry::Never),
-            Self::Misconfigured(_) => row(
-                500,
-                "proxy_configuration_error",
-                "misconfigured",
-                Retry::Never,
-            ),
-            Self::Unauthenticated(client) => client.row(),
-            Self::Policy { .. } => row(403, "http_request_denied", "egress_policy", Retry::Never),
-            Self::Address(_) => row(
-                403,
-                "destination_ip_prohibited",
-                "address_denied",
-                Retry::Never,
-            ),
+            Self::Policy { .. } => row(403, "http_request_denied", Reason::EgressPolicy),
+            Self::Address(_) => row(403, "destination_ip_prohibited", Reason::AddressDenied),
             Self::Dns(failure) if failure.is_timeout() => {
-                row(504, "dns_timeout", "dns_timeout", Retry::Elsewhere)
+                row(504, "dns_timeout", Reason::DnsTimeout)
             }
-            Self::Dns(_) => row(502, "dns_error", "dns_error", Retry::Never),
-            Self::DnsOverload => full("dns_overload"),
-            Self::Limit(_) => full("circuit_breaker"),
-            Self::Connect(failure) => failure.row(),
+            Self::Dns(_) => row(502, "dns_error", Reason::DnsError),
+            Self::DnsOverload => overloaded(Reason::DnsOverload),
+            Self::Limit(_) => overloaded(Reason::CircuitBreaker),
+            Self::Connect(failure) => connect_row(*failure),
             Self::Tls(failure) => tls_row(failure),
-            Self::Terminated => row(
-                502,
-                "connection_terminated",
-                "upstream_closed",
-                Retry::Elsewhere,
-            ),
-            Self::UpstreamProtocol | Self::NoExtendedConnect => row(
-                502,
-                "http_protocol_error",
-                "upstream_protocol",
-                Retry::Elsewhere,
-            ),
-            Self::ResponseTimeout => row(
-                504,
-                "http_response_timeout",
-                "response_timeout",
-                Retry::Elsewhere,
-            ),
-            Self::RequestBody => row(400, "http_request_error", "request_body", Retry::Never),
-            Self::Loop => row(508, "proxy_loop_detected", "loop", Retry::Never),
+            Self::Terminated => row(502, "connection_terminated", Reason::UpstreamClosed),
+            Self::UpstreamProtocol | Self::NoExtendedConnect => {
+                row(502, "http_protocol_error", Reason::UpstreamProtocol)
+            }
+            Self::ResponseTimeout => row(504, "http_response_timeout", Reason::ResponseTimeout),
+            Self::RequestBody => row(400, "http_request_error", Reason::RequestBody),
+            Self::Loop => row(508, "proxy_loop_detected", Reason::Loop),
+        }
+    }
+
+    /// Whether another host of the backend may serve what this one could not, where nothing of it has been sent yet. What
+    /// is wrong with the request, with the configuration or with this process is the same for every host; so is the
+    /// refusal of a policy, which was asked about each host before.
+    #[must_use]
+    pub const fn elsewhere(&self) -> bool {
+        match self {
+            Self::Address(_) | Self::Dns(_) => true,
+            Self::Connect(failure) => !matches!(failure, ConnectFailure::NoDescriptors),
+            Self::Tls(failure) => !matches!(failure, TlsFailure::Settings(_)),
+            Self::MalformedHead
+            | Self::HeadTooLarge
+            | Self::ProxyHeader(_)
+            | Self::Hello(_)
+            | Self::NoServerName
+            | Self::HandshakeTimeout
+            | Self::TooManyConnections
+            | Self::ClientTls(_)
+            | Self::ClientHttp2(_)
+            | Self::Target(_)
+            | Self::Framing(_)
+            | Self::NoTunnel(_)
+            | Self::NoListener
+            | Self::Misdirected
+            | Self::NoRoute
+            | Self::Misconfigured(_)
+            | Self::Unauthenticated(_)
+            | Self::Policy { .. }
+            | Self::DnsOverload
+            | Self::Limit(_)
+            | Self::Terminated
+            | Self::UpstreamProtocol
+            | Self::NoExtendedConnect
+            | Self::ResponseTimeout
+            | Self::RequestBody
+            | Self::Loop => false,
         }
     }
 
@@ -363,29 +327,6 @@ impl Refusal {
     }
 }
 
-impl ConnectFailure {
-    const fn row(self) -> Row {
-        let (status, error, reason) = match self {
-            Self::Refused => (502, "connection_refused", "connect_refused"),
-            Self::Terminated => (502, "connection_terminated", "connect_terminated"),
-            Self::Unreachable => (502, "destination_ip_unroutable", "connect_unreachable"),
-            Self::Timeout => (504, "connection_timeout", "connect_timeout"),
-            Self::NoDescriptors => (503, "connection_limit_reached", "no_descriptors"),
-        };
-        row(status, error, reason, Retry::Elsewhere)
-    }
-
-    const fn details(self) -> &'static str {
-        match self {
-            Self::Refused => "the upstream refused the connection",
-            Self::Terminated => "the upstream broke off the connection",
-            Self::Unreachable => "there is no route to the upstream",
-            Self::Timeout => "connecting to the upstream timed out",
-            Self::NoDescriptors => "the proxy has no descriptor left to connect with",
-        }
-    }
-}
-
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -403,29 +344,39 @@ impl From<TargetError> for Refusal {
     }
 }
 
+impl From<SecureFailure> for Refusal {
+    fn from(failure: SecureFailure) -> Self {
+        match failure {
+            SecureFailure::Connect(failure) => Self::Connect(failure),
+            SecureFailure::Tls(failure) => Self::Tls(failure),
+        }
+    }
+}
+
 impl From<NameError> for Refusal {
     fn from(error: NameError) -> Self {
         Self::Target(TargetError::Name(error))
     }
 }
 
+const fn connect_row(failure: ConnectFailure) -> Row {
+    match failure {
+        ConnectFailure::Refused => row(502, "connection_refused", Reason::ConnectRefused),
+        ConnectFailure::Terminated => row(502, "connection_terminated", Reason::ConnectTerminated),
+        ConnectFailure::Unreachable => {
+            row(502, "destination_ip_unroutable", Reason::ConnectUnreachable)
+        }
+        ConnectFailure::Timeout => row(504, "connection_timeout", Reason::ConnectTimeout),
+        ConnectFailure::NoDescriptors => overloaded(Reason::NoDescriptors),
+    }
+}
+
 const fn tls_row(failure: &TlsFailure) -> Row {
-    let (status, error, reason, retry) = match failure {
-        TlsFailure::Protocol(_) => (502, "tls_protocol_error", "tls_failed", Retry::Elsewhere),
-        TlsFailure::Certificate(_) => (
-            502,
-            "tls_certificate_error",
-            "tls_certificate",
-            Retry::Elsewhere,
-        ),
-        TlsFailure::Settings(_) => (
-            500,
-            "proxy_configuration_error",
-            "misconfigured",
-            Retry::Never,
-        ),
-    };
-    row(status, error, reason, retry)
+    match failure {
+        TlsFailure::Protocol(_) => row(502, "tls_protocol_error", Reason::TlsFailed),
+        TlsFailure::Certificate(_) => row(502, "tls_certificate_error", Reason::TlsCertificate),
+        TlsFailure::Settings(_) => row(500, "proxy_configuration_error", Reason::Misconfigured),
+    }
 }
 
 fn denied_by(policy: Option<&ObjectRef>, rule: Option<&str>) -> String {
@@ -436,12 +387,12 @@ fn denied_by(policy: Option<&ObjectRef>, rule: Option<&str>) -> String {
     }
 }
 
-/// There is no room for it, here or there.
-const fn full(reason: &'static str) -> Row {
-    row(503, "connection_limit_reached", reason, Retry::Elsewhere)
+/// A limit of this process or of the destination is reached.
+const fn overloaded(reason: Reason) -> Row {
+    row(503, "connection_limit_reached", reason)
 }
 
-const fn row(status: u16, error: &'static str, reason: &'static str, retry: Retry) -> Row {
+const fn row(status: u16, error: &'static str, reason: Reason) -> Row {
     let Ok(status) = StatusCode::from_u16(status) else {
         panic!("the table holds valid statuses")
     };
@@ -449,6 +400,5 @@ const fn row(status: u16, error: &'static str, reason: &'static str, retry: Retr
         status,
         error,
         reason,
-        retry,
     }
 }

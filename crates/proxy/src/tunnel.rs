@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::meter::{LabelValue as _, label_values};
 use crate::record::Exchange;
 use crate::stream::ClientStream;
 use crate::upstream::connection::{Lease, Outlet};
@@ -31,30 +32,32 @@ pub(crate) mod scratch;
 #[cfg(target_os = "linux")]
 mod splice;
 
-/// What the client asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// CONNECT.
-    Connect,
-    /// Another protocol in place of HTTP.
-    Upgrade,
-    /// TLS, which tells a name and is passed on.
-    Passthrough,
+label_values! {
+    /// How a client asked for a tunnel.
+    pub enum Kind {
+        /// By CONNECT (RFC 9110 9.3.6).
+        Connect = "connect",
+        /// By Upgrade or extended CONNECT, for another protocol in place of HTTP.
+        Upgrade = "upgrade",
+        /// By the SNI of a TLS connection that is passed through.
+        Passthrough = "passthrough",
+    }
 }
 
-/// How a tunnel came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The client was the first to close.
-    ClientClosed,
-    /// The upstream was.
-    UpstreamClosed,
-    /// Nothing came for too long.
-    Idle,
-    /// The configuration does not allow it any more.
-    PolicyChanged,
-    /// The process stops.
-    Drained,
+label_values! {
+    /// Why a tunnel ended.
+    pub enum End {
+        /// The client closed first.
+        ClientClosed = "client_closed",
+        /// The upstream closed first.
+        UpstreamClosed = "upstream_closed",
+        /// No bytes moved for the idle timeout.
+        Idle = "idle",
+        /// A configuration change denies the tunnel.
+        PolicyChanged = "policy_changed",
+        /// The process is stopping.
+        Drained = "drained",
+    }
 }
 
 /// A tunnel that waits for the answer to be sent, and then runs.
@@ -98,32 +101,6 @@ impl Held {
         match self {
             Self::Leased(lease) => lease.peer(),
             Self::Alone(occupied) => occupied.peer(),
-        }
-    }
-}
-
-impl Kind {
-    /// As metrics tell it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Upgrade => "upgrade",
-            Self::Passthrough => "passthrough",
-        }
-    }
-}
-
-impl End {
-    /// As the log and the metrics tell it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ClientClosed => "client_closed",
-            Self::UpstreamClosed => "upstream_closed",
-            Self::Idle => "idle",
-            Self::PolicyChanged => "policy_changed",
-            Self::Drained => "drained",
         }
     }
 }
@@ -238,5 +215,17 @@ impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.worker.metrics.tunnels.ended(self.end);
         self.exchange.broken(self.end.as_str());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meter::assert_is_label;
+
+    #[test]
+    fn every_label_has_a_counter_of_its_own() {
+        assert_is_label::<Kind>();
+        assert_is_label::<End>();
     }
 }

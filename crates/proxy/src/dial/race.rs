@@ -15,8 +15,9 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 
 use super::egress::Permitted;
+use super::failure::ConnectFailure;
 use crate::clock;
-use crate::refusal::ConnectFailure;
+use crate::meter::LabelValue;
 
 /// How long one attempt has before the next starts beside it (RFC 8305 5, "Connection Attempt Delay").
 pub const STAGGER: Duration = Duration::from_millis(250);
@@ -60,6 +61,37 @@ impl Attempt {
             Self::Failed(failure) => failure != ConnectFailure::NoDescriptors,
             Self::Overtaken => true,
             Self::Connected | Self::Abandoned => false,
+        }
+    }
+}
+
+impl LabelValue for Attempt {
+    const ALL: &'static [Self] = &[
+        Self::Connected,
+        Self::Failed(ConnectFailure::Refused),
+        Self::Failed(ConnectFailure::Terminated),
+        Self::Failed(ConnectFailure::Unreachable),
+        Self::Failed(ConnectFailure::Timeout),
+        Self::Failed(ConnectFailure::NoDescriptors),
+        Self::Overtaken,
+        Self::Abandoned,
+    ];
+
+    fn index(self) -> usize {
+        match self {
+            Self::Connected => 0,
+            Self::Failed(failure) => 1 + failure.index(),
+            Self::Overtaken => 1 + ConnectFailure::ALL.len(),
+            Self::Abandoned => 2 + ConnectFailure::ALL.len(),
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Failed(failure) => failure.as_str(),
+            Self::Overtaken => "overtaken",
+            Self::Abandoned => "abandoned",
         }
     }
 }

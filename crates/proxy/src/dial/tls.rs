@@ -10,7 +10,7 @@ use tokio::time::timeout_at;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::refusal::{ConnectFailure, Refusal};
+use super::failure::{ConnectFailure, SecureFailure};
 use crate::tls::{HTTP_2, TlsFailure};
 
 /// Whom to expect at the other end, and how to tell.
@@ -32,25 +32,27 @@ pub(crate) struct Secured {
 /// Shakes hands until `until` at the latest.
 ///
 /// # Errors
-/// [`Refusal::Tls`], also if HTTP/2 is all that was offered and the server has no word for that; and
-/// [`Refusal::Connect`] when it takes too long.
+/// [`SecureFailure::Tls`] if the handshake fails, or if only HTTP/2 was offered and the server does not support ALPN (RFC
+/// 7301); [`SecureFailure::Connect`] if it is not over by `until`.
 pub(crate) async fn secure(
     stream: TcpStream,
     expected: Expected,
     until: Instant,
-) -> Result<Secured, Refusal> {
+) -> Result<Secured, SecureFailure> {
     let Expected { client, peer } = expected;
     let shaking = TlsConnector::from(Arc::clone(&client)).connect(peer, stream);
     let stream = timeout_at(until.into(), shaking)
         .await
-        .map_err(|_| Refusal::Connect(ConnectFailure::Timeout))?
-        .map_err(|error| Refusal::Tls(TlsFailure::of(&error, &client.alpn_protocols)))?;
+        .map_err(|_| SecureFailure::Connect(ConnectFailure::Timeout))?
+        .map_err(|error| SecureFailure::Tls(TlsFailure::of(&error, &client.alpn_protocols)))?;
     let (_, session) = stream.get_ref();
     let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
     let http2 = session.alpn_protocol() == Some(HTTP_2);
     // A server that knows nothing of RFC 7301 agrees to nothing, and speaks HTTP/1.1.
     if !http2 && client.alpn_protocols == [HTTP_2] {
-        return Err(Refusal::Tls(TlsFailure::unspoken(&client.alpn_protocols)));
+        return Err(SecureFailure::Tls(TlsFailure::unspoken(
+            &client.alpn_protocols,
+        )));
     }
     Ok(Secured {
         stream,

@@ -11,6 +11,7 @@ use http::StatusCode;
 
 use crate::accept::begin::HelloFacts;
 use crate::clock;
+use crate::meter::LabelValue as _;
 use crate::refusal::Refusal;
 use crate::request;
 use crate::serve::{Connection, Origin};
@@ -30,7 +31,7 @@ pub(crate) fn tell(connection: &Connection, error: &hyper::Error) {
     // Who begins with HTTP/2 would not understand an answer, and gets none.
     let status = (!error.is_parse_version_h2()).then_some(row.status);
     let metrics = &connection.worker.metrics;
-    metrics.refusal(row.reason);
+    metrics.refusals.increment(row.reason);
     match status {
         Some(status) => metrics.response(status),
         None => metrics.unanswered.increment(),
@@ -48,14 +49,14 @@ pub(crate) fn tell_http2(connection: &Connection, error: &hyper::Error) {
     };
     let worker = &connection.worker;
     let refusal = Refusal::ClientHttp2(error.to_string());
-    worker.metrics.refusal(refusal.row().reason);
+    worker.metrics.refusals.increment(refusal.row().reason);
     log(&connection.into(), &refusal, None, worker);
 }
 
 /// Counts and logs a connection that is refused before HTTP. Its status is told in the log alone.
 pub(crate) fn refused(origin: &Origin, refusal: &Refusal, worker: &Rc<Worker>) {
     let row = refusal.row();
-    worker.metrics.refusal(row.reason);
+    worker.metrics.refusals.increment(row.reason);
     log(&origin.into(), refusal, Some(row.status), worker);
 }
 
@@ -106,7 +107,7 @@ fn log(whose: &Whose<'_>, refusal: &Refusal, status: Option<StatusCode>, worker:
         ech: hello.map(|hello| hello.ech).filter(|ech| *ech),
         protocol: hello.map_or("", |_| "TLS"),
         status: status.map(|status| status.as_u16()),
-        reason: Some(refusal.row().reason),
+        reason: Some(refusal.row().reason.as_str()),
         details: Some(&refusal.details()),
         ..Line::default()
     });

@@ -1,12 +1,12 @@
 //! Where a request wants to go: its target, read once, in the one way that has no second reading.
 
-use egret_config::name::{Authority, DnsName, Host, Port};
+use egret_config::name::{Authority, DnsName, Host, NameError, Port};
 use egret_config::snapshot::Scheme;
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
-use crate::refusal::{Refusal, TargetError};
+use crate::refusal::Refusal;
 
 /// The destination that a request names, canonical.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,32 @@ pub struct Target {
     /// Whether octets are passed on both ways: it is that of a CONNECT, which has no scheme, and always a port; or of TLS
     /// that is passed on, which has neither.
     pub connect: bool,
+}
+
+/// What is wrong with a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// No `Host`, and no authority in the target.
+    #[error("the request names no host")]
+    Missing,
+    /// More than one `Host` (RFC 9112 3.2).
+    #[error("the request has more than one Host field")]
+    Repeated,
+    /// A scheme that is not HTTP's.
+    #[error("the scheme of the target is not http or https")]
+    Scheme,
+    /// Neither a path nor a URI with a scheme (RFC 9112 3.2).
+    #[error("the target is neither a path nor an absolute URI")]
+    Form,
+    /// A CONNECT for something else than a host and a port (RFC 9112 3.2.3).
+    #[error("the target of a CONNECT is a host and a port")]
+    Authority,
+    /// `Host` and the target of a request of HTTP/2 name two hosts (RFC 9113 8.3.1).
+    #[error("the Host field names another host than the target")]
+    Contradiction,
+    /// The host or port is malformed.
+    #[error("{0}")]
+    Name(#[from] NameError),
 }
 
 impl Target {

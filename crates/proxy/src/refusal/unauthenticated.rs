@@ -7,8 +7,6 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName};
 
-use super::{Retry, Row, row};
-
 const BASIC: &str = "Basic realm=\"egret\"";
 const BEARER: &str = "Bearer realm=\"egret\"";
 /// Of keys that are in no field of HTTP's own. A challenge has to be there all the same.
@@ -98,14 +96,8 @@ impl Unauthenticated {
         }
     }
 
-    pub(super) const fn row(&self) -> Row {
-        let status = self.audience.status();
-        row(
-            status,
-            "http_request_denied",
-            "unauthenticated",
-            Retry::Never,
-        )
+    pub(super) const fn status(&self) -> u16 {
+        self.audience.status()
     }
 
     pub(super) fn details(&self) -> String {

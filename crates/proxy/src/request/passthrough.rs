@@ -109,9 +109,7 @@ async fn connect(
             Err(refusal) => refusal,
         };
         // Nothing has been sent: it is the same to another host of the backend.
-        if !matches!(refusal, Refusal::Connect(_) | Refusal::Dns(_))
-            || !turn(&mut plan, &mut others)
-        {
+        if !refusal.elsewhere() || !turn(&mut plan, &mut others) {
             return Err(refusal);
         }
         exchange.planned(&plan.destination);

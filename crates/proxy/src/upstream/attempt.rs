@@ -169,11 +169,7 @@ impl Sending<'_> {
                 Ok(found) => return Ok(found),
                 Err(refusal) => refusal,
             };
-            let elsewhere = matches!(
-                refusal,
-                Refusal::Connect(_) | Refusal::Tls(_) | Refusal::Dns(_) | Refusal::Address(_)
-            );
-            if !elsewhere || others == 0 || !self.go_elsewhere(request) {
+            if !refusal.elsewhere() || others == 0 || !self.go_elsewhere(request) {
                 return Err(Failed::unconnected(refusal));
             }
             others -= 1;

@@ -17,9 +17,10 @@ use super::limits::Permit;
 use super::shelf::{Dialling, Shelf};
 use super::stream::Stream;
 use crate::clock;
+use crate::dial::failure::ConnectFailure;
 use crate::dial::tls::{Expected, secure};
 use crate::record::Exchange;
-use crate::refusal::{ConnectFailure, Refusal};
+use crate::refusal::Refusal;
 use crate::task;
 use crate::telemetry::metrics::handshakes::Handshake;
 use crate::worker::Worker;
@@ -79,7 +80,7 @@ impl Opening<'_> {
                 let stream = Stream::Tls(Box::new(secured.stream));
                 self.speak(stream, secured.http2, peer, permit).await
             }
-            Err(refusal) => {
+            Err(failure) => {
                 let Self {
                     shelf,
                     settings,
@@ -89,7 +90,7 @@ impl Opening<'_> {
                 let health = shelf.health(peer, clock::now());
                 let observed = Observed::LocalFailure;
                 super::observe(&shelf.site, settings, &health, observed, worker);
-                Err(refusal)
+                Err(failure.into())
             }
         }
     }

@@ -19,6 +19,7 @@ use super::shelf::{Dialling, Shelf, Taken};
 use super::warm::{manner, observe, warm};
 use crate::clock;
 use crate::dial::egress::{Guard, Permitted};
+use crate::dial::failure::ConnectFailure;
 use crate::dial::race::{self, Late};
 use crate::dns::family::{Family, RESOLUTION_DELAY};
 use crate::dns::query::Service;
@@ -27,8 +28,7 @@ use crate::dns::{Failure, ResolveError};
 use crate::plan::Plan;
 use crate::policy;
 use crate::record::Exchange;
-use crate::refusal::{ConnectFailure, Limit, Refusal};
-use crate::tls::TlsFailure;
+use crate::refusal::{Limit, Refusal};
 use crate::worker::Worker;
 
 /// One search for one sending of a request.
@@ -241,7 +241,7 @@ impl Seeker<'_> {
             return self.connect(&answer, permit, dialling).await;
         }
         let refusal = match self.connect(&answer, permit, dialling.clone()).await {
-            Err(refusal) if led_nowhere(&refusal) => refusal,
+            Err(refusal) if refusal.elsewhere() => refusal,
             outcome => return outcome,
         };
         self.shelf.leave_record(clock::now());
@@ -316,7 +316,7 @@ impl Seeker<'_> {
             let nothing_tried = raced.attempts.is_empty();
             let denied = nothing_tried.then(|| self.permit(&sockets).err()).flatten();
             denied.unwrap_or_else(|| {
-                self.worker.metrics.connect_failure(failure);
+                self.worker.metrics.connect_failures.increment(failure);
                 Refusal::Connect(failure)
             })
         })?;
@@ -423,16 +423,6 @@ impl Seeker<'_> {
             Ok(Err(ResolveError::Overloaded)) => Err(Refusal::DnsOverload),
             Err(_) => Err(Refusal::Dns(Failure::Timeout)),
         }
-    }
-}
-
-/// Whether the way was wrong, rather than that nothing could be tried.
-fn led_nowhere(refusal: &Refusal) -> bool {
-    match refusal {
-        Refusal::Connect(failure) => *failure != ConnectFailure::NoDescriptors,
-        Refusal::Tls(failure) => !matches!(failure, TlsFailure::Settings(_)),
-        Refusal::Address(_) => true,
-        _ => false,
     }
 }
 

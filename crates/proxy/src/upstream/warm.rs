@@ -12,9 +12,10 @@ use super::open::Opening;
 use super::shelf::Shelf;
 use crate::clock;
 use crate::dial::egress::Permitted;
+use crate::dial::failure::ConnectFailure;
 use crate::dial::race::{self, Attempt, Manner};
 use crate::dns::family::Family;
-use crate::refusal::{ConnectFailure, Limit};
+use crate::refusal::Limit;
 use crate::task;
 use crate::worker::Worker;
 
@@ -74,7 +75,7 @@ pub(super) fn observe(
     let now = clock::now();
     let family = |address: Permitted<SocketAddr>| Family::of(&address.get().ip());
     for (address, attempt) in attempts {
-        worker.metrics.connect_attempt(*attempt);
+        worker.metrics.connect_attempts.increment(*attempt);
         let health = shelf.health(address.get(), now);
         if attempt.is_lost() {
             health.connect_failed(now);

@@ -11,8 +11,8 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use super::{ATTEMPTS, FAILURES, REASONS, WorkerMetrics};
-use crate::meter::{BOUNDS, Counter, Gauge, Histogram, Spread};
+use super::WorkerMetrics;
+use crate::meter::{BOUNDS, Counter, CountersByLabel, Gauge, Histogram, LabelValue, Spread};
 
 /// Adds up the workers' counts when the registry is scraped.
 #[derive(Debug)]
@@ -94,6 +94,18 @@ impl Workers {
         self.0.iter().map(|worker| of(worker).get()).sum()
     }
 
+    /// The sums of one counter for each value of the label `name`.
+    pub(super) fn by_label<L: LabelValue>(
+        &self,
+        name: &'static str,
+        of: impl Fn(&WorkerMetrics) -> &CountersByLabel<L>,
+    ) -> impl Iterator<Item = ([(&'static str, &'static str); 1], u64)> {
+        L::ALL.iter().map(move |value| {
+            let sum = self.sum(|worker| of(worker).counter(*value));
+            ([(name, value.as_str())], sum)
+        })
+    }
+
     pub(super) fn level(&self, of: impl Fn(&WorkerMetrics) -> &Gauge) -> i64 {
         self.0.iter().map(|worker| of(worker).get()).sum()
     }
@@ -106,7 +118,7 @@ impl Workers {
 
     fn requests(&self, to: &mut Writer<'_>) -> fmt::Result {
         let codes =
-            (0..500).map(|index| (index + 100, self.sum(|worker| &worker.responses[index])));
+            (0..500).map(|index| (index + 100, self.sum(|worker| &worker.responses.0[index])));
         let seen = codes
             .filter(|(_, count)| *count > 0)
             .map(|(code, count)| ([("code", code.to_string())], count));
@@ -116,9 +128,7 @@ impl Workers {
             "Requests whose client left before the response",
             self.sum(|w| &w.unanswered),
         )?;
-        let reasons = REASONS.iter().enumerate();
-        let refusals = reasons
-            .map(|(index, reason)| ([("reason", *reason)], self.sum(|w| &w.refusals[index])));
+        let refusals = self.by_label("reason", |w| &w.refusals);
         to.counters("refusals", "Requests refused, by reason", refusals)?;
         to.counter(
             "audited",
@@ -185,17 +195,13 @@ impl Workers {
             "Connections made to upstreams",
             self.sum(|w| &w.connected),
         )?;
-        let failures = FAILURES.iter().enumerate();
-        let failures = failures
-            .map(|(index, (_, cause))| ([("cause", *cause)], self.sum(|w| &w.failures[index])));
+        let failures = self.by_label("cause", |w| &w.connect_failures);
         to.counters(
             "upstream_connect_failures",
             "Destinations that could not be connected to, by cause",
             failures,
         )?;
-        let attempts = ATTEMPTS.iter().enumerate();
-        let attempts = attempts
-            .map(|(index, (_, result))| ([("result", *result)], self.sum(|w| &w.attempts[index])));
+        let attempts = self.by_label("result", |w| &w.connect_attempts);
         let help = "Attempts to connect to one address, by what came of them";
         to.counters("upstream_connect_attempts", help, attempts)?;
         self.handshakes(to)?;

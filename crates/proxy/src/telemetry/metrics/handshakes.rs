@@ -5,31 +5,25 @@ use std::time::Duration;
 
 use super::WorkerMetrics;
 use super::export::{Workers, Writer};
-use crate::meter::{Counter, Histogram};
+use crate::meter::{CountersByLabel, Histogram, label_values};
 
-/// What came of a handshake of TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Handshake {
-    /// A connection, between two that did not know each other yet.
-    Full,
-    /// A connection that goes on with an earlier session.
-    Resumed,
-    /// None.
-    Failed,
+label_values! {
+    /// The outcome of a TLS handshake.
+    pub enum Handshake {
+        /// A full handshake: the two ends had no session in common.
+        Full = "full",
+        /// A handshake that resumed an earlier session (RFC 8446 2.2).
+        Resumed = "resumed",
+        /// A handshake that failed.
+        Failed = "failed",
+    }
 }
-
-/// The values of the label that says what came of one.
-pub const HANDSHAKES: [(Handshake, &str); 3] = [
-    (Handshake::Full, "full"),
-    (Handshake::Resumed, "resumed"),
-    (Handshake::Failed, "failed"),
-];
 
 /// What one worker counts of handshakes with one side.
 #[derive(Debug, Default)]
 pub struct HandshakeMetrics {
-    /// By [`HANDSHAKES`].
-    results: [Counter; HANDSHAKES.len()],
+    /// By outcome.
+    results: CountersByLabel<Handshake>,
     /// How long those took that came to an end.
     duration: Histogram,
 }
@@ -37,9 +31,7 @@ pub struct HandshakeMetrics {
 impl HandshakeMetrics {
     /// Counts one that took so long.
     pub fn ended(&self, handshake: Handshake, took: Duration) {
-        if let Some(index) = HANDSHAKES.iter().position(|(known, _)| *known == handshake) {
-            self.results[index].increment();
-        }
+        self.results.increment(handshake);
         self.duration.observe(took);
     }
 }
@@ -62,15 +54,22 @@ impl Workers {
             ),
         ];
         for (count, duration, whom, of) in sides {
-            let results = HANDSHAKES.iter().enumerate();
-            let results = results.map(|(index, (_, result))| {
-                ([("result", *result)], self.sum(|w| &of(w).results[index]))
-            });
+            let results = self.by_label("result", |w| &of(w).results);
             let help = format!("Handshakes of TLS with {whom}, by what came of them");
             to.counters(count, &help, results)?;
             let help = "From a connection to TLS on it, or to the failure of that";
             to.histogram(duration, help, &self.spread(|w| &of(w).duration))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_has_a_counter_of_its_own() {
+        crate::meter::assert_is_label::<Handshake>();
     }
 }

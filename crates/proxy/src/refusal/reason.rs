@@ -1,0 +1,96 @@
+//! The reasons of refusals, as the access log and the metrics name them.
+
+use crate::meter::label_values;
+
+label_values! {
+    /// Why a request or a connection was refused. The set is finer than the error types of `Proxy-Status` (RFC 9209 2.3).
+    pub enum Reason {
+        /// The request's head cannot be parsed.
+        MalformedHead = "malformed_head",
+        /// The request's head has too many bytes or fields.
+        HeadTooLarge = "head_too_large",
+        /// The PROXY protocol header is missing or malformed.
+        ProxyHeader = "proxy_header",
+        /// The connection does not begin with TLS.
+        NotTls = "not_tls",
+        /// The ClientHello is malformed.
+        MalformedHello = "malformed_hello",
+        /// The client sent no SNI, and the listener needs one.
+        NoServerName = "no_server_name",
+        /// The TLS handshake or the PROXY header did not arrive in time.
+        HandshakeTimeout = "handshake_timeout",
+        /// The listener has as many connections as it may have.
+        TooManyConnections = "too_many_connections",
+        /// The TLS handshake with the client failed.
+        ClientTls = "client_tls",
+        /// The client broke the HTTP/2 protocol.
+        ClientHttp2 = "client_http2",
+        /// The request names no valid host.
+        MalformedTarget = "malformed_target",
+        /// The head's framing has more than one reading.
+        MalformedFraming = "malformed_framing",
+        /// A tunnel was asked for where none is served.
+        NoTunnel = "no_tunnel",
+        /// No listener takes the host.
+        NoListener = "no_listener",
+        /// The connection was made for another listener (421).
+        Misdirected = "misdirected",
+        /// No route rule matches.
+        NoRoute = "no_route",
+        /// The configuration that the request falls under is invalid.
+        Misconfigured = "misconfigured",
+        /// The client did not authenticate.
+        Unauthenticated = "unauthenticated",
+        /// An EgressPolicy denies the destination by its name.
+        EgressPolicy = "egress_policy",
+        /// Every address of the destination is denied.
+        AddressDenied = "address_denied",
+        /// No DNS server answered in time.
+        DnsTimeout = "dns_timeout",
+        /// The name cannot be resolved.
+        DnsError = "dns_error",
+        /// Too many names are being resolved.
+        DnsOverload = "dns_overload",
+        /// A circuit breaker of the destination is open.
+        CircuitBreaker = "circuit_breaker",
+        /// The upstream refused the connection.
+        ConnectRefused = "connect_refused",
+        /// The upstream broke off the connection while it was being made.
+        ConnectTerminated = "connect_terminated",
+        /// There is no route to the upstream.
+        ConnectUnreachable = "connect_unreachable",
+        /// Connecting to the upstream timed out.
+        ConnectTimeout = "connect_timeout",
+        /// This process may not open another descriptor.
+        NoDescriptors = "no_descriptors",
+        /// The TLS handshake with the upstream failed.
+        TlsFailed = "tls_failed",
+        /// The upstream's certificate is not valid.
+        TlsCertificate = "tls_certificate",
+        /// The upstream closed the connection before it answered.
+        UpstreamClosed = "upstream_closed",
+        /// The upstream broke HTTP.
+        UpstreamProtocol = "upstream_protocol",
+        /// The upstream did not answer in time.
+        ResponseTimeout = "response_timeout",
+        /// The client broke off the request body, or did not send it in time.
+        RequestBody = "request_body",
+        /// The request has been through this process before.
+        Loop = "loop",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dial::failure::ConnectFailure;
+    use crate::dial::race::Attempt;
+    use crate::meter::assert_is_label;
+
+    #[test]
+    fn every_label_has_a_counter_of_its_own() {
+        assert_is_label::<Reason>();
+        assert_is_label::<ConnectFailure>();
+        assert_is_label::<Attempt>();
+    }
+}
