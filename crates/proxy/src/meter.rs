@@ -11,7 +11,7 @@ pub struct Counter(AtomicU64);
 
 /// A number that goes up and down. One worker's may be below zero; only the sum has a meaning.
 #[derive(Debug, Default)]
-pub struct Gauge(AtomicI64);
+pub(crate) struct Gauge(AtomicI64);
 
 /// How often something took how long.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ impl Counter {
 
 /// One more in a gauge, while it lasts.
 #[derive(Debug)]
-pub struct Held<'a>(&'a Gauge);
+pub(crate) struct Held<'a>(&'a Gauge);
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
@@ -63,18 +63,18 @@ impl Drop for Held<'_> {
 
 impl Gauge {
     /// One more until what is returned is dropped.
-    pub fn hold(&self) -> Held<'_> {
+    pub(crate) fn hold(&self) -> Held<'_> {
         self.add(1);
         Held(self)
     }
 
     /// Up or down.
-    pub fn add(&self, change: i64) {
+    pub(crate) fn add(&self, change: i64) {
         self.0.fetch_add(change, Relaxed);
     }
 
     /// The value.
-    pub fn get(&self) -> i64 {
+    pub(crate) fn get(&self) -> i64 {
         self.0.load(Relaxed)
     }
 }
@@ -117,7 +117,7 @@ impl AddAssign for Spread {
 }
 
 /// The values of a metric label. The set is closed, so that a counter for each value is found by its index.
-pub trait LabelValue: Copy + 'static {
+pub(crate) trait LabelValue: Copy + 'static {
     /// Every value once, in the order of [`LabelValue::index`].
     const ALL: &'static [Self];
 
@@ -162,7 +162,7 @@ pub(crate) use label_values;
 
 /// One counter for each value of a label.
 #[derive(Debug)]
-pub struct CountersByLabel<L> {
+pub(crate) struct CountersByLabel<L> {
     counters: Box<[Counter]>,
     label: PhantomData<L>,
 }
@@ -178,13 +178,13 @@ impl<L: LabelValue> Default for CountersByLabel<L> {
 
 impl<L: LabelValue> CountersByLabel<L> {
     /// Adds one to the counter of a value.
-    pub fn increment(&self, value: L) {
+    pub(crate) fn increment(&self, value: L) {
         self.counter(value).increment();
     }
 
     /// The counter of a value.
     #[must_use]
-    pub fn counter(&self, value: L) -> &Counter {
+    pub(crate) fn counter(&self, value: L) -> &Counter {
         &self.counters[value.index()]
     }
 }

@@ -12,12 +12,14 @@ use rustls::{Error, RootCertStore, SupportedProtocolVersion, version};
 
 pub(crate) use clients::{Clients, HTTP_2, offered};
 pub use failure::TlsFailure;
+pub(crate) use handshakes::{HandshakeMetrics, HandshakeOutcome};
 pub use roots::Roots;
 pub(crate) use servers::{Servers, agreed};
 
 mod client_auth;
 mod clients;
 mod failure;
+mod handshakes;
 mod made;
 mod roots;
 mod servers;

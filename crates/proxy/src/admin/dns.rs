@@ -9,11 +9,11 @@ use egret_config::snapshot::ResolverId;
 use http::StatusCode;
 use serde::Serialize;
 
-use super::{Answer, text};
+use super::{AdminResponse, text};
 use crate::dns::listing::Listed;
 use crate::dns::query::Service;
 use crate::dns::{DnsStats, Failure, How, Resolvers};
-use crate::telemetry::metrics::export::Writer;
+use crate::metrics::MetricWriter;
 
 #[derive(Serialize)]
 struct Cached {
@@ -57,7 +57,7 @@ pub(super) fn list(resolvers: &Resolvers) -> serde_json::Result<Vec<u8>> {
 }
 
 /// `POST /dns/flush`: forgets one name or all, in every cache.
-pub(super) fn flush(resolvers: &Resolvers, query: Option<&str>) -> Answer {
+pub(super) fn flush(resolvers: &Resolvers, query: Option<&str>) -> AdminResponse {
     match host(query) {
         Ok(name) => {
             let all = resolvers.all();
@@ -72,7 +72,7 @@ pub(super) fn flush(resolvers: &Resolvers, query: Option<&str>) -> Answer {
 }
 
 /// `POST /dns/refresh`: asks again for one name, in every cache that knows it.
-pub(super) fn refresh(resolvers: &Resolvers, query: Option<&str>) -> Answer {
+pub(super) fn refresh(resolvers: &Resolvers, query: Option<&str>) -> AdminResponse {
     let name = match host(query) {
         Ok(Some(name)) => name,
         Ok(None) => return text(StatusCode::BAD_REQUEST, "say which: ?host=NAME\n"),
@@ -87,7 +87,7 @@ pub(super) fn refresh(resolvers: &Resolvers, query: Option<&str>) -> Answer {
 }
 
 /// The `host` parameter. A host name holds nothing that would be percent-encoded.
-fn host(query: Option<&str>) -> Result<Option<DnsName>, Box<Answer>> {
+fn host(query: Option<&str>) -> Result<Option<DnsName>, Box<AdminResponse>> {
     let mut parameters = query
         .unwrap_or_default()
         .split('&')
@@ -108,7 +108,7 @@ fn host(query: Option<&str>) -> Result<Option<DnsName>, Box<Answer>> {
 }
 
 /// The DNS part of `/metrics`.
-pub(super) fn metrics(to: &mut Writer<'_>, resolvers: &Resolvers) -> fmt::Result {
+pub(super) fn metrics(to: &mut MetricWriter<'_>, resolvers: &Resolvers) -> fmt::Result {
     let stats = resolvers.stats();
     let lookups = How::ALL.into_iter().flat_map(|how| {
         let resolved = stats.resolved[how.index()].get();
@@ -147,7 +147,7 @@ pub(super) fn metrics(to: &mut Writer<'_>, resolvers: &Resolvers) -> fmt::Result
 }
 
 /// What lookups asked for, however many servers that took.
-fn queries(to: &mut Writer<'_>, stats: &DnsStats) -> fmt::Result {
+fn queries(to: &mut MetricWriter<'_>, stats: &DnsStats) -> fmt::Result {
     let help = "Names asked for, once for each family, however many servers were asked";
     to.counter("dns_queries", help, stats.queries.get())?;
     let failures = Failure::LABELS.iter().zip(&stats.query_failures);
@@ -160,7 +160,7 @@ fn queries(to: &mut Writer<'_>, stats: &DnsStats) -> fmt::Result {
 }
 
 /// What each server did.
-fn servers(to: &mut Writer<'_>, stats: &DnsStats) -> fmt::Result {
+fn servers(to: &mut MetricWriter<'_>, stats: &DnsStats) -> fmt::Result {
     let all = stats.servers();
     let failures = all.iter().flat_map(|(server, stats)| {
         let failures = Failure::LABELS.iter().zip(&stats.failures);
@@ -180,7 +180,7 @@ fn servers(to: &mut Writer<'_>, stats: &DnsStats) -> fmt::Result {
 }
 
 /// What `/metrics` tells about the state folder.
-pub(super) fn store_metrics(to: &mut Writer<'_>, resolvers: &Resolvers) -> fmt::Result {
+pub(super) fn store_metrics(to: &mut MetricWriter<'_>, resolvers: &Resolvers) -> fmt::Result {
     let help = "Times that the DNS caches could not be written to the state folder";
     to.counter("dns_store_failures", help, resolvers.save_failures())
 }

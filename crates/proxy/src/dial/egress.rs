@@ -9,22 +9,22 @@ mod local;
 
 /// An address that may be dialled. Made by [`Guard::permit`] alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Permitted<T>(T);
+pub(crate) struct Permitted<T>(T);
 
 impl<T: Copy> Permitted<T> {
     /// What may be dialled.
-    pub fn get(self) -> T {
+    pub(crate) fn get(self) -> T {
         self.0
     }
 }
 
 /// The addresses that this process listens on: requests must not come back through them, whatever the policies say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OwnAddresses(pub Vec<SocketAddr>);
+pub(crate) struct OwnAddresses(pub Vec<SocketAddr>);
 
 /// The check, for the requests of one rule.
 #[derive(Clone, Copy, Debug)]
-pub struct Guard<'a> {
+pub(crate) struct Guard<'a> {
     /// The policies.
     pub egress: &'a Egress,
     /// Our own sockets.
@@ -36,7 +36,10 @@ impl Guard<'_> {
     ///
     /// # Errors
     /// If it is one of our own, or the policies or the built-in list deny it.
-    pub fn permit(self, address: SocketAddr) -> Result<Permitted<SocketAddr>, AddressDenied> {
+    pub(crate) fn permit(
+        self,
+        address: SocketAddr,
+    ) -> Result<Permitted<SocketAddr>, AddressDenied> {
         // The sockets first: no exception opens them.
         if self.own.contains(address) {
             return Err(AddressDenied {
@@ -52,7 +55,7 @@ impl Guard<'_> {
     ///
     /// # Errors
     /// If none may, with the reason of the first.
-    pub fn permit_all(
+    pub(crate) fn permit_all(
         self,
         addresses: impl IntoIterator<Item = SocketAddr>,
     ) -> Result<Vec<Permitted<SocketAddr>>, AddressDenied> {
@@ -74,7 +77,7 @@ impl Guard<'_> {
 impl OwnAddresses {
     /// Whether connecting to `address` would reach one of these sockets.
     #[must_use]
-    pub fn contains(&self, address: SocketAddr) -> bool {
+    pub(crate) fn contains(&self, address: SocketAddr) -> bool {
         self.reached_by(address, local::is_local)
     }
 

@@ -20,11 +20,11 @@ use crate::clock;
 use crate::meter::LabelValue;
 
 /// How long one attempt has before the next starts beside it (RFC 8305 5, "Connection Attempt Delay").
-pub const STAGGER: Duration = Duration::from_millis(250);
+pub(crate) const STAGGER: Duration = Duration::from_millis(250);
 
 /// How one address is connected to.
 #[derive(Clone, Copy, Debug)]
-pub struct Manner {
+pub(crate) struct Manner {
     /// How long one attempt may take.
     pub timeout: Duration,
     /// Probes on the connection while it is quiet.
@@ -33,7 +33,7 @@ pub struct Manner {
 
 /// How a race went.
 #[derive(Debug)]
-pub struct Raced<S, A> {
+pub(crate) struct Raced<S, A> {
     /// The connection and its address, or the failure that says most about why there is none.
     pub outcome: Result<(S, A), ConnectFailure>,
     /// Every address that was tried, and what came of it.
@@ -42,7 +42,7 @@ pub struct Raced<S, A> {
 
 /// What came of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attempt {
+pub(crate) enum Attempt {
     /// The connection that is used.
     Connected,
     /// None.
@@ -56,7 +56,7 @@ pub enum Attempt {
 impl Attempt {
     /// Whether it speaks against the address.
     #[must_use]
-    pub fn is_lost(self) -> bool {
+    pub(crate) fn is_lost(self) -> bool {
         match self {
             Self::Failed(failure) => failure != ConnectFailure::NoDescriptors,
             Self::Overtaken => true,
@@ -97,11 +97,11 @@ impl LabelValue for Attempt {
 }
 
 /// Addresses that may still come; empty if none do.
-pub type Late<'a, A> = Pin<Box<dyn Future<Output = VecDeque<A>> + 'a>>;
+pub(crate) type Late<'a, A> = Pin<Box<dyn Future<Output = VecDeque<A>> + 'a>>;
 
 /// Connects to one of `addresses`, which are raced in their order; those of `late` join the race when they come. At
 /// `until` it is over.
-pub async fn connect(
+pub(crate) async fn connect(
     addresses: VecDeque<Permitted<SocketAddr>>,
     late: Option<Late<'_, Permitted<SocketAddr>>>,
     manner: Manner,

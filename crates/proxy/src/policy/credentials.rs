@@ -10,8 +10,9 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Uri};
 
+use super::PolicyContext;
 use crate::message::target::Target;
-use crate::refusal::{Audience, Lack, Unauthenticated};
+use crate::refusal::{Audience, CredentialError, Refusal, Unauthenticated};
 
 mod basic;
 mod sources;
@@ -19,39 +20,50 @@ mod sources;
 use basic::Basic;
 
 /// A client that was let in.
-pub(crate) struct Caller<'a> {
+pub(crate) struct Principal<'a> {
     audience: Audience,
     by: &'a Authentication,
     user: Option<&'a Arc<str>>,
     client: Option<&'a Arc<str>>,
 }
 
-/// Lets in who has all that is asked for.
+/// Authenticates the client of a request, if the rule asks for that. `None` is a client that is not asked.
 ///
 /// # Errors
-/// What is lacking, and for which policy.
+/// [`Refusal::Unauthenticated`] with what is wrong, and the policy that asks.
 pub(crate) fn authenticate<'a>(
+    context: &PolicyContext<'a, '_>,
+) -> Result<Option<Principal<'a>>, Refusal> {
+    let Some(by) = context.rule.authentication.as_deref() else {
+        return Ok(None);
+    };
+    let principal = prove(by, context.target, context.request);
+    principal.map(Some).map_err(Refusal::Unauthenticated)
+}
+
+/// Checks every credential that is asked for.
+fn prove<'a>(
     by: &'a Authentication,
     target: &Target,
     parts: &Parts,
-) -> Result<Caller<'a>, Unauthenticated> {
-    let mut caller = Caller {
+) -> Result<Principal<'a>, Unauthenticated> {
+    let mut principal = Principal {
         audience: audience(target),
         by,
         user: None,
         client: None,
     };
     if let Some(basic) = &by.basic {
-        let user = caller.user_of(basic, parts);
-        let refused = |lack| Unauthenticated::by_basic(caller.audience, lack, &basic.policy);
-        caller.user = Some(user.map_err(refused)?);
+        let user = principal.user_of(basic, parts);
+        let refused = |error| Unauthenticated::by_basic(principal.audience, error, &basic.policy);
+        principal.user = Some(user.map_err(refused)?);
     }
     if let Some(keys) = &by.keys {
-        let client = caller.client_of(keys, parts);
-        let refused = |lack| Unauthenticated::by_keys(caller.audience, lack, keys);
-        caller.client = Some(client.map_err(refused)?);
+        let client = principal.client_of(keys, parts);
+        let refused = |error| Unauthenticated::by_keys(principal.audience, error, keys);
+        principal.client = Some(client.map_err(refused)?);
     }
-    Ok(caller)
+    Ok(principal)
 }
 
 /// Whom a request takes us for: one that names more than a host says that it is made of a proxy.
@@ -63,27 +75,36 @@ fn audience(target: &Target) -> Audience {
     }
 }
 
-impl<'a> Caller<'a> {
+impl<'a> Principal<'a> {
     /// What it is called: the name of the user, or of the client whose key it has.
     pub(crate) fn name(&self) -> Option<&'a Arc<str>> {
         self.user.or(self.client)
     }
 
-    fn user_of(&self, basic: &'a BasicAuth, parts: &Parts) -> Result<&'a Arc<str>, Lack> {
+    fn user_of(
+        &self,
+        basic: &'a BasicAuth,
+        parts: &Parts,
+    ) -> Result<&'a Arc<str>, CredentialError> {
         let field = only(parts.headers.get_all(self.audience.field()).iter())?;
-        let Basic { user, password } = Basic::read(field.as_bytes()).ok_or(Lack::Malformed)?;
-        basic.check(&user, &password).ok_or(Lack::Wrong)
+        let Basic { user, password } =
+            Basic::read(field.as_bytes()).ok_or(CredentialError::Malformed)?;
+        basic.check(&user, &password).ok_or(CredentialError::Wrong)
     }
 
-    fn client_of(&self, keys: &'a ApiKeyAuth, parts: &Parts) -> Result<&'a Arc<str>, Lack> {
+    fn client_of(
+        &self,
+        keys: &'a ApiKeyAuth,
+        parts: &Parts,
+    ) -> Result<&'a Arc<str>, CredentialError> {
         let key = match self.audience {
             Audience::Proxy => {
                 let field = only(parts.headers.get_all(self.audience.field()).iter())?;
-                key_for_proxy(field).ok_or(Lack::Malformed)?
+                key_for_proxy(field).ok_or(CredentialError::Malformed)?
             }
             Audience::Origin => sources::find(&keys.sources, &parts.headers, &parts.uri)?,
         };
-        keys.check(&key).ok_or(Lack::Wrong)
+        keys.check(&key).ok_or(CredentialError::Wrong)
     }
 
     /// Takes off the fields that were for us, before others are put on. `Proxy-Authorization` goes in any case.
@@ -126,11 +147,11 @@ impl<'a> Caller<'a> {
 }
 
 /// What there is exactly one of: who gives several names may be read as either.
-fn only<T>(mut given: impl Iterator<Item = T>) -> Result<T, Lack> {
+fn only<T>(mut given: impl Iterator<Item = T>) -> Result<T, CredentialError> {
     match (given.next(), given.next()) {
-        (None, _) => Err(Lack::Missing),
+        (None, _) => Err(CredentialError::Missing),
         (Some(one), None) => Ok(one),
-        (Some(_), Some(_)) => Err(Lack::Malformed),
+        (Some(_), Some(_)) => Err(CredentialError::Malformed),
     }
 }
 

@@ -13,13 +13,14 @@ use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep_until};
 
 use crate::clock;
+use crate::exchange::{Exchange, Progress};
 use crate::message::trailers::prepare_trailers;
-use crate::record::Exchange;
 
 /// A request body.
 pub(crate) struct RequestBody {
     source: Source,
-    exchange: Rc<Exchange>,
+    /// The exchange of the client whose body it is; `None` if the gateway itself sends the request.
+    exchange: Option<Rc<Exchange>>,
     /// How long the client may still be silent, once it has its answer.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -27,6 +28,8 @@ pub(crate) struct RequestBody {
 enum Source {
     /// There is none.
     Empty,
+    /// The gateway's own, until it is sent.
+    Own(Option<Bytes>),
     /// Sent as it comes.
     Once(Incoming),
     /// Sent as it comes, and kept.
@@ -69,7 +72,8 @@ pub(crate) enum RequestBodyError {
 }
 
 impl RequestBody {
-    pub(crate) fn new(incoming: Incoming, exchange: Rc<Exchange>) -> Self {
+    /// The body of a client's request.
+    pub(crate) fn of_client(incoming: Incoming, exchange: Rc<Exchange>) -> Self {
         let source = if incoming.is_end_stream() {
             Source::Empty
         } else {
@@ -77,9 +81,26 @@ impl RequestBody {
         };
         Self {
             source,
-            exchange,
+            exchange: Some(exchange),
             timer: None,
         }
+    }
+
+    /// The body of a request of the gateway's own.
+    pub(crate) fn own(body: Bytes) -> Self {
+        Self {
+            source: if body.is_empty() {
+                Source::Empty
+            } else {
+                Source::Own(Some(body))
+            },
+            exchange: None,
+            timer: None,
+        }
+    }
+
+    fn progress(&self) -> Option<&Progress> {
+        self.exchange.as_deref().map(Exchange::progress)
     }
 
     /// Keeps what comes from now on, up to `limit` octets, so that it can be sent again.
@@ -106,6 +127,7 @@ impl RequestBody {
     pub(crate) fn repeat(&self) -> Option<Self> {
         let source = match &self.source {
             Source::Empty => Source::Empty,
+            Source::Own(body) => Source::Own(body.clone()),
             Source::Once(_) => return None,
             Source::Kept(reader) => Source::Kept(Reader {
                 kept: Rc::clone(&reader.kept),
@@ -113,10 +135,9 @@ impl RequestBody {
                 number: reader.number + 1,
             }),
         };
-        let exchange = Rc::clone(&self.exchange);
         Some(Self {
             source,
-            exchange,
+            exchange: self.exchange.clone(),
             timer: None,
         })
     }
@@ -124,8 +145,11 @@ impl RequestBody {
     /// Ready when a client that has its answer has sent nothing for too long. Before, whoever waits for the answer looks
     /// after that.
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        ready!(self.exchange.poll_answered(cx));
-        let end = clock::now() + self.exchange.silence();
+        let Some(progress) = self.exchange.as_deref().map(Exchange::progress) else {
+            return Poll::Pending;
+        };
+        ready!(progress.poll_answered(cx));
+        let end = clock::now() + progress.idle_timeout();
         let timer = self
             .timer
             .get_or_insert_with(|| Box::pin(sleep_until(end.into())));
@@ -213,12 +237,15 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         let mut frame = match &mut self.source {
             Source::Empty => return Poll::Ready(None),
+            Source::Own(body) => return Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
             Source::Once(incoming) => Pin::new(incoming)
                 .poll_frame(cx)
                 .map_err(RequestBodyError::Client),
             Source::Kept(reader) => reader.poll(cx),
         };
-        self.exchange.set_waits_for_client(frame.is_pending());
+        if let Some(progress) = self.progress() {
+            progress.set_waits_for_client(frame.is_pending());
+        }
         if frame.is_ready() {
             self.timer = None;
         } else if self.poll_stalled(cx).is_ready() {
@@ -226,7 +253,9 @@ impl Body for RequestBody {
         }
         if let Poll::Ready(Some(Ok(frame))) = &mut frame {
             if let Some(data) = frame.data_ref() {
-                self.exchange.forwarded(data.len());
+                if let Some(progress) = self.progress() {
+                    progress.forwarded(data.len());
+                }
             } else if let Some(trailers) = frame.trailers_mut() {
                 prepare_trailers(trailers);
             }
@@ -237,6 +266,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Empty => true,
+            Source::Own(body) => body.is_none(),
             Source::Once(incoming) => incoming.is_end_stream(),
             Source::Kept(reader) => reader.is_at_end(),
         }
@@ -245,6 +275,9 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Empty => SizeHint::with_exact(0),
+            Source::Own(body) => {
+                SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
+            }
             Source::Once(incoming) => incoming.size_hint(),
             // The head says how long it is; what is kept may have been begun.
             Source::Kept(_) => SizeHint::default(),

@@ -1,4 +1,5 @@
-//! How long a connection may stay quiet.
+//! How long a client's connection may stay quiet: between requests, within a head, and while the client takes nothing of
+//! a response.
 
 use std::cell::Cell;
 use std::io;
@@ -13,18 +14,26 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
-use super::Connection;
-use super::preface::Http;
+use super::ClientConnection;
 use crate::clock;
 use crate::stream::ClientStream;
 
 /// How long a head may take from its first octet, or the first head from the connection's start.
-pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The HTTP of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HttpConnection {
+    /// HTTP/1.1 and HTTP/1.0: one exchange at a time.
+    Http1,
+    /// HTTP/2: many exchanges at once.
+    Http2,
+}
 
 /// What the connection waits for, and since when. Kept by events, read by one long-lived timer, so that a request
 /// arms none.
-pub(super) struct Watch {
-    http: Http,
+pub(crate) struct ConnectionWatch {
+    http: HttpConnection,
     in_flight: Cell<usize>,
     waiting_for: Cell<WaitingFor>,
     since: Cell<Instant>,
@@ -47,13 +56,13 @@ enum WaitingFor {
 }
 
 /// The client's stream, telling the watch when something is read or cannot be written.
-pub(super) struct Watched {
-    pub(super) stream: TokioIo<ClientStream>,
-    pub(super) connection: Rc<Connection>,
+pub(crate) struct WatchedStream {
+    pub(crate) stream: TokioIo<ClientStream>,
+    pub(crate) connection: Rc<ClientConnection>,
 }
 
-impl Watch {
-    pub(super) fn new(http: Http, now: Instant) -> Self {
+impl ConnectionWatch {
+    pub(crate) fn new(http: HttpConnection, now: Instant) -> Self {
         Self {
             http,
             in_flight: Cell::default(),
@@ -66,17 +75,17 @@ impl Watch {
         }
     }
 
-    pub(super) fn is_http2(&self) -> bool {
-        self.http == Http::Two
+    pub(crate) fn is_http2(&self) -> bool {
+        self.http == HttpConnection::Http2
     }
 
     /// A request's head has been read.
-    pub(super) fn begins(&self) {
+    pub(crate) fn exchange_begins(&self) {
         self.in_flight.set(self.in_flight.get() + 1);
     }
 
     /// An exchange is over.
-    pub(super) fn ended(&self, now: Instant) {
+    pub(crate) fn exchange_ended(&self, now: Instant) {
         self.in_flight.set(self.in_flight.get() - 1);
         self.waiting_for.set(WaitingFor::Request);
         self.since.set(now);
@@ -84,23 +93,23 @@ impl Watch {
     }
 
     /// The one exchange must be over by then, even if the client takes nothing, so that its body is not asked for more.
-    pub(super) fn must_end(&self, deadline: Instant) {
+    pub(crate) fn must_end(&self, deadline: Instant) {
         self.deadline.set(Some(deadline));
         self.set.notify_one();
     }
 
     /// Whether no exchange is in progress.
-    pub(super) fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         self.in_flight.get() == 0
     }
 
     /// Whether the client took nothing for too long.
-    pub(super) fn is_stalled(&self) -> bool {
+    pub(crate) fn is_stalled(&self) -> bool {
         self.stalled.get()
     }
 
     /// Ends when the connection has been quiet for too long.
-    pub(super) async fn expired(&self, limits: &ConnectionLimits) {
+    pub(crate) async fn expired(&self, limits: &ConnectionLimits) {
         // Looking again after the shortest of the limits is often enough, whatever happens meanwhile.
         let look = HEAD_TIMEOUT.min(limits.idle_timeout);
         loop {
@@ -125,7 +134,7 @@ impl Watch {
             };
             return Some(self.since.get() + limit);
         }
-        if self.http == Http::Two {
+        if self.http == HttpConnection::Http2 {
             // Each stream is watched for itself: one that stalls is no reason to end the others.
             return None;
         }
@@ -146,7 +155,7 @@ impl Watch {
 
     fn read(&self) {
         // Of HTTP/2, what comes between two requests need not be the beginning of one.
-        if self.http == Http::One
+        if self.http == HttpConnection::Http1
             && self.in_flight.get() == 0
             && self.waiting_for.get() == WaitingFor::Request
         {
@@ -156,7 +165,7 @@ impl Watch {
     }
 }
 
-impl Read for Watched {
+impl Read for WatchedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -170,7 +179,7 @@ impl Read for Watched {
     }
 }
 
-impl Write for Watched {
+impl Write for WatchedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -218,7 +227,7 @@ mod tests {
     }
 
     /// How long the watch waits for a client that sends an octet every ten seconds.
-    async fn drips(watch: &Watch) -> Duration {
+    async fn drips(watch: &ConnectionWatch) -> Duration {
         let begin = clock::now();
         let drip = async {
             loop {
@@ -235,31 +244,31 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_head_that_drips_has_its_time_and_no_more() {
-        let watch = Watch::new(Http::One, clock::now());
+        let watch = ConnectionWatch::new(HttpConnection::Http1, clock::now());
         assert_eq!(drips(&watch).await, HEAD_TIMEOUT);
         // A later one from its first octet on.
-        let watch = Watch::new(Http::One, clock::now());
-        watch.begins();
-        watch.ended(clock::now());
+        let watch = ConnectionWatch::new(HttpConnection::Http1, clock::now());
+        watch.exchange_begins();
+        watch.exchange_ended(clock::now());
         assert_eq!(drips(&watch).await, Duration::from_secs(10) + HEAD_TIMEOUT);
         assert!(!watch.is_stalled());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_of_http2_waits_for_a_request_whatever_else_comes() {
-        let watch = Watch::new(Http::Two, clock::now());
+        let watch = ConnectionWatch::new(HttpConnection::Http2, clock::now());
         assert_eq!(drips(&watch).await, HEAD_TIMEOUT);
-        let watch = Watch::new(Http::Two, clock::now());
-        watch.begins();
-        watch.ended(clock::now());
+        let watch = ConnectionWatch::new(HttpConnection::Http2, clock::now());
+        watch.exchange_begins();
+        watch.exchange_ended(clock::now());
         assert_eq!(drips(&watch).await, IDLE);
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_takes_nothing_is_not_waited_for() {
-        let watch = Watch::new(Http::One, clock::now());
+        let watch = ConnectionWatch::new(HttpConnection::Http1, clock::now());
         let begin = clock::now();
-        watch.begins();
+        watch.exchange_begins();
         watch.wrote(&Poll::<io::Result<()>>::Pending);
         watch.expired(&limits()).await;
         assert_eq!(clock::now() - begin, limits().silence());
