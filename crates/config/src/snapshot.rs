@@ -13,31 +13,29 @@ use http::StatusCode;
 use serde::Serialize;
 
 use crate::name::{DnsName, Host, HostPattern, Port};
-use crate::policy::authentication::Authentication;
 use crate::policy::egress::Egress;
 use crate::policy::headers::HeaderEdit;
+use crate::policy::traffic::TrafficSettings;
 use crate::resources::ObjectRef;
 use crate::route::RouteTable;
 
 mod backend;
 mod connection;
 mod resolver;
-mod retry;
 mod tls;
-mod upgrade;
 
+pub use crate::policy::http_upgrade::Upgrades;
+pub use crate::policy::retry::{RetryOn, RetryPolicy};
 pub use backend::{
     BackendSettings, CircuitBreakers, Http2Keepalive, Http2Settings, HttpVersion, LoadBalancing,
     OutlierDetection, TcpKeepalive,
 };
 pub use connection::{ConnectionLimits, FOREVER, Http2Limits, ProxyProtocol};
 pub use resolver::{DnsProtocol, LookupFamily, NameServer, ResolverId, ResolverSettings};
-pub use retry::{RetryOn, RetryPolicy};
 pub use tls::{
     Alpn, Certificate, ClientValidation, Identity, PrivateKey, ServerTls, TlsVersion, TlsVersions,
     Trust, UpstreamTls, ValidationMode,
 };
-pub use upgrade::Upgrades;
 
 /// Everything that is served.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -112,16 +110,12 @@ pub struct Rule {
     pub index: usize,
     /// Its `name`, when it has one.
     pub name: Option<String>,
-    /// Who may send its requests; `None` is everybody. Asked before anything is done for one.
-    pub authentication: Option<Arc<Authentication>>,
+    /// What policies say that hold for it. The rule's own fields, where they say the same, are merged into them.
+    pub policies: Arc<TrafficSettings>,
     /// What is done to the request and the response on the way.
     pub filters: Filters,
     /// How long it may take.
     pub timeouts: Timeouts,
-    /// When it is sent again; `None` is not configured, and the proxy does only what is always right.
-    pub retry: Option<Arc<RetryPolicy>>,
-    /// What its connections may become.
-    pub upgrades: Arc<Upgrades>,
     /// What answers.
     pub action: Action,
 }

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use egret_config::policy::authentication::{ApiKeyAuth, Authentication, BasicAuth};
+use egret_config::policy::api_key_auth::ApiKeyAuth;
+use egret_config::policy::basic_auth::BasicAuth;
+use egret_config::policy::traffic::{Setting, TrafficSettings};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Uri};
@@ -21,37 +23,40 @@ use basic::Basic;
 /// A client that was let in.
 pub(crate) struct Caller<'a> {
     audience: Audience,
-    by: &'a Authentication,
+    by: &'a TrafficSettings,
     user: Option<&'a Arc<str>>,
     client: Option<&'a Arc<str>>,
 }
 
-/// Lets in who has all that is asked for.
+/// Lets in who has all that is asked for. `None` is a client that is asked for nothing.
 ///
 /// # Errors
 /// What is lacking, and for which policy.
 pub(crate) fn authenticate<'a>(
-    by: &'a Authentication,
+    by: &'a TrafficSettings,
     target: &Target,
     parts: &Parts,
-) -> Result<Caller<'a>, Unauthenticated> {
+) -> Result<Option<Caller<'a>>, Unauthenticated> {
+    if by.basic_auth.value().is_none() && by.api_key_auth.value().is_none() {
+        return Ok(None);
+    }
     let mut caller = Caller {
         audience: audience(target),
         by,
         user: None,
         client: None,
     };
-    if let Some(basic) = &by.basic {
+    if let Setting::Set(policy, basic) = &by.basic_auth {
         let user = caller.user_of(basic, parts);
-        let refused = |lack| Unauthenticated::by_basic(caller.audience, lack, &basic.policy);
+        let refused = |lack| Unauthenticated::by_basic(caller.audience, lack, policy);
         caller.user = Some(user.map_err(refused)?);
     }
-    if let Some(keys) = &by.keys {
+    if let Setting::Set(policy, keys) = &by.api_key_auth {
         let client = caller.client_of(keys, parts);
-        let refused = |lack| Unauthenticated::by_keys(caller.audience, lack, keys);
+        let refused = |lack| Unauthenticated::by_keys(caller.audience, lack, policy, keys);
         caller.client = Some(client.map_err(refused)?);
     }
-    Ok(caller)
+    Ok(Some(caller))
 }
 
 /// Whom a request takes us for: one that names more than a host says that it is made of a proxy.
@@ -91,7 +96,7 @@ impl<'a> Caller<'a> {
         if self.audience == Audience::Proxy {
             return;
         }
-        if self.by.basic.is_some() {
+        if self.by.basic_auth.value().is_some() {
             headers.remove(AUTHORIZATION);
         }
         if let Some(keys) = self.keys_that_end_here() {
@@ -108,14 +113,17 @@ impl<'a> Caller<'a> {
         }
     }
 
+    fn keys(&self) -> Option<&'a ApiKeyAuth> {
+        self.by.api_key_auth.value().map(|keys| &**keys)
+    }
+
     fn keys_that_end_here(&self) -> Option<&'a ApiKeyAuth> {
-        self.by.keys.as_deref().filter(|keys| !keys.forwards)
+        self.keys().filter(|keys| !keys.forwards)
     }
 
     /// Tells the upstream who it is, if it is to know, whatever the client says itself.
     pub(crate) fn introduce(&self, headers: &mut HeaderMap) {
-        let keys = self.by.keys.as_ref();
-        let field = keys.and_then(|keys| keys.client_id_header.as_ref());
+        let field = self.keys().and_then(|keys| keys.client_id_header.as_ref());
         if let (Some(field), Some(client)) = (field, self.client) {
             match HeaderValue::from_str(client) {
                 Ok(value) => headers.insert(field, value),

@@ -23,11 +23,9 @@ pub(crate) fn authenticate<'a>(
     parts: &Parts,
     exchange: &Exchange,
 ) -> Result<Option<Caller<'a>>, Refusal> {
-    let Some(by) = rule.authentication.as_deref() else {
-        return Ok(None);
-    };
-    match credentials::authenticate(by, target, parts) {
-        Ok(caller) => {
+    match credentials::authenticate(&rule.policies, target, parts) {
+        Ok(None) => Ok(None),
+        Ok(Some(caller)) => {
             exchange.sent_by(caller.name());
             Ok(Some(caller))
         }
@@ -44,8 +42,7 @@ pub(crate) fn authenticate<'a>(
 
 /// The same of one that was let in before, with what it sent then.
 pub(crate) fn lets_in(rule: &Rule, target: &Target, parts: &Parts) -> bool {
-    let by = rule.authentication.as_deref();
-    by.is_none_or(|by| credentials::authenticate(by, target, parts).is_ok())
+    credentials::authenticate(&rule.policies, target, parts).is_ok()
 }
 
 /// Decides by name whether the request may leave, before any DNS query is made for it.

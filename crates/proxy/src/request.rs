@@ -220,7 +220,8 @@ impl<'a> Asked<'a> {
                     return Ok(Next::Tunnel(plan));
                 }
                 let body = RequestBody::new(body, Rc::clone(exchange));
-                let wanted = upgrade::wanted(parts, &body, extended.as_ref(), &rule.upgrades)?;
+                let wanted =
+                    upgrade::wanted(parts, &body, extended.as_ref(), rule.policies.upgrades())?;
                 let chosen = Chosen {
                     target,
                     rule,

@@ -147,7 +147,7 @@ impl<'a> Sending<'a> {
     }
 
     fn policy(&self) -> Option<&'a RetryPolicy> {
-        self.rule.retry.as_deref()
+        self.rule.policies.retry.value().map(|retry| &**retry)
     }
 
     /// How long nothing may move: for ever if the rule switches timeouts off.

@@ -24,6 +24,12 @@ macro_rules! recognised {
         }
 
         impl $name {
+            /// The number of fields that are supported.
+            pub const SUPPORTED: usize = {
+                let names: &[&str] = &[$(stringify!($field)),*];
+                names.len()
+            };
+
             /// The fields that are set but not supported.
             pub fn unsupported(&self) -> impl Iterator<Item = &'static str> + use<> {
                 [$(self.$other.is_some().then_some($wire)),*].into_iter().flatten()

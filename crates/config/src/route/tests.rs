@@ -67,11 +67,9 @@ fn entry(route: &str, index: usize, host: &str, matches: Match) -> Entry {
         rule: Arc::new(Rule {
             index,
             name: None,
-            authentication: None,
+            policies: Arc::default(),
             filters: Filters::default(),
             timeouts: Timeouts::default(),
-            retry: None,
-            upgrades: Arc::default(),
             action: Action::Refuse(Misconfiguration {
                 object: route_ref.clone(),
                 message: "".into(),

@@ -196,7 +196,7 @@ impl Entry {
         let Action::Forward(backends) = &found.rule.action else {
             return false;
         };
-        if !self.facts.is_taken(&found.rule.upgrades) {
+        if !self.facts.is_taken(found.rule.policies.upgrades()) {
             return false;
         }
         let mut plans = backends

@@ -6,11 +6,10 @@ use crate::api::duration;
 use crate::api::gateway::RuleTimeouts;
 use crate::compile::log::{Fault, join, misconfiguration};
 use crate::compile::{Context, retry};
+use crate::policy::retry::RetryPolicy;
 use crate::resources::{Kind, ObjectRef};
 use crate::route::Match;
-use crate::snapshot::{
-    Filters, FixedResponse, Misconfiguration, Redirect, RetryPolicy, Timeout, Timeouts,
-};
+use crate::snapshot::{Filters, FixedResponse, Misconfiguration, Redirect, Timeout, Timeouts};
 
 use super::backend_ref::{self, BackendDraft};
 use super::filter::{self, Answer};

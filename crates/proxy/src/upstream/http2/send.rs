@@ -97,7 +97,7 @@ impl Sending<'_> {
         let goes_on = match fault {
             Fault::Unsent | Fault::Unprocessed => true,
             // Who says when requests are sent again means this too.
-            Fault::Refused => self.rule.retry.is_none(),
+            Fault::Refused => self.rule.policies.retry.value().is_none(),
             Fault::Http1Required if *version == HttpVersion::Auto => {
                 *version = HttpVersion::Http1;
                 true
