@@ -40,7 +40,7 @@ impl ReadPolicy for RetryPolicy {
             .append(&mut statuses("statusCodes", codes, fields));
         let backoff = backoff_base_interval.as_deref();
         let per_try = per_try_timeout.as_deref();
-        Reading::Set(RetryPolicy {
+        Reading::Set(Self {
             attempts: number_of(*attempts, fields),
             on,
             backoff: fields
