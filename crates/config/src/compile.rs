@@ -13,6 +13,7 @@ mod class;
 mod direct_response;
 mod gateway;
 mod grant;
+mod header;
 mod keepalive;
 mod log;
 mod namespace;

@@ -4,6 +4,7 @@ pub mod api_key_auth;
 pub mod basic_auth;
 pub mod digest;
 pub mod egress;
+pub mod header_modifiers;
 pub mod headers;
 pub mod http_upgrade;
 pub mod retry;

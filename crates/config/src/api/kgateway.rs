@@ -42,6 +42,7 @@ mod authentication;
 mod backend;
 mod backend_config;
 mod direct_response;
+mod header_modifiers;
 mod listener;
 mod tls;
 mod traffic;
@@ -59,6 +60,7 @@ pub use backend_config::{
     Random, RoundRobin, TcpKeepalive,
 };
 pub use direct_response::{DirectResponse, DirectResponseSpec};
+pub use header_modifiers::{HeaderModifier, HeaderSecret, HeaderSource, TrafficHeaderModifiers};
 pub use listener::{
     AuthorityReference, ClientCertificateValidation, HttpListenerPolicy, HttpListenerPolicySpec,
     HttpSettings, ListenerHttp2, ListenerPolicy, ListenerPolicySpec, ListenerPort,

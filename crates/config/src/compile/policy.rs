@@ -23,6 +23,7 @@ mod backend_tls;
 mod basic_auth;
 mod draft;
 mod egress;
+mod header_modifiers;
 mod http_upgrade;
 mod layer;
 mod listener;

@@ -22,7 +22,6 @@ mod rule;
 mod spec;
 mod status;
 
-pub(super) use header::header_name;
 use rule::RuleDraft;
 use spec::RouteSpec;
 use status::RouteFaults;

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::api_key_auth::ApiKeyAuth;
 use super::basic_auth::BasicAuth;
+use super::header_modifiers::HeaderModifiers;
 use super::http_upgrade::Upgrades;
 use super::retry::RetryPolicy;
 use crate::resources::ObjectRef;
@@ -26,6 +27,8 @@ macro_rules! traffic_policies {
             http_upgrade: Upgrades = "httpUpgrade", Applies;
             /// When a request is sent again.
             retry: RetryPolicy = "retry", Applies;
+            /// Changes to the headers of requests and responses.
+            header_modifiers: HeaderModifiers = "headerModifiers", WarnOnly;
         }
     };
 }

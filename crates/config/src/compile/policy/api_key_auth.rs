@@ -7,7 +7,7 @@ use http::HeaderName;
 
 use super::reader::{PolicyReader, ReadPolicy, Reading};
 use crate::api::kgateway::{ApiKeySource, KeysSecret, SecretSelector, TrafficApiKeyAuth};
-use crate::compile::route::header_name;
+use crate::compile::header::header_name;
 use crate::compile::secret::entry;
 use crate::compile::value::SpecFields;
 use crate::policy::api_key_auth::{ApiKeyAuth, KeySource};
