@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Context;
+use super::context::Context;
 use super::gateway::{GatewayDraft, ListenerDraft};
 use super::log::{Fault, Log};
 use super::policy::Place;

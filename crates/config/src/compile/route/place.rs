@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::compile::Context;
 use crate::compile::backend::{Backend, StaticHosts};
+use crate::compile::context::Context;
 use crate::compile::log::misconfiguration;
 use crate::compile::passthrough;
 use crate::compile::policy::Place;
