@@ -243,11 +243,10 @@ mod tests {
         let (parts, ()) = request.into_parts();
         let Target {
             scheme, host, port, ..
-        } = Target::of(&parts, Scheme::Http)
-            .map_err(|error| {
-                let refusal = crate::refusal::Refusal::from(error);
-                (refusal.row().status.as_u16(), refusal.details())
-            })?;
+        } = Target::of(&parts, Scheme::Http).map_err(|error| {
+            let refusal = crate::refusal::Refusal::from(error);
+            (refusal.row().status.as_u16(), refusal.details())
+        })?;
         let scheme = scheme.map_or("-", Scheme::as_str);
         Ok(format!(
             "{scheme} {host} {}",

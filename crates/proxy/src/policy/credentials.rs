@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use egret_config::policy::authentication::{ApiKeyAuth, Authentication, BasicAuth};
+use egret_config::policy::api_key_auth::ApiKeyAuth;
+use egret_config::policy::basic_auth::BasicAuth;
+use egret_config::policy::traffic::{Setting, TrafficSettings};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Uri};
@@ -22,7 +24,7 @@ use basic::Basic;
 /// A client that was let in.
 pub(crate) struct Principal<'a> {
     audience: Audience,
-    by: &'a Authentication,
+    by: &'a TrafficSettings,
     user: Option<&'a Arc<str>>,
     client: Option<&'a Arc<str>>,
 }
@@ -34,36 +36,36 @@ pub(crate) struct Principal<'a> {
 pub(crate) fn authenticate<'a>(
     context: &PolicyContext<'a, '_>,
 ) -> Result<Option<Principal<'a>>, Refusal> {
-    let Some(by) = context.rule.authentication.as_deref() else {
-        return Ok(None);
-    };
-    let principal = prove(by, context.target, context.request);
-    principal.map(Some).map_err(Refusal::Unauthenticated)
+    let by = &*context.rule.policies;
+    prove(by, context.target, context.request).map_err(Refusal::Unauthenticated)
 }
 
-/// Checks every credential that is asked for.
+/// Checks every credential that the policies ask for; `None` if they ask for none.
 fn prove<'a>(
-    by: &'a Authentication,
+    by: &'a TrafficSettings,
     target: &Target,
     parts: &Parts,
-) -> Result<Principal<'a>, Unauthenticated> {
+) -> Result<Option<Principal<'a>>, Unauthenticated> {
+    if by.basic_auth.value().is_none() && by.api_key_auth.value().is_none() {
+        return Ok(None);
+    }
     let mut principal = Principal {
         audience: audience(target),
         by,
         user: None,
         client: None,
     };
-    if let Some(basic) = &by.basic {
+    if let Setting::Set(policy, basic) = &by.basic_auth {
         let user = principal.user_of(basic, parts);
-        let refused = |error| Unauthenticated::by_basic(principal.audience, error, &basic.policy);
+        let refused = |error| Unauthenticated::by_basic(principal.audience, error, policy);
         principal.user = Some(user.map_err(refused)?);
     }
-    if let Some(keys) = &by.keys {
+    if let Setting::Set(policy, keys) = &by.api_key_auth {
         let client = principal.client_of(keys, parts);
-        let refused = |error| Unauthenticated::by_keys(principal.audience, error, keys);
+        let refused = |error| Unauthenticated::by_keys(principal.audience, error, policy, keys);
         principal.client = Some(client.map_err(refused)?);
     }
-    Ok(principal)
+    Ok(Some(principal))
 }
 
 /// Whom a request takes us for: one that names more than a host says that it is made of a proxy.
@@ -112,7 +114,7 @@ impl<'a> Principal<'a> {
         if self.audience == Audience::Proxy {
             return;
         }
-        if self.by.basic.is_some() {
+        if self.by.basic_auth.value().is_some() {
             headers.remove(AUTHORIZATION);
         }
         if let Some(keys) = self.keys_that_end_here() {
@@ -129,14 +131,17 @@ impl<'a> Principal<'a> {
         }
     }
 
+    fn keys(&self) -> Option<&'a ApiKeyAuth> {
+        self.by.api_key_auth.value().map(|keys| &**keys)
+    }
+
     fn keys_that_end_here(&self) -> Option<&'a ApiKeyAuth> {
-        self.by.keys.as_deref().filter(|keys| !keys.forwards)
+        self.keys().filter(|keys| !keys.forwards)
     }
 
     /// Tells the upstream who it is, if it is to know, whatever the client says itself.
     pub(crate) fn introduce(&self, headers: &mut HeaderMap) {
-        let keys = self.by.keys.as_ref();
-        let field = keys.and_then(|keys| keys.client_id_header.as_ref());
+        let field = self.keys().and_then(|keys| keys.client_id_header.as_ref());
         if let (Some(field), Some(client)) = (field, self.client) {
             match HeaderValue::from_str(client) {
                 Ok(value) => headers.insert(field, value),

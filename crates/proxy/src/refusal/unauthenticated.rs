@@ -1,6 +1,6 @@
 //! What a client is told that is not let in: that it has to say who it is, and how (RFC 9110 11.3).
 
-use egret_config::policy::authentication::{ApiKeyAuth, KeySource};
+use egret_config::policy::api_key_auth::{ApiKeyAuth, KeySource};
 use egret_config::resources::ObjectRef;
 use http::header::{
     AUTHORIZATION, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, WWW_AUTHENTICATE,
@@ -82,12 +82,17 @@ impl Unauthenticated {
     }
 
     /// Of a policy that asks for a key.
-    pub(crate) fn by_keys(audience: Audience, error: CredentialError, keys: &ApiKeyAuth) -> Self {
+    pub(crate) fn by_keys(
+        audience: Audience,
+        error: CredentialError,
+        policy: &ObjectRef,
+        keys: &ApiKeyAuth,
+    ) -> Self {
         let in_field = keys.sources.contains(&KeySource::Header(AUTHORIZATION));
         Self {
             audience,
             error,
-            policy: keys.policy.clone(),
+            policy: policy.clone(),
             challenges: match audience {
                 Audience::Proxy => &[BASIC, BEARER],
                 Audience::Origin if in_field => &[BEARER],

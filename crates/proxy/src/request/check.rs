@@ -39,7 +39,7 @@ pub(super) fn connect(
 ) -> Result<(), Refusal> {
     let limits = connection.limits();
     let served = version != Version::HTTP_2 || limits.http2.allow_connect;
-    if found.rule.upgrades.connect && served {
+    if found.rule.policies.upgrades().connect && served {
         return Ok(());
     }
     Err(Refusal::NoTunnel("CONNECT is not enabled here"))

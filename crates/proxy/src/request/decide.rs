@@ -197,7 +197,7 @@ impl<'a> RoutedRequest<'a> {
         let rule = &**found.rule;
         let body = RequestBody::of_client(body, Rc::clone(exchange));
         let has_body = !http_body::Body::is_end_stream(&body);
-        let wanted = upgrade::wanted(parts, has_body, extended.as_ref(), &rule.upgrades)?;
+        let wanted = upgrade::wanted(parts, has_body, extended.as_ref(), rule.policies.upgrades())?;
         let forwarded = ForwardedRequest {
             target,
             rule,

@@ -68,7 +68,7 @@ pub(super) async fn forward(
     let request = Request::from_parts(parts, body);
     let options = SendOptions {
         timeouts: rule.timeouts,
-        retry: rule.retry.as_deref(),
+        retry: rule.policies.retry.value().map(|retry| &**retry),
         upgrade: wanted.is_some(),
         progress: exchange.progress(),
         trip: exchange.trip(),

@@ -79,7 +79,7 @@ impl TunnelRequest {
         let Action::Forward(backends) = &found.rule.action else {
             return false;
         };
-        if !self.is_taken(&found.rule.upgrades) {
+        if !self.is_taken(found.rule.policies.upgrades()) {
             return false;
         }
         let mut plans = backends

@@ -29,7 +29,10 @@ impl Upstreams {
     ///
     /// # Errors
     /// Every way in which a request can fail to be answered.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the services that policies ask"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the services that policies ask")
+    )]
     pub(crate) async fn call(
         self: &Rc<Self>,
         service: &WeightedBackend,

@@ -1,6 +1,6 @@
 //! The places of API keys in a request that is routed by its host.
 
-use egret_config::policy::authentication::KeySource;
+use egret_config::policy::api_key_auth::KeySource;
 use egret_config::route::{query_values, without_parameter};
 use http::header::{COOKIE, HeaderValue};
 use http::uri::PathAndQuery;

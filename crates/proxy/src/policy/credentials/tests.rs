@@ -1,4 +1,5 @@
-use egret_config::policy::authentication::{KeyDigest, KeySource, PasswordDigest};
+use egret_config::policy::api_key_auth::KeySource;
+use egret_config::policy::digest::{KeyDigest, PasswordDigest};
 use egret_config::resources::{Kind, ObjectRef};
 use egret_config::snapshot::Scheme;
 use http::header::HeaderName;
@@ -18,23 +19,23 @@ fn policy() -> ObjectRef {
     ObjectRef::new(Kind::TrafficPolicy, "apps", "p")
 }
 
-fn basic() -> Authentication {
+fn basic() -> TrafficSettings {
     let users = [(Arc::from("ann"), PasswordDigest::of(b"secret"))];
-    Authentication {
-        basic: Some(Arc::new(BasicAuth::new(policy(), users.into()))),
-        keys: None,
+    TrafficSettings {
+        basic_auth: Setting::Set(policy(), Arc::new(BasicAuth::new(users.into()))),
+        ..TrafficSettings::default()
     }
 }
 
 fn keys_at(sources: &[KeySource]) -> ApiKeyAuth {
     let clients = [(Arc::from("one"), KeyDigest::of(b"k-1"))];
-    ApiKeyAuth::new(policy(), sources.to_vec(), clients)
+    ApiKeyAuth::new(sources.to_vec(), clients)
 }
 
-fn keys(sources: &[KeySource]) -> Authentication {
-    Authentication {
-        basic: None,
-        keys: Some(Arc::new(keys_at(sources))),
+fn keys(sources: &[KeySource]) -> TrafficSettings {
+    TrafficSettings {
+        api_key_auth: Setting::Set(policy(), Arc::new(keys_at(sources))),
+        ..TrafficSettings::default()
     }
 }
 
@@ -61,13 +62,13 @@ fn request(uri: &str, fields: Fields<'_>) -> (Target, Parts) {
 
 /// The caller's name, or what it lacks and for whom.
 fn ask(
-    by: &Authentication,
+    by: &TrafficSettings,
     uri: &str,
     fields: Fields<'_>,
 ) -> Result<String, (CredentialError, Audience)> {
     let (target, parts) = request(uri, fields);
     match prove(by, &target, &parts) {
-        Ok(caller) => Ok(caller.name().unwrap().to_string()),
+        Ok(principal) => Ok(principal.unwrap().name().unwrap().to_string()),
         Err(Unauthenticated {
             error, audience, ..
         }) => Err((error, audience)),
@@ -202,9 +203,9 @@ fn keys_for_the_proxy_are_tokens_or_passwords() {
 
 #[test]
 fn who_is_asked_for_both_needs_both() {
-    let by = Authentication {
-        basic: basic().basic,
-        keys: keys(&every_place()).keys,
+    let by = TrafficSettings {
+        basic_auth: basic().basic_auth,
+        ..keys(&every_place())
     };
     let user = ("authorization", ANN);
     let key = ("api-key", "k-1");
@@ -218,9 +219,9 @@ fn who_is_asked_for_both_needs_both() {
 }
 
 /// The request as it goes on, its fields in order of their names.
-fn goes_on(by: &Authentication, uri: &str, fields: Fields<'_>) -> (String, Vec<String>) {
+fn goes_on(by: &TrafficSettings, uri: &str, fields: Fields<'_>) -> (String, Vec<String>) {
     let (target, mut parts) = request(uri, fields);
-    let caller = prove(by, &target, &parts).unwrap();
+    let caller = prove(by, &target, &parts).unwrap().unwrap();
     caller.take_off_fields(&mut parts.headers);
     caller.take_off_query(&mut parts.uri);
     caller.introduce(&mut parts.headers);
@@ -273,9 +274,9 @@ fn a_key_is_forwarded_and_its_client_told_if_the_policy_says_so() {
     let mut all = keys_at(&every_place());
     all.forwards = true;
     all.client_id_header = Some(HeaderName::from_static("x-client"));
-    let by = Authentication {
-        basic: None,
-        keys: Some(Arc::new(all)),
+    let by = TrafficSettings {
+        api_key_auth: Setting::Set(policy(), Arc::new(all)),
+        ..TrafficSettings::default()
     };
     let forged = [
         ("cookie", "k=k-1"),

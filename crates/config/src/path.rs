@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// Whether `prefix` covers `path` by whole segments: `/v1` and `/v1/` cover `/v1`, `/v1/` and `/v1/x`, not `/v10`
 /// (Gateway API, `PathPrefix`).
 #[must_use]
-pub fn prefix_matches(prefix: &str, path: &str) -> bool {
+pub(crate) fn prefix_matches(prefix: &str, path: &str) -> bool {
     let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
     path.strip_prefix(prefix)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -28,7 +28,7 @@ pub fn normalize_path(path: &str) -> Cow<'_, str> {
 
 /// A path as it came, but for dot segments and repeated slashes: its segments are those of [`normalize_path`], each in
 /// the spelling of the client.
-pub(super) fn resolve_segments(path: &str) -> Cow<'_, str> {
+pub(crate) fn resolve_segments(path: &str) -> Cow<'_, str> {
     if path == "*" || is_normal(path.as_bytes()) {
         return Cow::Borrowed(path);
     }
@@ -59,7 +59,7 @@ pub fn literal_path(text: &str) -> Result<String, String> {
 }
 
 /// The byte that `%XX` at this place stands for.
-pub(super) fn escaped(bytes: &[u8], at: usize) -> Option<u8> {
+pub(crate) fn escaped(bytes: &[u8], at: usize) -> Option<u8> {
     let digit = |at: usize| char::from(*bytes.get(at)?).to_digit(16);
     match (bytes.get(at), digit(at + 1), digit(at + 2)) {
         (Some(b'%'), Some(high), Some(low)) => u8::try_from(high * 16 + low).ok(),

@@ -1,17 +1,17 @@
-//! `apiKeyAuth`: where keys are in requests, and whose they are.
+//! `apiKeyAuth` of a TrafficPolicy to [`ApiKeyAuth`]. Messages name the place of what is wrong, and never a key.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::HeaderName;
 
-use super::{Reader, names};
+use super::reader::{PolicyReader, ReadPolicy, Reading};
 use crate::api::kgateway::{ApiKeySource, KeysSecret, SecretSelector, TrafficApiKeyAuth};
-use crate::compile::log::Fault;
-use crate::compile::route::header_name;
+use crate::compile::header::header_name;
 use crate::compile::secret::entry;
-use crate::compile::value::Fields;
-use crate::policy::authentication::{ApiKeyAuth, KeyDigest, KeySource};
+use crate::compile::value::SpecFields;
+use crate::policy::api_key_auth::{ApiKeyAuth, KeySource};
+use crate::policy::digest::KeyDigest;
 use crate::resources::{ObjectRef, Secret};
 
 const DEFAULT_HEADER: HeaderName = HeaderName::from_static("api-key");
@@ -23,52 +23,54 @@ const OWN: [&str; 2] = ["proxy-authorization", "via"];
 /// Clients by their keys, so that no key is of two.
 type Clients<'a> = BTreeMap<&'a [u8], &'a str>;
 
-/// `None` if it is switched off.
-pub(super) fn read(
-    reader: Reader<'_>,
-    spec: &TrafficApiKeyAuth,
-    faults: &mut Vec<Fault>,
-) -> Option<ApiKeyAuth> {
-    let TrafficApiKeyAuth {
-        key_sources,
-        secret_ref,
-        secret_selector,
-        forward_credential,
-        client_id_header,
-        disable,
-    } = spec;
-    let mut clients = Clients::new();
-    match (secret_ref, secret_selector, disable) {
-        (Some(spec), None, None) => one(reader, spec, &mut clients, faults),
-        (None, Some(spec), None) => several(reader, spec, &mut clients, faults),
-        (None, None, Some(_)) => {}
-        _ => {
-            let message =
-                "exactly one of the fields in [secretRef secretSelector disable] must be set";
-            faults.push(Fault::new("spec.apiKeyAuth", message));
+impl ReadPolicy for ApiKeyAuth {
+    type Spec = TrafficApiKeyAuth;
+
+    fn read(
+        spec: &TrafficApiKeyAuth,
+        fields: &mut SpecFields<'_>,
+        reader: PolicyReader<'_>,
+    ) -> Reading<Self> {
+        let TrafficApiKeyAuth {
+            key_sources,
+            secret_ref,
+            secret_selector,
+            forward_credential,
+            client_id_header,
+            disable,
+        } = spec;
+        let mut clients = Clients::new();
+        match (secret_ref, secret_selector, disable) {
+            (Some(spec), None, None) => one(reader, spec, &mut clients, fields),
+            (None, Some(spec), None) => several(reader, spec, &mut clients, fields),
+            (None, None, Some(_)) => {}
+            _ => {
+                let message =
+                    "exactly one of the fields in [secretRef secretSelector disable] must be set";
+                fields.fault_of_all(message);
+            }
         }
+        let sources = sources(key_sources, fields);
+        let client_id_header = client_id_header
+            .as_ref()
+            .and_then(|name| client_id(name, fields));
+        if disable.is_some() {
+            return Reading::Disabled;
+        }
+        let clients = clients.into_iter();
+        let clients = clients.map(|(key, client)| (Arc::from(client), KeyDigest::of(key)));
+        let mut keys = Self::new(sources, clients);
+        keys.forwards = forward_credential.unwrap_or_default();
+        keys.client_id_header = client_id_header;
+        Reading::Set(keys)
     }
-    let sources = sources(key_sources, faults);
-    let mut fields = Fields::new("spec.apiKeyAuth", faults);
-    let client_id_header = client_id_header
-        .as_ref()
-        .and_then(|name| client_id(name, &mut fields));
-    if disable.is_some() {
-        return None;
-    }
-    let clients = clients.into_iter();
-    let clients = clients.map(|(key, client)| (Arc::from(client), KeyDigest::of(key)));
-    let mut keys = ApiKeyAuth::new(reader.policy.clone(), sources, clients);
-    keys.forwards = forward_credential.unwrap_or_default();
-    keys.client_id_header = client_id_header;
-    Some(keys)
 }
 
 fn one<'a>(
-    reader: Reader<'a>,
+    reader: PolicyReader<'a>,
     spec: &KeysSecret,
     clients: &mut Clients<'a>,
-    faults: &mut Vec<Fault>,
+    fields: &mut SpecFields<'_>,
 ) {
     let KeysSecret {
         group,
@@ -76,28 +78,28 @@ fn one<'a>(
         name,
         namespace,
     } = spec;
-    let mut fields = Fields::new("spec.apiKeyAuth.secretRef", faults);
+    let mut inner = fields.nested("secretRef");
     if group.as_ref().is_some_and(|group| !group.is_empty()) {
-        fields.fault("group", "only that of Secret is supported, which is none");
+        inner.fault("group", "only that of Secret is supported, which is none");
     }
     if kind.as_ref().is_some_and(|kind| kind != "Secret") {
-        fields.fault("kind", "only Secret is supported");
+        inner.fault("kind", "only Secret is supported");
     }
     let added = reader
         .secret(name, namespace.as_deref())
         .and_then(|(reference, secret)| add(&reference, secret, clients));
     if let Err(message) = added {
-        faults.push(Fault::new("spec.apiKeyAuth.secretRef", message));
+        inner.fault_of_all(message);
     }
 }
 
 fn several<'a>(
-    reader: Reader<'a>,
+    reader: PolicyReader<'a>,
     SecretSelector { match_labels }: &SecretSelector,
     clients: &mut Clients<'a>,
-    faults: &mut Vec<Fault>,
+    fields: &mut SpecFields<'_>,
 ) {
-    let mut fields = Fields::new("spec.apiKeyAuth.secretSelector", faults);
+    let mut fields = fields.nested("secretSelector");
     if match_labels.is_empty() {
         // Every Secret there is would be a list of keys.
         fields.fault("matchLabels", "at least one label is needed");
@@ -151,11 +153,20 @@ fn add<'a>(
     }
 }
 
-fn sources(specs: &[ApiKeySource], faults: &mut Vec<Fault>) -> Vec<KeySource> {
+/// The names of the entries of a Secret.
+fn names(secret: &Secret) -> impl Iterator<Item = &str> {
+    let text = secret.string_data.iter().flat_map(|map| map.keys());
+    let data = secret.data.iter().flat_map(|map| map.keys());
+    let mut names: Vec<_> = text.chain(data).map(String::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter()
+}
+
+fn sources(specs: &[ApiKeySource], fields: &mut SpecFields<'_>) -> Vec<KeySource> {
     if specs.is_empty() {
         return vec![KeySource::Header(DEFAULT_HEADER)];
     }
-    let mut fields = Fields::new("spec.apiKeyAuth", faults);
     if specs.len() > MOST_SOURCES {
         let message = format!("at most {MOST_SOURCES} are allowed");
         fields.fault("keySources", message);
@@ -198,7 +209,7 @@ fn sources(specs: &[ApiKeySource], faults: &mut Vec<Fault>) -> Vec<KeySource> {
     sources
 }
 
-fn client_id(name: &str, fields: &mut Fields<'_>) -> Option<HeaderName> {
+fn client_id(name: &str, fields: &mut SpecFields<'_>) -> Option<HeaderName> {
     let name = header_name(name).and_then(|name| match OWN.contains(&name.as_str()) {
         true => Err("this header is the proxy's own"),
         false => Ok(name),

@@ -1,4 +1,6 @@
-//! What a connection may become besides one of HTTP.
+//! `httpUpgrade` of a TrafficPolicy: what connections may become, besides HTTP.
+
+use std::sync::LazyLock;
 
 use serde::Serialize;
 
@@ -11,7 +13,16 @@ pub struct Upgrades {
     pub protocols: Vec<Box<str>>,
 }
 
+/// What holds where no policy says anything.
+static UNCONFIGURED: LazyLock<Upgrades> = LazyLock::new(Upgrades::default);
+
 impl Upgrades {
+    /// The default, shared by every rule without a policy.
+    #[must_use]
+    pub fn unconfigured() -> &'static Self {
+        &UNCONFIGURED
+    }
+
     /// Whether a protocol is let through, in any case of letters.
     #[must_use]
     pub fn allow(&self, protocol: &str) -> bool {

@@ -25,12 +25,10 @@ impl Users {
             return Err("the name is empty");
         }
         let hash = hash.strip_prefix(SHA).ok_or(NOT_SUPPORTED)?;
-        let octets = STANDARD.decode(hash).ok();
-        let octets = octets.and_then(|octets| octets.try_into().ok());
-        let octets = octets.ok_or("not the base64 of a SHA-1 behind {SHA}")?;
-        let older = self
-            .by_name
-            .insert(name.into(), PasswordDigest::new(octets));
+        let bytes = STANDARD.decode(hash).ok();
+        let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+        let bytes = bytes.ok_or("not the base64 of a SHA-1 behind {SHA}")?;
+        let older = self.by_name.insert(name.into(), PasswordDigest::new(bytes));
         match older {
             Some(_) => Err("another line is of the same user"),
             None => Ok(()),
