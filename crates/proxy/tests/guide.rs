@@ -1,15 +1,15 @@
-//! The guide, as written: any host, its port, and the cache that makes the second request cheap.
+//! What the guide describes: dynamic forward proxying to any host and port, with cached names.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use egret_testkit::gateway::{LOOPBACK, QUICKSTART, documents, lab, resolver};
+use egret_testkit::gateway::{LOOPBACK, QUICKSTART, documents, quickstart_config, resolver_policy};
 use egret_testkit::{Client, DnsServer, Gateway, Upstream};
 
 #[test]
 fn the_host_of_the_request_is_where_it_goes() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("anything.example", ["127.0.0.1"], 60);
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
 
     let host = format!("anything.example:{}", upstream.port());
     let response = gateway.get(&host, "/get?a=1");
@@ -29,13 +29,13 @@ fn no_port_means_80() {
     let Ok(upstream) =
         std::panic::catch_unwind(|| Upstream::start_on_port(Ipv4Addr::new(127, 0, 0, 5), 80))
     else {
-        // Without the right to bind port 80 the refusal still shows which port was dialled.
-        let gateway = Gateway::start(&lab(dns.addr()));
+        // Without the privilege to bind port 80, the refusal still shows which port was dialled.
+        let gateway = Gateway::start(&quickstart_config(dns.addr()));
         assert_eq!(gateway.get("plain.example", "/").status, 502);
         assert_eq!(gateway.wait_for_records(1)[0]["reason"], "connect_refused");
         return;
     };
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     assert_eq!(gateway.get("plain.example", "/").status, 200);
     assert_eq!(upstream.requests()[0].header("host"), Some("plain.example"));
 }
@@ -44,7 +44,7 @@ fn no_port_means_80() {
 fn absolute_form_overrides_host_and_the_upstream_sees_the_same() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("target.example", ["127.0.0.1"], 60);
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
 
     let target = format!("http://Target.example:{}/x?y", upstream.port());
     assert_eq!(gateway.get("other.example", &target).status, 200);
@@ -60,7 +60,7 @@ fn absolute_form_overrides_host_and_the_upstream_sees_the_same() {
 #[test]
 fn rules_read_the_host_that_an_absolute_target_names() {
     let dns = DnsServer::start();
-    let rules = lab(dns.addr()).replace(
+    let rules = quickstart_config(dns.addr()).replace(
         "  rules:\n    - backendRefs:",
         "  rules:
     - matches: [{headers: [{name: host, value: inside.example}]}]
@@ -79,7 +79,7 @@ fn rules_read_the_host_that_an_absolute_target_names() {
 fn absolute_form_without_a_path_gets_one() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("a.example", ["127.0.0.1"], 60);
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let authority = format!("a.example:{}", upstream.port());
     let mut client = gateway.connect();
     for (target, expected) in [
@@ -104,7 +104,7 @@ fn absolute_form_without_a_path_gets_one() {
 fn options_of_the_server_itself_are_those_of_the_prefix_that_covers_all() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("a.example", ["127.0.0.1"], 60);
-    let whole = lab(dns.addr());
+    let whole = quickstart_config(dns.addr());
     let matching = |path: &str| {
         let matches = format!("rules:\n    - matches: [{{path: {path}}}]\n      backendRefs:");
         let yaml = whole.replace("rules:\n    - backendRefs:", &matches);
@@ -117,7 +117,7 @@ fn options_of_the_server_itself_are_those_of_the_prefix_that_covers_all() {
         (whole.clone(), "*", Some("*")),
         (whole.clone(), "/", Some("/")),
         (whole.clone(), &format!("http://{host}/"), Some("/")),
-        // Not told from the one before.
+        // The gateway cannot distinguish this target from the previous one.
         (whole.clone(), &format!("http://{host}"), Some("/")),
         (matching("{type: PathPrefix, value: /}"), "*", Some("*")),
         (matching("{type: PathPrefix, value: /v1}"), "*", None),
@@ -137,7 +137,7 @@ fn options_of_the_server_itself_are_those_of_the_prefix_that_covers_all() {
         .request(format!("GET * HTTP/1.1\r\nhost: {host}\r\n\r\n"));
     assert_eq!(response.status, 404);
 
-    // A policy sees it as rules do.
+    // Policies match the same value as rules.
     let policy = "apiVersion: egret.dev/v1alpha1
 kind: EgressPolicy
 metadata: {name: nothing, namespace: kgateway-system}
@@ -154,7 +154,7 @@ spec:
 fn http_1_0_is_served() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("old.example", ["127.0.0.1"], 60);
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut client = gateway.connect();
     let request = format!(
         "GET http://old.example:{}/ HTTP/1.0\r\n\r\n",
@@ -176,7 +176,7 @@ fn a_known_host_is_not_asked_for_again_by_any_spelling() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     let other = Upstream::start();
     dns.a("a.example", ["127.0.0.1"], 60);
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     for host in ["a.example", "A.Example.", "a.EXAMPLE"] {
         for port in [upstream.port(), other.port()] {
             assert_eq!(gateway.get(&format!("{host}:{port}"), "/").status, 200);
@@ -191,7 +191,7 @@ fn a_first_request_keeps_its_body_while_its_name_is_resolved() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("cold.example", ["127.0.0.1"], 60);
     let answer = dns.hold("cold.example");
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let host = format!("cold.example:{}", upstream.port());
     let mut client = gateway.connect();
     client.send(format!(
@@ -218,7 +218,7 @@ fn fifty_first_requests_at_once_ask_once() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("cold.example", ["127.0.0.1"], 60);
     let answer = dns.hold("cold.example");
-    let gateway = Gateway::start_with_workers(&lab(dns.addr()), 2);
+    let gateway = Gateway::start_with_workers(&quickstart_config(dns.addr()), 2);
     let request = format!(
         "GET / HTTP/1.1\r\nhost: cold.example:{}\r\n\r\n",
         upstream.port()
@@ -243,7 +243,7 @@ fn fifty_first_requests_at_once_ask_once() {
 fn connections_are_kept_on_both_sides() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("a.example", ["127.0.0.1"], 60);
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut client = gateway.connect();
     let host = format!("a.example:{}", upstream.port());
     for _ in 0..20 {
@@ -257,13 +257,13 @@ fn connections_are_kept_on_both_sides() {
 fn a_name_is_asked_for_again_while_requests_use_its_connection() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("a.example", ["127.0.0.1"], 1);
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut client = gateway.connect();
     let host = format!("a.example:{}", upstream.port());
     assert_eq!(client.get("/", &host).status, 200);
     dns.clear_queries();
     assert_eq!(client.get("/", &host).status, 200);
-    // The second request has not asked for it; the worker has, a few seconds later.
+    // The query is not caused by the second request, but by the background refresh a few seconds later.
     assert_eq!(dns.lookups_for("a.example"), 0);
     dns.wait_for_queries("a.example", 1);
     assert_eq!(upstream.connections(), 1);
@@ -274,7 +274,7 @@ fn two_hosts_on_one_client_connection_share_no_upstream_connection() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("a.example", ["127.0.0.1"], 60);
     dns.a("b.example", ["127.0.0.1"], 60);
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut client = gateway.connect();
     for host in ["a.example", "b.example", "a.example", "b.example"] {
         assert_eq!(
@@ -291,14 +291,14 @@ fn two_hosts_on_one_client_connection_share_no_upstream_connection() {
 fn a_connection_that_the_upstream_closed_meanwhile_costs_no_request() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("a.example", ["127.0.0.1"], 60);
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut client = gateway.connect();
     let host = format!("a.example:{}", upstream.port());
     for _ in 0..5 {
         assert_eq!(client.get("/", &host).status, 200);
         upstream.close_idle();
     }
-    // Closed by the upstream only once the next request is on its way.
+    // The upstream closes the connection only after the next request has been sent.
     for _ in 0..5 {
         assert_eq!(client.get("/", &host).status, 200);
         assert_eq!(client.get("/close-if-reused", &host).status, 200);
@@ -336,7 +336,7 @@ spec:
 ",
         upstream.port()
     );
-    let gateway = Gateway::start(&documents(&[&lab(dns.addr()), &routes]));
+    let gateway = Gateway::start(&documents(&[&quickstart_config(dns.addr()), &routes]));
     let mut client = gateway.connect();
 
     let response = client.request(
@@ -354,14 +354,14 @@ spec:
         (Some("yes"), None)
     );
     assert_eq!(request.header("host"), Some("fixed.example:8080"));
-    // An upstream of our own learns who asked, from us alone.
+    // This upstream receives the client's address, and only as the gateway states it.
     assert_eq!(request.header("x-forwarded-for"), Some("127.0.0.1"));
     assert_eq!(
         request.header("x-forwarded-host"),
         Some("fixed.example:8080")
     );
 
-    // What is replaced is what matched.
+    // The matched prefix is what is replaced.
     let mut client = gateway.connect();
     let request = "GET /x/..//old/a?q HTTP/1.1\r\nhost: fixed.example:8080\r\n\r\n";
     assert_eq!(client.request(request).status, 200);
@@ -410,7 +410,7 @@ spec:
 fn strangers_are_told_nothing_about_the_client() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("a.example", ["127.0.0.1"], 60);
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let request = format!(
         "GET / HTTP/1.1\r\nhost: a.example:{}\r\nx-forwarded-for: 10.1.2.3\r\nforwarded: for=10.1.2.3\r\n\
          proxy-authorization: Basic c2VjcmV0\r\nauthorization: Bearer kept\r\nproxy-connection: keep-alive\r\n\
@@ -432,7 +432,7 @@ fn strangers_are_told_nothing_about_the_client() {
 fn what_comes_back_is_a_loop() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("a.example", ["127.0.0.1"], 60);
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let host = format!("a.example:{}", upstream.port());
     let mut client = gateway.connect();
     assert_eq!(client.get("/", &host).status, 200);
@@ -458,7 +458,7 @@ fn a_dead_address_is_passed_over_even_if_it_swallows_packets_and_is_then_avoided
     let _dead = egret_testkit::Blackhole::start_on_port(dead, port.port());
     upstream.keep_alive(false);
     dns.a("two.example", ["127.0.0.3", "127.0.0.4"], 60);
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
 
     let host = format!("two.example:{}", port.port());
     for _ in 0..20 {
@@ -474,9 +474,9 @@ fn a_dead_address_is_passed_over_even_if_it_swallows_packets_and_is_then_avoided
             .iter()
             .all(|record| record["upstream"] == format!("127.0.0.4:{}", port.port()))
     );
-    // One stagger of 250 ms, and what connecting on loopback takes; the machine may be slow, the race is not.
+    // One connection attempt delay of 250 ms, and the time of a loopback connect on a slow machine.
     assert!(connects.iter().all(|took| *took < 1000.0), "{connects:?}");
-    // Each time the dead address is tried again, it is left alone for twice as long.
+    // Each failed attempt doubles the time until the dead address is tried again.
     let slow = connects.iter().filter(|took| **took >= 250.0).count();
     assert!((1..=5).contains(&slow), "{connects:?}");
 }
@@ -488,7 +488,7 @@ fn every_address_of_a_name_is_used() {
     let port = egret_testkit::SharedPort::reserve(ips);
     let upstreams = ips.map(|ip| Upstream::start_on_port(ip, port.port()));
     dns.a("three.example", ["127.0.0.2", "127.0.0.3", "127.0.0.4"], 60);
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     upstreams
         .iter()
         .for_each(|upstream| upstream.keep_alive(false));
@@ -511,7 +511,7 @@ fn the_guides_resources_alone_are_accepted_and_serve() {
     let gateway = Gateway::start(QUICKSTART);
     let report = gateway.ask("/report").json();
     assert_eq!(report["problems"], serde_json::json!([]));
-    // Served: refused for where it would go, not for want of a route.
+    // A route matches: the request is refused because of its destination.
     assert_eq!(gateway.get("127.0.0.1", "/").status, 403);
 }
 
@@ -524,7 +524,7 @@ fn ipv6_literals_are_dialled_without_dns() {
     let gateway = Gateway::start(&documents(&[
         QUICKSTART,
         LOOPBACK,
-        &resolver(dns.addr(), ""),
+        &resolver_policy(dns.addr(), ""),
     ]));
     let host = format!("[::1]:{}", upstream.port());
     assert_eq!(
@@ -538,7 +538,7 @@ fn ipv6_literals_are_dialled_without_dns() {
 fn dns_servers_are_measured_by_name() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("a.example", ["127.0.0.1"], 60);
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
 
     let host = format!("a.example:{}", upstream.port());
     assert_eq!(gateway.get(&host, "/").status, 200);

@@ -1,14 +1,14 @@
-//! TLS that is passed on by the name that its client asks for.
+//! TLS passthrough, routed by the server name that the client sends (SNI).
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use egret_testkit::gateway::{LOOPBACK, documents, resolver};
-use egret_testkit::upstream::Tls;
+use egret_testkit::gateway::{LOOPBACK, documents, resolver_policy};
+use egret_testkit::upstream::UpstreamTls;
 use egret_testkit::upstream::raw::RawServer;
-use egret_testkit::{Ca, Client, DnsServer, Gateway, Refused, TlsClient, Upstream};
+use egret_testkit::{Ca, Client, ClosedPort, DnsServer, Gateway, TlsClient, Upstream};
 use rustls::client::{EchGreaseConfig, EchMode};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::crypto::aws_lc_rs::hpke::ALL_SUPPORTED_SUITES;
@@ -22,8 +22,8 @@ const DECODE_ERROR: u8 = 50;
 const ACCESS_DENIED: u8 = 49;
 const ILLEGAL_PARAMETER: u8 = 47;
 
-/// A Gateway that passes on what asks for names below `example`, to a port of theirs; `blocked.example` is denied.
-fn lab(dns: &DnsServer, port: u16) -> String {
+/// A Gateway with TLS passthrough for names below `example` to one upstream port. `blocked.example` is denied.
+fn passthrough_config(dns: &DnsServer, port: u16) -> String {
     documents(&[&routed(dns, &dynamic(port)), LOOPBACK, BLOCKED])
 }
 
@@ -54,7 +54,7 @@ spec:
     )
 }
 
-/// The Gateway with these routes, and nothing that opens loopback.
+/// The Gateway with these routes, without a policy that allows loopback.
 fn routed(dns: &DnsServer, routes: &str) -> String {
     let gateway = "\
 apiVersion: gateway.networking.k8s.io/v1
@@ -65,7 +65,7 @@ spec:
   listeners:
   - {name: tls, protocol: TLS, port: 8443, hostname: '*.example', tls: {mode: Passthrough}}
 ";
-    documents(&[gateway, routes, &resolver(dns.addr(), "")])
+    documents(&[gateway, routes, &resolver_policy(dns.addr(), "")])
 }
 
 fn a_example() -> DnsServer {
@@ -74,7 +74,7 @@ fn a_example() -> DnsServer {
     dns
 }
 
-/// What a client says first; an address is nothing that is asked for.
+/// The ClientHello of a client for this name. A client for an IP address sends no SNI.
 fn hello(name: &'static str) -> Vec<u8> {
     let config = ClientConfig::builder()
         .with_root_certificates(RootCertStore::empty())
@@ -82,7 +82,7 @@ fn hello(name: &'static str) -> Vec<u8> {
     said_by(config, name)
 }
 
-/// The same of a client that says more in an encrypted hello, or pretends to.
+/// The ClientHello of a client that sends a GREASE Encrypted Client Hello extension.
 fn hello_with_more(name: &'static str) -> Vec<u8> {
     let suite = ALL_SUPPORTED_SUITES[0];
     let (key, _) = suite.generate_key_pair().unwrap();
@@ -98,12 +98,12 @@ fn hello_with_more(name: &'static str) -> Vec<u8> {
 fn said_by(config: ClientConfig, name: &'static str) -> Vec<u8> {
     let name = ServerName::try_from(name).unwrap();
     let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
-    let mut octets = Vec::new();
-    client.write_tls(&mut octets).unwrap();
-    octets
+    let mut bytes = Vec::new();
+    client.write_tls(&mut bytes).unwrap();
+    bytes
 }
 
-/// What the gateway answers before it closes.
+/// The alert that the gateway sends before it closes the connection.
 fn answer(gateway: &Gateway, begin: &[u8]) -> Vec<u8> {
     let mut client = gateway.connect();
     client.send(begin);
@@ -114,7 +114,7 @@ fn alert(description: u8) -> Vec<u8> {
     vec![21, 3, 3, 0, 2, 2, description]
 }
 
-/// Sends back what it gets, and ends when the client does.
+/// A server that sends every byte back until the client closes the connection.
 fn echo() -> RawServer {
     RawServer::start(|connection| {
         while let Some(byte) = connection.read_exactly(1) {
@@ -123,7 +123,7 @@ fn echo() -> RawServer {
     })
 }
 
-/// A connection that is passed on, which its first octets prove.
+/// Opens a passthrough connection, and checks that its first bytes reach the upstream.
 fn passed_on(gateway: &Gateway, name: &'static str) -> Client {
     let mut client = gateway.connect();
     let hello = hello(name);
@@ -135,8 +135,8 @@ fn passed_on(gateway: &Gateway, name: &'static str) -> Client {
 #[test]
 fn tls_goes_to_the_name_that_it_asks_for_and_ends_there() {
     let (dns, ca) = (a_example(), Ca::new());
-    let upstream = Upstream::start_tls(Tls::of(&ca, ["a.example"]));
-    let gateway = Gateway::start(&lab(&dns, upstream.port()));
+    let upstream = Upstream::start_tls(UpstreamTls::of(&ca, ["a.example"]));
+    let gateway = Gateway::start(&passthrough_config(&dns, upstream.port()));
     for tls in [
         TlsClient::new(&ca, "a.example", &["http/1.1"]),
         TlsClient::old(&ca, "a.example", &["http/1.1"]),
@@ -185,14 +185,14 @@ fn tls_goes_to_the_name_that_it_asks_for_and_ends_there() {
 }
 
 #[test]
-fn octets_are_the_same_on_both_sides() {
+fn bytes_are_the_same_on_both_sides() {
     let (dns, server) = (a_example(), echo());
-    let gateway = Gateway::start(&lab(&dns, server.port()));
+    let gateway = Gateway::start(&passthrough_config(&dns, server.port()));
     let mut client = gateway.connect();
-    // The hello alone octet by octet; then what is no TLS at all, for nobody looks.
+    // The ClientHello is sent byte by byte. What follows need not be TLS, because the gateway does not read it.
     let hello = hello("a.example");
-    for octet in &hello {
-        client.send([*octet]);
+    for byte in &hello {
+        client.send([*byte]);
     }
     client.send("anything");
     let sent = [&hello[..], b"anything"].concat();
@@ -206,11 +206,11 @@ fn octets_are_the_same_on_both_sides() {
 
 #[test]
 fn who_is_refused_is_told_by_an_alert() {
-    let (dns, refused) = (DnsServer::start(), Refused::start());
+    let (dns, refused) = (DnsServer::start(), ClosedPort::start());
     dns.nxdomain("gone.example");
     dns.a("down.example", ["127.0.0.1"], 60);
     dns.a("inside.example", ["10.0.0.1"], 60);
-    let gateway = Gateway::start(&lab(&dns, refused.addr().port()));
+    let gateway = Gateway::start(&passthrough_config(&dns, refused.addr().port()));
     for (at, (name, description, status, reason)) in [
         ("blocked.example", ACCESS_DENIED, 403, "egress_policy"),
         ("inside.example", ACCESS_DENIED, 403, "address_denied"),
@@ -239,11 +239,11 @@ fn who_is_refused_is_told_by_an_alert() {
     assert_eq!(dns.lookups_for("blocked.example"), 0, "nobody is asked");
 }
 
-/// What is inside is for who has the key: the name outside is judged, and the log tells that there may be another.
+/// With Encrypted Client Hello the outer name is checked, and the access log says that there may be an inner name.
 #[test]
 fn an_encrypted_hello_is_judged_by_the_name_outside() {
     let (dns, server) = (a_example(), echo());
-    let gateway = Gateway::start(&lab(&dns, server.port()));
+    let gateway = Gateway::start(&passthrough_config(&dns, server.port()));
     let denied = hello_with_more("blocked.example");
     assert_eq!(answer(&gateway, &denied), alert(ACCESS_DENIED));
     let mut client = gateway.connect();
@@ -279,7 +279,7 @@ fn loopback_and_the_gateway_itself_are_out_of_reach() {
         "the built-in list"
     );
     for own in [gateway.address(), gateway.admin()] {
-        gateway.apply(&lab(&dns, own.port()));
+        gateway.apply(&passthrough_config(&dns, own.port()));
         assert_eq!(answer(&gateway, &name), alert(ACCESS_DENIED), "{own}");
     }
     let records = gateway.wait_for_records(3);
@@ -294,9 +294,9 @@ fn loopback_and_the_gateway_itself_are_out_of_reach() {
 #[test]
 fn what_is_no_hello_is_closed_with_or_without_an_alert() {
     let dns = a_example();
-    let gateway = Gateway::start(&lab(&dns, 443));
+    let gateway = Gateway::start(&passthrough_config(&dns, 443));
     let mut twice = hello("a.example");
-    // Another type of message.
+    // A handshake message of another type.
     twice[5] = 2;
     let numeric = {
         let mut hello = hello("aaaaaaa.example");
@@ -324,7 +324,7 @@ fn what_is_no_hello_is_closed_with_or_without_an_alert() {
         assert_eq!(answer(&gateway, &begin), told, "{reason}");
         assert_eq!(gateway.wait_for_records(at + 1)[at]["reason"], reason);
     }
-    // Who leaves in the middle of it is not told of.
+    // A client that leaves during the handshake is not logged.
     let mut client = gateway.connect();
     client.send(&hello("a.example")[..20]);
     client.shutdown_write();
@@ -341,7 +341,7 @@ metadata: {name: short, namespace: kgateway-system}
 spec:
   targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
   default: {transportSocketConnectTimeout: 100ms}";
-    let gateway = Gateway::start(&documents(&[&lab(&dns, 443), limit]));
+    let gateway = Gateway::start(&documents(&[&passthrough_config(&dns, 443), limit]));
     let mut silent = gateway.connect();
     let mut slow = gateway.connect();
     slow.send(&hello("a.example")[..20]);
@@ -352,8 +352,8 @@ spec:
 }
 
 #[test]
-fn static_backends_get_the_octets_the_next_one_if_one_is_down() {
-    let (dns, server, down) = (a_example(), echo(), Refused::start());
+fn static_backends_get_the_bytes_the_next_one_if_one_is_down() {
+    let (dns, server, down) = (a_example(), echo(), ClosedPort::start());
     let backend = format!(
         "type: Static, static: {{hosts: [{{host: 127.0.0.1, port: {}}}, {{host: 127.0.0.1, port: {}}}]}}",
         down.addr().port(),
@@ -363,7 +363,7 @@ fn static_backends_get_the_octets_the_next_one_if_one_is_down() {
     let routes = dynamic(443);
     let fixed = routes
         .replace(dynamic_backend, &backend)
-        // It has its own.
+        // The backend reference has a port of its own.
         .replace(", port: 443", "");
     assert_ne!(fixed, routes);
     let whole = documents(&[&routed(&dns, &fixed), LOOPBACK]);
@@ -389,11 +389,11 @@ fn static_backends_get_the_octets_the_next_one_if_one_is_down() {
     assert!(client.is_closed(), "and that is its end");
 }
 
-/// One port, and a balancer in front of it: names decide where TLS ends.
+/// One port behind a load balancer with PROXY protocol: the name decides between TLS passthrough and termination.
 #[test]
 fn tls_ends_here_or_goes_on_by_its_name() {
     let (dns, ca) = (a_example(), Ca::new());
-    let upstream = Upstream::start_tls(Tls::of(&ca, ["a.example"]));
+    let upstream = Upstream::start_tls(UpstreamTls::of(&ca, ["a.example"]));
     dns.a("here.test", ["127.0.0.1"], 60);
     let plain = Upstream::start();
     let own = ca.issue(["here.test"]);
@@ -431,7 +431,7 @@ metadata: {name: balancer, namespace: kgateway-system}
 spec:
   targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
   default: {proxyProtocol: {allowRequestsWithoutProxyProtocol: true}}";
-    let passes = lab(&dns, upstream.port());
+    let passes = passthrough_config(&dns, upstream.port());
     let both = passes.replacen("\n---\n", &format!("{ends}---\n"), 1);
     assert_ne!(both, passes);
     let gateway = Gateway::start(&documents(&[&both, &secret, route, balancer]));
@@ -466,7 +466,7 @@ spec:
 fn a_change_that_denies_it_ends_it() {
     let (dns, server) = (a_example(), echo());
     dns.a("b.example", ["127.0.0.1"], 60);
-    let whole = lab(&dns, server.port());
+    let whole = passthrough_config(&dns, server.port());
     let by_name = BLOCKED.replace("blocked", "a");
     let by_address = BLOCKED
         .replace(
@@ -504,7 +504,7 @@ fn a_change_that_denies_it_ends_it() {
 fn a_client_that_leaves_while_it_waits_costs_nothing_more() {
     let dns = a_example();
     let held = dns.hold("a.example");
-    let gateway = Gateway::start(&lab(&dns, 443));
+    let gateway = Gateway::start(&passthrough_config(&dns, 443));
     let mut client = gateway.connect();
     client.send(hello("a.example"));
     dns.wait_for_queries("a.example", 1);
@@ -518,7 +518,7 @@ fn a_client_that_leaves_while_it_waits_costs_nothing_more() {
 #[test]
 fn stopping_waits_for_what_is_passed_on_and_not_for_who_has_not_begun() {
     let (dns, server) = (a_example(), echo());
-    let mut gateway = Gateway::start(&lab(&dns, server.port()));
+    let mut gateway = Gateway::start(&passthrough_config(&dns, server.port()));
     let mut silent = gateway.connect();
     let mut client = passed_on(&gateway, "a.example");
     gateway.wait_for_metric("egret_downstream_connections", 2.0);

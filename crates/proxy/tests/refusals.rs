@@ -1,8 +1,8 @@
-//! What must never be reached, and what is said when something cannot be.
+//! Refusals: destinations that must never be reached, and the response, log and metrics of each failure.
 
-use egret_testkit::gateway::{LOOPBACK, QUICKSTART, documents, lab, resolver};
+use egret_testkit::gateway::{LOOPBACK, QUICKSTART, documents, quickstart_config, resolver_policy};
 use egret_testkit::upstream::raw::RawServer;
-use egret_testkit::{DnsServer, Gateway, Refused, Response, Upstream};
+use egret_testkit::{ClosedPort, DnsServer, Gateway, Response, Upstream};
 
 fn assert_refused(response: &Response, status: u16, error: &str, what: &str) {
     assert_eq!(response.status, status, "{what}: {response:?}");
@@ -17,7 +17,7 @@ fn assert_refused(response: &Response, status: u16, error: &str, what: &str) {
     assert_eq!(response.text().lines().count(), 1, "{what}: {response:?}");
 }
 
-/// Hosts that mean this machine, its network or nothing public, with no policy at all.
+/// Hosts that mean this machine, its network or no public destination are denied without any policy.
 #[test]
 fn special_addresses_are_denied_by_every_spelling() {
     let dns = DnsServer::start();
@@ -27,7 +27,7 @@ fn special_addresses_are_denied_by_every_spelling() {
     dns.aaaa("mapped.example", ["::ffff:10.0.0.1"], 60);
     dns.aaaa("local6.example", ["fd00:ec2::254", "fe80::1"], 60);
     dns.cname("alias.example", "loopback.example", 60);
-    let gateway = Gateway::start(&documents(&[QUICKSTART, &resolver(dns.addr(), "")]));
+    let gateway = Gateway::start(&documents(&[QUICKSTART, &resolver_policy(dns.addr(), "")]));
     let (port, admin) = (gateway.address().port(), gateway.admin().port());
     let mut hosts: Vec<String> = [
         "127.0.0.1",
@@ -73,7 +73,7 @@ fn special_addresses_are_denied_by_every_spelling() {
     ]
     .map(str::to_owned)
     .into();
-    // The proxy's own ports.
+    // The ports of the gateway itself.
     for name in [
         "127.0.0.1",
         "localhost",
@@ -112,7 +112,7 @@ fn our_own_ports_stay_closed_even_to_exceptions() {
     let gateway = Gateway::start(&documents(&[
         QUICKSTART,
         &everything,
-        &resolver(dns.addr(), ""),
+        &resolver_policy(dns.addr(), ""),
     ]));
     let mut client = gateway.connect();
     for port in [gateway.address().port(), gateway.admin().port()] {
@@ -133,7 +133,7 @@ fn our_own_ports_stay_closed_even_to_exceptions() {
             );
         }
     }
-    // Another port of the same address is open: there is an exception.
+    // Another port of the same address is allowed by the exception.
     let upstream = Upstream::start();
     assert_eq!(
         client
@@ -146,7 +146,7 @@ fn our_own_ports_stay_closed_even_to_exceptions() {
 #[test]
 fn malformed_targets_are_refused_before_dns() {
     let dns = DnsServer::start();
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let hosts = [
         "",
         "2130706433",
@@ -218,7 +218,7 @@ fn malformed_targets_are_refused_before_dns() {
     assert!(dns.queries().is_empty());
 }
 
-/// Heads that the HTTP parser itself does not take: it answers, and the connection ends.
+/// Heads that the HTTP parser rejects are answered, and the connection is closed.
 #[test]
 fn what_is_not_http_ends_the_connection() {
     let gateway = Gateway::start(QUICKSTART);
@@ -242,7 +242,7 @@ fn what_is_not_http_ends_the_connection() {
         (long.as_str(), 431),
     ] {
         let mut client = gateway.connect();
-        // The answer may come, and the connection end, before all is sent.
+        // The response may arrive and the connection may close before everything is sent.
         let _ = client.try_send(head);
         assert_eq!(
             client.read_head().status,
@@ -273,7 +273,7 @@ fn what_is_not_http_ends_the_connection() {
     assert_eq!(gateway.metric("egret_responses_total{code=\"431\"}"), 2.0);
 }
 
-/// A listener whose log is off has no line, whatever the refusal; the other's says whose it is.
+/// A listener without access log logs no refusals, and records of the other name their listener.
 #[test]
 fn refusals_before_a_route_is_found_are_those_of_a_listener() {
     let quiet = "apiVersion: gateway.kgateway.dev/v1alpha1
@@ -311,7 +311,7 @@ fn dns_failures_are_told_apart() {
     dns.nodata("empty.example");
     dns.servfail("broken.example");
     dns.drop_queries("silent.example");
-    let resolver = resolver(dns.addr(), "  queryTimeout: 300ms\n");
+    let resolver = resolver_policy(dns.addr(), "  queryTimeout: 300ms\n");
     let gateway = Gateway::start(&documents(&[QUICKSTART, &resolver]));
     for (host, status, error, rcode) in [
         ("none.example", 502, "dns_error", Some("NXDOMAIN")),
@@ -330,7 +330,7 @@ fn dns_failures_are_told_apart() {
             "{told}"
         );
     }
-    // Remembered: no second question.
+    // The negative answer is cached: there is no second query.
     let before = dns.queries_for("none.example");
     assert_eq!(gateway.get("none.example", "/").status, 502);
     assert_eq!(dns.queries_for("none.example"), before);
@@ -340,8 +340,8 @@ fn dns_failures_are_told_apart() {
 fn upstream_failures_are_told_apart() {
     let dns = DnsServer::start();
     dns.a("a.example", ["127.0.0.1"], 60);
-    let gateway = Gateway::start(&lab(dns.addr()));
-    let refused = Refused::start();
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
+    let refused = ClosedPort::start();
     let (close, garbage) = (
         RawServer::reset_after_head(),
         RawServer::answer("not http\r\n\r\n"),
@@ -368,7 +368,7 @@ fn upstream_failures_are_told_apart() {
 fn a_timeout_of_the_rule_ends_the_wait() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("a.example", ["127.0.0.1"], 60);
-    let yaml = lab(dns.addr()).replace(
+    let yaml = quickstart_config(dns.addr()).replace(
         "rules:\n    - backendRefs:",
         "rules:\n    - timeouts: {request: 200ms}\n      backendRefs:",
     );
@@ -381,7 +381,7 @@ fn a_timeout_of_the_rule_ends_the_wait() {
         "http_response_timeout",
         "a head that does not come",
     );
-    // A head that came is not taken back: the body is broken off.
+    // The head has been forwarded, so that the body is aborted.
     let mut client = gateway.connect();
     client.send_request(format!(
         "GET /stall-body/10 HTTP/1.1\r\nhost: {host}\r\n\r\n"
@@ -398,14 +398,14 @@ fn a_timeout_of_the_rule_ends_the_wait() {
 fn a_timeout_of_the_rule_holds_for_a_client_that_takes_nothing() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("a.example", ["127.0.0.1"], 60);
-    let yaml = lab(dns.addr()).replace(
+    let yaml = quickstart_config(dns.addr()).replace(
         "rules:\n    - backendRefs:",
         "rules:\n    - timeouts: {request: 500ms}\n      backendRefs:",
     );
     let gateway = Gateway::start(&yaml);
     let host = format!("a.example:{}", upstream.port());
     let mut client = gateway.connect();
-    // More than all buffers on the way hold.
+    // The body exceeds all buffers on the way.
     client.send_request(format!(
         "GET /bytes/200000000 HTTP/1.1\r\nhost: {host}\r\n\r\n"
     ));
@@ -432,7 +432,7 @@ spec:
 ",
         upstream.port()
     );
-    let gateway = Gateway::start(&documents(&[&lab(dns.addr()), &policy]));
+    let gateway = Gateway::start(&documents(&[&quickstart_config(dns.addr()), &policy]));
     let host = format!("api.example:{}", upstream.port());
     assert_eq!(gateway.get(&host, "/x").status, 200);
     for (host, target, why) in [
@@ -477,7 +477,7 @@ spec:
   mode: Audit
   defaultAction: Deny
 ";
-    let gateway = Gateway::start(&documents(&[&lab(dns.addr()), policy]));
+    let gateway = Gateway::start(&documents(&[&quickstart_config(dns.addr()), policy]));
     assert_eq!(
         gateway
             .get(&format!("api.example:{}", upstream.port()), "/")
@@ -490,7 +490,7 @@ spec:
         (&"audit".into(), &"kgateway-system/trial".into())
     );
     assert_eq!(gateway.metric("egret_audited_total"), 1.0);
-    // The built-in list is not on trial.
+    // The built-in list of addresses is not tested here.
     assert_eq!(gateway.get("10.0.0.1", "/").status, 403);
 }
 
@@ -498,7 +498,7 @@ spec:
 fn a_name_that_changes_its_answer_between_check_and_connect_gains_nothing() {
     let dns = DnsServer::start();
     let inside = Upstream::start();
-    // Every answer is another one: public, then loopback. TTL 0 is held for a second, which the test does not outlast.
+    // Answers alternate between public and loopback. A TTL of 0 is cached for a second, which is longer than the test.
     dns.sequence(
         "rebind.example",
         vec![
@@ -506,7 +506,7 @@ fn a_name_that_changes_its_answer_between_check_and_connect_gains_nothing() {
             egret_testkit::dns::Answer::a(["127.0.0.1"], 0),
         ],
     );
-    let gateway = Gateway::start(&documents(&[QUICKSTART, &resolver(dns.addr(), "")]));
+    let gateway = Gateway::start(&documents(&[QUICKSTART, &resolver_policy(dns.addr(), "")]));
     let mut client = gateway.connect();
     for _ in 0..10 {
         let response = client.get("/", &format!("rebind.example:{}", inside.port()));
@@ -527,11 +527,11 @@ fn a_name_that_changes_its_answer_between_check_and_connect_gains_nothing() {
 fn a_policy_that_changes_binds_pooled_connections_too() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("a.example", ["127.0.0.1"], 60);
-    let mut gateway = Gateway::start(&lab(dns.addr()));
+    let mut gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut client = gateway.connect();
     let host = format!("a.example:{}", upstream.port());
     assert_eq!(client.get("/", &host).status, 200);
-    gateway.apply(&documents(&[QUICKSTART, &resolver(dns.addr(), "")]));
+    gateway.apply(&documents(&[QUICKSTART, &resolver_policy(dns.addr(), "")]));
     assert_refused(
         &client.get("/", &host),
         403,
@@ -541,7 +541,7 @@ fn a_policy_that_changes_binds_pooled_connections_too() {
     gateway.apply(&documents(&[
         QUICKSTART,
         LOOPBACK,
-        &resolver(dns.addr(), ""),
+        &resolver_policy(dns.addr(), ""),
     ]));
     assert_eq!(client.get("/", &host).status, 200);
     assert_eq!(upstream.requests().len(), 2);

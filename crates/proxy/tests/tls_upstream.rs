@@ -1,10 +1,10 @@
-//! Upstreams over TLS: who is trusted, by which name, and what is said when nobody can be.
+//! TLS to upstreams: trusted CAs, server names, client certificates, and refusals.
 
-use egret_testkit::gateway::{configured, documents, lab};
-use egret_testkit::upstream::{Tls, TlsHandshake};
-use egret_testkit::{Ca, DnsServer, Gateway, Issued, Response, Upstream};
+use egret_testkit::gateway::{backend_config, documents, quickstart_config};
+use egret_testkit::upstream::{TlsHandshake, UpstreamTls};
+use egret_testkit::{Ca, DnsServer, Gateway, IssuedCertificate, Response, Upstream};
 
-/// A DNS server that has everything below `example` at 127.0.0.1.
+/// A DNS server where the names of the tests have the address 127.0.0.1.
 fn dns() -> DnsServer {
     let dns = DnsServer::start();
     for name in ["a.example", "b.example"] {
@@ -13,14 +13,14 @@ fn dns() -> DnsServer {
     dns
 }
 
-/// With requests over TLS that do not say otherwise.
+/// Replaces the dynamic Backend by one that uses TLS.
 fn over_tls(yaml: &str) -> String {
     let plain = "dynamicForwardProxy: {}";
     assert!(yaml.contains(plain), "{yaml}");
     yaml.replace(plain, "dynamicForwardProxy: {enableTls: true}")
 }
 
-/// A Secret beside the Backend; `text` are its entries.
+/// A Secret in the namespace of the Backend. `text` are its entries.
 fn secret(entries: &[(&str, &str)]) -> String {
     let mut text = String::from(
         "apiVersion: v1\nkind: Secret\nmetadata: {name: tls, namespace: httpbin}\nstringData:\n",
@@ -31,13 +31,13 @@ fn secret(entries: &[(&str, &str)]) -> String {
     text
 }
 
-/// TLS to everything, with this `tls` and this Secret.
+/// A gateway that uses TLS for all upstreams, with this `tls` section and this Secret.
 fn with_settings(dns: &DnsServer, tls: &str, entries: &[(&str, &str)]) -> Gateway {
-    let yaml = over_tls(&configured(dns.addr(), &format!("tls: {tls}")));
+    let yaml = over_tls(&backend_config(dns.addr(), &format!("tls: {tls}")));
     Gateway::start(&documents(&[&yaml, &secret(entries)]))
 }
 
-/// GET of a path of a name, at the upstream's port.
+/// Sends a GET for a name at the port of the upstream.
 fn get(gateway: &Gateway, name: &str, upstream: &Upstream) -> Response {
     gateway.get(&format!("{name}:{}", upstream.port()), "/")
 }
@@ -56,8 +56,8 @@ const UNTRUSTED: &str = "the upstream's certificate is of an unknown CA";
 #[test]
 fn requests_go_over_tls_where_the_backend_says_so() {
     let (ca, dns) = (Ca::new(), dns());
-    let upstream = Upstream::start_tls(Tls::of(&ca, ["a.example"]));
-    let gateway = Gateway::start_trusting(&over_tls(&lab(dns.addr())), [&ca]);
+    let upstream = Upstream::start_tls(UpstreamTls::of(&ca, ["a.example"]));
+    let gateway = Gateway::start_trusting(&over_tls(&quickstart_config(dns.addr())), [&ca]);
     let response = get(&gateway, "a.example", &upstream);
     assert_eq!(response.status, 200, "{response:?}");
     let expected = TlsHandshake {
@@ -85,13 +85,13 @@ fn requests_go_over_tls_where_the_backend_says_so() {
 #[test]
 fn a_backend_tls_policy_says_whom_to_trust_and_expect() {
     let (ca, other, dns) = (Ca::new(), Ca::new(), dns());
-    let upstream = Upstream::start_tls(Tls::of(&ca, ["backend.example"]));
+    let upstream = Upstream::start_tls(UpstreamTls::of(&ca, ["backend.example"]));
     let ask = |hostname: &str, trusted: &Ca| {
         let fixed = format!(
             "type: Static\n  static: {{hosts: [{{host: 127.0.0.1, port: {}}}]}}",
             upstream.port()
         );
-        let yaml = lab(dns.addr()).replace(DYNAMIC, &fixed);
+        let yaml = quickstart_config(dns.addr()).replace(DYNAMIC, &fixed);
         let policy = format!(
             "apiVersion: gateway.networking.k8s.io/v1
 kind: BackendTLSPolicy
@@ -124,7 +124,7 @@ data: {{ca.crt: {:?}}}
 #[test]
 fn an_absolute_target_says_it_for_itself() {
     let (ca, dns) = (Ca::new(), dns());
-    let secure = Upstream::start_tls(Tls::of(&ca, ["a.example"]));
+    let secure = Upstream::start_tls(UpstreamTls::of(&ca, ["a.example"]));
     let plain = Upstream::start();
     let ask = |yaml: &str, scheme: &str, upstream: &Upstream| {
         let gateway = Gateway::start_trusting(yaml, [&ca]);
@@ -136,7 +136,7 @@ fn an_absolute_target_says_it_for_itself() {
         assert!(seen.target.ends_with("/x"), "{}", seen.target);
         assert_eq!(seen.authority(), Some(&*at));
     };
-    let yaml = lab(dns.addr());
+    let yaml = quickstart_config(dns.addr());
     ask(&yaml, "https", &secure);
     ask(&yaml, "http", &plain);
     ask(&over_tls(&yaml), "HTTP", &plain);
@@ -145,8 +145,8 @@ fn an_absolute_target_says_it_for_itself() {
 #[test]
 fn connections_are_kept_and_sessions_resumed() {
     let (ca, dns) = (Ca::new(), dns());
-    let upstream = Upstream::start_tls(Tls::of(&ca, ["a.example"]));
-    let gateway = Gateway::start_trusting(&over_tls(&lab(dns.addr())), [&ca]);
+    let upstream = Upstream::start_tls(UpstreamTls::of(&ca, ["a.example"]));
+    let gateway = Gateway::start_trusting(&over_tls(&quickstart_config(dns.addr())), [&ca]);
     for _ in 0..2 {
         assert_eq!(get(&gateway, "a.example", &upstream).status, 200);
         gateway.wait_for_metric("egret_upstream_idle_connections", 1.0);
@@ -170,8 +170,8 @@ fn connections_are_kept_and_sessions_resumed() {
 #[test]
 fn clear_and_encrypted_connections_are_not_mixed_up() {
     let (ca, dns) = (Ca::new(), dns());
-    let upstream = Upstream::start_tls(Tls::of(&ca, ["a.example"]));
-    let gateway = Gateway::start_trusting(&lab(dns.addr()), [&ca]);
+    let upstream = Upstream::start_tls(UpstreamTls::of(&ca, ["a.example"]));
+    let gateway = Gateway::start_trusting(&quickstart_config(dns.addr()), [&ca]);
     let at = format!("a.example:{}", upstream.port());
     let request = |scheme| format!("GET {scheme}://{at}/ HTTP/1.1\r\nhost: {at}\r\n\r\n");
     assert_eq!(gateway.connect().request(request("https")).status, 200);
@@ -183,9 +183,9 @@ fn clear_and_encrypted_connections_are_not_mixed_up() {
 #[test]
 fn a_certificate_that_is_not_right_is_refused_and_says_what_is_wrong() {
     let (ca, other, dns) = (Ca::new(), Ca::new(), dns());
-    let gateway = Gateway::start_trusting(&over_tls(&lab(dns.addr())), [&ca]);
+    let gateway = Gateway::start_trusting(&over_tls(&quickstart_config(dns.addr())), [&ca]);
     let name = ["a.example"];
-    let cases: [(Issued, &str); 4] = [
+    let cases: [(IssuedCertificate, &str); 4] = [
         (
             ca.issue(["b.example", "192.0.2.1"]),
             "is of another name: it has b.example, 192.0.2.1",
@@ -195,7 +195,7 @@ fn a_certificate_that_is_not_right_is_refused_and_says_what_is_wrong() {
         (ca.issue_for(name, Some((2901, 2902))), "is not valid yet"),
     ];
     for (issued, wrong) in cases {
-        let upstream = Upstream::start_tls(Tls::new(issued));
+        let upstream = Upstream::start_tls(UpstreamTls::new(issued));
         let response = get(&gateway, "a.example", &upstream);
         let details = format!("the upstream's certificate {wrong}");
         assert_refused(&response, "tls_certificate_error", &details);
@@ -213,8 +213,8 @@ fn a_certificate_that_is_not_right_is_refused_and_says_what_is_wrong() {
 #[test]
 fn an_address_has_a_certificate_too_and_asks_for_no_name() {
     let (ca, dns) = (Ca::new(), dns());
-    let upstream = Upstream::start_tls(Tls::of(&ca, ["127.0.0.1"]));
-    let gateway = Gateway::start_trusting(&over_tls(&lab(dns.addr())), [&ca]);
+    let upstream = Upstream::start_tls(UpstreamTls::of(&ca, ["127.0.0.1"]));
+    let gateway = Gateway::start_trusting(&over_tls(&quickstart_config(dns.addr())), [&ca]);
     assert_eq!(get(&gateway, "127.0.0.1", &upstream).status, 200);
     assert_eq!(upstream.handshakes()[0].sni, None);
     let details = "the upstream's certificate is of another name: it has 127.0.0.1";
@@ -228,8 +228,8 @@ fn an_address_has_a_certificate_too_and_asks_for_no_name() {
 #[test]
 fn who_does_not_speak_tls_is_told_from_who_breaks_off() {
     let dns = dns();
-    let gateway = Gateway::start_trusting(&over_tls(&lab(dns.addr())), []);
-    // Nobody is trusted, which is our own fault.
+    let gateway = Gateway::start_trusting(&over_tls(&quickstart_config(dns.addr())), []);
+    // No CA is trusted, which is an error of the configuration.
     let upstream = Upstream::start();
     let response = get(&gateway, "a.example", &upstream);
     assert_eq!(response.status, 500);
@@ -239,14 +239,14 @@ fn who_does_not_speak_tls_is_told_from_who_breaks_off() {
     );
 
     let ca = Ca::new();
-    let gateway = Gateway::start_trusting(&over_tls(&lab(dns.addr())), [&ca]);
+    let gateway = Gateway::start_trusting(&over_tls(&quickstart_config(dns.addr())), [&ca]);
     let details = "the upstream does not speak TLS";
     assert_refused(
         &get(&gateway, "a.example", &upstream),
         "tls_protocol_error",
         details,
     );
-    let three = Upstream::start_tls(Tls::of(&ca, ["a.example"]).speaking("h3"));
+    let three = Upstream::start_tls(UpstreamTls::of(&ca, ["a.example"]).speaking("h3"));
     let details = "the upstream speaks neither HTTP/2 nor HTTP/1.1 over TLS";
     assert_refused(
         &get(&gateway, "a.example", &three),
@@ -259,15 +259,15 @@ fn who_does_not_speak_tls_is_told_from_who_breaks_off() {
 #[test]
 fn a_secret_says_whom_to_trust() {
     let (ca, dns) = (Ca::new(), dns());
-    let upstream = Upstream::start_tls(Tls::of(&ca, ["a.example"]));
+    let upstream = Upstream::start_tls(UpstreamTls::of(&ca, ["a.example"]));
     let ours = ca.pem();
     let settings = "{secretRef: {name: tls}}";
     let mut gateway = with_settings(&dns, settings, &[("ca.crt", &ours)]);
     assert_eq!(get(&gateway, "a.example", &upstream).status, 200);
     gateway.wait_for_metric("egret_upstream_idle_connections", 1.0);
 
-    // The connection that was made under the old settings is not used under the new ones.
-    let yaml = over_tls(&configured(dns.addr(), &format!("tls: {settings}")));
+    // A connection of the old settings is not reused with the new ones.
+    let yaml = over_tls(&backend_config(dns.addr(), &format!("tls: {settings}")));
     let theirs = Ca::new().pem();
     gateway.apply(&documents(&[&yaml, &secret(&[("ca.crt", &theirs)])]));
     let response = get(&gateway, "a.example", &upstream);
@@ -292,7 +292,7 @@ fn a_secret_says_whom_to_trust() {
 #[test]
 fn nobody_needs_to_be_trusted_if_the_settings_say_so() {
     let dns = dns();
-    let upstream = Upstream::start_tls(Tls::of(&Ca::new(), ["b.example"]));
+    let upstream = Upstream::start_tls(UpstreamTls::of(&Ca::new(), ["b.example"]));
     let gateway = with_settings(&dns, "{insecureSkipVerify: true}", &[]);
     assert_eq!(get(&gateway, "a.example", &upstream).status, 200);
 }
@@ -300,7 +300,7 @@ fn nobody_needs_to_be_trusted_if_the_settings_say_so() {
 #[test]
 fn other_names_can_be_asked_for_and_verified() {
     let (ca, dns) = (Ca::new(), dns());
-    let upstream = Upstream::start_tls(Tls::of(&ca, ["b.example", "192.0.2.1"]));
+    let upstream = Upstream::start_tls(UpstreamTls::of(&ca, ["b.example", "192.0.2.1"]));
     let entries: &[(&str, &str)] = &[("ca.crt", &ca.pem())];
     let other = "the upstream's certificate is of another name: it has b.example, 192.0.2.1";
     for (settings, sni, refused) in [
@@ -333,8 +333,12 @@ fn other_names_can_be_asked_for_and_verified() {
 #[test]
 fn a_client_certificate_is_shown_to_who_asks() {
     let (ca, clients, dns) = (Ca::new(), Ca::new(), dns());
-    let upstream = Upstream::start_tls(Tls::of(&ca, ["a.example"]).requiring(&clients));
-    let old = Upstream::start_tls(Tls::of(&ca, ["a.example"]).requiring(&clients).old());
+    let upstream = Upstream::start_tls(UpstreamTls::of(&ca, ["a.example"]).requiring(&clients));
+    let old = Upstream::start_tls(
+        UpstreamTls::of(&ca, ["a.example"])
+            .requiring(&clients)
+            .old(),
+    );
     let ours = clients.issue(["egret.example"]);
     let (ca, certificate, key) = (ca.pem(), ours.certificate_pem(), ours.key_pem());
     let entries: &[(&str, &str)] = &[
@@ -394,8 +398,8 @@ fn a_client_certificate_is_shown_to_who_asks() {
 #[test]
 fn versions_have_bounds() {
     let (ca, dns) = (Ca::new(), dns());
-    let old = Upstream::start_tls(Tls::of(&ca, ["a.example"]).old());
-    let new = Upstream::start_tls(Tls::of(&ca, ["a.example"]));
+    let old = Upstream::start_tls(UpstreamTls::of(&ca, ["a.example"]).old());
+    let new = Upstream::start_tls(UpstreamTls::of(&ca, ["a.example"]));
     let entries: &[(&str, &str)] = &[("ca.crt", &ca.pem())];
     let with = |parameters| {
         let settings = format!("{{secretRef: {{name: tls}}, parameters: {{{parameters}}}}}");
@@ -418,16 +422,16 @@ fn versions_have_bounds() {
 #[test]
 fn a_static_backend_is_reached_over_tls_if_its_settings_say_how() {
     let (ca, dns) = (Ca::new(), dns());
-    let upstream = Upstream::start_tls(Tls::of(&ca, ["a.example"]));
+    let upstream = Upstream::start_tls(UpstreamTls::of(&ca, ["a.example"]));
     let hosts = format!(
         "static: {{hosts: [{{host: a.example, port: {}}}]}}",
         upstream.port()
     );
-    let yaml = configured(dns.addr(), "tls: {secretRef: {name: tls}}")
+    let yaml = backend_config(dns.addr(), "tls: {secretRef: {name: tls}}")
         .replace("type: DynamicForwardProxy", "type: Static")
         .replace("dynamicForwardProxy: {}", &hosts);
     let gateway = Gateway::start(&documents(&[&yaml, &secret(&[("ca.crt", &ca.pem())])]));
-    // Whatever the client says.
+    // The name does not depend on the request.
     for target in ["/", "http://c.example/", "https://c.example:443/"] {
         let request = format!("GET {target} HTTP/1.1\r\nhost: c.example\r\n\r\n");
         let response = gateway.connect().request(&request);
@@ -445,12 +449,12 @@ fn failures_of_tls_eject_an_address_but_cost_no_family() {
     let port = egret_testkit::SharedPort::reserve([[127, 0, 0, 1], [127, 0, 0, 2]]);
     let bad = Upstream::start_on_port([127, 0, 0, 1], port.port());
     let name = ["a.example"];
-    let good = Upstream::start_tls_on_port([127, 0, 0, 2], port.port(), Tls::of(&ca, name));
+    let good = Upstream::start_tls_on_port([127, 0, 0, 2], port.port(), UpstreamTls::of(&ca, name));
     dns.a("a.example", ["127.0.0.1", "127.0.0.2"], 60);
     let spec = "outlierDetection: {consecutive5xx: 1, maxEjectionPercent: 50}\n  tls: {secretRef: {name: tls}}";
-    let yaml = over_tls(&configured(dns.addr(), spec));
+    let yaml = over_tls(&backend_config(dns.addr(), spec));
     let gateway = Gateway::start(&documents(&[&yaml, &secret(&[("ca.crt", &ca.pem())])]));
-    // Each is first in its turn: the bad one comes within two requests.
+    // Addresses alternate, so that the untrusted one is first within two requests.
     for _ in 0..2 {
         let _ = get(&gateway, "a.example", &good);
     }
@@ -466,20 +470,20 @@ fn failures_of_tls_eject_an_address_but_cost_no_family() {
 fn no_port_means_443_over_tls() {
     let (ca, dns) = (Ca::new(), DnsServer::start());
     dns.a("a.example", ["127.0.0.5"], 60);
-    let tls = Tls::of(&ca, ["a.example"]);
+    let tls = UpstreamTls::of(&ca, ["a.example"]);
     let start = move || Upstream::start_tls_on_port([127, 0, 0, 5], 443, tls);
     let upstream = std::panic::catch_unwind(std::panic::AssertUnwindSafe(start));
-    let gateway = Gateway::start_trusting(&over_tls(&lab(dns.addr())), [&ca]);
+    let gateway = Gateway::start_trusting(&over_tls(&quickstart_config(dns.addr())), [&ca]);
     for host in ["a.example", "a.example:443"] {
         let response = gateway.get(host, "/");
-        // Without the right to bind port 443 the refusal still shows which port was dialled.
+        // Without the privilege to bind port 443, the refusal still shows which port was dialled.
         let expected = if upstream.is_ok() { 200 } else { 502 };
         assert_eq!(response.status, expected, "{response:?}");
     }
     for record in gateway.wait_for_records(2) {
         assert_eq!(record["destination"], "a.example:443");
     }
-    // What goes without saying is not said.
+    // The default port is omitted.
     for seen in upstream.iter().flat_map(Upstream::requests) {
         assert_eq!(seen.authority(), Some("a.example"));
     }
@@ -488,8 +492,8 @@ fn no_port_means_443_over_tls() {
 #[test]
 fn a_web_socket_goes_over_tls_too() {
     let (ca, dns) = (Ca::new(), dns());
-    let upstream = Upstream::start_tls(Tls::of(&ca, ["a.example"]));
-    let gateway = Gateway::start_trusting(&over_tls(&lab(dns.addr())), [&ca]);
+    let upstream = Upstream::start_tls(UpstreamTls::of(&ca, ["a.example"]));
+    let gateway = Gateway::start_trusting(&over_tls(&quickstart_config(dns.addr())), [&ca]);
     let mut client = gateway.connect();
     client.send_request(format!(
         "GET /upgrade HTTP/1.1\r\nhost: a.example:{}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nhello",
@@ -505,11 +509,11 @@ fn a_web_socket_goes_over_tls_too() {
 fn through_a_tunnel_it_is_the_client_that_speaks_tls() {
     let (ca, dns) = (Ca::new(), dns());
     let upstream = Upstream::start();
-    let gateway = Gateway::start_trusting(&over_tls(&lab(dns.addr())), [&ca]);
+    let gateway = Gateway::start_trusting(&over_tls(&quickstart_config(dns.addr())), [&ca]);
     let mut client = gateway.connect();
     let host = format!("a.example:{}", upstream.port());
     client.send_request(format!("CONNECT {host} HTTP/1.1\r\nhost: {host}\r\n\r\n"));
     assert_eq!(client.read_head().status, 200);
-    // In the clear, as it was sent.
+    // The request is forwarded in clear, as it was received.
     assert_eq!(client.get("/", &host).status, 200);
 }

@@ -1,8 +1,8 @@
-//! HTTP/2 from clients.
+//! Tests of HTTP/2 between clients and the gateway.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use egret_testkit::gateway::{documents, lab};
+use egret_testkit::gateway::{documents, quickstart_config};
 use egret_testkit::{DnsServer, Gateway, Http2Client, Upstream};
 
 mod configured;
@@ -11,24 +11,24 @@ mod limits;
 mod messages;
 mod tunnels;
 
-/// A gateway, an upstream by the name `a.example`, and a client of HTTP/2.
-struct Lab {
+/// A gateway, an upstream with the name `a.example`, and an HTTP/2 client of the gateway.
+struct TestSetup {
     gateway: Gateway,
     upstream: Upstream,
     dns: DnsServer,
     client: Http2Client,
 }
 
-impl Lab {
+impl TestSetup {
     fn new() -> Self {
         Self::with(&[])
     }
 
-    /// One with these documents besides.
+    /// Starts the servers with these documents added to the configuration.
     fn with(more: &[&str]) -> Self {
         let (dns, upstream) = (DnsServer::start(), Upstream::start());
         dns.a("a.example", ["127.0.0.1"], 60);
-        let basis = lab(dns.addr());
+        let basis = quickstart_config(dns.addr());
         let gateway = Gateway::start(&documents(&[&[&*basis], more].concat()));
         let client = Http2Client::connect(gateway.address());
         Self {
@@ -39,7 +39,7 @@ impl Lab {
         }
     }
 
-    /// One under a ListenerPolicy with these `httpSettings`.
+    /// Starts the servers with a ListenerPolicy that has these `httpSettings`.
     fn limited(http: &str) -> Self {
         Self::with(&[&listener_policy(&format!("httpSettings: {{{http}}}"))])
     }
@@ -65,7 +65,7 @@ spec:
     )
 }
 
-/// An EgressPolicy with this spec besides its target.
+/// An EgressPolicy on the Gateway. `spec` is what follows the target in its spec.
 fn egress(name: &str, spec: &str) -> String {
     format!(
         "apiVersion: egret.dev/v1alpha1

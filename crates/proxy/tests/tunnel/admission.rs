@@ -1,14 +1,14 @@
-//! Who may open a tunnel, and what is said when nobody may.
+//! Which tunnels may be opened, and how the others are refused.
 
-use egret_testkit::gateway::{QUICKSTART, documents, lab, resolver};
-use egret_testkit::{DnsServer, Gateway, Refused, Upstream};
+use egret_testkit::gateway::{QUICKSTART, documents, quickstart_config, resolver_policy};
+use egret_testkit::{ClosedPort, DnsServer, Gateway, Upstream};
 
 use super::{a_example, connect, echo, told};
 
 #[test]
 fn http_1_0_is_served_with_and_without_host() {
     let (dns, server) = (a_example(), echo());
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     for fields in [
         "",
         "Host: a.example\r\n",
@@ -28,7 +28,7 @@ fn http_1_0_is_served_with_and_without_host() {
 #[test]
 fn malformed_authorities_are_refused_before_dns() {
     let dns = DnsServer::start();
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     for authority in [
         "a.example",
         "a.example:",
@@ -87,7 +87,7 @@ fn malformed_authorities_are_refused_before_dns() {
 fn addresses_inside_are_denied_and_our_own_ports_whatever_the_exceptions_say() {
     let (dns, server) = (a_example(), echo());
     dns.a("metadata.example", ["169.254.169.254"], 60);
-    let closed = Gateway::start(&documents(&[QUICKSTART, &resolver(dns.addr(), "")]));
+    let closed = Gateway::start(&documents(&[QUICKSTART, &resolver_policy(dns.addr(), "")]));
     for authority in [
         format!("127.0.0.1:{}", server.port()),
         format!("[::ffff:127.0.0.1]:{}", server.port()),
@@ -100,7 +100,7 @@ fn addresses_inside_are_denied_and_our_own_ports_whatever_the_exceptions_say() {
         assert!(told(&response).contains("destination_ip_prohibited"));
     }
     assert_eq!(server.connections(), 0);
-    let open = Gateway::start(&lab(dns.addr()));
+    let open = Gateway::start(&quickstart_config(dns.addr()));
     for port in [open.address().port(), open.admin().port()] {
         for host in ["127.0.0.1", "a.example", "0.0.0.0", "[::ffff:127.0.0.1]"] {
             let response = open.connect().request(connect(&format!("{host}:{port}")));
@@ -109,7 +109,7 @@ fn addresses_inside_are_denied_and_our_own_ports_whatever_the_exceptions_say() {
     }
 }
 
-/// One destination has one verdict, by one rule, in whichever form it is asked for.
+/// A destination has the same verdict by the same rule, whatever the form of the request.
 #[test]
 fn every_form_of_a_request_has_the_same_verdict() {
     let (dns, upstream) = (a_example(), Upstream::start());
@@ -129,7 +129,7 @@ spec:
   - {{name: literal, action: Allow, hosts: [127.0.0.0/8]}}
 "
     );
-    let gateway = Gateway::start(&documents(&[&lab(dns.addr()), &policy]));
+    let gateway = Gateway::start(&documents(&[&quickstart_config(dns.addr()), &policy]));
     let cases = [
         ("a.example", 200, "allow", Some("own")),
         ("A.EXAMPLE.", 200, "allow", Some("own")),
@@ -185,7 +185,7 @@ spec:
         (", methods: [GET]", 403),
         (", paths: ['/']", 403),
     ] {
-        let gateway = Gateway::start(&documents(&[&lab(dns.addr()), &policy(rule)]));
+        let gateway = Gateway::start(&documents(&[&quickstart_config(dns.addr()), &policy(rule)]));
         let response = gateway.connect().request(connect(&authority));
         assert_eq!(response.status, status, "{rule}");
     }
@@ -207,7 +207,7 @@ fn routes_match_a_connect_by_all_but_paths() {
         ("{queryParams: [{name: a, value: b}]}", 404),
     ] {
         let matches = matches.replace("PORT", &server.port().to_string());
-        let yaml = lab(dns.addr()).replace(
+        let yaml = quickstart_config(dns.addr()).replace(
             "rules:\n    - backendRefs:",
             &format!("rules:\n    - matches: [{matches}]\n      backendRefs:"),
         );
@@ -232,10 +232,10 @@ fn rewrites_decide_where_it_goes_and_filters_change_the_answer() {
       - {type: URLRewrite, urlRewrite: {hostname: a.example}}
       - {type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: x-egress, value: here}]}}
       backendRefs:";
-    let yaml = lab(dns.addr()).replace("backendRefs:", filters);
+    let yaml = quickstart_config(dns.addr()).replace("backendRefs:", filters);
     let gateway = Gateway::start(&yaml);
     let mut client = gateway.connect();
-    // The port stays: a CONNECT has no scheme that would have another.
+    // The port stays, because a CONNECT has no scheme with another default port.
     let response = client.request(connect(&format!("elsewhere.example:{}", server.port())));
     assert_eq!(
         (response.status, response.header("x-egress")),
@@ -263,7 +263,7 @@ spec: {status: 200, body: hello}
         let (before, _) = QUICKSTART.split_once("  rules:\n").unwrap();
         documents(&[
             &format!("{before}  rules:\n    - {rule}\n"),
-            &resolver(dns.addr(), ""),
+            &resolver_policy(dns.addr(), ""),
             backend,
             direct,
         ])
@@ -301,12 +301,12 @@ spec: {status: 200, body: hello}
     }
 }
 
-/// What follows a CONNECT that is refused was sent in the hope of a tunnel, and is no request.
+/// Bytes after a refused CONNECT were meant for the tunnel, and must not be read as a request.
 #[test]
 fn every_refusal_ends_the_connection() {
-    let (dns, refused) = (a_example(), Refused::start());
+    let (dns, refused) = (a_example(), ClosedPort::start());
     dns.nxdomain("none.example");
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     for (authority, status) in [
         ("none.example:443".to_owned(), 502),
         ("10.0.0.1:443".to_owned(), 403),

@@ -1,8 +1,10 @@
-//! What limits a tunnel, and what ends it.
+//! Limits of tunnels, and what ends a tunnel.
 
 use std::time::Duration;
 
-use egret_testkit::gateway::{QUICKSTART, configured, documents, lab, resolver};
+use egret_testkit::gateway::{
+    QUICKSTART, backend_config, documents, quickstart_config, resolver_policy,
+};
 use egret_testkit::upstream::raw::RawServer;
 use egret_testkit::{Gateway, Upstream};
 
@@ -13,7 +15,7 @@ fn tunnels_count_against_the_limits_until_they_end() {
     let (dns, server) = (a_example(), echo());
     let authority = format!("a.example:{}", server.port());
     let limits = "circuitBreakers: {maxRequests: 1}";
-    let gateway = Gateway::start(&configured(dns.addr(), limits));
+    let gateway = Gateway::start(&backend_config(dns.addr(), limits));
     let first = tunnel(&gateway, &authority);
     let response = gateway.connect().request(connect(&authority));
     assert_eq!(response.status, 503, "{response:?}");
@@ -23,7 +25,7 @@ fn tunnels_count_against_the_limits_until_they_end() {
     drop(tunnel(&gateway, &authority));
 
     let limits = "circuitBreakers: {maxConnections: 1}";
-    let gateway = Gateway::start(&configured(dns.addr(), limits));
+    let gateway = Gateway::start(&backend_config(dns.addr(), limits));
     let first = tunnel(&gateway, &authority);
     let mut second = gateway.connect();
     second.send_request(connect(&authority));
@@ -33,12 +35,12 @@ fn tunnels_count_against_the_limits_until_they_end() {
     assert_eq!(second.read_head().status, 200);
 }
 
-/// A connection that waits in the pool makes room for a tunnel.
+/// An idle connection in the pool is closed to make room for a tunnel.
 #[test]
 fn a_tunnel_takes_the_place_of_an_idle_connection() {
     let (dns, upstream) = (a_example(), Upstream::start());
     let limits = "circuitBreakers: {maxConnections: 1}";
-    let gateway = Gateway::start(&configured(dns.addr(), limits));
+    let gateway = Gateway::start(&backend_config(dns.addr(), limits));
     let authority = format!("a.example:{}", upstream.port());
     assert_eq!(gateway.get(&authority, "/").status, 200);
     let mut client = tunnel(&gateway, &authority);
@@ -55,7 +57,7 @@ spec:
   targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
   default: {httpSettings: {streamIdleTimeout: 200ms}}
 ";
-    let gateway = Gateway::start(&documents(&[&lab(dns.addr()), policy]));
+    let gateway = Gateway::start(&documents(&[&quickstart_config(dns.addr()), policy]));
     let mut client = tunnel(&gateway, &format!("a.example:{}", server.port()));
     client.send("x");
     assert_eq!(client.read_exactly(1), b"x");
@@ -67,13 +69,13 @@ spec:
 fn a_timeout_of_the_rule_bounds_the_way_to_a_tunnel_and_not_its_life() {
     let (dns, server) = (a_example(), echo());
     dns.drop_queries("silent.example");
-    let yaml = lab(dns.addr()).replace(
+    let yaml = quickstart_config(dns.addr()).replace(
         "rules:\n    - backendRefs:",
         "rules:\n    - timeouts: {request: 200ms}\n      backendRefs:",
     );
     let gateway = Gateway::start(&yaml);
     let mut client = tunnel(&gateway, &format!("a.example:{}", server.port()));
-    // It outlasts what takes as long as the timeout.
+    // The tunnel outlives a request that takes as long as the timeout.
     let response = gateway.connect().request(connect("silent.example:443"));
     assert_eq!(response.status, 504, "{response:?}");
     client.send("x");
@@ -84,7 +86,7 @@ fn a_timeout_of_the_rule_bounds_the_way_to_a_tunnel_and_not_its_life() {
 fn stopping_waits_for_tunnels_and_cuts_them_off_in_the_end() {
     let (dns, server) = (a_example(), echo());
     let authority = format!("a.example:{}", server.port());
-    let mut gateway = Gateway::start(&lab(dns.addr()));
+    let mut gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut client = tunnel(&gateway, &authority);
     let drained = gateway.begin_drain(Duration::from_secs(60));
     client.send("x");
@@ -93,19 +95,19 @@ fn stopping_waits_for_tunnels_and_cuts_them_off_in_the_end() {
     assert_eq!(gateway.block_on(drained).unwrap(), 0);
     assert_eq!(gateway.wait_for_records(1)[0]["reason"], "client_closed");
 
-    let mut gateway = Gateway::start(&lab(dns.addr()));
+    let mut gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut client = tunnel(&gateway, &authority);
     assert_eq!(gateway.drain(Duration::from_millis(50)), 1);
     assert!(client.is_closed());
     assert_eq!(gateway.wait_for_records(1)[0]["reason"], "drained");
 }
 
-/// What a reload denies ends, and what it allows goes on.
+/// After a configuration change, denied tunnels are closed, and allowed ones stay open.
 #[test]
 fn a_change_that_denies_a_tunnel_ends_it() {
     let (dns, server) = (a_example(), echo());
     dns.a("b.example", ["127.0.0.1"], 60);
-    let whole = lab(dns.addr());
+    let whole = quickstart_config(dns.addr());
     let policy = |name: &str, spec: &str| {
         format!(
             "apiVersion: egret.dev/v1alpha1
@@ -130,7 +132,10 @@ spec:
     for (changed, other_lives) in [
         (documents(&[&whole, &by_name]), true),
         (documents(&[&whole, &by_address]), false),
-        (documents(&[QUICKSTART, &resolver(dns.addr(), "")]), false),
+        (
+            documents(&[QUICKSTART, &resolver_policy(dns.addr(), "")]),
+            false,
+        ),
         (other_host, true),
         (to_get, false),
         (whole.replace(route, ""), false),
@@ -139,7 +144,7 @@ spec:
         let mut gateway = Gateway::start_with_workers(&whole, 2);
         let mut denied = tunnel(&gateway, &format!("a.example:{}", server.port()));
         let mut other = tunnel(&gateway, &format!("b.example:{}", server.port()));
-        // What says the same changes nothing.
+        // An equal configuration changes nothing.
         gateway.apply(&documents(&[
             &whole,
             "apiVersion: v1\nkind: Namespace\nmetadata: {name: other}\n",
@@ -162,7 +167,7 @@ spec:
 #[test]
 fn a_policy_that_keeps_tunnels_denies_only_those_that_begin() {
     let (dns, server) = (a_example(), echo());
-    let mut gateway = Gateway::start(&lab(dns.addr()));
+    let mut gateway = Gateway::start(&quickstart_config(dns.addr()));
     let authority = format!("a.example:{}", server.port());
     let mut open = tunnel(&gateway, &authority);
     let policy = |keep: &str| {
@@ -176,7 +181,7 @@ spec:
   {keep}
 "
         );
-        documents(&[&lab(dns.addr()), &policy])
+        documents(&[&quickstart_config(dns.addr()), &policy])
     };
     gateway.apply(&policy("tunnels: Keep"));
     assert_eq!(gateway.connect().request(connect(&authority)).status, 403);
@@ -187,11 +192,11 @@ spec:
     assert_eq!(gateway.wait_for_records(2)[1]["reason"], "policy_changed");
 }
 
-/// Judged by what was served when it was asked for, and again before the first octet.
+/// A tunnel is checked with the configuration at the time of its request, and again before its first byte.
 #[test]
 fn a_change_while_a_tunnel_is_being_opened_holds_for_it() {
     let (dns, server) = (a_example(), RawServer::silent());
-    let mut gateway = Gateway::start(&lab(dns.addr()));
+    let mut gateway = Gateway::start(&quickstart_config(dns.addr()));
     let held = dns.hold("a.example");
     let mut client = gateway.connect();
     client.send_request(connect(&format!("a.example:{}", server.port())) + "early");
@@ -203,7 +208,7 @@ spec:
   targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
   rules: [{action: Deny, hosts: [a.example]}]
 ";
-    gateway.apply(&documents(&[&lab(dns.addr()), policy]));
+    gateway.apply(&documents(&[&quickstart_config(dns.addr()), policy]));
     held.release();
     assert_eq!(client.read_head().status, 200);
     assert!(client.is_closed());
@@ -215,7 +220,7 @@ spec:
 fn a_change_that_takes_no_such_tunnels_any_more_ends_it() {
     let (dns, server) = (a_example(), echo());
     let upstream = Upstream::start();
-    let whole = lab(dns.addr());
+    let whole = quickstart_config(dns.addr());
     let policy = |list: &str| {
         let policy = format!(
             "apiVersion: gateway.kgateway.dev/v1alpha1

@@ -1,4 +1,4 @@
-//! CONNECT and Upgrade.
+//! Tests of tunnels over HTTP/1.1: CONNECT and Upgrade.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
@@ -6,15 +6,15 @@ use egret_testkit::upstream::raw::RawServer;
 use egret_testkit::{Client, DnsServer, Gateway, Response};
 
 mod admission;
+mod bytes;
 mod life;
-mod octets;
 mod upgrade;
 
 fn connect(authority: &str) -> String {
     format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n\r\n")
 }
 
-/// A client with a tunnel.
+/// Opens a tunnel, and returns the client.
 fn tunnel(gateway: &Gateway, authority: &str) -> Client {
     let mut client = gateway.connect();
     let response = client.request(connect(authority));
@@ -22,7 +22,7 @@ fn tunnel(gateway: &Gateway, authority: &str) -> Client {
     client
 }
 
-/// Sends back what it gets, and ends when the client does.
+/// A server that sends every byte back until the client closes the connection.
 fn echo() -> RawServer {
     RawServer::start(|connection| {
         while let Some(byte) = connection.read_exactly(1) {

@@ -1,6 +1,6 @@
-//! Upgrade to WebSocket.
+//! Tunnels that are opened by Upgrade, mostly to WebSocket.
 
-use egret_testkit::gateway::{documents, lab};
+use egret_testkit::gateway::{documents, quickstart_config};
 use egret_testkit::upstream::raw::RawServer;
 use egret_testkit::{Gateway, Upstream};
 
@@ -26,7 +26,7 @@ fn a_websocket_passes_with_what_comes_right_behind_the_heads() {
             connection.send(byte);
         }
     });
-    let mut gateway = Gateway::start(&lab(dns.addr()));
+    let mut gateway = Gateway::start(&quickstart_config(dns.addr()));
     let host = format!("a.example:{}", server.port());
     let mut client = gateway.connect();
     client.send_request(upgrade(&host) + "hello");
@@ -50,7 +50,7 @@ fn a_websocket_passes_with_what_comes_right_behind_the_heads() {
     );
     assert_eq!(gateway.metric("egret_upstream_connections"), 1.0);
     assert_eq!(gateway.metric("egret_upstream_idle_connections"), 0.0);
-    // Denied from now on by a rule about paths, which can be read here.
+    // The changed configuration denies the path, which is known for an Upgrade.
     let policy = "apiVersion: egret.dev/v1alpha1
 kind: EgressPolicy
 metadata: {name: inner, namespace: kgateway-system}
@@ -58,7 +58,7 @@ spec:
   targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
   rules: [{name: no-upgrade, action: Deny, paths: [/upgrade]}]
 ";
-    gateway.apply(&documents(&[&lab(dns.addr()), policy]));
+    gateway.apply(&documents(&[&quickstart_config(dns.addr()), policy]));
     assert!(client.is_closed());
     let record = &gateway.wait_for_records(1)[0];
     assert_eq!(record["status"], 101);
@@ -73,7 +73,7 @@ spec:
 #[test]
 fn an_upgrade_that_is_declined_is_an_ordinary_request() {
     let (dns, upstream) = (a_example(), Upstream::start());
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let host = format!("a.example:{}", upstream.port());
     let mut client = gateway.connect();
     let declined = upgrade(&host).replace("/upgrade", "/bytes/10");
@@ -89,7 +89,7 @@ fn an_upgrade_that_is_declined_is_an_ordinary_request() {
 fn only_a_websocket_that_was_asked_for_is_let_through() {
     let dns = a_example();
     let server = RawServer::answer_each("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let host = format!("a.example:{}", server.port());
     for (from, to) in [
         ("upgrade: WebSocket", "upgrade: h2c"),
@@ -111,7 +111,7 @@ fn only_a_websocket_that_was_asked_for_is_let_through() {
     let came = String::from_utf8(came).unwrap().to_ascii_lowercase();
     assert!(!came.contains("\r\nupgrade:"), "{came}");
 
-    // A 101 to another protocol, or to none, or that nobody asked for.
+    // A 101 to another protocol, to none, or without a request for it.
     for (answer, head) in [
         (
             SWITCH.replace("websocket\r\n", "h2c\r\n"),
