@@ -2,6 +2,7 @@
 
 use std::process::{Command, Output};
 
+use egret_testkit::client::connect_request;
 use egret_testkit::gateway::{LOOPBACK, resolver_policy};
 use egret_testkit::{Client, DnsServer, Upstream};
 
@@ -66,7 +67,7 @@ fn idle_tunnels_take_little_memory() {
     let authority = format!("a.example:{}", upstream.port());
     let open = || {
         let mut client = Client::connect(served.setup.address);
-        let head = format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n\r\n");
+        let head = connect_request(&authority);
         assert_eq!(client.request(head).status, 200);
         assert_eq!(client.get("/bytes/100000", &authority).body.len(), 100_000);
         client

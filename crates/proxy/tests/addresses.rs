@@ -165,8 +165,7 @@ fn connections_to_addresses_that_are_gone_can_be_kept() {
 
 #[test]
 fn a_family_that_is_late_is_not_waited_for() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let _hold = dns.hold(("a.example", RecordType::AAAA));
     let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let host = format!("a.example:{}", upstream.port());

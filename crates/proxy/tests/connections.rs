@@ -1,20 +1,12 @@
 //! Limits on client connections that a ListenerPolicy sets.
 
-use egret_testkit::gateway::{documents, quickstart_config};
+use egret_testkit::gateway::{documents, listener_policy, quickstart_config};
 use egret_testkit::{DnsServer, Gateway, Upstream};
 
 /// A gateway with a ListenerPolicy that has these `httpSettings`, and the host of an upstream.
 fn limited(http: &str) -> (Gateway, String, (DnsServer, Upstream)) {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
-    let policy = format!(
-        "apiVersion: gateway.kgateway.dev/v1alpha1
-kind: ListenerPolicy
-metadata: {{name: limits, namespace: kgateway-system}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
-  default: {{httpSettings: {{{http}}}}}"
-    );
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
+    let policy = listener_policy("limits", &format!("{{httpSettings: {{{http}}}}}"));
     let gateway = Gateway::start(&documents(&[&quickstart_config(dns.addr()), &policy]));
     let host = format!("a.example:{}", upstream.port());
     (gateway, host, (dns, upstream))

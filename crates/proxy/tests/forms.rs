@@ -2,7 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use egret_testkit::gateway::{LOOPBACK, documents, resolver_policy};
+use egret_testkit::client::connect_request;
+use egret_testkit::gateway::{LOOPBACK, documents, resolver_policy, tls_secret};
 use egret_testkit::upstream::{Http2Options, UpstreamTls};
 use egret_testkit::{Ca, Client, DnsServer, Gateway, Http2Client, TlsClient, Upstream};
 use http::Request;
@@ -137,18 +138,7 @@ spec:
     allowedRoutes: {namespaces: {from: All}}
     tls: {mode: Passthrough}
 ";
-    let secret = format!(
-        "apiVersion: v1
-kind: Secret
-type: kubernetes.io/tls
-metadata: {{name: gw, namespace: kgateway-system}}
-stringData:
-  tls.crt: {:?}
-  tls.key: {:?}
-",
-        identity.certificate_pem(),
-        identity.key_pem()
-    );
+    let secret = tls_secret("gw", identity);
     let tls_route = format!(
         "apiVersion: gateway.networking.k8s.io/v1
 kind: TLSRoute
@@ -264,7 +254,7 @@ const FORMS: &[(&str, RequestForm)] = &[
 
 fn connect(mut client: Client, setup: &TestSetup, host: &str) -> bool {
     let authority = format!("{host}:{}", setup.plain.port());
-    let request = format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n\r\n");
+    let request = connect_request(&authority);
     client.request(request).status == 200
 }
 

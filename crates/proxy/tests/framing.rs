@@ -12,8 +12,7 @@ struct TestSetup {
 }
 
 fn start() -> TestSetup {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let host = format!("a.example:{}", upstream.port());
     TestSetup {
@@ -140,8 +139,7 @@ fn lengths_are_settled_before_they_are_sent_on() {
 /// The bytes that reach the upstream have exactly one framing.
 #[test]
 fn what_reaches_the_upstream_has_one_framing() {
-    let dns = DnsServer::start();
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let dns = DnsServer::with_a_example();
     let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let upstream = RawServer::answer_each("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
     let mut client = gateway.connect();
@@ -214,8 +212,7 @@ fn responses_keep_their_framing_and_status() {
 /// Responses with wrong lengths, or with lengths that parsers read differently.
 #[test]
 fn a_response_has_one_length() {
-    let dns = DnsServer::start();
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let dns = DnsServer::with_a_example();
     let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let chunked = "transfer-encoding: chunked\r\n";
     let body = "5\r\nhello\r\n0\r\n\r\n";

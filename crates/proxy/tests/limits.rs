@@ -12,8 +12,7 @@ struct TestSetup {
 
 impl TestSetup {
     fn new(breakers: &str, workers: usize) -> Self {
-        let (dns, upstream) = (DnsServer::start(), Upstream::start());
-        dns.a("a.example", ["127.0.0.1"], 60);
+        let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
         let yaml = backend_config(dns.addr(), &format!("circuitBreakers: {breakers}"));
         Self {
             gateway: Gateway::start_with_workers(&yaml, workers),

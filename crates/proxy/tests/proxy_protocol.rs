@@ -1,6 +1,6 @@
 //! PROXY protocol on listeners: headers of a load balancer with the client's address.
 
-use egret_testkit::gateway::{documents, quickstart_config};
+use egret_testkit::gateway::{documents, listener_policy, quickstart_config};
 use egret_testkit::{DnsServer, Gateway, Upstream};
 use serde_json::Value;
 
@@ -8,21 +8,8 @@ const REFUSED: &str = "egret_refusals_total{reason=\"proxy_header\"}";
 
 /// A gateway with a ListenerPolicy that has this `default` section.
 fn behind(dns: &DnsServer, settings: &str) -> Gateway {
-    let policy = format!(
-        "apiVersion: gateway.kgateway.dev/v1alpha1
-kind: ListenerPolicy
-metadata: {{name: balancer, namespace: kgateway-system}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
-  default: {settings}"
-    );
+    let policy = listener_policy("balancer", settings);
     Gateway::start(&documents(&[&quickstart_config(dns.addr()), &policy]))
-}
-
-fn a_example() -> (DnsServer, Upstream) {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
-    (dns, upstream)
 }
 
 fn request(upstream: &Upstream) -> String {
@@ -48,7 +35,7 @@ fn client(record: &Value) -> &str {
 
 #[test]
 fn the_client_is_whom_the_header_names() {
-    let (dns, upstream) = a_example();
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let gateway = behind(&dns, "{proxyProtocol: {}}");
     let request = request(&upstream).into_bytes();
     for (at, (header, source)) in [
@@ -88,7 +75,7 @@ fn the_client_is_whom_the_header_names() {
 
 #[test]
 fn a_header_may_come_byte_by_byte() {
-    let (dns, upstream) = a_example();
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let gateway = behind(&dns, "{proxyProtocol: {}}");
     let mut balancer = gateway.connect();
     for byte in v2() {
@@ -103,7 +90,7 @@ fn a_header_may_come_byte_by_byte() {
 
 #[test]
 fn where_there_has_to_be_one_others_are_closed() {
-    let (dns, upstream) = a_example();
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let gateway = behind(&dns, "{proxyProtocol: {}}");
     let request = request(&upstream);
     for (at, begin) in [
@@ -128,7 +115,7 @@ fn where_there_has_to_be_one_others_are_closed() {
 
 #[test]
 fn where_there_may_be_one_others_are_served() {
-    let (dns, upstream) = a_example();
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let gateway = behind(
         &dns,
         "{proxyProtocol: {allowRequestsWithoutProxyProtocol: true}}",
@@ -147,7 +134,7 @@ fn where_there_may_be_one_others_are_served() {
 /// A listener without PROXY protocol rejects the header.
 #[test]
 fn where_it_is_off_it_is_no_http() {
-    let (dns, upstream) = a_example();
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let v1 = b"PROXY TCP4 192.0.2.1 198.51.100.1 1000 80\r\n".to_vec();
     for (at, header) in [v1, v2()].into_iter().enumerate() {
@@ -168,7 +155,7 @@ fn where_it_is_off_it_is_no_http() {
 
 #[test]
 fn half_a_header_is_not_waited_for_for_ever() {
-    let (dns, _upstream) = a_example();
+    let (dns, _upstream) = (DnsServer::with_a_example(), Upstream::start());
     let gateway = behind(
         &dns,
         "{proxyProtocol: {}, transportSocketConnectTimeout: 100ms}",

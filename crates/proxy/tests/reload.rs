@@ -29,8 +29,7 @@ fn condition<'a>(report: &'a serde_json::Value, kind: &str, name: &str) -> &'a s
 
 #[test]
 fn a_backend_that_goes_and_comes_back() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let whole = quickstart_config(dns.addr());
     let without = whole.replace(BACKEND, "");
     assert_ne!(whole, without);
@@ -67,8 +66,7 @@ fn a_backend_that_goes_and_comes_back() {
 
 #[test]
 fn settings_change_and_caches_stay() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let mut gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut client = gateway.connect();
     let host = format!("a.example:{}", upstream.port());
@@ -96,8 +94,7 @@ fn settings_change_and_caches_stay() {
 
 #[test]
 fn listeners_open_and_close_and_the_others_do_not_notice() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let one = quickstart_config(dns.addr());
     let second = "    - protocol: HTTP\n      port: 8081\n      name: second\n      allowedRoutes: {namespaces: {from: All}}\n";
     let two = one.replacen("  listeners:\n", &format!("  listeners:\n{second}"), 1);
@@ -121,8 +118,7 @@ fn listeners_open_and_close_and_the_others_do_not_notice() {
 
 #[test]
 fn no_request_fails_while_configurations_change() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let one = quickstart_config(dns.addr());
     let two = documents(&[
         &one,
@@ -168,8 +164,7 @@ fn no_request_fails_while_configurations_change() {
 
 #[test]
 fn a_refused_configuration_is_told_and_the_last_good_one_stays() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let gateway = Gateway::start(&quickstart_config(dns.addr()));
     gateway.reject("broken.yaml:3: bad indentation");
     let report = gateway.ask("/report").json();
@@ -189,8 +184,7 @@ fn a_refused_configuration_is_told_and_the_last_good_one_stays() {
 
 #[test]
 fn stopping_lets_requests_finish_and_takes_no_more() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let mut gateway = Gateway::start(&quickstart_config(dns.addr()));
     let (address, admin) = (gateway.address(), gateway.admin());
     let host = format!("a.example:{}", upstream.port());
@@ -222,8 +216,7 @@ fn stopping_lets_requests_finish_and_takes_no_more() {
 
 #[test]
 fn what_does_not_finish_in_time_is_cut_off() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let mut gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut busy = gateway.connect();
     busy.send_request(format!(

@@ -202,8 +202,7 @@ fn unasked_only_what_is_harmless_is_sent_again_and_only_elsewhere() {
 
 #[test]
 fn who_says_never_means_open_connections_too() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let host = format!("a.example:{}", upstream.port());
     for (policy, sent) in [("", 2), ("{attempts: 0, retryOn: [5xx]}", 1)] {
         let yaml = quickstart_config(dns.addr());

@@ -4,11 +4,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use egret_testkit::gateway::{LOOPBACK, documents, resolver_policy};
+use egret_testkit::client::connect_request;
+use egret_testkit::gateway::{LOOPBACK, documents, listener_policy, resolver_policy, tls_secret};
 use egret_testkit::upstream::raw::RawServer;
-use egret_testkit::{
-    Ca, Client, DnsServer, Gateway, Http2Client, IssuedCertificate, TlsClient, Upstream,
-};
+use egret_testkit::{Ca, Client, DnsServer, Gateway, Http2Client, TlsClient, Upstream};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
@@ -56,7 +55,10 @@ spec:
     /// Starts a gateway with one listener for every name and a certificate for `gw.example`.
     fn simple(&self) -> Gateway {
         let identity = self.ca.issue(["gw.example"]);
-        self.start(&listener("https", "", "gw"), &[&secret("gw", &identity)])
+        self.start(
+            &listener("https", "", "gw"),
+            &[&tls_secret("gw", &identity)],
+        )
     }
 
     fn client(&self, gateway: &Gateway, name: &str) -> Client {
@@ -87,21 +89,6 @@ fn listener_with(name: &str, hostname: &str, secret: &str, tls: &str) -> String 
     tls:
       certificateRefs: [{{name: {secret}}}]
 {tls}"
-    )
-}
-
-fn secret(name: &str, identity: &IssuedCertificate) -> String {
-    format!(
-        "apiVersion: v1
-kind: Secret
-type: kubernetes.io/tls
-metadata: {{name: {name}, namespace: kgateway-system}}
-stringData:
-  tls.crt: {:?}
-  tls.key: {:?}
-",
-        identity.certificate_pem(),
-        identity.key_pem()
     )
 }
 
@@ -157,7 +144,7 @@ fn a_tunnel_within_tls() {
     });
     let mut client = setup.client(&gateway, "gw.example");
     let authority = format!("a.example:{}", server.port());
-    let request = format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n\r\n");
+    let request = connect_request(&authority);
     assert_eq!(client.request(request).status, 200);
     client.send("through");
     assert_eq!(client.read_exactly(7), b"through");
@@ -171,7 +158,7 @@ fn a_client_that_agrees_to_http2_and_sends_a_connect_of_http1_is_understood() {
     let host = setup.host();
     let mut client = Client::connect_tls(gateway.address(), &tls);
     assert_eq!(client.alpn(), Some("h2"));
-    let connect = format!("CONNECT {host} HTTP/1.1\r\nhost: {host}\r\n\r\n");
+    let connect = connect_request(&host);
     assert_eq!(client.request(connect).status, 200);
     assert_eq!(client.get("/", &host).status, 200);
     // Other HTTP/1.1 requests are not understood on a connection that selected `h2`.
@@ -194,9 +181,9 @@ fn certificates_and_listeners_go_by_name() {
         listener("any", "", "any"),
     ];
     let secrets = [
-        secret("one", &one),
-        secret("wild", &wild),
-        secret("any", &any),
+        tls_secret("one", &one),
+        tls_secret("wild", &wild),
+        tls_secret("any", &any),
     ];
     let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
     let gateway = setup.start(&listeners.concat(), &secrets);
@@ -223,7 +210,7 @@ fn who_asks_for_no_listener_is_told_so() {
     let setup = TestSetup::new();
     let identity = setup.ca.issue(["one.example"]);
     let one = listener("one", "one.example", "one");
-    let gateway = setup.start(&one, &[&secret("one", &identity)]);
+    let gateway = setup.start(&one, &[&tls_secret("one", &identity)]);
     for (name, alert) in [
         ("two.example", "UnrecognisedName"),
         ("127.0.0.1", "MissingExtension"),
@@ -241,7 +228,7 @@ fn several_certificates_of_a_listener_go_by_name_too() {
         setup.ca.issue(["two.example"]),
     );
     let both = listener("https", "", "one").replace("{name: one}", "{name: one}, {name: two}");
-    let gateway = setup.start(&both, &[&secret("one", &one), &secret("two", &two)]);
+    let gateway = setup.start(&both, &[&tls_secret("one", &one), &tls_secret("two", &two)]);
     for (name, expected) in [("one.example", &one), ("two.example", &two)] {
         let client = setup.client(&gateway, name);
         assert_eq!(
@@ -256,7 +243,7 @@ fn several_certificates_of_a_listener_go_by_name_too() {
 fn old_versions_are_refused_where_configured() {
     let setup = TestSetup::new();
     let identity = setup.ca.issue(["gw.example"]);
-    let secret = secret("gw", &identity);
+    let secret = tls_secret("gw", &identity);
     let old = TlsClient::old(&setup.ca, "gw.example", H1);
     let gateway = setup.start(&listener("https", "", "gw"), &[&secret]);
     let mut client = Client::connect_tls(gateway.address(), &old);
@@ -273,7 +260,7 @@ fn old_versions_are_refused_where_configured() {
 fn protocols_are_those_configured() {
     let setup = TestSetup::new();
     let identity = setup.ca.issue(["gw.example"]);
-    let secret = secret("gw", &identity);
+    let secret = tls_secret("gw", &identity);
     let only = "      options: {kgateway.dev/alpn-protocols: http/1.1}\n";
     let gateway = setup.start(&listener_with("https", "", "gw", only), &[&secret]);
     let both = TlsClient::new(&setup.ca, "gw.example", &["h2", "http/1.1"]);
@@ -297,7 +284,7 @@ fn a_renewed_certificate_is_for_those_who_come() {
         setup.ca.issue(["gw.example"]),
         setup.ca.issue(["gw.example"]),
     );
-    let yaml = |identity| setup.yaml(&listener("https", "", "gw"), &[&secret("gw", identity)]);
+    let yaml = |identity| setup.yaml(&listener("https", "", "gw"), &[&tls_secret("gw", identity)]);
     let mut gateway = Gateway::start(&yaml(&old));
     let mut early = setup.client(&gateway, "gw.example");
     assert_eq!(early.peer_certificate(), old.certificate_der());
@@ -361,7 +348,7 @@ fn clients_have_to_show_certificates_where_configured() {
     let start = |mode| {
         let [policy, ca] = validation(&clients, mode);
         let gateway = listener("https", "", "gw");
-        setup.start(&gateway, &[&secret("gw", &identity), &policy, &ca])
+        setup.start(&gateway, &[&tls_secret("gw", &identity), &policy, &ca])
     };
     let is_served = |gateway: &Gateway, tls: &TlsClient| {
         let served = Client::try_connect_tls(gateway.address(), tls).and_then(|mut client| {
@@ -397,7 +384,7 @@ fn clients_have_to_show_certificates_where_configured() {
 fn who_came_before_certificates_were_asked_for_has_to_come_again() {
     let setup = TestSetup::new();
     let clients = Ca::new();
-    let identity = secret("gw", &setup.ca.issue(["gw.example"]));
+    let identity = tls_secret("gw", &setup.ca.issue(["gw.example"]));
     let listener = listener("https", "", "gw");
     let mut gateway = setup.start(&listener, &[&identity]);
     let mut http1 = setup.client(&gateway, "gw.example");
@@ -409,7 +396,7 @@ fn who_came_before_certificates_were_asked_for_has_to_come_again() {
     let silent = RawServer::silent();
     let authority = format!("a.example:{}", silent.port());
     let mut tunnel = setup.client(&gateway, "gw.example");
-    let request = format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n\r\n");
+    let request = connect_request(&authority);
     assert_eq!(tunnel.request(request).status, 200);
     let [policy, ca] = validation(&clients, "Require");
     gateway.apply(&setup.yaml(&listener, &[&identity, &policy, &ca]));
@@ -431,16 +418,10 @@ fn who_came_before_certificates_were_asked_for_has_to_come_again() {
 fn a_client_that_never_finishes_its_handshake_is_closed() {
     let setup = TestSetup::new();
     let identity = setup.ca.issue(["gw.example"]);
-    let policy = "apiVersion: gateway.kgateway.dev/v1alpha1
-kind: ListenerPolicy
-metadata: {name: limits, namespace: kgateway-system}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
-  default: {transportSocketConnectTimeout: 200ms}
-";
+    let policy = &listener_policy("limits", "{transportSocketConnectTimeout: 200ms}");
     let gateway = setup.start(
         &listener("https", "", "gw"),
-        &[&secret("gw", &identity), policy],
+        &[&tls_secret("gw", &identity), policy],
     );
     let mut silent = Client::connect(gateway.address());
     assert!(silent.is_closed());
@@ -464,16 +445,10 @@ fn what_is_no_tls_is_told_so() {
 fn stopping_does_not_wait_for_a_handshake() {
     let setup = TestSetup::new();
     let identity = setup.ca.issue(["gw.example"]);
-    let policy = "apiVersion: gateway.kgateway.dev/v1alpha1
-kind: ListenerPolicy
-metadata: {name: limits, namespace: kgateway-system}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
-  default: {transportSocketConnectTimeout: 300s}
-";
+    let policy = &listener_policy("limits", "{transportSocketConnectTimeout: 300s}");
     let mut gateway = setup.start(
         &listener("https", "", "gw"),
-        &[&secret("gw", &identity), policy],
+        &[&tls_secret("gw", &identity), policy],
     );
     let config = ClientConfig::builder()
         .with_root_certificates(RootCertStore::empty())

@@ -39,6 +39,12 @@ pub fn get(addr: SocketAddr, target: &str, host: &str) -> Response {
     Client::connect(addr).get(target, host)
 }
 
+/// The head of a CONNECT over HTTP/1.1.
+#[must_use]
+pub fn connect_request(authority: &str) -> String {
+    format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n\r\n")
+}
+
 impl Client {
     /// Connects in clear.
     ///

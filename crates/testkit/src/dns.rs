@@ -61,6 +61,17 @@ impl DnsServer {
         Self::start_with(None)
     }
 
+    /// Starts a server where the name `a.example` has the address 127.0.0.1.
+    ///
+    /// # Panics
+    /// If no port is free for both UDP and TCP.
+    #[must_use]
+    pub fn with_a_example() -> Self {
+        let dns = Self::start();
+        dns.a("a.example", ["127.0.0.1"], 60);
+        dns
+    }
+
     fn start_with(encrypted: Option<(EncryptedEndpoints, encrypted::EncryptedListeners)>) -> Self {
         let (udp, tcp, addr) = (0..TRIES)
             .find_map(|_| bind_both())

@@ -1,4 +1,6 @@
-//! A gateway in the process of the test, on free loopback ports, and the configurations that most tests start it with.
+//! A gateway in the process of the test, on free loopback ports.
+
+mod config;
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,28 +14,14 @@ use egret_proxy::{Bind, Proxy, ProxyOptions};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
+pub use config::{
+    LOOPBACK, QUICKSTART, backend_config, documents, egress_policy, listener_policy,
+    quickstart_config, resolver_policy, tls_secret, traffic_policy,
+};
+
 use crate::ca::Ca;
 use crate::client::{self, Client, Response};
 use crate::wait::{PATIENCE, wait_until};
-
-/// The Gateway, Backend and HTTPRoute of `examples/quickstart`, which allow requests to any public destination.
-pub const QUICKSTART: &str = concat!(
-    include_str!("../../../examples/quickstart/gateway.yaml"),
-    "---\n",
-    include_str!("../../../examples/quickstart/backend.yaml"),
-    "---\n",
-    include_str!("../../../examples/quickstart/httproute.yaml"),
-);
-
-/// An EgressPolicy on the quickstart Gateway that allows loopback addresses, where the fake servers listen.
-pub const LOOPBACK: &str = "\
-apiVersion: egret.dev/v1alpha1
-kind: EgressPolicy
-metadata: {name: loopback, namespace: kgateway-system}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
-  addresses: {allow: [127.0.0.0/8, '::1/128']}
-";
 
 /// A running gateway. Dropping it stops it.
 pub struct Gateway {
@@ -46,47 +34,6 @@ pub struct Gateway {
 /// An access log in memory.
 #[derive(Clone, Default)]
 struct AccessLog(Arc<(Mutex<Vec<u8>>, Condvar)>);
-
-/// A ResolverPolicy on the quickstart Gateway with `dns` as its server. `more` are further lines of its spec.
-#[must_use]
-pub fn resolver_policy(dns: SocketAddr, more: &str) -> String {
-    format!(
-        "apiVersion: egret.dev/v1alpha1
-kind: ResolverPolicy
-metadata: {{name: test, namespace: kgateway-system}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
-  servers: [{{address: '{dns}'}}]
-{more}"
-    )
-}
-
-/// The quickstart configuration with loopback allowed and `dns` as its DNS server.
-#[must_use]
-pub fn quickstart_config(dns: SocketAddr) -> String {
-    documents(&[QUICKSTART, LOOPBACK, &resolver_policy(dns, "")])
-}
-
-/// The [`quickstart_config`] with a BackendConfigPolicy on its Backend. `spec` are lines of the policy's spec, indented by
-/// two.
-#[must_use]
-pub fn backend_config(dns: SocketAddr, spec: &str) -> String {
-    let policy = format!(
-        "apiVersion: gateway.kgateway.dev/v1alpha1
-kind: BackendConfigPolicy
-metadata: {{name: test, namespace: httpbin}}
-spec:
-  targetRefs: [{{group: gateway.kgateway.dev, kind: Backend, name: dfp-backend}}]
-  {spec}"
-    );
-    documents(&[&quickstart_config(dns), &policy])
-}
-
-/// Joins YAML documents.
-#[must_use]
-pub fn documents(parts: &[&str]) -> String {
-    parts.join("\n---\n")
-}
 
 impl Gateway {
     /// Starts a gateway that serves `yaml`, with one worker.

@@ -1,5 +1,6 @@
 //! Basic authentication in every form of request: admission, challenges, and what is forwarded.
 
+use egret_testkit::gateway::egress_policy;
 use egret_testkit::{Client, Gateway, Response};
 use http::Request;
 use serde_json::Value;
@@ -227,13 +228,7 @@ fn nothing_is_inherited_on_a_connection() {
 /// Authentication comes first: unauthenticated clients learn nothing about the rules, and cause no DNS query.
 #[test]
 fn authentication_goes_before_everything_else_of_a_rule() {
-    let deny = "apiVersion: egret.dev/v1alpha1
-kind: EgressPolicy
-metadata: {name: deny, namespace: kgateway-system}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
-  defaultAction: Deny
-";
+    let deny = &egress_policy("deny", "defaultAction: Deny");
     let setup = TestSetup::new(BASIC, &[deny]);
     let at = setup.authority();
     for (fields, status) in [(&[][..], 407), (&[("proxy-authorization", ANN)], 403)] {

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use egret_testkit::gateway::{documents, quickstart_config};
+use egret_testkit::gateway::{documents, quickstart_config, traffic_policy};
 use egret_testkit::{DnsServer, Gateway, Http2Client, Response, Upstream};
 use http::HeaderMap;
 use serde_json::Value;
@@ -31,8 +31,7 @@ struct TestSetup {
 impl TestSetup {
     /// Starts a gateway with a TrafficPolicy that has this line in its spec, and with further documents.
     fn new(line: &str, more: &[&str]) -> Self {
-        let (dns, upstream) = (DnsServer::start(), Upstream::start());
-        dns.a("a.example", ["127.0.0.1"], 60);
+        let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
         let gateway = Gateway::start(&text(&dns, line, more));
         Self {
             gateway,
@@ -59,22 +58,9 @@ impl TestSetup {
 }
 
 fn text(dns: &DnsServer, line: &str, more: &[&str]) -> String {
-    let policy = policy("auth", line);
+    let policy = traffic_policy("auth", line);
     let config = quickstart_config(dns.addr());
     documents(&[&[&*config, &*policy], more].concat())
-}
-
-/// A TrafficPolicy on the Gateway with this line in its spec.
-fn policy(name: &str, line: &str) -> String {
-    format!(
-        "apiVersion: gateway.kgateway.dev/v1alpha1
-kind: TrafficPolicy
-metadata: {{name: {name}, namespace: kgateway-system}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
-  {line}
-"
-    )
 }
 
 /// The head of an HTTP/1 request with these fields.

@@ -5,8 +5,7 @@ use egret_testkit::{DnsServer, Gateway, Upstream};
 
 #[test]
 fn connections_are_kept_on_both_sides() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut client = gateway.connect();
     let host = format!("a.example:{}", upstream.port());
@@ -19,8 +18,7 @@ fn connections_are_kept_on_both_sides() {
 
 #[test]
 fn two_hosts_on_one_client_connection_share_no_upstream_connection() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     dns.a("b.example", ["127.0.0.1"], 60);
     let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut client = gateway.connect();
@@ -37,8 +35,7 @@ fn two_hosts_on_one_client_connection_share_no_upstream_connection() {
 
 #[test]
 fn a_connection_that_the_upstream_closed_meanwhile_costs_no_request() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut client = gateway.connect();
     let host = format!("a.example:{}", upstream.port());

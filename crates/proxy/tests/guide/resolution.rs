@@ -148,8 +148,7 @@ fn every_address_of_a_name_is_used() {
 
 #[test]
 fn dns_servers_are_measured_by_name() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let gateway = Gateway::start(&quickstart_config(dns.addr()));
 
     let host = format!("a.example:{}", upstream.port());

@@ -106,8 +106,7 @@ spec:
 
 #[test]
 fn strangers_are_told_nothing_about_the_client() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let request = format!(
         "GET / HTTP/1.1\r\nhost: a.example:{}\r\nx-forwarded-for: 10.1.2.3\r\nforwarded: for=10.1.2.3\r\n\
@@ -128,8 +127,7 @@ fn strangers_are_told_nothing_about_the_client() {
 
 #[test]
 fn what_comes_back_is_a_loop() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let host = format!("a.example:{}", upstream.port());
     let mut client = gateway.connect();

@@ -2,7 +2,9 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use egret_testkit::gateway::{LOOPBACK, QUICKSTART, documents, quickstart_config, resolver_policy};
+use egret_testkit::gateway::{
+    LOOPBACK, QUICKSTART, documents, egress_policy, quickstart_config, resolver_policy,
+};
 use egret_testkit::{Client, DnsServer, Gateway, Upstream};
 
 #[test]
@@ -77,8 +79,7 @@ fn rules_read_the_host_that_an_absolute_target_names() {
 
 #[test]
 fn absolute_form_without_a_path_gets_one() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let authority = format!("a.example:{}", upstream.port());
     let mut client = gateway.connect();
@@ -102,8 +103,7 @@ fn absolute_form_without_a_path_gets_one() {
 
 #[test]
 fn options_of_the_server_itself_are_those_of_the_prefix_that_covers_all() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let whole = quickstart_config(dns.addr());
     let matching = |path: &str| {
         let matches = format!("rules:\n    - matches: [{{path: {path}}}]\n      backendRefs:");
@@ -138,13 +138,7 @@ fn options_of_the_server_itself_are_those_of_the_prefix_that_covers_all() {
     assert_eq!(response.status, 404);
 
     // Policies match the same value as rules.
-    let policy = "apiVersion: egret.dev/v1alpha1
-kind: EgressPolicy
-metadata: {name: nothing, namespace: kgateway-system}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
-  rules: [{action: Deny, paths: [/]}]
-";
+    let policy = &egress_policy("nothing", "rules: [{action: Deny, paths: [/]}]");
     gateway.apply(&documents(&[&whole, policy]));
     let request = format!("OPTIONS * HTTP/1.1\r\nhost: {host}\r\n\r\n");
     assert_eq!(gateway.connect().request(&request).status, 403);

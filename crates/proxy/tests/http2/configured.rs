@@ -1,6 +1,7 @@
 //! Settings of HTTP/2 and of upgrades in a ListenerPolicy.
 
 use egret_testkit::Gateway;
+use egret_testkit::client::connect_request;
 use h2::Reason;
 use http::Request;
 
@@ -52,7 +53,7 @@ fn connect_can_be_left_to_http1() {
 
 /// Sends a CONNECT over HTTP/1.1 on a new connection, and returns the status of the response.
 fn connect(gateway: &Gateway, authority: &str) -> u16 {
-    let request = format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n\r\n");
+    let request = connect_request(authority);
     gateway.connect().request(request).status
 }
 

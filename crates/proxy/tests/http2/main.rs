@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use egret_testkit::gateway::{documents, quickstart_config};
+use egret_testkit::gateway::{documents, listener_policy, quickstart_config};
 use egret_testkit::{DnsServer, Gateway, Http2Client, Upstream};
 
 mod configured;
@@ -26,8 +26,7 @@ impl TestSetup {
 
     /// Starts the servers with these documents added to the configuration.
     fn with(more: &[&str]) -> Self {
-        let (dns, upstream) = (DnsServer::start(), Upstream::start());
-        dns.a("a.example", ["127.0.0.1"], 60);
+        let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
         let basis = quickstart_config(dns.addr());
         let gateway = Gateway::start(&documents(&[&[&*basis], more].concat()));
         let client = Http2Client::connect(gateway.address());
@@ -41,7 +40,10 @@ impl TestSetup {
 
     /// Starts the servers with a ListenerPolicy that has these `httpSettings`.
     fn limited(http: &str) -> Self {
-        Self::with(&[&listener_policy(&format!("httpSettings: {{{http}}}"))])
+        Self::with(&[&listener_policy(
+            "limits",
+            &format!("{{httpSettings: {{{http}}}}}"),
+        )])
     }
 
     /// The authority of the upstream.
@@ -52,27 +54,4 @@ impl TestSetup {
     fn uri(&self, path: &str) -> String {
         format!("http://{}{path}", self.authority())
     }
-}
-
-fn listener_policy(default: &str) -> String {
-    format!(
-        "apiVersion: gateway.kgateway.dev/v1alpha1
-kind: ListenerPolicy
-metadata: {{name: limits, namespace: kgateway-system}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
-  default: {{{default}}}"
-    )
-}
-
-/// An EgressPolicy on the Gateway. `spec` is what follows the target in its spec.
-fn egress(name: &str, spec: &str) -> String {
-    format!(
-        "apiVersion: egret.dev/v1alpha1
-kind: EgressPolicy
-metadata: {{name: {name}, namespace: kgateway-system}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
-  {spec}"
-    )
 }

@@ -1,10 +1,11 @@
 //! Requests and responses over HTTP/2.
 
 use egret_testkit::Http2Client;
+use egret_testkit::gateway::egress_policy;
 use egret_testkit::upstream::raw::RawServer;
 use http::{HeaderMap, Request};
 
-use super::{TestSetup, egress};
+use super::TestSetup;
 
 #[test]
 fn a_request_is_forwarded_as_one_of_http1_and_answered() {
@@ -119,7 +120,7 @@ fn one_that_is_broken_off_does_not_disturb_the_others() {
 
 #[test]
 fn what_the_policies_deny_is_refused_with_the_rule() {
-    let deny = egress(
+    let deny = egress_policy(
         "deny",
         "rules: [{name: no-b, action: Deny, hosts: [b.example]}]",
     );
@@ -168,7 +169,7 @@ fn a_host_field_that_contradicts_the_authority_is_refused() {
 
 #[test]
 fn grpc_requests_are_refused_in_the_words_of_grpc() {
-    let deny = egress(
+    let deny = egress_policy(
         "deny",
         "rules: [{name: no-b, action: Deny, hosts: [b.example]}]",
     );
@@ -217,7 +218,7 @@ fn a_client_that_speaks_slowly_at_first_is_understood() {
 
 #[test]
 fn what_the_gateway_says_itself_has_no_body_for_a_head() {
-    let deny = egress("deny", "defaultAction: Deny");
+    let deny = egress_policy("deny", "defaultAction: Deny");
     let setup = TestSetup::with(&[&deny]);
     let request = Request::head(setup.uri("/")).body(()).unwrap();
     let response = setup.client.request(request, b"").unwrap();

@@ -1,26 +1,17 @@
 //! CONNECT over HTTP/2 (RFC 9113, section 8.5) and extended CONNECT (RFC 8441).
 
-use egret_testkit::gateway::{QUICKSTART, documents, resolver_policy};
+use egret_testkit::gateway::{QUICKSTART, documents, egress_policy, resolver_policy};
 use egret_testkit::upstream::raw::RawServer;
 use egret_testkit::{DnsServer, Gateway, Http2Client};
 
 use http::{Method, Request};
 
-use super::{TestSetup, egress};
-
-/// A server that sends every byte back until the client closes the connection.
-fn echo() -> RawServer {
-    RawServer::start(|connection| {
-        while let Some(byte) = connection.read_exactly(1) {
-            connection.send(byte);
-        }
-    })
-}
+use super::TestSetup;
 
 #[test]
 fn a_connect_is_a_tunnel_on_its_stream() {
     let setup = TestSetup::new();
-    let server = echo();
+    let server = RawServer::echo();
     let authority = format!("a.example:{}", server.port());
     let mut tunnel = setup.client.open_tunnel(&authority);
     let head = tunnel.head().unwrap();
@@ -80,7 +71,7 @@ fn a_tunnel_whose_stream_is_reset_ends_whatever_its_upstream_does() {
 #[test]
 fn what_comes_before_the_answer_waits_and_is_never_a_request() {
     let setup = TestSetup::new();
-    let server = echo();
+    let server = RawServer::echo();
     let mut tunnel = setup
         .client
         .open_tunnel(&format!("a.example:{}", server.port()));
@@ -98,7 +89,7 @@ fn what_comes_before_the_answer_waits_and_is_never_a_request() {
 
 #[test]
 fn a_connect_is_judged_like_any_request() {
-    let deny = egress(
+    let deny = egress_policy(
         "deny",
         "rules: [{name: no-b, action: Deny, hosts: [b.example]}]",
     );
@@ -121,12 +112,12 @@ fn a_connect_is_judged_like_any_request() {
 #[test]
 fn a_tunnel_ends_when_it_is_denied_by_a_change() {
     let mut setup = TestSetup::new();
-    let server = echo();
+    let server = RawServer::echo();
     let mut tunnel = setup
         .client
         .open_tunnel(&format!("a.example:{}", server.port()));
     assert_eq!(tunnel.head().unwrap().status, 200);
-    let deny = egress("deny", "defaultAction: Deny");
+    let deny = egress_policy("deny", "defaultAction: Deny");
     let basis = egret_testkit::gateway::quickstart_config(setup.dns.addr());
     setup.gateway.apply(&documents(&[&basis, &deny]));
     assert!(tunnel.read_some().is_ok_and(|data| data.is_none()));
@@ -197,7 +188,7 @@ fn a_websocket_that_is_not_agreed_to_is_none() {
 
 #[test]
 fn a_websocket_is_judged_by_its_path() {
-    let deny = egress(
+    let deny = egress_policy(
         "deny",
         "rules: [{name: no-path, action: Deny, paths: [/upgrade]}]",
     );
@@ -211,7 +202,7 @@ fn a_websocket_is_judged_by_its_path() {
 
 #[test]
 fn a_connect_that_is_refused_never_looks_accepted() {
-    let deny = egress("deny", "defaultAction: Deny");
+    let deny = egress_policy("deny", "defaultAction: Deny");
     let setup = TestSetup::with(&[&deny]);
     // A refused gRPC call has the status 200, which would accept the CONNECT here.
     let grpc = ("content-type", "application/grpc");

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 
-use egret_testkit::gateway::documents;
+use egret_testkit::gateway::{documents, listener_policy};
 use egret_testkit::upstream::Http2Options;
 use egret_testkit::upstream::raw::{Http2Frame, RawConnection, RawServer};
 use egret_testkit::{Gateway, Response, Upstream};
@@ -280,12 +280,7 @@ fn who_stops_sending_after_the_answer_is_not_waited_for() {
         connection.send_frame(&Http2Frame::ok(stream));
         connection.read_to_end();
     });
-    let limits = "apiVersion: gateway.kgateway.dev/v1alpha1
-kind: ListenerPolicy
-metadata: {name: limits, namespace: kgateway-system}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
-  default: {httpSettings: {streamIdleTimeout: 300ms}}";
+    let limits = &listener_policy("limits", "{httpSettings: {streamIdleTimeout: 300ms}}");
     let basis = static_backend(server.port(), NO_SETTINGS);
     let gateway = Gateway::start(&documents(&[&basis, limits]));
     let mut client = gateway.connect();

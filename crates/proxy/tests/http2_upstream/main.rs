@@ -12,13 +12,6 @@ mod versions;
 
 const DYNAMIC: &str = "type: DynamicForwardProxy\n  dynamicForwardProxy: {}";
 
-/// A DNS server where `a.example` has the address 127.0.0.1.
-fn a_example() -> DnsServer {
-    let dns = DnsServer::start();
-    dns.a("a.example", ["127.0.0.1"], 60);
-    dns
-}
-
 /// A gateway that sends every request to one static host over HTTP/2, with this spec of a BackendConfigPolicy.
 fn to_static(port: u16, spec: &str) -> Gateway {
     Gateway::start(&static_backend(port, spec))
@@ -45,7 +38,7 @@ struct OverTls {
 
 impl OverTls {
     fn start(tls: impl FnOnce(UpstreamTls) -> UpstreamTls) -> Self {
-        let (ca, dns) = (Ca::new(), a_example());
+        let (ca, dns) = (Ca::new(), DnsServer::with_a_example());
         let upstream = Upstream::start_tls(tls(UpstreamTls::of(&ca, ["a.example"])));
         let dynamic = "dynamicForwardProxy: {}";
         let yaml = quickstart_config(dns.addr())

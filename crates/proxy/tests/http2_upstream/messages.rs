@@ -3,10 +3,10 @@
 use egret_testkit::gateway::quickstart_config;
 use egret_testkit::upstream::Http2Options;
 use egret_testkit::upstream::raw::RawServer;
-use egret_testkit::{Gateway, Http2Client, Upstream};
+use egret_testkit::{DnsServer, Gateway, Http2Client, Upstream};
 use http::{HeaderMap, HeaderValue, Request, Version};
 
-use super::{NO_SETTINGS, a_example, to_static};
+use super::{NO_SETTINGS, to_static};
 
 #[test]
 fn a_request_is_one_of_http2_and_its_response_one_of_http1() {
@@ -83,7 +83,10 @@ fn bodies_of_any_size_and_trailers_pass_both_ways() {
 
 #[test]
 fn grpc_goes_over_http2_wherever_it_goes() {
-    let (dns, upstream) = (a_example(), Upstream::start_http2(Http2Options::default()));
+    let (dns, upstream) = (
+        DnsServer::with_a_example(),
+        Upstream::start_http2(Http2Options::default()),
+    );
     let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let client = Http2Client::connect(gateway.address());
     let uri = format!("http://a.example:{}/trailers/10", upstream.port());
@@ -130,7 +133,7 @@ fn trailers_bring_nothing_that_the_head_may_not() {
 #[test]
 fn trailers_of_a_response_bring_nothing_either() {
     let (dns, server) = (
-        a_example(),
+        DnsServer::with_a_example(),
         RawServer::answer_each(
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n4\r\nbody\r\n0\r\n\
              x-sum: 4\r\nconnection: close\r\ntransfer-encoding: chunked\r\ncontent-length: 9\r\n\r\n",

@@ -2,9 +2,9 @@
 
 use egret_testkit::gateway::quickstart_config;
 use egret_testkit::upstream::{Http2Options, UpstreamTls};
-use egret_testkit::{Ca, Gateway, SharedPort, Upstream};
+use egret_testkit::{Ca, DnsServer, Gateway, SharedPort, Upstream};
 
-use super::{NO_SETTINGS, OverTls, a_example, ask, assert_answered, static_backend, to_static};
+use super::{NO_SETTINGS, OverTls, ask, assert_answered, static_backend, to_static};
 
 const HOST: &str = "a.example";
 const IDLE: &str = "egret_upstream_idle_connections";
@@ -178,7 +178,7 @@ fn a_client_that_leaves_takes_its_stream_with_it_and_no_more() {
 
 #[test]
 fn a_connection_to_an_address_that_is_gone_takes_no_more_requests() {
-    let (ca, dns) = (Ca::new(), a_example());
+    let (ca, dns) = (Ca::new(), DnsServer::with_a_example());
     let loopbacks = [[127, 0, 0, 2], [127, 0, 0, 3]];
     let port = SharedPort::reserve(loopbacks);
     let [old, new] = loopbacks.map(|ip| {

@@ -2,9 +2,9 @@
 
 use egret_testkit::gateway::backend_config;
 use egret_testkit::upstream::UpstreamTls;
-use egret_testkit::{Ca, Gateway, Upstream};
+use egret_testkit::{Ca, DnsServer, Gateway, Upstream};
 
-use super::{DYNAMIC, OverTls, a_example, ask, assert_answered};
+use super::{DYNAMIC, OverTls, ask, assert_answered};
 
 #[test]
 fn a_server_that_agrees_to_nothing_speaks_http1() {
@@ -42,7 +42,7 @@ fn sessions_are_resumed_over_http2_too() {
 /// The protocol that ALPN selects, or the refusal, for these `alpnProtocols` and `appProtocol` and a server with this
 /// protocol.
 fn agreed(alpn: &str, app_protocol: &str, spoken: &str) -> String {
-    let (ca, dns) = (Ca::new(), a_example());
+    let (ca, dns) = (Ca::new(), DnsServer::with_a_example());
     let upstream = Upstream::start_tls(UpstreamTls::of(&ca, ["127.0.0.1"]).speaking(spoken));
     let spec = format!("tls: {{wellKnownCACertificates: System, alpnProtocols: [{alpn}]}}");
     let hosts = format!("hosts: [{{host: 127.0.0.1, port: {}}}]", upstream.port());

@@ -1,17 +1,17 @@
 //! What passthrough connections forward, and to which upstream.
 
-use egret_testkit::gateway::{LOOPBACK, documents};
+use egret_testkit::gateway::{LOOPBACK, documents, listener_policy, tls_secret};
 use egret_testkit::upstream::UpstreamTls;
-use egret_testkit::{Ca, Client, ClosedPort, Gateway, TlsClient, Upstream};
+use egret_testkit::upstream::raw::RawServer;
+use egret_testkit::{Ca, Client, ClosedPort, DnsServer, Gateway, TlsClient, Upstream};
 
 use super::{
-    BLOCKED, UNRECOGNIZED_NAME, a_example, alert, dynamic, echo, hello, passed_on,
-    passthrough_config, routed,
+    BLOCKED, UNRECOGNIZED_NAME, alert, dynamic, hello, passed_on, passthrough_config, routed,
 };
 
 #[test]
 fn tls_goes_to_the_name_that_it_asks_for_and_ends_there() {
-    let (dns, ca) = (a_example(), Ca::new());
+    let (dns, ca) = (DnsServer::with_a_example(), Ca::new());
     let upstream = Upstream::start_tls(UpstreamTls::of(&ca, ["a.example"]));
     let gateway = Gateway::start(&passthrough_config(&dns, upstream.port()));
     for tls in [
@@ -63,7 +63,7 @@ fn tls_goes_to_the_name_that_it_asks_for_and_ends_there() {
 
 #[test]
 fn bytes_are_the_same_on_both_sides() {
-    let (dns, server) = (a_example(), echo());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
     let gateway = Gateway::start(&passthrough_config(&dns, server.port()));
     let mut client = gateway.connect();
     // The ClientHello is sent byte by byte. What follows need not be TLS, because the gateway does not read it.
@@ -83,7 +83,11 @@ fn bytes_are_the_same_on_both_sides() {
 
 #[test]
 fn static_backends_get_the_bytes_the_next_one_if_one_is_down() {
-    let (dns, server, down) = (a_example(), echo(), ClosedPort::start());
+    let (dns, server, down) = (
+        DnsServer::with_a_example(),
+        RawServer::echo(),
+        ClosedPort::start(),
+    );
     let backend = format!(
         "type: Static, static: {{hosts: [{{host: 127.0.0.1, port: {}}}, {{host: 127.0.0.1, port: {}}}]}}",
         down.addr().port(),
@@ -122,25 +126,12 @@ fn static_backends_get_the_bytes_the_next_one_if_one_is_down() {
 /// One port behind a load balancer with PROXY protocol: the name decides between TLS passthrough and termination.
 #[test]
 fn tls_ends_here_or_goes_on_by_its_name() {
-    let (dns, ca) = (a_example(), Ca::new());
+    let (dns, ca) = (DnsServer::with_a_example(), Ca::new());
     let upstream = Upstream::start_tls(UpstreamTls::of(&ca, ["a.example"]));
     dns.a("here.test", ["127.0.0.1"], 60);
     let plain = Upstream::start();
     let own = ca.issue(["here.test"]);
-    let text = |pem: String| pem.replace('\n', "\n    ");
-    let secret = format!(
-        "apiVersion: v1
-kind: Secret
-metadata: {{name: own, namespace: kgateway-system}}
-type: kubernetes.io/tls
-stringData:
-  tls.crt: |
-    {}
-  tls.key: |
-    {}",
-        text(own.certificate_pem()),
-        text(own.key_pem()),
-    );
+    let secret = tls_secret("own", &own);
     let ends = "
   - name: https
     protocol: HTTPS
@@ -155,12 +146,10 @@ spec:
   parentRefs: [{name: http, sectionName: https}]
   rules: [{backendRefs: [{group: gateway.kgateway.dev, kind: Backend, name: backend}]}]
 ";
-    let balancer = "apiVersion: gateway.kgateway.dev/v1alpha1
-kind: ListenerPolicy
-metadata: {name: balancer, namespace: kgateway-system}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
-  default: {proxyProtocol: {allowRequestsWithoutProxyProtocol: true}}";
+    let balancer = &listener_policy(
+        "balancer",
+        "{proxyProtocol: {allowRequestsWithoutProxyProtocol: true}}",
+    );
     let passes = passthrough_config(&dns, upstream.port());
     let both = passes.replacen("\n---\n", &format!("{ends}---\n"), 1);
     assert_ne!(both, passes);

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use egret_testkit::Gateway;
 use egret_testkit::gateway::documents;
+use egret_testkit::upstream::raw::RawServer;
+use egret_testkit::{DnsServer, Gateway};
 
-use super::{BLOCKED, a_example, echo, hello, passed_on, passthrough_config};
+use super::{BLOCKED, hello, passed_on, passthrough_config};
 
 #[test]
 fn a_change_that_denies_it_ends_it() {
-    let (dns, server) = (a_example(), echo());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
     dns.a("b.example", ["127.0.0.1"], 60);
     let whole = passthrough_config(&dns, server.port());
     let by_name = BLOCKED.replace("blocked", "a");
@@ -47,7 +48,7 @@ fn a_change_that_denies_it_ends_it() {
 
 #[test]
 fn a_client_that_leaves_while_it_waits_costs_nothing_more() {
-    let dns = a_example();
+    let dns = DnsServer::with_a_example();
     let held = dns.hold("a.example");
     let gateway = Gateway::start(&passthrough_config(&dns, 443));
     let mut client = gateway.connect();
@@ -62,7 +63,7 @@ fn a_client_that_leaves_while_it_waits_costs_nothing_more() {
 
 #[test]
 fn stopping_waits_for_what_is_passed_on_and_not_for_who_has_not_begun() {
-    let (dns, server) = (a_example(), echo());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
     let mut gateway = Gateway::start(&passthrough_config(&dns, server.port()));
     let mut silent = gateway.connect();
     let mut client = passed_on(&gateway, "a.example");

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use egret_testkit::gateway::{LOOPBACK, documents, resolver_policy};
-use egret_testkit::upstream::raw::RawServer;
 use egret_testkit::{Client, DnsServer, Gateway};
 use rustls::client::{EchGreaseConfig, EchMode};
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -70,12 +69,6 @@ spec:
     documents(&[gateway, routes, &resolver_policy(dns.addr(), "")])
 }
 
-fn a_example() -> DnsServer {
-    let dns = DnsServer::start();
-    dns.a("a.example", ["127.0.0.1"], 60);
-    dns
-}
-
 /// The ClientHello of a client for this name. A client for an IP address sends no SNI.
 fn hello(name: &'static str) -> Vec<u8> {
     let config = ClientConfig::builder()
@@ -114,15 +107,6 @@ fn answer(gateway: &Gateway, begin: &[u8]) -> Vec<u8> {
 
 fn alert(description: u8) -> Vec<u8> {
     vec![21, 3, 3, 0, 2, 2, description]
-}
-
-/// A server that sends every byte back until the client closes the connection.
-fn echo() -> RawServer {
-    RawServer::start(|connection| {
-        while let Some(byte) = connection.read_exactly(1) {
-            connection.send(byte);
-        }
-    })
 }
 
 /// Opens a passthrough connection, and checks that its first bytes reach the upstream.

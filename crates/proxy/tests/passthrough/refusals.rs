@@ -1,12 +1,12 @@
 //! Refused passthrough connections, and the alerts that their clients receive.
 
-use egret_testkit::gateway::{LOOPBACK, documents};
+use egret_testkit::gateway::{LOOPBACK, documents, listener_policy};
+use egret_testkit::upstream::raw::RawServer;
 use egret_testkit::{ClosedPort, DnsServer, Gateway};
 
 use super::{
     ACCESS_DENIED, DECODE_ERROR, ILLEGAL_PARAMETER, INTERNAL_ERROR, MISSING_EXTENSION,
-    UNRECOGNIZED_NAME, a_example, alert, answer, dynamic, echo, hello, hello_with_more,
-    passthrough_config, routed,
+    UNRECOGNIZED_NAME, alert, answer, dynamic, hello, hello_with_more, passthrough_config, routed,
 };
 
 #[test]
@@ -47,7 +47,7 @@ fn who_is_refused_is_told_by_an_alert() {
 /// With Encrypted Client Hello the outer name is checked, and the access log says that there may be an inner name.
 #[test]
 fn an_encrypted_hello_is_judged_by_the_name_outside() {
-    let (dns, server) = (a_example(), echo());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
     let gateway = Gateway::start(&passthrough_config(&dns, server.port()));
     let denied = hello_with_more("blocked.example");
     assert_eq!(answer(&gateway, &denied), alert(ACCESS_DENIED));
@@ -63,7 +63,7 @@ fn an_encrypted_hello_is_judged_by_the_name_outside() {
 
 #[test]
 fn without_a_route_the_name_is_not_known() {
-    let dns = a_example();
+    let dns = DnsServer::with_a_example();
     let other = dynamic(443).replace("'*.example'", "b.example");
     let gateway = Gateway::start(&documents(&[&routed(&dns, &other), LOOPBACK]));
     assert_eq!(
@@ -75,7 +75,7 @@ fn without_a_route_the_name_is_not_known() {
 
 #[test]
 fn loopback_and_the_gateway_itself_are_out_of_reach() {
-    let (dns, server) = (a_example(), echo());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
     let mut gateway = Gateway::start(&routed(&dns, &dynamic(server.port())));
     let name = hello("a.example");
     assert_eq!(
@@ -98,7 +98,7 @@ fn loopback_and_the_gateway_itself_are_out_of_reach() {
 
 #[test]
 fn what_is_no_hello_is_closed_with_or_without_an_alert() {
-    let dns = a_example();
+    let dns = DnsServer::with_a_example();
     let gateway = Gateway::start(&passthrough_config(&dns, 443));
     let mut twice = hello("a.example");
     // A handshake message of another type.
@@ -139,13 +139,8 @@ fn what_is_no_hello_is_closed_with_or_without_an_alert() {
 
 #[test]
 fn half_a_hello_is_not_waited_for_for_ever() {
-    let dns = a_example();
-    let limit = "apiVersion: gateway.kgateway.dev/v1alpha1
-kind: ListenerPolicy
-metadata: {name: short, namespace: kgateway-system}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
-  default: {transportSocketConnectTimeout: 100ms}";
+    let dns = DnsServer::with_a_example();
+    let limit = &listener_policy("short", "{transportSocketConnectTimeout: 100ms}");
     let gateway = Gateway::start(&documents(&[&passthrough_config(&dns, 443), limit]));
     let mut silent = gateway.connect();
     let mut slow = gateway.connect();

@@ -40,8 +40,7 @@ fn dns_failures_are_told_apart() {
 
 #[test]
 fn upstream_failures_are_told_apart() {
-    let dns = DnsServer::start();
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let dns = DnsServer::with_a_example();
     let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let refused = ClosedPort::start();
     let (close, garbage) = (
@@ -68,8 +67,7 @@ fn upstream_failures_are_told_apart() {
 
 #[test]
 fn a_timeout_of_the_rule_ends_the_wait() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let yaml = quickstart_config(dns.addr()).replace(
         "rules:\n    - backendRefs:",
         "rules:\n    - timeouts: {request: 200ms}\n      backendRefs:",
@@ -98,8 +96,7 @@ fn a_timeout_of_the_rule_ends_the_wait() {
 
 #[test]
 fn a_timeout_of_the_rule_holds_for_a_client_that_takes_nothing() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let yaml = quickstart_config(dns.addr()).replace(
         "rules:\n    - backendRefs:",
         "rules:\n    - timeouts: {request: 500ms}\n      backendRefs:",

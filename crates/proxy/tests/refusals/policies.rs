@@ -1,6 +1,8 @@
 //! Refusals by policies.
 
-use egret_testkit::gateway::{LOOPBACK, QUICKSTART, documents, quickstart_config, resolver_policy};
+use egret_testkit::gateway::{
+    LOOPBACK, QUICKSTART, documents, egress_policy, quickstart_config, resolver_policy,
+};
 use egret_testkit::{DnsServer, Gateway, Upstream};
 
 use super::assert_refused;
@@ -9,19 +11,14 @@ use super::assert_refused;
 fn policies_decide_before_dns_and_say_which_rule() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("api.example", ["127.0.0.1"], 60);
-    let policy = format!(
-        "apiVersion: egret.dev/v1alpha1
-kind: EgressPolicy
-metadata: {{name: partners, namespace: kgateway-system}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
-  defaultAction: Deny
+    let port = upstream.port();
+    let rules = format!(
+        "defaultAction: Deny
   rules:
   - {{name: no-admin, action: Deny, hosts: [api.example], paths: [/admin]}}
-  - {{name: partners, action: Allow, hosts: [api.example, '*.example.org'], ports: [{}], methods: [GET]}}
-",
-        upstream.port()
+  - {{name: partners, action: Allow, hosts: [api.example, '*.example.org'], ports: [{port}], methods: [GET]}}"
     );
+    let policy = egress_policy("partners", &rules);
     let gateway = Gateway::start(&documents(&[&quickstart_config(dns.addr()), &policy]));
     let host = format!("api.example:{}", upstream.port());
     assert_eq!(gateway.get(&host, "/x").status, 200);
@@ -59,14 +56,11 @@ spec:
 fn audit_serves_and_tells() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("api.example", ["127.0.0.1"], 60);
-    let policy = "apiVersion: egret.dev/v1alpha1
-kind: EgressPolicy
-metadata: {name: trial, namespace: kgateway-system}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
-  mode: Audit
-  defaultAction: Deny
-";
+    let policy = &egress_policy(
+        "trial",
+        "mode: Audit
+  defaultAction: Deny",
+    );
     let gateway = Gateway::start(&documents(&[&quickstart_config(dns.addr()), policy]));
     assert_eq!(
         gateway
@@ -86,8 +80,7 @@ spec:
 
 #[test]
 fn a_policy_that_changes_binds_pooled_connections_too() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let mut gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut client = gateway.connect();
     let host = format!("a.example:{}", upstream.port());

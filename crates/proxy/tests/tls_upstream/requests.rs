@@ -1,5 +1,6 @@
 //! Which requests are sent to an upstream over TLS.
 
+use egret_testkit::client::connect_request;
 use egret_testkit::gateway::{backend_config, documents, quickstart_config};
 use egret_testkit::upstream::{TlsHandshake, UpstreamTls};
 use egret_testkit::{Ca, DnsServer, Gateway, Upstream};
@@ -165,7 +166,7 @@ fn through_a_tunnel_it_is_the_client_that_speaks_tls() {
     let gateway = Gateway::start_trusting(&over_tls(&quickstart_config(dns.addr())), [&ca]);
     let mut client = gateway.connect();
     let host = format!("a.example:{}", upstream.port());
-    client.send_request(format!("CONNECT {host} HTTP/1.1\r\nhost: {host}\r\n\r\n"));
+    client.send_request(connect_request(&host));
     assert_eq!(client.read_head().status, 200);
     // The request is forwarded in clear, as it was received.
     assert_eq!(client.get("/", &host).status, 200);

@@ -1,13 +1,17 @@
 //! Which tunnels may be opened, and how the others are refused.
 
-use egret_testkit::gateway::{QUICKSTART, documents, quickstart_config, resolver_policy};
+use egret_testkit::client::connect_request;
+use egret_testkit::gateway::{
+    QUICKSTART, documents, egress_policy, quickstart_config, resolver_policy,
+};
+use egret_testkit::upstream::raw::RawServer;
 use egret_testkit::{ClosedPort, DnsServer, Gateway, Upstream};
 
-use super::{a_example, connect, echo, told};
+use super::told;
 
 #[test]
 fn http_1_0_is_served_with_and_without_host() {
-    let (dns, server) = (a_example(), echo());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
     let gateway = Gateway::start(&quickstart_config(dns.addr()));
     for fields in [
         "",
@@ -85,7 +89,7 @@ fn malformed_authorities_are_refused_before_dns() {
 
 #[test]
 fn addresses_inside_are_denied_and_our_own_ports_whatever_the_exceptions_say() {
-    let (dns, server) = (a_example(), echo());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
     dns.a("metadata.example", ["169.254.169.254"], 60);
     let closed = Gateway::start(&documents(&[QUICKSTART, &resolver_policy(dns.addr(), "")]));
     for authority in [
@@ -95,7 +99,7 @@ fn addresses_inside_are_denied_and_our_own_ports_whatever_the_exceptions_say() {
         "metadata.example:80".to_owned(),
         "[64:ff9b::a9fe:a9fe]:80".to_owned(),
     ] {
-        let response = closed.connect().request(connect(&authority));
+        let response = closed.connect().request(connect_request(&authority));
         assert_eq!(response.status, 403, "{authority}");
         assert!(told(&response).contains("destination_ip_prohibited"));
     }
@@ -103,7 +107,9 @@ fn addresses_inside_are_denied_and_our_own_ports_whatever_the_exceptions_say() {
     let open = Gateway::start(&quickstart_config(dns.addr()));
     for port in [open.address().port(), open.admin().port()] {
         for host in ["127.0.0.1", "a.example", "0.0.0.0", "[::ffff:127.0.0.1]"] {
-            let response = open.connect().request(connect(&format!("{host}:{port}")));
+            let response = open
+                .connect()
+                .request(connect_request(&format!("{host}:{port}")));
             assert_eq!(response.status, 403, "{host}:{port}");
         }
     }
@@ -112,22 +118,19 @@ fn addresses_inside_are_denied_and_our_own_ports_whatever_the_exceptions_say() {
 /// A destination has the same verdict by the same rule, whatever the form of the request.
 #[test]
 fn every_form_of_a_request_has_the_same_verdict() {
-    let (dns, upstream) = (a_example(), Upstream::start());
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     dns.a("b.example", ["127.0.0.1"], 60);
     dns.a("inside.example", ["10.0.0.1"], 60);
     let port = upstream.port();
-    let policy = format!(
-        "apiVersion: egret.dev/v1alpha1
-kind: EgressPolicy
-metadata: {{name: partners, namespace: kgateway-system}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
-  defaultAction: Deny
+    let policy = egress_policy(
+        "partners",
+        &format!(
+            "defaultAction: Deny
   rules:
   - {{name: no-c, action: Deny, hosts: [c.example, '*.c.example']}}
   - {{name: own, action: Allow, hosts: [a.example, inside.example], ports: [{port}]}}
-  - {{name: literal, action: Allow, hosts: [127.0.0.0/8]}}
-"
+  - {{name: literal, action: Allow, hosts: [127.0.0.0/8]}}"
+        ),
     );
     let gateway = Gateway::start(&documents(&[&quickstart_config(dns.addr()), &policy]));
     let cases = [
@@ -146,7 +149,7 @@ spec:
         for head in [
             format!("GET / HTTP/1.1\r\nhost: {authority}\r\n\r\n"),
             format!("GET http://{authority}/ HTTP/1.1\r\nhost: other.example\r\n\r\n"),
-            connect(&authority),
+            connect_request(&authority),
         ] {
             let mut client = gateway.connect();
             assert_eq!(client.request(&head).status, status, "{head}");
@@ -165,17 +168,14 @@ spec:
 
 #[test]
 fn rules_about_what_is_inside_never_match_a_tunnel() {
-    let (dns, server) = (a_example(), echo());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
     let policy = |rule: &str| {
-        format!(
-            "apiVersion: egret.dev/v1alpha1
-kind: EgressPolicy
-metadata: {{name: inner, namespace: kgateway-system}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
-  defaultAction: Deny
-  rules: [{{name: some, action: Allow, hosts: [a.example]{rule}}}]
-"
+        egress_policy(
+            "inner",
+            &format!(
+                "defaultAction: Deny
+  rules: [{{name: some, action: Allow, hosts: [a.example]{rule}}}]"
+            ),
         )
     };
     let authority = format!("a.example:{}", server.port());
@@ -186,14 +186,14 @@ spec:
         (", paths: ['/']", 403),
     ] {
         let gateway = Gateway::start(&documents(&[&quickstart_config(dns.addr()), &policy(rule)]));
-        let response = gateway.connect().request(connect(&authority));
+        let response = gateway.connect().request(connect_request(&authority));
         assert_eq!(response.status, status, "{rule}");
     }
 }
 
 #[test]
 fn routes_match_a_connect_by_all_but_paths() {
-    let (dns, server) = (a_example(), echo());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
     let authority = format!("a.example:{}", server.port());
     for (matches, status) in [
         ("{path: {type: PathPrefix, value: /}}", 200),
@@ -215,7 +215,7 @@ fn routes_match_a_connect_by_all_but_paths() {
         let gateway = Gateway::start(&yaml);
         let mut client = gateway.connect();
         assert_eq!(
-            client.request(connect(&authority)).status,
+            client.request(connect_request(&authority)).status,
             status,
             "{matches}"
         );
@@ -227,7 +227,7 @@ fn routes_match_a_connect_by_all_but_paths() {
 
 #[test]
 fn rewrites_decide_where_it_goes_and_filters_change_the_answer() {
-    let (dns, server) = (a_example(), echo());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
     let filters = "filters:
       - {type: URLRewrite, urlRewrite: {hostname: a.example}}
       - {type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: x-egress, value: here}]}}
@@ -236,7 +236,10 @@ fn rewrites_decide_where_it_goes_and_filters_change_the_answer() {
     let gateway = Gateway::start(&yaml);
     let mut client = gateway.connect();
     // The port stays, because a CONNECT has no scheme with another default port.
-    let response = client.request(connect(&format!("elsewhere.example:{}", server.port())));
+    let response = client.request(connect_request(&format!(
+        "elsewhere.example:{}",
+        server.port()
+    )));
     assert_eq!(
         (response.status, response.header("x-egress")),
         (200, Some("here"))
@@ -289,7 +292,9 @@ spec: {status: 200, body: hello}
     ] {
         let gateway = Gateway::start(&yaml);
         let mut client = gateway.connect();
-        client.send_request(connect("a.example:443") + "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n");
+        client.send_request(
+            connect_request("a.example:443") + "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n",
+        );
         let response = client.read_response();
         assert_eq!(response.status, status, "{yaml}\n{response:?}");
         assert_eq!(response.header("connection"), Some("close"));
@@ -304,7 +309,7 @@ spec: {status: 200, body: hello}
 /// Bytes after a refused CONNECT were meant for the tunnel, and must not be read as a request.
 #[test]
 fn every_refusal_ends_the_connection() {
-    let (dns, refused) = (a_example(), ClosedPort::start());
+    let (dns, refused) = (DnsServer::with_a_example(), ClosedPort::start());
     dns.nxdomain("none.example");
     let gateway = Gateway::start(&quickstart_config(dns.addr()));
     for (authority, status) in [
@@ -315,7 +320,7 @@ fn every_refusal_ends_the_connection() {
     ] {
         let mut client = gateway.connect();
         let inner = "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n";
-        client.send_request(connect(&authority) + inner);
+        client.send_request(connect_request(&authority) + inner);
         let response = client.read_response();
         assert_eq!(response.status, status, "{authority}");
         assert_eq!(response.header("connection"), Some("close"));

@@ -3,19 +3,20 @@
 use std::io::{Read as _, Write as _};
 use std::thread;
 
-use egret_testkit::Gateway;
+use egret_testkit::client::connect_request;
 use egret_testkit::gateway::quickstart_config;
 use egret_testkit::upstream::raw::RawServer;
+use egret_testkit::{DnsServer, Gateway};
 use serde_json::Value;
 
-use super::{a_example, connect, echo, tunnel};
+use super::tunnel;
 
 #[test]
 fn bytes_pass_both_ways_and_the_answer_is_a_bare_head() {
-    let (dns, server) = (a_example(), echo());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
     let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut client = gateway.connect();
-    let response = client.request(connect(&format!("A.Example.:{}", server.port())));
+    let response = client.request(connect_request(&format!("A.Example.:{}", server.port())));
     assert_eq!(response.status, 200);
     for absent in ["content-length", "transfer-encoding", "connection", "via"] {
         assert_eq!(response.header(absent), None, "{response:?}");
@@ -60,12 +61,12 @@ fn bytes_pass_both_ways_and_the_answer_is_a_bare_head() {
 
 #[test]
 fn early_bytes_arrive_once_and_after_the_answer() {
-    let (dns, server) = (a_example(), RawServer::silent());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::silent());
     let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let held = dns.hold("a.example");
     let mut client = gateway.connect();
     let authority = format!("a.example:{}", server.port());
-    client.send_request(connect(&authority) + "GET /early HTTP/1.1\r\n");
+    client.send_request(connect_request(&authority) + "GET /early HTTP/1.1\r\n");
     client.send("host: a.example\r\n\r\n");
     dns.wait_for_queries("a.example", 1);
     assert!(client.is_idle());
@@ -85,7 +86,7 @@ fn early_bytes_arrive_once_and_after_the_answer() {
 
 #[test]
 fn each_side_may_end_what_it_says_and_hear_the_rest() {
-    let dns = a_example();
+    let dns = DnsServer::with_a_example();
     let server = RawServer::start(|connection| {
         if connection.index() == 0 {
             let said = connection.read_to_end();
@@ -119,7 +120,7 @@ fn each_side_may_end_what_it_says_and_hear_the_rest() {
 #[test]
 fn large_amounts_arrive_as_they_were_sent() {
     const SIZE: usize = 48 << 20;
-    let dns = a_example();
+    let dns = DnsServer::with_a_example();
     let server = RawServer::start(|connection| {
         while let Some(piece) = connection.read_exactly(1 << 16) {
             connection.send(piece);
@@ -151,7 +152,7 @@ fn large_amounts_arrive_as_they_were_sent() {
 
 #[test]
 fn many_tunnels_at_once_and_none_is_left() {
-    let (dns, server) = (a_example(), echo());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
     let gateway = Gateway::start_with_workers(&quickstart_config(dns.addr()), 2);
     let authority = format!("a.example:{}", server.port());
     let mut clients: Vec<_> = (0..200).map(|_| tunnel(&gateway, &authority)).collect();

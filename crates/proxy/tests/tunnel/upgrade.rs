@@ -1,10 +1,10 @@
 //! Tunnels that are opened by Upgrade, mostly to WebSocket.
 
-use egret_testkit::gateway::{documents, quickstart_config};
+use egret_testkit::gateway::{documents, egress_policy, quickstart_config};
 use egret_testkit::upstream::raw::RawServer;
-use egret_testkit::{Gateway, Upstream};
+use egret_testkit::{DnsServer, Gateway, Upstream};
 
-use super::{a_example, told};
+use super::told;
 
 fn upgrade(host: &str) -> String {
     format!(
@@ -18,7 +18,7 @@ const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\
 
 #[test]
 fn a_websocket_passes_with_what_comes_right_behind_the_heads() {
-    let dns = a_example();
+    let dns = DnsServer::with_a_example();
     let server = RawServer::start(|connection| {
         connection.read_head().unwrap();
         connection.send(SWITCH.to_owned() + "first words");
@@ -51,13 +51,10 @@ fn a_websocket_passes_with_what_comes_right_behind_the_heads() {
     assert_eq!(gateway.metric("egret_upstream_connections"), 1.0);
     assert_eq!(gateway.metric("egret_upstream_idle_connections"), 0.0);
     // The changed configuration denies the path, which is known for an Upgrade.
-    let policy = "apiVersion: egret.dev/v1alpha1
-kind: EgressPolicy
-metadata: {name: inner, namespace: kgateway-system}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
-  rules: [{name: no-upgrade, action: Deny, paths: [/upgrade]}]
-";
+    let policy = &egress_policy(
+        "inner",
+        "rules: [{name: no-upgrade, action: Deny, paths: [/upgrade]}]",
+    );
     gateway.apply(&documents(&[&quickstart_config(dns.addr()), policy]));
     assert!(client.is_closed());
     let record = &gateway.wait_for_records(1)[0];
@@ -72,7 +69,7 @@ spec:
 
 #[test]
 fn an_upgrade_that_is_declined_is_an_ordinary_request() {
-    let (dns, upstream) = (a_example(), Upstream::start());
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let host = format!("a.example:{}", upstream.port());
     let mut client = gateway.connect();
@@ -87,7 +84,7 @@ fn an_upgrade_that_is_declined_is_an_ordinary_request() {
 
 #[test]
 fn only_a_websocket_that_was_asked_for_is_let_through() {
-    let dns = a_example();
+    let dns = DnsServer::with_a_example();
     let server = RawServer::answer_each("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
     let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let host = format!("a.example:{}", server.port());

@@ -74,6 +74,16 @@ impl RawServer {
         }
     }
 
+    /// Sends every byte back until the client closes the connection.
+    #[must_use]
+    pub fn echo() -> Self {
+        Self::start(|connection| {
+            while let Some(byte) = connection.read_exactly(1) {
+                connection.send(byte);
+            }
+        })
+    }
+
     /// Sends `bytes` after the first head of each connection, then reads to the end of the connection.
     #[must_use]
     pub fn answer(bytes: impl Into<Vec<u8>>) -> Self {
