@@ -1,4 +1,4 @@
-//! The socket, and the bytes read from it ahead of need.
+//! A blocking client socket, in clear or over TLS, with a read buffer.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -6,25 +6,25 @@ use std::net::{SocketAddr, TcpStream};
 use tokio_rustls::rustls::{ClientConnection, StreamOwned};
 
 use super::response::invalid;
-use crate::board::DEADLINE;
+use crate::watched::DEADLINE;
 
 const HEAD_END: &[u8] = b"\r\n\r\n";
 const LINE_END: &[u8] = b"\r\n";
 
 #[derive(Debug)]
-pub(super) struct Wire {
-    stream: Stream,
-    /// Received, and not yet read.
+pub(super) struct BufferedStream {
+    stream: ClientStream,
+    /// Bytes that were received and not yet consumed.
     ahead: Vec<u8>,
 }
 
 #[derive(Debug)]
-enum Stream {
+enum ClientStream {
     Plain(TcpStream),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
-impl Stream {
+impl ClientStream {
     fn socket(&self) -> &TcpStream {
         match self {
             Self::Plain(stream) => stream,
@@ -33,7 +33,7 @@ impl Stream {
     }
 }
 
-impl Wire {
+impl BufferedStream {
     #[expect(
         clippy::disallowed_methods,
         reason = "the test is the client, not the gateway"
@@ -44,20 +44,20 @@ impl Wire {
         stream.set_write_timeout(Some(DEADLINE))?;
         stream.set_nodelay(true)?;
         Ok(Self {
-            stream: Stream::Plain(stream),
+            stream: ClientStream::Plain(stream),
             ahead: Vec::new(),
         })
     }
 
-    /// The same, with TLS on it.
+    /// Connects, and completes a TLS handshake.
     pub(super) fn connect_tls(addr: SocketAddr, tls: ClientConnection) -> io::Result<Self> {
         let Self { stream, ahead } = Self::connect(addr)?;
-        let Stream::Plain(socket) = stream else {
+        let ClientStream::Plain(socket) = stream else {
             unreachable!("it was just made")
         };
         let mut stream = StreamOwned::new(tls, socket);
         stream.conn.complete_io(&mut stream.sock)?;
-        let stream = Stream::Tls(Box::new(stream));
+        let stream = ClientStream::Tls(Box::new(stream));
         Ok(Self { stream, ahead })
     }
 
@@ -65,11 +65,11 @@ impl Wire {
         self.stream.socket()
     }
 
-    /// What the handshake settled; there has to have been one.
+    /// The state of the TLS connection. Panics if the stream is in clear.
     pub(super) fn tls(&self) -> &ClientConnection {
         match &self.stream {
-            Stream::Plain(_) => panic!("there is no TLS"),
-            Stream::Tls(stream) => &stream.conn,
+            ClientStream::Plain(_) => panic!("there is no TLS"),
+            ClientStream::Tls(stream) => &stream.conn,
         }
     }
 
@@ -77,15 +77,15 @@ impl Wire {
         let unread = self.ahead.escape_ascii();
         assert!(self.ahead.is_empty(), "nobody read \"{unread}\"");
         match self.stream {
-            Stream::Plain(stream) => stream,
-            Stream::Tls(_) => panic!("what is left of TLS is no stream"),
+            ClientStream::Plain(stream) => stream,
+            ClientStream::Tls(_) => panic!("what is left of TLS is no stream"),
         }
     }
 
     pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.stream {
-            Stream::Plain(stream) => stream.write_all(bytes),
-            Stream::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+            ClientStream::Plain(stream) => stream.write_all(bytes),
+            ClientStream::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
         }
     }
 
@@ -93,7 +93,7 @@ impl Wire {
         self.read_past(HEAD_END)
     }
 
-    /// A line without its end.
+    /// Reads a line, and returns it without its line ending.
     pub(super) fn read_line(&mut self) -> io::Result<String> {
         let mut line = self.read_past(LINE_END)?;
         line.truncate(line.len() - LINE_END.len());
@@ -107,7 +107,7 @@ impl Wire {
         Ok(self.take(length))
     }
 
-    /// Gives `sink` exactly `length` bytes, piece by piece.
+    /// Passes exactly `length` bytes to `sink`, piece by piece.
     pub(super) fn read_through(
         &mut self,
         length: u64,
@@ -126,7 +126,7 @@ impl Wire {
         Ok(())
     }
 
-    /// What there is; nothing at the end.
+    /// Reads the bytes that have arrived, waiting for at least one. The result is empty at the end of the stream.
     pub(super) fn read_some(&mut self) -> io::Result<Vec<u8>> {
         if self.ahead.is_empty() {
             match self.fill() {
@@ -186,12 +186,12 @@ impl Wire {
         std::mem::replace(&mut self.ahead, rest)
     }
 
-    /// Reads at least a byte; the end is an error of its own kind.
+    /// Reads at least one byte into the buffer. The end of the stream is the error `UnexpectedEof`.
     fn fill(&mut self) -> io::Result<()> {
         let mut buffer = [0; 16 * 1024];
         let length = match &mut self.stream {
-            Stream::Plain(stream) => stream.read(&mut buffer)?,
-            Stream::Tls(stream) => stream.read(&mut buffer)?,
+            ClientStream::Plain(stream) => stream.read(&mut buffer)?,
+            ClientStream::Tls(stream) => stream.read(&mut buffer)?,
         };
         if length == 0 {
             return Err(ErrorKind::UnexpectedEof.into());

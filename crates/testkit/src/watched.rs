@@ -1,4 +1,4 @@
-//! State that a fake's thread writes and a test reads or waits for.
+//! State that the thread of a fake server writes, and that a test reads or waits for.
 
 use std::panic;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,15 +10,15 @@ use tokio::task;
 /// How long a test waits for what it expects before it fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A value under a lock, with a bell that rings at each change.
+/// A value under a lock, with a notification at each change.
 #[derive(Debug)]
-pub(crate) struct Board<T> {
+pub(crate) struct WatchedValue<T> {
     value: Mutex<T>,
     changed: Condvar,
     notify: Notify,
 }
 
-impl<T> Board<T> {
+impl<T> WatchedValue<T> {
     pub(crate) fn new(value: T) -> Self {
         Self {
             value: Mutex::new(value),
@@ -38,7 +38,7 @@ impl<T> Board<T> {
         result
     }
 
-    /// Blocks until `done`; panics with what `missing` says when the deadline passes.
+    /// Blocks until `done` holds. Panics with the message of `missing` when the deadline passes.
     pub(crate) fn wait(&self, done: impl Fn(&T) -> bool, missing: impl FnOnce(&T) -> String) {
         let (value, timeout) = self
             .changed
@@ -51,7 +51,7 @@ impl<T> Board<T> {
         }
     }
 
-    /// Completes when `done`, with no deadline: for a fake's own thread.
+    /// Completes when `done` holds. There is no deadline: the thread of a fake server uses it.
     pub(crate) async fn reached(&self, done: impl Fn(&T) -> bool) {
         loop {
             let changed = self.notify.notified();
@@ -67,9 +67,9 @@ impl<T> Board<T> {
     }
 }
 
-/// Runs a blocking wait without blocking the caller's runtime; a panic in it is the caller's.
+/// Runs a blocking wait without blocking the caller's runtime. A panic in `wait` becomes a panic of the caller.
 ///
-/// The deadline is of the real clock even where tokio's is paused.
+/// Deadlines are measured by the real clock even where tokio's clock is paused.
 pub(crate) async fn unblocked(wait: impl FnOnce() + Send + 'static) {
     if let Err(error) = task::spawn_blocking(wait).await {
         match error.try_into_panic() {

@@ -1,19 +1,21 @@
-//! A thread with a runtime of its own, which ends with everything it started when dropped.
+//! Threads that fake servers run on.
+//!
+//! Each fake server has a thread with a single-threaded runtime of its own, so that a blocking test cannot stall it.
 
 use std::thread::{self, JoinHandle};
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// One server's thread.
+/// The thread of one fake server. Dropping it stops the server and every task that the server spawned.
 #[derive(Debug)]
-pub(crate) struct Background {
+pub(crate) struct ServerThread {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Background {
-    /// Runs `serve` on a new thread; it is given the handle to start further tasks with.
+impl ServerThread {
+    /// Runs `serve` on a new thread. `serve` receives the runtime's handle, to spawn further tasks with.
     pub(crate) fn start<F>(name: &str, serve: impl FnOnce(Handle) -> F + Send + 'static) -> Self
     where
         F: Future<Output = ()>,
@@ -42,11 +44,11 @@ impl Background {
     }
 }
 
-impl Drop for Background {
+impl Drop for ServerThread {
     fn drop(&mut self) {
         self.stop.take();
         if let Some(thread) = self.thread.take() {
-            // If it panicked, its message was printed already, and a second panic would abort.
+            // If the thread panicked, its message has been printed, and a second panic here would abort the process.
             let _ = thread.join();
         }
     }

@@ -1,50 +1,51 @@
-//! What clients meet: the built binary, names that only it knows, and servers behind those names.
+//! The servers that clients talk to: the built binary, a DNS server with names that only the gateway knows, and upstreams
+//! with these names.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;
 
-use egret_testkit::upstream::Tls;
+use egret_testkit::upstream::UpstreamTls;
 use egret_testkit::{Ca, DnsServer, SharedPort, Upstream};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::configuration;
-use super::outcome::Outcome;
-use super::process::{Lines, Process};
-use super::way::{Listener, Way};
+use super::form::{ProxyListener, RequestForm};
+use super::outcome::ClientOutcome;
+use super::process::{ChildProcess, OutputLines};
 
-/// An address that no other test listens on.
+/// The address of the listeners, which no other test uses.
 pub(crate) const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 78);
 const ALLOWED: &str = "allowed.example";
 const DENIED: &str = "denied.example";
 
-/// The proxy and all that is around it.
-pub(crate) struct Lab {
+/// The running gateway, and its DNS server, upstreams, ports and files.
+pub(crate) struct TestSetup {
     plain: Upstream,
     secure: Upstream,
     dns: DnsServer,
     folder: TempDir,
     ports: [SharedPort; 4],
-    egret: Process,
-    _told: Lines,
+    egret: ChildProcess,
+    _told: OutputLines,
 }
 
-/// What is asked for, and what comes.
+/// A page of an upstream: the parts of its URL, and the expected response.
 #[derive(Clone, Copy)]
-pub(crate) struct Site {
-    /// What stands before the host.
-    pub(crate) before: &'static str,
+pub(crate) struct TestOrigin {
+    /// The part of the URL before the host.
+    pub(crate) prefix: &'static str,
     pub(crate) port: u16,
-    /// What stands behind the port.
-    pub(crate) after: &'static str,
+    /// The part of the URL after the port.
+    pub(crate) suffix: &'static str,
     pub(crate) status: u64,
-    /// A part of the body.
+    /// A string that the body contains.
     pub(crate) body: &'static str,
 }
 
-impl Lab {
+impl TestSetup {
     pub(crate) fn start() -> Self {
         let (dns, ca) = (DnsServer::start(), Ca::new());
         for name in [ALLOWED, DENIED] {
@@ -54,9 +55,9 @@ impl Lab {
         let ports = [(); 4].map(|()| SharedPort::reserve([ADDRESS]));
         let plain = Upstream::start();
         let shown = ca.issue([ALLOWED, DENIED]);
-        let secure = Upstream::start_tls(Tls::new(shown).speaking("http/1.1"));
+        let secure = Upstream::start_tls(UpstreamTls::new(shown).speaking("http/1.1"));
         let folder = tempfile::tempdir().unwrap();
-        let text = configuration::Served {
+        let text = configuration::ProxyConfig {
             ports: ports.each_ref().map(SharedPort::port),
             passed_on_to: secure.port(),
             identity: &identity,
@@ -71,7 +72,7 @@ impl Lab {
         ] {
             fs::write(folder.path().join(name), text).unwrap();
         }
-        let (egret, told) = Process::start_heard(
+        let (egret, told) = ChildProcess::start_heard(
             Command::new(env!("CARGO_BIN_EXE_egret"))
                 .arg("serve")
                 .arg(folder.path().join("egret.yaml"))
@@ -89,19 +90,19 @@ impl Lab {
         }
     }
 
-    /// Where a listener is.
-    pub(crate) fn address(&self, listener: Listener) -> SocketAddr {
+    /// The address of a listener.
+    pub(crate) fn address(&self, listener: ProxyListener) -> SocketAddr {
         let at = match listener {
-            Listener::Clear => 0,
-            Listener::Secure => 1,
-            Listener::SecureHttp1 => 2,
-            Listener::Passthrough => 3,
+            ProxyListener::Clear => 0,
+            ProxyListener::Secure => 1,
+            ProxyListener::SecureHttp1 => 2,
+            ProxyListener::Passthrough => 3,
         };
         SocketAddr::new(ADDRESS.into(), self.ports[at].port())
     }
 
-    /// The proxy, as clients are told of it.
-    pub(crate) fn proxy(&self, listener: Listener) -> String {
+    /// The URL of the gateway as a proxy, for the configuration of clients.
+    pub(crate) fn proxy(&self, listener: ProxyListener) -> String {
         format!("{}://{}", listener.scheme(), self.address(listener))
     }
 
@@ -110,41 +111,46 @@ impl Lab {
         self.folder.path().join(name)
     }
 
-    /// An echo, in clear.
-    pub(crate) fn http(&self) -> Site {
-        Site {
-            before: "http://",
+    /// An echo page in clear.
+    pub(crate) fn http(&self) -> TestOrigin {
+        TestOrigin {
+            prefix: "http://",
             port: self.plain.port(),
-            after: "/hello",
+            suffix: "/hello",
             status: 200,
             body: r#""path": "/hello""#,
         }
     }
 
-    /// An echo, over TLS.
-    pub(crate) fn https(&self) -> Site {
-        Site {
-            before: "https://",
+    /// An echo page over TLS.
+    pub(crate) fn https(&self) -> TestOrigin {
+        TestOrigin {
+            prefix: "https://",
             port: self.secure.port(),
             ..self.http()
         }
     }
 
-    /// Asks for what is allowed and for what is not, and looks at what the client saw and what the log tells.
-    pub(crate) fn check(&self, way: Way, site: Site, ask: impl Fn(&str) -> Outcome) {
-        let seen = ask(&site.at(ALLOWED));
+    /// Requests an allowed and a denied name, and checks the outcome at the client and the records of the access log.
+    pub(crate) fn check(
+        &self,
+        form: RequestForm,
+        origin: TestOrigin,
+        ask: impl Fn(&str) -> ClientOutcome,
+    ) {
+        let seen = ask(&origin.at(ALLOWED));
         assert_eq!(
             (seen.status, seen.error.as_str()),
-            (site.status, ""),
-            "{way:?}: {seen:?}"
+            (origin.status, ""),
+            "{form:?}: {seen:?}"
         );
-        assert!(seen.body.contains(site.body), "{way:?}: {seen:?}");
-        let record = self.record(way, site, ALLOWED);
+        assert!(seen.body.contains(origin.body), "{form:?}: {seen:?}");
+        let record = self.record(form, origin, ALLOWED);
         assert_eq!(record["verdict"], "allow", "{record}");
 
-        let refused = ask(&site.at(DENIED));
-        assert!(refused.is_refused(), "{way:?}: {refused:?}");
-        let record = self.record(way, site, DENIED);
+        let refused = ask(&origin.at(DENIED));
+        assert!(refused.is_refused(), "{form:?}: {refused:?}");
+        let record = self.record(form, origin, DENIED);
         assert_eq!(record["reason"], "egress_policy", "{record}");
         assert_eq!(record["verdict"], "deny", "{record}");
         assert_eq!(record["policy"], "kgateway-system/names", "{record}");
@@ -152,21 +158,21 @@ impl Lab {
         assert_eq!(self.dns.queries_for(DENIED), 0);
     }
 
-    /// The next line of the log, which has to be about this.
-    fn record(&self, way: Way, site: Site, host: &str) -> Value {
+    /// The next record of the access log, which must be of this form, origin and host.
+    fn record(&self, form: RequestForm, origin: TestOrigin, host: &str) -> Value {
         let record: Value = serde_json::from_str(&self.egret.next()).unwrap();
         assert_eq!(
             record["destination"],
-            format!("{host}:{}", site.port),
+            format!("{host}:{}", origin.port),
             "{record}"
         );
-        assert_eq!(Way::of(&record), way, "{record}");
+        assert_eq!(RequestForm::of(&record), form, "{record}");
         record
     }
 }
 
-impl Site {
+impl TestOrigin {
     fn at(&self, host: &str) -> String {
-        format!("{}{host}:{}{}", self.before, self.port, self.after)
+        format!("{}{host}:{}{}", self.prefix, self.port, self.suffix)
     }
 }

@@ -1,21 +1,22 @@
-//! What passes through a tunnel.
+//! The bytes that are forwarded through a tunnel.
 
 use std::io::{Read as _, Write as _};
 use std::thread;
 
-use egret_testkit::Gateway;
-use egret_testkit::gateway::lab;
+use egret_testkit::client::connect_request;
+use egret_testkit::gateway::quickstart_config;
 use egret_testkit::upstream::raw::RawServer;
+use egret_testkit::{DnsServer, Gateway};
 use serde_json::Value;
 
-use super::{a_example, connect, echo, tunnel};
+use super::tunnel;
 
 #[test]
-fn octets_pass_both_ways_and_the_answer_is_a_bare_head() {
-    let (dns, server) = (a_example(), echo());
-    let gateway = Gateway::start(&lab(dns.addr()));
+fn bytes_pass_both_ways_and_the_answer_is_a_bare_head() {
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut client = gateway.connect();
-    let response = client.request(connect(&format!("A.Example.:{}", server.port())));
+    let response = client.request(connect_request(&format!("A.Example.:{}", server.port())));
     assert_eq!(response.status, 200);
     for absent in ["content-length", "transfer-encoding", "connection", "via"] {
         assert_eq!(response.header(absent), None, "{response:?}");
@@ -26,7 +27,7 @@ fn octets_pass_both_ways_and_the_answer_is_a_bare_head() {
     assert_eq!(gateway.metric("egret_upstream_connections"), 1.0);
     client.shutdown_write();
     assert_eq!(client.read_to_end(), b"");
-    // Only what the client sent arrived: nothing of the head.
+    // The upstream received only what the client sent, and nothing of the head.
     assert_eq!(server.received(), [b"ping"]);
 
     let record = &gateway.wait_for_records(1)[0];
@@ -59,13 +60,13 @@ fn octets_pass_both_ways_and_the_answer_is_a_bare_head() {
 }
 
 #[test]
-fn early_octets_arrive_once_and_after_the_answer() {
-    let (dns, server) = (a_example(), RawServer::silent());
-    let gateway = Gateway::start(&lab(dns.addr()));
+fn early_bytes_arrive_once_and_after_the_answer() {
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::silent());
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let held = dns.hold("a.example");
     let mut client = gateway.connect();
     let authority = format!("a.example:{}", server.port());
-    client.send_request(connect(&authority) + "GET /early HTTP/1.1\r\n");
+    client.send_request(connect_request(&authority) + "GET /early HTTP/1.1\r\n");
     client.send("host: a.example\r\n\r\n");
     dns.wait_for_queries("a.example", 1);
     assert!(client.is_idle());
@@ -78,14 +79,14 @@ fn early_octets_arrive_once_and_after_the_answer() {
         server.received(),
         [b"GET /early HTTP/1.1\r\nhost: a.example\r\n\r\nlater"]
     );
-    // It was read by nobody but the server.
+    // Only the server read the request.
     drop(client);
     assert_eq!(gateway.wait_for_records(1).len(), 1);
 }
 
 #[test]
 fn each_side_may_end_what_it_says_and_hear_the_rest() {
-    let dns = a_example();
+    let dns = DnsServer::with_a_example();
     let server = RawServer::start(|connection| {
         if connection.index() == 0 {
             let said = connection.read_to_end();
@@ -95,7 +96,7 @@ fn each_side_may_end_what_it_says_and_hear_the_rest() {
             connection.close();
         }
     });
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let authority = format!("a.example:{}", server.port());
     let mut client = tunnel(&gateway, &authority);
     client.send("12345");
@@ -115,17 +116,17 @@ fn each_side_may_end_what_it_says_and_hear_the_rest() {
     assert_eq!(reasons, ["client_closed", "upstream_closed"]);
 }
 
-/// As much as does not fit any buffer, in pieces of every size, both ways at once.
+/// More bytes than all buffers hold, in pieces of every size, in both directions at once.
 #[test]
 fn large_amounts_arrive_as_they_were_sent() {
     const SIZE: usize = 48 << 20;
-    let dns = a_example();
+    let dns = DnsServer::with_a_example();
     let server = RawServer::start(|connection| {
         while let Some(piece) = connection.read_exactly(1 << 16) {
             connection.send(piece);
         }
     });
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let client = tunnel(&gateway, &format!("a.example:{}", server.port()));
     let stream = client.into_stream();
     let byte = |at: usize| (at ^ (at >> 8) ^ (at >> 16)) as u8;
@@ -151,11 +152,11 @@ fn large_amounts_arrive_as_they_were_sent() {
 
 #[test]
 fn many_tunnels_at_once_and_none_is_left() {
-    let (dns, server) = (a_example(), echo());
-    let gateway = Gateway::start_with_workers(&lab(dns.addr()), 2);
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
+    let gateway = Gateway::start_with_workers(&quickstart_config(dns.addr()), 2);
     let authority = format!("a.example:{}", server.port());
     let mut clients: Vec<_> = (0..200).map(|_| tunnel(&gateway, &authority)).collect();
-    // A tunnel begins once its answer has been sent.
+    // A tunnel starts once its response has been sent.
     gateway.wait_for_metric("egret_tunnels", 200.0);
     for (index, client) in clients.iter_mut().enumerate() {
         client.send(format!("{index:04}"));

@@ -1,34 +1,34 @@
-//! The ways to ask a proxy.
+//! The forms of requests to a proxy.
 
 use serde_json::Value;
 
-/// A listener of the proxy.
+/// A listener of the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Listener {
-    /// In clear.
+pub(crate) enum ProxyListener {
+    /// HTTP in clear.
     Clear,
-    /// Over TLS.
+    /// HTTP over TLS.
     Secure,
-    /// Over TLS, for HTTP/1.1 alone.
+    /// HTTP/1.1 over TLS.
     SecureHttp1,
-    /// TLS that is passed on by name.
+    /// TLS passthrough.
     Passthrough,
 }
 
-/// By which listener and in which form it is asked, as its log tells.
+/// The listener and the form of a request, as the access log records them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Way {
-    pub(crate) listener: Listener,
-    /// By CONNECT.
+pub(crate) struct RequestForm {
+    pub(crate) listener: ProxyListener,
+    /// Whether the request is a CONNECT.
     pub(crate) tunnel: bool,
     pub(crate) http2: bool,
 }
 
-impl Listener {
-    /// Those for any client.
+impl ProxyListener {
+    /// The listeners that every client can use.
     pub(crate) const COMMON: [Self; 2] = [Self::Clear, Self::Secure];
 
-    /// The scheme of a URL that leads there.
+    /// The URL scheme of the listener.
     pub(crate) fn scheme(self) -> &'static str {
         match self {
             Self::Clear => "http",
@@ -36,9 +36,9 @@ impl Listener {
         }
     }
 
-    /// A request that is forwarded.
-    pub(crate) fn forward(self) -> Way {
-        Way {
+    /// A forwarded request.
+    pub(crate) fn forward(self) -> RequestForm {
+        RequestForm {
             listener: self,
             tunnel: false,
             http2: false,
@@ -46,16 +46,16 @@ impl Listener {
     }
 
     /// A CONNECT.
-    pub(crate) fn tunnel(self) -> Way {
-        Way {
+    pub(crate) fn tunnel(self) -> RequestForm {
+        RequestForm {
             tunnel: true,
             ..self.forward()
         }
     }
 }
 
-impl Way {
-    /// The same by HTTP/2.
+impl RequestForm {
+    /// The same form over HTTP/2.
     pub(crate) fn over_http2(self) -> Self {
         Self {
             http2: true,
@@ -63,14 +63,14 @@ impl Way {
         }
     }
 
-    /// What a line of the log tells.
+    /// The form of a record of the access log.
     pub(crate) fn of(record: &Value) -> Self {
         Self {
             listener: match record["listener"].as_str() {
-                Some("kgateway-system/http/tls") => Listener::Secure,
-                Some("kgateway-system/http/tls-http1") => Listener::SecureHttp1,
-                Some("kgateway-system/http/passthrough") => Listener::Passthrough,
-                _ => Listener::Clear,
+                Some("kgateway-system/http/tls") => ProxyListener::Secure,
+                Some("kgateway-system/http/tls-http1") => ProxyListener::SecureHttp1,
+                Some("kgateway-system/http/passthrough") => ProxyListener::Passthrough,
+                _ => ProxyListener::Clear,
             },
             tunnel: record["method"] == "CONNECT",
             http2: record["protocol"] == "HTTP/2",
