@@ -91,11 +91,11 @@ impl<'a> Admitted<'a> {
     /// [`Refusal::Policy`] with what denied it.
     pub(crate) fn clear(
         self,
-        plan: Box<Plan<'a>>,
+        mut plan: Box<Plan<'a>>,
         method: &Method,
     ) -> Result<Cleared<'a>, Refusal> {
         Ok(Cleared {
-            decision: clear_name(&plan, method)?,
+            decision: clear_name(&mut plan, method)?,
             plan,
             policies: Some(self.policies),
             principal: self.principal,
@@ -109,9 +109,9 @@ impl<'a> Cleared<'a> {
     ///
     /// # Errors
     /// [`Refusal::Policy`] with what denied it.
-    pub(crate) fn own(plan: Box<Plan<'a>>, method: &Method) -> Result<Self, Refusal> {
+    pub(crate) fn own(mut plan: Box<Plan<'a>>, method: &Method) -> Result<Self, Refusal> {
         Ok(Self {
-            decision: clear_name(&plan, method)?,
+            decision: clear_name(&mut plan, method)?,
             plan,
             policies: None,
             principal: None,
@@ -176,14 +176,25 @@ impl<'a> Cleared<'a> {
     }
 }
 
-/// Asks about the destination of a plan by its name.
-fn clear_name<'a>(plan: &Plan<'a>, method: &Method) -> Result<Decision<'a>, Refusal> {
-    let decision = decide(plan, method, plan.destination.port);
+/// Asks about the destination of a plan by its name. Of a backend with several hosts, turns to the first that is allowed.
+///
+/// # Errors
+/// [`Refusal::Policy`] with what denied the host that the plan began with, if no host is allowed.
+fn clear_name<'a>(plan: &mut Plan<'a>, method: &Method) -> Result<Decision<'a>, Refusal> {
+    let first = decide(plan, method, plan.destination.port);
+    let mut decision = first;
+    for _ in 0..plan.other_hosts() {
+        if decision.action == Action::Allow {
+            break;
+        }
+        plan.next_host();
+        decision = decide(plan, method, plan.destination.port);
+    }
     match decision.action {
         Action::Allow => Ok(decision),
         Action::Deny => Err(Refusal::Policy {
-            policy: decision.policy.cloned(),
-            rule: decision.rule.cloned(),
+            policy: first.policy.cloned(),
+            rule: first.rule.cloned(),
         }),
     }
 }
