@@ -16,7 +16,7 @@ use crate::dial::race::is_out_of_descriptors;
 use crate::refusal::Reason;
 use crate::request::passthrough;
 use crate::serve;
-use crate::stream::{ClientStream, Replay};
+use crate::stream::{ClientStream, ReplayStream};
 use crate::task;
 use crate::tunnel::Ready;
 use crate::worker::{Closing, Worker};
@@ -99,7 +99,10 @@ async fn serve(
         Begun::Plain(stream, origin) => (ClientStream::Plain(stream), origin),
         Begun::Tls(tls) => {
             let (stream, origin) = tls.end(&worker).await?;
-            (ClientStream::Tls(Box::new(Replay::from(stream))), origin)
+            (
+                ClientStream::Tls(Box::new(ReplayStream::from(stream))),
+                origin,
+            )
         }
         Begun::Passthrough(incoming, origin) => {
             return passthrough::open(incoming, origin, worker).await;

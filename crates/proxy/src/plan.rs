@@ -19,7 +19,7 @@ use http::{Method, Uri};
 use crate::clock;
 use crate::message::target::Target;
 use crate::refusal::{Refusal, grpc};
-use crate::tls::offered;
+use crate::tls::offered_alpn;
 use crate::worker::Worker;
 use destination::Destination;
 
@@ -113,7 +113,7 @@ impl<'a> Plan<'a> {
             || grpc::is_asked_for(parts.version, &parts.headers);
         let configured = settings.policy.is_some().then(|| object.clone());
         let tls = settings.tls.clone().filter(|_| scheme == Scheme::Https);
-        let version = version(asked, scheme, offered(tls.as_deref(), asked), grpc);
+        let version = version(asked, scheme, offered_alpn(tls.as_deref(), asked), grpc);
         Ok(Self {
             destination: Destination {
                 scheme,

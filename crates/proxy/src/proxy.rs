@@ -25,7 +25,7 @@ use crate::listen::{Bind, BindError, Listeners};
 use crate::shared::Shared;
 use crate::status::Status;
 use crate::telemetry::access_log::AccessLog;
-use crate::tls::{Clients, Roots};
+use crate::tls::{RootCertificates, TlsClients};
 use crate::worker::{self, Command};
 
 /// How long workers may take to break off what is in flight, and the log to write its last lines.
@@ -50,7 +50,7 @@ pub struct ProxyOptions {
     pub hosts_file: Option<PathBuf>,
     /// The CAs whose certificates upstreams may have when the configuration names no others; `None` are the system's,
     /// which are read once, at the start.
-    pub roots: Option<Roots>,
+    pub roots: Option<RootCertificates>,
     /// Connections from clients that each listener may have, over all workers; `None` is no limit.
     pub max_connections: Option<usize>,
     /// The folder that keeps what the DNS caches know from one process to the next; `None` keeps nothing.
@@ -103,7 +103,7 @@ impl Proxy {
         let shared = Arc::new(Shared::new(
             options.workers.max(1),
             resolvers,
-            Clients::new(options.roots.unwrap_or_else(Roots::system)),
+            TlsClients::new(options.roots.unwrap_or_else(RootCertificates::system)),
             access_log,
         ));
         if is_kept {

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::accept::begin::HelloFacts;
 use crate::clock;
 use crate::stream::ClientStream;
-use crate::stream::Replay;
+use crate::stream::ReplayStream;
 use crate::task;
 use crate::tunnel::{ClientSide, Ready, Tunnel};
 use crate::worker::Worker;
@@ -237,7 +237,7 @@ pub(crate) async fn connection(
 }
 
 /// What a client has begun with. `None` if it leaves before that is clear.
-async fn begun<S>(stream: &mut Replay<S>, worker: &Worker) -> Option<Begun>
+async fn begun<S>(stream: &mut ReplayStream<S>, worker: &Worker) -> Option<Begun>
 where
     S: AsyncRead + Unpin,
 {

@@ -13,7 +13,7 @@ use crate::message::hop::Via;
 use crate::plan::destination::Destination;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::WorkerMetrics;
-use crate::tls::{Clients, Servers};
+use crate::tls::{TlsClients, TlsServers};
 use crate::upstream::families::Families;
 use crate::upstream::site::Sites;
 use crate::worker::Command;
@@ -25,9 +25,9 @@ pub(crate) struct Shared {
     /// Every resolver, each with its cache.
     pub(crate) resolvers: Resolvers,
     /// How TLS is spoken to upstreams.
-    pub(crate) tls: Clients,
+    pub(crate) tls: TlsClients,
     /// How that of clients is ended.
-    pub(crate) servers: Servers,
+    pub(crate) servers: TlsServers,
     /// The sockets that requests must not come back through.
     pub(crate) own: ArcSwap<OwnAddresses>,
     /// This process's entry in `Via`.
@@ -48,14 +48,14 @@ impl Shared {
     pub(crate) fn new(
         workers: usize,
         resolvers: Resolvers,
-        tls: Clients,
+        tls: TlsClients,
         access_log: Arc<AccessLog>,
     ) -> Self {
         Self {
             current: ArcSwap::default(),
             resolvers,
             tls,
-            servers: Servers::default(),
+            servers: TlsServers::default(),
             own: ArcSwap::default(),
             sites: Arc::default(),
             families: Mutex::default(),

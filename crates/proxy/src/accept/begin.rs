@@ -16,16 +16,16 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, sleep_until};
 
-use crate::client_hello::{ClientHello, Reader};
+use crate::client_hello::{ClientHello, HelloReader};
 use crate::clock;
 use crate::dial::race::probes;
 use crate::downstream::alert;
 use crate::downstream::unread;
-use crate::proxy_protocol::{self, HeaderError, Progress};
+use crate::proxy_protocol::{self, HeaderError, HeaderProgress};
 use crate::refusal::Refusal;
 use crate::request::passthrough::Incoming;
 use crate::serve::Origin;
-use crate::stream::Replay;
+use crate::stream::ReplayStream;
 use crate::worker::Worker;
 
 /// Octets that are read at once.
@@ -45,7 +45,7 @@ pub(crate) struct HelloFacts {
 /// A connection, and what is to become of it.
 pub(crate) enum Begun {
     /// It carries HTTP in the clear.
-    Plain(Replay, Origin),
+    Plain(ReplayStream, Origin),
     /// It carries TLS that ends here.
     Tls(Tls),
     /// It carries TLS that is passed on.
@@ -55,7 +55,7 @@ pub(crate) enum Begun {
 /// TLS that ends here.
 pub(crate) struct Tls {
     /// From the first octet of the hello.
-    pub(super) stream: Replay,
+    pub(super) stream: ReplayStream,
     /// With what the hello said.
     pub(super) origin: Origin,
     /// The one that takes the name.
@@ -212,21 +212,21 @@ impl Beginning {
     async fn header(&mut self, is_required: bool) -> Result<Option<SocketAddr>, Ended> {
         loop {
             match proxy_protocol::read(&self.read).map_err(Refusal::ProxyHeader)? {
-                Progress::Found(header) => {
+                HeaderProgress::Found(header) => {
                     self.read.advance(header.length);
                     return Ok(header.source);
                 }
-                Progress::Absent if is_required => {
+                HeaderProgress::Absent if is_required => {
                     return Err(Refusal::ProxyHeader(HeaderError::Missing).into());
                 }
-                Progress::Absent => return Ok(None),
-                Progress::Partial => self.more().await?,
+                HeaderProgress::Absent => return Ok(None),
+                HeaderProgress::Partial => self.more().await?,
             }
         }
     }
 
     async fn hello(&mut self) -> Result<ClientHello, Ended> {
-        let mut reader = Reader::default();
+        let mut reader = HelloReader::default();
         loop {
             match reader.read(&self.read).map_err(Refusal::Hello)? {
                 Some(hello) => return Ok(hello),
@@ -249,14 +249,14 @@ impl Beginning {
         }
     }
 
-    fn into_replay(self) -> Replay {
+    fn into_replay(self) -> ReplayStream {
         let Self { stream, read } = self;
         let ahead = if read.is_empty() {
             Bytes::new()
         } else {
             read.freeze()
         };
-        Replay::new(stream, ahead)
+        ReplayStream::new(stream, ahead)
     }
 }
 

@@ -13,14 +13,17 @@ use crate::clock;
 use crate::downstream::unread;
 use crate::refusal::Refusal;
 use crate::serve::{Origin, Secured};
-use crate::stream::Replay;
+use crate::stream::ReplayStream;
 use crate::telemetry::metrics::handshakes::Handshake;
-use crate::tls::agreed;
+use crate::tls::negotiated_alpn;
 use crate::worker::Worker;
 
 impl Tls {
     /// Shakes hands with the client. `None` if that fails: the client has been told why, as far as TLS allows.
-    pub(super) async fn end(self, worker: &Rc<Worker>) -> Option<(TlsStream<Replay>, Origin)> {
+    pub(super) async fn end(
+        self,
+        worker: &Rc<Worker>,
+    ) -> Option<(TlsStream<ReplayStream>, Origin)> {
         let Self {
             stream,
             mut origin,
@@ -64,7 +67,7 @@ impl Tls {
         };
         metrics.ended(handshake, took);
         origin.tls = Some(Secured {
-            alpn: agreed(session.alpn_protocol()),
+            alpn: negotiated_alpn(session.alpn_protocol()),
             listener,
         });
         Some((stream, origin))

@@ -15,7 +15,7 @@ use crate::dns::family::Family;
 use crate::dns::query::{Answering, AnsweringServices, Query, QueryError};
 use crate::dns::resolver::QueryFactory;
 use crate::dns::stats::DnsStats;
-use crate::tls::Roots;
+use crate::tls::RootCertificates;
 
 use answer::Wanted;
 use choice::{Choice, Order};
@@ -55,16 +55,20 @@ impl HickoryQuery {
             )
         });
         let roots = if encrypted {
-            Roots::system()
+            RootCertificates::system()
         } else {
-            Roots::of([])
+            RootCertificates::of([])
         };
         Self::with_roots(settings, stats, &roots)
     }
 
     /// The same, with other CA certificates than those of the system.
     #[must_use]
-    pub fn with_roots(settings: &ResolverSettings, stats: &DnsStats, roots: &Roots) -> Self {
+    pub fn with_roots(
+        settings: &ResolverSettings,
+        stats: &DnsStats,
+        roots: &RootCertificates,
+    ) -> Self {
         let (order, configured) = if settings.servers.is_empty() {
             (Order::AsGiven, system::servers())
         } else {
@@ -89,7 +93,7 @@ impl HickoryQuery {
 
     /// The same, with other CA certificates than those of the system.
     #[must_use]
-    pub fn factory_with_roots(roots: Roots) -> QueryFactory {
+    pub fn factory_with_roots(roots: RootCertificates) -> QueryFactory {
         Arc::new(move |settings, stats| Arc::new(Self::with_roots(settings, stats, &roots)))
     }
 

@@ -22,7 +22,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::https::{self, Posting};
 use super::link::Trouble;
-use crate::tls::{self, Roots};
+use crate::tls::{self, RootCertificates};
 
 /// Most questions under way over one connection; the cache bounds how many there are.
 const MAX_ACTIVE: usize = 8192;
@@ -56,7 +56,7 @@ pub(super) enum Connection {
 }
 
 impl Route {
-    pub(super) fn new(server: &NameServer, timeout: Duration, roots: &Roots) -> Self {
+    pub(super) fn new(server: &NameServer, timeout: Duration, roots: &RootCertificates) -> Self {
         let speech = match &server.protocol {
             DnsProtocol::Udp => Speech::Udp,
             DnsProtocol::Tcp => Speech::Tcp,
@@ -155,7 +155,7 @@ impl Route {
     }
 }
 
-fn encrypted(server: &NameServer, roots: &Roots) -> Result<Speech, Arc<str>> {
+fn encrypted(server: &NameServer, roots: &RootCertificates) -> Result<Speech, Arc<str>> {
     let tls = |name: Option<&DnsName>, alpn| {
         Ok::<_, Arc<str>>(Tls {
             peer: tls::server_name(&match name {
@@ -179,7 +179,7 @@ fn encrypted(server: &NameServer, roots: &Roots) -> Result<Speech, Arc<str>> {
 }
 
 /// A client that trusts these CAs and offers this protocol (RFC 7301), if one is given.
-fn client(roots: &Roots, alpn: Option<&[u8]>) -> Result<Arc<ClientConfig>, Arc<str>> {
+fn client(roots: &RootCertificates, alpn: Option<&[u8]>) -> Result<Arc<ClientConfig>, Arc<str>> {
     let builder = ClientConfig::builder_with_provider(tls::provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| Arc::from(error.to_string()))?;

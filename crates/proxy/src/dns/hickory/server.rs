@@ -15,7 +15,7 @@ use crate::clock;
 use crate::dns::failure::Failure;
 use crate::dns::query::QueryError;
 use crate::dns::stats::{DnsStats, ServerStats};
-use crate::tls::Roots;
+use crate::tls::RootCertificates;
 
 /// Most questions asked for one name, where the server leaves it to us to follow its aliases.
 const MAX_QUESTIONS: usize = 8;
@@ -40,7 +40,7 @@ impl Server {
     pub(super) fn new(
         server: &NameServer,
         timeout: Duration,
-        roots: &Roots,
+        roots: &RootCertificates,
         stats: &DnsStats,
     ) -> Self {
         let label = label(server);

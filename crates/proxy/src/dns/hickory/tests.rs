@@ -34,7 +34,7 @@ fn settings_of(servers: impl IntoIterator<Item = (SocketAddr, DnsProtocol)>) -> 
 }
 
 fn query_of(settings: &ResolverSettings) -> HickoryQuery {
-    HickoryQuery::with_roots(settings, &DnsStats::default(), &Roots::of([]))
+    HickoryQuery::with_roots(settings, &DnsStats::default(), &RootCertificates::of([]))
 }
 
 async fn failure(query: &HickoryQuery, name: &str) -> Failure {

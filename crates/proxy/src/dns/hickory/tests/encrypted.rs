@@ -11,9 +11,9 @@ use rustls::pki_types::pem::PemObject;
 use super::*;
 
 /// The CA of a server.
-pub(super) fn roots(server: &DnsServer) -> Roots {
+pub(super) fn roots(server: &DnsServer) -> RootCertificates {
     let certificates = CertificateDer::pem_slice_iter(server.ca_pem().as_bytes());
-    Roots::of(certificates.map(Result::unwrap))
+    RootCertificates::of(certificates.map(Result::unwrap))
 }
 
 pub(super) fn tls(name: Option<&str>) -> DnsProtocol {
@@ -38,7 +38,7 @@ fn streams(server: &DnsServer) -> [(SocketAddr, DnsProtocol); 3] {
     ]
 }
 
-fn query_with(roots: &Roots, server: (SocketAddr, DnsProtocol)) -> HickoryQuery {
+fn query_with(roots: &RootCertificates, server: (SocketAddr, DnsProtocol)) -> HickoryQuery {
     HickoryQuery::with_roots(&settings_of([server]), &DnsStats::default(), roots)
 }
 
@@ -82,7 +82,7 @@ async fn whoever_is_not_who_he_must_be_is_told_nothing() {
     for (roots, why) in [
         (roots(&server), "not valid for name"),
         (roots(&stranger), "UnknownIssuer"),
-        (Roots::of([]), "there are no CA certificates"),
+        (RootCertificates::of([]), "there are no CA certificates"),
     ] {
         for name in [None, Some("dns.test")] {
             for (address, protocol, label) in [

@@ -19,7 +19,7 @@ fn pair(servers: [&DnsServer; 2]) -> (ResolverSettings, [&DnsServer; 2]) {
 
 /// The servers as if they were those of the system.
 fn as_of_system(settings: &ResolverSettings) -> HickoryQuery {
-    let (stats, roots) = (DnsStats::default(), Roots::of([]));
+    let (stats, roots) = (DnsStats::default(), RootCertificates::of([]));
     let timeout = settings.query_timeout;
     let servers = settings
         .servers
@@ -139,7 +139,7 @@ async fn each_server_is_counted_for_itself_and_to_the_end() {
     settings.query_timeout = Duration::from_secs(1);
     dead.drop_queries("x.test");
     let stats = DnsStats::default();
-    let query = HickoryQuery::with_roots(&settings, &stats, &Roots::of([]));
+    let query = HickoryQuery::with_roots(&settings, &stats, &RootCertificates::of([]));
     assert_eq!(ask(&query, "x.test", Family::V4).await, "192.0.2.1 60");
     let of = |server: &DnsServer| stats.server(&server.addr().to_string().into());
     let timeouts = || of(&dead).failures[Failure::Timeout.kind()].get();
