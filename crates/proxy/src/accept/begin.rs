@@ -18,7 +18,7 @@ use tokio::time::{sleep, sleep_until};
 
 use crate::client_hello::{ClientHello, HelloReader};
 use crate::clock;
-use crate::dial::race::probes;
+use crate::dial::race::socket_keepalive;
 use crate::downstream::alert;
 use crate::downstream::unread;
 use crate::proxy_protocol::{self, HeaderError, HeaderProgress};
@@ -91,7 +91,7 @@ pub(crate) async fn begin(
     let socket = snapshot.sockets.get(&bind);
     let limits = socket.map_or_else(ConnectionLimits::default, |socket| socket.limits);
     if let Some(keepalive) = limits.tcp_keepalive {
-        let _ = SockRef::from(&stream).set_tcp_keepalive(&probes(keepalive));
+        let _ = SockRef::from(&stream).set_tcp_keepalive(&socket_keepalive(keepalive));
     }
     let proxy_protocol = socket.map_or(ProxyProtocol::Off, |socket| socket.proxy_protocol);
     let is_plain = socket.is_none_or(Socket::is_plain);

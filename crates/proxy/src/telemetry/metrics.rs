@@ -4,7 +4,7 @@
 use http::StatusCode;
 
 use crate::dial::failure::ConnectFailure;
-use crate::dial::race::Attempt;
+use crate::dial::race::AttemptOutcome;
 use crate::meter::{Counter, CountersByLabel, Gauge, Histogram};
 use crate::refusal::Reason;
 use handshakes::HandshakeMetrics;
@@ -46,7 +46,7 @@ pub struct WorkerMetrics {
     /// Destinations of which no address could be connected to, by cause.
     pub connect_failures: CountersByLabel<ConnectFailure>,
     /// Attempts to connect to one address, by outcome.
-    pub connect_attempts: CountersByLabel<Attempt>,
+    pub connect_attempts: CountersByLabel<AttemptOutcome>,
     /// Handshakes of TLS with upstreams.
     pub upstream_tls: HandshakeMetrics,
     /// Those with clients.

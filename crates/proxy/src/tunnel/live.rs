@@ -14,7 +14,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use tokio::sync::Notify;
 
-use crate::dial::egress::{Guard, OwnAddresses};
+use crate::dial::egress::{EgressGuard, OwnAddresses};
 use crate::message::target::Target;
 use crate::plan::destination::Destination;
 use crate::plan::{Plan, compared_path};
@@ -206,7 +206,7 @@ impl Entry {
         plans.any(|plan| {
             let egress = plan.egress.of_open_tunnels();
             let plan = plan.under(&egress);
-            let guard = Guard {
+            let guard = EgressGuard {
                 egress: plan.egress,
                 own,
             };

@@ -18,9 +18,9 @@ use super::open::Opening;
 use super::shelf::{Dialling, Shelf, Taken};
 use super::warm::{manner, observe, warm};
 use crate::clock;
-use crate::dial::egress::{Guard, Permitted};
+use crate::dial::egress::{EgressGuard, Permitted};
 use crate::dial::failure::ConnectFailure;
-use crate::dial::race::{self, Late};
+use crate::dial::race::{self, LateAddresses};
 use crate::dns::family::{Family, RESOLUTION_DELAY};
 use crate::dns::query::Service;
 use crate::dns::resolver::More;
@@ -179,7 +179,7 @@ impl Seeker<'_> {
     /// rule.
     fn pooled(&self) -> Option<Connection> {
         let own = self.worker.shared.own.load();
-        let guard = Guard {
+        let guard = EgressGuard {
             egress: self.plan.egress,
             own: &own,
         };
@@ -311,7 +311,7 @@ impl Seeker<'_> {
         let now = clock::now();
         self.exchange.connected(now - begin);
         observe(self.shelf, settings, &raced.attempts, self.worker);
-        let (stream, peer) = raced.outcome.map_err(|failure| {
+        let (stream, peer) = raced.result.map_err(|failure| {
             // Those that came late were denied too.
             let nothing_tried = raced.attempts.is_empty();
             let denied = nothing_tried.then(|| self.permit(&sockets).err()).flatten();
@@ -346,7 +346,7 @@ impl Seeker<'_> {
     /// Those that may be connected to.
     fn permit(&self, sockets: &[SocketAddr]) -> Result<Vec<Permitted<SocketAddr>>, Refusal> {
         let own = self.worker.shared.own.load();
-        let guard = Guard {
+        let guard = EgressGuard {
             egress: self.plan.egress,
             own: &own,
         };
@@ -361,7 +361,7 @@ impl Seeker<'_> {
         &'b self,
         more: More,
         record: Option<&'b Record>,
-    ) -> Late<'b, Permitted<SocketAddr>> {
+    ) -> LateAddresses<'b, Permitted<SocketAddr>> {
         Box::pin(async move {
             let Some(all) = more.all().await else {
                 return VecDeque::new();

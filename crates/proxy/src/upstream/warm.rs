@@ -13,7 +13,7 @@ use super::shelf::Shelf;
 use crate::clock;
 use crate::dial::egress::Permitted;
 use crate::dial::failure::ConnectFailure;
-use crate::dial::race::{self, Attempt, Manner};
+use crate::dial::race::{self, AttemptOutcome, ConnectOptions};
 use crate::dns::family::Family;
 use crate::refusal::Limit;
 use crate::task;
@@ -44,7 +44,7 @@ pub(super) fn warm(shelf: &Rc<Shelf>, address: Permitted<SocketAddr>, worker: &R
             until: clock::now() + settings.connect_timeout,
             dialling: None,
         };
-        if let Ok((stream, peer)) = raced.outcome
+        if let Ok((stream, peer)) = raced.result
             && let Ok(expected) = shelf.site.destination.expected(&worker.shared.tls)
             && let Ok(connection) = opening.open(stream, peer.get(), expected, permit).await
         {
@@ -58,8 +58,8 @@ pub(super) fn warm(shelf: &Rc<Shelf>, address: Permitted<SocketAddr>, worker: &R
     });
 }
 
-pub(super) fn manner(settings: &BackendSettings) -> Manner {
-    Manner {
+pub(super) fn manner(settings: &BackendSettings) -> ConnectOptions {
+    ConnectOptions {
         timeout: settings.connect_timeout,
         keepalive: settings.tcp_keepalive,
     }
@@ -69,7 +69,7 @@ pub(super) fn manner(settings: &BackendSettings) -> Manner {
 pub(super) fn observe(
     shelf: &Shelf,
     settings: &BackendSettings,
-    attempts: &[(Permitted<SocketAddr>, Attempt)],
+    attempts: &[(Permitted<SocketAddr>, AttemptOutcome)],
     worker: &Worker,
 ) {
     let now = clock::now();
@@ -77,26 +77,26 @@ pub(super) fn observe(
     for (address, attempt) in attempts {
         worker.metrics.connect_attempts.increment(*attempt);
         let health = shelf.health(address.get(), now);
-        if attempt.is_lost() {
+        if attempt.counts_against_address() {
             health.connect_failed(now);
         }
         match attempt {
-            Attempt::Connected => health.connected(),
-            Attempt::Failed(ConnectFailure::NoDescriptors) => worker.make_room(),
-            Attempt::Failed(_) => {
+            AttemptOutcome::Connected => health.connected(),
+            AttemptOutcome::Failed(ConnectFailure::NoDescriptors) => worker.make_room(),
+            AttemptOutcome::Failed(_) => {
                 let site = &shelf.site;
                 super::observe(site, settings, &health, Observed::LocalFailure, worker);
             }
-            Attempt::Overtaken | Attempt::Abandoned => {}
+            AttemptOutcome::Overtaken | AttemptOutcome::Abandoned => {}
         }
     }
-    let connected = |(_, attempt): &&(_, Attempt)| *attempt == Attempt::Connected;
+    let connected = |(_, attempt): &&(_, AttemptOutcome)| *attempt == AttemptOutcome::Connected;
     if let Some((winner, _)) = attempts.iter().find(connected) {
         let winner = family(*winner);
         let mut others = attempts
             .iter()
             .filter(|(address, _)| family(*address) != winner);
-        let lost = others.any(|(_, attempt)| attempt.is_lost());
+        let lost = others.any(|(_, attempt)| attempt.counts_against_address());
         worker.shared.families().won(winner, lost, now);
     }
 }
