@@ -15,12 +15,12 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::admin::Admin;
 use crate::clock;
-use crate::dns::Resolvers;
-use crate::dns::hickory::HickoryQuery;
+use crate::dns::CacheStore;
+use crate::dns::ResolverSet;
+use crate::dns::SAVE_INTERVAL;
+use crate::dns::hickory::HickoryClient;
 use crate::dns::hosts_file;
-use crate::dns::resolver::QueryFactory;
-use crate::dns::resolvers::SAVE_INTERVAL;
-use crate::dns::store::Store;
+use crate::dns::query::DnsClientFactory;
 use crate::listen::{Bind, BindError, Listeners};
 use crate::shared::Shared;
 use crate::status::Status;
@@ -45,7 +45,7 @@ pub struct ProxyOptions {
     /// Where the access log goes.
     pub access_log: Box<dyn Write + Send>,
     /// How names are asked for.
-    pub queries: QueryFactory,
+    pub queries: DnsClientFactory,
     /// Where names are looked for before the system's servers are asked; `None` is nowhere.
     pub hosts_file: Option<PathBuf>,
     /// The CAs whose certificates upstreams may have when the configuration names no others; `None` are the system's,
@@ -76,7 +76,7 @@ impl Default for ProxyOptions {
             bind: Bind::AsConfigured,
             admin: None,
             access_log: Box::new(io::stdout()),
-            queries: HickoryQuery::factory(),
+            queries: HickoryClient::factory(),
             hosts_file: Some(hosts_file::PATH.into()),
             roots: None,
             max_connections: None,
@@ -94,11 +94,11 @@ impl Proxy {
     /// If threads cannot be started, the admin address cannot be bound, or the state folder cannot be written to.
     pub fn start(options: ProxyOptions, control: &Handle) -> io::Result<Self> {
         let (access_log, log_writer) = AccessLog::start(options.access_log)?;
-        let mut resolvers = Resolvers::new(options.queries, options.hosts_file, control.clone());
+        let mut resolvers = ResolverSet::new(options.queries, options.hosts_file, control.clone());
         let is_kept = options.state_dir.is_some();
         if let Some(folder) = options.state_dir {
             let wall = clock::wall();
-            resolvers = resolvers.with_store(Store::open(folder, wall)?, wall);
+            resolvers = resolvers.with_store(CacheStore::open(folder, wall)?, wall);
         }
         let shared = Arc::new(Shared::new(
             options.workers.max(1),

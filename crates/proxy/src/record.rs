@@ -18,7 +18,7 @@ use http::request::Parts;
 use http::{Method, StatusCode, Version};
 
 use crate::clock;
-use crate::dns::How;
+use crate::dns::AnswerSource;
 use crate::meter::LabelValue as _;
 use crate::plan::destination::Destination;
 use crate::refusal::{Refusal, Row};
@@ -74,7 +74,7 @@ struct Details {
     upstream: Option<SocketAddr>,
     reused: bool,
     sent_again: u32,
-    dns: Option<(How, Duration)>,
+    dns: Option<(AnswerSource, Duration)>,
     connect: Option<Duration>,
     tls: Option<Duration>,
     first_byte: Option<Duration>,
@@ -255,7 +255,7 @@ impl Exchange {
         });
     }
 
-    pub(crate) fn resolved(&self, how: How, took: Duration) {
+    pub(crate) fn resolved(&self, how: AnswerSource, took: Duration) {
         self.details.borrow_mut().dns = Some((how, took));
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
 
 use crate::dial::egress::OwnAddresses;
-use crate::dns::Resolvers;
+use crate::dns::ResolverSet;
 use crate::message::hop::Via;
 use crate::plan::destination::Destination;
 use crate::telemetry::access_log::AccessLog;
@@ -23,7 +23,7 @@ pub(crate) struct Shared {
     /// What is served.
     pub(crate) current: ArcSwap<Snapshot>,
     /// Every resolver, each with its cache.
-    pub(crate) resolvers: Resolvers,
+    pub(crate) resolvers: ResolverSet,
     /// How TLS is spoken to upstreams.
     pub(crate) tls: TlsClients,
     /// How that of clients is ended.
@@ -47,7 +47,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(
         workers: usize,
-        resolvers: Resolvers,
+        resolvers: ResolverSet,
         tls: TlsClients,
         access_log: Arc<AccessLog>,
     ) -> Self {

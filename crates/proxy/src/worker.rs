@@ -174,10 +174,10 @@ impl Worker {
                 if in_use {
                     resolver.touch(name);
                 }
-                if let Some(known) = resolver.known(name, destination.scheme) {
+                if let Some(known) = resolver.peek(name, destination.scheme) {
                     let family = resolver.settings().family;
                     shelf.resolved(&known, family, &self.shared.families(), now);
-                } else if resolver.is_over(name) {
+                } else if resolver.has_no_answer(name) {
                     shelf.leads_nowhere(now);
                 }
             }

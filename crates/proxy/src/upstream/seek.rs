@@ -21,10 +21,10 @@ use crate::clock;
 use crate::dial::egress::{EgressGuard, Permitted};
 use crate::dial::failure::ConnectFailure;
 use crate::dial::race::{self, LateAddresses};
-use crate::dns::family::{Family, RESOLUTION_DELAY};
-use crate::dns::query::Service;
-use crate::dns::resolver::More;
-use crate::dns::{Failure, ResolveError};
+use crate::dns::PendingFamily;
+use crate::dns::family::{AddressFamily, RESOLUTION_DELAY};
+use crate::dns::query::HttpsRecord;
+use crate::dns::{DnsFailure, ResolveError};
 use crate::plan::Plan;
 use crate::policy;
 use crate::record::Exchange;
@@ -47,13 +47,13 @@ pub(super) struct Seeker<'a> {
 /// What a host resolved to.
 struct Answer {
     addresses: Arc<[IpAddr]>,
-    more: Option<More>,
+    more: Option<PendingFamily>,
     record: Option<Record>,
 }
 
 /// What it says of how it is reached over TLS.
 struct Record {
-    service: Arc<Service>,
+    service: Arc<HttpsRecord>,
     /// Of the resolver.
     family: LookupFamily,
 }
@@ -329,11 +329,11 @@ impl Seeker<'_> {
         let (Some(first), Some(more)) = (answer.addresses.first(), &answer.more) else {
             return answer;
         };
-        let first = Family::of(first);
+        let first = AddressFamily::of(first);
         if self.worker.shared.families().leading(first, clock::now()) == first {
             return answer;
         }
-        match timeout(RESOLUTION_DELAY, more.clone().all()).await {
+        match timeout(RESOLUTION_DELAY, more.clone().all_addresses()).await {
             Ok(all) => Answer {
                 addresses: all.unwrap_or(answer.addresses),
                 more: None,
@@ -359,11 +359,11 @@ impl Seeker<'_> {
     /// What the other family brings, once it has answered.
     fn late<'b>(
         &'b self,
-        more: More,
+        more: PendingFamily,
         record: Option<&'b Record>,
     ) -> LateAddresses<'b, Permitted<SocketAddr>> {
         Box::pin(async move {
-            let Some(all) = more.all().await else {
+            let Some(all) = more.all_addresses().await else {
                 return VecDeque::new();
             };
             let sockets = self.sockets(&all, record);
@@ -376,7 +376,7 @@ impl Seeker<'_> {
     fn learn(&self, sockets: &[SocketAddr]) {
         let now = clock::now();
         if let Some(first) = sockets.first() {
-            let first = Family::of(&first.ip());
+            let first = AddressFamily::of(&first.ip());
             let leading = self.worker.shared.families().leading(first, now);
             self.shelf.update(sockets, leading, now);
         }
@@ -396,7 +396,7 @@ impl Seeker<'_> {
         };
         let Some(resolver) = self.worker.shared.resolvers.get(&destination.resolver) else {
             // The configuration that this request began under is gone, and its resolver with it.
-            return Err(Refusal::Dns(Failure::Network(
+            return Err(Refusal::Dns(DnsFailure::Network(
                 "the resolver was removed".into(),
             )));
         };
@@ -406,22 +406,25 @@ impl Seeker<'_> {
         let took = clock::now() - begin;
         match resolved {
             Ok(Ok(resolved)) => {
-                self.exchange.resolved(resolved.how, took);
+                self.exchange.resolved(resolved.source, took);
                 Ok(Answer {
                     addresses: resolved.addresses,
-                    more: resolved.more,
-                    record: resolved.service.map(|service| Record {
+                    more: resolved.pending_family,
+                    record: resolved.https_record.map(|service| Record {
                         service,
                         family: resolver.settings().family,
                     }),
                 })
             }
-            Ok(Err(ResolveError::Failed { failure, how })) => {
+            Ok(Err(ResolveError::Failed {
+                failure,
+                answer_source: how,
+            })) => {
                 self.exchange.resolved(how, took);
                 Err(Refusal::Dns(failure))
             }
             Ok(Err(ResolveError::Overloaded)) => Err(Refusal::DnsOverload),
-            Err(_) => Err(Refusal::Dns(Failure::Timeout)),
+            Err(_) => Err(Refusal::Dns(DnsFailure::Timeout)),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::dial::egress::Permitted;
 use crate::dial::failure::ConnectFailure;
 use crate::dial::race::{self, AttemptOutcome, ConnectOptions};
-use crate::dns::family::Family;
+use crate::dns::family::AddressFamily;
 use crate::refusal::Limit;
 use crate::task;
 use crate::worker::Worker;
@@ -73,7 +73,7 @@ pub(super) fn observe(
     worker: &Worker,
 ) {
     let now = clock::now();
-    let family = |address: Permitted<SocketAddr>| Family::of(&address.get().ip());
+    let family = |address: Permitted<SocketAddr>| AddressFamily::of(&address.get().ip());
     for (address, attempt) in attempts {
         worker.metrics.connect_attempts.increment(*attempt);
         let health = shelf.health(address.get(), now);
