@@ -192,7 +192,7 @@ def main():
     proxy_core, load_core = 0, 1
 
     dns, origin = free_port(), free_port()
-    # HAProxy takes the port from its configuration, the others from the request.
+    # HAProxy takes the port from its configuration, and the others take it from the request.
     hosts = {"haproxy": HOST, "envoy": f"{HOST}:{origin}", "egret": f"{HOST}:{origin}"}
     configurations = {"haproxy": HAPROXY, "envoy": ENVOY, "egret": EGRET}
     commands = {

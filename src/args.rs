@@ -7,38 +7,38 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
-/// An egress gateway: decides where workloads may go, resolves, connects, forwards, and tells what happened.
+/// An egress gateway: decides where workloads may connect, resolves names, forwards requests, and logs what happened.
 #[derive(Debug, Parser)]
 #[command(name = "egret", version, about)]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Serve every Gateway found in the files and folders, and follow their changes
-    Serve(Serve),
-    /// Compile the files and folders and print what would be served; exit 1 if anything is not accepted
-    Check(Check),
+pub(crate) enum CliCommand {
+    /// Serve every Gateway found in the files and folders, and apply changes of the files
+    Serve(ServeArgs),
+    /// Compile the files and folders, and print a report of what would be served; exit 1 if any object is not accepted
+    Check(CheckArgs),
 }
 
-/// What `serve` and `check` read.
+/// The configuration that `serve` and `check` read.
 #[derive(Debug, Args)]
-pub(crate) struct Sources {
-    /// YAML or JSON files, and folders of them
+pub(crate) struct ConfigSources {
+    /// YAML or JSON files, or folders of such files
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
-    /// The controllerName whose GatewayClasses are served
+    /// The controllerName of the GatewayClasses to serve
     #[arg(long, env = "EGRET_CONTROLLER_NAME", default_value = egret_config::compile::CONTROLLER_NAME)]
     pub(crate) controller_name: String,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Serve {
+pub(crate) struct ServeArgs {
     #[command(flatten)]
-    pub(crate) sources: Sources,
-    /// Where health, metrics, report and the like are served
+    pub(crate) sources: ConfigSources,
+    /// Address of the admin server: health, metrics, report
     #[arg(
         long,
         env = "EGRET_ADMIN",
@@ -46,20 +46,19 @@ pub(crate) struct Serve {
         value_name = "ADDRESS"
     )]
     pub(crate) admin: SocketAddr,
-    /// Threads that serve requests [default: one for each core]
+    /// Number of worker threads [default: one for each core]
     #[arg(long, env = "EGRET_WORKERS", value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
     pub(crate) workers: Option<u16>,
-    /// Connections from clients that each listener may have; 0 is no limit [default: three eighths of the descriptors that
-    /// may be open]
+    /// Limit of client connections of each listener; 0 is no limit [default: three eighths of the limit of open files]
     #[arg(long, env = "EGRET_MAX_CONNECTIONS", value_name = "N")]
     pub(crate) max_connections: Option<usize>,
-    /// A folder that keeps what the DNS caches know across restarts [default: nothing is kept]
+    /// Folder in which the DNS caches are saved across restarts [default: not saved]
     #[arg(long, env = "EGRET_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
-    /// How long requests in progress may take to finish after SIGTERM or SIGINT
+    /// Time limit for requests in progress after SIGTERM or SIGINT
     #[arg(long, env = "EGRET_DRAIN_TIMEOUT", default_value = "30s", value_parser = duration, value_name = "DURATION")]
     pub(crate) drain_timeout: Duration,
-    /// How much is told on stderr: off, error, warn, info, debug or trace
+    /// Log level on stderr: off, error, warn, info, debug or trace
     #[arg(
         long,
         env = "EGRET_LOG_LEVEL",
@@ -70,25 +69,25 @@ pub(crate) struct Serve {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Check {
+pub(crate) struct CheckArgs {
     #[command(flatten)]
-    pub(crate) sources: Sources,
-    /// How the report is printed
+    pub(crate) sources: ConfigSources,
+    /// Format of the report
     #[arg(short, long, default_value = "table", value_name = "FORMAT")]
-    pub(crate) output: Output,
+    pub(crate) output: ReportFormat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
-    /// For people
+pub(crate) enum ReportFormat {
+    /// Aligned columns, for people
     Table,
-    /// For programs
+    /// JSON
     Json,
-    /// For both
+    /// YAML
     Yaml,
 }
 
-/// A duration as the resources write it, such as `1m30s` (GEP-2257).
+/// Parses a duration in the format of the resources, such as `1m30s` (GEP-2257).
 fn duration(text: &str) -> Result<Duration, String> {
     egret_config::api::duration::parse(text).map_err(|error| error.to_string())
 }

@@ -1,16 +1,16 @@
-//! `egret check`: compile, print the report, serve nothing.
+//! `egret check`: compiles the configuration and prints the report, without serving anything.
 
 use std::process::ExitCode;
 
 use egret_config::compile::{Options, compile};
 use egret_config::report::Report;
 
-use crate::args::{Check, Output};
-use crate::files::Files;
+use crate::args::{CheckArgs, ReportFormat};
+use crate::files::ConfigFiles;
 
-/// Prints the report on stdout and what is wrong on stderr.
-pub(crate) fn run(args: &Check) -> ExitCode {
-    let files = Files::read(&args.sources.paths);
+/// Prints the report on stdout, and errors and warnings on stderr.
+pub(crate) fn run(args: &CheckArgs) -> ExitCode {
+    let files = ConfigFiles::read(&args.sources.paths);
     let (loaded, unreadable) = files.load();
     for line in unreadable {
         eprintln!("{line}");
@@ -25,13 +25,13 @@ pub(crate) fn run(args: &Check) -> ExitCode {
     for problem in report.problems.iter().chain(&report.warnings) {
         eprintln!("{problem}");
     }
-    // For those who only read the report.
+    // The printed report is complete without stderr.
     let refused = !loaded.errors.is_empty();
     report.problems.splice(0..0, loaded.errors);
     report.warnings.splice(0..0, loaded.warnings);
     match render(&report, args.output) {
         Ok(text) => println!("{text}"),
-        Err(error) => eprintln!("the report cannot be printed: {error}"),
+        Err(error) => eprintln!("cannot print the report: {error}"),
     }
     let fine = unreadable.is_empty() && !refused && report.accepted();
     if fine {
@@ -41,10 +41,10 @@ pub(crate) fn run(args: &Check) -> ExitCode {
     }
 }
 
-fn render(report: &Report, output: Output) -> Result<String, Box<dyn std::error::Error>> {
+fn render(report: &Report, output: ReportFormat) -> Result<String, Box<dyn std::error::Error>> {
     Ok(match output {
-        Output::Table => report.table().trim_end().to_owned(),
-        Output::Json => serde_json::to_string_pretty(report)?,
-        Output::Yaml => serde_saphyr::to_string(report)?.trim_end().to_owned(),
+        ReportFormat::Table => report.table().trim_end().to_owned(),
+        ReportFormat::Json => serde_json::to_string_pretty(report)?,
+        ReportFormat::Yaml => serde_saphyr::to_string(report)?.trim_end().to_owned(),
     })
 }

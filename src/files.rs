@@ -1,4 +1,4 @@
-//! Configuration from files: which are meant, what they say, and when they changed.
+//! Configuration files: finds and reads them, and notices when they change.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,31 +10,32 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::time::timeout;
 
-/// Editors and `kubectl cp` write in several steps: changes are read once nothing has happened for this long.
+/// Changes are read once there was no event for this long, because editors and `kubectl cp` write in several steps.
 const SETTLE: Duration = Duration::from_millis(100);
-/// Changes are read at the latest this long after the first.
-const AT_MOST: Duration = Duration::from_millis(500);
-/// Not every file system tells of changes; this often they are looked for.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// The longest time from the first event of a change until the files are read.
+const MAX_DELAY: Duration = Duration::from_millis(500);
+/// The interval of polling, because not every file system reports changes.
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 const WRITTEN: AccessKind = AccessKind::Close(AccessMode::Write);
 
-/// The text of every file that is meant, by path, in a stable order.
+/// The texts of all configuration files, by path in a stable order.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Files {
+pub(crate) struct ConfigFiles {
     texts: Vec<(PathBuf, String)>,
     unreadable: Vec<String>,
 }
 
-/// Tells when files may have changed.
-pub(crate) struct Watcher {
+/// Notices when files may have changed.
+pub(crate) struct FileWatcher {
     events: Receiver<()>,
-    /// Dropped, it stops watching.
+    /// Kept because dropping it stops the events.
     _watcher: Option<RecommendedWatcher>,
 }
 
-impl Files {
-    /// Reads files and, in folders, everything that ends in `.yaml`, `.yml` or `.json` and is not hidden.
+impl ConfigFiles {
+    /// Reads the given files, and in given folders, recursively, all files that end in `.yaml`, `.yml` or `.json` and are not
+    /// hidden.
     pub(crate) fn read(paths: &[PathBuf]) -> Self {
         let mut files = Self::default();
         for path in paths {
@@ -74,7 +75,7 @@ impl Files {
         Ok(())
     }
 
-    /// Parses what was read. The second value holds one line for each file that could not be read.
+    /// Parses the files. The second value has one line for each file that could not be read.
     pub(crate) fn load(&self) -> (Loaded, &[String]) {
         let names: Vec<_> = self
             .texts
@@ -99,18 +100,18 @@ fn is_configuration(path: &Path) -> bool {
     })
 }
 
-impl Watcher {
-    /// Watches the folders, and the folders that the files are in: many programs replace a file rather than write it.
+impl FileWatcher {
+    /// Watches the folders, and the parent folders of the files, because many programs replace a file instead of writing it.
     pub(crate) fn start(paths: &[PathBuf]) -> Self {
         let (sender, events) = channel(1);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // Reading the files is an event too, and must not be the reason to read them again.
+            // Reading the files causes events too, and must not cause the files to be read again.
             if event
                 .is_ok_and(|event| matches!(event.kind, EventKind::Access(kind) if kind != WRITTEN))
             {
                 return;
             }
-            // One waiting notice is enough.
+            // One pending notification is enough.
             let _ = sender.try_send(());
         });
         let watcher = watcher.and_then(|mut watcher| {
@@ -125,7 +126,7 @@ impl Watcher {
             Ok(watcher)
         });
         let watcher = watcher
-            .inspect_err(|error| tracing::warn!(%error, "files are looked at every {LOOK_EVERY:?}, not watched"))
+            .inspect_err(|error| tracing::warn!(%error, "cannot watch the files: polling every {POLL_INTERVAL:?}"))
             .ok();
         Self {
             events,
@@ -133,12 +134,12 @@ impl Watcher {
         }
     }
 
-    /// Returns when it is time to read the files again.
+    /// Completes when the files should be read again.
     pub(crate) async fn changed(&mut self) {
-        let Ok(Some(())) = timeout(LOOK_EVERY, self.events.recv()).await else {
-            // Without a watcher the channel is closed and would return at once.
+        let Ok(Some(())) = timeout(POLL_INTERVAL, self.events.recv()).await else {
+            // Without a watcher the channel is closed, and receiving returns at once.
             if self._watcher.is_none() {
-                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
             return;
         };
@@ -148,7 +149,7 @@ impl Watcher {
                 .is_ok_and(|event| event.is_some())
             {}
         };
-        let _ = timeout(AT_MOST, settled).await;
+        let _ = timeout(MAX_DELAY, settled).await;
     }
 }
 
@@ -164,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    fn names(files: &Files, root: &Path) -> Vec<String> {
+    fn names(files: &ConfigFiles, root: &Path) -> Vec<String> {
         files
             .texts
             .iter()
@@ -189,13 +190,13 @@ mod tests {
         ] {
             fs::write(root.join(name), name).unwrap();
         }
-        let files = Files::read(&[root.to_owned()]);
+        let files = ConfigFiles::read(&[root.to_owned()]);
         assert_eq!(
             names(&files, root),
             ["a.yaml", "b.yml", "c.json", "sub/deep/e.yaml"]
         );
         assert_eq!(
-            names(&Files::read(&[root.join("note.txt")]), root),
+            names(&ConfigFiles::read(&[root.join("note.txt")]), root),
             ["note.txt"]
         );
     }
@@ -203,7 +204,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_told() {
         let folder = tempfile::tempdir().unwrap();
-        let files = Files::read(&[folder.path().join("missing.yaml")]);
+        let files = ConfigFiles::read(&[folder.path().join("missing.yaml")]);
         assert!(files.load().1[0].contains("missing.yaml: "), "{files:?}");
     }
 
@@ -213,11 +214,11 @@ mod tests {
         let path = folder.path().join("a.yaml");
         fs::write(&path, "one").unwrap();
         let paths = [path.clone()];
-        let before = Files::read(&paths);
-        let mut watcher = Watcher::start(&paths);
+        let before = ConfigFiles::read(&paths);
+        let mut watcher = FileWatcher::start(&paths);
         fs::write(folder.path().join("new"), "two").unwrap();
         fs::rename(folder.path().join("new"), &path).unwrap();
         watcher.changed().await;
-        assert_ne!(Files::read(&paths), before);
+        assert_ne!(ConfigFiles::read(&paths), before);
     }
 }

@@ -1,4 +1,4 @@
-//! The `egret` command: arguments in, wiring, exit code out.
+//! The `egret` command: parses the arguments, wires the configuration files to the proxy, and returns the exit code.
 
 mod args;
 mod check;
@@ -10,15 +10,15 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use args::{Cli, Command};
+use args::{Cli, CliCommand};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// 0 is fine, 1 is a configuration that was refused; clap exits with 2 on bad usage.
+/// The exit code is 0 on success and 1 on failure, such as a rejected configuration. On wrong usage, clap exits with 2.
 fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Serve(args) => serve::run(args),
-        Command::Check(args) => check::run(&args),
+        CliCommand::Serve(args) => serve::run(args),
+        CliCommand::Check(args) => check::run(&args),
     }
 }

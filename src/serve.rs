@@ -1,4 +1,4 @@
-//! `egret serve`: the proxy, and the files that tell it what to serve.
+//! `egret serve`: runs the proxy, applies changes of the configuration files, and stops on signals.
 
 use std::io;
 use std::process::ExitCode;
@@ -10,12 +10,12 @@ use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
-use crate::args::Serve;
+use crate::args::ServeArgs;
 use crate::descriptors;
-use crate::files::{Files, Watcher};
+use crate::files::{ConfigFiles, FileWatcher};
 
-/// Runs until told to stop.
-pub(crate) fn run(args: Serve) -> ExitCode {
+/// Runs until a signal stops the process.
+pub(crate) fn run(args: ServeArgs) -> ExitCode {
     tracing_subscriber::fmt()
         .with_max_level(args.log_level)
         .with_writer(io::stderr)
@@ -23,7 +23,7 @@ pub(crate) fn run(args: Serve) -> ExitCode {
         .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
         .init();
     let descriptors = descriptors::raise();
-    // Files, DNS queries and the admin address; requests have threads of their own.
+    // This runtime is for files, DNS queries and the admin server; requests are served by the worker threads.
     let runtime = Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("control")
@@ -31,7 +31,7 @@ pub(crate) fn run(args: Serve) -> ExitCode {
         .build();
     let outcome = runtime.map_err(Into::into).and_then(|runtime| {
         let outcome = runtime.block_on(serve(args, descriptors));
-        // Does not wait for what was cut off.
+        // Does not wait for connections that were closed at the time limit.
         runtime.shutdown_background();
         outcome
     });
@@ -44,46 +44,46 @@ pub(crate) fn run(args: Serve) -> ExitCode {
     }
 }
 
-/// Signals within this time are one request to stop.
-const ONE_REQUEST: Duration = Duration::from_secs(1);
+/// Signals within this time after the first count as the same request to stop.
+const SIGNAL_DEBOUNCE: Duration = Duration::from_secs(1);
 
-type Error = Box<dyn std::error::Error>;
+type ServeError = Box<dyn std::error::Error>;
 
-async fn serve(args: Serve, descriptors: Option<u64>) -> Result<(), Error> {
-    let mut stop = Stop::new()?;
+async fn serve(args: ServeArgs, descriptors: Option<u64>) -> Result<(), ServeError> {
+    let mut stop = StopSignals::new()?;
     let mut reread = signal(SignalKind::hangup())?;
-    // Before the first read, so that no change falls between the two.
-    let mut watcher = Watcher::start(&args.sources.paths);
-    let mut files = Files::read(&args.sources.paths);
+    // Watching starts before the first read, so that no change is missed between the two.
+    let mut watcher = FileWatcher::start(&args.sources.paths);
+    let mut files = ConfigFiles::read(&args.sources.paths);
     let options = Options {
         controller_name: args.sources.controller_name.clone(),
     };
     let compiled = compiled(&files, &options).map_err(|errors| errors.join("\n"))?;
 
     let mut proxy = Proxy::start(proxy_options(&args, descriptors), &Handle::current())?;
-    if let Some(error) = tell(proxy.apply(compiled).await).into_iter().next() {
+    if let Some(error) = log_errors(proxy.apply(compiled).await).into_iter().next() {
         return Err(error.into());
     }
-    tell_addresses(&proxy);
+    log_addresses(&proxy);
     loop {
         let asked = tokio::select! {
             () = watcher.changed() => false,
             _ = reread.recv() => true,
-            () = stop.asked() => break,
+            () = stop.received() => break,
         };
-        let now = Files::read(&args.sources.paths);
+        let now = ConfigFiles::read(&args.sources.paths);
         if asked || now != files {
             files = now;
             reload(&mut proxy, &files, &options).await;
         } else if proxy.has_unbound_listeners() && proxy.rebind().await.is_empty() {
-            tell_addresses(&proxy);
+            log_addresses(&proxy);
         }
     }
     drain(proxy, args.drain_timeout, &mut stop).await;
     Ok(())
 }
 
-fn proxy_options(args: &Serve, descriptors: Option<u64>) -> ProxyOptions {
+fn proxy_options(args: &ServeArgs, descriptors: Option<u64>) -> ProxyOptions {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     ProxyOptions {
         workers: args.workers.map_or_else(cores, usize::from),
@@ -91,35 +91,32 @@ fn proxy_options(args: &Serve, descriptors: Option<u64>) -> ProxyOptions {
         max_connections: match args.max_connections {
             Some(0) => None,
             Some(most) => Some(most),
-            None => descriptors.map(descriptors::enough_for),
+            None => descriptors.map(descriptors::max_connections_for),
         },
         state_dir: args.state_dir.clone(),
         ..ProxyOptions::default()
     }
 }
 
-/// Takes the new configuration, or keeps the last good one and says why.
-async fn reload(proxy: &mut Proxy, files: &Files, options: &Options) {
+/// Applies the new configuration, or keeps the last valid one and logs the errors.
+async fn reload(proxy: &mut Proxy, files: &ConfigFiles, options: &Options) {
     match compiled(files, options) {
         Ok(compiled) => {
-            tell(proxy.apply(compiled).await);
-            tracing::info!(
-                generation = proxy.generation(),
-                "the configuration was read"
-            );
+            log_errors(proxy.apply(compiled).await);
+            tracing::info!(generation = proxy.generation(), "configuration applied");
             warn_if_idle(proxy);
         }
         Err(errors) => {
-            // In /report before it is on stderr: who reads the one may then ask for the other.
+            // The errors are in /report before they are on stderr, so that whoever sees them there finds them in /report.
             proxy.reject(errors.clone());
             errors.iter().for_each(|error| eprintln!("{error}"));
-            tracing::error!("the configuration is refused, the last good one stays");
+            tracing::error!("configuration rejected: the last valid one stays in effect");
         }
     }
 }
 
-/// Compiles the files, unless one of them cannot be read or understood: then nothing of them is taken.
-fn compiled(files: &Files, options: &Options) -> Result<Compiled, Vec<String>> {
+/// Compiles the files. If any of them cannot be read or parsed, all of them are rejected.
+fn compiled(files: &ConfigFiles, options: &Options) -> Result<Compiled, Vec<String>> {
     let (loaded, unreadable) = files.load();
     let errors: Vec<_> = unreadable
         .iter()
@@ -138,18 +135,18 @@ fn compiled(files: &Files, options: &Options) -> Result<Compiled, Vec<String>> {
     Ok(compiled)
 }
 
-fn tell(errors: Vec<egret_proxy::BindError>) -> Vec<egret_proxy::BindError> {
+fn log_errors(errors: Vec<egret_proxy::BindError>) -> Vec<egret_proxy::BindError> {
     errors.iter().for_each(|error| tracing::error!("{error}"));
     errors
 }
 
-fn tell_addresses(proxy: &Proxy) {
+fn log_addresses(proxy: &Proxy) {
     for (bind, address) in proxy.addresses() {
         tracing::info!(port = bind.port.get(), "listening on {address}");
     }
     warn_if_idle(proxy);
     if let Some(admin) = proxy.admin_address() {
-        tracing::info!("health, metrics and report are on http://{admin}/");
+        tracing::info!("admin server on http://{admin}/");
     }
 }
 
@@ -161,24 +158,24 @@ fn warn_if_idle(proxy: &Proxy) {
     }
 }
 
-async fn drain(proxy: Proxy, limit: Duration, stop: &mut Stop) {
+async fn drain(proxy: Proxy, limit: Duration, stop: &mut StopSignals) {
     tracing::info!("stopping; requests in progress have {limit:?} to finish");
     tokio::select! {
         cut_off = proxy.drain(limit) => match cut_off {
-            0 => tracing::info!("every request has finished"),
-            cut_off => tracing::warn!("{cut_off} connections are cut off"),
+            0 => tracing::info!("all requests have finished"),
+            cut_off => tracing::warn!("{cut_off} connections were closed at the time limit"),
         },
-        () = stop.asked_again() => tracing::warn!("asked again: stopping at once"),
+        () = stop.received_again() => tracing::warn!("asked again: stopping at once"),
     }
 }
 
-/// SIGTERM and SIGINT.
-struct Stop {
+/// The signals that stop the process: SIGTERM and SIGINT.
+struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
-impl Stop {
+impl StopSignals {
     fn new() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -186,17 +183,18 @@ impl Stop {
         })
     }
 
-    async fn asked(&mut self) {
+    async fn received(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
     }
 
-    /// Not in the first moment: one request to stop often comes as two signals, to the process and to its group.
-    async fn asked_again(&mut self) {
-        let _ = timeout(ONE_REQUEST, std::future::pending::<()>()).await;
-        while timeout(Duration::ZERO, self.asked()).await.is_ok() {}
-        self.asked().await;
+    /// Completes when a further request to stop arrives. Signals in the first moment are ignored, because one request often
+    /// arrives as two signals, to the process and to its group.
+    async fn received_again(&mut self) {
+        let _ = timeout(SIGNAL_DEBOUNCE, std::future::pending::<()>()).await;
+        while timeout(Duration::ZERO, self.received()).await.is_ok() {}
+        self.received().await;
     }
 }

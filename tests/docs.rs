@@ -1,4 +1,4 @@
-//! What the documentation shows can be served as it is written.
+//! Tests that the configurations in the documentation are accepted as they are written.
 
 use egret_config::compile::{Options, compile};
 use egret_config::load::{File, load};

@@ -1,22 +1,21 @@
-# For runtests.pl -L: takes what it compares for what a proxy may make of it.
+# A module for runtests.pl -L that makes its comparisons tolerate the changes that a proxy may make.
 #
-# curl's tests compare octets, with no proxy between. A proxy may change the case and the order of header fields, the
-# reason phrase and the version of a message, and has fields of its own: Via, Connection and those that Connection names,
-# Transfer-Encoding of a response, Date where there was none; it says 100 for itself, and closes connections when it
-# likes. All else has to be as the test says.
+# curl's tests compare bytes, and assume that there is no proxy. A proxy may change the case and the order of header
+# fields, the reason phrase and the version of a message. It has fields of its own: Via, Connection and the fields that
+# Connection names, Transfer-Encoding of a response, and Date where there was none. It may send a 100 of its own, and may
+# close connections at any time. Everything else has to be as the test expects.
 use strict;
 use warnings;
 
-# Fields that are each hop's own.
+# Hop-by-hop fields.
 my %HOPS = map { $_ => 1 } qw(via connection proxy-connection keep-alive te date);
 
-# Gives what `head` makes of each head in the lines, told whether it is a request or a response, and all other lines as
-# they are.
+# Returns the lines with each head replaced by the result of `head`, which is told whether it is a request or a response.
 sub heads {
     my ($lines, %with) = @_;
     my (@all, @head);
     my $within = "";
-    # A body that ends without a line's end has the next request behind it.
+    # After a body without a final line ending, the next request is on the same line.
     my $text = join("", @$lines) =~ s{(?<=[^\n])(?=(?:GET|HEAD|POST|PUT|DELETE) \S+ HTTP/1\.[01]\r\n)}{\0}gr;
     for my $line (split(/(?<=\n)|\0(?=[A-Z]+ )/, $text)) {
         if(!$within) {
@@ -26,7 +25,7 @@ sub heads {
                 push @head, $line;
             }
             else {
-                # The length of a chunk, whose digits have no case.
+                # The hexadecimal digits of a chunk size have no case.
                 push @all, $line =~ s/^([0-9A-Fa-f]{1,8}\r\n)$/lc $1/er;
             }
         }
@@ -43,7 +42,7 @@ sub heads {
     return @all;
 }
 
-# As curl writes names, so that what a test strips is found.
+# The case in which curl writes the names, so that the strip rules of tests match.
 sub as_curl_writes {
     my (undef, @head) = @_;
     s/^([a-z][a-z0-9-]*):/join("-", map { ucfirst } split("-", $1)) . ":"/e for @head;
@@ -62,7 +61,7 @@ sub without_what_a_proxy_may_change {
         next if $HOPS{$name} || ($kind eq "response" && $name eq "transfer-encoding");
         push @fields, [$name, "$name: $value\n"];
     }
-    # By name; fields of one name stay in order.
+    # Sorted by name. Fields of one name stay in order.
     my @at = sort { $fields[$a][0] cmp $fields[$b][0] || $a <=> $b } 0..$#fields;
     my @end = @rest && $rest[-1] =~ /^\r?\n$/ ? ("\n") : ();
     return ($first, (map { $fields[$_][1] } @at), @end);

@@ -25,7 +25,7 @@ const (
 	admin = "127.0.0.80:18081"
 )
 
-// listeners are those of egret.yaml.
+// listeners lists the listeners of egret.yaml.
 var listeners = []struct {
 	name string
 	port int
@@ -78,7 +78,7 @@ func run(egret, configuration, section string, verbose bool) (bool, error) {
 	return all, nil
 }
 
-// test runs all groups and tells what failed; none passed is a failure too.
+// test runs all groups, prints the failed cases, and returns whether all passed and at least one did.
 func test(settings *config.Config) bool {
 	groups := []*spec.TestGroup{generic.Spec(), http2.Spec(), hpack.Spec()}
 	if !settings.TLS {
@@ -97,7 +97,7 @@ func test(settings *config.Config) bool {
 	return failed == 0 && passed > 0
 }
 
-// serve starts egret with a new certificate and waits until it serves.
+// serve starts egret with a new certificate, and waits until it is ready.
 func serve(egret, configuration string) (func(), error) {
 	folder, err := os.MkdirTemp("", "h2spec")
 	if err != nil {

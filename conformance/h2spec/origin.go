@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// page listens where egret.yaml leads to, and answers requests that have come whole. h2spec breaks the protocol behind the
-// head of a request, and looks at what comes of that: an answer must not be faster than what it sends next.
+// page listens at the upstream address of egret.yaml, and answers requests whose bodies have ended. h2spec violates the
+// protocol after the head of a request, and a response must not arrive before the violation.
 func page() (func(), error) {
 	listener, err := net.Listen("tcp", host+":18082")
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 	"github.com/summerwind/h2spec/spec"
 )
 
-// expectHTTP1 changes what case http2/3.5/2 wants to see. It sends a line that is no preface, and takes for closed only a
-// connection that is closed without a word. A port that speaks HTTP/1.1 as well has to take that line for a bad request
-// of HTTP/1.1, says so, and then closes.
+// expectHTTP1 changes what case http2/3.5/2 expects. The case sends a line that is not a preface, and expects the
+// connection to be closed without a response. A port that also speaks HTTP/1.1 has to treat the line as a malformed
+// HTTP/1.1 request, and answers it before it closes the connection.
 func expectHTTP1(group *spec.TestGroup) {
 	for _, section := range group.Groups {
 		if section.Section == "3.5" {

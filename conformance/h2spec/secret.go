@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// newSecret makes a certificate for an address, as a Secret of type kubernetes.io/tls.
+// newSecret makes a certificate for an address, and returns it as a Secret of type kubernetes.io/tls.
 func newSecret(name, address string) ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -1,4 +1,4 @@
-//! The first message of TLS: whatever comes, and in whatever pieces, there is one reading of it or a refusal.
+//! Fuzzes the ClientHello parser: any input is parsed in one way or refused, however it is divided into pieces.
 
 #![no_main]
 
@@ -8,13 +8,13 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let at_once = HelloReader::default().read(data);
-    // In pieces of sizes that depend on what is there.
+    // The sizes of the pieces depend on the input.
     let mut reader = HelloReader::default();
     let mut end = 0;
     let in_pieces = loop {
         let step = data
             .get(end)
-            .map_or(1, |octet| usize::from(*octet) % 61 + 1);
+            .map_or(1, |byte| usize::from(*byte) % 61 + 1);
         end = (end + step).min(data.len());
         match reader.read(&data[..end]) {
             Ok(None) if end < data.len() => {}
@@ -24,7 +24,7 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(at_once, in_pieces, "pieces do not matter");
     check(at_once);
 
-    // The same as the content of records that are well formed.
+    // The input is also parsed as the content of well-formed records.
     let framed: Vec<u8> = data.chunks(997).flat_map(record).collect();
     check(HelloReader::default().read(&framed));
 });

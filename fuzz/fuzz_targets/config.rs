@@ -1,4 +1,4 @@
-//! Configuration: whatever the text, it is served or refused with a message, and the report can be printed.
+//! Fuzzes the configuration compiler: any text is accepted or rejected with a message, and the report can be printed.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! PROXY protocol: what was decided of the beginning of a connection stays so, whatever follows.
+//! Fuzzes the PROXY protocol parser: the result for a prefix of a connection does not depend on what follows.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Where a request wants to go: whatever its head, there is one reading or a refusal.
+//! Fuzzes the request target: any head has one target or is refused.
 
 #![no_main]
 
@@ -41,7 +41,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// What is canonical once is so for ever.
+/// Checks that a canonical name or authority parses to itself.
 fn authority(data: &[u8]) {
     if let Ok(authority) = Authority::parse(data) {
         let again = Authority::parse(authority.to_string().as_bytes());
@@ -53,7 +53,7 @@ fn authority(data: &[u8]) {
     }
 }
 
-/// As the HTTP library makes it of octets; of HTTP/2 they are others, but what they can say is this and less.
+/// Parses a head as the HTTP/1 library does. HTTP/2 has another encoding, but cannot express any other head.
 fn read(data: &[u8], is_http2: bool) -> Option<Parts> {
     let mut fields = [httparse::EMPTY_HEADER; 32];
     let mut parsed = httparse::Request::new(&mut fields);

@@ -1,14 +1,14 @@
-//! Credentials for the proxy, as curl sends them.
+//! Proxy authentication with curl through the built binary.
 
 use std::process::Output;
 
-use egret_testkit::gateway::{LOOPBACK, resolver};
+use egret_testkit::gateway::{LOOPBACK, resolver_policy};
 use egret_testkit::{DnsServer, Upstream};
 
-use super::served::{Served, lines, wait_for};
+use super::served::{ServedProcess, lines, wait_for};
 use super::tunnel::{curl, has_curl};
 
-/// Lets in ann with the password `secret`.
+/// Admits ann with the password `secret`.
 const POLICY: &str = "
 apiVersion: gateway.kgateway.dev/v1alpha1
 kind: TrafficPolicy
@@ -31,15 +31,18 @@ fn curl_says_who_it_is_in_advance_and_when_it_is_asked() {
     }
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("a.example", ["127.0.0.1"], 60);
-    let lab = format!("{LOOPBACK}---\n{}---\n{POLICY}", resolver(dns.addr(), ""));
-    let mut served = Served::start(&[("lab.yaml", &lab)]);
+    let policies = format!(
+        "{LOOPBACK}---\n{}---\n{POLICY}",
+        resolver_policy(dns.addr(), "")
+    );
+    let mut served = ServedProcess::start(&[("policies.yaml", &policies)]);
     let log = lines(served.process.stdout.take().unwrap());
     let (address, port) = (served.setup.address, upstream.port());
     let proxy = format!("http://{address}");
     let named = format!("http://ann:secret@{address}");
     let url = format!("http://a.example:{port}/bytes/1000");
     let user = ["--proxy-user", "ann:secret"];
-    // Those with `--proxy-anyauth` say nothing before they are asked.
+    // With `--proxy-anyauth`, curl sends credentials only after a challenge.
     for (form, first) in [
         (&["--proxy", &named][..], &[][..]),
         (&["--proxy", &named, "--proxytunnel"], &[]),
@@ -89,7 +92,7 @@ fn curl_says_who_it_is_in_advance_and_when_it_is_asked() {
     assert_eq!(upstream.requests().len(), answered);
 }
 
-/// All that curl says.
+/// The output of curl on stdout and stderr.
 fn text(output: &Output) -> String {
     let [out, err] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
     format!("{out}{err}")

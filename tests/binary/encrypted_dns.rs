@@ -1,9 +1,9 @@
-//! DNS over TLS and over HTTPS, with a CA of one's own.
+//! DNS over TLS and over HTTPS through the built binary, with a private CA.
 
 use egret_testkit::gateway::LOOPBACK;
 use egret_testkit::{Client, DnsServer, Upstream};
 
-use super::served::Setup;
+use super::served::ServeSetup;
 
 #[test]
 fn names_are_resolved_over_tls_and_https_and_by_nobody_else() {
@@ -15,13 +15,13 @@ fn names_are_resolved_over_tls_and_https_and_by_nobody_else() {
         let policy = format!(
             "apiVersion: egret.dev/v1alpha1
 kind: ResolverPolicy
-metadata: {{name: lab, namespace: kgateway-system}}
+metadata: {{name: test, namespace: kgateway-system}}
 spec:
   targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
   servers: [{{address: '{address}', protocol: {protocol}}}]
 "
         );
-        let setup = Setup::new(&[("loopback.yaml", LOOPBACK), ("resolver.yaml", &policy)]);
+        let setup = ServeSetup::new(&[("loopback.yaml", LOOPBACK), ("resolver.yaml", &policy)]);
         let host = format!("a.example:{}", upstream.port());
         let get = |trusted: bool| {
             let served = setup.start(|command| {
@@ -38,7 +38,7 @@ spec:
         };
         assert_eq!(get(true).status, 200, "{protocol}");
         let asked = dns.queries().len();
-        // Nobody vouches for the server: it is told nothing, and nobody is asked in clear instead.
+        // The certificate is not trusted: the server receives no query, and there is no fallback to plain DNS.
         let refused = get(false);
         assert_eq!(refused.status, 502, "{protocol}");
         assert_eq!(dns.queries().len(), asked, "{}", refused.text());

@@ -1,4 +1,4 @@
-//! The built binary, as a person runs it.
+//! Tests of the built binary: its commands, signals, limits and memory.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
@@ -8,10 +8,10 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use egret_testkit::gateway::{LOOPBACK, resolver};
+use egret_testkit::gateway::{LOOPBACK, resolver_policy};
 use egret_testkit::{Ca, Client, DnsServer, Upstream};
 
-use served::{Served, lines, wait_for};
+use served::{ServedProcess, lines, wait_for};
 
 mod credentials;
 mod encrypted_dns;
@@ -51,7 +51,7 @@ fn the_example_of_tls_needs_a_certificate() {
     let folder = tempfile::tempdir().unwrap();
     for file in fs::read_dir(example("tls")).unwrap() {
         let file = file.unwrap();
-        // One that was made by following the example.
+        // The Secret may exist because somebody followed the example.
         if file.file_name() != "secret.yaml" {
             fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
         }
@@ -131,7 +131,7 @@ fn bad_usage_exits_with_2() {
 
 #[test]
 fn a_taken_port_is_told() {
-    let served = Served::start(&[]);
+    let served = ServedProcess::start(&[]);
     let output = egret(&[
         "serve",
         served.setup.folder.path().to_str().unwrap(),
@@ -150,9 +150,9 @@ fn a_taken_port_is_told() {
 fn the_guide_works_and_files_can_change_under_it() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("httpbin.example", ["127.0.0.1"], 60);
-    let mut served = Served::start(&[(
-        "lab.yaml",
-        &format!("{LOOPBACK}---\n{}", resolver(dns.addr(), "")),
+    let mut served = ServedProcess::start(&[(
+        "policies.yaml",
+        &format!("{LOOPBACK}---\n{}", resolver_policy(dns.addr(), "")),
     )]);
     let stdout = lines(served.process.stdout.take().unwrap());
     let host = format!("httpbin.example:{}", upstream.port());
@@ -166,7 +166,7 @@ fn the_guide_works_and_files_can_change_under_it() {
     );
     assert_eq!(served.ask("/readyz").text(), "ready\n");
 
-    // Deleted, and put back.
+    // A file is deleted, and restored.
     let backend = fs::read_to_string(served.setup.folder.path().join("backend.yaml")).unwrap();
     fs::remove_file(served.setup.folder.path().join("backend.yaml")).unwrap();
     wait_for(&served.stderr, "generation=2");
@@ -175,7 +175,7 @@ fn the_guide_works_and_files_can_change_under_it() {
     wait_for(&served.stderr, "generation=3");
     assert_eq!(client.get("/", &host).status, 200);
 
-    // Broken: the last good one stays, and the place is told.
+    // A file is invalid: the last valid configuration stays in effect, and the error names the place.
     served.write("backend.yaml", &backend.replace("spec:", "spec: ["));
     let told = wait_for(&served.stderr, "backend.yaml:");
     assert_eq!(client.get("/", &host).status, 200);
@@ -189,7 +189,7 @@ fn the_guide_works_and_files_can_change_under_it() {
     );
     assert_eq!(dns.lookups_for("httpbin.example"), 1);
 
-    // Told to stop: the request in progress is finished, and the exit is clean.
+    // On SIGTERM, the request in progress finishes, and the exit code is 0.
     client.send_request(format!("GET /hold/x HTTP/1.1\r\nhost: {host}\r\n\r\n"));
     upstream.wait_for_requests(4);
     served.signal("TERM");
@@ -202,7 +202,7 @@ fn the_guide_works_and_files_can_change_under_it() {
 #[test]
 fn what_does_not_finish_is_cut_off_and_logged() {
     let upstream = Upstream::start();
-    let mut served = Served::start(&[("lab.yaml", LOOPBACK)]);
+    let mut served = ServedProcess::start(&[("policies.yaml", LOOPBACK)]);
     let stdout = lines(served.process.stdout.take().unwrap());
     let mut client = Client::connect(served.setup.address);
     let host = format!("127.0.0.1:{}", upstream.port());
@@ -210,7 +210,7 @@ fn what_does_not_finish_is_cut_off_and_logged() {
     upstream.wait_for_requests(1);
     served.signal("TERM");
     wait_for(&served.stderr, "stopping");
-    // What follows within a second is the same request to stop; what follows later is impatience.
+    // A signal within a second is the same request to stop; a later one stops the process at once.
     served.signal("TERM");
     let again = thread::spawn({
         let id = served.process.id().to_string();
@@ -232,14 +232,14 @@ fn what_does_not_finish_is_cut_off_and_logged() {
 
 #[test]
 fn a_listener_is_bound_elsewhere_on_its_port_at_once_and_its_loss_is_told() {
-    let served = Served::start(&[]);
+    let served = ServedProcess::start(&[]);
     let gateway = fs::read_to_string(served.setup.folder.path().join("gateway.yaml")).unwrap();
     let second = gateway.replace(
         "[{type: IPAddress, value: 127.0.0.77}]",
         "[{type: IPAddress, value: '::ffff:127.0.0.77'}]",
     );
     assert_ne!(gateway, second);
-    // The same address by another name: the two cannot be bound at one time.
+    // This listener has the same address by another name, so that both cannot be bound at the same time.
     served.write("gateway.yaml", &second);
     wait_for(&served.stderr, "generation=2");
     assert_eq!(served.ask("/readyz").text(), "ready\n");
@@ -251,7 +251,7 @@ fn a_listener_is_bound_elsewhere_on_its_port_at_once_and_its_loss_is_told() {
 
 #[test]
 fn a_hangup_reads_the_files_again() {
-    let served = Served::start(&[]);
+    let served = ServedProcess::start(&[]);
     served.signal("HUP");
     wait_for(&served.stderr, "generation=2");
     assert_eq!(served.ask("/healthz").status, 200);
@@ -259,7 +259,7 @@ fn a_hangup_reads_the_files_again() {
 
 #[test]
 fn as_many_descriptors_as_are_allowed_are_used() {
-    let served = Served::start_under("ulimit -Sn 100", &[]);
+    let served = ServedProcess::start_under("ulimit -Sn 100", &[]);
     let limits = fs::read_to_string(format!("/proc/{}/limits", served.process.id())).unwrap();
     let line = limits
         .lines()
@@ -272,9 +272,9 @@ fn as_many_descriptors_as_are_allowed_are_used() {
 #[test]
 fn without_descriptors_idle_connections_go_and_the_refusal_says_why() {
     let upstream = Upstream::start();
-    let served = Served::start_under(
+    let served = ServedProcess::start_under(
         "ulimit -n 60; export EGRET_MAX_CONNECTIONS=0",
-        &[("lab.yaml", LOOPBACK)],
+        &[("policies.yaml", LOOPBACK)],
     );
     let host = format!("127.0.0.1:{}", upstream.port());
     let mut client = Client::connect(served.setup.address);
@@ -283,10 +283,10 @@ fn without_descriptors_idle_connections_go_and_the_refusal_says_why() {
     let others: Vec<_> = (0..60)
         .map(|_| Client::connect(served.setup.address))
         .collect();
-    // Whatever else was idle made room for a client, which is not enough.
+    // Idle upstream connections are closed to make room for clients, which is not enough.
     wait_for(&served.stderr, "no connection can be accepted");
     upstream.wait_for_open_connections(0);
-    // Until the last descriptors are those of clients.
+    // Clients take the remaining descriptors.
     upstream.keep_alive(false);
     let mut response = client.get("/", &host);
     while response.status == 200 {
@@ -305,7 +305,7 @@ fn without_descriptors_idle_connections_go_and_the_refusal_says_why() {
 
 #[test]
 fn metrics_are_openmetrics() {
-    let served = Served::start(&[]);
+    let served = ServedProcess::start(&[]);
     let metrics = served.ask("/metrics");
     assert!(metrics.text().ends_with("# EOF\n"));
     assert!(
@@ -322,9 +322,9 @@ fn a_gibibyte_passes_in_each_direction_in_constant_memory() {
     const GIBIBYTE: u64 = 1 << 30;
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("big.example", ["127.0.0.1"], 60);
-    let served = Served::start(&[(
-        "lab.yaml",
-        &format!("{LOOPBACK}---\n{}", resolver(dns.addr(), "")),
+    let served = ServedProcess::start(&[(
+        "policies.yaml",
+        &format!("{LOOPBACK}---\n{}", resolver_policy(dns.addr(), "")),
     )]);
     let host = format!("big.example:{}", upstream.port());
     let mut client = Client::connect(served.setup.address);

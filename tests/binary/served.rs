@@ -1,4 +1,4 @@
-//! `egret serve` as a process.
+//! Runs `egret serve` as a process for tests.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -16,22 +16,22 @@ use super::example;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A copy of the quickstart, with its listener moved to a free port of an address that no other test has.
-pub(crate) struct Setup {
+/// A folder with a copy of the quickstart, whose listener is on a free port of an address that no other test uses.
+pub(crate) struct ServeSetup {
     pub(crate) folder: TempDir,
     pub(crate) address: SocketAddr,
     _port: SharedPort,
 }
 
-/// The process, while it runs.
-pub(crate) struct Served {
-    pub(crate) setup: Rc<Setup>,
+/// A running `egret serve`. Dropping it kills the process.
+pub(crate) struct ServedProcess {
+    pub(crate) setup: Rc<ServeSetup>,
     pub(crate) process: Child,
     pub(crate) stderr: Receiver<String>,
     pub(crate) admin: SocketAddr,
 }
 
-impl Setup {
+impl ServeSetup {
     pub(crate) fn new(more: &[(&str, &str)]) -> Rc<Self> {
         let folder = tempfile::tempdir().unwrap();
         let ip = Ipv4Addr::new(127, 0, 0, 77);
@@ -59,12 +59,12 @@ impl Setup {
         fs::write(self.folder.path().join(file), text).unwrap();
     }
 
-    /// `egret serve` of it.
+    /// The command line that serves the folder.
     pub(crate) fn command(&self) -> Command {
         self.command_under("")
     }
 
-    /// The same, after a command of the shell that sets limits.
+    /// As [`Self::command`], after a shell command that sets limits.
     fn command_under(&self, limit: &str) -> Command {
         let mut command = Command::new("sh");
         command
@@ -81,17 +81,17 @@ impl Setup {
         command
     }
 
-    /// Starts it, with more arguments or variables.
-    pub(crate) fn start(self: &Rc<Self>, more: impl FnOnce(&mut Command)) -> Served {
+    /// Starts the process. `more` can add arguments and environment variables.
+    pub(crate) fn start(self: &Rc<Self>, more: impl FnOnce(&mut Command)) -> ServedProcess {
         self.start_until(more, |_| {})
     }
 
-    /// The same, telling every line on stderr until it serves.
+    /// As [`Self::start`]. `told` receives every line on stderr until the process serves.
     pub(crate) fn start_until(
         self: &Rc<Self>,
         more: impl FnOnce(&mut Command),
         mut told: impl FnMut(&str),
-    ) -> Served {
+    ) -> ServedProcess {
         self.spawn(self.command(), more, &mut told)
     }
 
@@ -100,7 +100,7 @@ impl Setup {
         mut command: Command,
         more: impl FnOnce(&mut Command),
         told: &mut dyn FnMut(&str),
-    ) -> Served {
+    ) -> ServedProcess {
         more(&mut command);
         let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();
@@ -112,7 +112,7 @@ impl Setup {
                 break admin.trim_end_matches('/').parse().unwrap();
             }
         };
-        Served {
+        ServedProcess {
             setup: Rc::clone(self),
             process,
             stderr,
@@ -121,14 +121,14 @@ impl Setup {
     }
 }
 
-impl Served {
+impl ServedProcess {
     pub(crate) fn start(more: &[(&str, &str)]) -> Self {
-        Setup::new(more).start(|_| {})
+        ServeSetup::new(more).start(|_| {})
     }
 
-    /// The same, after a command of the shell that sets limits.
+    /// As [`Self::command`], after a shell command that sets limits.
     pub(crate) fn start_under(limit: &str, more: &[(&str, &str)]) -> Self {
-        let setup = Setup::new(more);
+        let setup = ServeSetup::new(more);
         setup.spawn(setup.command_under(limit), |_| {}, &mut |_| {})
     }
 
@@ -147,13 +147,13 @@ impl Served {
         assert!(status.unwrap().success());
     }
 
-    /// Stops it as a supervisor does.
+    /// Stops the process with SIGTERM, and checks that it exits with 0.
     pub(crate) fn stop(mut self) {
         self.signal("TERM");
         assert_eq!(self.process.wait().unwrap().code(), Some(0));
     }
 
-    /// Resident memory in KiB.
+    /// A field of `/proc/PID/status` in KiB, such as `VmRSS:`.
     pub(crate) fn memory(&self, field: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
         let line = status
@@ -166,7 +166,7 @@ impl Served {
     }
 }
 
-impl Drop for Served {
+impl Drop for ServedProcess {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -183,7 +183,7 @@ pub(crate) fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
     lines
 }
 
-/// The next line that holds `part`.
+/// Waits for the next line that contains `part`.
 pub(crate) fn wait_for(lines: &Receiver<String>, part: &str) -> String {
     let mut seen = Vec::new();
     loop {

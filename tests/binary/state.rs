@@ -1,16 +1,16 @@
-//! What is kept from one process to the next.
+//! The state folder, which keeps the DNS caches across restarts.
 
 use std::fs;
 use std::sync::mpsc::Receiver;
 
-use egret_testkit::gateway::{LOOPBACK, QUICKSTART, resolver};
+use egret_testkit::gateway::{LOOPBACK, QUICKSTART, resolver_policy};
 use egret_testkit::{Client, DnsServer, Upstream};
 
 use super::egret;
-use super::served::{Served, Setup, lines, wait_for};
+use super::served::{ServeSetup, ServedProcess, lines, wait_for};
 
-/// How the next request for the host finds its address.
-fn how(served: &Served, log: &Receiver<String>, host: &str) -> String {
+/// Sends a request for `host`, and returns how its name was resolved: the field `dns` of the access log.
+fn how(served: &ServedProcess, log: &Receiver<String>, host: &str) -> String {
     let mut client = Client::connect(served.setup.address);
     assert_eq!(client.get("/", host).status, 200);
     let line = wait_for(log, host);
@@ -22,8 +22,8 @@ fn how(served: &Served, log: &Receiver<String>, host: &str) -> String {
 fn a_known_name_needs_no_dns_after_a_restart() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     dns.a("known.example", ["127.0.0.1"], 60);
-    let lab = resolver(dns.addr(), "");
-    let setup = Setup::new(&[("loopback.yaml", LOOPBACK), ("resolver.yaml", &lab)]);
+    let policy = resolver_policy(dns.addr(), "");
+    let setup = ServeSetup::new(&[("loopback.yaml", LOOPBACK), ("resolver.yaml", &policy)]);
     let state = tempfile::tempdir().unwrap();
     let host = format!("known.example:{}", upstream.port());
     let start = || {

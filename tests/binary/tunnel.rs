@@ -1,18 +1,19 @@
-//! Tunnels through the built binary: by curl, and very many at once.
+//! Tunnels through the built binary: with curl, and many at once.
 
 use std::process::{Command, Output};
 
-use egret_testkit::gateway::{LOOPBACK, resolver};
+use egret_testkit::client::connect_request;
+use egret_testkit::gateway::{LOOPBACK, resolver_policy};
 use egret_testkit::{Client, DnsServer, Upstream};
 
-use super::served::Served;
+use super::served::ServedProcess;
 
-fn serve(dns: &DnsServer) -> Served {
-    let text = format!("{LOOPBACK}---\n{}", resolver(dns.addr(), ""));
-    Served::start(&[("lab.yaml", &text)])
+fn serve(dns: &DnsServer) -> ServedProcess {
+    let text = format!("{LOOPBACK}---\n{}", resolver_policy(dns.addr(), ""));
+    ServedProcess::start(&[("policies.yaml", &text)])
 }
 
-/// What curl says, its own settings and those of the environment left out.
+/// Runs curl without its configuration file and without proxy variables.
 pub(crate) fn curl(arguments: &[&str]) -> Output {
     let mut command = Command::new("curl");
     for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
@@ -56,7 +57,7 @@ fn curl_goes_through_with_and_without_a_tunnel() {
     assert!(told.contains("403"), "{denied:?}");
 }
 
-/// A tunnel that waits holds two sockets and little else.
+/// An idle tunnel holds two sockets and little memory.
 #[test]
 fn idle_tunnels_take_little_memory() {
     const COUNT: u64 = 300;
@@ -66,17 +67,17 @@ fn idle_tunnels_take_little_memory() {
     let authority = format!("a.example:{}", upstream.port());
     let open = || {
         let mut client = Client::connect(served.setup.address);
-        let head = format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n\r\n");
+        let head = connect_request(&authority);
         assert_eq!(client.request(head).status, 200);
         assert_eq!(client.get("/bytes/100000", &authority).body.len(), 100_000);
         client
     };
-    // What is there once is not counted.
+    // The first tunnels allocate what all tunnels share, which is not counted.
     let first: Vec<_> = (0..10).map(|_| open()).collect();
     let before = served.memory("VmRSS:");
     let more: Vec<_> = (0..COUNT).map(|_| open()).collect();
     let each = served.memory("VmRSS:").saturating_sub(before) * 1024 / COUNT;
-    println!("{each} octets for an idle tunnel");
-    assert!(each < 12 * 1024, "{each} octets for an idle tunnel");
+    println!("{each} bytes for an idle tunnel");
+    assert!(each < 12 * 1024, "{each} bytes for an idle tunnel");
     drop((first, more));
 }

@@ -1,12 +1,12 @@
-//! What the proxy serves: the quickstart, with a listener over TLS, and one name denied.
+//! The configuration of the gateway: the quickstart with TLS and passthrough listeners, and with one denied name.
 
 use std::net::SocketAddr;
 
-use egret_testkit::Issued;
-use egret_testkit::gateway::{LOOPBACK, documents, resolver};
+use egret_testkit::IssuedCertificate;
+use egret_testkit::gateway::{LOOPBACK, documents, resolver_policy};
 use serde_json::json;
 
-use super::lab::ADDRESS;
+use super::setup::ADDRESS;
 
 const BACKEND: &str = include_str!("../../examples/quickstart/backend.yaml");
 const ROUTE: &str = include_str!("../../examples/quickstart/httproute.yaml");
@@ -20,21 +20,21 @@ spec:
   rules: [{name: not-there, action: Deny, hosts: [denied.example]}]
 ";
 
-/// What changes from test to test.
-pub(crate) struct Served<'a> {
-    /// Of the listeners: in clear, over TLS, over TLS for HTTP/1.1, and of TLS that is passed on.
+/// The parts of the configuration that differ between tests.
+pub(crate) struct ProxyConfig<'a> {
+    /// The ports of the listeners: in clear, over TLS, over TLS with HTTP/1.1 only, and TLS passthrough.
     pub(crate) ports: [u16; 4],
-    /// Where TLS is passed on to, whatever its name.
+    /// The upstream port for TLS passthrough.
     pub(crate) passed_on_to: u16,
-    pub(crate) identity: &'a Issued,
-    /// Who knows names.
+    pub(crate) identity: &'a IssuedCertificate,
+    /// The DNS server.
     pub(crate) dns: SocketAddr,
 }
 
-impl Served<'_> {
-    /// All of it, as YAML.
+impl ProxyConfig<'_> {
+    /// The whole configuration as YAML.
     pub(crate) fn text(&self) -> String {
-        let resolver = resolver(self.dns, "");
+        let resolver = resolver_policy(self.dns, "");
         documents(&[
             &self.gateway(),
             &self.secret(),

@@ -1,41 +1,46 @@
-//! The libraries that programs ask with: those of Python, Go and Node.
+//! Tests of the HTTP client libraries of Python, Go and Node.
 
 use std::process::Command;
 
-use super::lab::{Lab, Site};
-use super::outcome::Outcome;
-use super::tool::Tool;
-use super::way::Listener::{self, Clear, Secure, SecureHttp1};
-use super::way::Way;
+use super::form::ProxyListener::{self, Clear, Secure, SecureHttp1};
+use super::form::RequestForm;
+use super::outcome::ClientOutcome;
+use super::setup::{TestOrigin, TestSetup};
+use super::tool::ClientTool;
 
-/// By each listener, what is asked for in clear and what over TLS.
-fn cases(lab: &Lab, listeners: [Listener; 2]) -> impl Iterator<Item = (Way, Site)> {
-    let (http, https) = (lab.http(), lab.https());
-    let each = move |listener: Listener| [(listener.forward(), http), (listener.tunnel(), https)];
+/// For each listener, a forwarded request in clear and a tunnel for TLS.
+fn cases(
+    setup: &TestSetup,
+    listeners: [ProxyListener; 2],
+) -> impl Iterator<Item = (RequestForm, TestOrigin)> {
+    let (http, https) = (setup.http(), setup.https());
+    let each =
+        move |listener: ProxyListener| [(listener.forward(), http), (listener.tunnel(), https)];
     listeners.into_iter().flat_map(each)
 }
 
-/// A library of Python; not all of them take a proxy over TLS from the environment.
-fn python(library: &str, environment: &[Listener]) {
-    let Some(tool) = Tool::python("fetch.py") else {
+/// Tests a library of Python. `environment` lists the listeners that it can take from the environment, because not every
+/// library supports a proxy over TLS there.
+fn python(library: &str, environment: &[ProxyListener]) {
+    let Some(tool) = ClientTool::python("fetch.py") else {
         return;
     };
-    let lab = Lab::start();
-    let ca = lab.file("ca.pem");
+    let setup = TestSetup::start();
+    let ca = setup.file("ca.pem");
     let ask = |mut command: Command, url: &str| {
-        // Where a library has no setting for the certificate of a proxy.
+        // Some libraries have no setting for the CA of a proxy.
         command.env("SSL_CERT_FILE", &ca);
         command.args([library, url, "--ca"]).arg(&ca);
         command
     };
-    for (way, site) in cases(&lab, Listener::COMMON) {
-        let proxy = lab.proxy(way.listener);
-        lab.check(way, site, |url| {
-            Outcome::of(ask(tool.command(), url).args(["--proxy", &proxy]))
+    for (form, origin) in cases(&setup, ProxyListener::COMMON) {
+        let proxy = setup.proxy(form.listener);
+        setup.check(form, origin, |url| {
+            ClientOutcome::of(ask(tool.command(), url).args(["--proxy", &proxy]))
         });
-        if environment.contains(&way.listener) {
-            lab.check(way, site, |url| {
-                Outcome::of(&mut ask(tool.command_through(&proxy), url))
+        if environment.contains(&form.listener) {
+            setup.check(form, origin, |url| {
+                ClientOutcome::of(&mut ask(tool.command_through(&proxy), url))
             });
         }
     }
@@ -43,12 +48,12 @@ fn python(library: &str, environment: &[Listener]) {
 
 #[test]
 fn requests_goes_through() {
-    python("requests", &Listener::COMMON);
+    python("requests", &ProxyListener::COMMON);
 }
 
 #[test]
 fn httpx_goes_through() {
-    python("httpx", &Listener::COMMON);
+    python("httpx", &ProxyListener::COMMON);
 }
 
 #[test]
@@ -56,37 +61,37 @@ fn aiohttp_goes_through() {
     python("aiohttp", &[Clear]);
 }
 
-/// Over TLS it agrees to HTTP/2 with a proxy, and then does not speak it: a CONNECT is understood all the same, and
-/// anything else it does not even send.
+/// Over TLS, net/http selects HTTP/2 with a proxy and then sends a CONNECT of HTTP/1.1, which is understood all the same.
+/// It does not send any other request that way.
 #[test]
 fn net_http_of_go_goes_through() {
-    let Some(tool) = Tool::go() else { return };
-    let lab = Lab::start();
-    let also = [(Secure.tunnel(), lab.https())];
-    for (way, site) in cases(&lab, [Clear, SecureHttp1]).chain(also) {
-        lab.check(way, site, |url| {
-            let mut command = tool.command_through(&lab.proxy(way.listener));
-            Outcome::of(command.args(["fetch", url]).arg(lab.file("ca.pem")))
+    let Some(tool) = ClientTool::go() else { return };
+    let setup = TestSetup::start();
+    let also = [(Secure.tunnel(), setup.https())];
+    for (form, origin) in cases(&setup, [Clear, SecureHttp1]).chain(also) {
+        setup.check(form, origin, |url| {
+            let mut command = tool.command_through(&setup.proxy(form.listener));
+            ClientOutcome::of(command.args(["fetch", url]).arg(setup.file("ca.pem")))
         });
     }
 }
 
-/// It opens a tunnel for http as well.
+/// undici opens tunnels for `http` URLs as well.
 #[test]
 fn undici_of_node_goes_through() {
-    let Some(tool) = Tool::node("fetch.cjs") else {
+    let Some(tool) = ClientTool::node("fetch.cjs") else {
         return;
     };
-    let lab = Lab::start();
-    for (way, site) in cases(&lab, Listener::COMMON) {
-        let (way, proxy) = (way.listener.tunnel(), lab.proxy(way.listener));
-        lab.check(way, site, |url| {
+    let setup = TestSetup::start();
+    for (form, origin) in cases(&setup, ProxyListener::COMMON) {
+        let (form, proxy) = (form.listener.tunnel(), setup.proxy(form.listener));
+        setup.check(form, origin, |url| {
             let mut command = tool.command();
-            Outcome::of(command.arg(url).arg(lab.file("ca.pem")).arg(&proxy))
+            ClientOutcome::of(command.arg(url).arg(setup.file("ca.pem")).arg(&proxy))
         });
-        lab.check(way, site, |url| {
+        setup.check(form, origin, |url| {
             let mut command = tool.command_through(&proxy);
-            Outcome::of(command.arg(url).arg(lab.file("ca.pem")))
+            ClientOutcome::of(command.arg(url).arg(setup.file("ca.pem")))
         });
     }
 }

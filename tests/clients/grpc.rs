@@ -1,56 +1,56 @@
-//! gRPC, by Go's client and server.
+//! Tests of gRPC with the client and server of grpc-go.
 
-use super::lab::{Lab, Site};
-use super::outcome::Outcome;
-use super::process::Process;
-use super::tool::Tool;
-use super::way::Listener::Clear;
+use super::form::ProxyListener::Clear;
+use super::outcome::ClientOutcome;
+use super::process::ChildProcess;
+use super::setup::{TestOrigin, TestSetup};
+use super::tool::ClientTool;
 
-/// The health service.
-fn server(tool: &Tool, lab: &Lab, secure: bool) -> (Process, Site) {
+/// Starts the gRPC health service.
+fn server(tool: &ClientTool, setup: &TestSetup, secure: bool) -> (ChildProcess, TestOrigin) {
     let mut command = tool.command();
     command.arg("grpc-serve");
     if secure {
         command
-            .arg(lab.file("certificate.pem"))
-            .arg(lab.file("key.pem"));
+            .arg(setup.file("certificate.pem"))
+            .arg(setup.file("key.pem"));
     }
-    let process = Process::start(&mut command);
-    let site = Site {
-        before: "",
+    let process = ChildProcess::start(&mut command);
+    let origin = TestOrigin {
+        prefix: "",
         port: process.next().parse().unwrap(),
-        after: "",
+        suffix: "",
         status: 200,
         body: "SERVING",
     };
-    (process, site)
+    (process, origin)
 }
 
-/// It knows proxies in clear alone.
+/// grpc-go supports only proxies in clear.
 #[test]
 fn grpc_goes_through_tunnels() {
-    let Some(tool) = Tool::go() else { return };
-    let lab = Lab::start();
+    let Some(tool) = ClientTool::go() else { return };
+    let setup = TestSetup::start();
     for secure in [false, true] {
-        let (_server, site) = server(&tool, &lab, secure);
-        lab.check(Clear.tunnel(), site, |address| {
-            let mut command = tool.command_through(&lab.proxy(Clear));
+        let (_server, origin) = server(&tool, &setup, secure);
+        setup.check(Clear.tunnel(), origin, |address| {
+            let mut command = tool.command_through(&setup.proxy(Clear));
             command.args(["grpc-check", address]);
             if secure {
-                command.arg(lab.file("ca.pem"));
+                command.arg(setup.file("ca.pem"));
             }
-            Outcome::of(&mut command)
+            ClientOutcome::of(&mut command)
         });
     }
 }
 
 #[test]
 fn grpc_is_routed_by_host() {
-    let Some(tool) = Tool::go() else { return };
-    let lab = Lab::start();
-    let (_server, site) = server(&tool, &lab, false);
-    let proxy = lab.address(Clear).to_string();
-    lab.check(Clear.forward().over_http2(), site, |authority| {
-        Outcome::of(tool.command().args(["grpc-route", &proxy, authority]))
+    let Some(tool) = ClientTool::go() else { return };
+    let setup = TestSetup::start();
+    let (_server, origin) = server(&tool, &setup, false);
+    let proxy = setup.address(Clear).to_string();
+    setup.check(Clear.forward().over_http2(), origin, |authority| {
+        ClientOutcome::of(tool.command().args(["grpc-route", &proxy, authority]))
     });
 }

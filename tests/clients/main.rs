@@ -1,16 +1,16 @@
-//! Real clients through the built binary: what each asks for comes, and what is denied it sees as refused.
+//! Tests of real clients through the built binary: allowed requests are served, and clients see denied ones as refused.
 //!
-//! A client that is not installed is left out, unless `EGRET_CLIENTS=all`; `.ci/clients` installs them.
+//! Tests of clients that are not installed are skipped, unless `EGRET_CLIENTS=all`. `.ci/clients` installs the clients.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod configuration;
 mod curl;
 mod fetch;
+mod form;
 mod grpc;
-mod lab;
 mod outcome;
 mod process;
+mod setup;
 mod tool;
-mod way;
 mod websocket;

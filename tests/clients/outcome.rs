@@ -1,19 +1,19 @@
-//! What a client saw.
+//! The outcome of a request as a client saw it.
 
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// A response, or why there was none.
+/// A response, or the error of the client.
 #[derive(Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct ClientOutcome {
     pub(crate) status: u64,
     pub(crate) body: String,
     pub(crate) error: String,
 }
 
-impl Outcome {
-    /// Runs a client that prints it as JSON.
+impl ClientOutcome {
+    /// Runs a client that prints its outcome as JSON.
     pub(crate) fn of(command: &mut Command) -> Self {
         let output = run(command);
         let seen: Value = serde_json::from_slice(&output.stdout)
@@ -26,7 +26,7 @@ impl Outcome {
         }
     }
 
-    /// Runs curl, which prints the status behind the body.
+    /// Runs curl, which prints the status after the body.
     pub(crate) fn of_curl(command: &mut Command) -> Self {
         let output = run(command.args(["--write-out", "\n%{http_code}"]));
         let printed = String::from_utf8_lossy(&output.stdout);
@@ -38,17 +38,17 @@ impl Outcome {
         }
     }
 
-    /// Whether it was told that it may not go there, by a response or as the reason why there is none.
+    /// Whether the client learnt that the request was denied, from the response or from the error.
     pub(crate) fn is_refused(&self) -> bool {
         let told = [
             "403",
-            // Go, which tells no number.
+            // Go does not print the status code.
             "Forbidden",
-            // gRPC.
+            // The status of gRPC.
             "PermissionDenied",
-            // The alert of TLS that is passed on.
+            // The TLS alert of a passthrough listener.
             "access denied",
-            // curl, which tells nothing of what it was told by HTTP/2.
+            // curl does not print the status of a CONNECT over HTTP/2.
             "curl: (56) Failure",
         ];
         self.status == 403 || told.iter().any(|word| self.error.contains(word))

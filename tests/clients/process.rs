@@ -1,4 +1,4 @@
-//! Processes that run beside a test, and what they print.
+//! Child processes that run during a test, and their output.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -8,38 +8,38 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A process; dropping it ends it.
-pub(crate) struct Process {
+/// A child process. Dropping it kills the process.
+pub(crate) struct ChildProcess {
     child: Child,
-    lines: Lines,
+    lines: OutputLines,
 }
 
-/// What a process prints, line by line.
-pub(crate) struct Lines(Receiver<String>);
+/// The output of a process, line by line.
+pub(crate) struct OutputLines(Receiver<String>);
 
-impl Process {
-    /// Starts it. What it says on stderr is for people.
+impl ChildProcess {
+    /// Starts a process. Its stderr is that of the test.
     pub(crate) fn start(command: &mut Command) -> Self {
         let child = command.stdout(Stdio::piped()).spawn();
         let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let lines = Lines::of(child.stdout.take().unwrap());
+        let lines = OutputLines::of(child.stdout.take().unwrap());
         Self { child, lines }
     }
 
-    /// The same, with what it says on stderr.
-    pub(crate) fn start_heard(command: &mut Command) -> (Self, Lines) {
+    /// Starts a process, and returns the lines of its stderr as well.
+    pub(crate) fn start_heard(command: &mut Command) -> (Self, OutputLines) {
         let mut process = Self::start(command.stderr(Stdio::piped()));
-        let told = Lines::of(process.child.stderr.take().unwrap());
+        let told = OutputLines::of(process.child.stderr.take().unwrap());
         (process, told)
     }
 
-    /// The next line that it prints.
+    /// Waits for the next line of stdout.
     pub(crate) fn next(&self) -> String {
         self.lines.next()
     }
 }
 
-impl Lines {
+impl OutputLines {
     fn of(from: impl Read + Send + 'static) -> Self {
         let (sender, lines) = sync_channel(1000);
         thread::spawn(move || {
@@ -50,14 +50,14 @@ impl Lines {
         Self(lines)
     }
 
-    /// The next line.
+    /// Waits for the next line.
     pub(crate) fn next(&self) -> String {
         let line = self.0.recv_timeout(PATIENCE);
         line.unwrap_or_else(|error| panic!("no line came: {error}"))
     }
 }
 
-impl Drop for Process {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

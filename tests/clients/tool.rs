@@ -1,21 +1,21 @@
-//! The clients that are installed here.
+//! Finds the clients that are installed on this machine.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The variables that would send a client, or one of its parts, through another proxy than the test's.
+/// Environment variables that could select another proxy than that of the test.
 const VARIABLES: [&str; 4] = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"];
 
-/// A program that a test drives.
+/// A client program.
 #[derive(Debug)]
-pub(crate) struct Tool {
+pub(crate) struct ClientTool {
     program: PathBuf,
     first: Vec<PathBuf>,
     modules: Option<PathBuf>,
 }
 
-impl Tool {
-    /// Python, with the libraries of `python/requirements.txt`, to run a script of that folder.
+impl ClientTool {
+    /// Python with the libraries of `python/requirements.txt`, to run a script of that folder.
     pub(crate) fn python(script: &str) -> Option<Self> {
         let program = installed().join("python/bin/python");
         let first = vec![sources().join("python").join(script)];
@@ -26,7 +26,7 @@ impl Tool {
         })
     }
 
-    /// Node, with the modules of `node/package.json`, to run a script of that folder.
+    /// Node with the modules of `node/package.json`, to run a script of that folder.
     pub(crate) fn node(script: &str) -> Option<Self> {
         let modules = installed().join("node/node_modules");
         let there = modules.exists() && answers("node", "--version");
@@ -38,19 +38,19 @@ impl Tool {
         })
     }
 
-    /// The program of the folder `go`.
+    /// The program that is built from the folder `go`.
     pub(crate) fn go() -> Option<Self> {
         let program = installed().join("go/clients");
         found("Go's clients", program.exists()).then(|| Self::of(program))
     }
 
-    /// curl.
+    /// The curl of the machine.
     pub(crate) fn curl() -> Option<Self> {
         let there = answers("curl", "--version");
         found("curl", there).then(|| Self::of("curl".into()))
     }
 
-    /// A curl that has this option: the machine's, or the one of `conformance/curl`. There may be none.
+    /// A curl with this option, if there is one: that of the machine, or the one that `conformance/curl` builds.
     pub(crate) fn curl_with(option: &str) -> Option<Self> {
         let built = target().join("conformance/curl/build/src/curl");
         let has_it = |program: &PathBuf| {
@@ -72,7 +72,7 @@ impl Tool {
         }
     }
 
-    /// It, with no proxy in its environment.
+    /// The command without a proxy in its environment.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         for name in VARIABLES {
@@ -85,7 +85,7 @@ impl Tool {
         command
     }
 
-    /// It, with this proxy in its environment.
+    /// The command with this proxy in its environment.
     pub(crate) fn command_through(&self, proxy: &str) -> Command {
         let mut command = self.command();
         command.env("http_proxy", proxy).env("https_proxy", proxy);

@@ -1,38 +1,38 @@
-//! WebSockets, by Python's `websockets`.
+//! Tests of WebSockets with Python's `websockets`.
 
 use std::process::Command;
 
-use super::lab::{Lab, Site};
-use super::outcome::Outcome;
-use super::process::Process;
-use super::tool::Tool;
-use super::way::Listener::{self, Clear, Secure};
+use super::form::ProxyListener::{self, Clear, Secure};
+use super::outcome::ClientOutcome;
+use super::process::ChildProcess;
+use super::setup::{TestOrigin, TestSetup};
+use super::tool::ClientTool;
 
-/// A server that sends everything back.
-fn server(tool: &Tool, lab: &Lab, secure: bool) -> (Process, Site) {
+/// Starts an echo server.
+fn server(tool: &ClientTool, setup: &TestSetup, secure: bool) -> (ChildProcess, TestOrigin) {
     let mut command = tool.command();
     command.arg("serve");
     if secure {
         command
             .arg("--certificate")
-            .arg(lab.file("certificate.pem"))
+            .arg(setup.file("certificate.pem"))
             .arg("--key")
-            .arg(lab.file("key.pem"));
+            .arg(setup.file("key.pem"));
     }
-    let process = Process::start(&mut command);
-    let site = Site {
-        before: if secure { "wss://" } else { "ws://" },
+    let process = ChildProcess::start(&mut command);
+    let origin = TestOrigin {
+        prefix: if secure { "wss://" } else { "ws://" },
         port: process.next().parse().unwrap(),
-        after: "/",
+        suffix: "/",
         status: 101,
         body: "hello",
     };
-    (process, site)
+    (process, origin)
 }
 
-fn say(mut command: Command, lab: &Lab, url: &str) -> Command {
-    let ca = lab.file("ca.pem");
-    // It has no setting for the certificate of a proxy that it finds itself.
+fn say(mut command: Command, setup: &TestSetup, url: &str) -> Command {
+    let ca = setup.file("ca.pem");
+    // The library has no setting for the CA of a proxy from the environment.
     command.env("SSL_CERT_FILE", &ca);
     command.args(["say", url, "--ca"]).arg(ca);
     command
@@ -40,19 +40,19 @@ fn say(mut command: Command, lab: &Lab, url: &str) -> Command {
 
 #[test]
 fn websockets_go_through_tunnels() {
-    let Some(tool) = Tool::python("talk.py") else {
+    let Some(tool) = ClientTool::python("talk.py") else {
         return;
     };
-    let lab = Lab::start();
+    let setup = TestSetup::start();
     for secure in [false, true] {
-        let (_server, site) = server(&tool, &lab, secure);
-        for listener in Listener::COMMON {
-            let proxy = lab.proxy(listener);
-            lab.check(listener.tunnel(), site, |url| {
-                Outcome::of(say(tool.command(), &lab, url).args(["--proxy", &proxy]))
+        let (_server, origin) = server(&tool, &setup, secure);
+        for listener in ProxyListener::COMMON {
+            let proxy = setup.proxy(listener);
+            setup.check(listener.tunnel(), origin, |url| {
+                ClientOutcome::of(say(tool.command(), &setup, url).args(["--proxy", &proxy]))
             });
-            lab.check(listener.tunnel(), site, |url| {
-                Outcome::of(&mut say(tool.command_through(&proxy), &lab, url))
+            setup.check(listener.tunnel(), origin, |url| {
+                ClientOutcome::of(&mut say(tool.command_through(&proxy), &setup, url))
             });
         }
     }
@@ -60,20 +60,20 @@ fn websockets_go_through_tunnels() {
 
 #[test]
 fn websockets_are_upgraded_where_their_host_leads() {
-    let Some(tool) = Tool::python("talk.py") else {
+    let Some(tool) = ClientTool::python("talk.py") else {
         return;
     };
-    let lab = Lab::start();
-    let (_server, site) = server(&tool, &lab, false);
-    // TLS ends at the proxy.
-    let secure = Site {
-        before: "wss://",
-        ..site
+    let setup = TestSetup::start();
+    let (_server, origin) = server(&tool, &setup, false);
+    // The gateway terminates TLS.
+    let secure = TestOrigin {
+        prefix: "wss://",
+        ..origin
     };
-    for (listener, site) in [(Clear, site), (Secure, secure)] {
-        let address = lab.address(listener).to_string();
-        lab.check(listener.forward(), site, |url| {
-            Outcome::of(say(tool.command(), &lab, url).args(["--connect", &address]))
+    for (listener, origin) in [(Clear, origin), (Secure, secure)] {
+        let address = setup.address(listener).to_string();
+        setup.check(listener.forward(), origin, |url| {
+            ClientOutcome::of(say(tool.command(), &setup, url).args(["--connect", &address]))
         });
     }
 }

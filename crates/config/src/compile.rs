@@ -1,18 +1,20 @@
 //! Resources to a [`Snapshot`] and a [`Report`]: what is served and what is told are made in one pass, so that they
 //! cannot differ.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::report::Report;
-use crate::resources::{ObjectRef, Resources};
+use crate::resources::Resources;
 use crate::snapshot::Snapshot;
 
 mod authorities;
 mod backend;
 mod class;
+mod context;
 mod direct_response;
 mod gateway;
 mod grant;
+mod header;
 mod keepalive;
 mod log;
 mod namespace;
@@ -27,19 +29,12 @@ mod unsupported;
 mod upgrade;
 mod value;
 
+pub use class::{CONTROLLER_NAME, Options};
+
 use class::Classes;
+use context::Context;
 use log::Log;
 use target::Targets;
-
-/// The controller whose Gateways are served, unless the caller says otherwise.
-pub const CONTROLLER_NAME: &str = "egret.dev/gateway";
-
-/// What the caller decides.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Gateways of this controller's classes are ours.
-    pub controller_name: String,
-}
 
 /// The outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,25 +43,6 @@ pub struct Compiled {
     pub snapshot: Snapshot,
     /// To tell.
     pub report: Report,
-}
-
-/// What routes are compiled against.
-struct Context<'a> {
-    resources: &'a Resources,
-    classes: Classes,
-    backends: backend::Backends,
-    responses: direct_response::Responses,
-    policies: policy::Policies,
-    /// The Gateways whose routes lead to a Backend.
-    uses: BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            controller_name: CONTROLLER_NAME.to_owned(),
-        }
-    }
 }
 
 /// Compiles everything. Never fails: what is wrong with an object is in the report, and what that object would have

@@ -9,15 +9,14 @@ use serde::{Serialize, Serializer};
 
 use crate::name::{DnsName, Host, HostPattern};
 use crate::resources::Seniority;
-use crate::snapshot::{Listener, Protocol, Rule, Socket};
+use crate::rule::Rule;
 
 mod matcher;
-mod path;
 mod query;
 mod rewrite;
 
+pub use crate::path::{literal_path, normalize_path};
 pub use matcher::{HeaderMatch, Match, PathMatch, Pattern, QueryMatch, RpcMatch, TextMatch};
-pub use path::{literal_path, normalize_path, prefix_matches};
 pub use query::{query_values, without_parameter};
 
 /// The rules attached to one listener.
@@ -63,7 +62,7 @@ pub struct RequestFacts<'a> {
 pub struct Found<'a> {
     /// The rule.
     pub rule: &'a Arc<Rule>,
-    /// The prefix, if it was a `PathPrefix` that matched; for [`PathRewrite::Prefix`](crate::snapshot::PathRewrite).
+    /// The prefix, if it was a `PathPrefix` that matched; for [`PathRewrite::Prefix`](crate::rule::PathRewrite).
     pub matched_prefix: Option<&'a str>,
 }
 
@@ -160,45 +159,6 @@ impl RouteTable {
 fn parents(name: &DnsName) -> impl Iterator<Item = &str> {
     let name = name.as_str();
     name.match_indices('.').map(|(at, _)| &name[at + 1..])
-}
-
-impl Socket {
-    /// Whether its connections carry HTTP in the clear.
-    #[must_use]
-    pub fn is_plain(&self) -> bool {
-        let mut listeners = self.listeners.iter();
-        listeners.all(|listener| matches!(listener.protocol, Protocol::Http))
-    }
-
-    /// The listener of a request: the one with the most specific hostname that matches.
-    #[must_use]
-    pub fn listener_for(&self, host: &Host) -> Option<&Arc<Listener>> {
-        let mut reads = self.listeners.iter();
-        reads.find(|listener| {
-            listener.protocol != Protocol::Passthrough
-                && match host {
-                    Host::Name(name) => listener.takes(Some(name)),
-                    Host::Ip(_) => listener.takes(None),
-                }
-        })
-    }
-
-    /// The listener of a connection over TLS whose client asks for this name (RFC 6066 3), or for none.
-    #[must_use]
-    pub fn listener_named(&self, name: Option<&DnsName>) -> Option<&Arc<Listener>> {
-        self.listeners.iter().find(|listener| listener.takes(name))
-    }
-}
-
-impl Listener {
-    /// Whether this is one of its names; `None` is what has no name.
-    fn takes(&self, name: Option<&DnsName>) -> bool {
-        match (&self.hostname, name) {
-            (None, _) => true,
-            (Some(pattern), Some(name)) => pattern.matches(name),
-            (Some(_), None) => false,
-        }
-    }
 }
 
 impl Serialize for RouteTable {

@@ -7,37 +7,27 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::StatusCode;
 use serde::Serialize;
 
 use crate::name::{DnsName, Host, HostPattern, Port};
-use crate::policy::authentication::Authentication;
-use crate::policy::egress::Egress;
-use crate::policy::headers::HeaderEdit;
 use crate::resources::ObjectRef;
 use crate::route::RouteTable;
 
-mod backend;
-mod connection;
-mod resolver;
-mod retry;
-mod tls;
-mod upgrade;
-
-pub use backend::{
-    BackendSettings, CircuitBreakers, Http2Keepalive, Http2Settings, HttpVersion, LoadBalancing,
-    OutlierDetection, TcpKeepalive,
+pub use crate::policy::http_upgrade::Upgrades;
+pub use crate::policy::retry::{RetryOn, RetryPolicy};
+pub use crate::rule::{
+    Action, Destination, DynamicDestination, Filters, FixedResponse, Misconfiguration, PathRewrite,
+    Redirect, Rewrite, Rule, Scheme, StaticDestination, Timeout, Timeouts, WeightedBackend,
+    WeightedBackends,
 };
-pub use connection::{ConnectionLimits, FOREVER, Http2Limits, ProxyProtocol};
-pub use resolver::{DnsProtocol, LookupFamily, NameServer, ResolverId, ResolverSettings};
-pub use retry::{RetryOn, RetryPolicy};
-pub use tls::{
-    Alpn, Certificate, ClientValidation, Identity, PrivateKey, ServerTls, TlsVersion, TlsVersions,
-    Trust, UpstreamTls, ValidationMode,
+pub use crate::settings::{
+    Alpn, BackendSettings, Certificate, CircuitBreakers, ClientValidation, ConnectionLimits,
+    DnsProtocol, FOREVER, Http2Keepalive, Http2Limits, Http2Settings, HttpVersion, Identity,
+    LoadBalancing, LookupFamily, NameServer, OutlierDetection, PrivateKey, ProxyProtocol,
+    ResolverId, ResolverSettings, ServerTls, TcpKeepalive, TlsVersion, TlsVersions, Trust,
+    UpstreamTls, ValidationMode,
 };
-pub use upgrade::Upgrades;
 
 /// Everything that is served.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -103,219 +93,43 @@ pub enum Protocol {
     Passthrough,
 }
 
-/// One rule of a route, as it applies under one listener.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Rule {
-    /// The route it comes from.
-    pub route: ObjectRef,
-    /// Its place in the route, from 0.
-    pub index: usize,
-    /// Its `name`, when it has one.
-    pub name: Option<String>,
-    /// Who may send its requests; `None` is everybody. Asked before anything is done for one.
-    pub authentication: Option<Arc<Authentication>>,
-    /// What is done to the request and the response on the way.
-    pub filters: Filters,
-    /// How long it may take.
-    pub timeouts: Timeouts,
-    /// When it is sent again; `None` is not configured, and the proxy does only what is always right.
-    pub retry: Option<Arc<RetryPolicy>>,
-    /// What its connections may become.
-    pub upgrades: Arc<Upgrades>,
-    /// What answers.
-    pub action: Action,
-}
-
-/// What answers a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub enum Action {
-    /// Another server does.
-    Forward(WeightedBackends),
-    /// The gateway does, by telling the client to go elsewhere.
-    Redirect(Redirect),
-    /// The gateway does, with a fixed answer (`DirectResponse`).
-    Respond(FixedResponse),
-    /// Nobody does: the rule is wrong, and the report says how.
-    Refuse(Misconfiguration),
-}
-
-/// The filters of a rule or of a backend reference.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Filters {
-    /// Applied to the request before it is forwarded.
-    pub request_headers: HeaderEdit,
-    /// Applied to the response before it is sent on.
-    pub response_headers: HeaderEdit,
-    /// Changes the host or the path; the host also decides where a dynamic request goes. Never set on a backend.
-    pub rewrite: Option<Rewrite>,
-}
-
-/// `URLRewrite` (Gateway API HTTPURLRewriteFilter).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Rewrite {
-    /// The new host; the port becomes the scheme's default.
-    pub host: Option<DnsName>,
-    /// The new path.
-    pub path: Option<PathRewrite>,
-}
-
-/// How a path changes (Gateway API HTTPPathModifier).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub enum PathRewrite {
-    /// The whole path becomes this; the query stays.
-    Full(String),
-    /// The part that the rule's prefix matched becomes this.
-    Prefix(String),
-}
-
-/// `RequestRedirect` (Gateway API HTTPRequestRedirectFilter).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Redirect {
-    /// The new scheme; `None` keeps the request's.
-    pub scheme: Option<Scheme>,
-    /// The new host; `None` keeps the request's.
-    pub host: Option<DnsName>,
-    /// The new port; `None` is the new scheme's default when the scheme is given, else the listener's port.
-    pub port: Option<Port>,
-    /// The new path; `None` keeps the request's.
-    pub path: Option<PathRewrite>,
-    /// 301, 302, 303, 307 or 308.
-    #[serde(serialize_with = "as_u16")]
-    pub status: StatusCode,
-}
-
-/// A scheme that can be forwarded or redirected to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scheme {
-    /// In the clear, port 80 by default.
-    Http,
-    /// Over TLS, port 443 by default.
-    Https,
-}
-
-impl Scheme {
-    /// The port of a target that names none.
+impl Socket {
+    /// Whether its connections carry HTTP in the clear.
     #[must_use]
-    pub const fn default_port(self) -> Port {
-        match self {
-            Self::Http => Port::HTTP,
-            Self::Https => Port::HTTPS,
-        }
+    pub fn is_plain(&self) -> bool {
+        let mut listeners = self.listeners.iter();
+        listeners.all(|listener| matches!(listener.protocol, Protocol::Http))
     }
 
-    /// As in a URI.
+    /// The listener of a request: the one with the most specific hostname that matches.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
+    pub fn listener_for(&self, host: &Host) -> Option<&Arc<Listener>> {
+        let mut reads = self.listeners.iter();
+        reads.find(|listener| {
+            listener.protocol != Protocol::Passthrough
+                && match host {
+                    Host::Name(name) => listener.takes(Some(name)),
+                    Host::Ip(_) => listener.takes(None),
+                }
+        })
+    }
+
+    /// The listener of a connection over TLS whose client asks for this name (RFC 6066 3), or for none.
+    #[must_use]
+    pub fn listener_named(&self, name: Option<&DnsName>) -> Option<&Arc<Listener>> {
+        self.listeners.iter().find(|listener| listener.takes(name))
     }
 }
 
-/// A `DirectResponse` object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FixedResponse {
-    /// 200 to 599.
-    #[serde(serialize_with = "as_u16")]
-    pub status: StatusCode,
-    /// `text/plain`; may be empty.
-    pub body: Arc<str>,
-}
-
-/// `timeouts` of an HTTPRoute rule (GEP-1742). `None` is the proxy's default, zero in the resource is "no timeout".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Timeouts {
-    /// From the request's first byte to the response's last.
-    pub request: Timeout,
-    /// One attempt at a backend, likewise.
-    pub backend_request: Timeout,
-}
-
-/// A timeout as a resource can state it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub enum Timeout {
-    /// Not stated: the proxy's default holds.
-    #[default]
-    Default,
-    /// `0s`: switched off.
-    Never,
-    /// This long.
-    After(Duration),
-}
-
-/// The backends of a rule and the share of each.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct WeightedBackends {
-    /// Only those with a weight above 0, and at least one.
-    pub backends: Vec<WeightedBackend>,
-    /// The sum of the weights, at least 1.
-    pub total: u64,
-}
-
-/// One `backendRef`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct WeightedBackend {
-    /// At least 1.
-    pub weight: u32,
-    /// Its own filters, applied after the rule's.
-    pub filters: Filters,
-    /// Where it leads.
-    pub destination: Destination,
-    /// Every EgressPolicy that binds requests of this rule to this backend.
-    pub egress: Arc<Egress>,
-}
-
-/// Where a request goes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub enum Destination {
-    /// To the host that the request names.
-    Dynamic(DynamicDestination),
-    /// To one of these hosts, round-robin.
-    Static(StaticDestination),
-    /// Nowhere: the reference is wrong, and this share of the requests is refused.
-    Refuse(Misconfiguration),
-}
-
-/// A Backend of type `DynamicForwardProxy`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct DynamicDestination {
-    /// The Backend.
-    pub backend: ObjectRef,
-    /// Who resolves the names.
-    pub resolver: ResolverId,
-    /// How they are connected to.
-    pub settings: Arc<BackendSettings>,
-    /// How requests go that do not say so themselves: `https` with `enableTls`, else `http`.
-    pub scheme: Scheme,
-    /// The port of what names none: of TLS that is passed on, from the `backendRef` of its TLSRoute. `None` is the
-    /// default of the scheme, and 443 of TLS that is passed on.
-    pub port: Option<Port>,
-}
-
-/// A Backend of type `Static`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct StaticDestination {
-    /// The Backend.
-    pub backend: ObjectRef,
-    /// Who resolves those hosts that are names.
-    pub resolver: ResolverId,
-    /// How they are connected to; with TLS if that says how.
-    pub settings: Arc<BackendSettings>,
-    /// What HTTP they speak (`appProtocol`).
-    pub version: HttpVersion,
-    /// At least one.
-    pub hosts: Vec<(Host, Port)>,
-}
-
-/// Why something that is configured cannot be served; the text is for the log, the report says it in full.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Misconfiguration {
-    /// The object at fault.
-    pub object: ObjectRef,
-    /// One line.
-    pub message: Arc<str>,
+impl Listener {
+    /// Whether this is one of its names; `None` is what has no name.
+    fn takes(&self, name: Option<&DnsName>) -> bool {
+        match (&self.hostname, name) {
+            (None, _) => true,
+            (Some(pattern), Some(name)) => pattern.matches(name),
+            (Some(_), None) => false,
+        }
+    }
 }
 
 fn as_list<S, K, V>(map: &BTreeMap<K, V>, serializer: S) -> Result<S::Ok, S::Error>
@@ -325,12 +139,4 @@ where
     V: Serialize,
 {
     serializer.collect_seq(map.iter())
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature serde asks for"
-)]
-fn as_u16<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u16(status.as_u16())
 }

@@ -9,23 +9,27 @@ use std::time::Duration;
 use egret_config::snapshot::{BindAddress, Socket};
 use nix::errno::Errno;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
+use crate::context::WorkerContext;
 use crate::dial::race::is_out_of_descriptors;
 use crate::refusal::Reason;
 use crate::request::passthrough;
 use crate::serve;
 use crate::stream::{ClientStream, ReplayStream};
 use crate::task;
-use crate::tunnel::Ready;
-use crate::worker::{Closing, Worker};
-use begin::{Begun, begin};
-use gate::{Full, Gate};
+use crate::tunnel::ReadyTunnel;
+use begin::{AcceptedConnection, begin};
+use gate::{ConnectionGate, GateFull};
 
 pub(crate) mod begin;
 pub(crate) mod gate;
 mod tls;
+
+/// Whoever waits for sockets to be closed waits for the last of these to be dropped.
+pub(crate) type ClosedSignal = Sender<()>;
 
 /// How long to wait when the process is out of descriptors or memory.
 const OUT_OF_RESOURCES: Duration = Duration::from_millis(50);
@@ -35,9 +39,9 @@ const OUT_OF_RESOURCES: Duration = Duration::from_millis(50);
 pub(crate) async fn accept(
     listener: TcpListener,
     bind: BindAddress,
-    gate: Arc<Gate>,
-    mut stop: oneshot::Receiver<Closing>,
-    worker: Rc<Worker>,
+    gate: Arc<ConnectionGate>,
+    mut stop: oneshot::Receiver<ClosedSignal>,
+    context: Rc<WorkerContext>,
 ) {
     let mut starved = false;
     loop {
@@ -53,19 +57,19 @@ pub(crate) async fn accept(
         match accepted {
             Ok((stream, client)) => {
                 starved = false;
-                let place = match gate.enter() {
-                    Ok(place) => place,
+                let permit = match gate.enter() {
+                    Ok(permit) => permit,
                     Err(full) => {
-                        turn_away(&stream, bind, &full, &gate, &worker);
+                        reject(&stream, bind, &full, &gate, &context);
                         continue;
                     }
                 };
                 // A socket for both families tells IPv4 addresses inside IPv6 ones.
                 let client = SocketAddr::new(client.ip().to_canonical(), client.port());
-                let counted = (worker.connected(), place);
-                let worker = Rc::clone(&worker);
+                let counted = (context.connected(), permit);
+                let context = Rc::clone(&context);
                 task::spawn(async move {
-                    let Some(tunnel) = serve(stream, client, bind, worker).await else {
+                    let Some(tunnel) = serve(stream, client, bind, context).await else {
                         return drop(counted);
                     };
                     // In a task of its own, without what HTTP needed: there may be very many, and they may last.
@@ -79,7 +83,7 @@ pub(crate) async fn accept(
                 if !std::mem::replace(&mut starved, true) {
                     tracing::warn!(%error, "no connection can be accepted");
                 }
-                worker.make_room();
+                context.make_room();
                 sleep(OUT_OF_RESOURCES).await;
             }
             // The client was gone before it was accepted.
@@ -93,31 +97,38 @@ async fn serve(
     stream: TcpStream,
     client: SocketAddr,
     bind: BindAddress,
-    worker: Rc<Worker>,
-) -> Option<Ready> {
-    let (stream, origin) = match begin(stream, client, bind, &worker).await? {
-        Begun::Plain(stream, origin) => (ClientStream::Plain(stream), origin),
-        Begun::Tls(tls) => {
-            let (stream, origin) = tls.end(&worker).await?;
+    context: Rc<WorkerContext>,
+) -> Option<ReadyTunnel> {
+    let (stream, origin) = match begin(stream, client, bind, &context).await? {
+        AcceptedConnection::Plain(stream, origin) => (ClientStream::Plain(stream), origin),
+        AcceptedConnection::Tls(tls) => {
+            let (stream, origin) = tls.terminate(&context).await?;
             (
                 ClientStream::Tls(Box::new(ReplayStream::from(stream))),
                 origin,
             )
         }
-        Begun::Passthrough(incoming, origin) => {
-            return passthrough::open(incoming, origin, worker).await;
+        AcceptedConnection::Passthrough(incoming, origin) => {
+            return passthrough::open(incoming, origin, context).await;
         }
     };
-    serve::connection(stream, origin, worker).await
+    serve::connection(stream, origin, context).await
 }
 
 /// There are too many: says so to who understands it, as far as the socket takes it at once, and closes.
-fn turn_away(stream: &TcpStream, bind: BindAddress, full: &Full, gate: &Gate, worker: &Rc<Worker>) {
-    worker
+fn reject(
+    stream: &TcpStream,
+    bind: BindAddress,
+    full: &GateFull,
+    gate: &ConnectionGate,
+    context: &WorkerContext,
+) {
+    context
+        .telemetry
         .metrics
         .refusals
         .increment(Reason::TooManyConnections);
-    if full.is_news {
+    if full.is_first {
         let (port, most) = (bind.port.get(), gate.most());
         tracing::warn!(
             port,
@@ -125,7 +136,7 @@ fn turn_away(stream: &TcpStream, bind: BindAddress, full: &Full, gate: &Gate, wo
             "a listener has as many connections as it may have"
         );
     }
-    let snapshot = worker.snapshot();
+    let snapshot = context.snapshot();
     if snapshot.sockets.get(&bind).is_some_and(Socket::is_plain) {
         let _ = stream.try_write(gate::refusal());
     }

@@ -21,26 +21,26 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 
-use crate::shared::Shared;
-use crate::status::Status;
-use crate::telemetry::metrics::export::{Workers, Writer};
+use crate::context::SharedContext;
+use crate::metrics::{MetricWriter, WorkerCollector};
+use crate::status::ConfigStatus;
 
 mod dns;
 
 /// A running admin server. It ends with its runtime.
-pub(crate) struct Admin {
+pub(crate) struct AdminServer {
     address: SocketAddr,
 }
 
-struct State {
-    shared: Arc<Shared>,
-    status: Arc<Status>,
+struct AdminState {
+    shared: Arc<SharedContext>,
+    status: Arc<ConfigStatus>,
     registry: Registry,
     /// Whether only this machine can reach the server: then nobody has reason to call it by a name of elsewhere.
     loopback: bool,
 }
 
-type Answer = Response<Full<Bytes>>;
+type AdminResponse = Response<Full<Bytes>>;
 
 const PATHS: &str = "\
 /healthz      200 while the process lives
@@ -51,11 +51,11 @@ const PATHS: &str = "\
 /dns          names that are remembered (POST /dns/flush, /dns/refresh, ?host= for one)
 ";
 
-impl Admin {
+impl AdminServer {
     pub(crate) fn start(
         address: SocketAddr,
-        shared: &Arc<Shared>,
-        status: &Arc<Status>,
+        shared: &Arc<SharedContext>,
+        status: &Arc<ConfigStatus>,
         control: &Handle,
     ) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind(address).map_err(|error| {
@@ -67,13 +67,13 @@ impl Admin {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let mut registry = Registry::with_prefix("egret");
-        registry.register_collector(Box::new(Workers(shared.metrics.clone())));
-        registry.register_collector(Box::new(Process {
+        registry.register_collector(Box::new(WorkerCollector(shared.metrics.clone())));
+        registry.register_collector(Box::new(ProcessCollector {
             shared: Arc::clone(shared),
             status: Arc::clone(status),
         }));
         let loopback = address.ip().is_loopback();
-        let state = State {
+        let state = AdminState {
             shared: Arc::clone(shared),
             status: Arc::clone(status),
             registry,
@@ -90,7 +90,7 @@ impl Admin {
     }
 }
 
-async fn serve(listener: TcpListener, state: Arc<State>, control: Handle) {
+async fn serve(listener: TcpListener, state: Arc<AdminState>, control: Handle) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -112,8 +112,8 @@ async fn serve(listener: TcpListener, state: Arc<State>, control: Handle) {
     }
 }
 
-impl State {
-    fn answer<B>(&self, request: &Request<B>) -> Answer {
+impl AdminState {
+    fn answer<B>(&self, request: &Request<B>) -> AdminResponse {
         if self.loopback && !names_this_machine(request) {
             return text(
                 StatusCode::FORBIDDEN,
@@ -127,15 +127,17 @@ impl State {
             (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
             (&Method::GET | &Method::HEAD, "/metrics") => self.metrics(),
             (&Method::GET | &Method::HEAD, "/report") => json(self.status.report()),
-            (&Method::GET | &Method::HEAD, "/config") => {
-                json(serde_json::to_vec_pretty(&*self.shared.snapshot()))
+            (&Method::GET | &Method::HEAD, "/config") => json(serde_json::to_vec_pretty(
+                &*self.shared.snapshot.load_full(),
+            )),
+            (&Method::GET | &Method::HEAD, "/dns") => {
+                json(dns::list(&self.shared.upstreams.resolvers))
             }
-            (&Method::GET | &Method::HEAD, "/dns") => json(dns::list(&self.shared.resolvers)),
             (&Method::POST, "/dns/flush") => {
-                dns::flush(&self.shared.resolvers, request.uri().query())
+                dns::flush(&self.shared.upstreams.resolvers, request.uri().query())
             }
             (&Method::POST, "/dns/refresh") => {
-                dns::refresh(&self.shared.resolvers, request.uri().query())
+                dns::refresh(&self.shared.upstreams.resolvers, request.uri().query())
             }
             (_, "/dns/flush" | "/dns/refresh") => not_allowed("POST"),
             (_, "/" | "/healthz" | "/readyz" | "/metrics" | "/report" | "/config" | "/dns") => {
@@ -145,8 +147,8 @@ impl State {
         }
     }
 
-    fn ready(&self) -> Answer {
-        let reason = if self.shared.is_draining() {
+    fn ready(&self) -> AdminResponse {
+        let reason = if self.shared.drain.is_draining() {
             Some("stopping".to_owned())
         } else {
             self.status.not_ready()
@@ -160,7 +162,7 @@ impl State {
         }
     }
 
-    fn metrics(&self) -> Answer {
+    fn metrics(&self) -> AdminResponse {
         let mut body = String::new();
         if encode(&mut body, &self.registry).is_err() {
             return text(
@@ -188,7 +190,7 @@ fn names_this_machine<B>(request: &Request<B>) -> bool {
     }
 }
 
-fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+fn text(status: StatusCode, body: impl Into<Bytes>) -> AdminResponse {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
     answer.headers_mut().insert(
@@ -198,7 +200,7 @@ fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     answer
 }
 
-fn json(body: serde_json::Result<Vec<u8>>) -> Answer {
+fn json(body: serde_json::Result<Vec<u8>>) -> AdminResponse {
     match body {
         Ok(body) => {
             let mut answer = text(StatusCode::OK, body);
@@ -211,7 +213,7 @@ fn json(body: serde_json::Result<Vec<u8>>) -> Answer {
     }
 }
 
-fn not_allowed(allowed: &'static str) -> Answer {
+fn not_allowed(allowed: &'static str) -> AdminResponse {
     let mut answer = text(
         StatusCode::METHOD_NOT_ALLOWED,
         format!("allowed: {allowed}\n"),
@@ -223,20 +225,20 @@ fn not_allowed(allowed: &'static str) -> Answer {
 }
 
 /// What the process counts that belongs to no worker.
-struct Process {
-    shared: Arc<Shared>,
-    status: Arc<Status>,
+struct ProcessCollector {
+    shared: Arc<SharedContext>,
+    status: Arc<ConfigStatus>,
 }
 
-impl fmt::Debug for Process {
+impl fmt::Debug for ProcessCollector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Process")
+        f.write_str("ProcessCollector")
     }
 }
 
-impl Collector for Process {
+impl Collector for ProcessCollector {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut to = Writer(encoder);
+        let mut to = MetricWriter(encoder);
         let generation = i64::try_from(self.status.generation()).unwrap_or(i64::MAX);
         to.gauge(
             "config_generation",
@@ -263,7 +265,7 @@ impl Collector for Process {
             "Lines lost because the log's reader did not keep up",
             dropped,
         )?;
-        dns::metrics(&mut to, &self.shared.resolvers)?;
-        dns::store_metrics(&mut to, &self.shared.resolvers)
+        dns::metrics(&mut to, &self.shared.upstreams.resolvers)?;
+        dns::store_metrics(&mut to, &self.shared.upstreams.resolvers)
     }
 }

@@ -4,32 +4,37 @@
 //! step, in ARCHITECTURE.md.
 
 pub mod client_hello;
-pub mod dial;
 pub mod dns;
-pub mod listen;
 pub mod message;
 pub mod proxy_protocol;
-pub mod refusal;
-pub mod telemetry;
 pub mod tls;
-pub mod tunnel;
 
 mod accept;
 mod admin;
 mod body;
+mod client;
 mod clock;
+mod configuration;
+mod context;
+mod dial;
 mod downstream;
+mod drain;
+mod exchange;
+mod listen;
 mod meter;
+mod metrics;
 mod plan;
 mod policy;
 mod proxy;
 mod record;
+mod refusal;
 mod request;
 mod serve;
-mod shared;
 mod status;
 mod stream;
 mod task;
+mod telemetry;
+mod tunnel;
 mod upstream;
 mod worker;
 

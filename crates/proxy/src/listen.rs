@@ -11,10 +11,10 @@ use socket2::{Domain, Protocol, Type};
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::timeout;
 
-use crate::accept::gate::Gate;
+use crate::accept::gate::ConnectionGate;
+use crate::context::SharedContext;
 use crate::dial::egress::OwnAddresses;
-use crate::shared::Shared;
-use crate::worker::Command;
+use crate::worker::WorkerCommand;
 
 /// Connections that the kernel may complete ahead of us; it caps this at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -34,7 +34,7 @@ pub enum Bind {
 /// The sockets that are open, as the control side sees them.
 pub(crate) struct Listeners {
     bind: Bind,
-    workers: Vec<Sender<Command>>,
+    workers: Vec<Sender<WorkerCommand>>,
     admin: Option<SocketAddr>,
     /// How many connections each may have.
     max_connections: Option<usize>,
@@ -55,7 +55,7 @@ pub struct BindError {
 impl Listeners {
     pub(crate) fn new(
         bind: Bind,
-        workers: Vec<Sender<Command>>,
+        workers: Vec<Sender<WorkerCommand>>,
         admin: Option<SocketAddr>,
         max_connections: Option<usize>,
     ) -> Self {
@@ -75,8 +75,8 @@ impl Listeners {
 
     /// Binds what is new, keeps what is the same, closes what is gone. What cannot be bound is told, and tried again
     /// by the next call.
-    pub(crate) async fn reconcile(&mut self, shared: &Shared) -> Vec<BindError> {
-        let snapshot = shared.snapshot();
+    pub(crate) async fn reconcile(&mut self, shared: &SharedContext) -> Vec<BindError> {
+        let snapshot = shared.snapshot.load_full();
         self.close_gone(&snapshot).await;
         let mut opened = Vec::new();
         let mut errors = Vec::new();
@@ -93,15 +93,15 @@ impl Listeners {
         self.bound
             .extend(opened.iter().map(|(bind, address, _)| (*bind, *address)));
         // Before the first request can come in by one of them.
-        shared.own.store(Arc::new(OwnAddresses(
+        shared.upstreams.own_addresses.store(Arc::new(OwnAddresses(
             self.bound.values().copied().chain(self.admin).collect(),
         )));
         for (bind, _, sockets) in opened {
-            let gate = Gate::new(self.max_connections);
+            let gate = ConnectionGate::new(self.max_connections);
             for (worker, socket) in self.workers.iter().zip(sockets) {
                 // A worker that is gone has closed its sockets.
                 let _ = worker
-                    .send(Command::Listen(bind, socket, Arc::clone(&gate)))
+                    .send(WorkerCommand::Listen(bind, socket, Arc::clone(&gate)))
                     .await;
             }
         }
@@ -120,7 +120,9 @@ impl Listeners {
         for bind in gone {
             self.bound.remove(&bind);
             for worker in &self.workers {
-                let _ = worker.send(Command::Close(bind, closing.clone())).await;
+                let _ = worker
+                    .send(WorkerCommand::Close(bind, closing.clone()))
+                    .await;
             }
         }
         drop(closing);
@@ -225,7 +227,7 @@ mod tests {
         listeners.bound.insert(bind, address);
         let closed = Cell::new(false);
         let slow = async {
-            let Some(Command::Close(gone, closing)) = worker.recv().await else {
+            let Some(WorkerCommand::Close(gone, closing)) = worker.recv().await else {
                 panic!("there was a listener to close");
             };
             assert_eq!(gone, bind);

@@ -1,6 +1,7 @@
 //! What the head of an HTTP message says to a proxy, and what a proxy does to it: the target, the framing, the fields that
 //! are for one hop, trailers, and the ways to ask for another protocol.
 
+pub(crate) mod grpc;
 pub(crate) mod hop;
 pub mod target;
 pub(crate) mod trailers;

@@ -7,22 +7,22 @@ use std::time::Duration;
 
 /// A number that only grows.
 #[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
+pub(crate) struct Counter(AtomicU64);
 
 /// A number that goes up and down. One worker's may be below zero; only the sum has a meaning.
 #[derive(Debug, Default)]
-pub struct Gauge(AtomicI64);
+pub(crate) struct Gauge(AtomicI64);
 
 /// How often something took how long.
 #[derive(Debug, Default)]
-pub struct Histogram {
+pub(crate) struct Histogram {
     buckets: [Counter; BOUNDS.len() + 1],
     nanos: Counter,
 }
 
 /// What a histogram, or several together, have seen.
 #[derive(Clone, Debug, Default)]
-pub struct Spread {
+pub(crate) struct Spread {
     /// How many fell into each bucket of [`BOUNDS`], and beyond; not summed up.
     pub buckets: [u64; BOUNDS.len() + 1],
     /// All durations together, in nanoseconds.
@@ -36,24 +36,24 @@ pub(crate) const BOUNDS: [f64; 14] = [
 
 impl Counter {
     /// One more.
-    pub fn increment(&self) {
+    pub(crate) fn increment(&self) {
         self.add(1);
     }
 
     /// `count` more.
-    pub fn add(&self, count: u64) {
+    pub(crate) fn add(&self, count: u64) {
         self.0.fetch_add(count, Relaxed);
     }
 
     /// The count.
-    pub fn get(&self) -> u64 {
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
 
 /// One more in a gauge, while it lasts.
 #[derive(Debug)]
-pub struct Held<'a>(&'a Gauge);
+pub(crate) struct Held<'a>(&'a Gauge);
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
@@ -63,25 +63,25 @@ impl Drop for Held<'_> {
 
 impl Gauge {
     /// One more until what is returned is dropped.
-    pub fn hold(&self) -> Held<'_> {
+    pub(crate) fn hold(&self) -> Held<'_> {
         self.add(1);
         Held(self)
     }
 
     /// Up or down.
-    pub fn add(&self, change: i64) {
+    pub(crate) fn add(&self, change: i64) {
         self.0.fetch_add(change, Relaxed);
     }
 
     /// The value.
-    pub fn get(&self) -> i64 {
+    pub(crate) fn get(&self) -> i64 {
         self.0.load(Relaxed)
     }
 }
 
 impl Histogram {
     /// Adds one observation.
-    pub fn observe(&self, duration: Duration) {
+    pub(crate) fn observe(&self, duration: Duration) {
         let seconds = duration.as_secs_f64();
         let bucket = BOUNDS.partition_point(|bound| *bound < seconds);
         self.buckets[bucket].increment();
@@ -91,7 +91,7 @@ impl Histogram {
 
     /// What it has seen.
     #[must_use]
-    pub fn spread(&self) -> Spread {
+    pub(crate) fn spread(&self) -> Spread {
         Spread {
             buckets: std::array::from_fn(|bucket| self.buckets[bucket].get()),
             nanos: self.nanos.get(),
@@ -102,7 +102,7 @@ impl Histogram {
 impl Spread {
     /// How many durations were observed.
     #[must_use]
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
 }
@@ -117,7 +117,7 @@ impl AddAssign for Spread {
 }
 
 /// The values of a metric label. The set is closed, so that a counter for each value is found by its index.
-pub trait LabelValue: Copy + 'static {
+pub(crate) trait LabelValue: Copy + 'static {
     /// Every value once, in the order of [`LabelValue::index`].
     const ALL: &'static [Self];
 
@@ -162,7 +162,7 @@ pub(crate) use label_values;
 
 /// One counter for each value of a label.
 #[derive(Debug)]
-pub struct CountersByLabel<L> {
+pub(crate) struct CountersByLabel<L> {
     counters: Box<[Counter]>,
     label: PhantomData<L>,
 }
@@ -178,13 +178,13 @@ impl<L: LabelValue> Default for CountersByLabel<L> {
 
 impl<L: LabelValue> CountersByLabel<L> {
     /// Adds one to the counter of a value.
-    pub fn increment(&self, value: L) {
+    pub(crate) fn increment(&self, value: L) {
         self.counter(value).increment();
     }
 
     /// The counter of a value.
     #[must_use]
-    pub fn counter(&self, value: L) -> &Counter {
+    pub(crate) fn counter(&self, value: L) -> &Counter {
         &self.counters[value.index()]
     }
 }

@@ -8,19 +8,17 @@ use egret_config::policy::egress::Egress;
 use egret_config::resources::{Kind, ObjectRef};
 use egret_config::route::{Found, normalize_path};
 use egret_config::snapshot::{
-    self, Alpn, BackendSettings, Filters, HttpVersion, Rewrite, Scheme, StaticDestination,
-    WeightedBackend,
+    self, Alpn, BackendSettings, Filters, HttpVersion, Rewrite, Scheme, WeightedBackend,
 };
 use http::header::{HOST, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Method, Uri};
 
-use crate::clock;
+use crate::message::grpc;
 use crate::message::target::Target;
-use crate::refusal::{Refusal, grpc};
+use crate::refusal::Refusal;
 use crate::tls::offered_alpn;
-use crate::worker::Worker;
 use destination::Destination;
 
 pub(crate) mod destination;
@@ -50,37 +48,40 @@ pub(crate) struct Plan<'a> {
     host: Option<HeaderValue>,
 }
 
+/// What the route says about the destination of a request.
+#[derive(Default)]
+pub(crate) struct PlannedRoute<'r> {
+    /// The `URLRewrite` filter of the rule.
+    pub(crate) rewrite: Option<&'r Rewrite>,
+    /// The path prefix that the rule matched.
+    pub(crate) matched_prefix: Option<&'r str>,
+    /// Whether the route is a GRPCRoute.
+    pub(crate) is_grpc: bool,
+}
+
+impl<'r> From<&Found<'r>> for PlannedRoute<'r> {
+    fn from(found: &Found<'r>) -> Self {
+        Self {
+            rewrite: found.rule.filters.rewrite.as_ref(),
+            matched_prefix: found.matched_prefix,
+            is_grpc: found.rule.route.kind == Kind::GrpcRoute,
+        }
+    }
+}
+
 impl<'a> Plan<'a> {
-    /// Decides. `parts` is the request as it came.
+    /// Decides. `parts` is the request as it came. Of a backend with several hosts it is the first.
     ///
     /// # Errors
-    /// [`Refusal::Misconfigured`] if the backend is, [`Refusal::Framing`] if a rewritten path is not one.
+    /// [`Refusal::Misconfigured`] if the backend is, [`Refusal::Framing`] if a rewritten path is not a path.
     pub(crate) fn new(
         target: &Target,
-        found: &Found<'a>,
-        backend: &'a WeightedBackend,
-        parts: &Parts,
-        worker: &Worker,
-    ) -> Result<Self, Refusal> {
-        let mut plan = Self::decide(target, found, backend, parts)?;
-        if let snapshot::Destination::Static(to) = &backend.destination {
-            plan.choose_host(to, worker);
-        }
-        Ok(plan)
-    }
-
-    /// The same, but for the choice among the hosts of a backend.
-    ///
-    /// # Errors
-    /// As [`Plan::new`].
-    pub(crate) fn decide(
-        target: &Target,
-        found: &Found<'a>,
+        route: &PlannedRoute<'_>,
         backend: &'a WeightedBackend,
         parts: &Parts,
     ) -> Result<Self, Refusal> {
         let scheme = scheme(target, &backend.destination);
-        let rewrite = found.rule.filters.rewrite.as_ref();
+        let rewrite = route.rewrite;
         let new_host = rewrite.and_then(|rewrite| rewrite.host.as_ref());
         let default_port = default_port(target, scheme, &backend.destination);
         let (wanted, port) = match new_host {
@@ -98,7 +99,7 @@ impl<'a> Plan<'a> {
         let says_default = scheme == Scheme::Https && target.port == Some(Port::HTTPS);
         let host = (new_host.is_some() || says_default)
             .then(|| Target::host_header(&wanted, port, scheme));
-        let path = path(rewrite, found.matched_prefix, parts)?;
+        let path = path(rewrite, route.matched_prefix, parts)?;
         let normalized_path = compared_path(path.path(), &parts.method).into_owned();
         let (dynamic, object, resolver, settings) = match &backend.destination {
             snapshot::Destination::Dynamic(to) => (true, &to.backend, &to.resolver, &to.settings),
@@ -109,12 +110,11 @@ impl<'a> Plan<'a> {
             snapshot::Destination::Static(to) => to.version,
             _ => HttpVersion::Auto,
         };
-        let grpc = found.rule.route.kind == Kind::GrpcRoute
-            || grpc::is_asked_for(parts.version, &parts.headers);
+        let grpc = route.is_grpc || grpc::is_asked_for(parts.version, &parts.headers);
         let configured = settings.policy.is_some().then(|| object.clone());
         let tls = settings.tls.clone().filter(|_| scheme == Scheme::Https);
         let version = version(asked, scheme, offered_alpn(tls.as_deref(), asked), grpc);
-        Ok(Self {
+        let mut plan = Self {
             destination: Destination {
                 scheme,
                 host: wanted,
@@ -137,10 +137,12 @@ impl<'a> Plan<'a> {
             normalized_path: Cow::Owned(normalized_path),
             path,
             host,
-        })
+        };
+        plan.turn_to(0);
+        Ok(plan)
     }
 
-    /// The same under other policies.
+    /// The same plan under other egress policies.
     pub(crate) fn under<'b>(self, egress: &'b Egress) -> Plan<'b>
     where
         'a: 'b,
@@ -148,17 +150,14 @@ impl<'a> Plan<'a> {
         Plan { egress, ..self }
     }
 
-    fn choose_host(&mut self, to: &'a StaticDestination, worker: &Worker) {
-        if let [_, _, ..] = self.hosts {
-            let hosts = to.hosts.iter().map(|(host, port)| Destination {
-                host: host.clone(),
-                port: *port,
-                ..self.destination.clone()
-            });
-            let load_balancing = self.settings.load_balancing;
-            let pool = &worker.pool;
-            self.at = pool.next_host(&to.backend, hosts, load_balancing, clock::now());
-        }
+    /// The hosts of a static backend; none if the client chooses the destination.
+    pub(crate) fn hosts(&self) -> &'a [(Host, Port)] {
+        self.hosts
+    }
+
+    /// Turns to the host at this index of [`Plan::hosts`].
+    pub(crate) fn turn_to(&mut self, at: usize) {
+        self.at = at;
         self.go_to_host();
     }
 
@@ -174,32 +173,40 @@ impl<'a> Plan<'a> {
         self.destination.version != HttpVersion::Http1
     }
 
-    /// The request asks for another protocol: over HTTP/1.1 if there is a choice, where every server that knows it at all
-    /// knows it.
-    pub(crate) fn upgrades(&mut self) {
+    /// The request asks for another protocol: over HTTP/1.1 if there is a choice, because every server that supports the
+    /// protocol at all supports it there.
+    pub(crate) fn expects_upgrade(&mut self) {
         let version = &mut self.destination.version;
         if *version == HttpVersion::Auto {
             *version = HttpVersion::Http1;
         }
     }
 
-    /// How many other hosts of the backend could do it.
-    pub(crate) fn others(&self) -> usize {
+    /// Goes on with HTTP/1.1, if the version was to be negotiated. False if it is configured.
+    pub(crate) fn fall_back_to_http1(&mut self) -> bool {
+        let version = &mut self.destination.version;
+        let is_negotiated = *version == HttpVersion::Auto;
+        if is_negotiated {
+            *version = HttpVersion::Http1;
+        }
+        is_negotiated
+    }
+
+    /// How many other hosts the backend has.
+    pub(crate) fn other_hosts(&self) -> usize {
         self.hosts.len().saturating_sub(1)
     }
 
     /// Turns to the next host of the backend, the first after the last.
     pub(crate) fn next_host(&mut self) {
-        self.at = (self.at + 1) % self.hosts.len().max(1);
-        self.go_to_host();
+        self.turn_to((self.at + 1) % self.hosts.len().max(1));
     }
 
     /// Turns to the destination that an earlier plan led to. False if this one does not.
     pub(crate) fn goes_to(&mut self, earlier: &Destination) -> bool {
         let same = |(host, port): &(Host, Port)| *host == earlier.host && *port == earlier.port;
         if let Some(at) = self.hosts.iter().position(same) {
-            self.at = at;
-            self.go_to_host();
+            self.turn_to(at);
         }
         let Destination {
             scheme, host, port, ..

@@ -1,5 +1,11 @@
-//! The policies of a request, in the one order in which they are asked: who sends it ([`authenticate`]), whatever the
-//! rule makes of it; then where it goes ([`admit`]), before any DNS query; then, in `dial/egress.rs`, each address.
+//! The policies of a request, in the one order in which they are asked, for every form of request: HTTP, CONNECT, Upgrade
+//! and TLS passthrough.
+//!
+//! First [`admit`] asks the policies of the rule, whatever the rule makes of the request. Then the request is planned, and
+//! [`Admitted::clear`] asks the egress policies about the destination by its name, before any DNS query is made for it.
+//! Only what is [`Cleared`] can be sent. Each address is checked after that, in `dial/egress.rs`.
+//!
+//! [`readmit`] and [`allows`] ask the same policies again about an open tunnel when the configuration has changed.
 
 use egret_config::name::Port;
 use egret_config::policy::egress::{Action, Attempt, Decision};
@@ -9,72 +15,144 @@ use http::request::Parts;
 
 use crate::message::target::Target;
 use crate::plan::Plan;
-use crate::record::Exchange;
 use crate::refusal::Refusal;
 
 pub(crate) mod credentials;
 
-use credentials::Caller;
+use credentials::Principal;
 
-/// Decides whether the client may send requests of the rule at all. `None` is one that is not asked who it is.
+/// What the policies of a rule are asked about.
+pub(crate) struct PolicyContext<'a, 'r> {
+    /// The rule that the request falls under.
+    pub(crate) rule: &'a Rule,
+    /// Where the request wants to go.
+    pub(crate) target: &'r Target,
+    /// The request's head as it came.
+    pub(crate) request: &'r Parts,
+}
+
+/// A request that the policies of its rule let through. Made by [`admit`] alone.
+pub(crate) struct Admitted<'a> {
+    principal: Option<Principal<'a>>,
+}
+
+/// A request that may be sent: the policies of its rule let it through, and the egress policies its destination. Made by
+/// [`Admitted::clear`] alone, as a permitted address is made by the egress check alone. The destination can only be changed
+/// to another that the policies allow.
+pub(crate) struct Cleared<'a> {
+    plan: Box<Plan<'a>>,
+    principal: Option<Principal<'a>>,
+    decision: Decision<'a>,
+    method: Method,
+}
+
+/// Asks the policies of the rule, in their order.
 ///
 /// # Errors
-/// [`Refusal::Unauthenticated`] with what it lacks.
-pub(crate) fn authenticate<'a>(
-    rule: &'a Rule,
-    target: &Target,
-    parts: &Parts,
-    exchange: &Exchange,
-) -> Result<Option<Caller<'a>>, Refusal> {
-    let Some(by) = rule.authentication.as_deref() else {
-        return Ok(None);
-    };
-    match credentials::authenticate(by, target, parts) {
-        Ok(caller) => {
-            exchange.sent_by(caller.name());
-            Ok(Some(caller))
-        }
-        Err(refused) => {
-            exchange.decided(&Decision {
-                action: Action::Deny,
-                policy: Some(&refused.policy),
-                ..Decision::default()
-            });
-            Err(Refusal::Unauthenticated(refused))
-        }
-    }
+/// The refusal of the first policy that does not let the request through.
+pub(crate) fn admit<'a>(context: &PolicyContext<'a, '_>) -> Result<Admitted<'a>, Refusal> {
+    let principal = credentials::authenticate(context)?;
+    Ok(Admitted { principal })
 }
 
-/// The same of one that was let in before, with what it sent then.
-pub(crate) fn lets_in(rule: &Rule, target: &Target, parts: &Parts) -> bool {
-    let by = rule.authentication.as_deref();
-    by.is_none_or(|by| credentials::authenticate(by, target, parts).is_ok())
+/// Asks the policies of the rule again about a tunnel that is open, with the request that opened it.
+pub(crate) fn readmit(context: &PolicyContext<'_, '_>) -> bool {
+    admit(context).is_ok()
 }
 
-/// Decides by name whether the request may leave, before any DNS query is made for it.
-///
-/// # Errors
-/// [`Refusal::Policy`] with what denied it.
-pub(crate) fn admit(plan: &Plan<'_>, method: &Method, exchange: &Exchange) -> Result<(), Refusal> {
-    let decision = decide(plan, method, plan.destination.port);
-    exchange.decided(&decision);
-    match decision.action {
-        Action::Allow => Ok(()),
-        Action::Deny => Err(Refusal::Policy {
-            policy: decision.policy.cloned(),
-            rule: decision.rule.cloned(),
-        }),
-    }
-}
-
-/// The same for another host of the backend, when the request may not be told that it was refused.
+/// Whether the egress policies of a plan allow its destination by name.
 pub(crate) fn allows(plan: &Plan<'_>, method: &Method) -> bool {
     decide(plan, method, plan.destination.port).action == Action::Allow
 }
 
-/// The same for another port of the destination: one that its HTTPS record names, which nobody has judged yet.
-pub(crate) fn allows_port(plan: &Plan<'_>, method: &Method, port: Port) -> bool {
-    port == plan.destination.port || decide(plan, method, port).action == Action::Allow
+impl<'a> Admitted<'a> {
+    /// Who sent the request, if a policy asked for it.
+    pub(crate) fn principal(&self) -> Option<&Principal<'a>> {
+        self.principal.as_ref()
+    }
+
+    /// Asks the egress policies about the destination by its name.
+    ///
+    /// # Errors
+    /// [`Refusal::Policy`] with what denied it.
+    pub(crate) fn clear(
+        self,
+        plan: Box<Plan<'a>>,
+        method: &Method,
+    ) -> Result<Cleared<'a>, Refusal> {
+        let decision = decide(&plan, method, plan.destination.port);
+        match decision.action {
+            Action::Allow => Ok(Cleared {
+                plan,
+                principal: self.principal,
+                decision,
+                method: method.clone(),
+            }),
+            Action::Deny => Err(Refusal::Policy {
+                policy: decision.policy.cloned(),
+                rule: decision.rule.cloned(),
+            }),
+        }
+    }
+}
+
+impl<'a> Cleared<'a> {
+    /// Clears a request of the gateway's own, which falls under no rule: only the egress policies of the service are asked.
+    ///
+    /// # Errors
+    /// [`Refusal::Policy`] with what denied it.
+    pub(crate) fn own(plan: Box<Plan<'a>>, method: &Method) -> Result<Self, Refusal> {
+        Admitted { principal: None }.clear(plan, method)
+    }
+
+    /// Where the request goes.
+    pub(crate) fn plan(&self) -> &Plan<'a> {
+        &self.plan
+    }
+
+    /// Who sent the request, if a policy asked for it.
+    pub(crate) fn principal(&self) -> Option<&Principal<'a>> {
+        self.principal.as_ref()
+    }
+
+    /// What the egress policies said of the destination by its name.
+    pub(crate) fn decision(&self) -> &Decision<'a> {
+        &self.decision
+    }
+
+    /// Whether the policies allow this port of the destination, which its HTTPS record may name.
+    pub(crate) fn allows_port(&self, port: u16) -> bool {
+        let Some(port) = Port::new(port) else {
+            return false;
+        };
+        port == self.plan.destination.port
+            || decide(&self.plan, &self.method, port).action == Action::Allow
+    }
+
+    /// Turns to the next host of the backend that the policies allow. False if there is no other: the plan is then as it
+    /// was.
+    pub(crate) fn next_host(&mut self) -> bool {
+        for _ in 0..self.plan.other_hosts() {
+            self.plan.next_host();
+            if allows(&self.plan, &self.method) {
+                return true;
+            }
+        }
+        // Once around, to where it was.
+        self.plan.next_host();
+        false
+    }
+
+    /// The request asks for another protocol in place of HTTP.
+    pub(crate) fn expects_upgrade(&mut self) {
+        self.plan.expects_upgrade();
+    }
+
+    /// Goes on with HTTP/1.1, which the upstream requires (RFC 9113 7, HTTP_1_1_REQUIRED). False if another version is
+    /// configured.
+    pub(crate) fn fall_back_to_http1(&mut self) -> bool {
+        self.plan.fall_back_to_http1()
+    }
 }
 
 fn decide<'a>(plan: &Plan<'a>, method: &Method, port: Port) -> Decision<'a> {

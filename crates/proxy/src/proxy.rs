@@ -13,8 +13,9 @@ use egret_config::snapshot::BindAddress;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::admin::Admin;
+use crate::admin::AdminServer;
 use crate::clock;
+use crate::context::SharedContext;
 use crate::dns::CacheStore;
 use crate::dns::ResolverSet;
 use crate::dns::SAVE_INTERVAL;
@@ -22,11 +23,11 @@ use crate::dns::hickory::HickoryClient;
 use crate::dns::hosts_file;
 use crate::dns::query::DnsClientFactory;
 use crate::listen::{Bind, BindError, Listeners};
-use crate::shared::Shared;
-use crate::status::Status;
+use crate::status::ConfigStatus;
 use crate::telemetry::access_log::AccessLog;
 use crate::tls::{RootCertificates, TlsClients};
-use crate::worker::{self, Command};
+use crate::upstream::SharedUpstreams;
+use crate::worker::{self, WorkerCommand, WorkerHandle};
 
 /// How long workers may take to break off what is in flight, and the log to write its last lines.
 const LAST_TIMEOUT: Duration = Duration::from_secs(1);
@@ -59,11 +60,11 @@ pub struct ProxyOptions {
 
 /// A running proxy.
 pub struct Proxy {
-    shared: Arc<Shared>,
-    status: Arc<Status>,
+    shared: Arc<SharedContext>,
+    status: Arc<ConfigStatus>,
     listeners: Listeners,
-    admin: Option<Admin>,
-    workers: Vec<worker::Handle>,
+    admin: Option<AdminServer>,
+    workers: Vec<WorkerHandle>,
     log_writer: JoinHandle<()>,
 }
 
@@ -100,33 +101,31 @@ impl Proxy {
             let wall = clock::wall();
             resolvers = resolvers.with_store(CacheStore::open(folder, wall)?, wall);
         }
-        let shared = Arc::new(Shared::new(
-            options.workers.max(1),
-            resolvers,
-            TlsClients::new(options.roots.unwrap_or_else(RootCertificates::system)),
-            access_log,
-        ));
+        let tls = TlsClients::new(options.roots.unwrap_or_else(RootCertificates::system));
+        let upstreams = SharedUpstreams::new(resolvers, tls);
+        let shared = SharedContext::new(options.workers.max(1), upstreams, access_log);
         if is_kept {
             control.spawn(keep_saved(Arc::downgrade(&shared)));
         }
-        let status = Arc::new(Status::default());
+        let status = Arc::new(ConfigStatus::default());
         let admin = options
             .admin
-            .map(|address| Admin::start(address, &shared, &status, control))
+            .map(|address| AdminServer::start(address, &shared, &status, control))
             .transpose()?;
         let workers = (0..shared.metrics.len())
-            .map(|index| worker::start(index, Arc::clone(&shared), shared.access_log.buffer()))
+            .map(|index| worker::start(index, Arc::clone(&shared)))
             .collect::<io::Result<Vec<_>>>()?;
         let commands: Vec<_> = workers
             .iter()
             .map(|worker| worker.commands.clone())
             .collect();
-        shared.know_workers(commands.clone());
+        let pools = workers.iter().map(|worker| worker.pool.clone());
+        shared.upstreams.introduce(pools.collect());
         control.spawn(forget_sites(Arc::downgrade(&shared)));
         let listeners = Listeners::new(
             options.bind,
             commands,
-            admin.as_ref().map(Admin::address),
+            admin.as_ref().map(AdminServer::address),
             options.max_connections,
         );
         Ok(Self {
@@ -145,16 +144,16 @@ impl Proxy {
     /// Gives the listeners that could not be bound; the others are served, and [`Proxy::rebind`] tries again.
     pub async fn apply(&mut self, compiled: Compiled) -> Vec<BindError> {
         let Compiled { snapshot, report } = compiled;
-        let changed = *self.shared.snapshot() != snapshot;
+        let changed = **self.shared.snapshot.load() != snapshot;
         if changed {
-            self.shared.resolvers.apply(&snapshot);
-            self.shared.current.store(Arc::new(snapshot));
+            self.shared.upstreams.resolvers.apply(&snapshot);
+            self.shared.snapshot.store(Arc::new(snapshot));
         }
         let unbound = self.listeners.reconcile(&self.shared).await;
         if changed {
             for worker in &self.workers {
                 // A worker that has ended has no tunnels.
-                let _ = worker.commands.send(Command::Judge).await;
+                let _ = worker.commands.send(WorkerCommand::ReevaluateTunnels).await;
             }
         }
         self.status.applied(report, &unbound, clock::wall());
@@ -194,22 +193,22 @@ impl Proxy {
     /// Where the admin server listens.
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().map(Admin::address)
+        self.admin.as_ref().map(AdminServer::address)
     }
 
     /// Stops: not ready at once, then no new connections, and requests in progress finish within `limit`. Gives how
     /// many connections did not.
     pub async fn drain(self, limit: Duration) -> usize {
         let deadline = Instant::from_std(clock::now() + limit);
-        self.shared.drain();
+        self.shared.drain.drain();
         // Before requests have finished: whoever wants this process to end may not wait for them.
         let saved = tokio::task::spawn_blocking({
             let shared = Arc::clone(&self.shared);
-            move || shared.resolvers.save(clock::wall())
+            move || shared.upstreams.resolvers.save(clock::wall())
         });
         for worker in &self.workers {
             // A worker that has ended needs no telling.
-            let _ = worker.commands.send(Command::Drain).await;
+            let _ = worker.commands.send(WorkerCommand::Drain).await;
         }
         let commands: Vec<_> = self
             .workers
@@ -221,10 +220,10 @@ impl Proxy {
             tokio::task::spawn_blocking(move || threads.for_each(|thread| drop(thread.join())));
         let finished = timeout_at(deadline, &mut all).await.is_ok();
         let metrics = self.shared.metrics.iter();
-        let open: i64 = metrics.map(|metrics| metrics.connections.get()).sum();
+        let open: i64 = metrics.map(|metrics| metrics.clients.open.get()).sum();
         if !finished {
             for worker in commands {
-                let _ = worker.send(Command::Abort).await;
+                let _ = worker.send(WorkerCommand::Abort).await;
             }
             let _ = timeout(LAST_TIMEOUT, all).await;
         }
@@ -241,26 +240,27 @@ impl Proxy {
 }
 
 /// Forgets destinations that are of no interest any more, until the proxy is gone.
-async fn forget_sites(shared: Weak<Shared>) {
+async fn forget_sites(shared: Weak<SharedContext>) {
     loop {
         sleep(SITES_SWEPT_EVERY).await;
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        shared.sites.sweep(clock::now());
+        shared.upstreams.sites.sweep(clock::now());
     }
 }
 
 /// Writes what the caches know, now and then, until the proxy is gone.
-async fn keep_saved(shared: Weak<Shared>) {
+async fn keep_saved(shared: Weak<SharedContext>) {
     loop {
         sleep(SAVE_INTERVAL).await;
         let Some(shared) = shared.upgrade() else {
             return;
         };
         // It fails only if the runtime ends.
-        let _ =
-            tokio::task::spawn_blocking(move || shared.resolvers.save_if_changed(clock::wall()))
-                .await;
+        let _ = tokio::task::spawn_blocking(move || {
+            shared.upstreams.resolvers.save_if_changed(clock::wall())
+        })
+        .await;
     }
 }

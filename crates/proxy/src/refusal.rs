@@ -14,7 +14,9 @@ use http::{HeaderName, Response, StatusCode};
 use crate::client_hello::HelloError;
 use crate::dial::failure::{ConnectFailure, SecureFailure};
 use crate::dns::DnsFailure;
-use crate::message::target::TargetError;
+use crate::message::hop::{InvalidResponse, LoopDetected};
+use crate::message::target::{FramingError, TargetError};
+use crate::message::upgrade::UpgradeDenied;
 use crate::proxy_protocol::HeaderError;
 use crate::tls::TlsFailure;
 
@@ -22,15 +24,15 @@ pub(crate) mod grpc;
 mod reason;
 mod unauthenticated;
 
-pub use reason::Reason;
-pub use unauthenticated::{Audience, Lack, Unauthenticated};
+pub(crate) use reason::Reason;
+pub(crate) use unauthenticated::{Audience, CredentialError, Unauthenticated};
 
 /// `Proxy-Status` (RFC 9209 2).
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
 /// Why a request is not served.
 #[derive(Debug)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// What came is not the head of an HTTP/1 request. The HTTP library has answered it, and the connection ends.
     MalformedHead,
     /// The head has more octets or fields than it may. Likewise.
@@ -101,7 +103,7 @@ pub enum Refusal {
 
 /// What the circuit breakers of a destination limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
+pub(crate) enum Limit {
     /// Open connections, those being opened included.
     Connections,
     /// Requests without a connection yet.
@@ -114,19 +116,19 @@ pub enum Limit {
 
 /// What a refusal means to client, log and metrics.
 #[derive(Clone, Copy, Debug)]
-pub struct Row {
+pub(crate) struct Row {
     /// The response status.
-    pub status: StatusCode,
+    pub(crate) status: StatusCode,
     /// The error type of `Proxy-Status`.
-    pub error: &'static str,
+    pub(crate) error: &'static str,
     /// The reason in log and metrics.
-    pub reason: Reason,
+    pub(crate) reason: Reason,
 }
 
 impl Refusal {
     /// The table.
     #[must_use]
-    pub const fn row(&self) -> Row {
+    pub(crate) const fn row(&self) -> Row {
         match self {
             Self::MalformedHead => row(400, "http_request_error", Reason::MalformedHead),
             Self::HeadTooLarge => row(431, "http_request_error", Reason::HeadTooLarge),
@@ -176,7 +178,7 @@ impl Refusal {
     /// is wrong with the request, with the configuration or with this process is the same for every host; so is the
     /// refusal of a policy, which was asked about each host before.
     #[must_use]
-    pub const fn elsewhere(&self) -> bool {
+    pub(crate) const fn elsewhere(&self) -> bool {
         match self {
             Self::Address(_) | Self::Dns(_) => true,
             Self::Connect(failure) => !matches!(failure, ConnectFailure::NoDescriptors),
@@ -212,7 +214,7 @@ impl Refusal {
 
     /// One line for people: what happened, without anything that came with the request but its name.
     #[must_use]
-    pub fn details(&self) -> String {
+    pub(crate) fn details(&self) -> String {
         match self {
             Self::MalformedHead => "what came is not the head of a request".to_owned(),
             Self::HeadTooLarge => "the head has too many octets or fields".to_owned(),
@@ -273,7 +275,7 @@ impl Refusal {
 
     /// Whether what follows on the connection cannot be told to be a request: the framing has two readings.
     #[must_use]
-    pub const fn ends_connection(&self) -> bool {
+    pub(crate) const fn ends_connection(&self) -> bool {
         matches!(self, Self::Framing(_))
     }
 
@@ -282,7 +284,7 @@ impl Refusal {
     /// # Panics
     /// Never: what does not fit a header value is replaced.
     #[must_use]
-    pub fn response(&self) -> Response<String> {
+    pub(crate) fn response(&self) -> Response<String> {
         let row = self.row();
         let mut details = self.told();
         let status = self.proxy_status(&details);
@@ -341,6 +343,30 @@ impl fmt::Display for Limit {
 impl From<TargetError> for Refusal {
     fn from(error: TargetError) -> Self {
         Self::Target(error)
+    }
+}
+
+impl From<FramingError> for Refusal {
+    fn from(FramingError(what): FramingError) -> Self {
+        Self::Framing(what)
+    }
+}
+
+impl From<LoopDetected> for Refusal {
+    fn from(_: LoopDetected) -> Self {
+        Self::Loop
+    }
+}
+
+impl From<InvalidResponse> for Refusal {
+    fn from(_: InvalidResponse) -> Self {
+        Self::UpstreamProtocol
+    }
+}
+
+impl From<UpgradeDenied> for Refusal {
+    fn from(_: UpgradeDenied) -> Self {
+        Self::NoTunnel("the protocol is not let through")
     }
 }
 

@@ -10,10 +10,10 @@ use crate::listen::BindError;
 
 /// Written by the control side, read by the admin server.
 #[derive(Debug, Default)]
-pub(crate) struct Status(Mutex<State>);
+pub(crate) struct ConfigStatus(Mutex<StatusFacts>);
 
 #[derive(Debug, Default)]
-struct State {
+struct StatusFacts {
     generation: u64,
     applied: Option<SystemTime>,
     report: Report,
@@ -26,7 +26,7 @@ struct State {
 
 /// `/report`.
 #[derive(Debug, Serialize)]
-struct Told<'a> {
+struct ReportJson<'a> {
     generation: u64,
     #[serde(rename = "appliedAt", skip_serializing_if = "Option::is_none")]
     applied: Option<String>,
@@ -37,7 +37,7 @@ struct Told<'a> {
     report: &'a Report,
 }
 
-impl Status {
+impl ConfigStatus {
     pub(crate) fn applied(&self, report: Report, unbound: &[BindError], at: SystemTime) {
         let mut state = self.lock();
         state.generation += 1;
@@ -96,7 +96,7 @@ impl Status {
         let applied = state
             .applied
             .and_then(|at| jiff::Timestamp::try_from(at).ok());
-        serde_json::to_vec_pretty(&Told {
+        serde_json::to_vec_pretty(&ReportJson {
             generation: state.generation,
             applied: applied.map(|at| format!("{at:.3}")),
             errors: &state.rejected,
@@ -105,7 +105,7 @@ impl Status {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, StatusFacts> {
         // Every write above leaves the state whole at each step.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,57 @@
-//! What the proxy tells: the access log and the metrics.
+//! The readers of records: the access log, and the metrics of exchanges.
 
-pub mod access_log;
-pub mod metrics;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::time::sleep;
+
+use crate::drain::DrainSignal;
+use crate::record::Record;
+use crate::task;
+use access_log::{FLUSH_INTERVAL, LogBuffer};
+
+pub(crate) mod access_log;
+mod exchanges;
+
+pub(crate) use exchanges::ExchangeMetrics;
+
+/// Where one worker tells of its exchanges.
+pub(crate) struct WorkerTelemetry {
+    pub(crate) metrics: Arc<ExchangeMetrics>,
+    log: LogBuffer,
+    drain: Arc<DrainSignal>,
+}
+
+impl WorkerTelemetry {
+    pub(crate) fn new(
+        metrics: Arc<ExchangeMetrics>,
+        log: LogBuffer,
+        drain: Arc<DrainSignal>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            metrics,
+            log,
+            drain,
+        })
+    }
+
+    /// Writes a record to the access log, with the next batch.
+    pub(crate) fn log(self: &Rc<Self>, record: &Record<'_>) {
+        let is_first = self.log.write(record);
+        if self.drain.is_draining() {
+            // The runtime may be on its way out, and nothing can be spawned.
+            self.log.flush();
+        } else if is_first {
+            let telemetry = Rc::clone(self);
+            task::spawn(async move {
+                sleep(FLUSH_INTERVAL).await;
+                telemetry.log.flush();
+            });
+        }
+    }
+
+    /// Hands over the lines that wait in the worker's buffer.
+    pub(crate) fn flush(&self) {
+        self.log.flush();
+    }
+}

@@ -10,31 +10,35 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::meter::{LabelValue as _, label_values};
-use crate::record::Exchange;
+use crate::configuration::WorkerSnapshot;
+use crate::exchange::{Exchange, TunnelBytes};
+use crate::meter::label_values;
+use crate::record::{ExchangeEnd, TunnelEnd};
 use crate::stream::ClientStream;
-use crate::upstream::connection::{Lease, Outlet};
-use crate::upstream::direct::Occupied;
-use crate::upstream::stream::Stream;
-use crate::worker::{Current, Worker};
-use between::{Moved, Mover};
+use crate::upstream::{Lease, PermitGuard, UpgradedStream, UpstreamStream};
+use between::Mover;
 pub(crate) use client::ClientSide;
 use copy::Copied;
-use live::{Facts, Place};
+pub(crate) use metrics::TunnelMetrics;
+pub(crate) use tunnel_request::TunnelRequest;
+use tunnels::TunnelHandle;
+pub(crate) use tunnels::Tunnels;
 
-pub(crate) mod between;
+mod between;
 mod client;
-pub(crate) mod copy;
-pub(crate) mod live;
+mod copy;
+mod metrics;
 #[cfg(target_os = "linux")]
 mod pipe;
-pub(crate) mod scratch;
+mod scratch;
 #[cfg(target_os = "linux")]
 mod splice;
+mod tunnel_request;
+mod tunnels;
 
 label_values! {
     /// How a client asked for a tunnel.
-    pub enum Kind {
+    pub(crate) enum TunnelKind {
         /// By CONNECT (RFC 9110 9.3.6).
         Connect = "connect",
         /// By Upgrade or extended CONNECT, for another protocol in place of HTTP.
@@ -44,63 +48,47 @@ label_values! {
     }
 }
 
-label_values! {
-    /// Why a tunnel ended.
-    pub enum End {
-        /// The client closed first.
-        ClientClosed = "client_closed",
-        /// The upstream closed first.
-        UpstreamClosed = "upstream_closed",
-        /// No bytes moved for the idle timeout.
-        Idle = "idle",
-        /// A configuration change denies the tunnel.
-        PolicyChanged = "policy_changed",
-        /// The process is stopping.
-        Drained = "drained",
-    }
-}
-
 /// A tunnel that waits for the answer to be sent, and then runs.
 pub(crate) struct Tunnel {
-    pub(crate) kind: Kind,
-    pub(crate) outlet: Outlet,
-    pub(crate) held: Held,
+    pub(crate) kind: TunnelKind,
+    pub(crate) upstream: UpgradedStream,
+    pub(crate) permit: TunnelPermit,
     pub(crate) exchange: Rc<Exchange>,
-    pub(crate) facts: Facts,
+    pub(crate) request: TunnelRequest,
     /// What allowed it.
-    pub(crate) judged_by: Current,
+    pub(crate) judged_by: WorkerSnapshot,
 }
 
 /// What counts at the destination until the tunnel is over.
-pub(crate) enum Held {
+pub(crate) enum TunnelPermit {
     /// A connection from the pool that was upgraded.
     Leased(Lease),
-    /// A connection of its own.
-    Alone(Occupied),
+    /// A connection of the tunnel's own.
+    Direct(PermitGuard),
 }
 
 /// A tunnel that runs: counted when it is dropped, however that comes about.
-struct Running<'a> {
-    worker: &'a Worker,
+struct RunningTunnel<'a> {
+    tunnels: &'a Tunnels,
     exchange: Rc<Exchange>,
-    end: End,
-    _held: Held,
+    end: TunnelEnd,
+    _permit: TunnelPermit,
 }
 
 /// A tunnel whose answer has been sent, with the client's connection and what was read of that beyond the request.
-pub(crate) struct Ready {
+pub(crate) struct ReadyTunnel {
     pub(crate) tunnel: Box<Tunnel>,
     pub(crate) client: ClientSide,
     pub(crate) early: Bytes,
-    pub(crate) worker: Rc<Worker>,
+    pub(crate) tunnels: Rc<Tunnels>,
 }
 
-impl Held {
+impl TunnelPermit {
     /// The address it is connected to.
     fn peer(&self) -> SocketAddr {
         match self {
             Self::Leased(lease) => lease.peer(),
-            Self::Alone(occupied) => occupied.peer(),
+            Self::Direct(guard) => guard.peer(),
         }
     }
 }
@@ -108,101 +96,105 @@ impl Held {
 impl Tunnel {
     /// The client left before it had its answer.
     pub(crate) fn abandon(self) {
-        self.exchange.left();
+        self.exchange.body_dropped();
     }
 }
 
-impl Ready {
-    /// Runs it to its end.
+impl ReadyTunnel {
+    /// Runs the tunnel to its end.
     pub(crate) async fn run(self) {
         let Self {
             tunnel,
             client,
             early,
-            worker,
+            tunnels,
         } = self;
         let Tunnel {
             kind,
-            outlet,
-            held,
+            upstream,
+            permit,
             exchange,
-            facts,
+            request,
             judged_by,
         } = *tunnel;
-        let worker = &*worker;
-        let peer = held.peer();
-        let mut running = Running::new(worker, kind, exchange, held);
-        let place = worker.tunnels.enter(facts, peer);
+        let peer = permit.peer();
+        let mut running = RunningTunnel::new(&tunnels, kind, exchange, permit);
+        let handle = tunnels.enter(request, peer);
         // The configuration may have changed between the decision and this.
-        let newest = worker.snapshot();
-        let allowed = Arc::ptr_eq(&judged_by, &newest) || place.is_allowed(&newest, worker);
+        let newest = tunnels.snapshot();
+        let allowed = Arc::ptr_eq(&judged_by, &newest) || handle.is_allowed(&newest);
         drop((judged_by, newest));
         if !allowed {
-            running.end = End::PolicyChanged;
+            running.end = TunnelEnd::PolicyChanged;
             return;
         }
-        let Outlet { stream, read, open } = outlet;
-        running.end = match Joint::of((client, early), (stream, read)) {
+        let UpgradedStream { stream, read, open } = upstream;
+        running.end = match TunnelIo::of((client, early), (stream, read)) {
             #[cfg(target_os = "linux")]
-            Joint::Sockets(sockets) => running.join(sockets, &place).await,
-            Joint::Streams(streams) => running.join(streams, &place).await,
+            TunnelIo::Sockets(sockets) => running.join(sockets, &handle).await,
+            TunnelIo::Streams(streams) => running.join(streams, &handle).await,
         };
         drop(open);
     }
 }
 
-impl<'a> Running<'a> {
-    fn new(worker: &'a Worker, kind: Kind, exchange: Rc<Exchange>, held: Held) -> Self {
-        worker.metrics.tunnels.opened(kind);
+impl<'a> RunningTunnel<'a> {
+    fn new(
+        tunnels: &'a Tunnels,
+        kind: TunnelKind,
+        exchange: Rc<Exchange>,
+        permit: TunnelPermit,
+    ) -> Self {
+        tunnels.metrics.opened(kind);
         exchange.becomes_tunnel();
         Self {
-            worker,
+            tunnels,
             exchange,
             // If nothing else ends it, the worker does.
-            end: End::Drained,
-            _held: held,
+            end: TunnelEnd::Drained,
+            _permit: permit,
         }
     }
 }
 
-impl Running<'_> {
-    /// Moves octets to the end, or until the tunnel may not be any more.
-    async fn join(&self, mover: impl Mover, place: &Place<'_>) -> End {
-        let worker = self.worker;
-        let metrics = &worker.metrics.tunnels;
+impl RunningTunnel<'_> {
+    /// Moves bytes until both ends are closed, or until the tunnel is not allowed any more.
+    async fn join(&self, mover: impl Mover, handle: &TunnelHandle<'_>) -> TunnelEnd {
+        let Tunnels {
+            metrics, scratch, ..
+        } = self.tunnels;
+        let progress = self.exchange.progress();
         let closed = self.exchange.stream_closed();
-        let told = |moved: Moved| {
-            let before = self.exchange.moved(moved);
+        let on_progress = |moved: TunnelBytes| {
+            let before = progress.tunnelled(moved);
             metrics.up.add(moved.up - before.up);
             metrics.down.add(moved.down - before.down);
         };
-        let moving = between::run(
-            mover,
-            &worker.scratch,
-            self.exchange.silence(),
-            closed,
-            told,
-        );
+        let idle_timeout = progress.idle_timeout();
+        let moving = between::run(mover, scratch, idle_timeout, closed, on_progress);
         tokio::select! {
             end = moving => end,
-            () = place.denied() => End::PolicyChanged,
+            () = handle.denied() => TunnelEnd::PolicyChanged,
         }
     }
 }
 
 /// How octets go between two streams, each with what was read of it before.
-enum Joint {
+enum TunnelIo {
     /// Between two sockets: no TLS ends here, and no frames do.
     #[cfg(target_os = "linux")]
     Sockets(splice::Spliced),
-    Streams(Copied<ClientSide, Stream>),
+    Streams(Copied<ClientSide, UpstreamStream>),
 }
 
-impl Joint {
-    fn of((client, early): (ClientSide, Bytes), (upstream, read): (Stream, Bytes)) -> Self {
+impl TunnelIo {
+    fn of((client, early): (ClientSide, Bytes), (upstream, read): (UpstreamStream, Bytes)) -> Self {
         match (client, upstream) {
             #[cfg(target_os = "linux")]
-            (ClientSide::Whole(ClientStream::Plain(mut client)), Stream::Plain(upstream)) => {
+            (
+                ClientSide::Whole(ClientStream::Plain(mut client)),
+                UpstreamStream::Plain(upstream),
+            ) => {
                 client.unread(early);
                 Self::Sockets(splice::Spliced::new(client.into_parts(), (upstream, read)))
             }
@@ -211,21 +203,19 @@ impl Joint {
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for RunningTunnel<'_> {
     fn drop(&mut self) {
-        self.worker.metrics.tunnels.ended(self.end);
-        self.exchange.broken(self.end.as_str());
+        self.tunnels.metrics.ended(self.end);
+        self.exchange.broken_off(ExchangeEnd::Tunnel(self.end));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meter::assert_is_label;
 
     #[test]
-    fn every_label_has_a_counter_of_its_own() {
-        assert_is_label::<Kind>();
-        assert_is_label::<End>();
+    fn every_kind_has_a_counter_of_its_own() {
+        crate::meter::assert_is_label::<TunnelKind>();
     }
 }

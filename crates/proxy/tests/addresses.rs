@@ -1,17 +1,19 @@
-//! Which address of a destination is used, when some are dead, slow to be found, or gone.
+//! Which address of a destination is used if some are unreachable, resolved late, or no longer in DNS.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use egret_testkit::dns::RecordType;
-use egret_testkit::gateway::{LOOPBACK, QUICKSTART, configured, documents, lab, resolver};
-use egret_testkit::{Blackhole, DnsServer, Gateway, Refused, SharedPort, Upstream, wait_until};
+use egret_testkit::gateway::{
+    LOOPBACK, QUICKSTART, backend_config, documents, quickstart_config, resolver_policy,
+};
+use egret_testkit::{Blackhole, ClosedPort, DnsServer, Gateway, SharedPort, Upstream, wait_until};
 use serde_json::Value;
 
 fn loopbacks<const N: usize>(last: [u8; N]) -> [Ipv4Addr; N] {
     last.map(|last| Ipv4Addr::new(127, 0, 0, last))
 }
 
-/// Servers on one port of several addresses, and the port.
+/// Starts servers on one port of several addresses, and returns them with the port.
 fn servers<const N: usize>(last: [u8; N]) -> ([Upstream; N], u16, SharedPort) {
     let ips = loopbacks(last);
     let port = SharedPort::reserve(ips);
@@ -38,11 +40,11 @@ fn requests_over_one_connection_take_turns_over_the_addresses() {
     let dns = DnsServer::start();
     let (upstreams, port, _port) = servers([2, 3, 4]);
     dns.a("a.example", ["127.0.0.2", "127.0.0.3", "127.0.0.4"], 60);
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut client = gateway.connect();
     let host = format!("a.example:{port}");
     assert_eq!(client.get("/", &host).status, 200);
-    // One is connected to by a request; the others beside requests.
+    // A request connects to the first address; the others are connected to in the background.
     for _ in 0..2 {
         assert_eq!(client.get("/", &host).status, 200);
     }
@@ -72,11 +74,11 @@ fn of_three_addresses_two_are_dead_and_no_request_fails_or_waits_for_them() {
         let [swallows, refuses, lives] = loopbacks([2, 3, 4]);
         let port = SharedPort::reserve([swallows, refuses, lives]);
         let _blackhole = Blackhole::start_on_port(swallows, port.port());
-        let _refused = Refused::start_on_port(refuses, port.port());
+        let _refused = ClosedPort::start_on_port(refuses, port.port());
         let upstream = Upstream::start_on_port(lives, port.port());
         upstream.keep_alive(keep_alive);
         dns.a("a.example", ["127.0.0.2", "127.0.0.3", "127.0.0.4"], 60);
-        let gateway = Gateway::start(&lab(dns.addr()));
+        let gateway = Gateway::start(&quickstart_config(dns.addr()));
         let mut client = gateway.connect();
         let host = format!("a.example:{}", port.port());
         for _ in 0..1000 {
@@ -86,7 +88,7 @@ fn of_three_addresses_two_are_dead_and_no_request_fails_or_waits_for_them() {
         let slow = records
             .iter()
             .filter(|record| millis(record, "connect_ms") >= 250.0);
-        // At most the first, for the head start of the address that swallows packets.
+        // At most the first request waits for the connection attempt delay of the unresponsive address.
         assert!(slow.count() <= 1, "{keep_alive}");
         assert!(millis(&records[0], "connect_ms") < 5000.0);
     }
@@ -98,7 +100,7 @@ fn addresses_that_are_gone_lose_their_connections_once_the_requests_on_them_end(
     let ([old, new], port, _port) = servers([2, 3]);
     let _new = new.named("new");
     dns.a("a.example", ["127.0.0.2"], 1);
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let host = format!("a.example:{port}");
     let mut busy = gateway.connect();
     busy.send_request(format!("GET /hold/it HTTP/1.1\r\nhost: {host}\r\n\r\n"));
@@ -108,7 +110,7 @@ fn addresses_that_are_gone_lose_their_connections_once_the_requests_on_them_end(
     assert_eq!(old.open_connections(), 2);
 
     dns.a("a.example", ["127.0.0.3"], 1);
-    // The name is in use, so that it is asked for again though nobody waits for it.
+    // The name is in use, so that it is refreshed without a waiting request.
     old.wait_for_open_connections(1);
     assert_eq!(client.get("/", &host).header("x-upstream"), Some("new"));
     old.release("it");
@@ -123,7 +125,7 @@ fn a_name_that_leads_nowhere_any_more_loses_its_connections() {
     dns.a("gone.example", ["127.0.0.2"], 1);
     dns.a("silent.example", ["127.0.0.3"], 1);
     let limits = "  staleFor: 1s\n  queryTimeout: 1s\n";
-    let yaml = documents(&[QUICKSTART, LOOPBACK, &resolver(dns.addr(), limits)]);
+    let yaml = documents(&[QUICKSTART, LOOPBACK, &resolver_policy(dns.addr(), limits)]);
     let gateway = Gateway::start(&yaml);
     let host = |name: &str| format!("{name}.example:{port}");
     let mut client = gateway.connect();
@@ -143,12 +145,12 @@ fn connections_to_addresses_that_are_gone_can_be_kept() {
     let ([old, new], port, _port) = servers([2, 3]);
     dns.a("a.example", ["127.0.0.2"], 1);
     let spec = "loadBalancer: {closeConnectionsOnHostSetChange: false}";
-    let gateway = Gateway::start(&configured(dns.addr(), spec));
+    let gateway = Gateway::start(&backend_config(dns.addr(), spec));
     let host = format!("a.example:{port}");
     let mut client = gateway.connect();
     assert_eq!(client.get("/", &host).status, 200);
     dns.a("a.example", ["127.0.0.3"], 1);
-    // Both are in turn from the moment on in which the change is known.
+    // Both addresses are used as soon as the change is known.
     wait_until("a request to the new address", || {
         assert_eq!(client.get("/", &host).status, 200);
         !new.requests().is_empty()
@@ -163,10 +165,9 @@ fn connections_to_addresses_that_are_gone_can_be_kept() {
 
 #[test]
 fn a_family_that_is_late_is_not_waited_for() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let _hold = dns.hold(("a.example", RecordType::AAAA));
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let host = format!("a.example:{}", upstream.port());
     assert_eq!(gateway.get(&host, "/").status, 200);
 }
@@ -175,11 +176,11 @@ fn a_family_that_is_late_is_not_waited_for() {
 fn a_family_that_comes_late_joins_the_race() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start());
     let port = upstream.port();
-    // Nothing listens there, with or without IPv6.
+    // No server listens there, whether the machine has IPv6 or not.
     dns.aaaa("a.example", ["::1"], 60);
     dns.a("a.example", ["127.0.0.1"], 60);
     let hold = dns.hold(("a.example", RecordType::A));
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut client = gateway.connect();
     client.send_request(format!("GET / HTTP/1.1\r\nhost: a.example:{port}\r\n\r\n"));
     dns.wait_for_queries(("a.example", RecordType::A), 1);
@@ -206,7 +207,7 @@ fn a_family_that_does_not_work_from_here_costs_one_wait_and_not_one_for_each_nam
     };
     let _blackhole = Blackhole::start_on_port(Ipv6Addr::LOCALHOST, port.port());
     let _upstream = Upstream::start_on_port(Ipv4Addr::LOCALHOST, port.port());
-    let yaml = documents(&[QUICKSTART, LOOPBACK, &resolver(dns.addr(), "")]);
+    let yaml = documents(&[QUICKSTART, LOOPBACK, &resolver_policy(dns.addr(), "")]);
     let gateway = Gateway::start(&yaml);
     for number in 0..10 {
         let name = format!("{number}.example");
@@ -229,7 +230,7 @@ fn the_least_busy_address_can_be_preferred() {
     let ([one, other], port, _port) = servers([2, 3]);
     dns.a("a.example", ["127.0.0.2", "127.0.0.3"], 60);
     let spec = "loadBalancer: {leastRequest: {choiceCount: 50}}";
-    let gateway = Gateway::start_with_workers(&configured(dns.addr(), spec), 2);
+    let gateway = Gateway::start_with_workers(&backend_config(dns.addr(), spec), 2);
     let host = format!("a.example:{port}");
     let mut busy = gateway.connect();
     busy.send_request(format!("GET /hold/it HTTP/1.1\r\nhost: {host}\r\n\r\n"));
@@ -259,7 +260,7 @@ fn an_address_that_answers_with_errors_is_ejected_for_all_workers() {
     });
     dns.a("a.example", ["127.0.0.2", "127.0.0.3"], 60);
     let spec = "outlierDetection: {consecutive5xx: 3, baseEjectionTime: 1h}";
-    let gateway = Gateway::start_with_workers(&configured(dns.addr(), spec), 2);
+    let gateway = Gateway::start_with_workers(&backend_config(dns.addr(), spec), 2);
     let host = format!("a.example:{port}");
     wait_until("an ejection", || {
         let _ = gateway.get(&host, "/");
@@ -278,7 +279,7 @@ fn an_address_that_answers_with_errors_is_ejected_for_all_workers() {
 fn connecting_takes_as_long_as_configured() {
     let (dns, hole) = (DnsServer::start(), Blackhole::start());
     dns.a("a.example", ["127.0.0.1"], 60);
-    let gateway = Gateway::start(&configured(dns.addr(), "connectTimeout: 300ms"));
+    let gateway = Gateway::start(&backend_config(dns.addr(), "connectTimeout: 300ms"));
     let host = format!("a.example:{}", hole.addr().port());
     let response = gateway.get(&host, "/");
     assert_eq!(response.status, 504);
@@ -293,7 +294,7 @@ fn connecting_takes_as_long_as_configured() {
 #[test]
 fn a_static_backend_uses_all_its_hosts_and_passes_over_the_dead() {
     let ([one, other], port, _port) = servers([2, 3]);
-    let refused = Refused::start();
+    let refused = ClosedPort::start();
     let yaml = documents(&[
         QUICKSTART,
         LOOPBACK,

@@ -1,13 +1,14 @@
-//! How many connections a listener may have.
+//! The limit of client connections of a listener.
 
-use egret_testkit::gateway::{QUICKSTART, lab};
+use egret_testkit::client::connect_request;
+use egret_testkit::gateway::{QUICKSTART, quickstart_config};
 use egret_testkit::{Client, DnsServer, Gateway, Upstream};
 
 const REFUSED: &str = "egret_refusals_total{reason=\"too_many_connections\"}";
 
 #[test]
 fn more_than_may_be_are_told_and_closed() {
-    // Whichever worker takes them: the limit is of all together.
+    // The limit is shared by all workers.
     let gateway = Gateway::start_limited(QUICKSTART, 2, 3);
     let held: Vec<_> = (0..3).map(|_| gateway.connect()).collect();
     gateway.wait_for_metric("egret_downstream_connections", 3.0);
@@ -53,12 +54,11 @@ fn each_listener_has_its_own_and_the_admin_server_none() {
 
 #[test]
 fn a_tunnel_holds_its_place_to_its_end() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
-    let gateway = Gateway::start_limited(&lab(dns.addr()), 1, 1);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
+    let gateway = Gateway::start_limited(&quickstart_config(dns.addr()), 1, 1);
     let authority = format!("a.example:{}", upstream.port());
     let mut tunnel = gateway.connect();
-    let connect = format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n\r\n");
+    let connect = connect_request(&authority);
     assert_eq!(tunnel.request(connect).status, 200);
     assert_eq!(gateway.connect().read_response().status, 503);
     assert_eq!(tunnel.get("/status/204", "a.example").status, 204);

@@ -1,4 +1,4 @@
-//! What a remembered name costs. Alone in its process, whose memory it measures.
+//! The memory of a cached name. The test is alone in its process, because it measures the memory of the process.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
@@ -14,16 +14,16 @@ use egret_proxy::dns::query::{AddressRecords, DnsClient, HttpsRecords, QueryFutu
 use egret_proxy::dns::{DnsFailure, Resolver};
 use tokio::runtime::Handle;
 
-/// As in the product.
+/// The allocator of the product.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const NAMES: u64 = 100_000;
 
-/// Two addresses for every name.
-struct Answers;
+/// A DNS client that answers every name with one address of each family.
+struct FixedAnswers;
 
-impl DnsClient for Answers {
+impl DnsClient for FixedAnswers {
     fn query_addresses(
         &self,
         _name: DnsName,
@@ -46,7 +46,7 @@ impl DnsClient for Answers {
     }
 }
 
-/// Resident memory in octets.
+/// Resident memory in bytes.
 fn memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -72,25 +72,25 @@ async fn a_name_takes_less_than_a_kibibyte_and_gives_it_back() {
     });
     let resolver = Resolver::new(
         settings,
-        Arc::new(|_, _| Arc::new(Answers)),
+        Arc::new(|_, _| Arc::new(FixedAnswers)),
         HostsFile::open(None),
         Handle::current(),
         Arc::default(),
     );
-    // What is needed once.
+    // This allocates what is needed once.
     ask(&resolver, NAMES, 1000).await;
     let before = memory();
     ask(&resolver, 0, NAMES).await;
     let full = memory();
     assert_eq!(resolver.len() as u64, NAMES + 1000);
     let each = full.saturating_sub(before) / NAMES;
-    assert!(each < 1024, "{each} octets for a name");
+    assert!(each < 1024, "{each} bytes for a name");
 
-    // Nobody asks for them any more.
+    // The names are no longer used.
     tokio::time::sleep(Duration::from_secs(10 * 60)).await;
     assert_eq!(resolver.len(), 0);
     let grown = full - before;
-    // The allocator gives pages back a while after they were freed, when it is asked for others.
+    // The allocator returns freed pages to the system after a while, during other allocations.
     let left = || memory().saturating_sub(before);
     let mut rounds = 0;
     while left() >= grown / 10 && rounds < 5000 {
@@ -99,6 +99,6 @@ async fn a_name_takes_less_than_a_kibibyte_and_gives_it_back() {
         resolver.flush(None);
     }
     let left = left();
-    println!("{each} octets for a name; {left} of {grown} left after {rounds} rounds");
-    assert!(left < grown / 10, "{left} of {grown} octets are left");
+    println!("{each} bytes for a name; {left} of {grown} left after {rounds} rounds");
+    assert!(left < grown / 10, "{left} of {grown} bytes are left");
 }

@@ -1,27 +1,28 @@
-//! Every form of request gets the same verdict from the same policies, and the log names the same rule.
+//! The same policies give the same verdict to every form of request, and the access log names the same rule.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use egret_testkit::gateway::{LOOPBACK, documents, resolver};
-use egret_testkit::upstream::{Http2, Tls};
+use egret_testkit::client::connect_request;
+use egret_testkit::gateway::{LOOPBACK, documents, resolver_policy, tls_secret};
+use egret_testkit::upstream::{Http2Options, UpstreamTls};
 use egret_testkit::{Ca, Client, DnsServer, Gateway, Http2Client, TlsClient, Upstream};
 use http::Request;
 use serde_json::Value;
 
-/// What every form is asked about: a host, and what is to come of it.
-const CASES: &[Case] = &[
-    Case::new("a.example", "allow", Some("partners"), None),
-    Case::new("b.example", "deny", Some("not-b"), Some("egress_policy")),
-    Case::new(
+/// The hosts that every form of request is tried with, and the expected records.
+const CASES: &[VerdictCase] = &[
+    VerdictCase::new("a.example", "allow", Some("partners"), None),
+    VerdictCase::new("b.example", "deny", Some("not-b"), Some("egress_policy")),
+    VerdictCase::new(
         "x.wild.example",
         "deny",
         Some("not-wild"),
         Some("egress_policy"),
     ),
-    Case::new("other.example", "deny", None, Some("egress_policy")),
-    // Its name may be asked for; its address is that of a private network.
-    Case::new("inside.example", "deny", None, Some("address_denied")),
-    Case::new(
+    VerdictCase::new("other.example", "deny", None, Some("egress_policy")),
+    // The name is allowed, and its address is that of a private network.
+    VerdictCase::new("inside.example", "deny", None, Some("address_denied")),
+    VerdictCase::new(
         "moved.example",
         "allow",
         Some("partners"),
@@ -29,14 +30,14 @@ const CASES: &[Case] = &[
     ),
 ];
 
-struct Case {
+struct VerdictCase {
     host: &'static str,
     verdict: &'static str,
     rule: Option<&'static str>,
     reason: Option<&'static str>,
 }
 
-impl Case {
+impl VerdictCase {
     const fn new(
         host: &'static str,
         verdict: &'static str,
@@ -65,7 +66,7 @@ spec:
   - {name: partners, action: Allow, hosts: [a.example, inside.example, moved.example]}
 ";
 
-struct Lab {
+struct TestSetup {
     ca: Ca,
     dns: DnsServer,
     plain: Upstream,
@@ -74,15 +75,15 @@ struct Lab {
     gateway: Gateway,
 }
 
-impl Lab {
+impl TestSetup {
     fn new() -> Self {
         let (ca, dns) = (Ca::new(), DnsServer::start());
         dns.a("a.example", ["127.0.0.1"], 60);
         dns.a("inside.example", ["10.1.2.3"], 60);
         dns.nxdomain("moved.example");
         let plain = Upstream::start();
-        let secure = Upstream::start_tls(Tls::of(&ca, ["a.example"]));
-        let grpc = Upstream::start_http2(Http2::default());
+        let secure = Upstream::start_tls(UpstreamTls::of(&ca, ["a.example"]));
+        let grpc = Upstream::start_http2(Http2Options::default());
         let identity = ca.issue(["gw.example"]);
         let yaml = yaml(&dns, secure.port(), &identity);
         Self {
@@ -117,7 +118,7 @@ impl Lab {
     }
 }
 
-fn yaml(dns: &DnsServer, passed_on_to: u16, identity: &egret_testkit::Issued) -> String {
+fn yaml(dns: &DnsServer, passed_on_to: u16, identity: &egret_testkit::IssuedCertificate) -> String {
     let gateway = "\
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -137,18 +138,7 @@ spec:
     allowedRoutes: {namespaces: {from: All}}
     tls: {mode: Passthrough}
 ";
-    let secret = format!(
-        "apiVersion: v1
-kind: Secret
-type: kubernetes.io/tls
-metadata: {{name: gw, namespace: kgateway-system}}
-stringData:
-  tls.crt: {:?}
-  tls.key: {:?}
-",
-        identity.certificate_pem(),
-        identity.key_pem()
-    );
+    let secret = tls_secret("gw", identity);
     let tls_route = format!(
         "apiVersion: gateway.networking.k8s.io/v1
 kind: TLSRoute
@@ -178,119 +168,119 @@ spec:
         &tls_route,
         grpc_route,
         LOOPBACK,
-        &resolver(dns.addr(), ""),
+        &resolver_policy(dns.addr(), ""),
         POLICY,
     ])
 }
 
-/// A way to ask for a host. Says whether it was served.
-type Form = fn(&Lab, &str) -> bool;
+/// Sends a request for a host in one form, and returns whether it was served.
+type RequestForm = fn(&TestSetup, &str) -> bool;
 
-const FORMS: &[(&str, Form)] = &[
-    ("host-routed", |lab, host| {
-        let authority = format!("{host}:{}", lab.plain.port());
-        lab.clear().get("/", &authority).status == 200
+const FORMS: &[(&str, RequestForm)] = &[
+    ("host-routed", |setup, host| {
+        let authority = format!("{host}:{}", setup.plain.port());
+        setup.clear().get("/", &authority).status == 200
     }),
-    ("absolute", |lab, host| {
-        let authority = format!("{host}:{}", lab.plain.port());
+    ("absolute", |setup, host| {
+        let authority = format!("{host}:{}", setup.plain.port());
         let target = format!("http://{authority}/");
-        lab.clear().get(&target, &authority).status == 200
+        setup.clear().get(&target, &authority).status == 200
     }),
-    ("connect", |lab, host| connect(lab.clear(), lab, host)),
-    ("websocket", |lab, host| {
-        let authority = format!("{host}:{}", lab.plain.port());
+    ("connect", |setup, host| connect(setup.clear(), setup, host)),
+    ("websocket", |setup, host| {
+        let authority = format!("{host}:{}", setup.plain.port());
         let request = format!(
             "GET /upgrade HTTP/1.1\r\nhost: {authority}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
              sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n"
         );
-        lab.clear().request(request).status == 101
+        setup.clear().request(request).status == 101
     }),
-    ("host-routed over TLS", |lab, host| {
-        let authority = format!("{host}:{}", lab.plain.port());
-        lab.over_tls().get("/", &authority).status == 200
+    ("host-routed over TLS", |setup, host| {
+        let authority = format!("{host}:{}", setup.plain.port());
+        setup.over_tls().get("/", &authority).status == 200
     }),
-    ("absolute over TLS", |lab, host| {
-        let authority = format!("{host}:{}", lab.plain.port());
+    ("absolute over TLS", |setup, host| {
+        let authority = format!("{host}:{}", setup.plain.port());
         let target = format!("http://{authority}/");
-        lab.over_tls().get(&target, &authority).status == 200
+        setup.over_tls().get(&target, &authority).status == 200
     }),
-    ("connect over TLS", |lab, host| {
-        connect(lab.over_tls(), lab, host)
+    ("connect over TLS", |setup, host| {
+        connect(setup.over_tls(), setup, host)
     }),
-    ("HTTP/2", |lab, host| {
-        let uri = format!("http://{host}:{}/", lab.plain.port());
-        lab.http2().get(&uri).status == 200
+    ("HTTP/2", |setup, host| {
+        let uri = format!("http://{host}:{}/", setup.plain.port());
+        setup.http2().get(&uri).status == 200
     }),
-    ("HTTP/2 over TLS", |lab, host| {
-        let uri = format!("https://{host}:{}/", lab.plain.port());
-        lab.http2_over_tls().get(&uri).status == 200
+    ("HTTP/2 over TLS", |setup, host| {
+        let uri = format!("https://{host}:{}/", setup.plain.port());
+        setup.http2_over_tls().get(&uri).status == 200
     }),
-    ("HTTP/2 over TLS, of another scheme", |lab, host| {
-        let uri = format!("http://{host}:{}/", lab.plain.port());
-        lab.http2_over_tls().get(&uri).status == 200
+    ("HTTP/2 over TLS, of another scheme", |setup, host| {
+        let uri = format!("http://{host}:{}/", setup.plain.port());
+        setup.http2_over_tls().get(&uri).status == 200
     }),
-    ("connect of HTTP/2", |lab, host| {
-        let authority = format!("{host}:{}", lab.plain.port());
-        lab.http2().open_tunnel(&authority).head().unwrap().status == 200
+    ("connect of HTTP/2", |setup, host| {
+        let authority = format!("{host}:{}", setup.plain.port());
+        setup.http2().open_tunnel(&authority).head().unwrap().status == 200
     }),
-    ("connect of HTTP/2 over TLS", |lab, host| {
-        let authority = format!("{host}:{}", lab.plain.port());
-        let client = lab.http2_over_tls();
+    ("connect of HTTP/2 over TLS", |setup, host| {
+        let authority = format!("{host}:{}", setup.plain.port());
+        let client = setup.http2_over_tls();
         let mut tunnel = client.open_tunnel(&authority);
         tunnel.head().unwrap().status == 200
     }),
-    ("websocket of HTTP/2", |lab, host| {
-        let uri = format!("http://{host}:{}/upgrade", lab.plain.port());
-        let client = lab.http2();
+    ("websocket of HTTP/2", |setup, host| {
+        let uri = format!("http://{host}:{}/upgrade", setup.plain.port());
+        let client = setup.http2();
         let mut socket = client.open_extended(&uri, "websocket", &[]);
         socket.head().unwrap().status == 200
     }),
-    ("gRPC", |lab, host| {
-        let uri = format!("http://{host}:{}/echo.Echo/Say", lab.grpc.port());
+    ("gRPC", |setup, host| {
+        let uri = format!("http://{host}:{}/echo.Echo/Say", setup.grpc.port());
         let request = Request::post(uri)
             .header("content-type", "application/grpc")
             .header("te", "trailers");
-        let response = lab
+        let response = setup
             .http2()
             .request(request.body(()).unwrap(), b"\0\0\0\0\0");
         let response = response.unwrap();
         response.status == 200 && response.header("grpc-status").is_none()
     }),
-    ("TLS passed on", |lab, host| {
-        let tls = TlsClient::new(&lab.ca, host, &["http/1.1"]);
-        Client::try_connect_tls(lab.gateway.address_of(9443), &tls).is_ok()
+    ("TLS passed on", |setup, host| {
+        let tls = TlsClient::new(&setup.ca, host, &["http/1.1"]);
+        Client::try_connect_tls(setup.gateway.address_of(9443), &tls).is_ok()
     }),
 ];
 
-fn connect(mut client: Client, lab: &Lab, host: &str) -> bool {
-    let authority = format!("{host}:{}", lab.plain.port());
-    let request = format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n\r\n");
+fn connect(mut client: Client, setup: &TestSetup, host: &str) -> bool {
+    let authority = format!("{host}:{}", setup.plain.port());
+    let request = connect_request(&authority);
     client.request(request).status == 200
 }
 
 #[test]
 fn every_form_has_the_same_verdict_and_the_same_rule() {
-    let lab = Lab::new();
+    let setup = TestSetup::new();
     let mut seen = 0;
     for (form, ask) in FORMS {
         for case in CASES {
-            let served = ask(&lab, case.host);
+            let served = ask(&setup, case.host);
             seen += 1;
             let expected = case.verdict == "allow" && case.reason.is_none();
             assert_eq!(served, expected, "{form}: {}", case.host);
-            let records = lab.gateway.wait_for_records(seen);
+            let records = setup.gateway.wait_for_records(seen);
             assert_eq!(records.len(), seen, "{form}: {}", case.host);
             check(form, case, &records[seen - 1]);
         }
     }
-    // Names that are denied are not asked for, in any form.
+    // Denied names are not resolved, whatever the form of the request.
     for denied in ["b.example", "x.wild.example", "other.example"] {
-        assert_eq!(lab.dns.lookups_for(denied), 0, "{denied}");
+        assert_eq!(setup.dns.lookups_for(denied), 0, "{denied}");
     }
-    assert!(!lab.secure.handshakes().is_empty());
+    assert!(!setup.secure.handshakes().is_empty());
 }
 
-fn check(form: &str, case: &Case, record: &Value) {
+fn check(form: &str, case: &VerdictCase, record: &Value) {
     let text = |name: &str| record[name].as_str();
     let destination = text("destination").unwrap_or_default();
     assert!(destination.starts_with(case.host), "{form}: {record}");
@@ -300,7 +290,7 @@ fn check(form: &str, case: &Case, record: &Value) {
         assert_eq!(text("reason"), Some(reason), "{form}: {record}");
     }
     let policy = match case.reason {
-        // The built-in list, which no policy wrote.
+        // The built-in list of addresses is not part of a policy.
         Some("address_denied") => None,
         _ => Some("kgateway-system/partners"),
     };

@@ -1,22 +1,21 @@
-//! One request in is one request out, whatever its framing says; and bodies pass whole.
+//! Message framing: one request never becomes two (request smuggling), and bodies are forwarded whole.
 
-use egret_testkit::gateway::lab;
+use egret_testkit::gateway::quickstart_config;
 use egret_testkit::upstream::raw::RawServer;
 use egret_testkit::{Client, DnsServer, Gateway, Upstream};
 
-struct Lab {
+struct TestSetup {
     _dns: DnsServer,
     upstream: Upstream,
     gateway: Gateway,
     host: String,
 }
 
-fn start() -> Lab {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
-    let gateway = Gateway::start(&lab(dns.addr()));
+fn start() -> TestSetup {
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let host = format!("a.example:{}", upstream.port());
-    Lab {
+    TestSetup {
         _dns: dns,
         upstream,
         gateway,
@@ -24,7 +23,8 @@ fn start() -> Lab {
     }
 }
 
-/// A second request hidden where one reader sees a body and another does not. What counts is what the upstream gets.
+/// A second request is hidden where one parser sees a body and another does not. The upstream must receive one request at
+/// most.
 #[test]
 fn ambiguous_framing_never_becomes_two_requests() {
     let hidden = "GET /hidden HTTP/1.1\r\nhost: a.example\r\n\r\n";
@@ -40,7 +40,7 @@ fn ambiguous_framing_never_becomes_two_requests() {
         format!("content-length: +0\r\n\r\n{hidden}"),
         format!("content-length: 0x0\r\n\r\n{hidden}"),
         format!("content-length: -1\r\n\r\n{hidden}"),
-        // Transfer codings that only some know.
+        // Transfer codings that only some parsers accept.
         format!("transfer-encoding: xchunked\r\n\r\n0\r\n\r\n{hidden}"),
         format!("transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n{hidden}"),
         format!("transfer-encoding: identity, chunked\r\n\r\n0\r\n\r\n{hidden}"),
@@ -62,18 +62,18 @@ fn ambiguous_framing_never_becomes_two_requests() {
         // A continuation line.
         format!("transfer-encoding:\r\n chunked\r\n\r\n0\r\n\r\n{hidden}"),
     ];
-    let lab = start();
+    let setup = start();
     for case in &cases {
-        let before = lab.upstream.requests().len();
-        let mut client = lab.gateway.connect();
+        let before = setup.upstream.requests().len();
+        let mut client = setup.gateway.connect();
         let _ = client.try_send(format!(
             "POST /seen HTTP/1.1\r\nhost: {}\r\n{case}",
-            lab.host
+            setup.host
         ));
         client.shutdown_write();
-        // Whatever it answers, the connection does not go on to what is hidden.
+        // Whatever the response, the hidden request must not be processed.
         let _ = client.read_to_end();
-        let requests = lab.upstream.requests();
+        let requests = setup.upstream.requests();
         let seen: Vec<_> = requests[before..]
             .iter()
             .map(|request| request.target.as_str())
@@ -85,10 +85,10 @@ fn ambiguous_framing_never_becomes_two_requests() {
     }
 }
 
-/// What the parser settles: one length, and none beside a transfer coding.
+/// The forwarded request has at most one length, and none with a transfer coding.
 #[test]
 fn lengths_are_settled_before_they_are_sent_on() {
-    let lab = start();
+    let setup = start();
     for (fields, body, length, ends) in [
         (
             "content-length: 5\r\ncontent-length: 5\r\n",
@@ -109,11 +109,11 @@ fn lengths_are_settled_before_they_are_sent_on() {
             true,
         ),
     ] {
-        let mut client = lab.gateway.connect();
-        let head = format!("POST / HTTP/1.1\r\nhost: {}\r\n{fields}\r\n", lab.host);
+        let mut client = setup.gateway.connect();
+        let head = format!("POST / HTTP/1.1\r\nhost: {}\r\n{fields}\r\n", setup.host);
         let response = client.request(format!("{head}{body}"));
         assert_eq!(response.status, 200, "{fields}");
-        let request = lab.upstream.requests().pop().unwrap();
+        let request = setup.upstream.requests().pop().unwrap();
         assert_eq!(request.body, b"hello", "{fields}");
         assert_eq!(request.header("content-length"), length, "{fields}");
         let close = response.header("connection") == Some("close");
@@ -125,23 +125,22 @@ fn lengths_are_settled_before_they_are_sent_on() {
         "content-length: +5",
         "transfer-encoding: gzip",
     ] {
-        let mut client = lab.gateway.connect();
+        let mut client = setup.gateway.connect();
         client.send_request(format!(
             "POST / HTTP/1.1\r\nhost: {}\r\n{fields}\r\n\r\nhello",
-            lab.host
+            setup.host
         ));
         assert_eq!(client.read_response().status, 400, "{fields}");
         client.read_to_end();
     }
-    assert_eq!(lab.upstream.requests().len(), 3);
+    assert_eq!(setup.upstream.requests().len(), 3);
 }
 
-/// The same shapes within what reaches the upstream, octet by octet.
+/// The bytes that reach the upstream have exactly one framing.
 #[test]
 fn what_reaches_the_upstream_has_one_framing() {
-    let dns = DnsServer::start();
-    dns.a("a.example", ["127.0.0.1"], 60);
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let dns = DnsServer::with_a_example();
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let upstream = RawServer::answer_each("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
     let mut client = gateway.connect();
     client.send(format!(
@@ -160,16 +159,16 @@ fn what_reaches_the_upstream_has_one_framing() {
 
 #[test]
 fn bodies_pass_whole_whatever_the_method() {
-    let lab = start();
-    let mut client = lab.gateway.connect();
+    let setup = start();
+    let mut client = setup.gateway.connect();
     for method in ["POST", "PUT", "GET", "DELETE", "PATCH"] {
         for framing in [
             "content-length: 5\r\n\r\nhello",
             "transfer-encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
         ] {
-            let request = format!("{method} / HTTP/1.1\r\nhost: {}\r\n{framing}", lab.host);
+            let request = format!("{method} / HTTP/1.1\r\nhost: {}\r\n{framing}", setup.host);
             assert_eq!(client.request(&request).status, 200, "{request}");
-            let request = lab.upstream.requests().pop().unwrap();
+            let request = setup.upstream.requests().pop().unwrap();
             assert_eq!(
                 (request.body.as_slice(), request.complete),
                 (&b"hello"[..], true),
@@ -181,41 +180,40 @@ fn bodies_pass_whole_whatever_the_method() {
 
 #[test]
 fn responses_keep_their_framing_and_status() {
-    let lab = start();
-    let mut client = lab.gateway.connect();
-    let response = client.get("/bytes/100000", &lab.host);
+    let setup = start();
+    let mut client = setup.gateway.connect();
+    let response = client.get("/bytes/100000", &setup.host);
     assert_eq!(
         (response.header("content-length"), response.body.len()),
         (Some("100000"), 100_000)
     );
-    let response = client.get("/chunked/100000", &lab.host);
+    let response = client.get("/chunked/100000", &setup.host);
     assert_eq!(
         (response.header("transfer-encoding"), response.body.len()),
         (Some("chunked"), 100_000)
     );
     for status in [204, 304, 404, 500, 503] {
         assert_eq!(
-            client.get(&format!("/status/{status}"), &lab.host).status,
+            client.get(&format!("/status/{status}"), &setup.host).status,
             status
         );
     }
     let head = client.request(format!(
         "HEAD /bytes/100000 HTTP/1.1\r\nhost: {}\r\n\r\n",
-        lab.host
+        setup.host
     ));
     assert_eq!(
         (head.status, head.header("content-length"), head.body.len()),
         (200, Some("100000"), 0)
     );
-    assert_eq!(lab.upstream.connections(), 1);
+    assert_eq!(setup.upstream.connections(), 1);
 }
 
-/// Lengths that are false, or that two readers take differently.
+/// Responses with wrong lengths, or with lengths that parsers read differently.
 #[test]
 fn a_response_has_one_length() {
-    let dns = DnsServer::start();
-    dns.a("a.example", ["127.0.0.1"], 60);
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let dns = DnsServer::with_a_example();
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let chunked = "transfer-encoding: chunked\r\n";
     let body = "5\r\nhello\r\n0\r\n\r\n";
     for (head, body, lengths) in [
@@ -246,7 +244,7 @@ fn a_response_has_one_length() {
         let told = response.header("proxy-status").unwrap();
         assert!(told.contains("error=http_protocol_error"), "{head}: {told}");
     }
-    // One of another kind is none of a client's business.
+    // Other interim responses are not an error.
     let hints = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n";
     let upstream = RawServer::answer(hints);
     let response = gateway.get(&format!("a.example:{}", upstream.port()), "/");
@@ -255,62 +253,71 @@ fn a_response_has_one_length() {
 
 #[test]
 fn a_response_that_breaks_off_is_not_made_whole() {
-    let lab = start();
+    let setup = start();
     for path in ["/partial/100000", "/partial-chunked/100000"] {
-        let mut client = lab.gateway.connect();
-        client.send_request(format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", lab.host));
+        let mut client = setup.gateway.connect();
+        client.send_request(format!(
+            "GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n",
+            setup.host
+        ));
         assert!(client.try_read_response().is_err(), "{path}");
     }
     assert_eq!(
-        lab.gateway.wait_for_records(2)[0]["reason"],
+        setup.gateway.wait_for_records(2)[0]["reason"],
         "upstream_broke_off"
     );
 }
 
 #[test]
 fn a_client_that_leaves_ends_the_upstream_request() {
-    let lab = start();
-    let mut client = lab.gateway.connect();
-    client.send_request(format!("GET /hang HTTP/1.1\r\nhost: {}\r\n\r\n", lab.host));
-    lab.upstream.wait_for_requests(1);
+    let setup = start();
+    let mut client = setup.gateway.connect();
+    client.send_request(format!(
+        "GET /hang HTTP/1.1\r\nhost: {}\r\n\r\n",
+        setup.host
+    ));
+    setup.upstream.wait_for_requests(1);
     drop(client);
-    lab.upstream.wait_for_open_connections(0);
-    let record = &lab.gateway.wait_for_records(1)[0];
+    setup.upstream.wait_for_open_connections(0);
+    let record = &setup.gateway.wait_for_records(1)[0];
     assert_eq!(record["reason"], "client_closed");
     assert!(record.get("status").is_none());
 }
 
 #[test]
 fn an_answer_before_the_body_has_come_is_passed_on() {
-    let lab = start();
-    let mut client = lab.gateway.connect();
+    let setup = start();
+    let mut client = setup.gateway.connect();
     client.send_request(format!(
         "POST /early/413 HTTP/1.1\r\nhost: {}\r\ncontent-length: 1000000\r\n\r\nx",
-        lab.host
+        setup.host
     ));
     assert_eq!(client.read_response().status, 413);
 }
 
 #[test]
 fn a_client_that_waits_for_leave_to_send_gets_it() {
-    let lab = start();
-    let mut client = lab.gateway.connect();
+    let setup = start();
+    let mut client = setup.gateway.connect();
     client.send_request(format!(
         "POST / HTTP/1.1\r\nhost: {}\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n",
-        lab.host
+        setup.host
     ));
     assert_eq!(client.read_head().status, 100);
     client.send("hello");
     assert_eq!(client.read_response().status, 200);
-    assert_eq!(lab.upstream.requests()[0].body, b"hello");
+    assert_eq!(setup.upstream.requests()[0].body, b"hello");
 }
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
-    let lab = start();
-    let mut client: Client = lab.gateway.connect();
+    let setup = start();
+    let mut client: Client = setup.gateway.connect();
     for path in ["/status/201", "/bytes/10", "/status/202"] {
-        client.send_request(format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", lab.host));
+        client.send_request(format!(
+            "GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n",
+            setup.host
+        ));
     }
     let statuses: Vec<_> = (0..3).map(|_| client.read_response().status).collect();
     assert_eq!(statuses, [201, 200, 202]);
@@ -318,17 +325,17 @@ fn pipelined_requests_are_answered_in_order() {
 
 #[test]
 fn back_pressure_reaches_the_sender() {
-    let lab = start();
-    let mut client = lab.gateway.connect();
-    // A gibibyte that nobody reads must not be buffered: the upstream stalls once every buffer on the way is full.
+    let setup = start();
+    let mut client = setup.gateway.connect();
+    // A gibibyte that the client does not read must not be buffered: the upstream stalls once every buffer is full.
     client.send_request(format!(
         "GET /bytes/1073741824 HTTP/1.1\r\nhost: {}\r\n\r\n",
-        lab.host
+        setup.host
     ));
     assert_eq!(client.read_head().status, 200);
     drop(client);
-    lab.upstream.wait_for_open_connections(0);
-    let record = &lab.gateway.wait_for_records(1)[0];
+    setup.upstream.wait_for_open_connections(0);
+    let record = &setup.gateway.wait_for_records(1)[0];
     let sent = record["bytes_sent"].as_u64().unwrap();
     assert!(sent < 64 * 1024 * 1024, "{sent}");
     assert_eq!(record["reason"], "client_closed");

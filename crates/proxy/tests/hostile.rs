@@ -1,14 +1,14 @@
-//! A resolver that lies: whatever it says, nothing inside is reached, and nothing breaks.
+//! Hostile DNS servers: whatever they answer, no internal address is reached, and the gateway keeps working.
 
 use egret_testkit::dns::{Hostile, RecordType};
-use egret_testkit::gateway::{QUICKSTART, documents, resolver};
+use egret_testkit::gateway::{QUICKSTART, documents, resolver_policy};
 use egret_testkit::{DnsServer, Gateway, Upstream};
 
-/// The quickstart without any exception: loopback, where an upstream waits, is inside.
+/// The quickstart configuration without exceptions, so that loopback, where an upstream listens, is denied.
 fn gateway(dns: &DnsServer) -> Gateway {
     Gateway::start(&documents(&[
         QUICKSTART,
-        &resolver(dns.addr(), "  queryTimeout: 1s\n"),
+        &resolver_policy(dns.addr(), "  queryTimeout: 1s\n"),
     ]))
 }
 
@@ -54,7 +54,7 @@ fn whatever_a_resolver_says_nothing_inside_is_reached() {
 #[test]
 fn an_answer_that_flips_with_each_question_is_judged_each_time() {
     let (dns, inside) = (DnsServer::start(), Upstream::start());
-    // Nobody is at the first; its port is as closed as can be.
+    // The first address is for documentation (RFC 5737), which is denied as well.
     let answers = ["192.0.2.1", "127.0.0.1"].map(|ip| egret_testkit::dns::Answer::a([ip], 0));
     dns.sequence(("flip.example", RecordType::A), answers);
     let gateway = gateway(&dns);
@@ -86,7 +86,7 @@ fn lies_and_junk_are_dns_failures_and_the_next_name_is_fine() {
     dns.cname_loop("one.example", "other.example", 60);
     let response = gateway.get(&format!("one.example:{}", inside.port()), "/");
     assert_eq!(response.status, 502);
-    // A thousand addresses, cut short over UDP; all of them are inside.
+    // A thousand addresses, which are truncated over UDP and are all denied.
     dns.many("many.example", 1000, 60);
     let response = gateway.get(&format!("many.example:{}", inside.port()), "/");
     assert_eq!(response.status, 403);

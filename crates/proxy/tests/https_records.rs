@@ -1,44 +1,46 @@
-//! HTTPS records (RFC 9460): where they lead, and where they may not.
+//! HTTPS records (RFC 9460): the destinations that they may select.
 
 use egret_testkit::dns::HttpsRecord;
-use egret_testkit::gateway::{LOOPBACK, QUICKSTART, documents, resolver};
-use egret_testkit::upstream::Tls;
-use egret_testkit::{Ca, DnsServer, Gateway, Refused, Response, SharedPort, Upstream, wait_until};
+use egret_testkit::gateway::{LOOPBACK, QUICKSTART, documents, resolver_policy};
+use egret_testkit::upstream::UpstreamTls;
+use egret_testkit::{
+    Ca, ClosedPort, DnsServer, Gateway, Response, SharedPort, Upstream, wait_until,
+};
 
-/// The address that the name has.
+/// The address of the name.
 const OWN: &str = "127.0.0.1";
-/// Where nobody listens.
+/// An address without a listener.
 const DEAD: &str = "127.0.0.9";
 
-struct Lab {
+struct TestSetup {
     gateway: Gateway,
     upstream: Upstream,
     _dns: DnsServer,
 }
 
-impl Lab {
-    /// With an upstream at 127.0.0.1 that its record leads to: `record` is given its port.
+impl TestSetup {
+    /// Starts an upstream at 127.0.0.1, and a name with these addresses and a record. `record` receives the upstream's port.
     fn new(addresses: &[&str], record: impl FnOnce(u16) -> HttpsRecord, policies: &str) -> Self {
         let (ca, dns) = (Ca::new(), DnsServer::start());
-        let upstream = Upstream::start_tls(Tls::of(&ca, ["a.example"]));
+        let upstream = Upstream::start_tls(UpstreamTls::of(&ca, ["a.example"]));
         dns.a("a.example", addresses.iter().copied(), 60);
         dns.services("a.example", [record(upstream.port())], 60);
-        let asked = resolver(dns.addr(), "  lookupFamily: V4Only");
+        let asked = resolver_policy(dns.addr(), "  lookupFamily: V4Only");
         let yaml = documents(&[QUICKSTART, &asked, policies]);
         let yaml = yaml.replace(
             "dynamicForwardProxy: {}",
             "dynamicForwardProxy: {enableTls: true}",
         );
-        let lab = Self {
+        let setup = Self {
             gateway: Gateway::start_trusting(&yaml, [&ca]),
             upstream,
             _dns: dns,
         };
-        lab.learn();
-        lab
+        setup.learn();
+        setup
     }
 
-    /// A record may come later than the addresses, which then serve without it.
+    /// A record may arrive after the addresses, which are then used without it.
     fn learn(&self) {
         let _ = self.gateway.get("a.example:1", "/");
         wait_until("the record to be known", || {
@@ -51,7 +53,7 @@ impl Lab {
         self.gateway.get("a.example", "/")
     }
 
-    /// Where the last request was sent.
+    /// The address of the upstream in the last record of the access log.
     fn last_upstream(&self, nth: usize) -> String {
         let records = self.gateway.wait_for_records(nth);
         records[nth - 1]["upstream"]
@@ -65,7 +67,7 @@ impl Lab {
         assert_eq!(self.last_upstream(nth), expected);
     }
 
-    /// Without the right to bind port 443 nobody can be there; that nobody went elsewhere shows all the same.
+    /// Without the privilege to bind port 443 no server can listen there, but a connection elsewhere would still be noticed.
     fn assert_not_followed(&self) {
         let response = self.get();
         assert_eq!(response.status, 502, "{response:?}");
@@ -77,58 +79,59 @@ impl Lab {
 
 #[test]
 fn the_port_of_a_record_is_connected_to() {
-    let lab = Lab::new(&[OWN], |port| HttpsRecord::new(1, ".").port(port), LOOPBACK);
-    assert_eq!(lab.get().status, 200);
-    lab.assert_reached(2);
-    // The host and the name in the certificate stay what they are.
-    assert_eq!(lab.upstream.requests()[0].authority(), Some("a.example"));
+    let setup = TestSetup::new(&[OWN], |port| HttpsRecord::new(1, ".").port(port), LOOPBACK);
+    assert_eq!(setup.get().status, 200);
+    setup.assert_reached(2);
+    // The record changes neither the host nor the expected name of the certificate.
+    assert_eq!(setup.upstream.requests()[0].authority(), Some("a.example"));
     assert_eq!(
-        lab.upstream.handshakes()[0].sni.as_deref(),
+        setup.upstream.handshakes()[0].sni.as_deref(),
         Some("a.example")
     );
-    lab.gateway
+    setup
+        .gateway
         .wait_for_metric("egret_upstream_idle_connections", 1.0);
-    assert_eq!(lab.get().status, 200);
-    assert_eq!(lab.upstream.connections(), 1);
+    assert_eq!(setup.get().status, 200);
+    assert_eq!(setup.upstream.connections(), 1);
 }
 
 #[test]
 fn a_record_is_of_the_default_port_alone() {
-    let lab = Lab::new(&[OWN], |port| HttpsRecord::new(1, ".").port(port), LOOPBACK);
-    let refused = Refused::start();
-    let response = lab
+    let setup = TestSetup::new(&[OWN], |port| HttpsRecord::new(1, ".").port(port), LOOPBACK);
+    let refused = ClosedPort::start();
+    let response = setup
         .gateway
         .get(&format!("a.example:{}", refused.addr().port()), "/");
     assert_eq!(response.status, 502);
-    assert_eq!(lab.upstream.connections(), 0);
+    assert_eq!(setup.upstream.connections(), 0);
 }
 
 #[test]
 fn hints_go_before_the_addresses_of_the_name() {
     let record = |port| HttpsRecord::new(1, ".").port(port).hints([OWN]);
-    let lab = Lab::new(&[DEAD], record, LOOPBACK);
-    assert_eq!(lab.get().status, 200);
-    lab.assert_reached(2);
-    // A record of another name has nothing but them.
+    let setup = TestSetup::new(&[DEAD], record, LOOPBACK);
+    assert_eq!(setup.get().status, 200);
+    setup.assert_reached(2);
+    // A target with another name has only the hints as addresses.
     let record = |port| HttpsRecord::new(1, "b.example").port(port).hints([OWN]);
-    let lab = Lab::new(&[DEAD], record, LOOPBACK);
-    assert_eq!(lab.get().status, 200);
-    lab.assert_reached(2);
+    let setup = TestSetup::new(&[DEAD], record, LOOPBACK);
+    assert_eq!(setup.get().status, 200);
+    setup.assert_reached(2);
 }
 
 #[test]
 fn hints_are_judged_like_other_addresses() {
     let record = |port| HttpsRecord::new(1, ".").port(port).hints(["10.0.0.1"]);
-    let lab = Lab::new(&[OWN], record, LOOPBACK);
-    assert_eq!(lab.get().status, 200);
-    lab.assert_reached(2);
+    let setup = TestSetup::new(&[OWN], record, LOOPBACK);
+    assert_eq!(setup.get().status, 200);
+    setup.assert_reached(2);
     let record = |port| {
         HttpsRecord::new(1, "b.example")
             .port(port)
             .hints(["10.0.0.1"])
     };
-    let lab = Lab::new(&[DEAD], record, LOOPBACK);
-    lab.assert_not_followed();
+    let setup = TestSetup::new(&[DEAD], record, LOOPBACK);
+    setup.assert_not_followed();
 }
 
 #[test]
@@ -136,8 +139,8 @@ fn a_port_that_the_policies_deny_is_not_gone_to() {
     let policy = LOOPBACK.to_owned()
         + "  defaultAction: Deny\n  rules: [{action: Allow, ports: [1, 443]}]\n";
     let record = |port| HttpsRecord::new(1, ".").port(port);
-    let lab = Lab::new(&[OWN], record, &policy);
-    lab.assert_not_followed();
+    let setup = TestSetup::new(&[OWN], record, &policy);
+    setup.assert_not_followed();
 }
 
 #[test]
@@ -146,21 +149,21 @@ fn a_record_for_another_protocol_is_not_for_us() {
         let record = HttpsRecord::new(1, ".").port(port).alpn(["h3"]);
         record.no_default_alpn()
     };
-    let lab = Lab::new(&[OWN], record, LOOPBACK);
-    lab.assert_not_followed();
+    let setup = TestSetup::new(&[OWN], record, LOOPBACK);
+    setup.assert_not_followed();
 }
 
 #[test]
 fn a_record_that_leads_nowhere_is_left_for_the_addresses() {
     let nobody = SharedPort::reserve([[127, 0, 0, 1]]);
     let record = |_| HttpsRecord::new(1, ".").port(nobody.port());
-    let lab = Lab::new(&[OWN], record, LOOPBACK);
+    let setup = TestSetup::new(&[OWN], record, LOOPBACK);
     let refused = "egret_upstream_connect_attempts_total{result=\"refused\"}";
-    let before = lab.gateway.metric(refused);
+    let before = setup.gateway.metric(refused);
     for attempts in [2.0, 3.0] {
-        let Response { status, .. } = lab.get();
+        let Response { status, .. } = setup.get();
         assert_eq!(status, 502);
-        // By the record and plainly at first; then it is remembered.
-        lab.gateway.wait_for_metric(refused, before + attempts);
+        // The first request tries the record, then the plain addresses; the failure is remembered.
+        setup.gateway.wait_for_metric(refused, before + attempts);
     }
 }

@@ -1,20 +1,19 @@
-//! The circuit breakers of a destination.
+//! Circuit breakers of a destination.
 
-use egret_testkit::gateway::configured;
+use egret_testkit::gateway::backend_config;
 use egret_testkit::{Client, DnsServer, Gateway, Upstream};
 
-struct Lab {
+struct TestSetup {
     gateway: Gateway,
     upstream: Upstream,
     host: String,
     _dns: DnsServer,
 }
 
-impl Lab {
+impl TestSetup {
     fn new(breakers: &str, workers: usize) -> Self {
-        let (dns, upstream) = (DnsServer::start(), Upstream::start());
-        dns.a("a.example", ["127.0.0.1"], 60);
-        let yaml = configured(dns.addr(), &format!("circuitBreakers: {breakers}"));
+        let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
+        let yaml = backend_config(dns.addr(), &format!("circuitBreakers: {breakers}"));
         Self {
             gateway: Gateway::start_with_workers(&yaml, workers),
             host: format!("a.example:{}", upstream.port()),
@@ -23,7 +22,7 @@ impl Lab {
         }
     }
 
-    /// A request that is answered when the test says so.
+    /// Sends a request that is answered when the test releases `name`.
     fn hold(&self, name: &str) -> Client {
         let mut client = self.gateway.connect();
         client.send_request(format!(
@@ -48,86 +47,92 @@ impl Lab {
 
 #[test]
 fn a_request_over_the_limit_of_connections_waits_for_one_of_them() {
-    let lab = Lab::new("{maxConnections: 1}", 1);
-    let mut first = lab.hold("first");
-    lab.upstream.wait_for_requests(1);
-    let mut others: Vec<_> = ["a", "b", "c"].map(|name| lab.hold(name)).into();
-    lab.gateway
+    let setup = TestSetup::new("{maxConnections: 1}", 1);
+    let mut first = setup.hold("first");
+    setup.upstream.wait_for_requests(1);
+    let mut others: Vec<_> = ["a", "b", "c"].map(|name| setup.hold(name)).into();
+    setup
+        .gateway
         .wait_for_metric("egret_upstream_pending_requests", 3.0);
-    assert_eq!(lab.upstream.requests().len(), 1);
+    assert_eq!(setup.upstream.requests().len(), 1);
     for name in ["first", "a", "b", "c"] {
-        lab.upstream.release(name);
+        setup.upstream.release(name);
     }
     assert_eq!(first.read_response().status, 200);
     for client in &mut others {
         assert_eq!(client.read_response().status, 200);
     }
-    assert_eq!(lab.upstream.connections(), 1);
+    assert_eq!(setup.upstream.connections(), 1);
 }
 
 #[test]
 fn a_connection_that_one_worker_does_not_need_makes_room_for_another() {
-    let lab = Lab::new("{maxConnections: 1}", 2);
-    // Spread over both workers by the kernel.
-    let mut clients: Vec<_> = (0..16).map(|_| lab.gateway.connect()).collect();
+    let setup = TestSetup::new("{maxConnections: 1}", 2);
+    // The kernel distributes the connections over both workers.
+    let mut clients: Vec<_> = (0..16).map(|_| setup.gateway.connect()).collect();
     for client in &mut clients {
-        assert_eq!(client.get("/", &lab.host).status, 200);
-        assert!(lab.upstream.open_connections() <= 2);
+        assert_eq!(client.get("/", &setup.host).status, 200);
+        assert!(setup.upstream.open_connections() <= 2);
     }
-    assert!(lab.upstream.connections() > 1);
+    assert!(setup.upstream.connections() > 1);
 }
 
 #[test]
 fn a_connection_that_breaks_lets_the_next_in_the_queue_connect() {
-    let lab = Lab::new("{maxConnections: 1}", 1);
-    let mut first = lab.gateway.connect();
-    first.send_request(format!("GET /close HTTP/1.1\r\nhost: {}\r\n\r\n", lab.host));
-    let responses = (0..5).map(|_| lab.gateway.get(&lab.host, "/").status);
+    let setup = TestSetup::new("{maxConnections: 1}", 1);
+    let mut first = setup.gateway.connect();
+    first.send_request(format!(
+        "GET /close HTTP/1.1\r\nhost: {}\r\n\r\n",
+        setup.host
+    ));
+    let responses = (0..5).map(|_| setup.gateway.get(&setup.host, "/").status);
     assert!(responses.into_iter().all(|status| status == 200));
     assert_eq!(first.read_response().status, 502);
 }
 
 #[test]
 fn too_many_that_wait_are_refused_at_once() {
-    let lab = Lab::new("{maxConnections: 1, maxPendingRequests: 1}", 1);
-    let mut first = lab.hold("first");
-    lab.upstream.wait_for_requests(1);
-    let mut second = lab.hold("second");
-    lab.gateway
+    let setup = TestSetup::new("{maxConnections: 1, maxPendingRequests: 1}", 1);
+    let mut first = setup.hold("first");
+    setup.upstream.wait_for_requests(1);
+    let mut second = setup.hold("second");
+    setup
+        .gateway
         .wait_for_metric("egret_upstream_pending_requests", 1.0);
-    lab.assert_refused();
-    lab.upstream.release("first");
-    lab.upstream.release("second");
+    setup.assert_refused();
+    setup.upstream.release("first");
+    setup.upstream.release("second");
     assert_eq!(first.read_response().status, 200);
     assert_eq!(second.read_response().status, 200);
-    assert_eq!(lab.gateway.get(&lab.host, "/").status, 200);
+    assert_eq!(setup.gateway.get(&setup.host, "/").status, 200);
 }
 
 #[test]
 fn too_many_in_progress_are_refused_at_once() {
-    let lab = Lab::new("{maxRequests: 2}", 2);
-    let mut held = [lab.hold("one"), lab.hold("two")];
-    lab.upstream.wait_for_requests(2);
-    lab.assert_refused();
-    lab.upstream.release("one");
-    lab.upstream.release("two");
+    let setup = TestSetup::new("{maxRequests: 2}", 2);
+    let mut held = [setup.hold("one"), setup.hold("two")];
+    setup.upstream.wait_for_requests(2);
+    setup.assert_refused();
+    setup.upstream.release("one");
+    setup.upstream.release("two");
     for client in &mut held {
         assert_eq!(client.read_response().status, 200);
     }
-    lab.gateway
+    setup
+        .gateway
         .wait_for_metric("egret_upstream_idle_connections", 3.0);
-    assert_eq!(lab.gateway.get(&lab.host, "/").status, 200);
+    assert_eq!(setup.gateway.get(&setup.host, "/").status, 200);
 }
 
 #[test]
 fn one_destination_that_is_full_takes_nothing_from_another() {
-    let lab = Lab::new("{maxRequests: 1}", 1);
-    let mut held = lab.hold("one");
-    lab.upstream.wait_for_requests(1);
-    lab.assert_refused();
+    let setup = TestSetup::new("{maxRequests: 1}", 1);
+    let mut held = setup.hold("one");
+    setup.upstream.wait_for_requests(1);
+    setup.assert_refused();
     let other = Upstream::start();
     let host = format!("a.example:{}", other.port());
-    assert_eq!(lab.gateway.get(&host, "/").status, 200);
-    lab.upstream.release("one");
+    assert_eq!(setup.gateway.get(&host, "/").status, 200);
+    setup.upstream.release("one");
     assert_eq!(held.read_response().status, 200);
 }

@@ -1,28 +1,15 @@
-//! Connections that begin with the addresses that a load balancer saw.
+//! PROXY protocol on listeners: headers of a load balancer with the client's address.
 
-use egret_testkit::gateway::{documents, lab};
+use egret_testkit::gateway::{documents, listener_policy, quickstart_config};
 use egret_testkit::{DnsServer, Gateway, Upstream};
 use serde_json::Value;
 
 const REFUSED: &str = "egret_refusals_total{reason=\"proxy_header\"}";
 
-/// The gateway, with this ListenerPolicy on it.
+/// A gateway with a ListenerPolicy that has this `default` section.
 fn behind(dns: &DnsServer, settings: &str) -> Gateway {
-    let policy = format!(
-        "apiVersion: gateway.kgateway.dev/v1alpha1
-kind: ListenerPolicy
-metadata: {{name: balancer, namespace: kgateway-system}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
-  default: {settings}"
-    );
-    Gateway::start(&documents(&[&lab(dns.addr()), &policy]))
-}
-
-fn a_example() -> (DnsServer, Upstream) {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
-    (dns, upstream)
+    let policy = listener_policy("balancer", settings);
+    Gateway::start(&documents(&[&quickstart_config(dns.addr()), &policy]))
 }
 
 fn request(upstream: &Upstream) -> String {
@@ -32,7 +19,7 @@ fn request(upstream: &Upstream) -> String {
     )
 }
 
-/// Version 2, from 2001:db8::1 and port 1000, with something more to be skipped.
+/// A version 2 header from 2001:db8::1 and port 1000, with an additional TLV.
 fn v2() -> Vec<u8> {
     let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x2a\x20\x01\x0d\xb8".to_vec();
     header.extend([0; 11]);
@@ -48,7 +35,7 @@ fn client(record: &Value) -> &str {
 
 #[test]
 fn the_client_is_whom_the_header_names() {
-    let (dns, upstream) = a_example();
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let gateway = behind(&dns, "{proxyProtocol: {}}");
     let request = request(&upstream).into_bytes();
     for (at, (header, source)) in [
@@ -56,14 +43,14 @@ fn the_client_is_whom_the_header_names() {
             b"PROXY TCP4 192.0.2.1 198.51.100.1 1000 80\r\n".to_vec(),
             "192.0.2.1:1000",
         ),
-        // On a host that need not have IPv6.
+        // The host of the test need not have IPv6.
         (
             b"PROXY TCP6 2001:db8::2 ::1 1000 80\r\n".to_vec(),
             "[2001:db8::2]:1000",
         ),
         (v2(), "[2001:db8::1]:1000"),
         (b"PROXY UNKNOWN\r\n".to_vec(), ""),
-        // LOCAL: such as a check of our health.
+        // LOCAL, as in health checks of the load balancer.
         (b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0".to_vec(), ""),
     ]
     .into_iter()
@@ -72,7 +59,7 @@ fn the_client_is_whom_the_header_names() {
         let mut balancer = gateway.connect();
         let response = balancer.request([&header[..], &request].concat());
         assert_eq!(response.status, 204, "{header:?}");
-        // Further requests are from the same.
+        // Further requests on the connection have the same address.
         assert_eq!(balancer.request(&request).status, 204);
         let peer = balancer.local_addr().to_string();
         let records = gateway.wait_for_records(2 * at + 2);
@@ -87,12 +74,12 @@ fn the_client_is_whom_the_header_names() {
 }
 
 #[test]
-fn a_header_may_come_octet_by_octet() {
-    let (dns, upstream) = a_example();
+fn a_header_may_come_byte_by_byte() {
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let gateway = behind(&dns, "{proxyProtocol: {}}");
     let mut balancer = gateway.connect();
-    for octet in v2() {
-        balancer.send([octet]);
+    for byte in v2() {
+        balancer.send([byte]);
     }
     assert_eq!(balancer.request(request(&upstream)).status, 204);
     assert_eq!(
@@ -103,7 +90,7 @@ fn a_header_may_come_octet_by_octet() {
 
 #[test]
 fn where_there_has_to_be_one_others_are_closed() {
-    let (dns, upstream) = a_example();
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let gateway = behind(&dns, "{proxyProtocol: {}}");
     let request = request(&upstream);
     for (at, begin) in [
@@ -128,7 +115,7 @@ fn where_there_has_to_be_one_others_are_closed() {
 
 #[test]
 fn where_there_may_be_one_others_are_served() {
-    let (dns, upstream) = a_example();
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let gateway = behind(
         &dns,
         "{proxyProtocol: {allowRequestsWithoutProxyProtocol: true}}",
@@ -144,11 +131,11 @@ fn where_there_may_be_one_others_are_served() {
     assert_eq!(client(&records[1]), "[2001:db8::1]:1000");
 }
 
-/// Nobody says who they are where nobody is asked.
+/// A listener without PROXY protocol rejects the header.
 #[test]
 fn where_it_is_off_it_is_no_http() {
-    let (dns, upstream) = a_example();
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let v1 = b"PROXY TCP4 192.0.2.1 198.51.100.1 1000 80\r\n".to_vec();
     for (at, header) in [v1, v2()].into_iter().enumerate() {
         let mut client = gateway.connect();
@@ -168,7 +155,7 @@ fn where_it_is_off_it_is_no_http() {
 
 #[test]
 fn half_a_header_is_not_waited_for_for_ever() {
-    let (dns, _upstream) = a_example();
+    let (dns, _upstream) = (DnsServer::with_a_example(), Upstream::start());
     let gateway = behind(
         &dns,
         "{proxyProtocol: {}, transportSocketConnectTimeout: 100ms}",
@@ -177,7 +164,7 @@ fn half_a_header_is_not_waited_for_for_ever() {
     let mut slow = gateway.connect();
     slow.send("PROXY TCP4 192");
     assert!(silent.is_closed() && slow.is_closed());
-    // Only who has begun is told of.
+    // Connections that sent nothing are not logged.
     let record = &gateway.wait_for_records(1)[0];
     assert_eq!(record["reason"], "handshake_timeout");
     assert_eq!(client(record), slow.local_addr().to_string());

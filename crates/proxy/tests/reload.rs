@@ -1,4 +1,4 @@
-//! Configuration that changes under traffic, and stopping.
+//! Configuration changes under traffic, and draining.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use egret_testkit::gateway::{LOOPBACK, QUICKSTART, documents, lab, resolver};
+use egret_testkit::gateway::{LOOPBACK, QUICKSTART, documents, quickstart_config, resolver_policy};
 use egret_testkit::{Client, DnsServer, Gateway, Upstream};
 
 const BACKEND: &str = include_str!("../../../examples/quickstart/backend.yaml");
@@ -29,9 +29,8 @@ fn condition<'a>(report: &'a serde_json::Value, kind: &str, name: &str) -> &'a s
 
 #[test]
 fn a_backend_that_goes_and_comes_back() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
-    let whole = lab(dns.addr());
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
+    let whole = quickstart_config(dns.addr());
     let without = whole.replace(BACKEND, "");
     assert_ne!(whole, without);
     let mut gateway = Gateway::start(&whole);
@@ -58,7 +57,7 @@ fn a_backend_that_goes_and_comes_back() {
 
     gateway.apply(&whole);
     assert_eq!(client.get("/", &host).status, 200);
-    // Nothing was lost on the way: neither the name nor the connection.
+    // The change lost neither the cached name nor the connection.
     assert_eq!(
         (dns.lookups_for("a.example"), upstream.connections()),
         (1, 1)
@@ -67,13 +66,12 @@ fn a_backend_that_goes_and_comes_back() {
 
 #[test]
 fn settings_change_and_caches_stay() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
-    let mut gateway = Gateway::start(&lab(dns.addr()));
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
+    let mut gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut client = gateway.connect();
     let host = format!("a.example:{}", upstream.port());
     assert_eq!(client.get("/", &host).status, 200);
-    let changed = resolver(
+    let changed = resolver_policy(
         dns.addr(),
         "  maxTTL: 10m\n  hosts: [{hostname: fixed.example, addresses: [127.0.0.1]}]\n",
     );
@@ -96,9 +94,8 @@ fn settings_change_and_caches_stay() {
 
 #[test]
 fn listeners_open_and_close_and_the_others_do_not_notice() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
-    let one = lab(dns.addr());
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
+    let one = quickstart_config(dns.addr());
     let second = "    - protocol: HTTP\n      port: 8081\n      name: second\n      allowedRoutes: {namespaces: {from: All}}\n";
     let two = one.replacen("  listeners:\n", &format!("  listeners:\n{second}"), 1);
     let mut gateway = Gateway::start_with_workers(&one, 3);
@@ -113,7 +110,7 @@ fn listeners_open_and_close_and_the_others_do_not_notice() {
     assert_eq!(egret_testkit::client::get(added, "/", &host).status, 200);
 
     gateway.apply(&one);
-    // Closed by every worker: what overlaps with it could be bound now.
+    // Every worker has closed its socket, so that an overlapping listener could be bound.
     let refused = Client::try_connect(added).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     assert_eq!(client.get("/", &host).status, 200);
@@ -121,9 +118,8 @@ fn listeners_open_and_close_and_the_others_do_not_notice() {
 
 #[test]
 fn no_request_fails_while_configurations_change() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
-    let one = lab(dns.addr());
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
+    let one = quickstart_config(dns.addr());
     let two = documents(&[
         &one,
         "apiVersion: v1\nkind: Namespace\nmetadata: {name: other}\n",
@@ -168,9 +164,8 @@ fn no_request_fails_while_configurations_change() {
 
 #[test]
 fn a_refused_configuration_is_told_and_the_last_good_one_stays() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     gateway.reject("broken.yaml:3: bad indentation");
     let report = gateway.ask("/report").json();
     assert_eq!(
@@ -189,9 +184,8 @@ fn a_refused_configuration_is_told_and_the_last_good_one_stays() {
 
 #[test]
 fn stopping_lets_requests_finish_and_takes_no_more() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
-    let mut gateway = Gateway::start(&lab(dns.addr()));
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
+    let mut gateway = Gateway::start(&quickstart_config(dns.addr()));
     let (address, admin) = (gateway.address(), gateway.admin());
     let host = format!("a.example:{}", upstream.port());
     let mut idle = gateway.connect();
@@ -222,9 +216,8 @@ fn stopping_lets_requests_finish_and_takes_no_more() {
 
 #[test]
 fn what_does_not_finish_in_time_is_cut_off() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
-    let mut gateway = Gateway::start(&lab(dns.addr()));
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
+    let mut gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut busy = gateway.connect();
     busy.send_request(format!(
         "GET /hang HTTP/1.1\r\nhost: a.example:{}\r\n\r\n",
@@ -233,6 +226,6 @@ fn what_does_not_finish_in_time_is_cut_off() {
     upstream.wait_for_requests(1);
     assert_eq!(gateway.drain(Duration::from_millis(50)), 1);
     assert!(busy.is_closed());
-    // Broken off, and told.
+    // The request was aborted, and is logged.
     assert_eq!(gateway.wait_for_records(1)[0]["reason"], "client_closed");
 }

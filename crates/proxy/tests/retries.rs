@@ -1,24 +1,24 @@
-//! Requests that are sent again: when, where to, how often, and with what body.
+//! Retries: conditions, destinations, number of attempts, and bodies.
 
 use std::net::Ipv4Addr;
 
-use egret_testkit::gateway::{configured, documents, lab};
+use egret_testkit::gateway::{backend_config, documents, quickstart_config};
 use egret_testkit::upstream::RecordedRequest;
 use egret_testkit::{DnsServer, Gateway, RawServer, Response, SharedPort, Upstream};
 
-/// `retry` of a TrafficPolicy on the quickstart's route.
+/// A TrafficPolicy on the route of the quickstart with this `retry`.
 fn traffic(retry: &str) -> String {
     format!(
         "apiVersion: gateway.kgateway.dev/v1alpha1
 kind: TrafficPolicy
-metadata: {{name: lab, namespace: httpbin}}
+metadata: {{name: test, namespace: httpbin}}
 spec:
   targetRefs: [{{group: gateway.networking.k8s.io, kind: HTTPRoute, name: dfp-httproute}}]
   retry: {retry}"
     )
 }
 
-/// A name with two addresses of one port, and the port.
+/// Reserves a port on two addresses, and returns it with the host of a name that has both.
 fn two(dns: &DnsServer) -> (SharedPort, String) {
     let port = SharedPort::reserve([ip(2), ip(3)]);
     dns.a("two.example", ["127.0.0.2", "127.0.0.3"], 60);
@@ -30,7 +30,7 @@ fn ip(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 0, last)
 }
 
-/// Answers everything with a status.
+/// An answer with this status to every request.
 fn always(status: u16) -> impl Fn(&RecordedRequest) -> Option<http::Response<bytes::Bytes>> {
     move |_| {
         let response = http::Response::builder().status(status);
@@ -45,8 +45,8 @@ fn post(gateway: &Gateway, host: &str, length: usize) -> Response {
     gateway.connect().request(request)
 }
 
-/// A gateway whose requests to a name go to one address that answers with 503 and one that is well.
-struct Half {
+/// A gateway, and a name with two addresses: one answers with 503, and the other is healthy.
+struct MixedUpstreams {
     gateway: Gateway,
     host: String,
     sick: Upstream,
@@ -55,7 +55,7 @@ struct Half {
     _port: SharedPort,
 }
 
-impl Half {
+impl MixedUpstreams {
     fn new(documents_of: impl Fn(&DnsServer) -> String) -> Self {
         let dns = DnsServer::start();
         let (port, host) = two(&dns);
@@ -72,10 +72,10 @@ impl Half {
     }
 
     fn with_retry(retry: &str) -> Self {
-        Self::new(|dns| documents(&[&lab(dns.addr()), &traffic(retry)]))
+        Self::new(|dns| documents(&[&quickstart_config(dns.addr()), &traffic(retry)]))
     }
 
-    /// How many of so many requests got 200.
+    /// Sends `count` requests, and returns how many got a 200.
     fn served(&self, count: usize) -> usize {
         let statuses = (0..count).map(|_| self.gateway.get(&self.host, "/").status);
         statuses.filter(|status| *status == 200).count()
@@ -84,35 +84,35 @@ impl Half {
 
 #[test]
 fn a_status_sends_the_request_to_another_address() {
-    let half = Half::with_retry("{statusCodes: [503]}");
-    assert_eq!(half.served(10), 10);
-    assert!(!half.sick.requests().is_empty());
-    assert_eq!(half.well.requests().len(), 10);
-    let records = half.gateway.wait_for_records(10);
+    let mixed = MixedUpstreams::with_retry("{statusCodes: [503]}");
+    assert_eq!(mixed.served(10), 10);
+    assert!(!mixed.sick.requests().is_empty());
+    assert_eq!(mixed.well.requests().len(), 10);
+    let records = mixed.gateway.wait_for_records(10);
     let retries = records.iter().filter(|record| record["retries"] == 1);
-    assert_eq!(retries.count(), half.sick.requests().len());
-    let counted = half.gateway.metric("egret_upstream_retries_total");
-    assert_eq!(counted, half.sick.requests().len() as f64);
+    assert_eq!(retries.count(), mixed.sick.requests().len());
+    let counted = mixed.gateway.metric("egret_upstream_retries_total");
+    assert_eq!(counted, mixed.sick.requests().len() as f64);
 }
 
 #[test]
 fn without_a_policy_a_response_is_a_response() {
-    let half = Half::new(|dns| lab(dns.addr()));
-    assert!(half.served(10) < 10);
-    assert_eq!(half.gateway.metric("egret_upstream_retries_total"), 0.0);
+    let mixed = MixedUpstreams::new(|dns| quickstart_config(dns.addr()));
+    assert!(mixed.served(10) < 10);
+    assert_eq!(mixed.gateway.metric("egret_upstream_retries_total"), 0.0);
 }
 
 #[test]
 fn a_rule_says_it_in_its_own_words() {
-    let half = Half::new(|dns| {
+    let mixed = MixedUpstreams::new(|dns| {
         let rule = "  rules:\n    - backendRefs:";
         let retry =
             "  rules:\n    - retry: {codes: [503], attempts: 2, backoff: 1ms}\n      backendRefs:";
-        let yaml = lab(dns.addr());
+        let yaml = quickstart_config(dns.addr());
         assert!(yaml.contains(rule));
         yaml.replace(rule, retry)
     });
-    assert_eq!(half.served(10), 10);
+    assert_eq!(mixed.served(10), 10);
 }
 
 #[test]
@@ -120,32 +120,32 @@ fn the_last_response_is_passed_on_after_as_many_attempts() {
     let (dns, upstream) = (DnsServer::start(), Upstream::start().answering(always(502)));
     dns.a("a.example", ["127.0.0.1"], 60);
     let policy = traffic("{attempts: 3, retryOn: [gateway-error], backoffBaseInterval: 1ms}");
-    let gateway = Gateway::start(&documents(&[&lab(dns.addr()), &policy]));
+    let gateway = Gateway::start(&documents(&[&quickstart_config(dns.addr()), &policy]));
     let response = gateway.get(&format!("a.example:{}", upstream.port()), "/");
     assert_eq!((response.status, response.text()), (502, "no"));
     assert_eq!(upstream.requests().len(), 4);
-    // The bodies that were not passed on were short, but not read: each took a connection with it.
+    // The bodies of retried responses were not read, so that each attempt needed a connection of its own.
     assert_eq!(gateway.wait_for_records(1)[0]["retries"], 3);
 }
 
 #[test]
 fn bodies_are_sent_again_as_long_as_they_are_kept() {
-    let half = Half::new(|dns| {
-        let config = configured(dns.addr(), "perConnectionBufferLimitBytes: 100000");
+    let mixed = MixedUpstreams::new(|dns| {
+        let config = backend_config(dns.addr(), "perConnectionBufferLimitBytes: 100000");
         documents(&[
             &config,
             &traffic("{retryOn: [5xx], backoffBaseInterval: 1ms}"),
         ])
     });
     for _ in 0..6 {
-        let response = post(&half.gateway, &half.host, 100_000);
+        let response = post(&mixed.gateway, &mixed.host, 100_000);
         assert_eq!((response.status, response.text()), (200, "100000"));
     }
-    assert!(!half.sick.requests().is_empty());
+    assert!(!mixed.sick.requests().is_empty());
     let statuses: Vec<_> = (0..6)
-        .map(|_| post(&half.gateway, &half.host, 100_001).status)
+        .map(|_| post(&mixed.gateway, &mixed.host, 100_001).status)
         .collect();
-    // Too long to be kept: what the first address said is what the client gets.
+    // The body is too long to be buffered, so that the client gets the response of the first address.
     assert!(statuses.contains(&503), "{statuses:?}");
 }
 
@@ -164,9 +164,9 @@ fn an_address_that_breaks_off_or_stays_silent_is_left_for_another() {
         });
         let well = Upstream::start_on_port(ip(3), port.port());
         let policy = traffic("{retryOn: [reset], perTryTimeout: 200ms}");
-        let gateway = Gateway::start(&documents(&[&lab(dns.addr()), &policy]));
+        let gateway = Gateway::start(&documents(&[&quickstart_config(dns.addr()), &policy]));
         for _ in 0..4 {
-            // Not idempotent, but that is what was asked for.
+            // The request is not idempotent, but the policy asks for retries.
             assert_eq!(post(&gateway, &host, 3).status, 200, "{silent}");
         }
         assert_eq!(well.requests().len(), 4);
@@ -183,7 +183,7 @@ fn unasked_only_what_is_harmless_is_sent_again_and_only_elsewhere() {
     };
     let sick = RawServer::start_on_port(ip(2), port.port(), resets);
     let _well = Upstream::start_on_port(ip(3), port.port());
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     for _ in 0..6 {
         assert_eq!(gateway.get(&host, "/").status, 200);
     }
@@ -192,7 +192,7 @@ fn unasked_only_what_is_harmless_is_sent_again_and_only_elsewhere() {
     let statuses: Vec<_> = (0..6).map(|_| post(&gateway, &host, 3).status).collect();
     assert!(statuses.contains(&502), "{statuses:?}");
 
-    // With one address, once.
+    // With one address there is one attempt.
     let alone = RawServer::start(resets);
     dns.a("one.example", ["127.0.0.1"], 60);
     let response = gateway.get(&format!("one.example:{}", alone.port()), "/");
@@ -202,11 +202,10 @@ fn unasked_only_what_is_harmless_is_sent_again_and_only_elsewhere() {
 
 #[test]
 fn who_says_never_means_open_connections_too() {
-    let (dns, upstream) = (DnsServer::start(), Upstream::start());
-    dns.a("a.example", ["127.0.0.1"], 60);
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let host = format!("a.example:{}", upstream.port());
     for (policy, sent) in [("", 2), ("{attempts: 0, retryOn: [5xx]}", 1)] {
-        let yaml = lab(dns.addr());
+        let yaml = quickstart_config(dns.addr());
         let yaml = match policy {
             "" => yaml,
             policy => documents(&[&yaml, &traffic(policy)]),
@@ -222,12 +221,12 @@ fn who_says_never_means_open_connections_too() {
 
 #[test]
 fn as_many_are_sent_again_at_once_as_the_circuit_breaker_allows() {
-    let half = Half::new(|dns| {
-        let config = configured(dns.addr(), "circuitBreakers: {maxRetries: 0}");
+    let mixed = MixedUpstreams::new(|dns| {
+        let config = backend_config(dns.addr(), "circuitBreakers: {maxRetries: 0}");
         documents(&[&config, &traffic("{statusCodes: [503]}")])
     });
-    assert!(half.served(10) < 10);
-    let limited = half.gateway.metric("egret_upstream_retries_limited_total");
+    assert!(mixed.served(10) < 10);
+    let limited = mixed.gateway.metric("egret_upstream_retries_limited_total");
     assert!(limited > 0.0);
 }
 
@@ -237,14 +236,14 @@ fn a_pause_comes_before_each_and_the_request_timeout_bounds_all() {
     dns.a("a.example", ["127.0.0.1"], 60);
     let rule = "  rules:\n    - backendRefs:";
     let retry = "  rules:\n    - retry: {codes: [503], attempts: 100, backoff: 50ms}\n      timeouts: {request: 400ms}\n      backendRefs:";
-    let gateway = Gateway::start(&lab(dns.addr()).replace(rule, retry));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()).replace(rule, retry));
     let response = gateway.get(&format!("a.example:{}", upstream.port()), "/");
     assert!([503, 504].contains(&response.status));
     let total = gateway.wait_for_records(1)[0]["total_ms"]
         .as_f64()
         .expect("a time");
     assert!(total >= 350.0, "{total}");
-    // 50, 100, 200 ms and so on: no more than a few fit.
+    // The pauses are 50, 100, 200 ms and so on, so that only a few attempts fit.
     let sent = upstream.requests().len();
     assert!((2..=4).contains(&sent), "{sent}");
 }

@@ -1,25 +1,26 @@
-//! TLS of clients, ended here: certificates by name, versions, protocols, certificates of clients, changes.
+//! TLS termination: certificates by name, versions, protocols, client certificates, and configuration changes.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use egret_testkit::gateway::{LOOPBACK, documents, resolver};
+use egret_testkit::client::connect_request;
+use egret_testkit::gateway::{LOOPBACK, documents, listener_policy, resolver_policy, tls_secret};
 use egret_testkit::upstream::raw::RawServer;
-use egret_testkit::{Ca, Client, DnsServer, Gateway, Http2Client, Issued, TlsClient, Upstream};
+use egret_testkit::{Ca, Client, DnsServer, Gateway, Http2Client, TlsClient, Upstream};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 const H1: &[&str] = &["http/1.1"];
 
-/// A gateway whose listeners are given, and what it stands on.
-struct Lab {
+/// The servers that a gateway with TLS listeners needs, and helpers to configure and start it.
+struct TestSetup {
     ca: Ca,
     dns: DnsServer,
     upstream: Upstream,
 }
 
-impl Lab {
+impl TestSetup {
     fn new() -> Self {
         let (dns, upstream) = (DnsServer::start(), Upstream::start());
         for name in ["a.example", "b.example"] {
@@ -29,7 +30,7 @@ impl Lab {
         Self { ca, dns, upstream }
     }
 
-    /// Listeners and Secrets, as lines of YAML.
+    /// The configuration with these listeners, as lines of YAML, and with further documents such as Secrets.
     fn yaml(&self, listeners: &str, more: &[&str]) -> String {
         let gateway = format!(
             "apiVersion: gateway.networking.k8s.io/v1
@@ -42,7 +43,7 @@ spec:
         );
         let backend = include_str!("../../../examples/quickstart/backend.yaml");
         let route = include_str!("../../../examples/quickstart/httproute.yaml");
-        let resolver = resolver(self.dns.addr(), "");
+        let resolver = resolver_policy(self.dns.addr(), "");
         let basis = [&*gateway, backend, route, LOOPBACK, &resolver];
         documents(&[&basis[..], more].concat())
     }
@@ -51,10 +52,13 @@ spec:
         Gateway::start(&self.yaml(listeners, more))
     }
 
-    /// One listener for every name, with a certificate for `gw.example`.
+    /// Starts a gateway with one listener for every name and a certificate for `gw.example`.
     fn simple(&self) -> Gateway {
         let identity = self.ca.issue(["gw.example"]);
-        self.start(&listener("https", "", "gw"), &[&secret("gw", &identity)])
+        self.start(
+            &listener("https", "", "gw"),
+            &[&tls_secret("gw", &identity)],
+        )
     }
 
     fn client(&self, gateway: &Gateway, name: &str) -> Client {
@@ -66,12 +70,12 @@ spec:
     }
 }
 
-/// One HTTPS listener, for a hostname if that is not empty.
+/// An HTTPS listener with a hostname, unless that is empty.
 fn listener(name: &str, hostname: &str, secret: &str) -> String {
     listener_with(name, hostname, secret, "")
 }
 
-/// The same with more lines in `tls`.
+/// An HTTPS listener as [`listener`], with further lines in its `tls` section.
 fn listener_with(name: &str, hostname: &str, secret: &str, tls: &str) -> String {
     let hostname = match hostname {
         "" => String::new(),
@@ -88,25 +92,10 @@ fn listener_with(name: &str, hostname: &str, secret: &str, tls: &str) -> String 
     )
 }
 
-fn secret(name: &str, identity: &Issued) -> String {
-    format!(
-        "apiVersion: v1
-kind: Secret
-type: kubernetes.io/tls
-metadata: {{name: {name}, namespace: kgateway-system}}
-stringData:
-  tls.crt: {:?}
-  tls.key: {:?}
-",
-        identity.certificate_pem(),
-        identity.key_pem()
-    )
-}
-
-/// How a handshake failed, as the client heard it.
+/// The error of a handshake that the gateway refuses.
 fn refusal(gateway: &Gateway, tls: &TlsClient) -> io::Error {
     let tried = Client::try_connect_tls(gateway.address(), tls);
-    // Of TLS 1.3 the client is done before the server has seen its certificate.
+    // With TLS 1.3 the client completes the handshake before the server has verified the client's certificate.
     match tried {
         Err(error) => error,
         Ok(mut client) => {
@@ -118,18 +107,18 @@ fn refusal(gateway: &Gateway, tls: &TlsClient) -> io::Error {
 
 #[test]
 fn requests_come_over_tls_in_every_form() {
-    let lab = Lab::new();
-    let gateway = lab.simple();
-    let host = lab.host();
-    let mut client = lab.client(&gateway, "gw.example");
+    let setup = TestSetup::new();
+    let gateway = setup.simple();
+    let host = setup.host();
+    let mut client = setup.client(&gateway, "gw.example");
     assert_eq!(client.alpn(), Some("http/1.1"));
     assert_eq!(client.get("/", &host).status, 200);
     assert_eq!(client.get(&format!("http://{host}/"), &host).status, 200);
     assert_eq!(client.get("/", "169.254.169.254").status, 403);
-    let tls = TlsClient::new(&lab.ca, "gw.example", &["h2", "http/1.1"]);
+    let tls = TlsClient::new(&setup.ca, "gw.example", &["h2", "http/1.1"]);
     let h2 = Http2Client::connect_tls(gateway.address(), &tls);
     assert_eq!(h2.get(&format!("https://{host}/")).status, 200);
-    // A scheme that is not the connection's says how to go on.
+    // A scheme that differs from that of the connection decides how the upstream is reached.
     assert_eq!(h2.get(&format!("http://{host}/")).status, 200);
     let records = gateway.wait_for_records(5);
     let protocols: Vec<_> = records.iter().map(|record| &record["protocol"]).collect();
@@ -146,16 +135,16 @@ fn requests_come_over_tls_in_every_form() {
 
 #[test]
 fn a_tunnel_within_tls() {
-    let lab = Lab::new();
-    let gateway = lab.simple();
+    let setup = TestSetup::new();
+    let gateway = setup.simple();
     let server = RawServer::start(|connection| {
         while let Some(byte) = connection.read_exactly(1) {
             connection.send(byte);
         }
     });
-    let mut client = lab.client(&gateway, "gw.example");
+    let mut client = setup.client(&gateway, "gw.example");
     let authority = format!("a.example:{}", server.port());
-    let request = format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n\r\n");
+    let request = connect_request(&authority);
     assert_eq!(client.request(request).status, 200);
     client.send("through");
     assert_eq!(client.read_exactly(7), b"through");
@@ -163,16 +152,16 @@ fn a_tunnel_within_tls() {
 
 #[test]
 fn a_client_that_agrees_to_http2_and_sends_a_connect_of_http1_is_understood() {
-    let lab = Lab::new();
-    let gateway = lab.simple();
-    let tls = TlsClient::new(&lab.ca, "gw.example", &["h2", "http/1.1"]);
-    let host = lab.host();
+    let setup = TestSetup::new();
+    let gateway = setup.simple();
+    let tls = TlsClient::new(&setup.ca, "gw.example", &["h2", "http/1.1"]);
+    let host = setup.host();
     let mut client = Client::connect_tls(gateway.address(), &tls);
     assert_eq!(client.alpn(), Some("h2"));
-    let connect = format!("CONNECT {host} HTTP/1.1\r\nhost: {host}\r\n\r\n");
+    let connect = connect_request(&host);
     assert_eq!(client.request(connect).status, 200);
     assert_eq!(client.get("/", &host).status, 200);
-    // Nothing else is.
+    // Other HTTP/1.1 requests are not understood on a connection that selected `h2`.
     let mut client = Client::connect_tls(gateway.address(), &tls);
     client.send(format!("GET / HTTP/1.1\r\nhost: {host}\r\n\r\n"));
     assert!(!client.read_to_end().starts_with(b"HTTP/1.1"));
@@ -180,11 +169,11 @@ fn a_client_that_agrees_to_http2_and_sends_a_connect_of_http1_is_understood() {
 
 #[test]
 fn certificates_and_listeners_go_by_name() {
-    let lab = Lab::new();
+    let setup = TestSetup::new();
     let (one, wild, any) = (
-        lab.ca.issue(["one.example"]),
-        lab.ca.issue(["*.wild.example"]),
-        lab.ca.issue(["gw.example"]),
+        setup.ca.issue(["one.example"]),
+        setup.ca.issue(["*.wild.example"]),
+        setup.ca.issue(["gw.example"]),
     );
     let listeners = [
         listener("one", "one.example", "one"),
@@ -192,53 +181,56 @@ fn certificates_and_listeners_go_by_name() {
         listener("any", "", "any"),
     ];
     let secrets = [
-        secret("one", &one),
-        secret("wild", &wild),
-        secret("any", &any),
+        tls_secret("one", &one),
+        tls_secret("wild", &wild),
+        tls_secret("any", &any),
     ];
     let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
-    let gateway = lab.start(&listeners.concat(), &secrets);
+    let gateway = setup.start(&listeners.concat(), &secrets);
     for (name, expected) in [
         ("one.example", &one),
         ("x.wild.example", &wild),
         ("gw.example", &any),
     ] {
-        let client = lab.client(&gateway, name);
+        let client = setup.client(&gateway, name);
         let seen = client.peer_certificate();
         assert_eq!(seen, expected.certificate_der(), "{name}");
     }
-    // A listener has its own requests: a certificate that was not seen may have been asked for in vain.
-    let mut client = lab.client(&gateway, "gw.example");
+    // Requests for another listener are misdirected, because its certificate may not be the one that the client verified.
+    let mut client = setup.client(&gateway, "gw.example");
     let response = client.get("/", "one.example");
     assert_eq!(response.status, 421, "{response:?}");
-    assert_eq!(client.get("/", &lab.host()).status, 200);
+    assert_eq!(client.get("/", &setup.host()).status, 200);
     let record = &gateway.wait_for_records(1)[0];
     assert_eq!(record["reason"], "misdirected");
 }
 
 #[test]
 fn who_asks_for_no_listener_is_told_so() {
-    let lab = Lab::new();
-    let identity = lab.ca.issue(["one.example"]);
+    let setup = TestSetup::new();
+    let identity = setup.ca.issue(["one.example"]);
     let one = listener("one", "one.example", "one");
-    let gateway = lab.start(&one, &[&secret("one", &identity)]);
+    let gateway = setup.start(&one, &[&tls_secret("one", &identity)]);
     for (name, alert) in [
         ("two.example", "UnrecognisedName"),
         ("127.0.0.1", "MissingExtension"),
     ] {
-        let error = refusal(&gateway, &TlsClient::new(&lab.ca, name, H1));
+        let error = refusal(&gateway, &TlsClient::new(&setup.ca, name, H1));
         assert!(error.to_string().contains(alert), "{name}: {error}");
     }
 }
 
 #[test]
 fn several_certificates_of_a_listener_go_by_name_too() {
-    let lab = Lab::new();
-    let (one, two) = (lab.ca.issue(["one.example"]), lab.ca.issue(["two.example"]));
+    let setup = TestSetup::new();
+    let (one, two) = (
+        setup.ca.issue(["one.example"]),
+        setup.ca.issue(["two.example"]),
+    );
     let both = listener("https", "", "one").replace("{name: one}", "{name: one}, {name: two}");
-    let gateway = lab.start(&both, &[&secret("one", &one), &secret("two", &two)]);
+    let gateway = setup.start(&both, &[&tls_secret("one", &one), &tls_secret("two", &two)]);
     for (name, expected) in [("one.example", &one), ("two.example", &two)] {
-        let client = lab.client(&gateway, name);
+        let client = setup.client(&gateway, name);
         assert_eq!(
             client.peer_certificate(),
             expected.certificate_der(),
@@ -249,15 +241,15 @@ fn several_certificates_of_a_listener_go_by_name_too() {
 
 #[test]
 fn old_versions_are_refused_where_configured() {
-    let lab = Lab::new();
-    let identity = lab.ca.issue(["gw.example"]);
-    let secret = secret("gw", &identity);
-    let old = TlsClient::old(&lab.ca, "gw.example", H1);
-    let gateway = lab.start(&listener("https", "", "gw"), &[&secret]);
+    let setup = TestSetup::new();
+    let identity = setup.ca.issue(["gw.example"]);
+    let secret = tls_secret("gw", &identity);
+    let old = TlsClient::old(&setup.ca, "gw.example", H1);
+    let gateway = setup.start(&listener("https", "", "gw"), &[&secret]);
     let mut client = Client::connect_tls(gateway.address(), &old);
-    assert_eq!(client.get("/", &lab.host()).status, 200);
+    assert_eq!(client.get("/", &setup.host()).status, 200);
     let strict = "      options: {kgateway.dev/min-tls-version: '1.3'}\n";
-    let gateway = lab.start(&listener_with("https", "", "gw", strict), &[&secret]);
+    let gateway = setup.start(&listener_with("https", "", "gw", strict), &[&secret]);
     let error = refusal(&gateway, &old);
     assert!(error.to_string().contains("ProtocolVersion"), "{error}");
     let failed = "egret_downstream_tls_handshakes_total{result=\"failed\"}";
@@ -266,56 +258,59 @@ fn old_versions_are_refused_where_configured() {
 
 #[test]
 fn protocols_are_those_configured() {
-    let lab = Lab::new();
-    let identity = lab.ca.issue(["gw.example"]);
-    let secret = secret("gw", &identity);
+    let setup = TestSetup::new();
+    let identity = setup.ca.issue(["gw.example"]);
+    let secret = tls_secret("gw", &identity);
     let only = "      options: {kgateway.dev/alpn-protocols: http/1.1}\n";
-    let gateway = lab.start(&listener_with("https", "", "gw", only), &[&secret]);
-    let both = TlsClient::new(&lab.ca, "gw.example", &["h2", "http/1.1"]);
+    let gateway = setup.start(&listener_with("https", "", "gw", only), &[&secret]);
+    let both = TlsClient::new(&setup.ca, "gw.example", &["h2", "http/1.1"]);
     let client = Client::connect_tls(gateway.address(), &both);
     assert_eq!(client.alpn(), Some("http/1.1"));
-    // Who offers only what is not spoken is told so; who offers nothing is spoken to as ever.
-    let error = refusal(&gateway, &TlsClient::new(&lab.ca, "gw.example", &["h2"]));
+    // A client that offers only unsupported protocols is refused; a client without ALPN is served.
+    let error = refusal(&gateway, &TlsClient::new(&setup.ca, "gw.example", &["h2"]));
     assert!(
         error.to_string().contains("NoApplicationProtocol"),
         "{error}"
     );
-    let silent = TlsClient::new(&lab.ca, "gw.example", &[]);
+    let silent = TlsClient::new(&setup.ca, "gw.example", &[]);
     let mut client = Client::connect_tls(gateway.address(), &silent);
-    assert_eq!(client.get("/", &lab.host()).status, 200);
+    assert_eq!(client.get("/", &setup.host()).status, 200);
 }
 
 #[test]
 fn a_renewed_certificate_is_for_those_who_come() {
-    let lab = Lab::new();
-    let (old, new) = (lab.ca.issue(["gw.example"]), lab.ca.issue(["gw.example"]));
-    let yaml = |identity| lab.yaml(&listener("https", "", "gw"), &[&secret("gw", identity)]);
+    let setup = TestSetup::new();
+    let (old, new) = (
+        setup.ca.issue(["gw.example"]),
+        setup.ca.issue(["gw.example"]),
+    );
+    let yaml = |identity| setup.yaml(&listener("https", "", "gw"), &[&tls_secret("gw", identity)]);
     let mut gateway = Gateway::start(&yaml(&old));
-    let mut early = lab.client(&gateway, "gw.example");
+    let mut early = setup.client(&gateway, "gw.example");
     assert_eq!(early.peer_certificate(), old.certificate_der());
     gateway.apply(&yaml(&new));
-    let late = lab.client(&gateway, "gw.example");
+    let late = setup.client(&gateway, "gw.example");
     assert_eq!(late.peer_certificate(), new.certificate_der());
-    // Those that are there are not disturbed.
-    assert_eq!(early.get("/", &lab.host()).status, 200);
+    // Open connections are not disturbed.
+    assert_eq!(early.get("/", &setup.host()).status, 200);
 }
 
 #[test]
 fn sessions_are_resumed() {
-    let lab = Lab::new();
-    let gateway = lab.simple();
-    let tls = TlsClient::new(&lab.ca, "gw.example", H1);
+    let setup = TestSetup::new();
+    let gateway = setup.simple();
+    let tls = TlsClient::new(&setup.ca, "gw.example", H1);
     for resumed in [false, true] {
         let mut client = Client::connect_tls(gateway.address(), &tls);
-        // The ticket comes with the first response.
-        assert_eq!(client.get("/", &lab.host()).status, 200);
+        // The session ticket arrives with the first response.
+        assert_eq!(client.get("/", &setup.host()).status, 200);
         assert_eq!(client.is_resumed(), resumed);
     }
     let resumed = "egret_downstream_tls_handshakes_total{result=\"resumed\"}";
     gateway.wait_for_metric(resumed, 1.0);
 }
 
-/// A ListenerPolicy that asks for certificates of this CA, and the ConfigMap of the CA.
+/// A ListenerPolicy that requires client certificates of this CA, and the ConfigMap with the CA.
 fn validation(ca: &Ca, mode: &str) -> [String; 2] {
     let policy = format!(
         "apiVersion: gateway.kgateway.dev/v1alpha1
@@ -343,21 +338,21 @@ data:
 
 #[test]
 fn clients_have_to_show_certificates_where_configured() {
-    let lab = Lab::new();
+    let setup = TestSetup::new();
     let clients = Ca::new();
-    let identity = lab.ca.issue(["gw.example"]);
-    let (known, stranger) = (clients.issue(["client"]), lab.ca.issue(["client"]));
-    let anonymous = TlsClient::new(&lab.ca, "gw.example", H1);
-    let known = TlsClient::showing(&lab.ca, "gw.example", H1, &known);
-    let stranger = TlsClient::showing(&lab.ca, "gw.example", H1, &stranger);
+    let identity = setup.ca.issue(["gw.example"]);
+    let (known, stranger) = (clients.issue(["client"]), setup.ca.issue(["client"]));
+    let anonymous = TlsClient::new(&setup.ca, "gw.example", H1);
+    let known = TlsClient::showing(&setup.ca, "gw.example", H1, &known);
+    let stranger = TlsClient::showing(&setup.ca, "gw.example", H1, &stranger);
     let start = |mode| {
         let [policy, ca] = validation(&clients, mode);
         let gateway = listener("https", "", "gw");
-        lab.start(&gateway, &[&secret("gw", &identity), &policy, &ca])
+        setup.start(&gateway, &[&tls_secret("gw", &identity), &policy, &ca])
     };
     let is_served = |gateway: &Gateway, tls: &TlsClient| {
         let served = Client::try_connect_tls(gateway.address(), tls).and_then(|mut client| {
-            client.try_send(format!("GET / HTTP/1.1\r\nhost: {}\r\n\r\n", lab.host()))?;
+            client.try_send(format!("GET / HTTP/1.1\r\nhost: {}\r\n\r\n", setup.host()))?;
             client.try_read_response()
         });
         served.is_ok_and(|response| response.status == 200)
@@ -368,7 +363,7 @@ fn clients_have_to_show_certificates_where_configured() {
     assert!(!is_served(&required, &stranger));
     let error = refusal(&required, &anonymous);
     assert!(error.to_string().contains("CertificateRequired"), "{error}");
-    // One was served, and three were not.
+    // One connection was served, and three were refused.
     let records = required.wait_for_records(4);
     let failed = records
         .iter()
@@ -384,55 +379,49 @@ fn clients_have_to_show_certificates_where_configured() {
     assert!(!is_served(&optional, &stranger));
 }
 
-/// A connection from before the change has shown nothing, however long it lives.
+/// A connection from before the change has presented no certificate, and must not be used after it.
 #[test]
 fn who_came_before_certificates_were_asked_for_has_to_come_again() {
-    let lab = Lab::new();
+    let setup = TestSetup::new();
     let clients = Ca::new();
-    let identity = secret("gw", &lab.ca.issue(["gw.example"]));
+    let identity = tls_secret("gw", &setup.ca.issue(["gw.example"]));
     let listener = listener("https", "", "gw");
-    let mut gateway = lab.start(&listener, &[&identity]);
-    let mut http1 = lab.client(&gateway, "gw.example");
-    let tls = TlsClient::new(&lab.ca, "gw.example", &["h2"]);
+    let mut gateway = setup.start(&listener, &[&identity]);
+    let mut http1 = setup.client(&gateway, "gw.example");
+    let tls = TlsClient::new(&setup.ca, "gw.example", &["h2"]);
     let http2 = Http2Client::connect_tls(gateway.address(), &tls);
-    let uri = format!("https://{}/", lab.host());
-    assert_eq!(http1.get("/", &lab.host()).status, 200);
+    let uri = format!("https://{}/", setup.host());
+    assert_eq!(http1.get("/", &setup.host()).status, 200);
     assert_eq!(http2.get(&uri).status, 200);
     let silent = RawServer::silent();
     let authority = format!("a.example:{}", silent.port());
-    let mut tunnel = lab.client(&gateway, "gw.example");
-    let request = format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n\r\n");
+    let mut tunnel = setup.client(&gateway, "gw.example");
+    let request = connect_request(&authority);
     assert_eq!(tunnel.request(request).status, 200);
     let [policy, ca] = validation(&clients, "Require");
-    gateway.apply(&lab.yaml(&listener, &[&identity, &policy, &ca]));
-    let response = http1.get("/", &lab.host());
+    gateway.apply(&setup.yaml(&listener, &[&identity, &policy, &ca]));
+    let response = http1.get("/", &setup.host());
     assert_eq!(response.status, 421, "{response:?}");
     assert_eq!(response.header("connection"), Some("close"));
     assert_eq!(http2.get(&uri).status, 421);
     http2.until_closed();
     assert!(tunnel.is_closed());
-    // What changes nothing about it does not matter.
-    let known = TlsClient::showing(&lab.ca, "gw.example", H1, &clients.issue(["client"]));
+    // A change that does not affect client certificates keeps connections open.
+    let known = TlsClient::showing(&setup.ca, "gw.example", H1, &clients.issue(["client"]));
     let mut known = Client::connect_tls(gateway.address(), &known);
     let other = policy.replace("default:", "default:\n    httpSettings: {idleTimeout: 77s}");
-    gateway.apply(&lab.yaml(&listener, &[&identity, &other, &ca]));
-    assert_eq!(known.get("/", &lab.host()).status, 200);
+    gateway.apply(&setup.yaml(&listener, &[&identity, &other, &ca]));
+    assert_eq!(known.get("/", &setup.host()).status, 200);
 }
 
 #[test]
 fn a_client_that_never_finishes_its_handshake_is_closed() {
-    let lab = Lab::new();
-    let identity = lab.ca.issue(["gw.example"]);
-    let policy = "apiVersion: gateway.kgateway.dev/v1alpha1
-kind: ListenerPolicy
-metadata: {name: limits, namespace: kgateway-system}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
-  default: {transportSocketConnectTimeout: 200ms}
-";
-    let gateway = lab.start(
+    let setup = TestSetup::new();
+    let identity = setup.ca.issue(["gw.example"]);
+    let policy = &listener_policy("limits", "{transportSocketConnectTimeout: 200ms}");
+    let gateway = setup.start(
         &listener("https", "", "gw"),
-        &[&secret("gw", &identity), policy],
+        &[&tls_secret("gw", &identity), policy],
     );
     let mut silent = Client::connect(gateway.address());
     assert!(silent.is_closed());
@@ -443,29 +432,23 @@ spec:
 
 #[test]
 fn what_is_no_tls_is_told_so() {
-    let lab = Lab::new();
-    let gateway = lab.simple();
+    let setup = TestSetup::new();
+    let gateway = setup.simple();
     let mut plain = Client::connect(gateway.address());
     plain.send("GET / HTTP/1.1\r\nhost: a.example\r\n\r\n");
-    // An alert at most, and no page in clear.
+    // The gateway sends at most an alert, and no response in clear.
     let answer = plain.read_to_end();
     assert!(answer.is_empty() || answer[0] == 0x15, "{answer:?}");
 }
 
 #[test]
 fn stopping_does_not_wait_for_a_handshake() {
-    let lab = Lab::new();
-    let identity = lab.ca.issue(["gw.example"]);
-    let policy = "apiVersion: gateway.kgateway.dev/v1alpha1
-kind: ListenerPolicy
-metadata: {name: limits, namespace: kgateway-system}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
-  default: {transportSocketConnectTimeout: 300s}
-";
-    let mut gateway = lab.start(
+    let setup = TestSetup::new();
+    let identity = setup.ca.issue(["gw.example"]);
+    let policy = &listener_policy("limits", "{transportSocketConnectTimeout: 300s}");
+    let mut gateway = setup.start(
         &listener("https", "", "gw"),
-        &[&secret("gw", &identity), policy],
+        &[&tls_secret("gw", &identity), policy],
     );
     let config = ClientConfig::builder()
         .with_root_certificates(RootCertStore::empty())
@@ -476,7 +459,7 @@ spec:
     says.write_tls(&mut hello).expect("a hello");
     let mut half = Client::connect(gateway.address());
     half.send(hello);
-    // It is answered, and says no more.
+    // The gateway answers the ClientHello, and the client sends nothing more.
     half.read_exactly(5);
     let drained = gateway.begin_drain(Duration::from_secs(300));
     half.read_to_end();

@@ -1,4 +1,4 @@
-//! A certificate authority for one test.
+//! Certificate authorities that live for one test, and the certificates that they issue.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,26 +9,26 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs
 
 static NUMBER: AtomicUsize = AtomicUsize::new(1);
 
-/// The authority.
+/// A certificate authority with a self-signed certificate.
 pub struct Ca(CertifiedIssuer<'static, KeyPair>);
 
-/// A certificate and its key.
-pub struct Issued {
+/// A certificate and its private key.
+pub struct IssuedCertificate {
     certificate: rcgen::Certificate,
     key: KeyPair,
 }
 
 impl Ca {
-    /// A new one, which nobody trusts yet.
+    /// Makes a new authority, which nobody trusts yet.
     ///
     /// # Panics
-    /// If no key can be made.
+    /// If no key can be generated.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "each is another")]
     pub fn new() -> Self {
         let mut params = CertificateParams::new([]).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // No two CAs of a name: a client would take one for the other, and complain about the signature.
+        // Every CA has a name of its own: a client would take two of one name for the same CA, and reject the signature.
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         params
             .distinguished_name
@@ -36,28 +36,28 @@ impl Ca {
         Self(CertifiedIssuer::self_signed(params, key()).expect("a CA"))
     }
 
-    /// Its certificate, as PEM.
+    /// The certificate of the authority, as PEM.
     #[must_use]
     pub fn pem(&self) -> String {
         self.0.pem()
     }
 
-    /// Its certificate.
+    /// The certificate of the authority.
     #[must_use]
     pub fn certificate(&self) -> CertificateDer<'static> {
         self.0.der().clone()
     }
 
-    /// A certificate for these names and addresses.
+    /// Issues a certificate for these DNS names and IP addresses.
     ///
     /// # Panics
-    /// If one of them is neither a name nor an address.
+    /// If one of `names` is neither a DNS name nor an IP address.
     #[must_use]
-    pub fn issue<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Issued {
+    pub fn issue<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> IssuedCertificate {
         self.issue_for(names, None)
     }
 
-    /// The same, good in these years alone.
+    /// Issues a certificate that is valid only from the first to the last of `years`.
     ///
     /// # Panics
     /// As [`Ca::issue`].
@@ -66,7 +66,7 @@ impl Ca {
         &self,
         names: impl IntoIterator<Item = &'a str>,
         years: Option<(i32, i32)>,
-    ) -> Issued {
+    ) -> IssuedCertificate {
         let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
         let mut params = CertificateParams::new(names).expect("names and addresses");
         if let Some((first, last)) = years {
@@ -75,11 +75,11 @@ impl Ca {
         }
         let key = key();
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");
-        Issued { certificate, key }
+        IssuedCertificate { certificate, key }
     }
 }
 
-impl Issued {
+impl IssuedCertificate {
     /// The certificate, as PEM.
     #[must_use]
     pub fn certificate_pem(&self) -> String {
@@ -92,13 +92,13 @@ impl Issued {
         self.key.serialize_pem()
     }
 
-    /// Its certificate, in DER.
+    /// The certificate, as DER.
     #[must_use]
     pub fn certificate_der(&self) -> Vec<u8> {
         self.certificate.der().to_vec()
     }
 
-    /// As servers take it.
+    /// The chain and the key in the form that rustls takes.
     pub(crate) fn der(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
         let key = PrivatePkcs8KeyDer::from(self.key.serialize_der());
         (vec![self.certificate.der().clone()], key.into())

@@ -1,137 +1,142 @@
-//! A raw HTTP/1.1 client: it sends the bytes it is given, and reads what comes strictly.
+//! A raw HTTP/1.1 client, which sends exactly the bytes that it is given and parses responses strictly.
 //!
-//! Reads block for ten seconds at most. Calls panic on what no test expects; those named `try_*`
-//! return it.
+//! Reads block for ten seconds at most. Methods panic on failures, except those named `try_*`, which return the error.
 
+mod buffered;
 mod framing;
 pub mod http2;
 mod response;
 pub mod tls;
-mod wire;
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
-pub use response::{Headers, Response};
+pub use response::{HeaderFields, Response};
 
 use crate::pattern;
-use framing::Framing;
+use buffered::BufferedStream;
+use framing::BodyFraming;
 use tls::TlsClient;
 use tokio_rustls::rustls::HandshakeKind;
-use wire::Wire;
 
-/// One connection.
+/// One client connection, in clear or over TLS.
 #[derive(Debug)]
 pub struct Client {
-    wire: Wire,
-    /// The methods of requests whose response was not read yet.
+    stream: BufferedStream,
+    /// The methods of requests whose response has not been read yet.
     methods: VecDeque<String>,
-    /// How the body of the response being read ends.
-    framing: Framing,
+    /// How the body of the current response ends.
+    framing: BodyFraming,
 }
 
-/// Sends a GET on a connection of its own, and reads the response.
+/// Sends a GET on a new connection, and reads the response.
 ///
 /// # Panics
-/// If there is none.
+/// If no response comes.
 #[must_use]
 pub fn get(addr: SocketAddr, target: &str, host: &str) -> Response {
     Client::connect(addr).get(target, host)
 }
 
+/// The head of a CONNECT over HTTP/1.1.
+#[must_use]
+pub fn connect_request(authority: &str) -> String {
+    format!("CONNECT {authority} HTTP/1.1\r\nhost: {authority}\r\n\r\n")
+}
+
 impl Client {
-    /// Connects.
+    /// Connects in clear.
     ///
     /// # Panics
-    /// If it cannot.
+    /// If the connection cannot be established.
     #[must_use]
     pub fn connect(addr: SocketAddr) -> Self {
         Self::try_connect(addr).unwrap_or_else(|error| panic!("cannot connect to {addr}: {error}"))
     }
 
-    /// Connects, if somebody is there.
+    /// Connects in clear.
     ///
     /// # Errors
-    /// What the socket says.
+    /// The error of the socket.
     pub fn try_connect(addr: SocketAddr) -> io::Result<Self> {
         Ok(Self {
-            wire: Wire::connect(addr)?,
+            stream: BufferedStream::connect(addr)?,
             methods: VecDeque::new(),
-            framing: Framing::None,
+            framing: BodyFraming::None,
         })
     }
 
-    /// Connects, and begins TLS.
+    /// Connects, and completes a TLS handshake.
     ///
     /// # Errors
-    /// What the socket, or TLS, says.
+    /// The error of the socket or of the handshake.
     pub fn try_connect_tls(addr: SocketAddr, tls: &TlsClient) -> io::Result<Self> {
         Ok(Self {
-            wire: Wire::connect_tls(addr, tls.connection())?,
+            stream: BufferedStream::connect_tls(addr, tls.connection())?,
             methods: VecDeque::new(),
-            framing: Framing::None,
+            framing: BodyFraming::None,
         })
     }
 
-    /// The same, if it cannot fail.
+    /// Connects, and completes a TLS handshake.
     ///
     /// # Panics
-    /// If it does.
+    /// If either fails.
     #[must_use]
     pub fn connect_tls(addr: SocketAddr, tls: &TlsClient) -> Self {
         Self::try_connect_tls(addr, tls).expect("a connection over TLS")
     }
 
-    /// What was agreed on by ALPN.
+    /// The protocol that ALPN selected.
     ///
     /// # Panics
-    /// If there is no TLS.
+    /// If the connection is not over TLS.
     #[must_use]
     pub fn alpn(&self) -> Option<&str> {
-        let protocol = self.wire.tls().alpn_protocol()?;
+        let protocol = self.stream.tls().alpn_protocol()?;
         std::str::from_utf8(protocol).ok()
     }
 
-    /// The certificate that the server showed, in DER.
+    /// The certificate that the server presented, as DER.
     ///
     /// # Panics
-    /// If there is no TLS.
+    /// If the connection is not over TLS.
     #[must_use]
     pub fn peer_certificate(&self) -> Vec<u8> {
-        let chain = self.wire.tls().peer_certificates();
+        let chain = self.stream.tls().peer_certificates();
         chain.expect("a certificate")[0].to_vec()
     }
 
-    /// Whether an earlier session went on.
+    /// Whether the TLS session was resumed.
     ///
     /// # Panics
-    /// If there is no TLS.
+    /// If the connection is not over TLS.
     #[must_use]
     pub fn is_resumed(&self) -> bool {
-        self.wire.tls().handshake_kind() == Some(HandshakeKind::Resumed)
+        self.stream.tls().handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
     /// Sends bytes.
     ///
     /// # Panics
-    /// If the connection is gone.
+    /// If the connection is closed.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes).expect("a connection to send on");
     }
 
-    /// Sends bytes; the other side may have closed.
+    /// Sends bytes. The peer may have closed the connection.
     ///
     /// # Errors
-    /// If it did.
+    /// If the connection is closed.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        self.wire.send(bytes.as_ref())
+        self.stream.send(bytes.as_ref())
     }
 
-    /// Sends so many bytes of [`pattern`] as part of a body.
+    /// Sends the first `length` bytes of [`pattern`] as part of a body.
     ///
     /// # Panics
-    /// If the connection is gone.
+    /// If the connection is closed.
     pub fn send_body_of(&mut self, length: u64) {
         let mut left = length;
         while left > 0 {
@@ -141,12 +146,12 @@ impl Client {
         }
     }
 
-    /// Sends the head of a request, and its body if it has one, as written.
+    /// Sends a request as written: its head, and its body if there is one.
     ///
-    /// Its method is remembered, because a response to HEAD or CONNECT has no body.
+    /// The method is recorded, because a response to HEAD or CONNECT has no body.
     ///
     /// # Panics
-    /// If the connection is gone.
+    /// If the connection is closed.
     pub fn send_request(&mut self, request: impl AsRef<[u8]>) {
         let request = request.as_ref();
         let method = request
@@ -161,7 +166,7 @@ impl Client {
     /// Sends a request as written, and reads the response.
     ///
     /// # Panics
-    /// If there is none.
+    /// If no response comes.
     pub fn request(&mut self, request: impl AsRef<[u8]>) -> Response {
         self.send_request(request);
         self.read_response()
@@ -170,24 +175,24 @@ impl Client {
     /// Sends a GET that keeps the connection open, and reads the response.
     ///
     /// # Panics
-    /// If there is none.
+    /// If no response comes.
     pub fn get(&mut self, target: &str, host: &str) -> Response {
         self.request(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"))
     }
 
-    /// Reads a whole response; an interim one (1xx) is one of its own.
+    /// Reads a whole response. An interim response (1xx) counts as a response.
     ///
     /// # Panics
-    /// If it does not come, or is malformed or cut short.
+    /// If no response comes, or if it is malformed or incomplete.
     pub fn read_response(&mut self) -> Response {
         self.try_read_response().expect("a whole response")
     }
 
-    /// Reads a whole response, if there is one.
+    /// Reads a whole response. An interim response (1xx) counts as a response.
     ///
     /// # Errors
-    /// `UnexpectedEof` if it is cut short, `InvalidData` if it is malformed, `WouldBlock` or
-    /// `TimedOut` if it does not come.
+    /// `UnexpectedEof` if the response is incomplete, `InvalidData` if it is malformed, `WouldBlock` or `TimedOut` if it
+    /// does not come.
     pub fn try_read_response(&mut self) -> io::Result<Response> {
         let mut response = self.try_read_head()?;
         let mut body = Vec::new();
@@ -196,18 +201,18 @@ impl Client {
         Ok(response)
     }
 
-    /// Reads a response's head, and leaves its body.
+    /// Reads the head of a response, and leaves its body unread.
     ///
     /// # Panics
-    /// If it does not come or is malformed.
+    /// If no head comes, or if it is malformed.
     pub fn read_head(&mut self) -> Response {
         self.try_read_head().expect("the head of a response")
     }
 
-    /// Reads the body after [`Self::read_head`], and says how long it was.
+    /// Reads the body after [`Self::read_head`], and returns its length in bytes.
     ///
     /// # Panics
-    /// If it is malformed or cut short.
+    /// If the body is malformed or incomplete.
     pub fn read_body_discarding(&mut self) -> u64 {
         let mut length = 0;
         self.read_body(|piece| length += piece.len() as u64)
@@ -215,71 +220,71 @@ impl Client {
         length
     }
 
-    /// Reads what there is, at least a byte; nothing when the other side closed.
+    /// Reads the bytes that have arrived, waiting for at least one. The result is empty if the peer closed the connection.
     ///
     /// # Panics
-    /// If nothing comes.
+    /// If nothing arrives.
     pub fn read_some(&mut self) -> Vec<u8> {
-        self.wire.read_some().expect("bytes or the end")
+        self.stream.read_some().expect("bytes or the end")
     }
 
-    /// Reads exactly so many bytes.
+    /// Reads exactly `length` bytes.
     ///
     /// # Panics
-    /// If they do not come.
+    /// If fewer bytes arrive.
     pub fn read_exactly(&mut self, length: usize) -> Vec<u8> {
-        self.wire.read_exactly(length).expect("enough bytes")
+        self.stream.read_exactly(length).expect("enough bytes")
     }
 
-    /// Reads until the other side closes; a reset counts as that.
+    /// Reads until the peer closes or resets the connection.
     ///
     /// # Panics
-    /// If it does not close.
+    /// If the peer does not close the connection.
     pub fn read_to_end(&mut self) -> Vec<u8> {
-        self.wire.read_to_end().expect("the end")
+        self.stream.read_to_end().expect("the end")
     }
 
-    /// Whether the other side closes, and sends nothing before; blocks until either or ten seconds.
+    /// Whether the peer closes the connection without sending anything first. Blocks for ten seconds at most.
     pub fn is_closed(&mut self) -> bool {
-        self.wire.is_closed()
+        self.stream.is_closed()
     }
 
-    /// Whether the other side neither closed nor sent what was not read, at this moment.
+    /// Whether, at this moment, the connection is open and no unread bytes have arrived.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.wire.is_idle()
+        self.stream.is_idle()
     }
 
-    /// Ends what is sent; reading goes on.
+    /// Closes the sending direction. Reading stays possible.
     ///
     /// # Panics
-    /// If the connection is gone.
+    /// If the connection is closed.
     pub fn shutdown_write(&mut self) {
-        let done = self.wire.stream().shutdown(Shutdown::Write);
+        let done = self.stream.stream().shutdown(Shutdown::Write);
         done.expect("a connection to shut down");
     }
 
-    /// The address it connected from.
+    /// The local address of the connection.
     ///
     /// # Panics
-    /// If the connection is gone.
+    /// If the connection is closed.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        let addr = self.wire.stream().local_addr();
+        let addr = self.stream.stream().local_addr();
         addr.expect("a connected socket has an address")
     }
 
-    /// The socket, with timeouts set, to speak something else after CONNECT or an upgrade.
+    /// The socket, with its timeouts set, to speak another protocol after CONNECT or Upgrade.
     ///
     /// # Panics
-    /// If bytes were received that nobody read.
+    /// If bytes arrived that have not been read.
     #[must_use]
     pub fn into_stream(self) -> TcpStream {
-        self.wire.into_stream()
+        self.stream.into_stream()
     }
 
     fn try_read_head(&mut self) -> io::Result<Response> {
-        let head = self.wire.read_head()?;
+        let head = self.stream.read_head()?;
         let response = Response::parse(&head)?;
         let interim = response.status < 200 && response.status != 101;
         let method = if interim {
@@ -287,12 +292,12 @@ impl Client {
         } else {
             self.methods.pop_front()
         };
-        self.framing = Framing::of(method.as_deref(), &response)?;
+        self.framing = BodyFraming::of(method.as_deref(), &response)?;
         Ok(response)
     }
 
-    fn read_body(&mut self, sink: impl FnMut(&[u8])) -> io::Result<Headers> {
-        let framing = std::mem::replace(&mut self.framing, Framing::None);
-        framing.read(&mut self.wire, sink)
+    fn read_body(&mut self, sink: impl FnMut(&[u8])) -> io::Result<HeaderFields> {
+        let framing = std::mem::replace(&mut self.framing, BodyFraming::None);
+        framing.read(&mut self.stream, sink)
     }
 }

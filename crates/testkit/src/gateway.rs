@@ -1,4 +1,6 @@
-//! A gateway in the test's own process, on free ports of loopback.
+//! A gateway in the process of the test, on free loopback ports.
+
+mod config;
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,86 +14,32 @@ use egret_proxy::{Bind, Proxy, ProxyOptions};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
+pub use config::{
+    LOOPBACK, QUICKSTART, backend_config, documents, egress_policy, listener_policy,
+    quickstart_config, resolver_policy, tls_secret, traffic_policy,
+};
+
 use crate::ca::Ca;
 use crate::client::{self, Client, Response};
 use crate::wait::{PATIENCE, wait_until};
 
-/// The Gateway, Backend and HTTPRoute of `examples/quickstart`: everything may be asked for.
-pub const QUICKSTART: &str = concat!(
-    include_str!("../../../examples/quickstart/gateway.yaml"),
-    "---\n",
-    include_str!("../../../examples/quickstart/backend.yaml"),
-    "---\n",
-    include_str!("../../../examples/quickstart/httproute.yaml"),
-);
-
-/// An EgressPolicy on the quickstart's Gateway that opens IPv4 loopback, where the fakes live.
-pub const LOOPBACK: &str = "\
-apiVersion: egret.dev/v1alpha1
-kind: EgressPolicy
-metadata: {name: loopback, namespace: kgateway-system}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
-  addresses: {allow: [127.0.0.0/8, '::1/128']}
-";
-
-/// A running gateway.
+/// A running gateway. Dropping it stops it.
 pub struct Gateway {
     proxy: Option<Proxy>,
     runtime: Runtime,
-    log: Log,
+    log: AccessLog,
     generation: u64,
 }
 
-/// The access log, kept in memory.
+/// An access log in memory.
 #[derive(Clone, Default)]
-struct Log(Arc<(Mutex<Vec<u8>>, Condvar)>);
-
-/// A ResolverPolicy on the quickstart's Gateway that asks `dns`; `more` are further lines of its spec.
-#[must_use]
-pub fn resolver(dns: SocketAddr, more: &str) -> String {
-    format!(
-        "apiVersion: egret.dev/v1alpha1
-kind: ResolverPolicy
-metadata: {{name: lab, namespace: kgateway-system}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
-  servers: [{{address: '{dns}'}}]
-{more}"
-    )
-}
-
-/// The quickstart with loopback open and names asked of `dns`.
-#[must_use]
-pub fn lab(dns: SocketAddr) -> String {
-    documents(&[QUICKSTART, LOOPBACK, &resolver(dns, "")])
-}
-
-/// The [`lab`] with a BackendConfigPolicy on its Backend; `spec` are lines of it, indented by two.
-#[must_use]
-pub fn configured(dns: SocketAddr, spec: &str) -> String {
-    let policy = format!(
-        "apiVersion: gateway.kgateway.dev/v1alpha1
-kind: BackendConfigPolicy
-metadata: {{name: lab, namespace: httpbin}}
-spec:
-  targetRefs: [{{group: gateway.kgateway.dev, kind: Backend, name: dfp-backend}}]
-  {spec}"
-    );
-    documents(&[&lab(dns), &policy])
-}
-
-/// Joins YAML documents.
-#[must_use]
-pub fn documents(parts: &[&str]) -> String {
-    parts.join("\n---\n")
-}
+struct AccessLog(Arc<(Mutex<Vec<u8>>, Condvar)>);
 
 impl Gateway {
     /// Starts a gateway that serves `yaml`, with one worker.
     ///
     /// # Panics
-    /// If the text has errors, or anything cannot be started.
+    /// If the configuration has errors, or the gateway cannot be started.
     #[must_use]
     pub fn start(yaml: &str) -> Self {
         Self::start_with_workers(yaml, 1)
@@ -106,7 +54,7 @@ impl Gateway {
         Self::start_with(yaml, workers, RootCertificates::of([]), None)
     }
 
-    /// Starts a gateway with several workers, whose listeners may have so many connections each.
+    /// Starts a gateway with several workers, and with a limit of connections for each listener.
     ///
     /// # Panics
     /// As [`Gateway::start`].
@@ -120,7 +68,7 @@ impl Gateway {
         )
     }
 
-    /// Starts a gateway with one worker, which trusts these CAs as those of the system.
+    /// Starts a gateway with one worker, which trusts these CAs in place of those of the system.
     ///
     /// # Panics
     /// As [`Gateway::start`].
@@ -141,14 +89,14 @@ impl Gateway {
             .enable_all()
             .build()
             .expect("a runtime for the gateway");
-        let log = Log::default();
+        let log = AccessLog::default();
         let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
         let options = ProxyOptions {
             workers,
             bind: Bind::AnyPortOf(loopback),
             admin: Some(SocketAddr::new(loopback, 0)),
             access_log: Box::new(log.clone()),
-            // What the machine has is none of a test's business.
+            // The hosts file of the machine must not influence a test.
             hosts_file: None,
             roots: Some(roots),
             max_connections,
@@ -165,10 +113,10 @@ impl Gateway {
         gateway
     }
 
-    /// Serves `yaml` from now on.
+    /// Replaces the configuration by `yaml`.
     ///
     /// # Panics
-    /// If the text has errors, or a listener cannot be bound.
+    /// If the configuration has errors, or a listener cannot be bound.
     pub fn apply(&mut self, yaml: &str) {
         let name = "test.yaml";
         let loaded = load([File { name, text: yaml }]);
@@ -180,7 +128,7 @@ impl Gateway {
         self.generation = proxy.generation();
     }
 
-    /// Tells the gateway that a newer configuration was refused as a whole.
+    /// Reports to the gateway that a newer configuration was rejected as a whole.
     pub fn reject(&self, error: &str) {
         self.proxy().reject(vec![error.to_owned()]);
     }
@@ -189,10 +137,10 @@ impl Gateway {
         self.proxy.as_ref().expect("a gateway that runs")
     }
 
-    /// Where its only listener is.
+    /// The address of the only listener.
     ///
     /// # Panics
-    /// If it has none, or several.
+    /// If there is no listener, or more than one.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         let mut addresses = self.proxy().addresses().values();
@@ -204,10 +152,10 @@ impl Gateway {
         address
     }
 
-    /// Where the listener of this port in the configuration is.
+    /// The address of the listener that has this port in the configuration.
     ///
     /// # Panics
-    /// If there is none.
+    /// If there is no such listener.
     #[must_use]
     pub fn address_of(&self, port: u16) -> SocketAddr {
         let mut addresses = self.proxy().addresses().iter();
@@ -217,34 +165,34 @@ impl Gateway {
             .1
     }
 
-    /// Where the admin server is.
+    /// The address of the admin server.
     ///
     /// # Panics
-    /// Never: it has one.
+    /// Never: a gateway for tests always has an admin server.
     #[must_use]
     pub fn admin(&self) -> SocketAddr {
         self.proxy().admin_address().expect("an admin server")
     }
 
-    /// A new connection to its only listener.
+    /// Connects to the only listener.
     #[must_use]
     pub fn connect(&self) -> Client {
         Client::connect(self.address())
     }
 
-    /// One request for a host, on a connection of its own.
+    /// Sends a GET for `host` on a new connection, and reads the response.
     #[must_use]
     pub fn get(&self, host: &str, target: &str) -> Response {
         client::get(self.address(), target, host)
     }
 
-    /// A GET of the admin server.
+    /// Sends a GET to the admin server, and reads the response.
     #[must_use]
     pub fn ask(&self, path: &str) -> Response {
         client::get(self.admin(), path, &self.admin().to_string())
     }
 
-    /// The value of a metric as it is exported, such as `egret_refusals_total{reason="no_route"}`; 0 if it is not.
+    /// The exported value of a metric, such as `egret_refusals_total{reason="no_route"}`; 0 if it is not exported.
     ///
     /// # Panics
     /// If the value is not a number.
@@ -256,20 +204,20 @@ impl Gateway {
         value.map_or(0.0, |value| value.parse().expect("a number"))
     }
 
-    /// Waits until a metric has a value.
+    /// Waits until a metric has the value `wanted`.
     ///
     /// # Panics
-    /// If it does not get there.
+    /// If it does not within the deadline.
     pub fn wait_for_metric(&self, name: &str, wanted: f64) {
         wait_until(&format!("{name} {wanted}"), || {
             (self.metric(name) - wanted).abs() < f64::EPSILON
         });
     }
 
-    /// The lines of the access log once there are at least `count`.
+    /// Waits for at least `count` access log records, and returns all records so far.
     ///
     /// # Panics
-    /// If they do not come.
+    /// If they are not written within the deadline.
     #[must_use]
     pub fn wait_for_records(&self, count: usize) -> Vec<Value> {
         let (log, grown) = &*self.log.0;
@@ -290,31 +238,31 @@ impl Gateway {
             .collect()
     }
 
-    /// Stops as on SIGTERM. Gives how many connections were cut off.
+    /// Drains and stops the gateway as on SIGTERM. Returns how many connections were closed at the time limit.
     ///
     /// # Panics
-    /// If it was stopped before.
+    /// If the gateway has been stopped before.
     pub fn drain(&mut self, limit: Duration) -> usize {
         let proxy = self.proxy.take().expect("a gateway that runs");
         self.runtime.block_on(proxy.drain(limit))
     }
 
-    /// Begins to stop; what is left of it runs on the gateway's own threads. Gives the way to wait for the end.
+    /// Starts to drain the gateway in the background. The returned task ends when the gateway has stopped.
     ///
     /// # Panics
-    /// If it was stopped before.
+    /// If the gateway has been stopped before.
     pub fn begin_drain(&mut self, limit: Duration) -> tokio::task::JoinHandle<usize> {
         let proxy = self.proxy.take().expect("a gateway that runs");
         self.runtime.handle().spawn(proxy.drain(limit))
     }
 
-    /// Waits for what runs on the gateway's runtime.
+    /// Runs a future on the gateway's runtime to completion.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.runtime.block_on(future)
     }
 }
 
-impl Write for Log {
+impl Write for AccessLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let (log, grown) = &*self.0;
         log.lock()

@@ -1,9 +1,9 @@
-//! The bytes of every generated body: each counts modulo a prime, so that a shift shows.
+//! The byte pattern of generated bodies. Bytes count modulo a prime, so that lost or repeated bytes are detected.
 
 use bytes::Bytes;
 
 const PERIOD: usize = 251;
-/// A whole number of periods, so that chunks follow one another without a seam.
+/// The largest chunk: a whole number of periods, so that consecutive chunks continue the pattern.
 const CHUNK: [u8; PERIOD * 64] = {
     let mut chunk = [0; PERIOD * 64];
     let mut at = 0;
@@ -15,13 +15,13 @@ const CHUNK: [u8; PERIOD * 64] = {
 };
 static CHUNK_BYTES: [u8; CHUNK.len()] = CHUNK;
 
-/// The first `length` bytes of the pattern, as `/bytes/N` answers them.
+/// The first `length` bytes of the pattern, which is the body of `/bytes/N`.
 #[must_use]
 pub fn pattern(length: usize) -> Vec<u8> {
     CHUNK_BYTES.iter().copied().cycle().take(length).collect()
 }
 
-/// The next piece of a body that has `left` bytes to go and was sent in such pieces so far.
+/// The next chunk of a body of which `left` bytes remain and all previous bytes were sent in chunks of this function.
 pub(crate) fn chunk(left: u64) -> Bytes {
     let length = usize::try_from(left).map_or(CHUNK.len(), |left| left.min(CHUNK.len()));
     Bytes::from_static(&CHUNK_BYTES[..length])

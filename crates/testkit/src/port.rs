@@ -1,4 +1,4 @@
-//! One port on several loopback addresses, for names that have more than one address.
+//! Port allocation on loopback, including one port on several addresses for names with more than one address.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -7,10 +7,10 @@ use socket2::{Domain, Socket, Type};
 
 const TRIES: usize = 100;
 
-/// A port kept free on several addresses, until fakes are started there.
+/// A port that is reserved on several addresses, for fake servers to be started there.
 ///
-/// It holds bound sockets that do not listen, so that nobody else is given the port meanwhile.
-/// An address where nothing is started refuses connections.
+/// The reservation is a bound socket on each address that does not listen, so that the kernel gives the port to nobody
+/// else. An address where no server is started refuses connections.
 #[derive(Debug)]
 pub struct SharedPort {
     port: u16,
@@ -18,10 +18,10 @@ pub struct SharedPort {
 }
 
 impl SharedPort {
-    /// Finds a port that is free on all of `ips`.
+    /// Reserves a port that is free on all of `ips`.
     ///
     /// # Panics
-    /// If there is none.
+    /// If no such port is found.
     #[must_use]
     pub fn reserve<I: Into<IpAddr>>(ips: impl IntoIterator<Item = I>) -> Self {
         let ips: Vec<IpAddr> = ips.into_iter().map(Into::into).collect();
@@ -30,7 +30,7 @@ impl SharedPort {
             .unwrap_or_else(|| panic!("no port is free on all of {ips:?}"))
     }
 
-    /// The port.
+    /// The reserved port.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -51,19 +51,19 @@ impl SharedPort {
     }
 }
 
-/// 127.0.0.1
+/// The address 127.0.0.1, where fake servers listen by default.
 pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A bound TCP socket that does not listen, so that it refuses connections.
 pub(crate) fn bind(addr: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
-    // Lets a listener take an address that a SharedPort keeps, as neither listens yet.
+    // This lets a listener bind an address that a SharedPort has reserved, as the reserving socket does not listen.
     socket.set_reuse_address(true)?;
     socket.bind(&addr.into())?;
     Ok(socket)
 }
 
-/// A listener on `ip` and `port`; port 0 picks a free one.
+/// Makes a non-blocking listener on `ip` and `port`. Port 0 picks a free port.
 pub(crate) fn listen(ip: IpAddr, port: u16) -> TcpListener {
     let addr = SocketAddr::new(ip, port);
     let listen = || {

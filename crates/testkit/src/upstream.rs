@@ -1,29 +1,28 @@
-//! Fake HTTP servers on loopback, in clear or over TLS, which answer by the path they are asked for. They speak HTTP/2
-//! where TLS agrees on it, and in the clear if they are [started](Upstream::start_http2) so.
+//! Fake HTTP servers on loopback, in clear or over TLS, whose answer depends on the path of the request. They speak
+//! HTTP/2 where ALPN selects it, and in clear if [started](Upstream::start_http2) so.
 //!
 //! | path | answer |
 //! |---|---|
-//! | `/status/NNN` | that status and no body |
-//! | `/headers?a=1&b=2` | those header fields |
-//! | `/bytes/N`, `/chunked/N`, `/trailers/N` | N bytes of [`pattern`](crate::pattern): with a length, in chunks, and in chunks with an `x-checked: yes` trailer for a client that sends `TE: trailers` |
+//! | `/status/NNN` | the status NNN without a body |
+//! | `/headers?a=1&b=2` | these header fields |
+//! | `/bytes/N`, `/chunked/N`, `/trailers/N` | N bytes of [`pattern`](crate::pattern): with a length, chunked, or chunked with an `x-checked: yes` trailer for a client that sends `TE: trailers` |
 //! | `/sink` | the number of bytes received |
-//! | `/duplex` | the request's body, piece by piece as it arrives |
-//! | `/early/NNN` | that status, before the request's body is read |
-//! | `/delay/MS` | an echo, so many milliseconds later |
-//! | `/hold/NAME` | an echo, once the test calls [`Upstream::release`] |
-//! | `/hang` | none, ever |
-//! | `/close` | none: closes the connection |
-//! | `/close-if-reused` | an echo on a connection's first request, and closes on any later one |
-//! | `/partial/N`, `/partial-chunked/N` | a head that promises N bytes, half of them, and closes |
-//! | `/stall-body/N` | a head that promises N bytes, half of them, and nothing more |
-//! | `/upgrade` | 101, then every byte back; over HTTP/2 for an extended CONNECT, with 200 |
-//! | `/refuse/N` | over HTTP/2: REFUSED_STREAM for the first N requests for it, then an echo |
-//! | `/http1` | over HTTP/2: HTTP_1_1_REQUIRED; else an echo |
-//! | any other | an echo: the request as JSON |
+//! | `/duplex` | the body of the request, piece by piece as it arrives |
+//! | `/early/NNN` | the status NNN, before the body of the request is read |
+//! | `/delay/MS` | an echo after MS milliseconds |
+//! | `/hold/NAME` | an echo once the test calls [`Upstream::release`] |
+//! | `/hang` | no answer |
+//! | `/close` | closes the connection without an answer |
+//! | `/close-if-reused` | an echo for the first request of a connection, and closes the connection on a later one |
+//! | `/partial/N`, `/partial-chunked/N` | a head that announces N bytes, then half of them, and closes the connection |
+//! | `/stall-body/N` | a head that announces N bytes, then half of them, and nothing more |
+//! | `/upgrade` | 101, then every received byte back; for an extended CONNECT over HTTP/2, with 200 |
+//! | `/refuse/N` | over HTTP/2, REFUSED_STREAM for the first N requests for this target, then an echo |
+//! | `/http1` | over HTTP/2, HTTP_1_1_REQUIRED; otherwise an echo |
+//! | any other path | an echo: the request as JSON |
 //!
-//! Numbers may be left out; a body is 1000 bytes then. Every answer has an `x-upstream` field with
-//! the server's name. All but `/early`, `/duplex`, `/close` and `/upgrade` read the request's body
-//! first; of these four it is not recorded.
+//! A missing number means 1000. Every answer has an `x-upstream` field with the name of the server. All paths but
+//! `/early`, `/duplex`, `/close` and `/upgrade` read the body of the request first; these four do not record it.
 
 mod answer;
 mod body;
@@ -45,50 +44,50 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 pub use request::RecordedRequest;
-pub use tls::{Tls, TlsHandshake};
+pub use tls::{TlsHandshake, UpstreamTls};
 
-use crate::background::Background;
-use crate::board::{Board, unblocked};
 use crate::port;
+use crate::server_thread::ServerThread;
+use crate::watched::{WatchedValue, unblocked};
 
-/// The server; dropping it closes its connections.
+/// A fake HTTP server. Dropping it closes its connections.
 #[derive(Debug)]
 pub struct Upstream {
     addr: SocketAddr,
-    shared: Arc<Shared>,
-    _background: Background,
+    shared: Arc<UpstreamShared>,
+    _background: ServerThread,
 }
 
-type Answerer = dyn Fn(&RecordedRequest) -> Option<Response<Bytes>> + Send + Sync;
+type AnswerFn = dyn Fn(&RecordedRequest) -> Option<Response<Bytes>> + Send + Sync;
 
-/// What the server's thread and the test share.
+/// The data that the thread of the server and the test share.
 #[derive(Debug)]
-struct Shared {
-    board: Board<State>,
-    /// Rung to close what is idle.
+struct UpstreamShared {
+    watched: WatchedValue<UpstreamState>,
+    /// Notified to close idle connections.
     close: watch::Sender<()>,
-    /// Whether HTTP/2 is spoken in the clear.
+    /// Whether connections in clear speak HTTP/2.
     http2: bool,
 }
 
-struct State {
+struct UpstreamState {
     name: String,
-    answerer: Option<Arc<Answerer>>,
+    answerer: Option<Arc<AnswerFn>>,
     keep_alive: bool,
     requests: Vec<RecordedRequest>,
     released: HashSet<String>,
     accepted: usize,
     open: usize,
     handshakes: Vec<TlsHandshake>,
-    http2: Http2,
+    http2: Http2Options,
 }
 
-/// How a server speaks HTTP/2.
+/// HTTP/2 settings of a server.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Http2 {
-    /// Streams of a connection at once; `None` is as many as its client likes.
+pub struct Http2Options {
+    /// The limit of concurrent streams of a connection; `None` is no limit.
     pub max_streams: Option<u32>,
-    /// Whether a stream may be given to another protocol (RFC 8441).
+    /// Whether extended CONNECT is enabled (RFC 8441).
     pub extended_connect: bool,
 }
 
@@ -105,53 +104,53 @@ impl Upstream {
         Self::start_on_port(ip, 0)
     }
 
-    /// Starts a server on a given port; see [`SharedPort`](crate::SharedPort) for a free one.
+    /// Starts a server on a given port. [`SharedPort`](crate::SharedPort) reserves free ports.
     ///
     /// # Panics
-    /// If the port is taken.
+    /// If the port is in use.
     #[must_use]
     pub fn start_on_port(ip: impl Into<IpAddr>, port: u16) -> Self {
         Self::start_with(ip.into(), port, None, false)
     }
 
-    /// Starts a server on a free port of 127.0.0.1 that speaks HTTP/2 in the clear, and nothing else.
+    /// Starts a server on a free port of 127.0.0.1 that speaks only HTTP/2, in clear.
     #[must_use]
-    pub fn start_http2(http2: Http2) -> Self {
+    pub fn start_http2(http2: Http2Options) -> Self {
         Self::start_with(port::LOOPBACK, 0, None, true).speaking(http2)
     }
 
-    /// Speaks HTTP/2 like this on connections that come from now on.
+    /// Sets the HTTP/2 settings of future connections.
     #[must_use]
-    pub fn speaking(self, http2: Http2) -> Self {
-        self.shared.board.update(|state| state.http2 = http2);
+    pub fn speaking(self, http2: Http2Options) -> Self {
+        self.shared.watched.update(|state| state.http2 = http2);
         self
     }
 
-    /// Starts a server on a free port of 127.0.0.1 that speaks TLS.
+    /// Starts a server over TLS on a free port of 127.0.0.1.
     #[must_use]
-    pub fn start_tls(tls: Tls) -> Self {
+    pub fn start_tls(tls: UpstreamTls) -> Self {
         Self::start_tls_on_port(port::LOOPBACK, 0, tls)
     }
 
-    /// The same on a given address and port.
+    /// Starts a server over TLS on a given address and port.
     ///
     /// # Panics
-    /// If the port is taken.
+    /// If the port is in use.
     #[must_use]
-    pub fn start_tls_on_port(ip: impl Into<IpAddr>, port: u16, tls: Tls) -> Self {
+    pub fn start_tls_on_port(ip: impl Into<IpAddr>, port: u16, tls: UpstreamTls) -> Self {
         Self::start_with(ip.into(), port, Some(tls.acceptor()), false)
     }
 
     fn start_with(ip: IpAddr, port: u16, acceptor: Option<TlsAcceptor>, http2: bool) -> Self {
         let listener = port::listen(ip, port);
         let addr = listener.local_addr().expect("a listener has an address");
-        let shared = Arc::new(Shared {
-            board: Board::new(State::new(addr.to_string())),
+        let shared = Arc::new(UpstreamShared {
+            watched: WatchedValue::new(UpstreamState::new(addr.to_string())),
             close: watch::Sender::new(()),
             http2,
         });
         let theirs = Arc::clone(&shared);
-        let background = Background::start("upstream", |tasks| {
+        let background = ServerThread::start("upstream", |tasks| {
             connection::accept(listener, acceptor, theirs, tasks)
         });
         Self {
@@ -161,89 +160,88 @@ impl Upstream {
         }
     }
 
-    /// Gives the server a name to answer with; at first it is its address.
+    /// Sets the name in the `x-upstream` field of answers, which is the address by default.
     #[must_use]
     pub fn named(self, name: &str) -> Self {
         self.shared
-            .board
+            .watched
             .update(|state| name.clone_into(&mut state.name));
         self
     }
 
-    /// Asks `answer` first, once the request's body was read; what it leaves goes by path.
+    /// Calls `answer` once the body of a request has been read. `None` falls back to the answer by path.
     #[must_use]
     pub fn answering(
         self,
         answer: impl Fn(&RecordedRequest) -> Option<Response<Bytes>> + Send + Sync + 'static,
     ) -> Self {
         self.shared
-            .board
+            .watched
             .update(|state| state.answerer = Some(Arc::new(answer)));
         self
     }
 
-    /// Whether connections stay open after an answer; they do at first.
+    /// Sets whether connections stay open after an answer, which is the default.
     pub fn keep_alive(&self, keep_alive: bool) {
         self.shared
-            .board
+            .watched
             .update(|state| state.keep_alive = keep_alive);
     }
 
-    /// Where it answers.
+    /// The address of the server.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// The port it answers on.
+    /// The port of the server.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.addr.port()
     }
 
-    /// Lets `/hold/NAME` answer, now and from now on.
+    /// Lets present and future requests for `/hold/NAME` be answered.
     pub fn release(&self, name: &str) {
         self.shared
-            .board
+            .watched
             .update(|state| state.released.insert(name.to_owned()));
     }
 
-    /// Closes every connection that waits for a request, and every other one after its answer; one of HTTP/2 after all
-    /// that are on it.
+    /// Closes idle connections now, and connections in use after the answers in progress.
     ///
-    /// It does not wait for that: see [`Self::wait_for_open_connections`].
+    /// The method does not wait for them to close; see [`Self::wait_for_open_connections`].
     pub fn close_idle(&self) {
         self.shared.close.send_replace(());
     }
 
-    /// Every request so far, in the order their heads arrived.
+    /// All requests so far, in the order in which their heads arrived.
     #[must_use]
     pub fn requests(&self) -> Vec<RecordedRequest> {
-        self.shared.board.read(|state| state.requests.clone())
+        self.shared.watched.read(|state| state.requests.clone())
     }
 
-    /// How many connections were accepted so far.
+    /// How many connections have been accepted so far.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.shared.board.read(|state| state.accepted)
+        self.shared.watched.read(|state| state.accepted)
     }
 
-    /// The handshakes of TLS that succeeded so far.
+    /// The TLS handshakes that have succeeded so far.
     #[must_use]
     pub fn handshakes(&self) -> Vec<TlsHandshake> {
-        self.shared.board.read(|state| state.handshakes.clone())
+        self.shared.watched.read(|state| state.handshakes.clone())
     }
 
-    /// How many connections are open now.
+    /// How many connections are open.
     #[must_use]
     pub fn open_connections(&self) -> usize {
-        self.shared.board.read(|state| state.open)
+        self.shared.watched.read(|state| state.open)
     }
 }
 
-/// Waiting; each panics if what it waits for does not come within the deadline.
+/// Methods that wait, and that panic if the condition does not hold within the deadline.
 impl Upstream {
-    /// Blocks until the heads of at least `count` requests arrived.
+    /// Blocks until the heads of at least `count` requests have arrived.
     pub fn wait_for_requests(&self, count: usize) {
         self.shared.wait_for_requests(count);
     }
@@ -254,10 +252,10 @@ impl Upstream {
         unblocked(move || shared.wait_for_requests(count)).await;
     }
 
-    /// Blocks until at least `count` requests arrived to the end of their body.
+    /// Blocks until at least `count` requests have arrived with their whole bodies.
     pub fn wait_for_complete_requests(&self, count: usize) {
-        let complete = |state: &State| state.requests.iter().filter(|r| r.complete).count();
-        self.shared.board.wait(
+        let complete = |state: &UpstreamState| state.requests.iter().filter(|r| r.complete).count();
+        self.shared.watched.wait(
             |state| complete(state) >= count,
             |state| format!("{count} whole requests; came: {:?}", state.requests),
         );
@@ -265,23 +263,23 @@ impl Upstream {
 
     /// Blocks until exactly `count` connections are open.
     pub fn wait_for_open_connections(&self, count: usize) {
-        self.shared.board.wait(
+        self.shared.watched.wait(
             |state| state.open == count,
             |state| format!("{count} open connections; there are {}", state.open),
         );
     }
 }
 
-impl Shared {
+impl UpstreamShared {
     fn wait_for_requests(&self, count: usize) {
-        self.board.wait(
+        self.watched.wait(
             |state| state.requests.len() >= count,
             |state| format!("{count} requests; came: {:?}", state.requests),
         );
     }
 }
 
-impl State {
+impl UpstreamState {
     fn new(name: String) -> Self {
         Self {
             name,
@@ -292,14 +290,14 @@ impl State {
             accepted: 0,
             open: 0,
             handshakes: Vec::new(),
-            http2: Http2::default(),
+            http2: Http2Options::default(),
         }
     }
 }
 
-impl fmt::Debug for State {
+impl fmt::Debug for UpstreamState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State")
+        f.debug_struct("UpstreamState")
             .field("name", &self.name)
             .field("requests", &self.requests)
             .finish_non_exhaustive()

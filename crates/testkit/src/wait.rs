@@ -1,16 +1,16 @@
-//! Waiting for what no event tells.
+//! Polling, for conditions that no event announces.
 
 use std::time::Duration;
 
-/// Longest wait for something that must happen.
+/// The longest wait for a condition.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
-/// Between two looks.
+/// The time between two polls.
 const STEP: Duration = Duration::from_millis(5);
 
-/// Waits until `condition` holds; where there is an event to wait for, wait for that.
+/// Waits until `condition` holds. Prefer waiting for an event where there is one.
 ///
 /// # Panics
-/// If it does not come to hold; `what` is then told.
+/// With `what` in the message if `condition` does not hold in time.
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     for _ in 0..PATIENCE.as_millis() / STEP.as_millis() {
         if condition() {

@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// fetch asks for a URL as net/http's default client does, with this CA besides.
+// fetch requests a URL as net/http's default client does, with this additional CA.
 func fetch(url, caFile string) outcome {
 	roots, err := trusting(caFile)
 	if err != nil {

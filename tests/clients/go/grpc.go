@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// serveHealth serves the health service, over TLS if there is a certificate.
+// serveHealth runs the health service, over TLS if there is a certificate.
 func serveHealth(certificate, key string) error {
 	var options []grpc.ServerOption
 	if certificate != "" {
@@ -33,7 +33,7 @@ func serveHealth(certificate, key string) error {
 	return server.Serve(listener)
 }
 
-// check asks the service at an address, which the proxy of the environment is to resolve.
+// check calls the service at an address, which the proxy of the environment has to resolve.
 func check(address, caFile string) outcome {
 	secure := insecure.NewCredentials()
 	if caFile != "" {
@@ -46,7 +46,7 @@ func check(address, caFile string) outcome {
 	return ask("dns:///"+address, grpc.WithTransportCredentials(secure))
 }
 
-// route asks the service that `authority` names over a connection to the proxy itself.
+// route calls the service that authority names over a connection to the proxy itself.
 func route(proxy, authority string) outcome {
 	return ask(
 		"passthrough:///"+proxy,
@@ -56,7 +56,7 @@ func route(proxy, authority string) outcome {
 	)
 }
 
-// ask calls once.
+// ask calls the health service once.
 func ask(target string, options ...grpc.DialOption) outcome {
 	connection, err := grpc.NewClient(target, options...)
 	if err != nil {

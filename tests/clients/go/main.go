@@ -1,11 +1,11 @@
-// Clients and a server of Go, for the tests of real clients.
+// Go clients and a Go server for the tests of real clients.
 //
-//	clients fetch URL CA-FILE                       asks for a URL by net/http
+//	clients fetch URL CA-FILE                       requests a URL with net/http
 //	clients grpc-serve [CERTIFICATE-FILE KEY-FILE]  serves gRPC's health service, and prints its port
-//	clients grpc-check ADDRESS [CA-FILE]            asks that service, over TLS if there is a CA
-//	clients grpc-route PROXY AUTHORITY              asks it over a connection to PROXY, in clear
+//	clients grpc-check ADDRESS [CA-FILE]            calls that service, over TLS if there is a CA
+//	clients grpc-route PROXY AUTHORITY              calls it over a connection to PROXY, in clear
 //
-// What came of it is printed as JSON. The proxy is taken from the environment.
+// Clients print the outcome as JSON, and take the proxy from the environment.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 
 const timeout = 20 * time.Second
 
-// outcome is what a client saw.
+// outcome is the result of a request as the client saw it.
 type outcome struct {
 	Status int    `json:"status,omitempty"`
 	Body   string `json:"body,omitempty"`

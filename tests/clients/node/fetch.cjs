@@ -1,8 +1,8 @@
-// Asks for a URL with undici, and prints what came of it as JSON.
+// Requests a URL with undici, and prints the outcome as JSON.
 //
 //     fetch.cjs URL CA-FILE [PROXY]
 //
-// Without PROXY it is taken from the environment.
+// Without PROXY, the proxy is taken from the environment.
 
 const { readFileSync } = require("node:fs");
 const { EnvHttpProxyAgent, ProxyAgent, request } = require("undici");

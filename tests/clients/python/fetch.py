@@ -1,4 +1,4 @@
-"""Asks for a URL with one of the libraries, and prints what came of it as JSON.
+"""Requests a URL with one of the libraries, and prints the outcome as JSON.
 
     fetch.py requests|httpx|aiohttp URL --ca FILE [--proxy URL]
 
@@ -13,7 +13,7 @@ import ssl
 TIMEOUT = 20
 
 
-# Each imports what it needs: all three take a second.
+# Each function imports its own library, because importing all three takes a second.
 def with_requests(args):
     import requests
 

@@ -1,4 +1,4 @@
-"""A WebSocket server that sends everything back, and a client that talks to it.
+"""A WebSocket echo server, and a client of it.
 
     talk.py serve [--certificate FILE --key FILE]     prints its port
     talk.py say URL --ca FILE [--proxy URL | --connect HOST:PORT]

@@ -24,6 +24,12 @@ macro_rules! recognised {
         }
 
         impl $name {
+            /// The number of fields that are supported.
+            pub const SUPPORTED: usize = {
+                let names: &[&str] = &[$(stringify!($field)),*];
+                names.len()
+            };
+
             /// The fields that are set but not supported.
             pub fn unsupported(&self) -> impl Iterator<Item = &'static str> + use<> {
                 [$(self.$other.is_some().then_some($wire)),*].into_iter().flatten()
@@ -36,6 +42,7 @@ mod authentication;
 mod backend;
 mod backend_config;
 mod direct_response;
+mod header_modifiers;
 mod listener;
 mod tls;
 mod traffic;
@@ -53,6 +60,7 @@ pub use backend_config::{
     Random, RoundRobin, TcpKeepalive,
 };
 pub use direct_response::{DirectResponse, DirectResponseSpec};
+pub use header_modifiers::{HeaderModifier, HeaderSecret, HeaderSource, TrafficHeaderModifiers};
 pub use listener::{
     AuthorityReference, ClientCertificateValidation, HttpListenerPolicy, HttpListenerPolicySpec,
     HttpSettings, ListenerHttp2, ListenerPolicy, ListenerPolicySpec, ListenerPort,

@@ -3,11 +3,28 @@
 
 use std::collections::BTreeMap;
 
-use super::Options;
 use super::log::{Fault, Log};
 use crate::api::gateway::{Gateway, GatewayClassSpec};
 use crate::report::{Condition, PlainStatus, Status};
 use crate::resources::Resources;
+
+/// The controller whose Gateways are served, unless the caller says otherwise.
+pub const CONTROLLER_NAME: &str = "egret.dev/gateway";
+
+/// What the caller decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Gateways of this controller's classes are ours.
+    pub controller_name: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            controller_name: CONTROLLER_NAME.to_owned(),
+        }
+    }
+}
 
 /// Classes that need no GatewayClass object.
 const BUILT_IN: [&str; 2] = ["egret", "kgateway"];

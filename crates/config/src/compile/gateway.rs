@@ -17,6 +17,7 @@ use crate::snapshot::{BindAddress, Listener, Socket};
 mod conflict;
 mod frontend;
 mod listener;
+mod sharing;
 mod tls;
 
 use frontend::Frontend;
@@ -58,7 +59,7 @@ pub(super) fn compile<'a>(
         }
         let mut gateway = GatewayDraft::new(reference, object, resources);
         gateway.find_ambiguous();
-        conflict::settle(&mut gateway.listeners);
+        sharing::settle(&mut gateway.listeners);
         gateway.claim_ports(&mut claims);
         gateway.secure(resources, policies);
         gateway.warn(log);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::log::Fault;
-use super::value::Fields;
+use super::value::SpecFields;
 use crate::api::kgateway::TcpKeepalive as TcpKeepaliveSpec;
 use crate::snapshot::TcpKeepalive;
 
@@ -24,7 +24,7 @@ pub(super) fn keepalive(
         keep_alive_interval,
     } = spec;
     let at = format!("{at}.tcpKeepalive");
-    let mut fields = Fields::new(&at, faults);
+    let mut fields = SpecFields::new(&at, faults);
     let mut time = |name: &str, text: Option<&str>| {
         let time = fields.time(name, text, Duration::from_secs(1))?;
         if time > MOST_KEEPALIVE {

@@ -1,59 +1,77 @@
-//! Authentication where nobody can be authenticated: in TLS that is passed on there are no credentials to read. Its
-//! rules refuse then, and the policy that asks for them is told where.
+//! TrafficPolicies at rules of TLSRoutes. TLS is passed through there, and no request can be read: a rule refuses every
+//! connection if a policy protects it that cannot be enforced so, and the report names the policy and the place.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::gateway::GatewayDraft;
 use super::log::{Fault, Log, misconfiguration};
-use crate::policy::authentication::Authentication;
+use crate::policy::traffic::{InTunnel, StatedField, TrafficSettings};
 use crate::resources::{Kind, ObjectRef, Resources};
 use crate::snapshot::Misconfiguration;
 
-const MESSAGE: &str = "no credentials can be read in TLS that is passed on";
+const NO_CREDENTIALS: &str = "no credentials can be read in TLS that is passed on";
+const NO_EFFECT: &str = "has no effect on TLS that is passed on";
 
-/// Why a rule of a route refuses, if it is asked for credentials that it cannot have.
-pub(super) fn refusal(
-    route: &ObjectRef,
-    asked: Option<&Authentication>,
-) -> Option<Misconfiguration> {
-    let asked = asked.filter(|_| route.kind == Kind::TlsRoute)?;
-    let (_, policy) = demands(asked).next()?;
-    Some(misconfiguration(policy, MESSAGE))
+/// Policies and their fields, each with the places where it meets TLS that cannot be read.
+type PlacesByField<'a> = BTreeMap<(&'a ObjectRef, &'static str), BTreeSet<String>>;
+
+/// Why a rule of a route refuses, if a policy protects it that cannot be enforced.
+pub(super) fn refusal(route: &ObjectRef, settings: &TrafficSettings) -> Option<Misconfiguration> {
+    if route.kind != Kind::TlsRoute {
+        return None;
+    }
+    let field = fields(settings, InTunnel::RefuseRule).next()?;
+    Some(misconfiguration(field.policy, NO_CREDENTIALS))
 }
 
-/// Tells every policy where it is asked in vain.
+/// Tells every policy where it has no effect, and where rules refuse because of it.
 pub(super) fn report(resources: &Resources, gateways: &[GatewayDraft<'_>], log: &mut Log) {
-    let mut places: BTreeMap<(&ObjectRef, &str), BTreeSet<String>> = BTreeMap::new();
+    for ((policy, name), places) in places(gateways, InTunnel::RefuseRule) {
+        let message = format!(
+            "{NO_CREDENTIALS}; it is refused unless the listener has a policy that disables this: {}",
+            join(places)
+        );
+        if let Some(object) = resources.traffic_policies.get(policy) {
+            let fault = Fault::new(format!("spec.{name}"), message);
+            log.problems(policy, &object.source, [&fault]);
+        }
+    }
+    for ((policy, name), places) in places(gateways, InTunnel::WarnOnly) {
+        let message = format!("{NO_EFFECT}: {}", join(places));
+        if let Some(object) = resources.traffic_policies.get(policy) {
+            let fault = Fault::new(format!("spec.{name}"), message);
+            log.warn(policy, &object.source, &fault);
+        }
+    }
+}
+
+fn places<'a>(gateways: &'a [GatewayDraft<'_>], in_tunnel: InTunnel) -> PlacesByField<'a> {
+    let mut places = PlacesByField::new();
     for gateway in gateways {
         for listener in &gateway.listeners {
-            for entry in &listener.entries {
-                let route = &entry.rule.route;
-                let asked = entry.rule.authentication.as_deref();
-                let asked = asked.filter(|_| route.kind == Kind::TlsRoute);
-                for (field, policy) in asked.into_iter().flat_map(demands) {
+            let rules = listener.entries.iter().map(|entry| &entry.rule);
+            for rule in rules.filter(|rule| rule.route.kind == Kind::TlsRoute) {
+                for StatedField { policy, name, .. } in fields(&rule.policies, in_tunnel) {
+                    let route = &rule.route;
                     let place = format!("{route} at {}#{}", gateway.reference, listener.name());
-                    places.entry((policy, field)).or_default().insert(place);
+                    places.entry((policy, name)).or_default().insert(place);
                 }
             }
         }
     }
-    for ((policy, field), places) in places {
-        let Some(object) = resources.traffic_policies.get(policy) else {
-            continue;
-        };
-        let places: Vec<String> = places.into_iter().collect();
-        let message = format!(
-            "{MESSAGE}; it is refused unless the listener has a policy that disables this: {}",
-            places.join(", ")
-        );
-        log.problems(policy, &object.source, [&Fault::new(field, message)]);
-    }
+    places
 }
 
-/// The policies that ask, each with the field that does.
-fn demands(asked: &Authentication) -> impl Iterator<Item = (&'static str, &ObjectRef)> {
-    let basic = asked.basic.iter();
-    let basic = basic.map(|basic| ("spec.basicAuth", &basic.policy));
-    let keys = asked.keys.iter();
-    basic.chain(keys.map(|keys| ("spec.apiKeyAuth", &keys.policy)))
+/// The fields that are set, and mean this in a tunnel.
+fn fields(
+    settings: &TrafficSettings,
+    in_tunnel: InTunnel,
+) -> impl Iterator<Item = StatedField<'_>> {
+    let stated = settings.stated();
+    stated.filter(move |field| field.in_tunnel == in_tunnel && !field.is_disabled)
+}
+
+fn join(places: BTreeSet<String>) -> String {
+    let places: Vec<String> = places.into_iter().collect();
+    places.join(", ")
 }

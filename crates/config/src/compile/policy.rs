@@ -8,26 +8,32 @@ use std::sync::Arc;
 
 use super::log::{Log, misconfiguration};
 use super::target::{Target, Targets};
-use crate::policy::authentication::Authentication;
 use crate::policy::egress::{Egress, EgressRules};
+use crate::policy::retry::RetryPolicy;
+use crate::policy::traffic::{Setting, TrafficSettings};
 use crate::resources::{ObjectRef, Resources};
 use crate::snapshot::{
     BackendSettings, ClientValidation, ConnectionLimits, Misconfiguration, ProxyProtocol,
-    ResolverId, ResolverSettings, RetryPolicy, Upgrades,
+    ResolverId, ResolverSettings,
 };
 
-mod authentication;
+mod api_key_auth;
 mod backend_config;
 mod backend_tls;
+mod basic_auth;
 mod draft;
 mod egress;
+mod header_modifiers;
+mod http_upgrade;
+mod layer;
 mod listener;
+mod reader;
 mod resolver;
+mod retry;
 mod traffic;
 
 use draft::{Draft, Outcome};
 use listener::Settings;
-use traffic::Traffic;
 
 /// Every policy, by what it applies to.
 #[derive(Debug, Default)]
@@ -40,7 +46,7 @@ pub(super) struct Policies {
     /// BackendTLSPolicies, by Backend.
     backend_tls: BTreeMap<ObjectRef, backend_tls::Claim>,
     backend_tls_verdicts: Vec<backend_tls::Verdict>,
-    traffic: BTreeMap<Target, Traffic>,
+    traffic: BTreeMap<Target, TrafficSettings>,
     /// By Gateway and listener.
     listeners: BTreeMap<ObjectRef, BTreeMap<String, Settings>>,
     /// Rules with the same policies share one value.
@@ -133,15 +139,6 @@ impl Policies {
         self.listener(gateway, listener)?.clients.as_deref()
     }
 
-    /// What connections to a listener may become, where a policy says so.
-    pub(super) fn listener_upgrades(
-        &self,
-        gateway: &ObjectRef,
-        listener: &str,
-    ) -> Option<&Arc<Upgrades>> {
-        self.listener(gateway, listener)?.upgrades.as_ref()
-    }
-
     /// The EgressPolicies of a place, widest first.
     pub(super) fn egress(&self, place: Place<'_>, backend: Option<&ObjectRef>) -> Arc<Egress> {
         let targets = [
@@ -188,56 +185,41 @@ impl Policies {
             .map_or_else(Arc::default, Arc::clone)
     }
 
-    /// When requests of a place are sent again: the rule's own word goes before that of a policy, and the narrower
-    /// policy before the wider.
-    pub(super) fn retry(
+    /// The settings that hold for a rule: its own `retry` goes before that of a policy, a narrower policy before a wider
+    /// one, and any TrafficPolicy before the `upgradeConfig` of the listener.
+    pub(super) fn traffic(
         &self,
         place: Place<'_>,
-        own: Option<&Arc<RetryPolicy>>,
-    ) -> Option<Arc<RetryPolicy>> {
-        let policy = || self.narrowest(place, |traffic| traffic.retry.as_ref());
-        own.or_else(policy).cloned()
-    }
-
-    /// What connections of a place may become: the narrowest TrafficPolicy that says so, else the policy of the
-    /// listener, else what an egress gateway is for.
-    pub(super) fn upgrades(&self, place: Place<'_>) -> Arc<Upgrades> {
-        self.narrowest(place, |traffic| traffic.upgrades.as_ref())
-            .or_else(|| self.listener_upgrades(place.gateway, place.listener))
-            .map_or_else(Arc::default, Arc::clone)
-    }
-
-    /// Who may send requests of a place: each way of proving it as the narrowest policy says that speaks of it.
-    pub(super) fn authentication(&self, place: Place<'_>) -> Option<Arc<Authentication>> {
-        let basic = self.narrowest(place, |traffic| traffic.basic.as_ref());
-        let keys = self.narrowest(place, |traffic| traffic.keys.as_ref());
-        let (basic, keys) = (basic.cloned().flatten(), keys.cloned().flatten());
-        let is_asked = basic.is_some() || keys.is_some();
-        is_asked.then(|| Arc::new(Authentication { basic, keys }))
-    }
-
-    /// What the narrowest of the TrafficPolicies of a place says that says it at all.
-    fn narrowest<'a, T: 'a>(
-        &'a self,
-        place: Place<'_>,
-        field: impl Fn(&'a Traffic) -> Option<&'a (ObjectRef, T)>,
-    ) -> Option<&'a T> {
+        own_retry: Option<&Arc<RetryPolicy>>,
+    ) -> TrafficSettings {
         let Place {
             gateway,
             listener,
             route,
             rule,
         } = place;
+        let mut settings = TrafficSettings::default();
+        if let Some(retry) = own_retry {
+            settings.retry = Setting::Set(route.clone(), retry.clone());
+        }
         let targets = [
             rule.map(|rule| (route, Some(rule))),
             Some((route, None)),
             Some((gateway, Some(listener))),
             Some((gateway, None)),
         ];
-        targets.into_iter().flatten().find_map(|(object, section)| {
-            let traffic = self.traffic.get(&Target::new(object, section))?;
-            field(traffic).map(|(_, said)| said)
-        })
+        for (object, section) in targets.into_iter().flatten() {
+            if let Some(wider) = self.traffic.get(&Target::new(object, section)) {
+                settings.merge(wider);
+            }
+        }
+        if let Some(of_listener) = self.listener(gateway, listener) {
+            settings.merge(&TrafficSettings {
+                http_upgrade: of_listener.upgrades.clone(),
+                ..TrafficSettings::default()
+            });
+        }
+        settings
     }
 
     /// Reports of policies whose status tells the Gateways that they matter to: `uses` says which lead to a Backend.

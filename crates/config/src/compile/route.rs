@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Context;
+use super::context::Context;
 use super::gateway::{GatewayDraft, ListenerDraft};
 use super::log::{Fault, Log};
 use super::policy::Place;
@@ -22,7 +22,6 @@ mod rule;
 mod spec;
 mod status;
 
-pub(super) use header::header_name;
 use rule::RuleDraft;
 use spec::RouteSpec;
 use status::RouteFaults;

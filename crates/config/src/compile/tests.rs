@@ -18,6 +18,7 @@ mod filter;
 mod gateway;
 mod grpc_route;
 mod guide;
+mod header_modifiers;
 mod https;
 mod listener_policy;
 mod passthrough;

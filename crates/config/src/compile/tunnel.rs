@@ -68,7 +68,9 @@ fn form(entry: &Entry, destination: &Destination) -> Option<&'static str> {
     match destination {
         Destination::Refuse(_) => None,
         _ if rule.route.kind == Kind::TlsRoute => Some("TLS passthrough"),
-        Destination::Dynamic(_) if rule.upgrades.connect && entry.matches.takes_connect() => {
+        Destination::Dynamic(_)
+            if rule.policies.upgrades().connect && entry.matches.takes_connect() =>
+        {
             Some("CONNECT")
         }
         Destination::Dynamic(_) | Destination::Static(_) => None,

@@ -1,59 +1,10 @@
-//! What connections may become: `httpUpgrade` of a TrafficPolicy to [`Upgrades`], and what the `upgradeConfig` of a
-//! ListenerPolicy shares with it.
+//! The names of protocols that connections may become, in `httpUpgrade` of a TrafficPolicy and `upgradeConfig` of a
+//! ListenerPolicy.
 
 use http::HeaderName;
 
-use super::log::Fault;
-use super::value::Fields;
-use crate::api::kgateway::{ConnectUpgrade, HttpUpgrade};
-use crate::snapshot::Upgrades;
-
 /// What is no protocol, but stands in lists of them.
 pub(super) const CONNECT: &str = "CONNECT";
-
-/// Most entries.
-const MOST: usize = 16;
-
-pub(super) fn of_policy(specs: &[HttpUpgrade], faults: &mut Vec<Fault>) -> Upgrades {
-    let mut upgrades = Upgrades {
-        connect: false,
-        protocols: Vec::new(),
-    };
-    let mut fields = Fields::new("spec", faults);
-    if specs.len() > MOST {
-        fields.fault("httpUpgrade", format!("at most {MOST} are allowed"));
-    }
-    for (index, spec) in specs.iter().enumerate() {
-        let HttpUpgrade {
-            upgrade_type: name,
-            connect,
-        } = spec;
-        let field = format!("httpUpgrade[{index}]");
-        let is_same = |other: &HttpUpgrade| other.upgrade_type.eq_ignore_ascii_case(name);
-        if specs[..index].iter().any(is_same) {
-            fields.fault(&format!("{field}.type"), "given twice");
-        } else if name.eq_ignore_ascii_case(CONNECT) {
-            upgrades.connect = true;
-            terminates(connect.as_ref(), &field, &mut fields);
-        } else if connect.is_some() {
-            fields.fault(&format!("{field}.connect"), "only for the type CONNECT");
-        } else {
-            match protocol(name) {
-                Ok(name) => upgrades.protocols.push(name),
-                Err(message) => fields.fault(&format!("{field}.type"), message),
-            }
-        }
-    }
-    upgrades
-}
-
-fn terminates(connect: Option<&ConnectUpgrade>, field: &str, fields: &mut Fields<'_>) {
-    let terminate = connect.and_then(|ConnectUpgrade { terminate }| *terminate);
-    if terminate != Some(true) {
-        let message = "true is needed: passing a CONNECT on to another proxy is not supported yet";
-        fields.fault(&format!("{field}.connect.terminate"), message);
-    }
-}
 
 /// The name of a protocol that a connection may become, in lower case.
 pub(super) fn protocol(name: &str) -> Result<Box<str>, &'static str> {

@@ -19,15 +19,31 @@ pub(super) const ONE_MILLISECOND: Duration = Duration::from_millis(1);
 
 /// The fields of one struct of a resource, while they are read. What is wrong with a field is noted, and the field then
 /// counts as not set.
-pub(super) struct Fields<'a> {
+pub(super) struct SpecFields<'a> {
     /// The path of the struct.
-    at: &'a str,
+    at: String,
     faults: &'a mut Vec<Fault>,
 }
 
-impl<'a> Fields<'a> {
-    pub(super) fn new(at: &'a str, faults: &'a mut Vec<Fault>) -> Self {
+impl<'a> SpecFields<'a> {
+    pub(super) fn new(at: impl Into<String>, faults: &'a mut Vec<Fault>) -> Self {
+        let at = at.into();
         Self { at, faults }
+    }
+
+    /// The fields of the struct in this field.
+    pub(super) fn nested(&mut self, name: &str) -> SpecFields<'_> {
+        SpecFields::new(format!("{}.{name}", self.at), self.faults)
+    }
+
+    /// The fields of one of the structs in this list.
+    pub(super) fn element(&mut self, index: usize) -> SpecFields<'_> {
+        SpecFields::new(format!("{}[{index}]", self.at), self.faults)
+    }
+
+    /// Notes a fault of the struct itself.
+    pub(super) fn fault_of_all(&mut self, message: impl Into<String>) {
+        self.faults.push(Fault::new(self.at.clone(), message));
     }
 
     pub(super) fn fault(&mut self, name: &str, message: impl Into<String>) {
@@ -37,7 +53,7 @@ impl<'a> Fields<'a> {
 
     /// Notes fields that are set and not supported.
     pub(super) fn unsupported(&mut self, names: impl IntoIterator<Item = &'static str>) {
-        let at = self.at;
+        let at = &self.at;
         let faults = names
             .into_iter()
             .map(|name| Fault::unsupported(format!("{at}.{name}")));

@@ -14,8 +14,8 @@ use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
 use crate::name::{Host, HostMatcher, Port};
+use crate::path::prefix_matches;
 use crate::resources::ObjectRef;
-use crate::route::prefix_matches;
 
 pub mod special;
 

@@ -32,15 +32,19 @@ impl HeaderEdit {
     }
 }
 
-fn as_pairs<S: serde::Serializer>(
-    pairs: &[(HeaderName, HeaderValue)],
+/// Values that are marked sensitive come from Secrets and are not shown.
+fn as_pairs<'a, S: serde::Serializer>(
+    pairs: &'a [(HeaderName, HeaderValue)],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(
-        pairs
-            .iter()
-            .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))),
-    )
+    let pair = |(name, value): &'a (HeaderName, HeaderValue)| {
+        let text = match value.is_sensitive() {
+            true => "<secret>".into(),
+            false => String::from_utf8_lossy(value.as_bytes()),
+        };
+        (name.as_str(), text)
+    };
+    serializer.collect_seq(pairs.iter().map(pair))
 }
 
 fn as_names<S: serde::Serializer>(names: &[HeaderName], serializer: S) -> Result<S::Ok, S::Error> {

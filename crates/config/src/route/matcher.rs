@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderName, Method};
 use regex::Regex;
 use serde::{Serialize, Serializer};
 
-use super::path::prefix_matches;
 use super::{RequestFacts, query};
+use crate::path::prefix_matches;
 
 /// One match: all of its conditions must hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -118,10 +118,7 @@ impl Match {
                 .headers
                 .iter()
                 .all(|header| header.holds(request.headers))
-            && self
-                .query
-                .iter()
-                .all(|param| query::holds(param, request.query))
+            && self.query.iter().all(|param| param.holds(request.query))
     }
 
     /// Whether there is a CONNECT that is meant.
@@ -216,6 +213,20 @@ impl TextMatch {
         match self {
             Self::Exact(exact) => exact == text,
             Self::Regex(pattern) => pattern.is_match(text),
+        }
+    }
+}
+
+impl QueryMatch {
+    /// Whether the first parameter of the name has the value.
+    pub(super) fn holds(&self, query: Option<&str>) -> bool {
+        let value = query::raw_values(query, &self.name).next();
+        match (value, &self.value) {
+            (None, _) => false,
+            (Some(value), TextMatch::Exact(exact)) => query::decoded(value).eq(exact.bytes()),
+            (Some(value), TextMatch::Regex(pattern)) => {
+                query::to_text(value).is_some_and(|text| pattern.is_match(&text))
+            }
         }
     }
 }

@@ -2,20 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::matcher::{QueryMatch, TextMatch};
-
-/// Whether the first parameter of the name has the value.
-pub(super) fn holds(param: &QueryMatch, query: Option<&str>) -> bool {
-    let value = raw_values(query, &param.name).next();
-    match (value, &param.value) {
-        (None, _) => false,
-        (Some(value), TextMatch::Exact(exact)) => decoded(value).eq(exact.bytes()),
-        (Some(value), TextMatch::Regex(pattern)) => {
-            to_text(value).is_some_and(|text| pattern.is_match(&text))
-        }
-    }
-}
-
 /// The values of the parameters of a name, decoded.
 pub fn query_values<'a>(query: Option<&'a str>, name: &'a str) -> impl Iterator<Item = Vec<u8>> {
     raw_values(query, name).map(|value| decoded(value).collect())
@@ -32,7 +18,7 @@ pub fn without_parameter(query: &str, name: &str) -> Option<String> {
     })
 }
 
-fn raw_values<'a>(query: Option<&'a str>, name: &str) -> impl Iterator<Item = &'a str> {
+pub(super) fn raw_values<'a>(query: Option<&'a str>, name: &str) -> impl Iterator<Item = &'a str> {
     let pairs = query.unwrap_or_default().split('&');
     pairs
         .filter(|pair| !pair.is_empty())
@@ -46,7 +32,7 @@ fn split(pair: &str) -> (&str, &str) {
 }
 
 /// The bytes of a parameter's name or value (application/x-www-form-urlencoded).
-fn decoded(text: &str) -> impl Iterator<Item = u8> {
+pub(super) fn decoded(text: &str) -> impl Iterator<Item = u8> {
     let bytes = text.as_bytes();
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -54,7 +40,7 @@ fn decoded(text: &str) -> impl Iterator<Item = u8> {
         at += 1;
         Some(match byte {
             b'+' => b' ',
-            b'%' => match super::path::escaped(bytes, at - 1) {
+            b'%' => match crate::path::escaped(bytes, at - 1) {
                 Some(decoded) => {
                     at += 2;
                     decoded
@@ -66,7 +52,8 @@ fn decoded(text: &str) -> impl Iterator<Item = u8> {
     })
 }
 
-fn to_text(text: &str) -> Option<Cow<'_, str>> {
+/// The value of a parameter as text; `None` if it is not UTF-8.
+pub(super) fn to_text(text: &str) -> Option<Cow<'_, str>> {
     if text.contains(['+', '%']) {
         String::from_utf8(decoded(text).collect())
             .ok()
@@ -79,7 +66,6 @@ fn to_text(text: &str) -> Option<Cow<'_, str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::Pattern;
 
     #[test]
     fn parameters_are_found_and_taken_off_in_any_spelling() {
@@ -96,55 +82,6 @@ mod tests {
             let expected: Vec<_> = values.iter().map(|value| value.as_bytes()).collect();
             assert_eq!(found, expected, "{query}");
             assert_eq!(without_parameter(query, "key").as_deref(), rest, "{query}");
-        }
-    }
-
-    #[test]
-    fn table() {
-        let exact = |text: &str| TextMatch::Exact(text.to_owned());
-        let cases = [
-            ("a", exact("1"), Some("a=1"), true),
-            ("a", exact("1"), Some("b=2&a=1"), true),
-            ("a", exact("1"), Some("a=2&a=1"), false),
-            ("a", exact("1"), Some("A=1"), false),
-            ("a", exact("1"), Some("a=11"), false),
-            ("a", exact("1"), Some(""), false),
-            ("a", exact("1"), None, false),
-            ("a", exact(""), Some("a"), true),
-            ("a", exact(""), Some("a="), true),
-            ("a", exact(""), Some("b"), false),
-            ("a", exact("x y"), Some("a=x+y"), true),
-            ("a", exact("x y"), Some("a=x%20y"), true),
-            ("a", exact("x+y"), Some("a=x%2By"), true),
-            ("a b", exact("\u{fc}"), Some("a+b=%c3%BC"), true),
-            ("a", exact("%zz"), Some("a=%zz"), true),
-            ("a", exact("%4"), Some("a=%4"), true),
-            ("a", exact("1=2"), Some("a=1=2"), true),
-            (
-                "a",
-                TextMatch::Regex(Pattern::new("x.*|y").unwrap()),
-                Some("a=x%26"),
-                true,
-            ),
-            (
-                "a",
-                TextMatch::Regex(Pattern::new("x|y").unwrap()),
-                Some("a=xy"),
-                false,
-            ),
-            (
-                "a",
-                TextMatch::Regex(Pattern::new(".*").unwrap()),
-                Some("a=%ff"),
-                false,
-            ),
-        ];
-        for (name, value, query, expected) in cases {
-            let param = QueryMatch {
-                name: name.to_owned(),
-                value,
-            };
-            assert_eq!(holds(&param, query), expected, "{param:?} {query:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Paths as `URLRewrite` and `RequestRedirect` change them.
 
-use super::path::{normalize_path, prefix_matches, resolve_segments};
-use crate::snapshot::PathRewrite;
+use crate::path::{normalize_path, prefix_matches, resolve_segments};
+use crate::rule::PathRewrite;
 
 impl PathRewrite {
     /// The new path. `path` is the one that matched, as the client wrote it: with [`PathRewrite::Prefix`] what comes after

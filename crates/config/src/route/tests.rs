@@ -67,11 +67,9 @@ fn entry(route: &str, index: usize, host: &str, matches: Match) -> Entry {
         rule: Arc::new(Rule {
             index,
             name: None,
-            authentication: None,
+            policies: Arc::default(),
             filters: Filters::default(),
             timeouts: Timeouts::default(),
-            retry: None,
-            upgrades: Arc::default(),
             action: Action::Refuse(Misconfiguration {
                 object: route_ref.clone(),
                 message: "".into(),
@@ -319,5 +317,54 @@ fn a_connect_falls_under_what_says_nothing_of_paths() {
         assert_eq!(matches.takes_connect(), expected, "{matches:?}");
         let table = RouteTable::new([entry("a", 0, "", matches.clone())]);
         assert_eq!(find(&table, &request).is_some(), expected, "{matches:?}");
+    }
+}
+
+#[test]
+fn query_parameters_are_compared_decoded() {
+    let exact = |text: &str| TextMatch::Exact(text.to_owned());
+    let cases = [
+        ("a", exact("1"), Some("a=1"), true),
+        ("a", exact("1"), Some("b=2&a=1"), true),
+        ("a", exact("1"), Some("a=2&a=1"), false),
+        ("a", exact("1"), Some("A=1"), false),
+        ("a", exact("1"), Some("a=11"), false),
+        ("a", exact("1"), Some(""), false),
+        ("a", exact("1"), None, false),
+        ("a", exact(""), Some("a"), true),
+        ("a", exact(""), Some("a="), true),
+        ("a", exact(""), Some("b"), false),
+        ("a", exact("x y"), Some("a=x+y"), true),
+        ("a", exact("x y"), Some("a=x%20y"), true),
+        ("a", exact("x+y"), Some("a=x%2By"), true),
+        ("a b", exact("\u{fc}"), Some("a+b=%c3%BC"), true),
+        ("a", exact("%zz"), Some("a=%zz"), true),
+        ("a", exact("%4"), Some("a=%4"), true),
+        ("a", exact("1=2"), Some("a=1=2"), true),
+        (
+            "a",
+            TextMatch::Regex(Pattern::new("x.*|y").unwrap()),
+            Some("a=x%26"),
+            true,
+        ),
+        (
+            "a",
+            TextMatch::Regex(Pattern::new("x|y").unwrap()),
+            Some("a=xy"),
+            false,
+        ),
+        (
+            "a",
+            TextMatch::Regex(Pattern::new(".*").unwrap()),
+            Some("a=%ff"),
+            false,
+        ),
+    ];
+    for (name, value, query, expected) in cases {
+        let param = QueryMatch {
+            name: name.to_owned(),
+            value,
+        };
+        assert_eq!(param.holds(query), expected, "{param:?} {query:?}");
     }
 }

@@ -3,12 +3,10 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
-use egret_config::name::DnsName;
 use egret_config::snapshot::{
     BindAddress, ConnectionLimits, Listener, Protocol, ProxyProtocol, ServerTls, Socket,
 };
@@ -16,48 +14,39 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, sleep_until};
 
+use crate::client::{ConnectionOrigin, HelloFacts};
 use crate::client_hello::{ClientHello, HelloReader};
 use crate::clock;
+use crate::context::WorkerContext;
 use crate::dial::race::socket_keepalive;
 use crate::downstream::alert;
 use crate::downstream::unread;
 use crate::proxy_protocol::{self, HeaderError, HeaderProgress};
 use crate::refusal::Refusal;
-use crate::request::passthrough::Incoming;
-use crate::serve::Origin;
+use crate::request::passthrough::PassthroughConnection;
 use crate::stream::ReplayStream;
-use crate::worker::Worker;
 
-/// Octets that are read at once.
+/// Bytes that are read at once.
 const READ: usize = 2048;
 /// How long what has begun may go on once the process is to stop.
 const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
-/// What a client said of itself before TLS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct HelloFacts {
-    /// The name that it asks for.
-    pub(crate) sni: Option<DnsName>,
-    /// Whether it offers an encrypted hello.
-    pub(crate) ech: bool,
-}
-
 /// A connection, and what is to become of it.
-pub(crate) enum Begun {
+pub(crate) enum AcceptedConnection {
     /// It carries HTTP in the clear.
-    Plain(ReplayStream, Origin),
+    Plain(ReplayStream, ConnectionOrigin),
     /// It carries TLS that ends here.
-    Tls(Tls),
+    Tls(TlsConnection),
     /// It carries TLS that is passed on.
-    Passthrough(Incoming, Origin),
+    Passthrough(PassthroughConnection, ConnectionOrigin),
 }
 
 /// TLS that ends here.
-pub(crate) struct Tls {
+pub(crate) struct TlsConnection {
     /// From the first octet of the hello.
     pub(super) stream: ReplayStream,
     /// With what the hello said.
-    pub(super) origin: Origin,
+    pub(super) origin: ConnectionOrigin,
     /// The one that takes the name.
     pub(super) listener: Arc<Listener>,
     pub(super) settings: Arc<ServerTls>,
@@ -66,13 +55,13 @@ pub(crate) struct Tls {
 }
 
 /// What is read of the beginning.
-struct Beginning {
+struct ConnectionReader {
     stream: TcpStream,
     read: BytesMut,
 }
 
 /// Why there is nothing to serve.
-enum Ended {
+enum BeginError {
     /// The client is gone.
     Gone,
     Refused(Refusal),
@@ -83,11 +72,11 @@ pub(crate) async fn begin(
     stream: TcpStream,
     client: SocketAddr,
     bind: BindAddress,
-    worker: &Rc<Worker>,
-) -> Option<Begun> {
+    context: &WorkerContext,
+) -> Option<AcceptedConnection> {
     // Without it small responses wait for the client's delayed ACK; a socket that refuses is gone already.
     let _ = stream.set_nodelay(true);
-    let snapshot = worker.snapshot();
+    let snapshot = context.snapshot();
     let socket = snapshot.sockets.get(&bind);
     let limits = socket.map_or_else(ConnectionLimits::default, |socket| socket.limits);
     if let Some(keepalive) = limits.tcp_keepalive {
@@ -96,7 +85,7 @@ pub(crate) async fn begin(
     let proxy_protocol = socket.map_or(ProxyProtocol::Off, |socket| socket.proxy_protocol);
     let is_plain = socket.is_none_or(Socket::is_plain);
     drop(snapshot);
-    let mut origin = Origin {
+    let mut origin = ConnectionOrigin {
         client,
         bind,
         hello: None,
@@ -104,10 +93,10 @@ pub(crate) async fn begin(
         limits,
     };
     if is_plain && proxy_protocol == ProxyProtocol::Off {
-        return Some(Begun::Plain(stream.into(), origin));
+        return Some(AcceptedConnection::Plain(stream.into(), origin));
     }
     let until = clock::now() + limits.handshake_timeout;
-    let mut beginning = Beginning {
+    let mut beginning = ConnectionReader {
         stream,
         read: BytesMut::new(),
     };
@@ -116,51 +105,51 @@ pub(crate) async fn begin(
         tokio::select! {
             biased;
             read = reading => read,
-            () = sleep_until(until.into()) => Err(Ended::Refused(Refusal::HandshakeTimeout)),
-            () = stopped(worker) => Err(Ended::Gone),
+            () = sleep_until(until.into()) => Err(BeginError::Refused(Refusal::HandshakeTimeout)),
+            () = stopped(context) => Err(BeginError::Gone),
         }
     };
     let is_silent = beginning.read.is_empty();
     match outcome {
-        Ok(None) => Some(Begun::Plain(beginning.into_replay(), origin)),
-        Ok(Some(hello)) => admit(hello, beginning, origin, until, worker).await,
+        Ok(None) => Some(AcceptedConnection::Plain(beginning.into_replay(), origin)),
+        Ok(Some(hello)) => admit(hello, beginning, origin, until, context).await,
         // Who connects ahead of a need, or to see whether somebody is there, says nothing.
-        Err(Ended::Refused(Refusal::HandshakeTimeout)) if is_silent => None,
-        Err(Ended::Refused(refusal)) => {
-            unread::refused(&origin, &refusal, worker);
+        Err(BeginError::Refused(Refusal::HandshakeTimeout)) if is_silent => None,
+        Err(BeginError::Refused(refusal)) => {
+            unread::refused(&origin, &refusal, context);
             alert::send(beginning.stream, &refusal, None).await;
             None
         }
-        Err(Ended::Gone) => None,
+        Err(BeginError::Gone) => None,
     }
 }
 
 /// Ends when the process is to stop, and what has begun had its time.
-pub(super) async fn stopped(worker: &Worker) {
-    worker.shared.draining().await;
+pub(super) async fn stopped(context: &WorkerContext) {
+    context.shared.drain.draining().await;
     sleep(DRAIN_GRACE).await;
 }
 
 /// Finds out who takes the name that the client asks for.
 async fn admit(
     hello: ClientHello,
-    beginning: Beginning,
-    mut origin: Origin,
+    beginning: ConnectionReader,
+    mut origin: ConnectionOrigin,
     until: Instant,
-    worker: &Rc<Worker>,
-) -> Option<Begun> {
+    context: &WorkerContext,
+) -> Option<AcceptedConnection> {
     let version = hello.legacy_version;
     let sni = hello.server_name;
     origin.hello = Some(HelloFacts {
         sni: sni.clone(),
         ech: hello.ech.is_some(),
     });
-    let snapshot = worker.snapshot();
+    let snapshot = context.snapshot();
     let socket = snapshot.sockets.get(&origin.bind);
     let listener = socket.and_then(|socket| socket.listener_named(sni.as_ref()));
     let refusal = match (listener.map(|listener| &listener.protocol), sni) {
         (Some(Protocol::Https(settings)), _) => {
-            return Some(Begun::Tls(Tls {
+            return Some(AcceptedConnection::Tls(TlsConnection {
                 settings: Arc::clone(settings),
                 listener: Arc::clone(listener?),
                 stream: beginning.into_replay(),
@@ -169,7 +158,7 @@ async fn admit(
             }));
         }
         (Some(Protocol::Passthrough), Some(name)) => {
-            let incoming = Incoming {
+            let incoming = PassthroughConnection {
                 listener: Arc::clone(listener?),
                 stream: beginning.stream,
                 read: beginning.read.freeze(),
@@ -177,26 +166,26 @@ async fn admit(
                 version,
                 snapshot,
             };
-            return Some(Begun::Passthrough(incoming, origin));
+            return Some(AcceptedConnection::Passthrough(incoming, origin));
         }
         (_, None) => Refusal::NoServerName,
         // Also if the listeners of the socket have become others since.
         (Some(Protocol::Http) | None, Some(_)) => Refusal::NoListener,
     };
     drop(snapshot);
-    unread::refused(&origin, &refusal, worker);
+    unread::refused(&origin, &refusal, context);
     alert::send(beginning.stream, &refusal, Some(version)).await;
     None
 }
 
-impl Beginning {
+impl ConnectionReader {
     /// The client as the header tells it, and the hello, if there have to be any.
     async fn facts(
         &mut self,
         proxy_protocol: ProxyProtocol,
         is_plain: bool,
         client: &mut SocketAddr,
-    ) -> Result<Option<ClientHello>, Ended> {
+    ) -> Result<Option<ClientHello>, BeginError> {
         if proxy_protocol != ProxyProtocol::Off {
             let source = self
                 .header(proxy_protocol == ProxyProtocol::Required)
@@ -209,7 +198,7 @@ impl Beginning {
         self.hello().await.map(Some)
     }
 
-    async fn header(&mut self, is_required: bool) -> Result<Option<SocketAddr>, Ended> {
+    async fn header(&mut self, is_required: bool) -> Result<Option<SocketAddr>, BeginError> {
         loop {
             match proxy_protocol::read(&self.read).map_err(Refusal::ProxyHeader)? {
                 HeaderProgress::Found(header) => {
@@ -225,7 +214,7 @@ impl Beginning {
         }
     }
 
-    async fn hello(&mut self) -> Result<ClientHello, Ended> {
+    async fn hello(&mut self) -> Result<ClientHello, BeginError> {
         let mut reader = HelloReader::default();
         loop {
             match reader.read(&self.read).map_err(Refusal::Hello)? {
@@ -236,12 +225,12 @@ impl Beginning {
     }
 
     /// Reads what there is, once there is something.
-    async fn more(&mut self) -> Result<(), Ended> {
+    async fn more(&mut self) -> Result<(), BeginError> {
         loop {
             self.stream.readable().await?;
             self.read.reserve(READ);
             match self.stream.try_read_buf(&mut self.read) {
-                Ok(0) => return Err(Ended::Gone),
+                Ok(0) => return Err(BeginError::Gone),
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error.into()),
@@ -260,14 +249,14 @@ impl Beginning {
     }
 }
 
-impl From<Refusal> for Ended {
+impl From<Refusal> for BeginError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
 }
 
 /// An error of the socket is the client's leaving.
-impl From<io::Error> for Ended {
+impl From<io::Error> for BeginError {
     fn from(_: io::Error) -> Self {
         Self::Gone
     }

@@ -14,7 +14,7 @@ static ANSWER: LazyLock<Vec<u8>> = LazyLock::new(answer);
 
 /// Counts the connections of one bound address.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub(crate) struct ConnectionGate {
     most: usize,
     open: AtomicUsize,
     /// Whether it was told that there are too many.
@@ -23,16 +23,16 @@ pub(crate) struct Gate {
 
 /// A place within the limit; dropped with the connection.
 #[derive(Debug)]
-pub(crate) struct Place(Arc<Gate>);
+pub(crate) struct GatePermit(Arc<ConnectionGate>);
 
 /// There is none.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Full {
+pub(crate) struct GateFull {
     /// Whether nobody was told since there were clearly fewer.
-    pub(crate) is_news: bool,
+    pub(crate) is_first: bool,
 }
 
-impl Gate {
+impl ConnectionGate {
     /// `None` is no limit.
     pub(crate) fn new(most: Option<usize>) -> Arc<Self> {
         Arc::new(Self {
@@ -50,20 +50,20 @@ impl Gate {
     ///
     /// # Errors
     /// If there are as many as there may be.
-    pub(crate) fn enter(self: &Arc<Self>) -> Result<Place, Full> {
-        let place = Place(Arc::clone(self));
+    pub(crate) fn enter(self: &Arc<Self>) -> Result<GatePermit, GateFull> {
+        let place = GatePermit(Arc::clone(self));
         if self.open.fetch_add(1, Relaxed) < self.most {
             Ok(place)
         } else {
-            let is_news = !self.is_full.swap(true, Relaxed);
-            Err(Full { is_news })
+            let is_first = !self.is_full.swap(true, Relaxed);
+            Err(GateFull { is_first })
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for GatePermit {
     fn drop(&mut self) {
-        let Gate {
+        let ConnectionGate {
             most,
             open,
             is_full,
@@ -87,16 +87,16 @@ fn answer() -> Vec<u8> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_LENGTH, length);
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    let mut octets = format!("HTTP/1.1 {}\r\n", response.status()).into_bytes();
+    let mut bytes = format!("HTTP/1.1 {}\r\n", response.status()).into_bytes();
     for (name, value) in response.headers() {
-        octets.extend_from_slice(name.as_str().as_bytes());
-        octets.extend_from_slice(b": ");
-        octets.extend_from_slice(value.as_bytes());
-        octets.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
     }
-    octets.extend_from_slice(b"\r\n");
-    octets.extend_from_slice(response.body().as_bytes());
-    octets
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(response.body().as_bytes());
+    bytes
 }
 
 #[cfg(test)]
@@ -105,9 +105,9 @@ mod tests {
 
     #[test]
     fn no_more_than_may_be() {
-        let gate = Gate::new(Some(8));
+        let gate = ConnectionGate::new(Some(8));
         let mut places: Vec<_> = (0..8).map(|_| gate.enter().unwrap()).collect();
-        let told = |gate: &Arc<Gate>| gate.enter().unwrap_err().is_news;
+        let told = |gate: &Arc<ConnectionGate>| gate.enter().unwrap_err().is_first;
         assert!(told(&gate), "the first is news");
         assert!(!told(&gate));
         places.pop();
@@ -119,19 +119,19 @@ mod tests {
 
     #[test]
     fn one_that_goes_for_one_that_comes_is_no_news() {
-        let gate = Gate::new(Some(100));
+        let gate = ConnectionGate::new(Some(100));
         let mut places: Vec<_> = (0..100).map(|_| gate.enter().unwrap()).collect();
-        assert!(gate.enter().unwrap_err().is_news);
+        assert!(gate.enter().unwrap_err().is_first);
         for _ in 0..5 {
             places.pop();
             places.push(gate.enter().unwrap());
-            assert!(!gate.enter().unwrap_err().is_news);
+            assert!(!gate.enter().unwrap_err().is_first);
         }
     }
 
     #[test]
     fn none_and_no_limit() {
-        let gate = Gate::new(None);
+        let gate = ConnectionGate::new(None);
         let places: Vec<_> = (0..1000).map(|_| gate.enter().unwrap()).collect();
         assert_eq!(places.len(), 1000);
     }

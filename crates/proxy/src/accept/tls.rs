@@ -1,29 +1,27 @@
 //! TLS of a client that ends here.
 
 use std::io;
-use std::rc::Rc;
 
 use rustls::HandshakeKind;
 use tokio::time::timeout_at;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::begin::{Tls, stopped};
+use super::begin::{TlsConnection, stopped};
+use crate::client::{ConnectionOrigin, TerminatedTls};
 use crate::clock;
+use crate::context::WorkerContext;
 use crate::downstream::unread;
 use crate::refusal::Refusal;
-use crate::serve::{Origin, Secured};
 use crate::stream::ReplayStream;
-use crate::telemetry::metrics::handshakes::Handshake;
-use crate::tls::negotiated_alpn;
-use crate::worker::Worker;
+use crate::tls::{HandshakeOutcome, negotiated_alpn};
 
-impl Tls {
+impl TlsConnection {
     /// Shakes hands with the client. `None` if that fails: the client has been told why, as far as TLS allows.
-    pub(super) async fn end(
+    pub(super) async fn terminate(
         self,
-        worker: &Rc<Worker>,
-    ) -> Option<(TlsStream<ReplayStream>, Origin)> {
+        context: &WorkerContext,
+    ) -> Option<(TlsStream<ReplayStream>, ConnectionOrigin)> {
         let Self {
             stream,
             mut origin,
@@ -31,7 +29,7 @@ impl Tls {
             settings,
             until,
         } = self;
-        let server = match worker.shared.servers.get(&settings) {
+        let server = match context.shared.tls_servers.get(&settings) {
             Ok(server) => server,
             Err(why) => {
                 tracing::error!(listener = listener.name, %why, "TLS cannot be ended");
@@ -46,27 +44,27 @@ impl Tls {
                 Ok(shaken) => shaken.map_err(|error| refusal(&error)),
                 Err(_) => Err(Some(Refusal::HandshakeTimeout)),
             },
-            () = stopped(worker) => Err(None),
+            () = stopped(context) => Err(None),
         };
         let took = clock::now() - begin;
-        let metrics = &worker.metrics.downstream_tls;
+        let metrics = &context.clients.tls;
         let stream = match shaken {
             Ok(stream) => stream,
             Err(refusal) => {
-                metrics.ended(Handshake::Failed, took);
+                metrics.ended(HandshakeOutcome::Failed, took);
                 if let Some(refusal) = refusal {
-                    unread::refused(&origin, &refusal, worker);
+                    unread::refused(&origin, &refusal, context);
                 }
                 return None;
             }
         };
         let session = stream.get_ref().1;
         let handshake = match session.handshake_kind() {
-            Some(HandshakeKind::Resumed) => Handshake::Resumed,
-            _ => Handshake::Full,
+            Some(HandshakeKind::Resumed) => HandshakeOutcome::Resumed,
+            _ => HandshakeOutcome::Full,
         };
         metrics.ended(handshake, took);
-        origin.tls = Some(Secured {
+        origin.tls = Some(TerminatedTls {
             alpn: negotiated_alpn(session.alpn_protocol()),
             listener,
         });

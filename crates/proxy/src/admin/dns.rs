@@ -9,11 +9,11 @@ use egret_config::snapshot::ResolverId;
 use http::StatusCode;
 use serde::Serialize;
 
-use super::{Answer, text};
+use super::{AdminResponse, text};
 use crate::dns::query::HttpsRecord;
 use crate::dns::{AnswerSource, DnsStats, FailureKind, ListedName, ResolverSet};
 use crate::meter::LabelValue as _;
-use crate::telemetry::metrics::export::Writer;
+use crate::metrics::MetricWriter;
 
 #[derive(Serialize)]
 struct CacheJson {
@@ -61,7 +61,7 @@ pub(super) fn list(resolvers: &ResolverSet) -> serde_json::Result<Vec<u8>> {
 }
 
 /// `POST /dns/flush`: forgets one name or all, in every cache.
-pub(super) fn flush(resolvers: &ResolverSet, query: Option<&str>) -> Answer {
+pub(super) fn flush(resolvers: &ResolverSet, query: Option<&str>) -> AdminResponse {
     match host(query) {
         Ok(name) => {
             let all = resolvers.all();
@@ -76,7 +76,7 @@ pub(super) fn flush(resolvers: &ResolverSet, query: Option<&str>) -> Answer {
 }
 
 /// `POST /dns/refresh`: refreshes one name, in every cache that knows it.
-pub(super) fn refresh(resolvers: &ResolverSet, query: Option<&str>) -> Answer {
+pub(super) fn refresh(resolvers: &ResolverSet, query: Option<&str>) -> AdminResponse {
     let name = match host(query) {
         Ok(Some(name)) => name,
         Ok(None) => return text(StatusCode::BAD_REQUEST, "say which: ?host=NAME\n"),
@@ -91,7 +91,7 @@ pub(super) fn refresh(resolvers: &ResolverSet, query: Option<&str>) -> Answer {
 }
 
 /// The `host` parameter of a query. A host name has no characters that would be percent-encoded.
-fn host(query: Option<&str>) -> Result<Option<DnsName>, Box<Answer>> {
+fn host(query: Option<&str>) -> Result<Option<DnsName>, Box<AdminResponse>> {
     let mut parameters = query
         .unwrap_or_default()
         .split('&')
@@ -112,7 +112,7 @@ fn host(query: Option<&str>) -> Result<Option<DnsName>, Box<Answer>> {
 }
 
 /// The DNS part of `/metrics`.
-pub(super) fn metrics(to: &mut Writer<'_>, resolvers: &ResolverSet) -> fmt::Result {
+pub(super) fn metrics(to: &mut MetricWriter<'_>, resolvers: &ResolverSet) -> fmt::Result {
     let stats = resolvers.stats();
     let lookups = AnswerSource::ALL.iter().flat_map(|&source| {
         let resolved = stats.resolved.counter(source).get();
@@ -151,7 +151,7 @@ pub(super) fn metrics(to: &mut Writer<'_>, resolvers: &ResolverSet) -> fmt::Resu
 }
 
 /// The metrics of queries, however many servers were asked for each.
-fn queries(to: &mut Writer<'_>, stats: &DnsStats) -> fmt::Result {
+fn queries(to: &mut MetricWriter<'_>, stats: &DnsStats) -> fmt::Result {
     let help = "Names asked for, once for each family, however many servers were asked";
     to.counter("dns_queries", help, stats.queries.get())?;
     let failures = FailureKind::ALL.iter().map(|&cause| {
@@ -166,7 +166,7 @@ fn queries(to: &mut Writer<'_>, stats: &DnsStats) -> fmt::Result {
 }
 
 /// The metrics of each server.
-fn servers(to: &mut Writer<'_>, stats: &DnsStats) -> fmt::Result {
+fn servers(to: &mut MetricWriter<'_>, stats: &DnsStats) -> fmt::Result {
     let all = stats.servers();
     let failures = all.iter().flat_map(|(server, stats)| {
         FailureKind::ALL.iter().map(move |&cause| {
@@ -188,7 +188,7 @@ fn servers(to: &mut Writer<'_>, stats: &DnsStats) -> fmt::Result {
 }
 
 /// The metrics of the state folder.
-pub(super) fn store_metrics(to: &mut Writer<'_>, resolvers: &ResolverSet) -> fmt::Result {
+pub(super) fn store_metrics(to: &mut MetricWriter<'_>, resolvers: &ResolverSet) -> fmt::Result {
     let help = "Times that the DNS caches could not be written to the state folder";
     to.counter("dns_store_failures", help, resolvers.save_failures())
 }

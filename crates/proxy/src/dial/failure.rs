@@ -5,7 +5,7 @@ use crate::tls::TlsFailure;
 
 label_values! {
     /// Why no address of a destination could be connected to.
-    pub enum ConnectFailure {
+    pub(crate) enum ConnectFailure {
         /// The upstream answered the SYN with a reset.
         Refused = "refused",
         /// The upstream reset or closed the connection while it was being made.
@@ -22,7 +22,7 @@ label_values! {
 impl ConnectFailure {
     /// One line for people.
     #[must_use]
-    pub const fn details(self) -> &'static str {
+    pub(crate) const fn details(self) -> &'static str {
         match self {
             Self::Refused => "the upstream refused the connection",
             Self::Terminated => "the upstream broke off the connection",

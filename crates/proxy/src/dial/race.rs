@@ -43,7 +43,7 @@ pub(crate) struct RaceOutcome<S, A> {
 
 /// The outcome of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AttemptOutcome {
+pub(crate) enum AttemptOutcome {
     /// The attempt made the connection that is used.
     Connected,
     /// The attempt failed.

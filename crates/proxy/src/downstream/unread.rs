@@ -1,25 +1,22 @@
-//! What ends a connection before there is a request, and so no exchange: it is counted and logged all the same. Heads that
-//! the HTTP library refuses itself, and what comes before HTTP.
+//! Connections that end before there is a request, and so without an exchange: a head that the HTTP library refuses itself,
+//! and what comes before HTTP. They are counted and logged all the same.
 
 use std::error::Error as _;
 use std::net::SocketAddr;
-use std::rc::Rc;
 
-use egret_config::name::DnsName;
 use egret_config::snapshot::BindAddress;
 use http::StatusCode;
 
-use crate::accept::begin::HelloFacts;
+use super::DownstreamConnection;
+use crate::client::{ClientConnection, ConnectionOrigin, HelloFacts};
 use crate::clock;
-use crate::meter::LabelValue as _;
+use crate::configuration::logs_unrouted;
+use crate::context::WorkerContext;
+use crate::record::{ExchangeEnd, Record};
 use crate::refusal::Refusal;
-use crate::request;
-use crate::serve::{Connection, Origin};
-use crate::telemetry::access_log::Line;
-use crate::worker::Worker;
 
-/// Counts and logs what ended a connection, if it is a head that was refused.
-pub(crate) fn tell(connection: &Connection, error: &hyper::Error) {
+/// Counts and logs the error that ended a connection, if it is a head that was refused.
+pub(crate) fn head_refused(connection: &DownstreamConnection, error: &hyper::Error) {
     let refusal = if error.is_parse_too_large() {
         Refusal::HeadTooLarge
     } else if error.is_parse() {
@@ -28,56 +25,64 @@ pub(crate) fn tell(connection: &Connection, error: &hyper::Error) {
         return;
     };
     let row = refusal.row();
-    // Who begins with HTTP/2 would not understand an answer, and gets none.
+    // A client that begins with HTTP/2 would not understand an answer, and gets none.
     let status = (!error.is_parse_version_h2()).then_some(row.status);
-    let metrics = &connection.worker.metrics;
+    let context = &connection.context;
+    let metrics = &context.telemetry.metrics;
     metrics.refusals.increment(row.reason);
     match status {
         Some(status) => metrics.response(status),
         None => metrics.unanswered.increment(),
     }
-    log(&connection.into(), &refusal, status, &connection.worker);
+    log(
+        &connection.client.as_ref().into(),
+        &refusal,
+        status,
+        context,
+    );
 }
 
-/// Counts and logs what ended a connection of HTTP/2, if it is that its client broke the protocol. What was in progress has
-/// a line of its own.
-pub(crate) fn tell_http2(connection: &Connection, error: &hyper::Error) {
+/// Counts and logs the error that ended an HTTP/2 connection, if its client broke the protocol. What was in progress has a
+/// line of its own.
+pub(crate) fn http2_broken(connection: &DownstreamConnection, error: &hyper::Error) {
     let error = error.source().and_then(|error| error.downcast_ref());
     let broken = |error: &&h2::Error| !error.is_io() && !error.is_remote();
     let Some(error) = error.filter(broken) else {
         return;
     };
-    let worker = &connection.worker;
+    let context = &connection.context;
     let refusal = Refusal::ClientHttp2(error.to_string());
-    worker.metrics.refusals.increment(refusal.row().reason);
-    log(&connection.into(), &refusal, None, worker);
+    let reason = refusal.row().reason;
+    context.telemetry.metrics.refusals.increment(reason);
+    log(&connection.client.as_ref().into(), &refusal, None, context);
 }
 
 /// Counts and logs a connection that is refused before HTTP. Its status is told in the log alone.
-pub(crate) fn refused(origin: &Origin, refusal: &Refusal, worker: &Rc<Worker>) {
+pub(crate) fn refused(origin: &ConnectionOrigin, refusal: &Refusal, context: &WorkerContext) {
     let row = refusal.row();
-    worker.metrics.refusals.increment(row.reason);
-    log(&origin.into(), refusal, Some(row.status), worker);
+    context.telemetry.metrics.refusals.increment(row.reason);
+    log(&origin.into(), refusal, Some(row.status), context);
 }
 
-struct Whose<'a> {
+/// What is known of the connection.
+struct ConnectionFacts<'a> {
     client: SocketAddr,
     bind: BindAddress,
     hello: Option<&'a HelloFacts>,
 }
 
-impl<'a> From<&'a Connection> for Whose<'a> {
-    fn from(connection: &'a Connection) -> Self {
+impl<'a> From<&'a ClientConnection> for ConnectionFacts<'a> {
+    fn from(connection: &'a ClientConnection) -> Self {
         Self {
-            client: connection.client,
+            client: connection.address,
             bind: connection.bind,
             hello: connection.hello.as_ref(),
         }
     }
 }
 
-impl<'a> From<&'a Origin> for Whose<'a> {
-    fn from(origin: &'a Origin) -> Self {
+impl<'a> From<&'a ConnectionOrigin> for ConnectionFacts<'a> {
+    fn from(origin: &'a ConnectionOrigin) -> Self {
         Self {
             client: origin.client,
             bind: origin.bind,
@@ -86,29 +91,32 @@ impl<'a> From<&'a Origin> for Whose<'a> {
     }
 }
 
-fn log(whose: &Whose<'_>, refusal: &Refusal, status: Option<StatusCode>, worker: &Rc<Worker>) {
-    let Whose {
+fn log(
+    facts: &ConnectionFacts<'_>,
+    refusal: &Refusal,
+    status: Option<StatusCode>,
+    context: &WorkerContext,
+) {
+    let ConnectionFacts {
         client,
         bind,
         hello,
-    } = whose;
-    let snapshot = worker.snapshot();
-    // Whose listener it is for cannot be known.
+    } = facts;
+    let snapshot = context.snapshot();
+    // Which listener the client meant cannot be known.
     let socket = snapshot.sockets.get(bind);
-    if !socket.is_some_and(request::logs) {
+    if !socket.is_some_and(logs_unrouted) {
         return;
     }
-    worker.log(&Line {
-        time: crate::record::time(clock::wall()),
-        client: client.to_string(),
-        sni: hello
-            .and_then(|hello| hello.sni.as_ref())
-            .map(DnsName::as_str),
-        ech: hello.map(|hello| hello.ech).filter(|ech| *ech),
+    context.telemetry.log(&Record {
+        started: Some(clock::wall()),
+        client: Some(*client),
+        sni: hello.and_then(|hello| hello.sni.as_ref()),
+        ech: hello.is_some_and(|hello| hello.ech),
         protocol: hello.map_or("", |_| "TLS"),
-        status: status.map(|status| status.as_u16()),
-        reason: Some(refusal.row().reason.as_str()),
+        status,
+        end: Some(ExchangeEnd::Refused(refusal.row().reason)),
         details: Some(&refusal.details()),
-        ..Line::default()
+        ..Record::default()
     });
 }

@@ -10,8 +10,7 @@ use http::header::{
 };
 use http::{HeaderMap, Response, StatusCode, Version};
 
-use super::upgrade::Wanted;
-use crate::refusal::Refusal;
+use super::upgrade::UpgradeRequest;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -47,6 +46,14 @@ pub(crate) struct Forwarded<'a> {
     pub(crate) host: Option<&'a HeaderValue>,
 }
 
+/// The request has been through this process before (RFC 9110 7.6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LoopDetected;
+
+/// The head of an upstream's response has more than one reading, or switches to a protocol that was not asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InvalidResponse;
+
 impl Via {
     pub(crate) fn new(process: u32) -> Self {
         let pseudonym = format!("egret-{process:08x}");
@@ -65,8 +72,8 @@ impl Via {
     /// Refuses what has been through this process before.
     ///
     /// # Errors
-    /// [`Refusal::Loop`].
-    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// [`LoopDetected`].
+    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), LoopDetected> {
         let name = self.pseudonym.as_bytes();
         let mut entries = headers.get_all(VIA).iter();
         let passed = entries.any(|entry| {
@@ -75,7 +82,7 @@ impl Via {
                 .windows(name.len())
                 .any(|part| part == name)
         });
-        if passed { Err(Refusal::Loop) } else { Ok(()) }
+        if passed { Err(LoopDetected) } else { Ok(()) }
     }
 
     fn add(&self, headers: &mut HeaderMap, version: Version) {
@@ -120,17 +127,17 @@ impl Via {
     /// Makes the head of a 101 that was asked for fit to be sent on.
     ///
     /// # Errors
-    /// [`Refusal::UpstreamProtocol`] if it is to another protocol.
+    /// [`InvalidResponse`] if it is to another protocol.
     pub(crate) fn prepare_switch<B>(
         &self,
         response: &mut Response<B>,
-        wanted: &Wanted,
+        wanted: &UpgradeRequest,
         filters: [&Filters; 2],
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), InvalidResponse> {
         let version = response.version();
         let headers = response.headers_mut();
         if !wanted.is_agreed_to(headers) {
-            return Err(Refusal::UpstreamProtocol);
+            return Err(InvalidResponse);
         }
         remove_hop_by_hop(headers);
         headers.remove(CONTENT_LENGTH);
@@ -145,15 +152,15 @@ impl Via {
     /// Makes a response's head fit to be sent on.
     ///
     /// # Errors
-    /// [`Refusal::UpstreamProtocol`] if its framing has more than one reading, or its status is 101: nothing that could
+    /// [`InvalidResponse`] if its framing has more than one reading, or its status is 101: nothing that could
     /// be switched to was asked for.
     pub(crate) fn prepare_response<B>(
         &self,
         response: &mut Response<B>,
         filters: [&Filters; 2],
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), InvalidResponse> {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(Refusal::UpstreamProtocol);
+            return Err(InvalidResponse);
         }
         let version = response.version();
         let headers = response.headers_mut();
@@ -180,7 +187,7 @@ pub(crate) fn takes_trailers(headers: &HeaderMap) -> bool {
 
 /// Leaves a response with one `Content-Length` at most, which is true (RFC 9112 6.3): none beside `Transfer-Encoding`,
 /// and one for several that are equal.
-fn settle_length(headers: &mut HeaderMap) -> Result<(), Refusal> {
+fn settle_length(headers: &mut HeaderMap) -> Result<(), InvalidResponse> {
     if headers.contains_key(TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
         let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
@@ -188,7 +195,7 @@ fn settle_length(headers: &mut HeaderMap) -> Result<(), Refusal> {
         return if codings.all(chunked) {
             Ok(())
         } else {
-            Err(Refusal::UpstreamProtocol)
+            Err(InvalidResponse)
         };
     }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
@@ -201,11 +208,11 @@ fn settle_length(headers: &mut HeaderMap) -> Result<(), Refusal> {
     let lengths = lengths.flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
     let mut lengths = lengths.map(<[u8]>::trim_ascii);
     let length = lengths.next().filter(|length| is_number(length));
-    let length = length.ok_or(Refusal::UpstreamProtocol)?;
+    let length = length.ok_or(InvalidResponse)?;
     if lengths.any(|other| other != length) {
-        return Err(Refusal::UpstreamProtocol);
+        return Err(InvalidResponse);
     }
-    let length = HeaderValue::from_bytes(length).map_err(|_| Refusal::UpstreamProtocol)?;
+    let length = HeaderValue::from_bytes(length).map_err(|_| InvalidResponse)?;
     headers.insert(CONTENT_LENGTH, length);
     Ok(())
 }

@@ -6,8 +6,6 @@ use http::header::{HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
-use crate::refusal::Refusal;
-
 /// The destination that a request names, canonical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -48,23 +46,27 @@ pub enum TargetError {
     Name(#[from] NameError),
 }
 
+/// A head whose framing has more than one reading (RFC 9112 6), with what is wrong in one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FramingError(pub &'static str);
+
 impl Target {
     /// Reads the target of a request that came by `over`: absolute form first, else `Host` (RFC 9112 3.2), and the
     /// authority form of a CONNECT (3.2.3). Of HTTP/2, `:authority` and `:scheme` (RFC 9113 8.3.1).
     ///
     /// # Errors
-    /// [`Refusal::Target`].
-    pub fn of(parts: &Parts, over: Scheme) -> Result<Self, Refusal> {
+    /// [`TargetError`] if the request names no host, or more than one, or what is not a host.
+    pub fn of(parts: &Parts, over: Scheme) -> Result<Self, TargetError> {
         let from_field = host_field(&parts.headers)?;
         if parts.version == Version::HTTP_2 {
-            return Ok(Self::of_http2(parts, from_field, over)?);
+            return Self::of_http2(parts, from_field, over);
         }
         if parts.method == Method::CONNECT {
-            return Ok(Self::of_connect(parts, from_field.is_some())?);
+            return Self::of_connect(parts, from_field.is_some());
         }
         let Some(scheme) = parts.uri.scheme_str() else {
             if parts.uri.authority().is_some() {
-                return Err(TargetError::Form.into());
+                return Err(TargetError::Form);
             }
             let Authority { host, port } = from_field.ok_or(TargetError::Missing)?;
             return Ok(Self {
@@ -76,7 +78,7 @@ impl Target {
         };
         // A Host field must be there and valid even when the target overrides it (RFC 9112 3.2); HTTP/1.0 had none.
         if from_field.is_none() && parts.version != Version::HTTP_10 {
-            return Err(TargetError::Missing.into());
+            return Err(TargetError::Missing);
         }
         let scheme = scheme_of(scheme)?;
         let authority = parts.uri.authority().ok_or(TargetError::Missing)?;
@@ -194,14 +196,14 @@ fn value(host: Host, port: Option<Port>) -> HeaderValue {
 /// beside a `Transfer-Encoding`, after which it ends the connection (6.3).
 ///
 /// # Errors
-/// [`Refusal::Framing`].
-pub fn check_framing(headers: &HeaderMap) -> Result<(), Refusal> {
+/// [`FramingError`] with what is wrong.
+pub fn check_framing(headers: &HeaderMap) -> Result<(), FramingError> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let only = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
     match (codings.next(), codings.next()) {
         (None, _) => Ok(()),
         (Some(coding), None) if only(coding) => Ok(()),
-        _ => Err(Refusal::Framing(
+        _ => Err(FramingError(
             "the only transfer coding that is understood is chunked, once",
         )),
     }
@@ -214,13 +216,13 @@ fn scheme_of(text: &str) -> Result<Scheme, TargetError> {
         .ok_or(TargetError::Scheme)
 }
 
-fn host_field(headers: &HeaderMap) -> Result<Option<Authority>, Refusal> {
+fn host_field(headers: &HeaderMap) -> Result<Option<Authority>, TargetError> {
     let mut fields = headers.get_all(HOST).iter();
     let Some(field) = fields.next() else {
         return Ok(None);
     };
     if fields.next().is_some() {
-        return Err(TargetError::Repeated.into());
+        return Err(TargetError::Repeated);
     }
     Ok(Some(Authority::parse(field.as_bytes())?))
 }
@@ -241,8 +243,10 @@ mod tests {
         let (parts, ()) = request.into_parts();
         let Target {
             scheme, host, port, ..
-        } = Target::of(&parts, Scheme::Http)
-            .map_err(|refusal| (refusal.row().status.as_u16(), refusal.details()))?;
+        } = Target::of(&parts, Scheme::Http).map_err(|error| {
+            let refusal = crate::refusal::Refusal::from(error);
+            (refusal.row().status.as_u16(), refusal.details())
+        })?;
         let scheme = scheme.map_or("-", Scheme::as_str);
         Ok(format!(
             "{scheme} {host} {}",

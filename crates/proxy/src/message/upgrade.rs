@@ -5,25 +5,26 @@ use egret_config::snapshot::Upgrades;
 use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, StatusCode, Version};
-use http_body::Body as _;
 use hyper::ext::Protocol;
 
 use super::websocket;
-use crate::body::RequestBody;
-use crate::refusal::Refusal;
 
 const WEBSOCKET: &str = "websocket";
 /// Requests inside would be seen by no policy.
 const HTTP_2: &str = "h2c";
 
 /// A protocol that a request asks for, and that is let through.
-pub(crate) struct Wanted {
+pub(crate) struct UpgradeRequest {
     protocol: HeaderValue,
-    form: Form,
+    form: UpgradeForm,
 }
 
+/// An extended CONNECT asks for a protocol that is not let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UpgradeDenied;
+
 /// How a client asks.
-enum Form {
+enum UpgradeForm {
     /// By the field.
     Upgrade,
     /// By a CONNECT of HTTP/2. What proves to it that the upstream understood is made up here, for WebSocket.
@@ -41,20 +42,20 @@ pub(crate) fn unwrap_extended(parts: &mut Parts) -> Option<Protocol> {
 /// left out, and the request is one like any other.
 ///
 /// # Errors
-/// [`Refusal::NoTunnel`] for an extended CONNECT that is not let through: there is no such request without it.
+/// [`UpgradeDenied`] for an extended CONNECT that is not let through: there is no such request without it.
 pub(crate) fn wanted(
     parts: &Parts,
-    body: &RequestBody,
+    has_body: bool,
     extended: Option<&Protocol>,
     allowed: &Upgrades,
-) -> Result<Option<Box<Wanted>>, Refusal> {
+) -> Result<Option<Box<UpgradeRequest>>, UpgradeDenied> {
     let is_allowed = |protocol: &str| protocol != HTTP_2 && allowed.allow(protocol);
     if let Some(protocol) = extended {
         let protocol = protocol.as_str().to_ascii_lowercase();
         if !is_allowed(&protocol) {
-            return Err(Refusal::NoTunnel("the protocol is not let through"));
+            return Err(UpgradeDenied);
         }
-        let form = Form::Extended {
+        let form = UpgradeForm::Extended {
             key: (protocol == WEBSOCKET).then(websocket::new_key),
         };
         return Ok(of(&protocol, form));
@@ -63,21 +64,21 @@ pub(crate) fn wanted(
     let asks = parts.headers.contains_key(UPGRADE)
         && parts.version == Version::HTTP_11
         && parts.method == Method::GET
-        && body.is_end_stream()
+        && !has_body
         && tokens(&parts.headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"));
     let mut offered = tokens(&parts.headers, &UPGRADE).map(str::to_ascii_lowercase);
     let chosen = asks.then(|| offered.find(|protocol| is_allowed(protocol)));
     let chosen = chosen.flatten();
-    Ok(chosen.and_then(|protocol| of(&protocol, Form::Upgrade)))
+    Ok(chosen.and_then(|protocol| of(&protocol, UpgradeForm::Upgrade)))
 }
 
 /// Boxed, because few requests have one.
-fn of(protocol: &str, form: Form) -> Option<Box<Wanted>> {
+fn of(protocol: &str, form: UpgradeForm) -> Option<Box<UpgradeRequest>> {
     let protocol = HeaderValue::try_from(protocol).ok()?;
-    Some(Box::new(Wanted { protocol, form }))
+    Some(Box::new(UpgradeRequest { protocol, form }))
 }
 
-impl Wanted {
+impl UpgradeRequest {
     /// Its name, in lower case.
     pub(crate) fn protocol(&self) -> &str {
         self.protocol.to_str().unwrap_or_default()
@@ -87,7 +88,7 @@ impl Wanted {
     pub(crate) fn put_on(&self, headers: &mut HeaderMap) {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, self.protocol.clone());
-        if let Form::Extended { key: Some(key) } = &self.form {
+        if let UpgradeForm::Extended { key: Some(key) } = &self.form {
             headers.insert(SEC_WEBSOCKET_KEY, key.clone());
         }
     }
@@ -102,10 +103,10 @@ impl Wanted {
                 .eq_ignore_ascii_case(self.protocol.as_bytes())
         });
         let proven = match &self.form {
-            Form::Extended { key: Some(key) } => {
+            UpgradeForm::Extended { key: Some(key) } => {
                 headers.get(SEC_WEBSOCKET_ACCEPT) == Some(&websocket::accept_of(key))
             }
-            Form::Upgrade | Form::Extended { key: None } => true,
+            UpgradeForm::Upgrade | UpgradeForm::Extended { key: None } => true,
         };
         agreed && proven
     }
@@ -113,12 +114,12 @@ impl Wanted {
     /// Answers the client as it asked, after the fields of the upstream's hop have been taken off.
     pub(crate) fn answer<B>(&self, response: &mut Response<B>) {
         match &self.form {
-            Form::Upgrade => {
+            UpgradeForm::Upgrade => {
                 let headers = response.headers_mut();
                 headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
                 headers.insert(UPGRADE, self.protocol.clone());
             }
-            Form::Extended { .. } => {
+            UpgradeForm::Extended { .. } => {
                 *response.status_mut() = StatusCode::OK;
                 response.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
             }
@@ -127,7 +128,7 @@ impl Wanted {
 
     /// Whether a response that is none to the question would be taken for consent.
     pub(crate) fn is_misread(&self, status: StatusCode) -> bool {
-        matches!(self.form, Form::Extended { .. }) && status.is_success()
+        matches!(self.form, UpgradeForm::Extended { .. }) && status.is_success()
     }
 }
 
@@ -152,7 +153,7 @@ mod tests {
         headers
     }
 
-    fn websocket(form: Form) -> Box<Wanted> {
+    fn websocket(form: UpgradeForm) -> Box<UpgradeRequest> {
         of(WEBSOCKET, form).unwrap()
     }
 
@@ -165,7 +166,7 @@ mod tests {
 
     #[test]
     fn only_what_was_asked_for_is_agreed_to() {
-        let wanted = websocket(Form::Upgrade);
+        let wanted = websocket(UpgradeForm::Upgrade);
         assert!(wanted.is_agreed_to(&headers(&[("upgrade", "WebSocket")])));
         for fields in [
             &[][..],
@@ -180,7 +181,7 @@ mod tests {
     #[test]
     fn who_cannot_check_the_proof_has_it_checked() {
         let key = HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==");
-        let wanted = websocket(Form::Extended { key: Some(key) });
+        let wanted = websocket(UpgradeForm::Extended { key: Some(key) });
         let answer =
             |accept| headers(&[("upgrade", "websocket"), ("sec-websocket-accept", accept)]);
         assert!(wanted.is_agreed_to(&answer("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")));
@@ -191,7 +192,7 @@ mod tests {
     #[test]
     fn a_client_of_http2_is_answered_by_a_status() {
         let key = Some(websocket::new_key());
-        let wanted = websocket(Form::Extended { key });
+        let wanted = websocket(UpgradeForm::Extended { key });
         let mut response = Response::builder()
             .status(101)
             .header(SEC_WEBSOCKET_ACCEPT, "x")

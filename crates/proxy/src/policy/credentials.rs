@@ -5,13 +5,16 @@
 
 use std::sync::Arc;
 
-use egret_config::policy::authentication::{ApiKeyAuth, Authentication, BasicAuth};
+use egret_config::policy::api_key_auth::ApiKeyAuth;
+use egret_config::policy::basic_auth::BasicAuth;
+use egret_config::policy::traffic::{Setting, TrafficSettings};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Uri};
 
+use super::PolicyContext;
 use crate::message::target::Target;
-use crate::refusal::{Audience, Lack, Unauthenticated};
+use crate::refusal::{Audience, CredentialError, Refusal, Unauthenticated};
 
 mod basic;
 mod sources;
@@ -19,39 +22,50 @@ mod sources;
 use basic::Basic;
 
 /// A client that was let in.
-pub(crate) struct Caller<'a> {
+pub(crate) struct Principal<'a> {
     audience: Audience,
-    by: &'a Authentication,
+    by: &'a TrafficSettings,
     user: Option<&'a Arc<str>>,
     client: Option<&'a Arc<str>>,
 }
 
-/// Lets in who has all that is asked for.
+/// Authenticates the client of a request, if the rule asks for that. `None` is a client that is not asked.
 ///
 /// # Errors
-/// What is lacking, and for which policy.
+/// [`Refusal::Unauthenticated`] with what is wrong, and the policy that asks.
 pub(crate) fn authenticate<'a>(
-    by: &'a Authentication,
+    context: &PolicyContext<'a, '_>,
+) -> Result<Option<Principal<'a>>, Refusal> {
+    let by = &*context.rule.policies;
+    prove(by, context.target, context.request).map_err(Refusal::Unauthenticated)
+}
+
+/// Checks every credential that the policies ask for; `None` if they ask for none.
+fn prove<'a>(
+    by: &'a TrafficSettings,
     target: &Target,
     parts: &Parts,
-) -> Result<Caller<'a>, Unauthenticated> {
-    let mut caller = Caller {
+) -> Result<Option<Principal<'a>>, Unauthenticated> {
+    if by.basic_auth.value().is_none() && by.api_key_auth.value().is_none() {
+        return Ok(None);
+    }
+    let mut principal = Principal {
         audience: audience(target),
         by,
         user: None,
         client: None,
     };
-    if let Some(basic) = &by.basic {
-        let user = caller.user_of(basic, parts);
-        let refused = |lack| Unauthenticated::by_basic(caller.audience, lack, &basic.policy);
-        caller.user = Some(user.map_err(refused)?);
+    if let Setting::Set(policy, basic) = &by.basic_auth {
+        let user = principal.user_of(basic, parts);
+        let refused = |error| Unauthenticated::by_basic(principal.audience, error, policy);
+        principal.user = Some(user.map_err(refused)?);
     }
-    if let Some(keys) = &by.keys {
-        let client = caller.client_of(keys, parts);
-        let refused = |lack| Unauthenticated::by_keys(caller.audience, lack, keys);
-        caller.client = Some(client.map_err(refused)?);
+    if let Setting::Set(policy, keys) = &by.api_key_auth {
+        let client = principal.client_of(keys, parts);
+        let refused = |error| Unauthenticated::by_keys(principal.audience, error, policy, keys);
+        principal.client = Some(client.map_err(refused)?);
     }
-    Ok(caller)
+    Ok(Some(principal))
 }
 
 /// Whom a request takes us for: one that names more than a host says that it is made of a proxy.
@@ -63,27 +77,36 @@ fn audience(target: &Target) -> Audience {
     }
 }
 
-impl<'a> Caller<'a> {
+impl<'a> Principal<'a> {
     /// What it is called: the name of the user, or of the client whose key it has.
     pub(crate) fn name(&self) -> Option<&'a Arc<str>> {
         self.user.or(self.client)
     }
 
-    fn user_of(&self, basic: &'a BasicAuth, parts: &Parts) -> Result<&'a Arc<str>, Lack> {
+    fn user_of(
+        &self,
+        basic: &'a BasicAuth,
+        parts: &Parts,
+    ) -> Result<&'a Arc<str>, CredentialError> {
         let field = only(parts.headers.get_all(self.audience.field()).iter())?;
-        let Basic { user, password } = Basic::read(field.as_bytes()).ok_or(Lack::Malformed)?;
-        basic.check(&user, &password).ok_or(Lack::Wrong)
+        let Basic { user, password } =
+            Basic::read(field.as_bytes()).ok_or(CredentialError::Malformed)?;
+        basic.check(&user, &password).ok_or(CredentialError::Wrong)
     }
 
-    fn client_of(&self, keys: &'a ApiKeyAuth, parts: &Parts) -> Result<&'a Arc<str>, Lack> {
+    fn client_of(
+        &self,
+        keys: &'a ApiKeyAuth,
+        parts: &Parts,
+    ) -> Result<&'a Arc<str>, CredentialError> {
         let key = match self.audience {
             Audience::Proxy => {
                 let field = only(parts.headers.get_all(self.audience.field()).iter())?;
-                key_for_proxy(field).ok_or(Lack::Malformed)?
+                key_for_proxy(field).ok_or(CredentialError::Malformed)?
             }
             Audience::Origin => sources::find(&keys.sources, &parts.headers, &parts.uri)?,
         };
-        keys.check(&key).ok_or(Lack::Wrong)
+        keys.check(&key).ok_or(CredentialError::Wrong)
     }
 
     /// Takes off the fields that were for us, before others are put on. `Proxy-Authorization` goes in any case.
@@ -91,7 +114,7 @@ impl<'a> Caller<'a> {
         if self.audience == Audience::Proxy {
             return;
         }
-        if self.by.basic.is_some() {
+        if self.by.basic_auth.value().is_some() {
             headers.remove(AUTHORIZATION);
         }
         if let Some(keys) = self.keys_that_end_here() {
@@ -108,14 +131,17 @@ impl<'a> Caller<'a> {
         }
     }
 
+    fn keys(&self) -> Option<&'a ApiKeyAuth> {
+        self.by.api_key_auth.value().map(|keys| &**keys)
+    }
+
     fn keys_that_end_here(&self) -> Option<&'a ApiKeyAuth> {
-        self.by.keys.as_deref().filter(|keys| !keys.forwards)
+        self.keys().filter(|keys| !keys.forwards)
     }
 
     /// Tells the upstream who it is, if it is to know, whatever the client says itself.
     pub(crate) fn introduce(&self, headers: &mut HeaderMap) {
-        let keys = self.by.keys.as_ref();
-        let field = keys.and_then(|keys| keys.client_id_header.as_ref());
+        let field = self.keys().and_then(|keys| keys.client_id_header.as_ref());
         if let (Some(field), Some(client)) = (field, self.client) {
             match HeaderValue::from_str(client) {
                 Ok(value) => headers.insert(field, value),
@@ -126,11 +152,11 @@ impl<'a> Caller<'a> {
 }
 
 /// What there is exactly one of: who gives several names may be read as either.
-fn only<T>(mut given: impl Iterator<Item = T>) -> Result<T, Lack> {
+fn only<T>(mut given: impl Iterator<Item = T>) -> Result<T, CredentialError> {
     match (given.next(), given.next()) {
-        (None, _) => Err(Lack::Missing),
+        (None, _) => Err(CredentialError::Missing),
         (Some(one), None) => Ok(one),
-        (Some(_), Some(_)) => Err(Lack::Malformed),
+        (Some(_), Some(_)) => Err(CredentialError::Malformed),
     }
 }
 

@@ -2,32 +2,14 @@
 //! ("Trailers-Only" of the gRPC protocol over HTTP/2).
 
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{HeaderMap, HeaderName, Response, StatusCode, Version};
+use http::{HeaderName, Response, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::Refusal;
+use crate::message::grpc::GRPC;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-const GRPC: &str = "application/grpc";
-
-/// Whether a request is one of gRPC, which is never asked for but by HTTP/2.
-pub(crate) fn is_asked_for(version: Version, headers: &HeaderMap) -> bool {
-    version == Version::HTTP_2
-        && headers
-            .get(CONTENT_TYPE)
-            .is_some_and(|value| is_grpc(value.as_bytes()))
-}
-
-/// `application/grpc`, or with a suffix for the form of its messages. `application/grpc-web` is another protocol.
-fn is_grpc(content_type: &[u8]) -> bool {
-    let head = content_type.get(..GRPC.len());
-    head.is_some_and(|head| head.eq_ignore_ascii_case(GRPC.as_bytes()))
-        && matches!(
-            content_type.get(GRPC.len()),
-            None | Some(b'+' | b';' | b' ')
-        )
-}
 
 /// The head of the response; there is no body.
 pub(crate) fn response(refusal: &Refusal) -> Response<String> {
@@ -67,21 +49,6 @@ fn percent_encoded(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::dns::DnsFailure;
-
-    #[test]
-    fn content_types_are_told_apart() {
-        for (content_type, expected) in [
-            ("application/grpc", true),
-            ("Application/GRPC+proto", true),
-            ("application/grpc; charset=x", true),
-            ("application/grpc-web", false),
-            ("application/grpcx", false),
-            ("application/json", false),
-            ("", false),
-        ] {
-            assert_eq!(is_grpc(content_type.as_bytes()), expected, "{content_type}");
-        }
-    }
 
     #[test]
     fn a_refusal_has_the_status_that_grpc_gives_it() {

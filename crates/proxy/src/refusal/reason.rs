@@ -4,7 +4,7 @@ use crate::meter::label_values;
 
 label_values! {
     /// Why a request or a connection was refused. The set is finer than the error types of `Proxy-Status` (RFC 9209 2.3).
-    pub enum Reason {
+    pub(crate) enum Reason {
         /// The request's head cannot be parsed.
         MalformedHead = "malformed_head",
         /// The request's head has too many bytes or fields.

@@ -1,6 +1,6 @@
 //! What a client is told that is not let in: that it has to say who it is, and how (RFC 9110 11.3).
 
-use egret_config::policy::authentication::{ApiKeyAuth, KeySource};
+use egret_config::policy::api_key_auth::{ApiKeyAuth, KeySource};
 use egret_config::resources::ObjectRef;
 use http::header::{
     AUTHORIZATION, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, WWW_AUTHENTICATE,
@@ -14,20 +14,20 @@ const API_KEY: &str = "ApiKey realm=\"egret\"";
 
 /// Why a client is not let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unauthenticated {
+pub(crate) struct Unauthenticated {
     /// Whom it takes us for.
-    pub audience: Audience,
+    pub(crate) audience: Audience,
     /// What it lacks.
-    pub lack: Lack,
+    pub(crate) error: CredentialError,
     /// The policy that asks for it.
-    pub policy: ObjectRef,
+    pub(crate) policy: ObjectRef,
     /// The challenges, one of which it has to meet.
     challenges: &'static [&'static str],
 }
 
 /// Whom credentials are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Audience {
+pub(crate) enum Audience {
     /// A proxy: the request is a CONNECT, or names a scheme that is not the connection's (RFC 9110 11.7).
     Proxy,
     /// The server that the request is about (RFC 9110 11.6).
@@ -36,7 +36,7 @@ pub enum Audience {
 
 /// What is wrong with the credentials of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lack {
+pub(crate) enum CredentialError {
     /// There are none.
     Missing,
     /// They are of another scheme, cannot be read, or could be read in two ways.
@@ -48,7 +48,7 @@ pub enum Lack {
 impl Audience {
     /// The field that credentials are in.
     #[must_use]
-    pub const fn field(self) -> HeaderName {
+    pub(crate) const fn field(self) -> HeaderName {
         match self {
             Self::Proxy => PROXY_AUTHORIZATION,
             Self::Origin => AUTHORIZATION,
@@ -72,22 +72,27 @@ impl Audience {
 
 impl Unauthenticated {
     /// Of a policy that asks for a name and a password.
-    pub(crate) fn by_basic(audience: Audience, lack: Lack, policy: &ObjectRef) -> Self {
+    pub(crate) fn by_basic(audience: Audience, error: CredentialError, policy: &ObjectRef) -> Self {
         Self {
             audience,
-            lack,
+            error,
             policy: policy.clone(),
             challenges: &[BASIC],
         }
     }
 
     /// Of a policy that asks for a key.
-    pub(crate) fn by_keys(audience: Audience, lack: Lack, keys: &ApiKeyAuth) -> Self {
+    pub(crate) fn by_keys(
+        audience: Audience,
+        error: CredentialError,
+        policy: &ObjectRef,
+        keys: &ApiKeyAuth,
+    ) -> Self {
         let in_field = keys.sources.contains(&KeySource::Header(AUTHORIZATION));
         Self {
             audience,
-            lack,
-            policy: keys.policy.clone(),
+            error,
+            policy: policy.clone(),
             challenges: match audience {
                 Audience::Proxy => &[BASIC, BEARER],
                 Audience::Origin if in_field => &[BEARER],
@@ -105,10 +110,10 @@ impl Unauthenticated {
             Audience::Proxy => "credentials for the proxy",
             Audience::Origin => "credentials",
         };
-        let lack = match self.lack {
-            Lack::Missing => "are missing",
-            Lack::Malformed => "cannot be read",
-            Lack::Wrong => "are wrong",
+        let lack = match self.error {
+            CredentialError::Missing => "are missing",
+            CredentialError::Malformed => "cannot be read",
+            CredentialError::Wrong => "are wrong",
         };
         format!("the {what} that {} asks for {lack}", self.policy)
     }

@@ -5,8 +5,8 @@ use egret_config::snapshot::{ConnectionLimits, Listener};
 use http::Version;
 use http::request::Parts;
 
+use crate::client::ClientConnection;
 use crate::refusal::Refusal;
-use crate::serve::Connection;
 
 /// How many fields a request may have. Of HTTP/1.1 there are no more, or it would not have been read.
 pub(super) fn fields(parts: &Parts, limits: &ConnectionLimits) -> Result<(), Refusal> {
@@ -17,7 +17,7 @@ pub(super) fn fields(parts: &Parts, limits: &ConnectionLimits) -> Result<(), Ref
 }
 
 /// Whether a connection over TLS was made for the listener that takes the request.
-pub(super) fn listener(asked: &Listener, connection: &Connection) -> Result<(), Refusal> {
+pub(super) fn listener(asked: &Listener, connection: &ClientConnection) -> Result<(), Refusal> {
     let Some(secured) = &connection.tls else {
         return Ok(());
     };
@@ -25,7 +25,7 @@ pub(super) fn listener(asked: &Listener, connection: &Connection) -> Result<(), 
         return Err(Refusal::Misdirected);
     }
     if !secured.is_good_for(asked) {
-        connection.wear_out();
+        connection.close_after_response();
         return Err(Refusal::Misdirected);
     }
     Ok(())
@@ -34,12 +34,12 @@ pub(super) fn listener(asked: &Listener, connection: &Connection) -> Result<(), 
 /// Whether CONNECT is served here, in this version of HTTP.
 pub(super) fn connect(
     found: &Found<'_>,
-    connection: &Connection,
+    connection: &ClientConnection,
     version: Version,
 ) -> Result<(), Refusal> {
     let limits = connection.limits();
     let served = version != Version::HTTP_2 || limits.http2.allow_connect;
-    if found.rule.upgrades.connect && served {
+    if found.rule.policies.upgrades().connect && served {
         return Ok(());
     }
     Err(Refusal::NoTunnel("CONNECT is not enabled here"))

@@ -1,4 +1,4 @@
-//! CONNECT: whether it is served, and the way from its request to a tunnel.
+//! CONNECT: from a cleared request to a tunnel.
 
 use std::rc::Rc;
 
@@ -8,31 +8,29 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{Method, Response, Version};
 
-use super::Client;
+use super::RequestClient;
 use crate::body::ResponseBody;
+use crate::configuration::WorkerSnapshot;
 use crate::message::target::Target;
-use crate::plan::Plan;
-use crate::policy;
+use crate::policy::Cleared;
 use crate::refusal::Refusal;
-use crate::tunnel::live::Facts;
-use crate::tunnel::{Held, Kind, Tunnel};
-use crate::upstream::direct;
-use crate::worker::Current;
+use crate::tunnel::{Tunnel, TunnelKind, TunnelPermit, TunnelRequest};
+use crate::upstream::DirectConnection;
 
-/// Whose request it is, and what was decided about it.
-pub(crate) struct Request<'a> {
-    pub(crate) target: &'a Target,
-    pub(crate) parts: &'a Parts,
-    pub(crate) plan: Box<Plan<'a>>,
-    pub(crate) rule: &'a Rule,
-    pub(crate) snapshot: &'a Current,
+/// A CONNECT, and what was decided about it.
+pub(super) struct ConnectRequest<'a> {
+    pub(super) target: &'a Target,
+    pub(super) parts: &'a Parts,
+    pub(super) cleared: Cleared<'a>,
+    pub(super) rule: &'a Rule,
+    pub(super) snapshot: &'a WorkerSnapshot,
 }
 
 /// Refuses a CONNECT whose head has a second reading: one with content, which could begin the tunnel or precede it.
 ///
 /// # Errors
 /// [`Refusal::Framing`].
-pub(crate) fn check_framing(parts: &Parts) -> Result<(), Refusal> {
+pub(super) fn check_framing(parts: &Parts) -> Result<(), Refusal> {
     if parts.method != Method::CONNECT {
         return Ok(());
     }
@@ -51,41 +49,44 @@ pub(crate) fn check_framing(parts: &Parts) -> Result<(), Refusal> {
 /// sent before that waits (draft-ietf-httpbis-optimistic-upgrade).
 ///
 /// # Errors
-/// Every reason not to.
-pub(crate) async fn open(
-    request: Request<'_>,
-    client: &Client,
+/// Every way in which no connection can be made.
+pub(super) async fn open(
+    request: ConnectRequest<'_>,
+    client: &RequestClient,
 ) -> Result<Response<ResponseBody>, Refusal> {
-    let Request {
+    let ConnectRequest {
         target,
         parts,
-        plan,
+        mut cleared,
         rule,
         snapshot,
     } = request;
-    let Client {
+    let RequestClient {
         connection,
         exchange,
         ..
     } = client;
-    if !plan.dynamic {
-        return Err(Refusal::NoTunnel("a static backend takes no CONNECT"));
-    }
-    exchange.planned(&plan.destination);
-    policy::admit(&plan, &parts.method, exchange)?;
-    let facts = Facts::new(connection, target, parts, &plan);
-    let filters = [&rule.filters, plan.filters];
-    let (outlet, occupied) = direct::connect(&plan, rule, &connection.worker, exchange).await?;
+    let upstreams = &connection.context.upstreams;
+    let connected = upstreams
+        .connect(
+            &mut cleared,
+            rule.timeouts,
+            exchange.progress(),
+            exchange.trip(),
+        )
+        .await;
+    let DirectConnection { stream, permit } = connected?;
+    let plan = cleared.plan();
     client.then(Tunnel {
-        kind: Kind::Connect,
-        outlet,
-        facts,
-        held: Held::Alone(occupied),
+        kind: TunnelKind::Connect,
+        upstream: stream,
+        request: TunnelRequest::new(&connection.client, target, parts, plan),
+        permit: TunnelPermit::Direct(permit),
         exchange: Rc::clone(exchange),
         judged_by: Rc::clone(snapshot),
     });
     let mut response = Response::new(ResponseBody::text(Bytes::new(), Rc::clone(exchange)));
-    for filters in filters {
+    for filters in [&rule.filters, plan.filters] {
         filters.response_headers.apply(response.headers_mut());
     }
     Ok(response)

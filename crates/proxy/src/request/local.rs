@@ -11,12 +11,12 @@ use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use http::request::Parts;
 
 use crate::body::ResponseBody;
+use crate::exchange::Exchange;
 use crate::message::target::Target;
-use crate::record::Exchange;
 use crate::refusal::Refusal;
 
 /// The request that is redirected.
-pub(crate) struct Here<'a> {
+pub(crate) struct RedirectContext<'a> {
     pub(crate) target: &'a Target,
     /// How it came, and by which port.
     pub(crate) scheme: Scheme,
@@ -45,7 +45,7 @@ pub(crate) fn respond(fixed: &FixedResponse, exchange: Rc<Exchange>) -> Response
 /// [`Refusal::Framing`] if the request's own path does not fit a `Location`.
 pub(crate) fn redirect(
     redirect: &Redirect,
-    here: &Here<'_>,
+    here: &RedirectContext<'_>,
     parts: &Parts,
     exchange: Rc<Exchange>,
 ) -> Result<Response<ResponseBody>, Refusal> {
@@ -59,7 +59,7 @@ pub(crate) fn redirect(
 
 /// Gateway API, HTTPRequestRedirectFilter: the port is the one given, else the new scheme's, else the listener's, and
 /// is left out when it is the default of the scheme.
-fn location(redirect: &Redirect, here: &Here<'_>, parts: &Parts) -> String {
+fn location(redirect: &Redirect, here: &RedirectContext<'_>, parts: &Parts) -> String {
     let scheme = redirect
         .scheme
         .or(here.target.scheme)
@@ -115,7 +115,7 @@ mod tests {
             connect: false,
         };
         let (parts, ()) = Request::get(uri).body(()).unwrap().into_parts();
-        let here = Here {
+        let here = RedirectContext {
             target: &target,
             scheme: Scheme::Http,
             port: Port::new(8080).unwrap(),

@@ -1,6 +1,6 @@
-//! TLS that is passed on as it comes: where the name in its first message leads, and the way there.
+//! TLS passthrough: where the server name of a ClientHello leads, and the way there.
 //!
-//! For rules, policies, limits and addresses it is what a CONNECT to that name is; only the answer is missing.
+//! Rules, policies, limits and address checks treat the connection as a CONNECT to that name; only the answer is missing.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,22 +12,20 @@ use http::request::Parts;
 use http::{Method, Request};
 use tokio::net::TcpStream;
 
-use super::{pick, route};
+use super::decide;
+use crate::client::{ClientConnection, ConnectionOrigin, HttpConnection};
+use crate::configuration::WorkerSnapshot;
+use crate::context::WorkerContext;
 use crate::downstream::alert;
+use crate::exchange::Exchange;
 use crate::message::target::Target;
-use crate::plan::Plan;
-use crate::policy;
-use crate::record::Exchange;
 use crate::refusal::Refusal;
-use crate::serve::{Connection, Http, Origin};
 use crate::stream::ClientStream;
-use crate::tunnel::live::Facts;
-use crate::tunnel::{ClientSide, Held, Kind, Ready, Tunnel};
-use crate::upstream::direct;
-use crate::worker::{Current, Worker};
+use crate::tunnel::{ClientSide, ReadyTunnel, Tunnel, TunnelKind, TunnelPermit, TunnelRequest};
+use crate::upstream::{DirectConnection, Upstreams};
 
-/// A connection whose hello has been read.
-pub(crate) struct Incoming {
+/// A connection whose ClientHello has been read.
+pub(crate) struct PassthroughConnection {
     pub(crate) stream: TcpStream,
     /// What was read of it.
     pub(crate) read: Bytes,
@@ -38,12 +36,16 @@ pub(crate) struct Incoming {
     /// The one that takes the name.
     pub(crate) listener: Arc<Listener>,
     /// What it is judged by.
-    pub(crate) snapshot: Current,
+    pub(crate) snapshot: WorkerSnapshot,
 }
 
-/// Connects to where the name leads. A client that may not go there, or cannot, is told so by an alert.
-pub(crate) async fn open(incoming: Incoming, origin: Origin, worker: Rc<Worker>) -> Option<Ready> {
-    let Incoming {
+/// Connects to where the server name leads. A client that may not go there, or cannot, is told so by a TLS alert.
+pub(crate) async fn open(
+    incoming: PassthroughConnection,
+    origin: ConnectionOrigin,
+    context: Rc<WorkerContext>,
+) -> Option<ReadyTunnel> {
+    let PassthroughConnection {
         stream,
         read,
         name,
@@ -51,23 +53,31 @@ pub(crate) async fn open(incoming: Incoming, origin: Origin, worker: Rc<Worker>)
         listener,
         snapshot,
     } = incoming;
-    let connection = Connection::new(origin, Http::One, worker);
-    let exchange = Exchange::begin(Rc::clone(&connection), None);
-    exchange.begins_passthrough(listener.access_log);
+    let connection = ClientConnection::new(origin, HttpConnection::Http1);
+    let telemetry = Rc::clone(&context.telemetry);
+    let exchange = Exchange::begin(Rc::clone(&connection), None, telemetry);
+    exchange.is_passthrough(listener.access_log);
     exchange.taken_by(&listener);
+    let asked = Passthrough {
+        listener: &listener,
+        snapshot: &snapshot,
+        connection: &connection,
+        exchange: &exchange,
+        upstreams: &context.upstreams,
+    };
     let opened = tokio::select! {
-        opened = connect(name, &listener, &snapshot, &connection, &exchange) => opened,
+        opened = asked.connect(name) => opened,
         () = gone(&stream) => {
-            exchange.left();
+            exchange.body_dropped();
             return None;
         }
     };
     match opened {
-        Ok(tunnel) => Some(Ready {
+        Ok(tunnel) => Some(ReadyTunnel {
             tunnel: Box::new(tunnel),
             client: ClientSide::Whole(ClientStream::Plain(stream.into())),
             early: read,
-            worker: Rc::clone(&connection.worker),
+            tunnels: Rc::clone(&context.tunnels),
         }),
         Err(refusal) => {
             exchange.refused(&refusal);
@@ -78,62 +88,47 @@ pub(crate) async fn open(incoming: Incoming, origin: Origin, worker: Rc<Worker>)
     }
 }
 
-async fn connect(
-    name: DnsName,
-    listener: &Arc<Listener>,
-    snapshot: &Current,
-    connection: &Rc<Connection>,
-    exchange: &Rc<Exchange>,
-) -> Result<Tunnel, Refusal> {
-    let target = Target::of_passthrough(name);
-    let request = as_request();
-    let found = route(listener, &target, &request, "")?;
-    exchange.routed(found.rule);
-    // Nobody can: the compiler refuses such rules and says so, and nothing gets by if it did not.
-    policy::authenticate(found.rule, &target, &request, exchange)?;
-    let backends = match &found.rule.action {
-        Action::Forward(backends) => backends,
-        Action::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),
-        Action::Redirect(_) | Action::Respond(_) => {
-            return Err(Refusal::NoTunnel("a direct response is no tunnel"));
-        }
-    };
-    let worker = &connection.worker;
-    let mut plan = Plan::new(&target, &found, pick(backends), &request, worker)?;
-    exchange.planned(&plan.destination);
-    policy::admit(&plan, &request.method, exchange)?;
-    let mut others = plan.others();
-    let (outlet, occupied) = loop {
-        let refusal = match direct::connect(&plan, found.rule, worker, exchange).await {
-            Ok(connected) => break connected,
-            Err(refusal) => refusal,
-        };
-        // Nothing has been sent: it is the same to another host of the backend.
-        if !refusal.elsewhere() || !turn(&mut plan, &mut others) {
-            return Err(refusal);
-        }
-        exchange.planned(&plan.destination);
-    };
-    Ok(Tunnel {
-        kind: Kind::Passthrough,
-        outlet,
-        facts: Facts::new(connection, &target, &request, &plan),
-        held: Held::Alone(occupied),
-        exchange: Rc::clone(exchange),
-        judged_by: Rc::clone(snapshot),
-    })
+/// A connection of TLS passthrough, and the configuration that it falls under.
+struct Passthrough<'a> {
+    listener: &'a Arc<Listener>,
+    snapshot: &'a WorkerSnapshot,
+    connection: &'a ClientConnection,
+    exchange: &'a Rc<Exchange>,
+    upstreams: &'a Rc<Upstreams>,
 }
 
-/// Turns to the next host of the backend that policies allow, if there is one.
-fn turn(plan: &mut Plan<'_>, others: &mut usize) -> bool {
-    while let Some(left) = others.checked_sub(1) {
-        *others = left;
-        plan.next_host();
-        if policy::allows(plan, &Method::CONNECT) {
-            return true;
-        }
+impl Passthrough<'_> {
+    async fn connect(&self, name: DnsName) -> Result<Tunnel, Refusal> {
+        let exchange = self.exchange;
+        let target = Target::of_passthrough(name);
+        let request = as_request();
+        let found = decide::route(self.listener, &target, &request, "")?;
+        // No client can authenticate here: the compiler refuses rules that ask for it, and nothing gets by if it did not.
+        let admitted = decide::admit(&found, &target, &request, exchange)?;
+        let backends = match &found.rule.action {
+            Action::Forward(backends) => backends,
+            Action::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),
+            Action::Redirect(_) | Action::Respond(_) => {
+                return Err(Refusal::NoTunnel("a direct response is no tunnel"));
+            }
+        };
+        let plan = decide::plan(backends, &found, &target, &request, self.upstreams)?;
+        let mut cleared = decide::clear(admitted, plan, &request, exchange)?;
+        let timeouts = found.rule.timeouts;
+        let (progress, trip) = (exchange.progress(), exchange.trip());
+        let connected = self
+            .upstreams
+            .connect(&mut cleared, timeouts, progress, trip);
+        let DirectConnection { stream, permit } = connected.await?;
+        Ok(Tunnel {
+            kind: TunnelKind::Passthrough,
+            upstream: stream,
+            request: TunnelRequest::new(self.connection, &target, &request, cleared.plan()),
+            permit: TunnelPermit::Direct(permit),
+            exchange: Rc::clone(exchange),
+            judged_by: Rc::clone(self.snapshot),
+        })
     }
-    false
 }
 
 /// What rules and policies see of it: as of a CONNECT, they know the host and nothing else.

@@ -1,36 +1,32 @@
-//! The part of a request that leaves: what the policies say of where it goes, what it says there, and what comes back.
+//! Forwarding: what a cleared request says to its upstream, and what of the response is sent on.
 
 use std::rc::Rc;
 
 use bytes::Bytes;
-use egret_config::snapshot::Rule;
-use http::header::{CONTENT_LENGTH, HeaderValue, TE, TRANSFER_ENCODING};
+use egret_config::snapshot::{Filters, Rule};
+use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TE, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, Version};
 use http_body::Body as _;
 
-use super::Client;
-use crate::body::{RequestBody, ResponseBody};
+use super::RequestClient;
+use crate::body::ResponseBody;
+use crate::configuration::WorkerSnapshot;
 use crate::message::hop::{Forwarded, takes_trailers};
 use crate::message::target::Target;
-use crate::message::upgrade::Wanted;
-use crate::plan::Plan;
-use crate::policy;
-use crate::policy::credentials::Caller;
+use crate::message::upgrade::UpgradeRequest;
+use crate::policy::Cleared;
 use crate::refusal::Refusal;
-use crate::tunnel::live::Facts;
-use crate::tunnel::{Held, Kind, Tunnel};
-use crate::upstream::{Reply, Sending};
-use crate::worker::Current;
+use crate::tunnel::{Tunnel, TunnelKind, TunnelPermit, TunnelRequest};
+use crate::upstream::{RequestBody, SendOptions, UpstreamReply};
 
-/// Whose request it is, and what was decided about it.
-pub(super) struct Chosen<'a> {
+/// A request that is forwarded, and what was decided about it.
+pub(super) struct ForwardedRequest<'a> {
     pub(super) target: &'a Target,
     pub(super) rule: &'a Rule,
-    pub(super) caller: Option<Caller<'a>>,
-    /// Boxed: it goes through many hands.
-    pub(super) plan: Box<Plan<'a>>,
-    pub(super) wanted: Option<Box<Wanted>>,
+    pub(super) cleared: Cleared<'a>,
+    /// The protocol that the request asks for in place of HTTP.
+    pub(super) wanted: Option<Box<UpgradeRequest>>,
 }
 
 /// Sends a request where it goes, and gives the response.
@@ -38,90 +34,113 @@ pub(super) struct Chosen<'a> {
 /// # Errors
 /// Every reason not to, and every way in which an upstream can fail to answer.
 pub(super) async fn forward(
-    Chosen {
+    ForwardedRequest {
         target,
         rule,
-        caller,
-        mut plan,
+        mut cleared,
         wanted,
-    }: Chosen<'_>,
-    snapshot: &Current,
+    }: ForwardedRequest<'_>,
+    snapshot: &WorkerSnapshot,
     mut parts: Parts,
     body: RequestBody,
-    client: &Client,
+    client: &RequestClient,
 ) -> Result<Response<ResponseBody>, Refusal> {
-    let Client {
+    let RequestClient {
         connection,
         exchange,
         ..
     } = client;
-    exchange.planned(&plan.destination);
-    policy::admit(&plan, &parts.method, exchange)?;
-
-    let via = &connection.worker.shared.via;
-    let filters = [&rule.filters, plan.filters];
-    // HTTP/2 says it end to end (RFC 9113 8.2.2), and gRPC relies on it.
-    let trailers = plan.may_speak_http2() && takes_trailers(&parts.headers);
-    let upgrade = wanted.map(|wanted| {
-        let facts = Facts::new(connection, target, &parts, &plan);
-        let facts = facts.of_upgrade(wanted.protocol());
-        Box::new((wanted, facts))
+    let filters = [&rule.filters, cleared.plan().filters];
+    let tunnel = wanted.map(|wanted| {
+        let request = TunnelRequest::new(&connection.client, target, &parts, cleared.plan());
+        let request = request.with_protocol(wanted.protocol());
+        Box::new((wanted, request))
     });
-    let host = parts.headers.get(http::header::HOST).cloned();
-    let from = (!plan.dynamic).then(|| Forwarded {
-        client: connection.client.ip(),
-        scheme: connection.scheme(),
-        host: host.as_ref(),
-    });
-    let headers = &mut parts.headers;
-    if let Some(caller) = &caller {
-        caller.take_off_fields(headers);
+    let wanted = tunnel.as_deref().map(|(wanted, _)| &**wanted);
+    if wanted.is_some() {
+        cleared.expects_upgrade();
     }
-    if parts.version == Version::HTTP_2 {
-        say_length(headers, &body);
-    }
-    via.prepare_request(headers, parts.version, from.as_ref(), filters);
-    if trailers {
-        parts
-            .headers
-            .insert(TE, HeaderValue::from_static("trailers"));
-    }
-    plan.address(&mut parts, host);
-    if let Some(caller) = &caller {
-        caller.take_off_query(&mut parts.uri);
-        caller.introduce(&mut parts.headers);
-    }
-    if let Some((wanted, _)) = upgrade.as_deref() {
-        plan.upgrades();
+    prepare(&mut parts, &body, &cleared, filters, client);
+    if let Some(wanted) = wanted {
         wanted.put_on(&mut parts.headers);
     }
 
     let request = Request::from_parts(parts, body);
-    let worker = &connection.worker;
-    let sending = Sending::new(plan, rule, worker, exchange, upgrade.is_some());
-    match (sending.send(request).await?, upgrade) {
-        (Reply::Response(mut response), upgrade) => {
+    let options = SendOptions {
+        timeouts: rule.timeouts,
+        retry: rule.policies.retry.value().map(|retry| &**retry),
+        upgrade: wanted.is_some(),
+        progress: exchange.progress(),
+        trip: exchange.trip(),
+    };
+    let context = &connection.context;
+    let via = &context.shared.via;
+    let reply = context.upstreams.send(cleared, request, options).await?;
+    match (reply, tunnel) {
+        (UpstreamReply::Response(mut response), tunnel) => {
             let status = response.status();
-            if upgrade.is_some_and(|upgrade| upgrade.0.is_misread(status)) {
+            if tunnel.is_some_and(|tunnel| tunnel.0.is_misread(status)) {
                 return Err(Refusal::UpstreamProtocol);
             }
+            if let Some(deadline) = response.body().deadline() {
+                exchange.must_end(deadline);
+            }
             via.prepare_response(&mut response, filters)?;
-            Ok(response)
+            Ok(response.map(|body| ResponseBody::upstream(body, Rc::clone(exchange))))
         }
-        (Reply::Switched(mut response, outlet, lease), Some(upgrade)) => {
-            let (wanted, facts) = *upgrade;
+        (UpstreamReply::Switched(mut response, upstream, lease), Some(tunnel)) => {
+            let (wanted, request) = *tunnel;
             via.prepare_switch(&mut response, &wanted, filters)?;
             client.then(Tunnel {
-                kind: Kind::Upgrade,
-                outlet,
-                facts,
-                held: Held::Leased(lease),
+                kind: TunnelKind::Upgrade,
+                upstream,
+                request,
+                permit: TunnelPermit::Leased(lease),
                 exchange: Rc::clone(exchange),
                 judged_by: Rc::clone(snapshot),
             });
             Ok(response.map(|()| ResponseBody::text(Bytes::new(), Rc::clone(exchange))))
         }
-        (Reply::Switched(..), None) => Err(Refusal::UpstreamProtocol),
+        (UpstreamReply::Switched(..), None) => Err(Refusal::UpstreamProtocol),
+    }
+}
+
+/// Makes a request's head say what was decided: without the client's credentials and the fields of its hop, with the
+/// changes of the filters and the destination of the plan.
+fn prepare(
+    parts: &mut Parts,
+    body: &RequestBody,
+    cleared: &Cleared<'_>,
+    filters: [&Filters; 2],
+    client: &RequestClient,
+) {
+    let connection = &client.connection.client;
+    let (plan, principal) = (cleared.plan(), cleared.principal());
+    // HTTP/2 says it end to end (RFC 9113 8.2.2), and gRPC relies on it.
+    let trailers = plan.may_speak_http2() && takes_trailers(&parts.headers);
+    let host = parts.headers.get(HOST).cloned();
+    let from = (!plan.dynamic).then(|| Forwarded {
+        client: connection.address.ip(),
+        scheme: connection.scheme(),
+        host: host.as_ref(),
+    });
+    if let Some(principal) = principal {
+        principal.take_off_fields(&mut parts.headers);
+    }
+    if parts.version == Version::HTTP_2 {
+        say_length(&mut parts.headers, body);
+    }
+    let via = &client.connection.context.shared.via;
+    via.prepare_request(&mut parts.headers, parts.version, from.as_ref(), filters);
+    if trailers {
+        parts
+            .headers
+            .insert(TE, HeaderValue::from_static("trailers"));
+    }
+    plan.address(parts, host);
+    if let Some(principal) = principal {
+        principal.take_off_query(&mut parts.uri);
+        principal.introduce(&mut parts.headers);
     }
 }
 

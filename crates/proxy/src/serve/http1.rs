@@ -10,33 +10,35 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
-use super::Connection;
-use super::watch::Watched;
-use crate::downstream::unread;
+use crate::client::watch::WatchedStream;
+use crate::downstream::{DownstreamConnection, unread};
 use crate::request;
 use crate::stream::ClientStream;
-use crate::tunnel::{ClientSide, Ready};
+use crate::tunnel::{ClientSide, ReadyTunnel};
 
-/// Octets that are buffered of one direction of a connection.
+/// Bytes that are buffered of one direction of a connection.
 const BUFFER: usize = 64 * 1024;
 /// How many header fields are read without a list on the heap.
 const USUAL_FIELDS: usize = 100;
 
 /// Serves the connection to its end, or until it becomes a tunnel.
-pub(super) async fn serve(stream: ClientStream, connection: &Rc<Connection>) -> Option<Ready> {
-    let _unrun = Unrun(connection);
+pub(super) async fn serve(
+    stream: ClientStream,
+    connection: &Rc<DownstreamConnection>,
+) -> Option<ReadyTunnel> {
+    let _abandon = AbandonGuard(connection);
     let service = {
         let connection = Rc::clone(connection);
         service_fn(move |request| request::handle(request, Rc::clone(&connection), None))
     };
-    let stream = Watched {
+    let stream = WatchedStream {
         stream: TokioIo::new(stream),
-        connection: Rc::clone(connection),
+        connection: Rc::clone(&connection.client),
     };
-    let limits = &connection.limits;
+    let limits = connection.client.limits();
     let mut serving = builder(limits).serve_connection(stream, service);
-    let mut expired = pin!(connection.watch.expired(limits));
-    let mut drain = pin!(connection.worker.shared.draining());
+    let mut expired = pin!(connection.client.watch.expired(limits));
+    let mut drain = pin!(connection.context.shared.drain.draining());
     let mut graceful = false;
     let served = poll_fn(|cx| {
         if let Poll::Ready(served) = Pin::new(&mut serving).poll(cx) {
@@ -54,16 +56,16 @@ pub(super) async fn serve(stream: ClientStream, connection: &Rc<Connection>) -> 
         Some(Ok(())) => {
             let tunnel = connection.then.take()?;
             let parts = serving.into_parts();
-            Some(Ready {
+            Some(ReadyTunnel {
                 tunnel,
                 client: ClientSide::Whole(parts.io.stream.into_inner()),
                 early: parts.read_buf,
-                worker: Rc::clone(&connection.worker),
+                tunnels: Rc::clone(&connection.context.tunnels),
             })
         }
         // An error is the client's: it broke off, or sent what is not HTTP, and hyper has answered that.
         Some(Err(error)) => {
-            unread::tell(connection, &error);
+            unread::head_refused(connection, &error);
             None
         }
         None => None,
@@ -71,9 +73,9 @@ pub(super) async fn serve(stream: ClientStream, connection: &Rc<Connection>) -> 
 }
 
 /// A tunnel refers to the exchange and so to the connection: one that is never run must not stay there.
-struct Unrun<'a>(&'a Connection);
+struct AbandonGuard<'a>(&'a DownstreamConnection);
 
-impl Drop for Unrun<'_> {
+impl Drop for AbandonGuard<'_> {
     fn drop(&mut self) {
         if let Some(tunnel) = self.0.then.take() {
             tunnel.abandon();
@@ -83,7 +85,7 @@ impl Drop for Unrun<'_> {
 
 fn builder(limits: &ConnectionLimits) -> http1::Builder {
     let mut builder = http1::Builder::new();
-    // Not `pipeline_flush`: with it, an answer is lost if the connection ends while octets of a next request are there.
+    // Not `pipeline_flush`: with it, an answer is lost if the connection ends while bytes of a next request are there.
     builder
         .max_header_size(limits.max_head)
         .max_buf_size(BUFFER.max(limits.max_head))

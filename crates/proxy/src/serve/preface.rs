@@ -6,21 +6,14 @@ use std::io;
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use crate::client::HttpConnection;
+
 const CONNECT: &[u8] = b"CONNECT ";
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A version of HTTP on a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Http {
-    /// HTTP/1.1 and HTTP/1.0.
-    One,
-    /// HTTP/2.
-    Two,
-}
-
 /// What a client has begun with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Begun {
+pub(super) enum ClientPreface {
     /// The preface of HTTP/2.
     Http2,
     /// A CONNECT of HTTP/1.1, as far as can be seen.
@@ -29,12 +22,12 @@ pub(super) enum Begun {
     Http1,
 }
 
-impl Begun {
+impl ClientPreface {
     /// The version that it is of.
-    pub(super) fn http(self) -> Http {
+    pub(super) fn http(self) -> HttpConnection {
         match self {
-            Self::Http2 => Http::Two,
-            Self::Connect | Self::Http1 => Http::One,
+            Self::Http2 => HttpConnection::Http2,
+            Self::Connect | Self::Http1 => HttpConnection::Http1,
         }
     }
 
@@ -53,16 +46,18 @@ impl Begun {
 ///
 /// # Errors
 /// Those of the stream.
-pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(Begun, Bytes)> {
+pub(super) async fn read(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> io::Result<(ClientPreface, Bytes)> {
     let mut read = BytesMut::with_capacity(PREFACE.len());
     loop {
         let wanted = (PREFACE.len() - read.len()) as u64;
         let count = (&mut *stream).take(wanted).read_buf(&mut read).await?;
         if count == 0 || !PREFACE.starts_with(&read) {
-            return Ok((Begun::of(&read), read.freeze()));
+            return Ok((ClientPreface::of(&read), read.freeze()));
         }
         if read.len() == PREFACE.len() {
-            return Ok((Begun::Http2, read.freeze()));
+            return Ok((ClientPreface::Http2, read.freeze()));
         }
     }
 }
@@ -74,7 +69,7 @@ mod tests {
     use super::*;
 
     /// What is made of octets that come in pieces of this size.
-    async fn of(octets: &[u8], piece: usize) -> (Begun, Bytes) {
+    async fn of(octets: &[u8], piece: usize) -> (ClientPreface, Bytes) {
         let (mut client, mut server) = duplex(piece);
         let send = async {
             // Who has read enough reads no more.
@@ -93,24 +88,24 @@ mod tests {
     async fn the_preface_is_known_in_any_pieces() {
         for piece in 1..PREFACE.len() {
             let (http, read) = of(PREFACE, piece).await;
-            assert_eq!((http, &*read), (Begun::Http2, PREFACE));
+            assert_eq!((http, &*read), (ClientPreface::Http2, PREFACE));
         }
     }
 
     #[tokio::test]
     async fn anything_else_is_the_older_http() {
         for (octets, expected) in [
-            ("GET / HTTP/1.1\r\n\r\n", Begun::Http1),
-            ("PRI * HTTP/1.1\r\n", Begun::Http1),
-            ("POST /", Begun::Http1),
-            ("P", Begun::Http1),
-            ("", Begun::Http1),
-            ("CONNECT a.example:443 HTTP/1.1\r\n", Begun::Connect),
-            ("CONNECTED /", Begun::Http1),
+            ("GET / HTTP/1.1\r\n\r\n", ClientPreface::Http1),
+            ("PRI * HTTP/1.1\r\n", ClientPreface::Http1),
+            ("POST /", ClientPreface::Http1),
+            ("P", ClientPreface::Http1),
+            ("", ClientPreface::Http1),
+            ("CONNECT a.example:443 HTTP/1.1\r\n", ClientPreface::Connect),
+            ("CONNECTED /", ClientPreface::Http1),
         ] {
             let (begun, read) = of(octets.as_bytes(), octets.len().max(1)).await;
             assert_eq!(begun, expected, "{octets}");
-            assert_eq!(begun.http(), Http::One);
+            assert_eq!(begun.http(), HttpConnection::Http1);
             assert!(octets.as_bytes().starts_with(&read));
         }
     }

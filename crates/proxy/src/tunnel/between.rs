@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use tokio::time::sleep_until;
 
-use super::End;
 use super::scratch::Scratch;
 use crate::clock;
+use crate::exchange::TunnelBytes;
+use crate::record::TunnelEnd;
 
 /// How often one direction may move octets before the other, and then other tasks, have their turn.
 pub(super) const SHARE: usize = 8;
@@ -23,16 +24,7 @@ pub(crate) trait Mover {
     /// Whether more may come from the client, and from the upstream.
     fn are_open(&self) -> (bool, bool);
     /// What has been moved.
-    fn moved(&self) -> Moved;
-}
-
-/// Octets that have been written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Moved {
-    /// To the upstream.
-    pub(crate) up: u64,
-    /// To the client.
-    pub(crate) down: u64,
+    fn moved(&self) -> TunnelBytes;
 }
 
 /// How far a direction has come.
@@ -70,9 +62,9 @@ pub(crate) async fn run(
     scratch: &Scratch,
     idle: Duration,
     closed: impl Future<Output = ()>,
-    mut told: impl FnMut(Moved),
-) -> End {
-    let mut moved = Moved::default();
+    mut told: impl FnMut(TunnelBytes),
+) -> TunnelEnd {
+    let mut moved = TunnelBytes::default();
     let mut first = None;
     let mut last = clock::now();
     let mut timer = pin!(sleep_until((last + idle).into()));
@@ -92,13 +84,13 @@ pub(crate) async fn run(
         is_closed = is_closed || closed.as_mut().poll(cx).is_ready();
         if is_closed && mover.are_open().1 {
             // It was not told of an end.
-            return Poll::Ready(End::ClientClosed);
+            return Poll::Ready(TunnelEnd::ClientClosed);
         }
         // The timer is not set anew for every octet: it looks again when the first of them would have been too old.
         while timer.as_mut().poll(cx).is_ready() {
             let end = last + idle;
             if clock::now() >= end {
-                return Poll::Ready(End::Idle);
+                return Poll::Ready(TunnelEnd::Idle);
             }
             timer.as_mut().reset(end.into());
         }
@@ -110,17 +102,17 @@ pub(crate) async fn run(
 /// `first` is who was the first to end.
 fn poll(
     mover: &mut impl Mover,
-    first: &mut Option<End>,
+    first: &mut Option<TunnelEnd>,
     scratch: &Scratch,
     cx: &mut Context<'_>,
-) -> Poll<End> {
+) -> Poll<TunnelEnd> {
     let up = mover.up(scratch, cx);
     if !mover.are_open().0 {
-        first.get_or_insert_with(|| End::of_upward(up));
+        first.get_or_insert_with(|| end_of_upward(up));
     }
     let down = mover.down(scratch, cx);
     if !mover.are_open().1 {
-        first.get_or_insert_with(|| End::of_downward(down));
+        first.get_or_insert_with(|| end_of_downward(down));
     }
     let over = match (up, down) {
         // A reset is for both directions.
@@ -133,8 +125,8 @@ fn poll(
     };
     if over {
         let lost = first.unwrap_or(match up {
-            Turn::SenderLost => End::ClientClosed,
-            _ => End::UpstreamClosed,
+            Turn::SenderLost => TunnelEnd::ClientClosed,
+            _ => TunnelEnd::UpstreamClosed,
         });
         return Poll::Ready(lost);
     }
@@ -144,20 +136,18 @@ fn poll(
     Poll::Pending
 }
 
-impl End {
-    /// Who ended what the client sends.
-    fn of_upward(turn: Turn) -> Self {
-        match turn {
-            Turn::ReceiverLost => Self::UpstreamClosed,
-            _ => Self::ClientClosed,
-        }
+/// Who ended what the client sends.
+fn end_of_upward(turn: Turn) -> TunnelEnd {
+    match turn {
+        Turn::ReceiverLost => TunnelEnd::UpstreamClosed,
+        _ => TunnelEnd::ClientClosed,
     }
+}
 
-    /// Who ended what the upstream sends.
-    fn of_downward(turn: Turn) -> Self {
-        match turn {
-            Turn::ReceiverLost => Self::ClientClosed,
-            _ => Self::UpstreamClosed,
-        }
+/// Who ended what the upstream sends.
+fn end_of_downward(turn: Turn) -> TunnelEnd {
+    match turn {
+        Turn::ReceiverLost => TunnelEnd::ClientClosed,
+        _ => TunnelEnd::UpstreamClosed,
     }
 }

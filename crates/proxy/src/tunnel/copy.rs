@@ -9,8 +9,9 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::between::{Moved, Mover, SHARE, State, Turn};
+use super::between::{Mover, SHARE, State, Turn};
 use super::scratch::Scratch;
+use crate::exchange::TunnelBytes;
 
 /// Two streams that are to be joined.
 pub(crate) struct Copied<C, U> {
@@ -64,8 +65,8 @@ where
         (is_open(&self.up), is_open(&self.down))
     }
 
-    fn moved(&self) -> Moved {
-        Moved {
+    fn moved(&self) -> TunnelBytes {
+        TunnelBytes {
             up: self.up.moved,
             down: self.down.moved,
         }

@@ -13,9 +13,10 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::between::{Moved, Mover, SHARE, State, Turn};
+use super::between::{Mover, SHARE, State, Turn};
 use super::pipe::Pipe;
 use super::scratch::Scratch;
+use crate::exchange::TunnelBytes;
 
 /// A read of as many octets is followed by more, and they go through a pipe.
 const MUCH: usize = 32 * 1024;
@@ -73,8 +74,8 @@ impl Mover for Spliced {
         (is_open(&self.up), is_open(&self.down))
     }
 
-    fn moved(&self) -> Moved {
-        Moved {
+    fn moved(&self) -> TunnelBytes {
+        TunnelBytes {
             up: self.up.moved,
             down: self.down.moved,
         }

@@ -12,15 +12,14 @@ use hyper::client::conn::TrySendError;
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
-use super::connection::{Connection, Lease, Outlet};
+use super::connection::{Connection, Lease, UpgradedStream};
 use super::health::Observed;
 use super::http2::send::{By, Next, OnStream};
+use super::request::{UpstreamRequest, after, copy, earliest, observe};
+use super::request_body::RequestBody;
 use super::retry::{self, Broken};
 use super::seek::Seeker;
-use super::{Sending, after, copy, earliest, observe};
-use crate::body::RequestBody;
 use crate::clock;
-use crate::policy;
 use crate::refusal::Refusal;
 use crate::tls::TlsFailure;
 
@@ -29,7 +28,7 @@ pub(super) struct Answered {
     pub(super) response: Response<Incoming>,
     pub(super) lease: Lease,
     /// Brings the connection, if the request asked for another protocol.
-    pub(super) outlet: Option<oneshot::Receiver<Outlet>>,
+    pub(super) upgraded: Option<oneshot::Receiver<UpgradedStream>>,
     /// When the attempt that brought it must be over, if ever.
     pub(super) deadline: Option<Instant>,
 }
@@ -42,7 +41,7 @@ pub(super) struct Failed {
     pub(super) unsent: Option<Request<RequestBody>>,
 }
 
-impl Sending<'_> {
+impl UpstreamRequest<'_> {
     /// One sending: over connections that waited until one takes the request, or a new one.
     ///
     /// A connection that waited may have been closed by its upstream just as the request was sent. That is nobody's
@@ -53,16 +52,16 @@ impl Sending<'_> {
         spare: Option<&Request<RequestBody>>,
     ) -> Result<Answered, Failed> {
         let now = clock::now();
-        let whole = after(self.rule.timeouts.backend_request, now);
+        let whole = after(self.timeouts.backend_request, now);
         let deadline = earliest(self.deadline, whole);
-        let per_try = self.policy().and_then(|policy| policy.per_try_timeout);
+        let per_try = self.retry.and_then(|policy| policy.per_try_timeout);
         let head_by = earliest(deadline, per_try.map(|limit| now + limit));
         let mut resent = 0;
         loop {
-            let silent = now + self.silence();
+            let silent = now + self.idle_timeout();
             let until = head_by.map_or(silent, |head_by| head_by.min(silent));
-            let (mut lease, reused) = self.connection(until, &request).await?;
-            self.exchange.upstream(lease.peer(), reused);
+            let (mut lease, reused) = self.connection(until).await?;
+            self.trip.has_connection(lease.peer(), reused);
             let idempotent = retry::is_idempotent(request.method());
             let Connection::Http1(connection) = lease.borrow() else {
                 let by = By { head_by, deadline };
@@ -74,8 +73,8 @@ impl Sending<'_> {
                 }
                 continue;
             };
-            let outlet = self.upgrade.then(|| connection.expect_switch());
-            if self.plan.destination.version != HttpVersion::Http1 {
+            let upgraded = self.upgrade.then(|| connection.expect_switch());
+            if self.cleared.plan().destination.version != HttpVersion::Http1 {
                 // Kept for HTTP/2, where it is not about one hop.
                 request.headers_mut().remove(TE);
             }
@@ -86,7 +85,7 @@ impl Sending<'_> {
                     return Ok(Answered {
                         response,
                         lease,
-                        outlet,
+                        upgraded,
                         deadline,
                     });
                 }
@@ -94,7 +93,7 @@ impl Sending<'_> {
                 Err(refusal) => return Err(self.failed(&lease, Failed::slow(refusal))),
             };
             // Who says when requests are sent again means these too.
-            let unasked = idempotent && self.policy().is_none();
+            let unasked = idempotent && self.retry.is_none();
             let again = || spare.filter(|_| unasked).and_then(copy);
             if reused
                 && let Some(mut again) = error.take_message().or_else(again)
@@ -116,8 +115,8 @@ impl Sending<'_> {
         let mut sent = pin!(sent);
         let begin = clock::now();
         loop {
-            let moved = self.exchange.last_moved().max(begin);
-            let silent = moved + self.silence();
+            let moved = self.progress.last_moved().max(begin);
+            let silent = moved + self.idle_timeout();
             let until = head_by.map_or(silent, |head_by| head_by.min(silent));
             if let Ok(output) = timeout_at(until.into(), sent.as_mut()).await {
                 return Ok(output);
@@ -125,8 +124,8 @@ impl Sending<'_> {
             if head_by.is_some_and(|head_by| clock::now() >= head_by) {
                 return Err(Refusal::ResponseTimeout);
             }
-            if self.exchange.last_moved() <= moved {
-                let client = self.exchange.waits_for_client();
+            if self.progress.last_moved() <= moved {
+                let client = self.progress.waits_for_client();
                 return Err(if client {
                     Refusal::RequestBody
                 } else {
@@ -146,20 +145,15 @@ impl Sending<'_> {
     }
 
     /// A connection for the request, to another of the backend's hosts if the first cannot be connected to.
-    async fn connection(
-        &mut self,
-        until: Instant,
-        request: &Request<RequestBody>,
-    ) -> Result<(Lease, bool), Failed> {
-        let mut others = self.plan.others();
+    async fn connection(&mut self, until: Instant) -> Result<(Lease, bool), Failed> {
+        let mut others = self.cleared.plan().other_hosts();
         loop {
             let shelf = self.shelf();
             let found = Seeker {
-                plan: &self.plan,
+                cleared: &self.cleared,
                 shelf: &shelf,
-                worker: self.worker,
-                exchange: self.exchange,
-                method: request.method(),
+                upstreams: self.upstreams,
+                trip: self.trip,
                 tried: &self.tried,
                 until,
             }
@@ -169,38 +163,34 @@ impl Sending<'_> {
                 Ok(found) => return Ok(found),
                 Err(refusal) => refusal,
             };
-            if !refusal.elsewhere() || others == 0 || !self.go_elsewhere(request) {
+            if !refusal.elsewhere() || others == 0 || !self.go_elsewhere() {
                 return Err(Failed::unconnected(refusal));
             }
             others -= 1;
         }
     }
 
-    /// Turns to the next of the backend's hosts that the policies allow, if it has several.
-    pub(super) fn go_elsewhere(&mut self, request: &Request<RequestBody>) -> bool {
-        for _ in 0..self.plan.others() {
-            self.plan.next_host();
-            if policy::allows(&self.plan, request.method()) {
-                self.exchange.planned(&self.plan.destination);
-                return true;
-            }
+    /// Turns to the next host of the backend that the policies allow, if there is one.
+    pub(super) fn go_elsewhere(&mut self) -> bool {
+        let turned = self.cleared.next_host();
+        if turned {
+            let destination = &self.cleared.plan().destination;
+            self.trip.heads_for(&destination.host, destination.port);
         }
-        // Once around, to where it was.
-        self.plan.next_host();
-        false
+        turned
     }
 
     pub(super) fn answered(&self, lease: &Lease, response: &Response<Incoming>, reused: bool) {
         if reused {
-            self.worker.metrics.reused.increment();
+            self.upstreams.metrics.reused.increment();
         }
         self.observe(lease, Observed::Response(response.status()));
     }
 
     fn observe(&self, lease: &Lease, observed: Observed) {
         let site = &lease.shelf().site;
-        let settings = self.plan.settings;
-        observe(site, settings, lease.health(), observed, self.worker);
+        let settings = self.cleared.plan().settings;
+        observe(site, settings, lease.health(), observed, self.upstreams);
     }
 }
 

@@ -13,20 +13,20 @@ use tokio::sync::oneshot;
 use super::health::Health;
 use super::http2::{OpenStream, Shared};
 use super::limits::Permit;
+use super::metrics::UpstreamMetrics;
+use super::request_body::RequestBody;
 use super::shelf::Shelf;
 use super::stream::Stream;
-use crate::body::RequestBody;
-use crate::telemetry::metrics::WorkerMetrics;
-use crate::worker::Worker;
+use super::upstreams::Upstreams;
 
 /// An open connection to an upstream, counted while it is.
 pub(crate) struct Open {
-    metrics: Arc<WorkerMetrics>,
+    metrics: Arc<UpstreamMetrics>,
     _permit: Permit,
 }
 
 /// A connection that does not carry HTTP any more, or never did; or a stream of one that goes on with others.
-pub(crate) struct Outlet {
+pub(crate) struct UpgradedStream {
     pub(crate) stream: Stream,
     /// What was read of it beyond the response.
     pub(crate) read: Bytes,
@@ -35,7 +35,7 @@ pub(crate) struct Outlet {
 }
 
 /// Where to send what is left of a connection when HTTP on it is over, if somebody waits for it.
-pub(super) type Switch = Rc<Cell<Option<oneshot::Sender<Outlet>>>>;
+pub(super) type Switch = Rc<Cell<Option<oneshot::Sender<UpgradedStream>>>>;
 
 /// What a request is sent over.
 pub(crate) enum Connection {
@@ -73,10 +73,10 @@ pub(crate) struct Lease {
 }
 
 impl Open {
-    pub(crate) fn new(worker: &Worker, permit: Permit) -> Self {
-        let metrics = Arc::clone(&worker.metrics);
+    pub(crate) fn new(upstreams: &Upstreams, permit: Permit) -> Self {
+        let metrics = Arc::clone(&upstreams.metrics);
         metrics.connected.increment();
-        metrics.upstream_connections.add(1);
+        metrics.connections.add(1);
         Self {
             metrics,
             _permit: permit,
@@ -84,14 +84,14 @@ impl Open {
     }
 
     /// Where it is counted.
-    pub(super) fn metrics(&self) -> &Arc<WorkerMetrics> {
+    pub(super) fn metrics(&self) -> &Arc<UpstreamMetrics> {
         &self.metrics
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.metrics.upstream_connections.add(-1);
+        self.metrics.connections.add(-1);
     }
 }
 
@@ -130,7 +130,7 @@ impl Http1 {
     }
 
     /// Gets the connection itself when the upstream agrees to another protocol.
-    pub(super) fn expect_switch(&self) -> oneshot::Receiver<Outlet> {
+    pub(super) fn expect_switch(&self) -> oneshot::Receiver<UpgradedStream> {
         let (sender, receiver) = oneshot::channel();
         self.switch.set(Some(sender));
         receiver

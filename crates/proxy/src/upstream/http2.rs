@@ -21,12 +21,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::connection::Open;
 use super::health::Health;
+use super::metrics::UpstreamMetrics;
+use super::request_body::RequestBody;
 use super::shelf::Shelf;
 use super::stream::Stream;
-use crate::body::RequestBody;
 use crate::clock;
 use crate::task::{self, Local};
-use crate::telemetry::metrics::WorkerMetrics;
 use crate::tls::TlsFailure;
 use link::{Heard, Link};
 
@@ -55,7 +55,7 @@ pub(crate) struct Shared {
     /// Streams that we would have on it, whatever the peer allows.
     most: u32,
     streams: Cell<u32>,
-    metrics: Arc<WorkerMetrics>,
+    metrics: Arc<UpstreamMetrics>,
     /// Requests so far.
     served: Cell<u32>,
     /// Whether the pool has it, and gives it to requests.
@@ -199,7 +199,7 @@ impl Shared {
 impl OpenStream {
     pub(super) fn new(shared: Rc<Shared>) -> Self {
         shared.streams.set(shared.streams.get() + 1);
-        shared.metrics.upstream_streams.add(1);
+        shared.metrics.streams.add(1);
         shared.served.set(shared.served.get().saturating_add(1));
         Self(shared)
     }
@@ -214,7 +214,7 @@ impl Drop for OpenStream {
     fn drop(&mut self) {
         let shared = &self.0;
         shared.streams.set(shared.streams.get() - 1);
-        shared.metrics.upstream_streams.add(-1);
+        shared.metrics.streams.add(-1);
         if shared.pooled.get()
             && let Some(shelf) = shared.shelf.upgrade()
         {

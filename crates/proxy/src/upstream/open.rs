@@ -10,20 +10,21 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::connection::{Connection, Http1, Open, Outlet, Switch};
+use super::connection::{Connection, Http1, Open, Switch, UpgradedStream};
 use super::health::Observed;
 use super::http2::{OpenStream, Place, Shared};
 use super::limits::Permit;
+use super::request;
 use super::shelf::{Dialling, Shelf};
 use super::stream::Stream;
+use super::upstreams::Upstreams;
 use crate::clock;
 use crate::dial::failure::ConnectFailure;
 use crate::dial::tls::{Expected, secure};
-use crate::record::Exchange;
+use crate::record::Trip;
 use crate::refusal::Refusal;
 use crate::task;
-use crate::telemetry::metrics::handshakes::Handshake;
-use crate::worker::Worker;
+use crate::tls::HandshakeOutcome;
 
 /// Octets that are buffered of one direction of a connection.
 const BUFFER: usize = 64 * 1024;
@@ -34,9 +35,9 @@ const MAX_HEAD: usize = 60 * 1024;
 pub(super) struct Opening<'a> {
     pub(super) shelf: &'a Rc<Shelf>,
     pub(super) settings: &'a BackendSettings,
-    pub(super) worker: &'a Rc<Worker>,
+    pub(super) upstreams: &'a Rc<Upstreams>,
     /// The request that waits for it, if one does.
-    pub(super) exchange: Option<&'a Exchange>,
+    pub(super) trip: Option<&'a Trip>,
     /// When it is too late.
     pub(super) until: Instant,
     /// Held until the connection can be shared, or will not be.
@@ -64,15 +65,15 @@ impl Opening<'_> {
         let until = self.until.min(begin + self.settings.connect_timeout);
         let secured = secure(stream, expected, until).await;
         let took = clock::now() - begin;
-        let metrics = &self.worker.metrics;
+        let metrics = &self.upstreams.metrics;
         let handshake = match &secured {
-            Ok(secured) if secured.resumed => Handshake::Resumed,
-            Ok(_) => Handshake::Full,
-            Err(_) => Handshake::Failed,
+            Ok(secured) if secured.resumed => HandshakeOutcome::Resumed,
+            Ok(_) => HandshakeOutcome::Full,
+            Err(_) => HandshakeOutcome::Failed,
         };
-        metrics.upstream_tls.ended(handshake, took);
-        if let Some(exchange) = self.exchange {
-            exchange.secured(took);
+        metrics.tls.ended(handshake, took);
+        if let Some(trip) = self.trip {
+            trip.secured(took);
         }
         match secured {
             Ok(secured) => {
@@ -84,12 +85,12 @@ impl Opening<'_> {
                 let Self {
                     shelf,
                     settings,
-                    worker,
+                    upstreams,
                     ..
                 } = self;
                 let health = shelf.health(peer, clock::now());
                 let observed = Observed::LocalFailure;
-                super::observe(&shelf.site, settings, &health, observed, worker);
+                request::observe(&shelf.site, settings, &health, observed, upstreams);
                 Err(failure.into())
             }
         }
@@ -103,7 +104,7 @@ impl Opening<'_> {
         peer: SocketAddr,
         permit: Permit,
     ) -> Result<Connection, Refusal> {
-        let open = Open::new(self.worker, permit);
+        let open = Open::new(self.upstreams, permit);
         let spoken = if http2 {
             let stream = self.speak_http2(stream, peer, open).await;
             stream.map(Connection::Http2)
@@ -160,13 +161,13 @@ impl Opening<'_> {
                 && let Some(waiting) = waiting
             {
                 let parts = connection.into_parts();
-                let outlet = Outlet {
+                let upgraded = UpgradedStream {
                     stream: parts.io.into_inner(),
                     read: parts.read_buf,
                     open: Some(open),
                 };
                 // Who does not wait any more lets it be closed.
-                let _ = waiting.send(outlet);
+                let _ = waiting.send(upgraded);
             }
         });
         let health = self.shelf.health(peer, clock::now());

@@ -1,4 +1,4 @@
-//! The connections of one worker, by destination.
+//! The connections of one worker to upstreams, by destination.
 //!
 //! A pool belongs to one thread, so that taking a warm connection locks nothing. What is taken out is checked again
 //! under the rule that takes it: a connection carries no permission from one rule to another, nor from last month's
@@ -14,11 +14,11 @@ use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{BackendSettings, LoadBalancing};
 
 use super::balance::{Candidate, Choice};
+use super::metrics::UpstreamMetrics;
 use super::shelf::Shelf;
 use super::site::Sites;
 use crate::dns::family::AddressFamily;
 use crate::plan::destination::Destination;
-use crate::telemetry::metrics::WorkerMetrics;
 
 /// How long a connection may wait in the pool, unless the destination's settings say otherwise.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -37,7 +37,7 @@ pub(crate) struct Pool {
     /// How many shelves there may be before those that hold nothing go, sweep or not.
     limit: Cell<usize>,
     sites: Arc<Sites>,
-    metrics: Arc<WorkerMetrics>,
+    metrics: Arc<UpstreamMetrics>,
     this: Weak<Self>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Swept {
 }
 
 impl Pool {
-    pub(crate) fn new(sites: Arc<Sites>, metrics: Arc<WorkerMetrics>) -> Rc<Self> {
+    pub(crate) fn new(sites: Arc<Sites>, metrics: Arc<UpstreamMetrics>) -> Rc<Self> {
         Rc::new_cyclic(|this| Self {
             shelves: RefCell::default(),
             turns: RefCell::default(),

@@ -6,9 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use egret_config::name::{Host, Port};
+use egret_config::name::Host;
 use egret_config::snapshot::LookupFamily;
-use http::Method;
 use tokio::net::TcpStream;
 use tokio::time::{timeout, timeout_at};
 
@@ -16,6 +15,7 @@ use super::connection::{Connection, Lease};
 use super::limits::Permit;
 use super::open::Opening;
 use super::shelf::{Dialling, Shelf, Taken};
+use super::upstreams::Upstreams;
 use super::warm::{manner, observe, warm};
 use crate::clock;
 use crate::dial::egress::{EgressGuard, Permitted};
@@ -25,19 +25,16 @@ use crate::dns::PendingFamily;
 use crate::dns::family::{AddressFamily, RESOLUTION_DELAY};
 use crate::dns::query::HttpsRecord;
 use crate::dns::{DnsFailure, ResolveError};
-use crate::plan::Plan;
-use crate::policy;
-use crate::record::Exchange;
+use crate::policy::Cleared;
+use crate::record::Trip;
 use crate::refusal::{Limit, Refusal};
-use crate::worker::Worker;
 
 /// One search for one sending of a request.
 pub(super) struct Seeker<'a> {
-    pub(super) plan: &'a Plan<'a>,
+    pub(super) cleared: &'a Cleared<'a>,
     pub(super) shelf: &'a Rc<Shelf>,
-    pub(super) worker: &'a Rc<Worker>,
-    pub(super) exchange: &'a Exchange,
-    pub(super) method: &'a Method,
+    pub(super) upstreams: &'a Rc<Upstreams>,
+    pub(super) trip: &'a Trip,
     /// Where the request has been already.
     pub(super) tried: &'a [SocketAddr],
     /// When it is too late.
@@ -69,10 +66,10 @@ impl Seeker<'_> {
             return Ok((self.lease(connection)?, true));
         }
         let limits = &self.shelf.site.limits;
-        let breakers = &self.plan.settings.circuit_breakers;
+        let breakers = &self.cleared.plan().settings.circuit_breakers;
         let pending = limits.enter(Limit::Pending, breakers);
         let _pending = pending.ok_or(Refusal::Limit(Limit::Pending))?;
-        let _counted = self.worker.metrics.pending_requests.hold();
+        let _counted = self.upstreams.metrics.pending_requests.hold();
         if let Some(connection) = self.join().await? {
             return Ok((self.lease(connection)?, true));
         }
@@ -84,10 +81,7 @@ impl Seeker<'_> {
             },
         };
         let dialled = self.dial(permit).await;
-        let connection = dialled.inspect_err(|refusal| {
-            self.shelf.dialling_failed();
-            self.note_denial(refusal);
-        })?;
+        let connection = dialled.inspect_err(|_| self.shelf.dialling_failed())?;
         Ok((self.lease(connection)?, false))
     }
 
@@ -105,7 +99,7 @@ impl Seeker<'_> {
     }
 
     fn lease(&self, connection: Connection) -> Result<Lease, Refusal> {
-        let breakers = &self.plan.settings.circuit_breakers;
+        let breakers = &self.cleared.plan().settings.circuit_breakers;
         match self.shelf.site.limits.enter(Limit::Requests, breakers) {
             Some(request) => {
                 self.audit(connection.peer());
@@ -118,16 +112,10 @@ impl Seeker<'_> {
         }
     }
 
-    fn note_denial(&self, refusal: &Refusal) {
-        if let Refusal::Address(denied) = refusal {
-            let policy = denied.policy.as_ref();
-            self.exchange.decided_address("deny", policy);
-        }
-    }
-
     fn audit(&self, peer: SocketAddr) {
-        if let Some(policy) = self.plan.egress.audit_address(peer.ip()) {
-            self.exchange.decided_address("audit", Some(policy));
+        if let Some(policy) = self.cleared.plan().egress.audit_address(peer.ip()) {
+            self.upstreams.metrics.addresses_audited.increment();
+            self.trip.audited_by(policy);
         }
     }
 
@@ -140,16 +128,15 @@ impl Seeker<'_> {
         &self,
     ) -> Result<(TcpStream, SocketAddr, Permit, Permit), Refusal> {
         let limits = &self.shelf.site.limits;
-        let breakers = &self.plan.settings.circuit_breakers;
+        let breakers = &self.cleared.plan().settings.circuit_breakers;
         let pending = limits.enter(Limit::Pending, breakers);
         let _pending = pending.ok_or(Refusal::Limit(Limit::Pending))?;
-        let _counted = self.worker.metrics.pending_requests.hold();
+        let _counted = self.upstreams.metrics.pending_requests.hold();
         let request = limits.enter(Limit::Requests, breakers);
         let request = request.ok_or(Refusal::Limit(Limit::Requests))?;
         let permit = self.turn_to_connect().await?;
         let answer = self.with_leading(self.resolve().await?).await;
-        let reached = self.reach(&answer).await;
-        let (stream, peer) = reached.inspect_err(|refusal| self.note_denial(refusal))?;
+        let (stream, peer) = self.reach(&answer).await?;
         self.audit(peer);
         Ok((stream, peer, permit, request))
     }
@@ -157,7 +144,7 @@ impl Seeker<'_> {
     /// Waits until there may be one more connection. Those that wait in a pool are of no use, and are closed for it.
     async fn turn_to_connect(&self) -> Result<Permit, Refusal> {
         let limits = &self.shelf.site.limits;
-        let breakers = &self.plan.settings.circuit_breakers;
+        let breakers = &self.cleared.plan().settings.circuit_breakers;
         let enter = || limits.enter(Limit::Connections, breakers);
         if let Some(permit) = enter() {
             return Ok(permit);
@@ -168,7 +155,7 @@ impl Seeker<'_> {
             if let Some(permit) = enter() {
                 return Ok(permit);
             }
-            self.worker.shared.give_up(&self.shelf.site.destination);
+            self.upstreams.shared.release(&self.shelf.site.destination);
             timeout_at(self.until.into(), freed)
                 .await
                 .map_err(|_| Refusal::Limit(Limit::Connections))?;
@@ -178,26 +165,27 @@ impl Seeker<'_> {
     /// A connection that waits and that this rule may use: it may be from before a policy changed, or from under another
     /// rule.
     fn pooled(&self) -> Option<Connection> {
-        let own = self.worker.shared.own.load();
+        let own = self.upstreams.shared.own_addresses.load();
         let guard = EgressGuard {
-            egress: self.plan.egress,
+            egress: self.cleared.plan().egress,
             own: &own,
         };
-        let may_go =
-            |address: SocketAddr| self.may_go_to(address.port()) && guard.permit(address).is_ok();
+        let may_go = |address: SocketAddr| {
+            self.cleared.allows_port(address.port()) && guard.permit(address).is_ok()
+        };
         let Taken {
             connection,
             connect,
         } = self.shelf.take(may_go, self.tried, clock::now());
         if let Some(address) = connect.and_then(|address| guard.permit(address).ok()) {
-            warm(self.shelf, address, self.worker);
+            warm(self.shelf, address, self.upstreams);
         }
         connection
     }
 
     /// Waits for one of as many connections as there may be.
     async fn queue(&self) -> Result<Turn, Refusal> {
-        let breakers = &self.plan.settings.circuit_breakers;
+        let breakers = &self.cleared.plan().settings.circuit_breakers;
         let queued = self.shelf.queue();
         loop {
             if let Some(connection) = self.pooled() {
@@ -209,17 +197,11 @@ impl Seeker<'_> {
             }
             // What waits here is of no use to this request, and others may have what is of none to them.
             self.shelf.clear();
-            self.worker.shared.give_up(&self.shelf.site.destination);
+            self.upstreams.shared.release(&self.shelf.site.destination);
             timeout_at(self.until.into(), queued.wait())
                 .await
                 .map_err(|_| Refusal::Limit(Limit::Connections))?;
         }
-    }
-
-    /// Whether the policies let the request go to this port of the destination. They have been asked about its own.
-    fn may_go_to(&self, port: u16) -> bool {
-        let port = Port::new(port);
-        port.is_some_and(|port| policy::allows_port(self.plan, self.method, port))
     }
 
     /// Resolves, and connects: by the destination's HTTPS record, and plainly if there is none or it leads nowhere (RFC
@@ -231,7 +213,7 @@ impl Seeker<'_> {
             let Record { service, family } = record;
             let found = self.shelf.by_record(service, &answer.addresses, *family);
             let port = found.as_ref().and_then(|sockets| sockets.first());
-            let denied = port.is_some_and(|socket| !self.may_go_to(socket.port()));
+            let denied = port.is_some_and(|socket| !self.cleared.allows_port(socket.port()));
             if denied {
                 self.shelf.leave_record(clock::now());
             }
@@ -246,7 +228,7 @@ impl Seeker<'_> {
         };
         self.shelf.leave_record(clock::now());
         answer.record = None;
-        let breakers = &self.plan.settings.circuit_breakers;
+        let breakers = &self.cleared.plan().settings.circuit_breakers;
         let limits = &self.shelf.site.limits;
         match limits.enter(Limit::Connections, breakers) {
             Some(permit) => self.connect(&answer, permit, dialling).await,
@@ -269,15 +251,15 @@ impl Seeker<'_> {
         permit: Permit,
         dialling: Option<Rc<Dialling>>,
     ) -> Result<Connection, Refusal> {
-        let clients = &self.worker.shared.tls;
-        let expected = self.plan.destination.expected(clients);
+        let clients = &self.upstreams.shared.tls;
+        let expected = self.cleared.plan().destination.expected(clients);
         let expected = expected.map_err(Refusal::Tls)?;
         let (stream, peer) = self.reach(answer).await?;
         let opening = Opening {
             shelf: self.shelf,
-            settings: self.plan.settings,
-            worker: self.worker,
-            exchange: Some(self.exchange),
+            settings: self.cleared.plan().settings,
+            upstreams: self.upstreams,
+            trip: Some(self.trip),
             until: self.until,
             dialling,
         };
@@ -286,7 +268,7 @@ impl Seeker<'_> {
 
     /// Checks every address, and connects to the first that answers.
     async fn reach(&self, answer: &Answer) -> Result<(TcpStream, SocketAddr), Refusal> {
-        let settings = self.plan.settings;
+        let settings = self.cleared.plan().settings;
         let Answer {
             addresses,
             more,
@@ -309,18 +291,18 @@ impl Seeker<'_> {
             .order(&permitted, Permitted::get, self.tried, begin);
         let raced = race::connect(order, late, manner(settings), self.until).await;
         let now = clock::now();
-        self.exchange.connected(now - begin);
-        observe(self.shelf, settings, &raced.attempts, self.worker);
+        self.trip.connected(now - begin);
+        observe(self.shelf, settings, &raced.attempts, self.upstreams);
         let (stream, peer) = raced.result.map_err(|failure| {
             // Those that came late were denied too.
             let nothing_tried = raced.attempts.is_empty();
             let denied = nothing_tried.then(|| self.permit(&sockets).err()).flatten();
             denied.unwrap_or_else(|| {
-                self.worker.metrics.connect_failures.increment(failure);
+                self.upstreams.metrics.connect_failures.increment(failure);
                 Refusal::Connect(failure)
             })
         })?;
-        self.worker.metrics.connect_duration.observe(now - begin);
+        self.upstreams.metrics.connect_duration.observe(now - begin);
         Ok((stream, peer.get()))
     }
 
@@ -330,7 +312,13 @@ impl Seeker<'_> {
             return answer;
         };
         let first = AddressFamily::of(first);
-        if self.worker.shared.families().leading(first, clock::now()) == first {
+        if self
+            .upstreams
+            .shared
+            .families()
+            .leading(first, clock::now())
+            == first
+        {
             return answer;
         }
         match timeout(RESOLUTION_DELAY, more.clone().all_addresses()).await {
@@ -345,14 +333,14 @@ impl Seeker<'_> {
 
     /// Those that may be connected to.
     fn permit(&self, sockets: &[SocketAddr]) -> Result<Vec<Permitted<SocketAddr>>, Refusal> {
-        let own = self.worker.shared.own.load();
+        let own = self.upstreams.shared.own_addresses.load();
         let guard = EgressGuard {
-            egress: self.plan.egress,
+            egress: self.cleared.plan().egress,
             own: &own,
         };
         let permitted = guard.permit_all(sockets.iter().copied());
         let denied = sockets.len() - permitted.as_ref().map_or(0, Vec::len);
-        self.worker.metrics.addresses_denied.add(denied as u64);
+        self.upstreams.metrics.addresses_denied.add(denied as u64);
         permitted.map_err(Refusal::Address)
     }
 
@@ -377,13 +365,13 @@ impl Seeker<'_> {
         let now = clock::now();
         if let Some(first) = sockets.first() {
             let first = AddressFamily::of(&first.ip());
-            let leading = self.worker.shared.families().leading(first, now);
+            let leading = self.upstreams.shared.families().leading(first, now);
             self.shelf.update(sockets, leading, now);
         }
     }
 
     async fn resolve(&self) -> Result<Answer, Refusal> {
-        let destination = &self.plan.destination;
+        let destination = &self.cleared.plan().destination;
         let name = match &destination.host {
             Host::Ip(ip) => {
                 return Ok(Answer {
@@ -394,7 +382,7 @@ impl Seeker<'_> {
             }
             Host::Name(name) => name,
         };
-        let Some(resolver) = self.worker.shared.resolvers.get(&destination.resolver) else {
+        let Some(resolver) = self.upstreams.shared.resolvers.get(&destination.resolver) else {
             // The configuration that this request began under is gone, and its resolver with it.
             return Err(Refusal::Dns(DnsFailure::Network(
                 "the resolver was removed".into(),
@@ -406,7 +394,7 @@ impl Seeker<'_> {
         let took = clock::now() - begin;
         match resolved {
             Ok(Ok(resolved)) => {
-                self.exchange.resolved(resolved.source, took);
+                self.trip.resolved(resolved.source, took);
                 Ok(Answer {
                     addresses: resolved.addresses,
                     more: resolved.pending_family,
@@ -420,7 +408,7 @@ impl Seeker<'_> {
                 failure,
                 answer_source: how,
             })) => {
-                self.exchange.resolved(how, took);
+                self.trip.resolved(how, took);
                 Err(Refusal::Dns(failure))
             }
             Ok(Err(ResolveError::Overloaded)) => Err(Refusal::DnsOverload),

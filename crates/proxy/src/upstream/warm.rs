@@ -9,7 +9,9 @@ use tokio::time::timeout;
 use super::connection::Connection;
 use super::health::Observed;
 use super::open::Opening;
+use super::request;
 use super::shelf::Shelf;
+use super::upstreams::Upstreams;
 use crate::clock;
 use crate::dial::egress::Permitted;
 use crate::dial::failure::ConnectFailure;
@@ -17,11 +19,10 @@ use crate::dial::race::{self, AttemptOutcome, ConnectOptions};
 use crate::dns::family::AddressFamily;
 use crate::refusal::Limit;
 use crate::task;
-use crate::worker::Worker;
 
 /// Connects to an address that requests should go to and have no connection to, while they go elsewhere: what it costs
 /// to connect, or to find that it is dead, costs no request.
-pub(super) fn warm(shelf: &Rc<Shelf>, address: Permitted<SocketAddr>, worker: &Rc<Worker>) {
+pub(super) fn warm(shelf: &Rc<Shelf>, address: Permitted<SocketAddr>, upstreams: &Rc<Upstreams>) {
     let settings = shelf.settings();
     let limits = &shelf.site.limits;
     if !shelf.begin_warming(address.get()) {
@@ -31,21 +32,21 @@ pub(super) fn warm(shelf: &Rc<Shelf>, address: Permitted<SocketAddr>, worker: &R
         shelf.end_warming(address.get());
         return;
     };
-    let (shelf, worker) = (Rc::clone(shelf), Rc::clone(worker));
+    let (shelf, upstreams) = (Rc::clone(shelf), Rc::clone(upstreams));
     task::spawn(async move {
         let until = clock::now() + settings.connect_timeout;
         let raced = race::connect([address].into(), None, manner(&settings), until).await;
-        observe(&shelf, &settings, &raced.attempts, &worker);
+        observe(&shelf, &settings, &raced.attempts, &upstreams);
         let opening = Opening {
             shelf: &shelf,
             settings: &settings,
-            worker: &worker,
-            exchange: None,
+            upstreams: &upstreams,
+            trip: None,
             until: clock::now() + settings.connect_timeout,
             dialling: None,
         };
         if let Ok((stream, peer)) = raced.result
-            && let Ok(expected) = shelf.site.destination.expected(&worker.shared.tls)
+            && let Ok(expected) = shelf.site.destination.expected(&upstreams.shared.tls)
             && let Ok(connection) = opening.open(stream, peer.get(), expected, permit).await
         {
             if let Connection::Http2(stream) = &connection {
@@ -70,22 +71,22 @@ pub(super) fn observe(
     shelf: &Shelf,
     settings: &BackendSettings,
     attempts: &[(Permitted<SocketAddr>, AttemptOutcome)],
-    worker: &Worker,
+    upstreams: &Upstreams,
 ) {
     let now = clock::now();
     let family = |address: Permitted<SocketAddr>| AddressFamily::of(&address.get().ip());
     for (address, attempt) in attempts {
-        worker.metrics.connect_attempts.increment(*attempt);
+        upstreams.metrics.connect_attempts.increment(*attempt);
         let health = shelf.health(address.get(), now);
         if attempt.counts_against_address() {
             health.connect_failed(now);
         }
         match attempt {
             AttemptOutcome::Connected => health.connected(),
-            AttemptOutcome::Failed(ConnectFailure::NoDescriptors) => worker.make_room(),
+            AttemptOutcome::Failed(ConnectFailure::NoDescriptors) => upstreams.make_room(),
             AttemptOutcome::Failed(_) => {
                 let site = &shelf.site;
-                super::observe(site, settings, &health, Observed::LocalFailure, worker);
+                request::observe(site, settings, &health, Observed::LocalFailure, upstreams);
             }
             AttemptOutcome::Overtaken | AttemptOutcome::Abandoned => {}
         }
@@ -97,6 +98,6 @@ pub(super) fn observe(
             .iter()
             .filter(|(address, _)| family(*address) != winner);
         let lost = others.any(|(_, attempt)| attempt.counts_against_address());
-        worker.shared.families().won(winner, lost, now);
+        upstreams.shared.families().won(winner, lost, now);
     }
 }

@@ -1,38 +1,39 @@
-//! The same users in every form: who is let in, what is told, and what goes on.
+//! Basic authentication in every form of request: admission, challenges, and what is forwarded.
 
+use egret_testkit::gateway::egress_policy;
 use egret_testkit::{Client, Gateway, Response};
 use http::Request;
 use serde_json::Value;
 
-use super::{ANN, BASIC, Lab, WRONG, assert_challenged, assert_no_secret, head, seen, text};
+use super::{ANN, BASIC, TestSetup, WRONG, assert_challenged, assert_no_secret, head, seen, text};
 
 const BASIC_CHALLENGE: &[&str] = &["Basic realm=\"egret\""];
 
-/// Sends a request with these fields besides.
-type Send<'a> = Box<dyn Fn(&[(&str, &str)]) -> Response + 'a>;
+/// Sends a request with these additional header fields.
+type SendRequest<'a> = Box<dyn Fn(&[(&str, &str)]) -> Response + 'a>;
 
-/// A form of a request to the upstream: the field of its credentials, the status that refuses it, and what sends it.
-struct Form<'a> {
+/// A form of request: the header field of its credentials, the status of a refusal, and the function that sends it.
+struct RequestForm<'a> {
     name: &'static str,
     field: &'static str,
     refused: u16,
-    send: Send<'a>,
+    send: SendRequest<'a>,
 }
 
-fn forms(lab: &Lab) -> Vec<Form<'_>> {
-    let form = |name, field, refused, send| Form {
+fn forms(setup: &TestSetup) -> Vec<RequestForm<'_>> {
+    let form = |name, field, refused, send| RequestForm {
         name,
         field,
         refused,
         send,
     };
-    let h1 = |start: String| -> Send<'_> {
+    let h1 = |start: String| -> SendRequest<'_> {
         Box::new(move |fields| {
-            let mut client = lab.gateway.connect();
-            client.request(head(&start, &lab.authority(), fields))
+            let mut client = setup.gateway.connect();
+            client.request(head(&start, &setup.authority(), fields))
         })
     };
-    let at = lab.authority();
+    let at = setup.authority();
     let (own, proxy) = ("authorization", "proxy-authorization");
     vec![
         form("host", own, 401, h1("GET /x HTTP/1.1".into())),
@@ -54,8 +55,8 @@ fn forms(lab: &Lab) -> Vec<Form<'_>> {
             own,
             401,
             Box::new(|fields| {
-                let uri = format!("http://{}/x", lab.authority());
-                lab.h2().request(get(&uri, fields), b"").unwrap()
+                let uri = format!("http://{}/x", setup.authority());
+                setup.h2().request(get(&uri, fields), b"").unwrap()
             }),
         ),
         form(
@@ -63,11 +64,11 @@ fn forms(lab: &Lab) -> Vec<Form<'_>> {
             proxy,
             407,
             Box::new(|fields| {
-                let mut request = Request::connect(lab.authority());
+                let mut request = Request::connect(setup.authority());
                 for (name, value) in fields {
                     request = request.header(*name, *value);
                 }
-                let client = lab.h2();
+                let client = setup.h2();
                 let mut stream = client.open(request.body(()).unwrap(), false);
                 stream.head().unwrap()
             }),
@@ -77,8 +78,8 @@ fn forms(lab: &Lab) -> Vec<Form<'_>> {
             own,
             401,
             Box::new(|fields| {
-                let uri = format!("http://{}/upgrade", lab.authority());
-                let client = lab.h2();
+                let uri = format!("http://{}/upgrade", setup.authority());
+                let client = setup.h2();
                 let mut stream = client.open_extended(&uri, "websocket", fields);
                 stream.head().unwrap()
             }),
@@ -96,14 +97,14 @@ fn get(uri: &str, fields: &[(&str, &str)]) -> Request<()> {
 
 #[test]
 fn every_form_is_asked_in_its_own_way() {
-    let lab = Lab::new(BASIC, &[]);
+    let setup = TestSetup::new(BASIC, &[]);
     let mut count = 0;
-    for Form {
+    for RequestForm {
         name,
         field,
         refused,
         send,
-    } in forms(&lab)
+    } in forms(&setup)
     {
         let other = match field {
             "authorization" => "proxy-authorization",
@@ -119,68 +120,68 @@ fn every_form_is_asked_in_its_own_way() {
             let response = send(fields);
             assert_challenged(&response, refused, BASIC_CHALLENGE);
             count += 1;
-            let record = lab.record(count);
+            let record = setup.record(count);
             assert_eq!(record["status"], refused, "{name}");
             assert_eq!(record["reason"], "unauthenticated");
             assert_eq!(record["verdict"], "deny");
             assert_eq!(record["policy"], "kgateway-system/auth");
             assert_eq!(record["user"], Value::Null);
         }
-        assert_eq!(lab.upstream.connections(), 0, "{name}");
+        assert_eq!(setup.upstream.connections(), 0, "{name}");
     }
-    assert!(lab.dns.queries().is_empty());
+    assert!(setup.dns.queries().is_empty());
     let refusals = "egret_refusals_total{reason=\"unauthenticated\"}";
     assert_eq!(
-        lab.gateway.metric(refusals),
+        setup.gateway.metric(refusals),
         f64::from(u32::try_from(count).unwrap())
     );
-    for Form {
+    for RequestForm {
         name, field, send, ..
-    } in forms(&lab)
+    } in forms(&setup)
     {
         assert_eq!(send(&[(field, ANN)]).status, 200, "{name}");
         count += 1;
-        let record = lab.record(count);
+        let record = setup.record(count);
         assert_eq!(record["user"], "ann", "{name}");
         assert_eq!(record["verdict"], "allow", "{name}");
     }
-    for request in lab.upstream.requests() {
+    for request in setup.upstream.requests() {
         assert_no_secret(&seen(&request.target, &request.headers));
     }
 }
 
-/// HTTP/2 that names a scheme which is not the connection's is made of a proxy.
+/// An HTTP/2 request with another scheme than the connection's is a request to a proxy.
 #[test]
 fn another_scheme_of_http2_is_for_the_proxy() {
-    let lab = Lab::new(BASIC, &[]);
-    let uri = format!("https://{}/x", lab.authority());
-    let client = lab.h2();
+    let setup = TestSetup::new(BASIC, &[]);
+    let uri = format!("https://{}/x", setup.authority());
+    let client = setup.h2();
     let refused = client.request(get(&uri, &[("authorization", ANN)]), b"");
     assert_challenged(&refused.unwrap(), 407, BASIC_CHALLENGE);
     let let_in = client.request(get(&uri, &[("proxy-authorization", ANN)]), b"");
-    // It goes on to TLS, for which no CA is trusted here.
+    // The request is admitted, and fails at TLS, because no CA is trusted here.
     assert_eq!(let_in.unwrap().status, 500);
-    assert_eq!(lab.record(2)["user"], "ann");
+    assert_eq!(setup.record(2)["user"], "ann");
 }
 
-/// What is the origin's goes there, and what is the gateway's does not.
+/// Credentials for the origin are forwarded, and credentials for the gateway are not.
 #[test]
 fn a_proxy_leaves_the_credentials_of_the_origin_alone() {
-    let lab = Lab::new(BASIC, &[]);
-    let at = lab.authority();
+    let setup = TestSetup::new(BASIC, &[]);
+    let at = setup.authority();
     let start = format!("GET http://{at}/x HTTP/1.1");
     let fields = [
         ("proxy-authorization", ANN),
         ("authorization", "Bearer origin"),
     ];
-    let response = lab.gateway.connect().request(head(&start, &at, &fields));
+    let response = setup.gateway.connect().request(head(&start, &at, &fields));
     assert_eq!(response.status, 200);
-    let asked = &lab.upstream.requests()[0];
+    let asked = &setup.upstream.requests()[0];
     assert_eq!(asked.header("authorization"), Some("Bearer origin"));
     assert_eq!(asked.header("proxy-authorization"), None);
 
-    // Nor does it leave where nobody asks for it, or the origin would have it.
-    let open = Lab::new("basicAuth: {disable: {}}", &[]);
+    // Credentials for the gateway are removed even if it does not ask for any.
+    let open = TestSetup::new("basicAuth: {disable: {}}", &[]);
     let at = open.authority();
     for start in [
         "GET /x HTTP/1.1".to_owned(),
@@ -195,12 +196,12 @@ fn a_proxy_leaves_the_credentials_of_the_origin_alone() {
     }
 }
 
-/// One request says nothing about the next on its connection.
+/// Each request on a connection is authenticated on its own.
 #[test]
 fn nothing_is_inherited_on_a_connection() {
-    let lab = Lab::new(BASIC, &[]);
-    let at = lab.authority();
-    let mut client = lab.gateway.connect();
+    let setup = TestSetup::new(BASIC, &[]);
+    let at = setup.authority();
+    let mut client = setup.gateway.connect();
     let mut ask = |form: usize, value: Option<&str>| {
         let (start, field) = match form {
             0 => ("GET /x HTTP/1.1".to_owned(), "authorization"),
@@ -218,38 +219,32 @@ fn nothing_is_inherited_on_a_connection() {
         assert_eq!(ask(1 - form, None), [407, 401][form]);
         assert_eq!(ask(form, Some(ANN)), 200);
     }
-    let users: Vec<_> = lab.gateway.wait_for_records(12);
+    let users: Vec<_> = setup.gateway.wait_for_records(12);
     let users: Vec<_> = users.iter().map(|record| record["user"].as_str()).collect();
     let half = [None, Some("ann"), None, None, None, Some("ann")];
     assert_eq!(users, [half, half].concat());
 }
 
-/// Who is let in is asked first: who is not learns nothing of the rules, and no name is looked up.
+/// Authentication comes first: unauthenticated clients learn nothing about the rules, and cause no DNS query.
 #[test]
 fn authentication_goes_before_everything_else_of_a_rule() {
-    let deny = "apiVersion: egret.dev/v1alpha1
-kind: EgressPolicy
-metadata: {name: deny, namespace: kgateway-system}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
-  defaultAction: Deny
-";
-    let lab = Lab::new(BASIC, &[deny]);
-    let at = lab.authority();
+    let deny = &egress_policy("deny", "defaultAction: Deny");
+    let setup = TestSetup::new(BASIC, &[deny]);
+    let at = setup.authority();
     for (fields, status) in [(&[][..], 407), (&[("proxy-authorization", ANN)], 403)] {
         for start in [
             format!("GET http://{at}/x HTTP/1.1"),
             format!("CONNECT {at} HTTP/1.1"),
         ] {
-            let response = lab.gateway.connect().request(head(&start, &at, fields));
+            let response = setup.gateway.connect().request(head(&start, &at, fields));
             assert_eq!(response.status, status, "{start}");
         }
     }
-    assert_eq!(lab.record(4)["user"], "ann");
-    assert!(lab.dns.queries().is_empty());
+    assert_eq!(setup.record(4)["user"], "ann");
+    assert!(setup.dns.queries().is_empty());
 
-    // What the gateway answers by itself is behind it as well.
-    let redirect = lab_that_redirects();
+    // Redirects by the gateway need authentication as well.
+    let redirect = redirecting_setup();
     let mut client = redirect.gateway.connect();
     assert_eq!(client.get("/x", "a.example").status, 401);
     let let_in = client.request(head(
@@ -260,14 +255,14 @@ spec:
     assert_eq!(let_in.status, 302);
 }
 
-fn lab_that_redirects() -> Lab {
-    let lab = Lab::new(BASIC, &[]);
-    let text = redirecting(&text(&lab.dns, BASIC, &[]));
+fn redirecting_setup() -> TestSetup {
+    let setup = TestSetup::new(BASIC, &[]);
+    let text = redirecting(&text(&setup.dns, BASIC, &[]));
     let gateway = Gateway::start(&text);
-    Lab { gateway, ..lab }
+    TestSetup { gateway, ..setup }
 }
 
-/// The same with a route that leads elsewhere.
+/// The configuration `text` with a route that redirects.
 pub(super) fn redirecting(text: &str) -> String {
     let (before, rules) = text.split_once("rules:\n    - backendRefs:").unwrap();
     let rest = rules.split_once("\n---\n").map_or("", |(_, rest)| rest);
@@ -277,10 +272,10 @@ pub(super) fn redirecting(text: &str) -> String {
 
 #[test]
 fn a_client_of_grpc_is_told_in_its_own_words() {
-    let lab = Lab::new(BASIC, &[]);
-    let uri = format!("http://{}/a.B/C", lab.authority());
+    let setup = TestSetup::new(BASIC, &[]);
+    let uri = format!("http://{}/a.B/C", setup.authority());
     let request = get(&uri, &[("content-type", "application/grpc")]);
-    let response = lab.h2().request(request, b"").unwrap();
+    let response = setup.h2().request(request, b"").unwrap();
     assert_eq!(response.status, 200);
     assert_eq!(response.header("grpc-status"), Some("16"));
     assert_eq!(
@@ -289,13 +284,13 @@ fn a_client_of_grpc_is_told_in_its_own_words() {
     );
 }
 
-/// A refused CONNECT ends the connection, and what was sent in the hope of a tunnel is no request.
+/// A refused CONNECT closes the connection, and bytes that were meant for the tunnel are not read as a request.
 #[test]
 fn a_refused_connect_ends_the_connection() {
-    let lab = Lab::new(BASIC, &[]);
-    let at = lab.authority();
+    let setup = TestSetup::new(BASIC, &[]);
+    let at = setup.authority();
     for version in ["1.1", "1.0"] {
-        let mut client: Client = lab.gateway.connect();
+        let mut client: Client = setup.gateway.connect();
         let start = format!("CONNECT {at} HTTP/{version}");
         client.send_request(head(&start, &at, &[]));
         let fields = [("authorization", ANN)];
@@ -304,5 +299,5 @@ fn a_refused_connect_ends_the_connection() {
         assert_challenged(&response, 407, BASIC_CHALLENGE);
         assert!(client.is_closed());
     }
-    assert!(lab.upstream.requests().is_empty());
+    assert!(setup.upstream.requests().is_empty());
 }

@@ -1,9 +1,9 @@
-//! API keys.
+//! API key authentication.
 
 use egret_testkit::Gateway;
 
 use super::forms::redirecting;
-use super::{BASIC, Lab, assert_challenged, assert_no_secret, head, seen, text};
+use super::{BASIC, TestSetup, assert_challenged, assert_no_secret, head, seen, text};
 
 const KEYS: &str = "apiVersion: v1
 kind: Secret
@@ -19,16 +19,16 @@ const PLACES: &str = ", keySources: [{header: x-key}, {query: key}, {cookie: key
 
 #[test]
 fn keys_come_by_field_parameter_and_cookie_and_end_here() {
-    let lab = Lab::new(&keys(PLACES), &[KEYS]);
-    let at = lab.authority();
-    let mut client = lab.gateway.connect();
+    let setup = TestSetup::new(&keys(PLACES), &[KEYS]);
+    let at = setup.authority();
+    let mut client = setup.gateway.connect();
     let cases: &[(&str, &[(&str, &str)])] = &[
         ("/x?a=b", &[("x-key", "k-123")]),
         ("/x?a=b", &[("X-Key", "Bearer k-123")]),
         ("/x?key=k-123&a=b", &[]),
         ("/x?a=b&ke%79=k-123", &[]),
         ("/x?a=b", &[("cookie", "c=d; key=k-123")]),
-        // Those of the other places end here too.
+        // Keys in the other sources are removed too.
         (
             "/x?a=b&key=k-wrong",
             &[("x-key", "k-123"), ("cookie", "key=k-wrong")],
@@ -38,13 +38,13 @@ fn keys_come_by_field_parameter_and_cookie_and_end_here() {
         let start = format!("GET {target} HTTP/1.1");
         let response = client.request(head(&start, &at, fields));
         assert_eq!(response.status, 200, "{target} {fields:?}");
-        assert_eq!(lab.record(count + 1)["user"], "robot");
+        assert_eq!(setup.record(count + 1)["user"], "robot");
     }
-    for asked in lab.upstream.requests() {
+    for asked in setup.upstream.requests() {
         assert_eq!(asked.target, "/x?a=b");
         assert_no_secret(&seen(&asked.target, &asked.headers));
     }
-    let cookies = &lab.upstream.requests()[4];
+    let cookies = &setup.upstream.requests()[4];
     assert_eq!(cookies.header("cookie"), Some("c=d"));
 
     let cases: &[(&str, &[(&str, &str)])] = &[
@@ -60,14 +60,14 @@ fn keys_come_by_field_parameter_and_cookie_and_end_here() {
         let response = client.request(head(&start, &at, fields));
         assert_challenged(&response, 401, &["ApiKey realm=\"egret\""]);
     }
-    assert_eq!(lab.upstream.requests().len(), 6);
-    let _ = lab.record(12);
+    assert_eq!(setup.upstream.requests().len(), 6);
+    let _ = setup.record(12);
 }
 
 #[test]
 fn a_key_for_the_proxy_is_a_token_or_a_password() {
-    let lab = Lab::new(&keys(PLACES), &[KEYS]);
-    let at = lab.authority();
+    let setup = TestSetup::new(&keys(PLACES), &[KEYS]);
+    let at = setup.authority();
     let challenges = ["Basic realm=\"egret\"", "Bearer realm=\"egret\""];
     // x:k-123 and x:k-wrong
     for (value, is_right) in [
@@ -82,15 +82,15 @@ fn a_key_for_the_proxy_is_a_token_or_a_password() {
             format!("GET http://{at}/x?key=1 HTTP/1.1"),
             format!("CONNECT {at} HTTP/1.1"),
         ] {
-            let response = lab.gateway.connect().request(head(&start, &at, &fields));
+            let response = setup.gateway.connect().request(head(&start, &at, &fields));
             match is_right {
                 true => assert_eq!(response.status, 200, "{value}"),
                 false => assert_challenged(&response, 407, &challenges),
             }
         }
     }
-    for asked in lab.upstream.requests() {
-        // Here the places of keys are the origin's own.
+    for asked in setup.upstream.requests() {
+        // In requests to a proxy, the sources of keys belong to the origin.
         assert_eq!(asked.target, "/x?key=1");
         assert_eq!(asked.header("x-key"), Some("the origin's"));
         assert_no_secret(&seen(&asked.target, &asked.headers));
@@ -100,30 +100,30 @@ fn a_key_for_the_proxy_is_a_token_or_a_password() {
 #[test]
 fn the_upstream_gets_the_key_and_the_client_if_the_policy_says_so() {
     let more = format!("{PLACES}, forwardCredential: true, clientIdHeader: x-client");
-    let lab = Lab::new(&keys(&more), &[KEYS]);
-    let at = lab.authority();
+    let setup = TestSetup::new(&keys(&more), &[KEYS]);
+    let at = setup.authority();
     let forged = [
         ("x-client", "admin"),
         ("x-key", "k-123"),
         ("connection", "x-client"),
     ];
-    let response = lab
+    let response = setup
         .gateway
         .connect()
         .request(head("GET /x?key=k-456 HTTP/1.1", &at, &forged));
     assert_eq!(response.status, 200);
-    let asked = &lab.upstream.requests()[0];
+    let asked = &setup.upstream.requests()[0];
     assert_eq!(asked.target, "/x?key=k-456");
     assert_eq!(asked.header("x-key"), Some("k-123"));
     let clients: Vec<_> = asked.headers.get_all("x-client").iter().collect();
     assert_eq!(clients, ["robot"]);
 }
 
-/// A key that was for us is not sent to wherever a redirect leads.
+/// A redirect does not contain the key.
 #[test]
 fn a_redirect_does_not_tell_the_key() {
-    let lab = Lab::new(&keys(PLACES), &[KEYS]);
-    let gateway = Gateway::start(&redirecting(&text(&lab.dns, &keys(PLACES), &[KEYS])));
+    let setup = TestSetup::new(&keys(PLACES), &[KEYS]);
+    let gateway = Gateway::start(&redirecting(&text(&setup.dns, &keys(PLACES), &[KEYS])));
     let response = gateway.get("a.example", "/x?a=b&key=k-123");
     assert_eq!(response.status, 302);
     let location = response.header("location").unwrap();
@@ -131,16 +131,16 @@ fn a_redirect_does_not_tell_the_key() {
     assert!(location.starts_with("http://b.example"), "{location}");
 }
 
-/// The configuration that is told is without secrets.
+/// The admin server shows the configuration without secrets.
 #[test]
 fn what_is_told_of_the_configuration_has_no_secrets() {
     let both = format!("{BASIC}\n  {}", keys(PLACES));
-    let lab = Lab::new(&both, &[KEYS]);
+    let setup = TestSetup::new(&both, &[KEYS]);
     for path in ["/config", "/report"] {
-        let told = lab.gateway.ask(path);
+        let told = setup.gateway.ask(path);
         assert_eq!(told.status, 200);
         assert_no_secret(told.text());
         assert!(!told.text().contains("k-456"));
     }
-    assert!(lab.gateway.ask("/config").text().contains("robot"));
+    assert!(setup.gateway.ask("/config").text().contains("robot"));
 }

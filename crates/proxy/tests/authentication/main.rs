@@ -1,8 +1,8 @@
-//! Credentials of clients, in every form of a request.
+//! Tests of client authentication: basic authentication and API keys, in every form of request.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use egret_testkit::gateway::{documents, lab};
+use egret_testkit::gateway::{documents, quickstart_config, traffic_policy};
 use egret_testkit::{DnsServer, Gateway, Http2Client, Response, Upstream};
 use http::HeaderMap;
 use serde_json::Value;
@@ -11,28 +11,27 @@ mod forms;
 mod keys;
 mod tunnels;
 
-/// ann:secret and ann:wrong.
+/// The credentials ann:secret; [`WRONG`] is ann:wrong.
 const ANN: &str = "Basic YW5uOnNlY3JldA==";
 const WRONG: &str = "Basic YW5uOndyb25n";
 
-/// What the log, and whoever is not asked for them, must never see.
+/// Strings that must not occur in the access log, in responses, or at an upstream.
 const SECRETS: [&str; 5] = ["secret", "YW5uOn", "k-123", "5en6G6", "k-wrong"];
 
-/// Lets in ann.
+/// Admits ann with the password `secret`.
 const BASIC: &str = "basicAuth: {users: ['ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=']}";
 
-/// A gateway, and an upstream by the name `a.example`.
-struct Lab {
+/// A gateway, and an upstream with the name `a.example`.
+struct TestSetup {
     gateway: Gateway,
     upstream: Upstream,
     dns: DnsServer,
 }
 
-impl Lab {
-    /// Under a TrafficPolicy on the Gateway with this line of `spec`, and with further documents.
+impl TestSetup {
+    /// Starts a gateway with a TrafficPolicy that has this line in its spec, and with further documents.
     fn new(line: &str, more: &[&str]) -> Self {
-        let (dns, upstream) = (DnsServer::start(), Upstream::start());
-        dns.a("a.example", ["127.0.0.1"], 60);
+        let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
         let gateway = Gateway::start(&text(&dns, line, more));
         Self {
             gateway,
@@ -49,7 +48,7 @@ impl Lab {
         Http2Client::connect(self.gateway.address())
     }
 
-    /// The last of so many lines of the log, without any secret in it.
+    /// Waits for `count` records of the access log, checks that the last has no secrets, and returns it.
     fn record(&self, count: usize) -> Value {
         let records = self.gateway.wait_for_records(count);
         let record = records.last().unwrap();
@@ -59,25 +58,12 @@ impl Lab {
 }
 
 fn text(dns: &DnsServer, line: &str, more: &[&str]) -> String {
-    let policy = policy("auth", line);
-    let lab = lab(dns.addr());
-    documents(&[&[&*lab, &*policy], more].concat())
+    let policy = traffic_policy("auth", line);
+    let config = quickstart_config(dns.addr());
+    documents(&[&[&*config, &*policy], more].concat())
 }
 
-/// A TrafficPolicy on the Gateway.
-fn policy(name: &str, line: &str) -> String {
-    format!(
-        "apiVersion: gateway.kgateway.dev/v1alpha1
-kind: TrafficPolicy
-metadata: {{name: {name}, namespace: kgateway-system}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
-  {line}
-"
-    )
-}
-
-/// A head of HTTP/1 with these fields.
+/// The head of an HTTP/1 request with these fields.
 fn head(start: &str, host: &str, fields: &[(&str, &str)]) -> String {
     let field = |(name, value): &(&str, &str)| format!("{name}: {value}\r\n");
     let fields: String = fields.iter().map(field).collect();
@@ -94,7 +80,7 @@ fn assert_no_secret(text: &str) {
     }
 }
 
-/// All that an upstream saw of a request.
+/// The text of a request as an upstream received it.
 fn seen(target: &str, headers: &HeaderMap) -> String {
     format!("{target} {headers:?}")
 }

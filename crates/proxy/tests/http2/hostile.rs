@@ -1,10 +1,10 @@
-//! Clients that mean harm: none may cost more than its connection.
+//! Hostile HTTP/2 clients: none may cost the gateway more than its connection.
 
 use egret_testkit::Client;
 use egret_testkit::Http2Client;
 use http::Request;
 
-use super::Lab;
+use super::TestSetup;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
@@ -17,7 +17,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Ten thousand requests, and after each a frame of `kind` that says `word` of its stream.
+/// Ten thousand requests, each followed by a frame of type `kind` with the payload `word` on its stream.
 fn requests_each_followed_by(kind: u8, word: u32) -> Vec<u8> {
     // :method GET, :scheme http, :path /, :authority a.example
     let head = [&[0x82, 0x86, 0x84, 0x41, 9][..], b"a.example"].concat();
@@ -29,7 +29,7 @@ fn requests_each_followed_by(kind: u8, word: u32) -> Vec<u8> {
     flood
 }
 
-/// The code of the GOAWAY that a connection ends with; nothing if it ends without.
+/// The error code of the GOAWAY frame that ends a connection, if there is one.
 fn goodbye(raw: &mut Client) -> Option<u32> {
     let mut code = None;
     let received = raw.read_to_end();
@@ -47,10 +47,10 @@ fn goodbye(raw: &mut Client) -> Option<u32> {
 
 #[test]
 fn a_flood_of_continuations_ends_the_connection() {
-    let lab = Lab::new();
-    let mut raw = lab.gateway.connect();
+    let setup = TestSetup::new();
+    let mut raw = setup.gateway.connect();
     raw.send(PREFACE);
-    // A head that never ends, of fields that are empty or small (CVE-2024-27316).
+    // An endless header block of empty or small fields (CVE-2024-27316).
     raw.send(frame(1, 0, 1, &[0x82, 0x86, 0x84]));
     for _ in 0..100_000 {
         if raw.try_send(frame(9, 0, 1, b"\x40\x01x\x01y")).is_err() {
@@ -59,41 +59,41 @@ fn a_flood_of_continuations_ends_the_connection() {
     }
     let code = goodbye(&mut raw);
     assert!(matches!(code, None | Some(0xb)), "{code:?}");
-    assert_eq!(lab.client.get(&lab.uri("/")).status, 200);
+    assert_eq!(setup.client.get(&setup.uri("/")).status, 200);
 }
 
 #[test]
 fn a_flood_of_resets_ends_the_connection() {
-    let lab = Lab::new();
-    let mut raw = lab.gateway.connect();
+    let setup = TestSetup::new();
+    let mut raw = setup.gateway.connect();
     raw.send(PREFACE);
-    // CVE-2023-44487.
+    // Rapid reset (CVE-2023-44487).
     let _ = raw.try_send(requests_each_followed_by(3, 8));
     let code = goodbye(&mut raw);
     assert!(matches!(code, None | Some(0xb)), "{code:?}");
     let broken = "egret_refusals_total{reason=\"client_http2\"}";
-    lab.gateway.wait_for_metric(broken, 1.0);
-    assert_eq!(lab.client.get(&lab.uri("/")).status, 200);
+    setup.gateway.wait_for_metric(broken, 1.0);
+    assert_eq!(setup.client.get(&setup.uri("/")).status, 200);
 }
 
 #[test]
 fn a_client_that_makes_us_reset_many_streams_loses_its_connection() {
-    let lab = Lab::new();
-    let mut raw = lab.gateway.connect();
+    let setup = TestSetup::new();
+    let mut raw = setup.gateway.connect();
     raw.send(PREFACE);
-    // Each is asked for as it should be, and broken by a window update of nothing (CVE-2025-8671).
+    // Each request is valid, and the server has to reset it because of an increment of zero (CVE-2025-8671).
     let _ = raw.try_send(requests_each_followed_by(8, 0));
     let code = goodbye(&mut raw);
     assert!(matches!(code, None | Some(0xb | 1)), "{code:?}");
-    assert_eq!(lab.client.get(&lab.uri("/")).status, 200);
+    assert_eq!(setup.client.get(&setup.uri("/")).status, 200);
 }
 
 #[test]
 fn more_streams_at_once_than_agreed_are_refused() {
-    let lab = Lab::new();
-    let mut raw = lab.gateway.connect();
+    let setup = TestSetup::new();
+    let mut raw = setup.gateway.connect();
     raw.send(PREFACE);
-    let authority = lab.authority();
+    let authority = setup.authority();
     let length = u8::try_from(authority.len()).unwrap();
     let path = b"\x04\x07/hold/x";
     let head = [
@@ -106,40 +106,40 @@ fn more_streams_at_once_than_agreed_are_refused() {
     for stream in (1..2 * 150).step_by(2) {
         raw.send(frame(1, 5, stream, &head));
     }
-    // Those that are taken reach the upstream; the others are refused on the spot.
-    lab.upstream.wait_for_requests(100);
+    // Accepted requests reach the upstream; the others are refused at once.
+    setup.upstream.wait_for_requests(100);
     raw.send(frame(6, 0, 0, b"12345678"));
     let mut received = Vec::new();
-    while !received.windows(8).any(|octets| octets == b"12345678") {
+    while !received.windows(8).any(|bytes| bytes == b"12345678") {
         received.extend(raw.read_some());
     }
-    assert_eq!(lab.upstream.requests().len(), 100);
+    assert_eq!(setup.upstream.requests().len(), 100);
     let refused = frame(3, 0, 2 * 150 - 1, &7_u32.to_be_bytes());
     assert!(
         received
             .windows(refused.len())
-            .any(|octets| octets == refused)
+            .any(|bytes| bytes == refused)
     );
-    lab.upstream.release("x");
+    setup.upstream.release("x");
 }
 
 #[test]
 fn a_head_that_unpacks_to_more_than_allowed_is_refused() {
-    let lab = Lab::new();
-    // One field in the table, and named again and again, an octet each time.
+    let setup = TestSetup::new();
+    // One large field in the dynamic table is referenced again and again, with a byte for each reference.
     let value = "y".repeat(4000);
-    let mut request = Request::get(lab.uri("/"));
+    let mut request = Request::get(setup.uri("/"));
     for _ in 0..20 {
         request = request.header("x-bomb", &value);
     }
-    let response = lab.client.request(request.body(()).unwrap(), b"");
+    let response = setup.client.request(request.body(()).unwrap(), b"");
     let status = response.map(|response| response.status);
     assert!(matches!(status, Ok(431)), "{status:?}");
-    let client = Http2Client::connect(lab.gateway.address());
-    assert_eq!(client.get(&lab.uri("/")).status, 200);
+    let client = Http2Client::connect(setup.gateway.address());
+    assert_eq!(client.get(&setup.uri("/")).status, 200);
 }
 
-/// The fields of a GET of `/`, with one more field.
+/// The header block of a GET of `/` with one additional field.
 fn fields(authority: &str, name: &str, value: &str) -> Vec<u8> {
     let text = |text: &str| {
         let length = u8::try_from(text.len()).unwrap();
@@ -151,39 +151,39 @@ fn fields(authority: &str, name: &str, value: &str) -> Vec<u8> {
 
 #[test]
 fn fields_that_http1_would_read_otherwise_are_refused() {
-    let lab = Lab::new();
+    let setup = TestSetup::new();
     for (name, value) in [
         ("connection", "close"),
         ("transfer-encoding", "chunked"),
         ("upgrade", "websocket"),
         ("te", "gzip"),
     ] {
-        let mut raw = lab.gateway.connect();
+        let mut raw = setup.gateway.connect();
         raw.send(PREFACE);
-        raw.send(frame(1, 5, 1, &fields(&lab.authority(), name, value)));
+        raw.send(frame(1, 5, 1, &fields(&setup.authority(), name, value)));
         raw.send(frame(6, 0, 0, b"12345678"));
         let mut received = Vec::new();
-        while !received.windows(8).any(|octets| octets == b"12345678") {
+        while !received.windows(8).any(|bytes| bytes == b"12345678") {
             received.extend(raw.read_some());
         }
         let reset = frame(3, 0, 1, &1_u32.to_be_bytes());
         assert!(
-            received.windows(reset.len()).any(|octets| octets == reset),
+            received.windows(reset.len()).any(|bytes| bytes == reset),
             "{name}: {received:?}"
         );
     }
-    assert!(lab.upstream.requests().is_empty());
+    assert!(setup.upstream.requests().is_empty());
 }
 
 #[test]
-fn control_octets_in_fields_are_refused() {
-    let lab = Lab::new();
+fn control_bytes_in_fields_are_refused() {
+    let setup = TestSetup::new();
     for value in ["a\r\nx-smuggled: 1", "a\0b", "a\nb"] {
-        let mut raw = lab.gateway.connect();
+        let mut raw = setup.gateway.connect();
         raw.send(PREFACE);
-        raw.send(frame(1, 5, 1, &fields(&lab.authority(), "x", value)));
+        raw.send(frame(1, 5, 1, &fields(&setup.authority(), "x", value)));
         raw.send(frame(7, 0, 0, &[0; 8]));
         raw.read_to_end();
     }
-    assert!(lab.upstream.requests().is_empty());
+    assert!(setup.upstream.requests().is_empty());
 }

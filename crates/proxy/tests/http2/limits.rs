@@ -1,4 +1,4 @@
-//! Limits of ListenerPolicy, as connections of HTTP/2 keep them.
+//! Limits of a ListenerPolicy on HTTP/2 connections.
 
 use std::time::Duration;
 
@@ -6,53 +6,53 @@ use egret_testkit::Http2Client;
 use h2::Reason;
 use http::Request;
 
-use super::Lab;
+use super::TestSetup;
 
 #[test]
-fn heads_may_have_as_many_fields_and_octets_as_configured() {
-    let lab = Lab::limited("maxHeadersCount: 4, maxRequestHeadersKb: 2");
-    let status = |fields: usize, octets: usize| {
-        let mut request = Request::get(lab.uri("/"));
+fn heads_may_have_as_many_fields_and_bytes_as_configured() {
+    let setup = TestSetup::limited("maxHeadersCount: 4, maxRequestHeadersKb: 2");
+    let status = |fields: usize, bytes: usize| {
+        let mut request = Request::get(setup.uri("/"));
         for _ in 0..fields {
-            request = request.header("x", "y".repeat(octets));
+            request = request.header("x", "y".repeat(bytes));
         }
-        let response = lab.client.request(request.body(()).unwrap(), b"");
+        let response = setup.client.request(request.body(()).unwrap(), b"");
         response.unwrap().status
     };
-    // `Host` counts.
+    // `Host` counts as a field.
     assert_eq!([status(3, 1), status(4, 1)], [200, 431]);
     assert_eq!([status(1, 1500), status(1, 2500)], [200, 431]);
     let refusals = r#"egret_refusals_total{reason="head_too_large"}"#;
-    lab.gateway.wait_for_metric(refusals, 1.0);
+    setup.gateway.wait_for_metric(refusals, 1.0);
 }
 
 #[test]
 fn a_connection_has_as_many_requests_as_configured() {
-    let lab = Lab::limited("maxRequestsPerConnection: 2");
-    assert_eq!(lab.client.get(&lab.uri("/")).status, 200);
-    assert_eq!(lab.client.get(&lab.uri("/")).status, 200);
-    assert_eq!(lab.client.until_closed(), None);
+    let setup = TestSetup::limited("maxRequestsPerConnection: 2");
+    assert_eq!(setup.client.get(&setup.uri("/")).status, 200);
+    assert_eq!(setup.client.get(&setup.uri("/")).status, 200);
+    assert_eq!(setup.client.until_closed(), None);
 }
 
 #[test]
 fn quiet_connections_are_told_and_closed() {
-    let lab = Lab::limited("idleTimeout: 200ms");
-    let uri = lab.uri("/");
-    assert_eq!(lab.client.get(&uri).status, 200);
-    assert_eq!(lab.client.until_closed(), None);
+    let setup = TestSetup::limited("idleTimeout: 200ms");
+    let uri = setup.uri("/");
+    assert_eq!(setup.client.get(&uri).status, 200);
+    assert_eq!(setup.client.until_closed(), None);
 }
 
 #[test]
 fn a_client_that_takes_nothing_loses_the_stream_alone() {
-    let lab = Lab::limited("streamIdleTimeout: 300ms");
-    let client = Http2Client::with_windows(lab.gateway.address(), Some(10));
-    let request = Request::get(lab.uri("/bytes/1000000")).body(()).unwrap();
+    let setup = TestSetup::limited("streamIdleTimeout: 300ms");
+    let client = Http2Client::with_windows(setup.gateway.address(), Some(10));
+    let request = Request::get(setup.uri("/bytes/1000000")).body(()).unwrap();
     let mut stalled = client.open(request, true);
     assert_eq!(stalled.head().unwrap().status, 200);
-    // The record is written when it is given up.
-    let record = &lab.gateway.wait_for_records(1)[0];
+    // The record is written when the stream is reset.
+    let record = &setup.gateway.wait_for_records(1)[0];
     assert_eq!(record["reason"], "client_stalled");
-    let request = Request::get(lab.uri("/bytes/5")).body(()).unwrap();
+    let request = Request::get(setup.uri("/bytes/5")).body(()).unwrap();
     assert_eq!(client.request(request, b"").unwrap().body.len(), 5);
     let broken = loop {
         match stalled.read_some() {
@@ -66,15 +66,15 @@ fn a_client_that_takes_nothing_loses_the_stream_alone() {
 
 #[test]
 fn a_gateway_that_stops_finishes_what_is_in_progress() {
-    let mut lab = Lab::new();
-    let request = Request::get(lab.uri("/hold/x")).body(()).unwrap();
-    let mut stream = lab.client.open(request, true);
-    lab.upstream.wait_for_requests(1);
-    let stopping = lab.gateway.begin_drain(Duration::from_secs(30));
-    // No more are taken once the client has been told.
+    let mut setup = TestSetup::new();
+    let request = Request::get(setup.uri("/hold/x")).body(()).unwrap();
+    let mut stream = setup.client.open(request, true);
+    setup.upstream.wait_for_requests(1);
+    let stopping = setup.gateway.begin_drain(Duration::from_secs(30));
+    // No further requests are accepted after the GOAWAY.
     let refused = loop {
-        let next = Request::get(lab.uri("/")).body(()).unwrap();
-        match lab.client.request(next, b"") {
+        let next = Request::get(setup.uri("/")).body(()).unwrap();
+        match setup.client.request(next, b"") {
             Ok(_) => {}
             Err(error) => break error,
         }
@@ -85,9 +85,9 @@ fn a_gateway_that_stops_finishes_what_is_in_progress() {
             || refused.is_library(),
         "{refused:?}"
     );
-    lab.upstream.release("x");
+    setup.upstream.release("x");
     assert_eq!(stream.response().unwrap().status, 200);
     drop(stream);
-    let cut_off = lab.gateway.block_on(stopping).unwrap();
+    let cut_off = setup.gateway.block_on(stopping).unwrap();
     assert_eq!(cut_off, 0);
 }

@@ -1,8 +1,8 @@
-//! HTTP/2 from clients.
+//! Tests of HTTP/2 between clients and the gateway.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use egret_testkit::gateway::{documents, lab};
+use egret_testkit::gateway::{documents, listener_policy, quickstart_config};
 use egret_testkit::{DnsServer, Gateway, Http2Client, Upstream};
 
 mod configured;
@@ -11,24 +11,23 @@ mod limits;
 mod messages;
 mod tunnels;
 
-/// A gateway, an upstream by the name `a.example`, and a client of HTTP/2.
-struct Lab {
+/// A gateway, an upstream with the name `a.example`, and an HTTP/2 client of the gateway.
+struct TestSetup {
     gateway: Gateway,
     upstream: Upstream,
     dns: DnsServer,
     client: Http2Client,
 }
 
-impl Lab {
+impl TestSetup {
     fn new() -> Self {
         Self::with(&[])
     }
 
-    /// One with these documents besides.
+    /// Starts the servers with these documents added to the configuration.
     fn with(more: &[&str]) -> Self {
-        let (dns, upstream) = (DnsServer::start(), Upstream::start());
-        dns.a("a.example", ["127.0.0.1"], 60);
-        let basis = lab(dns.addr());
+        let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
+        let basis = quickstart_config(dns.addr());
         let gateway = Gateway::start(&documents(&[&[&*basis], more].concat()));
         let client = Http2Client::connect(gateway.address());
         Self {
@@ -39,9 +38,12 @@ impl Lab {
         }
     }
 
-    /// One under a ListenerPolicy with these `httpSettings`.
+    /// Starts the servers with a ListenerPolicy that has these `httpSettings`.
     fn limited(http: &str) -> Self {
-        Self::with(&[&listener_policy(&format!("httpSettings: {{{http}}}"))])
+        Self::with(&[&listener_policy(
+            "limits",
+            &format!("{{httpSettings: {{{http}}}}}"),
+        )])
     }
 
     /// The authority of the upstream.
@@ -52,27 +54,4 @@ impl Lab {
     fn uri(&self, path: &str) -> String {
         format!("http://{}{path}", self.authority())
     }
-}
-
-fn listener_policy(default: &str) -> String {
-    format!(
-        "apiVersion: gateway.kgateway.dev/v1alpha1
-kind: ListenerPolicy
-metadata: {{name: limits, namespace: kgateway-system}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
-  default: {{{default}}}"
-    )
-}
-
-/// An EgressPolicy with this spec besides its target.
-fn egress(name: &str, spec: &str) -> String {
-    format!(
-        "apiVersion: egret.dev/v1alpha1
-kind: EgressPolicy
-metadata: {{name: {name}, namespace: kgateway-system}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
-  {spec}"
-    )
 }

@@ -1,11 +1,11 @@
-//! Streams and connections that end before their time.
+//! HTTP/2 streams and connections to upstreams that end early.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 
-use egret_testkit::gateway::documents;
-use egret_testkit::upstream::Http2;
-use egret_testkit::upstream::raw::{Frame, RawConnection, RawServer};
+use egret_testkit::gateway::{documents, listener_policy};
+use egret_testkit::upstream::Http2Options;
+use egret_testkit::upstream::raw::{Http2Frame, RawConnection, RawServer};
 use egret_testkit::{Gateway, Response, Upstream};
 
 use super::{NO_SETTINGS, OverTls, ask, assert_answered, static_backend, to_static};
@@ -13,11 +13,11 @@ use super::{NO_SETTINGS, OverTls, ask, assert_answered, static_backend, to_stati
 const HOST: &str = "a.example";
 const POST: &str = "POST /it HTTP/1.1\r\nhost: a.example\r\ncontent-length: 4\r\n\r\nbody";
 
-/// Begins HTTP/2, and gives the stream of the first request.
+/// Completes the HTTP/2 preface, and returns the stream of the first request.
 fn first_request(connection: &mut RawConnection) -> Option<u32> {
     connection.read_preface()?;
-    connection.send_frame(&Frame::settings());
-    Some(connection.read_frame_of(Frame::HEADERS)?.stream)
+    connection.send_frame(&Http2Frame::settings());
+    Some(connection.read_frame_of(Http2Frame::HEADERS)?.stream)
 }
 
 fn told(response: &Response) -> &str {
@@ -31,16 +31,16 @@ fn what_an_upstream_that_goes_away_has_not_processed_is_sent_again() {
             return;
         };
         if connection.index() == 0 {
-            connection.send_frame(&Frame::go_away(0));
+            connection.send_frame(&Http2Frame::go_away(0));
         } else {
-            // It comes with its body.
-            connection.read_frame_of(Frame::DATA);
-            connection.send_frame(&Frame::ok(stream));
+            // The retried request has its body.
+            connection.read_frame_of(Http2Frame::DATA);
+            connection.send_frame(&Http2Frame::ok(stream));
         }
         connection.close();
     });
     let gateway = to_static(server.port(), NO_SETTINGS);
-    // Also what must not be done twice.
+    // Requests that are not idempotent are retried as well.
     assert_eq!(gateway.connect().request(POST).status, 200);
     assert_eq!(server.connections(), 2);
 }
@@ -54,17 +54,17 @@ fn what_an_upstream_that_goes_away_has_begun_it_ends() {
             return;
         };
         if connection.index() == 0 {
-            connection.send_frame(&Frame::go_away(stream));
-            // Answered once what comes before has been read.
-            connection.send_frame(&Frame::new(Frame::PING, 0, [7; 8]));
+            connection.send_frame(&Http2Frame::go_away(stream));
+            // The PING is answered once all frames before it have been read.
+            connection.send_frame(&Http2Frame::new(Http2Frame::PING, 0, [7; 8]));
             while connection
-                .read_frame_of(Frame::PING)
+                .read_frame_of(Http2Frame::PING)
                 .is_some_and(|ping| ping.payload != [7; 8])
             {}
             theirs.0.wait();
             theirs.1.wait();
         }
-        connection.send_frame(&Frame::ok(stream));
+        connection.send_frame(&Http2Frame::ok(stream));
         connection.close();
     });
     let gateway = to_static(server.port(), NO_SETTINGS);
@@ -78,7 +78,7 @@ fn what_an_upstream_that_goes_away_has_begun_it_ends() {
 
 #[test]
 fn what_is_refused_is_sent_again_with_its_body_but_not_for_ever() {
-    let upstream = Upstream::start_http2(Http2::default());
+    let upstream = Upstream::start_http2(Http2Options::default());
     let gateway = to_static(upstream.port(), NO_SETTINGS);
     let post = |path: &str| {
         let head = format!("POST {path} HTTP/1.1\r\nhost: {HOST}\r\n");
@@ -100,7 +100,7 @@ fn what_is_refused_is_sent_again_with_its_body_but_not_for_ever() {
         told(&response).contains("error=connection_terminated"),
         "{response:?}"
     );
-    // Each of the sendings is heard.
+    // Every attempt reaches the upstream.
     assert_eq!(upstream.requests().len(), 2 + 4);
     assert_eq!(upstream.connections(), 1);
 }
@@ -117,11 +117,11 @@ fn who_says_what_is_sent_again_decides_about_what_is_refused() {
             1,
         ),
     ] {
-        let upstream = Upstream::start_http2(Http2::default());
+        let upstream = Upstream::start_http2(Http2Options::default());
         let policy = format!(
             "apiVersion: gateway.kgateway.dev/v1alpha1
 kind: TrafficPolicy
-metadata: {{name: lab, namespace: httpbin}}
+metadata: {{name: test, namespace: httpbin}}
 spec:
   targetRefs: [{{group: gateway.networking.k8s.io, kind: HTTPRoute, name: dfp-httproute}}]
   retry: {retry}"
@@ -135,7 +135,7 @@ spec:
 
 #[test]
 fn no_request_fails_while_an_upstream_goes_away_again_and_again() {
-    let upstream = Upstream::start_http2(Http2::default());
+    let upstream = Upstream::start_http2(Http2Options::default());
     let gateway = to_static(upstream.port(), NO_SETTINGS);
     let ask = || {
         let mut client = gateway.connect();
@@ -149,7 +149,7 @@ fn no_request_fails_while_an_upstream_goes_away_again_and_again() {
         while !clients.iter().all(|client| client.is_finished()) {
             let before = upstream.requests().len();
             upstream.close_idle();
-            // Who is told so at every sending gives up.
+            // After a REFUSED_STREAM for every attempt, the gateway gives up.
             upstream.wait_for_requests((before + 8).min(400));
         }
     });
@@ -158,22 +158,22 @@ fn no_request_fails_while_an_upstream_goes_away_again_and_again() {
 
 #[test]
 fn what_an_upstream_wants_over_http1_it_gets() {
-    let lab = OverTls::start(|tls| tls);
-    let response = lab.gateway.get(&lab.host(), "/http1");
+    let setup = OverTls::start(|tls| tls);
+    let response = setup.gateway.get(&setup.host(), "/http1");
     assert_eq!(response.status, 200, "{response:?}");
     assert_eq!(response.json()["version"], "HTTP/1.1");
-    assert_eq!(lab.agreed(), ["h2", "http/1.1"]);
-    // Others go as before.
+    assert_eq!(setup.agreed(), ["h2", "http/1.1"]);
+    // Other requests still use HTTP/2.
     assert_eq!(
-        lab.gateway.get(&lab.host(), "/").json()["version"],
+        setup.gateway.get(&setup.host(), "/").json()["version"],
         "HTTP/2.0"
     );
-    assert_eq!(lab.agreed().len(), 2);
+    assert_eq!(setup.agreed().len(), 2);
 }
 
 #[test]
 fn a_stream_that_is_reset_is_the_end_of_one_request_only() {
-    let upstream = Upstream::start_http2(Http2::default());
+    let upstream = Upstream::start_http2(Http2Options::default());
     let gateway = to_static(upstream.port(), NO_SETTINGS);
     let held = ask(&gateway, HOST, "/hold/it", 1);
     upstream.wait_for_requests(1);
@@ -183,7 +183,7 @@ fn a_stream_that_is_reset_is_the_end_of_one_request_only() {
         told(&response).contains("error=connection_terminated"),
         "{response:?}"
     );
-    // It was processed, for all that is known, and there is nowhere else.
+    // The request may have been processed, and there is no other address.
     assert_eq!(upstream.requests().len(), 2);
     upstream.release("it");
     assert_answered(held);
@@ -192,7 +192,7 @@ fn a_stream_that_is_reset_is_the_end_of_one_request_only() {
 
 #[test]
 fn a_connection_that_was_closed_is_not_used() {
-    let upstream = Upstream::start_http2(Http2::default());
+    let upstream = Upstream::start_http2(Http2Options::default());
     let gateway = to_static(upstream.port(), NO_SETTINGS);
     assert_eq!(gateway.get(HOST, "/").status, 200);
     upstream.close_idle();
@@ -212,7 +212,7 @@ fn a_connection_that_answers_no_pings_ends_with_what_is_on_it() {
         if theirs.load(Ordering::SeqCst) {
             connection.read_to_end();
         } else {
-            connection.send_frame(&Frame::ok(stream));
+            connection.send_frame(&Http2Frame::ok(stream));
             connection.close();
         }
     });
@@ -245,21 +245,21 @@ fn what_is_no_http2_is_told() {
     );
 }
 
-/// Whatever the upstream says that it means by it: what has not ended is not whole.
+/// A response that is reset before its end is incomplete, whatever the error code.
 #[test]
 fn a_response_that_is_reset_before_its_end_is_not_taken_for_a_whole_one() {
     let server = RawServer::start(|connection| {
         let Some(stream) = first_request(connection) else {
             return;
         };
-        let head = Frame {
+        let head = Http2Frame {
             // END_HEADERS alone.
             flags: 0x4,
-            ..Frame::ok(stream)
+            ..Http2Frame::ok(stream)
         };
         connection.send_frame(&head);
-        connection.send_frame(&Frame::new(Frame::DATA, stream, *b"half"));
-        connection.send_frame(&Frame::new(Frame::RST_STREAM, stream, [0; 4]));
+        connection.send_frame(&Http2Frame::new(Http2Frame::DATA, stream, *b"half"));
+        connection.send_frame(&Http2Frame::new(Http2Frame::RST_STREAM, stream, [0; 4]));
         connection.read_to_end();
     });
     let gateway = to_static(server.port(), NO_SETTINGS);
@@ -270,22 +270,17 @@ fn a_response_that_is_reset_before_its_end_is_not_taken_for_a_whole_one() {
     assert_eq!(record["reason"], "upstream_broke_off");
 }
 
-/// An answer that comes early does not make the wait for the rest of a request endless.
+/// An early response does not remove the time limit for the rest of the request.
 #[test]
 fn who_stops_sending_after_the_answer_is_not_waited_for() {
     let server = RawServer::start(|connection| {
         let Some(stream) = first_request(connection) else {
             return;
         };
-        connection.send_frame(&Frame::ok(stream));
+        connection.send_frame(&Http2Frame::ok(stream));
         connection.read_to_end();
     });
-    let limits = "apiVersion: gateway.kgateway.dev/v1alpha1
-kind: ListenerPolicy
-metadata: {name: limits, namespace: kgateway-system}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
-  default: {httpSettings: {streamIdleTimeout: 300ms}}";
+    let limits = &listener_policy("limits", "{httpSettings: {streamIdleTimeout: 300ms}}");
     let basis = static_backend(server.port(), NO_SETTINGS);
     let gateway = Gateway::start(&documents(&[&basis, limits]));
     let mut client = gateway.connect();

@@ -1,7 +1,7 @@
-//! HTTP/2 to upstreams.
+//! Tests of HTTP/2 between the gateway and upstreams.
 
-use egret_testkit::gateway::{configured, lab};
-use egret_testkit::upstream::Tls;
+use egret_testkit::gateway::{backend_config, quickstart_config};
+use egret_testkit::upstream::UpstreamTls;
 use egret_testkit::{Ca, Client, DnsServer, Gateway, Upstream};
 
 mod broken;
@@ -12,22 +12,15 @@ mod versions;
 
 const DYNAMIC: &str = "type: DynamicForwardProxy\n  dynamicForwardProxy: {}";
 
-/// A DNS server that has `a.example` at 127.0.0.1.
-fn a_example() -> DnsServer {
-    let dns = DnsServer::start();
-    dns.a("a.example", ["127.0.0.1"], 60);
-    dns
-}
-
-/// Everything to one server that is known to speak HTTP/2, under this BackendConfigPolicy.
+/// A gateway that sends every request to one static host over HTTP/2, with this spec of a BackendConfigPolicy.
 fn to_static(port: u16, spec: &str) -> Gateway {
     Gateway::start(&static_backend(port, spec))
 }
 
-/// The same, as it is configured.
+/// The configuration of [`to_static`].
 fn static_backend(port: u16, spec: &str) -> String {
     let dns = DnsServer::start();
-    let yaml = configured(dns.addr(), spec);
+    let yaml = backend_config(dns.addr(), spec);
     let hosts = format!("hosts: [{{host: 127.0.0.1, port: {port}}}]");
     let fixed = format!("type: Static\n  static: {{appProtocol: kubernetes.io/h2c, {hosts}}}");
     assert!(yaml.contains(DYNAMIC), "{yaml}");
@@ -36,7 +29,7 @@ fn static_backend(port: u16, spec: &str) -> String {
 
 const NO_SETTINGS: &str = "connectTimeout: 5s";
 
-/// A server over TLS by the name of `a.example`, and a gateway that goes there so.
+/// An upstream over TLS with the name `a.example`, and a gateway that uses TLS for all upstreams.
 struct OverTls {
     gateway: Gateway,
     upstream: Upstream,
@@ -44,11 +37,12 @@ struct OverTls {
 }
 
 impl OverTls {
-    fn start(tls: impl FnOnce(Tls) -> Tls) -> Self {
-        let (ca, dns) = (Ca::new(), a_example());
-        let upstream = Upstream::start_tls(tls(Tls::of(&ca, ["a.example"])));
+    fn start(tls: impl FnOnce(UpstreamTls) -> UpstreamTls) -> Self {
+        let (ca, dns) = (Ca::new(), DnsServer::with_a_example());
+        let upstream = Upstream::start_tls(tls(UpstreamTls::of(&ca, ["a.example"])));
         let dynamic = "dynamicForwardProxy: {}";
-        let yaml = lab(dns.addr()).replace(dynamic, "dynamicForwardProxy: {enableTls: true}");
+        let yaml = quickstart_config(dns.addr())
+            .replace(dynamic, "dynamicForwardProxy: {enableTls: true}");
         Self {
             gateway: Gateway::start_trusting(&yaml, [&ca]),
             upstream,
@@ -60,14 +54,14 @@ impl OverTls {
         format!("a.example:{}", self.upstream.port())
     }
 
-    /// What was agreed on, in the order of connections.
+    /// The ALPN protocols of the upstream's connections, in order.
     fn agreed(&self) -> Vec<String> {
         let handshakes = self.upstream.handshakes().into_iter();
         handshakes.filter_map(|one| one.alpn).collect()
     }
 }
 
-/// Clients that each have asked for a path, and have no answer yet.
+/// Connects `count` clients that each send a request for `path`, without reading the responses.
 fn ask(gateway: &Gateway, host: &str, path: &str, count: usize) -> Vec<Client> {
     let ask = |_| {
         let mut client = gateway.connect();

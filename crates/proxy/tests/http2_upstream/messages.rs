@@ -1,16 +1,16 @@
-//! What becomes of requests and responses on their way.
+//! How requests and responses are converted on their way to an HTTP/2 upstream.
 
-use egret_testkit::gateway::lab;
-use egret_testkit::upstream::Http2;
+use egret_testkit::gateway::quickstart_config;
+use egret_testkit::upstream::Http2Options;
 use egret_testkit::upstream::raw::RawServer;
-use egret_testkit::{Gateway, Http2Client, Upstream};
+use egret_testkit::{DnsServer, Gateway, Http2Client, Upstream};
 use http::{HeaderMap, HeaderValue, Request, Version};
 
-use super::{NO_SETTINGS, a_example, to_static};
+use super::{NO_SETTINGS, to_static};
 
 #[test]
 fn a_request_is_one_of_http2_and_its_response_one_of_http1() {
-    let upstream = Upstream::start_http2(Http2::default());
+    let upstream = Upstream::start_http2(Http2Options::default());
     let gateway = to_static(upstream.port(), NO_SETTINGS);
     let response = gateway.connect().request(
         "POST /a?b=c HTTP/1.1\r\nhost: a.example:8080\r\nconnection: keep-alive, x-hop\r\nx-hop: 1\r\n\
@@ -47,7 +47,7 @@ fn a_request_is_one_of_http2_and_its_response_one_of_http1() {
 
 #[test]
 fn bodies_of_any_size_and_trailers_pass_both_ways() {
-    let upstream = Upstream::start_http2(Http2::default());
+    let upstream = Upstream::start_http2(Http2Options::default());
     let gateway = to_static(upstream.port(), NO_SETTINGS);
     let size = 3_000_000;
     let mut client = gateway.connect();
@@ -83,8 +83,11 @@ fn bodies_of_any_size_and_trailers_pass_both_ways() {
 
 #[test]
 fn grpc_goes_over_http2_wherever_it_goes() {
-    let (dns, upstream) = (a_example(), Upstream::start_http2(Http2::default()));
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let (dns, upstream) = (
+        DnsServer::with_a_example(),
+        Upstream::start_http2(Http2Options::default()),
+    );
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let client = Http2Client::connect(gateway.address());
     let uri = format!("http://a.example:{}/trailers/10", upstream.port());
     let request = Request::post(uri)
@@ -107,11 +110,11 @@ fn grpc_goes_over_http2_wherever_it_goes() {
     );
 }
 
-/// Trailers are no place for what is about one hop, says where a message ends or goes, or proves who sends it (RFC 9110
-/// 6.5.1): HTTP/2 takes some of it for a broken message, and the rest would be read after it was checked.
+/// Trailers must not have fields for framing, routing, authentication or one hop (RFC 9110, section 6.5.1). HTTP/2 treats
+/// some of them as malformed messages, and the others would be used after the checks of the head.
 #[test]
 fn trailers_bring_nothing_that_the_head_may_not() {
-    let upstream = Upstream::start_http2(Http2::default());
+    let upstream = Upstream::start_http2(Http2Options::default());
     let gateway = to_static(upstream.port(), NO_SETTINGS);
     let hostile = "x-sum: 4\r\nconnection: x-hop\r\nx-hop: 1\r\nproxy-authorization: Basic eDp5\r\n\
                    transfer-encoding: chunked\r\ncontent-length: 9\r\nhost: b.example\r\n\
@@ -130,13 +133,13 @@ fn trailers_bring_nothing_that_the_head_may_not() {
 #[test]
 fn trailers_of_a_response_bring_nothing_either() {
     let (dns, server) = (
-        a_example(),
+        DnsServer::with_a_example(),
         RawServer::answer_each(
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n4\r\nbody\r\n0\r\n\
              x-sum: 4\r\nconnection: close\r\ntransfer-encoding: chunked\r\ncontent-length: 9\r\n\r\n",
         ),
     );
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let client = Http2Client::connect(gateway.address());
     let response = client.get(&format!("http://a.example:{}/", server.port()));
     assert_eq!(response.body, b"body");

@@ -1,11 +1,11 @@
-//! WebSocket, over HTTP/1.1 where there is a choice, and over HTTP/2 (RFC 8441) where there is none.
+//! WebSocket to upstreams: over HTTP/1.1 where ALPN allows it, and over HTTP/2 (RFC 8441) otherwise.
 
-use egret_testkit::upstream::Http2;
+use egret_testkit::upstream::Http2Options;
 use egret_testkit::{Http2Client, Upstream};
 
 use super::{NO_SETTINGS, OverTls, to_static};
 
-const TAKES_IT: Http2 = Http2 {
+const TAKES_IT: Http2Options = Http2Options {
     max_streams: None,
     extended_connect: true,
 };
@@ -36,7 +36,7 @@ fn a_websocket_becomes_a_stream_and_its_client_is_answered_as_over_http1() {
     assert_eq!(seen.target, "http://a.example/upgrade");
     assert_eq!(seen.header("sec-websocket-version"), Some("13"));
     assert_eq!(seen.header("sec-websocket-key"), None);
-    // Requests go on beside it, and the connection stays when it is over.
+    // Requests share the connection with the WebSocket, and it stays open when the WebSocket ends.
     assert_eq!(gateway.get("a.example", "/").status, 200);
     client.shutdown_write();
     assert_eq!(client.read_to_end(), b"");
@@ -60,7 +60,7 @@ fn a_websocket_passes_from_http2_to_http2() {
 
 #[test]
 fn an_upstream_that_takes_none_says_so() {
-    let upstream = Upstream::start_http2(Http2::default());
+    let upstream = Upstream::start_http2(Http2Options::default());
     let gateway = to_static(upstream.port(), NO_SETTINGS);
     let response = gateway.connect().request(upgrade("a.example"));
     assert_eq!(response.status, 502);
@@ -83,12 +83,12 @@ fn an_upstream_may_refuse_it() {
 
 #[test]
 fn where_there_is_a_choice_a_websocket_goes_over_http1() {
-    let lab = OverTls::start(|tls| tls);
-    let mut client = lab.gateway.connect();
-    assert_eq!(client.get("/", &lab.host()).json()["version"], "HTTP/2.0");
-    client.send_request(upgrade(&lab.host()));
+    let setup = OverTls::start(|tls| tls);
+    let mut client = setup.gateway.connect();
+    assert_eq!(client.get("/", &setup.host()).json()["version"], "HTTP/2.0");
+    client.send_request(upgrade(&setup.host()));
     assert_eq!(client.read_head().status, 101);
     client.send("through");
     assert_eq!(client.read_exactly(7), b"through");
-    assert_eq!(lab.agreed(), ["h2", "http/1.1"]);
+    assert_eq!(setup.agreed(), ["h2", "http/1.1"]);
 }

@@ -1,34 +1,34 @@
-//! Which HTTP is spoken to whom.
+//! Which version of HTTP is used for an upstream.
 
-use egret_testkit::gateway::configured;
-use egret_testkit::upstream::Tls;
-use egret_testkit::{Ca, Gateway, Upstream};
+use egret_testkit::gateway::backend_config;
+use egret_testkit::upstream::UpstreamTls;
+use egret_testkit::{Ca, DnsServer, Gateway, Upstream};
 
-use super::{DYNAMIC, OverTls, a_example, ask, assert_answered};
+use super::{DYNAMIC, OverTls, ask, assert_answered};
 
 #[test]
 fn a_server_that_agrees_to_nothing_speaks_http1() {
-    let lab = OverTls::start(Tls::agreeing_to_nothing);
+    let setup = OverTls::start(UpstreamTls::agreeing_to_nothing);
     assert_eq!(
-        lab.gateway.get(&lab.host(), "/").json()["version"],
+        setup.gateway.get(&setup.host(), "/").json()["version"],
         "HTTP/1.1"
     );
-    assert_eq!(lab.upstream.handshakes()[0].alpn, None);
-    // There it would be about one hop only, and Connection would have to say so.
-    let host = lab.host();
+    assert_eq!(setup.upstream.handshakes()[0].alpn, None);
+    // Over HTTP/1.1, `TE` is a field of one hop, and `Connection` would have to name it.
+    let host = setup.host();
     let request = format!("GET / HTTP/1.1\r\nhost: {host}\r\nte: trailers\r\n\r\n");
-    assert_eq!(lab.gateway.connect().request(request).status, 200);
-    assert_eq!(lab.upstream.requests()[1].header("te"), None);
+    assert_eq!(setup.gateway.connect().request(request).status, 200);
+    assert_eq!(setup.upstream.requests()[1].header("te"), None);
 }
 
 #[test]
 fn sessions_are_resumed_over_http2_too() {
-    let lab = OverTls::start(|tls| tls);
-    assert_eq!(lab.gateway.get(&lab.host(), "/").status, 200);
-    lab.upstream.close_idle();
-    lab.upstream.wait_for_open_connections(0);
-    assert_answered(ask(&lab.gateway, &lab.host(), "/", 1));
-    let resumed: Vec<_> = lab
+    let setup = OverTls::start(|tls| tls);
+    assert_eq!(setup.gateway.get(&setup.host(), "/").status, 200);
+    setup.upstream.close_idle();
+    setup.upstream.wait_for_open_connections(0);
+    assert_answered(ask(&setup.gateway, &setup.host(), "/", 1));
+    let resumed: Vec<_> = setup
         .upstream
         .handshakes()
         .iter()
@@ -36,17 +36,18 @@ fn sessions_are_resumed_over_http2_too() {
         .collect();
     assert_eq!(resumed, [false, true]);
     let name = "egret_upstream_tls_handshakes_total{result=\"resumed\"}";
-    lab.gateway.wait_for_metric(name, 1.0);
+    setup.gateway.wait_for_metric(name, 1.0);
 }
 
-/// What is agreed on, or told, where `alpnProtocols` and `appProtocol` say this and the server speaks that.
+/// The protocol that ALPN selects, or the refusal, for these `alpnProtocols` and `appProtocol` and a server with this
+/// protocol.
 fn agreed(alpn: &str, app_protocol: &str, spoken: &str) -> String {
-    let (ca, dns) = (Ca::new(), a_example());
-    let upstream = Upstream::start_tls(Tls::of(&ca, ["127.0.0.1"]).speaking(spoken));
+    let (ca, dns) = (Ca::new(), DnsServer::with_a_example());
+    let upstream = Upstream::start_tls(UpstreamTls::of(&ca, ["127.0.0.1"]).speaking(spoken));
     let spec = format!("tls: {{wellKnownCACertificates: System, alpnProtocols: [{alpn}]}}");
     let hosts = format!("hosts: [{{host: 127.0.0.1, port: {}}}]", upstream.port());
     let fixed = format!("type: Static\n  static: {{{app_protocol}{hosts}}}");
-    let yaml = configured(dns.addr(), &spec).replace(DYNAMIC, &fixed);
+    let yaml = backend_config(dns.addr(), &spec).replace(DYNAMIC, &fixed);
     let gateway = Gateway::start_trusting(&yaml, [&ca]);
     let response = gateway.get("a.example", "/");
     let handshakes = upstream.handshakes();
@@ -91,9 +92,9 @@ fn only_what_is_configured_is_offered() {
 
 #[test]
 fn a_server_that_has_to_speak_http2_says_so() {
-    let lab = OverTls::start(Tls::agreeing_to_nothing);
-    let client = egret_testkit::Http2Client::connect(lab.gateway.address());
-    let request = http::Request::post(format!("http://{}/", lab.host()))
+    let setup = OverTls::start(UpstreamTls::agreeing_to_nothing);
+    let client = egret_testkit::Http2Client::connect(setup.gateway.address());
+    let request = http::Request::post(format!("http://{}/", setup.host()))
         .header("content-type", "application/grpc")
         .body(())
         .expect("a request");

@@ -1,14 +1,18 @@
-//! Who may open a tunnel, and what is said when nobody may.
+//! Which tunnels may be opened, and how the others are refused.
 
-use egret_testkit::gateway::{QUICKSTART, documents, lab, resolver};
-use egret_testkit::{DnsServer, Gateway, Refused, Upstream};
+use egret_testkit::client::connect_request;
+use egret_testkit::gateway::{
+    QUICKSTART, documents, egress_policy, quickstart_config, resolver_policy,
+};
+use egret_testkit::upstream::raw::RawServer;
+use egret_testkit::{ClosedPort, DnsServer, Gateway, Upstream};
 
-use super::{a_example, connect, echo, told};
+use super::told;
 
 #[test]
 fn http_1_0_is_served_with_and_without_host() {
-    let (dns, server) = (a_example(), echo());
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     for fields in [
         "",
         "Host: a.example\r\n",
@@ -28,7 +32,7 @@ fn http_1_0_is_served_with_and_without_host() {
 #[test]
 fn malformed_authorities_are_refused_before_dns() {
     let dns = DnsServer::start();
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     for authority in [
         "a.example",
         "a.example:",
@@ -85,9 +89,9 @@ fn malformed_authorities_are_refused_before_dns() {
 
 #[test]
 fn addresses_inside_are_denied_and_our_own_ports_whatever_the_exceptions_say() {
-    let (dns, server) = (a_example(), echo());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
     dns.a("metadata.example", ["169.254.169.254"], 60);
-    let closed = Gateway::start(&documents(&[QUICKSTART, &resolver(dns.addr(), "")]));
+    let closed = Gateway::start(&documents(&[QUICKSTART, &resolver_policy(dns.addr(), "")]));
     for authority in [
         format!("127.0.0.1:{}", server.port()),
         format!("[::ffff:127.0.0.1]:{}", server.port()),
@@ -95,41 +99,40 @@ fn addresses_inside_are_denied_and_our_own_ports_whatever_the_exceptions_say() {
         "metadata.example:80".to_owned(),
         "[64:ff9b::a9fe:a9fe]:80".to_owned(),
     ] {
-        let response = closed.connect().request(connect(&authority));
+        let response = closed.connect().request(connect_request(&authority));
         assert_eq!(response.status, 403, "{authority}");
         assert!(told(&response).contains("destination_ip_prohibited"));
     }
     assert_eq!(server.connections(), 0);
-    let open = Gateway::start(&lab(dns.addr()));
+    let open = Gateway::start(&quickstart_config(dns.addr()));
     for port in [open.address().port(), open.admin().port()] {
         for host in ["127.0.0.1", "a.example", "0.0.0.0", "[::ffff:127.0.0.1]"] {
-            let response = open.connect().request(connect(&format!("{host}:{port}")));
+            let response = open
+                .connect()
+                .request(connect_request(&format!("{host}:{port}")));
             assert_eq!(response.status, 403, "{host}:{port}");
         }
     }
 }
 
-/// One destination has one verdict, by one rule, in whichever form it is asked for.
+/// A destination has the same verdict by the same rule, whatever the form of the request.
 #[test]
 fn every_form_of_a_request_has_the_same_verdict() {
-    let (dns, upstream) = (a_example(), Upstream::start());
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     dns.a("b.example", ["127.0.0.1"], 60);
     dns.a("inside.example", ["10.0.0.1"], 60);
     let port = upstream.port();
-    let policy = format!(
-        "apiVersion: egret.dev/v1alpha1
-kind: EgressPolicy
-metadata: {{name: partners, namespace: kgateway-system}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
-  defaultAction: Deny
+    let policy = egress_policy(
+        "partners",
+        &format!(
+            "defaultAction: Deny
   rules:
   - {{name: no-c, action: Deny, hosts: [c.example, '*.c.example']}}
   - {{name: own, action: Allow, hosts: [a.example, inside.example], ports: [{port}]}}
-  - {{name: literal, action: Allow, hosts: [127.0.0.0/8]}}
-"
+  - {{name: literal, action: Allow, hosts: [127.0.0.0/8]}}"
+        ),
     );
-    let gateway = Gateway::start(&documents(&[&lab(dns.addr()), &policy]));
+    let gateway = Gateway::start(&documents(&[&quickstart_config(dns.addr()), &policy]));
     let cases = [
         ("a.example", 200, "allow", Some("own")),
         ("A.EXAMPLE.", 200, "allow", Some("own")),
@@ -146,7 +149,7 @@ spec:
         for head in [
             format!("GET / HTTP/1.1\r\nhost: {authority}\r\n\r\n"),
             format!("GET http://{authority}/ HTTP/1.1\r\nhost: other.example\r\n\r\n"),
-            connect(&authority),
+            connect_request(&authority),
         ] {
             let mut client = gateway.connect();
             assert_eq!(client.request(&head).status, status, "{head}");
@@ -165,17 +168,14 @@ spec:
 
 #[test]
 fn rules_about_what_is_inside_never_match_a_tunnel() {
-    let (dns, server) = (a_example(), echo());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
     let policy = |rule: &str| {
-        format!(
-            "apiVersion: egret.dev/v1alpha1
-kind: EgressPolicy
-metadata: {{name: inner, namespace: kgateway-system}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
-  defaultAction: Deny
-  rules: [{{name: some, action: Allow, hosts: [a.example]{rule}}}]
-"
+        egress_policy(
+            "inner",
+            &format!(
+                "defaultAction: Deny
+  rules: [{{name: some, action: Allow, hosts: [a.example]{rule}}}]"
+            ),
         )
     };
     let authority = format!("a.example:{}", server.port());
@@ -185,15 +185,15 @@ spec:
         (", methods: [GET]", 403),
         (", paths: ['/']", 403),
     ] {
-        let gateway = Gateway::start(&documents(&[&lab(dns.addr()), &policy(rule)]));
-        let response = gateway.connect().request(connect(&authority));
+        let gateway = Gateway::start(&documents(&[&quickstart_config(dns.addr()), &policy(rule)]));
+        let response = gateway.connect().request(connect_request(&authority));
         assert_eq!(response.status, status, "{rule}");
     }
 }
 
 #[test]
 fn routes_match_a_connect_by_all_but_paths() {
-    let (dns, server) = (a_example(), echo());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
     let authority = format!("a.example:{}", server.port());
     for (matches, status) in [
         ("{path: {type: PathPrefix, value: /}}", 200),
@@ -207,7 +207,7 @@ fn routes_match_a_connect_by_all_but_paths() {
         ("{queryParams: [{name: a, value: b}]}", 404),
     ] {
         let matches = matches.replace("PORT", &server.port().to_string());
-        let yaml = lab(dns.addr()).replace(
+        let yaml = quickstart_config(dns.addr()).replace(
             "rules:\n    - backendRefs:",
             &format!("rules:\n    - matches: [{matches}]\n      backendRefs:"),
         );
@@ -215,7 +215,7 @@ fn routes_match_a_connect_by_all_but_paths() {
         let gateway = Gateway::start(&yaml);
         let mut client = gateway.connect();
         assert_eq!(
-            client.request(connect(&authority)).status,
+            client.request(connect_request(&authority)).status,
             status,
             "{matches}"
         );
@@ -227,16 +227,19 @@ fn routes_match_a_connect_by_all_but_paths() {
 
 #[test]
 fn rewrites_decide_where_it_goes_and_filters_change_the_answer() {
-    let (dns, server) = (a_example(), echo());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
     let filters = "filters:
       - {type: URLRewrite, urlRewrite: {hostname: a.example}}
       - {type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: x-egress, value: here}]}}
       backendRefs:";
-    let yaml = lab(dns.addr()).replace("backendRefs:", filters);
+    let yaml = quickstart_config(dns.addr()).replace("backendRefs:", filters);
     let gateway = Gateway::start(&yaml);
     let mut client = gateway.connect();
-    // The port stays: a CONNECT has no scheme that would have another.
-    let response = client.request(connect(&format!("elsewhere.example:{}", server.port())));
+    // The port stays, because a CONNECT has no scheme with another default port.
+    let response = client.request(connect_request(&format!(
+        "elsewhere.example:{}",
+        server.port()
+    )));
     assert_eq!(
         (response.status, response.header("x-egress")),
         (200, Some("here"))
@@ -263,7 +266,7 @@ spec: {status: 200, body: hello}
         let (before, _) = QUICKSTART.split_once("  rules:\n").unwrap();
         documents(&[
             &format!("{before}  rules:\n    - {rule}\n"),
-            &resolver(dns.addr(), ""),
+            &resolver_policy(dns.addr(), ""),
             backend,
             direct,
         ])
@@ -289,7 +292,9 @@ spec: {status: 200, body: hello}
     ] {
         let gateway = Gateway::start(&yaml);
         let mut client = gateway.connect();
-        client.send_request(connect("a.example:443") + "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n");
+        client.send_request(
+            connect_request("a.example:443") + "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n",
+        );
         let response = client.read_response();
         assert_eq!(response.status, status, "{yaml}\n{response:?}");
         assert_eq!(response.header("connection"), Some("close"));
@@ -301,12 +306,12 @@ spec: {status: 200, body: hello}
     }
 }
 
-/// What follows a CONNECT that is refused was sent in the hope of a tunnel, and is no request.
+/// Bytes after a refused CONNECT were meant for the tunnel, and must not be read as a request.
 #[test]
 fn every_refusal_ends_the_connection() {
-    let (dns, refused) = (a_example(), Refused::start());
+    let (dns, refused) = (DnsServer::with_a_example(), ClosedPort::start());
     dns.nxdomain("none.example");
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     for (authority, status) in [
         ("none.example:443".to_owned(), 502),
         ("10.0.0.1:443".to_owned(), 403),
@@ -315,7 +320,7 @@ fn every_refusal_ends_the_connection() {
     ] {
         let mut client = gateway.connect();
         let inner = "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n";
-        client.send_request(connect(&authority) + inner);
+        client.send_request(connect_request(&authority) + inner);
         let response = client.read_response();
         assert_eq!(response.status, status, "{authority}");
         assert_eq!(response.header("connection"), Some("close"));

@@ -1,21 +1,25 @@
-//! What limits a tunnel, and what ends it.
+//! Limits of tunnels, and what ends a tunnel.
 
 use std::time::Duration;
 
-use egret_testkit::gateway::{QUICKSTART, configured, documents, lab, resolver};
+use egret_testkit::client::connect_request;
+use egret_testkit::gateway::{
+    QUICKSTART, backend_config, documents, egress_policy, listener_policy, quickstart_config,
+    resolver_policy,
+};
 use egret_testkit::upstream::raw::RawServer;
-use egret_testkit::{Gateway, Upstream};
+use egret_testkit::{DnsServer, Gateway, Upstream};
 
-use super::{a_example, connect, echo, tunnel};
+use super::tunnel;
 
 #[test]
 fn tunnels_count_against_the_limits_until_they_end() {
-    let (dns, server) = (a_example(), echo());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
     let authority = format!("a.example:{}", server.port());
     let limits = "circuitBreakers: {maxRequests: 1}";
-    let gateway = Gateway::start(&configured(dns.addr(), limits));
+    let gateway = Gateway::start(&backend_config(dns.addr(), limits));
     let first = tunnel(&gateway, &authority);
-    let response = gateway.connect().request(connect(&authority));
+    let response = gateway.connect().request(connect_request(&authority));
     assert_eq!(response.status, 503, "{response:?}");
     gateway.wait_for_metric("egret_tunnels", 1.0);
     drop(first);
@@ -23,22 +27,22 @@ fn tunnels_count_against_the_limits_until_they_end() {
     drop(tunnel(&gateway, &authority));
 
     let limits = "circuitBreakers: {maxConnections: 1}";
-    let gateway = Gateway::start(&configured(dns.addr(), limits));
+    let gateway = Gateway::start(&backend_config(dns.addr(), limits));
     let first = tunnel(&gateway, &authority);
     let mut second = gateway.connect();
-    second.send_request(connect(&authority));
+    second.send_request(connect_request(&authority));
     gateway.wait_for_metric("egret_upstream_pending_requests", 1.0);
     assert!(second.is_idle());
     drop(first);
     assert_eq!(second.read_head().status, 200);
 }
 
-/// A connection that waits in the pool makes room for a tunnel.
+/// An idle connection in the pool is closed to make room for a tunnel.
 #[test]
 fn a_tunnel_takes_the_place_of_an_idle_connection() {
-    let (dns, upstream) = (a_example(), Upstream::start());
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let limits = "circuitBreakers: {maxConnections: 1}";
-    let gateway = Gateway::start(&configured(dns.addr(), limits));
+    let gateway = Gateway::start(&backend_config(dns.addr(), limits));
     let authority = format!("a.example:{}", upstream.port());
     assert_eq!(gateway.get(&authority, "/").status, 200);
     let mut client = tunnel(&gateway, &authority);
@@ -47,15 +51,9 @@ fn a_tunnel_takes_the_place_of_an_idle_connection() {
 
 #[test]
 fn a_tunnel_may_be_quiet_as_long_as_configured() {
-    let (dns, server) = (a_example(), echo());
-    let policy = "apiVersion: gateway.kgateway.dev/v1alpha1
-kind: ListenerPolicy
-metadata: {name: quiet, namespace: kgateway-system}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
-  default: {httpSettings: {streamIdleTimeout: 200ms}}
-";
-    let gateway = Gateway::start(&documents(&[&lab(dns.addr()), policy]));
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
+    let policy = &listener_policy("quiet", "{httpSettings: {streamIdleTimeout: 200ms}}");
+    let gateway = Gateway::start(&documents(&[&quickstart_config(dns.addr()), policy]));
     let mut client = tunnel(&gateway, &format!("a.example:{}", server.port()));
     client.send("x");
     assert_eq!(client.read_exactly(1), b"x");
@@ -65,16 +63,18 @@ spec:
 
 #[test]
 fn a_timeout_of_the_rule_bounds_the_way_to_a_tunnel_and_not_its_life() {
-    let (dns, server) = (a_example(), echo());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
     dns.drop_queries("silent.example");
-    let yaml = lab(dns.addr()).replace(
+    let yaml = quickstart_config(dns.addr()).replace(
         "rules:\n    - backendRefs:",
         "rules:\n    - timeouts: {request: 200ms}\n      backendRefs:",
     );
     let gateway = Gateway::start(&yaml);
     let mut client = tunnel(&gateway, &format!("a.example:{}", server.port()));
-    // It outlasts what takes as long as the timeout.
-    let response = gateway.connect().request(connect("silent.example:443"));
+    // The tunnel outlives a request that takes as long as the timeout.
+    let response = gateway
+        .connect()
+        .request(connect_request("silent.example:443"));
     assert_eq!(response.status, 504, "{response:?}");
     client.send("x");
     assert_eq!(client.read_exactly(1), b"x");
@@ -82,9 +82,9 @@ fn a_timeout_of_the_rule_bounds_the_way_to_a_tunnel_and_not_its_life() {
 
 #[test]
 fn stopping_waits_for_tunnels_and_cuts_them_off_in_the_end() {
-    let (dns, server) = (a_example(), echo());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
     let authority = format!("a.example:{}", server.port());
-    let mut gateway = Gateway::start(&lab(dns.addr()));
+    let mut gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut client = tunnel(&gateway, &authority);
     let drained = gateway.begin_drain(Duration::from_secs(60));
     client.send("x");
@@ -93,32 +93,21 @@ fn stopping_waits_for_tunnels_and_cuts_them_off_in_the_end() {
     assert_eq!(gateway.block_on(drained).unwrap(), 0);
     assert_eq!(gateway.wait_for_records(1)[0]["reason"], "client_closed");
 
-    let mut gateway = Gateway::start(&lab(dns.addr()));
+    let mut gateway = Gateway::start(&quickstart_config(dns.addr()));
     let mut client = tunnel(&gateway, &authority);
     assert_eq!(gateway.drain(Duration::from_millis(50)), 1);
     assert!(client.is_closed());
     assert_eq!(gateway.wait_for_records(1)[0]["reason"], "drained");
 }
 
-/// What a reload denies ends, and what it allows goes on.
+/// After a configuration change, denied tunnels are closed, and allowed ones stay open.
 #[test]
 fn a_change_that_denies_a_tunnel_ends_it() {
-    let (dns, server) = (a_example(), echo());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
     dns.a("b.example", ["127.0.0.1"], 60);
-    let whole = lab(dns.addr());
-    let policy = |name: &str, spec: &str| {
-        format!(
-            "apiVersion: egret.dev/v1alpha1
-kind: EgressPolicy
-metadata: {{name: {name}, namespace: kgateway-system}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
-  {spec}
-"
-        )
-    };
-    let by_name = policy("by-name", "rules: [{action: Deny, hosts: [a.example]}]");
-    let by_address = policy("by-address", "addresses: {deny: [127.0.0.1/32]}");
+    let whole = quickstart_config(dns.addr());
+    let by_name = egress_policy("by-name", "rules: [{action: Deny, hosts: [a.example]}]");
+    let by_address = egress_policy("by-address", "addresses: {deny: [127.0.0.1/32]}");
     let (_, route) = QUICKSTART.rsplit_once("---\n").unwrap();
     let other_host = whole.replace("  rules:\n", "  hostnames: [b.example]\n  rules:\n");
     assert_ne!(other_host, whole);
@@ -130,7 +119,10 @@ spec:
     for (changed, other_lives) in [
         (documents(&[&whole, &by_name]), true),
         (documents(&[&whole, &by_address]), false),
-        (documents(&[QUICKSTART, &resolver(dns.addr(), "")]), false),
+        (
+            documents(&[QUICKSTART, &resolver_policy(dns.addr(), "")]),
+            false,
+        ),
         (other_host, true),
         (to_get, false),
         (whole.replace(route, ""), false),
@@ -139,7 +131,7 @@ spec:
         let mut gateway = Gateway::start_with_workers(&whole, 2);
         let mut denied = tunnel(&gateway, &format!("a.example:{}", server.port()));
         let mut other = tunnel(&gateway, &format!("b.example:{}", server.port()));
-        // What says the same changes nothing.
+        // An equal configuration changes nothing.
         gateway.apply(&documents(&[
             &whole,
             "apiVersion: v1\nkind: Namespace\nmetadata: {name: other}\n",
@@ -161,25 +153,28 @@ spec:
 
 #[test]
 fn a_policy_that_keeps_tunnels_denies_only_those_that_begin() {
-    let (dns, server) = (a_example(), echo());
-    let mut gateway = Gateway::start(&lab(dns.addr()));
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
+    let mut gateway = Gateway::start(&quickstart_config(dns.addr()));
     let authority = format!("a.example:{}", server.port());
     let mut open = tunnel(&gateway, &authority);
     let policy = |keep: &str| {
-        let policy = format!(
-            "apiVersion: egret.dev/v1alpha1
-kind: EgressPolicy
-metadata: {{name: late, namespace: kgateway-system}}
-spec:
-  targetRefs: [{{group: gateway.networking.k8s.io, kind: Gateway, name: http}}]
-  rules: [{{action: Deny, hosts: [a.example]}}]
-  {keep}
-"
+        let policy = egress_policy(
+            "late",
+            &format!(
+                "rules: [{{action: Deny, hosts: [a.example]}}]
+  {keep}"
+            ),
         );
-        documents(&[&lab(dns.addr()), &policy])
+        documents(&[&quickstart_config(dns.addr()), &policy])
     };
     gateway.apply(&policy("tunnels: Keep"));
-    assert_eq!(gateway.connect().request(connect(&authority)).status, 403);
+    assert_eq!(
+        gateway
+            .connect()
+            .request(connect_request(&authority))
+            .status,
+        403
+    );
     open.send("x");
     assert_eq!(open.read_exactly(1), b"x");
     gateway.apply(&policy("tunnels: Close"));
@@ -187,23 +182,17 @@ spec:
     assert_eq!(gateway.wait_for_records(2)[1]["reason"], "policy_changed");
 }
 
-/// Judged by what was served when it was asked for, and again before the first octet.
+/// A tunnel is checked with the configuration at the time of its request, and again before its first byte.
 #[test]
 fn a_change_while_a_tunnel_is_being_opened_holds_for_it() {
-    let (dns, server) = (a_example(), RawServer::silent());
-    let mut gateway = Gateway::start(&lab(dns.addr()));
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::silent());
+    let mut gateway = Gateway::start(&quickstart_config(dns.addr()));
     let held = dns.hold("a.example");
     let mut client = gateway.connect();
-    client.send_request(connect(&format!("a.example:{}", server.port())) + "early");
+    client.send_request(connect_request(&format!("a.example:{}", server.port())) + "early");
     dns.wait_for_queries("a.example", 1);
-    let policy = "apiVersion: egret.dev/v1alpha1
-kind: EgressPolicy
-metadata: {name: late, namespace: kgateway-system}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
-  rules: [{action: Deny, hosts: [a.example]}]
-";
-    gateway.apply(&documents(&[&lab(dns.addr()), policy]));
+    let policy = &egress_policy("late", "rules: [{action: Deny, hosts: [a.example]}]");
+    gateway.apply(&documents(&[&quickstart_config(dns.addr()), policy]));
     held.release();
     assert_eq!(client.read_head().status, 200);
     assert!(client.is_closed());
@@ -213,9 +202,9 @@ spec:
 
 #[test]
 fn a_change_that_takes_no_such_tunnels_any_more_ends_it() {
-    let (dns, server) = (a_example(), echo());
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
     let upstream = Upstream::start();
-    let whole = lab(dns.addr());
+    let whole = quickstart_config(dns.addr());
     let policy = |list: &str| {
         let policy = format!(
             "apiVersion: gateway.kgateway.dev/v1alpha1

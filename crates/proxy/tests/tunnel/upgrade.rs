@@ -1,10 +1,10 @@
-//! Upgrade to WebSocket.
+//! Tunnels that are opened by Upgrade, mostly to WebSocket.
 
-use egret_testkit::gateway::{documents, lab};
+use egret_testkit::gateway::{documents, egress_policy, quickstart_config};
 use egret_testkit::upstream::raw::RawServer;
-use egret_testkit::{Gateway, Upstream};
+use egret_testkit::{DnsServer, Gateway, Upstream};
 
-use super::{a_example, told};
+use super::told;
 
 fn upgrade(host: &str) -> String {
     format!(
@@ -18,7 +18,7 @@ const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\
 
 #[test]
 fn a_websocket_passes_with_what_comes_right_behind_the_heads() {
-    let dns = a_example();
+    let dns = DnsServer::with_a_example();
     let server = RawServer::start(|connection| {
         connection.read_head().unwrap();
         connection.send(SWITCH.to_owned() + "first words");
@@ -26,7 +26,7 @@ fn a_websocket_passes_with_what_comes_right_behind_the_heads() {
             connection.send(byte);
         }
     });
-    let mut gateway = Gateway::start(&lab(dns.addr()));
+    let mut gateway = Gateway::start(&quickstart_config(dns.addr()));
     let host = format!("a.example:{}", server.port());
     let mut client = gateway.connect();
     client.send_request(upgrade(&host) + "hello");
@@ -50,15 +50,12 @@ fn a_websocket_passes_with_what_comes_right_behind_the_heads() {
     );
     assert_eq!(gateway.metric("egret_upstream_connections"), 1.0);
     assert_eq!(gateway.metric("egret_upstream_idle_connections"), 0.0);
-    // Denied from now on by a rule about paths, which can be read here.
-    let policy = "apiVersion: egret.dev/v1alpha1
-kind: EgressPolicy
-metadata: {name: inner, namespace: kgateway-system}
-spec:
-  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
-  rules: [{name: no-upgrade, action: Deny, paths: [/upgrade]}]
-";
-    gateway.apply(&documents(&[&lab(dns.addr()), policy]));
+    // The changed configuration denies the path, which is known for an Upgrade.
+    let policy = &egress_policy(
+        "inner",
+        "rules: [{name: no-upgrade, action: Deny, paths: [/upgrade]}]",
+    );
+    gateway.apply(&documents(&[&quickstart_config(dns.addr()), policy]));
     assert!(client.is_closed());
     let record = &gateway.wait_for_records(1)[0];
     assert_eq!(record["status"], 101);
@@ -72,8 +69,8 @@ spec:
 
 #[test]
 fn an_upgrade_that_is_declined_is_an_ordinary_request() {
-    let (dns, upstream) = (a_example(), Upstream::start());
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let host = format!("a.example:{}", upstream.port());
     let mut client = gateway.connect();
     let declined = upgrade(&host).replace("/upgrade", "/bytes/10");
@@ -87,9 +84,9 @@ fn an_upgrade_that_is_declined_is_an_ordinary_request() {
 
 #[test]
 fn only_a_websocket_that_was_asked_for_is_let_through() {
-    let dns = a_example();
+    let dns = DnsServer::with_a_example();
     let server = RawServer::answer_each("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-    let gateway = Gateway::start(&lab(dns.addr()));
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
     let host = format!("a.example:{}", server.port());
     for (from, to) in [
         ("upgrade: WebSocket", "upgrade: h2c"),
@@ -111,7 +108,7 @@ fn only_a_websocket_that_was_asked_for_is_let_through() {
     let came = String::from_utf8(came).unwrap().to_ascii_lowercase();
     assert!(!came.contains("\r\nupgrade:"), "{came}");
 
-    // A 101 to another protocol, or to none, or that nobody asked for.
+    // A 101 to another protocol, to none, or without a request for it.
     for (answer, head) in [
         (
             SWITCH.replace("websocket\r\n", "h2c\r\n"),

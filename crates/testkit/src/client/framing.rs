@@ -1,20 +1,20 @@
-//! Where a response's body ends (RFC 9112, section 6.3).
+//! Finds where the body of a response ends (RFC 9112, section 6.3).
 
 use std::io;
 
-use super::response::{Headers, Response, invalid};
-use super::wire::Wire;
+use super::buffered::BufferedStream;
+use super::response::{HeaderFields, Response, invalid};
 
-/// How the end of a body is found.
+/// How the end of a body is determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(super) enum BodyFraming {
     None,
     Length(u64),
     Chunked,
     ToClose,
 }
 
-impl Framing {
+impl BodyFraming {
     pub(super) fn of(method: Option<&str>, response: &Response) -> io::Result<Self> {
         let bodiless = matches!(response.status, 100..200 | 204 | 304);
         let tunnel = method == Some("CONNECT") && (200..300).contains(&response.status);
@@ -35,43 +35,50 @@ impl Framing {
         }
     }
 
-    /// Gives `sink` the body piece by piece, and returns the trailers.
-    pub(super) fn read(self, wire: &mut Wire, mut sink: impl FnMut(&[u8])) -> io::Result<Headers> {
+    /// Passes the body to `sink` piece by piece, and returns the trailers.
+    pub(super) fn read(
+        self,
+        stream: &mut BufferedStream,
+        mut sink: impl FnMut(&[u8]),
+    ) -> io::Result<HeaderFields> {
         match self {
             Self::None => {}
-            Self::Length(length) => wire.read_through(length, &mut sink)?,
-            Self::Chunked => return read_chunks(wire, &mut sink),
+            Self::Length(length) => stream.read_through(length, &mut sink)?,
+            Self::Chunked => return read_chunks(stream, &mut sink),
             Self::ToClose => loop {
-                let piece = wire.read_some()?;
+                let piece = stream.read_some()?;
                 if piece.is_empty() {
                     break;
                 }
                 sink(&piece);
             },
         }
-        Ok(Headers::default())
+        Ok(HeaderFields::default())
     }
 }
 
-fn read_chunks(wire: &mut Wire, sink: &mut impl FnMut(&[u8])) -> io::Result<Headers> {
+fn read_chunks(
+    stream: &mut BufferedStream,
+    sink: &mut impl FnMut(&[u8]),
+) -> io::Result<HeaderFields> {
     loop {
-        let line = wire.read_line()?;
+        let line = stream.read_line()?;
         let size = line.split(';').next().unwrap_or_default();
         let length = u64::from_str_radix(size, 16)
             .map_err(|_| invalid(&format!("the chunk size {line:?}")))?;
         if length == 0 {
             break;
         }
-        wire.read_through(length, sink)?;
-        if !wire.read_line()?.is_empty() {
+        stream.read_through(length, sink)?;
+        if !stream.read_line()?.is_empty() {
             return Err(invalid("a chunk longer than its size"));
         }
     }
     let mut trailers = String::new();
     loop {
-        let line = wire.read_line()?;
+        let line = stream.read_line()?;
         if line.is_empty() {
-            return Headers::parse(&trailers);
+            return HeaderFields::parse(&trailers);
         }
         trailers.push_str(&line);
         trailers.push_str("\r\n");

@@ -1,4 +1,4 @@
-//! A client of HTTP/2: it sends the frames it is told to, and says what came.
+//! An HTTP/2 client for tests, with control over streams, windows and resets.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,19 +13,19 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::response::{Headers, Response};
+use super::response::{HeaderFields, Response};
 use super::tls::TlsClient;
-use crate::board::DEADLINE;
+use crate::watched::DEADLINE;
 
-/// One connection.
+/// One HTTP/2 connection.
 pub struct Http2Client {
     runtime: Runtime,
     sender: SendRequest<Bytes>,
     over: tokio::task::JoinHandle<Result<(), h2::Error>>,
 }
 
-/// One stream.
-pub struct Stream<'a> {
+/// One HTTP/2 stream: a request and its response.
+pub struct Http2Stream<'a> {
     client: &'a Http2Client,
     response: Option<ResponseFuture>,
     sends: SendStream<Bytes>,
@@ -33,19 +33,19 @@ pub struct Stream<'a> {
 }
 
 impl Http2Client {
-    /// Connects, and begins with HTTP/2 (RFC 9113 3.3).
+    /// Connects in clear with prior knowledge (RFC 9113, section 3.3).
     ///
     /// # Panics
-    /// If that fails.
+    /// If the connection cannot be established.
     #[must_use]
     pub fn connect(addr: SocketAddr) -> Self {
         Self::with_windows(addr, None)
     }
 
-    /// The same, taking so many octets of a response before it asks for more.
+    /// Connects in clear with an initial stream window of `window` bytes.
     ///
     /// # Panics
-    /// If that fails.
+    /// If the connection cannot be established.
     #[must_use]
     pub fn with_windows(addr: SocketAddr, window: Option<u32>) -> Self {
         let runtime = runtime();
@@ -68,10 +68,10 @@ impl Http2Client {
         }
     }
 
-    /// Connects over TLS.
+    /// Connects over TLS, and requires ALPN to select `h2`.
     ///
     /// # Panics
-    /// If that fails, or the server does not agree on `h2`.
+    /// If the connection cannot be established, or the server does not select `h2`.
     #[must_use]
     pub fn connect_tls(addr: SocketAddr, tls: &TlsClient) -> Self {
         let runtime = runtime();
@@ -100,48 +100,48 @@ impl Http2Client {
         waited.unwrap_or_else(|_| panic!("{what} did not come"))
     }
 
-    /// A GET.
+    /// Sends a GET, and waits for the response.
     ///
     /// # Panics
-    /// If there is no response.
+    /// If no response comes.
     pub fn get(&self, uri: &str) -> Response {
         let request = Request::get(uri).body(()).expect("a request");
         self.request(request, b"").expect("a response")
     }
 
-    /// A request and its response.
+    /// Sends a request with its body, and waits for the response.
     ///
     /// # Errors
-    /// If the stream or the connection is broken off.
+    /// If the stream is reset or the connection fails.
     pub fn request(&self, request: Request<()>, body: &[u8]) -> Result<Response, h2::Error> {
         let mut stream = self.try_open(request, body.is_empty())?;
         if !body.is_empty() {
-            // It may have been answered already, and the stream be over.
+            // The server may already have answered and closed the stream.
             let _ = stream.send(body, true);
         }
         stream.response()
     }
 
-    /// Begins a request; the head alone is sent, and ends it if `end`.
+    /// Sends the head of a request. `end` says whether the head ends the request.
     ///
     /// # Panics
-    /// If the connection is gone.
-    pub fn open(&self, request: Request<()>, end: bool) -> Stream<'_> {
+    /// If the connection is closed.
+    pub fn open(&self, request: Request<()>, end: bool) -> Http2Stream<'_> {
         self.try_open(request, end).expect("a stream")
     }
 
-    /// The same.
+    /// Sends the head of a request. `end` says whether the head ends the request.
     ///
     /// # Errors
-    /// If the connection is gone, or takes no more requests.
-    pub fn try_open(&self, request: Request<()>, end: bool) -> Result<Stream<'_>, h2::Error> {
+    /// If the connection is closed, or accepts no more requests.
+    pub fn try_open(&self, request: Request<()>, end: bool) -> Result<Http2Stream<'_>, h2::Error> {
         let sender = self.sender.clone();
         let mut sender = self.wait("room for a stream", sender.ready())?;
         let (response, sends) = {
             let _entered = self.runtime.enter();
             sender.send_request(request, end)?
         };
-        Ok(Stream {
+        Ok(Http2Stream {
             client: self,
             response: Some(response),
             sends,
@@ -149,20 +149,25 @@ impl Http2Client {
         })
     }
 
-    /// A CONNECT.
+    /// Sends a CONNECT.
     ///
     /// # Panics
-    /// If the connection is gone.
-    pub fn open_tunnel(&self, authority: &str) -> Stream<'_> {
+    /// If the connection is closed.
+    pub fn open_tunnel(&self, authority: &str) -> Http2Stream<'_> {
         let request = Request::builder().method(Method::CONNECT).uri(authority);
         self.open(request.body(()).expect("a CONNECT"), false)
     }
 
-    /// An extended CONNECT (RFC 8441), with these fields.
+    /// Sends an extended CONNECT (RFC 8441) with these header fields.
     ///
     /// # Panics
-    /// If the connection is gone, or the server did not allow it.
-    pub fn open_extended(&self, uri: &str, protocol: &str, fields: &[(&str, &str)]) -> Stream<'_> {
+    /// If the connection is closed, or the server does not enable extended CONNECT.
+    pub fn open_extended(
+        &self,
+        uri: &str,
+        protocol: &str,
+        fields: &[(&str, &str)],
+    ) -> Http2Stream<'_> {
         self.wait("leave to send an extended CONNECT", async {
             while !self.sender.is_extended_connect_protocol_enabled() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -178,16 +183,16 @@ impl Http2Client {
         self.open(request, false)
     }
 
-    /// How many streams the server allows at once, as far as it has said.
+    /// How many concurrent streams the server allows, as far as its SETTINGS have arrived.
     #[must_use]
     pub fn max_streams(&self) -> usize {
         self.sender.current_max_send_streams()
     }
 
-    /// Waits for the end of the connection, and gives the reason that the server had.
+    /// Waits for the end of the connection, and returns the error code that the server sent.
     ///
     /// # Panics
-    /// If it does not end.
+    /// If the connection does not end.
     pub fn until_closed(mut self) -> Option<Reason> {
         let over = self.runtime.block_on(async {
             timeout(DEADLINE, &mut self.over)
@@ -199,19 +204,19 @@ impl Http2Client {
     }
 }
 
-impl Stream<'_> {
-    /// Sends data, if the windows allow it at once or in time.
+impl Http2Stream<'_> {
+    /// Queues data, which is sent as the windows allow.
     ///
     /// # Errors
-    /// If the stream is over.
+    /// If the stream is closed.
     pub fn send(&mut self, data: &[u8], end: bool) -> Result<(), h2::Error> {
         self.sends.send_data(Bytes::copy_from_slice(data), end)
     }
 
-    /// Asks for leave to send so many octets, and says how many the server allows at first.
+    /// Requests capacity for `wanted` bytes, and returns how many the server grants first.
     ///
     /// # Panics
-    /// If it allows none.
+    /// If the server grants none.
     pub fn window(&mut self, wanted: usize) -> usize {
         let Self { client, sends, .. } = self;
         sends.reserve_capacity(wanted);
@@ -225,23 +230,23 @@ impl Stream<'_> {
     /// Ends the request with trailers.
     ///
     /// # Errors
-    /// If the stream is over.
+    /// If the stream is closed.
     pub fn send_trailers(&mut self, trailers: HeaderMap) -> Result<(), h2::Error> {
         self.sends.send_trailers(trailers)
     }
 
-    /// Breaks off.
+    /// Resets the stream.
     pub fn reset(&mut self, reason: Reason) {
         self.sends.send_reset(reason);
     }
 
-    /// Waits for the response's head.
+    /// Waits for the head of the response.
     ///
     /// # Errors
-    /// If the stream is broken off before.
+    /// If the stream is reset first.
     ///
     /// # Panics
-    /// If it has been waited for.
+    /// If the head has been read before.
     pub fn head(&mut self) -> Result<Response, h2::Error> {
         let response = self.response.take().expect("a head that was not read");
         let response = self.client.wait("the head of a response", response)?;
@@ -255,10 +260,10 @@ impl Stream<'_> {
         })
     }
 
-    /// Waits for a whole response.
+    /// Waits for the whole response.
     ///
     /// # Errors
-    /// If the stream is broken off before its end.
+    /// If the stream is reset before its end.
     pub fn response(&mut self) -> Result<Response, h2::Error> {
         let mut response = self.head()?;
         while let Some(data) = self.read_some()? {
@@ -270,13 +275,13 @@ impl Stream<'_> {
         Ok(response)
     }
 
-    /// Waits for data, at least an octet; `None` is the end of them.
+    /// Waits for at least one byte of data. `None` is the end of the body.
     ///
     /// # Errors
-    /// If the stream is broken off.
+    /// If the stream is reset.
     ///
     /// # Panics
-    /// If the head was not read.
+    /// If the head has not been read.
     pub fn read_some(&mut self) -> Result<Option<Bytes>, h2::Error> {
         let receives = self.receives.as_mut().expect("a head that was read");
         loop {
@@ -289,10 +294,10 @@ impl Stream<'_> {
         }
     }
 
-    /// Waits for exactly so many octets.
+    /// Waits for exactly `length` bytes.
     ///
     /// # Panics
-    /// If they do not come, or more do.
+    /// If fewer bytes arrive, or more.
     pub fn read_exactly(&mut self, length: usize) -> Vec<u8> {
         let mut all = Vec::new();
         while all.len() < length {
@@ -322,10 +327,10 @@ async fn socket(addr: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn fields(headers: &HeaderMap) -> Headers {
+fn fields(headers: &HeaderMap) -> HeaderFields {
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let fields = headers
         .iter()
         .map(|(name, value)| (name.to_string(), text(value)));
-    Headers(fields.collect())
+    HeaderFields(fields.collect())
 }

@@ -1,27 +1,27 @@
-//! A response as it was received.
+//! HTTP responses as the test clients received them.
 
 use std::io;
 
-/// One response.
+/// One HTTP response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
-    /// The version, as `HTTP/1.1`.
+    /// The HTTP version, such as `HTTP/1.1`.
     pub version: String,
     /// The status code.
     pub status: u16,
     /// The reason phrase.
     pub reason: String,
     /// The header fields, in order and as written.
-    pub headers: Headers,
-    /// The body, without its transfer coding.
+    pub headers: HeaderFields,
+    /// The decoded body, without its transfer coding.
     pub body: Vec<u8>,
     /// The trailer fields of a chunked body.
-    pub trailers: Headers,
+    pub trailers: HeaderFields,
 }
 
-/// Header fields in order; names are found without regard to case.
+/// Header fields in order of arrival. Names are compared without regard to case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Headers(pub Vec<(String, String)>);
+pub struct HeaderFields(pub Vec<(String, String)>);
 
 impl Response {
     /// The first value of a header field.
@@ -42,14 +42,14 @@ impl Response {
     /// The body as JSON.
     ///
     /// # Panics
-    /// If it is not.
+    /// If it is not JSON.
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error} in a body of JSON: {self:?}"))
     }
 
-    /// Parses a head with its empty line.
+    /// Parses a head that includes its final empty line.
     pub(super) fn parse(head: &[u8]) -> io::Result<Self> {
         let head = std::str::from_utf8(head).map_err(|_| invalid("a head that is not UTF-8"))?;
         let (status_line, fields) = head
@@ -67,20 +67,20 @@ impl Response {
             version: version.to_owned(),
             status,
             reason: parts.next().unwrap_or_default().to_owned(),
-            headers: Headers::parse(fields)?,
+            headers: HeaderFields::parse(fields)?,
             ..Self::default()
         })
     }
 }
 
-impl Headers {
+impl HeaderFields {
     /// The first value of a field.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
 
-    /// Every value of a field, in order.
+    /// All values of a field, in order.
     pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         self.0
             .iter()
@@ -88,7 +88,7 @@ impl Headers {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Parses lines up to the first empty one.
+    /// Parses header field lines up to the first empty line.
     pub(super) fn parse(lines: &str) -> io::Result<Self> {
         let lines = lines.split("\r\n").take_while(|line| !line.is_empty());
         let fields = lines.map(|line| {

@@ -1,4 +1,4 @@
-//! How a test's client speaks TLS.
+//! TLS settings of the test clients.
 
 use std::sync::Arc;
 
@@ -6,34 +6,35 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore};
 
-use crate::ca::{Ca, Issued};
+use crate::ca::{Ca, IssuedCertificate};
 
-/// Whom it trusts, which name it asks for, and what it offers. Connections of one client resume each other's sessions.
+/// The TLS settings of a client: trusted CA, server name, ALPN protocols, certificate. Connections with the same
+/// settings resume each other's sessions.
 pub struct TlsClient {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
 }
 
 impl TlsClient {
-    /// One that trusts this CA, asks for `name` (for no name, if it is an address), and offers these protocols.
+    /// Trusts `ca`, verifies the server as `name`, and offers the protocols `alpn`. An IP address as `name` sends no SNI.
     ///
     /// # Panics
-    /// If the name is none.
+    /// If `name` is neither a DNS name nor an IP address.
     #[must_use]
     pub fn new(ca: &Ca, name: &str, alpn: &[&str]) -> Self {
         Self::with(ca, name, alpn, None, false)
     }
 
-    /// One that shows a certificate.
+    /// As [`TlsClient::new`], with a client certificate.
     ///
     /// # Panics
     /// As [`TlsClient::new`].
     #[must_use]
-    pub fn showing(ca: &Ca, name: &str, alpn: &[&str], identity: &Issued) -> Self {
+    pub fn showing(ca: &Ca, name: &str, alpn: &[&str], identity: &IssuedCertificate) -> Self {
         Self::with(ca, name, alpn, Some(identity), false)
     }
 
-    /// One that speaks nothing newer than TLS 1.2.
+    /// As [`TlsClient::new`], with TLS 1.2 as the highest version.
     ///
     /// # Panics
     /// As [`TlsClient::new`].
@@ -42,7 +43,13 @@ impl TlsClient {
         Self::with(ca, name, alpn, None, true)
     }
 
-    fn with(ca: &Ca, name: &str, alpn: &[&str], identity: Option<&Issued>, old: bool) -> Self {
+    fn with(
+        ca: &Ca,
+        name: &str,
+        alpn: &[&str],
+        identity: Option<&IssuedCertificate>,
+        old: bool,
+    ) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(ca.certificate()).expect("a CA");
         let versions = if old {
@@ -72,7 +79,7 @@ impl TlsClient {
         ClientConnection::new(config, name).expect("a client of TLS")
     }
 
-    /// As tokio takes it.
+    /// The settings and the server name in the form that `tokio_rustls` takes.
     pub(crate) fn parts(&self) -> (Arc<ClientConfig>, ServerName<'static>) {
         (Arc::clone(&self.config), self.name.clone())
     }

@@ -1,4 +1,4 @@
-//! What a name can be made to answer.
+//! The answers that a script can give to a query.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -6,68 +6,67 @@ use hickory_proto::op::ResponseCode;
 
 use super::record::HttpsRecord;
 
-/// The IPv4 address in hostile answers.
+/// The IPv4 address in hostile answers. It must never reach a client of the resolver.
 pub const POISON_V4: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 66);
-/// The IPv6 address in hostile answers.
+/// The IPv6 address in hostile answers. It must never reach a client of the resolver.
 pub const POISON_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x66);
 
-/// One answer.
+/// One scripted answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Those addresses that are of the asked family; if none is, no data.
+    /// The addresses of the queried family. Without any, the answer is NODATA.
     Addresses {
-        /// In the order to be answered.
+        /// The records, in the order of the answer.
         addresses: Vec<IpAddr>,
-        /// Seconds to live.
+        /// The TTL in seconds.
         ttl: u32,
     },
-    /// Aliases one after another from the asked name on, then the addresses of the last.
+    /// A chain of CNAMEs that starts at the queried name, then the addresses of the last name.
     Chain {
-        /// The names after the asked one; a name may come twice.
+        /// The names after the queried one. A name may occur twice.
         targets: Vec<String>,
-        /// In the order to be answered.
+        /// The records, in the order of the answer.
         addresses: Vec<IpAddr>,
-        /// Seconds to live.
+        /// The TTL in seconds.
         ttl: u32,
     },
-    /// HTTPS records to those who ask for them, to others no data.
+    /// HTTPS records for HTTPS queries, and NODATA for other types.
     Services {
-        /// In the order to be answered.
+        /// The records, in the order of the answer.
         records: Vec<HttpsRecord>,
-        /// Seconds to live.
+        /// The TTL in seconds.
         ttl: u32,
     },
-    /// No records; a SOA goes with `NXDomain` and `NoError`.
+    /// A response code without records. `NXDomain` and `NoError` are sent with a SOA.
     Code(ResponseCode),
-    /// No answer at all.
+    /// No answer.
     Silence,
-    /// The connection is closed instead; over UDP, silence.
+    /// Closes the connection instead of answering. Over UDP, there is no answer.
     Hangup,
-    /// A lie or junk.
+    /// A forged or malformed message.
     Hostile(Hostile),
 }
 
-/// Answers that a resolver must survive and not believe; their addresses are [`POISON_V4`] and
-/// [`POISON_V6`].
+/// Answers that a resolver must survive and reject. Their addresses are [`POISON_V4`] and [`POISON_V6`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hostile {
-    /// The id is not the query's.
+    /// The message ID differs from that of the query.
     WrongId,
-    /// The question is not the query's.
+    /// The question differs from that of the query.
     WrongQuestion,
-    /// The address record belongs to another name.
+    /// The owner of the address record is another name.
     WrongOwner,
-    /// An AAAA record for an A query, and the other way around.
+    /// An AAAA record answers an A query, and an A record answers an AAAA query.
     WrongType,
-    /// There is no question at all.
+    /// The question section is empty.
     NoQuestion,
-    /// It is a query.
+    /// The message is a query, not a response.
     NotAResponse,
-    /// The truncation bit is set, over connections too.
+    /// The truncation bit is set, even over TCP.
     Truncated,
-    /// Longer than a datagram may be for those who asked, and sent in one all the same.
+    /// The message exceeds the payload size that the client announced, and is sent in one datagram all the same.
     Oversized,
-    /// These bytes after the query's id.
+    /// The ID of the query, followed by these bytes.
     Garbage(Vec<u8>),
 }
 
@@ -92,7 +91,7 @@ impl Answer {
         Self::parsed(addresses, parse, ttl)
     }
 
-    /// Addresses of both families.
+    /// IPv4 and IPv6 addresses.
     #[must_use]
     pub fn addresses(addresses: impl IntoIterator<Item = IpAddr>, ttl: u32) -> Self {
         Self::Addresses {
@@ -101,13 +100,13 @@ impl Answer {
         }
     }
 
-    /// An alias alone.
+    /// A CNAME alone.
     #[must_use]
     pub fn cname(target: &str, ttl: u32) -> Self {
         Self::chain(&[target], [], ttl)
     }
 
-    /// A chain of aliases, and the addresses of the last.
+    /// A chain of CNAMEs, and the addresses of the last name.
     ///
     /// # Panics
     /// If one is not an address.

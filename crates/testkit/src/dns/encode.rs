@@ -1,4 +1,4 @@
-//! An answer as the bytes of a DNS message.
+//! Encodes scripted answers as DNS messages.
 
 use std::net::IpAddr;
 
@@ -11,11 +11,11 @@ use super::record::HttpsRecord;
 
 const SOA_TTL: u32 = 3600;
 const HOSTILE_TTL: u32 = 300;
-/// How many records make more than 4 KiB.
+/// A number of records that exceeds 4 KiB.
 const OVERSIZED: usize = 500;
 const ANOTHER_NAME: &str = "somebody-else.invalid.";
 
-/// The reply to `query`; `None` is silence.
+/// The reply to `query`, or `None` if none is sent.
 pub(super) fn reply(query: &Message, answer: &Answer, soa_minimum: Option<u32>) -> Option<Vec<u8>> {
     let question = query.queries.first()?;
     let mut message = head(query);
@@ -45,7 +45,7 @@ pub(super) fn reply(query: &Message, answer: &Answer, soa_minimum: Option<u32>) 
     Some(encode(&message))
 }
 
-/// The reply to `query` that says no more than to ask over TCP.
+/// The reply to `query` that has only the truncation bit, so that the client repeats the query over TCP.
 pub(super) fn truncated(query: &Message) -> Vec<u8> {
     encode(&head(query).truncate())
 }

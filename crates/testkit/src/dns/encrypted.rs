@@ -1,4 +1,4 @@
-//! DNS over TLS (RFC 7858) and over HTTPS (RFC 8484): ports, and a certificate from a CA of its own.
+//! DNS over TLS (RFC 7858) and over HTTPS (RFC 8484): the listeners, and a certificate from a CA made for the server.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -8,91 +8,93 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 
 use super::DnsServer;
-use crate::ca::{Ca, Issued};
+use crate::ca::{Ca, IssuedCertificate};
 
-/// What the server's certificate is good for, unless told otherwise.
+/// The default names of the certificate.
 const NAMES: [&str; 2] = ["dns.test", "127.0.0.1"];
 
-/// What a client has to know.
+/// What a client needs in order to connect: the addresses, and the CA as PEM.
 #[derive(Debug)]
-pub(super) struct Encrypted {
+pub(super) struct EncryptedEndpoints {
     tls: SocketAddr,
     https: SocketAddr,
     ca: String,
 }
 
-/// What the server listens on.
-pub(super) struct Listeners {
+/// The encrypted listeners of a DNS server, each with its TLS settings.
+pub(super) struct EncryptedListeners {
     pub(super) tls: (TcpListener, TlsAcceptor),
     pub(super) https: (TcpListener, TlsAcceptor),
 }
 
 impl DnsServer {
-    /// Starts a server that answers over TLS and HTTPS too, with a certificate for `dns.test` and 127.0.0.1.
+    /// Starts a server that also answers over TLS and HTTPS, with a certificate for `dns.test` and 127.0.0.1.
     #[must_use]
     pub fn start_encrypted() -> Self {
         Self::start_encrypted_as(NAMES)
     }
 
-    /// The same, with a certificate for these names and addresses.
+    /// Starts a server that also answers over TLS and HTTPS, with a certificate for these names and addresses.
     ///
     /// # Panics
-    /// If one of them is neither a name nor an address.
+    /// If one of `names` is neither a DNS name nor an IP address.
     #[must_use]
     pub fn start_encrypted_as<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         Self::start_with(Some(set_up(names)))
     }
 
-    /// Where it answers over TLS.
+    /// The address of the server for DNS over TLS.
     ///
     /// # Panics
-    /// If it does not.
+    /// If the server was not started encrypted.
     #[must_use]
     pub fn tls_addr(&self) -> SocketAddr {
         self.encrypted().tls
     }
 
-    /// Where it answers over HTTPS, on the path `/dns-query`.
+    /// The address of the server for DNS over HTTPS, on the path `/dns-query`.
     ///
     /// # Panics
-    /// If it does not.
+    /// If the server was not started encrypted.
     #[must_use]
     pub fn https_addr(&self) -> SocketAddr {
         self.encrypted().https
     }
 
-    /// The certificate of the CA that made its certificate, as PEM.
+    /// The CA that issued the certificate of the server, as PEM.
     ///
     /// # Panics
-    /// If it has none.
+    /// If the server was not started encrypted.
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.encrypted().ca
     }
 
-    fn encrypted(&self) -> &Encrypted {
+    fn encrypted(&self) -> &EncryptedEndpoints {
         self.encrypted.as_ref().expect("a server started encrypted")
     }
 }
 
-fn set_up<'a>(names: impl IntoIterator<Item = &'a str>) -> (Encrypted, Listeners) {
+fn set_up<'a>(
+    names: impl IntoIterator<Item = &'a str>,
+) -> (EncryptedEndpoints, EncryptedListeners) {
     let (tls, tls_addr) = listen();
     let (https, https_addr) = listen();
     let ca = Ca::new();
     let issued = ca.issue(names);
-    let encrypted = Encrypted {
+    let encrypted = EncryptedEndpoints {
         tls: tls_addr,
         https: https_addr,
         ca: ca.pem(),
     };
-    let listeners = Listeners {
+    let listeners = EncryptedListeners {
         tls: (tls, acceptor(&issued, &[])),
         https: (https, acceptor(&issued, &[b"h2"])),
     };
     (encrypted, listeners)
 }
 
-fn acceptor(issued: &Issued, alpn: &[&[u8]]) -> TlsAcceptor {
+fn acceptor(issued: &IssuedCertificate, alpn: &[&[u8]]) -> TlsAcceptor {
     let (chain, key) = issued.der();
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()

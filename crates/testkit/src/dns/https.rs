@@ -1,4 +1,4 @@
-//! DNS over HTTP/2: one query in each POST (RFC 8484 4.1).
+//! DNS over HTTPS on HTTP/2, with one query in each POST (RFC 8484, section 4.1).
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use http::header::CONTENT_TYPE;
 use http::{Method, Request, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::serve::{Context, Reply, answer};
+use super::serve::{QueryContext, QueryReply, answer};
 
 const DNS_MESSAGE: &str = "application/dns-message";
 const PATH: &str = "/dns-query";
 
-/// Until the client goes away. Each request is a task, so that a withheld answer holds up no other.
-pub(super) async fn requests<S>(stream: S, context: Context)
+/// Serves a connection until the client closes it. Each request has a task, so that a withheld answer delays no other.
+pub(super) async fn requests<S>(stream: S, context: QueryContext)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -32,7 +32,7 @@ where
 async fn request_task(
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
-    context: Arc<Context>,
+    context: Arc<QueryContext>,
 ) {
     if let Some(status) = wrong(&request) {
         let _ = respond.send_response(response(status), true);
@@ -42,19 +42,19 @@ async fn request_task(
         return;
     };
     match answer(&query, context.protocol, &context.shared).await {
-        Reply::Message(reply) => {
-            // A client that went away is no business of ours.
+        QueryReply::Message(reply) => {
+            // The client may have disconnected.
             if let Ok(mut body) = respond.send_response(response(StatusCode::OK), false) {
                 let _ = body.send_data(reply.into(), true);
             }
         }
-        // To let go of the stream would be an answer.
-        Reply::Silence => std::future::pending().await,
-        Reply::Hangup => context.hangup.notify_one(),
+        // Dropping the stream would reset it, which is an answer.
+        QueryReply::Silence => std::future::pending().await,
+        QueryReply::Hangup => context.hangup.notify_one(),
     }
 }
 
-/// The status of a request that is no query.
+/// The error status of a request that is not a DNS query.
 fn wrong(request: &Request<RecvStream>) -> Option<StatusCode> {
     let kind = request.headers().get(CONTENT_TYPE);
     if request.uri().path() != PATH {

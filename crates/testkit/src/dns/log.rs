@@ -1,40 +1,40 @@
-//! The queries that arrived.
+//! The record of queries that have arrived.
 
 use hickory_proto::rr::RecordType;
 
-use super::zone::Asked;
+use super::zone::QueryMatch;
 
-/// One query.
+/// A query as the server received it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Query {
-    /// In lower case, without the trailing dot.
+pub struct RecordedQuery {
+    /// The queried name in lower case, without the trailing dot.
     pub name: String,
-    /// The type asked for.
+    /// The queried type.
     pub record_type: RecordType,
-    /// How it came.
+    /// The transport of the query.
     pub protocol: Protocol,
 }
 
-/// How a query came.
+/// The transport of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// In a datagram.
+    /// UDP.
     Udp,
-    /// Over a connection.
+    /// TCP.
     Tcp,
-    /// Over TLS.
+    /// DNS over TLS.
     Tls,
-    /// Over HTTPS.
+    /// DNS over HTTPS.
     Https,
 }
 
-pub(super) fn count(queries: &[Query], asked: &Asked) -> usize {
+pub(super) fn count(queries: &[RecordedQuery], asked: &QueryMatch) -> usize {
     queries
         .iter()
         .filter(|query| asked.covers(&query.name, query.record_type))
         .count()
 }
 
-pub(super) fn missing(queries: &[Query], asked: &Asked, count: usize) -> String {
+pub(super) fn missing(queries: &[RecordedQuery], asked: &QueryMatch, count: usize) -> String {
     format!("{count} queries for {asked:?}; came: {queries:?}")
 }

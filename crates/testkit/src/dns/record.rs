@@ -1,4 +1,4 @@
-//! HTTPS records (RFC 9460) as a test writes them.
+//! A builder for HTTPS records (RFC 9460).
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use hickory_proto::rr::rdata::{A, AAAA, HTTPS};
 
 use super::encode::parse_name;
 
-/// One record, without any parameter at first.
+/// An HTTPS record. A new record has no parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpsRecord {
     priority: u16,
@@ -17,7 +17,7 @@ pub struct HttpsRecord {
 }
 
 impl HttpsRecord {
-    /// Priority 0 makes it an alias; the target `.` is the name itself.
+    /// Makes a record. Priority 0 is the alias form, and the target `.` means the owner name itself.
     #[must_use]
     pub fn new(priority: u16, target: &str) -> Self {
         Self {
@@ -27,26 +27,26 @@ impl HttpsRecord {
         }
     }
 
-    /// The protocols, besides the default one.
+    /// Adds `alpn`: the protocols besides the default one.
     #[must_use]
     pub fn alpn<'a>(self, protocols: impl IntoIterator<Item = &'a str>) -> Self {
         let protocols = protocols.into_iter().map(str::to_owned).collect();
         self.with(SvcParamKey::Alpn, SvcParamValue::Alpn(Alpn(protocols)))
     }
 
-    /// Takes the default protocol off.
+    /// Adds `no-default-alpn`, which removes the default protocol.
     #[must_use]
     pub fn no_default_alpn(self) -> Self {
         self.with(SvcParamKey::NoDefaultAlpn, SvcParamValue::NoDefaultAlpn)
     }
 
-    /// The port.
+    /// Adds `port`.
     #[must_use]
     pub fn port(self, port: u16) -> Self {
         self.with(SvcParamKey::Port, SvcParamValue::Port(port))
     }
 
-    /// Addresses of both families, parsed from text.
+    /// Adds `ipv4hint` and `ipv6hint` with these addresses, parsed from text.
     ///
     /// # Panics
     /// If one is not an address.
@@ -72,7 +72,7 @@ impl HttpsRecord {
         }
     }
 
-    /// The keys, by number, that a client has to heed.
+    /// Adds `mandatory`: the keys, by number, that a client has to understand.
     #[must_use]
     pub fn mandatory(self, keys: impl IntoIterator<Item = u16>) -> Self {
         let keys = keys.into_iter().map(SvcParamKey::from).collect();
@@ -87,7 +87,7 @@ impl HttpsRecord {
         RData::HTTPS(HTTPS(SVCB::new(self.priority, target, self.params.clone())))
     }
 
-    /// Keys go by number on the wire (RFC 9460 2.2).
+    /// Adds a parameter, keeping the parameters in the order of their keys (RFC 9460, section 2.2).
     fn with(mut self, key: SvcParamKey, value: SvcParamValue) -> Self {
         self.params.push((key, value));
         self.params.sort_by_key(|(key, _)| *key);

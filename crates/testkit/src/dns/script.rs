@@ -1,4 +1,4 @@
-//! What is said of one name and type: answers in sequence, and the manner of giving them.
+//! The script of one name and type: its answers in sequence, and the options of delivering them.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,51 +8,51 @@ use tokio::sync::watch;
 
 use super::answer::Answer;
 
-/// Withheld answers; releasing or dropping it lets them go.
+/// Withholds answers until it is released or dropped.
 #[derive(Debug)]
 #[must_use = "dropping a hold releases it"]
-pub struct Hold {
+pub struct AnswerHold {
     _open: watch::Sender<()>,
 }
 
-/// The server's end of a [`Hold`].
+/// The server's side of an [`AnswerHold`].
 #[derive(Clone, Debug)]
-pub(super) struct Released(watch::Receiver<()>);
+pub(super) struct HoldRelease(watch::Receiver<()>);
 
-/// Answers in sequence.
+/// The answers of one name and type, in sequence.
 #[derive(Debug)]
-pub(super) struct Script {
+pub(super) struct AnswerScript {
     answers: Vec<Answer>,
-    /// By type, so that the A and AAAA query of one lookup get the same step.
+    /// The index of the next answer, by type, so that the A and AAAA queries of one lookup get the same step.
     next: HashMap<RecordType, usize>,
 }
 
-/// How answers are given.
+/// How answers are delivered.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Manner {
+pub(super) struct AnswerOptions {
     pub(super) delay: Duration,
-    pub(super) hold: Option<Released>,
+    pub(super) hold: Option<HoldRelease>,
     pub(super) truncate: bool,
 }
 
-impl Hold {
-    pub(super) fn new() -> (Self, Released) {
+impl AnswerHold {
+    pub(super) fn new() -> (Self, HoldRelease) {
         let (open, released) = watch::channel(());
-        (Self { _open: open }, Released(released))
+        (Self { _open: open }, HoldRelease(released))
     }
 
-    /// Lets the withheld answers go, and holds no further ones.
+    /// Sends the withheld answers, and withholds no further ones.
     pub fn release(self) {}
 }
 
-impl Released {
-    /// Completes when the hold is gone.
+impl HoldRelease {
+    /// Completes when the hold has been released or dropped.
     async fn released(mut self) {
         while self.0.changed().await.is_ok() {}
     }
 }
 
-impl Script {
+impl AnswerScript {
     pub(super) fn new(answers: Vec<Answer>) -> Self {
         Self {
             answers,
@@ -68,9 +68,9 @@ impl Script {
     }
 }
 
-impl Manner {
-    /// Completes when the answer may go.
-    pub(super) async fn observe(self) {
+impl AnswerOptions {
+    /// Completes when the answer may be sent.
+    pub(super) async fn wait(self) {
         if let Some(hold) = self.hold {
             hold.released().await;
         }

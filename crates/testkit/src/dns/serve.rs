@@ -1,4 +1,4 @@
-//! The server's sockets: datagrams and connections in, replies out.
+//! The sockets of the DNS server: receives queries in datagrams and on connections, and sends replies.
 
 use std::net::{TcpListener as StdListener, UdpSocket as StdSocket};
 use std::sync::Arc;
@@ -11,44 +11,44 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, Notify};
 use tokio_rustls::TlsAcceptor;
 
-use super::encrypted::Listeners;
-use super::log::{Protocol, Query};
-use super::{Answer, State, encode, https, zone};
-use crate::board::Board;
+use super::encrypted::EncryptedListeners;
+use super::log::{Protocol, RecordedQuery};
+use super::{Answer, DnsState, encode, https, zone};
+use crate::watched::WatchedValue;
 
-type Shared = Arc<Board<State>>;
+type SharedState = Arc<WatchedValue<DnsState>>;
 
-/// What the server listens on.
-pub(super) struct Sockets {
+/// The sockets of a DNS server.
+pub(super) struct DnsSockets {
     pub(super) udp: StdSocket,
     pub(super) tcp: StdListener,
-    pub(super) encrypted: Option<Listeners>,
+    pub(super) encrypted: Option<EncryptedListeners>,
 }
 
-/// The connections of a server.
+/// Counts the connections of a server, and closes them on demand.
 #[derive(Debug, Default)]
-pub(super) struct Connections {
+pub(super) struct ConnectionTracker {
     accepted: AtomicUsize,
     closing: Notify,
 }
 
-/// What a query gets.
-pub(super) enum Reply {
+/// How a query is answered.
+pub(super) enum QueryReply {
     Message(Vec<u8>),
     Silence,
     Hangup,
 }
 
-/// A connection that queries come over.
-pub(super) struct Context {
+/// The connection of a query, and what answering the query needs.
+pub(super) struct QueryContext {
     pub(super) protocol: Protocol,
-    pub(super) shared: Shared,
+    pub(super) shared: SharedState,
     pub(super) tasks: Handle,
-    /// Rung by a query that is answered with a hangup.
+    /// Notified by a query whose answer is to close the connection.
     pub(super) hangup: Arc<Notify>,
 }
 
-impl Connections {
+impl ConnectionTracker {
     pub(super) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::Relaxed)
     }
@@ -59,16 +59,16 @@ impl Connections {
 }
 
 pub(super) async fn all(
-    sockets: Sockets,
-    shared: Shared,
-    connections: Arc<Connections>,
+    sockets: DnsSockets,
+    shared: SharedState,
+    connections: Arc<ConnectionTracker>,
     tasks: Handle,
 ) {
     let udp = UdpSocket::from_std(sockets.udp).expect("a UDP socket of the runtime");
     let accept_on = |listener, protocol, acceptor| {
         let listener = TcpListener::from_std(listener).expect("a TCP listener of the runtime");
         let (shared, connections) = (Arc::clone(&shared), Arc::clone(&connections));
-        let context = move |tasks: &Handle| Context {
+        let context = move |tasks: &Handle| QueryContext {
             protocol,
             shared: Arc::clone(&shared),
             tasks: tasks.clone(),
@@ -83,14 +83,14 @@ pub(super) async fn all(
         ));
     };
     accept_on(sockets.tcp, Protocol::Tcp, None);
-    if let Some(Listeners { tls, https }) = sockets.encrypted {
+    if let Some(EncryptedListeners { tls, https }) = sockets.encrypted {
         accept_on(tls.0, Protocol::Tls, Some(tls.1));
         accept_on(https.0, Protocol::Https, Some(https.1));
     }
     datagrams(Arc::new(udp), shared, tasks).await;
 }
 
-async fn datagrams(socket: Arc<UdpSocket>, shared: Shared, tasks: Handle) {
+async fn datagrams(socket: Arc<UdpSocket>, shared: SharedState, tasks: Handle) {
     let mut buffer = [0; 4096];
     loop {
         let Ok((length, peer)) = socket.recv_from(&mut buffer).await else {
@@ -99,8 +99,8 @@ async fn datagrams(socket: Arc<UdpSocket>, shared: Shared, tasks: Handle) {
         let query = buffer[..length].to_vec();
         let (socket, shared) = (Arc::clone(&socket), Arc::clone(&shared));
         tasks.spawn(async move {
-            if let Reply::Message(reply) = answer(&query, Protocol::Udp, &shared).await {
-                // A client that went away is no business of ours.
+            if let QueryReply::Message(reply) = answer(&query, Protocol::Udp, &shared).await {
+                // The client may have disconnected.
                 let _ = socket.send_to(&reply, peer).await;
             }
         });
@@ -110,8 +110,8 @@ async fn datagrams(socket: Arc<UdpSocket>, shared: Shared, tasks: Handle) {
 async fn accept(
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
-    connections: Arc<Connections>,
-    context: impl Fn(&Handle) -> Context,
+    connections: Arc<ConnectionTracker>,
+    context: impl Fn(&Handle) -> QueryContext,
     tasks: Handle,
 ) {
     while let Ok((stream, _)) = listener.accept().await {
@@ -129,11 +129,11 @@ async fn accept(
     }
 }
 
-async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, context: Context) {
+async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, context: QueryContext) {
     let Some(acceptor) = acceptor else {
         return messages(stream, context).await;
     };
-    // A client that does not trust us goes away.
+    // A client that does not trust the certificate closes the connection.
     let Ok(stream) = acceptor.accept(stream).await else {
         return;
     };
@@ -143,13 +143,13 @@ async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, context: C
     }
 }
 
-/// Each query of a connection is a task, so that a withheld answer holds up no other.
-async fn messages<S>(stream: S, context: Context)
+/// Serves DNS messages with a length prefix. Each query has a task, so that a withheld answer delays no other.
+async fn messages<S>(stream: S, context: QueryContext)
 where
     S: AsyncRead + AsyncWrite + Send + 'static,
 {
     let (mut read, write) = tokio::io::split(stream);
-    // Tasks that are not done do not keep the connection open.
+    // Unfinished tasks must not keep the connection open.
     let write = Arc::new(Mutex::new(write));
     while let Ok(length) = read.read_u16().await {
         let mut query = vec![0; usize::from(length)];
@@ -162,8 +162,8 @@ where
         context.tasks.spawn(async move {
             let reply = answer(&query, protocol, &shared).await;
             match (reply, write.upgrade()) {
-                (Reply::Message(reply), Some(write)) => send(&write, &reply).await,
-                (Reply::Hangup, _) => hangup.notify_one(),
+                (QueryReply::Message(reply), Some(write)) => send(&write, &reply).await,
+                (QueryReply::Hangup, _) => hangup.notify_one(),
                 _ => {}
             }
         });
@@ -173,45 +173,48 @@ where
 async fn send(write: &Mutex<impl AsyncWrite + Unpin>, reply: &[u8]) {
     let length = u16::try_from(reply.len()).expect("an answer under 64 KiB");
     let framed = [&length.to_be_bytes(), reply].concat();
-    // A client that went away is no business of ours.
+    // The client may have disconnected.
     let mut write = write.lock().await;
     let _ = write.write_all(&framed).await;
     let _ = write.flush().await;
 }
 
-/// Records a query and answers it when its manner allows; what is no query gets no answer.
-pub(super) async fn answer(query: &[u8], protocol: Protocol, shared: &Board<State>) -> Reply {
+pub(super) async fn answer(
+    query: &[u8],
+    protocol: Protocol,
+    shared: &WatchedValue<DnsState>,
+) -> QueryReply {
     let Ok(query) = Message::from_vec(query) else {
-        return Reply::Silence;
+        return QueryReply::Silence;
     };
     let Some(question) = query.queries.first() else {
-        return Reply::Silence;
+        return QueryReply::Silence;
     };
     let name = zone::canonical(&question.name().to_ascii());
     let record_type = question.query_type();
-    let (answer, manner, soa_minimum) = shared.update(|state| {
+    let (answer, options, soa_minimum) = shared.update(|state| {
         let answer = state.zone.answer(&name, record_type);
-        let manner = state.zone.manner_of(&name, record_type);
-        state.queries.push(Query {
+        let options = state.zone.options_for(&name, record_type);
+        state.queries.push(RecordedQuery {
             name,
             record_type,
             protocol,
         });
-        (answer, manner, state.zone.soa_minimum)
+        (answer, options, state.zone.soa_minimum)
     });
-    let truncate = manner.truncate;
-    manner.observe().await;
+    let truncate = options.truncate;
+    options.wait().await;
 
     if answer == Answer::Hangup {
-        return Reply::Hangup;
+        return QueryReply::Hangup;
     }
     let Some(reply) = encode::reply(&query, &answer, soa_minimum) else {
-        return Reply::Silence;
+        return QueryReply::Silence;
     };
     let hostile = matches!(answer, Answer::Hostile(_));
     let oversize = !hostile && reply.len() > usize::from(query.max_payload());
     if protocol == Protocol::Udp && (truncate || oversize) {
-        return Reply::Message(encode::truncated(&query));
+        return QueryReply::Message(encode::truncated(&query));
     }
-    Reply::Message(reply)
+    QueryReply::Message(reply)
 }

@@ -1,4 +1,4 @@
-//! What is answered to whom: scripts and manners by name and type.
+//! The scripts and options of a DNS server, by name and type.
 
 use std::collections::HashMap;
 
@@ -6,29 +6,29 @@ use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
 
 use super::answer::Answer;
-use super::script::{Manner, Script};
+use super::script::{AnswerOptions, AnswerScript};
 
-/// A name, and one record type or all of them.
+/// Matches queries for a name, of one record type or of all types.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct QueryMatch {
     name: String,
     record_type: Option<RecordType>,
 }
 
 #[derive(Debug)]
-pub(super) struct Zone {
-    scripts: HashMap<String, HashMap<Option<RecordType>, Script>>,
-    manners: HashMap<(String, Option<RecordType>), Manner>,
+pub(super) struct ScriptedZone {
+    scripts: HashMap<String, HashMap<Option<RecordType>, AnswerScript>>,
+    options: HashMap<(String, Option<RecordType>), AnswerOptions>,
     pub(super) soa_minimum: Option<u32>,
 }
 
-impl Asked {
+impl QueryMatch {
     pub(super) fn covers(&self, name: &str, record_type: RecordType) -> bool {
         self.name == name && self.record_type.is_none_or(|of| of == record_type)
     }
 }
 
-impl From<&str> for Asked {
+impl From<&str> for QueryMatch {
     fn from(name: &str) -> Self {
         Self {
             name: canonical(name),
@@ -37,7 +37,7 @@ impl From<&str> for Asked {
     }
 }
 
-impl From<(&str, RecordType)> for Asked {
+impl From<(&str, RecordType)> for QueryMatch {
     fn from((name, record_type): (&str, RecordType)) -> Self {
         Self {
             name: canonical(name),
@@ -46,33 +46,33 @@ impl From<(&str, RecordType)> for Asked {
     }
 }
 
-impl Default for Zone {
+impl Default for ScriptedZone {
     fn default() -> Self {
         Self {
             scripts: HashMap::new(),
-            manners: HashMap::new(),
+            options: HashMap::new(),
             soa_minimum: Some(60),
         }
     }
 }
 
-impl Zone {
-    pub(super) fn script(&mut self, asked: Asked, answers: Vec<Answer>) {
+impl ScriptedZone {
+    pub(super) fn script(&mut self, asked: QueryMatch, answers: Vec<Answer>) {
         let scripts = self.scripts.entry(asked.name).or_default();
         match asked.record_type {
             None => scripts.clear(),
             Some(_) => drop(scripts.remove(&None)),
         }
-        scripts.insert(asked.record_type, Script::new(answers));
+        scripts.insert(asked.record_type, AnswerScript::new(answers));
     }
 
-    pub(super) fn manner(&mut self, asked: Asked) -> &mut Manner {
-        self.manners
+    pub(super) fn options_mut(&mut self, asked: QueryMatch) -> &mut AnswerOptions {
+        self.options
             .entry((asked.name, asked.record_type))
             .or_default()
     }
 
-    /// The answer to the next query for `name`.
+    /// The answer to the next query for `name`, which advances its script.
     pub(super) fn answer(&mut self, name: &str, record_type: RecordType) -> Answer {
         let Some(scripts) = self.scripts.get_mut(name) else {
             return Answer::Code(ResponseCode::NXDomain);
@@ -85,12 +85,12 @@ impl Zone {
             })
     }
 
-    /// What was said of the name and of its type, together.
-    pub(super) fn manner_of(&self, name: &str, record_type: RecordType) -> Manner {
-        let said = |of| self.manners.get(&(name.to_owned(), of)).cloned();
+    /// The options for a name and type: those for all types of the name combined with those for this type.
+    pub(super) fn options_for(&self, name: &str, record_type: RecordType) -> AnswerOptions {
+        let said = |of| self.options.get(&(name.to_owned(), of)).cloned();
         let all = said(None).unwrap_or_default();
         let one = said(Some(record_type)).unwrap_or_default();
-        Manner {
+        AnswerOptions {
             delay: all.delay.max(one.delay),
             hold: one.hold.or(all.hold),
             truncate: all.truncate || one.truncate,
@@ -98,7 +98,7 @@ impl Zone {
     }
 }
 
-/// The form names are compared and recorded in.
+/// The form in which names are compared and recorded.
 pub(super) fn canonical(name: &str) -> String {
     let name = name.strip_suffix('.').unwrap_or(name);
     name.to_ascii_lowercase()

@@ -1,4 +1,4 @@
-//! One request and its answer.
+//! Answers one request of a fake HTTP server.
 
 use std::io;
 use std::sync::Arc;
@@ -19,30 +19,30 @@ use hyper::ext::Protocol;
 use hyper_util::rt::TokioIo;
 use tokio::runtime::Handle;
 
-use super::body::{BoxBody, End, Generated, TRAILER};
-use super::path::Path;
+use super::body::{BodyEnd, BoxBody, GeneratedBody, TRAILER};
+use super::path::PathAnswer;
 use super::request::RecordedRequest;
-use super::{Shared, State};
+use super::{UpstreamShared, UpstreamState};
 
 const SERVER: HeaderName = HeaderName::from_static("x-upstream");
 
-/// A request, where it came from, and what answering it takes.
-pub(super) struct Exchange {
+/// A request, its connection, and what answering it needs.
+pub(super) struct RequestContext {
     pub(super) request: Request<Incoming>,
     pub(super) connection: usize,
     pub(super) nth: usize,
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<UpstreamShared>,
     pub(super) tasks: Handle,
 }
 
-/// Why there is no answer.
-pub(super) type Unanswered = Box<dyn std::error::Error + Send + Sync>;
+/// The error that ends a request without an answer.
+pub(super) type AnswerError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Answers; an error closes the connection, or resets the stream for the reason that it has.
-pub(super) async fn answer(mut exchange: Exchange) -> Result<Response<BoxBody>, Unanswered> {
+/// Answers a request. An error closes the connection, or resets the stream with the error code that it carries.
+pub(super) async fn answer(mut exchange: RequestContext) -> Result<Response<BoxBody>, AnswerError> {
     let shared = Arc::clone(&exchange.shared);
     let uri = exchange.request.uri();
-    let path = Path::of(uri.path(), uri.query());
+    let path = PathAnswer::of(uri.path(), uri.query());
     let index = exchange.record();
     if path.reads_first() {
         exchange.read_body(index).await?;
@@ -51,26 +51,26 @@ pub(super) async fn answer(mut exchange: Exchange) -> Result<Response<BoxBody>, 
         Some(response) => response.map(full),
         None => exchange.by_path(path, index).await?,
     };
-    shared.board.read(|state| finish(&mut response, state));
+    shared.watched.read(|state| finish(&mut response, state));
     Ok(response)
 }
 
-impl Exchange {
-    /// Records the head, and says where among the requests.
+impl RequestContext {
+    /// Records the head of the request, and returns its index among the recorded requests.
     fn record(&self) -> usize {
         let recorded = RecordedRequest::new(&self.request, self.connection, self.nth);
-        self.shared.board.update(|state| {
+        self.shared.watched.update(|state| {
             state.requests.push(recorded);
             state.requests.len() - 1
         })
     }
 
     async fn read_body(&mut self, index: usize) -> io::Result<()> {
-        let board = &self.shared.board;
+        let watched = &self.shared.watched;
         let body = self.request.body_mut();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(io::Error::other)?;
-            board.update(|state| {
+            watched.update(|state| {
                 let recorded = &mut state.requests[index];
                 match frame.into_data() {
                     Ok(data) => recorded.push(&data),
@@ -78,60 +78,64 @@ impl Exchange {
                 }
             });
         }
-        board.update(|state| state.requests[index].complete = true);
+        watched.update(|state| state.requests[index].complete = true);
         Ok(())
     }
 
-    /// Calls the test's closure without the lock, so that it may ask the server what it likes.
+    /// Calls the closure of the test without holding the lock, so that the closure may call the server's methods.
     fn ask_the_test(&self, index: usize) -> Option<Response<Bytes>> {
-        let (answerer, recorded) = self.shared.board.read(|state| {
+        let (answerer, recorded) = self.shared.watched.read(|state| {
             let answerer = state.answerer.clone()?;
             Some((answerer, state.requests[index].clone()))
         })?;
         answerer(&recorded)
     }
 
-    async fn by_path(self, path: Path, index: usize) -> Result<Response<BoxBody>, Unanswered> {
+    async fn by_path(
+        self,
+        path: PathAnswer,
+        index: usize,
+    ) -> Result<Response<BoxBody>, AnswerError> {
         Ok(match path {
-            Path::Echo => self.echo(index),
-            Path::Status(code) | Path::Early(code) => status(code),
-            Path::Headers(fields) => headers(fields),
-            Path::Bytes(n) => body(n, Some(n), End::Finish),
-            Path::Chunked(n) => body(n, None, End::Finish),
-            Path::Trailers(n) => body(n, None, End::Trailers),
-            Path::Partial(n) => body(n / 2, Some(n), End::Flush),
-            Path::PartialChunked(n) => body(n / 2, None, End::Flush),
-            Path::StallBody(n) => body(n / 2, Some(n), End::Stall),
-            Path::Sink => self.sink(index),
-            Path::Duplex => Response::new(boxed(self.request.into_body())),
-            Path::Delay(millis) => {
+            PathAnswer::Echo => self.echo(index),
+            PathAnswer::Status(code) | PathAnswer::Early(code) => status(code),
+            PathAnswer::Headers(fields) => headers(fields),
+            PathAnswer::Bytes(n) => body(n, Some(n), BodyEnd::Finish),
+            PathAnswer::Chunked(n) => body(n, None, BodyEnd::Finish),
+            PathAnswer::Trailers(n) => body(n, None, BodyEnd::Trailers),
+            PathAnswer::Partial(n) => body(n / 2, Some(n), BodyEnd::Flush),
+            PathAnswer::PartialChunked(n) => body(n / 2, None, BodyEnd::Flush),
+            PathAnswer::StallBody(n) => body(n / 2, Some(n), BodyEnd::Stall),
+            PathAnswer::Sink => self.sink(index),
+            PathAnswer::Duplex => Response::new(boxed(self.request.into_body())),
+            PathAnswer::Delay(millis) => {
                 tokio::time::sleep(Duration::from_millis(millis)).await;
                 self.echo(index)
             }
-            Path::Hold(name) => {
-                let released = |state: &State| state.released.contains(&name);
-                self.shared.board.reached(released).await;
+            PathAnswer::Hold(name) => {
+                let released = |state: &UpstreamState| state.released.contains(&name);
+                self.shared.watched.reached(released).await;
                 self.echo(index)
             }
-            Path::Hang => std::future::pending().await,
-            Path::CloseIfReused if self.nth == 1 => self.echo(index),
-            Path::Close | Path::CloseIfReused => {
+            PathAnswer::Hang => std::future::pending().await,
+            PathAnswer::CloseIfReused if self.nth == 1 => self.echo(index),
+            PathAnswer::Close | PathAnswer::CloseIfReused => {
                 return Err(io::Error::other("closed as asked").into());
             }
-            Path::Refuse(times) if self.number_of_its_kind(index) <= times => {
+            PathAnswer::Refuse(times) if self.number_of_its_kind(index) <= times => {
                 return Err(h2::Error::from(Reason::REFUSED_STREAM).into());
             }
-            Path::Http1 if self.request.version() == Version::HTTP_2 => {
+            PathAnswer::Http1 if self.request.version() == Version::HTTP_2 => {
                 return Err(h2::Error::from(Reason::HTTP_1_1_REQUIRED).into());
             }
-            Path::Refuse(_) | Path::Http1 => self.echo(index),
-            Path::Upgrade => self.upgrade(),
+            PathAnswer::Refuse(_) | PathAnswer::Http1 => self.echo(index),
+            PathAnswer::Upgrade => self.upgrade(),
         })
     }
 
     fn echo(&self, index: usize) -> Response<BoxBody> {
-        let echo = |state: &State| state.requests[index].echo(&state.name);
-        let mut response = text(self.shared.board.read(echo));
+        let echo = |state: &UpstreamState| state.requests[index].echo(&state.name);
+        let mut response = text(self.shared.watched.read(echo));
         let json = HeaderValue::from_static("application/json");
         response
             .headers_mut()
@@ -140,20 +144,20 @@ impl Exchange {
     }
 
     fn sink(&self, index: usize) -> Response<BoxBody> {
-        let length = |state: &State| state.requests[index].body_length;
-        text(self.shared.board.read(length).to_string())
+        let length = |state: &UpstreamState| state.requests[index].body_length;
+        text(self.shared.watched.read(length).to_string())
     }
 
-    /// How many requests for the same target came so far, this one included.
+    /// How many requests for the same target have arrived, including this one.
     fn number_of_its_kind(&self, index: usize) -> u64 {
-        self.shared.board.read(|state| {
+        self.shared.watched.read(|state| {
             let so_far = &state.requests[..=index];
             let target = &so_far[index].target;
             so_far.iter().filter(|one| one.target == *target).count() as u64
         })
     }
 
-    /// Sends back what comes after the head, if the client asked to upgrade.
+    /// Upgrades the connection if the client asks for it, and sends back all bytes that follow.
     fn upgrade(self) -> Response<BoxBody> {
         let extended = self.request.extensions().get::<Protocol>().is_some();
         let protocol = self.request.headers().get(UPGRADE).cloned();
@@ -164,7 +168,7 @@ impl Exchange {
         self.tasks.spawn(async {
             if let Ok(upgraded) = hyper::upgrade::on(self.request).await {
                 let (mut read, mut write) = tokio::io::split(TokioIo::new(upgraded));
-                // A client that went away is no business of ours.
+                // The client may have disconnected.
                 let _ = tokio::io::copy(&mut read, &mut write).await;
                 let _ = tokio::io::AsyncWriteExt::shutdown(&mut write).await;
             }
@@ -183,15 +187,15 @@ impl Exchange {
     }
 }
 
-/// That a server understood a handshake of WebSocket (RFC 6455 4.2.2).
+/// The `Sec-WebSocket-Accept` value for a key (RFC 6455, section 4.2.2).
 fn proof(key: &HeaderValue) -> HeaderValue {
     const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     let proof = digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), GUID].concat());
     HeaderValue::try_from(STANDARD.encode(proof)).expect("base64 is visible ASCII")
 }
 
-/// Adds what every answer has.
-fn finish(response: &mut Response<BoxBody>, state: &State) {
+/// Adds the header fields that every answer has.
+fn finish(response: &mut Response<BoxBody>, state: &UpstreamState) {
     if let Ok(name) = HeaderValue::from_str(&state.name) {
         response.headers_mut().insert(SERVER, name);
     }
@@ -217,9 +221,9 @@ fn headers(fields: Vec<(String, String)>) -> Response<BoxBody> {
     response
 }
 
-fn body(bytes: u64, promised: Option<u64>, end: End) -> Response<BoxBody> {
-    let mut response = Response::new(Generated::boxed(bytes, promised, end));
-    if end == End::Trailers {
+fn body(bytes: u64, promised: Option<u64>, end: BodyEnd) -> Response<BoxBody> {
+    let mut response = Response::new(GeneratedBody::boxed(bytes, promised, end));
+    if end == BodyEnd::Trailers {
         response.headers_mut().insert(TRAILER_FIELD, TRAILER.into());
     }
     response

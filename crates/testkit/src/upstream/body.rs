@@ -1,4 +1,4 @@
-//! Bodies that are made while they are sent, and those that end badly.
+//! Response bodies that are generated while they are sent, with normal and abnormal ends.
 
 use std::io;
 use std::pin::Pin;
@@ -14,31 +14,31 @@ use crate::pattern;
 
 pub(super) type BoxBody = UnsyncBoxBody<Bytes, io::Error>;
 
-/// The trailer field of [`End::Trailers`].
+/// The trailer field of [`BodyEnd::Trailers`].
 pub(super) const TRAILER: HeaderName = HeaderName::from_static("x-checked");
 
-/// A body of pattern bytes.
+/// A body of [`pattern`] bytes.
 #[derive(Debug)]
-pub(super) struct Generated {
+pub(super) struct GeneratedBody {
     left: u64,
-    /// What the head promises; `None` sends it in chunks.
+    /// The length that the head announces. `None` sends the body chunked.
     promised: Option<u64>,
-    end: End,
+    end: BodyEnd,
 }
 
-/// What comes after the bytes.
+/// What follows the bytes of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum BodyEnd {
     Finish,
     Trailers,
     Stall,
-    /// Lets the connection flush what it has, then closes it.
+    /// Lets the connection flush its buffer, then aborts.
     Flush,
     Abort,
 }
 
-impl Generated {
-    pub(super) fn boxed(bytes: u64, promised: Option<u64>, end: End) -> BoxBody {
+impl GeneratedBody {
+    pub(super) fn boxed(bytes: u64, promised: Option<u64>, end: BodyEnd) -> BoxBody {
         let body = Self {
             left: bytes,
             promised,
@@ -48,7 +48,7 @@ impl Generated {
     }
 }
 
-impl Body for Generated {
+impl Body for GeneratedBody {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -62,28 +62,28 @@ impl Body for Generated {
             return Poll::Ready(Some(Ok(Frame::data(chunk))));
         }
         match self.end {
-            End::Finish => Poll::Ready(None),
-            End::Trailers => {
-                self.end = End::Finish;
+            BodyEnd::Finish => Poll::Ready(None),
+            BodyEnd::Trailers => {
+                self.end = BodyEnd::Finish;
                 let mut trailers = HeaderMap::new();
                 trailers.insert(TRAILER, HeaderValue::from_static("yes"));
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
-            End::Stall => Poll::Pending,
-            End::Flush => {
-                self.end = End::Abort;
+            BodyEnd::Stall => Poll::Pending,
+            BodyEnd::Flush => {
+                self.end = BodyEnd::Abort;
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
-            End::Abort => {
-                self.end = End::Finish;
+            BodyEnd::Abort => {
+                self.end = BodyEnd::Finish;
                 Poll::Ready(Some(Err(io::Error::other("cut short as asked"))))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left == 0 && self.end == End::Finish
+        self.left == 0 && self.end == BodyEnd::Finish
     }
 
     fn size_hint(&self) -> SizeHint {

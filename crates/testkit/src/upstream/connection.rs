@@ -1,4 +1,4 @@
-//! The server's connections, from accept to close.
+//! The connections of a fake HTTP server, from accept to close.
 
 use std::net::TcpListener as StdListener;
 use std::pin::pin;
@@ -15,44 +15,44 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio_rustls::TlsAcceptor;
 
-use super::Shared;
-use super::answer::{Exchange, Unanswered, answer};
+use super::UpstreamShared;
+use super::answer::{AnswerError, RequestContext, answer};
 use super::body::BoxBody;
 use super::tls::{self, TlsHandshake};
 
-/// What answers the requests of a connection.
-trait Answers:
+/// The service that answers the requests of a connection.
+trait AnswerService:
     Service<
         Request<Incoming>,
         Response = Response<BoxBody>,
-        Error = Unanswered,
+        Error = AnswerError,
         Future: Send + 'static,
     > + Send
 {
 }
 
-impl<A> Answers for A where
+impl<A> AnswerService for A where
     A: Service<
             Request<Incoming>,
             Response = Response<BoxBody>,
-            Error = Unanswered,
+            Error = AnswerError,
             Future: Send + 'static,
         > + Send
 {
 }
 
-/// Counts a connection as open while it lives.
-struct Open<'a>(&'a Shared);
+/// Counts a connection as open until dropped.
+struct OpenGuard<'a>(&'a UpstreamShared);
 
 pub(super) async fn accept(
     listener: StdListener,
     acceptor: Option<TlsAcceptor>,
-    shared: Arc<Shared>,
+    shared: Arc<UpstreamShared>,
     tasks: Handle,
 ) {
     let listener = TcpListener::from_std(listener).expect("a listener of the runtime");
     while let Ok((stream, _)) = listener.accept().await {
-        let number = shared.board.update(|state| {
+        let number = shared.watched.update(|state| {
             state.accepted += 1;
             state.open += 1;
             state.accepted
@@ -60,8 +60,8 @@ pub(super) async fn accept(
         let (acceptor, shared) = (acceptor.clone(), Arc::clone(&shared));
         let handle = tasks.clone();
         tasks.spawn(async move {
-            let _open = Open(&shared);
-            // An answer in two writes would wait for the other side's delayed acknowledgement.
+            let _open = OpenGuard(&shared);
+            // With Nagle's algorithm, an answer in two writes would wait for the peer's delayed acknowledgement.
             let _ = stream.set_nodelay(true);
             let Some(acceptor) = acceptor else {
                 let http2 = shared.http2;
@@ -71,7 +71,7 @@ pub(super) async fn accept(
                 let handshake = TlsHandshake::of(&stream);
                 let http2 = handshake.alpn.as_deref() == Some("h2");
                 shared
-                    .board
+                    .watched
                     .update(|state| state.handshakes.push(handshake));
                 serve(stream, http2, number, (&shared, handle)).await;
             }
@@ -79,14 +79,18 @@ pub(super) async fn accept(
     }
 }
 
-async fn serve<S>(stream: S, http2: bool, number: usize, (shared, tasks): (&Arc<Shared>, Handle))
-where
+async fn serve<S>(
+    stream: S,
+    http2: bool,
+    number: usize,
+    (shared, tasks): (&Arc<UpstreamShared>, Handle),
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let nth = AtomicUsize::new(0);
     let theirs = Arc::clone(shared);
     let service = service_fn(move |request| {
-        answer(Exchange {
+        answer(RequestContext {
             request,
             connection: number,
             nth: nth.fetch_add(1, Ordering::Relaxed) + 1,
@@ -101,10 +105,10 @@ where
     }
 }
 
-async fn serve_http1<S, A>(stream: S, service: A, shared: &Shared)
+async fn serve_http1<S, A>(stream: S, service: A, shared: &UpstreamShared)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    A: Answers,
+    A: AnswerService,
 {
     let mut close = shared.close.subscribe();
     let connection = http1::Builder::new()
@@ -114,22 +118,22 @@ where
     let mut connection = pin!(connection);
     loop {
         tokio::select! {
-            // First, so that an answer released after the bell says that it is the last.
+            // Polled first, so that an answer released after `close_idle` announces that it is the last.
             biased;
             Ok(()) = close.changed() => connection.as_mut().graceful_shutdown(),
-            // How it ended is what the other side is tested for.
+            // How the connection ends is checked at the other side.
             _ = connection.as_mut() => break,
         }
     }
 }
 
-async fn serve_http2<S, A>(stream: S, service: A, shared: &Shared)
+async fn serve_http2<S, A>(stream: S, service: A, shared: &UpstreamShared)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    A: Answers,
+    A: AnswerService,
 {
     let mut close = shared.close.subscribe();
-    let http2 = shared.board.read(|state| state.http2);
+    let http2 = shared.watched.read(|state| state.http2);
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder.max_concurrent_streams(http2.max_streams);
     if http2.extended_connect {
@@ -145,8 +149,8 @@ where
     }
 }
 
-impl Drop for Open<'_> {
+impl Drop for OpenGuard<'_> {
     fn drop(&mut self) {
-        self.0.board.update(|state| state.open -= 1);
+        self.0.watched.update(|state| state.open -= 1);
     }
 }

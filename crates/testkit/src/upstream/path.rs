@@ -1,10 +1,10 @@
-//! What a path asks the server to do.
+//! Maps request paths to the answers of a fake HTTP server.
 
 use http::StatusCode;
 
-/// The answer a path stands for.
+/// The answer that a path stands for. The table is in the documentation of [`upstream`](super).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Path {
+pub(super) enum PathAnswer {
     Echo,
     Status(StatusCode),
     Headers(Vec<(String, String)>),
@@ -27,7 +27,7 @@ pub(super) enum Path {
     Http1,
 }
 
-impl Path {
+impl PathAnswer {
     pub(super) fn of(path: &str, query: Option<&str>) -> Self {
         let mut segments = path.trim_start_matches('/').splitn(2, '/');
         let first = segments.next().unwrap_or_default();
@@ -56,7 +56,7 @@ impl Path {
         }
     }
 
-    /// Whether the request's body is read to its end before the answer.
+    /// Whether the body of the request is read to its end before the answer.
     pub(super) fn reads_first(&self) -> bool {
         !matches!(
             self,

@@ -1,4 +1,4 @@
-//! A TCP server that does byte for byte what a script says, and keeps every byte it reads.
+//! A TCP server that runs a script for each connection, and records every byte that it reads.
 
 mod connection;
 mod http2;
@@ -11,25 +11,25 @@ use std::thread;
 use tokio::net::TcpListener;
 
 pub use connection::RawConnection;
-pub use http2::Frame;
+pub use http2::Http2Frame;
 
-use crate::background::Background;
-use crate::board::{Board, unblocked};
 use crate::port;
+use crate::server_thread::ServerThread;
+use crate::watched::{WatchedValue, unblocked};
 
-/// The server; dropping it closes its connections.
+/// A scripted TCP server. Dropping it closes its connections.
 #[derive(Debug)]
 pub struct RawServer {
     addr: SocketAddr,
-    shared: Arc<Shared>,
-    _background: Background,
+    shared: Arc<RawShared>,
+    _background: ServerThread,
 }
 
 #[derive(Debug)]
-struct Shared {
-    /// The bytes received, by connection in the order of accepting.
-    received: Board<Vec<Vec<u8>>>,
-    /// To end the scripts that wait for bytes.
+struct RawShared {
+    /// The bytes received, by connection in order of acceptance.
+    received: WatchedValue<Vec<Vec<u8>>>,
+    /// The open sockets, whose shutdown ends scripts that wait for bytes.
     streams: Mutex<Vec<Weak<TcpStream>>>,
 }
 
@@ -42,10 +42,10 @@ impl RawServer {
         Self::start_on_port(port::LOOPBACK, 0, script)
     }
 
-    /// As [`Self::start`], on a given port; see [`SharedPort`](crate::SharedPort) for a free one.
+    /// As [`Self::start`], on a given port. [`SharedPort`](crate::SharedPort) reserves free ports.
     ///
     /// # Panics
-    /// If the port is taken.
+    /// If the port is in use.
     #[must_use]
     pub fn start_on_port(
         ip: impl Into<IpAddr>,
@@ -54,12 +54,12 @@ impl RawServer {
     ) -> Self {
         let listener = port::listen(ip.into(), port);
         let addr = listener.local_addr().expect("a listener has an address");
-        let shared = Arc::new(Shared {
-            received: Board::new(Vec::new()),
+        let shared = Arc::new(RawShared {
+            received: WatchedValue::new(Vec::new()),
             streams: Mutex::default(),
         });
         let theirs = Arc::clone(&shared);
-        let background = Background::start("raw server", move |_| async move {
+        let background = ServerThread::start("raw server", move |_| async move {
             let listener = TcpListener::from_std(listener).expect("a listener of the runtime");
             let script = Arc::new(script);
             while let Ok((stream, _)) = listener.accept().await {
@@ -74,7 +74,17 @@ impl RawServer {
         }
     }
 
-    /// Answers the first head of each connection, then reads to the end of the connection.
+    /// Sends every byte back until the client closes the connection.
+    #[must_use]
+    pub fn echo() -> Self {
+        Self::start(|connection| {
+            while let Some(byte) = connection.read_exactly(1) {
+                connection.send(byte);
+            }
+        })
+    }
+
+    /// Sends `bytes` after the first head of each connection, then reads to the end of the connection.
     #[must_use]
     pub fn answer(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
@@ -86,7 +96,7 @@ impl RawServer {
         })
     }
 
-    /// Answers each head of each connection, and takes what follows a head for the next one.
+    /// Sends `bytes` after each head of each connection. Bodies of requests are not understood.
     #[must_use]
     pub fn answer_each(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
@@ -97,7 +107,7 @@ impl RawServer {
         })
     }
 
-    /// Answers the first head of each connection, then closes it.
+    /// Sends `bytes` after the first head of each connection, then closes the connection.
     #[must_use]
     pub fn answer_and_close(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
@@ -109,7 +119,7 @@ impl RawServer {
         })
     }
 
-    /// Resets each connection as soon as it is accepted; the client may learn it while it connects.
+    /// Resets each connection as soon as it is accepted. The client may see this while it connects.
     #[must_use]
     pub fn reset() -> Self {
         Self::start(RawConnection::reset)
@@ -124,37 +134,37 @@ impl RawServer {
         })
     }
 
-    /// Reads, and never sends.
+    /// Reads from each connection, and never sends.
     #[must_use]
     pub fn silent() -> Self {
         Self::start(|connection| drop(connection.read_to_end()))
     }
 
-    /// Where it answers.
+    /// The address of the server.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// The port it answers on.
+    /// The port of the server.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.addr.port()
     }
 
-    /// All that was read from each connection, in the order of accepting.
+    /// All bytes that were read from each connection, in order of acceptance.
     #[must_use]
     pub fn received(&self) -> Vec<Vec<u8>> {
         self.shared.received.read(Vec::clone)
     }
 
-    /// How many connections were accepted so far.
+    /// How many connections have been accepted so far.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.shared.received.read(Vec::len)
     }
 
-    /// Blocks until some connection received `needle`.
+    /// Blocks until any connection has received `needle`.
     ///
     /// # Panics
     /// If none does within the deadline.
@@ -172,10 +182,10 @@ impl RawServer {
         unblocked(move || shared.wait_for_bytes(&needle)).await;
     }
 
-    /// Blocks until at least `count` connections were accepted.
+    /// Blocks until at least `count` connections have been accepted.
     ///
     /// # Panics
-    /// If they are not within the deadline.
+    /// If they are not accepted within the deadline.
     pub fn wait_for_connections(&self, count: usize) {
         self.shared.received.wait(
             |received| received.len() >= count,
@@ -189,14 +199,14 @@ impl Drop for RawServer {
         let streams = self.shared.streams.lock();
         for stream in streams.unwrap_or_else(PoisonError::into_inner).iter() {
             if let Some(stream) = stream.upgrade() {
-                // Closed already is as good.
+                // The socket may be closed already.
                 let _ = stream.shutdown(std::net::Shutdown::Both);
             }
         }
     }
 }
 
-impl Shared {
+impl RawShared {
     fn accepted(self: &Arc<Self>, stream: TcpStream) -> RawConnection {
         let stream = Arc::new(stream);
         let streams = self.streams.lock();
@@ -222,7 +232,7 @@ impl Shared {
     }
 }
 
-/// Runs the script on a thread that nobody joins: it may wait for what only the test can do.
+/// Runs the script on a detached thread, because it may wait for an action of the test.
 fn run<S>(script: &Arc<S>, mut connection: RawConnection)
 where
     S: Fn(&mut RawConnection) + Send + Sync + 'static,

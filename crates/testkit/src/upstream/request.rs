@@ -1,33 +1,33 @@
-//! A request as the server received it.
+//! Requests as a fake HTTP server received them.
 
 use http::{HeaderMap, Method, Request, Version};
 use serde_json::json;
 
-/// How much of a body is kept.
+/// How many bytes of a body are recorded.
 const KEPT: usize = 64 * 1024;
 
-/// One request; its body fields grow while the body arrives.
+/// A received request. Its body fields grow while the body arrives.
 #[derive(Clone, Debug)]
 pub struct RecordedRequest {
     /// The method.
     pub method: Method,
-    /// The target: `/path?query` or `http://authority/path`; that is all of HTTP/2.
+    /// The request target: `/path?query` or `http://authority/path`. Over HTTP/2 it always has the second form.
     pub target: String,
-    /// The version.
+    /// The HTTP version.
     pub version: Version,
-    /// The header fields; those of one name stand together, in order.
+    /// The header fields. Fields of one name are in order.
     pub headers: HeaderMap,
-    /// How many bytes of body arrived.
+    /// The length of the received body in bytes.
     pub body_length: u64,
     /// The first 64 KiB of the body.
     pub body: Vec<u8>,
     /// The trailer fields.
     pub trailers: HeaderMap,
-    /// Whether the body arrived to its end.
+    /// Whether the whole body has arrived.
     pub complete: bool,
-    /// On which connection it came, counted from 1.
+    /// The number of the connection, counted from 1.
     pub connection: usize,
-    /// Which request of its connection it is, counted from 1.
+    /// The number of the request on its connection, counted from 1.
     pub nth: usize,
 }
 
@@ -47,14 +47,14 @@ impl RecordedRequest {
         }
     }
 
-    /// The first value of a header field as text; a name that came without one is empty.
+    /// The first value of a header field as text, or an empty string if the value is not visible ASCII.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let value = self.headers.get(name)?;
         Some(value.to_str().unwrap_or_default())
     }
 
-    /// Whom it is for: the authority of its target, or else `Host`.
+    /// The authority of the request: that of its target, or else the `Host` field.
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
         let target = self.target.split_once("://");
@@ -68,7 +68,7 @@ impl RecordedRequest {
         self.body.extend_from_slice(&data[..data.len().min(room)]);
     }
 
-    /// The request as the echo answers it.
+    /// The JSON text of the echo answer.
     pub(super) fn echo(&self, server: &str) -> String {
         let path = self.target.find("://").map_or(self.target.as_str(), |at| {
             let rest = &self.target[at + 3..];

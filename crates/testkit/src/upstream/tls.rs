@@ -1,4 +1,4 @@
-//! How an upstream speaks TLS.
+//! TLS settings and handshakes of fake HTTP servers.
 
 use std::sync::Arc;
 
@@ -12,35 +12,35 @@ use tokio_rustls::rustls::{
 };
 use tokio_rustls::server::TlsStream;
 
-use crate::ca::{Ca, Issued};
+use crate::ca::{Ca, IssuedCertificate};
 
-/// What a server shows, and what it wants to see.
-pub struct Tls {
-    issued: Issued,
+/// The TLS settings of a server: its certificate, versions, ALPN protocols, and whether it requires a client certificate.
+pub struct UpstreamTls {
+    issued: IssuedCertificate,
     client_ca: Option<RootCertStore>,
     versions: Vec<&'static SupportedProtocolVersion>,
     alpn: Vec<Vec<u8>>,
 }
 
-/// A handshake that succeeded.
+/// A TLS handshake that succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsHandshake {
-    /// The name that the client asked for.
+    /// The server name that the client sent (SNI).
     pub sni: Option<String>,
-    /// The protocol that was agreed on.
+    /// The protocol that ALPN selected.
     pub alpn: Option<String>,
-    /// `1.2` or `1.3`.
+    /// The TLS version: `1.2` or `1.3`.
     pub version: &'static str,
-    /// Whether it goes on with an earlier session.
+    /// Whether an earlier session was resumed.
     pub resumed: bool,
-    /// Whether the client showed a certificate.
+    /// Whether the client presented a certificate.
     pub client_certificate: bool,
 }
 
-impl Tls {
-    /// With this certificate. It agrees to `h2` and `http/1.1`, and speaks TLS 1.2 and 1.3.
+impl UpstreamTls {
+    /// Uses this certificate, the ALPN protocols `h2` and `http/1.1`, and TLS 1.2 and 1.3.
     #[must_use]
-    pub fn new(issued: Issued) -> Self {
+    pub fn new(issued: IssuedCertificate) -> Self {
         Self {
             issued,
             client_ca: None,
@@ -49,16 +49,16 @@ impl Tls {
         }
     }
 
-    /// With a certificate of this CA for these names and addresses.
+    /// As [`UpstreamTls::new`], with a certificate of this CA for these names and addresses.
     #[must_use]
     pub fn of<'a>(ca: &Ca, names: impl IntoIterator<Item = &'a str>) -> Self {
         Self::new(ca.issue(names))
     }
 
-    /// Wants a certificate of this CA from clients.
+    /// Requires a client certificate of this CA.
     ///
     /// # Panics
-    /// Never: the CA is one.
+    /// Never: the certificate of a [`Ca`] is valid.
     #[must_use]
     pub fn requiring(mut self, ca: &Ca) -> Self {
         let mut store = RootCertStore::empty();
@@ -67,21 +67,21 @@ impl Tls {
         self
     }
 
-    /// Speaks TLS 1.2 only.
+    /// Restricts the server to TLS 1.2.
     #[must_use]
     pub fn old(mut self) -> Self {
         self.versions = vec![&version::TLS12];
         self
     }
 
-    /// Agrees to no other protocol than this.
+    /// Restricts ALPN to this protocol.
     #[must_use]
     pub fn speaking(mut self, protocol: &str) -> Self {
         self.alpn = vec![protocol.as_bytes().to_vec()];
         self
     }
 
-    /// Knows nothing of protocols (RFC 7301).
+    /// Disables ALPN (RFC 7301).
     #[must_use]
     pub fn agreeing_to_nothing(mut self) -> Self {
         self.alpn = Vec::new();
@@ -115,7 +115,8 @@ fn verifier(
         .expect("a CA")
 }
 
-/// Shakes hands. A client that is refused is told why: the connection stays until it has read that.
+/// Performs the server's side of the handshake. After a failure, the connection stays open until the client has read the
+/// alert.
 pub(super) async fn accept(
     acceptor: &TlsAcceptor,
     stream: TcpStream,

@@ -1,4 +1,4 @@
-//! Addresses where connecting fails: by refusal, or by nothing happening at all.
+//! Addresses where connecting fails: ports that refuse connections, and ports that never answer.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -8,23 +8,22 @@ use socket2::{Domain, Socket, Type};
 
 use crate::port;
 
-/// Far more than a connect on loopback takes, which the kernel completes at once or not at all.
+/// A connect timeout for loopback, where the kernel completes a connect at once or not at all.
 const UNANSWERED: Duration = Duration::from_millis(100);
 const FILLERS: usize = 16;
 
-/// An address that refuses connections, for as long as this lives.
+/// A port that refuses connections, until dropped.
 ///
-/// It is a bound socket that does not listen, so nobody else can start to listen there.
+/// The port is held by a bound socket that does not listen, so that nobody else can listen there.
 #[derive(Debug)]
-pub struct Refused {
+pub struct ClosedPort {
     addr: SocketAddr,
     _socket: Socket,
 }
 
-/// An address where connecting neither succeeds nor fails, for as long as this lives.
+/// An address where connecting neither succeeds nor fails, until dropped.
 ///
-/// It is a listener whose queue is full and which never accepts, so that the kernel drops what
-/// else comes.
+/// The address has a listener that never accepts and whose queue is full, so that the kernel drops further SYNs.
 #[derive(Debug)]
 pub struct Blackhole {
     addr: SocketAddr,
@@ -32,17 +31,17 @@ pub struct Blackhole {
     _fillers: Vec<Socket>,
 }
 
-impl Refused {
-    /// Takes a port of 127.0.0.1.
+impl ClosedPort {
+    /// Uses a free port of 127.0.0.1.
     #[must_use]
     pub fn start() -> Self {
         Self::start_on_port(port::LOOPBACK, 0)
     }
 
-    /// Takes a given port; see [`SharedPort`](crate::SharedPort) for a free one.
+    /// Uses a given port. [`SharedPort`](crate::SharedPort) reserves free ports.
     ///
     /// # Panics
-    /// If the port is taken.
+    /// If the port is in use.
     #[must_use]
     pub fn start_on_port(ip: impl Into<IpAddr>, port: u16) -> Self {
         let (addr, socket) = bind(ip.into(), port);
@@ -60,16 +59,16 @@ impl Refused {
 }
 
 impl Blackhole {
-    /// Takes a port of 127.0.0.1.
+    /// Uses a free port of 127.0.0.1.
     #[must_use]
     pub fn start() -> Self {
         Self::start_on_port(port::LOOPBACK, 0)
     }
 
-    /// Takes a given port; see [`SharedPort`](crate::SharedPort) for a free one.
+    /// Uses a given port. [`SharedPort`](crate::SharedPort) reserves free ports.
     ///
     /// # Panics
-    /// If the port is taken, or the listener's queue cannot be filled.
+    /// If the port is in use, or the queue of the listener cannot be filled.
     #[must_use]
     pub fn start_on_port(ip: impl Into<IpAddr>, port: u16) -> Self {
         let (addr, listener) = bind(ip.into(), port);
@@ -96,14 +95,14 @@ fn bind(ip: IpAddr, port: u16) -> (SocketAddr, Socket) {
     (addr, socket)
 }
 
-/// Connects until a connection goes unanswered.
+/// Connects until a connect is not answered.
 fn fill(addr: SocketAddr) -> io::Result<Vec<Socket>> {
     let mut fillers = Vec::new();
     for _ in 0..FILLERS {
         let filler = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
         match filler.connect_timeout(&addr.into(), UNANSWERED) {
             Ok(()) => fillers.push(filler),
-            // The queue holds at least one, so nothing was wrong with it but the machine's load.
+            // The queue holds at least one connection, so that this timeout is caused by the load of the machine.
             Err(error) if is_timeout(&error) && fillers.is_empty() => {}
             Err(error) if is_timeout(&error) => return Ok(fillers),
             Err(error) => return Err(error),

@@ -1,4 +1,4 @@
-//! The raw client, against canned answers.
+//! Tests of the raw client against canned responses.
 
 use std::io::ErrorKind;
 

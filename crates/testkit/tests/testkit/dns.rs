@@ -1,4 +1,4 @@
-//! The scripted DNS server.
+//! Tests of the scripted DNS server over UDP and TCP.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::mpsc;
@@ -14,12 +14,12 @@ use hickory_proto::rr::{Name, RData};
 
 use RecordType::{A, AAAA, CNAME};
 
-/// A socket that asks one server.
-struct Stub {
+/// A UDP client of one DNS server.
+struct StubClient {
     socket: UdpSocket,
 }
 
-impl Stub {
+impl StubClient {
     fn of(server: &DnsServer) -> Self {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a UDP socket");
         socket
@@ -50,7 +50,7 @@ impl Stub {
         reply
     }
 
-    /// Nothing is waiting to be received.
+    /// Whether no datagram is waiting to be received.
     fn heard_nothing(&self) -> bool {
         self.socket.set_nonblocking(true).expect("a socket");
         let nothing = self.socket.recv(&mut [0]).is_err();
@@ -101,7 +101,7 @@ fn addresses_are_answered_by_family_with_their_ttl() {
     let server = DnsServer::start();
     server.a("x.test", ["192.0.2.1", "192.0.2.2"], 30);
     server.aaaa("x.test", ["2001:db8::1"], 40);
-    let stub = Stub::of(&server);
+    let stub = StubClient::of(&server);
     let v4 = stub.ask("x.test", A);
     assert_eq!(addresses(&v4), ["192.0.2.1", "192.0.2.2"]);
     assert_eq!(v4.answers[0].ttl, 30);
@@ -116,7 +116,7 @@ fn udp_and_tcp_share_a_port_and_a_zone() {
     server.a("x.test", ["192.0.2.1"], 30);
     let reply = ask_tcp(&server, "x.test", A);
     assert_eq!(addresses(&reply), ["192.0.2.1"]);
-    Stub::of(&server).ask("x.test", A);
+    StubClient::of(&server).ask("x.test", A);
     let protocols: Vec<_> = server.queries().iter().map(|q| q.protocol).collect();
     assert_eq!(protocols, [Protocol::Tcp, Protocol::Udp]);
 }
@@ -125,7 +125,7 @@ fn udp_and_tcp_share_a_port_and_a_zone() {
 fn the_case_of_the_question_comes_back() {
     let server = DnsServer::start();
     server.a("X.test.", ["192.0.2.1"], 30);
-    let reply = Stub::of(&server).ask("x.TeSt", A);
+    let reply = StubClient::of(&server).ask("x.TeSt", A);
     assert_eq!(reply.queries[0].name().to_ascii(), "x.TeSt.");
     assert_eq!(reply.answers[0].name.to_ascii(), "x.TeSt.");
     assert_eq!(server.queries()[0].name, "x.test");
@@ -135,7 +135,7 @@ fn the_case_of_the_question_comes_back() {
 fn an_unknown_name_does_not_exist_and_a_known_one_lacks_other_types() {
     let server = DnsServer::start();
     server.a("x.test", ["192.0.2.1"], 30);
-    let stub = Stub::of(&server);
+    let stub = StubClient::of(&server);
     assert_eq!(code(&stub.ask("y.test", A)), ResponseCode::NXDomain);
     let nodata = stub.ask("x.test", AAAA);
     assert_eq!(code(&nodata), ResponseCode::NoError);
@@ -148,7 +148,7 @@ fn negative_answers_carry_the_soa_minimum() {
     server.nodata("empty.test");
     server.nxdomain("gone.test");
     server.soa_minimum(7);
-    let stub = Stub::of(&server);
+    let stub = StubClient::of(&server);
     assert_eq!(soa_minimum(&stub.ask("empty.test", A)), Some(7));
     assert_eq!(soa_minimum(&stub.ask("gone.test", A)), Some(7));
     server.without_soa();
@@ -160,7 +160,7 @@ fn failures_are_answered_as_told() {
     let server = DnsServer::start();
     server.servfail("x.test");
     server.refuse(("x.test", AAAA));
-    let stub = Stub::of(&server);
+    let stub = StubClient::of(&server);
     assert_eq!(code(&stub.ask("x.test", AAAA)), ResponseCode::Refused);
     assert_eq!(code(&stub.ask("x.test", A)), ResponseCode::NoError);
     server.servfail("x.test");
@@ -173,10 +173,10 @@ fn failures_are_answered_as_told() {
 fn dropped_queries_are_seen_and_not_answered() {
     let server = DnsServer::start();
     server.drop_queries("x.test");
-    let stub = Stub::of(&server);
+    let stub = StubClient::of(&server);
     stub.send(&query("x.test", A));
     server.wait_for_queries("x.test", 1);
-    // A later query's answer is the first to come.
+    // The answer of a later query arrives first.
     assert_eq!(code(&stub.ask("y.test", A)), ResponseCode::NXDomain);
     assert!(stub.heard_nothing());
 }
@@ -187,7 +187,7 @@ fn a_hold_withholds_one_type_until_released() {
     server.a("x.test", ["192.0.2.1"], 30);
     server.aaaa("x.test", ["2001:db8::1"], 30);
     let hold = server.hold(("x.test", AAAA));
-    let stub = Stub::of(&server);
+    let stub = StubClient::of(&server);
     stub.send(&query("x.test", AAAA));
     server.wait_for_queries(("x.test", AAAA), 1);
     assert_eq!(addresses(&stub.ask("x.test", A)), ["192.0.2.1"]);
@@ -202,7 +202,7 @@ fn a_hold_withholds_one_type_until_released() {
 fn a_delayed_answer_comes_after_a_later_one() {
     let server = DnsServer::start();
     server.delay("slow.test", Duration::from_millis(50));
-    let stub = Stub::of(&server);
+    let stub = StubClient::of(&server);
     let slow = query("slow.test", A);
     stub.send(&slow);
     server.wait_for_queries("slow.test", 1);
@@ -216,7 +216,7 @@ fn truncation_sends_the_client_to_tcp() {
     let server = DnsServer::start();
     server.a("x.test", ["192.0.2.1"], 30);
     server.truncate_udp("x.test");
-    let reply = Stub::of(&server).ask("x.test", A);
+    let reply = StubClient::of(&server).ask("x.test", A);
     assert!(reply.metadata.truncation && reply.answers.is_empty());
     let full = ask_tcp(&server, "x.test", A);
     assert!(!full.metadata.truncation);
@@ -227,7 +227,7 @@ fn truncation_sends_the_client_to_tcp() {
 fn an_answer_too_long_for_a_datagram_is_truncated() {
     let server = DnsServer::start();
     server.many("x.test", 1000, 30);
-    assert!(Stub::of(&server).ask("x.test", A).metadata.truncation);
+    assert!(StubClient::of(&server).ask("x.test", A).metadata.truncation);
     assert_eq!(addresses(&ask_tcp(&server, "x.test", A)).len(), 1000);
     let v6 = addresses(&ask_tcp(&server, "x.test", AAAA));
     assert_eq!((v6.len(), v6[999].as_str()), (1000, "2001:db8::3e7"));
@@ -245,7 +245,7 @@ fn a_sequence_advances_by_type_and_repeats_its_last_answer() {
             Answer::addresses(both, 1),
         ],
     );
-    let stub = Stub::of(&server);
+    let stub = StubClient::of(&server);
     assert_eq!(addresses(&stub.ask("x.test", A)), ["192.0.2.1"]);
     assert!(addresses(&stub.ask("x.test", AAAA)).is_empty());
     assert_eq!(code(&stub.ask("x.test", A)), ResponseCode::ServFail);
@@ -261,7 +261,7 @@ fn aliases_come_alone_in_chains_and_in_loops() {
     server.cname("alone.test", "b.test", 30);
     server.cname_chain(&["a.test", "b.test", "c.test"], ["192.0.2.1"], 30);
     server.cname_loop("one.test", "other.test", 30);
-    let stub = Stub::of(&server);
+    let stub = StubClient::of(&server);
     let types = |reply: &Message| -> Vec<_> {
         reply
             .answers
@@ -285,7 +285,7 @@ fn aliases_come_alone_in_chains_and_in_loops() {
 #[test]
 fn hostile_answers_lie_as_told() {
     let server = DnsServer::start();
-    let stub = Stub::of(&server);
+    let stub = StubClient::of(&server);
     let asked = query("x.test", A);
     let lie = |how| {
         server.hostile("x.test", how);
@@ -315,7 +315,7 @@ fn hostile_answers_lie_as_told() {
 fn edns_is_answered_in_kind_and_raises_the_limit() {
     let server = DnsServer::start();
     server.many("x.test", 50, 30);
-    let stub = Stub::of(&server);
+    let stub = StubClient::of(&server);
     assert!(stub.ask("x.test", A).metadata.truncation);
     let mut asked = query("x.test", A);
     let mut edns = Edns::new();
@@ -330,7 +330,7 @@ fn edns_is_answered_in_kind_and_raises_the_limit() {
 #[test]
 fn queries_are_counted_by_name_and_type() {
     let server = DnsServer::start();
-    let stub = Stub::of(&server);
+    let stub = StubClient::of(&server);
     stub.ask("x.test", A);
     stub.ask("X.TEST", AAAA);
     stub.ask("y.test", A);
@@ -359,13 +359,13 @@ async fn a_test_on_one_thread_can_wait_for_queries_of_its_own_runtime() {
 fn the_zone_can_change_while_another_thread_waits() {
     let server = DnsServer::start();
     let hold = server.hold("x.test");
-    let stub = Stub::of(&server);
+    let stub = StubClient::of(&server);
     let (tell, told) = mpsc::sync_channel(1);
     let asking = thread::spawn(move || tell.send(code(&stub.ask("x.test", A))));
     server.wait_for_queries("x.test", 1);
     server.servfail("x.test");
     drop(hold);
-    // What is answered was settled when it was asked.
+    // The content of the answer was fixed when the query arrived.
     assert_eq!(told.recv().expect("an answer"), ResponseCode::NXDomain);
     asking
         .join()

@@ -1,4 +1,4 @@
-//! The scripted DNS server over TLS and HTTPS, and its connections.
+//! Tests of the scripted DNS server over TLS and HTTPS, and of its connections.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

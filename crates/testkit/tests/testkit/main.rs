@@ -1,4 +1,4 @@
-//! The test kit itself: what its fakes promise, seen from a plain socket.
+//! Tests of the test kit: the behaviour of its fake servers, seen from plain sockets.
 
 mod client;
 mod dns;

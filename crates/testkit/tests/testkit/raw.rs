@@ -1,4 +1,4 @@
-//! The raw TCP server.
+//! Tests of the scripted TCP server.
 
 use std::io::ErrorKind;
 

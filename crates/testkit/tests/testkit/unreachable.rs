@@ -1,10 +1,10 @@
-//! Addresses that cannot be connected to, and ports that are shared.
+//! Tests of unreachable addresses and of shared ports.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use egret_testkit::{Blackhole, Refused, SharedPort, Upstream, client};
+use egret_testkit::{Blackhole, ClosedPort, SharedPort, Upstream, client};
 
 const ONE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1));
 const TWO: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
@@ -31,7 +31,7 @@ fn a_blackhole_neither_accepts_nor_refuses() {
 
 #[test]
 fn a_refused_address_refuses_every_time() {
-    let refused = Refused::start();
+    let refused = ClosedPort::start();
     assert_eq!(failure(refused.addr()), ErrorKind::ConnectionRefused);
     assert_eq!(failure(refused.addr()), ErrorKind::ConnectionRefused);
 }
@@ -46,6 +46,6 @@ fn addresses_that_share_a_port_behave_each_in_its_way() {
     assert_eq!(echo["server"], "one");
     assert_eq!(failure(hole.addr()), ErrorKind::TimedOut);
     assert_eq!(failure(unused), ErrorKind::ConnectionRefused);
-    let refused = Refused::start_on_port(THREE, port.port());
+    let refused = ClosedPort::start_on_port(THREE, port.port());
     assert_eq!(failure(refused.addr()), ErrorKind::ConnectionRefused);
 }

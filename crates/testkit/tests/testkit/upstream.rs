@@ -1,4 +1,4 @@
-//! The HTTP upstream.
+//! Tests of the fake HTTP server.
 
 use std::io::ErrorKind;
 use std::net::Ipv6Addr;
@@ -11,7 +11,7 @@ use http::{Response, StatusCode};
 use serde_json::json;
 
 const HOST: &str = "x.test";
-/// Large enough that no buffer holds it.
+/// A body length that exceeds all buffers.
 const LARGE: u64 = 20_000_000;
 
 fn fetch(upstream: &Upstream, target: &str) -> egret_testkit::Response {

@@ -3,7 +3,7 @@
 use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
-use super::{TrafficApiKeyAuth, TrafficBasicAuth, Unsupported};
+use super::{TrafficApiKeyAuth, TrafficBasicAuth, TrafficHeaderModifiers, Unsupported};
 use crate::api::target::{TargetRef, TargetSelector};
 
 recognised! {
@@ -30,6 +30,9 @@ recognised! {
         /// Lets in only clients with their keys.
         #[serde(default, rename = "apiKeyAuth", skip_serializing_if = "Option::is_none")]
         api_key_auth: Option<TrafficApiKeyAuth>,
+        /// Changes the headers of requests and responses.
+        #[serde(default, rename = "headerModifiers", skip_serializing_if = "Option::is_none")]
+        header_modifiers: Option<TrafficHeaderModifiers>,
     }
     unsupported {
         acl = "acl",
@@ -41,7 +44,6 @@ recognised! {
         ext_auth = "extAuth",
         ext_proc = "extProc",
         fault_injection = "faultInjection",
-        header_modifiers = "headerModifiers",
         internal_redirect = "internalRedirect",
         jwt_auth = "jwtAuth",
         oauth2 = "oauth2",

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::layer::PolicyLayer;
 use super::{Draft, Outcome, Policies};
 use crate::api::kgateway::{ListenerPolicySpec, ListenerPort, ListenerSettings};
 use crate::api::target::TargetSelector;
@@ -80,7 +81,7 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
         }
         select(targets, &spec.target_selectors, &mut draft);
         let mut said = Said::default();
-        Http::from(spec).read("spec", &mut said.default, &mut draft.faults);
+        Http::from(spec).read(reference, "spec", &mut said.default, &mut draft.faults);
         attached.finish(draft, said, log);
     }
     let settled = settle(targets, &attached.all);
@@ -100,9 +101,14 @@ fn read(
     at: &str,
     draft: &mut Draft<'_>,
 ) -> Settings {
-    Settings::read(spec, at, &mut draft.faults, |refs, field| {
+    let mut settings = Settings::read(spec, at, &mut draft.faults, |refs, field| {
         clients::authorities(targets.resources, draft.policy, refs, field)
-    })
+    });
+    if let Some(spec) = &spec.http_settings {
+        let at = format!("{at}.httpSettings");
+        Http::from(spec).read(draft.policy, &at, &mut settings, &mut draft.faults);
+    }
+    settings
 }
 
 fn by_port(
@@ -154,7 +160,7 @@ fn settle(targets: Targets<'_>, all: &All) -> BTreeMap<ObjectRef, BTreeMap<Strin
             for section in [Some(listener.name.as_str()), None] {
                 let policies = all.get(&Target::new(gateway, section));
                 for said in policies.into_iter().flatten() {
-                    settings.add(said.at(port));
+                    settings.inherit(said.at(port));
                 }
             }
             let listeners = settled.entry(gateway.clone()).or_default();

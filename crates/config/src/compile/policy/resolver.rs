@@ -7,7 +7,7 @@ use super::{Draft, Outcome, Policies};
 use crate::api::egret::{LookupFamily as Family, ResolverPolicySpec};
 use crate::compile::log::{Fault, Log};
 use crate::compile::target::{TargetKinds, Targets};
-use crate::compile::value::Fields;
+use crate::compile::value::SpecFields;
 use crate::resources::{Kind, oldest_first};
 use crate::snapshot::{LookupFamily, ResolverId, ResolverSettings};
 
@@ -68,7 +68,7 @@ fn settings(spec: &ResolverPolicySpec, faults: &mut Vec<Fault>) -> ResolverSetti
         preresolve,
     } = spec;
     let default = ResolverSettings::default();
-    let mut fields = Fields::new("spec", faults);
+    let mut fields = SpecFields::new("spec", faults);
     let mut time = |name: &str, text: &Option<String>, default: Duration| {
         let time = fields.time(name, text.as_deref(), Duration::ZERO);
         time.unwrap_or(default)

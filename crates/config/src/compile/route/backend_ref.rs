@@ -1,15 +1,16 @@
 //! `backendRefs`: whether each leads somewhere, and its share.
 
 use crate::compile::backend::{Backend, port_of};
+use crate::compile::context::Context;
+use crate::compile::grant;
 use crate::compile::log::{Fault, misconfiguration};
-use crate::compile::{Context, grant};
 use crate::name::Port;
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{Filters, Misconfiguration};
 
 use super::header::header_edit;
-use super::rule::RuleFaults;
 use super::spec::{BackendSpec, FilterSpec, Member};
+use super::status::RuleFaults;
 
 /// Highest weight (Gateway API, BackendRef).
 const MAX_WEIGHT: u32 = 1_000_000;

@@ -3,8 +3,8 @@
 use http::StatusCode;
 
 use super::header::header_edit;
-use super::rule::RuleFaults;
 use super::spec::{Extension, FilterSpec, Member};
+use super::status::RuleFaults;
 use crate::api::gateway::{
     RedirectPath, RedirectPathType, RedirectScheme, RequestRedirect, RewritePath, RewritePathType,
     UrlRewrite,

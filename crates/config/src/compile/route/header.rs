@@ -7,39 +7,24 @@ use crate::api::gateway::{
     GrpcBackendResponseHeaderModifier, GrpcRequestHeaderModifier, GrpcResponseHeaderModifier,
     RequestHeaderModifier, ResponseHeaderModifier,
 };
+use crate::compile::header::{HeaderPairs, MessageKind, header_name, header_value};
 use crate::compile::log::Fault;
 use crate::policy::headers::HeaderEdit;
 
-/// Fields that say where a message goes or where it ends; whoever changes them changes what was checked.
-const PROTECTED: [&str; 9] = [
-    "connection",
-    "content-length",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
-/// Set on a request it would never be sent: it is for this proxy, and ends here (RFC 9110 11.7.2). Removing it is true.
-const NEVER_SENT: &str = "proxy-authorization";
-
 /// A modifier, under whichever name.
 pub(super) struct Edits<'a> {
-    of_request: bool,
+    kind: MessageKind,
     set: Vec<(&'a str, &'a str)>,
     add: Vec<(&'a str, &'a str)>,
     remove: Vec<&'a str>,
 }
 
 macro_rules! edits_from {
-    ($($type:ident: $of_request:literal),*) => {$(
+    ($($type:ident: $kind:ident),*) => {$(
         impl<'a> From<&'a $type> for Edits<'a> {
             fn from($type { add, remove, set }: &'a $type) -> Self {
                 Self {
-                    of_request: $of_request,
+                    kind: MessageKind::$kind,
                     set: set.iter().flatten().map(|h| (h.name.as_str(), h.value.as_str())).collect(),
                     add: add.iter().flatten().map(|h| (h.name.as_str(), h.value.as_str())).collect(),
                     remove: remove.iter().flatten().map(String::as_str).collect(),
@@ -50,33 +35,32 @@ macro_rules! edits_from {
 }
 
 edits_from!(
-    RequestHeaderModifier: true,
-    ResponseHeaderModifier: false,
-    BackendRequestHeaderModifier: true,
-    BackendResponseHeaderModifier: false,
-    GrpcRequestHeaderModifier: true,
-    GrpcResponseHeaderModifier: false,
-    GrpcBackendRequestHeaderModifier: true,
-    GrpcBackendResponseHeaderModifier: false
+    RequestHeaderModifier: Request,
+    ResponseHeaderModifier: Response,
+    BackendRequestHeaderModifier: Request,
+    BackendResponseHeaderModifier: Response,
+    GrpcRequestHeaderModifier: Request,
+    GrpcResponseHeaderModifier: Response,
+    GrpcBackendRequestHeaderModifier: Request,
+    GrpcBackendResponseHeaderModifier: Response
 );
 
 pub(super) fn header_edit(edits: &Edits<'_>, field: &str, faults: &mut Vec<Fault>) -> HeaderEdit {
-    let mut edit = HeaderEdit::default();
-    for (list, pairs, parsed) in [
-        ("set", &edits.set, &mut edit.set),
-        ("add", &edits.add, &mut edit.add),
-    ] {
+    let mut pairs = |list: &str, pairs: &[(&str, &str)]| {
+        let mut parsed = HeaderPairs::default();
         for (index, pair) in pairs.iter().enumerate() {
             let field = format!("{field}.{list}[{index}]");
-            let Some((name, value)) = edits.pair(*pair, &field, faults) else {
-                continue;
-            };
-            // Of several entries of one name, the first counts (Gateway API, HTTPHeader).
-            if !parsed.iter().any(|(other, _)| *other == name) {
-                parsed.push((name, value));
+            if let Some((name, value)) = edits.pair(*pair, &field, faults) {
+                parsed.push(name, value);
             }
         }
-    }
+        parsed.into_list()
+    };
+    let mut edit = HeaderEdit {
+        set: pairs("set", &edits.set),
+        add: pairs("add", &edits.add),
+        remove: Vec::new(),
+    };
     for (index, name) in edits.remove.iter().enumerate() {
         match header_name(name) {
             Ok(name) => edit.remove.push(name),
@@ -94,30 +78,14 @@ impl Edits<'_> {
         field: &str,
         faults: &mut Vec<Fault>,
     ) -> Option<(HeaderName, HeaderValue)> {
-        let name = match header_name(name) {
-            Ok(name) if self.of_request && name.as_str() == NEVER_SENT => {
-                Err("this header is for the proxy itself and is never sent on")
-            }
-            name => name,
-        };
-        let name = name
+        let name = self
+            .kind
+            .settable_name(name)
             .map_err(|message| faults.push(Fault::new(format!("{field}.name"), message)))
             .ok();
-        let value = HeaderValue::from_str(value).map_err(|_| {
-            faults.push(Fault::new(
-                format!("{field}.value"),
-                "not a value of a header",
-            ));
-        });
-        name.zip(value.ok())
+        let value = header_value(value.as_bytes())
+            .map_err(|message| faults.push(Fault::new(format!("{field}.value"), message)))
+            .ok();
+        name.zip(value)
     }
-}
-
-/// A name of a field that may be changed.
-pub(in crate::compile) fn header_name(text: &str) -> Result<HeaderName, &'static str> {
-    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| "not a name of a header")?;
-    if PROTECTED.contains(&name.as_str()) {
-        return Err("this header cannot be modified: it decides where the message goes or ends");
-    }
-    Ok(name)
 }

@@ -1,7 +1,9 @@
 //! A rule under one listener: the policies and resolvers of that place.
 
-use crate::compile::Context;
+use std::sync::Arc;
+
 use crate::compile::backend::{Backend, StaticHosts};
+use crate::compile::context::Context;
 use crate::compile::log::misconfiguration;
 use crate::compile::passthrough;
 use crate::compile::policy::Place;
@@ -18,17 +20,15 @@ use super::rule::{ActionDraft, RuleDraft};
 impl RuleDraft {
     /// The rule as it is served at a place.
     pub(super) fn at(&self, context: &Context<'_>, place: Place<'_>) -> Rule {
-        let authentication = context.policies.authentication(place);
-        let refusal = passthrough::refusal(place.route, authentication.as_deref());
+        let policies = context.policies.traffic(place, self.retry.as_ref());
+        let refusal = passthrough::refusal(place.route, &policies);
         Rule {
             route: place.route.clone(),
             index: self.index,
             name: self.name.clone(),
-            authentication,
+            policies: Arc::new(policies),
             filters: self.filters.clone(),
             timeouts: self.timeouts,
-            retry: context.policies.retry(place, self.retry.as_ref()),
-            upgrades: context.policies.upgrades(place),
             action: match refusal {
                 Some(wrong) => Action::Refuse(wrong),
                 None => self.action_at(context, place),

@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use crate::api::duration;
 use crate::api::gateway::RuleTimeouts;
+use crate::compile::context::Context;
 use crate::compile::log::{Fault, join, misconfiguration};
-use crate::compile::{Context, retry};
+use crate::compile::retry;
+use crate::policy::retry::RetryPolicy;
 use crate::resources::{Kind, ObjectRef};
 use crate::route::Match;
-use crate::snapshot::{
-    Filters, FixedResponse, Misconfiguration, Redirect, RetryPolicy, Timeout, Timeouts,
-};
+use crate::snapshot::{Filters, FixedResponse, Misconfiguration, Redirect, Timeout, Timeouts};
 
 use super::backend_ref::{self, BackendDraft};
 use super::filter::{self, Answer};
 use super::spec::{Matches, RuleSpec};
-use super::status::RouteFaults;
+use super::status::{RouteFaults, RuleFaults};
 
 /// A rule while it is compiled: what does not depend on the listener.
 #[derive(Debug)]
@@ -42,15 +42,6 @@ pub(super) enum ActionDraft {
     Redirect(Redirect),
     Respond(FixedResponse),
     Refuse(Misconfiguration),
-}
-
-/// What is wrong with a rule.
-#[derive(Debug, Default)]
-pub(super) struct RuleFaults {
-    /// The route is not accepted, and the rule refuses.
-    pub(super) unsupported: Vec<Fault>,
-    /// The rule refuses.
-    pub(super) replaced: Vec<Fault>,
 }
 
 /// All that is wrong with a rule, matches included.

@@ -21,6 +21,15 @@ pub(super) struct RouteFaults {
     pub(super) warnings: Vec<Fault>,
 }
 
+/// What is wrong with a rule.
+#[derive(Debug, Default)]
+pub(super) struct RuleFaults {
+    /// The route is not accepted, and the rule refuses.
+    pub(super) unsupported: Vec<Fault>,
+    /// The rule refuses.
+    pub(super) replaced: Vec<Fault>,
+}
+
 impl RouteFaults {
     pub(super) fn all(&self) -> impl Iterator<Item = &Fault> {
         let unresolved = self.unresolved.iter().map(|(_, fault)| fault);

@@ -1,14 +1,13 @@
 //! `basicAuth` and `apiKeyAuth` of TrafficPolicies.
 
-use std::sync::Arc;
-
 use http::Method;
 
 use super::{
     BASE, Compiled, GATEWAY, ROUTE, TO_DFP, condition, describe, errors, get, kgateway_policy,
     problems, request, route, route_of, rule, run, with_base, with_route,
 };
-use crate::policy::authentication::{Authentication, KeySource};
+use crate::policy::api_key_auth::KeySource;
+use crate::policy::traffic::TrafficSettings;
 
 const AT: &str = "TrafficPolicy apps/p";
 /// The password is `secret`.
@@ -81,26 +80,20 @@ fn with_policy(line: &str) -> Compiled {
     with_route(&format!("{}{SECRETS}{GRANT}", on(ROUTE, "p", line)))
 }
 
-fn authentication(compiled: &Compiled) -> Option<Arc<Authentication>> {
-    let rule = rule(compiled, 8080, "a.b", "/").unwrap();
-    rule.authentication.clone()
+fn settings(compiled: &Compiled) -> &TrafficSettings {
+    &rule(compiled, 8080, "a.b", "/").unwrap().policies
 }
 
 /// Who is let in by the password `secret`.
 fn users(compiled: &Compiled) -> Vec<&'static str> {
-    let found = authentication(compiled);
-    let basic = found.and_then(|found| found.basic.clone());
-    let is_in = |name: &&str| {
-        let basic = basic.as_ref();
-        basic.is_some_and(|basic| basic.check(name, b"secret").is_some())
-    };
+    let basic = settings(compiled).basic_auth.value();
+    let is_in = |name: &&str| basic.is_some_and(|basic| basic.check(name, b"secret").is_some());
     ["ann", "bob", "eve"].into_iter().filter(is_in).collect()
 }
 
 /// Whose these keys are.
 fn clients(compiled: &Compiled) -> Vec<String> {
-    let found = authentication(compiled).and_then(|found| found.keys.clone());
-    let keys = found.expect("apiKeyAuth");
+    let keys = settings(compiled).api_key_auth.value().expect("apiKeyAuth");
     let all = ["k-1", "k-2", "k-22", "k-3", "k-7", "k-1\n", ""];
     let client = |key: &&str| Some(format!("{key}={}", keys.check(key.as_bytes())?));
     all.iter().filter_map(client).collect()
@@ -126,8 +119,8 @@ fn users_are_taken_from_the_policy_or_a_secret() {
         let compiled = with_policy(line);
         assert!(compiled.report.accepted(), "{}", compiled.report.table());
         assert_eq!(users(&compiled), expected, "{line}");
-        let basic = authentication(&compiled).unwrap().basic.clone().unwrap();
-        assert_eq!(basic.policy.to_string(), AT);
+        let policy = settings(&compiled).basic_auth.policy();
+        assert_eq!(policy.unwrap().to_string(), AT);
     }
 }
 
@@ -173,14 +166,14 @@ fn keys_are_looked_for_in_order() {
         ),
     ] {
         let compiled = with_policy(&format!("apiKeyAuth: {{secretRef: {{name: keys}}{line}}}"));
-        let keys = authentication(&compiled).unwrap().keys.clone().unwrap();
+        let keys = settings(&compiled).api_key_auth.value().unwrap();
         assert_eq!(keys.sources, expected, "{line}");
         assert!(!keys.forwards && keys.client_id_header.is_none());
     }
     let compiled = with_policy(
         "apiKeyAuth: {secretRef: {name: keys}, forwardCredential: true, clientIdHeader: X-Client}",
     );
-    let keys = authentication(&compiled).unwrap().keys.clone().unwrap();
+    let keys = settings(&compiled).api_key_auth.value().unwrap();
     assert!(keys.forwards);
     assert_eq!(keys.client_id_header.as_ref().unwrap(), "x-client");
 }
@@ -337,13 +330,18 @@ fn the_narrower_policy_goes_before_the_wider() {
 
     let keys = "apiKeyAuth: {secretRef: {name: keys}}";
     let both = on(ROUTE, "p", keys) + SECRETS + &on(GATEWAY, "wide", &ann);
-    let found = authentication(&with_route(&both)).unwrap();
-    assert!(found.basic.is_some() && found.keys.is_some());
+    let compiled = with_route(&both);
+    let found = settings(&compiled);
+    assert!(found.basic_auth.value().is_some() && found.api_key_auth.value().is_some());
     let off = "apiKeyAuth: {disable: {}}";
     let both = on(ROUTE, "p", off) + &on(GATEWAY, "wide", &ann);
-    assert!(authentication(&with_route(&both)).unwrap().keys.is_none());
+    let compiled = with_route(&both);
+    let found = settings(&compiled);
+    assert!(found.basic_auth.value().is_some() && found.api_key_auth.value().is_none());
     let alone = with_route(&on(ROUTE, "p", off));
-    assert!(alone.report.accepted() && authentication(&alone).is_none());
+    assert!(alone.report.accepted());
+    let found = &settings(&alone).api_key_auth;
+    assert!(found.value().is_none() && !found.is_unset());
 }
 
 /// What the gateway answers by itself is asked for as well.

@@ -420,7 +420,7 @@ fn policies_apply_to_grpc_routes_and_their_rules() {
         let compiled = with_base(&format!("{egress}{retry}{rules}"));
         assert!(compiled.report.accepted(), "{}", compiled.report.table());
         let rule = call(&compiled, "/s/m").unwrap();
-        assert!(rule.retry.is_some());
+        assert!(rule.policies.retry.value().is_some());
         let Action::Forward(backends) = &rule.action else {
             panic!("not forwarded");
         };
@@ -439,7 +439,14 @@ fn policies_apply_to_grpc_routes_and_their_rules() {
     let labelled = rules.replace("{name: g,", "{name: g, labels: {a: b},");
     let selected = kgateway_policy("TrafficPolicy", "t", "apps", selector);
     let compiled = with_base(&format!("{selected}{labelled}"));
-    assert!(call(&compiled, "/s/m").unwrap().retry.is_some());
+    assert!(
+        call(&compiled, "/s/m")
+            .unwrap()
+            .policies
+            .retry
+            .value()
+            .is_some()
+    );
 }
 
 #[test]

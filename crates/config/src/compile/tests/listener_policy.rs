@@ -1,6 +1,5 @@
 //! What ListenerPolicies say beside limits: PROXY protocol, HTTP/2, upgrades, ports.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
@@ -31,8 +30,11 @@ fn socket(compiled: &Compiled, port: u16) -> &Socket {
     found.expect("a socket").1
 }
 
-fn upgrades(compiled: &Compiled, port: u16) -> &Arc<Upgrades> {
-    &rule(compiled, port, "a.b", "/").unwrap().upgrades
+fn upgrades(compiled: &Compiled, port: u16) -> &Upgrades {
+    rule(compiled, port, "a.b", "/")
+        .unwrap()
+        .policies
+        .upgrades()
 }
 
 fn accepted(compiled: Compiled) -> Compiled {
@@ -222,9 +224,9 @@ fn upgrades_that_are_listed_are_all_there_are() {
         let compiled = accepted(with_default(&upgrade(list)));
         let protocols = protocols.into_iter().map(Into::into).collect();
         let expected = Upgrades { connect, protocols };
-        assert_eq!(**upgrades(&compiled, 8080), expected, "{list}");
+        assert_eq!(*upgrades(&compiled, 8080), expected, "{list}");
     }
-    assert_eq!(**upgrades(&with_default(""), 8080), Upgrades::default());
+    assert_eq!(*upgrades(&with_default(""), 8080), Upgrades::default());
 }
 
 #[test]
@@ -304,7 +306,7 @@ fn upgrades_are_those_of_the_listener() {
         policy("x", ", sectionName: far", &spec)
     )));
     assert!(upgrades(&compiled, 8081).protocols.is_empty());
-    assert_eq!(**upgrades(&compiled, 8080), Upgrades::default());
+    assert_eq!(*upgrades(&compiled, 8080), Upgrades::default());
 }
 
 #[test]

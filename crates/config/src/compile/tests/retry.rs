@@ -50,9 +50,10 @@ fn rule_with(retry: &str) -> String {
 fn retry(compiled: &Compiled) -> Option<RetryPolicy> {
     rule(compiled, 8080, "a.b", "/")
         .unwrap()
+        .policies
         .retry
-        .as_deref()
-        .cloned()
+        .value()
+        .map(|retry| (**retry).clone())
 }
 
 /// What a rule says when it says `retry: {}`.
@@ -302,7 +303,7 @@ fn other_listeners_and_rules_are_not_meant() {
     assert!(compiled.report.accepted(), "{}", compiled.report.table());
     let attempts = |port: u16, path: &str| {
         let rule = rule(&compiled, port, "a.b", path).unwrap();
-        rule.retry.as_ref().map(|retry| retry.attempts)
+        rule.policies.retry.value().map(|retry| retry.attempts)
     };
     assert_eq!(attempts(8080, "/"), None);
     assert_eq!(attempts(8081, "/"), Some(3));

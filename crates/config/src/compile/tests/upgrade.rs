@@ -20,7 +20,10 @@ fn on(target: &str, name: &str, line: &str) -> String {
 }
 
 fn upgrades(compiled: &Compiled) -> &Upgrades {
-    &rule(compiled, 8080, "a.b", "/").unwrap().upgrades
+    rule(compiled, 8080, "a.b", "/")
+        .unwrap()
+        .policies
+        .upgrades()
 }
 
 fn of(connect: bool, protocols: &[&str]) -> Upgrades {
@@ -78,7 +81,14 @@ fn fields_of_policies_on_one_target_are_settled_one_by_one() {
     );
     let compiled = with_route(&format!("{older}{younger}"));
     assert_eq!(*upgrades(&compiled), of(false, &["a"]));
-    assert!(rule(&compiled, 8080, "a.b", "/").unwrap().retry.is_some());
+    assert!(
+        rule(&compiled, 8080, "a.b", "/")
+            .unwrap()
+            .policies
+            .retry
+            .value()
+            .is_some()
+    );
     assert!(condition(&compiled, "TrafficPolicy apps/b", "Attached").starts_with("true Merged"));
     let expected = "TrafficPolicy apps/b: spec.httpUpgrade: the older TrafficPolicy apps/a decides at HTTPRoute apps/r";
     assert!(warnings(&compiled).iter().any(|w| w.ends_with(expected)));

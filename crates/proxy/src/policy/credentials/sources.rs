@@ -1,6 +1,6 @@
 //! The places of API keys in a request that is routed by its host.
 
-use egret_config::policy::authentication::KeySource;
+use egret_config::policy::api_key_auth::KeySource;
 use egret_config::route::{query_values, without_parameter};
 use http::header::{COOKIE, HeaderValue};
 use http::uri::PathAndQuery;
@@ -8,21 +8,25 @@ use http::{HeaderMap, Uri};
 
 use super::basic::after_scheme;
 use super::only;
-use crate::refusal::Lack;
+use crate::refusal::CredentialError;
 
 /// The key in the first place that has one; a place that has several has none that could be told.
-pub(super) fn find(sources: &[KeySource], headers: &HeaderMap, uri: &Uri) -> Result<Vec<u8>, Lack> {
+pub(super) fn find(
+    sources: &[KeySource],
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> Result<Vec<u8>, CredentialError> {
     for source in sources {
         match at(source, headers, uri) {
             Ok(key) if key.is_empty() => {}
-            Err(Lack::Missing) => {}
+            Err(CredentialError::Missing) => {}
             found => return found,
         }
     }
-    Err(Lack::Missing)
+    Err(CredentialError::Missing)
 }
 
-fn at(source: &KeySource, headers: &HeaderMap, uri: &Uri) -> Result<Vec<u8>, Lack> {
+fn at(source: &KeySource, headers: &HeaderMap, uri: &Uri) -> Result<Vec<u8>, CredentialError> {
     match source {
         KeySource::Header(name) => {
             let field = only(headers.get_all(name).iter())?.as_bytes();

@@ -1,4 +1,5 @@
-use egret_config::policy::authentication::{KeyDigest, KeySource, PasswordDigest};
+use egret_config::policy::api_key_auth::KeySource;
+use egret_config::policy::digest::{KeyDigest, PasswordDigest};
 use egret_config::resources::{Kind, ObjectRef};
 use egret_config::snapshot::Scheme;
 use http::header::HeaderName;
@@ -18,23 +19,23 @@ fn policy() -> ObjectRef {
     ObjectRef::new(Kind::TrafficPolicy, "apps", "p")
 }
 
-fn basic() -> Authentication {
+fn basic() -> TrafficSettings {
     let users = [(Arc::from("ann"), PasswordDigest::of(b"secret"))];
-    Authentication {
-        basic: Some(Arc::new(BasicAuth::new(policy(), users.into()))),
-        keys: None,
+    TrafficSettings {
+        basic_auth: Setting::Set(policy(), Arc::new(BasicAuth::new(users.into()))),
+        ..TrafficSettings::default()
     }
 }
 
 fn keys_at(sources: &[KeySource]) -> ApiKeyAuth {
     let clients = [(Arc::from("one"), KeyDigest::of(b"k-1"))];
-    ApiKeyAuth::new(policy(), sources.to_vec(), clients)
+    ApiKeyAuth::new(sources.to_vec(), clients)
 }
 
-fn keys(sources: &[KeySource]) -> Authentication {
-    Authentication {
-        basic: None,
-        keys: Some(Arc::new(keys_at(sources))),
+fn keys(sources: &[KeySource]) -> TrafficSettings {
+    TrafficSettings {
+        api_key_auth: Setting::Set(policy(), Arc::new(keys_at(sources))),
+        ..TrafficSettings::default()
     }
 }
 
@@ -60,32 +61,48 @@ fn request(uri: &str, fields: Fields<'_>) -> (Target, Parts) {
 }
 
 /// The caller's name, or what it lacks and for whom.
-fn ask(by: &Authentication, uri: &str, fields: Fields<'_>) -> Result<String, (Lack, Audience)> {
+fn ask(
+    by: &TrafficSettings,
+    uri: &str,
+    fields: Fields<'_>,
+) -> Result<String, (CredentialError, Audience)> {
     let (target, parts) = request(uri, fields);
-    match authenticate(by, &target, &parts) {
-        Ok(caller) => Ok(caller.name().unwrap().to_string()),
-        Err(Unauthenticated { lack, audience, .. }) => Err((lack, audience)),
+    match prove(by, &target, &parts) {
+        Ok(principal) => Ok(principal.unwrap().name().unwrap().to_string()),
+        Err(Unauthenticated {
+            error, audience, ..
+        }) => Err((error, audience)),
     }
 }
 
 /// The same as it is expected.
-fn outcome(name: &str, lack: Option<Lack>, audience: Audience) -> Result<String, (Lack, Audience)> {
-    lack.map_or_else(|| Ok(name.to_owned()), |lack| Err((lack, audience)))
+fn outcome(
+    name: &str,
+    error: Option<CredentialError>,
+    audience: Audience,
+) -> Result<String, (CredentialError, Audience)> {
+    error.map_or_else(|| Ok(name.to_owned()), |error| Err((error, audience)))
 }
 
 #[test]
 fn the_form_of_a_request_says_where_its_credentials_are() {
     let by = basic();
-    let cases: &[(Fields<'_>, Option<Lack>)] = &[
+    let cases: &[(Fields<'_>, Option<CredentialError>)] = &[
         (&[("yes", ANN)], None),
-        (&[], Some(Lack::Missing)),
-        (&[("other", ANN)], Some(Lack::Missing)),
-        (&[("yes", WRONG)], Some(Lack::Wrong)),
-        (&[("yes", WRONG), ("other", ANN)], Some(Lack::Wrong)),
+        (&[], Some(CredentialError::Missing)),
+        (&[("other", ANN)], Some(CredentialError::Missing)),
+        (&[("yes", WRONG)], Some(CredentialError::Wrong)),
+        (
+            &[("yes", WRONG), ("other", ANN)],
+            Some(CredentialError::Wrong),
+        ),
         (&[("yes", ANN), ("other", WRONG)], None),
-        (&[("yes", ANN), ("yes", ANN)], Some(Lack::Malformed)),
-        (&[("yes", "Bearer x")], Some(Lack::Malformed)),
-        (&[("yes", "")], Some(Lack::Malformed)),
+        (
+            &[("yes", ANN), ("yes", ANN)],
+            Some(CredentialError::Malformed),
+        ),
+        (&[("yes", "Bearer x")], Some(CredentialError::Malformed)),
+        (&[("yes", "")], Some(CredentialError::Malformed)),
     ];
     for (uri, audience, yes, other) in [
         (
@@ -101,10 +118,10 @@ fn the_form_of_a_request_says_where_its_credentials_are() {
             "authorization",
         ),
     ] {
-        for (fields, lack) in cases {
+        for (fields, error) in cases {
             let name = |field| if field == "yes" { yes } else { other };
             let fields: Vec<_> = fields.iter().map(|(f, value)| (name(*f), *value)).collect();
-            let expected = outcome("ann", *lack, audience);
+            let expected = outcome("ann", *error, audience);
             assert_eq!(ask(&by, uri, &fields), expected, "{uri} {fields:?}");
         }
     }
@@ -121,7 +138,7 @@ fn a_connect_is_made_of_a_proxy() {
 #[test]
 fn keys_are_found_in_the_first_place_that_has_one() {
     let by = keys(&every_place());
-    let cases: &[(&str, Fields<'_>, Option<Lack>)] = &[
+    let cases: &[(&str, Fields<'_>, Option<CredentialError>)] = &[
         ("/", &[("api-key", "k-1")], None),
         ("/", &[("api-key", "bearer k-1")], None),
         ("/?a=b&key=k%2D1", &[], None),
@@ -129,24 +146,36 @@ fn keys_are_found_in_the_first_place_that_has_one() {
         ("/", &[("cookie", "a=b"), ("cookie", "k=\"k-1\"")], None),
         ("/?key=k-1", &[("api-key", "")], None),
         ("/?key=", &[("cookie", "k=k-1")], None),
-        ("/", &[], Some(Lack::Missing)),
+        ("/", &[], Some(CredentialError::Missing)),
         (
             "/?Key=k-1",
             &[("cookie", "K=k-1; kk=k-1")],
-            Some(Lack::Missing),
+            Some(CredentialError::Missing),
         ),
-        ("/?key=k-1", &[("api-key", "k-2")], Some(Lack::Wrong)),
+        (
+            "/?key=k-1",
+            &[("api-key", "k-2")],
+            Some(CredentialError::Wrong),
+        ),
         (
             "/",
             &[("api-key", "k-1"), ("api-key", "k-2")],
-            Some(Lack::Malformed),
+            Some(CredentialError::Malformed),
         ),
-        ("/?key=k-1&key=k-1", &[], Some(Lack::Malformed)),
-        ("/", &[("cookie", "k=k-1;k=k-1")], Some(Lack::Malformed)),
-        ("/", &[("authorization", "Bearer k-1")], Some(Lack::Missing)),
+        ("/?key=k-1&key=k-1", &[], Some(CredentialError::Malformed)),
+        (
+            "/",
+            &[("cookie", "k=k-1;k=k-1")],
+            Some(CredentialError::Malformed),
+        ),
+        (
+            "/",
+            &[("authorization", "Bearer k-1")],
+            Some(CredentialError::Missing),
+        ),
     ];
-    for (uri, fields, lack) in cases {
-        let expected = outcome("one", *lack, Audience::Origin);
+    for (uri, fields, error) in cases {
+        let expected = outcome("one", *error, Audience::Origin);
         assert_eq!(ask(&by, uri, fields), expected, "{uri} {fields:?}");
     }
 }
@@ -154,29 +183,29 @@ fn keys_are_found_in_the_first_place_that_has_one() {
 #[test]
 fn keys_for_the_proxy_are_tokens_or_passwords() {
     let by = keys(&every_place());
-    for (value, lack) in [
+    for (value, error) in [
         (KEY, None),
         ("Bearer k-1", None),
-        ("Bearer k-2", Some(Lack::Wrong)),
-        (ANN, Some(Lack::Wrong)),
-        ("k-1", Some(Lack::Malformed)),
-        ("Digest k-1", Some(Lack::Malformed)),
+        ("Bearer k-2", Some(CredentialError::Wrong)),
+        (ANN, Some(CredentialError::Wrong)),
+        ("k-1", Some(CredentialError::Malformed)),
+        ("Digest k-1", Some(CredentialError::Malformed)),
     ] {
-        let expected = outcome("one", lack, Audience::Proxy);
+        let expected = outcome("one", error, Audience::Proxy);
         let fields = [("proxy-authorization", value)];
         assert_eq!(ask(&by, "http://a.example/", &fields), expected, "{value}");
     }
     // What is in the places of an origin is the origin's.
-    let missing = Err((Lack::Missing, Audience::Proxy));
+    let missing = Err((CredentialError::Missing, Audience::Proxy));
     let fields = [("api-key", "k-1"), ("cookie", "k=k-1")];
     assert_eq!(ask(&by, "http://a.example/?key=k-1", &fields), missing);
 }
 
 #[test]
 fn who_is_asked_for_both_needs_both() {
-    let by = Authentication {
-        basic: basic().basic,
-        keys: keys(&every_place()).keys,
+    let by = TrafficSettings {
+        basic_auth: basic().basic_auth,
+        ..keys(&every_place())
     };
     let user = ("authorization", ANN);
     let key = ("api-key", "k-1");
@@ -184,15 +213,15 @@ fn who_is_asked_for_both_needs_both() {
     for fields in [&[user][..], &[key]] {
         assert_eq!(
             ask(&by, "/", fields),
-            Err((Lack::Missing, Audience::Origin))
+            Err((CredentialError::Missing, Audience::Origin))
         );
     }
 }
 
 /// The request as it goes on, its fields in order of their names.
-fn goes_on(by: &Authentication, uri: &str, fields: Fields<'_>) -> (String, Vec<String>) {
+fn goes_on(by: &TrafficSettings, uri: &str, fields: Fields<'_>) -> (String, Vec<String>) {
     let (target, mut parts) = request(uri, fields);
-    let caller = authenticate(by, &target, &parts).unwrap();
+    let caller = prove(by, &target, &parts).unwrap().unwrap();
     caller.take_off_fields(&mut parts.headers);
     caller.take_off_query(&mut parts.uri);
     caller.introduce(&mut parts.headers);
@@ -245,9 +274,9 @@ fn a_key_is_forwarded_and_its_client_told_if_the_policy_says_so() {
     let mut all = keys_at(&every_place());
     all.forwards = true;
     all.client_id_header = Some(HeaderName::from_static("x-client"));
-    let by = Authentication {
-        basic: None,
-        keys: Some(Arc::new(all)),
+    let by = TrafficSettings {
+        api_key_auth: Setting::Set(policy(), Arc::new(all)),
+        ..TrafficSettings::default()
     };
     let forged = [
         ("cookie", "k=k-1"),
@@ -295,7 +324,7 @@ fn a_refusal_says_how_to_come_in_and_no_secret() {
             ("authorization", "Basic dG9wOnRvcHNlY3JldA=="),
         ];
         let (target, parts) = request(uri, &wrong);
-        let refused = authenticate(by, &target, &parts).err().unwrap();
+        let refused = prove(by, &target, &parts).err().unwrap();
         let refusal = Refusal::Unauthenticated(refused);
         let response = refusal.response();
         assert_eq!(response.status(), StatusCode::from_u16(status).unwrap());

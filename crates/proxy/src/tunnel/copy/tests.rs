@@ -5,11 +5,12 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, split};
 use tokio::task::{JoinHandle, LocalSet};
 
-use super::super::End;
 use super::super::between::run;
 use super::super::scratch::BUFFER;
 use super::*;
 use crate::clock;
+use crate::exchange::TunnelBytes;
+use crate::record::TunnelEnd;
 
 const IDLE: Duration = Duration::from_secs(300);
 
@@ -17,7 +18,7 @@ const IDLE: Duration = Duration::from_secs(300);
 struct Joined {
     client: DuplexStream,
     upstream: DuplexStream,
-    run: JoinHandle<(End, Moved)>,
+    run: JoinHandle<(TunnelEnd, TunnelBytes)>,
 }
 
 fn join(room: usize, early: (&'static [u8], &'static [u8])) -> Joined {
@@ -30,7 +31,7 @@ fn join(room: usize, early: (&'static [u8], &'static [u8])) -> Joined {
     let scratch = Rc::new(Scratch::default());
     #[expect(clippy::disallowed_methods, reason = "there is no worker here")]
     let run = tokio::task::spawn_local(async move {
-        let mut last = Moved::default();
+        let mut last = TunnelBytes::default();
         let end = run(copied, &scratch, IDLE, pending(), |moved| last = moved).await;
         (end, last)
     });
@@ -68,8 +69,8 @@ async fn what_was_read_before_comes_first() {
         let mut came = Vec::new();
         joined.client.read_to_end(&mut came).await.unwrap();
         assert_eq!(came, b"early down ok");
-        let moved = Moved { up: 15, down: 13 };
-        assert_eq!(joined.run.await.unwrap(), (End::ClientClosed, moved));
+        let moved = TunnelBytes { up: 15, down: 13 };
+        assert_eq!(joined.run.await.unwrap(), (TunnelEnd::ClientClosed, moved));
     })
     .await;
 }
@@ -85,7 +86,7 @@ async fn either_side_may_end_first() {
         joined.client.write_all(b"bye too").await.unwrap();
         assert_eq!(read(&mut joined.upstream, 7).await, b"bye too");
         drop(joined.client);
-        assert_eq!(joined.run.await.unwrap().0, End::UpstreamClosed);
+        assert_eq!(joined.run.await.unwrap().0, TunnelEnd::UpstreamClosed);
     })
     .await;
 }
@@ -102,7 +103,7 @@ async fn last_words_are_passed_on() {
         let mut came = Vec::new();
         joined.client.read_to_end(&mut came).await.unwrap();
         assert_eq!(came, b"last words");
-        assert_eq!(joined.run.await.unwrap().0, End::UpstreamClosed);
+        assert_eq!(joined.run.await.unwrap().0, TunnelEnd::UpstreamClosed);
     })
     .await;
 }
@@ -120,8 +121,8 @@ async fn silence_of_both_ends_it_and_any_octet_begins_anew() {
             joined.upstream.write_all(b"y").await.unwrap();
             read(&mut joined.client, 1).await;
         }
-        let moved = Moved { up: 3, down: 3 };
-        assert_eq!(joined.run.await.unwrap(), (End::Idle, moved));
+        let moved = TunnelBytes { up: 3, down: 3 };
+        assert_eq!(joined.run.await.unwrap(), (TunnelEnd::Idle, moved));
         let took = clock::now() - begin;
         assert_eq!(took.as_secs(), 7 * 300 - 6);
     })
@@ -146,7 +147,7 @@ async fn who_takes_nothing_is_sent_nothing() {
                 .is_err()
         );
         assert!(sent <= 2 * 1024 + BUFFER, "{sent}");
-        assert_eq!(joined.run.await.unwrap().0, End::Idle);
+        assert_eq!(joined.run.await.unwrap().0, TunnelEnd::Idle);
         drop(joined.client);
     })
     .await;

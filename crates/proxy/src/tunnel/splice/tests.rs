@@ -8,9 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, LocalSet};
 
-use super::super::End;
 use super::super::between::run;
 use super::*;
+use crate::exchange::TunnelBytes;
+use crate::record::TunnelEnd;
 
 const IDLE: Duration = Duration::from_secs(300);
 
@@ -30,7 +31,7 @@ struct Joined {
     client: TcpStream,
     upstream: TcpStream,
     scratch: Rc<Scratch>,
-    run: JoinHandle<(End, Moved)>,
+    run: JoinHandle<(TunnelEnd, TunnelBytes)>,
 }
 
 async fn join(early: (&'static [u8], &'static [u8])) -> Joined {
@@ -44,7 +45,7 @@ async fn join(early: (&'static [u8], &'static [u8])) -> Joined {
     let shared = Rc::clone(&scratch);
     #[expect(clippy::disallowed_methods, reason = "there is no worker here")]
     let run = tokio::task::spawn_local(async move {
-        let mut last = Moved::default();
+        let mut last = TunnelBytes::default();
         let end = run(spliced, &shared, IDLE, pending(), |moved| last = moved).await;
         (end, last)
     });
@@ -103,7 +104,7 @@ async fn much_and_little_pass_both_ways_in_turn() {
         let (_, moved) = joined.run.await.unwrap();
         assert_eq!(
             moved,
-            Moved {
+            TunnelBytes {
                 up: 11_000_510,
                 down: 11_000_510
             }
@@ -133,7 +134,7 @@ async fn octets_keep_their_order_through_pipe_and_buffer() {
         assert_eq!(read.unwrap(), expected.len());
         assert!(came == expected, "the octets differ");
         drop(joined.upstream);
-        assert_eq!(joined.run.await.unwrap().0, End::ClientClosed);
+        assert_eq!(joined.run.await.unwrap().0, TunnelEnd::ClientClosed);
     })
     .await;
 }
@@ -152,7 +153,7 @@ async fn either_side_may_end_first() {
         let mut came = Vec::new();
         joined.upstream.read_to_end(&mut came).await.unwrap();
         assert_eq!(came, b"bye too");
-        assert_eq!(joined.run.await.unwrap().0, End::UpstreamClosed);
+        assert_eq!(joined.run.await.unwrap().0, TunnelEnd::UpstreamClosed);
     })
     .await;
 }

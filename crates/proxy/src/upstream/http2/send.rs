@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use egret_config::snapshot::HttpVersion;
 use http::header::{HeaderValue, UPGRADE};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -12,18 +11,21 @@ use tokio::sync::oneshot;
 
 use super::fault::Fault;
 use super::{Shared, convert};
-use crate::body::RequestBody;
 use crate::refusal::Refusal;
 use crate::upstream::attempt::{Answered, Failed};
-use crate::upstream::connection::{Lease, Outlet};
+use crate::upstream::connection::{Lease, UpgradedStream};
+use crate::upstream::request::{UpstreamRequest, copy};
+use crate::upstream::request_body::RequestBody;
 use crate::upstream::retry::{self, Broken};
 use crate::upstream::stream::Stream;
-use crate::upstream::{Sending, copy};
 
 /// What came of it.
 enum Sent {
     /// A head; and the stream, if another protocol was asked for and agreed to.
-    Answered(Response<Incoming>, Option<oneshot::Receiver<Outlet>>),
+    Answered(
+        Response<Incoming>,
+        Option<oneshot::Receiver<UpgradedStream>>,
+    ),
     /// None.
     Failed(Fault, Refusal),
 }
@@ -58,7 +60,7 @@ pub(in crate::upstream) enum Next {
     Again(Request<RequestBody>),
 }
 
-impl Sending<'_> {
+impl UpstreamRequest<'_> {
     /// One sending over a stream. What the upstream has not processed is sent again, up to a number of times that is
     /// counted in `resent`.
     pub(in crate::upstream) async fn over_stream(
@@ -68,7 +70,7 @@ impl Sending<'_> {
         OnStream { lease, reused, by }: OnStream,
         resent: &mut u32,
     ) -> Result<Next, Failed> {
-        let unasked = retry::is_idempotent(request.method()) && self.policy().is_none();
+        let unasked = retry::is_idempotent(request.method()) && self.retry.is_none();
         let own = if spare.is_none() {
             request.body_mut().keep(MAX_KEPT);
             copy(&request)
@@ -81,27 +83,23 @@ impl Sending<'_> {
             None => Err(Refusal::UpstreamProtocol),
         };
         let (fault, refusal) = match sent {
-            Ok(Sent::Answered(response, outlet)) => {
+            Ok(Sent::Answered(response, upgraded)) => {
                 self.answered(&lease, &response, reused);
                 return Ok(Next::Answered(Answered {
                     response,
                     lease,
-                    outlet,
+                    upgraded,
                     deadline: by.deadline,
                 }));
             }
             Ok(Sent::Failed(fault, refusal)) => (fault, refusal),
             Err(refusal) => return Err(self.failed(&lease, Failed::slow(refusal))),
         };
-        let version = &mut self.plan.destination.version;
         let goes_on = match fault {
             Fault::Unsent | Fault::Unprocessed => true,
             // Who says when requests are sent again means this too.
-            Fault::Refused => self.rule.retry.is_none(),
-            Fault::Http1Required if *version == HttpVersion::Auto => {
-                *version = HttpVersion::Http1;
-                true
-            }
+            Fault::Refused => self.retry.is_none(),
+            Fault::Http1Required => self.cleared.fall_back_to_http1(),
             // It was closed just as the request was sent.
             Fault::Closed => reused && unasked,
             _ => false,
@@ -119,7 +117,7 @@ impl Sending<'_> {
                 *resent += 1;
             }
             if fault != Fault::Unsent {
-                self.worker.metrics.unprocessed.increment();
+                self.upstreams.metrics.unprocessed.increment();
             }
             return Ok(Next::Again(again));
         }
@@ -152,7 +150,7 @@ impl Sending<'_> {
                 return Err(Refusal::NoExtendedConnect);
             }
         }
-        let scheme = self.plan.destination.scheme;
+        let scheme = self.cleared.plan().destination.scheme;
         let converted = convert::request(&mut request, scheme);
         let key = converted.ok_or(Refusal::Framing("the Host to send is not an authority"))?;
         match self.head(connection.send(request), head_by).await? {
@@ -185,13 +183,13 @@ async fn switch(
     let upgraded = upgraded.map_err(|_| Refusal::UpstreamProtocol)?;
     convert::switched(&mut response, protocol, key);
     let (sender, receiver) = oneshot::channel();
-    let outlet = Outlet {
+    let upgraded = UpgradedStream {
         stream: Stream::Http2(Box::new(TokioIo::new(upgraded))),
         read: Bytes::new(),
         open: None,
     };
     // The receiver is here.
-    let _ = sender.send(outlet);
+    let _ = sender.send(upgraded);
     Ok(Sent::Answered(response, Some(receiver)))
 }
 

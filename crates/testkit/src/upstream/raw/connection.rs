@@ -1,4 +1,4 @@
-//! What a script can do with its connection.
+//! The connection of a scripted TCP server, as a script uses it.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -7,22 +7,22 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::Shared;
+use super::RawShared;
 
 const HEAD_END: &[u8] = b"\r\n\r\n";
 
-/// A connection; it closes when the script returns.
+/// An accepted connection. It closes when the script returns.
 #[derive(Debug)]
 pub struct RawConnection {
     stream: Arc<TcpStream>,
-    shared: Arc<Shared>,
+    shared: Arc<RawShared>,
     index: usize,
-    /// Read from the socket, and not yet given to the script.
+    /// Bytes that were read from the socket, and not yet by the script.
     unread: Vec<u8>,
 }
 
 impl RawConnection {
-    pub(super) fn new(stream: Arc<TcpStream>, shared: Arc<Shared>, index: usize) -> Self {
+    pub(super) fn new(stream: Arc<TcpStream>, shared: Arc<RawShared>, index: usize) -> Self {
         Self {
             stream,
             shared,
@@ -31,13 +31,13 @@ impl RawConnection {
         }
     }
 
-    /// Which connection of the server it is, counted from 0.
+    /// The index of the connection, counted from 0 in order of acceptance.
     #[must_use]
     pub fn index(&self) -> usize {
         self.index
     }
 
-    /// Reads through the next empty line; `None` if the client closes before.
+    /// Reads up to and including the next empty line. `None` if the client closes the connection first.
     pub fn read_head(&mut self) -> Option<Vec<u8>> {
         loop {
             let end = self.unread.windows(4).position(|window| window == HEAD_END);
@@ -48,7 +48,7 @@ impl RawConnection {
         }
     }
 
-    /// Reads so many bytes; `None` if the client closes before.
+    /// Reads exactly `length` bytes. `None` if the client closes the connection first.
     pub fn read_exactly(&mut self, length: usize) -> Option<Vec<u8>> {
         while self.unread.len() < length {
             self.fill()?;
@@ -56,24 +56,24 @@ impl RawConnection {
         Some(self.take(length))
     }
 
-    /// Reads until the client closes, however long that takes.
+    /// Reads until the client closes the connection, without a deadline.
     pub fn read_to_end(&mut self) -> Vec<u8> {
         while self.fill().is_some() {}
         self.take(self.unread.len())
     }
 
-    /// Sends bytes; if the client is gone, they are lost.
+    /// Sends bytes. If the client has closed the connection, they are lost.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = (&*self.stream).write_all(bytes.as_ref());
     }
 
-    /// Ends what is sent, and reads until the client closes too, so that nothing sent is lost.
+    /// Closes the sending direction, then reads until the client closes too, so that no sent bytes are lost.
     pub fn close(&mut self) {
         let _ = self.stream.shutdown(Shutdown::Write);
         self.read_to_end();
     }
 
-    /// Makes the connection end by a reset when the script returns.
+    /// Makes the connection end with a TCP reset when the script returns.
     pub fn reset(&mut self) {
         SockRef::from(&*self.stream)
             .set_linger(Some(Duration::ZERO))
@@ -85,7 +85,7 @@ impl RawConnection {
         std::mem::replace(&mut self.unread, rest)
     }
 
-    /// Reads and records what there is; `None` when the client closed or the server stopped.
+    /// Reads and records the bytes that have arrived. `None` if the client closed the connection or the server stopped.
     fn fill(&mut self) -> Option<()> {
         let mut buffer = [0; 16 * 1024];
         let length = (&*self.stream).read(&mut buffer).ok().filter(|&n| n > 0)?;

@@ -1,35 +1,35 @@
-//! Frames of HTTP/2 (RFC 9113 4.1), for scripts that say what no library would.
+//! HTTP/2 frames (RFC 9113, section 4.1), for scripts that send what no HTTP/2 library would.
 
 use super::RawConnection;
 
-/// One frame.
+/// One HTTP/2 frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
-    /// Its type (RFC 9113 6).
+pub struct Http2Frame {
+    /// The frame type (RFC 9113, section 6).
     pub kind: u8,
-    /// Its flags.
+    /// The flags of the frame.
     pub flags: u8,
-    /// The stream it is of, 0 is the connection.
+    /// The stream identifier; 0 is the connection.
     pub stream: u32,
-    /// What it says.
+    /// The payload, without the frame header.
     pub payload: Vec<u8>,
 }
 
-impl Frame {
-    /// DATA.
+impl Http2Frame {
+    /// The type of DATA frames.
     pub const DATA: u8 = 0;
-    /// HEADERS.
+    /// The type of HEADERS frames.
     pub const HEADERS: u8 = 1;
-    /// RST_STREAM.
+    /// The type of RST_STREAM frames.
     pub const RST_STREAM: u8 = 3;
-    /// SETTINGS.
+    /// The type of SETTINGS frames.
     pub const SETTINGS: u8 = 4;
-    /// PING.
+    /// The type of PING frames.
     pub const PING: u8 = 6;
-    /// GOAWAY.
+    /// The type of GOAWAY frames.
     pub const GOAWAY: u8 = 7;
 
-    /// A frame without flags.
+    /// Makes a frame without flags.
     #[must_use]
     pub fn new(kind: u8, stream: u32, payload: impl Into<Vec<u8>>) -> Self {
         Self {
@@ -40,20 +40,20 @@ impl Frame {
         }
     }
 
-    /// SETTINGS that are the default ones.
+    /// An empty SETTINGS frame, which keeps the default values.
     #[must_use]
     pub fn settings() -> Self {
         Self::new(Self::SETTINGS, 0, [])
     }
 
-    /// A GOAWAY without error: this stream was the last that was processed.
+    /// A GOAWAY frame with NO_ERROR and `last` as the last processed stream.
     #[must_use]
     pub fn go_away(last: u32) -> Self {
         let payload = [last.to_be_bytes(), [0; 4]].concat();
         Self::new(Self::GOAWAY, 0, payload)
     }
 
-    /// A response that is a 200 and nothing else.
+    /// A HEADERS frame that is a whole response with the status 200.
     #[must_use]
     pub fn ok(stream: u32) -> Self {
         Self {
@@ -75,17 +75,17 @@ impl Frame {
 }
 
 impl RawConnection {
-    /// Reads the client's preface (RFC 9113 3.4); `None` if the client closes before.
+    /// Reads the connection preface of the client (RFC 9113, section 3.4). `None` if the client closes the connection first.
     pub fn read_preface(&mut self) -> Option<Vec<u8>> {
         self.read_exactly(24)
     }
 
-    /// Reads a frame; `None` if the client closes before.
-    pub fn read_frame(&mut self) -> Option<Frame> {
+    /// Reads a frame. `None` if the client closes the connection first.
+    pub fn read_frame(&mut self) -> Option<Http2Frame> {
         let head = self.read_exactly(9)?;
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
         let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]) & 0x7fff_ffff;
-        Some(Frame {
+        Some(Http2Frame {
             kind: head[3],
             flags: head[4],
             stream,
@@ -93,8 +93,8 @@ impl RawConnection {
         })
     }
 
-    /// Reads through the next frame of a kind, and gives it; `None` if the client closes before.
-    pub fn read_frame_of(&mut self, kind: u8) -> Option<Frame> {
+    /// Skips frames until one of this type, and returns it. `None` if the client closes the connection first.
+    pub fn read_frame_of(&mut self, kind: u8) -> Option<Http2Frame> {
         loop {
             let frame = self.read_frame()?;
             if frame.kind == kind {
@@ -104,7 +104,7 @@ impl RawConnection {
     }
 
     /// Sends a frame.
-    pub fn send_frame(&mut self, frame: &Frame) {
+    pub fn send_frame(&mut self, frame: &Http2Frame) {
         self.send(frame.encoded());
     }
 }

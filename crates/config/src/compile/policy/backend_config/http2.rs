@@ -3,7 +3,7 @@
 use crate::api::kgateway::{ConnectionKeepalive, Http2ProtocolOptions};
 use crate::api::quantity::Quantity;
 use crate::compile::log::Fault;
-use crate::compile::value::{Fields, HTTP2_WINDOWS, MOST, ONE_MILLISECOND};
+use crate::compile::value::{HTTP2_WINDOWS, MOST, ONE_MILLISECOND, SpecFields};
 use crate::snapshot::{Http2Keepalive, Http2Settings};
 
 const AT: &str = "spec.http2ProtocolOptions";
@@ -17,7 +17,7 @@ pub(super) fn read(spec: &Http2ProtocolOptions, faults: &mut Vec<Fault>) -> Http
         override_stream_error: _,
     } = spec;
     let default = Http2Settings::default();
-    let mut fields = Fields::new(AT, faults);
+    let mut fields = SpecFields::new(AT, faults);
     fields.unsupported(spec.unsupported());
     let mut window = |name: &str, quantity: Option<&Quantity>, default: u32| {
         fields
@@ -52,7 +52,7 @@ fn keepalive(spec: &ConnectionKeepalive, faults: &mut Vec<Fault>) -> Option<Http
         connection_idle_interval: _,
     } = spec;
     let at = format!("{AT}.connectionKeepalive");
-    let mut fields = Fields::new(&at, faults);
+    let mut fields = SpecFields::new(&at, faults);
     fields.unsupported(spec.unsupported());
     let interval = fields.time("interval", interval.as_deref(), ONE_MILLISECOND);
     let timeout = fields.time("timeout", Some(timeout), ONE_MILLISECOND);

@@ -11,7 +11,7 @@ use crate::api::kgateway::{
 };
 use crate::compile::keepalive::keepalive;
 use crate::compile::log::Fault;
-use crate::compile::value::{Fields, MOST, ONE_MILLISECOND};
+use crate::compile::value::{MOST, ONE_MILLISECOND, SpecFields};
 use crate::resources::{ObjectRef, Secret};
 use crate::snapshot::{
     CircuitBreakers, Http2Settings, LoadBalancing, OutlierDetection, TcpKeepalive, UpstreamTls,
@@ -71,7 +71,7 @@ impl Parts {
             tls,
             upstream_proxy_protocol: _,
         } = spec;
-        let mut fields = Fields::new("spec", faults);
+        let mut fields = SpecFields::new("spec", faults);
         fields.unsupported(spec.unsupported());
         let buffer = fields.number("perConnectionBufferLimitBytes", *buffer, &(0..=MOST));
         Self {
@@ -124,10 +124,10 @@ fn balancer(spec: &LoadBalancerSpec, faults: &mut Vec<Fault>) -> LoadBalancer {
         let message = "exactly one of the fields in [leastRequest roundRobin ringHash maglev random] must be set";
         faults.push(Fault::new("spec.loadBalancer", message));
     }
-    Fields::new("spec.loadBalancer", faults).unsupported(spec.unsupported());
+    SpecFields::new("spec.loadBalancer", faults).unsupported(spec.unsupported());
     if let Some(spec) = round_robin {
         let RoundRobin { slow_start: _ } = spec;
-        Fields::new("spec.loadBalancer.roundRobin", faults).unsupported(spec.unsupported());
+        SpecFields::new("spec.loadBalancer.roundRobin", faults).unsupported(spec.unsupported());
     }
     let algorithm = match (least_request, random) {
         (Some(spec), _) => least_of(spec, faults),
@@ -145,7 +145,7 @@ fn least_of(spec: &LeastRequest, faults: &mut Vec<Fault>) -> LoadBalancing {
         choice_count,
         slow_start: _,
     } = spec;
-    let mut fields = Fields::new("spec.loadBalancer.leastRequest", faults);
+    let mut fields = SpecFields::new("spec.loadBalancer.leastRequest", faults);
     fields.unsupported(spec.unsupported());
     let choices = fields.number("choiceCount", *choice_count, &(0..=MOST));
     // One alone is no choice: Envoy draws two at least.
@@ -166,7 +166,7 @@ fn outlier(spec: &OutlierDetectionSpec, faults: &mut Vec<Fault>) -> OutlierDetec
         max_ejection_percent,
     } = spec;
     let default = OutlierDetection::default();
-    let mut fields = Fields::new("spec.outlierDetection", faults);
+    let mut fields = SpecFields::new("spec.outlierDetection", faults);
     let mut count = |name: &str, number: Option<i64>, default: u32| {
         fields.number(name, number, &(0..=MOST)).unwrap_or(default)
     };
@@ -231,7 +231,7 @@ fn breakers(spec: &CircuitBreakersSpec, faults: &mut Vec<Fault>) -> CircuitBreak
         let message = "at least one of the fields in [maxConnections maxPendingRequests maxRequests maxRetries] must be set";
         faults.push(Fault::new("spec.circuitBreakers", message));
     }
-    let mut fields = Fields::new("spec.circuitBreakers", faults);
+    let mut fields = SpecFields::new("spec.circuitBreakers", faults);
     fields.unsupported((*track_remaining == Some(true)).then_some("trackRemaining"));
     let default = CircuitBreakers::default();
     let mut limit = |name: &str, number: Option<i64>, least: u32, default: u32| {
@@ -264,7 +264,7 @@ fn per_connection(spec: &CommonHttpProtocolOptions, faults: &mut Vec<Fault>) -> 
         max_headers_count: _,
         max_stream_duration: _,
     } = spec;
-    let mut fields = Fields::new("spec.commonHttpProtocolOptions", faults);
+    let mut fields = SpecFields::new("spec.commonHttpProtocolOptions", faults);
     fields.unsupported(spec.unsupported());
     let idle_timeout = fields.time("idleTimeout", idle_timeout.as_deref(), Duration::ZERO);
     if idle_timeout.is_some_and(|time| time.is_zero()) {

@@ -3,7 +3,7 @@
 use crate::api::kgateway::{SecretName, Tls, TlsParameters};
 use crate::compile::log::Fault;
 use crate::compile::secret::Content;
-use crate::compile::value::Fields;
+use crate::compile::value::SpecFields;
 use crate::name::{DnsName, Host, HostPattern};
 use crate::resources::{ObjectRef, Secret};
 use crate::snapshot::{Alpn, TlsVersion, TlsVersions, Trust, UpstreamTls};
@@ -30,7 +30,7 @@ pub(super) fn read<'a>(
     } = spec;
     let before = faults.len();
     one_trust(spec, faults);
-    let mut fields = Fields::new(AT, faults);
+    let mut fields = SpecFields::new(AT, faults);
     fields.unsupported(spec.unsupported());
     fields.unsupported((*allow_renegotiation == Some(true)).then_some("allowRenegotiation"));
     if well_known_ca_certificates
@@ -90,7 +90,7 @@ fn one_trust(spec: &Tls, faults: &mut Vec<Fault>) {
     }
 }
 
-fn exact_name(field: &str, text: &str, fields: &mut Fields<'_>) -> Option<DnsName> {
+fn exact_name(field: &str, text: &str, fields: &mut SpecFields<'_>) -> Option<DnsName> {
     match HostPattern::parse(text) {
         Ok(HostPattern::Exact(name)) => return Some(name),
         Ok(HostPattern::Below(_)) => fields.fault(field, "a wildcard is no name to ask for"),
@@ -100,7 +100,7 @@ fn exact_name(field: &str, text: &str, fields: &mut Fields<'_>) -> Option<DnsNam
 }
 
 /// A name or an address, as certificates have them.
-fn peer_name(text: &str, fields: &mut Fields<'_>) -> Option<Host> {
+fn peer_name(text: &str, fields: &mut SpecFields<'_>) -> Option<Host> {
     const FIELD: &str = "verifySubjectAltNames";
     match text.parse() {
         Ok(address) => Some(Host::Ip(address)),
@@ -109,7 +109,7 @@ fn peer_name(text: &str, fields: &mut Fields<'_>) -> Option<Host> {
 }
 
 /// The protocols to offer, in their order; both without any.
-fn protocols(wanted: &[String], fields: &mut Fields<'_>) -> Vec<Alpn> {
+fn protocols(wanted: &[String], fields: &mut SpecFields<'_>) -> Vec<Alpn> {
     if wanted.is_empty() {
         return Alpn::BOTH.to_vec();
     }
@@ -136,7 +136,7 @@ fn versions(spec: &TlsParameters, faults: &mut Vec<Fault>) -> TlsVersions {
         ecdh_curves: _,
         signature_algorithms: _,
     } = spec;
-    let mut fields = Fields::new("spec.tls.parameters", faults);
+    let mut fields = SpecFields::new("spec.tls.parameters", faults);
     fields.unsupported(spec.unsupported());
     let mut version = |field: &str, text: Option<&str>, default: TlsVersion| match text {
         None | Some("AUTO") => default,
@@ -167,7 +167,7 @@ fn content<'a>(
     shows_itself: bool,
     faults: &mut Vec<Fault>,
 ) -> Content {
-    let mut fields = Fields::new(AT, faults);
+    let mut fields = SpecFields::new(AT, faults);
     let Some((reference, secret)) = find(name) else {
         fields.fault(
             "secretRef",

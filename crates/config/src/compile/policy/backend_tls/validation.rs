@@ -7,7 +7,7 @@ use crate::api::gateway::{
 };
 use crate::compile::authorities::{Authorities, AuthorityRef};
 use crate::compile::log::{Fault, join};
-use crate::compile::value::Fields;
+use crate::compile::value::SpecFields;
 use crate::name::{DnsName, Host, HostPattern};
 use crate::report::Condition;
 use crate::resources::{ObjectRef, Resources};
@@ -38,7 +38,7 @@ impl Validation {
             well_known_ca_certificates: well_known,
         } = spec;
         let before = faults.len();
-        let mut fields = Fields::new(AT, faults);
+        let mut fields = SpecFields::new(AT, faults);
         let refs = ca_certificate_refs.as_deref().unwrap_or_default();
         if refs.is_empty() == well_known.is_none() {
             let message = "exactly one of the fields in [caCertificateRefs wellKnownCACertificates] must be set";
@@ -123,7 +123,11 @@ impl<'a> From<&'a CaCertificateRef> for AuthorityRef<'a> {
     }
 }
 
-fn alternative(index: usize, spec: &SubjectAltName, fields: &mut Fields<'_>) -> Option<DnsName> {
+fn alternative(
+    index: usize,
+    spec: &SubjectAltName,
+    fields: &mut SpecFields<'_>,
+) -> Option<DnsName> {
     let SubjectAltName {
         hostname,
         r#type,
@@ -146,7 +150,7 @@ fn alternative(index: usize, spec: &SubjectAltName, fields: &mut Fields<'_>) -> 
     }
 }
 
-fn exact_name(field: &str, text: &str, fields: &mut Fields<'_>) -> Option<DnsName> {
+fn exact_name(field: &str, text: &str, fields: &mut SpecFields<'_>) -> Option<DnsName> {
     match HostPattern::parse(text) {
         Ok(HostPattern::Exact(name)) => return Some(name),
         Ok(HostPattern::Below(_)) => fields.fault(field, "a wildcard is not supported here"),

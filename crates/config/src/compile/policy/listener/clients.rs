@@ -3,7 +3,7 @@
 use crate::api::kgateway::{AuthorityReference, ClientCertificateValidation};
 use crate::compile::authorities::{Authorities, AuthorityRef};
 use crate::compile::log::Fault;
-use crate::compile::value::Fields;
+use crate::compile::value::SpecFields;
 use crate::resources::{ObjectRef, Resources};
 use crate::snapshot::{ClientValidation, ValidationMode};
 
@@ -31,7 +31,7 @@ pub(super) fn read(
         "Optional" => ValidationMode::Optional,
         other => {
             let message = format!("{other} is not supported; Require and Optional are");
-            Fields::new(&at, faults).fault("mode", message);
+            SpecFields::new(&at, faults).fault("mode", message);
             ValidationMode::Required
         }
     };

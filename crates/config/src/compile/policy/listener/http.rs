@@ -9,7 +9,9 @@ use crate::api::kgateway::{
     HttpListenerPolicySpec, HttpSettings, ListenerHttp2, Unsupported, UpgradeConfig,
 };
 use crate::compile::log::Fault;
-use crate::compile::value::{Fields, HTTP2_WINDOWS, MOST};
+use crate::compile::value::{HTTP2_WINDOWS, MOST, SpecFields};
+use crate::policy::traffic::Setting;
+use crate::resources::ObjectRef;
 
 /// The fields of both.
 pub(super) struct Http<'a> {
@@ -48,10 +50,16 @@ http_from!(HttpSettings);
 http_from!(HttpListenerPolicySpec);
 
 impl Http<'_> {
-    /// Reads them into the settings; `at` is the path of the struct.
-    pub(super) fn read(&self, at: &str, settings: &mut Settings, faults: &mut Vec<Fault>) {
+    /// Reads them into the settings of a policy; `at` is the path of the struct.
+    pub(super) fn read(
+        &self,
+        policy: &ObjectRef,
+        at: &str,
+        settings: &mut Settings,
+        faults: &mut Vec<Fault>,
+    ) {
         settings.access_log_off = access_log(self.access_log, at, faults);
-        let mut fields = Fields::new(at, faults);
+        let mut fields = SpecFields::new(at, faults);
         fields.unsupported(self.unsupported.iter().copied());
         let kibibytes = fields.number(
             "maxRequestHeadersKb",
@@ -75,8 +83,10 @@ impl Http<'_> {
         if let Some(spec) = self.http2 {
             settings.http2 = http2(spec, at, faults);
         }
-        let upgrades = self.upgrade.map(|spec| upgrade::read(spec, at, faults));
-        settings.upgrades = upgrades.map(Arc::new);
+        if let Some(spec) = self.upgrade {
+            let upgrades = Arc::new(upgrade::read(spec, at, faults));
+            settings.upgrades = Setting::Set(policy.clone(), upgrades);
+        }
     }
 }
 
@@ -88,7 +98,7 @@ fn http2(spec: &ListenerHttp2, at: &str, faults: &mut Vec<Fault>) -> Http2 {
         max_concurrent_streams: streams,
     } = spec;
     let at = format!("{at}.http2ProtocolOptions");
-    let mut fields = Fields::new(&at, faults);
+    let mut fields = SpecFields::new(&at, faults);
     Http2 {
         max_concurrent_streams: fields.number("maxConcurrentStreams", *streams, &(1..=MOST)),
         initial_stream_window: fields.octets(

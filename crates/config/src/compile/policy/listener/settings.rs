@@ -3,45 +3,51 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::layer::{PolicyLayer, policy_layer};
 use super::clients;
-use super::http::Http;
 use crate::api::kgateway::{AuthorityReference, ListenerSettings, ProxyProtocolSettings};
 use crate::compile::authorities::Authorities;
 use crate::compile::keepalive::keepalive;
 use crate::compile::log::Fault;
-use crate::compile::value::Fields;
+use crate::compile::value::SpecFields;
+use crate::policy::http_upgrade::Upgrades;
+use crate::policy::traffic::Setting;
 use crate::snapshot::{
-    ClientValidation, ConnectionLimits, FOREVER, Http2Limits, ProxyProtocol, TcpKeepalive, Upgrades,
+    ClientValidation, ConnectionLimits, FOREVER, Http2Limits, ProxyProtocol, TcpKeepalive,
 };
 
-/// What is said; `None` is nothing, and zero times are for ever.
-#[derive(Clone, Debug, Default)]
-pub(in crate::compile::policy) struct Settings {
-    pub(in crate::compile::policy) access_log_off: bool,
-    pub(in crate::compile::policy) proxy_protocol: Option<ProxyProtocol>,
-    pub(in crate::compile::policy) upgrades: Option<Arc<Upgrades>>,
-    pub(in crate::compile::policy) clients: Option<Arc<ClientValidation>>,
-    pub(super) idle_timeout: Option<Duration>,
-    pub(super) stream_idle_timeout: Option<Duration>,
-    pub(super) max_header_fields: Option<usize>,
-    pub(super) max_head: Option<usize>,
-    pub(super) max_requests: Option<u32>,
-    handshake_timeout: Option<Duration>,
-    tcp_keepalive: Option<TcpKeepalive>,
-    pub(super) http2: Http2,
+policy_layer! {
+    /// What is said; `None` is nothing, and zero times are for ever.
+    #[derive(Clone, Debug, Default)]
+    pub(in crate::compile::policy) struct Settings {
+        pub(in crate::compile::policy) access_log_off: bool,
+        pub(in crate::compile::policy) proxy_protocol: Option<ProxyProtocol>,
+        pub(in crate::compile::policy) upgrades: Setting<Upgrades>,
+        pub(in crate::compile::policy) clients: Option<Arc<ClientValidation>>,
+        pub(super) idle_timeout: Option<Duration>,
+        pub(super) stream_idle_timeout: Option<Duration>,
+        pub(super) max_header_fields: Option<usize>,
+        pub(super) max_head: Option<usize>,
+        pub(super) max_requests: Option<u32>,
+        handshake_timeout: Option<Duration>,
+        tcp_keepalive: Option<TcpKeepalive>,
+        pub(super) http2: Http2,
+    }
 }
 
-/// `http2ProtocolOptions`
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Http2 {
-    pub(super) max_concurrent_streams: Option<u32>,
-    pub(super) initial_stream_window: Option<u32>,
-    pub(super) initial_connection_window: Option<u32>,
-    pub(super) allow_connect: Option<bool>,
+policy_layer! {
+    /// `http2ProtocolOptions`
+    #[derive(Clone, Copy, Debug, Default)]
+    pub(super) struct Http2 {
+        pub(super) max_concurrent_streams: Option<u32>,
+        pub(super) initial_stream_window: Option<u32>,
+        pub(super) initial_connection_window: Option<u32>,
+        pub(super) allow_connect: Option<bool>,
+    }
 }
 
 impl Settings {
-    /// Reads them; `authorities` follows references to CAs.
+    /// Reads all but `httpSettings`; `authorities` follows references to CAs.
     pub(super) fn read(
         spec: &ListenerSettings,
         at: &str,
@@ -49,16 +55,16 @@ impl Settings {
         authorities: impl FnOnce(&[AuthorityReference], &str) -> Authorities,
     ) -> Self {
         let ListenerSettings {
-            http_settings,
+            http_settings: _,
             client_certificate_validation,
             proxy_protocol,
             tcp_keepalive,
             transport_socket_connect_timeout: handshake,
             per_connection_buffer_limit_bytes: _,
         } = spec;
-        let mut fields = Fields::new(at, faults);
+        let mut fields = SpecFields::new(at, faults);
         fields.unsupported(spec.unsupported());
-        let mut settings = Self {
+        Self {
             handshake_timeout: fields.time(
                 "transportSocketConnectTimeout",
                 handshake.as_deref(),
@@ -73,41 +79,7 @@ impl Settings {
                 .and_then(|spec| clients::read(spec, at, faults, authorities))
                 .map(Arc::new),
             ..Self::default()
-        };
-        if let Some(spec) = http_settings {
-            Http::from(spec).read(&format!("{at}.httpSettings"), &mut settings, faults);
         }
-        settings
-    }
-
-    /// Takes from a younger or wider policy what has not been said.
-    pub(super) fn add(&mut self, other: &Self) {
-        let Self {
-            access_log_off,
-            proxy_protocol,
-            upgrades,
-            clients,
-            idle_timeout,
-            stream_idle_timeout,
-            max_header_fields,
-            max_head,
-            max_requests,
-            handshake_timeout,
-            tcp_keepalive,
-            http2,
-        } = self;
-        *access_log_off |= other.access_log_off;
-        *proxy_protocol = proxy_protocol.or(other.proxy_protocol);
-        *upgrades = upgrades.take().or_else(|| other.upgrades.clone());
-        *clients = clients.take().or_else(|| other.clients.clone());
-        *idle_timeout = idle_timeout.or(other.idle_timeout);
-        *stream_idle_timeout = stream_idle_timeout.or(other.stream_idle_timeout);
-        *max_header_fields = max_header_fields.or(other.max_header_fields);
-        *max_head = max_head.or(other.max_head);
-        *max_requests = max_requests.or(other.max_requests);
-        *handshake_timeout = handshake_timeout.or(other.handshake_timeout);
-        *tcp_keepalive = tcp_keepalive.or(other.tcp_keepalive);
-        http2.add(other.http2);
     }
 
     pub(in crate::compile::policy) fn limits(&self) -> ConnectionLimits {
@@ -131,19 +103,6 @@ impl Settings {
 }
 
 impl Http2 {
-    fn add(&mut self, other: Self) {
-        let Self {
-            max_concurrent_streams,
-            initial_stream_window,
-            initial_connection_window,
-            allow_connect,
-        } = self;
-        *max_concurrent_streams = max_concurrent_streams.or(other.max_concurrent_streams);
-        *initial_stream_window = initial_stream_window.or(other.initial_stream_window);
-        *initial_connection_window = initial_connection_window.or(other.initial_connection_window);
-        *allow_connect = allow_connect.or(other.allow_connect);
-    }
-
     fn limits(self) -> Http2Limits {
         let default = Http2Limits::default();
         Http2Limits {

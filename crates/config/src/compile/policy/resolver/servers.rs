@@ -8,7 +8,7 @@ use http::uri::PathAndQuery;
 use super::names::one_name;
 use crate::api::egret::{ResolverProtocol, ResolverServer};
 use crate::compile::log::Fault;
-use crate::compile::value::Fields;
+use crate::compile::value::SpecFields;
 use crate::name::DnsName;
 use crate::snapshot::{DnsProtocol, NameServer};
 
@@ -19,12 +19,12 @@ pub(super) fn name_servers(servers: &[ResolverServer], faults: &mut Vec<Fault>) 
     let mut parsed = Vec::new();
     for (index, server) in servers.iter().enumerate() {
         let at = format!("spec.servers[{index}]");
-        parsed.extend(name_server(server, &mut Fields::new(&at, faults)));
+        parsed.extend(name_server(server, &mut SpecFields::new(&at, faults)));
     }
     parsed
 }
 
-fn name_server(server: &ResolverServer, fields: &mut Fields<'_>) -> Option<NameServer> {
+fn name_server(server: &ResolverServer, fields: &mut SpecFields<'_>) -> Option<NameServer> {
     let ResolverServer {
         address,
         protocol,
@@ -72,7 +72,7 @@ fn default_port(protocol: ResolverProtocol) -> u16 {
     }
 }
 
-fn certificate_name(text: &str, fields: &mut Fields<'_>) -> Option<DnsName> {
+fn certificate_name(text: &str, fields: &mut SpecFields<'_>) -> Option<DnsName> {
     one_name(text)
         .map_err(|message| fields.fault("serverName", message))
         .ok()
@@ -80,7 +80,7 @@ fn certificate_name(text: &str, fields: &mut Fields<'_>) -> Option<DnsName> {
 
 /// Servers publish templates such as `/dns-query{?dns}` (RFC 8484 4.1): the part in braces is where a query goes that is
 /// sent as a parameter, and belongs to no path.
-fn query_path(text: &str, fields: &mut Fields<'_>) -> Arc<str> {
+fn query_path(text: &str, fields: &mut SpecFields<'_>) -> Arc<str> {
     let is_path = text.starts_with('/')
         && !text.contains(['{', '}', '?', '#'])
         && text.parse::<PathAndQuery>().is_ok();

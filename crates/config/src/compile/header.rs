@@ -1,0 +1,69 @@
+//! Names and values of headers that resources ask to change.
+
+use http::{HeaderName, HeaderValue};
+
+/// Headers that decide where a message goes or where it ends: a change would bypass what was checked.
+const PROTECTED: [&str; 9] = [
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// A header that a request is never sent with, because it is for this proxy and ends here (RFC 9110 11.7.2). It may be
+/// removed, which changes nothing.
+const NEVER_SENT: &str = "proxy-authorization";
+
+/// The kind of message whose headers are changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MessageKind {
+    Request,
+    Response,
+}
+
+/// Headers to set or to add. Of several with one name, the first counts (Gateway API, HTTPHeader).
+#[derive(Default)]
+pub(super) struct HeaderPairs(Vec<(HeaderName, HeaderValue)>);
+
+impl MessageKind {
+    /// Parses the name of a header that may be set or added.
+    pub(super) fn settable_name(self, text: &str) -> Result<HeaderName, &'static str> {
+        let name = header_name(text)?;
+        if self == Self::Request && name.as_str() == NEVER_SENT {
+            return Err("this header is for the proxy itself and is never sent on");
+        }
+        Ok(name)
+    }
+}
+
+impl HeaderPairs {
+    pub(super) fn push(&mut self, name: HeaderName, value: HeaderValue) {
+        let Self(pairs) = self;
+        if !pairs.iter().any(|(other, _)| *other == name) {
+            pairs.push((name, value));
+        }
+    }
+
+    pub(super) fn into_list(self) -> Vec<(HeaderName, HeaderValue)> {
+        self.0
+    }
+}
+
+/// Parses the name of a header that may be changed.
+pub(super) fn header_name(text: &str) -> Result<HeaderName, &'static str> {
+    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| "not a name of a header")?;
+    if PROTECTED.contains(&name.as_str()) {
+        return Err("this header cannot be modified: it decides where the message goes or ends");
+    }
+    Ok(name)
+}
+
+/// Parses the value of a header.
+pub(super) fn header_value(bytes: &[u8]) -> Result<HeaderValue, &'static str> {
+    HeaderValue::from_bytes(bytes).map_err(|_| "not a value of a header")
+}

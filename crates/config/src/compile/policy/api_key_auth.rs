@@ -1,0 +1,219 @@
+//! `apiKeyAuth` of a TrafficPolicy to [`ApiKeyAuth`]. Messages name the place of what is wrong, and never a key.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use super::reader::{PolicyReader, ReadPolicy, Reading};
+use crate::api::kgateway::{ApiKeySource, KeysSecret, SecretSelector, TrafficApiKeyAuth};
+use crate::compile::header::header_name;
+use crate::compile::secret::entry;
+use crate::compile::value::SpecFields;
+use crate::policy::api_key_auth::{ApiKeyAuth, KeySource};
+use crate::policy::digest::KeyDigest;
+use crate::resources::{ObjectRef, Secret};
+
+const DEFAULT_HEADER: HeaderName = HeaderName::from_static("api-key");
+const MOST_SOURCES: usize = 16;
+const LONGEST_NAME: usize = 256;
+/// Fields that the proxy itself writes, or that never leave.
+const OWN: [&str; 2] = ["proxy-authorization", "via"];
+
+/// Clients by their keys, so that no key is of two.
+type Clients<'a> = BTreeMap<&'a [u8], &'a str>;
+
+impl ReadPolicy for ApiKeyAuth {
+    type Spec = TrafficApiKeyAuth;
+
+    fn read(
+        spec: &TrafficApiKeyAuth,
+        fields: &mut SpecFields<'_>,
+        reader: PolicyReader<'_>,
+    ) -> Reading<Self> {
+        let TrafficApiKeyAuth {
+            key_sources,
+            secret_ref,
+            secret_selector,
+            forward_credential,
+            client_id_header,
+            disable,
+        } = spec;
+        let mut clients = Clients::new();
+        match (secret_ref, secret_selector, disable) {
+            (Some(spec), None, None) => one(reader, spec, &mut clients, fields),
+            (None, Some(spec), None) => several(reader, spec, &mut clients, fields),
+            (None, None, Some(_)) => {}
+            _ => {
+                let message =
+                    "exactly one of the fields in [secretRef secretSelector disable] must be set";
+                fields.fault_of_all(message);
+            }
+        }
+        let sources = sources(key_sources, fields);
+        let client_id_header = client_id_header
+            .as_ref()
+            .and_then(|name| client_id(name, fields));
+        if disable.is_some() {
+            return Reading::Disabled;
+        }
+        let clients = clients.into_iter();
+        let clients = clients.map(|(key, client)| (Arc::from(client), KeyDigest::of(key)));
+        let mut keys = Self::new(sources, clients);
+        keys.forwards = forward_credential.unwrap_or_default();
+        keys.client_id_header = client_id_header;
+        Reading::Set(keys)
+    }
+}
+
+fn one<'a>(
+    reader: PolicyReader<'a>,
+    spec: &KeysSecret,
+    clients: &mut Clients<'a>,
+    fields: &mut SpecFields<'_>,
+) {
+    let KeysSecret {
+        group,
+        kind,
+        name,
+        namespace,
+    } = spec;
+    let mut inner = fields.nested("secretRef");
+    if group.as_ref().is_some_and(|group| !group.is_empty()) {
+        inner.fault("group", "only that of Secret is supported, which is none");
+    }
+    if kind.as_ref().is_some_and(|kind| kind != "Secret") {
+        inner.fault("kind", "only Secret is supported");
+    }
+    let added = reader
+        .secret(name, namespace.as_deref())
+        .and_then(|(reference, secret)| add(&reference, secret, clients));
+    if let Err(message) = added {
+        inner.fault_of_all(message);
+    }
+}
+
+fn several<'a>(
+    reader: PolicyReader<'a>,
+    SecretSelector { match_labels }: &SecretSelector,
+    clients: &mut Clients<'a>,
+    fields: &mut SpecFields<'_>,
+) {
+    let mut fields = fields.nested("secretSelector");
+    if match_labels.is_empty() {
+        // Every Secret there is would be a list of keys.
+        fields.fault("matchLabels", "at least one label is needed");
+        return;
+    }
+    let is_meant = |secret: &Secret| {
+        let labels = secret.metadata.labels.as_ref();
+        match_labels
+            .iter()
+            .all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
+    };
+    let secrets =
+        reader.resources.secrets.iter().filter(|(at, secret)| {
+            at.namespace == reader.policy.namespace && is_meant(&secret.value)
+        });
+    let mut found = false;
+    for (reference, secret) in secrets {
+        found = true;
+        if let Err(message) = add(reference, &secret.value, clients) {
+            fields.fault("matchLabels", message);
+        }
+    }
+    if !found {
+        let message = "no Secret of the namespace has these labels";
+        fields.fault("matchLabels", message);
+    }
+}
+
+/// Adds the clients of a Secret: each entry is one, and its value the key.
+fn add<'a>(
+    reference: &ObjectRef,
+    secret: &'a Secret,
+    clients: &mut Clients<'a>,
+) -> Result<(), String> {
+    let mut is_empty = true;
+    for client in names(secret) {
+        is_empty = false;
+        // The newline at the end of a file cannot be sent in a field, and is not meant.
+        let key = entry(secret, client).unwrap_or_default().trim_ascii();
+        if key.is_empty() {
+            return Err(format!("{reference}: the key of {client} is empty"));
+        }
+        let other = clients.insert(key, client);
+        if let Some(other) = other.filter(|other| *other != client) {
+            return Err(format!("{reference}: {client} has the key of {other}"));
+        }
+    }
+    match is_empty {
+        true => Err(format!("{reference} has no keys")),
+        false => Ok(()),
+    }
+}
+
+/// The names of the entries of a Secret.
+fn names(secret: &Secret) -> impl Iterator<Item = &str> {
+    let text = secret.string_data.iter().flat_map(|map| map.keys());
+    let data = secret.data.iter().flat_map(|map| map.keys());
+    let mut names: Vec<_> = text.chain(data).map(String::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter()
+}
+
+fn sources(specs: &[ApiKeySource], fields: &mut SpecFields<'_>) -> Vec<KeySource> {
+    if specs.is_empty() {
+        return vec![KeySource::Header(DEFAULT_HEADER)];
+    }
+    if specs.len() > MOST_SOURCES {
+        let message = format!("at most {MOST_SOURCES} are allowed");
+        fields.fault("keySources", message);
+    }
+    let mut sources = Vec::new();
+    for (index, spec) in specs.iter().enumerate() {
+        let at = format!("keySources[{index}]");
+        let before = sources.len();
+        let ApiKeySource {
+            header,
+            query,
+            cookie,
+        } = spec;
+        // In this order within one of them, as kgateway has it.
+        if let Some(name) = header {
+            let name = header_name(name).unwrap_or_else(|message| {
+                fields.fault(&format!("{at}.header"), message);
+                DEFAULT_HEADER
+            });
+            sources.push(KeySource::Header(name));
+        }
+        let mut named = |part: &str, name: &String| {
+            if !(1..=LONGEST_NAME).contains(&name.len()) {
+                let message = format!("1 to {LONGEST_NAME} characters are allowed");
+                fields.fault(&format!("{at}.{part}"), message);
+            }
+            name.clone()
+        };
+        if let Some(name) = query {
+            sources.push(KeySource::Query(named("query", name)));
+        }
+        if let Some(name) = cookie {
+            sources.push(KeySource::Cookie(named("cookie", name)));
+        }
+        if sources.len() == before {
+            let message = "at least one of the fields in [header query cookie] must be set";
+            fields.fault(&at, message);
+        }
+    }
+    sources
+}
+
+fn client_id(name: &str, fields: &mut SpecFields<'_>) -> Option<HeaderName> {
+    let name = header_name(name).and_then(|name| match OWN.contains(&name.as_str()) {
+        true => Err("this header is the proxy's own"),
+        false => Ok(name),
+    });
+    name.map_err(|message| fields.fault("clientIdHeader", message))
+        .ok()
+}

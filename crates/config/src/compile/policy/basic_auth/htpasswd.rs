@@ -1,0 +1,110 @@
+//! Lines of `htpasswd`: a name, and the digest of a password.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::PasswordDigest;
+
+const SHA: &str = "{SHA}";
+const NOT_SUPPORTED: &str = "only {SHA} is supported, as htpasswd -s writes it";
+
+/// The users that were found.
+#[derive(Default)]
+pub(super) struct Users {
+    pub(super) by_name: BTreeMap<Arc<str>, PasswordDigest>,
+}
+
+impl Users {
+    /// Adds the user of a line.
+    pub(super) fn add(&mut self, line: &str) -> Result<(), &'static str> {
+        let (name, hash) = line.split_once(':').ok_or("not a line of name:hash")?;
+        if name.is_empty() {
+            return Err("the name is empty");
+        }
+        let hash = hash.strip_prefix(SHA).ok_or(NOT_SUPPORTED)?;
+        let bytes = STANDARD.decode(hash).ok();
+        let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+        let bytes = bytes.ok_or("not the base64 of a SHA-1 behind {SHA}")?;
+        let older = self.by_name.insert(name.into(), PasswordDigest::new(bytes));
+        match older {
+            Some(_) => Err("another line is of the same user"),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds those of a file, and says what is wrong in it.
+    pub(super) fn add_file(&mut self, text: &str) -> Vec<String> {
+        let lines = (1..).zip(text.lines().map(str::trim));
+        let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+        let wrong = lines.filter_map(|(number, line)| {
+            let message = self.add(line).err()?;
+            Some(format!("line {number}: {message}"))
+        });
+        let mut wrong: Vec<_> = wrong.collect();
+        if wrong.is_empty() && self.by_name.is_empty() {
+            wrong.push("there is no user in it".to_owned());
+        }
+        wrong
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_strictly() {
+        for (line, expected) in [
+            ("ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", Ok(())),
+            ("ann", Err("not a line")),
+            ("", Err("not a line")),
+            (":{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", Err("the name")),
+            ("ann:secret", Err("only {SHA}")),
+            ("ann:", Err("only {SHA}")),
+            ("ann:{sha}5en6G6MezRroT3XKqkdPOmY/BfQ=", Err("only {SHA}")),
+            ("ann:$2y$05$abcdefghijklmnopqrstuv", Err("only {SHA}")),
+            ("ann:$apr1$abc$abcdefghijklmnop", Err("only {SHA}")),
+            ("ann:{SHA}", Err("not the base64")),
+            ("ann:{SHA}5en6", Err("not the base64")),
+            (
+                "ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ",
+                Err("not the base64"),
+            ),
+            (
+                "ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=:x",
+                Err("not the base64"),
+            ),
+        ] {
+            let mut users = Users::default();
+            let outcome = users.add(line);
+            match (outcome, expected) {
+                (Ok(()), Ok(())) => {
+                    let known = &users.by_name["ann"];
+                    assert!(known.is(&PasswordDigest::of(b"secret")));
+                }
+                (Err(message), Err(start)) => assert!(message.starts_with(start), "{line}"),
+                (outcome, _) => panic!("{line}: {outcome:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn files_have_comments_and_numbered_lines() {
+        let good = "# users\n\nann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\r\n";
+        let mut users = Users::default();
+        assert_eq!(users.add_file(good), Vec::<String>::new());
+        assert_eq!(users.by_name.len(), 1);
+        let wrong = users.add_file(&format!("{good}bob:$2y$x\n"));
+        assert_eq!(
+            wrong,
+            [
+                "line 3: another line is of the same user",
+                "line 4: only {SHA} is supported, as htpasswd -s writes it"
+            ]
+        );
+        assert_eq!(Users::default().add_file("#\n"), ["there is no user in it"]);
+    }
+}

@@ -1,0 +1,58 @@
+//! `httpUpgrade` of a TrafficPolicy to [`Upgrades`].
+
+use super::reader::{PolicyReader, ReadPolicy, Reading};
+use crate::api::kgateway::{ConnectUpgrade, HttpUpgrade};
+use crate::compile::upgrade::{CONNECT, protocol};
+use crate::compile::value::SpecFields;
+use crate::policy::http_upgrade::Upgrades;
+
+/// How many entries a policy may have.
+const MOST: usize = 16;
+
+impl ReadPolicy for Upgrades {
+    type Spec = Vec<HttpUpgrade>;
+
+    fn read(
+        specs: &Vec<HttpUpgrade>,
+        fields: &mut SpecFields<'_>,
+        _reader: PolicyReader<'_>,
+    ) -> Reading<Self> {
+        let mut upgrades = Self {
+            connect: false,
+            protocols: Vec::new(),
+        };
+        if specs.len() > MOST {
+            fields.fault_of_all(format!("at most {MOST} are allowed"));
+        }
+        for (index, spec) in specs.iter().enumerate() {
+            let HttpUpgrade {
+                upgrade_type: name,
+                connect,
+            } = spec;
+            let mut fields = fields.element(index);
+            let is_same = |other: &HttpUpgrade| other.upgrade_type.eq_ignore_ascii_case(name);
+            if specs[..index].iter().any(is_same) {
+                fields.fault("type", "given twice");
+            } else if name.eq_ignore_ascii_case(CONNECT) {
+                upgrades.connect = true;
+                terminates(connect.as_ref(), &mut fields);
+            } else if connect.is_some() {
+                fields.fault("connect", "only for the type CONNECT");
+            } else {
+                match protocol(name) {
+                    Ok(name) => upgrades.protocols.push(name),
+                    Err(message) => fields.fault("type", message),
+                }
+            }
+        }
+        Reading::Set(upgrades)
+    }
+}
+
+fn terminates(connect: Option<&ConnectUpgrade>, fields: &mut SpecFields<'_>) {
+    let terminate = connect.and_then(|ConnectUpgrade { terminate }| *terminate);
+    if terminate != Some(true) {
+        let message = "true is needed: passing a CONNECT on to another proxy is not supported yet";
+        fields.fault("connect.terminate", message);
+    }
+}

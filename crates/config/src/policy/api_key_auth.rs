@@ -1,0 +1,116 @@
+//! `apiKeyAuth` of a TrafficPolicy: lets in clients that have a key.
+//!
+//! Keys are stored as digests and never printed. A comparison takes the same time however much of a key is right.
+
+use std::sync::Arc;
+
+use http::HeaderName;
+use serde::{Serialize, Serializer};
+
+use super::digest::KeyDigest;
+
+/// `apiKeyAuth` of a TrafficPolicy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ApiKeyAuth {
+    /// Where a request that is routed by its host has its key: the first of these that is there. At least one.
+    pub sources: Vec<KeySource>,
+    /// Whether the upstream gets the key.
+    pub forwards: bool,
+    /// The field that tells the upstream whose key it was.
+    #[serde(serialize_with = "as_text")]
+    pub client_id_header: Option<HeaderName>,
+    clients: Vec<Client>,
+}
+
+/// A place of a key in a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum KeySource {
+    /// A field, in which `Bearer` may go before the key.
+    Header(#[serde(serialize_with = "as_str")] HeaderName),
+    /// A parameter of the query.
+    Query(String),
+    /// A cookie.
+    Cookie(String),
+}
+
+/// One key, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Client {
+    id: Arc<str>,
+    key: KeyDigest,
+}
+
+impl ApiKeyAuth {
+    /// Lets in who has one of these keys, by client; the rest as its fields say.
+    #[must_use]
+    pub fn new(
+        sources: Vec<KeySource>,
+        clients: impl IntoIterator<Item = (Arc<str>, KeyDigest)>,
+    ) -> Self {
+        let clients = clients.into_iter();
+        Self {
+            sources,
+            forwards: false,
+            client_id_header: None,
+            clients: clients.map(|(id, key)| Client { id, key }).collect(),
+        }
+    }
+
+    /// The client whose key it is.
+    #[must_use]
+    pub fn check(&self, key: &[u8]) -> Option<&Arc<str>> {
+        let given = KeyDigest::of(key);
+        // All of them: how long it takes must not say which it is.
+        self.clients.iter().fold(None, |found, client| {
+            let is_right = client.key.is(&given);
+            if is_right { Some(&client.id) } else { found }
+        })
+    }
+}
+
+#[expect(clippy::ref_option, reason = "the signature serde asks for")]
+fn as_text<S: Serializer>(name: &Option<HeaderName>, serializer: S) -> Result<S::Ok, S::Error> {
+    name.as_ref().map(HeaderName::as_str).serialize(serializer)
+}
+
+fn as_str<S: Serializer>(name: &HeaderName, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> ApiKeyAuth {
+        let clients = [("one", "k-1"), ("two", "k-2"), ("two", "k-22")];
+        let clients = clients.map(|(id, key)| (Arc::from(id), KeyDigest::of(key.as_bytes())));
+        ApiKeyAuth::new(vec![KeySource::Query("key".into())], clients)
+    }
+
+    #[test]
+    fn a_client_may_have_several_keys() {
+        for (key, client) in [
+            ("k-1", Some("one")),
+            ("k-2", Some("two")),
+            ("k-22", Some("two")),
+            ("k-", None),
+            ("k-222", None),
+            ("", None),
+        ] {
+            let keys = keys();
+            assert_eq!(keys.check(key.as_bytes()).map(|id| &**id), client, "{key}");
+        }
+    }
+
+    #[test]
+    fn no_key_is_shown() {
+        let shown = [
+            format!("{:?}", keys()),
+            serde_json::to_string(&keys()).unwrap(),
+        ];
+        for text in shown {
+            assert!(text.contains("two"), "{text}");
+            assert!(!text.contains("k-1"), "{text}");
+        }
+    }
+}

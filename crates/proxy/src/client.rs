@@ -1,0 +1,181 @@
+//! A connection from a client, as everything above it needs to know it: who it is, what was settled before HTTP, how many
+//! requests it has had, and how long it may stay quiet. It serves nothing by itself.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use egret_config::name::DnsName;
+use egret_config::snapshot::{
+    Alpn, BindAddress, ClientValidation, ConnectionLimits, Listener, Protocol, Scheme,
+};
+use tokio::sync::Notify;
+
+use crate::clock;
+use stream_watch::StreamWatch;
+use watch::ConnectionWatch;
+pub(crate) use watch::HttpConnection;
+
+mod metrics;
+pub(crate) mod stream_watch;
+pub(crate) mod watch;
+
+pub(crate) use metrics::ClientMetrics;
+
+/// Where a connection comes from: what is known of it before any HTTP is read.
+pub(crate) struct ConnectionOrigin {
+    /// The client's address, from the PROXY protocol header if there is one.
+    pub(crate) client: SocketAddr,
+    /// The socket that accepted the connection.
+    pub(crate) bind: BindAddress,
+    /// What the ClientHello said, if the client speaks TLS.
+    pub(crate) hello: Option<HelloFacts>,
+    /// What the handshake settled, if TLS is terminated here.
+    pub(crate) tls: Option<TerminatedTls>,
+    /// The limits of the socket, as they were when the connection was accepted.
+    pub(crate) limits: ConnectionLimits,
+}
+
+/// What a client said in its ClientHello.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HelloFacts {
+    /// The server name (RFC 6066 3).
+    pub(crate) sni: Option<DnsName>,
+    /// Whether an encrypted ClientHello was offered (RFC 9849).
+    pub(crate) ech: bool,
+}
+
+/// What a TLS handshake settled for all requests of a connection.
+#[derive(Clone)]
+pub(crate) struct TerminatedTls {
+    /// The listener whose certificate the client saw. It may be of a former configuration.
+    pub(crate) listener: Arc<Listener>,
+    /// The protocol that ALPN agreed on; `None` if the client offered none.
+    pub(crate) alpn: Option<Alpn>,
+}
+
+impl TerminatedTls {
+    /// Whether the client saw the certificate of this listener, be it of a later configuration.
+    pub(crate) fn is_for(&self, listener: &Listener) -> bool {
+        self.listener.gateway == listener.gateway && self.listener.name == listener.name
+    }
+
+    /// Whether the client saw the certificate of this listener, and was asked for the client certificate that the
+    /// listener asks for now.
+    pub(crate) fn is_good_for(&self, listener: &Listener) -> bool {
+        fn asked(listener: &Listener) -> Option<&ClientValidation> {
+            match &listener.protocol {
+                Protocol::Https(settings) => settings.clients.as_ref(),
+                Protocol::Http | Protocol::Passthrough => None,
+            }
+        }
+        std::ptr::eq(&*self.listener, listener)
+            || (self.is_for(listener) && asked(&self.listener) == asked(listener))
+    }
+}
+
+/// A connection from a client.
+pub(crate) struct ClientConnection {
+    /// The client's address.
+    pub(crate) address: SocketAddr,
+    /// The socket that accepted the connection.
+    pub(crate) bind: BindAddress,
+    pub(crate) hello: Option<HelloFacts>,
+    pub(crate) tls: Option<TerminatedTls>,
+    /// As they were when the connection was accepted; a change holds for later connections.
+    limits: ConnectionLimits,
+    /// Requests so far.
+    requests: Cell<u32>,
+    /// Close after the current request, even if `max_requests` is not reached.
+    close_after_response: Cell<bool>,
+    pub(crate) watch: ConnectionWatch,
+    /// The HTTP/2 stream that has just begun, on its way to the task that runs it.
+    pub(crate) opened: Cell<Option<Rc<StreamWatch>>>,
+    /// The HTTP/2 stream that has just become a tunnel, on its way to the task that writes to it.
+    pub(crate) tunnelled: Cell<Option<Rc<StreamWatch>>>,
+    /// Notified when an HTTP/2 connection takes no more requests.
+    pub(crate) go_away: Notify,
+}
+
+impl ClientConnection {
+    /// A connection that begins now.
+    pub(crate) fn new(origin: ConnectionOrigin, http: HttpConnection) -> Rc<Self> {
+        let ConnectionOrigin {
+            client,
+            bind,
+            hello,
+            tls,
+            limits,
+        } = origin;
+        Rc::new(Self {
+            address: client,
+            bind,
+            hello,
+            tls,
+            limits,
+            requests: Cell::default(),
+            close_after_response: Cell::default(),
+            watch: ConnectionWatch::new(http, clock::now()),
+            opened: Cell::default(),
+            tunnelled: Cell::default(),
+            go_away: Notify::new(),
+        })
+    }
+
+    /// Whether the connection is HTTP/2, which carries many requests at once.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.watch.is_http2()
+    }
+
+    /// The scheme by which the client reached the gateway.
+    pub(crate) fn scheme(&self) -> Scheme {
+        match self.tls {
+            Some(_) => Scheme::Https,
+            None => Scheme::Http,
+        }
+    }
+
+    /// The limits that hold for the connection.
+    pub(crate) fn limits(&self) -> &ConnectionLimits {
+        &self.limits
+    }
+
+    /// Counts a request whose head has been read.
+    pub(crate) fn exchange_begins(&self) {
+        self.watch.exchange_begins();
+        self.requests.set(self.requests.get().saturating_add(1));
+    }
+
+    /// Whether the connection takes no request after the current one, because it was told so or has had `max_requests`.
+    pub(crate) fn is_closing(&self) -> bool {
+        let most = self.limits.max_requests;
+        self.close_after_response.get() || most.is_some_and(|most| self.requests.get() >= most)
+    }
+
+    /// Closes the connection once the current request is answered.
+    pub(crate) fn close_after_response(&self) {
+        self.close_after_response.set(true);
+    }
+
+    /// Tells an HTTP/2 client that the connection takes no more requests (GOAWAY, RFC 9113 6.8).
+    pub(crate) fn go_away(&self) {
+        self.go_away.notify_one();
+    }
+
+    /// How long an exchange or a tunnel may move no bytes.
+    pub(crate) fn stream_idle_timeout(&self) -> Duration {
+        self.limits.silence()
+    }
+
+    /// An exchange has ended.
+    pub(crate) fn exchange_ended(&self, now: Instant) {
+        self.watch.exchange_ended(now);
+    }
+
+    /// Whether the connection ended because the client took nothing for too long.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.watch.is_stalled()
+    }
+}

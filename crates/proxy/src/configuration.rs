@@ -1,0 +1,42 @@
+//! The configuration that is served, as each worker reads it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use egret_config::snapshot::{Snapshot, Socket};
+
+/// A snapshot as one worker holds it. Requests count their handles in the worker's own `Rc`, on their own core, and not in
+/// the one counter that all workers share.
+pub(crate) type WorkerSnapshot = Rc<Arc<Snapshot>>;
+
+/// One worker's handle on the newest configuration.
+pub(crate) struct SnapshotReader {
+    newest: Arc<ArcSwap<Snapshot>>,
+    last: RefCell<WorkerSnapshot>,
+}
+
+impl SnapshotReader {
+    pub(crate) fn new(newest: Arc<ArcSwap<Snapshot>>) -> Self {
+        Self {
+            last: RefCell::new(Rc::new(newest.load_full())),
+            newest,
+        }
+    }
+
+    /// The configuration as of now. A request loads it once.
+    pub(crate) fn load(&self) -> WorkerSnapshot {
+        let newest = self.newest.load();
+        let mut last = self.last.borrow_mut();
+        if !Arc::ptr_eq(&newest, &last) {
+            *last = Rc::new(Arc::clone(&newest));
+        }
+        Rc::clone(&last)
+    }
+}
+
+/// Whether a request or connection is logged that cannot be told to belong to one of the socket's listeners.
+pub(crate) fn logs_unrouted(socket: &Socket) -> bool {
+    socket.listeners.iter().any(|listener| listener.access_log)
+}

@@ -1,0 +1,138 @@
+//! What the tasks of one worker share, and what all workers share.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use egret_config::snapshot::Snapshot;
+use tokio::sync::Notify;
+
+use crate::client::ClientMetrics;
+use crate::configuration::{SnapshotReader, WorkerSnapshot};
+use crate::drain::DrainSignal;
+use crate::message::hop::Via;
+use crate::metrics::WorkerMetrics;
+use crate::telemetry::WorkerTelemetry;
+use crate::telemetry::access_log::AccessLog;
+use crate::tls::TlsServers;
+use crate::tunnel::Tunnels;
+use crate::upstream::{SharedUpstreams, Upstreams};
+
+/// What the workers, the admin server and the control side share. It outlives a change of the configuration.
+pub(crate) struct SharedContext {
+    /// The configuration that is served.
+    pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
+    /// The way to upstreams.
+    pub(crate) upstreams: Arc<SharedUpstreams>,
+    /// The settings by which the TLS of clients is terminated.
+    pub(crate) tls_servers: TlsServers,
+    /// This process's entry in `Via`.
+    pub(crate) via: Via,
+    /// What is counted, by worker.
+    pub(crate) metrics: Vec<WorkerMetrics>,
+    pub(crate) access_log: Arc<AccessLog>,
+    pub(crate) drain: Arc<DrainSignal>,
+}
+
+/// What the tasks of one worker share.
+pub(crate) struct WorkerContext {
+    pub(crate) shared: Arc<SharedContext>,
+    pub(crate) upstreams: Rc<Upstreams>,
+    pub(crate) tunnels: Rc<Tunnels>,
+    pub(crate) telemetry: Rc<WorkerTelemetry>,
+    pub(crate) clients: Arc<ClientMetrics>,
+    snapshots: Rc<SnapshotReader>,
+    connections: Cell<usize>,
+    /// Notified when the last connection has ended.
+    none_left: Notify,
+}
+
+/// Counts a client's connection while it is open.
+pub(crate) struct CountedConnection(Rc<WorkerContext>);
+
+impl SharedContext {
+    pub(crate) fn new(
+        workers: usize,
+        upstreams: Arc<SharedUpstreams>,
+        access_log: Arc<AccessLog>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            snapshot: Arc::default(),
+            upstreams,
+            tls_servers: TlsServers::default(),
+            via: Via::new(rand::random()),
+            metrics: (0..workers).map(|_| WorkerMetrics::default()).collect(),
+            access_log,
+            drain: Arc::default(),
+        })
+    }
+}
+
+impl WorkerContext {
+    /// The context of the worker with this index.
+    pub(crate) fn new(index: usize, shared: Arc<SharedContext>) -> Rc<Self> {
+        let WorkerMetrics {
+            exchanges,
+            upstreams,
+            tunnels,
+            clients,
+        } = shared.metrics[index].clone();
+        let snapshots = Rc::new(SnapshotReader::new(Arc::clone(&shared.snapshot)));
+        let log = shared.access_log.buffer();
+        Rc::new(Self {
+            upstreams: Upstreams::new(Arc::clone(&shared.upstreams), upstreams),
+            tunnels: Tunnels::new(
+                Rc::clone(&snapshots),
+                Arc::clone(&shared.upstreams),
+                tunnels,
+            ),
+            telemetry: WorkerTelemetry::new(exchanges, log, Arc::clone(&shared.drain)),
+            clients,
+            snapshots,
+            shared,
+            connections: Cell::default(),
+            none_left: Notify::new(),
+        })
+    }
+
+    /// The configuration as of now. A request loads it once.
+    pub(crate) fn snapshot(&self) -> WorkerSnapshot {
+        self.snapshots.load()
+    }
+
+    /// Closes what waits in the pools of all workers: this process has no descriptors left.
+    pub(crate) fn make_room(&self) {
+        self.upstreams.make_room();
+        self.tunnels.make_room();
+    }
+
+    /// Counts a connection that was accepted.
+    pub(crate) fn connected(self: &Rc<Self>) -> CountedConnection {
+        self.connections.set(self.connections.get() + 1);
+        self.clients.accepted.increment();
+        self.clients.open.add(1);
+        CountedConnection(Rc::clone(self))
+    }
+
+    /// Connections that are open.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.get()
+    }
+
+    /// Ends when the last connection has ended.
+    pub(crate) async fn none_left(&self) {
+        self.none_left.notified().await;
+    }
+}
+
+impl Drop for CountedConnection {
+    fn drop(&mut self) {
+        let left = self.0.connections.get() - 1;
+        self.0.connections.set(left);
+        self.0.clients.open.add(-1);
+        if left == 0 {
+            self.0.none_left.notify_one();
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! One exchange while it runs.
+//!
+//! An [`Exchange`] is shared by the handler and the two bodies. When the last of them lets go, however that comes about,
+//! the exchange has ended: its record is made, counted and logged.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use egret_config::policy::egress::Decision;
+use egret_config::snapshot::{Listener, Rule, Scheme};
+use http::request::Parts;
+use http::{Method, StatusCode, Version};
+
+use crate::client::ClientConnection;
+use crate::client::stream_watch::StreamWatch;
+use crate::clock;
+use crate::plan::destination::Destination;
+use crate::record::{ExchangeEnd, ExchangeForm, Record, Trip, VerdictFacts};
+use crate::refusal::{Refusal, Row};
+use crate::telemetry::WorkerTelemetry;
+
+mod progress;
+
+pub(crate) use progress::{Progress, TunnelBytes};
+
+/// One request and its response, or a tunnel.
+pub(crate) struct Exchange {
+    connection: Rc<ClientConnection>,
+    /// The HTTP/2 stream, if there is one.
+    stream: Option<Rc<StreamWatch>>,
+    telemetry: Rc<WorkerTelemetry>,
+    progress: Progress,
+    trip: Trip,
+    status: Cell<Option<StatusCode>>,
+    end: Cell<Option<ExchangeEnd>>,
+    form: Cell<ExchangeForm>,
+    facts: RefCell<RequestFacts>,
+}
+
+/// What is known of the request.
+#[derive(Default)]
+struct RequestFacts {
+    head: Option<LoggedHead>,
+    listener: Option<Arc<Listener>>,
+    rule: Option<Arc<Rule>>,
+    user: Option<Arc<str>>,
+    details: Option<String>,
+    verdict: VerdictFacts,
+    first_byte: Option<Duration>,
+}
+
+/// The request as it came; kept only for an exchange that is logged.
+struct LoggedHead {
+    at: SystemTime,
+    /// Absent for TLS passthrough.
+    method: Option<Method>,
+    authority: Option<String>,
+    path: String,
+    protocol: &'static str,
+    scheme: Option<Scheme>,
+}
+
+impl Exchange {
+    /// Begins the exchange of a request whose head has been read, or of a connection of TLS passthrough.
+    pub(crate) fn begin(
+        connection: Rc<ClientConnection>,
+        stream: Option<Rc<StreamWatch>>,
+        telemetry: Rc<WorkerTelemetry>,
+    ) -> Rc<Self> {
+        connection.exchange_begins();
+        Rc::new(Self {
+            progress: Progress::new(clock::now(), connection.stream_idle_timeout()),
+            connection,
+            stream,
+            telemetry,
+            trip: Trip::default(),
+            status: Cell::default(),
+            end: Cell::default(),
+            form: Cell::default(),
+            facts: RefCell::default(),
+        })
+    }
+
+    /// How far the bodies have come.
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// The way to the upstream.
+    pub(crate) fn trip(&self) -> &Trip {
+        &self.trip
+    }
+
+    /// Keeps what the access log will need of the request. Without this the exchange is counted but not logged.
+    pub(crate) fn describe(&self, parts: &Parts, authority: Option<String>) {
+        self.facts.borrow_mut().head = Some(LoggedHead {
+            at: clock::wall(),
+            method: Some(parts.method.clone()),
+            authority,
+            path: parts.uri.path().to_owned(),
+            protocol: protocol(parts.version),
+            scheme: None,
+        });
+    }
+
+    /// The exchange is a connection of TLS passthrough.
+    pub(crate) fn is_passthrough(&self, logged: bool) {
+        self.form.set(ExchangeForm::Passthrough);
+        self.facts.borrow_mut().head = logged.then(|| LoggedHead {
+            at: clock::wall(),
+            method: None,
+            authority: None,
+            path: String::new(),
+            protocol: "TLS",
+            scheme: None,
+        });
+    }
+
+    /// The listener that takes the request, which says whether it is logged.
+    pub(crate) fn taken_by(&self, listener: &Arc<Listener>) {
+        self.facts.borrow_mut().listener = Some(Arc::clone(listener));
+    }
+
+    /// The rule that the request falls under.
+    pub(crate) fn routed(&self, rule: &Arc<Rule>) {
+        self.facts.borrow_mut().rule = Some(Arc::clone(rule));
+    }
+
+    /// The rule that the request falls under, if one was found.
+    pub(crate) fn rule(&self) -> Option<Arc<Rule>> {
+        self.facts.borrow().rule.clone()
+    }
+
+    /// The user or client that the credentials proved.
+    pub(crate) fn authenticated(&self, user: Option<&Arc<str>>) {
+        self.facts.borrow_mut().user = user.cloned();
+    }
+
+    /// Where the request is to be sent, which is what policies decide about.
+    pub(crate) fn planned(&self, destination: &Destination) {
+        let Destination {
+            scheme, host, port, ..
+        } = destination;
+        if let Some(head) = &mut self.facts.borrow_mut().head {
+            let is_tunnel = head.method.as_ref().is_none_or(|it| it == Method::CONNECT);
+            head.scheme = Some(*scheme).filter(|_| !is_tunnel);
+            self.trip.heads_for(host, *port);
+        }
+    }
+
+    /// The policies let the destination through by its name.
+    pub(crate) fn cleared(&self, decision: &Decision<'_>) {
+        if decision.audited {
+            self.telemetry.metrics.audited.increment();
+        }
+        let mut facts = self.facts.borrow_mut();
+        if facts.head.is_some() {
+            facts.verdict.cleared(decision);
+        }
+    }
+
+    /// The exchange is refused.
+    pub(crate) fn refused(&self, refusal: &Refusal) {
+        let Row { status, reason, .. } = refusal.row();
+        self.telemetry.metrics.refusals.increment(reason);
+        self.end.set(Some(ExchangeEnd::Refused(reason)));
+        if self.form.get() == ExchangeForm::Passthrough {
+            // The client is told by a TLS alert; the status is for the log.
+            self.status.set(Some(status));
+        }
+        let mut facts = self.facts.borrow_mut();
+        if facts.head.is_some() {
+            facts.details = Some(refusal.details());
+            facts.verdict.refused(refusal);
+        }
+    }
+
+    /// The response's head is about to be sent.
+    pub(crate) fn responded(&self, status: StatusCode) {
+        self.status.set(Some(status));
+        let mut facts = self.facts.borrow_mut();
+        if facts.head.is_some() {
+            facts.first_byte = Some(clock::now() - self.progress.started());
+        }
+    }
+
+    /// The response must have been sent by then.
+    pub(crate) fn must_end(&self, deadline: Instant) {
+        match &self.stream {
+            Some(stream) => stream.must_end(deadline),
+            None => self.connection.watch.must_end(deadline),
+        }
+    }
+
+    /// A frame of the response is ready to be sent.
+    pub(crate) fn frame_ready(&self) {
+        if let Some(stream) = &self.stream {
+            stream.frame_ready();
+        }
+    }
+
+    /// The next frame of the response is polled for.
+    pub(crate) fn frame_polled(&self) {
+        if let Some(stream) = &self.stream {
+            stream.frame_polled();
+        }
+    }
+
+    /// Ends when nothing more can be sent on the HTTP/2 stream that became a tunnel; never, if there is no stream.
+    pub(crate) async fn stream_closed(&self) {
+        match &self.stream {
+            Some(stream) => stream.closed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The exchange was broken off after the response's head, or was a tunnel that ended.
+    pub(crate) fn broken_off(&self, end: ExchangeEnd) {
+        self.end.set(Some(end));
+    }
+
+    /// The response body was dropped before its end.
+    pub(crate) fn body_dropped(&self) {
+        if self.end.get().is_none() {
+            let stream = self.stream.as_ref();
+            let stalled =
+                self.connection.is_stalled() || stream.is_some_and(|stream| stream.is_stalled());
+            self.end.set(Some(if stalled {
+                ExchangeEnd::ClientStalled
+            } else {
+                ExchangeEnd::ClientClosed
+            }));
+        }
+    }
+
+    /// The exchange of messages made a tunnel.
+    pub(crate) fn becomes_tunnel(&self) {
+        if self.form.get() == ExchangeForm::Messages {
+            self.form.set(ExchangeForm::Tunnel);
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let now = clock::now();
+        self.connection.exchange_ended(now);
+        let RequestFacts {
+            head,
+            listener,
+            rule,
+            user,
+            details,
+            verdict,
+            first_byte,
+        } = self.facts.take();
+        let is_logged = listener.as_ref().is_none_or(|listener| listener.access_log);
+        let head = head.as_ref().filter(|_| is_logged);
+        let destination = self.trip.take_destination();
+        let hello = self.connection.hello.as_ref();
+        let status = self.status.get();
+        let unanswered = status.is_none().then_some(ExchangeEnd::ClientClosed);
+        let record = Record {
+            started: head.map(|head| head.at),
+            duration: now - self.progress.started(),
+            client: Some(self.connection.address),
+            sni: hello.and_then(|hello| hello.sni.as_ref()),
+            ech: hello.is_some_and(|hello| hello.ech),
+            user: user.as_deref(),
+            listener: listener.as_deref(),
+            rule: rule.as_deref(),
+            form: self.form.get(),
+            method: head.and_then(|head| head.method.as_ref()),
+            scheme: head.and_then(|head| head.scheme),
+            authority: head.and_then(|head| head.authority.as_deref()),
+            destination: destination.as_ref().map(|(host, port)| (host, *port)),
+            path: head.map_or("", |head| &head.path),
+            protocol: head.map_or("", |head| head.protocol),
+            status,
+            end: self.end.get().or(unanswered),
+            details: details.as_deref(),
+            verdict: verdict.settle(self.trip.take_audited_by()),
+            upstream: self.trip.upstream(),
+            reused: self.trip.is_reused(),
+            retries: self.trip.retries(),
+            resolution: self.trip.resolution(),
+            connect: self.trip.connect_duration(),
+            tls: self.trip.tls_duration(),
+            first_byte,
+            request_bytes: self.progress.request_bytes(),
+            response_bytes: self.progress.response_bytes(),
+        };
+        self.telemetry.metrics.count(&record);
+        if head.is_some() {
+            self.telemetry.log(&record);
+        }
+    }
+}
+
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_11 => "HTTP/1.1",
+        Version::HTTP_2 => "HTTP/2",
+        _ => "HTTP",
+    }
+}

@@ -1,0 +1,118 @@
+//! How far the bodies of an exchange have come, and who has to send next.
+
+use std::cell::Cell;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use crate::clock;
+
+/// The progress of one exchange. Whoever sends a request reads its timers from here.
+pub(crate) struct Progress {
+    started: Instant,
+    idle_timeout: Duration,
+    request_bytes: Cell<u64>,
+    response_bytes: Cell<u64>,
+    /// When some of the request body was last forwarded.
+    last_moved: Cell<Instant>,
+    waits_for_client: Cell<bool>,
+    is_answered: Cell<bool>,
+    /// Woken when the response has been sent, or dropped.
+    waits_for_answer: Cell<Option<Waker>>,
+}
+
+/// Bytes that were written to each end of a tunnel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TunnelBytes {
+    /// To the upstream.
+    pub(crate) up: u64,
+    /// To the client.
+    pub(crate) down: u64,
+}
+
+impl Progress {
+    /// An exchange that began at `started` and of which nothing may stand still for longer than `idle_timeout`.
+    pub(crate) fn new(started: Instant, idle_timeout: Duration) -> Self {
+        Self {
+            started,
+            idle_timeout,
+            request_bytes: Cell::default(),
+            response_bytes: Cell::default(),
+            last_moved: Cell::new(started),
+            waits_for_client: Cell::default(),
+            is_answered: Cell::default(),
+            waits_for_answer: Cell::default(),
+        }
+    }
+
+    /// When the request's head had been read.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// How long nothing of the exchange may move.
+    pub(crate) fn idle_timeout(&self) -> Duration {
+        self.idle_timeout
+    }
+
+    /// Some of the request body is forwarded.
+    pub(crate) fn forwarded(&self, bytes: usize) {
+        self.request_bytes
+            .set(self.request_bytes.get() + bytes as u64);
+        self.last_moved.set(clock::now());
+    }
+
+    /// Some of the response body is sent.
+    pub(crate) fn sent(&self, bytes: usize) {
+        self.response_bytes
+            .set(self.response_bytes.get() + bytes as u64);
+    }
+
+    /// Bytes of the request body forwarded so far.
+    pub(crate) fn request_bytes(&self) -> u64 {
+        self.request_bytes.get()
+    }
+
+    /// Bytes of the response body sent so far.
+    pub(crate) fn response_bytes(&self) -> u64 {
+        self.response_bytes.get()
+    }
+
+    /// Sets the bytes that a tunnel has moved. Returns the bytes that it had moved before.
+    pub(crate) fn tunnelled(&self, moved: TunnelBytes) -> TunnelBytes {
+        TunnelBytes {
+            up: self.request_bytes.replace(moved.up),
+            down: self.response_bytes.replace(moved.down),
+        }
+    }
+
+    /// When the last of the request so far was forwarded.
+    pub(crate) fn last_moved(&self) -> Instant {
+        self.last_moved.get()
+    }
+
+    /// Whether the client has to send more of the request now.
+    pub(crate) fn waits_for_client(&self) -> bool {
+        self.waits_for_client.get()
+    }
+
+    pub(crate) fn set_waits_for_client(&self, waits: bool) {
+        self.waits_for_client.set(waits);
+    }
+
+    /// The response has been sent, or dropped.
+    pub(crate) fn answered(&self) {
+        self.is_answered.set(true);
+        if let Some(waker) = self.waits_for_answer.take() {
+            waker.wake();
+        }
+    }
+
+    /// Ready once the response has been sent, or dropped.
+    pub(crate) fn poll_answered(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.is_answered.get() {
+            return Poll::Ready(());
+        }
+        self.waits_for_answer.set(Some(cx.waker().clone()));
+        Poll::Pending
+    }
+}

@@ -1,0 +1,223 @@
+//! The workers' counts added up.
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+
+use super::WorkerMetrics;
+use super::export::MetricWriter;
+use crate::meter::{Counter, CountersByLabel, Gauge, Histogram, LabelValue, Spread};
+use crate::tls::HandshakeMetrics;
+
+/// Adds up the workers' counts when the registry is scraped.
+#[derive(Debug)]
+pub(crate) struct WorkerCollector(pub(crate) Vec<WorkerMetrics>);
+
+impl WorkerCollector {
+    fn sum(&self, of: impl Fn(&WorkerMetrics) -> &Counter) -> u64 {
+        self.0.iter().map(|worker| of(worker).get()).sum()
+    }
+
+    fn status(&self, code: u16) -> u64 {
+        let counters = self.0.iter().map(|worker| worker.exchanges.by_status(code));
+        counters
+            .map(|counter| counter.map_or(0, Counter::get))
+            .sum()
+    }
+
+    /// The sums of one counter for each value of the label `name`.
+    fn by_label<L: LabelValue>(
+        &self,
+        name: &'static str,
+        of: impl Fn(&WorkerMetrics) -> &CountersByLabel<L>,
+    ) -> impl Iterator<Item = ([(&'static str, &'static str); 1], u64)> {
+        L::ALL.iter().map(move |value| {
+            let sum = self.sum(|worker| of(worker).counter(*value));
+            ([(name, value.as_str())], sum)
+        })
+    }
+
+    fn level(&self, of: impl Fn(&WorkerMetrics) -> &Gauge) -> i64 {
+        self.0.iter().map(|worker| of(worker).get()).sum()
+    }
+
+    fn spread(&self, of: impl Fn(&WorkerMetrics) -> &Histogram) -> Spread {
+        let mut all = Spread::default();
+        self.0.iter().for_each(|worker| all += of(worker).spread());
+        all
+    }
+
+    fn requests(&self, to: &mut MetricWriter<'_>) -> fmt::Result {
+        let codes = (100..600).map(|code| (code, self.status(code)));
+        let seen = codes
+            .filter(|(_, count)| *count > 0)
+            .map(|(code, count)| ([("code", code.to_string())], count));
+        to.counters("responses", "Responses, by status code", seen)?;
+        to.counter(
+            "unanswered",
+            "Requests whose client left before the response",
+            self.sum(|w| &w.exchanges.unanswered),
+        )?;
+        let refusals = self.by_label("reason", |w| &w.exchanges.refusals);
+        to.counters("refusals", "Requests refused, by reason", refusals)?;
+        to.counter(
+            "audited",
+            "Requests that a policy in audit mode would have refused",
+            self.sum(|w| &w.exchanges.audited) + self.sum(|w| &w.upstreams.addresses_audited),
+        )?;
+        let help =
+            "Addresses that names resolved to and that were not dialled, because they are denied";
+        to.counter(
+            "addresses_denied",
+            help,
+            self.sum(|w| &w.upstreams.addresses_denied),
+        )?;
+        let help = "From a request's head to the end of its response";
+        to.histogram(
+            "request_duration_seconds",
+            help,
+            &self.spread(|w| &w.exchanges.duration),
+        )?;
+        to.counter(
+            "request_body_bytes",
+            "Octets of request bodies",
+            self.sum(|w| &w.exchanges.request_bytes),
+        )?;
+        to.counter(
+            "response_body_bytes",
+            "Octets of response bodies",
+            self.sum(|w| &w.exchanges.response_bytes),
+        )
+    }
+
+    fn retries(&self, to: &mut MetricWriter<'_>) -> fmt::Result {
+        to.counter(
+            "upstream_retries",
+            "Requests sent again",
+            self.sum(|w| &w.upstreams.retries),
+        )?;
+        to.counter(
+            "upstream_retries_limited",
+            "Requests not sent again because too many were (maxRetries)",
+            self.sum(|w| &w.upstreams.retries_limited),
+        )?;
+        to.counter(
+            "upstream_ejections",
+            "Addresses ejected by outlier detection",
+            self.sum(|w| &w.upstreams.ejections),
+        )
+    }
+
+    fn connections(&self, to: &mut MetricWriter<'_>) -> fmt::Result {
+        to.counter(
+            "downstream_connections_accepted",
+            "Connections from clients",
+            self.sum(|w| &w.clients.accepted),
+        )?;
+        to.gauge(
+            "downstream_connections",
+            "Connections from clients open now",
+            self.level(|w| &w.clients.open),
+        )?;
+        to.counter(
+            "upstream_reused",
+            "Requests served over a pooled connection",
+            self.sum(|w| &w.upstreams.reused),
+        )?;
+        to.counter(
+            "upstream_connected",
+            "Connections made to upstreams",
+            self.sum(|w| &w.upstreams.connected),
+        )?;
+        let failures = self.by_label("cause", |w| &w.upstreams.connect_failures);
+        to.counters(
+            "upstream_connect_failures",
+            "Destinations that could not be connected to, by cause",
+            failures,
+        )?;
+        let attempts = self.by_label("result", |w| &w.upstreams.connect_attempts);
+        let help = "Attempts to connect to one address, by what came of them";
+        to.counters("upstream_connect_attempts", help, attempts)?;
+        self.handshakes(to)?;
+        self.retries(to)?;
+        let help = "From the first attempt to a connection, over all addresses of a destination";
+        to.histogram(
+            "upstream_connect_duration_seconds",
+            help,
+            &self.spread(|w| &w.upstreams.connect_duration),
+        )?;
+        let open = self.level(|w| &w.upstreams.connections);
+        to.gauge(
+            "upstream_connections",
+            "Connections to upstreams open now",
+            open,
+        )?;
+        let pending = self.level(|w| &w.upstreams.pending_requests);
+        let help = "Requests that have no connection to their upstream yet";
+        to.gauge("upstream_pending_requests", help, pending)?;
+        let idle = self.level(|w| &w.upstreams.idle_connections);
+        to.gauge(
+            "upstream_idle_connections",
+            "Connections to upstreams that wait in a pool",
+            idle,
+        )?;
+        let streams = self.level(|w| &w.upstreams.streams);
+        let help = "Streams of HTTP/2 to upstreams that carry a request";
+        to.gauge("upstream_streams", help, streams)?;
+        to.counter(
+            "upstream_unprocessed",
+            "Requests sent again because their upstream said that it had not processed them",
+            self.sum(|w| &w.upstreams.unprocessed),
+        )
+    }
+
+    fn handshakes(&self, to: &mut MetricWriter<'_>) -> fmt::Result {
+        type Of = fn(&WorkerMetrics) -> &HandshakeMetrics;
+        let sides: [(&str, &str, &str, Of); 2] = [
+            (
+                "downstream_tls_handshakes",
+                "downstream_tls_duration_seconds",
+                "clients",
+                |worker| &worker.clients.tls,
+            ),
+            (
+                "upstream_tls_handshakes",
+                "upstream_tls_duration_seconds",
+                "upstreams",
+                |worker| &worker.upstreams.tls,
+            ),
+        ];
+        for (count, duration, whom, of) in sides {
+            let results = self.by_label("result", |w| &of(w).results);
+            let help = format!("Handshakes of TLS with {whom}, by what came of them");
+            to.counters(count, &help, results)?;
+            let help = "From a connection to TLS on it, or to the failure of that";
+            to.histogram(duration, help, &self.spread(|w| &of(w).duration))?;
+        }
+        Ok(())
+    }
+
+    fn tunnels(&self, to: &mut MetricWriter<'_>) -> fmt::Result {
+        let open = self.level(|w| &w.tunnels.open);
+        to.gauge("tunnels", "Tunnels open now", open)?;
+        let opened = self.by_label("kind", |w| &w.tunnels.opened);
+        to.counters("tunnels_opened", "Tunnels, by what asked for them", opened)?;
+        let ended = self.by_label("reason", |w| &w.tunnels.ended);
+        to.counters("tunnels_ended", "Tunnels that ended, by reason", ended)?;
+        let octets = [
+            ([("direction", "up")], self.sum(|w| &w.tunnels.up)),
+            ([("direction", "down")], self.sum(|w| &w.tunnels.down)),
+        ];
+        to.counters("tunnel_bytes", "Octets moved through tunnels", octets)
+    }
+}
+
+impl Collector for WorkerCollector {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut writer = MetricWriter(encoder);
+        self.requests(&mut writer)?;
+        self.connections(&mut writer)?;
+        self.tunnels(&mut writer)
+    }
+}

@@ -1,0 +1,101 @@
+//! What sending a request to an upstream found out about the way there.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use egret_config::name::{Host, Port};
+use egret_config::resources::ObjectRef;
+
+use crate::dns::AnswerSource;
+
+/// The way of one request to its upstream, filled in by whoever sends it. Of several attempts it tells the last.
+#[derive(Debug, Default)]
+pub(crate) struct Trip {
+    destination: RefCell<Option<(Host, Port)>>,
+    resolution: Cell<Option<(AnswerSource, Duration)>>,
+    connect: Cell<Option<Duration>>,
+    tls: Cell<Option<Duration>>,
+    upstream: Cell<Option<SocketAddr>>,
+    reused: Cell<bool>,
+    retries: Cell<u32>,
+    audited_by: RefCell<Option<ObjectRef>>,
+}
+
+impl Trip {
+    /// The request is to be sent to this host.
+    pub(crate) fn heads_for(&self, host: &Host, port: Port) {
+        self.destination.replace(Some((host.clone(), port)));
+    }
+
+    /// The name was resolved, or could not be, after the request had waited for `took`.
+    pub(crate) fn resolved(&self, how: AnswerSource, took: Duration) {
+        self.resolution.set(Some((how, took)));
+    }
+
+    /// A TCP connection was made, or could not be, after the request had waited for `took`.
+    pub(crate) fn connected(&self, took: Duration) {
+        self.connect.set(Some(took));
+    }
+
+    /// The TLS handshake with the upstream ended, either way, after the request had waited for `took`.
+    pub(crate) fn secured(&self, took: Duration) {
+        self.tls.set(Some(took));
+    }
+
+    /// The request has a connection to this address.
+    pub(crate) fn has_connection(&self, address: SocketAddr, reused: bool) {
+        self.upstream.set(Some(address));
+        self.reused.set(reused);
+    }
+
+    /// The request is being retried.
+    pub(crate) fn retried(&self) {
+        self.retries.set(self.retries.get() + 1);
+    }
+
+    /// A policy in audit mode would have denied the address.
+    pub(crate) fn audited_by(&self, policy: &ObjectRef) {
+        self.audited_by.replace(Some(policy.clone()));
+    }
+
+    /// The host and port that the request was last to be sent to.
+    pub(crate) fn take_destination(&self) -> Option<(Host, Port)> {
+        self.destination.take()
+    }
+
+    /// How the name was resolved, and how long that took.
+    pub(crate) fn resolution(&self) -> Option<(AnswerSource, Duration)> {
+        self.resolution.get()
+    }
+
+    /// How long connecting took.
+    pub(crate) fn connect_duration(&self) -> Option<Duration> {
+        self.connect.get()
+    }
+
+    /// How long the TLS handshake took.
+    pub(crate) fn tls_duration(&self) -> Option<Duration> {
+        self.tls.get()
+    }
+
+    /// The address of the upstream.
+    pub(crate) fn upstream(&self) -> Option<SocketAddr> {
+        self.upstream.get()
+    }
+
+    /// Whether the connection came from the pool.
+    pub(crate) fn is_reused(&self) -> bool {
+        self.reused.get()
+    }
+
+    /// How often the request was retried.
+    pub(crate) fn retries(&self) -> u32 {
+        self.retries.get()
+    }
+
+    /// The policy in audit mode that would have denied the address.
+    pub(crate) fn take_audited_by(&self) -> Option<ObjectRef> {
+        self.audited_by.take()
+    }
+}

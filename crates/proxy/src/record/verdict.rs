@@ -1,0 +1,183 @@
+//! The verdict on an exchange: what the policies decided about where it went, and which of them.
+
+use std::sync::Arc;
+
+use egret_config::policy::egress::{Action, Decision};
+use egret_config::resources::ObjectRef;
+
+use crate::refusal::Refusal;
+
+/// What the policies decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The destination is allowed, by a rule or by a default action.
+    Allowed {
+        policy: Option<ObjectRef>,
+        rule: Option<Arc<str>>,
+    },
+    /// A policy in audit mode would have denied the destination by its name.
+    Audited {
+        policy: Option<ObjectRef>,
+        rule: Option<Arc<str>>,
+    },
+    /// A policy in audit mode would have denied the upstream's address.
+    AddressAudited { policy: ObjectRef },
+    /// A policy denies the destination by its name.
+    Denied {
+        policy: Option<ObjectRef>,
+        rule: Option<Arc<str>>,
+    },
+    /// Every address of the destination is denied: by a policy, or by the built-in list.
+    AddressDenied { policy: Option<ObjectRef> },
+    /// The client did not authenticate as the policy demands.
+    Unauthenticated { policy: ObjectRef },
+}
+
+/// What the verdict is made of when the exchange has ended.
+#[derive(Debug, Default)]
+pub(crate) struct VerdictFacts {
+    by_name: Option<Verdict>,
+    denial: Option<Verdict>,
+}
+
+impl VerdictFacts {
+    /// The policies let the destination through by its name.
+    pub(crate) fn cleared(&mut self, decision: &Decision<'_>) {
+        let policy = decision.policy.cloned();
+        let rule = decision.rule.cloned();
+        self.by_name = Some(match decision.action {
+            Action::Allow if decision.audited => Verdict::Audited { policy, rule },
+            Action::Allow => Verdict::Allowed { policy, rule },
+            Action::Deny => Verdict::Denied { policy, rule },
+        });
+    }
+
+    /// The exchange was refused, which is the end of it.
+    pub(crate) fn refused(&mut self, refusal: &Refusal) {
+        self.denial = match refusal {
+            Refusal::Policy { policy, rule } => Some(Verdict::Denied {
+                policy: policy.clone(),
+                rule: rule.clone(),
+            }),
+            Refusal::Address(denied) => Some(Verdict::AddressDenied {
+                policy: denied.policy.clone(),
+            }),
+            Refusal::Unauthenticated(client) => Some(Verdict::Unauthenticated {
+                policy: client.policy.clone(),
+            }),
+            _ => None,
+        };
+    }
+
+    /// The verdict. An exchange that was served is never denied, whatever was denied on the way: another host or another
+    /// address was not.
+    pub(crate) fn settle(self, audited_by: Option<ObjectRef>) -> Option<Verdict> {
+        let audited = audited_by.map(|policy| Verdict::AddressAudited { policy });
+        self.denial.or(audited).or(self.by_name)
+    }
+}
+
+impl Verdict {
+    /// The `verdict` of the access log.
+    pub(crate) const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Allowed { .. } => "allow",
+            Self::Audited { .. } | Self::AddressAudited { .. } => "audit",
+            Self::Denied { .. } | Self::AddressDenied { .. } | Self::Unauthenticated { .. } => {
+                "deny"
+            }
+        }
+    }
+
+    /// The policy that decided.
+    pub(crate) const fn policy(&self) -> Option<&ObjectRef> {
+        match self {
+            Self::Allowed { policy, .. }
+            | Self::Audited { policy, .. }
+            | Self::Denied { policy, .. }
+            | Self::AddressDenied { policy } => policy.as_ref(),
+            Self::AddressAudited { policy } | Self::Unauthenticated { policy } => Some(policy),
+        }
+    }
+
+    /// The rule of the policy that decided.
+    pub(crate) fn rule(&self) -> Option<&str> {
+        match self {
+            Self::Allowed { rule, .. } | Self::Audited { rule, .. } | Self::Denied { rule, .. } => {
+                rule.as_deref()
+            }
+            Self::AddressAudited { .. }
+            | Self::AddressDenied { .. }
+            | Self::Unauthenticated { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use egret_config::policy::egress::AddressDenied;
+    use egret_config::resources::Kind;
+
+    use super::*;
+    use crate::dial::failure::ConnectFailure;
+
+    fn policy(name: &str) -> ObjectRef {
+        ObjectRef::new(Kind::EgressPolicy, "apps", name)
+    }
+
+    fn cleared(audited: bool) -> VerdictFacts {
+        let mut facts = VerdictFacts::default();
+        facts.cleared(&Decision {
+            action: Action::Allow,
+            policy: Some(&policy("names")),
+            rule: Some(&"first".into()),
+            audited,
+        });
+        facts
+    }
+
+    fn told(verdict: Option<&Verdict>) -> (&str, Option<&str>, Option<&str>) {
+        let verdict = verdict.unwrap();
+        let policy = verdict.policy().map(|policy| &*policy.name);
+        (verdict.as_str(), policy, verdict.rule())
+    }
+
+    #[test]
+    fn what_was_served_is_allowed_or_audited() {
+        let by_name = cleared(false).settle(None);
+        assert_eq!(
+            told(by_name.as_ref()),
+            ("allow", Some("names"), Some("first"))
+        );
+        let audited = cleared(true).settle(None);
+        assert_eq!(
+            told(audited.as_ref()),
+            ("audit", Some("names"), Some("first"))
+        );
+        let address = cleared(false).settle(Some(policy("addresses")));
+        assert_eq!(told(address.as_ref()), ("audit", Some("addresses"), None));
+        assert_eq!(VerdictFacts::default().settle(None), None);
+    }
+
+    #[test]
+    fn what_was_refused_by_a_policy_is_denied() {
+        let denied = |refusal| {
+            let mut facts = cleared(false);
+            facts.refused(&refusal);
+            facts.settle(Some(policy("addresses")))
+        };
+        let by_name = denied(Refusal::Policy {
+            policy: Some(policy("closed")),
+            rule: None,
+        });
+        assert_eq!(told(by_name.as_ref()), ("deny", Some("closed"), None));
+        let address = denied(Refusal::Address(AddressDenied {
+            policy: None,
+            class: "loopback",
+        }));
+        assert_eq!(told(address.as_ref()), ("deny", None, None));
+        // A refusal for another reason says nothing about the policies.
+        let refused = denied(Refusal::Connect(ConnectFailure::Refused));
+        assert_eq!(told(refused.as_ref()), ("audit", Some("addresses"), None));
+    }
+}

@@ -1,0 +1,234 @@
+//! The order of decisions about a request, for every form of request: which rule it falls under, whether the policies of
+//! the rule admit it, what the rule makes of it, and whether its destination is cleared.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use egret_config::route::{Found, RequestFacts};
+use egret_config::snapshot::{Action, Listener, Rule, WeightedBackend, WeightedBackends};
+use http::Response;
+use http::request::Parts;
+use hyper::body::Incoming;
+use hyper::ext::Protocol;
+
+use super::{RequestClient, check, local};
+use crate::body::ResponseBody;
+use crate::exchange::Exchange;
+use crate::message::target::Target;
+use crate::message::upgrade;
+use crate::plan::{Plan, PlannedRoute};
+use crate::policy::{self, Admitted, Cleared, PolicyContext};
+use crate::refusal::Refusal;
+use crate::request::send::ForwardedRequest;
+use crate::upstream::{RequestBody, Upstreams};
+
+/// A request that was admitted under a rule.
+pub(super) struct RoutedRequest<'a> {
+    pub(super) target: &'a Target,
+    pub(super) found: &'a Found<'a>,
+    pub(super) admitted: Admitted<'a>,
+    /// The protocol that an extended CONNECT asks for.
+    pub(super) extended: Option<Protocol>,
+}
+
+/// What the rule makes of a request.
+pub(super) enum NextStep<'a> {
+    /// The gateway answers.
+    Answer(Response<ResponseBody>),
+    /// A tunnel is opened to there.
+    Tunnel(Cleared<'a>),
+    /// The request is forwarded.
+    Forward(ForwardedRequest<'a>, RequestBody),
+}
+
+/// The rule that a request falls under.
+///
+/// # Errors
+/// If no rule matches, or the listener refuses every request.
+pub(super) fn route<'a>(
+    listener: &'a Arc<Listener>,
+    target: &Target,
+    parts: &Parts,
+    path: &str,
+) -> Result<Found<'a>, Refusal> {
+    if let Some(why) = &listener.refuse {
+        return Err(Refusal::Misconfigured(why.clone()));
+    }
+    let facts = RequestFacts {
+        host: &target.host,
+        method: &parts.method,
+        path,
+        query: parts.uri.query(),
+        headers: &parts.headers,
+    };
+    listener.routes.find(&facts).ok_or(Refusal::NoRoute)
+}
+
+/// Asks the policies of the rule, and tells the exchange what they say.
+///
+/// # Errors
+/// The refusal of the first policy that does not admit the request.
+pub(super) fn admit<'a>(
+    found: &Found<'a>,
+    target: &Target,
+    parts: &Parts,
+    exchange: &Exchange,
+) -> Result<Admitted<'a>, Refusal> {
+    exchange.routed(found.rule);
+    let admitted = policy::admit(&PolicyContext {
+        rule: found.rule,
+        target,
+        request: parts,
+    })?;
+    if let Some(principal) = admitted.principal() {
+        exchange.authenticated(principal.name());
+    }
+    Ok(admitted)
+}
+
+/// Plans where a request goes: to one of the backends by weight, and to one of the hosts of that.
+///
+/// # Errors
+/// If the backend is misconfigured, or a rewritten path is not a path.
+pub(super) fn plan<'a>(
+    backends: &'a WeightedBackends,
+    found: &Found<'a>,
+    target: &Target,
+    parts: &Parts,
+    upstreams: &Upstreams,
+) -> Result<Box<Plan<'a>>, Refusal> {
+    let route = PlannedRoute::from(found);
+    let mut plan = Box::new(Plan::new(target, &route, pick(backends), parts)?);
+    upstreams.choose_host(&mut plan);
+    Ok(plan)
+}
+
+/// Asks the egress policies about the destination by its name, and tells the exchange what they say.
+///
+/// # Errors
+/// [`Refusal::Policy`].
+pub(super) fn clear<'a>(
+    admitted: Admitted<'a>,
+    plan: Box<Plan<'a>>,
+    parts: &Parts,
+    exchange: &Exchange,
+) -> Result<Cleared<'a>, Refusal> {
+    exchange.planned(&plan.destination);
+    let cleared = admitted.clear(plan, &parts.method)?;
+    exchange.cleared(cleared.decision());
+    Ok(cleared)
+}
+
+impl<'a> RoutedRequest<'a> {
+    /// Decides what the rule makes of the request, and clears what is to be sent.
+    ///
+    /// # Errors
+    /// Every reason not to answer, open a tunnel or forward.
+    pub(super) fn decide(
+        self,
+        parts: &mut Parts,
+        body: Incoming,
+        client: &RequestClient,
+    ) -> Result<NextStep<'a>, Refusal> {
+        let RequestClient {
+            connection,
+            exchange,
+            ..
+        } = client;
+        let rule = &**self.found.rule;
+        let is_connect = self.target.connect || self.extended.is_some();
+        let response = match &rule.action {
+            Action::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),
+            Action::Respond(fixed) if is_connect && fixed.status.is_success() => {
+                return Err(Refusal::NoTunnel("a direct response is no tunnel"));
+            }
+            Action::Respond(fixed) => local::respond(fixed, Rc::clone(exchange)),
+            Action::Redirect(redirect) => {
+                if let Some(principal) = self.admitted.principal() {
+                    principal.take_off_query(&mut parts.uri);
+                }
+                let at = local::RedirectContext {
+                    target: self.target,
+                    scheme: connection.client.scheme(),
+                    port: connection.client.bind.port,
+                    matched_prefix: self.found.matched_prefix,
+                };
+                local::redirect(redirect, &at, parts, Rc::clone(exchange))?
+            }
+            Action::Forward(backends) => return self.leave(backends, parts, body, client),
+        };
+        Ok(NextStep::Answer(filtered(response, rule)))
+    }
+
+    /// Plans and clears a request that leaves the gateway.
+    fn leave(
+        self,
+        backends: &'a WeightedBackends,
+        parts: &Parts,
+        body: Incoming,
+        client: &RequestClient,
+    ) -> Result<NextStep<'a>, Refusal> {
+        let Self {
+            target,
+            found,
+            admitted,
+            extended,
+        } = self;
+        let RequestClient {
+            connection,
+            exchange,
+            ..
+        } = client;
+        let plan = plan(
+            backends,
+            found,
+            target,
+            parts,
+            &connection.context.upstreams,
+        )?;
+        if target.connect {
+            check::connect(found, &connection.client, parts.version)?;
+            if !plan.dynamic {
+                return Err(Refusal::NoTunnel("a static backend takes no CONNECT"));
+            }
+            let cleared = clear(admitted, plan, parts, exchange)?;
+            return Ok(NextStep::Tunnel(cleared));
+        }
+        let rule = &**found.rule;
+        let body = RequestBody::of_client(body, Rc::clone(exchange));
+        let has_body = !http_body::Body::is_end_stream(&body);
+        let wanted = upgrade::wanted(parts, has_body, extended.as_ref(), rule.policies.upgrades())?;
+        let forwarded = ForwardedRequest {
+            target,
+            rule,
+            cleared: clear(admitted, plan, parts, exchange)?,
+            wanted,
+        };
+        Ok(NextStep::Forward(forwarded, body))
+    }
+}
+
+/// Applies to an answer of the gateway's own the filters that a forwarded response would have.
+fn filtered(mut response: Response<ResponseBody>, rule: &Rule) -> Response<ResponseBody> {
+    let edit = &rule.filters.response_headers;
+    edit.apply(response.headers_mut());
+    response
+}
+
+/// One of the backends, by weight.
+fn pick(backends: &WeightedBackends) -> &WeightedBackend {
+    let [first, rest @ ..] = backends.backends.as_slice() else {
+        unreachable!("there is at least one backend")
+    };
+    if rest.is_empty() {
+        return first;
+    }
+    let mut ticket = rand::random_range(0..backends.total);
+    for backend in &backends.backends {
+        match ticket.checked_sub(u64::from(backend.weight)) {
+            Some(left) => ticket = left,
+            None => return backend,
+        }
+    }
+    first
+}

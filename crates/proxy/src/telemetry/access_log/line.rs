@@ -1,0 +1,173 @@
+//! A line of the access log as JSON.
+
+use std::fmt::Display;
+use std::time::{Duration, SystemTime};
+
+use egret_config::name::DnsName;
+use egret_config::resources::ObjectRef;
+use egret_config::snapshot::{Listener, Rule, Scheme};
+use http::Method;
+use serde::Serialize;
+
+use crate::meter::LabelValue as _;
+use crate::record::{ExchangeEnd, Record, Verdict};
+
+/// One line. Fields that are not known are left out.
+#[derive(Debug, Serialize)]
+pub(super) struct LogLine<'a> {
+    /// RFC 3339, when the request's head had been read or had turned out not to be one.
+    time: String,
+    /// The Gateway and listener that took it, `namespace/name/listener`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listener: Option<String>,
+    /// The route and rule it fell under, `namespace/name/rule`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    route: Option<String>,
+    /// The client's address and port.
+    client: String,
+    /// The name that the client asked for when it began with TLS (RFC 6066 3), canonical.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sni: Option<&'a str>,
+    /// Whether it offered an encrypted hello, so that `sni` may be that of a front.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ech: Option<bool>,
+    /// The user or client that it proved to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    /// The request's method.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    method: &'a str,
+    /// The scheme towards the upstream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheme: Option<&'a str>,
+    /// Where the request wants to go, canonical, with the port if one was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authority: Option<&'a str>,
+    /// Where it is sent, after rewrites and the choice of a backend: host and port as the policies see them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destination: Option<String>,
+    /// The path as received. Never the query: that is where credentials travel.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    path: &'a str,
+    /// `HTTP/1.1` and the like.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    protocol: &'a str,
+    /// The response's status; absent if the client left before it, or was told nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    /// Why it was refused or broken off: a value of the metrics' `reason`, or `client_closed` and the like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    /// The same for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'a str>,
+    /// `allow` or `deny`; `audit` for what an audit policy would have denied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<&'a str>,
+    /// The policy that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<String>,
+    /// Its rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'a str>,
+    /// The address of the upstream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream: Option<String>,
+    /// Whether the connection came from the pool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reused: Option<bool>,
+    /// How often the request was sent again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retries: Option<u32>,
+    /// How the name was resolved, when it had to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dns: Option<&'a str>,
+    /// Bytes of the request body that were forwarded.
+    bytes_received: u64,
+    /// Bytes of the response body that were sent.
+    bytes_sent: u64,
+    /// Waiting for DNS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dns_ms: Option<f64>,
+    /// Waiting for a TCP connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connect_ms: Option<f64>,
+    /// Waiting for TLS on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_ms: Option<f64>,
+    /// From the request's head to the response's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_byte_ms: Option<f64>,
+    /// From the request's head to the end.
+    total_ms: f64,
+}
+
+impl<'a> From<&'a Record<'a>> for LogLine<'a> {
+    fn from(record: &'a Record<'a>) -> Self {
+        let verdict = record.verdict.as_ref();
+        let policy = verdict.and_then(Verdict::policy);
+        Self {
+            time: record.started.map(rfc3339).unwrap_or_default(),
+            listener: record.listener.map(listener_name),
+            route: record.rule.map(rule_name),
+            client: record
+                .client
+                .map(|client| client.to_string())
+                .unwrap_or_default(),
+            sni: record.sni.map(DnsName::as_str),
+            ech: Some(record.ech).filter(|ech| *ech),
+            user: record.user,
+            method: record.method.map_or("", Method::as_str),
+            scheme: record.scheme.map(Scheme::as_str),
+            authority: record.authority,
+            destination: record
+                .destination
+                .map(|(host, port)| format!("{host}:{port}")),
+            path: record.path,
+            protocol: record.protocol,
+            status: record.status.map(|status| status.as_u16()),
+            reason: record.end.map(ExchangeEnd::as_str),
+            details: record.details,
+            verdict: verdict.map(Verdict::as_str),
+            policy: policy.map(|policy| format!("{}/{}", policy.namespace, policy.name)),
+            rule: verdict.and_then(Verdict::rule),
+            upstream: record.upstream.map(|address| address.to_string()),
+            reused: record.upstream.map(|_| record.reused),
+            retries: Some(record.retries).filter(|count| *count > 0),
+            dns: record.resolution.map(|(how, _)| how.as_str()),
+            bytes_received: record.request_bytes,
+            bytes_sent: record.response_bytes,
+            dns_ms: record.resolution.map(|(_, took)| millis(took)),
+            connect_ms: record.connect.map(millis),
+            tls_ms: record.tls.map(millis),
+            first_byte_ms: record.first_byte.map(millis),
+            total_ms: millis(record.duration),
+        }
+    }
+}
+
+fn listener_name(listener: &Listener) -> String {
+    part_name(&listener.gateway, &listener.name)
+}
+
+/// The rule by its name, or by its index if it has none.
+fn rule_name(rule: &Rule) -> String {
+    match &rule.name {
+        Some(name) => part_name(&rule.route, name),
+        None => part_name(&rule.route, &rule.index),
+    }
+}
+
+fn part_name(object: &ObjectRef, part: &impl Display) -> String {
+    format!("{}/{}/{part}", object.namespace, object.name)
+}
+
+fn rfc3339(at: SystemTime) -> String {
+    let at = jiff::Timestamp::try_from(at);
+    at.map(|at| format!("{at:.3}")).unwrap_or_default()
+}
+
+/// Milliseconds, to the microsecond: a cached name is resolved in less than one millisecond.
+fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}

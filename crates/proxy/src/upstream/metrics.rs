@@ -1,0 +1,43 @@
+//! What one worker counts of its connections and requests to upstreams.
+
+use crate::dial::failure::ConnectFailure;
+use crate::dial::race::AttemptOutcome;
+use crate::meter::{Counter, CountersByLabel, Gauge, Histogram};
+use crate::tls::HandshakeMetrics;
+
+/// What one worker counts of its connections and requests to upstreams.
+#[derive(Debug, Default)]
+pub(crate) struct UpstreamMetrics {
+    /// Addresses that names resolved to and that were not dialled, because they are denied.
+    pub(crate) addresses_denied: Counter,
+    /// Uses of an address that an EgressPolicy in audit mode would have denied.
+    pub(crate) addresses_audited: Counter,
+    /// Requests that took an open connection from the pool.
+    pub(crate) reused: Counter,
+    /// Connections made.
+    pub(crate) connected: Counter,
+    /// How long connecting took, all addresses of a destination together.
+    pub(crate) connect_duration: Histogram,
+    /// Destinations of which no address could be connected to, by cause.
+    pub(crate) connect_failures: CountersByLabel<ConnectFailure>,
+    /// Attempts to connect to one address, by outcome.
+    pub(crate) connect_attempts: CountersByLabel<AttemptOutcome>,
+    /// TLS handshakes with upstreams.
+    pub(crate) tls: HandshakeMetrics,
+    /// Requests retried.
+    pub(crate) retries: Counter,
+    /// Requests not retried because too many were being retried (`maxRetries`).
+    pub(crate) retries_limited: Counter,
+    /// Addresses ejected by outlier detection.
+    pub(crate) ejections: Counter,
+    /// Requests that have no connection yet.
+    pub(crate) pending_requests: Gauge,
+    /// Connections open now.
+    pub(crate) connections: Gauge,
+    /// Of those, the connections that are idle in the pool.
+    pub(crate) idle_connections: Gauge,
+    /// HTTP/2 streams open now: requests that share connections.
+    pub(crate) streams: Gauge,
+    /// Requests sent again because their upstream said that it had not processed them.
+    pub(crate) unprocessed: Counter,
+}

@@ -1,0 +1,302 @@
+//! Sending a request to an upstream, again if it may be retried, and waiting for the response's head.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use egret_config::snapshot::{BackendSettings, FOREVER, RetryPolicy, Timeout, Timeouts};
+use http::{Request, Response, StatusCode};
+use hyper::body::Body;
+use tokio::time::sleep_until;
+
+use super::attempt::{Answered, Failed};
+use super::connection::{Lease, UpgradedStream};
+use super::health::{Health, Observed};
+use super::limits::Permit;
+use super::request_body::RequestBody;
+use super::response_body::{BodyLimit, UpstreamBody};
+use super::retry;
+use super::shelf::Shelf;
+use super::site::Site;
+use super::upstreams::Upstreams;
+use crate::clock;
+use crate::exchange::Progress;
+use crate::policy::Cleared;
+use crate::record::Trip;
+use crate::refusal::{Limit, Refusal};
+
+/// One request on its way to an upstream.
+pub(crate) struct UpstreamRequest<'a> {
+    pub(super) cleared: Cleared<'a>,
+    pub(super) timeouts: Timeouts,
+    pub(super) retry: Option<&'a RetryPolicy>,
+    pub(super) upstreams: &'a Rc<Upstreams>,
+    pub(super) progress: &'a Progress,
+    pub(super) trip: &'a Trip,
+    /// When the whole exchange must be over, if ever.
+    pub(super) deadline: Option<Instant>,
+    /// Where the request has been.
+    pub(super) tried: Vec<SocketAddr>,
+    /// How often it was sent again.
+    retries: u32,
+    /// While it is being sent again.
+    retrying: Option<Permit>,
+    /// Whether it asks for another protocol.
+    pub(super) upgrade: bool,
+}
+
+/// What came of a request.
+pub(crate) enum UpstreamReply {
+    Response(Response<UpstreamBody>),
+    /// The upstream agreed to another protocol, which the connection now carries.
+    Switched(Response<()>, UpgradedStream, Lease),
+}
+
+/// How a request is sent, besides where it goes.
+pub(crate) struct SendOptions<'a> {
+    pub(crate) timeouts: Timeouts,
+    /// When the request is retried; `None` retries only what is right in any case.
+    pub(crate) retry: Option<&'a RetryPolicy>,
+    /// Whether the request asks for another protocol.
+    pub(crate) upgrade: bool,
+    /// The progress of the request body, which bounds how long the response's head may take.
+    pub(crate) progress: &'a Progress,
+    /// Filled in on the way.
+    pub(crate) trip: &'a Trip,
+}
+
+impl Upstreams {
+    /// Sends a request and waits for the response's head.
+    ///
+    /// # Errors
+    /// Every way in which an upstream can fail to answer.
+    pub(crate) async fn send(
+        self: &Rc<Self>,
+        cleared: Cleared<'_>,
+        request: Request<RequestBody>,
+        options: SendOptions<'_>,
+    ) -> Result<UpstreamReply, Refusal> {
+        let SendOptions {
+            timeouts,
+            retry,
+            upgrade,
+            progress,
+            trip,
+        } = options;
+        let sending = UpstreamRequest {
+            deadline: after(timeouts.request, progress.started()),
+            cleared,
+            timeouts,
+            retry,
+            upstreams: self,
+            progress,
+            trip,
+            tried: Vec::new(),
+            retries: 0,
+            retrying: None,
+            upgrade,
+        };
+        sending.send(request).await
+    }
+}
+
+impl<'a> UpstreamRequest<'a> {
+    /// Sends the request and waits for the response's head.
+    ///
+    /// # Errors
+    /// Every way in which an upstream can fail to answer.
+    async fn send(mut self, mut request: Request<RequestBody>) -> Result<UpstreamReply, Refusal> {
+        if self.retry.is_some() {
+            let limit = self.cleared.plan().settings.replay_limit;
+            request.body_mut().keep(limit);
+        }
+        loop {
+            let spare = self.spare(&request);
+            let outcome = self.attempt(request, spare.as_ref()).await;
+            self.retrying = None;
+            let again = match outcome {
+                Ok(answered) => match self.after_response(&answered, spare) {
+                    Some(again) => {
+                        discard(answered);
+                        again
+                    }
+                    None => return self.respond(answered).await,
+                },
+                Err(mut failed) => match self.after_failure(&mut failed, spare) {
+                    Some(again) => again,
+                    None => return Err(failed.refusal),
+                },
+            };
+            self.pause().await;
+            request = again;
+        }
+    }
+
+    async fn respond(&self, answered: Answered) -> Result<UpstreamReply, Refusal> {
+        let Answered {
+            response,
+            lease,
+            upgraded,
+            deadline,
+        } = answered;
+        if let Some(upgraded) = upgraded
+            && response.status() == StatusCode::SWITCHING_PROTOCOLS
+        {
+            // It fails if there was more than HTTP allows to be read with the head.
+            let upgraded = upgraded.await.map_err(|_| Refusal::UpstreamProtocol)?;
+            return Ok(UpstreamReply::Switched(response.map(drop), upgraded, lease));
+        }
+        let limit = BodyLimit::new(self.idle_timeout(), deadline);
+        let response = response.map(|incoming| UpstreamBody::new(incoming, lease, limit));
+        Ok(UpstreamReply::Response(response))
+    }
+
+    /// How long nothing may move: for ever if the rule switches timeouts off.
+    pub(super) fn idle_timeout(&self) -> Duration {
+        let Timeouts {
+            request,
+            backend_request,
+        } = self.timeouts;
+        if [request, backend_request].contains(&Timeout::Never) {
+            FOREVER
+        } else {
+            self.progress.idle_timeout()
+        }
+    }
+
+    /// A copy to send again, if the request may ever be.
+    fn spare(&self, request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+        let idempotent = retry::is_idempotent(request.method());
+        (idempotent || self.retry.is_some())
+            .then(|| copy(request))
+            .flatten()
+    }
+
+    /// The request to send again instead of passing the response on.
+    fn after_response(
+        &mut self,
+        answered: &Answered,
+        spare: Option<Request<RequestBody>>,
+    ) -> Option<Request<RequestBody>> {
+        let policy = self.retry?;
+        let (status, headers) = (answered.response.status(), answered.response.headers());
+        if !retry::after_response(&policy.on, status, headers) {
+            return None;
+        }
+        self.tried.push(answered.lease.peer());
+        self.again(policy.attempts, spare)
+    }
+
+    /// The request to send again instead of giving up.
+    fn after_failure(
+        &mut self,
+        failed: &mut Failed,
+        spare: Option<Request<RequestBody>>,
+    ) -> Option<Request<RequestBody>> {
+        let broken = failed.broken?;
+        let spare = failed.unsent.take().or(spare);
+        if let Some(policy) = self.retry {
+            let wanted = retry::after_failure(&policy.on, broken);
+            return wanted.then(|| self.again(policy.attempts, spare)).flatten();
+        }
+        // Nobody asked for it, so only where it is right in any case: once, elsewhere, and what was sent only if twice
+        // is the same as once, which is when there is a spare.
+        let reset = matches!(failed.refusal, Refusal::Terminated);
+        (reset && self.has_another_address())
+            .then(|| self.again(1, spare))
+            .flatten()
+    }
+
+    /// The connections to where the request goes now.
+    pub(super) fn shelf(&self) -> Rc<Shelf> {
+        let pool = &self.upstreams.pool;
+        let plan = self.cleared.plan();
+        pool.shelf(&plan.destination, plan.settings)
+    }
+
+    fn has_another_address(&self) -> bool {
+        self.cleared.plan().other_hosts() > 0 || self.shelf().has_other_than(&self.tried)
+    }
+
+    /// Once more, if there may be one more, and the body is still there.
+    fn again(
+        &mut self,
+        attempts: u32,
+        spare: Option<Request<RequestBody>>,
+    ) -> Option<Request<RequestBody>> {
+        if self.retries >= attempts {
+            return None;
+        }
+        let mut again = spare?;
+        if self
+            .deadline
+            .is_some_and(|deadline| clock::now() >= deadline)
+            || !again.body_mut().takes_over()
+        {
+            return None;
+        }
+        let shelf = self.shelf();
+        let breakers = &self.cleared.plan().settings.circuit_breakers;
+        let Some(permit) = shelf.site.limits.enter(Limit::Retries, breakers) else {
+            self.upstreams.metrics.retries_limited.increment();
+            return None;
+        };
+        self.retrying = Some(permit);
+        self.retries += 1;
+        self.upstreams.metrics.retries.increment();
+        self.trip.retried();
+        self.go_elsewhere();
+        Some(again)
+    }
+
+    async fn pause(&self) {
+        if let Some(policy) = self.retry {
+            let delay = retry::delay(policy, self.retries, rand::random());
+            let at = clock::now() + delay;
+            let at = self.deadline.map_or(at, |deadline| deadline.min(at));
+            sleep_until(at.into()).await;
+        }
+    }
+}
+
+/// A copy to send once more, if the body can be.
+pub(super) fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    let mut copy = Request::new(request.body().repeat()?);
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    Some(copy)
+}
+
+/// Lets go of a response that is not passed on.
+fn discard(answered: Answered) {
+    if answered.response.body().is_end_stream() {
+        answered.lease.release();
+    }
+}
+
+/// Counts what came of a use of an address, if that decides anything.
+pub(super) fn observe(
+    site: &Site,
+    settings: &BackendSettings,
+    health: &Health,
+    observed: Observed,
+    upstreams: &Upstreams,
+) {
+    if let Some(detection) = &settings.outlier_detection
+        && site.observe(health, observed, detection, clock::now())
+    {
+        upstreams.metrics.ejections.increment();
+    }
+}
+
+pub(super) fn after(timeout: Timeout, begin: Instant) -> Option<Instant> {
+    match timeout {
+        Timeout::After(limit) => Some(begin + limit),
+        Timeout::Default | Timeout::Never => None,
+    }
+}
+
+pub(super) fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    [one, other].into_iter().flatten().min()
+}

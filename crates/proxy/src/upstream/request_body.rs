@@ -1,0 +1,286 @@
+//! A request body on its way to the upstream, and kept for a second time if it may be needed.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Sleep, sleep_until};
+
+use crate::clock;
+use crate::exchange::{Exchange, Progress};
+use crate::message::trailers::prepare_trailers;
+
+/// A request body.
+pub(crate) struct RequestBody {
+    source: Source,
+    /// The exchange of the client whose body it is; `None` if the gateway itself sends the request.
+    exchange: Option<Rc<Exchange>>,
+    /// How long the client may still be silent, once it has its answer.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+enum Source {
+    /// There is none.
+    Empty,
+    /// The gateway's own, until it is sent.
+    Own(Option<Bytes>),
+    /// Sent as it comes.
+    Once(Incoming),
+    /// Sent as it comes, and kept.
+    Kept(Reader),
+}
+
+/// One sending of a body that is kept.
+struct Reader {
+    kept: Rc<RefCell<Kept>>,
+    /// Pieces sent.
+    at: usize,
+    number: u32,
+}
+
+/// What has come of a body so far.
+struct Kept {
+    incoming: Incoming,
+    pieces: Vec<Piece>,
+    /// Octets that may still be kept; `None` when there were too many, and nothing is kept any more.
+    room: Option<usize>,
+    /// The reader that the body now belongs to. Earlier ones get no more.
+    reader: u32,
+}
+
+#[derive(Clone)]
+enum Piece {
+    Data(Bytes),
+    Trailers(HeaderMap),
+}
+
+/// Why a body ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RequestBodyError {
+    #[error("the client broke off: {0}")]
+    Client(#[source] hyper::Error),
+    #[error("the client has its answer, and sends no more")]
+    Stalled,
+    #[error("the request is being sent again elsewhere")]
+    SentAgain,
+}
+
+impl RequestBody {
+    /// The body of a client's request.
+    pub(crate) fn of_client(incoming: Incoming, exchange: Rc<Exchange>) -> Self {
+        let source = if incoming.is_end_stream() {
+            Source::Empty
+        } else {
+            Source::Once(incoming)
+        };
+        Self {
+            source,
+            exchange: Some(exchange),
+            timer: None,
+        }
+    }
+
+    /// The body of a request of the gateway's own.
+    pub(crate) fn own(body: Bytes) -> Self {
+        Self {
+            source: if body.is_empty() {
+                Source::Empty
+            } else {
+                Source::Own(Some(body))
+            },
+            exchange: None,
+            timer: None,
+        }
+    }
+
+    fn progress(&self) -> Option<&Progress> {
+        self.exchange.as_deref().map(Exchange::progress)
+    }
+
+    /// Keeps what comes from now on, up to `limit` octets, so that it can be sent again.
+    pub(crate) fn keep(&mut self, limit: usize) {
+        self.source = match std::mem::replace(&mut self.source, Source::Empty) {
+            Source::Once(incoming) => {
+                let kept = Kept {
+                    incoming,
+                    pieces: Vec::new(),
+                    room: Some(limit),
+                    reader: 0,
+                };
+                Source::Kept(Reader {
+                    kept: Rc::new(RefCell::new(kept)),
+                    at: 0,
+                    number: 0,
+                })
+            }
+            other => other,
+        };
+    }
+
+    /// The same body again, if there is none or it is kept. It has to [take over](Self::takes_over) first.
+    pub(crate) fn repeat(&self) -> Option<Self> {
+        let source = match &self.source {
+            Source::Empty => Source::Empty,
+            Source::Own(body) => Source::Own(body.clone()),
+            Source::Once(_) => return None,
+            Source::Kept(reader) => Source::Kept(Reader {
+                kept: Rc::clone(&reader.kept),
+                at: 0,
+                number: reader.number + 1,
+            }),
+        };
+        Some(Self {
+            source,
+            exchange: self.exchange.clone(),
+            timer: None,
+        })
+    }
+
+    /// Ready when a client that has its answer has sent nothing for too long. Before, whoever waits for the answer looks
+    /// after that.
+    fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(progress) = self.exchange.as_deref().map(Exchange::progress) else {
+            return Poll::Pending;
+        };
+        ready!(progress.poll_answered(cx));
+        let end = clock::now() + progress.idle_timeout();
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(end.into())));
+        timer.as_mut().poll(cx)
+    }
+
+    /// From now on the body is sent here, from its beginning. False if that is not there any more.
+    pub(crate) fn takes_over(&mut self) -> bool {
+        let Source::Kept(reader) = &mut self.source else {
+            return true;
+        };
+        let mut kept = reader.kept.borrow_mut();
+        kept.reader += 1;
+        reader.number = kept.reader;
+        kept.room.is_some()
+    }
+}
+
+impl Reader {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        let mut kept = self.kept.borrow_mut();
+        if kept.reader != self.number {
+            return Poll::Ready(Some(Err(RequestBodyError::SentAgain)));
+        }
+        if let Some(piece) = kept.pieces.get(self.at) {
+            self.at += 1;
+            return Poll::Ready(Some(Ok(piece.clone().into())));
+        }
+        let frame = ready!(Pin::new(&mut kept.incoming).poll_frame(cx));
+        if Rc::strong_count(&self.kept) == 1 {
+            // Nobody will read it again.
+            kept.room = None;
+            kept.pieces = Vec::new();
+        }
+        if let Some(Ok(frame)) = &frame {
+            kept.keep(frame);
+            self.at = kept.pieces.len();
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(RequestBodyError::Client)))
+    }
+
+    fn is_at_end(&self) -> bool {
+        let kept = self.kept.borrow();
+        self.at == kept.pieces.len() && kept.incoming.is_end_stream()
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, frame: &Frame<Bytes>) {
+        let Some(room) = self.room else { return };
+        let piece = match (frame.data_ref(), frame.trailers_ref()) {
+            (Some(data), _) => Piece::Data(data.clone()),
+            (None, Some(trailers)) => Piece::Trailers(trailers.clone()),
+            (None, None) => return,
+        };
+        let size = frame.data_ref().map_or(0, Bytes::len);
+        self.room = room.checked_sub(size);
+        if self.room.is_some() {
+            self.pieces.push(piece);
+        } else {
+            self.pieces = Vec::new();
+        }
+    }
+}
+
+impl From<Piece> for Frame<Bytes> {
+    fn from(piece: Piece) -> Self {
+        match piece {
+            Piece::Data(data) => Self::data(data),
+            Piece::Trailers(trailers) => Self::trailers(trailers),
+        }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = RequestBodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        let mut frame = match &mut self.source {
+            Source::Empty => return Poll::Ready(None),
+            Source::Own(body) => return Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
+            Source::Once(incoming) => Pin::new(incoming)
+                .poll_frame(cx)
+                .map_err(RequestBodyError::Client),
+            Source::Kept(reader) => reader.poll(cx),
+        };
+        if let Some(progress) = self.progress() {
+            progress.set_waits_for_client(frame.is_pending());
+        }
+        if frame.is_ready() {
+            self.timer = None;
+        } else if self.poll_stalled(cx).is_ready() {
+            frame = Poll::Ready(Some(Err(RequestBodyError::Stalled)));
+        }
+        if let Poll::Ready(Some(Ok(frame))) = &mut frame {
+            if let Some(data) = frame.data_ref() {
+                if let Some(progress) = self.progress() {
+                    progress.forwarded(data.len());
+                }
+            } else if let Some(trailers) = frame.trailers_mut() {
+                prepare_trailers(trailers);
+            }
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Empty => true,
+            Source::Own(body) => body.is_none(),
+            Source::Once(incoming) => incoming.is_end_stream(),
+            Source::Kept(reader) => reader.is_at_end(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Empty => SizeHint::with_exact(0),
+            Source::Own(body) => {
+                SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
+            }
+            Source::Once(incoming) => incoming.size_hint(),
+            // The head says how long it is; what is kept may have been begun.
+            Source::Kept(_) => SizeHint::default(),
+        }
+    }
+}

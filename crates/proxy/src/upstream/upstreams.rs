@@ -1,0 +1,159 @@
+//! What a worker needs to send requests to upstreams, and what all workers share for it.
+
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use arc_swap::ArcSwap;
+use egret_config::name::Host;
+use tokio::sync::mpsc::Sender;
+
+use super::families::Families;
+use super::metrics::UpstreamMetrics;
+use super::pool::{Pool, Swept};
+use super::site::Sites;
+use crate::clock;
+use crate::dial::egress::OwnAddresses;
+use crate::dns::ResolverSet;
+use crate::plan::Plan;
+use crate::plan::destination::Destination;
+use crate::tls::TlsClients;
+
+/// One worker's way to upstreams: its connection pool, and what it shares with the other workers.
+pub(crate) struct Upstreams {
+    pub(super) pool: Rc<Pool>,
+    pub(crate) metrics: Arc<UpstreamMetrics>,
+    pub(super) shared: Arc<SharedUpstreams>,
+}
+
+/// What all workers share to reach upstreams. It outlives a change of the configuration.
+pub(crate) struct SharedUpstreams {
+    /// Every resolver, each with its cache.
+    pub(crate) resolvers: ResolverSet,
+    /// The TLS settings of connections to upstreams.
+    pub(crate) tls: TlsClients,
+    /// The sockets that requests must not come back through.
+    pub(crate) own_addresses: ArcSwap<OwnAddresses>,
+    /// What is known of every destination.
+    pub(crate) sites: Arc<Sites>,
+    /// Which address family works from here.
+    families: Mutex<Families>,
+    /// The way to every worker's pool, once the workers run.
+    neighbours: OnceLock<Vec<Sender<PoolRequest>>>,
+}
+
+/// What one worker asks of the pools of all workers.
+#[derive(Debug)]
+pub(crate) enum PoolRequest {
+    /// Close the idle connections to a destination: another worker may open no more.
+    CloseIdle(Arc<Destination>),
+    /// Close every idle connection: this process has no descriptors left.
+    MakeRoom,
+}
+
+impl Upstreams {
+    pub(crate) fn new(shared: Arc<SharedUpstreams>, metrics: Arc<UpstreamMetrics>) -> Rc<Self> {
+        Rc::new(Self {
+            pool: Pool::new(Arc::clone(&shared.sites), Arc::clone(&metrics)),
+            metrics,
+            shared,
+        })
+    }
+
+    /// Chooses among the hosts of the plan's backend, where it has several.
+    pub(crate) fn choose_host(&self, plan: &mut Plan<'_>) {
+        if plan.hosts().len() < 2 {
+            return;
+        }
+        let hosts = plan.hosts().iter().map(|(host, port)| Destination {
+            host: host.clone(),
+            port: *port,
+            ..plan.destination.clone()
+        });
+        let load_balancing = plan.settings.load_balancing;
+        let at = self
+            .pool
+            .next_host(plan.backend, hosts, load_balancing, clock::now());
+        plan.turn_to(at);
+    }
+
+    /// Closes the idle connections of all workers: this process has no descriptors left.
+    pub(crate) fn make_room(&self) {
+        if self.metrics.idle_connections.get() > 0 {
+            self.pool.clear();
+        }
+        self.shared.ask_all(|| PoolRequest::MakeRoom);
+    }
+
+    /// Closes every idle connection of this worker.
+    pub(crate) fn close_idle(&self) {
+        self.pool.clear();
+    }
+
+    /// Does for another worker what it asks of this pool.
+    pub(crate) fn serve(&self, request: &PoolRequest) {
+        match request {
+            PoolRequest::CloseIdle(destination) => self.pool.give_up(destination),
+            PoolRequest::MakeRoom => self.pool.clear(),
+        }
+    }
+
+    /// Closes what has been idle for too long, and tells the resolvers which names are in use. A warm request does not
+    /// resolve its name, so a name that is in use would be forgotten, or would expire, without this. Connections are
+    /// judged by what the name resolves to by now.
+    pub(crate) fn sweep(&self) {
+        let resolvers = self.shared.resolvers.all();
+        let now = clock::now();
+        for Swept { shelf, in_use } in self.pool.sweep(now) {
+            let destination = &shelf.site.destination;
+            if let Host::Name(name) = &destination.host
+                && let Some(resolver) = resolvers.get(&destination.resolver)
+            {
+                if in_use {
+                    resolver.touch(name);
+                }
+                if let Some(known) = resolver.peek(name, destination.scheme) {
+                    let family = resolver.settings().family;
+                    shelf.resolved(&known, family, &self.shared.families(), now);
+                } else if resolver.has_no_answer(name) {
+                    shelf.leads_nowhere(now);
+                }
+            }
+        }
+    }
+}
+
+impl SharedUpstreams {
+    pub(crate) fn new(resolvers: ResolverSet, tls: TlsClients) -> Arc<Self> {
+        Arc::new(Self {
+            resolvers,
+            tls,
+            own_addresses: ArcSwap::default(),
+            sites: Arc::default(),
+            families: Mutex::default(),
+            neighbours: OnceLock::new(),
+        })
+    }
+
+    /// Introduces the pools of the workers to each other, once.
+    pub(crate) fn introduce(&self, neighbours: Vec<Sender<PoolRequest>>) {
+        let known = self.neighbours.set(neighbours);
+        debug_assert!(known.is_ok(), "the workers are started once");
+    }
+
+    /// Which address family works from here.
+    pub(super) fn families(&self) -> MutexGuard<'_, Families> {
+        self.families.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks every worker to close the idle connections to a destination.
+    pub(super) fn release(&self, destination: &Arc<Destination>) {
+        self.ask_all(|| PoolRequest::CloseIdle(Arc::clone(destination)));
+    }
+
+    /// A worker that is too busy to be asked now is asked again by the next request that waits.
+    fn ask_all(&self, request: impl Fn() -> PoolRequest) {
+        for worker in self.neighbours.get().into_iter().flatten() {
+            let _ = worker.try_send(request());
+        }
+    }
+}
