@@ -3,13 +3,13 @@
 #![no_main]
 
 use egret_config::name::DnsName;
-use egret_proxy::client_hello::{ClientHello, HelloError, Reader};
+use egret_proxy::client_hello::{ClientHello, HelloError, HelloReader};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let at_once = Reader::default().read(data);
+    let at_once = HelloReader::default().read(data);
     // The sizes of the pieces depend on the input.
-    let mut reader = Reader::default();
+    let mut reader = HelloReader::default();
     let mut end = 0;
     let in_pieces = loop {
         let step = data
@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
 
     // The input is also parsed as the content of well-formed records.
     let framed: Vec<u8> = data.chunks(997).flat_map(record).collect();
-    check(Reader::default().read(&framed));
+    check(HelloReader::default().read(&framed));
 });
 
 fn record(content: &[u8]) -> Vec<u8> {

@@ -2,17 +2,17 @@
 
 #![no_main]
 
-use egret_proxy::proxy_protocol::{Header, Progress, read};
+use egret_proxy::proxy_protocol::{HeaderProgress, ProxyHeader, read};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let whole = read(data);
-    if let Ok(Progress::Found(Header { source, length })) = whole {
+    if let Ok(HeaderProgress::Found(ProxyHeader { source, length })) = whole {
         assert!((1..=data.len()).contains(&length));
         assert_eq!(read(&data[..length]), whole, "what follows does not matter");
         assert_eq!(
             read(&data[..length - 1]),
-            Ok(Progress::Partial),
+            Ok(HeaderProgress::Partial),
             "all of it is needed"
         );
         if let Some(source) = source {
@@ -20,5 +20,5 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     let half = read(&data[..data.len() / 2]);
-    assert!(half == Ok(Progress::Partial) || half == whole);
+    assert!(half == Ok(HeaderProgress::Partial) || half == whole);
 });

@@ -8,9 +8,8 @@ pub(crate) fn imports(text: &str, module: &Module, modules: &Modules) -> Vec<Vec
     for start in ["crate::", "super::"] {
         for (at, _) in text.match_indices(start) {
             let before = &text[..at];
-            let is_start = !before.ends_with(|char: char| {
-                char.is_alphanumeric() || matches!(char, '_' | ':' | '$')
-            });
+            let is_start = !before
+                .ends_with(|char: char| char.is_alphanumeric() || matches!(char, '_' | ':' | '$'));
             let is_visibility = before.ends_with("(in ");
             if is_start && !is_visibility {
                 let (path, _) = read_path(&text[at..]);

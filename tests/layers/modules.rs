@@ -43,7 +43,9 @@ impl Modules {
             length = length.checked_sub(1)?;
         }
         let module = Module(path[..length].to_vec());
-        let reexported = path.get(length).and_then(|name| self.reexport(&module, name));
+        let reexported = path
+            .get(length)
+            .and_then(|name| self.reexport(&module, name));
         Some(reexported.unwrap_or(module))
     }
 
@@ -94,7 +96,9 @@ fn read_folder(folder: &Path, module: &Module, modules: &mut BTreeMap<Module, St
 
 /// The code of a file, without comments, strings and what is for tests.
 fn code(text: &str) -> String {
-    let (text, _) = text.split_once("#[cfg(test)]\nmod tests {").unwrap_or((text, ""));
+    let (text, _) = text
+        .split_once("#[cfg(test)]\nmod tests {")
+        .unwrap_or((text, ""));
     let mut code = String::new();
     for line in text.lines() {
         let outside = line.split('"').step_by(2).collect::<Vec<_>>().join(" ");

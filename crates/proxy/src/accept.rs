@@ -18,7 +18,7 @@ use crate::dial::race::is_out_of_descriptors;
 use crate::refusal::Reason;
 use crate::request::passthrough;
 use crate::serve;
-use crate::stream::{ClientStream, Replay};
+use crate::stream::{ClientStream, ReplayStream};
 use crate::task;
 use crate::tunnel::ReadyTunnel;
 use begin::{AcceptedConnection, begin};
@@ -103,7 +103,10 @@ async fn serve(
         AcceptedConnection::Plain(stream, origin) => (ClientStream::Plain(stream), origin),
         AcceptedConnection::Tls(tls) => {
             let (stream, origin) = tls.terminate(&context).await?;
-            (ClientStream::Tls(Box::new(Replay::from(stream))), origin)
+            (
+                ClientStream::Tls(Box::new(ReplayStream::from(stream))),
+                origin,
+            )
         }
         AcceptedConnection::Passthrough(incoming, origin) => {
             return passthrough::open(incoming, origin, context).await;

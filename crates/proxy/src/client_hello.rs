@@ -1,5 +1,6 @@
-//! What a client says first when it speaks TLS: its ClientHello (RFC 8446 4.1.2, RFC 5246 7.4.1.2), which tells the name
-//! that it asks for. It is only read; whoever ends the TLS reads it again.
+//! Reads the ClientHello (RFC 8446 4.1.2, RFC 5246 7.4.1.2), the first message of a TLS client, for its SNI.
+//!
+//! The message is only looked at: the TLS library, or the upstream of a passthrough, reads it again.
 
 use std::net::IpAddr;
 
@@ -7,99 +8,102 @@ use egret_config::name::{DnsName, NameError};
 
 mod cursor;
 
-use cursor::Cursor;
+use cursor::ByteCursor;
 
-/// Octets of the message that are read. Those of browsers are of two thousand, with keys that withstand quantum computers.
+/// The longest message that is read, in bytes. Browsers send about two thousand, with post-quantum key shares.
 const MAX_MESSAGE: usize = 16 * 1024;
-/// Octets that the content of a record may have (RFC 8446 5.1).
+/// The longest content of a record, in bytes (RFC 8446 5.1).
 const MAX_RECORD: usize = 1 << 14;
-/// Octets before the content of a record, and before the body of a message.
+/// The bytes before the content of a record.
 const RECORD_HEADER: usize = 5;
+/// The bytes before the body of a message.
 const MESSAGE_HEADER: usize = 4;
-/// Types of records, and of the message.
+/// Types of records.
 const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;
+/// The type of the message.
 const CLIENT_HELLO: u8 = 1;
-/// Extensions.
+/// Types of extensions.
 const SERVER_NAME: u16 = 0;
 const ALPN: u16 = 16;
 const SUPPORTED_VERSIONS: u16 = 43;
 const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
-/// The one type of name that there is (RFC 6066 3).
+/// The only type of name that is defined (RFC 6066 3).
 const HOST_NAME: u8 = 0;
 
-/// What a client said.
+/// The content of a ClientHello.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientHello {
-    /// The name that it asks for (RFC 6066 3), canonical; none if it asks for an address.
+    /// The SNI (RFC 6066 3), canonical; `None` if the client sent none, or an address.
     pub server_name: Option<DnsName>,
-    /// The protocols that it would speak within (RFC 7301), as they are registered.
+    /// The protocols that the client offers (ALPN, RFC 7301), as their registered ids.
     pub alpn: Vec<Box<[u8]>>,
-    /// Whether it says more in an encrypted hello (RFC 9849). What is in the clear may then be about a front only, or it
-    /// may be a pretence, which looks the same.
-    pub ech: Option<Ech>,
-    /// The versions that it speaks, preferred first: those of the extension, else the one it begins with.
+    /// Set if the client sent the extension of an encrypted ClientHello (RFC 9849). The name in the clear may then be
+    /// that of a front only; a client without a key for the server sends the extension as well (GREASE), which looks
+    /// the same.
+    pub ech: Option<EchType>,
+    /// The versions that the client supports, preferred first: those of the extension, else the legacy version.
     pub versions: Vec<u16>,
-    /// The version that records sent to it should be of.
+    /// The version that records to the client should carry.
     pub legacy_version: u16,
 }
 
-/// Which of the two hellos one is.
+/// The type of a ClientHello with the extension for encrypted ones (RFC 9849 5, ECHClientHelloType).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ech {
-    /// The one in the clear, which holds the other.
+pub enum EchType {
+    /// The ClientHello in the clear, which carries the encrypted one.
     Outer,
-    /// The one that was encrypted. A front that deciphers for us sends it.
+    /// The ClientHello that was encrypted. A front that decrypts for this proxy sends it.
     Inner,
 }
 
-/// Why there is none.
+/// Why a ClientHello could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HelloError {
-    /// The connection begins with something else.
+    /// The connection begins with another protocol.
     #[error("the connection does not begin with TLS")]
     NotTls,
-    /// That of SSL 2.0 (RFC 6176).
+    /// The connection begins with the hello of SSL 2.0 (RFC 6176).
     #[error("the connection begins with SSL 2.0")]
     Ssl2,
-    /// The client gives up before it began.
+    /// The client sent an alert in place of a ClientHello.
     #[error("the client sent an alert")]
     Alert,
-    /// Lengths that do not add up, extensions that come twice, another message.
+    /// Lengths do not add up, an extension is repeated, or the message is another one.
     #[error("the ClientHello is malformed")]
     Malformed,
-    /// It is longer than it may be.
-    #[error("the ClientHello has more than 16384 octets")]
+    /// The message is longer than `MAX_MESSAGE`.
+    #[error("the ClientHello has more than 16384 bytes")]
     TooLong,
-    /// The name that it asks for is none.
+    /// The SNI is not a valid name.
     #[error("the ClientHello asks for a name that is not one: {0}")]
     Name(NameError),
 }
 
-/// Reads a hello that comes bit by bit. Every octet is looked at once, however they come.
+/// Reads a ClientHello that arrives in parts. Every byte is looked at once, however the parts are cut.
 #[derive(Debug, Default)]
-pub struct Reader {
-    /// How much of the connection has been read.
+pub struct HelloReader {
+    /// How many bytes of the connection have been read.
     at: usize,
-    /// How much of the content of a record is still to come.
+    /// How many bytes of the content of the current record are still to come.
     left: usize,
-    /// The message so far, without what is around it.
+    /// The message so far, without the headers of records.
     message: Vec<u8>,
 }
 
-impl Reader {
-    /// Goes on reading. `octets` are all that the connection began with; `None` if that is not enough.
+impl HelloReader {
+    /// Reads on. `bytes` is everything that was received on the connection so far; `None` if more is needed.
     ///
     /// # Errors
-    /// [`HelloError`].
-    pub fn read(&mut self, octets: &[u8]) -> Result<Option<ClientHello>, HelloError> {
+    /// [`HelloError`], if the connection does not begin with a ClientHello that can be read.
+    pub fn read(&mut self, bytes: &[u8]) -> Result<Option<ClientHello>, HelloError> {
         loop {
-            if let Some(hello) = self.whole()? {
+            if let Some(hello) = self.message_body()? {
                 return ClientHello::parse(hello).map(Some);
             }
-            let rest = octets.get(self.at..).unwrap_or_default();
+            let rest = bytes.get(self.at..).unwrap_or_default();
             if self.left == 0 {
-                let Some(length) = content_of(rest, self.at == 0)? else {
+                let Some(length) = content_length(rest, self.at == 0)? else {
                     return Ok(None);
                 };
                 self.left = length;
@@ -115,8 +119,8 @@ impl Reader {
         }
     }
 
-    /// The body of the message, once all of it is there.
-    fn whole(&self) -> Result<Option<&[u8]>, HelloError> {
+    /// The body of the message, once it is complete.
+    fn message_body(&self) -> Result<Option<&[u8]>, HelloError> {
         let Some((header, body)) = self.message.split_at_checked(MESSAGE_HEADER) else {
             return match self.message.first() {
                 Some(&kind) if kind != CLIENT_HELLO => Err(HelloError::Malformed),
@@ -128,7 +132,7 @@ impl Reader {
         }
         let length = header[1..]
             .iter()
-            .fold(0, |sum, octet| (sum << 8) | usize::from(*octet));
+            .fold(0, |sum, byte| (sum << 8) | usize::from(*byte));
         if length > MAX_MESSAGE {
             return Err(HelloError::TooLong);
         }
@@ -136,8 +140,8 @@ impl Reader {
     }
 }
 
-/// How long the content of the record is whose header this is; `None` if that is not known yet.
-fn content_of(record: &[u8], is_first: bool) -> Result<Option<usize>, HelloError> {
+/// The length of the content of a record, from its header; `None` if the header is not complete.
+fn content_length(record: &[u8], is_first: bool) -> Result<Option<usize>, HelloError> {
     let refuse = |what| {
         Err(if is_first {
             what
@@ -147,7 +151,7 @@ fn content_of(record: &[u8], is_first: bool) -> Result<Option<usize>, HelloError
     };
     match *record {
         [ALERT, ..] if is_first => return Err(HelloError::Alert),
-        // Two octets of length, of which the first bit is set, then the type.
+        // Two bytes of length with the first bit set, then the type.
         [0x80..=0xff, _, CLIENT_HELLO, ..] => return refuse(HelloError::Ssl2),
         [0x80..=0xff] | [0x80..=0xff, _] if is_first => return Ok(None),
         [] | [HANDSHAKE] => return Ok(None),
@@ -158,7 +162,7 @@ fn content_of(record: &[u8], is_first: bool) -> Result<Option<usize>, HelloError
         return Ok(None);
     };
     match usize::from(u16::from_be_bytes([high, low])) {
-        // Those without content are not allowed (RFC 8446 5.1), and would go on for ever.
+        // Records without content are not allowed (RFC 8446 5.1), and could go on forever.
         0 => Err(HelloError::Malformed),
         length @ 1..=MAX_RECORD => Ok(Some(length)),
         _ => Err(HelloError::Malformed),
@@ -166,20 +170,20 @@ fn content_of(record: &[u8], is_first: bool) -> Result<Option<usize>, HelloError
 }
 
 impl ClientHello {
-    /// Reads the body of the message.
+    /// Reads the body of a message.
     fn parse(body: &[u8]) -> Result<Self, HelloError> {
         Self::fields(body).ok_or(HelloError::Malformed)?
     }
 
-    /// `None` if it is malformed.
+    /// Reads the body of a message; `None` if it is malformed.
     fn fields(body: &[u8]) -> Option<Result<Self, HelloError>> {
-        let mut body = Cursor(body);
+        let mut body = ByteCursor(body);
         let legacy_version = body.u16()?;
         let _random = body.take(32)?;
-        let session = body.list_u8()?;
-        let ciphers = body.list_u16()?;
-        let compressions = body.list_u8()?;
-        let sound = session.0.len() <= 32
+        let session = body.vector_u8()?;
+        let ciphers = body.vector_u16()?;
+        let compressions = body.vector_u8()?;
+        let well_formed = session.0.len() <= 32
             && !ciphers.0.is_empty()
             && ciphers.0.len().is_multiple_of(2)
             && !compressions.0.is_empty();
@@ -187,17 +191,17 @@ impl ClientHello {
             legacy_version,
             ..Self::default()
         };
-        // Before TLS 1.2 there may be none.
+        // Before TLS 1.2 a message may have no extensions.
         let mut extensions = if body.0.is_empty() {
-            Cursor(&[])
+            ByteCursor(&[])
         } else {
-            body.list_u16()?
+            body.vector_u16()?
         };
         let mut seen = Vec::new();
         let mut name = None;
         while !extensions.0.is_empty() {
             let kind = extensions.u16()?;
-            let data = extensions.list_u16()?;
+            let data = extensions.vector_u16()?;
             seen.push(kind);
             match kind {
                 SERVER_NAME => name = Some(host_name(data)?),
@@ -208,8 +212,8 @@ impl ClientHello {
             }
         }
         seen.sort_unstable();
-        let once = seen.windows(2).all(|two| two[0] != two[1]);
-        if !(sound && once && body.0.is_empty()) {
+        let unique = seen.windows(2).all(|pair| pair[0] != pair[1]);
+        if !(well_formed && unique && body.0.is_empty()) {
             return None;
         }
         if hello.versions.is_empty() {
@@ -226,33 +230,33 @@ impl ClientHello {
     }
 }
 
-/// Some clients ask for an address, which is not a name (RFC 6066 3): they ask for none.
+/// Whether the SNI is an address, which some clients send although it is not a name (RFC 6066 3).
 fn is_address(name: &[u8]) -> bool {
     str::from_utf8(name).is_ok_and(|text| text.parse::<IpAddr>().is_ok())
 }
 
-/// The only name of the list: there is one type, and no two may be of one (RFC 6066 3).
-fn host_name(mut data: Cursor<'_>) -> Option<&[u8]> {
-    let mut names = data.list_u16()?;
+/// The only name of the list: a list may have one name of each type, and only one type is defined (RFC 6066 3).
+fn host_name(mut data: ByteCursor<'_>) -> Option<&[u8]> {
+    let mut names = data.vector_u16()?;
     let kind = names.u8()?;
-    let name = names.list_u16()?;
+    let name = names.vector_u16()?;
     (kind == HOST_NAME && names.0.is_empty() && data.0.is_empty()).then_some(name.0)
 }
 
-/// At least one, none of them empty (RFC 7301 3.1).
-fn protocols(mut data: Cursor<'_>) -> Option<Vec<Box<[u8]>>> {
-    let mut list = data.list_u16()?;
+/// The protocols of ALPN: at least one, none of them empty (RFC 7301 3.1).
+fn protocols(mut data: ByteCursor<'_>) -> Option<Vec<Box<[u8]>>> {
+    let mut list = data.vector_u16()?;
     let mut protocols = Vec::new();
     while !list.0.is_empty() {
-        let protocol = list.list_u8().filter(|protocol| !protocol.0.is_empty())?;
+        let protocol = list.vector_u8().filter(|protocol| !protocol.0.is_empty())?;
         protocols.push(protocol.0.into());
     }
     (!protocols.is_empty() && data.0.is_empty()).then_some(protocols)
 }
 
-/// At least one (RFC 8446 4.2.1).
-fn versions(mut data: Cursor<'_>) -> Option<Vec<u16>> {
-    let mut list = data.list_u8()?;
+/// The supported versions: at least one (RFC 8446 4.2.1).
+fn versions(mut data: ByteCursor<'_>) -> Option<Vec<u16>> {
+    let mut list = data.vector_u8()?;
     let mut versions = Vec::new();
     while !list.0.is_empty() {
         versions.push(list.u16()?);
@@ -260,11 +264,11 @@ fn versions(mut data: Cursor<'_>) -> Option<Vec<u16>> {
     (!versions.is_empty() && data.0.is_empty()).then_some(versions)
 }
 
-/// What follows the type is for who has the key (RFC 9849 5).
-fn ech(mut data: Cursor<'_>) -> Option<Ech> {
+/// The type of the ClientHello; what follows it is encrypted (RFC 9849 5).
+fn ech(mut data: ByteCursor<'_>) -> Option<EchType> {
     match data.u8()? {
-        0 => Some(Ech::Outer),
-        1 if data.0.is_empty() => Some(Ech::Inner),
+        0 => Some(EchType::Outer),
+        1 if data.0.is_empty() => Some(EchType::Inner),
         _ => None,
     }
 }

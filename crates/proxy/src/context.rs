@@ -15,7 +15,7 @@ use crate::message::hop::Via;
 use crate::metrics::WorkerMetrics;
 use crate::telemetry::WorkerTelemetry;
 use crate::telemetry::access_log::AccessLog;
-use crate::tls::Servers;
+use crate::tls::TlsServers;
 use crate::tunnel::Tunnels;
 use crate::upstream::{SharedUpstreams, Upstreams};
 
@@ -26,7 +26,7 @@ pub(crate) struct SharedContext {
     /// The way to upstreams.
     pub(crate) upstreams: Arc<SharedUpstreams>,
     /// The settings by which the TLS of clients is terminated.
-    pub(crate) tls_servers: Servers,
+    pub(crate) tls_servers: TlsServers,
     /// This process's entry in `Via`.
     pub(crate) via: Via,
     /// What is counted, by worker.
@@ -60,7 +60,7 @@ impl SharedContext {
         Arc::new(Self {
             snapshot: Arc::default(),
             upstreams,
-            tls_servers: Servers::default(),
+            tls_servers: TlsServers::default(),
             via: Via::new(rand::random()),
             metrics: (0..workers).map(|_| WorkerMetrics::default()).collect(),
             access_log,

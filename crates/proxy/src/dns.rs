@@ -1,26 +1,31 @@
-//! Names become addresses here: a cache with a clock for an argument, and the tasks that fill it.
+//! DNS: names become addresses here, by a cache with coalesced queries, and by a client that speaks DNS.
 //!
-//! [`cache::Cache`] decides what a lookup gets, without I/O or locks; [`resolver::Resolver`] wraps it for callers on any
-//! thread and runs the queries on the control runtime; [`query::Query`] is the seam to the network, behind which
-//! [`hickory`] speaks DNS. What is known survives the process in a [`store`], if
-//! there is a folder for it. Nothing here judges an address: the egress check does, for every address dialled.
+//! A cache decides what a lookup gets, without I/O, locks or a clock of its own. [`Resolver`] shares one cache between
+//! threads and runs the queries that it asks for on the control runtime. [`query::DnsClient`] is the border to the
+//! network, behind which `hickory` speaks DNS. A file keeps the caches across restarts, if there is a state folder.
+//! Nothing here decides whether an address may be connected to: the egress check does, for every address dialled.
 
-pub mod cache;
-pub mod failure;
-#[cfg(test)]
-pub(crate) mod fake;
 pub mod family;
-mod flight;
-pub mod hickory;
 pub mod hosts_file;
-pub mod listing;
 pub mod query;
-pub mod resolver;
-pub mod resolvers;
-pub mod stats;
-pub mod store;
 
-pub use failure::{Failure, ResolveError};
-pub use resolver::{How, Resolved, Resolver};
-pub use resolvers::Resolvers;
+mod cache;
+mod failure;
+#[cfg(test)]
+mod fake;
+pub(crate) mod hickory;
+mod listing;
+mod resolver;
+mod resolvers;
+mod singleflight;
+mod source;
+mod stats;
+mod store;
+
+pub use failure::{DnsFailure, FailureKind, ResolveError};
+pub(crate) use listing::ListedName;
+pub use resolver::{PendingFamily, ResolvedName, Resolver};
+pub(crate) use resolvers::{ResolverSet, SAVE_INTERVAL};
+pub use source::AnswerSource;
 pub use stats::DnsStats;
+pub(crate) use store::CacheStore;

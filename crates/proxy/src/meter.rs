@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// A number that only grows.
 #[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
+pub(crate) struct Counter(AtomicU64);
 
 /// A number that goes up and down. One worker's may be below zero; only the sum has a meaning.
 #[derive(Debug, Default)]
@@ -15,14 +15,14 @@ pub(crate) struct Gauge(AtomicI64);
 
 /// How often something took how long.
 #[derive(Debug, Default)]
-pub struct Histogram {
+pub(crate) struct Histogram {
     buckets: [Counter; BOUNDS.len() + 1],
     nanos: Counter,
 }
 
 /// What a histogram, or several together, have seen.
 #[derive(Clone, Debug, Default)]
-pub struct Spread {
+pub(crate) struct Spread {
     /// How many fell into each bucket of [`BOUNDS`], and beyond; not summed up.
     pub buckets: [u64; BOUNDS.len() + 1],
     /// All durations together, in nanoseconds.
@@ -36,17 +36,17 @@ pub(crate) const BOUNDS: [f64; 14] = [
 
 impl Counter {
     /// One more.
-    pub fn increment(&self) {
+    pub(crate) fn increment(&self) {
         self.add(1);
     }
 
     /// `count` more.
-    pub fn add(&self, count: u64) {
+    pub(crate) fn add(&self, count: u64) {
         self.0.fetch_add(count, Relaxed);
     }
 
     /// The count.
-    pub fn get(&self) -> u64 {
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
@@ -81,7 +81,7 @@ impl Gauge {
 
 impl Histogram {
     /// Adds one observation.
-    pub fn observe(&self, duration: Duration) {
+    pub(crate) fn observe(&self, duration: Duration) {
         let seconds = duration.as_secs_f64();
         let bucket = BOUNDS.partition_point(|bound| *bound < seconds);
         self.buckets[bucket].increment();
@@ -91,7 +91,7 @@ impl Histogram {
 
     /// What it has seen.
     #[must_use]
-    pub fn spread(&self) -> Spread {
+    pub(crate) fn spread(&self) -> Spread {
         Spread {
             buckets: std::array::from_fn(|bucket| self.buckets[bucket].get()),
             nanos: self.nanos.get(),
@@ -102,7 +102,7 @@ impl Histogram {
 impl Spread {
     /// How many durations were observed.
     #[must_use]
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
 }

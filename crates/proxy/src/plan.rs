@@ -18,7 +18,7 @@ use http::{Method, Uri};
 use crate::message::grpc;
 use crate::message::target::Target;
 use crate::refusal::Refusal;
-use crate::tls::offered;
+use crate::tls::offered_alpn;
 use destination::Destination;
 
 pub(crate) mod destination;
@@ -113,7 +113,7 @@ impl<'a> Plan<'a> {
         let grpc = route.is_grpc || grpc::is_asked_for(parts.version, &parts.headers);
         let configured = settings.policy.is_some().then(|| object.clone());
         let tls = settings.tls.clone().filter(|_| scheme == Scheme::Https);
-        let version = version(asked, scheme, offered(tls.as_deref(), asked), grpc);
+        let version = version(asked, scheme, offered_alpn(tls.as_deref(), asked), grpc);
         let mut plan = Self {
             destination: Destination {
                 scheme,

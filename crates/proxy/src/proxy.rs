@@ -16,16 +16,16 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use crate::admin::AdminServer;
 use crate::clock;
 use crate::context::SharedContext;
-use crate::dns::Resolvers;
-use crate::dns::hickory::HickoryQuery;
+use crate::dns::CacheStore;
+use crate::dns::ResolverSet;
+use crate::dns::SAVE_INTERVAL;
+use crate::dns::hickory::HickoryClient;
 use crate::dns::hosts_file;
-use crate::dns::resolver::QueryFactory;
-use crate::dns::resolvers::SAVE_INTERVAL;
-use crate::dns::store::Store;
+use crate::dns::query::DnsClientFactory;
 use crate::listen::{Bind, BindError, Listeners};
 use crate::status::ConfigStatus;
 use crate::telemetry::access_log::AccessLog;
-use crate::tls::{Clients, Roots};
+use crate::tls::{RootCertificates, TlsClients};
 use crate::upstream::SharedUpstreams;
 use crate::worker::{self, WorkerCommand, WorkerHandle};
 
@@ -46,12 +46,12 @@ pub struct ProxyOptions {
     /// Where the access log goes.
     pub access_log: Box<dyn Write + Send>,
     /// How names are asked for.
-    pub queries: QueryFactory,
+    pub queries: DnsClientFactory,
     /// Where names are looked for before the system's servers are asked; `None` is nowhere.
     pub hosts_file: Option<PathBuf>,
     /// The CAs whose certificates upstreams may have when the configuration names no others; `None` are the system's,
     /// which are read once, at the start.
-    pub roots: Option<Roots>,
+    pub roots: Option<RootCertificates>,
     /// Connections from clients that each listener may have, over all workers; `None` is no limit.
     pub max_connections: Option<usize>,
     /// The folder that keeps what the DNS caches know from one process to the next; `None` keeps nothing.
@@ -77,7 +77,7 @@ impl Default for ProxyOptions {
             bind: Bind::AsConfigured,
             admin: None,
             access_log: Box::new(io::stdout()),
-            queries: HickoryQuery::factory(),
+            queries: HickoryClient::factory(),
             hosts_file: Some(hosts_file::PATH.into()),
             roots: None,
             max_connections: None,
@@ -95,13 +95,13 @@ impl Proxy {
     /// If threads cannot be started, the admin address cannot be bound, or the state folder cannot be written to.
     pub fn start(options: ProxyOptions, control: &Handle) -> io::Result<Self> {
         let (access_log, log_writer) = AccessLog::start(options.access_log)?;
-        let mut resolvers = Resolvers::new(options.queries, options.hosts_file, control.clone());
+        let mut resolvers = ResolverSet::new(options.queries, options.hosts_file, control.clone());
         let is_kept = options.state_dir.is_some();
         if let Some(folder) = options.state_dir {
             let wall = clock::wall();
-            resolvers = resolvers.with_store(Store::open(folder, wall)?, wall);
+            resolvers = resolvers.with_store(CacheStore::open(folder, wall)?, wall);
         }
-        let tls = Clients::new(options.roots.unwrap_or_else(Roots::system));
+        let tls = TlsClients::new(options.roots.unwrap_or_else(RootCertificates::system));
         let upstreams = SharedUpstreams::new(resolvers, tls);
         let shared = SharedContext::new(options.workers.max(1), upstreams, access_log);
         if is_kept {

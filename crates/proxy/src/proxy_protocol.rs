@@ -1,94 +1,95 @@
-//! The header that a load balancer in front of us puts before a connection, to say whose it is: PROXY protocol, versions
-//! 1 and 2 (haproxy.org, proxy-protocol.txt).
+//! The PROXY protocol, versions 1 and 2 (haproxy.org, proxy-protocol.txt): a header that a load balancer puts before a
+//! connection to tell the address of the client.
 //!
-//! Only the source address is taken. Where the client had connected to decides nothing here.
+//! Only the source address is used. The destination address decides nothing here.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 mod crc32c;
 
-/// What a header of version 1 begins with.
+/// The beginning of a header of version 1.
 const V1: &[u8] = b"PROXY ";
-/// Octets that one may have, with its line break (2.1).
+/// The longest header of version 1 in bytes, with its line break (2.1).
 const V1_MAX: usize = 107;
-/// What a header of version 2 begins with.
+/// The beginning of a header of version 2.
 const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
-/// Octets before what is counted by the length of a header of version 2.
+/// The fixed part of a header of version 2, in bytes.
 const V2_FIXED: usize = 16;
-/// Octets that may follow them: addresses, and what else the sender tells. Some tell the client's certificate.
+/// The longest variable part, in bytes: addresses, and what else the sender tells, for example the client's
+/// certificate.
 const V2_MAX: usize = 16 * 1024;
-/// Two IPv4 addresses and ports.
+/// The length of two IPv4 addresses and ports, in bytes.
 const V2_IPV4: usize = 12;
-/// The same of IPv6.
+/// The length of two IPv6 addresses and ports, in bytes.
 const V2_IPV6: usize = 36;
 /// The type of a checksum (2.2.3).
 const PP2_TYPE_CRC32C: u8 = 3;
 
-/// How far the reading of a header has come.
+/// The result of reading the beginning of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// It may be one; more octets are needed.
+pub enum HeaderProgress {
+    /// The bytes may be the beginning of a header; more are needed.
     Partial,
-    /// It is none.
+    /// The connection does not begin with a header.
     Absent,
-    /// It is one.
-    Found(Header),
+    /// The connection begins with this header.
+    Found(ProxyHeader),
 }
 
-/// A header.
+/// A header of the PROXY protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
-    /// The client; `None` is whoever the connection is from: the sender speaks for itself, or of something that is no
-    /// TCP connection.
+pub struct ProxyHeader {
+    /// The address of the client; `None` if it is the peer of the connection: the sender speaks for itself, or for
+    /// something that is not a TCP connection.
     pub source: Option<SocketAddr>,
-    /// Octets of the header.
+    /// The length of the header, in bytes.
     pub length: usize,
 }
 
-/// Why a header is not taken.
+/// Why a connection is refused for its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
-    /// There is none, and there has to be one.
+    /// There is no header, and the settings require one.
     #[error("the connection does not begin with a PROXY protocol header")]
     Missing,
-    /// It is longer than it may be.
+    /// The header is longer than a header may be.
     #[error("the PROXY protocol header is too long")]
     TooLong,
-    /// A version, command, family or transport that there is not.
+    /// The version, command, family or transport is unknown.
     #[error("the PROXY protocol header is of an unknown kind")]
     Unknown,
-    /// Addresses, ports or lengths that are none.
+    /// Addresses, ports or lengths cannot be read.
     #[error("the PROXY protocol header is malformed")]
     Malformed,
-    /// The checksum is another.
+    /// The checksum does not match.
     #[error("the checksum of the PROXY protocol header is wrong")]
     Checksum,
 }
 
-/// Reads the header that `octets`, the beginning of a connection, begin with.
+/// Reads the header at the beginning of a connection, of which `bytes` were received so far.
 ///
 /// # Errors
-/// [`HeaderError`], but never [`HeaderError::Missing`].
-pub fn read(octets: &[u8]) -> Result<Progress, HeaderError> {
+/// [`HeaderError`], if a header cannot be accepted; never [`HeaderError::Missing`].
+pub fn read(bytes: &[u8]) -> Result<HeaderProgress, HeaderError> {
     let begins = |with: &[u8]| {
-        let both = octets.len().min(with.len());
-        (octets[..both] == with[..both]).then_some(octets.len() >= with.len())
+        let both = bytes.len().min(with.len());
+        (bytes[..both] == with[..both]).then_some(bytes.len() >= with.len())
     };
     match (begins(V1), begins(V2)) {
-        (Some(true), _) => read_v1(octets),
-        (_, Some(true)) => read_v2(octets),
-        (None, None) => Ok(Progress::Absent),
-        _ => Ok(Progress::Partial),
+        (Some(true), _) => read_v1(bytes),
+        (_, Some(true)) => read_v2(bytes),
+        (None, None) => Ok(HeaderProgress::Absent),
+        _ => Ok(HeaderProgress::Partial),
     }
 }
 
-/// One line (2.1).
-fn read_v1(octets: &[u8]) -> Result<Progress, HeaderError> {
-    let line = &octets[..octets.len().min(V1_MAX)];
-    let Some(end) = line.windows(2).position(|two| two == b"\r\n") else {
+/// Reads a header of version 1, which is one line of text (2.1).
+fn read_v1(bytes: &[u8]) -> Result<HeaderProgress, HeaderError> {
+    let line = &bytes[..bytes.len().min(V1_MAX)];
+    let Some(end) = line.windows(2).position(|pair| pair == b"\r\n") else {
         return if line.len() < V1_MAX {
-            Ok(Progress::Partial)
+            Ok(HeaderProgress::Partial)
         } else {
             Err(HeaderError::TooLong)
         };
@@ -98,17 +99,17 @@ fn read_v1(octets: &[u8]) -> Result<Progress, HeaderError> {
     let source = match words.next() {
         Some("TCP4") => Some(v1_source::<Ipv4Addr>(words)?),
         Some("TCP6") => Some(v1_source::<Ipv6Addr>(words)?),
-        // Whatever follows it.
+        // Anything may follow.
         Some("UNKNOWN") => None,
         _ => return Err(HeaderError::Unknown),
     };
-    Ok(Progress::Found(Header {
+    Ok(HeaderProgress::Found(ProxyHeader {
         source,
         length: end + 2,
     }))
 }
 
-/// Of source address, destination address, source port, destination port.
+/// The source of a header whose words are source address, destination address, source port and destination port.
 fn v1_source<'a, A: FromStr + Into<IpAddr>>(
     mut words: impl Iterator<Item = &'a str>,
 ) -> Result<SocketAddr, HeaderError> {
@@ -122,7 +123,7 @@ fn v1_source<'a, A: FromStr + Into<IpAddr>>(
     }
 }
 
-/// Digits only; `u16::from_str` alone would take `+80`.
+/// A port in decimal digits only; `u16::from_str` alone would accept `+80`.
 fn v1_port(text: &str) -> Result<u16, HeaderError> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let plain = digits && (text == "0" || !text.starts_with('0'));
@@ -130,12 +131,12 @@ fn v1_port(text: &str) -> Result<u16, HeaderError> {
     port.ok_or(HeaderError::Malformed)
 }
 
-/// Binary (2.2).
-fn read_v2(octets: &[u8]) -> Result<Progress, HeaderError> {
-    let Some((fixed, rest)) = octets.split_at_checked(V2_FIXED) else {
-        return match octets.get(V2.len()) {
+/// Reads a header of version 2, which is binary (2.2).
+fn read_v2(bytes: &[u8]) -> Result<HeaderProgress, HeaderError> {
+    let Some((fixed, rest)) = bytes.split_at_checked(V2_FIXED) else {
+        return match bytes.get(V2.len()) {
             Some(version) if version >> 4 != 2 => Err(HeaderError::Unknown),
-            _ => Ok(Progress::Partial),
+            _ => Ok(HeaderProgress::Partial),
         };
     };
     let [version, kind, length @ ..] = &fixed[V2.len()..] else {
@@ -149,16 +150,16 @@ fn read_v2(octets: &[u8]) -> Result<Progress, HeaderError> {
         return Err(HeaderError::TooLong);
     }
     let Some(body) = rest.get(..length) else {
-        return Ok(Progress::Partial);
+        return Ok(HeaderProgress::Partial);
     };
     let length = V2_FIXED + length;
     let source = match version & 0xf {
-        // LOCAL: the sender's own, such as a check of our health. What is told of addresses does not count.
+        // LOCAL: a connection of the sender's own, such as a health check. Its addresses do not count.
         0 => None,
-        1 => v2_source(*kind, body, &octets[..length])?,
+        1 => v2_source(*kind, body, &bytes[..length])?,
         _ => return Err(HeaderError::Unknown),
     };
-    Ok(Progress::Found(Header { source, length }))
+    Ok(HeaderProgress::Found(ProxyHeader { source, length }))
 }
 
 fn v2_source(kind: u8, body: &[u8], header: &[u8]) -> Result<Option<SocketAddr>, HeaderError> {
@@ -169,58 +170,58 @@ fn v2_source(kind: u8, body: &[u8], header: &[u8]) -> Result<Option<SocketAddr>,
     let size = match family {
         1 => V2_IPV4,
         2 => V2_IPV6,
-        // Unspecified, or Unix sockets: skipped as a whole.
+        // Unspecified addresses and Unix sockets are skipped.
         _ => return Ok(None),
     };
-    let (addresses, more) = body.split_at_checked(size).ok_or(HeaderError::Malformed)?;
-    check_more(more, header)?;
+    let (addresses, tlvs) = body.split_at_checked(size).ok_or(HeaderError::Malformed)?;
+    check_tlvs(tlvs, header)?;
     let ports = &addresses[size - 4..];
     let port = u16::from_be_bytes([ports[0], ports[1]]);
     let ip: Option<IpAddr> = match family {
         1 => addresses.first_chunk::<4>().map(|ip| (*ip).into()),
         _ => addresses.first_chunk::<16>().map(|ip| (*ip).into()),
     };
-    // Datagrams do not come over TCP.
+    // A datagram cannot have come over this TCP connection.
     let is_stream = transport == 1;
     Ok(ip.filter(|_| is_stream).map(|ip| canonical(ip, port)))
 }
 
-/// Looks through what follows the addresses: type, length, value, and again. A checksum has to be that of the header, with
-/// zeros in its own place.
-fn check_more(mut more: &[u8], header: &[u8]) -> Result<(), HeaderError> {
-    while let [kind, high, low, rest @ ..] = more {
+/// Checks the TLVs (type, length, value) after the addresses. A checksum must be that of the header with zeros in place
+/// of the checksum.
+fn check_tlvs(mut tlvs: &[u8], header: &[u8]) -> Result<(), HeaderError> {
+    while let [kind, high, low, rest @ ..] = tlvs {
         let length = number(&[*high, *low]);
         let (value, rest) = rest
             .split_at_checked(length)
             .ok_or(HeaderError::Malformed)?;
         if *kind == PP2_TYPE_CRC32C {
-            let told = value
+            let expected = value
                 .try_into()
                 .map(u32::from_be_bytes)
                 .map_err(|_| HeaderError::Malformed)?;
             let at = header.len() - rest.len() - length;
             let parts = [&header[..at], &[0; 4], &header[at + length..]];
-            if crc32c::of(parts) != told {
+            if crc32c::checksum(parts) != expected {
                 return Err(HeaderError::Checksum);
             }
         }
-        more = rest;
+        tlvs = rest;
     }
-    if more.is_empty() {
+    if tlvs.is_empty() {
         Ok(())
     } else {
         Err(HeaderError::Malformed)
     }
 }
 
-/// In network byte order.
-fn number(octets: &[u8]) -> usize {
-    octets
+/// A number in network byte order.
+fn number(bytes: &[u8]) -> usize {
+    bytes
         .iter()
-        .fold(0, |sum, octet| (sum << 8) | usize::from(*octet))
+        .fold(0, |sum, byte| (sum << 8) | usize::from(*byte))
 }
 
-/// As sockets are told: IPv4 inside IPv6 as IPv4.
+/// The address in the form in which addresses of sockets are compared: IPv4-mapped IPv6 as IPv4.
 fn canonical(ip: IpAddr, port: u16) -> SocketAddr {
     SocketAddr::new(ip.to_canonical(), port)
 }

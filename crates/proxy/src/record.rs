@@ -10,7 +10,7 @@ use egret_config::name::{DnsName, Host, Port};
 use egret_config::snapshot::{Listener, Rule, Scheme};
 use http::{Method, StatusCode};
 
-use crate::dns::How;
+use crate::dns::AnswerSource;
 
 mod end;
 mod trip;
@@ -68,7 +68,7 @@ pub(crate) struct Record<'a> {
     /// How often the request was retried.
     pub(crate) retries: u32,
     /// How the name was resolved and how long the request waited for it.
-    pub(crate) resolution: Option<(How, Duration)>,
+    pub(crate) resolution: Option<(AnswerSource, Duration)>,
     /// How long the request waited for a TCP connection.
     pub(crate) connect: Option<Duration>,
     /// How long it waited for the TLS handshake with the upstream.

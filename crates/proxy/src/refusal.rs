@@ -13,7 +13,7 @@ use http::{HeaderName, Response, StatusCode};
 
 use crate::client_hello::HelloError;
 use crate::dial::failure::{ConnectFailure, SecureFailure};
-use crate::dns::Failure;
+use crate::dns::DnsFailure;
 use crate::message::hop::{InvalidResponse, LoopDetected};
 use crate::message::target::{FramingError, TargetError};
 use crate::message::upgrade::UpgradeDenied;
@@ -78,7 +78,7 @@ pub(crate) enum Refusal {
     /// Every address of the destination is denied; this is the first one's reason.
     Address(AddressDenied),
     /// The name cannot be resolved.
-    Dns(Failure),
+    Dns(DnsFailure),
     /// Too many names are being resolved.
     DnsOverload,
     /// A circuit breaker of the destination is open.
@@ -268,7 +268,7 @@ impl Refusal {
     /// The same for the client, who is not told how names are resolved, nor what is wrong with that.
     fn told(&self) -> String {
         match self {
-            Self::Dns(Failure::Network(_)) => "no DNS server could be asked".to_owned(),
+            Self::Dns(DnsFailure::Network(_)) => "no DNS server could be asked".to_owned(),
             other => other.details(),
         }
     }

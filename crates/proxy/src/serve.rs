@@ -10,7 +10,7 @@ use crate::client::watch::HEAD_TIMEOUT;
 use crate::client::{ClientConnection, ConnectionOrigin, HttpConnection};
 use crate::context::WorkerContext;
 use crate::downstream::DownstreamConnection;
-use crate::stream::{ClientStream, Replay};
+use crate::stream::{ClientStream, ReplayStream};
 use crate::tunnel::ReadyTunnel;
 use preface::ClientPreface;
 
@@ -49,7 +49,7 @@ pub(crate) async fn connection(
 }
 
 /// What a client has begun with. `None` if it leaves before that is clear.
-async fn begun<S>(stream: &mut Replay<S>, context: &WorkerContext) -> Option<ClientPreface>
+async fn begun<S>(stream: &mut ReplayStream<S>, context: &WorkerContext) -> Option<ClientPreface>
 where
     S: AsyncRead + Unpin,
 {

@@ -1,4 +1,4 @@
-//! Byte streams of which something has been read already, or which are one of several kinds.
+//! Byte streams that several rooms share: those of which something was read ahead, and those of one of several types.
 
 mod client;
 mod either;
@@ -6,4 +6,4 @@ mod replay;
 
 pub(crate) use client::ClientStream;
 pub(crate) use either::either_stream;
-pub(crate) use replay::Replay;
+pub(crate) use replay::ReplayStream;

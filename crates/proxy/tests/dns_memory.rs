@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use egret_config::name::DnsName;
 use egret_config::snapshot::{ResolverSettings, Scheme};
-use egret_proxy::dns::family::Family;
+use egret_proxy::dns::family::AddressFamily;
 use egret_proxy::dns::hosts_file::HostsFile;
-use egret_proxy::dns::query::{Answering, AnsweringServices, Query, Records};
-use egret_proxy::dns::{Failure, Resolver};
+use egret_proxy::dns::query::{AddressRecords, DnsClient, HttpsRecords, QueryFuture};
+use egret_proxy::dns::{DnsFailure, Resolver};
 use tokio::runtime::Handle;
 
 /// The allocator of the product.
@@ -23,22 +23,26 @@ const NAMES: u64 = 100_000;
 /// A DNS client that answers every name with one address of each family.
 struct FixedAnswers;
 
-impl Query for FixedAnswers {
-    fn query(&self, _name: DnsName, family: Family) -> Answering {
+impl DnsClient for FixedAnswers {
+    fn query_addresses(
+        &self,
+        _name: DnsName,
+        family: AddressFamily,
+    ) -> QueryFuture<AddressRecords> {
         let address = match family {
-            Family::V4 => "192.0.2.1",
-            Family::V6 => "2001:db8::1",
+            AddressFamily::V4 => "192.0.2.1",
+            AddressFamily::V6 => "2001:db8::1",
         };
         Box::pin(async move {
-            Ok(Records {
+            Ok(AddressRecords {
                 addresses: vec![address.parse().unwrap()],
                 ttl: Duration::from_secs(3600),
             })
         })
     }
 
-    fn services(&self, _name: DnsName) -> AnsweringServices {
-        Box::pin(async { Err(Failure::NoData.into()) })
+    fn query_https(&self, _name: DnsName) -> QueryFuture<HttpsRecords> {
+        Box::pin(async { Err(DnsFailure::NoData.into()) })
     }
 }
 

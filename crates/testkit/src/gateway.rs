@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use egret_config::compile::{Options, compile};
 use egret_config::load::{File, load};
-use egret_proxy::tls::Roots;
+use egret_proxy::tls::RootCertificates;
 use egret_proxy::{Bind, Proxy, ProxyOptions};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
@@ -51,7 +51,7 @@ impl Gateway {
     /// As [`Gateway::start`].
     #[must_use]
     pub fn start_with_workers(yaml: &str, workers: usize) -> Self {
-        Self::start_with(yaml, workers, Roots::of([]), None)
+        Self::start_with(yaml, workers, RootCertificates::of([]), None)
     }
 
     /// Starts a gateway with several workers, and with a limit of connections for each listener.
@@ -60,7 +60,12 @@ impl Gateway {
     /// As [`Gateway::start`].
     #[must_use]
     pub fn start_limited(yaml: &str, workers: usize, max_connections: usize) -> Self {
-        Self::start_with(yaml, workers, Roots::of([]), Some(max_connections))
+        Self::start_with(
+            yaml,
+            workers,
+            RootCertificates::of([]),
+            Some(max_connections),
+        )
     }
 
     /// Starts a gateway with one worker, which trusts these CAs in place of those of the system.
@@ -69,14 +74,14 @@ impl Gateway {
     /// As [`Gateway::start`].
     #[must_use]
     pub fn start_trusting<'a>(yaml: &str, cas: impl IntoIterator<Item = &'a Ca>) -> Self {
-        let roots = Roots::of(cas.into_iter().map(Ca::certificate));
+        let roots = RootCertificates::of(cas.into_iter().map(Ca::certificate));
         Self::start_with(yaml, 1, roots, None)
     }
 
     fn start_with(
         yaml: &str,
         workers: usize,
-        roots: Roots,
+        roots: RootCertificates,
         max_connections: Option<usize>,
     ) -> Self {
         let runtime = Builder::new_multi_thread()

@@ -15,16 +15,16 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, sleep_until};
 
 use crate::client::{ConnectionOrigin, HelloFacts};
-use crate::client_hello::{ClientHello, Reader};
+use crate::client_hello::{ClientHello, HelloReader};
 use crate::clock;
 use crate::context::WorkerContext;
-use crate::dial::race::probes;
+use crate::dial::race::socket_keepalive;
 use crate::downstream::alert;
 use crate::downstream::unread;
-use crate::proxy_protocol::{self, HeaderError, Progress};
+use crate::proxy_protocol::{self, HeaderError, HeaderProgress};
 use crate::refusal::Refusal;
 use crate::request::passthrough::PassthroughConnection;
-use crate::stream::Replay;
+use crate::stream::ReplayStream;
 
 /// Bytes that are read at once.
 const READ: usize = 2048;
@@ -34,7 +34,7 @@ const DRAIN_GRACE: Duration = Duration::from_secs(1);
 /// A connection, and what is to become of it.
 pub(crate) enum AcceptedConnection {
     /// It carries HTTP in the clear.
-    Plain(Replay, ConnectionOrigin),
+    Plain(ReplayStream, ConnectionOrigin),
     /// It carries TLS that ends here.
     Tls(TlsConnection),
     /// It carries TLS that is passed on.
@@ -44,7 +44,7 @@ pub(crate) enum AcceptedConnection {
 /// TLS that ends here.
 pub(crate) struct TlsConnection {
     /// From the first octet of the hello.
-    pub(super) stream: Replay,
+    pub(super) stream: ReplayStream,
     /// With what the hello said.
     pub(super) origin: ConnectionOrigin,
     /// The one that takes the name.
@@ -80,7 +80,7 @@ pub(crate) async fn begin(
     let socket = snapshot.sockets.get(&bind);
     let limits = socket.map_or_else(ConnectionLimits::default, |socket| socket.limits);
     if let Some(keepalive) = limits.tcp_keepalive {
-        let _ = SockRef::from(&stream).set_tcp_keepalive(&probes(keepalive));
+        let _ = SockRef::from(&stream).set_tcp_keepalive(&socket_keepalive(keepalive));
     }
     let proxy_protocol = socket.map_or(ProxyProtocol::Off, |socket| socket.proxy_protocol);
     let is_plain = socket.is_none_or(Socket::is_plain);
@@ -201,21 +201,21 @@ impl ConnectionReader {
     async fn header(&mut self, is_required: bool) -> Result<Option<SocketAddr>, BeginError> {
         loop {
             match proxy_protocol::read(&self.read).map_err(Refusal::ProxyHeader)? {
-                Progress::Found(header) => {
+                HeaderProgress::Found(header) => {
                     self.read.advance(header.length);
                     return Ok(header.source);
                 }
-                Progress::Absent if is_required => {
+                HeaderProgress::Absent if is_required => {
                     return Err(Refusal::ProxyHeader(HeaderError::Missing).into());
                 }
-                Progress::Absent => return Ok(None),
-                Progress::Partial => self.more().await?,
+                HeaderProgress::Absent => return Ok(None),
+                HeaderProgress::Partial => self.more().await?,
             }
         }
     }
 
     async fn hello(&mut self) -> Result<ClientHello, BeginError> {
-        let mut reader = Reader::default();
+        let mut reader = HelloReader::default();
         loop {
             match reader.read(&self.read).map_err(Refusal::Hello)? {
                 Some(hello) => return Ok(hello),
@@ -238,14 +238,14 @@ impl ConnectionReader {
         }
     }
 
-    fn into_replay(self) -> Replay {
+    fn into_replay(self) -> ReplayStream {
         let Self { stream, read } = self;
         let ahead = if read.is_empty() {
             Bytes::new()
         } else {
             read.freeze()
         };
-        Replay::new(stream, ahead)
+        ReplayStream::new(stream, ahead)
     }
 }
 

@@ -13,15 +13,15 @@ use crate::clock;
 use crate::context::WorkerContext;
 use crate::downstream::unread;
 use crate::refusal::Refusal;
-use crate::stream::Replay;
-use crate::tls::{HandshakeOutcome, agreed};
+use crate::stream::ReplayStream;
+use crate::tls::{HandshakeOutcome, negotiated_alpn};
 
 impl TlsConnection {
     /// Shakes hands with the client. `None` if that fails: the client has been told why, as far as TLS allows.
     pub(super) async fn terminate(
         self,
         context: &WorkerContext,
-    ) -> Option<(TlsStream<Replay>, ConnectionOrigin)> {
+    ) -> Option<(TlsStream<ReplayStream>, ConnectionOrigin)> {
         let Self {
             stream,
             mut origin,
@@ -65,7 +65,7 @@ impl TlsConnection {
         };
         metrics.ended(handshake, took);
         origin.tls = Some(TerminatedTls {
-            alpn: agreed(session.alpn_protocol()),
+            alpn: negotiated_alpn(session.alpn_protocol()),
             listener,
         });
         Some((stream, origin))

@@ -1,4 +1,4 @@
-//! The DNS caches as the admin server shows and empties them.
+//! The DNS part of the admin address: lists, flushes and refreshes the caches, and exports the metrics.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,26 +10,26 @@ use http::StatusCode;
 use serde::Serialize;
 
 use super::{AdminResponse, text};
-use crate::dns::listing::Listed;
-use crate::dns::query::Service;
-use crate::dns::{DnsStats, Failure, How, Resolvers};
+use crate::dns::query::HttpsRecord;
+use crate::dns::{AnswerSource, DnsStats, FailureKind, ListedName, ResolverSet};
+use crate::meter::LabelValue as _;
 use crate::metrics::MetricWriter;
 
 #[derive(Serialize)]
-struct Cached {
+struct CacheJson {
     resolver: ResolverId,
-    names: Vec<Name>,
+    names: Vec<CachedNameJson>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Name {
+struct CachedNameJson {
     name: DnsName,
     state: &'static str,
     resolving: bool,
     addresses: Vec<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    service: Option<HttpsRecord>,
+    service: Option<HttpsRecordJson>,
     age_seconds: f64,
     ttl_seconds: f64,
     idle_seconds: f64,
@@ -39,25 +39,29 @@ struct Name {
 }
 
 #[derive(Serialize)]
-struct HttpsRecord {
+struct HttpsRecordJson {
     alpn: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<u16>,
     hints: Vec<IpAddr>,
 }
 
-/// `GET /dns`.
-pub(super) fn list(resolvers: &Resolvers) -> serde_json::Result<Vec<u8>> {
+/// `GET /dns`: lists every name in every cache.
+pub(super) fn list(resolvers: &ResolverSet) -> serde_json::Result<Vec<u8>> {
     let all = resolvers.all();
-    let caches = all.iter().map(|(id, resolver)| Cached {
+    let caches = all.iter().map(|(id, resolver)| CacheJson {
         resolver: id.clone(),
-        names: resolver.list().into_iter().map(Name::from).collect(),
+        names: resolver
+            .list()
+            .into_iter()
+            .map(CachedNameJson::from)
+            .collect(),
     });
     serde_json::to_vec_pretty(&caches.collect::<Vec<_>>())
 }
 
 /// `POST /dns/flush`: forgets one name or all, in every cache.
-pub(super) fn flush(resolvers: &Resolvers, query: Option<&str>) -> AdminResponse {
+pub(super) fn flush(resolvers: &ResolverSet, query: Option<&str>) -> AdminResponse {
     match host(query) {
         Ok(name) => {
             let all = resolvers.all();
@@ -71,8 +75,8 @@ pub(super) fn flush(resolvers: &Resolvers, query: Option<&str>) -> AdminResponse
     }
 }
 
-/// `POST /dns/refresh`: asks again for one name, in every cache that knows it.
-pub(super) fn refresh(resolvers: &Resolvers, query: Option<&str>) -> AdminResponse {
+/// `POST /dns/refresh`: refreshes one name, in every cache that knows it.
+pub(super) fn refresh(resolvers: &ResolverSet, query: Option<&str>) -> AdminResponse {
     let name = match host(query) {
         Ok(Some(name)) => name,
         Ok(None) => return text(StatusCode::BAD_REQUEST, "say which: ?host=NAME\n"),
@@ -86,7 +90,7 @@ pub(super) fn refresh(resolvers: &Resolvers, query: Option<&str>) -> AdminRespon
     text(StatusCode::OK, format!("{count} asked for\n"))
 }
 
-/// The `host` parameter. A host name holds nothing that would be percent-encoded.
+/// The `host` parameter of a query. A host name has no characters that would be percent-encoded.
 fn host(query: Option<&str>) -> Result<Option<DnsName>, Box<AdminResponse>> {
     let mut parameters = query
         .unwrap_or_default()
@@ -97,7 +101,7 @@ fn host(query: Option<&str>) -> Result<Option<DnsName>, Box<AdminResponse>> {
     };
     let host = parameter.strip_prefix("host=");
     let Some(host) = host.filter(|_| parameters.next().is_none()) else {
-        // Else a slip of the pen would empty every cache.
+        // Otherwise a misspelt parameter would empty every cache.
         let message = "the only parameter is host=NAME\n";
         return Err(Box::new(text(StatusCode::BAD_REQUEST, message)));
     };
@@ -108,14 +112,14 @@ fn host(query: Option<&str>) -> Result<Option<DnsName>, Box<AdminResponse>> {
 }
 
 /// The DNS part of `/metrics`.
-pub(super) fn metrics(to: &mut MetricWriter<'_>, resolvers: &Resolvers) -> fmt::Result {
+pub(super) fn metrics(to: &mut MetricWriter<'_>, resolvers: &ResolverSet) -> fmt::Result {
     let stats = resolvers.stats();
-    let lookups = How::ALL.into_iter().flat_map(|how| {
-        let resolved = stats.resolved[how.index()].get();
-        let failed = stats.failed[how.index()].get();
+    let lookups = AnswerSource::ALL.iter().flat_map(|&source| {
+        let resolved = stats.resolved.counter(source).get();
+        let failed = stats.failed.counter(source).get();
         let labels = |outcome: &'static str| {
             [
-                ("result", how.as_str().to_owned()),
+                ("result", source.as_str().to_owned()),
                 ("outcome", outcome.to_owned()),
             ]
         };
@@ -146,12 +150,14 @@ pub(super) fn metrics(to: &mut MetricWriter<'_>, resolvers: &Resolvers) -> fmt::
     )
 }
 
-/// What lookups asked for, however many servers that took.
+/// The metrics of queries, however many servers were asked for each.
 fn queries(to: &mut MetricWriter<'_>, stats: &DnsStats) -> fmt::Result {
     let help = "Names asked for, once for each family, however many servers were asked";
     to.counter("dns_queries", help, stats.queries.get())?;
-    let failures = Failure::LABELS.iter().zip(&stats.query_failures);
-    let failures = failures.map(|(cause, count)| ([("cause", *cause)], count.get()));
+    let failures = FailureKind::ALL.iter().map(|&cause| {
+        let count = stats.query_failures.counter(cause).get();
+        ([("cause", cause.as_str())], count)
+    });
     let help = "Names and families that no server gave addresses for, by cause";
     to.counters("dns_lookup_failures", help, failures)?;
     let help = "From asking for a name and family to the answer or failure that counted";
@@ -159,14 +165,16 @@ fn queries(to: &mut MetricWriter<'_>, stats: &DnsStats) -> fmt::Result {
     to.histogram("dns_lookup_duration_seconds", help, &spread)
 }
 
-/// What each server did.
+/// The metrics of each server.
 fn servers(to: &mut MetricWriter<'_>, stats: &DnsStats) -> fmt::Result {
     let all = stats.servers();
     let failures = all.iter().flat_map(|(server, stats)| {
-        let failures = Failure::LABELS.iter().zip(&stats.failures);
-        failures.map(move |(cause, count)| {
-            let labels = [("server", server.to_string()), ("cause", (*cause).into())];
-            (labels, count.get())
+        FailureKind::ALL.iter().map(move |&cause| {
+            let labels = [
+                ("server", server.to_string()),
+                ("cause", cause.as_str().into()),
+            ];
+            (labels, stats.failures.counter(cause).get())
         })
     });
     let help = "Queries that a server gave no records for, by cause";
@@ -179,21 +187,21 @@ fn servers(to: &mut MetricWriter<'_>, stats: &DnsStats) -> fmt::Result {
     to.histograms("dns_query_duration_seconds", help, durations)
 }
 
-/// What `/metrics` tells about the state folder.
-pub(super) fn store_metrics(to: &mut MetricWriter<'_>, resolvers: &Resolvers) -> fmt::Result {
+/// The metrics of the state folder.
+pub(super) fn store_metrics(to: &mut MetricWriter<'_>, resolvers: &ResolverSet) -> fmt::Result {
     let help = "Times that the DNS caches could not be written to the state folder";
     to.counter("dns_store_failures", help, resolvers.save_failures())
 }
 
-impl From<Listed> for Name {
-    fn from(listed: Listed) -> Self {
+impl From<ListedName> for CachedNameJson {
+    fn from(listed: ListedName) -> Self {
         let seconds = |duration: Duration| (duration.as_secs_f64() * 1e3).round() / 1e3;
         Self {
             name: listed.name,
             state: listed.state.as_str(),
             resolving: listed.resolving,
             addresses: listed.addresses.as_deref().unwrap_or_default().to_vec(),
-            service: listed.service.as_deref().map(HttpsRecord::from),
+            service: listed.https_record.as_deref().map(HttpsRecordJson::from),
             age_seconds: seconds(listed.age),
             ttl_seconds: seconds(listed.ttl_left),
             idle_seconds: seconds(listed.idle),
@@ -203,14 +211,14 @@ impl From<Listed> for Name {
     }
 }
 
-impl From<&Service> for HttpsRecord {
-    fn from(service: &Service) -> Self {
-        // A protocol may be any octets; what people can read of them is enough here.
-        let alpn = service.alpn.iter();
+impl From<&HttpsRecord> for HttpsRecordJson {
+    fn from(record: &HttpsRecord) -> Self {
+        // The id of a protocol may be any bytes; what is readable of them is enough here.
+        let alpn = record.alpn.iter();
         Self {
             alpn: alpn.map(|id| id.escape_ascii().to_string()).collect(),
-            port: service.port.map(Port::get),
-            hints: service.hints.clone(),
+            port: record.port.map(Port::get),
+            hints: record.hints.clone(),
         }
     }
 }

@@ -8,21 +8,21 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVer
 
 use super::*;
 
-/// Reads octets that come all at once.
-fn read(octets: &[u8]) -> Result<Option<ClientHello>, HelloError> {
-    Reader::default().read(octets)
+/// Reads bytes that arrive all at once.
+fn read(bytes: &[u8]) -> Result<Option<ClientHello>, HelloError> {
+    HelloReader::default().read(bytes)
 }
 
 fn name(text: &str) -> Option<DnsName> {
     Some(text.parse().unwrap())
 }
 
-/// What a client of a real library says.
-struct Rustls {
+/// The ClientHello of a real library.
+struct RustlsHello {
     config: ClientConfig,
 }
 
-impl Rustls {
+impl RustlsHello {
     fn speaking(versions: &[&'static SupportedProtocolVersion]) -> Self {
         let provider = crate::tls::provider();
         let builder = ClientConfig::builder_with_provider(provider)
@@ -51,15 +51,15 @@ impl Rustls {
     fn hello(self, name: &'static str) -> Vec<u8> {
         let name = ServerName::try_from(name).unwrap();
         let mut client = ClientConnection::new(Arc::new(self.config), name).unwrap();
-        let mut octets = Vec::new();
-        client.write_tls(&mut octets).unwrap();
-        octets
+        let mut bytes = Vec::new();
+        client.write_tls(&mut bytes).unwrap();
+        bytes
     }
 }
 
 #[test]
 fn hellos_of_a_real_library() {
-    let mut both = Rustls::speaking(&[&version::TLS13, &version::TLS12]);
+    let mut both = RustlsHello::speaking(&[&version::TLS13, &version::TLS12]);
     both.config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let expected = ClientHello {
         server_name: name("a.example"),
@@ -70,26 +70,26 @@ fn hellos_of_a_real_library() {
     };
     assert_eq!(read(&both.hello("a.example")), Ok(Some(expected)));
 
-    let old = Rustls::speaking(&[&version::TLS12]).hello("b.example");
+    let old = RustlsHello::speaking(&[&version::TLS12]).hello("b.example");
     let old = read(&old).unwrap().unwrap();
     assert_eq!(old.server_name, name("b.example"));
     assert!(old.alpn.is_empty());
     assert_eq!(old.versions.last(), Some(&0x0303));
 
-    let mut silent = Rustls::speaking(&[&version::TLS13]);
+    let mut silent = RustlsHello::speaking(&[&version::TLS13]);
     silent.config.enable_sni = false;
     let silent = read(&silent.hello("a.example")).unwrap().unwrap();
     assert_eq!((silent.server_name, silent.versions), (None, vec![0x0304]));
-    let literal = Rustls::speaking(&[&version::TLS13]).hello("192.0.2.1");
+    let literal = RustlsHello::speaking(&[&version::TLS13]).hello("192.0.2.1");
     assert_eq!(read(&literal).unwrap().unwrap().server_name, None);
 
-    let hidden = read(&Rustls::pretending_ech().hello("a.example")).unwrap();
-    assert_eq!(hidden.unwrap().ech, Some(Ech::Outer));
+    let hidden = read(&RustlsHello::pretending_ech().hello("a.example")).unwrap();
+    assert_eq!(hidden.unwrap().ech, Some(EchType::Outer));
 }
 
-/// A hello of our own, to be spoilt.
+/// A ClientHello that is spelt out here, so that tests can spoil it.
 #[derive(Clone)]
-struct Spelt {
+struct SpeltHello {
     version: u16,
     session: Vec<u8>,
     ciphers: Vec<u8>,
@@ -117,7 +117,7 @@ fn sni(name: &[u8]) -> Vec<u8> {
     )
 }
 
-impl Spelt {
+impl SpeltHello {
     fn with(extensions: &[u8]) -> Self {
         Self {
             version: 0x0303,
@@ -148,7 +148,7 @@ impl Spelt {
     }
 }
 
-/// The message in records with so many octets of content each.
+/// The message in records with this many bytes of content each.
 fn records(message: &[u8], size: usize) -> Vec<u8> {
     let parts = message.chunks(size);
     parts
@@ -159,7 +159,7 @@ fn records(message: &[u8], size: usize) -> Vec<u8> {
 #[test]
 fn names_have_one_form_or_are_none() {
     for spelling in ["a.example", "A.EXAMPLE", "a.example.", "A.Example."] {
-        let hello = Spelt::with(&sni(spelling.as_bytes()))
+        let hello = SpeltHello::with(&sni(spelling.as_bytes()))
             .read()
             .unwrap()
             .unwrap();
@@ -183,7 +183,7 @@ fn names_have_one_form_or_are_none() {
         b"\xc3\xa4.example",
         &[b'a'; 64],
     ] {
-        let read = Spelt::with(&sni(spelling)).read();
+        let read = SpeltHello::with(&sni(spelling)).read();
         assert!(
             matches!(read, Err(HelloError::Name(_))),
             "{spelling:?} {read:?}"
@@ -191,41 +191,44 @@ fn names_have_one_form_or_are_none() {
     }
 }
 
-/// As undici does of a proxy that has no name.
+/// undici sends the address of a proxy that has no name as the SNI.
 #[test]
 fn who_asks_for_an_address_asks_for_no_name() {
     for address in ["192.0.2.1", "::1"] {
-        let hello = Spelt::with(&sni(address.as_bytes())).read();
+        let hello = SpeltHello::with(&sni(address.as_bytes())).read();
         assert_eq!(hello.unwrap().unwrap().server_name, None, "{address}");
     }
 }
 
 #[test]
 fn what_old_clients_say() {
-    let old = Spelt {
+    let old = SpeltHello {
         version: 0x0301,
         extensions: None,
         session: Vec::new(),
-        ..Spelt::with(&[])
+        ..SpeltHello::with(&[])
     };
     let hello = old.read().unwrap().unwrap();
     assert_eq!(
         (hello.legacy_version, hello.versions),
         (0x0301, vec![0x0301])
     );
-    assert_eq!(Spelt::with(&[]).read().unwrap().unwrap().server_name, None);
+    assert_eq!(
+        SpeltHello::with(&[]).read().unwrap().unwrap().server_name,
+        None
+    );
 }
 
 #[test]
 fn encrypted_hellos() {
     for (data, expected) in [
-        (&[0, 0, 1, 0, 1, 5, 0, 0, 0, 0][..], Some(Ech::Outer)),
-        (&[1][..], Some(Ech::Inner)),
+        (&[0, 0, 1, 0, 1, 5, 0, 0, 0, 0][..], Some(EchType::Outer)),
+        (&[1][..], Some(EchType::Inner)),
         (&[1, 0][..], None),
         (&[2][..], None),
         (&[][..], None),
     ] {
-        let hello = Spelt::with(&extension(ENCRYPTED_CLIENT_HELLO, data)).read();
+        let hello = SpeltHello::with(&extension(ENCRYPTED_CLIENT_HELLO, data)).read();
         let ech = hello.ok().flatten().map(|hello| hello.ech);
         assert_eq!(ech, expected.map(Some), "{data:?}");
     }
@@ -233,7 +236,7 @@ fn encrypted_hellos() {
 
 #[test]
 fn what_is_malformed() {
-    let good = Spelt::with(&sni(b"a.example"));
+    let good = SpeltHello::with(&sni(b"a.example"));
     assert!(good.read().is_ok());
     let name = |kind: u8, text: &[u8]| [&[kind], &list_u16(text)[..]].concat();
     let two = [name(HOST_NAME, b"a.example"), name(HOST_NAME, b"b.example")].concat();
@@ -260,10 +263,10 @@ fn what_is_malformed() {
         vec![0, 0, 0],
         vec![0, 0, 0, 9, 1],
     ] {
-        let read = Spelt::with(&extensions).read();
+        let read = SpeltHello::with(&extensions).read();
         assert_eq!(read, Err(HelloError::Malformed), "{extensions:?}");
     }
-    let spoilt = |spoil: fn(&mut Spelt)| {
+    let spoilt = |spoil: fn(&mut SpeltHello)| {
         let mut spelt = good.clone();
         spoil(&mut spelt);
         assert_eq!(spelt.read(), Err(HelloError::Malformed));
@@ -277,7 +280,7 @@ fn what_is_malformed() {
 
 #[test]
 fn what_is_no_hello() {
-    for (octets, expected) in [
+    for (bytes, expected) in [
         (&b"GET / HTTP/1.1\r\n"[..], HelloError::NotTls),
         (b"PRI * HTTP/2.0", HelloError::NotTls),
         (b"\0", HelloError::NotTls),
@@ -287,21 +290,21 @@ fn what_is_no_hello() {
         (b"\x80\x2e\x00", HelloError::NotTls),
         (b"\x80\x2e\x01", HelloError::Ssl2),
         (b"\x15\x03\x01\0\x02\x02\x28", HelloError::Alert),
-        // Another message, empty records, records that are too long.
+        // Another message; empty records; records that are too long.
         (b"\x16\x03\x01\0\x01\x02", HelloError::Malformed),
         (b"\x16\x03\x01\0\x00", HelloError::Malformed),
         (b"\x16\x03\x01\x40\x01", HelloError::Malformed),
         (b"\x16\x03\x01\0\x04\x01\0\x40\x01", HelloError::TooLong),
-        // Something else amid the message.
+        // Another record within the message.
         (b"\x16\x03\x01\0\x01\x01\x15", HelloError::Malformed),
         (
             b"\x16\x03\x01\0\x01\x01\x14\x03\x03\0\x01\x01",
             HelloError::Malformed,
         ),
     ] {
-        assert_eq!(read(octets), Err(expected), "{octets:?}");
+        assert_eq!(read(bytes), Err(expected), "{bytes:?}");
     }
-    for octets in [
+    for bytes in [
         &b""[..],
         b"\x16",
         b"\x16\x03",
@@ -309,19 +312,20 @@ fn what_is_no_hello() {
         b"\x80",
         b"\x80\x2e",
     ] {
-        assert_eq!(read(octets), Ok(None), "{octets:?}");
+        assert_eq!(read(bytes), Ok(None), "{bytes:?}");
     }
 }
 
 #[test]
 fn the_longest_hello_and_one_that_is_longer() {
-    let padded = |size| Spelt::with(&[sni(b"a.example"), extension(21, &vec![0; size])].concat());
+    let padded =
+        |size| SpeltHello::with(&[sni(b"a.example"), extension(21, &vec![0; size])].concat());
     let around = padded(0).message().len() - MESSAGE_HEADER;
     let longest = padded(MAX_MESSAGE - around);
     assert!(longest.read().unwrap().is_some());
     for size in [1, 100, MAX_RECORD] {
-        let octets = records(&longest.message(), size);
-        assert!(read(&octets).unwrap().is_some(), "{size}");
+        let bytes = records(&longest.message(), size);
+        assert!(read(&bytes).unwrap().is_some(), "{size}");
     }
     assert_eq!(
         padded(MAX_MESSAGE - around + 1).read(),
@@ -334,19 +338,19 @@ proptest! {
 
     #[test]
     fn fragments_do_not_matter(record in 1..700_usize, sizes in prop::collection::vec(1..300_usize, 1..20), rest in prop::collection::vec(any::<u8>(), 0..9)) {
-        let hello = Rustls::speaking(&[&version::TLS13, &version::TLS12]).hello("a.example");
+        let hello = RustlsHello::speaking(&[&version::TLS13, &version::TLS12]).hello("a.example");
         let expected = read(&hello).unwrap();
         prop_assert!(expected.is_some());
-        let octets = records(&hello[RECORD_HEADER..], record);
-        let with_rest = [&octets[..], &rest].concat();
+        let bytes = records(&hello[RECORD_HEADER..], record);
+        let with_rest = [&bytes[..], &rest].concat();
         prop_assert_eq!(read(&with_rest), Ok(expected.clone()));
-        // Bit by bit.
-        let mut reader = Reader::default();
+        // In parts.
+        let mut reader = HelloReader::default();
         let mut end = 0;
         for size in sizes.iter().cycle() {
-            end = (end + size).min(octets.len());
-            let read = reader.read(&octets[..end]);
-            if end == octets.len() {
+            end = (end + size).min(bytes.len());
+            let read = reader.read(&bytes[..end]);
+            if end == bytes.len() {
                 prop_assert_eq!(read, Ok(expected));
                 break;
             }
@@ -356,37 +360,37 @@ proptest! {
 
     #[test]
     fn every_beginning_asks_for_more(record in 1..700_usize) {
-        let hello = Rustls::speaking(&[&version::TLS13]).hello("a.example");
-        let octets = records(&hello[RECORD_HEADER..], record);
-        let mut reader = Reader::default();
-        for end in 0..octets.len() {
-            prop_assert_eq!(reader.read(&octets[..end]), Ok(None), "{}", end);
+        let hello = RustlsHello::speaking(&[&version::TLS13]).hello("a.example");
+        let bytes = records(&hello[RECORD_HEADER..], record);
+        let mut reader = HelloReader::default();
+        for end in 0..bytes.len() {
+            prop_assert_eq!(reader.read(&bytes[..end]), Ok(None), "{}", end);
         }
-        prop_assert!(reader.read(&octets).unwrap().is_some());
+        prop_assert!(reader.read(&bytes).unwrap().is_some());
     }
 
     #[test]
     fn damage_is_an_error_or_another_hello(at in any::<prop::sample::Index>(), with in any::<u8>(), cut in any::<prop::sample::Index>()) {
-        let mut octets = Rustls::speaking(&[&version::TLS13, &version::TLS12]).hello("a.example");
-        let at = at.index(octets.len());
-        octets[at] = with;
-        let at_once = read(&octets);
-        let cut = cut.index(octets.len());
-        let mut reader = Reader::default();
-        let mut read = reader.read(&octets[..cut]);
+        let mut bytes = RustlsHello::speaking(&[&version::TLS13, &version::TLS12]).hello("a.example");
+        let at = at.index(bytes.len());
+        bytes[at] = with;
+        let at_once = read(&bytes);
+        let cut = cut.index(bytes.len());
+        let mut reader = HelloReader::default();
+        let mut read = reader.read(&bytes[..cut]);
         if read == Ok(None) {
-            read = reader.read(&octets);
+            read = reader.read(&bytes);
         }
         prop_assert_eq!(read, at_once);
     }
 
     #[test]
-    fn nothing_panics(octets in prop::collection::vec(any::<u8>(), 0..300), is_record in any::<bool>()) {
-        let octets = if is_record {
-            records(&[&[CLIENT_HELLO, 0, 0, 200][..], &octets].concat(), MAX_RECORD)
+    fn nothing_panics(bytes in prop::collection::vec(any::<u8>(), 0..300), is_record in any::<bool>()) {
+        let bytes = if is_record {
+            records(&[&[CLIENT_HELLO, 0, 0, 200][..], &bytes].concat(), MAX_RECORD)
         } else {
-            octets
+            bytes
         };
-        let _ = read(&octets);
+        let _ = read(&bytes);
     }
 }

@@ -1,5 +1,5 @@
-//! The check of every address that is dialled. Only what passes here becomes [`Permitted`], and only what is
-//! [`Permitted`] can be connected to.
+//! The egress check of every address that is dialled. Only an address that passes it becomes [`Permitted`], and only a
+//! [`Permitted`] address can be connected to.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -7,40 +7,40 @@ use egret_config::policy::egress::{AddressDenied, Egress};
 
 mod local;
 
-/// An address that may be dialled. Made by [`Guard::permit`] alone.
+/// An address that may be dialled. Only [`EgressGuard::permit`] makes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Permitted<T>(T);
 
 impl<T: Copy> Permitted<T> {
-    /// What may be dialled.
+    /// The address.
     pub(crate) fn get(self) -> T {
         self.0
     }
 }
 
-/// The addresses that this process listens on: requests must not come back through them, whatever the policies say.
+/// The addresses that this process listens on. Requests must not be sent to them, whatever the policies say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct OwnAddresses(pub Vec<SocketAddr>);
+pub(crate) struct OwnAddresses(pub(crate) Vec<SocketAddr>);
 
-/// The check, for the requests of one rule.
+/// The egress check for the requests of one rule.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Guard<'a> {
-    /// The policies.
-    pub egress: &'a Egress,
-    /// Our own sockets.
-    pub own: &'a OwnAddresses,
+pub(crate) struct EgressGuard<'a> {
+    /// The egress policies.
+    pub(crate) egress: &'a Egress,
+    /// The addresses that this process listens on.
+    pub(crate) own: &'a OwnAddresses,
 }
 
-impl Guard<'_> {
-    /// Decides one address.
+impl EgressGuard<'_> {
+    /// Checks one address.
     ///
     /// # Errors
-    /// If it is one of our own, or the policies or the built-in list deny it.
+    /// If this process listens on the address, or the policies or the built-in list deny it.
     pub(crate) fn permit(
         self,
         address: SocketAddr,
     ) -> Result<Permitted<SocketAddr>, AddressDenied> {
-        // The sockets first: no exception opens them.
+        // Own addresses come first, because no exception may permit them.
         if self.own.contains(address) {
             return Err(AddressDenied {
                 policy: None,
@@ -51,10 +51,10 @@ impl Guard<'_> {
         Ok(Permitted(address))
     }
 
-    /// Decides all addresses of a name: those that may be dialled, in their order.
+    /// Checks all addresses of a name, and returns those that may be dialled, in their order.
     ///
     /// # Errors
-    /// If none may, with the reason of the first.
+    /// If none may be dialled, with the reason for the first.
     pub(crate) fn permit_all(
         self,
         addresses: impl IntoIterator<Item = SocketAddr>,
@@ -90,8 +90,8 @@ impl OwnAddresses {
     }
 }
 
-/// Where packets to `ip` go. An unspecified address is taken for loopback by the kernel; `::` counts as that of both
-/// families, because a socket for both may be meant by it.
+/// The addresses that packets to `ip` reach. The kernel takes an unspecified address for loopback; `::` counts as
+/// loopback of both families, because a socket for both may be meant by it.
 fn reached(ip: IpAddr) -> impl Iterator<Item = IpAddr> {
     let (first, second) = match ip.to_canonical() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => (Ipv4Addr::LOCALHOST.into(), None),
@@ -135,7 +135,7 @@ mod tests {
     fn own_sockets_are_denied_by_every_spelling_and_no_exception_opens_them() {
         let own = OwnAddresses(["127.0.0.1:19000", "[::]:8080"].map(address).into());
         let egress = everything_allowed();
-        let guard = Guard {
+        let guard = EgressGuard {
             egress: &egress,
             own: &own,
         };
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn the_permitted_ones_of_a_mixed_answer_are_kept_in_order() {
         let (egress, own) = (Egress::default(), OwnAddresses::default());
-        let guard = Guard {
+        let guard = EgressGuard {
             egress: &egress,
             own: &own,
         };

@@ -1,4 +1,5 @@
-//! Connecting to the first address that answers (Happy Eyeballs, RFC 8305), and the one door to the network.
+//! Connects to the first address that accepts (Happy Eyeballs, RFC 8305). Outgoing connections are opened here and
+//! nowhere else, and only to addresses that the egress check has permitted.
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -20,43 +21,43 @@ use crate::clock;
 use crate::meter::LabelValue;
 
 /// How long one attempt has before the next starts beside it (RFC 8305 5, "Connection Attempt Delay").
-pub(crate) const STAGGER: Duration = Duration::from_millis(250);
+pub(crate) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// How one address is connected to.
+/// The options of a connection attempt.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Manner {
-    /// How long one attempt may take.
-    pub timeout: Duration,
-    /// Probes on the connection while it is quiet.
-    pub keepalive: Option<TcpKeepalive>,
+pub(crate) struct ConnectOptions {
+    /// The time limit of one attempt.
+    pub(crate) timeout: Duration,
+    /// TCP keepalive on the connection.
+    pub(crate) keepalive: Option<TcpKeepalive>,
 }
 
-/// How a race went.
+/// The outcome of a race.
 #[derive(Debug)]
-pub(crate) struct Raced<S, A> {
-    /// The connection and its address, or the failure that says most about why there is none.
-    pub outcome: Result<(S, A), ConnectFailure>,
-    /// Every address that was tried, and what came of it.
-    pub attempts: Vec<(A, Attempt)>,
+pub(crate) struct RaceOutcome<S, A> {
+    /// The connection and its address, or the failure that says most about the destination.
+    pub(crate) result: Result<(S, A), ConnectFailure>,
+    /// Every address that was tried, and the outcome of the attempt.
+    pub(crate) attempts: Vec<(A, AttemptOutcome)>,
 }
 
-/// What came of one attempt.
+/// The outcome of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Attempt {
-    /// The connection that is used.
+pub(crate) enum AttemptOutcome {
+    /// The attempt made the connection that is used.
     Connected,
-    /// None.
+    /// The attempt failed.
     Failed(ConnectFailure),
-    /// Another was faster, in spite of a head start of [`STAGGER`].
+    /// Another attempt was faster, although this one had started at least [`ATTEMPT_DELAY`] ago.
     Overtaken,
-    /// Another was faster, before this one had its time.
+    /// Another attempt was faster, before this one had run for [`ATTEMPT_DELAY`].
     Abandoned,
 }
 
-impl Attempt {
-    /// Whether it speaks against the address.
+impl AttemptOutcome {
+    /// Whether the outcome suggests that the address does not work.
     #[must_use]
-    pub(crate) fn is_lost(self) -> bool {
+    pub(crate) fn counts_against_address(self) -> bool {
         match self {
             Self::Failed(failure) => failure != ConnectFailure::NoDescriptors,
             Self::Overtaken => true,
@@ -65,7 +66,7 @@ impl Attempt {
     }
 }
 
-impl LabelValue for Attempt {
+impl LabelValue for AttemptOutcome {
     const ALL: &'static [Self] = &[
         Self::Connected,
         Self::Failed(ConnectFailure::Refused),
@@ -96,22 +97,22 @@ impl LabelValue for Attempt {
     }
 }
 
-/// Addresses that may still come; empty if none do.
-pub(crate) type Late<'a, A> = Pin<Box<dyn Future<Output = VecDeque<A>> + 'a>>;
+/// The future of addresses that come while the race is running; empty if none do.
+pub(crate) type LateAddresses<'a, A> = Pin<Box<dyn Future<Output = VecDeque<A>> + 'a>>;
 
-/// Connects to one of `addresses`, which are raced in their order; those of `late` join the race when they come. At
-/// `until` it is over.
+/// Connects to one of `addresses`, which are raced in their order. Those of `late` join the race when they come. The
+/// race ends at `until`.
 pub(crate) async fn connect(
     addresses: VecDeque<Permitted<SocketAddr>>,
-    late: Option<Late<'_, Permitted<SocketAddr>>>,
-    manner: Manner,
+    late: Option<LateAddresses<'_, Permitted<SocketAddr>>>,
+    options: ConnectOptions,
     until: std::time::Instant,
-) -> Raced<TcpStream, Permitted<SocketAddr>> {
-    race(addresses, late, until, |address| dial(address, manner)).await
+) -> RaceOutcome<TcpStream, Permitted<SocketAddr>> {
+    race(addresses, late, until, |address| dial(address, options)).await
 }
 
-/// The door.
-async fn dial(address: Permitted<SocketAddr>, manner: Manner) -> io::Result<TcpStream> {
+/// Opens a connection.
+async fn dial(address: Permitted<SocketAddr>, options: ConnectOptions) -> io::Result<TcpStream> {
     let address = address.get();
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
@@ -119,19 +120,19 @@ async fn dial(address: Permitted<SocketAddr>, manner: Manner) -> io::Result<TcpS
         TcpSocket::new_v6()?
     };
     socket.set_nodelay(true)?;
-    if let Some(keepalive) = manner.keepalive {
-        SockRef::from(&socket).set_tcp_keepalive(&probes(keepalive))?;
+    if let Some(keepalive) = options.keepalive {
+        SockRef::from(&socket).set_tcp_keepalive(&socket_keepalive(keepalive))?;
     }
     #[expect(
         clippy::disallowed_methods,
-        reason = "this is the one door to the network, and the address is permitted"
+        reason = "outgoing connections are opened here alone, and the address is permitted"
     )]
     let connecting = socket.connect(address);
-    timeout(manner.timeout, connecting).await?
+    timeout(options.timeout, connecting).await?
 }
 
-/// As the socket takes it.
-pub(crate) fn probes(keepalive: TcpKeepalive) -> socket2::TcpKeepalive {
+/// The keepalive settings in the form that the socket takes.
+pub(crate) fn socket_keepalive(keepalive: TcpKeepalive) -> socket2::TcpKeepalive {
     let TcpKeepalive {
         time,
         interval,
@@ -150,19 +151,20 @@ pub(crate) fn probes(keepalive: TcpKeepalive) -> socket2::TcpKeepalive {
     settings
 }
 
-/// Starts an attempt at once, one more whenever [`STAGGER`] has passed or an attempt failed; the first success wins.
+/// Starts one attempt at once, and one more whenever [`ATTEMPT_DELAY`] has passed or an attempt has failed. The first
+/// success wins.
 async fn race<A, F, S>(
     addresses: VecDeque<A>,
-    late: Option<Late<'_, A>>,
+    late: Option<LateAddresses<'_, A>>,
     until: std::time::Instant,
     dial: impl Fn(A) -> F,
-) -> Raced<S, A>
+) -> RaceOutcome<S, A>
 where
     A: Copy + PartialEq,
     F: Future<Output = io::Result<S>>,
 {
-    let mut stagger = pin!(sleep_until(Instant::from_std(clock::now() + STAGGER)));
-    let mut race = Race {
+    let mut delay = pin!(sleep_until(Instant::from_std(clock::now() + ATTEMPT_DELAY)));
+    let mut race = AddressRace {
         waiting: addresses,
         late,
         running: Vec::new(),
@@ -171,28 +173,28 @@ where
         dial,
     };
     race.start_next();
-    let racing = poll_fn(|cx| race.poll(cx, stagger.as_mut()));
-    let outcome = timeout_at(until.into(), racing).await;
+    let racing = poll_fn(|cx| race.poll(cx, delay.as_mut()));
+    let result = timeout_at(until.into(), racing).await;
     let failure = worse(race.failure, ConnectFailure::Timeout);
-    race.end(outcome.unwrap_or(Err(failure)))
+    race.end(result.unwrap_or(Err(failure)))
 }
 
-struct Race<'a, A, F, D> {
+struct AddressRace<'a, A, F, D> {
     waiting: VecDeque<A>,
-    late: Option<Late<'a, A>>,
-    running: Vec<Running<A, F>>,
-    ended: Vec<(A, Attempt)>,
+    late: Option<LateAddresses<'a, A>>,
+    running: Vec<RunningAttempt<A, F>>,
+    ended: Vec<(A, AttemptOutcome)>,
     failure: ConnectFailure,
     dial: D,
 }
 
-struct Running<A, F> {
+struct RunningAttempt<A, F> {
     address: A,
     since: std::time::Instant,
     connecting: Pin<Box<F>>,
 }
 
-impl<A, F, D, S> Race<'_, A, F, D>
+impl<A, F, D, S> AddressRace<'_, A, F, D>
 where
     A: Copy + PartialEq,
     F: Future<Output = io::Result<S>>,
@@ -201,7 +203,7 @@ where
     fn start_next(&mut self) {
         if let Some(address) = self.waiting.pop_front() {
             let connecting = Box::pin((self.dial)(address));
-            self.running.push(Running {
+            self.running.push(RunningAttempt {
                 address,
                 since: clock::now(),
                 connecting,
@@ -209,25 +211,25 @@ where
         }
     }
 
-    fn end(self, outcome: Result<(S, A), ConnectFailure>) -> Raced<S, A> {
+    fn end(self, result: Result<(S, A), ConnectFailure>) -> RaceOutcome<S, A> {
         let now = clock::now();
         let mut attempts = self.ended;
         attempts.extend(self.running.iter().map(|running| {
-            let overtaken = now - running.since >= STAGGER;
+            let overtaken = now - running.since >= ATTEMPT_DELAY;
             let attempt = if overtaken {
-                Attempt::Overtaken
+                AttemptOutcome::Overtaken
             } else {
-                Attempt::Abandoned
+                AttemptOutcome::Abandoned
             };
             (running.address, attempt)
         }));
-        Raced { outcome, attempts }
+        RaceOutcome { result, attempts }
     }
 
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        mut stagger: Pin<&mut Sleep>,
+        mut delay: Pin<&mut Sleep>,
     ) -> Poll<Result<(S, A), ConnectFailure>> {
         loop {
             self.poll_late(cx);
@@ -244,53 +246,53 @@ where
                     Poll::Pending
                 };
             }
-            start |= stagger.as_mut().poll(cx).is_ready();
+            start |= delay.as_mut().poll(cx).is_ready();
             if !start {
                 return Poll::Pending;
             }
             self.start_next();
-            stagger
+            delay
                 .as_mut()
-                .reset(Instant::from_std(clock::now() + STAGGER));
+                .reset(Instant::from_std(clock::now() + ATTEMPT_DELAY));
         }
     }
 
-    /// Those that come late are of the other family than those that are waiting: they take turns with them, and begin,
-    /// because what is running is of that family too.
+    /// Takes the late addresses, which are of the other family than the waiting ones. The two alternate, late addresses
+    /// first, because the attempts that are running are of the family of the waiting ones.
     fn poll_late(&mut self, cx: &mut Context<'_>) {
         let Some(late) = &mut self.late else { return };
-        let Poll::Ready(mut come) = late.as_mut().poll(cx) else {
+        let Poll::Ready(mut arrived) = late.as_mut().poll(cx) else {
             return;
         };
         self.late = None;
         let tried: Vec<A> = self.ended.iter().map(|(address, _)| *address).collect();
         let running = |address: &A| self.running.iter().any(|one| one.address == *address);
-        come.retain(|address| {
+        arrived.retain(|address| {
             !tried.contains(address) && !running(address) && !self.waiting.contains(address)
         });
         let mut waiting = std::mem::take(&mut self.waiting);
-        while !come.is_empty() || !waiting.is_empty() {
-            self.waiting.extend(come.pop_front());
+        while !arrived.is_empty() || !waiting.is_empty() {
+            self.waiting.extend(arrived.pop_front());
             self.waiting.extend(waiting.pop_front());
         }
     }
 
-    /// Ready with the winner, or with an error if at least one attempt failed.
+    /// Polls the attempts: ready with the winner, or with an error if at least one attempt has failed.
     fn poll_running(&mut self, cx: &mut Context<'_>) -> Poll<Result<(S, A), ()>> {
         let mut failed = self.running.is_empty();
         let mut index = 0;
         while let Some(running) = self.running.get_mut(index) {
             match running.connecting.as_mut().poll(cx) {
                 Poll::Ready(Ok(stream)) => {
-                    let Running { address, .. } = self.running.swap_remove(index);
-                    self.ended.push((address, Attempt::Connected));
+                    let RunningAttempt { address, .. } = self.running.swap_remove(index);
+                    self.ended.push((address, AttemptOutcome::Connected));
                     return Poll::Ready(Ok((stream, address)));
                 }
                 Poll::Ready(Err(error)) => {
                     let failure = classify(&error);
                     self.failure = worse(self.failure, failure);
-                    let Running { address, .. } = self.running.swap_remove(index);
-                    self.ended.push((address, Attempt::Failed(failure)));
+                    let RunningAttempt { address, .. } = self.running.swap_remove(index);
+                    self.ended.push((address, AttemptOutcome::Failed(failure)));
                     failed = true;
                 }
                 Poll::Pending => index += 1,
@@ -318,7 +320,7 @@ fn classify(error: &io::Error) -> ConnectFailure {
     }
 }
 
-/// Whether this process, or the whole node, may not open another descriptor.
+/// Whether the error is that this process, or the whole node, may not open another descriptor.
 pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
     const ERRORS: [i32; 2] = [Errno::EMFILE as i32, Errno::ENFILE as i32];
     error
@@ -326,8 +328,8 @@ pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
         .is_some_and(|errno| ERRORS.contains(&errno))
 }
 
-/// Of two failures the one to tell: what we lack ourselves, because nothing is known of the host then; and a host that
-/// did something is more telling than a family that this node lacks.
+/// The failure to report of two. A lack of descriptors comes first, because nothing is known about the destination
+/// then; a response of the destination says more than a family which this node does not have.
 const fn worse(one: ConnectFailure, other: ConnectFailure) -> ConnectFailure {
     const fn weight(failure: ConnectFailure) -> u8 {
         match failure {

@@ -50,7 +50,7 @@ pub(crate) async fn secure(
     let http2 = session.alpn_protocol() == Some(HTTP_2);
     // A server that knows nothing of RFC 7301 agrees to nothing, and speaks HTTP/1.1.
     if !http2 && client.alpn_protocols == [HTTP_2] {
-        return Err(SecureFailure::Tls(TlsFailure::unspoken(
+        return Err(SecureFailure::Tls(TlsFailure::no_common_protocol(
             &client.alpn_protocols,
         )));
     }

@@ -1,172 +1,190 @@
-//! What is known about names, and when it must be asked for again.
+//! The DNS cache: what is known about names, and when they must be queried again.
 //!
-//! A pure core: time and settings are arguments, nothing waits and nothing locks. A [`Cache::lookup`] says what its
-//! caller gets and what it owes: [`Lookup::Start`] and the refresh of a [`Lookup::Hit`] or [`Lookup::Stale`] hand out a
-//! [`Flight`], which must come back through [`Cache::complete`]. There is never more than one flight per name. What is
-//! late of one when it lands comes back through [`Cache::end`].
+//! A pure core: time and settings are arguments, nothing waits and nothing locks. [`DnsCache::lookup`] says what its
+//! caller gets and what the caller owes: [`CacheLookup::Start`], and the refresh of a [`CacheLookup::Hit`] or
+//! [`CacheLookup::Stale`], hand out an [`InFlightQuery`], which must come back through [`DnsCache::complete`]. A name
+//! never has more than one query in flight that lookups can join. The part of an answer that comes late is handed in
+//! through [`DnsCache::merge_addresses`] and [`DnsCache::merge_https_record`], and ends with [`DnsCache::finish`].
 //!
-//! Flights live beside the entries, so that evicting or flushing a name never disturbs who waits for it. Whether an
-//! entry is fresh, stale or dead is computed from its age at each lookup, so that a change of settings holds at once for
-//! what is remembered already.
+//! Queries in flight are kept apart from the entries, so that evicting or flushing a name never disturbs those who wait
+//! for it. Whether an entry is fresh, stale or dead is computed from its age at each lookup, so that a change of
+//! settings applies at once to what is cached already.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use egret_config::name::DnsName;
 use egret_config::snapshot::ResolverSettings;
 use lru::LruCache;
 
-use crate::dns::listing::Listed;
+use crate::dns::listing::ListedName;
 
-use backoff::Jitter;
-use entry::{Entry, Known};
-use flights::Flights;
+use backoff::JitterSource;
+use entry::CacheEntry;
+use in_flight::InFlightTable;
+use positive::CacheState;
 
-pub use flights::{Flight, Late};
-pub use kept::Kept;
-pub use lookup::{Lookup, Servable, Served};
-pub use outcome::{Landed, Outcome, Rest, Swept};
+pub(crate) use in_flight::{InFlightQuery, LateQuery};
+pub(crate) use lookup::{CacheLookup, CachedAnswer, ServedAnswer};
+pub(crate) use outcome::{QueryOutcome, RemainingAnswers, SweepProgress};
+pub(crate) use saved::SavedEntry;
 
 mod backoff;
+mod completion;
 mod entry;
-mod flights;
-mod found;
-mod kept;
-mod landing;
+mod in_flight;
 mod lookup;
 mod outcome;
+mod persist;
+mod positive;
+mod saved;
 
-/// How long a failure without an answer is remembered when there is nothing older to serve: long enough to spare a dead
-/// server, short enough that nobody waits for its recovery.
-pub const FAILURE_TTL: Duration = Duration::from_secs(1);
-
-/// Names and what is known about them. `W` is what those who wait for a flight share, made when it starts.
+/// Names and what is known about them. `W` is the handle that all who wait for one query share, made when it starts.
 #[derive(Debug)]
-pub struct Cache<W = ()> {
-    /// In the order of their last use, so that both eviction and idle expiry take from one end.
-    entries: LruCache<DnsName, Entry>,
-    flights: Flights<W>,
-    jitter: Jitter,
-    /// How often an answer was taken or forgotten.
-    changes: u64,
+pub(crate) struct DnsCache<W = ()> {
+    /// The entries in the order of their last use, so that both eviction and idle expiry take from one end.
+    entries: LruCache<DnsName, CacheEntry>,
+    in_flight: InFlightTable<W>,
+    jitter: JitterSource,
+    /// Counts answers that were stored or forgotten.
+    revision: u64,
 }
 
-impl<W: Clone + Default> Cache<W> {
+impl<W: Clone + Default> DnsCache<W> {
     /// An empty cache; `seed` decides the jitter of its refreshes and back-offs.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self {
             entries: LruCache::unbounded(),
-            flights: Flights::new(),
-            jitter: Jitter::new(seed),
-            changes: 0,
+            in_flight: InFlightTable::new(),
+            jitter: JitterSource::new(seed),
+            revision: 0,
         }
     }
 
-    /// What a request for `name` gets at `now`; one over `https` wants HTTPS records too, from here on.
-    pub fn lookup(
+    /// What a lookup of `name` gets at `now`. A lookup over `https` wants HTTPS records too; they are then queried with
+    /// every refresh of the name.
+    pub(crate) fn lookup(
         &mut self,
         name: &DnsName,
         https: bool,
         settings: &ResolverSettings,
         now: Instant,
-    ) -> Lookup<W> {
+    ) -> CacheLookup<W> {
         let https = https && settings.https_records;
-        let known = self
+        let state = self
             .entries
             .get_mut(name)
-            .map_or(Known::Nothing, |entry| entry.consult(https, settings, now));
-        match known {
-            Known::Served {
+            .map_or(CacheState::Unusable, |entry| {
+                entry.lookup(https, settings, now)
+            });
+        match state {
+            CacheState::Usable {
                 addresses,
-                service,
-                flight,
+                https_record,
+                query_id,
                 fresh,
-                due,
+                refresh_due,
             } => {
-                let served = Served {
+                let served = ServedAnswer {
                     addresses,
-                    service,
-                    refresh: self.renew_if(due, name, settings),
-                    more: self.flights.late(flight).cloned(),
+                    https_record,
+                    refresh: self.refresh_if(refresh_due, name, settings),
+                    pending_family: self.in_flight.late_waiters(query_id).cloned(),
                 };
                 return if fresh {
-                    Lookup::Hit(served)
+                    CacheLookup::Hit(served)
                 } else {
-                    Lookup::Stale(served)
+                    CacheLookup::Stale(served)
                 };
             }
-            Known::Failed(failure) => return Lookup::Negative(failure),
-            Known::Nothing => {}
+            CacheState::Failed(failure) => return CacheLookup::Negative(failure),
+            CacheState::Unusable => {}
         }
-        if let Some(waiters) = self.flights.join(name) {
-            return Lookup::Join(waiters.clone());
+        if let Some(waiters) = self.in_flight.join(name) {
+            return CacheLookup::Join(waiters.clone());
         }
-        match self.flights.start(name, https, settings) {
-            Some(flight) => Lookup::Start(flight),
-            None => Lookup::Overloaded,
+        match self.in_flight.start(name, https, settings) {
+            Some(query) => CacheLookup::Start(query),
+            None => CacheLookup::Overloaded,
         }
     }
 
-    /// Uses `name`, if it is known, without need of an answer now: no hit, and nobody waits. Starts a query when one is
-    /// due, under the bound of [`Cache::renew`].
-    pub fn touch(
+    /// Marks `name` as used, if it is known, by somebody who needs no answer now; this is not a hit. Starts a refresh
+    /// when one is due, within the bound of [`DnsCache::refresh`].
+    pub(crate) fn touch(
         &mut self,
         name: &DnsName,
         settings: &ResolverSettings,
         now: Instant,
-    ) -> Option<Flight<W>> {
-        let due = self.entries.get_mut(name)?.touch(settings, now);
-        self.renew_if(due, name, settings)
+    ) -> Option<InFlightQuery<W>> {
+        let refresh_due = self.entries.get_mut(name)?.touch(settings, now);
+        self.refresh_if(refresh_due, name, settings)
     }
 
-    /// The addresses of `name` that may be served, and its HTTPS record. No use of it.
-    pub fn known(
+    /// The addresses of `name` that may be served, and its HTTPS record. This does not count as a use.
+    pub(crate) fn peek(
         &mut self,
         name: &DnsName,
         settings: &ResolverSettings,
         now: Instant,
-    ) -> Option<Servable> {
-        let found = self.entries.peek_mut(name)?.servable(settings, now)?;
-        Some(Servable {
-            addresses: Arc::clone(&found.addresses),
-            service: found.service.clone(),
+    ) -> Option<CachedAnswer> {
+        let answer = self.entries.peek_mut(name)?.usable_answer(settings, now)?;
+        Some(CachedAnswer {
+            addresses: Arc::clone(&answer.addresses),
+            https_record: answer.https_record.clone(),
         })
     }
 
-    /// Whether it is known that there is nothing to be served for `name`: not if it is not known at all. No use of it.
+    /// Whether `name` is known to have nothing that may be served; false for a name that is not known at all. This does
+    /// not count as a use.
     #[must_use]
-    pub fn is_over(&self, name: &DnsName, settings: &ResolverSettings, now: Instant) -> bool {
+    pub(crate) fn has_no_answer(
+        &self,
+        name: &DnsName,
+        settings: &ResolverSettings,
+        now: Instant,
+    ) -> bool {
         let entry = self.entries.peek(name);
-        entry.is_some_and(|entry| entry.is_over(settings, now))
+        entry.is_some_and(|entry| entry.has_no_answer(settings, now))
     }
 
-    /// Uses `name` as [`Cache::touch`] does, and asks for it if nothing is known. The answer is kept.
-    pub fn keep(
+    /// Keeps `name` resolved: marks it as used as [`DnsCache::touch`] does, and starts a query if nothing is known. The
+    /// answer is stored even if the name is forgotten meanwhile.
+    pub(crate) fn preresolve(
         &mut self,
         name: &DnsName,
         settings: &ResolverSettings,
         now: Instant,
-    ) -> Option<Flight<W>> {
+    ) -> Option<InFlightQuery<W>> {
         if self.entries.contains(name) {
             return self.touch(name, settings, now);
         }
-        let flight = self.renew(name, settings);
-        self.flights.join(name);
-        flight
+        let query = self.refresh(name, settings);
+        self.in_flight.join(name);
+        query
     }
 
-    /// Starts a query for `name` although nobody waits for it. `None` when one is running, or when as many are as are
-    /// allowed to (`max_pending`, counted apart from those that requests wait for).
-    pub fn renew(&mut self, name: &DnsName, settings: &ResolverSettings) -> Option<Flight<W>> {
+    /// Starts a query for `name` that no lookup waits for. `None` when a query for the name is in flight, or when as
+    /// many refreshes are as the settings allow (`max_pending`, counted apart from queries that lookups wait for).
+    pub(crate) fn refresh(
+        &mut self,
+        name: &DnsName,
+        settings: &ResolverSettings,
+    ) -> Option<InFlightQuery<W>> {
         let https = self.entries.peek(name).is_some_and(|entry| entry.https);
         let https = https && settings.https_records;
-        self.flights.renew(name, https, settings)
+        self.in_flight.start_refresh(name, https, settings)
     }
 
     /// Forgets names that were not used for `idle_ttl`, and those over `max_hosts`; at most `limit` of them, so that a
-    /// lock need not be held for long. The cost is that of the names that leave.
-    pub fn sweep(&mut self, settings: &ResolverSettings, now: Instant, limit: usize) -> Swept {
+    /// lock need not be held for long. The cost is proportional to the names that are forgotten.
+    pub(crate) fn sweep(
+        &mut self,
+        settings: &ResolverSettings,
+        now: Instant,
+        limit: usize,
+    ) -> SweepProgress {
         let mut removed = 0;
         while let Some((_, oldest)) = self.entries.peek_lru() {
             let idle = now.saturating_duration_since(oldest.last_used) >= settings.idle_ttl;
@@ -174,81 +192,75 @@ impl<W: Clone + Default> Cache<W> {
                 break;
             }
             if removed == limit {
-                return Swept {
+                return SweepProgress {
                     removed,
                     more: true,
                 };
             }
             self.entries.pop_lru();
-            self.changes += 1;
+            self.revision += 1;
             removed += 1;
         }
-        Swept {
+        SweepProgress {
             removed,
             more: false,
         }
     }
 
-    /// Forgets every name; returns how many. Queries that are running go on.
-    pub fn flush(&mut self) -> usize {
+    /// Forgets every name; returns how many. Queries in flight go on.
+    pub(crate) fn flush(&mut self) -> usize {
         let count = self.entries.len();
-        self.changes += 1;
+        self.revision += 1;
         self.entries.clear();
         count
     }
 
     /// Forgets one name; returns whether it was known.
-    pub fn flush_one(&mut self, name: &DnsName) -> bool {
-        self.changes += 1;
+    pub(crate) fn flush_one(&mut self, name: &DnsName) -> bool {
+        self.revision += 1;
         self.entries.pop(name).is_some()
     }
 
-    /// Whether the name is known. No use of it.
+    /// Whether the name is known. This does not count as a use.
     #[must_use]
-    pub fn contains(&self, name: &DnsName) -> bool {
+    pub(crate) fn contains(&self, name: &DnsName) -> bool {
         self.entries.contains(name)
     }
 
     /// How many names are known.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether no name is known.
+    /// How many queries are in flight: those that lookups wait for, refreshes, and those of which a part is late.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    pub(crate) fn in_flight_counts(&self) -> (usize, usize, usize) {
+        self.in_flight.counts()
     }
 
-    /// How many queries are running: those that requests wait for, refreshes, and those that are late.
+    /// Every name and what is known about it, the last used first; then the names that are resolved for the first time.
     #[must_use]
-    pub fn flying(&self) -> (usize, usize, usize) {
-        self.flights.count()
-    }
-
-    /// Every name and what is known about it, the last used first; then the names asked for the first time.
-    #[must_use]
-    pub fn list(&self, settings: &ResolverSettings, now: Instant) -> Vec<Listed> {
+    pub(crate) fn list(&self, settings: &ResolverSettings, now: Instant) -> Vec<ListedName> {
         let known = self.entries.iter().map(|(name, entry)| {
-            let resolving = self.flights.contains(name);
-            entry.listed(name, resolving, settings, now)
+            let resolving = self.in_flight.contains(name);
+            entry.listing(name, resolving, settings, now)
         });
         let unknown = self
-            .flights
+            .in_flight
             .names()
             .filter(|name| !self.entries.contains(*name));
-        known.chain(unknown.map(Listed::unknown)).collect()
+        known.chain(unknown.map(ListedName::unknown)).collect()
     }
 
-    fn renew_if(
+    fn refresh_if(
         &mut self,
-        due: bool,
+        refresh_due: bool,
         name: &DnsName,
         settings: &ResolverSettings,
-    ) -> Option<Flight<W>> {
-        if due {
-            self.renew(name, settings)
+    ) -> Option<InFlightQuery<W>> {
+        if refresh_due {
+            self.refresh(name, settings)
         } else {
             None
         }

@@ -1,75 +1,89 @@
-//! Why a name has no addresses.
+//! The ways in which a query or a lookup can fail.
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::dns::resolver::How;
+use crate::dns::source::AnswerSource;
+use crate::meter::{LabelValue as _, label_values};
 
-/// What came of a query instead of addresses.
+/// The result of a query that brought no records.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// There is no such name (RFC 1035 4.1.1, RCODE 3). An answer: it ends what was known before.
+pub enum DnsFailure {
+    /// The name does not exist (RFC 1035 4.1.1, RCODE 3). This is an answer: it replaces what was known before.
     NxDomain,
-    /// The name exists and has no address of the families asked for (RFC 2308 2.2). An answer too.
+    /// The name exists and has no records of the type asked for (RFC 2308 2.2). This is an answer too.
     NoData,
-    /// The server could not find out (RCODE 2).
+    /// The server failed to find the answer (RCODE 2).
     ServFail,
-    /// The server does not want to say (RCODE 5).
+    /// The server refused to answer (RCODE 5).
     Refused,
-    /// Another RCODE, by its name in the IANA registry.
+    /// The server answered with another RCODE, given by its name in the IANA registry.
     Rcode(&'static str),
-    /// Nobody answered in time.
+    /// No server answered in time.
     Timeout,
-    /// No server could be asked, or what it said was no DNS; the text is for the log.
+    /// No server could be reached, or its response was not DNS; the text is for the log.
     Network(Arc<str>),
+}
+
+label_values! {
+    /// The kind of a [`DnsFailure`], for metrics.
+    pub enum FailureKind {
+        /// The kind of [`DnsFailure::NxDomain`].
+        NxDomain = "nxdomain",
+        /// The kind of [`DnsFailure::NoData`].
+        NoData = "nodata",
+        /// The kind of [`DnsFailure::ServFail`].
+        ServFail = "servfail",
+        /// The kind of [`DnsFailure::Refused`].
+        Refused = "refused",
+        /// The kind of [`DnsFailure::Rcode`].
+        Rcode = "rcode",
+        /// The kind of [`DnsFailure::Timeout`].
+        Timeout = "timeout",
+        /// The kind of [`DnsFailure::Network`].
+        Network = "network",
+    }
 }
 
 /// Why a lookup gave no addresses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
-    /// The name was asked for, now or a moment ago, and this came of it.
+    /// A query for the name failed, for this lookup or a moment ago.
     #[error("{failure}")]
     Failed {
-        /// What came of it.
-        failure: Failure,
-        /// Whether it was remembered or found out for this request.
-        how: How,
+        /// The failure of the query.
+        failure: DnsFailure,
+        /// Whether the failure was remembered or comes from a query for this lookup.
+        answer_source: AnswerSource,
     },
-    /// As many names as are allowed are being asked for already (`maxPending`).
+    /// As many names are being resolved as the settings allow (`maxPending`).
     #[error("too many names are being resolved")]
     Overloaded,
 }
 
-impl Failure {
-    /// How many kinds there are: the length of a table by [`Failure::kind`].
-    pub const KINDS: usize = 7;
-    /// The metric labels, by [`Failure::kind`].
-    pub const LABELS: [&'static str; Self::KINDS] = [
-        "nxdomain", "nodata", "servfail", "refused", "rcode", "timeout", "network",
-    ];
-
-    /// A number below [`Failure::KINDS`], for counting.
+impl DnsFailure {
+    /// The kind of the failure, for metrics.
     #[must_use]
-    pub const fn kind(&self) -> usize {
+    pub const fn kind(&self) -> FailureKind {
         match self {
-            Self::NxDomain => 0,
-            Self::NoData => 1,
-            Self::ServFail => 2,
-            Self::Refused => 3,
-            Self::Rcode(_) => 4,
-            Self::Timeout => 5,
-            Self::Network(_) => 6,
+            Self::NxDomain => FailureKind::NxDomain,
+            Self::NoData => FailureKind::NoData,
+            Self::ServFail => FailureKind::ServFail,
+            Self::Refused => FailureKind::Refused,
+            Self::Rcode(_) => FailureKind::Rcode,
+            Self::Timeout => FailureKind::Timeout,
+            Self::Network(_) => FailureKind::Network,
         }
     }
 
-    /// The metric label.
+    /// The kind of the failure as metrics and tests write it.
     #[must_use]
-    pub const fn label(&self) -> &'static str {
-        Self::LABELS[self.kind()]
+    pub fn label(&self) -> &'static str {
+        self.kind().as_str()
     }
 
-    /// The `rcode` parameter of a `Proxy-Status` with `error=dns_error` (RFC 9209 2.3.2): the RCODE, or the pseudo RCODE
-    /// `NODATA` (RFC 2308). `None` when no server answered.
+    /// The `rcode` parameter of a `Proxy-Status` with `error=dns_error` (RFC 9209 2.3.2): the RCODE, or the pseudo
+    /// RCODE `NODATA` (RFC 2308). `None` when no server answered.
     #[must_use]
     pub const fn rcode(&self) -> Option<&'static str> {
         match self {
@@ -82,20 +96,21 @@ impl Failure {
         }
     }
 
-    /// Whether this is `dns_timeout` and not `dns_error` (RFC 9209 2.3.1).
+    /// Whether this is a `dns_timeout` of RFC 9209 2.3.1, and not a `dns_error`.
     #[must_use]
     pub const fn is_timeout(&self) -> bool {
         matches!(self, Self::Timeout)
     }
 
-    /// Whether a server vouched for it. What is not an answer never ends an earlier one (RFC 8767 4).
+    /// Whether this is a negative answer, given by a server. Any other failure never replaces an earlier answer
+    /// (RFC 8767 4).
     #[must_use]
     pub const fn is_answer(&self) -> bool {
         matches!(self, Self::NxDomain | Self::NoData)
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for DnsFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NxDomain => f.write_str("the name does not exist (NXDOMAIN)"),
@@ -106,5 +121,15 @@ impl fmt::Display for Failure {
             Self::Timeout => f.write_str("no DNS server answered in time"),
             Self::Network(text) => write!(f, "no DNS server could be asked: {text}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_counter_of_its_own() {
+        crate::meter::assert_is_label::<FailureKind>();
     }
 }

@@ -1,4 +1,4 @@
-//! DNS for tests that are not about the wire: answers from a script, in simulated time.
+//! A DNS client for tests that are not about the protocol: answers from a script, in simulated time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -6,138 +6,140 @@ use std::time::Duration;
 
 use egret_config::name::DnsName;
 
-use crate::dns::failure::Failure;
-use crate::dns::family::Family;
+use crate::dns::failure::DnsFailure;
+use crate::dns::family::AddressFamily;
 use crate::dns::query::{
-    Answering, AnsweringServices, Query, QueryError, Records, Service, Services,
+    AddressRecords, DnsClient, DnsClientFactory, HttpsRecord, HttpsRecords, QueryError, QueryFuture,
 };
-use crate::dns::resolver::QueryFactory;
 
-/// What a question gets.
+/// The reply to a query.
 #[derive(Clone, Debug)]
-pub(crate) enum Reply {
+pub(crate) enum ScriptedReply {
     /// Addresses and their TTL in seconds.
     Found(Vec<&'static str>, u64),
-    /// A failure, and what the SOA record says in seconds.
-    Failed(Failure, Option<u64>),
+    /// A failure, and how long the SOA record lets it be cached, in seconds.
+    Failed(DnsFailure, Option<u64>),
     /// Another reply, this many milliseconds later.
     After(u64, Box<Self>),
-    /// Nothing, ever.
+    /// No reply at all.
     Silence,
-    /// A bug.
+    /// A panic in the client.
     Panic,
 }
 
-type ServicesReply = Result<Services, QueryError>;
+type HttpsReply = Result<HttpsRecords, QueryError>;
 
-/// The script. What is not in it gets NODATA, with an SOA of a minute.
+/// A client with a script. A name that is not in the script gets NODATA, with an SOA record of a minute.
 #[derive(Debug, Default)]
-pub(crate) struct FakeQuery {
-    replies: Mutex<HashMap<(DnsName, Family), Reply>>,
-    asked: Mutex<Vec<(DnsName, Family)>>,
-    /// HTTPS records, after so many milliseconds.
-    services: Mutex<HashMap<DnsName, (u64, ServicesReply)>>,
-    asked_services: Mutex<Vec<DnsName>>,
+pub(crate) struct FakeDnsClient {
+    replies: Mutex<HashMap<(DnsName, AddressFamily), ScriptedReply>>,
+    queries: Mutex<Vec<(DnsName, AddressFamily)>>,
+    /// The HTTPS records of each name, and after how many milliseconds they come.
+    https_replies: Mutex<HashMap<DnsName, (u64, HttpsReply)>>,
+    https_queries: Mutex<Vec<DnsName>>,
 }
 
-impl FakeQuery {
-    pub(crate) fn set(&self, name: &str, family: Family, reply: Reply) {
+impl FakeDnsClient {
+    pub(crate) fn set(&self, name: &str, family: AddressFamily, reply: ScriptedReply) {
         let key = (name.parse().unwrap(), family);
         self.replies.lock().unwrap().insert(key, reply);
     }
 
-    /// HTTPS records and their TTL in seconds, or a failure; this many milliseconds after the question.
-    pub(crate) fn set_services(
+    /// Sets HTTPS records and their TTL in seconds, or a failure, which comes `millis` milliseconds after the query.
+    pub(crate) fn set_https(
         &self,
         name: &str,
         millis: u64,
-        reply: Result<(Vec<Service>, u64), Failure>,
+        reply: Result<(Vec<HttpsRecord>, u64), DnsFailure>,
     ) {
-        let reply = reply.map_err(QueryError::from).map(|(services, ttl)| {
+        let reply = reply.map_err(QueryError::from).map(|(records, ttl)| {
             let ttl = Duration::from_secs(ttl);
-            Services { services, ttl }
+            HttpsRecords { records, ttl }
         });
         let name = name.parse().unwrap();
-        self.services.lock().unwrap().insert(name, (millis, reply));
+        self.https_replies
+            .lock()
+            .unwrap()
+            .insert(name, (millis, reply));
     }
 
-    /// How many questions for HTTPS records there have been since the last call.
-    pub(crate) fn taken_services(&self) -> usize {
-        std::mem::take(&mut *self.asked_services.lock().unwrap()).len()
+    /// How many queries for HTTPS records there have been since the last call.
+    pub(crate) fn take_https_queries(&self) -> usize {
+        std::mem::take(&mut *self.https_queries.lock().unwrap()).len()
     }
 
-    /// The same for both families.
-    pub(crate) fn set_both(&self, name: &str, reply: &Reply) {
-        for family in [Family::V4, Family::V6] {
+    /// Sets one reply for both families.
+    pub(crate) fn set_both(&self, name: &str, reply: &ScriptedReply) {
+        for family in [AddressFamily::V4, AddressFamily::V6] {
             self.set(name, family, reply.clone());
         }
     }
 
-    /// How many questions there have been since the last call.
-    pub(crate) fn taken(&self) -> usize {
-        std::mem::take(&mut *self.asked.lock().unwrap()).len()
+    /// How many queries for addresses there have been since the last call.
+    pub(crate) fn take_queries(&self) -> usize {
+        std::mem::take(&mut *self.queries.lock().unwrap()).len()
     }
 
-    /// The names asked for since the last call, one for each run of questions.
-    pub(crate) fn names(&self) -> Vec<String> {
-        let asked = std::mem::take(&mut *self.asked.lock().unwrap());
-        let mut names: Vec<_> = asked.iter().map(|(name, _)| name.to_string()).collect();
+    /// The names that were queried since the last call, once for each run of queries.
+    pub(crate) fn take_names(&self) -> Vec<String> {
+        let queries = std::mem::take(&mut *self.queries.lock().unwrap());
+        let mut names: Vec<_> = queries.iter().map(|(name, _)| name.to_string()).collect();
         names.dedup();
         names
     }
 
-    /// The families asked for since the last call.
-    pub(crate) fn families(&self) -> Vec<Family> {
-        let asked = std::mem::take(&mut *self.asked.lock().unwrap());
-        asked.into_iter().map(|(_, family)| family).collect()
+    /// The families that were queried since the last call.
+    pub(crate) fn take_families(&self) -> Vec<AddressFamily> {
+        let queries = std::mem::take(&mut *self.queries.lock().unwrap());
+        queries.into_iter().map(|(_, family)| family).collect()
     }
 
-    /// Makes this one for every resolver.
-    pub(crate) fn factory(self: &Arc<Self>) -> QueryFactory {
-        let query = Arc::clone(self);
-        Arc::new(move |_, _| Arc::clone(&query) as Arc<dyn Query>)
+    /// A factory that gives this client to every resolver.
+    pub(crate) fn factory(self: &Arc<Self>) -> DnsClientFactory {
+        let client = Arc::clone(self);
+        Arc::new(move |_, _| Arc::clone(&client) as Arc<dyn DnsClient>)
     }
 }
 
-impl Query for FakeQuery {
-    fn services(&self, name: DnsName) -> AnsweringServices {
-        let reply = self.services.lock().unwrap().get(&name).cloned();
-        self.asked_services.lock().unwrap().push(name);
+impl DnsClient for FakeDnsClient {
+    fn query_https(&self, name: DnsName) -> QueryFuture<HttpsRecords> {
+        let reply = self.https_replies.lock().unwrap().get(&name).cloned();
+        self.https_queries.lock().unwrap().push(name);
         Box::pin(async move {
-            let Some((millis, services)) = reply else {
-                return Err(Failure::NoData.into());
+            let Some((millis, reply)) = reply else {
+                return Err(DnsFailure::NoData.into());
             };
             tokio::time::sleep(Duration::from_millis(millis)).await;
-            services
+            reply
         })
     }
 
-    fn query(&self, name: DnsName, family: Family) -> Answering {
+    fn query_addresses(&self, name: DnsName, family: AddressFamily) -> QueryFuture<AddressRecords> {
         let key = (name, family);
-        self.asked.lock().unwrap().push(key.clone());
+        self.queries.lock().unwrap().push(key.clone());
         let reply = self.replies.lock().unwrap().get(&key).cloned();
         Box::pin(play(
-            reply.unwrap_or(Reply::Failed(Failure::NoData, Some(60))),
+            reply.unwrap_or(ScriptedReply::Failed(DnsFailure::NoData, Some(60))),
         ))
     }
 }
 
-async fn play(mut reply: Reply) -> Result<Records, QueryError> {
-    while let Reply::After(millis, later) = reply {
+async fn play(mut reply: ScriptedReply) -> Result<AddressRecords, QueryError> {
+    while let ScriptedReply::After(millis, later) = reply {
         tokio::time::sleep(Duration::from_millis(millis)).await;
         reply = *later;
     }
     match reply {
-        Reply::Found(addresses, ttl) => Ok(Records {
+        ScriptedReply::Found(addresses, ttl) => Ok(AddressRecords {
             addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
             ttl: Duration::from_secs(ttl),
         }),
-        Reply::Failed(failure, ttl) => Err(QueryError {
+        ScriptedReply::Failed(failure, ttl) => Err(QueryError {
             failure,
             ttl: ttl.map(Duration::from_secs),
         }),
-        Reply::Silence => std::future::pending().await,
-        Reply::Panic => panic!("the script says so"),
-        Reply::After(..) => unreachable!("played above"),
+        ScriptedReply::Silence => std::future::pending().await,
+        ScriptedReply::Panic => panic!("the script says so"),
+        ScriptedReply::After(..) => unreachable!("played above"),
     }
 }

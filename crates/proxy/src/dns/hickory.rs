@@ -1,7 +1,7 @@
-//! DNS on the wire: one question to the servers of the settings, or of the system.
+//! The DNS client: sends a query to the servers of the settings, or to those of the system.
 //!
-//! Of hickory only the protocol is used, below what it calls a resolver: who is asked when, what connections are kept,
-//! and what of a response is believed is decided here.
+//! Only the protocol layers of hickory are used, not its resolver: which server is queried when, which connections are
+//! kept, and what of a response is believed is decided here.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,44 +10,46 @@ use egret_config::name::DnsName;
 use egret_config::snapshot::{DnsProtocol, ResolverSettings};
 use hickory_proto::rr::Name;
 
-use crate::dns::failure::Failure;
-use crate::dns::family::Family;
-use crate::dns::query::{Answering, AnsweringServices, Query, QueryError};
-use crate::dns::resolver::QueryFactory;
+use crate::dns::failure::DnsFailure;
+use crate::dns::family::AddressFamily;
+use crate::dns::query::{
+    AddressRecords, DnsClient, DnsClientFactory, HttpsRecords, QueryError, QueryFuture,
+};
 use crate::dns::stats::DnsStats;
-use crate::tls::Roots;
+use crate::tls::RootCertificates;
 
-use answer::Wanted;
-use choice::{Choice, Order};
-use server::Server;
-use services::Https;
-use turn::Servers;
+use https_record::HttpsRecordQuery;
+use response::RecordQuery;
+use selection::{ServerOrder, ServerSelection};
+use server::ServerClient;
+use server_pool::ServerPool;
 
-mod answer;
-mod choice;
 mod connection;
-mod https;
-mod link;
+mod doh;
+mod error;
+mod https_record;
+mod response;
+mod selection;
 mod server;
-mod services;
+mod server_pool;
+mod shared_connection;
 mod system;
-mod turn;
 
-/// Domains below which there is nothing that DNS could know, and whose names must not be told to anybody (RFC 6761 6.3
-/// and 6.4, RFC 7686 2).
-const PRIVATE: [&str; 3] = ["invalid", "localhost", "onion"];
+/// Domains whose names do not exist in DNS and must not be disclosed to any server (RFC 6761 6.3 and 6.4, RFC 7686 2).
+const PRIVATE_DOMAINS: [&str; 3] = ["invalid", "localhost", "onion"];
 
-/// Asks DNS servers.
-pub struct HickoryQuery {
-    /// Why there are none, when the system's configuration cannot be used.
-    servers: Result<Arc<Servers>, Failure>,
+/// A client for one set of DNS servers.
+pub(crate) struct HickoryClient {
+    /// The servers, or why there are none, when the system's configuration cannot be used.
+    servers: Result<Arc<ServerPool>, DnsFailure>,
 }
 
-impl HickoryQuery {
-    /// For the servers of the settings; the system's, and the CA certificates if they are needed, are read from its
-    /// configuration here and now, with blocking I/O. When that fails, every query that needs them does, and says why.
+impl HickoryClient {
+    /// A client for the servers of the settings, or for those of the system if the settings name none. The system's
+    /// configuration, and the CA certificates if they are needed, are read at once with blocking I/O. When that fails,
+    /// every query that needs them fails, and says why.
     #[must_use]
-    pub fn new(settings: &ResolverSettings, stats: &DnsStats) -> Self {
+    pub(crate) fn new(settings: &ResolverSettings, stats: &DnsStats) -> Self {
         let encrypted = settings.servers.iter().any(|server| {
             matches!(
                 server.protocol,
@@ -55,77 +57,75 @@ impl HickoryQuery {
             )
         });
         let roots = if encrypted {
-            Roots::system()
+            RootCertificates::system()
         } else {
-            Roots::of([])
+            RootCertificates::of([])
         };
         Self::with_roots(settings, stats, &roots)
     }
 
-    /// The same, with other CA certificates than those of the system.
+    /// A client that trusts these CA certificates in place of those of the system.
     #[must_use]
-    pub fn with_roots(settings: &ResolverSettings, stats: &DnsStats, roots: &Roots) -> Self {
+    pub(crate) fn with_roots(
+        settings: &ResolverSettings,
+        stats: &DnsStats,
+        roots: &RootCertificates,
+    ) -> Self {
         let (order, configured) = if settings.servers.is_empty() {
-            (Order::AsGiven, system::servers())
+            (ServerOrder::AsGiven, system::servers())
         } else {
-            (Order::Fastest, Ok(settings.servers.clone()))
+            (ServerOrder::Fastest, Ok(settings.servers.clone()))
         };
         let timeout = settings.query_timeout;
         let servers = configured.map(|configured| {
-            let choice = Choice::new(order, configured.len(), timeout);
+            let selection = ServerSelection::new(order, configured.len(), timeout);
             let servers = configured
                 .iter()
-                .map(|server| Server::new(server, timeout, roots, stats));
-            Arc::new(Servers::new(servers.collect(), choice))
+                .map(|server| ServerClient::new(server, timeout, roots, stats));
+            Arc::new(ServerPool::new(servers.collect(), selection))
         });
         Self { servers }
     }
 
-    /// Makes one for each resolver.
+    /// A factory for clients that trust the CA certificates of the system.
     #[must_use]
-    pub fn factory() -> QueryFactory {
+    pub(crate) fn factory() -> DnsClientFactory {
         Arc::new(|settings, stats| Arc::new(Self::new(settings, stats)))
     }
 
-    /// The same, with other CA certificates than those of the system.
-    #[must_use]
-    pub fn factory_with_roots(roots: Roots) -> QueryFactory {
-        Arc::new(move |settings, stats| Arc::new(Self::with_roots(settings, stats, &roots)))
-    }
-
-    fn ask<W: Wanted>(
+    fn ask<Q: RecordQuery>(
         &self,
         name: &DnsName,
-        wanted: W,
-    ) -> impl Future<Output = Result<W::Found, QueryError>> + Send + 'static {
+        query: Q,
+    ) -> impl Future<Output = Result<Q::Records, QueryError>> + Send + 'static {
         let (servers, name) = (self.servers.clone(), name.clone());
         async move {
             if is_private(&name) {
-                return Err(Failure::NxDomain.into());
+                return Err(DnsFailure::NxDomain.into());
             }
             let servers = servers?;
             let mut name = Name::from_ascii(name.as_str())
-                .map_err(|error| Failure::Network(error.to_string().into()))?;
+                .map_err(|error| DnsFailure::Network(error.to_string().into()))?;
             name.set_fqdn(true);
-            servers.ask(&name, wanted).await
+            servers.ask(&name, query).await
         }
     }
 }
 
-impl Query for HickoryQuery {
-    fn query(&self, name: DnsName, family: Family) -> Answering {
+impl DnsClient for HickoryClient {
+    fn query_addresses(&self, name: DnsName, family: AddressFamily) -> QueryFuture<AddressRecords> {
         Box::pin(self.ask(&name, family))
     }
 
-    fn services(&self, name: DnsName) -> AnsweringServices {
-        Box::pin(self.ask(&name, Https))
+    fn query_https(&self, name: DnsName) -> QueryFuture<HttpsRecords> {
+        Box::pin(self.ask(&name, HttpsRecordQuery))
     }
 }
 
-impl fmt::Debug for HickoryQuery {
+impl fmt::Debug for HickoryClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let servers = self.servers.as_ref().map(|servers| servers.len());
-        f.debug_struct("HickoryQuery")
+        f.debug_struct("HickoryClient")
             .field("servers", &servers)
             .finish_non_exhaustive()
     }
@@ -133,7 +133,7 @@ impl fmt::Debug for HickoryQuery {
 
 fn is_private(name: &DnsName) -> bool {
     let last = name.as_str().rsplit('.').next();
-    last.is_some_and(|last| PRIVATE.contains(&last))
+    last.is_some_and(|last| PRIVATE_DOMAINS.contains(&last))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The system's hosts file (hosts(5)), and its changes.
 //!
-//! One for all resolvers. It is read at the start, and again on the control runtime; a lookup never touches the disk.
+//! All resolvers share it. The file is read at the start, and again on the control runtime when it has changed; a
+//! lookup never touches the disk.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,80 +14,80 @@ use arc_swap::ArcSwap;
 use egret_config::name::DnsName;
 use tokio::runtime::Handle;
 
-/// Where the file is.
-pub const PATH: &str = "/etc/hosts";
-/// How often it is looked at.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// The path of the file.
+pub(crate) const PATH: &str = "/etc/hosts";
+/// How often the file is checked for changes.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Names and their addresses, in the order of the file.
-pub type Names = HashMap<DnsName, Vec<IpAddr>>;
+/// HostsTable and their addresses, in the order of the file.
+pub(crate) type HostsTable = HashMap<DnsName, Vec<IpAddr>>;
 
 /// A hosts file as it was last read.
 pub struct HostsFile {
     path: Option<PathBuf>,
-    names: ArcSwap<Names>,
-    /// What the file looked like when it was read; `None` if there was none. Held while it is read.
-    read: Mutex<Option<Stamp>>,
+    names: ArcSwap<HostsTable>,
+    /// The version of the file that was read last; `None` if there was no file. Locked while the file is read.
+    version: Mutex<Option<FileVersion>>,
 }
 
 /// Tells one version of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+struct FileVersion {
     modified: SystemTime,
     length: u64,
 }
 
 impl HostsFile {
-    /// Reads the file here and now, with blocking I/O. None at all, or one that cannot be read, has no names.
+    /// Reads the file at once, with blocking I/O. Without a path, or if the file cannot be read, there are no names.
     #[must_use]
     pub fn open(path: Option<PathBuf>) -> Arc<Self> {
         let file = Arc::new(Self {
             path,
             names: ArcSwap::default(),
-            read: Mutex::default(),
+            version: Mutex::default(),
         });
-        file.check();
+        file.reload_if_changed();
         file
     }
 
-    /// What was read last; the same until the file changes.
+    /// The names that were read last. The same `Arc` is returned until the file changes.
     #[must_use]
-    pub fn names(&self) -> Arc<Names> {
+    pub(crate) fn names(&self) -> Arc<HostsTable> {
         self.names.load_full()
     }
 
-    /// Reads the file again, with blocking I/O, if it has changed. One that has gone has no names; one that is there and
-    /// cannot be read leaves them as they are, and is tried again the next time.
-    pub fn check(&self) {
+    /// Reads the file again, with blocking I/O, if it has changed. A file that was removed has no names. A file that
+    /// exists and cannot be read leaves the names as they are, and is tried again the next time.
+    pub(crate) fn reload_if_changed(&self) {
         let Some(path) = &self.path else { return };
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        // Before the text, so that a change in between is seen the next time.
-        let stamp = fs::metadata(path).and_then(|metadata| Stamp::new(&metadata));
-        let stamp = stamp.ok();
-        if *read == stamp {
+        let mut current = self.version.lock().unwrap_or_else(PoisonError::into_inner);
+        // Taken before the text is read, so that a change in between is seen the next time.
+        let version = fs::metadata(path).and_then(|metadata| FileVersion::new(&metadata));
+        let version = version.ok();
+        if *current == version {
             return;
         }
-        let names = match stamp.map(|_| fs::read(path)) {
+        let names = match version.map(|_| fs::read(path)) {
             Some(Ok(text)) => parse(&String::from_utf8_lossy(&text)),
             Some(Err(error)) => {
                 tracing::warn!(%error, path = %path.display(), "the hosts file cannot be read");
                 return;
             }
-            None => Names::new(),
+            None => HostsTable::new(),
         };
-        *read = stamp;
+        *current = version;
         self.names.store(Arc::new(names));
     }
 
-    /// Follows the changes of the file on `control` until nobody holds it any more.
-    pub fn follow(self: &Arc<Self>, control: &Handle) {
+    /// Follows the changes of the file on `control` until the last `Arc` of it is dropped.
+    pub(crate) fn follow(self: &Arc<Self>, control: &Handle) {
         if self.path.is_some() {
-            control.spawn(keep_checked(Arc::downgrade(self)));
+            control.spawn(follow_changes(Arc::downgrade(self)));
         }
     }
 }
 
-impl Stamp {
+impl FileVersion {
     fn new(metadata: &fs::Metadata) -> io::Result<Self> {
         Ok(Self {
             modified: metadata.modified()?,
@@ -95,19 +96,19 @@ impl Stamp {
     }
 }
 
-async fn keep_checked(file: Weak<HostsFile>) {
+async fn follow_changes(file: Weak<HostsFile>) {
     loop {
-        tokio::time::sleep(INTERVAL).await;
+        tokio::time::sleep(CHECK_INTERVAL).await;
         let Some(file) = file.upgrade() else { return };
-        // It fails only if the runtime ends.
-        let _ = tokio::task::spawn_blocking(move || file.check()).await;
+        // This fails only if the runtime ends.
+        let _ = tokio::task::spawn_blocking(move || file.reload_if_changed()).await;
     }
 }
 
-/// An address and the names that have it on each line; a `#` ends the line. What cannot be used is skipped, as resolvers
-/// do: addresses with a zone, which mean something on one link only, and names that no request can carry.
-fn parse(text: &str) -> Names {
-    let mut names = Names::new();
+/// Each line holds an address and its names; a `#` starts a comment. What cannot be used is skipped, as resolvers do:
+/// addresses with a zone, which are valid on one link only, and names that no request can carry.
+fn parse(text: &str) -> HostsTable {
+    let mut names = HostsTable::new();
     for line in text.lines() {
         let line = line.split('#').next().unwrap_or_default();
         let mut words = line.split_ascii_whitespace();

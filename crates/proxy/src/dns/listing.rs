@@ -1,4 +1,4 @@
-//! What the cache tells people about a name.
+//! The state of a cached name, as operators see it on the admin address.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,53 +6,53 @@ use std::time::Duration;
 
 use egret_config::name::DnsName;
 
-use crate::dns::failure::Failure;
-use crate::dns::query::Service;
+use crate::dns::failure::DnsFailure;
+use crate::dns::query::HttpsRecord;
 
 /// One name of the cache at one point in time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub(crate) struct ListedName {
     /// The name.
-    pub name: DnsName,
-    /// What a request for it would get.
-    pub state: State,
-    /// Whether a query for it is running.
-    pub resolving: bool,
-    /// The addresses, preferred family first; `None` when the last answer had none, or there was none yet.
-    pub addresses: Option<Arc<[IpAddr]>>,
-    /// How the name says that it is reached over TLS.
-    pub service: Option<Arc<Service>>,
-    /// Since the answer.
-    pub age: Duration,
-    /// Until the answer expires; zero when it has.
-    pub ttl_left: Duration,
-    /// Since a request last asked for it, used a connection to it, or the settings kept it.
-    pub idle: Duration,
-    /// What the last query failed with, if it did.
-    pub error: Option<Failure>,
-    /// How many requests were served from the cache.
-    pub hits: u64,
+    pub(crate) name: DnsName,
+    /// What a lookup of the name would get.
+    pub(crate) state: EntryState,
+    /// Whether a query for the name is in flight.
+    pub(crate) resolving: bool,
+    /// The addresses, preferred family first; `None` when the last answer had none, or there is none yet.
+    pub(crate) addresses: Option<Arc<[IpAddr]>>,
+    /// The HTTPS record that is used, if there is one.
+    pub(crate) https_record: Option<Arc<HttpsRecord>>,
+    /// The time since the answer.
+    pub(crate) age: Duration,
+    /// The time until the answer expires; zero when it has.
+    pub(crate) ttl_left: Duration,
+    /// The time since a lookup, a request over an existing connection, or the settings last used the name.
+    pub(crate) idle: Duration,
+    /// The failure of the last query, if it failed.
+    pub(crate) error: Option<DnsFailure>,
+    /// How many lookups were served from the cache.
+    pub(crate) hits: u64,
 }
 
-/// What a request would get.
+/// What a lookup would get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum EntryState {
     /// The addresses.
     Fresh,
     /// The addresses, past their TTL (RFC 8767).
     Stale,
-    /// The error, as remembered.
+    /// The remembered failure.
     Negative,
-    /// A new query; what is listed is too old to serve.
+    /// The result of a new query; what is listed is too old to serve.
     Expired,
-    /// The outcome of the query that is running, the first for this name.
+    /// The result of the query in flight, the first for this name.
     Resolving,
 }
 
-impl State {
-    /// In lower case.
+impl EntryState {
+    /// The state as the admin address prints it.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Fresh => "fresh",
             Self::Stale => "stale",
@@ -63,16 +63,16 @@ impl State {
     }
 }
 
-impl Listed {
-    /// A name that is being asked for and of which nothing is known.
+impl ListedName {
+    /// A name that is being resolved for the first time.
     #[must_use]
-    pub fn unknown(name: &DnsName) -> Self {
+    pub(crate) fn unknown(name: &DnsName) -> Self {
         Self {
             name: name.clone(),
-            state: State::Resolving,
+            state: EntryState::Resolving,
             resolving: true,
             addresses: None,
-            service: None,
+            https_record: None,
             age: Duration::ZERO,
             ttl_left: Duration::ZERO,
             idle: Duration::ZERO,

@@ -1,57 +1,39 @@
-//! The cache for callers on any thread, and the queries it asks for.
+//! Resolves names for callers on any thread, with a cache behind a lock and the queries that the cache asks for.
 //!
 //! The lock is held for one step of the cache and never across an `await`. A lookup that is served from the cache does
 //! not wait, and allocates only when it starts a refresh.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use egret_config::name::DnsName;
 use egret_config::snapshot::{ResolverSettings, Scheme};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::clock;
-use crate::dns::cache::{Cache, Flight, Lookup, Servable, Served};
-use crate::dns::failure::{Failure, ResolveError};
-use crate::dns::flight::{Told, Waiters, launch};
+use crate::dns::cache::CachedAnswer;
+use crate::dns::failure::{DnsFailure, ResolveError};
 use crate::dns::hosts_file::HostsFile;
-use crate::dns::listing::Listed;
-use crate::dns::query::Query;
+use crate::dns::listing::ListedName;
+use crate::dns::query::DnsClientFactory;
+use crate::dns::singleflight::{ClientSettings, SharedAnswer, spawn_query};
+use crate::dns::source::AnswerSource;
 use crate::dns::stats::DnsStats;
 
-use care::{keep_known, keep_swept};
-pub use resolved::{How, More, Resolved};
-pub(super) use setup::Setup;
+use maintenance::{keep_resolved, keep_swept};
+pub use resolved_name::{PendingFamily, ResolvedName};
+use setup::ResolverSetup;
+use state::{LookupStart, ResolverState};
 
-mod care;
-mod kept;
-mod resolved;
+mod maintenance;
+mod persist;
+mod resolved_name;
 mod setup;
+mod state;
 
-/// Makes what asks the servers of the settings, and counts by server.
-pub type QueryFactory =
-    Arc<dyn Fn(&ResolverSettings, &Arc<DnsStats>) -> Arc<dyn Query> + Send + Sync>;
-
-/// Resolves names, as one ResolverPolicy says.
+/// Resolves names as one ResolverPolicy says.
 pub struct Resolver {
-    shared: Arc<Shared>,
-}
-
-/// What a resolver shares with its queries.
-pub(super) struct Shared {
-    cache: Mutex<Cache<Waiters>>,
-    setup: ArcSwap<Setup>,
-    factory: QueryFactory,
-    hosts_file: Arc<HostsFile>,
-    pub(super) control: Handle,
-    pub(super) stats: Arc<DnsStats>,
-}
-
-/// What can be said of a lookup without waiting.
-enum Begun {
-    Known(Result<Resolved, ResolveError>),
-    Waiting(watch::Receiver<Option<Told>>, How),
+    state: Arc<ResolverState>,
 }
 
 impl Resolver {
@@ -59,124 +41,130 @@ impl Resolver {
     #[must_use]
     pub fn new(
         settings: Arc<ResolverSettings>,
-        factory: QueryFactory,
+        factory: DnsClientFactory,
         hosts_file: Arc<HostsFile>,
         control: Handle,
         stats: Arc<DnsStats>,
     ) -> Self {
-        let query = factory(&settings, &stats);
-        let setup = Setup::new(settings, query, hosts_file.names());
-        let shared = Arc::new(Shared {
-            cache: Mutex::new(Cache::new(rand::random())),
-            setup: ArcSwap::from_pointee(setup),
-            factory,
-            hosts_file,
-            control,
-            stats,
-        });
-        shared.keep_names();
-        shared.control.spawn(keep_swept(Arc::downgrade(&shared)));
-        shared.control.spawn(keep_known(Arc::downgrade(&shared)));
-        Self { shared }
+        let state = Arc::new(ResolverState::new(
+            settings, factory, hosts_file, control, stats,
+        ));
+        state.keep_names();
+        let control = &state.cache.control;
+        control.spawn(keep_swept(Arc::downgrade(&state)));
+        control.spawn(keep_resolved(Arc::downgrade(&state)));
+        Self { state }
     }
 
     /// The addresses of `name`. Waits only if nothing is known that may be served; dropping the future then leaves the
-    /// query running for those who come after.
+    /// query running for later lookups.
     ///
-    /// For a destination that is reached over TLS, its HTTPS records are asked for as well; nobody waits for them longer
-    /// than for addresses.
+    /// For a destination that is reached over TLS, its HTTPS records are queried as well; they are not waited for
+    /// longer than a late address family.
     ///
     /// # Errors
-    /// [`ResolveError::Failed`] with what came of the query, or [`ResolveError::Overloaded`].
-    pub async fn resolve(&self, name: &DnsName, scheme: Scheme) -> Result<Resolved, ResolveError> {
+    /// [`ResolveError::Failed`] with the failure of the query, or [`ResolveError::Overloaded`].
+    pub async fn resolve(
+        &self,
+        name: &DnsName,
+        scheme: Scheme,
+    ) -> Result<ResolvedName, ResolveError> {
         let https = scheme == Scheme::Https;
-        let mut resolved = match self.shared.begin(name, https) {
-            Begun::Known(resolved) => resolved,
-            Begun::Waiting(told, how) => wait(told, how).await,
+        let mut resolved = match self.state.begin(name, https) {
+            LookupStart::Done(resolved) => resolved,
+            LookupStart::Waiting(answers, source) => wait(answers, source).await,
         };
         if !https && let Ok(resolved) = &mut resolved {
-            // It is of no use to this request; another brought it.
-            resolved.service = None;
+            // A lookup over HTTPS brought the record; this one has no use for it.
+            resolved.https_record = None;
         }
-        self.shared.count(&resolved);
+        self.state.count(&resolved);
         resolved
     }
 
-    /// Counts as a use of `name`, by somebody who has a connection to it already and may need another soon. Asks for it
-    /// again in the background if that is due; never waits, and counts no lookup.
-    pub fn touch(&self, name: &DnsName) {
-        let setup = self.shared.setup.load();
+    /// Marks `name` as used, by a request over a connection that is open already. Refreshes the name in the background
+    /// if that is due; never waits, and counts no lookup.
+    pub(crate) fn touch(&self, name: &DnsName) {
+        let setup = self.state.setup.load();
         if setup.without_dns(name).is_none() {
             let now = clock::now();
-            // Bound first, so that the lock is free again before a query is launched.
-            let flight = self.shared.cache().touch(name, &setup.settings, now);
-            self.shared.refresh(&setup, flight);
+            // Bound first, so that the lock is free again before a query is spawned.
+            let query = self.state.cache.lock().touch(name, setup.settings(), now);
+            self.state.refresh(&setup, query);
         }
     }
 
-    /// What a request over this scheme would be served from what is known, stale or not. Counts as no use, and asks
-    /// nobody.
+    /// What a lookup for a request over this scheme would be served from what is known, stale or not. Does not count as
+    /// a use, and starts no query.
     #[must_use]
-    pub fn known(&self, name: &DnsName, scheme: Scheme) -> Option<Resolved> {
-        let setup = self.shared.setup.load();
+    pub(crate) fn peek(&self, name: &DnsName, scheme: Scheme) -> Option<ResolvedName> {
+        let setup = self.state.setup.load();
         if let Some(resolved) = setup.without_dns(name) {
             return resolved.ok();
         }
-        let mut cache = self.shared.cache();
-        let Servable { addresses, service } = cache.known(name, &setup.settings, clock::now())?;
-        let service = service.filter(|_| scheme == Scheme::Https && setup.settings.https_records);
-        Some(Resolved::new(addresses, How::Hit).with_service(service))
+        let settings = setup.settings();
+        let answer = self.state.cache.lock().peek(name, settings, clock::now());
+        let CachedAnswer {
+            addresses,
+            https_record,
+        } = answer?;
+        let https = scheme == Scheme::Https && settings.https_records;
+        let resolved = ResolvedName::new(addresses, AnswerSource::Hit);
+        Some(resolved.with_https_record(https_record.filter(|_| https)))
     }
 
-    /// Whether it is known that the name leads nowhere: it does not exist, or nobody could be asked for so long that what
-    /// was known may not be served any more. Counts as no use, and asks nobody.
+    /// Whether the name is known to have no addresses: it does not exist, or its queries have failed for so long that
+    /// the last answer may not be served any more. Does not count as a use, and starts no query.
     #[must_use]
-    pub fn is_over(&self, name: &DnsName) -> bool {
-        let setup = self.shared.setup.load();
+    pub(crate) fn has_no_answer(&self, name: &DnsName) -> bool {
+        let setup = self.state.setup.load();
         match setup.without_dns(name) {
             Some(resolved) => resolved.is_err(),
             None => {
-                let cache = self.shared.cache();
-                cache.is_over(name, &setup.settings, clock::now())
+                let cache = self.state.cache.lock();
+                cache.has_no_answer(name, setup.settings(), clock::now())
             }
         }
     }
 
-    /// Takes new settings. The cache stays; running queries end as they began; other servers are asked from here on.
-    pub fn update_settings(&self, settings: Arc<ResolverSettings>) {
-        let old = self.shared.setup.load_full();
-        if old.settings == settings {
+    /// Takes new settings. The cache is kept; queries in flight end as they began; later queries go to the servers of
+    /// the new settings.
+    pub(crate) fn update_settings(&self, settings: Arc<ResolverSettings>) {
+        let state = &self.state;
+        let old = state.setup.load_full();
+        if *old.settings() == settings {
             return;
         }
-        let same = old.settings.servers == settings.servers
-            && old.settings.query_timeout == settings.query_timeout;
-        let query = if same {
-            Arc::clone(&old.query)
+        let same = old.settings().servers == settings.servers
+            && old.settings().query_timeout == settings.query_timeout;
+        let client = if same {
+            Arc::clone(&old.using.client)
         } else {
-            (self.shared.factory)(&settings, &self.shared.stats)
+            (state.factory)(&settings, &state.cache.stats)
         };
-        let setup = Setup::new(settings, query, self.shared.hosts_file.names());
-        self.shared.setup.store(Arc::new(setup));
-        self.shared.keep_names();
+        let using = ClientSettings { settings, client };
+        let setup = ResolverSetup::new(using, state.hosts_file.names());
+        state.setup.store(Arc::new(setup));
+        state.keep_names();
     }
 
     /// The settings in force.
     #[must_use]
-    pub fn settings(&self) -> Arc<ResolverSettings> {
-        Arc::clone(&self.shared.setup.load().settings)
+    pub(crate) fn settings(&self) -> Arc<ResolverSettings> {
+        Arc::clone(self.state.setup.load().settings())
     }
 
-    /// Every name of the cache, the last used first. The cost is that of the whole cache.
+    /// Every name of the cache, the last used first. The cost is proportional to the whole cache.
     #[must_use]
-    pub fn list(&self) -> Vec<Listed> {
+    pub(crate) fn list(&self) -> Vec<ListedName> {
         let settings = self.settings();
-        self.shared.cache().list(&settings, clock::now())
+        self.state.cache.lock().list(&settings, clock::now())
     }
 
     /// How many names the cache holds.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shared.cache().len()
+        self.state.cache.lock().len()
     }
 
     /// Whether the cache holds no name.
@@ -185,109 +173,62 @@ impl Resolver {
         self.len() == 0
     }
 
-    /// How many names requests are waiting for, which is what `max_pending` bounds.
+    /// How many names lookups are waiting for, which is what `max_pending` bounds.
     #[must_use]
-    pub fn pending(&self) -> usize {
-        self.shared.cache().flying().0
+    pub(crate) fn pending(&self) -> usize {
+        self.state.cache.lock().in_flight_counts().0
     }
 
-    /// Forgets one name or all; returns how many were known. Running queries go on.
+    /// Forgets one name or all; returns how many were known. Queries in flight go on.
     pub fn flush(&self, name: Option<&DnsName>) -> usize {
-        let mut cache = self.shared.cache();
+        let mut cache = self.state.cache.lock();
         match name {
             None => cache.flush(),
             Some(name) => usize::from(cache.flush_one(name)),
         }
     }
 
-    /// Asks for a name that is known, in the background and whatever its age. Returns whether a query was started: not
-    /// if the name is unknown, is being asked for already, or too many are.
-    pub fn refresh(&self, name: &DnsName) -> bool {
-        let setup = self.shared.setup.load_full();
-        let flight = {
-            let mut cache = self.shared.cache();
+    /// Refreshes a name that is known, in the background and whatever its age. Returns whether a query was started: it
+    /// is not if the name is unknown, if a query for it is in flight, or if as many refreshes are as the settings
+    /// allow.
+    pub(crate) fn refresh(&self, name: &DnsName) -> bool {
+        let setup = self.state.setup.load_full();
+        let query = {
+            let mut cache = self.state.cache.lock();
             if !cache.contains(name) {
                 return false;
             }
-            cache.renew(name, &setup.settings)
+            cache.refresh(name, setup.settings())
         };
-        let Some(flight) = flight else { return false };
-        launch(&self.shared, setup, flight);
+        let Some(query) = query else { return false };
+        spawn_query(&self.state.cache, setup.using.clone(), query);
         true
     }
 }
 
-impl Shared {
-    /// A panic while the lock is held cannot leave the cache half changed in a way that matters more than going on.
-    pub(super) fn cache(&self) -> MutexGuard<'_, Cache<Waiters>> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn begin(self: &Arc<Self>, name: &DnsName, https: bool) -> Begun {
-        let setup = self.setup.load();
-        if let Some(known) = setup.without_dns(name) {
-            return Begun::Known(known);
-        }
-        // Bound first, so that the lock is free again before a query is launched.
-        let lookup = {
-            let mut cache = self.cache();
-            cache.lookup(name, https, &setup.settings, clock::now())
-        };
-        match lookup {
-            Lookup::Hit(served) => self.serve(&setup, served, How::Hit),
-            Lookup::Stale(served) => self.serve(&setup, served, How::Stale),
-            Lookup::Negative(failure) => Begun::Known(Err(ResolveError::Failed {
-                failure,
-                how: How::Negative,
-            })),
-            Lookup::Join(waiters) => Begun::Waiting(waiters.subscribe(), How::Coalesced),
-            Lookup::Start(flight) => {
-                let told = flight.waiters.subscribe();
-                launch(self, Arc::clone(&setup), flight);
-                Begun::Waiting(told, How::Miss)
-            }
-            Lookup::Overloaded => Begun::Known(Err(ResolveError::Overloaded)),
-        }
-    }
-
-    fn serve(self: &Arc<Self>, setup: &Arc<Setup>, served: Served<Waiters>, how: How) -> Begun {
-        self.refresh(setup, served.refresh);
-        let more = served.more.map(|waiters| waiters.subscribe());
-        let resolved = Resolved::new(served.addresses, how);
-        let service = served.service.filter(|_| setup.settings.https_records);
-        Begun::Known(Ok(resolved.with_service(service).with_more(more)))
-    }
-
-    fn refresh(self: &Arc<Self>, setup: &Arc<Setup>, flight: Option<Flight<Waiters>>) {
-        if let Some(flight) = flight {
-            launch(self, Arc::clone(setup), flight);
-        }
-    }
-
-    fn count(&self, resolved: &Result<Resolved, ResolveError>) {
-        match resolved {
-            Ok(resolved) => self.stats.resolved[resolved.how.index()].increment(),
-            Err(ResolveError::Failed { how, .. }) => self.stats.failed[how.index()].increment(),
-            Err(ResolveError::Overloaded) => self.stats.overloaded.increment(),
-        }
-    }
-}
-
-async fn wait(mut told: watch::Receiver<Option<Told>>, how: How) -> Result<Resolved, ResolveError> {
-    let first = match told.wait_for(Option::is_some).await {
+async fn wait(
+    mut answers: watch::Receiver<Option<SharedAnswer>>,
+    source: AnswerSource,
+) -> Result<ResolvedName, ResolveError> {
+    let failed = |failure| ResolveError::Failed {
+        failure,
+        answer_source: source,
+    };
+    let first = match answers.wait_for(Option::is_some).await {
         Ok(first) => first.clone(),
         Err(_) => None,
     };
     let Some(first) = first else {
-        let failure = Failure::Network("the query was given up".into());
-        return Err(ResolveError::Failed { failure, how });
+        let failure = DnsFailure::Network("the query was given up".into());
+        return Err(failed(failure));
     };
     match first.result {
         Ok(addresses) => {
-            let resolved = Resolved::new(addresses, how).with_service(first.service);
-            Ok(resolved.with_more((!first.complete).then_some(told)))
+            let resolved = ResolvedName::new(addresses, source);
+            let resolved = resolved.with_https_record(first.https_record);
+            Ok(resolved.with_pending_family((!first.complete).then_some(answers)))
         }
-        Err(failure) => Err(ResolveError::Failed { failure, how }),
+        Err(failure) => Err(failed(failure)),
     }
 }
 

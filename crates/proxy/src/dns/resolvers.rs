@@ -1,4 +1,4 @@
-//! All resolvers of the running configuration.
+//! The set of all resolvers of the running configuration, which follows changes of it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,33 +10,39 @@ use egret_config::snapshot::{ResolverId, ResolverSettings, Snapshot};
 use tokio::runtime::Handle;
 
 use crate::dns::hosts_file::HostsFile;
-use crate::dns::resolver::{QueryFactory, Resolver};
+use crate::dns::query::DnsClientFactory;
+use crate::dns::resolver::Resolver;
 use crate::dns::stats::DnsStats;
-use crate::dns::store::Store;
+use crate::dns::store::CacheStore;
 
-pub use saved::SAVE_INTERVAL;
-use saved::Saved;
+pub(crate) use save::SAVE_INTERVAL;
+use saved::SavedCaches;
 
+mod save;
 mod saved;
 
-/// The resolvers by who asked for them. They outlive reloads, and so do their caches.
-pub struct Resolvers {
+/// The resolvers by their identity in the configuration. They and their caches outlive reloads.
+pub(crate) struct ResolverSet {
     current: ArcSwap<BTreeMap<ResolverId, Arc<Resolver>>>,
-    /// Held while a snapshot is applied.
+    /// Locked while a snapshot is applied.
     applying: Mutex<()>,
-    factory: QueryFactory,
+    factory: DnsClientFactory,
     hosts_file: Arc<HostsFile>,
     control: Handle,
     stats: Arc<DnsStats>,
-    saved: Option<Saved>,
+    saved: Option<SavedCaches>,
 }
 
-impl Resolvers {
-    /// No resolvers yet. Their queries run on `control`; `factory` makes what asks the servers
-    /// ([`HickoryQuery::factory`](crate::dns::hickory::HickoryQuery::factory) in production). Those that ask the system's
-    /// servers take names from `hosts_file` first, which is read here and now and followed from then on.
+impl ResolverSet {
+    /// A set without resolvers. Their queries run on `control`; `factory` makes the clients for their servers
+    /// ([`HickoryClient::factory`](crate::dns::hickory::HickoryClient::factory) in production). Resolvers that query
+    /// the system's servers take names from `hosts_file` first, which is read at once and followed from then on.
     #[must_use]
-    pub fn new(factory: QueryFactory, hosts_file: Option<PathBuf>, control: Handle) -> Self {
+    pub(crate) fn new(
+        factory: DnsClientFactory,
+        hosts_file: Option<PathBuf>,
+        control: Handle,
+    ) -> Self {
         let hosts_file = HostsFile::open(hosts_file);
         hosts_file.follow(&control);
         Self {
@@ -50,17 +56,17 @@ impl Resolvers {
         }
     }
 
-    /// The same, knowing what is kept in `store`: it is read here and now, `wall` being the time, and
-    /// [`Resolvers::save`] writes it. The first snapshot says whose names are still wanted.
+    /// Adds a store. It is read at once, `wall` being the time, and [`ResolverSet::save`] writes it. What the resolvers
+    /// of the first snapshot do not claim is dropped.
     #[must_use]
-    pub fn with_store(mut self, store: Store, wall: SystemTime) -> Self {
-        self.saved = Some(Saved::open(store, wall));
+    pub(crate) fn with_store(mut self, store: CacheStore, wall: SystemTime) -> Self {
+        self.saved = Some(SavedCaches::open(store, wall));
         self
     }
 
-    /// Makes the resolvers those of the snapshot: makes what is new, updates what has changed, drops what has vanished.
-    /// A request that holds on to a dropped one can finish with it.
-    pub fn apply(&self, snapshot: &Snapshot) {
+    /// Makes the resolvers those of the snapshot: makes new ones, updates those whose settings have changed, drops
+    /// those that are not in it. A request that holds a dropped resolver can finish with it.
+    pub(crate) fn apply(&self, snapshot: &Snapshot) {
         let _applying = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.current.load_full();
         let new = snapshot
@@ -76,25 +82,25 @@ impl Resolvers {
             .collect();
         self.current.store(Arc::new(new));
         if let Some(saved) = &self.saved {
-            saved.forget();
+            saved.drop_unclaimed();
         }
     }
 
     /// The resolver of this identity; `None` when the configuration no longer has it.
     #[must_use]
-    pub fn get(&self, id: &ResolverId) -> Option<Arc<Resolver>> {
+    pub(crate) fn get(&self, id: &ResolverId) -> Option<Arc<Resolver>> {
         self.current.load().get(id).map(Arc::clone)
     }
 
-    /// All of them.
+    /// All resolvers.
     #[must_use]
-    pub fn all(&self) -> Arc<BTreeMap<ResolverId, Arc<Resolver>>> {
+    pub(crate) fn all(&self) -> Arc<BTreeMap<ResolverId, Arc<Resolver>>> {
         self.current.load_full()
     }
 
-    /// The counters of all of them together; they outlive each.
+    /// The counters of all resolvers together; they outlive each resolver.
     #[must_use]
-    pub fn stats(&self) -> &Arc<DnsStats> {
+    pub(crate) fn stats(&self) -> &Arc<DnsStats> {
         &self.stats
     }
 

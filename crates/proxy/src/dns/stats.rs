@@ -1,56 +1,57 @@
-//! What DNS work is counted. Plain numbers that only grow; whoever exports them gives them names.
+//! The counters of DNS work. They have no names here: the exporter of metrics gives them theirs.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::dns::failure::Failure;
-use crate::dns::resolver::How;
-use crate::meter::{Counter, Histogram};
+use crate::dns::failure::FailureKind;
+use crate::dns::source::AnswerSource;
+use crate::meter::{Counter, CountersByLabel, Histogram};
 
 /// The counters of all resolvers together.
 #[derive(Debug, Default)]
 pub struct DnsStats {
-    /// Lookups that gave addresses, by [`How::index`].
-    pub resolved: [Counter; How::COUNT],
-    /// Lookups that gave none, by [`How::index`].
-    pub failed: [Counter; How::COUNT],
+    /// Lookups that gave addresses.
+    pub(crate) resolved: CountersByLabel<AnswerSource>,
+    /// Lookups that gave a failure.
+    pub(crate) failed: CountersByLabel<AnswerSource>,
     /// Lookups that were refused because too many names were being resolved.
-    pub overloaded: Counter,
-    /// Queries: one per name and family, however many servers were asked.
-    pub queries: Counter,
-    /// Queries that brought no addresses, by [`Failure::kind`].
-    pub query_failures: [Counter; Failure::KINDS],
-    /// How long the queries took, whatever came of them.
-    pub query_duration: Histogram,
-    /// Addresses that came after those who asked had gone on without them.
-    pub late_answers: Counter,
-    /// Names that left because the cache was full.
-    pub evicted: Counter,
-    /// Names that left because nobody asked for them.
-    pub idled: Counter,
-    /// By the server's name in the configuration. Those that leave the configuration stay here.
+    pub(crate) overloaded: Counter,
+    /// Queries: one for each name and record type, however many servers were asked.
+    pub(crate) queries: Counter,
+    /// Queries that brought no records, by the kind of failure.
+    pub(crate) query_failures: CountersByLabel<FailureKind>,
+    /// The duration of queries, whatever their result.
+    pub(crate) query_duration: Histogram,
+    /// Answers with addresses that came after the lookup had gone on with those of the other family.
+    pub(crate) late_answers: Counter,
+    /// Names that were forgotten because the cache was full.
+    pub(crate) evicted: Counter,
+    /// Names that were forgotten because nobody used them.
+    pub(crate) idled: Counter,
+    /// The counters of each server, by its name in the configuration. A server that leaves the configuration keeps
+    /// them.
     servers: Mutex<BTreeMap<Arc<str>, Arc<ServerStats>>>,
 }
 
-/// The counters of one server, for all who ask it.
+/// The counters of one server, over all resolvers that query it.
 #[derive(Debug, Default)]
-pub struct ServerStats {
-    /// How long it took to answer or fail; a timeout counts as that.
-    pub duration: Histogram,
-    /// What it gave in place of records, by [`Failure::kind`].
-    pub failures: [Counter; Failure::KINDS],
+pub(crate) struct ServerStats {
+    /// The duration of queries to the server, up to its answer or failure; a timeout counts as a failure.
+    pub(crate) duration: Histogram,
+    /// Queries to which the server gave no records, by the kind of failure.
+    pub(crate) failures: CountersByLabel<FailureKind>,
 }
 
 impl DnsStats {
-    /// Those of a server, from now on at the latest.
-    pub fn server(&self, name: &Arc<str>) -> Arc<ServerStats> {
+    /// The counters of a server; made when it is first named.
+    pub(crate) fn server(&self, name: &Arc<str>) -> Arc<ServerStats> {
         let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(servers.entry(Arc::clone(name)).or_default())
     }
 
-    /// All servers there have been.
+    /// The counters of every server there has been.
     #[must_use]
-    pub fn servers(&self) -> Vec<(Arc<str>, Arc<ServerStats>)> {
+    pub(crate) fn servers(&self) -> Vec<(Arc<str>, Arc<ServerStats>)> {
         let servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         let pairs = servers.iter();
         pairs

@@ -7,7 +7,7 @@ use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{Alpn, HttpVersion, ResolverId, Scheme, UpstreamTls};
 
 use crate::dial::tls::Expected;
-use crate::tls::{Clients, TlsFailure, offered, server_name};
+use crate::tls::{TlsClients, TlsFailure, offered_alpn, server_name};
 
 /// Which requests may share connections, limits and what is known of addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,11 +32,11 @@ pub(crate) struct Destination {
 impl Destination {
     /// What is offered there, if TLS is spoken.
     pub(crate) fn offered(&self) -> &[Alpn] {
-        offered(self.tls.as_deref(), self.version)
+        offered_alpn(self.tls.as_deref(), self.version)
     }
 
     /// Whom to expect there, if TLS is spoken.
-    pub(crate) fn expected(&self, clients: &Clients) -> Result<Option<Expected>, TlsFailure> {
+    pub(crate) fn expected(&self, clients: &TlsClients) -> Result<Option<Expected>, TlsFailure> {
         if self.scheme == Scheme::Http {
             return Ok(None);
         }

@@ -1,16 +1,16 @@
-//! The checksum of a header: CRC-32C (RFC 9260 appendix A).
+//! CRC-32C (RFC 9260 appendix A), the checksum of a header of the PROXY protocol.
 
-/// The polynomial of Castagnoli, reflected.
+/// The Castagnoli polynomial, reflected.
 const POLYNOMIAL: u32 = 0x82f6_3b78;
 
 static TABLE: [u32; 256] = table();
 
-/// The checksum of all parts, one after the other.
-pub(super) fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u32 {
-    let octets = parts.into_iter().flatten();
-    !octets.fold(!0, |sum, octet| {
+/// The checksum of the concatenation of all parts.
+pub(super) fn checksum<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u32 {
+    let bytes = parts.into_iter().flatten();
+    !bytes.fold(!0, |sum, byte| {
         let [low, ..] = sum.to_le_bytes();
-        (sum >> 8) ^ TABLE[usize::from(low ^ octet)]
+        (sum >> 8) ^ TABLE[usize::from(low ^ byte)]
     })
 }
 
@@ -38,9 +38,12 @@ mod tests {
 
     #[test]
     fn known_sums() {
-        assert_eq!(of([&b"123456789"[..]]), 0xe306_9283);
-        assert_eq!(of([&b"1234"[..], &b""[..], &b"56789"[..]]), 0xe306_9283);
-        assert_eq!(of([&[0; 32][..]]), 0x8a91_36aa);
-        assert_eq!(of([]), 0);
+        assert_eq!(checksum([&b"123456789"[..]]), 0xe306_9283);
+        assert_eq!(
+            checksum([&b"1234"[..], &b""[..], &b"56789"[..]]),
+            0xe306_9283
+        );
+        assert_eq!(checksum([&[0; 32][..]]), 0x8a91_36aa);
+        assert_eq!(checksum([]), 0);
     }
 }

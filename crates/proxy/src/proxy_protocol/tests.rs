@@ -2,9 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn found(source: &str, length: usize) -> Result<Progress, HeaderError> {
+fn found(source: &str, length: usize) -> Result<HeaderProgress, HeaderError> {
     let source = (!source.is_empty()).then(|| source.parse().unwrap());
-    Ok(Progress::Found(Header { source, length }))
+    Ok(HeaderProgress::Found(ProxyHeader { source, length }))
 }
 
 /// A header of version 2.
@@ -13,25 +13,25 @@ fn v2(version: u8, kind: u8, body: &[u8]) -> Vec<u8> {
     [V2, &[version, kind], &length, body].concat()
 }
 
-/// Type, length, value.
+/// A TLV: type, length, value.
 fn more(kind: u8, value: &[u8]) -> Vec<u8> {
     let length = u16::try_from(value.len()).unwrap().to_be_bytes();
     [&[kind], &length[..], value].concat()
 }
 
-/// From 192.0.2.1:1000 to 198.51.100.1:443.
+/// The addresses and ports of a connection from 192.0.2.1:1000 to 198.51.100.1:443.
 const IPV4: [u8; 12] = [192, 0, 2, 1, 198, 51, 100, 1, 3, 232, 1, 187];
 
-/// From 2001:db8::1 and port 1000.
+/// The addresses and ports of a connection from 2001:db8::1, port 1000.
 fn ipv6() -> Vec<u8> {
     let source: Ipv6Addr = "2001:db8::1".parse().unwrap();
     [&source.octets()[..], &[0; 16], &[3, 232, 1, 187]].concat()
 }
 
-/// With a checksum that is right.
+/// A header with a correct checksum.
 fn summed(kind: u8, addresses: &[u8]) -> Vec<u8> {
     let mut header = v2(0x21, kind, &[addresses, &more(3, &[0; 4])].concat());
-    let sum = crc32c::of([&header[..]]);
+    let sum = crc32c::checksum([&header[..]]);
     let at = header.len() - 4;
     header[at..].copy_from_slice(&sum.to_be_bytes());
     header
@@ -100,7 +100,7 @@ fn version_1_that_is_malformed() {
         read(format!("{longest}x\r\n").as_bytes()),
         Err(HeaderError::TooLong)
     );
-    assert_eq!(read(&[0xff; 10]), Ok(Progress::Absent));
+    assert_eq!(read(&[0xff; 10]), Ok(HeaderProgress::Absent));
     assert_eq!(read(b"PROXY TCP4 \xff\r\n"), Err(HeaderError::Malformed));
 }
 
@@ -119,7 +119,7 @@ fn version_2() {
         (v2(0x21, 0x00, &[]), ""),
         (v2(0x21, 0x00, &[7; 50]), ""),
         (v2(0x21, 0x31, &[0; 216]), ""),
-        // LOCAL, with anything.
+        // LOCAL, with any content.
         (v2(0x20, 0x00, &[]), ""),
         (v2(0x20, 0x11, &IPV4), ""),
         (v2(0x20, 0xff, &[9; 3]), ""),
@@ -169,7 +169,7 @@ fn version_2_that_is_malformed() {
 }
 
 #[test]
-fn a_checksum_is_of_every_octet() {
+fn a_checksum_is_of_every_byte() {
     let header = summed(0x11, &IPV4);
     for at in V2_FIXED..V2_FIXED + IPV4.len() {
         let mut damaged = header.clone();
@@ -188,10 +188,18 @@ fn no_header() {
         "\x16\x03\x01",
         "proxy ",
     ] {
-        assert_eq!(read(begin.as_bytes()), Ok(Progress::Absent), "{begin:?}");
+        assert_eq!(
+            read(begin.as_bytes()),
+            Ok(HeaderProgress::Absent),
+            "{begin:?}"
+        );
     }
     for begin in ["", "P", "PROXY", "\r", "\r\n\r\n"] {
-        assert_eq!(read(begin.as_bytes()), Ok(Progress::Partial), "{begin:?}");
+        assert_eq!(
+            read(begin.as_bytes()),
+            Ok(HeaderProgress::Partial),
+            "{begin:?}"
+        );
     }
 }
 
@@ -211,10 +219,10 @@ proptest! {
     #[test]
     fn every_beginning_of_a_header_asks_for_more(header in headers(), rest in prop::collection::vec(any::<u8>(), 0..20)) {
         for end in 0..header.len() {
-            prop_assert_eq!(read(&header[..end]), Ok(Progress::Partial), "{}", end);
+            prop_assert_eq!(read(&header[..end]), Ok(HeaderProgress::Partial), "{}", end);
         }
         let whole = read(&header);
-        let Ok(Progress::Found(Header { length, .. })) = whole else {
+        let Ok(HeaderProgress::Found(ProxyHeader { length, .. })) = whole else {
             return Err(TestCaseError::fail(format!("{whole:?}")));
         };
         prop_assert_eq!(length, header.len());
@@ -222,14 +230,14 @@ proptest! {
     }
 
     #[test]
-    fn what_was_decided_stays_so(octets in prop::collection::vec(any::<u8>(), 0..64), prefix in 0..3_usize) {
-        let octets = [[&b""[..], V1, V2][prefix], &octets].concat();
+    fn what_was_decided_stays_so(bytes in prop::collection::vec(any::<u8>(), 0..64), prefix in 0..3_usize) {
+        let bytes = [[&b""[..], V1, V2][prefix], &bytes].concat();
         let mut decided = None;
-        for end in 0..=octets.len() {
-            let read = read(&octets[..end]);
+        for end in 0..=bytes.len() {
+            let read = read(&bytes[..end]);
             if let Some(decided) = decided {
                 prop_assert_eq!(read, decided);
-            } else if read != Ok(Progress::Partial) {
+            } else if read != Ok(HeaderProgress::Partial) {
                 decided = Some(read);
             }
         }

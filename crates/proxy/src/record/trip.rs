@@ -7,13 +7,13 @@ use std::time::Duration;
 use egret_config::name::{Host, Port};
 use egret_config::resources::ObjectRef;
 
-use crate::dns::How;
+use crate::dns::AnswerSource;
 
 /// The way of one request to its upstream, filled in by whoever sends it. Of several attempts it tells the last.
 #[derive(Debug, Default)]
 pub(crate) struct Trip {
     destination: RefCell<Option<(Host, Port)>>,
-    resolution: Cell<Option<(How, Duration)>>,
+    resolution: Cell<Option<(AnswerSource, Duration)>>,
     connect: Cell<Option<Duration>>,
     tls: Cell<Option<Duration>>,
     upstream: Cell<Option<SocketAddr>>,
@@ -29,7 +29,7 @@ impl Trip {
     }
 
     /// The name was resolved, or could not be, after the request had waited for `took`.
-    pub(crate) fn resolved(&self, how: How, took: Duration) {
+    pub(crate) fn resolved(&self, how: AnswerSource, took: Duration) {
         self.resolution.set(Some((how, took)));
     }
 
@@ -65,7 +65,7 @@ impl Trip {
     }
 
     /// How the name was resolved, and how long that took.
-    pub(crate) fn resolution(&self) -> Option<(How, Duration)> {
+    pub(crate) fn resolution(&self) -> Option<(AnswerSource, Duration)> {
         self.resolution.get()
     }
 

@@ -48,7 +48,7 @@ fn percent_encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dns::Failure;
+    use crate::dns::DnsFailure;
 
     #[test]
     fn a_refusal_has_the_status_that_grpc_gives_it() {
@@ -59,7 +59,7 @@ mod tests {
         for (refusal, expected) in [
             (denied, "7"),
             (Refusal::NoRoute, "12"),
-            (Refusal::Dns(Failure::Timeout), "14"),
+            (Refusal::Dns(DnsFailure::Timeout), "14"),
             (Refusal::Framing("x"), "13"),
             (Refusal::Loop, "2"),
         ] {

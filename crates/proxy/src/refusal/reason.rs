@@ -84,13 +84,13 @@ label_values! {
 mod tests {
     use super::*;
     use crate::dial::failure::ConnectFailure;
-    use crate::dial::race::Attempt;
+    use crate::dial::race::AttemptOutcome;
     use crate::meter::assert_is_label;
 
     #[test]
     fn every_label_has_a_counter_of_its_own() {
         assert_is_label::<Reason>();
         assert_is_label::<ConnectFailure>();
-        assert_is_label::<Attempt>();
+        assert_is_label::<AttemptOutcome>();
     }
 }

@@ -1,16 +1,16 @@
-//! What a connection from a client is made of: a socket, or TLS that ends here on one.
+//! The byte stream of a connection from a client: a socket, or TLS that is terminated here.
 
 use tokio_rustls::server::TlsStream;
 
-use super::{Replay, either_stream};
+use super::{ReplayStream, either_stream};
 
-/// A stream of octets from a client and to it.
+/// The byte stream of a connection from a client.
 #[derive(Debug)]
 pub(crate) enum ClientStream {
-    /// In the clear.
-    Plain(Replay),
-    /// Boxed because it is many times as large.
-    Tls(Box<Replay<TlsStream<Replay>>>),
+    /// TCP without TLS.
+    Plain(ReplayStream),
+    /// TLS that is terminated here. Boxed because it is many times as large.
+    Tls(Box<ReplayStream<TlsStream<ReplayStream>>>),
 }
 
 either_stream!(ClientStream: Plain, Tls);

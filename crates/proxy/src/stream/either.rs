@@ -1,6 +1,6 @@
-//! Streams that are one of several kinds.
+//! Byte streams of one of several types.
 
-/// Reads from, and writes to, whichever it is: makes streams of enums whose variants each hold one.
+/// Implements `AsyncRead` and `AsyncWrite` for an enum whose variants each hold a stream.
 macro_rules! either_stream {
     ($name:ident: $($variant:ident),+) => {
         impl tokio::io::AsyncRead for $name {

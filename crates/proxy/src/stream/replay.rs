@@ -1,4 +1,4 @@
-//! A client's connection of which something has been read already, to find out what it is.
+//! A byte stream of which something was read ahead, to find out the protocol.
 
 use std::io;
 use std::pin::Pin;
@@ -8,21 +8,21 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// The connection; what was read ahead is read again, before the rest.
+/// A stream from which the bytes that were read ahead are read again, before the rest.
 #[derive(Debug)]
-pub(crate) struct Replay<S = TcpStream> {
+pub(crate) struct ReplayStream<S = TcpStream> {
     stream: S,
-    /// Empty, and without a buffer, once all of it has been read again.
+    /// The bytes that were read ahead; empty and without a buffer once they have been read again.
     ahead: Bytes,
 }
 
-impl<S> Replay<S> {
-    /// `ahead` was read of the stream.
+impl<S> ReplayStream<S> {
+    /// A stream of which `ahead` was read already.
     pub(crate) fn new(stream: S, ahead: Bytes) -> Self {
         Self { stream, ahead }
     }
 
-    /// Puts back what was just read.
+    /// Puts back the bytes that were read last.
     pub(crate) fn unread(&mut self, read: Bytes) {
         self.ahead = if self.ahead.is_empty() {
             read
@@ -31,20 +31,20 @@ impl<S> Replay<S> {
         };
     }
 
-    /// The stream, and what has not been read again.
+    /// The stream, and the bytes that were read ahead and not read again.
     pub(crate) fn into_parts(self) -> (S, Bytes) {
         (self.stream, self.ahead)
     }
 }
 
-/// Nothing was read of it.
-impl<S> From<S> for Replay<S> {
+/// A stream of which nothing was read ahead.
+impl<S> From<S> for ReplayStream<S> {
     fn from(stream: S) -> Self {
         Self::new(stream, Bytes::new())
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Replay<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ReplayStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -63,7 +63,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Replay<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Replay<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ReplayStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -102,7 +102,7 @@ mod tests {
 
     use super::*;
 
-    /// Two ends of a connection.
+    /// The two ends of a connection.
     async fn pair() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -119,7 +119,7 @@ mod tests {
             let (mut client, accepted) = pair().await;
             client.write_all(b"rest").await.unwrap();
             client.shutdown().await.unwrap();
-            let mut replay = Replay::new(accepted, Bytes::from_static(b"ahead"));
+            let mut replay = ReplayStream::new(accepted, Bytes::from_static(b"ahead"));
             let (mut all, mut some) = (Vec::new(), vec![0; size]);
             loop {
                 match replay.read(&mut some).await.unwrap() {
@@ -135,7 +135,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_not_read_again_is_given_back() {
         let (mut client, accepted) = pair().await;
-        let mut replay = Replay::new(accepted, Bytes::from_static(b"ahead"));
+        let mut replay = ReplayStream::new(accepted, Bytes::from_static(b"ahead"));
         let mut two = [0; 2];
         replay.read_exact(&mut two).await.unwrap();
         assert!(replay.is_write_vectored());

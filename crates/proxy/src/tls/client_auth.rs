@@ -1,4 +1,4 @@
-//! What is asked of the certificates of clients.
+//! Verifies the certificates of clients.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,62 +13,62 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
-use super::{authorities, server_name};
+use super::certificates::{ca_store, server_name};
 
-/// Who checks them.
+/// The verifier for these settings; without settings, clients are not asked for a certificate.
 ///
 /// # Errors
-/// If the settings cannot be used, with what is wrong.
+/// If the settings cannot be used, with the reason.
 pub(super) fn verifier(
-    wanted: Option<&ClientValidation>,
+    validation: Option<&ClientValidation>,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, Arc<str>> {
-    let Some(wanted) = wanted else {
+    let Some(validation) = validation else {
         return Ok(WebPkiClientVerifier::no_client_auth());
     };
-    let roots = authorities(&wanted.authorities)?;
-    if wanted.mode == ValidationMode::Unverified {
-        return Ok(Arc::new(Anybody {
+    let roots = ca_store(&validation.authorities)?;
+    if validation.mode == ValidationMode::Unverified {
+        return Ok(Arc::new(AnyClientVerifier {
             hints: roots.subjects(),
             algorithms: provider.signature_verification_algorithms,
         }));
     }
     let builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider));
-    let builder = match wanted.mode {
+    let builder = match validation.mode {
         ValidationMode::Optional => builder.allow_unauthenticated(),
         ValidationMode::Required | ValidationMode::Unverified => builder,
     };
     let verifier = builder
         .build()
         .map_err(|error| Arc::from(error.to_string()))?;
-    if wanted.names.is_empty() && wanted.fingerprints.is_empty() {
+    if validation.names.is_empty() && validation.fingerprints.is_empty() {
         return Ok(verifier);
     }
-    let names: Result<_, _> = wanted.names.iter().map(server_name).collect();
-    Ok(Arc::new(OneOf {
+    let names: Result<_, _> = validation.names.iter().map(server_name).collect();
+    Ok(Arc::new(MatchingClientVerifier {
         names: names?,
-        fingerprints: wanted.fingerprints.clone(),
+        fingerprints: validation.fingerprints.clone(),
         verifier,
     }))
 }
 
-/// The certificate is good, and one of these.
+/// Accepts a valid certificate that has one of these names and one of these fingerprints.
 #[derive(Debug)]
-struct OneOf {
-    /// Of any name, if there are none.
+struct MatchingClientVerifier {
+    /// The names; any name is accepted if there are none.
     names: Vec<ServerName<'static>>,
-    /// SHA-256 of it; any, if there are none.
+    /// SHA-256 fingerprints; any certificate is accepted if there are none.
     fingerprints: Vec<[u8; 32]>,
     verifier: Arc<dyn ClientCertVerifier>,
 }
 
-/// It may be any, if only the client has its key, or there may be none (`AllowInsecureFallback`).
-struct Anybody {
+/// Accepts any certificate whose key the client has, and clients without a certificate (`AllowInsecureFallback`).
+struct AnyClientVerifier {
     hints: Vec<DistinguishedName>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl OneOf {
+impl MatchingClientVerifier {
     fn accepts(&self, certificate: &CertificateDer<'_>) -> Result<bool, Error> {
         let parsed = ParsedCertificate::try_from(certificate)?;
         let mut names = self.names.iter();
@@ -82,7 +82,7 @@ impl OneOf {
     }
 }
 
-impl ClientCertVerifier for OneOf {
+impl ClientCertVerifier for MatchingClientVerifier {
     fn offer_client_auth(&self) -> bool {
         self.verifier.offer_client_auth()
     }
@@ -137,7 +137,7 @@ impl ClientCertVerifier for OneOf {
     }
 }
 
-impl ClientCertVerifier for Anybody {
+impl ClientCertVerifier for AnyClientVerifier {
     fn client_auth_mandatory(&self) -> bool {
         false
     }
@@ -178,8 +178,8 @@ impl ClientCertVerifier for Anybody {
     }
 }
 
-impl fmt::Debug for Anybody {
+impl fmt::Debug for AnyClientVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Anybody")
+        f.write_str("AnyClientVerifier")
     }
 }

@@ -1,55 +1,59 @@
-//! The clients that speak TLS to upstreams: one for all destinations of the same settings, made when the first of them
-//! is connected to, so that a session of one connection is resumed by the next.
+//! The rustls configurations for TLS to upstreams. One is made for each set of settings when the first destination with
+//! them is connected to, and shared by all, so that a session of one connection is resumed by the next.
 
 use std::sync::{Arc, OnceLock};
 
-use egret_config::snapshot::{Alpn, HttpVersion, Identity, Trust, UpstreamTls};
+use egret_config::snapshot::{HttpVersion, Identity, Trust, UpstreamTls};
 use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 
-use super::made::Memo;
-use super::verify::{Anybody, OneOf};
-use super::{Roots, authorities, identity_fault, provider, server_name, spoken};
+use super::alpn::offered_alpn;
+use super::certificates::{ca_store, identity_error, server_name};
+use super::protocol::{protocol_versions, provider};
+use super::roots::RootCertificates;
+use super::settings_cache::SettingsCache;
+use super::verify::{AnyServerVerifier, NamedServerVerifier};
 
-/// HTTP/2 as it is offered (RFC 7301).
-pub(crate) const HTTP_2: &[u8] = Alpn::H2.as_str().as_bytes();
+/// How many sessions a configuration remembers, up to eight of a server. They take about a kilobyte each.
+const MAX_SESSIONS: usize = 8192;
 
-/// Sessions that a client remembers, eight of a server. They take about a kilobyte each.
-const SESSIONS: usize = 8192;
+/// A configuration, or why its settings cannot be used.
+type ClientConfigResult = Result<Arc<ClientConfig>, Arc<str>>;
 
-/// A client, or why its settings cannot be used.
-pub(crate) type Made = Result<Arc<ClientConfig>, Arc<str>>;
-
-/// All clients.
-pub(crate) struct Clients {
-    /// Those of the system.
-    roots: Roots,
-    /// For what has no settings.
-    plain: ByVersion,
-    configured: Memo<UpstreamTls, Arc<ByVersion>>,
+/// The configurations of TLS clients, by their settings.
+pub(crate) struct TlsClients {
+    /// The CA certificates of the system.
+    roots: RootCertificates,
+    /// The configurations for destinations without settings.
+    default: ConfigsByVersion,
+    configured: SettingsCache<UpstreamTls, Arc<ConfigsByVersion>>,
 }
 
-/// Those of the same settings, by the version that they are for.
-type ByVersion = [OnceLock<Made>; 3];
+/// The configurations of the same settings, by the version of HTTP that is wanted.
+type ConfigsByVersion = [OnceLock<ClientConfigResult>; 3];
 
-impl Clients {
-    pub(crate) fn new(roots: Roots) -> Self {
+impl TlsClients {
+    pub(crate) fn new(roots: RootCertificates) -> Self {
         Self {
             roots,
-            plain: ByVersion::default(),
-            configured: Memo::default(),
+            default: ConfigsByVersion::default(),
+            configured: SettingsCache::default(),
         }
     }
 
-    /// The client for these settings that offers what is wanted: of `Auto` what the settings say.
+    /// The configuration for these settings that offers the protocols of this version of HTTP.
     ///
     /// # Errors
-    /// If they cannot be used, with what is wrong.
-    pub(crate) fn get(&self, settings: Option<&Arc<UpstreamTls>>, version: HttpVersion) -> Made {
+    /// If the settings cannot be used, with the reason.
+    pub(crate) fn get(
+        &self,
+        settings: Option<&Arc<UpstreamTls>>,
+        version: HttpVersion,
+    ) -> ClientConfigResult {
         let Some(settings) = settings else {
-            let plain = &self.plain[version as usize];
-            return plain.get_or_init(|| self.make(None, version)).clone();
+            let config = &self.default[version as usize];
+            return config.get_or_init(|| self.make(None, version)).clone();
         };
         let made = self.configured.get(settings, |_| Arc::default());
         made[version as usize]
@@ -57,10 +61,10 @@ impl Clients {
             .clone()
     }
 
-    fn make(&self, settings: Option<&UpstreamTls>, version: HttpVersion) -> Made {
+    fn make(&self, settings: Option<&UpstreamTls>, version: HttpVersion) -> ClientConfigResult {
         let versions = settings.map(|settings| settings.versions);
         let builder = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(spoken(versions.unwrap_or_default()))
+            .with_protocol_versions(protocol_versions(versions.unwrap_or_default()))
             .map_err(|error| Arc::from(error.to_string()))?;
         let builder = builder
             .dangerous()
@@ -73,13 +77,13 @@ impl Clients {
                 let chain = chain.iter().map(|one| one.0.clone()).collect();
                 builder
                     .with_client_auth_cert(chain, key.reveal())
-                    .map_err(|error| identity_fault(secret, &error))?
+                    .map_err(|error| identity_error(secret, &error))?
             }
         };
-        let offered = offered(settings, version).iter();
+        let offered = offered_alpn(settings, version).iter();
         let offered = offered.map(|one| one.as_str().as_bytes().to_vec());
         client.alpn_protocols = offered.collect();
-        client.resumption = Resumption::in_memory_sessions(SESSIONS);
+        client.resumption = Resumption::in_memory_sessions(MAX_SESSIONS);
         Ok(Arc::new(client))
     }
 
@@ -88,8 +92,8 @@ impl Clients {
         settings: Option<&UpstreamTls>,
     ) -> Result<Arc<dyn ServerCertVerifier>, Arc<str>> {
         let roots = match settings.map(|settings| &settings.trust) {
-            Some(Trust::Anybody) => return Ok(Arc::new(Anybody::new(&provider()))),
-            Some(Trust::Authorities(certificates)) => authorities(certificates)?,
+            Some(Trust::Anybody) => return Ok(Arc::new(AnyServerVerifier::new(&provider()))),
+            Some(Trust::Authorities(certificates)) => ca_store(certificates)?,
             Some(Trust::System) | None => self.roots.store()?,
         };
         let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider())
@@ -100,24 +104,15 @@ impl Clients {
             None | Some([]) => Ok(verifier),
             Some(names) => {
                 let names: Result<_, _> = names.iter().map(server_name).collect();
-                Ok(Arc::new(OneOf::new(names?, verifier)))
+                Ok(Arc::new(NamedServerVerifier::new(names?, verifier)))
             }
         }
     }
 }
 
-/// The protocols that are offered (RFC 7301).
-pub(crate) fn offered(settings: Option<&UpstreamTls>, version: HttpVersion) -> &[Alpn] {
-    match version {
-        HttpVersion::Auto => settings.map_or(&Alpn::BOTH, |settings| &settings.alpn),
-        HttpVersion::Http1 => &[Alpn::Http11],
-        HttpVersion::Http2 => &[Alpn::H2],
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use egret_config::snapshot::{TlsVersion, TlsVersions};
+    use egret_config::snapshot::{Alpn, TlsVersion, TlsVersions};
 
     use super::*;
 
@@ -139,10 +134,10 @@ mod tests {
 
     #[test]
     fn a_client_is_made_once_for_the_same_settings_and_goes_with_them() {
-        let clients = Clients::new(Roots::of([]));
+        let clients = TlsClients::new(RootCertificates::of([]));
         let first = settings(TlsVersion::V1_2);
         let client = clients.get(Some(&first), AUTO).unwrap();
-        // Compiled anew.
+        // The settings are compiled again.
         let again = settings(TlsVersion::V1_2);
         drop(first);
         assert!(Arc::ptr_eq(
@@ -163,7 +158,7 @@ mod tests {
 
     #[test]
     fn each_offers_what_is_wanted_of_it() {
-        let clients = Clients::new(Roots::of([]));
+        let clients = TlsClients::new(RootCertificates::of([]));
         let offered = |settings: &Arc<UpstreamTls>, version| {
             let client = clients.get(Some(settings), version).unwrap();
             let offered = client.alpn_protocols.iter();
@@ -182,7 +177,7 @@ mod tests {
 
     #[test]
     fn settings_that_cannot_be_used_say_why() {
-        let clients = Clients::new(Roots::of([]));
+        let clients = TlsClients::new(RootCertificates::of([]));
         let why = clients.get(None, AUTO).unwrap_err();
         assert_eq!(&*why, "there are no CA certificates");
     }

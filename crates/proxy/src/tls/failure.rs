@@ -1,4 +1,4 @@
-//! Why there is no TLS connection, in words for people.
+//! Puts failures of TLS connections to upstreams into words for operators.
 
 use std::error::Error as StdError;
 use std::io;
@@ -6,30 +6,30 @@ use std::sync::Arc;
 
 use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
-use super::HTTP_2;
+use super::alpn::HTTP_2;
 
-/// Most names of a certificate that are told.
-const TOLD: usize = 5;
+/// The most names of a certificate that a text lists.
+const MAX_NAMES: usize = 5;
 
-/// Why TLS cannot be spoken.
+/// Why a TLS connection to an upstream failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TlsFailure {
-    /// What was said, or was not.
+    /// The handshake failed, for this reason.
     Protocol(&'static str),
-    /// The server's certificate.
+    /// The certificate of the upstream was not accepted; the text says why and follows "the upstream's certificate".
     Certificate(String),
-    /// Our own settings.
+    /// The settings of the proxy cannot be used; the text says why.
     Settings(Arc<str>),
 }
 
 impl TlsFailure {
-    /// What a handshake failed with in which these protocols were offered.
+    /// The failure of a handshake in which these protocols were offered.
     pub(crate) fn of(error: &io::Error, offered: &[Vec<u8>]) -> Self {
-        match inner(error) {
+        match rustls_error(error) {
             Some(Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
-                Self::unspoken(offered)
+                Self::no_common_protocol(offered)
             }
-            Some(error) => Self::told(error),
+            Some(error) => Self::from_rustls(error),
             None if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Self::Protocol("the upstream closed the connection during the TLS handshake")
             }
@@ -37,8 +37,8 @@ impl TlsFailure {
         }
     }
 
-    /// The upstream speaks none of these protocols.
-    pub(crate) fn unspoken(offered: &[Vec<u8>]) -> Self {
+    /// The failure when the upstream supports none of the protocols that were offered.
+    pub(crate) fn no_common_protocol(offered: &[Vec<u8>]) -> Self {
         let http2 = offered.iter().any(|one| one == HTTP_2);
         Self::Protocol(match (http2, offered.len()) {
             (true, 1) => "the upstream does not speak HTTP/2 over TLS",
@@ -47,20 +47,20 @@ impl TlsFailure {
         })
     }
 
-    /// What TLS says within another error, if it does: in TLS 1.3 a server judges the client's certificate after the
-    /// handshake (RFC 8446 4.4.2.4), so that it is the response that fails.
+    /// The TLS failure within another error, if there is one. In TLS 1.3 a server checks the client's certificate after
+    /// the handshake (RFC 8446 4.4.2.4), so that it is the response which fails.
     pub(crate) fn within(error: &(dyn StdError + 'static)) -> Option<Self> {
         let mut next = Some(error);
         while let Some(error) = next {
-            if let Some(found) = error.downcast_ref::<io::Error>().and_then(inner) {
-                return Some(Self::told(found));
+            if let Some(found) = error.downcast_ref::<io::Error>().and_then(rustls_error) {
+                return Some(Self::from_rustls(found));
             }
             next = error.source();
         }
         None
     }
 
-    /// One line.
+    /// One line for operators.
     #[must_use]
     pub fn details(&self) -> String {
         match self {
@@ -70,11 +70,11 @@ impl TlsFailure {
         }
     }
 
-    fn told(error: &Error) -> Self {
+    fn from_rustls(error: &Error) -> Self {
         match error {
-            Error::InvalidCertificate(error) => Self::Certificate(wrong(error)),
+            Error::InvalidCertificate(error) => Self::Certificate(certificate_text(error)),
             Error::NoCertificatesPresented => Self::Certificate("is missing".to_owned()),
-            Error::AlertReceived(alert) => Self::Protocol(refused(*alert)),
+            Error::AlertReceived(alert) => Self::Protocol(alert_text(*alert)),
             Error::InvalidMessage(_) => Self::Protocol("the upstream does not speak TLS"),
             Error::PeerIncompatible(
                 PeerIncompatible::ServerDoesNotSupportTls12Or13
@@ -92,11 +92,11 @@ impl TlsFailure {
 
 const NO_VERSION: &str = "the upstream has no version of TLS in common with us";
 
-fn inner(error: &io::Error) -> Option<&Error> {
+fn rustls_error(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 
-fn refused(alert: AlertDescription) -> &'static str {
+fn alert_text(alert: AlertDescription) -> &'static str {
     match alert {
         AlertDescription::CertificateRequired => "the upstream requires a client certificate",
         AlertDescription::BadCertificate
@@ -115,8 +115,8 @@ fn refused(alert: AlertDescription) -> &'static str {
     }
 }
 
-/// After "the certificate".
-fn wrong(error: &CertificateError) -> String {
+/// What is wrong with a certificate; the text follows "the certificate".
+fn certificate_text(error: &CertificateError) -> String {
     let what = match error {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired",
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
@@ -141,7 +141,8 @@ fn wrong(error: &CertificateError) -> String {
     what.to_owned()
 }
 
-/// `presented` is as rustls writes it: `DnsName("a.example")`, `IpAddress(192.0.2.1)`.
+/// The text for a certificate of other names. `presented` is as rustls writes it: `DnsName("a.example")`,
+/// `IpAddress(192.0.2.1)`.
 fn other_name(presented: &[String]) -> String {
     let names = presented.iter().filter_map(|name| {
         let (_, rest) = name.split_once('(')?;
@@ -151,13 +152,13 @@ fn other_name(presented: &[String]) -> String {
     if names.is_empty() {
         return "is of no name".to_owned();
     }
-    let told = names[..names.len().min(TOLD)].join(", ");
-    let more = if names.len() > TOLD {
+    let listed = names[..names.len().min(MAX_NAMES)].join(", ");
+    let more = if names.len() > MAX_NAMES {
         " and others"
     } else {
         ""
     };
-    format!("is of another name: it has {told}{more}")
+    format!("is of another name: it has {listed}{more}")
 }
 
 #[cfg(test)]
@@ -180,8 +181,8 @@ mod tests {
                 "is not valid",
             ),
         ] {
-            let told = details(Error::InvalidCertificate(error));
-            assert_eq!(told, format!("the upstream's certificate {expected}"));
+            let text = details(Error::InvalidCertificate(error));
+            assert_eq!(text, format!("the upstream's certificate {expected}"));
         }
         let alert = Error::AlertReceived(AlertDescription::CertificateRequired);
         assert_eq!(details(alert), "the upstream requires a client certificate");
@@ -208,8 +209,8 @@ mod tests {
         ] {
             let offered: Vec<_> = offered.iter().map(|id| id.as_bytes().to_vec()).collect();
             let alert = Error::AlertReceived(AlertDescription::NoApplicationProtocol);
-            let told = TlsFailure::of(&io::Error::other(alert), &offered).details();
-            assert_eq!(told, expected);
+            let text = TlsFailure::of(&io::Error::other(alert), &offered).details();
+            assert_eq!(text, expected);
         }
     }
 
@@ -234,8 +235,8 @@ mod tests {
         let wrapped = io::Error::other(io::Error::other(alert));
         assert!(TlsFailure::within(&wrapped).is_none());
         let alert = Error::AlertReceived(AlertDescription::UnknownCA);
-        let told = TlsFailure::within(&io::Error::other(alert)).unwrap();
-        assert!(told.details().contains("client certificate"), "{told:?}");
+        let text = TlsFailure::within(&io::Error::other(alert)).unwrap();
+        assert!(text.details().contains("client certificate"), "{text:?}");
         assert!(TlsFailure::within(&io::Error::from(io::ErrorKind::BrokenPipe)).is_none());
     }
 }

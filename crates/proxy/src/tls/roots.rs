@@ -1,4 +1,4 @@
-//! The CA certificates that servers' certificates are checked against.
+//! Loads the CA certificates that the certificates of servers are verified with.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use rustls::pki_types::CertificateDer;
 
 /// CA certificates, or why there are none.
 #[derive(Clone, Debug)]
-pub struct Roots(Result<Arc<RootCertStore>, Arc<str>>);
+pub struct RootCertificates(Result<Arc<RootCertStore>, Arc<str>>);
 
-impl Roots {
-    /// Those of the system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR` if they are set. Reads files.
+impl RootCertificates {
+    /// The CA certificates of the system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR` if they are set. Reads files.
     #[must_use]
     pub fn system() -> Self {
         let found = rustls_native_certs::load_native_certs();
@@ -18,13 +18,13 @@ impl Roots {
         Self::new(found.certs, &errors.join("; "))
     }
 
-    /// These and no others.
+    /// These CA certificates and no others.
     #[must_use]
     pub fn of(certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> Self {
         Self::new(certificates, "")
     }
 
-    /// What the system holds may include what rustls does not take; that is left out.
+    /// Certificates that rustls cannot read are left out, because the system may have some.
     fn new(certificates: impl IntoIterator<Item = CertificateDer<'static>>, errors: &str) -> Self {
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(certificates);
@@ -37,7 +37,10 @@ impl Roots {
         })
     }
 
-    /// What rustls takes.
+    /// The certificates as rustls takes them.
+    ///
+    /// # Errors
+    /// If there are none, with the reason.
     pub(crate) fn store(&self) -> Result<Arc<RootCertStore>, Arc<str>> {
         self.0.clone()
     }

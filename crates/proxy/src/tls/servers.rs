@@ -1,10 +1,10 @@
-//! The servers that end TLS of clients: one for all listeners of the same settings, made when the first client of them
-//! comes, so that a session of one connection is resumed by the next.
+//! The rustls configurations for terminating the TLS of clients. One is made for each set of settings when the first
+//! client connects, and shared by all listeners with them, so that a session of one connection is resumed by the next.
 
 use std::fmt;
 use std::sync::Arc;
 
-use egret_config::snapshot::{Alpn, Identity, ServerTls};
+use egret_config::snapshot::{Identity, ServerTls};
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::Ticketer;
@@ -12,31 +12,33 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::made::Memo;
-use super::{client_auth, identity_fault, provider, spoken};
+use super::certificates::identity_error;
+use super::client_auth;
+use super::protocol::{protocol_versions, provider};
+use super::settings_cache::SettingsCache;
 
-/// A server, or why its settings cannot be used.
-pub(crate) type Made = Result<Arc<ServerConfig>, Arc<str>>;
+/// A configuration, or why its settings cannot be used.
+type ServerConfigResult = Result<Arc<ServerConfig>, Arc<str>>;
 
-/// All servers.
+/// The configurations of TLS servers, by their settings.
 #[derive(Default)]
-pub(crate) struct Servers(Memo<ServerTls, Made>);
+pub(crate) struct TlsServers(SettingsCache<ServerTls, ServerConfigResult>);
 
-impl Servers {
-    /// The server for these settings.
+impl TlsServers {
+    /// The configuration for these settings.
     ///
     /// # Errors
-    /// If they cannot be used, with what is wrong.
-    pub(crate) fn get(&self, settings: &Arc<ServerTls>) -> Made {
+    /// If the settings cannot be used, with the reason.
+    pub(crate) fn get(&self, settings: &Arc<ServerTls>) -> ServerConfigResult {
         self.0.get(settings, make)
     }
 }
 
-fn make(settings: &ServerTls) -> Made {
+fn make(settings: &ServerTls) -> ServerConfigResult {
     let provider = provider();
-    let certificates = Certificates::load(&settings.identities, &provider)?;
+    let certificates = CertificateSelector::load(&settings.identities, &provider)?;
     let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(spoken(settings.versions))
+        .with_protocol_versions(protocol_versions(settings.versions))
         .map_err(|error| Arc::from(error.to_string()))?
         .with_client_cert_verifier(client_auth::verifier(settings.clients.as_ref(), &provider)?)
         .with_cert_resolver(Arc::new(certificates));
@@ -46,26 +48,18 @@ fn make(settings: &ServerTls) -> Made {
     Ok(Arc::new(server))
 }
 
-/// The protocol that was agreed on.
-pub(crate) fn agreed(protocol: Option<&[u8]>) -> Option<Alpn> {
-    let protocol = protocol?;
-    Alpn::BOTH
-        .into_iter()
-        .find(|known| known.as_str().as_bytes() == protocol)
-}
+/// Selects the certificate for a client: the first with the name of its SNI that it can verify, else the first that it
+/// can verify.
+struct CertificateSelector(Vec<Arc<CertifiedKey>>);
 
-/// What clients are shown: the first that is of the name they ask for and that they can check, else the first that they
-/// can check.
-struct Certificates(Vec<Arc<CertifiedKey>>);
-
-impl Certificates {
+impl CertificateSelector {
     fn load(identities: &[Identity], provider: &CryptoProvider) -> Result<Self, Arc<str>> {
         let load = |identity: &Identity| {
             let Identity { secret, chain, key } = identity;
             let chain: Vec<CertificateDer<'static>> =
                 chain.iter().map(|one| one.0.clone()).collect();
             let key = CertifiedKey::from_der(chain, key.reveal(), provider)
-                .map_err(|error| identity_fault(secret, &error))?;
+                .map_err(|error| identity_error(secret, &error))?;
             Ok(Arc::new(key))
         };
         identities
@@ -76,7 +70,7 @@ impl Certificates {
     }
 }
 
-impl ResolvesServerCert for Certificates {
+impl ResolvesServerCert for CertificateSelector {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let usable =
             |key: &&Arc<CertifiedKey>| key.key.choose_scheme(hello.signature_schemes()).is_some();
@@ -85,20 +79,20 @@ impl ResolvesServerCert for Certificates {
             .and_then(|name| ServerName::try_from(name).ok());
         let named = name.and_then(|name| {
             let mut usable = self.0.iter().filter(usable);
-            usable.find(|key| is_of(key, &name))
+            usable.find(|key| has_name(key, &name))
         });
         named.or_else(|| self.0.iter().find(usable)).cloned()
     }
 }
 
-fn is_of(key: &CertifiedKey, name: &ServerName<'_>) -> bool {
+fn has_name(key: &CertifiedKey, name: &ServerName<'_>) -> bool {
     let certificate = key.end_entity_cert().and_then(ParsedCertificate::try_from);
     certificate
         .is_ok_and(|certificate| rustls::client::verify_server_name(&certificate, name).is_ok())
 }
 
-impl fmt::Debug for Certificates {
+impl fmt::Debug for CertificateSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Certificates({})", self.0.len())
+        write!(f, "CertificateSelector({})", self.0.len())
     }
 }

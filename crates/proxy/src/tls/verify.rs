@@ -1,4 +1,4 @@
-//! What is asked of a server's certificate when the settings say so.
+//! Verifies the certificates of upstreams where the settings name other names than the host, or none.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use rustls::crypto::{
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
-/// The certificate is good, and of one of these.
+/// Accepts a valid certificate that has one of these names.
 #[derive(Debug)]
-pub(super) struct OneOf {
+pub(super) struct NamedServerVerifier {
     names: Vec<ServerName<'static>>,
     verifier: Arc<WebPkiServerVerifier>,
 }
 
-/// It may be any, if only the server has its key.
-pub(super) struct Anybody(WebPkiSupportedAlgorithms);
+/// Accepts any certificate whose key the server has.
+pub(super) struct AnyServerVerifier(WebPkiSupportedAlgorithms);
 
-impl OneOf {
+impl NamedServerVerifier {
     pub(super) fn new(
         names: Vec<ServerName<'static>>,
         verifier: Arc<WebPkiServerVerifier>,
@@ -30,13 +30,13 @@ impl OneOf {
     }
 }
 
-impl Anybody {
+impl AnyServerVerifier {
     pub(super) fn new(provider: &CryptoProvider) -> Self {
         Self(provider.signature_verification_algorithms)
     }
 }
 
-impl ServerCertVerifier for OneOf {
+impl ServerCertVerifier for NamedServerVerifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -93,7 +93,7 @@ impl ServerCertVerifier for OneOf {
     }
 }
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AnyServerVerifier {
     fn verify_server_cert(
         &self,
         _certificate: &CertificateDer<'_>,
@@ -128,8 +128,8 @@ impl ServerCertVerifier for Anybody {
     }
 }
 
-impl fmt::Debug for Anybody {
+impl fmt::Debug for AnyServerVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Anybody")
+        f.write_str("AnyServerVerifier")
     }
 }

@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 
 use crate::client::{ClientConnection, TerminatedTls};
-use crate::dial::egress::{Guard, OwnAddresses};
+use crate::dial::egress::{EgressGuard, OwnAddresses};
 use crate::message::target::Target;
 use crate::plan::destination::Destination;
 use crate::plan::{Plan, PlannedRoute, compared_path};
@@ -89,7 +89,7 @@ impl TunnelRequest {
         plans.any(|plan| {
             let egress = plan.egress.of_open_tunnels();
             let plan = plan.under(&egress);
-            let guard = Guard {
+            let guard = EgressGuard {
                 egress: plan.egress,
                 own,
             };

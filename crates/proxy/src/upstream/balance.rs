@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use egret_config::snapshot::LoadBalancing;
 
-use crate::dns::family::Family;
+use crate::dns::family::AddressFamily;
 
 /// One address, as far as the choice needs to know it. The order of the values is that of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +25,7 @@ pub(crate) enum Standing {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidate<A> {
     pub(crate) address: A,
-    pub(crate) family: Family,
+    pub(crate) family: AddressFamily,
     pub(crate) standing: Standing,
     /// Requests in progress there.
     pub(crate) active: u32,
@@ -35,7 +35,7 @@ pub(crate) struct Candidate<A> {
 pub(crate) struct Choice<'a> {
     pub(crate) load_balancing: LoadBalancing,
     /// The family that is tried first.
-    pub(crate) leading: Family,
+    pub(crate) leading: AddressFamily,
     /// Grows by one with each choice.
     pub(crate) turn: usize,
     /// A number below its argument.
@@ -47,7 +47,7 @@ impl<A> Candidate<A> {
     pub(crate) fn unknown(address: A) -> Self {
         Self {
             address,
-            family: Family::V4,
+            family: AddressFamily::V4,
             standing: Standing::Well,
             active: 0,
         }
@@ -98,13 +98,13 @@ impl Choice<'_> {
                 .iter()
                 .filter(|one| one.standing == standing && one.address != first);
             let (mut v4, mut v6): (Vec<&Candidate<A>>, Vec<_>) =
-                left.partition(|one| one.family == Family::V4);
+                left.partition(|one| one.family == AddressFamily::V4);
             rotate(&mut v4, self.turn);
             rotate(&mut v6, self.turn);
             let (mut v4, mut v6) = (v4.into_iter(), v6.into_iter());
             while let Some(next) = match last.map(|last| last.family) {
-                Some(Family::V4) => v6.next().or_else(|| v4.next()),
-                Some(Family::V6) | None => v4.next().or_else(|| v6.next()),
+                Some(AddressFamily::V4) => v6.next().or_else(|| v4.next()),
+                Some(AddressFamily::V6) | None => v4.next().or_else(|| v6.next()),
             } {
                 order.push_back(next.address);
                 last = Some(next);
@@ -152,9 +152,9 @@ mod tests {
             .map(|&(address, standing, active)| Candidate {
                 address,
                 family: if address.starts_with('6') {
-                    Family::V6
+                    AddressFamily::V6
                 } else {
-                    Family::V4
+                    AddressFamily::V4
                 },
                 standing,
                 active,
@@ -170,7 +170,7 @@ mod tests {
     fn order(turn: usize, candidates: &[Candidate<&'static str>]) -> Vec<&'static str> {
         let mut choice = Choice {
             load_balancing: LoadBalancing::RoundRobin,
-            leading: Family::V6,
+            leading: AddressFamily::V6,
             turn,
             draw: &mut |_| unreachable!("nobody throws dice here"),
         };
@@ -220,7 +220,7 @@ mod tests {
         let mut dice = dice.iter().copied();
         let mut choice = Choice {
             load_balancing,
-            leading: Family::V4,
+            leading: AddressFamily::V4,
             turn: 0,
             draw: &mut |below| {
                 let number = dice.next().expect("as many throws as dice");

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::dns::family::Family;
+use crate::dns::family::AddressFamily;
 
 /// How long a family that lost goes second after it lost once; doubles with each further time in a row.
 const FIRST_PENALTY: Duration = Duration::from_secs(10);
@@ -25,7 +25,7 @@ struct Record {
 
 impl Families {
     /// The family to try first, where `first` would be.
-    pub(crate) fn leading(&self, first: Family, now: Instant) -> Family {
+    pub(crate) fn leading(&self, first: AddressFamily, now: Instant) -> AddressFamily {
         if self.record(first).is_second(now) && !self.record(first.other()).is_second(now) {
             first.other()
         } else {
@@ -35,7 +35,7 @@ impl Families {
 
     /// A connection was made to an address of this family. `lost` is whether addresses of the other one failed, or were
     /// overtaken, in the same race.
-    pub(crate) fn won(&mut self, winner: Family, lost: bool, now: Instant) {
+    pub(crate) fn won(&mut self, winner: AddressFamily, lost: bool, now: Instant) {
         *self.record_mut(winner) = Record::default();
         if lost {
             let loser = self.record_mut(winner.other());
@@ -46,17 +46,17 @@ impl Families {
         }
     }
 
-    fn record(&self, family: Family) -> &Record {
+    fn record(&self, family: AddressFamily) -> &Record {
         match family {
-            Family::V4 => &self.v4,
-            Family::V6 => &self.v6,
+            AddressFamily::V4 => &self.v4,
+            AddressFamily::V6 => &self.v6,
         }
     }
 
-    fn record_mut(&mut self, family: Family) -> &mut Record {
+    fn record_mut(&mut self, family: AddressFamily) -> &mut Record {
         match family {
-            Family::V4 => &mut self.v4,
-            Family::V6 => &mut self.v6,
+            AddressFamily::V4 => &mut self.v4,
+            AddressFamily::V6 => &mut self.v6,
         }
     }
 }
@@ -76,13 +76,21 @@ mod tests {
     fn a_family_that_lost_goes_second_for_longer_each_time() {
         let mut families = Families::default();
         let mut now = clock::now();
-        assert_eq!(families.leading(Family::V6, now), Family::V6);
+        assert_eq!(families.leading(AddressFamily::V6, now), AddressFamily::V6);
         for seconds in [10, 20, 40, 80, 160, 320, 600, 600] {
-            families.won(Family::V4, true, now);
+            families.won(AddressFamily::V4, true, now);
             now += Duration::from_secs(seconds) - Duration::from_millis(1);
-            assert_eq!(families.leading(Family::V6, now), Family::V4, "{seconds}");
+            assert_eq!(
+                families.leading(AddressFamily::V6, now),
+                AddressFamily::V4,
+                "{seconds}"
+            );
             now += Duration::from_millis(1);
-            assert_eq!(families.leading(Family::V6, now), Family::V6, "{seconds}");
+            assert_eq!(
+                families.leading(AddressFamily::V6, now),
+                AddressFamily::V6,
+                "{seconds}"
+            );
         }
     }
 
@@ -90,14 +98,14 @@ mod tests {
     fn a_win_forgives_and_without_a_race_nobody_loses() {
         let mut families = Families::default();
         let now = clock::now();
-        families.won(Family::V4, false, now);
-        assert_eq!(families.leading(Family::V6, now), Family::V6);
-        families.won(Family::V4, true, now);
-        families.won(Family::V6, false, now);
-        assert_eq!(families.leading(Family::V6, now), Family::V6);
+        families.won(AddressFamily::V4, false, now);
+        assert_eq!(families.leading(AddressFamily::V6, now), AddressFamily::V6);
+        families.won(AddressFamily::V4, true, now);
+        families.won(AddressFamily::V6, false, now);
+        assert_eq!(families.leading(AddressFamily::V6, now), AddressFamily::V6);
         // IPv6 alone works: what would begin with IPv4 does not.
-        families.won(Family::V6, true, now);
-        assert_eq!(families.leading(Family::V4, now), Family::V6);
-        assert_eq!(families.leading(Family::V6, now), Family::V6);
+        families.won(AddressFamily::V6, true, now);
+        assert_eq!(families.leading(AddressFamily::V4, now), AddressFamily::V6);
+        assert_eq!(families.leading(AddressFamily::V6, now), AddressFamily::V6);
     }
 }

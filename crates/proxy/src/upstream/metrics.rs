@@ -1,7 +1,7 @@
 //! What one worker counts of its connections and requests to upstreams.
 
 use crate::dial::failure::ConnectFailure;
-use crate::dial::race::Attempt;
+use crate::dial::race::AttemptOutcome;
 use crate::meter::{Counter, CountersByLabel, Gauge, Histogram};
 use crate::tls::HandshakeMetrics;
 
@@ -21,7 +21,7 @@ pub(crate) struct UpstreamMetrics {
     /// Destinations of which no address could be connected to, by cause.
     pub(crate) connect_failures: CountersByLabel<ConnectFailure>,
     /// Attempts to connect to one address, by outcome.
-    pub(crate) connect_attempts: CountersByLabel<Attempt>,
+    pub(crate) connect_attempts: CountersByLabel<AttemptOutcome>,
     /// TLS handshakes with upstreams.
     pub(crate) tls: HandshakeMetrics,
     /// Requests retried.

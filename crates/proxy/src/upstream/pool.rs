@@ -17,7 +17,7 @@ use super::balance::{Candidate, Choice};
 use super::metrics::UpstreamMetrics;
 use super::shelf::Shelf;
 use super::site::Sites;
-use crate::dns::family::Family;
+use crate::dns::family::AddressFamily;
 use crate::plan::destination::Destination;
 
 /// How long a connection may wait in the pool, unless the destination's settings say otherwise.
@@ -106,13 +106,13 @@ impl Pool {
             .map(candidate)
             // They are no addresses: which family they are reached by says nothing about them.
             .map(|candidate| Candidate {
-                family: Family::V4,
+                family: AddressFamily::V4,
                 ..candidate
             })
             .collect();
         let mut choice = Choice {
             load_balancing,
-            leading: Family::V4,
+            leading: AddressFamily::V4,
             turn: self.turn(backend),
             draw: &mut |below| rand::random_range(0..below),
         };

@@ -18,13 +18,13 @@ use super::shelf::{Dialling, Shelf, Taken};
 use super::upstreams::Upstreams;
 use super::warm::{manner, observe, warm};
 use crate::clock;
-use crate::dial::egress::{Guard, Permitted};
+use crate::dial::egress::{EgressGuard, Permitted};
 use crate::dial::failure::ConnectFailure;
-use crate::dial::race::{self, Late};
-use crate::dns::family::{Family, RESOLUTION_DELAY};
-use crate::dns::query::Service;
-use crate::dns::resolver::More;
-use crate::dns::{Failure, ResolveError};
+use crate::dial::race::{self, LateAddresses};
+use crate::dns::PendingFamily;
+use crate::dns::family::{AddressFamily, RESOLUTION_DELAY};
+use crate::dns::query::HttpsRecord;
+use crate::dns::{DnsFailure, ResolveError};
 use crate::policy::Cleared;
 use crate::record::Trip;
 use crate::refusal::{Limit, Refusal};
@@ -44,13 +44,13 @@ pub(super) struct Seeker<'a> {
 /// What a host resolved to.
 struct Answer {
     addresses: Arc<[IpAddr]>,
-    more: Option<More>,
+    more: Option<PendingFamily>,
     record: Option<Record>,
 }
 
 /// What it says of how it is reached over TLS.
 struct Record {
-    service: Arc<Service>,
+    service: Arc<HttpsRecord>,
     /// Of the resolver.
     family: LookupFamily,
 }
@@ -166,7 +166,7 @@ impl Seeker<'_> {
     /// rule.
     fn pooled(&self) -> Option<Connection> {
         let own = self.upstreams.shared.own_addresses.load();
-        let guard = Guard {
+        let guard = EgressGuard {
             egress: self.cleared.plan().egress,
             own: &own,
         };
@@ -293,7 +293,7 @@ impl Seeker<'_> {
         let now = clock::now();
         self.trip.connected(now - begin);
         observe(self.shelf, settings, &raced.attempts, self.upstreams);
-        let (stream, peer) = raced.outcome.map_err(|failure| {
+        let (stream, peer) = raced.result.map_err(|failure| {
             // Those that came late were denied too.
             let nothing_tried = raced.attempts.is_empty();
             let denied = nothing_tried.then(|| self.permit(&sockets).err()).flatten();
@@ -311,7 +311,7 @@ impl Seeker<'_> {
         let (Some(first), Some(more)) = (answer.addresses.first(), &answer.more) else {
             return answer;
         };
-        let first = Family::of(first);
+        let first = AddressFamily::of(first);
         if self
             .upstreams
             .shared
@@ -321,7 +321,7 @@ impl Seeker<'_> {
         {
             return answer;
         }
-        match timeout(RESOLUTION_DELAY, more.clone().all()).await {
+        match timeout(RESOLUTION_DELAY, more.clone().all_addresses()).await {
             Ok(all) => Answer {
                 addresses: all.unwrap_or(answer.addresses),
                 more: None,
@@ -334,7 +334,7 @@ impl Seeker<'_> {
     /// Those that may be connected to.
     fn permit(&self, sockets: &[SocketAddr]) -> Result<Vec<Permitted<SocketAddr>>, Refusal> {
         let own = self.upstreams.shared.own_addresses.load();
-        let guard = Guard {
+        let guard = EgressGuard {
             egress: self.cleared.plan().egress,
             own: &own,
         };
@@ -347,11 +347,11 @@ impl Seeker<'_> {
     /// What the other family brings, once it has answered.
     fn late<'b>(
         &'b self,
-        more: More,
+        more: PendingFamily,
         record: Option<&'b Record>,
-    ) -> Late<'b, Permitted<SocketAddr>> {
+    ) -> LateAddresses<'b, Permitted<SocketAddr>> {
         Box::pin(async move {
-            let Some(all) = more.all().await else {
+            let Some(all) = more.all_addresses().await else {
                 return VecDeque::new();
             };
             let sockets = self.sockets(&all, record);
@@ -364,7 +364,7 @@ impl Seeker<'_> {
     fn learn(&self, sockets: &[SocketAddr]) {
         let now = clock::now();
         if let Some(first) = sockets.first() {
-            let first = Family::of(&first.ip());
+            let first = AddressFamily::of(&first.ip());
             let leading = self.upstreams.shared.families().leading(first, now);
             self.shelf.update(sockets, leading, now);
         }
@@ -384,7 +384,7 @@ impl Seeker<'_> {
         };
         let Some(resolver) = self.upstreams.shared.resolvers.get(&destination.resolver) else {
             // The configuration that this request began under is gone, and its resolver with it.
-            return Err(Refusal::Dns(Failure::Network(
+            return Err(Refusal::Dns(DnsFailure::Network(
                 "the resolver was removed".into(),
             )));
         };
@@ -394,22 +394,25 @@ impl Seeker<'_> {
         let took = clock::now() - begin;
         match resolved {
             Ok(Ok(resolved)) => {
-                self.trip.resolved(resolved.how, took);
+                self.trip.resolved(resolved.source, took);
                 Ok(Answer {
                     addresses: resolved.addresses,
-                    more: resolved.more,
-                    record: resolved.service.map(|service| Record {
+                    more: resolved.pending_family,
+                    record: resolved.https_record.map(|service| Record {
                         service,
                         family: resolver.settings().family,
                     }),
                 })
             }
-            Ok(Err(ResolveError::Failed { failure, how })) => {
+            Ok(Err(ResolveError::Failed {
+                failure,
+                answer_source: how,
+            })) => {
                 self.trip.resolved(how, took);
                 Err(Refusal::Dns(failure))
             }
             Ok(Err(ResolveError::Overloaded)) => Err(Refusal::DnsOverload),
-            Err(_) => Err(Refusal::Dns(Failure::Timeout)),
+            Err(_) => Err(Refusal::Dns(DnsFailure::Timeout)),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use egret_config::name::Port;
 use egret_config::snapshot::{Alpn, LookupFamily};
 
-use crate::dns::family::{Family, wanted};
-use crate::dns::query::Service;
+use crate::dns::family::{AddressFamily, queried_families};
+use crate::dns::query::HttpsRecord;
 
 /// Where a host is, plainly: at its addresses, and the port that the request is for.
 pub(crate) fn plain(addresses: &[IpAddr], port: Port) -> Vec<SocketAddr> {
@@ -15,7 +15,7 @@ pub(crate) fn plain(addresses: &[IpAddr], port: Port) -> Vec<SocketAddr> {
 }
 
 /// Whether a record is of a server that speaks something of what we would (RFC 9460 7.1.2).
-pub(crate) fn is_for(service: &Service, offered: &[Alpn]) -> bool {
+pub(crate) fn is_for(service: &HttpsRecord, offered: &[Alpn]) -> bool {
     let spoken = |one: &Alpn| {
         service
             .alpn
@@ -28,22 +28,25 @@ pub(crate) fn is_for(service: &Service, offered: &[Alpn]) -> bool {
 /// Where it is by its record: at the record's port, and at the hints before the other addresses of their family; at the
 /// hints alone if the record is of another name. `None` if the record says nothing new.
 pub(crate) fn by_record(
-    service: &Service,
+    service: &HttpsRecord,
     addresses: &[IpAddr],
     family: LookupFamily,
     port: Port,
 ) -> Option<Vec<SocketAddr>> {
     let hints = service.hints.iter().filter(|hint| {
-        let is_wanted = wanted(family).contains(&Family::of(hint));
-        is_wanted && (service.elsewhere || !addresses.contains(hint))
+        let is_wanted = queried_families(family).contains(&AddressFamily::of(hint));
+        is_wanted && (service.other_target || !addresses.contains(hint))
     });
     let hints: Vec<IpAddr> = hints.copied().collect();
-    let own = if service.elsewhere { &[] } else { addresses };
-    let first = own.first().or_else(|| hints.first()).map(Family::of)?;
+    let own = if service.other_target { &[] } else { addresses };
+    let first = own
+        .first()
+        .or_else(|| hints.first())
+        .map(AddressFamily::of)?;
     let at = service.port.unwrap_or(port);
     let mut all = Vec::with_capacity(hints.len() + own.len());
     for family in [first, first.other()] {
-        let of_it = |ip: &&IpAddr| Family::of(ip) == family;
+        let of_it = |ip: &&IpAddr| AddressFamily::of(ip) == family;
         all.extend(hints.iter().filter(of_it));
         all.extend(own.iter().filter(of_it));
     }
@@ -54,16 +57,16 @@ pub(crate) fn by_record(
 mod tests {
     use super::*;
 
-    fn service(alpn: &[&str], port: Option<u16>, hints: &[&str]) -> Service {
-        Service {
+    fn service(alpn: &[&str], port: Option<u16>, hints: &[&str]) -> HttpsRecord {
+        HttpsRecord {
             alpn: alpn.iter().map(|id| id.as_bytes().into()).collect(),
             port: port.and_then(Port::new),
             hints: hints.iter().map(|ip| ip.parse().unwrap()).collect(),
-            elsewhere: false,
+            other_target: false,
         }
     }
 
-    fn found(service: &Service, addresses: &[&str]) -> String {
+    fn found(service: &HttpsRecord, addresses: &[&str]) -> String {
         let addresses: Vec<IpAddr> = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
         let found = by_record(service, &addresses, LookupFamily::Auto, Port::HTTPS);
         let found: Vec<_> = found.iter().flatten().map(ToString::to_string).collect();
@@ -96,15 +99,15 @@ mod tests {
 
     #[test]
     fn a_record_of_another_name_has_its_hints_alone() {
-        let elsewhere = Service {
-            elsewhere: true,
+        let elsewhere = HttpsRecord {
+            other_target: true,
             ..service(&["http/1.1"], None, &["192.0.2.2", "192.0.2.1"])
         };
         assert_eq!(
             found(&elsewhere, &["192.0.2.1"]),
             "192.0.2.2:443 192.0.2.1:443"
         );
-        let silent = Service {
+        let silent = HttpsRecord {
             hints: Vec::new(),
             ..elsewhere
         };

@@ -24,9 +24,9 @@ use super::service;
 use super::site::Site;
 use super::slot::Slot;
 use crate::clock;
-use crate::dns::Resolved;
-use crate::dns::family::Family;
-use crate::dns::query::Service;
+use crate::dns::ResolvedName;
+use crate::dns::family::AddressFamily;
+use crate::dns::query::HttpsRecord;
 use crate::task;
 
 mod queue;
@@ -47,7 +47,7 @@ pub(crate) struct Shelf {
     settings: RefCell<Arc<BackendSettings>>,
     slots: RefCell<Vec<Slot>>,
     /// The family that is tried first.
-    leading: Cell<Family>,
+    leading: Cell<AddressFamily>,
     turn: Cell<usize>,
     /// Connections in use.
     leased: Cell<usize>,
@@ -83,7 +83,7 @@ impl Shelf {
             pool,
             settings: RefCell::new(settings),
             slots: RefCell::default(),
-            leading: Cell::new(Family::V6),
+            leading: Cell::new(AddressFamily::V6),
             // Anywhere, so that workers and processes do not all begin with the same address.
             turn: Cell::new(rand::random_range(0..usize::MAX / 2)),
             leased: Cell::default(),
@@ -113,14 +113,14 @@ impl Shelf {
     /// Takes over what the name resolves to.
     pub(crate) fn resolved(
         &self,
-        known: &Resolved,
+        known: &ResolvedName,
         family: LookupFamily,
         families: &Families,
         now: Instant,
     ) {
         if let Some(first) = known.addresses.first() {
-            let leading = families.leading(Family::of(first), now);
-            let service = known.service.as_deref();
+            let leading = families.leading(AddressFamily::of(first), now);
+            let service = known.https_record.as_deref();
             let by_record = service
                 .filter(|_| self.follows_record(now))
                 .and_then(|service| self.by_record(service, &known.addresses, family));
@@ -143,7 +143,7 @@ impl Shelf {
     /// port 443; other ports have names of their own for them (RFC 9460 9.1), which are not asked for.
     pub(crate) fn by_record(
         &self,
-        service: &Service,
+        service: &HttpsRecord,
         addresses: &[IpAddr],
         family: LookupFamily,
     ) -> Option<Vec<SocketAddr>> {
@@ -167,7 +167,7 @@ impl Shelf {
 
     /// Takes over what the name resolves to, and which family to begin with. Connections to other addresses are closed,
     /// now or when their requests have ended, unless the settings keep them.
-    pub(crate) fn update(&self, addresses: &[SocketAddr], leading: Family, now: Instant) {
+    pub(crate) fn update(&self, addresses: &[SocketAddr], leading: AddressFamily, now: Instant) {
         self.leading.set(leading);
         let mut slots = self.slots.borrow_mut();
         if slots.iter().map(|slot| &slot.address).eq(addresses) {

@@ -9,7 +9,7 @@ use super::balance::{Candidate, Standing};
 use super::connection::Waiting;
 use super::health::Health;
 use super::http2::Shared;
-use crate::dns::family::Family;
+use crate::dns::family::AddressFamily;
 
 /// One address.
 pub(super) struct Slot {
@@ -48,7 +48,7 @@ impl Slot {
     ) -> Candidate<A> {
         Candidate {
             address,
-            family: Family::of(&self.address.ip()),
+            family: AddressFamily::of(&self.address.ip()),
             standing: if tried.contains(&self.address) {
                 Standing::Tried
             } else {

@@ -13,10 +13,10 @@ use super::pool::{Pool, Swept};
 use super::site::Sites;
 use crate::clock;
 use crate::dial::egress::OwnAddresses;
-use crate::dns::Resolvers;
+use crate::dns::ResolverSet;
 use crate::plan::Plan;
 use crate::plan::destination::Destination;
-use crate::tls::Clients;
+use crate::tls::TlsClients;
 
 /// One worker's way to upstreams: its connection pool, and what it shares with the other workers.
 pub(crate) struct Upstreams {
@@ -28,9 +28,9 @@ pub(crate) struct Upstreams {
 /// What all workers share to reach upstreams. It outlives a change of the configuration.
 pub(crate) struct SharedUpstreams {
     /// Every resolver, each with its cache.
-    pub(crate) resolvers: Resolvers,
+    pub(crate) resolvers: ResolverSet,
     /// The TLS settings of connections to upstreams.
-    pub(crate) tls: Clients,
+    pub(crate) tls: TlsClients,
     /// The sockets that requests must not come back through.
     pub(crate) own_addresses: ArcSwap<OwnAddresses>,
     /// What is known of every destination.
@@ -111,10 +111,10 @@ impl Upstreams {
                 if in_use {
                     resolver.touch(name);
                 }
-                if let Some(known) = resolver.known(name, destination.scheme) {
+                if let Some(known) = resolver.peek(name, destination.scheme) {
                     let family = resolver.settings().family;
                     shelf.resolved(&known, family, &self.shared.families(), now);
-                } else if resolver.is_over(name) {
+                } else if resolver.has_no_answer(name) {
                     shelf.leads_nowhere(now);
                 }
             }
@@ -123,7 +123,7 @@ impl Upstreams {
 }
 
 impl SharedUpstreams {
-    pub(crate) fn new(resolvers: Resolvers, tls: Clients) -> Arc<Self> {
+    pub(crate) fn new(resolvers: ResolverSet, tls: TlsClients) -> Arc<Self> {
         Arc::new(Self {
             resolvers,
             tls,

@@ -15,8 +15,8 @@ use super::upstreams::Upstreams;
 use crate::clock;
 use crate::dial::egress::Permitted;
 use crate::dial::failure::ConnectFailure;
-use crate::dial::race::{self, Attempt, Manner};
-use crate::dns::family::Family;
+use crate::dial::race::{self, AttemptOutcome, ConnectOptions};
+use crate::dns::family::AddressFamily;
 use crate::refusal::Limit;
 use crate::task;
 
@@ -45,7 +45,7 @@ pub(super) fn warm(shelf: &Rc<Shelf>, address: Permitted<SocketAddr>, upstreams:
             until: clock::now() + settings.connect_timeout,
             dialling: None,
         };
-        if let Ok((stream, peer)) = raced.outcome
+        if let Ok((stream, peer)) = raced.result
             && let Ok(expected) = shelf.site.destination.expected(&upstreams.shared.tls)
             && let Ok(connection) = opening.open(stream, peer.get(), expected, permit).await
         {
@@ -59,8 +59,8 @@ pub(super) fn warm(shelf: &Rc<Shelf>, address: Permitted<SocketAddr>, upstreams:
     });
 }
 
-pub(super) fn manner(settings: &BackendSettings) -> Manner {
-    Manner {
+pub(super) fn manner(settings: &BackendSettings) -> ConnectOptions {
+    ConnectOptions {
         timeout: settings.connect_timeout,
         keepalive: settings.tcp_keepalive,
     }
@@ -70,34 +70,34 @@ pub(super) fn manner(settings: &BackendSettings) -> Manner {
 pub(super) fn observe(
     shelf: &Shelf,
     settings: &BackendSettings,
-    attempts: &[(Permitted<SocketAddr>, Attempt)],
+    attempts: &[(Permitted<SocketAddr>, AttemptOutcome)],
     upstreams: &Upstreams,
 ) {
     let now = clock::now();
-    let family = |address: Permitted<SocketAddr>| Family::of(&address.get().ip());
+    let family = |address: Permitted<SocketAddr>| AddressFamily::of(&address.get().ip());
     for (address, attempt) in attempts {
         upstreams.metrics.connect_attempts.increment(*attempt);
         let health = shelf.health(address.get(), now);
-        if attempt.is_lost() {
+        if attempt.counts_against_address() {
             health.connect_failed(now);
         }
         match attempt {
-            Attempt::Connected => health.connected(),
-            Attempt::Failed(ConnectFailure::NoDescriptors) => upstreams.make_room(),
-            Attempt::Failed(_) => {
+            AttemptOutcome::Connected => health.connected(),
+            AttemptOutcome::Failed(ConnectFailure::NoDescriptors) => upstreams.make_room(),
+            AttemptOutcome::Failed(_) => {
                 let site = &shelf.site;
                 request::observe(site, settings, &health, Observed::LocalFailure, upstreams);
             }
-            Attempt::Overtaken | Attempt::Abandoned => {}
+            AttemptOutcome::Overtaken | AttemptOutcome::Abandoned => {}
         }
     }
-    let connected = |(_, attempt): &&(_, Attempt)| *attempt == Attempt::Connected;
+    let connected = |(_, attempt): &&(_, AttemptOutcome)| *attempt == AttemptOutcome::Connected;
     if let Some((winner, _)) = attempts.iter().find(connected) {
         let winner = family(*winner);
         let mut others = attempts
             .iter()
             .filter(|(address, _)| family(*address) != winner);
-        let lost = others.any(|(_, attempt)| attempt.is_lost());
+        let lost = others.any(|(_, attempt)| attempt.counts_against_address());
         upstreams.shared.families().won(winner, lost, now);
     }
 }

@@ -1,24 +1,29 @@
-//! Which addresses are this machine's own, as the kernel sees it. What cannot be found out counts as our own.
+//! Finds out from the kernel which addresses are local to this machine. In doubt an address counts as local.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use nix::ifaddrs::getifaddrs;
 
-/// Addresses that no machine has (RFC 5737, RFC 3849).
-const NOBODYS_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 77));
-const NOBODYS_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 0x77));
+/// An address that no machine has (RFC 5737).
+const UNASSIGNED_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 77));
+/// An address that no machine has (RFC 3849).
+const UNASSIGNED_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 0x77));
 
 /// Whether packets to `ip`, which is canonical, stay on this machine.
 pub(super) fn is_local(ip: IpAddr) -> bool {
-    let nobodys = if ip.is_ipv4() { NOBODYS_V4 } else { NOBODYS_V6 };
-    ip.is_loopback() || judge(bind(ip), || bind(nobodys).is_ok(), || has_interface(ip))
+    let unassigned = if ip.is_ipv4() {
+        UNASSIGNED_V4
+    } else {
+        UNASSIGNED_V6
+    };
+    ip.is_loopback() || decide(bind(ip), || bind(unassigned).is_ok(), || has_interface(ip))
 }
 
-/// A socket can be bound to local addresses only, be they the first of their interface, another, or of a whole network
-/// routed to this machine. Where the node lets processes bind to any (`ip_nonlocal_bind`) that says nothing, and the
-/// interfaces are asked.
-fn judge(
+/// Decides from whether a socket could be bound to the address. Only local addresses can be bound to, be they the first
+/// of their interface, another, or of a whole network routed to this machine. Where the node lets processes bind to any
+/// address (`ip_nonlocal_bind`), that says nothing, and the addresses of the interfaces are searched.
+fn decide(
     bound: io::Result<()>,
     anything_binds: impl FnOnce() -> bool,
     has_interface: impl FnOnce() -> nix::Result<bool>,
@@ -30,7 +35,7 @@ fn judge(
     }
 }
 
-/// Binds to a free port, and lets go of it.
+/// Binds a socket to a free port, and closes it.
 fn bind(ip: IpAddr) -> io::Result<()> {
     UdpSocket::bind((ip, 0)).map(drop)
 }
@@ -67,12 +72,12 @@ mod tests {
             (bound(), true, Err(Errno::EMFILE), true),
         ];
         for (index, (bound, anything_binds, interface, expected)) in cases.into_iter().enumerate() {
-            let local = judge(bound, || anything_binds, || interface);
+            let local = decide(bound, || anything_binds, || interface);
             assert_eq!(local, expected, "{index}");
         }
     }
 
-    /// Every address of this machine is its own, not only the first of each interface.
+    /// Every address of an interface is local, not only the first.
     #[test]
     fn the_addresses_of_the_interfaces_are_local() {
         for interface in getifaddrs().unwrap() {
@@ -87,8 +92,8 @@ mod tests {
             assert!(is_local(ip), "{ip}");
             assert_eq!(has_interface(ip), Ok(true));
         }
-        for nobodys in [NOBODYS_V4, NOBODYS_V6] {
-            assert!(!is_local(nobodys), "{nobodys}");
+        for unassigned in [UNASSIGNED_V4, UNASSIGNED_V6] {
+            assert!(!is_local(unassigned), "{unassigned}");
         }
     }
 }

@@ -1,26 +1,27 @@
-//! How attempts follow each other, in simulated time.
+//! Tests of how attempts follow each other, in simulated time.
 
 use std::cell::RefCell;
 
 use super::*;
 
-type Script<'a> = &'a [(u64, Result<(), io::ErrorKind>)];
+type DialScript<'a> = &'a [(u64, Result<(), io::ErrorKind>)];
 
-/// Runs a race of scripted attempts: (milliseconds, outcome). Those from `late.1` on join it after `late.0`
-/// milliseconds. Gives how it went, when it was over, and when each attempt started, in the order in which they did.
+/// Runs a race of scripted attempts, each given as (milliseconds, outcome). The attempts from index `late.1` on join
+/// the race after `late.0` milliseconds. Returns the outcome of the race, when it ended, and when each attempt started,
+/// in the order of their start.
 async fn raced_with(
-    script: Script<'_>,
+    script: DialScript<'_>,
     late: Option<(u64, usize)>,
-) -> (Raced<(), usize>, u64, Vec<(usize, u64)>) {
+) -> (RaceOutcome<(), usize>, u64, Vec<(usize, u64)>) {
     let begin = clock::now();
     let millis = || u64::try_from((clock::now() - begin).as_millis()).unwrap();
     let starts = RefCell::new(Vec::new());
     let count = script.len();
     let first = late.map_or(count, |(_, from)| from);
-    let late = late.map(|(after, from)| -> Late<'_, usize> {
+    let late = late.map(|(after, from)| -> LateAddresses<'_, usize> {
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(after)).await;
-            // As they are told: all of them, those that are known already among them.
+            // All addresses of the name, as DNS tells them: the known ones are among them.
             (0..count).cycle().skip(from).take(count).collect()
         })
     });
@@ -37,7 +38,7 @@ async fn raced_with(
     (raced, millis(), starts.into_inner())
 }
 
-async fn raced(script: Script<'_>) -> (Raced<(), usize>, u64, Vec<u64>) {
+async fn raced(script: DialScript<'_>) -> (RaceOutcome<(), usize>, u64, Vec<u64>) {
     let (raced, ended, starts) = raced_with(script, None).await;
     let starts = starts.into_iter().map(|(_, at)| at).collect();
     (raced, ended, starts)
@@ -47,7 +48,7 @@ async fn run(
     script: &[(u64, Result<(), io::ErrorKind>)],
 ) -> (Result<usize, ConnectFailure>, u64, Vec<u64>) {
     let (raced, ended, starts) = raced(script).await;
-    (raced.outcome.map(|((), winner)| winner), ended, starts)
+    (raced.result.map(|((), winner)| winner), ended, starts)
 }
 
 const REFUSED: Result<(), io::ErrorKind> = Err(io::ErrorKind::ConnectionRefused);
@@ -117,30 +118,30 @@ async fn every_attempt_is_told() {
     ];
     let (raced, ended, starts) = raced(&script).await;
     assert_eq!(
-        (raced.outcome.map(|((), winner)| winner), ended),
+        (raced.result.map(|((), winner)| winner), ended),
         (Ok(2), 560)
     );
     assert_eq!(starts, [0, 250, 260, 510]);
     let attempts = [
-        (1, Attempt::Failed(ConnectFailure::Refused)),
-        (2, Attempt::Connected),
-        (0, Attempt::Overtaken),
-        (3, Attempt::Abandoned),
+        (1, AttemptOutcome::Failed(ConnectFailure::Refused)),
+        (2, AttemptOutcome::Connected),
+        (0, AttemptOutcome::Overtaken),
+        (3, AttemptOutcome::Abandoned),
     ];
     assert_eq!(raced.attempts, attempts);
     assert_eq!(
-        attempts.map(|(_, one)| one.is_lost()),
+        attempts.map(|(_, one)| one.counts_against_address()),
         [true, false, true, false]
     );
 }
 
-/// Who won or why nobody did, and when; and when each attempt started.
+/// The winner or the failure, when the race ended, and when each attempt started.
 async fn run_late(
-    script: Script<'_>,
+    script: DialScript<'_>,
     late: (u64, usize),
 ) -> (Result<usize, ConnectFailure>, u64, Vec<(usize, u64)>) {
     let (raced, ended, starts) = raced_with(script, Some(late)).await;
-    (raced.outcome.map(|((), winner)| winner), ended, starts)
+    (raced.result.map(|((), winner)| winner), ended, starts)
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,19 +155,19 @@ async fn late_addresses_join_and_go_before_those_that_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn late_addresses_start_at_once_when_nothing_else_can_win() {
-    // Refused before they came.
+    // All attempts are refused before the late addresses come.
     let refused = [(10, REFUSED), (20, Ok(()))];
     assert_eq!(
         run_late(&refused, (100, 1)).await,
         (Ok(1), 120, vec![(0, 0), (1, 100)])
     );
-    // Silent for longer than its head start.
+    // The first attempt is silent for longer than its head start.
     let silent = [(NEVER, Ok(())), (20, Ok(()))];
     assert_eq!(
         run_late(&silent, (400, 1)).await,
         (Ok(1), 420, vec![(0, 0), (1, 400)])
     );
-    // None were permitted at first.
+    // No address was permitted at first.
     assert_eq!(
         run_late(&[(20, Ok(()))], (40, 0)).await,
         (Ok(0), 60, vec![(0, 40)])
@@ -180,7 +181,7 @@ async fn a_race_is_not_held_up_by_addresses_that_do_not_come() {
         run_late(&script, (NEVER, 1)).await,
         (Ok(0), 20, vec![(0, 0)])
     );
-    // Those that have come already are nothing new.
+    // Late addresses that are known already are not tried again.
     let known = [(50, REFUSED)];
     assert_eq!(
         run_late(&known, (10, 1)).await,
@@ -188,7 +189,7 @@ async fn a_race_is_not_held_up_by_addresses_that_do_not_come() {
     );
 }
 
-/// Which failure is told, and whether it speaks against the address.
+/// Which failure is reported, and whether it counts against the address.
 #[test]
 fn what_this_process_lacks_is_told_first_and_held_against_nobody() {
     for (errno, expected) in [
@@ -200,20 +201,28 @@ fn what_this_process_lacks_is_told_first_and_held_against_nobody() {
         let failure = classify(&errno.into());
         assert_eq!(failure, expected, "{errno}");
         let lacking = failure == ConnectFailure::NoDescriptors;
-        let told = worse(ConnectFailure::Refused, failure);
-        assert_eq!(told == ConnectFailure::NoDescriptors, lacking, "{errno}");
-        assert_eq!(Attempt::Failed(failure).is_lost(), !lacking, "{errno}");
+        let reported = worse(ConnectFailure::Refused, failure);
+        assert_eq!(
+            reported == ConnectFailure::NoDescriptors,
+            lacking,
+            "{errno}"
+        );
+        assert_eq!(
+            AttemptOutcome::Failed(failure).counts_against_address(),
+            !lacking,
+            "{errno}"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_race_ends_when_its_time_is_over() {
     let (raced, ended, _) = raced(&[(NEVER, Ok(())), (10, REFUSED)]).await;
-    assert_eq!(raced.outcome.unwrap_err(), ConnectFailure::Refused);
+    assert_eq!(raced.result.unwrap_err(), ConnectFailure::Refused);
     assert_eq!(ended, NEVER / 2);
     let tried = [
-        (1, Attempt::Failed(ConnectFailure::Refused)),
-        (0, Attempt::Overtaken),
+        (1, AttemptOutcome::Failed(ConnectFailure::Refused)),
+        (0, AttemptOutcome::Overtaken),
     ];
     assert_eq!(raced.attempts, tried);
 }

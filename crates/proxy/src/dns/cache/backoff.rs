@@ -1,21 +1,21 @@
-//! How long to leave a server alone after it failed to refresh a name.
+//! Decides how long a name is not queried again after a refresh has failed.
 
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// A source of small differences, so that names that were answered or that failed together are not all asked for
-/// together. SplitMix64: no secret, and the same for the same seed.
+/// A source of pseudo-random numbers, so that names which were answered or failed together are not all queried
+/// together. The generator is SplitMix64: not secret, and the same for the same seed.
 #[derive(Clone, Debug)]
-pub(super) struct Jitter(u64);
+pub(super) struct JitterSource(u64);
 
-impl Jitter {
+impl JitterSource {
     pub(super) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// Evenly from 0 to 255.
+    /// A number from 0 to 255, evenly distributed.
     pub(super) fn draw(&mut self) -> u8 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
@@ -25,8 +25,8 @@ impl Jitter {
     }
 }
 
-/// The delay after the `failures`th failure in a row: from 1 s, doubling, to 30 s, and up to a quarter more.
-pub(super) fn delay(failures: u32, jitter: &mut Jitter) -> Duration {
+/// The delay after the `failures`th failure in a row: 1 s, doubling up to 30 s, and up to a quarter more.
+pub(super) fn delay(failures: u32, jitter: &mut JitterSource) -> Duration {
     let doublings = failures.saturating_sub(1).min(5);
     let delay = (FIRST * (1 << doublings)).min(LONGEST);
     delay + delay / 4 * u32::from(jitter.draw()) / 255
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn doubles_to_thirty_seconds_with_a_quarter_of_jitter() {
-        let mut jitter = Jitter::new(7);
+        let mut jitter = JitterSource::new(7);
         for (failures, seconds) in [
             (1, 1),
             (2, 2),
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn differs_from_time_to_time_and_repeats_for_a_seed() {
         let delays = |seed| -> Vec<Duration> {
-            let mut jitter = Jitter::new(seed);
+            let mut jitter = JitterSource::new(seed);
             (0..10).map(|_| delay(1, &mut jitter)).collect()
         };
         assert_eq!(delays(1), delays(1));

@@ -1,6 +1,6 @@
-//! What is known about one name.
+//! An entry of the cache: what is known about one name, and what that is worth at a point in time.
 //!
-//! Ages are compared, not points in time: a duration from the configuration can be any length and never overflows.
+//! Ages are compared, not points in time: a duration from the configuration can be of any length and never overflows.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,101 +9,90 @@ use std::time::{Duration, Instant};
 use egret_config::name::DnsName;
 use egret_config::snapshot::{LookupFamily, ResolverSettings};
 
-use super::FAILURE_TTL;
-use super::found::Found;
-use super::kept::Kept;
-use crate::dns::failure::Failure;
-use crate::dns::family::{arrange, wanted};
-use crate::dns::listing::{Listed, State};
-use crate::dns::query::Service;
+use super::positive::{CacheState, PositiveAnswer};
+use super::saved::SavedEntry;
+use crate::dns::failure::DnsFailure;
+use crate::dns::family::{order_by_family, queried_families};
+use crate::dns::listing::{EntryState, ListedName};
+use crate::dns::query::HttpsRecord;
 
-/// How long a failure without addresses to serve is left alone by those who do not wait: requests that wait are not held
-/// back by it, but names in use that fail must not keep a server busy.
-const UNHURRIED: Duration = Duration::from_secs(5);
+/// How long a failure without an answer is remembered when there is nothing older to serve: long enough to spare a dead
+/// server, short enough that nobody waits for its recovery.
+const FAILURE_TTL: Duration = Duration::from_secs(1);
+
+/// How long a name without addresses is not queried again by those who do not wait for the answer. Lookups that wait
+/// are not held back by this, but names in use that fail must not keep a server busy.
+const UNATTENDED_RETRY: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct CacheEntry {
     /// When the answer came.
     received: Instant,
     pub(super) last_used: Instant,
     pub(super) hits: u64,
-    /// Whether a request wanted HTTPS records: then they are asked for with every refresh.
+    /// Whether a lookup wanted HTTPS records: then they are queried with every refresh.
     pub(super) https: bool,
-    /// The setting that the answer was asked for and arranged under.
+    /// The setting under which the name was queried and its addresses were ordered.
     pub(super) family: LookupFamily,
-    answer: Answer,
+    answer: EntryAnswer,
 }
 
 #[derive(Debug)]
-enum Answer {
-    Found(Found),
-    /// `ttl` is the SOA record's.
+enum EntryAnswer {
+    Positive(PositiveAnswer),
     Failed {
-        failure: Failure,
+        failure: DnsFailure,
+        /// How long the SOA record lets the answer be cached.
         ttl: Option<Duration>,
     },
 }
 
-/// An answer with addresses.
-pub(super) struct Brought {
-    pub(super) flight: u64,
+/// The addresses that a query brought.
+pub(super) struct FetchedAddresses {
+    pub(super) query_id: u64,
     pub(super) https: bool,
     pub(super) addresses: Vec<IpAddr>,
     pub(super) ttl: Duration,
-    pub(super) service: Option<Arc<Service>>,
+    pub(super) https_record: Option<Arc<HttpsRecord>>,
 }
 
-/// What an entry is worth at a point in time.
-pub(super) enum Known {
-    /// These addresses, brought by this flight. `due` when they have expired or nearly have, unless a refresh has just
-    /// failed.
-    Served {
-        addresses: Arc<[IpAddr]>,
-        service: Option<Arc<Service>>,
-        flight: u64,
-        fresh: bool,
-        due: bool,
-    },
-    Failed(Failure),
-    Nothing,
-}
-
-impl Entry {
-    /// An answer with addresses. When none of them is of a wanted family, that is as good as none. `ahead` is a draw of
-    /// the jitter.
-    pub(super) fn found(
-        brought: Brought,
-        ahead: u8,
+impl CacheEntry {
+    /// An entry for an answer with addresses. An answer without an address of a queried family counts as NODATA.
+    /// `refresh_jitter` is drawn from the jitter of the cache.
+    pub(super) fn from_addresses(
+        fetched: FetchedAddresses,
+        refresh_jitter: u8,
         settings: &ResolverSettings,
         now: Instant,
     ) -> Self {
-        let Brought { https, ttl, .. } = brought;
-        let addresses = arrange(&brought.addresses, settings.family);
+        let FetchedAddresses { https, ttl, .. } = fetched;
+        let addresses = order_by_family(&fetched.addresses, settings.family);
         if addresses.is_empty() {
-            return Self::failed(Failure::NoData, Some(ttl), https, (settings, now));
+            return Self::from_failure(DnsFailure::NoData, Some(ttl), https, (settings, now));
         }
-        let found = Found {
-            flight: brought.flight,
+        let answer = PositiveAnswer {
+            query_id: fetched.query_id,
             addresses,
             ttl,
-            ahead,
+            refresh_jitter,
             https,
-            service: brought.service,
-            retry: None,
+            https_record: fetched.https_record,
+            backoff: None,
         };
-        Self::new(Answer::Found(found), https, settings, now)
+        Self::new(EntryAnswer::Positive(answer), https, settings, now)
     }
 
-    pub(super) fn failed(
-        failure: Failure,
+    /// An entry for a failure; `ttl` is how long the SOA record lets it be cached.
+    pub(super) fn from_failure(
+        failure: DnsFailure,
         ttl: Option<Duration>,
         https: bool,
         (settings, now): (&ResolverSettings, Instant),
     ) -> Self {
-        Self::new(Answer::Failed { failure, ttl }, https, settings, now)
+        Self::new(EntryAnswer::Failed { failure, ttl }, https, settings, now)
     }
 
-    fn new(answer: Answer, https: bool, settings: &ResolverSettings, now: Instant) -> Self {
+    fn new(answer: EntryAnswer, https: bool, settings: &ResolverSettings, now: Instant) -> Self {
         Self {
             received: now,
             last_used: now,
@@ -114,200 +103,206 @@ impl Entry {
         }
     }
 
-    /// What those who wait for this answer are told.
-    pub(super) fn told(&self) -> Result<Arc<[IpAddr]>, Failure> {
-        match &self.answer {
-            Answer::Found(found) => Ok(found.addresses.clone()),
-            Answer::Failed { failure, .. } => Err(failure.clone()),
-        }
-    }
-
-    /// What another process answered. `None` when it may no longer serve.
-    pub(super) fn restored(
-        kept: Kept,
-        ahead: u8,
+    /// An entry for what another process saved. `None` when it may no longer be served.
+    pub(super) fn from_saved(
+        saved: SavedEntry,
+        refresh_jitter: u8,
         settings: &ResolverSettings,
         now: Instant,
     ) -> Option<Self> {
-        let found = Found {
-            // Flights have numbers from 1.
-            flight: 0,
-            addresses: kept.addresses,
-            ttl: kept.ttl,
-            ahead,
+        let answer = PositiveAnswer {
+            // The ids of queries begin at 1.
+            query_id: 0,
+            addresses: saved.addresses,
+            ttl: saved.ttl,
+            refresh_jitter,
             https: false,
-            service: None,
-            retry: None,
+            https_record: None,
+            backoff: None,
         };
-        if kept.age >= found.end(settings) {
+        if saved.age >= answer.max_age(settings) {
             return None;
         }
         Some(Self {
-            received: now.checked_sub(kept.age)?,
-            last_used: now.checked_sub(kept.idle)?,
+            received: now.checked_sub(saved.age)?,
+            last_used: now.checked_sub(saved.idle)?,
             hits: 0,
             https: false,
-            family: kept.family,
-            answer: Answer::Found(found),
+            family: saved.family,
+            answer: EntryAnswer::Positive(answer),
         })
     }
 
-    /// What another process can go on with, if it may still serve.
-    pub(super) fn kept(
+    /// What to save for another process, if the addresses may still be served.
+    pub(super) fn to_saved(
         &self,
         name: &DnsName,
         settings: &ResolverSettings,
         now: Instant,
-    ) -> Option<Kept> {
+    ) -> Option<SavedEntry> {
         let age = now.saturating_duration_since(self.received);
         match &self.answer {
-            Answer::Found(found) if age < found.end(settings) => Some(Kept {
+            EntryAnswer::Positive(answer) if age < answer.max_age(settings) => Some(SavedEntry {
                 name: name.clone(),
-                addresses: Arc::clone(&found.addresses),
+                addresses: Arc::clone(&answer.addresses),
                 family: self.family,
-                ttl: found.ttl,
+                ttl: answer.ttl,
                 age,
                 idle: now.saturating_duration_since(self.last_used),
             }),
-            Answer::Found(_) | Answer::Failed { .. } => None,
+            EntryAnswer::Positive(_) | EntryAnswer::Failed { .. } => None,
         }
     }
 
-    /// How it says that it is reached over TLS.
-    pub(super) fn service(&self) -> Option<Arc<Service>> {
+    /// The result for those who wait for this answer.
+    pub(super) fn result(&self) -> Result<Arc<[IpAddr]>, DnsFailure> {
         match &self.answer {
-            Answer::Found(found) => found.service.clone(),
-            Answer::Failed { .. } => None,
+            EntryAnswer::Positive(answer) => Ok(answer.addresses.clone()),
+            EntryAnswer::Failed { failure, .. } => Err(failure.clone()),
         }
     }
 
-    /// What a request gets from it, one that wants HTTPS records or not. Counts as a use.
-    pub(super) fn consult(
+    /// The HTTPS record to use, if there is one.
+    pub(super) fn https_record(&self) -> Option<Arc<HttpsRecord>> {
+        match &self.answer {
+            EntryAnswer::Positive(answer) => answer.https_record.clone(),
+            EntryAnswer::Failed { .. } => None,
+        }
+    }
+
+    /// What a lookup gets; `https` says whether it wants HTTPS records. Counts as a use.
+    pub(super) fn lookup(
         &mut self,
         https: bool,
         settings: &ResolverSettings,
         now: Instant,
-    ) -> Known {
+    ) -> CacheState {
         self.https |= https;
-        let known = self.look(settings, now);
-        if !matches!(known, Known::Nothing) {
+        let state = self.state(settings, now);
+        if !matches!(state, CacheState::Unusable) {
             self.hits += 1;
         }
-        known
+        state
     }
 
-    /// Counts as a use by somebody who needs no answer now, but may soon. Returns whether it should be asked for again.
+    /// Marks the entry as used by somebody who needs no answer now, but may need one soon. Returns whether the name
+    /// should be queried again.
     pub(super) fn touch(&mut self, settings: &ResolverSettings, now: Instant) -> bool {
-        match (self.look(settings, now), &self.answer) {
-            (Known::Served { due, .. }, _) => due,
-            (Known::Failed(_), _) => false,
-            (Known::Nothing, Answer::Found(_)) => true,
-            (Known::Nothing, Answer::Failed { .. }) => {
-                now.saturating_duration_since(self.received) >= UNHURRIED
+        match (self.state(settings, now), &self.answer) {
+            (CacheState::Usable { refresh_due, .. }, _) => refresh_due,
+            (CacheState::Failed(_), _) => false,
+            (CacheState::Unusable, EntryAnswer::Positive(_)) => true,
+            (CacheState::Unusable, EntryAnswer::Failed { .. }) => {
+                now.saturating_duration_since(self.received) >= UNATTENDED_RETRY
             }
         }
     }
 
-    fn look(&mut self, settings: &ResolverSettings, now: Instant) -> Known {
+    fn state(&mut self, settings: &ResolverSettings, now: Instant) -> CacheState {
         self.last_used = self.last_used.max(now);
         if self.family != settings.family {
-            self.rearrange(settings.family);
+            self.change_family(settings.family);
         }
         let age = now.saturating_duration_since(self.received);
         match &self.answer {
-            Answer::Found(found) => found.consult(age, self.https, (settings, now)),
-            Answer::Failed { failure, ttl } if age < remembered(failure, *ttl, settings) => {
-                Known::Failed(failure.clone())
+            EntryAnswer::Positive(answer) => answer.state(age, self.https, (settings, now)),
+            EntryAnswer::Failed { failure, ttl } if age < failure_ttl(failure, *ttl, settings) => {
+                CacheState::Failed(failure.clone())
             }
-            Answer::Failed { .. } => Known::Nothing,
+            EntryAnswer::Failed { .. } => CacheState::Unusable,
         }
     }
 
-    /// The addresses, if they may still be served.
-    pub(super) fn servable(
+    /// The answer, if it has addresses that may still be served.
+    pub(super) fn usable_answer(
         &mut self,
         settings: &ResolverSettings,
         now: Instant,
-    ) -> Option<&mut Found> {
+    ) -> Option<&mut PositiveAnswer> {
         let age = now.saturating_duration_since(self.received);
         match &mut self.answer {
-            Answer::Found(found) if age < found.end(settings) => Some(found),
-            Answer::Found(_) | Answer::Failed { .. } => None,
+            EntryAnswer::Positive(answer) if age < answer.max_age(settings) => Some(answer),
+            EntryAnswer::Positive(_) | EntryAnswer::Failed { .. } => None,
         }
     }
 
-    /// Whether there is nothing to be served: no addresses were answered, or they are too old.
-    pub(super) fn is_over(&self, settings: &ResolverSettings, now: Instant) -> bool {
+    /// Whether there is nothing to serve: the last query failed without older addresses, or the addresses are too old.
+    pub(super) fn has_no_answer(&self, settings: &ResolverSettings, now: Instant) -> bool {
         let age = now.saturating_duration_since(self.received);
         match &self.answer {
-            Answer::Found(found) => age >= found.end(settings),
-            Answer::Failed { .. } => true,
+            EntryAnswer::Positive(answer) => age >= answer.max_age(settings),
+            EntryAnswer::Failed { .. } => true,
         }
     }
 
-    /// The addresses, if this flight brought them.
-    pub(super) fn addresses_of(&mut self, flight: u64) -> Option<&mut Found> {
+    /// The answer, if the query with this id brought it.
+    pub(super) fn answer_of(&mut self, query_id: u64) -> Option<&mut PositiveAnswer> {
         match &mut self.answer {
-            Answer::Found(found) if found.flight == flight => Some(found),
-            Answer::Found(_) | Answer::Failed { .. } => None,
+            EntryAnswer::Positive(answer) if answer.query_id == query_id => Some(answer),
+            EntryAnswer::Positive(_) | EntryAnswer::Failed { .. } => None,
         }
     }
 
-    /// The setting has changed since the answer came. What is still wanted serves on; what was never asked for is asked
-    /// for at the next chance, because the answer counts as expired from here on.
-    fn rearrange(&mut self, family: LookupFamily) {
-        let asked = wanted(self.family);
-        let complete = wanted(family).iter().all(|family| asked.contains(family));
+    /// Adapts the entry to a setting that has changed since the answer came. Addresses that are still wanted are served
+    /// on; a family that was not queried is queried at the next chance, because the answer counts as expired from here
+    /// on.
+    fn change_family(&mut self, family: LookupFamily) {
+        let queried = queried_families(self.family);
+        let complete = queried_families(family)
+            .iter()
+            .all(|family| queried.contains(family));
         self.family = family;
         match &mut self.answer {
-            Answer::Found(found) => {
-                found.addresses = arrange(&found.addresses, family);
-                if found.addresses.is_empty() {
-                    self.answer = Answer::nothing();
+            EntryAnswer::Positive(answer) => {
+                answer.addresses = order_by_family(&answer.addresses, family);
+                if answer.addresses.is_empty() {
+                    self.answer = EntryAnswer::unusable();
                 } else if !complete {
-                    found.ttl = Duration::ZERO;
+                    answer.ttl = Duration::ZERO;
                 }
             }
-            Answer::Failed { .. } if complete => {}
-            Answer::Failed { .. } => self.answer = Answer::nothing(),
+            EntryAnswer::Failed { .. } if complete => {}
+            EntryAnswer::Failed { .. } => self.answer = EntryAnswer::unusable(),
         }
     }
 
-    pub(super) fn listed(
+    /// What operators are told about the name; `resolving` says whether a query for it is in flight.
+    pub(super) fn listing(
         &self,
         name: &DnsName,
         resolving: bool,
         settings: &ResolverSettings,
         now: Instant,
-    ) -> Listed {
+    ) -> ListedName {
         let age = now.saturating_duration_since(self.received);
         let (ttl, state, addresses, error) = match &self.answer {
-            Answer::Found(found) => {
-                let ttl = found.clamped(settings);
+            EntryAnswer::Positive(answer) => {
+                let ttl = answer.clamped_ttl(settings);
                 let state = match age {
-                    age if age < ttl => State::Fresh,
-                    age if age < found.end(settings) => State::Stale,
-                    _ => State::Expired,
+                    age if age < ttl => EntryState::Fresh,
+                    age if age < answer.max_age(settings) => EntryState::Stale,
+                    _ => EntryState::Expired,
                 };
-                let error = found.retry.as_ref().map(|retry| retry.error.clone());
-                (ttl, state, Some(found.addresses.clone()), error)
+                let backoff = answer.backoff.as_ref();
+                let error = backoff.map(|backoff| backoff.error.clone());
+                (ttl, state, Some(answer.addresses.clone()), error)
             }
-            Answer::Failed { failure, ttl } => {
-                let ttl = remembered(failure, *ttl, settings);
+            EntryAnswer::Failed { failure, ttl } => {
+                let ttl = failure_ttl(failure, *ttl, settings);
                 let state = if age < ttl {
-                    State::Negative
+                    EntryState::Negative
                 } else {
-                    State::Expired
+                    EntryState::Expired
                 };
                 (ttl, state, None, Some(failure.clone()))
             }
         };
-        Listed {
+        ListedName {
             name: name.clone(),
             state,
             resolving,
             addresses,
-            service: self.service(),
+            https_record: self.https_record(),
             age,
             ttl_left: ttl.saturating_sub(age),
             idle: now.saturating_duration_since(self.last_used),
@@ -317,19 +312,23 @@ impl Entry {
     }
 }
 
-impl Answer {
-    /// Worth nothing from the start.
-    fn nothing() -> Self {
+impl EntryAnswer {
+    /// An answer that is expired from the start.
+    fn unusable() -> Self {
         Self::Failed {
-            failure: Failure::NoData,
+            failure: DnsFailure::NoData,
             ttl: Some(Duration::ZERO),
         }
     }
 }
 
-/// How long a failure is remembered. A negative answer without an SOA record should not be cached (RFC 2308 5), and is
-/// held only as long as a failure, to spare the server.
-fn remembered(failure: &Failure, ttl: Option<Duration>, settings: &ResolverSettings) -> Duration {
+/// How long a failure is remembered. A negative answer without an SOA record should not be cached (RFC 2308 5); it is
+/// remembered as long as a failure without an answer, to spare the server.
+fn failure_ttl(
+    failure: &DnsFailure,
+    ttl: Option<Duration>,
+    settings: &ResolverSettings,
+) -> Duration {
     if failure.is_answer() {
         settings.negative_ttl.min(ttl.unwrap_or(FAILURE_TTL))
     } else {

@@ -1,47 +1,48 @@
-//! What a lookup gets.
+//! The types of the result of a lookup in the cache.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::Flight;
-use crate::dns::failure::Failure;
-use crate::dns::query::Service;
+use super::in_flight::InFlightQuery;
+use crate::dns::failure::DnsFailure;
+use crate::dns::query::HttpsRecord;
 
-/// What a lookup gets.
+/// The result of a lookup in the cache, and what its caller has to do.
 #[derive(Debug)]
-pub enum Lookup<W = ()> {
-    /// These addresses. A refresh comes with them when their time is nearly over, so that a name in use never expires.
-    Hit(Served<W>),
-    /// These addresses, whose time is over but which still serve (RFC 8767).
-    Stale(Served<W>),
-    /// No addresses: remembered.
-    Negative(Failure),
-    /// Wait for the query that is running.
+pub(crate) enum CacheLookup<W = ()> {
+    /// Addresses within their TTL. A refresh comes with them when the TTL is nearly over, so that a name in use never
+    /// expires.
+    Hit(ServedAnswer<W>),
+    /// Addresses past their TTL which may still be served (RFC 8767).
+    Stale(ServedAnswer<W>),
+    /// A remembered failure.
+    Negative(DnsFailure),
+    /// The caller has to wait for the query in flight.
     Join(W),
-    /// Run this query and wait for it.
-    Start(Flight<W>),
-    /// As many names as allowed are being asked for.
+    /// The caller has to send this query and wait for it.
+    Start(InFlightQuery<W>),
+    /// As many names are being resolved as the settings allow.
     Overloaded,
 }
 
-/// What is known of a name.
+/// The answer that the cache holds for a name with addresses.
 #[derive(Debug)]
-pub struct Servable {
-    /// At least one.
-    pub addresses: Arc<[IpAddr]>,
-    /// How it says that it is reached over TLS.
-    pub service: Option<Arc<Service>>,
+pub(crate) struct CachedAnswer {
+    /// The addresses, at least one.
+    pub(crate) addresses: Arc<[IpAddr]>,
+    /// The HTTPS record to use, if there is one.
+    pub(crate) https_record: Option<Arc<HttpsRecord>>,
 }
 
-/// What is known of a name that has addresses.
+/// An answer with addresses, and what its caller has to do.
 #[derive(Debug)]
-pub struct Served<W = ()> {
-    /// As they were answered.
-    pub addresses: Arc<[IpAddr]>,
-    /// How the name says that it is reached over TLS.
-    pub service: Option<Arc<Service>>,
-    /// Set when the caller has to run this query in the background.
-    pub refresh: Option<Flight<W>>,
-    /// Set while a family is late: what those who wait for it share.
-    pub more: Option<W>,
+pub(crate) struct ServedAnswer<W = ()> {
+    /// The addresses, preferred family first.
+    pub(crate) addresses: Arc<[IpAddr]>,
+    /// The HTTPS record to use, if there is one.
+    pub(crate) https_record: Option<Arc<HttpsRecord>>,
+    /// Set when the caller has to send this query in the background.
+    pub(crate) refresh: Option<InFlightQuery<W>>,
+    /// Set while the other family is late: the handle of those who wait for it.
+    pub(crate) pending_family: Option<W>,
 }

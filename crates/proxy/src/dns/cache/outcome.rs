@@ -1,67 +1,65 @@
-//! What comes back from a flight, and what the cache makes of it.
+//! The types of the outcome of a query, and of what the cache makes of it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(doc)]
-use super::Cache;
-use super::Late;
-use crate::dns::failure::Failure;
-use crate::dns::query::Service;
+use super::in_flight::LateQuery;
+use crate::dns::failure::DnsFailure;
+use crate::dns::query::HttpsRecord;
 
-/// What a flight brought.
+/// The outcome of a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum QueryOutcome {
     /// Addresses, in the order of the answer; families may be mixed.
     Found {
-        /// At least one.
+        /// The addresses, at least one.
         addresses: Vec<IpAddr>,
         /// The least TTL of the records that led there.
         ttl: Duration,
-        /// How the name says that it is reached over TLS, as far as that is known.
-        service: Option<Arc<Service>>,
-        /// What is still being asked for.
-        rest: Rest,
+        /// The HTTPS record to use, if one has come already.
+        https_record: Option<Arc<HttpsRecord>>,
+        /// The answers that are still to come.
+        remaining: RemainingAnswers,
     },
-    /// None.
+    /// No addresses.
     Failed {
-        /// Why.
-        failure: Failure,
-        /// How long the SOA record lets an NXDOMAIN or NODATA be remembered (RFC 2308); `None` without one.
+        /// The reason.
+        failure: DnsFailure,
+        /// How long the SOA record lets an NXDOMAIN or NODATA be cached (RFC 2308); `None` without one.
         ttl: Option<Duration>,
     },
 }
 
-/// What is still to come of a flight when it lands.
+/// The answers that are still to come when a query is completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rest {
-    /// Nothing.
+pub(crate) enum RemainingAnswers {
+    /// None.
     Nothing,
-    /// HTTPS records, through [`Cache::merge_service`].
-    Service,
-    /// Addresses of the other family, through [`Cache::merge`], and perhaps HTTPS records.
+    /// HTTPS records, which come through `DnsCache::merge_https_record`.
+    HttpsRecord,
+    /// Addresses of the other family, which come through `DnsCache::merge_addresses`, and perhaps HTTPS records.
     Addresses,
 }
 
-/// What completing a flight came to.
+/// The result of completing a query.
 #[derive(Debug)]
-pub struct Landed {
-    /// What those who waited are told.
-    pub told: Result<Arc<[IpAddr]>, Failure>,
-    /// And how the name says that it is reached over TLS.
-    pub service: Option<Arc<Service>>,
-    /// Set when the rest is to be waited for: it was said to come, and not too many do.
-    pub late: Option<Late>,
-    /// How many names had to leave to make room.
-    pub evicted: usize,
+pub(crate) struct CompletedQuery {
+    /// The result for those who waited.
+    pub(crate) result: Result<Arc<[IpAddr]>, DnsFailure>,
+    /// The HTTPS record for those who waited.
+    pub(crate) https_record: Option<Arc<HttpsRecord>>,
+    /// Set when the remaining answers are to be waited for: some are to come, and not too many queries wait for theirs.
+    pub(crate) late: Option<LateQuery>,
+    /// How many names were evicted to make room.
+    pub(crate) evicted: usize,
 }
 
-/// What one step of [`Cache::sweep`] came to.
+/// The result of one step of `DnsCache::sweep`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Swept {
-    /// How many names left.
-    pub removed: usize,
-    /// Whether more may have to.
-    pub more: bool,
+pub(crate) struct SweepProgress {
+    /// How many names were forgotten.
+    pub(crate) removed: usize,
+    /// Whether the step reached its limit, so that there may be more to forget.
+    pub(crate) more: bool,
 }

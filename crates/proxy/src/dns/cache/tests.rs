@@ -1,47 +1,48 @@
-//! Every change of state of the cache, under a scripted clock.
+//! Tests of every change of state of the cache, under a scripted clock.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::entry::Entry;
+use super::entry::CacheEntry;
+use super::outcome::CompletedQuery;
 use super::*;
-use crate::dns::failure::Failure;
-use crate::dns::listing::State;
+use crate::dns::failure::DnsFailure;
+use crate::dns::listing::EntryState;
 use egret_config::snapshot::LookupFamily;
 
 mod change;
-mod kept;
+mod eviction;
 mod late;
+mod persist;
 mod refresh;
-mod room;
 mod stale;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 
 /// A cache, its settings and its clock.
-struct World {
-    cache: Cache,
+struct TestCache {
+    cache: DnsCache,
     settings: ResolverSettings,
     now: Instant,
 }
 
-/// What a lookup gave, in a word or two.
-fn word(lookup: &Lookup) -> String {
+/// The result of a lookup as text.
+fn word(lookup: &CacheLookup) -> String {
     match lookup {
-        Lookup::Hit(served) => told("hit", served),
-        Lookup::Stale(served) => told("stale", served),
-        Lookup::Negative(failure) => format!("negative {}", failure.label()),
-        Lookup::Join(()) => "join".to_owned(),
-        Lookup::Start(_) => "start".to_owned(),
-        Lookup::Overloaded => "overloaded".to_owned(),
+        CacheLookup::Hit(served) => served_text("hit", served),
+        CacheLookup::Stale(served) => served_text("stale", served),
+        CacheLookup::Negative(failure) => format!("negative {}", failure.label()),
+        CacheLookup::Join(()) => "join".to_owned(),
+        CacheLookup::Start(_) => "start".to_owned(),
+        CacheLookup::Overloaded => "overloaded".to_owned(),
     }
 }
 
-fn told(how: &str, served: &Served) -> String {
+fn served_text(state: &str, served: &ServedAnswer) -> String {
     let refresh = served.refresh.as_ref().map_or("", |_| " refresh");
-    let more = served.more.map_or("", |()| " more");
-    format!("{how} {}{refresh}{more}", text(&served.addresses))
+    let more = served.pending_family.map_or("", |()| " more");
+    format!("{state} {}{refresh}{more}", text(&served.addresses))
 }
 
 fn text(addresses: &[IpAddr]) -> String {
@@ -56,40 +57,40 @@ fn name(text: &str) -> DnsName {
     text.parse().unwrap()
 }
 
-fn found(addresses: &[&str], ttl: u64) -> Outcome {
+fn found(addresses: &[&str], ttl: u64) -> QueryOutcome {
     let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
-    Outcome::Found {
+    QueryOutcome::Found {
         addresses,
         ttl: Duration::from_secs(ttl),
-        service: None,
-        rest: Rest::Nothing,
+        https_record: None,
+        remaining: RemainingAnswers::Nothing,
     }
 }
 
-/// The same, with more to come.
-fn early(addresses: &[&str], ttl: u64) -> Outcome {
-    let Outcome::Found { addresses, ttl, .. } = found(addresses, ttl) else {
+/// An outcome with addresses while the other family is late.
+fn early(addresses: &[&str], ttl: u64) -> QueryOutcome {
+    let QueryOutcome::Found { addresses, ttl, .. } = found(addresses, ttl) else {
         unreachable!()
     };
-    Outcome::Found {
+    QueryOutcome::Found {
         addresses,
         ttl,
-        service: None,
-        rest: Rest::Addresses,
+        https_record: None,
+        remaining: RemainingAnswers::Addresses,
     }
 }
 
-fn failed(failure: Failure, ttl: Option<u64>) -> Outcome {
-    Outcome::Failed {
+fn failed(failure: DnsFailure, ttl: Option<u64>) -> QueryOutcome {
+    QueryOutcome::Failed {
         failure,
         ttl: ttl.map(Duration::from_secs),
     }
 }
 
-impl World {
+impl TestCache {
     fn new() -> Self {
         Self {
-            cache: Cache::new(1),
+            cache: DnsCache::new(1),
             settings: ResolverSettings::default(),
             now: crate::clock::now(),
         }
@@ -99,52 +100,52 @@ impl World {
         self.now += Duration::from_secs(seconds);
     }
 
-    fn lookup(&mut self, text: &str) -> Lookup {
+    fn lookup(&mut self, text: &str) -> CacheLookup {
         self.cache
             .lookup(&name(text), false, &self.settings, self.now)
     }
 
-    /// Whether it started a query.
+    /// Marks the name as used; returns whether that started a query.
     fn touch(&mut self, text: &str) -> bool {
-        let flight = self.cache.touch(&name(text), &self.settings, self.now);
-        flight.is_some()
+        let query = self.cache.touch(&name(text), &self.settings, self.now);
+        query.is_some()
     }
 
-    fn complete(&mut self, flight: Flight, outcome: Outcome) -> Landed {
+    fn complete(&mut self, query: InFlightQuery, outcome: QueryOutcome) -> CompletedQuery {
         self.cache
-            .complete(flight, outcome, &self.settings, self.now)
+            .complete(query, outcome, &self.settings, self.now)
     }
 
-    /// Looks up what has to start a query, and ends it at once.
-    fn fetch(&mut self, text: &str, outcome: Outcome) -> Landed {
+    /// Looks up a name that must start a query, and completes it at once.
+    fn fetch(&mut self, text: &str, outcome: QueryOutcome) -> CompletedQuery {
         match self.lookup(text) {
-            Lookup::Start(flight) => self.complete(flight, outcome),
+            CacheLookup::Start(query) => self.complete(query, outcome),
             other => panic!("{text}: {other:?}"),
         }
     }
 
-    /// Looks up what has to be stale and due for a refresh, which is left running.
-    fn lookup_stale(&mut self, text: &str) -> Flight {
+    /// Looks up a name that must be stale and due for a refresh, which is left in flight.
+    fn lookup_stale(&mut self, text: &str) -> InFlightQuery {
         match self.lookup(text) {
-            Lookup::Stale(Served {
-                refresh: Some(flight),
+            CacheLookup::Stale(ServedAnswer {
+                refresh: Some(query),
                 ..
-            }) => flight,
+            }) => query,
             other => panic!("{text}: {other:?}"),
         }
     }
 
-    /// Looks up what has to be due for a refresh, and ends it at once.
-    fn refresh(&mut self, text: &str, outcome: Outcome) -> Landed {
+    /// Looks up a name that must be due for a refresh, and completes it at once.
+    fn refresh(&mut self, text: &str, outcome: QueryOutcome) -> CompletedQuery {
         match self.lookup(text) {
-            Lookup::Hit(Served {
-                refresh: Some(flight),
+            CacheLookup::Hit(ServedAnswer {
+                refresh: Some(query),
                 ..
             })
-            | Lookup::Stale(Served {
-                refresh: Some(flight),
+            | CacheLookup::Stale(ServedAnswer {
+                refresh: Some(query),
                 ..
-            }) => self.complete(flight, outcome),
+            }) => self.complete(query, outcome),
             other => panic!("{text}: {other:?}"),
         }
     }
@@ -155,7 +156,7 @@ impl World {
     }
 
     #[track_caller]
-    fn state(&self, text: &str) -> State {
+    fn state(&self, text: &str) -> EntryState {
         let listed = self.cache.list(&self.settings, self.now);
         let listed = listed.iter().find(|listed| listed.name == name(text));
         listed.unwrap().state
@@ -172,18 +173,18 @@ impl World {
 
 #[test]
 fn the_first_starts_a_query_and_the_others_join_it() {
-    let mut world = World::new();
-    let Lookup::Start(flight) = world.lookup("a.test") else {
+    let mut test = TestCache::new();
+    let CacheLookup::Start(query) = test.lookup("a.test") else {
         panic!()
     };
-    assert_eq!(flight.name(), &name("a.test"));
-    world.expect("a.test", "join");
-    world.expect("A.Test.", "join");
-    assert_eq!(world.cache.flying(), (1, 0, 0));
-    let landed = world.complete(flight, found(&["192.0.2.1"], MINUTE));
-    assert_eq!(text(&landed.told.unwrap()), "192.0.2.1");
-    assert_eq!(world.cache.flying(), (0, 0, 0));
-    world.expect("a.test", "hit 192.0.2.1");
+    assert_eq!(query.name(), &name("a.test"));
+    test.expect("a.test", "join");
+    test.expect("A.Test.", "join");
+    assert_eq!(test.cache.in_flight_counts(), (1, 0, 0));
+    let completed = test.complete(query, found(&["192.0.2.1"], MINUTE));
+    assert_eq!(text(&completed.result.unwrap()), "192.0.2.1");
+    assert_eq!(test.cache.in_flight_counts(), (0, 0, 0));
+    test.expect("a.test", "hit 192.0.2.1");
 }
 
 #[test]
@@ -193,32 +194,32 @@ fn the_ttl_is_clamped() {
         (0, 1, HOUR, 1),
         (5, 30, HOUR, 30),
         (2 * HOUR, 1, HOUR, HOUR),
-        // The wrong way round: the maximum holds.
+        // The bounds are the wrong way round: the maximum holds.
         (5, 30, 10, 10),
     ] {
-        let mut world = World::new();
-        world.settings.min_ttl = Duration::from_secs(min);
-        world.settings.max_ttl = Duration::from_secs(max);
-        world.fetch("a.test", found(&["192.0.2.1"], ttl));
-        world.wait(fresh - 1);
-        assert_eq!(world.state("a.test"), State::Fresh);
-        world.wait(1);
-        world.expect("a.test", "stale 192.0.2.1 refresh");
+        let mut test = TestCache::new();
+        test.settings.min_ttl = Duration::from_secs(min);
+        test.settings.max_ttl = Duration::from_secs(max);
+        test.fetch("a.test", found(&["192.0.2.1"], ttl));
+        test.wait(fresh - 1);
+        assert_eq!(test.state("a.test"), EntryState::Fresh);
+        test.wait(1);
+        test.expect("a.test", "stale 192.0.2.1 refresh");
     }
 }
 
 #[test]
 fn what_people_are_told() {
-    let mut world = World::new();
-    world.fetch("fresh.test", found(&["192.0.2.1"], HOUR));
-    world.fetch("stale.test", found(&["192.0.2.2"], 30));
-    world.fetch("no.test", failed(Failure::NxDomain, Some(30)));
-    world.wait(10);
-    world.expect("fresh.test", "hit 192.0.2.1");
-    world.expect("new.test", "start");
-    world.wait(20);
-    let listed = world.cache.list(&world.settings, world.now);
-    let told: Vec<_> = listed
+    let mut test = TestCache::new();
+    test.fetch("fresh.test", found(&["192.0.2.1"], HOUR));
+    test.fetch("stale.test", found(&["192.0.2.2"], 30));
+    test.fetch("no.test", failed(DnsFailure::NxDomain, Some(30)));
+    test.wait(10);
+    test.expect("fresh.test", "hit 192.0.2.1");
+    test.expect("new.test", "start");
+    test.wait(20);
+    let listed = test.cache.list(&test.settings, test.now);
+    let rows: Vec<_> = listed
         .iter()
         .map(|listed| {
             let times = (
@@ -236,7 +237,7 @@ fn what_people_are_told() {
         })
         .collect();
     assert_eq!(
-        told,
+        rows,
         [
             ("fresh.test", "fresh", (30, 3570, 20), 1, false),
             ("no.test", "expired", (30, 0, 30), 0, false),

@@ -1,4 +1,4 @@
-//! The protocols: how a connection to a server is made, and how a request is put on it.
+//! Connections to servers over each protocol: UDP, TCP, TLS and HTTPS.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,144 +20,146 @@ use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::https::{self, Posting};
-use super::link::Trouble;
-use crate::tls::{self, Roots};
+use super::doh::{self, DohConnection};
+use super::error::TransportError;
+use crate::tls::{self, RootCertificates};
 
-/// Most questions under way over one connection; the cache bounds how many there are.
-const MAX_ACTIVE: usize = 8192;
+/// The most queries in flight on one connection. It is never reached, because the cache bounds how many queries there are.
+const MAX_QUERIES: usize = 8192;
 
-/// Where a server is, and how it is spoken to.
-pub(super) struct Route {
+/// The address of a server, and the protocol to query it over.
+pub(super) struct ServerEndpoint {
     address: SocketAddr,
-    /// After which the protocol itself gives up.
+    /// The timeout of the protocol layer.
     timeout: Duration,
-    speech: Speech,
+    transport: DnsTransport,
 }
 
-enum Speech {
+enum DnsTransport {
     Udp,
     Tcp,
-    Tls(Tls),
-    Https(Tls, Uri),
-    /// What is said in place of any answer.
-    Impossible(Arc<str>),
+    Tls(TlsTarget),
+    Https(TlsTarget, Uri),
+    /// The settings cannot be used, for this reason.
+    Unusable(Arc<str>),
 }
 
-struct Tls {
+struct TlsTarget {
     peer: ServerName<'static>,
     client: Arc<ClientConfig>,
 }
 
-/// A connection that is open; for UDP, what opens a socket for each packet.
-pub(super) enum Connection {
+/// An open connection. Over UDP, every query has a socket of its own.
+pub(super) enum DnsConnection {
     Dns(DnsExchange<TokioRuntimeProvider>),
-    Https(Posting),
+    Https(DohConnection),
 }
 
-impl Route {
-    pub(super) fn new(server: &NameServer, timeout: Duration, roots: &Roots) -> Self {
-        let speech = match &server.protocol {
-            DnsProtocol::Udp => Speech::Udp,
-            DnsProtocol::Tcp => Speech::Tcp,
+impl ServerEndpoint {
+    pub(super) fn new(server: &NameServer, timeout: Duration, roots: &RootCertificates) -> Self {
+        let transport = match &server.protocol {
+            DnsProtocol::Udp => DnsTransport::Udp,
+            DnsProtocol::Tcp => DnsTransport::Tcp,
             DnsProtocol::Tls { .. } | DnsProtocol::Https { .. } => {
-                encrypted(server, roots).unwrap_or_else(Speech::Impossible)
+                encrypted(server, roots).unwrap_or_else(DnsTransport::Unusable)
             }
         };
         Self {
             address: server.address,
             timeout,
-            speech,
+            transport,
         }
     }
 
-    /// For what did not fit into a datagram.
+    /// The endpoint for responses that did not fit into a datagram.
     pub(super) const fn tcp(address: SocketAddr, timeout: Duration) -> Self {
         Self {
             address,
             timeout,
-            speech: Speech::Tcp,
+            transport: DnsTransport::Tcp,
         }
     }
 
-    /// Whether there is a connection that can end.
+    /// Whether the protocol has connections, which can end.
     pub(super) const fn is_stream(&self) -> bool {
-        !matches!(self.speech, Speech::Udp)
+        !matches!(self.transport, DnsTransport::Udp)
     }
 
     pub(super) async fn connect(
         &self,
         provider: &TokioRuntimeProvider,
-    ) -> Result<Connection, Trouble> {
-        match &self.speech {
-            Speech::Udp => Ok(Connection::Dns(
+    ) -> Result<DnsConnection, TransportError> {
+        match &self.transport {
+            DnsTransport::Udp => Ok(DnsConnection::Dns(
                 UdpClientStream::builder(self.address, provider.clone())
                     .with_timeout(Some(self.timeout))
                     .exchange(),
             )),
-            Speech::Tcp => {
+            DnsTransport::Tcp => {
                 let stream = self.connect_tcp(provider).await?;
                 Ok(self.multiplex(stream, provider))
             }
-            Speech::Tls(tls) => {
+            DnsTransport::Tls(tls) => {
                 let stream = self.connect_tls(tls, provider).await?;
                 Ok(self.multiplex(AsyncIoTokioAsStd(stream), provider))
             }
-            Speech::Https(tls, uri) => {
+            DnsTransport::Https(tls, uri) => {
                 let stream = self.connect_tls(tls, provider).await?;
-                if stream.get_ref().1.alpn_protocol() != Some(https::ALPN) {
-                    return Err(Trouble::Nonsense("the server does not speak HTTP/2".into()));
+                if stream.get_ref().1.alpn_protocol() != Some(doh::ALPN) {
+                    return Err(TransportError::Protocol(
+                        "the server does not speak HTTP/2".into(),
+                    ));
                 }
-                let posting = Posting::begin(stream, uri.clone()).await?;
-                Ok(Connection::Https(posting))
+                let connection = DohConnection::connect(stream, uri.clone()).await?;
+                Ok(DnsConnection::Https(connection))
             }
-            Speech::Impossible(why) => Err(Trouble::Nonsense(why.to_string())),
+            DnsTransport::Unusable(why) => Err(TransportError::Protocol(why.to_string())),
         }
     }
 
     async fn connect_tcp(
         &self,
         provider: &TokioRuntimeProvider,
-    ) -> Result<AsyncIoTokioAsStd<tokio::net::TcpStream>, Trouble> {
+    ) -> Result<AsyncIoTokioAsStd<tokio::net::TcpStream>, TransportError> {
         let connecting = provider.connect_tcp(self.address, None, Some(self.timeout));
         connecting
             .await
-            .map_err(|error| trouble("no connection", &error))
+            .map_err(|error| transport_error("no connection", &error))
     }
 
     async fn connect_tls(
         &self,
-        tls: &Tls,
+        tls: &TlsTarget,
         provider: &TokioRuntimeProvider,
-    ) -> Result<TlsStream<tokio::net::TcpStream>, Trouble> {
+    ) -> Result<TlsStream<tokio::net::TcpStream>, TransportError> {
         let stream = self.connect_tcp(provider).await?.0;
         TlsConnector::from(Arc::clone(&tls.client))
             .connect(tls.peer.clone(), stream)
             .await
-            .map_err(|error| trouble("no TLS connection", &error))
+            .map_err(|error| transport_error("no TLS connection", &error))
     }
 
-    /// Runs DNS on a stream, any number of questions at once (RFC 7766 6.2.1.1); a task drives it.
+    /// Runs DNS on a stream, with any number of queries at once (RFC 7766 6.2.1.1). A task drives the connection.
     fn multiplex<S: hickory_net::runtime::DnsTcpStream>(
         &self,
         stream: S,
         provider: &TokioRuntimeProvider,
-    ) -> Connection {
+    ) -> DnsConnection {
         let (handle, outbound) = BufDnsStreamHandle::new(self.address);
         let stream = TcpStream::from_stream_with_receiver(stream, self.address, outbound);
         let stream = TcpClientStream::from_stream(stream);
         let multiplexer = DnsMultiplexer::new(stream, handle)
             .with_timeout(self.timeout)
-            .with_max_active_requests(MAX_ACTIVE);
+            .with_max_active_requests(MAX_QUERIES);
         let (exchange, driving) = DnsExchange::from_stream(multiplexer);
         provider.create_handle().spawn_bg(driving);
-        Connection::Dns(exchange)
+        DnsConnection::Dns(exchange)
     }
 }
 
-fn encrypted(server: &NameServer, roots: &Roots) -> Result<Speech, Arc<str>> {
+fn encrypted(server: &NameServer, roots: &RootCertificates) -> Result<DnsTransport, Arc<str>> {
     let tls = |name: Option<&DnsName>, alpn| {
-        Ok::<_, Arc<str>>(Tls {
+        Ok::<_, Arc<str>>(TlsTarget {
             peer: tls::server_name(&match name {
                 Some(name) => Host::Name(DnsName::clone(name)),
                 None => Host::Ip(server.address.ip()),
@@ -166,20 +168,20 @@ fn encrypted(server: &NameServer, roots: &Roots) -> Result<Speech, Arc<str>> {
         })
     };
     match &server.protocol {
-        DnsProtocol::Udp => Ok(Speech::Udp),
-        DnsProtocol::Tcp => Ok(Speech::Tcp),
-        DnsProtocol::Tls { server_name } => Ok(Speech::Tls(tls(server_name.as_ref(), None)?)),
+        DnsProtocol::Udp => Ok(DnsTransport::Udp),
+        DnsProtocol::Tcp => Ok(DnsTransport::Tcp),
+        DnsProtocol::Tls { server_name } => Ok(DnsTransport::Tls(tls(server_name.as_ref(), None)?)),
         DnsProtocol::Https { server_name, path } => {
             let name = server_name.as_ref();
-            let uri = https::uri(server.address, name, path)
+            let uri = doh::uri(server.address, name, path)
                 .map_err(|error| Arc::from(format!("{path}: {error}")))?;
-            Ok(Speech::Https(tls(name, Some(https::ALPN))?, uri))
+            Ok(DnsTransport::Https(tls(name, Some(doh::ALPN))?, uri))
         }
     }
 }
 
-/// A client that trusts these CAs and offers this protocol (RFC 7301), if one is given.
-fn client(roots: &Roots, alpn: Option<&[u8]>) -> Result<Arc<ClientConfig>, Arc<str>> {
+/// A TLS client that trusts these CAs and offers this protocol (RFC 7301), if one is given.
+fn client(roots: &RootCertificates, alpn: Option<&[u8]>) -> Result<Arc<ClientConfig>, Arc<str>> {
     let builder = ClientConfig::builder_with_provider(tls::provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| Arc::from(error.to_string()))?;
@@ -190,26 +192,27 @@ fn client(roots: &Roots, alpn: Option<&[u8]>) -> Result<Arc<ClientConfig>, Arc<s
     Ok(Arc::new(client))
 }
 
-impl Connection {
-    pub(super) async fn send(&self, request: DnsRequest) -> Result<Message, Trouble> {
+impl DnsConnection {
+    pub(super) async fn send(&self, request: DnsRequest) -> Result<Message, TransportError> {
         match self {
             Self::Dns(exchange) => match exchange.send(request).first_answer().await {
                 Ok(response) => Ok(response.into_message()),
-                Err(NetError::Timeout) => Err(Trouble::Timeout),
-                Err(NetError::Proto(error)) => Err(Trouble::Nonsense(error.to_string())),
-                Err(NetError::Io(error)) => Err(Trouble::Closed(error.to_string())),
-                Err(error) => Err(Trouble::Closed(error.to_string())),
+                Err(NetError::Timeout) => Err(TransportError::Timeout),
+                Err(NetError::Proto(error)) => Err(TransportError::Protocol(error.to_string())),
+                Err(NetError::Io(error)) => Err(TransportError::Closed(error.to_string())),
+                Err(error) => Err(TransportError::Closed(error.to_string())),
             },
-            Self::Https(posting) => {
-                let nonsense = |error: &dyn std::fmt::Display| Trouble::Nonsense(error.to_string());
-                // The id is 0, so that caches between may answer (RFC 8484 4.1).
+            Self::Https(connection) => {
+                let protocol =
+                    |error: &dyn std::fmt::Display| TransportError::Protocol(error.to_string());
+                // The id is 0, so that HTTP caches can answer (RFC 8484 4.1).
                 let (mut query, _) = request.into_parts();
                 query.metadata.id = 0;
-                let query = query.to_vec().map_err(|error| nonsense(&error))?;
-                let response = posting.post(query).await?;
-                let response = Message::from_vec(&response).map_err(|error| nonsense(&error))?;
+                let query = query.to_vec().map_err(|error| protocol(&error))?;
+                let response = connection.post(query).await?;
+                let response = Message::from_vec(&response).map_err(|error| protocol(&error))?;
                 if response.metadata.id != 0 {
-                    return Err(nonsense(&"the response has another id"));
+                    return Err(protocol(&"the response has another id"));
                 }
                 Ok(response)
             }
@@ -217,12 +220,12 @@ impl Connection {
     }
 }
 
-/// Errors of TLS are told in words already, and come as errors of I/O.
-fn trouble(what: &str, error: &io::Error) -> Trouble {
+/// The error of connecting, with `what` before it. Errors of TLS come as I/O errors with a readable text.
+fn transport_error(what: &str, error: &io::Error) -> TransportError {
     match error.kind() {
-        io::ErrorKind::TimedOut => Trouble::Timeout,
-        // The certificate is not right, or it is not TLS that is spoken.
-        io::ErrorKind::InvalidData => Trouble::Nonsense(format!("{what}: {error}")),
-        _ => Trouble::Closed(format!("{what}: {error}")),
+        io::ErrorKind::TimedOut => TransportError::Timeout,
+        // The certificate is not valid, or the server does not speak TLS.
+        io::ErrorKind::InvalidData => TransportError::Protocol(format!("{what}: {error}")),
+        _ => TransportError::Closed(format!("{what}: {error}")),
     }
 }

@@ -1,4 +1,4 @@
-//! One server: a question, followed along its aliases, to an answer.
+//! A client for one server: sends queries, follows aliases, and counts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -8,115 +8,120 @@ use egret_config::snapshot::{DnsProtocol, NameServer};
 use hickory_proto::op::{DnsRequest, DnsRequestOptions, Message, Query};
 use hickory_proto::rr::Name;
 
-use super::answer::{self, Said, Wanted};
-use super::connection::Route;
-use super::link::{Link, Trouble};
+use super::connection::ServerEndpoint;
+use super::error::TransportError;
+use super::response::{RecordQuery, ResponseContent, check_response, read_response};
+use super::shared_connection::SharedConnection;
 use crate::clock;
-use crate::dns::failure::Failure;
+use crate::dns::failure::DnsFailure;
 use crate::dns::query::QueryError;
 use crate::dns::stats::{DnsStats, ServerStats};
-use crate::tls::Roots;
+use crate::tls::RootCertificates;
 
-/// Most questions asked for one name, where the server leaves it to us to follow its aliases.
-const MAX_QUESTIONS: usize = 8;
+/// The most queries for one name, where the server leaves it to the client to follow aliases.
+const MAX_QUERIES: usize = 8;
 
-/// Questions in a row that have to go unanswered before people are told.
-const TROUBLES: u32 = 3;
+/// How many queries in a row must fail before a warning is logged.
+const FAILURES_LOGGED: u32 = 3;
 
-/// A server that can be asked.
-pub(super) struct Server {
-    /// As in the configuration.
+/// A client for one server.
+pub(super) struct ServerClient {
+    /// The server as the configuration names it.
     label: Arc<str>,
-    main: Link,
-    /// For what did not fit into a datagram.
-    tcp: Option<Link>,
+    main: SharedConnection,
+    /// The connection for responses that did not fit into a datagram.
+    tcp: Option<SharedConnection>,
     timeout: Duration,
     stats: Arc<ServerStats>,
-    /// Since the last answer.
-    troubles: AtomicU32,
+    /// Failures since the last answer.
+    failures: AtomicU32,
 }
 
-impl Server {
+impl ServerClient {
     pub(super) fn new(
         server: &NameServer,
         timeout: Duration,
-        roots: &Roots,
+        roots: &RootCertificates,
         stats: &DnsStats,
     ) -> Self {
         let label = label(server);
-        let tcp = || Link::new(Route::tcp(server.address, timeout));
+        let tcp = || SharedConnection::new(ServerEndpoint::tcp(server.address, timeout));
         Self {
-            main: Link::new(Route::new(server, timeout, roots)),
+            main: SharedConnection::new(ServerEndpoint::new(server, timeout, roots)),
             tcp: (server.protocol == DnsProtocol::Udp).then(tcp),
             timeout,
             stats: stats.server(&label),
-            troubles: AtomicU32::new(0),
+            failures: AtomicU32::new(0),
             label,
         }
     }
 
-    /// Asks, within the time, and counts.
-    pub(super) async fn ask<W: Wanted>(
+    /// Queries the server within the timeout, and counts the result.
+    pub(super) async fn ask<Q: RecordQuery>(
         &self,
         name: Name,
-        wanted: W,
-    ) -> Result<W::Found, QueryError> {
+        query: Q,
+    ) -> Result<Q::Records, QueryError> {
         let start = clock::now();
-        let answer = tokio::time::timeout(self.timeout, self.follow(name, wanted)).await;
-        let answer = answer.unwrap_or_else(|_| Err(Failure::Timeout.into()));
+        let answer = tokio::time::timeout(self.timeout, self.follow_aliases(name, query)).await;
+        let answer = answer.unwrap_or_else(|_| Err(DnsFailure::Timeout.into()));
         let took = clock::now().saturating_duration_since(start);
         self.stats.duration.observe(took);
         if let Err(error) = &answer {
-            self.stats.failures[error.failure.kind()].increment();
+            self.stats.failures.increment(error.failure.kind());
         }
-        self.tell(answer.as_ref().err().map(|error| &error.failure));
+        self.log(answer.as_ref().err().map(|error| &error.failure));
         answer
     }
 
-    /// Tells people when the server begins to fail, and when that is over.
-    fn tell(&self, failure: Option<&Failure>) {
+    /// Logs when the server begins to fail, and when it answers again.
+    fn log(&self, failure: Option<&DnsFailure>) {
         match failure {
-            // The name may be to blame for one that takes too long, and hardly for several in a row.
-            Some(Failure::Timeout) => {
-                if self.troubles.fetch_add(1, Relaxed) + 1 == TROUBLES {
+            // One timeout may be due to the name, but hardly several in a row.
+            Some(DnsFailure::Timeout) => {
+                if self.failures.fetch_add(1, Relaxed) + 1 == FAILURES_LOGGED {
                     tracing::warn!("the DNS server {} does not answer", self.label);
                 }
             }
-            Some(Failure::Network(text)) => {
-                if self.troubles.swap(TROUBLES, Relaxed) < TROUBLES {
+            Some(DnsFailure::Network(text)) => {
+                if self.failures.swap(FAILURES_LOGGED, Relaxed) < FAILURES_LOGGED {
                     tracing::warn!("no DNS from {text}");
                 }
             }
             Some(_) | None => {
-                if self.troubles.swap(0, Relaxed) >= TROUBLES {
+                if self.failures.swap(0, Relaxed) >= FAILURES_LOGGED {
                     tracing::info!("the DNS server {} answers again", self.label);
                 }
             }
         }
     }
 
-    /// Asks for the name, and for what it is an alias of where the response ends with that.
-    async fn follow<W: Wanted>(&self, name: Name, wanted: W) -> Result<W::Found, QueryError> {
-        let mut asked = vec![name];
+    /// Queries the name, and then the name that it is an alias of, where the response holds only the alias.
+    async fn follow_aliases<Q: RecordQuery>(
+        &self,
+        name: Name,
+        query: Q,
+    ) -> Result<Q::Records, QueryError> {
+        let mut names = vec![name];
         let mut ttl = u32::MAX;
-        while let Some(name) = asked.last()
-            && asked.len() <= MAX_QUESTIONS
+        while let Some(name) = names.last()
+            && names.len() <= MAX_QUERIES
         {
-            let question = Query::query(name.clone(), wanted.record_type());
+            let question = Query::query(name.clone(), query.record_type());
             let response = self.exchange(&question).await?;
-            match answer::read(&question, wanted, &response, ttl)? {
-                Said::Found(found) => return Ok(found),
-                Said::Alias(target, _) if asked.contains(&target) => break,
-                Said::Alias(target, least) => {
-                    asked.push(target);
+            match read_response(&question, query, &response, ttl)? {
+                ResponseContent::Records(records) => return Ok(records),
+                ResponseContent::Alias(target, _) if names.contains(&target) => break,
+                ResponseContent::Alias(target, least) => {
+                    names.push(target);
                     ttl = least;
                 }
             }
         }
-        Err(Failure::NoData.into())
+        Err(DnsFailure::NoData.into())
     }
 
-    /// The response to one question, which is known to be to this one.
+    /// Sends one question and returns its response, which is checked to belong to it.
     async fn exchange(&self, question: &Query) -> Result<Message, QueryError> {
         let request = DnsRequest::from_query(question.clone(), DnsRequestOptions::default());
         let response = self.send(&self.main, &request).await?;
@@ -126,24 +131,33 @@ impl Server {
         }
     }
 
-    async fn send(&self, link: &Link, request: &DnsRequest) -> Result<Message, QueryError> {
-        let response = link.send(request).await.map_err(|trouble| match trouble {
-            Trouble::Timeout => Failure::Timeout.into(),
-            Trouble::Closed(text) | Trouble::Nonsense(text) => self.failure(&text),
-        })?;
-        answer::check(&request.queries, &response).map_err(|text| {
-            link.distrust();
+    async fn send(
+        &self,
+        connection: &SharedConnection,
+        request: &DnsRequest,
+    ) -> Result<Message, QueryError> {
+        let response = connection
+            .send(request)
+            .await
+            .map_err(|error| match error {
+                TransportError::Timeout => DnsFailure::Timeout.into(),
+                TransportError::Closed(text) | TransportError::Protocol(text) => {
+                    self.failure(&text)
+                }
+            })?;
+        check_response(&request.queries, &response).map_err(|text| {
+            connection.close();
             self.failure(text)
         })?;
         Ok(response)
     }
 
     fn failure(&self, text: &str) -> QueryError {
-        Failure::Network(format!("{}: {text}", self.label).into()).into()
+        DnsFailure::Network(format!("{}: {text}", self.label).into()).into()
     }
 }
 
-/// What people know the server by.
+/// The server as the configuration names it.
 fn label(server: &NameServer) -> Arc<str> {
     let address = server.address;
     match &server.protocol {

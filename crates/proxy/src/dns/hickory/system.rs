@@ -1,17 +1,17 @@
-//! The system's servers.
+//! Reads the DNS servers of the system's configuration.
 
 use std::net::{IpAddr, SocketAddr};
 
 use egret_config::snapshot::{DnsProtocol, NameServer};
 
-use crate::dns::failure::Failure;
+use crate::dns::failure::DnsFailure;
 
-const PATH: &str = "/etc/resolv.conf";
-const PORT: u16 = 53;
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+const DNS_PORT: u16 = 53;
 
-/// Those of `resolv.conf`, in its order. Reads the file.
-pub(super) fn servers() -> Result<Vec<NameServer>, Failure> {
-    let text = std::fs::read(PATH).map_err(|error| failure(&error.to_string()))?;
+/// The servers of `resolv.conf`, in its order. Reads the file.
+pub(super) fn servers() -> Result<Vec<NameServer>, DnsFailure> {
+    let text = std::fs::read(RESOLV_CONF).map_err(|error| failure(&error.to_string()))?;
     let servers = parse(&text);
     if servers.is_empty() {
         return Err(failure("it names no server"));
@@ -19,19 +19,19 @@ pub(super) fn servers() -> Result<Vec<NameServer>, Failure> {
     Ok(servers)
 }
 
-/// Lines that cannot be read are passed over, as the C library does.
+/// Reads the text of the file. Lines that cannot be read are skipped, as the C library does.
 fn parse(text: &[u8]) -> Vec<NameServer> {
     let (config, _) = resolv_conf::Config::parse_with_errors(text);
     let addresses = config.nameservers.iter().map(IpAddr::from);
     let servers = addresses.map(|address| NameServer {
-        address: SocketAddr::new(address, PORT),
+        address: SocketAddr::new(address, DNS_PORT),
         protocol: DnsProtocol::Udp,
     });
     servers.collect()
 }
 
-fn failure(text: &str) -> Failure {
-    Failure::Network(format!("{PATH}: {text}").into())
+fn failure(text: &str) -> DnsFailure {
+    DnsFailure::Network(format!("{RESOLV_CONF}: {text}").into())
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! What is read from a hosts file, and when.
+//! Tests of what is read from a hosts file, and when.
 
 use super::*;
 
-fn text(names: &Names) -> String {
+fn text(names: &HostsTable) -> String {
     let mut lines: Vec<_> = names
         .iter()
         .map(|(name, addresses)| {
@@ -55,26 +55,26 @@ fn it_is_read_again_when_it_has_changed() {
         let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
         let opened = fs::File::options().write(true).open(&path).unwrap();
         opened.set_modified(modified).unwrap();
-        file.check();
+        file.reload_if_changed();
         text(&file.names())
     };
     assert_eq!(write("192.0.2.1 a", 1), "a=192.0.2.1");
     let before = file.names();
-    file.check();
+    file.reload_if_changed();
     assert!(Arc::ptr_eq(&before, &file.names()));
     assert_eq!(write("192.0.2.2 a", 2), "a=192.0.2.2");
     assert_eq!(write("192.0.2.2 long", 2), "long=192.0.2.2");
     assert_eq!(write("192.0.2.\u{fffd} a", 3), "");
     assert_eq!(write("192.0.2.1 a", 4), "a=192.0.2.1");
     fs::remove_file(&path).unwrap();
-    file.check();
+    file.reload_if_changed();
     assert_eq!(text(&file.names()), "");
 }
 
 #[test]
 fn no_file_has_no_names() {
     let file = HostsFile::open(None);
-    file.check();
+    file.reload_if_changed();
     assert!(file.names().is_empty());
 }
 
@@ -89,10 +89,10 @@ async fn its_changes_are_followed_until_nobody_holds_it() {
         ("192.0.2.1 longer", "longer=192.0.2.1"),
     ] {
         fs::write(&path, line).unwrap();
-        tokio::time::sleep(2 * INTERVAL).await;
+        tokio::time::sleep(2 * CHECK_INTERVAL).await;
         assert_eq!(text(&file.names()), expected);
     }
     drop(file);
-    tokio::time::sleep(2 * INTERVAL).await;
+    tokio::time::sleep(2 * CHECK_INTERVAL).await;
     assert_eq!(Handle::current().metrics().num_alive_tasks(), 0);
 }

@@ -1,4 +1,4 @@
-//! The settings of a resolver, and what is made from them.
+//! Prepares the settings of a resolver for lookups, and answers for names that are never queried.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,82 +7,85 @@ use std::sync::Arc;
 use egret_config::name::DnsName;
 use egret_config::snapshot::{LookupFamily, ResolverSettings};
 
-use super::{How, Resolved};
-use crate::dns::failure::{Failure, ResolveError};
-use crate::dns::family::arrange;
-use crate::dns::hosts_file::Names;
-use crate::dns::query::Query;
+use super::resolved_name::ResolvedName;
+use crate::dns::failure::{DnsFailure, ResolveError};
+use crate::dns::family::order_by_family;
+use crate::dns::hosts_file::HostsTable;
+use crate::dns::singleflight::ClientSettings;
+use crate::dns::source::AnswerSource;
 
-/// The settings, and what is made from them.
-pub(in crate::dns) struct Setup {
-    pub(in crate::dns) settings: Arc<ResolverSettings>,
-    pub(in crate::dns) query: Arc<dyn Query>,
-    /// Of the settings, and of the hosts file when the system's servers are asked.
+/// The settings of a resolver, prepared for lookups.
+pub(super) struct ResolverSetup {
+    pub(super) using: ClientSettings,
+    /// The hosts of the settings, and those of the hosts file when the system's servers are queried.
     hosts: HashMap<DnsName, Arc<[IpAddr]>>,
-    /// What the hosts file held.
-    pub(super) names: Arc<Names>,
+    /// The content of the hosts file.
+    pub(super) names: Arc<HostsTable>,
     localhost: Arc<[IpAddr]>,
 }
 
-impl Setup {
-    pub(super) fn new(
-        settings: Arc<ResolverSettings>,
-        query: Arc<dyn Query>,
-        names: Arc<Names>,
-    ) -> Self {
+impl ResolverSetup {
+    pub(super) fn new(using: ClientSettings, names: Arc<HostsTable>) -> Self {
+        let settings = &using.settings;
         let mut hosts = HashMap::new();
         if settings.servers.is_empty() {
             hosts.extend(from_hosts_file(&names, settings.family));
         }
         hosts.extend(
-            settings
-                .hosts
-                .iter()
-                .map(|(name, addresses)| (name.clone(), arrange(addresses, settings.family))),
+            settings.hosts.iter().map(|(name, addresses)| {
+                (name.clone(), order_by_family(addresses, settings.family))
+            }),
         );
-        // Many who listen on localhost listen on IPv4 only, so Auto does not put IPv6 first here.
+        // Many services on localhost listen on IPv4 only, so Auto does not put IPv6 first here.
         let family = match settings.family {
             LookupFamily::Auto => LookupFamily::V4Preferred,
             family => family,
         };
         let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
         Self {
-            localhost: arrange(&loopback, family),
+            localhost: order_by_family(&loopback, family),
             hosts,
             names,
-            query,
-            settings,
+            using,
         }
     }
 
-    /// What is never asked for.
-    pub(super) fn without_dns(&self, name: &DnsName) -> Option<Result<Resolved, ResolveError>> {
-        let (addresses, how) = if let Some(addresses) = self.hosts.get(name) {
-            (addresses, How::Static)
+    pub(super) fn settings(&self) -> &Arc<ResolverSettings> {
+        &self.using.settings
+    }
+
+    /// The result for a name that is never queried; `None` for any other.
+    pub(super) fn without_dns(&self, name: &DnsName) -> Option<Result<ResolvedName, ResolveError>> {
+        let (addresses, source) = if let Some(addresses) = self.hosts.get(name) {
+            (addresses, AnswerSource::Static)
         } else if name.is_localhost() {
-            (&self.localhost, How::Localhost)
+            (&self.localhost, AnswerSource::Localhost)
         } else {
             return None;
         };
         let addresses = Arc::clone(addresses);
-        let failure = Failure::NoData;
+        let failure = DnsFailure::NoData;
         Some(if addresses.is_empty() {
-            Err(ResolveError::Failed { failure, how })
+            Err(ResolveError::Failed {
+                failure,
+                answer_source: source,
+            })
         } else {
-            Ok(Resolved::new(addresses, how))
+            Ok(ResolvedName::new(addresses, source))
         })
     }
 }
 
-/// The names of the hosts file that it answers for. Localhost is not among them, which is the loopback addresses whatever
-/// the file says (RFC 6761 6.3), nor a name that has no address of a wanted family there: DNS may know one.
+/// The names that the hosts file answers for. Names below localhost are left out, because they are the loopback
+/// addresses whatever the file says (RFC 6761 6.3), and so are names without an address of a queried family: DNS may
+/// know one.
 fn from_hosts_file(
-    names: &Names,
+    names: &HostsTable,
     family: LookupFamily,
 ) -> impl Iterator<Item = (DnsName, Arc<[IpAddr]>)> {
     names
         .iter()
         .filter(|(name, _)| !name.is_localhost())
-        .map(move |(name, addresses)| (name.clone(), arrange(addresses, family)))
+        .map(move |(name, addresses)| (name.clone(), order_by_family(addresses, family)))
         .filter(|(_, addresses)| !addresses.is_empty())
 }

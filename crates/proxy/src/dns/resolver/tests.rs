@@ -1,41 +1,46 @@
-//! The resolver in simulated time, with scripted answers.
+//! Tests of the resolver in simulated time, with scripted answers.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::*;
-use crate::dns::fake::{FakeQuery, Reply};
-use crate::dns::family::Family::{V4, V6};
-use crate::dns::listing::State;
+use crate::dns::fake::{FakeDnsClient, ScriptedReply};
+use crate::dns::family::AddressFamily::{V4, V6};
+use crate::dns::listing::EntryState;
+use crate::dns::query::DnsClient;
+use crate::meter::LabelValue as _;
 use egret_config::snapshot::LookupFamily;
 use tokio::task::JoinSet;
 
 mod dual;
-mod given;
 mod https;
 mod outage;
 mod refresh;
 mod search;
+mod static_hosts;
 mod waiters;
 
 const A: &str = "192.0.2.1";
 const AAAA: &str = "2001:db8::1";
 
-struct World {
-    fake: Arc<FakeQuery>,
+struct TestResolver {
+    fake: Arc<FakeDnsClient>,
     resolver: Arc<Resolver>,
     stats: Arc<DnsStats>,
 }
 
-/// What a name resolves to, in words.
-fn text(resolved: &Result<Resolved, ResolveError>) -> String {
+/// The result of a lookup as text.
+fn text(resolved: &Result<ResolvedName, ResolveError>) -> String {
     match resolved {
         Ok(resolved) => {
             let addresses: Vec<_> = resolved.addresses.iter().map(ToString::to_string).collect();
-            format!("{} {}", resolved.how.as_str(), addresses.join(","))
+            format!("{} {}", resolved.source.as_str(), addresses.join(","))
         }
-        Err(ResolveError::Failed { failure, how }) => {
-            format!("{} {}", how.as_str(), failure.label())
+        Err(ResolveError::Failed {
+            failure,
+            answer_source: source,
+        }) => {
+            format!("{} {}", source.as_str(), failure.label())
         }
         Err(ResolveError::Overloaded) => "overloaded".to_owned(),
     }
@@ -49,13 +54,13 @@ async fn wait(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
 }
 
-impl World {
+impl TestResolver {
     fn new(settings: ResolverSettings) -> Self {
         Self::with_hosts_file(settings, &HostsFile::open(None))
     }
 
     fn with_hosts_file(settings: ResolverSettings, file: &Arc<HostsFile>) -> Self {
-        let fake = Arc::new(FakeQuery::default());
+        let fake = Arc::new(FakeDnsClient::default());
         let stats = Arc::<DnsStats>::default();
         let resolver = Resolver::new(
             Arc::new(settings),
@@ -77,7 +82,7 @@ impl World {
         self.resolver.update_settings(Arc::new(settings));
     }
 
-    async fn resolve(&self, text: &str) -> Result<Resolved, ResolveError> {
+    async fn resolve(&self, text: &str) -> Result<ResolvedName, ResolveError> {
         self.resolver.resolve(&name(text), Scheme::Http).await
     }
 
@@ -85,14 +90,14 @@ impl World {
         assert_eq!(text(&self.resolve(question).await), expected, "{question}");
     }
 
-    /// The same, and how many milliseconds it took.
+    /// Expects a lookup to give this result after this many milliseconds.
     async fn expect_in(&self, question: &str, expected: &str, millis: u128) {
         let start = clock::now();
         self.expect(question, expected).await;
         assert_eq!((clock::now() - start).as_millis(), millis, "{question}");
     }
 
-    /// Starts a lookup and lets it get as far as it can.
+    /// Starts a lookup and lets it run until it waits.
     async fn start(&self, question: &'static str) -> tokio::task::JoinHandle<String> {
         let resolver = Arc::clone(&self.resolver);
         let task = Handle::current()
@@ -102,7 +107,7 @@ impl World {
     }
 }
 
-/// Lets every task run that can without time passing.
+/// Lets every task run until it waits for time to pass.
 async fn settle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
@@ -112,13 +117,13 @@ async fn settle() {
 #[tokio::test(start_paused = true)]
 async fn new_settings_keep_the_cache_and_ask_new_servers() {
     let made = Arc::new(AtomicUsize::new(0));
-    let fake = Arc::new(FakeQuery::default());
-    fake.set("a.test", V4, Reply::Found(vec![A], 60));
-    let factory: QueryFactory = {
+    let fake = Arc::new(FakeDnsClient::default());
+    fake.set("a.test", V4, ScriptedReply::Found(vec![A], 60));
+    let factory: DnsClientFactory = {
         let (made, fake) = (Arc::clone(&made), Arc::clone(&fake));
         Arc::new(move |_, _| {
             made.fetch_add(1, Ordering::Relaxed);
-            Arc::clone(&fake) as Arc<dyn Query>
+            Arc::clone(&fake) as Arc<dyn DnsClient>
         })
     };
     let resolver = Resolver::new(
@@ -152,80 +157,81 @@ async fn new_settings_keep_the_cache_and_ask_new_servers() {
         format!("hit {A}")
     );
     assert_eq!(with(|settings| settings.family = LookupFamily::V4Only), 2);
-    fake.taken();
+    fake.take_queries();
     resolver
         .resolve(&name("b.test"), Scheme::Http)
         .await
         .unwrap_err();
-    assert_eq!(fake.families(), [V4]);
+    assert_eq!(fake.take_families(), [V4]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn unused_names_leave_and_used_ones_stay() {
-    let world = World::new(ResolverSettings::default());
+    let test = TestResolver::new(ResolverSettings::default());
     for text in ["a.test", "b.test"] {
-        world.fake.set(text, V4, Reply::Found(vec![A], 3600));
-        world.expect(text, &format!("miss {A}")).await;
+        test.fake.set(text, V4, ScriptedReply::Found(vec![A], 3600));
+        test.expect(text, &format!("miss {A}")).await;
     }
     for _ in 0..7 {
         wait(60).await;
-        world.expect("a.test", &format!("hit {A}")).await;
+        test.expect("a.test", &format!("hit {A}")).await;
     }
-    let known: Vec<_> = world
+    let known: Vec<_> = test
         .resolver
         .list()
         .into_iter()
         .map(|listed| listed.name)
         .collect();
     assert_eq!(known, [name("a.test")]);
-    assert_eq!(world.stats.idled.get(), 1);
+    assert_eq!(test.stats.idled.get(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_full_cache_evicts_and_never_refuses() {
-    let world = World::new(ResolverSettings {
+    let test = TestResolver::new(ResolverSettings {
         max_hosts: 3,
         ..ResolverSettings::default()
     });
     for index in 0..100 {
-        world.expect(&format!("n{index}.test"), "miss nodata").await;
-        assert!(world.resolver.len() <= 3);
+        test.expect(&format!("n{index}.test"), "miss nodata").await;
+        assert!(test.resolver.len() <= 3);
     }
-    assert_eq!(world.stats.evicted.get(), 97);
+    assert_eq!(test.stats.evicted.get(), 97);
 }
 
 #[tokio::test(start_paused = true)]
 async fn people_can_refresh_and_flush() {
-    let world = World::new(ResolverSettings::default());
-    world.fake.set("a.test", V4, Reply::Found(vec![A], 3600));
-    assert!(!world.resolver.refresh(&name("a.test")));
-    world.expect("a.test", &format!("miss {A}")).await;
-    world.fake.set(
+    let test = TestResolver::new(ResolverSettings::default());
+    test.fake
+        .set("a.test", V4, ScriptedReply::Found(vec![A], 3600));
+    assert!(!test.resolver.refresh(&name("a.test")));
+    test.expect("a.test", &format!("miss {A}")).await;
+    test.fake.set(
         "a.test",
         V4,
-        Reply::After(10, Box::new(Reply::Found(vec!["192.0.2.2"], 3600))),
+        ScriptedReply::After(10, Box::new(ScriptedReply::Found(vec!["192.0.2.2"], 3600))),
     );
-    assert!(world.resolver.refresh(&name("a.test")));
-    assert!(!world.resolver.refresh(&name("a.test")));
+    assert!(test.resolver.refresh(&name("a.test")));
+    assert!(!test.resolver.refresh(&name("a.test")));
     settle().await;
-    assert!(world.resolver.list()[0].resolving);
-    world.expect_in("a.test", &format!("hit {A}"), 0).await;
+    assert!(test.resolver.list()[0].resolving);
+    test.expect_in("a.test", &format!("hit {A}"), 0).await;
     wait(1).await;
-    world.expect("a.test", "hit 192.0.2.2").await;
-    assert_eq!(world.resolver.flush(Some(&name("b.test"))), 0);
-    assert_eq!(world.resolver.flush(Some(&name("a.test"))), 1);
-    world.expect("a.test", "miss 192.0.2.2").await;
-    assert_eq!(world.resolver.flush(None), 1);
-    assert!(world.resolver.is_empty());
+    test.expect("a.test", "hit 192.0.2.2").await;
+    assert_eq!(test.resolver.flush(Some(&name("b.test"))), 0);
+    assert_eq!(test.resolver.flush(Some(&name("a.test"))), 1);
+    test.expect("a.test", "miss 192.0.2.2").await;
+    assert_eq!(test.resolver.flush(None), 1);
+    assert!(test.resolver.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_dropped_resolver_is_swept_no_more() {
-    let world = World::new(ResolverSettings::default());
-    let shared = Arc::downgrade(&world.resolver.shared);
-    drop(world);
+    let test = TestResolver::new(ResolverSettings::default());
+    let state = Arc::downgrade(&test.resolver.state);
+    drop(test);
     wait(120).await;
-    assert!(shared.upgrade().is_none());
+    assert!(state.upgrade().is_none());
     let metrics = Handle::current().metrics();
     assert_eq!(metrics.num_alive_tasks(), 0);
 }

@@ -1,124 +1,72 @@
-//! What the resolvers know, from one process to the next.
+//! Holds what the resolvers of the last process knew, and where this one saves its caches.
 
 use std::collections::HashMap;
 use std::fs;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use egret_config::snapshot::{ResolverId, ResolverSettings};
 
-use super::{Resolver, Resolvers};
-use crate::dns::cache::Kept;
-use crate::dns::store::{MAX_NAMES, Owner, Store, encode};
+use crate::dns::cache::SavedEntry;
+use crate::dns::resolver::Resolver;
+use crate::dns::store::{CacheOwner, CacheStore};
 use crate::meter::Counter;
 
-/// How often it is written, if it has changed.
-pub const SAVE_INTERVAL: Duration = Duration::from_secs(60);
-/// What the system says about its servers.
-const SYSTEM: &str = "/etc/resolv.conf";
+/// The file with the system's servers.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
 
-/// Where it is kept, and what of it nobody has taken yet.
-pub(super) struct Saved {
-    store: Store,
-    left: Mutex<HashMap<Owner, Vec<Kept>>>,
-    /// What the caches had come to when they were written. Held while they are.
-    written: Mutex<Vec<(ResolverId, u64)>>,
-    failures: Counter,
+/// Where the caches are saved, and what was read from there and not restored yet.
+pub(super) struct SavedCaches {
+    pub(super) store: CacheStore,
+    unclaimed: Mutex<HashMap<CacheOwner, Vec<SavedEntry>>>,
+    /// The revisions of the caches that were saved last. Locked while they are saved.
+    revisions: Mutex<Vec<(ResolverId, u64)>>,
+    pub(super) failures: Counter,
 }
 
-impl Saved {
-    pub(super) fn open(store: Store, wall: SystemTime) -> Self {
+impl SavedCaches {
+    pub(super) fn open(store: CacheStore, wall: SystemTime) -> Self {
         let names = store.load(wall).names;
         Self {
             store,
-            left: Mutex::new(names),
-            written: Mutex::default(),
+            unclaimed: Mutex::new(names),
+            revisions: Mutex::default(),
             failures: Counter::default(),
         }
     }
 
-    /// Gives a new resolver what one like it knew.
+    /// Restores in a new resolver what one of the same identity knew.
     pub(super) fn restore(&self, id: &ResolverId, settings: &ResolverSettings, to: &Resolver) {
-        let mut left = self.left();
-        if left.is_empty() {
+        let mut unclaimed = self.unclaimed();
+        if unclaimed.is_empty() {
             return;
         }
-        let names = left.remove(&Owner::new(id, settings, &system()));
+        let names = unclaimed.remove(&CacheOwner::new(id, settings, &system_servers()));
         if let Some(names) = names {
-            let taken = to.restore(names);
-            tracing::info!("{taken} names are known from before");
+            let restored = to.restore(names);
+            tracing::info!("{restored} names are known from before");
         }
     }
 
-    /// Nobody is going to ask for the rest.
-    pub(super) fn forget(&self) {
-        *self.left() = HashMap::new();
+    /// Drops what no resolver has claimed.
+    pub(super) fn drop_unclaimed(&self) {
+        *self.unclaimed() = HashMap::new();
     }
 
-    fn written(&self) -> MutexGuard<'_, Vec<(ResolverId, u64)>> {
-        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn revisions(&self) -> MutexGuard<'_, Vec<(ResolverId, u64)>> {
+        self.revisions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn left(&self) -> MutexGuard<'_, HashMap<Owner, Vec<Kept>>> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    fn unclaimed(&self) -> MutexGuard<'_, HashMap<CacheOwner, Vec<SavedEntry>>> {
+        self.unclaimed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Resolvers {
-    /// Does what [`Resolvers::save`] does, unless the caches are as they were written last.
-    pub fn save_if_changed(&self, wall: SystemTime) {
-        if let Some(saved) = &self.saved
-            && *saved.written() != self.changes()
-        {
-            self.save(wall);
-        }
-    }
-
-    /// Writes what the caches know to the state folder, if there is one. Blocks. A failure is told and counted, and ends
-    /// nothing.
-    pub fn save(&self, wall: SystemTime) {
-        let Some(saved) = &self.saved else { return };
-        let mut written = saved.written();
-        let all = self.all();
-        // Before the caches are read, so that what changes meanwhile is written the next time.
-        let changes = self.changes();
-        let system = system();
-        let owners = all.iter().map(|(id, resolver)| {
-            let owner = Owner::new(id, &resolver.settings(), &system);
-            (owner, resolver.kept(MAX_NAMES))
-        });
-        let owners: Vec<_> = owners.collect();
-        let names = owners.iter().flat_map(|(owner, names)| {
-            let names = names.iter().cloned();
-            names.map(move |kept| (owner, kept))
-        });
-        match saved.store.save(&encode(names.collect(), wall)) {
-            Ok(()) => *written = changes,
-            Err(error) => {
-                saved.failures.increment();
-                let path = saved.store.path();
-                tracing::warn!("cannot write {}: {error}", path.display());
-            }
-        }
-    }
-
-    fn changes(&self) -> Vec<(ResolverId, u64)> {
-        let all = self.all();
-        let changes = all
-            .iter()
-            .map(|(id, resolver)| (id.clone(), resolver.changes()));
-        changes.collect()
-    }
-
-    /// How often what the caches know could not be written.
-    #[must_use]
-    pub fn save_failures(&self) -> u64 {
-        let saved = self.saved.as_ref();
-        saved.map_or(0, |saved| saved.failures.get())
-    }
-}
-
-/// Empty when it cannot be read.
-fn system() -> Vec<u8> {
-    fs::read(SYSTEM).unwrap_or_default()
+/// The system's configuration of its servers; empty when it cannot be read.
+pub(super) fn system_servers() -> Vec<u8> {
+    fs::read(RESOLV_CONF).unwrap_or_default()
 }

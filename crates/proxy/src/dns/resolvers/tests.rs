@@ -1,12 +1,13 @@
-//! Resolvers come and go with the configuration, and keep their caches.
+//! Tests of resolvers that come and go with the configuration, and keep their caches.
 
 use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::dns::failure::Failure;
-use crate::dns::fake::{FakeQuery, Reply};
-use crate::dns::family::Family;
+use crate::dns::failure::DnsFailure;
+use crate::dns::fake::{FakeDnsClient, ScriptedReply};
+use crate::dns::family::AddressFamily;
+use crate::meter::LabelValue as _;
 use egret_config::name::DnsName;
 use egret_config::resources::{Kind, ObjectRef};
 use egret_config::snapshot::{DnsProtocol, LookupFamily, NameServer, Scheme};
@@ -25,39 +26,39 @@ fn snapshot(ids: &[&ResolverId], settings: &ResolverSettings) -> Snapshot {
 
 #[tokio::test(start_paused = true)]
 async fn a_snapshot_makes_updates_and_drops() {
-    let fake = Arc::new(FakeQuery::default());
-    let resolvers = Resolvers::new(fake.factory(), None, Handle::current());
+    let fake = Arc::new(FakeDnsClient::default());
+    let resolvers = ResolverSet::new(fake.factory(), None, Handle::current());
     let system = ResolverId::System;
     let policy = ResolverId::Policy(ObjectRef::new(Kind::Gateway, "ns", "dns"));
     assert!(resolvers.get(&system).is_none());
 
     let mut settings = ResolverSettings::default();
     resolvers.apply(&snapshot(&[&system, &policy], &settings));
-    let kept = resolvers.get(&system).unwrap();
+    let resolver = resolvers.get(&system).unwrap();
     let name: DnsName = "a.test".parse().unwrap();
-    kept.resolve(&name, Scheme::Http).await.unwrap_err();
+    resolver.resolve(&name, Scheme::Http).await.unwrap_err();
 
     settings.max_hosts = 7;
     resolvers.apply(&snapshot(&[&system], &settings));
     assert!(resolvers.get(&policy).is_none());
     let again = resolvers.get(&system).unwrap();
-    assert!(Arc::ptr_eq(&kept, &again));
+    assert!(Arc::ptr_eq(&resolver, &again));
     assert_eq!((again.settings().max_hosts, again.len()), (7, 1));
     assert_eq!(resolvers.all().len(), 1);
     assert_eq!(resolvers.stats().queries.get(), 2);
 }
 
-/// Resolvers that keep what they know in this folder.
-fn kept_in(folder: &Path, fake: &Arc<FakeQuery>, wall: SystemTime) -> Resolvers {
-    let store = Store::open(folder.to_owned(), wall).unwrap();
-    Resolvers::new(fake.factory(), None, Handle::current()).with_store(store, wall)
+/// Resolvers that save their caches in this folder.
+fn resolvers_in(folder: &Path, fake: &Arc<FakeDnsClient>, wall: SystemTime) -> ResolverSet {
+    let store = CacheStore::open(folder.to_owned(), wall).unwrap();
+    ResolverSet::new(fake.factory(), None, Handle::current()).with_store(store, wall)
 }
 
-/// How the name was resolved.
-async fn ask(resolvers: &Resolvers, id: &ResolverId, name: &str) -> String {
+/// The result of a lookup as text.
+async fn ask(resolvers: &ResolverSet, id: &ResolverId, name: &str) -> String {
     let resolver = resolvers.get(id).unwrap();
     match resolver.resolve(&name.parse().unwrap(), Scheme::Http).await {
-        Ok(resolved) => format!("{} {}", resolved.how.as_str(), resolved.addresses[0]),
+        Ok(resolved) => format!("{} {}", resolved.source.as_str(), resolved.addresses[0]),
         Err(error) => error.to_string(),
     }
 }
@@ -65,7 +66,7 @@ async fn ask(resolvers: &Resolvers, id: &ResolverId, name: &str) -> String {
 #[tokio::test(start_paused = true)]
 async fn names_are_known_to_the_next_process() {
     let folder = tempfile::tempdir().unwrap();
-    let fake = Arc::new(FakeQuery::default());
+    let fake = Arc::new(FakeDnsClient::default());
     let policy = |name| ResolverId::Policy(ObjectRef::new(Kind::ResolverPolicy, "ns", name));
     let (system, one, two) = (ResolverId::System, policy("one"), policy("two"));
     let settings = ResolverSettings {
@@ -73,20 +74,24 @@ async fn names_are_known_to_the_next_process() {
         ..ResolverSettings::default()
     };
     let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-    let first = kept_in(folder.path(), &fake, wall);
+    let first = resolvers_in(folder.path(), &fake, wall);
     first.apply(&snapshot(&[&system, &one, &two], &settings));
     for (id, address) in [
         (&system, "192.0.2.1"),
         (&one, "192.0.2.2"),
         (&two, "192.0.2.3"),
     ] {
-        fake.set("a.test", Family::V4, Reply::Found(vec![address], 60));
+        fake.set(
+            "a.test",
+            AddressFamily::V4,
+            ScriptedReply::Found(vec![address], 60),
+        );
         ask(&first, id, "a.test").await;
     }
     first.save_if_changed(wall);
     assert_eq!(first.save_failures(), 0);
 
-    fake.set("a.test", Family::V4, Reply::Silence);
+    fake.set("a.test", AddressFamily::V4, ScriptedReply::Silence);
     let mut others = snapshot(&[&system, &one], &settings);
     let mut servers = settings.clone();
     servers.servers.push(NameServer {
@@ -95,12 +100,12 @@ async fn names_are_known_to_the_next_process() {
     });
     others.resolvers.insert(two.clone(), Arc::new(servers));
     for (seconds, expected) in [(10, "hit"), (70, "stale"), (3600, "stale"), (3660, "")] {
-        let later = kept_in(folder.path(), &fake, wall + Duration::from_secs(seconds));
+        let later = resolvers_in(folder.path(), &fake, wall + Duration::from_secs(seconds));
         later.apply(&others);
-        let timeout = Failure::Timeout.to_string();
+        let timeout = DnsFailure::Timeout.to_string();
         let expect = |address| match expected {
             "" => timeout.clone(),
-            how => format!("{how} {address}"),
+            source => format!("{source} {address}"),
         };
         assert_eq!(ask(&later, &system, "a.test").await, expect("192.0.2.1"));
         assert_eq!(ask(&later, &one, "a.test").await, expect("192.0.2.2"));
@@ -112,10 +117,14 @@ async fn names_are_known_to_the_next_process() {
 #[tokio::test(start_paused = true)]
 async fn it_is_written_when_it_has_changed_and_a_failure_ends_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let fake = Arc::new(FakeQuery::default());
-    fake.set("a.test", Family::V4, Reply::Found(vec!["192.0.2.1"], 60));
+    let fake = Arc::new(FakeDnsClient::default());
+    fake.set(
+        "a.test",
+        AddressFamily::V4,
+        ScriptedReply::Found(vec!["192.0.2.1"], 60),
+    );
     let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-    let resolvers = kept_in(folder.path(), &fake, wall);
+    let resolvers = resolvers_in(folder.path(), &fake, wall);
     let system = ResolverId::System;
     resolvers.apply(&snapshot(&[&system], &ResolverSettings::default()));
     ask(&resolvers, &system, "a.test").await;

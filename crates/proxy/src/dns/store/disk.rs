@@ -1,4 +1,4 @@
-//! The file, in a folder that belongs to the process.
+//! The file of the caches, in a folder that belongs to the process.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -6,32 +6,32 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{Decoded, decode};
+use super::format::{StoredNames, decode};
 
 const FILE: &str = "dns";
-/// What a file that is being written is called, before something that no other process says.
+/// The prefix of the name of a file that is being written; a random number follows, so that no two processes share one.
 const TEMPORARY: &str = "dns.new.";
-/// A temporary file of this age was left behind.
+/// The age from which a temporary file counts as left behind by a process that was killed.
 const ABANDONED: Duration = Duration::from_secs(60 * 60);
-/// Most octets that are read: far more than are ever written.
+/// The most bytes that are read: far more than are ever written.
 const MAX_LENGTH: u64 = 256 * 1024 * 1024;
-/// Most bad lines that are told one by one.
-const MAX_TOLD: usize = 10;
+/// The most bad lines that are logged one by one.
+const MAX_LOGGED: usize = 10;
 
-/// A folder to keep a file in. Everything it does blocks.
+/// A folder with the file of the caches. All of its functions block.
 #[derive(Debug)]
-pub struct Store {
+pub(crate) struct CacheStore {
     folder: PathBuf,
 }
 
-impl Store {
-    /// Makes the folder if there is none, and sees whether it can be written to; `wall` is the time.
+impl CacheStore {
+    /// Creates the folder if there is none, and checks that it can be written to; `wall` is the time.
     ///
     /// # Errors
-    /// If not; the text names the folder.
-    pub fn open(folder: PathBuf, wall: SystemTime) -> io::Result<Self> {
+    /// If the folder cannot be created or written to; the text names it.
+    pub(crate) fn open(folder: PathBuf, wall: SystemTime) -> io::Result<Self> {
         let store = Self { folder };
-        store.try_out(wall).map_err(|error| {
+        store.check_writable(wall).map_err(|error| {
             let folder = store.folder.display();
             let text = format!("cannot write to the state folder {folder}: {error}");
             io::Error::new(error.kind(), text)
@@ -39,48 +39,48 @@ impl Store {
         Ok(store)
     }
 
-    fn try_out(&self, wall: SystemTime) -> io::Result<()> {
+    fn check_writable(&self, wall: SystemTime) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
         let (path, _file) = self.create()?;
         fs::remove_file(path)?;
         self.remove_abandoned(wall)
     }
 
-    /// What the file holds. What cannot be read is told as a warning and left out.
+    /// Reads the file; `wall` is the time. Lines that cannot be read are logged as warnings and left out.
     #[must_use]
-    pub fn load(&self, wall: SystemTime) -> Decoded {
+    pub(in crate::dns) fn load(&self, wall: SystemTime) -> StoredNames {
         let path = self.path();
         let text = match read(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Decoded::default(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return StoredNames::default(),
             Err(error) => {
                 tracing::warn!("{}: {error}; the names in it are not known", path.display());
-                return Decoded::default();
+                return StoredNames::default();
             }
         };
-        let decoded = decode(&text, wall);
-        for (line, error) in decoded.bad.iter().take(MAX_TOLD) {
+        let stored = decode(&text, wall);
+        for (line, error) in stored.bad.iter().take(MAX_LOGGED) {
             tracing::warn!("{}:{line}: {error}", path.display());
         }
-        if let Some(more) = decoded.bad.len().checked_sub(MAX_TOLD + 1) {
+        if let Some(more) = stored.bad.len().checked_sub(MAX_LOGGED + 1) {
             let more = more + 1;
             tracing::warn!(
                 "{}: {more} more lines are not as they were written",
                 path.display()
             );
         }
-        decoded
+        stored
     }
 
-    /// Puts this text in place of the file, as a whole or not at all.
+    /// Replaces the file with this text, atomically.
     ///
     /// # Errors
-    /// If that fails; the file is as it was.
-    pub fn save(&self, text: &str) -> io::Result<()> {
+    /// If that fails; the file is then as it was.
+    pub(crate) fn save(&self, text: &str) -> io::Result<()> {
         let (path, file) = self.create()?;
         let written = self.replace(&path, file, text);
         if written.is_err() {
-            // What cannot be written may not be removable either.
+            // A file that cannot be written may not be removable either.
             let _ = fs::remove_file(path);
         }
         written
@@ -91,18 +91,18 @@ impl Store {
         file.sync_all()?;
         drop(file);
         fs::rename(path, self.path())?;
-        // So that the new name is on the disk too. Not every file system can.
+        // Writes the new name to the disk too, which not every file system supports.
         let _ = File::open(&self.folder).and_then(|folder| folder.sync_all());
         Ok(())
     }
 
-    /// Where the file is.
+    /// The path of the file.
     #[must_use]
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.join(FILE)
     }
 
-    /// A new file under a name that no other process uses.
+    /// Creates a temporary file under a name that no other process uses.
     fn create(&self) -> io::Result<(PathBuf, File)> {
         let name = format!("{TEMPORARY}{:016x}", rand::random::<u64>());
         let path = self.folder.join(name);
@@ -114,7 +114,7 @@ impl Store {
         Ok((path, file))
     }
 
-    /// Of processes that were killed while they wrote.
+    /// Removes the temporary files of processes that were killed while they wrote.
     fn remove_abandoned(&self, wall: SystemTime) -> io::Result<()> {
         for file in fs::read_dir(&self.folder)? {
             let file = file?;
@@ -134,7 +134,7 @@ impl Store {
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let length = fs::metadata(path)?.len();
     if length > MAX_LENGTH {
-        let text = format!("{length} octets are too many");
+        let text = format!("{length} bytes are too many");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
     }
     fs::read(path)

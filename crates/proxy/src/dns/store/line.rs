@@ -1,11 +1,12 @@
-//! One name as a line of text:
+//! One saved name as a line of text:
 //!
 //! ```text
 //! SERVERS NAME FAMILY TTL ANSWERED IDLE ADDRESSES RESOLVER
 //! ```
 //!
-//! `TTL` in seconds, `ANSWERED` by the clock on the wall in milliseconds since 1970, `IDLE` in milliseconds since the last
-//! use, as it was when the line was written: the time that no process ran is nobody's fault.
+//! `TTL` is in seconds. `ANSWERED` is the wall-clock time of the answer, in milliseconds since 1970. `IDLE` is the time
+//! since the last use, in milliseconds, as it was when the line was written: the time in which no process ran does not
+//! count as idle.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -13,29 +14,29 @@ use std::time::{Duration, SystemTime};
 use egret_config::name::DnsName;
 use egret_config::snapshot::LookupFamily;
 
-use super::Owner;
-use crate::dns::cache::Kept;
+use super::owner::CacheOwner;
+use crate::dns::cache::SavedEntry;
 use crate::dns::query::MAX_ADDRESSES;
 
-/// Two families, from as many answers.
-const MAX: usize = 2 * MAX_ADDRESSES;
+/// The most addresses of a name: those of two families.
+const MAX_LINE_ADDRESSES: usize = 2 * MAX_ADDRESSES;
 
-pub(super) fn encode(owner: &Owner, kept: &Kept, wall: SystemTime) -> String {
-    let addresses: Vec<_> = kept.addresses.iter().map(ToString::to_string).collect();
+pub(super) fn encode(owner: &CacheOwner, saved: &SavedEntry, wall: SystemTime) -> String {
+    let addresses: Vec<_> = saved.addresses.iter().map(ToString::to_string).collect();
     format!(
         "{:016x} {} {} {} {} {} {} {}",
         owner.servers,
-        kept.name,
-        word(kept.family),
-        kept.ttl.as_secs(),
-        since_epoch(wall).saturating_sub(kept.age).as_millis(),
-        kept.idle.as_millis(),
+        saved.name,
+        word(saved.family),
+        saved.ttl.as_secs(),
+        since_epoch(wall).saturating_sub(saved.age).as_millis(),
+        saved.idle.as_millis(),
         addresses.join(","),
         owner.resolver,
     )
 }
 
-pub(super) fn decode(line: &str, wall: SystemTime) -> Result<(Owner, Kept), String> {
+pub(super) fn decode(line: &str, wall: SystemTime) -> Result<(CacheOwner, SavedEntry), String> {
     let mut words = line.splitn(8, ' ');
     let mut word = |what: &str| words.next().ok_or_else(|| format!("there is no {what}"));
     let servers = word("digest of the servers")?;
@@ -50,22 +51,22 @@ pub(super) fn decode(line: &str, wall: SystemTime) -> Result<(Owner, Kept), Stri
     let idle = Duration::from_millis(number(word("time since the last use")?)?);
     let addresses = addresses(word("address")?)?;
     let resolver = word("resolver")?.to_owned();
-    let kept = Kept {
+    let saved = SavedEntry {
         name,
         addresses: addresses.into(),
         family,
         ttl,
-        // The clock may have gone back: an answer from the future is one from now.
+        // The clock may have gone back: an answer from the future counts as one from now.
         age: since_epoch(wall).saturating_sub(answered),
         idle,
     };
-    Ok((Owner { resolver, servers }, kept))
+    Ok((CacheOwner { resolver, servers }, saved))
 }
 
 fn addresses(text: &str) -> Result<Vec<IpAddr>, String> {
     let addresses: Result<Vec<IpAddr>, _> = text.split(',').map(str::parse).collect();
     let addresses = addresses.map_err(|error| format!("{text:?}: {error}"))?;
-    if addresses.len() > MAX {
+    if addresses.len() > MAX_LINE_ADDRESSES {
         return Err(format!("{} addresses are too many", addresses.len()));
     }
     Ok(addresses)

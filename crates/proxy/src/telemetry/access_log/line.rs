@@ -9,6 +9,7 @@ use egret_config::snapshot::{Listener, Rule, Scheme};
 use http::Method;
 use serde::Serialize;
 
+use crate::meter::LabelValue as _;
 use crate::record::{ExchangeEnd, Record, Verdict};
 
 /// One line. Fields that are not known are left out.

@@ -11,8 +11,8 @@ use tokio::task::LocalSet;
 
 use super::*;
 use crate::clock;
-use crate::dns::query::Service;
-use crate::dns::{How, Resolved};
+use crate::dns::query::HttpsRecord;
+use crate::dns::{AnswerSource, ResolvedName};
 use crate::refusal::Limit;
 use crate::task;
 use crate::upstream::connection::{Connection, Http1, Lease, Switch};
@@ -39,7 +39,7 @@ fn shelf_of(pool: &Pool, host: &str, settings: BackendSettings, addresses: &[&st
 
 fn resolve(shelf: &Shelf, addresses: &[&str]) {
     let addresses: Vec<_> = addresses.iter().map(|text| address(text)).collect();
-    shelf.update(&addresses, Family::V4, clock::now());
+    shelf.update(&addresses, AddressFamily::V4, clock::now());
 }
 
 /// A new connection in use, and its other end, which keeps it open.
@@ -68,17 +68,17 @@ fn a_record_says_where_a_destination_is_until_it_led_nowhere() {
         ..Destination::example("a.example")
     };
     let shelf = pool.shelf(&destination, &Arc::default());
-    let service = Service {
+    let service = HttpsRecord {
         alpn: vec![(*b"http/1.1").into()],
         port: Port::new(8443),
         hints: Vec::new(),
-        elsewhere: false,
+        other_target: false,
     };
-    let known = Resolved {
+    let known = ResolvedName {
         addresses: [address(A).ip()].into(),
-        how: How::Hit,
-        more: None,
-        service: Some(Arc::new(service)),
+        source: AnswerSource::Hit,
+        pending_family: None,
+        https_record: Some(Arc::new(service)),
     };
     let is_at = |port: u16, now| {
         shelf.resolved(&known, LookupFamily::Auto, &Families::default(), now);

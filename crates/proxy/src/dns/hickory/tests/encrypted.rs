@@ -1,4 +1,4 @@
-//! DNS over TLS and HTTPS, and connections that end.
+//! Tests of DNS over TLS and HTTPS, and of connections that end.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -10,10 +10,10 @@ use rustls::pki_types::pem::PemObject;
 
 use super::*;
 
-/// The CA of a server.
-pub(super) fn roots(server: &DnsServer) -> Roots {
+/// The CA certificates of a server.
+pub(super) fn roots(server: &DnsServer) -> RootCertificates {
     let certificates = CertificateDer::pem_slice_iter(server.ca_pem().as_bytes());
-    Roots::of(certificates.map(Result::unwrap))
+    RootCertificates::of(certificates.map(Result::unwrap))
 }
 
 pub(super) fn tls(name: Option<&str>) -> DnsProtocol {
@@ -29,7 +29,7 @@ pub(super) fn https(name: Option<&str>, path: &str) -> DnsProtocol {
     }
 }
 
-/// The ways to a server that keep a connection.
+/// The addresses and protocols of a server that have connections.
 fn streams(server: &DnsServer) -> [(SocketAddr, DnsProtocol); 3] {
     [
         (server.addr(), DnsProtocol::Tcp),
@@ -38,8 +38,8 @@ fn streams(server: &DnsServer) -> [(SocketAddr, DnsProtocol); 3] {
     ]
 }
 
-fn query_with(roots: &Roots, server: (SocketAddr, DnsProtocol)) -> HickoryQuery {
-    HickoryQuery::with_roots(&settings_of([server]), &DnsStats::default(), roots)
+fn client_with(roots: &RootCertificates, server: (SocketAddr, DnsProtocol)) -> HickoryClient {
+    HickoryClient::with_roots(&settings_of([server]), &DnsStats::default(), roots)
 }
 
 #[tokio::test]
@@ -51,25 +51,33 @@ async fn questions_share_a_connection_that_is_encrypted() {
         (None, Protocol::Tls, Protocol::Https),
         (Some("dns.test"), Protocol::Tls, Protocol::Https),
     ] {
-        for (address, protocol, came) in [
+        for (address, protocol, transport) in [
             (server.tls_addr(), self::tls(name), tls),
             (server.https_addr(), self::https(name, "/dns-query"), https),
         ] {
             let before = server.connections();
-            let query = Arc::new(query_with(&roots(&server), (address, protocol)));
-            let mut asking = JoinSet::new();
+            let client = Arc::new(client_with(&roots(&server), (address, protocol)));
+            let mut tasks = JoinSet::new();
             for _ in 0..50 {
-                let query = Arc::clone(&query);
-                asking.spawn(async move { ask(&query, "x.test", Family::V4).await });
+                let client = Arc::clone(&client);
+                tasks.spawn(async move { ask(&client, "x.test", AddressFamily::V4).await });
             }
-            let answers = asking.join_all().await;
+            let answers = tasks.join_all().await;
             assert!(
                 answers.iter().all(|answer| answer == "192.0.2.1 60"),
                 "{answers:?}"
             );
-            assert_eq!(ask(&query, "gone.test", Family::V4).await, "nxdomain 60");
+            assert_eq!(
+                ask(&client, "gone.test", AddressFamily::V4).await,
+                "nxdomain 60"
+            );
             assert_eq!(server.connections() - before, 1);
-            assert!(server.queries().iter().all(|query| query.protocol == came));
+            assert!(
+                server
+                    .queries()
+                    .iter()
+                    .all(|query| query.protocol == transport)
+            );
             server.clear_queries();
         }
     }
@@ -82,7 +90,7 @@ async fn whoever_is_not_who_he_must_be_is_told_nothing() {
     for (roots, why) in [
         (roots(&server), "not valid for name"),
         (roots(&stranger), "UnknownIssuer"),
-        (Roots::of([]), "there are no CA certificates"),
+        (RootCertificates::of([]), "there are no CA certificates"),
     ] {
         for name in [None, Some("dns.test")] {
             for (address, protocol, label) in [
@@ -93,8 +101,8 @@ async fn whoever_is_not_who_he_must_be_is_told_nothing() {
                     "https://127.0.0.1:",
                 ),
             ] {
-                let query = query_with(&roots, (address, protocol));
-                let text = failure(&query, "x.test").await.to_string();
+                let client = client_with(&roots, (address, protocol));
+                let text = failure(&client, "x.test").await.to_string();
                 assert!(text.contains(why) && text.contains(label), "{text}");
             }
         }
@@ -106,7 +114,7 @@ async fn whoever_is_not_who_he_must_be_is_told_nothing() {
 async fn what_is_not_tls_is_said_to_be_that() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    // Ends with the test's process at the latest.
+    // The thread ends with the test's process at the latest.
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
@@ -116,8 +124,8 @@ async fn what_is_not_tls_is_said_to_be_that() {
     });
     let roots = roots(&DnsServer::start_encrypted());
     for protocol in [tls(None), https(None, "/dns-query")] {
-        let query = query_with(&roots, (address, protocol));
-        let text = failure(&query, "x.test").await.to_string();
+        let client = client_with(&roots, (address, protocol));
+        let text = failure(&client, "x.test").await.to_string();
         assert!(
             text.contains("no TLS connection: received corrupt message"),
             "{text}"
@@ -130,11 +138,11 @@ async fn what_is_not_dns_over_https_is_said_to_be_that() {
     let server = DnsServer::start_encrypted();
     for (address, path, why) in [
         (server.https_addr(), "/elsewhere", "404 Not Found"),
-        // It speaks TLS, and not HTTP.
+        // The server speaks TLS, and not HTTP.
         (server.tls_addr(), "/dns-query", "does not speak HTTP/2"),
     ] {
-        let query = query_with(&roots(&server), (address, https(None, path)));
-        let text = failure(&query, "x.test").await.to_string();
+        let client = client_with(&roots(&server), (address, https(None, path)));
+        let text = failure(&client, "x.test").await.to_string();
         assert!(text.contains(why), "{text}");
     }
 }
@@ -145,9 +153,12 @@ async fn a_connection_that_ended_is_made_anew() {
     server.a("x.test", ["192.0.2.1"], 60);
     for way in streams(&server) {
         let before = server.connections();
-        let query = query_with(&roots(&server), way);
+        let client = client_with(&roots(&server), way);
         for _ in 0..3 {
-            assert_eq!(ask(&query, "x.test", Family::V4).await, "192.0.2.1 60");
+            assert_eq!(
+                ask(&client, "x.test", AddressFamily::V4).await,
+                "192.0.2.1 60"
+            );
             server.close_connections();
         }
         assert_eq!(server.connections() - before, 3);
@@ -160,21 +171,21 @@ async fn a_question_outlives_its_connection() {
     server.a("x.test", ["192.0.2.1"], 60);
     server.a("slow.test", ["192.0.2.2"], 60);
     for way in streams(&server) {
-        let query = Arc::new(query_with(&roots(&server), way));
-        // It is an old connection, and a new one.
+        let client = Arc::new(client_with(&roots(&server), way));
+        // Once over an open connection, and once over a new one.
         for _ in 0..2 {
             server.clear_queries();
             let hold = server.hold("slow.test");
-            let mut asking = JoinSet::new();
+            let mut tasks = JoinSet::new();
             for _ in 0..5 {
-                let query = Arc::clone(&query);
-                asking.spawn(async move { ask(&query, "slow.test", Family::V4).await });
+                let client = Arc::clone(&client);
+                tasks.spawn(async move { ask(&client, "slow.test", AddressFamily::V4).await });
             }
             server.until_queries("slow.test", 5).await;
             server.close_connections();
             server.until_queries("slow.test", 10).await;
             hold.release();
-            let answers = asking.join_all().await;
+            let answers = tasks.join_all().await;
             assert!(
                 answers.iter().all(|answer| answer == "192.0.2.2 60"),
                 "{answers:?}"
@@ -190,9 +201,15 @@ async fn a_server_that_hangs_up_is_asked_twice() {
     for way in streams(&server) {
         server.sequence("x.test", [Answer::Hangup, Answer::a(["192.0.2.1"], 60)]);
         server.clear_queries();
-        let query = query_with(&roots(&server), way);
-        assert_eq!(ask(&query, "x.test", Family::V4).await, "192.0.2.1 60");
-        assert_eq!(ask(&query, "never.test", Family::V4).await, "network");
+        let client = client_with(&roots(&server), way);
+        assert_eq!(
+            ask(&client, "x.test", AddressFamily::V4).await,
+            "192.0.2.1 60"
+        );
+        assert_eq!(
+            ask(&client, "never.test", AddressFamily::V4).await,
+            "network"
+        );
         assert_eq!(
             (
                 server.queries_for("x.test"),
@@ -208,17 +225,17 @@ async fn a_connection_that_went_silent_is_not_kept() {
     let server = DnsServer::start_encrypted();
     server.a("x.test", ["192.0.2.1"], 60);
     server.drop_queries("silent.test");
-    let mut asking = JoinSet::new();
+    let mut tasks = JoinSet::new();
     for way in streams(&server) {
         let mut settings = settings_of([way]);
         settings.query_timeout = Duration::from_secs(2);
-        let query = HickoryQuery::with_roots(&settings, &DnsStats::default(), &roots(&server));
-        asking.spawn(async move {
-            let silence = ask(&query, "silent.test", Family::V4).await;
-            (silence, ask(&query, "x.test", Family::V4).await)
+        let client = HickoryClient::with_roots(&settings, &DnsStats::default(), &roots(&server));
+        tasks.spawn(async move {
+            let silence = ask(&client, "silent.test", AddressFamily::V4).await;
+            (silence, ask(&client, "x.test", AddressFamily::V4).await)
         });
     }
-    for (silence, answer) in asking.join_all().await {
+    for (silence, answer) in tasks.join_all().await {
         assert_eq!((&*silence, &*answer), ("timeout", "192.0.2.1 60"));
     }
     assert_eq!(server.connections(), 6);

@@ -1,4 +1,4 @@
-//! Servers that lie, over each protocol.
+//! Tests of servers that lie, over each protocol.
 
 use egret_testkit::DnsServer;
 use egret_testkit::dns::Hostile;
@@ -20,9 +20,9 @@ async fn nothing_that_a_liar_says_is_believed() {
     let server = DnsServer::start_encrypted();
     server.a("good.test", ["192.0.2.1"], 60);
     let garbage = Hostile::Garbage(vec![0xff; 40]);
-    let mut asking = JoinSet::new();
-    // Over UDP, TCP, TLS and HTTPS. What is not for this query is passed over where there may be another; then it is
-    // as if nobody had answered.
+    let mut tasks = JoinSet::new();
+    // The expectations are for UDP, TCP, TLS and HTTPS. A response that does not belong to the query is ignored where
+    // another one may follow; the query then times out.
     for (lie, expected) in [
         (
             Hostile::WrongId,
@@ -50,19 +50,20 @@ async fn nothing_that_a_liar_says_is_believed() {
         for (way, expected) in ways(&server).into_iter().zip(expected) {
             let mut settings = settings_of([way]);
             settings.query_timeout = Duration::from_secs(4);
-            let query = HickoryQuery::with_roots(&settings, &DnsStats::default(), &roots(&server));
+            let client =
+                HickoryClient::with_roots(&settings, &DnsStats::default(), &roots(&server));
             let name = name.to_ascii_lowercase();
-            asking.spawn(async move {
+            tasks.spawn(async move {
                 let way = &settings.servers[0].protocol;
-                let answer = ask(&query, &name, Family::V4).await;
+                let answer = ask(&client, &name, AddressFamily::V4).await;
                 assert_eq!(answer, expected, "{name} over {way:?}");
-                // It does no lasting harm.
-                let answer = ask(&query, "good.test", Family::V4).await;
+                // The connection can still be used, or is replaced.
+                let answer = ask(&client, "good.test", AddressFamily::V4).await;
                 assert_eq!(answer, "192.0.2.1 60", "after {name} over {way:?}");
             });
         }
     }
-    while let Some(ended) = asking.join_next().await {
+    while let Some(ended) = tasks.join_next().await {
         ended.unwrap();
     }
 }
@@ -76,13 +77,15 @@ async fn answers_of_any_length_are_bounded() {
     for way in ways(&server) {
         let is_udp = way.1 == DnsProtocol::Udp;
         let settings = settings_of([way]);
-        let query = HickoryQuery::with_roots(&settings, &DnsStats::default(), &roots(&server));
-        for family in [Family::V4, Family::V6] {
-            let answer = query.query("many.test".parse().unwrap(), family).await;
+        let client = HickoryClient::with_roots(&settings, &DnsStats::default(), &roots(&server));
+        for family in [AddressFamily::V4, AddressFamily::V6] {
+            let answer = client
+                .query_addresses("many.test".parse().unwrap(), family)
+                .await;
             assert_eq!(answer.unwrap().addresses.len(), 64);
         }
         server.clear_queries();
-        assert_eq!(ask(&query, "one.test", Family::V4).await, "nodata");
+        assert_eq!(ask(&client, "one.test", AddressFamily::V4).await, "nodata");
         assert_eq!(
             (
                 server.queries_for("one.test"),
@@ -90,9 +93,12 @@ async fn answers_of_any_length_are_bounded() {
             ),
             (1, 1)
         );
-        // A datagram longer than was asked for arrives in part.
+        // A datagram that is longer than the advertised size arrives truncated.
         if is_udp {
-            assert_eq!(ask(&query, "oversized.test", Family::V4).await, "network");
+            assert_eq!(
+                ask(&client, "oversized.test", AddressFamily::V4).await,
+                "network"
+            );
         }
     }
 }

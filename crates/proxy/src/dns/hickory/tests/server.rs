@@ -1,4 +1,4 @@
-//! A DNS server on loopback, UDP and TCP on one port, for the names that the tests ask for.
+//! A DNS server on loopback, on UDP and TCP with one port, for the names that the tests query.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -10,48 +10,48 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 
-/// How the server behaves, besides what the names say.
+/// How the server behaves beside its answers to names.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Script {
-    /// So many questions get no answer.
+pub(super) struct ServerScript {
+    /// How many queries get no answer.
     pub(super) drop_first: usize,
 }
 
-/// How a question came.
+/// The transport of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Transport {
+pub(super) enum QueryTransport {
     Udp,
     Tcp,
 }
 
-/// One question.
+/// One query that the server received.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(super) struct ReceivedQuery {
     pub(super) name: String,
-    pub(super) transport: Transport,
+    pub(super) transport: QueryTransport,
     pub(super) edns: bool,
 }
 
-/// Stops when it is dropped.
+/// A running server. It stops when it is dropped.
 pub(super) struct TestServer {
     pub(super) address: SocketAddr,
-    state: Arc<State>,
+    state: Arc<ServerState>,
     _tasks: JoinSet<()>,
 }
 
-struct State {
-    script: Script,
-    asked: Mutex<Vec<Asked>>,
+struct ServerState {
+    script: ServerScript,
+    queries: Mutex<Vec<ReceivedQuery>>,
     total: std::sync::atomic::AtomicUsize,
 }
 
 impl TestServer {
-    pub(super) async fn start(script: Script) -> Self {
+    pub(super) async fn start(script: ServerScript) -> Self {
         let (tcp, udp) = bind().await;
         let address = tcp.local_addr().unwrap();
-        let state = Arc::new(State {
+        let state = Arc::new(ServerState {
             script,
-            asked: Mutex::default(),
+            queries: Mutex::default(),
             total: Default::default(),
         });
         let mut tasks = JoinSet::new();
@@ -64,19 +64,19 @@ impl TestServer {
         }
     }
 
-    /// The questions since the last call.
-    pub(super) fn asked(&self) -> Vec<Asked> {
-        std::mem::take(&mut *self.state.asked.lock().unwrap())
+    /// The queries since the last call.
+    pub(super) fn take_queries(&self) -> Vec<ReceivedQuery> {
+        std::mem::take(&mut *self.state.queries.lock().unwrap())
     }
 }
 
-impl State {
-    /// The packets that answer a question.
-    fn answer(&self, question: &[u8], transport: Transport) -> Vec<Vec<u8>> {
+impl ServerState {
+    /// The messages that answer a query.
+    fn answer(&self, question: &[u8], transport: QueryTransport) -> Vec<Vec<u8>> {
         let question = Message::from_vec(question).unwrap();
         let name = question.queries[0].name().to_ascii().to_lowercase();
         let edns = question.edns.is_some();
-        self.asked.lock().unwrap().push(Asked {
+        self.queries.lock().unwrap().push(ReceivedQuery {
             name: name.clone(),
             transport,
             edns,
@@ -101,7 +101,7 @@ impl State {
             }
             "garbage.test." => {
                 let mut packet = right.to_vec().unwrap();
-                // The header stays, and claims records that are not there.
+                // Only the header is left, which claims records that are missing.
                 packet.truncate(12);
                 return vec![packet];
             }
@@ -123,17 +123,17 @@ async fn bind() -> (TcpListener, UdpSocket) {
     }
 }
 
-async fn serve_udp(socket: UdpSocket, state: Arc<State>) {
+async fn serve_udp(socket: UdpSocket, state: Arc<ServerState>) {
     let mut buffer = [0; 4096];
     loop {
         let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
-        for packet in state.answer(&buffer[..length], Transport::Udp) {
+        for packet in state.answer(&buffer[..length], QueryTransport::Udp) {
             socket.send_to(&packet, from).await.unwrap();
         }
     }
 }
 
-async fn serve_tcp(listener: TcpListener, state: Arc<State>) {
+async fn serve_tcp(listener: TcpListener, state: Arc<ServerState>) {
     let mut connections = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
@@ -141,12 +141,12 @@ async fn serve_tcp(listener: TcpListener, state: Arc<State>) {
     }
 }
 
-/// Until the client closes it.
-async fn serve_connection(mut stream: TcpStream, state: Arc<State>) {
+/// Serves a connection until the client closes it.
+async fn serve_connection(mut stream: TcpStream, state: Arc<ServerState>) {
     while let Ok(length) = stream.read_u16().await {
         let mut question = vec![0; length.into()];
         stream.read_exact(&mut question).await.unwrap();
-        for packet in state.answer(&question, Transport::Tcp) {
+        for packet in state.answer(&question, QueryTransport::Tcp) {
             stream
                 .write_u16(packet.len().try_into().unwrap())
                 .await
@@ -168,14 +168,14 @@ fn cname(owner: &str, ttl: u32, target: &str) -> Record {
     Record::from_rdata(name_of(owner), ttl, RData::CNAME(CNAME(name_of(target))))
 }
 
-/// TTL 300, MINIMUM 10.
+/// A SOA record with a TTL of 300 and a MINIMUM of 10 seconds.
 fn soa() -> Record {
     let zone = name_of("test.");
     let soa = SOA::new(zone.clone(), zone.clone(), 1, 60, 60, 60, 10);
     Record::from_rdata(zone, 300, RData::SOA(soa))
 }
 
-/// What somebody else would like to be believed.
+/// The response of an attacker, with an address of its own.
 fn forge(question: &Message) -> Message {
     let mut forged = empty(question);
     let owner = question.queries[0].name().to_ascii();
@@ -189,7 +189,7 @@ fn empty(question: &Message) -> Message {
     response
 }
 
-fn respond(question: &Message, name: &str, transport: Transport) -> Message {
+fn respond(question: &Message, name: &str, transport: QueryTransport) -> Message {
     let mut response = empty(question);
     let v4 = question.queries[0].query_type() == RecordType::A;
     match name {
@@ -219,7 +219,7 @@ fn respond(question: &Message, name: &str, transport: Transport) -> Message {
         "dangling.test." => {
             response.add_answer(cname(name, 60, "gone.test."));
         }
-        "long.test." if transport == Transport::Udp => response.metadata.truncation = true,
+        "long.test." if transport == QueryTransport::Udp => response.metadata.truncation = true,
         "long.test." => {
             response.add_answer(a(name, 60, "192.0.2.1"));
         }

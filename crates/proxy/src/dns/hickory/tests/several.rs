@@ -1,4 +1,4 @@
-//! Several servers, one of which is slow, wrong or dead.
+//! Tests of several servers, one of which is slow, wrong or dead.
 
 use egret_testkit::DnsServer;
 
@@ -17,31 +17,31 @@ fn pair(servers: [&DnsServer; 2]) -> (ResolverSettings, [&DnsServer; 2]) {
     )
 }
 
-/// The servers as if they were those of the system.
-fn as_of_system(settings: &ResolverSettings) -> HickoryQuery {
-    let (stats, roots) = (DnsStats::default(), Roots::of([]));
+/// A client that treats the servers as those of the system.
+fn as_of_system(settings: &ResolverSettings) -> HickoryClient {
+    let (stats, roots) = (DnsStats::default(), RootCertificates::of([]));
     let timeout = settings.query_timeout;
     let servers = settings
         .servers
         .iter()
-        .map(|server| Server::new(server, timeout, &roots, &stats));
-    let servers: Box<[Server]> = servers.collect();
-    let choice = Choice::new(Order::AsGiven, servers.len(), timeout);
-    HickoryQuery {
-        servers: Ok(Arc::new(Servers::new(servers, choice))),
+        .map(|server| ServerClient::new(server, timeout, &roots, &stats));
+    let servers: Box<[ServerClient]> = servers.collect();
+    let choice = ServerSelection::new(ServerOrder::AsGiven, servers.len(), timeout);
+    HickoryClient {
+        servers: Ok(Arc::new(ServerPool::new(servers, choice))),
     }
 }
 
-fn asked(servers: [&DnsServer; 2]) -> [usize; 2] {
+fn query_counts(servers: [&DnsServer; 2]) -> [usize; 2] {
     servers.map(|server| server.queries().len())
 }
 
-/// In which order the next question would be asked.
-fn order(query: &HickoryQuery) -> Vec<usize> {
-    query.servers.as_ref().unwrap().order()
+/// The order in which the next query would be sent.
+fn order(client: &HickoryClient) -> Vec<usize> {
+    client.servers.as_ref().unwrap().order()
 }
 
-/// Waits for what follows from what has happened already.
+/// Waits for the effects of what has happened already.
 async fn until(done: impl Fn() -> bool) {
     let waiting = async {
         while !done() {
@@ -58,13 +58,16 @@ async fn the_fastest_comes_to_be_first() {
     let (slow, fast) = (DnsServer::start(), DnsServer::start());
     let (settings, _) = pair([&slow, &fast]);
     slow.delay("x.test", Duration::from_millis(20));
-    let query = query_of(&settings);
-    // The first question goes to the first, and beside it to the other, whose answer comes to be known.
-    assert_eq!(ask(&query, "x.test", Family::V4).await, "192.0.2.0 60");
+    let client = client_of(&settings);
+    // The first query goes to the first server, and as a probe to the other one, which is measured.
+    assert_eq!(
+        ask(&client, "x.test", AddressFamily::V4).await,
+        "192.0.2.0 60"
+    );
     fast.until_queries("x.test", 1).await;
-    until(|| order(&query) == [1, 0]).await;
+    until(|| order(&client) == [1, 0]).await;
     let before = fast.queries().len();
-    ask(&query, "x.test", Family::V4).await;
+    ask(&client, "x.test", AddressFamily::V4).await;
     assert_eq!(fast.queries().len(), before + 1);
 }
 
@@ -75,41 +78,59 @@ async fn an_answer_is_final_and_a_failure_is_not() {
     first.nxdomain("gone.test");
     first.servfail("ill.test");
     second.a("gone.test", ["192.0.2.9"], 60);
-    let query = as_of_system(&settings);
+    let client = as_of_system(&settings);
     for _ in 0..5 {
-        assert_eq!(ask(&query, "x.test", Family::V4).await, "192.0.2.0 60");
-        assert_eq!(ask(&query, "gone.test", Family::V4).await, "nxdomain 60");
+        assert_eq!(
+            ask(&client, "x.test", AddressFamily::V4).await,
+            "192.0.2.0 60"
+        );
+        assert_eq!(
+            ask(&client, "gone.test", AddressFamily::V4).await,
+            "nxdomain 60"
+        );
     }
-    assert_eq!(asked(servers), [10, 0]);
+    assert_eq!(query_counts(servers), [10, 0]);
     second.refuse("ill.test");
-    // The name is to blame: it changes nothing, however often.
+    // The name is to blame, so failures change nothing, however many there are.
     for _ in 0..5 {
-        assert_eq!(ask(&query, "ill.test", Family::V4).await, "servfail");
+        assert_eq!(
+            ask(&client, "ill.test", AddressFamily::V4).await,
+            "servfail"
+        );
     }
-    assert_eq!(asked(servers), [15, 5]);
-    assert_eq!(ask(&query, "x.test", Family::V4).await, "192.0.2.0 60");
+    assert_eq!(query_counts(servers), [15, 5]);
+    assert_eq!(
+        ask(&client, "x.test", AddressFamily::V4).await,
+        "192.0.2.0 60"
+    );
 }
 
 #[tokio::test]
 async fn one_that_fails_where_the_other_answers_goes_behind() {
     let (ill, well) = (DnsServer::start(), DnsServer::start());
-    for (query, times) in [
-        (query_of as fn(&ResolverSettings) -> HickoryQuery, 1),
+    for (client, times) in [
+        (client_of as fn(&ResolverSettings) -> HickoryClient, 1),
         (as_of_system, 3),
     ] {
         let (settings, servers) = pair([&ill, &well]);
         ill.refuse("x.test");
-        let query = query(&settings);
+        let client = client(&settings);
         for _ in 0..times {
-            assert_eq!(order(&query), [0, 1]);
-            assert_eq!(ask(&query, "x.test", Family::V4).await, "192.0.2.1 60");
+            assert_eq!(order(&client), [0, 1]);
+            assert_eq!(
+                ask(&client, "x.test", AddressFamily::V4).await,
+                "192.0.2.1 60"
+            );
         }
-        assert_eq!(order(&query), [1, 0]);
-        let before = asked(servers)[0];
-        // It comes back, asked beside the other.
+        assert_eq!(order(&client), [1, 0]);
+        let before = query_counts(servers)[0];
+        // The server recovers, and is probed beside the other.
         let start = clock::now();
-        while asked(servers)[0] == before {
-            assert_eq!(ask(&query, "x.test", Family::V4).await, "192.0.2.1 60");
+        while query_counts(servers)[0] == before {
+            assert_eq!(
+                ask(&client, "x.test", AddressFamily::V4).await,
+                "192.0.2.1 60"
+            );
             assert!(clock::now() - start < Duration::from_secs(10));
         }
     }
@@ -120,16 +141,22 @@ async fn a_dead_server_costs_its_head_start_once() {
     let (dead, alive) = (DnsServer::start(), DnsServer::start());
     let (settings, servers) = pair([&dead, &alive]);
     dead.drop_queries("x.test");
-    let query = query_of(&settings);
+    let client = client_of(&settings);
     let start = clock::now();
-    assert_eq!(ask(&query, "x.test", Family::V4).await, "192.0.2.1 60");
+    assert_eq!(
+        ask(&client, "x.test", AddressFamily::V4).await,
+        "192.0.2.1 60"
+    );
     assert!(clock::now() - start >= Duration::from_millis(250));
-    until(|| order(&query) == [1, 0]).await;
-    let before = asked(servers)[1];
+    until(|| order(&client) == [1, 0]).await;
+    let before = query_counts(servers)[1];
     for _ in 0..5 {
-        assert_eq!(ask(&query, "x.test", Family::V4).await, "192.0.2.1 60");
+        assert_eq!(
+            ask(&client, "x.test", AddressFamily::V4).await,
+            "192.0.2.1 60"
+        );
     }
-    assert_eq!(asked(servers)[1], before + 5);
+    assert_eq!(query_counts(servers)[1], before + 5);
 }
 
 #[tokio::test]
@@ -139,14 +166,23 @@ async fn each_server_is_counted_for_itself_and_to_the_end() {
     settings.query_timeout = Duration::from_secs(1);
     dead.drop_queries("x.test");
     let stats = DnsStats::default();
-    let query = HickoryQuery::with_roots(&settings, &stats, &Roots::of([]));
-    assert_eq!(ask(&query, "x.test", Family::V4).await, "192.0.2.1 60");
+    let client = HickoryClient::with_roots(&settings, &stats, &RootCertificates::of([]));
+    assert_eq!(
+        ask(&client, "x.test", AddressFamily::V4).await,
+        "192.0.2.1 60"
+    );
     let of = |server: &DnsServer| stats.server(&server.addr().to_string().into());
-    let timeouts = || of(&dead).failures[Failure::Timeout.kind()].get();
-    // Nobody waits for it any more; it counts all the same.
+    let timeouts = || of(&dead).failures.counter(DnsFailure::Timeout.kind()).get();
+    // Nobody waits for the answer any more; it counts all the same.
     until(|| timeouts() == 1).await;
     assert!(of(&dead).duration.spread().nanos >= 1_000_000_000);
-    assert_eq!(of(&alive).failures[Failure::Timeout.kind()].get(), 0);
+    assert_eq!(
+        of(&alive)
+            .failures
+            .counter(DnsFailure::Timeout.kind())
+            .get(),
+        0
+    );
     assert!(of(&alive).duration.spread().count() >= 1);
     assert_eq!(stats.servers().len(), 2);
 }

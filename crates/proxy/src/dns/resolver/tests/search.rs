@@ -1,4 +1,4 @@
-//! Names that are tried in several domains.
+//! Tests of search domains.
 
 use super::*;
 
@@ -12,11 +12,11 @@ fn settings(search: &[&str]) -> ResolverSettings {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_name_with_addresses_is_taken_and_an_outage_ends_the_search() {
-    let nx = || Reply::Failed(Failure::NxDomain, Some(10));
-    let down = || Reply::Failed(Failure::ServFail, None);
-    let found = || Reply::Found(vec![A], 60);
+    let nx = || ScriptedReply::Failed(DnsFailure::NxDomain, Some(10));
+    let down = || ScriptedReply::Failed(DnsFailure::ServFail, None);
+    let found = || ScriptedReply::Found(vec![A], 60);
     let hit = format!("miss {A}");
-    for (question, replies, asked, expected) in [
+    for (question, replies, queried, expected) in [
         ("a", vec![("a.x.test", found())], vec!["a.x.test"], &*hit),
         (
             "a",
@@ -69,75 +69,80 @@ async fn the_first_name_with_addresses_is_taken_and_an_outage_ends_the_search() 
         ),
         ("localhost", vec![], vec![], "localhost 127.0.0.1,::1"),
     ] {
-        let world = World::new(settings(&["x.test", "y.test"]));
+        let test = TestResolver::new(settings(&["x.test", "y.test"]));
         for (name, reply) in replies {
-            world.fake.set_both(name, &reply);
+            test.fake.set_both(name, &reply);
         }
-        world.expect(question, expected).await;
-        assert_eq!(world.fake.names(), asked, "{question}");
+        test.expect(question, expected).await;
+        assert_eq!(test.fake.take_names(), queried, "{question}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn both_families_come_from_one_name() {
-    let world = World::new(settings(&["x.test"]));
-    world.fake.set("a.x.test", V4, Reply::Found(vec![A], 60));
-    world
-        .fake
-        .set("a.x.test", V6, Reply::Failed(Failure::NoData, None));
-    world.fake.set("a", V6, Reply::Found(vec![AAAA], 60));
-    world.expect("a", &format!("miss {A}")).await;
-    let known: Vec<_> = world
+    let test = TestResolver::new(settings(&["x.test"]));
+    test.fake
+        .set("a.x.test", V4, ScriptedReply::Found(vec![A], 60));
+    test.fake.set(
+        "a.x.test",
+        V6,
+        ScriptedReply::Failed(DnsFailure::NoData, None),
+    );
+    test.fake.set("a", V6, ScriptedReply::Found(vec![AAAA], 60));
+    test.expect("a", &format!("miss {A}")).await;
+    let known: Vec<_> = test
         .resolver
         .list()
         .into_iter()
         .map(|listed| listed.name)
         .collect();
     assert_eq!(known, [name("a")]);
-    world.expect("a", &format!("hit {A}")).await;
+    test.expect("a", &format!("hit {A}")).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_family_alone_is_searched_too() {
-    let world = World::new(ResolverSettings {
+    let test = TestResolver::new(ResolverSettings {
         family: LookupFamily::V4Only,
         ..settings(&["x.test"])
     });
-    world.fake.set("a", V4, Reply::Found(vec![A], 60));
-    world.expect("a", &format!("miss {A}")).await;
-    assert_eq!(world.fake.names(), ["a.x.test", "a"]);
+    test.fake.set("a", V4, ScriptedReply::Found(vec![A], 60));
+    test.expect("a", &format!("miss {A}")).await;
+    assert_eq!(test.fake.take_names(), ["a.x.test", "a"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn that_there_is_nothing_is_remembered_for_the_least_of_the_times() {
-    let world = World::new(settings(&["x.test", "y.test"]));
+    let test = TestResolver::new(settings(&["x.test", "y.test"]));
     for (name, ttl) in [("a.x.test", 20), ("a.y.test", 7), ("a", 15)] {
-        world
-            .fake
-            .set_both(name, &Reply::Failed(Failure::NxDomain, Some(ttl)));
+        test.fake.set_both(
+            name,
+            &ScriptedReply::Failed(DnsFailure::NxDomain, Some(ttl)),
+        );
     }
-    world.expect("a", "miss nxdomain").await;
+    test.expect("a", "miss nxdomain").await;
     wait(6).await;
-    world.expect("a", "negative nxdomain").await;
+    test.expect("a", "negative nxdomain").await;
     wait(1).await;
-    world.expect("a", "miss nxdomain").await;
+    test.expect("a", "miss nxdomain").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_search_takes_twice_as_long_as_a_query_at_most() {
     let domains: Vec<_> = (0..32).map(|index| format!("d{index}.test")).collect();
-    let world = World::new(settings(
+    let test = TestResolver::new(settings(
         &domains.iter().map(String::as_str).collect::<Vec<_>>(),
     ));
     for domain in &domains {
-        let nx = Reply::Failed(Failure::NxDomain, Some(60));
-        world
-            .fake
-            .set_both(&format!("a.{domain}"), &Reply::After(3000, Box::new(nx)));
+        let nx = ScriptedReply::Failed(DnsFailure::NxDomain, Some(60));
+        test.fake.set_both(
+            &format!("a.{domain}"),
+            &ScriptedReply::After(3000, Box::new(nx)),
+        );
     }
-    world.expect_in("a", "miss timeout", 10_000).await;
-    assert_eq!(world.fake.names().len(), 4);
-    // Each query by itself is bounded as ever.
-    world.fake.set_both("b.d0.test", &Reply::Silence);
-    world.expect_in("b", "miss timeout", 5000).await;
+    test.expect_in("a", "miss timeout", 10_000).await;
+    assert_eq!(test.fake.take_names().len(), 4);
+    // Each query by itself is bounded by its own timeout.
+    test.fake.set_both("b.d0.test", &ScriptedReply::Silence);
+    test.expect_in("b", "miss timeout", 5000).await;
 }

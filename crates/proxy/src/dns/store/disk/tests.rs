@@ -1,4 +1,4 @@
-//! The file is whole or as it was.
+//! Tests that the file is replaced as a whole, or left as it was.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -16,8 +16,8 @@ fn files(folder: &Path) -> Vec<String> {
 fn a_file_takes_the_place_of_the_last_one() {
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("a/b");
-    let store = Store::open(inner.clone(), clock::wall()).unwrap();
-    assert_eq!(store.load(clock::wall()), Decoded::default());
+    let store = CacheStore::open(inner.clone(), clock::wall()).unwrap();
+    assert_eq!(store.load(clock::wall()), StoredNames::default());
     for text in ["one\n", "two\n"] {
         store.save(text).unwrap();
         assert_eq!(fs::read_to_string(store.path()).unwrap(), text);
@@ -31,7 +31,7 @@ fn a_file_takes_the_place_of_the_last_one() {
 fn a_folder_that_cannot_be_written_to_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let folder = file.path().join("state");
-    let error = Store::open(folder.clone(), clock::wall()).unwrap_err();
+    let error = CacheStore::open(folder.clone(), clock::wall()).unwrap_err();
     assert!(
         error.to_string().contains(folder.to_str().unwrap()),
         "{error}"
@@ -41,13 +41,13 @@ fn a_folder_that_cannot_be_written_to_is_named() {
 #[test]
 fn what_cannot_be_written_leaves_the_file_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path().to_owned(), clock::wall()).unwrap();
-    // In the way of the new file.
+    let store = CacheStore::open(folder.path().to_owned(), clock::wall()).unwrap();
+    // A folder is in the way of the new file.
     fs::create_dir_all(store.path().join("x")).unwrap();
     store.save("one\n").unwrap_err();
     assert_eq!(files(folder.path()), [FILE]);
-    // It is no file that could be read either.
-    assert_eq!(store.load(clock::wall()), Decoded::default());
+    // It is not a file that could be read either.
+    assert_eq!(store.load(clock::wall()), StoredNames::default());
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn what_a_killed_process_left_is_removed_and_what_another_one_writes_is_not() {
     fs::write(&temporary, "").unwrap();
     let later = clock::wall() + ABANDONED + Duration::from_secs(60);
     for (wall, count) in [(clock::wall(), 1), (later, 0)] {
-        Store::open(folder.path().to_owned(), wall).unwrap();
+        CacheStore::open(folder.path().to_owned(), wall).unwrap();
         assert_eq!(files(folder.path()).len(), count);
     }
 }
