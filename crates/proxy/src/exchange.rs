@@ -11,12 +11,13 @@ use std::time::{Duration, Instant, SystemTime};
 use egret_config::policy::egress::Decision;
 use egret_config::snapshot::{Listener, Rule, Scheme};
 use http::request::Parts;
-use http::{Method, StatusCode, Version};
+use http::{HeaderMap, Method, StatusCode, Version};
 
 use crate::client::ClientConnection;
 use crate::client::stream_watch::StreamWatch;
 use crate::clock;
 use crate::plan::destination::Destination;
+use crate::policy;
 use crate::record::{ExchangeEnd, ExchangeForm, Record, Trip, VerdictFacts};
 use crate::refusal::{Refusal, Row};
 use crate::telemetry::WorkerTelemetry;
@@ -128,9 +129,11 @@ impl Exchange {
         self.facts.borrow_mut().rule = Some(Arc::clone(rule));
     }
 
-    /// The rule that the request falls under, if one was found.
-    pub(crate) fn rule(&self) -> Option<Arc<Rule>> {
-        self.facts.borrow().rule.clone()
+    /// Makes the changes of the policies of the rule, if one was found, to the head of the response.
+    pub(crate) fn edit_response(&self, headers: &mut HeaderMap) {
+        if let Some(rule) = &self.facts.borrow().rule {
+            policy::edit_response(&rule.policies, headers);
+        }
     }
 
     /// The user or client that the credentials proved.

@@ -9,15 +9,17 @@
 
 use egret_config::name::Port;
 use egret_config::policy::egress::{Action, Attempt, Decision};
+use egret_config::policy::traffic::TrafficSettings;
 use egret_config::snapshot::Rule;
-use http::Method;
 use http::request::Parts;
+use http::{HeaderMap, Method};
 
 use crate::message::target::Target;
 use crate::plan::Plan;
 use crate::refusal::Refusal;
 
 pub(crate) mod credentials;
+mod header_modifiers;
 
 use credentials::Principal;
 
@@ -33,6 +35,7 @@ pub(crate) struct PolicyContext<'a, 'r> {
 
 /// A request that the policies of its rule let through. Made by [`admit`] alone.
 pub(crate) struct Admitted<'a> {
+    policies: &'a TrafficSettings,
     principal: Option<Principal<'a>>,
 }
 
@@ -41,6 +44,8 @@ pub(crate) struct Admitted<'a> {
 /// to another that the policies allow.
 pub(crate) struct Cleared<'a> {
     plan: Box<Plan<'a>>,
+    /// The policies of the rule; `None` for a request of the gateway's own.
+    policies: Option<&'a TrafficSettings>,
     principal: Option<Principal<'a>>,
     decision: Decision<'a>,
     method: Method,
@@ -52,7 +57,10 @@ pub(crate) struct Cleared<'a> {
 /// The refusal of the first policy that does not let the request through.
 pub(crate) fn admit<'a>(context: &PolicyContext<'a, '_>) -> Result<Admitted<'a>, Refusal> {
     let principal = credentials::authenticate(context)?;
-    Ok(Admitted { principal })
+    Ok(Admitted {
+        policies: &context.rule.policies,
+        principal,
+    })
 }
 
 /// Asks the policies of the rule again about a tunnel that is open, with the request that opened it.
@@ -63,6 +71,12 @@ pub(crate) fn readmit(context: &PolicyContext<'_, '_>) -> bool {
 /// Whether the egress policies of a plan allow its destination by name.
 pub(crate) fn allows(plan: &Plan<'_>, method: &Method) -> bool {
     decide(plan, method, plan.destination.port).action == Action::Allow
+}
+
+/// Makes the changes of the policies of a rule to the response of a request that fell under it, whether it comes from an
+/// upstream, from the gateway or is a refusal.
+pub(crate) fn edit_response(policies: &TrafficSettings, headers: &mut HeaderMap) {
+    header_modifiers::edit_response(policies, headers);
 }
 
 impl<'a> Admitted<'a> {
@@ -77,22 +91,16 @@ impl<'a> Admitted<'a> {
     /// [`Refusal::Policy`] with what denied it.
     pub(crate) fn clear(
         self,
-        plan: Box<Plan<'a>>,
+        mut plan: Box<Plan<'a>>,
         method: &Method,
     ) -> Result<Cleared<'a>, Refusal> {
-        let decision = decide(&plan, method, plan.destination.port);
-        match decision.action {
-            Action::Allow => Ok(Cleared {
-                plan,
-                principal: self.principal,
-                decision,
-                method: method.clone(),
-            }),
-            Action::Deny => Err(Refusal::Policy {
-                policy: decision.policy.cloned(),
-                rule: decision.rule.cloned(),
-            }),
-        }
+        Ok(Cleared {
+            decision: clear_name(&mut plan, method)?,
+            plan,
+            policies: Some(self.policies),
+            principal: self.principal,
+            method: method.clone(),
+        })
     }
 }
 
@@ -101,8 +109,14 @@ impl<'a> Cleared<'a> {
     ///
     /// # Errors
     /// [`Refusal::Policy`] with what denied it.
-    pub(crate) fn own(plan: Box<Plan<'a>>, method: &Method) -> Result<Self, Refusal> {
-        Admitted { principal: None }.clear(plan, method)
+    pub(crate) fn own(mut plan: Box<Plan<'a>>, method: &Method) -> Result<Self, Refusal> {
+        Ok(Self {
+            decision: clear_name(&mut plan, method)?,
+            plan,
+            policies: None,
+            principal: None,
+            method: method.clone(),
+        })
     }
 
     /// Where the request goes.
@@ -118,6 +132,13 @@ impl<'a> Cleared<'a> {
     /// What the egress policies said of the destination by its name.
     pub(crate) fn decision(&self) -> &Decision<'a> {
         &self.decision
+    }
+
+    /// Makes the changes of the policies to the head of the request, before those of the filters of the rule.
+    pub(crate) fn edit_request(&self, headers: &mut HeaderMap) {
+        if let Some(policies) = self.policies {
+            header_modifiers::edit_request(policies, headers);
+        }
     }
 
     /// Whether the policies allow this port of the destination, which its HTTPS record may name.
@@ -152,6 +173,29 @@ impl<'a> Cleared<'a> {
     /// configured.
     pub(crate) fn fall_back_to_http1(&mut self) -> bool {
         self.plan.fall_back_to_http1()
+    }
+}
+
+/// Asks about the destination of a plan by its name. Of a backend with several hosts, turns to the first that is allowed.
+///
+/// # Errors
+/// [`Refusal::Policy`] with what denied the host that the plan began with, if no host is allowed.
+fn clear_name<'a>(plan: &mut Plan<'a>, method: &Method) -> Result<Decision<'a>, Refusal> {
+    let first = decide(plan, method, plan.destination.port);
+    let mut decision = first;
+    for _ in 0..plan.other_hosts() {
+        if decision.action == Action::Allow {
+            break;
+        }
+        plan.next_host();
+        decision = decide(plan, method, plan.destination.port);
+    }
+    match decision.action {
+        Action::Allow => Ok(decision),
+        Action::Deny => Err(Refusal::Policy {
+            policy: first.policy.cloned(),
+            rule: first.rule.cloned(),
+        }),
     }
 }
 

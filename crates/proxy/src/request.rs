@@ -67,6 +67,7 @@ pub(crate) async fn handle(
         };
         response.map(|text| ResponseBody::text(Bytes::from(text), Rc::clone(&exchange)))
     });
+    exchange.edit_response(response.headers_mut());
     exchange.responded(response.status());
     if must_close(&response, is_connect, &connection.client) {
         if is_http2 {

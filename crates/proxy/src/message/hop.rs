@@ -95,14 +95,14 @@ impl Via {
     }
 
     /// Makes a request's fields fit to leave. What the client has no say in goes first, so that its `Connection` takes
-    /// off nothing that is put on here, and `from` goes before `filters`, which may say it otherwise. Filters cannot
-    /// undo the rest: the compiler does not let them change the fields that say where a message goes or ends.
+    /// off nothing that is put on here, and `from` goes before `edits`, which may say it otherwise. They cannot undo the
+    /// rest: the compiler does not let policies and filters change the fields that say where a message goes or ends.
     pub(crate) fn prepare_request(
         &self,
         headers: &mut HeaderMap,
         version: Version,
         from: Option<&Forwarded<'_>>,
-        filters: [&Filters; 2],
+        edits: impl FnOnce(&mut HeaderMap),
     ) {
         let chunked = headers.contains_key(TRANSFER_ENCODING);
         remove_hop_by_hop(headers);
@@ -118,9 +118,7 @@ impl Via {
         if let Some(from) = from {
             add_forwarded(headers, from);
         }
-        for filters in filters {
-            filters.request_headers.apply(headers);
-        }
+        edits(headers);
         self.add(headers, version);
     }
 
@@ -349,12 +347,7 @@ mod tests {
             ("x-other", "1"),
             ("x-end", "1"),
         ]);
-        Via::new(1).prepare_request(
-            &mut request,
-            Version::HTTP_11,
-            None,
-            [&NO_FILTERS(), &NO_FILTERS()],
-        );
+        Via::new(1).prepare_request(&mut request, Version::HTTP_11, None, |_| ());
         assert_eq!(names(&request), ["host", "via", "x-end"]);
         assert_eq!(request[VIA], "1.1 egret-00000001");
     }
@@ -391,12 +384,7 @@ mod tests {
             ("transfer-encoding", "chunked"),
             ("connection", "transfer-encoding"),
         ]);
-        Via::new(1).prepare_request(
-            &mut request,
-            Version::HTTP_11,
-            None,
-            [&NO_FILTERS(), &NO_FILTERS()],
-        );
+        Via::new(1).prepare_request(&mut request, Version::HTTP_11, None, |_| ());
         assert_eq!(request[TRANSFER_ENCODING], "chunked");
     }
 
@@ -468,8 +456,7 @@ mod tests {
         ];
         let prepared = |from: Option<&Forwarded<'_>>| {
             let mut request = headers(&fields);
-            let filters = [&NO_FILTERS(), &NO_FILTERS()];
-            Via::new(1).prepare_request(&mut request, Version::HTTP_11, from, filters);
+            Via::new(1).prepare_request(&mut request, Version::HTTP_11, from, |_| ());
             request
         };
         assert_eq!(names(&prepared(None)), ["via"]);
@@ -510,7 +497,11 @@ mod tests {
             host: None,
         };
         let version = Version::HTTP_11;
-        Via::new(1).prepare_request(&mut request, version, Some(&from), [&rule, &backend]);
+        let edits = |headers: &mut HeaderMap| {
+            rule.request_headers.apply(headers);
+            backend.request_headers.apply(headers);
+        };
+        Via::new(1).prepare_request(&mut request, version, Some(&from), edits);
         assert_eq!(request["x-tenant"], "ours");
         assert_eq!(request[X_FORWARDED_PROTO], "https");
         let via: Vec<_> = request.get_all(VIA).iter().collect();

@@ -115,6 +115,10 @@ pub(super) fn clear<'a>(
 ) -> Result<Cleared<'a>, Refusal> {
     exchange.planned(&plan.destination);
     let cleared = admitted.clear(plan, &parts.method)?;
+    if cleared.plan().other_hosts() > 0 {
+        // It may be another host that is allowed.
+        exchange.planned(&cleared.plan().destination);
+    }
     exchange.cleared(cleared.decision());
     Ok(cleared)
 }

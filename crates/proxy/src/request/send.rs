@@ -131,7 +131,13 @@ fn prepare(
         say_length(&mut parts.headers, body);
     }
     let via = &client.connection.context.shared.via;
-    via.prepare_request(&mut parts.headers, parts.version, from.as_ref(), filters);
+    let edits = |headers: &mut HeaderMap| {
+        cleared.edit_request(headers);
+        for filters in filters {
+            filters.request_headers.apply(headers);
+        }
+    };
+    via.prepare_request(&mut parts.headers, parts.version, from.as_ref(), edits);
     if trailers {
         parts
             .headers
