@@ -8,8 +8,8 @@
 //! [`readmit`] and [`allows`] ask the same policies again about an open tunnel when the configuration has changed.
 
 use egret_config::name::Port;
-use egret_config::policy::egress::{Action, Attempt, Decision};
-use egret_config::snapshot::Rule;
+use egret_config::policy::egress::{EgressAction, EgressDecision, EgressRequest};
+use egret_config::snapshot::RouteRule;
 use http::Method;
 use http::request::Parts;
 
@@ -24,7 +24,7 @@ use credentials::Principal;
 /// What the policies of a rule are asked about.
 pub(crate) struct PolicyContext<'a, 'r> {
     /// The rule that the request falls under.
-    pub(crate) rule: &'a Rule,
+    pub(crate) rule: &'a RouteRule,
     /// Where the request wants to go.
     pub(crate) target: &'r Target,
     /// The request's head as it came.
@@ -42,7 +42,7 @@ pub(crate) struct Admitted<'a> {
 pub(crate) struct Cleared<'a> {
     plan: Box<Plan<'a>>,
     principal: Option<Principal<'a>>,
-    decision: Decision<'a>,
+    decision: EgressDecision<'a>,
     method: Method,
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn readmit(context: &PolicyContext<'_, '_>) -> bool {
 
 /// Whether the egress policies of a plan allow its destination by name.
 pub(crate) fn allows(plan: &Plan<'_>, method: &Method) -> bool {
-    decide(plan, method, plan.destination.port).action == Action::Allow
+    decide(plan, method, plan.destination.port).action == EgressAction::Allow
 }
 
 impl<'a> Admitted<'a> {
@@ -82,13 +82,13 @@ impl<'a> Admitted<'a> {
     ) -> Result<Cleared<'a>, Refusal> {
         let decision = decide(&plan, method, plan.destination.port);
         match decision.action {
-            Action::Allow => Ok(Cleared {
+            EgressAction::Allow => Ok(Cleared {
                 plan,
                 principal: self.principal,
                 decision,
                 method: method.clone(),
             }),
-            Action::Deny => Err(Refusal::Policy {
+            EgressAction::Deny => Err(Refusal::Policy {
                 policy: decision.policy.cloned(),
                 rule: decision.rule.cloned(),
             }),
@@ -116,7 +116,7 @@ impl<'a> Cleared<'a> {
     }
 
     /// What the egress policies said of the destination by its name.
-    pub(crate) fn decision(&self) -> &Decision<'a> {
+    pub(crate) fn decision(&self) -> &EgressDecision<'a> {
         &self.decision
     }
 
@@ -126,7 +126,7 @@ impl<'a> Cleared<'a> {
             return false;
         };
         port == self.plan.destination.port
-            || decide(&self.plan, &self.method, port).action == Action::Allow
+            || decide(&self.plan, &self.method, port).action == EgressAction::Allow
     }
 
     /// Turns to the next host of the backend that the policies allow. False if there is no other: the plan is then as it
@@ -155,10 +155,10 @@ impl<'a> Cleared<'a> {
     }
 }
 
-fn decide<'a>(plan: &Plan<'a>, method: &Method, port: Port) -> Decision<'a> {
+fn decide<'a>(plan: &Plan<'a>, method: &Method, port: Port) -> EgressDecision<'a> {
     // Of a CONNECT only the destination can be known.
     let request = (*method != Method::CONNECT).then_some((method, &*plan.normalized_path));
-    plan.egress.check(Attempt {
+    plan.egress.check(EgressRequest {
         host: &plan.destination.host,
         port,
         request,

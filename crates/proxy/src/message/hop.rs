@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use egret_config::snapshot::{Filters, Scheme};
+use egret_config::snapshot::{RouteFilters, Scheme};
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderName, HeaderValue,
     PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
@@ -102,7 +102,7 @@ impl Via {
         headers: &mut HeaderMap,
         version: Version,
         from: Option<&Forwarded<'_>>,
-        filters: [&Filters; 2],
+        filters: [&RouteFilters; 2],
     ) {
         let chunked = headers.contains_key(TRANSFER_ENCODING);
         remove_hop_by_hop(headers);
@@ -132,7 +132,7 @@ impl Via {
         &self,
         response: &mut Response<B>,
         wanted: &UpgradeRequest,
-        filters: [&Filters; 2],
+        filters: [&RouteFilters; 2],
     ) -> Result<(), InvalidResponse> {
         let version = response.version();
         let headers = response.headers_mut();
@@ -157,7 +157,7 @@ impl Via {
     pub(crate) fn prepare_response<B>(
         &self,
         response: &mut Response<B>,
-        filters: [&Filters; 2],
+        filters: [&RouteFilters; 2],
     ) -> Result<(), InvalidResponse> {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(InvalidResponse);
@@ -331,7 +331,7 @@ mod tests {
         names
     }
 
-    const NO_FILTERS: fn() -> Filters = Filters::default;
+    const NO_FILTERS: fn() -> RouteFilters = RouteFilters::default;
 
     #[test]
     fn fields_for_the_next_hop_end_here() {
@@ -488,7 +488,7 @@ mod tests {
 
     #[test]
     fn what_filters_set_is_sent() {
-        let set = |fields| Filters {
+        let set = |fields| RouteFilters {
             request_headers: HeaderEdit {
                 set: headers(fields)
                     .into_iter()
@@ -496,7 +496,7 @@ mod tests {
                     .collect(),
                 ..HeaderEdit::default()
             },
-            ..Filters::default()
+            ..RouteFilters::default()
         };
         let rule = set(&[("x-tenant", "ours"), ("x-forwarded-proto", "https")]);
         let backend = set(&[("via", "1.1 forged")]);

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use egret_config::snapshot::{Alpn, HttpVersion, Identity, Trust, UpstreamTls};
+use egret_config::snapshot::{AlpnProtocol, HttpVersion, PeerTrust, TlsIdentity, UpstreamTls};
 use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, WebPkiServerVerifier};
@@ -13,7 +13,7 @@ use super::verify::{Anybody, OneOf};
 use super::{Roots, authorities, identity_fault, provider, server_name, spoken};
 
 /// HTTP/2 as it is offered (RFC 7301).
-pub(crate) const HTTP_2: &[u8] = Alpn::H2.as_str().as_bytes();
+pub(crate) const HTTP_2: &[u8] = AlpnProtocol::H2.as_str().as_bytes();
 
 /// Sessions that a client remembers, eight of a server. They take about a kilobyte each.
 const SESSIONS: usize = 8192;
@@ -69,7 +69,7 @@ impl Clients {
         let mut client = match identity {
             None => builder.with_no_client_auth(),
             Some(identity) => {
-                let Identity { secret, chain, key } = identity;
+                let TlsIdentity { secret, chain, key } = identity;
                 let chain = chain.iter().map(|one| one.0.clone()).collect();
                 builder
                     .with_client_auth_cert(chain, key.reveal())
@@ -88,9 +88,9 @@ impl Clients {
         settings: Option<&UpstreamTls>,
     ) -> Result<Arc<dyn ServerCertVerifier>, Arc<str>> {
         let roots = match settings.map(|settings| &settings.trust) {
-            Some(Trust::Anybody) => return Ok(Arc::new(Anybody::new(&provider()))),
-            Some(Trust::Authorities(certificates)) => authorities(certificates)?,
-            Some(Trust::System) | None => self.roots.store()?,
+            Some(PeerTrust::Anybody) => return Ok(Arc::new(Anybody::new(&provider()))),
+            Some(PeerTrust::Authorities(certificates)) => authorities(certificates)?,
+            Some(PeerTrust::System) | None => self.roots.store()?,
         };
         let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider())
             .build()
@@ -107,11 +107,11 @@ impl Clients {
 }
 
 /// The protocols that are offered (RFC 7301).
-pub(crate) fn offered(settings: Option<&UpstreamTls>, version: HttpVersion) -> &[Alpn] {
+pub(crate) fn offered(settings: Option<&UpstreamTls>, version: HttpVersion) -> &[AlpnProtocol] {
     match version {
-        HttpVersion::Auto => settings.map_or(&Alpn::BOTH, |settings| &settings.alpn),
-        HttpVersion::Http1 => &[Alpn::Http11],
-        HttpVersion::Http2 => &[Alpn::H2],
+        HttpVersion::Auto => settings.map_or(&AlpnProtocol::BOTH, |settings| &settings.alpn),
+        HttpVersion::Http1 => &[AlpnProtocol::Http11],
+        HttpVersion::Http2 => &[AlpnProtocol::H2],
     }
 }
 
@@ -125,7 +125,7 @@ mod tests {
 
     fn settings(min: TlsVersion) -> Arc<UpstreamTls> {
         Arc::new(UpstreamTls {
-            trust: Trust::Anybody,
+            trust: PeerTrust::Anybody,
             identity: None,
             sni: None,
             names: Vec::new(),
@@ -133,7 +133,7 @@ mod tests {
                 min,
                 max: TlsVersion::V1_3,
             },
-            alpn: Alpn::BOTH.to_vec(),
+            alpn: AlpnProtocol::BOTH.to_vec(),
         })
     }
 
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(offered(&both, HttpVersion::Http1), "http/1.1");
         assert_eq!(offered(&both, HttpVersion::Http2), "h2");
         assert_eq!(clients.configured.len(), 1);
-        Arc::make_mut(&mut both).alpn = vec![Alpn::Http11, Alpn::H2];
+        Arc::make_mut(&mut both).alpn = vec![AlpnProtocol::Http11, AlpnProtocol::H2];
         assert_eq!(offered(&both, AUTO), "http/1.1 h2");
         assert_eq!(clients.configured.len(), 1);
     }

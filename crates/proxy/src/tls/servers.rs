@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use egret_config::snapshot::{Alpn, Identity, ServerTls};
+use egret_config::snapshot::{AlpnProtocol, ServerTls, TlsIdentity};
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::Ticketer;
@@ -47,9 +47,9 @@ fn make(settings: &ServerTls) -> Made {
 }
 
 /// The protocol that was agreed on.
-pub(crate) fn agreed(protocol: Option<&[u8]>) -> Option<Alpn> {
+pub(crate) fn agreed(protocol: Option<&[u8]>) -> Option<AlpnProtocol> {
     let protocol = protocol?;
-    Alpn::BOTH
+    AlpnProtocol::BOTH
         .into_iter()
         .find(|known| known.as_str().as_bytes() == protocol)
 }
@@ -59,9 +59,9 @@ pub(crate) fn agreed(protocol: Option<&[u8]>) -> Option<Alpn> {
 struct Certificates(Vec<Arc<CertifiedKey>>);
 
 impl Certificates {
-    fn load(identities: &[Identity], provider: &CryptoProvider) -> Result<Self, Arc<str>> {
-        let load = |identity: &Identity| {
-            let Identity { secret, chain, key } = identity;
+    fn load(identities: &[TlsIdentity], provider: &CryptoProvider) -> Result<Self, Arc<str>> {
+        let load = |identity: &TlsIdentity| {
+            let TlsIdentity { secret, chain, key } = identity;
             let chain: Vec<CertificateDer<'static>> =
                 chain.iter().map(|one| one.0.clone()).collect();
             let key = CertifiedKey::from_der(chain, key.reveal(), provider)

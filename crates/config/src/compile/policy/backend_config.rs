@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Draft, Outcome, Policies};
-use crate::compile::log::{Fault, Log};
-use crate::compile::target::{Target, TargetKinds, Targets};
+use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
+use crate::compile::log::{FieldFault, ReportLog};
+use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup};
 use crate::resources::{Kind, ObjectRef, oldest_first};
 use crate::snapshot::BackendSettings;
 
@@ -13,18 +13,18 @@ mod http2;
 mod parts;
 mod tls;
 
-use parts::{LoadBalancer, Parts, PerConnection};
+use parts::{BackendConfigLayer, LoadBalancerLayer, PerConnectionLayer};
 
 const TARGETS: TargetKinds = TargetKinds {
-    now: &[Kind::Backend],
-    later: &[("", "Service"), ("networking.istio.io", "Hostname")],
+    supported: &[Kind::Backend],
+    planned: &[("", "Service"), ("networking.istio.io", "Hostname")],
 };
 
 /// What all policies on one Backend say together.
 struct Said {
     /// The oldest of them.
     first: ObjectRef,
-    parts: Parts,
+    parts: BackendConfigLayer,
 }
 
 /// What became of the fields of a policy that met older ones.
@@ -35,26 +35,30 @@ struct Tally {
     lost: Vec<(&'static str, String)>,
 }
 
-pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut Log) {
+pub(super) fn compile(
+    targets: TargetLookup<'_>,
+    policies: &mut CompiledPolicies,
+    log: &mut ReportLog,
+) {
     let mut said: BTreeMap<ObjectRef, Said> = BTreeMap::new();
     for (reference, object) in oldest_first(&targets.resources.backend_config_policies) {
         let spec = &object.value.spec;
-        let mut draft = Draft::new(reference, &object.source, &spec.target_refs, TARGETS);
+        let mut draft = PolicyDraft::new(reference, &object.source, &spec.target_refs, TARGETS);
         draft.select(targets, &spec.target_selectors, TARGETS);
         if spec.target_selectors.is_empty() {
-            draft.needs_a_target();
+            draft.require_target();
         }
         let secret = |name: &str| {
             let secret = ObjectRef::new(Kind::Secret, &reference.namespace, name);
             let object = targets.resources.secrets.get(&secret)?;
             Some((secret, &object.value))
         };
-        let parts = Parts::read(spec, secret, &mut draft.faults);
+        let parts = BackendConfigLayer::read(spec, secret, &mut draft.faults);
         draft.finish(targets, policies, log, |policies, target| {
             let backend = &target.object;
             let said = said.entry(backend.clone()).or_insert_with(|| Said {
                 first: reference.clone(),
-                parts: Parts::default(),
+                parts: BackendConfigLayer::default(),
             });
             let mut tally = said.parts.add(&parts);
             let mut settings = said.settings();
@@ -69,7 +73,7 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
             }
             policies.backend.insert(backend.clone(), Arc::new(settings));
             if said.first == *reference && tally.lost.is_empty() {
-                return Outcome::Attached;
+                return TargetOutcome::Attached;
             }
             tally.outcome(target, &said.first)
         });
@@ -78,7 +82,7 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
 
 impl Said {
     fn settings(&self) -> BackendSettings {
-        let Parts {
+        let BackendConfigLayer {
             connect_timeout,
             tcp_keepalive,
             load_balancer,
@@ -90,11 +94,11 @@ impl Said {
             tls,
         } = &self.parts;
         let default = BackendSettings::default();
-        let LoadBalancer {
+        let LoadBalancerLayer {
             algorithm,
             close_on_address_change,
         } = load_balancer.unwrap_or_default();
-        let PerConnection {
+        let PerConnectionLayer {
             idle_timeout,
             max_requests,
         } = per_connection.unwrap_or_default();
@@ -116,7 +120,7 @@ impl Said {
     }
 }
 
-impl Parts {
+impl BackendConfigLayer {
     /// Takes from a younger policy what no older one has said, each field of `spec` as a whole, as kgateway does.
     fn add(&mut self, younger: &Self) -> Tally {
         let Self {
@@ -172,15 +176,15 @@ impl Tally {
         }
     }
 
-    fn outcome(self, target: &Target, first: &ObjectRef) -> Outcome {
+    fn outcome(self, target: &PolicyTarget, first: &ObjectRef) -> TargetOutcome {
         let Self { taken, lost } = self;
         if taken == 0 && !lost.is_empty() {
-            return Outcome::Overridden(first.clone());
+            return TargetOutcome::Overridden(first.clone());
         }
         let fault = |(name, by)| {
             let message = format!("{by} decides at {}", target.object);
-            Fault::new(format!("spec.{name}"), message)
+            FieldFault::new(format!("spec.{name}"), message)
         };
-        Outcome::Merged(lost.into_iter().map(fault).collect())
+        TargetOutcome::Merged(lost.into_iter().map(fault).collect())
     }
 }

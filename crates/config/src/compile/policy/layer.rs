@@ -1,10 +1,10 @@
 //! Merging of settings that come in layers, field by field.
 
-use crate::policy::traffic::Setting;
+use crate::policy::traffic::PolicySetting;
 
-/// A value that a lower layer (a younger policy, or a wider target) may still decide.
+/// A value that a lower layer (a younger policy, or a wider target) can complete.
 pub(super) trait PolicyLayer {
-    /// Takes from a lower layer what is not decided here.
+    /// Takes from a lower layer what is not set here.
     fn inherit(&mut self, lower: &Self);
 }
 
@@ -16,7 +16,7 @@ impl<T: Clone> PolicyLayer for Option<T> {
     }
 }
 
-impl<T: Clone> PolicyLayer for Setting<T> {
+impl<T: Clone> PolicyLayer for PolicySetting<T> {
     fn inherit(&mut self, lower: &Self) {
         if self.is_unset() {
             self.clone_from(lower);
@@ -24,7 +24,7 @@ impl<T: Clone> PolicyLayer for Setting<T> {
     }
 }
 
-/// A switch that any layer can turn on.
+/// A switch that every layer can turn on.
 impl PolicyLayer for bool {
     fn inherit(&mut self, lower: &Self) {
         *self |= lower;

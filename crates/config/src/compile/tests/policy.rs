@@ -1,9 +1,9 @@
 //! EgressPolicies.
 
-use super::{Compiled, TO_DFP, condition, get, problems, route, rule, warnings, with_base};
-use crate::policy::egress::{Action as Verdict, Attempt, Egress};
+use super::{CompiledConfig, TO_DFP, condition, get, problems, route, rule, warnings, with_base};
+use crate::policy::egress::{EgressAction, EgressPolicySet, EgressRequest};
 use crate::route::normalize_path;
-use crate::snapshot::Action;
+use crate::snapshot::RuleAction;
 use std::sync::Arc;
 
 pub(super) fn policy(name: &str, namespace: &str, spec: &str) -> String {
@@ -36,15 +36,15 @@ fn two_rules() -> String {
     ))
 }
 
-fn egress(compiled: &Compiled, path: &str) -> Arc<Egress> {
+fn egress(compiled: &CompiledConfig, path: &str) -> Arc<EgressPolicySet> {
     let rule = rule(compiled, 8080, "a.b", path).unwrap();
-    let Action::Forward(backends) = &rule.action else {
+    let RuleAction::Forward(backends) = &rule.action else {
         panic!("not forwarded: {:?}", rule.action);
     };
     backends.backends[0].egress.clone()
 }
 
-fn names(egress: &Egress) -> Vec<&str> {
+fn names(egress: &EgressPolicySet) -> Vec<&str> {
     egress
         .policies
         .iter()
@@ -133,7 +133,7 @@ fn rules_are_compiled() {
         let (host, port) = target.rsplit_once(':').unwrap();
         let (host, port) = (host.parse().unwrap(), port.parse().unwrap());
         let request = Some((&http::Method::GET, "/v1/x"));
-        let attempt = Attempt {
+        let attempt = EgressRequest {
             host: &host,
             port,
             request,
@@ -184,12 +184,12 @@ fn every_spelling_of_a_path_is_judged_and_routed_alike() {
     ] {
         let path = normalize_path(path);
         let egress = egress(&compiled, &path);
-        let decision = egress.check(Attempt {
+        let decision = egress.check(EgressRequest {
             host: &host,
             port: crate::name::Port::HTTP,
             request: Some((&http::Method::GET, &path)),
         });
-        assert_eq!(decision.action, Verdict::Deny, "{path}");
+        assert_eq!(decision.action, EgressAction::Deny, "{path}");
     }
 }
 

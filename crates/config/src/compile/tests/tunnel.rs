@@ -1,4 +1,4 @@
-//! What the report says of rules that cannot judge what is inside a tunnel.
+//! Warnings about egress rules that never match inside a tunnel.
 
 use super::policy::policy;
 use super::{GATEWAY, ROUTE, TO_DFP, kgateway_policy, route, warnings, with_base};

@@ -1,10 +1,10 @@
 //! `httpUpgrade` of TrafficPolicies.
 
 use super::{
-    BACKEND, BASE, Compiled, GATEWAY, ROUTE, aged, condition, errors, get, kgateway_policy,
+    BACKEND, BASE, CompiledConfig, GATEWAY, ROUTE, aged, condition, errors, get, kgateway_policy,
     problems, rule, warnings, with_route,
 };
-use crate::snapshot::Upgrades;
+use crate::snapshot::AllowedUpgrades;
 
 const AT: &str = "TrafficPolicy apps/p";
 const TUNNELS: &str = "{type: CONNECT, connect: {terminate: true}}";
@@ -19,15 +19,15 @@ fn on(target: &str, name: &str, line: &str) -> String {
     kgateway_policy("TrafficPolicy", name, namespace, &spec)
 }
 
-fn upgrades(compiled: &Compiled) -> &Upgrades {
+fn upgrades(compiled: &CompiledConfig) -> &AllowedUpgrades {
     rule(compiled, 8080, "a.b", "/")
         .unwrap()
         .policies
         .upgrades()
 }
 
-fn of(connect: bool, protocols: &[&str]) -> Upgrades {
-    Upgrades {
+fn of(connect: bool, protocols: &[&str]) -> AllowedUpgrades {
+    AllowedUpgrades {
         connect,
         protocols: protocols.iter().copied().map(Into::into).collect(),
     }
