@@ -130,7 +130,7 @@ impl ConfigLoader {
             // allow everything.
             if group == EGRET_GROUP || Kind::find(EGRET_GROUP, kind).is_some() {
                 let message = format!(
-                    "{api_version} {kind} is no kind; EgressPolicy and ResolverPolicy of {EGRET_GROUP} are"
+                    "{api_version} {kind} is not a kind; EgressPolicy and ResolverPolicy of {EGRET_GROUP} are"
                 );
                 return self.loaded.errors.push(problem_at("kind", message));
             }
@@ -153,7 +153,7 @@ impl ConfigLoader {
             Err(problem) => return self.loaded.errors.push(problem),
         };
         if let Some((other, line)) = self.seen.get(&object) {
-            let message = format!("written twice; the other is at {other}:{line}");
+            let message = format!("defined twice; the other definition is at {other}:{line}");
             return self
                 .loaded
                 .errors

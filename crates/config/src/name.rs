@@ -68,10 +68,10 @@ pub enum NameError {
     #[error("the host has a label that begins with '-'")]
     Hyphen,
     /// A label of more than 63 bytes.
-    #[error("the host has a label of more than 63 octets")]
+    #[error("the host has a label of more than 63 bytes")]
     LongLabel,
     /// A name of more than 253 bytes.
-    #[error("the host has more than 253 octets")]
+    #[error("the host has more than 253 bytes")]
     LongName,
     /// The last label is a number, but the name is not a dotted quad: some resolvers would read it as an IPv4 address.
     #[error("the host ends in a number but is not an IPv4 address in dotted decimal")]

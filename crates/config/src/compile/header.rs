@@ -56,7 +56,7 @@ impl HeaderPairs {
 
 /// Parses the name of a header that may be changed.
 pub(super) fn header_name(text: &str) -> Result<HeaderName, &'static str> {
-    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| "not a name of a header")?;
+    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| "not a header name")?;
     if PROTECTED.contains(&name.as_str()) {
         return Err("this header cannot be modified: it decides where the message goes or ends");
     }
@@ -65,5 +65,5 @@ pub(super) fn header_name(text: &str) -> Result<HeaderName, &'static str> {
 
 /// Parses the value of a header.
 pub(super) fn header_value(bytes: &[u8]) -> Result<HeaderValue, &'static str> {
-    HeaderValue::from_bytes(bytes).map_err(|_| "not a value of a header")
+    HeaderValue::from_bytes(bytes).map_err(|_| "not a header value")
 }

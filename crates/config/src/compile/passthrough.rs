@@ -11,8 +11,8 @@ use crate::policy::traffic::{InTunnel, StatedField, TrafficSettings};
 use crate::resources::{Kind, ObjectRef, Resources};
 use crate::snapshot::Misconfiguration;
 
-const NO_CREDENTIALS: &str = "no credentials can be read in TLS that is passed on";
-const NO_EFFECT: &str = "has no effect on TLS that is passed on";
+const NO_CREDENTIALS: &str = "credentials cannot be read in TLS passthrough";
+const NO_EFFECT: &str = "has no effect on TLS passthrough";
 
 /// Fields of policies, each with the places where it meets TLS passthrough.
 type PlacesByField<'a> = BTreeMap<(&'a ObjectRef, &'static str), BTreeSet<String>>;

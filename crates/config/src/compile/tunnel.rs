@@ -112,7 +112,7 @@ fn message(rule: &EgressRule) -> Option<String> {
     let consequence = match rule.action {
         EgressAction::Allow => "",
         EgressAction::Deny => {
-            ", where what it denies passes (deny it by host or port, or take CONNECT off by httpUpgrade)"
+            ", so that what it denies passes (deny it by host or port, or disable CONNECT by httpUpgrade)"
         }
     };
     Some(format!(

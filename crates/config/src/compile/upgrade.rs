@@ -9,7 +9,7 @@ pub(super) const CONNECT: &str = "CONNECT";
 pub(super) fn protocol(name: &str) -> Result<Box<str>, &'static str> {
     // Requests on an h2c connection would bypass every policy.
     if name.eq_ignore_ascii_case("h2c") {
-        return Err("HTTP/2 is no upgrade here; it is spoken with prior knowledge");
+        return Err("not supported as an upgrade: HTTP/2 is served with prior knowledge");
     }
     // A token, with another token for the version if there is one. Header names are tokens.
     let is_token = |text: &str| HeaderName::from_bytes(text.as_bytes()).is_ok();

@@ -89,7 +89,7 @@ impl<'a> SpecFields<'a> {
         allowed: &RangeInclusive<u32>,
     ) -> Option<u32> {
         let Some(number) = quantity?.number() else {
-            self.fault(name, "not a number of octets, such as 65536 or 64Ki");
+            self.fault(name, "not a number of bytes, such as 65536 or 64Ki");
             return None;
         };
         self.number(name, Some(number), allowed)

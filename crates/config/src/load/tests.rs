@@ -122,7 +122,7 @@ fn an_object_written_twice_is_an_error_that_names_both_places() {
     let errors: Vec<_> = loaded.errors.iter().map(ToString::to_string).collect();
     assert_eq!(
         errors,
-        ["b.yaml:1: Backend default/b: written twice; the other is at a.yaml:1"]
+        ["b.yaml:1: Backend default/b: defined twice; the other definition is at a.yaml:1"]
     );
 }
 

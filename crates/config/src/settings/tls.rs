@@ -177,13 +177,13 @@ impl Hash for UpstreamTls {
 
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Certificate({} octets)", self.0.len())
+        write!(f, "Certificate({} bytes)", self.0.len())
     }
 }
 
 impl Serialize for Certificate {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{} octets", self.0.len()))
+        serializer.collect_str(&format_args!("{} bytes", self.0.len()))
     }
 }
 

@@ -106,7 +106,7 @@ impl<'a> ListenerDraft<'a> {
                 self.refuse("UnsupportedValue", "tls", message.to_owned());
             }
             ("HTTPS", _) if is_passthrough => {
-                let message = "TLS that is passed on is for a listener of protocol TLS";
+                let message = "mode Passthrough needs a listener of protocol TLS";
                 self.refuse("UnsupportedValue", "tls.mode", message.to_owned());
             }
             ("HTTPS", _) => self.content = Some(ConnectionContent::Https),
@@ -120,7 +120,7 @@ impl<'a> ListenerDraft<'a> {
                 ];
                 for (name, _) in unused.into_iter().filter(|(_, is_given)| *is_given) {
                     let field = format!("{}.tls.{name}", self.field);
-                    let message = "not used, as TLS is passed on";
+                    let message = "not used with TLS passthrough";
                     self.warnings.push(FieldFault::new(field, message));
                 }
             }

@@ -122,14 +122,14 @@ impl ListenerTlsDraft {
         } = context.frontend.of(port)?;
         self.not_resolved.extend(authorities.wrong.iter().cloned());
         if authorities.certificates.is_empty() {
-            let message = format!("no client could be let in, as {at} leads to no certificate");
+            let message = format!("no client could be accepted: {at} has no valid CA certificate");
             let fault = FieldFault::new(field, message);
             self.not_accepted.push(("NoValidCACertificate", fault));
             return None;
         }
         if *mode == ValidationMode::Unverified {
             let message =
-                "AllowInsecureFallback lets in clients whose certificate is missing or not valid";
+                "AllowInsecureFallback accepts clients whose certificate is missing or not valid";
             let fault = FieldFault::new(format!("{at}.mode"), message);
             self.warnings.push(fault);
         }
@@ -183,8 +183,8 @@ fn checked(identity: TlsIdentity) -> Result<TlsIdentity, String> {
             Err("tls.key does not belong to tls.crt".to_owned())
         }
         Err(rustls::Error::InvalidCertificate(_)) => {
-            Err("tls.crt has what is not a certificate of X.509 version 3".to_owned())
+            Err("tls.crt has an entry that is not an X.509 version 3 certificate".to_owned())
         }
-        Err(_) => Err("tls.key is of no kind that is supported".to_owned()),
+        Err(_) => Err("tls.key is of a type that is not supported".to_owned()),
     }
 }

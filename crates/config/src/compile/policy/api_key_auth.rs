@@ -80,7 +80,7 @@ fn read_secret<'a>(
     } = spec;
     let mut inner = fields.nested("secretRef");
     if group.as_ref().is_some_and(|group| !group.is_empty()) {
-        inner.fault("group", "only that of Secret is supported, which is none");
+        inner.fault("group", "only the group of Secret is supported, which is empty");
     }
     if kind.as_ref().is_some_and(|kind| kind != "Secret") {
         inner.fault("kind", "only Secret is supported");
@@ -144,7 +144,7 @@ fn add_clients<'a>(
         }
         let other = clients.insert(key, client);
         if let Some(other) = other.filter(|other| *other != client) {
-            return Err(format!("{reference}: {client} has the key of {other}"));
+            return Err(format!("{reference}: {client} has the same key as {other}"));
         }
     }
     match is_empty {

@@ -46,7 +46,7 @@ pub(super) fn compile(
                 .push(FieldFault::new("spec.addresses.allow", message));
         }
         if !rules.allow_addresses.is_empty() && rules.mode == EgressMode::Audit {
-            let message = "without effect in mode Audit: the built-in deny list stays closed";
+            let message = "has no effect in mode Audit: the built-in deny list still applies";
             let warning = FieldFault::new("spec.addresses.allow", message);
             log.warn(reference, &object.source, &warning);
         }

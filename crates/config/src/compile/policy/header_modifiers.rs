@@ -151,7 +151,7 @@ fn inline_value(text: &str) -> Result<HeaderValue, String> {
     let mut words = text.split([' ', '\t']);
     let is_plain = words.all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_graphic()));
     let value = header_value(text.as_bytes()).ok().filter(|_| is_plain);
-    value.ok_or_else(|| "not a value of a header".to_owned())
+    value.ok_or_else(|| "not a header value".to_owned())
 }
 
 /// Reads a value from a Secret, and marks it as sensitive, so that it is never printed.
@@ -175,7 +175,7 @@ fn secret_value(
     let bytes = bytes.trim_ascii();
     let value = header_value(bytes).ok().filter(|_| !bytes.is_empty());
     let mut value =
-        value.ok_or_else(|| format!("{key} of {reference} is not a value of a header"))?;
+        value.ok_or_else(|| format!("{key} of {reference} is not a header value"))?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -91,7 +91,7 @@ fn settings(spec: &ResolverPolicySpec, faults: &mut Vec<FieldFault>) -> Resolver
     if settings.query_timeout.is_zero() {
         faults.push(FieldFault::new(
             "spec.queryTimeout",
-            "a query needs some time",
+            "a query needs more than 0s",
         ));
     }
     if settings.min_ttl > settings.max_ttl {
@@ -104,7 +104,7 @@ fn settings(spec: &ResolverPolicySpec, faults: &mut Vec<FieldFault>) -> Resolver
     settings.hosts = fixed_names(hosts, faults);
     settings.preresolve = known_names(preresolve, faults);
     if settings.preresolve.len() > settings.max_hosts {
-        let message = "more names than maxHosts lets be remembered";
+        let message = "more names than maxHosts allows";
         faults.push(FieldFault::new("spec.preresolve", message));
     }
     settings

@@ -58,7 +58,7 @@ fn words(words: &[String], fields: &mut SpecFields<'_>) -> RetryOn {
         if words[..index].contains(word) {
             fields.fault(&field, "given twice");
         } else if !add(&mut on, word) {
-            fields.fault(&field, format!("{word} is not a word for a retry"));
+            fields.fault(&field, format!("{word} is not a condition for a retry"));
         }
     }
     on

@@ -92,7 +92,7 @@ pub(super) fn header(
     headers: &mut Vec<HeaderMatch>,
 ) -> Result<(), FieldFault> {
     let name = HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| FieldFault::new(format!("{field}.name"), "not a name of a header"))?;
+        .map_err(|_| FieldFault::new(format!("{field}.name"), "not a header name"))?;
     if !headers.iter().any(|header| header.name == name) {
         headers.push(HeaderMatch { name, value });
     }

@@ -263,7 +263,7 @@ fn keys_that_are_wrong_are_nobodys() {
         ),
         (
             "apiKeyAuth: {secretRef: {name: thief}}",
-            "apiKeyAuth.secretRef: Secret apps/thief: four has the key of five",
+            "apiKeyAuth.secretRef: Secret apps/thief: four has the same key as five",
         ),
         (
             "apiKeyAuth: {secretSelector: {matchLabels: {}}}",
@@ -381,12 +381,12 @@ fn tls_that_is_passed_on_cannot_be_asked() {
         let rule = request(compiled, (8443, "a.example"), (&Method::CONNECT, ""), &[]);
         describe(rule.unwrap())
     };
-    let why = "TrafficPolicy infra/p: no credentials can be read in TLS that is passed on";
+    let why = "TrafficPolicy infra/p: credentials cannot be read in TLS passthrough";
     assert_eq!(passed(&compiled), format!("refuse {why}"));
     assert_eq!(
         problems(&compiled),
         [
-            "t.yaml:19: TrafficPolicy infra/p: spec.basicAuth: no credentials can be read in TLS that is passed on; \
+            "t.yaml:19: TrafficPolicy infra/p: spec.basicAuth: credentials cannot be read in TLS passthrough; \
              it is refused unless the listener has a policy that disables this: \
              TLSRoute apps/t at Gateway infra/gw#http"
         ]

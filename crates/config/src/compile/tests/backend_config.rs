@@ -185,7 +185,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "http2ProtocolOptions: {initialConnectionWindowSize: much}",
         "http2ProtocolOptions.initialConnectionWindowSize",
-        "not a number of octets, such as 65536 or 64Ki",
+        "not a number of bytes, such as 65536 or 64Ki",
     ),
     (
         "http2ProtocolOptions: {maxConcurrentStreams: 0}",
@@ -370,7 +370,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "commonHttpProtocolOptions: {idleTimeout: 0s}",
         "commonHttpProtocolOptions.idleTimeout",
-        "0s would keep idle connections for ever, which is not supported",
+        "0s would keep idle connections forever, which is not supported",
     ),
     (
         "commonHttpProtocolOptions: {maxRequestsPerConnection: -1}",

@@ -126,7 +126,7 @@ fn listeners_that_cannot_be_served_say_why() {
         (
             "{name: l, protocol: HTTPS, port: 443, tls: {mode: Passthrough}}",
             "UnsupportedValue",
-            "tls.mode: TLS that is passed on is for a listener of protocol TLS",
+            "tls.mode: mode Passthrough needs a listener of protocol TLS",
         ),
         (
             "{name: l, protocol: HTTP, port: 0}",

@@ -228,7 +228,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "matches: [{headers: [{name: 'a b', value: x}]}]",
         "matches[0].headers[0].name",
-        "not a name of a header",
+        "not a header name",
     ),
     (
         "sessionPersistence: {sessionName: s}",

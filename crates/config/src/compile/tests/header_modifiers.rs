@@ -210,7 +210,7 @@ fn a_header_has_a_name_and_one_source() {
             ".name: 1 to 256 characters are allowed",
         ),
         (&*long_name, ".name: 1 to 256 characters are allowed"),
-        ("{name: a b, value: b}", ".name: not a name of a header"),
+        ("{name: a b, value: b}", ".name: not a header name"),
         (
             "{name: Transfer-Encoding, value: b}",
             ".name: this header cannot be modified: it decides where the message goes or ends",
@@ -224,12 +224,9 @@ fn a_header_has_a_name_and_one_source() {
             ".value: 1 to 4096 characters are allowed",
         ),
         (&*long_value, ".value: 1 to 4096 characters are allowed"),
-        (
-            "{name: a, value: 'b  c'}",
-            ".value: not a value of a header",
-        ),
-        ("{name: a, value: ' b'}", ".value: not a value of a header"),
-        ("{name: a, value: ü}", ".value: not a value of a header"),
+        ("{name: a, value: 'b  c'}", ".value: not a header value"),
+        ("{name: a, value: ' b'}", ".value: not a header value"),
+        ("{name: a, value: ü}", ".value: not a header value"),
         (
             "{name: a, secretRef: {name: gone}}",
             ".secretRef: Secret apps/gone not found",
@@ -244,11 +241,11 @@ fn a_header_has_a_name_and_one_source() {
         ),
         (
             "{name: a, secretRef: {name: partner, key: bad}}",
-            ".secretRef: bad of Secret apps/partner is not a value of a header",
+            ".secretRef: bad of Secret apps/partner is not a header value",
         ),
         (
             "{name: a, secretRef: {name: partner, key: blank}}",
-            ".secretRef: blank of Secret apps/partner is not a value of a header",
+            ".secretRef: blank of Secret apps/partner is not a header value",
         ),
         (
             "{name: a, secretRef: {name: partner, key: b/c}}",
@@ -325,7 +322,7 @@ fn on_tls_that_is_passed_on_it_has_no_effect() {
     assert_eq!(
         warnings(&compiled),
         [
-            "t.yaml:19: TrafficPolicy infra/p: spec.headerModifiers: has no effect on TLS that is passed on: \
+            "t.yaml:19: TrafficPolicy infra/p: spec.headerModifiers: has no effect on TLS passthrough: \
              TLSRoute apps/t at Gateway infra/gw#http"
         ]
     );

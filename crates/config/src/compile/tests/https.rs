@@ -202,12 +202,12 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "{certificateRefs: [{name: odd}]}",
         "InvalidCertificateRef",
-        "certificateRefs[0]: Secret infra/odd: tls.crt has what is not a certificate of X.509 version 3",
+        "certificateRefs[0]: Secret infra/odd: tls.crt has an entry that is not an X.509 version 3 certificate",
     ),
     (
         "{certificateRefs: [{name: weak}]}",
         "InvalidCertificateRef",
-        "certificateRefs[0]: Secret infra/weak: tls.key is of no kind that is supported",
+        "certificateRefs[0]: Secret infra/weak: tls.key is of a type that is not supported",
     ),
 ];
 

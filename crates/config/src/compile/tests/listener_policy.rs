@@ -146,7 +146,7 @@ fn http2_can_be_limited() {
         ),
         (
             "initialConnectionWindowSize: much",
-            "initialConnectionWindowSize: not a number of octets, such as 65536 or 64Ki",
+            "initialConnectionWindowSize: not a number of bytes, such as 65536 or 64Ki",
         ),
     ] {
         wrong(
@@ -242,7 +242,7 @@ fn upgrades_that_are_none_are_wrong() {
         let fault = format!("{field}[1]: not a protocol (RFC 9110 7.8)");
         wrong(&upgrade(&format!("CONNECT, {name}")), &fault);
     }
-    let fault = "[0]: HTTP/2 is no upgrade here; it is spoken with prior knowledge";
+    let fault = "[0]: not supported as an upgrade: HTTP/2 is served with prior knowledge";
     wrong(&upgrade("H2C"), &format!("{field}{fault}"));
 }
 

@@ -34,8 +34,8 @@ fn what_tls_that_is_passed_on_does_not_use_is_told() {
     assert_eq!(
         warnings(&compiled),
         [
-            "t.yaml:8: Gateway infra/g: spec.listeners[0].tls.certificateRefs: not used, as TLS is passed on",
-            "t.yaml:8: Gateway infra/g: spec.listeners[0].tls.options: not used, as TLS is passed on",
+            "t.yaml:8: Gateway infra/g: spec.listeners[0].tls.certificateRefs: not used with TLS passthrough",
+            "t.yaml:8: Gateway infra/g: spec.listeners[0].tls.options: not used with TLS passthrough",
         ]
     );
 }

@@ -509,8 +509,7 @@ fn exceptions_are_for_gateways_only() {
     assert!(audited.report.accepted());
     let warning = &warnings(&audited)[0];
     assert!(
-        warning
-            .contains("EgressPolicy infra/p: spec.addresses.allow: without effect in mode Audit"),
+        warning.contains("EgressPolicy infra/p: spec.addresses.allow: has no effect in mode Audit"),
         "{warning}"
     );
 }

@@ -212,7 +212,7 @@ fn what_is_wrong_with_a_policy_is_named_and_fails_closed() {
         (
             "retry: {retryOn: [4xx]}",
             "retry.retryOn[0]",
-            "4xx is not a word for a retry",
+            "4xx is not a condition for a retry",
         ),
         (
             "retry: {statusCodes: [503, 399]}",

@@ -134,7 +134,7 @@ fn what_is_wrong_is_named_and_fails_closed() {
         (
             "[{type: H2C}]",
             "[0].type",
-            "HTTP/2 is no upgrade here; it is spoken with prior knowledge",
+            "not supported as an upgrade: HTTP/2 is served with prior knowledge",
         ),
         ("[{type: a/}]", "[0].type", NOT_ONE),
         (many.as_str(), "", "at most 16 are allowed"),

@@ -47,7 +47,7 @@ impl TlsOptions {
                         .push(FieldFault::new(field, "unknown option"));
                 }
                 None => {
-                    let message = "an option of somebody else; left out";
+                    let message = "an option of another implementation; ignored";
                     options.warnings.push(FieldFault::new(field, message));
                 }
             }
@@ -148,7 +148,7 @@ fn host(text: &str) -> Result<Host, String> {
     }
     match HostPattern::parse(text) {
         Ok(HostPattern::Exact(name)) => Ok(Host::Name(name)),
-        Ok(HostPattern::Below(_)) => Err(format!("{text}: a wildcard is nobody's name")),
+        Ok(HostPattern::Below(_)) => Err(format!("{text}: a wildcard is not the name of a client")),
         Err(error) => Err(format!("{text}: {error}")),
     }
 }
@@ -168,5 +168,5 @@ fn fingerprint(text: &str) -> Result<[u8; 32], String> {
         Some(bytes)
     });
     read.flatten()
-        .ok_or_else(|| format!("{text} is no SHA-256: 64 hexadecimal digits"))
+        .ok_or_else(|| format!("{text} is not a SHA-256 digest: 64 hexadecimal digits"))
 }

@@ -272,7 +272,7 @@ fn per_connection(
     fields.unsupported(spec.unsupported());
     let idle_timeout = fields.time("idleTimeout", idle_timeout.as_deref(), Duration::ZERO);
     if idle_timeout.is_some_and(|time| time.is_zero()) {
-        let message = "0s would keep idle connections for ever, which is not supported";
+        let message = "0s would keep idle connections forever, which is not supported";
         fields.fault("idleTimeout", message);
     }
     let max_requests = fields.number(

@@ -93,7 +93,7 @@ fn one_trust(spec: &BackendConfigTls, faults: &mut Vec<FieldFault>) {
 fn exact_name(field: &str, text: &str, fields: &mut SpecFields<'_>) -> Option<DnsName> {
     match HostPattern::parse(text) {
         Ok(HostPattern::Exact(name)) => return Some(name),
-        Ok(HostPattern::Below(_)) => fields.fault(field, "a wildcard is no name to ask for"),
+        Ok(HostPattern::Below(_)) => fields.fault(field, "a wildcard is not a server name"),
         Err(error) => fields.fault(field, error.to_string()),
     }
     None

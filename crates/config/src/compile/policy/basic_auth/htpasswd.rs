@@ -30,7 +30,7 @@ impl HtpasswdUsers {
         let bytes = bytes.ok_or("not the base64 of a SHA-1 behind {SHA}")?;
         let older = self.by_name.insert(name.into(), PasswordDigest::new(bytes));
         match older {
-            Some(_) => Err("another line is of the same user"),
+            Some(_) => Err("another line has the same user"),
             None => Ok(()),
         }
     }
@@ -45,7 +45,7 @@ impl HtpasswdUsers {
         });
         let mut wrong: Vec<_> = wrong.collect();
         if wrong.is_empty() && self.by_name.is_empty() {
-            wrong.push("there is no user in it".to_owned());
+            wrong.push("there are no users".to_owned());
         }
         wrong
     }
@@ -101,13 +101,13 @@ mod tests {
         assert_eq!(
             wrong,
             [
-                "line 3: another line is of the same user",
+                "line 3: another line has the same user",
                 "line 4: only {SHA} is supported, as htpasswd -s writes it"
             ]
         );
         assert_eq!(
             HtpasswdUsers::default().add_file("#\n"),
-            ["there is no user in it"]
+            ["there are no users"]
         );
     }
 }

@@ -193,7 +193,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "{wellKnownCACertificates: System, sni: '*.example'}",
         ".sni",
-        "a wildcard is no name to ask for",
+        "a wildcard is not a server name",
     ),
     (
         "{wellKnownCACertificates: System, alpnProtocols: [h2, http/1.1, h2]}",

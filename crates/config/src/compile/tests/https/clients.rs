@@ -197,7 +197,7 @@ fn without_a_ca_no_client_is_let_in() {
         (
             reference("ConfigMap", "odd"),
             invalid,
-            "caCertificateRefs[0]: ConfigMap infra/odd: ca.crt has what is not a certificate",
+            "caCertificateRefs[0]: ConfigMap infra/odd: ca.crt has an entry that is not a certificate",
         ),
         (
             reference("Service", "ca"),
@@ -427,7 +427,7 @@ fn names_and_fingerprints_that_cannot_be_held_against_anything_are_wrong() {
             "verify-subject-alt-names",
             "*.test",
             "",
-            "a wildcard is nobody's name",
+            "a wildcard is not the name of a client",
         ),
         (
             "verify-subject-alt-names",
@@ -441,9 +441,24 @@ fn names_and_fingerprints_that_cannot_be_held_against_anything_are_wrong() {
             "",
             "at least one is needed",
         ),
-        ("verify-certificate-hash", &*long, "", "is no SHA-256"),
-        ("verify-certificate-hash", &*odd, "", "is no SHA-256"),
-        ("verify-certificate-hash", &*hexless, "", "is no SHA-256"),
+        (
+            "verify-certificate-hash",
+            &*long,
+            "",
+            "is not a SHA-256 digest",
+        ),
+        (
+            "verify-certificate-hash",
+            &*odd,
+            "",
+            "is not a SHA-256 digest",
+        ),
+        (
+            "verify-certificate-hash",
+            &*hexless,
+            "",
+            "is not a SHA-256 digest",
+        ),
         (
             "verify-subject-alt-names",
             "a.test",

@@ -94,7 +94,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "verify-certificate-hash",
         "00",
-        "00 is no SHA-256: 64 hexadecimal digits",
+        "00 is not a SHA-256 digest: 64 hexadecimal digits",
     ),
 ];
 
@@ -130,8 +130,8 @@ fn options_of_others_are_left_out_with_a_warning() {
     assert_eq!(
         warnings(&compiled),
         [
-            "t.yaml:8: Gateway infra/g: spec.listeners[0].tls.options.example.com/cipher-suites: an option of somebody \
-             else; left out"
+            "t.yaml:8: Gateway infra/g: spec.listeners[0].tls.options.example.com/cipher-suites: an option of another \
+             implementation; ignored"
         ]
     );
     assert_eq!(served(&compiled, "l").identities.len(), 1);
