@@ -39,19 +39,13 @@ macro_rules! recognised {
     };
 }
 
-mod authentication;
 mod backend;
 mod backend_config;
 mod direct_response;
-mod header_modifiers;
 mod listener;
 mod tls;
 mod traffic;
 
-pub use authentication::{
-    ApiKeySource, KeysSecret, PolicyDisable, SecretSelector, TrafficApiKeyAuth, TrafficBasicAuth,
-    UsersSecret,
-};
 pub use backend::{
     Backend, BackendSpec, BackendType, DynamicForwardProxy, StaticBackend, StaticHost,
 };
@@ -61,11 +55,10 @@ pub use backend_config::{
     OutlierDetectionSpec, RandomBalancer, RoundRobin, TcpKeepaliveSpec,
 };
 pub use direct_response::{DirectResponse, DirectResponseSpec};
-pub use header_modifiers::{HeaderModifier, HeaderSecret, HeaderSource, TrafficHeaderModifiers};
 pub use listener::{
     AuthorityReference, ClientCertificateValidation, HttpListenerPolicy, HttpListenerPolicySpec,
     HttpSettings, ListenerHttp2, ListenerPolicy, ListenerPolicySpec, ListenerPort,
     ListenerSettings, ProxyProtocolSettings, UpgradeConfig,
 };
 pub use tls::{BackendConfigTls, SecretName, TlsParameters};
-pub use traffic::{ConnectUpgrade, HttpUpgrade, TrafficPolicy, TrafficPolicySpec, TrafficRetry};
+pub use traffic::*;

@@ -3,8 +3,21 @@
 use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
-use super::{TrafficApiKeyAuth, TrafficBasicAuth, TrafficHeaderModifiers, UnsupportedValue};
+use super::UnsupportedValue;
 use crate::api::target::{TargetRef, TargetSelector};
+
+mod authentication;
+mod header_modifiers;
+mod http_upgrade;
+mod retry;
+
+pub use authentication::{
+    ApiKeySource, KeysSecret, PolicyDisable, SecretSelector, TrafficApiKeyAuth, TrafficBasicAuth,
+    UsersSecret,
+};
+pub use header_modifiers::{HeaderModifier, HeaderSecret, HeaderSource, TrafficHeaderModifiers};
+pub use http_upgrade::{ConnectUpgrade, HttpUpgrade};
+pub use retry::TrafficRetry;
 
 recognised! {
     /// `spec` of a TrafficPolicy.
@@ -56,44 +69,4 @@ recognised! {
         transformation = "transformation",
         url_rewrite = "urlRewrite",
     }
-}
-
-/// `spec.retry` of a TrafficPolicy. At least one of `retryOn` and `statusCodes` must be set.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TrafficRetry {
-    /// Maximum number of retries; 1 by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attempts: Option<i64>,
-    /// Minimum time between two attempts; 25ms by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub backoff_base_interval: Option<String>,
-    /// The time limit of each attempt; by default that of the request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub per_try_timeout: Option<String>,
-    /// Conditions for a retry, by the words that Envoy defines.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry_on: Option<Vec<String>>,
-    /// Status codes that cause a retry: 400 to 599.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status_codes: Option<Vec<i64>>,
-}
-
-/// `spec.httpUpgrade[]` of a TrafficPolicy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HttpUpgrade {
-    /// A protocol of the `Upgrade` header such as `websocket`, or `CONNECT`; compared without regard to case.
-    #[serde(rename = "type")]
-    pub upgrade_type: String,
-    /// Settings of the type `CONNECT`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub connect: Option<ConnectUpgrade>,
-}
-
-/// `spec.httpUpgrade[].connect` of a TrafficPolicy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConnectUpgrade {
-    /// Whether the proxy terminates the CONNECT. Only `true` is supported: without it, kgateway forwards the CONNECT.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub terminate: Option<bool>,
 }
