@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::layer::{LayerMerge, PolicyLayer, policy_layer};
 use super::{http2, tls};
 use crate::api::kgateway::{
     BackendConfigPolicySpec, CircuitBreakersSpec, CommonHttpProtocolOptions, LeastRequest,
@@ -16,20 +17,21 @@ use crate::snapshot::{
     CircuitBreakers, Http2Settings, LoadBalancing, OutlierDetection, TcpKeepalive, UpstreamTls,
 };
 
-/// What one policy says, or several together: `None` is nothing.
-#[derive(Clone, Debug, Default)]
-pub(super) struct BackendConfigLayer {
-    pub(super) connect_timeout: Option<Duration>,
-    pub(super) tcp_keepalive: Option<TcpKeepalive>,
-    pub(super) load_balancer: Option<LoadBalancerLayer>,
-    pub(super) outlier_detection: Option<OutlierDetection>,
-    pub(super) circuit_breakers: Option<CircuitBreakers>,
-    /// `perConnectionBufferLimitBytes`, in bytes.
-    pub(super) replay_limit: Option<usize>,
-    /// `commonHttpProtocolOptions`.
-    pub(super) per_connection: Option<PerConnectionLayer>,
-    pub(super) http2: Option<Http2Settings>,
-    pub(super) tls: Option<Arc<UpstreamTls>>,
+policy_layer! {
+    /// The fields of one policy, or of several that are merged; `None` is not set.
+    #[derive(Clone, Debug, Default)]
+    pub(super) struct BackendConfigLayer {
+        pub(super) connect_timeout: Option<Duration> = "connectTimeout",
+        pub(super) tcp_keepalive: Option<TcpKeepalive> = "tcpKeepalive",
+        pub(super) load_balancer: Option<LoadBalancerLayer> = "loadBalancer",
+        pub(super) outlier_detection: Option<OutlierDetection> = "outlierDetection",
+        pub(super) circuit_breakers: Option<CircuitBreakers> = "circuitBreakers",
+        /// In bytes.
+        pub(super) replay_limit: Option<usize> = "perConnectionBufferLimitBytes",
+        pub(super) per_connection: Option<PerConnectionLayer> = "commonHttpProtocolOptions",
+        pub(super) http2: Option<Http2Settings> = "http2ProtocolOptions",
+        pub(super) tls: Option<Arc<UpstreamTls>> = "tls",
+    }
 }
 
 /// `loadBalancer` of a BackendConfigPolicy.
