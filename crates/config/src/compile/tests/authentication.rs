@@ -279,7 +279,7 @@ fn keys_that_are_wrong_are_nobodys() {
         ),
         (
             "apiKeyAuth: {secretRef: {name: keys}, keySources: [{header: 'a b'}]}",
-            "apiKeyAuth.keySources[0].header: not a name",
+            "apiKeyAuth.keySources[0].header: not a header name",
         ),
         (
             "apiKeyAuth: {secretRef: {name: keys}, keySources: [{header: Host}]}",
