@@ -85,7 +85,9 @@ fn follow(
     };
     let certificates = match read {
         Some(Ok(certificates)) if certificates.iter().all(is_readable) => Ok(certificates),
-        Some(Ok(_)) => Err(format!("{target}: ca.crt has an entry that is not a certificate")),
+        Some(Ok(_)) => Err(format!(
+            "{target}: ca.crt has an entry that is not a certificate"
+        )),
         Some(Err(message)) => Err(format!("{target}: {message}")),
         None => Err(format!("{target} not found")),
     };

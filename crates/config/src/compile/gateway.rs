@@ -208,7 +208,7 @@ impl<'a> GatewayDraft<'a> {
         for mut draft in listeners {
             let broken = policies.broken_listener(reference, draft.name());
             if let Some(broken) = broken {
-                draft.replaced(broken);
+                draft.refuse_all(broken);
             }
             log.problems(reference, &object.source, draft.faults());
             let served = draft.served().filter(|_| refused.is_none());

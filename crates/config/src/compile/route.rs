@@ -211,7 +211,8 @@ impl<'a> RouteDraft<'a> {
             kind, namespace, ..
         } = self.reference;
         candidates.retain(|listener| {
-            listener.takes(*kind) && listener.allows(context.resources, &name.namespace, namespace)
+            listener.accepts_kind(*kind)
+                && listener.allows_namespace(context.resources, &name.namespace, namespace)
         });
         if candidates.is_empty() {
             let message =

@@ -71,7 +71,7 @@ fn tunnel_form(entry: &RouteEntry, destination: &BackendDestination) -> Option<&
         BackendDestination::Refuse(_) => None,
         _ if rule.route.kind == Kind::TlsRoute => Some("TLS passthrough"),
         BackendDestination::Dynamic(_)
-            if rule.policies.upgrades().connect && entry.matches.takes_connect() =>
+            if rule.policies.upgrades().connect && entry.matches.matches_connect() =>
         {
             Some("CONNECT")
         }

@@ -63,7 +63,7 @@ impl ApiKeyAuth {
         let given = KeyDigest::of(key);
         // All keys are compared, so that the time taken does not say which one is right.
         self.clients.iter().fold(None, |found, client| {
-            let is_right = client.key.is(&given);
+            let is_right = client.key.matches(&given);
             if is_right { Some(&client.id) } else { found }
         })
     }

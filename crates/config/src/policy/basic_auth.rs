@@ -29,7 +29,7 @@ impl BasicAuth {
         let given = PasswordDigest::of(password);
         let (name, known) = self.users.get_key_value(user).unzip();
         let nobody = PasswordDigest::default();
-        let is_right = known.unwrap_or(&nobody).is(&given);
+        let is_right = known.unwrap_or(&nobody).matches(&given);
         name.filter(|_| is_right)
     }
 }

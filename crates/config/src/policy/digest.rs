@@ -31,7 +31,7 @@ macro_rules! digests {
 
             /// Whether the digests are equal, compared in constant time.
             #[must_use]
-            pub fn is(&self, other: &Self) -> bool {
+            pub fn matches(&self, other: &Self) -> bool {
                 verify_slices_are_equal(&self.0, &other.0).is_ok()
             }
         }

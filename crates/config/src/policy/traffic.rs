@@ -132,9 +132,9 @@ macro_rules! define_settings {
             /// Takes from a lower layer (a younger policy, or a wider target) the fields that are unset here. Returns
             /// the fields of `lower` that are overridden, each with the policy that decides it.
             pub fn merge(&mut self, lower: &Self) -> Vec<(&'static str, ObjectRef)> {
-                let mut lost = Vec::new();
-                $(lost.extend(self.$field.merge(&lower.$field).map(|policy| ($name, policy)));)*
-                lost
+                let mut overridden = Vec::new();
+                $(overridden.extend(self.$field.merge(&lower.$field).map(|policy| ($name, policy)));)*
+                overridden
             }
 
             /// The fields that a policy sets or disables.

@@ -124,8 +124,8 @@ impl MatchConditions {
 
     /// Whether some CONNECT request matches.
     #[must_use]
-    pub fn takes_connect(&self) -> bool {
-        self.path.takes_connect()
+    pub fn matches_connect(&self) -> bool {
+        self.path.matches_connect()
             && self
                 .method
                 .as_ref()
@@ -135,7 +135,7 @@ impl MatchConditions {
 
     fn path_holds(&self, request: &RequestFacts<'_>) -> bool {
         if *request.method == Method::CONNECT {
-            self.path.takes_connect()
+            self.path.matches_connect()
         } else {
             self.path.holds(request.path)
         }
@@ -170,7 +170,7 @@ impl PathMatch {
     }
 
     /// A CONNECT has no path (RFC 9110 9.3.6), so that only the prefix `/`, which matches everything, matches it.
-    fn takes_connect(&self) -> bool {
+    fn matches_connect(&self) -> bool {
         self.prefix() == Some("/")
     }
 

@@ -322,7 +322,7 @@ fn a_connect_falls_under_what_says_nothing_of_paths() {
         (matching(regex(".*")), false),
         (matching(rpc(None, None)), false),
     ] {
-        assert_eq!(matches.takes_connect(), expected, "{matches:?}");
+        assert_eq!(matches.matches_connect(), expected, "{matches:?}");
         let table = RouteTable::new([entry("a", 0, "", matches.clone())]);
         assert_eq!(find(&table, &request).is_some(), expected, "{matches:?}");
     }

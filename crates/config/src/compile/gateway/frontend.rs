@@ -90,7 +90,7 @@ impl FrontendTls {
     }
 
     /// The validation at an HTTPS listener on this port.
-    pub(super) fn of(&self, port: Port) -> Option<&FrontendClients> {
+    pub(super) fn for_port(&self, port: Port) -> Option<&FrontendClients> {
         match self.per_port.get(&port) {
             Some(PerPort { validation, .. }) => validation.as_ref(),
             None => self.default.as_ref(),

@@ -216,12 +216,12 @@ impl<'a> ListenerDraft<'a> {
     }
 
     /// Whether routes of this kind may attach.
-    pub(in crate::compile) fn takes(&self, kind: Kind) -> bool {
+    pub(in crate::compile) fn accepts_kind(&self, kind: Kind) -> bool {
         self.kinds.contains(&kind)
     }
 
     /// Whether routes of a namespace may attach.
-    pub(in crate::compile) fn allows(
+    pub(in crate::compile) fn allows_namespace(
         &self,
         resources: &Resources,
         gateway: &str,
@@ -285,7 +285,7 @@ impl<'a> ListenerDraft<'a> {
     }
 
     /// Makes the listener refuse every request because of a policy.
-    pub(super) fn replaced(&mut self, broken: &Misconfiguration) {
+    pub(super) fn refuse_all(&mut self, broken: &Misconfiguration) {
         if self.not_accepted.is_empty() {
             self.replaced = true;
             let Misconfiguration { object, message } = broken;

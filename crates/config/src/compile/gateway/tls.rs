@@ -119,7 +119,7 @@ impl ListenerTlsDraft {
             field: at,
             mode,
             authorities,
-        } = context.frontend.of(port)?;
+        } = context.frontend.for_port(port)?;
         self.not_resolved.extend(authorities.wrong.iter().cloned());
         if authorities.certificates.is_empty() {
             let message = format!("no client could be accepted: {at} has no valid CA certificate");

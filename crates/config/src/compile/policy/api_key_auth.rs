@@ -80,7 +80,10 @@ fn read_secret<'a>(
     } = spec;
     let mut inner = fields.nested("secretRef");
     if group.as_ref().is_some_and(|group| !group.is_empty()) {
-        inner.fault("group", "only the group of Secret is supported, which is empty");
+        inner.fault(
+            "group",
+            "only the group of Secret is supported, which is empty",
+        );
     }
     if kind.as_ref().is_some_and(|kind| kind != "Secret") {
         inner.fault("kind", "only Secret is supported");

@@ -119,8 +119,8 @@ impl<'a> PolicyDraft<'a> {
                 TargetPresence::Served if self.faults.is_empty() => {
                     match attach(policies, target) {
                         TargetOutcome::Attached => attached("Attached", "Attached to all targets"),
-                        TargetOutcome::Merged(lost) => {
-                            for fault in &lost {
+                        TargetOutcome::Merged(overridden) => {
+                            for fault in &overridden {
                                 log.warn(self.policy, self.source, fault);
                             }
                             let message = "Merged with other policies in target(s) and attached";

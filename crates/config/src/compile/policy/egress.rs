@@ -75,7 +75,8 @@ fn rules(
     } = spec;
     let none = EgressAddresses::default();
     let EgressAddresses { allow, deny } = addresses.as_ref().unwrap_or(&none);
-    let mut nets = |texts: &[String], field: &str| each(texts, field, faults, |text| net(text));
+    let mut nets =
+        |texts: &[String], field: &str| parse_each(texts, field, faults, |text| net(text));
     let allow_addresses = nets(allow, "spec.addresses.allow");
     let deny_addresses = nets(deny, "spec.addresses.deny");
     EgressRules {
@@ -129,11 +130,11 @@ fn any_of<T, U>(
         let message = "empty: matches nothing; leave it out for any";
         faults.push(FieldFault::new(field, message));
     }
-    each(items.unwrap_or_default(), field, faults, parse)
+    parse_each(items.unwrap_or_default(), field, faults, parse)
 }
 
 /// Parses every item, and records the faults.
-fn each<T, U>(
+fn parse_each<T, U>(
     items: &[T],
     field: &str,
     faults: &mut Vec<FieldFault>,

@@ -174,8 +174,7 @@ fn secret_value(
     // The newline at the end of a file is not part of the value: a header cannot hold it.
     let bytes = bytes.trim_ascii();
     let value = header_value(bytes).ok().filter(|_| !bytes.is_empty());
-    let mut value =
-        value.ok_or_else(|| format!("{key} of {reference} is not a header value"))?;
+    let mut value = value.ok_or_else(|| format!("{key} of {reference} is not a header value"))?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -91,23 +91,23 @@ pub(super) fn compile(
     }
 }
 
-/// The outcome of a policy at a target where older policies decide the fields in `lost`.
+/// The outcome of a policy at a target where older policies decide the fields in `overridden`.
 fn outcome(
     settings: &TrafficSettings,
-    mut lost: Vec<(&'static str, ObjectRef)>,
+    mut overridden: Vec<(&'static str, ObjectRef)>,
     target: &PolicyTarget,
 ) -> TargetOutcome {
-    if lost.len() == settings.stated().count()
-        && let Some((_, policy)) = lost.pop()
+    if overridden.len() == settings.stated().count()
+        && let Some((_, policy)) = overridden.pop()
     {
         return TargetOutcome::Overridden(policy);
     }
-    if lost.is_empty() {
+    if overridden.is_empty() {
         return TargetOutcome::Attached;
     }
     let fault = |(name, policy)| {
         let message = format!("the older {policy} decides at {}", target.object);
         FieldFault::new(format!("spec.{name}"), message)
     };
-    TargetOutcome::Merged(lost.into_iter().map(fault).collect())
+    TargetOutcome::Merged(overridden.into_iter().map(fault).collect())
 }

@@ -106,12 +106,13 @@ impl RuleCompiler<'_> {
             Arc::new(retry)
         });
         let filters = filter::compile(filters, field, *prefixes, &mut wrong);
-        let mut lost = (&mut wrong, &mut faults.unresolved);
-        let backends = backend_ref::compile(self.context, self.route, backends, field, &mut lost);
-        let named = backends
+        let mut rule_faults = (&mut wrong, &mut faults.unresolved);
+        let backends =
+            backend_ref::compile(self.context, self.route, backends, field, &mut rule_faults);
+        let resolved_backends = backends
             .iter()
             .filter_map(|draft| draft.backend.clone().ok());
-        let named = named.collect();
+        let resolved_backends = resolved_backends.collect();
         let (action, response) = self.action(filters.answer, backends, &mut wrong);
         let timeouts = timeouts(
             *time_limits,
@@ -131,7 +132,7 @@ impl RuleCompiler<'_> {
             retry,
             action: self.settle(*name, action, bad, faults),
             response,
-            backends: named,
+            backends: resolved_backends,
         }
     }
 

@@ -80,11 +80,14 @@ impl RouteFaults {
     }
 
     fn programmed(&self, refused: bool) -> StatusCondition {
-        let say = |verb: &str, (index, fault): &(usize, FieldFault)| {
+        let describe = |verb: &str, (index, fault): &(usize, FieldFault)| {
             format!("{verb} Rule ({index}): {fault}")
         };
-        let replaced = self.replaced.iter().map(|entry| say("Replaced", entry));
-        let dropped = self.dropped.iter().map(|entry| say("Dropped", entry));
+        let replaced = self
+            .replaced
+            .iter()
+            .map(|entry| describe("Replaced", entry));
+        let dropped = self.dropped.iter().map(|entry| describe("Dropped", entry));
         let messages: Vec<String> = replaced.chain(dropped).collect();
         if !messages.is_empty() {
             let reason = if self.replaced.is_empty() {
