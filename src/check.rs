@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use egret_config::compile::{Options, compile};
+use egret_config::compile::{CompileOptions, compile};
 use egret_config::report::Report;
 
 use crate::args::{CheckArgs, ReportFormat};
@@ -18,7 +18,7 @@ pub(crate) fn run(args: &CheckArgs) -> ExitCode {
     for problem in loaded.errors.iter().chain(&loaded.warnings) {
         eprintln!("{problem}");
     }
-    let options = Options {
+    let options = CompileOptions {
         controller_name: args.sources.controller_name.clone(),
     };
     let mut report = compile(&loaded.resources, &options).report;

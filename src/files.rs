@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use egret_config::load::{self, Loaded};
+use egret_config::load::{self, LoadedConfig};
 use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc::{Receiver, channel};
@@ -76,13 +76,15 @@ impl ConfigFiles {
     }
 
     /// Parses the files. The second value has one line for each file that could not be read.
-    pub(crate) fn load(&self) -> (Loaded, &[String]) {
+    pub(crate) fn load(&self) -> (LoadedConfig, &[String]) {
         let names: Vec<_> = self
             .texts
             .iter()
             .map(|(path, text)| (path.display().to_string(), text))
             .collect();
-        let files = names.iter().map(|(name, text)| load::File { name, text });
+        let files = names
+            .iter()
+            .map(|(name, text)| load::ConfigFile { name, text });
         (load::load(files), &self.unreadable)
     }
 }

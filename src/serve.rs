@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use egret_config::compile::{Compiled, Options, compile};
+use egret_config::compile::{CompileOptions, CompiledConfig, compile};
 use egret_proxy::{Proxy, ProxyOptions};
 use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -55,7 +55,7 @@ async fn serve(args: ServeArgs, descriptors: Option<u64>) -> Result<(), ServeErr
     // Watching starts before the first read, so that no change is missed between the two.
     let mut watcher = FileWatcher::start(&args.sources.paths);
     let mut files = ConfigFiles::read(&args.sources.paths);
-    let options = Options {
+    let options = CompileOptions {
         controller_name: args.sources.controller_name.clone(),
     };
     let compiled = compiled(&files, &options).map_err(|errors| errors.join("\n"))?;
@@ -99,7 +99,7 @@ fn proxy_options(args: &ServeArgs, descriptors: Option<u64>) -> ProxyOptions {
 }
 
 /// Applies the new configuration, or keeps the last valid one and logs the errors.
-async fn reload(proxy: &mut Proxy, files: &ConfigFiles, options: &Options) {
+async fn reload(proxy: &mut Proxy, files: &ConfigFiles, options: &CompileOptions) {
     match compiled(files, options) {
         Ok(compiled) => {
             log_errors(proxy.apply(compiled).await);
@@ -116,7 +116,7 @@ async fn reload(proxy: &mut Proxy, files: &ConfigFiles, options: &Options) {
 }
 
 /// Compiles the files. If any of them cannot be read or parsed, all of them are rejected.
-fn compiled(files: &ConfigFiles, options: &Options) -> Result<Compiled, Vec<String>> {
+fn compiled(files: &ConfigFiles, options: &CompileOptions) -> Result<CompiledConfig, Vec<String>> {
     let (loaded, unreadable) = files.load();
     let errors: Vec<_> = unreadable
         .iter()

@@ -1,7 +1,7 @@
 //! Tests that the configurations in the documentation are accepted as they are written.
 
-use egret_config::compile::{Options, compile};
-use egret_config::load::{File, load};
+use egret_config::compile::{CompileOptions, compile};
+use egret_config::load::{ConfigFile, load};
 use egret_testkit::Ca;
 
 const FORMS: &str = include_str!("../docs/forms.md");
@@ -29,8 +29,8 @@ data: {{ca.crt: {:?}}}
         ca.pem()
     );
     let files = [("docs/forms.md", &*documents), ("beside.yaml", &*beside)];
-    let loaded = load(files.map(|(name, text)| File { name, text }));
+    let loaded = load(files.map(|(name, text)| ConfigFile { name, text }));
     assert!(loaded.errors.is_empty(), "{:#?}", loaded.errors);
-    let report = compile(&loaded.resources, &Options::default()).report;
+    let report = compile(&loaded.resources, &CompileOptions::default()).report;
     assert!(report.accepted(), "{}", report.table());
 }

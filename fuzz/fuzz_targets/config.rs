@@ -2,8 +2,8 @@
 
 #![no_main]
 
-use egret_config::compile::{Options, compile};
-use egret_config::load::{File, load};
+use egret_config::compile::{CompileOptions, compile};
+use egret_config::load::{ConfigFile, load};
 use libfuzzer_sys::{Corpus, fuzz_target};
 
 fuzz_target!(|data: &[u8]| -> Corpus {
@@ -11,12 +11,12 @@ fuzz_target!(|data: &[u8]| -> Corpus {
         return Corpus::Reject;
     };
     let name = "fuzz.yaml";
-    let loaded = load([File { name, text }]);
+    let loaded = load([ConfigFile { name, text }]);
     for problem in loaded.errors.iter().chain(&loaded.warnings) {
         assert!(!problem.to_string().is_empty());
     }
-    let compiled = compile(&loaded.resources, &Options::default());
-    let again = compile(&loaded.resources, &Options::default());
+    let compiled = compile(&loaded.resources, &CompileOptions::default());
+    let again = compile(&loaded.resources, &CompileOptions::default());
     assert_eq!(
         compiled.snapshot, again.snapshot,
         "what is the same is not a change"

@@ -1,4 +1,4 @@
-//! The shapes of the resources: the Gateway API's, kgateway's, and our own.
+//! The types of the resources as they are written: those of the Gateway API, of kgateway, and of `egret.dev`.
 
 pub mod duration;
 pub mod egret;

@@ -1,5 +1,6 @@
-//! Resources to a [`Snapshot`] and a [`Report`]: what is served and what is told are made in one pass, so that they
-//! cannot differ.
+//! Compiles resources to a [`Snapshot`] and a [`Report`].
+//!
+//! Both are made in one pass, so that what is served and what is reported cannot differ.
 
 use std::collections::BTreeMap;
 
@@ -29,35 +30,35 @@ mod unsupported;
 mod upgrade;
 mod value;
 
-pub use class::{CONTROLLER_NAME, Options};
+pub use class::{CONTROLLER_NAME, CompileOptions};
 
-use class::Classes;
-use context::Context;
-use log::Log;
-use target::Targets;
+use class::GatewayClasses;
+use context::RouteContext;
+use log::ReportLog;
+use target::TargetLookup;
 
-/// The outcome.
+/// The result of a compilation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Compiled {
-    /// To serve.
+pub struct CompiledConfig {
+    /// The configuration to serve.
     pub snapshot: Snapshot,
-    /// To tell.
+    /// The report of what was accepted and what was not.
     pub report: Report,
 }
 
-/// Compiles everything. Never fails: what is wrong with an object is in the report, and what that object would have
-/// served is refused.
+/// Compiles all resources. This never fails: if an object is not valid, the report says so, and requests that it would
+/// have served are refused.
 #[must_use]
-pub fn compile(resources: &Resources, options: &Options) -> Compiled {
-    let mut log = Log::default();
-    let classes = Classes::compile(resources, options, &mut log);
-    let targets = Targets {
+pub fn compile(resources: &Resources, options: &CompileOptions) -> CompiledConfig {
+    let mut log = ReportLog::default();
+    let classes = GatewayClasses::compile(resources, options, &mut log);
+    let targets = TargetLookup {
         resources,
         classes: &classes,
     };
     let policies = policy::compile(targets, &mut log);
     let mut gateways = gateway::compile(resources, &classes, &policies, &mut log);
-    let mut context = Context {
+    let mut context = RouteContext {
         resources,
         backends: backend::compile(resources, &mut log),
         responses: direct_response::compile(resources, &mut log),
@@ -75,7 +76,7 @@ pub fn compile(resources: &Resources, options: &Options) -> Compiled {
     for gateway in gateways {
         gateway.finish(&context.policies, &mut sockets, &mut log);
     }
-    Compiled {
+    CompiledConfig {
         snapshot: Snapshot {
             sockets,
             resolvers: context.policies.resolvers(),

@@ -1,7 +1,7 @@
-//! What the user said, and what it means.
+//! Configuration: reads resources, checks them, and compiles them to what the proxy serves.
 //!
-//! Text becomes [`resources::Resources`] ([`load`]); resources become a [`snapshot::Snapshot`] to serve and a
-//! [`report::Report`] to read ([`compile`]). All of it is pure: no runtime, no sockets, no clock.
+//! [`load`] parses text to [`resources::Resources`]. [`compile`] turns resources into a [`snapshot::Snapshot`] to serve
+//! and a [`report::Report`] to read. The whole crate is pure: it has no runtime, opens no sockets and reads no clock.
 
 pub mod api;
 pub mod compile;

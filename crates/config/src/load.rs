@@ -1,48 +1,48 @@
-//! Text to [`Resources`]: YAML with one or more documents, JSON, and `List`s of either.
+//! Reads text to [`Resources`]: YAML with one or more documents, JSON, and `List`s of either.
 //!
-//! Every error has its file and line, and the path of the field. With an error, the caller should keep what it has:
-//! an object that cannot be read may have been the one that forbids something.
+//! Every error names file, line and field. After an error, the caller should keep the configuration it has: the object
+//! that could not be read may be the one that denies something.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::report::Problem;
+use crate::report::ReportProblem;
 use crate::resources::{
-    EGRET_GROUP, Kind, Namespace, Object, ObjectRef, Objects, Resources, Source,
+    EGRET_GROUP, Kind, LocatedObject, Namespace, ObjectMap, ObjectRef, Resources, SourceLocation,
 };
 
 mod decode;
 mod tree;
 
 use decode::decode;
-use tree::Node;
+use tree::YamlNode;
 
-/// What a `List` may say.
+/// The fields of a `List`.
 const LIST_FIELDS: [&str; 4] = ["apiVersion", "kind", "metadata", "items"];
 
-/// A file, as the caller has read it.
+/// A configuration file that the caller has read.
 #[derive(Clone, Copy, Debug)]
-pub struct File<'a> {
-    /// Its path, for messages.
+pub struct ConfigFile<'a> {
+    /// The path of the file, for messages.
     pub name: &'a str,
-    /// Its content.
+    /// The content of the file.
     pub text: &'a str,
 }
 
-/// What the files say.
+/// The content of all files.
 #[derive(Clone, Debug, Default)]
-pub struct Loaded {
+pub struct LoadedConfig {
     /// The objects that could be read.
     pub resources: Resources,
-    /// What could not.
-    pub errors: Vec<Problem>,
-    /// What was skipped.
-    pub warnings: Vec<Problem>,
+    /// Objects that could not be read, and fields that could not.
+    pub errors: Vec<ReportProblem>,
+    /// Objects that were skipped.
+    pub warnings: Vec<ReportProblem>,
 }
 
-/// Reads files.
-pub fn load<'a>(files: impl IntoIterator<Item = File<'a>>) -> Loaded {
-    let mut loader = Loader::default();
+/// Reads the objects of all files.
+pub fn load<'a>(files: impl IntoIterator<Item = ConfigFile<'a>>) -> LoadedConfig {
+    let mut loader = ConfigLoader::default();
     for file in files {
         loader.file(file);
     }
@@ -50,13 +50,13 @@ pub fn load<'a>(files: impl IntoIterator<Item = File<'a>>) -> Loaded {
 }
 
 #[derive(Default)]
-struct Loader {
-    loaded: Loaded,
+struct ConfigLoader {
+    loaded: LoadedConfig,
     seen: BTreeMap<ObjectRef, (Arc<str>, usize)>,
 }
 
-impl Loader {
-    fn file(&mut self, file: File<'_>) {
+impl ConfigLoader {
+    fn file(&mut self, file: ConfigFile<'_>) {
         let name: Arc<str> = file.name.into();
         match tree::parse(file.text) {
             Ok(documents) => {
@@ -64,7 +64,7 @@ impl Loader {
                     self.document(&name, document);
                 }
             }
-            Err(error) => self.loaded.errors.push(Problem {
+            Err(error) => self.loaded.errors.push(ReportProblem {
                 file: name,
                 line: error.line,
                 object: None,
@@ -74,7 +74,7 @@ impl Loader {
         }
     }
 
-    fn document(&mut self, file: &Arc<str>, document: Node) {
+    fn document(&mut self, file: &Arc<str>, document: YamlNode) {
         if document.is_null() {
             return;
         }
@@ -84,9 +84,9 @@ impl Loader {
         self.object(file, document);
     }
 
-    /// A list that is not understood is an error, like an object that is not: one of those in it may forbid something.
-    fn list(&mut self, file: &Arc<str>, list: Node) {
-        let problem = |line: usize, field: &str, message: &str| Problem {
+    /// Reads a list. A list that cannot be read is an error, as an object is: an object in it may deny something.
+    fn list(&mut self, file: &Arc<str>, list: YamlNode) {
+        let problem = |line: usize, field: &str, message: &str| ReportProblem {
             file: file.clone(),
             line,
             object: None,
@@ -109,8 +109,8 @@ impl Loader {
         }
     }
 
-    fn object(&mut self, file: &Arc<str>, node: Node) {
-        let place = |field: &str, message: String| Problem {
+    fn object(&mut self, file: &Arc<str>, node: YamlNode) {
+        let problem_at = |field: &str, message: String| ReportProblem {
             file: file.clone(),
             line: node.line_of(field),
             object: None,
@@ -118,7 +118,7 @@ impl Loader {
             message,
         };
         let (Some(api_version), Some(kind)) = (node.text("apiVersion"), node.text("kind")) else {
-            let problem = place(
+            let problem = problem_at(
                 "",
                 "not an object: apiVersion and kind are needed".to_owned(),
             );
@@ -126,14 +126,15 @@ impl Loader {
         };
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let Some(known) = Kind::find(group, kind) else {
-            // Nobody else defines these, so that this is a policy with a typo, and without it all might be open.
+            // Only Egret defines these kinds and this group, so that this is a policy with a typo. To skip it might
+            // allow everything.
             if group == EGRET_GROUP || Kind::find(EGRET_GROUP, kind).is_some() {
                 let message = format!(
-                    "{api_version} {kind} is no kind; EgressPolicy and ResolverPolicy of {EGRET_GROUP} are"
+                    "{api_version} {kind} is not a kind; EgressPolicy and ResolverPolicy of {EGRET_GROUP} are"
                 );
-                return self.loaded.errors.push(place("kind", message));
+                return self.loaded.errors.push(problem_at("kind", message));
             }
-            let problem = place(
+            let problem = problem_at(
                 "kind",
                 format!("{api_version} {kind} is not a kind that Egret reads; skipped"),
             );
@@ -144,7 +145,7 @@ impl Loader {
                 "{known} is read in {}, not {version}",
                 known.versions().join(", ")
             );
-            let problem = place("apiVersion", message);
+            let problem = problem_at("apiVersion", message);
             return self.loaded.errors.push(problem);
         }
         let (object, value, source) = match node.into_object(known, file) {
@@ -152,22 +153,22 @@ impl Loader {
             Err(problem) => return self.loaded.errors.push(problem),
         };
         if let Some((other, line)) = self.seen.get(&object) {
-            let message = format!("written twice; the other is at {other}:{line}");
+            let message = format!("defined twice; the other definition is at {other}:{line}");
             return self
                 .loaded
                 .errors
-                .push(Problem::new(&object, &source, "", message));
+                .push(ReportProblem::new(&object, &source, "", message));
         }
         self.seen
             .insert(object.clone(), (file.clone(), source.line));
         self.insert(object, value, source);
     }
 
-    fn insert(&mut self, object: ObjectRef, value: serde_json::Value, source: Source) {
-        let Loaded {
+    fn insert(&mut self, object: ObjectRef, value: serde_json::Value, source: SourceLocation) {
+        let LoadedConfig {
             resources, errors, ..
         } = &mut self.loaded;
-        let item = Item {
+        let item = RawObject {
             object,
             value,
             source,
@@ -200,30 +201,30 @@ impl Loader {
     }
 }
 
-/// An object between text and type.
-struct Item<'a> {
+/// An object that has been parsed, but not decoded to its type.
+struct RawObject<'a> {
     object: ObjectRef,
     value: serde_json::Value,
-    source: Source,
-    errors: &'a mut Vec<Problem>,
+    source: SourceLocation,
+    errors: &'a mut Vec<ReportProblem>,
 }
 
-impl Item<'_> {
-    fn into<T: serde::de::DeserializeOwned>(self, objects: &mut Objects<T>) {
+impl RawObject<'_> {
+    fn into<T: serde::de::DeserializeOwned>(self, objects: &mut ObjectMap<T>) {
         let (value, faults) = decode(self.value);
         let problem = |(field, message): (String, String)| {
-            Problem::new(&self.object, &self.source, &field, message)
+            ReportProblem::new(&self.object, &self.source, &field, message)
         };
         self.errors.extend(faults.into_iter().map(problem));
         if let Some(value) = value {
             let source = self.source;
-            objects.insert(self.object, Object { value, source });
+            objects.insert(self.object, LocatedObject { value, source });
         }
     }
 
-    fn raw(self, objects: &mut Objects<serde_json::Value>) {
+    fn raw(self, objects: &mut ObjectMap<serde_json::Value>) {
         let Self { value, source, .. } = self;
-        objects.insert(self.object, Object { value, source });
+        objects.insert(self.object, LocatedObject { value, source });
     }
 }
 

@@ -1,7 +1,7 @@
-//! The names a request or a rule may use: hosts, ports, and patterns of hosts.
+//! Names of hosts and ports in requests and in configuration, and patterns of host names.
 //!
-//! Every type here can only be made by a parser, so that a value of it is already canonical: there is one spelling
-//! of a host in the whole program, and comparing two hosts is comparing bytes.
+//! A value of these types can only be made by a parser and is therefore canonical: every host has one spelling in the
+//! whole program, and hosts are compared byte by byte.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -16,17 +16,17 @@ mod pattern;
 
 pub use pattern::{HostMatcher, HostPattern, parse_net};
 
-/// Longest name in octets, without the trailing dot (RFC 1035 3.1 leaves 253 once lengths are taken off).
-const MAX_NAME: usize = 253;
-/// Longest label in octets (RFC 1035 3.1).
-const MAX_LABEL: usize = 63;
+/// Maximum length of a name in bytes, without the trailing dot (RFC 1035 3.1 leaves 253 of 255 bytes for the text).
+const MAX_NAME_LENGTH: usize = 253;
+/// Maximum length of a label in bytes (RFC 1035 3.1).
+const MAX_LABEL_LENGTH: usize = 63;
 
 /// A TCP port that can be connected to: 1 to 65535.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Port(NonZeroU16);
 
-/// A DNS name: ASCII, lower case, no trailing dot, every label 1 to 63 octets, 253 in all, and not an IP address in
-/// any of the spellings that resolvers and `inet_aton` take for one.
+/// A DNS name in canonical form: ASCII, lower case, no trailing dot, labels of 1 to 63 bytes, at most 253 bytes in all.
+/// It is not an IP address in any of the spellings that resolvers and `inet_aton` accept.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DnsName(Arc<str>);
 
@@ -39,22 +39,23 @@ pub enum Host {
     Ip(IpAddr),
 }
 
-/// `host` or `host:port` as in a `Host` field or a request target (RFC 3986 3.2, RFC 9110 7.2), without userinfo.
+/// `host` or `host:port` as in the `Host` header or in a request target (RFC 3986 3.2, RFC 9110 7.2), without userinfo.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority {
     /// The host, canonical.
     pub host: Host,
-    /// The port, when one was named.
+    /// The port, if there is one.
     pub port: Option<Port>,
 }
 
-/// Why a text is not a host, a port, an authority or a pattern.
+/// The reason why a text is not a host, a port, an authority or a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Nothing there.
+    /// The text is empty.
     #[error("the host is empty")]
     Empty,
-    /// A byte that no host name has: controls, spaces, delimiters, percent-encoding, or anything outside ASCII.
+    /// A byte that no host name has: a control character, a space, a delimiter, percent-encoding, or anything outside
+    /// ASCII.
     #[error("the host has a character that is not a letter, a digit, '-', '_' or '.'")]
     Character,
     /// `user@host`.
@@ -66,40 +67,41 @@ pub enum NameError {
     /// A label that begins with a hyphen.
     #[error("the host has a label that begins with '-'")]
     Hyphen,
-    /// A label over 63 octets.
-    #[error("the host has a label of more than 63 octets")]
+    /// A label of more than 63 bytes.
+    #[error("the host has a label of more than 63 bytes")]
     LongLabel,
-    /// A name over 253 octets.
-    #[error("the host has more than 253 octets")]
+    /// A name of more than 253 bytes.
+    #[error("the host has more than 253 bytes")]
     LongName,
-    /// The last label is a number, so that some resolvers read the whole as an IPv4 address, and it is not a dotted quad.
+    /// The last label is a number, but the name is not a dotted quad: some resolvers would read it as an IPv4 address.
     #[error("the host ends in a number but is not an IPv4 address in dotted decimal")]
     Numeric,
     /// An IPv6 address without brackets.
     #[error("an IPv6 address needs brackets")]
     Unbracketed,
-    /// `[...]` around something else than an IPv6 address, or with a zone identifier.
+    /// `[...]` around something other than an IPv6 address, or with a zone identifier.
     #[error("the brackets do not hold an IPv6 address (zone identifiers are not allowed)")]
     Brackets,
     /// Not a decimal number from 1 to 65535 without sign or leading zero.
     #[error("the port is not a number from 1 to 65535")]
     Port,
-    /// A `*` elsewhere than as the first label, or alone.
+    /// A `*` elsewhere than as the first label, or without a name after it.
     #[error("'*' is only allowed as the first label, followed by a name: '*.example.com'")]
     Wildcard,
-    /// An address or network in the form `::ffff:192.0.2.1`: literals are compared as IPv4, and it would never match.
+    /// An IPv4-mapped address or network such as `::ffff:192.0.2.1`. Literals are compared as IPv4, so that it would
+    /// never match.
     #[error("write IPv4-mapped addresses as IPv4")]
     Mapped,
-    /// An address in the place of a name.
+    /// An address where a name is needed.
     #[error("a name is needed here, not an address")]
     Address,
-    /// A network in the place of a name.
+    /// A network where a name is needed.
     #[error("a name is needed here, not a network")]
     Network,
-    /// A URL in the place of a host.
+    /// A URL where a host is needed.
     #[error("a host, not a URL, is needed here")]
     Url,
-    /// A port behind the host.
+    /// A port after the host.
     #[error("a host without a port is needed here")]
     HasPort,
 }
@@ -110,19 +112,19 @@ impl Port {
     /// Port 443, the default of `https`.
     pub const HTTPS: Self = Self(NonZeroU16::new(443).expect("443 is not zero"));
 
-    /// The port of this number, if it is not 0.
+    /// The port with this number; `None` for 0.
     #[must_use]
     pub fn new(number: u16) -> Option<Self> {
         NonZeroU16::new(number).map(Self)
     }
 
-    /// The number.
+    /// The number of the port.
     #[must_use]
     pub fn get(self) -> u16 {
         self.0.get()
     }
 
-    /// Digits only: no sign, no leading zero, no service name. `u16::from_str` alone would take `+80`.
+    /// Parses digits only: no sign, no leading zero, no service name. `u16::from_str` alone would accept `+80`.
     fn parse(text: &[u8]) -> Result<Self, NameError> {
         if !(1..=5).contains(&text.len()) || text[0] == b'0' {
             return Err(NameError::Port);
@@ -153,10 +155,10 @@ impl fmt::Display for Port {
 }
 
 impl DnsName {
-    /// Parses a name in ASCII; upper case and one trailing dot are taken and made canonical.
+    /// Parses a name in ASCII. Upper case and one trailing dot are accepted and made canonical.
     ///
     /// # Errors
-    /// What is not a host name, or is an IPv4 address in dotted decimal ([`NameError::Numeric`]).
+    /// If the text is not a host name, or is an IPv4 address in dotted decimal ([`NameError::Numeric`]).
     pub fn parse(text: &[u8]) -> Result<Self, NameError> {
         match Host::parse_unbracketed(text)? {
             Host::Name(name) => Ok(name),
@@ -170,7 +172,7 @@ impl DnsName {
         &self.0
     }
 
-    /// Whether the name is `localhost` or below it, which always mean the loopback addresses (RFC 6761 6.3).
+    /// Whether the name is `localhost` or below it: such names always mean the loopback addresses (RFC 6761 6.3).
     #[must_use]
     pub fn is_localhost(&self) -> bool {
         self.as_str()
@@ -200,10 +202,10 @@ impl fmt::Display for DnsName {
 }
 
 impl Host {
-    /// Parses a host as it stands in a URI: a name, a dotted quad, or an IPv6 address in brackets.
+    /// Parses a host as it is written in a URI: a name, a dotted quad, or an IPv6 address in brackets.
     ///
     /// # Errors
-    /// Everything that has a second reading somewhere: see [`NameError`].
+    /// If the text is not a host, or may be read in more than one way; see [`NameError`].
     pub fn parse(text: &[u8]) -> Result<Self, NameError> {
         let Some(rest) = text.strip_prefix(b"[") else {
             return Self::parse_unbracketed(text);
@@ -247,7 +249,7 @@ impl FromStr for Host {
     }
 }
 
-/// As in a URI: IPv6 addresses in brackets.
+/// Writes the host as in a URI, with IPv6 addresses in brackets.
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -262,7 +264,7 @@ impl Authority {
     /// Parses `host` or `host:port`.
     ///
     /// # Errors
-    /// As [`Host::parse`], and [`NameError::Userinfo`], [`NameError::Port`], [`NameError::Unbracketed`].
+    /// The errors of [`Host::parse`], and [`NameError::Userinfo`], [`NameError::Port`] or [`NameError::Unbracketed`].
     pub fn parse(text: &[u8]) -> Result<Self, NameError> {
         if text.contains(&b'@') {
             return Err(NameError::Userinfo);
@@ -318,13 +320,13 @@ fn check_labels(text: &[u8]) -> Result<(), NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);
     }
-    if text.len() > MAX_NAME {
+    if text.len() > MAX_NAME_LENGTH {
         return Err(NameError::LongName);
     }
     for label in text.split(|&byte| byte == b'.') {
         match label.len() {
             0 => return Err(NameError::EmptyLabel),
-            1..=MAX_LABEL => {}
+            1..=MAX_LABEL_LENGTH => {}
             _ => return Err(NameError::LongLabel),
         }
         if label[0] == b'-' {
@@ -340,8 +342,8 @@ fn check_labels(text: &[u8]) -> Result<(), NameError> {
     Ok(())
 }
 
-/// Whether URL parsers and `inet_aton` would read the whole host as an IPv4 address because of this last label
-/// (WHATWG URL, "ends in a number").
+/// Whether URL parsers and `inet_aton` would read the whole host as an IPv4 address because of its last label (WHATWG
+/// URL, "ends in a number").
 fn is_number(label: &str) -> bool {
     let hex = label.strip_prefix("0x");
     hex.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))

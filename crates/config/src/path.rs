@@ -1,4 +1,5 @@
-//! Paths as they are compared. What is forwarded keeps the spelling of the client.
+//! Normalization and comparison of request paths. Routes and policies compare normalized paths; the path that is
+//! forwarded keeps the client's spelling.
 
 use std::borrow::Cow;
 
@@ -11,35 +12,35 @@ pub(crate) fn prefix_matches(prefix: &str, path: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The one spelling of a path that routes and policies are asked about, so that no spelling gets around them. Every
-/// octet is written in one way: those that a segment may hold as they are (RFC 3986 3.3, `pchar`) are decoded, all
-/// others, among them what is not ASCII and an escaped `/`, `\` or `%`, are `%XX` in upper case. Then `\` is `/`,
-/// repeated slashes are one, and dot segments are resolved. Borrowed if there is nothing to do.
+/// Normalizes a path, so that no spelling gets around a route or a policy. Bytes that a segment may hold as they are
+/// (RFC 3986 3.3, `pchar`) are decoded. All other bytes, among them those outside ASCII and an escaped `/`, `\` or `%`,
+/// become `%XX` in upper case. Then `\` becomes `/`, repeated slashes are merged and dot segments are resolved. The
+/// result is borrowed if the path is normal already.
 ///
-/// Servers take `%3A` for `:` although RFC 3986 6.2.2 does not. The result is a valid path, so that even who forwards it
-/// does not make a query of `%3F`.
+/// Servers take `%3A` for `:` although RFC 3986 6.2.2 does not. The result is a valid path, so that a later hop does
+/// not read a query out of `%3F`.
 #[must_use]
 pub fn normalize_path(path: &str) -> Cow<'_, str> {
     if path == "*" || is_normal(path.as_bytes()) {
         return Cow::Borrowed(path);
     }
-    Cow::Owned(resolve(&respell(path)))
+    Cow::Owned(resolve_dot_segments(&normalize_escapes(path)))
 }
 
-/// A path as it came, but for dot segments and repeated slashes: its segments are those of [`normalize_path`], each in
-/// the spelling of the client.
+/// Resolves dot segments and repeated slashes. The segments are those of [`normalize_path`], each in the client's
+/// spelling.
 pub(crate) fn resolve_segments(path: &str) -> Cow<'_, str> {
     if path == "*" || is_normal(path.as_bytes()) {
         return Cow::Borrowed(path);
     }
-    Cow::Owned(resolve(path))
+    Cow::Owned(resolve_dot_segments(path))
 }
 
-/// A path as configuration writes it, in the spelling that requests are compared in.
+/// Parses a path of a resource to the normalized form that requests are compared in.
 ///
 /// # Errors
-/// What no request would ever match: a path that does not start with `/`, or one with dot segments, repeated slashes,
-/// backslashes, a query or a fragment.
+/// For a path that no request would ever match: one that does not start with `/`, or has dot segments, repeated
+/// slashes, backslashes, a query or a fragment.
 pub fn literal_path(text: &str) -> Result<String, String> {
     if !text.starts_with('/') {
         return Err("a path starts with '/'".to_owned());
@@ -51,14 +52,14 @@ pub fn literal_path(text: &str) -> Result<String, String> {
         return Err(format!("{odd:?} is not part of a path"));
     }
     let normal = normalize_path(text).into_owned();
-    if normal == respell(text) {
+    if normal == normalize_escapes(text) {
         Ok(normal)
     } else {
         Err(format!("write it as {normal}"))
     }
 }
 
-/// The byte that `%XX` at this place stands for.
+/// Decodes the `%XX` at this offset.
 pub(crate) fn escaped(bytes: &[u8], at: usize) -> Option<u8> {
     let digit = |at: usize| char::from(*bytes.get(at)?).to_digit(16);
     match (bytes.get(at), digit(at + 1), digit(at + 2)) {
@@ -67,14 +68,14 @@ pub(crate) fn escaped(bytes: &[u8], at: usize) -> Option<u8> {
     }
 }
 
-/// What a segment holds unescaped (RFC 3986 3.3, `pchar`).
+/// Whether a segment may hold the byte unescaped (RFC 3986 3.3, `pchar`).
 fn is_pchar(byte: u8) -> bool {
     const MARKS: &[u8] = b"-._~!$&'()*+,;=:@";
     byte.is_ascii_alphanumeric() || MARKS.contains(&byte)
 }
 
 fn is_normal(path: &[u8]) -> bool {
-    let is_fine = |at: usize| match path[at] {
+    let is_normal_at = |at: usize| match path[at] {
         b'%' => {
             let is_upper = |at: usize| !path[at].is_ascii_lowercase();
             escaped(path, at)
@@ -90,12 +91,12 @@ fn is_normal(path: &[u8]) -> bool {
         }
         byte => is_pchar(byte),
     };
-    path.first() == Some(&b'/') && (0..path.len()).all(is_fine)
+    path.first() == Some(&b'/') && (0..path.len()).all(is_normal_at)
 }
 
-/// Writes every octet in the one way; slashes and backslashes stay. A `%` that begins no escape becomes one, so that
-/// nothing that is decoded after it can complete it.
-fn respell(path: &str) -> String {
+/// Gives every byte its one spelling; slashes and backslashes stay. A `%` that begins no escape is escaped, so that
+/// nothing decoded after it can complete an escape.
+fn normalize_escapes(path: &str) -> String {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let bytes = path.as_bytes();
     let mut spelled = String::with_capacity(path.len());
@@ -119,8 +120,8 @@ fn respell(path: &str) -> String {
     spelled
 }
 
-/// Resolves dot segments, in whatever spelling the dots are, and repeated slashes.
-fn resolve(path: &str) -> String {
+/// Resolves dot segments, however the dots are spelled, and repeated slashes.
+fn resolve_dot_segments(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     let mut ends_in_name = false;
     for segment in path.split(['/', '\\']) {
@@ -143,7 +144,7 @@ fn resolve(path: &str) -> String {
     resolved
 }
 
-/// How many dots a segment is, of two at most; `None` if it is anything else.
+/// The number of dots if the segment is one or two dots, else `None`.
 fn dots(segment: &str) -> Option<usize> {
     let bytes = segment.as_bytes();
     let (mut dots, mut at) = (0, 0);
@@ -281,8 +282,8 @@ mod tests {
         }
     }
 
-    /// The path with its characters as they are, or escaped in upper or lower case, as `choices` say. A slash that is
-    /// escaped is another thing, and so is a `%` that is not.
+    /// The path with its characters plain, or escaped in upper or lower case, as `choices` say. An escaped slash is not
+    /// a slash, and a plain `%` is not an escaped one; both stay.
     fn respelled(path: &str, choices: &[u8]) -> String {
         let escape = |c: char| -> String {
             let bytes = c.encode_utf8(&mut [0; 4]).to_owned().into_bytes();

@@ -1,4 +1,4 @@
-//! Compiled policies: each is a value with a pure decision.
+//! Compiled policies. Each is a value with a pure decision: it is given what it needs to know and waits for nothing.
 
 pub mod api_key_auth;
 pub mod basic_auth;

@@ -1,51 +1,54 @@
-//! What became of every object: conditions in the shapes Kubernetes has for them, and problems with file and line.
+//! The report of a compilation: the status of every object, in the shapes of the Gateway API, and problems with file
+//! and line.
+//!
+//! The report is read by people, printed by `egret check`, and written to the statuses of a cluster.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::resources::{Kind, ObjectRef, Source};
+use crate::resources::{Kind, ObjectRef, SourceLocation};
 
 mod table;
 
-/// The outcome of a compilation, for people, for `egret check` and for the statuses of a cluster.
+/// The report of a compilation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// One for each object that has a status and is ours, by kind, namespace and name.
+    /// One entry for each object that has a status and is served by Egret, by kind, namespace and name.
     pub objects: Vec<ObjectReport>,
-    /// All that is not served as it was written.
-    pub problems: Vec<Problem>,
-    /// What is served, or nothing to us, but worth a look.
-    pub warnings: Vec<Problem>,
+    /// Everything that is not served as it was written.
+    pub problems: Vec<ReportProblem>,
+    /// What is served, or is not for Egret, but may be a mistake.
+    pub warnings: Vec<ReportProblem>,
 }
 
-/// What became of one object.
+/// The status of one object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectReport {
     /// The object.
     pub object: ObjectRef,
-    /// Where it was written; empty if not in a file.
+    /// The file where it was written; empty if it does not come from a file.
     pub file: Arc<str>,
-    /// Where it starts; 0 if not in a file.
+    /// The line where it starts; 0 if it does not come from a file.
     pub line: usize,
     /// Its status.
-    pub status: Status,
+    pub status: ObjectStatus,
 }
 
-/// A status, in the shape its kind has.
+/// The status of an object, in the shape of its kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-pub enum Status {
-    /// Of a Gateway.
+pub enum ObjectStatus {
+    /// The status of a Gateway.
     Gateway(GatewayStatus),
-    /// Of a route.
+    /// The status of a route.
     Route(RouteStatus),
-    /// Of a policy.
+    /// The status of a policy.
     Policy(PolicyStatus),
-    /// Of anything else: conditions only.
+    /// The status of any other object: conditions only.
     Plain(PlainStatus),
 }
 
@@ -53,119 +56,119 @@ pub enum Status {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayStatus {
-    /// `Accepted`, `Programmed`.
-    pub conditions: Vec<Condition>,
-    /// In the order of the spec.
+    /// The conditions `Accepted` and `Programmed`.
+    pub conditions: Vec<StatusCondition>,
+    /// The listeners, in the order of the spec.
     pub listeners: Vec<ListenerStatus>,
 }
 
-/// One of `status.listeners`.
+/// `status.listeners[]` of a Gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListenerStatus {
-    /// The listener.
+    /// The name of the listener.
     pub name: String,
-    /// The kinds of route it takes.
+    /// The kinds of route that may attach to it.
     pub supported_kinds: Vec<RouteKind>,
     /// How many routes are attached to it.
     pub attached_routes: usize,
-    /// `Accepted`, `Conflicted`, `ResolvedRefs`, `Programmed`.
-    pub conditions: Vec<Condition>,
+    /// The conditions `Accepted`, `Conflicted`, `ResolvedRefs` and `Programmed`.
+    pub conditions: Vec<StatusCondition>,
 }
 
-/// One of `supportedKinds`.
+/// `supportedKinds[]` of a listener's status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouteKind(pub Kind);
 
 /// `status` of a route.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RouteStatus {
-    /// One for each parentRef that names a Gateway of ours.
+    /// One entry for each parentRef that names a Gateway served by Egret.
     pub parents: Vec<ParentStatus>,
 }
 
-/// One of `status.parents`.
+/// `status.parents[]` of a route.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ParentStatus {
-    /// As the route wrote it.
-    pub parent_ref: Reference,
-    /// `Accepted`, `ResolvedRefs`, `kgateway.dev/Programmed`.
-    pub conditions: Vec<Condition>,
+    /// The parentRef as the route has it.
+    pub parent_ref: ParentReference,
+    /// The conditions `Accepted`, `ResolvedRefs` and `kgateway.dev/Programmed`.
+    pub conditions: Vec<StatusCondition>,
 }
 
 /// `status` of a policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PolicyStatus {
-    /// One for each target.
+    /// One entry for each target.
     pub ancestors: Vec<AncestorStatus>,
 }
 
-/// One of `status.ancestors`.
+/// `status.ancestors[]` of a policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AncestorStatus {
     /// The target.
-    pub ancestor_ref: Reference,
-    /// `Accepted`, `Attached`.
-    pub conditions: Vec<Condition>,
+    pub ancestor_ref: ParentReference,
+    /// The conditions `Accepted` and `Attached`.
+    pub conditions: Vec<StatusCondition>,
 }
 
-/// `status` of anything else.
+/// `status` of an object of any other kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PlainStatus {
-    /// `Accepted`.
-    pub conditions: Vec<Condition>,
+    /// The condition `Accepted`.
+    pub conditions: Vec<StatusCondition>,
 }
 
-/// A reference to a parent or an ancestor.
+/// A reference to a parent or an ancestor (Gateway API, ParentReference).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Reference {
-    /// API group.
+pub struct ParentReference {
+    /// The API group of the object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// Kind.
+    /// The kind of the object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// Namespace.
+    /// The namespace of the object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Name.
+    /// The name of the object.
     pub name: String,
-    /// Listener or rule.
+    /// The name of a listener or of a rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub section_name: Option<String>,
-    /// Port of the listeners that are meant.
+    /// The port of the listeners.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<i32>,
 }
 
-/// A condition, without the parts that only a cluster has: generation and time.
+/// A condition, without what only a cluster knows: generation and time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Condition {
-    /// `Accepted`, `ResolvedRefs`, ...
+pub struct StatusCondition {
+    /// The type of the condition, such as `Accepted` or `ResolvedRefs`.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// Whether it holds.
+    /// Whether the condition is true.
     #[serde(serialize_with = "as_status")]
     pub status: bool,
-    /// One word.
+    /// The reason, in one CamelCase word.
     pub reason: &'static str,
-    /// A sentence.
+    /// The message, in one sentence.
     pub message: String,
 }
 
-/// Something wrong, and where it was written. Prints as `path:line: Kind ns/name: field: message`; parts that are not
-/// known are left out.
+/// A problem or a warning, with the place where it was written. Prints as `path:line: Kind ns/name: field: message`;
+/// unknown parts are left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Problem {
+pub struct ReportProblem {
     /// The file; empty if there is none.
     pub file: Arc<str>,
     /// The line, from 1; 0 if there is none.
     pub line: usize,
-    /// The object, if it is known which.
+    /// The object, if it is known.
     pub object: Option<ObjectRef>,
     /// The path of the field, such as `spec.rules[0].filters[1]`; empty for the whole object.
     pub field: String,
@@ -174,7 +177,7 @@ pub struct Problem {
 }
 
 impl Report {
-    /// Whether all is served as it was written.
+    /// Whether everything is served as it was written.
     #[must_use]
     pub fn accepted(&self) -> bool {
         self.problems.is_empty()
@@ -185,7 +188,7 @@ impl Report {
                 .all(|(_, condition)| condition.is_fine())
     }
 
-    /// For people: one line for each condition.
+    /// The report as a table for people, with one line for each condition.
     #[must_use]
     pub fn table(&self) -> String {
         table::render(self)
@@ -193,10 +196,11 @@ impl Report {
 }
 
 impl ObjectReport {
-    /// Every condition, and the part of the object that it is about: a listener, a parent, an ancestor, or the whole.
-    pub fn conditions(&self) -> impl Iterator<Item = (String, &Condition)> {
-        let parts: Vec<(String, &[Condition])> = match &self.status {
-            Status::Gateway(status) => [(String::new(), status.conditions.as_slice())]
+    /// All conditions, each with the part of the object that it is about: a listener, a parent or an ancestor; empty
+    /// for the whole object.
+    pub fn conditions(&self) -> impl Iterator<Item = (String, &StatusCondition)> {
+        let parts: Vec<(String, &[StatusCondition])> = match &self.status {
+            ObjectStatus::Gateway(status) => [(String::new(), status.conditions.as_slice())]
                 .into_iter()
                 .chain(
                     status
@@ -205,12 +209,12 @@ impl ObjectReport {
                         .map(|l| (l.name.clone(), l.conditions.as_slice())),
                 )
                 .collect(),
-            Status::Route(status) => status
+            ObjectStatus::Route(status) => status
                 .parents
                 .iter()
                 .map(|parent| (parent.parent_ref.to_string(), parent.conditions.as_slice()))
                 .collect(),
-            Status::Policy(status) => status
+            ObjectStatus::Policy(status) => status
                 .ancestors
                 .iter()
                 .map(|ancestor| {
@@ -220,7 +224,7 @@ impl ObjectReport {
                     )
                 })
                 .collect(),
-            Status::Plain(status) => vec![(String::new(), status.conditions.as_slice())],
+            ObjectStatus::Plain(status) => vec![(String::new(), status.conditions.as_slice())],
         };
         parts.into_iter().flat_map(|(part, conditions)| {
             conditions
@@ -230,7 +234,7 @@ impl ObjectReport {
     }
 }
 
-impl Condition {
+impl StatusCondition {
     /// A condition of this type.
     #[must_use]
     pub fn new(
@@ -247,19 +251,19 @@ impl Condition {
         }
     }
 
-    /// Whether nothing is wrong: all conditions we use are good when true, but `Conflicted`.
+    /// Whether the condition reports no fault: every condition is good when true, except `Conflicted`.
     #[must_use]
     pub fn is_fine(&self) -> bool {
         self.status != (self.kind == "Conflicted")
     }
 }
 
-impl Problem {
+impl ReportProblem {
     /// A problem of a field of an object.
     #[must_use]
     pub fn new(
         object: &ObjectRef,
-        source: &Source,
+        source: &SourceLocation,
         field: &str,
         message: impl Into<String>,
     ) -> Self {
@@ -273,7 +277,7 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ReportProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.file.is_empty() {
             f.write_str(&self.file)?;
@@ -292,8 +296,8 @@ impl fmt::Display for Problem {
     }
 }
 
-/// `namespace/name`, then `/section` or `:port`.
-impl fmt::Display for Reference {
+/// Writes `Kind namespace/name`, then `:port` and `#section`.
+impl fmt::Display for ParentReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(kind) = &self.kind {
             write!(f, "{kind} ")?;

@@ -1,4 +1,7 @@
 //! The objects as the user wrote them, by kind and name.
+//!
+//! [`load`](crate::load) reads them from files, [`compile`](crate::compile) turns them into a snapshot. What they mean
+//! is not checked here.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,78 +22,78 @@ mod source;
 
 pub use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 pub use kind::{EGRET_GROUP, GATEWAY_GROUP, KGATEWAY_GROUP, Kind};
-pub use source::Source;
+pub use source::SourceLocation;
 
-/// The identity of an object.
+/// The identity of an object: its kind, namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectRef {
-    /// What it is.
+    /// The kind of the object.
     pub kind: Kind,
-    /// Where it is; empty for what has no namespace.
+    /// The namespace of the object; empty for kinds without namespaces.
     pub namespace: Arc<str>,
-    /// What it is called.
+    /// The name of the object.
     pub name: Arc<str>,
 }
 
-/// An object, and where it was written.
+/// An object, and the place where it was written.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Object<T> {
+pub struct LocatedObject<T> {
     /// The object.
     pub value: T,
-    /// For messages.
-    pub source: Source,
+    /// The place where it was written, for messages.
+    pub source: SourceLocation,
 }
 
-/// All objects of one kind.
-pub type Objects<T> = BTreeMap<ObjectRef, Object<T>>;
+/// All objects of one kind, by identity.
+pub type ObjectMap<T> = BTreeMap<ObjectRef, LocatedObject<T>>;
 
-/// Everything the user wrote.
+/// All objects that the user wrote.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resources {
     /// `GatewayClass`
-    pub gateway_classes: Objects<GatewayClass>,
+    pub gateway_classes: ObjectMap<GatewayClass>,
     /// `Gateway`
-    pub gateways: Objects<Gateway>,
+    pub gateways: ObjectMap<Gateway>,
     /// `HTTPRoute`
-    pub http_routes: Objects<HttpRoute>,
+    pub http_routes: ObjectMap<HttpRoute>,
     /// `GRPCRoute`
-    pub grpc_routes: Objects<GrpcRoute>,
+    pub grpc_routes: ObjectMap<GrpcRoute>,
     /// `TLSRoute`
-    pub tls_routes: Objects<TlsRoute>,
+    pub tls_routes: ObjectMap<TlsRoute>,
     /// `BackendTLSPolicy`
-    pub backend_tls_policies: Objects<BackendTlsPolicy>,
+    pub backend_tls_policies: ObjectMap<BackendTlsPolicy>,
     /// `ReferenceGrant`
-    pub reference_grants: Objects<ReferenceGrant>,
+    pub reference_grants: ObjectMap<ReferenceGrant>,
     /// `Backend`
-    pub backends: Objects<Backend>,
+    pub backends: ObjectMap<Backend>,
     /// `BackendConfigPolicy`
-    pub backend_config_policies: Objects<BackendConfigPolicy>,
+    pub backend_config_policies: ObjectMap<BackendConfigPolicy>,
     /// `TrafficPolicy`
-    pub traffic_policies: Objects<TrafficPolicy>,
+    pub traffic_policies: ObjectMap<TrafficPolicy>,
     /// `DirectResponse`
-    pub direct_responses: Objects<DirectResponse>,
+    pub direct_responses: ObjectMap<DirectResponse>,
     /// `ListenerPolicy`
-    pub listener_policies: Objects<ListenerPolicy>,
+    pub listener_policies: ObjectMap<ListenerPolicy>,
     /// `HTTPListenerPolicy`
-    pub http_listener_policies: Objects<HttpListenerPolicy>,
+    pub http_listener_policies: ObjectMap<HttpListenerPolicy>,
     /// `EgressPolicy`
-    pub egress_policies: Objects<EgressPolicy>,
+    pub egress_policies: ObjectMap<EgressPolicy>,
     /// `ResolverPolicy`
-    pub resolver_policies: Objects<ResolverPolicy>,
+    pub resolver_policies: ObjectMap<ResolverPolicy>,
     /// `Namespace`, for its labels
-    pub namespaces: Objects<Namespace>,
+    pub namespaces: ObjectMap<Namespace>,
     /// `Secret`, for certificates and their keys
-    pub secrets: Objects<Secret>,
+    pub secrets: ObjectMap<Secret>,
     /// `ConfigMap`, for certificates of CAs
-    pub config_maps: Objects<ConfigMap>,
+    pub config_maps: ObjectMap<ConfigMap>,
     /// Objects of the kinds that are recognised but not supported yet.
-    pub unsupported: Objects<serde_json::Value>,
+    pub unsupported: ObjectMap<serde_json::Value>,
 }
 
-/// "Oldest first", as the Gateway API settles conflicts: by age, then by namespace and name. An object whose age is not
-/// known (one from a file) counts as younger than any whose age is.
+/// The order in which the Gateway API resolves conflicts: by age, oldest first, then by namespace and name. An object
+/// of unknown age (one from a file) counts as younger than every object of known age.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Seniority {
+pub struct ObjectSeniority {
     unknown: bool,
     created: i128,
     namespace: Arc<str>,
@@ -98,7 +101,7 @@ pub struct Seniority {
 }
 
 impl ObjectRef {
-    /// The object of this kind and name.
+    /// Makes the identity of an object.
     #[must_use]
     pub fn new(kind: Kind, namespace: &str, name: &str) -> Self {
         Self {
@@ -109,7 +112,7 @@ impl ObjectRef {
     }
 }
 
-/// `Kind namespace/name`, or `Kind name` for what has no namespace.
+/// Writes `Kind namespace/name`, or `Kind name` for kinds without namespaces.
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -131,12 +134,12 @@ impl Serialize for ObjectRef {
     }
 }
 
-impl<T: kube::Resource> Object<T> {
-    /// Its place among its kind, oldest first.
+impl<T: kube::Resource> LocatedObject<T> {
+    /// The place of the object in the order of its kind, oldest first.
     #[must_use]
-    pub fn seniority(&self, object: &ObjectRef) -> Seniority {
+    pub fn seniority(&self, object: &ObjectRef) -> ObjectSeniority {
         let created = self.value.meta().creation_timestamp.as_ref();
-        Seniority {
+        ObjectSeniority {
             unknown: created.is_none(),
             created: created.map_or(0, |time| time.0.as_nanosecond()),
             namespace: object.namespace.clone(),
@@ -145,9 +148,11 @@ impl<T: kube::Resource> Object<T> {
     }
 }
 
-/// The objects of a kind, oldest first.
+/// All objects of a kind, oldest first.
 #[must_use]
-pub fn oldest_first<T: kube::Resource>(objects: &Objects<T>) -> Vec<(&ObjectRef, &Object<T>)> {
+pub fn oldest_first<T: kube::Resource>(
+    objects: &ObjectMap<T>,
+) -> Vec<(&ObjectRef, &LocatedObject<T>)> {
     let mut list: Vec<_> = objects.iter().collect();
     list.sort_by_cached_key(|(reference, object)| object.seniority(reference));
     list

@@ -1,5 +1,7 @@
-//! Which rule a request falls under: matching and precedence of routes (Gateway API, HTTPRouteMatch and
-//! GRPCRouteMatch). Rules of TLSRoutes hold for every request: they are found by host.
+//! The routes of a listener: finds the rule of a request by the matching and precedence of the Gateway API
+//! (HTTPRouteMatch and GRPCRouteMatch).
+//!
+//! Rules of TLSRoutes match every request: they are found by host.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,82 +10,84 @@ use http::{HeaderMap, Method};
 use serde::{Serialize, Serializer};
 
 use crate::name::{DnsName, Host, HostPattern};
-use crate::resources::Seniority;
-use crate::rule::Rule;
+use crate::resources::ObjectSeniority;
+use crate::rule::RouteRule;
 
 mod matcher;
 mod query;
 mod rewrite;
 
 pub use crate::path::{literal_path, normalize_path};
-pub use matcher::{HeaderMatch, Match, PathMatch, Pattern, QueryMatch, RpcMatch, TextMatch};
+pub use matcher::{
+    HeaderMatch, MatchConditions, PathMatch, QueryMatch, RegexPattern, RpcMatch, TextMatch,
+};
 pub use query::{query_values, without_parameter};
 
-/// The rules attached to one listener.
+/// The rules that are attached to one listener.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteTable {
-    exact: HashMap<DnsName, Vec<Row>>,
-    below: HashMap<DnsName, Vec<Row>>,
-    any: Vec<Row>,
+    exact: HashMap<DnsName, Vec<RouteRow>>,
+    below: HashMap<DnsName, Vec<RouteRow>>,
+    any: Vec<RouteRow>,
 }
 
-/// A rule, one of its matches, and one of its hostnames.
+/// One hostname and one match of a rule.
 #[derive(Clone, Debug)]
-pub struct Entry {
-    /// `None` takes every host, IP literals included.
+pub struct RouteEntry {
+    /// The hostname; `None` matches every host, IP literals included.
     pub host: Option<HostPattern>,
-    /// What a request must be like.
-    pub matches: Match,
-    /// Settles ties: the route's age and name.
-    pub seniority: Seniority,
-    /// Settles further ties: the match's place in the rule.
+    /// The conditions for a request.
+    pub matches: MatchConditions,
+    /// The age and the name of the route, which decide between equally specific matches.
+    pub seniority: ObjectSeniority,
+    /// The index of the match in its rule, which decides between matches of one rule.
     pub match_index: usize,
     /// The rule.
-    pub rule: Arc<Rule>,
+    pub rule: Arc<RouteRule>,
 }
 
-/// What of a request decides its route.
+/// The parts of a request that decide its route.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestFacts<'a> {
-    /// The host it is for.
+    /// The host of the target.
     pub host: &'a Host,
-    /// Its method.
+    /// The method.
     pub method: &'a Method,
-    /// Its path, from [`normalize_path`].
+    /// The path, normalized by [`normalize_path`].
     pub path: &'a str,
-    /// Its query, without the `?`.
+    /// The query, without the `?`.
     pub query: Option<&'a str>,
-    /// Its fields.
+    /// The header fields.
     pub headers: &'a HeaderMap,
 }
 
-/// The rule of a request.
+/// The rule that matches a request.
 #[derive(Clone, Copy, Debug)]
-pub struct Found<'a> {
+pub struct RouteMatch<'a> {
     /// The rule.
-    pub rule: &'a Arc<Rule>,
-    /// The prefix, if it was a `PathPrefix` that matched; for [`PathRewrite::Prefix`](crate::rule::PathRewrite).
+    pub rule: &'a Arc<RouteRule>,
+    /// The matched prefix, if a `PathPrefix` matched; for [`PathRewrite::Prefix`](crate::rule::PathRewrite).
     pub matched_prefix: Option<&'a str>,
 }
 
-/// One line of a table; lines are sorted, and the first that matches decides.
+/// One row of a table. The rows are sorted, and the first that matches decides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Row {
-    matches: Match,
-    rule: Arc<Rule>,
+struct RouteRow {
+    matches: MatchConditions,
+    rule: Arc<RouteRule>,
 }
 
 impl RouteTable {
-    /// The table of these entries.
+    /// Builds the table of these entries.
     #[must_use]
-    pub fn new(entries: impl IntoIterator<Item = Entry>) -> Self {
-        let mut entries: Vec<Entry> = entries.into_iter().collect();
+    pub fn new(entries: impl IntoIterator<Item = RouteEntry>) -> Self {
+        let mut entries: Vec<RouteEntry> = entries.into_iter().collect();
         entries.sort_by_cached_key(|entry| {
             let order = (entry.rule.index, entry.match_index);
             (entry.matches.rank(), entry.seniority.clone(), order)
         });
         let mut table = Self::default();
-        for Entry {
+        for RouteEntry {
             host,
             matches,
             rule,
@@ -95,39 +99,39 @@ impl RouteTable {
                 Some(HostPattern::Below(name)) => table.below.entry(name).or_default(),
                 None => &mut table.any,
             };
-            rows.push(Row { matches, rule });
+            rows.push(RouteRow { matches, rule });
         }
         table
     }
 
-    /// The rule of a request. The most specific hostname that has any rules decides alone; there is no falling through
-    /// to a less specific one.
+    /// Finds the rule of a request. The most specific hostname that has any rules decides alone: a less specific
+    /// hostname is not tried.
     #[must_use]
-    pub fn find(&self, request: &RequestFacts<'_>) -> Option<Found<'_>> {
+    pub fn find(&self, request: &RequestFacts<'_>) -> Option<RouteMatch<'_>> {
         let row = self
             .rows(request.host)
             .iter()
             .find(|row| row.matches.holds(request))?;
-        Some(Found {
+        Some(RouteMatch {
             rule: &row.rule,
             matched_prefix: row.matches.path.prefix(),
         })
     }
 
-    /// Whether nothing is attached.
+    /// Whether no rule is attached.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.exact.is_empty() && self.below.is_empty() && self.any.is_empty()
     }
 
-    /// Every rule with one of its hostnames, in no particular order across hostnames, by precedence within one.
-    pub fn rules(&self) -> impl Iterator<Item = (Option<HostPattern>, &Arc<Rule>)> {
+    /// All rules, each with one of its hostnames: in no particular order across hostnames, by precedence within one.
+    pub fn rules(&self) -> impl Iterator<Item = (Option<HostPattern>, &Arc<RouteRule>)> {
         self.lists()
             .into_iter()
             .flat_map(|(host, rows)| rows.iter().map(move |row| (host.clone(), &row.rule)))
     }
 
-    fn rows(&self, host: &Host) -> &[Row] {
+    fn rows(&self, host: &Host) -> &[RouteRow] {
         let Host::Name(name) = host else {
             return &self.any;
         };
@@ -137,7 +141,7 @@ impl RouteTable {
             .unwrap_or(&self.any)
     }
 
-    fn lists(&self) -> Vec<(Option<HostPattern>, &Vec<Row>)> {
+    fn lists(&self) -> Vec<(Option<HostPattern>, &Vec<RouteRow>)> {
         let exact = self
             .exact
             .iter()
@@ -155,7 +159,7 @@ impl RouteTable {
     }
 }
 
-/// The names above a name, the longest first: `b.example`, `example` for `a.b.example`.
+/// The parent domains of a name, the longest first: `b.example`, `example` for `a.b.example`.
 fn parents(name: &DnsName) -> impl Iterator<Item = &str> {
     let name = name.as_str();
     name.match_indices('.').map(|(at, _)| &name[at + 1..])
@@ -164,11 +168,11 @@ fn parents(name: &DnsName) -> impl Iterator<Item = &str> {
 impl Serialize for RouteTable {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct List<'a> {
+        struct RouteList<'a> {
             hostname: Option<HostPattern>,
-            rules: &'a Vec<Row>,
+            rules: &'a Vec<RouteRow>,
         }
-        let list = |(hostname, rules)| List { hostname, rules };
+        let list = |(hostname, rules)| RouteList { hostname, rules };
         serializer.collect_seq(self.lists().into_iter().map(list))
     }
 }

@@ -1,4 +1,4 @@
-//! Rules of routes after compilation: what is done to a request, and where it goes.
+//! Compiled rules of routes: what is done with a request, and which backend it is sent to.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 use crate::name::{DnsName, Host, Port};
-use crate::policy::egress::Egress;
+use crate::policy::egress::EgressPolicySet;
 use crate::policy::headers::HeaderEdit;
 use crate::policy::traffic::TrafficSettings;
 use crate::resources::ObjectRef;
@@ -15,50 +15,51 @@ use crate::settings::{BackendSettings, HttpVersion, ResolverId};
 
 /// One rule of a route, as it applies under one listener.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Rule {
-    /// The route it comes from.
+pub struct RouteRule {
+    /// The route that the rule belongs to.
     pub route: ObjectRef,
-    /// Its place in the route, from 0.
+    /// The index of the rule in the route, from 0.
     pub index: usize,
-    /// Its `name`, when it has one.
+    /// The `name` of the rule, if it has one.
     pub name: Option<String>,
-    /// What policies say that hold for it. The rule's own fields, where they say the same, are merged into them.
+    /// The settings of the policies that apply to the rule, merged with the rule's own fields.
     pub policies: Arc<TrafficSettings>,
-    /// What is done to the request and the response on the way.
-    pub filters: Filters,
-    /// How long it may take.
-    pub timeouts: Timeouts,
-    /// What answers.
-    pub action: Action,
+    /// Changes to the request and to the response.
+    pub filters: RouteFilters,
+    /// Time limits.
+    pub timeouts: RouteTimeouts,
+    /// What answers a request.
+    pub action: RuleAction,
 }
 
 /// What answers a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub enum Action {
-    /// Another server does.
+pub enum RuleAction {
+    /// The request is forwarded to a backend.
     Forward(WeightedBackends),
-    /// The gateway does, by telling the client to go elsewhere.
-    Redirect(Redirect),
-    /// The gateway does, with a fixed answer (`DirectResponse`).
+    /// The gateway answers with a redirect.
+    Redirect(RedirectResponse),
+    /// The gateway answers with a fixed response (`DirectResponse`).
     Respond(FixedResponse),
-    /// Nobody does: the rule is wrong, and the report says how.
+    /// The request is refused, because the rule is not valid; the report says why.
     Refuse(Misconfiguration),
 }
 
 /// The filters of a rule or of a backend reference.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Filters {
+pub struct RouteFilters {
     /// Applied to the request before it is forwarded.
     pub request_headers: HeaderEdit,
-    /// Applied to the response before it is sent on.
+    /// Applied to the response before it is forwarded.
     pub response_headers: HeaderEdit,
-    /// Changes the host or the path; the host also decides where a dynamic request goes. Never set on a backend.
-    pub rewrite: Option<Rewrite>,
+    /// Changes the host or the path. With a dynamic Backend, the new host is also the destination. Never set on a
+    /// backend reference.
+    pub rewrite: Option<RequestRewrite>,
 }
 
 /// `URLRewrite` (Gateway API HTTPURLRewriteFilter).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Rewrite {
+pub struct RequestRewrite {
     /// The new host; the port becomes the scheme's default.
     pub host: Option<DnsName>,
     /// The new path.
@@ -68,15 +69,15 @@ pub struct Rewrite {
 /// How a path changes (Gateway API HTTPPathModifier).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum PathRewrite {
-    /// The whole path becomes this; the query stays.
+    /// Replaces the whole path; the query stays.
     Full(String),
-    /// The part that the rule's prefix matched becomes this.
+    /// Replaces the part of the path that the rule's prefix matched.
     Prefix(String),
 }
 
-/// `RequestRedirect` (Gateway API HTTPRequestRedirectFilter).
+/// The response of a `RequestRedirect` filter (Gateway API HTTPRequestRedirectFilter).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Redirect {
+pub struct RedirectResponse {
     /// The new scheme; `None` keeps the request's.
     pub scheme: Option<Scheme>,
     /// The new host; `None` keeps the request's.
@@ -85,23 +86,23 @@ pub struct Redirect {
     pub port: Option<Port>,
     /// The new path; `None` keeps the request's.
     pub path: Option<PathRewrite>,
-    /// 301, 302, 303, 307 or 308.
+    /// The status code: 301, 302, 303, 307 or 308.
     #[serde(serialize_with = "as_u16")]
     pub status: StatusCode,
 }
 
-/// A scheme that can be forwarded or redirected to.
+/// The scheme of a forwarded request or of a redirect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scheme {
-    /// In the clear, port 80 by default.
+    /// Plain HTTP; port 80 by default.
     Http,
-    /// Over TLS, port 443 by default.
+    /// HTTP over TLS; port 443 by default.
     Https,
 }
 
 impl Scheme {
-    /// The port of a target that names none.
+    /// The port of a target without a port.
     #[must_use]
     pub const fn default_port(self) -> Port {
         match self {
@@ -110,7 +111,7 @@ impl Scheme {
         }
     }
 
-    /// As in a URI.
+    /// The scheme as in a URI.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -120,67 +121,67 @@ impl Scheme {
     }
 }
 
-/// A `DirectResponse` object.
+/// The response of a `DirectResponse` object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FixedResponse {
-    /// 200 to 599.
+    /// The status code: 200 to 599.
     #[serde(serialize_with = "as_u16")]
     pub status: StatusCode,
-    /// `text/plain`; may be empty.
+    /// The body, of type `text/plain`; may be empty.
     pub body: Arc<str>,
 }
 
-/// `timeouts` of an HTTPRoute rule (GEP-1742). `None` is the proxy's default, zero in the resource is "no timeout".
+/// `timeouts` of an HTTPRoute rule (GEP-1742).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Timeouts {
-    /// From the request's first byte to the response's last.
-    pub request: Timeout,
-    /// One attempt at a backend, likewise.
-    pub backend_request: Timeout,
+pub struct RouteTimeouts {
+    /// From the first byte of the request to the last byte of the response.
+    pub request: TimeoutSetting,
+    /// From the first byte of one attempt at a backend to the last byte of its response.
+    pub backend_request: TimeoutSetting,
 }
 
-/// A timeout as a resource can state it.
+/// A timeout in a resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub enum Timeout {
-    /// Not stated: the proxy's default holds.
+pub enum TimeoutSetting {
+    /// Not set: the proxy's default applies.
     #[default]
     Default,
-    /// `0s`: switched off.
+    /// `0s`: no time limit.
     Never,
-    /// This long.
+    /// A time limit.
     After(Duration),
 }
 
-/// The backends of a rule and the share of each.
+/// The backends of a rule, with their weights.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct WeightedBackends {
-    /// Only those with a weight above 0, and at least one.
+    /// The backends with a weight above 0; at least one.
     pub backends: Vec<WeightedBackend>,
     /// The sum of the weights, at least 1.
     pub total: u64,
 }
 
-/// One `backendRef`.
+/// One `backendRef` of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WeightedBackend {
-    /// At least 1.
+    /// The weight; at least 1.
     pub weight: u32,
-    /// Its own filters, applied after the rule's.
-    pub filters: Filters,
-    /// Where it leads.
-    pub destination: Destination,
-    /// Every EgressPolicy that binds requests of this rule to this backend.
-    pub egress: Arc<Egress>,
+    /// The filters of the backend reference, applied after those of the rule.
+    pub filters: RouteFilters,
+    /// The destination of requests to this backend.
+    pub destination: BackendDestination,
+    /// The EgressPolicies that apply to requests of this rule to this backend.
+    pub egress: Arc<EgressPolicySet>,
 }
 
-/// Where a request goes.
+/// The destination of requests to a backend.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub enum Destination {
-    /// To the host that the request names.
+pub enum BackendDestination {
+    /// The host that the request names.
     Dynamic(DynamicDestination),
-    /// To one of these hosts, round-robin.
+    /// One of several fixed hosts, in turn.
     Static(StaticDestination),
-    /// Nowhere: the reference is wrong, and this share of the requests is refused.
+    /// None: the reference is not valid, and this share of the requests is refused.
     Refuse(Misconfiguration),
 }
 
@@ -189,14 +190,14 @@ pub enum Destination {
 pub struct DynamicDestination {
     /// The Backend.
     pub backend: ObjectRef,
-    /// Who resolves the names.
+    /// The resolver of the host names.
     pub resolver: ResolverId,
-    /// How they are connected to.
+    /// Settings of the connections.
     pub settings: Arc<BackendSettings>,
-    /// How requests go that do not say so themselves: `https` with `enableTls`, else `http`.
+    /// The scheme of requests that do not name one: `https` with `enableTls`, else `http`.
     pub scheme: Scheme,
-    /// The port of what names none: of TLS that is passed on, from the `backendRef` of its TLSRoute. `None` is the
-    /// default of the scheme, and 443 of TLS that is passed on.
+    /// The port of requests that do not name one; for TLS passthrough, the port of the TLSRoute's `backendRef`. `None`
+    /// is the default port of the scheme, and 443 for TLS passthrough.
     pub port: Option<Port>,
 }
 
@@ -205,22 +206,22 @@ pub struct DynamicDestination {
 pub struct StaticDestination {
     /// The Backend.
     pub backend: ObjectRef,
-    /// Who resolves those hosts that are names.
+    /// The resolver of the hosts that are names.
     pub resolver: ResolverId,
-    /// How they are connected to; with TLS if that says how.
+    /// Settings of the connections; TLS is used if they have TLS settings.
     pub settings: Arc<BackendSettings>,
-    /// What HTTP they speak (`appProtocol`).
+    /// The HTTP version of the hosts (`appProtocol`).
     pub version: HttpVersion,
-    /// At least one.
+    /// The hosts; at least one.
     pub hosts: Vec<(Host, Port)>,
 }
 
-/// Why something that is configured cannot be served; the text is for the log, the report says it in full.
+/// The reason why a configured object is not served. The text is for the access log; the report has the details.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Misconfiguration {
-    /// The object at fault.
+    /// The object that is not valid.
     pub object: ObjectRef,
-    /// One line.
+    /// The reason, in one line.
     pub message: Arc<str>,
 }
 

@@ -1,4 +1,4 @@
-//! Settings of connections: of clients to listeners, and of the proxy to backends and DNS servers.
+//! Settings of connections: from clients to listeners, and from the proxy to backends and DNS servers.
 
 mod backend;
 mod connection;
@@ -12,6 +12,6 @@ pub use backend::{
 pub use connection::{ConnectionLimits, FOREVER, Http2Limits, ProxyProtocol};
 pub use resolver::{DnsProtocol, LookupFamily, NameServer, ResolverId, ResolverSettings};
 pub use tls::{
-    Alpn, Certificate, ClientValidation, Identity, PrivateKey, ServerTls, TlsVersion, TlsVersions,
-    Trust, UpstreamTls, ValidationMode,
+    AlpnProtocol, Certificate, ClientValidation, PeerTrust, PrivateKey, ServerTls, TlsIdentity,
+    TlsVersion, TlsVersions, UpstreamTls, ValidationMode,
 };

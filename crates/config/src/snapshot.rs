@@ -1,8 +1,8 @@
-//! What the proxy serves: the configuration after compilation, immutable and complete.
+//! The configuration that the proxy serves: compiled, complete and immutable.
 //!
-//! A request loads one [`Snapshot`] and keeps it to its end. Nothing here holds a lock, a counter or a socket, so that
-//! `Eq` says whether a reload changed anything; what outlives a reload (caches, pools) lives in the proxy, keyed by the
-//! identities found here ([`ObjectRef`], [`ResolverId`]).
+//! A request loads one [`Snapshot`] and keeps it to its end. A snapshot holds no lock, counter or socket, so that `Eq`
+//! says whether a reload changed anything. State that outlives a reload (caches, pools) lives in the proxy, keyed by
+//! the identities in the snapshot ([`ObjectRef`], [`ResolverId`]).
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,116 +14,118 @@ use crate::name::{DnsName, Host, HostPattern, Port};
 use crate::resources::ObjectRef;
 use crate::route::RouteTable;
 
-pub use crate::policy::http_upgrade::Upgrades;
+pub use crate::policy::http_upgrade::AllowedUpgrades;
 pub use crate::policy::retry::{RetryOn, RetryPolicy};
 pub use crate::rule::{
-    Action, Destination, DynamicDestination, Filters, FixedResponse, Misconfiguration, PathRewrite,
-    Redirect, Rewrite, Rule, Scheme, StaticDestination, Timeout, Timeouts, WeightedBackend,
-    WeightedBackends,
+    BackendDestination, DynamicDestination, FixedResponse, Misconfiguration, PathRewrite,
+    RedirectResponse, RequestRewrite, RouteFilters, RouteRule, RouteTimeouts, RuleAction, Scheme,
+    StaticDestination, TimeoutSetting, WeightedBackend, WeightedBackends,
 };
 pub use crate::settings::{
-    Alpn, BackendSettings, Certificate, CircuitBreakers, ClientValidation, ConnectionLimits,
-    DnsProtocol, FOREVER, Http2Keepalive, Http2Limits, Http2Settings, HttpVersion, Identity,
-    LoadBalancing, LookupFamily, NameServer, OutlierDetection, PrivateKey, ProxyProtocol,
-    ResolverId, ResolverSettings, ServerTls, TcpKeepalive, TlsVersion, TlsVersions, Trust,
-    UpstreamTls, ValidationMode,
+    AlpnProtocol, BackendSettings, Certificate, CircuitBreakers, ClientValidation,
+    ConnectionLimits, DnsProtocol, FOREVER, Http2Keepalive, Http2Limits, Http2Settings,
+    HttpVersion, LoadBalancing, LookupFamily, NameServer, OutlierDetection, PeerTrust, PrivateKey,
+    ProxyProtocol, ResolverId, ResolverSettings, ServerTls, TcpKeepalive, TlsIdentity, TlsVersion,
+    TlsVersions, UpstreamTls, ValidationMode,
 };
 
-/// Everything that is served.
+/// Everything that the proxy serves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Snapshot {
-    /// The sockets to listen on. No two overlap: the compiler reports a conflict on the younger Gateway.
+    /// The sockets to listen on. No two overlap: the compiler reports a conflict at the younger Gateway.
     #[serde(serialize_with = "as_list")]
-    pub sockets: BTreeMap<BindAddress, Socket>,
-    /// How names are resolved, by who asked for it. [`ResolverId::System`] is always there.
+    pub sockets: BTreeMap<BindAddress, ListenerSocket>,
+    /// The settings of the resolvers. [`ResolverId::System`] is always present.
     #[serde(serialize_with = "as_list")]
     pub resolvers: BTreeMap<ResolverId, Arc<ResolverSettings>>,
 }
 
-/// Where a listener is bound.
+/// The address that a socket is bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct BindAddress {
-    /// From `spec.addresses` of the Gateway; `None` binds every local address, IPv4 and IPv6.
+    /// The IP address, from `spec.addresses` of the Gateway; `None` binds all local addresses, IPv4 and IPv6.
     pub ip: Option<IpAddr>,
-    /// The listener's port.
+    /// The port of the listener.
     pub port: Port,
 }
 
-/// One bound socket, and the listeners that share it.
+/// One bound socket, with the listeners that share it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Socket {
-    /// Most specific hostname first, the one without a hostname last.
+pub struct ListenerSocket {
+    /// The listeners; those with more specific hostnames first, the one without a hostname last.
     pub listeners: Vec<Arc<Listener>>,
-    /// What connections to it may do: the strictest of what holds for its listeners.
+    /// The limits of connections to the socket: the strictest of those of its listeners.
     pub limits: ConnectionLimits,
-    /// Whether a connection begins with a PROXY protocol header.
+    /// Whether connections begin with a PROXY protocol header.
     pub proxy_protocol: ProxyProtocol,
 }
 
 /// One listener of a Gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Listener {
-    /// The Gateway it belongs to.
+    /// The Gateway that the listener belongs to.
     pub gateway: ObjectRef,
-    /// Its name in the Gateway (`sectionName`).
+    /// The name of the listener in the Gateway (`sectionName`).
     pub name: String,
-    /// The hosts it takes; `None` takes all, IP literals included. Of a listener that speaks TLS, also the names that
-    /// clients ask for (SNI).
+    /// The hosts of the listener; `None` accepts all, IP literals included. With TLS, these are also the accepted
+    /// server names (SNI).
     pub hostname: Option<HostPattern>,
-    /// What its connections carry. Listeners of one socket are either all [`Protocol::Http`] or none is.
-    pub protocol: Protocol,
+    /// The protocol. Either all listeners of a socket are [`ListenerProtocol::Http`], or none is.
+    pub protocol: ListenerProtocol,
     /// Whether requests are written to the access log.
     pub access_log: bool,
-    /// The routes attached to it.
+    /// The routes that are attached to the listener.
     pub routes: RouteTable,
-    /// Set when a policy on the Gateway or listener is invalid: every request is refused (fail closed).
+    /// Set if a policy on the Gateway or the listener is not valid: every request is then refused (fail closed).
     pub refuse: Option<Misconfiguration>,
 }
 
-/// What the connections of a listener carry.
+/// The protocol of a listener.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub enum Protocol {
-    /// HTTP in the clear: HTTP/1.1, or HTTP/2 with prior knowledge.
+pub enum ListenerProtocol {
+    /// Plain HTTP: HTTP/1.1, or HTTP/2 with prior knowledge.
     #[default]
     Http,
-    /// HTTP in TLS that ends here (`protocol: HTTPS`).
+    /// HTTP over TLS, with TLS termination (`protocol: HTTPS`).
     Https(Arc<ServerTls>),
-    /// TLS that is passed on as it comes (`protocol: TLS`, `mode: Passthrough`). Rules of such a listener are those of
-    /// TLSRoutes: they match by name alone.
+    /// TLS passthrough (`protocol: TLS`, `mode: Passthrough`). The rules of such a listener are those of TLSRoutes, and
+    /// match by server name alone.
     Passthrough,
 }
 
-impl Socket {
-    /// Whether its connections carry HTTP in the clear.
+impl ListenerSocket {
+    /// Whether connections carry plain HTTP.
     #[must_use]
     pub fn is_plain(&self) -> bool {
         let mut listeners = self.listeners.iter();
-        listeners.all(|listener| matches!(listener.protocol, Protocol::Http))
+        listeners.all(|listener| matches!(listener.protocol, ListenerProtocol::Http))
     }
 
-    /// The listener of a request: the one with the most specific hostname that matches.
+    /// The listener of a request: the one with the most specific hostname that matches the host.
     #[must_use]
     pub fn listener_for(&self, host: &Host) -> Option<&Arc<Listener>> {
-        let mut reads = self.listeners.iter();
-        reads.find(|listener| {
-            listener.protocol != Protocol::Passthrough
+        let mut candidates = self.listeners.iter();
+        candidates.find(|listener| {
+            listener.protocol != ListenerProtocol::Passthrough
                 && match host {
-                    Host::Name(name) => listener.takes(Some(name)),
-                    Host::Ip(_) => listener.takes(None),
+                    Host::Name(name) => listener.accepts(Some(name)),
+                    Host::Ip(_) => listener.accepts(None),
                 }
         })
     }
 
-    /// The listener of a connection over TLS whose client asks for this name (RFC 6066 3), or for none.
+    /// The listener of a TLS connection whose client sent this server name (SNI, RFC 6066 3), or none.
     #[must_use]
-    pub fn listener_named(&self, name: Option<&DnsName>) -> Option<&Arc<Listener>> {
-        self.listeners.iter().find(|listener| listener.takes(name))
+    pub fn listener_for_sni(&self, name: Option<&DnsName>) -> Option<&Arc<Listener>> {
+        self.listeners
+            .iter()
+            .find(|listener| listener.accepts(name))
     }
 }
 
 impl Listener {
-    /// Whether this is one of its names; `None` is what has no name.
-    fn takes(&self, name: Option<&DnsName>) -> bool {
+    /// Whether the listener's hostname matches the name; `None` is a request without a host name.
+    fn accepts(&self, name: Option<&DnsName>) -> bool {
         match (&self.hostname, name) {
             (None, _) => true,
             (Some(pattern), Some(name)) => pattern.matches(name),

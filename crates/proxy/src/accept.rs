@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use egret_config::snapshot::{BindAddress, Socket};
+use egret_config::snapshot::{BindAddress, ListenerSocket};
 use nix::errno::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::Sender;
@@ -137,7 +137,11 @@ fn reject(
         );
     }
     let snapshot = context.snapshot();
-    if snapshot.sockets.get(&bind).is_some_and(Socket::is_plain) {
+    if snapshot
+        .sockets
+        .get(&bind)
+        .is_some_and(ListenerSocket::is_plain)
+    {
         let _ = stream.try_write(gate::refusal());
     }
 }

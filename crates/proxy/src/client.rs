@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use egret_config::name::DnsName;
 use egret_config::snapshot::{
-    Alpn, BindAddress, ClientValidation, ConnectionLimits, Listener, Protocol, Scheme,
+    AlpnProtocol, BindAddress, ClientValidation, ConnectionLimits, Listener, ListenerProtocol,
+    Scheme,
 };
 use tokio::sync::Notify;
 
@@ -53,7 +54,7 @@ pub(crate) struct TerminatedTls {
     /// The listener whose certificate the client saw. It may be of a former configuration.
     pub(crate) listener: Arc<Listener>,
     /// The protocol that ALPN agreed on; `None` if the client offered none.
-    pub(crate) alpn: Option<Alpn>,
+    pub(crate) alpn: Option<AlpnProtocol>,
 }
 
 impl TerminatedTls {
@@ -67,8 +68,8 @@ impl TerminatedTls {
     pub(crate) fn is_good_for(&self, listener: &Listener) -> bool {
         fn asked(listener: &Listener) -> Option<&ClientValidation> {
             match &listener.protocol {
-                Protocol::Https(settings) => settings.clients.as_ref(),
-                Protocol::Http | Protocol::Passthrough => None,
+                ListenerProtocol::Https(settings) => settings.clients.as_ref(),
+                ListenerProtocol::Http | ListenerProtocol::Passthrough => None,
             }
         }
         std::ptr::eq(&*self.listener, listener)
@@ -166,7 +167,7 @@ impl ClientConnection {
 
     /// How long an exchange or a tunnel may move no bytes.
     pub(crate) fn stream_idle_timeout(&self) -> Duration {
-        self.limits.silence()
+        self.limits.stream_idle_limit()
     }
 
     /// An exchange has ended.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use egret_config::snapshot::{Snapshot, Socket};
+use egret_config::snapshot::{ListenerSocket, Snapshot};
 
 /// A snapshot as one worker holds it. Requests count their handles in the worker's own `Rc`, on their own core, and not in
 /// the one counter that all workers share.
@@ -37,6 +37,6 @@ impl SnapshotReader {
 }
 
 /// Whether a request or connection is logged that cannot be told to belong to one of the socket's listeners.
-pub(crate) fn logs_unrouted(socket: &Socket) -> bool {
+pub(crate) fn logs_unrouted(socket: &ListenerSocket) -> bool {
     socket.listeners.iter().any(|listener| listener.access_log)
 }

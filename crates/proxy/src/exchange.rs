@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use egret_config::policy::egress::Decision;
-use egret_config::snapshot::{Listener, Rule, Scheme};
+use egret_config::policy::egress::EgressDecision;
+use egret_config::snapshot::{Listener, RouteRule, Scheme};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Version};
 
@@ -45,7 +45,7 @@ pub(crate) struct Exchange {
 struct RequestFacts {
     head: Option<LoggedHead>,
     listener: Option<Arc<Listener>>,
-    rule: Option<Arc<Rule>>,
+    rule: Option<Arc<RouteRule>>,
     user: Option<Arc<str>>,
     details: Option<String>,
     verdict: VerdictFacts,
@@ -125,7 +125,7 @@ impl Exchange {
     }
 
     /// The rule that the request falls under.
-    pub(crate) fn routed(&self, rule: &Arc<Rule>) {
+    pub(crate) fn routed(&self, rule: &Arc<RouteRule>) {
         self.facts.borrow_mut().rule = Some(Arc::clone(rule));
     }
 
@@ -154,7 +154,7 @@ impl Exchange {
     }
 
     /// The policies let the destination through by its name.
-    pub(crate) fn cleared(&self, decision: &Decision<'_>) {
+    pub(crate) fn cleared(&self, decision: &EgressDecision<'_>) {
         if decision.audited {
             self.telemetry.metrics.audited.increment();
         }

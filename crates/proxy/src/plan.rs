@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use egret_config::name::{Host, Port};
-use egret_config::policy::egress::Egress;
+use egret_config::policy::egress::EgressPolicySet;
 use egret_config::resources::{Kind, ObjectRef};
-use egret_config::route::{Found, normalize_path};
+use egret_config::route::{RouteMatch, normalize_path};
 use egret_config::snapshot::{
-    self, Alpn, BackendSettings, Filters, HttpVersion, Rewrite, Scheme, WeightedBackend,
+    self, AlpnProtocol, BackendSettings, HttpVersion, RequestRewrite, RouteFilters, Scheme,
+    WeightedBackend,
 };
 use http::header::{HOST, HeaderValue};
 use http::request::Parts;
@@ -30,12 +31,12 @@ pub(crate) struct Plan<'a> {
     /// How it is connected to.
     pub(crate) settings: &'a Arc<BackendSettings>,
     /// The policies on it.
-    pub(crate) egress: &'a Egress,
+    pub(crate) egress: &'a EgressPolicySet,
     /// Whether the client chose the destination.
     pub(crate) dynamic: bool,
     /// The backend, and what it does to the request besides the rule.
     pub(crate) backend: &'a ObjectRef,
-    pub(crate) filters: &'a Filters,
+    pub(crate) filters: &'a RouteFilters,
     /// The hosts of the backend, if that has its own.
     hosts: &'a [(Host, Port)],
     /// Which of them it is.
@@ -52,15 +53,15 @@ pub(crate) struct Plan<'a> {
 #[derive(Default)]
 pub(crate) struct PlannedRoute<'r> {
     /// The `URLRewrite` filter of the rule.
-    pub(crate) rewrite: Option<&'r Rewrite>,
+    pub(crate) rewrite: Option<&'r RequestRewrite>,
     /// The path prefix that the rule matched.
     pub(crate) matched_prefix: Option<&'r str>,
     /// Whether the route is a GRPCRoute.
     pub(crate) is_grpc: bool,
 }
 
-impl<'r> From<&Found<'r>> for PlannedRoute<'r> {
-    fn from(found: &Found<'r>) -> Self {
+impl<'r> From<&RouteMatch<'r>> for PlannedRoute<'r> {
+    fn from(found: &RouteMatch<'r>) -> Self {
         Self {
             rewrite: found.rule.filters.rewrite.as_ref(),
             matched_prefix: found.matched_prefix,
@@ -102,12 +103,18 @@ impl<'a> Plan<'a> {
         let path = path(rewrite, route.matched_prefix, parts)?;
         let normalized_path = compared_path(path.path(), &parts.method).into_owned();
         let (dynamic, object, resolver, settings) = match &backend.destination {
-            snapshot::Destination::Dynamic(to) => (true, &to.backend, &to.resolver, &to.settings),
-            snapshot::Destination::Static(to) => (false, &to.backend, &to.resolver, &to.settings),
-            snapshot::Destination::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),
+            snapshot::BackendDestination::Dynamic(to) => {
+                (true, &to.backend, &to.resolver, &to.settings)
+            }
+            snapshot::BackendDestination::Static(to) => {
+                (false, &to.backend, &to.resolver, &to.settings)
+            }
+            snapshot::BackendDestination::Refuse(why) => {
+                return Err(Refusal::Misconfigured(why.clone()));
+            }
         };
         let asked = match &backend.destination {
-            snapshot::Destination::Static(to) => to.version,
+            snapshot::BackendDestination::Static(to) => to.version,
             _ => HttpVersion::Auto,
         };
         let grpc = route.is_grpc || grpc::is_asked_for(parts.version, &parts.headers);
@@ -130,7 +137,7 @@ impl<'a> Plan<'a> {
             backend: object,
             filters: &backend.filters,
             hosts: match &backend.destination {
-                snapshot::Destination::Static(to) => &to.hosts,
+                snapshot::BackendDestination::Static(to) => &to.hosts,
                 _ => &[],
             },
             at: 0,
@@ -143,7 +150,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The same plan under other egress policies.
-    pub(crate) fn under<'b>(self, egress: &'b Egress) -> Plan<'b>
+    pub(crate) fn under<'b>(self, egress: &'b EgressPolicySet) -> Plan<'b>
     where
         'a: 'b,
     {
@@ -227,21 +234,27 @@ impl<'a> Plan<'a> {
 
 /// How the destination is spoken to: as the client says, or else the Backend, if the client chooses the destination; as
 /// the settings of the Backend say, if it is the Backend's own.
-fn scheme(target: &Target, destination: &snapshot::Destination) -> Scheme {
+fn scheme(target: &Target, destination: &snapshot::BackendDestination) -> Scheme {
     match destination {
         // What the client says through a tunnel is its own affair, TLS included.
         _ if target.connect => Scheme::Http,
-        snapshot::Destination::Dynamic(to) => target.scheme.unwrap_or(to.scheme),
-        snapshot::Destination::Static(to) if to.settings.tls.is_some() => Scheme::Https,
-        snapshot::Destination::Static(_) | snapshot::Destination::Refuse(_) => Scheme::Http,
+        snapshot::BackendDestination::Dynamic(to) => target.scheme.unwrap_or(to.scheme),
+        snapshot::BackendDestination::Static(to) if to.settings.tls.is_some() => Scheme::Https,
+        snapshot::BackendDestination::Static(_) | snapshot::BackendDestination::Refuse(_) => {
+            Scheme::Http
+        }
     }
 }
 
 /// The port of a target that names none.
-fn default_port(target: &Target, scheme: Scheme, destination: &snapshot::Destination) -> Port {
+fn default_port(
+    target: &Target,
+    scheme: Scheme,
+    destination: &snapshot::BackendDestination,
+) -> Port {
     let own = match destination {
-        snapshot::Destination::Dynamic(to) => to.port,
-        snapshot::Destination::Static(_) | snapshot::Destination::Refuse(_) => None,
+        snapshot::BackendDestination::Dynamic(to) => to.port,
+        snapshot::BackendDestination::Static(_) | snapshot::BackendDestination::Refuse(_) => None,
     };
     own.unwrap_or_else(|| match target.is_passthrough() {
         true => Port::HTTPS,
@@ -251,12 +264,17 @@ fn default_port(target: &Target, scheme: Scheme, destination: &snapshot::Destina
 
 /// What HTTP is spoken there, of what is asked for, if that is anything. In the clear HTTP/2 is never agreed on, but
 /// known (RFC 9113 3.3), and gRPC goes over nothing else.
-fn version(asked: HttpVersion, scheme: Scheme, offered: &[Alpn], grpc: bool) -> HttpVersion {
+fn version(
+    asked: HttpVersion,
+    scheme: Scheme,
+    offered: &[AlpnProtocol],
+    grpc: bool,
+) -> HttpVersion {
     match (asked, scheme, offered) {
         (HttpVersion::Http1 | HttpVersion::Http2, ..) => asked,
         _ if grpc => HttpVersion::Http2,
-        (HttpVersion::Auto, Scheme::Http, _) | (_, _, [Alpn::Http11]) => HttpVersion::Http1,
-        (_, _, [Alpn::H2]) => HttpVersion::Http2,
+        (HttpVersion::Auto, Scheme::Http, _) | (_, _, [AlpnProtocol::Http11]) => HttpVersion::Http1,
+        (_, _, [AlpnProtocol::H2]) => HttpVersion::Http2,
         _ => HttpVersion::Auto,
     }
 }
@@ -272,7 +290,7 @@ pub(crate) fn compared_path<'a>(path: &'a str, method: &Method) -> Cow<'a, str> 
 
 /// The path and query to send: as they came, or rewritten.
 fn path(
-    rewrite: Option<&Rewrite>,
+    rewrite: Option<&RequestRewrite>,
     matched_prefix: Option<&str>,
     parts: &Parts,
 ) -> Result<PathAndQuery, Refusal> {
@@ -313,14 +331,14 @@ mod tests {
     fn http_is_what_the_backend_says_or_grpc_needs_or_tls_may_agree_on() {
         use HttpVersion::{Auto, Http1, Http2};
         use Scheme::{Http, Https};
-        let both = &Alpn::BOTH[..];
+        let both = &AlpnProtocol::BOTH[..];
         for (asked, scheme, offered, grpc, expected) in [
             (Auto, Http, both, false, Http1),
             (Auto, Http, both, true, Http2),
             (Auto, Https, both, false, Auto),
             (Auto, Https, both, true, Http2),
-            (Auto, Https, &[Alpn::Http11], false, Http1),
-            (Auto, Https, &[Alpn::H2], false, Http2),
+            (Auto, Https, &[AlpnProtocol::Http11], false, Http1),
+            (Auto, Https, &[AlpnProtocol::H2], false, Http2),
             (Http1, Https, both, true, Http1),
             (Http2, Http, both, false, Http2),
             (Http2, Https, both, false, Http2),

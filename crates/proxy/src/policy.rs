@@ -8,9 +8,9 @@
 //! [`readmit`] and [`allows`] ask the same policies again about an open tunnel when the configuration has changed.
 
 use egret_config::name::Port;
-use egret_config::policy::egress::{Action, Attempt, Decision};
+use egret_config::policy::egress::{EgressAction, EgressDecision, EgressRequest};
 use egret_config::policy::traffic::TrafficSettings;
-use egret_config::snapshot::Rule;
+use egret_config::snapshot::RouteRule;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 
@@ -26,7 +26,7 @@ use credentials::Principal;
 /// What the policies of a rule are asked about.
 pub(crate) struct PolicyContext<'a, 'r> {
     /// The rule that the request falls under.
-    pub(crate) rule: &'a Rule,
+    pub(crate) rule: &'a RouteRule,
     /// Where the request wants to go.
     pub(crate) target: &'r Target,
     /// The request's head as it came.
@@ -47,7 +47,7 @@ pub(crate) struct Cleared<'a> {
     /// The policies of the rule; `None` for a request of the gateway's own.
     policies: Option<&'a TrafficSettings>,
     principal: Option<Principal<'a>>,
-    decision: Decision<'a>,
+    decision: EgressDecision<'a>,
     method: Method,
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn readmit(context: &PolicyContext<'_, '_>) -> bool {
 
 /// Whether the egress policies of a plan allow its destination by name.
 pub(crate) fn allows(plan: &Plan<'_>, method: &Method) -> bool {
-    decide(plan, method, plan.destination.port).action == Action::Allow
+    decide(plan, method, plan.destination.port).action == EgressAction::Allow
 }
 
 /// Makes the changes of the policies of a rule to the response of a request that fell under it, whether it comes from an
@@ -130,7 +130,7 @@ impl<'a> Cleared<'a> {
     }
 
     /// What the egress policies said of the destination by its name.
-    pub(crate) fn decision(&self) -> &Decision<'a> {
+    pub(crate) fn decision(&self) -> &EgressDecision<'a> {
         &self.decision
     }
 
@@ -147,7 +147,7 @@ impl<'a> Cleared<'a> {
             return false;
         };
         port == self.plan.destination.port
-            || decide(&self.plan, &self.method, port).action == Action::Allow
+            || decide(&self.plan, &self.method, port).action == EgressAction::Allow
     }
 
     /// Turns to the next host of the backend that the policies allow. False if there is no other: the plan is then as it
@@ -180,29 +180,29 @@ impl<'a> Cleared<'a> {
 ///
 /// # Errors
 /// [`Refusal::Policy`] with what denied the host that the plan began with, if no host is allowed.
-fn clear_name<'a>(plan: &mut Plan<'a>, method: &Method) -> Result<Decision<'a>, Refusal> {
+fn clear_name<'a>(plan: &mut Plan<'a>, method: &Method) -> Result<EgressDecision<'a>, Refusal> {
     let first = decide(plan, method, plan.destination.port);
     let mut decision = first;
     for _ in 0..plan.other_hosts() {
-        if decision.action == Action::Allow {
+        if decision.action == EgressAction::Allow {
             break;
         }
         plan.next_host();
         decision = decide(plan, method, plan.destination.port);
     }
     match decision.action {
-        Action::Allow => Ok(decision),
-        Action::Deny => Err(Refusal::Policy {
+        EgressAction::Allow => Ok(decision),
+        EgressAction::Deny => Err(Refusal::Policy {
             policy: first.policy.cloned(),
             rule: first.rule.cloned(),
         }),
     }
 }
 
-fn decide<'a>(plan: &Plan<'a>, method: &Method, port: Port) -> Decision<'a> {
+fn decide<'a>(plan: &Plan<'a>, method: &Method, port: Port) -> EgressDecision<'a> {
     // Of a CONNECT only the destination can be known.
     let request = (*method != Method::CONNECT).then_some((method, &*plan.normalized_path));
-    plan.egress.check(Attempt {
+    plan.egress.check(EgressRequest {
         host: &plan.destination.host,
         port,
         request,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use egret_config::compile::Compiled;
+use egret_config::compile::CompiledConfig;
 use egret_config::snapshot::BindAddress;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -142,8 +142,8 @@ impl Proxy {
     /// as it is, sockets, caches and connections included.
     ///
     /// Gives the listeners that could not be bound; the others are served, and [`Proxy::rebind`] tries again.
-    pub async fn apply(&mut self, compiled: Compiled) -> Vec<BindError> {
-        let Compiled { snapshot, report } = compiled;
+    pub async fn apply(&mut self, compiled: CompiledConfig) -> Vec<BindError> {
+        let CompiledConfig { snapshot, report } = compiled;
         let changed = **self.shared.snapshot.load() != snapshot;
         if changed {
             self.shared.upstreams.resolvers.apply(&snapshot);

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use egret_config::name::{DnsName, Host, Port};
-use egret_config::snapshot::{Listener, Rule, Scheme};
+use egret_config::snapshot::{Listener, RouteRule, Scheme};
 use http::{Method, StatusCode};
 
 use crate::dns::AnswerSource;
@@ -38,7 +38,7 @@ pub(crate) struct Record<'a> {
     /// The listener that took the request.
     pub(crate) listener: Option<&'a Listener>,
     /// The rule that it fell under.
-    pub(crate) rule: Option<&'a Rule>,
+    pub(crate) rule: Option<&'a RouteRule>,
     /// Whether it was answered by a response, became a tunnel, or is TLS passthrough.
     pub(crate) form: ExchangeForm,
     /// The request's method; absent for TLS passthrough.

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use egret_config::snapshot::{Snapshot, Socket};
+use egret_config::snapshot::{ListenerSocket, Snapshot};
 use http::header::{CONNECTION, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
@@ -161,7 +161,7 @@ async fn answer(
 fn socket<'a>(
     snapshot: &'a Snapshot,
     connection: &ClientConnection,
-) -> Result<&'a Socket, Refusal> {
+) -> Result<&'a ListenerSocket, Refusal> {
     snapshot
         .sockets
         .get(&connection.bind)
@@ -169,7 +169,11 @@ fn socket<'a>(
 }
 
 /// Reads the target, and tells the exchange of the request, whether or not its target is valid.
-fn identify(parts: &Parts, socket: &Socket, client: &RequestClient) -> Result<Target, Refusal> {
+fn identify(
+    parts: &Parts,
+    socket: &ListenerSocket,
+    client: &RequestClient,
+) -> Result<Target, Refusal> {
     let target = Target::of(parts, client.connection.client.scheme());
     if logs_unrouted(socket) {
         let authority = target.as_ref().ok().map(|target| {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use egret_config::snapshot::Alpn;
+use egret_config::snapshot::AlpnProtocol;
 use tokio::io::AsyncRead;
 use tokio::time::timeout;
 
@@ -27,7 +27,7 @@ pub(crate) async fn connection(
     let agreed = origin.tls.as_ref().and_then(|tls| tls.alpn);
     let http = match (&mut stream, agreed) {
         (ClientStream::Plain(stream), _) => begun(stream, &context).await?.http(),
-        (ClientStream::Tls(stream), Some(Alpn::H2)) => {
+        (ClientStream::Tls(stream), Some(AlpnProtocol::H2)) => {
             match begun(stream.as_mut(), &context).await? {
                 // Go's net/http agrees to HTTP/2 with a proxy, and then speaks the other to it.
                 ClientPreface::Connect => HttpConnection::Http1,
@@ -35,7 +35,7 @@ pub(crate) async fn connection(
             }
         }
         // Without a word about it HTTP/1.1 is spoken (RFC 9113 3.2).
-        (ClientStream::Tls(_), Some(Alpn::Http11) | None) => HttpConnection::Http1,
+        (ClientStream::Tls(_), Some(AlpnProtocol::Http11) | None) => HttpConnection::Http1,
     };
     let client = ClientConnection::new(origin, http);
     let connection = DownstreamConnection::new(client, context);

@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use egret_config::compile::{Options, compile};
-use egret_config::load::{File, load};
+use egret_config::compile::{CompileOptions, compile};
+use egret_config::load::{ConfigFile, load};
 use egret_proxy::tls::RootCertificates;
 use egret_proxy::{Bind, Proxy, ProxyOptions};
 use serde_json::Value;
@@ -119,9 +119,9 @@ impl Gateway {
     /// If the configuration has errors, or a listener cannot be bound.
     pub fn apply(&mut self, yaml: &str) {
         let name = "test.yaml";
-        let loaded = load([File { name, text: yaml }]);
+        let loaded = load([ConfigFile { name, text: yaml }]);
         assert!(loaded.errors.is_empty(), "{:#?}", loaded.errors);
-        let compiled = compile(&loaded.resources, &Options::default());
+        let compiled = compile(&loaded.resources, &CompileOptions::default());
         let proxy = self.proxy.as_mut().expect("a gateway that runs");
         let unbound = self.runtime.block_on(proxy.apply(compiled));
         assert!(unbound.is_empty(), "{unbound:?}");

@@ -1,8 +1,8 @@
-//! Durations as the Gateway API writes them (GEP-2257): `1h30m`, `500ms`, `0s`.
+//! Durations in the format of the Gateway API (GEP-2257): `1h30m`, `500ms`, `0s`.
 
 use std::time::Duration;
 
-/// Why a text is not a duration.
+/// The error for a text that is not a duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a duration: one to four of <1 to 5 digits><h, m, s or ms>, as in 1h30m or 500ms")]
 pub struct DurationError;
@@ -10,7 +10,7 @@ pub struct DurationError;
 /// Parses a duration.
 ///
 /// # Errors
-/// What does not match `^([0-9]{1,5}(h|m|s|ms)){1,4}$`.
+/// If the text does not match `^([0-9]{1,5}(h|m|s|ms)){1,4}$`.
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let mut rest = text;
     let mut total = Duration::ZERO;

@@ -1,11 +1,11 @@
-//! Our own resources (`egret.dev/v1alpha1`).
+//! Egret's own resources (`egret.dev/v1alpha1`).
 
 mod egress;
 mod resolver;
 mod status;
 
 pub use egress::{
-    EgressAction, EgressAddresses, EgressMode, EgressPolicy, EgressPolicySpec, EgressRule,
+    EgressAction, EgressAddresses, EgressMode, EgressPolicy, EgressPolicySpec, EgressRuleSpec,
     EgressTunnels, PortText,
 };
 pub use resolver::{
@@ -38,7 +38,7 @@ mod tests {
             assert_eq!(schema["properties"]["spec"]["type"], "object");
             assert_eq!(schema["properties"]["spec"]["required"][0], "targetRefs");
             let text = json.to_string();
-            // A structural schema has no references and no alternatives of types.
+            // A structural schema has no references and no alternative types.
             assert!(
                 !text.contains("\"$ref\"") && !text.contains("\"oneOf\""),
                 "{text}"

@@ -1,6 +1,7 @@
-//! The Gateway API's types, under names one can read. The only place that imports the generated ones.
+//! The Gateway API's types under readable names. Only this file imports the generated types.
 //!
-//! They are of the experimental channel, so that its fields are recognised, and reported, where we do not support them.
+//! The types are those of the experimental channel, so that experimental fields are recognised, and reported where
+//! Egret does not support them.
 
 pub use gateway_api::apis::experimental::gatewayclasses::{GatewayClass, GatewayClassSpec};
 pub use gateway_api::apis::experimental::gateways::{

@@ -1,15 +1,16 @@
-//! kgateway's resources (`gateway.kgateway.dev/v1alpha1`). Every field is recognised; those that are not supported yet
-//! are kept as [`Unsupported`], so that the report can name them.
+//! kgateway's resources (`gateway.kgateway.dev/v1alpha1`).
+//!
+//! Every field is recognised. Fields that are not supported yet are kept as [`UnsupportedValue`], so that the report
+//! can name them.
 
 use serde::{Deserialize, Serialize};
 
 /// The value of a field that is recognised but not supported.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Unsupported(pub serde_json::Value);
+pub struct UnsupportedValue(pub serde_json::Value);
 
-/// A struct with fields that are supported and fields that are not, and a method that names those of the latter that
-/// are set.
+/// Defines a struct with supported and unsupported fields, and a method that names the unsupported fields that are set.
 macro_rules! recognised {
     ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }
      unsupported { $($other:ident = $wire:literal,)* }) => {
@@ -19,7 +20,7 @@ macro_rules! recognised {
             $(
                 /// Not supported.
                 #[serde(default, rename = $wire, skip_serializing_if = "Option::is_none")]
-                pub $other: Option<Unsupported>,
+                pub $other: Option<UnsupportedValue>,
             )*
         }
 
@@ -38,33 +39,26 @@ macro_rules! recognised {
     };
 }
 
-mod authentication;
 mod backend;
 mod backend_config;
 mod direct_response;
-mod header_modifiers;
 mod listener;
 mod tls;
 mod traffic;
 
-pub use authentication::{
-    ApiKeySource, Disable, KeysSecret, SecretSelector, TrafficApiKeyAuth, TrafficBasicAuth,
-    UsersSecret,
-};
 pub use backend::{
     Backend, BackendSpec, BackendType, DynamicForwardProxy, StaticBackend, StaticHost,
 };
 pub use backend_config::{
-    BackendConfigPolicy, BackendConfigPolicySpec, CircuitBreakers, CommonHttpProtocolOptions,
-    ConnectionKeepalive, Http2ProtocolOptions, LeastRequest, LoadBalancer, OutlierDetection,
-    Random, RoundRobin, TcpKeepalive,
+    BackendConfigPolicy, BackendConfigPolicySpec, CircuitBreakersSpec, CommonHttpProtocolOptions,
+    ConnectionKeepalive, Http2ProtocolOptions, LeastRequest, LoadBalancerSpec,
+    OutlierDetectionSpec, RandomBalancer, RoundRobin, TcpKeepaliveSpec,
 };
 pub use direct_response::{DirectResponse, DirectResponseSpec};
-pub use header_modifiers::{HeaderModifier, HeaderSecret, HeaderSource, TrafficHeaderModifiers};
 pub use listener::{
     AuthorityReference, ClientCertificateValidation, HttpListenerPolicy, HttpListenerPolicySpec,
     HttpSettings, ListenerHttp2, ListenerPolicy, ListenerPolicySpec, ListenerPort,
     ListenerSettings, ProxyProtocolSettings, UpgradeConfig,
 };
-pub use tls::{SecretName, Tls, TlsParameters};
-pub use traffic::{ConnectUpgrade, HttpUpgrade, TrafficPolicy, TrafficPolicySpec, TrafficRetry};
+pub use tls::{BackendConfigTls, SecretName, TlsParameters};
+pub use traffic::*;

@@ -1,21 +1,21 @@
-//! Amounts as Kubernetes writes them: a number, or a text with a unit (`64Ki`, `1M`).
+//! Quantities in the format of Kubernetes: a number, or a text with a unit (`64Ki`, `1M`).
 
 use serde::{Deserialize, Serialize};
 
-/// A Kubernetes Quantity of whole things, where the API takes an int-or-string.
+/// A Kubernetes Quantity of whole units, in a field of type int-or-string.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     untagged,
     expecting = "expected a number, or a number with a unit as \"64Ki\""
 )]
 pub enum Quantity {
-    /// So many.
+    /// A plain number.
     Number(i64),
-    /// A number, and perhaps a unit.
+    /// A number in a text, with or without a unit.
     Text(String),
 }
 
-/// The units of whole numbers.
+/// The units, each with its factor.
 const UNITS: [(&str, i64); 7] = [
     ("Ki", 1 << 10),
     ("Mi", 1 << 20),
@@ -27,7 +27,8 @@ const UNITS: [(&str, i64); 7] = [
 ];
 
 impl Quantity {
-    /// The number that it is; `None` if it is none, or too large for one. Fractions and exponents are not read.
+    /// The quantity as a number; `None` if the text is not a quantity or the number is too large. Fractions and
+    /// exponents are not supported.
     #[must_use]
     pub fn number(&self) -> Option<i64> {
         let text = match self {

@@ -1,4 +1,4 @@
-//! What a policy says it applies to.
+//! References from a policy to the objects that it applies to.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub struct TargetRef {
     pub kind: String,
     /// The object's name.
     pub name: String,
-    /// A part of it: a listener of a Gateway, a rule of a route.
+    /// A section of the object: a listener of a Gateway, a rule of a route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub section_name: Option<String>,
 }
@@ -28,9 +28,9 @@ pub struct TargetSelector {
     pub group: String,
     /// The objects' kind.
     pub kind: String,
-    /// Labels that they all have.
+    /// The labels that the objects must have.
     pub match_labels: BTreeMap<String, String>,
-    /// A part of each.
+    /// A section of each object: a listener of a Gateway, a rule of a route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub section_name: Option<String>,
 }

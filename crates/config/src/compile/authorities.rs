@@ -1,32 +1,32 @@
-//! `caCertificateRefs`: the certificates of CAs, from ConfigMaps and Secrets.
+//! `caCertificateRefs`: references to CA certificates in ConfigMaps and Secrets.
 
 use rustls::RootCertStore;
 
 use super::grant;
-use super::log::Fault;
+use super::log::FieldFault;
 use super::secret;
 use crate::resources::{Kind, ObjectRef, Resources};
 use crate::snapshot::Certificate;
 
-/// A reference, whichever object has it.
+/// A reference to CA certificates, of any kind of object.
 pub(super) struct AuthorityRef<'a> {
     pub(super) group: &'a str,
     pub(super) kind: &'a str,
-    /// Without one, that of the object that has it.
+    /// The namespace of the referent; that of the referring object by default.
     pub(super) namespace: Option<&'a str>,
     pub(super) name: &'a str,
 }
 
-/// What came of references.
+/// The CA certificates of a list of references.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Authorities {
+pub(super) struct CaCertificates {
     pub(super) certificates: Vec<Certificate>,
-    /// What leads nowhere, with the reason that a condition gives.
-    pub(super) wrong: Vec<(&'static str, Fault)>,
+    /// The references that could not be resolved, each with the reason for a condition.
+    pub(super) wrong: Vec<(&'static str, FieldFault)>,
 }
 
-impl Authorities {
-    /// Follows the references of an object; `field` is their list.
+impl CaCertificates {
+    /// Resolves the references of an object; `field` is the path of their list.
     pub(super) fn read<'a>(
         resources: &Resources,
         from: &ObjectRef,
@@ -40,13 +40,13 @@ impl Authorities {
             match follow(resources, from, &reference) {
                 Ok(certificates) => all.certificates.extend(certificates),
                 Err((reason, message)) => {
-                    let fault = Fault::new(format!("{field}[{index}]"), message);
+                    let fault = FieldFault::new(format!("{field}[{index}]"), message);
                     all.wrong.push((reason, fault));
                 }
             }
         }
         if count == 0 {
-            let fault = Fault::new(field, "at least one is needed");
+            let fault = FieldFault::new(field, "at least one is needed");
             all.wrong.push(("InvalidCACertificateRef", fault));
         }
         all
@@ -85,14 +85,16 @@ fn follow(
     };
     let certificates = match read {
         Some(Ok(certificates)) if certificates.iter().all(is_readable) => Ok(certificates),
-        Some(Ok(_)) => Err(format!("{target}: ca.crt has what is not a certificate")),
+        Some(Ok(_)) => Err(format!(
+            "{target}: ca.crt has an entry that is not a certificate"
+        )),
         Some(Err(message)) => Err(format!("{target}: {message}")),
         None => Err(format!("{target} not found")),
     };
     certificates.map_err(|message| ("InvalidCACertificateRef", message))
 }
 
-/// Whether anybody could be believed because of it.
+/// Whether the certificate can be a trust anchor.
 fn is_readable(certificate: &Certificate) -> bool {
     let mut store = RootCertStore::empty();
     store.add(certificate.0.clone()).is_ok()

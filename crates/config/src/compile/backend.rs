@@ -1,51 +1,51 @@
-//! Backends: where requests can go.
+//! Backends: the destinations that routes forward to.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::log::{Fault, Log, join, misconfiguration};
+use super::log::{FieldFault, ReportLog, join, misconfiguration};
 use crate::api::kgateway::{
     BackendSpec, BackendType, DynamicForwardProxy, StaticBackend, StaticHost,
 };
 use crate::name::{Host, HostPattern, NameError, Port};
-use crate::report::{Condition, PlainStatus, Status};
+use crate::report::{ObjectStatus, PlainStatus, StatusCondition};
 use crate::resources::{ObjectRef, Resources};
 use crate::snapshot::{HttpVersion, Misconfiguration, Scheme};
 
 /// A Backend that can be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Backend {
-    /// To the host that the request names; this way, if the request does not say it.
+pub(super) enum ServableBackend {
+    /// The host that the request names; with this scheme, if the request does not name one.
     Dynamic(Scheme),
-    /// To fixed hosts.
+    /// Fixed hosts.
     Static(StaticHosts),
 }
 
 /// `static` of a Backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StaticHosts {
-    /// At least one.
+    /// The hosts; at least one.
     pub(super) hosts: Vec<(Host, Port)>,
-    /// What HTTP they speak.
+    /// The HTTP version of the hosts.
     pub(super) version: HttpVersion,
 }
 
-/// Every Backend, or why it cannot be served.
-pub(super) type Backends = BTreeMap<ObjectRef, Result<Backend, Misconfiguration>>;
+/// Every Backend, or the reason why it cannot be served.
+pub(super) type BackendMap = BTreeMap<ObjectRef, Result<ServableBackend, Misconfiguration>>;
 
-pub(super) fn compile(resources: &Resources, log: &mut Log) -> Backends {
-    let mut backends = Backends::new();
+pub(super) fn compile(resources: &Resources, log: &mut ReportLog) -> BackendMap {
+    let mut backends = BackendMap::new();
     for (reference, object) in &resources.backends {
         let outcome = backend(&object.value.spec);
         let accepted = match &outcome {
-            Ok(_) => Condition::new("Accepted", true, "Accepted", "Backend accepted"),
-            Err(faults) => Condition::new("Accepted", false, "Invalid", message(faults)),
+            Ok(_) => StatusCondition::new("Accepted", true, "Accepted", "Backend accepted"),
+            Err(faults) => StatusCondition::new("Accepted", false, "Invalid", message(faults)),
         };
         let conditions = vec![accepted];
         log.object(
             reference,
             &object.source,
-            Status::Plain(PlainStatus { conditions }),
+            ObjectStatus::Plain(PlainStatus { conditions }),
         );
         let outcome = outcome.map_err(|faults| {
             log.problems(reference, &object.source, &faults);
@@ -56,8 +56,8 @@ pub(super) fn compile(resources: &Resources, log: &mut Log) -> Backends {
     backends
 }
 
-/// As kgateway says it.
-fn message(faults: &[Fault]) -> String {
+/// The message of the condition, in kgateway's words.
+fn message(faults: &[FieldFault]) -> String {
     match faults {
         [fault] => format!("Backend error: \"{fault}\""),
         faults => {
@@ -67,7 +67,7 @@ fn message(faults: &[Fault]) -> String {
     }
 }
 
-fn backend(spec: &BackendSpec) -> Result<Backend, Vec<Fault>> {
+fn backend(spec: &BackendSpec) -> Result<ServableBackend, Vec<FieldFault>> {
     let BackendSpec {
         backend_type,
         dynamic_forward_proxy,
@@ -98,40 +98,42 @@ fn backend(spec: &BackendSpec) -> Result<Backend, Vec<Fault>> {
         .find(|(kind, _, _, is_set)| *backend_type == Some(*kind) && !is_set);
     if let Some((_, kind, member, _)) = missing {
         let message = format!("{member} backend must be specified when type is '{kind}'");
-        return Err(vec![Fault::new("spec", message)]);
+        return Err(vec![FieldFault::new("spec", message)]);
     }
     if members.iter().filter(|(_, _, _, is_set)| *is_set).count() != 1 {
         let message = "exactly one of the fields in [aws static dynamicForwardProxy gcp priorityGroups] must be set";
-        return Err(vec![Fault::new("spec", message)]);
+        return Err(vec![FieldFault::new("spec", message)]);
     }
     match (dynamic_forward_proxy, fixed) {
-        (Some(DynamicForwardProxy { enable_tls }), _) => Ok(Backend::Dynamic(match enable_tls {
-            Some(true) => Scheme::Https,
-            Some(false) | None => Scheme::Http,
-        })),
-        (None, Some(fixed)) => static_hosts(fixed).map(Backend::Static),
+        (Some(DynamicForwardProxy { enable_tls }), _) => {
+            Ok(ServableBackend::Dynamic(match enable_tls {
+                Some(true) => Scheme::Https,
+                Some(false) | None => Scheme::Http,
+            }))
+        }
+        (None, Some(fixed)) => static_hosts(fixed).map(ServableBackend::Static),
         (None, None) => {
             let set = members.iter().find(|(_, _, _, is_set)| *is_set);
             Err(set
-                .map(|(_, _, member, _)| Fault::unsupported(format!("spec.{member}")))
+                .map(|(_, _, member, _)| FieldFault::unsupported(format!("spec.{member}")))
                 .into_iter()
                 .collect())
         }
     }
 }
 
-fn static_hosts(fixed: &StaticBackend) -> Result<StaticHosts, Vec<Fault>> {
+fn static_hosts(fixed: &StaticBackend) -> Result<StaticHosts, Vec<FieldFault>> {
     let StaticBackend {
         app_protocol,
         hosts,
     } = fixed;
     let mut faults = Vec::new();
     let version = http_version(app_protocol.as_deref()).unwrap_or_else(|message| {
-        faults.push(Fault::new("spec.static.appProtocol", message));
+        faults.push(FieldFault::new("spec.static.appProtocol", message));
         HttpVersion::default()
     });
     if hosts.is_empty() {
-        faults.push(Fault::new(
+        faults.push(FieldFault::new(
             "spec.static.hosts",
             "at least one host is needed",
         ));
@@ -139,10 +141,11 @@ fn static_hosts(fixed: &StaticBackend) -> Result<StaticHosts, Vec<Fault>> {
     let mut parsed = Vec::new();
     for (index, StaticHost { host, port }) in hosts.iter().enumerate() {
         let field = format!("spec.static.hosts[{index}]");
-        let host = host_of(host)
-            .map_err(|error| faults.push(Fault::new(format!("{field}.host"), error.to_string())));
+        let host = host_of(host).map_err(|error| {
+            faults.push(FieldFault::new(format!("{field}.host"), error.to_string()))
+        });
         let port = port_of(*port).map_err(|message| {
-            faults.push(Fault::new(format!("{field}.port"), message.to_owned()))
+            faults.push(FieldFault::new(format!("{field}.port"), message.to_owned()))
         });
         if let (Ok(host), Ok(port)) = (host, port) {
             parsed.push((host, port));
@@ -158,7 +161,7 @@ fn static_hosts(fixed: &StaticBackend) -> Result<StaticHosts, Vec<Fault>> {
     }
 }
 
-/// What `appProtocol` means, as kgateway has it: a WebSocket begins over HTTP/1.1.
+/// The HTTP version of an `appProtocol`, as kgateway defines it: a WebSocket begins with HTTP/1.1.
 fn http_version(app_protocol: Option<&str>) -> Result<HttpVersion, String> {
     match app_protocol {
         None => Ok(HttpVersion::Auto),
@@ -170,7 +173,7 @@ fn http_version(app_protocol: Option<&str>) -> Result<HttpVersion, String> {
     }
 }
 
-/// A name, in letters of any script, or an IP address, with or without brackets.
+/// Parses a host name, in letters of any script, or an IP address with or without brackets.
 fn host_of(text: &str) -> Result<Host, NameError> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(Host::Ip(address));
@@ -184,7 +187,7 @@ fn host_of(text: &str) -> Result<Host, NameError> {
     }
 }
 
-/// A port as resources write it.
+/// Parses a port of a resource.
 pub(super) fn port_of(number: i32) -> Result<Port, &'static str> {
     u16::try_from(number)
         .ok()

@@ -1,24 +1,24 @@
-//! Which Gateways are ours: those of a class that names our controller, and those of our own classes when nobody
-//! defined them.
+//! GatewayClasses: which Gateways Egret serves. Those are the Gateways of a class that names its controller, and of its
+//! built-in classes where no GatewayClass object defines them.
 
 use std::collections::BTreeMap;
 
-use super::log::{Fault, Log};
+use super::log::{FieldFault, ReportLog};
 use crate::api::gateway::{Gateway, GatewayClassSpec};
-use crate::report::{Condition, PlainStatus, Status};
+use crate::report::{ObjectStatus, PlainStatus, StatusCondition};
 use crate::resources::Resources;
 
-/// The controller whose Gateways are served, unless the caller says otherwise.
+/// The name of the controller, unless the caller sets another.
 pub const CONTROLLER_NAME: &str = "egret.dev/gateway";
 
-/// What the caller decides.
+/// Options of a compilation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Gateways of this controller's classes are ours.
+pub struct CompileOptions {
+    /// Gateways of classes that name this controller are served.
     pub controller_name: String,
 }
 
-impl Default for Options {
+impl Default for CompileOptions {
     fn default() -> Self {
         Self {
             controller_name: CONTROLLER_NAME.to_owned(),
@@ -29,12 +29,16 @@ impl Default for Options {
 /// Classes that need no GatewayClass object.
 const BUILT_IN: [&str; 2] = ["egret", "kgateway"];
 
-/// The classes that were defined, and whether each is ours.
+/// The classes that GatewayClass objects define, each with whether it names the controller.
 #[derive(Debug)]
-pub(super) struct Classes(BTreeMap<String, bool>);
+pub(super) struct GatewayClasses(BTreeMap<String, bool>);
 
-impl Classes {
-    pub(super) fn compile(resources: &Resources, options: &Options, log: &mut Log) -> Self {
+impl GatewayClasses {
+    pub(super) fn compile(
+        resources: &Resources,
+        options: &CompileOptions,
+        log: &mut ReportLog,
+    ) -> Self {
         let mut classes = BTreeMap::new();
         for (reference, object) in &resources.gateway_classes {
             let GatewayClassSpec {
@@ -44,16 +48,20 @@ impl Classes {
             } = &object.value.spec;
             let mut ours = *controller_name == options.controller_name;
             if ours {
-                let mut accepted = Condition::new(
+                let mut accepted = StatusCondition::new(
                     "Accepted",
                     true,
                     "Accepted",
                     "GatewayClass accepted by the Egret controller",
                 );
                 if parameters_ref.is_some() {
-                    let fault = Fault::unsupported("spec.parametersRef");
-                    accepted =
-                        Condition::new("Accepted", false, "InvalidParameters", fault.to_string());
+                    let fault = FieldFault::unsupported("spec.parametersRef");
+                    accepted = StatusCondition::new(
+                        "Accepted",
+                        false,
+                        "InvalidParameters",
+                        fault.to_string(),
+                    );
                     log.problems(reference, &object.source, [&fault]);
                     ours = false;
                 }
@@ -61,7 +69,7 @@ impl Classes {
                 log.object(
                     reference,
                     &object.source,
-                    Status::Plain(PlainStatus { conditions }),
+                    ObjectStatus::Plain(PlainStatus { conditions }),
                 );
             }
             classes.insert(reference.name.to_string(), ours);
@@ -69,7 +77,7 @@ impl Classes {
         Self(classes)
     }
 
-    /// Whether we serve the Gateway.
+    /// Whether Egret serves the Gateway.
     pub(super) fn is_ours(&self, gateway: &Gateway) -> bool {
         let class = gateway.spec.gateway_class_name.as_str();
         self.0

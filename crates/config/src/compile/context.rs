@@ -1,20 +1,20 @@
-//! What has been compiled before the routes, which refer to it.
+//! The compiled objects that routes refer to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::backend::Backends;
-use super::class::Classes;
-use super::direct_response::Responses;
-use super::policy::Policies;
+use super::backend::BackendMap;
+use super::class::GatewayClasses;
+use super::direct_response::DirectResponses;
+use super::policy::CompiledPolicies;
 use crate::resources::{ObjectRef, Resources};
 
-/// What routes are compiled against.
-pub(super) struct Context<'a> {
+/// The compiled objects that routes refer to.
+pub(super) struct RouteContext<'a> {
     pub(super) resources: &'a Resources,
-    pub(super) classes: Classes,
-    pub(super) backends: Backends,
-    pub(super) responses: Responses,
-    pub(super) policies: Policies,
-    /// The Gateways whose routes lead to a Backend.
+    pub(super) classes: GatewayClasses,
+    pub(super) backends: BackendMap,
+    pub(super) responses: DirectResponses,
+    pub(super) policies: CompiledPolicies,
+    /// For each Backend, the Gateways whose routes refer to it.
     pub(super) uses: BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
 }

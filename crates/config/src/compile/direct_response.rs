@@ -1,45 +1,45 @@
-//! DirectResponses: fixed answers that rules refer to.
+//! DirectResponses: fixed responses that rules refer to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::StatusCode;
 
-use super::log::{Fault, Log, join, misconfiguration};
-use super::target::Target;
+use super::log::{FieldFault, ReportLog, join, misconfiguration};
+use super::target::PolicyTarget;
 use crate::api::kgateway::DirectResponseSpec;
-use crate::report::{AncestorStatus, Condition, PolicyStatus, Status};
+use crate::report::{AncestorStatus, ObjectStatus, PolicyStatus, StatusCondition};
 use crate::resources::{ObjectRef, Resources};
 use crate::snapshot::{FixedResponse, Misconfiguration};
 
-/// Every DirectResponse, by name.
-pub(super) type Responses = BTreeMap<ObjectRef, Response>;
+/// Every DirectResponse, by identity.
+pub(super) type DirectResponses = BTreeMap<ObjectRef, DirectResponseDraft>;
 
 /// A DirectResponse while routes are compiled.
 #[derive(Debug)]
-pub(super) struct Response {
-    /// The answer, or why there is none.
+pub(super) struct DirectResponseDraft {
+    /// The response, or the reason why it cannot be served.
     pub(super) answer: Result<FixedResponse, Misconfiguration>,
-    /// The Gateways whose routes refer to it: its status tells them.
+    /// The Gateways whose routes refer to it; its status lists them.
     pub(super) gateways: BTreeSet<ObjectRef>,
 }
 
-/// Most characters of a body.
+/// Maximum length of a body in characters.
 const MAX_BODY: usize = 4096;
 
-pub(super) fn compile(resources: &Resources, log: &mut Log) -> Responses {
-    let mut responses = Responses::new();
+pub(super) fn compile(resources: &Resources, log: &mut ReportLog) -> DirectResponses {
+    let mut responses = DirectResponses::new();
     for (reference, object) in &resources.direct_responses {
         let answer = answer(&object.value.spec).map_err(|faults| {
             log.problems(reference, &object.source, &faults);
             misconfiguration(reference, &join(&faults))
         });
         let gateways = BTreeSet::new();
-        responses.insert(reference.clone(), Response { answer, gateways });
+        responses.insert(reference.clone(), DirectResponseDraft { answer, gateways });
     }
     responses
 }
 
-fn answer(spec: &DirectResponseSpec) -> Result<FixedResponse, Vec<Fault>> {
+fn answer(spec: &DirectResponseSpec) -> Result<FixedResponse, Vec<FieldFault>> {
     let DirectResponseSpec {
         status,
         body,
@@ -47,13 +47,13 @@ fn answer(spec: &DirectResponseSpec) -> Result<FixedResponse, Vec<Fault>> {
     } = spec;
     let mut faults = Vec::new();
     if body_format.is_some() {
-        faults.push(Fault::unsupported("spec.bodyFormat"));
+        faults.push(FieldFault::unsupported("spec.bodyFormat"));
     }
     if body
         .as_ref()
         .is_some_and(|body| !(1..=MAX_BODY).contains(&body.chars().count()))
     {
-        faults.push(Fault::new(
+        faults.push(FieldFault::new(
             "spec.body",
             format!("1 to {MAX_BODY} characters are allowed"),
         ));
@@ -68,24 +68,24 @@ fn answer(spec: &DirectResponseSpec) -> Result<FixedResponse, Vec<Fault>> {
         }),
         Some(_) => Err(faults),
         None => {
-            faults.push(Fault::new("spec.status", "200 to 599 is allowed"));
+            faults.push(FieldFault::new("spec.status", "200 to 599 is allowed"));
             Err(faults)
         }
     }
 }
 
-/// Reports, once it is known who refers to what.
-pub(super) fn report(resources: &Resources, responses: &Responses, log: &mut Log) {
+/// Reports the status of every DirectResponse, after the routes have been compiled.
+pub(super) fn report(resources: &Resources, responses: &DirectResponses, log: &mut ReportLog) {
     for (reference, response) in responses {
         let Some(object) = resources.direct_responses.get(reference) else {
             continue;
         };
         let conditions = match &response.answer {
             Ok(_) => vec![
-                Condition::new("Accepted", true, "Valid", "Policy accepted"),
-                Condition::new("Attached", true, "Attached", "Attached to all targets"),
+                StatusCondition::new("Accepted", true, "Valid", "Policy accepted"),
+                StatusCondition::new("Attached", true, "Attached", "Attached to all targets"),
             ],
-            Err(wrong) => vec![Condition::new(
+            Err(wrong) => vec![StatusCondition::new(
                 "Accepted",
                 false,
                 "Invalid",
@@ -93,14 +93,14 @@ pub(super) fn report(resources: &Resources, responses: &Responses, log: &mut Log
             )],
         };
         let ancestor = |gateway: &ObjectRef| AncestorStatus {
-            ancestor_ref: Target::new(gateway, None).reference(),
+            ancestor_ref: PolicyTarget::new(gateway, None).reference(),
             conditions: conditions.clone(),
         };
         let ancestors = response.gateways.iter().map(ancestor).collect();
         log.object(
             reference,
             &object.source,
-            Status::Policy(PolicyStatus { ancestors }),
+            ObjectStatus::Policy(PolicyStatus { ancestors }),
         );
     }
 }

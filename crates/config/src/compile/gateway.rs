@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::class::Classes;
-use super::log::{Fault, Log, join};
-use super::policy::Policies;
+use super::class::GatewayClasses;
+use super::log::{FieldFault, ReportLog, join};
+use super::policy::CompiledPolicies;
 use crate::api::gateway::{Address, DefaultScope, Gateway, GatewaySpec, Infrastructure};
 use crate::name::{HostPattern, Port};
-use crate::report::{Condition, GatewayStatus, Status};
-use crate::resources::{Object, ObjectRef, Resources, oldest_first};
+use crate::report::{GatewayStatus, ObjectStatus, StatusCondition};
+use crate::resources::{LocatedObject, ObjectRef, Resources, oldest_first};
 use crate::route::RouteTable;
-use crate::snapshot::{BindAddress, Listener, Socket};
+use crate::snapshot::{BindAddress, Listener, ListenerSocket};
 
 mod conflict;
 mod frontend;
@@ -20,37 +20,37 @@ mod listener;
 mod sharing;
 mod tls;
 
-use frontend::Frontend;
-use tls::Site;
+use frontend::FrontendTls;
+use tls::GatewayContext;
 
 pub(super) use listener::ListenerDraft;
 
-/// A Gateway of ours while it is compiled.
+/// A Gateway that Egret serves, while it is compiled.
 #[derive(Debug)]
 pub(super) struct GatewayDraft<'a> {
     pub(super) reference: &'a ObjectRef,
-    pub(super) object: &'a Object<Gateway>,
+    pub(super) object: &'a LocatedObject<Gateway>,
     pub(super) listeners: Vec<ListenerDraft<'a>>,
-    /// `None` is every address.
+    /// The addresses to bind; `None` is every local address.
     addresses: Vec<Option<IpAddr>>,
-    /// Reason and faults.
-    refused: Option<(&'static str, Vec<Fault>)>,
-    frontend: Frontend,
+    /// The reason and the faults, if the Gateway is not accepted.
+    refused: Option<(&'static str, Vec<FieldFault>)>,
+    frontend: FrontendTls,
 }
 
-/// Every Gateway of ours, oldest first, with the conflicts between their listeners settled.
+/// Compiles every Gateway that Egret serves, oldest first, and resolves conflicts between their listeners.
 pub(super) fn compile<'a>(
     resources: &'a Resources,
-    classes: &Classes,
-    policies: &Policies,
-    log: &mut Log,
+    classes: &GatewayClasses,
+    policies: &CompiledPolicies,
+    log: &mut ReportLog,
 ) -> Vec<GatewayDraft<'a>> {
     let mut gateways = Vec::new();
     let mut claims: BTreeMap<BindAddress, ObjectRef> = BTreeMap::new();
     for (reference, object) in oldest_first(&resources.gateways) {
         if !classes.is_ours(&object.value) {
             let class = &object.value.spec.gateway_class_name;
-            let fault = Fault::new(
+            let fault = FieldFault::new(
                 "spec.gatewayClassName",
                 format!("{class} is not a class of Egret; not served"),
             );
@@ -58,10 +58,10 @@ pub(super) fn compile<'a>(
             continue;
         }
         let mut gateway = GatewayDraft::new(reference, object, resources);
-        gateway.find_ambiguous();
+        gateway.mark_duplicate_names();
         sharing::settle(&mut gateway.listeners);
         gateway.claim_ports(&mut claims);
-        gateway.secure(resources, policies);
+        gateway.read_tls(resources, policies);
         gateway.warn(log);
         gateways.push(gateway);
     }
@@ -69,7 +69,11 @@ pub(super) fn compile<'a>(
 }
 
 impl<'a> GatewayDraft<'a> {
-    fn new(reference: &'a ObjectRef, object: &'a Object<Gateway>, resources: &Resources) -> Self {
+    fn new(
+        reference: &'a ObjectRef,
+        object: &'a LocatedObject<Gateway>,
+        resources: &Resources,
+    ) -> Self {
         let GatewaySpec {
             addresses,
             allowed_listeners,
@@ -81,21 +85,21 @@ impl<'a> GatewayDraft<'a> {
         } = &object.value.spec;
         let mut unsupported = Vec::new();
         if allowed_listeners.is_some() {
-            unsupported.push(Fault::unsupported("spec.allowedListeners"));
+            unsupported.push(FieldFault::unsupported("spec.allowedListeners"));
         }
         if matches!(default_scope, Some(DefaultScope::All)) {
-            unsupported.push(Fault::unsupported("spec.defaultScope"));
+            unsupported.push(FieldFault::unsupported("spec.defaultScope"));
         }
-        let frontend = Frontend::read(tls.as_ref(), resources, reference, &mut unsupported);
+        let frontend = FrontendTls::read(tls.as_ref(), resources, reference, &mut unsupported);
         let mut refused = (!unsupported.is_empty()).then_some(("Invalid", unsupported));
         if let Some(Infrastructure {
-            // For the objects that a controller makes; there is nothing to serve in them.
+            // These are for the objects that a controller creates; the proxy has no use for them.
             annotations: _,
             labels: _,
             parameters_ref: Some(_),
         }) = infrastructure
         {
-            let fault = Fault::unsupported("spec.infrastructure.parametersRef");
+            let fault = FieldFault::unsupported("spec.infrastructure.parametersRef");
             refused = Some(("InvalidParameters", vec![fault]));
         }
         let addresses =
@@ -117,8 +121,8 @@ impl<'a> GatewayDraft<'a> {
         }
     }
 
-    /// Routes and policies mean listeners by name.
-    fn find_ambiguous(&mut self) {
+    /// Marks listeners that share a name, because routes and policies refer to listeners by name.
+    fn mark_duplicate_names(&mut self) {
         let mut seen = BTreeMap::new();
         let mut twice = BTreeSet::new();
         for (at, listener) in self.listeners.iter().enumerate() {
@@ -127,11 +131,11 @@ impl<'a> GatewayDraft<'a> {
             }
         }
         for at in twice {
-            self.listeners[at].ambiguous();
+            self.listeners[at].mark_duplicate_name();
         }
     }
 
-    fn secure(&mut self, resources: &Resources, policies: &Policies) {
+    fn read_tls(&mut self, resources: &Resources, policies: &CompiledPolicies) {
         let Self {
             reference: gateway,
             listeners,
@@ -139,7 +143,7 @@ impl<'a> GatewayDraft<'a> {
             ..
         } = self;
         for listener in listeners {
-            listener.secure(Site {
+            listener.read_tls(GatewayContext {
                 resources,
                 policies,
                 gateway,
@@ -148,7 +152,7 @@ impl<'a> GatewayDraft<'a> {
         }
     }
 
-    fn warn(&self, log: &mut Log) {
+    fn warn(&self, log: &mut ReportLog) {
         let listeners = self.listeners.iter();
         let ports: BTreeSet<Port> = listeners.filter_map(ListenerDraft::https_port).collect();
         let listeners = self.listeners.iter();
@@ -158,13 +162,13 @@ impl<'a> GatewayDraft<'a> {
         }
     }
 
-    /// The oldest Gateway has a port; the others' listeners do without.
+    /// Gives each port to the oldest Gateway that has it; the listeners of younger Gateways are refused.
     fn claim_ports(&mut self, claims: &mut BTreeMap<BindAddress, ObjectRef>) {
         if self.refused.is_some() {
             return;
         }
         for listener in &mut self.listeners {
-            let Some(port) = listener.port_if_fine() else {
+            let Some(port) = listener.accepted_port() else {
                 continue;
             };
             let binds = self
@@ -182,12 +186,12 @@ impl<'a> GatewayDraft<'a> {
         }
     }
 
-    /// Puts the listeners into the sockets they share, and reports.
+    /// Adds the listeners to the sockets that they share, and reports the status.
     pub(super) fn finish(
         self,
-        policies: &Policies,
-        sockets: &mut BTreeMap<BindAddress, Socket>,
-        log: &mut Log,
+        policies: &CompiledPolicies,
+        sockets: &mut BTreeMap<BindAddress, ListenerSocket>,
+        log: &mut ReportLog,
     ) {
         let Self {
             reference,
@@ -204,10 +208,10 @@ impl<'a> GatewayDraft<'a> {
         for mut draft in listeners {
             let broken = policies.broken_listener(reference, draft.name());
             if let Some(broken) = broken {
-                draft.replaced(broken);
+                draft.refuse_all(broken);
             }
             log.problems(reference, &object.source, draft.faults());
-            let served = draft.to_serve().filter(|_| refused.is_none());
+            let served = draft.served().filter(|_| refused.is_none());
             statuses.push(draft.status(refused.is_none()));
             is_insecure |= served.is_some() && draft.is_insecure();
             if !draft.is_programmed() {
@@ -226,7 +230,7 @@ impl<'a> GatewayDraft<'a> {
                 refuse: broken.cloned(),
             };
             let binds = addresses.iter().map(|ip| BindAddress { ip: *ip, port });
-            share(Arc::new(listener), binds, policies, sockets);
+            add_to_sockets(Arc::new(listener), binds, policies, sockets);
         }
         let mut conditions = match &refused {
             Some((reason, faults)) => {
@@ -236,7 +240,7 @@ impl<'a> GatewayDraft<'a> {
             None => conditions(&not_programmed, total),
         };
         if is_insecure {
-            conditions.push(Condition::new(
+            conditions.push(StatusCondition::new(
                 "InsecureFrontendValidationMode",
                 true,
                 "ConfigurationChanged",
@@ -247,7 +251,7 @@ impl<'a> GatewayDraft<'a> {
         log.object(
             reference,
             &object.source,
-            Status::Gateway(GatewayStatus {
+            ObjectStatus::Gateway(GatewayStatus {
                 conditions,
                 listeners,
             }),
@@ -255,17 +259,17 @@ impl<'a> GatewayDraft<'a> {
     }
 }
 
-/// Puts a listener into the sockets that it shares with others.
-fn share(
+/// Adds a listener to its sockets.
+fn add_to_sockets(
     listener: Arc<Listener>,
     binds: impl Iterator<Item = BindAddress>,
-    policies: &Policies,
-    sockets: &mut BTreeMap<BindAddress, Socket>,
+    policies: &CompiledPolicies,
+    sockets: &mut BTreeMap<BindAddress, ListenerSocket>,
 ) {
     let limits = policies.connection_limits(&listener.gateway, &listener.name);
     let proxy_protocol = policies.proxy_protocol(&listener.gateway, &listener.name);
     for bind in binds {
-        let socket = sockets.entry(bind).or_insert_with(|| Socket {
+        let socket = sockets.entry(bind).or_insert_with(|| ListenerSocket {
             listeners: Vec::new(),
             limits,
             proxy_protocol,
@@ -279,10 +283,10 @@ fn share(
     }
 }
 
-fn refused_conditions(reason: &'static str, faults: &[Fault]) -> Vec<Condition> {
+fn refused_conditions(reason: &'static str, faults: &[FieldFault]) -> Vec<StatusCondition> {
     vec![
-        Condition::new("Accepted", false, reason, join(faults)),
-        Condition::new(
+        StatusCondition::new("Accepted", false, reason, join(faults)),
+        StatusCondition::new(
             "Programmed",
             false,
             "Invalid",
@@ -291,7 +295,7 @@ fn refused_conditions(reason: &'static str, faults: &[Fault]) -> Vec<Condition> 
     ]
 }
 
-fn conditions(not_programmed: &[String], total: usize) -> Vec<Condition> {
+fn conditions(not_programmed: &[String], total: usize) -> Vec<StatusCondition> {
     let message = format!(
         "Some listeners are not programmed: {}",
         not_programmed.join(", ")
@@ -299,19 +303,19 @@ fn conditions(not_programmed: &[String], total: usize) -> Vec<Condition> {
     let none_left = not_programmed.len() == total;
     vec![
         if not_programmed.is_empty() && total > 0 {
-            Condition::new(
+            StatusCondition::new(
                 "Accepted",
                 true,
                 "Accepted",
                 "Successfully accepted Gateway",
             )
         } else {
-            Condition::new("Accepted", !none_left, "ListenersNotValid", message)
+            StatusCondition::new("Accepted", !none_left, "ListenersNotValid", message)
         },
         if none_left {
-            Condition::new("Programmed", false, "Invalid", "No listener is programmed")
+            StatusCondition::new("Programmed", false, "Invalid", "No listener is programmed")
         } else {
-            Condition::new(
+            StatusCondition::new(
                 "Programmed",
                 true,
                 "Programmed",
@@ -321,14 +325,14 @@ fn conditions(not_programmed: &[String], total: usize) -> Vec<Condition> {
     ]
 }
 
-/// `spec.addresses`; without any, every address.
-fn bind_addresses(addresses: &[Address]) -> Result<Vec<Option<IpAddr>>, Vec<Fault>> {
+/// Parses `spec.addresses`; without any, every local address is bound.
+fn bind_addresses(addresses: &[Address]) -> Result<Vec<Option<IpAddr>>, Vec<FieldFault>> {
     let mut faults = Vec::new();
     let mut ips: Vec<Option<IpAddr>> = Vec::new();
     for (index, Address { r#type, value }) in addresses.iter().enumerate() {
         let field = format!("spec.addresses[{index}]");
         if !matches!(r#type.as_deref(), None | Some("IPAddress")) {
-            faults.push(Fault::new(
+            faults.push(FieldFault::new(
                 format!("{field}.type"),
                 "not supported yet; IPAddress is",
             ));
@@ -342,14 +346,17 @@ fn bind_addresses(addresses: &[Address]) -> Result<Vec<Option<IpAddr>>, Vec<Faul
                     .flatten()
                     .any(|other| ip.is_unspecified() || other.is_unspecified()) =>
             {
-                faults.push(Fault::new(
+                faults.push(FieldFault::new(
                     format!("{field}.value"),
                     "overlaps another address of this Gateway",
                 ));
             }
             Some(Ok(ip)) => ips.push(Some(ip)),
-            Some(Err(_)) => faults.push(Fault::new(format!("{field}.value"), "not an IP address")),
-            None => faults.push(Fault::new(
+            Some(Err(_)) => faults.push(FieldFault::new(
+                format!("{field}.value"),
+                "not an IP address",
+            )),
+            None => faults.push(FieldFault::new(
                 format!("{field}.value"),
                 "an IP address is needed",
             )),
@@ -362,13 +369,13 @@ fn bind_addresses(addresses: &[Address]) -> Result<Vec<Option<IpAddr>>, Vec<Faul
     }
 }
 
-/// Whether two sockets cannot both be bound.
+/// Whether two sockets cannot be bound at the same time.
 fn overlap(a: BindAddress, b: BindAddress) -> bool {
     let any = |ip: Option<IpAddr>| ip.is_none_or(|ip| ip.is_unspecified());
     a.port == b.port && (a.ip == b.ip || any(a.ip) || any(b.ip))
 }
 
-/// Exact names before wildcards, longer wildcards before shorter ones, no hostname last.
+/// Sorts exact names before wildcards, longer wildcards before shorter ones, and no hostname last.
 fn specificity(hostname: Option<&HostPattern>) -> (u8, std::cmp::Reverse<usize>) {
     let (class, length) = match hostname {
         Some(HostPattern::Exact(_)) => (0, 0),

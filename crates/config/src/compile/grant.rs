@@ -1,9 +1,10 @@
-//! ReferenceGrants: who may refer to what in another namespace.
+//! ReferenceGrants: which references across namespaces are allowed.
 
 use crate::api::gateway::{ReferenceGrantFrom, ReferenceGrantSpec, ReferenceGrantTo};
 use crate::resources::{ObjectRef, Resources};
 
-/// Whether `from` may refer to `to`: within a namespace always, across namespaces with a grant in that of `to`.
+/// Whether `from` may refer to `to`: always within a namespace, and across namespaces if a grant in the namespace of
+/// `to` allows it.
 pub(super) fn allows(resources: &Resources, from: &ObjectRef, to: &ObjectRef) -> bool {
     from.namespace == to.namespace
         || resources

@@ -1,8 +1,8 @@
-//! Names and values of headers that resources ask to change.
+//! Names and values of headers that resources change.
 
 use http::{HeaderName, HeaderValue};
 
-/// Headers that decide where a message goes or where it ends: a change would bypass what was checked.
+/// Headers that decide where a message goes or where it ends: to change them would bypass the checks.
 const PROTECTED: [&str; 9] = [
     "connection",
     "content-length",
@@ -15,8 +15,8 @@ const PROTECTED: [&str; 9] = [
     "upgrade",
 ];
 
-/// A header that a request is never sent with, because it is for this proxy and ends here (RFC 9110 11.7.2). It may be
-/// removed, which changes nothing.
+/// A header that is never forwarded, because it is addressed to this proxy (RFC 9110 11.7.2). Removing it is allowed
+/// and has no effect.
 const NEVER_SENT: &str = "proxy-authorization";
 
 /// The kind of message whose headers are changed.
@@ -56,7 +56,7 @@ impl HeaderPairs {
 
 /// Parses the name of a header that may be changed.
 pub(super) fn header_name(text: &str) -> Result<HeaderName, &'static str> {
-    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| "not a name of a header")?;
+    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| "not a header name")?;
     if PROTECTED.contains(&name.as_str()) {
         return Err("this header cannot be modified: it decides where the message goes or ends");
     }
@@ -65,5 +65,5 @@ pub(super) fn header_name(text: &str) -> Result<HeaderName, &'static str> {
 
 /// Parses the value of a header.
 pub(super) fn header_value(bytes: &[u8]) -> Result<HeaderValue, &'static str> {
-    HeaderValue::from_bytes(bytes).map_err(|_| "not a value of a header")
+    HeaderValue::from_bytes(bytes).map_err(|_| "not a header value")
 }

@@ -1,22 +1,22 @@
-//! `tcpKeepalive` of a policy to [`TcpKeepalive`].
+//! Compiles `tcpKeepalive` of a policy to [`TcpKeepalive`].
 
 use std::time::Duration;
 
-use super::log::Fault;
+use super::log::FieldFault;
 use super::value::SpecFields;
-use crate::api::kgateway::TcpKeepalive as TcpKeepaliveSpec;
+use crate::api::kgateway::TcpKeepaliveSpec;
 use crate::snapshot::TcpKeepalive;
 
-/// What Linux takes for the probes of a connection, and Envoy hands on to it: whole seconds below 2^15, and probes below
-/// 2^7. With more, or without any, no connection could be opened.
-const MOST_KEEPALIVE: Duration = Duration::from_secs(32_767);
-const MOST_PROBES: u32 = 127;
+/// The limits that Linux sets for keepalive probes, and that Envoy passes on: whole seconds below 2^15, and fewer than
+/// 2^7 probes. With other values, no connection could be opened.
+const MAX_KEEPALIVE_TIME: Duration = Duration::from_secs(32_767);
+const MAX_PROBES: u32 = 127;
 
-/// Reads it; `at` is the path of what it is a field of.
+/// Compiles `tcpKeepalive`; `at` is the path of the struct that contains it.
 pub(super) fn keepalive(
     spec: &TcpKeepaliveSpec,
     at: &str,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<FieldFault>,
 ) -> TcpKeepalive {
     let TcpKeepaliveSpec {
         keep_alive_probes,
@@ -27,14 +27,14 @@ pub(super) fn keepalive(
     let mut fields = SpecFields::new(&at, faults);
     let mut time = |name: &str, text: Option<&str>| {
         let time = fields.time(name, text, Duration::from_secs(1))?;
-        if time > MOST_KEEPALIVE {
-            fields.fault(name, format!("at most {MOST_KEEPALIVE:?} is allowed"));
+        if time > MAX_KEEPALIVE_TIME {
+            fields.fault(name, format!("at most {MAX_KEEPALIVE_TIME:?} is allowed"));
         }
         Some(time)
     };
     TcpKeepalive {
         time: time("keepAliveTime", keep_alive_time.as_deref()),
         interval: time("keepAliveInterval", keep_alive_interval.as_deref()),
-        probes: fields.number("keepAliveProbes", *keep_alive_probes, &(1..=MOST_PROBES)),
+        probes: fields.number("keepAliveProbes", *keep_alive_probes, &(1..=MAX_PROBES)),
     }
 }

@@ -1,27 +1,27 @@
-//! What is found wrong on the way, and how it becomes a report.
+//! Faults found during a compilation, and the report that is made of them.
 
 use std::fmt;
 
-use crate::report::{ObjectReport, Problem, Report, Status};
-use crate::resources::{ObjectRef, Source};
+use crate::report::{ObjectReport, ObjectStatus, Report, ReportProblem};
+use crate::resources::{ObjectRef, SourceLocation};
 use crate::snapshot::Misconfiguration;
 
-/// Something wrong with a field of the object that is being compiled.
+/// A fault in a field of the object that is being compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct FieldFault {
     /// The path of the field; empty for the whole object.
     pub(super) field: String,
-    /// What is wrong.
+    /// The description of the fault.
     pub(super) message: String,
 }
 
-/// The report in the making.
+/// The report while it is written.
 #[derive(Debug, Default)]
-pub(super) struct Log {
+pub(super) struct ReportLog {
     report: Report,
 }
 
-impl Fault {
+impl FieldFault {
     pub(super) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             field: field.into(),
@@ -29,14 +29,14 @@ impl Fault {
         }
     }
 
-    /// A field that is recognised, but nothing more.
+    /// The fault of a field that is recognised but not supported.
     pub(super) fn unsupported(field: impl Into<String>) -> Self {
         Self::new(field, "not supported yet")
     }
 }
 
-/// `field: message`. The whole spec is not worth naming.
-impl fmt::Display for Fault {
+/// Writes `field: message`. The field `spec` is left out, because it says nothing.
+impl fmt::Display for FieldFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !matches!(self.field.as_str(), "" | "spec") {
             write!(f, "{}: ", self.field)?;
@@ -45,31 +45,39 @@ impl fmt::Display for Fault {
     }
 }
 
-impl Log {
-    /// Notes what is wrong with an object.
+impl ReportLog {
+    /// Adds the faults of an object to the problems.
     pub(super) fn problems<'a>(
         &mut self,
         object: &ObjectRef,
-        source: &Source,
-        faults: impl IntoIterator<Item = &'a Fault>,
+        source: &SourceLocation,
+        faults: impl IntoIterator<Item = &'a FieldFault>,
     ) {
         for fault in faults {
-            let problem = Problem::new(object, source, &fault.field, &fault.message);
+            let problem = ReportProblem::new(object, source, &fault.field, &fault.message);
             if !self.report.problems.contains(&problem) {
                 self.report.problems.push(problem);
             }
         }
     }
 
-    /// Notes what is worth a look.
-    pub(super) fn warn(&mut self, object: &ObjectRef, source: &Source, fault: &Fault) {
-        self.report
-            .warnings
-            .push(Problem::new(object, source, &fault.field, &fault.message));
+    /// Adds a warning about an object.
+    pub(super) fn warn(&mut self, object: &ObjectRef, source: &SourceLocation, fault: &FieldFault) {
+        self.report.warnings.push(ReportProblem::new(
+            object,
+            source,
+            &fault.field,
+            &fault.message,
+        ));
     }
 
-    /// Notes what became of an object.
-    pub(super) fn object(&mut self, object: &ObjectRef, source: &Source, status: Status) {
+    /// Adds the status of an object.
+    pub(super) fn object(
+        &mut self,
+        object: &ObjectRef,
+        source: &SourceLocation,
+        status: ObjectStatus,
+    ) {
         self.report.objects.push(ObjectReport {
             object: object.clone(),
             file: source.file.clone(),
@@ -80,7 +88,7 @@ impl Log {
 
     pub(super) fn finish(mut self) -> Report {
         self.report.objects.sort_by(|a, b| a.object.cmp(&b.object));
-        let place = |p: &Problem| (p.file.clone(), p.line, p.object.clone(), p.field.clone());
+        let place = |p: &ReportProblem| (p.file.clone(), p.line, p.object.clone(), p.field.clone());
         self.report.problems.sort_by_cached_key(place);
         self.report.warnings.sort_by_cached_key(place);
         self.report
@@ -88,12 +96,12 @@ impl Log {
 }
 
 /// All faults in one line.
-pub(super) fn join<'a>(faults: impl IntoIterator<Item = &'a Fault>) -> String {
+pub(super) fn join<'a>(faults: impl IntoIterator<Item = &'a FieldFault>) -> String {
     let faults: Vec<String> = faults.into_iter().map(ToString::to_string).collect();
     faults.join("; ")
 }
 
-/// Why nothing is served for the sake of this object.
+/// The reason why requests are refused because of this object.
 pub(super) fn misconfiguration(object: &ObjectRef, message: &str) -> Misconfiguration {
     Misconfiguration {
         object: object.clone(),

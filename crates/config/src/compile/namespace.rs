@@ -1,39 +1,39 @@
-//! Namespaces, as `allowedRoutes` selects them.
+//! `allowedRoutes.namespaces` of a listener: the namespaces whose routes may attach.
 
 use std::collections::BTreeMap;
 
-use super::log::Fault;
+use super::log::FieldFault;
 use crate::api::gateway::{FromNamespaces, NamespaceSelector, RouteNamespaces, SelectorExpression};
 use crate::resources::{Kind, ObjectRef, Resources};
 
-/// The label that every namespace has.
+/// The label that every namespace has, with its name.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
-/// The namespaces whose routes a listener takes.
+/// The namespaces whose routes may attach to a listener.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Namespaces {
+pub(super) enum NamespaceSelection {
     All,
     Same,
-    Selector(Vec<Requirement>),
+    Selector(Vec<LabelRequirement>),
 }
 
-/// One condition on a namespace's labels.
+/// One requirement on the labels of a namespace.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Requirement {
+pub(super) struct LabelRequirement {
     key: String,
-    test: Test,
+    test: LabelOperator,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Test {
+enum LabelOperator {
     In(Vec<String>),
     NotIn(Vec<String>),
     Exists,
     DoesNotExist,
 }
 
-impl Namespaces {
-    pub(super) fn compile(spec: Option<&RouteNamespaces>, field: &str) -> Result<Self, Fault> {
+impl NamespaceSelection {
+    pub(super) fn compile(spec: Option<&RouteNamespaces>, field: &str) -> Result<Self, FieldFault> {
         let Some(RouteNamespaces { from, selector }) = spec else {
             return Ok(Self::Same);
         };
@@ -43,14 +43,14 @@ impl Namespaces {
             Some(FromNamespaces::Selector) => {
                 let field = format!("{field}.selector");
                 let selector = selector.as_ref();
-                let selector =
-                    selector.ok_or_else(|| Fault::new(&field, "needed when from is Selector"))?;
+                let selector = selector
+                    .ok_or_else(|| FieldFault::new(&field, "needed when from is Selector"))?;
                 requirements(selector, &field).map(Self::Selector)
             }
         }
     }
 
-    /// Whether routes of a namespace may attach to a Gateway in another, or the same.
+    /// Whether routes of the namespace `route` may attach to a Gateway of the namespace `gateway`.
     pub(super) fn allow(&self, resources: &Resources, gateway: &str, route: &str) -> bool {
         match self {
             Self::All => true,
@@ -68,7 +68,7 @@ impl Namespaces {
     }
 }
 
-impl Requirement {
+impl LabelRequirement {
     fn holds(&self, namespace: &str, labels: Option<&BTreeMap<String, String>>) -> bool {
         let value = if self.key == NAME_LABEL {
             Some(namespace)
@@ -78,15 +78,22 @@ impl Requirement {
                 .map(String::as_str)
         };
         match &self.test {
-            Test::In(values) => value.is_some_and(|value| values.iter().any(|v| v == value)),
-            Test::NotIn(values) => !value.is_some_and(|value| values.iter().any(|v| v == value)),
-            Test::Exists => value.is_some(),
-            Test::DoesNotExist => value.is_none(),
+            LabelOperator::In(values) => {
+                value.is_some_and(|value| values.iter().any(|v| v == value))
+            }
+            LabelOperator::NotIn(values) => {
+                !value.is_some_and(|value| values.iter().any(|v| v == value))
+            }
+            LabelOperator::Exists => value.is_some(),
+            LabelOperator::DoesNotExist => value.is_none(),
         }
     }
 }
 
-fn requirements(selector: &NamespaceSelector, field: &str) -> Result<Vec<Requirement>, Fault> {
+fn requirements(
+    selector: &NamespaceSelector,
+    field: &str,
+) -> Result<Vec<LabelRequirement>, FieldFault> {
     let NamespaceSelector {
         match_expressions,
         match_labels,
@@ -94,11 +101,11 @@ fn requirements(selector: &NamespaceSelector, field: &str) -> Result<Vec<Require
     let labels = match_labels
         .iter()
         .flatten()
-        .map(|(key, value)| Requirement {
+        .map(|(key, value)| LabelRequirement {
             key: key.clone(),
-            test: Test::In(vec![value.clone()]),
+            test: LabelOperator::In(vec![value.clone()]),
         });
-    let mut requirements: Vec<Requirement> = labels.collect();
+    let mut requirements: Vec<LabelRequirement> = labels.collect();
     for (index, expression) in match_expressions.iter().flatten().enumerate() {
         let SelectorExpression {
             key,
@@ -107,20 +114,20 @@ fn requirements(selector: &NamespaceSelector, field: &str) -> Result<Vec<Require
         } = expression;
         let values = values.clone().unwrap_or_default();
         let test = match (operator.as_str(), values.is_empty()) {
-            ("In", false) => Test::In(values),
-            ("NotIn", false) => Test::NotIn(values),
-            ("Exists", true) => Test::Exists,
-            ("DoesNotExist", true) => Test::DoesNotExist,
+            ("In", false) => LabelOperator::In(values),
+            ("NotIn", false) => LabelOperator::NotIn(values),
+            ("Exists", true) => LabelOperator::Exists,
+            ("DoesNotExist", true) => LabelOperator::DoesNotExist,
             _ => {
                 let message =
                     "operator is In or NotIn with values, or Exists or DoesNotExist without";
-                return Err(Fault::new(
+                return Err(FieldFault::new(
                     format!("{field}.matchExpressions[{index}]"),
                     message,
                 ));
             }
         };
-        requirements.push(Requirement {
+        requirements.push(LabelRequirement {
             key: key.clone(),
             test,
         });

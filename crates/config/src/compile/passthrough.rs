@@ -1,21 +1,23 @@
-//! TrafficPolicies at rules of TLSRoutes. TLS is passed through there, and no request can be read: a rule refuses every
-//! connection if a policy protects it that cannot be enforced so, and the report names the policy and the place.
+//! TrafficPolicies at rules of TLSRoutes.
+//!
+//! With TLS passthrough no request can be read. If a policy protects a rule in a way that cannot be enforced, the rule
+//! refuses every connection, and the report names the policy and the place.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::gateway::GatewayDraft;
-use super::log::{Fault, Log, misconfiguration};
+use super::log::{FieldFault, ReportLog, misconfiguration};
 use crate::policy::traffic::{InTunnel, StatedField, TrafficSettings};
 use crate::resources::{Kind, ObjectRef, Resources};
 use crate::snapshot::Misconfiguration;
 
-const NO_CREDENTIALS: &str = "no credentials can be read in TLS that is passed on";
-const NO_EFFECT: &str = "has no effect on TLS that is passed on";
+const NO_CREDENTIALS: &str = "credentials cannot be read in TLS passthrough";
+const NO_EFFECT: &str = "has no effect on TLS passthrough";
 
-/// Policies and their fields, each with the places where it meets TLS that cannot be read.
+/// Fields of policies, each with the places where it meets TLS passthrough.
 type PlacesByField<'a> = BTreeMap<(&'a ObjectRef, &'static str), BTreeSet<String>>;
 
-/// Why a rule of a route refuses, if a policy protects it that cannot be enforced.
+/// The reason why a rule refuses every connection, if a policy that protects it cannot be enforced.
 pub(super) fn refusal(route: &ObjectRef, settings: &TrafficSettings) -> Option<Misconfiguration> {
     if route.kind != Kind::TlsRoute {
         return None;
@@ -24,22 +26,22 @@ pub(super) fn refusal(route: &ObjectRef, settings: &TrafficSettings) -> Option<M
     Some(misconfiguration(field.policy, NO_CREDENTIALS))
 }
 
-/// Tells every policy where it has no effect, and where rules refuse because of it.
-pub(super) fn report(resources: &Resources, gateways: &[GatewayDraft<'_>], log: &mut Log) {
+/// Reports every policy that has no effect on TLS passthrough, or makes rules refuse there.
+pub(super) fn report(resources: &Resources, gateways: &[GatewayDraft<'_>], log: &mut ReportLog) {
     for ((policy, name), places) in places(gateways, InTunnel::RefuseRule) {
         let message = format!(
             "{NO_CREDENTIALS}; it is refused unless the listener has a policy that disables this: {}",
             join(places)
         );
         if let Some(object) = resources.traffic_policies.get(policy) {
-            let fault = Fault::new(format!("spec.{name}"), message);
+            let fault = FieldFault::new(format!("spec.{name}"), message);
             log.problems(policy, &object.source, [&fault]);
         }
     }
     for ((policy, name), places) in places(gateways, InTunnel::WarnOnly) {
         let message = format!("{NO_EFFECT}: {}", join(places));
         if let Some(object) = resources.traffic_policies.get(policy) {
-            let fault = Fault::new(format!("spec.{name}"), message);
+            let fault = FieldFault::new(format!("spec.{name}"), message);
             log.warn(policy, &object.source, &fault);
         }
     }
@@ -62,7 +64,7 @@ fn places<'a>(gateways: &'a [GatewayDraft<'_>], in_tunnel: InTunnel) -> PlacesBy
     places
 }
 
-/// The fields that are set, and mean this in a tunnel.
+/// The fields that are set and have this meaning in a tunnel.
 fn fields(
     settings: &TrafficSettings,
     in_tunnel: InTunnel,

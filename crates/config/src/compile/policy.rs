@@ -1,16 +1,17 @@
-//! Policies: which apply where, and what that makes of it.
+//! Policies: compiles them, and finds those that apply at a place.
 //!
-//! A policy that is wrong fails closed: what it targets is refused, because what it would have forbidden is not known.
+//! A policy that is not valid fails closed: its targets refuse all requests, because it is not known what the policy
+//! would have denied.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::log::{Log, misconfiguration};
-use super::target::{Target, Targets};
-use crate::policy::egress::{Egress, EgressRules};
+use super::log::{ReportLog, misconfiguration};
+use super::target::{PolicyTarget, TargetLookup};
+use crate::policy::egress::{EgressPolicySet, EgressRules};
 use crate::policy::retry::RetryPolicy;
-use crate::policy::traffic::{Setting, TrafficSettings};
+use crate::policy::traffic::{PolicySetting, TrafficSettings};
 use crate::resources::{ObjectRef, Resources};
 use crate::snapshot::{
     BackendSettings, ClientValidation, ConnectionLimits, Misconfiguration, ProxyProtocol,
@@ -32,51 +33,51 @@ mod resolver;
 mod retry;
 mod traffic;
 
-use draft::{Draft, Outcome};
-use listener::Settings;
+use draft::{PolicyDraft, TargetOutcome};
+use listener::ListenerLayer;
 
-/// Every policy, by what it applies to.
+/// Every policy, by target.
 #[derive(Debug, Default)]
-pub(super) struct Policies {
-    broken: BTreeMap<Target, Misconfiguration>,
-    egress: BTreeMap<Target, Vec<Arc<EgressRules>>>,
+pub(super) struct CompiledPolicies {
+    broken: BTreeMap<PolicyTarget, Misconfiguration>,
+    egress: BTreeMap<PolicyTarget, Vec<Arc<EgressRules>>>,
     resolver: BTreeMap<ObjectRef, ResolverId>,
     settings: BTreeMap<ResolverId, Arc<ResolverSettings>>,
     backend: BTreeMap<ObjectRef, Arc<BackendSettings>>,
-    /// BackendTLSPolicies, by Backend.
-    backend_tls: BTreeMap<ObjectRef, backend_tls::Claim>,
-    backend_tls_verdicts: Vec<backend_tls::Verdict>,
-    traffic: BTreeMap<Target, TrafficSettings>,
-    /// By Gateway and listener.
-    listeners: BTreeMap<ObjectRef, BTreeMap<String, Settings>>,
+    /// The BackendTLSPolicy that decides, by Backend.
+    backend_tls: BTreeMap<ObjectRef, backend_tls::DecidingPolicy>,
+    backend_tls_verdicts: Vec<backend_tls::PolicyVerdict>,
+    traffic: BTreeMap<PolicyTarget, TrafficSettings>,
+    /// The settings of listeners, by Gateway and listener name.
+    listeners: BTreeMap<ObjectRef, BTreeMap<String, ListenerLayer>>,
     /// Rules with the same policies share one value.
-    shared: RefCell<BTreeMap<Vec<ObjectRef>, Arc<Egress>>>,
+    shared: RefCell<BTreeMap<Vec<ObjectRef>, Arc<EgressPolicySet>>>,
 }
 
-/// Where a policy is asked for: one backend of one rule of one route under one listener of one Gateway.
+/// The place where policies apply: a rule of a route, under a listener of a Gateway.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct PolicyScope<'a> {
     pub(super) gateway: &'a ObjectRef,
     pub(super) listener: &'a str,
     pub(super) route: &'a ObjectRef,
     pub(super) rule: Option<&'a str>,
 }
 
-pub(super) fn compile(targets: Targets<'_>, log: &mut Log) -> Policies {
-    let mut policies = Policies::default();
+pub(super) fn compile(targets: TargetLookup<'_>, log: &mut ReportLog) -> CompiledPolicies {
+    let mut policies = CompiledPolicies::default();
     policies.settings.insert(ResolverId::System, Arc::default());
     egress::compile(targets, &mut policies, log);
     resolver::compile(targets, &mut policies, log);
     listener::compile(targets, &mut policies, log);
-    // First the one that goes before the other.
+    // BackendTLSPolicies come first, because they take precedence over `tls` of a BackendConfigPolicy.
     backend_tls::compile(targets, &mut policies, log);
     backend_config::compile(targets, &mut policies, log);
     traffic::compile(targets, &mut policies, log);
     policies
 }
 
-impl Policies {
-    /// Why a listener refuses everything.
+impl CompiledPolicies {
+    /// The reason why a listener refuses every request, if it does.
     pub(super) fn broken_listener(
         &self,
         gateway: &ObjectRef,
@@ -85,7 +86,7 @@ impl Policies {
         self.broken(gateway, Some(listener))
     }
 
-    /// Why a rule refuses everything.
+    /// The reason why a rule refuses every request, if it does.
     pub(super) fn broken_rule(
         &self,
         route: &ObjectRef,
@@ -94,36 +95,37 @@ impl Policies {
         self.broken(route, rule)
     }
 
-    /// Why a Backend gets nothing.
+    /// The reason why requests to a Backend are refused, if they are.
     pub(super) fn broken_backend(&self, backend: &ObjectRef) -> Option<&Misconfiguration> {
         self.broken(backend, None)
     }
 
     fn broken(&self, object: &ObjectRef, section: Option<&str>) -> Option<&Misconfiguration> {
-        let part = section.and_then(|section| self.broken.get(&Target::new(object, Some(section))));
-        self.broken.get(&Target::new(object, None)).or(part)
+        let part =
+            section.and_then(|section| self.broken.get(&PolicyTarget::new(object, Some(section))));
+        self.broken.get(&PolicyTarget::new(object, None)).or(part)
     }
 
-    /// What ListenerPolicies say about a listener.
-    fn listener(&self, gateway: &ObjectRef, listener: &str) -> Option<&Settings> {
+    /// The merged ListenerPolicies of a listener.
+    fn listener(&self, gateway: &ObjectRef, listener: &str) -> Option<&ListenerLayer> {
         self.listeners.get(gateway)?.get(listener)
     }
 
-    /// Whether requests of a listener are logged.
+    /// Whether requests to a listener are written to the access log.
     pub(super) fn access_log(&self, gateway: &ObjectRef, listener: &str) -> bool {
         !self
             .listener(gateway, listener)
             .is_some_and(|settings| settings.access_log_off)
     }
 
-    /// What connections to a listener may do.
+    /// The limits of connections to a listener.
     pub(super) fn connection_limits(
         &self,
         gateway: &ObjectRef,
         listener: &str,
     ) -> ConnectionLimits {
         let settings = self.listener(gateway, listener);
-        settings.map_or_else(ConnectionLimits::default, Settings::limits)
+        settings.map_or_else(ConnectionLimits::default, ListenerLayer::limits)
     }
 
     /// Whether connections to a listener begin with a PROXY protocol header.
@@ -134,25 +136,29 @@ impl Policies {
             .unwrap_or_default()
     }
 
-    /// Whose certificates the clients of a listener may show, where a policy says so.
+    /// The validation of client certificates at a listener, if a policy sets it.
     pub(super) fn clients(&self, gateway: &ObjectRef, listener: &str) -> Option<&ClientValidation> {
         self.listener(gateway, listener)?.clients.as_deref()
     }
 
-    /// The EgressPolicies of a place, widest first.
-    pub(super) fn egress(&self, place: Place<'_>, backend: Option<&ObjectRef>) -> Arc<Egress> {
+    /// The EgressPolicies that apply at a place, widest first.
+    pub(super) fn egress(
+        &self,
+        scope: PolicyScope<'_>,
+        backend: Option<&ObjectRef>,
+    ) -> Arc<EgressPolicySet> {
         let targets = [
-            Some((place.gateway, None)),
-            Some((place.gateway, Some(place.listener))),
-            Some((place.route, None)),
-            place.rule.map(|rule| (place.route, Some(rule))),
+            Some((scope.gateway, None)),
+            Some((scope.gateway, Some(scope.listener))),
+            Some((scope.route, None)),
+            scope.rule.map(|rule| (scope.route, Some(rule))),
             backend.map(|backend| (backend, None)),
         ];
         let mut policies: Vec<Arc<EgressRules>> = Vec::new();
         for (object, section) in targets.into_iter().flatten() {
             for rules in self
                 .egress
-                .get(&Target::new(object, section))
+                .get(&PolicyTarget::new(object, section))
                 .into_iter()
                 .flatten()
             {
@@ -165,11 +171,11 @@ impl Policies {
         let mut shared = self.shared.borrow_mut();
         shared
             .entry(key)
-            .or_insert_with(|| Arc::new(Egress { policies }))
+            .or_insert_with(|| Arc::new(EgressPolicySet { policies }))
             .clone()
     }
 
-    /// Who resolves names for a Backend under a Gateway.
+    /// The resolver for a Backend under a Gateway.
     pub(super) fn resolver(&self, gateway: &ObjectRef, backend: &ObjectRef) -> ResolverId {
         let policy = self
             .resolver
@@ -178,29 +184,29 @@ impl Policies {
         policy.cloned().unwrap_or(ResolverId::System)
     }
 
-    /// How a Backend is connected to.
+    /// The settings of connections to a Backend.
     pub(super) fn backend_settings(&self, backend: &ObjectRef) -> Arc<BackendSettings> {
         self.backend
             .get(backend)
             .map_or_else(Arc::default, Arc::clone)
     }
 
-    /// The settings that hold for a rule: its own `retry` goes before that of a policy, a narrower policy before a wider
-    /// one, and any TrafficPolicy before the `upgradeConfig` of the listener.
+    /// The settings that apply to a rule. Its own `retry` takes precedence over that of a policy, a narrower policy
+    /// over a wider one, and any TrafficPolicy over the `upgradeConfig` of the listener.
     pub(super) fn traffic(
         &self,
-        place: Place<'_>,
+        scope: PolicyScope<'_>,
         own_retry: Option<&Arc<RetryPolicy>>,
     ) -> TrafficSettings {
-        let Place {
+        let PolicyScope {
             gateway,
             listener,
             route,
             rule,
-        } = place;
+        } = scope;
         let mut settings = TrafficSettings::default();
         if let Some(retry) = own_retry {
-            settings.retry = Setting::Set(route.clone(), retry.clone());
+            settings.retry = PolicySetting::Set(route.clone(), retry.clone());
         }
         let targets = [
             rule.map(|rule| (route, Some(rule))),
@@ -209,7 +215,7 @@ impl Policies {
             Some((gateway, None)),
         ];
         for (object, section) in targets.into_iter().flatten() {
-            if let Some(wider) = self.traffic.get(&Target::new(object, section)) {
+            if let Some(wider) = self.traffic.get(&PolicyTarget::new(object, section)) {
                 settings.merge(wider);
             }
         }
@@ -222,23 +228,23 @@ impl Policies {
         settings
     }
 
-    /// Reports of policies whose status tells the Gateways that they matter to: `uses` says which lead to a Backend.
+    /// Reports policies whose status lists Gateways; `uses` has the Gateways whose routes refer to a Backend.
     pub(super) fn report(
         &self,
         resources: &Resources,
         uses: &BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
-        log: &mut Log,
+        log: &mut ReportLog,
     ) {
         backend_tls::report(&self.backend_tls_verdicts, resources, uses, log);
     }
 
-    /// Every resolver that anybody may ask.
+    /// The settings of every resolver.
     pub(super) fn resolvers(&self) -> BTreeMap<ResolverId, Arc<ResolverSettings>> {
         self.settings.clone()
     }
 
-    /// Refuses what a policy targets.
-    fn refuse(&mut self, target: &Target, policy: &ObjectRef, message: &str) {
+    /// Makes a target refuse all requests because of a policy.
+    fn refuse(&mut self, target: &PolicyTarget, policy: &ObjectRef, message: &str) {
         let entry = self.broken.entry(target.clone());
         entry.or_insert_with(|| misconfiguration(policy, message));
     }

@@ -1,21 +1,21 @@
-//! `retry` of an HTTPRoute rule to [`RetryPolicy`], and what `retry` of a TrafficPolicy shares with it.
+//! Compiles `retry` of an HTTPRoute rule to [`RetryPolicy`], with helpers for `retry` of a TrafficPolicy.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::log::Fault;
-use super::value::{MOST, ONE_MILLISECOND, SpecFields};
+use super::log::FieldFault;
+use super::value::{MAX_NUMBER, ONE_MILLISECOND, SpecFields};
 use crate::api::gateway::RuleRetry;
 use crate::policy::retry::{RetryOn, RetryPolicy};
 
-/// How often, when nobody says so.
+/// The default number of retries.
 const ATTEMPTS: u32 = 1;
 
-/// How soon, when nobody says so.
+/// The default delay before a retry.
 pub(super) const BACKOFF: Duration = Duration::from_millis(25);
 
-/// `retry` of a rule (GEP-1731): after a connection that could not be made or broke, and after the statuses it names.
-pub(super) fn of_rule(spec: &RuleRetry, at: &str, faults: &mut Vec<Fault>) -> RetryPolicy {
+/// Compiles `retry` of a rule (GEP-1731): retries connection failures, resets, and the listed status codes.
+pub(super) fn of_rule(spec: &RuleRetry, at: &str, faults: &mut Vec<FieldFault>) -> RetryPolicy {
     let RuleRetry {
         attempts,
         backoff,
@@ -30,7 +30,7 @@ pub(super) fn of_rule(spec: &RuleRetry, at: &str, faults: &mut Vec<Fault>) -> Re
             statuses: statuses("codes", codes.as_deref().unwrap_or_default(), &mut fields),
             ..RetryOn::default()
         },
-        // A rule may ask for no time at all; a pause of the shortest time keeps its word, which is "at least".
+        // A rule may set a delay of zero. The shortest delay complies too, because the value is a minimum.
         backoff: fields
             .time("backoff", backoff.as_deref(), Duration::ZERO)
             .map_or(BACKOFF, |backoff| backoff.max(ONE_MILLISECOND)),
@@ -38,14 +38,14 @@ pub(super) fn of_rule(spec: &RuleRetry, at: &str, faults: &mut Vec<Fault>) -> Re
     }
 }
 
-/// `attempts`, which both name alike.
+/// Compiles `attempts`, which both resources have.
 pub(super) fn number_of(attempts: Option<i64>, fields: &mut SpecFields<'_>) -> u32 {
     fields
-        .number("attempts", attempts, &(0..=MOST))
+        .number("attempts", attempts, &(0..=MAX_NUMBER))
         .unwrap_or(ATTEMPTS)
 }
 
-/// A list of statuses.
+/// Compiles a list of status codes.
 pub(super) fn statuses(name: &str, codes: &[i64], fields: &mut SpecFields<'_>) -> BTreeSet<u16> {
     let mut statuses = BTreeSet::new();
     for (index, code) in codes.iter().enumerate() {

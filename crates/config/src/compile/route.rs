@@ -1,17 +1,17 @@
-//! Routes: which listeners they attach to, and what their rules become there.
+//! Routes: which listeners they attach to, and how their rules are compiled for each listener.
 
 use std::sync::Arc;
 
-use super::context::Context;
+use super::context::RouteContext;
 use super::gateway::{GatewayDraft, ListenerDraft};
-use super::log::{Fault, Log};
-use super::policy::Place;
-use super::target::{Presence, Target, Targets};
+use super::log::{FieldFault, ReportLog};
+use super::policy::PolicyScope;
+use super::target::{PolicyTarget, TargetLookup, TargetPresence};
 use crate::api::gateway::ParentRef;
 use crate::name::HostPattern;
-use crate::report::{ParentStatus, Reference, RouteStatus, Status};
-use crate::resources::{GATEWAY_GROUP, Kind, ObjectRef, Seniority};
-use crate::route::Entry;
+use crate::report::{ObjectStatus, ParentReference, ParentStatus, RouteStatus};
+use crate::resources::{GATEWAY_GROUP, Kind, ObjectRef, ObjectSeniority};
+use crate::route::RouteEntry;
 
 mod backend_ref;
 mod filter;
@@ -26,26 +26,30 @@ use rule::RuleDraft;
 use spec::RouteSpec;
 use status::RouteFaults;
 
-/// Why a route is not attached to a parent: the reason and the message.
-type NotJoined = (&'static str, String);
+/// The reason and the message why a route is not attached to a parent.
+type AttachError = (&'static str, String);
 
-/// Why a route that is attached to a parent is not attached to some of its listeners.
-type PassedOver = Vec<String>;
+/// For a route that is attached to a parent: the messages about listeners that it is not attached to.
+type SkippedListeners = Vec<String>;
 
-/// A route while it is compiled: what does not depend on the listener.
+/// The parts of a route that do not depend on the listener, while it is compiled.
 struct RouteDraft<'a> {
     reference: &'a ObjectRef,
-    seniority: Seniority,
-    /// Empty is every host.
+    seniority: ObjectSeniority,
+    /// The hostnames; empty matches every host.
     hostnames: Vec<HostPattern>,
-    /// No hostname could be read, so that it matches nothing.
+    /// Whether no hostname could be read, so that the route matches nothing.
     matches_nothing: bool,
     rules: Vec<RuleDraft>,
     faults: RouteFaults,
 }
 
-/// Compiles every route, and attaches it to the listeners that take it.
-pub(super) fn compile(context: &mut Context<'_>, gateways: &mut [GatewayDraft<'_>], log: &mut Log) {
+/// Compiles every route, and attaches it to the listeners that accept it.
+pub(super) fn compile(
+    context: &mut RouteContext<'_>,
+    gateways: &mut [GatewayDraft<'_>],
+    log: &mut ReportLog,
+) {
     for spec in spec::all(context.resources) {
         let RouteSpec {
             reference, source, ..
@@ -53,19 +57,19 @@ pub(super) fn compile(context: &mut Context<'_>, gateways: &mut [GatewayDraft<'_
         let route = RouteDraft::new(context, &spec, log);
         let mut status = RouteStatus::default();
         for (index, parent) in spec.parents.iter().enumerate() {
-            let Some(joined) = route.join(context, parent, gateways) else {
+            let Some(attached_to) = route.attach_to_parent(context, parent, gateways) else {
                 continue;
             };
             let field = format!("spec.parentRefs[{index}]");
-            let refused = match joined {
-                Ok(passed_over) => {
-                    for message in passed_over {
-                        log.warn(reference, source, &Fault::new(&field, message));
+            let refused = match attached_to {
+                Ok(skipped) => {
+                    for message in skipped {
+                        log.warn(reference, source, &FieldFault::new(&field, message));
                     }
                     None
                 }
                 Err((reason, message)) => {
-                    let fault = Fault::new(field, message);
+                    let fault = FieldFault::new(field, message);
                     log.problems(reference, source, [&fault]);
                     Some((reason, fault))
                 }
@@ -77,19 +81,23 @@ pub(super) fn compile(context: &mut Context<'_>, gateways: &mut [GatewayDraft<'_
         }
         if spec.parents.is_empty() {
             let message = "without parentRefs the route is attached to nothing";
-            log.warn(reference, source, &Fault::new("spec.parentRefs", message));
+            log.warn(
+                reference,
+                source,
+                &FieldFault::new("spec.parentRefs", message),
+            );
         }
-        // A route of parents that are all somebody else's is for them to judge.
+        // A route whose parents are all served by other controllers is for them to report.
         if spec.parents.is_empty() || !status.parents.is_empty() {
             log.problems(reference, source, route.faults.all());
         }
         if !status.parents.is_empty() {
-            log.object(reference, source, Status::Route(status));
+            log.object(reference, source, ObjectStatus::Route(status));
         }
     }
 }
 
-/// The Gateway that a parentRef means; `None` if it is something else's.
+/// The Gateway that a parentRef names; `None` if its kind is not Gateway.
 fn gateway_of(namespace: &str, parent: &ParentRef) -> Option<ObjectRef> {
     let ParentRef {
         group,
@@ -106,33 +114,33 @@ fn gateway_of(namespace: &str, parent: &ParentRef) -> Option<ObjectRef> {
         .then(|| ObjectRef::new(Kind::Gateway, namespace, name))
 }
 
-/// What is wrong with a parentRef that means no Gateway; `None` if it is of a group that somebody else may serve. In the
-/// Gateway API's own, `Gatway` is a typo, and nobody else would tell.
-fn wrong_kind(parent: &ParentRef) -> Option<String> {
+/// The fault of a parentRef that is not a Gateway; `None` if another controller may serve its group. In the group of
+/// the Gateway API, `Gatway` is a typo that no other controller would report.
+fn wrong_kind_message(parent: &ParentRef) -> Option<String> {
     let group = parent.group.as_deref().unwrap_or(GATEWAY_GROUP);
     let kind = parent.kind.as_deref().unwrap_or("Gateway");
-    // A group is also written with a version by mistake, as in apiVersion.
+    // A version after the group, as in `apiVersion`, is a common mistake.
     let is_gateway_api = group.split('/').next() == Some(GATEWAY_GROUP);
     let message = || format!("{group}/{kind} cannot be a parent here; {GATEWAY_GROUP}/Gateway can");
     is_gateway_api.then(message)
 }
 
 impl<'a> RouteDraft<'a> {
-    fn new(context: &Context<'_>, spec: &RouteSpec<'a>, log: &mut Log) -> Self {
+    fn new(context: &RouteContext<'_>, spec: &RouteSpec<'a>, log: &mut ReportLog) -> Self {
         let mut faults = RouteFaults::default();
         if spec.default_gateways {
             faults
                 .unsupported
-                .push(Fault::unsupported("spec.useDefaultGateways"));
+                .push(FieldFault::unsupported("spec.useDefaultGateways"));
         }
         if spec.rules.is_empty() {
-            let fault = Fault::new("spec.rules", "at least one is needed");
+            let fault = FieldFault::new("spec.rules", "at least one is needed");
             faults.unsupported.push(fault);
         }
         if spec.reference.kind == Kind::TlsRoute {
             let unused = (1..spec.rules.len()).map(|index| {
                 let message = "never used: the first rule takes every name of a TLSRoute";
-                Fault::new(format!("spec.rules[{index}]"), message)
+                FieldFault::new(format!("spec.rules[{index}]"), message)
             });
             faults.warnings.extend(unused);
         }
@@ -152,93 +160,94 @@ impl<'a> RouteDraft<'a> {
         }
     }
 
-    /// Attaches to what a parentRef means; `None` if that is somebody else's.
-    fn join(
+    /// Attaches the route to the Gateway of a parentRef; `None` if another controller serves it.
+    fn attach_to_parent(
         &self,
-        context: &mut Context<'_>,
+        context: &mut RouteContext<'_>,
         parent: &ParentRef,
         gateways: &mut [GatewayDraft<'_>],
-    ) -> Option<Result<PassedOver, NotJoined>> {
+    ) -> Option<Result<SkippedListeners, AttachError>> {
         let Some(gateway) = gateway_of(&self.reference.namespace, parent) else {
-            return wrong_kind(parent).map(|message| Err(("NoMatchingParent", message)));
+            return wrong_kind_message(parent).map(|message| Err(("NoMatchingParent", message)));
         };
-        let targets = Targets {
+        let targets = TargetLookup {
             resources: context.resources,
             classes: &context.classes,
         };
-        if targets.presence(&Target::new(&gateway, None)) == Presence::Foreign {
+        if targets.presence(&PolicyTarget::new(&gateway, None)) == TargetPresence::Foreign {
             return None;
         }
         let draft = gateways
             .iter_mut()
             .find(|draft| *draft.reference == gateway);
-        let joined = match draft {
+        let attached_to = match draft {
             None => Err(("NoMatchingParent", format!("{gateway} not found"))),
             Some(draft) => self.attach(context, parent, draft),
         };
-        if joined.is_ok() {
-            self.note_uses(context, &gateway);
+        if attached_to.is_ok() {
+            self.record_uses(context, &gateway);
         }
-        Some(joined)
+        Some(attached_to)
     }
 
-    /// Attaches to every listener that the parentRef means and that takes the route. The error is the reason and the
-    /// message why none does.
+    /// Attaches the route to every listener that the parentRef selects and that accepts the route.
     fn attach(
         &self,
-        context: &Context<'_>,
+        context: &RouteContext<'_>,
         parent: &ParentRef,
         gateway: &mut GatewayDraft<'_>,
-    ) -> Result<PassedOver, NotJoined> {
+    ) -> Result<SkippedListeners, AttachError> {
         let name = gateway.reference;
         let section = parent.section_name.as_deref();
-        let mut meant: Vec<_> = gateway
+        let mut candidates: Vec<_> = gateway
             .listeners
             .iter_mut()
-            .filter(|listener| listener.is_meant(section, parent.port))
+            .filter(|listener| listener.matches_parent_ref(section, parent.port))
             .collect();
-        if meant.is_empty() {
+        if candidates.is_empty() {
             return Err(("NoMatchingParent", format!("{name} has no such listener")));
         }
         let ObjectRef {
             kind, namespace, ..
         } = self.reference;
-        meant.retain(|listener| {
-            listener.takes(*kind) && listener.allows(context.resources, &name.namespace, namespace)
+        candidates.retain(|listener| {
+            listener.accepts_kind(*kind)
+                && listener.allows_namespace(context.resources, &name.namespace, namespace)
         });
-        if meant.is_empty() {
+        if candidates.is_empty() {
             let message =
                 format!("no listener of {name} allows {kind}s from the namespace {namespace}");
             return Err(("NotAllowedByListeners", message));
         }
         let mut attached = false;
-        let mut passed_over = Vec::new();
-        for listener in meant {
+        let mut skipped = Vec::new();
+        for listener in candidates {
             let hosts = self.hosts(listener.hostname.as_ref());
-            if let Some(owner) = self.older_owner(listener, &hosts) {
+            if let Some(owner) = self.older_conflicting_route(listener, &hosts) {
                 let listener = listener.name();
                 let message = format!(
                     "a hostname at the listener {listener} of {name} belongs to the older {owner}"
                 );
-                passed_over.push(message);
+                skipped.push(message);
             } else if !hosts.is_empty() {
                 self.attach_to(context, name, listener, &hosts);
                 attached = true;
             }
         }
         if attached {
-            return Ok(passed_over);
+            return Ok(skipped);
         }
-        if !passed_over.is_empty() {
-            return Err(("HostnameConflict", passed_over.join("; ")));
+        if !skipped.is_empty() {
+            return Err(("HostnameConflict", skipped.join("; ")));
         }
         let message = format!("no hostname is within that of a listener of {name}");
         Err(("NoMatchingListenerHostname", message))
     }
 
-    /// An older route of another kind that has one of the hostnames under a listener: HTTPRoutes and GRPCRoutes are not
-    /// mixed (Gateway API, GRPCRoute), because nothing says whose rule goes first.
-    fn older_owner<'l>(
+    /// An older route of another kind with one of the hostnames at a listener, if there is one. HTTPRoutes and
+    /// GRPCRoutes do not share a hostname (Gateway API, GRPCRoute), because the precedence of their rules is not
+    /// defined.
+    fn older_conflicting_route<'l>(
         &self,
         listener: &'l ListenerDraft<'_>,
         hosts: &[Option<HostPattern>],
@@ -249,7 +258,7 @@ impl<'a> RouteDraft<'a> {
         owners.next().map(|entry| &entry.rule.route)
     }
 
-    /// The hosts that both the route and a listener mean.
+    /// The hosts that both the route and a listener match.
     fn hosts(&self, listener: Option<&HostPattern>) -> Vec<Option<HostPattern>> {
         if self.hostnames.is_empty() {
             let hosts = (!self.matches_nothing).then(|| listener.cloned());
@@ -267,22 +276,22 @@ impl<'a> RouteDraft<'a> {
 
     fn attach_to(
         &self,
-        context: &Context<'_>,
+        context: &RouteContext<'_>,
         gateway: &ObjectRef,
         listener: &mut ListenerDraft<'_>,
         hosts: &[Option<HostPattern>],
     ) {
         let mut entries = Vec::new();
         for draft in &self.rules {
-            let place = Place {
+            let scope = PolicyScope {
                 gateway,
                 listener: listener.name(),
                 route: self.reference,
                 rule: draft.name.as_deref(),
             };
-            let rule = Arc::new(draft.at(context, place));
+            let rule = Arc::new(draft.at(context, scope));
             for (match_index, matches) in draft.matches.iter().enumerate() {
-                entries.extend(hosts.iter().map(|host| Entry {
+                entries.extend(hosts.iter().map(|host| RouteEntry {
                     host: host.clone(),
                     matches: matches.clone(),
                     seniority: self.seniority.clone(),
@@ -294,8 +303,8 @@ impl<'a> RouteDraft<'a> {
         listener.attach(self.reference, entries);
     }
 
-    /// Notes for DirectResponses and Backends that the routes of a Gateway refer to them.
-    fn note_uses(&self, context: &mut Context<'_>, gateway: &ObjectRef) {
+    /// Records for DirectResponses and Backends that routes of this Gateway refer to them.
+    fn record_uses(&self, context: &mut RouteContext<'_>, gateway: &ObjectRef) {
         for rule in &self.rules {
             let response = rule.response.as_ref();
             if let Some(response) = response.and_then(|name| context.responses.get_mut(name)) {
@@ -309,13 +318,13 @@ impl<'a> RouteDraft<'a> {
     }
 }
 
-/// The hostnames that can be read.
+/// The hostnames that can be parsed.
 fn hostnames(spec: &RouteSpec<'_>, faults: &mut RouteFaults) -> Vec<HostPattern> {
     const FIELD: &str = "spec.hostnames";
     if spec.needs_hostnames && spec.hostnames.is_empty() {
         faults
             .unsupported
-            .push(Fault::new(FIELD, "at least one is needed"));
+            .push(FieldFault::new(FIELD, "at least one is needed"));
     }
     let mut patterns = Vec::new();
     for (index, hostname) in spec.hostnames.iter().enumerate() {
@@ -325,14 +334,14 @@ fn hostnames(spec: &RouteSpec<'_>, faults: &mut RouteFaults) -> Vec<HostPattern>
                 let field = format!("{FIELD}[{index}]");
                 faults
                     .unsupported
-                    .push(Fault::new(field, error.to_string()));
+                    .push(FieldFault::new(field, error.to_string()));
             }
         }
     }
     patterns
 }
 
-impl From<ParentRef> for Reference {
+impl From<ParentRef> for ParentReference {
     fn from(parent: ParentRef) -> Self {
         let ParentRef {
             group,

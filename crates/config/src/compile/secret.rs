@@ -1,27 +1,28 @@
-//! Certificates and keys in a Secret of type `kubernetes.io/tls`, or one like it, and in a ConfigMap. Messages say which
-//! entry is wrong, and nothing of what is in it.
+//! Reads certificates and keys from Secrets of type `kubernetes.io/tls` and the like, and from ConfigMaps.
+//!
+//! Messages name the entry with the fault, and never its content.
 
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::resources::{ConfigMap, ObjectRef, Secret};
-use crate::snapshot::{Certificate, Identity, PrivateKey};
+use crate::snapshot::{Certificate, PrivateKey, TlsIdentity};
 
 const CERTIFICATE: &str = "tls.crt";
 const KEY: &str = "tls.key";
 const AUTHORITIES: &str = "ca.crt";
 
-/// What was found in it.
+/// The certificates and the key of a Secret.
 #[derive(Default)]
-pub(super) struct Content {
-    /// `ca.crt`; empty if there is none.
+pub(super) struct SecretContent {
+    /// `ca.crt`: CA certificates; empty if there are none.
     pub(super) authorities: Vec<Certificate>,
-    /// `tls.crt` and `tls.key`.
-    pub(super) identity: Option<Identity>,
+    /// `tls.crt` and `tls.key`: a certificate chain and its key.
+    pub(super) identity: Option<TlsIdentity>,
 }
 
-impl Content {
-    /// Reads it; the certificate only if it is wanted.
+impl SecretContent {
+    /// Reads a Secret; `tls.crt` and `tls.key` only if `wants_identity` is set.
     pub(super) fn read(
         reference: &ObjectRef,
         secret: &Secret,
@@ -51,10 +52,10 @@ impl Content {
     }
 }
 
-/// `tls.crt` and `tls.key`.
-pub(super) fn identity(reference: &ObjectRef, secret: &Secret) -> Result<Identity, String> {
+/// Reads `tls.crt` and `tls.key` of a Secret.
+pub(super) fn identity(reference: &ObjectRef, secret: &Secret) -> Result<TlsIdentity, String> {
     match (entry(secret, CERTIFICATE), entry(secret, KEY)) {
-        (Some(chain), Some(key)) => Ok(Identity {
+        (Some(chain), Some(key)) => Ok(TlsIdentity {
             secret: reference.clone(),
             chain: certificates(CERTIFICATE, chain)?,
             key: private_key(key)?,
@@ -65,17 +66,17 @@ pub(super) fn identity(reference: &ObjectRef, secret: &Secret) -> Result<Identit
     }
 }
 
-/// `ca.crt` of a Secret.
+/// Reads `ca.crt` of a Secret.
 pub(super) fn authorities(secret: &Secret) -> Result<Vec<Certificate>, String> {
     required(entry(secret, AUTHORITIES))
 }
 
-/// `ca.crt` of a ConfigMap.
+/// Reads `ca.crt` of a ConfigMap.
 pub(super) fn authorities_of_map(map: &ConfigMap) -> Result<Vec<Certificate>, String> {
     let text = map.data.as_ref().and_then(|data| data.get(AUTHORITIES));
     let binary = map.binary_data.as_ref();
     let binary = binary.and_then(|data| data.get(AUTHORITIES));
-    let binary = binary.map(|octets| octets.0.as_slice());
+    let binary = binary.map(|bytes| bytes.0.as_slice());
     required(text.map(String::as_bytes).or(binary))
 }
 
@@ -84,7 +85,7 @@ fn required(pem: Option<&[u8]>) -> Result<Vec<Certificate>, String> {
     certificates(AUTHORITIES, pem)
 }
 
-/// An entry. What is written as text goes before what is not, as the API server has it; an empty one is none.
+/// The content of an entry; `None` if it is empty. As in the API server, `stringData` takes precedence over `data`.
 pub(super) fn entry<'a>(secret: &'a Secret, name: &str) -> Option<&'a [u8]> {
     let text = secret.string_data.as_ref().and_then(|map| map.get(name));
     let data = secret.data.as_ref().and_then(|map| map.get(name));

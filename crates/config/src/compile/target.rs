@@ -1,48 +1,48 @@
-//! What policies apply to: whether it is there, and whether it is ours.
+//! Targets of policies: resolves references, and looks up whether Egret serves the target.
 
-use super::class::Classes;
-use super::log::Fault;
+use super::class::GatewayClasses;
+use super::log::FieldFault;
 use crate::api::target::{TargetRef, TargetSelector};
-use crate::report::Reference;
-use crate::resources::{GATEWAY_GROUP, KGATEWAY_GROUP, Kind, ObjectRef, Objects, Resources};
+use crate::report::ParentReference;
+use crate::resources::{GATEWAY_GROUP, KGATEWAY_GROUP, Kind, ObjectMap, ObjectRef, Resources};
 
-/// An object, or a part of one: a listener of a Gateway, a rule of a route.
+/// An object, or a section of one: a listener of a Gateway, a rule of a route.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Target {
+pub(super) struct PolicyTarget {
     pub(super) object: ObjectRef,
     pub(super) section: Option<String>,
 }
 
-/// What there is of a target.
+/// Whether a target exists and Egret serves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Presence {
-    /// It is served by us.
-    Ours,
-    /// Somebody else serves it.
+pub(super) enum TargetPresence {
+    /// Egret serves the target.
+    Served,
+    /// Another controller serves the target.
     Foreign,
-    /// It is served by us, but has no such part.
-    NoSuchPart,
-    /// There is no such object.
+    /// Egret serves the object, but it has no such section.
+    SectionMissing,
+    /// The object does not exist.
     Missing,
 }
 
-/// The kinds that a policy can apply to.
+/// The kinds of object that a policy can apply to.
 #[derive(Clone, Copy)]
 pub(super) struct TargetKinds {
-    /// These can.
-    pub(super) now: &'static [Kind],
-    /// By group and kind, those that will: not all are kinds that Egret knows.
-    pub(super) later: &'static [(&'static str, &'static str)],
+    /// The kinds that are supported.
+    pub(super) supported: &'static [Kind],
+    /// The kinds that will be supported, by group and kind; Egret may not recognise them.
+    pub(super) planned: &'static [(&'static str, &'static str)],
 }
 
-/// Where targets are looked up.
+/// Looks up targets.
 #[derive(Clone, Copy)]
-pub(super) struct Targets<'a> {
+pub(super) struct TargetLookup<'a> {
     pub(super) resources: &'a Resources,
-    pub(super) classes: &'a Classes,
+    pub(super) classes: &'a GatewayClasses,
 }
 
-impl Target {
+impl PolicyTarget {
     pub(super) fn new(object: &ObjectRef, section: Option<&str>) -> Self {
         Self {
             object: object.clone(),
@@ -50,9 +50,9 @@ impl Target {
         }
     }
 
-    /// As a status names it.
-    pub(super) fn reference(&self) -> Reference {
-        Reference {
+    /// The target as a status refers to it.
+    pub(super) fn reference(&self) -> ParentReference {
+        ParentReference {
             group: Some(self.object.kind.group().to_owned()),
             kind: Some(self.object.kind.as_str().to_owned()),
             namespace: Some(self.object.namespace.to_string()),
@@ -64,35 +64,38 @@ impl Target {
 }
 
 impl TargetKinds {
-    pub(super) const fn only(now: &'static [Kind]) -> Self {
-        Self { now, later: &[] }
+    pub(super) const fn only(supported: &'static [Kind]) -> Self {
+        Self {
+            supported,
+            planned: &[],
+        }
     }
 
-    /// The kind of this group and name, if it can be a target; `field` is what refers to it.
-    pub(super) fn find(self, group: &str, kind: &str, field: &str) -> Result<Kind, Fault> {
-        let Self { now, later } = self;
-        let known = Kind::find(group, kind).filter(|kind| now.contains(kind));
+    /// The kind of this group and name, if it can be a target; `field` is the path of the reference.
+    pub(super) fn find(self, group: &str, kind: &str, field: &str) -> Result<Kind, FieldFault> {
+        let Self { supported, planned } = self;
+        let known = Kind::find(group, kind).filter(|kind| supported.contains(kind));
         known.ok_or_else(|| {
-            let names: Vec<&str> = now.iter().map(|kind| kind.as_str()).collect();
+            let names: Vec<&str> = supported.iter().map(|kind| kind.as_str()).collect();
             let names = names.join(", ");
-            let message = if later.contains(&(group, kind)) {
+            let message = if planned.contains(&(group, kind)) {
                 format!("{kind} is not supported yet as a target; {names} can be one")
             } else {
                 format!("{group}/{kind} cannot be a target here; {names} can")
             };
-            Fault::new(format!("{field}.kind"), message)
+            FieldFault::new(format!("{field}.kind"), message)
         })
     }
 }
 
-impl Targets<'_> {
-    /// What a `targetRef` of a policy in this namespace means, if its kind is one of those allowed.
+impl TargetLookup<'_> {
+    /// Resolves a `targetRef` of a policy in this namespace; a kind that is not allowed is a fault.
     pub(super) fn resolve(
         namespace: &str,
         target: &TargetRef,
         field: &str,
         kinds: TargetKinds,
-    ) -> Result<Target, Fault> {
+    ) -> Result<PolicyTarget, FieldFault> {
         let TargetRef {
             group,
             kind,
@@ -100,14 +103,14 @@ impl Targets<'_> {
             section_name,
         } = target;
         let known = kinds.find(group, kind, field)?;
-        Ok(Target {
+        Ok(PolicyTarget {
             object: ObjectRef::new(known, namespace, name),
             section: section_name.clone(),
         })
     }
 
-    /// All that a `targetSelector` of a policy in this namespace means.
-    pub(super) fn select(&self, namespace: &str, selector: &TargetSelector) -> Vec<Target> {
+    /// All targets that a `targetSelector` of a policy in this namespace matches.
+    pub(super) fn select(&self, namespace: &str, selector: &TargetSelector) -> Vec<PolicyTarget> {
         let TargetSelector {
             group,
             kind,
@@ -130,22 +133,22 @@ impl Targets<'_> {
         };
         objects
             .into_iter()
-            .map(|object| Target::new(object, section_name.as_deref()))
+            .map(|object| PolicyTarget::new(object, section_name.as_deref()))
             .collect()
     }
 
-    /// Whether a target is there, and ours.
-    pub(super) fn presence(&self, target: &Target) -> Presence {
+    /// Whether a target exists and Egret serves it.
+    pub(super) fn presence(&self, target: &PolicyTarget) -> TargetPresence {
         let is_there = |names: Vec<&str>| match &target.section {
-            Some(section) if !names.contains(&section.as_str()) => Presence::NoSuchPart,
-            Some(_) | None => Presence::Ours,
+            Some(section) if !names.contains(&section.as_str()) => TargetPresence::SectionMissing,
+            Some(_) | None => TargetPresence::Served,
         };
         let found = match target.object.kind {
             Kind::Gateway => self.resources.gateways.get(&target.object).map(|gateway| {
                 let listeners = gateway.value.spec.listeners.iter();
                 match self.classes.is_ours(&gateway.value) {
                     true => is_there(listeners.map(|listener| listener.name.as_str()).collect()),
-                    false => Presence::Foreign,
+                    false => TargetPresence::Foreign,
                 }
             }),
             Kind::HttpRoute => self.resources.http_routes.get(&target.object).map(|route| {
@@ -164,15 +167,15 @@ impl Targets<'_> {
                 .resources
                 .backends
                 .get(&target.object)
-                .map(|_| Presence::Ours),
+                .map(|_| TargetPresence::Served),
             _ => None,
         };
-        found.unwrap_or(Presence::Missing)
+        found.unwrap_or(TargetPresence::Missing)
     }
 }
 
 fn pick<'a, T: kube::Resource>(
-    objects: &'a Objects<T>,
+    objects: &'a ObjectMap<T>,
     namespace: &str,
     wanted: impl Fn(&kube::core::ObjectMeta) -> bool,
 ) -> Vec<&'a ObjectRef> {

@@ -1,13 +1,13 @@
-//! From text to snapshot and report, as users write the text and read the report.
+//! Compiles text as users write it, and checks the snapshot and the report.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use super::{Compiled, Options, compile};
-use crate::load::{File, load};
+use super::{CompileOptions, CompiledConfig, compile};
+use crate::load::{ConfigFile, load};
 use crate::name::{Host, Port};
 use crate::resources::ObjectRef;
 use crate::route::RequestFacts;
-use crate::snapshot::{Action, BindAddress, Destination, Rule};
+use crate::snapshot::{BackendDestination, BindAddress, RouteRule, RuleAction};
 
 mod authentication;
 mod backend;
@@ -32,7 +32,7 @@ mod tunnel;
 mod unsupported;
 mod upgrade;
 
-/// A Gateway that takes all routes, and a dynamic Backend.
+/// A Gateway that accepts all routes, and a dynamic Backend.
 const BASE: &str = "\
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -48,18 +48,18 @@ metadata: {name: dfp, namespace: apps}
 spec: {dynamicForwardProxy: {}}
 ";
 
-fn run(text: &str) -> Compiled {
-    let loaded = load([File {
+fn run(text: &str) -> CompiledConfig {
+    let loaded = load([ConfigFile {
         name: "t.yaml",
         text,
     }]);
     let errors: Vec<_> = loaded.errors.iter().map(ToString::to_string).collect();
     assert!(errors.is_empty(), "{errors:#?}");
-    compile(&loaded.resources, &Options::default())
+    compile(&loaded.resources, &CompileOptions::default())
 }
 
-/// `BASE`, and further documents.
-fn with_base(text: &str) -> Compiled {
+/// Compiles `BASE` and further documents.
+fn with_base(text: &str) -> CompiledConfig {
     run(&format!("{BASE}---\n{text}"))
 }
 
@@ -89,14 +89,14 @@ fn kgateway_policy(kind: &str, name: &str, namespace: &str, spec: &str) -> Strin
     )
 }
 
-/// The same object, of a known age.
+/// The same object with a creation time in this year.
 fn aged(object: &str, year: u32) -> String {
     let age = format!("metadata: {{creationTimestamp: '{year}-01-01T00:00:00Z', ");
     object.replace("metadata: {", &age)
 }
 
-/// `BASE`, further documents, and a route that sends everything to the Backend.
-fn with_route(text: &str) -> Compiled {
+/// Compiles `BASE`, further documents, and a route that sends every request to the Backend.
+fn with_route(text: &str) -> CompiledConfig {
     let rules = route(&format!("  rules:\n  - name: main\n    {TO_DFP}\n"));
     with_base(&format!("{text}{rules}"))
 }
@@ -108,16 +108,16 @@ const BACKEND: &str = "{group: gateway.kgateway.dev, kind: Backend, name: dfp}";
 
 const TO_DFP: &str = "backendRefs: [{group: gateway.kgateway.dev, kind: Backend, name: dfp}]";
 
-/// What reading says to a text, which is wrong.
+/// The errors of loading a text that is not valid.
 fn errors(text: &str) -> Vec<String> {
-    let loaded = load([File {
+    let loaded = load([ConfigFile {
         name: "t.yaml",
         text,
     }]);
     loaded.errors.iter().map(ToString::to_string).collect()
 }
 
-fn problems(compiled: &Compiled) -> Vec<String> {
+fn problems(compiled: &CompiledConfig) -> Vec<String> {
     compiled
         .report
         .problems
@@ -126,7 +126,7 @@ fn problems(compiled: &Compiled) -> Vec<String> {
         .collect()
 }
 
-fn warnings(compiled: &Compiled) -> Vec<String> {
+fn warnings(compiled: &CompiledConfig) -> Vec<String> {
     compiled
         .report
         .warnings
@@ -136,7 +136,7 @@ fn warnings(compiled: &Compiled) -> Vec<String> {
 }
 
 /// `status reason: message` of a condition; `at` is the object, and `#` and a part of it.
-fn condition(compiled: &Compiled, at: &str, kind: &str) -> String {
+fn condition(compiled: &CompiledConfig, at: &str, kind: &str) -> String {
     let (object, part) = at.split_once('#').unwrap_or((at, ""));
     let object = compiled
         .report
@@ -158,17 +158,22 @@ fn condition(compiled: &Compiled, at: &str, kind: &str) -> String {
     )
 }
 
-fn rule<'a>(compiled: &'a Compiled, port: u16, host: &str, path: &str) -> Option<&'a Rule> {
+fn rule<'a>(
+    compiled: &'a CompiledConfig,
+    port: u16,
+    host: &str,
+    path: &str,
+) -> Option<&'a RouteRule> {
     request(compiled, (port, host), (&Method::GET, path), &[])
 }
 
 /// The rule of a request: port and host, method and path, and header fields.
 fn request<'a>(
-    compiled: &'a Compiled,
+    compiled: &'a CompiledConfig,
     (port, host): (u16, &str),
     (method, path): (&Method, &str),
     headers: &[(&'static str, &'static str)],
-) -> Option<&'a Rule> {
+) -> Option<&'a RouteRule> {
     let port = Port::new(port).unwrap();
     let socket = compiled
         .snapshot
@@ -176,9 +181,9 @@ fn request<'a>(
         .get(&BindAddress { ip: None, port })?;
     let host: Host = host.parse().unwrap();
     let listener = match &host {
-        // What is passed on is found by the name that TLS is asked for.
+        // TLS passthrough finds the rule by the server name (SNI).
         Host::Name(name) if method == Method::CONNECT && path.is_empty() => {
-            socket.listener_named(Some(name))?
+            socket.listener_for_sni(Some(name))?
         }
         Host::Name(_) | Host::Ip(_) => socket.listener_for(&host)?,
     };
@@ -200,27 +205,27 @@ fn request<'a>(
     Some(found.rule)
 }
 
-/// What answers a GET on a port.
-fn answer(compiled: &Compiled, port: u16, host: &str, path: &str) -> String {
+/// The answer to a GET on a port.
+fn answer(compiled: &CompiledConfig, port: u16, host: &str, path: &str) -> String {
     rule(compiled, port, host, path).map_or_else(|| "404".to_owned(), describe)
 }
 
-/// What answers a GET on port 8080 of any address.
-fn get(compiled: &Compiled, host: &str) -> String {
+/// The answer to a GET on port 8080 of any address.
+fn get(compiled: &CompiledConfig, host: &str) -> String {
     answer(compiled, 8080, host, "/")
 }
 
-fn describe(rule: &Rule) -> String {
+fn describe(rule: &RouteRule) -> String {
     match &rule.action {
-        Action::Forward(backends) => {
+        RuleAction::Forward(backends) => {
             let each = backends
                 .backends
                 .iter()
                 .map(|backend| match &backend.destination {
-                    Destination::Dynamic(to) => {
+                    BackendDestination::Dynamic(to) => {
                         format!("{}*dynamic {}", backend.weight, name(&to.backend))
                     }
-                    Destination::Static(to) => {
+                    BackendDestination::Static(to) => {
                         let hosts: Vec<_> = to
                             .hosts
                             .iter()
@@ -233,7 +238,7 @@ fn describe(rule: &Rule) -> String {
                             hosts.join(" ")
                         )
                     }
-                    Destination::Refuse(wrong) => format!(
+                    BackendDestination::Refuse(wrong) => format!(
                         "{}*refuse {}: {}",
                         backend.weight, wrong.object, wrong.message
                     ),
@@ -249,11 +254,11 @@ fn describe(rule: &Rule) -> String {
             );
             each.join(", ")
         }
-        Action::Redirect(redirect) => format!("redirect {}", redirect.status.as_u16()),
-        Action::Respond(response) => {
+        RuleAction::Redirect(redirect) => format!("redirect {}", redirect.status.as_u16()),
+        RuleAction::Respond(response) => {
             format!("respond {} {}", response.status.as_u16(), response.body)
         }
-        Action::Refuse(wrong) => format!("refuse {}: {}", wrong.object, wrong.message),
+        RuleAction::Refuse(wrong) => format!("refuse {}: {}", wrong.object, wrong.message),
     }
 }
 

@@ -1,17 +1,22 @@
-//! Objects of kinds that are not supported yet.
+//! Reports objects of kinds that are not supported yet.
 
-use super::log::{Fault, Log};
-use crate::report::{Condition, PlainStatus, Status};
+use super::log::{FieldFault, ReportLog};
+use crate::report::{ObjectStatus, PlainStatus, StatusCondition};
 use crate::resources::{Kind, Resources};
 
-pub(super) fn report(resources: &Resources, log: &mut Log) {
+pub(super) fn report(resources: &Resources, log: &mut ReportLog) {
     for (reference, object) in &resources.unsupported {
-        let fault = Fault::new("", format!("{} is not supported yet", reference.kind));
+        let fault = FieldFault::new("", format!("{} is not supported yet", reference.kind));
         match reference.kind {
             Kind::GatewayExtension | Kind::GatewayParameters => {
                 log.problems(reference, &object.source, [&fault]);
-                let conditions = vec![Condition::new("Accepted", false, "Invalid", fault.message)];
-                let status = Status::Plain(PlainStatus { conditions });
+                let conditions = vec![StatusCondition::new(
+                    "Accepted",
+                    false,
+                    "Invalid",
+                    fault.message,
+                )];
+                let status = ObjectStatus::Plain(PlainStatus { conditions });
                 log.object(reference, &object.source, status);
             }
             _ => log.warn(reference, &object.source, &fault),

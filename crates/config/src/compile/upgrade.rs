@@ -1,18 +1,17 @@
-//! The names of protocols that connections may become, in `httpUpgrade` of a TrafficPolicy and `upgradeConfig` of a
-//! ListenerPolicy.
+//! Names of upgrade protocols in `httpUpgrade` of a TrafficPolicy and `upgradeConfig` of a ListenerPolicy.
 
 use http::HeaderName;
 
-/// What is no protocol, but stands in lists of them.
+/// The method that is listed among the protocols, although it is not one.
 pub(super) const CONNECT: &str = "CONNECT";
 
-/// The name of a protocol that a connection may become, in lower case.
+/// Parses the name of an upgrade protocol, to lower case.
 pub(super) fn protocol(name: &str) -> Result<Box<str>, &'static str> {
-    // Its requests would go past every policy.
+    // Requests on an h2c connection would bypass every policy.
     if name.eq_ignore_ascii_case("h2c") {
-        return Err("HTTP/2 is no upgrade here; it is spoken with prior knowledge");
+        return Err("not supported as an upgrade: HTTP/2 is served with prior knowledge");
     }
-    // A token, and perhaps one more for the version. The names of fields are tokens.
+    // A token, with another token for the version if there is one. Header names are tokens.
     let is_token = |text: &str| HeaderName::from_bytes(text.as_bytes()).is_ok();
     let is_protocol = match name.split_once('/') {
         Some((name, version)) => is_token(name) && is_token(version),

@@ -1,32 +1,32 @@
-//! Numbers and durations as resources write them, held against what is allowed.
+//! Numbers, quantities and durations of resources, checked against their limits.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::log::Fault;
+use super::log::FieldFault;
 use crate::api::duration;
 use crate::api::quantity::Quantity;
 
-/// The highest number that a Kubernetes API of 32 bits can say.
-pub(super) const MOST: u32 = i32::MAX.unsigned_abs();
+/// The highest value of a 32-bit integer in a Kubernetes API.
+pub(super) const MAX_NUMBER: u32 = i32::MAX.unsigned_abs();
 
-/// The windows of HTTP/2 that can be asked for. The smallest is that which every connection begins with (RFC 9113 6.9.2).
-pub(super) const HTTP2_WINDOWS: RangeInclusive<u32> = 65_535..=MOST;
+/// The allowed HTTP/2 window sizes in bytes. The lowest is the initial window of every connection (RFC 9113 6.9.2).
+pub(super) const HTTP2_WINDOWS: RangeInclusive<u32> = 65_535..=MAX_NUMBER;
 
-/// The shortest time that can be written, but for none.
+/// The shortest duration above zero that can be written.
 pub(super) const ONE_MILLISECOND: Duration = Duration::from_millis(1);
 
-/// The fields of one struct of a resource, while they are read. What is wrong with a field is noted, and the field then
-/// counts as not set.
+/// The fields of one struct of a resource, while they are read. A value that is not valid is recorded as a fault, and
+/// the field then counts as not set.
 pub(super) struct SpecFields<'a> {
     /// The path of the struct.
     at: String,
-    faults: &'a mut Vec<Fault>,
+    faults: &'a mut Vec<FieldFault>,
 }
 
 impl<'a> SpecFields<'a> {
-    pub(super) fn new(at: impl Into<String>, faults: &'a mut Vec<Fault>) -> Self {
+    pub(super) fn new(at: impl Into<String>, faults: &'a mut Vec<FieldFault>) -> Self {
         let at = at.into();
         Self { at, faults }
     }
@@ -36,31 +36,31 @@ impl<'a> SpecFields<'a> {
         SpecFields::new(format!("{}.{name}", self.at), self.faults)
     }
 
-    /// The fields of one of the structs in this list.
+    /// The fields of the struct at this index of a list.
     pub(super) fn element(&mut self, index: usize) -> SpecFields<'_> {
         SpecFields::new(format!("{}[{index}]", self.at), self.faults)
     }
 
-    /// Notes a fault of the struct itself.
-    pub(super) fn fault_of_all(&mut self, message: impl Into<String>) {
-        self.faults.push(Fault::new(self.at.clone(), message));
+    /// Records a fault of the struct itself.
+    pub(super) fn struct_fault(&mut self, message: impl Into<String>) {
+        self.faults.push(FieldFault::new(self.at.clone(), message));
     }
 
     pub(super) fn fault(&mut self, name: &str, message: impl Into<String>) {
         self.faults
-            .push(Fault::new(format!("{}.{name}", self.at), message));
+            .push(FieldFault::new(format!("{}.{name}", self.at), message));
     }
 
-    /// Notes fields that are set and not supported.
+    /// Records fields that are set but not supported.
     pub(super) fn unsupported(&mut self, names: impl IntoIterator<Item = &'static str>) {
         let at = &self.at;
         let faults = names
             .into_iter()
-            .map(|name| Fault::unsupported(format!("{at}.{name}")));
+            .map(|name| FieldFault::unsupported(format!("{at}.{name}")));
         self.faults.extend(faults);
     }
 
-    /// A number within a range.
+    /// Reads a number in a range.
     pub(super) fn number<T>(
         &mut self,
         name: &str,
@@ -81,21 +81,21 @@ impl<'a> SpecFields<'a> {
         number
     }
 
-    /// A number of octets within a range.
-    pub(super) fn octets(
+    /// Reads a number of bytes in a range.
+    pub(super) fn bytes(
         &mut self,
         name: &str,
         quantity: Option<&Quantity>,
         allowed: &RangeInclusive<u32>,
     ) -> Option<u32> {
         let Some(number) = quantity?.number() else {
-            self.fault(name, "not a number of octets, such as 65536 or 64Ki");
+            self.fault(name, "not a number of bytes, such as 65536 or 64Ki");
             return None;
         };
         self.number(name, Some(number), allowed)
     }
 
-    /// A time that is not shorter than this.
+    /// Reads a duration that is at least this long.
     pub(super) fn time(
         &mut self,
         name: &str,

@@ -1,15 +1,15 @@
-//! JSON values to types, with every fault named by the path of its field.
+//! Decodes JSON values to types, and names the field of every fault.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// The path of a field, and what is wrong there.
-pub(super) type Fault = (String, String);
+/// The path of a field, and what is wrong with it.
+pub(super) type DecodeFault = (String, String);
 
-/// Reads an object. Unknown fields are faults, but do not keep the others from being read.
-pub(super) fn decode<T: DeserializeOwned>(mut value: Value) -> (Option<T>, Vec<Fault>) {
+/// Decodes an object. Unknown fields are faults, but the other fields are still read.
+pub(super) fn decode<T: DeserializeOwned>(mut value: Value) -> (Option<T>, Vec<DecodeFault>) {
     if let Value::Object(fields) = &mut value {
-        // Known from the table of kinds already; and a status is what others say, not the user.
+        // Apart from `status`, the caller knows these already. The status is written by controllers, not by the user.
         for field in ["apiVersion", "kind", "status"] {
             fields.remove(field);
         }
@@ -30,7 +30,7 @@ pub(super) fn decode<T: DeserializeOwned>(mut value: Value) -> (Option<T>, Vec<F
     }
 }
 
-/// As Kubernetes writes paths: `spec.rules[0].name`.
+/// Writes a path as Kubernetes does: `spec.rules[0].name`.
 fn spell(path: &serde_ignored::Path<'_>) -> String {
     use serde_ignored::Path;
     match path {

@@ -1,7 +1,7 @@
-use super::{File, Loaded, load};
+use super::{ConfigFile, LoadedConfig, load};
 
-fn one(text: &str) -> Loaded {
-    load([File {
+fn one(text: &str) -> LoadedConfig {
+    load([ConfigFile {
         name: "a.yaml",
         text,
     }])
@@ -110,11 +110,11 @@ fn an_unknown_kind_is_a_warning_and_so_is_one_of_another_group() {
 #[test]
 fn an_object_written_twice_is_an_error_that_names_both_places() {
     let loaded = load([
-        File {
+        ConfigFile {
             name: "a.yaml",
             text: BACKEND,
         },
-        File {
+        ConfigFile {
             name: "b.yaml",
             text: BACKEND,
         },
@@ -122,7 +122,7 @@ fn an_object_written_twice_is_an_error_that_names_both_places() {
     let errors: Vec<_> = loaded.errors.iter().map(ToString::to_string).collect();
     assert_eq!(
         errors,
-        ["b.yaml:1: Backend default/b: written twice; the other is at a.yaml:1"]
+        ["b.yaml:1: Backend default/b: defined twice; the other definition is at a.yaml:1"]
     );
 }
 
@@ -266,7 +266,7 @@ fn a_policy_with_a_typo_in_its_kind_is_no_mere_warning() {
     ] {
         let text =
             format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\nspec: {{}}\n");
-        let loaded = load([File {
+        let loaded = load([ConfigFile {
             name: "a.yaml",
             text: &text,
         }]);

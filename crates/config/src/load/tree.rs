@@ -1,4 +1,4 @@
-//! YAML as a tree that knows the line of each of its nodes.
+//! Parses YAML to a tree that knows the line of each of its nodes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,38 +8,38 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::{Map, Number, Value};
 use serde_saphyr::Spanned;
 
-use crate::report::Problem;
-use crate::resources::{Kind, ObjectRef, Source};
+use crate::report::ReportProblem;
+use crate::resources::{Kind, ObjectRef, SourceLocation};
 
-/// A node and the line where it was written: for the value of a field, the line of the field's name.
+/// A node, and the line where it was written. For the value of a field that is the line of the field's name.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(super) struct YamlNode {
     line: usize,
-    tree: Tree,
+    tree: YamlTree,
 }
 
 #[derive(Debug)]
-enum Tree {
+enum YamlTree {
     Leaf(Value),
-    List(Vec<Node>),
-    Fields(Vec<(String, Node)>),
+    List(Vec<YamlNode>),
+    Fields(Vec<(String, YamlNode)>),
 }
 
-/// Text that is not YAML.
+/// The error for a text that is not YAML.
 #[derive(Debug)]
 pub(super) struct SyntaxError {
     pub(super) line: usize,
     pub(super) message: String,
 }
 
-/// Deepest nesting: more than a CustomResourceDefinition has, which may lie beside our files, and less than the stack of
-/// a thread (2 MiB) holds, in a debug build too.
+/// Maximum nesting depth. It is more than a CustomResourceDefinition needs, which may lie in the same directory, and
+/// less than the stack of a thread (2 MiB) holds, even in a debug build.
 const MAX_DEPTH: usize = 40;
 
-/// Reads all documents of a text; empty ones are left out.
-pub(super) fn parse(text: &str) -> Result<Vec<Node>, SyntaxError> {
+/// Parses all documents of a text; empty documents are left out.
+pub(super) fn parse(text: &str) -> Result<Vec<YamlNode>, SyntaxError> {
     // YAML 1.2: `no` is a text that somebody may want as a name or a body, and so are `0755` and `1_000`. The limits
-    // are there for accidents; the default ones are too low for a large installation.
+    // protect against accidents; the default limits are too low for a large installation.
     let options = serde_saphyr::options! {
         strict_booleans: true,
         leading_zero_numbers_as_strings: true,
@@ -51,12 +51,12 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, SyntaxError> {
             max_nodes: 50_000_000,
         },
     };
-    let documents = serde_saphyr::from_multiple_with_options::<Spanned<Tree>>(text, options);
+    let documents = serde_saphyr::from_multiple_with_options::<Spanned<YamlTree>>(text, options);
     let documents = documents.map_err(|error| SyntaxError {
         line: error.location().map_or(0, |location| line(location.line())),
         message: one_line(&error.without_snippet().to_string()),
     })?;
-    Ok(documents.into_iter().map(Node::from).collect())
+    Ok(documents.into_iter().map(YamlNode::from).collect())
 }
 
 fn line(number: u64) -> usize {
@@ -67,16 +67,16 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-impl Node {
+impl YamlNode {
     pub(super) fn is_null(&self) -> bool {
-        matches!(self.tree, Tree::Leaf(Value::Null))
+        matches!(self.tree, YamlTree::Leaf(Value::Null))
     }
 
     /// The text of a field of this node.
     pub(super) fn text(&self, field: &str) -> Option<&str> {
         match &self.field(field)?.tree {
-            Tree::Leaf(Value::String(text)) => Some(text),
-            Tree::Leaf(_) | Tree::List(_) | Tree::Fields(_) => None,
+            YamlTree::Leaf(Value::String(text)) => Some(text),
+            YamlTree::Leaf(_) | YamlTree::List(_) | YamlTree::Fields(_) => None,
         }
     }
 
@@ -87,43 +87,43 @@ impl Node {
 
     fn field(&self, name: &str) -> Option<&Self> {
         match &self.tree {
-            Tree::Fields(fields) => fields
+            YamlTree::Fields(fields) => fields
                 .iter()
                 .find(|(key, _)| key == name)
                 .map(|(_, node)| node),
-            Tree::Leaf(_) | Tree::List(_) => None,
+            YamlTree::Leaf(_) | YamlTree::List(_) => None,
         }
     }
 
-    /// The names of the fields of this node, and their lines.
+    /// The names of the fields of this node, each with its line.
     pub(super) fn fields(&self) -> impl Iterator<Item = (&str, usize)> {
         let fields = match &self.tree {
-            Tree::Fields(fields) => fields.as_slice(),
-            Tree::Leaf(_) | Tree::List(_) => &[],
+            YamlTree::Fields(fields) => fields.as_slice(),
+            YamlTree::Leaf(_) | YamlTree::List(_) => &[],
         };
         fields.iter().map(|(name, node)| (name.as_str(), node.line))
     }
 
-    /// The items of the list that a field of this node holds; `None` if it holds something else, or is not there. `null`
-    /// is how Go writes a list without items.
+    /// The items of the list in a field of this node; `None` if the field holds something else or is missing. `null` is
+    /// how Go writes an empty list.
     pub(super) fn into_items(self, field: &str) -> Option<Vec<Self>> {
-        let Tree::Fields(fields) = self.tree else {
+        let YamlTree::Fields(fields) = self.tree else {
             return None;
         };
         let (_, node) = fields.into_iter().find(|(key, _)| key == field)?;
         match node.tree {
-            Tree::List(items) => Some(items),
-            Tree::Leaf(Value::Null) => Some(Vec::new()),
-            Tree::Leaf(_) | Tree::Fields(_) => None,
+            YamlTree::List(items) => Some(items),
+            YamlTree::Leaf(Value::Null) => Some(Vec::new()),
+            YamlTree::Leaf(_) | YamlTree::Fields(_) => None,
         }
     }
 
-    /// Takes the node for an object: finds out its name, and puts it into the namespace `default` if it names none.
+    /// Takes the node for an object: reads its name, and sets the namespace to `default` if there is none.
     pub(super) fn into_object(
         self,
         kind: Kind,
         file: &Arc<str>,
-    ) -> Result<(ObjectRef, Value, Source), Problem> {
+    ) -> Result<(ObjectRef, Value, SourceLocation), ReportProblem> {
         let metadata = self.field("metadata");
         let text = |field| {
             metadata
@@ -137,7 +137,7 @@ impl Node {
         };
         let object = ObjectRef::new(kind, namespace, text("name"));
         if object.name.is_empty() {
-            return Err(Problem {
+            return Err(ReportProblem {
                 file: file.clone(),
                 line: self.line_of("metadata"),
                 object: None,
@@ -156,7 +156,7 @@ impl Node {
                 Value::String(object.namespace.to_string()),
             );
         }
-        let source = Source {
+        let source = SourceLocation {
             file: file.clone(),
             line,
             positions: Arc::new(positions),
@@ -169,13 +169,13 @@ impl Node {
             positions.insert(path.to_owned(), self.line);
         }
         match self.tree {
-            Tree::Leaf(value) => value,
-            Tree::List(items) => items
+            YamlTree::Leaf(value) => value,
+            YamlTree::List(items) => items
                 .into_iter()
                 .enumerate()
                 .map(|(index, item)| item.into_value(&format!("{path}[{index}]"), positions))
                 .collect(),
-            Tree::Fields(fields) => {
+            YamlTree::Fields(fields) => {
                 let value = |(key, node): (String, Self)| {
                     let path = if path.is_empty() {
                         key.clone()
@@ -191,8 +191,8 @@ impl Node {
     }
 }
 
-impl From<Spanned<Tree>> for Node {
-    fn from(spanned: Spanned<Tree>) -> Self {
+impl From<Spanned<YamlTree>> for YamlNode {
+    fn from(spanned: Spanned<YamlTree>) -> Self {
         Self {
             line: line(spanned.referenced.line()),
             tree: spanned.value,
@@ -200,7 +200,7 @@ impl From<Spanned<Tree>> for Node {
     }
 }
 
-impl<'de> Deserialize<'de> for Tree {
+impl<'de> Deserialize<'de> for YamlTree {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(TreeVisitor)
     }
@@ -209,66 +209,66 @@ impl<'de> Deserialize<'de> for Tree {
 struct TreeVisitor;
 
 impl<'de> Visitor<'de> for TreeVisitor {
-    type Value = Tree;
+    type Value = YamlTree;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a YAML value")
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Tree, E> {
-        Ok(Tree::Leaf(Value::Bool(value)))
+    fn visit_bool<E>(self, value: bool) -> Result<YamlTree, E> {
+        Ok(YamlTree::Leaf(Value::Bool(value)))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Tree, E> {
-        Ok(Tree::Leaf(value.into()))
+    fn visit_i64<E>(self, value: i64) -> Result<YamlTree, E> {
+        Ok(YamlTree::Leaf(value.into()))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Tree, E> {
-        Ok(Tree::Leaf(value.into()))
+    fn visit_u64<E>(self, value: u64) -> Result<YamlTree, E> {
+        Ok(YamlTree::Leaf(value.into()))
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Tree, E> {
+    fn visit_f64<E: Error>(self, value: f64) -> Result<YamlTree, E> {
         let number = Number::from_f64(value).ok_or_else(|| E::custom("not a finite number"))?;
-        Ok(Tree::Leaf(Value::Number(number)))
+        Ok(YamlTree::Leaf(Value::Number(number)))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Tree, E> {
-        Ok(Tree::Leaf(value.into()))
+    fn visit_str<E>(self, value: &str) -> Result<YamlTree, E> {
+        Ok(YamlTree::Leaf(value.into()))
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Tree, E> {
-        Ok(Tree::Leaf(value.into()))
+    fn visit_string<E>(self, value: String) -> Result<YamlTree, E> {
+        Ok(YamlTree::Leaf(value.into()))
     }
 
-    fn visit_unit<E>(self) -> Result<Tree, E> {
-        Ok(Tree::Leaf(Value::Null))
+    fn visit_unit<E>(self) -> Result<YamlTree, E> {
+        Ok(YamlTree::Leaf(Value::Null))
     }
 
-    fn visit_none<E>(self) -> Result<Tree, E> {
-        Ok(Tree::Leaf(Value::Null))
+    fn visit_none<E>(self) -> Result<YamlTree, E> {
+        Ok(YamlTree::Leaf(Value::Null))
     }
 
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Tree, D::Error> {
-        Tree::deserialize(deserializer)
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<YamlTree, D::Error> {
+        YamlTree::deserialize(deserializer)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Tree, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<YamlTree, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = seq.next_element::<Spanned<Tree>>()? {
+        while let Some(item) = seq.next_element::<Spanned<YamlTree>>()? {
             items.push(item.into());
         }
-        Ok(Tree::List(items))
+        Ok(YamlTree::List(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<YamlTree, A::Error> {
         let mut fields = Vec::new();
-        while let Some((key, value)) = map.next_entry::<Spanned<String>, Spanned<Tree>>()? {
-            let node = Node {
+        while let Some((key, value)) = map.next_entry::<Spanned<String>, Spanned<YamlTree>>()? {
+            let node = YamlNode {
                 line: line(key.referenced.line()),
                 tree: value.value,
             };
             fields.push((key.value, node));
         }
-        Ok(Tree::Fields(fields))
+        Ok(YamlTree::Fields(fields))
     }
 }

@@ -1,4 +1,4 @@
-//! Hosts as configuration means them: names, all names below one, addresses and networks.
+//! Patterns of hosts in configuration: names, wildcards, addresses and networks.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use super::{DnsName, Host, NameError};
 
-/// A hostname of a listener, a route or a rule: one name, or every name below one.
+/// The hostname of a listener, a route or a rule: one name, or every name below one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HostPattern {
     /// Exactly this name.
@@ -17,24 +17,25 @@ pub enum HostPattern {
     Below(DnsName),
 }
 
-/// What the `hosts` of an egress rule can say: a name pattern, or addresses for requests that name an IP literal.
+/// A host in the `hosts` of an egress rule: a name pattern, or a network for requests that name an IP literal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostMatcher {
     /// Matches names.
     Name(HostPattern),
-    /// Matches IP literals within the network; an IPv4-mapped literal is compared as its IPv4 address.
+    /// Matches IP literals in the network; an IPv4-mapped literal is compared as its IPv4 address.
     Net(IpNet),
 }
 
 impl HostPattern {
-    /// Parses `name` or `*.name`. What people write may hold letters outside ASCII; those are turned into A-labels
-    /// (RFC 5891), because that is how requests carry them.
+    /// Parses `name` or `*.name`. Letters outside ASCII are converted to A-labels (RFC 5891), the form that requests
+    /// carry.
     ///
     /// # Errors
-    /// As [`DnsName::parse`], and [`NameError::Wildcard`] for `*` anywhere else; of what is no name but known as something
-    /// else, [`NameError::Address`], [`NameError::Network`], [`NameError::Url`] and [`NameError::HasPort`].
+    /// The errors of [`DnsName::parse`], and [`NameError::Wildcard`] for a `*` anywhere else. A text that looks like
+    /// something other than a name gives [`NameError::Address`], [`NameError::Network`], [`NameError::Url`] or
+    /// [`NameError::HasPort`].
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        Self::parse_name(text).map_err(|error| mistaken(text).unwrap_or(error))
+        Self::parse_name(text).map_err(|error| likely_mistake(text).unwrap_or(error))
     }
 
     fn parse_name(text: &str) -> Result<Self, NameError> {
@@ -57,7 +58,7 @@ impl HostPattern {
         })
     }
 
-    /// Whether `name` is one of those meant.
+    /// Whether the pattern matches `name`.
     #[must_use]
     pub fn matches(&self, name: &DnsName) -> bool {
         match self {
@@ -66,8 +67,8 @@ impl HostPattern {
         }
     }
 
-    /// The names that both mean, if there are any: the narrower of the two (Gateway API, hostnames of a listener and
-    /// of a route attached to it).
+    /// The pattern of the names that both patterns match, which is the narrower of the two; `None` if there are none
+    /// (Gateway API, hostnames of a listener and of a route attached to it).
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Option<Self> {
         match (self, other) {
@@ -102,7 +103,7 @@ impl HostMatcher {
     /// Parses an address, a network in CIDR notation, a name, or `*.name`.
     ///
     /// # Errors
-    /// As [`HostPattern::parse`] and [`parse_net`].
+    /// The errors of [`HostPattern::parse`] and [`parse_net`].
     pub fn parse(text: &str) -> Result<Self, NameError> {
         match parse_net(without_brackets(text)) {
             Some(net) => net.map(Self::Net),
@@ -110,7 +111,7 @@ impl HostMatcher {
         }
     }
 
-    /// Whether a request for `host` is meant.
+    /// Whether a request for `host` matches.
     #[must_use]
     pub fn matches(&self, host: &Host) -> bool {
         match (self, host) {
@@ -130,8 +131,8 @@ impl fmt::Display for HostMatcher {
     }
 }
 
-/// Parses an address or a network in CIDR notation, as addresses are compared: in their IPv4 form where they have one.
-/// `None` if it is something else.
+/// Parses an address or a network in CIDR notation. Addresses are compared in their IPv4 form where they have one.
+/// `None` if the text is something else.
 ///
 /// # Errors
 /// [`NameError::Mapped`] for IPv4 addresses that are mapped to IPv6.
@@ -154,8 +155,8 @@ fn without_brackets(text: &str) -> &str {
         .unwrap_or(text)
 }
 
-/// What was probably written in the place of a name.
-fn mistaken(text: &str) -> Option<NameError> {
+/// The error that names what was probably written in place of a name.
+fn likely_mistake(text: &str) -> Option<NameError> {
     if text.contains("://") {
         return Some(NameError::Url);
     }

@@ -216,7 +216,7 @@ fn mapped_addresses_would_never_match_and_are_refused() {
 }
 
 proptest! {
-    /// What parses prints as something that parses to itself: there is one spelling, and it is stable.
+    /// Every host that parses prints as a text that parses to the same host: there is one spelling, and it is stable.
     #[test]
     fn canonical_form_is_a_fixed_point(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
         if let Ok(parsed) = Authority::parse(&bytes) {

@@ -1,4 +1,4 @@
-//! `apiKeyAuth` of a TrafficPolicy: lets in clients that have a key.
+//! `apiKeyAuth` of a TrafficPolicy: authenticates clients by API key.
 //!
 //! Keys are stored as digests and never printed. A comparison takes the same time however much of a key is right.
 
@@ -12,36 +12,37 @@ use super::digest::KeyDigest;
 /// `apiKeyAuth` of a TrafficPolicy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ApiKeyAuth {
-    /// Where a request that is routed by its host has its key: the first of these that is there. At least one.
+    /// The places where a key is looked for in a request that is routed by its host: the first place that has one
+    /// counts. At least one.
     pub sources: Vec<KeySource>,
-    /// Whether the upstream gets the key.
+    /// Whether the key is forwarded to the upstream.
     pub forwards: bool,
-    /// The field that tells the upstream whose key it was.
+    /// The header that tells the upstream which client sent the key.
     #[serde(serialize_with = "as_text")]
     pub client_id_header: Option<HeaderName>,
-    clients: Vec<Client>,
+    clients: Vec<ApiKeyClient>,
 }
 
-/// A place of a key in a request.
+/// A place in a request where a key is looked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum KeySource {
-    /// A field, in which `Bearer` may go before the key.
+    /// A header; `Bearer` may precede the key.
     Header(#[serde(serialize_with = "as_str")] HeaderName),
-    /// A parameter of the query.
+    /// A query parameter.
     Query(String),
     /// A cookie.
     Cookie(String),
 }
 
-/// One key, and whose it is.
+/// The key of one client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Client {
+struct ApiKeyClient {
     id: Arc<str>,
     key: KeyDigest,
 }
 
 impl ApiKeyAuth {
-    /// Lets in who has one of these keys, by client; the rest as its fields say.
+    /// Makes a policy that accepts these keys, each with the name of its client. The other fields have their defaults.
     #[must_use]
     pub fn new(
         sources: Vec<KeySource>,
@@ -52,17 +53,17 @@ impl ApiKeyAuth {
             sources,
             forwards: false,
             client_id_header: None,
-            clients: clients.map(|(id, key)| Client { id, key }).collect(),
+            clients: clients.map(|(id, key)| ApiKeyClient { id, key }).collect(),
         }
     }
 
-    /// The client whose key it is.
+    /// The client that the key belongs to; `None` if it is not a known key.
     #[must_use]
     pub fn check(&self, key: &[u8]) -> Option<&Arc<str>> {
         let given = KeyDigest::of(key);
-        // All of them: how long it takes must not say which it is.
+        // All keys are compared, so that the time taken does not say which one is right.
         self.clients.iter().fold(None, |found, client| {
-            let is_right = client.key.is(&given);
+            let is_right = client.key.matches(&given);
             if is_right { Some(&client.id) } else { found }
         })
     }

@@ -1,7 +1,7 @@
-//! `basicAuth` of a TrafficPolicy: lets in users with their passwords.
+//! `basicAuth` of a TrafficPolicy: authenticates clients by user name and password.
 //!
 //! Passwords are stored as digests and never printed. A comparison takes the same time however much of a password is
-//! right, and for an unknown user as long as for a known one.
+//! right, and as long for an unknown user as for a known one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,19 +17,19 @@ pub struct BasicAuth {
 }
 
 impl BasicAuth {
-    /// Lets in these users.
+    /// Makes a policy that accepts these users.
     #[must_use]
     pub const fn new(users: BTreeMap<Arc<str>, PasswordDigest>) -> Self {
         Self { users }
     }
 
-    /// The user of this name, if it is their password.
+    /// The name of the user, if the user is known and the password is right.
     #[must_use]
     pub fn check(&self, user: &str, password: &[u8]) -> Option<&Arc<str>> {
         let given = PasswordDigest::of(password);
         let (name, known) = self.users.get_key_value(user).unzip();
         let nobody = PasswordDigest::default();
-        let is_right = known.unwrap_or(&nobody).is(&given);
+        let is_right = known.unwrap_or(&nobody).matches(&given);
         name.filter(|_| is_right)
     }
 }

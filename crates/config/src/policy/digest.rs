@@ -1,4 +1,4 @@
-//! Digests of secrets, which are compared in constant time and shown nowhere.
+//! Digests of secrets. They are compared in constant time and never shown.
 
 use std::fmt;
 
@@ -16,22 +16,22 @@ macro_rules! digests {
             /// The digest of a secret.
             ///
             /// # Panics
-            /// Never: the algorithm's digests have this length.
+            /// Never: the digests of the algorithm have this length.
             #[must_use]
             pub fn of(secret: &[u8]) -> Self {
                 let digest = digest(&$algorithm, secret);
                 Self(digest.as_ref().try_into().expect("the algorithm's length"))
             }
 
-            /// Takes a digest that was made elsewhere.
+            /// Wraps a digest that was computed elsewhere.
             #[must_use]
-            pub const fn new(octets: [u8; $length]) -> Self {
-                Self(octets)
+            pub const fn new(bytes: [u8; $length]) -> Self {
+                Self(bytes)
             }
 
-            /// Whether they are equal, in constant time.
+            /// Whether the digests are equal, compared in constant time.
             #[must_use]
-            pub fn is(&self, other: &Self) -> bool {
+            pub fn matches(&self, other: &Self) -> bool {
                 verify_slices_are_equal(&self.0, &other.0).is_ok()
             }
         }
@@ -51,8 +51,8 @@ macro_rules! digests {
 }
 
 digests! {
-    /// Of a password, as `htpasswd -s` makes it: the only one that kgateway knows.
+    /// The digest of a password in the format of `htpasswd -s` (SHA-1), the only one that kgateway supports.
     PasswordDigest: 20 by SHA1_FOR_LEGACY_USE_ONLY;
-    /// Of an API key.
+    /// The digest of an API key (SHA-256).
     KeyDigest: 32 by SHA256;
 }

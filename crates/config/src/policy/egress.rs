@@ -1,8 +1,8 @@
-//! Where requests may go: the compiled EgressPolicies of a destination, and the built-in deny list beneath them.
+//! Egress decisions: the compiled EgressPolicies of a destination, and the built-in deny list beneath them.
 //!
-//! Names are decided before DNS, by [`Egress::check`]; every address that DNS then answers, and every IP literal, is
-//! decided by [`Egress::check_address`] right before it is dialled. Both must allow. All policies that apply must
-//! allow: a narrower one can only narrow.
+//! A request is decided by name before DNS, with [`EgressPolicySet::check`]. Every address that DNS answers and every
+//! IP literal is decided by [`EgressPolicySet::check_address`] right before it is dialled. Both must allow, and all
+//! policies that apply must allow: a narrower policy can only narrow.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,124 +19,107 @@ use crate::resources::ObjectRef;
 
 pub mod special;
 
-/// The policies that bind one destination of one rule, widest first: Gateway, listener, route, rule, backend.
+pub use crate::api::egret::{EgressAction, EgressMode};
+
+/// The policies that apply to one backend of one rule, widest first: Gateway, listener, route, rule, Backend.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Egress {
-    /// In the order they are asked.
+pub struct EgressPolicySet {
+    /// The policies, in the order in which they are checked.
     pub policies: Vec<Arc<EgressRules>>,
 }
 
 /// One compiled EgressPolicy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EgressRules {
-    /// The policy, for the log and the refusal.
+    /// The policy, for the access log and the refusal.
     pub policy: ObjectRef,
-    /// Whether its denials bind.
-    pub mode: Mode,
-    /// When no rule matches.
-    pub default_action: Action,
-    /// The first that matches decides.
+    /// Whether denials are enforced.
+    pub mode: EgressMode,
+    /// The action when no rule matches.
+    pub default_action: EgressAction,
+    /// The rules; the first rule that matches decides.
     pub rules: Vec<EgressRule>,
-    /// Exceptions to the built-in deny list; they count if the mode is [`Mode::Enforce`]. Empty unless the policy is
-    /// attached to a Gateway.
+    /// Exceptions to the built-in deny list. They hold only in mode [`EgressMode::Enforce`], and are empty unless the
+    /// policy is attached to a Gateway.
     pub allow_addresses: Vec<IpNet>,
-    /// Addresses that are denied besides the built-in ones.
+    /// Addresses that are denied in addition to the built-in list.
     pub deny_addresses: Vec<IpNet>,
-    /// Whether tunnels that were open before it denied them go on (`tunnels: Keep`). The built-in list ends them in any
-    /// case.
+    /// Whether tunnels stay open that the policy denies after a change (`tunnels: Keep`). The built-in deny list closes
+    /// them in any case.
     pub keeps_tunnels: bool,
 }
 
-/// `mode` of an EgressPolicy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub enum Mode {
-    /// What is denied is refused.
-    #[default]
-    Enforce,
-    /// What would be denied is served, logged and counted. The built-in deny list holds all the same.
-    Audit,
-}
-
-/// `action` of a rule, and `defaultAction`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub enum Action {
-    /// May go.
-    #[default]
-    Allow,
-    /// May not.
-    Deny,
-}
-
-/// One rule. An empty list of a condition means "any"; a condition that is set must hold.
+/// One rule. An empty list of a condition matches everything; every condition that is set must match.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EgressRule {
-    /// Its `name`, or `rule-<index>`.
+    /// The `name` of the rule, or `rule-<index>`.
     pub name: Arc<str>,
-    /// What it says.
-    pub action: Action,
-    /// Names, wildcards, addresses, networks.
+    /// The action when the rule matches.
+    pub action: EgressAction,
+    /// Hosts: names, wildcards, addresses and networks.
     pub hosts: Vec<HostMatcher>,
-    /// Single ports and ranges.
+    /// Ports: single ports and ranges.
     pub ports: Vec<PortRange>,
     /// Methods. A rule with methods never matches inside a tunnel.
     #[serde(serialize_with = "as_text")]
     pub methods: Vec<Method>,
-    /// Path prefixes, by whole segments. A rule with paths never matches inside a tunnel.
+    /// Path prefixes, compared by whole segments. A rule with paths never matches inside a tunnel.
     pub paths: Vec<String>,
 }
 
 /// An inclusive range of ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortRange {
-    /// The lowest.
+    /// The lowest port.
     pub first: Port,
-    /// The highest.
+    /// The highest port.
     pub last: Port,
 }
 
-/// What is asked of the policies before a name is resolved.
+/// A request as egress policies see it, before its host is resolved.
 #[derive(Clone, Copy, Debug)]
-pub struct Attempt<'a> {
-    /// Where to.
+pub struct EgressRequest<'a> {
+    /// The host of the target.
     pub host: &'a Host,
-    /// Which port there.
+    /// The port of the target.
     pub port: Port,
-    /// Method and normalised path, where the request can be read; `None` for a tunnel.
+    /// The method and the normalized path; `None` for a tunnel, whose requests cannot be read.
     pub request: Option<(&'a Method, &'a str)>,
 }
 
-/// What the policies say of a request, and which rule made it so.
+/// The decision about a request, and the rule that made it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Decision<'a> {
-    /// The outcome.
-    pub action: Action,
-    /// The policy that decided: the one that denied, else the narrowest one. `None` if no policy applies.
+pub struct EgressDecision<'a> {
+    /// Whether the request is allowed.
+    pub action: EgressAction,
+    /// The policy that decided: the one that denied, else the narrowest. `None` if no policy applies.
     pub policy: Option<&'a ObjectRef>,
-    /// The rule that decided; `None` if it was the policy's default action.
+    /// The rule that decided; `None` if the policy's default action did.
     pub rule: Option<&'a Arc<str>>,
-    /// Whether a policy in audit mode would have denied. `policy` and `rule` then name that one, if `action` is allow.
+    /// Whether a policy in audit mode would have denied the request. If `action` is allow, `policy` and `rule` name
+    /// that policy and its rule.
     pub audited: bool,
 }
 
-/// Why an address may not be dialled.
+/// The error for an address that may not be dialled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressDenied {
-    /// The policy whose `addresses.deny` holds it; `None` is the built-in list.
+    /// The policy that denies the address; `None` if the built-in list does.
     pub policy: Option<ObjectRef>,
-    /// What kind of address it is, such as `loopback`; `denied by policy` for a policy's.
+    /// The class of the address, such as `loopback`; `denied by policy` if a policy denies it.
     pub class: &'static str,
 }
 
-impl Egress {
-    /// Decides a request by its name. The first denial wins; no policy at all allows.
+impl EgressPolicySet {
+    /// Decides a request by its host name. The first denial wins; without policies every request is allowed.
     #[must_use]
-    pub fn check<'a>(&'a self, attempt: Attempt<'_>) -> Decision<'a> {
-        let mut decision = Decision::default();
+    pub fn check<'a>(&'a self, attempt: EgressRequest<'_>) -> EgressDecision<'a> {
+        let mut decision = EgressDecision::default();
         for rules in &self.policies {
             let (action, rule) = rules.decide(attempt);
-            let denied = action == Action::Deny;
-            if denied && rules.mode == Mode::Enforce {
-                return Decision {
+            let denied = action == EgressAction::Deny;
+            if denied && rules.mode == EgressMode::Enforce {
+                return EgressDecision {
                     action,
                     policy: Some(&rules.policy),
                     rule,
@@ -144,8 +127,8 @@ impl Egress {
                 };
             }
             if !decision.audited {
-                decision = Decision {
-                    action: Action::Allow,
+                decision = EgressDecision {
+                    action: EgressAction::Allow,
                     policy: Some(&rules.policy),
                     rule,
                     audited: denied,
@@ -155,10 +138,10 @@ impl Egress {
         decision
     }
 
-    /// The policies as they bind tunnels that were open before: without the denials of those that keep them, but with
-    /// what these except from the built-in list, which goes on to hold.
+    /// The policies as they apply to tunnels that are already open: without the denials of policies that keep tunnels
+    /// open, but with their exceptions to the built-in deny list, which still applies.
     #[must_use]
-    pub fn of_open_tunnels(&self) -> Cow<'_, Self> {
+    pub fn for_open_tunnels(&self) -> Cow<'_, Self> {
         if !self.policies.iter().any(|rules| rules.keeps_tunnels) {
             return Cow::Borrowed(self);
         }
@@ -167,7 +150,7 @@ impl Egress {
                 return Arc::clone(rules);
             }
             Arc::new(EgressRules {
-                default_action: Action::Allow,
+                default_action: EgressAction::Allow,
                 rules: Vec::new(),
                 deny_addresses: Vec::new(),
                 ..EgressRules::clone(rules)
@@ -178,25 +161,25 @@ impl Egress {
         })
     }
 
-    /// Decides one address. An IPv6 address that carries an IPv4 one must be allowed for both.
+    /// Decides one address. An IPv6 address that embeds an IPv4 address must be allowed in both forms.
     ///
     /// # Errors
-    /// If a policy or the built-in list denies it.
+    /// If a policy or the built-in list denies the address.
     pub fn check_address(&self, address: IpAddr) -> Result<(), AddressDenied> {
         let address = address.to_canonical();
-        self.check_one(address)?;
-        special::embedded_ipv4(address).try_for_each(|inner| self.check_one(inner.into()))
+        self.check_single(address)?;
+        special::embedded_ipv4(address).try_for_each(|inner| self.check_single(inner.into()))
     }
 
-    /// Whether a policy in audit mode lists the address among those it would deny.
+    /// The policy in audit mode that would deny the address, if there is one.
     #[must_use]
     pub fn audit_address(&self, address: IpAddr) -> Option<&ObjectRef> {
         let address = address.to_canonical();
-        self.denying(Mode::Audit, address)
+        self.denied_by(EgressMode::Audit, address)
     }
 
-    fn check_one(&self, address: IpAddr) -> Result<(), AddressDenied> {
-        if let Some(policy) = self.denying(Mode::Enforce, address) {
+    fn check_single(&self, address: IpAddr) -> Result<(), AddressDenied> {
+        if let Some(policy) = self.denied_by(EgressMode::Enforce, address) {
             return Err(AddressDenied {
                 policy: Some(policy.clone()),
                 class: "denied by policy",
@@ -205,11 +188,11 @@ impl Egress {
         let Some(class) = special::class(address) else {
             return Ok(());
         };
-        // An audit only watches: it opens nothing either.
+        // A policy in audit mode only observes, so that its exceptions do not hold either.
         let excepted = self
             .policies
             .iter()
-            .filter(|rules| rules.mode == Mode::Enforce)
+            .filter(|rules| rules.mode == EgressMode::Enforce)
             .flat_map(|rules| &rules.allow_addresses)
             .any(|net| net.contains(&address));
         if excepted {
@@ -222,7 +205,7 @@ impl Egress {
         }
     }
 
-    fn denying(&self, mode: Mode, address: IpAddr) -> Option<&ObjectRef> {
+    fn denied_by(&self, mode: EgressMode, address: IpAddr) -> Option<&ObjectRef> {
         let mut policies = self.policies.iter().filter(|rules| rules.mode == mode);
         policies
             .find(|rules| {
@@ -236,7 +219,7 @@ impl Egress {
 }
 
 impl EgressRules {
-    fn decide(&self, attempt: Attempt<'_>) -> (Action, Option<&Arc<str>>) {
+    fn decide(&self, attempt: EgressRequest<'_>) -> (EgressAction, Option<&Arc<str>>) {
         match self.rules.iter().find(|rule| rule.matches(attempt)) {
             Some(rule) => (rule.action, Some(&rule.name)),
             None => (self.default_action, None),
@@ -245,7 +228,7 @@ impl EgressRules {
 }
 
 impl EgressRule {
-    fn matches(&self, attempt: Attempt<'_>) -> bool {
+    fn matches(&self, attempt: EgressRequest<'_>) -> bool {
         any_or_empty(&self.hosts, |host| host.matches(attempt.host))
             && any_or_empty(&self.ports, |range| range.contains(attempt.port))
             && self.matches_request(attempt.request)
@@ -265,7 +248,7 @@ fn any_or_empty<T>(conditions: &[T], holds: impl FnMut(&T) -> bool) -> bool {
 }
 
 impl PortRange {
-    /// Whether `port` is within.
+    /// Whether `port` is in the range.
     #[must_use]
     pub fn contains(self, port: Port) -> bool {
         (self.first..=self.last).contains(&port)

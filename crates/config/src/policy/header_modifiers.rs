@@ -7,9 +7,9 @@ use super::headers::HeaderEdit;
 /// Changes to the headers of requests and of responses. Values from Secrets are marked sensitive and never printed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct HeaderModifiers {
-    /// Applied to a request before it is sent on.
+    /// Applied to a request before it is forwarded.
     pub request: HeaderEdit,
-    /// Applied to a response before it is sent on.
+    /// Applied to a response before it is forwarded.
     pub response: HeaderEdit,
 }
 
@@ -40,7 +40,7 @@ mod tests {
         }
     }
 
-    /// A change of a Secret is a change of the configuration, although nothing of it is shown.
+    /// A change of a Secret is a change of the configuration, although its content is not shown.
     #[test]
     fn another_value_is_another_policy() {
         let with = |value| {

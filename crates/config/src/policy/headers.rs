@@ -1,24 +1,24 @@
-//! `RequestHeaderModifier` and `ResponseHeaderModifier` (Gateway API HTTPHeaderFilter).
+//! Changes to header fields: `RequestHeaderModifier` and `ResponseHeaderModifier` (Gateway API HTTPHeaderFilter).
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 
-/// Changes to the fields of a message: what is set replaces, what is added joins, what is removed goes.
+/// Changes to the header fields of a message. They are made in the order: remove, set, add.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct HeaderEdit {
-    /// Replaced or inserted.
+    /// Fields that replace all fields of the same name.
     #[serde(serialize_with = "as_pairs")]
     pub set: Vec<(HeaderName, HeaderValue)>,
-    /// Appended to what is there.
+    /// Fields that are added to those of the same name.
     #[serde(serialize_with = "as_pairs")]
     pub add: Vec<(HeaderName, HeaderValue)>,
-    /// Taken away.
+    /// Names of fields that are removed.
     #[serde(serialize_with = "as_names")]
     pub remove: Vec<HeaderName>,
 }
 
 impl HeaderEdit {
-    /// Makes the changes.
+    /// Applies the changes to the fields of a message.
     pub fn apply(&self, headers: &mut HeaderMap) {
         for name in &self.remove {
             headers.remove(name);
@@ -32,7 +32,7 @@ impl HeaderEdit {
     }
 }
 
-/// Values that are marked sensitive come from Secrets and are not shown.
+/// Serializes fields. A value that is marked sensitive comes from a Secret and is not shown.
 fn as_pairs<'a, S: serde::Serializer>(
     pairs: &'a [(HeaderName, HeaderValue)],
     serializer: S,

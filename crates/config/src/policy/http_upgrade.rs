@@ -1,29 +1,30 @@
-//! `httpUpgrade` of a TrafficPolicy: what connections may become, besides HTTP.
+//! `httpUpgrade` of a TrafficPolicy: the protocols that a connection may be upgraded to.
 
 use std::sync::LazyLock;
 
 use serde::Serialize;
 
-/// `upgradeConfig` of a ListenerPolicy, and `httpUpgrade` of a TrafficPolicy, which goes before it.
+/// The upgrades that are allowed: `httpUpgrade` of a TrafficPolicy, which takes precedence, or `upgradeConfig` of a
+/// ListenerPolicy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Upgrades {
-    /// Whether CONNECT is served. Where it leads has to be dynamic in any case.
+pub struct AllowedUpgrades {
+    /// Whether CONNECT is served. Its Backend must be dynamic in any case.
     pub connect: bool,
-    /// Protocols of `Upgrade` (RFC 9110 7.8) and of extended CONNECT (RFC 8441) that are let through, in lower case.
+    /// Protocols that are allowed in `Upgrade` (RFC 9110 7.8) and in extended CONNECT (RFC 8441), in lower case.
     pub protocols: Vec<Box<str>>,
 }
 
-/// What holds where no policy says anything.
-static UNCONFIGURED: LazyLock<Upgrades> = LazyLock::new(Upgrades::default);
+/// The default, for rules without a policy.
+static UNCONFIGURED: LazyLock<AllowedUpgrades> = LazyLock::new(AllowedUpgrades::default);
 
-impl Upgrades {
+impl AllowedUpgrades {
     /// The default, shared by every rule without a policy.
     #[must_use]
     pub fn unconfigured() -> &'static Self {
         &UNCONFIGURED
     }
 
-    /// Whether a protocol is let through, in any case of letters.
+    /// Whether a protocol is allowed; compared without regard to case.
     #[must_use]
     pub fn allow(&self, protocol: &str) -> bool {
         let mut known = self.protocols.iter();
@@ -31,8 +32,8 @@ impl Upgrades {
     }
 }
 
-impl Default for Upgrades {
-    /// What an egress gateway is for, where nothing is said: tunnels, and WebSocket.
+impl Default for AllowedUpgrades {
+    /// Allows CONNECT and WebSocket, which an egress gateway is for.
     fn default() -> Self {
         Self {
             connect: true,

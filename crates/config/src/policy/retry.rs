@@ -1,38 +1,40 @@
-//! When a request is sent again: `retry` of an HTTPRoute rule (GEP-1731) or of a TrafficPolicy.
+//! When a request is retried: `retry` of an HTTPRoute rule (GEP-1731) or of a TrafficPolicy.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// When, how often and how soon a request is sent again.
+/// When a request is retried, how often, and after what delay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RetryPolicy {
-    /// How often at most, the first sending not counted.
+    /// Maximum number of retries; the first attempt is not counted.
     pub attempts: u32,
-    /// After what.
+    /// The failures and responses that are retried.
     pub on: RetryOn,
-    /// Least time between two; it doubles up to ten times this, and up to a quarter more is added at random.
+    /// Minimum delay before a retry. It doubles with each retry, up to ten times this value, and up to a quarter more
+    /// is added at random.
     pub backoff: Duration,
-    /// How long each sending may take until the response's head (`perTryTimeout`); `None` is as long as the request may.
+    /// The time limit of each attempt, until the head of the response (`perTryTimeout`); `None` is the limit of the
+    /// request.
     pub per_try_timeout: Option<Duration>,
 }
 
-/// What makes a request worth sending again.
+/// The failures and responses that are retried.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RetryOn {
     /// No connection could be made.
     pub connect_failure: bool,
-    /// The upstream broke off, or did not answer in time, before its response.
+    /// The upstream closed the connection, or did not respond in time, before its response.
     pub reset: bool,
-    /// The upstream broke off before any of the request was sent.
+    /// The upstream closed the connection before any of the request was sent.
     pub reset_before_request: bool,
     /// The upstream refused the stream (HTTP/2 REFUSED_STREAM).
     pub refused_stream: bool,
-    /// The response says `x-envoy-ratelimited`.
+    /// The response has the header `x-envoy-ratelimited`.
     pub rate_limited: bool,
-    /// Statuses of the response.
+    /// The response has one of these status codes.
     pub statuses: BTreeSet<u16>,
-    /// Values of `grpc-status` in the response's head.
+    /// The head of the response has one of these values of `grpc-status`.
     pub grpc_statuses: BTreeSet<u16>,
 }

@@ -1,7 +1,9 @@
-//! The settings of TrafficPolicies: one list of fields, from which the struct, its merging and its report are made.
+//! The settings of TrafficPolicies: one list of fields, from which the struct, its merging and its report are
+//! generated.
 //!
-//! Adding a policy means: its fields in `api`, its compiled form in a file beside this one, its reader in a file of
-//! `compile/policy`, and a line in the list below. The order of the list is the order in which a request meets them.
+//! A new field needs its resource type in a file of `api/kgateway/traffic`, its compiled form in a file beside this
+//! one, its reader in a file of `compile/policy`, and a line in the list below. The order of the list is the order in
+//! which a request meets the policies.
 
 use std::sync::Arc;
 
@@ -10,22 +12,22 @@ use serde::Serialize;
 use super::api_key_auth::ApiKeyAuth;
 use super::basic_auth::BasicAuth;
 use super::header_modifiers::HeaderModifiers;
-use super::http_upgrade::Upgrades;
+use super::http_upgrade::AllowedUpgrades;
 use super::retry::RetryPolicy;
 use crate::resources::ObjectRef;
 
 /// Calls a macro with the list of fields: the name in Rust, the compiled type, the name in a resource, and what the
-/// field means where the request cannot be read.
+/// field means where requests cannot be read.
 macro_rules! traffic_policies {
     ($callback:ident) => {
         $callback! {
-            /// Lets in only users with their passwords.
+            /// Authenticates clients by user name and password.
             basic_auth: BasicAuth = "basicAuth", RefuseRule;
-            /// Lets in only clients with their keys.
+            /// Authenticates clients by API key.
             api_key_auth: ApiKeyAuth = "apiKeyAuth", RefuseRule;
-            /// What connections may become, besides HTTP.
-            http_upgrade: Upgrades = "httpUpgrade", Applies;
-            /// When a request is sent again.
+            /// The upgrades that are allowed.
+            http_upgrade: AllowedUpgrades = "httpUpgrade", Applies;
+            /// When a request is retried.
             retry: RetryPolicy = "retry", Applies;
             /// Changes to the headers of requests and responses.
             header_modifiers: HeaderModifiers = "headerModifiers", WarnOnly;
@@ -35,44 +37,45 @@ macro_rules! traffic_policies {
 
 pub(crate) use traffic_policies;
 
-/// What a policy says about one field, and which policy that is.
+/// The setting of one field, with the policy that decides it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub enum Setting<T> {
-    /// No policy says anything.
+pub enum PolicySetting<T> {
+    /// No policy sets the field.
     #[default]
     Unset,
-    /// This policy switches the field off, whatever a wider policy says.
+    /// The policy disables the field, even if a wider policy sets it.
     Disabled(ObjectRef),
-    /// This policy sets the field.
+    /// The policy sets the field to this value.
     Set(ObjectRef, Arc<T>),
 }
 
-/// What a field of a TrafficPolicy means for a rule whose requests cannot be read, because TLS is passed through
+/// The meaning of a TrafficPolicy's field for a rule whose requests cannot be read, because TLS is passed through
 /// (TLSRoute).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InTunnel {
-    /// The field needs nothing from the request, and holds as far as there is something for it to do.
+    /// The field needs nothing from the request, and applies as far as it can.
     Applies,
-    /// The field protects something and cannot: the rule refuses every connection, and the policy is reported.
+    /// The field protects something and cannot be enforced: the rule refuses every connection, and the policy is
+    /// reported.
     RefuseRule,
-    /// The field does nothing, which harms nobody: the report warns.
+    /// The field has no effect, which does no harm: the report warns.
     WarnOnly,
 }
 
-/// One field of [`TrafficSettings`] that a policy says something about.
+/// A field of [`TrafficSettings`] that a policy sets or disables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatedField<'a> {
     /// The name in a resource.
     pub name: &'static str,
-    /// What it means where the request cannot be read.
+    /// The meaning where requests cannot be read.
     pub in_tunnel: InTunnel,
-    /// The policy that says it.
+    /// The policy that sets or disables the field.
     pub policy: &'a ObjectRef,
-    /// Whether the policy switches the field off.
+    /// Whether the policy disables the field.
     pub is_disabled: bool,
 }
 
-impl<T> Setting<T> {
+impl<T> PolicySetting<T> {
     /// The value, if a policy sets one.
     pub const fn value(&self) -> Option<&Arc<T>> {
         match self {
@@ -81,7 +84,7 @@ impl<T> Setting<T> {
         }
     }
 
-    /// The policy that sets the field or switches it off.
+    /// The policy that sets or disables the field.
     pub const fn policy(&self) -> Option<&ObjectRef> {
         match self {
             Self::Set(policy, _) | Self::Disabled(policy) => Some(policy),
@@ -89,12 +92,12 @@ impl<T> Setting<T> {
         }
     }
 
-    /// Whether no policy says anything.
+    /// Whether no policy sets or disables the field.
     pub const fn is_unset(&self) -> bool {
         matches!(self, Self::Unset)
     }
 
-    /// Takes the setting of a lower layer if there is none here; gives the policy that decides if both say something.
+    /// Takes the setting of a lower layer if the field is unset here. Returns the policy that decides if both set it.
     fn merge(&mut self, lower: &Self) -> Option<ObjectRef>
     where
         T: Clone,
@@ -112,29 +115,29 @@ impl<T> Setting<T> {
 
 macro_rules! define_settings {
     ($($(#[$doc:meta])* $field:ident: $type:ty = $name:literal, $in_tunnel:ident;)*) => {
-        /// The settings of TrafficPolicies: of one policy, of all at one target, or those that hold for a rule.
+        /// The settings of one TrafficPolicy, of all TrafficPolicies at one target, or of all that apply to a rule.
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
         pub struct TrafficSettings {
             $(
                 $(#[$doc])*
-                #[serde(rename = $name, skip_serializing_if = "Setting::is_unset")]
-                pub $field: Setting<$type>,
+                #[serde(rename = $name, skip_serializing_if = "PolicySetting::is_unset")]
+                pub $field: PolicySetting<$type>,
             )*
         }
 
         impl TrafficSettings {
-            /// Every field by its name in a resource, in the order in which a request meets them.
+            /// The name of every field in a resource, in the order in which a request meets them.
             pub const FIELDS: &[(&str, InTunnel)] = &[$(($name, InTunnel::$in_tunnel)),*];
 
-            /// Takes from a lower layer (a younger policy, or a wider target) the fields that are unset here. Gives the
-            /// fields that `lower` states in vain, each with the policy that decides it.
+            /// Takes from a lower layer (a younger policy, or a wider target) the fields that are unset here. Returns
+            /// the fields of `lower` that are overridden, each with the policy that decides it.
             pub fn merge(&mut self, lower: &Self) -> Vec<(&'static str, ObjectRef)> {
-                let mut lost = Vec::new();
-                $(lost.extend(self.$field.merge(&lower.$field).map(|policy| ($name, policy)));)*
-                lost
+                let mut overridden = Vec::new();
+                $(overridden.extend(self.$field.merge(&lower.$field).map(|policy| ($name, policy)));)*
+                overridden
             }
 
-            /// The fields that a policy says something about.
+            /// The fields that a policy sets or disables.
             pub fn stated(&self) -> impl Iterator<Item = StatedField<'_>> {
                 let fields = [$(self.$field.policy().map(|policy| StatedField {
                     name: $name,
@@ -151,12 +154,12 @@ macro_rules! define_settings {
 traffic_policies!(define_settings);
 
 impl TrafficSettings {
-    /// What connections may become: as a policy says, else what an egress gateway is for.
+    /// The upgrades that are allowed: those of a policy, else the default.
     #[must_use]
-    pub fn upgrades(&self) -> &Upgrades {
+    pub fn upgrades(&self) -> &AllowedUpgrades {
         match self.http_upgrade.value() {
             Some(upgrades) => upgrades,
-            None => Upgrades::unconfigured(),
+            None => AllowedUpgrades::unconfigured(),
         }
     }
 }

@@ -1,10 +1,11 @@
-//! The report as an aligned table.
+//! Prints the report as an aligned table.
 
 use super::Report;
 
 const HEADER: [&str; 6] = ["KIND", "NAME", "CONDITION", "STATUS", "REASON", "MESSAGE"];
 
-/// One line for each condition; a part of an object (a listener, a parent) is told in the condition's column.
+/// Prints one line for each condition. A part of an object (a listener, a parent) is named in the column of the
+/// condition.
 pub(super) fn render(report: &Report) -> String {
     let mut rows = vec![HEADER.map(str::to_owned)];
     for object in &report.objects {
@@ -55,7 +56,7 @@ fn align(rows: &[[String; 6]]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::report::{Condition, ObjectReport, PlainStatus, Report, Status};
+    use crate::report::{ObjectReport, ObjectStatus, PlainStatus, Report, StatusCondition};
     use crate::resources::{Kind, ObjectRef};
 
     #[test]
@@ -64,8 +65,8 @@ mod tests {
             object: ObjectRef::new(Kind::Backend, "ns", name),
             file: "a.yaml".into(),
             line: 1,
-            status: Status::Plain(PlainStatus {
-                conditions: vec![Condition::new(kind, true, "Fine", "all\nwell")],
+            status: ObjectStatus::Plain(PlainStatus {
+                conditions: vec![StatusCondition::new(kind, true, "Fine", "all\nwell")],
             }),
         };
         let report = Report {

@@ -1,4 +1,4 @@
-//! The kinds of object that Egret knows, in one table.
+//! The kinds of object that Egret recognises, in one table.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use std::fmt;
 pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 /// kgateway's group.
 pub const KGATEWAY_GROUP: &str = "gateway.kgateway.dev";
-/// Our own group.
+/// Egret's own group.
 pub const EGRET_GROUP: &str = "egret.dev";
 
 /// A row of the table of kinds.
-struct Row {
+struct KindRow {
     kind: Kind,
     group: &'static str,
-    /// The versions that are read; all of a kind have the same shape.
+    /// The versions that are read; all versions of a kind have the same fields.
     versions: &'static [&'static str],
     name: &'static str,
     namespaced: bool,
@@ -27,8 +27,8 @@ macro_rules! kinds {
             $(#[doc = concat!("`", $name, "`")] $variant,)*
         }
 
-        const ROWS: &[Row] = &[
-            $(Row {
+        const ROWS: &[KindRow] = &[
+            $(KindRow {
                 kind: Kind::$variant,
                 group: $group,
                 versions: $versions,
@@ -65,7 +65,7 @@ kinds! {
 }
 
 impl Kind {
-    /// The kind of this group and name, if Egret knows it.
+    /// The kind of this group and name, if Egret recognises it.
     #[must_use]
     pub fn find(group: &str, name: &str) -> Option<Self> {
         ROWS.iter()
@@ -85,20 +85,20 @@ impl Kind {
         self.row().versions
     }
 
-    /// As `kind:` says it.
+    /// The name of the kind, as in the field `kind`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.row().name
     }
 
-    /// Whether objects of this kind live in a namespace.
+    /// Whether objects of this kind have a namespace.
     #[must_use]
     pub fn is_namespaced(self) -> bool {
         self.row().namespaced
     }
 
-    /// The macro writes enum and table in one order.
-    fn row(self) -> &'static Row {
+    /// The index is right because the macro writes the enum and the table in the same order.
+    fn row(self) -> &'static KindRow {
         &ROWS[self as usize]
     }
 }

@@ -1,11 +1,11 @@
-//! Where an object was written: its file, and the line of each of its fields.
+//! The place where an object was written: its file, and the line of each of its fields.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Where an object comes from. Empty for one that does not come from a file.
+/// The place where an object was written; empty if the object does not come from a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Source {
+pub struct SourceLocation {
     /// The file, as the caller named it; empty if there is none.
     pub file: Arc<str>,
     /// The line where the object starts, from 1; 0 if there is none.
@@ -14,8 +14,8 @@ pub struct Source {
     pub positions: Arc<BTreeMap<String, usize>>,
 }
 
-impl Source {
-    /// The line of a field, or of the nearest thing around it that was written.
+impl SourceLocation {
+    /// The line of a field, or of the nearest enclosing field that was written.
     #[must_use]
     pub fn line_of(&self, field: &str) -> usize {
         let mut path = field;
@@ -36,7 +36,7 @@ mod tests {
     #[test]
     fn a_field_that_was_not_written_has_the_line_of_its_parent() {
         let positions = [("spec", 4), ("spec.rules", 5), ("spec.rules[0]", 6)];
-        let source = Source {
+        let source = SourceLocation {
             file: "a.yaml".into(),
             line: 1,
             positions: Arc::new(positions.map(|(path, line)| (path.to_owned(), line)).into()),
@@ -50,6 +50,6 @@ mod tests {
         ] {
             assert_eq!(source.line_of(path), line, "{path}");
         }
-        assert_eq!(Source::default().line_of("spec"), 0);
+        assert_eq!(SourceLocation::default().line_of("spec"), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! One match of a rule: its conditions, and how specific they are.
+//! Matches of rules: their conditions, and their precedence.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -13,82 +13,83 @@ use crate::path::prefix_matches;
 
 /// One match: all of its conditions must hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Match {
-    /// Of the path.
+pub struct MatchConditions {
+    /// The condition on the path.
     pub path: PathMatch,
-    /// The method, if it matters.
+    /// The method; `None` matches any.
     #[serde(serialize_with = "as_text", skip_serializing_if = "Option::is_none")]
     pub method: Option<Method>,
-    /// Of the fields.
+    /// The conditions on header fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<HeaderMatch>,
-    /// Of the query.
+    /// The conditions on query parameters.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub query: Vec<QueryMatch>,
 }
 
-/// The condition of a path.
+/// A condition on the path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum PathMatch {
-    /// This path.
+    /// Matches this path.
     Exact(String),
-    /// A path that the expression matches from end to end.
-    Regex(Pattern),
-    /// A gRPC call, `/service/method`.
+    /// Matches paths that the expression matches from end to end.
+    Regex(RegexPattern),
+    /// Matches a gRPC call, `/service/method`.
     Rpc(RpcMatch),
-    /// This path and what is below it, by whole segments.
+    /// Matches this path and all paths below it, compared by whole segments.
     Prefix(String),
 }
 
-/// The condition of a gRPC call: both must hold, and what is not set holds for any.
+/// A condition on a gRPC call. Both fields must match; `None` matches any.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RpcMatch {
-    /// Of the service, with its package.
+    /// The condition on the service, with its package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<TextMatch>,
-    /// Of the method.
+    /// The condition on the method.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<TextMatch>,
 }
 
-/// The condition of a text.
+/// A condition on a text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum TextMatch {
-    /// This text.
+    /// Matches this text.
     Exact(String),
-    /// A text that the expression matches from end to end.
-    Regex(Pattern),
+    /// Matches texts that the expression matches from end to end.
+    Regex(RegexPattern),
 }
 
-/// The condition of a field.
+/// A condition on a header field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HeaderMatch {
-    /// Its name.
+    /// The name of the field.
     #[serde(serialize_with = "as_str")]
     pub name: HeaderName,
-    /// Its value; several lines of one field are compared as RFC 9110 5.3 joins them.
+    /// The condition on the value. Several field lines are joined first (RFC 9110 5.3).
     pub value: TextMatch,
 }
 
-/// The condition of a query parameter; the first of its name counts.
+/// A condition on a query parameter. Of several with the same name, the first counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct QueryMatch {
-    /// Its name, decoded.
+    /// The name of the parameter, decoded.
     pub name: String,
-    /// Its value, decoded.
+    /// The condition on the decoded value.
     pub value: TextMatch,
 }
 
-/// A regular expression that must match from end to end. Equal if the text is.
+/// A regular expression that must match from end to end. Two are equal if their texts are.
 #[derive(Clone)]
-pub struct Pattern {
+pub struct RegexPattern {
     text: String,
     regex: Regex,
 }
 
-/// How specific a match is; the smallest goes first (Gateway API, `matches` of HTTPRouteRule and GRPCRouteRule).
+/// The precedence of a match; the smallest is the most specific and goes first (Gateway API, `matches` of HTTPRouteRule
+/// and GRPCRouteRule).
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Rank {
+pub(super) struct MatchRank {
     path: PathRank,
     method: Reverse<bool>,
     headers: Reverse<usize>,
@@ -105,8 +106,8 @@ enum PathRank {
     Prefix(Reverse<usize>),
 }
 
-impl Match {
-    /// Whether the request is meant.
+impl MatchConditions {
+    /// Whether a request matches.
     #[must_use]
     pub fn holds(&self, request: &RequestFacts<'_>) -> bool {
         self.path_holds(request)
@@ -121,10 +122,10 @@ impl Match {
             && self.query.iter().all(|param| param.holds(request.query))
     }
 
-    /// Whether there is a CONNECT that is meant.
+    /// Whether some CONNECT request matches.
     #[must_use]
-    pub fn takes_connect(&self) -> bool {
-        self.path.takes_connect()
+    pub fn matches_connect(&self) -> bool {
+        self.path.matches_connect()
             && self
                 .method
                 .as_ref()
@@ -134,14 +135,14 @@ impl Match {
 
     fn path_holds(&self, request: &RequestFacts<'_>) -> bool {
         if *request.method == Method::CONNECT {
-            self.path.takes_connect()
+            self.path.matches_connect()
         } else {
             self.path.holds(request.path)
         }
     }
 
-    pub(super) fn rank(&self) -> Rank {
-        Rank {
+    pub(super) fn rank(&self) -> MatchRank {
+        MatchRank {
             path: match &self.path {
                 PathMatch::Exact(_) => PathRank::Exact,
                 PathMatch::Regex(_) => PathRank::Regex,
@@ -159,7 +160,7 @@ impl Match {
 }
 
 impl PathMatch {
-    /// The prefix, if it is one.
+    /// The prefix, if the condition is one.
     #[must_use]
     pub fn prefix(&self) -> Option<&str> {
         match self {
@@ -168,8 +169,8 @@ impl PathMatch {
         }
     }
 
-    /// A CONNECT has no path (RFC 9110 9.3.6): no condition of one holds, but for the prefix that covers everything.
-    fn takes_connect(&self) -> bool {
+    /// A CONNECT has no path (RFC 9110 9.3.6), so that only the prefix `/`, which matches everything, matches it.
+    fn matches_connect(&self) -> bool {
         self.prefix() == Some("/")
     }
 
@@ -198,7 +199,7 @@ impl RpcMatch {
 }
 
 impl TextMatch {
-    /// In characters, as it is written.
+    /// The length of the text in characters, as it is written.
     fn length(&self) -> usize {
         let text = match self {
             Self::Exact(exact) => exact,
@@ -207,7 +208,7 @@ impl TextMatch {
         text.chars().count()
     }
 
-    /// Whether the text is meant.
+    /// Whether a text matches.
     #[must_use]
     pub fn holds(&self, text: &str) -> bool {
         match self {
@@ -218,7 +219,7 @@ impl TextMatch {
 }
 
 impl QueryMatch {
-    /// Whether the first parameter of the name has the value.
+    /// Whether the first parameter of this name has a value that matches.
     pub(super) fn holds(&self, query: Option<&str>) -> bool {
         let value = query::raw_values(query, &self.name).next();
         match (value, &self.value) {
@@ -248,13 +249,13 @@ impl HeaderMatch {
     }
 }
 
-impl Pattern {
+impl RegexPattern {
     /// Compiles an expression.
     ///
     /// # Errors
-    /// What is not one, in one line.
+    /// If it is not a regular expression; the message is one line.
     pub fn new(text: &str) -> Result<Self, String> {
-        // Alone first: `a)|(b` would become valid, and mean something else, between the anchors.
+        // The text is compiled alone first: between the anchors, `a)|(b` would be valid and mean something else.
         let regex = Regex::new(text)
             .and_then(|_| Regex::new(&format!(r"\A(?:{text})\z")))
             .map_err(|error| {
@@ -271,28 +272,28 @@ impl Pattern {
         })
     }
 
-    /// Whether it matches the whole text.
+    /// Whether the expression matches the whole text.
     #[must_use]
     pub fn is_match(&self, text: &str) -> bool {
         self.regex.is_match(text)
     }
 }
 
-impl PartialEq for Pattern {
+impl PartialEq for RegexPattern {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
     }
 }
 
-impl Eq for Pattern {}
+impl Eq for RegexPattern {}
 
-impl fmt::Debug for Pattern {
+impl fmt::Debug for RegexPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "/{}/", self.text)
     }
 }
 
-impl Serialize for Pattern {
+impl Serialize for RegexPattern {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.text)
     }

@@ -1,13 +1,13 @@
-//! Query parameters, compared decoded and without copying where that can be.
+//! Query parameters. They are compared in decoded form, without copying where possible.
 
 use std::borrow::Cow;
 
-/// The values of the parameters of a name, decoded.
+/// The decoded values of all parameters of a name.
 pub fn query_values<'a>(query: Option<&'a str>, name: &'a str) -> impl Iterator<Item = Vec<u8>> {
     raw_values(query, name).map(|value| decoded(value).collect())
 }
 
-/// The query without the parameters of a name, and otherwise as it is; `None` if it has none of them.
+/// The query without the parameters of a name, otherwise unchanged; `None` if there are no such parameters.
 #[must_use]
 pub fn without_parameter(query: &str, name: &str) -> Option<String> {
     let is_named = |pair: &&str| decoded(split(pair).0).eq(name.bytes());
@@ -31,7 +31,7 @@ fn split(pair: &str) -> (&str, &str) {
     pair.split_once('=').unwrap_or((pair, ""))
 }
 
-/// The bytes of a parameter's name or value (application/x-www-form-urlencoded).
+/// Decodes the name or the value of a parameter (application/x-www-form-urlencoded) to bytes.
 pub(super) fn decoded(text: &str) -> impl Iterator<Item = u8> {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -52,7 +52,7 @@ pub(super) fn decoded(text: &str) -> impl Iterator<Item = u8> {
     })
 }
 
-/// The value of a parameter as text; `None` if it is not UTF-8.
+/// Decodes the value of a parameter to text; `None` if it is not UTF-8.
 pub(super) fn to_text(text: &str) -> Option<Cow<'_, str>> {
     if text.contains(['+', '%']) {
         String::from_utf8(decoded(text).collect())

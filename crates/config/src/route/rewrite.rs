@@ -1,11 +1,11 @@
-//! Paths as `URLRewrite` and `RequestRedirect` change them.
+//! Path rewriting by `URLRewrite` and `RequestRedirect`.
 
 use crate::path::{normalize_path, prefix_matches, resolve_segments};
 use crate::rule::PathRewrite;
 
 impl PathRewrite {
-    /// The new path. `path` is the one that matched, as the client wrote it: with [`PathRewrite::Prefix`] what comes after
-    /// the prefix stays in that spelling, and a path that `matched_prefix` does not cover stays as it is.
+    /// Rewrites a path. `path` is the path that matched, in the client's spelling. With [`PathRewrite::Prefix`] the
+    /// rest after the prefix keeps that spelling, and a path that `matched_prefix` does not cover is not changed.
     #[must_use]
     pub fn apply(&self, path: &str, matched_prefix: Option<&str>) -> String {
         let replacement = match self {
@@ -17,7 +17,7 @@ impl PathRewrite {
         if !prefix_matches(prefix, &normalize_path(path)) {
             return path.to_owned();
         }
-        // The spellings may differ, but not what is a segment.
+        // The spelling of the segments may differ from the prefix, but not their number.
         let path = resolve_segments(path);
         let depth = prefix.matches('/').count();
         let rest = path
@@ -41,7 +41,7 @@ fn rooted(path: &str) -> String {
 mod tests {
     use super::*;
 
-    /// The table of the Gateway API, HTTPPathModifier `replacePrefixMatch`, and some more.
+    /// The table of the Gateway API, HTTPPathModifier `replacePrefixMatch`, with more cases.
     #[test]
     fn prefixes_are_replaced_by_whole_segments() {
         let cases = [

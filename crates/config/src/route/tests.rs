@@ -3,19 +3,21 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::{
-    Entry, HeaderMatch, Match, PathMatch, Pattern, QueryMatch, RequestFacts, RouteTable, RpcMatch,
-    TextMatch,
+    HeaderMatch, MatchConditions, PathMatch, QueryMatch, RegexPattern, RequestFacts, RouteEntry,
+    RouteTable, RpcMatch, TextMatch,
 };
 use crate::name::{Host, HostPattern};
-use crate::resources::{Kind, Namespace, Object, ObjectRef, Seniority, Source};
-use crate::snapshot::{Action, Filters, Misconfiguration, Rule, Timeouts};
+use crate::resources::{
+    Kind, LocatedObject, Namespace, ObjectRef, ObjectSeniority, SourceLocation,
+};
+use crate::snapshot::{Misconfiguration, RouteFilters, RouteRule, RouteTimeouts, RuleAction};
 
-fn prefix(path: &str) -> Match {
+fn prefix(path: &str) -> MatchConditions {
     matching(PathMatch::Prefix(path.to_owned()))
 }
 
-fn matching(path: PathMatch) -> Match {
-    Match {
+fn matching(path: PathMatch) -> MatchConditions {
+    MatchConditions {
         path,
         method: None,
         headers: Vec::new(),
@@ -32,7 +34,7 @@ fn rpc(service: Option<&str>, method: Option<&str>) -> PathMatch {
 }
 
 fn regex(text: &str) -> PathMatch {
-    PathMatch::Regex(Pattern::new(text).unwrap())
+    PathMatch::Regex(RegexPattern::new(text).unwrap())
 }
 
 fn header(name: &'static str, value: &str) -> HeaderMatch {
@@ -49,28 +51,28 @@ fn param(name: &str, value: &str) -> QueryMatch {
     }
 }
 
-fn seniority(route: &str) -> Seniority {
-    let object = Object {
+fn seniority(route: &str) -> ObjectSeniority {
+    let object = LocatedObject {
         value: Namespace::default(),
-        source: Source::default(),
+        source: SourceLocation::default(),
     };
     object.seniority(&ObjectRef::new(Kind::HttpRoute, "ns", route))
 }
 
-fn entry(route: &str, index: usize, host: &str, matches: Match) -> Entry {
+fn entry(route: &str, index: usize, host: &str, matches: MatchConditions) -> RouteEntry {
     let route_ref = ObjectRef::new(Kind::HttpRoute, "ns", route);
-    Entry {
+    RouteEntry {
         host: (!host.is_empty()).then(|| HostPattern::parse(host).unwrap()),
         matches,
         seniority: seniority(route),
         match_index: 0,
-        rule: Arc::new(Rule {
+        rule: Arc::new(RouteRule {
             index,
             name: None,
             policies: Arc::default(),
-            filters: Filters::default(),
-            timeouts: Timeouts::default(),
-            action: Action::Refuse(Misconfiguration {
+            filters: RouteFilters::default(),
+            timeouts: RouteTimeouts::default(),
+            action: RuleAction::Refuse(Misconfiguration {
                 object: route_ref.clone(),
                 message: "".into(),
             }),
@@ -79,7 +81,7 @@ fn entry(route: &str, index: usize, host: &str, matches: Match) -> Entry {
     }
 }
 
-/// `route/index`, and the prefix that matched.
+/// The rule as `route/index`, and the prefix that matched.
 fn find(table: &RouteTable, request: &http::Request<()>) -> Option<(String, Option<String>)> {
     let uri = request.uri();
     let host: Host = uri.host().unwrap().parse().unwrap();
@@ -99,22 +101,22 @@ fn get(table: &RouteTable, uri: &str) -> Option<String> {
     find(table, &request).map(|(rule, _)| rule)
 }
 
-/// Each beats the next, in whichever order they are given.
+/// Each entry takes precedence over the next, in whichever order they are given.
 #[test]
 fn precedence() {
-    let method = Match {
+    let method = MatchConditions {
         method: Some(Method::GET),
         ..prefix("/a/b")
     };
-    let headers = |count: usize| Match {
+    let headers = |count: usize| MatchConditions {
         headers: [header("h1", "1"), header("h2", "2")][..count].to_vec(),
         ..prefix("/a/b")
     };
-    let query = |count: usize| Match {
+    let query = |count: usize| MatchConditions {
         query: [param("q1", "1"), param("q2", "2")][..count].to_vec(),
         ..prefix("/a/b")
     };
-    let both = Match {
+    let both = MatchConditions {
         method: Some(Method::GET),
         ..headers(1)
     };
@@ -213,7 +215,7 @@ fn the_prefix_that_matched_is_told() {
 
 #[test]
 fn expressions_match_from_end_to_end() {
-    let matches = |text: &str, path: &str| Pattern::new(text).unwrap().is_match(path);
+    let matches = |text: &str, path: &str| RegexPattern::new(text).unwrap().is_match(path);
     assert!(matches("/a|/b", "/b"));
     assert!(matches("/v[0-9]+", "/v10"));
     assert!(matches("/a|/ab", "/ab"));
@@ -222,20 +224,26 @@ fn expressions_match_from_end_to_end() {
     assert!(!matches("v1", "/v1"));
     assert!(!matches("(?m)^/a$", "/a\n/b"));
     for refused in ["(", "a)|(b", "*", r"\1", "(?x)a # b"] {
-        let error = Pattern::new(refused).unwrap_err();
+        let error = RegexPattern::new(refused).unwrap_err();
         assert!(
             error.starts_with("not a regular expression: ") && !error.contains('\n'),
             "{error}"
         );
     }
-    assert_eq!(Pattern::new("a").unwrap(), Pattern::new("a").unwrap());
-    assert_ne!(Pattern::new("a").unwrap(), Pattern::new("b").unwrap());
+    assert_eq!(
+        RegexPattern::new("a").unwrap(),
+        RegexPattern::new("a").unwrap()
+    );
+    assert_ne!(
+        RegexPattern::new("a").unwrap(),
+        RegexPattern::new("b").unwrap()
+    );
 }
 
 #[test]
 fn methods_and_headers() {
-    let table = |matches: Match| RouteTable::new([entry("a", 0, "", matches)]);
-    let post = table(Match {
+    let table = |matches: MatchConditions| RouteTable::new([entry("a", 0, "", matches)]);
+    let post = table(MatchConditions {
         method: Some(Method::POST),
         ..prefix("/")
     });
@@ -252,7 +260,7 @@ fn methods_and_headers() {
         (&["1", "2"], "1", false),
     ];
     for (values, wanted, expected) in cases {
-        let matches = Match {
+        let matches = MatchConditions {
             headers: vec![header("a", wanted)],
             ..prefix("/")
         };
@@ -287,20 +295,20 @@ fn tables_are_equal_by_what_they_say() {
     assert_eq!(json[1]["rules"][0]["matches"]["path"]["Regex"], "/a");
 }
 
-/// A CONNECT names a host and a port; nothing of it is a path or a query.
+/// A CONNECT names a host and a port; it has neither path nor query.
 #[test]
 fn a_connect_falls_under_what_says_nothing_of_paths() {
     let request = http::Request::builder().method(Method::CONNECT);
     let request = request.uri("x.test:443").body(()).unwrap();
-    let connect = Match {
+    let connect = MatchConditions {
         method: Some(Method::CONNECT),
         ..prefix("/")
     };
-    let get = Match {
+    let get = MatchConditions {
         method: Some(Method::GET),
         ..prefix("/")
     };
-    let query = Match {
+    let query = MatchConditions {
         query: vec![param("a", "1")],
         ..prefix("/")
     };
@@ -314,7 +322,7 @@ fn a_connect_falls_under_what_says_nothing_of_paths() {
         (matching(regex(".*")), false),
         (matching(rpc(None, None)), false),
     ] {
-        assert_eq!(matches.takes_connect(), expected, "{matches:?}");
+        assert_eq!(matches.matches_connect(), expected, "{matches:?}");
         let table = RouteTable::new([entry("a", 0, "", matches.clone())]);
         assert_eq!(find(&table, &request).is_some(), expected, "{matches:?}");
     }
@@ -343,19 +351,19 @@ fn query_parameters_are_compared_decoded() {
         ("a", exact("1=2"), Some("a=1=2"), true),
         (
             "a",
-            TextMatch::Regex(Pattern::new("x.*|y").unwrap()),
+            TextMatch::Regex(RegexPattern::new("x.*|y").unwrap()),
             Some("a=x%26"),
             true,
         ),
         (
             "a",
-            TextMatch::Regex(Pattern::new("x|y").unwrap()),
+            TextMatch::Regex(RegexPattern::new("x|y").unwrap()),
             Some("a=xy"),
             false,
         ),
         (
             "a",
-            TextMatch::Regex(Pattern::new(".*").unwrap()),
+            TextMatch::Regex(RegexPattern::new(".*").unwrap()),
             Some("a=%ff"),
             false,
         ),

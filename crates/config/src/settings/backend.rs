@@ -1,4 +1,4 @@
-//! How the addresses of a Backend are used: BackendConfigPolicy.
+//! Settings of connections to a Backend: BackendConfigPolicy and BackendTLSPolicy.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,76 +8,76 @@ use serde::Serialize;
 use super::UpstreamTls;
 use crate::resources::ObjectRef;
 
-/// The compiled `spec` of a BackendConfigPolicy; the defaults are those without one.
+/// The compiled `spec` of a BackendConfigPolicy. The defaults apply to Backends without a policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BackendSettings {
-    /// Who says so; the oldest, where several do. A Backend that has one shares no connections, limits and health with
-    /// others.
+    /// The policy; the oldest, if there are several. A Backend with a policy shares no connections, limits and health
+    /// with other Backends.
     pub policy: Option<ObjectRef>,
-    /// How long connecting to one address may take.
+    /// The time limit of connecting to one address.
     pub connect_timeout: Duration,
-    /// Probes on connections that are quiet; `None` sends none.
+    /// TCP keepalive probes; `None` sends none.
     pub tcp_keepalive: Option<TcpKeepalive>,
-    /// Which address is used next.
+    /// The load balancing algorithm.
     pub load_balancing: LoadBalancing,
     /// Whether a connection to an address that is no longer in the DNS answer is closed once its requests have ended
     /// (`loadBalancer.closeConnectionsOnHostSetChange`).
     pub close_on_address_change: bool,
-    /// When an address goes last for what it answered; `None` never. Failures to connect count in any case.
+    /// When an address is ejected because of its responses; `None` is never. Failures to connect count in any case.
     pub outlier_detection: Option<OutlierDetection>,
     /// The limits of one destination.
     pub circuit_breakers: CircuitBreakers,
-    /// Octets of a request's body kept to send them again (`perConnectionBufferLimitBytes`). A longer body is sent once.
+    /// Bytes of a request body that are buffered for a retry (`perConnectionBufferLimitBytes`). A request with a longer
+    /// body is not retried.
     pub replay_limit: usize,
-    /// How long a connection may wait for a next request (`commonHttpProtocolOptions.idleTimeout`); `None` is the
-    /// proxy's default.
+    /// How long an idle connection is kept (`commonHttpProtocolOptions.idleTimeout`); `None` is the proxy's default.
     pub idle_timeout: Option<Duration>,
-    /// Requests after which a connection is closed (`commonHttpProtocolOptions.maxRequestsPerConnection`); `None` is
-    /// never.
+    /// The number of requests after which a connection is closed
+    /// (`commonHttpProtocolOptions.maxRequestsPerConnection`); `None` is never.
     pub max_requests_per_connection: Option<u32>,
-    /// How TLS is spoken, where it is; `None` trusts the system's CAs and shows no certificate.
+    /// TLS settings, for connections over TLS; `None` trusts the system's CAs and sends no client certificate.
     pub tls: Option<Arc<UpstreamTls>>,
-    /// HTTP/2 as it is spoken to it, where it is.
+    /// Settings of HTTP/2 connections.
     pub http2: Http2Settings,
 }
 
-/// Which HTTP an upstream speaks.
+/// The HTTP version of an upstream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub enum HttpVersion {
-    /// In the clear HTTP/1.1, over TLS what the two agree on (RFC 7301).
+    /// HTTP/1.1 in plaintext; over TLS, the version that ALPN negotiates (RFC 7301).
     #[default]
     Auto,
     /// HTTP/1.1.
     Http1,
-    /// HTTP/2: in the clear with prior knowledge (RFC 9113 3.3).
+    /// HTTP/2; in plaintext, with prior knowledge (RFC 9113 3.3).
     Http2,
 }
 
 /// `http2ProtocolOptions` of a BackendConfigPolicy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Http2Settings {
-    /// Octets that a stream may bring ahead of what was read.
+    /// The initial window of a stream, in bytes.
     pub initial_stream_window: u32,
-    /// The same of a whole connection.
+    /// The initial window of a connection, in bytes.
     pub initial_connection_window: u32,
-    /// Streams of one connection; the upstream may allow fewer.
+    /// Maximum number of concurrent streams of one connection; the upstream may allow fewer.
     pub max_concurrent_streams: u32,
-    /// PINGs on a connection in use; `None` sends none.
+    /// PING frames on connections in use; `None` sends none.
     pub keepalive: Option<Http2Keepalive>,
 }
 
-/// `http2ProtocolOptions.connectionKeepalive`.
+/// `http2ProtocolOptions.connectionKeepalive` of a BackendConfigPolicy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Http2Keepalive {
-    /// Between two PINGs.
+    /// The time between two PINGs.
     pub interval: Duration,
-    /// How long an answer may take before the connection is given up.
+    /// The time limit of the answer to a PING, after which the connection is closed.
     pub timeout: Duration,
 }
 
 impl Default for Http2Settings {
-    /// Many clients that take nothing must not hold the window of all: it takes 64 of them, and the memory of one connection
-    /// stays bounded all the same.
+    /// Some clients that do not read must not exhaust the window of the connection: that takes 64 of them, and the
+    /// memory of one connection is still bounded.
     fn default() -> Self {
         Self {
             initial_stream_window: 512 * 1024,
@@ -88,64 +88,66 @@ impl Default for Http2Settings {
     }
 }
 
-/// `tcpKeepalive`; `None` leaves a value to the system.
+/// `tcpKeepalive` of a policy. `None` in a field is the system's default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TcpKeepalive {
-    /// How long a connection is quiet before the first probe.
+    /// The idle time before the first probe.
     pub time: Option<Duration>,
-    /// Between two probes.
+    /// The time between two probes.
     pub interval: Option<Duration>,
-    /// How many unanswered probes end the connection.
+    /// The number of unanswered probes after which the connection is closed.
     pub probes: Option<u32>,
 }
 
-/// `loadBalancer`.
+/// `loadBalancer` of a BackendConfigPolicy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum LoadBalancing {
-    /// Each in its turn.
+    /// Round robin.
     #[default]
     RoundRobin,
-    /// Of so many drawn at random, at least two, the one with the fewest requests in progress.
+    /// The address with the fewest requests in progress, of at least two that are drawn at random.
     LeastRequest {
-        /// `choiceCount`.
+        /// How many addresses are drawn (`choiceCount`).
         choices: u32,
     },
-    /// Any.
+    /// An address drawn at random.
     Random,
 }
 
-/// `outlierDetection`.
+/// `outlierDetection` of a BackendConfigPolicy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct OutlierDetection {
-    /// Responses from 500 up in a row that eject an address; zero is never. Local failures count too unless they are
-    /// told apart.
+    /// Consecutive responses with a status of 500 or above that eject an address; zero is never. Local failures count
+    /// too unless `split` is set.
     pub consecutive_5xx: u32,
-    /// How often that really ejects, in percent.
+    /// The probability of an ejection, in percent.
     pub enforcing_5xx: u8,
-    /// Failures to connect, resets and timeouts in a row that eject an address, when they are told apart; zero is never.
+    /// Consecutive local failures (connection failures, resets and timeouts) that eject an address if `split` is set;
+    /// zero is never.
     pub consecutive_local: u32,
-    /// How often that really ejects, in percent.
+    /// The probability of an ejection because of local failures, in percent.
     pub enforcing_local: u8,
     /// Whether local failures are counted apart from responses (`splitExternalLocalOriginErrors`).
     pub split: bool,
-    /// How long an address well without fault lowers its next ejection by one step.
+    /// The time without a fault after which the next ejection of an address is one step shorter.
     pub interval: Duration,
-    /// Length of the first ejection; the nth lasts n times as long, up to five minutes or this if it is longer.
+    /// The length of the first ejection. The nth lasts n times as long, up to the longer of five minutes and this time.
     pub base_ejection_time: Duration,
-    /// Most of a destination's addresses that may be ejected, in percent. One may always be, if there is another.
+    /// The maximum share of a destination's addresses that may be ejected, in percent. One may always be ejected if
+    /// there is another.
     pub max_ejection_percent: u8,
 }
 
-/// `circuitBreakers`: for each destination, over all workers.
+/// `circuitBreakers` of a BackendConfigPolicy: the limits of each destination, over all workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct CircuitBreakers {
-    /// Connections. A request that would need one more waits for one of them.
+    /// Maximum number of connections. A request that would need one more waits.
     pub max_connections: u32,
-    /// Requests without a connection yet: one more is refused.
+    /// Maximum number of requests that wait for a connection. One more is refused.
     pub max_pending_requests: u32,
-    /// Requests on connections: one more is refused.
+    /// Maximum number of requests in progress. One more is refused.
     pub max_requests: u32,
-    /// Requests that are being sent again: one more is not.
+    /// Maximum number of retries in progress. One more is not made.
     pub max_retries: u32,
 }
 

@@ -1,4 +1,4 @@
-//! What connections from clients may do: ListenerPolicy.
+//! Settings of client connections: ListenerPolicy and HTTPListenerPolicy.
 
 use std::time::Duration;
 
@@ -6,65 +6,64 @@ use serde::Serialize;
 
 use super::TcpKeepalive;
 
-/// As good as for ever: what stands for no time limit where there has to be one. It can be added to any instant.
+/// The duration that stands for "no time limit". It can be added to any instant.
 pub const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
-/// The limits of connections to one socket.
+/// The limits of the connections to one socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ConnectionLimits {
-    /// How long one may wait for a next request (`idleTimeout`).
+    /// How long an idle connection is kept (`idleTimeout`).
     pub idle_timeout: Duration,
-    /// How long nothing of an exchange may move (`streamIdleTimeout`); `None` is for ever.
+    /// How long a request and its response may make no progress (`streamIdleTimeout`); `None` is no limit.
     pub stream_idle_timeout: Option<Duration>,
-    /// Most header fields of a request (`maxHeadersCount`).
+    /// Maximum number of header fields of a request (`maxHeadersCount`).
     pub max_header_fields: usize,
-    /// Octets that a request's head may have (`maxRequestHeadersKb`).
+    /// Maximum size of a request head in bytes (`maxRequestHeadersKb`).
     pub max_head: usize,
-    /// Requests after which one is closed (`maxRequestsPerConnection`); `None` is never.
+    /// The number of requests after which a connection is closed (`maxRequestsPerConnection`); `None` is never.
     pub max_requests: Option<u32>,
-    /// How long what comes before HTTP may take: a PROXY protocol header and the handshake of TLS, together
-    /// (`transportSocketConnectTimeout`).
+    /// The time limit of the PROXY protocol header and the TLS handshake, together (`transportSocketConnectTimeout`).
     pub handshake_timeout: Duration,
-    /// Probes on connections that are quiet; `None` sends none.
+    /// TCP keepalive probes; `None` sends none.
     pub tcp_keepalive: Option<TcpKeepalive>,
-    /// Connections of HTTP/2.
+    /// Settings of HTTP/2 connections.
     pub http2: Http2Limits,
 }
 
 /// `http2ProtocolOptions` of a ListenerPolicy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Http2Limits {
-    /// Requests that one connection may have in progress.
+    /// Maximum number of concurrent streams of one connection.
     pub max_concurrent_streams: u32,
-    /// Octets that a request may bring ahead of what was forwarded.
+    /// The initial window of a stream, in bytes.
     pub initial_stream_window: u32,
-    /// The same of a whole connection.
+    /// The initial window of a connection, in bytes.
     pub initial_connection_window: u32,
-    /// Whether CONNECT is served on it (`allowConnect`).
+    /// Whether CONNECT is served over HTTP/2 (`allowConnect`).
     pub allow_connect: bool,
 }
 
-/// Whether connections begin with the addresses that a load balancer in front of us saw: `proxyProtocol` of a
-/// ListenerPolicy (PROXY protocol, versions 1 and 2).
+/// Whether connections begin with a PROXY protocol header (versions 1 and 2): `proxyProtocol` of a ListenerPolicy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum ProxyProtocol {
-    /// They do not.
+    /// Connections have no header.
     #[default]
     Off,
-    /// They may (`allowRequestsWithoutProxyProtocol`).
+    /// Connections may have a header (`allowRequestsWithoutProxyProtocol`).
     Optional,
-    /// They do, and are closed without one.
+    /// Connections without a header are closed.
     Required,
 }
 
 impl ConnectionLimits {
-    /// How long nothing of an exchange may move: [`FOREVER`] if there is no limit.
+    /// How long a request and its response may make no progress; [`FOREVER`] if there is no limit.
     #[must_use]
-    pub fn silence(&self) -> Duration {
+    pub fn stream_idle_limit(&self) -> Duration {
         self.stream_idle_timeout.unwrap_or(FOREVER)
     }
 
-    /// The stricter of both in everything: for a socket that listeners share, as it is not known yet whose request comes.
+    /// The stricter limit of the two in every field. Listeners that share a socket need it, because the listener of a
+    /// connection is not known when it is accepted.
     #[must_use]
     pub fn strictest(self, other: Self) -> Self {
         Self {
@@ -111,8 +110,8 @@ impl Http2Limits {
 }
 
 impl Default for Http2Limits {
-    /// What is kept of a connection is what its requests bring ahead of what their destinations take, so that the windows
-    /// are smaller than Envoy's 256 MiB.
+    /// The memory of a connection is bounded by what its requests send before their destinations read it, so that the
+    /// windows are smaller than Envoy's 256 MiB.
     fn default() -> Self {
         Self {
             max_concurrent_streams: 100,

@@ -1,4 +1,4 @@
-//! How names are resolved.
+//! Settings of name resolution: ResolverPolicy.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -10,47 +10,49 @@ use serde::Serialize;
 use crate::name::DnsName;
 use crate::resources::ObjectRef;
 
-/// Who resolves names, and so whose cache is asked.
+pub use crate::api::egret::LookupFamily;
+
+/// The identity of a resolver, and so of its cache.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum ResolverId {
-    /// The system's servers with default settings: nobody attached a ResolverPolicy.
+    /// The system's servers with default settings, where no ResolverPolicy applies.
     System,
-    /// This ResolverPolicy.
+    /// The servers and settings of this ResolverPolicy.
     Policy(ObjectRef),
 }
 
-/// The compiled `spec` of a ResolverPolicy; the defaults are those of the resource.
+/// The compiled `spec` of a ResolverPolicy. The defaults are those of the resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ResolverSettings {
-    /// The fastest that is well is asked first, the next when it fails or is slow; empty means the system's, in their
-    /// order.
+    /// The DNS servers. The fastest healthy server is queried first, the next one when it fails or is slow. Without
+    /// any, the servers of the system are queried in their order.
     pub servers: Vec<NameServer>,
-    /// Domains that a name is tried in: one without a dot before it is taken as it is, any other after it was found not
-    /// to exist. Empty takes every name as fully qualified.
+    /// Search domains. A name without a dot is tried in them first, any other name after it was found not to exist.
+    /// Without any, every name is fully qualified.
     pub search: Vec<DnsName>,
-    /// Whether HTTPS records (RFC 9460) are asked for beside the addresses of a destination that is reached over TLS.
+    /// Whether HTTPS records (RFC 9460) are queried along with the addresses of destinations that are reached over TLS.
     pub https_records: bool,
-    /// Names that are never asked for, because their addresses are given here.
+    /// Names with fixed addresses, which are never queried.
     pub hosts: BTreeMap<DnsName, Vec<IpAddr>>,
-    /// Names that are kept known although nobody asks for them.
+    /// Names that are kept resolved even if no request needs them.
     pub preresolve: BTreeSet<DnsName>,
-    /// Which families are asked for, and which is tried first.
+    /// Which address families are queried, and which is tried first.
     pub family: LookupFamily,
-    /// How long one query may take, all servers and retries together.
+    /// The time limit of one query, with all servers and retries.
     pub query_timeout: Duration,
-    /// Lower clamp of a record's TTL.
+    /// Minimum TTL: a shorter TTL of a record is raised to it.
     pub min_ttl: Duration,
-    /// Upper clamp of a record's TTL.
+    /// Maximum TTL: a longer TTL of a record is lowered to it.
     pub max_ttl: Duration,
-    /// Ceiling of how long "there is no such name" is remembered; the SOA rules below it (RFC 2308).
+    /// Maximum time that a negative answer ("no such name") is cached. The SOA record decides below it (RFC 2308).
     pub negative_ttl: Duration,
-    /// How long past its TTL an answer may serve while it cannot be refreshed (RFC 8767); zero is never.
+    /// How long past its TTL an answer may be served while it cannot be refreshed (RFC 8767); zero is never.
     pub stale_for: Duration,
-    /// A name unused this long is forgotten.
+    /// A name that is not used for this long is evicted.
     pub idle_ttl: Duration,
-    /// Most names remembered; the least recently used leave first.
+    /// Maximum number of cached names; the least recently used are evicted first.
     pub max_hosts: usize,
-    /// Most names asked for at once; further ones are refused with 503.
+    /// Maximum number of names that are resolved at the same time; more are refused with 503.
     pub max_pending: usize,
 }
 
@@ -78,13 +80,13 @@ impl Default for ResolverSettings {
 /// A DNS server.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct NameServer {
-    /// Its address.
+    /// The address of the server.
     pub address: SocketAddr,
-    /// How it is asked.
+    /// The transport.
     pub protocol: DnsProtocol,
 }
 
-/// How a DNS server is asked.
+/// The transport of a DNS server.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum DnsProtocol {
     /// UDP, and TCP when the answer was truncated (RFC 1035 4.2, RFC 7766).
@@ -93,30 +95,14 @@ pub enum DnsProtocol {
     Tcp,
     /// DNS over TLS (RFC 7858).
     Tls {
-        /// The name in the server's certificate; `None` is its address.
+        /// The name in the server's certificate; `None` is its IP address.
         server_name: Option<DnsName>,
     },
     /// DNS over HTTPS (RFC 8484), over HTTP/2.
     Https {
-        /// The name in the server's certificate, and its authority; `None` is its address.
+        /// The name in the server's certificate and in the URL; `None` is its IP address.
         server_name: Option<DnsName>,
-        /// The path of the query, such as `/dns-query`.
+        /// The path of the URL, such as `/dns-query`.
         path: Arc<str>,
     },
-}
-
-/// `lookupFamily` of a ResolverPolicy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub enum LookupFamily {
-    /// Both, raced by RFC 8305 with IPv6 first.
-    #[default]
-    Auto,
-    /// IPv4 only.
-    V4Only,
-    /// IPv6 only.
-    V6Only,
-    /// Both, IPv4 first.
-    V4Preferred,
-    /// Both, IPv6 first.
-    V6Preferred,
 }

@@ -1,5 +1,7 @@
-//! How TLS is spoken to upstreams. Certificates are compared by content, so that a renewed one is a change; what is
-//! secret is neither printed nor serialised.
+//! TLS settings of upstream connections and of client connections.
+//!
+//! Certificates are compared by content, so that a renewed certificate is a change of the configuration. Secrets are
+//! neither printed nor serialized.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -10,63 +12,64 @@ use serde::{Serialize, Serializer};
 use crate::name::{DnsName, Host};
 use crate::resources::ObjectRef;
 
-/// `tls` of a BackendConfigPolicy.
+/// TLS to upstreams: `tls` of a BackendConfigPolicy, or a BackendTLSPolicy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UpstreamTls {
-    /// Whose certificates are believed.
-    pub trust: Trust,
-    /// What is shown to a server that asks who we are.
-    pub identity: Option<Identity>,
-    /// The name to ask for, and that the certificate has to be of; `None` is the host.
+    /// Which server certificates are trusted.
+    pub trust: PeerTrust,
+    /// The client certificate that is sent to servers that request one.
+    pub identity: Option<TlsIdentity>,
+    /// The server name (SNI) that is sent, and that the certificate must be valid for; `None` is the host.
     pub sni: Option<DnsName>,
-    /// The certificate has to be of one of these instead; empty is not.
+    /// The certificate must be valid for one of these names instead; empty uses `sni`.
     pub names: Vec<Host>,
-    /// Versions that may be spoken.
+    /// The allowed TLS versions.
     pub versions: TlsVersions,
-    /// The protocols to offer (RFC 7301), preferred first; at least one.
-    pub alpn: Vec<Alpn>,
+    /// The protocols that are offered (RFC 7301), in order of preference; at least one.
+    pub alpn: Vec<AlpnProtocol>,
 }
 
-/// How TLS of clients is ended: `tls` of a listener, and who its clients have to be.
+/// TLS termination: `tls` of a listener, and the validation of client certificates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ServerTls {
-    /// What is shown to clients: the first whose certificate is of the name they ask for, else the first. At least one.
-    pub identities: Vec<Identity>,
-    /// Versions that may be spoken.
+    /// The certificates: the first that is valid for the client's server name (SNI) is sent, else the first. At least
+    /// one.
+    pub identities: Vec<TlsIdentity>,
+    /// The allowed TLS versions.
     pub versions: TlsVersions,
-    /// The protocols that may be spoken (RFC 7301), preferred first; at least one.
-    pub alpn: Vec<Alpn>,
-    /// Whether clients have to show a certificate; `None` asks for none.
+    /// The protocols that are accepted (RFC 7301), in order of preference; at least one.
+    pub alpn: Vec<AlpnProtocol>,
+    /// The validation of client certificates; `None` requests no certificate.
     pub clients: Option<ClientValidation>,
 }
 
-/// Whose certificates clients may show.
+/// The validation of client certificates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClientValidation {
-    /// The CAs, at least one.
+    /// The CA certificates; at least one.
     pub authorities: Vec<Certificate>,
-    /// What happens to clients without one.
+    /// What happens to clients without a valid certificate.
     pub mode: ValidationMode,
-    /// The certificate has to be of one of these; empty is of any.
+    /// The certificate must be valid for one of these names; empty allows any.
     pub names: Vec<Host>,
-    /// SHA-256 of the certificates that are accepted; empty is any.
+    /// SHA-256 digests of the accepted certificates; empty allows any.
     pub fingerprints: Vec<[u8; 32]>,
 }
 
 /// What happens to clients without a valid certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum ValidationMode {
-    /// They are refused.
+    /// The client is refused.
     Required,
-    /// Those that show none are served, those that show an invalid one are refused.
+    /// A client without a certificate is served, one with an invalid certificate is refused.
     Optional,
-    /// They are served (`AllowInsecureFallback`).
+    /// The client is served (`AllowInsecureFallback`).
     Unverified,
 }
 
-/// A protocol within TLS.
+/// A protocol that ALPN negotiates (RFC 7301).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub enum Alpn {
+pub enum AlpnProtocol {
     /// `h2`
     #[serde(rename = "h2")]
     H2,
@@ -75,11 +78,11 @@ pub enum Alpn {
     Http11,
 }
 
-impl Alpn {
-    /// Both, HTTP/2 preferred.
+impl AlpnProtocol {
+    /// Both protocols, HTTP/2 preferred.
     pub const BOTH: [Self; 2] = [Self::H2, Self::Http11];
 
-    /// As it is registered.
+    /// The registered protocol identifier.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -89,46 +92,46 @@ impl Alpn {
     }
 }
 
-/// Whose certificates are believed.
+/// Which server certificates are trusted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub enum Trust {
-    /// Those of the system's CAs.
+pub enum PeerTrust {
+    /// Certificates that a CA of the system signed.
     System,
-    /// Those of these CAs, at least one.
+    /// Certificates that one of these CAs signed; at least one.
     Authorities(Vec<Certificate>),
-    /// Everybody's, whatever name they are of.
+    /// All certificates, whatever name they are valid for.
     Anybody,
 }
 
-/// A certificate and its key.
+/// A certificate chain and its private key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Identity {
-    /// Where it is from.
+pub struct TlsIdentity {
+    /// The Secret that it was read from.
     pub secret: ObjectRef,
-    /// The certificate, then those of the CAs between it and the root.
+    /// The certificate, then the intermediate CA certificates.
     pub chain: Vec<Certificate>,
-    /// The key of the first.
+    /// The private key of the first certificate.
     pub key: PrivateKey,
 }
 
-/// A certificate (RFC 5280), not looked into.
+/// A certificate (RFC 5280), not parsed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate(pub CertificateDer<'static>);
 
-/// A private key. It is shown nowhere.
+/// A private key. It is never shown.
 #[derive(PartialEq, Eq)]
 pub struct PrivateKey(PrivateKeyDer<'static>);
 
-/// A range of versions of TLS.
+/// A range of TLS versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct TlsVersions {
-    /// The oldest.
+    /// The oldest version.
     pub min: TlsVersion,
-    /// The newest, not older than `min`.
+    /// The newest version, not older than `min`.
     pub max: TlsVersion,
 }
 
-/// A version of TLS. Older ones are not spoken (RFC 8996).
+/// A TLS version. Versions before 1.2 are not supported (RFC 8996).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum TlsVersion {
     /// TLS 1.2 (RFC 5246).
@@ -140,13 +143,13 @@ pub enum TlsVersion {
 }
 
 impl PrivateKey {
-    /// Takes a key.
+    /// Wraps a key.
     #[must_use]
     pub fn new(key: PrivateKeyDer<'static>) -> Self {
         Self(key)
     }
 
-    /// The key, for who signs with it.
+    /// The key, for the code that signs with it.
     #[must_use]
     pub fn reveal(&self) -> PrivateKeyDer<'static> {
         self.0.clone_key()
@@ -162,7 +165,8 @@ impl Default for TlsVersions {
     }
 }
 
-/// What differs most often, so that a request that looks up its destination does not read all certificates.
+/// Hashes the fields that differ most often, so that looking up the destination of a request does not read all
+/// certificates.
 impl Hash for UpstreamTls {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.sni.hash(state);
@@ -173,13 +177,13 @@ impl Hash for UpstreamTls {
 
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Certificate({} octets)", self.0.len())
+        write!(f, "Certificate({} bytes)", self.0.len())
     }
 }
 
 impl Serialize for Certificate {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{} octets", self.0.len()))
+        serializer.collect_str(&format_args!("{} bytes", self.0.len()))
     }
 }
 

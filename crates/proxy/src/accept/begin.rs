@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
 use egret_config::snapshot::{
-    BindAddress, ConnectionLimits, Listener, Protocol, ProxyProtocol, ServerTls, Socket,
+    BindAddress, ConnectionLimits, Listener, ListenerProtocol, ListenerSocket, ProxyProtocol,
+    ServerTls,
 };
 use socket2::SockRef;
 use tokio::net::TcpStream;
@@ -83,7 +84,7 @@ pub(crate) async fn begin(
         let _ = SockRef::from(&stream).set_tcp_keepalive(&socket_keepalive(keepalive));
     }
     let proxy_protocol = socket.map_or(ProxyProtocol::Off, |socket| socket.proxy_protocol);
-    let is_plain = socket.is_none_or(Socket::is_plain);
+    let is_plain = socket.is_none_or(ListenerSocket::is_plain);
     drop(snapshot);
     let mut origin = ConnectionOrigin {
         client,
@@ -146,9 +147,9 @@ async fn admit(
     });
     let snapshot = context.snapshot();
     let socket = snapshot.sockets.get(&origin.bind);
-    let listener = socket.and_then(|socket| socket.listener_named(sni.as_ref()));
+    let listener = socket.and_then(|socket| socket.listener_for_sni(sni.as_ref()));
     let refusal = match (listener.map(|listener| &listener.protocol), sni) {
-        (Some(Protocol::Https(settings)), _) => {
+        (Some(ListenerProtocol::Https(settings)), _) => {
             return Some(AcceptedConnection::Tls(TlsConnection {
                 settings: Arc::clone(settings),
                 listener: Arc::clone(listener?),
@@ -157,7 +158,7 @@ async fn admit(
                 until,
             }));
         }
-        (Some(Protocol::Passthrough), Some(name)) => {
+        (Some(ListenerProtocol::Passthrough), Some(name)) => {
             let incoming = PassthroughConnection {
                 listener: Arc::clone(listener?),
                 stream: beginning.stream,
@@ -170,7 +171,7 @@ async fn admit(
         }
         (_, None) => Refusal::NoServerName,
         // Also if the listeners of the socket have become others since.
-        (Some(Protocol::Http) | None, Some(_)) => Refusal::NoListener,
+        (Some(ListenerProtocol::Http) | None, Some(_)) => Refusal::NoListener,
     };
     drop(snapshot);
     unread::refused(&origin, &refusal, context);

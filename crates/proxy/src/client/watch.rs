@@ -138,7 +138,7 @@ impl ConnectionWatch {
             // Each stream is watched for itself: one that stalls is no reason to end the others.
             return None;
         }
-        let stalled = self.blocked.get()? + limits.silence();
+        let stalled = self.blocked.get()? + limits.stream_idle_limit();
         let deadline = self.deadline.get();
         Some(deadline.map_or(stalled, |deadline| deadline.min(stalled)))
     }
@@ -271,7 +271,7 @@ mod tests {
         watch.exchange_begins();
         watch.wrote(&Poll::<io::Result<()>>::Pending);
         watch.expired(&limits()).await;
-        assert_eq!(clock::now() - begin, limits().silence());
+        assert_eq!(clock::now() - begin, limits().stream_idle_limit());
         assert!(watch.is_stalled());
     }
 }

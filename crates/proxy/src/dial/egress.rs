@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use egret_config::policy::egress::{AddressDenied, Egress};
+use egret_config::policy::egress::{AddressDenied, EgressPolicySet};
 
 mod local;
 
@@ -26,7 +26,7 @@ pub(crate) struct OwnAddresses(pub(crate) Vec<SocketAddr>);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EgressGuard<'a> {
     /// The egress policies.
-    pub(crate) egress: &'a Egress,
+    pub(crate) egress: &'a EgressPolicySet,
     /// The addresses that this process listens on.
     pub(crate) own: &'a OwnAddresses,
 }
@@ -107,7 +107,7 @@ fn reached(ip: IpAddr) -> impl Iterator<Item = IpAddr> {
 mod tests {
     use std::sync::Arc;
 
-    use egret_config::policy::egress::{Action, EgressRules, Mode};
+    use egret_config::policy::egress::{EgressAction, EgressMode, EgressRules};
     use egret_config::resources::{Kind, ObjectRef};
 
     use super::*;
@@ -116,17 +116,17 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn everything_allowed() -> Egress {
+    fn everything_allowed() -> EgressPolicySet {
         let rules = EgressRules {
             policy: ObjectRef::new(Kind::EgressPolicy, "ns", "open"),
-            mode: Mode::Enforce,
-            default_action: Action::Allow,
+            mode: EgressMode::Enforce,
+            default_action: EgressAction::Allow,
             rules: Vec::new(),
             allow_addresses: vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()],
             deny_addresses: Vec::new(),
             keeps_tunnels: false,
         };
-        Egress {
+        EgressPolicySet {
             policies: vec![Arc::new(rules)],
         }
     }
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn the_permitted_ones_of_a_mixed_answer_are_kept_in_order() {
-        let (egress, own) = (Egress::default(), OwnAddresses::default());
+        let (egress, own) = (EgressPolicySet::default(), OwnAddresses::default());
         let guard = EgressGuard {
             egress: &egress,
             own: &own,

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use egret_config::snapshot::{Filters, Scheme};
+use egret_config::snapshot::{RouteFilters, Scheme};
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderName, HeaderValue,
     PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
@@ -130,7 +130,7 @@ impl Via {
         &self,
         response: &mut Response<B>,
         wanted: &UpgradeRequest,
-        filters: [&Filters; 2],
+        filters: [&RouteFilters; 2],
     ) -> Result<(), InvalidResponse> {
         let version = response.version();
         let headers = response.headers_mut();
@@ -155,7 +155,7 @@ impl Via {
     pub(crate) fn prepare_response<B>(
         &self,
         response: &mut Response<B>,
-        filters: [&Filters; 2],
+        filters: [&RouteFilters; 2],
     ) -> Result<(), InvalidResponse> {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(InvalidResponse);
@@ -329,7 +329,7 @@ mod tests {
         names
     }
 
-    const NO_FILTERS: fn() -> Filters = Filters::default;
+    const NO_FILTERS: fn() -> RouteFilters = RouteFilters::default;
 
     #[test]
     fn fields_for_the_next_hop_end_here() {
@@ -475,7 +475,7 @@ mod tests {
 
     #[test]
     fn what_filters_set_is_sent() {
-        let set = |fields| Filters {
+        let set = |fields| RouteFilters {
             request_headers: HeaderEdit {
                 set: headers(fields)
                     .into_iter()
@@ -483,7 +483,7 @@ mod tests {
                     .collect(),
                 ..HeaderEdit::default()
             },
-            ..Filters::default()
+            ..RouteFilters::default()
         };
         let rule = set(&[("x-tenant", "ours"), ("x-forwarded-proto", "https")]);
         let backend = set(&[("via", "1.1 forged")]);

@@ -1,7 +1,7 @@
 //! Another protocol in place of HTTP: Upgrade of HTTP/1.1 (RFC 9110 7.8), and extended CONNECT of HTTP/2 (RFC 8441), which
 //! asks for the same. Within the gateway a request is always of the first form.
 
-use egret_config::snapshot::Upgrades;
+use egret_config::snapshot::AllowedUpgrades;
 use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, StatusCode, Version};
@@ -47,7 +47,7 @@ pub(crate) fn wanted(
     parts: &Parts,
     has_body: bool,
     extended: Option<&Protocol>,
-    allowed: &Upgrades,
+    allowed: &AllowedUpgrades,
 ) -> Result<Option<Box<UpgradeRequest>>, UpgradeDenied> {
     let is_allowed = |protocol: &str| protocol != HTTP_2 && allowed.allow(protocol);
     if let Some(protocol) = extended {

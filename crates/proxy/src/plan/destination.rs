@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use egret_config::name::{Host, Port};
 use egret_config::resources::ObjectRef;
-use egret_config::snapshot::{Alpn, HttpVersion, ResolverId, Scheme, UpstreamTls};
+use egret_config::snapshot::{AlpnProtocol, HttpVersion, ResolverId, Scheme, UpstreamTls};
 
 use crate::dial::tls::Expected;
 use crate::tls::{TlsClients, TlsFailure, offered_alpn, server_name};
@@ -31,7 +31,7 @@ pub(crate) struct Destination {
 
 impl Destination {
     /// What is offered there, if TLS is spoken.
-    pub(crate) fn offered(&self) -> &[Alpn] {
+    pub(crate) fn offered(&self) -> &[AlpnProtocol] {
         offered_alpn(self.tls.as_deref(), self.version)
     }
 

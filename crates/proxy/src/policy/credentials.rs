@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use egret_config::policy::api_key_auth::ApiKeyAuth;
 use egret_config::policy::basic_auth::BasicAuth;
-use egret_config::policy::traffic::{Setting, TrafficSettings};
+use egret_config::policy::traffic::{PolicySetting, TrafficSettings};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Uri};
@@ -55,12 +55,12 @@ fn prove<'a>(
         user: None,
         client: None,
     };
-    if let Setting::Set(policy, basic) = &by.basic_auth {
+    if let PolicySetting::Set(policy, basic) = &by.basic_auth {
         let user = principal.user_of(basic, parts);
         let refused = |error| Unauthenticated::by_basic(principal.audience, error, policy);
         principal.user = Some(user.map_err(refused)?);
     }
-    if let Setting::Set(policy, keys) = &by.api_key_auth {
+    if let PolicySetting::Set(policy, keys) = &by.api_key_auth {
         let client = principal.client_of(keys, parts);
         let refused = |error| Unauthenticated::by_keys(principal.audience, error, policy, keys);
         principal.client = Some(client.map_err(refused)?);

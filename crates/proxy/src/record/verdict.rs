@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use egret_config::policy::egress::{Action, Decision};
+use egret_config::policy::egress::{EgressAction, EgressDecision};
 use egret_config::resources::ObjectRef;
 
 use crate::refusal::Refusal;
@@ -42,13 +42,13 @@ pub(crate) struct VerdictFacts {
 
 impl VerdictFacts {
     /// The policies let the destination through by its name.
-    pub(crate) fn cleared(&mut self, decision: &Decision<'_>) {
+    pub(crate) fn cleared(&mut self, decision: &EgressDecision<'_>) {
         let policy = decision.policy.cloned();
         let rule = decision.rule.cloned();
         self.by_name = Some(match decision.action {
-            Action::Allow if decision.audited => Verdict::Audited { policy, rule },
-            Action::Allow => Verdict::Allowed { policy, rule },
-            Action::Deny => Verdict::Denied { policy, rule },
+            EgressAction::Allow if decision.audited => Verdict::Audited { policy, rule },
+            EgressAction::Allow => Verdict::Allowed { policy, rule },
+            EgressAction::Deny => Verdict::Denied { policy, rule },
         });
     }
 
@@ -127,8 +127,8 @@ mod tests {
 
     fn cleared(audited: bool) -> VerdictFacts {
         let mut facts = VerdictFacts::default();
-        facts.cleared(&Decision {
-            action: Action::Allow,
+        facts.cleared(&EgressDecision {
+            action: EgressAction::Allow,
             policy: Some(&policy("names")),
             rule: Some(&"first".into()),
             audited,

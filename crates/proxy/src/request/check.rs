@@ -1,6 +1,6 @@
 //! What is refused of a request for how it came, before anything is decided about where it goes.
 
-use egret_config::route::Found;
+use egret_config::route::RouteMatch;
 use egret_config::snapshot::{ConnectionLimits, Listener};
 use http::Version;
 use http::request::Parts;
@@ -33,7 +33,7 @@ pub(super) fn listener(asked: &Listener, connection: &ClientConnection) -> Resul
 
 /// Whether CONNECT is served here, in this version of HTTP.
 pub(super) fn connect(
-    found: &Found<'_>,
+    found: &RouteMatch<'_>,
     connection: &ClientConnection,
     version: Version,
 ) -> Result<(), Refusal> {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use egret_config::snapshot::Rule;
+use egret_config::snapshot::RouteRule;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{Method, Response, Version};
@@ -22,7 +22,7 @@ pub(super) struct ConnectRequest<'a> {
     pub(super) target: &'a Target,
     pub(super) parts: &'a Parts,
     pub(super) cleared: Cleared<'a>,
-    pub(super) rule: &'a Rule,
+    pub(super) rule: &'a RouteRule,
     pub(super) snapshot: &'a WorkerSnapshot,
 }
 

@@ -4,8 +4,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use egret_config::route::{Found, RequestFacts};
-use egret_config::snapshot::{Action, Listener, Rule, WeightedBackend, WeightedBackends};
+use egret_config::route::{RequestFacts, RouteMatch};
+use egret_config::snapshot::{Listener, RouteRule, RuleAction, WeightedBackend, WeightedBackends};
 use http::Response;
 use http::request::Parts;
 use hyper::body::Incoming;
@@ -25,7 +25,7 @@ use crate::upstream::{RequestBody, Upstreams};
 /// A request that was admitted under a rule.
 pub(super) struct RoutedRequest<'a> {
     pub(super) target: &'a Target,
-    pub(super) found: &'a Found<'a>,
+    pub(super) found: &'a RouteMatch<'a>,
     pub(super) admitted: Admitted<'a>,
     /// The protocol that an extended CONNECT asks for.
     pub(super) extended: Option<Protocol>,
@@ -50,7 +50,7 @@ pub(super) fn route<'a>(
     target: &Target,
     parts: &Parts,
     path: &str,
-) -> Result<Found<'a>, Refusal> {
+) -> Result<RouteMatch<'a>, Refusal> {
     if let Some(why) = &listener.refuse {
         return Err(Refusal::Misconfigured(why.clone()));
     }
@@ -69,7 +69,7 @@ pub(super) fn route<'a>(
 /// # Errors
 /// The refusal of the first policy that does not admit the request.
 pub(super) fn admit<'a>(
-    found: &Found<'a>,
+    found: &RouteMatch<'a>,
     target: &Target,
     parts: &Parts,
     exchange: &Exchange,
@@ -92,7 +92,7 @@ pub(super) fn admit<'a>(
 /// If the backend is misconfigured, or a rewritten path is not a path.
 pub(super) fn plan<'a>(
     backends: &'a WeightedBackends,
-    found: &Found<'a>,
+    found: &RouteMatch<'a>,
     target: &Target,
     parts: &Parts,
     upstreams: &Upstreams,
@@ -142,12 +142,12 @@ impl<'a> RoutedRequest<'a> {
         let rule = &**self.found.rule;
         let is_connect = self.target.connect || self.extended.is_some();
         let response = match &rule.action {
-            Action::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),
-            Action::Respond(fixed) if is_connect && fixed.status.is_success() => {
+            RuleAction::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),
+            RuleAction::Respond(fixed) if is_connect && fixed.status.is_success() => {
                 return Err(Refusal::NoTunnel("a direct response is no tunnel"));
             }
-            Action::Respond(fixed) => local::respond(fixed, Rc::clone(exchange)),
-            Action::Redirect(redirect) => {
+            RuleAction::Respond(fixed) => local::respond(fixed, Rc::clone(exchange)),
+            RuleAction::Redirect(redirect) => {
                 if let Some(principal) = self.admitted.principal() {
                     principal.take_off_query(&mut parts.uri);
                 }
@@ -159,7 +159,7 @@ impl<'a> RoutedRequest<'a> {
                 };
                 local::redirect(redirect, &at, parts, Rc::clone(exchange))?
             }
-            Action::Forward(backends) => return self.leave(backends, parts, body, client),
+            RuleAction::Forward(backends) => return self.leave(backends, parts, body, client),
         };
         Ok(NextStep::Answer(filtered(response, rule)))
     }
@@ -213,7 +213,7 @@ impl<'a> RoutedRequest<'a> {
 }
 
 /// Applies to an answer of the gateway's own the filters that a forwarded response would have.
-fn filtered(mut response: Response<ResponseBody>, rule: &Rule) -> Response<ResponseBody> {
+fn filtered(mut response: Response<ResponseBody>, rule: &RouteRule) -> Response<ResponseBody> {
     let edit = &rule.filters.response_headers;
     edit.apply(response.headers_mut());
     response

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use egret_config::name::{Authority, Host, Port};
-use egret_config::snapshot::{FixedResponse, Redirect, Scheme};
+use egret_config::snapshot::{FixedResponse, RedirectResponse, Scheme};
 use http::Response;
 use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use http::request::Parts;
@@ -44,7 +44,7 @@ pub(crate) fn respond(fixed: &FixedResponse, exchange: Rc<Exchange>) -> Response
 /// # Errors
 /// [`Refusal::Framing`] if the request's own path does not fit a `Location`.
 pub(crate) fn redirect(
-    redirect: &Redirect,
+    redirect: &RedirectResponse,
     here: &RedirectContext<'_>,
     parts: &Parts,
     exchange: Rc<Exchange>,
@@ -59,7 +59,7 @@ pub(crate) fn redirect(
 
 /// Gateway API, HTTPRequestRedirectFilter: the port is the one given, else the new scheme's, else the listener's, and
 /// is left out when it is the default of the scheme.
-fn location(redirect: &Redirect, here: &RedirectContext<'_>, parts: &Parts) -> String {
+fn location(redirect: &RedirectResponse, here: &RedirectContext<'_>, parts: &Parts) -> String {
     let scheme = redirect
         .scheme
         .or(here.target.scheme)
@@ -97,8 +97,8 @@ mod tests {
 
     use super::*;
 
-    fn redirect() -> Redirect {
-        Redirect {
+    fn redirect() -> RedirectResponse {
+        RedirectResponse {
             scheme: None,
             host: None,
             port: None,
@@ -107,7 +107,7 @@ mod tests {
         }
     }
 
-    fn to(redirect: &Redirect, host: &str, uri: &str) -> String {
+    fn to(redirect: &RedirectResponse, host: &str, uri: &str) -> String {
         let target = Target {
             scheme: None,
             host: host.parse().unwrap(),
@@ -129,28 +129,28 @@ mod tests {
         let cases = [
             (redirect(), "http://a.example:8080/x?y=1"),
             (
-                Redirect {
+                RedirectResponse {
                     scheme: Some(Scheme::Https),
                     ..redirect()
                 },
                 "https://a.example/x?y=1",
             ),
             (
-                Redirect {
+                RedirectResponse {
                     scheme: Some(Scheme::Http),
                     ..redirect()
                 },
                 "http://a.example/x?y=1",
             ),
             (
-                Redirect {
+                RedirectResponse {
                     port: Port::new(80),
                     ..redirect()
                 },
                 "http://a.example/x?y=1",
             ),
             (
-                Redirect {
+                RedirectResponse {
                     scheme: Some(Scheme::Https),
                     port: Port::new(8443),
                     ..redirect()
@@ -158,7 +158,7 @@ mod tests {
                 "https://a.example:8443/x?y=1",
             ),
             (
-                Redirect {
+                RedirectResponse {
                     host: Some("b.example".parse().unwrap()),
                     ..redirect()
                 },
@@ -172,12 +172,12 @@ mod tests {
 
     #[test]
     fn paths_are_replaced_and_queries_stay() {
-        let full = Redirect {
+        let full = RedirectResponse {
             path: Some(PathRewrite::Full("/new".to_owned())),
             ..redirect()
         };
         assert_eq!(to(&full, "[::1]", "/old/a?b"), "http://[::1]:8080/new?b");
-        let prefix = Redirect {
+        let prefix = RedirectResponse {
             path: Some(PathRewrite::Prefix("/new".to_owned())),
             ..redirect()
         };

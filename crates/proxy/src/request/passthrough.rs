@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use egret_config::name::DnsName;
-use egret_config::snapshot::{Action, Listener};
+use egret_config::snapshot::{Listener, RuleAction};
 use http::request::Parts;
 use http::{Method, Request};
 use tokio::net::TcpStream;
@@ -106,9 +106,9 @@ impl Passthrough<'_> {
         // No client can authenticate here: the compiler refuses rules that ask for it, and nothing gets by if it did not.
         let admitted = decide::admit(&found, &target, &request, exchange)?;
         let backends = match &found.rule.action {
-            Action::Forward(backends) => backends,
-            Action::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),
-            Action::Redirect(_) | Action::Respond(_) => {
+            RuleAction::Forward(backends) => backends,
+            RuleAction::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),
+            RuleAction::Redirect(_) | RuleAction::Respond(_) => {
                 return Err(Refusal::NoTunnel("a direct response is no tunnel"));
             }
         };

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use egret_config::snapshot::{Filters, Rule};
+use egret_config::snapshot::{RouteFilters, RouteRule};
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TE, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, Version};
@@ -23,7 +23,7 @@ use crate::upstream::{RequestBody, SendOptions, UpstreamReply};
 /// A request that is forwarded, and what was decided about it.
 pub(super) struct ForwardedRequest<'a> {
     pub(super) target: &'a Target,
-    pub(super) rule: &'a Rule,
+    pub(super) rule: &'a RouteRule,
     pub(super) cleared: Cleared<'a>,
     /// The protocol that the request asks for in place of HTTP.
     pub(super) wanted: Option<Box<UpgradeRequest>>,
@@ -111,7 +111,7 @@ fn prepare(
     parts: &mut Parts,
     body: &RequestBody,
     cleared: &Cleared<'_>,
-    filters: [&Filters; 2],
+    filters: [&RouteFilters; 2],
     client: &RequestClient,
 ) {
     let connection = &client.connection.client;

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use egret_config::snapshot::{HttpVersion, Identity, Trust, UpstreamTls};
+use egret_config::snapshot::{HttpVersion, PeerTrust, TlsIdentity, UpstreamTls};
 use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, WebPkiServerVerifier};
@@ -73,7 +73,7 @@ impl TlsClients {
         let mut client = match identity {
             None => builder.with_no_client_auth(),
             Some(identity) => {
-                let Identity { secret, chain, key } = identity;
+                let TlsIdentity { secret, chain, key } = identity;
                 let chain = chain.iter().map(|one| one.0.clone()).collect();
                 builder
                     .with_client_auth_cert(chain, key.reveal())
@@ -92,9 +92,9 @@ impl TlsClients {
         settings: Option<&UpstreamTls>,
     ) -> Result<Arc<dyn ServerCertVerifier>, Arc<str>> {
         let roots = match settings.map(|settings| &settings.trust) {
-            Some(Trust::Anybody) => return Ok(Arc::new(AnyServerVerifier::new(&provider()))),
-            Some(Trust::Authorities(certificates)) => ca_store(certificates)?,
-            Some(Trust::System) | None => self.roots.store()?,
+            Some(PeerTrust::Anybody) => return Ok(Arc::new(AnyServerVerifier::new(&provider()))),
+            Some(PeerTrust::Authorities(certificates)) => ca_store(certificates)?,
+            Some(PeerTrust::System) | None => self.roots.store()?,
         };
         let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider())
             .build()
@@ -112,7 +112,7 @@ impl TlsClients {
 
 #[cfg(test)]
 mod tests {
-    use egret_config::snapshot::{Alpn, TlsVersion, TlsVersions};
+    use egret_config::snapshot::{AlpnProtocol, TlsVersion, TlsVersions};
 
     use super::*;
 
@@ -120,7 +120,7 @@ mod tests {
 
     fn settings(min: TlsVersion) -> Arc<UpstreamTls> {
         Arc::new(UpstreamTls {
-            trust: Trust::Anybody,
+            trust: PeerTrust::Anybody,
             identity: None,
             sni: None,
             names: Vec::new(),
@@ -128,7 +128,7 @@ mod tests {
                 min,
                 max: TlsVersion::V1_3,
             },
-            alpn: Alpn::BOTH.to_vec(),
+            alpn: AlpnProtocol::BOTH.to_vec(),
         })
     }
 
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(offered(&both, HttpVersion::Http1), "http/1.1");
         assert_eq!(offered(&both, HttpVersion::Http2), "h2");
         assert_eq!(clients.configured.len(), 1);
-        Arc::make_mut(&mut both).alpn = vec![Alpn::Http11, Alpn::H2];
+        Arc::make_mut(&mut both).alpn = vec![AlpnProtocol::Http11, AlpnProtocol::H2];
         assert_eq!(offered(&both, AUTO), "http/1.1 h2");
         assert_eq!(clients.configured.len(), 1);
     }

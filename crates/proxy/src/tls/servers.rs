@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use egret_config::snapshot::{Identity, ServerTls};
+use egret_config::snapshot::{ServerTls, TlsIdentity};
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::Ticketer;
@@ -53,9 +53,9 @@ fn make(settings: &ServerTls) -> ServerConfigResult {
 struct CertificateSelector(Vec<Arc<CertifiedKey>>);
 
 impl CertificateSelector {
-    fn load(identities: &[Identity], provider: &CryptoProvider) -> Result<Self, Arc<str>> {
-        let load = |identity: &Identity| {
-            let Identity { secret, chain, key } = identity;
+    fn load(identities: &[TlsIdentity], provider: &CryptoProvider) -> Result<Self, Arc<str>> {
+        let load = |identity: &TlsIdentity| {
+            let TlsIdentity { secret, chain, key } = identity;
             let chain: Vec<CertificateDer<'static>> =
                 chain.iter().map(|one| one.0.clone()).collect();
             let key = CertifiedKey::from_der(chain, key.reveal(), provider)

@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 
 use bytes::{BufMut, BytesMut};
 use egret_config::resources::ObjectRef;
-use egret_config::route::{Found, RequestFacts};
-use egret_config::snapshot::{Action, BindAddress, Protocol, Snapshot, Upgrades, WeightedBackend};
+use egret_config::route::{RequestFacts, RouteMatch};
+use egret_config::snapshot::{
+    AllowedUpgrades, BindAddress, ListenerProtocol, RuleAction, Snapshot, WeightedBackend,
+};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 
@@ -76,7 +78,7 @@ impl TunnelRequest {
         if !policy::readmit(&context) {
             return false;
         }
-        let Action::Forward(backends) = &found.rule.action else {
+        let RuleAction::Forward(backends) = &found.rule.action else {
             return false;
         };
         if !self.is_taken(found.rule.policies.upgrades()) {
@@ -87,7 +89,7 @@ impl TunnelRequest {
             .iter()
             .filter_map(|backend| self.plan(&found, backend));
         plans.any(|plan| {
-            let egress = plan.egress.of_open_tunnels();
+            let egress = plan.egress.for_open_tunnels();
             let plan = plan.under(&egress);
             let guard = EgressGuard {
                 egress: plan.egress,
@@ -98,18 +100,18 @@ impl TunnelRequest {
     }
 
     /// Whether the rule serves tunnels of this kind at all.
-    fn is_taken(&self, upgrades: &Upgrades) -> bool {
+    fn is_taken(&self, upgrades: &AllowedUpgrades) -> bool {
         match &self.protocol {
             Some(protocol) => upgrades.allow(protocol),
             None => upgrades.connect || self.target.is_passthrough(),
         }
     }
 
-    fn rule_of<'a>(&self, snapshot: &'a Snapshot) -> Option<Found<'a>> {
+    fn rule_of<'a>(&self, snapshot: &'a Snapshot) -> Option<RouteMatch<'a>> {
         let socket = snapshot.sockets.get(&self.bind)?;
         let listener = if self.target.is_passthrough() {
-            let named = socket.listener_named(self.target.host.name())?;
-            Some(named).filter(|named| matches!(named.protocol, Protocol::Passthrough))
+            let named = socket.listener_for_sni(self.target.host.name())?;
+            Some(named).filter(|named| matches!(named.protocol, ListenerProtocol::Passthrough))
         } else {
             socket.listener_for(&self.target.host)
         }?;
@@ -136,7 +138,7 @@ impl TunnelRequest {
     }
 
     /// The plan for this backend, if it leads where the tunnel does.
-    fn plan<'a>(&self, found: &Found<'a>, backend: &'a WeightedBackend) -> Option<Plan<'a>> {
+    fn plan<'a>(&self, found: &RouteMatch<'a>, backend: &'a WeightedBackend) -> Option<Plan<'a>> {
         let route = PlannedRoute::from(found);
         let mut plan = Plan::new(&self.target, &route, backend, &self.request).ok()?;
         let is_same = *plan.backend == self.backend

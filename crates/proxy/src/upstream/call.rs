@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use egret_config::name::Authority;
-use egret_config::snapshot::{Scheme, Timeout, Timeouts, WeightedBackend};
+use egret_config::snapshot::{RouteTimeouts, Scheme, TimeoutSetting, WeightedBackend};
 use http::header::HOST;
 use http::{Request, Response};
 
@@ -55,9 +55,9 @@ impl Upstreams {
         let progress = Progress::new(clock::now(), timeout);
         let trip = Trip::default();
         let options = SendOptions {
-            timeouts: Timeouts {
-                request: Timeout::After(timeout),
-                backend_request: Timeout::Default,
+            timeouts: RouteTimeouts {
+                request: TimeoutSetting::After(timeout),
+                backend_request: TimeoutSetting::Default,
             },
             retry: None,
             upgrade: false,

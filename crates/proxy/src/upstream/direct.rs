@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use egret_config::snapshot::Timeouts;
+use egret_config::snapshot::RouteTimeouts;
 
 use super::connection::{Open, UpgradedStream};
 use super::health::Health;
@@ -44,7 +44,7 @@ impl Upstreams {
     pub(crate) async fn connect(
         self: &Rc<Self>,
         cleared: &mut Cleared<'_>,
-        timeouts: Timeouts,
+        timeouts: RouteTimeouts,
         progress: &Progress,
         trip: &Trip,
     ) -> Result<DirectConnection, Refusal> {
@@ -67,7 +67,7 @@ impl Upstreams {
     async fn connect_to_host(
         self: &Rc<Self>,
         cleared: &Cleared<'_>,
-        timeouts: Timeouts,
+        timeouts: RouteTimeouts,
         progress: &Progress,
         trip: &Trip,
     ) -> Result<DirectConnection, Refusal> {

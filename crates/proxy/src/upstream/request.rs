@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use egret_config::snapshot::{BackendSettings, FOREVER, RetryPolicy, Timeout, Timeouts};
+use egret_config::snapshot::{
+    BackendSettings, FOREVER, RetryPolicy, RouteTimeouts, TimeoutSetting,
+};
 use http::{Request, Response, StatusCode};
 use hyper::body::Body;
 use tokio::time::sleep_until;
@@ -28,7 +30,7 @@ use crate::refusal::{Limit, Refusal};
 /// One request on its way to an upstream.
 pub(crate) struct UpstreamRequest<'a> {
     pub(super) cleared: Cleared<'a>,
-    pub(super) timeouts: Timeouts,
+    pub(super) timeouts: RouteTimeouts,
     pub(super) retry: Option<&'a RetryPolicy>,
     pub(super) upstreams: &'a Rc<Upstreams>,
     pub(super) progress: &'a Progress,
@@ -54,7 +56,7 @@ pub(crate) enum UpstreamReply {
 
 /// How a request is sent, besides where it goes.
 pub(crate) struct SendOptions<'a> {
-    pub(crate) timeouts: Timeouts,
+    pub(crate) timeouts: RouteTimeouts,
     /// When the request is retried; `None` retries only what is right in any case.
     pub(crate) retry: Option<&'a RetryPolicy>,
     /// Whether the request asks for another protocol.
@@ -153,11 +155,11 @@ impl<'a> UpstreamRequest<'a> {
 
     /// How long nothing may move: for ever if the rule switches timeouts off.
     pub(super) fn idle_timeout(&self) -> Duration {
-        let Timeouts {
+        let RouteTimeouts {
             request,
             backend_request,
         } = self.timeouts;
-        if [request, backend_request].contains(&Timeout::Never) {
+        if [request, backend_request].contains(&TimeoutSetting::Never) {
             FOREVER
         } else {
             self.progress.idle_timeout()
@@ -290,10 +292,10 @@ pub(super) fn observe(
     }
 }
 
-pub(super) fn after(timeout: Timeout, begin: Instant) -> Option<Instant> {
+pub(super) fn after(timeout: TimeoutSetting, begin: Instant) -> Option<Instant> {
     match timeout {
-        Timeout::After(limit) => Some(begin + limit),
-        Timeout::Default | Timeout::Never => None,
+        TimeoutSetting::After(limit) => Some(begin + limit),
+        TimeoutSetting::Default | TimeoutSetting::Never => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use egret_config::name::Port;
-use egret_config::snapshot::{Alpn, LookupFamily};
+use egret_config::snapshot::{AlpnProtocol, LookupFamily};
 
 use crate::dns::family::{AddressFamily, queried_families};
 use crate::dns::query::HttpsRecord;
@@ -15,8 +15,8 @@ pub(crate) fn plain(addresses: &[IpAddr], port: Port) -> Vec<SocketAddr> {
 }
 
 /// Whether a record is of a server that speaks something of what we would (RFC 9460 7.1.2).
-pub(crate) fn is_for(service: &HttpsRecord, offered: &[Alpn]) -> bool {
-    let spoken = |one: &Alpn| {
+pub(crate) fn is_for(service: &HttpsRecord, offered: &[AlpnProtocol]) -> bool {
+    let spoken = |one: &AlpnProtocol| {
         service
             .alpn
             .iter()
@@ -92,9 +92,10 @@ mod tests {
 
     #[test]
     fn a_record_is_for_who_speaks_what_it_says() {
-        let of = |alpn: &[&str], offered: &[Alpn]| is_for(&service(alpn, None, &[]), offered);
-        assert!(of(&["h3", "h2"], &Alpn::BOTH) && of(&["http/1.1"], &Alpn::BOTH));
-        assert!(!of(&["h2"], &[Alpn::Http11]) && !of(&["h3"], &Alpn::BOTH));
+        let of =
+            |alpn: &[&str], offered: &[AlpnProtocol]| is_for(&service(alpn, None, &[]), offered);
+        assert!(of(&["h3", "h2"], &AlpnProtocol::BOTH) && of(&["http/1.1"], &AlpnProtocol::BOTH));
+        assert!(!of(&["h2"], &[AlpnProtocol::Http11]) && !of(&["h3"], &AlpnProtocol::BOTH));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `EgressPolicy`: where requests may go.
+//! `EgressPolicy`: which destinations requests may be sent to.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::PolicyStatus;
 use crate::api::target::TargetRef;
 
-/// Where the requests of a Gateway, listener, route, rule or Backend may go. Every policy that applies must allow.
+/// Which destinations the requests of a Gateway, listener, route, rule or Backend may be sent to. Every policy that
+/// applies must allow a request.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "egret.dev",
@@ -25,66 +26,66 @@ use crate::api::target::TargetRef;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct EgressPolicySpec {
-    /// A Gateway (or its listener), an HTTPRoute, GRPCRoute or TLSRoute (or its rule), or a Backend.
+    /// The objects that the policy applies to: a Gateway (or one of its listeners), an HTTPRoute, GRPCRoute or TLSRoute
+    /// (or one of its rules), or a Backend.
     #[schemars(length(min = 1, max = 16))]
     pub target_refs: Vec<TargetRef>,
-    /// `Enforce` by default.
+    /// Whether denials are enforced; `Enforce` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<EgressMode>,
-    /// When no rule matches: `Allow` by default.
+    /// The action when no rule matches; `Allow` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_action: Option<EgressAction>,
-    /// The first that matches decides.
+    /// The rules; the first rule that matches decides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub rules: Vec<EgressRule>,
-    /// Of the addresses that names resolve to, and of IP literals.
+    pub rules: Vec<EgressRuleSpec>,
+    /// Rules for IP addresses: the addresses that names resolve to, and IP literals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addresses: Option<EgressAddresses>,
-    /// What becomes of open tunnels that this policy, as it was changed, would no longer let through: `Close` by
-    /// default.
+    /// What happens to open tunnels that a changed policy would deny; `Close` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tunnels: Option<EgressTunnels>,
 }
 
-/// Whether denials bind.
+/// Whether denials are enforced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum EgressMode {
-    /// What is denied is refused.
+    /// Denied requests are refused.
     #[default]
     Enforce,
-    /// What would be denied is served, logged and counted.
+    /// Requests that would be denied are served, logged and counted. The built-in deny list applies all the same.
     Audit,
 }
 
-/// What a change of a policy does to tunnels, and to connections that were upgraded, if it denies them.
+/// What happens to tunnels and upgraded connections that a changed policy denies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum EgressTunnels {
-    /// They are closed.
+    /// The tunnels are closed.
     #[default]
     Close,
-    /// They go on until somebody closes them.
+    /// The tunnels stay open until an endpoint closes them.
     Keep,
 }
 
-/// What a rule says.
+/// The action of a rule, or of a policy when no rule matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum EgressAction {
-    /// May go.
+    /// The request may be sent.
     #[default]
     Allow,
-    /// May not.
+    /// The request may not be sent.
     Deny,
 }
 
-/// One rule. A condition that is not set holds for every request.
+/// One rule of an EgressPolicy. A condition that is not set holds for every request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct EgressRule {
-    /// For the access log; `rule-<index>` by default.
+pub struct EgressRuleSpec {
+    /// The name of the rule in the access log; `rule-<index>` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What it says.
+    /// The action when the rule matches.
     pub action: EgressAction,
-    /// Names, `*.` and a name for all names below it, addresses, networks.
+    /// Hosts: names, wildcards such as `*.example.com` for all names below one, IP addresses, and networks.
     #[serde(
         default,
         deserialize_with = "given",
@@ -92,7 +93,7 @@ pub struct EgressRule {
     )]
     #[schemars(with = "Vec<String>", length(min = 1))]
     pub hosts: Option<Vec<String>>,
-    /// Ports, and ranges as `"8000-8999"`.
+    /// Ports, and ranges of ports such as `"8000-8999"`.
     #[serde(
         default,
         deserialize_with = "given",
@@ -100,7 +101,7 @@ pub struct EgressRule {
     )]
     #[schemars(with = "Vec<PortText>", length(min = 1))]
     pub ports: Option<Vec<PortText>>,
-    /// Methods. A rule that has them never matches inside a tunnel.
+    /// Methods. A rule with methods never matches inside a tunnel.
     #[serde(
         default,
         deserialize_with = "given",
@@ -108,7 +109,7 @@ pub struct EgressRule {
     )]
     #[schemars(with = "Vec<String>", length(min = 1))]
     pub methods: Option<Vec<String>>,
-    /// Path prefixes, by whole segments. A rule that has them never matches inside a tunnel.
+    /// Path prefixes, compared by whole segments. A rule with paths never matches inside a tunnel.
     #[serde(
         default,
         deserialize_with = "given",
@@ -127,22 +128,23 @@ pub struct EgressRule {
 pub enum PortText {
     /// One port.
     Number(i64),
-    /// A range, or one port.
+    /// A range of ports, or one port.
     Text(String),
 }
 
-/// Exceptions to the built-in deny list, and additions to it: addresses or networks.
+/// Exceptions to the built-in deny list and additions to it: addresses or networks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EgressAddresses {
-    /// Allowed although the built-in list denies them. Only in a policy on a Gateway, and only in mode `Enforce`.
+    /// Addresses that are allowed although the built-in list denies them. Only in a policy on a Gateway, and only in
+    /// mode `Enforce`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow: Vec<String>,
-    /// Denied.
+    /// Addresses that are denied in addition to the built-in list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deny: Vec<String>,
 }
 
-/// A field that may be left out, but not be `null`: who writes `hosts:` and nothing after it does not mean every host.
+/// Deserializes a field that may be left out, but may not be `null`: `hosts:` with no value must not mean every host.
 fn given<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: Deserialize<'de>,
@@ -151,7 +153,7 @@ where
     T::deserialize(deserializer).map(Some)
 }
 
-/// Kubernetes' int-or-string, which a derived schema cannot say.
+/// Kubernetes' int-or-string, which a derived schema cannot express.
 impl JsonSchema for PortText {
     fn schema_name() -> Cow<'static, str> {
         "PortText".into()

@@ -1,46 +1,46 @@
-//! The status of our policies: the Gateway API's PolicyStatus (GEP-713).
+//! The status of Egret's policies: the Gateway API's PolicyStatus (GEP-713).
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What became of a policy, by what it applies to.
+/// The status of a policy, by target.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyStatus {
-    /// One for each target.
+    /// One entry for each target.
     #[serde(default)]
     pub ancestors: Vec<PolicyAncestorStatus>,
 }
 
-/// What became of a policy for one of its targets.
+/// The status of a policy at one of its targets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyAncestorStatus {
     /// The target.
     pub ancestor_ref: AncestorRef,
-    /// Who says so.
+    /// The name of the controller that wrote the entry.
     pub controller_name: String,
-    /// `Accepted` and `Attached`.
+    /// The conditions `Accepted` and `Attached`.
     #[serde(default)]
     pub conditions: Vec<Condition>,
 }
 
-/// A target in a status.
+/// A reference to a target in a status.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AncestorRef {
-    /// Its API group.
+    /// The API group of the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// Its kind.
+    /// The kind of the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// Its namespace.
+    /// The namespace of the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Its name.
+    /// The name of the target.
     pub name: String,
-    /// The part of it that is meant.
+    /// The section of the target: a listener of a Gateway, a rule of a route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub section_name: Option<String>,
 }

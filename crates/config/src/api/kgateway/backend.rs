@@ -1,23 +1,23 @@
-//! `Backend`: where requests go.
+//! `Backend`: the upstream of a route.
 
 use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
-use super::Unsupported;
+use super::UnsupportedValue;
 
 recognised! {
-    /// `spec` of a Backend: where requests go, in exactly one of the ways.
+    /// `spec` of a Backend. Exactly one of the types must be set.
     #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
     #[kube(group = "gateway.kgateway.dev", version = "v1alpha1", kind = "Backend", namespaced)]
     #[kube(schema = "disabled", derive = "PartialEq")]
     BackendSpec {
-        /// Optional: the one field that is set decides.
+        /// The type; optional, because the type is known by the field that is set.
         #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
         backend_type: Option<BackendType>,
-        /// To the host that the request names.
+        /// Requests are sent to the host that the request names.
         #[serde(default, rename = "dynamicForwardProxy", skip_serializing_if = "Option::is_none")]
         dynamic_forward_proxy: Option<DynamicForwardProxy>,
-        /// To fixed hosts.
+        /// Requests are sent to fixed hosts.
         #[serde(default, rename = "static", skip_serializing_if = "Option::is_none")]
         fixed: Option<StaticBackend>,
     }
@@ -49,7 +49,7 @@ pub enum BackendType {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DynamicForwardProxy {
-    /// Whether requests that do not say so themselves go over TLS.
+    /// Whether requests are sent over TLS if they do not name a scheme.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enable_tls: Option<bool>,
 }
@@ -58,18 +58,18 @@ pub struct DynamicForwardProxy {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StaticBackend {
-    /// `http2`, `grpc`, `grpc-web`, `kubernetes.io/h2c` or `kubernetes.io/ws`.
+    /// The HTTP version: `http2`, `grpc`, `grpc-web`, `kubernetes.io/h2c` or `kubernetes.io/ws`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_protocol: Option<String>,
-    /// At least one.
+    /// The hosts; at least one.
     pub hosts: Vec<StaticHost>,
 }
 
-/// One of `spec.static.hosts`.
+/// `spec.static.hosts[]` of a Backend.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StaticHost {
-    /// A name or an IP address.
+    /// A host name or an IP address.
     pub host: String,
-    /// Its port.
+    /// The port of the host.
     pub port: i32,
 }

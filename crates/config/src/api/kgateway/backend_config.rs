@@ -1,9 +1,9 @@
-//! `BackendConfigPolicy`: how Backends are connected to.
+//! `BackendConfigPolicy`: how the proxy connects to Backends.
 
 use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
-use super::{Tls, Unsupported};
+use super::{BackendConfigTls, UnsupportedValue};
 use crate::api::quantity::Quantity;
 use crate::api::target::{TargetRef, TargetSelector};
 
@@ -13,43 +13,43 @@ recognised! {
     #[kube(group = "gateway.kgateway.dev", version = "v1alpha1", kind = "BackendConfigPolicy", namespaced)]
     #[kube(plural = "backendconfigpolicies", schema = "disabled", derive = "PartialEq")]
     BackendConfigPolicySpec {
-        /// Backends.
+        /// The Backends that the policy applies to.
         #[serde(default, rename = "targetRefs", skip_serializing_if = "Vec::is_empty")]
         target_refs: Vec<TargetRef>,
-        /// Backends by label.
+        /// Selects Backends by label.
         #[serde(default, rename = "targetSelectors", skip_serializing_if = "Vec::is_empty")]
         target_selectors: Vec<TargetSelector>,
-        /// How long connecting to one address may take; 5s by default.
+        /// The time limit of connecting to one address; 5s by default.
         #[serde(default, rename = "connectTimeout", skip_serializing_if = "Option::is_none")]
         connect_timeout: Option<String>,
-        /// Probes on quiet connections; none by default.
+        /// TCP keepalive probes; none by default.
         #[serde(default, rename = "tcpKeepalive", skip_serializing_if = "Option::is_none")]
-        tcp_keepalive: Option<TcpKeepalive>,
-        /// Which address is used next; each in its turn by default.
+        tcp_keepalive: Option<TcpKeepaliveSpec>,
+        /// The load balancing algorithm; round robin by default.
         #[serde(default, rename = "loadBalancer", skip_serializing_if = "Option::is_none")]
-        load_balancer: Option<LoadBalancer>,
-        /// When an address is taken for ill by its answers; never by default.
+        load_balancer: Option<LoadBalancerSpec>,
+        /// When an address is ejected because of its responses; never by default.
         #[serde(default, rename = "outlierDetection", skip_serializing_if = "Option::is_none")]
-        outlier_detection: Option<OutlierDetection>,
+        outlier_detection: Option<OutlierDetectionSpec>,
         /// Limits of one destination.
         #[serde(default, rename = "circuitBreakers", skip_serializing_if = "Option::is_none")]
-        circuit_breakers: Option<CircuitBreakers>,
-        /// Octets; 1 MiB by default.
+        circuit_breakers: Option<CircuitBreakersSpec>,
+        /// Bytes of a request body that are buffered for a retry; 1 MiB by default.
         #[serde(
             default,
             rename = "perConnectionBufferLimitBytes",
             skip_serializing_if = "Option::is_none"
         )]
         per_connection_buffer_limit_bytes: Option<i64>,
-        /// Settings of every version of HTTP.
+        /// Settings of all HTTP versions.
         #[serde(default, rename = "commonHttpProtocolOptions", skip_serializing_if = "Option::is_none")]
         common_http_protocol_options: Option<CommonHttpProtocolOptions>,
-        /// HTTP/2 as it is spoken to the Backend, where it is.
+        /// Settings of HTTP/2 connections to the Backend.
         #[serde(default, rename = "http2ProtocolOptions", skip_serializing_if = "Option::is_none")]
         http2_protocol_options: Option<Http2ProtocolOptions>,
-        /// How TLS is spoken to the Backend; it is to a static one if this is set.
+        /// TLS to the Backend. A static Backend is reached over TLS if this is set.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        tls: Option<Tls>,
+        tls: Option<BackendConfigTls>,
     }
     unsupported {
         dns = "dns",
@@ -59,35 +59,35 @@ recognised! {
     }
 }
 
-/// `spec.tcpKeepalive` of a BackendConfigPolicy; what is not set is the system's.
+/// `spec.tcpKeepalive` of a BackendConfigPolicy. The system's default holds for a field that is not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct TcpKeepalive {
-    /// Probes without an answer that end a connection.
+pub struct TcpKeepaliveSpec {
+    /// The number of unanswered probes after which the connection is closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_alive_probes: Option<i64>,
-    /// How long a connection is quiet before the first probe.
+    /// The idle time before the first probe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_alive_time: Option<String>,
-    /// Between two probes.
+    /// The time between two probes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_alive_interval: Option<String>,
 }
 
 recognised! {
-    /// `spec.loadBalancer` of a BackendConfigPolicy: at most one of the algorithms.
+    /// `spec.loadBalancer` of a BackendConfigPolicy. At most one of the algorithms may be set.
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-    LoadBalancer {
-        /// Each in its turn.
+    LoadBalancerSpec {
+        /// Round robin.
         #[serde(default, rename = "roundRobin", skip_serializing_if = "Option::is_none")]
         round_robin: Option<RoundRobin>,
-        /// The least busy of some.
+        /// The address with the fewest requests in progress, of some that are drawn at random.
         #[serde(default, rename = "leastRequest", skip_serializing_if = "Option::is_none")]
         least_request: Option<LeastRequest>,
-        /// Any.
+        /// An address drawn at random.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        random: Option<Random>,
-        /// Whether connections to addresses that a name no longer has are closed.
+        random: Option<RandomBalancer>,
+        /// Whether connections to addresses that a name no longer resolves to are closed.
         #[serde(
             default,
             rename = "closeConnectionsOnHostSetChange",
@@ -118,7 +118,7 @@ recognised! {
     /// `spec.loadBalancer.leastRequest` of a BackendConfigPolicy.
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
     LeastRequest {
-        /// How many are drawn; 2 by default.
+        /// How many addresses are drawn; 2 by default.
         #[serde(default, rename = "choiceCount", skip_serializing_if = "Option::is_none")]
         choice_count: Option<i64>,
     }
@@ -129,57 +129,57 @@ recognised! {
 
 /// `spec.loadBalancer.random` of a BackendConfigPolicy, which has no fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Random {}
+pub struct RandomBalancer {}
 
 /// `spec.outlierDetection` of a BackendConfigPolicy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct OutlierDetection {
-    /// 5 by default, 0 is never.
+pub struct OutlierDetectionSpec {
+    /// Consecutive 5xx responses that eject an address; 5 by default, 0 is never.
     #[serde(default, rename = "consecutive5xx")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consecutive_5xx: Option<i64>,
-    /// In percent; 100 by default.
+    /// The probability of an ejection, in percent; 100 by default.
     #[serde(default, rename = "enforcingConsecutive5xx")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enforcing_consecutive_5xx: Option<i64>,
-    /// 5 by default, 0 is never.
+    /// Consecutive local failures (such as connection failures) that eject an address; 5 by default, 0 is never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consecutive_local_origin_failure: Option<i64>,
-    /// In percent; 100 by default.
+    /// The probability of an ejection because of local failures, in percent; 100 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enforcing_consecutive_local_origin_failure: Option<i64>,
-    /// Whether local failures are counted apart; not by default.
+    /// Whether local failures are counted apart from responses; `false` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_external_local_origin_errors: Option<bool>,
-    /// 10s by default.
+    /// The time without a fault after which the next ejection of an address is one step shorter; 10s by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<String>,
-    /// 30s by default.
+    /// The length of the first ejection; 30s by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_ejection_time: Option<String>,
-    /// 10 by default.
+    /// The maximum share of ejected addresses, in percent; 10 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_ejection_percent: Option<i64>,
 }
 
-/// `spec.circuitBreakers` of a BackendConfigPolicy: at least one of the limits.
+/// `spec.circuitBreakers` of a BackendConfigPolicy. At least one of the limits must be set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct CircuitBreakers {
-    /// 1024 by default.
+pub struct CircuitBreakersSpec {
+    /// Maximum number of connections; 1024 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_connections: Option<i64>,
-    /// 1024 by default.
+    /// Maximum number of requests that wait for a connection; 1024 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_pending_requests: Option<i64>,
-    /// 1024 by default.
+    /// Maximum number of requests in progress; 1024 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_requests: Option<i64>,
-    /// 3 by default.
+    /// Maximum number of retries in progress; 3 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_retries: Option<i64>,
-    /// Whether what is left of the limits is published. Only `false` is supported.
+    /// Whether the remaining capacity is published as metrics. Only `false` is supported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub track_remaining: Option<bool>,
 }
@@ -188,10 +188,10 @@ recognised! {
     /// `spec.commonHttpProtocolOptions` of a BackendConfigPolicy.
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
     CommonHttpProtocolOptions {
-        /// How long a connection may wait for a next request.
+        /// How long an idle connection is kept.
         #[serde(default, rename = "idleTimeout", skip_serializing_if = "Option::is_none")]
         idle_timeout: Option<String>,
-        /// Requests after which a connection is closed; 0, the default, is never.
+        /// The number of requests after which a connection is closed; 0, the default, is never.
         #[serde(default, rename = "maxRequestsPerConnection", skip_serializing_if = "Option::is_none")]
         max_requests_per_connection: Option<i64>,
     }
@@ -205,20 +205,20 @@ recognised! {
     /// `spec.http2ProtocolOptions` of a BackendConfigPolicy.
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
     Http2ProtocolOptions {
-        /// Octets that a stream may bring ahead of what was read.
+        /// The initial window of a stream, in bytes.
         #[serde(default, rename = "initialStreamWindowSize", skip_serializing_if = "Option::is_none")]
         initial_stream_window_size: Option<Quantity>,
-        /// The same of a whole connection.
+        /// The initial window of a connection, in bytes.
         #[serde(
             default,
             rename = "initialConnectionWindowSize",
             skip_serializing_if = "Option::is_none"
         )]
         initial_connection_window_size: Option<Quantity>,
-        /// Streams of one connection.
+        /// Maximum number of concurrent streams of one connection.
         #[serde(default, rename = "maxConcurrentStreams", skip_serializing_if = "Option::is_none")]
         max_concurrent_streams: Option<i64>,
-        /// PINGs; none by default.
+        /// PING frames; none by default.
         #[serde(default, rename = "connectionKeepalive", skip_serializing_if = "Option::is_none")]
         connection_keepalive: Option<ConnectionKeepalive>,
     }
@@ -231,10 +231,10 @@ recognised! {
     /// `spec.http2ProtocolOptions.connectionKeepalive` of a BackendConfigPolicy.
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
     ConnectionKeepalive {
-        /// Between two PINGs.
+        /// The time between two PINGs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         interval: Option<String>,
-        /// How long an answer may take.
+        /// The time limit of the answer to a PING.
         timeout: String,
     }
     unsupported {

@@ -1,19 +1,19 @@
-//! `DirectResponse`: an answer of the gateway's own.
+//! `DirectResponse`: a response that the gateway generates itself.
 
 use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
-use super::Unsupported;
+use super::UnsupportedValue;
 
 recognised! {
-    /// `spec` of a DirectResponse: a fixed answer.
+    /// `spec` of a DirectResponse: a fixed response.
     #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
     #[kube(group = "gateway.kgateway.dev", version = "v1alpha1", kind = "DirectResponse", namespaced)]
     #[kube(schema = "disabled", derive = "PartialEq")]
     DirectResponseSpec {
-        /// 200 to 599.
+        /// The status code: 200 to 599.
         status: i32,
-        /// 1 to 4096 characters; none by default.
+        /// The body: 1 to 4096 characters; empty by default.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<String>,
     }

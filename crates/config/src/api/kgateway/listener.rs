@@ -1,9 +1,9 @@
-//! `ListenerPolicy` and `HTTPListenerPolicy`: settings of listeners.
+//! `ListenerPolicy` and `HTTPListenerPolicy`: settings of client connections.
 
 use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
-use super::{TcpKeepalive, Unsupported};
+use super::{TcpKeepaliveSpec, UnsupportedValue};
 use crate::api::target::{TargetRef, TargetSelector};
 
 mod parts;
@@ -13,34 +13,35 @@ pub use parts::{
     ProxyProtocolSettings, UpgradeConfig,
 };
 
-/// `recognised!`, with the HTTP settings that ListenerPolicy nests and HTTPListenerPolicy has at its top.
+/// Calls `recognised!` with the HTTP settings that a ListenerPolicy nests and an HTTPListenerPolicy has at its top
+/// level.
 macro_rules! http_settings {
     ($(#[$meta:meta])* $name:ident { $($more:tt)* }) => {
         recognised! {
             $(#[$meta])*
             $name {
-                /// Where the access log goes. Only the empty list is supported: it turns the log off.
+                /// The sinks of the access log. Only the empty list is supported: it turns the log off.
                 #[serde(default, rename = "accessLog", skip_serializing_if = "Option::is_none")]
-                access_log: Option<Vec<Unsupported>>,
-                /// How long a connection may wait for a next request.
+                access_log: Option<Vec<UnsupportedValue>>,
+                /// How long an idle connection is kept.
                 #[serde(default, rename = "idleTimeout", skip_serializing_if = "Option::is_none")]
                 idle_timeout: Option<String>,
-                /// How long nothing of an exchange may move.
+                /// How long a request and its response may make no progress.
                 #[serde(default, rename = "streamIdleTimeout", skip_serializing_if = "Option::is_none")]
                 stream_idle_timeout: Option<String>,
-                /// Most header fields of a request.
+                /// Maximum number of header fields of a request.
                 #[serde(default, rename = "maxHeadersCount", skip_serializing_if = "Option::is_none")]
                 max_headers_count: Option<i64>,
-                /// Largest head of a request, in KiB.
+                /// Maximum size of a request head, in KiB.
                 #[serde(default, rename = "maxRequestHeadersKb", skip_serializing_if = "Option::is_none")]
                 max_request_headers_kb: Option<i64>,
-                /// Most requests on a connection.
+                /// Maximum number of requests on a connection.
                 #[serde(default, rename = "maxRequestsPerConnection", skip_serializing_if = "Option::is_none")]
                 max_requests_per_connection: Option<i64>,
-                /// Connections of HTTP/2.
+                /// Settings of HTTP/2 connections.
                 #[serde(default, rename = "http2ProtocolOptions", skip_serializing_if = "Option::is_none")]
                 http2_protocol_options: Option<ListenerHttp2>,
-                /// What connections may become.
+                /// The upgrades that are allowed.
                 #[serde(default, rename = "upgradeConfig", skip_serializing_if = "Option::is_none")]
                 upgrade_config: Option<UpgradeConfig>,
                 $($more)*
@@ -82,37 +83,37 @@ macro_rules! http_settings {
 #[kube(schema = "disabled", derive = "PartialEq")]
 #[serde(rename_all = "camelCase")]
 pub struct ListenerPolicySpec {
-    /// Gateways, or listeners of them.
+    /// The Gateways, or listeners of Gateways, that the policy applies to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target_refs: Vec<TargetRef>,
-    /// Gateways by label.
+    /// Selects Gateways by label.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub target_selectors: Vec<TargetSelector>,
-    /// For every port that has no settings of its own.
+    /// Settings of every port that is not in `perPort`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<ListenerSettings>,
-    /// Settings of one port, in place of the default.
+    /// Settings of single ports, in place of `default`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub per_port: Vec<ListenerPort>,
 }
 
 recognised! {
-    /// `spec.default` of a ListenerPolicy, and what it has for one port.
+    /// `spec.default` and `spec.perPort[].listener` of a ListenerPolicy.
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
     ListenerSettings {
         /// Settings of HTTP listeners.
         #[serde(default, rename = "httpSettings", skip_serializing_if = "Option::is_none")]
         http_settings: Option<HttpSettings>,
-        /// Whose certificates clients of HTTPS listeners have to show.
+        /// Validation of client certificates at HTTPS listeners.
         #[serde(default, rename = "clientCertificateValidation", skip_serializing_if = "Option::is_none")]
         client_certificate_validation: Option<ClientCertificateValidation>,
         /// Set if connections begin with a PROXY protocol header.
         #[serde(default, rename = "proxyProtocol", skip_serializing_if = "Option::is_none")]
         proxy_protocol: Option<ProxyProtocolSettings>,
-        /// Probes on quiet connections; none by default.
+        /// TCP keepalive probes; none by default.
         #[serde(default, rename = "tcpKeepalive", skip_serializing_if = "Option::is_none")]
-        tcp_keepalive: Option<TcpKeepalive>,
-        /// How long what comes before HTTP may take.
+        tcp_keepalive: Option<TcpKeepaliveSpec>,
+        /// The time limit of the PROXY protocol header and the TLS handshake, together.
         #[serde(
             default,
             rename = "transportSocketConnectTimeout",
@@ -138,10 +139,10 @@ http_settings! {
     #[kube(root = "HttpListenerPolicy", plural = "httplistenerpolicies")]
     #[kube(schema = "disabled", derive = "PartialEq")]
     HttpListenerPolicySpec {
-        /// Gateways.
+        /// The Gateways that the policy applies to.
         #[serde(default, rename = "targetRefs", skip_serializing_if = "Vec::is_empty")]
         target_refs: Vec<TargetRef>,
-        /// Gateways by label.
+        /// Selects Gateways by label.
         #[serde(default, rename = "targetSelectors", skip_serializing_if = "Vec::is_empty")]
         target_selectors: Vec<TargetSelector>,
     }

@@ -1,38 +1,39 @@
-//! `spec.tls` of a BackendConfigPolicy.
+//! `spec.tls` of a BackendConfigPolicy: TLS to upstreams.
 
 use serde::{Deserialize, Serialize};
 
-use super::Unsupported;
+use super::UnsupportedValue;
 
 recognised! {
-    /// `spec.tls` of a BackendConfigPolicy: whom to trust, in exactly one of four ways, and the rest.
+    /// `spec.tls` of a BackendConfigPolicy. Exactly one of `secretRef`, `files`, `insecureSkipVerify` and
+    /// `wellKnownCACertificates` must be set.
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-    Tls {
-        /// The CAs in a Secret, and the certificate to show.
+    BackendConfigTls {
+        /// A Secret with CA certificates, and with the client certificate.
         #[serde(default, rename = "secretRef", skip_serializing_if = "Option::is_none")]
         secret_ref: Option<SecretName>,
-        /// Trusts anybody.
+        /// Accepts every certificate, without verification.
         #[serde(default, rename = "insecureSkipVerify", skip_serializing_if = "Option::is_none")]
         insecure_skip_verify: Option<bool>,
-        /// `System` is the only set there is.
+        /// Verifies certificates with a well-known set of CAs; only `System` is supported.
         #[serde(default, rename = "wellKnownCACertificates", skip_serializing_if = "Option::is_none")]
         well_known_ca_certificates: Option<String>,
-        /// The name to ask for, and that the certificate has to be of; the host by default.
+        /// The server name (SNI) that is sent, and that the certificate must be valid for; the host by default.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sni: Option<String>,
-        /// One of these has to be in the certificate, instead of the host.
+        /// The certificate must be valid for one of these names, instead of the host.
         #[serde(default, rename = "verifySubjectAltNames", skip_serializing_if = "Vec::is_empty")]
         verify_subject_alt_names: Vec<String>,
-        /// Versions of TLS.
+        /// The allowed TLS versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         parameters: Option<TlsParameters>,
-        /// The protocols to offer.
+        /// The protocols that are offered (ALPN).
         #[serde(default, rename = "alpnProtocols", skip_serializing_if = "Vec::is_empty")]
         alpn_protocols: Vec<String>,
-        /// Shows no certificate, although the Secret has one.
+        /// Sends no client certificate, even if the Secret has one.
         #[serde(default, rename = "simpleTLS", skip_serializing_if = "Option::is_none")]
         simple_tls: Option<bool>,
-        /// Only `false` is supported.
+        /// Whether renegotiation is allowed. Only `false` is supported.
         #[serde(default, rename = "allowRenegotiation", skip_serializing_if = "Option::is_none")]
         allow_renegotiation: Option<bool>,
     }
@@ -44,7 +45,7 @@ recognised! {
 /// `spec.tls.secretRef` of a BackendConfigPolicy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretName {
-    /// A Secret of the policy's namespace.
+    /// The name of a Secret in the policy's namespace.
     pub name: String,
 }
 
@@ -52,10 +53,10 @@ recognised! {
     /// `spec.tls.parameters` of a BackendConfigPolicy.
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
     TlsParameters {
-        /// `1.2`, `1.3` or `AUTO`.
+        /// The oldest version: `1.2`, `1.3` or `AUTO`.
         #[serde(default, rename = "minVersion", skip_serializing_if = "Option::is_none")]
         min_version: Option<String>,
-        /// The same.
+        /// The newest version: `1.2`, `1.3` or `AUTO`.
         #[serde(default, rename = "maxVersion", skip_serializing_if = "Option::is_none")]
         max_version: Option<String>,
     }

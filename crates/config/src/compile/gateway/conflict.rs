@@ -1,17 +1,17 @@
-//! The reasons why two listeners of one Gateway cannot both be served.
+//! Conflicts between two listeners of one Gateway, by which neither is served.
 
-/// What two listeners of one port cannot have between them.
+/// What two listeners of one port conflict in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Conflict {
-    /// The same hostname.
+pub(super) enum ListenerConflict {
+    /// Both have the same hostname.
     Hostname,
-    /// These protocols: on the first octets of a connection it has to be known whether it is TLS, and by the name that is
-    /// asked for whether it ends here.
+    /// Their protocols cannot share a port: the first bytes of a connection must tell whether it is TLS, and the server
+    /// name (SNI) whether the TLS is terminated.
     Protocol,
 }
 
-impl Conflict {
-    /// As the condition gives it.
+impl ListenerConflict {
+    /// The reason for the condition.
     pub(super) const fn reason(self) -> &'static str {
         match self {
             Self::Hostname => "HostnameConflict",

@@ -1,4 +1,4 @@
-//! `spec.tls` of a Gateway: whose certificates the clients of its HTTPS listeners may show, by port.
+//! `spec.tls` of a Gateway: validation of client certificates at its HTTPS listeners, by port.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,45 +7,45 @@ use crate::api::gateway::{
     FrontendPortValidationMode, FrontendValidation, FrontendValidationMode, GatewayTls,
     GatewayTlsBackend, GatewayTlsFrontend,
 };
-use crate::compile::authorities::{Authorities, AuthorityRef};
+use crate::compile::authorities::{AuthorityRef, CaCertificates};
 use crate::compile::backend::port_of;
-use crate::compile::log::Fault;
+use crate::compile::log::FieldFault;
 use crate::name::Port;
 use crate::resources::{ObjectRef, Resources};
 use crate::snapshot::ValidationMode;
 
 const DEFAULT: &str = "spec.tls.frontend.default";
 
-/// Which clients are let in, by port.
+/// The validation of client certificates, by port.
 #[derive(Debug, Default)]
-pub(super) struct Frontend {
-    default: Option<Validation>,
-    /// Takes the place of the default at that port, also where it says nothing.
+pub(super) struct FrontendTls {
+    default: Option<FrontendClients>,
+    /// Validation at single ports. It replaces the default, even if the port has no validation.
     per_port: BTreeMap<Port, PerPort>,
 }
 
 #[derive(Debug)]
 struct PerPort {
     field: String,
-    validation: Option<Validation>,
+    validation: Option<FrontendClients>,
 }
 
-/// `validation`, with what is wrong with it.
+/// The compiled `validation`, with its faults.
 #[derive(Clone, Debug)]
-pub(super) struct Validation {
-    /// Where it is written.
+pub(super) struct FrontendClients {
+    /// The path of the field.
     pub(super) field: String,
     pub(super) mode: ValidationMode,
-    pub(super) authorities: Authorities,
+    pub(super) authorities: CaCertificates,
 }
 
-impl Frontend {
-    /// Reads it; what is wrong with the Gateway as a whole is a fault.
+impl FrontendTls {
+    /// Compiles `spec.tls`. Faults of the Gateway as a whole are added to `faults`.
     pub(super) fn read(
         spec: Option<&GatewayTls>,
         resources: &Resources,
         gateway: &ObjectRef,
-        faults: &mut Vec<Fault>,
+        faults: &mut Vec<FieldFault>,
     ) -> Self {
         let mut read = Self::default();
         let Some(GatewayTls { backend, frontend }) = spec else {
@@ -55,7 +55,9 @@ impl Frontend {
             client_certificate_ref: Some(_),
         }) = backend
         {
-            faults.push(Fault::unsupported("spec.tls.backend.clientCertificateRef"));
+            faults.push(FieldFault::unsupported(
+                "spec.tls.backend.clientCertificateRef",
+            ));
         }
         let Some(GatewayTlsFrontend { default, per_port }) = frontend else {
             return read;
@@ -75,9 +77,9 @@ impl Frontend {
                 .as_ref()
                 .map(|spec| spec.read(resources, gateway, &at));
             match port_of(*port) {
-                Err(message) => faults.push(Fault::new(format!("{field}.port"), message)),
+                Err(message) => faults.push(FieldFault::new(format!("{field}.port"), message)),
                 Ok(port) if read.per_port.contains_key(&port) => {
-                    faults.push(Fault::new(format!("{field}.port"), "given twice"));
+                    faults.push(FieldFault::new(format!("{field}.port"), "given twice"));
                 }
                 Ok(port) => {
                     read.per_port.insert(port, PerPort { field, validation });
@@ -87,16 +89,16 @@ impl Frontend {
         read
     }
 
-    /// What holds for an HTTPS listener of a port.
-    pub(super) fn of(&self, port: Port) -> Option<&Validation> {
+    /// The validation at an HTTPS listener on this port.
+    pub(super) fn for_port(&self, port: Port) -> Option<&FrontendClients> {
         match self.per_port.get(&port) {
             Some(PerPort { validation, .. }) => validation.as_ref(),
             None => self.default.as_ref(),
         }
     }
 
-    /// What holds for none of the ports that have HTTPS listeners: a port may have been mistaken for another.
-    pub(super) fn unused(&self, ports: &BTreeSet<Port>) -> impl Iterator<Item = Fault> {
+    /// Validation that applies to none of the ports with HTTPS listeners. The port may be a mistake.
+    pub(super) fn unused(&self, ports: &BTreeSet<Port>) -> impl Iterator<Item = FieldFault> {
         let default = self.default.iter();
         let default = default
             .filter(|_| ports.iter().all(|port| self.per_port.contains_key(port)))
@@ -107,20 +109,25 @@ impl Frontend {
             .map(|(_, PerPort { field, .. })| field.clone());
         default
             .chain(per_port)
-            .map(|field| Fault::new(field, "applies to no HTTPS listener of this Gateway"))
+            .map(|field| FieldFault::new(field, "applies to no HTTPS listener of this Gateway"))
     }
 }
 
-trait Readable {
-    /// Follows its references; `at` is what it is a field of.
-    fn read(&self, resources: &Resources, gateway: &ObjectRef, at: &str) -> Validation;
+trait FrontendClientsSpec {
+    /// Compiles `validation` and resolves its references; `at` is the path of the struct that contains it.
+    fn read(&self, resources: &Resources, gateway: &ObjectRef, at: &str) -> FrontendClients;
 }
 
-/// The generated types of a Gateway and of a port of it are two.
+/// The generated types of `validation` differ between the default and a port.
 macro_rules! readable {
     ($validation:ident, $mode:ident) => {
-        impl Readable for $validation {
-            fn read(&self, resources: &Resources, gateway: &ObjectRef, at: &str) -> Validation {
+        impl FrontendClientsSpec for $validation {
+            fn read(
+                &self,
+                resources: &Resources,
+                gateway: &ObjectRef,
+                at: &str,
+            ) -> FrontendClients {
                 let Self {
                     ca_certificate_refs,
                     mode,
@@ -137,8 +144,8 @@ macro_rules! readable {
                     None | Some($mode::AllowValidOnly) => ValidationMode::Required,
                     Some($mode::AllowInsecureFallback) => ValidationMode::Unverified,
                 };
-                Validation {
-                    authorities: Authorities::read(resources, gateway, refs, &list),
+                FrontendClients {
+                    authorities: CaCertificates::read(resources, gateway, refs, &list),
                     field,
                     mode,
                 }

@@ -1,53 +1,53 @@
-//! One listener of a Gateway while it is compiled.
+//! One listener of a Gateway, while it is compiled.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::conflict::Conflict;
-use super::tls::{Secured, Site};
+use super::conflict::ListenerConflict;
+use super::tls::{GatewayContext, ListenerTlsDraft};
 use crate::api::gateway::{
     AllowedRoutes, GatewayListener, ListenerTls, RouteKind as KindSpec, TlsMode,
 };
 use crate::compile::backend::port_of;
-use crate::compile::log::Fault;
-use crate::compile::namespace::Namespaces;
+use crate::compile::log::FieldFault;
+use crate::compile::namespace::NamespaceSelection;
 use crate::name::{HostPattern, Port};
 use crate::resources::{GATEWAY_GROUP, Kind, ObjectRef, Resources};
-use crate::route::Entry;
-use crate::snapshot::{Misconfiguration, Protocol, ServerTls};
+use crate::route::RouteEntry;
+use crate::snapshot::{ListenerProtocol, Misconfiguration, ServerTls};
 
 mod status;
 
-/// What the connections of a listener carry, before it is known with which certificates.
+/// The content of a listener's connections, before its certificates are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Carries {
+pub(super) enum ConnectionContent {
     Http,
     Https,
     Passthrough,
 }
 
-/// A listener, the routes that attached to it so far, and what is wrong with it.
+/// A listener with its faults, and the routes that are attached so far.
 #[derive(Debug)]
 pub(in crate::compile) struct ListenerDraft<'a> {
     pub(in crate::compile) hostname: Option<HostPattern>,
-    pub(in crate::compile) entries: Vec<Entry>,
+    pub(in crate::compile) entries: Vec<RouteEntry>,
     attached: BTreeSet<ObjectRef>,
     spec: &'a GatewayListener,
     field: String,
     port: Option<Port>,
-    namespaces: Option<Namespaces>,
-    /// `None` is nothing that is supported.
-    carries: Option<Carries>,
-    /// Of an HTTPS listener.
+    namespaces: Option<NamespaceSelection>,
+    /// The content of connections; `None` if the protocol is not supported.
+    content: Option<ConnectionContent>,
+    /// The TLS settings of an HTTPS listener.
     tls: Option<Arc<ServerTls>>,
-    /// The kinds of route that it takes.
+    /// The kinds of route that may attach.
     kinds: Vec<Kind>,
-    /// Reason and fault, by condition; the first of a condition is its reason.
-    not_accepted: Vec<(&'static str, Fault)>,
-    not_resolved: Vec<(&'static str, Fault)>,
-    warnings: Vec<Fault>,
-    conflict: Option<Conflict>,
-    /// A policy is wrong: it is served, and refuses everything.
+    /// Reason and fault, by condition. The first reason is that of the condition.
+    not_accepted: Vec<(&'static str, FieldFault)>,
+    not_resolved: Vec<(&'static str, FieldFault)>,
+    warnings: Vec<FieldFault>,
+    conflict: Option<ListenerConflict>,
+    /// Whether a policy is not valid: the listener is served, and refuses every request.
     replaced: bool,
 }
 
@@ -69,7 +69,7 @@ impl<'a> ListenerDraft<'a> {
             spec,
             port: None,
             namespaces: None,
-            carries: None,
+            content: None,
             tls: None,
             kinds: Vec::new(),
             not_accepted: Vec::new(),
@@ -79,7 +79,7 @@ impl<'a> ListenerDraft<'a> {
             replaced: false,
             field,
         };
-        draft.carry(protocol, tls.as_ref());
+        draft.read_protocol(protocol, tls.as_ref());
         match port_of(*port) {
             Ok(port) => draft.port = Some(port),
             Err(message) => draft.refuse("PortUnavailable", "port", message.to_owned()),
@@ -97,21 +97,21 @@ impl<'a> ListenerDraft<'a> {
         draft
     }
 
-    fn carry(&mut self, protocol: &str, tls: Option<&ListenerTls>) {
-        let is_passed_on = tls.is_some_and(|tls| matches!(tls.mode, Some(TlsMode::Passthrough)));
+    fn read_protocol(&mut self, protocol: &str, tls: Option<&ListenerTls>) {
+        let is_passthrough = tls.is_some_and(|tls| matches!(tls.mode, Some(TlsMode::Passthrough)));
         match (protocol, tls) {
-            ("HTTP", None) => self.carries = Some(Carries::Http),
+            ("HTTP", None) => self.content = Some(ConnectionContent::Http),
             ("HTTP", Some(_)) => {
                 let message = "not for a listener of protocol HTTP";
                 self.refuse("UnsupportedValue", "tls", message.to_owned());
             }
-            ("HTTPS", _) if is_passed_on => {
-                let message = "TLS that is passed on is for a listener of protocol TLS";
+            ("HTTPS", _) if is_passthrough => {
+                let message = "mode Passthrough needs a listener of protocol TLS";
                 self.refuse("UnsupportedValue", "tls.mode", message.to_owned());
             }
-            ("HTTPS", _) => self.carries = Some(Carries::Https),
-            ("TLS", Some(tls)) if is_passed_on => {
-                self.carries = Some(Carries::Passthrough);
+            ("HTTPS", _) => self.content = Some(ConnectionContent::Https),
+            ("TLS", Some(tls)) if is_passthrough => {
+                self.content = Some(ConnectionContent::Passthrough);
                 let has_certificates = tls.certificate_refs.iter().flatten().next().is_some();
                 let has_options = tls.options.iter().flatten().next().is_some();
                 let unused = [
@@ -120,8 +120,8 @@ impl<'a> ListenerDraft<'a> {
                 ];
                 for (name, _) in unused.into_iter().filter(|(_, is_given)| *is_given) {
                     let field = format!("{}.tls.{name}", self.field);
-                    let message = "not used, as TLS is passed on";
-                    self.warnings.push(Fault::new(field, message));
+                    let message = "not used with TLS passthrough";
+                    self.warnings.push(FieldFault::new(field, message));
                 }
             }
             ("TLS", _) => {
@@ -136,28 +136,29 @@ impl<'a> ListenerDraft<'a> {
         }
     }
 
-    /// Looks up what an HTTPS listener shows, and whom it lets in.
-    pub(super) fn secure(&mut self, site: Site<'_>) {
-        let (Some(Carries::Https), Some(port)) = (self.carries, self.port) else {
+    /// Compiles the TLS settings of an HTTPS listener.
+    pub(super) fn read_tls(&mut self, context: GatewayContext<'_>) {
+        let (Some(ConnectionContent::Https), Some(port)) = (self.content, self.port) else {
             return;
         };
         let nothing = ListenerTls::default();
         let tls = self.spec.tls.as_ref().unwrap_or(&nothing);
-        let Secured {
+        let ListenerTlsDraft {
             tls,
             not_accepted,
             not_resolved,
             warnings,
-        } = Secured::read(site, tls, (self.name(), port, &self.field));
+        } = ListenerTlsDraft::read(context, tls, (self.name(), port, &self.field));
         self.tls = tls.map(Arc::new);
         self.not_accepted.extend(not_accepted);
         self.not_resolved.extend(not_resolved);
         self.warnings.extend(warnings);
     }
 
-    /// The port that an HTTPS listener is meant to be on.
+    /// The port of an HTTPS listener, whether or not it is accepted.
     pub(super) fn https_port(&self) -> Option<Port> {
-        self.port.filter(|_| self.carries == Some(Carries::Https))
+        self.port
+            .filter(|_| self.content == Some(ConnectionContent::Https))
     }
 
     fn allow_routes(&mut self, spec: Option<&AllowedRoutes>) {
@@ -166,11 +167,11 @@ impl<'a> ListenerDraft<'a> {
             None => (None, None),
         };
         let field = format!("{}.allowedRoutes", self.field);
-        match Namespaces::compile(namespaces, &format!("{field}.namespaces")) {
+        match NamespaceSelection::compile(namespaces, &format!("{field}.namespaces")) {
             Ok(namespaces) => self.namespaces = Some(namespaces),
             Err(fault) => self.not_accepted.push(("UnsupportedValue", fault)),
         }
-        let possible = kinds_of(&self.spec.protocol);
+        let possible = supported_kinds(&self.spec.protocol);
         let kinds = kinds.unwrap_or_default();
         if kinds.is_empty() {
             self.kinds = possible.to_vec();
@@ -187,7 +188,7 @@ impl<'a> ListenerDraft<'a> {
                         self.spec.protocol,
                         names.join(", ")
                     );
-                    let fault = Fault::new(format!("{field}.kinds[{index}]"), message);
+                    let fault = FieldFault::new(format!("{field}.kinds[{index}]"), message);
                     self.not_resolved.push(("InvalidRouteKinds", fault));
                 }
             }
@@ -196,26 +197,31 @@ impl<'a> ListenerDraft<'a> {
 
     fn refuse(&mut self, reason: &'static str, field: &str, message: String) {
         let field = format!("{}.{field}", self.field);
-        self.not_accepted.push((reason, Fault::new(field, message)));
+        self.not_accepted
+            .push((reason, FieldFault::new(field, message)));
     }
 
     pub(in crate::compile) fn name(&self) -> &'a str {
         &self.spec.name
     }
 
-    /// Whether a parentRef with this section and port means this listener.
-    pub(in crate::compile) fn is_meant(&self, section: Option<&str>, port: Option<i32>) -> bool {
+    /// Whether a parentRef with this section and port selects the listener.
+    pub(in crate::compile) fn matches_parent_ref(
+        &self,
+        section: Option<&str>,
+        port: Option<i32>,
+    ) -> bool {
         section.is_none_or(|section| section == self.name())
             && port.is_none_or(|port| port == self.spec.port)
     }
 
     /// Whether routes of this kind may attach.
-    pub(in crate::compile) fn takes(&self, kind: Kind) -> bool {
+    pub(in crate::compile) fn accepts_kind(&self, kind: Kind) -> bool {
         self.kinds.contains(&kind)
     }
 
     /// Whether routes of a namespace may attach.
-    pub(in crate::compile) fn allows(
+    pub(in crate::compile) fn allows_namespace(
         &self,
         resources: &Resources,
         gateway: &str,
@@ -225,46 +231,47 @@ impl<'a> ListenerDraft<'a> {
         namespaces.is_some_and(|namespaces| namespaces.allow(resources, gateway, route))
     }
 
-    /// Attaches a route's entries, once.
+    /// Attaches the entries of a route, unless the route is attached already.
     pub(in crate::compile) fn attach(
         &mut self,
         route: &ObjectRef,
-        entries: impl IntoIterator<Item = Entry>,
+        entries: impl IntoIterator<Item = RouteEntry>,
     ) {
         if self.attached.insert(route.clone()) {
             self.entries.extend(entries);
         }
     }
 
-    /// Where it is, and what it carries there, if it could be served as far as that goes.
-    pub(super) fn place(&self) -> Option<(Port, Carries)> {
-        Some((self.port_if_fine()?, self.carries?))
+    /// The port and the content, if the listener is accepted so far.
+    pub(super) fn accepted_content(&self) -> Option<(Port, ConnectionContent)> {
+        Some((self.accepted_port()?, self.content?))
     }
 
-    pub(super) fn port_if_fine(&self) -> Option<Port> {
+    pub(super) fn accepted_port(&self) -> Option<Port> {
         self.port.filter(|_| self.not_accepted.is_empty())
     }
 
-    /// The port, and what is served there.
-    pub(super) fn to_serve(&self) -> Option<(Port, Protocol)> {
+    /// The port and the protocol, if the listener is served.
+    pub(super) fn served(&self) -> Option<(Port, ListenerProtocol)> {
         let is_served = self.not_accepted.is_empty() || self.replaced;
         let port = self.port.filter(|_| is_served)?;
-        let protocol = match self.carries? {
-            Carries::Http => Protocol::Http,
-            Carries::Https => Protocol::Https(self.tls.clone()?),
-            Carries::Passthrough => Protocol::Passthrough,
+        let protocol = match self.content? {
+            ConnectionContent::Http => ListenerProtocol::Http,
+            ConnectionContent::Https => ListenerProtocol::Https(self.tls.clone()?),
+            ConnectionContent::Passthrough => ListenerProtocol::Passthrough,
         };
         Some((port, protocol))
     }
 
-    pub(super) fn conflict(&mut self, conflict: Conflict) {
+    pub(super) fn conflict(&mut self, conflict: ListenerConflict) {
         self.conflict = Some(conflict);
         let message = conflict.message().to_owned();
         self.refuse(conflict.reason(), conflict.field(), message);
     }
 
-    /// Another listener of the Gateway has the same name: which one is meant by a reference cannot be told.
-    pub(super) fn ambiguous(&mut self) {
+    /// Refuses the listener because another listener of the Gateway has the same name, so that references are
+    /// ambiguous.
+    pub(super) fn mark_duplicate_name(&mut self) {
         let message = "another listener of this Gateway has the same name".to_owned();
         self.refuse("UnsupportedValue", "name", message);
     }
@@ -277,12 +284,12 @@ impl<'a> ListenerDraft<'a> {
         );
     }
 
-    /// Notes that a policy makes it refuse everything.
-    pub(super) fn replaced(&mut self, broken: &Misconfiguration) {
+    /// Makes the listener refuse every request because of a policy.
+    pub(super) fn refuse_all(&mut self, broken: &Misconfiguration) {
         if self.not_accepted.is_empty() {
             self.replaced = true;
             let Misconfiguration { object, message } = broken;
-            let fault = Fault::new(
+            let fault = FieldFault::new(
                 &self.field,
                 format!("every request is refused, because of {object}: {message}"),
             );
@@ -290,23 +297,23 @@ impl<'a> ListenerDraft<'a> {
         }
     }
 
-    pub(super) fn faults(&self) -> impl Iterator<Item = &Fault> {
+    pub(super) fn faults(&self) -> impl Iterator<Item = &FieldFault> {
         let wrong = self.not_accepted.iter().chain(&self.not_resolved);
         wrong.map(|(_, fault)| fault)
     }
 
-    /// Fine, but worth a look.
-    pub(super) fn warnings(&self) -> &[Fault] {
+    /// Warnings about the listener.
+    pub(super) fn warnings(&self) -> &[FieldFault] {
         &self.warnings
     }
 
     pub(super) fn is_programmed(&self) -> bool {
-        self.not_accepted.is_empty() && self.to_serve().is_some()
+        self.not_accepted.is_empty() && self.served().is_some()
     }
 }
 
-/// The kinds of route that a listener can take, by what its connections carry.
-fn kinds_of(protocol: &str) -> &'static [Kind] {
+/// The kinds of route that a listener of this protocol supports.
+fn supported_kinds(protocol: &str) -> &'static [Kind] {
     match protocol {
         "HTTP" | "HTTPS" => &[Kind::HttpRoute, Kind::GrpcRoute],
         "TLS" => &[Kind::TlsRoute],

@@ -1,46 +1,49 @@
-//! Ports that several listeners of one Gateway share, and the listeners among them that cannot be told apart.
+//! Ports that several listeners of one Gateway share, and the conflicts between these listeners.
 
 use std::collections::BTreeMap;
 
-use super::conflict::Conflict;
-use super::listener::{Carries, ListenerDraft};
+use super::conflict::ListenerConflict;
+use super::listener::{ConnectionContent, ListenerDraft};
 use crate::name::{HostPattern, Port};
 
-/// A listener by its index, and what it carries.
-type Member = (usize, Carries);
+/// The index of a listener, and the content of its connections.
+type ListenerContent = (usize, ConnectionContent);
 
-/// None of those that conflict is served.
+/// Refuses all listeners that are in conflict.
 pub(super) fn settle(listeners: &mut [ListenerDraft<'_>]) {
-    for (at, conflict) in find(listeners) {
+    for (at, conflict) in find_conflicts(listeners) {
         listeners[at].conflict(conflict);
     }
 }
 
-fn find(listeners: &[ListenerDraft<'_>]) -> BTreeMap<usize, Conflict> {
-    let mut ports: BTreeMap<Port, Vec<Member>> = BTreeMap::new();
-    let mut places: BTreeMap<(Port, Option<&HostPattern>), Vec<Member>> = BTreeMap::new();
+fn find_conflicts(listeners: &[ListenerDraft<'_>]) -> BTreeMap<usize, ListenerConflict> {
+    let mut by_port: BTreeMap<Port, Vec<ListenerContent>> = BTreeMap::new();
+    let mut by_hostname: BTreeMap<(Port, Option<&HostPattern>), Vec<ListenerContent>> =
+        BTreeMap::new();
     for (at, listener) in listeners.iter().enumerate() {
-        if let Some((port, carries)) = listener.place() {
+        if let Some((port, content)) = listener.accepted_content() {
             let hostname = listener.hostname.as_ref();
-            ports.entry(port).or_default().push((at, carries));
-            let place = places.entry((port, hostname)).or_default();
-            place.push((at, carries));
+            by_port.entry(port).or_default().push((at, content));
+            let same_hostname = by_hostname.entry((port, hostname)).or_default();
+            same_hostname.push((at, content));
         }
     }
     let mut conflicts = BTreeMap::new();
-    let is_clear = |(_, carries): &Member| *carries == Carries::Http;
-    for group in ports.values() {
-        if group.iter().any(is_clear) && !group.iter().all(is_clear) {
-            let group = group.iter().map(|(at, _)| (*at, Conflict::Protocol));
+    let is_plaintext = |(_, content): &ListenerContent| *content == ConnectionContent::Http;
+    for group in by_port.values() {
+        if group.iter().any(is_plaintext) && !group.iter().all(is_plaintext) {
+            let group = group
+                .iter()
+                .map(|(at, _)| (*at, ListenerConflict::Protocol));
             conflicts.extend(group);
         }
     }
-    for group in places.values().filter(|group| group.len() > 1) {
-        let is_one = group.iter().all(|(_, carries)| *carries == group[0].1);
-        let conflict = if is_one {
-            Conflict::Hostname
+    for group in by_hostname.values().filter(|group| group.len() > 1) {
+        let same_content = group.iter().all(|(_, content)| *content == group[0].1);
+        let conflict = if same_content {
+            ListenerConflict::Hostname
         } else {
-            Conflict::Protocol
+            ListenerConflict::Protocol
         };
         for (at, _) in group {
             conflicts.entry(*at).or_insert(conflict);

@@ -1,68 +1,72 @@
-//! `tls` of an HTTPS listener to [`ServerTls`].
+//! Compiles `tls` of an HTTPS listener to [`ServerTls`].
 
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::sign::CertifiedKey;
 
-use super::frontend::{Frontend, Validation};
+use super::frontend::{FrontendClients, FrontendTls};
 use crate::api::gateway::{CertificateRef, ListenerTls};
-use crate::compile::log::Fault;
-use crate::compile::policy::Policies;
+use crate::compile::log::FieldFault;
+use crate::compile::policy::CompiledPolicies;
 use crate::compile::{grant, secret};
 use crate::name::Port;
 use crate::resources::{Kind, ObjectRef, Resources};
-use crate::snapshot::{ClientValidation, Identity, ServerTls, ValidationMode};
+use crate::snapshot::{ClientValidation, ServerTls, TlsIdentity, ValidationMode};
 
-use options::Options;
+use options::TlsOptions;
 
 mod options;
 
-/// A Gateway, as its listeners see it.
+/// The Gateway and the objects that its listeners refer to.
 #[derive(Clone, Copy)]
-pub(super) struct Site<'a> {
+pub(super) struct GatewayContext<'a> {
     pub(super) resources: &'a Resources,
-    pub(super) policies: &'a Policies,
+    pub(super) policies: &'a CompiledPolicies,
     pub(super) gateway: &'a ObjectRef,
-    pub(super) frontend: &'a Frontend,
+    pub(super) frontend: &'a FrontendTls,
 }
 
-/// What came of it. Faults go with the reason that a condition gives.
+/// The TLS settings of a listener, with their faults. Each fault has the reason for a condition.
 #[derive(Debug, Default)]
-pub(super) struct Secured {
-    /// `None` goes with a fault.
+pub(super) struct ListenerTlsDraft {
+    /// The settings; `None` if there are faults.
     pub(super) tls: Option<ServerTls>,
-    pub(super) not_accepted: Vec<(&'static str, Fault)>,
-    pub(super) not_resolved: Vec<(&'static str, Fault)>,
-    pub(super) warnings: Vec<Fault>,
+    pub(super) not_accepted: Vec<(&'static str, FieldFault)>,
+    pub(super) not_resolved: Vec<(&'static str, FieldFault)>,
+    pub(super) warnings: Vec<FieldFault>,
 }
 
-impl Secured {
-    /// Reads `tls` of a listener of this name, port and field.
-    pub(super) fn read(site: Site<'_>, tls: &ListenerTls, listener: (&str, Port, &str)) -> Self {
+impl ListenerTlsDraft {
+    /// Compiles `tls` of a listener with this name, port and field.
+    pub(super) fn read(
+        context: GatewayContext<'_>,
+        tls: &ListenerTls,
+        listener: (&str, Port, &str),
+    ) -> Self {
         let (name, port, field) = listener;
         let ListenerTls {
             certificate_refs,
             mode: _,
             options,
         } = tls;
-        let mut secured = Self::default();
+        let mut draft = Self::default();
         let refs = certificate_refs.as_deref().unwrap_or_default();
-        let identities = secured.identities(site, refs, &format!("{field}.tls.certificateRefs"));
-        let clients = secured.clients(site, name, port, field);
+        let identities = draft.identities(context, refs, &format!("{field}.tls.certificateRefs"));
+        let clients = draft.clients(context, name, port, field);
         let at = format!("{field}.tls.options");
-        let options = Options::read(options.as_ref(), &at);
-        // Where it is not known whose certificates were meant, there is nothing to hold them against.
-        let policy = site.policies.broken_listener(site.gateway, name);
-        let options = if secured.not_accepted.is_empty() && policy.is_none() {
+        let options = TlsOptions::read(options.as_ref(), &at);
+        // If the validation of client certificates has faults, options cannot be checked against it.
+        let policy = context.policies.broken_listener(context.gateway, name);
+        let options = if draft.not_accepted.is_empty() && policy.is_none() {
             options.for_clients(clients.as_ref(), &at)
         } else {
             options
         };
         let faults = options.faults.into_iter();
         let unsupported = faults.map(|fault| ("UnsupportedValue", fault));
-        secured.not_accepted.extend(unsupported);
-        secured.warnings.extend(options.warnings);
-        if secured.not_accepted.is_empty() && !identities.is_empty() {
-            secured.tls = Some(ServerTls {
+        draft.not_accepted.extend(unsupported);
+        draft.warnings.extend(options.warnings);
+        if draft.not_accepted.is_empty() && !identities.is_empty() {
+            draft.tls = Some(ServerTls {
                 identities,
                 versions: options.versions,
                 alpn: options.alpn,
@@ -73,25 +77,25 @@ impl Secured {
                 }),
             });
         }
-        secured
+        draft
     }
 
     fn identities(
         &mut self,
-        site: Site<'_>,
+        context: GatewayContext<'_>,
         refs: &[CertificateRef],
         field: &str,
-    ) -> Vec<Identity> {
+    ) -> Vec<TlsIdentity> {
         if refs.is_empty() {
-            let fault = Fault::new(field, "at least one is needed");
+            let fault = FieldFault::new(field, "at least one is needed");
             self.not_resolved.push(("InvalidCertificateRef", fault));
         }
         let mut identities = Vec::new();
         for (index, reference) in refs.iter().enumerate() {
-            match identity(site, reference) {
+            match identity(context, reference) {
                 Ok(identity) => identities.push(identity),
                 Err((reason, message)) => {
-                    let fault = Fault::new(format!("{field}[{index}]"), message);
+                    let fault = FieldFault::new(format!("{field}[{index}]"), message);
                     self.not_resolved.push((reason, fault));
                 }
             }
@@ -99,33 +103,34 @@ impl Secured {
         identities
     }
 
-    /// Whose certificates its clients may show. A ListenerPolicy goes before the Gateway, of which it is about a part.
+    /// The validation of client certificates. A ListenerPolicy takes precedence over the Gateway, because it is
+    /// narrower.
     fn clients(
         &mut self,
-        site: Site<'_>,
+        context: GatewayContext<'_>,
         name: &str,
         port: Port,
         field: &str,
     ) -> Option<ClientValidation> {
-        if let Some(clients) = site.policies.clients(site.gateway, name) {
+        if let Some(clients) = context.policies.clients(context.gateway, name) {
             return Some(clients.clone());
         }
-        let Validation {
+        let FrontendClients {
             field: at,
             mode,
             authorities,
-        } = site.frontend.of(port)?;
+        } = context.frontend.for_port(port)?;
         self.not_resolved.extend(authorities.wrong.iter().cloned());
         if authorities.certificates.is_empty() {
-            let message = format!("no client could be let in, as {at} leads to no certificate");
-            let fault = Fault::new(field, message);
+            let message = format!("no client could be accepted: {at} has no valid CA certificate");
+            let fault = FieldFault::new(field, message);
             self.not_accepted.push(("NoValidCACertificate", fault));
             return None;
         }
         if *mode == ValidationMode::Unverified {
             let message =
-                "AllowInsecureFallback lets in clients whose certificate is missing or not valid";
-            let fault = Fault::new(format!("{at}.mode"), message);
+                "AllowInsecureFallback accepts clients whose certificate is missing or not valid";
+            let fault = FieldFault::new(format!("{at}.mode"), message);
             self.warnings.push(fault);
         }
         Some(ClientValidation {
@@ -138,9 +143,9 @@ impl Secured {
 }
 
 fn identity(
-    site: Site<'_>,
+    context: GatewayContext<'_>,
     reference: &CertificateRef,
-) -> Result<Identity, (&'static str, String)> {
+) -> Result<TlsIdentity, (&'static str, String)> {
     let CertificateRef {
         group,
         kind,
@@ -155,21 +160,21 @@ fn identity(
         let kind = kind.trim_start_matches('/');
         return Err((INVALID, format!("{kind} is not supported; Secret is")));
     }
-    let namespace = namespace.as_deref().unwrap_or(&site.gateway.namespace);
+    let namespace = namespace.as_deref().unwrap_or(&context.gateway.namespace);
     let target = ObjectRef::new(Kind::Secret, namespace, name);
-    if !grant::allows(site.resources, site.gateway, &target) {
+    if !grant::allows(context.resources, context.gateway, &target) {
         let message = format!("missing reference grant for {target}");
         return Err(("RefNotPermitted", message));
     }
-    let Some(object) = site.resources.secrets.get(&target) else {
+    let Some(object) = context.resources.secrets.get(&target) else {
         return Err((INVALID, format!("{target} not found")));
     };
     let identity = secret::identity(&target, &object.value).and_then(checked);
     identity.map_err(|message| (INVALID, format!("{target}: {message}")))
 }
 
-/// Only what can be shown to clients: a certificate that can be read, with the key that belongs to it.
-fn checked(identity: Identity) -> Result<Identity, String> {
+/// Checks that the certificate can be parsed and that the key belongs to it.
+fn checked(identity: TlsIdentity) -> Result<TlsIdentity, String> {
     let chain = identity.chain.iter();
     let chain = chain.map(|certificate| certificate.0.clone()).collect();
     match CertifiedKey::from_der(chain, identity.key.reveal(), &default_provider()) {
@@ -178,8 +183,8 @@ fn checked(identity: Identity) -> Result<Identity, String> {
             Err("tls.key does not belong to tls.crt".to_owned())
         }
         Err(rustls::Error::InvalidCertificate(_)) => {
-            Err("tls.crt has what is not a certificate of X.509 version 3".to_owned())
+            Err("tls.crt has an entry that is not an X.509 version 3 certificate".to_owned())
         }
-        Err(_) => Err("tls.key is of no kind that is supported".to_owned()),
+        Err(_) => Err("tls.key is of a type that is not supported".to_owned()),
     }
 }

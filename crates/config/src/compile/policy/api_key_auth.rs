@@ -1,11 +1,11 @@
-//! `apiKeyAuth` of a TrafficPolicy to [`ApiKeyAuth`]. Messages name the place of what is wrong, and never a key.
+//! Compiles `apiKeyAuth` of a TrafficPolicy to [`ApiKeyAuth`]. Messages name the place of a fault, and never a key.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::HeaderName;
 
-use super::reader::{PolicyReader, ReadPolicy, Reading};
+use super::reader::{FieldReading, PolicyReader, ReadPolicy};
 use crate::api::kgateway::{ApiKeySource, KeysSecret, SecretSelector, TrafficApiKeyAuth};
 use crate::compile::header::header_name;
 use crate::compile::secret::entry;
@@ -15,13 +15,13 @@ use crate::policy::digest::KeyDigest;
 use crate::resources::{ObjectRef, Secret};
 
 const DEFAULT_HEADER: HeaderName = HeaderName::from_static("api-key");
-const MOST_SOURCES: usize = 16;
-const LONGEST_NAME: usize = 256;
-/// Fields that the proxy itself writes, or that never leave.
-const OWN: [&str; 2] = ["proxy-authorization", "via"];
+const MAX_KEY_SOURCES: usize = 16;
+const MAX_NAME_LENGTH: usize = 256;
+/// Headers that the proxy writes itself or never forwards.
+const PROXY_HEADERS: [&str; 2] = ["proxy-authorization", "via"];
 
-/// Clients by their keys, so that no key is of two.
-type Clients<'a> = BTreeMap<&'a [u8], &'a str>;
+/// Clients by their keys, so that a key that two clients share is found.
+type ClientsByKey<'a> = BTreeMap<&'a [u8], &'a str>;
 
 impl ReadPolicy for ApiKeyAuth {
     type Spec = TrafficApiKeyAuth;
@@ -30,7 +30,7 @@ impl ReadPolicy for ApiKeyAuth {
         spec: &TrafficApiKeyAuth,
         fields: &mut SpecFields<'_>,
         reader: PolicyReader<'_>,
-    ) -> Reading<Self> {
+    ) -> FieldReading<Self> {
         let TrafficApiKeyAuth {
             key_sources,
             secret_ref,
@@ -39,37 +39,37 @@ impl ReadPolicy for ApiKeyAuth {
             client_id_header,
             disable,
         } = spec;
-        let mut clients = Clients::new();
+        let mut clients = ClientsByKey::new();
         match (secret_ref, secret_selector, disable) {
-            (Some(spec), None, None) => one(reader, spec, &mut clients, fields),
-            (None, Some(spec), None) => several(reader, spec, &mut clients, fields),
+            (Some(spec), None, None) => read_secret(reader, spec, &mut clients, fields),
+            (None, Some(spec), None) => read_selected(reader, spec, &mut clients, fields),
             (None, None, Some(_)) => {}
             _ => {
                 let message =
                     "exactly one of the fields in [secretRef secretSelector disable] must be set";
-                fields.fault_of_all(message);
+                fields.struct_fault(message);
             }
         }
         let sources = sources(key_sources, fields);
         let client_id_header = client_id_header
             .as_ref()
-            .and_then(|name| client_id(name, fields));
+            .and_then(|name| client_id_header_name(name, fields));
         if disable.is_some() {
-            return Reading::Disabled;
+            return FieldReading::Disabled;
         }
         let clients = clients.into_iter();
         let clients = clients.map(|(key, client)| (Arc::from(client), KeyDigest::of(key)));
         let mut keys = Self::new(sources, clients);
         keys.forwards = forward_credential.unwrap_or_default();
         keys.client_id_header = client_id_header;
-        Reading::Set(keys)
+        FieldReading::Set(keys)
     }
 }
 
-fn one<'a>(
+fn read_secret<'a>(
     reader: PolicyReader<'a>,
     spec: &KeysSecret,
-    clients: &mut Clients<'a>,
+    clients: &mut ClientsByKey<'a>,
     fields: &mut SpecFields<'_>,
 ) {
     let KeysSecret {
@@ -80,28 +80,31 @@ fn one<'a>(
     } = spec;
     let mut inner = fields.nested("secretRef");
     if group.as_ref().is_some_and(|group| !group.is_empty()) {
-        inner.fault("group", "only that of Secret is supported, which is none");
+        inner.fault(
+            "group",
+            "only the group of Secret is supported, which is empty",
+        );
     }
     if kind.as_ref().is_some_and(|kind| kind != "Secret") {
         inner.fault("kind", "only Secret is supported");
     }
     let added = reader
         .secret(name, namespace.as_deref())
-        .and_then(|(reference, secret)| add(&reference, secret, clients));
+        .and_then(|(reference, secret)| add_clients(&reference, secret, clients));
     if let Err(message) = added {
-        inner.fault_of_all(message);
+        inner.struct_fault(message);
     }
 }
 
-fn several<'a>(
+fn read_selected<'a>(
     reader: PolicyReader<'a>,
     SecretSelector { match_labels }: &SecretSelector,
-    clients: &mut Clients<'a>,
+    clients: &mut ClientsByKey<'a>,
     fields: &mut SpecFields<'_>,
 ) {
     let mut fields = fields.nested("secretSelector");
     if match_labels.is_empty() {
-        // Every Secret there is would be a list of keys.
+        // An empty selector would take every Secret for a list of keys.
         fields.fault("matchLabels", "at least one label is needed");
         return;
     }
@@ -118,7 +121,7 @@ fn several<'a>(
     let mut found = false;
     for (reference, secret) in secrets {
         found = true;
-        if let Err(message) = add(reference, &secret.value, clients) {
+        if let Err(message) = add_clients(reference, &secret.value, clients) {
             fields.fault("matchLabels", message);
         }
     }
@@ -128,23 +131,23 @@ fn several<'a>(
     }
 }
 
-/// Adds the clients of a Secret: each entry is one, and its value the key.
-fn add<'a>(
+/// Adds the clients of a Secret. Each entry has the name of a client, and its key.
+fn add_clients<'a>(
     reference: &ObjectRef,
     secret: &'a Secret,
-    clients: &mut Clients<'a>,
+    clients: &mut ClientsByKey<'a>,
 ) -> Result<(), String> {
     let mut is_empty = true;
-    for client in names(secret) {
+    for client in entry_names(secret) {
         is_empty = false;
-        // The newline at the end of a file cannot be sent in a field, and is not meant.
+        // The newline at the end of a file is not part of the key: a header cannot hold it.
         let key = entry(secret, client).unwrap_or_default().trim_ascii();
         if key.is_empty() {
             return Err(format!("{reference}: the key of {client} is empty"));
         }
         let other = clients.insert(key, client);
         if let Some(other) = other.filter(|other| *other != client) {
-            return Err(format!("{reference}: {client} has the key of {other}"));
+            return Err(format!("{reference}: {client} has the same key as {other}"));
         }
     }
     match is_empty {
@@ -154,21 +157,21 @@ fn add<'a>(
 }
 
 /// The names of the entries of a Secret.
-fn names(secret: &Secret) -> impl Iterator<Item = &str> {
+fn entry_names(secret: &Secret) -> impl Iterator<Item = &str> {
     let text = secret.string_data.iter().flat_map(|map| map.keys());
     let data = secret.data.iter().flat_map(|map| map.keys());
-    let mut names: Vec<_> = text.chain(data).map(String::as_str).collect();
-    names.sort_unstable();
-    names.dedup();
-    names.into_iter()
+    let mut entry_names: Vec<_> = text.chain(data).map(String::as_str).collect();
+    entry_names.sort_unstable();
+    entry_names.dedup();
+    entry_names.into_iter()
 }
 
 fn sources(specs: &[ApiKeySource], fields: &mut SpecFields<'_>) -> Vec<KeySource> {
     if specs.is_empty() {
         return vec![KeySource::Header(DEFAULT_HEADER)];
     }
-    if specs.len() > MOST_SOURCES {
-        let message = format!("at most {MOST_SOURCES} are allowed");
+    if specs.len() > MAX_KEY_SOURCES {
+        let message = format!("at most {MAX_KEY_SOURCES} are allowed");
         fields.fault("keySources", message);
     }
     let mut sources = Vec::new();
@@ -180,7 +183,7 @@ fn sources(specs: &[ApiKeySource], fields: &mut SpecFields<'_>) -> Vec<KeySource
             query,
             cookie,
         } = spec;
-        // In this order within one of them, as kgateway has it.
+        // The order within an entry is kgateway's.
         if let Some(name) = header {
             let name = header_name(name).unwrap_or_else(|message| {
                 fields.fault(&format!("{at}.header"), message);
@@ -189,8 +192,8 @@ fn sources(specs: &[ApiKeySource], fields: &mut SpecFields<'_>) -> Vec<KeySource
             sources.push(KeySource::Header(name));
         }
         let mut named = |part: &str, name: &String| {
-            if !(1..=LONGEST_NAME).contains(&name.len()) {
-                let message = format!("1 to {LONGEST_NAME} characters are allowed");
+            if !(1..=MAX_NAME_LENGTH).contains(&name.len()) {
+                let message = format!("1 to {MAX_NAME_LENGTH} characters are allowed");
                 fields.fault(&format!("{at}.{part}"), message);
             }
             name.clone()
@@ -209,8 +212,8 @@ fn sources(specs: &[ApiKeySource], fields: &mut SpecFields<'_>) -> Vec<KeySource
     sources
 }
 
-fn client_id(name: &str, fields: &mut SpecFields<'_>) -> Option<HeaderName> {
-    let name = header_name(name).and_then(|name| match OWN.contains(&name.as_str()) {
+fn client_id_header_name(name: &str, fields: &mut SpecFields<'_>) -> Option<HeaderName> {
+    let name = header_name(name).and_then(|name| match PROXY_HEADERS.contains(&name.as_str()) {
         true => Err("this header is the proxy's own"),
         false => Ok(name),
     });

@@ -1,11 +1,12 @@
-//! BackendConfigPolicy to [`BackendSettings`].
+//! Compiles BackendConfigPolicies to [`BackendSettings`], and merges those on one Backend.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Draft, Outcome, Policies};
-use crate::compile::log::{Fault, Log};
-use crate::compile::target::{Target, TargetKinds, Targets};
+use super::layer::LayerMerge;
+use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
+use crate::compile::log::{FieldFault, ReportLog};
+use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup};
 use crate::resources::{Kind, ObjectRef, oldest_first};
 use crate::snapshot::BackendSettings;
 
@@ -13,72 +14,66 @@ mod http2;
 mod parts;
 mod tls;
 
-use parts::{LoadBalancer, Parts, PerConnection};
+use parts::{BackendConfigLayer, LoadBalancerLayer, PerConnectionLayer};
 
 const TARGETS: TargetKinds = TargetKinds {
-    now: &[Kind::Backend],
-    later: &[("", "Service"), ("networking.istio.io", "Hostname")],
+    supported: &[Kind::Backend],
+    planned: &[("", "Service"), ("networking.istio.io", "Hostname")],
 };
 
-/// What all policies on one Backend say together.
-struct Said {
-    /// The oldest of them.
+/// The policies on one Backend, merged.
+struct MergedPolicies {
+    /// The oldest of the policies.
     first: ObjectRef,
-    parts: Parts,
+    layer: BackendConfigLayer,
 }
 
-/// What became of the fields of a policy that met older ones.
-#[derive(Default)]
-struct Tally {
-    taken: usize,
-    /// With who decides them.
-    lost: Vec<(&'static str, String)>,
-}
-
-pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut Log) {
-    let mut said: BTreeMap<ObjectRef, Said> = BTreeMap::new();
+pub(super) fn compile(
+    targets: TargetLookup<'_>,
+    policies: &mut CompiledPolicies,
+    log: &mut ReportLog,
+) {
+    let mut by_backend: BTreeMap<ObjectRef, MergedPolicies> = BTreeMap::new();
     for (reference, object) in oldest_first(&targets.resources.backend_config_policies) {
         let spec = &object.value.spec;
-        let mut draft = Draft::new(reference, &object.source, &spec.target_refs, TARGETS);
+        let mut draft = PolicyDraft::new(reference, &object.source, &spec.target_refs, TARGETS);
         draft.select(targets, &spec.target_selectors, TARGETS);
         if spec.target_selectors.is_empty() {
-            draft.needs_a_target();
+            draft.require_target();
         }
         let secret = |name: &str| {
             let secret = ObjectRef::new(Kind::Secret, &reference.namespace, name);
             let object = targets.resources.secrets.get(&secret)?;
             Some((secret, &object.value))
         };
-        let parts = Parts::read(spec, secret, &mut draft.faults);
+        let layer = BackendConfigLayer::read(spec, secret, &mut draft.faults);
         draft.finish(targets, policies, log, |policies, target| {
             let backend = &target.object;
-            let said = said.entry(backend.clone()).or_insert_with(|| Said {
-                first: reference.clone(),
-                parts: Parts::default(),
-            });
-            let mut tally = said.parts.add(&parts);
-            let mut settings = said.settings();
-            // A BackendTLSPolicy goes before it.
-            let standard = policies.backend_tls.get(backend);
-            if let Some(claim) = standard {
-                settings.tls.clone_from(&claim.tls);
-                if parts.tls.is_some() {
-                    tally.lost.retain(|(name, _)| *name != "tls");
-                    tally.lost.push(("tls", claim.policy.to_string()));
-                }
+            let merged = by_backend
+                .entry(backend.clone())
+                .or_insert_with(|| MergedPolicies {
+                    first: reference.clone(),
+                    layer: BackendConfigLayer::default(),
+                });
+            // Each field of `spec` is taken as a whole, as kgateway does.
+            let merge = merged.layer.merge(&layer);
+            let mut settings = merged.settings();
+            // A BackendTLSPolicy takes precedence.
+            let deciding = policies.backend_tls.get(backend);
+            if let Some(deciding) = deciding {
+                settings.tls.clone_from(&deciding.tls);
             }
+            let tls_policy = deciding.filter(|_| layer.tls.is_some());
+            let outcome = merged.outcome(reference, target, merge, tls_policy.map(|it| &it.policy));
             policies.backend.insert(backend.clone(), Arc::new(settings));
-            if said.first == *reference && tally.lost.is_empty() {
-                return Outcome::Attached;
-            }
-            tally.outcome(target, &said.first)
+            outcome
         });
     }
 }
 
-impl Said {
+impl MergedPolicies {
     fn settings(&self) -> BackendSettings {
-        let Parts {
+        let BackendConfigLayer {
             connect_timeout,
             tcp_keepalive,
             load_balancer,
@@ -88,13 +83,13 @@ impl Said {
             per_connection,
             http2,
             tls,
-        } = &self.parts;
+        } = &self.layer;
         let default = BackendSettings::default();
-        let LoadBalancer {
+        let LoadBalancerLayer {
             algorithm,
             close_on_address_change,
         } = load_balancer.unwrap_or_default();
-        let PerConnection {
+        let PerConnectionLayer {
             idle_timeout,
             max_requests,
         } = per_connection.unwrap_or_default();
@@ -114,73 +109,32 @@ impl Said {
             http2: http2.unwrap_or(default.http2),
         }
     }
-}
 
-impl Parts {
-    /// Takes from a younger policy what no older one has said, each field of `spec` as a whole, as kgateway does.
-    fn add(&mut self, younger: &Self) -> Tally {
-        let Self {
-            connect_timeout,
-            tcp_keepalive,
-            load_balancer,
-            outlier_detection,
-            circuit_breakers,
-            replay_limit,
-            per_connection,
-            http2,
-            tls,
-        } = self;
-        let mut tally = Tally::default();
-        tally.settle("connectTimeout", connect_timeout, younger.connect_timeout);
-        tally.settle("tcpKeepalive", tcp_keepalive, younger.tcp_keepalive);
-        tally.settle("loadBalancer", load_balancer, younger.load_balancer);
-        tally.settle(
-            "outlierDetection",
-            outlier_detection,
-            younger.outlier_detection,
-        );
-        tally.settle(
-            "circuitBreakers",
-            circuit_breakers,
-            younger.circuit_breakers,
-        );
-        tally.settle(
-            "perConnectionBufferLimitBytes",
-            replay_limit,
-            younger.replay_limit,
-        );
-        tally.settle(
-            "commonHttpProtocolOptions",
-            per_connection,
-            younger.per_connection,
-        );
-        tally.settle("http2ProtocolOptions", http2, younger.http2);
-        tally.settle("tls", tls, younger.tls.clone());
-        tally
-    }
-}
-
-impl Tally {
-    fn settle<T>(&mut self, name: &'static str, older: &mut Option<T>, younger: Option<T>) {
-        match (&older, younger) {
-            (_, None) => {}
-            (Some(_), Some(_)) => self.lost.push((name, "an older policy".to_owned())),
-            (None, younger) => {
-                *older = younger;
-                self.taken += 1;
-            }
+    /// The outcome of a policy at a target, after its merge; `tls_policy` is the BackendTLSPolicy that decides its `tls`.
+    fn outcome(
+        &self,
+        policy: &ObjectRef,
+        target: &PolicyTarget,
+        merge: LayerMerge,
+        tls_policy: Option<&ObjectRef>,
+    ) -> TargetOutcome {
+        let LayerMerge { taken, overridden } = merge;
+        let overridden = overridden.into_iter();
+        let mut overridden: Vec<(&str, String)> = overridden
+            .filter(|name| *name != "tls" || tls_policy.is_none())
+            .map(|name| (name, "an older policy".to_owned()))
+            .collect();
+        overridden.extend(tls_policy.map(|policy| ("tls", policy.to_string())));
+        if overridden.is_empty() && self.first == *policy {
+            return TargetOutcome::Attached;
         }
-    }
-
-    fn outcome(self, target: &Target, first: &ObjectRef) -> Outcome {
-        let Self { taken, lost } = self;
-        if taken == 0 && !lost.is_empty() {
-            return Outcome::Overridden(first.clone());
+        if taken == 0 && !overridden.is_empty() {
+            return TargetOutcome::Overridden(self.first.clone());
         }
         let fault = |(name, by)| {
             let message = format!("{by} decides at {}", target.object);
-            Fault::new(format!("spec.{name}"), message)
+            FieldFault::new(format!("spec.{name}"), message)
         };
-        Outcome::Merged(lost.into_iter().map(fault).collect())
+        TargetOutcome::Merged(overridden.into_iter().map(fault).collect())
     }
 }

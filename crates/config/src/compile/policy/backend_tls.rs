@@ -1,68 +1,73 @@
-//! BackendTLSPolicy (GEP-1897) to [`UpstreamTls`]: how TLS is spoken to a static Backend, and who it has to be.
+//! Compiles BackendTLSPolicies (GEP-1897) to [`UpstreamTls`]: TLS to static Backends, and the identity that they must
+//! have.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Draft, Policies};
+use super::{CompiledPolicies, PolicyDraft};
 use crate::api::gateway::{BackendTlsPolicySpec, BackendTlsPolicyTargetRef};
 use crate::api::target::TargetRef;
-use crate::compile::log::{Fault, Log, join};
-use crate::compile::target::{Presence, Target, TargetKinds, Targets};
-use crate::report::{AncestorStatus, Condition, PolicyStatus, Status};
+use crate::compile::log::{FieldFault, ReportLog, join};
+use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup, TargetPresence};
+use crate::report::{AncestorStatus, ObjectStatus, PolicyStatus, StatusCondition};
 use crate::resources::{Kind, ObjectRef, Resources, oldest_first};
 use crate::snapshot::{BackendSettings, UpstreamTls};
 
 mod validation;
 
-use validation::Validation;
+use validation::ServerValidation;
 
 const TARGETS: TargetKinds = TargetKinds {
-    now: &[Kind::Backend],
-    later: &[("", "Service")],
+    supported: &[Kind::Backend],
+    planned: &[("", "Service")],
 };
 
 /// The oldest policy on a Backend, which alone decides.
 #[derive(Debug)]
-pub(super) struct Claim {
+pub(super) struct DecidingPolicy {
     pub(super) policy: ObjectRef,
-    /// `None` if something is wrong with it; the Backend is refused then.
+    /// The TLS settings; `None` if the policy is not valid, and the Backend refuses all requests.
     pub(super) tls: Option<Arc<UpstreamTls>>,
 }
 
-/// What became of a policy at its targets.
+/// The conditions of a policy at its targets.
 #[derive(Debug)]
-pub(super) struct Verdict {
+pub(super) struct PolicyVerdict {
     policy: ObjectRef,
-    /// By Backend.
-    targets: Vec<(ObjectRef, Vec<Condition>)>,
+    /// The conditions, by Backend.
+    targets: Vec<(ObjectRef, Vec<StatusCondition>)>,
 }
 
-/// Why a policy does not decide at a target.
+/// The reason why a policy does not decide at a target.
 struct NotAccepted {
     reason: &'static str,
     message: String,
-    /// Whether it is for the target alone, and not told yet.
-    is_of_target: bool,
+    /// Whether the reason is only about this target, and has not been reported yet.
+    needs_report: bool,
 }
 
 impl NotAccepted {
-    fn at(reason: &'static str, message: String) -> Self {
+    fn for_target(reason: &'static str, message: String) -> Self {
         Self {
             reason,
             message,
-            is_of_target: true,
+            needs_report: true,
         }
     }
 
-    fn everywhere(reason: &'static str, message: String) -> Self {
+    fn for_policy(reason: &'static str, message: String) -> Self {
         Self {
-            is_of_target: false,
-            ..Self::at(reason, message)
+            needs_report: false,
+            ..Self::for_target(reason, message)
         }
     }
 }
 
-pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut Log) {
+pub(super) fn compile(
+    targets: TargetLookup<'_>,
+    policies: &mut CompiledPolicies,
+    log: &mut ReportLog,
+) {
     for (reference, object) in oldest_first(&targets.resources.backend_tls_policies) {
         let BackendTlsPolicySpec {
             options,
@@ -70,30 +75,30 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
             validation,
         } = &object.value.spec;
         let refs: Vec<TargetRef> = target_refs.iter().map(Into::into).collect();
-        let mut draft = Draft::new(reference, &object.source, &refs, TARGETS);
-        draft.needs_a_target();
+        let mut draft = PolicyDraft::new(reference, &object.source, &refs, TARGETS);
+        draft.require_target();
         for name in options.iter().flatten().map(|(name, _)| name) {
-            let fault = Fault::unsupported(format!("spec.options[{name}]"));
+            let fault = FieldFault::unsupported(format!("spec.options[{name}]"));
             draft.faults.push(fault);
         }
         let validation =
-            Validation::read(validation, targets.resources, reference, &mut draft.faults);
+            ServerValidation::read(validation, targets.resources, reference, &mut draft.faults);
         let unresolved = validation.unresolved.iter().map(|(_, fault)| fault);
         log.problems(
             reference,
             &object.source,
             draft.faults.iter().chain(unresolved),
         );
-        let mut verdict = Verdict {
+        let mut verdict = PolicyVerdict {
             policy: reference.clone(),
             targets: Vec::new(),
         };
         for target in &draft.targets {
-            let accepted = accept(&draft, &validation, target, targets, policies);
+            let accepted = attach(&draft, &validation, target, targets, policies);
             if let Err(wrong) = accepted.as_ref()
-                && wrong.is_of_target
+                && wrong.needs_report
             {
-                let fault = Fault::new("spec.targetRefs", wrong.message.as_str());
+                let fault = FieldFault::new("spec.targetRefs", wrong.message.as_str());
                 log.problems(reference, &object.source, [&fault]);
             }
             let conditions = vec![condition(accepted), validation.resolved_refs()];
@@ -103,27 +108,28 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
     }
 }
 
-/// Lets the policy decide at a target, or says why not. A target whose policy is wrong is refused.
-fn accept(
-    draft: &Draft<'_>,
-    validation: &Validation,
-    target: &Target,
-    targets: Targets<'_>,
-    policies: &mut Policies,
+/// Lets the policy decide at a target, or returns the reason why it does not. If the policy is not valid, the target
+/// refuses all requests.
+fn attach(
+    draft: &PolicyDraft<'_>,
+    validation: &ServerValidation,
+    target: &PolicyTarget,
+    targets: TargetLookup<'_>,
+    policies: &mut CompiledPolicies,
 ) -> Result<(), NotAccepted> {
     let backend = &target.object;
-    if targets.presence(target) != Presence::Ours {
+    if targets.presence(target) != TargetPresence::Served {
         let message = format!("{backend} not found");
-        return Err(NotAccepted::at("TargetNotFound", message));
+        return Err(NotAccepted::for_target("TargetNotFound", message));
     }
-    if let Some(Claim { policy, .. }) = policies.backend_tls.get(backend) {
+    if let Some(DecidingPolicy { policy, .. }) = policies.backend_tls.get(backend) {
         let message = format!("overridden at {backend} by the older {policy}");
-        return Err(NotAccepted::at("Conflicted", message));
+        return Err(NotAccepted::for_target("Conflicted", message));
     }
-    let outcome = usable(draft, validation, backend, targets.resources);
+    let outcome = effective_tls(draft, validation, backend, targets.resources);
     policies.backend_tls.insert(
         backend.clone(),
-        Claim {
+        DecidingPolicy {
             policy: draft.policy.clone(),
             tls: outcome.as_ref().ok().cloned(),
         },
@@ -145,14 +151,14 @@ fn accept(
     }
 }
 
-fn usable(
-    draft: &Draft<'_>,
-    validation: &Validation,
+fn effective_tls(
+    draft: &PolicyDraft<'_>,
+    validation: &ServerValidation,
     backend: &ObjectRef,
     resources: &Resources,
 ) -> Result<Arc<UpstreamTls>, NotAccepted> {
     if !draft.faults.is_empty() {
-        return Err(NotAccepted::everywhere("Invalid", join(&draft.faults)));
+        return Err(NotAccepted::for_policy("Invalid", join(&draft.faults)));
     }
     let object = resources.backends.get(backend);
     if object.is_some_and(|object| object.value.spec.dynamic_forward_proxy.is_some()) {
@@ -160,50 +166,52 @@ fn usable(
             "{backend} is a DynamicForwardProxy, whose clients choose the host: one hostname does not fit it; use its \
              enableTls, and tls of a BackendConfigPolicy"
         );
-        return Err(NotAccepted::at("Invalid", message));
+        return Err(NotAccepted::for_target("Invalid", message));
     }
     validation.tls.clone().ok_or_else(|| {
         let faults = validation.unresolved.iter().map(|(_, fault)| fault);
-        NotAccepted::everywhere("NoValidCACertificate", join(faults))
+        NotAccepted::for_policy("NoValidCACertificate", join(faults))
     })
 }
 
-fn condition(accepted: Result<(), NotAccepted>) -> Condition {
+fn condition(accepted: Result<(), NotAccepted>) -> StatusCondition {
     match accepted {
-        Ok(()) => Condition::new("Accepted", true, "Accepted", "Policy accepted"),
-        Err(wrong) => Condition::new("Accepted", false, wrong.reason, wrong.message),
+        Ok(()) => StatusCondition::new("Accepted", true, "Accepted", "Policy accepted"),
+        Err(wrong) => StatusCondition::new("Accepted", false, wrong.reason, wrong.message),
     }
 }
 
-/// Reports, once it is known which Gateways lead to which Backends: a status has one entry for each of them, and what is
-/// wrong at any of its Backends goes before what is fine. A Backend that nobody leads to stands for itself.
+/// Reports the policies, after the routes have been compiled. A status has one entry for each Gateway whose routes
+/// refer to one of the Backends; if the conditions at the Backends differ, those with a fault are reported. A Backend
+/// that no route refers to has its own entry.
 pub(super) fn report(
-    verdicts: &[Verdict],
+    verdicts: &[PolicyVerdict],
     resources: &Resources,
     uses: &BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
-    log: &mut Log,
+    log: &mut ReportLog,
 ) {
-    for Verdict { policy, targets } in verdicts {
+    for PolicyVerdict { policy, targets } in verdicts {
         let Some(object) = resources.backend_tls_policies.get(policy) else {
             continue;
         };
-        let mut ancestors: BTreeMap<&ObjectRef, &Vec<Condition>> = BTreeMap::new();
+        let mut ancestors: BTreeMap<&ObjectRef, &Vec<StatusCondition>> = BTreeMap::new();
         for (backend, conditions) in targets {
             let users = uses.get(backend).into_iter().flatten();
             let itself = (!uses.contains_key(backend)).then_some(backend);
             for ancestor in users.chain(itself) {
                 let known = ancestors.entry(ancestor).or_insert(conditions);
-                if known.iter().all(Condition::is_fine) {
+                if known.iter().all(StatusCondition::is_fine) {
                     *known = conditions;
                 }
             }
         }
-        let ancestor = |(ancestor, conditions): (&ObjectRef, &Vec<Condition>)| AncestorStatus {
-            ancestor_ref: Target::new(ancestor, None).reference(),
-            conditions: conditions.clone(),
-        };
+        let ancestor =
+            |(ancestor, conditions): (&ObjectRef, &Vec<StatusCondition>)| AncestorStatus {
+                ancestor_ref: PolicyTarget::new(ancestor, None).reference(),
+                conditions: conditions.clone(),
+            };
         let ancestors = ancestors.into_iter().map(ancestor).collect();
-        let status = Status::Policy(PolicyStatus { ancestors });
+        let status = ObjectStatus::Policy(PolicyStatus { ancestors });
         log.object(policy, &object.source, status);
     }
 }

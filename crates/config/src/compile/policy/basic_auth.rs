@@ -1,6 +1,6 @@
-//! `basicAuth` of a TrafficPolicy to [`BasicAuth`]. Messages name the place of what is wrong, and never a secret.
+//! Compiles `basicAuth` of a TrafficPolicy to [`BasicAuth`]. Messages name the place of a fault, and never a secret.
 
-use super::reader::{PolicyReader, ReadPolicy, Reading};
+use super::reader::{FieldReading, PolicyReader, ReadPolicy};
 use crate::api::kgateway::{TrafficBasicAuth, UsersSecret};
 use crate::compile::secret::entry;
 use crate::compile::value::SpecFields;
@@ -9,12 +9,12 @@ use crate::policy::digest::PasswordDigest;
 
 mod htpasswd;
 
-use htpasswd::Users;
+use htpasswd::HtpasswdUsers;
 
-/// The entry of a Secret that is read if no other is named.
+/// The default entry of a Secret.
 const DEFAULT_ENTRY: &str = ".htpasswd";
-/// How many users a policy may name by itself.
-const MOST_USERS: usize = 256;
+/// Maximum number of users in `users` of a policy.
+const MAX_USERS: usize = 256;
 
 impl ReadPolicy for BasicAuth {
     type Spec = TrafficBasicAuth;
@@ -23,29 +23,29 @@ impl ReadPolicy for BasicAuth {
         spec: &TrafficBasicAuth,
         fields: &mut SpecFields<'_>,
         reader: PolicyReader<'_>,
-    ) -> Reading<Self> {
+    ) -> FieldReading<Self> {
         let TrafficBasicAuth {
             users,
             secret_ref,
             disable,
         } = spec;
-        let mut read = Users::default();
+        let mut read = HtpasswdUsers::default();
         match (users, secret_ref, disable) {
             (Some(lines), None, None) => users_of_spec(lines, &mut read, fields),
             (None, Some(secret), None) => users_of_secret(reader, secret, &mut read, fields),
-            (None, None, Some(_)) => return Reading::Disabled,
+            (None, None, Some(_)) => return FieldReading::Disabled,
             _ => {
                 let message = "exactly one of the fields in [users secretRef disable] must be set";
-                fields.fault_of_all(message);
+                fields.struct_fault(message);
             }
         }
-        Reading::Set(Self::new(read.by_name))
+        FieldReading::Set(Self::new(read.by_name))
     }
 }
 
-fn users_of_spec(lines: &[String], read: &mut Users, fields: &mut SpecFields<'_>) {
-    if !(1..=MOST_USERS).contains(&lines.len()) {
-        fields.fault("users", format!("1 to {MOST_USERS} are allowed"));
+fn users_of_spec(lines: &[String], read: &mut HtpasswdUsers, fields: &mut SpecFields<'_>) {
+    if !(1..=MAX_USERS).contains(&lines.len()) {
+        fields.fault("users", format!("1 to {MAX_USERS} are allowed"));
     }
     for (index, line) in lines.iter().enumerate() {
         if let Err(message) = read.add(line.trim()) {
@@ -57,7 +57,7 @@ fn users_of_spec(lines: &[String], read: &mut Users, fields: &mut SpecFields<'_>
 fn users_of_secret(
     reader: PolicyReader<'_>,
     spec: &UsersSecret,
-    read: &mut Users,
+    read: &mut HtpasswdUsers,
     fields: &mut SpecFields<'_>,
 ) {
     let UsersSecret {

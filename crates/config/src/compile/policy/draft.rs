@@ -1,33 +1,33 @@
-//! One policy on its way: what it targets, what is wrong with it, and what becomes of it at each target.
+//! A policy while it is compiled: its targets, its faults, and the outcome at each target.
 
-use super::Policies;
+use super::CompiledPolicies;
 use crate::api::target::{TargetRef, TargetSelector};
-use crate::compile::log::{Fault, Log, join};
-use crate::compile::target::{Presence, Target, TargetKinds, Targets};
-use crate::report::{AncestorStatus, Condition, PolicyStatus, Status};
-use crate::resources::{Kind, ObjectRef, Source};
+use crate::compile::log::{FieldFault, ReportLog, join};
+use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup, TargetPresence};
+use crate::report::{AncestorStatus, ObjectStatus, PolicyStatus, StatusCondition};
+use crate::resources::{Kind, ObjectRef, SourceLocation};
 
-/// One policy while it is compiled: its targets, and what is wrong with it.
-pub(super) struct Draft<'a> {
+/// A policy while it is compiled, with its targets and its faults.
+pub(super) struct PolicyDraft<'a> {
     pub(super) policy: &'a ObjectRef,
-    pub(super) source: &'a Source,
-    pub(super) targets: Vec<Target>,
-    pub(super) faults: Vec<Fault>,
+    pub(super) source: &'a SourceLocation,
+    pub(super) targets: Vec<PolicyTarget>,
+    pub(super) faults: Vec<FieldFault>,
 }
 
-/// What became of a policy at one of its targets.
-pub(super) enum Outcome {
+/// The outcome of a policy at one of its targets.
+pub(super) enum TargetOutcome {
     Attached,
-    /// Beside older ones, which decide some of it: these fields.
-    Merged(Vec<Fault>),
+    /// Older policies decide these fields; the policy decides the others.
+    Merged(Vec<FieldFault>),
     Overridden(ObjectRef),
 }
 
-impl<'a> Draft<'a> {
-    /// Starts with the targets; a target of another kind than those allowed is a fault.
+impl<'a> PolicyDraft<'a> {
+    /// Resolves the targets; a target of a kind that is not allowed is a fault.
     pub(super) fn new(
         policy: &'a ObjectRef,
-        source: &'a Source,
+        source: &'a SourceLocation,
         refs: &[TargetRef],
         kinds: TargetKinds,
     ) -> Self {
@@ -39,7 +39,7 @@ impl<'a> Draft<'a> {
         };
         for (index, target) in refs.iter().enumerate() {
             let field = format!("spec.targetRefs[{index}]");
-            match Targets::resolve(&policy.namespace, target, &field, kinds) {
+            match TargetLookup::resolve(&policy.namespace, target, &field, kinds) {
                 Ok(target) => draft.add(target, &field),
                 Err(fault) => draft.faults.push(fault),
             }
@@ -47,10 +47,10 @@ impl<'a> Draft<'a> {
         draft
     }
 
-    /// Adds what selectors mean, under the same rules.
+    /// Adds the targets that selectors match; a kind that is not allowed is a fault.
     pub(super) fn select(
         &mut self,
-        targets: Targets<'_>,
+        targets: TargetLookup<'_>,
         selectors: &[TargetSelector],
         kinds: TargetKinds,
     ) {
@@ -66,68 +66,70 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn add(&mut self, mut target: Target, field: &str) {
+    fn add(&mut self, mut target: PolicyTarget, field: &str) {
         if target.object.kind == Kind::Backend && target.section.take().is_some() {
             let field = format!("{field}.sectionName");
-            let fault = Fault::new(field, "a Backend has no sections");
+            let fault = FieldFault::new(field, "a Backend has no sections");
             if !self.faults.contains(&fault) {
                 self.faults.push(fault);
             }
         }
-        // Meant by several of the references, it is one target still.
+        // Several references may name the same target.
         if !self.targets.contains(&target) {
             self.targets.push(target);
         }
     }
 
-    /// A policy that applies to nothing was not meant.
-    pub(super) fn needs_a_target(&mut self) {
+    /// Adds a fault if the policy has no target: a policy that applies to nothing is a mistake.
+    pub(super) fn require_target(&mut self) {
         if self.targets.is_empty() && self.faults.is_empty() {
-            self.faults.push(Fault::new(
+            self.faults.push(FieldFault::new(
                 "spec.targetRefs",
                 "at least one target is needed",
             ));
         }
     }
 
-    /// Attaches the policy to each target that is there, with `attach`, or refuses the target if the policy is wrong;
-    /// and reports.
+    /// Attaches the policy to each target with `attach`, or makes the target refuse all requests if the policy is not
+    /// valid. Reports the status.
     pub(super) fn finish(
         self,
-        targets: Targets<'_>,
-        policies: &mut Policies,
-        log: &mut Log,
-        mut attach: impl FnMut(&mut Policies, &Target) -> Outcome,
+        targets: TargetLookup<'_>,
+        policies: &mut CompiledPolicies,
+        log: &mut ReportLog,
+        mut attach: impl FnMut(&mut CompiledPolicies, &PolicyTarget) -> TargetOutcome,
     ) {
         log.problems(self.policy, self.source, &self.faults);
         let mut status = PolicyStatus::default();
         for target in &self.targets {
             let conditions = match targets.presence(target) {
-                Presence::Foreign => {
-                    let fault = Fault::new(
+                TargetPresence::Foreign => {
+                    let fault = FieldFault::new(
                         "spec.targetRefs",
                         format!("{} is not served by Egret", target.object),
                     );
                     log.warn(self.policy, self.source, &fault);
                     continue;
                 }
-                Presence::Missing => {
+                TargetPresence::Missing => {
                     let message = format!("{} not found", target.object);
                     self.not_found(message, log)
                 }
-                Presence::NoSuchPart => self.no_such_part(target, policies, log),
-                Presence::Ours if self.faults.is_empty() => match attach(policies, target) {
-                    Outcome::Attached => attached("Attached", "Attached to all targets"),
-                    Outcome::Merged(lost) => {
-                        for fault in &lost {
-                            log.warn(self.policy, self.source, fault);
+                TargetPresence::SectionMissing => self.section_not_found(target, policies, log),
+                TargetPresence::Served if self.faults.is_empty() => {
+                    match attach(policies, target) {
+                        TargetOutcome::Attached => attached("Attached", "Attached to all targets"),
+                        TargetOutcome::Merged(overridden) => {
+                            for fault in &overridden {
+                                log.warn(self.policy, self.source, fault);
+                            }
+                            let message = "Merged with other policies in target(s) and attached";
+                            attached("Merged", message)
                         }
-                        let message = "Merged with other policies in target(s) and attached";
-                        attached("Merged", message)
+                        TargetOutcome::Overridden(by) => self.overridden(target, &by, log),
                     }
-                    Outcome::Overridden(by) => self.overridden(target, &by, log),
-                },
-                Presence::Ours => {
+                }
+                TargetPresence::Served => {
                     let message = join(&self.faults);
                     policies.refuse(target, self.policy, &message);
                     not_attached("Invalid", message)
@@ -139,25 +141,25 @@ impl<'a> Draft<'a> {
                 conditions,
             });
         }
-        log.object(self.policy, self.source, Status::Policy(status));
+        log.object(self.policy, self.source, ObjectStatus::Policy(status));
     }
 
-    /// Which part was meant is not known, so that it may be any: the whole object is refused.
-    fn no_such_part(
+    /// Makes the whole object refuse all requests: it is not known which section was meant.
+    fn section_not_found(
         &self,
-        target: &Target,
-        policies: &mut Policies,
-        log: &mut Log,
-    ) -> Vec<Condition> {
+        target: &PolicyTarget,
+        policies: &mut CompiledPolicies,
+        log: &mut ReportLog,
+    ) -> Vec<StatusCondition> {
         let object = &target.object;
         let section = target.section.as_deref().unwrap_or_default();
         let message = format!("{object} has no section {section}; all of it is refused");
-        policies.refuse(&Target::new(object, None), self.policy, &message);
+        policies.refuse(&PolicyTarget::new(object, None), self.policy, &message);
         self.not_found(message, log)
     }
 
-    fn not_found(&self, message: String, log: &mut Log) -> Vec<Condition> {
-        let fault = Fault::new("spec.targetRefs", message.clone());
+    fn not_found(&self, message: String, log: &mut ReportLog) -> Vec<StatusCondition> {
+        let fault = FieldFault::new("spec.targetRefs", message.clone());
         log.problems(self.policy, self.source, [&fault]);
         let reason = if self.faults.is_empty() {
             "TargetNotFound"
@@ -167,32 +169,37 @@ impl<'a> Draft<'a> {
         not_attached(reason, message)
     }
 
-    fn overridden(&self, target: &Target, by: &ObjectRef, log: &mut Log) -> Vec<Condition> {
+    fn overridden(
+        &self,
+        target: &PolicyTarget,
+        by: &ObjectRef,
+        log: &mut ReportLog,
+    ) -> Vec<StatusCondition> {
         let message = format!("overridden at {} by the older {by}", target.object);
         log.problems(
             self.policy,
             self.source,
-            [&Fault::new("spec.targetRefs", message)],
+            [&FieldFault::new("spec.targetRefs", message)],
         );
         let message = "Overridden due to conflict with higher priority policy in target(s)";
         vec![
-            Condition::new("Accepted", true, "Valid", "Policy accepted"),
-            Condition::new("Attached", false, "Overridden", message),
+            StatusCondition::new("Accepted", true, "Valid", "Policy accepted"),
+            StatusCondition::new("Attached", false, "Overridden", message),
         ]
     }
 }
 
-fn attached(reason: &'static str, message: &str) -> Vec<Condition> {
+fn attached(reason: &'static str, message: &str) -> Vec<StatusCondition> {
     vec![
-        Condition::new("Accepted", true, "Valid", "Policy accepted"),
-        Condition::new("Attached", true, reason, message),
+        StatusCondition::new("Accepted", true, "Valid", "Policy accepted"),
+        StatusCondition::new("Attached", true, reason, message),
     ]
 }
 
-fn not_attached(reason: &'static str, message: String) -> Vec<Condition> {
+fn not_attached(reason: &'static str, message: String) -> Vec<StatusCondition> {
     vec![
-        Condition::new("Accepted", false, reason, message),
-        Condition::new(
+        StatusCondition::new("Accepted", false, reason, message),
+        StatusCondition::new(
             "Attached",
             false,
             "Pending",

@@ -1,19 +1,18 @@
-//! EgressPolicy to [`EgressRules`].
+//! Compiles EgressPolicies to [`EgressRules`].
 
 use std::sync::Arc;
 
 use http::Method;
 use ipnet::IpNet;
 
-use super::{Draft, Outcome, Policies};
+use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
 use crate::api::egret::{
-    EgressAction, EgressAddresses, EgressMode, EgressPolicySpec, EgressRule as Spec, EgressTunnels,
-    PortText,
+    EgressAddresses, EgressMode, EgressPolicySpec, EgressRuleSpec, EgressTunnels, PortText,
 };
-use crate::compile::log::{Fault, Log};
-use crate::compile::target::{TargetKinds, Targets};
+use crate::compile::log::{FieldFault, ReportLog};
+use crate::compile::target::{TargetKinds, TargetLookup};
 use crate::name::{HostMatcher, NameError, Port, parse_net};
-use crate::policy::egress::{Action, EgressRule, EgressRules, Mode, PortRange};
+use crate::policy::egress::{EgressRule, EgressRules, PortRange};
 use crate::resources::{Kind, ObjectRef, oldest_first};
 use crate::route::literal_path;
 
@@ -25,11 +24,15 @@ const TARGETS: TargetKinds = TargetKinds::only(&[
     Kind::Backend,
 ]);
 
-pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut Log) {
+pub(super) fn compile(
+    targets: TargetLookup<'_>,
+    policies: &mut CompiledPolicies,
+    log: &mut ReportLog,
+) {
     for (reference, object) in oldest_first(&targets.resources.egress_policies) {
         let spec = &object.value.spec;
-        let mut draft = Draft::new(reference, &object.source, &spec.target_refs, TARGETS);
-        draft.needs_a_target();
+        let mut draft = PolicyDraft::new(reference, &object.source, &spec.target_refs, TARGETS);
+        draft.require_target();
         let rules = Arc::new(rules(reference, spec, &mut draft.faults));
         let only_gateways = draft
             .targets
@@ -40,11 +43,11 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
                 "exceptions to the built-in deny list are only allowed in a policy on a Gateway";
             draft
                 .faults
-                .push(Fault::new("spec.addresses.allow", message));
+                .push(FieldFault::new("spec.addresses.allow", message));
         }
-        if !rules.allow_addresses.is_empty() && rules.mode == Mode::Audit {
-            let message = "without effect in mode Audit: the built-in deny list stays closed";
-            let warning = Fault::new("spec.addresses.allow", message);
+        if !rules.allow_addresses.is_empty() && rules.mode == EgressMode::Audit {
+            let message = "has no effect in mode Audit: the built-in deny list still applies";
+            let warning = FieldFault::new("spec.addresses.allow", message);
             log.warn(reference, &object.source, &warning);
         }
         draft.finish(targets, policies, log, |policies, target| {
@@ -52,12 +55,16 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
             if !attached.contains(&rules) {
                 attached.push(rules.clone());
             }
-            Outcome::Attached
+            TargetOutcome::Attached
         });
     }
 }
 
-fn rules(reference: &ObjectRef, spec: &EgressPolicySpec, faults: &mut Vec<Fault>) -> EgressRules {
+fn rules(
+    reference: &ObjectRef,
+    spec: &EgressPolicySpec,
+    faults: &mut Vec<FieldFault>,
+) -> EgressRules {
     let EgressPolicySpec {
         target_refs: _,
         mode,
@@ -68,16 +75,14 @@ fn rules(reference: &ObjectRef, spec: &EgressPolicySpec, faults: &mut Vec<Fault>
     } = spec;
     let none = EgressAddresses::default();
     let EgressAddresses { allow, deny } = addresses.as_ref().unwrap_or(&none);
-    let mut nets = |texts: &[String], field: &str| each(texts, field, faults, |text| net(text));
+    let mut nets =
+        |texts: &[String], field: &str| parse_each(texts, field, faults, |text| net(text));
     let allow_addresses = nets(allow, "spec.addresses.allow");
     let deny_addresses = nets(deny, "spec.addresses.deny");
     EgressRules {
         policy: reference.clone(),
-        mode: match mode.unwrap_or_default() {
-            EgressMode::Enforce => Mode::Enforce,
-            EgressMode::Audit => Mode::Audit,
-        },
-        default_action: action(default_action.unwrap_or_default()),
+        mode: mode.unwrap_or_default(),
+        default_action: default_action.unwrap_or_default(),
         rules: rules
             .iter()
             .enumerate()
@@ -89,10 +94,10 @@ fn rules(reference: &ObjectRef, spec: &EgressPolicySpec, faults: &mut Vec<Fault>
     }
 }
 
-fn rule(index: usize, spec: &Spec, faults: &mut Vec<Fault>) -> EgressRule {
-    let Spec {
+fn rule(index: usize, spec: &EgressRuleSpec, faults: &mut Vec<FieldFault>) -> EgressRule {
+    let EgressRuleSpec {
         name,
-        action: verdict,
+        action,
         hosts,
         ports,
         methods,
@@ -104,7 +109,7 @@ fn rule(index: usize, spec: &Spec, faults: &mut Vec<Fault>) -> EgressRule {
             .clone()
             .unwrap_or_else(|| format!("rule-{index}"))
             .into(),
-        action: action(*verdict),
+        action: *action,
         hosts: any_of(hosts, &field("hosts"), faults, |text| host(text)),
         ports: any_of(ports, &field("ports"), faults, range),
         methods: any_of(methods, &field("methods"), faults, |text| method(text)),
@@ -112,43 +117,37 @@ fn rule(index: usize, spec: &Spec, faults: &mut Vec<Fault>) -> EgressRule {
     }
 }
 
-/// The values of a condition, none if it is not there: that is "any", and what is written as empty must not become it.
+/// The values of a condition. A condition that is not set gives none, which means "any"; an empty list is a fault,
+/// because it must not mean that.
 fn any_of<T, U>(
     items: &Option<Vec<T>>,
     field: &str,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<FieldFault>,
     parse: impl Fn(&T) -> Result<U, String>,
 ) -> Vec<U> {
     let items = items.as_deref();
     if items.is_some_and(<[T]>::is_empty) {
         let message = "empty: matches nothing; leave it out for any";
-        faults.push(Fault::new(field, message));
+        faults.push(FieldFault::new(field, message));
     }
-    each(items.unwrap_or_default(), field, faults, parse)
+    parse_each(items.unwrap_or_default(), field, faults, parse)
 }
 
-/// Parses every item, and names those that are wrong.
-fn each<T, U>(
+/// Parses every item, and records the faults.
+fn parse_each<T, U>(
     items: &[T],
     field: &str,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<FieldFault>,
     parse: impl Fn(&T) -> Result<U, String>,
 ) -> Vec<U> {
     let mut parsed = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         match parse(item) {
             Ok(item) => parsed.push(item),
-            Err(message) => faults.push(Fault::new(format!("{field}[{index}]"), message)),
+            Err(message) => faults.push(FieldFault::new(format!("{field}[{index}]"), message)),
         }
     }
     parsed
-}
-
-fn action(action: EgressAction) -> Action {
-    match action {
-        EgressAction::Allow => Action::Allow,
-        EgressAction::Deny => Action::Deny,
-    }
 }
 
 fn range(text: &PortText) -> Result<PortRange, String> {
@@ -173,7 +172,7 @@ fn range(text: &PortText) -> Result<PortRange, String> {
     Ok(PortRange { first, last })
 }
 
-/// Methods are case-sensitive (RFC 9110 9.1), so that one in lower case would never match.
+/// Parses a method. Methods are case-sensitive (RFC 9110 9.1), so that one in lower case would never match.
 fn method(text: &str) -> Result<Method, String> {
     if text.bytes().any(|byte| byte.is_ascii_lowercase()) {
         return Err(format!(

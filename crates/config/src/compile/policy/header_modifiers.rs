@@ -1,9 +1,9 @@
-//! `headerModifiers` of a TrafficPolicy to [`HeaderModifiers`]. Messages name the place of what is wrong, and never the
-//! content of a Secret.
+//! Compiles `headerModifiers` of a TrafficPolicy to [`HeaderModifiers`]. Messages name the place of a fault, and never
+//! the content of a Secret.
 
 use http::{HeaderName, HeaderValue};
 
-use super::reader::{PolicyReader, ReadPolicy, Reading};
+use super::reader::{FieldReading, PolicyReader, ReadPolicy};
 use crate::api::kgateway::{HeaderModifier, HeaderSecret, HeaderSource, TrafficHeaderModifiers};
 use crate::compile::header::{HeaderPairs, MessageKind, header_name, header_value};
 use crate::compile::secret::entry;
@@ -11,14 +11,14 @@ use crate::compile::value::SpecFields;
 use crate::policy::header_modifiers::HeaderModifiers;
 use crate::policy::headers::HeaderEdit;
 
-/// How many entries each list may have.
-const MOST_HEADERS: usize = 16;
-/// The longest name of a header.
-const LONGEST_NAME: usize = 256;
-/// The longest value that a policy gives by itself.
-const LONGEST_VALUE: usize = 4096;
-/// The longest name of an entry of a Secret.
-const LONGEST_KEY: usize = 253;
+/// Maximum number of entries in each list.
+const MAX_HEADERS: usize = 16;
+/// Maximum length of a header name.
+const MAX_NAME_LENGTH: usize = 256;
+/// Maximum length of an inline value.
+const MAX_VALUE_LENGTH: usize = 4096;
+/// Maximum length of the name of a Secret's entry.
+const MAX_KEY_LENGTH: usize = 253;
 
 impl ReadPolicy for HeaderModifiers {
     type Spec = TrafficHeaderModifiers;
@@ -27,10 +27,10 @@ impl ReadPolicy for HeaderModifiers {
         spec: &TrafficHeaderModifiers,
         fields: &mut SpecFields<'_>,
         reader: PolicyReader<'_>,
-    ) -> Reading<Self> {
+    ) -> FieldReading<Self> {
         let TrafficHeaderModifiers { request, response } = spec;
         if request.is_none() && response.is_none() {
-            fields.fault_of_all("at least one of the fields in [request response] must be set");
+            fields.struct_fault("at least one of the fields in [request response] must be set");
         }
         let mut edit = |name, kind, spec: &Option<HeaderModifier>| {
             let mut fields = fields.nested(name);
@@ -39,7 +39,7 @@ impl ReadPolicy for HeaderModifiers {
                 header_edit(spec, kind, &mut fields, reader)
             })
         };
-        Reading::Set(Self {
+        FieldReading::Set(Self {
             request: edit("request", MessageKind::Request, request),
             response: edit("response", MessageKind::Response, response),
         })
@@ -54,7 +54,7 @@ fn header_edit(
 ) -> HeaderEdit {
     let HeaderModifier { set, add, remove } = spec;
     if set.is_none() && add.is_none() && remove.is_none() {
-        fields.fault_of_all("at least one of the fields in [set add remove] must be set");
+        fields.struct_fault("at least one of the fields in [set add remove] must be set");
     }
     let lengths = [
         ("set", set.as_ref().map(Vec::len)),
@@ -62,8 +62,8 @@ fn header_edit(
         ("remove", remove.as_ref().map(Vec::len)),
     ];
     for (name, length) in lengths {
-        if length.is_some_and(|length| length > MOST_HEADERS) {
-            fields.fault(name, format!("at most {MOST_HEADERS} are allowed"));
+        if length.is_some_and(|length| length > MAX_HEADERS) {
+            fields.fault(name, format!("at most {MAX_HEADERS} are allowed"));
         }
     }
     let mut pairs = |name: &str, specs: &Option<Vec<HeaderSource>>| {
@@ -91,7 +91,7 @@ fn header_edit(
     }
 }
 
-/// A header to set or add; `None` goes with a fault.
+/// A header to set or add; `None` if there are faults.
 fn pair(
     spec: &HeaderSource,
     kind: MessageKind,
@@ -106,7 +106,7 @@ fn pair(
     let (name, value) = match (value, secret_ref) {
         (Some(value), None) => {
             if name.is_none() {
-                fields.fault_of_all("name is required when using an inline value");
+                fields.struct_fault("name is required when using an inline value");
             }
             let value = inline_value(value);
             let value = value.map_err(|message| fields.fault("value", message));
@@ -114,7 +114,7 @@ fn pair(
         }
         (None, Some(secret)) => {
             let Some((name, key)) = name_and_key(name.as_ref(), secret) else {
-                fields.fault_of_all("name or secretRef.key is needed");
+                fields.struct_fault("name or secretRef.key is needed");
                 return None;
             };
             let value = secret_value(secret, key, reader);
@@ -122,19 +122,19 @@ fn pair(
             (name, value.ok())
         }
         _ => {
-            fields.fault_of_all("exactly one of the fields in [value secretRef] must be set");
+            fields.struct_fault("exactly one of the fields in [value secretRef] must be set");
             return None;
         }
     };
     let name = match name.len() {
-        1..=LONGEST_NAME => kind.settable_name(name).map_err(str::to_owned),
-        _ => Err(format!("1 to {LONGEST_NAME} characters are allowed")),
+        1..=MAX_NAME_LENGTH => kind.settable_name(name).map_err(str::to_owned),
+        _ => Err(format!("1 to {MAX_NAME_LENGTH} characters are allowed")),
     };
     let name = name.map_err(|message| fields.fault("name", message));
     name.ok().zip(value)
 }
 
-/// The name of the header and the entry of the Secret: each is the other's default.
+/// The name of the header and the entry of the Secret; each is the default of the other.
 fn name_and_key<'a>(
     name: Option<&'a String>,
     secret: &'a HeaderSecret,
@@ -143,18 +143,18 @@ fn name_and_key<'a>(
     Some((name.or(key)?, key.or(name)?))
 }
 
-/// A value that stands in the policy: visible characters, with single blanks between them.
+/// Parses an inline value: visible characters, with single blanks between them.
 fn inline_value(text: &str) -> Result<HeaderValue, String> {
-    if !(1..=LONGEST_VALUE).contains(&text.len()) {
-        return Err(format!("1 to {LONGEST_VALUE} characters are allowed"));
+    if !(1..=MAX_VALUE_LENGTH).contains(&text.len()) {
+        return Err(format!("1 to {MAX_VALUE_LENGTH} characters are allowed"));
     }
     let mut words = text.split([' ', '\t']);
     let is_plain = words.all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_graphic()));
     let value = header_value(text.as_bytes()).ok().filter(|_| is_plain);
-    value.ok_or_else(|| "not a value of a header".to_owned())
+    value.ok_or_else(|| "not a header value".to_owned())
 }
 
-/// A value from a Secret, marked so that nothing prints it.
+/// Reads a value from a Secret, and marks it as sensitive, so that it is never printed.
 fn secret_value(
     secret: &HeaderSecret,
     key: &str,
@@ -166,16 +166,15 @@ fn secret_value(
         key: _,
     } = secret;
     let is_key = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    if !(1..=LONGEST_KEY).contains(&key.len()) || !key.bytes().all(is_key) {
+    if !(1..=MAX_KEY_LENGTH).contains(&key.len()) || !key.bytes().all(is_key) {
         return Err(format!("{key} is not a key of a Secret"));
     }
     let (reference, secret) = reader.secret(name, namespace.as_deref())?;
     let bytes = entry(secret, key).ok_or_else(|| format!("{reference} has no {key}"))?;
-    // The newline at the end of a file cannot be sent in a header, and is not meant.
+    // The newline at the end of a file is not part of the value: a header cannot hold it.
     let bytes = bytes.trim_ascii();
     let value = header_value(bytes).ok().filter(|_| !bytes.is_empty());
-    let mut value =
-        value.ok_or_else(|| format!("{key} of {reference} is not a value of a header"))?;
+    let mut value = value.ok_or_else(|| format!("{key} of {reference} is not a header value"))?;
     value.set_sensitive(true);
     Ok(value)
 }

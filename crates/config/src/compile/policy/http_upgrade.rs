@@ -1,28 +1,28 @@
-//! `httpUpgrade` of a TrafficPolicy to [`Upgrades`].
+//! Compiles `httpUpgrade` of a TrafficPolicy to [`AllowedUpgrades`].
 
-use super::reader::{PolicyReader, ReadPolicy, Reading};
+use super::reader::{FieldReading, PolicyReader, ReadPolicy};
 use crate::api::kgateway::{ConnectUpgrade, HttpUpgrade};
 use crate::compile::upgrade::{CONNECT, protocol};
 use crate::compile::value::SpecFields;
-use crate::policy::http_upgrade::Upgrades;
+use crate::policy::http_upgrade::AllowedUpgrades;
 
-/// How many entries a policy may have.
-const MOST: usize = 16;
+/// Maximum number of entries in a policy.
+const MAX_UPGRADES: usize = 16;
 
-impl ReadPolicy for Upgrades {
+impl ReadPolicy for AllowedUpgrades {
     type Spec = Vec<HttpUpgrade>;
 
     fn read(
         specs: &Vec<HttpUpgrade>,
         fields: &mut SpecFields<'_>,
         _reader: PolicyReader<'_>,
-    ) -> Reading<Self> {
+    ) -> FieldReading<Self> {
         let mut upgrades = Self {
             connect: false,
             protocols: Vec::new(),
         };
-        if specs.len() > MOST {
-            fields.fault_of_all(format!("at most {MOST} are allowed"));
+        if specs.len() > MAX_UPGRADES {
+            fields.struct_fault(format!("at most {MAX_UPGRADES} are allowed"));
         }
         for (index, spec) in specs.iter().enumerate() {
             let HttpUpgrade {
@@ -45,7 +45,7 @@ impl ReadPolicy for Upgrades {
                 }
             }
         }
-        Reading::Set(upgrades)
+        FieldReading::Set(upgrades)
     }
 }
 

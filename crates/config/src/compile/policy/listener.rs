@@ -1,15 +1,15 @@
-//! ListenerPolicy and HTTPListenerPolicy: how connections of clients are taken, and what they may do.
+//! Compiles ListenerPolicies and HTTPListenerPolicies: settings of client connections.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::layer::PolicyLayer;
-use super::{Draft, Outcome, Policies};
+use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
 use crate::api::kgateway::{ListenerPolicySpec, ListenerPort, ListenerSettings};
 use crate::api::target::TargetSelector;
 use crate::compile::backend::port_of;
-use crate::compile::log::{Fault, Log};
-use crate::compile::target::{Target, TargetKinds, Targets};
+use crate::compile::log::{FieldFault, ReportLog};
+use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup};
 use crate::name::Port;
 use crate::resources::{Kind, ObjectRef, oldest_first};
 
@@ -18,34 +18,38 @@ mod http;
 mod settings;
 mod upgrade;
 
-use http::Http;
-pub(super) use settings::Settings;
+use http::HttpFields;
+pub(super) use settings::ListenerLayer;
 
 const TARGETS: TargetKinds = TargetKinds::only(&[Kind::Gateway]);
 
-/// What one policy says.
+/// The settings of one policy.
 #[derive(Debug, Default)]
-struct Said {
-    default: Settings,
-    /// In place of the default.
-    per_port: BTreeMap<Port, Settings>,
+struct SettingsByPort {
+    default: ListenerLayer,
+    /// Settings of single ports, in place of the default.
+    per_port: BTreeMap<Port, ListenerLayer>,
 }
 
-/// What is attached so far.
-struct Attached<'a> {
-    targets: Targets<'a>,
-    policies: &'a mut Policies,
-    all: All,
+/// The policies that have been attached so far.
+struct AttachedPolicies<'a> {
+    targets: TargetLookup<'a>,
+    policies: &'a mut CompiledPolicies,
+    all: PoliciesByTarget,
 }
 
-/// What policies say, by what they apply to: those that go before others first.
-type All = BTreeMap<Target, Vec<Arc<Said>>>;
+/// The settings of policies by target; those that take precedence first.
+type PoliciesByTarget = BTreeMap<PolicyTarget, Vec<Arc<SettingsByPort>>>;
 
-pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut Log) {
-    let mut attached = Attached {
+pub(super) fn compile(
+    targets: TargetLookup<'_>,
+    policies: &mut CompiledPolicies,
+    log: &mut ReportLog,
+) {
+    let mut attached = AttachedPolicies {
         targets,
         policies,
-        all: All::new(),
+        all: PoliciesByTarget::new(),
     };
     for (reference, object) in oldest_first(&targets.resources.listener_policies) {
         let ListenerPolicySpec {
@@ -54,68 +58,68 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
             default,
             per_port,
         } = &object.value.spec;
-        let mut draft = Draft::new(reference, &object.source, target_refs, TARGETS);
+        let mut draft = PolicyDraft::new(reference, &object.source, target_refs, TARGETS);
         select(targets, target_selectors, &mut draft);
         let default = default.as_ref();
         let default = default.map(|spec| read(targets, spec, "spec.default", &mut draft));
-        let said = Said {
+        let layers = SettingsByPort {
             default: default.unwrap_or_default(),
             per_port: by_port(targets, per_port, &mut draft),
         };
-        for fault in said.unused(targets, &draft.targets) {
+        for fault in layers.unused(targets, &draft.targets) {
             log.warn(reference, &object.source, &fault);
         }
-        attached.finish(draft, said, log);
+        attached.finish(draft, layers, log);
     }
     for (reference, object) in oldest_first(&targets.resources.http_listener_policies) {
         let spec = &object.value.spec;
-        let mut draft = Draft::new(reference, &object.source, &spec.target_refs, TARGETS);
+        let mut draft = PolicyDraft::new(reference, &object.source, &spec.target_refs, TARGETS);
         for (index, target) in spec.target_refs.iter().enumerate() {
             if target.section_name.is_some() {
                 let field = format!("spec.targetRefs[{index}].sectionName");
-                draft.faults.push(Fault::new(
+                draft.faults.push(FieldFault::new(
                     field,
                     "an HTTPListenerPolicy applies to a whole Gateway",
                 ));
             }
         }
         select(targets, &spec.target_selectors, &mut draft);
-        let mut said = Said::default();
-        Http::from(spec).read(reference, "spec", &mut said.default, &mut draft.faults);
-        attached.finish(draft, said, log);
+        let mut layers = SettingsByPort::default();
+        HttpFields::from(spec).read(reference, "spec", &mut layers.default, &mut draft.faults);
+        attached.finish(draft, layers, log);
     }
-    let settled = settle(targets, &attached.all);
-    policies.listeners = settled;
+    let merged = merge_layers(targets, &attached.all);
+    policies.listeners = merged;
 }
 
-fn select(targets: Targets<'_>, selectors: &[TargetSelector], draft: &mut Draft<'_>) {
+fn select(targets: TargetLookup<'_>, selectors: &[TargetSelector], draft: &mut PolicyDraft<'_>) {
     draft.select(targets, selectors, TARGETS);
     if selectors.is_empty() {
-        draft.needs_a_target();
+        draft.require_target();
     }
 }
 
 fn read(
-    targets: Targets<'_>,
+    targets: TargetLookup<'_>,
     spec: &ListenerSettings,
     at: &str,
-    draft: &mut Draft<'_>,
-) -> Settings {
-    let mut settings = Settings::read(spec, at, &mut draft.faults, |refs, field| {
+    draft: &mut PolicyDraft<'_>,
+) -> ListenerLayer {
+    let mut settings = ListenerLayer::read(spec, at, &mut draft.faults, |refs, field| {
         clients::authorities(targets.resources, draft.policy, refs, field)
     });
     if let Some(spec) = &spec.http_settings {
         let at = format!("{at}.httpSettings");
-        Http::from(spec).read(draft.policy, &at, &mut settings, &mut draft.faults);
+        HttpFields::from(spec).read(draft.policy, &at, &mut settings, &mut draft.faults);
     }
     settings
 }
 
 fn by_port(
-    targets: Targets<'_>,
+    targets: TargetLookup<'_>,
     specs: &[ListenerPort],
-    draft: &mut Draft<'_>,
-) -> BTreeMap<Port, Settings> {
+    draft: &mut PolicyDraft<'_>,
+) -> BTreeMap<Port, ListenerLayer> {
     let mut by_port = BTreeMap::new();
     for (index, ListenerPort { port, listener }) in specs.iter().enumerate() {
         let field = format!("spec.perPort[{index}]");
@@ -128,60 +132,63 @@ fn by_port(
                 continue;
             }
         };
-        let fault = Fault::new(format!("{field}.port"), fault);
+        let fault = FieldFault::new(format!("{field}.port"), fault);
         draft.faults.push(fault);
     }
     by_port
 }
 
-impl Attached<'_> {
-    fn finish(&mut self, draft: Draft<'_>, said: Said, log: &mut Log) {
+impl AttachedPolicies<'_> {
+    fn finish(&mut self, draft: PolicyDraft<'_>, layers: SettingsByPort, log: &mut ReportLog) {
         let Self {
             targets,
             policies,
             all,
         } = self;
-        let said = Arc::new(said);
+        let layers = Arc::new(layers);
         draft.finish(*targets, policies, log, |_, target| {
-            all.entry(target.clone()).or_default().push(said.clone());
-            Outcome::Attached
+            all.entry(target.clone()).or_default().push(layers.clone());
+            TargetOutcome::Attached
         });
     }
 }
 
-/// What holds for each listener: a policy on it goes before one on its Gateway, and the older before the younger, field
-/// by field.
-fn settle(targets: Targets<'_>, all: &All) -> BTreeMap<ObjectRef, BTreeMap<String, Settings>> {
-    let mut settled: BTreeMap<ObjectRef, BTreeMap<String, Settings>> = BTreeMap::new();
+/// Merges the settings of each listener, field by field. A policy on the listener takes precedence over one on its
+/// Gateway, and an older policy over a younger one.
+fn merge_layers(
+    targets: TargetLookup<'_>,
+    all: &PoliciesByTarget,
+) -> BTreeMap<ObjectRef, BTreeMap<String, ListenerLayer>> {
+    let mut merged: BTreeMap<ObjectRef, BTreeMap<String, ListenerLayer>> = BTreeMap::new();
     for (gateway, object) in &targets.resources.gateways {
         for listener in &object.value.spec.listeners {
             let port = port_of(listener.port).ok();
-            let mut settings = Settings::default();
+            let mut settings = ListenerLayer::default();
             for section in [Some(listener.name.as_str()), None] {
-                let policies = all.get(&Target::new(gateway, section));
-                for said in policies.into_iter().flatten() {
-                    settings.inherit(said.at(port));
+                let policies = all.get(&PolicyTarget::new(gateway, section));
+                for layers in policies.into_iter().flatten() {
+                    settings.inherit(layers.at(port));
                 }
             }
-            let listeners = settled.entry(gateway.clone()).or_default();
+            let listeners = merged.entry(gateway.clone()).or_default();
             listeners.insert(listener.name.clone(), settings);
         }
     }
-    settled
+    merged
 }
 
-impl Said {
-    fn at(&self, port: Option<Port>) -> &Settings {
+impl SettingsByPort {
+    fn at(&self, port: Option<Port>) -> &ListenerLayer {
         let own = port.and_then(|port| self.per_port.get(&port));
         own.unwrap_or(&self.default)
     }
 
-    /// What applies to no listener of the targets: a port may have been mistaken for another, and without TLS no client
-    /// is asked for a certificate.
-    fn unused(&self, targets: Targets<'_>, of: &[Target]) -> Vec<Fault> {
+    /// Warnings about settings that apply to no listener of the targets: the port may be a mistake, and without TLS no
+    /// client certificate is requested.
+    fn unused(&self, targets: TargetLookup<'_>, of: &[PolicyTarget]) -> Vec<FieldFault> {
         let mut ports = BTreeSet::new();
         let mut has_clients = false;
-        for Target { object, section } in of {
+        for PolicyTarget { object, section } in of {
             let Some(gateway) = targets.resources.gateways.get(object) else {
                 continue;
             };
@@ -195,12 +202,12 @@ impl Said {
         let mut faults = Vec::new();
         for port in self.per_port.keys().filter(|port| !ports.contains(port)) {
             let message = format!("no listener of the targets is on port {port}");
-            faults.push(Fault::new("spec.perPort", message));
+            faults.push(FieldFault::new("spec.perPort", message));
         }
         let mut all = self.per_port.values().chain([&self.default]);
         if !has_clients && all.any(|settings| settings.clients.is_some()) {
             let message = "clientCertificateValidation applies to no HTTPS listener of the targets";
-            faults.push(Fault::new("spec", message));
+            faults.push(FieldFault::new("spec", message));
         }
         faults
     }

@@ -1,4 +1,4 @@
-//! How one field of a TrafficPolicy is read. Each field has a file with an implementation of [`ReadPolicy`].
+//! Reads one field of a TrafficPolicy. Each field has a file with its implementation of [`ReadPolicy`].
 
 use crate::compile::grant;
 use crate::compile::value::SpecFields;
@@ -6,26 +6,26 @@ use crate::resources::{Kind, ObjectRef, Resources, Secret};
 
 /// A compiled policy that is read from one field of a TrafficPolicy.
 pub(super) trait ReadPolicy: Sized {
-    /// The field as it is written.
+    /// The type of the field in the resource.
     type Spec: ?Sized;
 
-    /// Reads the field. What is read with a fault has no effect, because a policy with faults is refused.
+    /// Reads the field. A value with a fault is never used, because a policy with faults is not attached.
     fn read(
         spec: &Self::Spec,
         fields: &mut SpecFields<'_>,
         reader: PolicyReader<'_>,
-    ) -> Reading<Self>;
+    ) -> FieldReading<Self>;
 }
 
-/// What a field says.
-pub(super) enum Reading<T> {
-    /// This holds.
+/// The value of a field.
+pub(super) enum FieldReading<T> {
+    /// The field is set.
     Set(T),
-    /// The field is switched off, whatever a wider policy says.
+    /// The field is disabled, even if a wider policy sets it.
     Disabled,
 }
 
-/// The policy that is read, and where the objects are that it refers to.
+/// The policy that is read, and the objects that it may refer to.
 #[derive(Clone, Copy)]
 pub(super) struct PolicyReader<'a> {
     pub(super) policy: &'a ObjectRef,
@@ -33,7 +33,7 @@ pub(super) struct PolicyReader<'a> {
 }
 
 impl<'a> PolicyReader<'a> {
-    /// Finds a Secret that the policy may refer to; its namespace is the policy's by default.
+    /// Finds a Secret that the policy may refer to. The namespace is the policy's by default.
     pub(super) fn secret(
         self,
         name: &str,

@@ -1,15 +1,15 @@
-//! ResolverPolicy to [`ResolverSettings`].
+//! Compiles ResolverPolicies to [`ResolverSettings`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Draft, Outcome, Policies};
-use crate::api::egret::{LookupFamily as Family, ResolverPolicySpec};
-use crate::compile::log::{Fault, Log};
-use crate::compile::target::{TargetKinds, Targets};
+use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
+use crate::api::egret::ResolverPolicySpec;
+use crate::compile::log::{FieldFault, ReportLog};
+use crate::compile::target::{TargetKinds, TargetLookup};
 use crate::compile::value::SpecFields;
 use crate::resources::{Kind, oldest_first};
-use crate::snapshot::{LookupFamily, ResolverId, ResolverSettings};
+use crate::snapshot::{ResolverId, ResolverSettings};
 
 mod names;
 mod servers;
@@ -19,15 +19,19 @@ use servers::name_servers;
 
 const TARGETS: TargetKinds = TargetKinds::only(&[Kind::Gateway, Kind::Backend]);
 
-pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut Log) {
+pub(super) fn compile(
+    targets: TargetLookup<'_>,
+    policies: &mut CompiledPolicies,
+    log: &mut ReportLog,
+) {
     for (reference, object) in oldest_first(&targets.resources.resolver_policies) {
         let spec = &object.value.spec;
-        let mut draft = Draft::new(reference, &object.source, &spec.target_refs, TARGETS);
-        draft.needs_a_target();
+        let mut draft = PolicyDraft::new(reference, &object.source, &spec.target_refs, TARGETS);
+        draft.require_target();
         for (index, target) in spec.target_refs.iter().enumerate() {
             if target.section_name.is_some() && target.kind == Kind::Gateway.as_str() {
                 let field = format!("spec.targetRefs[{index}].sectionName");
-                draft.faults.push(Fault::new(
+                draft.faults.push(FieldFault::new(
                     field,
                     "a ResolverPolicy applies to a whole Gateway",
                 ));
@@ -38,18 +42,18 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
         draft.finish(targets, policies, log, |policies, target| {
             match policies.resolver.get(&target.object) {
                 Some(ResolverId::Policy(older)) if older != reference => {
-                    return Outcome::Overridden(older.clone());
+                    return TargetOutcome::Overridden(older.clone());
                 }
                 _ => {}
             }
             policies.resolver.insert(target.object.clone(), id.clone());
             policies.settings.insert(id.clone(), settings.clone());
-            Outcome::Attached
+            TargetOutcome::Attached
         });
     }
 }
 
-fn settings(spec: &ResolverPolicySpec, faults: &mut Vec<Fault>) -> ResolverSettings {
+fn settings(spec: &ResolverPolicySpec, faults: &mut Vec<FieldFault>) -> ResolverSettings {
     let ResolverPolicySpec {
         target_refs: _,
         servers,
@@ -80,15 +84,18 @@ fn settings(spec: &ResolverPolicySpec, faults: &mut Vec<Fault>) -> ResolverSetti
         negative_ttl: time("negativeTTL", negative_ttl, default.negative_ttl),
         stale_for: time("staleFor", stale_for, default.stale_for),
         idle_ttl: time("idleTTL", idle_ttl, default.idle_ttl),
-        family: family(lookup_family.unwrap_or_default()),
+        family: lookup_family.unwrap_or_default(),
         https_records: https_records.unwrap_or(default.https_records),
         ..default
     };
     if settings.query_timeout.is_zero() {
-        faults.push(Fault::new("spec.queryTimeout", "a query needs some time"));
+        faults.push(FieldFault::new(
+            "spec.queryTimeout",
+            "a query needs more than 0s",
+        ));
     }
     if settings.min_ttl > settings.max_ttl {
-        faults.push(Fault::new("spec.minTTL", "longer than maxTTL"));
+        faults.push(FieldFault::new("spec.minTTL", "longer than maxTTL"));
     }
     settings.max_hosts = count("maxHosts", *max_hosts, settings.max_hosts, faults);
     settings.max_pending = count("maxPending", *max_pending, settings.max_pending, faults);
@@ -97,13 +104,13 @@ fn settings(spec: &ResolverPolicySpec, faults: &mut Vec<Fault>) -> ResolverSetti
     settings.hosts = fixed_names(hosts, faults);
     settings.preresolve = known_names(preresolve, faults);
     if settings.preresolve.len() > settings.max_hosts {
-        let message = "more names than maxHosts lets be remembered";
-        faults.push(Fault::new("spec.preresolve", message));
+        let message = "more names than maxHosts allows";
+        faults.push(FieldFault::new("spec.preresolve", message));
     }
     settings
 }
 
-fn count(name: &str, number: Option<i64>, default: usize, faults: &mut Vec<Fault>) -> usize {
+fn count(name: &str, number: Option<i64>, default: usize, faults: &mut Vec<FieldFault>) -> usize {
     let Some(number) = number else {
         return default;
     };
@@ -111,17 +118,10 @@ fn count(name: &str, number: Option<i64>, default: usize, faults: &mut Vec<Fault
         .ok()
         .filter(|number| *number > 0)
         .unwrap_or_else(|| {
-            faults.push(Fault::new(format!("spec.{name}"), "at least 1 is needed"));
+            faults.push(FieldFault::new(
+                format!("spec.{name}"),
+                "at least 1 is needed",
+            ));
             default
         })
-}
-
-fn family(family: Family) -> LookupFamily {
-    match family {
-        Family::Auto => LookupFamily::Auto,
-        Family::V4Only => LookupFamily::V4Only,
-        Family::V6Only => LookupFamily::V6Only,
-        Family::V4Preferred => LookupFamily::V4Preferred,
-        Family::V6Preferred => LookupFamily::V6Preferred,
-    }
 }

@@ -1,6 +1,6 @@
-//! `retry` of a TrafficPolicy to [`RetryPolicy`].
+//! Compiles `retry` of a TrafficPolicy to [`RetryPolicy`].
 
-use super::reader::{PolicyReader, ReadPolicy, Reading};
+use super::reader::{FieldReading, PolicyReader, ReadPolicy};
 use crate::api::kgateway::TrafficRetry;
 use crate::compile::retry::{BACKOFF, number_of, statuses};
 use crate::compile::value::{ONE_MILLISECOND, SpecFields};
@@ -13,7 +13,7 @@ impl ReadPolicy for RetryPolicy {
         spec: &TrafficRetry,
         fields: &mut SpecFields<'_>,
         _reader: PolicyReader<'_>,
-    ) -> Reading<Self> {
+    ) -> FieldReading<Self> {
         let TrafficRetry {
             attempts,
             backoff_base_interval,
@@ -22,7 +22,7 @@ impl ReadPolicy for RetryPolicy {
             status_codes,
         } = spec;
         if retry_on.is_none() && status_codes.is_none() {
-            fields.fault_of_all("retryOn or statusCodes must be set.");
+            fields.struct_fault("retryOn or statusCodes must be set.");
         }
         let lists = [
             ("retryOn", retry_on.as_ref().map(Vec::len)),
@@ -34,13 +34,13 @@ impl ReadPolicy for RetryPolicy {
             }
         }
         let mut on = words(retry_on.as_deref().unwrap_or_default(), fields);
-        // Named statuses count without the word `retriable-status-codes` too: they can be meant for nothing else.
+        // Status codes count even without the word `retriable-status-codes`, because they have no other use.
         let codes = status_codes.as_deref().unwrap_or_default();
         on.statuses
             .append(&mut statuses("statusCodes", codes, fields));
         let backoff = backoff_base_interval.as_deref();
         let per_try = per_try_timeout.as_deref();
-        Reading::Set(Self {
+        FieldReading::Set(Self {
             attempts: number_of(*attempts, fields),
             on,
             backoff: fields
@@ -58,13 +58,13 @@ fn words(words: &[String], fields: &mut SpecFields<'_>) -> RetryOn {
         if words[..index].contains(word) {
             fields.fault(&field, "given twice");
         } else if !add(&mut on, word) {
-            fields.fault(&field, format!("{word} is not a word for a retry"));
+            fields.fault(&field, format!("{word} is not a condition for a retry"));
         }
     }
     on
 }
 
-/// Adds what a word means to Envoy (`x-envoy-retry-on`, `x-envoy-retry-grpc-on`); false if it means nothing.
+/// Adds the meaning of a word of Envoy (`x-envoy-retry-on`, `x-envoy-retry-grpc-on`); false if the word is not known.
 fn add(on: &mut RetryOn, word: &str) -> bool {
     match word {
         "5xx" => {
@@ -81,7 +81,7 @@ fn add(on: &mut RetryOn, word: &str) -> bool {
         "refused-stream" => on.refused_stream = true,
         "envoy-ratelimited" => on.rate_limited = true,
         "retriable-4xx" => on.statuses.extend([409]),
-        // The one is said by `statusCodes` itself, and there is no HTTP/3 here that the other could happen to.
+        // The first is what `statusCodes` says already, and the second cannot happen without HTTP/3.
         "retriable-status-codes" | "http3-post-connect-failure" => {}
         "cancelled" => on.grpc_statuses.extend([1]),
         "deadline-exceeded" => on.grpc_statuses.extend([4]),
@@ -93,7 +93,7 @@ fn add(on: &mut RetryOn, word: &str) -> bool {
     true
 }
 
-/// Every way to have none.
+/// Adds every failure that leaves a request without a response.
 fn no_response(on: &mut RetryOn) {
     on.connect_failure = true;
     on.reset = true;

@@ -1,19 +1,19 @@
-//! TrafficPolicy to [`TrafficSettings`]. The supported fields are those of the list in `policy/traffic.rs`.
+//! Compiles TrafficPolicies to [`TrafficSettings`]. The supported fields are those of the list in `policy/traffic.rs`.
 
 use std::sync::Arc;
 
-use super::reader::{PolicyReader, ReadPolicy, Reading};
-use super::{Draft, Outcome, Policies};
+use super::reader::{FieldReading, PolicyReader, ReadPolicy};
+use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
 use crate::api::kgateway::TrafficPolicySpec;
-use crate::compile::log::{Fault, Log};
-use crate::compile::target::{Target, TargetKinds, Targets};
+use crate::compile::log::{FieldFault, ReportLog};
+use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup};
 use crate::compile::value::SpecFields;
-use crate::policy::traffic::{Setting, TrafficSettings, traffic_policies};
+use crate::policy::traffic::{PolicySetting, TrafficSettings, traffic_policies};
 use crate::resources::{GATEWAY_GROUP, Kind, ObjectRef, oldest_first};
 
 const TARGETS: TargetKinds = TargetKinds {
-    now: &[Kind::Gateway, Kind::HttpRoute, Kind::GrpcRoute],
-    later: &[
+    supported: &[Kind::Gateway, Kind::HttpRoute, Kind::GrpcRoute],
+    planned: &[
         (GATEWAY_GROUP, "ListenerSet"),
         ("gateway.networking.x-k8s.io", "XListenerSet"),
     ],
@@ -25,7 +25,7 @@ macro_rules! define_reader {
         fn read_settings(
             spec: &TrafficPolicySpec,
             reader: PolicyReader<'_>,
-            faults: &mut Vec<Fault>,
+            faults: &mut Vec<FieldFault>,
         ) -> TrafficSettings {
             TrafficSettings {
                 $($field: {
@@ -39,8 +39,8 @@ macro_rules! define_reader {
 
 traffic_policies!(define_reader);
 
-// The reader takes every field of the list, so that equal numbers mean that it takes every supported field of the
-// resource: all but `targetRefs` and `targetSelectors`.
+// The reader reads every field of the list. If the numbers are equal, these are all supported fields of the resource
+// except `targetRefs` and `targetSelectors`.
 const _: () = assert!(
     TrafficPolicySpec::SUPPORTED == TrafficSettings::FIELDS.len() + 2,
     "a supported field of TrafficPolicySpec is not in the list of policy/traffic.rs"
@@ -50,26 +50,32 @@ fn read_setting<T: ReadPolicy>(
     spec: Option<&T::Spec>,
     fields: &mut SpecFields<'_>,
     reader: PolicyReader<'_>,
-) -> Setting<T> {
+) -> PolicySetting<T> {
     match spec.map(|spec| T::read(spec, fields, reader)) {
-        None => Setting::Unset,
-        Some(Reading::Disabled) => Setting::Disabled(reader.policy.clone()),
-        Some(Reading::Set(value)) => Setting::Set(reader.policy.clone(), Arc::new(value)),
+        None => PolicySetting::Unset,
+        Some(FieldReading::Disabled) => PolicySetting::Disabled(reader.policy.clone()),
+        Some(FieldReading::Set(value)) => {
+            PolicySetting::Set(reader.policy.clone(), Arc::new(value))
+        }
     }
 }
 
-pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut Log) {
+pub(super) fn compile(
+    targets: TargetLookup<'_>,
+    policies: &mut CompiledPolicies,
+    log: &mut ReportLog,
+) {
     for (reference, object) in oldest_first(&targets.resources.traffic_policies) {
         let spec = &object.value.spec;
-        let mut draft = Draft::new(reference, &object.source, &spec.target_refs, TARGETS);
+        let mut draft = PolicyDraft::new(reference, &object.source, &spec.target_refs, TARGETS);
         draft.select(targets, &spec.target_selectors, TARGETS);
         if spec.target_refs.is_empty() && spec.target_selectors.is_empty() {
-            // No fault: a rule may refer to it by a filter, and that is reported there.
+            // This is not a fault: a rule may refer to the policy by a filter, which is reported there.
             let message = "without targets the policy applies to nothing";
             log.warn(
                 reference,
                 &object.source,
-                &Fault::new("spec.targetRefs", message),
+                &FieldFault::new("spec.targetRefs", message),
             );
         }
         SpecFields::new("spec", &mut draft.faults).unsupported(spec.unsupported());
@@ -85,23 +91,23 @@ pub(super) fn compile(targets: Targets<'_>, policies: &mut Policies, log: &mut L
     }
 }
 
-/// What became of a policy at a target where older ones decide the fields that it lost.
+/// The outcome of a policy at a target where older policies decide the fields in `overridden`.
 fn outcome(
     settings: &TrafficSettings,
-    mut lost: Vec<(&'static str, ObjectRef)>,
-    target: &Target,
-) -> Outcome {
-    if lost.len() == settings.stated().count()
-        && let Some((_, policy)) = lost.pop()
+    mut overridden: Vec<(&'static str, ObjectRef)>,
+    target: &PolicyTarget,
+) -> TargetOutcome {
+    if overridden.len() == settings.stated().count()
+        && let Some((_, policy)) = overridden.pop()
     {
-        return Outcome::Overridden(policy);
+        return TargetOutcome::Overridden(policy);
     }
-    if lost.is_empty() {
-        return Outcome::Attached;
+    if overridden.is_empty() {
+        return TargetOutcome::Attached;
     }
     let fault = |(name, policy)| {
         let message = format!("the older {policy} decides at {}", target.object);
-        Fault::new(format!("spec.{name}"), message)
+        FieldFault::new(format!("spec.{name}"), message)
     };
-    Outcome::Merged(lost.into_iter().map(fault).collect())
+    TargetOutcome::Merged(overridden.into_iter().map(fault).collect())
 }

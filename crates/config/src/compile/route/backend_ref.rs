@@ -1,41 +1,41 @@
-//! `backendRefs`: whether each leads somewhere, and its share.
+//! `backendRefs` of a rule: resolves each reference, and reads its weight.
 
-use crate::compile::backend::{Backend, port_of};
-use crate::compile::context::Context;
+use crate::compile::backend::{ServableBackend, port_of};
+use crate::compile::context::RouteContext;
 use crate::compile::grant;
-use crate::compile::log::{Fault, misconfiguration};
+use crate::compile::log::{FieldFault, misconfiguration};
 use crate::name::Port;
 use crate::resources::{Kind, ObjectRef};
-use crate::snapshot::{Filters, Misconfiguration};
+use crate::snapshot::{Misconfiguration, RouteFilters};
 
 use super::header::header_edit;
-use super::spec::{BackendSpec, FilterSpec, Member};
+use super::spec::{BackendRefSpec, FilterMember, FilterSpec};
 use super::status::RuleFaults;
 
-/// Highest weight (Gateway API, BackendRef).
+/// Maximum weight (Gateway API, BackendRef).
 const MAX_WEIGHT: u32 = 1_000_000;
 
 /// A backendRef while its rule is compiled.
 #[derive(Debug)]
 pub(super) struct BackendDraft {
     pub(super) weight: u32,
-    pub(super) filters: Filters,
-    /// The Backend, or why its share is refused.
+    pub(super) filters: RouteFilters,
+    /// The Backend, or the reason why this share of the requests is refused.
     pub(super) backend: Result<ObjectRef, Misconfiguration>,
-    /// The port of what names none.
+    /// The port of requests that do not name one.
     pub(super) port: Option<Port>,
 }
 
-/// Why a reference leads nowhere: the reason, the field, and the message.
-type Lost = (&'static str, &'static str, String);
+/// The reason, the field and the message of a reference that could not be resolved.
+type UnresolvedRef = (&'static str, &'static str, String);
 
-/// The last argument takes what is wrong with the rule, and the references that lead nowhere.
+/// Compiles references. The last argument takes the faults of the rule, and the references that could not be resolved.
 pub(super) fn compile(
-    context: &Context<'_>,
+    context: &RouteContext<'_>,
     route: &ObjectRef,
-    specs: &[BackendSpec<'_>],
+    specs: &[BackendRefSpec<'_>],
     field: &str,
-    (wrong, unresolved): &mut (&mut RuleFaults, &mut Vec<(&'static str, Fault)>),
+    (wrong, unresolved): &mut (&mut RuleFaults, &mut Vec<(&'static str, FieldFault)>),
 ) -> Vec<BackendDraft> {
     let mut drafts = Vec::new();
     for (index, spec) in specs.iter().enumerate() {
@@ -47,7 +47,7 @@ pub(super) fn compile(
             } else {
                 format!("{field}.{name}")
             };
-            unresolved.push((reason, Fault::new(field, message)));
+            unresolved.push((reason, FieldFault::new(field, message)));
             wrong
         });
         let weight = u32::try_from(spec.weight.unwrap_or(1))
@@ -57,7 +57,7 @@ pub(super) fn compile(
             let message = format!("0 to {MAX_WEIGHT} is allowed");
             wrong
                 .unsupported
-                .push(Fault::new(format!("{field}.weight"), message));
+                .push(FieldFault::new(format!("{field}.weight"), message));
         }
         let port = resolved.as_ref().ok().and_then(|(_, port)| *port);
         drafts.push(BackendDraft {
@@ -70,13 +70,13 @@ pub(super) fn compile(
     drafts
 }
 
-/// The Backend, and the port that the reference has, if it may have one.
+/// Resolves a reference to a Backend, and to a port if the reference may have one.
 fn resolve(
-    context: &Context<'_>,
+    context: &RouteContext<'_>,
     route: &ObjectRef,
-    spec: &BackendSpec<'_>,
-) -> Result<(ObjectRef, Option<Port>), Lost> {
-    let BackendSpec {
+    spec: &BackendRefSpec<'_>,
+) -> Result<(ObjectRef, Option<Port>), UnresolvedRef> {
+    let BackendRefSpec {
         filters: _,
         group,
         kind,
@@ -106,8 +106,9 @@ fn resolve(
     let Some(port) = *port else {
         return Ok((backend, None));
     };
-    // TLS that is passed on says which host it is for, but not the port.
-    let takes_port = route.kind == Kind::TlsRoute && !matches!(known, Ok(Backend::Static(_)));
+    // TLS passthrough: the client's server name (SNI) is the host, but there is no port in it.
+    let takes_port =
+        route.kind == Kind::TlsRoute && !matches!(known, Ok(ServableBackend::Static(_)));
     if !takes_port {
         let message = format!(
             "BackendRef to \"{name}\" includes a port. Do not specify a port when referencing a Backend resource, as \
@@ -121,24 +122,28 @@ fn resolve(
     }
 }
 
-fn compile_filters(specs: &[FilterSpec<'_>], field: &str, faults: &mut Vec<Fault>) -> Filters {
-    let mut filters = Filters::default();
+fn compile_filters(
+    specs: &[FilterSpec<'_>],
+    field: &str,
+    faults: &mut Vec<FieldFault>,
+) -> RouteFilters {
+    let mut filters = RouteFilters::default();
     let (mut request, mut response) = (0, 0);
     for (index, spec) in specs.iter().enumerate() {
         let field = format!("{field}.filters[{index}]");
         match spec {
-            Ok((name, Member::RequestHeaders(edits))) => {
+            Ok((name, FilterMember::RequestHeaders(edits))) => {
                 let field = format!("{field}.{name}");
                 filters.request_headers = header_edit(edits, &field, faults);
                 request += 1;
             }
-            Ok((name, Member::ResponseHeaders(edits))) => {
+            Ok((name, FilterMember::ResponseHeaders(edits))) => {
                 let field = format!("{field}.{name}");
                 filters.response_headers = header_edit(edits, &field, faults);
                 response += 1;
             }
-            Ok((name, _)) => faults.push(Fault::unsupported(format!("{field}.{name}"))),
-            Err(_) => faults.push(Fault::new(
+            Ok((name, _)) => faults.push(FieldFault::unsupported(format!("{field}.{name}"))),
+            Err(_) => faults.push(FieldFault::new(
                 format!("{field}.type"),
                 "does not agree with what is set beside it",
             )),
@@ -149,7 +154,7 @@ fn compile_filters(specs: &[FilterSpec<'_>], field: &str, faults: &mut Vec<Fault
         ("ResponseHeaderModifier", response),
     ] {
         if count > 1 {
-            faults.push(Fault::new(
+            faults.push(FieldFault::new(
                 format!("{field}.filters"),
                 format!("{name} filter cannot be repeated"),
             ));

@@ -1,53 +1,53 @@
-//! The filters of a rule.
+//! Filters of a rule.
 
 use http::StatusCode;
 
 use super::header::header_edit;
-use super::spec::{Extension, FilterSpec, Member};
+use super::spec::{ExtensionSpec, FilterMember, FilterSpec};
 use super::status::RuleFaults;
 use crate::api::gateway::{
     RedirectPath, RedirectPathType, RedirectScheme, RequestRedirect, RewritePath, RewritePathType,
     UrlRewrite,
 };
 use crate::compile::backend::port_of;
-use crate::compile::log::Fault;
+use crate::compile::log::FieldFault;
 use crate::name::{DnsName, HostPattern};
 use crate::resources::Kind;
-use crate::snapshot::{Filters, PathRewrite, Redirect, Rewrite, Scheme};
+use crate::snapshot::{PathRewrite, RedirectResponse, RequestRewrite, RouteFilters, Scheme};
 
-/// The filters of a rule, compiled.
+/// The compiled filters of a rule.
 #[derive(Debug, Default)]
-pub(super) struct Outcome {
-    pub(super) filters: Filters,
-    /// The filter that answers by itself, and its index.
-    pub(super) answer: Option<(usize, Answer)>,
+pub(super) struct CompiledFilters {
+    pub(super) filters: RouteFilters,
+    /// The index of the filter that answers the request, and its answer.
+    pub(super) answer: Option<(usize, FilterAnswer)>,
 }
 
-/// What a filter answers.
+/// The answer of a filter.
 #[derive(Debug)]
-pub(super) enum Answer {
-    Redirect(Redirect),
-    /// A DirectResponse of this name.
+pub(super) enum FilterAnswer {
+    Redirect(RedirectResponse),
+    /// The name of a DirectResponse.
     Respond(String),
 }
 
-struct Compiler<'a> {
-    outcome: Outcome,
+struct FilterCompiler<'a> {
+    outcome: CompiledFilters,
     seen: Vec<&'static str>,
-    /// Whether every match is a PathPrefix, so that there is a prefix to replace.
+    /// Whether every match is a PathPrefix, so that `ReplacePrefixMatch` is possible.
     prefixes: bool,
     wrong: &'a mut RuleFaults,
 }
 
-/// `prefixes` is whether every match has a prefix.
+/// Compiles filters; `prefixes` is whether every match is a PathPrefix.
 pub(super) fn compile(
     specs: &[FilterSpec<'_>],
     field: &str,
     prefixes: bool,
     wrong: &mut RuleFaults,
-) -> Outcome {
-    let mut compiler = Compiler {
-        outcome: Outcome::default(),
+) -> CompiledFilters {
+    let mut compiler = FilterCompiler {
+        outcome: CompiledFilters::default(),
         seen: Vec::new(),
         prefixes,
         wrong,
@@ -55,18 +55,19 @@ pub(super) fn compile(
     for (index, spec) in specs.iter().enumerate() {
         compiler.filter(index, spec, &format!("{field}.filters[{index}]"));
     }
-    let Compiler { outcome, wrong, .. } = compiler;
-    if let (Some((at, Answer::Redirect(_))), Some(_)) = (&outcome.answer, &outcome.filters.rewrite)
+    let FilterCompiler { outcome, wrong, .. } = compiler;
+    if let (Some((at, FilterAnswer::Redirect(_))), Some(_)) =
+        (&outcome.answer, &outcome.filters.rewrite)
     {
         let message = "RequestRedirect and URLRewrite must not be used together";
         wrong
             .unsupported
-            .push(Fault::new(format!("{field}.filters[{at}]"), message));
+            .push(FieldFault::new(format!("{field}.filters[{at}]"), message));
     }
     outcome
 }
 
-impl Compiler<'_> {
+impl FilterCompiler<'_> {
     fn filter(&mut self, index: usize, spec: &FilterSpec<'_>, field: &str) {
         let (name, member) = match spec {
             Ok((name, member)) => (*name, member),
@@ -81,48 +82,50 @@ impl Compiler<'_> {
         }
         self.seen.push(name);
         match member {
-            Member::RequestHeaders(edits) => {
+            FilterMember::RequestHeaders(edits) => {
                 self.outcome.filters.request_headers =
                     header_edit(edits, &field, &mut self.wrong.unsupported);
             }
-            Member::ResponseHeaders(edits) => {
+            FilterMember::ResponseHeaders(edits) => {
                 self.outcome.filters.response_headers =
                     header_edit(edits, &field, &mut self.wrong.unsupported);
             }
-            Member::Rewrite(spec) => {
+            FilterMember::Rewrite(spec) => {
                 self.outcome.filters.rewrite = Some(self.rewrite(spec, &field))
             }
-            Member::Redirect(spec) => {
+            FilterMember::Redirect(spec) => {
                 let redirect = self.redirect(spec, &field);
-                self.answer(index, Answer::Redirect(redirect), &field);
+                self.answer(index, FilterAnswer::Redirect(redirect), &field);
             }
-            Member::Extension(spec) => self.extension(index, spec, &field),
-            Member::Unsupported => self.wrong.unsupported.push(Fault::unsupported(field)),
+            FilterMember::Extension(spec) => self.extension(index, spec, &field),
+            FilterMember::Unsupported => {
+                self.wrong.unsupported.push(FieldFault::unsupported(field))
+            }
         }
     }
 
     fn fault(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.wrong.unsupported.push(Fault::new(field, message));
+        self.wrong.unsupported.push(FieldFault::new(field, message));
     }
 
-    fn answer(&mut self, index: usize, answer: Answer, field: &str) {
+    fn answer(&mut self, index: usize, answer: FilterAnswer, field: &str) {
         if let Some((_, other)) = &self.outcome.answer {
             let other = match other {
-                Answer::Redirect(_) => "requestRedirect",
-                Answer::Respond(_) => "DirectResponse",
+                FilterAnswer::Redirect(_) => "requestRedirect",
+                FilterAnswer::Respond(_) => "DirectResponse",
             };
             let message =
                 format!("DirectResponse cannot be applied to route with existing action: {other}");
-            self.wrong.replaced.push(Fault::new(field, message));
+            self.wrong.replaced.push(FieldFault::new(field, message));
         } else {
             self.outcome.answer = Some((index, answer));
         }
     }
 
-    fn extension(&mut self, index: usize, spec: &Extension<'_>, field: &str) {
-        let Extension { group, kind, name } = spec;
+    fn extension(&mut self, index: usize, spec: &ExtensionSpec<'_>, field: &str) {
+        let ExtensionSpec { group, kind, name } = spec;
         if Kind::find(group, kind) == Some(Kind::DirectResponse) {
-            self.answer(index, Answer::Respond((*name).to_owned()), field);
+            self.answer(index, FilterAnswer::Respond((*name).to_owned()), field);
         } else {
             self.fault(
                 field,
@@ -131,7 +134,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn rewrite(&mut self, spec: &UrlRewrite, field: &str) -> Rewrite {
+    fn rewrite(&mut self, spec: &UrlRewrite, field: &str) -> RequestRewrite {
         let UrlRewrite { hostname, path } = spec;
         let path = path.as_ref().and_then(|spec| {
             let RewritePath {
@@ -149,13 +152,13 @@ impl Compiler<'_> {
                 field,
             )
         });
-        Rewrite {
+        RequestRewrite {
             host: self.hostname(hostname.as_deref(), field),
             path,
         }
     }
 
-    fn redirect(&mut self, spec: &RequestRedirect, field: &str) -> Redirect {
+    fn redirect(&mut self, spec: &RequestRedirect, field: &str) -> RedirectResponse {
         let RequestRedirect {
             hostname,
             path,
@@ -198,7 +201,7 @@ impl Compiler<'_> {
                 StatusCode::FOUND
             }
         };
-        Redirect {
+        RedirectResponse {
             scheme: scheme.as_ref().map(|scheme| match scheme {
                 RedirectScheme::Http => Scheme::Http,
                 RedirectScheme::Https => Scheme::Https,
@@ -221,7 +224,8 @@ impl Compiler<'_> {
         None
     }
 
-    /// The two texts are those of the full path and of the prefix; the type says which must be there.
+    /// Compiles a path modifier. The texts are those of the full path and of the prefix; the type says which of them
+    /// must be set.
     fn path(&mut self, full: bool, texts: [Option<&str>; 2], field: &str) -> Option<PathRewrite> {
         let field = format!("{field}.path");
         let (name, text) = match (full, texts) {

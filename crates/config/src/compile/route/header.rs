@@ -1,4 +1,4 @@
-//! Header modifiers: the Gateway API has one shape under eight names.
+//! Header modifiers: eight generated types of the Gateway API in one form.
 
 use http::{HeaderName, HeaderValue};
 
@@ -8,11 +8,11 @@ use crate::api::gateway::{
     RequestHeaderModifier, ResponseHeaderModifier,
 };
 use crate::compile::header::{HeaderPairs, MessageKind, header_name, header_value};
-use crate::compile::log::Fault;
+use crate::compile::log::FieldFault;
 use crate::policy::headers::HeaderEdit;
 
-/// A modifier, under whichever name.
-pub(super) struct Edits<'a> {
+/// A header modifier of any of the generated types.
+pub(super) struct HeaderModifierSpec<'a> {
     kind: MessageKind,
     set: Vec<(&'a str, &'a str)>,
     add: Vec<(&'a str, &'a str)>,
@@ -21,7 +21,7 @@ pub(super) struct Edits<'a> {
 
 macro_rules! edits_from {
     ($($type:ident: $kind:ident),*) => {$(
-        impl<'a> From<&'a $type> for Edits<'a> {
+        impl<'a> From<&'a $type> for HeaderModifierSpec<'a> {
             fn from($type { add, remove, set }: &'a $type) -> Self {
                 Self {
                     kind: MessageKind::$kind,
@@ -45,7 +45,11 @@ edits_from!(
     GrpcBackendResponseHeaderModifier: Response
 );
 
-pub(super) fn header_edit(edits: &Edits<'_>, field: &str, faults: &mut Vec<Fault>) -> HeaderEdit {
+pub(super) fn header_edit(
+    edits: &HeaderModifierSpec<'_>,
+    field: &str,
+    faults: &mut Vec<FieldFault>,
+) -> HeaderEdit {
     let mut pairs = |list: &str, pairs: &[(&str, &str)]| {
         let mut parsed = HeaderPairs::default();
         for (index, pair) in pairs.iter().enumerate() {
@@ -64,27 +68,29 @@ pub(super) fn header_edit(edits: &Edits<'_>, field: &str, faults: &mut Vec<Fault
     for (index, name) in edits.remove.iter().enumerate() {
         match header_name(name) {
             Ok(name) => edit.remove.push(name),
-            Err(message) => faults.push(Fault::new(format!("{field}.remove[{index}]"), message)),
+            Err(message) => {
+                faults.push(FieldFault::new(format!("{field}.remove[{index}]"), message))
+            }
         }
     }
     edit
 }
 
-impl Edits<'_> {
-    /// A field to set or add; `None` if something is wrong with its name or value.
+impl HeaderModifierSpec<'_> {
+    /// A header to set or add; `None` if its name or value has a fault.
     fn pair(
         &self,
         (name, value): (&str, &str),
         field: &str,
-        faults: &mut Vec<Fault>,
+        faults: &mut Vec<FieldFault>,
     ) -> Option<(HeaderName, HeaderValue)> {
         let name = self
             .kind
             .settable_name(name)
-            .map_err(|message| faults.push(Fault::new(format!("{field}.name"), message)))
+            .map_err(|message| faults.push(FieldFault::new(format!("{field}.name"), message)))
             .ok();
         let value = header_value(value.as_bytes())
-            .map_err(|message| faults.push(Fault::new(format!("{field}.value"), message)))
+            .map_err(|message| faults.push(FieldFault::new(format!("{field}.value"), message)))
             .ok();
         name.zip(value)
     }

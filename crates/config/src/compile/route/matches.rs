@@ -1,4 +1,4 @@
-//! The matches of a rule of an HTTPRoute, and what they share with those of others.
+//! Matches of HTTPRoute rules, with helpers for matches of GRPCRoute rules.
 
 use http::{HeaderName, Method};
 
@@ -6,32 +6,37 @@ use crate::api::gateway::{
     HeaderMatch as HeaderSpec, HeaderMatchType, HttpRouteMatch, MethodMatch, PathMatch as PathSpec,
     PathMatchType, QueryParamMatch as QuerySpec, QueryParamMatchType,
 };
-use crate::compile::log::Fault;
-use crate::route::{HeaderMatch, Match, PathMatch, Pattern, QueryMatch, TextMatch, literal_path};
+use crate::compile::log::FieldFault;
+use crate::route::{
+    HeaderMatch, MatchConditions, PathMatch, QueryMatch, RegexPattern, TextMatch, literal_path,
+};
 
-/// The matches that can be used, and what is wrong with the others. Without any, everything matches.
-pub(super) fn compile(specs: &[HttpRouteMatch], field: &str) -> (Vec<Match>, Vec<Fault>) {
+/// Compiles matches: those that are valid, and the faults of the others. Without any match, everything matches.
+pub(super) fn compile(
+    specs: &[HttpRouteMatch],
+    field: &str,
+) -> (Vec<MatchConditions>, Vec<FieldFault>) {
     let everything = [HttpRouteMatch::default()];
     let specs = if specs.is_empty() { &everything } else { specs };
     let mut matches = Vec::new();
     let mut faults = Vec::new();
     for (index, spec) in specs.iter().enumerate() {
-        match one(spec, &format!("{field}.matches[{index}]")) {
-            Ok(one) => matches.push(one),
+        match compile_match(spec, &format!("{field}.matches[{index}]")) {
+            Ok(compile_match) => matches.push(compile_match),
             Err(fault) => faults.push(fault),
         }
     }
     (matches, faults)
 }
 
-fn one(spec: &HttpRouteMatch, field: &str) -> Result<Match, Fault> {
+fn compile_match(spec: &HttpRouteMatch, field: &str) -> Result<MatchConditions, FieldFault> {
     let HttpRouteMatch {
         headers,
         method: method_spec,
         path: path_spec,
         query_params,
     } = spec;
-    let mut matches = Match {
+    let mut matches = MatchConditions {
         path: path(path_spec.as_ref(), &format!("{field}.path"))?,
         method: method_spec.as_ref().map(method),
         headers: Vec::new(),
@@ -68,7 +73,7 @@ fn one(spec: &HttpRouteMatch, field: &str) -> Result<Match, Fault> {
         let regex = matches!(r#type, Some(QueryParamMatchType::RegularExpression));
         let value = text(regex, value, &field)?;
         if name.is_empty() {
-            return Err(Fault::new(format!("{field}.name"), "a name is needed"));
+            return Err(FieldFault::new(format!("{field}.name"), "a name is needed"));
         }
         if !matches.query.iter().any(|param| param.name == *name) {
             let name = name.clone();
@@ -78,41 +83,44 @@ fn one(spec: &HttpRouteMatch, field: &str) -> Result<Match, Fault> {
     Ok(matches)
 }
 
-/// Adds a condition of a field. Of several of one name, the first counts (Gateway API, HTTPRouteMatch, GRPCRouteMatch).
+/// Adds a condition on a header. Of several with the same name, the first counts (Gateway API, HTTPRouteMatch,
+/// GRPCRouteMatch).
 pub(super) fn header(
     name: &str,
     value: TextMatch,
     field: &str,
     headers: &mut Vec<HeaderMatch>,
-) -> Result<(), Fault> {
+) -> Result<(), FieldFault> {
     let name = HeaderName::from_bytes(name.as_bytes())
-        .map_err(|_| Fault::new(format!("{field}.name"), "not a name of a header"))?;
+        .map_err(|_| FieldFault::new(format!("{field}.name"), "not a header name"))?;
     if !headers.iter().any(|header| header.name == name) {
         headers.push(HeaderMatch { name, value });
     }
     Ok(())
 }
 
-fn path(spec: Option<&PathSpec>, field: &str) -> Result<PathMatch, Fault> {
+fn path(spec: Option<&PathSpec>, field: &str) -> Result<PathMatch, FieldFault> {
     let (kind, value) = match spec {
         Some(PathSpec { r#type, value }) => (r#type.as_ref(), value.as_deref()),
         None => (None, None),
     };
     let value = value.unwrap_or("/");
-    let fault = |message| Fault::new(format!("{field}.value"), message);
+    let fault = |message| FieldFault::new(format!("{field}.value"), message);
     match kind {
         None | Some(PathMatchType::PathPrefix) => literal_path(value).map(PathMatch::Prefix),
         Some(PathMatchType::Exact) => literal_path(value).map(PathMatch::Exact),
-        Some(PathMatchType::RegularExpression) => Pattern::new(value).map(PathMatch::Regex),
+        Some(PathMatchType::RegularExpression) => RegexPattern::new(value).map(PathMatch::Regex),
     }
     .map_err(fault)
 }
 
-/// The condition of a text; `field` is what has the `value`.
-pub(super) fn text(regex: bool, value: &str, field: &str) -> Result<TextMatch, Fault> {
+/// Compiles a condition on a text; `field` is the path of the struct with the `value`.
+pub(super) fn text(regex: bool, value: &str, field: &str) -> Result<TextMatch, FieldFault> {
     if regex {
-        let fault = |message| Fault::new(format!("{field}.value"), message);
-        Pattern::new(value).map(TextMatch::Regex).map_err(fault)
+        let fault = |message| FieldFault::new(format!("{field}.value"), message);
+        RegexPattern::new(value)
+            .map(TextMatch::Regex)
+            .map_err(fault)
     } else {
         Ok(TextMatch::Exact(value.to_owned()))
     }

@@ -1,17 +1,17 @@
-//! A rule under one listener: the policies and resolvers of that place.
+//! Compiles a rule for one listener, with the policies and resolvers that apply there.
 
 use std::sync::Arc;
 
-use crate::compile::backend::{Backend, StaticHosts};
-use crate::compile::context::Context;
+use crate::compile::backend::{ServableBackend, StaticHosts};
+use crate::compile::context::RouteContext;
 use crate::compile::log::misconfiguration;
 use crate::compile::passthrough;
-use crate::compile::policy::Place;
+use crate::compile::policy::PolicyScope;
 use crate::name::Port;
 use crate::resources::ObjectRef;
 use crate::snapshot::{
-    Action, Destination, DynamicDestination, Rule, StaticDestination, WeightedBackend,
-    WeightedBackends,
+    BackendDestination, DynamicDestination, RouteRule, RuleAction, StaticDestination,
+    WeightedBackend, WeightedBackends,
 };
 
 use super::backend_ref::BackendDraft;
@@ -19,34 +19,40 @@ use super::rule::{ActionDraft, RuleDraft};
 
 impl RuleDraft {
     /// The rule as it is served at a place.
-    pub(super) fn at(&self, context: &Context<'_>, place: Place<'_>) -> Rule {
-        let policies = context.policies.traffic(place, self.retry.as_ref());
-        let refusal = passthrough::refusal(place.route, &policies);
-        Rule {
-            route: place.route.clone(),
+    pub(super) fn at(&self, context: &RouteContext<'_>, scope: PolicyScope<'_>) -> RouteRule {
+        let policies = context.policies.traffic(scope, self.retry.as_ref());
+        let refusal = passthrough::refusal(scope.route, &policies);
+        RouteRule {
+            route: scope.route.clone(),
             index: self.index,
             name: self.name.clone(),
             policies: Arc::new(policies),
             filters: self.filters.clone(),
             timeouts: self.timeouts,
             action: match refusal {
-                Some(wrong) => Action::Refuse(wrong),
-                None => self.action_at(context, place),
+                Some(wrong) => RuleAction::Refuse(wrong),
+                None => self.action_at(context, scope),
             },
         }
     }
 
-    fn action_at(&self, context: &Context<'_>, place: Place<'_>) -> Action {
+    fn action_at(&self, context: &RouteContext<'_>, scope: PolicyScope<'_>) -> RuleAction {
         match &self.action {
-            ActionDraft::Forward(backends) => Action::Forward(weighted(context, place, backends)),
-            ActionDraft::Redirect(redirect) => Action::Redirect(redirect.clone()),
-            ActionDraft::Respond(response) => Action::Respond(response.clone()),
-            ActionDraft::Refuse(wrong) => Action::Refuse(wrong.clone()),
+            ActionDraft::Forward(backends) => {
+                RuleAction::Forward(weighted(context, scope, backends))
+            }
+            ActionDraft::Redirect(redirect) => RuleAction::Redirect(redirect.clone()),
+            ActionDraft::Respond(response) => RuleAction::Respond(response.clone()),
+            ActionDraft::Refuse(wrong) => RuleAction::Refuse(wrong.clone()),
         }
     }
 }
 
-fn weighted(context: &Context<'_>, place: Place<'_>, drafts: &[BackendDraft]) -> WeightedBackends {
+fn weighted(
+    context: &RouteContext<'_>,
+    scope: PolicyScope<'_>,
+    drafts: &[BackendDraft],
+) -> WeightedBackends {
     let backends: Vec<WeightedBackend> = drafts
         .iter()
         .filter(|draft| draft.weight > 0)
@@ -54,10 +60,10 @@ fn weighted(context: &Context<'_>, place: Place<'_>, drafts: &[BackendDraft]) ->
             weight: draft.weight,
             filters: draft.filters.clone(),
             destination: match &draft.backend {
-                Ok(backend) => destination(context, place, backend, draft.port),
-                Err(wrong) => Destination::Refuse(wrong.clone()),
+                Ok(backend) => destination(context, scope, backend, draft.port),
+                Err(wrong) => BackendDestination::Refuse(wrong.clone()),
             },
-            egress: context.policies.egress(place, draft.backend.as_ref().ok()),
+            egress: context.policies.egress(scope, draft.backend.as_ref().ok()),
         })
         .collect();
     WeightedBackends {
@@ -70,28 +76,30 @@ fn weighted(context: &Context<'_>, place: Place<'_>, drafts: &[BackendDraft]) ->
 }
 
 fn destination(
-    context: &Context<'_>,
-    place: Place<'_>,
+    context: &RouteContext<'_>,
+    scope: PolicyScope<'_>,
     backend: &ObjectRef,
     port: Option<Port>,
-) -> Destination {
+) -> BackendDestination {
     if let Some(broken) = context.policies.broken_backend(backend) {
-        return Destination::Refuse(broken.clone());
+        return BackendDestination::Refuse(broken.clone());
     }
-    let resolver = context.policies.resolver(place.gateway, backend);
+    let resolver = context.policies.resolver(scope.gateway, backend);
     let settings = context.policies.backend_settings(backend);
     let backend = backend.clone();
     match context.backends.get(&backend) {
-        Some(Ok(Backend::Dynamic(scheme))) => Destination::Dynamic(DynamicDestination {
-            backend,
-            resolver,
-            settings,
-            scheme: *scheme,
-            port,
-        }),
-        Some(Ok(Backend::Static(StaticHosts { hosts, version }))) => {
+        Some(Ok(ServableBackend::Dynamic(scheme))) => {
+            BackendDestination::Dynamic(DynamicDestination {
+                backend,
+                resolver,
+                settings,
+                scheme: *scheme,
+                port,
+            })
+        }
+        Some(Ok(ServableBackend::Static(StaticHosts { hosts, version }))) => {
             let hosts = hosts.clone();
-            Destination::Static(StaticDestination {
+            BackendDestination::Static(StaticDestination {
                 backend,
                 resolver,
                 settings,
@@ -99,9 +107,9 @@ fn destination(
                 hosts,
             })
         }
-        Some(Err(broken)) => Destination::Refuse(broken.clone()),
-        None => Destination::Refuse(misconfiguration(
-            place.route,
+        Some(Err(broken)) => BackendDestination::Refuse(broken.clone()),
+        None => BackendDestination::Refuse(misconfiguration(
+            scope.route,
             &format!("{backend} not found"),
         )),
     }

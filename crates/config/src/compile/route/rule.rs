@@ -1,90 +1,92 @@
-//! One rule of a route: its parts, what is wrong with them, and what is left to serve.
+//! One rule of a route: compiles its parts, and decides what it serves if some of them have faults.
 
 use std::sync::Arc;
 
 use crate::api::duration;
 use crate::api::gateway::RuleTimeouts;
-use crate::compile::context::Context;
-use crate::compile::log::{Fault, join, misconfiguration};
+use crate::compile::context::RouteContext;
+use crate::compile::log::{FieldFault, join, misconfiguration};
 use crate::compile::retry;
 use crate::policy::retry::RetryPolicy;
 use crate::resources::{Kind, ObjectRef};
-use crate::route::Match;
-use crate::snapshot::{Filters, FixedResponse, Misconfiguration, Redirect, Timeout, Timeouts};
+use crate::route::MatchConditions;
+use crate::snapshot::{
+    FixedResponse, Misconfiguration, RedirectResponse, RouteFilters, RouteTimeouts, TimeoutSetting,
+};
 
 use super::backend_ref::{self, BackendDraft};
-use super::filter::{self, Answer};
-use super::spec::{Matches, RuleSpec};
+use super::filter::{self, FilterAnswer};
+use super::spec::{RuleMatches, RuleSpec};
 use super::status::{RouteFaults, RuleFaults};
 
-/// A rule while it is compiled: what does not depend on the listener.
+/// The parts of a rule that do not depend on the listener, while it is compiled.
 #[derive(Debug)]
 pub(super) struct RuleDraft {
     pub(super) index: usize,
     pub(super) name: Option<String>,
-    /// Only those that can be used.
-    pub(super) matches: Vec<Match>,
-    pub(super) filters: Filters,
-    pub(super) timeouts: Timeouts,
-    /// Its own `retry`, which goes before that of a policy.
+    /// The matches that are valid.
+    pub(super) matches: Vec<MatchConditions>,
+    pub(super) filters: RouteFilters,
+    pub(super) timeouts: RouteTimeouts,
+    /// The rule's own `retry`, which takes precedence over that of a policy.
     pub(super) retry: Option<Arc<RetryPolicy>>,
     pub(super) action: ActionDraft,
-    /// The DirectResponse it refers to.
+    /// The DirectResponse that the rule refers to.
     pub(super) response: Option<ObjectRef>,
-    /// The Backends it refers to.
+    /// The Backends that the rule refers to.
     pub(super) backends: Vec<ObjectRef>,
 }
 
-/// What answers.
+/// What answers a request.
 #[derive(Debug)]
 pub(super) enum ActionDraft {
     Forward(Vec<BackendDraft>),
-    Redirect(Redirect),
+    Redirect(RedirectResponse),
     Respond(FixedResponse),
     Refuse(Misconfiguration),
 }
 
-/// All that is wrong with a rule, matches included.
-struct Bad {
+/// All faults of a rule, including those of its matches.
+struct RuleProblems {
     wrong: RuleFaults,
-    matches: Vec<Fault>,
+    matches: Vec<FieldFault>,
 }
 
-/// Which rule is compiled.
-struct Site<'a> {
-    context: &'a Context<'a>,
+/// The rule that is compiled.
+struct RuleCompiler<'a> {
+    context: &'a RouteContext<'a>,
     route: &'a ObjectRef,
     index: usize,
     field: String,
 }
 
 pub(super) fn compile(
-    context: &Context<'_>,
+    context: &RouteContext<'_>,
     route: &ObjectRef,
     rules: &[RuleSpec<'_>],
     faults: &mut RouteFaults,
 ) -> Vec<RuleDraft> {
     let rule = |(index, spec)| {
         let field = format!("spec.rules[{index}]");
-        let site = Site {
+        let compiler = RuleCompiler {
             context,
             route,
             index,
             field,
         };
-        site.rule(spec, faults)
+        compiler.rule(spec, faults)
     };
     rules.iter().enumerate().map(rule).collect()
 }
 
-impl Site<'_> {
+impl RuleCompiler<'_> {
     fn rule(&self, spec: &RuleSpec<'_>, faults: &mut RouteFaults) -> RuleDraft {
         let RuleSpec {
             name,
             matches:
-                Matches {
-                    good: matches,
-                    bad: bad_matches,
+                RuleMatches {
+                    usable: matches,
+                    faults: match_faults,
                     prefixes,
                 },
             filters,
@@ -97,28 +99,29 @@ impl Site<'_> {
         let mut wrong = RuleFaults::default();
         if *session_persistence {
             let field = format!("{field}.sessionPersistence");
-            wrong.unsupported.push(Fault::unsupported(field));
+            wrong.unsupported.push(FieldFault::unsupported(field));
         }
         let retry = retry.as_ref().map(|spec| {
             let retry = retry::of_rule(spec, &format!("{field}.retry"), &mut wrong.unsupported);
             Arc::new(retry)
         });
         let filters = filter::compile(filters, field, *prefixes, &mut wrong);
-        let mut lost = (&mut wrong, &mut faults.unresolved);
-        let backends = backend_ref::compile(self.context, self.route, backends, field, &mut lost);
-        let named = backends
+        let mut rule_faults = (&mut wrong, &mut faults.unresolved);
+        let backends =
+            backend_ref::compile(self.context, self.route, backends, field, &mut rule_faults);
+        let resolved_backends = backends
             .iter()
             .filter_map(|draft| draft.backend.clone().ok());
-        let named = named.collect();
+        let resolved_backends = resolved_backends.collect();
         let (action, response) = self.action(filters.answer, backends, &mut wrong);
         let timeouts = timeouts(
             *time_limits,
             &format!("{field}.timeouts"),
             &mut wrong.unsupported,
         );
-        let bad = Bad {
+        let bad = RuleProblems {
             wrong,
-            matches: bad_matches.clone(),
+            matches: match_faults.clone(),
         };
         RuleDraft {
             index: self.index,
@@ -129,19 +132,19 @@ impl Site<'_> {
             retry,
             action: self.settle(*name, action, bad, faults),
             response,
-            backends: named,
+            backends: resolved_backends,
         }
     }
 
-    /// What answers in the end: nobody, if something is wrong with the rule or with a policy on it.
+    /// Replaces the action by a refusal, if the rule or a policy on it is not valid.
     fn settle(
         &self,
         name: Option<&str>,
         action: ActionDraft,
-        bad: Bad,
+        bad: RuleProblems,
         faults: &mut RouteFaults,
     ) -> ActionDraft {
-        let Bad { mut wrong, matches } = bad;
+        let RuleProblems { mut wrong, matches } = bad;
         let refuse = join(
             wrong
                 .unsupported
@@ -154,7 +157,7 @@ impl Site<'_> {
             settled = ActionDraft::Refuse(misconfiguration(self.route, &refuse));
         } else if let Some(broken) = self.context.policies.broken_rule(self.route, name) {
             let message = format!("{}: {}", broken.object, broken.message);
-            wrong.replaced.push(Fault::new(&self.field, message));
+            wrong.replaced.push(FieldFault::new(&self.field, message));
             settled = ActionDraft::Refuse(broken.clone());
         } else if let ActionDraft::Forward(backends) = &settled
             && backends.iter().all(|backend| backend.weight == 0)
@@ -165,7 +168,7 @@ impl Site<'_> {
             };
             let message = format!("no backend has a weight above 0: {what}");
             let field = format!("{}.backendRefs", self.field);
-            faults.warnings.push(Fault::new(field, message));
+            faults.warnings.push(FieldFault::new(field, message));
             settled = ActionDraft::Refuse(misconfiguration(self.route, "the rule has no backend"));
         }
         let replaced = wrong.unsupported.iter().chain(&wrong.replaced);
@@ -179,28 +182,28 @@ impl Site<'_> {
         settled
     }
 
-    /// What answers, and the DirectResponse if that is it.
+    /// The action, and the DirectResponse that it refers to.
     fn action(
         &self,
-        answer: Option<(usize, Answer)>,
+        answer: Option<(usize, FilterAnswer)>,
         backends: Vec<BackendDraft>,
         wrong: &mut RuleFaults,
     ) -> (ActionDraft, Option<ObjectRef>) {
         match answer {
             None => (ActionDraft::Forward(backends), None),
-            Some((at, Answer::Redirect(redirect))) => {
+            Some((at, FilterAnswer::Redirect(redirect))) => {
                 if !backends.is_empty() {
                     let message = "RequestRedirect must not be used together with backendRefs";
                     let field = format!("{}.filters[{at}].requestRedirect", self.field);
-                    wrong.unsupported.push(Fault::new(field, message));
+                    wrong.unsupported.push(FieldFault::new(field, message));
                 }
                 (ActionDraft::Redirect(redirect), None)
             }
-            Some((at, Answer::Respond(name))) => {
+            Some((at, FilterAnswer::Respond(name))) => {
                 let field = format!("{}.filters[{at}].extensionRef", self.field);
                 if !backends.is_empty() {
                     let message = "DirectResponse cannot be applied to route with existing action: backendRefs";
-                    wrong.replaced.push(Fault::new(&field, message));
+                    wrong.replaced.push(FieldFault::new(&field, message));
                 }
                 let response = ObjectRef::new(Kind::DirectResponse, &self.route.namespace, &name);
                 (self.respond(&response, field, wrong), Some(response))
@@ -219,37 +222,44 @@ impl Site<'_> {
             Some(Err(broken)) => format!("{response}: {}", broken.message),
             None => format!("{response} not found"),
         };
-        wrong.replaced.push(Fault::new(field, message.clone()));
+        wrong.replaced.push(FieldFault::new(field, message.clone()));
         ActionDraft::Refuse(misconfiguration(self.route, &message))
     }
 }
 
-fn timeouts(spec: Option<&RuleTimeouts>, field: &str, faults: &mut Vec<Fault>) -> Timeouts {
+fn timeouts(
+    spec: Option<&RuleTimeouts>,
+    field: &str,
+    faults: &mut Vec<FieldFault>,
+) -> RouteTimeouts {
     let Some(RuleTimeouts {
         backend_request,
         request,
     }) = spec
     else {
-        return Timeouts::default();
+        return RouteTimeouts::default();
     };
     let mut parse = |name: &str, text: Option<&str>| match text.map(duration::parse) {
-        None => Timeout::Default,
-        Some(Ok(time)) if time.is_zero() => Timeout::Never,
-        Some(Ok(time)) => Timeout::After(time),
+        None => TimeoutSetting::Default,
+        Some(Ok(time)) if time.is_zero() => TimeoutSetting::Never,
+        Some(Ok(time)) => TimeoutSetting::After(time),
         Some(Err(error)) => {
-            faults.push(Fault::new(format!("{field}.{name}"), error.to_string()));
-            Timeout::Default
+            faults.push(FieldFault::new(
+                format!("{field}.{name}"),
+                error.to_string(),
+            ));
+            TimeoutSetting::Default
         }
     };
-    let timeouts = Timeouts {
+    let timeouts = RouteTimeouts {
         request: parse("request", request.as_deref()),
         backend_request: parse("backendRequest", backend_request.as_deref()),
     };
-    if let (Timeout::After(request), Timeout::After(backend)) =
+    if let (TimeoutSetting::After(request), TimeoutSetting::After(backend)) =
         (timeouts.request, timeouts.backend_request)
         && backend > request
     {
-        faults.push(Fault::new(
+        faults.push(FieldFault::new(
             format!("{field}.backendRequest"),
             "longer than request",
         ));

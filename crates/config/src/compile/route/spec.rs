@@ -1,10 +1,10 @@
-//! What routes of every kind say, in the one shape that they are compiled from.
+//! The specs of all kinds of route in one form, which routes are compiled from.
 
-use super::header::Edits;
+use super::header::HeaderModifierSpec;
 use crate::api::gateway::{ParentRef, RequestRedirect, RuleRetry, RuleTimeouts, UrlRewrite};
-use crate::compile::log::Fault;
-use crate::resources::{ObjectRef, Resources, Seniority, Source};
-use crate::route::Match;
+use crate::compile::log::FieldFault;
+use crate::resources::{ObjectRef, ObjectSeniority, Resources, SourceLocation};
+use crate::route::MatchConditions;
 
 mod grpc;
 mod http;
@@ -13,43 +13,43 @@ mod tls;
 /// A route of any kind.
 pub(super) struct RouteSpec<'a> {
     pub(super) reference: &'a ObjectRef,
-    pub(super) source: &'a Source,
-    pub(super) seniority: Seniority,
+    pub(super) source: &'a SourceLocation,
+    pub(super) seniority: ObjectSeniority,
     pub(super) hostnames: &'a [String],
-    /// Whether it has to say which hosts it is for: otherwise it is for all.
+    /// Whether hostnames are required; otherwise a route without any matches every host.
     pub(super) needs_hostnames: bool,
     pub(super) parents: Vec<ParentRef>,
-    /// `useDefaultGateways: All`
+    /// Whether `useDefaultGateways` is `All`.
     pub(super) default_gateways: bool,
     pub(super) rules: Vec<RuleSpec<'a>>,
 }
 
-/// One of `spec.rules`.
+/// `spec.rules[]` of a route.
 #[derive(Default)]
 pub(super) struct RuleSpec<'a> {
     pub(super) name: Option<&'a str>,
-    pub(super) matches: Matches,
+    pub(super) matches: RuleMatches,
     pub(super) filters: Vec<FilterSpec<'a>>,
-    pub(super) backends: Vec<BackendSpec<'a>>,
+    pub(super) backends: Vec<BackendRefSpec<'a>>,
     pub(super) timeouts: Option<&'a RuleTimeouts>,
     pub(super) retry: Option<&'a RuleRetry>,
     /// Whether `sessionPersistence` is set.
     pub(super) session_persistence: bool,
 }
 
-/// The matches of a rule.
+/// The compiled matches of a rule.
 #[derive(Default)]
-pub(super) struct Matches {
-    /// Those that can be used.
-    pub(super) good: Vec<Match>,
-    /// What is wrong with the others.
-    pub(super) bad: Vec<Fault>,
-    /// Whether every one has a prefix, so that there is one to replace.
+pub(super) struct RuleMatches {
+    /// The matches that are valid.
+    pub(super) usable: Vec<MatchConditions>,
+    /// The faults of the others.
+    pub(super) faults: Vec<FieldFault>,
+    /// Whether every match is a PathPrefix, so that there is a prefix to replace.
     pub(super) prefixes: bool,
 }
 
-/// One of `backendRefs`.
-pub(super) struct BackendSpec<'a> {
+/// `backendRefs[]` of a rule.
+pub(super) struct BackendRefSpec<'a> {
     pub(super) group: Option<&'a str>,
     pub(super) kind: Option<&'a str>,
     pub(super) name: &'a str,
@@ -59,27 +59,28 @@ pub(super) struct BackendSpec<'a> {
     pub(super) filters: Vec<FilterSpec<'a>>,
 }
 
-/// A filter: the one member that is set, and its name. The error is the name of one that does not agree with the type.
-pub(super) type FilterSpec<'a> = Result<(&'static str, Member<'a>), &'static str>;
+/// The name and the value of the one member of a filter that is set. The error is the name of a member that does not
+/// agree with the type.
+pub(super) type FilterSpec<'a> = Result<(&'static str, FilterMember<'a>), &'static str>;
 
-/// What a filter says.
-pub(super) enum Member<'a> {
-    RequestHeaders(Edits<'a>),
-    ResponseHeaders(Edits<'a>),
+/// The value of a filter.
+pub(super) enum FilterMember<'a> {
+    RequestHeaders(HeaderModifierSpec<'a>),
+    ResponseHeaders(HeaderModifierSpec<'a>),
     Redirect(&'a RequestRedirect),
     Rewrite(&'a UrlRewrite),
-    Extension(Extension<'a>),
+    Extension(ExtensionSpec<'a>),
     Unsupported,
 }
 
-/// `extensionRef`
-pub(super) struct Extension<'a> {
+/// `extensionRef` of a filter.
+pub(super) struct ExtensionSpec<'a> {
     pub(super) group: &'a str,
     pub(super) kind: &'a str,
     pub(super) name: &'a str,
 }
 
-/// Every route, oldest first, whatever its kind.
+/// All routes of all kinds, oldest first.
 pub(super) fn all(resources: &Resources) -> Vec<RouteSpec<'_>> {
     let http = resources.http_routes.iter().map(http::route);
     let grpc = resources.grpc_routes.iter().map(grpc::route);
@@ -89,23 +90,23 @@ pub(super) fn all(resources: &Resources) -> Vec<RouteSpec<'_>> {
     routes
 }
 
-/// The member of a filter, of all that there are: whether it is of the filter's type, its name, and what it says if it is
-/// set.
-fn sole<'a>(
-    members: impl IntoIterator<Item = (bool, &'static str, Option<Member<'a>>)>,
+/// The one member of a filter that is set. Each candidate has: whether it is that of the filter's type, its name, and
+/// its value if it is set.
+fn single_member<'a>(
+    members: impl IntoIterator<Item = (bool, &'static str, Option<FilterMember<'a>>)>,
 ) -> FilterSpec<'a> {
-    let mut sole = Err("type");
+    let mut single_member = Err("type");
     for (is_type, name, member) in members {
         match member {
-            Some(member) if is_type => sole = Ok((name, member)),
+            Some(member) if is_type => single_member = Ok((name, member)),
             None if !is_type => {}
             Some(_) | None => return Err(name),
         }
     }
-    sole
+    single_member
 }
 
-/// The rules, each read with the path of its field; without any there is one, which says nothing.
+/// Reads the rules, each with the path of its field. A route without rules has one default rule.
 fn rules<'a, T>(
     specs: Option<&'a [T]>,
     default: impl FnOnce() -> RuleSpec<'a>,

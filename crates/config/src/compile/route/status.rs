@@ -1,37 +1,37 @@
-//! What is wrong with a route, and the conditions that say so.
+//! Faults of a route, and the conditions that report them.
 
-use crate::compile::log::{Fault, join};
-use crate::report::Condition;
+use crate::compile::log::{FieldFault, join};
+use crate::report::StatusCondition;
 
-/// The condition that kgateway adds to the Gateway API's.
+/// The condition that kgateway defines in addition to those of the Gateway API.
 const PROGRAMMED: &str = "kgateway.dev/Programmed";
 
-/// What is wrong with a route, whatever the parent.
+/// The faults of a route, at all of its parents.
 #[derive(Debug, Default)]
 pub(super) struct RouteFaults {
-    /// Values that we do not support, or that nobody may.
-    pub(super) unsupported: Vec<Fault>,
-    /// References that lead nowhere, with the reason.
-    pub(super) unresolved: Vec<(&'static str, Fault)>,
-    /// Rules that refuse instead, by index.
-    pub(super) replaced: Vec<(usize, Fault)>,
-    /// Rules with matches that cannot be used, by index.
-    pub(super) dropped: Vec<(usize, Fault)>,
-    /// Fine, but worth a look.
-    pub(super) warnings: Vec<Fault>,
+    /// Values that are not supported or not valid.
+    pub(super) unsupported: Vec<FieldFault>,
+    /// References that could not be resolved, each with its reason.
+    pub(super) unresolved: Vec<(&'static str, FieldFault)>,
+    /// Rules that refuse every request, by index.
+    pub(super) replaced: Vec<(usize, FieldFault)>,
+    /// Matches that are dropped, by the index of the rule.
+    pub(super) dropped: Vec<(usize, FieldFault)>,
+    /// Warnings about the route.
+    pub(super) warnings: Vec<FieldFault>,
 }
 
-/// What is wrong with a rule.
+/// The faults of a rule.
 #[derive(Debug, Default)]
 pub(super) struct RuleFaults {
-    /// The route is not accepted, and the rule refuses.
-    pub(super) unsupported: Vec<Fault>,
-    /// The rule refuses.
-    pub(super) replaced: Vec<Fault>,
+    /// The route is not accepted, and the rule refuses every request.
+    pub(super) unsupported: Vec<FieldFault>,
+    /// The rule refuses every request.
+    pub(super) replaced: Vec<FieldFault>,
 }
 
 impl RouteFaults {
-    pub(super) fn all(&self) -> impl Iterator<Item = &Fault> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &FieldFault> {
         let unresolved = self.unresolved.iter().map(|(_, fault)| fault);
         let replaced = self
             .replaced
@@ -41,24 +41,27 @@ impl RouteFaults {
         self.unsupported.iter().chain(unresolved).chain(replaced)
     }
 
-    /// The conditions for one parent, which may have refused the route for a reason of its own.
-    pub(super) fn conditions(&self, refused: Option<&(&'static str, Fault)>) -> Vec<Condition> {
+    /// The conditions at one parent; `refused` is the reason why the parent itself refused the route.
+    pub(super) fn conditions(
+        &self,
+        refused: Option<&(&'static str, FieldFault)>,
+    ) -> Vec<StatusCondition> {
         let accepted = match (refused, self.unsupported.is_empty()) {
             (Some((reason, fault)), _) => {
-                Condition::new("Accepted", false, reason, fault.message.clone())
+                StatusCondition::new("Accepted", false, reason, fault.message.clone())
             }
-            (None, false) => Condition::new(
+            (None, false) => StatusCondition::new(
                 "Accepted",
                 false,
                 "UnsupportedValue",
                 join(&self.unsupported),
             ),
             (None, true) => {
-                Condition::new("Accepted", true, "Accepted", "Successfully accepted Route")
+                StatusCondition::new("Accepted", true, "Accepted", "Successfully accepted Route")
             }
         };
         let resolved = match self.unresolved.first() {
-            None => Condition::new(
+            None => StatusCondition::new(
                 "ResolvedRefs",
                 true,
                 "ResolvedRefs",
@@ -70,17 +73,21 @@ impl RouteFaults {
                     .iter()
                     .map(|(_, fault)| fault.message.as_str())
                     .collect();
-                Condition::new("ResolvedRefs", false, reason, messages.join("; "))
+                StatusCondition::new("ResolvedRefs", false, reason, messages.join("; "))
             }
         };
         vec![accepted, resolved, self.programmed(refused.is_some())]
     }
 
-    fn programmed(&self, refused: bool) -> Condition {
-        let say =
-            |verb: &str, (index, fault): &(usize, Fault)| format!("{verb} Rule ({index}): {fault}");
-        let replaced = self.replaced.iter().map(|entry| say("Replaced", entry));
-        let dropped = self.dropped.iter().map(|entry| say("Dropped", entry));
+    fn programmed(&self, refused: bool) -> StatusCondition {
+        let describe = |verb: &str, (index, fault): &(usize, FieldFault)| {
+            format!("{verb} Rule ({index}): {fault}")
+        };
+        let replaced = self
+            .replaced
+            .iter()
+            .map(|entry| describe("Replaced", entry));
+        let dropped = self.dropped.iter().map(|entry| describe("Dropped", entry));
         let messages: Vec<String> = replaced.chain(dropped).collect();
         if !messages.is_empty() {
             let reason = if self.replaced.is_empty() {
@@ -88,17 +95,17 @@ impl RouteFaults {
             } else {
                 "RouteRuleReplaced"
             };
-            return Condition::new(PROGRAMMED, false, reason, messages.join("; "));
+            return StatusCondition::new(PROGRAMMED, false, reason, messages.join("; "));
         }
         if refused {
-            return Condition::new(
+            return StatusCondition::new(
                 PROGRAMMED,
                 false,
                 "Invalid",
                 "Not programmed, because it is not accepted",
             );
         }
-        Condition::new(
+        StatusCondition::new(
             PROGRAMMED,
             true,
             "Programmed",

@@ -3,8 +3,8 @@
 use http::Method;
 
 use super::{
-    BASE, Compiled, GATEWAY, ROUTE, TO_DFP, condition, describe, errors, get, kgateway_policy,
-    problems, request, route, route_of, rule, run, with_base, with_route,
+    BASE, CompiledConfig, GATEWAY, ROUTE, TO_DFP, condition, describe, errors, get,
+    kgateway_policy, problems, request, route, route_of, rule, run, with_base, with_route,
 };
 use crate::policy::api_key_auth::KeySource;
 use crate::policy::traffic::TrafficSettings;
@@ -76,23 +76,23 @@ fn section(target: &str, name: &str) -> String {
     target.replace('}', &format!(", sectionName: {name}}}"))
 }
 
-fn with_policy(line: &str) -> Compiled {
+fn with_policy(line: &str) -> CompiledConfig {
     with_route(&format!("{}{SECRETS}{GRANT}", on(ROUTE, "p", line)))
 }
 
-fn settings(compiled: &Compiled) -> &TrafficSettings {
+fn settings(compiled: &CompiledConfig) -> &TrafficSettings {
     &rule(compiled, 8080, "a.b", "/").unwrap().policies
 }
 
-/// Who is let in by the password `secret`.
-fn users(compiled: &Compiled) -> Vec<&'static str> {
+/// The users that the password `secret` authenticates.
+fn users(compiled: &CompiledConfig) -> Vec<&'static str> {
     let basic = settings(compiled).basic_auth.value();
     let is_in = |name: &&str| basic.is_some_and(|basic| basic.check(name, b"secret").is_some());
     ["ann", "bob", "eve"].into_iter().filter(is_in).collect()
 }
 
-/// Whose these keys are.
-fn clients(compiled: &Compiled) -> Vec<String> {
+/// The clients of these keys.
+fn clients(compiled: &CompiledConfig) -> Vec<String> {
     let keys = settings(compiled).api_key_auth.value().expect("apiKeyAuth");
     let all = ["k-1", "k-2", "k-22", "k-3", "k-7", "k-1\n", ""];
     let client = |key: &&str| Some(format!("{key}={}", keys.check(key.as_bytes())?));
@@ -143,7 +143,7 @@ fn keys_are_taken_from_secrets() {
         ),
     ] {
         let compiled = with_policy(&format!("apiKeyAuth: {{{line}}}"));
-        // The entry of `far` that is no key is one all the same: all of them are.
+        // In the Secret `far`, the entry that was not meant as a key counts as one: all entries do.
         assert!(compiled.report.accepted(), "{}", compiled.report.table());
         assert_eq!(clients(&compiled), expected, "{line}");
     }
@@ -178,7 +178,7 @@ fn keys_are_looked_for_in_order() {
     assert_eq!(keys.client_id_header.as_ref().unwrap(), "x-client");
 }
 
-/// What is wrong is named, refuses, and tells no secret.
+/// Checks that the fault is reported without a secret, and that requests are refused.
 fn assert_refused(line: &str, fault: &str) {
     let compiled = with_policy(line);
     let told = problems(&compiled).join("\n");
@@ -263,7 +263,7 @@ fn keys_that_are_wrong_are_nobodys() {
         ),
         (
             "apiKeyAuth: {secretRef: {name: thief}}",
-            "apiKeyAuth.secretRef: Secret apps/thief: four has the key of five",
+            "apiKeyAuth.secretRef: Secret apps/thief: four has the same key as five",
         ),
         (
             "apiKeyAuth: {secretSelector: {matchLabels: {}}}",
@@ -279,7 +279,7 @@ fn keys_that_are_wrong_are_nobodys() {
         ),
         (
             "apiKeyAuth: {secretRef: {name: keys}, keySources: [{header: 'a b'}]}",
-            "apiKeyAuth.keySources[0].header: not a name",
+            "apiKeyAuth.keySources[0].header: not a header name",
         ),
         (
             "apiKeyAuth: {secretRef: {name: keys}, keySources: [{header: Host}]}",
@@ -304,7 +304,7 @@ fn an_unknown_field_is_an_error() {
     assert!(errors(&unknown)[0].contains("spec.basicAuth.realm: unknown field"));
 }
 
-/// The narrowest that speaks of it decides, `disable` too, and each way by itself.
+/// The narrowest policy that sets the field decides, `disable` included, and each kind of authentication by itself.
 #[test]
 fn the_narrower_policy_goes_before_the_wider() {
     let basic = |user: &str| format!("basicAuth: {{users: ['{user}']}}");
@@ -344,7 +344,7 @@ fn the_narrower_policy_goes_before_the_wider() {
     assert!(found.value().is_none() && !found.is_unset());
 }
 
-/// What the gateway answers by itself is asked for as well.
+/// Responses that the gateway generates need authentication too.
 #[test]
 fn every_action_is_behind_it() {
     let rules = route(
@@ -363,7 +363,7 @@ fn of_two_on_one_target_the_older_decides() {
     assert!(condition(&compiled, AT, "Attached").starts_with("false Overridden"));
 }
 
-/// In TLS that is passed on nobody can say who they are: it is refused, and told, unless that is switched off.
+/// Clients of TLS passthrough cannot authenticate: it is refused and reported, unless authentication is disabled.
 #[test]
 fn tls_that_is_passed_on_cannot_be_asked() {
     let base = BASE.replace(
@@ -377,16 +377,16 @@ fn tls_that_is_passed_on_cannot_be_asked() {
     );
     let ask = on(GATEWAY, "p", &format!("basicAuth: {{users: ['{ANN}']}}"));
     let compiled = run(&format!("{base}{ask}{to_names}"));
-    let passed = |compiled: &Compiled| {
+    let passed = |compiled: &CompiledConfig| {
         let rule = request(compiled, (8443, "a.example"), (&Method::CONNECT, ""), &[]);
         describe(rule.unwrap())
     };
-    let why = "TrafficPolicy infra/p: no credentials can be read in TLS that is passed on";
+    let why = "TrafficPolicy infra/p: credentials cannot be read in TLS passthrough";
     assert_eq!(passed(&compiled), format!("refuse {why}"));
     assert_eq!(
         problems(&compiled),
         [
-            "t.yaml:19: TrafficPolicy infra/p: spec.basicAuth: no credentials can be read in TLS that is passed on; \
+            "t.yaml:19: TrafficPolicy infra/p: spec.basicAuth: credentials cannot be read in TLS passthrough; \
              it is refused unless the listener has a policy that disables this: \
              TLSRoute apps/t at Gateway infra/gw#http"
         ]

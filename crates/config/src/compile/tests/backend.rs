@@ -1,7 +1,7 @@
 //! Backends.
 
 use super::{BASE, TO_DFP, condition, get, problems, route, rule, run};
-use crate::snapshot::{Action, Destination, HttpVersion};
+use crate::snapshot::{BackendDestination, HttpVersion, RuleAction};
 
 const ONE_OF: &str =
     "exactly one of the fields in [aws static dynamicForwardProxy gcp priorityGroups] must be set";
@@ -130,10 +130,11 @@ fn app_protocols_say_which_http_is_spoken() {
             route(&format!("  rules: [{{{TO_DFP}}}]\n"))
         ));
         assert!(compiled.report.accepted(), "{}", compiled.report.table());
-        let Action::Forward(backends) = &rule(&compiled, 8080, "a.b", "/").unwrap().action else {
+        let RuleAction::Forward(backends) = &rule(&compiled, 8080, "a.b", "/").unwrap().action
+        else {
             panic!("not forwarded");
         };
-        let Destination::Static(to) = &backends.backends[0].destination else {
+        let BackendDestination::Static(to) = &backends.backends[0].destination else {
             panic!("not static");
         };
         assert_eq!(to.version, expected, "{line}");

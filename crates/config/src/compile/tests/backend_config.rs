@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    BACKEND, BASE, Compiled, condition, errors, get, kgateway_policy, problems, rule, with_route,
+    BACKEND, BASE, CompiledConfig, condition, errors, get, kgateway_policy, problems, rule,
+    with_route,
 };
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{
-    Action, BackendSettings, CircuitBreakers, Destination, Http2Keepalive, Http2Settings,
-    LoadBalancing, OutlierDetection, TcpKeepalive,
+    BackendDestination, BackendSettings, CircuitBreakers, Http2Keepalive, Http2Settings,
+    LoadBalancing, OutlierDetection, RuleAction, TcpKeepalive,
 };
 
 mod target;
@@ -30,21 +31,21 @@ fn reference(name: &str) -> ObjectRef {
     ObjectRef::new(Kind::BackendConfigPolicy, "apps", name)
 }
 
-fn settings(compiled: &Compiled) -> Arc<BackendSettings> {
-    let Action::Forward(backends) = &rule(compiled, 8080, "a.b", "/").unwrap().action else {
+fn settings(compiled: &CompiledConfig) -> Arc<BackendSettings> {
+    let RuleAction::Forward(backends) = &rule(compiled, 8080, "a.b", "/").unwrap().action else {
         panic!("not forwarded");
     };
     match &backends.backends[0].destination {
-        Destination::Dynamic(to) => to.settings.clone(),
-        Destination::Static(to) => to.settings.clone(),
-        Destination::Refuse(wrong) => panic!("{}", wrong.message),
+        BackendDestination::Dynamic(to) => to.settings.clone(),
+        BackendDestination::Static(to) => to.settings.clone(),
+        BackendDestination::Refuse(wrong) => panic!("{}", wrong.message),
     }
 }
 
-/// What differs from the settings that nobody has touched.
-type Change = fn(&mut BackendSettings);
+/// Changes the default settings to the expected ones.
+type SettingsChange = fn(&mut BackendSettings);
 
-const GOOD: &[(&str, Change)] = &[
+const GOOD: &[(&str, SettingsChange)] = &[
     ("# nothing", |_| {}),
     ("connectTimeout: 1500ms", |s| {
         s.connect_timeout = Duration::from_millis(1500);
@@ -184,7 +185,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "http2ProtocolOptions: {initialConnectionWindowSize: much}",
         "http2ProtocolOptions.initialConnectionWindowSize",
-        "not a number of octets, such as 65536 or 64Ki",
+        "not a number of bytes, such as 65536 or 64Ki",
     ),
     (
         "http2ProtocolOptions: {maxConcurrentStreams: 0}",
@@ -369,7 +370,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "commonHttpProtocolOptions: {idleTimeout: 0s}",
         "commonHttpProtocolOptions.idleTimeout",
-        "0s would keep idle connections for ever, which is not supported",
+        "0s would keep idle connections forever, which is not supported",
     ),
     (
         "commonHttpProtocolOptions: {maxRequestsPerConnection: -1}",

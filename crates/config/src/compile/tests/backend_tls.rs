@@ -5,26 +5,27 @@ use std::sync::Arc;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::https::{ONE, OTHER, Pair, object};
+use super::https::{CertificatePair, ONE, OTHER, object};
 use super::{
-    BACKEND, BASE, Compiled, TO_DFP, aged, condition, errors, get, kgateway_policy, problems,
+    BACKEND, BASE, CompiledConfig, TO_DFP, aged, condition, errors, get, kgateway_policy, problems,
     route, rule, run, warnings,
 };
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{
-    Action, Alpn, BackendSettings, Certificate, Destination, TlsVersions, Trust, UpstreamTls,
+    AlpnProtocol, BackendDestination, BackendSettings, Certificate, PeerTrust, RuleAction,
+    TlsVersions, UpstreamTls,
 };
 
 const AT: &str = "BackendTLSPolicy apps/p";
 
-/// Where CAs are: a Secret, a ConfigMap, one with octets, and others that have none.
+/// CA certificates in a Secret, a ConfigMap, and binary data of a ConfigMap, and objects without any.
 fn authorities() -> String {
     let one = [("ca.crt", ONE.certificate.as_str())];
     let other = [("ca.crt", OTHER.certificate.as_str())];
-    let octets = k8s_openapi::ByteString(OTHER.certificate.clone().into_bytes());
-    let octets = serde_json::to_string(&octets).unwrap();
-    let octets = format!(
-        "---\n{{apiVersion: v1, kind: ConfigMap, metadata: {{name: octets, namespace: apps}}, binaryData: {{ca.crt: {octets}}}}}\n"
+    let bytes = k8s_openapi::ByteString(OTHER.certificate.clone().into_bytes());
+    let bytes = serde_json::to_string(&bytes).unwrap();
+    let bytes = format!(
+        "---\n{{apiVersion: v1, kind: ConfigMap, metadata: {{name: octets, namespace: apps}}, binaryData: {{ca.crt: {bytes}}}}}\n"
     );
     [
         object("Secret", "apps", "ca", &one),
@@ -32,7 +33,7 @@ fn authorities() -> String {
         object("ConfigMap", "apps", "empty", &[("other", "x")]),
         object("ConfigMap", "apps", "junk", &[("ca.crt", "junk")]),
         object("ConfigMap", "infra", "far", &one),
-        octets,
+        bytes,
     ]
     .concat()
 }
@@ -44,8 +45,8 @@ fn policy(name: &str, target: &str, validation: &str) -> String {
     )
 }
 
-/// These documents, a static Backend, and a route to it.
-fn with_static(text: &str) -> Compiled {
+/// Compiles these documents, a static Backend, and a route to it.
+fn with_static(text: &str) -> CompiledConfig {
     let base = BASE.replace(
         "{dynamicForwardProxy: {}}",
         "{static: {hosts: [{host: up.example, port: 443}]}}",
@@ -54,21 +55,21 @@ fn with_static(text: &str) -> Compiled {
     run(&format!("{base}{text}{}{rules}", authorities()))
 }
 
-fn validated(validation: &str) -> Compiled {
+fn validated(validation: &str) -> CompiledConfig {
     with_static(&policy("p", BACKEND, validation))
 }
 
-fn settings(compiled: &Compiled) -> Arc<BackendSettings> {
-    let Action::Forward(backends) = &rule(compiled, 8080, "a.b", "/").unwrap().action else {
+fn settings(compiled: &CompiledConfig) -> Arc<BackendSettings> {
+    let RuleAction::Forward(backends) = &rule(compiled, 8080, "a.b", "/").unwrap().action else {
         panic!("not forwarded");
     };
     match &backends.backends[0].destination {
-        Destination::Static(to) => to.settings.clone(),
+        BackendDestination::Static(to) => to.settings.clone(),
         other => panic!("{other:?}"),
     }
 }
 
-fn certificate(pair: &Pair) -> Certificate {
+fn certificate(pair: &CertificatePair) -> Certificate {
     Certificate(CertificateDer::from_pem_slice(pair.certificate.as_bytes()).unwrap())
 }
 
@@ -86,12 +87,12 @@ fn believed(refs: &[String]) -> String {
 #[test]
 fn validation_becomes_settings() {
     let system = UpstreamTls {
-        trust: Trust::System,
+        trust: PeerTrust::System,
         identity: None,
         sni: Some("up.example".parse().unwrap()),
         names: Vec::new(),
         versions: TlsVersions::default(),
-        alpn: Alpn::BOTH.to_vec(),
+        alpn: AlpnProtocol::BOTH.to_vec(),
     };
     let refs = [
         reference("ConfigMap", "ca"),
@@ -106,7 +107,7 @@ fn validation_becomes_settings() {
         (
             believed(&refs),
             UpstreamTls {
-                trust: Trust::Authorities([&OTHER, &ONE, &OTHER].map(|pair| certificate(pair)).into()),
+                trust: PeerTrust::Authorities([&OTHER, &ONE, &OTHER].map(|pair| certificate(pair)).into()),
                 ..system.clone()
             },
         ),
@@ -247,12 +248,12 @@ fn authorities_that_lead_nowhere_are_told() {
         );
         assert_eq!(get(&compiled, "a.b"), format!("1*refuse {AT}: {fault}"));
 
-        // With one that can be believed, that one is, and nobody else.
+        // With one reference that can be resolved, only its CA is trusted.
         let compiled = validated(&believed(&[spec, reference("Secret", "ca")]));
         assert!(condition(&compiled, &at, "Accepted").starts_with("true"));
         assert!(condition(&compiled, &at, "ResolvedRefs").starts_with("false"));
         let tls = settings(&compiled).tls.clone().unwrap();
-        assert_eq!(tls.trust, Trust::Authorities(vec![certificate(&ONE)]));
+        assert_eq!(tls.trust, PeerTrust::Authorities(vec![certificate(&ONE)]));
         assert!(!compiled.report.accepted());
     }
 }
@@ -313,7 +314,7 @@ fn it_goes_before_a_backend_config_policy() {
     let compiled = with_static(&text);
     assert!(compiled.report.accepted(), "{}", compiled.report.table());
     let settings = settings(&compiled);
-    assert_eq!(settings.tls.as_ref().unwrap().trust, Trust::System);
+    assert_eq!(settings.tls.as_ref().unwrap().trust, PeerTrust::System);
     assert_eq!(settings.circuit_breakers.max_requests, 7);
     let expected =
         "BackendConfigPolicy apps/c: spec.tls: BackendTLSPolicy apps/p decides at Backend apps/dfp";

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use super::{Compiled, aged, condition, kgateway_policy, problems, run, with_route};
+use super::{CompiledConfig, aged, condition, kgateway_policy, problems, run, with_route};
 use crate::snapshot::ConnectionLimits;
 
 const GATEWAY: &str = "targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: gw}]";
 
-fn limits(compiled: &Compiled) -> ConnectionLimits {
+fn limits(compiled: &CompiledConfig) -> ConnectionLimits {
     let mut sockets = compiled.snapshot.sockets.values();
     sockets.next().expect("a socket").limits
 }
 
-/// A policy on the Gateway, or on a part of it.
+/// A policy on the Gateway, or on a section of it.
 fn policy(name: &str, section: &str, http: &str) -> String {
     let target = GATEWAY.replace("name: gw", &format!("name: gw{section}"));
     let spec = format!("  {target}\n  default: {{httpSettings: {{{http}}}}}\n");

@@ -1,7 +1,7 @@
-//! Filters, timeouts and what else a rule has.
+//! Filters, timeouts and other fields of a rule.
 
 use super::{TO_DFP, answer, condition, get, problems, route, rule, with_base};
-use crate::snapshot::{Action, PathRewrite, Timeout};
+use crate::snapshot::{PathRewrite, RuleAction, TimeoutSetting};
 
 /// Lines of a rule, and the field at fault.
 const UNSUPPORTED: &[(&str, &str)] = &[
@@ -144,10 +144,10 @@ fn filters_and_timeouts_are_kept() {
     assert!(compiled.report.accepted(), "{}", compiled.report.table());
     let rule = rule(&compiled, 8080, "a.b", "/").unwrap();
     assert_eq!(rule.name.as_deref(), Some("main"));
-    assert_eq!(rule.timeouts.request, Timeout::Never);
+    assert_eq!(rule.timeouts.request, TimeoutSetting::Never);
     assert_eq!(
         rule.timeouts.backend_request,
-        Timeout::After(std::time::Duration::from_secs(90))
+        TimeoutSetting::After(std::time::Duration::from_secs(90))
     );
     let rewrite = rule.filters.rewrite.as_ref().unwrap();
     assert_eq!(rewrite.host.as_ref().unwrap().as_str(), "b.example");
@@ -170,7 +170,7 @@ fn filters_of_a_backend_ref_are_its_own() {
         "{type: ResponseHeaderModifier, responseHeaderModifier: {add: [{name: a, value: b}]}}",
     );
     assert!(compiled.report.accepted());
-    let Action::Forward(backends) = &rule(&compiled, 8080, "a.b", "/").unwrap().action else {
+    let RuleAction::Forward(backends) = &rule(&compiled, 8080, "a.b", "/").unwrap().action else {
         panic!("not forwarded");
     };
     assert_eq!(backends.backends[0].filters.response_headers.add.len(), 1);

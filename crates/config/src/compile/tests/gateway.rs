@@ -1,8 +1,8 @@
 //! Gateways, classes, listeners and sockets.
 
 use super::{BASE, TO_DFP, answer, condition, problems, route, run, warnings, with_base};
-use crate::compile::{Options, compile};
-use crate::load::{File, load};
+use crate::compile::{CompileOptions, compile};
+use crate::load::{ConfigFile, load};
 
 pub(super) fn gateway(name: &str, age: u32, spec: &str) -> String {
     let age = if age == 0 {
@@ -16,8 +16,11 @@ pub(super) fn gateway(name: &str, age: u32, spec: &str) -> String {
     )
 }
 
-pub(super) fn sockets(compiled: &super::Compiled) -> Vec<String> {
-    let show = |(bind, socket): (&crate::snapshot::BindAddress, &crate::snapshot::Socket)| {
+pub(super) fn sockets(compiled: &super::CompiledConfig) -> Vec<String> {
+    let show = |(bind, socket): (
+        &crate::snapshot::BindAddress,
+        &crate::snapshot::ListenerSocket,
+    )| {
         let ip = bind.ip.map_or_else(|| "*".to_owned(), |ip| ip.to_string());
         let listeners = socket
             .listeners
@@ -89,11 +92,11 @@ fn the_controller_name_is_an_option() {
          spec: {{controllerName: kgateway.dev/kgateway}}\n",
         BASE.replace("gatewayClassName: egret", "gatewayClassName: kgateway")
     );
-    let loaded = load([File {
+    let loaded = load([ConfigFile {
         name: "t.yaml",
         text: &text,
     }]);
-    let options = Options {
+    let options = CompileOptions {
         controller_name: "kgateway.dev/kgateway".to_owned(),
     };
     assert_eq!(
@@ -123,7 +126,7 @@ fn listeners_that_cannot_be_served_say_why() {
         (
             "{name: l, protocol: HTTPS, port: 443, tls: {mode: Passthrough}}",
             "UnsupportedValue",
-            "tls.mode: TLS that is passed on is for a listener of protocol TLS",
+            "tls.mode: mode Passthrough needs a listener of protocol TLS",
         ),
         (
             "{name: l, protocol: HTTP, port: 0}",
@@ -356,14 +359,15 @@ fn the_older_gateway_has_the_port() {
     }
 }
 
-/// `allowedRoutes.namespaces`, and whether it takes routes from `apps`, which is of the team blue and the tier web.
+/// `allowedRoutes.namespaces`, and whether routes from `apps` may attach, which has the labels of team blue and tier
+/// web.
 const NAMESPACES: [(&str, bool); 3] = [
     ("{from: All}", true),
     ("{from: Same}", false),
     ("{}", false),
 ];
 
-/// The same of a selector.
+/// A namespace selector, and whether routes from `apps` may attach.
 const SELECTORS: [(&str, bool); 14] = [
     ("{}", true),
     ("{matchLabels: {team: blue}}", true),

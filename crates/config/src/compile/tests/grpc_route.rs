@@ -4,11 +4,11 @@ use http::Method;
 
 use super::policy::policy;
 use super::{
-    BASE, Compiled, TO_DFP, aged, condition, describe, get, kgateway_policy, problems, request,
-    route, route_of, run, warnings, with_base,
+    BASE, CompiledConfig, TO_DFP, aged, condition, describe, get, kgateway_policy, problems,
+    request, route, route_of, run, warnings, with_base,
 };
 use crate::resources::Kind;
-use crate::snapshot::{Action, Rule};
+use crate::snapshot::{RouteRule, RuleAction};
 
 const AT: &str = "GRPCRoute apps/g";
 
@@ -16,12 +16,12 @@ fn grpc(spec: &str) -> String {
     route_of("GRPCRoute", "g", spec)
 }
 
-/// A route with one rule of these lines, which goes to the Backend.
+/// A route to the Backend with one rule of these lines.
 fn one_rule(lines: &str) -> String {
     grpc(&format!("  rules:\n  - {lines}\n    {TO_DFP}\n"))
 }
 
-fn call<'a>(compiled: &'a Compiled, path: &str) -> Option<&'a Rule> {
+fn call<'a>(compiled: &'a CompiledConfig, path: &str) -> Option<&'a RouteRule> {
     request(compiled, (8080, "a.b"), (&Method::POST, path), &[])
 }
 
@@ -119,7 +119,7 @@ fn headers_are_matched_as_those_of_http_routes() {
     assert!(!found(&[]));
 }
 
-/// The service goes before the method, the longer before the shorter, and both before what says nothing of them.
+/// The service is compared before the method, longer before shorter, and both before a match without them.
 #[test]
 fn the_most_specific_match_decides() {
     let matches = [
@@ -195,7 +195,7 @@ fn backends_have_weights_and_filters() {
         describe(rule),
         "3*dynamic apps/dfp, 1*static apps/fixed [up.example:50051]"
     );
-    let Action::Forward(backends) = &rule.action else {
+    let RuleAction::Forward(backends) = &rule.action else {
         panic!("not forwarded");
     };
     let filters = &backends.backends[1].filters;
@@ -228,7 +228,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "matches: [{headers: [{name: 'a b', value: x}]}]",
         "matches[0].headers[0].name",
-        "not a name of a header",
+        "not a header name",
     ),
     (
         "sessionPersistence: {sessionName: s}",
@@ -347,7 +347,7 @@ fn http_and_grpc_of_one_hostname_are_not_mixed() {
             "{kind}false HostnameConflict: a hostname at the listener http of Gateway infra/gw belongs to the older {owner}"
         )
     };
-    // Of the same age, the name decides: g goes before r.
+    // Both routes have the same age, so that the name decides: `g` comes before `r`.
     for (http, grpc, loser, owner) in [
         (http.clone(), grpc.clone(), "HTTPRoute apps/r", AT),
         (aged(&http, 2020), grpc.clone(), AT, "HTTPRoute apps/r"),
@@ -360,7 +360,7 @@ fn http_and_grpc_of_one_hostname_are_not_mixed() {
         assert_eq!(found.route.to_string(), owner);
         assert_eq!(problems(&compiled).len(), 1);
     }
-    // Different hostnames are no conflict: the more specific decides alone.
+    // Different hostnames do not conflict: the more specific one decides.
     let narrow = grpc.replace("  rules:", "  hostnames: [a.b]\n  rules:");
     let compiled = both(&http, &narrow);
     assert!(compiled.report.accepted(), "{}", compiled.report.table());
@@ -421,7 +421,7 @@ fn policies_apply_to_grpc_routes_and_their_rules() {
         assert!(compiled.report.accepted(), "{}", compiled.report.table());
         let rule = call(&compiled, "/s/m").unwrap();
         assert!(rule.policies.retry.value().is_some());
-        let Action::Forward(backends) = &rule.action else {
+        let RuleAction::Forward(backends) = &rule.action else {
             panic!("not forwarded");
         };
         assert_eq!(&*backends.backends[0].egress.policies[0].policy.name, "p");

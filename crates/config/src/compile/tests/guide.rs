@@ -1,4 +1,4 @@
-//! kgateway's guide to dynamic forward proxying, as written.
+//! The manifests of kgateway's guide to dynamic forward proxying, unchanged.
 
 use super::{answer, condition, problems, run};
 

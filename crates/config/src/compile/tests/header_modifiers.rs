@@ -3,8 +3,8 @@
 use http::Method;
 
 use super::{
-    BASE, Compiled, GATEWAY, ROUTE, TO_DFP, condition, describe, errors, get, kgateway_policy,
-    problems, request, route_of, rule, run, warnings, with_route,
+    BASE, CompiledConfig, GATEWAY, ROUTE, TO_DFP, condition, describe, errors, get,
+    kgateway_policy, problems, request, route_of, rule, run, warnings, with_route,
 };
 use crate::policy::headers::HeaderEdit;
 
@@ -44,11 +44,11 @@ fn on(target: &str, name: &str, modifiers: &str) -> String {
     kgateway_policy("TrafficPolicy", name, namespace, &spec)
 }
 
-fn with_policy(modifiers: &str) -> Compiled {
+fn with_policy(modifiers: &str) -> CompiledConfig {
     with_route(&format!("{}{SECRETS}", on(ROUTE, "p", modifiers)))
 }
 
-/// What is set, added and removed, in one line.
+/// The headers that are set, added and removed, in one line.
 fn shown(edit: &HeaderEdit) -> String {
     let pairs = |sign: &str, pairs: &[(http::HeaderName, http::HeaderValue)]| {
         let pair = |(name, value): &(http::HeaderName, http::HeaderValue)| {
@@ -64,7 +64,7 @@ fn shown(edit: &HeaderEdit) -> String {
     all.join(" ")
 }
 
-fn edits(compiled: &Compiled) -> (String, String) {
+fn edits(compiled: &CompiledConfig) -> (String, String) {
     let rule = rule(compiled, 8080, "a.b", "/").unwrap();
     let modifiers = rule.policies.header_modifiers.value();
     let modifiers = modifiers.expect("headerModifiers");
@@ -210,7 +210,7 @@ fn a_header_has_a_name_and_one_source() {
             ".name: 1 to 256 characters are allowed",
         ),
         (&*long_name, ".name: 1 to 256 characters are allowed"),
-        ("{name: a b, value: b}", ".name: not a name of a header"),
+        ("{name: a b, value: b}", ".name: not a header name"),
         (
             "{name: Transfer-Encoding, value: b}",
             ".name: this header cannot be modified: it decides where the message goes or ends",
@@ -224,12 +224,9 @@ fn a_header_has_a_name_and_one_source() {
             ".value: 1 to 4096 characters are allowed",
         ),
         (&*long_value, ".value: 1 to 4096 characters are allowed"),
-        (
-            "{name: a, value: 'b  c'}",
-            ".value: not a value of a header",
-        ),
-        ("{name: a, value: ' b'}", ".value: not a value of a header"),
-        ("{name: a, value: ü}", ".value: not a value of a header"),
+        ("{name: a, value: 'b  c'}", ".value: not a header value"),
+        ("{name: a, value: ' b'}", ".value: not a header value"),
+        ("{name: a, value: ü}", ".value: not a header value"),
         (
             "{name: a, secretRef: {name: gone}}",
             ".secretRef: Secret apps/gone not found",
@@ -244,11 +241,11 @@ fn a_header_has_a_name_and_one_source() {
         ),
         (
             "{name: a, secretRef: {name: partner, key: bad}}",
-            ".secretRef: bad of Secret apps/partner is not a value of a header",
+            ".secretRef: bad of Secret apps/partner is not a header value",
         ),
         (
             "{name: a, secretRef: {name: partner, key: blank}}",
-            ".secretRef: blank of Secret apps/partner is not a value of a header",
+            ".secretRef: blank of Secret apps/partner is not a header value",
         ),
         (
             "{name: a, secretRef: {name: partner, key: b/c}}",
@@ -305,7 +302,7 @@ fn of_two_policies_the_older_decides_and_of_two_targets_the_narrower() {
     );
 }
 
-/// Nothing of TLS that is passed on can be changed; it is served all the same.
+/// Nothing in TLS passthrough can be changed; it is served all the same.
 #[test]
 fn on_tls_that_is_passed_on_it_has_no_effect() {
     let base = BASE.replace(
@@ -325,13 +322,13 @@ fn on_tls_that_is_passed_on_it_has_no_effect() {
     assert_eq!(
         warnings(&compiled),
         [
-            "t.yaml:19: TrafficPolicy infra/p: spec.headerModifiers: has no effect on TLS that is passed on: \
+            "t.yaml:19: TrafficPolicy infra/p: spec.headerModifiers: has no effect on TLS passthrough: \
              TLSRoute apps/t at Gateway infra/gw#http"
         ]
     );
 }
 
-/// As a user of kgateway wrote it.
+/// A policy as a user of kgateway wrote it.
 #[test]
 fn a_policy_that_takes_a_key_for_a_partner_from_a_secret_is_accepted() {
     let policy = "---

@@ -1,21 +1,21 @@
-//! HTTPS listeners: the certificates that they show.
+//! HTTPS listeners and their certificates.
 
 use std::sync::{Arc, LazyLock};
 
 use super::gateway::{gateway, sockets};
-use super::{Compiled, condition, problems, run, warnings};
-use crate::snapshot::{Alpn, Protocol, ServerTls, TlsVersions};
+use super::{CompiledConfig, condition, problems, run, warnings};
+use crate::snapshot::{AlpnProtocol, ListenerProtocol, ServerTls, TlsVersions};
 
 mod clients;
 mod options;
 
 /// A certificate and its key, in PEM.
-pub(super) struct Pair {
+pub(super) struct CertificatePair {
     pub(super) certificate: String,
     key: String,
 }
 
-impl Pair {
+impl CertificatePair {
     fn new() -> Self {
         let made = rcgen::generate_simple_self_signed(["a.test".to_owned()]).unwrap();
         Self {
@@ -25,8 +25,8 @@ impl Pair {
     }
 }
 
-pub(super) static ONE: LazyLock<Pair> = LazyLock::new(Pair::new);
-pub(super) static OTHER: LazyLock<Pair> = LazyLock::new(Pair::new);
+pub(super) static ONE: LazyLock<CertificatePair> = LazyLock::new(CertificatePair::new);
+pub(super) static OTHER: LazyLock<CertificatePair> = LazyLock::new(CertificatePair::new);
 
 /// A Secret or ConfigMap.
 pub(super) fn object(kind: &str, namespace: &str, name: &str, entries: &[(&str, &str)]) -> String {
@@ -42,7 +42,7 @@ pub(super) fn object(kind: &str, namespace: &str, name: &str, entries: &[(&str, 
     )
 }
 
-fn pair(namespace: &str, name: &str, pair: &Pair) -> String {
+fn pair(namespace: &str, name: &str, pair: &CertificatePair) -> String {
     let entries = [
         ("tls.crt", pair.certificate.as_str()),
         ("tls.key", &pair.key),
@@ -111,18 +111,18 @@ fn https(spec: &str, tls: &str) -> String {
 
 const L: &str = "Gateway infra/g#l";
 
-/// What is served under a listener.
-fn served<'a>(compiled: &'a Compiled, name: &str) -> &'a Arc<ServerTls> {
+/// The TLS settings of a listener.
+fn served<'a>(compiled: &'a CompiledConfig, name: &str) -> &'a Arc<ServerTls> {
     let sockets = compiled.snapshot.sockets.values();
     let mut listeners = sockets.flat_map(|socket| &socket.listeners);
     let listener = listeners.find(|listener| listener.name == name).unwrap();
-    let Protocol::Https(tls) = &listener.protocol else {
+    let ListenerProtocol::Https(tls) = &listener.protocol else {
         panic!("no TLS");
     };
     tls
 }
 
-fn shown(compiled: &Compiled) -> Vec<String> {
+fn shown(compiled: &CompiledConfig) -> Vec<String> {
     let identities = served(compiled, "l").identities.iter();
     identities
         .map(|identity| identity.secret.to_string())
@@ -141,7 +141,7 @@ fn certificates_are_shown_in_the_order_of_their_references() {
         assert_eq!(shown(&compiled), ["Secret infra/one", "Secret infra/other"]);
         let tls = served(&compiled, "l");
         assert_eq!(tls.versions, TlsVersions::default());
-        assert_eq!(tls.alpn, [Alpn::H2, Alpn::Http11]);
+        assert_eq!(tls.alpn, [AlpnProtocol::H2, AlpnProtocol::Http11]);
         assert_eq!(tls.clients, None);
         assert_eq!(tls.identities[0].chain.len(), 1);
     }
@@ -202,12 +202,12 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "{certificateRefs: [{name: odd}]}",
         "InvalidCertificateRef",
-        "certificateRefs[0]: Secret infra/odd: tls.crt has what is not a certificate of X.509 version 3",
+        "certificateRefs[0]: Secret infra/odd: tls.crt has an entry that is not an X.509 version 3 certificate",
     ),
     (
         "{certificateRefs: [{name: weak}]}",
         "InvalidCertificateRef",
-        "certificateRefs[0]: Secret infra/weak: tls.key is of no kind that is supported",
+        "certificateRefs[0]: Secret infra/weak: tls.key is of a type that is not supported",
     ),
 ];
 

@@ -1,15 +1,17 @@
-//! What ListenerPolicies say beside limits: PROXY protocol, HTTP/2, upgrades, ports.
+//! ListenerPolicies, apart from limits: PROXY protocol, HTTP/2, upgrades, ports.
 
 use std::time::Duration;
 
 use super::{
-    Compiled, TO_DFP, condition, kgateway_policy, problems, route, rule, run, warnings, with_route,
+    CompiledConfig, TO_DFP, condition, kgateway_policy, problems, route, rule, run, warnings,
+    with_route,
 };
 use crate::snapshot::{
-    ConnectionLimits, FOREVER, Http2Limits, ProxyProtocol, Socket, TcpKeepalive, Upgrades,
+    AllowedUpgrades, ConnectionLimits, FOREVER, Http2Limits, ListenerSocket, ProxyProtocol,
+    TcpKeepalive,
 };
 
-/// A ListenerPolicy on the Gateway, or on a part of it, with these lines of `spec`.
+/// A ListenerPolicy on the Gateway, or on a section of it, with these lines of `spec`.
 fn policy(name: &str, section: &str, spec: &str) -> String {
     let target = format!("{{group: gateway.networking.k8s.io, kind: Gateway, name: gw{section}}}");
     kgateway_policy(
@@ -20,24 +22,24 @@ fn policy(name: &str, section: &str, spec: &str) -> String {
     )
 }
 
-fn with_default(settings: &str) -> Compiled {
+fn with_default(settings: &str) -> CompiledConfig {
     with_route(&policy("x", "", &format!("  default: {{{settings}}}\n")))
 }
 
-fn socket(compiled: &Compiled, port: u16) -> &Socket {
+fn socket(compiled: &CompiledConfig, port: u16) -> &ListenerSocket {
     let mut sockets = compiled.snapshot.sockets.iter();
     let found = sockets.find(|(bind, _)| bind.port.get() == port);
     found.expect("a socket").1
 }
 
-fn upgrades(compiled: &Compiled, port: u16) -> &Upgrades {
+fn upgrades(compiled: &CompiledConfig, port: u16) -> &AllowedUpgrades {
     rule(compiled, port, "a.b", "/")
         .unwrap()
         .policies
         .upgrades()
 }
 
-fn accepted(compiled: Compiled) -> Compiled {
+fn accepted(compiled: CompiledConfig) -> CompiledConfig {
     assert!(compiled.report.accepted(), "{}", compiled.report.table());
     compiled
 }
@@ -65,7 +67,7 @@ fn proxy_protocol_is_required_where_it_is_spoken_of() {
     }
 }
 
-/// `BASE` with a second listener on its port, and a third on another.
+/// `BASE` with a second listener on the same port, and a third on another port.
 fn three() -> String {
     super::BASE.replace(
         "  - {name: http, protocol: HTTP,",
@@ -92,7 +94,7 @@ fn listeners_of_one_socket_have_the_strictest_proxy_protocol() {
     }
 }
 
-fn limits(compiled: &Compiled) -> ConnectionLimits {
+fn limits(compiled: &CompiledConfig) -> ConnectionLimits {
     socket(compiled, 8080).limits
 }
 
@@ -144,7 +146,7 @@ fn http2_can_be_limited() {
         ),
         (
             "initialConnectionWindowSize: much",
-            "initialConnectionWindowSize: not a number of octets, such as 65536 or 64Ki",
+            "initialConnectionWindowSize: not a number of bytes, such as 65536 or 64Ki",
         ),
     ] {
         wrong(
@@ -154,7 +156,7 @@ fn http2_can_be_limited() {
     }
 }
 
-/// The settings are refused, with this fault alone.
+/// Checks that the settings are refused with this fault alone.
 fn wrong(settings: &str, fault: &str) {
     let compiled = with_default(settings);
     let fault = format!("spec.default.{fault}");
@@ -223,10 +225,13 @@ fn upgrades_that_are_listed_are_all_there_are() {
     ] {
         let compiled = accepted(with_default(&upgrade(list)));
         let protocols = protocols.into_iter().map(Into::into).collect();
-        let expected = Upgrades { connect, protocols };
+        let expected = AllowedUpgrades { connect, protocols };
         assert_eq!(*upgrades(&compiled, 8080), expected, "{list}");
     }
-    assert_eq!(*upgrades(&with_default(""), 8080), Upgrades::default());
+    assert_eq!(
+        *upgrades(&with_default(""), 8080),
+        AllowedUpgrades::default()
+    );
 }
 
 #[test]
@@ -237,7 +242,7 @@ fn upgrades_that_are_none_are_wrong() {
         let fault = format!("{field}[1]: not a protocol (RFC 9110 7.8)");
         wrong(&upgrade(&format!("CONNECT, {name}")), &fault);
     }
-    let fault = "[0]: HTTP/2 is no upgrade here; it is spoken with prior knowledge";
+    let fault = "[0]: not supported as an upgrade: HTTP/2 is served with prior knowledge";
     wrong(&upgrade("H2C"), &format!("{field}{fault}"));
 }
 
@@ -306,7 +311,7 @@ fn upgrades_are_those_of_the_listener() {
         policy("x", ", sectionName: far", &spec)
     )));
     assert!(upgrades(&compiled, 8081).protocols.is_empty());
-    assert_eq!(*upgrades(&compiled, 8080), Upgrades::default());
+    assert_eq!(*upgrades(&compiled, 8080), AllowedUpgrades::default());
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! Listeners of protocol TLS, and what can share a port.
+//! Listeners of protocol TLS, and the listeners that can share a port.
 
 use super::gateway::{gateway, sockets};
 use super::{condition, problems, run, warnings};
-use crate::compile::Compiled;
-use crate::snapshot::Protocol;
+use crate::compile::CompiledConfig;
+use crate::snapshot::ListenerProtocol;
 
-fn with(listeners: &str) -> Compiled {
+fn with(listeners: &str) -> CompiledConfig {
     run(&gateway("g", 0, &format!("  listeners:\n{listeners}")))
 }
 
@@ -17,7 +17,7 @@ fn tls_can_be_passed_on() {
     assert!(compiled.report.accepted(), "{}", compiled.report.table());
     assert_eq!(sockets(&compiled), ["* 443 g/l"]);
     let socket = compiled.snapshot.sockets.values().next().unwrap();
-    assert_eq!(socket.listeners[0].protocol, Protocol::Passthrough);
+    assert_eq!(socket.listeners[0].protocol, ListenerProtocol::Passthrough);
     let json = serde_json::to_value(&compiled.report.objects[0].status).unwrap();
     assert_eq!(
         json["listeners"][0]["supportedKinds"],
@@ -34,8 +34,8 @@ fn what_tls_that_is_passed_on_does_not_use_is_told() {
     assert_eq!(
         warnings(&compiled),
         [
-            "t.yaml:8: Gateway infra/g: spec.listeners[0].tls.certificateRefs: not used, as TLS is passed on",
-            "t.yaml:8: Gateway infra/g: spec.listeners[0].tls.options: not used, as TLS is passed on",
+            "t.yaml:8: Gateway infra/g: spec.listeners[0].tls.certificateRefs: not used with TLS passthrough",
+            "t.yaml:8: Gateway infra/g: spec.listeners[0].tls.options: not used with TLS passthrough",
         ]
     );
 }

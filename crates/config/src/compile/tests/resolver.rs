@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::{BACKEND, Compiled, GATEWAY, aged, condition, get, problems, rule, with_route};
+use super::{BACKEND, CompiledConfig, GATEWAY, aged, condition, get, problems, rule, with_route};
 use crate::name::DnsName;
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{
-    Action, Destination, DnsProtocol, LookupFamily, NameServer, ResolverId, ResolverSettings,
+    BackendDestination, DnsProtocol, LookupFamily, NameServer, ResolverId, ResolverSettings,
+    RuleAction,
 };
 
 fn policy(name: &str, target: &str, spec: &str) -> String {
@@ -17,11 +18,11 @@ fn policy(name: &str, target: &str, spec: &str) -> String {
     )
 }
 
-fn resolver(compiled: &Compiled) -> String {
-    let Action::Forward(backends) = &rule(compiled, 8080, "a.b", "/").unwrap().action else {
+fn resolver(compiled: &CompiledConfig) -> String {
+    let RuleAction::Forward(backends) = &rule(compiled, 8080, "a.b", "/").unwrap().action else {
         panic!("not forwarded");
     };
-    let Destination::Dynamic(to) = &backends.backends[0].destination else {
+    let BackendDestination::Dynamic(to) = &backends.backends[0].destination else {
         panic!("not dynamic");
     };
     assert!(compiled.snapshot.resolvers.contains_key(&to.resolver));

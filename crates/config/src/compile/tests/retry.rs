@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    BASE, Compiled, GATEWAY, ROUTE, TO_DFP, aged, condition, errors, get, kgateway_policy,
+    BASE, CompiledConfig, GATEWAY, ROUTE, TO_DFP, aged, condition, errors, get, kgateway_policy,
     problems, route, rule, run, warnings, with_base, with_route,
 };
 use crate::snapshot::{RetryOn, RetryPolicy};
@@ -26,7 +26,7 @@ fn on(target: &str, name: &str, line: &str) -> String {
     kgateway_policy("TrafficPolicy", name, namespace, &spec)
 }
 
-/// A policy that says so many attempts.
+/// A policy with this number of attempts.
 fn attempts_on(target: &str, name: &str, attempts: u32) -> String {
     on(
         target,
@@ -35,7 +35,7 @@ fn attempts_on(target: &str, name: &str, attempts: u32) -> String {
     )
 }
 
-/// The Gateway or the route with `sectionName`.
+/// The Gateway or the route as a target with `sectionName`.
 fn section(target: &str, name: &str) -> String {
     target.replace('}', &format!(", sectionName: {name}}}"))
 }
@@ -47,7 +47,7 @@ fn rule_with(retry: &str) -> String {
     ))
 }
 
-fn retry(compiled: &Compiled) -> Option<RetryPolicy> {
+fn retry(compiled: &CompiledConfig) -> Option<RetryPolicy> {
     rule(compiled, 8080, "a.b", "/")
         .unwrap()
         .policies
@@ -56,7 +56,7 @@ fn retry(compiled: &Compiled) -> Option<RetryPolicy> {
         .map(|retry| (**retry).clone())
 }
 
-/// What a rule says when it says `retry: {}`.
+/// The compiled `retry: {}` of a rule.
 fn of_rule() -> RetryPolicy {
     RetryPolicy {
         attempts: 1,
@@ -70,12 +70,12 @@ fn of_rule() -> RetryPolicy {
     }
 }
 
-type Change<T> = fn(&mut T);
+type SettingsChange<T> = fn(&mut T);
 
 #[test]
 fn a_rule_says_when_it_is_retried() {
     assert_eq!(retry(&with_route("")), None);
-    let cases: &[(&str, Change<RetryPolicy>)] = &[
+    let cases: &[(&str, SettingsChange<RetryPolicy>)] = &[
         ("{}", |_| {}),
         ("{attempts: 0}", |r| r.attempts = 0),
         ("{attempts: 3, backoff: 1s}", |r| {
@@ -118,7 +118,7 @@ fn a_wrong_retry_of_a_rule_refuses_the_rule() {
     }
 }
 
-/// Every word, and what it means.
+/// Every word, and its meaning.
 fn no_response(on: &mut RetryOn) {
     on.connect_failure = true;
     on.reset = true;
@@ -126,7 +126,7 @@ fn no_response(on: &mut RetryOn) {
     on.refused_stream = true;
 }
 
-const WORDS: &[(&str, Change<RetryOn>)] = &[
+const WORDS: &[(&str, SettingsChange<RetryOn>)] = &[
     ("5xx", |on| {
         no_response(on);
         on.statuses = (500..=599).collect();
@@ -212,7 +212,7 @@ fn what_is_wrong_with_a_policy_is_named_and_fails_closed() {
         (
             "retry: {retryOn: [4xx]}",
             "retry.retryOn[0]",
-            "4xx is not a word for a retry",
+            "4xx is not a condition for a retry",
         ),
         (
             "retry: {statusCodes: [503, 399]}",

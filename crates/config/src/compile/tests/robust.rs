@@ -1,10 +1,10 @@
-//! Whatever is written, it compiles to something, and twice to the same.
+//! Every text compiles without a panic, and twice to the same result.
 
 use proptest::prelude::{any, prop_assert_eq, prop_assume, proptest};
 
 use super::{BASE, TO_DFP, route};
-use crate::compile::{Options, compile};
-use crate::load::{File, load};
+use crate::compile::{CompileOptions, compile};
+use crate::load::{ConfigFile, load};
 
 /// Routes and policies of every kind.
 const OBJECTS: &str = "\
@@ -137,7 +137,7 @@ fn text() -> String {
 }
 
 proptest! {
-    /// Lines of a good text are taken out, doubled and swapped.
+    /// Removes, doubles and swaps lines of a valid text.
     #[test]
     fn mangled_text_does_not_panic(edits in proptest::collection::vec((any::<u8>(), any::<u16>(), any::<u16>()), 1..6)) {
         let whole = text();
@@ -152,18 +152,18 @@ proptest! {
             }
         }
         let text = lines.join("\n");
-        let loaded = load([File { name: "t.yaml", text: &text }]);
+        let loaded = load([ConfigFile { name: "t.yaml", text: &text }]);
         for error in &loaded.errors {
             prop_assert_eq!(error.to_string().lines().count(), 1);
         }
-        let once = compile(&loaded.resources, &Options::default());
-        prop_assert_eq!(&once, &compile(&loaded.resources, &Options::default()));
+        let once = compile(&loaded.resources, &CompileOptions::default());
+        prop_assert_eq!(&once, &compile(&loaded.resources, &CompileOptions::default()));
         prop_assert_eq!(once.report.table().lines().count(), 1 + once.report.objects.iter().flat_map(|o| o.conditions()).count());
     }
 
     #[test]
     fn any_text_is_read_or_refused(text in ".{0,60}") {
-        let loaded = load([File { name: "t.yaml", text: &text }]);
+        let loaded = load([ConfigFile { name: "t.yaml", text: &text }]);
         prop_assume!(!loaded.errors.is_empty());
         for error in &loaded.errors {
             prop_assert_eq!(error.to_string().lines().count(), 1);
@@ -174,13 +174,13 @@ proptest! {
 #[test]
 fn the_text_is_good() {
     let text = text();
-    let loaded = load([File {
+    let loaded = load([ConfigFile {
         name: "t.yaml",
         text: &text,
     }]);
     assert_eq!(loaded.errors, []);
     assert!(
-        compile(&loaded.resources, &Options::default())
+        compile(&loaded.resources, &CompileOptions::default())
             .report
             .accepted()
     );

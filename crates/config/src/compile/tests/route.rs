@@ -234,7 +234,7 @@ fn matches_that_cannot_be_used_are_dropped() {
             "{:?}",
             problems(&compiled)
         );
-        // What is left of a rule that was meant otherwise is refused.
+        // A rule with a fault is refused as a whole.
         let half = with_base(&route(&format!(
             "  rules:\n  - {TO_DFP}\n    matches: [{{path: {{value: /}}}}, {bad}]\n"
         )));

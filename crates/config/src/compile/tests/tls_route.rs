@@ -4,17 +4,17 @@ use http::Method;
 
 use super::policy::policy;
 use super::{
-    BASE, Compiled, TO_DFP, condition, describe, errors, get, kgateway_policy, problems, request,
-    route_of, run, warnings,
+    BASE, CompiledConfig, TO_DFP, condition, describe, errors, get, kgateway_policy, problems,
+    request, route_of, run, warnings,
 };
 use crate::name::Port;
 use crate::resources::Kind;
-use crate::snapshot::{Action, Destination, Rule};
+use crate::snapshot::{BackendDestination, RouteRule, RuleAction};
 
 const AT: &str = "TLSRoute apps/t";
 const DFP: &str = "group: gateway.kgateway.dev, kind: Backend, name: dfp";
 
-/// The Gateway of `BASE`, which passes TLS on.
+/// The Gateway of `BASE` with TLS passthrough.
 fn base() -> String {
     BASE.replace(
         "protocol: HTTP, port: 8080,",
@@ -33,16 +33,16 @@ fn to(backends: &str) -> String {
     ))
 }
 
-fn with(text: &str) -> Compiled {
+fn with(text: &str) -> CompiledConfig {
     run(&format!("{}{text}", base()))
 }
 
-/// What takes a connection for a name, asked as the proxy asks.
-fn passed<'a>(compiled: &'a Compiled, name: &str) -> Option<&'a Rule> {
+/// The rule of a connection with this server name, looked up as the proxy does.
+fn passed<'a>(compiled: &'a CompiledConfig, name: &str) -> Option<&'a RouteRule> {
     request(compiled, (8443, name), (&Method::CONNECT, ""), &[])
 }
 
-fn answer(compiled: &Compiled, name: &str) -> String {
+fn answer(compiled: &CompiledConfig, name: &str) -> String {
     passed(compiled, name).map_or_else(|| "none".to_owned(), describe)
 }
 
@@ -83,11 +83,11 @@ fn the_port_is_that_of_the_reference() {
     let port = |backend: &str| {
         let compiled = with(&to(backend));
         assert!(compiled.report.accepted(), "{}", compiled.report.table());
-        let Action::Forward(backends) = &passed(&compiled, "a.example").unwrap().action else {
+        let RuleAction::Forward(backends) = &passed(&compiled, "a.example").unwrap().action else {
             panic!("not forwarded");
         };
         match &backends.backends[0].destination {
-            Destination::Dynamic(to) => to.port.map(Port::get),
+            BackendDestination::Dynamic(to) => to.port.map(Port::get),
             other => panic!("{other:?}"),
         }
     };
@@ -211,7 +211,7 @@ fn egress_policies_bind_it_and_traffic_policies_do_not() {
         let egress = policy("p", "apps", &format!("{}{rules}", target(section)));
         let compiled = with(&format!("{egress}{}", to(&format!("{{{DFP}}}"))));
         assert!(compiled.report.accepted(), "{}", compiled.report.table());
-        let Action::Forward(backends) = &passed(&compiled, "a.example").unwrap().action else {
+        let RuleAction::Forward(backends) = &passed(&compiled, "a.example").unwrap().action else {
             panic!("not forwarded");
         };
         assert_eq!(&*backends.backends[0].egress.policies[0].policy.name, "p");

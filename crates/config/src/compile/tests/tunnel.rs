@@ -1,4 +1,4 @@
-//! What the report says of rules that cannot judge what is inside a tunnel.
+//! Warnings about egress rules that never match inside a tunnel.
 
 use super::policy::policy;
 use super::{GATEWAY, ROUTE, TO_DFP, kgateway_policy, route, warnings, with_base};
@@ -24,7 +24,7 @@ fn rules_with_methods_or_paths_never_match_a_connect() {
     let compiled = with_base(&format!("{}{}", limited(GATEWAY), to_dfp("")));
     assert!(compiled.report.accepted(), "{}", compiled.report.table());
     let blind = "never matches inside a tunnel";
-    let passes = ", where what it denies passes (deny it by host or port, or take CONNECT off by httpUpgrade)";
+    let passes = ", so that what it denies passes (deny it by host or port, or disable CONNECT by httpUpgrade)";
     let place = "CONNECT of HTTPRoute apps/r at Gateway infra/gw#http";
     let at = "EgressPolicy infra/p: spec.rules";
     assert_eq!(

@@ -1,6 +1,8 @@
-//! Listener policies, and kinds that are recognised only.
+//! Listener policies, and kinds that are recognised but not supported.
 
-use super::{Compiled, condition, kgateway_policy, problems, warnings, with_base, with_route};
+use super::{
+    CompiledConfig, condition, kgateway_policy, problems, warnings, with_base, with_route,
+};
 
 const GATEWAY: &str = "targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: gw}]";
 
@@ -10,11 +12,11 @@ fn object(api: &str, kind: &str, namespace: &str, spec: &str) -> String {
     )
 }
 
-fn kgateway(kind: &str, namespace: &str, spec: &str) -> Compiled {
+fn kgateway(kind: &str, namespace: &str, spec: &str) -> CompiledConfig {
     with_route(&kgateway_policy(kind, "x", namespace, spec))
 }
 
-fn listener(compiled: &Compiled) -> &crate::snapshot::Listener {
+fn listener(compiled: &CompiledConfig) -> &crate::snapshot::Listener {
     &compiled.snapshot.sockets.values().next().unwrap().listeners[0]
 }
 

@@ -1,10 +1,10 @@
 //! `httpUpgrade` of TrafficPolicies.
 
 use super::{
-    BACKEND, BASE, Compiled, GATEWAY, ROUTE, aged, condition, errors, get, kgateway_policy,
+    BACKEND, BASE, CompiledConfig, GATEWAY, ROUTE, aged, condition, errors, get, kgateway_policy,
     problems, rule, warnings, with_route,
 };
-use crate::snapshot::Upgrades;
+use crate::snapshot::AllowedUpgrades;
 
 const AT: &str = "TrafficPolicy apps/p";
 const TUNNELS: &str = "{type: CONNECT, connect: {terminate: true}}";
@@ -19,15 +19,15 @@ fn on(target: &str, name: &str, line: &str) -> String {
     kgateway_policy("TrafficPolicy", name, namespace, &spec)
 }
 
-fn upgrades(compiled: &Compiled) -> &Upgrades {
+fn upgrades(compiled: &CompiledConfig) -> &AllowedUpgrades {
     rule(compiled, 8080, "a.b", "/")
         .unwrap()
         .policies
         .upgrades()
 }
 
-fn of(connect: bool, protocols: &[&str]) -> Upgrades {
-    Upgrades {
+fn of(connect: bool, protocols: &[&str]) -> AllowedUpgrades {
+    AllowedUpgrades {
         connect,
         protocols: protocols.iter().copied().map(Into::into).collect(),
     }
@@ -134,7 +134,7 @@ fn what_is_wrong_is_named_and_fails_closed() {
         (
             "[{type: H2C}]",
             "[0].type",
-            "HTTP/2 is no upgrade here; it is spoken with prior knowledge",
+            "not supported as an upgrade: HTTP/2 is served with prior knowledge",
         ),
         ("[{type: a/}]", "[0].type", NOT_ONE),
         (many.as_str(), "", "at most 16 are allowed"),

@@ -1,12 +1,12 @@
 //! The built-in deny list: addresses that are not on the public internet.
 //!
-//! From the IANA IPv4 and IPv6 Special-Purpose Address Registries, all that is not called globally reachable there, and
-//! from the address architecture (RFC 4291) what is not global unicast. An address that carries an IPv4 address is
-//! decided by that one as well, so that no notation opens a door that another one closes.
+//! It has all that the IANA IPv4 and IPv6 Special-Purpose Address Registries do not call globally reachable, and all
+//! that is not global unicast in the address architecture (RFC 4291). An IPv6 address that embeds an IPv4 address is
+//! also decided by that one, so that no notation gets around the list.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What kind of special address this is, or `None` if it is globally reachable.
+/// The class of a special address; `None` if it is globally reachable.
 #[must_use]
 pub fn class(address: IpAddr) -> Option<&'static str> {
     match address {
@@ -15,11 +15,12 @@ pub fn class(address: IpAddr) -> Option<&'static str> {
     }
 }
 
-/// Address, prefix length, class; the first that holds the address decides, `None` is "globally reachable".
-type Row<A> = (A, u32, Option<&'static str>);
+/// A network by address and prefix length, and its class; `None` is "globally reachable". The first network that
+/// contains an address decides.
+type SpecialNetwork<A> = (A, u32, Option<&'static str>);
 
-/// <https://www.iana.org/assignments/iana-ipv4-special-registry/>, and multicast (RFC 5771).
-const V4: &[Row<[u8; 4]>] = &[
+/// IPv4 networks: <https://www.iana.org/assignments/iana-ipv4-special-registry/>, and multicast (RFC 5771).
+const V4: &[SpecialNetwork<[u8; 4]>] = &[
     ([0, 0, 0, 0], 8, Some("this network")),
     ([10, 0, 0, 0], 8, Some("private")),
     ([100, 64, 0, 0], 10, Some("shared address space")),
@@ -40,9 +41,9 @@ const V4: &[Row<[u8; 4]>] = &[
     ([240, 0, 0, 0], 4, Some("reserved")),
 ];
 
-/// <https://www.iana.org/assignments/iana-ipv6-special-registry/>, site-local (RFC 3879) and multicast (RFC 4291).
-/// Beyond the last row only 2000::/3 is global unicast.
-const V6: &[Row<[u16; 8]>] = &[
+/// IPv6 networks: <https://www.iana.org/assignments/iana-ipv6-special-registry/>, site-local (RFC 3879) and multicast
+/// (RFC 4291). After the last row, only 2000::/3 is global unicast.
+const V6: &[SpecialNetwork<[u16; 8]>] = &[
     ([0, 0, 0, 0, 0, 0, 0, 0], 128, Some("unspecified")),
     ([0, 0, 0, 0, 0, 0, 0, 1], 128, Some("loopback")),
     ([0, 0, 0, 0, 0, 0, 0, 0], 96, None), // IPv4-compatible: the embedded address decides
@@ -61,7 +62,7 @@ const V6: &[Row<[u16; 8]>] = &[
     ([0x2001, 1, 0, 0, 0, 0, 0, 3], 128, None), // DNS-SD SRP anycast
     ([0x2001, 3, 0, 0, 0, 0, 0, 0], 32, None),  // AMT
     ([0x2001, 4, 0x112, 0, 0, 0, 0, 0], 48, None), // AS112
-    // The rest of the block, ORCHIDs too: those are identifiers, no packet is routed by them.
+    // The rest of the block, including ORCHIDs, which are identifiers that no packet is routed by.
     (
         [0x2001, 0, 0, 0, 0, 0, 0, 0],
         23,
@@ -97,23 +98,28 @@ fn class_v6(address: Ipv6Addr) -> Option<&'static str> {
         .map_or(Some("reserved"), |row| row.2)
 }
 
-/// The IPv4 addresses that an IPv6 address carries, in every layout its prefix allows.
+/// The IPv4 addresses that an IPv6 address embeds, in every layout that its prefix allows.
 pub fn embedded_ipv4(address: IpAddr) -> impl Iterator<Item = Ipv4Addr> {
     let segments = match address {
         IpAddr::V4(_) => None,
         IpAddr::V6(address) if address.is_unspecified() || address.is_loopback() => None,
         IpAddr::V6(address) => Some(address.segments()),
     };
-    segments.map(carried).into_iter().flatten().flatten()
+    segments
+        .map(carried_addresses)
+        .into_iter()
+        .flatten()
+        .flatten()
 }
 
-fn carried(segments: [u16; 8]) -> [Option<Ipv4Addr>; 2] {
+fn carried_addresses(segments: [u16; 8]) -> [Option<Ipv4Addr>; 2] {
     let pair = |high: u16, low: u16| Ipv4Addr::from_bits((u32::from(high) << 16) | u32::from(low));
     let last = pair(segments[6], segments[7]);
     match segments {
         // IPv4-compatible (RFC 4291 2.5.5.1), mapped (2.5.5.2), NAT64 (RFC 6052).
         [0, 0, 0, 0, 0, 0 | 0xffff, _, _] | [0x64, 0xff9b, 0, 0, 0, 0, _, _] => [Some(last), None],
-        // Local-use NAT64 (RFC 8215): the operator picks the length, so both ends of RFC 6052's table are read.
+        // Local-use NAT64 (RFC 8215): the operator chooses the prefix length, so the first and the last layout of RFC
+        // 6052's table are read.
         [0x64, 0xff9b, 1, high, middle, low, _, _] => {
             let [_, second] = middle.to_be_bytes();
             let [third, _] = low.to_be_bytes();
@@ -124,7 +130,7 @@ fn carried(segments: [u16; 8]) -> [Option<Ipv4Addr>; 2] {
         }
         // 6to4 (RFC 3056).
         [0x2002, high, low, ..] => [Some(pair(high, low)), None],
-        // Teredo (RFC 4380): server, and client with its bits flipped.
+        // Teredo (RFC 4380): the server, and the client with inverted bits.
         [0x2001, 0, high, low, ..] => [
             Some(pair(high, low)),
             Some(pair(!segments[6], !segments[7])),

@@ -3,15 +3,17 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::{Action, Attempt, Egress, EgressRule, EgressRules, Mode, PortRange};
+use super::{
+    EgressAction, EgressMode, EgressPolicySet, EgressRequest, EgressRule, EgressRules, PortRange,
+};
 use crate::name::{Host, HostMatcher, Port};
 use crate::resources::{Kind, ObjectRef};
 
 fn policy(name: &str) -> EgressRules {
     EgressRules {
         policy: ObjectRef::new(Kind::EgressPolicy, "ns", name),
-        mode: Mode::Enforce,
-        default_action: Action::Allow,
+        mode: EgressMode::Enforce,
+        default_action: EgressAction::Allow,
         rules: Vec::new(),
         allow_addresses: Vec::new(),
         deny_addresses: Vec::new(),
@@ -19,7 +21,7 @@ fn policy(name: &str) -> EgressRules {
     }
 }
 
-fn rule(name: &str, action: Action, hosts: &[&str]) -> EgressRule {
+fn rule(name: &str, action: EgressAction, hosts: &[&str]) -> EgressRule {
     EgressRule {
         name: name.into(),
         action,
@@ -33,24 +35,24 @@ fn rule(name: &str, action: Action, hosts: &[&str]) -> EgressRule {
     }
 }
 
-fn egress(policies: impl IntoIterator<Item = EgressRules>) -> Egress {
-    Egress {
+fn egress(policies: impl IntoIterator<Item = EgressRules>) -> EgressPolicySet {
+    EgressPolicySet {
         policies: policies.into_iter().map(Arc::new).collect(),
     }
 }
 
-/// `allow policy/rule`, with `!` when only an audit let it pass.
-fn check(egress: &Egress, target: &str, request: Option<(&Method, &str)>) -> String {
+/// The decision as `allow policy/rule`, with `!` if a policy in audit mode would have denied.
+fn check(egress: &EgressPolicySet, target: &str, request: Option<(&Method, &str)>) -> String {
     let (host, port) = target.rsplit_once(':').unwrap();
     let host: Host = host.parse().unwrap();
-    let decision = egress.check(Attempt {
+    let decision = egress.check(EgressRequest {
         host: &host,
         port: port.parse().unwrap(),
         request,
     });
     let action = match decision.action {
-        Action::Allow => "allow",
-        Action::Deny => "deny",
+        EgressAction::Allow => "allow",
+        EgressAction::Deny => "deny",
     };
     let policy = decision.policy.map_or("-", |policy| &policy.name);
     let rule = decision.rule.map_or("-", |rule| rule);
@@ -65,7 +67,7 @@ const GET: Option<(&Method, &str)> = Some((&Method::GET, "/v1/x"));
 #[test]
 fn no_policy_allows_every_name() {
     assert_eq!(
-        check(&Egress::default(), "example.com:80", GET),
+        check(&EgressPolicySet::default(), "example.com:80", GET),
         "allow -/-"
     );
 }
@@ -73,12 +75,12 @@ fn no_policy_allows_every_name() {
 #[test]
 fn the_first_rule_that_matches_decides() {
     let mut list = policy("list");
-    list.default_action = Action::Deny;
+    list.default_action = EgressAction::Deny;
     list.rules = vec![
-        rule("bad", Action::Deny, &["bad.example.org"]),
+        rule("bad", EgressAction::Deny, &["bad.example.org"]),
         rule(
             "partners",
-            Action::Allow,
+            EgressAction::Allow,
             &["api.example.com", "*.example.org", "192.0.2.0/24"],
         ),
     ];
@@ -113,8 +115,8 @@ fn the_first_rule_that_matches_decides() {
 #[test]
 fn methods_and_paths_bind_requests_and_never_match_a_tunnel() {
     let mut list = policy("list");
-    list.default_action = Action::Deny;
-    list.rules = vec![rule("read", Action::Allow, &[])];
+    list.default_action = EgressAction::Deny;
+    list.rules = vec![rule("read", EgressAction::Allow, &[])];
     list.rules[0].methods = vec![Method::GET];
     list.rules[0].paths = vec!["/v1/".to_owned()];
     let egress = egress([list]);
@@ -137,7 +139,7 @@ fn methods_and_paths_bind_requests_and_never_match_a_tunnel() {
 #[test]
 fn every_policy_must_allow_and_the_denying_one_is_named() {
     let mut narrow = policy("narrow");
-    narrow.rules = vec![rule("not-this", Action::Deny, &["a.example"])];
+    narrow.rules = vec![rule("not-this", EgressAction::Deny, &["a.example"])];
     let egress = egress([policy("wide"), narrow]);
     assert_eq!(check(&egress, "a.example:80", GET), "deny narrow/not-this");
     assert_eq!(check(&egress, "b.example:80", GET), "allow narrow/-");
@@ -146,8 +148,8 @@ fn every_policy_must_allow_and_the_denying_one_is_named() {
 #[test]
 fn audit_serves_and_names_what_would_have_denied() {
     let mut audit = policy("audit");
-    audit.mode = Mode::Audit;
-    audit.default_action = Action::Deny;
+    audit.mode = EgressMode::Audit;
+    audit.default_action = EgressAction::Deny;
     audit.deny_addresses = vec!["8.8.8.0/24".parse().unwrap()];
     let egress = egress([audit, policy("narrow")]);
     assert_eq!(check(&egress, "a.example:80", GET), "allow! audit/-");
@@ -163,23 +165,24 @@ fn audit_serves_and_names_what_would_have_denied() {
 #[test]
 fn what_keeps_tunnels_denies_only_what_begins() {
     let mut keeps = policy("keeps");
-    keeps.default_action = Action::Deny;
+    keeps.default_action = EgressAction::Deny;
     keeps.deny_addresses = vec!["8.8.8.0/24".parse().unwrap()];
     keeps.allow_addresses = vec!["10.0.0.0/8".parse().unwrap()];
     keeps.keeps_tunnels = true;
     let mut closes = policy("closes");
-    closes.rules = vec![rule("not-b", Action::Deny, &["b.example"])];
+    closes.rules = vec![rule("not-b", EgressAction::Deny, &["b.example"])];
     let egress = egress([keeps, closes]);
     assert_eq!(check(&egress, "a.example:80", None), "deny keeps/-");
-    let open = egress.of_open_tunnels();
+    let open = egress.for_open_tunnels();
     assert_eq!(check(&open, "a.example:80", None), "allow closes/-");
     assert_eq!(check(&open, "b.example:80", None), "deny closes/not-b");
-    let address = |egress: &Egress, text: &str| egress.check_address(text.parse().unwrap()).is_ok();
+    let address =
+        |egress: &EgressPolicySet, text: &str| egress.check_address(text.parse().unwrap()).is_ok();
     assert_eq!(
         [address(&egress, "8.8.8.8"), address(&open, "8.8.8.8")],
         [false, true]
     );
-    // Its exceptions stay, and the built-in list does.
+    // The exceptions of the policy stay, and so does the built-in list.
     assert!(address(&open, "10.1.2.3"));
     assert!(!address(&open, "127.0.0.1"));
 }
@@ -187,7 +190,7 @@ fn what_keeps_tunnels_denies_only_what_begins() {
 #[test]
 fn an_audit_opens_nothing() {
     let mut audit = policy("audit");
-    audit.mode = Mode::Audit;
+    audit.mode = EgressMode::Audit;
     audit.allow_addresses = vec!["10.0.0.0/8".parse().unwrap()];
     let address = "10.0.0.1".parse().unwrap();
     assert!(egress([audit.clone()]).check_address(address).is_err());
@@ -197,12 +200,12 @@ fn an_audit_opens_nothing() {
             .is_err()
     );
     let mut enforced = audit.clone();
-    enforced.mode = Mode::Enforce;
+    enforced.mode = EgressMode::Enforce;
     assert!(egress([audit, enforced]).check_address(address).is_ok());
 }
 
-/// Address, and the class it is denied as; `-` is allowed. The rows are classes of the registries with their edges,
-/// and every notation that carries an IPv4 address.
+/// An address, and the class that it is denied as; `-` is allowed. The rows are the edges of the registries' classes,
+/// and every notation that embeds an IPv4 address.
 const ADDRESSES: &[(&str, &str)] = &[
     ("0.0.0.0", "this network"),
     ("0.255.255.255", "this network"),
@@ -294,7 +297,7 @@ const ADDRESSES: &[(&str, &str)] = &[
 fn the_built_in_list_holds_without_any_policy() {
     for (text, expected) in ADDRESSES {
         let address: IpAddr = text.parse().unwrap();
-        let class = Egress::default()
+        let class = EgressPolicySet::default()
             .check_address(address)
             .map_or_else(|denied| denied.class, |()| "-");
         assert_eq!(class, *expected, "{text}");

@@ -5,33 +5,33 @@ fn policy(name: &str) -> ObjectRef {
     ObjectRef::new(Kind::TrafficPolicy, "apps", name)
 }
 
-fn set<T>(name: &str, value: T) -> Setting<T> {
-    Setting::Set(policy(name), Arc::new(value))
+fn set<T>(name: &str, value: T) -> PolicySetting<T> {
+    PolicySetting::Set(policy(name), Arc::new(value))
 }
 
-fn upgrades(connect: bool) -> Upgrades {
+fn upgrades(connect: bool) -> AllowedUpgrades {
     let protocols = Vec::new();
-    Upgrades { connect, protocols }
+    AllowedUpgrades { connect, protocols }
 }
 
 #[test]
 fn the_first_layer_that_says_something_decides() {
     let mut narrow = TrafficSettings {
-        basic_auth: Setting::Disabled(policy("narrow")),
+        basic_auth: PolicySetting::Disabled(policy("narrow")),
         http_upgrade: set("narrow", upgrades(false)),
         ..TrafficSettings::default()
     };
     let wide = TrafficSettings {
         basic_auth: set("wide", BasicAuth::new(Default::default())),
-        api_key_auth: Setting::Disabled(policy("wide")),
+        api_key_auth: PolicySetting::Disabled(policy("wide")),
         http_upgrade: set("wide", upgrades(true)),
         ..TrafficSettings::default()
     };
     let lost = narrow.merge(&wide);
     let decided = ["basicAuth", "httpUpgrade"].map(|name| (name, policy("narrow")));
     assert_eq!(lost, decided);
-    assert_eq!(narrow.basic_auth, Setting::Disabled(policy("narrow")));
-    assert_eq!(narrow.api_key_auth, Setting::Disabled(policy("wide")));
+    assert_eq!(narrow.basic_auth, PolicySetting::Disabled(policy("narrow")));
+    assert_eq!(narrow.api_key_auth, PolicySetting::Disabled(policy("wide")));
     assert!(!narrow.upgrades().connect);
     assert!(narrow.retry.is_unset());
     assert_eq!(narrow.merge(&TrafficSettings::default()), []);
@@ -41,7 +41,7 @@ fn the_first_layer_that_says_something_decides() {
 fn what_is_stated_is_listed_in_the_order_of_the_fields() {
     let settings = TrafficSettings {
         http_upgrade: set("p", upgrades(true)),
-        basic_auth: Setting::Disabled(policy("q")),
+        basic_auth: PolicySetting::Disabled(policy("q")),
         ..TrafficSettings::default()
     };
     let (p, q) = (policy("p"), policy("q"));
@@ -63,7 +63,7 @@ fn what_is_stated_is_listed_in_the_order_of_the_fields() {
 #[test]
 fn only_what_is_set_is_printed() {
     let settings = TrafficSettings {
-        http_upgrade: Setting::Disabled(policy("p")),
+        http_upgrade: PolicySetting::Disabled(policy("p")),
         ..TrafficSettings::default()
     };
     assert_eq!(
@@ -75,5 +75,5 @@ fn only_what_is_set_is_printed() {
 #[test]
 fn without_a_policy_connections_become_the_default() {
     let settings = TrafficSettings::default();
-    assert_eq!(*settings.upgrades(), Upgrades::default());
+    assert_eq!(*settings.upgrades(), AllowedUpgrades::default());
 }

@@ -22,7 +22,7 @@ fn policy() -> ObjectRef {
 fn basic() -> TrafficSettings {
     let users = [(Arc::from("ann"), PasswordDigest::of(b"secret"))];
     TrafficSettings {
-        basic_auth: Setting::Set(policy(), Arc::new(BasicAuth::new(users.into()))),
+        basic_auth: PolicySetting::Set(policy(), Arc::new(BasicAuth::new(users.into()))),
         ..TrafficSettings::default()
     }
 }
@@ -34,7 +34,7 @@ fn keys_at(sources: &[KeySource]) -> ApiKeyAuth {
 
 fn keys(sources: &[KeySource]) -> TrafficSettings {
     TrafficSettings {
-        api_key_auth: Setting::Set(policy(), Arc::new(keys_at(sources))),
+        api_key_auth: PolicySetting::Set(policy(), Arc::new(keys_at(sources))),
         ..TrafficSettings::default()
     }
 }
@@ -275,7 +275,7 @@ fn a_key_is_forwarded_and_its_client_told_if_the_policy_says_so() {
     all.forwards = true;
     all.client_id_header = Some(HeaderName::from_static("x-client"));
     let by = TrafficSettings {
-        api_key_auth: Setting::Set(policy(), Arc::new(all)),
+        api_key_auth: PolicySetting::Set(policy(), Arc::new(all)),
         ..TrafficSettings::default()
     };
     let forged = [

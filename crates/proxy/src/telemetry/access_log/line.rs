@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use egret_config::name::DnsName;
 use egret_config::resources::ObjectRef;
-use egret_config::snapshot::{Listener, Rule, Scheme};
+use egret_config::snapshot::{Listener, RouteRule, Scheme};
 use http::Method;
 use serde::Serialize;
 
@@ -151,7 +151,7 @@ fn listener_name(listener: &Listener) -> String {
 }
 
 /// The rule by its name, or by its index if it has none.
-fn rule_name(rule: &Rule) -> String {
+fn rule_name(rule: &RouteRule) -> String {
     match &rule.name {
         Some(name) => part_name(&rule.route, name),
         None => part_name(&rule.route, &rule.index),

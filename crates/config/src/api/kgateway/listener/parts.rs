@@ -1,75 +1,75 @@
-//! The parts of a ListenerPolicy's settings.
+//! The types that the settings of a ListenerPolicy consist of.
 
 use serde::{Deserialize, Serialize};
 
 use super::ListenerSettings;
 use crate::api::quantity::Quantity;
 
-/// One of `spec.perPort`.
+/// `spec.perPort[]` of a ListenerPolicy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ListenerPort {
     /// The port.
     pub port: i32,
-    /// What holds for its listeners, in place of the default.
+    /// The settings of the listeners on this port, in place of `spec.default`.
     pub listener: ListenerSettings,
 }
 
-/// `proxyProtocol`; that it is there says that connections begin with a header.
+/// `proxyProtocol` of a ListenerPolicy. If it is set, connections begin with a PROXY protocol header.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyProtocolSettings {
-    /// Whether they also may not.
+    /// Whether connections without a header are served too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_requests_without_proxy_protocol: Option<bool>,
 }
 
-/// `clientCertificateValidation`
+/// `clientCertificateValidation` of a ListenerPolicy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientCertificateValidation {
-    /// The CAs.
+    /// The CA certificates that client certificates are validated against.
     pub ca_certificate_refs: Vec<AuthorityReference>,
     /// `Require` or `Optional`.
     pub mode: String,
 }
 
-/// A ConfigMap or Secret with certificates of CAs.
+/// A reference to a ConfigMap or Secret with CA certificates.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorityReference {
-    /// Empty for the core group.
+    /// The API group: empty, which is the core group.
     pub group: String,
-    /// `ConfigMap` or `Secret`.
+    /// The kind: `ConfigMap` or `Secret`.
     pub kind: String,
-    /// Its name.
+    /// The name of the object.
     pub name: String,
-    /// Without one, that of the policy.
+    /// The namespace of the object; the policy's by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
 }
 
-/// `httpSettings.http2ProtocolOptions`
+/// `http2ProtocolOptions` of the HTTP settings of a ListenerPolicy or HTTPListenerPolicy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListenerHttp2 {
-    /// Whether CONNECT is served.
+    /// Whether CONNECT is served over HTTP/2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_connect: Option<bool>,
-    /// Octets that the requests of a connection may bring ahead of what was forwarded.
+    /// The initial window of a connection, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial_connection_window_size: Option<Quantity>,
-    /// The same of one request.
+    /// The initial window of a stream, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial_stream_window_size: Option<Quantity>,
-    /// Requests in progress.
+    /// Maximum number of concurrent streams of one connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_concurrent_streams: Option<i64>,
 }
 
-/// `httpSettings.upgradeConfig`
+/// `upgradeConfig` of the HTTP settings of a ListenerPolicy or HTTPListenerPolicy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpgradeConfig {
-    /// Protocols, and `CONNECT`, in any case of letters.
+    /// The names of protocols, and `CONNECT`; compared without regard to case.
     #[serde(default)]
     pub enabled_upgrades: Vec<String>,
 }

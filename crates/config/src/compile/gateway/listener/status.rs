@@ -1,9 +1,9 @@
 //! The status of a listener.
 
 use super::ListenerDraft;
-use crate::compile::log::{Fault, join};
-use crate::report::{Condition, ListenerStatus, RouteKind};
-use crate::snapshot::{Protocol, ValidationMode};
+use crate::compile::log::{FieldFault, join};
+use crate::report::{ListenerStatus, RouteKind, StatusCondition};
+use crate::snapshot::{ListenerProtocol, ValidationMode};
 
 impl ListenerDraft<'_> {
     pub(in crate::compile::gateway) fn status(&self, gateway_accepted: bool) -> ListenerStatus {
@@ -30,47 +30,51 @@ impl ListenerDraft<'_> {
 
     /// Whether clients are served whose certificates were not verified.
     pub(in crate::compile::gateway) fn is_insecure(&self) -> bool {
-        let Some((_, Protocol::Https(tls))) = self.to_serve() else {
+        let Some((_, ListenerProtocol::Https(tls))) = self.served() else {
             return false;
         };
         let mode = tls.clients.as_ref().map(|clients| clients.mode);
         mode == Some(ValidationMode::Unverified)
     }
 
-    fn conflicted(&self) -> Condition {
+    fn conflicted(&self) -> StatusCondition {
         match self.conflict {
             Some(conflict) => {
                 let mut message = conflict.message().to_owned();
                 message[..1].make_ascii_uppercase();
-                Condition::new("Conflicted", true, conflict.reason(), message)
+                StatusCondition::new("Conflicted", true, conflict.reason(), message)
             }
             None => {
                 let message = "Successfully verified that Listener has no conflicts";
-                Condition::new("Conflicted", false, "NoConflicts", message)
+                StatusCondition::new("Conflicted", false, "NoConflicts", message)
             }
         }
     }
 
-    fn programmed(&self, gateway_accepted: bool) -> Condition {
+    fn programmed(&self, gateway_accepted: bool) -> StatusCondition {
         let message = match (self.is_programmed(), self.not_accepted.is_empty()) {
             (true, _) if gateway_accepted => {
                 let message = "Successfully programmed Listener";
-                return Condition::new("Programmed", true, "Programmed", message);
+                return StatusCondition::new("Programmed", true, "Programmed", message);
             }
             (false, true) => "Not programmed, because it has no certificate to show",
             (true | false, _) => "Not programmed, because it is not accepted",
         };
-        Condition::new("Programmed", false, "Invalid", message)
+        StatusCondition::new("Programmed", false, "Invalid", message)
     }
 }
 
-/// True unless something is wrong; its first fault gives the reason.
-fn condition(kind: &'static str, wrong: &[(&'static str, Fault)], fine: &str) -> Condition {
+/// A condition that is true if there are no faults; the first fault gives the reason.
+fn condition(
+    kind: &'static str,
+    wrong: &[(&'static str, FieldFault)],
+    fine: &str,
+) -> StatusCondition {
     match wrong.first() {
-        None => Condition::new(kind, true, kind, fine),
+        None => StatusCondition::new(kind, true, kind, fine),
         Some((reason, _)) => {
             let message = join(wrong.iter().map(|(_, fault)| fault));
-            Condition::new(kind, false, reason, message)
+            StatusCondition::new(kind, false, reason, message)
         }
     }
 }

@@ -1,37 +1,37 @@
-//! `tls.options` of a listener, by kgateway's names.
+//! `tls.options` of a listener, by the names that kgateway defines.
 
 use std::collections::BTreeMap;
 
-use crate::compile::log::Fault;
+use crate::compile::log::FieldFault;
 use crate::name::{Host, HostPattern};
-use crate::snapshot::{Alpn, ClientValidation, TlsVersion, TlsVersions, ValidationMode};
+use crate::snapshot::{AlpnProtocol, ClientValidation, TlsVersion, TlsVersions, ValidationMode};
 
-/// The domain of those that we know, and our own, which has none.
+/// The domain of kgateway's options, and Egret's own domain, which defines none.
 const KGATEWAY: &str = "kgateway.dev/";
 const EGRET: &str = "egret.dev/";
 
 const NAMES: &str = "verify-subject-alt-names";
 const FINGERPRINTS: &str = "verify-certificate-hash";
 
-/// What they say together.
+/// The compiled options, with their faults and warnings.
 #[derive(Debug)]
-pub(super) struct Options {
+pub(super) struct TlsOptions {
     pub(super) versions: TlsVersions,
-    pub(super) alpn: Vec<Alpn>,
+    pub(super) alpn: Vec<AlpnProtocol>,
     /// `verify-subject-alt-names`
     pub(super) names: Vec<Host>,
     /// `verify-certificate-hash`
     pub(super) fingerprints: Vec<[u8; 32]>,
-    pub(super) faults: Vec<Fault>,
-    pub(super) warnings: Vec<Fault>,
+    pub(super) faults: Vec<FieldFault>,
+    pub(super) warnings: Vec<FieldFault>,
 }
 
-impl Options {
-    /// Reads them; `at` is the path of the map.
+impl TlsOptions {
+    /// Compiles the options; `at` is the path of the map.
     pub(super) fn read(spec: Option<&BTreeMap<String, String>>, at: &str) -> Self {
         let mut options = Self {
             versions: TlsVersions::default(),
-            alpn: Alpn::BOTH.to_vec(),
+            alpn: AlpnProtocol::BOTH.to_vec(),
             names: Vec::new(),
             fingerprints: Vec::new(),
             faults: Vec::new(),
@@ -42,18 +42,20 @@ impl Options {
             match key.strip_prefix(KGATEWAY) {
                 Some(name) => options.set(name, value, &field),
                 None if key.starts_with(EGRET) => {
-                    options.faults.push(Fault::new(field, "unknown option"));
+                    options
+                        .faults
+                        .push(FieldFault::new(field, "unknown option"));
                 }
                 None => {
-                    let message = "an option of somebody else; left out";
-                    options.warnings.push(Fault::new(field, message));
+                    let message = "an option of another implementation; ignored";
+                    options.warnings.push(FieldFault::new(field, message));
                 }
             }
         }
         let TlsVersions { min, max } = options.versions;
         if min > max {
             let field = format!("{at}.{KGATEWAY}min-tls-version");
-            let fault = Fault::new(field, "newer than the newest that is allowed");
+            let fault = FieldFault::new(field, "newer than the newest that is allowed");
             options.faults.push(fault);
         }
         options
@@ -69,20 +71,20 @@ impl Options {
             }
             "alpn-protocols" => list(value, &[','], protocol).map(|alpn| self.alpn = alpn),
             NAMES => list(value, &[','], host).map(|names| self.names = names),
-            // kgateway reads a list with dashes as well, as YAML has them.
+            // kgateway accepts a list with dashes too, as in YAML.
             FINGERPRINTS => list(value, &[',', '-'], fingerprint)
                 .map(|fingerprints| self.fingerprints = fingerprints),
             "cipher-suites" | "ecdh-curves" | "signature-algorithms" => {
-                return self.faults.push(Fault::unsupported(field));
+                return self.faults.push(FieldFault::unsupported(field));
             }
             _ => Err("unknown option".to_owned()),
         };
         if let Err(message) = set {
-            self.faults.push(Fault::new(field, message));
+            self.faults.push(FieldFault::new(field, message));
         }
     }
 
-    /// Holds those about certificates of clients against whether any are asked for.
+    /// Checks the options about client certificates against the validation of client certificates.
     pub(super) fn for_clients(mut self, clients: Option<&ClientValidation>, at: &str) -> Self {
         let given = [
             (NAMES, !self.names.is_empty()),
@@ -95,13 +97,13 @@ impl Options {
         };
         for (name, _) in given.into_iter().filter(|(_, is_given)| *is_given) {
             let field = format!("{at}.{KGATEWAY}{name}");
-            self.faults.push(Fault::new(field, message));
+            self.faults.push(FieldFault::new(field, message));
         }
         self
     }
 }
 
-/// The items of a list, each once, and at least one.
+/// Parses a list: at least one item, and repeated items count once.
 fn list<T: PartialEq>(
     text: &str,
     separators: &[char],
@@ -132,39 +134,39 @@ fn version(text: &str, default: TlsVersion) -> Result<TlsVersion, String> {
     }
 }
 
-fn protocol(text: &str) -> Result<Alpn, String> {
-    let mut known = Alpn::BOTH.into_iter();
+fn protocol(text: &str) -> Result<AlpnProtocol, String> {
+    let mut known = AlpnProtocol::BOTH.into_iter();
     known
         .find(|known| known.as_str() == text)
         .ok_or_else(|| format!("{text} is not supported; h2 and http/1.1 are"))
 }
 
-/// A name or an address, as certificates have them.
+/// Parses a host name or an IP address, as in a subject alternative name.
 fn host(text: &str) -> Result<Host, String> {
     if let Ok(address) = text.parse() {
         return Ok(Host::Ip(address));
     }
     match HostPattern::parse(text) {
         Ok(HostPattern::Exact(name)) => Ok(Host::Name(name)),
-        Ok(HostPattern::Below(_)) => Err(format!("{text}: a wildcard is nobody's name")),
+        Ok(HostPattern::Below(_)) => Err(format!("{text}: a wildcard is not the name of a client")),
         Err(error) => Err(format!("{text}: {error}")),
     }
 }
 
-/// SHA-256 in hexadecimal, with or without a colon after each octet.
+/// Parses a SHA-256 digest in hexadecimal, with or without colons between the bytes.
 fn fingerprint(text: &str) -> Result<[u8; 32], String> {
     let digits: String = text.split(':').collect();
     let has_colons = text.contains(':');
-    let is_spaced = !has_colons || text.split(':').all(|octet| octet.len() == 2);
-    let mut octets = [0; 32];
+    let is_spaced = !has_colons || text.split(':').all(|byte| byte.len() == 2);
+    let mut bytes = [0; 32];
     let is_whole = is_spaced && digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit());
     let read = is_whole.then(|| {
-        for (octet, pair) in octets.iter_mut().zip(digits.as_bytes().chunks(2)) {
+        for (byte, pair) in bytes.iter_mut().zip(digits.as_bytes().chunks(2)) {
             let pair = std::str::from_utf8(pair).ok()?;
-            *octet = u8::from_str_radix(pair, 16).ok()?;
+            *byte = u8::from_str_radix(pair, 16).ok()?;
         }
-        Some(octets)
+        Some(bytes)
     });
     read.flatten()
-        .ok_or_else(|| format!("{text} is no SHA-256: 64 hexadecimal digits"))
+        .ok_or_else(|| format!("{text} is not a SHA-256 digest: 64 hexadecimal digits"))
 }

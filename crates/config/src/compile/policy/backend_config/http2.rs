@@ -1,14 +1,14 @@
-//! `http2ProtocolOptions` of a BackendConfigPolicy to [`Http2Settings`].
+//! Compiles `http2ProtocolOptions` of a BackendConfigPolicy to [`Http2Settings`].
 
 use crate::api::kgateway::{ConnectionKeepalive, Http2ProtocolOptions};
 use crate::api::quantity::Quantity;
-use crate::compile::log::Fault;
-use crate::compile::value::{HTTP2_WINDOWS, MOST, ONE_MILLISECOND, SpecFields};
+use crate::compile::log::FieldFault;
+use crate::compile::value::{HTTP2_WINDOWS, MAX_NUMBER, ONE_MILLISECOND, SpecFields};
 use crate::snapshot::{Http2Keepalive, Http2Settings};
 
 const AT: &str = "spec.http2ProtocolOptions";
 
-pub(super) fn read(spec: &Http2ProtocolOptions, faults: &mut Vec<Fault>) -> Http2Settings {
+pub(super) fn read(spec: &Http2ProtocolOptions, faults: &mut Vec<FieldFault>) -> Http2Settings {
     let Http2ProtocolOptions {
         initial_stream_window_size: stream,
         initial_connection_window_size: connection,
@@ -21,7 +21,7 @@ pub(super) fn read(spec: &Http2ProtocolOptions, faults: &mut Vec<Fault>) -> Http
     fields.unsupported(spec.unsupported());
     let mut window = |name: &str, quantity: Option<&Quantity>, default: u32| {
         fields
-            .octets(name, quantity, &HTTP2_WINDOWS)
+            .bytes(name, quantity, &HTTP2_WINDOWS)
             .unwrap_or(default)
     };
     Http2Settings {
@@ -36,7 +36,7 @@ pub(super) fn read(spec: &Http2ProtocolOptions, faults: &mut Vec<Fault>) -> Http
             default.initial_connection_window,
         ),
         max_concurrent_streams: fields
-            .number("maxConcurrentStreams", *streams, &(1..=MOST))
+            .number("maxConcurrentStreams", *streams, &(1..=MAX_NUMBER))
             .unwrap_or(default.max_concurrent_streams),
         keepalive: connection_keepalive
             .as_ref()
@@ -44,8 +44,8 @@ pub(super) fn read(spec: &Http2ProtocolOptions, faults: &mut Vec<Fault>) -> Http
     }
 }
 
-/// `None` without an interval: then no PING is sent.
-fn keepalive(spec: &ConnectionKeepalive, faults: &mut Vec<Fault>) -> Option<Http2Keepalive> {
+/// Compiles `connectionKeepalive`; `None` without an interval, so that no PING is sent.
+fn keepalive(spec: &ConnectionKeepalive, faults: &mut Vec<FieldFault>) -> Option<Http2Keepalive> {
     let ConnectionKeepalive {
         interval,
         timeout,

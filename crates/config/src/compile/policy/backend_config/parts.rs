@@ -1,58 +1,59 @@
-//! The fields of a BackendConfigPolicy, each read and held against what is allowed.
+//! Compiles the fields of a BackendConfigPolicy, and merges those of several policies.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::layer::{LayerMerge, PolicyLayer, policy_layer};
 use super::{http2, tls};
 use crate::api::kgateway::{
-    BackendConfigPolicySpec, CircuitBreakers as CircuitBreakersSpec, CommonHttpProtocolOptions,
-    LeastRequest, LoadBalancer as LoadBalancerSpec, OutlierDetection as OutlierDetectionSpec,
-    Random, RoundRobin,
+    BackendConfigPolicySpec, CircuitBreakersSpec, CommonHttpProtocolOptions, LeastRequest,
+    LoadBalancerSpec, OutlierDetectionSpec, RandomBalancer, RoundRobin,
 };
 use crate::compile::keepalive::keepalive;
-use crate::compile::log::Fault;
-use crate::compile::value::{MOST, ONE_MILLISECOND, SpecFields};
+use crate::compile::log::FieldFault;
+use crate::compile::value::{MAX_NUMBER, ONE_MILLISECOND, SpecFields};
 use crate::resources::{ObjectRef, Secret};
 use crate::snapshot::{
     CircuitBreakers, Http2Settings, LoadBalancing, OutlierDetection, TcpKeepalive, UpstreamTls,
 };
 
-/// What one policy says, or several together: `None` is nothing.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Parts {
-    pub(super) connect_timeout: Option<Duration>,
-    pub(super) tcp_keepalive: Option<TcpKeepalive>,
-    pub(super) load_balancer: Option<LoadBalancer>,
-    pub(super) outlier_detection: Option<OutlierDetection>,
-    pub(super) circuit_breakers: Option<CircuitBreakers>,
-    /// `perConnectionBufferLimitBytes`
-    pub(super) replay_limit: Option<usize>,
-    /// `commonHttpProtocolOptions`
-    pub(super) per_connection: Option<PerConnection>,
-    pub(super) http2: Option<Http2Settings>,
-    pub(super) tls: Option<Arc<UpstreamTls>>,
+policy_layer! {
+    /// The fields of one policy, or of several that are merged; `None` is not set.
+    #[derive(Clone, Debug, Default)]
+    pub(super) struct BackendConfigLayer {
+        pub(super) connect_timeout: Option<Duration> = "connectTimeout",
+        pub(super) tcp_keepalive: Option<TcpKeepalive> = "tcpKeepalive",
+        pub(super) load_balancer: Option<LoadBalancerLayer> = "loadBalancer",
+        pub(super) outlier_detection: Option<OutlierDetection> = "outlierDetection",
+        pub(super) circuit_breakers: Option<CircuitBreakers> = "circuitBreakers",
+        /// In bytes.
+        pub(super) replay_limit: Option<usize> = "perConnectionBufferLimitBytes",
+        pub(super) per_connection: Option<PerConnectionLayer> = "commonHttpProtocolOptions",
+        pub(super) http2: Option<Http2Settings> = "http2ProtocolOptions",
+        pub(super) tls: Option<Arc<UpstreamTls>> = "tls",
+    }
 }
 
-/// `loadBalancer`
+/// `loadBalancer` of a BackendConfigPolicy.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct LoadBalancer {
+pub(super) struct LoadBalancerLayer {
     pub(super) algorithm: LoadBalancing,
     pub(super) close_on_address_change: Option<bool>,
 }
 
-/// `commonHttpProtocolOptions`
+/// `commonHttpProtocolOptions` of a BackendConfigPolicy.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct PerConnection {
+pub(super) struct PerConnectionLayer {
     pub(super) idle_timeout: Option<Duration>,
     pub(super) max_requests: Option<u32>,
 }
 
-impl Parts {
-    /// `secret` finds a Secret of the policy's namespace.
+impl BackendConfigLayer {
+    /// Compiles the fields; `secret` finds a Secret of the policy's namespace.
     pub(super) fn read<'a>(
         spec: &BackendConfigPolicySpec,
         secret: impl FnOnce(&str) -> Option<(ObjectRef, &'a Secret)>,
-        faults: &mut Vec<Fault>,
+        faults: &mut Vec<FieldFault>,
     ) -> Self {
         let BackendConfigPolicySpec {
             target_refs: _,
@@ -73,14 +74,14 @@ impl Parts {
         } = spec;
         let mut fields = SpecFields::new("spec", faults);
         fields.unsupported(spec.unsupported());
-        let buffer = fields.number("perConnectionBufferLimitBytes", *buffer, &(0..=MOST));
+        let buffer = fields.number("perConnectionBufferLimitBytes", *buffer, &(0..=MAX_NUMBER));
         Self {
             connect_timeout: fields.time(
                 "connectTimeout",
                 connect_timeout.as_deref(),
                 ONE_MILLISECOND,
             ),
-            replay_limit: buffer.and_then(|octets| usize::try_from(octets).ok()),
+            replay_limit: buffer.and_then(|bytes| usize::try_from(bytes).ok()),
             tcp_keepalive: tcp_keepalive
                 .as_ref()
                 .map(|spec| keepalive(spec, "spec", faults)),
@@ -99,7 +100,7 @@ impl Parts {
     }
 }
 
-fn balancer(spec: &LoadBalancerSpec, faults: &mut Vec<Fault>) -> LoadBalancer {
+fn balancer(spec: &LoadBalancerSpec, faults: &mut Vec<FieldFault>) -> LoadBalancerLayer {
     let LoadBalancerSpec {
         round_robin,
         least_request,
@@ -119,10 +120,10 @@ fn balancer(spec: &LoadBalancerSpec, faults: &mut Vec<Fault>) -> LoadBalancer {
         maglev.is_some(),
         random.is_some(),
     ];
-    // With none of them the addresses are taken in turn, so that the other fields can be set alone.
+    // Without any algorithm, round robin is used, so that the other fields can be set alone.
     if algorithms.into_iter().filter(|is_set| *is_set).count() > 1 {
         let message = "exactly one of the fields in [leastRequest roundRobin ringHash maglev random] must be set";
-        faults.push(Fault::new("spec.loadBalancer", message));
+        faults.push(FieldFault::new("spec.loadBalancer", message));
     }
     SpecFields::new("spec.loadBalancer", faults).unsupported(spec.unsupported());
     if let Some(spec) = round_robin {
@@ -131,30 +132,30 @@ fn balancer(spec: &LoadBalancerSpec, faults: &mut Vec<Fault>) -> LoadBalancer {
     }
     let algorithm = match (least_request, random) {
         (Some(spec), _) => least_of(spec, faults),
-        (None, Some(Random {})) => LoadBalancing::Random,
+        (None, Some(RandomBalancer {})) => LoadBalancing::Random,
         (None, None) => LoadBalancing::RoundRobin,
     };
-    LoadBalancer {
+    LoadBalancerLayer {
         algorithm,
         close_on_address_change: *close_connections_on_host_set_change,
     }
 }
 
-fn least_of(spec: &LeastRequest, faults: &mut Vec<Fault>) -> LoadBalancing {
+fn least_of(spec: &LeastRequest, faults: &mut Vec<FieldFault>) -> LoadBalancing {
     let LeastRequest {
         choice_count,
         slow_start: _,
     } = spec;
     let mut fields = SpecFields::new("spec.loadBalancer.leastRequest", faults);
     fields.unsupported(spec.unsupported());
-    let choices = fields.number("choiceCount", *choice_count, &(0..=MOST));
-    // One alone is no choice: Envoy draws two at least.
+    let choices = fields.number("choiceCount", *choice_count, &(0..=MAX_NUMBER));
+    // As Envoy does, at least two are drawn: one alone would be no choice.
     LoadBalancing::LeastRequest {
         choices: choices.unwrap_or(2).max(2),
     }
 }
 
-fn outlier(spec: &OutlierDetectionSpec, faults: &mut Vec<Fault>) -> OutlierDetection {
+fn outlier(spec: &OutlierDetectionSpec, faults: &mut Vec<FieldFault>) -> OutlierDetection {
     let OutlierDetectionSpec {
         consecutive_5xx,
         enforcing_consecutive_5xx: enforcing_5xx,
@@ -168,7 +169,9 @@ fn outlier(spec: &OutlierDetectionSpec, faults: &mut Vec<Fault>) -> OutlierDetec
     let default = OutlierDetection::default();
     let mut fields = SpecFields::new("spec.outlierDetection", faults);
     let mut count = |name: &str, number: Option<i64>, default: u32| {
-        fields.number(name, number, &(0..=MOST)).unwrap_or(default)
+        fields
+            .number(name, number, &(0..=MAX_NUMBER))
+            .unwrap_or(default)
     };
     let consecutive_5xx = count("consecutive5xx", *consecutive_5xx, default.consecutive_5xx);
     let consecutive_local = count(
@@ -213,7 +216,7 @@ fn outlier(spec: &OutlierDetectionSpec, faults: &mut Vec<Fault>) -> OutlierDetec
     }
 }
 
-fn breakers(spec: &CircuitBreakersSpec, faults: &mut Vec<Fault>) -> CircuitBreakers {
+fn breakers(spec: &CircuitBreakersSpec, faults: &mut Vec<FieldFault>) -> CircuitBreakers {
     let CircuitBreakersSpec {
         max_connections,
         max_pending_requests,
@@ -229,14 +232,14 @@ fn breakers(spec: &CircuitBreakersSpec, faults: &mut Vec<Fault>) -> CircuitBreak
     ];
     if limits.into_iter().all(Option::is_none) {
         let message = "at least one of the fields in [maxConnections maxPendingRequests maxRequests maxRetries] must be set";
-        faults.push(Fault::new("spec.circuitBreakers", message));
+        faults.push(FieldFault::new("spec.circuitBreakers", message));
     }
     let mut fields = SpecFields::new("spec.circuitBreakers", faults);
     fields.unsupported((*track_remaining == Some(true)).then_some("trackRemaining"));
     let default = CircuitBreakers::default();
     let mut limit = |name: &str, number: Option<i64>, least: u32, default: u32| {
         fields
-            .number(name, number, &(least..=MOST))
+            .number(name, number, &(least..=MAX_NUMBER))
             .unwrap_or(default)
     };
     CircuitBreakers {
@@ -257,7 +260,10 @@ fn breakers(spec: &CircuitBreakersSpec, faults: &mut Vec<Fault>) -> CircuitBreak
     }
 }
 
-fn per_connection(spec: &CommonHttpProtocolOptions, faults: &mut Vec<Fault>) -> PerConnection {
+fn per_connection(
+    spec: &CommonHttpProtocolOptions,
+    faults: &mut Vec<FieldFault>,
+) -> PerConnectionLayer {
     let CommonHttpProtocolOptions {
         idle_timeout,
         max_requests_per_connection,
@@ -268,15 +274,15 @@ fn per_connection(spec: &CommonHttpProtocolOptions, faults: &mut Vec<Fault>) -> 
     fields.unsupported(spec.unsupported());
     let idle_timeout = fields.time("idleTimeout", idle_timeout.as_deref(), Duration::ZERO);
     if idle_timeout.is_some_and(|time| time.is_zero()) {
-        let message = "0s would keep idle connections for ever, which is not supported";
+        let message = "0s would keep idle connections forever, which is not supported";
         fields.fault("idleTimeout", message);
     }
     let max_requests = fields.number(
         "maxRequestsPerConnection",
         *max_requests_per_connection,
-        &(0..=MOST),
+        &(0..=MAX_NUMBER),
     );
-    PerConnection {
+    PerConnectionLayer {
         idle_timeout,
         max_requests: max_requests.filter(|most| *most > 0),
     }

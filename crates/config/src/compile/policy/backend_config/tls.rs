@@ -1,22 +1,22 @@
-//! `tls` of a BackendConfigPolicy to [`UpstreamTls`].
+//! Compiles `tls` of a BackendConfigPolicy to [`UpstreamTls`].
 
-use crate::api::kgateway::{SecretName, Tls, TlsParameters};
-use crate::compile::log::Fault;
-use crate::compile::secret::Content;
+use crate::api::kgateway::{BackendConfigTls, SecretName, TlsParameters};
+use crate::compile::log::FieldFault;
+use crate::compile::secret::SecretContent;
 use crate::compile::value::SpecFields;
 use crate::name::{DnsName, Host, HostPattern};
 use crate::resources::{ObjectRef, Secret};
-use crate::snapshot::{Alpn, TlsVersion, TlsVersions, Trust, UpstreamTls};
+use crate::snapshot::{AlpnProtocol, PeerTrust, TlsVersion, TlsVersions, UpstreamTls};
 
 const AT: &str = "spec.tls";
 
-/// Reads it. `None` goes with a fault.
+/// Compiles `tls`; `None` if there are faults.
 pub(super) fn read<'a>(
-    spec: &Tls,
+    spec: &BackendConfigTls,
     find: impl FnOnce(&str) -> Option<(ObjectRef, &'a Secret)>,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<FieldFault>,
 ) -> Option<UpstreamTls> {
-    let Tls {
+    let BackendConfigTls {
         secret_ref,
         insecure_skip_verify,
         well_known_ca_certificates,
@@ -59,15 +59,15 @@ pub(super) fn read<'a>(
     if faults.len() > before {
         return None;
     }
-    let Content {
+    let SecretContent {
         authorities,
         identity,
     } = content.unwrap_or_default();
     Some(UpstreamTls {
         trust: match authorities {
-            _ if anybody => Trust::Anybody,
-            authorities if authorities.is_empty() => Trust::System,
-            authorities => Trust::Authorities(authorities),
+            _ if anybody => PeerTrust::Anybody,
+            authorities if authorities.is_empty() => PeerTrust::System,
+            authorities => PeerTrust::Authorities(authorities),
         },
         identity,
         sni,
@@ -77,7 +77,7 @@ pub(super) fn read<'a>(
     })
 }
 
-fn one_trust(spec: &Tls, faults: &mut Vec<Fault>) {
+fn one_trust(spec: &BackendConfigTls, faults: &mut Vec<FieldFault>) {
     let ways = [
         spec.secret_ref.is_some(),
         spec.files.is_some(),
@@ -86,20 +86,20 @@ fn one_trust(spec: &Tls, faults: &mut Vec<Fault>) {
     ];
     if ways.into_iter().filter(|is_set| *is_set).count() != 1 {
         let message = "exactly one of the fields in [secretRef files insecureSkipVerify wellKnownCACertificates] must be set";
-        faults.push(Fault::new(AT, message));
+        faults.push(FieldFault::new(AT, message));
     }
 }
 
 fn exact_name(field: &str, text: &str, fields: &mut SpecFields<'_>) -> Option<DnsName> {
     match HostPattern::parse(text) {
         Ok(HostPattern::Exact(name)) => return Some(name),
-        Ok(HostPattern::Below(_)) => fields.fault(field, "a wildcard is no name to ask for"),
+        Ok(HostPattern::Below(_)) => fields.fault(field, "a wildcard is not a server name"),
         Err(error) => fields.fault(field, error.to_string()),
     }
     None
 }
 
-/// A name or an address, as certificates have them.
+/// Parses a host name or an IP address, as in a subject alternative name.
 fn peer_name(text: &str, fields: &mut SpecFields<'_>) -> Option<Host> {
     const FIELD: &str = "verifySubjectAltNames";
     match text.parse() {
@@ -108,15 +108,18 @@ fn peer_name(text: &str, fields: &mut SpecFields<'_>) -> Option<Host> {
     }
 }
 
-/// The protocols to offer, in their order; both without any.
-fn protocols(wanted: &[String], fields: &mut SpecFields<'_>) -> Vec<Alpn> {
+/// The protocols to offer, in their order; both by default.
+fn protocols(wanted: &[String], fields: &mut SpecFields<'_>) -> Vec<AlpnProtocol> {
     if wanted.is_empty() {
-        return Alpn::BOTH.to_vec();
+        return AlpnProtocol::BOTH.to_vec();
     }
     let mut protocols = Vec::new();
     for (index, text) in wanted.iter().enumerate() {
         let field = format!("alpnProtocols[{index}]");
-        match Alpn::BOTH.into_iter().find(|known| known.as_str() == text) {
+        match AlpnProtocol::BOTH
+            .into_iter()
+            .find(|known| known.as_str() == text)
+        {
             Some(protocol) if protocols.contains(&protocol) => fields.fault(&field, "given twice"),
             Some(protocol) => protocols.push(protocol),
             None => fields.fault(
@@ -128,7 +131,7 @@ fn protocols(wanted: &[String], fields: &mut SpecFields<'_>) -> Vec<Alpn> {
     protocols
 }
 
-fn versions(spec: &TlsParameters, faults: &mut Vec<Fault>) -> TlsVersions {
+fn versions(spec: &TlsParameters, faults: &mut Vec<FieldFault>) -> TlsVersions {
     let TlsParameters {
         min_version,
         max_version,
@@ -165,18 +168,18 @@ fn content<'a>(
     SecretName { name }: &SecretName,
     find: impl FnOnce(&str) -> Option<(ObjectRef, &'a Secret)>,
     shows_itself: bool,
-    faults: &mut Vec<Fault>,
-) -> Content {
+    faults: &mut Vec<FieldFault>,
+) -> SecretContent {
     let mut fields = SpecFields::new(AT, faults);
     let Some((reference, secret)) = find(name) else {
         fields.fault(
             "secretRef",
             format!("there is no Secret {name} in the namespace"),
         );
-        return Content::default();
+        return SecretContent::default();
     };
-    Content::read(&reference, secret, shows_itself).unwrap_or_else(|message| {
+    SecretContent::read(&reference, secret, shows_itself).unwrap_or_else(|message| {
         fields.fault("secretRef", format!("{reference}: {message}"));
-        Content::default()
+        SecretContent::default()
     })
 }

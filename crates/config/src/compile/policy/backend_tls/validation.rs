@@ -1,35 +1,35 @@
-//! `validation` of a BackendTLSPolicy: whose certificates are believed, and for which names.
+//! Compiles `validation` of a BackendTLSPolicy: which server certificates are trusted, and for which names.
 
 use std::sync::Arc;
 
 use crate::api::gateway::{
     BackendTlsValidation, CaCertificateRef, SubjectAltName, SubjectAltNameType,
 };
-use crate::compile::authorities::{Authorities, AuthorityRef};
-use crate::compile::log::{Fault, join};
+use crate::compile::authorities::{AuthorityRef, CaCertificates};
+use crate::compile::log::{FieldFault, join};
 use crate::compile::value::SpecFields;
 use crate::name::{DnsName, Host, HostPattern};
-use crate::report::Condition;
+use crate::report::StatusCondition;
 use crate::resources::{ObjectRef, Resources};
-use crate::snapshot::{Alpn, TlsVersions, Trust, UpstreamTls};
+use crate::snapshot::{AlpnProtocol, PeerTrust, TlsVersions, UpstreamTls};
 
 const AT: &str = "spec.validation";
 
-/// What was read.
+/// The compiled `validation`.
 #[derive(Debug, Default)]
-pub(super) struct Validation {
-    /// `None` if something is wrong, or no CA is left.
+pub(super) struct ServerValidation {
+    /// The TLS settings; `None` if there are faults, or no CA certificate is left.
     pub(super) tls: Option<Arc<UpstreamTls>>,
-    /// References to CAs that lead nowhere, with the reason.
-    pub(super) unresolved: Vec<(&'static str, Fault)>,
+    /// References to CA certificates that could not be resolved, each with its reason.
+    pub(super) unresolved: Vec<(&'static str, FieldFault)>,
 }
 
-impl Validation {
+impl ServerValidation {
     pub(super) fn read(
         spec: &BackendTlsValidation,
         resources: &Resources,
         policy: &ObjectRef,
-        faults: &mut Vec<Fault>,
+        faults: &mut Vec<FieldFault>,
     ) -> Self {
         let BackendTlsValidation {
             ca_certificate_refs,
@@ -65,46 +65,47 @@ impl Validation {
                 sni,
                 names,
                 versions: TlsVersions::default(),
-                alpn: Alpn::BOTH.to_vec(),
+                alpn: AlpnProtocol::BOTH.to_vec(),
             }));
         }
         read
     }
 
-    /// Those CAs that can be read, which is less than was meant, and never more; `None` if there are none.
+    /// The CA certificates that could be read. They may be fewer than configured, but never more; `None` if there are
+    /// none.
     fn trust(
         &mut self,
         refs: &[CaCertificateRef],
         resources: &Resources,
         policy: &ObjectRef,
-    ) -> Option<Trust> {
+    ) -> Option<PeerTrust> {
         if refs.is_empty() {
-            return Some(Trust::System);
+            return Some(PeerTrust::System);
         }
         let refs = refs.iter().map(AuthorityRef::from);
         let field = format!("{AT}.caCertificateRefs");
-        let Authorities {
+        let CaCertificates {
             certificates,
             wrong,
-        } = Authorities::read(resources, policy, refs, &field);
+        } = CaCertificates::read(resources, policy, refs, &field);
         self.unresolved = wrong.into_iter().map(renamed).collect();
-        (!certificates.is_empty()).then_some(Trust::Authorities(certificates))
+        (!certificates.is_empty()).then_some(PeerTrust::Authorities(certificates))
     }
 
-    pub(super) fn resolved_refs(&self) -> Condition {
+    pub(super) fn resolved_refs(&self) -> StatusCondition {
         const KIND: &str = "ResolvedRefs";
         match self.unresolved.first() {
-            None => Condition::new(KIND, true, KIND, "Successfully resolved all references"),
+            None => StatusCondition::new(KIND, true, KIND, "Successfully resolved all references"),
             Some((reason, _)) => {
                 let faults = self.unresolved.iter().map(|(_, fault)| fault);
-                Condition::new(KIND, false, reason, join(faults))
+                StatusCondition::new(KIND, false, reason, join(faults))
             }
         }
     }
 }
 
-/// The reason of a kind that has no CAs is another for policies than for listeners.
-fn renamed((reason, fault): (&'static str, Fault)) -> (&'static str, Fault) {
+/// Renames the reason for an unsupported kind, which differs between policies and listeners.
+fn renamed((reason, fault): (&'static str, FieldFault)) -> (&'static str, FieldFault) {
     match reason {
         "InvalidCACertificateKind" => ("InvalidKind", fault),
         reason => (reason, fault),

@@ -1,4 +1,4 @@
-//! Lines of `htpasswd`: a name, and the digest of a password.
+//! Parses lines of `htpasswd`: a user name, and the digest of a password.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use super::PasswordDigest;
 const SHA: &str = "{SHA}";
 const NOT_SUPPORTED: &str = "only {SHA} is supported, as htpasswd -s writes it";
 
-/// The users that were found.
+/// The users of a policy.
 #[derive(Default)]
-pub(super) struct Users {
+pub(super) struct HtpasswdUsers {
     pub(super) by_name: BTreeMap<Arc<str>, PasswordDigest>,
 }
 
-impl Users {
+impl HtpasswdUsers {
     /// Adds the user of a line.
     pub(super) fn add(&mut self, line: &str) -> Result<(), &'static str> {
         let (name, hash) = line.split_once(':').ok_or("not a line of name:hash")?;
@@ -30,12 +30,12 @@ impl Users {
         let bytes = bytes.ok_or("not the base64 of a SHA-1 behind {SHA}")?;
         let older = self.by_name.insert(name.into(), PasswordDigest::new(bytes));
         match older {
-            Some(_) => Err("another line is of the same user"),
+            Some(_) => Err("another line has the same user"),
             None => Ok(()),
         }
     }
 
-    /// Adds those of a file, and says what is wrong in it.
+    /// Adds the users of a file, and returns the faults in it.
     pub(super) fn add_file(&mut self, text: &str) -> Vec<String> {
         let lines = (1..).zip(text.lines().map(str::trim));
         let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
@@ -45,7 +45,7 @@ impl Users {
         });
         let mut wrong: Vec<_> = wrong.collect();
         if wrong.is_empty() && self.by_name.is_empty() {
-            wrong.push("there is no user in it".to_owned());
+            wrong.push("there are no users".to_owned());
         }
         wrong
     }
@@ -78,12 +78,12 @@ mod tests {
                 Err("not the base64"),
             ),
         ] {
-            let mut users = Users::default();
+            let mut users = HtpasswdUsers::default();
             let outcome = users.add(line);
             match (outcome, expected) {
                 (Ok(()), Ok(())) => {
                     let known = &users.by_name["ann"];
-                    assert!(known.is(&PasswordDigest::of(b"secret")));
+                    assert!(known.matches(&PasswordDigest::of(b"secret")));
                 }
                 (Err(message), Err(start)) => assert!(message.starts_with(start), "{line}"),
                 (outcome, _) => panic!("{line}: {outcome:?}"),
@@ -94,17 +94,20 @@ mod tests {
     #[test]
     fn files_have_comments_and_numbered_lines() {
         let good = "# users\n\nann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\r\n";
-        let mut users = Users::default();
+        let mut users = HtpasswdUsers::default();
         assert_eq!(users.add_file(good), Vec::<String>::new());
         assert_eq!(users.by_name.len(), 1);
         let wrong = users.add_file(&format!("{good}bob:$2y$x\n"));
         assert_eq!(
             wrong,
             [
-                "line 3: another line is of the same user",
+                "line 3: another line has the same user",
                 "line 4: only {SHA} is supported, as htpasswd -s writes it"
             ]
         );
-        assert_eq!(Users::default().add_file("#\n"), ["there is no user in it"]);
+        assert_eq!(
+            HtpasswdUsers::default().add_file("#\n"),
+            ["there are no users"]
+        );
     }
 }

@@ -1,19 +1,19 @@
-//! `clientCertificateValidation` to [`ClientValidation`].
+//! Compiles `clientCertificateValidation` to [`ClientValidation`].
 
 use crate::api::kgateway::{AuthorityReference, ClientCertificateValidation};
-use crate::compile::authorities::{Authorities, AuthorityRef};
-use crate::compile::log::Fault;
+use crate::compile::authorities::{AuthorityRef, CaCertificates};
+use crate::compile::log::FieldFault;
 use crate::compile::value::SpecFields;
 use crate::resources::{ObjectRef, Resources};
 use crate::snapshot::{ClientValidation, ValidationMode};
 
-/// Reads it; `at` is the path of what it is a field of. `None` goes with a fault: a reference that leads nowhere leaves
-/// the policy without effect, rather than with fewer CAs than were meant.
+/// Compiles the validation; `at` is the path of the struct that contains it. `None` if there are faults: with a
+/// reference that cannot be resolved, the policy has no effect, rather than fewer CAs than configured.
 pub(super) fn read(
     spec: &ClientCertificateValidation,
     at: &str,
-    faults: &mut Vec<Fault>,
-    authorities: impl FnOnce(&[AuthorityReference], &str) -> Authorities,
+    faults: &mut Vec<FieldFault>,
+    authorities: impl FnOnce(&[AuthorityReference], &str) -> CaCertificates,
 ) -> Option<ClientValidation> {
     let ClientCertificateValidation {
         ca_certificate_refs,
@@ -21,7 +21,7 @@ pub(super) fn read(
     } = spec;
     let before = faults.len();
     let at = format!("{at}.clientCertificateValidation");
-    let Authorities {
+    let CaCertificates {
         certificates,
         wrong,
     } = authorities(ca_certificate_refs, &format!("{at}.caCertificateRefs"));
@@ -43,13 +43,13 @@ pub(super) fn read(
     })
 }
 
-/// Follows references of a policy.
+/// Resolves references of a policy.
 pub(super) fn authorities(
     resources: &Resources,
     policy: &ObjectRef,
     refs: &[AuthorityReference],
     field: &str,
-) -> Authorities {
+) -> CaCertificates {
     let refs = refs.iter().map(|reference| {
         let AuthorityReference {
             group,
@@ -64,5 +64,5 @@ pub(super) fn authorities(
             name,
         }
     });
-    Authorities::read(resources, policy, refs, field)
+    CaCertificates::read(resources, policy, refs, field)
 }

@@ -1,21 +1,21 @@
-//! What both kinds can say about HTTP.
+//! Compiles the HTTP settings that ListenerPolicy and HTTPListenerPolicy share.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::settings::{Http2, Settings};
+use super::settings::{Http2Layer, ListenerLayer};
 use super::upgrade;
 use crate::api::kgateway::{
-    HttpListenerPolicySpec, HttpSettings, ListenerHttp2, Unsupported, UpgradeConfig,
+    HttpListenerPolicySpec, HttpSettings, ListenerHttp2, UnsupportedValue, UpgradeConfig,
 };
-use crate::compile::log::Fault;
-use crate::compile::value::{HTTP2_WINDOWS, MOST, SpecFields};
-use crate::policy::traffic::Setting;
+use crate::compile::log::FieldFault;
+use crate::compile::value::{HTTP2_WINDOWS, MAX_NUMBER, SpecFields};
+use crate::policy::traffic::PolicySetting;
 use crate::resources::ObjectRef;
 
-/// The fields of both.
-pub(super) struct Http<'a> {
-    access_log: Option<&'a [Unsupported]>,
+/// The HTTP fields of either kind.
+pub(super) struct HttpFields<'a> {
+    access_log: Option<&'a [UnsupportedValue]>,
     idle_timeout: Option<&'a str>,
     stream_idle_timeout: Option<&'a str>,
     max_headers_count: Option<i64>,
@@ -28,7 +28,7 @@ pub(super) struct Http<'a> {
 
 macro_rules! http_from {
     ($kind:ident) => {
-        impl<'a> From<&'a $kind> for Http<'a> {
+        impl<'a> From<&'a $kind> for HttpFields<'a> {
             fn from(spec: &'a $kind) -> Self {
                 Self {
                     access_log: spec.access_log.as_deref(),
@@ -49,14 +49,14 @@ macro_rules! http_from {
 http_from!(HttpSettings);
 http_from!(HttpListenerPolicySpec);
 
-impl Http<'_> {
-    /// Reads them into the settings of a policy; `at` is the path of the struct.
+impl HttpFields<'_> {
+    /// Compiles the fields into the settings of a policy; `at` is the path of the struct.
     pub(super) fn read(
         &self,
         policy: &ObjectRef,
         at: &str,
-        settings: &mut Settings,
-        faults: &mut Vec<Fault>,
+        settings: &mut ListenerLayer,
+        faults: &mut Vec<FieldFault>,
     ) {
         settings.access_log_off = access_log(self.access_log, at, faults);
         let mut fields = SpecFields::new(at, faults);
@@ -70,7 +70,7 @@ impl Http<'_> {
         settings.max_requests = fields.number(
             "maxRequestsPerConnection",
             self.max_requests_per_connection,
-            &(0..=MOST),
+            &(0..=MAX_NUMBER),
         );
         settings.idle_timeout = fields.time("idleTimeout", self.idle_timeout, Duration::ZERO);
         settings.stream_idle_timeout = fields.time(
@@ -85,12 +85,12 @@ impl Http<'_> {
         }
         if let Some(spec) = self.upgrade {
             let upgrades = Arc::new(upgrade::read(spec, at, faults));
-            settings.upgrades = Setting::Set(policy.clone(), upgrades);
+            settings.upgrades = PolicySetting::Set(policy.clone(), upgrades);
         }
     }
 }
 
-fn http2(spec: &ListenerHttp2, at: &str, faults: &mut Vec<Fault>) -> Http2 {
+fn http2(spec: &ListenerHttp2, at: &str, faults: &mut Vec<FieldFault>) -> Http2Layer {
     let ListenerHttp2 {
         allow_connect,
         initial_connection_window_size: connection,
@@ -99,14 +99,14 @@ fn http2(spec: &ListenerHttp2, at: &str, faults: &mut Vec<Fault>) -> Http2 {
     } = spec;
     let at = format!("{at}.http2ProtocolOptions");
     let mut fields = SpecFields::new(&at, faults);
-    Http2 {
-        max_concurrent_streams: fields.number("maxConcurrentStreams", *streams, &(1..=MOST)),
-        initial_stream_window: fields.octets(
+    Http2Layer {
+        max_concurrent_streams: fields.number("maxConcurrentStreams", *streams, &(1..=MAX_NUMBER)),
+        initial_stream_window: fields.bytes(
             "initialStreamWindowSize",
             stream.as_ref(),
             &HTTP2_WINDOWS,
         ),
-        initial_connection_window: fields.octets(
+        initial_connection_window: fields.bytes(
             "initialConnectionWindowSize",
             connection.as_ref(),
             &HTTP2_WINDOWS,
@@ -115,10 +115,16 @@ fn http2(spec: &ListenerHttp2, at: &str, faults: &mut Vec<Fault>) -> Http2 {
     }
 }
 
-fn access_log(sinks: Option<&[Unsupported]>, field: &str, faults: &mut Vec<Fault>) -> bool {
-    let sinks = sinks.map(<[Unsupported]>::len);
+fn access_log(
+    sinks: Option<&[UnsupportedValue]>,
+    field: &str,
+    faults: &mut Vec<FieldFault>,
+) -> bool {
+    let sinks = sinks.map(<[UnsupportedValue]>::len);
     for index in 0..sinks.unwrap_or_default() {
-        faults.push(Fault::unsupported(format!("{field}.accessLog[{index}]")));
+        faults.push(FieldFault::unsupported(format!(
+            "{field}.accessLog[{index}]"
+        )));
     }
     sinks == Some(0)
 }

@@ -1,4 +1,4 @@
-//! What policies say about one listener, and how the words of several add up.
+//! The settings of one listener, merged from several policies.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,23 +6,23 @@ use std::time::Duration;
 use super::super::layer::{PolicyLayer, policy_layer};
 use super::clients;
 use crate::api::kgateway::{AuthorityReference, ListenerSettings, ProxyProtocolSettings};
-use crate::compile::authorities::Authorities;
+use crate::compile::authorities::CaCertificates;
 use crate::compile::keepalive::keepalive;
-use crate::compile::log::Fault;
+use crate::compile::log::FieldFault;
 use crate::compile::value::SpecFields;
-use crate::policy::http_upgrade::Upgrades;
-use crate::policy::traffic::Setting;
+use crate::policy::http_upgrade::AllowedUpgrades;
+use crate::policy::traffic::PolicySetting;
 use crate::snapshot::{
     ClientValidation, ConnectionLimits, FOREVER, Http2Limits, ProxyProtocol, TcpKeepalive,
 };
 
 policy_layer! {
-    /// What is said; `None` is nothing, and zero times are for ever.
+    /// The settings of a listener. `None` is not set, and a time of zero is no limit.
     #[derive(Clone, Debug, Default)]
-    pub(in crate::compile::policy) struct Settings {
+    pub(in crate::compile::policy) struct ListenerLayer {
         pub(in crate::compile::policy) access_log_off: bool,
         pub(in crate::compile::policy) proxy_protocol: Option<ProxyProtocol>,
-        pub(in crate::compile::policy) upgrades: Setting<Upgrades>,
+        pub(in crate::compile::policy) upgrades: PolicySetting<AllowedUpgrades>,
         pub(in crate::compile::policy) clients: Option<Arc<ClientValidation>>,
         pub(super) idle_timeout: Option<Duration>,
         pub(super) stream_idle_timeout: Option<Duration>,
@@ -31,14 +31,14 @@ policy_layer! {
         pub(super) max_requests: Option<u32>,
         handshake_timeout: Option<Duration>,
         tcp_keepalive: Option<TcpKeepalive>,
-        pub(super) http2: Http2,
+        pub(super) http2: Http2Layer,
     }
 }
 
 policy_layer! {
-    /// `http2ProtocolOptions`
+    /// `http2ProtocolOptions` of a ListenerPolicy.
     #[derive(Clone, Copy, Debug, Default)]
-    pub(super) struct Http2 {
+    pub(super) struct Http2Layer {
         pub(super) max_concurrent_streams: Option<u32>,
         pub(super) initial_stream_window: Option<u32>,
         pub(super) initial_connection_window: Option<u32>,
@@ -46,13 +46,13 @@ policy_layer! {
     }
 }
 
-impl Settings {
-    /// Reads all but `httpSettings`; `authorities` follows references to CAs.
+impl ListenerLayer {
+    /// Compiles all fields except `httpSettings`; `authorities` resolves references to CA certificates.
     pub(super) fn read(
         spec: &ListenerSettings,
         at: &str,
-        faults: &mut Vec<Fault>,
-        authorities: impl FnOnce(&[AuthorityReference], &str) -> Authorities,
+        faults: &mut Vec<FieldFault>,
+        authorities: impl FnOnce(&[AuthorityReference], &str) -> CaCertificates,
     ) -> Self {
         let ListenerSettings {
             http_settings: _,
@@ -102,7 +102,7 @@ impl Settings {
     }
 }
 
-impl Http2 {
+impl Http2Layer {
     fn limits(self) -> Http2Limits {
         let default = Http2Limits::default();
         Http2Limits {

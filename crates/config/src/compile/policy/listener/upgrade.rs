@@ -1,18 +1,22 @@
-//! `upgradeConfig` to [`Upgrades`].
+//! Compiles `upgradeConfig` to [`AllowedUpgrades`].
 
 use crate::api::kgateway::UpgradeConfig;
-use crate::compile::log::Fault;
+use crate::compile::log::FieldFault;
 use crate::compile::upgrade::{CONNECT, protocol};
-use crate::snapshot::Upgrades;
+use crate::snapshot::AllowedUpgrades;
 
-/// Reads it; `at` is the path of what it is a field of.
-pub(super) fn read(spec: &UpgradeConfig, at: &str, faults: &mut Vec<Fault>) -> Upgrades {
+/// Compiles `upgradeConfig`; `at` is the path of the struct that contains it.
+pub(super) fn read(
+    spec: &UpgradeConfig,
+    at: &str,
+    faults: &mut Vec<FieldFault>,
+) -> AllowedUpgrades {
     let UpgradeConfig { enabled_upgrades } = spec;
     let field = format!("{at}.upgradeConfig.enabledUpgrades");
     if enabled_upgrades.is_empty() {
-        faults.push(Fault::new(&field, "at least one is needed"));
+        faults.push(FieldFault::new(&field, "at least one is needed"));
     }
-    let mut upgrades = Upgrades {
+    let mut upgrades = AllowedUpgrades {
         connect: false,
         protocols: Vec::new(),
     };
@@ -24,7 +28,7 @@ pub(super) fn read(spec: &UpgradeConfig, at: &str, faults: &mut Vec<Fault>) -> U
         match protocol(name) {
             Ok(name) if upgrades.protocols.contains(&name) => {}
             Ok(name) => upgrades.protocols.push(name),
-            Err(wrong) => faults.push(Fault::new(format!("{field}[{index}]"), wrong)),
+            Err(wrong) => faults.push(FieldFault::new(format!("{field}[{index}]"), wrong)),
         }
     }
     upgrades

@@ -1,18 +1,18 @@
-//! The names that a ResolverPolicy knows without asking, asks for before anybody does, or looks for others in.
+//! Compiles the fixed hosts, the names to resolve in advance, and the search domains of a ResolverPolicy.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::api::egret::ResolverHost;
-use crate::compile::log::Fault;
+use crate::compile::log::FieldFault;
 use crate::name::{DnsName, HostPattern};
 
-/// As many as Kubernetes lets a Pod have. Each can cost every name a query more.
-const MOST_SEARCH: usize = 32;
+/// The number that Kubernetes allows for a Pod. Each domain may cost one more query for a name.
+const MAX_SEARCH_DOMAINS: usize = 32;
 
 pub(super) fn fixed_names(
     hosts: &[ResolverHost],
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<FieldFault>,
 ) -> BTreeMap<DnsName, Vec<IpAddr>> {
     let mut names = BTreeMap::new();
     for (
@@ -24,7 +24,10 @@ pub(super) fn fixed_names(
     ) in hosts.iter().enumerate()
     {
         let mut fault = |name: &str, message: String| {
-            faults.push(Fault::new(format!("spec.hosts[{index}].{name}"), message));
+            faults.push(FieldFault::new(
+                format!("spec.hosts[{index}].{name}"),
+                message,
+            ));
         };
         let name = match one_name(hostname) {
             Ok(name) => name,
@@ -50,8 +53,8 @@ pub(super) fn fixed_names(
     names
 }
 
-/// Names given twice are one.
-pub(super) fn known_names(names: &[String], faults: &mut Vec<Fault>) -> BTreeSet<DnsName> {
+/// Parses the names to resolve in advance; repeated names count once.
+pub(super) fn known_names(names: &[String], faults: &mut Vec<FieldFault>) -> BTreeSet<DnsName> {
     let mut known = BTreeSet::new();
     for (index, text) in names.iter().enumerate() {
         match one_name(text) {
@@ -59,23 +62,26 @@ pub(super) fn known_names(names: &[String], faults: &mut Vec<Fault>) -> BTreeSet
                 known.insert(name);
             }
             Err(message) => {
-                faults.push(Fault::new(format!("spec.preresolve[{index}]"), message));
+                faults.push(FieldFault::new(
+                    format!("spec.preresolve[{index}]"),
+                    message,
+                ));
             }
         }
     }
     known
 }
 
-/// In the order they are tried in, so that a second mention would be a mistake.
-pub(super) fn search_domains(domains: &[String], faults: &mut Vec<Fault>) -> Vec<DnsName> {
-    if domains.len() > MOST_SEARCH {
-        let message = format!("at most {MOST_SEARCH} are allowed");
-        faults.push(Fault::new("spec.search", message));
+/// Parses search domains. They are tried in order, so that a repeated domain is a mistake.
+pub(super) fn search_domains(domains: &[String], faults: &mut Vec<FieldFault>) -> Vec<DnsName> {
+    if domains.len() > MAX_SEARCH_DOMAINS {
+        let message = format!("at most {MAX_SEARCH_DOMAINS} are allowed");
+        faults.push(FieldFault::new("spec.search", message));
     }
     let mut parsed = Vec::new();
     for (index, text) in domains.iter().enumerate() {
         let mut fault = |message: String| {
-            faults.push(Fault::new(format!("spec.search[{index}]"), message));
+            faults.push(FieldFault::new(format!("spec.search[{index}]"), message));
         };
         match one_name(text) {
             Ok(name) if parsed.contains(&name) => fault("given twice".to_owned()),

@@ -1,4 +1,4 @@
-//! The servers that a ResolverPolicy asks.
+//! Compiles the DNS servers of a ResolverPolicy.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -7,15 +7,18 @@ use http::uri::PathAndQuery;
 
 use super::names::one_name;
 use crate::api::egret::{ResolverProtocol, ResolverServer};
-use crate::compile::log::Fault;
+use crate::compile::log::FieldFault;
 use crate::compile::value::SpecFields;
 use crate::name::DnsName;
 use crate::snapshot::{DnsProtocol, NameServer};
 
-/// Where a server over HTTPS is asked, when nobody says so: the path of RFC 8484's examples, and of most servers.
+/// The default path of DNS over HTTPS, which is that of RFC 8484's examples and of most servers.
 const DEFAULT_PATH: &str = "/dns-query";
 
-pub(super) fn name_servers(servers: &[ResolverServer], faults: &mut Vec<Fault>) -> Vec<NameServer> {
+pub(super) fn name_servers(
+    servers: &[ResolverServer],
+    faults: &mut Vec<FieldFault>,
+) -> Vec<NameServer> {
     let mut parsed = Vec::new();
     for (index, server) in servers.iter().enumerate() {
         let at = format!("spec.servers[{index}]");
@@ -78,8 +81,8 @@ fn certificate_name(text: &str, fields: &mut SpecFields<'_>) -> Option<DnsName> 
         .ok()
 }
 
-/// Servers publish templates such as `/dns-query{?dns}` (RFC 8484 4.1): the part in braces is where a query goes that is
-/// sent as a parameter, and belongs to no path.
+/// Parses the path of DNS over HTTPS. Servers publish templates such as `/dns-query{?dns}` (RFC 8484 4.1); the part in
+/// braces stands for a query parameter and is not part of the path.
 fn query_path(text: &str, fields: &mut SpecFields<'_>) -> Arc<str> {
     let is_path = text.starts_with('/')
         && !text.contains(['{', '}', '?', '#'])

@@ -1,10 +1,11 @@
-//! GRPCRoutes. A call is a POST to `/service/method`, and what is said of one is compiled to conditions of that.
+//! GRPCRoutes. A gRPC call is a POST to `/service/method`; matches are compiled to conditions on that request.
 
 use http::Method;
 
 use super::super::matches::{header, text};
 use super::{
-    BackendSpec, Extension, FilterSpec, Matches, Member, RouteSpec, RuleSpec, rules, sole,
+    BackendRefSpec, ExtensionSpec, FilterMember, FilterSpec, RouteSpec, RuleMatches, RuleSpec,
+    rules, single_member,
 };
 use crate::api::gateway::{
     GrpcBackendFilter, GrpcBackendFilterType, GrpcBackendRef, GrpcExtensionRef, GrpcHeaderMatch,
@@ -12,12 +13,12 @@ use crate::api::gateway::{
     GrpcRouteMatch, GrpcRouteRule, GrpcRouteSpec, GrpcRuleFilter, GrpcRuleFilterType,
     GrpcUseDefaultGateways, ParentRef,
 };
-use crate::compile::log::Fault;
-use crate::resources::{Object, ObjectRef};
-use crate::route::{Match, PathMatch, RpcMatch, TextMatch};
+use crate::compile::log::FieldFault;
+use crate::resources::{LocatedObject, ObjectRef};
+use crate::route::{MatchConditions, PathMatch, RpcMatch, TextMatch};
 
 pub(super) fn route<'a>(
-    (reference, object): (&'a ObjectRef, &'a Object<GrpcRoute>),
+    (reference, object): (&'a ObjectRef, &'a LocatedObject<GrpcRoute>),
 ) -> RouteSpec<'a> {
     let GrpcRouteSpec {
         hostnames,
@@ -33,12 +34,12 @@ pub(super) fn route<'a>(
         needs_hostnames: false,
         parents: parent_refs.iter().flatten().map(parent).collect(),
         default_gateways: matches!(use_default_gateways, Some(GrpcUseDefaultGateways::All)),
-        rules: rules(written.as_deref(), nothing, rule),
+        rules: rules(written.as_deref(), match_all_rule, rule),
     }
 }
 
-/// A rule that says nothing: it takes every call.
-fn nothing<'a>() -> RuleSpec<'a> {
+/// The default rule, which matches every call.
+fn match_all_rule<'a>() -> RuleSpec<'a> {
     RuleSpec {
         matches: matches_of(&[], "spec.rules[0]"),
         ..RuleSpec::default()
@@ -63,26 +64,26 @@ fn rule<'a>(spec: &'a GrpcRouteRule, field: &str) -> RuleSpec<'a> {
     }
 }
 
-fn matches_of(specs: &[GrpcRouteMatch], field: &str) -> Matches {
+fn matches_of(specs: &[GrpcRouteMatch], field: &str) -> RuleMatches {
     let everything = [GrpcRouteMatch::default()];
     let specs = if specs.is_empty() { &everything } else { specs };
-    let mut matches = Matches::default();
+    let mut matches = RuleMatches::default();
     for (index, spec) in specs.iter().enumerate() {
-        match one(spec, &format!("{field}.matches[{index}]")) {
-            Ok(one) => matches.good.push(one),
-            Err(fault) => matches.bad.push(fault),
+        match compile_match(spec, &format!("{field}.matches[{index}]")) {
+            Ok(compile_match) => matches.usable.push(compile_match),
+            Err(fault) => matches.faults.push(fault),
         }
     }
     matches
 }
 
-fn one(spec: &GrpcRouteMatch, field: &str) -> Result<Match, Fault> {
+fn compile_match(spec: &GrpcRouteMatch, field: &str) -> Result<MatchConditions, FieldFault> {
     let GrpcRouteMatch { headers, method } = spec;
     let path = match method {
         None => PathMatch::Prefix("/".to_owned()),
         Some(spec) => PathMatch::Rpc(rpc(spec, &format!("{field}.method"))?),
     };
-    let mut matches = Match {
+    let mut matches = MatchConditions {
         path,
         method: Some(Method::POST),
         headers: Vec::new(),
@@ -105,7 +106,7 @@ fn one(spec: &GrpcRouteMatch, field: &str) -> Result<Match, Fault> {
     Ok(matches)
 }
 
-fn rpc(spec: &GrpcMethodMatch, field: &str) -> Result<RpcMatch, Fault> {
+fn rpc(spec: &GrpcMethodMatch, field: &str) -> Result<RpcMatch, FieldFault> {
     let GrpcMethodMatch {
         method,
         service,
@@ -115,31 +116,32 @@ fn rpc(spec: &GrpcMethodMatch, field: &str) -> Result<RpcMatch, Fault> {
     let part = |name: &str, written: Option<&str>| match written {
         None | Some("") => Ok(None),
         Some(written) if regex => {
-            let fault = |Fault { message, .. }| Fault::new(format!("{field}.{name}"), message);
+            let fault =
+                |FieldFault { message, .. }| FieldFault::new(format!("{field}.{name}"), message);
             text(true, written, field).map(Some).map_err(fault)
         }
         Some(written) if is_name(written) => Ok(Some(TextMatch::Exact(written.to_owned()))),
         Some(_) => {
             let message = format!("not the name of a gRPC {name}");
-            Err(Fault::new(format!("{field}.{name}"), message))
+            Err(FieldFault::new(format!("{field}.{name}"), message))
         }
     };
     let service = part("service", service.as_deref())?;
     let method = part("method", method.as_deref())?;
     if service.is_none() && method.is_none() {
         let message = "one or both of 'service' or 'method' must be specified";
-        return Err(Fault::new(field, message));
+        return Err(FieldFault::new(field, message));
     }
     Ok(RpcMatch { service, method })
 }
 
-/// What Protocol Buffers allow in names, and a package before them.
+/// Whether Protocol Buffers allow the text as a name, with a package before it.
 fn is_name(text: &str) -> bool {
     let is_fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
     text.chars().all(is_fine)
 }
 
-fn backend(spec: &GrpcBackendRef) -> BackendSpec<'_> {
+fn backend(spec: &GrpcBackendRef) -> BackendRefSpec<'_> {
     let GrpcBackendRef {
         filters,
         group,
@@ -149,7 +151,7 @@ fn backend(spec: &GrpcBackendRef) -> BackendSpec<'_> {
         port,
         weight,
     } = spec;
-    BackendSpec {
+    BackendRefSpec {
         group: group.as_deref(),
         kind: kind.as_deref(),
         name,
@@ -173,15 +175,15 @@ fn filter(spec: &GrpcRuleFilter) -> FilterSpec<'_> {
     let extension = extension_ref
         .as_ref()
         .map(|GrpcExtensionRef { group, kind, name }| {
-            Member::Extension(Extension { group, kind, name })
+            FilterMember::Extension(ExtensionSpec { group, kind, name })
         });
     let request = request
         .as_ref()
-        .map(|edits| Member::RequestHeaders(edits.into()));
+        .map(|edits| FilterMember::RequestHeaders(edits.into()));
     let response = response
         .as_ref()
-        .map(|edits| Member::ResponseHeaders(edits.into()));
-    sole([
+        .map(|edits| FilterMember::ResponseHeaders(edits.into()));
+    single_member([
         (is(Type::ExtensionRef), "extensionRef", extension),
         (
             is(Type::RequestHeaderModifier),
@@ -191,7 +193,7 @@ fn filter(spec: &GrpcRuleFilter) -> FilterSpec<'_> {
         (
             is(Type::RequestMirror),
             "requestMirror",
-            mirror.as_ref().map(|_| Member::Unsupported),
+            mirror.as_ref().map(|_| FilterMember::Unsupported),
         ),
         (
             is(Type::ResponseHeaderModifier),
@@ -201,7 +203,7 @@ fn filter(spec: &GrpcRuleFilter) -> FilterSpec<'_> {
     ])
 }
 
-/// Of a backend, only header modifiers are supported.
+/// Reads a filter of a backend reference, of which only header modifiers are supported.
 fn backend_filter(spec: &GrpcBackendFilter) -> FilterSpec<'_> {
     use GrpcBackendFilterType as Type;
     let GrpcBackendFilter {
@@ -212,14 +214,14 @@ fn backend_filter(spec: &GrpcBackendFilter) -> FilterSpec<'_> {
         r#type,
     } = spec;
     let is = |kind: Type| *r#type == kind;
-    let unsupported = |is_set: bool| is_set.then_some(Member::Unsupported);
+    let unsupported = |is_set: bool| is_set.then_some(FilterMember::Unsupported);
     let request = request
         .as_ref()
-        .map(|edits| Member::RequestHeaders(edits.into()));
+        .map(|edits| FilterMember::RequestHeaders(edits.into()));
     let response = response
         .as_ref()
-        .map(|edits| Member::ResponseHeaders(edits.into()));
-    sole([
+        .map(|edits| FilterMember::ResponseHeaders(edits.into()));
+    single_member([
         (
             is(Type::ExtensionRef),
             "extensionRef",

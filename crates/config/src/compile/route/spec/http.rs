@@ -2,16 +2,17 @@
 
 use super::super::matches;
 use super::{
-    BackendSpec, Extension, FilterSpec, Matches, Member, RouteSpec, RuleSpec, rules, sole,
+    BackendRefSpec, ExtensionSpec, FilterMember, FilterSpec, RouteSpec, RuleMatches, RuleSpec,
+    rules, single_member,
 };
 use crate::api::gateway::{
     BackendFilter, BackendFilterType, BackendRef, ExtensionRef, HttpRoute, HttpRouteMatch,
     HttpRouteRule, HttpRouteSpec, PathMatchType, RuleFilter, RuleFilterType, UseDefaultGateways,
 };
-use crate::resources::{Object, ObjectRef};
+use crate::resources::{LocatedObject, ObjectRef};
 
 pub(super) fn route<'a>(
-    (reference, object): (&'a ObjectRef, &'a Object<HttpRoute>),
+    (reference, object): (&'a ObjectRef, &'a LocatedObject<HttpRoute>),
 ) -> RouteSpec<'a> {
     let HttpRouteSpec {
         hostnames,
@@ -27,12 +28,12 @@ pub(super) fn route<'a>(
         needs_hostnames: false,
         parents: parent_refs.clone().unwrap_or_default(),
         default_gateways: matches!(use_default_gateways, Some(UseDefaultGateways::All)),
-        rules: rules(written.as_deref(), nothing, rule),
+        rules: rules(written.as_deref(), match_all_rule, rule),
     }
 }
 
-/// A rule that says nothing: it takes everything.
-fn nothing<'a>() -> RuleSpec<'a> {
+/// The default rule, which matches every request.
+fn match_all_rule<'a>() -> RuleSpec<'a> {
     RuleSpec {
         matches: matches_of(&[], "spec.rules[0]"),
         ..RuleSpec::default()
@@ -60,19 +61,19 @@ fn rule<'a>(spec: &'a HttpRouteRule, field: &str) -> RuleSpec<'a> {
     }
 }
 
-fn matches_of(specs: &[HttpRouteMatch], field: &str) -> Matches {
+fn matches_of(specs: &[HttpRouteMatch], field: &str) -> RuleMatches {
     let kind = |spec: &HttpRouteMatch| spec.path.as_ref().and_then(|path| path.r#type.clone());
     let is_prefix =
         |spec: &HttpRouteMatch| matches!(kind(spec), None | Some(PathMatchType::PathPrefix));
-    let (good, bad) = matches::compile(specs, field);
-    Matches {
-        good,
-        bad,
+    let (usable, faults) = matches::compile(specs, field);
+    RuleMatches {
+        usable,
+        faults,
         prefixes: specs.iter().all(is_prefix),
     }
 }
 
-fn backend(spec: &BackendRef) -> BackendSpec<'_> {
+fn backend(spec: &BackendRef) -> BackendRefSpec<'_> {
     let BackendRef {
         filters,
         group,
@@ -82,7 +83,7 @@ fn backend(spec: &BackendRef) -> BackendSpec<'_> {
         port,
         weight,
     } = spec;
-    BackendSpec {
+    BackendRefSpec {
         group: group.as_deref(),
         kind: kind.as_deref(),
         name,
@@ -107,19 +108,19 @@ fn filter(spec: &RuleFilter) -> FilterSpec<'_> {
         url_rewrite: rewrite,
     } = spec;
     let is = |kind: Type| *r#type == kind;
-    let unsupported = |is_set: bool| is_set.then_some(Member::Unsupported);
+    let unsupported = |is_set: bool| is_set.then_some(FilterMember::Unsupported);
     let extension = extension_ref
         .as_ref()
         .map(|ExtensionRef { group, kind, name }| {
-            Member::Extension(Extension { group, kind, name })
+            FilterMember::Extension(ExtensionSpec { group, kind, name })
         });
     let request = request
         .as_ref()
-        .map(|edits| Member::RequestHeaders(edits.into()));
+        .map(|edits| FilterMember::RequestHeaders(edits.into()));
     let response = response
         .as_ref()
-        .map(|edits| Member::ResponseHeaders(edits.into()));
-    sole([
+        .map(|edits| FilterMember::ResponseHeaders(edits.into()));
+    single_member([
         (is(Type::Cors), "cors", unsupported(cors.is_some())),
         (is(Type::ExtensionRef), "extensionRef", extension),
         (
@@ -140,7 +141,7 @@ fn filter(spec: &RuleFilter) -> FilterSpec<'_> {
         (
             is(Type::RequestRedirect),
             "requestRedirect",
-            redirect.as_ref().map(Member::Redirect),
+            redirect.as_ref().map(FilterMember::Redirect),
         ),
         (
             is(Type::ResponseHeaderModifier),
@@ -150,12 +151,12 @@ fn filter(spec: &RuleFilter) -> FilterSpec<'_> {
         (
             is(Type::UrlRewrite),
             "urlRewrite",
-            rewrite.as_ref().map(Member::Rewrite),
+            rewrite.as_ref().map(FilterMember::Rewrite),
         ),
     ])
 }
 
-/// Of a backend, only header modifiers are supported.
+/// Reads a filter of a backend reference, of which only header modifiers are supported.
 fn backend_filter(spec: &BackendFilter) -> FilterSpec<'_> {
     use BackendFilterType as Type;
     let BackendFilter {
@@ -170,14 +171,14 @@ fn backend_filter(spec: &BackendFilter) -> FilterSpec<'_> {
         url_rewrite: rewrite,
     } = spec;
     let is = |kind: Type| *r#type == kind;
-    let unsupported = |is_set: bool| is_set.then_some(Member::Unsupported);
+    let unsupported = |is_set: bool| is_set.then_some(FilterMember::Unsupported);
     let request = request
         .as_ref()
-        .map(|edits| Member::RequestHeaders(edits.into()));
+        .map(|edits| FilterMember::RequestHeaders(edits.into()));
     let response = response
         .as_ref()
-        .map(|edits| Member::ResponseHeaders(edits.into()));
-    sole([
+        .map(|edits| FilterMember::ResponseHeaders(edits.into()));
+    single_member([
         (is(Type::Cors), "cors", unsupported(cors.is_some())),
         (
             is(Type::ExtensionRef),

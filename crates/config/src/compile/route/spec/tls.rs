@@ -1,15 +1,15 @@
-//! TLSRoutes. A rule has no matches: it holds for every name of the route, and is asked for as for a CONNECT.
+//! TLSRoutes. A rule has no matches and applies to every name of the route; it is looked up as for a CONNECT request.
 
-use super::{BackendSpec, Matches, RouteSpec, RuleSpec};
+use super::{BackendRefSpec, RouteSpec, RuleMatches, RuleSpec};
 use crate::api::gateway::{
     ParentRef, TlsBackendRef, TlsParentRef, TlsRoute, TlsRouteRule, TlsRouteSpec,
     TlsUseDefaultGateways,
 };
-use crate::resources::{Object, ObjectRef};
-use crate::route::{Match, PathMatch};
+use crate::resources::{LocatedObject, ObjectRef};
+use crate::route::{MatchConditions, PathMatch};
 
 pub(super) fn route<'a>(
-    (reference, object): (&'a ObjectRef, &'a Object<TlsRoute>),
+    (reference, object): (&'a ObjectRef, &'a LocatedObject<TlsRoute>),
 ) -> RouteSpec<'a> {
     let TlsRouteSpec {
         hostnames,
@@ -31,7 +31,7 @@ pub(super) fn route<'a>(
 
 fn rule(spec: &TlsRouteRule) -> RuleSpec<'_> {
     let TlsRouteRule { backend_refs, name } = spec;
-    let everything = Match {
+    let everything = MatchConditions {
         path: PathMatch::Prefix("/".to_owned()),
         method: None,
         headers: Vec::new(),
@@ -39,16 +39,16 @@ fn rule(spec: &TlsRouteRule) -> RuleSpec<'_> {
     };
     RuleSpec {
         name: name.as_deref(),
-        matches: Matches {
-            good: vec![everything],
-            ..Matches::default()
+        matches: RuleMatches {
+            usable: vec![everything],
+            ..RuleMatches::default()
         },
         backends: backend_refs.iter().map(backend).collect(),
         ..RuleSpec::default()
     }
 }
 
-fn backend(spec: &TlsBackendRef) -> BackendSpec<'_> {
+fn backend(spec: &TlsBackendRef) -> BackendRefSpec<'_> {
     let TlsBackendRef {
         group,
         kind,
@@ -57,7 +57,7 @@ fn backend(spec: &TlsBackendRef) -> BackendSpec<'_> {
         port,
         weight,
     } = spec;
-    BackendSpec {
+    BackendRefSpec {
         group: group.as_deref(),
         kind: kind.as_deref(),
         name,

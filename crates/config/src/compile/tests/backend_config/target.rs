@@ -1,4 +1,4 @@
-//! What BackendConfigPolicies apply to, and what several on one Backend make.
+//! Targets of BackendConfigPolicies, and several policies on one Backend.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ fn only_backends_can_be_targets() {
         let compiled = with_route(&text);
         let expected = format!("t.yaml:19: {AT}: spec.targetRefs[1].{fault}");
         assert_eq!(problems(&compiled), [expected]);
-        // What is wrong about one target makes the policy wrong at the others.
+        // A fault at one target makes the policy invalid at the others too.
         assert!(get(&compiled, "a.b").starts_with(&format!("1*refuse {AT}")));
     }
     let none = kgateway_policy("BackendConfigPolicy", "p", "apps", "  connectTimeout: 1s\n");

@@ -2,15 +2,15 @@
 
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use super::{AT, BASE, Compiled, get, policy, problems, rule, settings, with_route};
+use super::{AT, BASE, CompiledConfig, get, policy, problems, rule, settings, with_route};
 use crate::compile::tests::{TO_DFP, route, run};
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{
-    Action, Alpn, Certificate, Destination, Identity, PrivateKey, Scheme, TlsVersion, TlsVersions,
-    Trust, UpstreamTls,
+    AlpnProtocol, BackendDestination, Certificate, PeerTrust, PrivateKey, RuleAction, Scheme,
+    TlsIdentity, TlsVersion, TlsVersions, UpstreamTls,
 };
 
-/// Secrets whose certificates are the octets 1, 2 and 3, and whose key is 7, 7, 7.
+/// Secrets whose certificates are the bytes 1, 2 and 3, and whose key is 7, 7, 7.
 const SECRETS: &str = "---
 apiVersion: v1
 kind: Secret
@@ -52,17 +52,17 @@ metadata: {name: far, namespace: other}
 stringData: {ca.crt: x}
 ";
 
-fn with_policy(tls: &str) -> Compiled {
+fn with_policy(tls: &str) -> CompiledConfig {
     with_route(&format!("{}{SECRETS}", policy(&format!("tls: {tls}"))))
 }
 
-fn certificate(octet: u8) -> Certificate {
-    Certificate(CertificateDer::from(vec![octet]))
+fn certificate(byte: u8) -> Certificate {
+    Certificate(CertificateDer::from(vec![byte]))
 }
 
-fn identity() -> Identity {
+fn identity() -> TlsIdentity {
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(vec![7, 7, 7]));
-    Identity {
+    TlsIdentity {
         secret: ObjectRef::new(Kind::Secret, "apps", "both"),
         chain: vec![certificate(3)],
         key: PrivateKey::new(key),
@@ -72,15 +72,15 @@ fn identity() -> Identity {
 #[test]
 fn fields_become_settings() {
     let system = UpstreamTls {
-        trust: Trust::System,
+        trust: PeerTrust::System,
         identity: None,
         sni: None,
         names: Vec::new(),
         versions: TlsVersions::default(),
-        alpn: Alpn::BOTH.to_vec(),
+        alpn: AlpnProtocol::BOTH.to_vec(),
     };
     let authorities =
-        |octets: &[u8]| Trust::Authorities(octets.iter().copied().map(certificate).collect());
+        |bytes: &[u8]| PeerTrust::Authorities(bytes.iter().copied().map(certificate).collect());
     let versions = |min, max| UpstreamTls {
         versions: TlsVersions { min, max },
         ..system.clone()
@@ -91,7 +91,7 @@ fn fields_become_settings() {
         (
             "{insecureSkipVerify: true}",
             UpstreamTls {
-                trust: Trust::Anybody,
+                trust: PeerTrust::Anybody,
                 ..system.clone()
             },
         ),
@@ -147,11 +147,14 @@ fn fields_become_settings() {
 #[test]
 fn protocols_are_offered_in_their_order() {
     for (protocols, expected) in [
-        ("[]", Alpn::BOTH.to_vec()),
-        ("[h2, http/1.1]", Alpn::BOTH.to_vec()),
-        ("[h2]", vec![Alpn::H2]),
-        ("[http/1.1]", vec![Alpn::Http11]),
-        ("[http/1.1, h2]", vec![Alpn::Http11, Alpn::H2]),
+        ("[]", AlpnProtocol::BOTH.to_vec()),
+        ("[h2, http/1.1]", AlpnProtocol::BOTH.to_vec()),
+        ("[h2]", vec![AlpnProtocol::H2]),
+        ("[http/1.1]", vec![AlpnProtocol::Http11]),
+        (
+            "[http/1.1, h2]",
+            vec![AlpnProtocol::Http11, AlpnProtocol::H2],
+        ),
     ] {
         let tls = format!("{{wellKnownCACertificates: System, alpnProtocols: {protocols}}}");
         let compiled = with_policy(&tls);
@@ -190,7 +193,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "{wellKnownCACertificates: System, sni: '*.example'}",
         ".sni",
-        "a wildcard is no name to ask for",
+        "a wildcard is not a server name",
     ),
     (
         "{wellKnownCACertificates: System, alpnProtocols: [h2, http/1.1, h2]}",
@@ -296,10 +299,11 @@ fn a_dynamic_backend_says_how_requests_go_that_do_not() {
         let backend = format!("dynamicForwardProxy: {{{fields}}}");
         let text = format!("{BASE}{rules}").replace("dynamicForwardProxy: {}", &backend);
         let compiled = run(&text);
-        let Action::Forward(backends) = &rule(&compiled, 8080, "a.b", "/").unwrap().action else {
+        let RuleAction::Forward(backends) = &rule(&compiled, 8080, "a.b", "/").unwrap().action
+        else {
             panic!("not forwarded");
         };
-        let Destination::Dynamic(to) = &backends.backends[0].destination else {
+        let BackendDestination::Dynamic(to) = &backends.backends[0].destination else {
             panic!("not dynamic");
         };
         assert_eq!(to.scheme, expected, "{fields}");

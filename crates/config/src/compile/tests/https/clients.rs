@@ -1,8 +1,8 @@
-//! Whose certificates clients may show: `spec.tls.frontend` of Gateways and ListenerPolicies.
+//! Validation of client certificates: `spec.tls.frontend` of Gateways, and ListenerPolicies.
 
 use super::{L, ONE, OTHER, https, object, served};
 use crate::compile::tests::gateway::{gateway, sockets};
-use crate::compile::tests::{Compiled, condition, kgateway_policy, problems, run, warnings};
+use crate::compile::tests::{CompiledConfig, condition, kgateway_policy, problems, run, warnings};
 use crate::name::Host;
 use crate::snapshot::{Certificate, ClientValidation, ValidationMode};
 
@@ -11,7 +11,7 @@ use rustls_pki_types::pem::PemObject;
 
 const TLS: &str = "{certificateRefs: [{name: one}]}";
 
-/// Where CAs are: two ConfigMaps and a Secret that have one, and others that have none.
+/// CA certificates in two ConfigMaps and a Secret, and objects without any.
 fn authorities() -> String {
     let one = [("ca.crt", ONE.certificate.as_str())];
     let other = [("ca.crt", OTHER.certificate.as_str())];
@@ -53,14 +53,14 @@ fn reference(kind: &str, name: &str) -> String {
     format!("{{group: '', kind: {kind}, name: {name}}}")
 }
 
-/// `spec.tls` with this validation by default.
+/// `spec.tls` with this validation as the default.
 fn frontend(refs: &str, mode: &str) -> String {
     format!(
         "  tls: {{frontend: {{default: {{validation: {{caCertificateRefs: [{refs}]{mode}}}}}}}}}\n"
     )
 }
 
-fn with_frontend(refs: &str, mode: &str) -> Compiled {
+fn with_frontend(refs: &str, mode: &str) -> CompiledConfig {
     run(&(https(&frontend(refs, mode), TLS) + &authorities()))
 }
 
@@ -151,7 +151,7 @@ fn a_port_has_its_own() {
         (count("p443"), count("p444"), count("p445")),
         (Some(1), Some(2), None)
     );
-    // What is for ports that have no such listener.
+    // Validation at ports without an HTTPS listener.
     let clear = "  - {name: p444, protocol: HTTP, port: 444}\n";
     let compiled = run(&(gateway("g", 0, &(spec + &listener(445) + clear)) + &objects));
     let message = "applies to no HTTPS listener of this Gateway";
@@ -197,7 +197,7 @@ fn without_a_ca_no_client_is_let_in() {
         (
             reference("ConfigMap", "odd"),
             invalid,
-            "caCertificateRefs[0]: ConfigMap infra/odd: ca.crt has what is not a certificate",
+            "caCertificateRefs[0]: ConfigMap infra/odd: ca.crt has an entry that is not a certificate",
         ),
         (
             reference("Service", "ca"),
@@ -319,7 +319,7 @@ fn a_wrong_listener_policy_refuses_what_it_targets() {
             "caCertificateRefs[0]: missing reference grant for ConfigMap far/ca".to_owned(),
         ),
     ] {
-        // Names of certificates are nothing to complain about, as it is not known what was meant.
+        // The options about certificate names have no fault, because it is not known which validation was meant.
         let tls = "{certificateRefs: [{name: one}], options: {kgateway.dev/verify-subject-alt-names: c.test}}";
         let text = https("", tls) + &authorities() + &by_policy(&refs, mode);
         let compiled = run(&text);
@@ -427,7 +427,7 @@ fn names_and_fingerprints_that_cannot_be_held_against_anything_are_wrong() {
             "verify-subject-alt-names",
             "*.test",
             "",
-            "a wildcard is nobody's name",
+            "a wildcard is not the name of a client",
         ),
         (
             "verify-subject-alt-names",
@@ -441,9 +441,24 @@ fn names_and_fingerprints_that_cannot_be_held_against_anything_are_wrong() {
             "",
             "at least one is needed",
         ),
-        ("verify-certificate-hash", &*long, "", "is no SHA-256"),
-        ("verify-certificate-hash", &*odd, "", "is no SHA-256"),
-        ("verify-certificate-hash", &*hexless, "", "is no SHA-256"),
+        (
+            "verify-certificate-hash",
+            &*long,
+            "",
+            "is not a SHA-256 digest",
+        ),
+        (
+            "verify-certificate-hash",
+            &*odd,
+            "",
+            "is not a SHA-256 digest",
+        ),
+        (
+            "verify-certificate-hash",
+            &*hexless,
+            "",
+            "is not a SHA-256 digest",
+        ),
         (
             "verify-subject-alt-names",
             "a.test",

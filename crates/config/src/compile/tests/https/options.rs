@@ -1,10 +1,10 @@
 //! `tls.options` of listeners.
 
 use super::{L, https, served};
-use crate::compile::tests::{Compiled, condition, problems, run, warnings};
-use crate::snapshot::{Alpn, TlsVersion, TlsVersions};
+use crate::compile::tests::{CompiledConfig, condition, problems, run, warnings};
+use crate::snapshot::{AlpnProtocol, TlsVersion, TlsVersions};
 
-fn with(options: &str) -> Compiled {
+fn with(options: &str) -> CompiledConfig {
     let tls = format!("{{certificateRefs: [{{name: one}}], options: {{{options}}}}}");
     run(&https("", &tls))
 }
@@ -13,7 +13,7 @@ fn with(options: &str) -> Compiled {
 fn versions_and_protocols_can_be_set() {
     let default = TlsVersions::default();
     let versions = |min, max| TlsVersions { min, max };
-    let both = Alpn::BOTH.to_vec();
+    let both = AlpnProtocol::BOTH.to_vec();
     let cases = [
         ("", default, both.clone()),
         (
@@ -36,11 +36,15 @@ fn versions_and_protocols_can_be_set() {
             default,
             both,
         ),
-        ("kgateway.dev/alpn-protocols: h2", default, vec![Alpn::H2]),
+        (
+            "kgateway.dev/alpn-protocols: h2",
+            default,
+            vec![AlpnProtocol::H2],
+        ),
         (
             "kgateway.dev/alpn-protocols: 'http/1.1, h2,h2'",
             default,
-            vec![Alpn::Http11, Alpn::H2],
+            vec![AlpnProtocol::Http11, AlpnProtocol::H2],
         ),
     ];
     for (options, versions, alpn) in cases {
@@ -90,7 +94,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "verify-certificate-hash",
         "00",
-        "00 is no SHA-256: 64 hexadecimal digits",
+        "00 is not a SHA-256 digest: 64 hexadecimal digits",
     ),
 ];
 
@@ -126,8 +130,8 @@ fn options_of_others_are_left_out_with_a_warning() {
     assert_eq!(
         warnings(&compiled),
         [
-            "t.yaml:8: Gateway infra/g: spec.listeners[0].tls.options.example.com/cipher-suites: an option of somebody \
-             else; left out"
+            "t.yaml:8: Gateway infra/g: spec.listeners[0].tls.options.example.com/cipher-suites: an option of another \
+             implementation; ignored"
         ]
     );
     assert_eq!(served(&compiled, "l").identities.len(), 1);

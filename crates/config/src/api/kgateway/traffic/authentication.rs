@@ -1,68 +1,69 @@
-//! `spec.basicAuth` and `spec.apiKeyAuth` of a TrafficPolicy: who may send requests.
+//! `spec.basicAuth` and `spec.apiKeyAuth` of a TrafficPolicy: which clients may send requests.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// `spec.basicAuth` of a TrafficPolicy: exactly one of the three.
+/// `spec.basicAuth` of a TrafficPolicy. Exactly one of the fields must be set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrafficBasicAuth {
-    /// Lines as `htpasswd -s` writes them.
+    /// Users with password digests, in the format of `htpasswd -s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<Vec<String>>,
-    /// The same in a Secret.
+    /// A Secret with users and password digests, in the format of `htpasswd -s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<UsersSecret>,
-    /// Switches off what a wider policy says.
+    /// Disables basic authentication, even if a wider policy requires it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub disable: Option<Disable>,
+    pub disable: Option<PolicyDisable>,
 }
 
 /// `spec.basicAuth.secretRef` of a TrafficPolicy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsersSecret {
-    /// Its name.
+    /// The name of the Secret.
     pub name: String,
-    /// The policy's by default; another needs a ReferenceGrant.
+    /// The namespace of the Secret; the policy's by default, and another needs a ReferenceGrant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// The entry; `.htpasswd` by default.
+    /// The entry of the Secret; `.htpasswd` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
 }
 
-/// `spec.apiKeyAuth` of a TrafficPolicy: exactly one of `secretRef`, `secretSelector` and `disable`, and the rest.
+/// `spec.apiKeyAuth` of a TrafficPolicy. Exactly one of `secretRef`, `secretSelector` and `disable` must be set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrafficApiKeyAuth {
-    /// Where keys are looked for; the field `api-key` by default.
+    /// The places of a request where keys are looked for; the header `api-key` by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub key_sources: Vec<ApiKeySource>,
-    /// A Secret of keys by client.
+    /// A Secret with one key for each client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<KeysSecret>,
-    /// Several of them.
+    /// Selects several Secrets, each with one key for each client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_selector: Option<SecretSelector>,
-    /// Whether the upstream gets the key; `false` by default.
+    /// Whether the key is forwarded to the upstream; `false` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forward_credential: Option<bool>,
-    /// A field that tells the upstream whose key it was.
+    /// The name of a request header that tells the upstream which client sent the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id_header: Option<String>,
-    /// Switches off what a wider policy says.
+    /// Disables API key authentication, even if a wider policy requires it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub disable: Option<Disable>,
+    pub disable: Option<PolicyDisable>,
 }
 
-/// `spec.apiKeyAuth.keySources[]` of a TrafficPolicy: at least one, looked at in this order.
+/// `spec.apiKeyAuth.keySources[]` of a TrafficPolicy. At least one of the fields must be set; they are tried in this
+/// order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKeySource {
-    /// The name of a field.
+    /// The name of a header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<String>,
-    /// The name of a parameter of the query.
+    /// The name of a query parameter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
     /// The name of a cookie.
@@ -73,27 +74,27 @@ pub struct ApiKeySource {
 /// `spec.apiKeyAuth.secretRef` of a TrafficPolicy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeysSecret {
-    /// Only that of Secret, which is none.
+    /// The API group of a Secret, which is the empty core group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// Only `Secret`.
+    /// Only `Secret` is supported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// Its name.
+    /// The name of the Secret.
     pub name: String,
-    /// The policy's by default; another needs a ReferenceGrant.
+    /// The namespace of the Secret; the policy's by default, and another needs a ReferenceGrant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
 }
 
-/// `spec.apiKeyAuth.secretSelector` of a TrafficPolicy: Secrets of its namespace.
+/// `spec.apiKeyAuth.secretSelector` of a TrafficPolicy: selects Secrets of the policy's namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretSelector {
-    /// The labels that they have.
+    /// The labels that the Secrets must have.
     pub match_labels: BTreeMap<String, String>,
 }
 
-/// `disable: {}` of a part of a TrafficPolicy.
+/// `disable: {}` of a field of a TrafficPolicy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Disable {}
+pub struct PolicyDisable {}

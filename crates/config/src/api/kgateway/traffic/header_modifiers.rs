@@ -5,15 +5,15 @@ use serde::{Deserialize, Serialize};
 /// `spec.headerModifiers` of a TrafficPolicy: `request`, `response` or both.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrafficHeaderModifiers {
-    /// Changes to the headers of requests, before they are sent on.
+    /// Changes to the headers of requests, made before they are forwarded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<HeaderModifier>,
-    /// Changes to the headers of responses, before they are sent on.
+    /// Changes to the headers of responses, made before they are forwarded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<HeaderModifier>,
 }
 
-/// `spec.headerModifiers.request` or `response` of a TrafficPolicy: at least one of the three.
+/// `spec.headerModifiers.request` or `response` of a TrafficPolicy. At least one of the fields must be set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeaderModifier {
     /// Headers that replace those of the same name.
@@ -27,7 +27,8 @@ pub struct HeaderModifier {
     pub remove: Option<Vec<String>>,
 }
 
-/// `spec.headerModifiers.request.set[]` of a TrafficPolicy and its like: a header with a value from one of two sources.
+/// An entry of `set` or `add` in `spec.headerModifiers` of a TrafficPolicy. Exactly one of `value` and `secretRef` must
+/// be set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeaderSource {
@@ -37,17 +38,17 @@ pub struct HeaderSource {
     /// The value itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// A Secret that has the value.
+    /// A Secret with the value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<HeaderSecret>,
 }
 
-/// `spec.headerModifiers.request.set[].secretRef` of a TrafficPolicy and its like.
+/// `secretRef` of a header in `spec.headerModifiers` of a TrafficPolicy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeaderSecret {
     /// The name of the Secret.
     pub name: String,
-    /// The namespace of the Secret: the policy's by default, and another needs a ReferenceGrant.
+    /// The namespace of the Secret; the policy's by default, and another needs a ReferenceGrant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// The entry of the Secret; the name of the header by default.

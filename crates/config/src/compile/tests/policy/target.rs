@@ -1,0 +1,178 @@
+//! Targets of EgressPolicies.
+
+use super::super::{BASE, answer, condition, get, problems, run, warnings, with_base};
+use super::{policy, targets, two_rules};
+
+#[test]
+fn a_target_of_a_misspelt_kind_is_a_problem() {
+    let target = "{group: gateway.networking.k8s.io, kind: gateway, name: gw}";
+    let compiled = with_base(&policy(
+        "p",
+        "infra",
+        &format!("  targetRefs: [{target}]\n"),
+    ));
+    assert_eq!(
+        problems(&compiled),
+        [
+            "t.yaml:19: EgressPolicy infra/p: spec.targetRefs[0].kind: gateway.networking.k8s.io/gateway cannot be a \
+             target here; Gateway, HTTPRoute, GRPCRoute, TLSRoute, Backend can"
+        ]
+    );
+    assert!(!compiled.report.accepted());
+}
+
+#[test]
+fn a_wrong_policy_fails_closed_at_every_level() {
+    let wrong = "  rules: [{action: Deny, ports: [0]}]\n";
+    let refused = |namespace: &str, target: &str| {
+        let text = policy("p", namespace, &format!("{}{wrong}", targets(target)));
+        with_base(&format!("{text}{}", two_rules()))
+    };
+    for target in ["{Gateway: gw}", "{Gateway: gw, sectionName: http}"] {
+        let compiled = refused("infra", target);
+        let socket = compiled.snapshot.sockets.values().next().unwrap();
+        assert_eq!(
+            &*socket.listeners[0].refuse.as_ref().unwrap().object.name,
+            "p"
+        );
+        assert!(
+            condition(&compiled, "Gateway infra/gw#http", "Accepted")
+                .starts_with("false ListenerReplaced")
+        );
+    }
+    let compiled = refused("apps", "{HTTPRoute: r}");
+    assert!(get(&compiled, "a.b").starts_with("refuse EgressPolicy apps/p"));
+    assert!(answer(&compiled, 8080, "a.b", "/side").starts_with("refuse EgressPolicy apps/p"));
+    let compiled = refused("apps", "{Backend: dfp}");
+    assert!(get(&compiled, "a.b").starts_with("1*refuse EgressPolicy apps/p"));
+}
+
+#[test]
+fn only_the_listener_that_is_targeted_is_refused() {
+    let base = BASE.replace(
+        "  - {name: http,",
+        "  - {name: other, protocol: HTTP, port: 8081, allowedRoutes: {namespaces: {from: All}}}\n  - {name: http,",
+    );
+    let wrong = "  rules: [{action: Deny, ports: [0]}]\n";
+    let text = policy(
+        "p",
+        "infra",
+        &format!("{}{wrong}", targets("{Gateway: gw, sectionName: http}")),
+    );
+    let compiled = run(&format!("{base}{text}"));
+    let refused: Vec<_> = compiled
+        .snapshot
+        .sockets
+        .values()
+        .flat_map(|socket| &socket.listeners)
+        .map(|listener| (listener.name.as_str(), listener.refuse.is_some()))
+        .collect();
+    assert_eq!(refused, [("http", true), ("other", false)]);
+}
+
+#[test]
+fn targets_that_are_not_there_are_told_and_refuse_nothing() {
+    for (target, message) in [
+        ("{HTTPRoute: none}", "HTTPRoute apps/none not found"),
+        ("{Gateway: gw}", "Gateway apps/gw not found"),
+        ("{Backend: none}", "Backend apps/none not found"),
+    ] {
+        let compiled = with_base(&format!(
+            "{}{}",
+            policy("p", "apps", &targets(target)),
+            two_rules()
+        ));
+        assert_eq!(
+            condition(&compiled, "EgressPolicy apps/p", "Accepted"),
+            format!("false TargetNotFound: {message}")
+        );
+        assert_eq!(
+            problems(&compiled),
+            [format!(
+                "t.yaml:19: EgressPolicy apps/p: spec.targetRefs: {message}"
+            )]
+        );
+        assert_eq!(get(&compiled, "a.b"), "1*dynamic apps/dfp");
+    }
+}
+
+#[test]
+fn a_part_that_is_not_there_refuses_the_whole_object() {
+    let with = |namespace: &str, target: &str| {
+        let text = policy("p", namespace, &targets(target));
+        with_base(&format!("{text}{}", two_rules()))
+    };
+    let compiled = with("apps", "{HTTPRoute: r, sectionName: none}");
+    let message = "HTTPRoute apps/r has no section none; all of it is refused";
+    for path in ["/", "/side"] {
+        assert_eq!(
+            answer(&compiled, 8080, "a.b", path),
+            format!("refuse EgressPolicy apps/p: {message}")
+        );
+    }
+    assert_eq!(
+        condition(&compiled, "EgressPolicy apps/p", "Accepted"),
+        format!("false TargetNotFound: {message}")
+    );
+    let problems = problems(&compiled);
+    assert_eq!(
+        problems[0],
+        format!("t.yaml:19: EgressPolicy apps/p: spec.targetRefs: {message}")
+    );
+
+    let compiled = with("infra", "{Gateway: gw, sectionName: none}");
+    let message = "Gateway infra/gw has no section none; all of it is refused";
+    let socket = compiled.snapshot.sockets.values().next().unwrap();
+    let refuse = socket.listeners[0].refuse.as_ref().unwrap();
+    assert_eq!(&*refuse.message, message);
+    assert_eq!(
+        condition(&compiled, "EgressPolicy infra/p", "Accepted"),
+        format!("false TargetNotFound: {message}")
+    );
+}
+
+#[test]
+fn kinds_that_cannot_be_targets_make_a_policy_wrong() {
+    for (target, field) in [
+        (
+            "{group: gateway.networking.k8s.io, kind: TCPRoute, name: t}",
+            "spec.targetRefs[1].kind",
+        ),
+        (
+            "{group: '', kind: Service, name: t}",
+            "spec.targetRefs[1].kind",
+        ),
+        (
+            "{Backend: dfp, sectionName: x}",
+            "spec.targetRefs[1].sectionName",
+        ),
+    ] {
+        let text = targets(&format!("{{HTTPRoute: r}}, {target}"));
+        let compiled = with_base(&format!("{}{}", policy("p", "apps", &text), two_rules()));
+        let problems = problems(&compiled);
+        let expected = format!("t.yaml:19: EgressPolicy apps/p: {field}: ");
+        assert!(
+            problems.iter().any(|p| p.starts_with(&expected)),
+            "{problems:?}"
+        );
+        assert!(
+            get(&compiled, "a.b").starts_with("refuse EgressPolicy apps/p"),
+            "{target}"
+        );
+    }
+    let compiled = with_base(&policy("p", "apps", "  targetRefs: []\n"));
+    assert!(problems(&compiled)[0].contains("spec.targetRefs: at least one target is needed"));
+}
+
+#[test]
+fn a_policy_on_a_gateway_of_others_is_a_warning() {
+    let base = BASE.replace("gatewayClassName: egret", "gatewayClassName: istio");
+    let compiled = run(&format!(
+        "{base}{}",
+        policy("p", "infra", &targets("{Gateway: gw}"))
+    ));
+    assert!(warnings(&compiled).iter().any(|w| {
+        w.contains("EgressPolicy infra/p: spec.targetRefs: Gateway infra/gw is not served")
+    }));
+    assert!(compiled.report.accepted());
+}
