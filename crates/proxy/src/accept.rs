@@ -21,11 +21,11 @@ use crate::serve;
 use crate::stream::{ClientStream, Replay};
 use crate::task;
 use crate::tunnel::ReadyTunnel;
-use begin::{AcceptedConnection, begin};
 use gate::{ConnectionGate, GateFull};
+use preamble::{AcceptedConnection, begin};
 
-pub(crate) mod begin;
 pub(crate) mod gate;
+pub(crate) mod preamble;
 mod tls;
 
 /// Whoever waits for sockets to be closed waits for the last of these to be dropped.

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use crate::client::ClientMetrics;
 use crate::configuration::{SnapshotReader, WorkerSnapshot};
 use crate::drain::DrainSignal;
-use crate::message::hop::Via;
+use crate::message::via::Via;
 use crate::metrics::WorkerMetrics;
 use crate::telemetry::WorkerTelemetry;
 use crate::telemetry::access_log::AccessLog;

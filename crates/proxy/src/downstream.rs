@@ -2,6 +2,6 @@
 
 pub(crate) mod alert;
 mod connection;
-pub(crate) mod unread;
+pub(crate) mod early_refusal;
 
 pub(crate) use connection::DownstreamConnection;

@@ -4,27 +4,27 @@
 
 use std::fmt::{self, Write as _};
 
-use egret_config::name::NameError;
 use egret_config::policy::egress::AddressDenied;
 use egret_config::resources::ObjectRef;
 use egret_config::snapshot::Misconfiguration;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
-use http::{HeaderName, Response, StatusCode};
+use http::{HeaderName, Response};
 
 use crate::client_hello::HelloError;
-use crate::dial::failure::{ConnectFailure, SecureFailure};
+use crate::dial::failure::ConnectFailure;
 use crate::dns::Failure;
-use crate::message::hop::{InvalidResponse, LoopDetected};
-use crate::message::target::{FramingError, TargetError};
-use crate::message::upgrade::UpgradeDenied;
+use crate::message::target::TargetError;
 use crate::proxy_protocol::HeaderError;
 use crate::tls::TlsFailure;
 
+mod convert;
 pub(crate) mod grpc;
 mod reason;
+mod table;
 mod unauthenticated;
 
 pub(crate) use reason::Reason;
+pub(crate) use table::Row;
 pub(crate) use unauthenticated::{Audience, CredentialError, Unauthenticated};
 
 /// `Proxy-Status` (RFC 9209 2).
@@ -114,104 +114,7 @@ pub(crate) enum Limit {
     Retries,
 }
 
-/// What a refusal means to client, log and metrics.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Row {
-    /// The response status.
-    pub(crate) status: StatusCode,
-    /// The error type of `Proxy-Status`.
-    pub(crate) error: &'static str,
-    /// The reason in log and metrics.
-    pub(crate) reason: Reason,
-}
-
 impl Refusal {
-    /// The table.
-    #[must_use]
-    pub(crate) const fn row(&self) -> Row {
-        match self {
-            Self::MalformedHead => row(400, "http_request_error", Reason::MalformedHead),
-            Self::HeadTooLarge => row(431, "http_request_error", Reason::HeadTooLarge),
-            Self::ProxyHeader(_) => row(400, "http_request_error", Reason::ProxyHeader),
-            Self::Hello(HelloError::NotTls | HelloError::Ssl2 | HelloError::Alert) => {
-                row(400, "http_request_error", Reason::NotTls)
-            }
-            Self::Hello(_) => row(400, "http_request_error", Reason::MalformedHello),
-            Self::NoServerName => row(400, "http_request_error", Reason::NoServerName),
-            Self::HandshakeTimeout => row(408, "http_request_error", Reason::HandshakeTimeout),
-            Self::ClientTls(_) => row(400, "tls_protocol_error", Reason::ClientTls),
-            Self::ClientHttp2(_) => row(400, "http_request_error", Reason::ClientHttp2),
-            Self::TooManyConnections => overloaded(Reason::TooManyConnections),
-            Self::Target(_) => row(400, "http_request_error", Reason::MalformedTarget),
-            Self::Framing(_) => row(400, "http_request_error", Reason::MalformedFraming),
-            Self::NoTunnel(_) => row(403, "http_request_denied", Reason::NoTunnel),
-            Self::NoListener => row(404, "destination_not_found", Reason::NoListener),
-            Self::Misdirected => row(421, "http_request_error", Reason::Misdirected),
-            Self::NoRoute => row(404, "destination_not_found", Reason::NoRoute),
-            Self::Misconfigured(_) => row(500, "proxy_configuration_error", Reason::Misconfigured),
-            Self::Unauthenticated(client) => row(
-                client.status(),
-                "http_request_denied",
-                Reason::Unauthenticated,
-            ),
-            Self::Policy { .. } => row(403, "http_request_denied", Reason::EgressPolicy),
-            Self::Address(_) => row(403, "destination_ip_prohibited", Reason::AddressDenied),
-            Self::Dns(failure) if failure.is_timeout() => {
-                row(504, "dns_timeout", Reason::DnsTimeout)
-            }
-            Self::Dns(_) => row(502, "dns_error", Reason::DnsError),
-            Self::DnsOverload => overloaded(Reason::DnsOverload),
-            Self::Limit(_) => overloaded(Reason::CircuitBreaker),
-            Self::Connect(failure) => connect_row(*failure),
-            Self::Tls(failure) => tls_row(failure),
-            Self::Terminated => row(502, "connection_terminated", Reason::UpstreamClosed),
-            Self::UpstreamProtocol | Self::NoExtendedConnect => {
-                row(502, "http_protocol_error", Reason::UpstreamProtocol)
-            }
-            Self::ResponseTimeout => row(504, "http_response_timeout", Reason::ResponseTimeout),
-            Self::RequestBody => row(400, "http_request_error", Reason::RequestBody),
-            Self::Loop => row(508, "proxy_loop_detected", Reason::Loop),
-        }
-    }
-
-    /// Whether another host of the backend may serve what this one could not, where nothing of it has been sent yet. What
-    /// is wrong with the request, with the configuration or with this process is the same for every host; so is the
-    /// refusal of a policy, which was asked about each host before.
-    #[must_use]
-    pub(crate) const fn elsewhere(&self) -> bool {
-        match self {
-            Self::Address(_) | Self::Dns(_) => true,
-            Self::Connect(failure) => !matches!(failure, ConnectFailure::NoDescriptors),
-            Self::Tls(failure) => !matches!(failure, TlsFailure::Settings(_)),
-            Self::MalformedHead
-            | Self::HeadTooLarge
-            | Self::ProxyHeader(_)
-            | Self::Hello(_)
-            | Self::NoServerName
-            | Self::HandshakeTimeout
-            | Self::TooManyConnections
-            | Self::ClientTls(_)
-            | Self::ClientHttp2(_)
-            | Self::Target(_)
-            | Self::Framing(_)
-            | Self::NoTunnel(_)
-            | Self::NoListener
-            | Self::Misdirected
-            | Self::NoRoute
-            | Self::Misconfigured(_)
-            | Self::Unauthenticated(_)
-            | Self::Policy { .. }
-            | Self::DnsOverload
-            | Self::Limit(_)
-            | Self::Terminated
-            | Self::UpstreamProtocol
-            | Self::NoExtendedConnect
-            | Self::ResponseTimeout
-            | Self::RequestBody
-            | Self::Loop => false,
-        }
-    }
-
     /// One line for people: what happened, without anything that came with the request but its name.
     #[must_use]
     pub(crate) fn details(&self) -> String {
@@ -340,91 +243,10 @@ impl fmt::Display for Limit {
     }
 }
 
-impl From<TargetError> for Refusal {
-    fn from(error: TargetError) -> Self {
-        Self::Target(error)
-    }
-}
-
-impl From<FramingError> for Refusal {
-    fn from(FramingError(what): FramingError) -> Self {
-        Self::Framing(what)
-    }
-}
-
-impl From<LoopDetected> for Refusal {
-    fn from(_: LoopDetected) -> Self {
-        Self::Loop
-    }
-}
-
-impl From<InvalidResponse> for Refusal {
-    fn from(_: InvalidResponse) -> Self {
-        Self::UpstreamProtocol
-    }
-}
-
-impl From<UpgradeDenied> for Refusal {
-    fn from(_: UpgradeDenied) -> Self {
-        Self::NoTunnel("the protocol is not let through")
-    }
-}
-
-impl From<SecureFailure> for Refusal {
-    fn from(failure: SecureFailure) -> Self {
-        match failure {
-            SecureFailure::Connect(failure) => Self::Connect(failure),
-            SecureFailure::Tls(failure) => Self::Tls(failure),
-        }
-    }
-}
-
-impl From<NameError> for Refusal {
-    fn from(error: NameError) -> Self {
-        Self::Target(TargetError::Name(error))
-    }
-}
-
-const fn connect_row(failure: ConnectFailure) -> Row {
-    match failure {
-        ConnectFailure::Refused => row(502, "connection_refused", Reason::ConnectRefused),
-        ConnectFailure::Terminated => row(502, "connection_terminated", Reason::ConnectTerminated),
-        ConnectFailure::Unreachable => {
-            row(502, "destination_ip_unroutable", Reason::ConnectUnreachable)
-        }
-        ConnectFailure::Timeout => row(504, "connection_timeout", Reason::ConnectTimeout),
-        ConnectFailure::NoDescriptors => overloaded(Reason::NoDescriptors),
-    }
-}
-
-const fn tls_row(failure: &TlsFailure) -> Row {
-    match failure {
-        TlsFailure::Protocol(_) => row(502, "tls_protocol_error", Reason::TlsFailed),
-        TlsFailure::Certificate(_) => row(502, "tls_certificate_error", Reason::TlsCertificate),
-        TlsFailure::Settings(_) => row(500, "proxy_configuration_error", Reason::Misconfigured),
-    }
-}
-
 fn denied_by(policy: Option<&ObjectRef>, rule: Option<&str>) -> String {
     match (policy, rule) {
         (Some(policy), Some(rule)) => format!("denied by rule {rule} of {policy}"),
         (Some(policy), None) => format!("denied by the default action of {policy}"),
         (None, _) => "denied".to_owned(),
-    }
-}
-
-/// A limit of this process or of the destination is reached.
-const fn overloaded(reason: Reason) -> Row {
-    row(503, "connection_limit_reached", reason)
-}
-
-const fn row(status: u16, error: &'static str, reason: Reason) -> Row {
-    let Ok(status) = StatusCode::from_u16(status) else {
-        panic!("the table holds valid statuses")
-    };
-    Row {
-        status,
-        error,
-        reason,
     }
 }

@@ -16,25 +16,25 @@ use crate::meter::label_values;
 use crate::record::{ExchangeEnd, TunnelEnd};
 use crate::stream::ClientStream;
 use crate::upstream::{Lease, PermitGuard, UpgradedStream, UpstreamStream};
-use between::Mover;
 pub(crate) use client::ClientSide;
 use copy::Copied;
 pub(crate) use metrics::TunnelMetrics;
+use registry::TunnelHandle;
+pub(crate) use registry::Tunnels;
+use relay::Mover;
 pub(crate) use tunnel_request::TunnelRequest;
-use tunnels::TunnelHandle;
-pub(crate) use tunnels::Tunnels;
 
-mod between;
+mod buffers;
 mod client;
 mod copy;
 mod metrics;
 #[cfg(target_os = "linux")]
 mod pipe;
-mod scratch;
+mod registry;
+mod relay;
 #[cfg(target_os = "linux")]
 mod splice;
 mod tunnel_request;
-mod tunnels;
 
 label_values! {
     /// How a client asked for a tunnel.
@@ -171,7 +171,7 @@ impl RunningTunnel<'_> {
             metrics.down.add(moved.down - before.down);
         };
         let idle_timeout = progress.idle_timeout();
-        let moving = between::run(mover, scratch, idle_timeout, closed, on_progress);
+        let moving = relay::run(mover, scratch, idle_timeout, closed, on_progress);
         tokio::select! {
             end = moving => end,
             () = handle.denied() => TunnelEnd::PolicyChanged,

@@ -7,11 +7,11 @@ use tokio::time::timeout_at;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::begin::{TlsConnection, stopped};
+use super::preamble::{TlsConnection, stopped};
 use crate::client::{ConnectionOrigin, TerminatedTls};
 use crate::clock;
 use crate::context::WorkerContext;
-use crate::downstream::unread;
+use crate::downstream::early_refusal;
 use crate::refusal::Refusal;
 use crate::stream::Replay;
 use crate::tls::{HandshakeOutcome, agreed};
@@ -53,7 +53,7 @@ impl TlsConnection {
             Err(refusal) => {
                 metrics.ended(HandshakeOutcome::Failed, took);
                 if let Some(refusal) = refusal {
-                    unread::refused(&origin, &refusal, context);
+                    early_refusal::refused(&origin, &refusal, context);
                 }
                 return None;
             }

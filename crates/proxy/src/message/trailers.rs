@@ -7,7 +7,8 @@ use http::header::{
     TRAILER, VIA,
 };
 
-use super::hop::{remove_forwarded, remove_hop_by_hop};
+use super::forwarded::remove_forwarded;
+use super::hop::remove_hop_by_hop;
 
 /// Fields that say where a message ends or goes, who sends it, or how it is read (RFC 9110 6.5.1).
 const OF_HEADS: [HeaderName; 15] = [

@@ -11,7 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 use crate::client::watch::WatchedStream;
-use crate::downstream::{DownstreamConnection, unread};
+use crate::downstream::{DownstreamConnection, early_refusal};
 use crate::request;
 use crate::stream::ClientStream;
 use crate::tunnel::{ClientSide, ReadyTunnel};
@@ -65,7 +65,7 @@ pub(super) async fn serve(
         }
         // An error is the client's: it broke off, or sent what is not HTTP, and hyper has answered that.
         Some(Err(error)) => {
-            unread::head_refused(connection, &error);
+            early_refusal::head_refused(connection, &error);
             None
         }
         None => None,

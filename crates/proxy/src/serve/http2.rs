@@ -20,7 +20,7 @@ use tokio::time::sleep;
 use crate::body::ResponseBody;
 use crate::client::stream_watch::{StreamWatch, watched};
 use crate::client::watch::WatchedStream;
-use crate::downstream::{DownstreamConnection, unread};
+use crate::downstream::{DownstreamConnection, early_refusal};
 use crate::request;
 use crate::stream::ClientStream;
 use crate::task;
@@ -106,7 +106,7 @@ pub(super) async fn serve(stream: ClientStream, connection: &Rc<DownstreamConnec
     });
     // The client has been told already, as far as it listens.
     if let Err(error) = served.await {
-        unread::http2_broken(connection, &error);
+        early_refusal::http2_broken(connection, &error);
     }
 }
 

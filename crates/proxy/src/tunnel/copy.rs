@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::between::{Mover, SHARE, State, Turn};
-use super::scratch::Scratch;
+use super::buffers::Scratch;
+use super::relay::{Mover, SHARE, State, Turn};
 use crate::exchange::TunnelBytes;
 
 /// Two streams that are to be joined.

@@ -13,9 +13,9 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::between::{Mover, SHARE, State, Turn};
+use super::buffers::Scratch;
 use super::pipe::Pipe;
-use super::scratch::Scratch;
+use super::relay::{Mover, SHARE, State, Turn};
 use crate::exchange::TunnelBytes;
 
 /// A read of as many octets is followed by more, and they go through a pipe.

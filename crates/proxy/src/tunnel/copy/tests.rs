@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, split};
 use tokio::task::{JoinHandle, LocalSet};
 
-use super::super::between::run;
-use super::super::scratch::BUFFER;
+use super::super::buffers::BUFFER;
+use super::super::relay::run;
 use super::*;
 use crate::clock;
 use crate::exchange::TunnelBytes;

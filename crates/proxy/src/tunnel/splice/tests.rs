@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, LocalSet};
 
-use super::super::between::run;
+use super::super::relay::run;
 use super::*;
 use crate::exchange::TunnelBytes;
 use crate::record::TunnelEnd;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use egret_config::snapshot::Snapshot;
 use tokio::sync::Notify;
 
+use super::buffers::Scratch;
 use super::metrics::TunnelMetrics;
-use super::scratch::Scratch;
 use super::tunnel_request::TunnelRequest;
 use crate::configuration::{SnapshotReader, WorkerSnapshot};
 use crate::upstream::SharedUpstreams;

@@ -20,7 +20,7 @@ use crate::clock;
 use crate::context::WorkerContext;
 use crate::dial::race::probes;
 use crate::downstream::alert;
-use crate::downstream::unread;
+use crate::downstream::early_refusal;
 use crate::proxy_protocol::{self, HeaderError, Progress};
 use crate::refusal::Refusal;
 use crate::request::passthrough::PassthroughConnection;
@@ -116,7 +116,7 @@ pub(crate) async fn begin(
         // Who connects ahead of a need, or to see whether somebody is there, says nothing.
         Err(BeginError::Refused(Refusal::HandshakeTimeout)) if is_silent => None,
         Err(BeginError::Refused(refusal)) => {
-            unread::refused(&origin, &refusal, context);
+            early_refusal::refused(&origin, &refusal, context);
             alert::send(beginning.stream, &refusal, None).await;
             None
         }
@@ -173,7 +173,7 @@ async fn admit(
         (Some(Protocol::Http) | None, Some(_)) => Refusal::NoListener,
     };
     drop(snapshot);
-    unread::refused(&origin, &refusal, context);
+    early_refusal::refused(&origin, &refusal, context);
     alert::send(beginning.stream, &refusal, Some(version)).await;
     None
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::sleep_until;
 
-use super::scratch::Scratch;
+use super::buffers::Scratch;
 use crate::clock;
 use crate::exchange::TunnelBytes;
 use crate::record::TunnelEnd;

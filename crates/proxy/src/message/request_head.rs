@@ -1,0 +1,189 @@
+//! What a proxy does to the head of a request that it forwards.
+
+use egret_config::snapshot::Filters;
+use http::header::{COOKIE, HeaderValue, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING};
+use http::{HeaderMap, Version};
+
+use super::forwarded::{Forwarded, add_forwarded, remove_forwarded};
+use super::hop::remove_hop_by_hop;
+use super::via::Via;
+
+impl Via {
+    /// Makes a request's fields fit to leave. What the client has no say in goes first, so that its `Connection` takes
+    /// off nothing that is put on here, and `from` goes before `filters`, which may say it otherwise. Filters cannot
+    /// undo the rest: the compiler does not let them change the fields that say where a message goes or ends.
+    pub(crate) fn prepare_request(
+        &self,
+        headers: &mut HeaderMap,
+        version: Version,
+        from: Option<&Forwarded<'_>>,
+        filters: [&Filters; 2],
+    ) {
+        let chunked = headers.contains_key(TRANSFER_ENCODING);
+        remove_hop_by_hop(headers);
+        headers.remove(PROXY_AUTHORIZATION);
+        if chunked {
+            // Says to the sender that a body of unknown length follows, whatever the method.
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        remove_forwarded(headers);
+        if version == Version::HTTP_2 {
+            join_cookies(headers);
+        }
+        if let Some(from) = from {
+            add_forwarded(headers, from);
+        }
+        for filters in filters {
+            filters.request_headers.apply(headers);
+        }
+        self.add(headers, version);
+    }
+}
+
+/// Whether the sender reads trailers, and says so (RFC 9110 10.1.4).
+pub(crate) fn takes_trailers(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(TE).iter();
+    let mut codings = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','));
+    codings.any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
+}
+
+/// Makes one field of the pieces that HTTP/2 may send cookies in (RFC 9113 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut crumbs = headers.get_all(COOKIE).iter();
+    let (Some(_), Some(_)) = (crumbs.next(), crumbs.next()) else {
+        return;
+    };
+    let crumbs = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+    let whole = crumbs.collect::<Vec<_>>().join(&b"; "[..]);
+    if let Ok(whole) = HeaderValue::from_bytes(&whole) {
+        headers.insert(COOKIE, whole);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use egret_config::policy::headers::HeaderEdit;
+    use egret_config::snapshot::Scheme;
+    use http::header::{HeaderName, VIA};
+
+    use super::super::forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
+    use super::*;
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    const NO_FILTERS: fn() -> Filters = Filters::default;
+
+    #[test]
+    fn fields_for_the_next_hop_end_here() {
+        let mut request = headers(&[
+            ("host", "a.example"),
+            ("connection", "close, X-Hop"),
+            ("connection", "x-other"),
+            ("proxy-connection", "keep-alive"),
+            ("keep-alive", "timeout=5"),
+            ("te", "trailers"),
+            ("upgrade", "h2c"),
+            ("http2-settings", "AAMAAABkAAQAAP__"),
+            ("proxy-authorization", "Basic c2VjcmV0"),
+            ("x-hop", "1"),
+            ("x-other", "1"),
+            ("x-end", "1"),
+        ]);
+        Via::new(1).prepare_request(
+            &mut request,
+            Version::HTTP_11,
+            None,
+            [&NO_FILTERS(), &NO_FILTERS()],
+        );
+        assert_eq!(names(&request), ["host", "via", "x-end"]);
+        assert_eq!(request[VIA], "1.1 egret-00000001");
+    }
+
+    #[test]
+    fn a_body_of_unknown_length_stays_one() {
+        let mut request = headers(&[
+            ("transfer-encoding", "chunked"),
+            ("connection", "transfer-encoding"),
+        ]);
+        Via::new(1).prepare_request(
+            &mut request,
+            Version::HTTP_11,
+            None,
+            [&NO_FILTERS(), &NO_FILTERS()],
+        );
+        assert_eq!(request[TRANSFER_ENCODING], "chunked");
+    }
+
+    #[test]
+    fn strangers_learn_nothing_and_our_own_learn_the_client() {
+        let fields = [
+            ("x-forwarded-for", "10.0.0.9"),
+            ("x-forwarded-secret", "1"),
+            ("x-forwarded-host", "forged.example"),
+            ("forwarded", "for=10.0.0.9"),
+        ];
+        let prepared = |from: Option<&Forwarded<'_>>| {
+            let mut request = headers(&fields);
+            let filters = [&NO_FILTERS(), &NO_FILTERS()];
+            Via::new(1).prepare_request(&mut request, Version::HTTP_11, from, filters);
+            request
+        };
+        assert_eq!(names(&prepared(None)), ["via"]);
+        let host = HeaderValue::from_static("a.example");
+        let from = Forwarded {
+            scheme: Scheme::Http,
+            client: "::ffff:192.0.2.7".parse().unwrap(),
+            host: Some(&host),
+        };
+        let request = prepared(Some(&from));
+        assert_eq!(request[X_FORWARDED_FOR], "192.0.2.7");
+        assert_eq!(request[X_FORWARDED_PROTO], "http");
+        assert_eq!(request[X_FORWARDED_HOST], "a.example");
+        assert_eq!(request.len(), 4);
+    }
+
+    #[test]
+    fn what_filters_set_is_sent() {
+        let set = |fields| Filters {
+            request_headers: HeaderEdit {
+                set: headers(fields)
+                    .into_iter()
+                    .filter_map(|(name, value)| Some((name?, value)))
+                    .collect(),
+                ..HeaderEdit::default()
+            },
+            ..Filters::default()
+        };
+        let rule = set(&[("x-tenant", "ours"), ("x-forwarded-proto", "https")]);
+        let backend = set(&[("via", "1.1 forged")]);
+        let mut request = headers(&[
+            ("connection", "close, x-tenant, via"),
+            ("x-tenant", "theirs"),
+        ]);
+        let from = Forwarded {
+            scheme: Scheme::Http,
+            client: "192.0.2.7".parse().unwrap(),
+            host: None,
+        };
+        let version = Version::HTTP_11;
+        Via::new(1).prepare_request(&mut request, version, Some(&from), [&rule, &backend]);
+        assert_eq!(request["x-tenant"], "ours");
+        assert_eq!(request[X_FORWARDED_PROTO], "https");
+        let via: Vec<_> = request.get_all(VIA).iter().collect();
+        assert_eq!(via, ["1.1 forged", "1.1 egret-00000001"]);
+    }
+}
