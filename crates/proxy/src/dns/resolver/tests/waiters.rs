@@ -42,7 +42,7 @@ async fn many_first_lookups_make_one_query_per_family() {
     assert_eq!(world.stats.resolved[How::Coalesced.index()].get(), 49);
     assert_eq!(world.stats.resolved[How::Miss.index()].get(), 1);
     assert_eq!(world.stats.resolved[How::Hit.index()].get(), 1);
-    assert_eq!(world.stats.query_duration.spread().count(), 2);
+    assert_eq!(world.stats.query_duration.snapshot().count(), 2);
 }
 
 #[tokio::test(start_paused = true)]
