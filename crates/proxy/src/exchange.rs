@@ -18,7 +18,7 @@ use crate::client::stream_watch::StreamWatch;
 use crate::clock;
 use crate::plan::destination::Destination;
 use crate::record::{ExchangeEnd, ExchangeForm, Record, Trip, VerdictFacts};
-use crate::refusal::{Refusal, Row};
+use crate::refusal::{Refusal, RefusalRow};
 use crate::telemetry::WorkerTelemetry;
 
 mod progress;
@@ -163,7 +163,7 @@ impl Exchange {
 
     /// The exchange is refused.
     pub(crate) fn refused(&self, refusal: &Refusal) {
-        let Row { status, reason, .. } = refusal.row();
+        let RefusalRow { status, reason, .. } = refusal.row();
         self.telemetry.metrics.refusals.increment(reason);
         self.end.set(Some(ExchangeEnd::Refused(reason)));
         if self.form.get() == ExchangeForm::Passthrough {

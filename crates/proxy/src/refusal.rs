@@ -1,6 +1,6 @@
-//! The table of refusals: every way a request can fail, and what is answered, logged and counted for it.
+//! Refusals: every way in which a request or a connection can fail, and the response to it.
 //!
-//! A new way to fail is a new variant of [`Refusal`], and does not compile until [`Refusal::row`] says what it means.
+//! A new way to fail is a new variant of [`Refusal`], and does not compile until [`Refusal::row`] defines its meaning.
 
 use std::fmt::{self, Write as _};
 
@@ -17,57 +17,57 @@ use crate::message::target::TargetError;
 use crate::proxy_protocol::HeaderError;
 use crate::tls::TlsFailure;
 
+mod authentication;
 mod convert;
 pub(crate) mod grpc;
 mod reason;
 mod table;
-mod unauthenticated;
 
+pub(crate) use authentication::{AuthenticationFailure, CredentialAudience, CredentialError};
 pub(crate) use reason::Reason;
-pub(crate) use table::Row;
-pub(crate) use unauthenticated::{Audience, CredentialError, Unauthenticated};
+pub(crate) use table::RefusalRow;
 
-/// `Proxy-Status` (RFC 9209 2).
+/// The `Proxy-Status` field (RFC 9209 2).
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
-/// Why a request is not served.
+/// Why a request or a connection is not served.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// What came is not the head of an HTTP/1 request. The HTTP library has answered it, and the connection ends.
+    /// The head of a request is malformed.
     MalformedHead,
-    /// The head has more octets or fields than it may. Likewise.
+    /// The head of a request exceeds the limit of bytes or fields.
     HeadTooLarge,
-    /// The connection does not begin with a PROXY protocol header that can be read, and has to.
+    /// The PROXY protocol header, which the listener requires, is missing or malformed.
     ProxyHeader(HeaderError),
-    /// The connection does not begin with TLS that can be read, and has to.
+    /// The connection does not begin with a valid ClientHello, which the listener requires.
     Hello(HelloError),
-    /// The client speaks TLS and asks for no name, and one is needed.
+    /// The client sent no SNI, and the listener requires one.
     NoServerName,
-    /// What comes before HTTP took too long.
+    /// The PROXY header or the TLS handshake did not complete in time.
     HandshakeTimeout,
-    /// The listener has as many connections as it may have.
+    /// The listener has reached its limit of connections.
     TooManyConnections,
-    /// The client and we did not agree on TLS, or its certificate is none that may be shown; what TLS said.
+    /// The TLS handshake with the client failed, with the error of TLS.
     ClientTls(String),
-    /// The client broke HTTP/2 in a way that ends its connection; what is wrong.
+    /// The client violated HTTP/2 in a way that ends its connection, with the error.
     ClientHttp2(String),
-    /// The request names no host, or one that is not a host.
+    /// The request names no valid host.
     Target(TargetError),
-    /// The head's framing has more than one reading (RFC 9112 6).
+    /// The framing of the request is ambiguous (RFC 9112 6).
     Framing(&'static str),
-    /// The rule leads nowhere that a CONNECT could go.
+    /// The rule does not allow the tunnel that the client asks for.
     NoTunnel(&'static str),
-    /// No listener of this address takes the host.
+    /// No listener of this address serves the host.
     NoListener,
-    /// The listener that takes the host is not the one whose certificate the client saw (RFC 9110 15.5.20): another may
-    /// ask its clients for other credentials, and so may the same one after a change.
+    /// The listener that serves the host is not the one whose certificate the client saw, or validates client certificates
+    /// differently by now (RFC 9110 15.5.20).
     Misdirected,
     /// No rule of the listener matches.
     NoRoute,
-    /// The configuration that the request falls under is invalid.
+    /// The configuration of the matched rule is invalid.
     Misconfigured(Misconfiguration),
-    /// The client has not said who it is, or not as it has to.
-    Unauthenticated(Unauthenticated),
+    /// The client did not authenticate as the policies require.
+    Unauthenticated(AuthenticationFailure),
     /// An EgressPolicy denies the destination by its name.
     Policy {
         /// The policy.
@@ -75,25 +75,25 @@ pub(crate) enum Refusal {
         /// Its rule, if one matched.
         rule: Option<std::sync::Arc<str>>,
     },
-    /// Every address of the destination is denied; this is the first one's reason.
+    /// Every address of the destination is denied, with the reason for the first one.
     Address(AddressDenied),
     /// The name cannot be resolved.
     Dns(Failure),
     /// Too many names are being resolved.
     DnsOverload,
     /// A circuit breaker of the destination is open.
-    Limit(Limit),
+    Limit(CircuitBreakerLimit),
     /// No address could be connected to.
     Connect(ConnectFailure),
-    /// There is a connection, but no TLS on it.
+    /// The TLS handshake with the upstream failed.
     Tls(TlsFailure),
     /// The upstream closed the connection before it answered.
     Terminated,
-    /// The upstream sent what is not HTTP, or a head that is too large.
+    /// The upstream's response is not valid HTTP, or its head is too large.
     UpstreamProtocol,
-    /// The upstream speaks HTTP/2, and its settings allow no other protocol on a stream (RFC 8441 3).
+    /// The upstream speaks HTTP/2 without extended CONNECT (RFC 8441 3).
     NoExtendedConnect,
-    /// The upstream, or the whole exchange, took longer than allowed.
+    /// The upstream or the whole exchange exceeded its timeout.
     ResponseTimeout,
     /// The client did not send its request body in time, or broke it off.
     RequestBody,
@@ -101,38 +101,41 @@ pub(crate) enum Refusal {
     Loop,
 }
 
-/// What the circuit breakers of a destination limit.
+/// A limit of the circuit breakers of a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Limit {
-    /// Open connections, those being opened included.
+pub(crate) enum CircuitBreakerLimit {
+    /// Connections that are open or being opened.
     Connections,
-    /// Requests without a connection yet.
+    /// Requests that wait for a connection.
     Pending,
-    /// Requests on connections.
+    /// Requests in progress on connections.
     Requests,
-    /// Requests that are being sent again.
+    /// Retries in progress.
     Retries,
 }
 
 impl Refusal {
-    /// One line for people: what happened, without anything that came with the request but its name.
+    /// Describes the refusal in one line for people. Of the request itself it contains at most the host.
     #[must_use]
     pub(crate) fn details(&self) -> String {
         match self {
-            Self::MalformedHead => "what came is not the head of a request".to_owned(),
-            Self::HeadTooLarge => "the head has too many octets or fields".to_owned(),
+            Self::MalformedHead => "the request head is malformed".to_owned(),
+            Self::HeadTooLarge => "the request head has too many bytes or fields".to_owned(),
             Self::ProxyHeader(error) => error.to_string(),
             Self::Hello(error) => error.to_string(),
-            Self::NoServerName => "the client asks for no name".to_owned(),
-            Self::HandshakeTimeout => "what comes before HTTP took too long".to_owned(),
+            Self::NoServerName => "the client sent no SNI".to_owned(),
+            Self::HandshakeTimeout => {
+                "timed out during the TLS handshake or PROXY header".to_owned()
+            }
             Self::ClientTls(error) => format!("TLS with the client failed: {error}"),
-            Self::ClientHttp2(error) => format!("the client broke HTTP/2: {error}"),
+            Self::ClientHttp2(error) => format!("the client violated HTTP/2: {error}"),
             Self::TooManyConnections => "the listener has too many connections".to_owned(),
             Self::Target(error) => error.to_string(),
             Self::Framing(what) | Self::NoTunnel(what) => (*what).to_owned(),
-            Self::NoListener => "no listener takes this host".to_owned(),
+            Self::NoListener => "no listener serves this host".to_owned(),
             Self::Misdirected => {
-                "this connection was not made for the listener that serves the host".to_owned()
+                "this connection was made for another listener than the one that serves the host"
+                    .to_owned()
             }
             Self::NoRoute => "no route matches the request".to_owned(),
             Self::Misconfigured(at) => format!("{}: {}", at.object, at.message),
@@ -157,7 +160,7 @@ impl Refusal {
             Self::Tls(failure) => failure.details(),
             Self::Terminated => "the upstream closed the connection before it answered".to_owned(),
             Self::UpstreamProtocol => {
-                "the upstream's answer is not valid HTTP, or too large".to_owned()
+                "the upstream's response is not valid HTTP, or its head is too large".to_owned()
             }
             Self::NoExtendedConnect => {
                 "the upstream speaks HTTP/2 and takes no upgrades on it".to_owned()
@@ -168,28 +171,25 @@ impl Refusal {
         }
     }
 
-    /// The same for the client, who is not told how names are resolved, nor what is wrong with that.
-    fn told(&self) -> String {
+    /// Describes the refusal for the client. Unlike [`Refusal::details`] it discloses nothing about the DNS servers.
+    fn client_message(&self) -> String {
         match self {
             Self::Dns(Failure::Network(_)) => "no DNS server could be asked".to_owned(),
             other => other.details(),
         }
     }
 
-    /// Whether what follows on the connection cannot be told to be a request: the framing has two readings.
+    /// Whether the connection must close, because ambiguous framing leaves it unclear where the next request begins.
     #[must_use]
     pub(crate) const fn ends_connection(&self) -> bool {
         matches!(self, Self::Framing(_))
     }
 
-    /// The head of the response; the body is what the client is told of it and a newline.
-    ///
-    /// # Panics
-    /// Never: what does not fit a header value is replaced.
+    /// The response to the client. Its body is the description and a newline.
     #[must_use]
     pub(crate) fn response(&self) -> Response<String> {
         let row = self.row();
-        let mut details = self.told();
+        let mut details = self.client_message();
         let status = self.proxy_status(&details);
         details.push('\n');
         let mut response = Response::new(details);
@@ -211,7 +211,7 @@ impl Refusal {
         response
     }
 
-    /// `egret; error=...; details="..."`, a structured field item (RFC 9209 2, RFC 8941).
+    /// The value of `Proxy-Status`: `egret; error=...; details="..."`, a structured field item (RFC 9209 2, RFC 8941).
     fn proxy_status(&self, details: &str) -> String {
         let mut text = format!("egret; error={}", self.row().error);
         if let Self::Dns(failure) = self
@@ -232,7 +232,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Limit {
+impl fmt::Display for CircuitBreakerLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Connections => "connections, all in use",

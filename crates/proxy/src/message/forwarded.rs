@@ -1,4 +1,4 @@
-//! `Forwarded` and the `X-Forwarded-*` fields, which tell an upstream who sent a request.
+//! `ForwardedClient` and the `X-ForwardedClient-*` fields, which tell an upstream who sent a request.
 
 use std::net::IpAddr;
 
@@ -10,16 +10,18 @@ pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwar
 pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Who sent the request, and what an upstream that belongs to us may know of it.
-pub(crate) struct Forwarded<'a> {
+/// The facts about a client's request that a static backend gets in `X-Forwarded-*` fields.
+pub(crate) struct ForwardedClient<'a> {
+    /// The client's address.
     pub(crate) client: IpAddr,
-    /// How it came.
+    /// The scheme by which the client reached the gateway.
     pub(crate) scheme: Scheme,
+    /// The `Host` field of the client's request.
     pub(crate) host: Option<&'a HeaderValue>,
 }
 
-/// Takes off what the client says of where the request comes from: nobody could rely on it, and it tells a stranger
-/// about the networks behind us.
+/// Removes `Forwarded` and `X-Forwarded-*` as the client sent them: they are not trustworthy, and would disclose internal
+/// networks to external hosts.
 pub(super) fn remove_forwarded(headers: &mut HeaderMap) {
     headers.remove(FORWARDED);
     let names = headers
@@ -31,8 +33,8 @@ pub(super) fn remove_forwarded(headers: &mut HeaderMap) {
     }
 }
 
-/// Puts on what an upstream of our own may rely on.
-pub(super) fn add_forwarded(headers: &mut HeaderMap, from: &Forwarded<'_>) {
+/// Sets the `X-Forwarded-*` fields for an upstream that trusts this gateway.
+pub(super) fn add_forwarded(headers: &mut HeaderMap, from: &ForwardedClient<'_>) {
     let client = from.client.to_canonical().to_string();
     let client = HeaderValue::try_from(client).expect("an address is visible ASCII");
     headers.insert(X_FORWARDED_FOR, client);

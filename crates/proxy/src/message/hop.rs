@@ -10,7 +10,7 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
-/// Fields that are for the next hop only (RFC 9110 7.6.1). `Transfer-Encoding` is handled with the framing.
+/// The hop-by-hop fields (RFC 9110 7.6.1). `Transfer-Encoding` is handled with the framing.
 const HOP_BY_HOP: [HeaderName; 7] = [
     CONNECTION,
     PROXY_CONNECTION,
@@ -21,9 +21,10 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     PROXY_AUTHENTICATE,
 ];
 
+/// Removes the hop-by-hop fields, those that `Connection` names, and `Transfer-Encoding`.
 pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
-        for name in nominated(headers) {
+        for name in connection_options(headers) {
             headers.remove(name);
         }
     }
@@ -33,9 +34,9 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     headers.remove(TRANSFER_ENCODING);
 }
 
-/// The fields that `Connection` names (RFC 9110 7.6.1), without those that no hop may take off: a client could make
-/// two servers read one message in two ways, or strip another's credentials.
-fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
+/// The fields that `Connection` names (RFC 9110 7.6.1), except end-to-end fields: by removing those a client could make two
+/// servers interpret a message differently, or strip credentials.
+fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
     let options = headers
         .get_all(CONNECTION)
         .iter()
@@ -47,6 +48,7 @@ fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
         .collect()
 }
 
+/// Whether a field must reach the recipient, even if `Connection` names it.
 fn is_end_to_end(name: &HeaderName) -> bool {
     let name = name.as_str();
     [HOST, CONTENT_LENGTH, COOKIE, VIA, FORWARDED]

@@ -4,26 +4,26 @@ use egret_config::snapshot::Filters;
 use http::header::{COOKIE, HeaderValue, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING};
 use http::{HeaderMap, Version};
 
-use super::forwarded::{Forwarded, add_forwarded, remove_forwarded};
+use super::forwarded::{ForwardedClient, add_forwarded, remove_forwarded};
 use super::hop::remove_hop_by_hop;
 use super::via::Via;
 
 impl Via {
-    /// Makes a request's fields fit to leave. What the client has no say in goes first, so that its `Connection` takes
-    /// off nothing that is put on here, and `from` goes before `filters`, which may say it otherwise. Filters cannot
-    /// undo the rest: the compiler does not let them change the fields that say where a message goes or ends.
+    /// Prepares the head of a request for the next hop. Hop-by-hop fields are removed first, so that the client's
+    /// `Connection` cannot remove fields that are added here. The fields of `from` are set before `filters` are applied,
+    /// which may change them. Filters cannot change routing and framing: the compiler rejects edits of those fields.
     pub(crate) fn prepare_request(
         &self,
         headers: &mut HeaderMap,
         version: Version,
-        from: Option<&Forwarded<'_>>,
+        from: Option<&ForwardedClient<'_>>,
         filters: [&Filters; 2],
     ) {
         let chunked = headers.contains_key(TRANSFER_ENCODING);
         remove_hop_by_hop(headers);
         headers.remove(PROXY_AUTHORIZATION);
         if chunked {
-            // Says to the sender that a body of unknown length follows, whatever the method.
+            // Tells the HTTP client that a body of unknown length follows, whatever the method.
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         remove_forwarded(headers);
@@ -40,8 +40,8 @@ impl Via {
     }
 }
 
-/// Whether the sender reads trailers, and says so (RFC 9110 10.1.4).
-pub(crate) fn takes_trailers(headers: &HeaderMap) -> bool {
+/// Whether the sender of a request accepts trailers (`TE: trailers`, RFC 9110 10.1.4).
+pub(crate) fn accepts_trailers(headers: &HeaderMap) -> bool {
     let values = headers.get_all(TE).iter();
     let mut codings = values
         .filter_map(|value| value.to_str().ok())
@@ -49,7 +49,7 @@ pub(crate) fn takes_trailers(headers: &HeaderMap) -> bool {
     codings.any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
 }
 
-/// Makes one field of the pieces that HTTP/2 may send cookies in (RFC 9113 8.2.3).
+/// Joins the `Cookie` fields into which HTTP/2 may split cookies (RFC 9113 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let mut crumbs = headers.get_all(COOKIE).iter();
     let (Some(_), Some(_)) = (crumbs.next(), crumbs.next()) else {
@@ -136,7 +136,7 @@ mod tests {
             ("x-forwarded-host", "forged.example"),
             ("forwarded", "for=10.0.0.9"),
         ];
-        let prepared = |from: Option<&Forwarded<'_>>| {
+        let prepared = |from: Option<&ForwardedClient<'_>>| {
             let mut request = headers(&fields);
             let filters = [&NO_FILTERS(), &NO_FILTERS()];
             Via::new(1).prepare_request(&mut request, Version::HTTP_11, from, filters);
@@ -144,7 +144,7 @@ mod tests {
         };
         assert_eq!(names(&prepared(None)), ["via"]);
         let host = HeaderValue::from_static("a.example");
-        let from = Forwarded {
+        let from = ForwardedClient {
             scheme: Scheme::Http,
             client: "::ffff:192.0.2.7".parse().unwrap(),
             host: Some(&host),
@@ -174,7 +174,7 @@ mod tests {
             ("connection", "close, x-tenant, via"),
             ("x-tenant", "theirs"),
         ]);
-        let from = Forwarded {
+        let from = ForwardedClient {
             scheme: Scheme::Http,
             client: "192.0.2.7".parse().unwrap(),
             host: None,

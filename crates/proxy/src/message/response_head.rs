@@ -8,15 +8,15 @@ use super::hop::remove_hop_by_hop;
 use super::upgrade::UpgradeRequest;
 use super::via::Via;
 
-/// The head of an upstream's response has more than one reading, or switches to a protocol that was not asked for.
+/// The error of an upstream's response whose framing is ambiguous, or which switches to a protocol that was not requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidResponse;
 
 impl Via {
-    /// Makes the head of a 101 that was asked for fit to be sent on.
+    /// Prepares the head of a 101 response to an upgrade request for the client.
     ///
     /// # Errors
-    /// [`InvalidResponse`] if it is to another protocol.
+    /// [`InvalidResponse`] if it switches to another protocol than the requested one.
     pub(crate) fn prepare_switch<B>(
         &self,
         response: &mut Response<B>,
@@ -25,7 +25,7 @@ impl Via {
     ) -> Result<(), InvalidResponse> {
         let version = response.version();
         let headers = response.headers_mut();
-        if !wanted.is_agreed_to(headers) {
+        if !wanted.is_accepted_by(headers) {
             return Err(InvalidResponse);
         }
         remove_hop_by_hop(headers);
@@ -34,15 +34,14 @@ impl Via {
         for filters in filters {
             filters.response_headers.apply(headers);
         }
-        wanted.answer(response);
+        wanted.apply_to_response(response);
         Ok(())
     }
 
-    /// Makes a response's head fit to be sent on.
+    /// Prepares the head of a response for the client.
     ///
     /// # Errors
-    /// [`InvalidResponse`] if its framing has more than one reading, or its status is 101: nothing that could
-    /// be switched to was asked for.
+    /// [`InvalidResponse`] if its framing is ambiguous, or its status is 101 although no upgrade was requested.
     pub(crate) fn prepare_response<B>(
         &self,
         response: &mut Response<B>,
@@ -53,21 +52,24 @@ impl Via {
         }
         let version = response.version();
         let headers = response.headers_mut();
-        settle_length(headers)?;
+        normalize_length(headers)?;
         remove_hop_by_hop(headers);
         self.add(headers, version);
         for filters in filters {
             filters.response_headers.apply(headers);
         }
-        // The version is that of each connection (RFC 9110 2.5), not of the message that passed through.
+        // Each connection has its own version (RFC 9110 2.5), which hyper sets.
         *response.version_mut() = Version::HTTP_11;
         Ok(())
     }
 }
 
-/// Leaves a response with one `Content-Length` at most, which is true (RFC 9112 6.3): none beside `Transfer-Encoding`,
-/// and one for several that are equal.
-fn settle_length(headers: &mut HeaderMap) -> Result<(), InvalidResponse> {
+/// Normalizes the framing of a response (RFC 9112 6.3): removes `Content-Length` beside `Transfer-Encoding`, and merges
+/// several equal lengths into one.
+///
+/// # Errors
+/// [`InvalidResponse`] if lengths are malformed or differ, or a transfer coding is not `chunked`.
+fn normalize_length(headers: &mut HeaderMap) -> Result<(), InvalidResponse> {
     if headers.contains_key(TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
         let mut codings = headers.get_all(TRANSFER_ENCODING).iter();

@@ -3,7 +3,7 @@
 use http::header::{HeaderValue, VIA};
 use http::{HeaderMap, Version};
 
-/// This process's entries in `Via`. The name is made at start: two Egrets in a row are no loop.
+/// This process's entries in `Via`. The pseudonym is chosen at start, so that two Egrets in a row are not a loop.
 pub(crate) struct Via {
     pseudonym: String,
     http2: HeaderValue,
@@ -16,6 +16,7 @@ pub(crate) struct Via {
 pub(crate) struct LoopDetected;
 
 impl Via {
+    /// Creates the entries of a process, which `process` identifies.
     pub(crate) fn new(process: u32) -> Self {
         let pseudonym = format!("egret-{process:08x}");
         let entry = |version| {
@@ -30,10 +31,10 @@ impl Via {
         }
     }
 
-    /// Refuses what has been through this process before.
+    /// Checks that the request has not been through this process before.
     ///
     /// # Errors
-    /// [`LoopDetected`].
+    /// [`LoopDetected`] if an entry in `Via` is this process's.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), LoopDetected> {
         let name = self.pseudonym.as_bytes();
         let mut entries = headers.get_all(VIA).iter();
@@ -46,6 +47,7 @@ impl Via {
         if passed { Err(LoopDetected) } else { Ok(()) }
     }
 
+    /// Appends the entry for a message that was received in this version of HTTP.
     pub(super) fn add(&self, headers: &mut HeaderMap, version: Version) {
         let entry = match version {
             Version::HTTP_2 => &self.http2,

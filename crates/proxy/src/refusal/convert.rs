@@ -1,4 +1,4 @@
-//! Errors of the rooms below, as refusals.
+//! Converts the errors of lower rooms to refusals.
 
 use egret_config::name::NameError;
 
@@ -35,7 +35,7 @@ impl From<InvalidResponse> for Refusal {
 
 impl From<UpgradeDenied> for Refusal {
     fn from(_: UpgradeDenied) -> Self {
-        Self::NoTunnel("the protocol is not let through")
+        Self::NoTunnel("upgrades to this protocol are not allowed")
     }
 }
 

@@ -7,9 +7,9 @@ use crate::client_hello::HelloError;
 use crate::dial::failure::ConnectFailure;
 use crate::tls::TlsFailure;
 
-/// What a refusal means to client, log and metrics.
+/// What a refusal means for the client, the access log and the metrics.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Row {
+pub(crate) struct RefusalRow {
     /// The response status.
     pub(crate) status: StatusCode,
     /// The error type of `Proxy-Status`.
@@ -19,9 +19,9 @@ pub(crate) struct Row {
 }
 
 impl Refusal {
-    /// The table.
+    /// The row of the table for this refusal.
     #[must_use]
-    pub(crate) const fn row(&self) -> Row {
+    pub(crate) const fn row(&self) -> RefusalRow {
         match self {
             Self::MalformedHead => row(400, "http_request_error", Reason::MalformedHead),
             Self::HeadTooLarge => row(431, "http_request_error", Reason::HeadTooLarge),
@@ -67,9 +67,9 @@ impl Refusal {
         }
     }
 
-    /// Whether another host of the backend may serve what this one could not, where nothing of it has been sent yet. What
-    /// is wrong with the request, with the configuration or with this process is the same for every host; so is the
-    /// refusal of a policy, which was asked about each host before.
+    /// Whether another host of the backend may serve a request that this host could not, as long as nothing of it has been
+    /// sent. Errors of the request, the configuration or this process are the same for every host, and so is the refusal of
+    /// a policy, which has evaluated each host before.
     #[must_use]
     pub(crate) const fn elsewhere(&self) -> bool {
         match self {
@@ -106,7 +106,7 @@ impl Refusal {
     }
 }
 
-const fn connect_row(failure: ConnectFailure) -> Row {
+const fn connect_row(failure: ConnectFailure) -> RefusalRow {
     match failure {
         ConnectFailure::Refused => row(502, "connection_refused", Reason::ConnectRefused),
         ConnectFailure::Terminated => row(502, "connection_terminated", Reason::ConnectTerminated),
@@ -118,7 +118,7 @@ const fn connect_row(failure: ConnectFailure) -> Row {
     }
 }
 
-const fn tls_row(failure: &TlsFailure) -> Row {
+const fn tls_row(failure: &TlsFailure) -> RefusalRow {
     match failure {
         TlsFailure::Protocol(_) => row(502, "tls_protocol_error", Reason::TlsFailed),
         TlsFailure::Certificate(_) => row(502, "tls_certificate_error", Reason::TlsCertificate),
@@ -126,18 +126,21 @@ const fn tls_row(failure: &TlsFailure) -> Row {
     }
 }
 
-/// A limit of this process or of the destination is reached.
-const fn overloaded(reason: Reason) -> Row {
+/// The row of a refusal for a limit of this process or of the destination.
+const fn overloaded(reason: Reason) -> RefusalRow {
     row(503, "connection_limit_reached", reason)
 }
 
-const fn row(status: u16, error: &'static str, reason: Reason) -> Row {
+const fn row(status: u16, error: &'static str, reason: Reason) -> RefusalRow {
     let Ok(status) = StatusCode::from_u16(status) else {
         panic!("the table holds valid statuses")
     };
-    Row {
+    RefusalRow {
         status,
         error,
         reason,
     }
 }
+
+#[cfg(test)]
+mod tests;

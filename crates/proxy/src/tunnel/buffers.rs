@@ -1,60 +1,60 @@
-//! What octets of tunnels pass through: shared by all tunnels of a worker, so that one that is quiet holds nothing.
+//! The buffer and the pipes that all tunnels of a worker share, so that an idle tunnel holds neither.
 
 use std::cell::{RefCell, RefMut};
 
 #[cfg(target_os = "linux")]
-use super::pipe::Pipe;
+use super::pipe::SplicePipe;
 
-/// Octets that are read at once, and the most that is kept of one direction.
+/// Size of the shared buffer in bytes, and so the most bytes that are pending in one direction.
 pub(super) const BUFFER: usize = 64 * 1024;
-/// Pipes that are kept for the next who needs one.
+/// Empty pipes that are kept for reuse.
 #[cfg(target_os = "linux")]
-const PIPES: usize = 32;
+const MAX_IDLE_PIPES: usize = 32;
 
-/// The buffer of a worker's tunnels, and their pipes.
-pub(crate) struct Scratch {
+/// The read buffer and the idle pipes of one worker's tunnels.
+pub(crate) struct TunnelBuffers {
     buffer: RefCell<Box<[u8]>>,
     #[cfg(target_os = "linux")]
-    pipes: RefCell<Vec<Pipe>>,
+    pipes: RefCell<Vec<SplicePipe>>,
 }
 
-impl Scratch {
+impl TunnelBuffers {
     pub(super) fn buffer(&self) -> RefMut<'_, Box<[u8]>> {
         self.buffer.borrow_mut()
     }
 }
 
 #[cfg(target_os = "linux")]
-impl Scratch {
-    /// An empty pipe. `None` if this process may not open one more.
-    pub(super) fn pipe(&self) -> Option<Pipe> {
+impl TunnelBuffers {
+    /// Takes an idle pipe or opens one. `None` if the process has no descriptors left.
+    pub(super) fn pipe(&self) -> Option<SplicePipe> {
         let kept = self.pipes.borrow_mut().pop();
-        kept.or_else(|| Pipe::new().ok())
+        kept.or_else(|| SplicePipe::new().ok())
     }
 
-    /// Gives back a pipe. One that is not empty is closed, and with it what is in there.
-    pub(super) fn give_back(&self, pipe: Pipe) {
+    /// Returns a pipe for reuse. A pipe that is not empty is closed, which discards the bytes in it.
+    pub(super) fn release_pipe(&self, pipe: SplicePipe) {
         let mut pipes = self.pipes.borrow_mut();
-        if pipe.is_empty() && pipes.len() < PIPES {
+        if pipe.is_empty() && pipes.len() < MAX_IDLE_PIPES {
             pipes.push(pipe);
         }
     }
 
-    /// Closes what is kept: there are no descriptors left.
-    pub(crate) fn make_room(&self) {
+    /// Closes the idle pipes, because the process has no descriptors left.
+    pub(crate) fn close_idle_pipes(&self) {
         self.pipes.borrow_mut().clear();
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-impl Scratch {
-    /// There is nothing to close.
-    pub(crate) fn make_room(&self) {
+impl TunnelBuffers {
+    /// Does nothing: only Linux has pipes to close.
+    pub(crate) fn close_idle_pipes(&self) {
         let Self { buffer: _ } = self;
     }
 }
 
-impl Default for Scratch {
+impl Default for TunnelBuffers {
     fn default() -> Self {
         Self {
             buffer: RefCell::new(vec![0; BUFFER].into()),

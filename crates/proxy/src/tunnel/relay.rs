@@ -1,4 +1,4 @@
-//! Octets both ways between two streams, until both have ended or nothing moves any more.
+//! Relays bytes between two streams in both directions, until both directions have ended or the idle timeout expires.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -7,147 +7,149 @@ use std::time::Duration;
 
 use tokio::time::sleep_until;
 
-use super::buffers::Scratch;
+use super::buffers::TunnelBuffers;
 use crate::clock;
 use crate::exchange::TunnelBytes;
 use crate::record::TunnelEnd;
 
-/// How often one direction may move octets before the other, and then other tasks, have their turn.
-pub(super) const SHARE: usize = 8;
+/// Reads of one direction before the other direction, and then other tasks, get their step.
+pub(super) const COPY_BUDGET: usize = 8;
 
-/// Two streams that are to be joined, and the way octets go between them.
-pub(crate) trait Mover {
-    /// Moves what the client sends, as far as it goes now.
-    fn up(&mut self, scratch: &Scratch, cx: &mut Context<'_>) -> Turn;
-    /// Moves what the upstream sends.
-    fn down(&mut self, scratch: &Scratch, cx: &mut Context<'_>) -> Turn;
-    /// Whether more may come from the client, and from the upstream.
-    fn are_open(&self) -> (bool, bool);
-    /// What has been moved.
+/// Two joined streams, and the way bytes are copied between them.
+pub(crate) trait DuplexRelay {
+    /// Copies from the client to the upstream as far as possible without waiting.
+    fn copy_up(&mut self, buffers: &TunnelBuffers, cx: &mut Context<'_>) -> CopyStep;
+    /// Copies from the upstream to the client as far as possible without waiting.
+    fn copy_down(&mut self, buffers: &TunnelBuffers, cx: &mut Context<'_>) -> CopyStep;
+    /// Whether more bytes may come from the client, and whether from the upstream.
+    fn open_directions(&self) -> (bool, bool);
+    /// The bytes written so far, by direction.
     fn moved(&self) -> TunnelBytes;
 }
 
-/// How far a direction has come.
+/// The state of one direction of a tunnel.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum DirectionState {
+    /// The sender may send more.
     Open,
-    /// Nothing more comes; what is kept has to go, and then the end.
+    /// The sender has ended its direction; pending bytes and the end have yet to be forwarded.
     Ending,
-    /// The end has been passed on.
+    /// The end has been forwarded to the receiver.
     Ended,
-    /// The receiver is gone.
+    /// The receiver has closed its connection.
     Broken,
 }
 
-/// Why a direction stops for now.
+/// Why copying in one direction has stopped for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// There is nothing to read.
-    Waits,
-    /// The other side takes no more.
-    Pressed,
-    /// It has had its share.
-    More,
-    /// Its end has been passed on.
+pub(crate) enum CopyStep {
+    /// The sender has nothing to read.
+    ReadPending,
+    /// The receiver's buffer is full.
+    WritePending,
+    /// The direction has used up [`COPY_BUDGET`].
+    BudgetSpent,
+    /// The end of the direction has been forwarded.
     Ended,
-    /// Its sender is gone, and not by an orderly end.
+    /// The sender's connection failed, without an orderly end.
     SenderLost,
-    /// Its receiver is gone.
+    /// The receiver's connection failed.
     ReceiverLost,
 }
 
-/// Moves octets to the end. `told` hears of every progress; `closed` ends when the client takes no more.
+/// Relays bytes until the tunnel ends. `on_progress` gets the totals whenever they grow; `closed` completes when nothing
+/// more can be sent to the client.
 pub(crate) async fn run(
-    mut mover: impl Mover,
-    scratch: &Scratch,
-    idle: Duration,
+    mut relay: impl DuplexRelay,
+    buffers: &TunnelBuffers,
+    idle_timeout: Duration,
     closed: impl Future<Output = ()>,
-    mut told: impl FnMut(TunnelBytes),
+    mut on_progress: impl FnMut(TunnelBytes),
 ) -> TunnelEnd {
     let mut moved = TunnelBytes::default();
     let mut first = None;
-    let mut last = clock::now();
-    let mut timer = pin!(sleep_until((last + idle).into()));
+    let mut last_progress = clock::now();
+    let mut timer = pin!(sleep_until((last_progress + idle_timeout).into()));
     let mut closed = pin!(closed);
     let mut is_closed = false;
     poll_fn(|cx| {
-        let over = poll(&mut mover, &mut first, scratch, cx);
-        let so_far = mover.moved();
+        let end = poll(&mut relay, &mut first, buffers, cx);
+        let so_far = relay.moved();
         if so_far != moved {
             moved = so_far;
-            last = clock::now();
-            told(moved);
+            last_progress = clock::now();
+            on_progress(moved);
         }
-        if over.is_ready() {
-            return over;
+        if end.is_ready() {
+            return end;
         }
         is_closed = is_closed || closed.as_mut().poll(cx).is_ready();
-        if is_closed && mover.are_open().1 {
-            // It was not told of an end.
+        if is_closed && relay.open_directions().1 {
+            // The upstream's end was not forwarded, so the client has closed first.
             return Poll::Ready(TunnelEnd::ClientClosed);
         }
-        // The timer is not set anew for every octet: it looks again when the first of them would have been too old.
+        // Progress does not reset the timer. When it fires, the deadline is computed from the last progress.
         while timer.as_mut().poll(cx).is_ready() {
-            let end = last + idle;
-            if clock::now() >= end {
+            let deadline = last_progress + idle_timeout;
+            if clock::now() >= deadline {
                 return Poll::Ready(TunnelEnd::Idle);
             }
-            timer.as_mut().reset(end.into());
+            timer.as_mut().reset(deadline.into());
         }
         Poll::Pending
     })
     .await
 }
 
-/// `first` is who was the first to end.
+/// Copies once in both directions. `first` keeps which side was the first to end its direction.
 fn poll(
-    mover: &mut impl Mover,
+    relay: &mut impl DuplexRelay,
     first: &mut Option<TunnelEnd>,
-    scratch: &Scratch,
+    buffers: &TunnelBuffers,
     cx: &mut Context<'_>,
 ) -> Poll<TunnelEnd> {
-    let up = mover.up(scratch, cx);
-    if !mover.are_open().0 {
+    let up = relay.copy_up(buffers, cx);
+    if !relay.open_directions().0 {
         first.get_or_insert_with(|| end_of_upward(up));
     }
-    let down = mover.down(scratch, cx);
-    if !mover.are_open().1 {
+    let down = relay.copy_down(buffers, cx);
+    if !relay.open_directions().1 {
         first.get_or_insert_with(|| end_of_downward(down));
     }
-    let over = match (up, down) {
+    let is_over = match (up, down) {
         // A reset is for both directions.
-        (Turn::SenderLost, _) | (_, Turn::SenderLost) => true,
-        // Who takes no more may have said something before, and it is passed on.
-        (Turn::ReceiverLost, other) | (other, Turn::ReceiverLost) => {
-            !matches!(other, Turn::Pressed | Turn::More)
+        (CopyStep::SenderLost, _) | (_, CopyStep::SenderLost) => true,
+        // A side that no longer reads may have written before, and that is still forwarded.
+        (CopyStep::ReceiverLost, other) | (other, CopyStep::ReceiverLost) => {
+            !matches!(other, CopyStep::WritePending | CopyStep::BudgetSpent)
         }
-        (up, down) => up == Turn::Ended && down == Turn::Ended,
+        (up, down) => up == CopyStep::Ended && down == CopyStep::Ended,
     };
-    if over {
-        let lost = first.unwrap_or(match up {
-            Turn::SenderLost => TunnelEnd::ClientClosed,
+    if is_over {
+        let end = first.unwrap_or(match up {
+            CopyStep::SenderLost => TunnelEnd::ClientClosed,
             _ => TunnelEnd::UpstreamClosed,
         });
-        return Poll::Ready(lost);
+        return Poll::Ready(end);
     }
-    if [up, down].contains(&Turn::More) {
+    if [up, down].contains(&CopyStep::BudgetSpent) {
         cx.waker().wake_by_ref();
     }
     Poll::Pending
 }
 
-/// Who ended what the client sends.
-fn end_of_upward(turn: Turn) -> TunnelEnd {
-    match turn {
-        Turn::ReceiverLost => TunnelEnd::UpstreamClosed,
+/// The end of a tunnel whose upward direction has ended with this step.
+fn end_of_upward(step: CopyStep) -> TunnelEnd {
+    match step {
+        CopyStep::ReceiverLost => TunnelEnd::UpstreamClosed,
         _ => TunnelEnd::ClientClosed,
     }
 }
 
-/// Who ended what the upstream sends.
-fn end_of_downward(turn: Turn) -> TunnelEnd {
-    match turn {
-        Turn::ReceiverLost => TunnelEnd::ClientClosed,
+/// The end of a tunnel whose downward direction has ended with this step.
+fn end_of_downward(step: CopyStep) -> TunnelEnd {
+    match step {
+        CopyStep::ReceiverLost => TunnelEnd::ClientClosed,
         _ => TunnelEnd::UpstreamClosed,
     }
 }
