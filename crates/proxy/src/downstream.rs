@@ -1,4 +1,4 @@
-//! The client's side of a connection.
+//! A client's connection on the worker that serves it, and refusals that precede a request.
 
 pub(crate) mod alert;
 mod connection;
