@@ -1,5 +1,5 @@
 //! Tunnels: connections whose bytes are forwarded uninterpreted, for CONNECT (RFC 9110 9.3.6), for Upgrade (RFC 9110
-//! 7.8), and for [TLS passthrough](crate::request::passthrough).
+//! 7.8), and for TLS passthrough.
 //!
 //! A request handler opens a tunnel, answers the request, and leaves the tunnel with the client's connection, which runs
 //! it once the response has been sent. From then on bytes are [relayed](relay), and the tunnel is

@@ -235,7 +235,7 @@ mod tests {
 
     use super::*;
 
-    fn target(uri: &str, hosts: &[&str]) -> Result<String, (u16, String)> {
+    fn target(uri: &str, hosts: &[&str]) -> Result<String, TargetError> {
         let mut request = Request::get(uri).body(()).unwrap();
         for host in hosts {
             request
@@ -245,10 +245,7 @@ mod tests {
         let (parts, ()) = request.into_parts();
         let Target {
             scheme, host, port, ..
-        } = Target::of(&parts, Scheme::Http).map_err(|error| {
-            let refusal = crate::refusal::Refusal::from(error);
-            (refusal.row().status.as_u16(), refusal.details())
-        })?;
+        } = Target::of(&parts, Scheme::Http)?;
         let scheme = scheme.map_or("-", Scheme::as_str);
         Ok(format!(
             "{scheme} {host} {}",
@@ -300,26 +297,22 @@ mod tests {
 
     #[test]
     fn what_has_two_readings_is_refused() {
-        let cases: &[(&str, &[&str], u16)] = &[
-            ("/", &[], 400),
-            ("/", &[""], 400),
-            ("/", &["a.example", "a.example"], 400),
-            ("/", &["user@a.example"], 400),
-            ("/", &["a.example, b.example"], 400),
-            ("/", &["2130706433"], 400),
-            ("http://a.example/", &[], 400),
-            ("http://a.example/", &["a.example", "b.example"], 400),
-            ("http://a.example/", &["b..example"], 400),
-            ("http://user@a.example/", &["a.example"], 400),
-            ("http://0x7f.1/", &["0x7f.1"], 400),
-            ("ftp://a.example/", &["a.example"], 400),
+        let cases: &[(&str, &[&str])] = &[
+            ("/", &[]),
+            ("/", &[""]),
+            ("/", &["a.example", "a.example"]),
+            ("/", &["user@a.example"]),
+            ("/", &["a.example, b.example"]),
+            ("/", &["2130706433"]),
+            ("http://a.example/", &[]),
+            ("http://a.example/", &["a.example", "b.example"]),
+            ("http://a.example/", &["b..example"]),
+            ("http://user@a.example/", &["a.example"]),
+            ("http://0x7f.1/", &["0x7f.1"]),
+            ("ftp://a.example/", &["a.example"]),
         ];
-        for (uri, hosts, status) in cases {
-            assert_eq!(
-                target(uri, hosts).map_err(|(status, _)| status),
-                Err(*status),
-                "{uri} {hosts:?}"
-            );
+        for (uri, hosts) in cases {
+            assert!(target(uri, hosts).is_err(), "{uri} {hosts:?}");
         }
     }
 

@@ -53,3 +53,25 @@ impl From<NameError> for Refusal {
         Self::Target(TargetError::Name(error))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_malformed_target_is_a_bad_request() {
+        for error in [
+            TargetError::Missing,
+            TargetError::Repeated,
+            TargetError::Scheme,
+            TargetError::Form,
+            TargetError::Authority,
+            TargetError::Contradiction,
+            TargetError::Name(NameError::Empty),
+        ] {
+            let refusal = Refusal::from(error);
+            assert_eq!(refusal.row().status, 400, "{error}");
+            assert_eq!(refusal.details(), error.to_string());
+        }
+    }
+}
