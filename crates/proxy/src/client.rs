@@ -24,21 +24,21 @@ pub(crate) mod watch;
 
 pub(crate) use metrics::ClientMetrics;
 
-/// Where a connection comes from: what is known of it before any HTTP is read.
+/// The origin of a connection: the facts that are known before HTTP is read.
 pub(crate) struct ConnectionOrigin {
     /// The client's address, from the PROXY protocol header if there is one.
     pub(crate) client: SocketAddr,
     /// The socket that accepted the connection.
     pub(crate) bind: BindAddress,
-    /// What the ClientHello said, if the client speaks TLS.
+    /// The facts of the ClientHello, if the client speaks TLS.
     pub(crate) hello: Option<HelloFacts>,
-    /// What the handshake settled, if TLS is terminated here.
+    /// The result of the TLS handshake, if TLS is terminated here.
     pub(crate) tls: Option<TerminatedTls>,
     /// The limits of the socket, as they were when the connection was accepted.
     pub(crate) limits: ConnectionLimits,
 }
 
-/// What a client said in its ClientHello.
+/// The facts of a client's ClientHello that are logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HelloFacts {
     /// The server name (RFC 6066 3).
@@ -47,7 +47,7 @@ pub(crate) struct HelloFacts {
     pub(crate) ech: bool,
 }
 
-/// What a TLS handshake settled for all requests of a connection.
+/// The result of a TLS handshake with a client, which holds for all requests of the connection.
 #[derive(Clone)]
 pub(crate) struct TerminatedTls {
     /// The listener whose certificate the client saw. It may be of a former configuration.

@@ -1,4 +1,4 @@
-//! `ForwardedClient` and the `X-ForwardedClient-*` fields, which tell an upstream who sent a request.
+//! `Forwarded` and the `X-Forwarded-*` fields, which tell an upstream about the client of a request.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! What a proxy does to the head of a request that it forwards.
+//! Prepares the heads of requests for the next hop (RFC 9110 7.6).
 
 use egret_config::snapshot::Filters;
 use http::header::{COOKIE, HeaderValue, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING};

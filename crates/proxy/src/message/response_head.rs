@@ -1,4 +1,4 @@
-//! What a proxy does to the head of a response that it forwards.
+//! Prepares the heads of responses for the client (RFC 9110 7.6, RFC 9112 6.3).
 
 use egret_config::snapshot::Filters;
 use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};

@@ -163,8 +163,8 @@ impl Target {
         })
     }
 
-    /// Makes `Host` say what a target in absolute or authority form does, or that of HTTP/2, which overrides it (RFC 9112 3.2.2): whoever reads the field
-    /// from here on, rules and the next hop included, must see the same host as we do.
+    /// Sets `Host` to the authority of a target in absolute or authority form or of HTTP/2, which overrides it (RFC 9112
+    /// 3.2.2), so that rules and the next hop see the host that the request is routed by.
     ///
     /// # Panics
     /// Never: hosts are ASCII.

@@ -1,4 +1,4 @@
-//! The table of refusals: what is answered, logged and counted for each, and whether another host may serve the request.
+//! The table of refusals: the status, error type and reason of each, and whether another host may serve the request.
 
 use http::StatusCode;
 

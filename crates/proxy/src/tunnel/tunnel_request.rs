@@ -19,7 +19,7 @@ use crate::policy::{self, PolicyContext};
 /// The facts that decide whether a configuration allows a tunnel.
 pub(crate) struct TunnelRequest {
     bind: BindAddress,
-    /// What the TLS handshake settled, if TLS is terminated here.
+    /// The result of the TLS handshake, if TLS is terminated here.
     tls: Option<TerminatedTls>,
     target: Target,
     /// The request as received, with its credentials. It is never logged or exported.

@@ -70,7 +70,7 @@ mod tests {
             "Bearer YW5uOnNlY3JldA==",
             "YW5uOnNlY3JldA==",
             "Basic ann:secret",
-            // Not padded, padded too much, of the other alphabet, with bits that say nothing, and two.
+            // Without padding, with too much padding, in the URL-safe alphabet, with unused bits set, and twice.
             "Basic YW5uOnNlY3JldA",
             "Basic YW5uOnNlY3JldA===",
             "Basic YW5uOi0tLS0_Pw==",

@@ -199,7 +199,7 @@ fn keys_for_the_proxy_are_tokens_or_passwords() {
             "{value}"
         );
     }
-    // What is in the places of an origin is the origin's.
+    // The key sources apply only to requests that treat the gateway as the origin.
     let missing = Err((CredentialError::Missing, CredentialAudience::Proxy));
     let fields = [("api-key", "k-1"), ("cookie", "k=k-1")];
     assert_eq!(
