@@ -1,4 +1,4 @@
-//! Connections from clients, from the socket that accepts them to what serves them.
+//! The accept loop: takes connections from a listening socket, reads what precedes HTTP, and hands them to the service.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,21 +21,21 @@ use crate::serve;
 use crate::stream::{ClientStream, ReplayStream};
 use crate::task;
 use crate::tunnel::ReadyTunnel;
-use begin::{AcceptedConnection, begin};
 use gate::{ConnectionGate, GateFull};
+use preamble::{AcceptedConnection, read_preamble};
 
-pub(crate) mod begin;
 pub(crate) mod gate;
+pub(crate) mod preamble;
 mod tls;
 
-/// Whoever waits for sockets to be closed waits for the last of these to be dropped.
+/// Signals by its drop that a listening socket has been closed. The receiving side waits for the last one to be dropped.
 pub(crate) type ClosedSignal = Sender<()>;
 
-/// How long to wait when the process is out of descriptors or memory.
-const OUT_OF_RESOURCES: Duration = Duration::from_millis(50);
+/// Delay before the next accept when the process is out of descriptors or memory.
+const OUT_OF_RESOURCES_DELAY: Duration = Duration::from_millis(50);
 
-/// Accepts until told to stop, and then what is already in the queue: a client whose connection was made is served.
-/// Lets go of what it is told with once the socket is closed.
+/// Accepts connections until `stop` is signalled and the socket's queue is empty, so that clients whose connections the
+/// kernel has completed are served. Closes the socket and then drops the signal.
 pub(crate) async fn accept(
     listener: TcpListener,
     bind: BindAddress,
@@ -57,14 +57,14 @@ pub(crate) async fn accept(
         match accepted {
             Ok((stream, client)) => {
                 starved = false;
-                let permit = match gate.enter() {
+                let permit = match gate.try_acquire() {
                     Ok(permit) => permit,
                     Err(full) => {
                         reject(&stream, bind, &full, &gate, &context);
                         continue;
                     }
                 };
-                // A socket for both families tells IPv4 addresses inside IPv6 ones.
+                // A dual-stack socket reports IPv4 addresses as IPv4-mapped IPv6 addresses.
                 let client = SocketAddr::new(client.ip().to_canonical(), client.port());
                 let counted = (context.connected(), permit);
                 let context = Rc::clone(&context);
@@ -72,7 +72,7 @@ pub(crate) async fn accept(
                     let Some(tunnel) = serve(stream, client, bind, context).await else {
                         return drop(counted);
                     };
-                    // In a task of its own, without what HTTP needed: there may be very many, and they may last.
+                    // A task of its own is smaller than the one that served HTTP: tunnels are many and long-lived.
                     task::spawn(async move {
                         tunnel.run().await;
                         drop(counted);
@@ -84,22 +84,22 @@ pub(crate) async fn accept(
                     tracing::warn!(%error, "no connection can be accepted");
                 }
                 context.make_room();
-                sleep(OUT_OF_RESOURCES).await;
+                sleep(OUT_OF_RESOURCES_DELAY).await;
             }
-            // The client was gone before it was accepted.
+            // The client closed the connection before it was accepted.
             Err(error) => tracing::debug!(%error, "a connection was lost before it was accepted"),
         }
     }
 }
 
-/// Serves a connection to its end, or until it becomes a tunnel.
+/// Serves a connection until it ends or becomes a tunnel.
 async fn serve(
     stream: TcpStream,
     client: SocketAddr,
     bind: BindAddress,
     context: Rc<WorkerContext>,
 ) -> Option<ReadyTunnel> {
-    let (stream, origin) = match begin(stream, client, bind, &context).await? {
+    let (stream, origin) = match read_preamble(stream, client, bind, &context).await? {
         AcceptedConnection::Plain(stream, origin) => (ClientStream::Plain(stream), origin),
         AcceptedConnection::Tls(tls) => {
             let (stream, origin) = tls.terminate(&context).await?;
@@ -115,7 +115,8 @@ async fn serve(
     serve::connection(stream, origin, context).await
 }
 
-/// There are too many: says so to who understands it, as far as the socket takes it at once, and closes.
+/// Rejects a connection over the listener's limit. A client that speaks HTTP in clear text gets a response, as far as the
+/// socket's send buffer takes it.
 fn reject(
     stream: &TcpStream,
     bind: BindAddress,
@@ -129,7 +130,7 @@ fn reject(
         .refusals
         .increment(Reason::TooManyConnections);
     if full.is_first {
-        let (port, most) = (bind.port.get(), gate.most());
+        let (port, most) = (bind.port.get(), gate.limit());
         tracing::warn!(
             port,
             most,
@@ -142,7 +143,7 @@ fn reject(
         .get(&bind)
         .is_some_and(ListenerSocket::is_plain)
     {
-        let _ = stream.try_write(gate::refusal());
+        let _ = stream.try_write(gate::rejection());
     }
 }
 

@@ -1,4 +1,4 @@
-//! The admin server: what the process knows of itself, for people, probes and scrapers.
+//! The admin server: probes, metrics, the report and the configuration, over HTTP on an address of its own.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -27,22 +27,23 @@ use crate::status::ConfigStatus;
 
 mod dns;
 
-/// A running admin server. It ends with its runtime.
+/// A running admin server, which ends with its runtime.
 pub(crate) struct AdminServer {
     address: SocketAddr,
 }
 
+/// What the handlers of the admin server read.
 struct AdminState {
     shared: Arc<SharedContext>,
     status: Arc<ConfigStatus>,
     registry: Registry,
-    /// Whether only this machine can reach the server: then nobody has reason to call it by a name of elsewhere.
+    /// Whether the server listens on a loopback address, and so refuses requests with a foreign `Host`.
     loopback: bool,
 }
 
 type AdminResponse = Response<Full<Bytes>>;
 
-const PATHS: &str = "\
+const INDEX: &str = "\
 /healthz      200 while the process lives
 /readyz       200 while requests are served, 503 before and while stopping
 /metrics      OpenMetrics
@@ -99,11 +100,11 @@ async fn serve(listener: TcpListener, state: Arc<AdminState>, control: Handle) {
         let state = Arc::clone(&state);
         control.spawn(async move {
             let service = service_fn(|request| {
-                let answer = state.answer(&request);
-                async { Ok::<_, Infallible>(answer) }
+                let response = state.respond(&request);
+                async { Ok::<_, Infallible>(response) }
             });
             let mut builder = http1::Builder::new();
-            // An error is the client's.
+            // An error is the client's and needs no report.
             let _ = builder
                 .timer(TokioTimer::new())
                 .serve_connection(TokioIo::new(stream), service)
@@ -113,8 +114,8 @@ async fn serve(listener: TcpListener, state: Arc<AdminState>, control: Handle) {
 }
 
 impl AdminState {
-    fn answer<B>(&self, request: &Request<B>) -> AdminResponse {
-        if self.loopback && !names_this_machine(request) {
+    fn respond<B>(&self, request: &Request<B>) -> AdminResponse {
+        if self.loopback && !has_local_host(request) {
             return text(
                 StatusCode::FORBIDDEN,
                 "this address is for local use; ask for it by its address\n",
@@ -122,7 +123,7 @@ impl AdminState {
         }
         let path = request.uri().path();
         match (request.method(), path) {
-            (&Method::GET | &Method::HEAD, "/") => text(StatusCode::OK, PATHS),
+            (&Method::GET | &Method::HEAD, "/") => text(StatusCode::OK, INDEX),
             (&Method::GET | &Method::HEAD, "/healthz") => text(StatusCode::OK, "ok\n"),
             (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
             (&Method::GET | &Method::HEAD, "/metrics") => self.metrics(),
@@ -143,7 +144,7 @@ impl AdminState {
             (_, "/" | "/healthz" | "/readyz" | "/metrics" | "/report" | "/config" | "/dns") => {
                 not_allowed("GET, HEAD")
             }
-            _ => text(StatusCode::NOT_FOUND, PATHS),
+            _ => text(StatusCode::NOT_FOUND, INDEX),
         }
     }
 
@@ -172,14 +173,15 @@ impl AdminState {
         }
         let kind =
             HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-        let mut answer = text(StatusCode::OK, body);
-        answer.headers_mut().insert(CONTENT_TYPE, kind);
-        answer
+        let mut response = text(StatusCode::OK, body);
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        response
     }
 }
 
-/// A page in a browser can make it call an address of this machine by a name of its own (DNS rebinding).
-fn names_this_machine<B>(request: &Request<B>) -> bool {
+/// Whether the `Host` of a request is a loopback address or `localhost`. A web page can make a browser send requests to a
+/// loopback address under the page's own name (DNS rebinding).
+fn has_local_host<B>(request: &Request<B>) -> bool {
     let Some(host) = request.headers().get(HOST) else {
         return true;
     };
@@ -191,40 +193,40 @@ fn names_this_machine<B>(request: &Request<B>) -> bool {
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> AdminResponse {
-    let mut answer = Response::new(Full::new(body.into()));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
         CONTENT_TYPE,
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
-    answer
+    response
 }
 
 fn json(body: serde_json::Result<Vec<u8>>) -> AdminResponse {
     match body {
         Ok(body) => {
-            let mut answer = text(StatusCode::OK, body);
-            answer
+            let mut response = text(StatusCode::OK, body);
+            response
                 .headers_mut()
                 .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            answer
+            response
         }
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
     }
 }
 
 fn not_allowed(allowed: &'static str) -> AdminResponse {
-    let mut answer = text(
+    let mut response = text(
         StatusCode::METHOD_NOT_ALLOWED,
         format!("allowed: {allowed}\n"),
     );
-    answer
+    response
         .headers_mut()
         .insert(ALLOW, HeaderValue::from_static(allowed));
-    answer
+    response
 }
 
-/// What the process counts that belongs to no worker.
+/// Collects the metrics of the process that belong to no worker.
 struct ProcessCollector {
     shared: Arc<SharedContext>,
     status: Arc<ConfigStatus>,

@@ -1,5 +1,5 @@
-//! A connection from a client, as everything above it needs to know it: who it is, what was settled before HTTP, how many
-//! requests it has had, and how long it may stay quiet. It serves nothing by itself.
+//! The state of a client's connection: the client's address, what the handshakes before HTTP settled, the number of
+//! requests, and the idle timeouts. Serving requests is left to the rooms above.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -25,21 +25,21 @@ pub(crate) mod watch;
 
 pub(crate) use metrics::ClientMetrics;
 
-/// Where a connection comes from: what is known of it before any HTTP is read.
+/// The origin of a connection: the facts that are known before HTTP is read.
 pub(crate) struct ConnectionOrigin {
     /// The client's address, from the PROXY protocol header if there is one.
     pub(crate) client: SocketAddr,
     /// The socket that accepted the connection.
     pub(crate) bind: BindAddress,
-    /// What the ClientHello said, if the client speaks TLS.
+    /// The facts of the ClientHello, if the client speaks TLS.
     pub(crate) hello: Option<HelloFacts>,
-    /// What the handshake settled, if TLS is terminated here.
+    /// The result of the TLS handshake, if TLS is terminated here.
     pub(crate) tls: Option<TerminatedTls>,
     /// The limits of the socket, as they were when the connection was accepted.
     pub(crate) limits: ConnectionLimits,
 }
 
-/// What a client said in its ClientHello.
+/// The facts of a client's ClientHello that are logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HelloFacts {
     /// The server name (RFC 6066 3).
@@ -48,7 +48,7 @@ pub(crate) struct HelloFacts {
     pub(crate) ech: bool,
 }
 
-/// What a TLS handshake settled for all requests of a connection.
+/// The result of a TLS handshake with a client, which holds for all requests of the connection.
 #[derive(Clone)]
 pub(crate) struct TerminatedTls {
     /// The listener whose certificate the client saw. It may be of a former configuration.
@@ -58,14 +58,13 @@ pub(crate) struct TerminatedTls {
 }
 
 impl TerminatedTls {
-    /// Whether the client saw the certificate of this listener, be it of a later configuration.
-    pub(crate) fn is_for(&self, listener: &Listener) -> bool {
+    /// Whether this is the listener whose certificate the client saw, in this or a later configuration.
+    pub(crate) fn is_for_listener(&self, listener: &Listener) -> bool {
         self.listener.gateway == listener.gateway && self.listener.name == listener.name
     }
 
-    /// Whether the client saw the certificate of this listener, and was asked for the client certificate that the
-    /// listener asks for now.
-    pub(crate) fn is_good_for(&self, listener: &Listener) -> bool {
+    /// Whether the client saw the certificate of this listener, and was validated as the listener requires now.
+    pub(crate) fn is_valid_for(&self, listener: &Listener) -> bool {
         fn asked(listener: &Listener) -> Option<&ClientValidation> {
             match &listener.protocol {
                 ListenerProtocol::Https(settings) => settings.clients.as_ref(),
@@ -73,7 +72,7 @@ impl TerminatedTls {
             }
         }
         std::ptr::eq(&*self.listener, listener)
-            || (self.is_for(listener) && asked(&self.listener) == asked(listener))
+            || (self.is_for_listener(listener) && asked(&self.listener) == asked(listener))
     }
 }
 
@@ -83,14 +82,17 @@ pub(crate) struct ClientConnection {
     pub(crate) address: SocketAddr,
     /// The socket that accepted the connection.
     pub(crate) bind: BindAddress,
+    /// The facts of the ClientHello, if the client speaks TLS.
     pub(crate) hello: Option<HelloFacts>,
+    /// The result of the TLS handshake, if TLS is terminated here.
     pub(crate) tls: Option<TerminatedTls>,
-    /// As they were when the connection was accepted; a change holds for later connections.
+    /// The limits at the time of the accept; a change applies to later connections.
     limits: ConnectionLimits,
     /// Requests so far.
     requests: Cell<u32>,
     /// Close after the current request, even if `max_requests` is not reached.
     close_after_response: Cell<bool>,
+    /// The idle timeouts of the connection.
     pub(crate) watch: ConnectionWatch,
     /// The HTTP/2 stream that has just begun, on its way to the task that runs it.
     pub(crate) opened: Cell<Option<Rc<StreamWatch>>>,
@@ -101,7 +103,7 @@ pub(crate) struct ClientConnection {
 }
 
 impl ClientConnection {
-    /// A connection that begins now.
+    /// Creates the state of a connection that begins now.
     pub(crate) fn new(origin: ConnectionOrigin, http: HttpConnection) -> Rc<Self> {
         let ConnectionOrigin {
             client,
@@ -149,7 +151,8 @@ impl ClientConnection {
         self.requests.set(self.requests.get().saturating_add(1));
     }
 
-    /// Whether the connection takes no request after the current one, because it was told so or has had `max_requests`.
+    /// Whether the connection closes after the current request: [`Self::close_after_response`] was called, or
+    /// `max_requests` is reached.
     pub(crate) fn is_closing(&self) -> bool {
         let most = self.limits.max_requests;
         self.close_after_response.get() || most.is_some_and(|most| self.requests.get() >= most)
@@ -165,17 +168,17 @@ impl ClientConnection {
         self.go_away.notify_one();
     }
 
-    /// How long an exchange or a tunnel may move no bytes.
+    /// The idle timeout of an exchange or a tunnel.
     pub(crate) fn stream_idle_timeout(&self) -> Duration {
         self.limits.stream_idle_limit()
     }
 
-    /// An exchange has ended.
+    /// Records that an exchange has ended.
     pub(crate) fn exchange_ended(&self, now: Instant) {
         self.watch.exchange_ended(now);
     }
 
-    /// Whether the connection ended because the client took nothing for too long.
+    /// Whether the connection ended because the client read nothing for the idle timeout.
     pub(crate) fn is_stalled(&self) -> bool {
         self.watch.is_stalled()
     }

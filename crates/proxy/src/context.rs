@@ -11,12 +11,12 @@ use tokio::sync::Notify;
 use crate::client::ClientMetrics;
 use crate::configuration::{SnapshotReader, WorkerSnapshot};
 use crate::drain::DrainSignal;
-use crate::message::hop::Via;
+use crate::message::via::Via;
 use crate::metrics::WorkerMetrics;
 use crate::telemetry::WorkerTelemetry;
 use crate::telemetry::access_log::AccessLog;
 use crate::tls::TlsServers;
-use crate::tunnel::Tunnels;
+use crate::tunnel::TunnelRegistry;
 use crate::upstream::{SharedUpstreams, Upstreams};
 
 /// What the workers, the admin server and the control side share. It outlives a change of the configuration.
@@ -39,7 +39,7 @@ pub(crate) struct SharedContext {
 pub(crate) struct WorkerContext {
     pub(crate) shared: Arc<SharedContext>,
     pub(crate) upstreams: Rc<Upstreams>,
-    pub(crate) tunnels: Rc<Tunnels>,
+    pub(crate) tunnels: Rc<TunnelRegistry>,
     pub(crate) telemetry: Rc<WorkerTelemetry>,
     pub(crate) clients: Arc<ClientMetrics>,
     snapshots: Rc<SnapshotReader>,
@@ -82,7 +82,7 @@ impl WorkerContext {
         let log = shared.access_log.buffer();
         Rc::new(Self {
             upstreams: Upstreams::new(Arc::clone(&shared.upstreams), upstreams),
-            tunnels: Tunnels::new(
+            tunnels: TunnelRegistry::new(
                 Rc::clone(&snapshots),
                 Arc::clone(&shared.upstreams),
                 tunnels,
@@ -104,7 +104,7 @@ impl WorkerContext {
     /// Closes what waits in the pools of all workers: this process has no descriptors left.
     pub(crate) fn make_room(&self) {
         self.upstreams.make_room();
-        self.tunnels.make_room();
+        self.tunnels.close_idle_pipes();
     }
 
     /// Counts a connection that was accepted.

@@ -1,7 +1,7 @@
-//! The client's side of a connection.
+//! A client's connection on the worker that serves it, and refusals that precede a request.
 
 pub(crate) mod alert;
 mod connection;
-pub(crate) mod unread;
+pub(crate) mod early_refusal;
 
 pub(crate) use connection::DownstreamConnection;

@@ -19,7 +19,7 @@ use crate::clock;
 use crate::plan::destination::Destination;
 use crate::policy;
 use crate::record::{ExchangeEnd, ExchangeForm, Record, Trip, VerdictFacts};
-use crate::refusal::{Refusal, Row};
+use crate::refusal::{Refusal, RefusalRow};
 use crate::telemetry::WorkerTelemetry;
 
 mod progress;
@@ -166,7 +166,7 @@ impl Exchange {
 
     /// The exchange is refused.
     pub(crate) fn refused(&self, refusal: &Refusal) {
-        let Row { status, reason, .. } = refusal.row();
+        let RefusalRow { status, reason, .. } = refusal.row();
         self.telemetry.metrics.refusals.increment(reason);
         self.end.set(Some(ExchangeEnd::Refused(reason)));
         if self.form.get() == ExchangeForm::Passthrough {

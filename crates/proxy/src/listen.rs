@@ -1,4 +1,4 @@
-//! Sockets that listen: bound on the control side, one for each worker, and accepted from on the workers.
+//! Listening sockets: the control side binds one for each worker, and the workers accept from them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,43 +16,44 @@ use crate::context::SharedContext;
 use crate::dial::egress::OwnAddresses;
 use crate::worker::WorkerCommand;
 
-/// Connections that the kernel may complete ahead of us; it caps this at `net.core.somaxconn`.
+/// Connections that the kernel may complete before they are accepted; it caps this at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
-/// How long workers may take to close sockets. What cannot be bound because of them is tried again.
+/// How long workers may take to close sockets. An address that is still in use then is bound by a later call.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where listeners are bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Bind {
-    /// To the addresses and ports of the configuration.
+    /// The addresses and ports of the configuration.
     #[default]
     AsConfigured,
-    /// To a free port of this address, whatever the configuration says. For tests.
+    /// A free port of this address, whatever the configuration says; for tests.
     AnyPortOf(IpAddr),
 }
 
-/// The sockets that are open, as the control side sees them.
-pub(crate) struct Listeners {
+/// The control side's view of the listening sockets.
+pub(crate) struct ListenerSet {
     bind: Bind,
     workers: Vec<Sender<WorkerCommand>>,
     admin: Option<SocketAddr>,
-    /// How many connections each may have.
+    /// Most connections of each listener, over all workers; `None` is no limit.
     max_connections: Option<usize>,
+    /// The real address of each bound listener.
     bound: BTreeMap<BindAddress, SocketAddr>,
 }
 
-/// A socket that the configuration asks for and that could not be bound.
+/// An address of the configuration that could not be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {error}")]
 pub struct BindError {
-    /// What was asked for.
+    /// The address that was requested.
     pub address: SocketAddr,
-    /// Why not.
+    /// The error of the system.
     #[source]
     pub error: io::Error,
 }
 
-impl Listeners {
+impl ListenerSet {
     pub(crate) fn new(
         bind: Bind,
         workers: Vec<Sender<WorkerCommand>>,
@@ -68,16 +69,16 @@ impl Listeners {
         }
     }
 
-    /// The addresses that are listened on.
+    /// The real address of each bound listener.
     pub(crate) fn addresses(&self) -> &BTreeMap<BindAddress, SocketAddr> {
         &self.bound
     }
 
-    /// Binds what is new, keeps what is the same, closes what is gone. What cannot be bound is told, and tried again
-    /// by the next call.
+    /// Closes removed listeners, keeps unchanged ones, and binds new ones. Returns an error for each address that cannot
+    /// be bound; the next call tries it again.
     pub(crate) async fn reconcile(&mut self, shared: &SharedContext) -> Vec<BindError> {
         let snapshot = shared.snapshot.load_full();
-        self.close_gone(&snapshot).await;
+        self.close_removed(&snapshot).await;
         let mut opened = Vec::new();
         let mut errors = Vec::new();
         for bind in snapshot
@@ -85,21 +86,21 @@ impl Listeners {
             .keys()
             .filter(|bind| !self.bound.contains_key(bind))
         {
-            match sockets(self.wanted(*bind), self.workers.len()) {
+            match bind_all(self.configured_address(*bind), self.workers.len()) {
                 Ok((address, sockets)) => opened.push((*bind, address, sockets)),
                 Err(error) => errors.push(error),
             }
         }
         self.bound
             .extend(opened.iter().map(|(bind, address, _)| (*bind, *address)));
-        // Before the first request can come in by one of them.
+        // Egress policies must know the gateway's own addresses before the first request arrives.
         shared.upstreams.own_addresses.store(Arc::new(OwnAddresses(
             self.bound.values().copied().chain(self.admin).collect(),
         )));
         for (bind, _, sockets) in opened {
             let gate = ConnectionGate::new(self.max_connections);
             for (worker, socket) in self.workers.iter().zip(sockets) {
-                // A worker that is gone has closed its sockets.
+                // A worker that has ended has closed its sockets.
                 let _ = worker
                     .send(WorkerCommand::Listen(bind, socket, Arc::clone(&gate)))
                     .await;
@@ -108,14 +109,14 @@ impl Listeners {
         errors
     }
 
-    async fn close_gone(&mut self, snapshot: &Snapshot) {
+    async fn close_removed(&mut self, snapshot: &Snapshot) {
         let gone: Vec<_> = self
             .bound
             .keys()
             .filter(|bind| !snapshot.sockets.contains_key(bind))
             .copied()
             .collect();
-        // What is bound next may overlap with it, and cannot be until all workers have closed theirs.
+        // An address to bind next may overlap with a removed one, until all workers have closed their sockets.
         let (closing, mut closed) = channel(1);
         for bind in gone {
             self.bound.remove(&bind);
@@ -127,11 +128,11 @@ impl Listeners {
         }
         drop(closing);
         if timeout(CLOSE_TIMEOUT, closed.recv()).await.is_err() {
-            tracing::warn!("a worker takes long to close a listener");
+            tracing::warn!("a worker is slow to close a listener");
         }
     }
 
-    fn wanted(&self, bind: BindAddress) -> SocketAddr {
+    fn configured_address(&self, bind: BindAddress) -> SocketAddr {
         match self.bind {
             Bind::AsConfigured => SocketAddr::new(
                 bind.ip.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
@@ -142,31 +143,31 @@ impl Listeners {
     }
 }
 
-/// One socket for each worker, all on one address: the kernel spreads connections over them.
-fn sockets(
+/// Binds one socket for each worker to the same address. The kernel spreads connections over them.
+fn bind_all(
     wanted: SocketAddr,
     count: usize,
 ) -> Result<(SocketAddr, Vec<std::net::TcpListener>), BindError> {
-    let failed = |error| BindError {
+    let bind_error = |error| BindError {
         address: wanted,
         error,
     };
-    let address = free(wanted).map_err(failed)?;
+    let address = probe_address(wanted).map_err(bind_error)?;
     let sockets = (0..count)
-        .map(|_| listening(address))
+        .map(|_| listening_socket(address))
         .collect::<io::Result<_>>()
-        .map_err(failed)?;
+        .map_err(bind_error)?;
     Ok((address, sockets))
 }
 
-/// Finds out whether anyone else listens there, which `SO_REUSEPORT` would hide: two processes would each serve some of
-/// the connections. Port 0 becomes a free one, `[::]` becomes `0.0.0.0` on a node without IPv6.
-fn free(wanted: SocketAddr) -> io::Result<SocketAddr> {
-    let probe = match socket(wanted) {
+/// Checks that no other process listens on the address, which `SO_REUSEPORT` would hide: each process would serve some of
+/// the connections. Port 0 becomes a free port, and `[::]` becomes `0.0.0.0` on a node without IPv6.
+fn probe_address(wanted: SocketAddr) -> io::Result<SocketAddr> {
+    let probe = match probing_socket(wanted) {
         Err(error)
             if wanted.ip() == Ipv6Addr::UNSPECIFIED && error.kind() != io::ErrorKind::AddrInUse =>
         {
-            socket(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), wanted.port()))?
+            probing_socket(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), wanted.port()))?
         }
         probe => probe?,
     };
@@ -176,16 +177,16 @@ fn free(wanted: SocketAddr) -> io::Result<SocketAddr> {
         .ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
 }
 
-fn socket(address: SocketAddr) -> io::Result<socket2::Socket> {
-    let socket = open(address)?;
+fn probing_socket(address: SocketAddr) -> io::Result<socket2::Socket> {
+    let socket = new_socket(address)?;
     socket.bind(&address.into())?;
-    // Only listening collides with a socket that was bound with SO_REUSEADDR as well.
+    // bind(2) succeeds beside another socket with SO_REUSEADDR; only listen(2) fails.
     socket.listen(1)?;
     Ok(socket)
 }
 
-fn listening(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = open(address)?;
+fn listening_socket(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = new_socket(address)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -193,7 +194,7 @@ fn listening(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-fn open(address: SocketAddr) -> io::Result<socket2::Socket> {
+fn new_socket(address: SocketAddr) -> io::Result<socket2::Socket> {
     let socket = socket2::Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -218,7 +219,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_gone_is_closed_before_anything_is_bound() {
         let (commands, mut worker) = channel(1);
-        let mut listeners = Listeners::new(Bind::AsConfigured, vec![commands], None, None);
+        let mut listeners = ListenerSet::new(Bind::AsConfigured, vec![commands], None, None);
         let bind = BindAddress {
             ip: None,
             port: Port::HTTP,
@@ -238,7 +239,7 @@ mod tests {
             drop(closing);
         };
         let reconciled = async {
-            listeners.close_gone(&Snapshot::default()).await;
+            listeners.close_removed(&Snapshot::default()).await;
             assert!(closed.get());
         };
         tokio::join!(slow, reconciled);

@@ -1,9 +1,13 @@
-//! What the head of an HTTP message says to a proxy, and what a proxy does to it: the target, the framing, the fields that
-//! are for one hop, trailers, and the ways to ask for another protocol.
+//! The semantics of HTTP messages for a proxy: the target of a request, framing, hop-by-hop fields, trailers, and upgrades
+//! to other protocols.
 
+pub(crate) mod forwarded;
 pub(crate) mod grpc;
-pub(crate) mod hop;
+mod hop;
+pub(crate) mod request_head;
+pub(crate) mod response_head;
 pub mod target;
 pub(crate) mod trailers;
 pub(crate) mod upgrade;
+pub(crate) mod via;
 pub(crate) mod websocket;

@@ -1,79 +1,80 @@
-//! The instruments that metrics are made of: counters, gauges and histograms of one worker, which no other core writes.
+//! The instruments of metrics: counters, gauges and histograms. Each worker has instruments of its own, which no other
+//! core writes.
 
 use std::marker::PhantomData;
 use std::ops::AddAssign;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// A number that only grows.
+/// A counter, which only grows.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
-/// A number that goes up and down. One worker's may be below zero; only the sum has a meaning.
+/// A gauge, which goes up and down. One worker's gauge may be negative; only the sum over all workers has a meaning.
 #[derive(Debug, Default)]
 pub(crate) struct Gauge(AtomicI64);
 
-/// How often something took how long.
+/// A histogram of durations, with the buckets of [`BOUNDS`].
 #[derive(Debug, Default)]
 pub(crate) struct Histogram {
     buckets: [Counter; BOUNDS.len() + 1],
     nanos: Counter,
 }
 
-/// What a histogram, or several together, have seen.
+/// The values of a histogram, or the sums of several.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Spread {
-    /// How many fell into each bucket of [`BOUNDS`], and beyond; not summed up.
+pub(crate) struct HistogramSnapshot {
+    /// Observations in each bucket of [`BOUNDS`], and in the one beyond; not cumulative.
     pub buckets: [u64; BOUNDS.len() + 1],
-    /// All durations together, in nanoseconds.
+    /// The sum of all durations, in nanoseconds.
     pub nanos: u64,
 }
 
-/// Upper bounds of the buckets in seconds; the last bucket has none.
+/// Upper bounds of the buckets of a histogram, in seconds; one more bucket has none.
 pub(crate) const BOUNDS: [f64; 14] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
 ];
 
 impl Counter {
-    /// One more.
+    /// Adds one.
     pub(crate) fn increment(&self) {
         self.add(1);
     }
 
-    /// `count` more.
+    /// Adds `count`.
     pub(crate) fn add(&self, count: u64) {
         self.0.fetch_add(count, Relaxed);
     }
 
-    /// The count.
+    /// The current value.
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
 
-/// One more in a gauge, while it lasts.
+/// One more in a gauge until the guard is dropped.
 #[derive(Debug)]
-pub(crate) struct Held<'a>(&'a Gauge);
+pub(crate) struct GaugeGuard<'a>(&'a Gauge);
 
-impl Drop for Held<'_> {
+impl Drop for GaugeGuard<'_> {
     fn drop(&mut self) {
         self.0.add(-1);
     }
 }
 
 impl Gauge {
-    /// One more until what is returned is dropped.
-    pub(crate) fn hold(&self) -> Held<'_> {
+    /// Adds one until the returned guard is dropped.
+    pub(crate) fn hold(&self) -> GaugeGuard<'_> {
         self.add(1);
-        Held(self)
+        GaugeGuard(self)
     }
 
-    /// Up or down.
+    /// Adds `change`, which may be negative.
     pub(crate) fn add(&self, change: i64) {
         self.0.fetch_add(change, Relaxed);
     }
 
-    /// The value.
+    /// The current value.
     pub(crate) fn get(&self) -> i64 {
         self.0.load(Relaxed)
     }
@@ -89,25 +90,25 @@ impl Histogram {
             .add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// What it has seen.
+    /// The current values.
     #[must_use]
-    pub(crate) fn spread(&self) -> Spread {
-        Spread {
+    pub(crate) fn snapshot(&self) -> HistogramSnapshot {
+        HistogramSnapshot {
             buckets: std::array::from_fn(|bucket| self.buckets[bucket].get()),
             nanos: self.nanos.get(),
         }
     }
 }
 
-impl Spread {
-    /// How many durations were observed.
+impl HistogramSnapshot {
+    /// The number of observations.
     #[must_use]
     pub(crate) fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
 }
 
-impl AddAssign for Spread {
+impl AddAssign for HistogramSnapshot {
     fn add_assign(&mut self, other: Self) {
         for (sum, count) in self.buckets.iter_mut().zip(other.buckets) {
             *sum += count;
@@ -189,7 +190,7 @@ impl<L: LabelValue> CountersByLabel<L> {
     }
 }
 
-/// Asserts what [`LabelValue`] promises of a type.
+/// Asserts that a type keeps the contract of [`LabelValue`]: indexes in order, and distinct texts.
 #[cfg(test)]
 pub(crate) fn assert_is_label<L: LabelValue + std::fmt::Debug>() {
     for (position, value) in L::ALL.iter().enumerate() {
@@ -211,7 +212,7 @@ mod tests {
         for micros in [0, 500, 501, 60_000_000, 60_000_001] {
             histogram.observe(Duration::from_micros(micros));
         }
-        let Spread { buckets, nanos } = histogram.spread();
+        let HistogramSnapshot { buckets, nanos } = histogram.snapshot();
         assert_eq!(
             (
                 buckets[0],

@@ -1,6 +1,6 @@
-//! What is counted, each room its own, put together for export.
+//! The metrics of all rooms, composed for export.
 //!
-//! Every worker counts for itself, so that no two cores share a cache line; the sums are made when somebody asks.
+//! Every worker has counters of its own, so that no two cores share a cache line; they are summed when metrics are scraped.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ mod workers;
 pub(crate) use export::MetricWriter;
 pub(crate) use workers::WorkerCollector;
 
-/// What one worker counts.
+/// The metrics of one worker, by room.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WorkerMetrics {
     pub(crate) exchanges: Arc<ExchangeMetrics>,

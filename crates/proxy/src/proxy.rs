@@ -1,4 +1,4 @@
-//! The proxy as a whole, seen from the side that configures it.
+//! The proxy as a whole: starts it, applies configurations to it, and stops it.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -22,39 +22,39 @@ use crate::dns::SAVE_INTERVAL;
 use crate::dns::hickory::HickoryClient;
 use crate::dns::hosts_file;
 use crate::dns::query::DnsClientFactory;
-use crate::listen::{Bind, BindError, Listeners};
+use crate::listen::{Bind, BindError, ListenerSet};
 use crate::status::ConfigStatus;
 use crate::telemetry::access_log::AccessLog;
 use crate::tls::{RootCertificates, TlsClients};
 use crate::upstream::SharedUpstreams;
 use crate::worker::{self, WorkerCommand, WorkerHandle};
 
-/// How long workers may take to break off what is in flight, and the log to write its last lines.
-const LAST_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long workers may take to abort, and the access log to write its last lines.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How often what is known of destinations is looked through.
-const SITES_SWEPT_EVERY: Duration = Duration::from_secs(10);
+/// Interval between sweeps of the state of destinations.
+const DESTINATION_SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What a proxy is started with.
+/// The options a proxy is started with.
 pub struct ProxyOptions {
-    /// Threads that serve requests; at least 1.
+    /// Number of threads that serve requests; 0 counts as 1.
     pub workers: usize,
     /// Where listeners are bound.
     pub bind: Bind,
-    /// Where the admin server listens; `None` has none.
+    /// The address of the admin server; `None` starts none.
     pub admin: Option<SocketAddr>,
     /// Where the access log goes.
     pub access_log: Box<dyn Write + Send>,
-    /// How names are asked for.
+    /// Creates the clients that send DNS queries.
     pub queries: DnsClientFactory,
-    /// Where names are looked for before the system's servers are asked; `None` is nowhere.
+    /// The hosts file, which is looked up before the system's DNS servers are queried; `None` uses none.
     pub hosts_file: Option<PathBuf>,
-    /// The CAs whose certificates upstreams may have when the configuration names no others; `None` are the system's,
-    /// which are read once, at the start.
+    /// The CAs that upstream certificates are validated against where the configuration names no others; `None` uses the
+    /// system's, which are read once, at the start.
     pub roots: Option<RootCertificates>,
-    /// Connections from clients that each listener may have, over all workers; `None` is no limit.
+    /// Most connections from clients of each listener, over all workers; `None` is no limit.
     pub max_connections: Option<usize>,
-    /// The folder that keeps what the DNS caches know from one process to the next; `None` keeps nothing.
+    /// The folder that keeps the entries of the DNS caches across restarts; `None` keeps none.
     pub state_dir: Option<PathBuf>,
 }
 
@@ -62,15 +62,15 @@ pub struct ProxyOptions {
 pub struct Proxy {
     shared: Arc<SharedContext>,
     status: Arc<ConfigStatus>,
-    listeners: Listeners,
+    listeners: ListenerSet,
     admin: Option<AdminServer>,
     workers: Vec<WorkerHandle>,
     log_writer: JoinHandle<()>,
 }
 
 impl Default for ProxyOptions {
-    /// One worker, the addresses of the configuration, no admin server, the log on stdout, hickory for DNS, the
-    /// system's hosts file and CAs, nothing kept.
+    /// One worker, the configured addresses, no admin server, the access log on stdout, hickory for DNS, the system's hosts
+    /// file and CAs, no limit of connections, no state folder.
     fn default() -> Self {
         Self {
             workers: 1,
@@ -87,7 +87,7 @@ impl Default for ProxyOptions {
 }
 
 impl Proxy {
-    /// Starts the workers and the admin server. Nothing is listened to until [`Proxy::apply`].
+    /// Starts the workers and the admin server. No listener is bound until [`Proxy::apply`].
     ///
     /// `control` runs DNS queries and the admin server; it must outlive the proxy.
     ///
@@ -96,7 +96,7 @@ impl Proxy {
     pub fn start(options: ProxyOptions, control: &Handle) -> io::Result<Self> {
         let (access_log, log_writer) = AccessLog::start(options.access_log)?;
         let mut resolvers = ResolverSet::new(options.queries, options.hosts_file, control.clone());
-        let is_kept = options.state_dir.is_some();
+        let has_store = options.state_dir.is_some();
         if let Some(folder) = options.state_dir {
             let wall = clock::wall();
             resolvers = resolvers.with_store(CacheStore::open(folder, wall)?, wall);
@@ -104,8 +104,8 @@ impl Proxy {
         let tls = TlsClients::new(options.roots.unwrap_or_else(RootCertificates::system));
         let upstreams = SharedUpstreams::new(resolvers, tls);
         let shared = SharedContext::new(options.workers.max(1), upstreams, access_log);
-        if is_kept {
-            control.spawn(keep_saved(Arc::downgrade(&shared)));
+        if has_store {
+            control.spawn(save_caches(Arc::downgrade(&shared)));
         }
         let status = Arc::new(ConfigStatus::default());
         let admin = options
@@ -121,8 +121,8 @@ impl Proxy {
             .collect();
         let pools = workers.iter().map(|worker| worker.pool.clone());
         shared.upstreams.introduce(pools.collect());
-        control.spawn(forget_sites(Arc::downgrade(&shared)));
-        let listeners = Listeners::new(
+        control.spawn(sweep_destinations(Arc::downgrade(&shared)));
+        let listeners = ListenerSet::new(
             options.bind,
             commands,
             admin.as_ref().map(AdminServer::address),
@@ -138,10 +138,10 @@ impl Proxy {
         })
     }
 
-    /// Serves this from now on: requests that begin after it see all of it, those before none. What is the same stays
-    /// as it is, sockets, caches and connections included.
+    /// Applies a configuration. Requests that begin after the call use it as a whole, and requests before it the previous
+    /// one. Unchanged parts keep their state: sockets, caches and connections.
     ///
-    /// Gives the listeners that could not be bound; the others are served, and [`Proxy::rebind`] tries again.
+    /// Returns the listeners that could not be bound. The others are served, and [`Proxy::rebind`] tries again.
     pub async fn apply(&mut self, compiled: CompiledConfig) -> Vec<BindError> {
         let CompiledConfig { snapshot, report } = compiled;
         let changed = **self.shared.snapshot.load() != snapshot;
@@ -160,54 +160,54 @@ impl Proxy {
         unbound
     }
 
-    /// Tries again to bind what could not be. Gives what still cannot.
+    /// Tries again to bind the listeners that could not be bound. Returns those that still cannot.
     pub async fn rebind(&mut self) -> Vec<BindError> {
         let unbound = self.listeners.reconcile(&self.shared).await;
         self.status.bound(&unbound);
         unbound
     }
 
-    /// Keeps what is served, and tells why what is configured is not.
+    /// Keeps serving the current configuration, and reports why the newest one is rejected.
     pub fn reject(&self, errors: Vec<String>) {
         self.status.rejected(errors);
     }
 
-    /// How many configurations have been applied.
+    /// The number of configurations that have been applied.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.status.generation()
     }
 
-    /// Where each listener is really bound.
+    /// The real address of each bound listener.
     #[must_use]
     pub fn addresses(&self) -> &BTreeMap<BindAddress, SocketAddr> {
         self.listeners.addresses()
     }
 
-    /// Whether a listener could not be bound and should be tried again.
+    /// Whether a listener could not be bound, so that [`Proxy::rebind`] should be called.
     #[must_use]
     pub fn has_unbound_listeners(&self) -> bool {
         self.status.has_unbound()
     }
 
-    /// Where the admin server listens.
+    /// The address of the admin server, if there is one.
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(AdminServer::address)
     }
 
-    /// Stops: not ready at once, then no new connections, and requests in progress finish within `limit`. Gives how
-    /// many connections did not.
+    /// Stops the proxy gracefully: the readiness probe fails at once, listeners close, and requests in progress may finish
+    /// within `limit`. Returns the number of connections that did not finish.
     pub async fn drain(self, limit: Duration) -> usize {
         let deadline = Instant::from_std(clock::now() + limit);
         self.shared.drain.drain();
-        // Before requests have finished: whoever wants this process to end may not wait for them.
+        // Saved before requests have finished, because the process may be killed while they do.
         let saved = tokio::task::spawn_blocking({
             let shared = Arc::clone(&self.shared);
             move || shared.upstreams.resolvers.save(clock::wall())
         });
         for worker in &self.workers {
-            // A worker that has ended needs no telling.
+            // A worker that has ended needs no command.
             let _ = worker.commands.send(WorkerCommand::Drain).await;
         }
         let commands: Vec<_> = self
@@ -225,24 +225,24 @@ impl Proxy {
             for worker in commands {
                 let _ = worker.send(WorkerCommand::Abort).await;
             }
-            let _ = timeout(LAST_TIMEOUT, all).await;
+            let _ = timeout(ABORT_TIMEOUT, all).await;
         }
         let log = Arc::clone(&self.shared.access_log);
         let written = tokio::task::spawn_blocking(move || {
             log.end();
             drop(self.log_writer.join());
         });
-        // Whoever reads the log may have stopped reading, and a disk may hang.
-        let _ = timeout(LAST_TIMEOUT, written).await;
-        let _ = timeout(LAST_TIMEOUT, saved).await;
+        // The reader of the log may have stalled, and a disk may hang.
+        let _ = timeout(ABORT_TIMEOUT, written).await;
+        let _ = timeout(ABORT_TIMEOUT, saved).await;
         usize::try_from(open).unwrap_or_default()
     }
 }
 
-/// Forgets destinations that are of no interest any more, until the proxy is gone.
-async fn forget_sites(shared: Weak<SharedContext>) {
+/// Sweeps the state of unused destinations periodically, until the proxy is dropped.
+async fn sweep_destinations(shared: Weak<SharedContext>) {
     loop {
-        sleep(SITES_SWEPT_EVERY).await;
+        sleep(DESTINATION_SWEEP_INTERVAL).await;
         let Some(shared) = shared.upgrade() else {
             return;
         };
@@ -250,14 +250,14 @@ async fn forget_sites(shared: Weak<SharedContext>) {
     }
 }
 
-/// Writes what the caches know, now and then, until the proxy is gone.
-async fn keep_saved(shared: Weak<SharedContext>) {
+/// Saves the entries of the DNS caches periodically, until the proxy is dropped.
+async fn save_caches(shared: Weak<SharedContext>) {
     loop {
         sleep(SAVE_INTERVAL).await;
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        // It fails only if the runtime ends.
+        // Joining fails only if the runtime shuts down.
         let _ = tokio::task::spawn_blocking(move || {
             shared.upstreams.resolvers.save_if_changed(clock::wall())
         })

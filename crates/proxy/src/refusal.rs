@@ -1,73 +1,73 @@
-//! The table of refusals: every way a request can fail, and what is answered, logged and counted for it.
+//! Refusals: every way in which a request or a connection can fail, and the response to it.
 //!
-//! A new way to fail is a new variant of [`Refusal`], and does not compile until [`Refusal::row`] says what it means.
+//! A new way to fail is a new variant of [`Refusal`], and does not compile until [`Refusal::row`] defines its meaning.
 
 use std::fmt::{self, Write as _};
 
-use egret_config::name::NameError;
 use egret_config::policy::egress::AddressDenied;
 use egret_config::resources::ObjectRef;
 use egret_config::snapshot::Misconfiguration;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
-use http::{HeaderName, Response, StatusCode};
+use http::{HeaderName, Response};
 
 use crate::client_hello::HelloError;
-use crate::dial::failure::{ConnectFailure, SecureFailure};
+use crate::dial::failure::ConnectFailure;
 use crate::dns::DnsFailure;
-use crate::message::hop::{InvalidResponse, LoopDetected};
-use crate::message::target::{FramingError, TargetError};
-use crate::message::upgrade::UpgradeDenied;
+use crate::message::target::TargetError;
 use crate::proxy_protocol::HeaderError;
 use crate::tls::TlsFailure;
 
+mod authentication;
+mod convert;
 pub(crate) mod grpc;
 mod reason;
-mod unauthenticated;
+mod table;
 
+pub(crate) use authentication::{AuthenticationFailure, CredentialAudience, CredentialError};
 pub(crate) use reason::Reason;
-pub(crate) use unauthenticated::{Audience, CredentialError, Unauthenticated};
+pub(crate) use table::RefusalRow;
 
-/// `Proxy-Status` (RFC 9209 2).
+/// The `Proxy-Status` field (RFC 9209 2).
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
-/// Why a request is not served.
+/// Why a request or a connection is not served.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// What came is not the head of an HTTP/1 request. The HTTP library has answered it, and the connection ends.
+    /// The head of a request is malformed.
     MalformedHead,
-    /// The head has more octets or fields than it may. Likewise.
+    /// The head of a request exceeds the limit of bytes or fields.
     HeadTooLarge,
-    /// The connection does not begin with a PROXY protocol header that can be read, and has to.
+    /// The PROXY protocol header, which the listener requires, is missing or malformed.
     ProxyHeader(HeaderError),
-    /// The connection does not begin with TLS that can be read, and has to.
+    /// The connection does not begin with a valid ClientHello, which the listener requires.
     Hello(HelloError),
-    /// The client speaks TLS and asks for no name, and one is needed.
+    /// The client sent no SNI, and the listener requires one.
     NoServerName,
-    /// What comes before HTTP took too long.
+    /// The PROXY header or the TLS handshake did not complete in time.
     HandshakeTimeout,
-    /// The listener has as many connections as it may have.
+    /// The listener has reached its limit of connections.
     TooManyConnections,
-    /// The client and we did not agree on TLS, or its certificate is none that may be shown; what TLS said.
+    /// The TLS handshake with the client failed, with the error of TLS.
     ClientTls(String),
-    /// The client broke HTTP/2 in a way that ends its connection; what is wrong.
+    /// The client violated HTTP/2 in a way that ends its connection, with the error.
     ClientHttp2(String),
-    /// The request names no host, or one that is not a host.
+    /// The request names no valid host.
     Target(TargetError),
-    /// The head's framing has more than one reading (RFC 9112 6).
+    /// The framing of the request is ambiguous (RFC 9112 6).
     Framing(&'static str),
-    /// The rule leads nowhere that a CONNECT could go.
+    /// The rule does not allow the tunnel that the client asks for.
     NoTunnel(&'static str),
-    /// No listener of this address takes the host.
+    /// No listener of this address serves the host.
     NoListener,
-    /// The listener that takes the host is not the one whose certificate the client saw (RFC 9110 15.5.20): another may
-    /// ask its clients for other credentials, and so may the same one after a change.
+    /// The listener that serves the host is not the one whose certificate the client saw, or validates client certificates
+    /// differently by now (RFC 9110 15.5.20).
     Misdirected,
     /// No rule of the listener matches.
     NoRoute,
-    /// The configuration that the request falls under is invalid.
+    /// The configuration of the matched rule is invalid.
     Misconfigured(Misconfiguration),
-    /// The client has not said who it is, or not as it has to.
-    Unauthenticated(Unauthenticated),
+    /// The client did not authenticate as the policies require.
+    Unauthenticated(AuthenticationFailure),
     /// An EgressPolicy denies the destination by its name.
     Policy {
         /// The policy.
@@ -75,25 +75,25 @@ pub(crate) enum Refusal {
         /// Its rule, if one matched.
         rule: Option<std::sync::Arc<str>>,
     },
-    /// Every address of the destination is denied; this is the first one's reason.
+    /// Every address of the destination is denied, with the reason for the first one.
     Address(AddressDenied),
     /// The name cannot be resolved.
     Dns(DnsFailure),
     /// Too many names are being resolved.
     DnsOverload,
     /// A circuit breaker of the destination is open.
-    Limit(Limit),
+    Limit(CircuitBreakerLimit),
     /// No address could be connected to.
     Connect(ConnectFailure),
-    /// There is a connection, but no TLS on it.
+    /// The TLS handshake with the upstream failed.
     Tls(TlsFailure),
     /// The upstream closed the connection before it answered.
     Terminated,
-    /// The upstream sent what is not HTTP, or a head that is too large.
+    /// The upstream's response is not valid HTTP, or its head is too large.
     UpstreamProtocol,
-    /// The upstream speaks HTTP/2, and its settings allow no other protocol on a stream (RFC 8441 3).
+    /// The upstream speaks HTTP/2 without extended CONNECT (RFC 8441 3).
     NoExtendedConnect,
-    /// The upstream, or the whole exchange, took longer than allowed.
+    /// The upstream or the whole exchange exceeded its timeout.
     ResponseTimeout,
     /// The client did not send its request body in time, or broke it off.
     RequestBody,
@@ -101,135 +101,41 @@ pub(crate) enum Refusal {
     Loop,
 }
 
-/// What the circuit breakers of a destination limit.
+/// A limit of the circuit breakers of a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Limit {
-    /// Open connections, those being opened included.
+pub(crate) enum CircuitBreakerLimit {
+    /// Connections that are open or being opened.
     Connections,
-    /// Requests without a connection yet.
+    /// Requests that wait for a connection.
     Pending,
-    /// Requests on connections.
+    /// Requests in progress on connections.
     Requests,
-    /// Requests that are being sent again.
+    /// Retries in progress.
     Retries,
 }
 
-/// What a refusal means to client, log and metrics.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Row {
-    /// The response status.
-    pub(crate) status: StatusCode,
-    /// The error type of `Proxy-Status`.
-    pub(crate) error: &'static str,
-    /// The reason in log and metrics.
-    pub(crate) reason: Reason,
-}
-
 impl Refusal {
-    /// The table.
-    #[must_use]
-    pub(crate) const fn row(&self) -> Row {
-        match self {
-            Self::MalformedHead => row(400, "http_request_error", Reason::MalformedHead),
-            Self::HeadTooLarge => row(431, "http_request_error", Reason::HeadTooLarge),
-            Self::ProxyHeader(_) => row(400, "http_request_error", Reason::ProxyHeader),
-            Self::Hello(HelloError::NotTls | HelloError::Ssl2 | HelloError::Alert) => {
-                row(400, "http_request_error", Reason::NotTls)
-            }
-            Self::Hello(_) => row(400, "http_request_error", Reason::MalformedHello),
-            Self::NoServerName => row(400, "http_request_error", Reason::NoServerName),
-            Self::HandshakeTimeout => row(408, "http_request_error", Reason::HandshakeTimeout),
-            Self::ClientTls(_) => row(400, "tls_protocol_error", Reason::ClientTls),
-            Self::ClientHttp2(_) => row(400, "http_request_error", Reason::ClientHttp2),
-            Self::TooManyConnections => overloaded(Reason::TooManyConnections),
-            Self::Target(_) => row(400, "http_request_error", Reason::MalformedTarget),
-            Self::Framing(_) => row(400, "http_request_error", Reason::MalformedFraming),
-            Self::NoTunnel(_) => row(403, "http_request_denied", Reason::NoTunnel),
-            Self::NoListener => row(404, "destination_not_found", Reason::NoListener),
-            Self::Misdirected => row(421, "http_request_error", Reason::Misdirected),
-            Self::NoRoute => row(404, "destination_not_found", Reason::NoRoute),
-            Self::Misconfigured(_) => row(500, "proxy_configuration_error", Reason::Misconfigured),
-            Self::Unauthenticated(client) => row(
-                client.status(),
-                "http_request_denied",
-                Reason::Unauthenticated,
-            ),
-            Self::Policy { .. } => row(403, "http_request_denied", Reason::EgressPolicy),
-            Self::Address(_) => row(403, "destination_ip_prohibited", Reason::AddressDenied),
-            Self::Dns(failure) if failure.is_timeout() => {
-                row(504, "dns_timeout", Reason::DnsTimeout)
-            }
-            Self::Dns(_) => row(502, "dns_error", Reason::DnsError),
-            Self::DnsOverload => overloaded(Reason::DnsOverload),
-            Self::Limit(_) => overloaded(Reason::CircuitBreaker),
-            Self::Connect(failure) => connect_row(*failure),
-            Self::Tls(failure) => tls_row(failure),
-            Self::Terminated => row(502, "connection_terminated", Reason::UpstreamClosed),
-            Self::UpstreamProtocol | Self::NoExtendedConnect => {
-                row(502, "http_protocol_error", Reason::UpstreamProtocol)
-            }
-            Self::ResponseTimeout => row(504, "http_response_timeout", Reason::ResponseTimeout),
-            Self::RequestBody => row(400, "http_request_error", Reason::RequestBody),
-            Self::Loop => row(508, "proxy_loop_detected", Reason::Loop),
-        }
-    }
-
-    /// Whether another host of the backend may serve what this one could not, where nothing of it has been sent yet. What
-    /// is wrong with the request, with the configuration or with this process is the same for every host; so is the
-    /// refusal of a policy, which was asked about each host before.
-    #[must_use]
-    pub(crate) const fn elsewhere(&self) -> bool {
-        match self {
-            Self::Address(_) | Self::Dns(_) => true,
-            Self::Connect(failure) => !matches!(failure, ConnectFailure::NoDescriptors),
-            Self::Tls(failure) => !matches!(failure, TlsFailure::Settings(_)),
-            Self::MalformedHead
-            | Self::HeadTooLarge
-            | Self::ProxyHeader(_)
-            | Self::Hello(_)
-            | Self::NoServerName
-            | Self::HandshakeTimeout
-            | Self::TooManyConnections
-            | Self::ClientTls(_)
-            | Self::ClientHttp2(_)
-            | Self::Target(_)
-            | Self::Framing(_)
-            | Self::NoTunnel(_)
-            | Self::NoListener
-            | Self::Misdirected
-            | Self::NoRoute
-            | Self::Misconfigured(_)
-            | Self::Unauthenticated(_)
-            | Self::Policy { .. }
-            | Self::DnsOverload
-            | Self::Limit(_)
-            | Self::Terminated
-            | Self::UpstreamProtocol
-            | Self::NoExtendedConnect
-            | Self::ResponseTimeout
-            | Self::RequestBody
-            | Self::Loop => false,
-        }
-    }
-
-    /// One line for people: what happened, without anything that came with the request but its name.
+    /// Describes the refusal in one line for people. Of the request itself it contains at most the host.
     #[must_use]
     pub(crate) fn details(&self) -> String {
         match self {
-            Self::MalformedHead => "what came is not the head of a request".to_owned(),
-            Self::HeadTooLarge => "the head has too many octets or fields".to_owned(),
+            Self::MalformedHead => "the request head is malformed".to_owned(),
+            Self::HeadTooLarge => "the request head has too many bytes or fields".to_owned(),
             Self::ProxyHeader(error) => error.to_string(),
             Self::Hello(error) => error.to_string(),
-            Self::NoServerName => "the client asks for no name".to_owned(),
-            Self::HandshakeTimeout => "what comes before HTTP took too long".to_owned(),
+            Self::NoServerName => "the client sent no SNI".to_owned(),
+            Self::HandshakeTimeout => {
+                "timed out during the TLS handshake or PROXY header".to_owned()
+            }
             Self::ClientTls(error) => format!("TLS with the client failed: {error}"),
-            Self::ClientHttp2(error) => format!("the client broke HTTP/2: {error}"),
+            Self::ClientHttp2(error) => format!("the client violated HTTP/2: {error}"),
             Self::TooManyConnections => "the listener has too many connections".to_owned(),
             Self::Target(error) => error.to_string(),
             Self::Framing(what) | Self::NoTunnel(what) => (*what).to_owned(),
-            Self::NoListener => "no listener takes this host".to_owned(),
+            Self::NoListener => "no listener serves this host".to_owned(),
             Self::Misdirected => {
-                "this connection was not made for the listener that serves the host".to_owned()
+                "this connection was made for another listener than the one that serves the host"
+                    .to_owned()
             }
             Self::NoRoute => "no route matches the request".to_owned(),
             Self::Misconfigured(at) => format!("{}: {}", at.object, at.message),
@@ -254,7 +160,7 @@ impl Refusal {
             Self::Tls(failure) => failure.details(),
             Self::Terminated => "the upstream closed the connection before it answered".to_owned(),
             Self::UpstreamProtocol => {
-                "the upstream's answer is not valid HTTP, or too large".to_owned()
+                "the upstream's response is not valid HTTP, or its head is too large".to_owned()
             }
             Self::NoExtendedConnect => {
                 "the upstream speaks HTTP/2 and takes no upgrades on it".to_owned()
@@ -265,28 +171,25 @@ impl Refusal {
         }
     }
 
-    /// The same for the client, who is not told how names are resolved, nor what is wrong with that.
-    fn told(&self) -> String {
+    /// Describes the refusal for the client. Unlike [`Refusal::details`] it discloses nothing about the DNS servers.
+    fn client_message(&self) -> String {
         match self {
             Self::Dns(DnsFailure::Network(_)) => "no DNS server could be asked".to_owned(),
             other => other.details(),
         }
     }
 
-    /// Whether what follows on the connection cannot be told to be a request: the framing has two readings.
+    /// Whether the connection must close, because ambiguous framing leaves it unclear where the next request begins.
     #[must_use]
     pub(crate) const fn ends_connection(&self) -> bool {
         matches!(self, Self::Framing(_))
     }
 
-    /// The head of the response; the body is what the client is told of it and a newline.
-    ///
-    /// # Panics
-    /// Never: what does not fit a header value is replaced.
+    /// The response to the client. Its body is the description and a newline.
     #[must_use]
     pub(crate) fn response(&self) -> Response<String> {
         let row = self.row();
-        let mut details = self.told();
+        let mut details = self.client_message();
         let status = self.proxy_status(&details);
         details.push('\n');
         let mut response = Response::new(details);
@@ -308,7 +211,7 @@ impl Refusal {
         response
     }
 
-    /// `egret; error=...; details="..."`, a structured field item (RFC 9209 2, RFC 8941).
+    /// The value of `Proxy-Status`: `egret; error=...; details="..."`, a structured field item (RFC 9209 2, RFC 8941).
     fn proxy_status(&self, details: &str) -> String {
         let mut text = format!("egret; error={}", self.row().error);
         if let Self::Dns(failure) = self
@@ -329,7 +232,7 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Limit {
+impl fmt::Display for CircuitBreakerLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Connections => "connections, all in use",
@@ -340,91 +243,10 @@ impl fmt::Display for Limit {
     }
 }
 
-impl From<TargetError> for Refusal {
-    fn from(error: TargetError) -> Self {
-        Self::Target(error)
-    }
-}
-
-impl From<FramingError> for Refusal {
-    fn from(FramingError(what): FramingError) -> Self {
-        Self::Framing(what)
-    }
-}
-
-impl From<LoopDetected> for Refusal {
-    fn from(_: LoopDetected) -> Self {
-        Self::Loop
-    }
-}
-
-impl From<InvalidResponse> for Refusal {
-    fn from(_: InvalidResponse) -> Self {
-        Self::UpstreamProtocol
-    }
-}
-
-impl From<UpgradeDenied> for Refusal {
-    fn from(_: UpgradeDenied) -> Self {
-        Self::NoTunnel("the protocol is not let through")
-    }
-}
-
-impl From<SecureFailure> for Refusal {
-    fn from(failure: SecureFailure) -> Self {
-        match failure {
-            SecureFailure::Connect(failure) => Self::Connect(failure),
-            SecureFailure::Tls(failure) => Self::Tls(failure),
-        }
-    }
-}
-
-impl From<NameError> for Refusal {
-    fn from(error: NameError) -> Self {
-        Self::Target(TargetError::Name(error))
-    }
-}
-
-const fn connect_row(failure: ConnectFailure) -> Row {
-    match failure {
-        ConnectFailure::Refused => row(502, "connection_refused", Reason::ConnectRefused),
-        ConnectFailure::Terminated => row(502, "connection_terminated", Reason::ConnectTerminated),
-        ConnectFailure::Unreachable => {
-            row(502, "destination_ip_unroutable", Reason::ConnectUnreachable)
-        }
-        ConnectFailure::Timeout => row(504, "connection_timeout", Reason::ConnectTimeout),
-        ConnectFailure::NoDescriptors => overloaded(Reason::NoDescriptors),
-    }
-}
-
-const fn tls_row(failure: &TlsFailure) -> Row {
-    match failure {
-        TlsFailure::Protocol(_) => row(502, "tls_protocol_error", Reason::TlsFailed),
-        TlsFailure::Certificate(_) => row(502, "tls_certificate_error", Reason::TlsCertificate),
-        TlsFailure::Settings(_) => row(500, "proxy_configuration_error", Reason::Misconfigured),
-    }
-}
-
 fn denied_by(policy: Option<&ObjectRef>, rule: Option<&str>) -> String {
     match (policy, rule) {
         (Some(policy), Some(rule)) => format!("denied by rule {rule} of {policy}"),
         (Some(policy), None) => format!("denied by the default action of {policy}"),
         (None, _) => "denied".to_owned(),
-    }
-}
-
-/// A limit of this process or of the destination is reached.
-const fn overloaded(reason: Reason) -> Row {
-    row(503, "connection_limit_reached", reason)
-}
-
-const fn row(status: u16, error: &'static str, reason: Reason) -> Row {
-    let Ok(status) = StatusCode::from_u16(status) else {
-        panic!("the table holds valid statuses")
-    };
-    Row {
-        status,
-        error,
-        reason,
     }
 }

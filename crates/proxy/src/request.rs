@@ -98,7 +98,8 @@ fn must_close(
 impl RequestClient {
     /// Makes a tunnel of the connection, or of its stream, once the request is answered.
     fn then(&self, tunnel: Tunnel) {
-        self.connection.then(tunnel, self.upgrade.take());
+        self.connection
+            .open_tunnel_after_response(tunnel, self.upgrade.take());
     }
 }
 

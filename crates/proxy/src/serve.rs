@@ -1,4 +1,4 @@
-//! HTTP on a client's connection: which version it is, and the service of it.
+//! Serves HTTP on a client's connection, in the version that ALPN or the client's first bytes select.
 
 use std::rc::Rc;
 
@@ -18,7 +18,7 @@ mod http1;
 mod http2;
 mod preface;
 
-/// Serves the connection to its end, or until it becomes a tunnel.
+/// Serves the connection until it ends or becomes a tunnel.
 pub(crate) async fn connection(
     mut stream: ClientStream,
     origin: ConnectionOrigin,
@@ -26,15 +26,15 @@ pub(crate) async fn connection(
 ) -> Option<ReadyTunnel> {
     let agreed = origin.tls.as_ref().and_then(|tls| tls.alpn);
     let http = match (&mut stream, agreed) {
-        (ClientStream::Plain(stream), _) => begun(stream, &context).await?.http(),
+        (ClientStream::Plain(stream), _) => read_preface(stream, &context).await?.http(),
         (ClientStream::Tls(stream), Some(AlpnProtocol::H2)) => {
-            match begun(stream.as_mut(), &context).await? {
-                // Go's net/http agrees to HTTP/2 with a proxy, and then speaks the other to it.
+            match read_preface(stream.as_mut(), &context).await? {
+                // Go's net/http agrees on HTTP/2 with a proxy, and then sends a CONNECT of HTTP/1.1.
                 ClientPreface::Connect => HttpConnection::Http1,
                 ClientPreface::Http1 | ClientPreface::Http2 => HttpConnection::Http2,
             }
         }
-        // Without a word about it HTTP/1.1 is spoken (RFC 9113 3.2).
+        // Without ALPN the protocol is HTTP/1.1 (RFC 9113 3.2).
         (ClientStream::Tls(_), Some(AlpnProtocol::Http11) | None) => HttpConnection::Http1,
     };
     let client = ClientConnection::new(origin, http);
@@ -48,8 +48,11 @@ pub(crate) async fn connection(
     }
 }
 
-/// What a client has begun with. `None` if it leaves before that is clear.
-async fn begun<S>(stream: &mut ReplayStream<S>, context: &WorkerContext) -> Option<ClientPreface>
+/// Reads the client's first bytes. `None` if the connection ends, or times out, before they tell the HTTP version.
+async fn read_preface<S>(
+    stream: &mut ReplayStream<S>,
+    context: &WorkerContext,
+) -> Option<ClientPreface>
 where
     S: AsyncRead + Unpin,
 {

@@ -1,4 +1,4 @@
-//! What is known of the configuration: which one is served, and what is wrong with the newest.
+//! The status of the configuration: which generation is served, and what is wrong with the newest files.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -8,23 +8,25 @@ use serde::Serialize;
 
 use crate::listen::BindError;
 
-/// Written by the control side, read by the admin server.
+/// The status of the configuration. The control side writes it, and the admin server reads it.
 #[derive(Debug, Default)]
 pub(crate) struct ConfigStatus(Mutex<StatusFacts>);
 
+/// The facts behind [`ConfigStatus`].
 #[derive(Debug, Default)]
 struct StatusFacts {
     generation: u64,
     applied: Option<SystemTime>,
     report: Report,
-    /// Why the newest files are not served; empty if they are.
+    /// The errors for which the newest files are not served; empty if they are served.
     rejected: Vec<String>,
-    /// The listeners that could not be bound.
+    /// The listeners that could not be bound, with the reason.
     unbound: Vec<String>,
+    /// The number of configurations that were rejected as a whole.
     rejections: u64,
 }
 
-/// `/report`.
+/// The JSON of `/report`.
 #[derive(Debug, Serialize)]
 struct ReportJson<'a> {
     generation: u64,
@@ -38,6 +40,7 @@ struct ReportJson<'a> {
 }
 
 impl ConfigStatus {
+    /// Records that a configuration has been applied.
     pub(crate) fn applied(&self, report: Report, unbound: &[BindError], at: SystemTime) {
         let mut state = self.lock();
         state.generation += 1;
@@ -47,41 +50,45 @@ impl ConfigStatus {
         state.unbound = unbound.iter().map(ToString::to_string).collect();
     }
 
+    /// Records the listeners that could not be bound after another try.
     pub(crate) fn bound(&self, unbound: &[BindError]) {
         self.lock().unbound = unbound.iter().map(ToString::to_string).collect();
     }
 
+    /// Records that a configuration has been rejected as a whole.
     pub(crate) fn rejected(&self, errors: Vec<String>) {
         let mut state = self.lock();
         state.rejected = errors;
         state.rejections += 1;
     }
 
+    /// The number of configurations that have been applied.
     pub(crate) fn generation(&self) -> u64 {
         self.lock().generation
     }
 
-    /// How many configurations were refused.
+    /// The number of configurations that were rejected as a whole.
     pub(crate) fn rejections(&self) -> u64 {
         self.lock().rejections
     }
 
-    /// Whether what is served is what is configured.
+    /// Whether the newest configuration is served and all of its listeners are bound.
     pub(crate) fn is_current(&self) -> bool {
         let state = self.lock();
         state.rejected.is_empty() && state.unbound.is_empty()
     }
 
-    /// What is wrong with single objects of the configuration that is served.
+    /// The number of problems with single objects of the configuration that is served.
     pub(crate) fn problems(&self) -> usize {
         self.lock().report.problems.len()
     }
 
+    /// Whether a listener could not be bound.
     pub(crate) fn has_unbound(&self) -> bool {
         !self.lock().unbound.is_empty()
     }
 
-    /// Why requests cannot be served yet, if so.
+    /// Why the proxy is not ready to serve requests; `None` if it is.
     pub(crate) fn not_ready(&self) -> Option<String> {
         let state = self.lock();
         if state.generation == 0 {
@@ -106,7 +113,7 @@ impl ConfigStatus {
     }
 
     fn lock(&self) -> MutexGuard<'_, StatusFacts> {
-        // Every write above leaves the state whole at each step.
+        // Every write above leaves the state consistent at each step, so that a poisoned lock is harmless.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

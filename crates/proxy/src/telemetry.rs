@@ -1,4 +1,4 @@
-//! The readers of records: the access log, and the metrics of exchanges.
+//! The consumers of exchange records: the access log, and the metrics of exchanges.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ mod exchanges;
 
 pub(crate) use exchanges::ExchangeMetrics;
 
-/// Where one worker tells of its exchanges.
+/// The access log buffer and the exchange metrics of one worker.
 pub(crate) struct WorkerTelemetry {
     pub(crate) metrics: Arc<ExchangeMetrics>,
     log: LogBuffer,
@@ -35,11 +35,11 @@ impl WorkerTelemetry {
         })
     }
 
-    /// Writes a record to the access log, with the next batch.
+    /// Adds a record to the access log, which is written with the next batch.
     pub(crate) fn log(self: &Rc<Self>, record: &Record<'_>) {
         let is_first = self.log.write(record);
         if self.drain.is_draining() {
-            // The runtime may be on its way out, and nothing can be spawned.
+            // The runtime may be shutting down, so that a spawned task might never run.
             self.log.flush();
         } else if is_first {
             let telemetry = Rc::clone(self);
@@ -50,7 +50,7 @@ impl WorkerTelemetry {
         }
     }
 
-    /// Hands over the lines that wait in the worker's buffer.
+    /// Hands the buffered lines over to the writer.
     pub(crate) fn flush(&self) {
         self.log.flush();
     }

@@ -1,8 +1,9 @@
-//! Connections that carry what the gateway does not read: those of CONNECT (RFC 9110 9.3.6) and of Upgrade (7.8), and
-//! TLS that is [passed on](crate::request::passthrough).
+//! Tunnels: connections whose bytes are forwarded uninterpreted, for CONNECT (RFC 9110 9.3.6), for Upgrade (RFC 9110
+//! 7.8), and for TLS passthrough.
 //!
-//! A handler opens one, answers, and leaves it with the client's connection, which runs it once the
-//! answer is sent. From then on octets are [copied](copy), and [judged](live) again when the configuration changes.
+//! A request handler opens a tunnel, answers the request, and leaves the tunnel with the client's connection, which runs
+//! it once the response has been sent. From then on bytes are [relayed](relay), and the tunnel is
+//! [reevaluated](registry) when the configuration changes.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -16,75 +17,76 @@ use crate::meter::label_values;
 use crate::record::{ExchangeEnd, TunnelEnd};
 use crate::stream::ClientStream;
 use crate::upstream::{Lease, PermitGuard, UpgradedStream, UpstreamStream};
-use between::Mover;
 pub(crate) use client::ClientSide;
-use copy::Copied;
+use copy::StreamCopy;
 pub(crate) use metrics::TunnelMetrics;
+use registry::TunnelHandle;
+pub(crate) use registry::TunnelRegistry;
+use relay::DuplexRelay;
 pub(crate) use tunnel_request::TunnelRequest;
-use tunnels::TunnelHandle;
-pub(crate) use tunnels::Tunnels;
 
-mod between;
+mod buffers;
 mod client;
 mod copy;
 mod metrics;
 #[cfg(target_os = "linux")]
 mod pipe;
-mod scratch;
+mod registry;
+mod relay;
 #[cfg(target_os = "linux")]
 mod splice;
 mod tunnel_request;
-mod tunnels;
 
 label_values! {
     /// How a client asked for a tunnel.
     pub(crate) enum TunnelKind {
-        /// By CONNECT (RFC 9110 9.3.6).
+        /// CONNECT (RFC 9110 9.3.6).
         Connect = "connect",
-        /// By Upgrade or extended CONNECT, for another protocol in place of HTTP.
+        /// Upgrade (RFC 9110 7.8) or extended CONNECT (RFC 8441), to another protocol than HTTP.
         Upgrade = "upgrade",
-        /// By the SNI of a TLS connection that is passed through.
+        /// TLS passthrough, routed by the SNI.
         Passthrough = "passthrough",
     }
 }
 
-/// A tunnel that waits for the answer to be sent, and then runs.
+/// A tunnel that is open towards the upstream, and runs once the response to the client has been sent.
 pub(crate) struct Tunnel {
     pub(crate) kind: TunnelKind,
     pub(crate) upstream: UpgradedStream,
     pub(crate) permit: TunnelPermit,
     pub(crate) exchange: Rc<Exchange>,
     pub(crate) request: TunnelRequest,
-    /// What allowed it.
-    pub(crate) judged_by: WorkerSnapshot,
+    /// The configuration that allowed the tunnel.
+    pub(crate) snapshot: WorkerSnapshot,
 }
 
-/// What counts at the destination until the tunnel is over.
+/// The permits of the destination's circuit breakers that a tunnel holds until it ends.
 pub(crate) enum TunnelPermit {
-    /// A connection from the pool that was upgraded.
+    /// The lease of a pooled connection that was upgraded.
     Leased(Lease),
-    /// A connection of the tunnel's own.
+    /// The permit of a connection that was opened for the tunnel alone.
     Direct(PermitGuard),
 }
 
-/// A tunnel that runs: counted when it is dropped, however that comes about.
+/// A running tunnel. Its end is counted when it is dropped, even if its task is cancelled.
 struct RunningTunnel<'a> {
-    tunnels: &'a Tunnels,
+    tunnels: &'a TunnelRegistry,
     exchange: Rc<Exchange>,
     end: TunnelEnd,
     _permit: TunnelPermit,
 }
 
-/// A tunnel whose answer has been sent, with the client's connection and what was read of that beyond the request.
+/// A tunnel whose response has been sent.
 pub(crate) struct ReadyTunnel {
     pub(crate) tunnel: Box<Tunnel>,
     pub(crate) client: ClientSide,
+    /// Bytes that were read from the client beyond the request.
     pub(crate) early: Bytes,
-    pub(crate) tunnels: Rc<Tunnels>,
+    pub(crate) tunnels: Rc<TunnelRegistry>,
 }
 
 impl TunnelPermit {
-    /// The address it is connected to.
+    /// The upstream address of the tunnel's connection.
     fn peer(&self) -> SocketAddr {
         match self {
             Self::Leased(lease) => lease.peer(),
@@ -94,7 +96,7 @@ impl TunnelPermit {
 }
 
 impl Tunnel {
-    /// The client left before it had its answer.
+    /// Records that the client closed the connection before it had the response.
     pub(crate) fn abandon(self) {
         self.exchange.body_dropped();
     }
@@ -115,21 +117,21 @@ impl ReadyTunnel {
             permit,
             exchange,
             request,
-            judged_by,
+            snapshot,
         } = *tunnel;
         let peer = permit.peer();
         let mut running = RunningTunnel::new(&tunnels, kind, exchange, permit);
-        let handle = tunnels.enter(request, peer);
-        // The configuration may have changed between the decision and this.
+        let handle = tunnels.register(request, peer);
+        // The configuration may have changed since the request was admitted.
         let newest = tunnels.snapshot();
-        let allowed = Arc::ptr_eq(&judged_by, &newest) || handle.is_allowed(&newest);
-        drop((judged_by, newest));
+        let allowed = Arc::ptr_eq(&snapshot, &newest) || handle.is_allowed(&newest);
+        drop((snapshot, newest));
         if !allowed {
             running.end = TunnelEnd::PolicyChanged;
             return;
         }
         let UpgradedStream { stream, read, open } = upstream;
-        running.end = match TunnelIo::of((client, early), (stream, read)) {
+        running.end = match TunnelIo::new((client, early), (stream, read)) {
             #[cfg(target_os = "linux")]
             TunnelIo::Sockets(sockets) => running.join(sockets, &handle).await,
             TunnelIo::Streams(streams) => running.join(streams, &handle).await,
@@ -140,7 +142,7 @@ impl ReadyTunnel {
 
 impl<'a> RunningTunnel<'a> {
     fn new(
-        tunnels: &'a Tunnels,
+        tunnels: &'a TunnelRegistry,
         kind: TunnelKind,
         exchange: Rc<Exchange>,
         permit: TunnelPermit,
@@ -150,7 +152,7 @@ impl<'a> RunningTunnel<'a> {
         Self {
             tunnels,
             exchange,
-            // If nothing else ends it, the worker does.
+            // The value stays if the worker ends and drops the task.
             end: TunnelEnd::Drained,
             _permit: permit,
         }
@@ -158,10 +160,10 @@ impl<'a> RunningTunnel<'a> {
 }
 
 impl RunningTunnel<'_> {
-    /// Moves bytes until both ends are closed, or until the tunnel is not allowed any more.
-    async fn join(&self, mover: impl Mover, handle: &TunnelHandle<'_>) -> TunnelEnd {
-        let Tunnels {
-            metrics, scratch, ..
+    /// Relays bytes until both directions have ended, or until a new configuration denies the tunnel.
+    async fn join(&self, relay: impl DuplexRelay, handle: &TunnelHandle<'_>) -> TunnelEnd {
+        let TunnelRegistry {
+            metrics, buffers, ..
         } = self.tunnels;
         let progress = self.exchange.progress();
         let closed = self.exchange.stream_closed();
@@ -171,7 +173,7 @@ impl RunningTunnel<'_> {
             metrics.down.add(moved.down - before.down);
         };
         let idle_timeout = progress.idle_timeout();
-        let moving = between::run(mover, scratch, idle_timeout, closed, on_progress);
+        let moving = relay::run(relay, buffers, idle_timeout, closed, on_progress);
         tokio::select! {
             end = moving => end,
             () = handle.denied() => TunnelEnd::PolicyChanged,
@@ -179,16 +181,20 @@ impl RunningTunnel<'_> {
     }
 }
 
-/// How octets go between two streams, each with what was read of it before.
+/// The way bytes are relayed between two streams. Each stream comes with the bytes that were already read from it.
 enum TunnelIo {
-    /// Between two sockets: no TLS ends here, and no frames do.
+    /// Splicing between two sockets, where there is neither TLS nor framing on this side.
     #[cfg(target_os = "linux")]
-    Sockets(splice::Spliced),
-    Streams(Copied<ClientSide, UpstreamStream>),
+    Sockets(splice::SocketSplice),
+    /// Copying between streams of any kind.
+    Streams(StreamCopy<ClientSide, UpstreamStream>),
 }
 
 impl TunnelIo {
-    fn of((client, early): (ClientSide, Bytes), (upstream, read): (UpstreamStream, Bytes)) -> Self {
+    fn new(
+        (client, early): (ClientSide, Bytes),
+        (upstream, read): (UpstreamStream, Bytes),
+    ) -> Self {
         match (client, upstream) {
             #[cfg(target_os = "linux")]
             (
@@ -196,9 +202,12 @@ impl TunnelIo {
                 UpstreamStream::Plain(upstream),
             ) => {
                 client.unread(early);
-                Self::Sockets(splice::Spliced::new(client.into_parts(), (upstream, read)))
+                Self::Sockets(splice::SocketSplice::new(
+                    client.into_parts(),
+                    (upstream, read),
+                ))
             }
-            (client, upstream) => Self::Streams(Copied::new((client, early), (upstream, read))),
+            (client, upstream) => Self::Streams(StreamCopy::new((client, early), (upstream, read))),
         }
     }
 }

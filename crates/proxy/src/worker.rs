@@ -1,5 +1,5 @@
-//! A worker: one thread, one runtime, its own sockets and its own pool. Everything on the path of a warm request happens
-//! here, and nothing of it is shared with another core.
+//! A worker: one thread with a runtime, sockets and a connection pool of its own. A warm request is handled entirely by one
+//! worker, without state shared with other cores.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -20,33 +20,33 @@ use crate::context::{SharedContext, WorkerContext};
 use crate::task;
 use crate::upstream::PoolRequest;
 
-/// How often the pool is searched for connections that have been idle for too long, for names in use, and for addresses
-/// that are not those of their name any more.
+/// Interval between sweeps of the pool, which close expired connections, keep names in use resolved, and drop addresses
+/// that their names no longer have.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What the control side asks of a worker.
+/// A command of the control side to a worker.
 pub(crate) enum WorkerCommand {
-    /// Accept from this socket, within what the gate of its address lets in.
+    /// Accept from this socket, within the limit of the address's gate.
     Listen(BindAddress, std::net::TcpListener, Arc<ConnectionGate>),
-    /// Accept from it no more. The signal is dropped when the socket is closed.
+    /// Close the socket of this address. The signal is dropped when the socket is closed.
     Close(BindAddress, ClosedSignal),
-    /// Judge the open tunnels: the configuration has changed.
+    /// Reevaluate the open tunnels, because the configuration has changed.
     ReevaluateTunnels,
-    /// End when the last connection has.
+    /// End when the last connection has ended.
     Drain,
-    /// End now; what is in flight is broken off, and logged as such.
+    /// End now; exchanges in progress are broken off, and logged as such.
     Abort,
 }
 
 /// The control side's handle on a worker.
 pub(crate) struct WorkerHandle {
     pub(crate) commands: Sender<WorkerCommand>,
-    /// The way to the worker's pool, for the other workers.
+    /// Sends requests to the worker's pool, for the other workers.
     pub(crate) pool: Sender<PoolRequest>,
     pub(crate) thread: JoinHandle<()>,
 }
 
-/// What a worker is asked to do.
+/// The receiving side of a worker's channels.
 struct WorkerInbox {
     commands: Receiver<WorkerCommand>,
     pool: Receiver<PoolRequest>,
@@ -55,7 +55,7 @@ struct WorkerInbox {
 /// Starts the thread of the worker with this index.
 ///
 /// # Errors
-/// If the thread or its runtime cannot be made.
+/// If the thread cannot be started.
 pub(crate) fn start(index: usize, shared: Arc<SharedContext>) -> std::io::Result<WorkerHandle> {
     let (commands, received) = channel(64);
     let (pool, pool_requests) = channel(64);
@@ -88,13 +88,13 @@ async fn run(context: &Rc<WorkerContext>, mut inbox: WorkerInbox) {
         return;
     }
     context.upstreams.close_idle();
-    // Connections that a socket still had in its queue are accepted now, and counted.
+    // Lets the accept loops take, and count, the connections that are queued on their sockets.
     tokio::task::yield_now().await;
     while context.connections() > 0 {
         tokio::select! {
             () = context.none_left() => {}
             command = inbox.commands.recv() => {
-                // Others are about what goes on, and nothing does.
+                // The other commands concern listeners and tunnels, and have no effect on a draining worker.
                 if matches!(command, Some(WorkerCommand::Abort) | None) {
                     return;
                 }
@@ -104,7 +104,8 @@ async fn run(context: &Rc<WorkerContext>, mut inbox: WorkerInbox) {
     context.telemetry.flush();
 }
 
-/// Does what it is asked, until it is to end: true if it may take its time for that. The sockets are closed then.
+/// Handles commands until the worker is to end. Returns true if it drains, and false if it aborts. Its sockets are closed
+/// in either case.
 async fn serve(context: &Rc<WorkerContext>, inbox: &mut WorkerInbox) -> bool {
     let mut listening: HashMap<BindAddress, oneshot::Sender<ClosedSignal>> = HashMap::new();
     let mut sweep = interval(SWEEP_INTERVAL);
@@ -115,7 +116,7 @@ async fn serve(context: &Rc<WorkerContext>, inbox: &mut WorkerInbox) -> bool {
             Some(request) = inbox.pool.recv() => {
                 context.upstreams.serve(&request);
                 if matches!(request, PoolRequest::MakeRoom) {
-                    context.tunnels.make_room();
+                    context.tunnels.close_idle_pipes();
                 }
                 continue;
             }

@@ -1,4 +1,4 @@
-//! How many connections a listener may have, over all workers.
+//! The limit of connections of a listener, over all workers.
 
 use std::sync::Arc;
 use std::sync::LazyLock;
@@ -9,50 +9,51 @@ use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
 
 use crate::refusal::Refusal;
 
-/// What a client is told that speaks HTTP in the clear.
-static ANSWER: LazyLock<Vec<u8>> = LazyLock::new(answer);
+/// The encoded response to a rejected client that speaks HTTP in clear text.
+static REJECTION: LazyLock<Vec<u8>> = LazyLock::new(encode_rejection);
 
-/// Counts the connections of one bound address.
+/// Limits the connections of one bound address.
 #[derive(Debug)]
 pub(crate) struct ConnectionGate {
-    most: usize,
+    limit: usize,
     open: AtomicUsize,
-    /// Whether it was told that there are too many.
+    /// Whether a rejection has been reported since the count was last clearly below the limit.
     is_full: AtomicBool,
 }
 
-/// A place within the limit; dropped with the connection.
+/// A permit for one connection, which is given back on drop.
 #[derive(Debug)]
 pub(crate) struct GatePermit(Arc<ConnectionGate>);
 
-/// There is none.
+/// The error of a gate that has as many connections as its limit.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct GateFull {
-    /// Whether nobody was told since there were clearly fewer.
+    /// Whether this is the first rejection since the count was last clearly below the limit, and should be reported.
     pub(crate) is_first: bool,
 }
 
 impl ConnectionGate {
-    /// `None` is no limit.
-    pub(crate) fn new(most: Option<usize>) -> Arc<Self> {
+    /// Creates a gate with a limit of connections; `None` is no limit.
+    pub(crate) fn new(limit: Option<usize>) -> Arc<Self> {
         Arc::new(Self {
-            most: most.unwrap_or(usize::MAX),
+            limit: limit.unwrap_or(usize::MAX),
             open: AtomicUsize::new(0),
             is_full: AtomicBool::new(false),
         })
     }
 
-    pub(crate) fn most(&self) -> usize {
-        self.most
+    /// The limit of connections; `usize::MAX` if there is none.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
     }
 
-    /// A place for one more.
+    /// Takes a permit for one more connection.
     ///
     /// # Errors
-    /// If there are as many as there may be.
-    pub(crate) fn enter(self: &Arc<Self>) -> Result<GatePermit, GateFull> {
+    /// [`GateFull`] if the limit is reached.
+    pub(crate) fn try_acquire(self: &Arc<Self>) -> Result<GatePermit, GateFull> {
         let place = GatePermit(Arc::clone(self));
-        if self.open.fetch_add(1, Relaxed) < self.most {
+        if self.open.fetch_add(1, Relaxed) < self.limit {
             Ok(place)
         } else {
             let is_first = !self.is_full.swap(true, Relaxed);
@@ -64,24 +65,25 @@ impl ConnectionGate {
 impl Drop for GatePermit {
     fn drop(&mut self) {
         let ConnectionGate {
-            most,
+            limit,
             open,
             is_full,
         } = &*self.0;
         let left = open.fetch_sub(1, Relaxed) - 1;
-        // Not at the first that leaves: one comes for each that goes, and each would be news.
-        if left <= most - most.div_ceil(8) && is_full.load(Relaxed) {
+        // Not at the first connection that closes: under load another one takes its place, and every rejection after it
+        // would be reported.
+        if left <= limit - limit.div_ceil(8) && is_full.load(Relaxed) {
             is_full.store(false, Relaxed);
         }
     }
 }
 
-/// What is sent to those that find no place, without having read what they ask for.
-pub(crate) fn refusal() -> &'static [u8] {
-    &ANSWER
+/// The response that is sent to rejected clients without reading their request.
+pub(crate) fn rejection() -> &'static [u8] {
+    &REJECTION
 }
 
-fn answer() -> Vec<u8> {
+fn encode_rejection() -> Vec<u8> {
     let mut response: Response<String> = Refusal::TooManyConnections.response();
     let length = HeaderValue::from(response.body().len());
     let headers = response.headers_mut();
@@ -106,39 +108,39 @@ mod tests {
     #[test]
     fn no_more_than_may_be() {
         let gate = ConnectionGate::new(Some(8));
-        let mut places: Vec<_> = (0..8).map(|_| gate.enter().unwrap()).collect();
-        let told = |gate: &Arc<ConnectionGate>| gate.enter().unwrap_err().is_first;
+        let mut places: Vec<_> = (0..8).map(|_| gate.try_acquire().unwrap()).collect();
+        let told = |gate: &Arc<ConnectionGate>| gate.try_acquire().unwrap_err().is_first;
         assert!(told(&gate), "the first is news");
         assert!(!told(&gate));
         places.pop();
-        places.push(gate.enter().expect("one has left"));
+        places.push(gate.try_acquire().expect("one has left"));
         assert!(told(&gate), "there were clearly fewer");
         places.clear();
-        assert!(gate.enter().is_ok(), "those refused hold no place");
+        assert!(gate.try_acquire().is_ok(), "those refused hold no place");
     }
 
     #[test]
     fn one_that_goes_for_one_that_comes_is_no_news() {
         let gate = ConnectionGate::new(Some(100));
-        let mut places: Vec<_> = (0..100).map(|_| gate.enter().unwrap()).collect();
-        assert!(gate.enter().unwrap_err().is_first);
+        let mut places: Vec<_> = (0..100).map(|_| gate.try_acquire().unwrap()).collect();
+        assert!(gate.try_acquire().unwrap_err().is_first);
         for _ in 0..5 {
             places.pop();
-            places.push(gate.enter().unwrap());
-            assert!(!gate.enter().unwrap_err().is_first);
+            places.push(gate.try_acquire().unwrap());
+            assert!(!gate.try_acquire().unwrap_err().is_first);
         }
     }
 
     #[test]
     fn none_and_no_limit() {
         let gate = ConnectionGate::new(None);
-        let places: Vec<_> = (0..1000).map(|_| gate.enter().unwrap()).collect();
+        let places: Vec<_> = (0..1000).map(|_| gate.try_acquire().unwrap()).collect();
         assert_eq!(places.len(), 1000);
     }
 
     #[test]
     fn the_answer_is_a_whole_response() {
-        let text = str::from_utf8(refusal()).unwrap();
+        let text = str::from_utf8(rejection()).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
         assert!(head.contains("\r\nproxy-status: egret; error=connection_limit_reached; "));

@@ -1,4 +1,4 @@
-//! TLS of a client that ends here.
+//! TLS termination: the handshake with a client.
 
 use std::io;
 
@@ -7,17 +7,17 @@ use tokio::time::timeout_at;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::begin::{TlsConnection, stopped};
+use super::preamble::{TlsConnection, drain_grace_elapsed};
 use crate::client::{ConnectionOrigin, TerminatedTls};
 use crate::clock;
 use crate::context::WorkerContext;
-use crate::downstream::unread;
+use crate::downstream::early_refusal;
 use crate::refusal::Refusal;
 use crate::stream::ReplayStream;
 use crate::tls::{HandshakeOutcome, negotiated_alpn};
 
 impl TlsConnection {
-    /// Shakes hands with the client. `None` if that fails: the client has been told why, as far as TLS allows.
+    /// Performs the TLS handshake with the client. `None` if it fails; rustls has then sent the alert, if there is one.
     pub(super) async fn terminate(
         self,
         context: &WorkerContext,
@@ -27,33 +27,33 @@ impl TlsConnection {
             mut origin,
             listener,
             settings,
-            until,
+            deadline,
         } = self;
         let server = match context.shared.tls_servers.get(&settings) {
             Ok(server) => server,
             Err(why) => {
-                tracing::error!(listener = listener.name, %why, "TLS cannot be ended");
+                tracing::error!(listener = listener.name, %why, "TLS cannot be terminated");
                 return None;
             }
         };
         let begin = clock::now();
-        let shaking = TlsAcceptor::from(server).accept(stream);
-        let shaken = tokio::select! {
+        let accepting = TlsAcceptor::from(server).accept(stream);
+        let accepted = tokio::select! {
             biased;
-            shaken = timeout_at(until.into(), shaking) => match shaken {
-                Ok(shaken) => shaken.map_err(|error| refusal(&error)),
+            accepted = timeout_at(deadline.into(), accepting) => match accepted {
+                Ok(accepted) => accepted.map_err(|error| refusal(&error)),
                 Err(_) => Err(Some(Refusal::HandshakeTimeout)),
             },
-            () = stopped(context) => Err(None),
+            () = drain_grace_elapsed(context) => Err(None),
         };
         let took = clock::now() - begin;
         let metrics = &context.clients.tls;
-        let stream = match shaken {
+        let stream = match accepted {
             Ok(stream) => stream,
             Err(refusal) => {
                 metrics.ended(HandshakeOutcome::Failed, took);
                 if let Some(refusal) = refusal {
-                    unread::refused(&origin, &refusal, context);
+                    early_refusal::record(&origin, &refusal, context);
                 }
                 return None;
             }
@@ -72,7 +72,7 @@ impl TlsConnection {
     }
 }
 
-/// What is told of a handshake that failed. A client that has left, as it may, is none.
+/// The refusal for a failed handshake. `None` if the client closed the connection, which is no failure.
 fn refusal(error: &io::Error) -> Option<Refusal> {
     (error.kind() == io::ErrorKind::InvalidData).then(|| Refusal::ClientTls(error.to_string()))
 }

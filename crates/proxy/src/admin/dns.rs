@@ -161,7 +161,7 @@ fn queries(to: &mut MetricWriter<'_>, stats: &DnsStats) -> fmt::Result {
     let help = "Names and families that no server gave addresses for, by cause";
     to.counters("dns_lookup_failures", help, failures)?;
     let help = "From asking for a name and family to the answer or failure that counted";
-    let spread = stats.query_duration.spread();
+    let spread = stats.query_duration.snapshot();
     to.histogram("dns_lookup_duration_seconds", help, &spread)
 }
 
@@ -181,7 +181,7 @@ fn servers(to: &mut MetricWriter<'_>, stats: &DnsStats) -> fmt::Result {
     to.counters("dns_query_failures", help, failures)?;
     let durations = all.iter().map(|(server, stats)| {
         let labels = [("server", server.to_string())];
-        (labels, stats.duration.spread())
+        (labels, stats.duration.snapshot())
     });
     let help = "From a query to a server to its answer or failure";
     to.histograms("dns_query_duration_seconds", help, durations)

@@ -1,9 +1,9 @@
-//! What one worker counts of its clients' connections.
+//! The metrics of one worker's client connections.
 
 use crate::meter::{Counter, Gauge};
 use crate::tls::HandshakeMetrics;
 
-/// What one worker counts of its clients' connections.
+/// The metrics of one worker's client connections.
 #[derive(Debug, Default)]
 pub(crate) struct ClientMetrics {
     /// Connections accepted.

@@ -1,4 +1,4 @@
-//! How long a client may take nothing of what an HTTP/2 stream has for it.
+//! The send timeout of an HTTP/2 stream: how long its client may read nothing of the response.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -12,23 +12,23 @@ use tokio::time::{Sleep, sleep_until};
 
 use crate::clock;
 
-/// The state of one HTTP/2 stream towards its client. The handler of the request bounds the time until the response's head,
-/// and the bodies bound the time between two frames of the upstream; this bounds the time that the client may take nothing.
+/// The send timeout of one HTTP/2 stream. The request handler limits the time until the response head, and the bodies
+/// limit the time between two frames of the upstream; this limits the time in which the client reads nothing.
 #[derive(Default)]
 pub(crate) struct StreamWatch {
     idle_timeout: Duration,
-    /// Since when a frame of the response has been waiting to be sent.
+    /// When the frame became ready that waits to be sent.
     blocked: Cell<Option<Instant>>,
-    /// When the exchange must be over, if it has a deadline.
+    /// Deadline for the whole exchange, if it has one.
     deadline: Cell<Option<Instant>>,
-    /// The client took nothing for the idle timeout.
+    /// Whether the client read nothing for the idle timeout.
     stalled: Cell<bool>,
     /// Notified when nothing more can be sent to the client.
     closed: Notify,
 }
 
 impl StreamWatch {
-    /// Begins to watch a stream whose client may take nothing for `idle_timeout`.
+    /// Creates the watch of a stream whose client may read nothing for `idle_timeout`.
     pub(crate) fn new(idle_timeout: Duration) -> Rc<Self> {
         Rc::new(Self {
             idle_timeout,
@@ -36,44 +36,44 @@ impl StreamWatch {
         })
     }
 
-    /// A frame of the response is ready to be sent.
+    /// Records that a frame of the response is ready to be sent.
     pub(crate) fn frame_ready(&self) {
         self.blocked.set(Some(clock::now()));
     }
 
-    /// The frame before was sent, and the next one is polled for.
+    /// Records that the previous frame was sent, as the next one is polled for.
     pub(crate) fn frame_polled(&self) {
         self.blocked.set(None);
     }
 
-    /// The exchange must be over by then, even if the client takes nothing.
+    /// Sets the deadline for the whole exchange, which holds even while the client reads nothing.
     pub(crate) fn must_end(&self, deadline: Instant) {
         self.deadline.set(Some(deadline));
     }
 
-    /// Whether the client took nothing for too long.
+    /// Whether the client read nothing for the idle timeout.
     pub(crate) fn is_stalled(&self) -> bool {
         self.stalled.get()
     }
 
-    /// Nothing more can be sent to the client: the task that writes to the stream has ended.
+    /// Records that nothing more can be sent to the client, because the task that writes to the stream has ended.
     pub(crate) fn close(&self) {
         self.closed.notify_one();
     }
 
-    /// Ends when the client takes nothing more from the tunnel that the stream became: it ended or reset the stream.
+    /// Completes when the client has ended or reset the stream that became a tunnel.
     pub(crate) async fn closed(&self) {
         self.closed.notified().await;
     }
 
-    /// When the client has taken too long, if nothing changes.
+    /// When the stream times out if nothing changes.
     fn end(&self) -> Option<Instant> {
         let stalled = self.blocked.get()? + self.idle_timeout;
         let deadline = self.deadline.get();
         Some(deadline.map_or(stalled, |deadline| deadline.min(stalled)))
     }
 
-    /// Ready when the client has taken too long.
+    /// Ready when the stream has timed out.
     fn poll(&self, timer: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let Some(end) = self.end() else {
@@ -92,8 +92,7 @@ impl StreamWatch {
     }
 }
 
-/// Runs the future that serves a stream. A client that takes nothing for too long has its stream reset, by dropping the
-/// future.
+/// Runs the future that serves a stream. When the stream times out, dropping the future resets it.
 pub(crate) async fn watched(future: impl Future<Output = ()>, stream: Rc<StreamWatch>) {
     let mut future = pin!(future);
     let mut timer = None;

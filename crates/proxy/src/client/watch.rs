@@ -1,5 +1,5 @@
-//! How long a client's connection may stay quiet: between requests, within a head, and while the client takes nothing of
-//! a response.
+//! The timeouts of a client's connection: idle between requests, receiving a request head, and sending a response that the
+//! client does not read.
 
 use std::cell::Cell;
 use std::io;
@@ -18,10 +18,10 @@ use super::ClientConnection;
 use crate::clock;
 use crate::stream::ClientStream;
 
-/// How long a head may take from its first octet, or the first head from the connection's start.
+/// Timeout for a request head from its first byte, and for the first head from the start of the connection.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The HTTP of a connection.
+/// The HTTP version of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HttpConnection {
     /// HTTP/1.1 and HTTP/1.0: one exchange at a time.
@@ -30,32 +30,36 @@ pub(crate) enum HttpConnection {
     Http2,
 }
 
-/// What the connection waits for, and since when. Kept by events, read by one long-lived timer, so that a request
-/// arms none.
+/// What a connection waits for, and since when. Events update it and one long-lived timer reads it, so that a request
+/// arms no timer.
 pub(crate) struct ConnectionWatch {
     http: HttpConnection,
+    /// Exchanges in progress.
     in_flight: Cell<usize>,
+    /// What the connection waits for while no exchange is in progress.
     waiting_for: Cell<WaitingFor>,
+    /// When the wait began.
     since: Cell<Instant>,
-    /// Since when the client takes nothing of what is to be written.
+    /// When the write began that the client does not read; `None` if no write is blocked.
     blocked: Cell<Option<Instant>>,
-    /// When the exchange must be over, if it must.
+    /// Deadline for the current exchange, if it has one.
     deadline: Cell<Option<Instant>>,
-    /// Rung when there is a deadline.
+    /// Notified when a deadline has been set, so that the timer looks at it.
     set: Notify,
-    /// The client took nothing for too long.
+    /// Whether the connection ended because the client read nothing for the idle timeout.
     stalled: Cell<bool>,
 }
 
+/// What a connection without an exchange waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum WaitingFor {
-    /// The rest of a head.
+    /// The rest of a request head.
     Head,
-    /// A next request.
+    /// The next request.
     Request,
 }
 
-/// The client's stream, telling the watch when something is read or cannot be written.
+/// The client's stream, which records reads and blocked writes in the connection's watch.
 pub(crate) struct WatchedStream {
     pub(crate) stream: TokioIo<ClientStream>,
     pub(crate) connection: Rc<ClientConnection>,
@@ -79,12 +83,12 @@ impl ConnectionWatch {
         self.http == HttpConnection::Http2
     }
 
-    /// A request's head has been read.
+    /// Records that the head of a request has been read.
     pub(crate) fn exchange_begins(&self) {
         self.in_flight.set(self.in_flight.get() + 1);
     }
 
-    /// An exchange is over.
+    /// Records that an exchange has ended.
     pub(crate) fn exchange_ended(&self, now: Instant) {
         self.in_flight.set(self.in_flight.get() - 1);
         self.waiting_for.set(WaitingFor::Request);
@@ -92,7 +96,8 @@ impl ConnectionWatch {
         self.deadline.set(None);
     }
 
-    /// The one exchange must be over by then, even if the client takes nothing, so that its body is not asked for more.
+    /// Sets the deadline for the exchange of an HTTP/1 connection. It holds even while the client reads nothing, when the
+    /// response body is not polled.
     pub(crate) fn must_end(&self, deadline: Instant) {
         self.deadline.set(Some(deadline));
         self.set.notify_one();
@@ -103,14 +108,14 @@ impl ConnectionWatch {
         self.in_flight.get() == 0
     }
 
-    /// Whether the client took nothing for too long.
+    /// Whether the client read nothing for the idle timeout.
     pub(crate) fn is_stalled(&self) -> bool {
         self.stalled.get()
     }
 
-    /// Ends when the connection has been quiet for too long.
+    /// Completes when a timeout of the connection expires.
     pub(crate) async fn expired(&self, limits: &ConnectionLimits) {
-        // Looking again after the shortest of the limits is often enough, whatever happens meanwhile.
+        // Any wait that begins meanwhile lasts at least as long as the shortest timeout.
         let look = HEAD_TIMEOUT.min(limits.idle_timeout);
         loop {
             let now = clock::now();
@@ -125,7 +130,7 @@ impl ConnectionWatch {
         }
     }
 
-    /// When the connection is over if nothing happens.
+    /// When the connection times out if nothing happens; `None` if no timeout runs.
     fn end(&self, limits: &ConnectionLimits) -> Option<Instant> {
         if self.in_flight.get() == 0 {
             let limit = match self.waiting_for.get() {
@@ -135,7 +140,7 @@ impl ConnectionWatch {
             return Some(self.since.get() + limit);
         }
         if self.http == HttpConnection::Http2 {
-            // Each stream is watched for itself: one that stalls is no reason to end the others.
+            // Each stream has a timeout of its own, which does not end the others.
             return None;
         }
         let stalled = self.blocked.get()? + limits.stream_idle_limit();
@@ -143,7 +148,7 @@ impl ConnectionWatch {
         Some(deadline.map_or(stalled, |deadline| deadline.min(stalled)))
     }
 
-    /// Something was to be written.
+    /// Records the result of a write.
     fn wrote<T>(&self, written: &Poll<io::Result<T>>) {
         if written.is_ready() {
             self.blocked.set(None);
@@ -153,8 +158,9 @@ impl ConnectionWatch {
         }
     }
 
+    /// Records that bytes were read.
     fn read(&self) {
-        // Of HTTP/2, what comes between two requests need not be the beginning of one.
+        // On HTTP/2, bytes between two requests need not begin a request.
         if self.http == HttpConnection::Http1
             && self.in_flight.get() == 0
             && self.waiting_for.get() == WaitingFor::Request
@@ -226,7 +232,7 @@ mod tests {
         }
     }
 
-    /// How long the watch waits for a client that sends an octet every ten seconds.
+    /// How long the watch waits for a client that sends a byte every ten seconds.
     async fn drips(watch: &ConnectionWatch) -> Duration {
         let begin = clock::now();
         let drip = async {
@@ -246,7 +252,7 @@ mod tests {
     async fn a_head_that_drips_has_its_time_and_no_more() {
         let watch = ConnectionWatch::new(HttpConnection::Http1, clock::now());
         assert_eq!(drips(&watch).await, HEAD_TIMEOUT);
-        // A later one from its first octet on.
+        // The timeout of a later head runs from its first byte.
         let watch = ConnectionWatch::new(HttpConnection::Http1, clock::now());
         watch.exchange_begins();
         watch.exchange_ended(clock::now());

@@ -1,4 +1,4 @@
-//! How a client that speaks TLS is told that its connection is not served: a fatal alert, before any handshake (RFC 8446 6).
+//! Fatal TLS alerts (RFC 8446 6), by which a client is refused before a handshake.
 
 use std::time::Duration;
 
@@ -9,33 +9,33 @@ use tokio::time::timeout;
 use crate::client_hello::HelloError;
 use crate::refusal::Refusal;
 
-/// How long a client may take to read it.
-const LINGER: Duration = Duration::from_secs(1);
-/// The version that records are of if the client said nothing older (RFC 8446 5.1).
+/// How long a client may take to read the alert and close the connection.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+/// The record version unless the client's ClientHello has an older one (RFC 8446 5.1).
 const LEGACY_VERSION: u16 = 0x0303;
-/// The oldest that there is (SSL 3.0).
+/// The oldest record version: SSL 3.0.
 const OLDEST_VERSION: u16 = 0x0300;
 
-/// What is said.
+/// The descriptions of alerts that are sent for refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Alert {
-    /// The hello has a name that is none.
+pub(crate) enum TlsAlert {
+    /// The server name in the ClientHello is invalid.
     IllegalParameter = 47,
-    /// A policy denies it.
+    /// A policy denies the connection.
     AccessDenied = 49,
-    /// The hello cannot be read.
+    /// The ClientHello is malformed.
     DecodeError = 50,
-    /// It is not the client's fault.
+    /// The cause is not the client.
     InternalError = 80,
-    /// The hello has no name (RFC 8446 9.2).
+    /// The ClientHello has no server name (RFC 8446 9.2).
     MissingExtension = 109,
-    /// Nobody here takes the name (RFC 6066 3).
+    /// No listener or route matches the server name (RFC 6066 3).
     UnrecognizedName = 112,
 }
 
-impl Alert {
-    /// What is said of a refusal; nothing if it is not known that the client speaks TLS.
+impl TlsAlert {
+    /// The alert for a refusal; `None` where the client may not speak TLS, or rustls has sent an alert.
     pub(crate) const fn of(refusal: &Refusal) -> Option<Self> {
         match refusal {
             Refusal::ProxyHeader(_)
@@ -73,7 +73,7 @@ impl Alert {
         }
     }
 
-    /// The record: type, version, length, fatal, which. `version` is that of the client's hello, if it was read.
+    /// The alert as a TLS record. `version` is the legacy version of the ClientHello, if it was read.
     pub(crate) fn record(self, version: Option<u16>) -> [u8; 7] {
         let version = version.unwrap_or(LEGACY_VERSION);
         let [major, minor] = version.clamp(OLDEST_VERSION, LEGACY_VERSION).to_be_bytes();
@@ -83,19 +83,19 @@ impl Alert {
 
 /// Tells the client why it is refused, and closes the connection.
 pub(crate) async fn send(mut stream: TcpStream, refusal: &Refusal, version: Option<u16>) {
-    let Some(alert) = Alert::of(refusal) else {
+    let Some(alert) = TlsAlert::of(refusal) else {
         return;
     };
-    let told = async {
+    let sending = async {
         stream.write_all(&alert.record(version)).await?;
         stream.shutdown().await?;
-        // To close before everything was read is a reset, which may overtake the alert.
+        // Closing with unread bytes resets the connection, and the client may lose the alert.
         let mut rest = [0; 512];
         while stream.read(&mut rest).await? > 0 {}
         Ok::<(), std::io::Error>(())
     };
-    // Who does not read it has no need of it.
-    let _ = timeout(LINGER, told).await;
+    // An error or timeout means that the client does not read the alert.
+    let _ = timeout(LINGER_TIMEOUT, sending).await;
 }
 
 #[cfg(test)]
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn records_are_of_a_version_that_the_client_reads() {
-        let record = |version| Alert::UnrecognizedName.record(version);
+        let record = |version| TlsAlert::UnrecognizedName.record(version);
         assert_eq!(record(None), [21, 3, 3, 0, 2, 2, 112]);
         assert_eq!(record(Some(0x0303)), [21, 3, 3, 0, 2, 2, 112]);
         assert_eq!(record(Some(0x0301)), [21, 3, 1, 0, 2, 2, 112]);

@@ -1,4 +1,4 @@
-//! A client's connection with what serves it.
+//! A client's connection together with the context of the worker that serves it.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -15,8 +15,8 @@ use crate::tunnel::{ClientSide, ReadyTunnel, Tunnel};
 pub(crate) struct DownstreamConnection {
     pub(crate) client: Rc<ClientConnection>,
     pub(crate) context: Rc<WorkerContext>,
-    /// The tunnel that an HTTP/1.1 connection becomes when the answer to its last request has been sent.
-    pub(crate) then: Cell<Option<Box<Tunnel>>>,
+    /// The tunnel that an HTTP/1.1 connection becomes once the response to its last request has been sent.
+    pub(crate) pending_tunnel: Cell<Option<Box<Tunnel>>>,
 }
 
 impl DownstreamConnection {
@@ -24,15 +24,16 @@ impl DownstreamConnection {
         Rc::new(Self {
             client,
             context,
-            then: Cell::default(),
+            pending_tunnel: Cell::default(),
         })
     }
 
-    /// Makes a tunnel of the connection, or of its HTTP/2 stream `upgrade`, once the answer to this request has been sent.
-    pub(crate) fn then(&self, tunnel: Tunnel, upgrade: Option<OnUpgrade>) {
+    /// Runs the tunnel on the connection, or on its HTTP/2 stream `upgrade`, once the response to this request has been
+    /// sent.
+    pub(crate) fn open_tunnel_after_response(&self, tunnel: Tunnel, upgrade: Option<OnUpgrade>) {
         let tunnel = Box::new(tunnel);
         let Some(upgrade) = upgrade else {
-            return self.then.set(Some(tunnel));
+            return self.pending_tunnel.set(Some(tunnel));
         };
         let tunnels = Rc::clone(&self.context.tunnels);
         task::spawn(async move {

@@ -1,4 +1,4 @@
-//! How a gRPC request is told from other HTTP/2 requests.
+//! Detects gRPC requests among HTTP/2 requests.
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Version};
@@ -6,7 +6,7 @@ use http::{HeaderMap, Version};
 /// The content type of gRPC messages.
 pub(crate) const GRPC: &str = "application/grpc";
 
-/// Whether a request is one of gRPC, which is never asked for but by HTTP/2.
+/// Whether a request is a gRPC request, which is always HTTP/2.
 pub(crate) fn is_asked_for(version: Version, headers: &HeaderMap) -> bool {
     version == Version::HTTP_2
         && headers
@@ -14,7 +14,8 @@ pub(crate) fn is_asked_for(version: Version, headers: &HeaderMap) -> bool {
             .is_some_and(|value| is_grpc(value.as_bytes()))
 }
 
-/// `application/grpc`, or with a suffix for the form of its messages. `application/grpc-web` is another protocol.
+/// Whether a content type is `application/grpc`, with or without a suffix for the message format. `application/grpc-web` is
+/// another protocol.
 fn is_grpc(content_type: &[u8]) -> bool {
     let head = content_type.get(..GRPC.len());
     head.is_some_and(|head| head.eq_ignore_ascii_case(GRPC.as_bytes()))

@@ -1,4 +1,4 @@
-//! What may follow a body: fields that come after a message has been checked, and so must not decide anything.
+//! Trailer fields. They arrive after the head has been checked, and so must not change what the head decided.
 
 use http::HeaderMap;
 use http::header::{
@@ -7,10 +7,11 @@ use http::header::{
     TRAILER, VIA,
 };
 
-use super::hop::{remove_forwarded, remove_hop_by_hop};
+use super::forwarded::remove_forwarded;
+use super::hop::remove_hop_by_hop;
 
-/// Fields that say where a message ends or goes, who sends it, or how it is read (RFC 9110 6.5.1).
-const OF_HEADS: [HeaderName; 15] = [
+/// Fields that are not allowed in trailers: for framing, routing, authentication and content (RFC 9110 6.5.1).
+const HEAD_ONLY: [HeaderName; 15] = [
     AUTHORIZATION,
     CACHE_CONTROL,
     CONTENT_ENCODING,
@@ -28,12 +29,12 @@ const OF_HEADS: [HeaderName; 15] = [
     VIA,
 ];
 
-/// Makes trailers fit to be sent on. To HTTP/2 some of what goes here would be a broken message (RFC 9113 8.2.2), and to
-/// anybody a second opinion about what the head said.
+/// Prepares trailers for the next hop: removes hop-by-hop fields, which make an HTTP/2 message malformed (RFC 9113 8.2.2),
+/// and fields that could contradict the head.
 pub(crate) fn prepare_trailers(trailers: &mut HeaderMap) {
     remove_hop_by_hop(trailers);
     remove_forwarded(trailers);
-    for name in OF_HEADS {
+    for name in HEAD_ONLY {
         trailers.remove(name);
     }
 }
@@ -45,7 +46,7 @@ mod tests {
     #[test]
     fn what_belongs_in_a_head_is_no_trailer() {
         let mut trailers = HeaderMap::new();
-        for name in OF_HEADS.into_iter().chain([
+        for name in HEAD_ONLY.into_iter().chain([
             http::header::CONNECTION,
             http::header::TRANSFER_ENCODING,
             HeaderName::from_static("x-hop"),

@@ -1,5 +1,5 @@
-//! Another protocol in place of HTTP: Upgrade of HTTP/1.1 (RFC 9110 7.8), and extended CONNECT of HTTP/2 (RFC 8441), which
-//! asks for the same. Within the gateway a request is always of the first form.
+//! Upgrades to other protocols: Upgrade in HTTP/1.1 (RFC 9110 7.8) and extended CONNECT in HTTP/2 (RFC 8441). Within the
+//! gateway an upgrade request always has the form of HTTP/1.1.
 
 use egret_config::snapshot::AllowedUpgrades;
 use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
@@ -10,40 +10,40 @@ use hyper::ext::Protocol;
 use super::websocket;
 
 const WEBSOCKET: &str = "websocket";
-/// Requests inside would be seen by no policy.
+/// HTTP/2 in clear text, which is never upgraded to: policies would not see the requests inside.
 const HTTP_2: &str = "h2c";
 
-/// A protocol that a request asks for, and that is let through.
+/// An upgrade that a request asks for and that is allowed.
 pub(crate) struct UpgradeRequest {
     protocol: HeaderValue,
     form: UpgradeForm,
 }
 
-/// An extended CONNECT asks for a protocol that is not let through.
+/// The error of an extended CONNECT to a protocol that is not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UpgradeDenied;
 
-/// How a client asks.
+/// How a client asked for an upgrade.
 enum UpgradeForm {
-    /// By the field.
+    /// The `Upgrade` field of HTTP/1.1.
     Upgrade,
-    /// By a CONNECT of HTTP/2. What proves to it that the upstream understood is made up here, for WebSocket.
+    /// An extended CONNECT of HTTP/2. For WebSocket, `key` is the `Sec-WebSocket-Key` that the gateway sends in its place.
     Extended { key: Option<HeaderValue> },
 }
 
-/// Makes an extended CONNECT the request that it stands for (RFC 8441 5), and gives the protocol.
+/// Turns an extended CONNECT into the equivalent GET (RFC 8441 5) and returns its protocol; `None` for other requests.
 pub(crate) fn unwrap_extended(parts: &mut Parts) -> Option<Protocol> {
     let protocol = parts.extensions.remove::<Protocol>()?;
     parts.method = Method::GET;
     Some(protocol)
 }
 
-/// What a request asks for besides HTTP. Nothing if it does so by the field, and that is not let through: the field is
-/// left out, and the request is one like any other.
+/// The upgrade that a request asks for. `None` if it asks for none, or if it asks with the `Upgrade` field for a protocol
+/// that is not allowed: such a request is served without the field.
 ///
 /// # Errors
-/// [`UpgradeDenied`] for an extended CONNECT that is not let through: there is no such request without it.
-pub(crate) fn wanted(
+/// [`UpgradeDenied`] for an extended CONNECT to a protocol that is not allowed, which has no meaning without the upgrade.
+pub(crate) fn requested(
     parts: &Parts,
     has_body: bool,
     extended: Option<&Protocol>,
@@ -58,9 +58,9 @@ pub(crate) fn wanted(
         let form = UpgradeForm::Extended {
             key: (protocol == WEBSOCKET).then(websocket::new_key),
         };
-        return Ok(of(&protocol, form));
+        return Ok(request_of(&protocol, form));
     }
-    // With a body what follows it could be read as either.
+    // After a body, the next bytes could be either protocol.
     let asks = parts.headers.contains_key(UPGRADE)
         && parts.version == Version::HTTP_11
         && parts.method == Method::GET
@@ -69,23 +69,23 @@ pub(crate) fn wanted(
     let mut offered = tokens(&parts.headers, &UPGRADE).map(str::to_ascii_lowercase);
     let chosen = asks.then(|| offered.find(|protocol| is_allowed(protocol)));
     let chosen = chosen.flatten();
-    Ok(chosen.and_then(|protocol| of(&protocol, UpgradeForm::Upgrade)))
+    Ok(chosen.and_then(|protocol| request_of(&protocol, UpgradeForm::Upgrade)))
 }
 
-/// Boxed, because few requests have one.
-fn of(protocol: &str, form: UpgradeForm) -> Option<Box<UpgradeRequest>> {
+/// Creates an upgrade request. It is boxed because few requests have one.
+fn request_of(protocol: &str, form: UpgradeForm) -> Option<Box<UpgradeRequest>> {
     let protocol = HeaderValue::try_from(protocol).ok()?;
     Some(Box::new(UpgradeRequest { protocol, form }))
 }
 
 impl UpgradeRequest {
-    /// Its name, in lower case.
+    /// The name of the protocol, in lower case.
     pub(crate) fn protocol(&self) -> &str {
         self.protocol.to_str().unwrap_or_default()
     }
 
-    /// Says it to the next hop, after the fields of the last one have been taken off.
-    pub(crate) fn put_on(&self, headers: &mut HeaderMap) {
+    /// Adds the upgrade to a request for the next hop, whose hop-by-hop fields have been removed.
+    pub(crate) fn apply_to_request(&self, headers: &mut HeaderMap) {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(UPGRADE, self.protocol.clone());
         if let UpgradeForm::Extended { key: Some(key) } = &self.form {
@@ -93,8 +93,8 @@ impl UpgradeRequest {
         }
     }
 
-    /// Whether a 101 says that it was agreed to.
-    pub(crate) fn is_agreed_to(&self, headers: &HeaderMap) -> bool {
+    /// Whether the header fields of a 101 response accept this upgrade.
+    pub(crate) fn is_accepted_by(&self, headers: &HeaderMap) -> bool {
         let mut fields = headers.get_all(UPGRADE).iter();
         let only = fields.next().filter(|_| fields.next().is_none());
         let agreed = only.is_some_and(|value| {
@@ -111,8 +111,8 @@ impl UpgradeRequest {
         agreed && proven
     }
 
-    /// Answers the client as it asked, after the fields of the upstream's hop have been taken off.
-    pub(crate) fn answer<B>(&self, response: &mut Response<B>) {
+    /// Turns the upstream's 101 response, whose hop-by-hop fields have been removed, into the form that the client expects.
+    pub(crate) fn apply_to_response<B>(&self, response: &mut Response<B>) {
         match &self.form {
             UpgradeForm::Upgrade => {
                 let headers = response.headers_mut();
@@ -126,12 +126,13 @@ impl UpgradeRequest {
         }
     }
 
-    /// Whether a response that is none to the question would be taken for consent.
-    pub(crate) fn is_misread(&self, status: StatusCode) -> bool {
+    /// Whether the client would take a response without an upgrade for its acceptance, because of the status.
+    pub(crate) fn would_be_misread(&self, status: StatusCode) -> bool {
         matches!(self.form, UpgradeForm::Extended { .. }) && status.is_success()
     }
 }
 
+/// The elements of a comma-separated field.
 fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let values = headers.get_all(name).iter();
     values
@@ -154,7 +155,7 @@ mod tests {
     }
 
     fn websocket(form: UpgradeForm) -> Box<UpgradeRequest> {
-        of(WEBSOCKET, form).unwrap()
+        request_of(WEBSOCKET, form).unwrap()
     }
 
     #[test]
@@ -167,14 +168,14 @@ mod tests {
     #[test]
     fn only_what_was_asked_for_is_agreed_to() {
         let wanted = websocket(UpgradeForm::Upgrade);
-        assert!(wanted.is_agreed_to(&headers(&[("upgrade", "WebSocket")])));
+        assert!(wanted.is_accepted_by(&headers(&[("upgrade", "WebSocket")])));
         for fields in [
             &[][..],
             &[("upgrade", "h2c")],
             &[("upgrade", "websocket, h2c")],
             &[("upgrade", "websocket"), ("upgrade", "h2c")],
         ] {
-            assert!(!wanted.is_agreed_to(&headers(fields)), "{fields:?}");
+            assert!(!wanted.is_accepted_by(&headers(fields)), "{fields:?}");
         }
     }
 
@@ -184,9 +185,9 @@ mod tests {
         let wanted = websocket(UpgradeForm::Extended { key: Some(key) });
         let answer =
             |accept| headers(&[("upgrade", "websocket"), ("sec-websocket-accept", accept)]);
-        assert!(wanted.is_agreed_to(&answer("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")));
-        assert!(!wanted.is_agreed_to(&answer("s3pPLMBiTxaQ9kYGzzhZRbK+xOp=")));
-        assert!(!wanted.is_agreed_to(&headers(&[("upgrade", "websocket")])));
+        assert!(wanted.is_accepted_by(&answer("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")));
+        assert!(!wanted.is_accepted_by(&answer("s3pPLMBiTxaQ9kYGzzhZRbK+xOp=")));
+        assert!(!wanted.is_accepted_by(&headers(&[("upgrade", "websocket")])));
     }
 
     #[test]
@@ -198,10 +199,10 @@ mod tests {
             .header(SEC_WEBSOCKET_ACCEPT, "x")
             .body(())
             .unwrap();
-        wanted.answer(&mut response);
+        wanted.apply_to_response(&mut response);
         assert_eq!(response.status(), 200);
         assert!(response.headers().is_empty());
-        assert!(wanted.is_misread(StatusCode::OK));
-        assert!(!wanted.is_misread(StatusCode::FORBIDDEN));
+        assert!(wanted.would_be_misread(StatusCode::OK));
+        assert!(!wanted.would_be_misread(StatusCode::FORBIDDEN));
     }
 }

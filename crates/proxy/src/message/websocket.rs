@@ -1,20 +1,20 @@
-//! The proof that a server understood a handshake of WebSocket (RFC 6455 4), which HTTP/2 does without (RFC 8441 5): who
-//! stands between the two has to make up what one side lacks.
+//! `Sec-WebSocket-Key` and `Sec-WebSocket-Accept` (RFC 6455 4). HTTP/2 has neither (RFC 8441 5), so that a gateway between
+//! HTTP/2 and HTTP/1.1 has to generate them.
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 
-/// RFC 6455 1.3.
+/// The GUID that a server appends to the key (RFC 6455 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// What a client sends: 16 octets that nobody can foresee.
+/// Generates a `Sec-WebSocket-Key`: 16 random bytes (RFC 6455 4.1).
 pub(crate) fn new_key() -> HeaderValue {
     text(STANDARD.encode(rand::random::<[u8; 16]>()))
 }
 
-/// What a server answers to it (RFC 6455 4.2.2).
+/// The `Sec-WebSocket-Accept` for a key (RFC 6455 4.2.2).
 pub(crate) fn accept_of(key: &HeaderValue) -> HeaderValue {
     let proof = [key.as_bytes().trim_ascii(), GUID].concat();
     text(STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &proof)))
@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_sixteen_octets_and_differ() {
+    fn keys_are_sixteen_bytes_and_differ() {
         let (one, other) = (new_key(), new_key());
         assert_ne!(one, other);
         assert_eq!(STANDARD.decode(one.as_bytes()).unwrap().len(), 16);

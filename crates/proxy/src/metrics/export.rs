@@ -1,4 +1,4 @@
-//! Metrics as OpenMetrics text.
+//! Writes metrics in the OpenMetrics text format.
 
 use std::fmt;
 
@@ -9,12 +9,13 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use crate::meter::{BOUNDS, Spread};
+use crate::meter::{BOUNDS, HistogramSnapshot};
 
-/// Writes metrics of one collector, each with its name and help.
+/// Writes the metrics of one collector.
 pub(crate) struct MetricWriter<'a>(pub(crate) DescriptorEncoder<'a>);
 
 impl MetricWriter<'_> {
+    /// Writes a counter.
     pub(crate) fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         let metric = ConstCounter::new(value);
         metric.encode(
@@ -23,6 +24,7 @@ impl MetricWriter<'_> {
         )
     }
 
+    /// Writes a gauge.
     pub(crate) fn gauge(&mut self, name: &str, help: &str, value: i64) -> fmt::Result {
         let metric = ConstGauge::new(value);
         metric.encode(
@@ -31,7 +33,7 @@ impl MetricWriter<'_> {
         )
     }
 
-    /// One counter for each value of a label.
+    /// Writes one counter for each value of a label.
     pub(crate) fn counters<L: EncodeLabelSet>(
         &mut self,
         name: &str,
@@ -47,25 +49,31 @@ impl MetricWriter<'_> {
         Ok(())
     }
 
-    pub(crate) fn histogram(&mut self, name: &str, help: &str, spread: &Spread) -> fmt::Result {
+    /// Writes a histogram of seconds.
+    pub(crate) fn histogram(
+        &mut self,
+        name: &str,
+        help: &str,
+        snapshot: &HistogramSnapshot,
+    ) -> fmt::Result {
         let metric = self
             .0
             .encode_descriptor(name, help, None, MetricType::Histogram)?;
-        encode(metric, spread)
+        encode(metric, snapshot)
     }
 
-    /// One histogram for each value of a label.
+    /// Writes one histogram of seconds for each value of a label.
     pub(crate) fn histograms<L: EncodeLabelSet>(
         &mut self,
         name: &str,
         help: &str,
-        values: impl IntoIterator<Item = (L, Spread)>,
+        values: impl IntoIterator<Item = (L, HistogramSnapshot)>,
     ) -> fmt::Result {
         let mut family = self
             .0
             .encode_descriptor(name, help, None, MetricType::Histogram)?;
-        for (labels, spread) in values {
-            encode(family.encode_family(&labels)?, &spread)?;
+        for (labels, snapshot) in values {
+            encode(family.encode_family(&labels)?, &snapshot)?;
         }
         Ok(())
     }
@@ -73,11 +81,11 @@ impl MetricWriter<'_> {
 
 #[expect(
     clippy::cast_precision_loss,
-    reason = "seconds are told as floating point"
+    reason = "seconds are exported as floating point"
 )]
-fn encode(mut metric: MetricEncoder<'_>, spread: &Spread) -> fmt::Result {
+fn encode(mut metric: MetricEncoder<'_>, snapshot: &HistogramSnapshot) -> fmt::Result {
     let bounds = BOUNDS.into_iter().chain([f64::INFINITY]);
-    let buckets: Vec<_> = bounds.zip(spread.buckets).collect();
-    let sum = spread.nanos as f64 / 1e9;
-    metric.encode_histogram::<NoLabelSet>(sum, spread.count(), &buckets, None)
+    let buckets: Vec<_> = bounds.zip(snapshot.buckets).collect();
+    let sum = snapshot.nanos as f64 / 1e9;
+    metric.encode_histogram::<NoLabelSet>(sum, snapshot.count(), &buckets, None)
 }

@@ -1,4 +1,4 @@
-//! The workers' counts added up.
+//! Sums the metrics of all workers.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use prometheus_client::encoding::DescriptorEncoder;
 
 use super::WorkerMetrics;
 use super::export::MetricWriter;
-use crate::meter::{Counter, CountersByLabel, Gauge, Histogram, LabelValue, Spread};
+use crate::meter::{Counter, CountersByLabel, Gauge, Histogram, HistogramSnapshot, LabelValue};
 use crate::tls::HandshakeMetrics;
 
-/// Adds up the workers' counts when the registry is scraped.
+/// Sums the metrics of all workers when the registry is scraped.
 #[derive(Debug)]
 pub(crate) struct WorkerCollector(pub(crate) Vec<WorkerMetrics>);
 
@@ -26,7 +26,7 @@ impl WorkerCollector {
             .sum()
     }
 
-    /// The sums of one counter for each value of the label `name`.
+    /// The sums over all workers of one counter for each value of the label `name`.
     fn by_label<L: LabelValue>(
         &self,
         name: &'static str,
@@ -38,13 +38,15 @@ impl WorkerCollector {
         })
     }
 
-    fn level(&self, of: impl Fn(&WorkerMetrics) -> &Gauge) -> i64 {
+    fn gauge(&self, of: impl Fn(&WorkerMetrics) -> &Gauge) -> i64 {
         self.0.iter().map(|worker| of(worker).get()).sum()
     }
 
-    fn spread(&self, of: impl Fn(&WorkerMetrics) -> &Histogram) -> Spread {
-        let mut all = Spread::default();
-        self.0.iter().for_each(|worker| all += of(worker).spread());
+    fn histogram(&self, of: impl Fn(&WorkerMetrics) -> &Histogram) -> HistogramSnapshot {
+        let mut all = HistogramSnapshot::default();
+        self.0
+            .iter()
+            .for_each(|worker| all += of(worker).snapshot());
         all
     }
 
@@ -56,7 +58,7 @@ impl WorkerCollector {
         to.counters("responses", "Responses, by status code", seen)?;
         to.counter(
             "unanswered",
-            "Requests whose client left before the response",
+            "Requests whose client closed the connection before the response",
             self.sum(|w| &w.exchanges.unanswered),
         )?;
         let refusals = self.by_label("reason", |w| &w.exchanges.refusals);
@@ -66,8 +68,7 @@ impl WorkerCollector {
             "Requests that a policy in audit mode would have refused",
             self.sum(|w| &w.exchanges.audited) + self.sum(|w| &w.upstreams.addresses_audited),
         )?;
-        let help =
-            "Addresses that names resolved to and that were not dialled, because they are denied";
+        let help = "Resolved addresses that were not dialled because an EgressPolicy denies them";
         to.counter(
             "addresses_denied",
             help,
@@ -77,16 +78,16 @@ impl WorkerCollector {
         to.histogram(
             "request_duration_seconds",
             help,
-            &self.spread(|w| &w.exchanges.duration),
+            &self.histogram(|w| &w.exchanges.duration),
         )?;
         to.counter(
             "request_body_bytes",
-            "Octets of request bodies",
+            "Bytes of request bodies",
             self.sum(|w| &w.exchanges.request_bytes),
         )?;
         to.counter(
             "response_body_bytes",
-            "Octets of response bodies",
+            "Bytes of response bodies",
             self.sum(|w| &w.exchanges.response_bytes),
         )
     }
@@ -99,7 +100,7 @@ impl WorkerCollector {
         )?;
         to.counter(
             "upstream_retries_limited",
-            "Requests not sent again because too many were (maxRetries)",
+            "Requests not sent again because of the circuit breaker maxRetries",
             self.sum(|w| &w.upstreams.retries_limited),
         )?;
         to.counter(
@@ -118,7 +119,7 @@ impl WorkerCollector {
         to.gauge(
             "downstream_connections",
             "Connections from clients open now",
-            self.level(|w| &w.clients.open),
+            self.gauge(|w| &w.clients.open),
         )?;
         to.counter(
             "upstream_reused",
@@ -137,7 +138,7 @@ impl WorkerCollector {
             failures,
         )?;
         let attempts = self.by_label("result", |w| &w.upstreams.connect_attempts);
-        let help = "Attempts to connect to one address, by what came of them";
+        let help = "Attempts to connect to one address, by result";
         to.counters("upstream_connect_attempts", help, attempts)?;
         self.handshakes(to)?;
         self.retries(to)?;
@@ -145,36 +146,36 @@ impl WorkerCollector {
         to.histogram(
             "upstream_connect_duration_seconds",
             help,
-            &self.spread(|w| &w.upstreams.connect_duration),
+            &self.histogram(|w| &w.upstreams.connect_duration),
         )?;
-        let open = self.level(|w| &w.upstreams.connections);
+        let open = self.gauge(|w| &w.upstreams.connections);
         to.gauge(
             "upstream_connections",
             "Connections to upstreams open now",
             open,
         )?;
-        let pending = self.level(|w| &w.upstreams.pending_requests);
+        let pending = self.gauge(|w| &w.upstreams.pending_requests);
         let help = "Requests that have no connection to their upstream yet";
         to.gauge("upstream_pending_requests", help, pending)?;
-        let idle = self.level(|w| &w.upstreams.idle_connections);
+        let idle = self.gauge(|w| &w.upstreams.idle_connections);
         to.gauge(
             "upstream_idle_connections",
-            "Connections to upstreams that wait in a pool",
+            "Idle connections to upstreams in the pools",
             idle,
         )?;
-        let streams = self.level(|w| &w.upstreams.streams);
-        let help = "Streams of HTTP/2 to upstreams that carry a request";
+        let streams = self.gauge(|w| &w.upstreams.streams);
+        let help = "HTTP/2 streams to upstreams that carry a request";
         to.gauge("upstream_streams", help, streams)?;
         to.counter(
             "upstream_unprocessed",
-            "Requests sent again because their upstream said that it had not processed them",
+            "Requests sent again because the upstream reported that it had not processed them",
             self.sum(|w| &w.upstreams.unprocessed),
         )
     }
 
     fn handshakes(&self, to: &mut MetricWriter<'_>) -> fmt::Result {
-        type Of = fn(&WorkerMetrics) -> &HandshakeMetrics;
-        let sides: [(&str, &str, &str, Of); 2] = [
+        type MetricsOf = fn(&WorkerMetrics) -> &HandshakeMetrics;
+        let sides: [(&str, &str, &str, MetricsOf); 2] = [
             (
                 "downstream_tls_handshakes",
                 "downstream_tls_duration_seconds",
@@ -190,26 +191,30 @@ impl WorkerCollector {
         ];
         for (count, duration, whom, of) in sides {
             let results = self.by_label("result", |w| &of(w).results);
-            let help = format!("Handshakes of TLS with {whom}, by what came of them");
+            let help = format!("TLS handshakes with {whom}, by result");
             to.counters(count, &help, results)?;
-            let help = "From a connection to TLS on it, or to the failure of that";
-            to.histogram(duration, help, &self.spread(|w| &of(w).duration))?;
+            let help = "From a TCP connection to the end of the TLS handshake, or to its failure";
+            to.histogram(duration, help, &self.histogram(|w| &of(w).duration))?;
         }
         Ok(())
     }
 
     fn tunnels(&self, to: &mut MetricWriter<'_>) -> fmt::Result {
-        let open = self.level(|w| &w.tunnels.open);
+        let open = self.gauge(|w| &w.tunnels.open);
         to.gauge("tunnels", "Tunnels open now", open)?;
         let opened = self.by_label("kind", |w| &w.tunnels.opened);
-        to.counters("tunnels_opened", "Tunnels, by what asked for them", opened)?;
+        to.counters("tunnels_opened", "Tunnels opened, by kind", opened)?;
         let ended = self.by_label("reason", |w| &w.tunnels.ended);
-        to.counters("tunnels_ended", "Tunnels that ended, by reason", ended)?;
-        let octets = [
+        to.counters("tunnels_ended", "Tunnels ended, by reason", ended)?;
+        let directions = [
             ([("direction", "up")], self.sum(|w| &w.tunnels.up)),
             ([("direction", "down")], self.sum(|w| &w.tunnels.down)),
         ];
-        to.counters("tunnel_bytes", "Octets moved through tunnels", octets)
+        to.counters(
+            "tunnel_bytes",
+            "Bytes forwarded through tunnels",
+            directions,
+        )
     }
 }
 

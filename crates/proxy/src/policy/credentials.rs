@@ -1,7 +1,7 @@
-//! Who a client says it is, and where it says so. A request that is made of a proxy has its credentials in
-//! `Proxy-Authorization` (RFC 9110 11.7), and its `Authorization` is the origin's: neither read nor taken off. One that
-//! is routed by its host takes the gateway for the origin: its credentials are in `Authorization` (RFC 9110 11.6), or where
-//! a policy says that keys are, and end here.
+//! Authentication of clients. A request to a forward proxy has its credentials in `Proxy-Authorization` (RFC 9110 11.7);
+//! its `Authorization` is the origin's, and is neither read nor removed. A request that is routed by its host treats the
+//! gateway as the origin: its credentials are in `Authorization` (RFC 9110 11.6), or in the key sources of the policy, and
+//! are removed from the forwarded request.
 
 use std::sync::Arc;
 
@@ -14,133 +14,137 @@ use http::{HeaderMap, HeaderValue, Uri};
 
 use super::PolicyContext;
 use crate::message::target::Target;
-use crate::refusal::{Audience, CredentialError, Refusal, Unauthenticated};
+use crate::refusal::{AuthenticationFailure, CredentialAudience, CredentialError, Refusal};
 
 mod basic;
 mod sources;
 
-use basic::Basic;
+use basic::BasicCredentials;
 
-/// A client that was let in.
+/// An authenticated client.
 pub(crate) struct Principal<'a> {
-    audience: Audience,
-    by: &'a TrafficSettings,
+    audience: CredentialAudience,
+    policies: &'a TrafficSettings,
     user: Option<&'a Arc<str>>,
     client: Option<&'a Arc<str>>,
 }
 
-/// Authenticates the client of a request, if the rule asks for that. `None` is a client that is not asked.
+/// Authenticates the client of a request. `None` if the rule's policies require no credentials.
 ///
 /// # Errors
-/// [`Refusal::Unauthenticated`] with what is wrong, and the policy that asks.
+/// [`Refusal::Unauthenticated`] with the error in the credentials, and the policy that requires them.
 pub(crate) fn authenticate<'a>(
     context: &PolicyContext<'a, '_>,
 ) -> Result<Option<Principal<'a>>, Refusal> {
-    let by = &*context.rule.policies;
-    prove(by, context.target, context.request).map_err(Refusal::Unauthenticated)
+    let policies = &*context.rule.policies;
+    verify(policies, context.target, context.request).map_err(Refusal::Unauthenticated)
 }
 
-/// Checks every credential that the policies ask for; `None` if they ask for none.
-fn prove<'a>(
-    by: &'a TrafficSettings,
+/// Verifies all credentials that the policies require; `None` if they require none.
+fn verify<'a>(
+    policies: &'a TrafficSettings,
     target: &Target,
     parts: &Parts,
-) -> Result<Option<Principal<'a>>, Unauthenticated> {
-    if by.basic_auth.value().is_none() && by.api_key_auth.value().is_none() {
+) -> Result<Option<Principal<'a>>, AuthenticationFailure> {
+    if policies.basic_auth.value().is_none() && policies.api_key_auth.value().is_none() {
         return Ok(None);
     }
     let mut principal = Principal {
         audience: audience(target),
-        by,
+        policies,
         user: None,
         client: None,
     };
-    if let PolicySetting::Set(policy, basic) = &by.basic_auth {
-        let user = principal.user_of(basic, parts);
-        let refused = |error| Unauthenticated::by_basic(principal.audience, error, policy);
+    if let PolicySetting::Set(policy, basic) = &policies.basic_auth {
+        let user = principal.verify_password(basic, parts);
+        let refused = |error| AuthenticationFailure::by_basic(principal.audience, error, policy);
         principal.user = Some(user.map_err(refused)?);
     }
-    if let PolicySetting::Set(policy, keys) = &by.api_key_auth {
-        let client = principal.client_of(keys, parts);
-        let refused = |error| Unauthenticated::by_keys(principal.audience, error, policy, keys);
+    if let PolicySetting::Set(policy, keys) = &policies.api_key_auth {
+        let client = principal.verify_key(keys, parts);
+        let refused =
+            |error| AuthenticationFailure::by_keys(principal.audience, error, policy, keys);
         principal.client = Some(client.map_err(refused)?);
     }
     Ok(Some(principal))
 }
 
-/// Whom a request takes us for: one that names more than a host says that it is made of a proxy.
-fn audience(target: &Target) -> Audience {
+/// Whom the credentials of a request are for: a target with a scheme, or a CONNECT, means that the client uses a proxy.
+fn audience(target: &Target) -> CredentialAudience {
     if target.connect || target.scheme.is_some() {
-        Audience::Proxy
+        CredentialAudience::Proxy
     } else {
-        Audience::Origin
+        CredentialAudience::Origin
     }
 }
 
 impl<'a> Principal<'a> {
-    /// What it is called: the name of the user, or of the client whose key it has.
+    /// The name of the user, or of the client to whom the key belongs.
     pub(crate) fn name(&self) -> Option<&'a Arc<str>> {
         self.user.or(self.client)
     }
 
-    fn user_of(
+    fn verify_password(
         &self,
         basic: &'a BasicAuth,
         parts: &Parts,
     ) -> Result<&'a Arc<str>, CredentialError> {
-        let field = only(parts.headers.get_all(self.audience.field()).iter())?;
-        let Basic { user, password } =
-            Basic::read(field.as_bytes()).ok_or(CredentialError::Malformed)?;
+        let field = exactly_one(parts.headers.get_all(self.audience.field()).iter())?;
+        let BasicCredentials { user, password } =
+            BasicCredentials::read(field.as_bytes()).ok_or(CredentialError::Malformed)?;
         basic.check(&user, &password).ok_or(CredentialError::Wrong)
     }
 
-    fn client_of(
+    fn verify_key(
         &self,
         keys: &'a ApiKeyAuth,
         parts: &Parts,
     ) -> Result<&'a Arc<str>, CredentialError> {
         let key = match self.audience {
-            Audience::Proxy => {
-                let field = only(parts.headers.get_all(self.audience.field()).iter())?;
+            CredentialAudience::Proxy => {
+                let field = exactly_one(parts.headers.get_all(self.audience.field()).iter())?;
                 key_for_proxy(field).ok_or(CredentialError::Malformed)?
             }
-            Audience::Origin => sources::find(&keys.sources, &parts.headers, &parts.uri)?,
+            CredentialAudience::Origin => {
+                sources::find_key(&keys.sources, &parts.headers, &parts.uri)?
+            }
         };
         keys.check(&key).ok_or(CredentialError::Wrong)
     }
 
-    /// Takes off the fields that were for us, before others are put on. `Proxy-Authorization` goes in any case.
-    pub(crate) fn take_off_fields(&self, headers: &mut HeaderMap) {
-        if self.audience == Audience::Proxy {
+    /// Removes the header fields with credentials for the gateway, before other fields are added. `Proxy-Authorization` is
+    /// removed from every request.
+    pub(crate) fn remove_headers(&self, headers: &mut HeaderMap) {
+        if self.audience == CredentialAudience::Proxy {
             return;
         }
-        if self.by.basic_auth.value().is_some() {
+        if self.policies.basic_auth.value().is_some() {
             headers.remove(AUTHORIZATION);
         }
-        if let Some(keys) = self.keys_that_end_here() {
-            sources::take_off_fields(&keys.sources, headers);
+        if let Some(keys) = self.consumed_keys() {
+            sources::remove_headers(&keys.sources, headers);
         }
     }
 
-    /// Takes off the parameters that were for us.
-    pub(crate) fn take_off_query(&self, uri: &mut Uri) {
-        if self.audience == Audience::Origin
-            && let Some(keys) = self.keys_that_end_here()
+    /// Removes the query parameters with credentials for the gateway.
+    pub(crate) fn remove_query_parameters(&self, uri: &mut Uri) {
+        if self.audience == CredentialAudience::Origin
+            && let Some(keys) = self.consumed_keys()
         {
-            sources::take_off_query(&keys.sources, uri);
+            sources::remove_query_parameters(&keys.sources, uri);
         }
     }
 
     fn keys(&self) -> Option<&'a ApiKeyAuth> {
-        self.by.api_key_auth.value().map(|keys| &**keys)
+        self.policies.api_key_auth.value().map(|keys| &**keys)
     }
 
-    fn keys_that_end_here(&self) -> Option<&'a ApiKeyAuth> {
+    fn consumed_keys(&self) -> Option<&'a ApiKeyAuth> {
         self.keys().filter(|keys| !keys.forwards)
     }
 
-    /// Tells the upstream who it is, if it is to know, whatever the client says itself.
-    pub(crate) fn introduce(&self, headers: &mut HeaderMap) {
+    /// Sets the field in which the policy tells the upstream the client's name, and overwrites what the client sent in it.
+    pub(crate) fn set_client_id_header(&self, headers: &mut HeaderMap) {
         let field = self.keys().and_then(|keys| keys.client_id_header.as_ref());
         if let (Some(field), Some(client)) = (field, self.client) {
             match HeaderValue::from_str(client) {
@@ -151,8 +155,8 @@ impl<'a> Principal<'a> {
     }
 }
 
-/// What there is exactly one of: who gives several names may be read as either.
-fn only<T>(mut given: impl Iterator<Item = T>) -> Result<T, CredentialError> {
+/// The only value of an iterator. Several credentials are an error, because another server may choose another one.
+fn exactly_one<T>(mut given: impl Iterator<Item = T>) -> Result<T, CredentialError> {
     match (given.next(), given.next()) {
         (None, _) => Err(CredentialError::Missing),
         (Some(one), None) => Ok(one),
@@ -160,10 +164,10 @@ fn only<T>(mut given: impl Iterator<Item = T>) -> Result<T, CredentialError> {
     }
 }
 
-/// A key in the field for proxies: most clients have no way to put it there but as a password.
+/// The key in `Proxy-Authorization`: a bearer token, or a password, as most clients can send nothing else to a proxy.
 fn key_for_proxy(field: &HeaderValue) -> Option<Vec<u8>> {
     let bearer = basic::after_scheme(field.as_bytes(), "bearer").map(<[u8]>::to_vec);
-    bearer.or_else(|| Basic::read(field.as_bytes()).map(|basic| basic.password))
+    bearer.or_else(|| BasicCredentials::read(field.as_bytes()).map(|basic| basic.password))
 }
 
 #[cfg(test)]

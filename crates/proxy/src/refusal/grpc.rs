@@ -1,5 +1,5 @@
-//! Refusals as clients of gRPC read them: a status of their own instead of that of HTTP, in a response that is all head
-//! ("Trailers-Only" of the gRPC protocol over HTTP/2).
+//! Refusals for gRPC clients: a gRPC status in a response without a body ("Trailers-Only" in the gRPC protocol over
+//! HTTP/2).
 
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderName, Response, StatusCode};
@@ -11,7 +11,7 @@ use crate::message::grpc::GRPC;
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
-/// The head of the response; there is no body.
+/// The response to a gRPC client. Its body is empty.
 pub(crate) fn response(refusal: &Refusal) -> Response<String> {
     let mut response = refusal.response();
     let message = percent_encoded(response.body().trim_end());
@@ -27,7 +27,7 @@ pub(crate) fn response(refusal: &Refusal) -> Response<String> {
     response
 }
 
-/// What gRPC makes of a status of HTTP ("HTTP to gRPC Status Code Mapping").
+/// The gRPC status code for an HTTP status ("HTTP to gRPC Status Code Mapping").
 fn code(status: StatusCode) -> u16 {
     match status.as_u16() {
         400 | 431 => 13,
@@ -39,7 +39,7 @@ fn code(status: StatusCode) -> u16 {
     }
 }
 
-/// As the gRPC protocol writes a `grpc-message`.
+/// Percent-encodes a `grpc-message` (gRPC protocol over HTTP/2).
 fn percent_encoded(text: &str) -> String {
     const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
     utf8_percent_encode(text, ENCODED).to_string()

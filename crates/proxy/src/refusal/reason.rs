@@ -1,4 +1,4 @@
-//! The reasons of refusals, as the access log and the metrics name them.
+//! The reasons of refusals, as named in the access log and the metrics.
 
 use crate::meter::label_values;
 
@@ -19,25 +19,25 @@ label_values! {
         NoServerName = "no_server_name",
         /// The TLS handshake or the PROXY header did not arrive in time.
         HandshakeTimeout = "handshake_timeout",
-        /// The listener has as many connections as it may have.
+        /// The listener has reached its limit of connections.
         TooManyConnections = "too_many_connections",
         /// The TLS handshake with the client failed.
         ClientTls = "client_tls",
-        /// The client broke the HTTP/2 protocol.
+        /// The client violated the HTTP/2 protocol.
         ClientHttp2 = "client_http2",
         /// The request names no valid host.
         MalformedTarget = "malformed_target",
-        /// The head's framing has more than one reading.
+        /// The framing of the request is ambiguous.
         MalformedFraming = "malformed_framing",
         /// A tunnel was asked for where none is served.
         NoTunnel = "no_tunnel",
-        /// No listener takes the host.
+        /// No listener serves the host.
         NoListener = "no_listener",
         /// The connection was made for another listener (421).
         Misdirected = "misdirected",
         /// No route rule matches.
         NoRoute = "no_route",
-        /// The configuration that the request falls under is invalid.
+        /// The configuration of the matched rule is invalid.
         Misconfigured = "misconfigured",
         /// The client did not authenticate.
         Unauthenticated = "unauthenticated",
@@ -61,7 +61,7 @@ label_values! {
         ConnectUnreachable = "connect_unreachable",
         /// Connecting to the upstream timed out.
         ConnectTimeout = "connect_timeout",
-        /// This process may not open another descriptor.
+        /// The process has no descriptors left.
         NoDescriptors = "no_descriptors",
         /// The TLS handshake with the upstream failed.
         TlsFailed = "tls_failed",
@@ -69,7 +69,7 @@ label_values! {
         TlsCertificate = "tls_certificate",
         /// The upstream closed the connection before it answered.
         UpstreamClosed = "upstream_closed",
-        /// The upstream broke HTTP.
+        /// The upstream's response is not valid HTTP.
         UpstreamProtocol = "upstream_protocol",
         /// The upstream did not answer in time.
         ResponseTimeout = "response_timeout",

@@ -1,4 +1,4 @@
-//! What is refused of a request for how it came, before anything is decided about where it goes.
+//! Checks of a request against the connection on which it arrived, before it is routed.
 
 use egret_config::route::RouteMatch;
 use egret_config::snapshot::{ConnectionLimits, Listener};
@@ -8,7 +8,10 @@ use http::request::Parts;
 use crate::client::ClientConnection;
 use crate::refusal::Refusal;
 
-/// How many fields a request may have. Of HTTP/1.1 there are no more, or it would not have been read.
+/// Checks the number of header fields. Only HTTP/2 requests can exceed it, as the HTTP/1 parser has the same limit.
+///
+/// # Errors
+/// [`Refusal::HeadTooLarge`].
 pub(super) fn fields(parts: &Parts, limits: &ConnectionLimits) -> Result<(), Refusal> {
     if parts.headers.len() > limits.max_header_fields {
         return Err(Refusal::HeadTooLarge);
@@ -16,22 +19,28 @@ pub(super) fn fields(parts: &Parts, limits: &ConnectionLimits) -> Result<(), Ref
     Ok(())
 }
 
-/// Whether a connection over TLS was made for the listener that takes the request.
-pub(super) fn listener(asked: &Listener, connection: &ClientConnection) -> Result<(), Refusal> {
-    let Some(secured) = &connection.tls else {
+/// Checks that a TLS connection was made for the listener that serves the request.
+///
+/// # Errors
+/// [`Refusal::Misdirected`].
+pub(super) fn listener(listener: &Listener, connection: &ClientConnection) -> Result<(), Refusal> {
+    let Some(tls) = &connection.tls else {
         return Ok(());
     };
-    if !secured.is_for(asked) {
+    if !tls.is_for_listener(listener) {
         return Err(Refusal::Misdirected);
     }
-    if !secured.is_good_for(asked) {
+    if !tls.is_valid_for(listener) {
         connection.close_after_response();
         return Err(Refusal::Misdirected);
     }
     Ok(())
 }
 
-/// Whether CONNECT is served here, in this version of HTTP.
+/// Checks that the rule and the limits of the connection allow CONNECT.
+///
+/// # Errors
+/// [`Refusal::NoTunnel`].
 pub(super) fn connect(
     found: &RouteMatch<'_>,
     connection: &ClientConnection,

@@ -1,4 +1,4 @@
-//! CONNECT: from a cleared request to a tunnel.
+//! CONNECT: opens the tunnel of a request that the policies have cleared.
 
 use std::rc::Rc;
 
@@ -17,7 +17,7 @@ use crate::refusal::Refusal;
 use crate::tunnel::{Tunnel, TunnelKind, TunnelPermit, TunnelRequest};
 use crate::upstream::DirectConnection;
 
-/// A CONNECT, and what was decided about it.
+/// A CONNECT, and the decisions about it.
 pub(super) struct ConnectRequest<'a> {
     pub(super) target: &'a Target,
     pub(super) parts: &'a Parts,
@@ -26,10 +26,10 @@ pub(super) struct ConnectRequest<'a> {
     pub(super) snapshot: &'a WorkerSnapshot,
 }
 
-/// Refuses a CONNECT whose head has a second reading: one with content, which could begin the tunnel or precede it.
+/// Refuses a CONNECT with ambiguous framing: its content could be part of the tunnel or precede it.
 ///
 /// # Errors
-/// [`Refusal::Framing`].
+/// [`Refusal::Framing`] if the head has a field for content, or HTTP/1.0 with `Upgrade`.
 pub(super) fn check_framing(parts: &Parts) -> Result<(), Refusal> {
     if parts.method != Method::CONNECT {
         return Ok(());
@@ -38,18 +38,18 @@ pub(super) fn check_framing(parts: &Parts) -> Result<(), Refusal> {
     if has(CONTENT_LENGTH) || has(TRANSFER_ENCODING) {
         return Err(Refusal::Framing("a CONNECT has no content"));
     }
-    // The HTTP library would take the field for a sign that there is to be no tunnel.
+    // hyper would not open a tunnel for a request with this field.
     if parts.version == Version::HTTP_10 && has(UPGRADE) {
         return Err(Refusal::Framing("HTTP/1.0 has no Upgrade"));
     }
     Ok(())
 }
 
-/// Connects to where a CONNECT goes, and answers it. The tunnel begins when the answer has been sent: what the client
-/// sent before that waits (draft-ietf-httpbis-optimistic-upgrade).
+/// Connects to the destination of a CONNECT and returns the response. The tunnel begins when the response has been sent;
+/// bytes that the client sends before wait until then (draft-ietf-httpbis-optimistic-upgrade).
 ///
 /// # Errors
-/// Every way in which no connection can be made.
+/// The refusal for which no connection could be opened.
 pub(super) async fn open(
     request: ConnectRequest<'_>,
     client: &RequestClient,
@@ -83,7 +83,7 @@ pub(super) async fn open(
         request: TunnelRequest::new(&connection.client, target, parts, plan),
         permit: TunnelPermit::Direct(permit),
         exchange: Rc::clone(exchange),
-        judged_by: Rc::clone(snapshot),
+        snapshot: Rc::clone(snapshot),
     });
     let mut response = Response::new(ResponseBody::text(Bytes::new(), Rc::clone(exchange)));
     for filters in [&rule.filters, plan.filters] {

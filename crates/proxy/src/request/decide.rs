@@ -149,7 +149,7 @@ impl<'a> RoutedRequest<'a> {
             RuleAction::Respond(fixed) => local::respond(fixed, Rc::clone(exchange)),
             RuleAction::Redirect(redirect) => {
                 if let Some(principal) = self.admitted.principal() {
-                    principal.take_off_query(&mut parts.uri);
+                    principal.remove_query_parameters(&mut parts.uri);
                 }
                 let at = local::RedirectContext {
                     target: self.target,
@@ -201,7 +201,8 @@ impl<'a> RoutedRequest<'a> {
         let rule = &**found.rule;
         let body = RequestBody::of_client(body, Rc::clone(exchange));
         let has_body = !http_body::Body::is_end_stream(&body);
-        let wanted = upgrade::wanted(parts, has_body, extended.as_ref(), rule.policies.upgrades())?;
+        let wanted =
+            upgrade::requested(parts, has_body, extended.as_ref(), rule.policies.upgrades())?;
         let forwarded = ForwardedRequest {
             target,
             rule,

@@ -1,4 +1,4 @@
-//! What the gateway answers itself: redirects and fixed responses.
+//! Responses that the gateway generates itself: redirects and direct responses.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -15,16 +15,18 @@ use crate::exchange::Exchange;
 use crate::message::target::Target;
 use crate::refusal::Refusal;
 
-/// The request that is redirected.
+/// The facts of a request from which a redirect's location is made.
 pub(crate) struct RedirectContext<'a> {
     pub(crate) target: &'a Target,
-    /// How it came, and by which port.
+    /// The scheme by which the client reached the gateway.
     pub(crate) scheme: Scheme,
+    /// The port of the listener.
     pub(crate) port: Port,
+    /// The path prefix that matched the request, if the match was by prefix.
     pub(crate) matched_prefix: Option<&'a str>,
 }
 
-/// A `DirectResponse`.
+/// The response of a rule with a `DirectResponse`.
 pub(crate) fn respond(fixed: &FixedResponse, exchange: Rc<Exchange>) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::text(
         Bytes::copy_from_slice(fixed.body.as_bytes()),
@@ -39,17 +41,17 @@ pub(crate) fn respond(fixed: &FixedResponse, exchange: Rc<Exchange>) -> Response
     response
 }
 
-/// A `RequestRedirect`.
+/// The response of a rule with a `RequestRedirect` filter.
 ///
 /// # Errors
 /// [`Refusal::Framing`] if the request's own path does not fit a `Location`.
 pub(crate) fn redirect(
     redirect: &RedirectResponse,
-    here: &RedirectContext<'_>,
+    context: &RedirectContext<'_>,
     parts: &Parts,
     exchange: Rc<Exchange>,
 ) -> Result<Response<ResponseBody>, Refusal> {
-    let location = HeaderValue::try_from(location(redirect, here, parts))
+    let location = HeaderValue::try_from(location(redirect, context, parts))
         .map_err(|_| Refusal::Framing("the path cannot be part of a Location"))?;
     let mut response = Response::new(ResponseBody::text(Bytes::new(), exchange));
     *response.status_mut() = redirect.status;
@@ -57,28 +59,28 @@ pub(crate) fn redirect(
     Ok(response)
 }
 
-/// Gateway API, HTTPRequestRedirectFilter: the port is the one given, else the new scheme's, else the listener's, and
-/// is left out when it is the default of the scheme.
-fn location(redirect: &RedirectResponse, here: &RedirectContext<'_>, parts: &Parts) -> String {
+/// The location of a redirect (Gateway API, HTTPRequestRedirectFilter). The port is the filter's, else the default of the
+/// filter's scheme, else the listener's; it is left out if it is the default of the location's scheme.
+fn location(redirect: &RedirectResponse, context: &RedirectContext<'_>, parts: &Parts) -> String {
     let scheme = redirect
         .scheme
-        .or(here.target.scheme)
-        .unwrap_or(here.scheme);
+        .or(context.target.scheme)
+        .unwrap_or(context.scheme);
     let host = redirect
         .host
         .clone()
-        .map_or_else(|| here.target.host.clone(), Host::Name);
+        .map_or_else(|| context.target.host.clone(), Host::Name);
     let port = redirect
         .port
         .or_else(|| redirect.scheme.map(Scheme::default_port))
-        .unwrap_or(here.port);
+        .unwrap_or(context.port);
     let authority = Authority {
         host,
         port: Some(port).filter(|port| *port != scheme.default_port()),
     };
     let path = match (&redirect.path, parts.uri.path()) {
-        (Some(new), path) => Cow::Owned(new.apply(path, here.matched_prefix)),
-        // A URI has no asterisk for a path.
+        (Some(new), path) => Cow::Owned(new.apply(path, context.matched_prefix)),
+        // The asterisk form has no path in a URI.
         (None, "*") => Cow::Borrowed(""),
         (None, path) => Cow::Borrowed(path),
     };
@@ -115,13 +117,13 @@ mod tests {
             connect: false,
         };
         let (parts, ()) = Request::get(uri).body(()).unwrap().into_parts();
-        let here = RedirectContext {
+        let context = RedirectContext {
             target: &target,
             scheme: Scheme::Http,
             port: Port::new(8080).unwrap(),
             matched_prefix: Some("/old"),
         };
-        location(redirect, &here, &parts)
+        location(redirect, &context, &parts)
     }
 
     #[test]

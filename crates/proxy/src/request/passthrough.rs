@@ -1,6 +1,6 @@
-//! TLS passthrough: where the server name of a ClientHello leads, and the way there.
+//! TLS passthrough: routes a connection by the server name in its ClientHello, and connects to the destination.
 //!
-//! Rules, policies, limits and address checks treat the connection as a CONNECT to that name; only the answer is missing.
+//! Rules, policies, limits and address checks treat the connection like a CONNECT to that name, without a response.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -27,19 +27,20 @@ use crate::upstream::{DirectConnection, Upstreams};
 /// A connection whose ClientHello has been read.
 pub(crate) struct PassthroughConnection {
     pub(crate) stream: TcpStream,
-    /// What was read of it.
+    /// The bytes that were read, from the first byte of the ClientHello.
     pub(crate) read: Bytes,
-    /// The name that it asks for.
+    /// The server name in the ClientHello.
     pub(crate) name: DnsName,
-    /// The version that an alert should be of.
+    /// The legacy version in the ClientHello, for alerts.
     pub(crate) version: u16,
-    /// The one that takes the name.
+    /// The listener that the name selects.
     pub(crate) listener: Arc<Listener>,
-    /// What it is judged by.
+    /// The configuration that the connection is served by.
     pub(crate) snapshot: WorkerSnapshot,
 }
 
-/// Connects to where the server name leads. A client that may not go there, or cannot, is told so by a TLS alert.
+/// Connects to the destination that the server name leads to. `None` if that is refused or fails, which the client gets as
+/// a TLS alert, or if the client closes the connection.
 pub(crate) async fn open(
     incoming: PassthroughConnection,
     origin: ConnectionOrigin,
@@ -58,7 +59,7 @@ pub(crate) async fn open(
     let exchange = Exchange::begin(Rc::clone(&connection), None, telemetry);
     exchange.is_passthrough(listener.access_log);
     exchange.taken_by(&listener);
-    let asked = Passthrough {
+    let passthrough = PassthroughRequest {
         listener: &listener,
         snapshot: &snapshot,
         connection: &connection,
@@ -66,8 +67,8 @@ pub(crate) async fn open(
         upstreams: &context.upstreams,
     };
     let opened = tokio::select! {
-        opened = asked.connect(name) => opened,
-        () = gone(&stream) => {
+        opened = passthrough.connect(name) => opened,
+        () = client_gone(&stream) => {
             exchange.body_dropped();
             return None;
         }
@@ -88,8 +89,8 @@ pub(crate) async fn open(
     }
 }
 
-/// A connection of TLS passthrough, and the configuration that it falls under.
-struct Passthrough<'a> {
+/// A TLS passthrough connection, and the configuration that it is served by.
+struct PassthroughRequest<'a> {
     listener: &'a Arc<Listener>,
     snapshot: &'a WorkerSnapshot,
     connection: &'a ClientConnection,
@@ -97,24 +98,25 @@ struct Passthrough<'a> {
     upstreams: &'a Rc<Upstreams>,
 }
 
-impl Passthrough<'_> {
+impl PassthroughRequest<'_> {
+    /// Decides about the connection and opens the tunnel.
     async fn connect(&self, name: DnsName) -> Result<Tunnel, Refusal> {
         let exchange = self.exchange;
         let target = Target::of_passthrough(name);
-        let request = as_request();
-        let found = decide::route(self.listener, &target, &request, "")?;
-        // No client can authenticate here: the compiler refuses rules that ask for it, and nothing gets by if it did not.
-        let admitted = decide::admit(&found, &target, &request, exchange)?;
-        let backends = match &found.rule.action {
+        let request = connect_parts();
+        let route = decide::route(self.listener, &target, &request, "")?;
+        // No client can authenticate here. The compiler refuses rules that require it, and `admit` would refuse the rest.
+        let admitted = decide::admit(&route, &target, &request, exchange)?;
+        let backends = match &route.rule.action {
             RuleAction::Forward(backends) => backends,
             RuleAction::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),
             RuleAction::Redirect(_) | RuleAction::Respond(_) => {
                 return Err(Refusal::NoTunnel("a direct response is no tunnel"));
             }
         };
-        let plan = decide::plan(backends, &found, &target, &request, self.upstreams)?;
+        let plan = decide::plan(backends, &route, &target, &request, self.upstreams)?;
         let mut cleared = decide::clear(admitted, plan, &request, exchange)?;
-        let timeouts = found.rule.timeouts;
+        let timeouts = route.rule.timeouts;
         let (progress, trip) = (exchange.progress(), exchange.trip());
         let connected = self
             .upstreams
@@ -126,20 +128,21 @@ impl Passthrough<'_> {
             request: TunnelRequest::new(self.connection, &target, &request, cleared.plan()),
             permit: TunnelPermit::Direct(permit),
             exchange: Rc::clone(exchange),
-            judged_by: Rc::clone(self.snapshot),
+            snapshot: Rc::clone(self.snapshot),
         })
     }
 }
 
-/// What rules and policies see of it: as of a CONNECT, they know the host and nothing else.
-fn as_request() -> Parts {
+/// The request that rules and policies see: a CONNECT, of which they know only the host.
+fn connect_parts() -> Parts {
     let (mut head, ()) = Request::new(()).into_parts();
     head.method = Method::CONNECT;
     head
 }
 
-/// Ends if the client leaves before it has an answer. One that goes on sending is not watched further.
-async fn gone(stream: &TcpStream) {
+/// Completes if the client closes the connection before the tunnel is open. After it has sent more bytes that can no longer
+/// be detected, and the future stays pending.
+async fn client_gone(stream: &TcpStream) {
     let mut next = [0; 1];
     match stream.peek(&mut next).await {
         Ok(0) | Err(_) => {}

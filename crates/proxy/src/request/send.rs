@@ -12,7 +12,8 @@ use http_body::Body as _;
 use super::RequestClient;
 use crate::body::ResponseBody;
 use crate::configuration::WorkerSnapshot;
-use crate::message::hop::{Forwarded, takes_trailers};
+use crate::message::forwarded::ForwardedClient;
+use crate::message::request_head::accepts_trailers;
 use crate::message::target::Target;
 use crate::message::upgrade::UpgradeRequest;
 use crate::policy::Cleared;
@@ -62,7 +63,7 @@ pub(super) async fn forward(
     }
     prepare(&mut parts, &body, &cleared, filters, client);
     if let Some(wanted) = wanted {
-        wanted.put_on(&mut parts.headers);
+        wanted.apply_to_request(&mut parts.headers);
     }
 
     let request = Request::from_parts(parts, body);
@@ -79,7 +80,7 @@ pub(super) async fn forward(
     match (reply, tunnel) {
         (UpstreamReply::Response(mut response), tunnel) => {
             let status = response.status();
-            if tunnel.is_some_and(|tunnel| tunnel.0.is_misread(status)) {
+            if tunnel.is_some_and(|tunnel| tunnel.0.would_be_misread(status)) {
                 return Err(Refusal::UpstreamProtocol);
             }
             if let Some(deadline) = response.body().deadline() {
@@ -97,7 +98,7 @@ pub(super) async fn forward(
                 request,
                 permit: TunnelPermit::Leased(lease),
                 exchange: Rc::clone(exchange),
-                judged_by: Rc::clone(snapshot),
+                snapshot: Rc::clone(snapshot),
             });
             Ok(response.map(|()| ResponseBody::text(Bytes::new(), Rc::clone(exchange))))
         }
@@ -117,15 +118,15 @@ fn prepare(
     let connection = &client.connection.client;
     let (plan, principal) = (cleared.plan(), cleared.principal());
     // HTTP/2 says it end to end (RFC 9113 8.2.2), and gRPC relies on it.
-    let trailers = plan.may_speak_http2() && takes_trailers(&parts.headers);
+    let trailers = plan.may_speak_http2() && accepts_trailers(&parts.headers);
     let host = parts.headers.get(HOST).cloned();
-    let from = (!plan.dynamic).then(|| Forwarded {
+    let from = (!plan.dynamic).then(|| ForwardedClient {
         client: connection.address.ip(),
         scheme: connection.scheme(),
         host: host.as_ref(),
     });
     if let Some(principal) = principal {
-        principal.take_off_fields(&mut parts.headers);
+        principal.remove_headers(&mut parts.headers);
     }
     if parts.version == Version::HTTP_2 {
         say_length(&mut parts.headers, body);
@@ -145,8 +146,8 @@ fn prepare(
     }
     plan.address(parts, host);
     if let Some(principal) = principal {
-        principal.take_off_query(&mut parts.uri);
-        principal.introduce(&mut parts.headers);
+        principal.remove_query_parameters(&mut parts.uri);
+        principal.set_client_id_header(&mut parts.headers);
     }
 }
 

@@ -1,4 +1,4 @@
-//! HTTP/1.1 on a connection, until it ends or becomes a tunnel.
+//! Serves HTTP/1.1 and HTTP/1.0 on a client's connection.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -11,17 +11,17 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 use crate::client::watch::WatchedStream;
-use crate::downstream::{DownstreamConnection, unread};
+use crate::downstream::{DownstreamConnection, early_refusal};
 use crate::request;
 use crate::stream::ClientStream;
 use crate::tunnel::{ClientSide, ReadyTunnel};
 
-/// Bytes that are buffered of one direction of a connection.
+/// Size of the buffer for each direction of a connection, in bytes.
 const BUFFER: usize = 64 * 1024;
-/// How many header fields are read without a list on the heap.
-const USUAL_FIELDS: usize = 100;
+/// Number of header fields that hyper parses without a heap allocation; its default limit.
+const HYPER_MAX_HEADERS: usize = 100;
 
-/// Serves the connection to its end, or until it becomes a tunnel.
+/// Serves the connection until it ends or becomes a tunnel.
 pub(super) async fn serve(
     stream: ClientStream,
     connection: &Rc<DownstreamConnection>,
@@ -44,7 +44,7 @@ pub(super) async fn serve(
         if let Poll::Ready(served) = Pin::new(&mut serving).poll(cx) {
             return Poll::Ready(Some(served));
         }
-        // After the first poll: a request that is there already is served.
+        // Only after the first poll, so that a request that has already arrived is served.
         if !graceful && drain.as_mut().poll(cx).is_ready() {
             graceful = true;
             Pin::new(&mut serving).graceful_shutdown();
@@ -54,7 +54,7 @@ pub(super) async fn serve(
     });
     match served.await {
         Some(Ok(())) => {
-            let tunnel = connection.then.take()?;
+            let tunnel = connection.pending_tunnel.take()?;
             let parts = serving.into_parts();
             Some(ReadyTunnel {
                 tunnel,
@@ -63,21 +63,22 @@ pub(super) async fn serve(
                 tunnels: Rc::clone(&connection.context.tunnels),
             })
         }
-        // An error is the client's: it broke off, or sent what is not HTTP, and hyper has answered that.
+        // The client broke off the connection or sent a malformed head, to which hyper has responded.
         Some(Err(error)) => {
-            unread::head_refused(connection, &error);
+            early_refusal::record_head_error(connection, &error);
             None
         }
         None => None,
     }
 }
 
-/// A tunnel refers to the exchange and so to the connection: one that is never run must not stay there.
+/// Drops a tunnel that is never run. The tunnel refers to the exchange, which refers to the connection, so that the
+/// cycle would leak.
 struct AbandonGuard<'a>(&'a DownstreamConnection);
 
 impl Drop for AbandonGuard<'_> {
     fn drop(&mut self) {
-        if let Some(tunnel) = self.0.then.take() {
+        if let Some(tunnel) = self.0.pending_tunnel.take() {
             tunnel.abandon();
         }
     }
@@ -85,12 +86,13 @@ impl Drop for AbandonGuard<'_> {
 
 fn builder(limits: &ConnectionLimits) -> http1::Builder {
     let mut builder = http1::Builder::new();
-    // Not `pipeline_flush`: with it, an answer is lost if the connection ends while bytes of a next request are there.
+    // Without `pipeline_flush`: with it, a response is lost if the connection ends while bytes of a next request are
+    // buffered.
     builder
         .max_header_size(limits.max_head)
         .max_buf_size(BUFFER.max(limits.max_head))
         .header_read_timeout(None);
-    if limits.max_header_fields != USUAL_FIELDS {
+    if limits.max_header_fields != HYPER_MAX_HEADERS {
         builder.max_headers(limits.max_header_fields);
     }
     builder

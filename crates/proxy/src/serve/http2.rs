@@ -1,4 +1,4 @@
-//! HTTP/2 on a connection: a task for each stream, each watched for itself.
+//! Serves HTTP/2 on a client's connection, with a task and a timeout of its own for each stream.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -20,21 +20,22 @@ use tokio::time::sleep;
 use crate::body::ResponseBody;
 use crate::client::stream_watch::{StreamWatch, watched};
 use crate::client::watch::WatchedStream;
-use crate::downstream::{DownstreamConnection, unread};
+use crate::downstream::{DownstreamConnection, early_refusal};
 use crate::request;
 use crate::stream::ClientStream;
 use crate::task;
 
-/// Octets that wait to be written, of each stream.
+/// Size of the send buffer of each stream, in bytes.
 const SEND_BUFFER: usize = 256 * 1024;
-/// Streams that a client may have reset before they were looked at (CVE-2023-44487); more end the connection.
+/// Streams that a client may reset before they are accepted (CVE-2023-44487); more end the connection.
 const MAX_PENDING_RESETS: usize = 20;
-/// Streams that a client may make us reset by breaking the protocol (CVE-2025-8671); more end the connection.
+/// Streams that the server may have to reset because of protocol errors of the client (CVE-2025-8671); more end the
+/// connection.
 const MAX_LOCAL_RESETS: usize = 100;
-/// How long a connection that is told to end may take to agree.
-const GOODBYE: Duration = Duration::from_secs(5);
+/// Time after GOAWAY after which a connection without streams is closed, even if the client keeps it open.
+const GOAWAY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Runs the streams of a connection.
+/// Spawns a task for each stream of a connection.
 #[derive(Clone)]
 struct StreamExecutor(Rc<DownstreamConnection>);
 
@@ -44,7 +45,7 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for StreamExecutor {
         if let Some(stream) = connection.client.opened.take() {
             return task::spawn(watched(future, stream));
         }
-        // What writes for a tunnel, which is watched there.
+        // The task that writes for a tunnel. The tunnel has a timeout of its own.
         let stream = connection.client.tunnelled.take();
         task::spawn(async move {
             future.await;
@@ -55,16 +56,16 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for StreamExecutor {
     }
 }
 
-/// Serves the connection to its end.
+/// Serves the connection until it ends.
 pub(super) async fn serve(stream: ClientStream, connection: &Rc<DownstreamConnection>) {
     let service = {
         let connection = Rc::clone(connection);
         service_fn(move |request| {
             let client = &connection.client;
             let stream = StreamWatch::new(client.stream_idle_timeout());
-            // Whoever runs what is returned here takes it, before anything else happens.
+            // The executor takes it when hyper spawns the returned future, before any other stream begins.
             client.opened.set(Some(Rc::clone(&stream)));
-            answer(request, Rc::clone(&connection), stream)
+            respond(request, Rc::clone(&connection), stream)
         })
     };
     let stream = WatchedStream {
@@ -74,7 +75,7 @@ pub(super) async fn serve(stream: ClientStream, connection: &Rc<DownstreamConnec
     let limits = connection.client.limits();
     let streams = StreamExecutor(Rc::clone(connection));
     let mut serving = builder(limits, streams).serve_connection(stream, service);
-    let mut told = pin!(async {
+    let mut shutdown = pin!(async {
         tokio::select! {
             () = connection.context.shared.drain.draining() => {}
             () = connection.client.go_away.notified() => {}
@@ -82,9 +83,9 @@ pub(super) async fn serve(stream: ClientStream, connection: &Rc<DownstreamConnec
         }
     });
     let mut graceful = false;
-    let mut goodbye = pin!(async {
+    let mut goaway_timeout = pin!(async {
         loop {
-            sleep(GOODBYE).await;
+            sleep(GOAWAY_TIMEOUT).await;
             if connection.client.watch.is_quiet() {
                 return;
             }
@@ -95,22 +96,22 @@ pub(super) async fn serve(stream: ClientStream, connection: &Rc<DownstreamConnec
             return Poll::Ready(served);
         }
         if !graceful {
-            ready!(told.as_mut().poll(cx));
+            ready!(shutdown.as_mut().poll(cx));
             graceful = true;
             Pin::new(&mut serving).graceful_shutdown();
             if let Poll::Ready(served) = Pin::new(&mut serving).poll(cx) {
                 return Poll::Ready(served);
             }
         }
-        goodbye.as_mut().poll(cx).map(Ok)
+        goaway_timeout.as_mut().poll(cx).map(Ok)
     });
-    // The client has been told already, as far as it listens.
+    // hyper has already sent the GOAWAY frame with the error.
     if let Err(error) = served.await {
-        unread::http2_broken(connection, &error);
+        early_refusal::record_http2_error(connection, &error);
     }
 }
 
-async fn answer(
+async fn respond(
     request: Request<Incoming>,
     connection: Rc<DownstreamConnection>,
     stream: Rc<StreamWatch>,
@@ -118,17 +119,17 @@ async fn answer(
     let method = request.method().clone();
     let handled = request::handle(request, Rc::clone(&connection), Some(Rc::clone(&stream)));
     let mut response = handled.await?;
-    leave_bodiless(&mut response, method == Method::HEAD);
+    drop_body(&mut response, method == Method::HEAD);
     if method == Method::CONNECT && response.status().is_success() {
-        // What writes for it is started next, before anything else happens.
+        // The executor takes it when hyper spawns the task that writes for the tunnel, which it does next.
         connection.client.tunnelled.set(Some(stream));
     }
     Ok(response)
 }
 
-/// Sends nothing after a head that nothing may follow (RFC 9110 6.4.1), where the HTTP library would. Of an upstream's
-/// response nothing has come then.
-fn leave_bodiless(response: &mut Response<ResponseBody>, is_head: bool) {
+/// Drops the body of a response that must not have one (RFC 9110 6.4.1), which hyper would send. The body of an upstream's
+/// response is empty in these cases.
+fn drop_body(response: &mut Response<ResponseBody>, is_head: bool) {
     let status = response.status();
     let has_none = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
     if !is_head && !has_none {

@@ -1,5 +1,4 @@
-//! Which HTTP a client speaks where nothing was agreed on: HTTP/2 begins with a preface that HTTP/1.1 does not know (RFC
-//! 9113 3.4).
+//! Detects the HTTP version of a connection without ALPN by the connection preface of HTTP/2 (RFC 9113 3.4).
 
 use std::io;
 
@@ -11,19 +10,19 @@ use crate::client::HttpConnection;
 const CONNECT: &[u8] = b"CONNECT ";
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// What a client has begun with.
+/// What the first bytes of a connection are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClientPreface {
-    /// The preface of HTTP/2.
+    /// The HTTP/2 connection preface.
     Http2,
-    /// A CONNECT of HTTP/1.1, as far as can be seen.
+    /// An HTTP/1.1 request with the method CONNECT, or the beginning of one.
     Connect,
-    /// Anything else, which HTTP/1.1 has to make something of.
+    /// Anything else, which is left to the HTTP/1.1 parser.
     Http1,
 }
 
 impl ClientPreface {
-    /// The version that it is of.
+    /// The HTTP version to serve.
     pub(super) fn http(self) -> HttpConnection {
         match self {
             Self::Http2 => HttpConnection::Http2,
@@ -31,7 +30,7 @@ impl ClientPreface {
         }
     }
 
-    fn of(read: &[u8]) -> Self {
+    fn classify(read: &[u8]) -> Self {
         let is_connect =
             !read.is_empty() && CONNECT.iter().zip(read).all(|(one, other)| one == other);
         if is_connect {
@@ -42,10 +41,11 @@ impl ClientPreface {
     }
 }
 
-/// Reads until it is clear, and gives what was read. A client that closes before has not begun with HTTP/2.
+/// Reads until the version is clear, and returns it with the bytes that were read. If the client closes the connection
+/// before, the version is HTTP/1.1.
 ///
 /// # Errors
-/// Those of the stream.
+/// I/O errors of the stream.
 pub(super) async fn read(
     stream: &mut (impl AsyncRead + Unpin),
 ) -> io::Result<(ClientPreface, Bytes)> {
@@ -54,7 +54,7 @@ pub(super) async fn read(
         let wanted = (PREFACE.len() - read.len()) as u64;
         let count = (&mut *stream).take(wanted).read_buf(&mut read).await?;
         if count == 0 || !PREFACE.starts_with(&read) {
-            return Ok((ClientPreface::of(&read), read.freeze()));
+            return Ok((ClientPreface::classify(&read), read.freeze()));
         }
         if read.len() == PREFACE.len() {
             return Ok((ClientPreface::Http2, read.freeze()));
@@ -68,12 +68,12 @@ mod tests {
 
     use super::*;
 
-    /// What is made of octets that come in pieces of this size.
-    async fn of(octets: &[u8], piece: usize) -> (ClientPreface, Bytes) {
+    /// Detects the version of bytes that arrive in pieces of this size.
+    async fn detect(bytes: &[u8], piece: usize) -> (ClientPreface, Bytes) {
         let (mut client, mut server) = duplex(piece);
         let send = async {
-            // Who has read enough reads no more.
-            let _ = client.write_all(octets).await;
+            // The write fails if the version is clear before all bytes have been read.
+            let _ = client.write_all(bytes).await;
             drop(client);
         };
         let read = async {
@@ -87,14 +87,14 @@ mod tests {
     #[tokio::test]
     async fn the_preface_is_known_in_any_pieces() {
         for piece in 1..PREFACE.len() {
-            let (http, read) = of(PREFACE, piece).await;
+            let (http, read) = detect(PREFACE, piece).await;
             assert_eq!((http, &*read), (ClientPreface::Http2, PREFACE));
         }
     }
 
     #[tokio::test]
     async fn anything_else_is_the_older_http() {
-        for (octets, expected) in [
+        for (bytes, expected) in [
             ("GET / HTTP/1.1\r\n\r\n", ClientPreface::Http1),
             ("PRI * HTTP/1.1\r\n", ClientPreface::Http1),
             ("POST /", ClientPreface::Http1),
@@ -103,10 +103,10 @@ mod tests {
             ("CONNECT a.example:443 HTTP/1.1\r\n", ClientPreface::Connect),
             ("CONNECTED /", ClientPreface::Http1),
         ] {
-            let (begun, read) = of(octets.as_bytes(), octets.len().max(1)).await;
-            assert_eq!(begun, expected, "{octets}");
-            assert_eq!(begun.http(), HttpConnection::Http1);
-            assert!(octets.as_bytes().starts_with(&read));
+            let (preface, read) = detect(bytes.as_bytes(), bytes.len().max(1)).await;
+            assert_eq!(preface, expected, "{bytes}");
+            assert_eq!(preface.http(), HttpConnection::Http1);
+            assert!(bytes.as_bytes().starts_with(&read));
         }
     }
 }

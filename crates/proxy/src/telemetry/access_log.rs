@@ -1,7 +1,7 @@
-//! The access log: one JSON object a line, one line an exchange.
+//! The access log: one line for each exchange, each a JSON object.
 //!
-//! Workers format lines into a buffer of their own and hand it over in batches; one thread writes them. A reader that
-//! stalls costs lines, which are counted, and never a request.
+//! Workers format lines into buffers of their own and hand them over in batches to one thread, which writes them. If the
+//! reader of the log stalls, lines are lost and counted; requests are never delayed.
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -17,27 +17,30 @@ use line::LogLine;
 
 mod line;
 
-/// A batch is handed over when it has grown to this, in octets, or at the next [`FLUSH_INTERVAL`].
+/// Size in bytes at which a batch is handed over before its [`FLUSH_INTERVAL`] is over.
 const BATCH: usize = 16 * 1024;
-/// How many batches may wait for the writer.
+/// Most batches that wait for the writer.
 const QUEUE: usize = 256;
-/// How long a line may wait in a worker's buffer.
+/// Longest time that a line waits in a worker's buffer.
 pub(crate) const FLUSH_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The writer, and the way to it.
+/// The sending side of the thread that writes the log.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
     sender: SyncSender<LogMessage>,
     dropped: Arc<AtomicU64>,
 }
 
+/// A message to the thread that writes the log.
 #[derive(Debug)]
 enum LogMessage {
+    /// Lines to write.
     Lines(Vec<u8>),
+    /// End of the log.
     End,
 }
 
-/// One worker's buffer.
+/// The buffer of one worker.
 #[derive(Debug)]
 pub(crate) struct LogBuffer {
     lines: RefCell<Vec<u8>>,
@@ -45,7 +48,7 @@ pub(crate) struct LogBuffer {
 }
 
 impl AccessLog {
-    /// Starts the thread that writes to `out`, until [`AccessLog::end`].
+    /// Starts the thread that writes to `out` until [`AccessLog::end`].
     ///
     /// # Errors
     /// If the thread cannot be started.
@@ -53,7 +56,7 @@ impl AccessLog {
         out: Box<dyn Write + Send>,
     ) -> std::io::Result<(Arc<Self>, JoinHandle<()>)> {
         let (sender, batches) = sync_channel(QUEUE);
-        // The writer holds no sender: it also ends when all of those are gone.
+        // The writer holds no sender, so that it also ends when all senders are dropped.
         let log = Arc::new(Self {
             sender,
             dropped: Arc::default(),
@@ -65,19 +68,19 @@ impl AccessLog {
         Ok((log, writer))
     }
 
-    /// Lets the writer end once everything handed over so far is written. Blocks while its queue is full.
+    /// Ends the writer once everything handed over so far is written. Blocks while the queue is full.
     pub(crate) fn end(&self) {
-        // A writer that is gone has ended.
+        // An error means that the writer has already ended.
         let _ = self.sender.send(LogMessage::End);
     }
 
-    /// How many lines were lost because the reader of the log did not keep up, or could not be written to.
+    /// The number of lines that were lost because the reader of the log did not keep up or writing failed.
     #[must_use]
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
     }
 
-    /// A buffer for one worker.
+    /// Creates the buffer of one worker.
     #[must_use]
     pub(crate) fn buffer(self: &Arc<Self>) -> LogBuffer {
         LogBuffer {
@@ -107,7 +110,7 @@ impl LogBuffer {
         before == 0 && !full
     }
 
-    /// Hands over what is there.
+    /// Hands the buffered lines over to the writer.
     pub(crate) fn flush(&self) {
         let batch = self.lines.take();
         if batch.is_empty() {
@@ -131,7 +134,7 @@ impl Drop for LogBuffer {
 
 fn write(mut out: Box<dyn Write + Send>, batches: &Receiver<LogMessage>, dropped: &AtomicU64) {
     while let Ok(LogMessage::Lines(batch)) = batches.recv() {
-        // A log that cannot be written must not stop the proxy, and there is nowhere to tell it but stderr.
+        // A failing log must not stop the proxy, so that the error can only be reported on stderr.
         if let Err(error) = out.write_all(&batch).and_then(|()| out.flush()) {
             count_lost(&batch, dropped);
             tracing::warn!(%error, "the access log cannot be written");

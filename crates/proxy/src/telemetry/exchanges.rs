@@ -1,4 +1,4 @@
-//! What one worker counts of its exchanges.
+//! The metrics of one worker's exchanges.
 
 use http::StatusCode;
 
@@ -6,12 +6,12 @@ use crate::meter::{Counter, CountersByLabel, Histogram};
 use crate::record::{ExchangeForm, Record};
 use crate::refusal::Reason;
 
-/// What one worker counts of its exchanges, and of connections that were refused before there was one.
+/// The metrics of one worker's exchanges, and of connections that were refused before an exchange.
 #[derive(Debug, Default)]
 pub(crate) struct ExchangeMetrics {
     /// Responses by status code.
     responses: StatusCounters,
-    /// Exchanges that ended before there was a response: the client went away.
+    /// Exchanges that the client ended before the response.
     pub(crate) unanswered: Counter,
     /// Requests and connections refused, by reason.
     pub(crate) refusals: CountersByLabel<Reason>,

@@ -1,4 +1,4 @@
-//! The client's side of a tunnel.
+//! The client's side of a tunnel: a whole connection, or a stream of an HTTP/2 connection.
 
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -6,18 +6,18 @@ use hyper_util::rt::TokioIo;
 use crate::stream::ClientStream;
 use crate::stream::either_stream;
 
-/// What octets come from the client by.
+/// The stream that carries a tunnel's bytes from and to the client.
 pub(crate) enum ClientSide {
-    /// All of its connection.
+    /// The whole connection.
     Whole(ClientStream),
-    /// A stream of a connection of HTTP/2, among others.
+    /// One stream of an HTTP/2 connection.
     Stream(TokioIo<Upgraded>),
 }
 
 either_stream!(ClientSide: Whole, Stream);
 
 impl ClientSide {
-    /// A stream of HTTP/2 that became a tunnel.
+    /// The client's side of a tunnel on an HTTP/2 stream.
     pub(crate) fn of_stream(stream: Upgraded) -> Self {
         Self::Stream(TokioIo::new(stream))
     }

@@ -1,7 +1,7 @@
-//! Octets between two streams of any kind, by way of this process.
+//! Copies bytes between two streams of any kind through user space.
 //!
-//! What is read goes through one buffer that all tunnels of a worker share, and is written from there at once. Only what
-//! the other side does not take is kept, so that a tunnel that is quiet holds no buffer at all.
+//! Bytes are read into one buffer that all tunnels of a worker share, and written from there at once. Only what the
+//! receiver does not accept is kept, so that an idle tunnel holds no buffer.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,59 +9,59 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::between::{Mover, SHARE, State, Turn};
-use super::scratch::Scratch;
+use super::buffers::TunnelBuffers;
+use super::relay::{COPY_BUDGET, CopyStep, DirectionState, DuplexRelay};
 use crate::exchange::TunnelBytes;
 
-/// Two streams that are to be joined.
-pub(crate) struct Copied<C, U> {
+/// Two joined streams of any kind.
+pub(crate) struct StreamCopy<C, U> {
     client: C,
     upstream: U,
-    up: Pump,
-    down: Pump,
+    up: CopyDirection,
+    down: CopyDirection,
 }
 
-/// One direction.
-struct Pump {
-    /// Read, and not taken yet by the other side.
-    kept: Vec<u8>,
-    /// How much of that has been taken.
-    taken: usize,
-    state: State,
+/// One direction of a [`StreamCopy`].
+struct CopyDirection {
+    /// Bytes that were read, and not all of which have been written yet.
+    pending: Vec<u8>,
+    /// How many bytes of `pending` have been written.
+    written: usize,
+    state: DirectionState,
     moved: u64,
-    /// Something was written since the last flush.
+    /// Whether bytes were written since the last flush.
     unflushed: bool,
 }
 
-impl<C, U> Copied<C, U> {
-    /// `early` is what was read of each stream before.
+impl<C, U> StreamCopy<C, U> {
+    /// Joins two streams, each with the bytes that were already read from it.
     pub(crate) fn new((client, early_up): (C, Bytes), (upstream, early_down): (U, Bytes)) -> Self {
         Self {
             client,
             upstream,
-            up: Pump::new(&early_up),
-            down: Pump::new(&early_down),
+            up: CopyDirection::new(&early_up),
+            down: CopyDirection::new(&early_down),
         }
     }
 }
 
-impl<C, U> Mover for Copied<C, U>
+impl<C, U> DuplexRelay for StreamCopy<C, U>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
-    fn up(&mut self, scratch: &Scratch, cx: &mut Context<'_>) -> Turn {
+    fn copy_up(&mut self, buffers: &TunnelBuffers, cx: &mut Context<'_>) -> CopyStep {
         let (client, upstream) = (Pin::new(&mut self.client), Pin::new(&mut self.upstream));
-        self.up.turn(client, upstream, &mut scratch.buffer(), cx)
+        self.up.copy(client, upstream, &mut buffers.buffer(), cx)
     }
 
-    fn down(&mut self, scratch: &Scratch, cx: &mut Context<'_>) -> Turn {
+    fn copy_down(&mut self, buffers: &TunnelBuffers, cx: &mut Context<'_>) -> CopyStep {
         let (client, upstream) = (Pin::new(&mut self.client), Pin::new(&mut self.upstream));
-        self.down.turn(upstream, client, &mut scratch.buffer(), cx)
+        self.down.copy(upstream, client, &mut buffers.buffer(), cx)
     }
 
-    fn are_open(&self) -> (bool, bool) {
-        let is_open = |pump: &Pump| pump.state == State::Open;
+    fn open_directions(&self) -> (bool, bool) {
+        let is_open = |direction: &CopyDirection| direction.state == DirectionState::Open;
         (is_open(&self.up), is_open(&self.down))
     }
 
@@ -73,46 +73,48 @@ where
     }
 }
 
-impl Pump {
+impl CopyDirection {
     fn new(early: &[u8]) -> Self {
         Self {
-            kept: early.to_vec(),
-            taken: 0,
-            state: State::Open,
+            pending: early.to_vec(),
+            written: 0,
+            state: DirectionState::Open,
             moved: 0,
             unflushed: false,
         }
     }
 
-    fn turn(
+    fn copy(
         &mut self,
         mut from: Pin<&mut impl AsyncRead>,
         mut to: Pin<&mut impl AsyncWrite>,
-        scratch: &mut [u8],
+        buffer: &mut [u8],
         cx: &mut Context<'_>,
-    ) -> Turn {
-        for _ in 0..SHARE {
-            if let Some(turn) = self.write_kept(to.as_mut(), cx) {
-                return turn;
+    ) -> CopyStep {
+        for _ in 0..COPY_BUDGET {
+            if let Some(step) = self.write_pending(to.as_mut(), cx) {
+                return step;
             }
             match self.state {
-                State::Open => {}
-                State::Ending => {
+                DirectionState::Open => {}
+                DirectionState::Ending => {
                     if to.as_mut().poll_shutdown(cx).is_pending() {
-                        return Turn::Pressed;
+                        return CopyStep::WritePending;
                     }
-                    // One that cannot be told any more is gone, as was to be told.
-                    self.state = State::Ended;
-                    return Turn::Ended;
+                    // If the shutdown fails, the receiver has closed already.
+                    self.state = DirectionState::Ended;
+                    return CopyStep::Ended;
                 }
-                State::Ended => return Turn::Ended,
-                State::Broken => return Turn::ReceiverLost,
+                DirectionState::Ended => return CopyStep::Ended,
+                DirectionState::Broken => return CopyStep::ReceiverLost,
             }
-            let mut read = ReadBuf::new(scratch);
+            let mut read = ReadBuf::new(buffer);
             match from.as_mut().poll_read(cx, &mut read) {
                 Poll::Pending => return self.wait(to, cx),
-                Poll::Ready(Err(_)) => return Turn::SenderLost,
-                Poll::Ready(Ok(())) if read.filled().is_empty() => self.state = State::Ending,
+                Poll::Ready(Err(_)) => return CopyStep::SenderLost,
+                Poll::Ready(Ok(())) if read.filled().is_empty() => {
+                    self.state = DirectionState::Ending
+                }
                 Poll::Ready(Ok(())) => {
                     let written = to.as_mut().poll_write(cx, read.filled());
                     let count = if written.is_pending() {
@@ -120,33 +122,33 @@ impl Pump {
                     } else if let Some(count) = self.wrote(written) {
                         count
                     } else {
-                        return Turn::ReceiverLost;
+                        return CopyStep::ReceiverLost;
                     };
-                    self.kept.extend_from_slice(&read.filled()[count..]);
+                    self.pending.extend_from_slice(&read.filled()[count..]);
                 }
             }
         }
-        Turn::More
+        CopyStep::BudgetSpent
     }
 
-    /// Writes what is kept. Nothing to say when all of it is gone.
-    fn write_kept(
+    /// Writes the pending bytes. `None` when all of them have been written.
+    fn write_pending(
         &mut self,
         mut to: Pin<&mut impl AsyncWrite>,
         cx: &mut Context<'_>,
-    ) -> Option<Turn> {
-        while self.taken < self.kept.len() {
-            let written = to.as_mut().poll_write(cx, &self.kept[self.taken..]);
+    ) -> Option<CopyStep> {
+        while self.written < self.pending.len() {
+            let written = to.as_mut().poll_write(cx, &self.pending[self.written..]);
             if written.is_pending() {
-                return Some(Turn::Pressed);
+                return Some(CopyStep::WritePending);
             }
             match self.wrote(written) {
-                Some(count) => self.taken += count,
-                None => return Some(Turn::ReceiverLost),
+                Some(count) => self.written += count,
+                None => return Some(CopyStep::ReceiverLost),
             }
         }
-        self.kept.clear();
-        self.taken = 0;
+        self.pending.clear();
+        self.written = 0;
         None
     }
 
@@ -156,19 +158,19 @@ impl Pump {
             self.unflushed = true;
             return Some(count);
         }
-        self.kept = Vec::new();
-        self.taken = 0;
-        self.state = State::Broken;
+        self.pending = Vec::new();
+        self.written = 0;
+        self.state = DirectionState::Broken;
         None
     }
 
-    /// Nothing more is there now: what was written has to leave, and the buffer is not needed.
-    fn wait(&mut self, to: Pin<&mut impl AsyncWrite>, cx: &mut Context<'_>) -> Turn {
-        self.kept = Vec::new();
+    /// Flushes what was written and frees the buffer, because the sender has nothing to read now.
+    fn wait(&mut self, to: Pin<&mut impl AsyncWrite>, cx: &mut Context<'_>) -> CopyStep {
+        self.pending = Vec::new();
         if self.unflushed && to.poll_flush(cx).is_ready() {
             self.unflushed = false;
         }
-        Turn::Waits
+        CopyStep::ReadPending
     }
 }
 

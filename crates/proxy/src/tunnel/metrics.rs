@@ -1,21 +1,21 @@
-//! What one worker counts of its tunnels.
+//! The metrics of one worker's tunnels.
 
 use super::TunnelKind;
 use crate::meter::{Counter, CountersByLabel, Gauge};
 use crate::record::TunnelEnd;
 
-/// What one worker counts of its tunnels.
+/// The metrics of one worker's tunnels.
 #[derive(Debug, Default)]
 pub(crate) struct TunnelMetrics {
-    /// Tunnels open now.
+    /// TunnelRegistry open now.
     pub(crate) open: Gauge,
     /// Bytes written to upstreams.
     pub(crate) up: Counter,
     /// Bytes written to clients.
     pub(crate) down: Counter,
-    /// Tunnels opened, by kind.
+    /// TunnelRegistry opened, by kind.
     pub(crate) opened: CountersByLabel<TunnelKind>,
-    /// Tunnels ended, by reason.
+    /// TunnelRegistry ended, by reason.
     pub(crate) ended: CountersByLabel<TunnelEnd>,
 }
 

@@ -1,4 +1,4 @@
-//! A pipe of the kernel: octets that go from one socket to another through it are not copied into this process (splice(2)).
+//! A kernel pipe, through which splice(2) moves bytes from one socket to another without copying them to user space.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -8,66 +8,67 @@ use nix::unistd::pipe2;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-/// Octets that one holds, if the system allows as many.
+/// Capacity of a pipe in bytes, if the system allows it.
 const CAPACITY: i32 = 256 * 1024;
-/// Octets that are moved at once at most.
-const PIECE: usize = 1024 * 1024;
+/// Most bytes that one call of splice(2) moves.
+const MAX_SPLICE: usize = 1024 * 1024;
 
-/// The pipe, and how much is in there.
+/// A pipe, and the number of bytes in it.
 #[derive(Debug)]
-pub(super) struct Pipe {
+pub(super) struct SplicePipe {
     reads: OwnedFd,
     writes: OwnedFd,
-    held: usize,
+    filled: usize,
 }
 
-impl Pipe {
-    /// An empty one.
+impl SplicePipe {
+    /// Opens an empty pipe.
     ///
     /// # Errors
-    /// If this process may open no more.
+    /// Errors of pipe2(2), such as `EMFILE` when the process has no descriptors left.
     pub(super) fn new() -> io::Result<Self> {
         let (reads, writes) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
-        // A smaller one works as well.
+        // A smaller capacity works as well.
         let _ = fcntl(&writes, FcntlArg::F_SETPIPE_SZ(CAPACITY));
         Ok(Self {
             reads,
             writes,
-            held: 0,
+            filled: 0,
         })
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.held == 0
+        self.filled == 0
     }
 
-    /// Takes what the socket has; the pipe has to be empty, or a full one would look like a socket without anything.
+    /// Moves bytes from the socket into the pipe and returns their number; zero is the end of the stream. The pipe has to
+    /// be empty, because splice(2) reports a full pipe and an empty socket alike.
     ///
     /// # Errors
-    /// `WouldBlock` if there is nothing, and those of the socket.
+    /// `WouldBlock` if the socket has nothing to read, and the socket's errors.
     pub(super) fn fill(&mut self, from: &TcpStream) -> io::Result<usize> {
         debug_assert!(
             self.is_empty(),
-            "a full pipe cannot be told from an empty socket"
+            "a full pipe cannot be distinguished from an empty socket"
         );
         let count = from.try_io(Interest::READABLE, || {
             let flags = SpliceFFlags::SPLICE_F_MOVE | SpliceFFlags::SPLICE_F_NONBLOCK;
-            Ok(splice(from, None, &self.writes, None, PIECE, flags)?)
+            Ok(splice(from, None, &self.writes, None, MAX_SPLICE, flags)?)
         })?;
-        self.held = count;
+        self.filled = count;
         Ok(count)
     }
 
-    /// Gives the socket as much as it takes.
+    /// Moves bytes from the pipe to the socket and returns their number.
     ///
     /// # Errors
-    /// `WouldBlock` if it takes nothing, and those of the socket.
+    /// `WouldBlock` if the socket's send buffer is full, and the socket's errors.
     pub(super) fn drain(&mut self, to: &TcpStream) -> io::Result<usize> {
         let count = to.try_io(Interest::WRITABLE, || {
             let flags = SpliceFFlags::SPLICE_F_MOVE | SpliceFFlags::SPLICE_F_NONBLOCK;
-            Ok(splice(&self.reads, None, to, None, self.held, flags)?)
+            Ok(splice(&self.reads, None, to, None, self.filled, flags)?)
         })?;
-        self.held -= count;
+        self.filled -= count;
         Ok(count)
     }
 }

@@ -1,7 +1,7 @@
-//! Octets between two sockets, which leave the kernel only while they are few.
+//! Moves bytes between two sockets, with splice(2) while there are many of them.
 //!
-//! A direction that carries much goes through a pipe ([`Pipe`]); one that carries little is cheaper through the buffer:
-//! there a short read says that the socket is empty, which costs a question more with a pipe.
+//! A direction with bulk traffic is spliced through a [`SplicePipe`]. A direction with little traffic is cheaper to copy
+//! through the shared buffer: a short read tells that the socket is empty, where splice(2) needs one more call.
 
 use std::io;
 use std::net::Shutdown;
@@ -13,38 +13,38 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::between::{Mover, SHARE, State, Turn};
-use super::pipe::Pipe;
-use super::scratch::Scratch;
+use super::buffers::TunnelBuffers;
+use super::pipe::SplicePipe;
+use super::relay::{COPY_BUDGET, CopyStep, DirectionState, DuplexRelay};
 use crate::exchange::TunnelBytes;
 
-/// A read of as many octets is followed by more, and they go through a pipe.
-const MUCH: usize = 32 * 1024;
-/// As few, and they go through the buffer again.
-const LITTLE: usize = 16 * 1024;
+/// A read of at least this many bytes makes the direction use splice(2).
+const SPLICE_THRESHOLD: usize = 32 * 1024;
+/// A splice of at most this many bytes makes the direction use the buffer again.
+const COPY_THRESHOLD: usize = 16 * 1024;
 
-/// Two sockets that are to be joined.
-pub(crate) struct Spliced {
+/// Two joined sockets.
+pub(crate) struct SocketSplice {
     client: TcpStream,
     upstream: TcpStream,
-    up: Lane,
-    down: Lane,
+    up: SpliceDirection,
+    down: SpliceDirection,
 }
 
-/// One direction.
-struct Lane {
-    /// Read into this process, and not taken yet by the other side.
-    kept: Bytes,
-    /// There while something is in it.
-    pipe: Option<Pipe>,
-    /// Whether much comes at a time.
-    bulk: bool,
-    state: State,
+/// One direction of a [`SocketSplice`].
+struct SpliceDirection {
+    /// Bytes that were read into user space and not written yet.
+    pending: Bytes,
+    /// The pipe in use; `None` while no bytes are in one.
+    pipe: Option<SplicePipe>,
+    /// Whether the last read was large enough for splice(2).
+    is_bulk: bool,
+    state: DirectionState,
     moved: u64,
 }
 
-impl Spliced {
-    /// `early` is what was read of each socket before.
+impl SocketSplice {
+    /// Joins two sockets, each with the bytes that were already read from it.
     pub(crate) fn new(
         (client, early_up): (TcpStream, Bytes),
         (upstream, early_down): (TcpStream, Bytes),
@@ -52,25 +52,25 @@ impl Spliced {
         Self {
             client,
             upstream,
-            up: Lane::new(early_up),
-            down: Lane::new(early_down),
+            up: SpliceDirection::new(early_up),
+            down: SpliceDirection::new(early_down),
         }
     }
 }
 
-impl Mover for Spliced {
-    fn up(&mut self, scratch: &Scratch, cx: &mut Context<'_>) -> Turn {
+impl DuplexRelay for SocketSplice {
+    fn copy_up(&mut self, buffers: &TunnelBuffers, cx: &mut Context<'_>) -> CopyStep {
         self.up
-            .turn(&mut self.client, &mut self.upstream, scratch, cx)
+            .copy(&mut self.client, &mut self.upstream, buffers, cx)
     }
 
-    fn down(&mut self, scratch: &Scratch, cx: &mut Context<'_>) -> Turn {
+    fn copy_down(&mut self, buffers: &TunnelBuffers, cx: &mut Context<'_>) -> CopyStep {
         self.down
-            .turn(&mut self.upstream, &mut self.client, scratch, cx)
+            .copy(&mut self.upstream, &mut self.client, buffers, cx)
     }
 
-    fn are_open(&self) -> (bool, bool) {
-        let is_open = |lane: &Lane| lane.state == State::Open;
+    fn open_directions(&self) -> (bool, bool) {
+        let is_open = |direction: &SpliceDirection| direction.state == DirectionState::Open;
         (is_open(&self.up), is_open(&self.down))
     }
 
@@ -82,73 +82,75 @@ impl Mover for Spliced {
     }
 }
 
-impl Lane {
+impl SpliceDirection {
     fn new(early: Bytes) -> Self {
         Self {
-            kept: early,
+            pending: early,
             pipe: None,
-            bulk: false,
-            state: State::Open,
+            is_bulk: false,
+            state: DirectionState::Open,
             moved: 0,
         }
     }
 
-    fn turn(
+    fn copy(
         &mut self,
         from: &mut TcpStream,
         to: &mut TcpStream,
-        scratch: &Scratch,
+        buffers: &TunnelBuffers,
         cx: &mut Context<'_>,
-    ) -> Turn {
-        for _ in 0..SHARE {
+    ) -> CopyStep {
+        for _ in 0..COPY_BUDGET {
             match self.send(to, cx) {
-                Poll::Pending => return Turn::Pressed,
+                Poll::Pending => return CopyStep::WritePending,
                 Poll::Ready(Err(_)) => {
-                    self.kept = Bytes::new();
+                    self.pending = Bytes::new();
                     self.pipe = None;
-                    self.state = State::Broken;
+                    self.state = DirectionState::Broken;
                 }
-                Poll::Ready(Ok(())) => self.give_back(scratch),
+                Poll::Ready(Ok(())) => self.release_pipe(buffers),
             }
             match self.state {
-                State::Open => {}
-                State::Ending => {
-                    // One that cannot be told any more is gone, as was to be told.
+                DirectionState::Open => {}
+                DirectionState::Ending => {
+                    // If the shutdown fails, the receiver has closed already.
                     let _ = SockRef::from(&*to).shutdown(Shutdown::Write);
-                    self.state = State::Ended;
-                    return Turn::Ended;
+                    self.state = DirectionState::Ended;
+                    return CopyStep::Ended;
                 }
-                State::Ended => return Turn::Ended,
-                State::Broken => return Turn::ReceiverLost,
+                DirectionState::Ended => return CopyStep::Ended,
+                DirectionState::Broken => return CopyStep::ReceiverLost,
             }
-            match self.receive(from, to, scratch, cx) {
+            match self.receive(from, to, buffers, cx) {
                 Poll::Pending => {
-                    self.give_back(scratch);
-                    return Turn::Waits;
+                    self.release_pipe(buffers);
+                    return CopyStep::ReadPending;
                 }
-                Poll::Ready(Err(_)) if self.state == State::Broken => return Turn::ReceiverLost,
-                Poll::Ready(Err(_)) => return Turn::SenderLost,
-                Poll::Ready(Ok(0)) => self.state = State::Ending,
+                Poll::Ready(Err(_)) if self.state == DirectionState::Broken => {
+                    return CopyStep::ReceiverLost;
+                }
+                Poll::Ready(Err(_)) => return CopyStep::SenderLost,
+                Poll::Ready(Ok(0)) => self.state = DirectionState::Ending,
                 Poll::Ready(Ok(_)) => {}
             }
         }
-        Turn::More
+        CopyStep::BudgetSpent
     }
 
-    fn give_back(&mut self, scratch: &Scratch) {
+    fn release_pipe(&mut self, buffers: &TunnelBuffers) {
         if let Some(pipe) = self.pipe.take() {
-            scratch.give_back(pipe);
+            buffers.release_pipe(pipe);
         }
     }
 
-    /// Sends what was received. Ready when all of it is gone.
+    /// Sends the bytes that were received. Ready when all of them have been sent.
     fn send(&mut self, to: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.kept.is_empty() {
-            let count = ready!(when_writable(to, cx, || to.try_write(&self.kept)))?;
+        while !self.pending.is_empty() {
+            let count = ready!(when_writable(to, cx, || to.try_write(&self.pending)))?;
             self.moved += count as u64;
-            self.kept.advance(count);
+            self.pending.advance(count);
         }
-        self.kept = Bytes::new();
+        self.pending = Bytes::new();
         while let Some(pipe) = self.pipe.as_mut().filter(|pipe| !pipe.is_empty()) {
             let count = ready!(when_writable(to, cx, || pipe.drain(to)))?;
             if count == 0 {
@@ -159,42 +161,42 @@ impl Lane {
         Poll::Ready(Ok(()))
     }
 
-    /// Receives what there is, to be sent next; zero is the end.
+    /// Receives the bytes that are available and returns their number; zero is the end of the stream.
     fn receive(
         &mut self,
         from: &mut TcpStream,
         to: &mut TcpStream,
-        scratch: &Scratch,
+        buffers: &TunnelBuffers,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let pipe = self.bulk.then(|| scratch.pipe()).flatten();
+        let pipe = self.is_bulk.then(|| buffers.pipe()).flatten();
         if let Some(pipe) = pipe {
             let pipe = self.pipe.insert(pipe);
             let count = ready!(when_readable(from, cx, || pipe.fill(from)))?;
-            self.bulk = count > LITTLE;
+            self.is_bulk = count > COPY_THRESHOLD;
             return Poll::Ready(Ok(count));
         }
-        let mut buffer = scratch.buffer();
+        let mut buffer = buffers.buffer();
         let mut read = ReadBuf::new(&mut buffer);
         ready!(Pin::new(from).poll_read(cx, &mut read))?;
         let read = read.filled();
-        self.bulk = read.len() >= MUCH;
-        // At once, so that what the other side takes is not copied again.
+        self.is_bulk = read.len() >= SPLICE_THRESHOLD;
+        // Writing at once avoids a copy of the bytes that the receiver accepts.
         let sent = match Pin::new(to).poll_write(cx, read) {
             Poll::Ready(Ok(sent)) => sent,
             Poll::Pending => 0,
             Poll::Ready(Err(error)) => {
-                self.state = State::Broken;
+                self.state = DirectionState::Broken;
                 return Poll::Ready(Err(error));
             }
         };
         self.moved += sent as u64;
-        self.kept = Bytes::copy_from_slice(&read[sent..]);
+        self.pending = Bytes::copy_from_slice(&read[sent..]);
         Poll::Ready(Ok(read.len()))
     }
 }
 
-/// Does it once there is something to read.
+/// Runs a read operation once the socket is readable.
 fn when_readable<T>(
     stream: &TcpStream,
     cx: &mut Context<'_>,
@@ -209,7 +211,7 @@ fn when_readable<T>(
     }
 }
 
-/// Does it once there is room to write.
+/// Runs a write operation once the socket is writable.
 fn when_writable<T>(
     stream: &TcpStream,
     cx: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! The request that opened a tunnel, kept so that a later configuration can judge the tunnel by it.
+//! The request that opened a tunnel, kept so that the tunnel can be reevaluated against a later configuration.
 
 use std::net::SocketAddr;
 
@@ -18,15 +18,15 @@ use crate::plan::destination::Destination;
 use crate::plan::{Plan, PlannedRoute, compared_path};
 use crate::policy::{self, PolicyContext};
 
-/// The facts by which a tunnel is judged.
+/// The facts that decide whether a configuration allows a tunnel.
 pub(crate) struct TunnelRequest {
     bind: BindAddress,
-    /// What the TLS handshake settled, if TLS is terminated here.
+    /// The result of the TLS handshake, if TLS is terminated here.
     tls: Option<TerminatedTls>,
     target: Target,
-    /// The request as it came, with its credentials. It is shown nowhere.
+    /// The request as received, with its credentials. It is never logged or exported.
     request: Parts,
-    /// The protocol that the request asked for in place of HTTP, if it is not a CONNECT.
+    /// The protocol that an Upgrade request asked for; `None` for CONNECT and TLS passthrough.
     protocol: Option<Box<str>>,
     /// The backend and the destination that the tunnel was opened to.
     backend: ObjectRef,
@@ -34,7 +34,7 @@ pub(crate) struct TunnelRequest {
 }
 
 impl TunnelRequest {
-    /// Keeps a request as it came.
+    /// Keeps a request as received.
     pub(crate) fn new(
         connection: &ClientConnection,
         target: &Target,
@@ -45,14 +45,14 @@ impl TunnelRequest {
             bind: connection.bind,
             tls: connection.tls.clone(),
             target: target.clone(),
-            request: detached(request),
+            request: without_read_buffer(request),
             protocol: None,
             backend: plan.backend.clone(),
             destination: plan.destination.clone(),
         }
     }
 
-    /// Keeps the protocol that the request asked for in place of HTTP.
+    /// Adds the protocol that an Upgrade request asked for.
     pub(crate) fn with_protocol(self, protocol: &str) -> Self {
         Self {
             protocol: Some(protocol.into()),
@@ -60,14 +60,14 @@ impl TunnelRequest {
         }
     }
 
-    /// Whether this configuration would let a request like it through, to where the tunnel leads.
+    /// Whether this configuration would admit the request and lead it to the tunnel's destination and peer address.
     pub(super) fn is_allowed(
         &self,
         snapshot: &Snapshot,
         peer: SocketAddr,
         own: &OwnAddresses,
     ) -> bool {
-        let Some(found) = self.rule_of(snapshot) else {
+        let Some(found) = self.matching_rule(snapshot) else {
             return false;
         };
         let context = PolicyContext {
@@ -81,7 +81,7 @@ impl TunnelRequest {
         let RuleAction::Forward(backends) = &found.rule.action else {
             return false;
         };
-        if !self.is_taken(found.rule.policies.upgrades()) {
+        if !self.is_served(found.rule.policies.upgrades()) {
             return false;
         }
         let mut plans = backends
@@ -99,15 +99,15 @@ impl TunnelRequest {
         })
     }
 
-    /// Whether the rule serves tunnels of this kind at all.
-    fn is_taken(&self, upgrades: &AllowedUpgrades) -> bool {
+    /// Whether the rule allows this CONNECT or this upgrade.
+    fn is_served(&self, upgrades: &AllowedUpgrades) -> bool {
         match &self.protocol {
             Some(protocol) => upgrades.allow(protocol),
             None => upgrades.connect || self.target.is_passthrough(),
         }
     }
 
-    fn rule_of<'a>(&self, snapshot: &'a Snapshot) -> Option<RouteMatch<'a>> {
+    fn matching_rule<'a>(&self, snapshot: &'a Snapshot) -> Option<RouteMatch<'a>> {
         let socket = snapshot.sockets.get(&self.bind)?;
         let listener = if self.target.is_passthrough() {
             let named = socket.listener_for_sni(self.target.host.name())?;
@@ -115,11 +115,11 @@ impl TunnelRequest {
         } else {
             socket.listener_for(&self.target.host)
         }?;
-        let is_good = self
+        let is_valid = self
             .tls
             .as_ref()
-            .is_none_or(|tls| tls.is_good_for(listener));
-        if listener.refuse.is_some() || !is_good {
+            .is_none_or(|tls| tls.is_valid_for(listener));
+        if listener.refuse.is_some() || !is_valid {
             return None;
         }
         let Parts {
@@ -137,7 +137,7 @@ impl TunnelRequest {
         })
     }
 
-    /// The plan for this backend, if it leads where the tunnel does.
+    /// The plan for this backend, if it leads to the tunnel's destination.
     fn plan<'a>(&self, found: &RouteMatch<'a>, backend: &'a WeightedBackend) -> Option<Plan<'a>> {
         let route = PlannedRoute::from(found);
         let mut plan = Plan::new(&self.target, &route, backend, &self.request).ok()?;
@@ -148,8 +148,8 @@ impl TunnelRequest {
     }
 }
 
-/// The head without the buffer it was read into, which is large.
-fn detached(request: &Parts) -> Parts {
+/// Copies a head, so that it does not keep the large buffer alive that it was read into.
+fn without_read_buffer(request: &Parts) -> Parts {
     let (mut head, ()) = Request::new(()).into_parts();
     head.method = request.method.clone();
     head.version = request.version;
@@ -157,12 +157,12 @@ fn detached(request: &Parts) -> Parts {
     head.uri = uri
         .and_then(|uri| uri.parse::<Uri>().ok())
         .unwrap_or_default();
-    head.headers = copied(&request.headers);
+    head.headers = copy_headers(&request.headers);
     head
 }
 
-/// The same fields, with their values in one buffer of their own.
-fn copied(headers: &HeaderMap) -> HeaderMap {
+/// Copies header fields, with all values in one buffer.
+fn copy_headers(headers: &HeaderMap) -> HeaderMap {
     let size = headers.values().map(HeaderValue::len).sum();
     let mut buffer = BytesMut::with_capacity(size);
     let mut copy = HeaderMap::with_capacity(headers.keys_len());

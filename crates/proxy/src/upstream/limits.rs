@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use egret_config::snapshot::CircuitBreakers;
 use tokio::sync::Notify;
 
-use crate::refusal::Limit;
+use crate::refusal::CircuitBreakerLimit;
 
 /// How much is in progress at a destination. The order is that of one clock for all: who begins to wait must either see
 /// the connection that was just closed, or be seen waiting by it.
@@ -26,7 +26,7 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 pub(crate) struct Permit {
     limits: Arc<Limits>,
-    limit: Limit,
+    limit: CircuitBreakerLimit,
 }
 
 /// A request that waits for a connection, while it does.
@@ -37,14 +37,14 @@ impl Limits {
     /// One more, if the breakers allow it.
     pub(crate) fn enter(
         self: &Arc<Self>,
-        limit: Limit,
+        limit: CircuitBreakerLimit,
         breakers: &CircuitBreakers,
     ) -> Option<Permit> {
         let most = match limit {
-            Limit::Connections => breakers.max_connections,
-            Limit::Pending => breakers.max_pending_requests,
-            Limit::Requests => breakers.max_requests,
-            Limit::Retries => breakers.max_retries,
+            CircuitBreakerLimit::Connections => breakers.max_connections,
+            CircuitBreakerLimit::Pending => breakers.max_pending_requests,
+            CircuitBreakerLimit::Requests => breakers.max_requests,
+            CircuitBreakerLimit::Retries => breakers.max_retries,
         };
         let counter = self.counter(limit);
         if counter.fetch_add(1, SeqCst) >= most {
@@ -73,12 +73,12 @@ impl Limits {
         &self.freed
     }
 
-    fn counter(&self, limit: Limit) -> &AtomicU32 {
+    fn counter(&self, limit: CircuitBreakerLimit) -> &AtomicU32 {
         match limit {
-            Limit::Connections => &self.connections,
-            Limit::Pending => &self.pending,
-            Limit::Requests => &self.requests,
-            Limit::Retries => &self.retries,
+            CircuitBreakerLimit::Connections => &self.connections,
+            CircuitBreakerLimit::Pending => &self.pending,
+            CircuitBreakerLimit::Requests => &self.requests,
+            CircuitBreakerLimit::Retries => &self.retries,
         }
     }
 }
@@ -86,7 +86,7 @@ impl Limits {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.limits.counter(self.limit).fetch_sub(1, SeqCst);
-        if self.limit == Limit::Connections && self.limits.is_queued_for() {
+        if self.limit == CircuitBreakerLimit::Connections && self.limits.is_queued_for() {
             self.limits.freed.notify_one();
         }
     }
@@ -113,10 +113,10 @@ mod tests {
     fn each_has_its_own_limit_and_what_ends_makes_room() {
         let limits = Arc::new(Limits::default());
         for (limit, most) in [
-            (Limit::Connections, 1),
-            (Limit::Pending, 2),
-            (Limit::Requests, 3),
-            (Limit::Retries, 0),
+            (CircuitBreakerLimit::Connections, 1),
+            (CircuitBreakerLimit::Pending, 2),
+            (CircuitBreakerLimit::Requests, 3),
+            (CircuitBreakerLimit::Retries, 0),
         ] {
             let enter = || limits.enter(limit, &BREAKERS);
             let mut held: Vec<_> = (0..most).map(|_| enter().expect("room")).collect();
@@ -130,7 +130,9 @@ mod tests {
     #[tokio::test]
     async fn who_waits_is_told_of_a_connection_that_closes() {
         let limits = Arc::new(Limits::default());
-        let connection = limits.enter(Limit::Connections, &BREAKERS).expect("room");
+        let connection = limits
+            .enter(CircuitBreakerLimit::Connections, &BREAKERS)
+            .expect("room");
         let queued = limits.queue();
         drop(connection);
         limits.freed().notified().await;

@@ -25,7 +25,7 @@ use crate::clock;
 use crate::exchange::Progress;
 use crate::policy::Cleared;
 use crate::record::Trip;
-use crate::refusal::{Limit, Refusal};
+use crate::refusal::{CircuitBreakerLimit, Refusal};
 
 /// One request on its way to an upstream.
 pub(crate) struct UpstreamRequest<'a> {
@@ -239,7 +239,11 @@ impl<'a> UpstreamRequest<'a> {
         }
         let shelf = self.shelf();
         let breakers = &self.cleared.plan().settings.circuit_breakers;
-        let Some(permit) = shelf.site.limits.enter(Limit::Retries, breakers) else {
+        let Some(permit) = shelf
+            .site
+            .limits
+            .enter(CircuitBreakerLimit::Retries, breakers)
+        else {
             self.upstreams.metrics.retries_limited.increment();
             return None;
         };

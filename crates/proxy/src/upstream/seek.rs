@@ -27,7 +27,7 @@ use crate::dns::query::HttpsRecord;
 use crate::dns::{DnsFailure, ResolveError};
 use crate::policy::Cleared;
 use crate::record::Trip;
-use crate::refusal::{Limit, Refusal};
+use crate::refusal::{CircuitBreakerLimit, Refusal};
 
 /// One search for one sending of a request.
 pub(super) struct Seeker<'a> {
@@ -67,13 +67,13 @@ impl Seeker<'_> {
         }
         let limits = &self.shelf.site.limits;
         let breakers = &self.cleared.plan().settings.circuit_breakers;
-        let pending = limits.enter(Limit::Pending, breakers);
-        let _pending = pending.ok_or(Refusal::Limit(Limit::Pending))?;
+        let pending = limits.enter(CircuitBreakerLimit::Pending, breakers);
+        let _pending = pending.ok_or(Refusal::Limit(CircuitBreakerLimit::Pending))?;
         let _counted = self.upstreams.metrics.pending_requests.hold();
         if let Some(connection) = self.join().await? {
             return Ok((self.lease(connection)?, true));
         }
-        let permit = match limits.enter(Limit::Connections, breakers) {
+        let permit = match limits.enter(CircuitBreakerLimit::Connections, breakers) {
             Some(permit) => permit,
             None => match self.queue().await? {
                 Turn::Returned(connection) => return Ok((self.lease(connection)?, true)),
@@ -100,14 +100,19 @@ impl Seeker<'_> {
 
     fn lease(&self, connection: Connection) -> Result<Lease, Refusal> {
         let breakers = &self.cleared.plan().settings.circuit_breakers;
-        match self.shelf.site.limits.enter(Limit::Requests, breakers) {
+        match self
+            .shelf
+            .site
+            .limits
+            .enter(CircuitBreakerLimit::Requests, breakers)
+        {
             Some(request) => {
                 self.audit(connection.peer());
                 Ok(Lease::new(connection, self.shelf, request))
             }
             None => {
                 self.shelf.put_when_ready(connection);
-                Err(Refusal::Limit(Limit::Requests))
+                Err(Refusal::Limit(CircuitBreakerLimit::Requests))
             }
         }
     }
@@ -129,11 +134,11 @@ impl Seeker<'_> {
     ) -> Result<(TcpStream, SocketAddr, Permit, Permit), Refusal> {
         let limits = &self.shelf.site.limits;
         let breakers = &self.cleared.plan().settings.circuit_breakers;
-        let pending = limits.enter(Limit::Pending, breakers);
-        let _pending = pending.ok_or(Refusal::Limit(Limit::Pending))?;
+        let pending = limits.enter(CircuitBreakerLimit::Pending, breakers);
+        let _pending = pending.ok_or(Refusal::Limit(CircuitBreakerLimit::Pending))?;
         let _counted = self.upstreams.metrics.pending_requests.hold();
-        let request = limits.enter(Limit::Requests, breakers);
-        let request = request.ok_or(Refusal::Limit(Limit::Requests))?;
+        let request = limits.enter(CircuitBreakerLimit::Requests, breakers);
+        let request = request.ok_or(Refusal::Limit(CircuitBreakerLimit::Requests))?;
         let permit = self.turn_to_connect().await?;
         let answer = self.with_leading(self.resolve().await?).await;
         let (stream, peer) = self.reach(&answer).await?;
@@ -145,7 +150,7 @@ impl Seeker<'_> {
     async fn turn_to_connect(&self) -> Result<Permit, Refusal> {
         let limits = &self.shelf.site.limits;
         let breakers = &self.cleared.plan().settings.circuit_breakers;
-        let enter = || limits.enter(Limit::Connections, breakers);
+        let enter = || limits.enter(CircuitBreakerLimit::Connections, breakers);
         if let Some(permit) = enter() {
             return Ok(permit);
         }
@@ -158,7 +163,7 @@ impl Seeker<'_> {
             self.upstreams.shared.release(&self.shelf.site.destination);
             timeout_at(self.until.into(), freed)
                 .await
-                .map_err(|_| Refusal::Limit(Limit::Connections))?;
+                .map_err(|_| Refusal::Limit(CircuitBreakerLimit::Connections))?;
         }
     }
 
@@ -192,7 +197,7 @@ impl Seeker<'_> {
                 return Ok(Turn::Returned(connection));
             }
             let limits = &self.shelf.site.limits;
-            if let Some(permit) = limits.enter(Limit::Connections, breakers) {
+            if let Some(permit) = limits.enter(CircuitBreakerLimit::Connections, breakers) {
                 return Ok(Turn::MayConnect(permit));
             }
             // What waits here is of no use to this request, and others may have what is of none to them.
@@ -200,7 +205,7 @@ impl Seeker<'_> {
             self.upstreams.shared.release(&self.shelf.site.destination);
             timeout_at(self.until.into(), queued.wait())
                 .await
-                .map_err(|_| Refusal::Limit(Limit::Connections))?;
+                .map_err(|_| Refusal::Limit(CircuitBreakerLimit::Connections))?;
         }
     }
 
@@ -230,7 +235,7 @@ impl Seeker<'_> {
         answer.record = None;
         let breakers = &self.cleared.plan().settings.circuit_breakers;
         let limits = &self.shelf.site.limits;
-        match limits.enter(Limit::Connections, breakers) {
+        match limits.enter(CircuitBreakerLimit::Connections, breakers) {
             Some(permit) => self.connect(&answer, permit, dialling).await,
             None => Err(refusal),
         }

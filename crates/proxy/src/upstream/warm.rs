@@ -17,7 +17,7 @@ use crate::dial::egress::Permitted;
 use crate::dial::failure::ConnectFailure;
 use crate::dial::race::{self, AttemptOutcome, ConnectOptions};
 use crate::dns::family::AddressFamily;
-use crate::refusal::Limit;
+use crate::refusal::CircuitBreakerLimit;
 use crate::task;
 
 /// Connects to an address that requests should go to and have no connection to, while they go elsewhere: what it costs
@@ -28,7 +28,8 @@ pub(super) fn warm(shelf: &Rc<Shelf>, address: Permitted<SocketAddr>, upstreams:
     if !shelf.begin_warming(address.get()) {
         return;
     }
-    let Some(permit) = limits.enter(Limit::Connections, &settings.circuit_breakers) else {
+    let Some(permit) = limits.enter(CircuitBreakerLimit::Connections, &settings.circuit_breakers)
+    else {
         shelf.end_warming(address.get());
         return;
     };

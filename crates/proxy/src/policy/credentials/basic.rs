@@ -1,29 +1,29 @@
-//! The scheme `Basic` of HTTP (RFC 7617), and what all schemes have in common.
+//! The authentication scheme `Basic` (RFC 7617), and the syntax that all schemes share.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// A name and a password, as they were given.
-pub(super) struct Basic {
+/// The user name and the password in a `Basic` field.
+pub(super) struct BasicCredentials {
     pub(super) user: String,
     pub(super) password: Vec<u8>,
 }
 
-impl Basic {
-    /// Reads the value of a field, in the one way that has no second reading. Passwords are octets, names are UTF-8.
+impl BasicCredentials {
+    /// Parses the value of a field strictly; `None` if it is malformed. Passwords are bytes, and user names are UTF-8.
     pub(super) fn read(field: &[u8]) -> Option<Self> {
         let mut pair = STANDARD.decode(after_scheme(field, "basic")?).ok()?;
-        let colon = pair.iter().position(|octet| *octet == b':')?;
+        let colon = pair.iter().position(|byte| *byte == b':')?;
         let password = pair.split_off(colon + 1);
         pair.pop();
         let user = String::from_utf8(pair).ok()?;
-        let is_control = |octet: &u8| octet.is_ascii_control();
+        let is_control = |byte: &u8| byte.is_ascii_control();
         let is_plain = !user.as_bytes().iter().chain(&password).any(is_control);
         (is_plain && !user.is_empty()).then_some(Self { user, password })
     }
 }
 
-/// The rest of a field that begins with this scheme, in any case of letters (RFC 9110 11.4); never empty.
+/// The credentials in a field after this scheme, whose case does not matter (RFC 9110 11.4); never empty.
 pub(super) fn after_scheme<'a>(field: &'a [u8], scheme: &str) -> Option<&'a [u8]> {
     let (word, rest) = field.split_at_checked(scheme.len())?;
     let rest = rest.strip_prefix(b" ")?.trim_ascii();
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     fn read(field: &str) -> Option<(String, Vec<u8>)> {
-        let Basic { user, password } = Basic::read(field.as_bytes())?;
+        let BasicCredentials { user, password } = BasicCredentials::read(field.as_bytes())?;
         Some((user, password))
     }
 
@@ -70,7 +70,7 @@ mod tests {
             "Bearer YW5uOnNlY3JldA==",
             "YW5uOnNlY3JldA==",
             "Basic ann:secret",
-            // Not padded, padded too much, of the other alphabet, with bits that say nothing, and two.
+            // Without padding, with too much padding, in the URL-safe alphabet, with unused bits set, and twice.
             "Basic YW5uOnNlY3JldA",
             "Basic YW5uOnNlY3JldA===",
             "Basic YW5uOi0tLS0_Pw==",
@@ -87,6 +87,6 @@ mod tests {
         ] {
             assert_eq!(read(field), None, "{field}");
         }
-        assert!(Basic::read(b"Basic \xff\xff").is_none());
+        assert!(BasicCredentials::read(b"Basic \xff\xff").is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! The places of API keys in a request that is routed by its host.
+//! The sources of API keys in a request that is routed by its host: header fields, query parameters and cookies.
 
 use egret_config::policy::api_key_auth::KeySource;
 use egret_config::route::{query_values, without_parameter};
@@ -7,17 +7,20 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri};
 
 use super::basic::after_scheme;
-use super::only;
+use super::exactly_one;
 use crate::refusal::CredentialError;
 
-/// The key in the first place that has one; a place that has several has none that could be told.
-pub(super) fn find(
+/// The key in the first source that has one.
+///
+/// # Errors
+/// [`CredentialError::Missing`] if no source has a key, and [`CredentialError::Malformed`] if a source has several.
+pub(super) fn find_key(
     sources: &[KeySource],
     headers: &HeaderMap,
     uri: &Uri,
 ) -> Result<Vec<u8>, CredentialError> {
     for source in sources {
-        match at(source, headers, uri) {
+        match key_at(source, headers, uri) {
             Ok(key) if key.is_empty() => {}
             Err(CredentialError::Missing) => {}
             found => return found,
@@ -26,37 +29,37 @@ pub(super) fn find(
     Err(CredentialError::Missing)
 }
 
-fn at(source: &KeySource, headers: &HeaderMap, uri: &Uri) -> Result<Vec<u8>, CredentialError> {
+fn key_at(source: &KeySource, headers: &HeaderMap, uri: &Uri) -> Result<Vec<u8>, CredentialError> {
     match source {
         KeySource::Header(name) => {
-            let field = only(headers.get_all(name).iter())?.as_bytes();
+            let field = exactly_one(headers.get_all(name).iter())?.as_bytes();
             Ok(after_scheme(field, "bearer").unwrap_or(field).to_vec())
         }
-        KeySource::Query(name) => only(query_values(uri.query(), name)),
+        KeySource::Query(name) => exactly_one(query_values(uri.query(), name)),
         KeySource::Cookie(name) => {
             let fields = headers.get_all(COOKIE).iter();
-            let crumbs = fields.flat_map(|field| crumbs(field.as_bytes()));
-            let named = crumbs.filter(|crumb| name_of(crumb) == name.as_bytes());
-            only(named).map(|crumb| value_of(crumb).to_vec())
+            let cookies = fields.flat_map(|field| cookies(field.as_bytes()));
+            let named = cookies.filter(|cookie| name_of(cookie) == name.as_bytes());
+            exactly_one(named).map(|cookie| value_of(cookie).to_vec())
         }
     }
 }
 
-/// Takes the fields and cookies of these names off, whichever had the key.
-pub(super) fn take_off_fields(sources: &[KeySource], headers: &mut HeaderMap) {
+/// Removes the header fields and cookies of all sources, whichever had the key.
+pub(super) fn remove_headers(sources: &[KeySource], headers: &mut HeaderMap) {
     for source in sources {
         match source {
             KeySource::Header(name) => {
                 headers.remove(name);
             }
-            KeySource::Cookie(name) => take_off_cookie(name, headers),
+            KeySource::Cookie(name) => remove_cookie(name, headers),
             KeySource::Query(_) => {}
         }
     }
 }
 
-/// Takes the parameters of these names off.
-pub(super) fn take_off_query(sources: &[KeySource], uri: &mut Uri) {
+/// Removes the query parameters of all sources.
+pub(super) fn remove_query_parameters(sources: &[KeySource], uri: &mut Uri) {
     for source in sources {
         if let KeySource::Query(name) = source
             && let Some(query) = uri.query()
@@ -66,22 +69,22 @@ pub(super) fn take_off_query(sources: &[KeySource], uri: &mut Uri) {
             let path = format!("{}{mark}{rest}", uri.path());
             let mut parts = uri.clone().into_parts();
             parts.path_and_query = PathAndQuery::try_from(path).ok();
-            // What is left of a target is one.
+            // The rest of a valid target is valid.
             *uri = Uri::from_parts(parts).unwrap_or_default();
         }
     }
 }
 
-fn take_off_cookie(name: &str, headers: &mut HeaderMap) {
-    let is_meant = |crumb: &&[u8]| name_of(crumb) == name.as_bytes();
+fn remove_cookie(name: &str, headers: &mut HeaderMap) {
+    let is_meant = |cookie: &&[u8]| name_of(cookie) == name.as_bytes();
     let fields: Vec<HeaderValue> = headers.get_all(COOKIE).iter().cloned().collect();
     headers.remove(COOKIE);
     for field in fields {
-        if !crumbs(field.as_bytes()).any(|crumb| is_meant(&crumb)) {
+        if !cookies(field.as_bytes()).any(|cookie| is_meant(&cookie)) {
             headers.append(COOKIE, field);
             continue;
         }
-        let others = crumbs(field.as_bytes()).filter(|crumb| !is_meant(crumb));
+        let others = cookies(field.as_bytes()).filter(|cookie| !is_meant(cookie));
         let others = others.collect::<Vec<_>>().join(&b"; "[..]);
         match HeaderValue::from_bytes(&others) {
             Ok(field) if !others.is_empty() => {
@@ -92,20 +95,20 @@ fn take_off_cookie(name: &str, headers: &mut HeaderMap) {
     }
 }
 
-/// The cookies of a field (RFC 6265 4.2.1).
-fn crumbs(field: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let crumbs = field.split(|octet| *octet == b';').map(<[u8]>::trim_ascii);
-    crumbs.filter(|crumb| !crumb.is_empty())
+/// The cookies in a `Cookie` field (RFC 6265 4.2.1).
+fn cookies(field: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let cookies = field.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    cookies.filter(|cookie| !cookie.is_empty())
 }
 
-fn name_of(crumb: &[u8]) -> &[u8] {
-    let end = crumb.iter().position(|octet| *octet == b'=');
-    crumb[..end.unwrap_or(crumb.len())].trim_ascii()
+fn name_of(cookie: &[u8]) -> &[u8] {
+    let end = cookie.iter().position(|byte| *byte == b'=');
+    cookie[..end.unwrap_or(cookie.len())].trim_ascii()
 }
 
-fn value_of(crumb: &[u8]) -> &[u8] {
-    let start = crumb.iter().position(|octet| *octet == b'=');
-    let value = start.map_or(&b""[..], |at| &crumb[at + 1..]).trim_ascii();
+fn value_of(cookie: &[u8]) -> &[u8] {
+    let start = cookie.iter().position(|byte| *byte == b'=');
+    let value = start.map_or(&b""[..], |at| &cookie[at + 1..]).trim_ascii();
     let inner = value.strip_prefix(b"\"");
     inner
         .and_then(|inner| inner.strip_suffix(b"\""))

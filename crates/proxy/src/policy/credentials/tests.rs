@@ -13,7 +13,7 @@ const ANN: &str = "Basic YW5uOnNlY3JldA==";
 const WRONG: &str = "Basic YW5uOndyb25n";
 const KEY: &str = "Basic YW55OmstMQ==";
 
-type Fields<'a> = &'a [(&'static str, &'a str)];
+type HeaderFields<'a> = &'a [(&'static str, &'a str)];
 
 fn policy() -> ObjectRef {
     ObjectRef::new(Kind::TrafficPolicy, "apps", "p")
@@ -51,7 +51,7 @@ fn every_place() -> [KeySource; 3] {
     ]
 }
 
-fn request(uri: &str, fields: Fields<'_>) -> (Target, Parts) {
+fn request(uri: &str, fields: HeaderFields<'_>) -> (Target, Parts) {
     let mut request = Request::get(uri).header("host", "a.example");
     for (name, value) in fields {
         request = request.header(*name, *value);
@@ -60,34 +60,34 @@ fn request(uri: &str, fields: Fields<'_>) -> (Target, Parts) {
     (Target::of(&parts, Scheme::Http).unwrap(), parts)
 }
 
-/// The caller's name, or what it lacks and for whom.
+/// Authenticates a request: the name of the principal, or the error and the audience.
 fn ask(
-    by: &TrafficSettings,
+    policies: &TrafficSettings,
     uri: &str,
-    fields: Fields<'_>,
-) -> Result<String, (CredentialError, Audience)> {
+    fields: HeaderFields<'_>,
+) -> Result<String, (CredentialError, CredentialAudience)> {
     let (target, parts) = request(uri, fields);
-    match prove(by, &target, &parts) {
+    match verify(policies, &target, &parts) {
         Ok(principal) => Ok(principal.unwrap().name().unwrap().to_string()),
-        Err(Unauthenticated {
+        Err(AuthenticationFailure {
             error, audience, ..
         }) => Err((error, audience)),
     }
 }
 
-/// The same as it is expected.
+/// The expected result of [`ask`].
 fn outcome(
     name: &str,
     error: Option<CredentialError>,
-    audience: Audience,
-) -> Result<String, (CredentialError, Audience)> {
+    audience: CredentialAudience,
+) -> Result<String, (CredentialError, CredentialAudience)> {
     error.map_or_else(|| Ok(name.to_owned()), |error| Err((error, audience)))
 }
 
 #[test]
 fn the_form_of_a_request_says_where_its_credentials_are() {
-    let by = basic();
-    let cases: &[(Fields<'_>, Option<CredentialError>)] = &[
+    let policies = basic();
+    let cases: &[(HeaderFields<'_>, Option<CredentialError>)] = &[
         (&[("yes", ANN)], None),
         (&[], Some(CredentialError::Missing)),
         (&[("other", ANN)], Some(CredentialError::Missing)),
@@ -107,13 +107,13 @@ fn the_form_of_a_request_says_where_its_credentials_are() {
     for (uri, audience, yes, other) in [
         (
             "/",
-            Audience::Origin,
+            CredentialAudience::Origin,
             "authorization",
             "proxy-authorization",
         ),
         (
             "http://a.example/",
-            Audience::Proxy,
+            CredentialAudience::Proxy,
             "proxy-authorization",
             "authorization",
         ),
@@ -122,7 +122,7 @@ fn the_form_of_a_request_says_where_its_credentials_are() {
             let name = |field| if field == "yes" { yes } else { other };
             let fields: Vec<_> = fields.iter().map(|(f, value)| (name(*f), *value)).collect();
             let expected = outcome("ann", *error, audience);
-            assert_eq!(ask(&by, uri, &fields), expected, "{uri} {fields:?}");
+            assert_eq!(ask(&policies, uri, &fields), expected, "{uri} {fields:?}");
         }
     }
 }
@@ -132,13 +132,13 @@ fn a_connect_is_made_of_a_proxy() {
     let request = Request::connect("a.example:443").header("host", "a.example:443");
     let (parts, ()) = request.body(()).unwrap().into_parts();
     let target = Target::of(&parts, Scheme::Http).unwrap();
-    assert_eq!(audience(&target), Audience::Proxy);
+    assert_eq!(audience(&target), CredentialAudience::Proxy);
 }
 
 #[test]
 fn keys_are_found_in_the_first_place_that_has_one() {
-    let by = keys(&every_place());
-    let cases: &[(&str, Fields<'_>, Option<CredentialError>)] = &[
+    let policies = keys(&every_place());
+    let cases: &[(&str, HeaderFields<'_>, Option<CredentialError>)] = &[
         ("/", &[("api-key", "k-1")], None),
         ("/", &[("api-key", "bearer k-1")], None),
         ("/?a=b&key=k%2D1", &[], None),
@@ -175,14 +175,14 @@ fn keys_are_found_in_the_first_place_that_has_one() {
         ),
     ];
     for (uri, fields, error) in cases {
-        let expected = outcome("one", *error, Audience::Origin);
-        assert_eq!(ask(&by, uri, fields), expected, "{uri} {fields:?}");
+        let expected = outcome("one", *error, CredentialAudience::Origin);
+        assert_eq!(ask(&policies, uri, fields), expected, "{uri} {fields:?}");
     }
 }
 
 #[test]
 fn keys_for_the_proxy_are_tokens_or_passwords() {
-    let by = keys(&every_place());
+    let policies = keys(&every_place());
     for (value, error) in [
         (KEY, None),
         ("Bearer k-1", None),
@@ -191,40 +191,51 @@ fn keys_for_the_proxy_are_tokens_or_passwords() {
         ("k-1", Some(CredentialError::Malformed)),
         ("Digest k-1", Some(CredentialError::Malformed)),
     ] {
-        let expected = outcome("one", error, Audience::Proxy);
+        let expected = outcome("one", error, CredentialAudience::Proxy);
         let fields = [("proxy-authorization", value)];
-        assert_eq!(ask(&by, "http://a.example/", &fields), expected, "{value}");
+        assert_eq!(
+            ask(&policies, "http://a.example/", &fields),
+            expected,
+            "{value}"
+        );
     }
-    // What is in the places of an origin is the origin's.
-    let missing = Err((CredentialError::Missing, Audience::Proxy));
+    // The key sources apply only to requests that treat the gateway as the origin.
+    let missing = Err((CredentialError::Missing, CredentialAudience::Proxy));
     let fields = [("api-key", "k-1"), ("cookie", "k=k-1")];
-    assert_eq!(ask(&by, "http://a.example/?key=k-1", &fields), missing);
+    assert_eq!(
+        ask(&policies, "http://a.example/?key=k-1", &fields),
+        missing
+    );
 }
 
 #[test]
 fn who_is_asked_for_both_needs_both() {
-    let by = TrafficSettings {
+    let policies = TrafficSettings {
         basic_auth: basic().basic_auth,
         ..keys(&every_place())
     };
     let user = ("authorization", ANN);
     let key = ("api-key", "k-1");
-    assert_eq!(ask(&by, "/", &[user, key]), Ok("ann".to_owned()));
+    assert_eq!(ask(&policies, "/", &[user, key]), Ok("ann".to_owned()));
     for fields in [&[user][..], &[key]] {
         assert_eq!(
-            ask(&by, "/", fields),
-            Err((CredentialError::Missing, Audience::Origin))
+            ask(&policies, "/", fields),
+            Err((CredentialError::Missing, CredentialAudience::Origin))
         );
     }
 }
 
-/// The request as it goes on, its fields in order of their names.
-fn goes_on(by: &TrafficSettings, uri: &str, fields: Fields<'_>) -> (String, Vec<String>) {
+/// The forwarded request: its URI, and its fields in order of their names.
+fn goes_on(
+    policies: &TrafficSettings,
+    uri: &str,
+    fields: HeaderFields<'_>,
+) -> (String, Vec<String>) {
     let (target, mut parts) = request(uri, fields);
-    let caller = prove(by, &target, &parts).unwrap().unwrap();
-    caller.take_off_fields(&mut parts.headers);
-    caller.take_off_query(&mut parts.uri);
-    caller.introduce(&mut parts.headers);
+    let principal = verify(policies, &target, &parts).unwrap().unwrap();
+    principal.remove_headers(&mut parts.headers);
+    principal.remove_query_parameters(&mut parts.uri);
+    principal.set_client_id_header(&mut parts.headers);
     parts.headers.remove("host");
     let field =
         |(name, value): (&HeaderName, &HeaderValue)| format!("{name}: {}", value.to_str().unwrap());
@@ -246,7 +257,7 @@ fn what_was_for_us_is_taken_off_and_nothing_else() {
         "{left:?}"
     );
 
-    let by = keys(&every_place());
+    let policies = keys(&every_place());
     let fields = [
         ("api-key", "k-1"),
         ("authorization", "Bearer x"),
@@ -254,7 +265,7 @@ fn what_was_for_us_is_taken_off_and_nothing_else() {
         ("cookie", "k=k-1"),
         ("cookie", "d=\"e\""),
     ];
-    let (uri, left) = goes_on(&by, "/p%20q?a=%2f&key=x&b", &fields);
+    let (uri, left) = goes_on(&policies, "/p%20q?a=%2f&key=x&b", &fields);
     assert_eq!(uri, "/p%20q?a=%2f&b");
     let expected = [
         "authorization: Bearer x",
@@ -262,9 +273,12 @@ fn what_was_for_us_is_taken_off_and_nothing_else() {
         "cookie: d=\"e\"",
     ];
     assert_eq!(left, expected);
-    assert_eq!(goes_on(&by, "/?key=k-1", &[]), ("/".to_owned(), Vec::new()));
+    assert_eq!(
+        goes_on(&policies, "/?key=k-1", &[]),
+        ("/".to_owned(), Vec::new())
+    );
     let proxy = [("proxy-authorization", KEY), ("api-key", "origin's")];
-    let (uri, left) = goes_on(&by, "http://a.example/?key=x", &proxy);
+    let (uri, left) = goes_on(&policies, "http://a.example/?key=x", &proxy);
     assert_eq!(uri, "http://a.example/?key=x");
     assert!(left.contains(&"api-key: origin's".to_owned()), "{left:?}");
 }
@@ -274,7 +288,7 @@ fn a_key_is_forwarded_and_its_client_told_if_the_policy_says_so() {
     let mut all = keys_at(&every_place());
     all.forwards = true;
     all.client_id_header = Some(HeaderName::from_static("x-client"));
-    let by = TrafficSettings {
+    let policies = TrafficSettings {
         api_key_auth: PolicySetting::Set(policy(), Arc::new(all)),
         ..TrafficSettings::default()
     };
@@ -283,9 +297,9 @@ fn a_key_is_forwarded_and_its_client_told_if_the_policy_says_so() {
         ("x-client", "root"),
         ("x-client", "adm"),
     ];
-    let (_, left) = goes_on(&by, "/", &forged);
+    let (_, left) = goes_on(&policies, "/", &forged);
     assert_eq!(left, ["cookie: k=k-1", "x-client: one"]);
-    let (uri, _) = goes_on(&by, "/?key=k-1", &[]);
+    let (uri, _) = goes_on(&policies, "/?key=k-1", &[]);
     assert_eq!(uri, "/?key=k-1");
 }
 
@@ -294,7 +308,7 @@ fn a_refusal_says_how_to_come_in_and_no_secret() {
     let in_field = keys(&[header("authorization")]);
     let elsewhere = keys(&every_place());
     let (basic_scheme, bearer) = ("Basic realm=\"egret\"", "Bearer realm=\"egret\"");
-    for (by, uri, status, field, challenges) in [
+    for (policies, uri, status, field, challenges) in [
         (&basic(), "/", 401, "www-authenticate", &[basic_scheme][..]),
         (&in_field, "/", 401, "www-authenticate", &[bearer]),
         (
@@ -324,7 +338,7 @@ fn a_refusal_says_how_to_come_in_and_no_secret() {
             ("authorization", "Basic dG9wOnRvcHNlY3JldA=="),
         ];
         let (target, parts) = request(uri, &wrong);
-        let refused = prove(by, &target, &parts).err().unwrap();
+        let refused = verify(policies, &target, &parts).err().unwrap();
         let refusal = Refusal::Unauthenticated(refused);
         let response = refusal.response();
         assert_eq!(response.status(), StatusCode::from_u16(status).unwrap());

@@ -1,4 +1,4 @@
-//! A line of the access log as JSON.
+//! The JSON of a line of the access log.
 
 use std::fmt::Display;
 use std::time::{Duration, SystemTime};
@@ -12,26 +12,26 @@ use serde::Serialize;
 use crate::meter::LabelValue as _;
 use crate::record::{ExchangeEnd, Record, Verdict};
 
-/// One line. Fields that are not known are left out.
+/// One line of the access log. Fields without a value are left out.
 #[derive(Debug, Serialize)]
 pub(super) struct LogLine<'a> {
-    /// RFC 3339, when the request's head had been read or had turned out not to be one.
+    /// When the request's head was read, or a connection without one was refused (RFC 3339).
     time: String,
-    /// The Gateway and listener that took it, `namespace/name/listener`.
+    /// The Gateway and listener that served the request, `namespace/name/listener`.
     #[serde(skip_serializing_if = "Option::is_none")]
     listener: Option<String>,
-    /// The route and rule it fell under, `namespace/name/rule`.
+    /// The route and rule that matched the request, `namespace/name/rule`.
     #[serde(skip_serializing_if = "Option::is_none")]
     route: Option<String>,
     /// The client's address and port.
     client: String,
-    /// The name that the client asked for when it began with TLS (RFC 6066 3), canonical.
+    /// The server name in the client's ClientHello (RFC 6066 3), canonical.
     #[serde(skip_serializing_if = "Option::is_none")]
     sni: Option<&'a str>,
-    /// Whether it offered an encrypted hello, so that `sni` may be that of a front.
+    /// Whether the client offered an encrypted ClientHello, so that `sni` may be a public name (RFC 9849).
     #[serde(skip_serializing_if = "Option::is_none")]
     ech: Option<bool>,
-    /// The user or client that it proved to be.
+    /// The authenticated user or client.
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a str>,
     /// The request's method.
@@ -40,34 +40,34 @@ pub(super) struct LogLine<'a> {
     /// The scheme towards the upstream.
     #[serde(skip_serializing_if = "Option::is_none")]
     scheme: Option<&'a str>,
-    /// Where the request wants to go, canonical, with the port if one was named.
+    /// The host that the request names, canonical, with the port if it names one.
     #[serde(skip_serializing_if = "Option::is_none")]
     authority: Option<&'a str>,
-    /// Where it is sent, after rewrites and the choice of a backend: host and port as the policies see them.
+    /// The host and port that the request is sent to, after rewrites and the choice of a backend, as policies see them.
     #[serde(skip_serializing_if = "Option::is_none")]
     destination: Option<String>,
-    /// The path as received. Never the query: that is where credentials travel.
+    /// The path as received. The query is never logged, because it may contain credentials.
     #[serde(skip_serializing_if = "str::is_empty")]
     path: &'a str,
-    /// `HTTP/1.1` and the like.
+    /// The protocol and its version, such as `HTTP/1.1`.
     #[serde(skip_serializing_if = "str::is_empty")]
     protocol: &'a str,
-    /// The response's status; absent if the client left before it, or was told nothing.
+    /// The status of the response; absent if none was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
-    /// Why it was refused or broken off: a value of the metrics' `reason`, or `client_closed` and the like.
+    /// Why the request was refused or broken off: a value of the metrics' `reason`, or one such as `client_closed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
-    /// The same for people.
+    /// The reason in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<&'a str>,
     /// `allow` or `deny`; `audit` for what an audit policy would have denied.
     #[serde(skip_serializing_if = "Option::is_none")]
     verdict: Option<&'a str>,
-    /// The policy that decided.
+    /// The policy that made the verdict.
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<String>,
-    /// Its rule.
+    /// The rule of the policy that made the verdict.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<&'a str>,
     /// The address of the upstream.
@@ -76,29 +76,29 @@ pub(super) struct LogLine<'a> {
     /// Whether the connection came from the pool.
     #[serde(skip_serializing_if = "Option::is_none")]
     reused: Option<bool>,
-    /// How often the request was sent again.
+    /// The number of retries.
     #[serde(skip_serializing_if = "Option::is_none")]
     retries: Option<u32>,
-    /// How the name was resolved, when it had to be.
+    /// The source of the name's addresses, if a name had to be resolved.
     #[serde(skip_serializing_if = "Option::is_none")]
     dns: Option<&'a str>,
     /// Bytes of the request body that were forwarded.
     bytes_received: u64,
     /// Bytes of the response body that were sent.
     bytes_sent: u64,
-    /// Waiting for DNS.
+    /// Time for DNS, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     dns_ms: Option<f64>,
-    /// Waiting for a TCP connection.
+    /// Time for the TCP connection, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     connect_ms: Option<f64>,
-    /// Waiting for TLS on it.
+    /// Time for the TLS handshake with the upstream, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     tls_ms: Option<f64>,
-    /// From the request's head to the response's.
+    /// Time from the request's head to the response's, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     first_byte_ms: Option<f64>,
-    /// From the request's head to the end.
+    /// Time from the request's head to the end of the exchange, in milliseconds.
     total_ms: f64,
 }
 
@@ -150,7 +150,7 @@ fn listener_name(listener: &Listener) -> String {
     part_name(&listener.gateway, &listener.name)
 }
 
-/// The rule by its name, or by its index if it has none.
+/// Names a rule by its name, or by its index if it has none.
 fn rule_name(rule: &RouteRule) -> String {
     match &rule.name {
         Some(name) => part_name(&rule.route, name),
@@ -167,7 +167,8 @@ fn rfc3339(at: SystemTime) -> String {
     at.map(|at| format!("{at:.3}")).unwrap_or_default()
 }
 
-/// Milliseconds, to the microsecond: a cached name is resolved in less than one millisecond.
+/// Converts a duration to milliseconds with a resolution of one microsecond: a cached name is resolved in less than one
+/// millisecond.
 fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }

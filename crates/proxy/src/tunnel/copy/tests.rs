@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, split};
 use tokio::task::{JoinHandle, LocalSet};
 
-use super::super::between::run;
-use super::super::scratch::BUFFER;
+use super::super::buffers::BUFFER;
+use super::super::relay::run;
 use super::*;
 use crate::clock;
 use crate::exchange::TunnelBytes;
@@ -14,28 +14,29 @@ use crate::record::TunnelEnd;
 
 const IDLE: Duration = Duration::from_secs(300);
 
-/// A tunnel, and the two who talk through it. Pipes hold `room` octets.
-struct Joined {
+/// A tunnel with both of its ends.
+struct TestTunnel {
     client: DuplexStream,
     upstream: DuplexStream,
     run: JoinHandle<(TunnelEnd, TunnelBytes)>,
 }
 
-fn join(room: usize, early: (&'static [u8], &'static [u8])) -> Joined {
+/// Opens a tunnel between two in-memory pipes of `room` bytes each.
+fn join(room: usize, early: (&'static [u8], &'static [u8])) -> TestTunnel {
     let (client, inner_client) = duplex(room);
     let (upstream, inner_upstream) = duplex(room);
-    let copied = Copied::new(
+    let copied = StreamCopy::new(
         (inner_client, Bytes::from_static(early.0)),
         (inner_upstream, Bytes::from_static(early.1)),
     );
-    let scratch = Rc::new(Scratch::default());
+    let buffers = Rc::new(TunnelBuffers::default());
     #[expect(clippy::disallowed_methods, reason = "there is no worker here")]
     let run = tokio::task::spawn_local(async move {
         let mut last = TunnelBytes::default();
-        let end = run(copied, &scratch, IDLE, pending(), |moved| last = moved).await;
+        let end = run(copied, &buffers, IDLE, pending(), |moved| last = moved).await;
         (end, last)
     });
-    Joined {
+    TestTunnel {
         client,
         upstream,
         run,
@@ -91,14 +92,14 @@ async fn either_side_may_end_first() {
     .await;
 }
 
-/// One that is gone without reading what it was sent has still said what it said.
+/// An upstream that closes without reading has its own bytes delivered all the same.
 #[tokio::test(start_paused = true)]
 async fn last_words_are_passed_on() {
     locally(async {
         let mut joined = join(16, (b"", b""));
         joined.upstream.write_all(b"last words").await.unwrap();
         drop(joined.upstream);
-        // Nobody takes it any more.
+        // Nobody reads it any more.
         joined.client.write_all(b"too late").await.unwrap();
         let mut came = Vec::new();
         joined.client.read_to_end(&mut came).await.unwrap();
@@ -109,7 +110,7 @@ async fn last_words_are_passed_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_of_both_ends_it_and_any_octet_begins_anew() {
+async fn silence_of_both_ends_it_and_any_byte_begins_anew() {
     locally(async {
         let begin = clock::now();
         let mut joined = join(64, (b"", b""));
@@ -158,25 +159,25 @@ async fn a_quiet_direction_holds_no_buffer() {
     let (mut near, inner) = duplex(8);
     let (mut far, mut outer) = duplex(2);
     let mut inner = inner;
-    let mut pump = Pump::new(b"");
-    let mut scratch = vec![0; BUFFER];
+    let mut direction = CopyDirection::new(b"");
+    let mut buffers = vec![0; BUFFER];
     near.write_all(b"12345678").await.unwrap();
-    let mut turn = |pump: &mut Pump| {
+    let mut turn = |direction: &mut CopyDirection| {
         let mut cx = Context::from_waker(std::task::Waker::noop());
-        pump.turn(
+        direction.copy(
             Pin::new(&mut inner),
             Pin::new(&mut outer),
-            &mut scratch,
+            &mut buffers,
             &mut cx,
         )
     };
-    assert!(turn(&mut pump) == Turn::Pressed);
-    assert_eq!(&pump.kept[pump.taken..], b"345678");
+    assert!(turn(&mut direction) == CopyStep::WritePending);
+    assert_eq!(&direction.pending[direction.written..], b"345678");
     for _ in 0..3 {
         read(&mut far, 2).await;
-        turn(&mut pump);
+        turn(&mut direction);
     }
-    assert!(turn(&mut pump) == Turn::Waits);
-    assert_eq!(pump.kept.capacity(), 0);
-    assert_eq!(pump.moved, 8);
+    assert!(turn(&mut direction) == CopyStep::ReadPending);
+    assert_eq!(direction.pending.capacity(), 0);
+    assert_eq!(direction.moved, 8);
 }

@@ -8,14 +8,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, LocalSet};
 
-use super::super::between::run;
+use super::super::relay::run;
 use super::*;
 use crate::exchange::TunnelBytes;
 use crate::record::TunnelEnd;
 
 const IDLE: Duration = Duration::from_secs(300);
 
-/// Two ends of a connection.
+/// The two ends of a TCP connection.
 async fn pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -26,33 +26,33 @@ async fn pair() -> (TcpStream, TcpStream) {
     (TcpStream::from_std(client).unwrap(), accepted)
 }
 
-/// A tunnel, and the two who talk through it.
-struct Joined {
+/// A tunnel with both of its ends.
+struct TestTunnel {
     client: TcpStream,
     upstream: TcpStream,
-    scratch: Rc<Scratch>,
+    buffers: Rc<TunnelBuffers>,
     run: JoinHandle<(TunnelEnd, TunnelBytes)>,
 }
 
-async fn join(early: (&'static [u8], &'static [u8])) -> Joined {
+async fn join(early: (&'static [u8], &'static [u8])) -> TestTunnel {
     let (client, inner_client) = pair().await;
     let (upstream, inner_upstream) = pair().await;
-    let spliced = Spliced::new(
+    let spliced = SocketSplice::new(
         (inner_client, Bytes::from_static(early.0)),
         (inner_upstream, Bytes::from_static(early.1)),
     );
-    let scratch = Rc::new(Scratch::default());
-    let shared = Rc::clone(&scratch);
+    let buffers = Rc::new(TunnelBuffers::default());
+    let shared = Rc::clone(&buffers);
     #[expect(clippy::disallowed_methods, reason = "there is no worker here")]
     let run = tokio::task::spawn_local(async move {
         let mut last = TunnelBytes::default();
         let end = run(spliced, &shared, IDLE, pending(), |moved| last = moved).await;
         (end, last)
     });
-    Joined {
+    TestTunnel {
         client,
         upstream,
-        scratch,
+        buffers,
         run,
     }
 }
@@ -61,15 +61,15 @@ async fn locally<T>(test: impl Future<Output = T>) -> T {
     LocalSet::new().run_until(test).await
 }
 
-/// Sends so many octets in pieces, and says what came at the other end.
+/// Sends `length` bytes in pieces, and asserts that all of them arrive at the other end.
 async fn pass(from: &mut TcpStream, to: &mut TcpStream, length: u64, piece: usize) {
-    let octets = vec![7; piece];
+    let bytes = vec![7; piece];
     let send = async {
         let mut left = length;
         while left > 0 {
             let count = left.min(piece as u64);
             let size = usize::try_from(count).unwrap();
-            from.write_all(&octets[..size]).await.unwrap();
+            from.write_all(&bytes[..size]).await.unwrap();
             left -= count;
         }
     };
@@ -78,7 +78,7 @@ async fn pass(from: &mut TcpStream, to: &mut TcpStream, length: u64, piece: usiz
         let mut buffer = vec![0; 100_000];
         while left > 0 {
             let count = to.read(&mut buffer).await.unwrap();
-            assert!(count > 0, "{left} octets are missing");
+            assert!(count > 0, "{left} bytes are missing");
             left -= count;
         }
         assert_eq!(left, 0);
@@ -114,13 +114,13 @@ async fn much_and_little_pass_both_ways_in_turn() {
 }
 
 #[tokio::test]
-async fn octets_keep_their_order_through_pipe_and_buffer() {
+async fn bytes_keep_their_order_through_pipe_and_buffer() {
     locally(async {
         let mut joined = join((b"early ", b"")).await;
         let sent: Vec<u8> = (0..5_000_000_u32).flat_map(u32::to_be_bytes).collect();
         let expected = [b"early ", &sent[..]].concat();
         let send = async {
-            // Much, and then little, and much again.
+            // A bulk transfer, then small writes, then a bulk transfer again.
             let (first, rest) = sent.split_at(9_000_000);
             joined.client.write_all(first).await.unwrap();
             for piece in rest[..2000].chunks(7) {
@@ -132,7 +132,7 @@ async fn octets_keep_their_order_through_pipe_and_buffer() {
         let mut came = Vec::new();
         let (_, read) = tokio::join!(send, joined.upstream.read_to_end(&mut came));
         assert_eq!(read.unwrap(), expected.len());
-        assert!(came == expected, "the octets differ");
+        assert!(came == expected, "the bytes differ");
         drop(joined.upstream);
         assert_eq!(joined.run.await.unwrap().0, TunnelEnd::ClientClosed);
     })
@@ -170,8 +170,8 @@ async fn a_quiet_tunnel_holds_nothing() {
         )
         .await;
         pass(&mut joined.client, &mut joined.upstream, 10, 10).await;
-        // What went through the pipe has left it, and it is there for another.
-        let pipe = joined.scratch.pipe().unwrap();
+        // The pipe is empty, and available to another tunnel.
+        let pipe = joined.buffers.pipe().unwrap();
         assert!(pipe.is_empty());
         drop(joined.client);
         drop(joined.upstream);

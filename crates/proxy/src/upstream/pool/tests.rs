@@ -13,7 +13,7 @@ use super::*;
 use crate::clock;
 use crate::dns::query::HttpsRecord;
 use crate::dns::{AnswerSource, ResolvedName};
-use crate::refusal::Limit;
+use crate::refusal::CircuitBreakerLimit;
 use crate::task;
 use crate::upstream::connection::{Connection, Http1, Lease, Switch};
 use crate::upstream::families::Families;
@@ -55,7 +55,10 @@ async fn lease(shelf: &Rc<Shelf>, peer: &str) -> (Lease, DuplexStream) {
 
 fn again(shelf: &Rc<Shelf>, connection: Connection) -> Lease {
     let breakers = shelf.settings().circuit_breakers;
-    let request = shelf.site.limits.enter(Limit::Requests, &breakers);
+    let request = shelf
+        .site
+        .limits
+        .enter(CircuitBreakerLimit::Requests, &breakers);
     Lease::new(connection, shelf, request.unwrap())
 }
 

@@ -1,5 +1,4 @@
-//! The tunnels of one worker that are open. They are judged again when the configuration has changed, once, and cost
-//! nothing otherwise.
+//! The open tunnels of one worker, which are reevaluated once after each configuration change.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -10,36 +9,38 @@ use std::sync::Arc;
 use egret_config::snapshot::Snapshot;
 use tokio::sync::Notify;
 
+use super::buffers::TunnelBuffers;
 use super::metrics::TunnelMetrics;
-use super::scratch::Scratch;
 use super::tunnel_request::TunnelRequest;
 use crate::configuration::{SnapshotReader, WorkerSnapshot};
 use crate::upstream::SharedUpstreams;
 
-/// The tunnels of one worker, and what they share.
-pub(crate) struct Tunnels {
+/// The open tunnels of one worker, and the resources that they share.
+pub(crate) struct TunnelRegistry {
     entries: RefCell<HashMap<u64, Rc<OpenTunnel>>>,
     next: Cell<u64>,
-    pub(super) scratch: Scratch,
+    pub(super) buffers: TunnelBuffers,
     pub(super) metrics: Arc<TunnelMetrics>,
     snapshots: Rc<SnapshotReader>,
     upstreams: Arc<SharedUpstreams>,
 }
 
+/// The entry of an open tunnel.
 struct OpenTunnel {
     request: TunnelRequest,
     peer: SocketAddr,
+    /// Notified when a new configuration denies the tunnel.
     denied: Notify,
 }
 
-/// The place of an open tunnel among the others; it leaves when this is dropped.
+/// The registration of an open tunnel, removed on drop.
 pub(super) struct TunnelHandle<'a> {
-    tunnels: &'a Tunnels,
+    tunnels: &'a TunnelRegistry,
     id: u64,
     tunnel: Rc<OpenTunnel>,
 }
 
-impl Tunnels {
+impl TunnelRegistry {
     pub(crate) fn new(
         snapshots: Rc<SnapshotReader>,
         upstreams: Arc<SharedUpstreams>,
@@ -48,14 +49,14 @@ impl Tunnels {
         Rc::new(Self {
             entries: RefCell::default(),
             next: Cell::default(),
-            scratch: Scratch::default(),
+            buffers: TunnelBuffers::default(),
             metrics,
             snapshots,
             upstreams,
         })
     }
 
-    pub(super) fn enter(&self, request: TunnelRequest, peer: SocketAddr) -> TunnelHandle<'_> {
+    pub(super) fn register(&self, request: TunnelRequest, peer: SocketAddr) -> TunnelHandle<'_> {
         let id = self.next.get();
         self.next.set(id + 1);
         let tunnel = Rc::new(OpenTunnel {
@@ -71,12 +72,12 @@ impl Tunnels {
         }
     }
 
-    /// The configuration as of now.
+    /// The current configuration.
     pub(super) fn snapshot(&self) -> WorkerSnapshot {
         self.snapshots.load()
     }
 
-    /// Ends the tunnels that the configuration as of now does not allow.
+    /// Ends the tunnels that the current configuration does not allow.
     pub(crate) fn reevaluate(&self) {
         let snapshot = self.snapshots.load();
         for tunnel in self.entries.borrow().values() {
@@ -86,9 +87,9 @@ impl Tunnels {
         }
     }
 
-    /// Closes the pipes that are kept: this process has no descriptors left.
-    pub(crate) fn make_room(&self) {
-        self.scratch.make_room();
+    /// Closes the idle pipes, because the process has no descriptors left.
+    pub(crate) fn close_idle_pipes(&self) {
+        self.buffers.close_idle_pipes();
     }
 
     fn allows(&self, tunnel: &OpenTunnel, snapshot: &Snapshot) -> bool {
@@ -103,7 +104,7 @@ impl TunnelHandle<'_> {
         self.tunnels.allows(&self.tunnel, snapshot)
     }
 
-    /// Ends when the tunnel has to.
+    /// Completes when a new configuration denies the tunnel.
     pub(super) async fn denied(&self) {
         self.tunnel.denied.notified().await;
     }

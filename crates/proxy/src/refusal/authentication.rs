@@ -1,4 +1,4 @@
-//! What a client is told that is not let in: that it has to say who it is, and how (RFC 9110 11.3).
+//! The refusal of clients that do not authenticate, and the challenges in the response (RFC 9110 11.3).
 
 use egret_config::policy::api_key_auth::{ApiKeyAuth, KeySource};
 use egret_config::resources::ObjectRef;
@@ -9,44 +9,44 @@ use http::{HeaderMap, HeaderName};
 
 const BASIC: &str = "Basic realm=\"egret\"";
 const BEARER: &str = "Bearer realm=\"egret\"";
-/// Of keys that are in no field of HTTP's own. A challenge has to be there all the same.
+/// The challenge for keys that have no authentication scheme of HTTP. A response with status 401 must have a challenge.
 const API_KEY: &str = "ApiKey realm=\"egret\"";
 
-/// Why a client is not let in.
+/// Why a client is not authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unauthenticated {
-    /// Whom it takes us for.
-    pub(crate) audience: Audience,
-    /// What it lacks.
+pub(crate) struct AuthenticationFailure {
+    /// Whom the credentials are for.
+    pub(crate) audience: CredentialAudience,
+    /// What is wrong with the credentials.
     pub(crate) error: CredentialError,
-    /// The policy that asks for it.
+    /// The policy that requires the credentials.
     pub(crate) policy: ObjectRef,
-    /// The challenges, one of which it has to meet.
+    /// The challenges of the response, one of which the client has to meet.
     challenges: &'static [&'static str],
 }
 
 /// Whom credentials are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Audience {
+pub(crate) enum CredentialAudience {
     /// A proxy: the request is a CONNECT, or names a scheme that is not the connection's (RFC 9110 11.7).
     Proxy,
     /// The server that the request is about (RFC 9110 11.6).
     Origin,
 }
 
-/// What is wrong with the credentials of a request.
+/// The error in the credentials of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CredentialError {
-    /// There are none.
+    /// The request has no credentials.
     Missing,
-    /// They are of another scheme, cannot be read, or could be read in two ways.
+    /// The credentials have another scheme, are malformed, or are given more than once.
     Malformed,
-    /// Nobody has them.
+    /// The credentials belong to no user or client.
     Wrong,
 }
 
-impl Audience {
-    /// The field that credentials are in.
+impl CredentialAudience {
+    /// The request field with the credentials.
     #[must_use]
     pub(crate) const fn field(self) -> HeaderName {
         match self {
@@ -55,6 +55,7 @@ impl Audience {
         }
     }
 
+    /// The response field with the challenges.
     const fn challenge_field(self) -> HeaderName {
         match self {
             Self::Proxy => PROXY_AUTHENTICATE,
@@ -62,6 +63,7 @@ impl Audience {
         }
     }
 
+    /// The response status.
     const fn status(self) -> u16 {
         match self {
             Self::Proxy => 407,
@@ -70,9 +72,13 @@ impl Audience {
     }
 }
 
-impl Unauthenticated {
-    /// Of a policy that asks for a name and a password.
-    pub(crate) fn by_basic(audience: Audience, error: CredentialError, policy: &ObjectRef) -> Self {
+impl AuthenticationFailure {
+    /// The failure of a policy with `basicAuth`.
+    pub(crate) fn by_basic(
+        audience: CredentialAudience,
+        error: CredentialError,
+        policy: &ObjectRef,
+    ) -> Self {
         Self {
             audience,
             error,
@@ -81,9 +87,9 @@ impl Unauthenticated {
         }
     }
 
-    /// Of a policy that asks for a key.
+    /// The failure of a policy with `apiKeyAuth`.
     pub(crate) fn by_keys(
-        audience: Audience,
+        audience: CredentialAudience,
         error: CredentialError,
         policy: &ObjectRef,
         keys: &ApiKeyAuth,
@@ -94,9 +100,9 @@ impl Unauthenticated {
             error,
             policy: policy.clone(),
             challenges: match audience {
-                Audience::Proxy => &[BASIC, BEARER],
-                Audience::Origin if in_field => &[BEARER],
-                Audience::Origin => &[API_KEY],
+                CredentialAudience::Proxy => &[BASIC, BEARER],
+                CredentialAudience::Origin if in_field => &[BEARER],
+                CredentialAudience::Origin => &[API_KEY],
             },
         }
     }
@@ -107,17 +113,18 @@ impl Unauthenticated {
 
     pub(super) fn details(&self) -> String {
         let what = match self.audience {
-            Audience::Proxy => "credentials for the proxy",
-            Audience::Origin => "credentials",
+            CredentialAudience::Proxy => "credentials for the proxy",
+            CredentialAudience::Origin => "credentials",
         };
-        let lack = match self.error {
+        let error = match self.error {
             CredentialError::Missing => "are missing",
-            CredentialError::Malformed => "cannot be read",
+            CredentialError::Malformed => "are malformed",
             CredentialError::Wrong => "are wrong",
         };
-        format!("the {what} that {} asks for {lack}", self.policy)
+        format!("the {what} that {} requires {error}", self.policy)
     }
 
+    /// Appends the challenges to a response.
     pub(super) fn challenge(&self, headers: &mut HeaderMap) {
         for challenge in self.challenges {
             let value = HeaderValue::from_static(challenge);

@@ -1,5 +1,5 @@
-//! What a client's connection begins with, before anything of it is served: who it is from, if a load balancer says so,
-//! and whom it asks for, if it speaks TLS.
+//! The preamble of a client's connection: the PROXY protocol header and the TLS ClientHello, which are read before HTTP
+//! and decide which listener serves the connection.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,61 +21,65 @@ use crate::clock;
 use crate::context::WorkerContext;
 use crate::dial::race::socket_keepalive;
 use crate::downstream::alert;
-use crate::downstream::unread;
+use crate::downstream::early_refusal;
 use crate::proxy_protocol::{self, HeaderError, HeaderProgress};
 use crate::refusal::Refusal;
 use crate::request::passthrough::PassthroughConnection;
 use crate::stream::ReplayStream;
 
-/// Bytes that are read at once.
-const READ: usize = 2048;
-/// How long what has begun may go on once the process is to stop.
+/// Size of one read in bytes.
+const READ_SIZE: usize = 2048;
+/// Time that a preamble or TLS handshake in progress has left once the proxy drains.
 const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
-/// A connection, and what is to become of it.
+/// A connection whose preamble has been read, by how it is served.
 pub(crate) enum AcceptedConnection {
-    /// It carries HTTP in the clear.
+    /// HTTP in clear text.
     Plain(ReplayStream, ConnectionOrigin),
-    /// It carries TLS that ends here.
+    /// TLS termination.
     Tls(TlsConnection),
-    /// It carries TLS that is passed on.
+    /// TLS passthrough.
     Passthrough(PassthroughConnection, ConnectionOrigin),
 }
 
-/// TLS that ends here.
+/// A connection whose TLS is terminated by the gateway.
 pub(crate) struct TlsConnection {
-    /// From the first octet of the hello.
+    /// The connection, from the first byte of the ClientHello.
     pub(super) stream: ReplayStream,
-    /// With what the hello said.
+    /// The origin, with the facts of the ClientHello.
     pub(super) origin: ConnectionOrigin,
-    /// The one that takes the name.
+    /// The listener that the SNI selects.
     pub(super) listener: Arc<Listener>,
+    /// The TLS settings of the listener.
     pub(super) settings: Arc<ServerTls>,
-    /// When the handshake must be over.
-    pub(super) until: Instant,
+    /// Deadline for the handshake.
+    pub(super) deadline: Instant,
 }
 
-/// What is read of the beginning.
-struct ConnectionReader {
+/// Reads the preamble of a connection.
+struct PreambleReader {
     stream: TcpStream,
+    /// Bytes that were read and not consumed.
     read: BytesMut,
 }
 
-/// Why there is nothing to serve.
-enum BeginError {
-    /// The client is gone.
-    Gone,
+/// Why a connection ends with its preamble.
+enum PreambleError {
+    /// The client closed the connection, or the proxy drains.
+    ClientGone,
+    /// The preamble is refused.
     Refused(Refusal),
 }
 
-/// Reads what comes before HTTP. A connection that ends here is counted, logged, and told why as far as it can be.
-pub(crate) async fn begin(
+/// Reads the preamble of a connection. `None` if the connection ends with it: a refusal is counted, logged, and sent to
+/// the client as a TLS alert where possible.
+pub(crate) async fn read_preamble(
     stream: TcpStream,
     client: SocketAddr,
     bind: BindAddress,
     context: &WorkerContext,
 ) -> Option<AcceptedConnection> {
-    // Without it small responses wait for the client's delayed ACK; a socket that refuses is gone already.
+    // With Nagle's algorithm small responses would wait for the client's delayed ACK. An error means a closed socket.
     let _ = stream.set_nodelay(true);
     let snapshot = context.snapshot();
     let socket = snapshot.sockets.get(&bind);
@@ -96,47 +100,47 @@ pub(crate) async fn begin(
     if is_plain && proxy_protocol == ProxyProtocol::Off {
         return Some(AcceptedConnection::Plain(stream.into(), origin));
     }
-    let until = clock::now() + limits.handshake_timeout;
-    let mut beginning = ConnectionReader {
+    let deadline = clock::now() + limits.handshake_timeout;
+    let mut reader = PreambleReader {
         stream,
         read: BytesMut::new(),
     };
     let outcome = {
-        let reading = beginning.facts(proxy_protocol, is_plain, &mut origin.client);
+        let reading = reader.read(proxy_protocol, is_plain, &mut origin.client);
         tokio::select! {
             biased;
             read = reading => read,
-            () = sleep_until(until.into()) => Err(BeginError::Refused(Refusal::HandshakeTimeout)),
-            () = stopped(context) => Err(BeginError::Gone),
+            () = sleep_until(deadline.into()) => Err(PreambleError::Refused(Refusal::HandshakeTimeout)),
+            () = drain_grace_elapsed(context) => Err(PreambleError::ClientGone),
         }
     };
-    let is_silent = beginning.read.is_empty();
+    let is_silent = reader.read.is_empty();
     match outcome {
-        Ok(None) => Some(AcceptedConnection::Plain(beginning.into_replay(), origin)),
-        Ok(Some(hello)) => admit(hello, beginning, origin, until, context).await,
-        // Who connects ahead of a need, or to see whether somebody is there, says nothing.
-        Err(BeginError::Refused(Refusal::HandshakeTimeout)) if is_silent => None,
-        Err(BeginError::Refused(refusal)) => {
-            unread::refused(&origin, &refusal, context);
-            alert::send(beginning.stream, &refusal, None).await;
+        Ok(None) => Some(AcceptedConnection::Plain(reader.into_replay(), origin)),
+        Ok(Some(hello)) => select_listener(hello, reader, origin, deadline, context).await,
+        // Speculative connections and TCP health checks send nothing; do not log them.
+        Err(PreambleError::Refused(Refusal::HandshakeTimeout)) if is_silent => None,
+        Err(PreambleError::Refused(refusal)) => {
+            early_refusal::record(&origin, &refusal, context);
+            alert::send(reader.stream, &refusal, None).await;
             None
         }
-        Err(BeginError::Gone) => None,
+        Err(PreambleError::ClientGone) => None,
     }
 }
 
-/// Ends when the process is to stop, and what has begun had its time.
-pub(super) async fn stopped(context: &WorkerContext) {
+/// Completes [`DRAIN_GRACE`] after the proxy has begun to drain.
+pub(super) async fn drain_grace_elapsed(context: &WorkerContext) {
     context.shared.drain.draining().await;
     sleep(DRAIN_GRACE).await;
 }
 
-/// Finds out who takes the name that the client asks for.
-async fn admit(
+/// Selects the listener by the SNI of the ClientHello.
+async fn select_listener(
     hello: ClientHello,
-    beginning: ConnectionReader,
+    reader: PreambleReader,
     mut origin: ConnectionOrigin,
-    until: Instant,
+    deadline: Instant,
     context: &WorkerContext,
 ) -> Option<AcceptedConnection> {
     let version = hello.legacy_version;
@@ -153,16 +157,16 @@ async fn admit(
             return Some(AcceptedConnection::Tls(TlsConnection {
                 settings: Arc::clone(settings),
                 listener: Arc::clone(listener?),
-                stream: beginning.into_replay(),
+                stream: reader.into_replay(),
                 origin,
-                until,
+                deadline,
             }));
         }
         (Some(ListenerProtocol::Passthrough), Some(name)) => {
             let incoming = PassthroughConnection {
                 listener: Arc::clone(listener?),
-                stream: beginning.stream,
-                read: beginning.read.freeze(),
+                stream: reader.stream,
+                read: reader.read.freeze(),
                 name,
                 version,
                 snapshot,
@@ -170,36 +174,40 @@ async fn admit(
             return Some(AcceptedConnection::Passthrough(incoming, origin));
         }
         (_, None) => Refusal::NoServerName,
-        // Also if the listeners of the socket have become others since.
+        // A plain HTTP listener is found here only if the socket's listeners have changed since the accept.
         (Some(ListenerProtocol::Http) | None, Some(_)) => Refusal::NoListener,
     };
     drop(snapshot);
-    unread::refused(&origin, &refusal, context);
-    alert::send(beginning.stream, &refusal, Some(version)).await;
+    early_refusal::record(&origin, &refusal, context);
+    alert::send(reader.stream, &refusal, Some(version)).await;
     None
 }
 
-impl ConnectionReader {
-    /// The client as the header tells it, and the hello, if there have to be any.
-    async fn facts(
+impl PreambleReader {
+    /// Reads the PROXY protocol header, which may set `client`, and the ClientHello, as far as the socket expects them.
+    async fn read(
         &mut self,
         proxy_protocol: ProxyProtocol,
         is_plain: bool,
         client: &mut SocketAddr,
-    ) -> Result<Option<ClientHello>, BeginError> {
+    ) -> Result<Option<ClientHello>, PreambleError> {
         if proxy_protocol != ProxyProtocol::Off {
             let source = self
-                .header(proxy_protocol == ProxyProtocol::Required)
+                .read_proxy_header(proxy_protocol == ProxyProtocol::Required)
                 .await?;
             *client = source.unwrap_or(*client);
         }
         if is_plain {
             return Ok(None);
         }
-        self.hello().await.map(Some)
+        self.read_client_hello().await.map(Some)
     }
 
-    async fn header(&mut self, is_required: bool) -> Result<Option<SocketAddr>, BeginError> {
+    /// Reads the PROXY protocol header and returns the source address in it.
+    async fn read_proxy_header(
+        &mut self,
+        is_required: bool,
+    ) -> Result<Option<SocketAddr>, PreambleError> {
         loop {
             match proxy_protocol::read(&self.read).map_err(Refusal::ProxyHeader)? {
                 HeaderProgress::Found(header) => {
@@ -210,28 +218,28 @@ impl ConnectionReader {
                     return Err(Refusal::ProxyHeader(HeaderError::Missing).into());
                 }
                 HeaderProgress::Absent => return Ok(None),
-                HeaderProgress::Partial => self.more().await?,
+                HeaderProgress::Partial => self.read_more().await?,
             }
         }
     }
 
-    async fn hello(&mut self) -> Result<ClientHello, BeginError> {
+    async fn read_client_hello(&mut self) -> Result<ClientHello, PreambleError> {
         let mut reader = HelloReader::default();
         loop {
             match reader.read(&self.read).map_err(Refusal::Hello)? {
                 Some(hello) => return Ok(hello),
-                None => self.more().await?,
+                None => self.read_more().await?,
             }
         }
     }
 
-    /// Reads what there is, once there is something.
-    async fn more(&mut self) -> Result<(), BeginError> {
+    /// Waits until the socket is readable and reads what is available.
+    async fn read_more(&mut self) -> Result<(), PreambleError> {
         loop {
             self.stream.readable().await?;
-            self.read.reserve(READ);
+            self.read.reserve(READ_SIZE);
             match self.stream.try_read_buf(&mut self.read) {
-                Ok(0) => return Err(BeginError::Gone),
+                Ok(0) => return Err(PreambleError::ClientGone),
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error.into()),
@@ -250,15 +258,15 @@ impl ConnectionReader {
     }
 }
 
-impl From<Refusal> for BeginError {
+impl From<Refusal> for PreambleError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
 }
 
-/// An error of the socket is the client's leaving.
-impl From<io::Error> for BeginError {
+/// An I/O error of the socket counts as the client having closed the connection.
+impl From<io::Error> for PreambleError {
     fn from(_: io::Error) -> Self {
-        Self::Gone
+        Self::ClientGone
     }
 }

@@ -1,5 +1,5 @@
-//! Connections that end before there is a request, and so without an exchange: a head that the HTTP library refuses itself,
-//! and what comes before HTTP. They are counted and logged all the same.
+//! Metrics and log lines of connections that are refused before there is a request, and so without an exchange: in the
+//! PROXY header, in the TLS handshake, or by hyper's parser.
 
 use std::error::Error as _;
 use std::net::SocketAddr;
@@ -15,8 +15,8 @@ use crate::context::WorkerContext;
 use crate::record::{ExchangeEnd, Record};
 use crate::refusal::Refusal;
 
-/// Counts and logs the error that ended a connection, if it is a head that was refused.
-pub(crate) fn head_refused(connection: &DownstreamConnection, error: &hyper::Error) {
+/// Counts and logs an HTTP/1 connection that ended with a malformed or too large request head.
+pub(crate) fn record_head_error(connection: &DownstreamConnection, error: &hyper::Error) {
     let refusal = if error.is_parse_too_large() {
         Refusal::HeadTooLarge
     } else if error.is_parse() {
@@ -25,7 +25,7 @@ pub(crate) fn head_refused(connection: &DownstreamConnection, error: &hyper::Err
         return;
     };
     let row = refusal.row();
-    // A client that begins with HTTP/2 would not understand an answer, and gets none.
+    // hyper sends no response to the HTTP/2 connection preface.
     let status = (!error.is_parse_version_h2()).then_some(row.status);
     let context = &connection.context;
     let metrics = &context.telemetry.metrics;
@@ -42,9 +42,9 @@ pub(crate) fn head_refused(connection: &DownstreamConnection, error: &hyper::Err
     );
 }
 
-/// Counts and logs the error that ended an HTTP/2 connection, if its client broke the protocol. What was in progress has a
-/// line of its own.
-pub(crate) fn http2_broken(connection: &DownstreamConnection, error: &hyper::Error) {
+/// Counts and logs an HTTP/2 connection that ended with a protocol error of the client. Exchanges in progress have log
+/// lines of their own.
+pub(crate) fn record_http2_error(connection: &DownstreamConnection, error: &hyper::Error) {
     let error = error.source().and_then(|error| error.downcast_ref());
     let broken = |error: &&h2::Error| !error.is_io() && !error.is_remote();
     let Some(error) = error.filter(broken) else {
@@ -57,14 +57,14 @@ pub(crate) fn http2_broken(connection: &DownstreamConnection, error: &hyper::Err
     log(&connection.client.as_ref().into(), &refusal, None, context);
 }
 
-/// Counts and logs a connection that is refused before HTTP. Its status is told in the log alone.
-pub(crate) fn refused(origin: &ConnectionOrigin, refusal: &Refusal, context: &WorkerContext) {
+/// Counts and logs a connection that is refused before HTTP. The status is in the log only; nothing is sent.
+pub(crate) fn record(origin: &ConnectionOrigin, refusal: &Refusal, context: &WorkerContext) {
     let row = refusal.row();
     context.telemetry.metrics.refusals.increment(row.reason);
     log(&origin.into(), refusal, Some(row.status), context);
 }
 
-/// What is known of the connection.
+/// The facts of a connection that its log line has.
 struct ConnectionFacts<'a> {
     client: SocketAddr,
     bind: BindAddress,
@@ -103,7 +103,7 @@ fn log(
         hello,
     } = facts;
     let snapshot = context.snapshot();
-    // Which listener the client meant cannot be known.
+    // It is unknown which listener the client meant.
     let socket = snapshot.sockets.get(bind);
     if !socket.is_some_and(logs_unrouted) {
         return;

@@ -1,0 +1,46 @@
+//! `Forwarded` and the `X-Forwarded-*` fields, which tell an upstream about the client of a request.
+
+use std::net::IpAddr;
+
+use egret_config::snapshot::Scheme;
+use http::HeaderMap;
+use http::header::{FORWARDED, HeaderName, HeaderValue};
+
+pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// The facts about a client's request that a static backend gets in `X-Forwarded-*` fields.
+pub(crate) struct ForwardedClient<'a> {
+    /// The client's address.
+    pub(crate) client: IpAddr,
+    /// The scheme by which the client reached the gateway.
+    pub(crate) scheme: Scheme,
+    /// The `Host` field of the client's request.
+    pub(crate) host: Option<&'a HeaderValue>,
+}
+
+/// Removes `Forwarded` and `X-Forwarded-*` as the client sent them: they are not trustworthy, and would disclose internal
+/// networks to external hosts.
+pub(super) fn remove_forwarded(headers: &mut HeaderMap) {
+    headers.remove(FORWARDED);
+    let names = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("x-forwarded-"));
+    let names: Vec<_> = names.cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+/// Sets the `X-Forwarded-*` fields for an upstream that trusts this gateway.
+pub(super) fn add_forwarded(headers: &mut HeaderMap, from: &ForwardedClient<'_>) {
+    let client = from.client.to_canonical().to_string();
+    let client = HeaderValue::try_from(client).expect("an address is visible ASCII");
+    headers.insert(X_FORWARDED_FOR, client);
+    let scheme = HeaderValue::from_static(from.scheme.as_str());
+    headers.insert(X_FORWARDED_PROTO, scheme);
+    if let Some(host) = from.host {
+        headers.insert(X_FORWARDED_HOST, host.clone());
+    }
+}

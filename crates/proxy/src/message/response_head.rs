@@ -1,0 +1,153 @@
+//! Prepares the heads of responses for the client (RFC 9110 7.6, RFC 9112 6.3).
+
+use egret_config::snapshot::RouteFilters;
+use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use http::{HeaderMap, Response, StatusCode, Version};
+
+use super::hop::remove_hop_by_hop;
+use super::upgrade::UpgradeRequest;
+use super::via::Via;
+
+/// The error of an upstream's response whose framing is ambiguous, or which switches to a protocol that was not requested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InvalidResponse;
+
+impl Via {
+    /// Prepares the head of a 101 response to an upgrade request for the client.
+    ///
+    /// # Errors
+    /// [`InvalidResponse`] if it switches to another protocol than the requested one.
+    pub(crate) fn prepare_switch<B>(
+        &self,
+        response: &mut Response<B>,
+        wanted: &UpgradeRequest,
+        filters: [&RouteFilters; 2],
+    ) -> Result<(), InvalidResponse> {
+        let version = response.version();
+        let headers = response.headers_mut();
+        if !wanted.is_accepted_by(headers) {
+            return Err(InvalidResponse);
+        }
+        remove_hop_by_hop(headers);
+        headers.remove(CONTENT_LENGTH);
+        self.add(headers, version);
+        for filters in filters {
+            filters.response_headers.apply(headers);
+        }
+        wanted.apply_to_response(response);
+        Ok(())
+    }
+
+    /// Prepares the head of a response for the client.
+    ///
+    /// # Errors
+    /// [`InvalidResponse`] if its framing is ambiguous, or its status is 101 although no upgrade was requested.
+    pub(crate) fn prepare_response<B>(
+        &self,
+        response: &mut Response<B>,
+        filters: [&RouteFilters; 2],
+    ) -> Result<(), InvalidResponse> {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(InvalidResponse);
+        }
+        let version = response.version();
+        let headers = response.headers_mut();
+        normalize_length(headers)?;
+        remove_hop_by_hop(headers);
+        self.add(headers, version);
+        for filters in filters {
+            filters.response_headers.apply(headers);
+        }
+        // Each connection has its own version (RFC 9110 2.5), which hyper sets.
+        *response.version_mut() = Version::HTTP_11;
+        Ok(())
+    }
+}
+
+/// Normalizes the framing of a response (RFC 9112 6.3): removes `Content-Length` beside `Transfer-Encoding`, and merges
+/// several equal lengths into one.
+///
+/// # Errors
+/// [`InvalidResponse`] if lengths are malformed or differ, or a transfer coding is not `chunked`.
+fn normalize_length(headers: &mut HeaderMap) -> Result<(), InvalidResponse> {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+        let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+        let chunked = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+        return if codings.all(chunked) {
+            Ok(())
+        } else {
+            Err(InvalidResponse)
+        };
+    }
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    match (lengths.next(), lengths.next()) {
+        (None, _) => return Ok(()),
+        (Some(length), None) if is_number(length.as_bytes()) => return Ok(()),
+        _ => {}
+    }
+    let lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let lengths = lengths.flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
+    let mut lengths = lengths.map(<[u8]>::trim_ascii);
+    let length = lengths.next().filter(|length| is_number(length));
+    let length = length.ok_or(InvalidResponse)?;
+    if lengths.any(|other| other != length) {
+        return Err(InvalidResponse);
+    }
+    let length = HeaderValue::from_bytes(length).map_err(|_| InvalidResponse)?;
+    headers.insert(CONTENT_LENGTH, length);
+    Ok(())
+}
+
+fn is_number(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_FILTERS: fn() -> RouteFilters = RouteFilters::default;
+
+    #[test]
+    fn a_response_has_one_framing() {
+        type Fields<'a> = &'a [(&'a str, &'a str)];
+        let chunked = ("transfer-encoding", "chunked");
+        let cases: &[(u16, Fields<'_>, Option<&str>)] = &[
+            (200, &[], Some("")),
+            (200, &[("content-length", "5")], Some("5")),
+            (200, &[chunked], Some("")),
+            (200, &[chunked, ("content-length", "5")], Some("")),
+            (
+                200,
+                &[("content-length", "5"), ("content-length", "5")],
+                Some("5"),
+            ),
+            (200, &[("content-length", "5, 5")], Some("5")),
+            (
+                200,
+                &[("content-length", "5"), ("content-length", "6")],
+                None,
+            ),
+            (200, &[("content-length", "5, 6")], None),
+            (200, &[("content-length", "+5")], None),
+            (200, &[("content-length", "")], None),
+            (200, &[("transfer-encoding", "gzip, chunked")], None),
+            (200, &[chunked, ("transfer-encoding", "gzip")], None),
+            (101, &[("upgrade", "h2c"), ("connection", "upgrade")], None),
+        ];
+        for (status, fields, expected) in cases {
+            let mut response = Response::builder().status(*status);
+            for (name, value) in *fields {
+                response = response.header(*name, *value);
+            }
+            let mut response = response.body(()).unwrap();
+            let prepared =
+                Via::new(1).prepare_response(&mut response, [&NO_FILTERS(), &NO_FILTERS()]);
+            let lengths = response.headers().get_all(CONTENT_LENGTH).iter();
+            let lengths: Vec<_> = lengths.map(|length| length.to_str().unwrap()).collect();
+            let got = prepared.is_ok().then(|| lengths.join("; "));
+            assert_eq!(got.as_deref(), *expected, "{status} {fields:?}");
+        }
+    }
+}
