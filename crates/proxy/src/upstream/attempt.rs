@@ -18,7 +18,7 @@ use super::http2::send::{By, Next, OnStream};
 use super::request::{UpstreamRequest, after, copy, earliest, observe};
 use super::request_body::RequestBody;
 use super::retry::{self, Broken};
-use super::seek::Seeker;
+use super::checkout::Seeker;
 use crate::clock;
 use crate::refusal::Refusal;
 use crate::tls::TlsFailure;

@@ -15,7 +15,7 @@ use super::http2::{OpenStream, Shared};
 use super::limits::Permit;
 use super::metrics::UpstreamMetrics;
 use super::request_body::RequestBody;
-use super::shelf::Shelf;
+use super::host_pool::Shelf;
 use super::stream::Stream;
 use super::upstreams::Upstreams;
 

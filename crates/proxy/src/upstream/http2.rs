@@ -23,16 +23,16 @@ use super::connection::Open;
 use super::health::Health;
 use super::metrics::UpstreamMetrics;
 use super::request_body::RequestBody;
-use super::shelf::Shelf;
+use super::host_pool::Shelf;
 use super::stream::Stream;
 use crate::clock;
 use crate::task::{self, Local};
 use crate::tls::TlsFailure;
-use link::{Heard, Link};
+use socket::{Heard, Link};
 
 mod convert;
 mod fault;
-mod link;
+mod socket;
 pub(super) mod send;
 
 /// What hyper is told of a peer's limit of streams before the peer says it. No peer can: a setting has 32 bits.

@@ -15,7 +15,7 @@ use super::health::Observed;
 use super::http2::{OpenStream, Place, Shared};
 use super::limits::Permit;
 use super::request;
-use super::shelf::{Dialling, Shelf};
+use super::host_pool::{Dialling, Shelf};
 use super::stream::Stream;
 use super::upstreams::Upstreams;
 use crate::clock;

@@ -15,8 +15,8 @@ use egret_config::snapshot::{BackendSettings, LoadBalancing};
 
 use super::balance::{Candidate, Choice};
 use super::metrics::UpstreamMetrics;
-use super::shelf::Shelf;
-use super::site::Sites;
+use super::host_pool::Shelf;
+use super::destination_state::Sites;
 use crate::dns::family::Family;
 use crate::plan::destination::Destination;
 

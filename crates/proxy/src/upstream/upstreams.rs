@@ -10,7 +10,7 @@ use tokio::sync::mpsc::Sender;
 use super::families::Families;
 use super::metrics::UpstreamMetrics;
 use super::pool::{Pool, Swept};
-use super::site::Sites;
+use super::destination_state::Sites;
 use crate::clock;
 use crate::dial::egress::OwnAddresses;
 use crate::dns::Resolvers;

@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::health::Observed;
 use super::open::Opening;
 use super::request;
-use super::shelf::Shelf;
+use super::host_pool::Shelf;
 use super::upstreams::Upstreams;
 use crate::clock;
 use crate::dial::egress::Permitted;

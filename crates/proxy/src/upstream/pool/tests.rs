@@ -17,7 +17,7 @@ use crate::refusal::Limit;
 use crate::task;
 use crate::upstream::connection::{Connection, Http1, Lease, Switch};
 use crate::upstream::families::Families;
-use crate::upstream::shelf::Taken;
+use crate::upstream::host_pool::Taken;
 
 const A: &str = "192.0.2.1:80";
 const B: &str = "192.0.2.2:80";

@@ -7,7 +7,7 @@ use egret_config::snapshot::{HttpVersion, Scheme};
 use super::Shelf;
 use crate::clock;
 use crate::upstream::http2::{OpenStream, Shared};
-use crate::upstream::slot::Slot;
+use crate::upstream::endpoint::Slot;
 
 /// A connection that is being opened, and that others than who opens it may wait for.
 pub(in crate::upstream) struct Dialling(Rc<Shelf>);

@@ -14,7 +14,7 @@ use tokio::time::{timeout, timeout_at};
 use super::connection::{Connection, Lease};
 use super::limits::Permit;
 use super::open::Opening;
-use super::shelf::{Dialling, Shelf, Taken};
+use super::host_pool::{Dialling, Shelf, Taken};
 use super::upstreams::Upstreams;
 use super::warm::{manner, observe, warm};
 use crate::clock;
