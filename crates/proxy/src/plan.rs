@@ -19,14 +19,14 @@ use crate::message::grpc;
 use crate::message::target::Target;
 use crate::refusal::Refusal;
 use crate::tls::offered;
-use destination::Destination;
+use destination::DestinationKey;
 
 pub(crate) mod destination;
 
 /// What was decided of a request that is forwarded.
-pub(crate) struct Plan<'a> {
+pub(crate) struct ForwardPlan<'a> {
     /// Whom to connect to.
-    pub(crate) destination: Destination,
+    pub(crate) destination: DestinationKey,
     /// How it is connected to.
     pub(crate) settings: &'a Arc<BackendSettings>,
     /// The policies on it.
@@ -69,7 +69,7 @@ impl<'r> From<&Found<'r>> for PlannedRoute<'r> {
     }
 }
 
-impl<'a> Plan<'a> {
+impl<'a> ForwardPlan<'a> {
     /// Decides. `parts` is the request as it came. Of a backend with several hosts it is the first.
     ///
     /// # Errors
@@ -115,7 +115,7 @@ impl<'a> Plan<'a> {
         let tls = settings.tls.clone().filter(|_| scheme == Scheme::Https);
         let version = version(asked, scheme, offered(tls.as_deref(), asked), grpc);
         let mut plan = Self {
-            destination: Destination {
+            destination: DestinationKey {
                 scheme,
                 host: wanted,
                 port,
@@ -143,11 +143,11 @@ impl<'a> Plan<'a> {
     }
 
     /// The same plan under other egress policies.
-    pub(crate) fn under<'b>(self, egress: &'b Egress) -> Plan<'b>
+    pub(crate) fn under<'b>(self, egress: &'b Egress) -> ForwardPlan<'b>
     where
         'a: 'b,
     {
-        Plan { egress, ..self }
+        ForwardPlan { egress, ..self }
     }
 
     /// The hosts of a static backend; none if the client chooses the destination.
@@ -155,7 +155,7 @@ impl<'a> Plan<'a> {
         self.hosts
     }
 
-    /// Turns to the host at this index of [`Plan::hosts`].
+    /// Turns to the host at this index of [`ForwardPlan::hosts`].
     pub(crate) fn turn_to(&mut self, at: usize) {
         self.at = at;
         self.go_to_host();
@@ -203,12 +203,12 @@ impl<'a> Plan<'a> {
     }
 
     /// Turns to the destination that an earlier plan led to. False if this one does not.
-    pub(crate) fn goes_to(&mut self, earlier: &Destination) -> bool {
+    pub(crate) fn goes_to(&mut self, earlier: &DestinationKey) -> bool {
         let same = |(host, port): &(Host, Port)| *host == earlier.host && *port == earlier.port;
         if let Some(at) = self.hosts.iter().position(same) {
             self.turn_to(at);
         }
-        let Destination {
+        let DestinationKey {
             scheme, host, port, ..
         } = &self.destination;
         *scheme == earlier.scheme && *host == earlier.host && *port == earlier.port

@@ -14,7 +14,7 @@ use http::Method;
 use http::request::Parts;
 
 use crate::message::target::Target;
-use crate::plan::Plan;
+use crate::plan::ForwardPlan;
 use crate::refusal::Refusal;
 
 pub(crate) mod credentials;
@@ -40,7 +40,7 @@ pub(crate) struct Admitted<'a> {
 /// [`Admitted::clear`] alone, as a permitted address is made by the egress check alone. The destination can only be changed
 /// to another that the policies allow.
 pub(crate) struct Cleared<'a> {
-    plan: Box<Plan<'a>>,
+    plan: Box<ForwardPlan<'a>>,
     principal: Option<Principal<'a>>,
     decision: Decision<'a>,
     method: Method,
@@ -61,7 +61,7 @@ pub(crate) fn readmit(context: &PolicyContext<'_, '_>) -> bool {
 }
 
 /// Whether the egress policies of a plan allow its destination by name.
-pub(crate) fn allows(plan: &Plan<'_>, method: &Method) -> bool {
+pub(crate) fn allows(plan: &ForwardPlan<'_>, method: &Method) -> bool {
     decide(plan, method, plan.destination.port).action == Action::Allow
 }
 
@@ -77,7 +77,7 @@ impl<'a> Admitted<'a> {
     /// [`Refusal::Policy`] with what denied it.
     pub(crate) fn clear(
         self,
-        plan: Box<Plan<'a>>,
+        plan: Box<ForwardPlan<'a>>,
         method: &Method,
     ) -> Result<Cleared<'a>, Refusal> {
         let decision = decide(&plan, method, plan.destination.port);
@@ -101,12 +101,12 @@ impl<'a> Cleared<'a> {
     ///
     /// # Errors
     /// [`Refusal::Policy`] with what denied it.
-    pub(crate) fn own(plan: Box<Plan<'a>>, method: &Method) -> Result<Self, Refusal> {
+    pub(crate) fn own(plan: Box<ForwardPlan<'a>>, method: &Method) -> Result<Self, Refusal> {
         Admitted { principal: None }.clear(plan, method)
     }
 
     /// Where the request goes.
-    pub(crate) fn plan(&self) -> &Plan<'a> {
+    pub(crate) fn plan(&self) -> &ForwardPlan<'a> {
         &self.plan
     }
 
@@ -155,7 +155,7 @@ impl<'a> Cleared<'a> {
     }
 }
 
-fn decide<'a>(plan: &Plan<'a>, method: &Method, port: Port) -> Decision<'a> {
+fn decide<'a>(plan: &ForwardPlan<'a>, method: &Method, port: Port) -> Decision<'a> {
     // Of a CONNECT only the destination can be known.
     let request = (*method != Method::CONNECT).then_some((method, &*plan.normalized_path));
     plan.egress.check(Attempt {

@@ -15,7 +15,7 @@ use crate::exchange::{Exchange, TunnelBytes};
 use crate::meter::label_values;
 use crate::record::{ExchangeEnd, TunnelEnd};
 use crate::stream::ClientStream;
-use crate::upstream::{Lease, PermitGuard, UpgradedStream, UpstreamStream};
+use crate::upstream::{LeasedConnection, PermitGuard, UpgradedStream, UpstreamStream};
 use between::Mover;
 pub(crate) use client::ClientSide;
 use copy::Copied;
@@ -62,7 +62,7 @@ pub(crate) struct Tunnel {
 /// What counts at the destination until the tunnel is over.
 pub(crate) enum TunnelPermit {
     /// A connection from the pool that was upgraded.
-    Leased(Lease),
+    Leased(LeasedConnection),
     /// A connection of the tunnel's own.
     Direct(PermitGuard),
 }
@@ -128,13 +128,17 @@ impl ReadyTunnel {
             running.end = TunnelEnd::PolicyChanged;
             return;
         }
-        let UpgradedStream { stream, read, open } = upstream;
+        let UpgradedStream {
+            stream,
+            read,
+            permit: connection,
+        } = upstream;
         running.end = match TunnelIo::of((client, early), (stream, read)) {
             #[cfg(target_os = "linux")]
             TunnelIo::Sockets(sockets) => running.join(sockets, &handle).await,
             TunnelIo::Streams(streams) => running.join(streams, &handle).await,
         };
-        drop(open);
+        drop(connection);
     }
 }
 

@@ -28,11 +28,11 @@ mod stream;
 mod upstreams;
 mod warm;
 
-pub(crate) use connection::{Lease, UpgradedStream};
+pub(crate) use connection::{LeasedConnection, UpgradedStream};
 pub(crate) use direct::{DirectConnection, PermitGuard};
 pub(crate) use metrics::UpstreamMetrics;
 pub(crate) use request::{SendOptions, UpstreamReply};
 pub(crate) use request_body::RequestBody;
 pub(crate) use response_body::{UpstreamBody, UpstreamBodyError};
-pub(crate) use stream::Stream as UpstreamStream;
+pub(crate) use stream::UpstreamStream;
 pub(crate) use upstreams::{PoolRequest, SharedUpstreams, Upstreams};

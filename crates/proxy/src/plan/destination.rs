@@ -11,7 +11,7 @@ use crate::tls::{Clients, TlsFailure, offered, server_name};
 
 /// Which requests may share connections, limits and what is known of addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Destination {
+pub(crate) struct DestinationKey {
     /// Scheme towards the upstream.
     pub(crate) scheme: Scheme,
     /// Host, canonical.
@@ -29,7 +29,7 @@ pub(crate) struct Destination {
     pub(crate) version: HttpVersion,
 }
 
-impl Destination {
+impl DestinationKey {
     /// What is offered there, if TLS is spoken.
     pub(crate) fn offered(&self) -> &[Alpn] {
         offered(self.tls.as_deref(), self.version)
@@ -55,7 +55,7 @@ impl Destination {
 }
 
 #[cfg(test)]
-impl Destination {
+impl DestinationKey {
     /// Port 80 of a host, for tests.
     pub(crate) fn example(host: &str) -> Self {
         Self {

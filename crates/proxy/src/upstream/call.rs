@@ -16,7 +16,7 @@ use super::upstreams::Upstreams;
 use crate::clock;
 use crate::exchange::Progress;
 use crate::message::target::{Target, TargetError};
-use crate::plan::{Plan, PlannedRoute};
+use crate::plan::{ForwardPlan, PlannedRoute};
 use crate::policy::Cleared;
 use crate::record::Trip;
 use crate::refusal::Refusal;
@@ -41,7 +41,7 @@ impl Upstreams {
     ) -> Result<Response<UpstreamBody>, Refusal> {
         let (mut parts, body) = request.into_parts();
         let target = target(&parts.uri)?;
-        let mut plan = Box::new(Plan::new(
+        let mut plan = Box::new(ForwardPlan::new(
             &target,
             &PlannedRoute::default(),
             service,

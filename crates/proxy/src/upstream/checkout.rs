@@ -11,12 +11,12 @@ use egret_config::snapshot::LookupFamily;
 use tokio::net::TcpStream;
 use tokio::time::{timeout, timeout_at};
 
-use super::connection::{Connection, Lease};
-use super::limits::Permit;
-use super::open::Opening;
-use super::host_pool::{Dialling, Shelf, Taken};
+use super::connection::{LeasedConnection, UpstreamConnection};
+use super::host_pool::{HostPool, SharedDial, TakenConnection};
+use super::limits::LimitPermit;
+use super::open::ConnectionSetup;
 use super::upstreams::Upstreams;
-use super::warm::{manner, observe, warm};
+use super::warm::{connect_options, observe, warm};
 use crate::clock;
 use crate::dial::egress::{Guard, Permitted};
 use crate::dial::failure::ConnectFailure;
@@ -30,83 +30,83 @@ use crate::record::Trip;
 use crate::refusal::{Limit, Refusal};
 
 /// One search for one sending of a request.
-pub(super) struct Seeker<'a> {
+pub(super) struct Checkout<'a> {
     pub(super) cleared: &'a Cleared<'a>,
-    pub(super) shelf: &'a Rc<Shelf>,
+    pub(super) host_pool: &'a Rc<HostPool>,
     pub(super) upstreams: &'a Rc<Upstreams>,
     pub(super) trip: &'a Trip,
     /// Where the request has been already.
-    pub(super) tried: &'a [SocketAddr],
+    pub(super) attempted: &'a [SocketAddr],
     /// When it is too late.
     pub(super) until: Instant,
 }
 
 /// What a host resolved to.
-struct Answer {
+struct ResolvedHost {
     addresses: Arc<[IpAddr]>,
     more: Option<More>,
-    record: Option<Record>,
+    record: Option<ServiceRecord>,
 }
 
 /// What it says of how it is reached over TLS.
-struct Record {
+struct ServiceRecord {
     service: Arc<Service>,
     /// Of the resolver.
     family: LookupFamily,
 }
 
-impl Seeker<'_> {
+impl Checkout<'_> {
     /// A connection, and whether it has been used before.
     ///
     /// # Errors
     /// If a limit of the destination is reached, its name cannot be resolved, or no address of it can or may be
     /// connected to.
-    pub(super) async fn find(&self) -> Result<(Lease, bool), Refusal> {
-        if let Some(connection) = self.pooled() {
+    pub(super) async fn acquire(&self) -> Result<(LeasedConnection, bool), Refusal> {
+        if let Some(connection) = self.take_pooled() {
             return Ok((self.lease(connection)?, true));
         }
-        let limits = &self.shelf.site.limits;
+        let limits = &self.host_pool.state.limits;
         let breakers = &self.cleared.plan().settings.circuit_breakers;
         let pending = limits.enter(Limit::Pending, breakers);
         let _pending = pending.ok_or(Refusal::Limit(Limit::Pending))?;
         let _counted = self.upstreams.metrics.pending_requests.hold();
-        if let Some(connection) = self.join().await? {
+        if let Some(connection) = self.join_dial().await? {
             return Ok((self.lease(connection)?, true));
         }
         let permit = match limits.enter(Limit::Connections, breakers) {
             Some(permit) => permit,
-            None => match self.queue().await? {
-                Turn::Returned(connection) => return Ok((self.lease(connection)?, true)),
-                Turn::MayConnect(permit) => permit,
+            None => match self.wait_in_queue().await? {
+                QueueOutcome::Returned(connection) => return Ok((self.lease(connection)?, true)),
+                QueueOutcome::MayConnect(permit) => permit,
             },
         };
-        let dialled = self.dial(permit).await;
-        let connection = dialled.inspect_err(|_| self.shelf.dialling_failed())?;
+        let dialed = self.dial(permit).await;
+        let connection = dialed.inspect_err(|_| self.host_pool.shared_dial_failed())?;
         Ok((self.lease(connection)?, false))
     }
 
     /// Waits for a connection that is being opened for another request, if this one may come to share it.
-    async fn join(&self) -> Result<Option<Connection>, Refusal> {
+    async fn join_dial(&self) -> Result<Option<UpstreamConnection>, Refusal> {
         loop {
-            let dialled = timeout_at(self.until.into(), self.shelf.dialled()).await;
-            if !dialled.map_err(|_| Refusal::Connect(ConnectFailure::Timeout))? {
+            let dialed = timeout_at(self.until.into(), self.host_pool.wait_for_dial()).await;
+            if !dialed.map_err(|_| Refusal::Connect(ConnectFailure::Timeout))? {
                 return Ok(None);
             }
-            if let Some(connection) = self.pooled() {
+            if let Some(connection) = self.take_pooled() {
                 return Ok(Some(connection));
             }
         }
     }
 
-    fn lease(&self, connection: Connection) -> Result<Lease, Refusal> {
+    fn lease(&self, connection: UpstreamConnection) -> Result<LeasedConnection, Refusal> {
         let breakers = &self.cleared.plan().settings.circuit_breakers;
-        match self.shelf.site.limits.enter(Limit::Requests, breakers) {
+        match self.host_pool.state.limits.enter(Limit::Requests, breakers) {
             Some(request) => {
                 self.audit(connection.peer());
-                Ok(Lease::new(connection, self.shelf, request))
+                Ok(LeasedConnection::new(connection, self.host_pool, request))
             }
             None => {
-                self.shelf.put_when_ready(connection);
+                self.host_pool.put_when_ready(connection);
                 Err(Refusal::Limit(Limit::Requests))
             }
         }
@@ -123,27 +123,27 @@ impl Seeker<'_> {
     /// used for.
     ///
     /// # Errors
-    /// As [`Seeker::find`].
-    pub(super) async fn find_alone(
+    /// As [`Checkout::acquire`].
+    pub(super) async fn acquire_unpooled(
         &self,
-    ) -> Result<(TcpStream, SocketAddr, Permit, Permit), Refusal> {
-        let limits = &self.shelf.site.limits;
+    ) -> Result<(TcpStream, SocketAddr, LimitPermit, LimitPermit), Refusal> {
+        let limits = &self.host_pool.state.limits;
         let breakers = &self.cleared.plan().settings.circuit_breakers;
         let pending = limits.enter(Limit::Pending, breakers);
         let _pending = pending.ok_or(Refusal::Limit(Limit::Pending))?;
         let _counted = self.upstreams.metrics.pending_requests.hold();
         let request = limits.enter(Limit::Requests, breakers);
         let request = request.ok_or(Refusal::Limit(Limit::Requests))?;
-        let permit = self.turn_to_connect().await?;
-        let answer = self.with_leading(self.resolve().await?).await;
-        let (stream, peer) = self.reach(&answer).await?;
+        let permit = self.wait_for_permit().await?;
+        let answer = self.prefer_leading_family(self.resolve().await?).await;
+        let (stream, peer) = self.connect_socket(&answer).await?;
         self.audit(peer);
         Ok((stream, peer, permit, request))
     }
 
     /// Waits until there may be one more connection. Those that wait in a pool are of no use, and are closed for it.
-    async fn turn_to_connect(&self) -> Result<Permit, Refusal> {
-        let limits = &self.shelf.site.limits;
+    async fn wait_for_permit(&self) -> Result<LimitPermit, Refusal> {
+        let limits = &self.host_pool.state.limits;
         let breakers = &self.cleared.plan().settings.circuit_breakers;
         let enter = || limits.enter(Limit::Connections, breakers);
         if let Some(permit) = enter() {
@@ -155,7 +155,9 @@ impl Seeker<'_> {
             if let Some(permit) = enter() {
                 return Ok(permit);
             }
-            self.upstreams.shared.release(&self.shelf.site.destination);
+            self.upstreams
+                .shared
+                .release(&self.host_pool.state.destination);
             timeout_at(self.until.into(), freed)
                 .await
                 .map_err(|_| Refusal::Limit(Limit::Connections))?;
@@ -164,7 +166,7 @@ impl Seeker<'_> {
 
     /// A connection that waits and that this rule may use: it may be from before a policy changed, or from under another
     /// rule.
-    fn pooled(&self) -> Option<Connection> {
+    fn take_pooled(&self) -> Option<UpstreamConnection> {
         let own = self.upstreams.shared.own_addresses.load();
         let guard = Guard {
             egress: self.cleared.plan().egress,
@@ -173,31 +175,33 @@ impl Seeker<'_> {
         let may_go = |address: SocketAddr| {
             self.cleared.allows_port(address.port()) && guard.permit(address).is_ok()
         };
-        let Taken {
+        let TakenConnection {
             connection,
             connect,
-        } = self.shelf.take(may_go, self.tried, clock::now());
+        } = self.host_pool.take(may_go, self.attempted, clock::now());
         if let Some(address) = connect.and_then(|address| guard.permit(address).ok()) {
-            warm(self.shelf, address, self.upstreams);
+            warm(self.host_pool, address, self.upstreams);
         }
         connection
     }
 
     /// Waits for one of as many connections as there may be.
-    async fn queue(&self) -> Result<Turn, Refusal> {
+    async fn wait_in_queue(&self) -> Result<QueueOutcome, Refusal> {
         let breakers = &self.cleared.plan().settings.circuit_breakers;
-        let queued = self.shelf.queue();
+        let queued = self.host_pool.queue();
         loop {
-            if let Some(connection) = self.pooled() {
-                return Ok(Turn::Returned(connection));
+            if let Some(connection) = self.take_pooled() {
+                return Ok(QueueOutcome::Returned(connection));
             }
-            let limits = &self.shelf.site.limits;
+            let limits = &self.host_pool.state.limits;
             if let Some(permit) = limits.enter(Limit::Connections, breakers) {
-                return Ok(Turn::MayConnect(permit));
+                return Ok(QueueOutcome::MayConnect(permit));
             }
             // What waits here is of no use to this request, and others may have what is of none to them.
-            self.shelf.clear();
-            self.upstreams.shared.release(&self.shelf.site.destination);
+            self.host_pool.close_idle();
+            self.upstreams
+                .shared
+                .release(&self.host_pool.state.destination);
             timeout_at(self.until.into(), queued.wait())
                 .await
                 .map_err(|_| Refusal::Limit(Limit::Connections))?;
@@ -206,76 +210,81 @@ impl Seeker<'_> {
 
     /// Resolves, and connects: by the destination's HTTPS record, and plainly if there is none or it leads nowhere (RFC
     /// 9460 3).
-    async fn dial(&self, permit: Permit) -> Result<Connection, Refusal> {
-        let dialling = self.shelf.begin_dialling();
-        let mut answer = self.with_leading(self.resolve().await?).await;
+    async fn dial(&self, permit: LimitPermit) -> Result<UpstreamConnection, Refusal> {
+        let dialing = self.host_pool.begin_shared_dial();
+        let mut answer = self.prefer_leading_family(self.resolve().await?).await;
         answer.record = answer.record.take().filter(|record| {
-            let Record { service, family } = record;
-            let found = self.shelf.by_record(service, &answer.addresses, *family);
+            let ServiceRecord { service, family } = record;
+            let found = self
+                .host_pool
+                .by_record(service, &answer.addresses, *family);
             let port = found.as_ref().and_then(|sockets| sockets.first());
             let denied = port.is_some_and(|socket| !self.cleared.allows_port(socket.port()));
             if denied {
-                self.shelf.leave_record(clock::now());
+                self.host_pool.ignore_https_record(clock::now());
             }
-            found.is_some() && self.shelf.follows_record(clock::now())
+            found.is_some() && self.host_pool.uses_https_record(clock::now())
         });
         if answer.record.is_none() {
-            return self.connect(&answer, permit, dialling).await;
+            return self.connect(&answer, permit, dialing).await;
         }
-        let refusal = match self.connect(&answer, permit, dialling.clone()).await {
+        let refusal = match self.connect(&answer, permit, dialing.clone()).await {
             Err(refusal) if refusal.elsewhere() => refusal,
             outcome => return outcome,
         };
-        self.shelf.leave_record(clock::now());
+        self.host_pool.ignore_https_record(clock::now());
         answer.record = None;
         let breakers = &self.cleared.plan().settings.circuit_breakers;
-        let limits = &self.shelf.site.limits;
+        let limits = &self.host_pool.state.limits;
         match limits.enter(Limit::Connections, breakers) {
-            Some(permit) => self.connect(&answer, permit, dialling).await,
+            Some(permit) => self.connect(&answer, permit, dialing).await,
             None => Err(refusal),
         }
     }
 
     /// Where the answer says that the destination is.
-    fn sockets(&self, addresses: &[IpAddr], record: Option<&Record>) -> Vec<SocketAddr> {
-        let by_record = record.and_then(|Record { service, family }| {
-            self.shelf.by_record(service, addresses, *family)
+    fn sockets(&self, addresses: &[IpAddr], record: Option<&ServiceRecord>) -> Vec<SocketAddr> {
+        let by_record = record.and_then(|ServiceRecord { service, family }| {
+            self.host_pool.by_record(service, addresses, *family)
         });
-        by_record.unwrap_or_else(|| self.shelf.plain(addresses))
+        by_record.unwrap_or_else(|| self.host_pool.plain(addresses))
     }
 
     /// Connects, and begins to speak as the destination does.
     async fn connect(
         &self,
-        answer: &Answer,
-        permit: Permit,
-        dialling: Option<Rc<Dialling>>,
-    ) -> Result<Connection, Refusal> {
+        answer: &ResolvedHost,
+        permit: LimitPermit,
+        dialing: Option<Rc<SharedDial>>,
+    ) -> Result<UpstreamConnection, Refusal> {
         let clients = &self.upstreams.shared.tls;
         let expected = self.cleared.plan().destination.expected(clients);
         let expected = expected.map_err(Refusal::Tls)?;
-        let (stream, peer) = self.reach(answer).await?;
-        let opening = Opening {
-            shelf: self.shelf,
+        let (stream, peer) = self.connect_socket(answer).await?;
+        let setup = ConnectionSetup {
+            host_pool: self.host_pool,
             settings: self.cleared.plan().settings,
             upstreams: self.upstreams,
             trip: Some(self.trip),
             until: self.until,
-            dialling,
+            dialing,
         };
-        opening.open(stream, peer, expected, permit).await
+        setup.open(stream, peer, expected, permit).await
     }
 
     /// Checks every address, and connects to the first that answers.
-    async fn reach(&self, answer: &Answer) -> Result<(TcpStream, SocketAddr), Refusal> {
+    async fn connect_socket(
+        &self,
+        answer: &ResolvedHost,
+    ) -> Result<(TcpStream, SocketAddr), Refusal> {
         let settings = self.cleared.plan().settings;
-        let Answer {
+        let ResolvedHost {
             addresses,
             more,
             record,
         } = answer;
         let sockets = self.sockets(addresses, record.as_ref());
-        self.learn(&sockets);
+        self.update_host_pool(&sockets);
         let permitted = match self.permit(&sockets) {
             Ok(permitted) => permitted,
             // Those that come may be allowed.
@@ -284,15 +293,15 @@ impl Seeker<'_> {
         };
         let late = more
             .as_ref()
-            .map(|more| self.late(more.clone(), record.as_ref()));
+            .map(|more| self.late_addresses(more.clone(), record.as_ref()));
         let begin = clock::now();
         let order = self
-            .shelf
-            .order(&permitted, Permitted::get, self.tried, begin);
-        let raced = race::connect(order, late, manner(settings), self.until).await;
+            .host_pool
+            .order(&permitted, Permitted::get, self.attempted, begin);
+        let raced = race::connect(order, late, connect_options(settings), self.until).await;
         let now = clock::now();
         self.trip.connected(now - begin);
-        observe(self.shelf, settings, &raced.attempts, self.upstreams);
+        observe(self.host_pool, settings, &raced.attempts, self.upstreams);
         let (stream, peer) = raced.outcome.map_err(|failure| {
             // Those that came late were denied too.
             let nothing_tried = raced.attempts.is_empty();
@@ -307,7 +316,7 @@ impl Seeker<'_> {
     }
 
     /// Gives the family that works better from here a moment to come, if the other one came first.
-    async fn with_leading(&self, answer: Answer) -> Answer {
+    async fn prefer_leading_family(&self, answer: ResolvedHost) -> ResolvedHost {
         let (Some(first), Some(more)) = (answer.addresses.first(), &answer.more) else {
             return answer;
         };
@@ -322,7 +331,7 @@ impl Seeker<'_> {
             return answer;
         }
         match timeout(RESOLUTION_DELAY, more.clone().all()).await {
-            Ok(all) => Answer {
+            Ok(all) => ResolvedHost {
                 addresses: all.unwrap_or(answer.addresses),
                 more: None,
                 record: answer.record,
@@ -345,36 +354,36 @@ impl Seeker<'_> {
     }
 
     /// What the other family brings, once it has answered.
-    fn late<'b>(
+    fn late_addresses<'b>(
         &'b self,
         more: More,
-        record: Option<&'b Record>,
+        record: Option<&'b ServiceRecord>,
     ) -> Late<'b, Permitted<SocketAddr>> {
         Box::pin(async move {
             let Some(all) = more.all().await else {
                 return VecDeque::new();
             };
             let sockets = self.sockets(&all, record);
-            self.learn(&sockets);
+            self.update_host_pool(&sockets);
             self.permit(&sockets).unwrap_or_default().into()
         })
     }
 
     /// Tells the worker what the name resolves to.
-    fn learn(&self, sockets: &[SocketAddr]) {
+    fn update_host_pool(&self, sockets: &[SocketAddr]) {
         let now = clock::now();
         if let Some(first) = sockets.first() {
             let first = Family::of(&first.ip());
             let leading = self.upstreams.shared.families().leading(first, now);
-            self.shelf.update(sockets, leading, now);
+            self.host_pool.update(sockets, leading, now);
         }
     }
 
-    async fn resolve(&self) -> Result<Answer, Refusal> {
+    async fn resolve(&self) -> Result<ResolvedHost, Refusal> {
         let destination = &self.cleared.plan().destination;
         let name = match &destination.host {
             Host::Ip(ip) => {
-                return Ok(Answer {
+                return Ok(ResolvedHost {
                     addresses: [*ip].into(),
                     more: None,
                     record: None,
@@ -395,10 +404,10 @@ impl Seeker<'_> {
         match resolved {
             Ok(Ok(resolved)) => {
                 self.trip.resolved(resolved.how, took);
-                Ok(Answer {
+                Ok(ResolvedHost {
                     addresses: resolved.addresses,
                     more: resolved.more,
-                    record: resolved.service.map(|service| Record {
+                    record: resolved.service.map(|service| ServiceRecord {
                         service,
                         family: resolver.settings().family,
                     }),
@@ -415,7 +424,7 @@ impl Seeker<'_> {
 }
 
 /// What ends the wait at the limit of connections.
-enum Turn {
-    Returned(Connection),
-    MayConnect(Permit),
+enum QueueOutcome {
+    Returned(UpstreamConnection),
+    MayConnect(LimitPermit),
 }

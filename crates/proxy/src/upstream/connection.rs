@@ -10,70 +10,70 @@ use bytes::Bytes;
 use hyper::client::conn::http1::SendRequest;
 use tokio::sync::oneshot;
 
-use super::health::Health;
-use super::http2::{OpenStream, Shared};
-use super::limits::Permit;
+use super::health::EndpointHealth;
+use super::host_pool::HostPool;
+use super::http2::{Http2Connection, Http2Stream};
+use super::limits::LimitPermit;
 use super::metrics::UpstreamMetrics;
 use super::request_body::RequestBody;
-use super::host_pool::Shelf;
-use super::stream::Stream;
+use super::stream::UpstreamStream;
 use super::upstreams::Upstreams;
 
 /// An open connection to an upstream, counted while it is.
-pub(crate) struct Open {
+pub(crate) struct ConnectionPermit {
     metrics: Arc<UpstreamMetrics>,
-    _permit: Permit,
+    _permit: LimitPermit,
 }
 
 /// A connection that does not carry HTTP any more, or never did; or a stream of one that goes on with others.
 pub(crate) struct UpgradedStream {
-    pub(crate) stream: Stream,
+    pub(crate) stream: UpstreamStream,
     /// What was read of it beyond the response.
     pub(crate) read: Bytes,
     /// `None` is a stream's, whose connection is counted for itself.
-    pub(crate) open: Option<Open>,
+    pub(crate) permit: Option<ConnectionPermit>,
 }
 
 /// Where to send what is left of a connection when HTTP on it is over, if somebody waits for it.
-pub(super) type Switch = Rc<Cell<Option<oneshot::Sender<UpgradedStream>>>>;
+pub(super) type UpgradeSender = Rc<Cell<Option<oneshot::Sender<UpgradedStream>>>>;
 
 /// What a request is sent over.
-pub(crate) enum Connection {
+pub(crate) enum UpstreamConnection {
     /// A connection of its own.
-    Http1(Http1),
+    Http1(Http1Connection),
     /// A part of one.
-    Http2(OpenStream),
+    Http2(Http2Stream),
 }
 
 /// A connection that carries one request at a time.
-pub(crate) struct Http1 {
-    pub(super) switch: Switch,
+pub(crate) struct Http1Connection {
+    pub(super) switch: UpgradeSender,
     pub(super) sender: SendRequest<RequestBody>,
     pub(super) peer: SocketAddr,
     /// How its address does.
-    pub(super) health: Arc<Health>,
+    pub(super) health: Arc<EndpointHealth>,
     /// Requests so far.
     pub(super) served: u32,
 }
 
 /// A connection that waits.
-pub(super) struct Waiting {
-    pub(super) connection: Http1,
+pub(super) struct IdleConnection {
+    pub(super) connection: Http1Connection,
     pub(super) since: Instant,
 }
 
-/// A connection in use that knows its way back. Dropped without [`Lease::release`] it is closed, if it is not shared: then
+/// A connection in use that knows its way back. Dropped without [`LeasedConnection::release`] it is closed, if it is not shared: then
 /// only the stream is.
-pub(crate) struct Lease {
+pub(crate) struct LeasedConnection {
     /// Absent once it is released.
-    connection: Option<Connection>,
-    shelf: Rc<Shelf>,
+    connection: Option<UpstreamConnection>,
+    host_pool: Rc<HostPool>,
     /// For the request that is on it.
-    _request: Permit,
+    _request: LimitPermit,
 }
 
-impl Open {
-    pub(crate) fn new(upstreams: &Upstreams, permit: Permit) -> Self {
+impl ConnectionPermit {
+    pub(crate) fn new(upstreams: &Upstreams, permit: LimitPermit) -> Self {
         let metrics = Arc::clone(&upstreams.metrics);
         metrics.connected.increment();
         metrics.connections.add(1);
@@ -89,13 +89,13 @@ impl Open {
     }
 }
 
-impl Drop for Open {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.metrics.connections.add(-1);
     }
 }
 
-impl Connection {
+impl UpstreamConnection {
     /// The address it is connected to.
     pub(super) fn peer(&self) -> SocketAddr {
         match self {
@@ -105,7 +105,7 @@ impl Connection {
     }
 
     /// How that address does.
-    pub(super) fn health(&self) -> &Arc<Health> {
+    pub(super) fn health(&self) -> &Arc<EndpointHealth> {
         match self {
             Self::Http1(connection) => &connection.health,
             Self::Http2(stream) => stream.connection().health(),
@@ -113,12 +113,12 @@ impl Connection {
     }
 }
 
-impl Http1 {
+impl Http1Connection {
     pub(crate) fn new(
         sender: SendRequest<RequestBody>,
-        switch: Switch,
+        switch: UpgradeSender,
         peer: SocketAddr,
-        health: Arc<Health>,
+        health: Arc<EndpointHealth>,
     ) -> Self {
         Self {
             switch,
@@ -130,28 +130,32 @@ impl Http1 {
     }
 
     /// Gets the connection itself when the upstream agrees to another protocol.
-    pub(super) fn expect_switch(&self) -> oneshot::Receiver<UpgradedStream> {
+    pub(super) fn expect_upgrade(&self) -> oneshot::Receiver<UpgradedStream> {
         let (sender, receiver) = oneshot::channel();
         self.switch.set(Some(sender));
         receiver
     }
 }
 
-impl Lease {
-    pub(crate) fn new(mut connection: Connection, shelf: &Rc<Shelf>, request: Permit) -> Self {
-        if let Connection::Http1(connection) = &mut connection {
+impl LeasedConnection {
+    pub(crate) fn new(
+        mut connection: UpstreamConnection,
+        host_pool: &Rc<HostPool>,
+        request: LimitPermit,
+    ) -> Self {
+        if let UpstreamConnection::Http1(connection) = &mut connection {
             connection.served = connection.served.saturating_add(1);
         }
-        connection.health().request_begins();
-        shelf.lent();
+        connection.health().request_started();
+        host_pool.lease_begins();
         Self {
             connection: Some(connection),
-            shelf: Rc::clone(shelf),
+            host_pool: Rc::clone(host_pool),
             _request: request,
         }
     }
 
-    fn connection(&self) -> &Connection {
+    fn connection(&self) -> &UpstreamConnection {
         let connection = self.connection.as_ref();
         connection.expect("it is there until the lease is released, which consumes it")
     }
@@ -162,13 +166,13 @@ impl Lease {
     }
 
     /// How that address does.
-    pub(crate) fn health(&self) -> &Arc<Health> {
+    pub(crate) fn health(&self) -> &Arc<EndpointHealth> {
         self.connection().health()
     }
 
     /// Where it belongs.
-    pub(crate) fn shelf(&self) -> &Rc<Shelf> {
-        &self.shelf
+    pub(crate) fn host_pool(&self) -> &Rc<HostPool> {
+        &self.host_pool
     }
 
     /// Whether it is one stream of many.
@@ -177,15 +181,15 @@ impl Lease {
     }
 
     /// The connection that the stream is on, if it is a stream.
-    pub(super) fn stream(&self) -> Option<&Shared> {
+    pub(super) fn stream(&self) -> Option<&Http2Connection> {
         match self.connection() {
-            Connection::Http1(_) => None,
-            Connection::Http2(stream) => Some(stream.connection()),
+            UpstreamConnection::Http1(_) => None,
+            UpstreamConnection::Http2(stream) => Some(stream.connection()),
         }
     }
 
     /// What it is.
-    pub(super) fn borrow(&mut self) -> &mut Connection {
+    pub(super) fn borrow(&mut self) -> &mut UpstreamConnection {
         let connection = self.connection.as_mut();
         connection.expect("it is there until the lease is released, which consumes it")
     }
@@ -195,26 +199,26 @@ impl Lease {
         let Some(connection) = self.connection.take() else {
             return;
         };
-        connection.health().request_ends();
-        self.shelf.put_when_ready(connection);
+        connection.health().request_ended();
+        self.host_pool.put_when_ready(connection);
     }
 }
 
 #[cfg(test)]
-impl Lease {
+impl LeasedConnection {
     pub(crate) fn is_closed(&self) -> bool {
         match self.connection() {
-            Connection::Http1(connection) => connection.sender.is_closed(),
-            Connection::Http2(stream) => stream.connection().is_closed(),
+            UpstreamConnection::Http1(connection) => connection.sender.is_closed(),
+            UpstreamConnection::Http2(stream) => stream.connection().is_closed(),
         }
     }
 }
 
-impl Drop for Lease {
+impl Drop for LeasedConnection {
     fn drop(&mut self) {
         if let Some(connection) = &self.connection {
-            connection.health().request_ends();
+            connection.health().request_ended();
         }
-        self.shelf.came_back();
+        self.host_pool.lease_ends();
     }
 }

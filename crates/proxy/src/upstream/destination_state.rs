@@ -10,83 +10,87 @@ use std::time::Instant;
 
 use egret_config::snapshot::OutlierDetection;
 
-use super::health::{Health, Observed};
+use super::health::{EndpointHealth, ObservedOutcome};
+use super::limits::DestinationLimits;
 use crate::clock;
-use crate::plan::destination::Destination;
+use crate::plan::destination::DestinationKey;
 
-/// Sites before it is worth looking for those of no interest between two sweeps.
+/// DestinationStates before it is worth looking for those of no interest between two sweeps.
 const MANY: usize = 16_384;
-use super::limits::Limits;
 
 /// Every destination.
 #[derive(Debug, Default)]
-pub(crate) struct Sites(Mutex<Table>);
+pub(crate) struct DestinationStates(Mutex<StateTable>);
 
 #[derive(Debug, Default)]
-struct Table {
-    sites: HashMap<Arc<Destination>, Arc<Site>>,
+struct StateTable {
+    states: HashMap<Arc<DestinationKey>, Arc<DestinationState>>,
     /// How many there may be before those of no interest go, sweep or not.
     limit: usize,
 }
 
 /// One destination.
 #[derive(Debug)]
-pub(crate) struct Site {
-    pub(crate) destination: Arc<Destination>,
-    pub(crate) limits: Arc<Limits>,
-    addresses: Mutex<Vec<(SocketAddr, Arc<Health>)>>,
+pub(crate) struct DestinationState {
+    pub(crate) destination: Arc<DestinationKey>,
+    pub(crate) limits: Arc<DestinationLimits>,
+    addresses: Mutex<Vec<(SocketAddr, Arc<EndpointHealth>)>>,
 }
 
-impl Sites {
+impl DestinationStates {
     /// The site of a destination.
-    pub(crate) fn get(&self, destination: &Destination) -> Arc<Site> {
+    pub(crate) fn get(&self, destination: &DestinationKey) -> Arc<DestinationState> {
         let mut table = self.table();
-        if let Some(site) = table.sites.get(destination) {
-            return Arc::clone(site);
+        if let Some(state) = table.states.get(destination) {
+            return Arc::clone(state);
         }
         // Clients choose the destinations, and many of them may lead nowhere.
-        if table.sites.len() >= table.limit.max(MANY) {
+        if table.states.len() >= table.limit.max(MANY) {
             table.sweep(clock::now());
         }
         let destination = Arc::new(destination.clone());
-        let site = Arc::new(Site {
+        let state = Arc::new(DestinationState {
             destination: Arc::clone(&destination),
             limits: Arc::default(),
             addresses: Mutex::default(),
         });
-        table.sites.insert(destination, Arc::clone(&site));
-        site
+        table.states.insert(destination, Arc::clone(&state));
+        state
     }
 
-    /// Forgets the sites that nobody uses and of which nothing is worth knowing.
+    /// Forgets the states that nobody uses and of which nothing is worth knowing.
     pub(crate) fn sweep(&self, now: Instant) {
         self.table().sweep(now);
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn table(&self) -> MutexGuard<'_, StateTable> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.table().sites.len()
+        self.table().states.len()
     }
 }
 
-impl Table {
+impl StateTable {
     fn sweep(&mut self, now: Instant) {
-        let sites = &mut self.sites;
-        sites.retain(|_, site| Arc::strong_count(site) > 1 || site.is_worth_keeping(now));
-        if sites.capacity() > 4 * sites.len() + 1024 {
-            sites.shrink_to_fit();
+        let states = &mut self.states;
+        states.retain(|_, state| Arc::strong_count(state) > 1 || state.is_worth_keeping(now));
+        if states.capacity() > 4 * states.len() + 1024 {
+            states.shrink_to_fit();
         }
-        self.limit = 2 * sites.len();
+        self.limit = 2 * states.len();
     }
 }
 
-impl Site {
+impl DestinationState {
     /// How the addresses of an answer do, in their order. Forgets others that are of no use any more.
-    pub(crate) fn health(&self, addresses: &[SocketAddr], now: Instant) -> Vec<Arc<Health>> {
+    pub(crate) fn health(
+        &self,
+        addresses: &[SocketAddr],
+        now: Instant,
+    ) -> Vec<Arc<EndpointHealth>> {
         let mut known = self
             .addresses
             .lock()
@@ -101,7 +105,7 @@ impl Site {
             if let Some((_, health)) = found {
                 return Arc::clone(health);
             }
-            let health = Arc::new(Health::new(now));
+            let health = Arc::new(EndpointHealth::new(now));
             known.push((*address, Arc::clone(&health)));
             health
         };
@@ -111,8 +115,8 @@ impl Site {
     /// Counts what came of a request to one of the addresses. Returns whether that ejected it.
     pub(crate) fn observe(
         &self,
-        health: &Health,
-        observed: Observed,
+        health: &EndpointHealth,
+        observed: ObservedOutcome,
         detection: &OutlierDetection,
         now: Instant,
     ) -> bool {
@@ -164,19 +168,19 @@ mod tests {
 
     #[test]
     fn one_may_always_be_ejected_and_more_up_to_the_percentage() {
-        let (sites, now) = (Sites::default(), clock::now());
+        let (states, now) = (DestinationStates::default(), clock::now());
         let ejected = |count, max_ejection_percent| {
             let name = format!("{count}-{max_ejection_percent}.example");
-            let site = sites.get(&Destination::example(&name));
+            let state = states.get(&DestinationKey::example(&name));
             let detection = OutlierDetection {
                 consecutive_5xx: 1,
                 max_ejection_percent,
                 ..OutlierDetection::default()
             };
-            let error = Observed::Response(StatusCode::INTERNAL_SERVER_ERROR);
-            let all = site.health(&addresses(count), now);
+            let error = ObservedOutcome::Response(StatusCode::INTERNAL_SERVER_ERROR);
+            let all = state.health(&addresses(count), now);
             all.iter()
-                .filter(|health| site.observe(health, error, &detection, now))
+                .filter(|health| state.observe(health, error, &detection, now))
                 .count()
         };
         assert_eq!([ejected(1, 10), ejected(3, 0), ejected(3, 10)], [1, 1, 1]);
@@ -185,45 +189,45 @@ mod tests {
 
     #[test]
     fn what_is_known_stays_while_it_is_used_or_worth_knowing() {
-        let (sites, now) = (Sites::default(), clock::now());
-        let destination = Destination::example("a.example");
-        let site = sites.get(&destination);
-        let first = site.health(&addresses(2), now);
+        let (states, now) = (DestinationStates::default(), clock::now());
+        let destination = DestinationKey::example("a.example");
+        let state = states.get(&destination);
+        let first = state.health(&addresses(2), now);
         // The same, by whichever worker, in another order.
-        let again = sites.get(&destination).health(&addresses(2), now);
+        let again = states.get(&destination).health(&addresses(2), now);
         assert!(Arc::ptr_eq(&first[0], &again[0]));
         first[0].connect_failed(now);
         drop((first, again));
-        site.health(&addresses(1), now);
-        assert_eq!(site.addresses.lock().unwrap().len(), 1);
-        sites.sweep(now);
-        drop(site);
-        sites.sweep(now);
-        assert_eq!(sites.len(), 1);
-        sites.sweep(now + Duration::from_secs(1));
-        assert_eq!(sites.len(), 0);
+        state.health(&addresses(1), now);
+        assert_eq!(state.addresses.lock().unwrap().len(), 1);
+        states.sweep(now);
+        drop(state);
+        states.sweep(now);
+        assert_eq!(states.len(), 1);
+        states.sweep(now + Duration::from_secs(1));
+        assert_eq!(states.len(), 0);
     }
 
     #[test]
     fn errors_of_what_nobody_uses_are_forgotten_in_time() {
-        let (sites, now) = (Sites::default(), clock::now());
-        let site = sites.get(&Destination::example("a.example"));
-        let health = site.health(&addresses(1), now);
-        let error = Observed::Response(StatusCode::BAD_GATEWAY);
-        site.observe(&health[0], error, &OutlierDetection::default(), now);
-        drop((health, site));
-        sites.sweep(now + Duration::from_secs(9 * 60));
-        assert_eq!(sites.len(), 1);
-        sites.sweep(now + Duration::from_secs(10 * 60));
-        assert_eq!(sites.len(), 0);
+        let (states, now) = (DestinationStates::default(), clock::now());
+        let state = states.get(&DestinationKey::example("a.example"));
+        let health = state.health(&addresses(1), now);
+        let error = ObservedOutcome::Response(StatusCode::BAD_GATEWAY);
+        state.observe(&health[0], error, &OutlierDetection::default(), now);
+        drop((health, state));
+        states.sweep(now + Duration::from_secs(9 * 60));
+        assert_eq!(states.len(), 1);
+        states.sweep(now + Duration::from_secs(10 * 60));
+        assert_eq!(states.len(), 0);
     }
 
     #[test]
     fn destinations_that_lead_nowhere_do_not_pile_up() {
-        let sites = Sites::default();
+        let states = DestinationStates::default();
         for number in 0..2 * MANY {
-            sites.get(&Destination::example(&format!("{number}.example")));
-            assert!(sites.len() <= MANY);
+            states.get(&DestinationKey::example(&format!("{number}.example")));
+            assert!(states.len() <= MANY);
         }
     }
 }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use egret_config::snapshot::Timeouts;
 
-use super::connection::{Open, UpgradedStream};
-use super::health::Health;
-use super::limits::Permit;
+use super::checkout::Checkout;
+use super::connection::{ConnectionPermit, UpgradedStream};
+use super::health::EndpointHealth;
+use super::host_pool::HostPool;
+use super::limits::LimitPermit;
 use super::request::{after, earliest};
-use super::checkout::Seeker;
-use super::host_pool::Shelf;
-use super::stream::Stream;
+use super::stream::UpstreamStream;
 use super::upstreams::Upstreams;
 use crate::clock;
 use crate::exchange::Progress;
@@ -30,9 +30,9 @@ pub(crate) struct DirectConnection {
 /// What a tunnel counts for at its destination while it is open.
 pub(crate) struct PermitGuard {
     peer: SocketAddr,
-    health: Arc<Health>,
-    shelf: Rc<Shelf>,
-    _request: Permit,
+    health: Arc<EndpointHealth>,
+    host_pool: Rc<HostPool>,
+    _request: LimitPermit,
 }
 
 impl Upstreams {
@@ -77,37 +77,42 @@ impl Upstreams {
             after(timeouts.backend_request, now),
         );
         let plan = cleared.plan();
-        let shelf = self.pool.shelf(&plan.destination, plan.settings);
-        let seeker = Seeker {
+        let host_pool = self.pool.host_pool(&plan.destination, plan.settings);
+        let checkout = Checkout {
             cleared,
-            shelf: &shelf,
+            host_pool: &host_pool,
             upstreams: self,
             trip,
-            tried: &[],
+            attempted: &[],
             until: deadline.unwrap_or_else(|| now + progress.idle_timeout()),
         };
-        let (stream, peer, permit, request) = seeker.find_alone().await?;
+        let (stream, peer, permit, request) = checkout.acquire_unpooled().await?;
         trip.has_connection(peer, false);
-        let health = shelf.health(peer, clock::now());
+        let health = host_pool.health(peer, clock::now());
         Ok(DirectConnection {
             stream: UpgradedStream {
-                stream: Stream::Plain(stream),
+                stream: UpstreamStream::Plain(stream),
                 read: Bytes::new(),
-                open: Some(Open::new(self, permit)),
+                permit: Some(ConnectionPermit::new(self, permit)),
             },
-            permit: PermitGuard::new(peer, health, &shelf, request),
+            permit: PermitGuard::new(peer, health, &host_pool, request),
         })
     }
 }
 
 impl PermitGuard {
-    fn new(peer: SocketAddr, health: Arc<Health>, shelf: &Rc<Shelf>, request: Permit) -> Self {
-        health.request_begins();
-        shelf.lent();
+    fn new(
+        peer: SocketAddr,
+        health: Arc<EndpointHealth>,
+        host_pool: &Rc<HostPool>,
+        request: LimitPermit,
+    ) -> Self {
+        health.request_started();
+        host_pool.lease_begins();
         Self {
             peer,
             health,
-            shelf: Rc::clone(shelf),
+            host_pool: Rc::clone(host_pool),
             _request: request,
         }
     }
@@ -120,7 +125,7 @@ impl PermitGuard {
 
 impl Drop for PermitGuard {
     fn drop(&mut self) {
-        self.health.request_ends();
-        self.shelf.came_back();
+        self.health.request_ended();
+        self.host_pool.lease_ends();
     }
 }

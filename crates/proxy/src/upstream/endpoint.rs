@@ -5,26 +5,26 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::balance::{Candidate, Standing};
-use super::connection::Waiting;
-use super::health::Health;
-use super::http2::Shared;
+use super::balance::{EndpointCandidate, EndpointStatus};
+use super::connection::IdleConnection;
+use super::health::EndpointHealth;
+use super::http2::Http2Connection;
 use crate::dns::family::Family;
 
 /// One address.
-pub(super) struct Slot {
+pub(super) struct Endpoint {
     pub(super) address: SocketAddr,
-    pub(super) health: Arc<Health>,
+    pub(super) health: Arc<EndpointHealth>,
     /// The one that waited the shortest last.
-    pub(super) idle: Vec<Waiting>,
+    pub(super) idle: Vec<IdleConnection>,
     /// Those that many requests share, in use or not; the first that has room is used.
-    pub(super) shared: Vec<Rc<Shared>>,
+    pub(super) shared: Vec<Rc<Http2Connection>>,
     /// Whether a connection to it is being opened that no request waits for.
     pub(super) warming: bool,
 }
 
-impl Slot {
-    pub(super) fn new(address: SocketAddr, health: Arc<Health>) -> Self {
+impl Endpoint {
+    pub(super) fn new(address: SocketAddr, health: Arc<EndpointHealth>) -> Self {
         Self {
             address,
             health,
@@ -43,16 +43,16 @@ impl Slot {
     pub(super) fn candidate<A>(
         &self,
         address: A,
-        tried: &[SocketAddr],
+        attempted: &[SocketAddr],
         now: Instant,
-    ) -> Candidate<A> {
-        Candidate {
+    ) -> EndpointCandidate<A> {
+        EndpointCandidate {
             address,
             family: Family::of(&self.address.ip()),
-            standing: if tried.contains(&self.address) {
-                Standing::Tried
+            status: if attempted.contains(&self.address) {
+                EndpointStatus::Attempted
             } else {
-                self.health.standing(now)
+                self.health.status(now)
             },
             active: self.health.active(),
         }

@@ -12,18 +12,18 @@ const LONGEST_PENALTY: Duration = Duration::from_secs(10 * 60);
 
 /// How both families did, over all destinations.
 #[derive(Debug, Default)]
-pub(crate) struct Families {
-    v4: Record,
-    v6: Record,
+pub(crate) struct FamilyHistory {
+    v4: FamilyRecord,
+    v6: FamilyRecord,
 }
 
 #[derive(Debug, Default)]
-struct Record {
+struct FamilyRecord {
     lost_in_a_row: u32,
     second_until: Option<Instant>,
 }
 
-impl Families {
+impl FamilyHistory {
     /// The family to try first, where `first` would be.
     pub(crate) fn leading(&self, first: Family, now: Instant) -> Family {
         if self.record(first).is_second(now) && !self.record(first.other()).is_second(now) {
@@ -36,7 +36,7 @@ impl Families {
     /// A connection was made to an address of this family. `lost` is whether addresses of the other one failed, or were
     /// overtaken, in the same race.
     pub(crate) fn won(&mut self, winner: Family, lost: bool, now: Instant) {
-        *self.record_mut(winner) = Record::default();
+        *self.record_mut(winner) = FamilyRecord::default();
         if lost {
             let loser = self.record_mut(winner.other());
             loser.lost_in_a_row = loser.lost_in_a_row.saturating_add(1);
@@ -46,14 +46,14 @@ impl Families {
         }
     }
 
-    fn record(&self, family: Family) -> &Record {
+    fn record(&self, family: Family) -> &FamilyRecord {
         match family {
             Family::V4 => &self.v4,
             Family::V6 => &self.v6,
         }
     }
 
-    fn record_mut(&mut self, family: Family) -> &mut Record {
+    fn record_mut(&mut self, family: Family) -> &mut FamilyRecord {
         match family {
             Family::V4 => &mut self.v4,
             Family::V6 => &mut self.v6,
@@ -61,7 +61,7 @@ impl Families {
     }
 }
 
-impl Record {
+impl FamilyRecord {
     fn is_second(&self, now: Instant) -> bool {
         self.second_until.is_some_and(|until| now < until)
     }
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_family_that_lost_goes_second_for_longer_each_time() {
-        let mut families = Families::default();
+        let mut families = FamilyHistory::default();
         let mut now = clock::now();
         assert_eq!(families.leading(Family::V6, now), Family::V6);
         for seconds in [10, 20, 40, 80, 160, 320, 600, 600] {
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_win_forgives_and_without_a_race_nobody_loses() {
-        let mut families = Families::default();
+        let mut families = FamilyHistory::default();
         let now = clock::now();
         families.won(Family::V4, false, now);
         assert_eq!(families.leading(Family::V6, now), Family::V6);

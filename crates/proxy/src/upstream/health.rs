@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use egret_config::snapshot::OutlierDetection;
 use http::StatusCode;
 
-use super::balance::Standing;
+use super::balance::EndpointStatus;
 
 /// How long an address goes last after its first failure to connect; doubles with each further one in a row.
 const FIRST_PENALTY: Duration = Duration::from_secs(1);
@@ -23,20 +23,20 @@ const REMEMBERED: Duration = Duration::from_secs(10 * 60);
 
 /// One address of a destination.
 #[derive(Debug)]
-pub(crate) struct Health {
+pub(crate) struct EndpointHealth {
     /// Requests in progress there, over all workers.
     active: AtomicU32,
     /// When it is well again, in nanoseconds after `epoch`: a copy that is read without the lock.
-    unwell_until: AtomicU64,
+    unhealthy_until: AtomicU64,
     /// Whether the last attempt to connect failed: a copy too.
     failing: AtomicBool,
     epoch: Instant,
-    record: Mutex<Record>,
+    record: Mutex<HealthRecord>,
 }
 
 /// What came of a use of the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Observed {
+pub(crate) enum ObservedOutcome {
     /// The head of a response.
     Response(StatusCode),
     /// No connection, or one that broke off or stayed silent before the response (Envoy's "local origin" failures).
@@ -44,7 +44,7 @@ pub(crate) enum Observed {
 }
 
 #[derive(Debug, Default)]
-struct Record {
+struct HealthRecord {
     connects_failed: u32,
     failing_until: Option<Instant>,
     /// In a row.
@@ -58,11 +58,11 @@ struct Record {
     counted: Option<Instant>,
 }
 
-impl Health {
+impl EndpointHealth {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             active: AtomicU32::new(0),
-            unwell_until: AtomicU64::new(0),
+            unhealthy_until: AtomicU64::new(0),
             failing: AtomicBool::new(false),
             epoch: now,
             record: Mutex::default(),
@@ -70,31 +70,31 @@ impl Health {
     }
 
     /// What speaks against it.
-    pub(crate) fn standing(&self, now: Instant) -> Standing {
-        if !self.is_well(now) {
-            Standing::Unwell
+    pub(crate) fn status(&self, now: Instant) -> EndpointStatus {
+        if !self.is_healthy(now) {
+            EndpointStatus::Unhealthy
         } else if self.failing.load(Relaxed) {
-            Standing::Unproven
+            EndpointStatus::Unproven
         } else {
-            Standing::Well
+            EndpointStatus::Healthy
         }
     }
 
-    fn is_well(&self, now: Instant) -> bool {
-        let until = self.unwell_until.load(Relaxed);
+    fn is_healthy(&self, now: Instant) -> bool {
+        let until = self.unhealthy_until.load(Relaxed);
         until == 0 || self.nanos(now) >= until
     }
 
     /// Whether it is ejected, as opposed to having failed to connect.
     pub(crate) fn is_ejected(&self, now: Instant) -> bool {
-        !self.is_well(now) && self.record().ejected_until.is_some_and(|until| now < until)
+        !self.is_healthy(now) && self.record().ejected_until.is_some_and(|until| now < until)
     }
 
     /// Whether forgetting it would lose something.
     pub(crate) fn is_worth_keeping(&self, now: Instant) -> bool {
         let counted = self.record().counted;
         let recent = counted.is_some_and(|then| now.saturating_duration_since(then) < REMEMBERED);
-        recent || !self.is_well(now)
+        recent || !self.is_healthy(now)
     }
 
     /// Requests in progress.
@@ -102,11 +102,11 @@ impl Health {
         self.active.load(Relaxed)
     }
 
-    pub(crate) fn request_begins(&self) {
+    pub(crate) fn request_started(&self) {
         self.active.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn request_ends(&self) {
+    pub(crate) fn request_ended(&self) {
         self.active.fetch_sub(1, Relaxed);
     }
 
@@ -123,7 +123,7 @@ impl Health {
     /// A connection was made.
     pub(crate) fn connected(&self) {
         // Most often there is nothing to forgive.
-        if self.unwell_until.load(Relaxed) == 0 {
+        if self.unhealthy_until.load(Relaxed) == 0 {
             return;
         }
         let mut record = self.record();
@@ -136,7 +136,7 @@ impl Health {
     /// its argument.
     pub(crate) fn observe(
         &self,
-        observed: Observed,
+        observed: ObservedOutcome,
         detection: &OutlierDetection,
         now: Instant,
         draw: impl FnOnce(u8) -> u8,
@@ -156,14 +156,14 @@ impl Health {
         self.publish(&record);
     }
 
-    fn record(&self) -> MutexGuard<'_, Record> {
+    fn record(&self) -> MutexGuard<'_, HealthRecord> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn publish(&self, record: &Record) {
+    fn publish(&self, record: &HealthRecord) {
         let until = record.failing_until.max(record.ejected_until);
         let nanos = until.map_or(0, |until| self.nanos(until).max(1));
-        self.unwell_until.store(nanos, Relaxed);
+        self.unhealthy_until.store(nanos, Relaxed);
         self.failing.store(record.failing_until.is_some(), Relaxed);
     }
 
@@ -173,26 +173,26 @@ impl Health {
     }
 }
 
-impl Record {
+impl HealthRecord {
     /// The percentage of enforcement once there are as many errors in a row as allowed; counting then begins anew.
     fn count(
         &mut self,
-        observed: Observed,
+        observed: ObservedOutcome,
         detection: &OutlierDetection,
         now: Instant,
     ) -> Option<u8> {
         let (errors, limit, enforcing) = match observed {
-            Observed::Response(status) if !status.is_server_error() => {
+            ObservedOutcome::Response(status) if !status.is_server_error() => {
                 (self.errors, self.local_errors) = (0, 0);
                 return None;
             }
-            Observed::LocalFailure if detection.split => (
+            ObservedOutcome::LocalFailure if detection.split => (
                 &mut self.local_errors,
                 detection.consecutive_local,
                 detection.enforcing_local,
             ),
-            Observed::Response(_) | Observed::LocalFailure => {
-                if observed != Observed::LocalFailure {
+            ObservedOutcome::Response(_) | ObservedOutcome::LocalFailure => {
+                if observed != ObservedOutcome::LocalFailure {
                     self.local_errors = 0;
                 }
                 (
@@ -233,17 +233,17 @@ mod tests {
     use super::*;
     use crate::clock;
 
-    const NOT_FOUND: Observed = Observed::Response(StatusCode::NOT_FOUND);
-    const ERROR: Observed = Observed::Response(StatusCode::BAD_GATEWAY);
-    const LOCAL: Observed = Observed::LocalFailure;
+    const NOT_FOUND: ObservedOutcome = ObservedOutcome::Response(StatusCode::NOT_FOUND);
+    const ERROR: ObservedOutcome = ObservedOutcome::Response(StatusCode::BAD_GATEWAY);
+    const LOCAL: ObservedOutcome = ObservedOutcome::LocalFailure;
 
     fn seconds(count: u64) -> Duration {
         Duration::from_secs(count)
     }
 
     fn observe(
-        health: &Health,
-        observed: &[Observed],
+        health: &EndpointHealth,
+        observed: &[ObservedOutcome],
         detection: &OutlierDetection,
         now: Instant,
     ) -> bool {
@@ -260,39 +260,39 @@ mod tests {
     #[test]
     fn a_failure_to_connect_counts_for_longer_each_time_and_a_connection_forgives() {
         let mut now = clock::now();
-        let health = Health::new(now);
+        let health = EndpointHealth::new(now);
         for penalty in [1, 2, 4, 8, 16, 30, 30] {
-            assert!(health.is_well(now));
+            assert!(health.is_healthy(now));
             health.connect_failed(now);
             now += seconds(penalty) - Duration::from_millis(1);
-            assert!(!health.is_well(now), "{penalty}");
+            assert!(!health.is_healthy(now), "{penalty}");
             now += Duration::from_millis(1);
         }
         health.connect_failed(now);
         now += seconds(30);
-        assert_eq!(health.standing(now), Standing::Unproven);
+        assert_eq!(health.status(now), EndpointStatus::Unproven);
         health.connected();
-        assert_eq!(health.standing(now), Standing::Well);
+        assert_eq!(health.status(now), EndpointStatus::Healthy);
         assert!(!health.is_worth_keeping(now));
         health.connect_failed(now);
-        assert!(health.is_well(now + seconds(1)));
+        assert!(health.is_healthy(now + seconds(1)));
     }
 
     #[test]
     fn errors_in_a_row_eject_and_anything_else_begins_anew() {
         let now = clock::now();
         let detection = OutlierDetection::default();
-        let health = Health::new(now);
+        let health = EndpointHealth::new(now);
         let four = [ERROR; 4];
         assert!(!observe(&health, &four, &detection, now));
         assert!(!observe(&health, &[NOT_FOUND], &detection, now));
         assert!(!observe(&health, &four, &detection, now));
         assert!(observe(&health, &[ERROR], &detection, now));
-        assert!(health.is_ejected(now) && !health.is_well(now));
-        assert!(!health.is_ejected(now + seconds(30)) && health.is_well(now + seconds(30)));
+        assert!(health.is_ejected(now) && !health.is_healthy(now));
+        assert!(!health.is_ejected(now + seconds(30)) && health.is_healthy(now + seconds(30)));
         // While it is ejected it cannot be again.
         assert!(!observe(&health, &[ERROR; 10], &detection, now));
-        assert!(health.is_well(now + seconds(30)));
+        assert!(health.is_healthy(now + seconds(30)));
     }
 
     #[test]
@@ -300,33 +300,43 @@ mod tests {
         let now = clock::now();
         let together = OutlierDetection::default();
         let mixed = [LOCAL, ERROR, LOCAL, ERROR, LOCAL];
-        assert!(observe(&Health::new(now), &mixed, &together, now));
+        assert!(observe(&EndpointHealth::new(now), &mixed, &together, now));
         let apart = OutlierDetection {
             split: true,
             consecutive_local: 2,
             ..together
         };
         // An answer, even a bad one, says that the way there is fine.
-        assert!(!observe(&Health::new(now), &mixed, &apart, now));
-        assert!(observe(&Health::new(now), &[LOCAL, LOCAL], &apart, now));
+        assert!(!observe(&EndpointHealth::new(now), &mixed, &apart, now));
+        assert!(observe(
+            &EndpointHealth::new(now),
+            &[LOCAL, LOCAL],
+            &apart,
+            now
+        ));
         let never = OutlierDetection {
             consecutive_local: 0,
             ..apart
         };
-        assert!(!observe(&Health::new(now), &[LOCAL; 20], &never, now));
+        assert!(!observe(
+            &EndpointHealth::new(now),
+            &[LOCAL; 20],
+            &never,
+            now
+        ));
     }
 
     #[test]
     fn ejections_grow_and_good_times_shorten_them() {
         let mut now = clock::now();
         let detection = OutlierDetection::default();
-        let health = Health::new(now);
+        let health = EndpointHealth::new(now);
         let eject_for = |now: &mut Instant, length: u64| {
             assert!(observe(&health, &[ERROR; 5], &detection, *now), "{length}");
             *now += seconds(length) - Duration::from_millis(1);
             assert!(health.is_ejected(*now), "{length}");
             *now += Duration::from_millis(1);
-            assert!(health.is_well(*now), "{length}");
+            assert!(health.is_healthy(*now), "{length}");
         };
         for length in [30, 60, 90] {
             eject_for(&mut now, length);
@@ -339,7 +349,7 @@ mod tests {
             now += seconds(300);
         }
         // Never more than five minutes.
-        assert!(health.is_well(now));
+        assert!(health.is_healthy(now));
         now += seconds(60 * 60);
         eject_for(&mut now, 30);
     }
@@ -347,7 +357,7 @@ mod tests {
     #[test]
     fn dice_may_say_no() {
         let now = clock::now();
-        let health = Health::new(now);
+        let health = EndpointHealth::new(now);
         let detection = OutlierDetection {
             consecutive_5xx: 1,
             enforcing_5xx: 50,

@@ -14,15 +14,15 @@ use egret_config::snapshot::{BackendSettings, LookupFamily};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::balance::{Candidate, Choice, Standing};
-use super::connection::{Connection, Http1, Waiting};
-use super::families::Families;
-use super::health::Health;
-use super::http2::Shared;
-use super::pool::{IDLE_TIMEOUT, Pool};
+use super::balance::{EndpointCandidate, EndpointChoice, EndpointStatus};
+use super::connection::{Http1Connection, IdleConnection, UpstreamConnection};
+use super::destination_state::DestinationState;
+use super::endpoint::Endpoint;
+use super::families::FamilyHistory;
+use super::health::EndpointHealth;
+use super::http2::Http2Connection;
+use super::pool::{IDLE_TIMEOUT, UpstreamPool};
 use super::service;
-use super::destination_state::Site;
-use super::endpoint::Slot;
 use crate::clock;
 use crate::dns::Resolved;
 use crate::dns::family::Family;
@@ -32,20 +32,20 @@ use crate::task;
 mod queue;
 mod shared;
 
-pub(super) use shared::Dialling;
+pub(super) use shared::SharedDial;
 
 /// How long a connection may take to become ready after a response has ended.
 const SETTLE: Duration = Duration::from_secs(1);
 
 /// How long an HTTPS record that led nowhere is left out.
-const WITHOUT_RECORD: Duration = Duration::from_secs(5 * 60);
+const RECORD_IGNORED_FOR: Duration = Duration::from_secs(5 * 60);
 
 /// One destination of one worker.
-pub(crate) struct Shelf {
-    pub(crate) site: Arc<Site>,
-    pool: Weak<Pool>,
+pub(crate) struct HostPool {
+    pub(crate) state: Arc<DestinationState>,
+    pool: Weak<UpstreamPool>,
     settings: RefCell<Arc<BackendSettings>>,
-    slots: RefCell<Vec<Slot>>,
+    endpoints: RefCell<Vec<Endpoint>>,
     /// The family that is tried first.
     leading: Cell<Family>,
     turn: Cell<usize>,
@@ -54,47 +54,51 @@ pub(crate) struct Shelf {
     /// Whether a connection was taken since the last sweep.
     used: Cell<bool>,
     /// Until when its HTTPS record is not gone by.
-    plainly_until: Cell<Option<Instant>>,
+    https_record_ignored_until: Cell<Option<Instant>>,
     /// Requests that wait here for a connection to come back.
     queued: Cell<usize>,
     returned: Notify,
     /// Connections that are being opened and that others wait for.
-    dialling: Cell<usize>,
+    dialing: Cell<usize>,
     /// Rung when one of them can be shared, or will not be.
-    opened: Notify,
+    dial_ended: Notify,
     failed_dials: Cell<u32>,
     /// Whether the last connection over TLS agreed on HTTP/1.1.
-    agreed_on_http1: Cell<bool>,
+    negotiated_http1: Cell<bool>,
 }
 
 /// What a request finds.
-pub(crate) struct Taken {
+pub(crate) struct TakenConnection {
     /// A connection, if one waits at any address that will do.
-    pub(crate) connection: Option<Connection>,
+    pub(crate) connection: Option<UpstreamConnection>,
     /// An address that should be connected to in the background: the one whose turn it was, if the connection is to
     /// another; or one that has to prove that it works again.
     pub(crate) connect: Option<SocketAddr>,
 }
 
-impl Shelf {
-    pub(super) fn new(site: Arc<Site>, settings: Arc<BackendSettings>, pool: Weak<Pool>) -> Self {
+impl HostPool {
+    pub(super) fn new(
+        state: Arc<DestinationState>,
+        settings: Arc<BackendSettings>,
+        pool: Weak<UpstreamPool>,
+    ) -> Self {
         Self {
-            site,
+            state,
             pool,
             settings: RefCell::new(settings),
-            slots: RefCell::default(),
+            endpoints: RefCell::default(),
             leading: Cell::new(Family::V6),
             // Anywhere, so that workers and processes do not all begin with the same address.
             turn: Cell::new(rand::random_range(0..usize::MAX / 2)),
             leased: Cell::default(),
             used: Cell::default(),
-            plainly_until: Cell::default(),
+            https_record_ignored_until: Cell::default(),
             queued: Cell::default(),
             returned: Notify::new(),
-            dialling: Cell::default(),
-            opened: Notify::new(),
+            dialing: Cell::default(),
+            dial_ended: Notify::new(),
             failed_dials: Cell::default(),
-            agreed_on_http1: Cell::default(),
+            negotiated_http1: Cell::default(),
         }
     }
 
@@ -103,7 +107,7 @@ impl Shelf {
         Arc::clone(&self.settings.borrow())
     }
 
-    pub(super) fn follow(&self, settings: &Arc<BackendSettings>) {
+    pub(super) fn update_settings(&self, settings: &Arc<BackendSettings>) {
         let mut current = self.settings.borrow_mut();
         if !Arc::ptr_eq(&current, settings) {
             *current = Arc::clone(settings);
@@ -115,14 +119,14 @@ impl Shelf {
         &self,
         known: &Resolved,
         family: LookupFamily,
-        families: &Families,
+        families: &FamilyHistory,
         now: Instant,
     ) {
         if let Some(first) = known.addresses.first() {
             let leading = families.leading(Family::of(first), now);
             let service = known.service.as_deref();
             let by_record = service
-                .filter(|_| self.follows_record(now))
+                .filter(|_| self.uses_https_record(now))
                 .and_then(|service| self.by_record(service, &known.addresses, family));
             let sockets = by_record.unwrap_or_else(|| self.plain(&known.addresses));
             self.update(&sockets, leading, now);
@@ -130,13 +134,13 @@ impl Shelf {
     }
 
     /// Takes over that the name leads nowhere any more.
-    pub(crate) fn leads_nowhere(&self, now: Instant) {
+    pub(crate) fn clear_addresses(&self, now: Instant) {
         self.update(&[], self.leading.get(), now);
     }
 
     /// Where the addresses are connected to.
     pub(crate) fn plain(&self, addresses: &[IpAddr]) -> Vec<SocketAddr> {
-        service::plain(addresses, self.site.destination.port)
+        service::plain(addresses, self.state.destination.port)
     }
 
     /// Where the destination is by its HTTPS record, if that says anything for us. The records of a name are those of
@@ -147,7 +151,7 @@ impl Shelf {
         addresses: &[IpAddr],
         family: LookupFamily,
     ) -> Option<Vec<SocketAddr>> {
-        let destination = &self.site.destination;
+        let destination = &self.state.destination;
         let offered = destination.offered();
         (destination.port == Port::HTTPS && service::is_for(service, offered))
             .then(|| service::by_record(service, addresses, family, destination.port))
@@ -155,41 +159,48 @@ impl Shelf {
     }
 
     /// Whether the destination's HTTPS record is gone by.
-    pub(crate) fn follows_record(&self, now: Instant) -> bool {
-        self.plainly_until.get().is_none_or(|until| now >= until)
+    pub(crate) fn uses_https_record(&self, now: Instant) -> bool {
+        self.https_record_ignored_until
+            .get()
+            .is_none_or(|until| now >= until)
     }
 
     /// The record led nowhere, or where not every rule may go: without it for a while, for all rules alike, so that they
     /// do not close each other's connections.
-    pub(crate) fn leave_record(&self, now: Instant) {
-        self.plainly_until.set(Some(now + WITHOUT_RECORD));
+    pub(crate) fn ignore_https_record(&self, now: Instant) {
+        self.https_record_ignored_until
+            .set(Some(now + RECORD_IGNORED_FOR));
     }
 
     /// Takes over what the name resolves to, and which family to begin with. Connections to other addresses are closed,
     /// now or when their requests have ended, unless the settings keep them.
     pub(crate) fn update(&self, addresses: &[SocketAddr], leading: Family, now: Instant) {
         self.leading.set(leading);
-        let mut slots = self.slots.borrow_mut();
-        if slots.iter().map(|slot| &slot.address).eq(addresses) {
+        let mut endpoints = self.endpoints.borrow_mut();
+        if endpoints
+            .iter()
+            .map(|endpoint| &endpoint.address)
+            .eq(addresses)
+        {
             return;
         }
-        let mut old = std::mem::take(&mut *slots);
-        let health = self.site.health(addresses, now);
-        slots.extend(addresses.iter().zip(health).map(|(&address, health)| {
-            let known = old.iter().position(|slot| slot.address == address);
+        let mut old = std::mem::take(&mut *endpoints);
+        let health = self.state.health(addresses, now);
+        endpoints.extend(addresses.iter().zip(health).map(|(&address, health)| {
+            let known = old.iter().position(|endpoint| endpoint.address == address);
             match known {
                 Some(index) => old.swap_remove(index),
-                None => Slot::new(address, health),
+                None => Endpoint::new(address, health),
             }
         }));
         if self.settings.borrow().close_on_address_change {
-            for slot in &mut old {
-                self.left(slot.idle.len());
-                self.discard(slot, |_| true);
+            for endpoint in &mut old {
+                self.idle_removed(endpoint.idle.len());
+                self.unpool(endpoint, |_| true);
             }
         } else {
-            old.retain(|slot| !slot.is_empty());
-            slots.append(&mut old);
+            old.retain(|endpoint| !endpoint.is_empty());
+            endpoints.append(&mut old);
         }
     }
 
@@ -198,50 +209,51 @@ impl Shelf {
     pub(crate) fn take(
         &self,
         may_go: impl Fn(SocketAddr) -> bool,
-        tried: &[SocketAddr],
+        attempted: &[SocketAddr],
         now: Instant,
-    ) -> Taken {
+    ) -> TakenConnection {
         self.used.set(true);
-        let mut slots = self.slots.borrow_mut();
-        if let [only] = slots.as_mut_slice() {
+        let mut endpoints = self.endpoints.borrow_mut();
+        if let [only] = endpoints.as_mut_slice() {
             let connection = may_go(only.address).then(|| self.pop(only)).flatten();
-            return Taken {
+            return TakenConnection {
                 connection,
                 connect: None,
             };
         }
-        let candidates = slots.iter().enumerate();
+        let candidates = endpoints.iter().enumerate();
         let mut candidates: Vec<_> = candidates
-            .map(|(index, slot)| slot.candidate(index, tried, now))
+            .map(|(index, endpoint)| endpoint.candidate(index, attempted, now))
             .collect();
-        candidates.retain(|one| may_go(slots[one.address].address));
+        candidates.retain(|one| may_go(endpoints[one.address].address));
         let unproven = candidates
             .iter()
-            .find(|one| one.standing == Standing::Unproven && !slots[one.address].warming)
-            .map(|one| slots[one.address].address);
+            .find(|one| one.status == EndpointStatus::Unproven && !endpoints[one.address].warming)
+            .map(|one| endpoints[one.address].address);
         let Some(first) = self.choose(|choice| choice.first(&candidates)) else {
-            return Taken {
+            return TakenConnection {
                 connection: None,
                 connect: None,
             };
         };
-        if let Some(connection) = self.pop(&mut slots[first]) {
+        if let Some(connection) = self.pop(&mut endpoints[first]) {
             self.next_turn();
-            return Taken {
+            return TakenConnection {
                 connection: Some(connection),
                 connect: unproven,
             };
         }
         // No worse than the one whose turn it is: better a new connection there than an open one to what is ill.
-        let best = candidates.iter().map(|one| one.standing).min();
-        candidates.retain(|one| Some(one.standing) == best && best != Some(Standing::Tried));
+        let best = candidates.iter().map(|one| one.status).min();
+        candidates
+            .retain(|one| Some(one.status) == best && best != Some(EndpointStatus::Attempted));
         let mut others = candidates.iter();
-        let connection = others.find_map(|one| self.pop(&mut slots[one.address]));
+        let connection = others.find_map(|one| self.pop(&mut endpoints[one.address]));
         let in_turn = connection.as_ref().map(|_| {
             self.next_turn();
-            slots[first].address
+            endpoints[first].address
         });
-        Taken {
+        TakenConnection {
             connection,
             connect: unproven.or(in_turn),
         }
@@ -252,16 +264,18 @@ impl Shelf {
         &self,
         addresses: &[A],
         socket: impl Fn(A) -> SocketAddr,
-        tried: &[SocketAddr],
+        attempted: &[SocketAddr],
         now: Instant,
     ) -> VecDeque<A> {
-        let slots = self.slots.borrow();
+        let endpoints = self.endpoints.borrow();
         let candidate = |&address: &A| {
-            let slot = slots.iter().find(|slot| slot.address == socket(address));
-            slot.map_or_else(
+            let endpoint = endpoints
+                .iter()
+                .find(|endpoint| endpoint.address == socket(address));
+            endpoint.map_or_else(
                 // It is not in the latest answer any more.
-                || Candidate::unknown(address),
-                |slot| slot.candidate(address, tried, now),
+                || EndpointCandidate::unknown(address),
+                |endpoint| endpoint.candidate(address, attempted, now),
             )
         };
         let candidates: Vec<_> = addresses.iter().map(candidate).collect();
@@ -271,120 +285,141 @@ impl Shelf {
     }
 
     /// How the destination as a whole does, as one of several hosts of a backend.
-    pub(super) fn as_candidate<A>(&self, address: A, now: Instant) -> Candidate<A> {
-        let slots = self.slots.borrow();
-        let standing = slots.iter().map(|slot| slot.health.standing(now)).min();
-        Candidate {
+    pub(super) fn as_candidate<A>(&self, address: A, now: Instant) -> EndpointCandidate<A> {
+        let endpoints = self.endpoints.borrow();
+        let status = endpoints
+            .iter()
+            .map(|endpoint| endpoint.health.status(now))
+            .min();
+        EndpointCandidate {
             address,
             family: self.leading.get(),
-            standing: standing.unwrap_or(Standing::Well),
-            active: slots.iter().map(|slot| slot.health.active()).sum(),
+            status: status.unwrap_or(EndpointStatus::Healthy),
+            active: endpoints
+                .iter()
+                .map(|endpoint| endpoint.health.active())
+                .sum(),
         }
     }
 
     /// Whether there is an address that the request has not been to.
-    pub(crate) fn has_other_than(&self, tried: &[SocketAddr]) -> bool {
-        let slots = self.slots.borrow();
-        slots.iter().any(|slot| !tried.contains(&slot.address))
+    pub(crate) fn has_endpoint_besides(&self, attempted: &[SocketAddr]) -> bool {
+        let endpoints = self.endpoints.borrow();
+        endpoints
+            .iter()
+            .any(|endpoint| !attempted.contains(&endpoint.address))
     }
 
     /// How one of the addresses does.
-    pub(crate) fn health(&self, address: SocketAddr, now: Instant) -> Arc<Health> {
-        let slots = self.slots.borrow();
-        let slot = slots.iter().find(|slot| slot.address == address);
-        slot.map_or_else(
+    pub(crate) fn health(&self, address: SocketAddr, now: Instant) -> Arc<EndpointHealth> {
+        let endpoints = self.endpoints.borrow();
+        let endpoint = endpoints
+            .iter()
+            .find(|endpoint| endpoint.address == address);
+        endpoint.map_or_else(
             // It is not in the latest answer any more.
-            || Arc::new(Health::new(now)),
-            |slot| Arc::clone(&slot.health),
+            || Arc::new(EndpointHealth::new(now)),
+            |endpoint| Arc::clone(&endpoint.health),
         )
     }
 
     /// Begins to connect to an address that no request waits for. False if that is being done already.
     pub(crate) fn begin_warming(&self, address: SocketAddr) -> bool {
-        let mut slots = self.slots.borrow_mut();
-        let slot = slots.iter_mut().find(|slot| slot.address == address);
-        slot.is_some_and(|slot| !std::mem::replace(&mut slot.warming, true))
+        let mut endpoints = self.endpoints.borrow_mut();
+        let endpoint = endpoints
+            .iter_mut()
+            .find(|endpoint| endpoint.address == address);
+        endpoint.is_some_and(|endpoint| !std::mem::replace(&mut endpoint.warming, true))
     }
 
     pub(crate) fn end_warming(&self, address: SocketAddr) {
-        let mut slots = self.slots.borrow_mut();
-        if let Some(slot) = slots.iter_mut().find(|slot| slot.address == address) {
-            slot.warming = false;
+        let mut endpoints = self.endpoints.borrow_mut();
+        if let Some(endpoint) = endpoints
+            .iter_mut()
+            .find(|endpoint| endpoint.address == address)
+        {
+            endpoint.warming = false;
         }
     }
 
     /// A connection that can take a next request.
-    pub(crate) fn put(&self, connection: Http1) {
+    pub(crate) fn put(&self, connection: Http1Connection) {
         let Some(pool) = self.pool.upgrade() else {
             return;
         };
-        let wanted_elsewhere = !self.is_queued_for() && self.site.limits.is_queued_for();
-        if self.is_worn(connection.served) || wanted_elsewhere || !pool.has_room() {
+        let is_wanted_elsewhere = !self.is_queued_for() && self.state.limits.is_queued_for();
+        if self.has_reached_max_requests(connection.served)
+            || is_wanted_elsewhere
+            || !pool.has_room()
+        {
             return;
         }
-        let mut slots = self.slots.borrow_mut();
-        let Some(slot) = self.slot_of(&mut slots, connection.peer, &connection.health) else {
+        let mut endpoints = self.endpoints.borrow_mut();
+        let Some(endpoint) = self.endpoint_for(&mut endpoints, connection.peer, &connection.health)
+        else {
             return;
         };
-        slot.idle.push(Waiting {
+        endpoint.idle.push(IdleConnection {
             connection,
             since: clock::now(),
         });
-        pool.came();
+        pool.idle_added();
         if self.is_queued_for() {
             self.returned.notify_one();
         }
     }
 
     /// The place of a connection to this address, unless such are not kept any more.
-    fn slot_of<'a>(
+    fn endpoint_for<'a>(
         &self,
-        slots: &'a mut Vec<Slot>,
+        endpoints: &'a mut Vec<Endpoint>,
         peer: SocketAddr,
-        health: &Arc<Health>,
-    ) -> Option<&'a mut Slot> {
-        let at = slots.iter().position(|slot| slot.address == peer);
+        health: &Arc<EndpointHealth>,
+    ) -> Option<&'a mut Endpoint> {
+        let at = endpoints
+            .iter()
+            .position(|endpoint| endpoint.address == peer);
         if at.is_none() {
             if self.settings.borrow().close_on_address_change {
                 return None;
             }
-            slots.push(Slot::new(peer, Arc::clone(health)));
+            endpoints.push(Endpoint::new(peer, Arc::clone(health)));
         }
-        let at = at.unwrap_or(slots.len() - 1);
-        Some(&mut slots[at])
+        let at = at.unwrap_or(endpoints.len() - 1);
+        Some(&mut endpoints[at])
     }
 
     /// Whether a connection has served as many requests as it may.
-    fn is_worn(&self, served: u32) -> bool {
+    fn has_reached_max_requests(&self, served: u32) -> bool {
         let most = self.settings.borrow().max_requests_per_connection;
         most.is_some_and(|most| served >= most)
     }
 
     /// The same once it can: it is new, or a request's body is still being sent. One that is shared needs no putting
     /// back: the pool has it, or not.
-    pub(crate) fn put_when_ready(self: &Rc<Self>, connection: Connection) {
-        let Connection::Http1(mut connection) = connection else {
+    pub(crate) fn put_when_ready(self: &Rc<Self>, connection: UpstreamConnection) {
+        let UpstreamConnection::Http1(mut connection) = connection else {
             return;
         };
         if connection.sender.is_ready() {
             self.put(connection);
         } else if !connection.sender.is_closed() {
-            let shelf = Rc::clone(self);
+            let host_pool = Rc::clone(self);
             task::spawn(async move {
                 let ready = poll_fn(|cx| connection.sender.poll_ready(cx));
                 if matches!(timeout(SETTLE, ready).await, Ok(Ok(()))) {
-                    shelf.put(connection);
+                    host_pool.put(connection);
                 }
             });
         }
     }
 
-    pub(super) fn lent(&self) {
+    pub(super) fn lease_begins(&self) {
         self.leased.set(self.leased.get() + 1);
         self.used.set(true);
     }
 
-    pub(super) fn came_back(&self) {
+    pub(super) fn lease_ends(&self) {
         self.leased.set(self.leased.get() - 1);
     }
 
@@ -393,21 +428,24 @@ impl Shelf {
         self.used.replace(false) || self.leased.get() > 0
     }
 
-    pub(super) fn has_idle(&self) -> bool {
-        self.slots.borrow().iter().any(|slot| !slot.is_empty())
+    pub(super) fn has_connections(&self) -> bool {
+        self.endpoints
+            .borrow()
+            .iter()
+            .any(|endpoint| !endpoint.is_empty())
     }
 
     pub(super) fn sweep(&self, now: Instant) {
         let limit = self.settings.borrow().idle_timeout.unwrap_or(IDLE_TIMEOUT);
-        for slot in self.slots.borrow_mut().iter_mut() {
-            let gone: Vec<_> = slot
+        for endpoint in self.endpoints.borrow_mut().iter_mut() {
+            let gone: Vec<_> = endpoint
                 .idle
                 .extract_if(.., |one| {
                     now - one.since >= limit || one.connection.sender.is_closed()
                 })
                 .collect();
-            self.left(gone.len());
-            self.discard(slot, |one| {
+            self.idle_removed(gone.len());
+            self.unpool(endpoint, |one| {
                 let waits = one.is_idle() && now - one.idle_since.get() >= limit;
                 waits || one.is_closed()
             });
@@ -415,28 +453,28 @@ impl Shelf {
     }
 
     /// Closes what waits.
-    pub(super) fn clear(&self) {
-        for slot in self.slots.borrow_mut().iter_mut() {
-            self.left(std::mem::take(&mut slot.idle).len());
-            self.discard(slot, Shared::is_idle);
+    pub(super) fn close_idle(&self) {
+        for endpoint in self.endpoints.borrow_mut().iter_mut() {
+            self.idle_removed(std::mem::take(&mut endpoint.idle).len());
+            self.unpool(endpoint, Http2Connection::is_idle);
         }
     }
 
-    fn pop(&self, slot: &mut Slot) -> Option<Connection> {
-        while let Some(Waiting { connection, .. }) = slot.idle.pop() {
-            self.left(1);
+    fn pop(&self, endpoint: &mut Endpoint) -> Option<UpstreamConnection> {
+        while let Some(IdleConnection { connection, .. }) = endpoint.idle.pop() {
+            self.idle_removed(1);
             if connection.sender.is_ready() {
-                return Some(Connection::Http1(connection));
+                return Some(UpstreamConnection::Http1(connection));
             }
         }
-        self.stream_on(slot).map(Connection::Http2)
+        self.open_stream(endpoint).map(UpstreamConnection::Http2)
     }
 
-    fn left(&self, count: usize) {
+    fn idle_removed(&self, count: usize) {
         if count > 0
             && let Some(pool) = self.pool.upgrade()
         {
-            pool.left(count);
+            pool.idle_removed(count);
         }
     }
 
@@ -444,8 +482,8 @@ impl Shelf {
         self.turn.set(self.turn.get().wrapping_add(1));
     }
 
-    fn choose<T>(&self, with: impl FnOnce(&mut Choice<'_>) -> T) -> T {
-        with(&mut Choice {
+    fn choose<T>(&self, with: impl FnOnce(&mut EndpointChoice<'_>) -> T) -> T {
+        with(&mut EndpointChoice {
             load_balancing: self.settings.borrow().load_balancing,
             leading: self.leading.get(),
             turn: self.turn.get(),

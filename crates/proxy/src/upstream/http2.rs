@@ -19,21 +19,21 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http2::{Builder, Connection, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
-use super::connection::Open;
-use super::health::Health;
+use super::connection::ConnectionPermit;
+use super::health::EndpointHealth;
+use super::host_pool::HostPool;
 use super::metrics::UpstreamMetrics;
 use super::request_body::RequestBody;
-use super::host_pool::Shelf;
-use super::stream::Stream;
+use super::stream::UpstreamStream;
 use crate::clock;
 use crate::task::{self, Local};
 use crate::tls::TlsFailure;
-use socket::{Heard, Link};
+use socket::{ConnectionEvents, ObservedSocket};
 
 mod convert;
 mod fault;
-mod socket;
 pub(super) mod send;
+mod socket;
 
 /// What hyper is told of a peer's limit of streams before the peer says it. No peer can: a setting has 32 bits.
 const UNKNOWN: usize = usize::MAX - 1;
@@ -42,16 +42,16 @@ const MAX_FIELDS: u32 = 60 * 1024;
 /// Octets of a request's body that wait in memory for the upstream to take them.
 const MAX_UNSENT: usize = 256 * 1024;
 
-type Driver = Connection<TokioIo<Link>, RequestBody, Local>;
+type Http2Driver = Connection<TokioIo<ObservedSocket>, RequestBody, Local>;
 
 /// A connection.
-pub(crate) struct Shared {
+pub(crate) struct Http2Connection {
     sender: RefCell<SendRequest<RequestBody>>,
     /// What runs it, as long as it takes requests.
-    driver: Rc<RefCell<Option<Driver>>>,
-    heard: Rc<Heard>,
+    driver: Rc<RefCell<Option<Http2Driver>>>,
+    events: Rc<ConnectionEvents>,
     peer: SocketAddr,
-    health: Arc<Health>,
+    health: Arc<EndpointHealth>,
     /// Streams that we would have on it, whatever the peer allows.
     most: u32,
     streams: Cell<u32>,
@@ -62,33 +62,33 @@ pub(crate) struct Shared {
     pub(super) pooled: Cell<bool>,
     /// Since when it has had no stream.
     pub(super) idle_since: Cell<Instant>,
-    shelf: Weak<Shelf>,
+    host_pool: Weak<HostPool>,
 }
 
 /// One request's part of a connection: a stream, until it is dropped.
-pub(crate) struct OpenStream(Rc<Shared>);
+pub(crate) struct Http2Stream(Rc<Http2Connection>);
 
 /// Where a connection leads, and where it belongs.
-pub(super) struct Place<'a> {
+pub(super) struct EndpointOrigin<'a> {
     pub(super) peer: SocketAddr,
-    pub(super) health: Arc<Health>,
-    pub(super) shelf: &'a Rc<Shelf>,
+    pub(super) health: Arc<EndpointHealth>,
+    pub(super) host_pool: &'a Rc<HostPool>,
 }
 
-impl Shared {
-    /// Begins HTTP/2 on a socket. The peer is told our settings, and not yet heard.
+impl Http2Connection {
+    /// Begins HTTP/2 on a socket. The peer is told our settings, and not yet events.
     ///
     /// # Errors
     /// If the socket is closed.
     pub(super) async fn begin(
-        stream: Stream,
-        open: Open,
+        stream: UpstreamStream,
+        open: ConnectionPermit,
         settings: &Http2Settings,
-        place: Place<'_>,
+        place: EndpointOrigin<'_>,
     ) -> Result<Rc<Self>, hyper::Error> {
-        let heard = Rc::new(Heard::default());
+        let events = Rc::new(ConnectionEvents::default());
         let metrics = Arc::clone(open.metrics());
-        let link = Link::new(stream, open, Rc::clone(&heard));
+        let link = ObservedSocket::new(stream, open, Rc::clone(&events));
         let mut builder = Builder::new(Local);
         builder
             .initial_stream_window_size(settings.initial_stream_window)
@@ -104,11 +104,11 @@ impl Shared {
         }
         let (sender, driver) = builder.handshake(TokioIo::new(link)).await?;
         let driver = Rc::new(RefCell::new(Some(driver)));
-        drive(Rc::clone(&driver), Rc::clone(&heard));
+        drive(Rc::clone(&driver), Rc::clone(&events));
         Ok(Rc::new(Self {
             sender: RefCell::new(sender),
             driver,
-            heard,
+            events,
             peer: place.peer,
             health: place.health,
             most: settings.max_concurrent_streams,
@@ -117,7 +117,7 @@ impl Shared {
             served: Cell::default(),
             pooled: Cell::default(),
             idle_since: Cell::new(clock::now()),
-            shelf: Rc::downgrade(place.shelf),
+            host_pool: Rc::downgrade(place.host_pool),
         }))
     }
 
@@ -127,7 +127,7 @@ impl Shared {
     }
 
     /// How that address does.
-    pub(super) fn health(&self) -> &Arc<Health> {
+    pub(super) fn health(&self) -> &Arc<EndpointHealth> {
         &self.health
     }
 
@@ -143,30 +143,33 @@ impl Shared {
 
     /// Whether it takes no more requests: it is closed, or its upstream is going away (RFC 9113 6.8).
     pub(super) fn is_closed(&self) -> bool {
-        self.allowed().is_none() || self.sender.borrow().is_closed()
+        self.peer_stream_limit().is_none() || self.sender.borrow().is_closed()
     }
 
     /// Whether one more stream is within our limit and the peer's.
     pub(super) fn has_room(&self) -> bool {
         let streams = self.streams.get();
-        streams < self.most && self.allowed().is_some_and(|most| (streams as usize) < most)
+        streams < self.most
+            && self
+                .peer_stream_limit()
+                .is_some_and(|most| (streams as usize) < most)
     }
 
     /// The streams that the peer allows; `None` if it takes no more.
-    fn allowed(&self) -> Option<usize> {
+    fn peer_stream_limit(&self) -> Option<usize> {
         let driver = self.driver.borrow();
         driver.as_ref().map(Connection::current_max_send_streams)
     }
 
     /// Waits for the peer's settings (RFC 9113 3.4). False if it closes instead.
-    pub(super) async fn settled(&self) -> bool {
+    pub(super) async fn settings_received(&self) -> bool {
         loop {
-            let moved = self.heard.moved.notified();
-            match self.allowed() {
+            let progressed = self.events.progressed.notified();
+            match self.peer_stream_limit() {
                 None => return false,
-                Some(UNKNOWN) => moved.await,
+                Some(UNKNOWN) => progressed.await,
                 Some(_) => {
-                    self.heard.settled.set(true);
+                    self.events.settings_received.set(true);
                     return true;
                 }
             }
@@ -174,7 +177,7 @@ impl Shared {
     }
 
     /// Whether the peer's settings allow other protocols on a stream (RFC 8441 3).
-    fn takes_extended_connect(&self) -> bool {
+    fn allows_extended_connect(&self) -> bool {
         let driver = self.driver.borrow();
         driver
             .as_ref()
@@ -192,12 +195,12 @@ impl Shared {
 
     /// What TLS on it failed with, if it did.
     fn tls_failure(&self) -> Option<TlsFailure> {
-        self.heard.failure()
+        self.events.failure()
     }
 }
 
-impl OpenStream {
-    pub(super) fn new(shared: Rc<Shared>) -> Self {
+impl Http2Stream {
+    pub(super) fn new(shared: Rc<Http2Connection>) -> Self {
         shared.streams.set(shared.streams.get() + 1);
         shared.metrics.streams.add(1);
         shared.served.set(shared.served.get().saturating_add(1));
@@ -205,26 +208,26 @@ impl OpenStream {
     }
 
     /// What it is on.
-    pub(super) fn connection(&self) -> &Rc<Shared> {
+    pub(super) fn connection(&self) -> &Rc<Http2Connection> {
         &self.0
     }
 }
 
-impl Drop for OpenStream {
+impl Drop for Http2Stream {
     fn drop(&mut self) {
         let shared = &self.0;
         shared.streams.set(shared.streams.get() - 1);
         shared.metrics.streams.add(-1);
         if shared.pooled.get()
-            && let Some(shelf) = shared.shelf.upgrade()
+            && let Some(host_pool) = shared.host_pool.upgrade()
         {
-            shelf.stream_ended(shared);
+            host_pool.stream_ended(shared);
         }
     }
 }
 
 /// Runs a connection until it takes no more requests. What is on it then goes on to its end.
-fn drive(driver: Rc<RefCell<Option<Driver>>>, heard: Rc<Heard>) {
+fn drive(driver: Rc<RefCell<Option<Http2Driver>>>, events: Rc<ConnectionEvents>) {
     task::spawn(async move {
         // Its errors are those of the streams on it, which tell them.
         let _ = poll_fn(|cx| match driver.borrow_mut().as_mut() {
@@ -233,6 +236,6 @@ fn drive(driver: Rc<RefCell<Option<Driver>>>, heard: Rc<Heard>) {
         })
         .await;
         drop(driver.take());
-        heard.moved.notify_waiters();
+        events.progressed.notify_waiters();
     });
 }

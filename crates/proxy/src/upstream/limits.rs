@@ -11,7 +11,7 @@ use crate::refusal::Limit;
 /// How much is in progress at a destination. The order is that of one clock for all: who begins to wait must either see
 /// the connection that was just closed, or be seen waiting by it.
 #[derive(Debug, Default)]
-pub(crate) struct Limits {
+pub(crate) struct DestinationLimits {
     connections: AtomicU32,
     pending: AtomicU32,
     requests: AtomicU32,
@@ -24,22 +24,22 @@ pub(crate) struct Limits {
 
 /// One of what is limited, while it lasts.
 #[derive(Debug)]
-pub(crate) struct Permit {
-    limits: Arc<Limits>,
+pub(crate) struct LimitPermit {
+    limits: Arc<DestinationLimits>,
     limit: Limit,
 }
 
 /// A request that waits for a connection, while it does.
 #[derive(Debug)]
-pub(crate) struct Queued<'a>(&'a Limits);
+pub(crate) struct QueueGuard<'a>(&'a DestinationLimits);
 
-impl Limits {
+impl DestinationLimits {
     /// One more, if the breakers allow it.
     pub(crate) fn enter(
         self: &Arc<Self>,
         limit: Limit,
         breakers: &CircuitBreakers,
-    ) -> Option<Permit> {
+    ) -> Option<LimitPermit> {
         let most = match limit {
             Limit::Connections => breakers.max_connections,
             Limit::Pending => breakers.max_pending_requests,
@@ -51,16 +51,16 @@ impl Limits {
             counter.fetch_sub(1, SeqCst);
             return None;
         }
-        Some(Permit {
+        Some(LimitPermit {
             limits: Arc::clone(self),
             limit,
         })
     }
 
     /// Begins to wait for a connection.
-    pub(crate) fn queue(&self) -> Queued<'_> {
+    pub(crate) fn queue(&self) -> QueueGuard<'_> {
         self.waiting.fetch_add(1, SeqCst);
-        Queued(self)
+        QueueGuard(self)
     }
 
     /// Whether a request of any worker waits for a connection.
@@ -83,7 +83,7 @@ impl Limits {
     }
 }
 
-impl Drop for Permit {
+impl Drop for LimitPermit {
     fn drop(&mut self) {
         self.limits.counter(self.limit).fetch_sub(1, SeqCst);
         if self.limit == Limit::Connections && self.limits.is_queued_for() {
@@ -92,7 +92,7 @@ impl Drop for Permit {
     }
 }
 
-impl Drop for Queued<'_> {
+impl Drop for QueueGuard<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, SeqCst);
     }
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn each_has_its_own_limit_and_what_ends_makes_room() {
-        let limits = Arc::new(Limits::default());
+        let limits = Arc::new(DestinationLimits::default());
         for (limit, most) in [
             (Limit::Connections, 1),
             (Limit::Pending, 2),
@@ -129,7 +129,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_is_told_of_a_connection_that_closes() {
-        let limits = Arc::new(Limits::default());
+        let limits = Arc::new(DestinationLimits::default());
         let connection = limits.enter(Limit::Connections, &BREAKERS).expect("room");
         let queued = limits.queue();
         drop(connection);

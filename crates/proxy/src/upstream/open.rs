@@ -10,13 +10,15 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::connection::{Connection, Http1, Open, Switch, UpgradedStream};
-use super::health::Observed;
-use super::http2::{OpenStream, Place, Shared};
-use super::limits::Permit;
+use super::connection::{
+    ConnectionPermit, Http1Connection, UpgradeSender, UpgradedStream, UpstreamConnection,
+};
+use super::health::ObservedOutcome;
+use super::host_pool::{HostPool, SharedDial};
+use super::http2::{EndpointOrigin, Http2Connection, Http2Stream};
+use super::limits::LimitPermit;
 use super::request;
-use super::host_pool::{Dialling, Shelf};
-use super::stream::Stream;
+use super::stream::UpstreamStream;
 use super::upstreams::Upstreams;
 use crate::clock;
 use crate::dial::failure::ConnectFailure;
@@ -32,8 +34,8 @@ const BUFFER: usize = 64 * 1024;
 const MAX_HEAD: usize = 60 * 1024;
 
 /// What a socket becomes a connection of.
-pub(super) struct Opening<'a> {
-    pub(super) shelf: &'a Rc<Shelf>,
+pub(super) struct ConnectionSetup<'a> {
+    pub(super) host_pool: &'a Rc<HostPool>,
     pub(super) settings: &'a BackendSettings,
     pub(super) upstreams: &'a Rc<Upstreams>,
     /// The request that waits for it, if one does.
@@ -41,10 +43,10 @@ pub(super) struct Opening<'a> {
     /// When it is too late.
     pub(super) until: Instant,
     /// Held until the connection can be shared, or will not be.
-    pub(super) dialling: Option<Rc<Dialling>>,
+    pub(super) dialing: Option<Rc<SharedDial>>,
 }
 
-impl Opening<'_> {
+impl ConnectionSetup<'_> {
     /// Makes a connection of a socket.
     ///
     /// # Errors
@@ -54,11 +56,11 @@ impl Opening<'_> {
         stream: TcpStream,
         peer: SocketAddr,
         expected: Option<Expected>,
-        permit: Permit,
-    ) -> Result<Connection, Refusal> {
+        permit: LimitPermit,
+    ) -> Result<UpstreamConnection, Refusal> {
         let Some(expected) = expected else {
-            let http2 = self.shelf.site.destination.version == HttpVersion::Http2;
-            let stream = Stream::Plain(stream);
+            let http2 = self.host_pool.state.destination.version == HttpVersion::Http2;
+            let stream = UpstreamStream::Plain(stream);
             return self.speak(stream, http2, peer, permit).await;
         };
         let begin = clock::now();
@@ -77,20 +79,20 @@ impl Opening<'_> {
         }
         match secured {
             Ok(secured) => {
-                self.shelf.agreed_on(secured.http2);
-                let stream = Stream::Tls(Box::new(secured.stream));
+                self.host_pool.negotiated(secured.http2);
+                let stream = UpstreamStream::Tls(Box::new(secured.stream));
                 self.speak(stream, secured.http2, peer, permit).await
             }
             Err(failure) => {
                 let Self {
-                    shelf,
+                    host_pool,
                     settings,
                     upstreams,
                     ..
                 } = self;
-                let health = shelf.health(peer, clock::now());
-                let observed = Observed::LocalFailure;
-                request::observe(&shelf.site, settings, &health, observed, upstreams);
+                let health = host_pool.health(peer, clock::now());
+                let observed = ObservedOutcome::LocalFailure;
+                request::observe(&host_pool.state, settings, &health, observed, upstreams);
                 Err(failure.into())
             }
         }
@@ -99,18 +101,18 @@ impl Opening<'_> {
     /// Begins HTTP.
     async fn speak(
         &self,
-        stream: Stream,
+        stream: UpstreamStream,
         http2: bool,
         peer: SocketAddr,
-        permit: Permit,
-    ) -> Result<Connection, Refusal> {
-        let open = Open::new(self.upstreams, permit);
+        permit: LimitPermit,
+    ) -> Result<UpstreamConnection, Refusal> {
+        let open = ConnectionPermit::new(self.upstreams, permit);
         let spoken = if http2 {
             let stream = self.speak_http2(stream, peer, open).await;
-            stream.map(Connection::Http2)
+            stream.map(UpstreamConnection::Http2)
         } else {
             let connection = self.speak_http1(stream, peer, open).await;
-            connection.map(Connection::Http1)
+            connection.map(UpstreamConnection::Http1)
         };
         spoken.map_err(|_| Refusal::Connect(ConnectFailure::Terminated))
     }
@@ -118,24 +120,24 @@ impl Opening<'_> {
     /// Begins HTTP/2, and shares the connection as soon as its peer has said how.
     async fn speak_http2(
         &self,
-        stream: Stream,
+        stream: UpstreamStream,
         peer: SocketAddr,
-        open: Open,
-    ) -> Result<OpenStream, hyper::Error> {
-        let place = Place {
+        open: ConnectionPermit,
+    ) -> Result<Http2Stream, hyper::Error> {
+        let place = EndpointOrigin {
             peer,
-            health: self.shelf.health(peer, clock::now()),
-            shelf: self.shelf,
+            health: self.host_pool.health(peer, clock::now()),
+            host_pool: self.host_pool,
         };
-        let shared = Shared::begin(stream, open, &self.settings.http2, place).await?;
-        let first = OpenStream::new(Rc::clone(&shared));
-        let (shelf, dialling) = (Rc::clone(self.shelf), self.dialling.clone());
+        let shared = Http2Connection::begin(stream, open, &self.settings.http2, place).await?;
+        let first = Http2Stream::new(Rc::clone(&shared));
+        let (host_pool, dialing) = (Rc::clone(self.host_pool), self.dialing.clone());
         let limit = self.settings.connect_timeout;
         task::spawn(async move {
-            if matches!(timeout(limit, shared.settled()).await, Ok(true)) {
-                shelf.share(shared);
+            if matches!(timeout(limit, shared.settings_received()).await, Ok(true)) {
+                host_pool.share(shared);
             }
-            drop(dialling);
+            drop(dialing);
         });
         Ok(first)
     }
@@ -143,19 +145,19 @@ impl Opening<'_> {
     /// Begins HTTP/1.1.
     async fn speak_http1(
         &self,
-        stream: Stream,
+        stream: UpstreamStream,
         peer: SocketAddr,
-        open: Open,
-    ) -> Result<Http1, hyper::Error> {
+        open: ConnectionPermit,
+    ) -> Result<Http1Connection, hyper::Error> {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(BUFFER).max_header_size(MAX_HEAD);
         let (sender, mut connection) = builder.handshake(TokioIo::new(stream)).await?;
-        let switch = Switch::default();
+        let switch = UpgradeSender::default();
         let waiting = Rc::clone(&switch);
         task::spawn(async move {
             // Its errors are those of the requests on it, which tell them.
             let over = (&mut connection).await;
-            // Taken in any case, so that nobody waits in vain.
+            // TakenConnection in any case, so that nobody waits in vain.
             let waiting = waiting.take();
             if over.is_ok()
                 && let Some(waiting) = waiting
@@ -164,13 +166,13 @@ impl Opening<'_> {
                 let upgraded = UpgradedStream {
                     stream: parts.io.into_inner(),
                     read: parts.read_buf,
-                    open: Some(open),
+                    permit: Some(open),
                 };
                 // Who does not wait any more lets it be closed.
                 let _ = waiting.send(upgraded);
             }
         });
-        let health = self.shelf.health(peer, clock::now());
-        Ok(Http1::new(sender, switch, peer, health))
+        let health = self.host_pool.health(peer, clock::now());
+        Ok(Http1Connection::new(sender, switch, peer, health))
     }
 }

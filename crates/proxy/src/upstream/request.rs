@@ -9,15 +9,15 @@ use http::{Request, Response, StatusCode};
 use hyper::body::Body;
 use tokio::time::sleep_until;
 
-use super::attempt::{Answered, Failed};
-use super::connection::{Lease, UpgradedStream};
-use super::health::{Health, Observed};
-use super::limits::Permit;
+use super::attempt::{AttemptFailure, AttemptResponse};
+use super::connection::{LeasedConnection, UpgradedStream};
+use super::destination_state::DestinationState;
+use super::health::{EndpointHealth, ObservedOutcome};
+use super::host_pool::HostPool;
+use super::limits::LimitPermit;
 use super::request_body::RequestBody;
 use super::response_body::{BodyLimit, UpstreamBody};
 use super::retry;
-use super::host_pool::Shelf;
-use super::destination_state::Site;
 use super::upstreams::Upstreams;
 use crate::clock;
 use crate::exchange::Progress;
@@ -36,11 +36,11 @@ pub(crate) struct UpstreamRequest<'a> {
     /// When the whole exchange must be over, if ever.
     pub(super) deadline: Option<Instant>,
     /// Where the request has been.
-    pub(super) tried: Vec<SocketAddr>,
+    pub(super) attempted: Vec<SocketAddr>,
     /// How often it was sent again.
     retries: u32,
     /// While it is being sent again.
-    retrying: Option<Permit>,
+    retrying: Option<LimitPermit>,
     /// Whether it asks for another protocol.
     pub(super) upgrade: bool,
 }
@@ -49,7 +49,7 @@ pub(crate) struct UpstreamRequest<'a> {
 pub(crate) enum UpstreamReply {
     Response(Response<UpstreamBody>),
     /// The upstream agreed to another protocol, which the connection now carries.
-    Switched(Response<()>, UpgradedStream, Lease),
+    Switched(Response<()>, UpgradedStream, LeasedConnection),
 }
 
 /// How a request is sent, besides where it goes.
@@ -91,7 +91,7 @@ impl Upstreams {
             upstreams: self,
             progress,
             trip,
-            tried: Vec::new(),
+            attempted: Vec::new(),
             retries: 0,
             retrying: None,
             upgrade,
@@ -111,18 +111,18 @@ impl<'a> UpstreamRequest<'a> {
             request.body_mut().keep(limit);
         }
         loop {
-            let spare = self.spare(&request);
-            let outcome = self.attempt(request, spare.as_ref()).await;
+            let replay = self.replay(&request);
+            let outcome = self.attempt(request, replay.as_ref()).await;
             self.retrying = None;
             let again = match outcome {
-                Ok(answered) => match self.after_response(&answered, spare) {
+                Ok(answered) => match self.after_response(&answered, replay) {
                     Some(again) => {
-                        discard(answered);
+                        unpool(answered);
                         again
                     }
                     None => return self.respond(answered).await,
                 },
-                Err(mut failed) => match self.after_failure(&mut failed, spare) {
+                Err(mut failed) => match self.after_failure(&mut failed, replay) {
                     Some(again) => again,
                     None => return Err(failed.refusal),
                 },
@@ -132,8 +132,8 @@ impl<'a> UpstreamRequest<'a> {
         }
     }
 
-    async fn respond(&self, answered: Answered) -> Result<UpstreamReply, Refusal> {
-        let Answered {
+    async fn respond(&self, answered: AttemptResponse) -> Result<UpstreamReply, Refusal> {
+        let AttemptResponse {
             response,
             lease,
             upgraded,
@@ -165,7 +165,7 @@ impl<'a> UpstreamRequest<'a> {
     }
 
     /// A copy to send again, if the request may ever be.
-    fn spare(&self, request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    fn replay(&self, request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
         let idempotent = retry::is_idempotent(request.method());
         (idempotent || self.retry.is_some())
             .then(|| copy(request))
@@ -175,69 +175,72 @@ impl<'a> UpstreamRequest<'a> {
     /// The request to send again instead of passing the response on.
     fn after_response(
         &mut self,
-        answered: &Answered,
-        spare: Option<Request<RequestBody>>,
+        answered: &AttemptResponse,
+        replay: Option<Request<RequestBody>>,
     ) -> Option<Request<RequestBody>> {
         let policy = self.retry?;
         let (status, headers) = (answered.response.status(), answered.response.headers());
         if !retry::after_response(&policy.on, status, headers) {
             return None;
         }
-        self.tried.push(answered.lease.peer());
-        self.again(policy.attempts, spare)
+        self.attempted.push(answered.lease.peer());
+        self.again(policy.attempts, replay)
     }
 
     /// The request to send again instead of giving up.
     fn after_failure(
         &mut self,
-        failed: &mut Failed,
-        spare: Option<Request<RequestBody>>,
+        failed: &mut AttemptFailure,
+        replay: Option<Request<RequestBody>>,
     ) -> Option<Request<RequestBody>> {
         let broken = failed.broken?;
-        let spare = failed.unsent.take().or(spare);
+        let replay = failed.unsent.take().or(replay);
         if let Some(policy) = self.retry {
             let wanted = retry::after_failure(&policy.on, broken);
-            return wanted.then(|| self.again(policy.attempts, spare)).flatten();
+            return wanted
+                .then(|| self.again(policy.attempts, replay))
+                .flatten();
         }
         // Nobody asked for it, so only where it is right in any case: once, elsewhere, and what was sent only if twice
         // is the same as once, which is when there is a spare.
         let reset = matches!(failed.refusal, Refusal::Terminated);
         (reset && self.has_another_address())
-            .then(|| self.again(1, spare))
+            .then(|| self.again(1, replay))
             .flatten()
     }
 
     /// The connections to where the request goes now.
-    pub(super) fn shelf(&self) -> Rc<Shelf> {
+    pub(super) fn host_pool(&self) -> Rc<HostPool> {
         let pool = &self.upstreams.pool;
         let plan = self.cleared.plan();
-        pool.shelf(&plan.destination, plan.settings)
+        pool.host_pool(&plan.destination, plan.settings)
     }
 
     fn has_another_address(&self) -> bool {
-        self.cleared.plan().other_hosts() > 0 || self.shelf().has_other_than(&self.tried)
+        self.cleared.plan().other_hosts() > 0
+            || self.host_pool().has_endpoint_besides(&self.attempted)
     }
 
     /// Once more, if there may be one more, and the body is still there.
     fn again(
         &mut self,
         attempts: u32,
-        spare: Option<Request<RequestBody>>,
+        replay: Option<Request<RequestBody>>,
     ) -> Option<Request<RequestBody>> {
         if self.retries >= attempts {
             return None;
         }
-        let mut again = spare?;
+        let mut again = replay?;
         if self
             .deadline
             .is_some_and(|deadline| clock::now() >= deadline)
-            || !again.body_mut().takes_over()
+            || !again.body_mut().claim()
         {
             return None;
         }
-        let shelf = self.shelf();
+        let host_pool = self.host_pool();
         let breakers = &self.cleared.plan().settings.circuit_breakers;
-        let Some(permit) = shelf.site.limits.enter(Limit::Retries, breakers) else {
+        let Some(permit) = host_pool.state.limits.enter(Limit::Retries, breakers) else {
             self.upstreams.metrics.retries_limited.increment();
             return None;
         };
@@ -245,7 +248,7 @@ impl<'a> UpstreamRequest<'a> {
         self.retries += 1;
         self.upstreams.metrics.retries.increment();
         self.trip.retried();
-        self.go_elsewhere();
+        self.turn_to_next_host();
         Some(again)
     }
 
@@ -261,7 +264,7 @@ impl<'a> UpstreamRequest<'a> {
 
 /// A copy to send once more, if the body can be.
 pub(super) fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let mut copy = Request::new(request.body().repeat()?);
+    let mut copy = Request::new(request.body().replay_copy()?);
     copy.method_mut().clone_from(request.method());
     copy.uri_mut().clone_from(request.uri());
     copy.headers_mut().clone_from(request.headers());
@@ -269,7 +272,7 @@ pub(super) fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody
 }
 
 /// Lets go of a response that is not passed on.
-fn discard(answered: Answered) {
+fn unpool(answered: AttemptResponse) {
     if answered.response.body().is_end_stream() {
         answered.lease.release();
     }
@@ -277,14 +280,14 @@ fn discard(answered: Answered) {
 
 /// Counts what came of a use of an address, if that decides anything.
 pub(super) fn observe(
-    site: &Site,
+    state: &DestinationState,
     settings: &BackendSettings,
-    health: &Health,
-    observed: Observed,
+    health: &EndpointHealth,
+    observed: ObservedOutcome,
     upstreams: &Upstreams,
 ) {
     if let Some(detection) = &settings.outlier_detection
-        && site.observe(health, observed, detection, clock::now())
+        && state.observe(health, observed, detection, clock::now())
     {
         upstreams.metrics.ejections.increment();
     }

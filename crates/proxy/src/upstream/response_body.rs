@@ -10,14 +10,14 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep_until};
 
-use super::connection::Lease;
+use super::connection::LeasedConnection;
 use crate::clock;
 
 /// The body of an upstream's response, bounded in time. Its connection goes back to the pool when the body has ended.
 pub(crate) struct UpstreamBody {
     incoming: Incoming,
     /// Goes back to the pool when the body has ended well.
-    lease: Option<Lease>,
+    lease: Option<LeasedConnection>,
     limit: BodyLimit,
 }
 
@@ -42,7 +42,7 @@ pub(crate) enum UpstreamBodyError {
 }
 
 impl UpstreamBody {
-    pub(super) fn new(incoming: Incoming, lease: Lease, limit: BodyLimit) -> Self {
+    pub(super) fn new(incoming: Incoming, lease: LeasedConnection, limit: BodyLimit) -> Self {
         let mut body = Self {
             incoming,
             lease: Some(lease),
@@ -104,7 +104,7 @@ impl UpstreamBody {
     /// Whether the stream ended without the end of the body. hyper takes that for the end if the upstream says that it is
     /// no error.
     fn is_reset(&self) -> bool {
-        let is_stream = self.lease.as_ref().is_some_and(Lease::is_stream);
+        let is_stream = self.lease.as_ref().is_some_and(LeasedConnection::is_stream);
         is_stream && !self.incoming.is_end_stream()
     }
 

@@ -10,7 +10,7 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// Why there is no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Broken {
+pub(crate) enum FailureStage {
     /// No connection could be made.
     Connect,
     /// It broke off before any of the request was sent.
@@ -22,12 +22,12 @@ pub(crate) enum Broken {
 }
 
 /// Whether the policy wants a request that got no response sent again.
-pub(crate) fn after_failure(on: &RetryOn, broken: Broken) -> bool {
+pub(crate) fn after_failure(on: &RetryOn, broken: FailureStage) -> bool {
     match broken {
-        Broken::Connect => on.connect_failure,
-        Broken::BeforeRequest => on.reset || on.reset_before_request,
-        Broken::Refused => on.reset || on.reset_before_request || on.refused_stream,
-        Broken::BeforeResponse => on.reset,
+        FailureStage::Connect => on.connect_failure,
+        FailureStage::BeforeRequest => on.reset || on.reset_before_request,
+        FailureStage::Refused => on.reset || on.reset_before_request || on.refused_stream,
+        FailureStage::BeforeResponse => on.reset,
     }
 }
 
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn failures_are_told_apart() {
-        use Broken::{BeforeRequest, BeforeResponse, Connect, Refused};
+        use FailureStage::{BeforeRequest, BeforeResponse, Connect, Refused};
         let none = RetryOn::default();
         let connect = RetryOn {
             connect_failure: true,

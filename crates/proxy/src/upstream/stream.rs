@@ -8,7 +8,7 @@ use tokio_rustls::client::TlsStream;
 use crate::stream::either_stream;
 
 /// A stream of octets to an upstream and from it.
-pub(crate) enum Stream {
+pub(crate) enum UpstreamStream {
     /// In the clear.
     Plain(TcpStream),
     /// Boxed because it is many times as large.
@@ -17,4 +17,4 @@ pub(crate) enum Stream {
     Http2(Box<TokioIo<Upgraded>>),
 }
 
-either_stream!(Stream: Plain, Tls, Http2);
+either_stream!(UpstreamStream: Plain, Tls, Http2);

@@ -7,20 +7,20 @@ use arc_swap::ArcSwap;
 use egret_config::name::Host;
 use tokio::sync::mpsc::Sender;
 
-use super::families::Families;
+use super::destination_state::DestinationStates;
+use super::families::FamilyHistory;
 use super::metrics::UpstreamMetrics;
-use super::pool::{Pool, Swept};
-use super::destination_state::Sites;
+use super::pool::{SweptPool, UpstreamPool};
 use crate::clock;
 use crate::dial::egress::OwnAddresses;
 use crate::dns::Resolvers;
-use crate::plan::Plan;
-use crate::plan::destination::Destination;
+use crate::plan::ForwardPlan;
+use crate::plan::destination::DestinationKey;
 use crate::tls::Clients;
 
 /// One worker's way to upstreams: its connection pool, and what it shares with the other workers.
 pub(crate) struct Upstreams {
-    pub(super) pool: Rc<Pool>,
+    pub(super) pool: Rc<UpstreamPool>,
     pub(crate) metrics: Arc<UpstreamMetrics>,
     pub(super) shared: Arc<SharedUpstreams>,
 }
@@ -34,9 +34,9 @@ pub(crate) struct SharedUpstreams {
     /// The sockets that requests must not come back through.
     pub(crate) own_addresses: ArcSwap<OwnAddresses>,
     /// What is known of every destination.
-    pub(crate) sites: Arc<Sites>,
+    pub(crate) destination_states: Arc<DestinationStates>,
     /// Which address family works from here.
-    families: Mutex<Families>,
+    families: Mutex<FamilyHistory>,
     /// The way to every worker's pool, once the workers run.
     neighbours: OnceLock<Vec<Sender<PoolRequest>>>,
 }
@@ -45,7 +45,7 @@ pub(crate) struct SharedUpstreams {
 #[derive(Debug)]
 pub(crate) enum PoolRequest {
     /// Close the idle connections to a destination: another worker may open no more.
-    CloseIdle(Arc<Destination>),
+    CloseIdle(Arc<DestinationKey>),
     /// Close every idle connection: this process has no descriptors left.
     MakeRoom,
 }
@@ -53,18 +53,18 @@ pub(crate) enum PoolRequest {
 impl Upstreams {
     pub(crate) fn new(shared: Arc<SharedUpstreams>, metrics: Arc<UpstreamMetrics>) -> Rc<Self> {
         Rc::new(Self {
-            pool: Pool::new(Arc::clone(&shared.sites), Arc::clone(&metrics)),
+            pool: UpstreamPool::new(Arc::clone(&shared.destination_states), Arc::clone(&metrics)),
             metrics,
             shared,
         })
     }
 
     /// Chooses among the hosts of the plan's backend, where it has several.
-    pub(crate) fn choose_host(&self, plan: &mut Plan<'_>) {
+    pub(crate) fn choose_host(&self, plan: &mut ForwardPlan<'_>) {
         if plan.hosts().len() < 2 {
             return;
         }
-        let hosts = plan.hosts().iter().map(|(host, port)| Destination {
+        let hosts = plan.hosts().iter().map(|(host, port)| DestinationKey {
             host: host.clone(),
             port: *port,
             ..plan.destination.clone()
@@ -79,21 +79,21 @@ impl Upstreams {
     /// Closes the idle connections of all workers: this process has no descriptors left.
     pub(crate) fn make_room(&self) {
         if self.metrics.idle_connections.get() > 0 {
-            self.pool.clear();
+            self.pool.close_all_idle();
         }
         self.shared.ask_all(|| PoolRequest::MakeRoom);
     }
 
     /// Closes every idle connection of this worker.
     pub(crate) fn close_idle(&self) {
-        self.pool.clear();
+        self.pool.close_all_idle();
     }
 
     /// Does for another worker what it asks of this pool.
     pub(crate) fn serve(&self, request: &PoolRequest) {
         match request {
-            PoolRequest::CloseIdle(destination) => self.pool.give_up(destination),
-            PoolRequest::MakeRoom => self.pool.clear(),
+            PoolRequest::CloseIdle(destination) => self.pool.close_idle(destination),
+            PoolRequest::MakeRoom => self.pool.close_all_idle(),
         }
     }
 
@@ -103,8 +103,8 @@ impl Upstreams {
     pub(crate) fn sweep(&self) {
         let resolvers = self.shared.resolvers.all();
         let now = clock::now();
-        for Swept { shelf, in_use } in self.pool.sweep(now) {
-            let destination = &shelf.site.destination;
+        for SweptPool { host_pool, in_use } in self.pool.sweep(now) {
+            let destination = &host_pool.state.destination;
             if let Host::Name(name) = &destination.host
                 && let Some(resolver) = resolvers.get(&destination.resolver)
             {
@@ -113,9 +113,9 @@ impl Upstreams {
                 }
                 if let Some(known) = resolver.known(name, destination.scheme) {
                     let family = resolver.settings().family;
-                    shelf.resolved(&known, family, &self.shared.families(), now);
+                    host_pool.resolved(&known, family, &self.shared.families(), now);
                 } else if resolver.is_over(name) {
-                    shelf.leads_nowhere(now);
+                    host_pool.clear_addresses(now);
                 }
             }
         }
@@ -128,7 +128,7 @@ impl SharedUpstreams {
             resolvers,
             tls,
             own_addresses: ArcSwap::default(),
-            sites: Arc::default(),
+            destination_states: Arc::default(),
             families: Mutex::default(),
             neighbours: OnceLock::new(),
         })
@@ -141,12 +141,12 @@ impl SharedUpstreams {
     }
 
     /// Which address family works from here.
-    pub(super) fn families(&self) -> MutexGuard<'_, Families> {
+    pub(super) fn families(&self) -> MutexGuard<'_, FamilyHistory> {
         self.families.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks every worker to close the idle connections to a destination.
-    pub(super) fn release(&self, destination: &Arc<Destination>) {
+    pub(super) fn release(&self, destination: &Arc<DestinationKey>) {
         self.ask_all(|| PoolRequest::CloseIdle(Arc::clone(destination)));
     }
 

@@ -6,11 +6,11 @@ use std::rc::Rc;
 use egret_config::snapshot::BackendSettings;
 use tokio::time::timeout;
 
-use super::connection::Connection;
-use super::health::Observed;
-use super::open::Opening;
+use super::connection::UpstreamConnection;
+use super::health::ObservedOutcome;
+use super::host_pool::HostPool;
+use super::open::ConnectionSetup;
 use super::request;
-use super::host_pool::Shelf;
 use super::upstreams::Upstreams;
 use crate::clock;
 use crate::dial::egress::Permitted;
@@ -22,44 +22,52 @@ use crate::task;
 
 /// Connects to an address that requests should go to and have no connection to, while they go elsewhere: what it costs
 /// to connect, or to find that it is dead, costs no request.
-pub(super) fn warm(shelf: &Rc<Shelf>, address: Permitted<SocketAddr>, upstreams: &Rc<Upstreams>) {
-    let settings = shelf.settings();
-    let limits = &shelf.site.limits;
-    if !shelf.begin_warming(address.get()) {
+pub(super) fn warm(
+    host_pool: &Rc<HostPool>,
+    address: Permitted<SocketAddr>,
+    upstreams: &Rc<Upstreams>,
+) {
+    let settings = host_pool.settings();
+    let limits = &host_pool.state.limits;
+    if !host_pool.begin_warming(address.get()) {
         return;
     }
     let Some(permit) = limits.enter(Limit::Connections, &settings.circuit_breakers) else {
-        shelf.end_warming(address.get());
+        host_pool.end_warming(address.get());
         return;
     };
-    let (shelf, upstreams) = (Rc::clone(shelf), Rc::clone(upstreams));
+    let (host_pool, upstreams) = (Rc::clone(host_pool), Rc::clone(upstreams));
     task::spawn(async move {
         let until = clock::now() + settings.connect_timeout;
-        let raced = race::connect([address].into(), None, manner(&settings), until).await;
-        observe(&shelf, &settings, &raced.attempts, &upstreams);
-        let opening = Opening {
-            shelf: &shelf,
+        let raced = race::connect([address].into(), None, connect_options(&settings), until).await;
+        observe(&host_pool, &settings, &raced.attempts, &upstreams);
+        let setup = ConnectionSetup {
+            host_pool: &host_pool,
             settings: &settings,
             upstreams: &upstreams,
             trip: None,
             until: clock::now() + settings.connect_timeout,
-            dialling: None,
+            dialing: None,
         };
         if let Ok((stream, peer)) = raced.outcome
-            && let Ok(expected) = shelf.site.destination.expected(&upstreams.shared.tls)
-            && let Ok(connection) = opening.open(stream, peer.get(), expected, permit).await
+            && let Ok(expected) = host_pool.state.destination.expected(&upstreams.shared.tls)
+            && let Ok(connection) = setup.open(stream, peer.get(), expected, permit).await
         {
-            if let Connection::Http2(stream) = &connection {
+            if let UpstreamConnection::Http2(stream) = &connection {
                 // Before that the pool has it not, and would ask for another.
-                let _ = timeout(settings.connect_timeout, stream.connection().settled()).await;
+                let _ = timeout(
+                    settings.connect_timeout,
+                    stream.connection().settings_received(),
+                )
+                .await;
             }
-            shelf.put_when_ready(connection);
+            host_pool.put_when_ready(connection);
         }
-        shelf.end_warming(address.get());
+        host_pool.end_warming(address.get());
     });
 }
 
-pub(super) fn manner(settings: &BackendSettings) -> Manner {
+pub(super) fn connect_options(settings: &BackendSettings) -> Manner {
     Manner {
         timeout: settings.connect_timeout,
         keepalive: settings.tcp_keepalive,
@@ -68,7 +76,7 @@ pub(super) fn manner(settings: &BackendSettings) -> Manner {
 
 /// Remembers and counts what came of every attempt.
 pub(super) fn observe(
-    shelf: &Shelf,
+    host_pool: &HostPool,
     settings: &BackendSettings,
     attempts: &[(Permitted<SocketAddr>, Attempt)],
     upstreams: &Upstreams,
@@ -77,7 +85,7 @@ pub(super) fn observe(
     let family = |address: Permitted<SocketAddr>| Family::of(&address.get().ip());
     for (address, attempt) in attempts {
         upstreams.metrics.connect_attempts.increment(*attempt);
-        let health = shelf.health(address.get(), now);
+        let health = host_pool.health(address.get(), now);
         if attempt.is_lost() {
             health.connect_failed(now);
         }
@@ -85,8 +93,14 @@ pub(super) fn observe(
             Attempt::Connected => health.connected(),
             Attempt::Failed(ConnectFailure::NoDescriptors) => upstreams.make_room(),
             Attempt::Failed(_) => {
-                let site = &shelf.site;
-                request::observe(site, settings, &health, Observed::LocalFailure, upstreams);
+                let state = &host_pool.state;
+                request::observe(
+                    state,
+                    settings,
+                    &health,
+                    ObservedOutcome::LocalFailure,
+                    upstreams,
+                );
             }
             Attempt::Overtaken | Attempt::Abandoned => {}
         }

@@ -1,21 +1,21 @@
 //! Requests that wait for a connection because there may be no more.
 
-use super::Shelf;
+use super::HostPool;
 use crate::upstream::limits;
 
 /// A request that waits for a connection, while it does.
-pub(crate) struct Queued<'a> {
-    shelf: &'a Shelf,
-    _everywhere: limits::Queued<'a>,
+pub(crate) struct PoolQueueGuard<'a> {
+    host_pool: &'a HostPool,
+    _everywhere: limits::QueueGuard<'a>,
 }
 
-impl Shelf {
+impl HostPool {
     /// Begins to wait for a connection: from here on none is closed or comes back unnoticed.
-    pub(crate) fn queue(&self) -> Queued<'_> {
+    pub(crate) fn queue(&self) -> PoolQueueGuard<'_> {
         self.queued.set(self.queued.get() + 1);
-        Queued {
-            shelf: self,
-            _everywhere: self.site.limits.queue(),
+        PoolQueueGuard {
+            host_pool: self,
+            _everywhere: self.state.limits.queue(),
         }
     }
 
@@ -25,18 +25,18 @@ impl Shelf {
     }
 }
 
-impl Queued<'_> {
+impl PoolQueueGuard<'_> {
     /// Waits until a connection has come back to this worker, or one was closed anywhere.
     pub(crate) async fn wait(&self) {
         tokio::select! {
-            () = self.shelf.returned.notified() => {}
-            () = self.shelf.site.limits.freed().notified() => {}
+            () = self.host_pool.returned.notified() => {}
+            () = self.host_pool.state.limits.freed().notified() => {}
         }
     }
 }
 
-impl Drop for Queued<'_> {
+impl Drop for PoolQueueGuard<'_> {
     fn drop(&mut self) {
-        self.shelf.queued.set(self.shelf.queued.get() - 1);
+        self.host_pool.queued.set(self.host_pool.queued.get() - 1);
     }
 }

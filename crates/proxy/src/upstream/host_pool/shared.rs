@@ -4,118 +4,129 @@ use std::rc::Rc;
 
 use egret_config::snapshot::{HttpVersion, Scheme};
 
-use super::Shelf;
+use super::HostPool;
 use crate::clock;
-use crate::upstream::http2::{OpenStream, Shared};
-use crate::upstream::endpoint::Slot;
+use crate::upstream::endpoint::Endpoint;
+use crate::upstream::http2::{Http2Connection, Http2Stream};
 
 /// A connection that is being opened, and that others than who opens it may wait for.
-pub(in crate::upstream) struct Dialling(Rc<Shelf>);
+pub(in crate::upstream) struct SharedDial(Rc<HostPool>);
 
-impl Shelf {
+impl HostPool {
     /// Whether a connection can be shared, as far as is known. What is agreed on over TLS is taken for HTTP/2 until it
     /// was not: who then waited in vain did so once, and for one handshake.
     fn shares(&self) -> bool {
-        let destination = &self.site.destination;
+        let destination = &self.state.destination;
         match destination.version {
             HttpVersion::Http1 => false,
             HttpVersion::Http2 => true,
-            HttpVersion::Auto => destination.scheme == Scheme::Https && !self.agreed_on_http1.get(),
+            HttpVersion::Auto => {
+                destination.scheme == Scheme::Https && !self.negotiated_http1.get()
+            }
         }
     }
 
     /// The last connection agreed on this.
-    pub(in crate::upstream) fn agreed_on(&self, http2: bool) {
-        self.agreed_on_http1.set(!http2);
+    pub(in crate::upstream) fn negotiated(&self, http2: bool) {
+        self.negotiated_http1.set(!http2);
     }
 
     /// Begins to open a connection, if others may wait for it.
-    pub(in crate::upstream) fn begin_dialling(self: &Rc<Self>) -> Option<Rc<Dialling>> {
+    pub(in crate::upstream) fn begin_shared_dial(self: &Rc<Self>) -> Option<Rc<SharedDial>> {
         self.shares().then(|| {
-            self.dialling.set(self.dialling.get() + 1);
-            Rc::new(Dialling(Rc::clone(self)))
+            self.dialing.set(self.dialing.get() + 1);
+            Rc::new(SharedDial(Rc::clone(self)))
         })
     }
 
     /// Whoever waits has to see for himself.
-    pub(in crate::upstream) fn dialling_failed(&self) {
+    pub(in crate::upstream) fn shared_dial_failed(&self) {
         self.failed_dials
             .set(self.failed_dials.get().wrapping_add(1));
     }
 
     /// Waits until one that is being opened can be shared, or will not. False if there is none to wait for, or opening it
     /// failed: then all who waited connect for themselves, and not one after the other.
-    pub(in crate::upstream) async fn dialled(&self) -> bool {
-        if self.dialling.get() == 0 || !self.shares() {
+    pub(in crate::upstream) async fn wait_for_dial(&self) -> bool {
+        if self.dialing.get() == 0 || !self.shares() {
             return false;
         }
         let failed = self.failed_dials.get();
-        self.opened.notified().await;
+        self.dial_ended.notified().await;
         self.failed_dials.get() == failed
     }
 
     /// Gives a connection to requests from now on.
-    pub(in crate::upstream) fn share(&self, shared: Rc<Shared>) {
+    pub(in crate::upstream) fn share(&self, shared: Rc<Http2Connection>) {
         let Some(pool) = self.pool.upgrade() else {
             return;
         };
         let idle = shared.is_idle();
-        if shared.is_closed() || self.is_worn(shared.served()) || (idle && !pool.has_room()) {
+        if shared.is_closed()
+            || self.has_reached_max_requests(shared.served())
+            || (idle && !pool.has_room())
+        {
             return;
         }
-        let mut slots = self.slots.borrow_mut();
-        let Some(slot) = self.slot_of(&mut slots, shared.peer(), shared.health()) else {
+        let mut endpoints = self.endpoints.borrow_mut();
+        let Some(endpoint) = self.endpoint_for(&mut endpoints, shared.peer(), shared.health())
+        else {
             return;
         };
         shared.pooled.set(true);
         if idle {
             shared.idle_since.set(clock::now());
-            pool.came();
+            pool.idle_added();
         }
-        slot.shared.push(shared);
+        endpoint.shared.push(shared);
         if self.is_queued_for() {
             self.returned.notify_waiters();
         }
     }
 
     /// A stream of a connection to this address that has room for one.
-    pub(super) fn stream_on(&self, slot: &mut Slot) -> Option<OpenStream> {
-        if slot.shared.is_empty() {
+    pub(super) fn open_stream(&self, endpoint: &mut Endpoint) -> Option<Http2Stream> {
+        if endpoint.shared.is_empty() {
             return None;
         }
-        self.discard(slot, Shared::is_closed);
-        let at = slot.shared.iter().position(|shared| shared.has_room())?;
-        let shared = Rc::clone(&slot.shared[at]);
+        self.unpool(endpoint, Http2Connection::is_closed);
+        let at = endpoint
+            .shared
+            .iter()
+            .position(|shared| shared.has_room())?;
+        let shared = Rc::clone(&endpoint.shared[at]);
         if shared.is_idle() {
-            self.left(1);
+            self.idle_removed(1);
         }
-        let stream = OpenStream::new(shared);
+        let stream = Http2Stream::new(shared);
         let shared = stream.connection();
-        if self.is_worn(shared.served()) {
+        if self.has_reached_max_requests(shared.served()) {
             shared.pooled.set(false);
-            slot.shared.remove(at);
+            endpoint.shared.remove(at);
         }
         Some(stream)
     }
 
     /// A connection that the pool has carries one stream less.
-    pub(in crate::upstream) fn stream_ended(&self, shared: &Rc<Shared>) {
+    pub(in crate::upstream) fn stream_ended(&self, shared: &Rc<Http2Connection>) {
         let Some(pool) = self.pool.upgrade() else {
             return;
         };
         // Another worker may open one once all that is on this has ended, so nothing new comes on it.
-        let wanted_elsewhere = !self.is_queued_for() && self.site.limits.is_queued_for();
-        let mut keep = !wanted_elsewhere;
+        let is_wanted_elsewhere = !self.is_queued_for() && self.state.limits.is_queued_for();
+        let mut keep = !is_wanted_elsewhere;
         if shared.is_idle() {
             keep &= pool.has_room();
             shared.idle_since.set(clock::now());
-            pool.came();
+            pool.idle_added();
         }
         if !keep {
-            let mut slots = self.slots.borrow_mut();
-            let slot = slots.iter_mut().find(|slot| slot.address == shared.peer());
-            if let Some(slot) = slot {
-                self.discard(slot, |other| std::ptr::eq(other, &**shared));
+            let mut endpoints = self.endpoints.borrow_mut();
+            let endpoint = endpoints
+                .iter_mut()
+                .find(|endpoint| endpoint.address == shared.peer());
+            if let Some(endpoint) = endpoint {
+                self.unpool(endpoint, |other| std::ptr::eq(other, &**shared));
             }
         }
         if self.is_queued_for() {
@@ -124,20 +135,20 @@ impl Shelf {
     }
 
     /// Gives some to no request any more. They close when nothing is on them.
-    pub(super) fn discard(&self, slot: &mut Slot, gone: impl Fn(&Shared) -> bool) {
+    pub(super) fn unpool(&self, endpoint: &mut Endpoint, gone: impl Fn(&Http2Connection) -> bool) {
         let mut idle = 0;
-        for shared in slot.shared.extract_if(.., |shared| gone(shared)) {
+        for shared in endpoint.shared.extract_if(.., |shared| gone(shared)) {
             shared.pooled.set(false);
             idle += usize::from(shared.is_idle());
         }
-        self.left(idle);
+        self.idle_removed(idle);
     }
 }
 
-impl Drop for Dialling {
+impl Drop for SharedDial {
     fn drop(&mut self) {
-        let shelf = &self.0;
-        shelf.dialling.set(shelf.dialling.get() - 1);
-        shelf.opened.notify_waiters();
+        let host_pool = &self.0;
+        host_pool.dialing.set(host_pool.dialing.get() - 1);
+        host_pool.dial_ended.notify_waiters();
     }
 }

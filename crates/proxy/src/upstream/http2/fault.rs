@@ -4,11 +4,11 @@ use std::error::Error as StdError;
 
 use h2::Reason;
 
-use crate::upstream::retry::Broken;
+use crate::upstream::retry::FailureStage;
 
 /// Why there is no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum StreamFault {
     /// Nothing of the request was sent: the connection took no more.
     Unsent,
     /// The upstream has done nothing with the request (RFC 9113 8.7), so that it may be sent again whatever it is.
@@ -27,7 +27,7 @@ pub(super) enum Fault {
     Closed,
 }
 
-impl Fault {
+impl StreamFault {
     /// What an error of a stream means. `sent` is whether anything of the request was.
     pub(super) fn of(error: &(dyn StdError + 'static), sent: bool) -> Self {
         if !sent {
@@ -44,11 +44,13 @@ impl Fault {
     }
 
     /// What rules for sending again are asked about; `None` if it is not the upstream's doing.
-    pub(super) fn broken(self) -> Option<Broken> {
+    pub(super) fn broken(self) -> Option<FailureStage> {
         match self {
-            Self::Unsent | Self::Unprocessed | Self::Http1Required => Some(Broken::BeforeRequest),
-            Self::Refused => Some(Broken::Refused),
-            Self::Protocol | Self::Reset | Self::Closed => Some(Broken::BeforeResponse),
+            Self::Unsent | Self::Unprocessed | Self::Http1Required => {
+                Some(FailureStage::BeforeRequest)
+            }
+            Self::Refused => Some(FailureStage::Refused),
+            Self::Protocol | Self::Reset | Self::Closed => Some(FailureStage::BeforeResponse),
             Self::Ours => None,
         }
     }
@@ -81,7 +83,7 @@ mod tests {
     #[test]
     fn what_never_left_is_told_from_what_may_have() {
         let error = io::Error::from(io::ErrorKind::BrokenPipe);
-        assert_eq!(Fault::of(&error, false), Fault::Unsent);
-        assert_eq!(Fault::of(&error, true), Fault::Closed);
+        assert_eq!(StreamFault::of(&error, false), StreamFault::Unsent);
+        assert_eq!(StreamFault::of(&error, true), StreamFault::Closed);
     }
 }

@@ -9,44 +9,44 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
-use super::fault::Fault;
-use super::{Shared, convert};
+use super::fault::StreamFault;
+use super::{Http2Connection, convert};
 use crate::refusal::Refusal;
-use crate::upstream::attempt::{Answered, Failed};
-use crate::upstream::connection::{Lease, UpgradedStream};
+use crate::upstream::attempt::{AttemptFailure, AttemptResponse};
+use crate::upstream::connection::{LeasedConnection, UpgradedStream};
 use crate::upstream::request::{UpstreamRequest, copy};
 use crate::upstream::request_body::RequestBody;
-use crate::upstream::retry::{self, Broken};
-use crate::upstream::stream::Stream;
+use crate::upstream::retry::{self, FailureStage};
+use crate::upstream::stream::UpstreamStream;
 
 /// What came of it.
-enum Sent {
+enum StreamOutcome {
     /// A head; and the stream, if another protocol was asked for and agreed to.
     Answered(
         Response<Incoming>,
         Option<oneshot::Receiver<UpgradedStream>>,
     ),
     /// None.
-    Failed(Fault, Refusal),
+    Failed(StreamFault, Refusal),
 }
 
 /// How often one sending goes on with another connection because of what was not processed. More than a few say that it
 /// is no accident.
-const MOST_RESENT: u32 = 3;
+const MAX_RESENDS: u32 = 3;
 /// Octets of a request's body that are kept until the upstream answers. What it does not process it says sooner.
 const MAX_KEPT: usize = 64 * 1024;
 
 /// A stream to send a request on.
-pub(in crate::upstream) struct OnStream {
-    pub(in crate::upstream) lease: Lease,
+pub(in crate::upstream) struct StreamAttempt {
+    pub(in crate::upstream) lease: LeasedConnection,
     /// Whether the connection was there before.
     pub(in crate::upstream) reused: bool,
-    pub(in crate::upstream) by: By,
+    pub(in crate::upstream) by: AttemptDeadlines,
 }
 
 /// When it is too late, if ever.
 #[derive(Clone, Copy)]
-pub(in crate::upstream) struct By {
+pub(in crate::upstream) struct AttemptDeadlines {
     /// For the response's head.
     pub(in crate::upstream) head_by: Option<Instant>,
     /// For the whole attempt.
@@ -54,77 +54,81 @@ pub(in crate::upstream) struct By {
 }
 
 /// What is next.
-pub(in crate::upstream) enum Next {
-    Answered(Answered),
+pub(in crate::upstream) enum NextStep {
+    Answered(AttemptResponse),
     /// To send it again, over whatever connection is found, as if it had not been sent.
     Again(Request<RequestBody>),
 }
 
 impl UpstreamRequest<'_> {
     /// One sending over a stream. What the upstream has not processed is sent again, up to a number of times that is
-    /// counted in `resent`.
+    /// counted in `resends`.
     pub(in crate::upstream) async fn over_stream(
         &mut self,
         mut request: Request<RequestBody>,
-        spare: Option<&Request<RequestBody>>,
-        OnStream { lease, reused, by }: OnStream,
-        resent: &mut u32,
-    ) -> Result<Next, Failed> {
-        let unasked = retry::is_idempotent(request.method()) && self.retry.is_none();
-        let own = if spare.is_none() {
+        replay: Option<&Request<RequestBody>>,
+        StreamAttempt { lease, reused, by }: StreamAttempt,
+        resends: &mut u32,
+    ) -> Result<NextStep, AttemptFailure> {
+        let automatic_retry = retry::is_idempotent(request.method()) && self.retry.is_none();
+        let own = if replay.is_none() {
             request.body_mut().keep(MAX_KEPT);
             copy(&request)
         } else {
             None
         };
-        let spare = spare.or(own.as_ref());
+        let replay = replay.or(own.as_ref());
         let sent = match lease.stream() {
             Some(connection) => self.over_http2(request, connection, by.head_by).await,
             None => Err(Refusal::UpstreamProtocol),
         };
         let (fault, refusal) = match sent {
-            Ok(Sent::Answered(response, upgraded)) => {
+            Ok(StreamOutcome::Answered(response, upgraded)) => {
                 self.answered(&lease, &response, reused);
-                return Ok(Next::Answered(Answered {
+                return Ok(NextStep::Answered(AttemptResponse {
                     response,
                     lease,
                     upgraded,
                     deadline: by.deadline,
                 }));
             }
-            Ok(Sent::Failed(fault, refusal)) => (fault, refusal),
-            Err(refusal) => return Err(self.failed(&lease, Failed::slow(refusal))),
+            Ok(StreamOutcome::Failed(fault, refusal)) => (fault, refusal),
+            Err(refusal) => return Err(self.failed(&lease, AttemptFailure::slow(refusal))),
         };
         let goes_on = match fault {
-            Fault::Unsent | Fault::Unprocessed => true,
+            StreamFault::Unsent | StreamFault::Unprocessed => true,
             // Who says when requests are sent again means this too.
-            Fault::Refused => self.retry.is_none(),
-            Fault::Http1Required => self.cleared.fall_back_to_http1(),
+            StreamFault::Refused => self.retry.is_none(),
+            StreamFault::Http1Required => self.cleared.fall_back_to_http1(),
             // It was closed just as the request was sent.
-            Fault::Closed => reused && unasked,
+            StreamFault::Closed => reused && automatic_retry,
             _ => false,
         };
-        let mut again = spare.and_then(copy);
+        let mut again = replay.and_then(copy);
         if goes_on
-            && *resent < MOST_RESENT
-            && let Some(again) = again.take_if(|again| again.body_mut().takes_over())
+            && *resends < MAX_RESENDS
+            && let Some(again) = again.take_if(|again| again.body_mut().claim())
         {
-            if fault == Fault::Refused {
-                self.tried.push(lease.peer());
+            if fault == StreamFault::Refused {
+                self.attempted.push(lease.peer());
             }
             // Of connections that went away while they waited there are only so many.
-            if !(fault == Fault::Unsent && reused) {
-                *resent += 1;
+            if !(fault == StreamFault::Unsent && reused) {
+                *resends += 1;
             }
-            if fault != Fault::Unsent {
+            if fault != StreamFault::Unsent {
                 self.upstreams.metrics.unprocessed.increment();
             }
-            return Ok(Next::Again(again));
+            return Ok(NextStep::Again(again));
         }
         let broken = fault.broken();
-        let unprocessed = [Some(Broken::BeforeRequest), Some(Broken::Refused)].contains(&broken);
+        let unprocessed = [
+            Some(FailureStage::BeforeRequest),
+            Some(FailureStage::Refused),
+        ]
+        .contains(&broken);
         let unsent = again.filter(|_| unprocessed);
-        let failed = Failed {
+        let failed = AttemptFailure {
             refusal,
             broken,
             unsent,
@@ -139,14 +143,14 @@ impl UpstreamRequest<'_> {
     async fn over_http2(
         &self,
         mut request: Request<RequestBody>,
-        connection: &Shared,
+        connection: &Http2Connection,
         head_by: Option<Instant>,
-    ) -> Result<Sent, Refusal> {
+    ) -> Result<StreamOutcome, Refusal> {
         let protocol = request.headers().get(UPGRADE).cloned();
         if protocol.is_some() {
             // A connection that ends meanwhile says so to the request.
-            let settled = self.head(connection.settled(), head_by).await?;
-            if settled && !connection.takes_extended_connect() {
+            let settings_received = self.head(connection.settings_received(), head_by).await?;
+            if settings_received && !connection.allows_extended_connect() {
                 return Err(Refusal::NoExtendedConnect);
             }
         }
@@ -158,12 +162,12 @@ impl UpstreamRequest<'_> {
                 Some(protocol) if response.status().is_success() => {
                     switch(response, protocol, key.as_ref()).await
                 }
-                _ => Ok(Sent::Answered(response, None)),
+                _ => Ok(StreamOutcome::Answered(response, None)),
             },
             Err(mut error) => {
                 let sent = error.take_message().is_none();
-                let fault = Fault::of(error.error(), sent);
-                Ok(Sent::Failed(fault, refusal(fault, connection)))
+                let fault = StreamFault::of(error.error(), sent);
+                Ok(StreamOutcome::Failed(fault, refusal(fault, connection)))
             }
         }
     }
@@ -174,7 +178,7 @@ async fn switch(
     mut response: Response<Incoming>,
     protocol: HeaderValue,
     key: Option<&HeaderValue>,
-) -> Result<Sent, Refusal> {
+) -> Result<StreamOutcome, Refusal> {
     if response.status() != StatusCode::OK {
         // Others have no stream that could be had.
         return Err(Refusal::UpstreamProtocol);
@@ -184,26 +188,26 @@ async fn switch(
     convert::switched(&mut response, protocol, key);
     let (sender, receiver) = oneshot::channel();
     let upgraded = UpgradedStream {
-        stream: Stream::Http2(Box::new(TokioIo::new(upgraded))),
+        stream: UpstreamStream::Http2(Box::new(TokioIo::new(upgraded))),
         read: Bytes::new(),
-        open: None,
+        permit: None,
     };
     // The receiver is here.
     let _ = sender.send(upgraded);
-    Ok(Sent::Answered(response, Some(receiver)))
+    Ok(StreamOutcome::Answered(response, Some(receiver)))
 }
 
-fn refusal(fault: Fault, connection: &Shared) -> Refusal {
+fn refusal(fault: StreamFault, connection: &Http2Connection) -> Refusal {
     match fault {
-        Fault::Ours => Refusal::RequestBody,
-        Fault::Protocol => Refusal::UpstreamProtocol,
-        Fault::Closed => connection
+        StreamFault::Ours => Refusal::RequestBody,
+        StreamFault::Protocol => Refusal::UpstreamProtocol,
+        StreamFault::Closed => connection
             .tls_failure()
             .map_or(Refusal::Terminated, Refusal::Tls),
-        Fault::Unsent
-        | Fault::Unprocessed
-        | Fault::Refused
-        | Fault::Http1Required
-        | Fault::Reset => Refusal::Terminated,
+        StreamFault::Unsent
+        | StreamFault::Unprocessed
+        | StreamFault::Refused
+        | StreamFault::Http1Required
+        | StreamFault::Reset => Refusal::Terminated,
     }
 }

@@ -10,50 +10,54 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
 use crate::tls::TlsFailure;
-use crate::upstream::connection::Open;
-use crate::upstream::stream::Stream;
+use crate::upstream::connection::ConnectionPermit;
+use crate::upstream::stream::UpstreamStream;
 
 /// A socket.
-pub(crate) struct Link {
-    stream: Stream,
-    heard: Rc<Heard>,
-    _open: Open,
+pub(crate) struct ObservedSocket {
+    stream: UpstreamStream,
+    events: Rc<ConnectionEvents>,
+    _open: ConnectionPermit,
 }
 
 /// What became known of a connection.
 #[derive(Default)]
-pub(super) struct Heard {
+pub(super) struct ConnectionEvents {
     /// What TLS said last: HTTP/2 keeps no more of an error than its text.
     failure: RefCell<Option<TlsFailure>>,
     /// Rung for whatever moves, until its settings are known.
-    pub(super) moved: Notify,
-    pub(super) settled: Cell<bool>,
+    pub(super) progressed: Notify,
+    pub(super) settings_received: Cell<bool>,
 }
 
-impl Link {
-    pub(super) fn new(stream: Stream, open: Open, heard: Rc<Heard>) -> Self {
+impl ObservedSocket {
+    pub(super) fn new(
+        stream: UpstreamStream,
+        open: ConnectionPermit,
+        events: Rc<ConnectionEvents>,
+    ) -> Self {
         Self {
             stream,
-            heard,
+            events,
             _open: open,
         }
     }
 
-    fn overhear<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn observe<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if let Poll::Ready(result) = &polled {
-            self.heard.hear(result.as_ref().err());
+            self.events.record(result.as_ref().err());
         }
         polled
     }
 }
 
-impl Heard {
-    fn hear(&self, error: Option<&io::Error>) {
+impl ConnectionEvents {
+    fn record(&self, error: Option<&io::Error>) {
         if let Some(failure) = error.and_then(|error| TlsFailure::within(error)) {
             *self.failure.borrow_mut() = Some(failure);
         }
-        if !self.settled.get() {
-            self.moved.notify_waiters();
+        if !self.settings_received.get() {
+            self.progressed.notify_waiters();
         }
     }
 
@@ -63,30 +67,30 @@ impl Heard {
     }
 }
 
-impl AsyncRead for Link {
+impl AsyncRead for ObservedSocket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.overhear(polled)
+        self.observe(polled)
     }
 }
 
-impl AsyncWrite for Link {
+impl AsyncWrite for ObservedSocket {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.overhear(polled)
+        self.observe(polled)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        self.overhear(polled)
+        self.observe(polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -99,7 +103,7 @@ impl AsyncWrite for Link {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.overhear(polled)
+        self.observe(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
