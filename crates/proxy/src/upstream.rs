@@ -4,10 +4,12 @@
 //! same limits, DNS, egress check and TLS.
 
 mod attempt;
+mod attempt_outcome;
 mod balance;
 mod call;
 mod checkout;
 mod connection;
+mod connection_permit;
 mod destination_state;
 mod direct;
 mod endpoint;
@@ -15,6 +17,8 @@ mod families;
 mod health;
 mod host_pool;
 mod http2;
+mod idle_count;
+mod lease;
 mod limits;
 mod metrics;
 mod open;
@@ -25,11 +29,13 @@ mod response_body;
 mod retry;
 mod service;
 mod stream;
+mod timeouts;
 mod upstreams;
 mod warm;
 
-pub(crate) use connection::{LeasedConnection, UpgradedStream};
+pub(crate) use connection::UpgradedStream;
 pub(crate) use direct::{DirectConnection, PermitGuard};
+pub(crate) use lease::LeasedConnection;
 pub(crate) use metrics::UpstreamMetrics;
 pub(crate) use request::{SendOptions, UpstreamReply};
 pub(crate) use request_body::RequestBody;

@@ -8,38 +8,23 @@ use egret_config::snapshot::HttpVersion;
 use http::header::TE;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
-use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
+use super::attempt_outcome::{AttemptFailure, AttemptResponse};
 use super::checkout::Checkout;
-use super::connection::{LeasedConnection, UpgradedStream, UpstreamConnection};
+use super::connection::UpstreamConnection;
 use super::health::ObservedOutcome;
-use super::http2::send::{AttemptDeadlines, NextStep, StreamAttempt};
-use super::request::{UpstreamRequest, after, copy, earliest, observe};
-use super::request_body::RequestBody;
-use super::retry::{self, FailureStage};
+use super::lease::LeasedConnection;
+use super::request::UpstreamRequest;
+use super::request_body::{RequestBody, copy};
+use super::retry;
+use super::timeouts::{after, earliest};
 use crate::clock;
 use crate::refusal::Refusal;
-use crate::tls::TlsFailure;
 
-/// A response's head, and what its body comes over.
-pub(super) struct AttemptResponse {
-    pub(super) response: Response<Incoming>,
-    pub(super) lease: LeasedConnection,
-    /// Brings the connection, if the request asked for another protocol.
-    pub(super) upgraded: Option<oneshot::Receiver<UpgradedStream>>,
-    /// When the attempt that brought it must be over, if ever.
-    pub(super) deadline: Option<Instant>,
-}
+mod stream;
 
-/// Why one sending brought no response.
-pub(super) struct AttemptFailure {
-    pub(super) refusal: Refusal,
-    pub(super) broken: Option<FailureStage>,
-    /// The request as it was, if none of it was sent.
-    pub(super) unsent: Option<Request<RequestBody>>,
-}
+use stream::{AttemptDeadlines, NextStep, StreamAttempt};
 
 impl UpstreamRequest<'_> {
     /// One sending: over connections that waited until one takes the request, or a new one.
@@ -200,55 +185,8 @@ impl UpstreamRequest<'_> {
     }
 
     fn observe(&self, lease: &LeasedConnection, observed: ObservedOutcome) {
-        let state = &lease.host_pool().state;
         let settings = self.cleared.plan().settings;
-        observe(state, settings, lease.health(), observed, self.upstreams);
-    }
-}
-
-impl AttemptFailure {
-    /// Nothing came in time: from the upstream, or from the client.
-    pub(super) fn slow(refusal: Refusal) -> Self {
-        let upstream = matches!(refusal, Refusal::ResponseTimeout);
-        Self {
-            refusal,
-            broken: upstream.then_some(FailureStage::BeforeResponse),
-            unsent: None,
-        }
-    }
-
-    /// No connection was found.
-    fn unconnected(refusal: Refusal) -> Self {
-        let broken = matches!(refusal, Refusal::Connect(_) | Refusal::Tls(_));
-        Self {
-            broken: broken.then_some(FailureStage::Connect),
-            refusal,
-            unsent: None,
-        }
-    }
-
-    /// The connection failed.
-    fn of(mut error: TrySendError<Request<RequestBody>>) -> Self {
-        let unsent = error.take_message();
-        let error = error.error();
-        let (refusal, broken) = if let Some(failure) = TlsFailure::within(error) {
-            (Refusal::Tls(failure), Some(FailureStage::BeforeResponse))
-        } else if error.is_parse() {
-            (
-                Refusal::UpstreamProtocol,
-                Some(FailureStage::BeforeResponse),
-            )
-        } else if error.is_user() || error.is_body_write_aborted() {
-            (Refusal::RequestBody, None)
-        } else if unsent.is_some() {
-            (Refusal::Terminated, Some(FailureStage::BeforeRequest))
-        } else {
-            (Refusal::Terminated, Some(FailureStage::BeforeResponse))
-        };
-        Self {
-            refusal,
-            broken,
-            unsent,
-        }
+        let state = &lease.host_pool().state;
+        state.observe(lease.health(), observed, settings, &self.upstreams.metrics);
     }
 }

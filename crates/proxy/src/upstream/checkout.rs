@@ -11,8 +11,9 @@ use egret_config::snapshot::LookupFamily;
 use tokio::net::TcpStream;
 use tokio::time::{timeout, timeout_at};
 
-use super::connection::{LeasedConnection, UpstreamConnection};
+use super::connection::UpstreamConnection;
 use super::host_pool::{HostPool, SharedDial, TakenConnection};
+use super::lease::LeasedConnection;
 use super::limits::LimitPermit;
 use super::open::ConnectionSetup;
 use super::upstreams::Upstreams;

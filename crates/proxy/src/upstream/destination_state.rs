@@ -8,10 +8,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use egret_config::snapshot::OutlierDetection;
+use egret_config::snapshot::{BackendSettings, OutlierDetection};
 
 use super::health::{EndpointHealth, ObservedOutcome};
 use super::limits::DestinationLimits;
+use super::metrics::UpstreamMetrics;
 use crate::clock;
 use crate::plan::destination::DestinationKey;
 
@@ -112,8 +113,23 @@ impl DestinationState {
         addresses.iter().map(&mut of).collect()
     }
 
-    /// Counts what came of a request to one of the addresses. Returns whether that ejected it.
+    /// Counts the outcome of a use of one of the addresses, if the settings have outlier detection.
     pub(crate) fn observe(
+        &self,
+        health: &EndpointHealth,
+        observed: ObservedOutcome,
+        settings: &BackendSettings,
+        metrics: &UpstreamMetrics,
+    ) {
+        if let Some(detection) = &settings.outlier_detection
+            && self.observe_at(health, observed, detection, clock::now())
+        {
+            metrics.ejections.increment();
+        }
+    }
+
+    /// Counts what came of a request to one of the addresses. Returns whether that ejected it.
+    fn observe_at(
         &self,
         health: &EndpointHealth,
         observed: ObservedOutcome,
@@ -180,7 +196,7 @@ mod tests {
             let error = ObservedOutcome::Response(StatusCode::INTERNAL_SERVER_ERROR);
             let all = state.health(&addresses(count), now);
             all.iter()
-                .filter(|health| state.observe(health, error, &detection, now))
+                .filter(|health| state.observe_at(health, error, &detection, now))
                 .count()
         };
         assert_eq!([ejected(1, 10), ejected(3, 0), ejected(3, 10)], [1, 1, 1]);
@@ -214,7 +230,7 @@ mod tests {
         let state = states.get(&DestinationKey::example("a.example"));
         let health = state.health(&addresses(1), now);
         let error = ObservedOutcome::Response(StatusCode::BAD_GATEWAY);
-        state.observe(&health[0], error, &OutlierDetection::default(), now);
+        state.observe_at(&health[0], error, &OutlierDetection::default(), now);
         drop((health, state));
         states.sweep(now + Duration::from_secs(9 * 60));
         assert_eq!(states.len(), 1);

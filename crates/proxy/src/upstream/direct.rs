@@ -8,12 +8,13 @@ use bytes::Bytes;
 use egret_config::snapshot::Timeouts;
 
 use super::checkout::Checkout;
-use super::connection::{ConnectionPermit, UpgradedStream};
+use super::connection::UpgradedStream;
+use super::connection_permit::ConnectionPermit;
 use super::health::EndpointHealth;
 use super::host_pool::HostPool;
 use super::limits::LimitPermit;
-use super::request::{after, earliest};
 use super::stream::UpstreamStream;
+use super::timeouts::{after, earliest};
 use super::upstreams::Upstreams;
 use crate::clock;
 use crate::exchange::Progress;
@@ -93,7 +94,7 @@ impl Upstreams {
             stream: UpgradedStream {
                 stream: UpstreamStream::Plain(stream),
                 read: Bytes::new(),
-                permit: Some(ConnectionPermit::new(self, permit)),
+                permit: Some(ConnectionPermit::new(&self.metrics, permit)),
             },
             permit: PermitGuard::new(peer, health, &host_pool, request),
         })

@@ -21,7 +21,7 @@ use super::endpoint::Endpoint;
 use super::families::FamilyHistory;
 use super::health::EndpointHealth;
 use super::http2::Http2Connection;
-use super::pool::{IDLE_TIMEOUT, UpstreamPool};
+use super::idle_count::IdleCount;
 use super::service;
 use crate::clock;
 use crate::dns::Resolved;
@@ -37,13 +37,15 @@ pub(super) use shared::SharedDial;
 /// How long a connection may take to become ready after a response has ended.
 const SETTLE: Duration = Duration::from_secs(1);
 
+/// How long a connection may wait in the pool, unless the destination's settings say otherwise.
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long an HTTPS record that led nowhere is left out.
 const RECORD_IGNORED_FOR: Duration = Duration::from_secs(5 * 60);
 
 /// One destination of one worker.
 pub(crate) struct HostPool {
     pub(crate) state: Arc<DestinationState>,
-    pool: Weak<UpstreamPool>,
+    idle_count: Weak<IdleCount>,
     settings: RefCell<Arc<BackendSettings>>,
     endpoints: RefCell<Vec<Endpoint>>,
     /// The family that is tried first.
@@ -80,11 +82,11 @@ impl HostPool {
     pub(super) fn new(
         state: Arc<DestinationState>,
         settings: Arc<BackendSettings>,
-        pool: Weak<UpstreamPool>,
+        idle_count: Weak<IdleCount>,
     ) -> Self {
         Self {
             state,
-            pool,
+            idle_count,
             settings: RefCell::new(settings),
             endpoints: RefCell::default(),
             leading: Cell::new(Family::V6),
@@ -344,13 +346,13 @@ impl HostPool {
 
     /// A connection that can take a next request.
     pub(crate) fn put(&self, connection: Http1Connection) {
-        let Some(pool) = self.pool.upgrade() else {
+        let Some(idle_count) = self.idle_count.upgrade() else {
             return;
         };
         let is_wanted_elsewhere = !self.is_queued_for() && self.state.limits.is_queued_for();
         if self.has_reached_max_requests(connection.served)
             || is_wanted_elsewhere
-            || !pool.has_room()
+            || !idle_count.has_room()
         {
             return;
         }
@@ -363,7 +365,7 @@ impl HostPool {
             connection,
             since: clock::now(),
         });
-        pool.idle_added();
+        idle_count.add();
         if self.is_queued_for() {
             self.returned.notify_one();
         }
@@ -472,9 +474,9 @@ impl HostPool {
 
     fn idle_removed(&self, count: usize) {
         if count > 0
-            && let Some(pool) = self.pool.upgrade()
+            && let Some(idle_count) = self.idle_count.upgrade()
         {
-            pool.idle_removed(count);
+            idle_count.subtract(count);
         }
     }
 

@@ -19,7 +19,7 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http2::{Builder, Connection, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
-use super::connection::ConnectionPermit;
+use super::connection_permit::ConnectionPermit;
 use super::health::EndpointHealth;
 use super::host_pool::HostPool;
 use super::metrics::UpstreamMetrics;
@@ -28,11 +28,11 @@ use super::stream::UpstreamStream;
 use crate::clock;
 use crate::task::{self, Local};
 use crate::tls::TlsFailure;
+pub(super) use fault::StreamFault;
 use socket::{ConnectionEvents, ObservedSocket};
 
-mod convert;
+pub(super) mod convert;
 mod fault;
-pub(super) mod send;
 mod socket;
 
 /// What hyper is told of a peer's limit of streams before the peer says it. No peer can: a setting has 32 bits.
@@ -177,7 +177,7 @@ impl Http2Connection {
     }
 
     /// Whether the peer's settings allow other protocols on a stream (RFC 8441 3).
-    fn allows_extended_connect(&self) -> bool {
+    pub(super) fn allows_extended_connect(&self) -> bool {
         let driver = self.driver.borrow();
         driver
             .as_ref()
@@ -185,7 +185,7 @@ impl Http2Connection {
     }
 
     /// Sends a request of HTTP/2.
-    fn send(
+    pub(super) fn send(
         &self,
         request: Request<RequestBody>,
     ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>> + use<>
@@ -194,7 +194,7 @@ impl Http2Connection {
     }
 
     /// What TLS on it failed with, if it did.
-    fn tls_failure(&self) -> Option<TlsFailure> {
+    pub(super) fn tls_failure(&self) -> Option<TlsFailure> {
         self.events.failure()
     }
 }

@@ -10,14 +10,12 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::connection::{
-    ConnectionPermit, Http1Connection, UpgradeSender, UpgradedStream, UpstreamConnection,
-};
+use super::connection::{Http1Connection, UpgradeSender, UpgradedStream, UpstreamConnection};
+use super::connection_permit::ConnectionPermit;
 use super::health::ObservedOutcome;
 use super::host_pool::{HostPool, SharedDial};
 use super::http2::{EndpointOrigin, Http2Connection, Http2Stream};
 use super::limits::LimitPermit;
-use super::request;
 use super::stream::UpstreamStream;
 use super::upstreams::Upstreams;
 use crate::clock;
@@ -92,7 +90,10 @@ impl ConnectionSetup<'_> {
                 } = self;
                 let health = host_pool.health(peer, clock::now());
                 let observed = ObservedOutcome::LocalFailure;
-                request::observe(&host_pool.state, settings, &health, observed, upstreams);
+                let metrics = &upstreams.metrics;
+                host_pool
+                    .state
+                    .observe(&health, observed, settings, metrics);
                 Err(failure.into())
             }
         }
@@ -106,7 +107,7 @@ impl ConnectionSetup<'_> {
         peer: SocketAddr,
         permit: LimitPermit,
     ) -> Result<UpstreamConnection, Refusal> {
-        let open = ConnectionPermit::new(self.upstreams, permit);
+        let open = ConnectionPermit::new(&self.upstreams.metrics, permit);
         let spoken = if http2 {
             let stream = self.speak_http2(stream, peer, open).await;
             stream.map(UpstreamConnection::Http2)

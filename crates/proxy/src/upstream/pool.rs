@@ -6,9 +6,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{BackendSettings, LoadBalancing};
@@ -16,14 +16,10 @@ use egret_config::snapshot::{BackendSettings, LoadBalancing};
 use super::balance::{EndpointCandidate, EndpointChoice};
 use super::destination_state::DestinationStates;
 use super::host_pool::HostPool;
+use super::idle_count::IdleCount;
 use super::metrics::UpstreamMetrics;
 use crate::dns::family::Family;
 use crate::plan::destination::DestinationKey;
-
-/// How long a connection may wait in the pool, unless the destination's settings say otherwise.
-pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// Most connections that may wait in one worker's pool; more are closed instead.
-const MAX_IDLE: usize = 4096;
 
 /// Shelves before it is worth looking for empty ones between two sweeps.
 const MANY: usize = 8192;
@@ -33,12 +29,10 @@ pub(crate) struct UpstreamPool {
     host_pools: RefCell<HashMap<Arc<DestinationKey>, Rc<HostPool>>>,
     /// Whose turn it is among the hosts of a backend.
     turns: RefCell<HashMap<ObjectRef, usize>>,
-    idle: Cell<usize>,
+    idle: Rc<IdleCount>,
     /// How many host_pools there may be before those that hold nothing go, sweep or not.
     limit: Cell<usize>,
     destination_states: Arc<DestinationStates>,
-    metrics: Arc<UpstreamMetrics>,
-    this: Weak<Self>,
 }
 
 /// What a sweep found.
@@ -53,14 +47,12 @@ impl UpstreamPool {
         destination_states: Arc<DestinationStates>,
         metrics: Arc<UpstreamMetrics>,
     ) -> Rc<Self> {
-        Rc::new_cyclic(|this| Self {
+        Rc::new(Self {
             host_pools: RefCell::default(),
             turns: RefCell::default(),
-            idle: Cell::default(),
+            idle: Rc::new(IdleCount::new(metrics)),
             limit: Cell::new(MANY),
             destination_states,
-            metrics,
-            this: this.clone(),
         })
     }
 
@@ -81,7 +73,7 @@ impl UpstreamPool {
         let host_pool = Rc::new(HostPool::new(
             state,
             Arc::clone(settings),
-            self.this.clone(),
+            Rc::downgrade(&self.idle),
         ));
         host_pools.insert(key, Rc::clone(&host_pool));
         host_pool
@@ -174,22 +166,6 @@ impl UpstreamPool {
         if let Some(host_pool) = host_pool.filter(|host_pool| !host_pool.is_queued_for()) {
             host_pool.close_idle();
         }
-    }
-
-    /// Whether one more connection may wait.
-    pub(super) fn has_room(&self) -> bool {
-        self.idle.get() < MAX_IDLE
-    }
-
-    pub(super) fn idle_added(&self) {
-        self.idle.set(self.idle.get() + 1);
-        self.metrics.idle_connections.add(1);
-    }
-
-    pub(super) fn idle_removed(&self, count: usize) {
-        self.idle.set(self.idle.get() - count);
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        self.metrics.idle_connections.add(-count);
     }
 }
 

@@ -4,20 +4,20 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use egret_config::snapshot::{BackendSettings, FOREVER, RetryPolicy, Timeout, Timeouts};
+use egret_config::snapshot::{FOREVER, RetryPolicy, Timeout, Timeouts};
 use http::{Request, Response, StatusCode};
 use hyper::body::Body;
 use tokio::time::sleep_until;
 
-use super::attempt::{AttemptFailure, AttemptResponse};
-use super::connection::{LeasedConnection, UpgradedStream};
-use super::destination_state::DestinationState;
-use super::health::{EndpointHealth, ObservedOutcome};
+use super::attempt_outcome::{AttemptFailure, AttemptResponse};
+use super::connection::UpgradedStream;
 use super::host_pool::HostPool;
+use super::lease::LeasedConnection;
 use super::limits::LimitPermit;
-use super::request_body::RequestBody;
+use super::request_body::{RequestBody, copy};
 use super::response_body::{BodyLimit, UpstreamBody};
 use super::retry;
+use super::timeouts::after;
 use super::upstreams::Upstreams;
 use crate::clock;
 use crate::exchange::Progress;
@@ -262,44 +262,9 @@ impl<'a> UpstreamRequest<'a> {
     }
 }
 
-/// A copy to send once more, if the body can be.
-pub(super) fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let mut copy = Request::new(request.body().replay_copy()?);
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    Some(copy)
-}
-
 /// Lets go of a response that is not passed on.
 fn unpool(answered: AttemptResponse) {
     if answered.response.body().is_end_stream() {
         answered.lease.release();
     }
-}
-
-/// Counts what came of a use of an address, if that decides anything.
-pub(super) fn observe(
-    state: &DestinationState,
-    settings: &BackendSettings,
-    health: &EndpointHealth,
-    observed: ObservedOutcome,
-    upstreams: &Upstreams,
-) {
-    if let Some(detection) = &settings.outlier_detection
-        && state.observe(health, observed, detection, clock::now())
-    {
-        upstreams.metrics.ejections.increment();
-    }
-}
-
-pub(super) fn after(timeout: Timeout, begin: Instant) -> Option<Instant> {
-    match timeout {
-        Timeout::After(limit) => Some(begin + limit),
-        Timeout::Default | Timeout::Never => None,
-    }
-}
-
-pub(super) fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    [one, other].into_iter().flatten().min()
 }

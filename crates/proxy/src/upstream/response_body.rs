@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep_until};
 
-use super::connection::LeasedConnection;
+use super::lease::LeasedConnection;
 use crate::clock;
 
 /// The body of an upstream's response, bounded in time. Its connection goes back to the pool when the body has ended.

@@ -10,7 +10,6 @@ use super::connection::UpstreamConnection;
 use super::health::ObservedOutcome;
 use super::host_pool::HostPool;
 use super::open::ConnectionSetup;
-use super::request;
 use super::upstreams::Upstreams;
 use crate::clock;
 use crate::dial::egress::Permitted;
@@ -93,14 +92,8 @@ pub(super) fn observe(
             Attempt::Connected => health.connected(),
             Attempt::Failed(ConnectFailure::NoDescriptors) => upstreams.make_room(),
             Attempt::Failed(_) => {
-                let state = &host_pool.state;
-                request::observe(
-                    state,
-                    settings,
-                    &health,
-                    ObservedOutcome::LocalFailure,
-                    upstreams,
-                );
+                let (outcome, metrics) = (ObservedOutcome::LocalFailure, &upstreams.metrics);
+                host_pool.state.observe(&health, outcome, settings, metrics);
             }
             Attempt::Overtaken | Attempt::Abandoned => {}
         }

@@ -58,13 +58,13 @@ impl HostPool {
 
     /// Gives a connection to requests from now on.
     pub(in crate::upstream) fn share(&self, shared: Rc<Http2Connection>) {
-        let Some(pool) = self.pool.upgrade() else {
+        let Some(idle_count) = self.idle_count.upgrade() else {
             return;
         };
         let idle = shared.is_idle();
         if shared.is_closed()
             || self.has_reached_max_requests(shared.served())
-            || (idle && !pool.has_room())
+            || (idle && !idle_count.has_room())
         {
             return;
         }
@@ -76,7 +76,7 @@ impl HostPool {
         shared.pooled.set(true);
         if idle {
             shared.idle_since.set(clock::now());
-            pool.idle_added();
+            idle_count.add();
         }
         endpoint.shared.push(shared);
         if self.is_queued_for() {
@@ -109,16 +109,16 @@ impl HostPool {
 
     /// A connection that the pool has carries one stream less.
     pub(in crate::upstream) fn stream_ended(&self, shared: &Rc<Http2Connection>) {
-        let Some(pool) = self.pool.upgrade() else {
+        let Some(idle_count) = self.idle_count.upgrade() else {
             return;
         };
         // Another worker may open one once all that is on this has ended, so nothing new comes on it.
         let is_wanted_elsewhere = !self.is_queued_for() && self.state.limits.is_queued_for();
         let mut keep = !is_wanted_elsewhere;
         if shared.is_idle() {
-            keep &= pool.has_room();
+            keep &= idle_count.has_room();
             shared.idle_since.set(clock::now());
-            pool.idle_added();
+            idle_count.add();
         }
         if !keep {
             let mut endpoints = self.endpoints.borrow_mut();

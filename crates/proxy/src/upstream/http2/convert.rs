@@ -16,7 +16,10 @@ use crate::message::websocket::accept_of;
 /// client wants to see [answered](switched).
 ///
 /// `None` if its `Host` is not an authority, which no plan makes.
-pub(super) fn request<B>(request: &mut Request<B>, scheme: Scheme) -> Option<Option<HeaderValue>> {
+pub(in crate::upstream) fn request<B>(
+    request: &mut Request<B>,
+    scheme: Scheme,
+) -> Option<Option<HeaderValue>> {
     let headers = request.headers_mut();
     let host = headers.remove(HOST)?;
     headers.remove(CONNECTION);
@@ -45,7 +48,7 @@ pub(super) fn request<B>(request: &mut Request<B>, scheme: Scheme) -> Option<Opt
 
 /// Makes the answer to an extended CONNECT that was agreed to (RFC 8441 5) the 101 that HTTP/1.1 has for it. `key` is the
 /// client's.
-pub(super) fn switched<B>(
+pub(in crate::upstream) fn switched<B>(
     response: &mut Response<B>,
     protocol: HeaderValue,
     key: Option<&HeaderValue>,

@@ -8,7 +8,7 @@ use crate::upstream::retry::FailureStage;
 
 /// Why there is no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum StreamFault {
+pub(in crate::upstream) enum StreamFault {
     /// Nothing of the request was sent: the connection took no more.
     Unsent,
     /// The upstream has done nothing with the request (RFC 9113 8.7), so that it may be sent again whatever it is.
@@ -29,7 +29,7 @@ pub(super) enum StreamFault {
 
 impl StreamFault {
     /// What an error of a stream means. `sent` is whether anything of the request was.
-    pub(super) fn of(error: &(dyn StdError + 'static), sent: bool) -> Self {
+    pub(in crate::upstream) fn of(error: &(dyn StdError + 'static), sent: bool) -> Self {
         if !sent {
             return Self::Unsent;
         }
@@ -44,7 +44,7 @@ impl StreamFault {
     }
 
     /// What rules for sending again are asked about; `None` if it is not the upstream's doing.
-    pub(super) fn broken(self) -> Option<FailureStage> {
+    pub(in crate::upstream) fn broken(self) -> Option<FailureStage> {
         match self {
             Self::Unsent | Self::Unprocessed | Self::Http1Required => {
                 Some(FailureStage::BeforeRequest)

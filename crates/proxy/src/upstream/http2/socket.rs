@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
 use crate::tls::TlsFailure;
-use crate::upstream::connection::ConnectionPermit;
+use crate::upstream::connection_permit::ConnectionPermit;
 use crate::upstream::stream::UpstreamStream;
 
 /// A socket.

@@ -15,11 +15,11 @@ use crate::dns::query::Service;
 use crate::dns::{How, Resolved};
 use crate::refusal::Limit;
 use crate::task;
-use crate::upstream::connection::{
-    Http1Connection, LeasedConnection, UpgradeSender, UpstreamConnection,
-};
+use crate::upstream::connection::{Http1Connection, UpgradeSender, UpstreamConnection};
 use crate::upstream::families::FamilyHistory;
 use crate::upstream::host_pool::TakenConnection;
+use crate::upstream::lease::LeasedConnection;
+use std::time::Duration;
 
 const A: &str = "192.0.2.1:80";
 const B: &str = "192.0.2.2:80";
@@ -150,7 +150,7 @@ async fn destinations_are_in_use_while_and_after_their_connections_are() {
         assert_eq!(swept(&pool), [""; 0]);
 
         // What only waits is closed in the end, and its shelf goes.
-        tokio::time::sleep(IDLE_TIMEOUT).await;
+        tokio::time::sleep(crate::upstream::host_pool::IDLE_TIMEOUT).await;
         assert_eq!(swept(&pool), [""; 0]);
         assert!(pool.host_pools.borrow().is_empty());
         assert_eq!(pool.idle.get(), 0);

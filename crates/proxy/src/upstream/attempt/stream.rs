@@ -9,13 +9,13 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
-use super::fault::StreamFault;
-use super::{Http2Connection, convert};
 use crate::refusal::Refusal;
-use crate::upstream::attempt::{AttemptFailure, AttemptResponse};
-use crate::upstream::connection::{LeasedConnection, UpgradedStream};
-use crate::upstream::request::{UpstreamRequest, copy};
-use crate::upstream::request_body::RequestBody;
+use crate::upstream::attempt_outcome::{AttemptFailure, AttemptResponse};
+use crate::upstream::connection::UpgradedStream;
+use crate::upstream::http2::{Http2Connection, StreamFault, convert};
+use crate::upstream::lease::LeasedConnection;
+use crate::upstream::request::UpstreamRequest;
+use crate::upstream::request_body::{RequestBody, copy};
 use crate::upstream::retry::{self, FailureStage};
 use crate::upstream::stream::UpstreamStream;
 
@@ -37,24 +37,24 @@ const MAX_RESENDS: u32 = 3;
 const MAX_KEPT: usize = 64 * 1024;
 
 /// A stream to send a request on.
-pub(in crate::upstream) struct StreamAttempt {
-    pub(in crate::upstream) lease: LeasedConnection,
+pub(super) struct StreamAttempt {
+    pub(super) lease: LeasedConnection,
     /// Whether the connection was there before.
-    pub(in crate::upstream) reused: bool,
-    pub(in crate::upstream) by: AttemptDeadlines,
+    pub(super) reused: bool,
+    pub(super) by: AttemptDeadlines,
 }
 
 /// When it is too late, if ever.
 #[derive(Clone, Copy)]
-pub(in crate::upstream) struct AttemptDeadlines {
+pub(super) struct AttemptDeadlines {
     /// For the response's head.
-    pub(in crate::upstream) head_by: Option<Instant>,
+    pub(super) head_by: Option<Instant>,
     /// For the whole attempt.
-    pub(in crate::upstream) deadline: Option<Instant>,
+    pub(super) deadline: Option<Instant>,
 }
 
 /// What is next.
-pub(in crate::upstream) enum NextStep {
+pub(super) enum NextStep {
     Answered(AttemptResponse),
     /// To send it again, over whatever connection is found, as if it had not been sent.
     Again(Request<RequestBody>),
@@ -63,7 +63,7 @@ pub(in crate::upstream) enum NextStep {
 impl UpstreamRequest<'_> {
     /// One sending over a stream. What the upstream has not processed is sent again, up to a number of times that is
     /// counted in `resends`.
-    pub(in crate::upstream) async fn over_stream(
+    pub(super) async fn over_stream(
         &mut self,
         mut request: Request<RequestBody>,
         replay: Option<&Request<RequestBody>>,
