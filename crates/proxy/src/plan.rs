@@ -1,4 +1,5 @@
-//! Where a request will be sent, and what it will say there: everything that is decided before anything is done.
+//! The plan of a forwarded request: its destination, and what it says there. Everything here is decided before anything
+//! is done.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -23,22 +24,22 @@ use destination::DestinationKey;
 
 pub(crate) mod destination;
 
-/// What was decided of a request that is forwarded.
+/// The destination of a forwarded request, and what the request says there.
 pub(crate) struct ForwardPlan<'a> {
-    /// Whom to connect to.
+    /// The destination to connect to.
     pub(crate) destination: DestinationKey,
-    /// How it is connected to.
+    /// The settings of connections to the destination.
     pub(crate) settings: &'a Arc<BackendSettings>,
-    /// The policies on it.
+    /// The egress policies that hold for the request.
     pub(crate) egress: &'a Egress,
     /// Whether the client chose the destination.
     pub(crate) dynamic: bool,
-    /// The backend, and what it does to the request besides the rule.
+    /// The backend.
     pub(crate) backend: &'a ObjectRef,
     pub(crate) filters: &'a Filters,
-    /// The hosts of the backend, if that has its own.
+    /// The hosts of a static backend; empty if the client chooses the destination.
     hosts: &'a [(Host, Port)],
-    /// Which of them it is.
+    /// The index of the planned host in `hosts`.
     at: usize,
     /// The path that the upstream will see, as policies read it.
     pub(crate) normalized_path: Cow<'a, str>,
@@ -70,10 +71,12 @@ impl<'r> From<&Found<'r>> for PlannedRoute<'r> {
 }
 
 impl<'a> ForwardPlan<'a> {
-    /// Decides. `parts` is the request as it came. Of a backend with several hosts it is the first.
+    /// Plans a request. `parts` is the request as it was received. If the backend has several hosts, the plan is for
+    /// the first.
     ///
     /// # Errors
-    /// [`Refusal::Misconfigured`] if the backend is, [`Refusal::Framing`] if a rewritten path is not a path.
+    /// [`Refusal::Misconfigured`] if the backend is misconfigured, [`Refusal::Framing`] if a rewritten path is not a
+    /// valid path.
     pub(crate) fn new(
         target: &Target,
         route: &PlannedRoute<'_>,
@@ -85,7 +88,7 @@ impl<'a> ForwardPlan<'a> {
         let new_host = rewrite.and_then(|rewrite| rewrite.host.as_ref());
         let default_port = default_port(target, scheme, &backend.destination);
         let (wanted, port) = match new_host {
-            // A CONNECT has no scheme that would have a port of its own.
+            // CONNECT has no scheme that could have a default port.
             Some(name) => (
                 Host::Name(name.clone()),
                 target
@@ -95,7 +98,7 @@ impl<'a> ForwardPlan<'a> {
             ),
             None => (target.host.clone(), target.port.unwrap_or(default_port)),
         };
-        // Over TLS the port that everybody expects goes without saying.
+        // The default port of `https` is left out of `Host`.
         let says_default = scheme == Scheme::Https && target.port == Some(Port::HTTPS);
         let host = (new_host.is_some() || says_default)
             .then(|| Target::host_header(&wanted, port, scheme));
@@ -142,7 +145,7 @@ impl<'a> ForwardPlan<'a> {
         Ok(plan)
     }
 
-    /// The same plan under other egress policies.
+    /// Replaces the egress policies of the plan.
     pub(crate) fn under<'b>(self, egress: &'b Egress) -> ForwardPlan<'b>
     where
         'a: 'b,
@@ -155,7 +158,7 @@ impl<'a> ForwardPlan<'a> {
         self.hosts
     }
 
-    /// Turns to the host at this index of [`ForwardPlan::hosts`].
+    /// Selects the host at this index of [`ForwardPlan::hosts`].
     pub(crate) fn turn_to(&mut self, at: usize) {
         self.at = at;
         self.go_to_host();
@@ -168,13 +171,13 @@ impl<'a> ForwardPlan<'a> {
         }
     }
 
-    /// Whether HTTP/2 may come to be spoken.
+    /// Whether HTTP/2 may be negotiated or is configured.
     pub(crate) fn may_speak_http2(&self) -> bool {
         self.destination.version != HttpVersion::Http1
     }
 
-    /// The request asks for another protocol: over HTTP/1.1 if there is a choice, because every server that supports the
-    /// protocol at all supports it there.
+    /// Plans for a request that asks for an upgrade: with HTTP/1.1 if there is a choice, because every server that
+    /// supports the other protocol supports the upgrade over HTTP/1.1.
     pub(crate) fn expects_upgrade(&mut self) {
         let version = &mut self.destination.version;
         if *version == HttpVersion::Auto {
@@ -182,7 +185,7 @@ impl<'a> ForwardPlan<'a> {
         }
     }
 
-    /// Goes on with HTTP/1.1, if the version was to be negotiated. False if it is configured.
+    /// Falls back to HTTP/1.1 if the version was to be negotiated. Returns false if the version is configured.
     pub(crate) fn fall_back_to_http1(&mut self) -> bool {
         let version = &mut self.destination.version;
         let is_negotiated = *version == HttpVersion::Auto;
@@ -192,17 +195,17 @@ impl<'a> ForwardPlan<'a> {
         is_negotiated
     }
 
-    /// How many other hosts the backend has.
+    /// The number of other hosts that the backend has.
     pub(crate) fn other_hosts(&self) -> usize {
         self.hosts.len().saturating_sub(1)
     }
 
-    /// Turns to the next host of the backend, the first after the last.
+    /// Selects the next host of the backend, and the first after the last.
     pub(crate) fn next_host(&mut self) {
         self.turn_to((self.at + 1) % self.hosts.len().max(1));
     }
 
-    /// Turns to the destination that an earlier plan led to. False if this one does not.
+    /// Selects the destination of an earlier plan. Returns false if this plan cannot lead there.
     pub(crate) fn goes_to(&mut self, earlier: &DestinationKey) -> bool {
         let same = |(host, port): &(Host, Port)| *host == earlier.host && *port == earlier.port;
         if let Some(at) = self.hosts.iter().position(same) {
@@ -214,8 +217,8 @@ impl<'a> ForwardPlan<'a> {
         *scheme == earlier.scheme && *host == earlier.host && *port == earlier.port
     }
 
-    /// Makes the request say what was decided. `host` is the field as it was before filters, which must not
-    /// change it.
+    /// Writes the planned target and `Host` into the request. `host` is the field as it was before filters, which must
+    /// not change it.
     pub(crate) fn address(&self, parts: &mut Parts, host: Option<HeaderValue>) {
         parts.uri = Uri::from(self.path.clone());
         parts.version = http::Version::HTTP_11;
@@ -225,11 +228,11 @@ impl<'a> ForwardPlan<'a> {
     }
 }
 
-/// How the destination is spoken to: as the client says, or else the Backend, if the client chooses the destination; as
-/// the settings of the Backend say, if it is the Backend's own.
+/// The scheme towards the upstream: for a dynamic backend the client's, or else that of the Backend; for a static
+/// backend it depends on whether the Backend has TLS settings.
 fn scheme(target: &Target, destination: &snapshot::Destination) -> Scheme {
     match destination {
-        // What the client says through a tunnel is its own affair, TLS included.
+        // A tunnel carries whatever the client sends, TLS included.
         _ if target.connect => Scheme::Http,
         snapshot::Destination::Dynamic(to) => target.scheme.unwrap_or(to.scheme),
         snapshot::Destination::Static(to) if to.settings.tls.is_some() => Scheme::Https,
@@ -237,7 +240,7 @@ fn scheme(target: &Target, destination: &snapshot::Destination) -> Scheme {
     }
 }
 
-/// The port of a target that names none.
+/// The port of a target that has none.
 fn default_port(target: &Target, scheme: Scheme, destination: &snapshot::Destination) -> Port {
     let own = match destination {
         snapshot::Destination::Dynamic(to) => to.port,
@@ -249,8 +252,8 @@ fn default_port(target: &Target, scheme: Scheme, destination: &snapshot::Destina
     })
 }
 
-/// What HTTP is spoken there, of what is asked for, if that is anything. In the clear HTTP/2 is never agreed on, but
-/// known (RFC 9113 3.3), and gRPC goes over nothing else.
+/// The HTTP version for the upstream. In cleartext HTTP/2 is not negotiated, but used with prior knowledge (RFC 9113
+/// 3.3), and gRPC requires HTTP/2.
 fn version(asked: HttpVersion, scheme: Scheme, offered: &[Alpn], grpc: bool) -> HttpVersion {
     match (asked, scheme, offered) {
         (HttpVersion::Http1 | HttpVersion::Http2, ..) => asked,
@@ -261,8 +264,8 @@ fn version(asked: HttpVersion, scheme: Scheme, offered: &[Alpn], grpc: bool) -> 
     }
 }
 
-/// The path that rules and policies are asked about. `OPTIONS *` is about the server as a whole (RFC 9112 3.2.4), which the
-/// prefix `/` covers and no longer path does: as a path that is the empty one.
+/// The path that rules and policies are matched against. `OPTIONS *` is about the server as a whole (RFC 9112 3.2.4):
+/// it is matched as the empty path, which the prefix `/` covers and no longer prefix does.
 pub(crate) fn compared_path<'a>(path: &'a str, method: &Method) -> Cow<'a, str> {
     match path {
         "*" if method == Method::OPTIONS => Cow::Borrowed(""),
@@ -270,7 +273,7 @@ pub(crate) fn compared_path<'a>(path: &'a str, method: &Method) -> Cow<'a, str> 
     }
 }
 
-/// The path and query to send: as they came, or rewritten.
+/// The path and query to send: as they were received, or rewritten.
 fn path(
     rewrite: Option<&Rewrite>,
     matched_prefix: Option<&str>,
@@ -291,9 +294,9 @@ fn path(
     PathAndQuery::try_from(text).map_err(|_| Refusal::Framing("the rewritten path is not a path"))
 }
 
-/// An absolute-form target may have no path (RFC 9112 3.2.2). `OPTIONS` without one is about the server itself, and should
-/// be sent as `*` (3.2.4); but the parser does not tell it from `OPTIONS http://host/`, which browsers ask before other
-/// requests, so that both are `/`.
+/// The path of an absolute-form target, which may be absent (RFC 9112 3.2.2). `OPTIONS` without a path is about the
+/// server itself and should be sent as `*` (3.2.4), but the parser does not distinguish it from `OPTIONS http://host/`,
+/// which browsers send as preflight requests. Both are sent as `/`.
 fn whole_path(came: Option<&PathAndQuery>) -> Result<PathAndQuery, Refusal> {
     match came {
         Some(path) if path.as_str().starts_with(['/', '*']) => Ok(path.clone()),

@@ -1,6 +1,6 @@
-//! Requests to upstreams: the connection pool of a worker, and the way from a cleared request to the response's head.
+//! Requests to upstreams: a worker's connection pool, and the path of a cleared request to the head of its response.
 //!
-//! Nothing here knows the client: a request of a client and a request of the gateway's own take the same way, through the
+//! Nothing here knows the client: requests of clients and requests of the gateway's own take the same path, through the
 //! same limits, DNS, egress check and TLS.
 
 mod attempt;

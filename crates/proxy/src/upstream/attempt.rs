@@ -1,4 +1,4 @@
-//! One sending of a request: over a connection to one of its destination's addresses, to the response's head.
+//! One attempt of a request: over a connection to one address of its destination, until the response's head.
 
 use std::future::Future;
 use std::pin::pin;
@@ -27,10 +27,10 @@ mod stream;
 use stream::{AttemptDeadlines, NextStep, StreamAttempt};
 
 impl UpstreamRequest<'_> {
-    /// One sending: over connections that waited until one takes the request, or a new one.
+    /// Makes one attempt: over idle connections until one takes the request, or over a new one.
     ///
-    /// A connection that waited may have been closed by its upstream just as the request was sent. That is nobody's
-    /// failure: what was not sent can always be sent again; what was, only if doing it twice is the same.
+    /// The upstream may have closed an idle connection just as the request was sent, which is nobody's failure. A
+    /// request of which nothing was sent can always be sent again; otherwise only if it is idempotent.
     pub(super) async fn attempt(
         &mut self,
         mut request: Request<RequestBody>,
@@ -51,7 +51,7 @@ impl UpstreamRequest<'_> {
             let UpstreamConnection::Http1(connection) = lease.borrow() else {
                 let by = AttemptDeadlines { head_by, deadline };
                 let stream = StreamAttempt { lease, reused, by };
-                // Boxed, so that it costs a request over HTTP/1.1 nothing.
+                // Boxed, so that requests over HTTP/1.1 do not pay for its size.
                 match Box::pin(self.over_stream(request, replay, stream, &mut resends)).await? {
                     NextStep::Answered(answered) => return Ok(answered),
                     NextStep::Again(again) => request = again,
@@ -60,7 +60,7 @@ impl UpstreamRequest<'_> {
             };
             let upgraded = self.upgrade.then(|| connection.expect_upgrade());
             if self.cleared.plan().destination.version != HttpVersion::Http1 {
-                // Kept for HTTP/2, where it is not about one hop.
+                // `TE` was kept for HTTP/2, where it is not a hop-by-hop field.
                 request.headers_mut().remove(TE);
             }
             let sent = connection.sender.try_send_request(request);
@@ -77,7 +77,7 @@ impl UpstreamRequest<'_> {
                 Ok(Err(error)) => error,
                 Err(refusal) => return Err(self.failed(&lease, AttemptFailure::slow(refusal))),
             };
-            // Who says when requests are sent again means these too.
+            // A configured retry policy decides about these cases too.
             let automatic_retry = idempotent && self.retry.is_none();
             let again = || replay.filter(|_| automatic_retry).and_then(copy);
             if reused
@@ -91,7 +91,8 @@ impl UpstreamRequest<'_> {
         }
     }
 
-    /// Waits for the response's head: until `head_by`, and as long as something of the request moves.
+    /// Waits for the response's head: until `head_by`, and not longer than the idle timeout after the last progress of
+    /// the request body.
     pub(super) async fn head<F: Future>(
         &self,
         sent: F,
@@ -120,7 +121,7 @@ impl UpstreamRequest<'_> {
         }
     }
 
-    /// Remembers where the request has been in vain.
+    /// Records the address as attempted, and the failure for outlier detection.
     pub(super) fn failed(
         &mut self,
         lease: &LeasedConnection,
@@ -133,7 +134,7 @@ impl UpstreamRequest<'_> {
         failed
     }
 
-    /// A connection for the request, to another of the backend's hosts if the first cannot be connected to.
+    /// Acquires a connection, to another host of the backend if the planned one cannot be connected to.
     async fn connection(
         &mut self,
         until: Instant,
@@ -162,7 +163,7 @@ impl UpstreamRequest<'_> {
         }
     }
 
-    /// Turns to the next host of the backend that the policies allow, if there is one.
+    /// Selects the next host of the backend that the policies allow. Returns false if there is none.
     pub(super) fn turn_to_next_host(&mut self) -> bool {
         let turned = self.cleared.next_host();
         if turned {

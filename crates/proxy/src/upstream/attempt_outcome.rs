@@ -1,4 +1,4 @@
-//! What one attempt to send a request brought: the head of a response, or why there is none.
+//! The outcome of one attempt: the head of a response, or why there is none.
 
 use std::time::Instant;
 
@@ -14,26 +14,26 @@ use super::retry::FailureStage;
 use crate::refusal::Refusal;
 use crate::tls::TlsFailure;
 
-/// A response's head, and what its body comes over.
+/// A response's head, and the connection that its body comes over.
 pub(super) struct AttemptResponse {
     pub(super) response: Response<Incoming>,
     pub(super) lease: LeasedConnection,
-    /// Brings the connection, if the request asked for another protocol.
+    /// Receives the connection if the request asked for an upgrade.
     pub(super) upgraded: Option<oneshot::Receiver<UpgradedStream>>,
-    /// When the attempt that brought it must be over, if ever.
+    /// The deadline of the attempt, if any.
     pub(super) deadline: Option<Instant>,
 }
 
-/// Why one sending brought no response.
+/// Why an attempt brought no response.
 pub(super) struct AttemptFailure {
     pub(super) refusal: Refusal,
     pub(super) broken: Option<FailureStage>,
-    /// The request as it was, if none of it was sent.
+    /// The request, if none of it was sent.
     pub(super) unsent: Option<Request<RequestBody>>,
 }
 
 impl AttemptFailure {
-    /// Nothing came in time: from the upstream, or from the client.
+    /// Builds the failure of a timeout, caused by the upstream or by the client.
     pub(super) fn slow(refusal: Refusal) -> Self {
         let upstream = matches!(refusal, Refusal::ResponseTimeout);
         Self {
@@ -43,7 +43,7 @@ impl AttemptFailure {
         }
     }
 
-    /// No connection was found.
+    /// Builds the failure to acquire a connection.
     pub(super) fn unconnected(refusal: Refusal) -> Self {
         let broken = matches!(refusal, Refusal::Connect(_) | Refusal::Tls(_));
         Self {
@@ -53,7 +53,7 @@ impl AttemptFailure {
         }
     }
 
-    /// The connection failed.
+    /// Builds the failure of a connection that was in use.
     pub(super) fn of(mut error: TrySendError<Request<RequestBody>>) -> Self {
         let unsent = error.take_message();
         let error = error.error();

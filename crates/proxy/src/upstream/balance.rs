@@ -1,6 +1,6 @@
-//! Which address of a destination is tried first, and which after it.
+//! Load balancing: which address of a destination is tried first, and in which order the others follow.
 //!
-//! Pure: what is known of the addresses, whose turn it is and the dice are arguments.
+//! Pure: the state of the addresses, the turn and the random numbers are arguments.
 
 use std::collections::VecDeque;
 
@@ -8,42 +8,42 @@ use egret_config::snapshot::LoadBalancing;
 
 use crate::dns::family::Family;
 
-/// One address, as far as the choice needs to know it. The order of the values is that of preference.
+/// The state of an address, in order of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum EndpointStatus {
-    /// Nothing against it.
+    /// Nothing is known against the address.
     Healthy,
-    /// It failed to be connected to, a while ago. No request should be the one to find out whether it still does.
+    /// A connection failed a while ago. No request should have to find out whether it still does.
     Unproven,
-    /// It failed just now, or is ejected.
+    /// A connection failed just now, or the address is ejected.
     Unhealthy,
-    /// This request has been there already.
+    /// This request has already attempted the address.
     Attempted,
 }
 
-/// An address that may be chosen.
+/// An address that may be chosen, with what the choice depends on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EndpointCandidate<A> {
     pub(crate) address: A,
     pub(crate) family: Family,
     pub(crate) status: EndpointStatus,
-    /// Requests in progress there.
+    /// Requests in progress to the address.
     pub(crate) active: u32,
 }
 
-/// What decides among equals.
+/// The criteria of a choice between equally good addresses.
 pub(crate) struct EndpointChoice<'a> {
     pub(crate) load_balancing: LoadBalancing,
     /// The family that is tried first.
     pub(crate) leading: Family,
-    /// Grows by one with each choice.
+    /// A counter that grows by one with each choice.
     pub(crate) turn: usize,
-    /// A number below its argument.
+    /// Draws a number below its argument.
     pub(crate) draw: &'a mut dyn FnMut(usize) -> usize,
 }
 
 impl<A> EndpointCandidate<A> {
-    /// One of which nothing is known.
+    /// Builds a candidate that nothing is known of.
     pub(crate) fn unknown(address: A) -> Self {
         Self {
             address,
@@ -55,7 +55,7 @@ impl<A> EndpointCandidate<A> {
 }
 
 impl EndpointChoice<'_> {
-    /// The one to use: among those of best status, and of the leading family if it has any of these.
+    /// Chooses one of the candidates of the best status, of the leading family if it has any of these.
     pub(crate) fn first<A: Copy>(&mut self, candidates: &[EndpointCandidate<A>]) -> Option<A> {
         if let [only] = candidates {
             return Some(only.address);
@@ -76,8 +76,7 @@ impl EndpointChoice<'_> {
         Some(group[self.pick(&group)].address)
     }
 
-    /// All of them in the order in which to try them: the first, then the others, those of worse status later, the
-    /// families alternating (RFC 8305 4).
+    /// Orders all candidates: the chosen one first, then the others by status, with alternating families (RFC 8305 4).
     pub(crate) fn order<A: Copy + PartialEq>(
         &mut self,
         candidates: &[EndpointCandidate<A>],

@@ -1,4 +1,4 @@
-//! Finding a connection for a request: one that waits, one that comes back, or a new one.
+//! Acquiring a connection for a request: an idle one, one that is returned, or a new one.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -30,38 +30,37 @@ use crate::policy::Cleared;
 use crate::record::Trip;
 use crate::refusal::{Limit, Refusal};
 
-/// One search for one sending of a request.
+/// The acquisition of one connection for one attempt.
 pub(super) struct Checkout<'a> {
     pub(super) cleared: &'a Cleared<'a>,
     pub(super) host_pool: &'a Rc<HostPool>,
     pub(super) upstreams: &'a Rc<Upstreams>,
     pub(super) trip: &'a Trip,
-    /// Where the request has been already.
+    /// The addresses that the request has attempted.
     pub(super) attempted: &'a [SocketAddr],
-    /// When it is too late.
+    /// Deadline for obtaining a connection.
     pub(super) until: Instant,
 }
 
-/// What a host resolved to.
+/// The addresses of a host, and its HTTPS record.
 struct ResolvedHost {
     addresses: Arc<[IpAddr]>,
     more: Option<More>,
     record: Option<ServiceRecord>,
 }
 
-/// What it says of how it is reached over TLS.
+/// The HTTPS record of a host (RFC 9460).
 struct ServiceRecord {
     service: Arc<Service>,
-    /// Of the resolver.
+    /// The address families that the resolver is configured to look up.
     family: LookupFamily,
 }
 
 impl Checkout<'_> {
-    /// A connection, and whether it has been used before.
+    /// Acquires a connection. The second value is whether the connection was open before.
     ///
     /// # Errors
-    /// If a limit of the destination is reached, its name cannot be resolved, or no address of it can or may be
-    /// connected to.
+    /// If a limit of the destination is reached, its name cannot be resolved, or no address can or may be connected to.
     pub(super) async fn acquire(&self) -> Result<(LeasedConnection, bool), Refusal> {
         if let Some(connection) = self.take_pooled() {
             return Ok((self.lease(connection)?, true));
@@ -142,7 +141,7 @@ impl Checkout<'_> {
         Ok((stream, peer, permit, request))
     }
 
-    /// Waits until there may be one more connection. Those that wait in a pool are of no use, and are closed for it.
+    /// Waits until one more connection may be opened. Idle connections in pools cannot be used, and are closed for it.
     async fn wait_for_permit(&self) -> Result<LimitPermit, Refusal> {
         let limits = &self.host_pool.state.limits;
         let breakers = &self.cleared.plan().settings.circuit_breakers;
@@ -165,8 +164,8 @@ impl Checkout<'_> {
         }
     }
 
-    /// A connection that waits and that this rule may use: it may be from before a policy changed, or from under another
-    /// rule.
+    /// Takes an idle connection that this rule may use: the connection may date from before a policy changed, or be
+    /// from another rule.
     fn take_pooled(&self) -> Option<UpstreamConnection> {
         let own = self.upstreams.shared.own_addresses.load();
         let guard = Guard {
@@ -186,7 +185,7 @@ impl Checkout<'_> {
         connection
     }
 
-    /// Waits for one of as many connections as there may be.
+    /// Waits for a connection to be returned, or for a permit to open one.
     async fn wait_in_queue(&self) -> Result<QueueOutcome, Refusal> {
         let breakers = &self.cleared.plan().settings.circuit_breakers;
         let queued = self.host_pool.queue();
@@ -198,7 +197,8 @@ impl Checkout<'_> {
             if let Some(permit) = limits.enter(Limit::Connections, breakers) {
                 return Ok(QueueOutcome::MayConnect(permit));
             }
-            // What waits here is of no use to this request, and others may have what is of none to them.
+            // No idle connection here may be used by this request; other workers may hold idle ones that they do not
+            // need.
             self.host_pool.close_idle();
             self.upstreams
                 .shared
@@ -209,8 +209,8 @@ impl Checkout<'_> {
         }
     }
 
-    /// Resolves, and connects: by the destination's HTTPS record, and plainly if there is none or it leads nowhere (RFC
-    /// 9460 3).
+    /// Resolves and connects: by the destination's HTTPS record, and without it if there is none or it leads nowhere
+    /// (RFC 9460 3).
     async fn dial(&self, permit: LimitPermit) -> Result<UpstreamConnection, Refusal> {
         let dialing = self.host_pool.begin_shared_dial();
         let mut answer = self.prefer_leading_family(self.resolve().await?).await;
@@ -243,7 +243,7 @@ impl Checkout<'_> {
         }
     }
 
-    /// Where the answer says that the destination is.
+    /// The socket addresses of the destination, by its HTTPS record if that applies.
     fn sockets(&self, addresses: &[IpAddr], record: Option<&ServiceRecord>) -> Vec<SocketAddr> {
         let by_record = record.and_then(|ServiceRecord { service, family }| {
             self.host_pool.by_record(service, addresses, *family)
@@ -251,7 +251,7 @@ impl Checkout<'_> {
         by_record.unwrap_or_else(|| self.host_pool.plain(addresses))
     }
 
-    /// Connects, and begins to speak as the destination does.
+    /// Connects, and sets up TLS and HTTP.
     async fn connect(
         &self,
         answer: &ResolvedHost,
@@ -288,7 +288,7 @@ impl Checkout<'_> {
         self.update_host_pool(&sockets);
         let permitted = match self.permit(&sockets) {
             Ok(permitted) => permitted,
-            // Those that come may be allowed.
+            // Addresses that are still to come may be allowed.
             Err(_) if more.is_some() => Vec::new(),
             Err(denied) => return Err(denied),
         };
@@ -304,7 +304,7 @@ impl Checkout<'_> {
         self.trip.connected(now - begin);
         observe(self.host_pool, settings, &raced.attempts, self.upstreams);
         let (stream, peer) = raced.outcome.map_err(|failure| {
-            // Those that came late were denied too.
+            // The late addresses were denied too.
             let nothing_tried = raced.attempts.is_empty();
             let denied = nothing_tried.then(|| self.permit(&sockets).err()).flatten();
             denied.unwrap_or_else(|| {
@@ -316,7 +316,7 @@ impl Checkout<'_> {
         Ok((stream, peer.get()))
     }
 
-    /// Gives the family that works better from here a moment to come, if the other one came first.
+    /// Waits a moment for the family that works better from here, if the other one was resolved first.
     async fn prefer_leading_family(&self, answer: ResolvedHost) -> ResolvedHost {
         let (Some(first), Some(more)) = (answer.addresses.first(), &answer.more) else {
             return answer;
@@ -341,7 +341,7 @@ impl Checkout<'_> {
         }
     }
 
-    /// Those that may be connected to.
+    /// Filters the addresses that may be connected to.
     fn permit(&self, sockets: &[SocketAddr]) -> Result<Vec<Permitted<SocketAddr>>, Refusal> {
         let own = self.upstreams.shared.own_addresses.load();
         let guard = Guard {
@@ -354,7 +354,7 @@ impl Checkout<'_> {
         permitted.map_err(Refusal::Address)
     }
 
-    /// What the other family brings, once it has answered.
+    /// The addresses of the other family, once they are resolved.
     fn late_addresses<'b>(
         &'b self,
         more: More,
@@ -370,7 +370,7 @@ impl Checkout<'_> {
         })
     }
 
-    /// Tells the worker what the name resolves to.
+    /// Updates the worker's pool with the resolved addresses.
     fn update_host_pool(&self, sockets: &[SocketAddr]) {
         let now = clock::now();
         if let Some(first) = sockets.first() {
@@ -393,7 +393,7 @@ impl Checkout<'_> {
             Host::Name(name) => name,
         };
         let Some(resolver) = self.upstreams.shared.resolvers.get(&destination.resolver) else {
-            // The configuration that this request began under is gone, and its resolver with it.
+            // The configuration of this request was replaced, and its resolver was removed.
             return Err(Refusal::Dns(Failure::Network(
                 "the resolver was removed".into(),
             )));
@@ -424,7 +424,7 @@ impl Checkout<'_> {
     }
 }
 
-/// What ends the wait at the limit of connections.
+/// The outcome of the wait at the limit of connections.
 enum QueueOutcome {
     Returned(UpstreamConnection),
     MayConnect(LimitPermit),

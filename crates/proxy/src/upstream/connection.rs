@@ -1,4 +1,4 @@
-//! A connection to an upstream, in use or waiting.
+//! Connections to upstreams.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -16,45 +16,45 @@ use super::http2::Http2Stream;
 use super::request_body::RequestBody;
 use super::stream::UpstreamStream;
 
-/// A connection that does not carry HTTP any more, or never did; or a stream of one that goes on with others.
+/// A connection that no longer carries HTTP, or never did; or one stream of a connection.
 pub(crate) struct UpgradedStream {
     pub(crate) stream: UpstreamStream,
-    /// What was read of it beyond the response.
+    /// Bytes that were read beyond the response.
     pub(crate) read: Bytes,
-    /// `None` is a stream's, whose connection is counted for itself.
+    /// `None` for a stream, whose connection holds its own permit.
     pub(crate) permit: Option<ConnectionPermit>,
 }
 
-/// Where to send what is left of a connection when HTTP on it is over, if somebody waits for it.
+/// Where the connection is sent when HTTP on it is over, if a request waits for that.
 pub(super) type UpgradeSender = Rc<Cell<Option<oneshot::Sender<UpgradedStream>>>>;
 
-/// What a request is sent over.
+/// A connection or stream that a request is sent over.
 pub(crate) enum UpstreamConnection {
-    /// A connection of its own.
+    /// A whole connection.
     Http1(Http1Connection),
-    /// A part of one.
+    /// A stream of a shared connection.
     Http2(Http2Stream),
 }
 
-/// A connection that carries one request at a time.
+/// An HTTP/1.1 connection, which carries one request at a time.
 pub(crate) struct Http1Connection {
     pub(super) switch: UpgradeSender,
     pub(super) sender: SendRequest<RequestBody>,
     pub(super) peer: SocketAddr,
-    /// How its address does.
+    /// The health of the peer's address.
     pub(super) health: Arc<EndpointHealth>,
-    /// Requests so far.
+    /// The number of requests so far.
     pub(super) served: u32,
 }
 
-/// A connection that waits.
+/// An idle connection.
 pub(super) struct IdleConnection {
     pub(super) connection: Http1Connection,
     pub(super) since: Instant,
 }
 
 impl UpstreamConnection {
-    /// The address it is connected to.
+    /// The peer's address.
     pub(super) fn peer(&self) -> SocketAddr {
         match self {
             Self::Http1(connection) => connection.peer,
@@ -62,7 +62,7 @@ impl UpstreamConnection {
         }
     }
 
-    /// How that address does.
+    /// The health of the peer's address.
     pub(super) fn health(&self) -> &Arc<EndpointHealth> {
         match self {
             Self::Http1(connection) => &connection.health,
@@ -87,7 +87,7 @@ impl Http1Connection {
         }
     }
 
-    /// Gets the connection itself when the upstream agrees to another protocol.
+    /// Registers for the connection, which is received when the upstream agrees to another protocol.
     pub(super) fn expect_upgrade(&self) -> oneshot::Receiver<UpgradedStream> {
         let (sender, receiver) = oneshot::channel();
         self.switch.set(Some(sender));

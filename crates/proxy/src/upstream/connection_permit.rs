@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::limits::LimitPermit;
 use super::metrics::UpstreamMetrics;
 
-/// An open connection to an upstream, counted while it is.
+/// The permit of an open connection, which also counts the connection while it is open.
 pub(crate) struct ConnectionPermit {
     metrics: Arc<UpstreamMetrics>,
     _permit: LimitPermit,
@@ -22,7 +22,7 @@ impl ConnectionPermit {
         }
     }
 
-    /// Where it is counted.
+    /// The metrics in which the connection is counted.
     pub(super) fn metrics(&self) -> &Arc<UpstreamMetrics> {
         &self.metrics
     }

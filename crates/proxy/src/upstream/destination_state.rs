@@ -1,7 +1,7 @@
-//! What all workers know together of one destination: how its addresses do, and how much is in progress there.
+//! What all workers share about one destination: the health of its addresses, and the use of its limits.
 //!
-//! It outlives reloads and connections. A worker looks it up once and keeps it with its own connections, so that a warm
-//! request takes no lock of all workers.
+//! The state outlives reloads and connections. A worker looks it up once and keeps it with its own pool, so that a
+//! request over an idle connection takes no lock that workers share.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -16,21 +16,21 @@ use super::metrics::UpstreamMetrics;
 use crate::clock;
 use crate::plan::destination::DestinationKey;
 
-/// DestinationStates before it is worth looking for those of no interest between two sweeps.
+/// Number of states from which unused ones are evicted between two sweeps.
 const MANY: usize = 16_384;
 
-/// Every destination.
+/// The states of all destinations.
 #[derive(Debug, Default)]
 pub(crate) struct DestinationStates(Mutex<StateTable>);
 
 #[derive(Debug, Default)]
 struct StateTable {
     states: HashMap<Arc<DestinationKey>, Arc<DestinationState>>,
-    /// How many there may be before those of no interest go, sweep or not.
+    /// The number of states at which unused ones are evicted.
     limit: usize,
 }
 
-/// One destination.
+/// The state of one destination.
 #[derive(Debug)]
 pub(crate) struct DestinationState {
     pub(crate) destination: Arc<DestinationKey>,
@@ -39,7 +39,7 @@ pub(crate) struct DestinationState {
 }
 
 impl DestinationStates {
-    /// The site of a destination.
+    /// The state of a destination, which is created if it does not exist.
     pub(crate) fn get(&self, destination: &DestinationKey) -> Arc<DestinationState> {
         let mut table = self.table();
         if let Some(state) = table.states.get(destination) {
@@ -59,7 +59,7 @@ impl DestinationStates {
         state
     }
 
-    /// Forgets the states that nobody uses and of which nothing is worth knowing.
+    /// Forgets the states that no worker uses and that hold nothing worth keeping.
     pub(crate) fn sweep(&self, now: Instant) {
         self.table().sweep(now);
     }
@@ -86,7 +86,7 @@ impl StateTable {
 }
 
 impl DestinationState {
-    /// How the addresses of an answer do, in their order. Forgets others that are of no use any more.
+    /// The health of resolved addresses, in their order. Forgets other addresses that hold nothing worth keeping.
     pub(crate) fn health(
         &self,
         addresses: &[SocketAddr],
@@ -128,7 +128,7 @@ impl DestinationState {
         }
     }
 
-    /// Counts what came of a request to one of the addresses. Returns whether that ejected it.
+    /// Counts the outcome of a request to one of the addresses. Returns whether the address was ejected for it.
     fn observe_at(
         &self,
         health: &EndpointHealth,
@@ -145,7 +145,7 @@ impl DestinationState {
         eject
     }
 
-    /// One address may always be ejected, more only up to the percentage.
+    /// Whether one more address may be ejected: the first always may, more up to the configured percentage.
     fn may_eject(&self, detection: &OutlierDetection, now: Instant) -> bool {
         let known = self
             .addresses

@@ -1,4 +1,4 @@
-//! Connections for tunnels: not from the pool, and not given back to it.
+//! Connections for tunnels, which neither come from the pool nor return to it.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -22,13 +22,13 @@ use crate::policy::Cleared;
 use crate::record::Trip;
 use crate::refusal::Refusal;
 
-/// A connection of a tunnel's own.
+/// A connection for one tunnel.
 pub(crate) struct DirectConnection {
     pub(crate) stream: UpgradedStream,
     pub(crate) permit: PermitGuard,
 }
 
-/// What a tunnel counts for at its destination while it is open.
+/// The permits of a tunnel at its destination, held while it is open.
 pub(crate) struct PermitGuard {
     peer: SocketAddr,
     health: Arc<EndpointHealth>,
@@ -37,11 +37,11 @@ pub(crate) struct PermitGuard {
 }
 
 impl Upstreams {
-    /// Connects to where a cleared request goes, within the limits of the destination and the timeouts of the rule. Nothing
-    /// has been sent, so every host of the backend is as good: the next is tried while another may help.
+    /// Connects to the destination of a cleared request, within the limits of the destination and the timeouts of the
+    /// rule. Nothing has been sent, so that another host of the backend is tried while it may help.
     ///
     /// # Errors
-    /// As for a request, up to the connection; of several hosts the refusal of the last.
+    /// Those of a request up to its connection; of several hosts the refusal of the last.
     pub(crate) async fn connect(
         self: &Rc<Self>,
         cleared: &mut Cleared<'_>,

@@ -1,4 +1,4 @@
-//! One address of a destination, with the connections of one worker to it.
+//! One address of a destination, with one worker's connections to it.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -11,15 +11,15 @@ use super::health::EndpointHealth;
 use super::http2::Http2Connection;
 use crate::dns::family::Family;
 
-/// One address.
+/// One address of a destination.
 pub(super) struct Endpoint {
     pub(super) address: SocketAddr,
     pub(super) health: Arc<EndpointHealth>,
-    /// The one that waited the shortest last.
+    /// Idle HTTP/1.1 connections, the most recently used last.
     pub(super) idle: Vec<IdleConnection>,
-    /// Those that many requests share, in use or not; the first that has room is used.
+    /// HTTP/2 connections, in use or idle; the first that has room is used.
     pub(super) shared: Vec<Rc<Http2Connection>>,
-    /// Whether a connection to it is being opened that no request waits for.
+    /// Whether a connection is being opened that no request waits for.
     pub(super) warming: bool,
 }
 
@@ -34,12 +34,12 @@ impl Endpoint {
         }
     }
 
-    /// Whether it has no connection for a next request.
+    /// Whether the endpoint has no connection for a next request.
     pub(super) fn is_empty(&self) -> bool {
         self.idle.is_empty() && self.shared.is_empty()
     }
 
-    /// What a choice has to know of it, for a request that has been to `tried`.
+    /// The candidate for load balancing, for a request that has attempted these addresses.
     pub(super) fn candidate<A>(
         &self,
         address: A,

@@ -1,16 +1,16 @@
-//! Which address family works from here: the memory that spares a host without IPv6 (or IPv4) the wait for it at every
-//! new destination.
+//! Which address family works from here. It saves a host without IPv6 (or IPv4) the wait for that family at every new
+//! destination.
 
 use std::time::{Duration, Instant};
 
 use crate::dns::family::Family;
 
-/// How long a family that lost goes second after it lost once; doubles with each further time in a row.
+/// How long a family goes second after it lost once; doubles with each further loss in a row.
 const FIRST_PENALTY: Duration = Duration::from_secs(10);
-/// The longest it gets.
+/// The longest time that a family goes second.
 const LONGEST_PENALTY: Duration = Duration::from_secs(10 * 60);
 
-/// How both families did, over all destinations.
+/// The record of both families, over all destinations.
 #[derive(Debug, Default)]
 pub(crate) struct FamilyHistory {
     v4: FamilyRecord,
@@ -24,7 +24,7 @@ struct FamilyRecord {
 }
 
 impl FamilyHistory {
-    /// The family to try first, where `first` would be.
+    /// The family to try first, where `first` is the default.
     pub(crate) fn leading(&self, first: Family, now: Instant) -> Family {
         if self.record(first).is_second(now) && !self.record(first.other()).is_second(now) {
             first.other()
@@ -33,8 +33,8 @@ impl FamilyHistory {
         }
     }
 
-    /// A connection was made to an address of this family. `lost` is whether addresses of the other one failed, or were
-    /// overtaken, in the same race.
+    /// Records a connection to an address of this family. `lost` is whether addresses of the other family failed or
+    /// were overtaken in the same race.
     pub(crate) fn won(&mut self, winner: Family, lost: bool, now: Instant) {
         *self.record_mut(winner) = FamilyRecord::default();
         if lost {

@@ -1,6 +1,6 @@
-//! How one address does: failures to connect, and outlier detection on what it answers.
+//! The health of one address: failures to connect, and outlier detection on responses.
 //!
-//! All workers share what is known. An address is never out of use for it: it goes last.
+//! All workers share it. An unhealthy address is never excluded: it is tried last.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,35 +11,35 @@ use http::StatusCode;
 
 use super::balance::EndpointStatus;
 
-/// How long an address goes last after its first failure to connect; doubles with each further one in a row.
+/// How long an address is tried last after its first failure to connect; doubles with each further failure in a row.
 const FIRST_PENALTY: Duration = Duration::from_secs(1);
-/// The longest it gets.
+/// The longest penalty for failures to connect.
 const LONGEST_PENALTY: Duration = Duration::from_secs(30);
 /// The longest ejection, unless the first one is configured to be longer.
 const LONGEST_EJECTION: Duration = Duration::from_secs(5 * 60);
 
-/// How long errors of an address that nobody uses any more are remembered.
+/// How long errors of an unused address are remembered.
 const REMEMBERED: Duration = Duration::from_secs(10 * 60);
 
-/// One address of a destination.
+/// The health of one address of a destination.
 #[derive(Debug)]
 pub(crate) struct EndpointHealth {
     /// Requests in progress there, over all workers.
     active: AtomicU32,
-    /// When it is well again, in nanoseconds after `epoch`: a copy that is read without the lock.
+    /// When the address is healthy again, in nanoseconds after `epoch`: a copy that is read without the lock.
     unhealthy_until: AtomicU64,
-    /// Whether the last attempt to connect failed: a copy too.
+    /// Whether the last attempt to connect failed: a copy that is read without the lock.
     failing: AtomicBool,
     epoch: Instant,
     record: Mutex<HealthRecord>,
 }
 
-/// What came of a use of the address.
+/// The outcome of a use of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ObservedOutcome {
     /// The head of a response.
     Response(StatusCode),
-    /// No connection, or one that broke off or stayed silent before the response (Envoy's "local origin" failures).
+    /// No connection, or one that failed or stayed silent before the response (Envoy's "local origin" failures).
     LocalFailure,
 }
 
@@ -47,11 +47,11 @@ pub(crate) enum ObservedOutcome {
 struct HealthRecord {
     connects_failed: u32,
     failing_until: Option<Instant>,
-    /// In a row.
+    /// Errors in a row.
     errors: u32,
-    /// In a row, where they are counted apart.
+    /// Local failures in a row, where they are counted separately.
     local_errors: u32,
-    /// What the next ejection's length is multiplied by, less one.
+    /// The number of ejections that the length of the next one grows by.
     ejections: u32,
     ejected_until: Option<Instant>,
     /// When the last error was counted.
@@ -69,7 +69,7 @@ impl EndpointHealth {
         }
     }
 
-    /// What speaks against it.
+    /// The status of the address for load balancing.
     pub(crate) fn status(&self, now: Instant) -> EndpointStatus {
         if !self.is_healthy(now) {
             EndpointStatus::Unhealthy
@@ -85,19 +85,19 @@ impl EndpointHealth {
         until == 0 || self.nanos(now) >= until
     }
 
-    /// Whether it is ejected, as opposed to having failed to connect.
+    /// Whether the address is ejected, as opposed to having failed to connect.
     pub(crate) fn is_ejected(&self, now: Instant) -> bool {
         !self.is_healthy(now) && self.record().ejected_until.is_some_and(|until| now < until)
     }
 
-    /// Whether forgetting it would lose something.
+    /// Whether something would be lost if this state were forgotten.
     pub(crate) fn is_worth_keeping(&self, now: Instant) -> bool {
         let counted = self.record().counted;
         let recent = counted.is_some_and(|then| now.saturating_duration_since(then) < REMEMBERED);
         recent || !self.is_healthy(now)
     }
 
-    /// Requests in progress.
+    /// Requests in progress, over all workers.
     pub(crate) fn active(&self) -> u32 {
         self.active.load(Relaxed)
     }
@@ -110,7 +110,7 @@ impl EndpointHealth {
         self.active.fetch_sub(1, Relaxed);
     }
 
-    /// An attempt to connect failed, or another address was faster although this one had a head start.
+    /// Records that an attempt to connect failed, or was overtaken in spite of its head start.
     pub(crate) fn connect_failed(&self, now: Instant) {
         let mut record = self.record();
         record.connects_failed = record.connects_failed.saturating_add(1);
@@ -120,7 +120,7 @@ impl EndpointHealth {
         self.publish(&record);
     }
 
-    /// A connection was made.
+    /// Records that a connection was made.
     pub(crate) fn connected(&self) {
         // Most often there is nothing to forgive.
         if self.unhealthy_until.load(Relaxed) == 0 {
@@ -132,8 +132,8 @@ impl EndpointHealth {
         self.publish(&record);
     }
 
-    /// Counts what came of a request. Returns whether the address should be ejected for it; `draw` gives a number below
-    /// its argument.
+    /// Counts the outcome of a request. Returns whether the address should be ejected for it; `draw` draws a number
+    /// below its argument.
     pub(crate) fn observe(
         &self,
         observed: ObservedOutcome,
@@ -149,7 +149,7 @@ impl EndpointHealth {
         !ejected && draw(100) < enforcing
     }
 
-    /// Ejects it: for longer each time, unless it did well in between.
+    /// Ejects the address: for longer each time, unless it was healthy in between.
     pub(crate) fn eject(&self, detection: &OutlierDetection, now: Instant) {
         let mut record = self.record();
         record.eject(detection, now);
@@ -174,7 +174,8 @@ impl EndpointHealth {
 }
 
 impl HealthRecord {
-    /// The percentage of enforcement once there are as many errors in a row as allowed; counting then begins anew.
+    /// Returns the percentage of enforcement once the allowed number of errors in a row is reached; counting then
+    /// restarts.
     fn count(
         &mut self,
         observed: ObservedOutcome,

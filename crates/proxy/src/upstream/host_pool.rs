@@ -1,5 +1,4 @@
-//! What one worker holds of one destination: its addresses as they were last resolved, and the connections to each that
-//! wait for a next request.
+//! One worker's connection pool for one destination: its resolved addresses and the idle connections to each.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -34,15 +33,15 @@ mod shared;
 
 pub(super) use shared::SharedDial;
 
-/// How long a connection may take to become ready after a response has ended.
+/// How long a connection may take to become ready after the end of a response.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// How long a connection may wait in the pool, unless the destination's settings say otherwise.
+/// How long a connection may be idle, unless the destination's settings say otherwise.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long an HTTPS record that led nowhere is left out.
+/// How long an HTTPS record that led nowhere is ignored.
 const RECORD_IGNORED_FOR: Duration = Duration::from_secs(5 * 60);
 
-/// One destination of one worker.
+/// One worker's connection pool for one destination.
 pub(crate) struct HostPool {
     pub(crate) state: Arc<DestinationState>,
     idle_count: Weak<IdleCount>,
@@ -53,28 +52,28 @@ pub(crate) struct HostPool {
     turn: Cell<usize>,
     /// Connections in use.
     leased: Cell<usize>,
-    /// Whether a connection was taken since the last sweep.
+    /// Whether a connection was leased since the last sweep.
     used: Cell<bool>,
-    /// Until when its HTTPS record is not gone by.
+    /// Ignore the HTTPS record until then.
     https_record_ignored_until: Cell<Option<Instant>>,
-    /// Requests that wait here for a connection to come back.
+    /// Requests of this worker that wait for a connection to be returned.
     queued: Cell<usize>,
     returned: Notify,
-    /// Connections that are being opened and that others wait for.
+    /// Connections that are being opened and that other requests wait for.
     dialing: Cell<usize>,
-    /// Rung when one of them can be shared, or will not be.
+    /// Notified when a dial ends, whether or not its connection can be shared.
     dial_ended: Notify,
     failed_dials: Cell<u32>,
-    /// Whether the last connection over TLS agreed on HTTP/1.1.
+    /// Whether the last TLS connection negotiated HTTP/1.1.
     negotiated_http1: Cell<bool>,
 }
 
-/// What a request finds.
+/// The outcome of a look into the pool.
 pub(crate) struct TakenConnection {
-    /// A connection, if one waits at any address that will do.
+    /// An idle connection to an acceptable address, if there is one.
     pub(crate) connection: Option<UpstreamConnection>,
-    /// An address that should be connected to in the background: the one whose turn it was, if the connection is to
-    /// another; or one that has to prove that it works again.
+    /// An address to connect to in the background: the one whose turn it was, if the connection is to another; or one
+    /// that has to prove that it works again.
     pub(crate) connect: Option<SocketAddr>,
 }
 
@@ -90,7 +89,7 @@ impl HostPool {
             settings: RefCell::new(settings),
             endpoints: RefCell::default(),
             leading: Cell::new(Family::V6),
-            // Anywhere, so that workers and processes do not all begin with the same address.
+            // Random, so that workers and processes do not all begin with the same address.
             turn: Cell::new(rand::random_range(0..usize::MAX / 2)),
             leased: Cell::default(),
             used: Cell::default(),
@@ -116,7 +115,7 @@ impl HostPool {
         }
     }
 
-    /// Takes over what the name resolves to.
+    /// Updates the pool with what the name resolved to.
     pub(crate) fn resolved(
         &self,
         known: &Resolved,
@@ -135,18 +134,18 @@ impl HostPool {
         }
     }
 
-    /// Takes over that the name leads nowhere any more.
+    /// Removes all addresses: the name no longer resolves.
     pub(crate) fn clear_addresses(&self, now: Instant) {
         self.update(&[], self.leading.get(), now);
     }
 
-    /// Where the addresses are connected to.
+    /// The socket addresses without the HTTPS record.
     pub(crate) fn plain(&self, addresses: &[IpAddr]) -> Vec<SocketAddr> {
         service::plain(addresses, self.state.destination.port)
     }
 
-    /// Where the destination is by its HTTPS record, if that says anything for us. The records of a name are those of
-    /// port 443; other ports have names of their own for them (RFC 9460 9.1), which are not asked for.
+    /// The socket addresses by the HTTPS record, if it applies. The records of a name are those of port 443; other
+    /// ports have records at other names (RFC 9460 9.1), which are not looked up.
     pub(crate) fn by_record(
         &self,
         service: &Service,
@@ -160,22 +159,22 @@ impl HostPool {
             .flatten()
     }
 
-    /// Whether the destination's HTTPS record is gone by.
+    /// Whether the destination's HTTPS record is used.
     pub(crate) fn uses_https_record(&self, now: Instant) -> bool {
         self.https_record_ignored_until
             .get()
             .is_none_or(|until| now >= until)
     }
 
-    /// The record led nowhere, or where not every rule may go: without it for a while, for all rules alike, so that they
-    /// do not close each other's connections.
+    /// Ignores the HTTPS record for a while, because it led nowhere or to a port that not every rule may use: for all
+    /// rules alike, so that they do not close each other's connections.
     pub(crate) fn ignore_https_record(&self, now: Instant) {
         self.https_record_ignored_until
             .set(Some(now + RECORD_IGNORED_FOR));
     }
 
-    /// Takes over what the name resolves to, and which family to begin with. Connections to other addresses are closed,
-    /// now or when their requests have ended, unless the settings keep them.
+    /// Updates the addresses and the leading family. Connections to other addresses are closed, now or when their
+    /// requests have ended, unless the settings keep them.
     pub(crate) fn update(&self, addresses: &[SocketAddr], leading: Family, now: Instant) {
         self.leading.set(leading);
         let mut endpoints = self.endpoints.borrow_mut();
@@ -206,8 +205,7 @@ impl HostPool {
         }
     }
 
-    /// Takes a connection to one of the addresses that the request may go to, preferably none of those that it has
-    /// tried.
+    /// Takes a connection to one of the addresses that `may_go` accepts, preferably to none of the attempted ones.
     pub(crate) fn take(
         &self,
         may_go: impl Fn(SocketAddr) -> bool,
@@ -245,7 +243,8 @@ impl HostPool {
                 connect: unproven,
             };
         }
-        // No worse than the one whose turn it is: better a new connection there than an open one to what is ill.
+        // Only addresses as good as the one in turn: a new connection to that is better than an idle one to a worse
+        // address.
         let best = candidates.iter().map(|one| one.status).min();
         candidates
             .retain(|one| Some(one.status) == best && best != Some(EndpointStatus::Attempted));
@@ -275,7 +274,7 @@ impl HostPool {
                 .iter()
                 .find(|endpoint| endpoint.address == socket(address));
             endpoint.map_or_else(
-                // It is not in the latest answer any more.
+                // The address is not in the latest answer any more.
                 || EndpointCandidate::unknown(address),
                 |endpoint| endpoint.candidate(address, attempted, now),
             )
@@ -286,7 +285,7 @@ impl HostPool {
         order
     }
 
-    /// How the destination as a whole does, as one of several hosts of a backend.
+    /// The candidate for the destination as a whole, as one of several hosts of a backend.
     pub(super) fn as_candidate<A>(&self, address: A, now: Instant) -> EndpointCandidate<A> {
         let endpoints = self.endpoints.borrow();
         let status = endpoints
@@ -304,7 +303,7 @@ impl HostPool {
         }
     }
 
-    /// Whether there is an address that the request has not been to.
+    /// Whether there is an address that the request has not attempted.
     pub(crate) fn has_endpoint_besides(&self, attempted: &[SocketAddr]) -> bool {
         let endpoints = self.endpoints.borrow();
         endpoints
@@ -312,20 +311,20 @@ impl HostPool {
             .any(|endpoint| !attempted.contains(&endpoint.address))
     }
 
-    /// How one of the addresses does.
+    /// The health of one of the addresses.
     pub(crate) fn health(&self, address: SocketAddr, now: Instant) -> Arc<EndpointHealth> {
         let endpoints = self.endpoints.borrow();
         let endpoint = endpoints
             .iter()
             .find(|endpoint| endpoint.address == address);
         endpoint.map_or_else(
-            // It is not in the latest answer any more.
+            // The address is not in the latest answer any more.
             || Arc::new(EndpointHealth::new(now)),
             |endpoint| Arc::clone(&endpoint.health),
         )
     }
 
-    /// Begins to connect to an address that no request waits for. False if that is being done already.
+    /// Marks an address as being connected to in the background. Returns false if it is already.
     pub(crate) fn begin_warming(&self, address: SocketAddr) -> bool {
         let mut endpoints = self.endpoints.borrow_mut();
         let endpoint = endpoints
@@ -344,7 +343,7 @@ impl HostPool {
         }
     }
 
-    /// A connection that can take a next request.
+    /// Returns a connection that can take a next request to the pool.
     pub(crate) fn put(&self, connection: Http1Connection) {
         let Some(idle_count) = self.idle_count.upgrade() else {
             return;
@@ -371,7 +370,7 @@ impl HostPool {
         }
     }
 
-    /// The place of a connection to this address, unless such are not kept any more.
+    /// The endpoint of this address, which is added unless connections to old addresses are closed.
     fn endpoint_for<'a>(
         &self,
         endpoints: &'a mut Vec<Endpoint>,
@@ -391,14 +390,14 @@ impl HostPool {
         Some(&mut endpoints[at])
     }
 
-    /// Whether a connection has served as many requests as it may.
+    /// Whether a connection has served as many requests as the settings allow.
     fn has_reached_max_requests(&self, served: u32) -> bool {
         let most = self.settings.borrow().max_requests_per_connection;
         most.is_some_and(|most| served >= most)
     }
 
-    /// The same once it can: it is new, or a request's body is still being sent. One that is shared needs no putting
-    /// back: the pool has it, or not.
+    /// Returns a connection to the pool once it can take a request: it may be new, or still be sending a request's
+    /// body. A shared connection needs no return.
     pub(crate) fn put_when_ready(self: &Rc<Self>, connection: UpstreamConnection) {
         let UpstreamConnection::Http1(mut connection) = connection else {
             return;
@@ -425,7 +424,7 @@ impl HostPool {
         self.leased.set(self.leased.get() - 1);
     }
 
-    /// Whether connections are out, or one was taken since the last time.
+    /// Whether connections are leased, or were since the last call.
     pub(super) fn was_used(&self) -> bool {
         self.used.replace(false) || self.leased.get() > 0
     }
@@ -454,7 +453,7 @@ impl HostPool {
         }
     }
 
-    /// Closes what waits.
+    /// Closes the idle connections.
     pub(super) fn close_idle(&self) {
         for endpoint in self.endpoints.borrow_mut().iter_mut() {
             self.idle_removed(std::mem::take(&mut endpoint.idle).len());

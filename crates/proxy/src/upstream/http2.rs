@@ -1,7 +1,8 @@
-//! Connections that carry many requests at once (RFC 9113).
+//! HTTP/2 connections, which carry many requests at once (RFC 9113).
 //!
-//! The pool of a worker and every request on such a connection hold it together: it closes when the last lets go. Who
-//! opened one uses it at once; the others wait for its settings, because before those nobody knows how many it takes.
+//! The pool of a worker and the requests on a connection own it together: it closes when the last of them lets go. The
+//! request that opened a connection uses it at once; others wait for the peer's settings, which say how many streams it
+//! takes.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -35,40 +36,41 @@ pub(super) mod convert;
 mod fault;
 mod socket;
 
-/// What hyper is told of a peer's limit of streams before the peer says it. No peer can: a setting has 32 bits.
+/// The limit of streams that hyper assumes before the peer's settings arrive. No peer can send it: a setting has 32
+/// bits.
 const UNKNOWN: usize = usize::MAX - 1;
-/// Octets that the fields of a response may have.
+/// Bytes that the header fields of a response may have.
 const MAX_FIELDS: u32 = 60 * 1024;
-/// Octets of a request's body that wait in memory for the upstream to take them.
+/// Bytes of a request body that are buffered for the upstream.
 const MAX_UNSENT: usize = 256 * 1024;
 
 type Http2Driver = Connection<TokioIo<ObservedSocket>, RequestBody, Local>;
 
-/// A connection.
+/// An HTTP/2 connection.
 pub(crate) struct Http2Connection {
     sender: RefCell<SendRequest<RequestBody>>,
-    /// What runs it, as long as it takes requests.
+    /// The future that drives the connection, as long as it takes requests.
     driver: Rc<RefCell<Option<Http2Driver>>>,
     events: Rc<ConnectionEvents>,
     peer: SocketAddr,
     health: Arc<EndpointHealth>,
-    /// Streams that we would have on it, whatever the peer allows.
-    most: u32,
+    /// Our own limit of concurrent streams.
+    max_streams: u32,
     streams: Cell<u32>,
     metrics: Arc<UpstreamMetrics>,
-    /// Requests so far.
+    /// The number of requests so far.
     served: Cell<u32>,
-    /// Whether the pool has it, and gives it to requests.
+    /// Whether the connection is in the pool.
     pub(super) pooled: Cell<bool>,
-    /// Since when it has had no stream.
+    /// When the last stream ended.
     pub(super) idle_since: Cell<Instant>,
     host_pool: Weak<HostPool>,
 }
 
-/// One request's part of a connection: a stream, until it is dropped.
+/// A stream of a connection, for one request. Dropping it ends its use of the connection.
 pub(crate) struct Http2Stream(Rc<Http2Connection>);
 
-/// Where a connection leads, and where it belongs.
+/// The address of a connection, and its pool.
 pub(super) struct EndpointOrigin<'a> {
     pub(super) peer: SocketAddr,
     pub(super) health: Arc<EndpointHealth>,
@@ -76,7 +78,7 @@ pub(super) struct EndpointOrigin<'a> {
 }
 
 impl Http2Connection {
-    /// Begins HTTP/2 on a socket. The peer is told our settings, and not yet events.
+    /// Begins HTTP/2 on a socket: sends our settings, without waiting for the peer's.
     ///
     /// # Errors
     /// If the socket is closed.
@@ -111,7 +113,7 @@ impl Http2Connection {
             events,
             peer: place.peer,
             health: place.health,
-            most: settings.max_concurrent_streams,
+            max_streams: settings.max_concurrent_streams,
             streams: Cell::default(),
             metrics,
             served: Cell::default(),
@@ -121,27 +123,27 @@ impl Http2Connection {
         }))
     }
 
-    /// The address it is connected to.
+    /// The peer's address.
     pub(super) fn peer(&self) -> SocketAddr {
         self.peer
     }
 
-    /// How that address does.
+    /// The health of the peer's address.
     pub(super) fn health(&self) -> &Arc<EndpointHealth> {
         &self.health
     }
 
-    /// Requests so far.
+    /// The number of requests so far.
     pub(super) fn served(&self) -> u32 {
         self.served.get()
     }
 
-    /// Whether nothing is on it.
+    /// Whether the connection has no stream.
     pub(super) fn is_idle(&self) -> bool {
         self.streams.get() == 0
     }
 
-    /// Whether it takes no more requests: it is closed, or its upstream is going away (RFC 9113 6.8).
+    /// Whether the connection takes no more requests: it is closed, or the upstream sent GOAWAY (RFC 9113 6.8).
     pub(super) fn is_closed(&self) -> bool {
         self.peer_stream_limit().is_none() || self.sender.borrow().is_closed()
     }
@@ -149,19 +151,19 @@ impl Http2Connection {
     /// Whether one more stream is within our limit and the peer's.
     pub(super) fn has_room(&self) -> bool {
         let streams = self.streams.get();
-        streams < self.most
+        streams < self.max_streams
             && self
                 .peer_stream_limit()
                 .is_some_and(|most| (streams as usize) < most)
     }
 
-    /// The streams that the peer allows; `None` if it takes no more.
+    /// The number of streams that the peer allows; `None` if it takes no more.
     fn peer_stream_limit(&self) -> Option<usize> {
         let driver = self.driver.borrow();
         driver.as_ref().map(Connection::current_max_send_streams)
     }
 
-    /// Waits for the peer's settings (RFC 9113 3.4). False if it closes instead.
+    /// Waits for the peer's settings (RFC 9113 3.4). Returns false if the connection closes instead.
     pub(super) async fn settings_received(&self) -> bool {
         loop {
             let progressed = self.events.progressed.notified();
@@ -184,7 +186,7 @@ impl Http2Connection {
             .is_some_and(Connection::is_extended_connect_protocol_enabled)
     }
 
-    /// Sends a request of HTTP/2.
+    /// Sends a request in HTTP/2 form.
     pub(super) fn send(
         &self,
         request: Request<RequestBody>,
@@ -193,7 +195,7 @@ impl Http2Connection {
         self.sender.borrow_mut().try_send_request(request)
     }
 
-    /// What TLS on it failed with, if it did.
+    /// The TLS failure of the connection, if there was one.
     pub(super) fn tls_failure(&self) -> Option<TlsFailure> {
         self.events.failure()
     }
@@ -207,7 +209,7 @@ impl Http2Stream {
         Self(shared)
     }
 
-    /// What it is on.
+    /// The connection of the stream.
     pub(super) fn connection(&self) -> &Rc<Http2Connection> {
         &self.0
     }
@@ -226,10 +228,10 @@ impl Drop for Http2Stream {
     }
 }
 
-/// Runs a connection until it takes no more requests. What is on it then goes on to its end.
+/// Drives a connection until it takes no more requests. Its streams then run to their ends.
 fn drive(driver: Rc<RefCell<Option<Http2Driver>>>, events: Rc<ConnectionEvents>) {
     task::spawn(async move {
-        // Its errors are those of the streams on it, which tell them.
+        // Its errors are reported by its streams.
         let _ = poll_fn(|cx| match driver.borrow_mut().as_mut() {
             Some(driver) => Pin::new(driver).poll(cx),
             None => Poll::Ready(Ok(())),

@@ -10,13 +10,13 @@ use super::host_pool::HostPool;
 use super::http2::Http2Connection;
 use super::limits::LimitPermit;
 
-/// A connection in use that knows its way back. Dropped without [`LeasedConnection::release`] it is closed, if it is not shared: then
-/// only the stream is.
+/// A connection that is in use by one request and returns to its pool. Dropping it without
+/// [`LeasedConnection::release`] closes the connection, or only the stream if the connection is shared.
 pub(crate) struct LeasedConnection {
     /// Absent once it is released.
     connection: Option<UpstreamConnection>,
     host_pool: Rc<HostPool>,
-    /// For the request that is on it.
+    /// The permit of the request.
     _request: LimitPermit,
 }
 
@@ -43,27 +43,27 @@ impl LeasedConnection {
         connection.expect("it is there until the lease is released, which consumes it")
     }
 
-    /// The address it is connected to.
+    /// The peer's address.
     pub(crate) fn peer(&self) -> SocketAddr {
         self.connection().peer()
     }
 
-    /// How that address does.
+    /// The health of the peer's address.
     pub(crate) fn health(&self) -> &Arc<EndpointHealth> {
         self.connection().health()
     }
 
-    /// Where it belongs.
+    /// The pool of the connection.
     pub(crate) fn host_pool(&self) -> &Rc<HostPool> {
         &self.host_pool
     }
 
-    /// Whether it is one stream of many.
+    /// Whether this is a stream of a shared connection.
     pub(crate) fn is_stream(&self) -> bool {
         self.stream().is_some()
     }
 
-    /// The connection that the stream is on, if it is a stream.
+    /// The HTTP/2 connection of the stream, if this is a stream.
     pub(super) fn stream(&self) -> Option<&Http2Connection> {
         match self.connection() {
             UpstreamConnection::Http1(_) => None,
@@ -71,13 +71,13 @@ impl LeasedConnection {
         }
     }
 
-    /// What it is.
+    /// The connection, to send a request on.
     pub(super) fn borrow(&mut self) -> &mut UpstreamConnection {
         let connection = self.connection.as_mut();
         connection.expect("it is there until the lease is released, which consumes it")
     }
 
-    /// The response has ended: back to the pool, as soon as the connection can take the next request.
+    /// Returns the connection to the pool, as soon as it can take a next request. The response has ended.
     pub(crate) fn release(mut self) {
         let Some(connection) = self.connection.take() else {
             return;

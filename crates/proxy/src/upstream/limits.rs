@@ -8,33 +8,33 @@ use tokio::sync::Notify;
 
 use crate::refusal::Limit;
 
-/// How much is in progress at a destination. The order is that of one clock for all: who begins to wait must either see
-/// the connection that was just closed, or be seen waiting by it.
+/// The use of the limits of a destination. The atomics are sequentially consistent: a request that begins to wait must
+/// either see the connection that was just closed, or be seen waiting by the task that closed it.
 #[derive(Debug, Default)]
 pub(crate) struct DestinationLimits {
     connections: AtomicU32,
     pending: AtomicU32,
     requests: AtomicU32,
     retries: AtomicU32,
-    /// Requests that wait for one of the connections.
+    /// Requests that wait for a connection.
     waiting: AtomicU32,
-    /// A connection has been closed.
+    /// Notified when a connection was closed.
     freed: Notify,
 }
 
-/// One of what is limited, while it lasts.
+/// A permit under one limit, returned when it is dropped.
 #[derive(Debug)]
 pub(crate) struct LimitPermit {
     limits: Arc<DestinationLimits>,
     limit: Limit,
 }
 
-/// A request that waits for a connection, while it does.
+/// Counts a request as waiting for a connection while it waits.
 #[derive(Debug)]
 pub(crate) struct QueueGuard<'a>(&'a DestinationLimits);
 
 impl DestinationLimits {
-    /// One more, if the breakers allow it.
+    /// Acquires a permit, if the circuit breakers allow one more.
     pub(crate) fn enter(
         self: &Arc<Self>,
         limit: Limit,
@@ -68,7 +68,7 @@ impl DestinationLimits {
         self.waiting.load(SeqCst) > 0
     }
 
-    /// Where the closing of a connection is told, to one who waits.
+    /// Notified when a connection is closed while a request waits.
     pub(crate) fn freed(&self) -> &Notify {
         &self.freed
     }

@@ -26,29 +26,29 @@ use crate::refusal::Refusal;
 use crate::task;
 use crate::tls::HandshakeOutcome;
 
-/// Octets that are buffered of one direction of a connection.
+/// Bytes that are buffered for each direction of a connection.
 const BUFFER: usize = 64 * 1024;
-/// Octets that a response's head may have.
+/// Bytes that a response's head may have.
 const MAX_HEAD: usize = 60 * 1024;
 
-/// What a socket becomes a connection of.
+/// The setup of a connection on a connected socket.
 pub(super) struct ConnectionSetup<'a> {
     pub(super) host_pool: &'a Rc<HostPool>,
     pub(super) settings: &'a BackendSettings,
     pub(super) upstreams: &'a Rc<Upstreams>,
-    /// The request that waits for it, if one does.
+    /// The trip of the request that waits for the connection, if one does.
     pub(super) trip: Option<&'a Trip>,
-    /// When it is too late.
+    /// Deadline for the setup.
     pub(super) until: Instant,
-    /// Held until the connection can be shared, or will not be.
+    /// Held until it is known whether the connection can be shared.
     pub(super) dialing: Option<Rc<SharedDial>>,
 }
 
 impl ConnectionSetup<'_> {
-    /// Makes a connection of a socket.
+    /// Sets up TLS and HTTP on a socket.
     ///
     /// # Errors
-    /// [`Refusal::Tls`] and [`Refusal::Connect`]. Neither says anything about the way to the address, which was found.
+    /// [`Refusal::Tls`] and [`Refusal::Connect`]. Neither is about the route to the address, which was connected to.
     pub(super) async fn open(
         &self,
         stream: TcpStream,
@@ -99,7 +99,7 @@ impl ConnectionSetup<'_> {
         }
     }
 
-    /// Begins HTTP.
+    /// Sets up HTTP.
     async fn speak(
         &self,
         stream: UpstreamStream,
@@ -118,7 +118,7 @@ impl ConnectionSetup<'_> {
         spoken.map_err(|_| Refusal::Connect(ConnectFailure::Terminated))
     }
 
-    /// Begins HTTP/2, and shares the connection as soon as its peer has said how.
+    /// Sets up HTTP/2, and shares the connection as soon as the peer's settings are known.
     async fn speak_http2(
         &self,
         stream: UpstreamStream,
@@ -143,7 +143,7 @@ impl ConnectionSetup<'_> {
         Ok(first)
     }
 
-    /// Begins HTTP/1.1.
+    /// Sets up HTTP/1.1.
     async fn speak_http1(
         &self,
         stream: UpstreamStream,
@@ -156,9 +156,9 @@ impl ConnectionSetup<'_> {
         let switch = UpgradeSender::default();
         let waiting = Rc::clone(&switch);
         task::spawn(async move {
-            // Its errors are those of the requests on it, which tell them.
+            // Its errors are reported by its requests.
             let over = (&mut connection).await;
-            // TakenConnection in any case, so that nobody waits in vain.
+            // Taken in any case, so that no request waits in vain.
             let waiting = waiting.take();
             if over.is_ok()
                 && let Some(waiting) = waiting
@@ -169,7 +169,7 @@ impl ConnectionSetup<'_> {
                     read: parts.read_buf,
                     permit: Some(open),
                 };
-                // Who does not wait any more lets it be closed.
+                // If the request is gone, the connection is closed.
                 let _ = waiting.send(upgraded);
             }
         });

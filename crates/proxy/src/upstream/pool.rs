@@ -1,7 +1,7 @@
 //! The connections of one worker to upstreams, by destination.
 //!
-//! A pool belongs to one thread, so that taking a warm connection locks nothing. What is taken out is checked again
-//! under the rule that takes it: a connection carries no permission from one rule to another, nor from last month's
+//! A pool belongs to one thread, so that taking an idle connection locks nothing. A connection that is taken is checked
+//! again under the rule of its request: a connection carries no permission from one rule to another, nor from older
 //! policies to today's.
 
 use std::cell::{Cell, RefCell};
@@ -21,24 +21,24 @@ use super::metrics::UpstreamMetrics;
 use crate::dns::family::Family;
 use crate::plan::destination::DestinationKey;
 
-/// Shelves before it is worth looking for empty ones between two sweeps.
+/// Number of host pools from which empty ones are evicted between two sweeps.
 const MANY: usize = 8192;
 
-/// What one worker holds of every destination.
+/// One worker's connections to all destinations.
 pub(crate) struct UpstreamPool {
     host_pools: RefCell<HashMap<Arc<DestinationKey>, Rc<HostPool>>>,
-    /// Whose turn it is among the hosts of a backend.
+    /// The turn of each backend's hosts.
     turns: RefCell<HashMap<ObjectRef, usize>>,
     idle: Rc<IdleCount>,
-    /// How many host_pools there may be before those that hold nothing go, sweep or not.
+    /// The number of host pools at which empty ones are evicted.
     limit: Cell<usize>,
     destination_states: Arc<DestinationStates>,
 }
 
-/// What a sweep found.
+/// A host pool that a sweep kept.
 pub(crate) struct SweptPool {
     pub(crate) host_pool: Rc<HostPool>,
-    /// Whether connections are out, or were since the last time.
+    /// Whether connections are leased, or were since the last sweep.
     pub(crate) in_use: bool,
 }
 
@@ -56,7 +56,7 @@ impl UpstreamPool {
         })
     }
 
-    /// The place of a destination, under the settings that now hold for it.
+    /// The pool of a destination, under the settings that now hold for it.
     pub(crate) fn host_pool(
         &self,
         destination: &DestinationKey,
@@ -89,7 +89,7 @@ impl UpstreamPool {
         }
     }
 
-    /// Which of a backend's hosts is next: each in its turn, those that are unwell last.
+    /// Chooses among a backend's hosts: each in its turn, unhealthy ones last.
     pub(crate) fn next_host(
         &self,
         backend: &ObjectRef,
@@ -131,7 +131,8 @@ impl UpstreamPool {
         turn
     }
 
-    /// Closes what has waited too long or was closed by its upstream, and gives the destinations that have connections.
+    /// Closes connections that were idle for too long or were closed by their upstream, and returns the host pools that
+    /// have connections.
     pub(crate) fn sweep(&self, now: Instant) -> Vec<SweptPool> {
         let mut kept = Vec::new();
         let mut host_pools = self.host_pools.borrow_mut();
@@ -151,7 +152,7 @@ impl UpstreamPool {
         kept
     }
 
-    /// Closes everything that waits.
+    /// Closes all idle connections.
     pub(crate) fn close_all_idle(&self) {
         let host_pools = self.host_pools.borrow();
         host_pools
@@ -159,8 +160,8 @@ impl UpstreamPool {
             .for_each(|host_pool| host_pool.close_idle());
     }
 
-    /// Closes what waits for one destination, unless requests here wait for it too: another worker has requests for it
-    /// and may open no more.
+    /// Closes the idle connections to one destination, unless requests here wait for it too. Another worker has
+    /// requests for it and may open no more connections.
     pub(crate) fn close_idle(&self, destination: &DestinationKey) {
         let host_pool = self.host_pools.borrow().get(destination).cloned();
         if let Some(host_pool) = host_pool.filter(|host_pool| !host_pool.is_queued_for()) {

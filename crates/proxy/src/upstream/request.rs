@@ -1,4 +1,4 @@
-//! Sending a request to an upstream, again if it may be retried, and waiting for the response's head.
+//! Sending a request to an upstream, with retries, until the response's head.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -25,7 +25,7 @@ use crate::policy::Cleared;
 use crate::record::Trip;
 use crate::refusal::{Limit, Refusal};
 
-/// One request on its way to an upstream.
+/// A request to an upstream, with its deadlines and retries.
 pub(crate) struct UpstreamRequest<'a> {
     pub(super) cleared: Cleared<'a>,
     pub(super) timeouts: Timeouts,
@@ -33,35 +33,35 @@ pub(crate) struct UpstreamRequest<'a> {
     pub(super) upstreams: &'a Rc<Upstreams>,
     pub(super) progress: &'a Progress,
     pub(super) trip: &'a Trip,
-    /// When the whole exchange must be over, if ever.
+    /// The deadline of the whole exchange, if any.
     pub(super) deadline: Option<Instant>,
-    /// Where the request has been.
+    /// The addresses that the request has attempted.
     pub(super) attempted: Vec<SocketAddr>,
-    /// How often it was sent again.
+    /// The number of retries so far.
     retries: u32,
-    /// While it is being sent again.
+    /// The permit of the retry in progress.
     retrying: Option<LimitPermit>,
-    /// Whether it asks for another protocol.
+    /// Whether the request asks for an upgrade.
     pub(super) upgrade: bool,
 }
 
-/// What came of a request.
+/// The reply to a request.
 pub(crate) enum UpstreamReply {
     Response(Response<UpstreamBody>),
     /// The upstream agreed to another protocol, which the connection now carries.
     Switched(Response<()>, UpgradedStream, LeasedConnection),
 }
 
-/// How a request is sent, besides where it goes.
+/// How a request is sent, apart from its destination.
 pub(crate) struct SendOptions<'a> {
     pub(crate) timeouts: Timeouts,
-    /// When the request is retried; `None` retries only what is right in any case.
+    /// The retry policy; `None` retries only what is always safe to retry.
     pub(crate) retry: Option<&'a RetryPolicy>,
-    /// Whether the request asks for another protocol.
+    /// Whether the request asks for an upgrade.
     pub(crate) upgrade: bool,
     /// The progress of the request body, which bounds how long the response's head may take.
     pub(crate) progress: &'a Progress,
-    /// Filled in on the way.
+    /// Filled in as the request proceeds.
     pub(crate) trip: &'a Trip,
 }
 
@@ -83,7 +83,7 @@ impl Upstreams {
             progress,
             trip,
         } = options;
-        let sending = UpstreamRequest {
+        let upstream_request = UpstreamRequest {
             deadline: after(timeouts.request, progress.started()),
             cleared,
             timeouts,
@@ -96,7 +96,7 @@ impl Upstreams {
             retrying: None,
             upgrade,
         };
-        sending.send(request).await
+        upstream_request.send(request).await
     }
 }
 
@@ -117,7 +117,7 @@ impl<'a> UpstreamRequest<'a> {
             let again = match outcome {
                 Ok(answered) => match self.after_response(&answered, replay) {
                     Some(again) => {
-                        unpool(answered);
+                        discard(answered);
                         again
                     }
                     None => return self.respond(answered).await,
@@ -142,7 +142,7 @@ impl<'a> UpstreamRequest<'a> {
         if let Some(upgraded) = upgraded
             && response.status() == StatusCode::SWITCHING_PROTOCOLS
         {
-            // It fails if there was more than HTTP allows to be read with the head.
+            // This fails if more was read with the head than HTTP allows.
             let upgraded = upgraded.await.map_err(|_| Refusal::UpstreamProtocol)?;
             return Ok(UpstreamReply::Switched(response.map(drop), upgraded, lease));
         }
@@ -151,7 +151,7 @@ impl<'a> UpstreamRequest<'a> {
         Ok(UpstreamReply::Response(response))
     }
 
-    /// How long nothing may move: for ever if the rule switches timeouts off.
+    /// The idle timeout, or forever if the rule switches timeouts off.
     pub(super) fn idle_timeout(&self) -> Duration {
         let Timeouts {
             request,
@@ -164,7 +164,7 @@ impl<'a> UpstreamRequest<'a> {
         }
     }
 
-    /// A copy to send again, if the request may ever be.
+    /// A copy to replay, if the request may ever be retried.
     fn replay(&self, request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
         let idempotent = retry::is_idempotent(request.method());
         (idempotent || self.retry.is_some())
@@ -172,7 +172,7 @@ impl<'a> UpstreamRequest<'a> {
             .flatten()
     }
 
-    /// The request to send again instead of passing the response on.
+    /// The request to retry instead of forwarding the response.
     fn after_response(
         &mut self,
         answered: &AttemptResponse,
@@ -187,7 +187,7 @@ impl<'a> UpstreamRequest<'a> {
         self.again(policy.attempts, replay)
     }
 
-    /// The request to send again instead of giving up.
+    /// The request to retry instead of failing.
     fn after_failure(
         &mut self,
         failed: &mut AttemptFailure,
@@ -201,15 +201,15 @@ impl<'a> UpstreamRequest<'a> {
                 .then(|| self.again(policy.attempts, replay))
                 .flatten();
         }
-        // Nobody asked for it, so only where it is right in any case: once, elsewhere, and what was sent only if twice
-        // is the same as once, which is when there is a spare.
+        // No policy asks for it, so it is retried only where that is always safe: once, at another address, and if it
+        // was sent, only if it is idempotent, which is when there is a replay.
         let reset = matches!(failed.refusal, Refusal::Terminated);
         (reset && self.has_another_address())
             .then(|| self.again(1, replay))
             .flatten()
     }
 
-    /// The connections to where the request goes now.
+    /// The pool of the current destination.
     pub(super) fn host_pool(&self) -> Rc<HostPool> {
         let pool = &self.upstreams.pool;
         let plan = self.cleared.plan();
@@ -221,7 +221,7 @@ impl<'a> UpstreamRequest<'a> {
             || self.host_pool().has_endpoint_besides(&self.attempted)
     }
 
-    /// Once more, if there may be one more, and the body is still there.
+    /// The request for one more attempt, if the limits allow it and the body is still there.
     fn again(
         &mut self,
         attempts: u32,
@@ -262,8 +262,8 @@ impl<'a> UpstreamRequest<'a> {
     }
 }
 
-/// Lets go of a response that is not passed on.
-fn unpool(answered: AttemptResponse) {
+/// Discards a response that is not forwarded.
+fn discard(answered: AttemptResponse) {
     if answered.response.body().is_end_stream() {
         answered.lease.release();
     }

@@ -1,4 +1,4 @@
-//! A request body on its way to the upstream, and kept for a second time if it may be needed.
+//! The body of a request to an upstream, which is buffered if it may have to be replayed.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -16,41 +16,41 @@ use crate::clock;
 use crate::exchange::{Exchange, Progress};
 use crate::message::trailers::prepare_trailers;
 
-/// A request body.
+/// The body of a request to an upstream.
 pub(crate) struct RequestBody {
     source: BodySource,
-    /// The exchange of the client whose body it is; `None` if the gateway itself sends the request.
+    /// The exchange of the client; `None` if the gateway itself sends the request.
     exchange: Option<Rc<Exchange>>,
-    /// How long the client may still be silent, once it has its answer.
+    /// Fires when a client that has its answer has been silent for too long.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 enum BodySource {
-    /// There is none.
+    /// No body.
     Empty,
-    /// The gateway's own, until it is sent.
+    /// A body of the gateway's own, until it is sent.
     Own(Option<Bytes>),
-    /// Sent as it comes.
+    /// A client's body, forwarded once.
     Once(Incoming),
-    /// Sent as it comes, and kept.
+    /// A client's body, forwarded and buffered.
     Replayed(ReplayReader),
 }
 
-/// One sending of a body that is kept.
+/// One replay of a buffered body.
 struct ReplayReader {
     kept: Rc<RefCell<ReplayBuffer>>,
-    /// Pieces sent.
+    /// The number of frames sent.
     at: usize,
     number: u32,
 }
 
-/// What has come of a body so far.
+/// The buffered part of a body.
 struct ReplayBuffer {
     incoming: Incoming,
     frames: Vec<BodyFrame>,
-    /// Octets that may still be kept; `None` when there were too many, and nothing is kept any more.
+    /// Bytes that may still be buffered; `None` when there were too many, and nothing is buffered any more.
     room: Option<usize>,
-    /// The reader that the body now belongs to. Earlier ones get no more.
+    /// The reader that owns the body. Earlier readers fail.
     reader: u32,
 }
 
@@ -72,7 +72,7 @@ pub(crate) enum RequestBodyError {
 }
 
 impl RequestBody {
-    /// The body of a client's request.
+    /// Builds the body of a client's request.
     pub(crate) fn of_client(incoming: Incoming, exchange: Rc<Exchange>) -> Self {
         let source = if incoming.is_end_stream() {
             BodySource::Empty
@@ -86,7 +86,7 @@ impl RequestBody {
         }
     }
 
-    /// The body of a request of the gateway's own.
+    /// Builds the body of a request of the gateway's own.
     pub(crate) fn own(body: Bytes) -> Self {
         Self {
             source: if body.is_empty() {
@@ -103,7 +103,7 @@ impl RequestBody {
         self.exchange.as_deref().map(Exchange::progress)
     }
 
-    /// Keeps what comes from now on, up to `limit` octets, so that it can be sent again.
+    /// Buffers up to `limit` bytes of the body from now on, so that it can be replayed.
     pub(crate) fn keep(&mut self, limit: usize) {
         self.source = match std::mem::replace(&mut self.source, BodySource::Empty) {
             BodySource::Once(incoming) => {
@@ -123,7 +123,8 @@ impl RequestBody {
         };
     }
 
-    /// The same body again, if there is none or it is kept. It has to [take over](Self::claim) first.
+    /// A second copy of the body, if there is none or it is buffered. It has to [claim](Self::claim) the body before it
+    /// is sent.
     pub(crate) fn replay_copy(&self) -> Option<Self> {
         let source = match &self.source {
             BodySource::Empty => BodySource::Empty,
@@ -142,8 +143,8 @@ impl RequestBody {
         })
     }
 
-    /// Ready when a client that has its answer has sent nothing for too long. Before, whoever waits for the answer looks
-    /// after that.
+    /// Ready when a client that has its answer has sent nothing for too long. Until the answer, the task that waits for
+    /// it checks that.
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(progress) = self.exchange.as_deref().map(Exchange::progress) else {
             return Poll::Pending;
@@ -156,7 +157,8 @@ impl RequestBody {
         timer.as_mut().poll(cx)
     }
 
-    /// From now on the body is sent here, from its beginning. False if that is not there any more.
+    /// Takes over the body, which is then sent from its beginning. Returns false if the beginning is not buffered any
+    /// more.
     pub(crate) fn claim(&mut self) -> bool {
         let BodySource::Replayed(reader) = &mut self.source else {
             return true;
@@ -168,7 +170,7 @@ impl RequestBody {
     }
 }
 
-/// A copy to send once more, if the body can be.
+/// Copies a request for a replay, if its body can be copied.
 pub(super) fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     let mut copy = Request::new(request.body().replay_copy()?);
     copy.method_mut().clone_from(request.method());
@@ -192,7 +194,7 @@ impl ReplayReader {
         }
         let frame = ready!(Pin::new(&mut kept.incoming).poll_frame(cx));
         if Rc::strong_count(&self.kept) == 1 {
-            // Nobody will read it again.
+            // There is no other reader left.
             kept.room = None;
             kept.frames = Vec::new();
         }
@@ -290,7 +292,7 @@ impl Body for RequestBody {
                 SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
             }
             BodySource::Once(incoming) => incoming.size_hint(),
-            // The head says how long it is; what is kept may have been begun.
+            // The head tells the length; part of the buffer may have been sent already.
             BodySource::Replayed(_) => SizeHint::default(),
         }
     }

@@ -1,4 +1,4 @@
-//! What a worker needs to send requests to upstreams, and what all workers share for it.
+//! The entry to this module for a worker, and what all workers share.
 
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -18,7 +18,7 @@ use crate::plan::ForwardPlan;
 use crate::plan::destination::DestinationKey;
 use crate::tls::Clients;
 
-/// One worker's way to upstreams: its connection pool, and what it shares with the other workers.
+/// One worker's access to upstreams: its connection pool, and what it shares with the other workers.
 pub(crate) struct Upstreams {
     pub(super) pool: Rc<UpstreamPool>,
     pub(crate) metrics: Arc<UpstreamMetrics>,
@@ -31,17 +31,17 @@ pub(crate) struct SharedUpstreams {
     pub(crate) resolvers: Resolvers,
     /// The TLS settings of connections to upstreams.
     pub(crate) tls: Clients,
-    /// The sockets that requests must not come back through.
+    /// The listening sockets, to which requests must not be sent.
     pub(crate) own_addresses: ArcSwap<OwnAddresses>,
-    /// What is known of every destination.
+    /// The states of all destinations.
     pub(crate) destination_states: Arc<DestinationStates>,
     /// Which address family works from here.
     families: Mutex<FamilyHistory>,
-    /// The way to every worker's pool, once the workers run.
+    /// The channels to every worker's pool, once the workers run.
     neighbours: OnceLock<Vec<Sender<PoolRequest>>>,
 }
 
-/// What one worker asks of the pools of all workers.
+/// A request of one worker to the pools of all workers.
 #[derive(Debug)]
 pub(crate) enum PoolRequest {
     /// Close the idle connections to a destination: another worker may open no more.
@@ -59,7 +59,7 @@ impl Upstreams {
         })
     }
 
-    /// Chooses among the hosts of the plan's backend, where it has several.
+    /// Chooses one of the hosts of the plan's backend, if it has several.
     pub(crate) fn choose_host(&self, plan: &mut ForwardPlan<'_>) {
         if plan.hosts().len() < 2 {
             return;
@@ -89,7 +89,7 @@ impl Upstreams {
         self.pool.close_all_idle();
     }
 
-    /// Does for another worker what it asks of this pool.
+    /// Serves a request of another worker.
     pub(crate) fn serve(&self, request: &PoolRequest) {
         match request {
             PoolRequest::CloseIdle(destination) => self.pool.close_idle(destination),
@@ -97,9 +97,9 @@ impl Upstreams {
         }
     }
 
-    /// Closes what has been idle for too long, and tells the resolvers which names are in use. A warm request does not
-    /// resolve its name, so a name that is in use would be forgotten, or would expire, without this. Connections are
-    /// judged by what the name resolves to by now.
+    /// Closes connections that were idle for too long, and tells the resolvers which names are in use. A request over
+    /// an idle connection does not resolve its name, so that names in use would otherwise be forgotten or expire. Pools
+    /// are updated to what their names resolve to now.
     pub(crate) fn sweep(&self) {
         let resolvers = self.shared.resolvers.all();
         let now = clock::now();
@@ -134,7 +134,7 @@ impl SharedUpstreams {
         })
     }
 
-    /// Introduces the pools of the workers to each other, once.
+    /// Sets the channels to the pools of all workers, once.
     pub(crate) fn introduce(&self, neighbours: Vec<Sender<PoolRequest>>) {
         let known = self.neighbours.set(neighbours);
         debug_assert!(known.is_ok(), "the workers are started once");
@@ -150,7 +150,7 @@ impl SharedUpstreams {
         self.ask_all(|| PoolRequest::CloseIdle(Arc::clone(destination)));
     }
 
-    /// A worker that is too busy to be asked now is asked again by the next request that waits.
+    /// Sends a request to every worker. A worker that is too busy now is asked again by the next request that waits.
     fn ask_all(&self, request: impl Fn() -> PoolRequest) {
         for worker in self.neighbours.get().into_iter().flatten() {
             let _ = worker.try_send(request());

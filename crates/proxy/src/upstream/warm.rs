@@ -1,4 +1,4 @@
-//! Connections that no request waits for, and what is remembered of every attempt to connect.
+//! Connections that are opened in the background, and the recording of every attempt to connect.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -19,8 +19,8 @@ use crate::dns::family::Family;
 use crate::refusal::Limit;
 use crate::task;
 
-/// Connects to an address that requests should go to and have no connection to, while they go elsewhere: what it costs
-/// to connect, or to find that it is dead, costs no request.
+/// Connects in the background to an address that has no connection, while requests use others: no request waits for the
+/// connection, or finds that the address is dead.
 pub(super) fn warm(
     host_pool: &Rc<HostPool>,
     address: Permitted<SocketAddr>,
@@ -53,7 +53,7 @@ pub(super) fn warm(
             && let Ok(connection) = setup.open(stream, peer.get(), expected, permit).await
         {
             if let UpstreamConnection::Http2(stream) = &connection {
-                // Before that the pool has it not, and would ask for another.
+                // Until then the pool does not have the connection, and would open another.
                 let _ = timeout(
                     settings.connect_timeout,
                     stream.connection().settings_received(),
@@ -73,7 +73,7 @@ pub(super) fn connect_options(settings: &BackendSettings) -> Manner {
     }
 }
 
-/// Remembers and counts what came of every attempt.
+/// Records and counts the outcome of every attempt to connect.
 pub(super) fn observe(
     host_pool: &HostPool,
     settings: &BackendSettings,

@@ -1,4 +1,4 @@
-//! One request over HTTP/2, to its response's head.
+//! One attempt of a request over an HTTP/2 stream, until the response's head.
 
 use std::time::Instant;
 
@@ -19,50 +19,51 @@ use crate::upstream::request_body::{RequestBody, copy};
 use crate::upstream::retry::{self, FailureStage};
 use crate::upstream::stream::UpstreamStream;
 
-/// What came of it.
+/// The outcome of a request on a stream.
 enum StreamOutcome {
-    /// A head; and the stream, if another protocol was asked for and agreed to.
+    /// The response's head, and the stream if the upstream agreed to the upgrade.
     Answered(
         Response<Incoming>,
         Option<oneshot::Receiver<UpgradedStream>>,
     ),
-    /// None.
+    /// No response.
     Failed(StreamFault, Refusal),
 }
 
-/// How often one sending goes on with another connection because of what was not processed. More than a few say that it
-/// is no accident.
+/// How often one attempt goes on with another connection because the upstream did not process the request. More often
+/// than this is no accident.
 const MAX_RESENDS: u32 = 3;
-/// Octets of a request's body that are kept until the upstream answers. What it does not process it says sooner.
+/// Bytes of a request body that are buffered until the upstream answers. An upstream that does not process a request
+/// says so early.
 const MAX_KEPT: usize = 64 * 1024;
 
-/// A stream to send a request on.
+/// A stream on which a request is to be sent.
 pub(super) struct StreamAttempt {
     pub(super) lease: LeasedConnection,
-    /// Whether the connection was there before.
+    /// Whether the connection was open before.
     pub(super) reused: bool,
     pub(super) by: AttemptDeadlines,
 }
 
-/// When it is too late, if ever.
+/// The deadlines of an attempt, if any.
 #[derive(Clone, Copy)]
 pub(super) struct AttemptDeadlines {
-    /// For the response's head.
+    /// The deadline for the response's head.
     pub(super) head_by: Option<Instant>,
-    /// For the whole attempt.
+    /// The deadline for the whole attempt.
     pub(super) deadline: Option<Instant>,
 }
 
-/// What is next.
+/// What follows an attempt over a stream.
 pub(super) enum NextStep {
     Answered(AttemptResponse),
-    /// To send it again, over whatever connection is found, as if it had not been sent.
+    /// The request is to be sent again, over any connection, as if it had not been sent.
     Again(Request<RequestBody>),
 }
 
 impl UpstreamRequest<'_> {
-    /// One sending over a stream. What the upstream has not processed is sent again, up to a number of times that is
-    /// counted in `resends`.
+    /// Makes one attempt over a stream. What the upstream did not process is sent again, up to a limit that `resends`
+    /// is counted against.
     pub(super) async fn over_stream(
         &mut self,
         mut request: Request<RequestBody>,
@@ -97,10 +98,10 @@ impl UpstreamRequest<'_> {
         };
         let goes_on = match fault {
             StreamFault::Unsent | StreamFault::Unprocessed => true,
-            // Who says when requests are sent again means this too.
+            // A configured retry policy decides about this case too.
             StreamFault::Refused => self.retry.is_none(),
             StreamFault::Http1Required => self.cleared.fall_back_to_http1(),
-            // It was closed just as the request was sent.
+            // The upstream closed the connection just as the request was sent.
             StreamFault::Closed => reused && automatic_retry,
             _ => false,
         };
@@ -112,7 +113,7 @@ impl UpstreamRequest<'_> {
             if fault == StreamFault::Refused {
                 self.attempted.push(lease.peer());
             }
-            // Of connections that went away while they waited there are only so many.
+            // There are only so many idle connections that can be gone.
             if !(fault == StreamFault::Unsent && reused) {
                 *resends += 1;
             }
@@ -136,10 +137,10 @@ impl UpstreamRequest<'_> {
         Err(self.failed(&lease, failed))
     }
 
-    /// Sends a request, which is as HTTP/1.1 says it, and waits for the response's head until `head_by`.
+    /// Sends a request that is still in HTTP/1.1 form, and waits for the response's head until `head_by`.
     ///
     /// # Errors
-    /// If nothing came in time, or the upstream does not take what is asked for.
+    /// If nothing came in time, or the upstream does not support the requested upgrade.
     async fn over_http2(
         &self,
         mut request: Request<RequestBody>,
@@ -148,7 +149,7 @@ impl UpstreamRequest<'_> {
     ) -> Result<StreamOutcome, Refusal> {
         let protocol = request.headers().get(UPGRADE).cloned();
         if protocol.is_some() {
-            // A connection that ends meanwhile says so to the request.
+            // A connection that ends meanwhile fails the request below.
             let settings_received = self.head(connection.settings_received(), head_by).await?;
             if settings_received && !connection.allows_extended_connect() {
                 return Err(Refusal::NoExtendedConnect);
@@ -173,14 +174,14 @@ impl UpstreamRequest<'_> {
     }
 }
 
-/// The stream carries another protocol now.
+/// Turns the stream over to the other protocol.
 async fn switch(
     mut response: Response<Incoming>,
     protocol: HeaderValue,
     key: Option<&HeaderValue>,
 ) -> Result<StreamOutcome, Refusal> {
     if response.status() != StatusCode::OK {
-        // Others have no stream that could be had.
+        // Other successful statuses leave no stream to take over.
         return Err(Refusal::UpstreamProtocol);
     }
     let upgraded = hyper::upgrade::on(&mut response).await;
@@ -192,7 +193,7 @@ async fn switch(
         read: Bytes::new(),
         permit: None,
     };
-    // The receiver is here.
+    // The receiver is still in scope.
     let _ = sender.send(upgraded);
     Ok(StreamOutcome::Answered(response, Some(receiver)))
 }

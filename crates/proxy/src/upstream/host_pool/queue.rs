@@ -1,16 +1,16 @@
-//! Requests that wait for a connection because there may be no more.
+//! Requests that wait for a connection because no more may be opened.
 
 use super::HostPool;
 use crate::upstream::limits;
 
-/// A request that waits for a connection, while it does.
+/// Counts a request as waiting for a connection while it waits.
 pub(crate) struct PoolQueueGuard<'a> {
     host_pool: &'a HostPool,
     _everywhere: limits::QueueGuard<'a>,
 }
 
 impl HostPool {
-    /// Begins to wait for a connection: from here on none is closed or comes back unnoticed.
+    /// Begins to wait for a connection. No return or close of a connection is missed from here on.
     pub(crate) fn queue(&self) -> PoolQueueGuard<'_> {
         self.queued.set(self.queued.get() + 1);
         PoolQueueGuard {
@@ -26,7 +26,7 @@ impl HostPool {
 }
 
 impl PoolQueueGuard<'_> {
-    /// Waits until a connection has come back to this worker, or one was closed anywhere.
+    /// Waits until a connection was returned to this worker, or one was closed by any worker.
     pub(crate) async fn wait(&self) {
         tokio::select! {
             () = self.host_pool.returned.notified() => {}

@@ -1,4 +1,4 @@
-//! The connections of a shelf that many requests share, and how they come to one that is still being opened.
+//! The HTTP/2 connections of a pool, and how requests wait for one that is still being opened.
 
 use std::rc::Rc;
 
@@ -9,12 +9,12 @@ use crate::clock;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::http2::{Http2Connection, Http2Stream};
 
-/// A connection that is being opened, and that others than who opens it may wait for.
+/// A dial whose connection other requests may wait to share.
 pub(in crate::upstream) struct SharedDial(Rc<HostPool>);
 
 impl HostPool {
-    /// Whether a connection can be shared, as far as is known. What is agreed on over TLS is taken for HTTP/2 until it
-    /// was not: who then waited in vain did so once, and for one handshake.
+    /// Whether a new connection can be shared, as far as is known. A version that is to be negotiated is assumed to be
+    /// HTTP/2 until it was not: a request that waits in vain does so for one handshake, once.
     fn shares(&self) -> bool {
         let destination = &self.state.destination;
         match destination.version {
@@ -26,7 +26,7 @@ impl HostPool {
         }
     }
 
-    /// The last connection agreed on this.
+    /// Records which version the last connection negotiated.
     pub(in crate::upstream) fn negotiated(&self, http2: bool) {
         self.negotiated_http1.set(!http2);
     }
@@ -39,14 +39,14 @@ impl HostPool {
         })
     }
 
-    /// Whoever waits has to see for himself.
+    /// Records that a dial failed, so that waiting requests dial for themselves.
     pub(in crate::upstream) fn shared_dial_failed(&self) {
         self.failed_dials
             .set(self.failed_dials.get().wrapping_add(1));
     }
 
-    /// Waits until one that is being opened can be shared, or will not. False if there is none to wait for, or opening it
-    /// failed: then all who waited connect for themselves, and not one after the other.
+    /// Waits until a dial ends. Returns false if there is none to wait for, or it failed: then all waiting requests
+    /// dial for themselves, and not one after the other.
     pub(in crate::upstream) async fn wait_for_dial(&self) -> bool {
         if self.dialing.get() == 0 || !self.shares() {
             return false;
@@ -56,7 +56,7 @@ impl HostPool {
         self.failed_dials.get() == failed
     }
 
-    /// Gives a connection to requests from now on.
+    /// Adds a connection to the pool.
     pub(in crate::upstream) fn share(&self, shared: Rc<Http2Connection>) {
         let Some(idle_count) = self.idle_count.upgrade() else {
             return;
@@ -84,7 +84,7 @@ impl HostPool {
         }
     }
 
-    /// A stream of a connection to this address that has room for one.
+    /// Opens a stream on a connection to this address that has room for one.
     pub(super) fn open_stream(&self, endpoint: &mut Endpoint) -> Option<Http2Stream> {
         if endpoint.shared.is_empty() {
             return None;
@@ -107,12 +107,12 @@ impl HostPool {
         Some(stream)
     }
 
-    /// A connection that the pool has carries one stream less.
+    /// Records that a stream of a pooled connection has ended.
     pub(in crate::upstream) fn stream_ended(&self, shared: &Rc<Http2Connection>) {
         let Some(idle_count) = self.idle_count.upgrade() else {
             return;
         };
-        // Another worker may open one once all that is on this has ended, so nothing new comes on it.
+        // Another worker may open a connection once all streams of this one have ended, so it takes no new streams.
         let is_wanted_elsewhere = !self.is_queued_for() && self.state.limits.is_queued_for();
         let mut keep = !is_wanted_elsewhere;
         if shared.is_idle() {
@@ -134,7 +134,7 @@ impl HostPool {
         }
     }
 
-    /// Gives some to no request any more. They close when nothing is on them.
+    /// Removes connections from the pool. They close when their last stream ends.
     pub(super) fn unpool(&self, endpoint: &mut Endpoint, gone: impl Fn(&Http2Connection) -> bool) {
         let mut idle = 0;
         for shared in endpoint.shared.extract_if(.., |shared| gone(shared)) {

@@ -1,4 +1,4 @@
-//! The socket of a connection that speaks HTTP/2, which hyper owns: counted while it is open, and overheard.
+//! The socket of an HTTP/2 connection, which hyper owns. It holds the connection's permit and observes errors.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
@@ -13,19 +13,19 @@ use crate::tls::TlsFailure;
 use crate::upstream::connection_permit::ConnectionPermit;
 use crate::upstream::stream::UpstreamStream;
 
-/// A socket.
+/// A socket that records what happens on it.
 pub(crate) struct ObservedSocket {
     stream: UpstreamStream,
     events: Rc<ConnectionEvents>,
     _open: ConnectionPermit,
 }
 
-/// What became known of a connection.
+/// What was observed on a connection.
 #[derive(Default)]
 pub(super) struct ConnectionEvents {
-    /// What TLS said last: HTTP/2 keeps no more of an error than its text.
+    /// The last TLS failure, because the HTTP/2 library keeps only the text of an error.
     failure: RefCell<Option<TlsFailure>>,
-    /// Rung for whatever moves, until its settings are known.
+    /// Notified of every read and write, until the peer's settings are known.
     pub(super) progressed: Notify,
     pub(super) settings_received: Cell<bool>,
 }
@@ -61,7 +61,7 @@ impl ConnectionEvents {
         }
     }
 
-    /// What TLS failed with, if it did.
+    /// The TLS failure, if there was one.
     pub(super) fn failure(&self) -> Option<TlsFailure> {
         self.failure.borrow().clone()
     }

@@ -32,8 +32,8 @@ fn pool() -> Rc<UpstreamPool> {
     UpstreamPool::new(Arc::default(), Arc::default())
 }
 
-/// The place of a host that resolves to these addresses.
-fn shelf_of(
+/// The pool of a host that resolves to these addresses.
+fn host_pool_of(
     pool: &UpstreamPool,
     host: &str,
     settings: BackendSettings,
@@ -133,8 +133,8 @@ async fn destinations_are_in_use_while_and_after_their_connections_are() {
     local(async {
         let pool = pool();
         let settings = BackendSettings::default;
-        let a = shelf_of(&pool, "a.test", settings(), &[A]);
-        let b = shelf_of(&pool, "b.test", settings(), &[B]);
+        let a = host_pool_of(&pool, "a.test", settings(), &[A]);
+        let b = host_pool_of(&pool, "b.test", settings(), &[B]);
         let (first, _far) = lease(&a, A).await;
         let (second, _other_far) = lease(&b, B).await;
         assert_eq!(swept(&pool), ["a.test", "b.test"]);
@@ -149,7 +149,7 @@ async fn destinations_are_in_use_while_and_after_their_connections_are() {
         assert_eq!(swept(&pool), ["a.test"]);
         assert_eq!(swept(&pool), [""; 0]);
 
-        // What only waits is closed in the end, and its shelf goes.
+        // Idle connections are closed in the end, and their host pool is removed.
         tokio::time::sleep(crate::upstream::host_pool::IDLE_TIMEOUT).await;
         assert_eq!(swept(&pool), [""; 0]);
         assert!(pool.host_pools.borrow().is_empty());
@@ -162,7 +162,7 @@ async fn destinations_are_in_use_while_and_after_their_connections_are() {
 async fn requests_take_turns_over_the_addresses() {
     local(async {
         let pool = pool();
-        let host_pool = shelf_of(&pool, "a.test", BackendSettings::default(), &[A, B]);
+        let host_pool = host_pool_of(&pool, "a.test", BackendSettings::default(), &[A, B]);
         let (first, _far) = lease(&host_pool, A).await;
         first.release();
         // While only one has a connection, every second request asks for one to the other.
@@ -221,7 +221,7 @@ async fn connections_to_addresses_that_are_gone_are_closed_or_kept() {
                 close_on_address_change,
                 ..BackendSettings::default()
             };
-            let host_pool = shelf_of(&pool, "a.test", settings, &[A]);
+            let host_pool = host_pool_of(&pool, "a.test", settings, &[A]);
             let (busy, _far) = lease(&host_pool, A).await;
             let (idle, _other_far) = lease(&host_pool, A).await;
             idle.release();
@@ -246,7 +246,7 @@ async fn connections_are_closed_after_as_many_requests_and_as_long_as_configured
             idle_timeout: Some(Duration::from_secs(5)),
             ..BackendSettings::default()
         };
-        let host_pool = shelf_of(&pool, "a.test", settings, &[A]);
+        let host_pool = host_pool_of(&pool, "a.test", settings, &[A]);
         let (first, _far) = lease(&host_pool, A).await;
         first.release();
         again(&host_pool, take(&host_pool, &[]).1.unwrap()).release();
