@@ -12,7 +12,7 @@ pub mod query;
 mod cache;
 mod failure;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 pub(crate) mod hickory;
 mod listing;
 mod resolver;

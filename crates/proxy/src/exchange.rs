@@ -16,7 +16,7 @@ use http::{HeaderMap, Method, StatusCode, Version};
 use crate::client::ClientConnection;
 use crate::client::stream_watch::StreamWatch;
 use crate::clock;
-use crate::plan::destination::Destination;
+use crate::plan::destination::DestinationKey;
 use crate::policy;
 use crate::record::{ExchangeEnd, ExchangeForm, Record, Trip, VerdictFacts};
 use crate::refusal::{Refusal, RefusalRow};
@@ -142,8 +142,8 @@ impl Exchange {
     }
 
     /// Where the request is to be sent, which is what policies decide about.
-    pub(crate) fn planned(&self, destination: &Destination) {
-        let Destination {
+    pub(crate) fn planned(&self, destination: &DestinationKey) {
+        let DestinationKey {
             scheme, host, port, ..
         } = destination;
         if let Some(head) = &mut self.facts.borrow_mut().head {

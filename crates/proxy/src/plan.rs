@@ -1,4 +1,5 @@
-//! Where a request will be sent, and what it will say there: everything that is decided before anything is done.
+//! The plan of a forwarded request: its destination, and what it says there. Everything here is decided before anything
+//! is done.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -20,26 +21,26 @@ use crate::message::grpc;
 use crate::message::target::Target;
 use crate::refusal::Refusal;
 use crate::tls::offered_alpn;
-use destination::Destination;
+use destination::DestinationKey;
 
 pub(crate) mod destination;
 
-/// What was decided of a request that is forwarded.
-pub(crate) struct Plan<'a> {
-    /// Whom to connect to.
-    pub(crate) destination: Destination,
-    /// How it is connected to.
+/// The destination of a forwarded request, and what the request says there.
+pub(crate) struct ForwardPlan<'a> {
+    /// The destination to connect to.
+    pub(crate) destination: DestinationKey,
+    /// The settings of connections to the destination.
     pub(crate) settings: &'a Arc<BackendSettings>,
-    /// The policies on it.
+    /// The egress policies that hold for the request.
     pub(crate) egress: &'a EgressPolicySet,
     /// Whether the client chose the destination.
     pub(crate) dynamic: bool,
-    /// The backend, and what it does to the request besides the rule.
+    /// The backend.
     pub(crate) backend: &'a ObjectRef,
     pub(crate) filters: &'a RouteFilters,
-    /// The hosts of the backend, if that has its own.
+    /// The hosts of a static backend; empty if the client chooses the destination.
     hosts: &'a [(Host, Port)],
-    /// Which of them it is.
+    /// The index of the planned host in `hosts`.
     at: usize,
     /// The path that the upstream will see, as policies read it.
     pub(crate) normalized_path: Cow<'a, str>,
@@ -70,11 +71,13 @@ impl<'r> From<&RouteMatch<'r>> for PlannedRoute<'r> {
     }
 }
 
-impl<'a> Plan<'a> {
-    /// Decides. `parts` is the request as it came. Of a backend with several hosts it is the first.
+impl<'a> ForwardPlan<'a> {
+    /// Plans a request. `parts` is the request as it was received. If the backend has several hosts, the plan is for
+    /// the first.
     ///
     /// # Errors
-    /// [`Refusal::Misconfigured`] if the backend is, [`Refusal::Framing`] if a rewritten path is not a path.
+    /// [`Refusal::Misconfigured`] if the backend is misconfigured, [`Refusal::Framing`] if a rewritten path is not a
+    /// valid path.
     pub(crate) fn new(
         target: &Target,
         route: &PlannedRoute<'_>,
@@ -86,7 +89,7 @@ impl<'a> Plan<'a> {
         let new_host = rewrite.and_then(|rewrite| rewrite.host.as_ref());
         let default_port = default_port(target, scheme, &backend.destination);
         let (wanted, port) = match new_host {
-            // A CONNECT has no scheme that would have a port of its own.
+            // CONNECT has no scheme that could have a default port.
             Some(name) => (
                 Host::Name(name.clone()),
                 target
@@ -96,7 +99,7 @@ impl<'a> Plan<'a> {
             ),
             None => (target.host.clone(), target.port.unwrap_or(default_port)),
         };
-        // Over TLS the port that everybody expects goes without saying.
+        // The default port of `https` is left out of `Host`.
         let says_default = scheme == Scheme::Https && target.port == Some(Port::HTTPS);
         let host = (new_host.is_some() || says_default)
             .then(|| Target::host_header(&wanted, port, scheme));
@@ -122,7 +125,7 @@ impl<'a> Plan<'a> {
         let tls = settings.tls.clone().filter(|_| scheme == Scheme::Https);
         let version = version(asked, scheme, offered_alpn(tls.as_deref(), asked), grpc);
         let mut plan = Self {
-            destination: Destination {
+            destination: DestinationKey {
                 scheme,
                 host: wanted,
                 port,
@@ -149,12 +152,12 @@ impl<'a> Plan<'a> {
         Ok(plan)
     }
 
-    /// The same plan under other egress policies.
-    pub(crate) fn under<'b>(self, egress: &'b EgressPolicySet) -> Plan<'b>
+    /// Replaces the egress policies of the plan.
+    pub(crate) fn under<'b>(self, egress: &'b EgressPolicySet) -> ForwardPlan<'b>
     where
         'a: 'b,
     {
-        Plan { egress, ..self }
+        ForwardPlan { egress, ..self }
     }
 
     /// The hosts of a static backend; none if the client chooses the destination.
@@ -162,7 +165,7 @@ impl<'a> Plan<'a> {
         self.hosts
     }
 
-    /// Turns to the host at this index of [`Plan::hosts`].
+    /// Selects the host at this index of [`ForwardPlan::hosts`].
     pub(crate) fn turn_to(&mut self, at: usize) {
         self.at = at;
         self.go_to_host();
@@ -175,13 +178,13 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Whether HTTP/2 may come to be spoken.
+    /// Whether HTTP/2 may be negotiated or is configured.
     pub(crate) fn may_speak_http2(&self) -> bool {
         self.destination.version != HttpVersion::Http1
     }
 
-    /// The request asks for another protocol: over HTTP/1.1 if there is a choice, because every server that supports the
-    /// protocol at all supports it there.
+    /// Plans for a request that asks for an upgrade: with HTTP/1.1 if there is a choice, because every server that
+    /// supports the other protocol supports the upgrade over HTTP/1.1.
     pub(crate) fn expects_upgrade(&mut self) {
         let version = &mut self.destination.version;
         if *version == HttpVersion::Auto {
@@ -189,7 +192,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Goes on with HTTP/1.1, if the version was to be negotiated. False if it is configured.
+    /// Falls back to HTTP/1.1 if the version was to be negotiated. Returns false if the version is configured.
     pub(crate) fn fall_back_to_http1(&mut self) -> bool {
         let version = &mut self.destination.version;
         let is_negotiated = *version == HttpVersion::Auto;
@@ -199,30 +202,30 @@ impl<'a> Plan<'a> {
         is_negotiated
     }
 
-    /// How many other hosts the backend has.
+    /// The number of other hosts that the backend has.
     pub(crate) fn other_hosts(&self) -> usize {
         self.hosts.len().saturating_sub(1)
     }
 
-    /// Turns to the next host of the backend, the first after the last.
+    /// Selects the next host of the backend, and the first after the last.
     pub(crate) fn next_host(&mut self) {
         self.turn_to((self.at + 1) % self.hosts.len().max(1));
     }
 
-    /// Turns to the destination that an earlier plan led to. False if this one does not.
-    pub(crate) fn goes_to(&mut self, earlier: &Destination) -> bool {
+    /// Selects the destination of an earlier plan. Returns false if this plan cannot lead there.
+    pub(crate) fn goes_to(&mut self, earlier: &DestinationKey) -> bool {
         let same = |(host, port): &(Host, Port)| *host == earlier.host && *port == earlier.port;
         if let Some(at) = self.hosts.iter().position(same) {
             self.turn_to(at);
         }
-        let Destination {
+        let DestinationKey {
             scheme, host, port, ..
         } = &self.destination;
         *scheme == earlier.scheme && *host == earlier.host && *port == earlier.port
     }
 
-    /// Makes the request say what was decided. `host` is the field as it was before filters, which must not
-    /// change it.
+    /// Writes the planned target and `Host` into the request. `host` is the field as it was before filters, which must
+    /// not change it.
     pub(crate) fn address(&self, parts: &mut Parts, host: Option<HeaderValue>) {
         parts.uri = Uri::from(self.path.clone());
         parts.version = http::Version::HTTP_11;
@@ -232,11 +235,11 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// How the destination is spoken to: as the client says, or else the Backend, if the client chooses the destination; as
-/// the settings of the Backend say, if it is the Backend's own.
+/// The scheme towards the upstream: for a dynamic backend the client's, or else that of the Backend; for a static
+/// backend it depends on whether the Backend has TLS settings.
 fn scheme(target: &Target, destination: &snapshot::BackendDestination) -> Scheme {
     match destination {
-        // What the client says through a tunnel is its own affair, TLS included.
+        // A tunnel carries whatever the client sends, TLS included.
         _ if target.connect => Scheme::Http,
         snapshot::BackendDestination::Dynamic(to) => target.scheme.unwrap_or(to.scheme),
         snapshot::BackendDestination::Static(to) if to.settings.tls.is_some() => Scheme::Https,
@@ -246,7 +249,7 @@ fn scheme(target: &Target, destination: &snapshot::BackendDestination) -> Scheme
     }
 }
 
-/// The port of a target that names none.
+/// The port of a target that has none.
 fn default_port(
     target: &Target,
     scheme: Scheme,
@@ -262,8 +265,8 @@ fn default_port(
     })
 }
 
-/// What HTTP is spoken there, of what is asked for, if that is anything. In the clear HTTP/2 is never agreed on, but
-/// known (RFC 9113 3.3), and gRPC goes over nothing else.
+/// The HTTP version for the upstream. In cleartext HTTP/2 is not negotiated, but used with prior knowledge (RFC 9113
+/// 3.3), and gRPC requires HTTP/2.
 fn version(
     asked: HttpVersion,
     scheme: Scheme,
@@ -279,8 +282,8 @@ fn version(
     }
 }
 
-/// The path that rules and policies are asked about. `OPTIONS *` is about the server as a whole (RFC 9112 3.2.4), which the
-/// prefix `/` covers and no longer path does: as a path that is the empty one.
+/// The path that rules and policies are matched against. `OPTIONS *` is about the server as a whole (RFC 9112 3.2.4):
+/// it is matched as the empty path, which the prefix `/` covers and no longer prefix does.
 pub(crate) fn compared_path<'a>(path: &'a str, method: &Method) -> Cow<'a, str> {
     match path {
         "*" if method == Method::OPTIONS => Cow::Borrowed(""),
@@ -288,7 +291,7 @@ pub(crate) fn compared_path<'a>(path: &'a str, method: &Method) -> Cow<'a, str> 
     }
 }
 
-/// The path and query to send: as they came, or rewritten.
+/// The path and query to send: as they were received, or rewritten.
 fn path(
     rewrite: Option<&RequestRewrite>,
     matched_prefix: Option<&str>,
@@ -309,9 +312,9 @@ fn path(
     PathAndQuery::try_from(text).map_err(|_| Refusal::Framing("the rewritten path is not a path"))
 }
 
-/// An absolute-form target may have no path (RFC 9112 3.2.2). `OPTIONS` without one is about the server itself, and should
-/// be sent as `*` (3.2.4); but the parser does not tell it from `OPTIONS http://host/`, which browsers ask before other
-/// requests, so that both are `/`.
+/// The path of an absolute-form target, which may be absent (RFC 9112 3.2.2). `OPTIONS` without a path is about the
+/// server itself and should be sent as `*` (3.2.4), but the parser does not distinguish it from `OPTIONS http://host/`,
+/// which browsers send as preflight requests. Both are sent as `/`.
 fn whole_path(came: Option<&PathAndQuery>) -> Result<PathAndQuery, Refusal> {
     match came {
         Some(path) if path.as_str().starts_with(['/', '*']) => Ok(path.clone()),

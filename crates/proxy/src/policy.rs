@@ -15,7 +15,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method};
 
 use crate::message::target::Target;
-use crate::plan::Plan;
+use crate::plan::ForwardPlan;
 use crate::refusal::Refusal;
 
 pub(crate) mod credentials;
@@ -43,7 +43,7 @@ pub(crate) struct Admitted<'a> {
 /// [`Admitted::clear`] alone, as a permitted address is made by the egress check alone. The destination can only be changed
 /// to another that the policies allow.
 pub(crate) struct Cleared<'a> {
-    plan: Box<Plan<'a>>,
+    plan: Box<ForwardPlan<'a>>,
     /// The policies of the rule; `None` for a request of the gateway's own.
     policies: Option<&'a TrafficSettings>,
     principal: Option<Principal<'a>>,
@@ -69,7 +69,7 @@ pub(crate) fn readmit(context: &PolicyContext<'_, '_>) -> bool {
 }
 
 /// Whether the egress policies of a plan allow its destination by name.
-pub(crate) fn allows(plan: &Plan<'_>, method: &Method) -> bool {
+pub(crate) fn allows(plan: &ForwardPlan<'_>, method: &Method) -> bool {
     decide(plan, method, plan.destination.port).action == EgressAction::Allow
 }
 
@@ -91,7 +91,7 @@ impl<'a> Admitted<'a> {
     /// [`Refusal::Policy`] with what denied it.
     pub(crate) fn clear(
         self,
-        mut plan: Box<Plan<'a>>,
+        mut plan: Box<ForwardPlan<'a>>,
         method: &Method,
     ) -> Result<Cleared<'a>, Refusal> {
         Ok(Cleared {
@@ -109,7 +109,7 @@ impl<'a> Cleared<'a> {
     ///
     /// # Errors
     /// [`Refusal::Policy`] with what denied it.
-    pub(crate) fn own(mut plan: Box<Plan<'a>>, method: &Method) -> Result<Self, Refusal> {
+    pub(crate) fn own(mut plan: Box<ForwardPlan<'a>>, method: &Method) -> Result<Self, Refusal> {
         Ok(Self {
             decision: clear_name(&mut plan, method)?,
             plan,
@@ -120,7 +120,7 @@ impl<'a> Cleared<'a> {
     }
 
     /// Where the request goes.
-    pub(crate) fn plan(&self) -> &Plan<'a> {
+    pub(crate) fn plan(&self) -> &ForwardPlan<'a> {
         &self.plan
     }
 
@@ -180,7 +180,10 @@ impl<'a> Cleared<'a> {
 ///
 /// # Errors
 /// [`Refusal::Policy`] with what denied the host that the plan began with, if no host is allowed.
-fn clear_name<'a>(plan: &mut Plan<'a>, method: &Method) -> Result<EgressDecision<'a>, Refusal> {
+fn clear_name<'a>(
+    plan: &mut ForwardPlan<'a>,
+    method: &Method,
+) -> Result<EgressDecision<'a>, Refusal> {
     let first = decide(plan, method, plan.destination.port);
     let mut decision = first;
     for _ in 0..plan.other_hosts() {
@@ -199,7 +202,7 @@ fn clear_name<'a>(plan: &mut Plan<'a>, method: &Method) -> Result<EgressDecision
     }
 }
 
-fn decide<'a>(plan: &Plan<'a>, method: &Method, port: Port) -> EgressDecision<'a> {
+fn decide<'a>(plan: &ForwardPlan<'a>, method: &Method, port: Port) -> EgressDecision<'a> {
     // Of a CONNECT only the destination can be known.
     let request = (*method != Method::CONNECT).then_some((method, &*plan.normalized_path));
     plan.egress.check(EgressRequest {

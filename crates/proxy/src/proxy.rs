@@ -246,7 +246,7 @@ async fn sweep_destinations(shared: Weak<SharedContext>) {
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        shared.upstreams.sites.sweep(clock::now());
+        shared.upstreams.destination_states.sweep(clock::now());
     }
 }
 

@@ -16,7 +16,7 @@ use crate::exchange::{Exchange, TunnelBytes};
 use crate::meter::label_values;
 use crate::record::{ExchangeEnd, TunnelEnd};
 use crate::stream::ClientStream;
-use crate::upstream::{Lease, PermitGuard, UpgradedStream, UpstreamStream};
+use crate::upstream::{LeasedConnection, PermitGuard, UpgradedStream, UpstreamStream};
 pub(crate) use client::ClientSide;
 use copy::StreamCopy;
 pub(crate) use metrics::TunnelMetrics;
@@ -63,7 +63,7 @@ pub(crate) struct Tunnel {
 /// The permits of the destination's circuit breakers that a tunnel holds until it ends.
 pub(crate) enum TunnelPermit {
     /// The lease of a pooled connection that was upgraded.
-    Leased(Lease),
+    Leased(LeasedConnection),
     /// The permit of a connection that was opened for the tunnel alone.
     Direct(PermitGuard),
 }
@@ -130,13 +130,17 @@ impl ReadyTunnel {
             running.end = TunnelEnd::PolicyChanged;
             return;
         }
-        let UpgradedStream { stream, read, open } = upstream;
+        let UpgradedStream {
+            stream,
+            read,
+            permit: connection,
+        } = upstream;
         running.end = match TunnelIo::new((client, early), (stream, read)) {
             #[cfg(target_os = "linux")]
             TunnelIo::Sockets(sockets) => running.join(sockets, &handle).await,
             TunnelIo::Streams(streams) => running.join(streams, &handle).await,
         };
-        drop(open);
+        drop(connection);
     }
 }
 

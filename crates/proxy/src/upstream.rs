@@ -1,16 +1,24 @@
-//! Requests to upstreams: the connection pool of a worker, and the way from a cleared request to the response's head.
+//! Requests to upstreams: a worker's connection pool, and the path of a cleared request to the head of its response.
 //!
-//! Nothing here knows the client: a request of a client and a request of the gateway's own take the same way, through the
+//! Nothing here knows the client: requests of clients and requests of the gateway's own take the same path, through the
 //! same limits, DNS, egress check and TLS.
 
 mod attempt;
+mod attempt_outcome;
 mod balance;
 mod call;
+mod checkout;
 mod connection;
+mod connection_permit;
+mod destination_state;
 mod direct;
+mod endpoint;
 mod families;
 mod health;
+mod host_pool;
 mod http2;
+mod idle_count;
+mod lease;
 mod limits;
 mod metrics;
 mod open;
@@ -19,20 +27,18 @@ mod request;
 mod request_body;
 mod response_body;
 mod retry;
-mod seek;
 mod service;
-mod shelf;
-mod site;
-mod slot;
 mod stream;
+mod timeouts;
 mod upstreams;
 mod warm;
 
-pub(crate) use connection::{Lease, UpgradedStream};
+pub(crate) use connection::UpgradedStream;
 pub(crate) use direct::{DirectConnection, PermitGuard};
+pub(crate) use lease::LeasedConnection;
 pub(crate) use metrics::UpstreamMetrics;
 pub(crate) use request::{SendOptions, UpstreamReply};
 pub(crate) use request_body::RequestBody;
 pub(crate) use response_body::{UpstreamBody, UpstreamBodyError};
-pub(crate) use stream::Stream as UpstreamStream;
+pub(crate) use stream::UpstreamStream;
 pub(crate) use upstreams::{PoolRequest, SharedUpstreams, Upstreams};

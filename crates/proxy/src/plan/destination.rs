@@ -1,4 +1,4 @@
-//! Whom a request is for.
+//! The key of a destination: what has to be equal for two requests to share connections.
 
 use std::sync::Arc;
 
@@ -9,33 +9,36 @@ use egret_config::snapshot::{AlpnProtocol, HttpVersion, ResolverId, Scheme, Upst
 use crate::dial::tls::Expected;
 use crate::tls::{TlsClients, TlsFailure, offered_alpn, server_name};
 
-/// Which requests may share connections, limits and what is known of addresses.
+/// The key under which connections, limits and the state of addresses are shared between requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Destination {
+pub(crate) struct DestinationKey {
     /// Scheme towards the upstream.
     pub(crate) scheme: Scheme,
-    /// Host, canonical.
+    /// The host, in canonical form.
     pub(crate) host: Host,
-    /// Port.
+    /// The port.
     pub(crate) port: Port,
-    /// Who resolved the host: another resolver may know other addresses by the same name.
+    /// The resolver of the host. Another resolver may know other addresses for the same name.
     pub(crate) resolver: ResolverId,
-    /// The Backend, if a BackendConfigPolicy says how it is connected to.
+    /// The Backend, if a BackendConfigPolicy configures its connections.
     pub(crate) configured: Option<ObjectRef>,
-    /// How TLS is spoken, if that is configured: what was opened under other settings is not shared, not even after a
-    /// change of them.
+    /// The TLS settings, if configured. A connection that was made under other settings is not shared, not even after a
+    /// change of the settings.
     pub(crate) tls: Option<Arc<UpstreamTls>>,
-    /// What HTTP is spoken; `Auto` is only what is agreed on over TLS.
+    /// The HTTP version. `Auto` means that ALPN negotiates it.
     pub(crate) version: HttpVersion,
 }
 
-impl Destination {
-    /// What is offered there, if TLS is spoken.
+impl DestinationKey {
+    /// The ALPN protocols to offer if the destination is reached over TLS.
     pub(crate) fn offered(&self) -> &[AlpnProtocol] {
         offered_alpn(self.tls.as_deref(), self.version)
     }
 
-    /// Whom to expect there, if TLS is spoken.
+    /// The TLS client and the peer's name, or `None` if the scheme is `http`.
+    ///
+    /// # Errors
+    /// If the TLS settings cannot be used, or the name cannot be a server name.
     pub(crate) fn expected(&self, clients: &TlsClients) -> Result<Option<Expected>, TlsFailure> {
         if self.scheme == Scheme::Http {
             return Ok(None);
@@ -55,8 +58,8 @@ impl Destination {
 }
 
 #[cfg(test)]
-impl Destination {
-    /// Port 80 of a host, for tests.
+impl DestinationKey {
+    /// Builds the key of port 80 of a host, for tests.
     pub(crate) fn example(host: &str) -> Self {
         Self {
             scheme: Scheme::Http,

@@ -16,7 +16,7 @@ use crate::body::ResponseBody;
 use crate::exchange::Exchange;
 use crate::message::target::Target;
 use crate::message::upgrade;
-use crate::plan::{Plan, PlannedRoute};
+use crate::plan::{ForwardPlan, PlannedRoute};
 use crate::policy::{self, Admitted, Cleared, PolicyContext};
 use crate::refusal::Refusal;
 use crate::request::send::ForwardedRequest;
@@ -96,9 +96,9 @@ pub(super) fn plan<'a>(
     target: &Target,
     parts: &Parts,
     upstreams: &Upstreams,
-) -> Result<Box<Plan<'a>>, Refusal> {
+) -> Result<Box<ForwardPlan<'a>>, Refusal> {
     let route = PlannedRoute::from(found);
-    let mut plan = Box::new(Plan::new(target, &route, pick(backends), parts)?);
+    let mut plan = Box::new(ForwardPlan::new(target, &route, pick(backends), parts)?);
     upstreams.choose_host(&mut plan);
     Ok(plan)
 }
@@ -109,7 +109,7 @@ pub(super) fn plan<'a>(
 /// [`Refusal::Policy`].
 pub(super) fn clear<'a>(
     admitted: Admitted<'a>,
-    plan: Box<Plan<'a>>,
+    plan: Box<ForwardPlan<'a>>,
     parts: &Parts,
     exchange: &Exchange,
 ) -> Result<Cleared<'a>, Refusal> {

@@ -14,8 +14,8 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use crate::client::{ClientConnection, TerminatedTls};
 use crate::dial::egress::{EgressGuard, OwnAddresses};
 use crate::message::target::Target;
-use crate::plan::destination::Destination;
-use crate::plan::{Plan, PlannedRoute, compared_path};
+use crate::plan::destination::DestinationKey;
+use crate::plan::{ForwardPlan, PlannedRoute, compared_path};
 use crate::policy::{self, PolicyContext};
 
 /// The facts that decide whether a configuration allows a tunnel.
@@ -30,7 +30,7 @@ pub(crate) struct TunnelRequest {
     protocol: Option<Box<str>>,
     /// The backend and the destination that the tunnel was opened to.
     backend: ObjectRef,
-    destination: Destination,
+    destination: DestinationKey,
 }
 
 impl TunnelRequest {
@@ -39,7 +39,7 @@ impl TunnelRequest {
         connection: &ClientConnection,
         target: &Target,
         request: &Parts,
-        plan: &Plan<'_>,
+        plan: &ForwardPlan<'_>,
     ) -> Self {
         Self {
             bind: connection.bind,
@@ -138,9 +138,13 @@ impl TunnelRequest {
     }
 
     /// The plan for this backend, if it leads to the tunnel's destination.
-    fn plan<'a>(&self, found: &RouteMatch<'a>, backend: &'a WeightedBackend) -> Option<Plan<'a>> {
+    fn plan<'a>(
+        &self,
+        found: &RouteMatch<'a>,
+        backend: &'a WeightedBackend,
+    ) -> Option<ForwardPlan<'a>> {
         let route = PlannedRoute::from(found);
-        let mut plan = Plan::new(&self.target, &route, backend, &self.request).ok()?;
+        let mut plan = ForwardPlan::new(&self.target, &route, backend, &self.request).ok()?;
         let is_same = *plan.backend == self.backend
             && (plan.dynamic || !self.target.connect || self.target.is_passthrough())
             && plan.goes_to(&self.destination);

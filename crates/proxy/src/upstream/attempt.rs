@@ -1,4 +1,4 @@
-//! One sending of a request: over a connection to one of its destination's addresses, to the response's head.
+//! One attempt of a request: over a connection to one address of its destination, until the response's head.
 
 use std::future::Future;
 use std::pin::pin;
@@ -8,81 +8,66 @@ use egret_config::snapshot::HttpVersion;
 use http::header::TE;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
-use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
-use super::connection::{Connection, Lease, UpgradedStream};
-use super::health::Observed;
-use super::http2::send::{By, Next, OnStream};
-use super::request::{UpstreamRequest, after, copy, earliest, observe};
-use super::request_body::RequestBody;
-use super::retry::{self, Broken};
-use super::seek::Seeker;
+use super::attempt_outcome::{AttemptFailure, AttemptResponse};
+use super::checkout::Checkout;
+use super::connection::UpstreamConnection;
+use super::health::ObservedOutcome;
+use super::lease::LeasedConnection;
+use super::request::UpstreamRequest;
+use super::request_body::{RequestBody, copy};
+use super::retry;
+use super::timeouts::{after, earliest};
 use crate::clock;
 use crate::refusal::Refusal;
-use crate::tls::TlsFailure;
 
-/// A response's head, and what its body comes over.
-pub(super) struct Answered {
-    pub(super) response: Response<Incoming>,
-    pub(super) lease: Lease,
-    /// Brings the connection, if the request asked for another protocol.
-    pub(super) upgraded: Option<oneshot::Receiver<UpgradedStream>>,
-    /// When the attempt that brought it must be over, if ever.
-    pub(super) deadline: Option<Instant>,
-}
+mod stream;
 
-/// Why one sending brought no response.
-pub(super) struct Failed {
-    pub(super) refusal: Refusal,
-    pub(super) broken: Option<Broken>,
-    /// The request as it was, if none of it was sent.
-    pub(super) unsent: Option<Request<RequestBody>>,
-}
+use stream::{AttemptDeadlines, NextStep, StreamAttempt};
 
 impl UpstreamRequest<'_> {
-    /// One sending: over connections that waited until one takes the request, or a new one.
+    /// Makes one attempt: over idle connections until one takes the request, or over a new one.
     ///
-    /// A connection that waited may have been closed by its upstream just as the request was sent. That is nobody's
-    /// failure: what was not sent can always be sent again; what was, only if doing it twice is the same.
+    /// The upstream may have closed an idle connection just as the request was sent, which is nobody's failure. A
+    /// request of which nothing was sent can always be sent again; otherwise only if it is idempotent.
     pub(super) async fn attempt(
         &mut self,
         mut request: Request<RequestBody>,
-        spare: Option<&Request<RequestBody>>,
-    ) -> Result<Answered, Failed> {
+        replay: Option<&Request<RequestBody>>,
+    ) -> Result<AttemptResponse, AttemptFailure> {
         let now = clock::now();
         let whole = after(self.timeouts.backend_request, now);
         let deadline = earliest(self.deadline, whole);
         let per_try = self.retry.and_then(|policy| policy.per_try_timeout);
         let head_by = earliest(deadline, per_try.map(|limit| now + limit));
-        let mut resent = 0;
+        let mut resends = 0;
         loop {
             let silent = now + self.idle_timeout();
             let until = head_by.map_or(silent, |head_by| head_by.min(silent));
             let (mut lease, reused) = self.connection(until).await?;
             self.trip.has_connection(lease.peer(), reused);
             let idempotent = retry::is_idempotent(request.method());
-            let Connection::Http1(connection) = lease.borrow() else {
-                let by = By { head_by, deadline };
-                let stream = OnStream { lease, reused, by };
-                // Boxed, so that it costs a request over HTTP/1.1 nothing.
-                match Box::pin(self.over_stream(request, spare, stream, &mut resent)).await? {
-                    Next::Answered(answered) => return Ok(answered),
-                    Next::Again(again) => request = again,
+            let UpstreamConnection::Http1(connection) = lease.borrow() else {
+                let by = AttemptDeadlines { head_by, deadline };
+                let stream = StreamAttempt { lease, reused, by };
+                // Boxed, so that requests over HTTP/1.1 do not pay for its size.
+                match Box::pin(self.over_stream(request, replay, stream, &mut resends)).await? {
+                    NextStep::Answered(answered) => return Ok(answered),
+                    NextStep::Again(again) => request = again,
                 }
                 continue;
             };
-            let upgraded = self.upgrade.then(|| connection.expect_switch());
+            let upgraded = self.upgrade.then(|| connection.expect_upgrade());
             if self.cleared.plan().destination.version != HttpVersion::Http1 {
-                // Kept for HTTP/2, where it is not about one hop.
+                // `TE` was kept for HTTP/2, where it is not a hop-by-hop field.
                 request.headers_mut().remove(TE);
             }
             let sent = connection.sender.try_send_request(request);
             let mut error = match self.head(sent, head_by).await {
                 Ok(Ok(response)) => {
                     self.answered(&lease, &response, reused);
-                    return Ok(Answered {
+                    return Ok(AttemptResponse {
                         response,
                         lease,
                         upgraded,
@@ -90,23 +75,24 @@ impl UpstreamRequest<'_> {
                     });
                 }
                 Ok(Err(error)) => error,
-                Err(refusal) => return Err(self.failed(&lease, Failed::slow(refusal))),
+                Err(refusal) => return Err(self.failed(&lease, AttemptFailure::slow(refusal))),
             };
-            // Who says when requests are sent again means these too.
-            let unasked = idempotent && self.retry.is_none();
-            let again = || spare.filter(|_| unasked).and_then(copy);
+            // A configured retry policy decides about these cases too.
+            let automatic_retry = idempotent && self.retry.is_none();
+            let again = || replay.filter(|_| automatic_retry).and_then(copy);
             if reused
                 && let Some(mut again) = error.take_message().or_else(again)
-                && again.body_mut().takes_over()
+                && again.body_mut().claim()
             {
                 request = again;
                 continue;
             }
-            return Err(self.failed(&lease, Failed::of(error)));
+            return Err(self.failed(&lease, AttemptFailure::of(error)));
         }
     }
 
-    /// Waits for the response's head: until `head_by`, and as long as something of the request moves.
+    /// Waits for the response's head: until `head_by`, and not longer than the idle timeout after the last progress of
+    /// the request body.
     pub(super) async fn head<F: Future>(
         &self,
         sent: F,
@@ -135,43 +121,50 @@ impl UpstreamRequest<'_> {
         }
     }
 
-    /// Remembers where the request has been in vain.
-    pub(super) fn failed(&mut self, lease: &Lease, failed: Failed) -> Failed {
-        self.tried.push(lease.peer());
+    /// Records the address as attempted, and the failure for outlier detection.
+    pub(super) fn failed(
+        &mut self,
+        lease: &LeasedConnection,
+        failed: AttemptFailure,
+    ) -> AttemptFailure {
+        self.attempted.push(lease.peer());
         if failed.broken.is_some() {
-            self.observe(lease, Observed::LocalFailure);
+            self.observe(lease, ObservedOutcome::LocalFailure);
         }
         failed
     }
 
-    /// A connection for the request, to another of the backend's hosts if the first cannot be connected to.
-    async fn connection(&mut self, until: Instant) -> Result<(Lease, bool), Failed> {
+    /// Acquires a connection, to another host of the backend if the planned one cannot be connected to.
+    async fn connection(
+        &mut self,
+        until: Instant,
+    ) -> Result<(LeasedConnection, bool), AttemptFailure> {
         let mut others = self.cleared.plan().other_hosts();
         loop {
-            let shelf = self.shelf();
-            let found = Seeker {
+            let host_pool = self.host_pool();
+            let found = Checkout {
                 cleared: &self.cleared,
-                shelf: &shelf,
+                host_pool: &host_pool,
                 upstreams: self.upstreams,
                 trip: self.trip,
-                tried: &self.tried,
+                attempted: &self.attempted,
                 until,
             }
-            .find()
+            .acquire()
             .await;
             let refusal = match found {
                 Ok(found) => return Ok(found),
                 Err(refusal) => refusal,
             };
-            if !refusal.elsewhere() || others == 0 || !self.go_elsewhere() {
-                return Err(Failed::unconnected(refusal));
+            if !refusal.elsewhere() || others == 0 || !self.turn_to_next_host() {
+                return Err(AttemptFailure::unconnected(refusal));
             }
             others -= 1;
         }
     }
 
-    /// Turns to the next host of the backend that the policies allow, if there is one.
-    pub(super) fn go_elsewhere(&mut self) -> bool {
+    /// Selects the next host of the backend that the policies allow. Returns false if there is none.
+    pub(super) fn turn_to_next_host(&mut self) -> bool {
         let turned = self.cleared.next_host();
         if turned {
             let destination = &self.cleared.plan().destination;
@@ -180,60 +173,21 @@ impl UpstreamRequest<'_> {
         turned
     }
 
-    pub(super) fn answered(&self, lease: &Lease, response: &Response<Incoming>, reused: bool) {
+    pub(super) fn answered(
+        &self,
+        lease: &LeasedConnection,
+        response: &Response<Incoming>,
+        reused: bool,
+    ) {
         if reused {
             self.upstreams.metrics.reused.increment();
         }
-        self.observe(lease, Observed::Response(response.status()));
+        self.observe(lease, ObservedOutcome::Response(response.status()));
     }
 
-    fn observe(&self, lease: &Lease, observed: Observed) {
-        let site = &lease.shelf().site;
+    fn observe(&self, lease: &LeasedConnection, observed: ObservedOutcome) {
         let settings = self.cleared.plan().settings;
-        observe(site, settings, lease.health(), observed, self.upstreams);
-    }
-}
-
-impl Failed {
-    /// Nothing came in time: from the upstream, or from the client.
-    pub(super) fn slow(refusal: Refusal) -> Self {
-        let upstream = matches!(refusal, Refusal::ResponseTimeout);
-        Self {
-            refusal,
-            broken: upstream.then_some(Broken::BeforeResponse),
-            unsent: None,
-        }
-    }
-
-    /// No connection was found.
-    fn unconnected(refusal: Refusal) -> Self {
-        let broken = matches!(refusal, Refusal::Connect(_) | Refusal::Tls(_));
-        Self {
-            broken: broken.then_some(Broken::Connect),
-            refusal,
-            unsent: None,
-        }
-    }
-
-    /// The connection failed.
-    fn of(mut error: TrySendError<Request<RequestBody>>) -> Self {
-        let unsent = error.take_message();
-        let error = error.error();
-        let (refusal, broken) = if let Some(failure) = TlsFailure::within(error) {
-            (Refusal::Tls(failure), Some(Broken::BeforeResponse))
-        } else if error.is_parse() {
-            (Refusal::UpstreamProtocol, Some(Broken::BeforeResponse))
-        } else if error.is_user() || error.is_body_write_aborted() {
-            (Refusal::RequestBody, None)
-        } else if unsent.is_some() {
-            (Refusal::Terminated, Some(Broken::BeforeRequest))
-        } else {
-            (Refusal::Terminated, Some(Broken::BeforeResponse))
-        };
-        Self {
-            refusal,
-            broken,
-            unsent,
-        }
+        let state = &lease.host_pool().state;
+        state.observe(lease.health(), observed, settings, &self.upstreams.metrics);
     }
 }

@@ -1,6 +1,6 @@
-//! Which address of a destination is tried first, and which after it.
+//! Load balancing: which address of a destination is tried first, and in which order the others follow.
 //!
-//! Pure: what is known of the addresses, whose turn it is and the dice are arguments.
+//! Pure: the state of the addresses, the turn and the random numbers are arguments.
 
 use std::collections::VecDeque;
 
@@ -8,62 +8,62 @@ use egret_config::snapshot::LoadBalancing;
 
 use crate::dns::family::AddressFamily;
 
-/// One address, as far as the choice needs to know it. The order of the values is that of preference.
+/// The state of an address, in order of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Standing {
-    /// Nothing against it.
-    Well,
-    /// It failed to be connected to, a while ago. No request should be the one to find out whether it still does.
+pub(crate) enum EndpointStatus {
+    /// Nothing is known against the address.
+    Healthy,
+    /// A connection failed a while ago. No request should have to find out whether it still does.
     Unproven,
-    /// It failed just now, or is ejected.
-    Unwell,
-    /// This request has been there already.
-    Tried,
+    /// A connection failed just now, or the address is ejected.
+    Unhealthy,
+    /// This request has already attempted the address.
+    Attempted,
 }
 
-/// An address that may be chosen.
+/// An address that may be chosen, with what the choice depends on.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Candidate<A> {
+pub(crate) struct EndpointCandidate<A> {
     pub(crate) address: A,
     pub(crate) family: AddressFamily,
-    pub(crate) standing: Standing,
-    /// Requests in progress there.
+    pub(crate) status: EndpointStatus,
+    /// Requests in progress to the address.
     pub(crate) active: u32,
 }
 
-/// What decides among equals.
-pub(crate) struct Choice<'a> {
+/// The criteria of a choice between equally good addresses.
+pub(crate) struct EndpointChoice<'a> {
     pub(crate) load_balancing: LoadBalancing,
     /// The family that is tried first.
     pub(crate) leading: AddressFamily,
-    /// Grows by one with each choice.
+    /// A counter that grows by one with each choice.
     pub(crate) turn: usize,
-    /// A number below its argument.
+    /// Draws a number below its argument.
     pub(crate) draw: &'a mut dyn FnMut(usize) -> usize,
 }
 
-impl<A> Candidate<A> {
-    /// One of which nothing is known.
+impl<A> EndpointCandidate<A> {
+    /// Builds a candidate that nothing is known of.
     pub(crate) fn unknown(address: A) -> Self {
         Self {
             address,
             family: AddressFamily::V4,
-            standing: Standing::Well,
+            status: EndpointStatus::Healthy,
             active: 0,
         }
     }
 }
 
-impl Choice<'_> {
-    /// The one to use: among those of best standing, and of the leading family if it has any of these.
-    pub(crate) fn first<A: Copy>(&mut self, candidates: &[Candidate<A>]) -> Option<A> {
+impl EndpointChoice<'_> {
+    /// Chooses one of the candidates of the best status, of the leading family if it has any of these.
+    pub(crate) fn first<A: Copy>(&mut self, candidates: &[EndpointCandidate<A>]) -> Option<A> {
         if let [only] = candidates {
             return Some(only.address);
         }
-        let best = candidates.iter().map(|one| one.standing).min()?;
-        let is_best = |one: &&Candidate<A>| one.standing == best;
+        let best = candidates.iter().map(|one| one.status).min()?;
+        let is_best = |one: &&EndpointCandidate<A>| one.status == best;
         let leading = self.leading;
-        let led = |one: &&Candidate<A>| is_best(one) && one.family == leading;
+        let led = |one: &&EndpointCandidate<A>| is_best(one) && one.family == leading;
         let family = if candidates.iter().any(|one| led(&one)) {
             leading
         } else {
@@ -76,11 +76,10 @@ impl Choice<'_> {
         Some(group[self.pick(&group)].address)
     }
 
-    /// All of them in the order in which to try them: the first, then the others, those of worse standing later, the
-    /// families alternating (RFC 8305 4).
+    /// Orders all candidates: the chosen one first, then the others by status, with alternating families (RFC 8305 4).
     pub(crate) fn order<A: Copy + PartialEq>(
         &mut self,
-        candidates: &[Candidate<A>],
+        candidates: &[EndpointCandidate<A>],
     ) -> VecDeque<A> {
         let Some(first) = self.first(candidates) else {
             return VecDeque::new();
@@ -88,16 +87,16 @@ impl Choice<'_> {
         let mut order = VecDeque::with_capacity(candidates.len());
         let mut last = candidates.iter().find(|one| one.address == first);
         order.push_back(first);
-        for standing in [
-            Standing::Well,
-            Standing::Unproven,
-            Standing::Unwell,
-            Standing::Tried,
+        for status in [
+            EndpointStatus::Healthy,
+            EndpointStatus::Unproven,
+            EndpointStatus::Unhealthy,
+            EndpointStatus::Attempted,
         ] {
             let left = candidates
                 .iter()
-                .filter(|one| one.standing == standing && one.address != first);
-            let (mut v4, mut v6): (Vec<&Candidate<A>>, Vec<_>) =
+                .filter(|one| one.status == status && one.address != first);
+            let (mut v4, mut v6): (Vec<&EndpointCandidate<A>>, Vec<_>) =
                 left.partition(|one| one.family == AddressFamily::V4);
             rotate(&mut v4, self.turn);
             rotate(&mut v6, self.turn);
@@ -113,7 +112,7 @@ impl Choice<'_> {
         order
     }
 
-    fn pick<A>(&mut self, group: &[&Candidate<A>]) -> usize {
+    fn pick<A>(&mut self, group: &[&EndpointCandidate<A>]) -> usize {
         match self.load_balancing {
             LoadBalancing::RoundRobin => self.turn % group.len(),
             LoadBalancing::Random => (self.draw)(group.len()),
@@ -142,33 +141,35 @@ fn rotate<T>(list: &mut [T], turn: usize) {
 mod tests {
     use super::*;
 
-    const WELL: Standing = Standing::Well;
-    const UNWELL: Standing = Standing::Unwell;
-    const TRIED: Standing = Standing::Tried;
+    const HEALTHY: EndpointStatus = EndpointStatus::Healthy;
+    const UNHEALTHY: EndpointStatus = EndpointStatus::Unhealthy;
+    const ATTEMPTED: EndpointStatus = EndpointStatus::Attempted;
 
     /// Addresses by name: those that begin with `6` are IPv6.
-    fn candidates(list: &[(&'static str, Standing, u32)]) -> Vec<Candidate<&'static str>> {
+    fn candidates(
+        list: &[(&'static str, EndpointStatus, u32)],
+    ) -> Vec<EndpointCandidate<&'static str>> {
         list.iter()
-            .map(|&(address, standing, active)| Candidate {
+            .map(|&(address, status, active)| EndpointCandidate {
                 address,
                 family: if address.starts_with('6') {
                     AddressFamily::V6
                 } else {
                     AddressFamily::V4
                 },
-                standing,
+                status,
                 active,
             })
             .collect()
     }
 
-    fn well(names: &[&'static str]) -> Vec<Candidate<&'static str>> {
-        let list: Vec<_> = names.iter().map(|name| (*name, WELL, 0)).collect();
+    fn well(names: &[&'static str]) -> Vec<EndpointCandidate<&'static str>> {
+        let list: Vec<_> = names.iter().map(|name| (*name, HEALTHY, 0)).collect();
         candidates(&list)
     }
 
-    fn order(turn: usize, candidates: &[Candidate<&'static str>]) -> Vec<&'static str> {
-        let mut choice = Choice {
+    fn order(turn: usize, candidates: &[EndpointCandidate<&'static str>]) -> Vec<&'static str> {
+        let mut choice = EndpointChoice {
             load_balancing: LoadBalancing::RoundRobin,
             leading: AddressFamily::V6,
             turn,
@@ -196,21 +197,21 @@ mod tests {
     #[test]
     fn what_is_unwell_goes_last_and_what_was_tried_after_it() {
         let some = candidates(&[
-            ("6a", UNWELL, 0),
-            ("6b", TRIED, 0),
-            ("x", WELL, 0),
-            ("y", UNWELL, 0),
+            ("6a", UNHEALTHY, 0),
+            ("6b", ATTEMPTED, 0),
+            ("x", HEALTHY, 0),
+            ("y", UNHEALTHY, 0),
         ]);
         assert_eq!(order(0, &some), ["x", "6a", "y", "6b"]);
         // Nothing is left out when nothing is well.
-        let none = candidates(&[("6a", UNWELL, 0), ("x", TRIED, 0)]);
+        let none = candidates(&[("6a", UNHEALTHY, 0), ("x", ATTEMPTED, 0)]);
         assert_eq!(order(0, &none), ["6a", "x"]);
         assert_eq!(order(0, &[]), [""; 0]);
     }
 
     #[test]
     fn the_turn_passes_over_what_is_unwell() {
-        let some = candidates(&[("a", WELL, 0), ("b", UNWELL, 0), ("c", WELL, 0)]);
+        let some = candidates(&[("a", HEALTHY, 0), ("b", UNHEALTHY, 0), ("c", HEALTHY, 0)]);
         let firsts: Vec<_> = (0..4).map(|turn| order(turn, &some)[0]).collect();
         assert_eq!(firsts, ["a", "c", "a", "c"]);
     }
@@ -218,7 +219,7 @@ mod tests {
     /// The first choice with dice that show these numbers.
     fn drawn(load_balancing: LoadBalancing, dice: &[usize]) -> &'static str {
         let mut dice = dice.iter().copied();
-        let mut choice = Choice {
+        let mut choice = EndpointChoice {
             load_balancing,
             leading: AddressFamily::V4,
             turn: 0,
@@ -229,10 +230,10 @@ mod tests {
             },
         };
         let some = candidates(&[
-            ("a", WELL, 3),
-            ("b", WELL, 1),
-            ("c", WELL, 2),
-            ("6", WELL, 0),
+            ("a", HEALTHY, 3),
+            ("b", HEALTHY, 1),
+            ("c", HEALTHY, 2),
+            ("6", HEALTHY, 0),
         ]);
         let first = choice.first(&some).expect("a choice");
         assert_eq!(dice.next(), None);

@@ -1,4 +1,4 @@
-//! Requests of the gateway's own: to services that policies ask, and to collectors.
+//! Requests of the gateway's own, to services that policies ask and to collectors.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,16 +16,16 @@ use super::upstreams::Upstreams;
 use crate::clock;
 use crate::exchange::Progress;
 use crate::message::target::{Target, TargetError};
-use crate::plan::{Plan, PlannedRoute};
+use crate::plan::{ForwardPlan, PlannedRoute};
 use crate::policy::Cleared;
 use crate::record::Trip;
 use crate::refusal::Refusal;
 
 impl Upstreams {
     /// Sends a request of the gateway's own to a service, and waits for the response's head, all within `timeout`. The
-    /// request takes the way of every other: circuit breakers, DNS, egress policies of the service, the check of every
-    /// address, TLS and connection pool. Its URI is in absolute form; a static backend is sent to in any case, and the URI
-    /// then says only `Host` and path.
+    /// request takes the path of all others: circuit breakers, DNS, the egress policies of the service, the check of
+    /// every address, TLS and the connection pool. Its URI is in absolute form; for a static backend the URI decides
+    /// only `Host` and path.
     ///
     /// # Errors
     /// Every way in which a request can fail to be answered.
@@ -41,7 +41,7 @@ impl Upstreams {
     ) -> Result<Response<UpstreamBody>, Refusal> {
         let (mut parts, body) = request.into_parts();
         let target = target(&parts.uri)?;
-        let mut plan = Box::new(Plan::new(
+        let mut plan = Box::new(ForwardPlan::new(
             &target,
             &PlannedRoute::default(),
             service,
@@ -88,3 +88,6 @@ fn target(uri: &http::Uri) -> Result<Target, TargetError> {
         connect: false,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Connections for tunnels: not from the pool, and not given back to it.
+//! Connections for tunnels, which neither come from the pool nor return to it.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -7,13 +7,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use egret_config::snapshot::RouteTimeouts;
 
-use super::connection::{Open, UpgradedStream};
-use super::health::Health;
-use super::limits::Permit;
-use super::request::{after, earliest};
-use super::seek::Seeker;
-use super::shelf::Shelf;
-use super::stream::Stream;
+use super::checkout::Checkout;
+use super::connection::UpgradedStream;
+use super::connection_permit::ConnectionPermit;
+use super::health::EndpointHealth;
+use super::host_pool::HostPool;
+use super::limits::LimitPermit;
+use super::stream::UpstreamStream;
+use super::timeouts::{after, earliest};
 use super::upstreams::Upstreams;
 use crate::clock;
 use crate::exchange::Progress;
@@ -21,26 +22,26 @@ use crate::policy::Cleared;
 use crate::record::Trip;
 use crate::refusal::Refusal;
 
-/// A connection of a tunnel's own.
+/// A connection for one tunnel.
 pub(crate) struct DirectConnection {
     pub(crate) stream: UpgradedStream,
     pub(crate) permit: PermitGuard,
 }
 
-/// What a tunnel counts for at its destination while it is open.
+/// The permits of a tunnel at its destination, held while it is open.
 pub(crate) struct PermitGuard {
     peer: SocketAddr,
-    health: Arc<Health>,
-    shelf: Rc<Shelf>,
-    _request: Permit,
+    health: Arc<EndpointHealth>,
+    host_pool: Rc<HostPool>,
+    _request: LimitPermit,
 }
 
 impl Upstreams {
-    /// Connects to where a cleared request goes, within the limits of the destination and the timeouts of the rule. Nothing
-    /// has been sent, so every host of the backend is as good: the next is tried while another may help.
+    /// Connects to the destination of a cleared request, within the limits of the destination and the timeouts of the
+    /// rule. Nothing has been sent, so that another host of the backend is tried while it may help.
     ///
     /// # Errors
-    /// As for a request, up to the connection; of several hosts the refusal of the last.
+    /// Those of a request up to its connection; of several hosts the refusal of the last.
     pub(crate) async fn connect(
         self: &Rc<Self>,
         cleared: &mut Cleared<'_>,
@@ -77,37 +78,42 @@ impl Upstreams {
             after(timeouts.backend_request, now),
         );
         let plan = cleared.plan();
-        let shelf = self.pool.shelf(&plan.destination, plan.settings);
-        let seeker = Seeker {
+        let host_pool = self.pool.host_pool(&plan.destination, plan.settings);
+        let checkout = Checkout {
             cleared,
-            shelf: &shelf,
+            host_pool: &host_pool,
             upstreams: self,
             trip,
-            tried: &[],
+            attempted: &[],
             until: deadline.unwrap_or_else(|| now + progress.idle_timeout()),
         };
-        let (stream, peer, permit, request) = seeker.find_alone().await?;
+        let (stream, peer, permit, request) = checkout.acquire_unpooled().await?;
         trip.has_connection(peer, false);
-        let health = shelf.health(peer, clock::now());
+        let health = host_pool.health(peer, clock::now());
         Ok(DirectConnection {
             stream: UpgradedStream {
-                stream: Stream::Plain(stream),
+                stream: UpstreamStream::Plain(stream),
                 read: Bytes::new(),
-                open: Some(Open::new(self, permit)),
+                permit: Some(ConnectionPermit::new(&self.metrics, permit)),
             },
-            permit: PermitGuard::new(peer, health, &shelf, request),
+            permit: PermitGuard::new(peer, health, &host_pool, request),
         })
     }
 }
 
 impl PermitGuard {
-    fn new(peer: SocketAddr, health: Arc<Health>, shelf: &Rc<Shelf>, request: Permit) -> Self {
-        health.request_begins();
-        shelf.lent();
+    fn new(
+        peer: SocketAddr,
+        health: Arc<EndpointHealth>,
+        host_pool: &Rc<HostPool>,
+        request: LimitPermit,
+    ) -> Self {
+        health.request_started();
+        host_pool.lease_begins();
         Self {
             peer,
             health,
-            shelf: Rc::clone(shelf),
+            host_pool: Rc::clone(host_pool),
             _request: request,
         }
     }
@@ -120,7 +126,7 @@ impl PermitGuard {
 
 impl Drop for PermitGuard {
     fn drop(&mut self) {
-        self.health.request_ends();
-        self.shelf.came_back();
+        self.health.request_ended();
+        self.host_pool.lease_ends();
     }
 }

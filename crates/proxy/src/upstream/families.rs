@@ -1,30 +1,30 @@
-//! Which address family works from here: the memory that spares a host without IPv6 (or IPv4) the wait for it at every
-//! new destination.
+//! Which address family works from here. It saves a host without IPv6 (or IPv4) the wait for that family at every new
+//! destination.
 
 use std::time::{Duration, Instant};
 
 use crate::dns::family::AddressFamily;
 
-/// How long a family that lost goes second after it lost once; doubles with each further time in a row.
+/// How long a family goes second after it lost once; doubles with each further loss in a row.
 const FIRST_PENALTY: Duration = Duration::from_secs(10);
-/// The longest it gets.
+/// The longest time that a family goes second.
 const LONGEST_PENALTY: Duration = Duration::from_secs(10 * 60);
 
-/// How both families did, over all destinations.
+/// The record of both families, over all destinations.
 #[derive(Debug, Default)]
-pub(crate) struct Families {
-    v4: Record,
-    v6: Record,
+pub(crate) struct FamilyHistory {
+    v4: FamilyRecord,
+    v6: FamilyRecord,
 }
 
 #[derive(Debug, Default)]
-struct Record {
+struct FamilyRecord {
     lost_in_a_row: u32,
     second_until: Option<Instant>,
 }
 
-impl Families {
-    /// The family to try first, where `first` would be.
+impl FamilyHistory {
+    /// The family to try first, where `first` is the default.
     pub(crate) fn leading(&self, first: AddressFamily, now: Instant) -> AddressFamily {
         if self.record(first).is_second(now) && !self.record(first.other()).is_second(now) {
             first.other()
@@ -33,10 +33,10 @@ impl Families {
         }
     }
 
-    /// A connection was made to an address of this family. `lost` is whether addresses of the other one failed, or were
-    /// overtaken, in the same race.
+    /// Records a connection to an address of this family. `lost` is whether addresses of the other family failed or
+    /// were overtaken in the same race.
     pub(crate) fn won(&mut self, winner: AddressFamily, lost: bool, now: Instant) {
-        *self.record_mut(winner) = Record::default();
+        *self.record_mut(winner) = FamilyRecord::default();
         if lost {
             let loser = self.record_mut(winner.other());
             loser.lost_in_a_row = loser.lost_in_a_row.saturating_add(1);
@@ -46,14 +46,14 @@ impl Families {
         }
     }
 
-    fn record(&self, family: AddressFamily) -> &Record {
+    fn record(&self, family: AddressFamily) -> &FamilyRecord {
         match family {
             AddressFamily::V4 => &self.v4,
             AddressFamily::V6 => &self.v6,
         }
     }
 
-    fn record_mut(&mut self, family: AddressFamily) -> &mut Record {
+    fn record_mut(&mut self, family: AddressFamily) -> &mut FamilyRecord {
         match family {
             AddressFamily::V4 => &mut self.v4,
             AddressFamily::V6 => &mut self.v6,
@@ -61,7 +61,7 @@ impl Families {
     }
 }
 
-impl Record {
+impl FamilyRecord {
     fn is_second(&self, now: Instant) -> bool {
         self.second_until.is_some_and(|until| now < until)
     }
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_family_that_lost_goes_second_for_longer_each_time() {
-        let mut families = Families::default();
+        let mut families = FamilyHistory::default();
         let mut now = clock::now();
         assert_eq!(families.leading(AddressFamily::V6, now), AddressFamily::V6);
         for seconds in [10, 20, 40, 80, 160, 320, 600, 600] {
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_win_forgives_and_without_a_race_nobody_loses() {
-        let mut families = Families::default();
+        let mut families = FamilyHistory::default();
         let now = clock::now();
         families.won(AddressFamily::V4, false, now);
         assert_eq!(families.leading(AddressFamily::V6, now), AddressFamily::V6);

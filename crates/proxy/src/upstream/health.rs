@@ -1,6 +1,6 @@
-//! How one address does: failures to connect, and outlier detection on what it answers.
+//! The health of one address: failures to connect, and outlier detection on responses.
 //!
-//! All workers share what is known. An address is never out of use for it: it goes last.
+//! All workers share it. An unhealthy address is never excluded: it is tried last.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,108 +9,108 @@ use std::time::{Duration, Instant};
 use egret_config::snapshot::OutlierDetection;
 use http::StatusCode;
 
-use super::balance::Standing;
+use super::balance::EndpointStatus;
 
-/// How long an address goes last after its first failure to connect; doubles with each further one in a row.
+/// How long an address is tried last after its first failure to connect; doubles with each further failure in a row.
 const FIRST_PENALTY: Duration = Duration::from_secs(1);
-/// The longest it gets.
+/// The longest penalty for failures to connect.
 const LONGEST_PENALTY: Duration = Duration::from_secs(30);
 /// The longest ejection, unless the first one is configured to be longer.
 const LONGEST_EJECTION: Duration = Duration::from_secs(5 * 60);
 
-/// How long errors of an address that nobody uses any more are remembered.
+/// How long errors of an unused address are remembered.
 const REMEMBERED: Duration = Duration::from_secs(10 * 60);
 
-/// One address of a destination.
+/// The health of one address of a destination.
 #[derive(Debug)]
-pub(crate) struct Health {
+pub(crate) struct EndpointHealth {
     /// Requests in progress there, over all workers.
     active: AtomicU32,
-    /// When it is well again, in nanoseconds after `epoch`: a copy that is read without the lock.
-    unwell_until: AtomicU64,
-    /// Whether the last attempt to connect failed: a copy too.
+    /// When the address is healthy again, in nanoseconds after `epoch`: a copy that is read without the lock.
+    unhealthy_until: AtomicU64,
+    /// Whether the last attempt to connect failed: a copy that is read without the lock.
     failing: AtomicBool,
     epoch: Instant,
-    record: Mutex<Record>,
+    record: Mutex<HealthRecord>,
 }
 
-/// What came of a use of the address.
+/// The outcome of a use of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Observed {
+pub(crate) enum ObservedOutcome {
     /// The head of a response.
     Response(StatusCode),
-    /// No connection, or one that broke off or stayed silent before the response (Envoy's "local origin" failures).
+    /// No connection, or one that failed or stayed silent before the response (Envoy's "local origin" failures).
     LocalFailure,
 }
 
 #[derive(Debug, Default)]
-struct Record {
+struct HealthRecord {
     connects_failed: u32,
     failing_until: Option<Instant>,
-    /// In a row.
+    /// Errors in a row.
     errors: u32,
-    /// In a row, where they are counted apart.
+    /// Local failures in a row, where they are counted separately.
     local_errors: u32,
-    /// What the next ejection's length is multiplied by, less one.
+    /// The number of ejections that the length of the next one grows by.
     ejections: u32,
     ejected_until: Option<Instant>,
     /// When the last error was counted.
     counted: Option<Instant>,
 }
 
-impl Health {
+impl EndpointHealth {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             active: AtomicU32::new(0),
-            unwell_until: AtomicU64::new(0),
+            unhealthy_until: AtomicU64::new(0),
             failing: AtomicBool::new(false),
             epoch: now,
             record: Mutex::default(),
         }
     }
 
-    /// What speaks against it.
-    pub(crate) fn standing(&self, now: Instant) -> Standing {
-        if !self.is_well(now) {
-            Standing::Unwell
+    /// The status of the address for load balancing.
+    pub(crate) fn status(&self, now: Instant) -> EndpointStatus {
+        if !self.is_healthy(now) {
+            EndpointStatus::Unhealthy
         } else if self.failing.load(Relaxed) {
-            Standing::Unproven
+            EndpointStatus::Unproven
         } else {
-            Standing::Well
+            EndpointStatus::Healthy
         }
     }
 
-    fn is_well(&self, now: Instant) -> bool {
-        let until = self.unwell_until.load(Relaxed);
+    fn is_healthy(&self, now: Instant) -> bool {
+        let until = self.unhealthy_until.load(Relaxed);
         until == 0 || self.nanos(now) >= until
     }
 
-    /// Whether it is ejected, as opposed to having failed to connect.
+    /// Whether the address is ejected, as opposed to having failed to connect.
     pub(crate) fn is_ejected(&self, now: Instant) -> bool {
-        !self.is_well(now) && self.record().ejected_until.is_some_and(|until| now < until)
+        !self.is_healthy(now) && self.record().ejected_until.is_some_and(|until| now < until)
     }
 
-    /// Whether forgetting it would lose something.
+    /// Whether something would be lost if this state were forgotten.
     pub(crate) fn is_worth_keeping(&self, now: Instant) -> bool {
         let counted = self.record().counted;
         let recent = counted.is_some_and(|then| now.saturating_duration_since(then) < REMEMBERED);
-        recent || !self.is_well(now)
+        recent || !self.is_healthy(now)
     }
 
-    /// Requests in progress.
+    /// Requests in progress, over all workers.
     pub(crate) fn active(&self) -> u32 {
         self.active.load(Relaxed)
     }
 
-    pub(crate) fn request_begins(&self) {
+    pub(crate) fn request_started(&self) {
         self.active.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn request_ends(&self) {
+    pub(crate) fn request_ended(&self) {
         self.active.fetch_sub(1, Relaxed);
     }
 
-    /// An attempt to connect failed, or another address was faster although this one had a head start.
+    /// Records that an attempt to connect failed, or was overtaken in spite of its head start.
     pub(crate) fn connect_failed(&self, now: Instant) {
         let mut record = self.record();
         record.connects_failed = record.connects_failed.saturating_add(1);
@@ -120,10 +120,10 @@ impl Health {
         self.publish(&record);
     }
 
-    /// A connection was made.
+    /// Records that a connection was made.
     pub(crate) fn connected(&self) {
         // Most often there is nothing to forgive.
-        if self.unwell_until.load(Relaxed) == 0 {
+        if self.unhealthy_until.load(Relaxed) == 0 {
             return;
         }
         let mut record = self.record();
@@ -132,11 +132,11 @@ impl Health {
         self.publish(&record);
     }
 
-    /// Counts what came of a request. Returns whether the address should be ejected for it; `draw` gives a number below
-    /// its argument.
+    /// Counts the outcome of a request. Returns whether the address should be ejected for it; `draw` draws a number
+    /// below its argument.
     pub(crate) fn observe(
         &self,
-        observed: Observed,
+        observed: ObservedOutcome,
         detection: &OutlierDetection,
         now: Instant,
         draw: impl FnOnce(u8) -> u8,
@@ -149,21 +149,21 @@ impl Health {
         !ejected && draw(100) < enforcing
     }
 
-    /// Ejects it: for longer each time, unless it did well in between.
+    /// Ejects the address: for longer each time, unless it was healthy in between.
     pub(crate) fn eject(&self, detection: &OutlierDetection, now: Instant) {
         let mut record = self.record();
         record.eject(detection, now);
         self.publish(&record);
     }
 
-    fn record(&self) -> MutexGuard<'_, Record> {
+    fn record(&self) -> MutexGuard<'_, HealthRecord> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn publish(&self, record: &Record) {
+    fn publish(&self, record: &HealthRecord) {
         let until = record.failing_until.max(record.ejected_until);
         let nanos = until.map_or(0, |until| self.nanos(until).max(1));
-        self.unwell_until.store(nanos, Relaxed);
+        self.unhealthy_until.store(nanos, Relaxed);
         self.failing.store(record.failing_until.is_some(), Relaxed);
     }
 
@@ -173,26 +173,27 @@ impl Health {
     }
 }
 
-impl Record {
-    /// The percentage of enforcement once there are as many errors in a row as allowed; counting then begins anew.
+impl HealthRecord {
+    /// Returns the percentage of enforcement once the allowed number of errors in a row is reached; counting then
+    /// restarts.
     fn count(
         &mut self,
-        observed: Observed,
+        observed: ObservedOutcome,
         detection: &OutlierDetection,
         now: Instant,
     ) -> Option<u8> {
         let (errors, limit, enforcing) = match observed {
-            Observed::Response(status) if !status.is_server_error() => {
+            ObservedOutcome::Response(status) if !status.is_server_error() => {
                 (self.errors, self.local_errors) = (0, 0);
                 return None;
             }
-            Observed::LocalFailure if detection.split => (
+            ObservedOutcome::LocalFailure if detection.split => (
                 &mut self.local_errors,
                 detection.consecutive_local,
                 detection.enforcing_local,
             ),
-            Observed::Response(_) | Observed::LocalFailure => {
-                if observed != Observed::LocalFailure {
+            ObservedOutcome::Response(_) | ObservedOutcome::LocalFailure => {
+                if observed != ObservedOutcome::LocalFailure {
                     self.local_errors = 0;
                 }
                 (
@@ -233,17 +234,17 @@ mod tests {
     use super::*;
     use crate::clock;
 
-    const NOT_FOUND: Observed = Observed::Response(StatusCode::NOT_FOUND);
-    const ERROR: Observed = Observed::Response(StatusCode::BAD_GATEWAY);
-    const LOCAL: Observed = Observed::LocalFailure;
+    const NOT_FOUND: ObservedOutcome = ObservedOutcome::Response(StatusCode::NOT_FOUND);
+    const ERROR: ObservedOutcome = ObservedOutcome::Response(StatusCode::BAD_GATEWAY);
+    const LOCAL: ObservedOutcome = ObservedOutcome::LocalFailure;
 
     fn seconds(count: u64) -> Duration {
         Duration::from_secs(count)
     }
 
     fn observe(
-        health: &Health,
-        observed: &[Observed],
+        health: &EndpointHealth,
+        observed: &[ObservedOutcome],
         detection: &OutlierDetection,
         now: Instant,
     ) -> bool {
@@ -260,39 +261,39 @@ mod tests {
     #[test]
     fn a_failure_to_connect_counts_for_longer_each_time_and_a_connection_forgives() {
         let mut now = clock::now();
-        let health = Health::new(now);
+        let health = EndpointHealth::new(now);
         for penalty in [1, 2, 4, 8, 16, 30, 30] {
-            assert!(health.is_well(now));
+            assert!(health.is_healthy(now));
             health.connect_failed(now);
             now += seconds(penalty) - Duration::from_millis(1);
-            assert!(!health.is_well(now), "{penalty}");
+            assert!(!health.is_healthy(now), "{penalty}");
             now += Duration::from_millis(1);
         }
         health.connect_failed(now);
         now += seconds(30);
-        assert_eq!(health.standing(now), Standing::Unproven);
+        assert_eq!(health.status(now), EndpointStatus::Unproven);
         health.connected();
-        assert_eq!(health.standing(now), Standing::Well);
+        assert_eq!(health.status(now), EndpointStatus::Healthy);
         assert!(!health.is_worth_keeping(now));
         health.connect_failed(now);
-        assert!(health.is_well(now + seconds(1)));
+        assert!(health.is_healthy(now + seconds(1)));
     }
 
     #[test]
     fn errors_in_a_row_eject_and_anything_else_begins_anew() {
         let now = clock::now();
         let detection = OutlierDetection::default();
-        let health = Health::new(now);
+        let health = EndpointHealth::new(now);
         let four = [ERROR; 4];
         assert!(!observe(&health, &four, &detection, now));
         assert!(!observe(&health, &[NOT_FOUND], &detection, now));
         assert!(!observe(&health, &four, &detection, now));
         assert!(observe(&health, &[ERROR], &detection, now));
-        assert!(health.is_ejected(now) && !health.is_well(now));
-        assert!(!health.is_ejected(now + seconds(30)) && health.is_well(now + seconds(30)));
+        assert!(health.is_ejected(now) && !health.is_healthy(now));
+        assert!(!health.is_ejected(now + seconds(30)) && health.is_healthy(now + seconds(30)));
         // While it is ejected it cannot be again.
         assert!(!observe(&health, &[ERROR; 10], &detection, now));
-        assert!(health.is_well(now + seconds(30)));
+        assert!(health.is_healthy(now + seconds(30)));
     }
 
     #[test]
@@ -300,33 +301,43 @@ mod tests {
         let now = clock::now();
         let together = OutlierDetection::default();
         let mixed = [LOCAL, ERROR, LOCAL, ERROR, LOCAL];
-        assert!(observe(&Health::new(now), &mixed, &together, now));
+        assert!(observe(&EndpointHealth::new(now), &mixed, &together, now));
         let apart = OutlierDetection {
             split: true,
             consecutive_local: 2,
             ..together
         };
         // An answer, even a bad one, says that the way there is fine.
-        assert!(!observe(&Health::new(now), &mixed, &apart, now));
-        assert!(observe(&Health::new(now), &[LOCAL, LOCAL], &apart, now));
+        assert!(!observe(&EndpointHealth::new(now), &mixed, &apart, now));
+        assert!(observe(
+            &EndpointHealth::new(now),
+            &[LOCAL, LOCAL],
+            &apart,
+            now
+        ));
         let never = OutlierDetection {
             consecutive_local: 0,
             ..apart
         };
-        assert!(!observe(&Health::new(now), &[LOCAL; 20], &never, now));
+        assert!(!observe(
+            &EndpointHealth::new(now),
+            &[LOCAL; 20],
+            &never,
+            now
+        ));
     }
 
     #[test]
     fn ejections_grow_and_good_times_shorten_them() {
         let mut now = clock::now();
         let detection = OutlierDetection::default();
-        let health = Health::new(now);
+        let health = EndpointHealth::new(now);
         let eject_for = |now: &mut Instant, length: u64| {
             assert!(observe(&health, &[ERROR; 5], &detection, *now), "{length}");
             *now += seconds(length) - Duration::from_millis(1);
             assert!(health.is_ejected(*now), "{length}");
             *now += Duration::from_millis(1);
-            assert!(health.is_well(*now), "{length}");
+            assert!(health.is_healthy(*now), "{length}");
         };
         for length in [30, 60, 90] {
             eject_for(&mut now, length);
@@ -339,7 +350,7 @@ mod tests {
             now += seconds(300);
         }
         // Never more than five minutes.
-        assert!(health.is_well(now));
+        assert!(health.is_healthy(now));
         now += seconds(60 * 60);
         eject_for(&mut now, 30);
     }
@@ -347,7 +358,7 @@ mod tests {
     #[test]
     fn dice_may_say_no() {
         let now = clock::now();
-        let health = Health::new(now);
+        let health = EndpointHealth::new(now);
         let detection = OutlierDetection {
             consecutive_5xx: 1,
             enforcing_5xx: 50,

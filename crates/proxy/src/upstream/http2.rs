@@ -1,7 +1,8 @@
-//! Connections that carry many requests at once (RFC 9113).
+//! HTTP/2 connections, which carry many requests at once (RFC 9113).
 //!
-//! The pool of a worker and every request on such a connection hold it together: it closes when the last lets go. Who
-//! opened one uses it at once; the others wait for its settings, because before those nobody knows how many it takes.
+//! The pool of a worker and the requests on a connection own it together: it closes when the last of them lets go. The
+//! request that opened a connection uses it at once; others wait for the peer's settings, which say how many streams it
+//! takes.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -19,76 +20,77 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http2::{Builder, Connection, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
-use super::connection::Open;
-use super::health::Health;
+use super::connection_permit::ConnectionPermit;
+use super::health::EndpointHealth;
+use super::host_pool::HostPool;
 use super::metrics::UpstreamMetrics;
 use super::request_body::RequestBody;
-use super::shelf::Shelf;
-use super::stream::Stream;
+use super::stream::UpstreamStream;
 use crate::clock;
 use crate::task::{self, Local};
 use crate::tls::TlsFailure;
-use link::{Heard, Link};
+pub(super) use fault::StreamFault;
+use socket::{ConnectionEvents, ObservedSocket};
 
-mod convert;
+pub(super) mod convert;
 mod fault;
-mod link;
-pub(super) mod send;
+mod socket;
 
-/// What hyper is told of a peer's limit of streams before the peer says it. No peer can: a setting has 32 bits.
+/// The limit of streams that hyper assumes before the peer's settings arrive. No peer can send it: a setting has 32
+/// bits.
 const UNKNOWN: usize = usize::MAX - 1;
-/// Octets that the fields of a response may have.
+/// Bytes that the header fields of a response may have.
 const MAX_FIELDS: u32 = 60 * 1024;
-/// Octets of a request's body that wait in memory for the upstream to take them.
+/// Bytes of a request body that are buffered for the upstream.
 const MAX_UNSENT: usize = 256 * 1024;
 
-type Driver = Connection<TokioIo<Link>, RequestBody, Local>;
+type Http2Driver = Connection<TokioIo<ObservedSocket>, RequestBody, Local>;
 
-/// A connection.
-pub(crate) struct Shared {
+/// An HTTP/2 connection.
+pub(crate) struct Http2Connection {
     sender: RefCell<SendRequest<RequestBody>>,
-    /// What runs it, as long as it takes requests.
-    driver: Rc<RefCell<Option<Driver>>>,
-    heard: Rc<Heard>,
+    /// The future that drives the connection, as long as it takes requests.
+    driver: Rc<RefCell<Option<Http2Driver>>>,
+    events: Rc<ConnectionEvents>,
     peer: SocketAddr,
-    health: Arc<Health>,
-    /// Streams that we would have on it, whatever the peer allows.
-    most: u32,
+    health: Arc<EndpointHealth>,
+    /// Our own limit of concurrent streams.
+    max_streams: u32,
     streams: Cell<u32>,
     metrics: Arc<UpstreamMetrics>,
-    /// Requests so far.
+    /// The number of requests so far.
     served: Cell<u32>,
-    /// Whether the pool has it, and gives it to requests.
+    /// Whether the connection is in the pool.
     pub(super) pooled: Cell<bool>,
-    /// Since when it has had no stream.
+    /// When the last stream ended.
     pub(super) idle_since: Cell<Instant>,
-    shelf: Weak<Shelf>,
+    host_pool: Weak<HostPool>,
 }
 
-/// One request's part of a connection: a stream, until it is dropped.
-pub(crate) struct OpenStream(Rc<Shared>);
+/// A stream of a connection, for one request. Dropping it ends its use of the connection.
+pub(crate) struct Http2Stream(Rc<Http2Connection>);
 
-/// Where a connection leads, and where it belongs.
-pub(super) struct Place<'a> {
+/// The address of a connection, and its pool.
+pub(super) struct EndpointOrigin<'a> {
     pub(super) peer: SocketAddr,
-    pub(super) health: Arc<Health>,
-    pub(super) shelf: &'a Rc<Shelf>,
+    pub(super) health: Arc<EndpointHealth>,
+    pub(super) host_pool: &'a Rc<HostPool>,
 }
 
-impl Shared {
-    /// Begins HTTP/2 on a socket. The peer is told our settings, and not yet heard.
+impl Http2Connection {
+    /// Begins HTTP/2 on a socket: sends our settings, without waiting for the peer's.
     ///
     /// # Errors
     /// If the socket is closed.
     pub(super) async fn begin(
-        stream: Stream,
-        open: Open,
+        stream: UpstreamStream,
+        open: ConnectionPermit,
         settings: &Http2Settings,
-        place: Place<'_>,
+        place: EndpointOrigin<'_>,
     ) -> Result<Rc<Self>, hyper::Error> {
-        let heard = Rc::new(Heard::default());
+        let events = Rc::new(ConnectionEvents::default());
         let metrics = Arc::clone(open.metrics());
-        let link = Link::new(stream, open, Rc::clone(&heard));
+        let link = ObservedSocket::new(stream, open, Rc::clone(&events));
         let mut builder = Builder::new(Local);
         builder
             .initial_stream_window_size(settings.initial_stream_window)
@@ -104,69 +106,72 @@ impl Shared {
         }
         let (sender, driver) = builder.handshake(TokioIo::new(link)).await?;
         let driver = Rc::new(RefCell::new(Some(driver)));
-        drive(Rc::clone(&driver), Rc::clone(&heard));
+        drive(Rc::clone(&driver), Rc::clone(&events));
         Ok(Rc::new(Self {
             sender: RefCell::new(sender),
             driver,
-            heard,
+            events,
             peer: place.peer,
             health: place.health,
-            most: settings.max_concurrent_streams,
+            max_streams: settings.max_concurrent_streams,
             streams: Cell::default(),
             metrics,
             served: Cell::default(),
             pooled: Cell::default(),
             idle_since: Cell::new(clock::now()),
-            shelf: Rc::downgrade(place.shelf),
+            host_pool: Rc::downgrade(place.host_pool),
         }))
     }
 
-    /// The address it is connected to.
+    /// The peer's address.
     pub(super) fn peer(&self) -> SocketAddr {
         self.peer
     }
 
-    /// How that address does.
-    pub(super) fn health(&self) -> &Arc<Health> {
+    /// The health of the peer's address.
+    pub(super) fn health(&self) -> &Arc<EndpointHealth> {
         &self.health
     }
 
-    /// Requests so far.
+    /// The number of requests so far.
     pub(super) fn served(&self) -> u32 {
         self.served.get()
     }
 
-    /// Whether nothing is on it.
+    /// Whether the connection has no stream.
     pub(super) fn is_idle(&self) -> bool {
         self.streams.get() == 0
     }
 
-    /// Whether it takes no more requests: it is closed, or its upstream is going away (RFC 9113 6.8).
+    /// Whether the connection takes no more requests: it is closed, or the upstream sent GOAWAY (RFC 9113 6.8).
     pub(super) fn is_closed(&self) -> bool {
-        self.allowed().is_none() || self.sender.borrow().is_closed()
+        self.peer_stream_limit().is_none() || self.sender.borrow().is_closed()
     }
 
     /// Whether one more stream is within our limit and the peer's.
     pub(super) fn has_room(&self) -> bool {
         let streams = self.streams.get();
-        streams < self.most && self.allowed().is_some_and(|most| (streams as usize) < most)
+        streams < self.max_streams
+            && self
+                .peer_stream_limit()
+                .is_some_and(|most| (streams as usize) < most)
     }
 
-    /// The streams that the peer allows; `None` if it takes no more.
-    fn allowed(&self) -> Option<usize> {
+    /// The number of streams that the peer allows; `None` if it takes no more.
+    fn peer_stream_limit(&self) -> Option<usize> {
         let driver = self.driver.borrow();
         driver.as_ref().map(Connection::current_max_send_streams)
     }
 
-    /// Waits for the peer's settings (RFC 9113 3.4). False if it closes instead.
-    pub(super) async fn settled(&self) -> bool {
+    /// Waits for the peer's settings (RFC 9113 3.4). Returns false if the connection closes instead.
+    pub(super) async fn settings_received(&self) -> bool {
         loop {
-            let moved = self.heard.moved.notified();
-            match self.allowed() {
+            let progressed = self.events.progressed.notified();
+            match self.peer_stream_limit() {
                 None => return false,
-                Some(UNKNOWN) => moved.await,
+                Some(UNKNOWN) => progressed.await,
                 Some(_) => {
-                    self.heard.settled.set(true);
+                    self.events.settings_received.set(true);
                     return true;
                 }
             }
@@ -174,15 +179,15 @@ impl Shared {
     }
 
     /// Whether the peer's settings allow other protocols on a stream (RFC 8441 3).
-    fn takes_extended_connect(&self) -> bool {
+    pub(super) fn allows_extended_connect(&self) -> bool {
         let driver = self.driver.borrow();
         driver
             .as_ref()
             .is_some_and(Connection::is_extended_connect_protocol_enabled)
     }
 
-    /// Sends a request of HTTP/2.
-    fn send(
+    /// Sends a request in HTTP/2 form.
+    pub(super) fn send(
         &self,
         request: Request<RequestBody>,
     ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>> + use<>
@@ -190,49 +195,49 @@ impl Shared {
         self.sender.borrow_mut().try_send_request(request)
     }
 
-    /// What TLS on it failed with, if it did.
-    fn tls_failure(&self) -> Option<TlsFailure> {
-        self.heard.failure()
+    /// The TLS failure of the connection, if there was one.
+    pub(super) fn tls_failure(&self) -> Option<TlsFailure> {
+        self.events.failure()
     }
 }
 
-impl OpenStream {
-    pub(super) fn new(shared: Rc<Shared>) -> Self {
+impl Http2Stream {
+    pub(super) fn new(shared: Rc<Http2Connection>) -> Self {
         shared.streams.set(shared.streams.get() + 1);
         shared.metrics.streams.add(1);
         shared.served.set(shared.served.get().saturating_add(1));
         Self(shared)
     }
 
-    /// What it is on.
-    pub(super) fn connection(&self) -> &Rc<Shared> {
+    /// The connection of the stream.
+    pub(super) fn connection(&self) -> &Rc<Http2Connection> {
         &self.0
     }
 }
 
-impl Drop for OpenStream {
+impl Drop for Http2Stream {
     fn drop(&mut self) {
         let shared = &self.0;
         shared.streams.set(shared.streams.get() - 1);
         shared.metrics.streams.add(-1);
         if shared.pooled.get()
-            && let Some(shelf) = shared.shelf.upgrade()
+            && let Some(host_pool) = shared.host_pool.upgrade()
         {
-            shelf.stream_ended(shared);
+            host_pool.stream_ended(shared);
         }
     }
 }
 
-/// Runs a connection until it takes no more requests. What is on it then goes on to its end.
-fn drive(driver: Rc<RefCell<Option<Driver>>>, heard: Rc<Heard>) {
+/// Drives a connection until it takes no more requests. Its streams then run to their ends.
+fn drive(driver: Rc<RefCell<Option<Http2Driver>>>, events: Rc<ConnectionEvents>) {
     task::spawn(async move {
-        // Its errors are those of the streams on it, which tell them.
+        // Its errors are reported by its streams.
         let _ = poll_fn(|cx| match driver.borrow_mut().as_mut() {
             Some(driver) => Pin::new(driver).poll(cx),
             None => Poll::Ready(Ok(())),
         })
         .await;
         drop(driver.take());
-        heard.moved.notify_waiters();
+        events.progressed.notify_waiters();
     });
 }

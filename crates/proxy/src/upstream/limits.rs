@@ -8,38 +8,38 @@ use tokio::sync::Notify;
 
 use crate::refusal::CircuitBreakerLimit;
 
-/// How much is in progress at a destination. The order is that of one clock for all: who begins to wait must either see
-/// the connection that was just closed, or be seen waiting by it.
+/// The use of the limits of a destination. The atomics are sequentially consistent: a request that begins to wait must
+/// either see the connection that was just closed, or be seen waiting by the task that closed it.
 #[derive(Debug, Default)]
-pub(crate) struct Limits {
+pub(crate) struct DestinationLimits {
     connections: AtomicU32,
     pending: AtomicU32,
     requests: AtomicU32,
     retries: AtomicU32,
-    /// Requests that wait for one of the connections.
+    /// Requests that wait for a connection.
     waiting: AtomicU32,
-    /// A connection has been closed.
+    /// Notified when a connection was closed.
     freed: Notify,
 }
 
-/// One of what is limited, while it lasts.
+/// A permit under one limit, returned when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Permit {
-    limits: Arc<Limits>,
+pub(crate) struct LimitPermit {
+    limits: Arc<DestinationLimits>,
     limit: CircuitBreakerLimit,
 }
 
-/// A request that waits for a connection, while it does.
+/// Counts a request as waiting for a connection while it waits.
 #[derive(Debug)]
-pub(crate) struct Queued<'a>(&'a Limits);
+pub(crate) struct QueueGuard<'a>(&'a DestinationLimits);
 
-impl Limits {
-    /// One more, if the breakers allow it.
+impl DestinationLimits {
+    /// Acquires a permit, if the circuit breakers allow one more.
     pub(crate) fn enter(
         self: &Arc<Self>,
         limit: CircuitBreakerLimit,
         breakers: &CircuitBreakers,
-    ) -> Option<Permit> {
+    ) -> Option<LimitPermit> {
         let most = match limit {
             CircuitBreakerLimit::Connections => breakers.max_connections,
             CircuitBreakerLimit::Pending => breakers.max_pending_requests,
@@ -51,16 +51,16 @@ impl Limits {
             counter.fetch_sub(1, SeqCst);
             return None;
         }
-        Some(Permit {
+        Some(LimitPermit {
             limits: Arc::clone(self),
             limit,
         })
     }
 
     /// Begins to wait for a connection.
-    pub(crate) fn queue(&self) -> Queued<'_> {
+    pub(crate) fn queue(&self) -> QueueGuard<'_> {
         self.waiting.fetch_add(1, SeqCst);
-        Queued(self)
+        QueueGuard(self)
     }
 
     /// Whether a request of any worker waits for a connection.
@@ -68,7 +68,7 @@ impl Limits {
         self.waiting.load(SeqCst) > 0
     }
 
-    /// Where the closing of a connection is told, to one who waits.
+    /// Notified when a connection is closed while a request waits.
     pub(crate) fn freed(&self) -> &Notify {
         &self.freed
     }
@@ -83,7 +83,7 @@ impl Limits {
     }
 }
 
-impl Drop for Permit {
+impl Drop for LimitPermit {
     fn drop(&mut self) {
         self.limits.counter(self.limit).fetch_sub(1, SeqCst);
         if self.limit == CircuitBreakerLimit::Connections && self.limits.is_queued_for() {
@@ -92,7 +92,7 @@ impl Drop for Permit {
     }
 }
 
-impl Drop for Queued<'_> {
+impl Drop for QueueGuard<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, SeqCst);
     }
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn each_has_its_own_limit_and_what_ends_makes_room() {
-        let limits = Arc::new(Limits::default());
+        let limits = Arc::new(DestinationLimits::default());
         for (limit, most) in [
             (CircuitBreakerLimit::Connections, 1),
             (CircuitBreakerLimit::Pending, 2),
@@ -129,7 +129,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_is_told_of_a_connection_that_closes() {
-        let limits = Arc::new(Limits::default());
+        let limits = Arc::new(DestinationLimits::default());
         let connection = limits
             .enter(CircuitBreakerLimit::Connections, &BREAKERS)
             .expect("room");

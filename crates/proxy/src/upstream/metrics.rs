@@ -1,11 +1,11 @@
-//! What one worker counts of its connections and requests to upstreams.
+//! Metrics of connections and requests to upstreams.
 
 use crate::dial::failure::ConnectFailure;
 use crate::dial::race::AttemptOutcome;
 use crate::meter::{Counter, CountersByLabel, Gauge, Histogram};
 use crate::tls::HandshakeMetrics;
 
-/// What one worker counts of its connections and requests to upstreams.
+/// One worker's metrics of connections and requests to upstreams.
 #[derive(Debug, Default)]
 pub(crate) struct UpstreamMetrics {
     /// Addresses that names resolved to and that were not dialled, because they are denied.

@@ -10,13 +10,13 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::connection::{Connection, Http1, Open, Switch, UpgradedStream};
-use super::health::Observed;
-use super::http2::{OpenStream, Place, Shared};
-use super::limits::Permit;
-use super::request;
-use super::shelf::{Dialling, Shelf};
-use super::stream::Stream;
+use super::connection::{Http1Connection, UpgradeSender, UpgradedStream, UpstreamConnection};
+use super::connection_permit::ConnectionPermit;
+use super::health::ObservedOutcome;
+use super::host_pool::{HostPool, SharedDial};
+use super::http2::{EndpointOrigin, Http2Connection, Http2Stream};
+use super::limits::LimitPermit;
+use super::stream::UpstreamStream;
 use super::upstreams::Upstreams;
 use crate::clock;
 use crate::dial::failure::ConnectFailure;
@@ -26,39 +26,39 @@ use crate::refusal::Refusal;
 use crate::task;
 use crate::tls::HandshakeOutcome;
 
-/// Octets that are buffered of one direction of a connection.
+/// Bytes that are buffered for each direction of a connection.
 const BUFFER: usize = 64 * 1024;
-/// Octets that a response's head may have.
+/// Bytes that a response's head may have.
 const MAX_HEAD: usize = 60 * 1024;
 
-/// What a socket becomes a connection of.
-pub(super) struct Opening<'a> {
-    pub(super) shelf: &'a Rc<Shelf>,
+/// The setup of a connection on a connected socket.
+pub(super) struct ConnectionSetup<'a> {
+    pub(super) host_pool: &'a Rc<HostPool>,
     pub(super) settings: &'a BackendSettings,
     pub(super) upstreams: &'a Rc<Upstreams>,
-    /// The request that waits for it, if one does.
+    /// The trip of the request that waits for the connection, if one does.
     pub(super) trip: Option<&'a Trip>,
-    /// When it is too late.
+    /// Deadline for the setup.
     pub(super) until: Instant,
-    /// Held until the connection can be shared, or will not be.
-    pub(super) dialling: Option<Rc<Dialling>>,
+    /// Held until it is known whether the connection can be shared.
+    pub(super) dialing: Option<Rc<SharedDial>>,
 }
 
-impl Opening<'_> {
-    /// Makes a connection of a socket.
+impl ConnectionSetup<'_> {
+    /// Sets up TLS and HTTP on a socket.
     ///
     /// # Errors
-    /// [`Refusal::Tls`] and [`Refusal::Connect`]. Neither says anything about the way to the address, which was found.
+    /// [`Refusal::Tls`] and [`Refusal::Connect`]. Neither is about the route to the address, which was connected to.
     pub(super) async fn open(
         &self,
         stream: TcpStream,
         peer: SocketAddr,
         expected: Option<Expected>,
-        permit: Permit,
-    ) -> Result<Connection, Refusal> {
+        permit: LimitPermit,
+    ) -> Result<UpstreamConnection, Refusal> {
         let Some(expected) = expected else {
-            let http2 = self.shelf.site.destination.version == HttpVersion::Http2;
-            let stream = Stream::Plain(stream);
+            let http2 = self.host_pool.state.destination.version == HttpVersion::Http2;
+            let stream = UpstreamStream::Plain(stream);
             return self.speak(stream, http2, peer, permit).await;
         };
         let begin = clock::now();
@@ -77,85 +77,88 @@ impl Opening<'_> {
         }
         match secured {
             Ok(secured) => {
-                self.shelf.agreed_on(secured.http2);
-                let stream = Stream::Tls(Box::new(secured.stream));
+                self.host_pool.negotiated(secured.http2);
+                let stream = UpstreamStream::Tls(Box::new(secured.stream));
                 self.speak(stream, secured.http2, peer, permit).await
             }
             Err(failure) => {
                 let Self {
-                    shelf,
+                    host_pool,
                     settings,
                     upstreams,
                     ..
                 } = self;
-                let health = shelf.health(peer, clock::now());
-                let observed = Observed::LocalFailure;
-                request::observe(&shelf.site, settings, &health, observed, upstreams);
+                let health = host_pool.health(peer, clock::now());
+                let observed = ObservedOutcome::LocalFailure;
+                let metrics = &upstreams.metrics;
+                host_pool
+                    .state
+                    .observe(&health, observed, settings, metrics);
                 Err(failure.into())
             }
         }
     }
 
-    /// Begins HTTP.
+    /// Sets up HTTP.
     async fn speak(
         &self,
-        stream: Stream,
+        stream: UpstreamStream,
         http2: bool,
         peer: SocketAddr,
-        permit: Permit,
-    ) -> Result<Connection, Refusal> {
-        let open = Open::new(self.upstreams, permit);
+        permit: LimitPermit,
+    ) -> Result<UpstreamConnection, Refusal> {
+        let open = ConnectionPermit::new(&self.upstreams.metrics, permit);
         let spoken = if http2 {
             let stream = self.speak_http2(stream, peer, open).await;
-            stream.map(Connection::Http2)
+            stream.map(UpstreamConnection::Http2)
         } else {
             let connection = self.speak_http1(stream, peer, open).await;
-            connection.map(Connection::Http1)
+            connection.map(UpstreamConnection::Http1)
         };
         spoken.map_err(|_| Refusal::Connect(ConnectFailure::Terminated))
     }
 
-    /// Begins HTTP/2, and shares the connection as soon as its peer has said how.
+    /// Sets up HTTP/2, and shares the connection as soon as the peer's settings are known.
     async fn speak_http2(
         &self,
-        stream: Stream,
+        stream: UpstreamStream,
         peer: SocketAddr,
-        open: Open,
-    ) -> Result<OpenStream, hyper::Error> {
-        let place = Place {
+        open: ConnectionPermit,
+    ) -> Result<Http2Stream, hyper::Error> {
+        let place = EndpointOrigin {
             peer,
-            health: self.shelf.health(peer, clock::now()),
-            shelf: self.shelf,
+            health: self.host_pool.health(peer, clock::now()),
+            host_pool: self.host_pool,
         };
-        let shared = Shared::begin(stream, open, &self.settings.http2, place).await?;
-        let first = OpenStream::new(Rc::clone(&shared));
-        let (shelf, dialling) = (Rc::clone(self.shelf), self.dialling.clone());
+        let shared = Http2Connection::begin(stream, open, &self.settings.http2, place).await?;
+        let first = Http2Stream::new(Rc::clone(&shared));
+        let (host_pool, dialing) = (Rc::clone(self.host_pool), self.dialing.clone());
         let limit = self.settings.connect_timeout;
         task::spawn(async move {
-            if matches!(timeout(limit, shared.settled()).await, Ok(true)) {
-                shelf.share(shared);
+            if matches!(timeout(limit, shared.settings_received()).await, Ok(true)) {
+                host_pool.share(shared);
             }
-            drop(dialling);
+            drop(dialing);
         });
         Ok(first)
     }
 
-    /// Begins HTTP/1.1.
+    /// Sets up HTTP/1.1.
     async fn speak_http1(
         &self,
-        stream: Stream,
+        stream: UpstreamStream,
         peer: SocketAddr,
-        open: Open,
-    ) -> Result<Http1, hyper::Error> {
+        open: ConnectionPermit,
+    ) -> Result<Http1Connection, hyper::Error> {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(BUFFER).max_header_size(MAX_HEAD);
         let (sender, mut connection) = builder.handshake(TokioIo::new(stream)).await?;
-        let switch = Switch::default();
+        let switch = UpgradeSender::default();
         let waiting = Rc::clone(&switch);
         task::spawn(async move {
-            // Its errors are those of the requests on it, which tell them.
+            // Its errors are reported by its requests.
             let over = (&mut connection).await;
-            // Taken in any case, so that nobody waits in vain.
+            // Taken in any case, so that no request waits in vain.
             let waiting = waiting.take();
             if over.is_ok()
                 && let Some(waiting) = waiting
@@ -164,13 +167,13 @@ impl Opening<'_> {
                 let upgraded = UpgradedStream {
                     stream: parts.io.into_inner(),
                     read: parts.read_buf,
-                    open: Some(open),
+                    permit: Some(open),
                 };
-                // Who does not wait any more lets it be closed.
+                // If the request is gone, the connection is closed.
                 let _ = waiting.send(upgraded);
             }
         });
-        let health = self.shelf.health(peer, clock::now());
-        Ok(Http1::new(sender, switch, peer, health))
+        let health = self.host_pool.health(peer, clock::now());
+        Ok(Http1Connection::new(sender, switch, peer, health))
     }
 }

@@ -1,116 +1,117 @@
 //! The connections of one worker to upstreams, by destination.
 //!
-//! A pool belongs to one thread, so that taking a warm connection locks nothing. What is taken out is checked again
-//! under the rule that takes it: a connection carries no permission from one rule to another, nor from last month's
+//! A pool belongs to one thread, so that taking an idle connection locks nothing. A connection that is taken is checked
+//! again under the rule of its request: a connection carries no permission from one rule to another, nor from older
 //! policies to today's.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{BackendSettings, LoadBalancing};
 
-use super::balance::{Candidate, Choice};
+use super::balance::{EndpointCandidate, EndpointChoice};
+use super::destination_state::DestinationStates;
+use super::host_pool::HostPool;
+use super::idle_count::IdleCount;
 use super::metrics::UpstreamMetrics;
-use super::shelf::Shelf;
-use super::site::Sites;
 use crate::dns::family::AddressFamily;
-use crate::plan::destination::Destination;
+use crate::plan::destination::DestinationKey;
 
-/// How long a connection may wait in the pool, unless the destination's settings say otherwise.
-pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// Most connections that may wait in one worker's pool; more are closed instead.
-const MAX_IDLE: usize = 4096;
-
-/// Shelves before it is worth looking for empty ones between two sweeps.
+/// Number of host pools from which empty ones are evicted between two sweeps.
 const MANY: usize = 8192;
 
-/// What one worker holds of every destination.
-pub(crate) struct Pool {
-    shelves: RefCell<HashMap<Arc<Destination>, Rc<Shelf>>>,
-    /// Whose turn it is among the hosts of a backend.
+/// One worker's connections to all destinations.
+pub(crate) struct UpstreamPool {
+    host_pools: RefCell<HashMap<Arc<DestinationKey>, Rc<HostPool>>>,
+    /// The turn of each backend's hosts.
     turns: RefCell<HashMap<ObjectRef, usize>>,
-    idle: Cell<usize>,
-    /// How many shelves there may be before those that hold nothing go, sweep or not.
+    idle: Rc<IdleCount>,
+    /// The number of host pools at which empty ones are evicted.
     limit: Cell<usize>,
-    sites: Arc<Sites>,
-    metrics: Arc<UpstreamMetrics>,
-    this: Weak<Self>,
+    destination_states: Arc<DestinationStates>,
 }
 
-/// What a sweep found.
-pub(crate) struct Swept {
-    pub(crate) shelf: Rc<Shelf>,
-    /// Whether connections are out, or were since the last time.
+/// A host pool that a sweep kept.
+pub(crate) struct SweptPool {
+    pub(crate) host_pool: Rc<HostPool>,
+    /// Whether connections are leased, or were since the last sweep.
     pub(crate) in_use: bool,
 }
 
-impl Pool {
-    pub(crate) fn new(sites: Arc<Sites>, metrics: Arc<UpstreamMetrics>) -> Rc<Self> {
-        Rc::new_cyclic(|this| Self {
-            shelves: RefCell::default(),
+impl UpstreamPool {
+    pub(crate) fn new(
+        destination_states: Arc<DestinationStates>,
+        metrics: Arc<UpstreamMetrics>,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            host_pools: RefCell::default(),
             turns: RefCell::default(),
-            idle: Cell::default(),
+            idle: Rc::new(IdleCount::new(metrics)),
             limit: Cell::new(MANY),
-            sites,
-            metrics,
-            this: this.clone(),
+            destination_states,
         })
     }
 
-    /// The place of a destination, under the settings that now hold for it.
-    pub(crate) fn shelf(
+    /// The pool of a destination, under the settings that now hold for it.
+    pub(crate) fn host_pool(
         &self,
-        destination: &Destination,
+        destination: &DestinationKey,
         settings: &Arc<BackendSettings>,
-    ) -> Rc<Shelf> {
-        let mut shelves = self.shelves.borrow_mut();
-        if let Some(shelf) = shelves.get(destination) {
-            shelf.follow(settings);
-            return Rc::clone(shelf);
+    ) -> Rc<HostPool> {
+        let mut host_pools = self.host_pools.borrow_mut();
+        if let Some(host_pool) = host_pools.get(destination) {
+            host_pool.update_settings(settings);
+            return Rc::clone(host_pool);
         }
-        self.limit_shelves(&mut shelves);
-        let site = self.sites.get(destination);
-        let key = Arc::clone(&site.destination);
-        let shelf = Rc::new(Shelf::new(site, Arc::clone(settings), self.this.clone()));
-        shelves.insert(key, Rc::clone(&shelf));
-        shelf
+        self.evict_unused(&mut host_pools);
+        let state = self.destination_states.get(destination);
+        let key = Arc::clone(&state.destination);
+        let host_pool = Rc::new(HostPool::new(
+            state,
+            Arc::clone(settings),
+            Rc::downgrade(&self.idle),
+        ));
+        host_pools.insert(key, Rc::clone(&host_pool));
+        host_pool
     }
 
     /// Clients choose the destinations, and many of them may lead nowhere.
-    fn limit_shelves(&self, shelves: &mut HashMap<Arc<Destination>, Rc<Shelf>>) {
-        if shelves.len() >= self.limit.get() {
-            shelves.retain(|_, shelf| Rc::strong_count(shelf) > 1 || shelf.has_idle());
-            self.limit.set(MANY.max(2 * shelves.len()));
+    fn evict_unused(&self, host_pools: &mut HashMap<Arc<DestinationKey>, Rc<HostPool>>) {
+        if host_pools.len() >= self.limit.get() {
+            host_pools.retain(|_, host_pool| {
+                Rc::strong_count(host_pool) > 1 || host_pool.has_connections()
+            });
+            self.limit.set(MANY.max(2 * host_pools.len()));
         }
     }
 
-    /// Which of a backend's hosts is next: each in its turn, those that are unwell last.
+    /// Chooses among a backend's hosts: each in its turn, unhealthy ones last.
     pub(crate) fn next_host(
         &self,
         backend: &ObjectRef,
-        hosts: impl Iterator<Item = Destination>,
+        hosts: impl Iterator<Item = DestinationKey>,
         load_balancing: LoadBalancing,
         now: Instant,
     ) -> usize {
-        let shelves = self.shelves.borrow();
-        let candidate = |(index, host): (usize, Destination)| match shelves.get(&host) {
-            Some(shelf) => shelf.as_candidate(index, now),
-            None => Candidate::unknown(index),
+        let host_pools = self.host_pools.borrow();
+        let candidate = |(index, host): (usize, DestinationKey)| match host_pools.get(&host) {
+            Some(host_pool) => host_pool.as_candidate(index, now),
+            None => EndpointCandidate::unknown(index),
         };
         let candidates: Vec<_> = hosts
             .enumerate()
             .map(candidate)
             // They are no addresses: which family they are reached by says nothing about them.
-            .map(|candidate| Candidate {
+            .map(|candidate| EndpointCandidate {
                 family: AddressFamily::V4,
                 ..candidate
             })
             .collect();
-        let mut choice = Choice {
+        let mut choice = EndpointChoice {
             load_balancing,
             leading: AddressFamily::V4,
             turn: self.turn(backend),
@@ -130,55 +131,42 @@ impl Pool {
         turn
     }
 
-    /// Closes what has waited too long or was closed by its upstream, and gives the destinations that have connections.
-    pub(crate) fn sweep(&self, now: Instant) -> Vec<Swept> {
+    /// Closes connections that were idle for too long or were closed by their upstream, and returns the host pools that
+    /// have connections.
+    pub(crate) fn sweep(&self, now: Instant) -> Vec<SweptPool> {
         let mut kept = Vec::new();
-        let mut shelves = self.shelves.borrow_mut();
-        shelves.retain(|_, shelf| {
-            shelf.sweep(now);
-            let in_use = shelf.was_used();
-            let keep = in_use || shelf.has_idle();
+        let mut host_pools = self.host_pools.borrow_mut();
+        host_pools.retain(|_, host_pool| {
+            host_pool.sweep(now);
+            let in_use = host_pool.was_used();
+            let keep = in_use || host_pool.has_connections();
             if keep {
-                let shelf = Rc::clone(shelf);
-                kept.push(Swept { shelf, in_use });
+                let host_pool = Rc::clone(host_pool);
+                kept.push(SweptPool { host_pool, in_use });
             }
             keep
         });
-        if shelves.capacity() > 4 * shelves.len() + 1024 {
-            shelves.shrink_to_fit();
+        if host_pools.capacity() > 4 * host_pools.len() + 1024 {
+            host_pools.shrink_to_fit();
         }
         kept
     }
 
-    /// Closes everything that waits.
-    pub(crate) fn clear(&self) {
-        let shelves = self.shelves.borrow();
-        shelves.values().for_each(|shelf| shelf.clear());
+    /// Closes all idle connections.
+    pub(crate) fn close_all_idle(&self) {
+        let host_pools = self.host_pools.borrow();
+        host_pools
+            .values()
+            .for_each(|host_pool| host_pool.close_idle());
     }
 
-    /// Closes what waits for one destination, unless requests here wait for it too: another worker has requests for it
-    /// and may open no more.
-    pub(crate) fn give_up(&self, destination: &Destination) {
-        let shelf = self.shelves.borrow().get(destination).cloned();
-        if let Some(shelf) = shelf.filter(|shelf| !shelf.is_queued_for()) {
-            shelf.clear();
+    /// Closes the idle connections to one destination, unless requests here wait for it too. Another worker has
+    /// requests for it and may open no more connections.
+    pub(crate) fn close_idle(&self, destination: &DestinationKey) {
+        let host_pool = self.host_pools.borrow().get(destination).cloned();
+        if let Some(host_pool) = host_pool.filter(|host_pool| !host_pool.is_queued_for()) {
+            host_pool.close_idle();
         }
-    }
-
-    /// Whether one more connection may wait.
-    pub(super) fn has_room(&self) -> bool {
-        self.idle.get() < MAX_IDLE
-    }
-
-    pub(super) fn came(&self) {
-        self.idle.set(self.idle.get() + 1);
-        self.metrics.idle_connections.add(1);
-    }
-
-    pub(super) fn left(&self, count: usize) {
-        self.idle.set(self.idle.get() - count);
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        self.metrics.idle_connections.add(-count);
     }
 }
 

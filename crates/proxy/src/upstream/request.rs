@@ -1,25 +1,23 @@
-//! Sending a request to an upstream, again if it may be retried, and waiting for the response's head.
+//! Sending a request to an upstream, with retries, until the response's head.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use egret_config::snapshot::{
-    BackendSettings, FOREVER, RetryPolicy, RouteTimeouts, TimeoutSetting,
-};
+use egret_config::snapshot::{FOREVER, RetryPolicy, RouteTimeouts, TimeoutSetting};
 use http::{Request, Response, StatusCode};
 use hyper::body::Body;
 use tokio::time::sleep_until;
 
-use super::attempt::{Answered, Failed};
-use super::connection::{Lease, UpgradedStream};
-use super::health::{Health, Observed};
-use super::limits::Permit;
-use super::request_body::RequestBody;
+use super::attempt_outcome::{AttemptFailure, AttemptResponse};
+use super::connection::UpgradedStream;
+use super::host_pool::HostPool;
+use super::lease::LeasedConnection;
+use super::limits::LimitPermit;
+use super::request_body::{RequestBody, copy};
 use super::response_body::{BodyLimit, UpstreamBody};
 use super::retry;
-use super::shelf::Shelf;
-use super::site::Site;
+use super::timeouts::after;
 use super::upstreams::Upstreams;
 use crate::clock;
 use crate::exchange::Progress;
@@ -27,7 +25,7 @@ use crate::policy::Cleared;
 use crate::record::Trip;
 use crate::refusal::{CircuitBreakerLimit, Refusal};
 
-/// One request on its way to an upstream.
+/// A request to an upstream, with its deadlines and retries.
 pub(crate) struct UpstreamRequest<'a> {
     pub(super) cleared: Cleared<'a>,
     pub(super) timeouts: RouteTimeouts,
@@ -35,35 +33,35 @@ pub(crate) struct UpstreamRequest<'a> {
     pub(super) upstreams: &'a Rc<Upstreams>,
     pub(super) progress: &'a Progress,
     pub(super) trip: &'a Trip,
-    /// When the whole exchange must be over, if ever.
+    /// The deadline of the whole exchange, if any.
     pub(super) deadline: Option<Instant>,
-    /// Where the request has been.
-    pub(super) tried: Vec<SocketAddr>,
-    /// How often it was sent again.
+    /// The addresses that the request has attempted.
+    pub(super) attempted: Vec<SocketAddr>,
+    /// The number of retries so far.
     retries: u32,
-    /// While it is being sent again.
-    retrying: Option<Permit>,
-    /// Whether it asks for another protocol.
+    /// The permit of the retry in progress.
+    retrying: Option<LimitPermit>,
+    /// Whether the request asks for an upgrade.
     pub(super) upgrade: bool,
 }
 
-/// What came of a request.
+/// The reply to a request.
 pub(crate) enum UpstreamReply {
     Response(Response<UpstreamBody>),
     /// The upstream agreed to another protocol, which the connection now carries.
-    Switched(Response<()>, UpgradedStream, Lease),
+    Switched(Response<()>, UpgradedStream, LeasedConnection),
 }
 
-/// How a request is sent, besides where it goes.
+/// How a request is sent, apart from its destination.
 pub(crate) struct SendOptions<'a> {
     pub(crate) timeouts: RouteTimeouts,
-    /// When the request is retried; `None` retries only what is right in any case.
+    /// The retry policy; `None` retries only what is always safe to retry.
     pub(crate) retry: Option<&'a RetryPolicy>,
-    /// Whether the request asks for another protocol.
+    /// Whether the request asks for an upgrade.
     pub(crate) upgrade: bool,
     /// The progress of the request body, which bounds how long the response's head may take.
     pub(crate) progress: &'a Progress,
-    /// Filled in on the way.
+    /// Filled in as the request proceeds.
     pub(crate) trip: &'a Trip,
 }
 
@@ -85,7 +83,7 @@ impl Upstreams {
             progress,
             trip,
         } = options;
-        let sending = UpstreamRequest {
+        let upstream_request = UpstreamRequest {
             deadline: after(timeouts.request, progress.started()),
             cleared,
             timeouts,
@@ -93,12 +91,12 @@ impl Upstreams {
             upstreams: self,
             progress,
             trip,
-            tried: Vec::new(),
+            attempted: Vec::new(),
             retries: 0,
             retrying: None,
             upgrade,
         };
-        sending.send(request).await
+        upstream_request.send(request).await
     }
 }
 
@@ -113,18 +111,18 @@ impl<'a> UpstreamRequest<'a> {
             request.body_mut().keep(limit);
         }
         loop {
-            let spare = self.spare(&request);
-            let outcome = self.attempt(request, spare.as_ref()).await;
+            let replay = self.replay(&request);
+            let outcome = self.attempt(request, replay.as_ref()).await;
             self.retrying = None;
             let again = match outcome {
-                Ok(answered) => match self.after_response(&answered, spare) {
+                Ok(answered) => match self.after_response(&answered, replay) {
                     Some(again) => {
                         discard(answered);
                         again
                     }
                     None => return self.respond(answered).await,
                 },
-                Err(mut failed) => match self.after_failure(&mut failed, spare) {
+                Err(mut failed) => match self.after_failure(&mut failed, replay) {
                     Some(again) => again,
                     None => return Err(failed.refusal),
                 },
@@ -134,8 +132,8 @@ impl<'a> UpstreamRequest<'a> {
         }
     }
 
-    async fn respond(&self, answered: Answered) -> Result<UpstreamReply, Refusal> {
-        let Answered {
+    async fn respond(&self, answered: AttemptResponse) -> Result<UpstreamReply, Refusal> {
+        let AttemptResponse {
             response,
             lease,
             upgraded,
@@ -144,7 +142,7 @@ impl<'a> UpstreamRequest<'a> {
         if let Some(upgraded) = upgraded
             && response.status() == StatusCode::SWITCHING_PROTOCOLS
         {
-            // It fails if there was more than HTTP allows to be read with the head.
+            // This fails if more was read with the head than HTTP allows.
             let upgraded = upgraded.await.map_err(|_| Refusal::UpstreamProtocol)?;
             return Ok(UpstreamReply::Switched(response.map(drop), upgraded, lease));
         }
@@ -153,7 +151,7 @@ impl<'a> UpstreamRequest<'a> {
         Ok(UpstreamReply::Response(response))
     }
 
-    /// How long nothing may move: for ever if the rule switches timeouts off.
+    /// The idle timeout, or forever if the rule switches timeouts off.
     pub(super) fn idle_timeout(&self) -> Duration {
         let RouteTimeouts {
             request,
@@ -166,81 +164,84 @@ impl<'a> UpstreamRequest<'a> {
         }
     }
 
-    /// A copy to send again, if the request may ever be.
-    fn spare(&self, request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    /// A copy to replay, if the request may ever be retried.
+    fn replay(&self, request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
         let idempotent = retry::is_idempotent(request.method());
         (idempotent || self.retry.is_some())
             .then(|| copy(request))
             .flatten()
     }
 
-    /// The request to send again instead of passing the response on.
+    /// The request to retry instead of forwarding the response.
     fn after_response(
         &mut self,
-        answered: &Answered,
-        spare: Option<Request<RequestBody>>,
+        answered: &AttemptResponse,
+        replay: Option<Request<RequestBody>>,
     ) -> Option<Request<RequestBody>> {
         let policy = self.retry?;
         let (status, headers) = (answered.response.status(), answered.response.headers());
         if !retry::after_response(&policy.on, status, headers) {
             return None;
         }
-        self.tried.push(answered.lease.peer());
-        self.again(policy.attempts, spare)
+        self.attempted.push(answered.lease.peer());
+        self.again(policy.attempts, replay)
     }
 
-    /// The request to send again instead of giving up.
+    /// The request to retry instead of failing.
     fn after_failure(
         &mut self,
-        failed: &mut Failed,
-        spare: Option<Request<RequestBody>>,
+        failed: &mut AttemptFailure,
+        replay: Option<Request<RequestBody>>,
     ) -> Option<Request<RequestBody>> {
         let broken = failed.broken?;
-        let spare = failed.unsent.take().or(spare);
+        let replay = failed.unsent.take().or(replay);
         if let Some(policy) = self.retry {
             let wanted = retry::after_failure(&policy.on, broken);
-            return wanted.then(|| self.again(policy.attempts, spare)).flatten();
+            return wanted
+                .then(|| self.again(policy.attempts, replay))
+                .flatten();
         }
-        // Nobody asked for it, so only where it is right in any case: once, elsewhere, and what was sent only if twice
-        // is the same as once, which is when there is a spare.
+        // No policy asks for it, so it is retried only where that is always safe: once, at another address, and if it
+        // was sent, only if it is idempotent, which is when there is a replay.
         let reset = matches!(failed.refusal, Refusal::Terminated);
         (reset && self.has_another_address())
-            .then(|| self.again(1, spare))
+            .then(|| self.again(1, replay))
             .flatten()
     }
 
-    /// The connections to where the request goes now.
-    pub(super) fn shelf(&self) -> Rc<Shelf> {
+    /// The pool of the current destination.
+    pub(super) fn host_pool(&self) -> Rc<HostPool> {
         let pool = &self.upstreams.pool;
         let plan = self.cleared.plan();
-        pool.shelf(&plan.destination, plan.settings)
+        pool.host_pool(&plan.destination, plan.settings)
     }
 
     fn has_another_address(&self) -> bool {
-        self.cleared.plan().other_hosts() > 0 || self.shelf().has_other_than(&self.tried)
+        self.cleared.plan().other_hosts() > 0
+            || self.host_pool().has_endpoint_besides(&self.attempted)
     }
 
-    /// Once more, if there may be one more, and the body is still there.
+    /// The request for one more attempt, if the limits allow it and the body is still there.
     fn again(
         &mut self,
         attempts: u32,
-        spare: Option<Request<RequestBody>>,
+        replay: Option<Request<RequestBody>>,
     ) -> Option<Request<RequestBody>> {
         if self.retries >= attempts {
             return None;
         }
-        let mut again = spare?;
+        let mut again = replay?;
         if self
             .deadline
             .is_some_and(|deadline| clock::now() >= deadline)
-            || !again.body_mut().takes_over()
+            || !again.body_mut().claim()
         {
             return None;
         }
-        let shelf = self.shelf();
+        let host_pool = self.host_pool();
         let breakers = &self.cleared.plan().settings.circuit_breakers;
-        let Some(permit) = shelf
-            .site
+        let Some(permit) = host_pool
+            .state
             .limits
             .enter(CircuitBreakerLimit::Retries, breakers)
         else {
@@ -251,7 +252,7 @@ impl<'a> UpstreamRequest<'a> {
         self.retries += 1;
         self.upstreams.metrics.retries.increment();
         self.trip.retried();
-        self.go_elsewhere();
+        self.turn_to_next_host();
         Some(again)
     }
 
@@ -265,44 +266,9 @@ impl<'a> UpstreamRequest<'a> {
     }
 }
 
-/// A copy to send once more, if the body can be.
-pub(super) fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let mut copy = Request::new(request.body().repeat()?);
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    Some(copy)
-}
-
-/// Lets go of a response that is not passed on.
-fn discard(answered: Answered) {
+/// Discards a response that is not forwarded.
+fn discard(answered: AttemptResponse) {
     if answered.response.body().is_end_stream() {
         answered.lease.release();
     }
-}
-
-/// Counts what came of a use of an address, if that decides anything.
-pub(super) fn observe(
-    site: &Site,
-    settings: &BackendSettings,
-    health: &Health,
-    observed: Observed,
-    upstreams: &Upstreams,
-) {
-    if let Some(detection) = &settings.outlier_detection
-        && site.observe(health, observed, detection, clock::now())
-    {
-        upstreams.metrics.ejections.increment();
-    }
-}
-
-pub(super) fn after(timeout: TimeoutSetting, begin: Instant) -> Option<Instant> {
-    match timeout {
-        TimeoutSetting::After(limit) => Some(begin + limit),
-        TimeoutSetting::Default | TimeoutSetting::Never => None,
-    }
-}
-
-pub(super) fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    [one, other].into_iter().flatten().min()
 }

@@ -1,4 +1,4 @@
-//! A request body on its way to the upstream, and kept for a second time if it may be needed.
+//! The body of a request to an upstream, which is buffered if it may have to be replayed.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Request};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep_until};
@@ -16,46 +16,46 @@ use crate::clock;
 use crate::exchange::{Exchange, Progress};
 use crate::message::trailers::prepare_trailers;
 
-/// A request body.
+/// The body of a request to an upstream.
 pub(crate) struct RequestBody {
-    source: Source,
-    /// The exchange of the client whose body it is; `None` if the gateway itself sends the request.
+    source: BodySource,
+    /// The exchange of the client; `None` if the gateway itself sends the request.
     exchange: Option<Rc<Exchange>>,
-    /// How long the client may still be silent, once it has its answer.
+    /// Fires when a client that has its answer has been silent for too long.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-enum Source {
-    /// There is none.
+enum BodySource {
+    /// No body.
     Empty,
-    /// The gateway's own, until it is sent.
+    /// A body of the gateway's own, until it is sent.
     Own(Option<Bytes>),
-    /// Sent as it comes.
+    /// A client's body, forwarded once.
     Once(Incoming),
-    /// Sent as it comes, and kept.
-    Kept(Reader),
+    /// A client's body, forwarded and buffered.
+    Replayed(ReplayReader),
 }
 
-/// One sending of a body that is kept.
-struct Reader {
-    kept: Rc<RefCell<Kept>>,
-    /// Pieces sent.
+/// One replay of a buffered body.
+struct ReplayReader {
+    kept: Rc<RefCell<ReplayBuffer>>,
+    /// The number of frames sent.
     at: usize,
     number: u32,
 }
 
-/// What has come of a body so far.
-struct Kept {
+/// The buffered part of a body.
+struct ReplayBuffer {
     incoming: Incoming,
-    pieces: Vec<Piece>,
-    /// Octets that may still be kept; `None` when there were too many, and nothing is kept any more.
+    frames: Vec<BodyFrame>,
+    /// Bytes that may still be buffered; `None` when there were too many, and nothing is buffered any more.
     room: Option<usize>,
-    /// The reader that the body now belongs to. Earlier ones get no more.
+    /// The reader that owns the body. Earlier readers fail.
     reader: u32,
 }
 
 #[derive(Clone)]
-enum Piece {
+enum BodyFrame {
     Data(Bytes),
     Trailers(HeaderMap),
 }
@@ -72,12 +72,12 @@ pub(crate) enum RequestBodyError {
 }
 
 impl RequestBody {
-    /// The body of a client's request.
+    /// Builds the body of a client's request.
     pub(crate) fn of_client(incoming: Incoming, exchange: Rc<Exchange>) -> Self {
         let source = if incoming.is_end_stream() {
-            Source::Empty
+            BodySource::Empty
         } else {
-            Source::Once(incoming)
+            BodySource::Once(incoming)
         };
         Self {
             source,
@@ -86,13 +86,13 @@ impl RequestBody {
         }
     }
 
-    /// The body of a request of the gateway's own.
+    /// Builds the body of a request of the gateway's own.
     pub(crate) fn own(body: Bytes) -> Self {
         Self {
             source: if body.is_empty() {
-                Source::Empty
+                BodySource::Empty
             } else {
-                Source::Own(Some(body))
+                BodySource::Own(Some(body))
             },
             exchange: None,
             timer: None,
@@ -103,17 +103,17 @@ impl RequestBody {
         self.exchange.as_deref().map(Exchange::progress)
     }
 
-    /// Keeps what comes from now on, up to `limit` octets, so that it can be sent again.
+    /// Buffers up to `limit` bytes of the body from now on, so that it can be replayed.
     pub(crate) fn keep(&mut self, limit: usize) {
-        self.source = match std::mem::replace(&mut self.source, Source::Empty) {
-            Source::Once(incoming) => {
-                let kept = Kept {
+        self.source = match std::mem::replace(&mut self.source, BodySource::Empty) {
+            BodySource::Once(incoming) => {
+                let kept = ReplayBuffer {
                     incoming,
-                    pieces: Vec::new(),
+                    frames: Vec::new(),
                     room: Some(limit),
                     reader: 0,
                 };
-                Source::Kept(Reader {
+                BodySource::Replayed(ReplayReader {
                     kept: Rc::new(RefCell::new(kept)),
                     at: 0,
                     number: 0,
@@ -123,13 +123,14 @@ impl RequestBody {
         };
     }
 
-    /// The same body again, if there is none or it is kept. It has to [take over](Self::takes_over) first.
-    pub(crate) fn repeat(&self) -> Option<Self> {
+    /// A second copy of the body, if there is none or it is buffered. It has to [claim](Self::claim) the body before it
+    /// is sent.
+    pub(crate) fn replay_copy(&self) -> Option<Self> {
         let source = match &self.source {
-            Source::Empty => Source::Empty,
-            Source::Own(body) => Source::Own(body.clone()),
-            Source::Once(_) => return None,
-            Source::Kept(reader) => Source::Kept(Reader {
+            BodySource::Empty => BodySource::Empty,
+            BodySource::Own(body) => BodySource::Own(body.clone()),
+            BodySource::Once(_) => return None,
+            BodySource::Replayed(reader) => BodySource::Replayed(ReplayReader {
                 kept: Rc::clone(&reader.kept),
                 at: 0,
                 number: reader.number + 1,
@@ -142,8 +143,8 @@ impl RequestBody {
         })
     }
 
-    /// Ready when a client that has its answer has sent nothing for too long. Before, whoever waits for the answer looks
-    /// after that.
+    /// Ready when a client that has its answer has sent nothing for too long. Until the answer, the task that waits for
+    /// it checks that.
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(progress) = self.exchange.as_deref().map(Exchange::progress) else {
             return Poll::Pending;
@@ -156,9 +157,10 @@ impl RequestBody {
         timer.as_mut().poll(cx)
     }
 
-    /// From now on the body is sent here, from its beginning. False if that is not there any more.
-    pub(crate) fn takes_over(&mut self) -> bool {
-        let Source::Kept(reader) = &mut self.source else {
+    /// Takes over the body, which is then sent from its beginning. Returns false if the beginning is not buffered any
+    /// more.
+    pub(crate) fn claim(&mut self) -> bool {
+        let BodySource::Replayed(reader) = &mut self.source else {
             return true;
         };
         let mut kept = reader.kept.borrow_mut();
@@ -168,7 +170,16 @@ impl RequestBody {
     }
 }
 
-impl Reader {
+/// Copies a request for a replay, if its body can be copied.
+pub(super) fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    let mut copy = Request::new(request.body().replay_copy()?);
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    Some(copy)
+}
+
+impl ReplayReader {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -177,52 +188,52 @@ impl Reader {
         if kept.reader != self.number {
             return Poll::Ready(Some(Err(RequestBodyError::SentAgain)));
         }
-        if let Some(piece) = kept.pieces.get(self.at) {
+        if let Some(piece) = kept.frames.get(self.at) {
             self.at += 1;
             return Poll::Ready(Some(Ok(piece.clone().into())));
         }
         let frame = ready!(Pin::new(&mut kept.incoming).poll_frame(cx));
         if Rc::strong_count(&self.kept) == 1 {
-            // Nobody will read it again.
+            // There is no other reader left.
             kept.room = None;
-            kept.pieces = Vec::new();
+            kept.frames = Vec::new();
         }
         if let Some(Ok(frame)) = &frame {
             kept.keep(frame);
-            self.at = kept.pieces.len();
+            self.at = kept.frames.len();
         }
         Poll::Ready(frame.map(|frame| frame.map_err(RequestBodyError::Client)))
     }
 
     fn is_at_end(&self) -> bool {
         let kept = self.kept.borrow();
-        self.at == kept.pieces.len() && kept.incoming.is_end_stream()
+        self.at == kept.frames.len() && kept.incoming.is_end_stream()
     }
 }
 
-impl Kept {
+impl ReplayBuffer {
     fn keep(&mut self, frame: &Frame<Bytes>) {
         let Some(room) = self.room else { return };
         let piece = match (frame.data_ref(), frame.trailers_ref()) {
-            (Some(data), _) => Piece::Data(data.clone()),
-            (None, Some(trailers)) => Piece::Trailers(trailers.clone()),
+            (Some(data), _) => BodyFrame::Data(data.clone()),
+            (None, Some(trailers)) => BodyFrame::Trailers(trailers.clone()),
             (None, None) => return,
         };
         let size = frame.data_ref().map_or(0, Bytes::len);
         self.room = room.checked_sub(size);
         if self.room.is_some() {
-            self.pieces.push(piece);
+            self.frames.push(piece);
         } else {
-            self.pieces = Vec::new();
+            self.frames = Vec::new();
         }
     }
 }
 
-impl From<Piece> for Frame<Bytes> {
-    fn from(piece: Piece) -> Self {
+impl From<BodyFrame> for Frame<Bytes> {
+    fn from(piece: BodyFrame) -> Self {
         match piece {
-            Piece::Data(data) => Self::data(data),
-            Piece::Trailers(trailers) => Self::trailers(trailers),
+            BodyFrame::Data(data) => Self::data(data),
+            BodyFrame::Trailers(trailers) => Self::trailers(trailers),
         }
     }
 }
@@ -236,12 +247,14 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         let mut frame = match &mut self.source {
-            Source::Empty => return Poll::Ready(None),
-            Source::Own(body) => return Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
-            Source::Once(incoming) => Pin::new(incoming)
+            BodySource::Empty => return Poll::Ready(None),
+            BodySource::Own(body) => {
+                return Poll::Ready(body.take().map(|body| Ok(Frame::data(body))));
+            }
+            BodySource::Once(incoming) => Pin::new(incoming)
                 .poll_frame(cx)
                 .map_err(RequestBodyError::Client),
-            Source::Kept(reader) => reader.poll(cx),
+            BodySource::Replayed(reader) => reader.poll(cx),
         };
         if let Some(progress) = self.progress() {
             progress.set_waits_for_client(frame.is_pending());
@@ -265,22 +278,22 @@ impl Body for RequestBody {
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
-            Source::Empty => true,
-            Source::Own(body) => body.is_none(),
-            Source::Once(incoming) => incoming.is_end_stream(),
-            Source::Kept(reader) => reader.is_at_end(),
+            BodySource::Empty => true,
+            BodySource::Own(body) => body.is_none(),
+            BodySource::Once(incoming) => incoming.is_end_stream(),
+            BodySource::Replayed(reader) => reader.is_at_end(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
-            Source::Empty => SizeHint::with_exact(0),
-            Source::Own(body) => {
+            BodySource::Empty => SizeHint::with_exact(0),
+            BodySource::Own(body) => {
                 SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
             }
-            Source::Once(incoming) => incoming.size_hint(),
-            // The head says how long it is; what is kept may have been begun.
-            Source::Kept(_) => SizeHint::default(),
+            BodySource::Once(incoming) => incoming.size_hint(),
+            // The head tells the length; part of the buffer may have been sent already.
+            BodySource::Replayed(_) => SizeHint::default(),
         }
     }
 }

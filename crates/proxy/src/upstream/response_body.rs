@@ -1,4 +1,4 @@
-//! The body of an upstream's response on its way to whoever asked for it.
+//! The body of an upstream's response.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,27 +10,27 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep_until};
 
-use super::connection::Lease;
+use super::lease::LeasedConnection;
 use crate::clock;
 
-/// The body of an upstream's response, bounded in time. Its connection goes back to the pool when the body has ended.
+/// The body of an upstream's response, with timeouts. Its connection returns to the pool when the body has ended.
 pub(crate) struct UpstreamBody {
     incoming: Incoming,
-    /// Goes back to the pool when the body has ended well.
-    lease: Option<Lease>,
+    /// Released when the body has ended without an error.
+    lease: Option<LeasedConnection>,
     limit: BodyLimit,
 }
 
-/// How long a body may take.
+/// The timeouts of a body.
 pub(crate) struct BodyLimit {
-    /// Between two frames.
+    /// The longest time between two frames.
     pub(crate) idle: Duration,
-    /// For all of it.
+    /// The deadline for all of the body.
     pub(crate) deadline: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-/// Why a response was broken off after its head.
+/// Why a response was aborted after its head.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpstreamBodyError {
     #[error("the upstream broke off: {0}")]
@@ -42,7 +42,7 @@ pub(crate) enum UpstreamBodyError {
 }
 
 impl UpstreamBody {
-    pub(super) fn new(incoming: Incoming, lease: Lease, limit: BodyLimit) -> Self {
+    pub(super) fn new(incoming: Incoming, lease: LeasedConnection, limit: BodyLimit) -> Self {
         let mut body = Self {
             incoming,
             lease: Some(lease),
@@ -52,12 +52,12 @@ impl UpstreamBody {
         body
     }
 
-    /// When all of the body must have come, if ever.
+    /// The deadline for all of the body, if any.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.limit.deadline
     }
 
-    /// Whether the upstream may still send some of it.
+    /// Whether more of the body may come.
     pub(crate) fn is_unfinished(&self) -> bool {
         self.lease.is_some()
     }
@@ -101,14 +101,13 @@ impl Body for UpstreamBody {
 }
 
 impl UpstreamBody {
-    /// Whether the stream ended without the end of the body. hyper takes that for the end if the upstream says that it is
-    /// no error.
+    /// Whether the stream ended before the body. hyper takes RST_STREAM with NO_ERROR for the end of the body.
     fn is_reset(&self) -> bool {
-        let is_stream = self.lease.as_ref().is_some_and(Lease::is_stream);
+        let is_stream = self.lease.as_ref().is_some_and(LeasedConnection::is_stream);
         is_stream && !self.incoming.is_end_stream()
     }
 
-    /// The consumer may stop asking once the last octet is through, so that is when the connection is given back.
+    /// Releases the connection as soon as the last byte was read: the consumer may not poll again.
     fn release_at_end(&mut self) {
         if self.incoming.is_end_stream() {
             self.release();
@@ -131,7 +130,7 @@ impl BodyLimit {
         }
     }
 
-    /// When nothing coming is too late.
+    /// When the timer fires.
     fn at(&self) -> tokio::time::Instant {
         let idle = clock::now() + self.idle;
         self.deadline
@@ -148,7 +147,8 @@ impl BodyLimit {
         }
     }
 
-    /// A timer costs, and most bodies come whole with their head: it starts at the first wait.
+    /// Polls the timer, which is only created at the first wait: it costs something, and most bodies arrive with their
+    /// head.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let at = self.at();
         self.timer

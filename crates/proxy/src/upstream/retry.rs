@@ -1,4 +1,4 @@
-//! Whether a request is sent again, and how soon. Pure.
+//! Whether and when a request is retried. Pure.
 
 use std::time::Duration;
 
@@ -8,30 +8,30 @@ use http::{HeaderMap, HeaderName, Method, StatusCode};
 const RATE_LIMITED: HeaderName = HeaderName::from_static("x-envoy-ratelimited");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
-/// Why there is no response.
+/// The stage at which a request failed without a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Broken {
+pub(crate) enum FailureStage {
     /// No connection could be made.
     Connect,
-    /// It broke off before any of the request was sent.
+    /// The connection failed before any of the request was sent.
     BeforeRequest,
-    /// The upstream refused the stream, and did nothing with the request (RFC 9113 8.7).
+    /// The upstream refused the stream without processing the request (RFC 9113 8.7).
     Refused,
-    /// It broke off, said what is not HTTP, or stayed silent for too long.
+    /// The connection failed, sent what is not HTTP, or stayed silent for too long.
     BeforeResponse,
 }
 
-/// Whether the policy wants a request that got no response sent again.
-pub(crate) fn after_failure(on: &RetryOn, broken: Broken) -> bool {
+/// Whether the policy retries a request that failed at this stage.
+pub(crate) fn after_failure(on: &RetryOn, broken: FailureStage) -> bool {
     match broken {
-        Broken::Connect => on.connect_failure,
-        Broken::BeforeRequest => on.reset || on.reset_before_request,
-        Broken::Refused => on.reset || on.reset_before_request || on.refused_stream,
-        Broken::BeforeResponse => on.reset,
+        FailureStage::Connect => on.connect_failure,
+        FailureStage::BeforeRequest => on.reset || on.reset_before_request,
+        FailureStage::Refused => on.reset || on.reset_before_request || on.refused_stream,
+        FailureStage::BeforeResponse => on.reset,
     }
 }
 
-/// Whether the policy wants a request that got this response sent again.
+/// Whether the policy retries a request that got this response.
 pub(crate) fn after_response(on: &RetryOn, status: StatusCode, headers: &HeaderMap) -> bool {
     if on.statuses.contains(&status.as_u16())
         || on.rate_limited && headers.contains_key(RATE_LIMITED)
@@ -46,7 +46,7 @@ pub(crate) fn after_response(on: &RetryOn, status: StatusCode, headers: &HeaderM
     grpc.is_some_and(|code: u16| on.grpc_statuses.contains(&code))
 }
 
-/// How long to wait before the nth sending after the first, from 1. `draw` is any number, of which the jitter is made.
+/// The delay before the nth retry, counted from 1. `draw` is any number, which decides the jitter.
 pub(crate) fn delay(policy: &RetryPolicy, nth: u32, draw: u32) -> Duration {
     let doublings = nth.saturating_sub(1).min(31);
     let most = policy.backoff.saturating_mul(10);
@@ -54,8 +54,7 @@ pub(crate) fn delay(policy: &RetryPolicy, nth: u32, draw: u32) -> Duration {
     delay + delay / 4 / 256 * (draw % 257)
 }
 
-/// Whether doing it twice is the same as doing it once (RFC 9110 9.2.2), so that it may be sent again without being
-/// told to.
+/// Whether a method is idempotent (RFC 9110 9.2.2), so that its requests may be retried without a policy.
 pub(crate) fn is_idempotent(method: &Method) -> bool {
     [
         Method::GET,
@@ -85,7 +84,7 @@ mod tests {
 
     #[test]
     fn failures_are_told_apart() {
-        use Broken::{BeforeRequest, BeforeResponse, Connect, Refused};
+        use FailureStage::{BeforeRequest, BeforeResponse, Connect, Refused};
         let none = RetryOn::default();
         let connect = RetryOn {
             connect_failure: true,

@@ -1,4 +1,4 @@
-//! What an HTTPS record (RFC 9460) says of where a destination is.
+//! Socket addresses of a destination by its HTTPS record (RFC 9460).
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,13 +8,13 @@ use egret_config::snapshot::{AlpnProtocol, LookupFamily};
 use crate::dns::family::{AddressFamily, queried_families};
 use crate::dns::query::HttpsRecord;
 
-/// Where a host is, plainly: at its addresses, and the port that the request is for.
+/// The socket addresses of a host without its record: its addresses, and the port of the request.
 pub(crate) fn plain(addresses: &[IpAddr], port: Port) -> Vec<SocketAddr> {
     let socket = |ip: &IpAddr| SocketAddr::new(*ip, port.get());
     addresses.iter().map(socket).collect()
 }
 
-/// Whether a record is of a server that speaks something of what we would (RFC 9460 7.1.2).
+/// Whether a record is for a server that speaks a protocol that is offered (RFC 9460 7.1.2).
 pub(crate) fn is_for(service: &HttpsRecord, offered: &[AlpnProtocol]) -> bool {
     let spoken = |one: &AlpnProtocol| {
         service
@@ -25,8 +25,8 @@ pub(crate) fn is_for(service: &HttpsRecord, offered: &[AlpnProtocol]) -> bool {
     offered.iter().any(spoken)
 }
 
-/// Where it is by its record: at the record's port, and at the hints before the other addresses of their family; at the
-/// hints alone if the record is of another name. `None` if the record says nothing new.
+/// The socket addresses of a host by its record: at the record's port, with the hints before the other addresses of
+/// their family; only the hints if the record is of another name. `None` if the record adds nothing.
 pub(crate) fn by_record(
     service: &HttpsRecord,
     addresses: &[IpAddr],

@@ -1,4 +1,4 @@
-//! What a connection to an upstream is made of: a socket, or TLS on one. Or a stream, where a connection has many.
+//! The byte streams to upstreams.
 
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -7,14 +7,14 @@ use tokio_rustls::client::TlsStream;
 
 use crate::stream::either_stream;
 
-/// A stream of octets to an upstream and from it.
-pub(crate) enum Stream {
-    /// In the clear.
+/// A byte stream to and from an upstream.
+pub(crate) enum UpstreamStream {
+    /// A plain TCP connection.
     Plain(TcpStream),
-    /// Boxed because it is many times as large.
+    /// A TLS connection; boxed because it is many times as large.
     Tls(Box<TlsStream<TcpStream>>),
-    /// A stream of HTTP/2 that was given to another protocol (RFC 8441).
+    /// An HTTP/2 stream that was upgraded to another protocol (RFC 8441).
     Http2(Box<TokioIo<Upgraded>>),
 }
 
-either_stream!(Stream: Plain, Tls, Http2);
+either_stream!(UpstreamStream: Plain, Tls, Http2);

@@ -1,4 +1,4 @@
-//! What a worker needs to send requests to upstreams, and what all workers share for it.
+//! The entry to this module for a worker, and what all workers share.
 
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -7,20 +7,20 @@ use arc_swap::ArcSwap;
 use egret_config::name::Host;
 use tokio::sync::mpsc::Sender;
 
-use super::families::Families;
+use super::destination_state::DestinationStates;
+use super::families::FamilyHistory;
 use super::metrics::UpstreamMetrics;
-use super::pool::{Pool, Swept};
-use super::site::Sites;
+use super::pool::{SweptPool, UpstreamPool};
 use crate::clock;
 use crate::dial::egress::OwnAddresses;
 use crate::dns::ResolverSet;
-use crate::plan::Plan;
-use crate::plan::destination::Destination;
+use crate::plan::ForwardPlan;
+use crate::plan::destination::DestinationKey;
 use crate::tls::TlsClients;
 
-/// One worker's way to upstreams: its connection pool, and what it shares with the other workers.
+/// One worker's access to upstreams: its connection pool, and what it shares with the other workers.
 pub(crate) struct Upstreams {
-    pub(super) pool: Rc<Pool>,
+    pub(super) pool: Rc<UpstreamPool>,
     pub(crate) metrics: Arc<UpstreamMetrics>,
     pub(super) shared: Arc<SharedUpstreams>,
 }
@@ -31,21 +31,21 @@ pub(crate) struct SharedUpstreams {
     pub(crate) resolvers: ResolverSet,
     /// The TLS settings of connections to upstreams.
     pub(crate) tls: TlsClients,
-    /// The sockets that requests must not come back through.
+    /// The listening sockets, to which requests must not be sent.
     pub(crate) own_addresses: ArcSwap<OwnAddresses>,
-    /// What is known of every destination.
-    pub(crate) sites: Arc<Sites>,
+    /// The states of all destinations.
+    pub(crate) destination_states: Arc<DestinationStates>,
     /// Which address family works from here.
-    families: Mutex<Families>,
-    /// The way to every worker's pool, once the workers run.
+    families: Mutex<FamilyHistory>,
+    /// The channels to every worker's pool, once the workers run.
     neighbours: OnceLock<Vec<Sender<PoolRequest>>>,
 }
 
-/// What one worker asks of the pools of all workers.
+/// A request of one worker to the pools of all workers.
 #[derive(Debug)]
 pub(crate) enum PoolRequest {
     /// Close the idle connections to a destination: another worker may open no more.
-    CloseIdle(Arc<Destination>),
+    CloseIdle(Arc<DestinationKey>),
     /// Close every idle connection: this process has no descriptors left.
     MakeRoom,
 }
@@ -53,18 +53,18 @@ pub(crate) enum PoolRequest {
 impl Upstreams {
     pub(crate) fn new(shared: Arc<SharedUpstreams>, metrics: Arc<UpstreamMetrics>) -> Rc<Self> {
         Rc::new(Self {
-            pool: Pool::new(Arc::clone(&shared.sites), Arc::clone(&metrics)),
+            pool: UpstreamPool::new(Arc::clone(&shared.destination_states), Arc::clone(&metrics)),
             metrics,
             shared,
         })
     }
 
-    /// Chooses among the hosts of the plan's backend, where it has several.
-    pub(crate) fn choose_host(&self, plan: &mut Plan<'_>) {
+    /// Chooses one of the hosts of the plan's backend, if it has several.
+    pub(crate) fn choose_host(&self, plan: &mut ForwardPlan<'_>) {
         if plan.hosts().len() < 2 {
             return;
         }
-        let hosts = plan.hosts().iter().map(|(host, port)| Destination {
+        let hosts = plan.hosts().iter().map(|(host, port)| DestinationKey {
             host: host.clone(),
             port: *port,
             ..plan.destination.clone()
@@ -79,32 +79,32 @@ impl Upstreams {
     /// Closes the idle connections of all workers: this process has no descriptors left.
     pub(crate) fn make_room(&self) {
         if self.metrics.idle_connections.get() > 0 {
-            self.pool.clear();
+            self.pool.close_all_idle();
         }
         self.shared.ask_all(|| PoolRequest::MakeRoom);
     }
 
     /// Closes every idle connection of this worker.
     pub(crate) fn close_idle(&self) {
-        self.pool.clear();
+        self.pool.close_all_idle();
     }
 
-    /// Does for another worker what it asks of this pool.
+    /// Serves a request of another worker.
     pub(crate) fn serve(&self, request: &PoolRequest) {
         match request {
-            PoolRequest::CloseIdle(destination) => self.pool.give_up(destination),
-            PoolRequest::MakeRoom => self.pool.clear(),
+            PoolRequest::CloseIdle(destination) => self.pool.close_idle(destination),
+            PoolRequest::MakeRoom => self.pool.close_all_idle(),
         }
     }
 
-    /// Closes what has been idle for too long, and tells the resolvers which names are in use. A warm request does not
-    /// resolve its name, so a name that is in use would be forgotten, or would expire, without this. Connections are
-    /// judged by what the name resolves to by now.
+    /// Closes connections that were idle for too long, and tells the resolvers which names are in use. A request over
+    /// an idle connection does not resolve its name, so that names in use would otherwise be forgotten or expire. Pools
+    /// are updated to what their names resolve to now.
     pub(crate) fn sweep(&self) {
         let resolvers = self.shared.resolvers.all();
         let now = clock::now();
-        for Swept { shelf, in_use } in self.pool.sweep(now) {
-            let destination = &shelf.site.destination;
+        for SweptPool { host_pool, in_use } in self.pool.sweep(now) {
+            let destination = &host_pool.state.destination;
             if let Host::Name(name) = &destination.host
                 && let Some(resolver) = resolvers.get(&destination.resolver)
             {
@@ -113,9 +113,9 @@ impl Upstreams {
                 }
                 if let Some(known) = resolver.peek(name, destination.scheme) {
                     let family = resolver.settings().family;
-                    shelf.resolved(&known, family, &self.shared.families(), now);
+                    host_pool.resolved(&known, family, &self.shared.families(), now);
                 } else if resolver.has_no_answer(name) {
-                    shelf.leads_nowhere(now);
+                    host_pool.clear_addresses(now);
                 }
             }
         }
@@ -128,29 +128,29 @@ impl SharedUpstreams {
             resolvers,
             tls,
             own_addresses: ArcSwap::default(),
-            sites: Arc::default(),
+            destination_states: Arc::default(),
             families: Mutex::default(),
             neighbours: OnceLock::new(),
         })
     }
 
-    /// Introduces the pools of the workers to each other, once.
+    /// Sets the channels to the pools of all workers, once.
     pub(crate) fn introduce(&self, neighbours: Vec<Sender<PoolRequest>>) {
         let known = self.neighbours.set(neighbours);
         debug_assert!(known.is_ok(), "the workers are started once");
     }
 
     /// Which address family works from here.
-    pub(super) fn families(&self) -> MutexGuard<'_, Families> {
+    pub(super) fn families(&self) -> MutexGuard<'_, FamilyHistory> {
         self.families.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks every worker to close the idle connections to a destination.
-    pub(super) fn release(&self, destination: &Arc<Destination>) {
+    pub(super) fn release(&self, destination: &Arc<DestinationKey>) {
         self.ask_all(|| PoolRequest::CloseIdle(Arc::clone(destination)));
     }
 
-    /// A worker that is too busy to be asked now is asked again by the next request that waits.
+    /// Sends a request to every worker. A worker that is too busy now is asked again by the next request that waits.
     fn ask_all(&self, request: impl Fn() -> PoolRequest) {
         for worker in self.neighbours.get().into_iter().flatten() {
             let _ = worker.try_send(request());

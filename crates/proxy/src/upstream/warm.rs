@@ -1,4 +1,4 @@
-//! Connections that no request waits for, and what is remembered of every attempt to connect.
+//! Connections that are opened in the background, and the recording of every attempt to connect.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -6,11 +6,10 @@ use std::rc::Rc;
 use egret_config::snapshot::BackendSettings;
 use tokio::time::timeout;
 
-use super::connection::Connection;
-use super::health::Observed;
-use super::open::Opening;
-use super::request;
-use super::shelf::Shelf;
+use super::connection::UpstreamConnection;
+use super::health::ObservedOutcome;
+use super::host_pool::HostPool;
+use super::open::ConnectionSetup;
 use super::upstreams::Upstreams;
 use crate::clock;
 use crate::dial::egress::Permitted;
@@ -20,56 +19,64 @@ use crate::dns::family::AddressFamily;
 use crate::refusal::CircuitBreakerLimit;
 use crate::task;
 
-/// Connects to an address that requests should go to and have no connection to, while they go elsewhere: what it costs
-/// to connect, or to find that it is dead, costs no request.
-pub(super) fn warm(shelf: &Rc<Shelf>, address: Permitted<SocketAddr>, upstreams: &Rc<Upstreams>) {
-    let settings = shelf.settings();
-    let limits = &shelf.site.limits;
-    if !shelf.begin_warming(address.get()) {
+/// Connects in the background to an address that has no connection, while requests use others: no request waits for the
+/// connection, or finds that the address is dead.
+pub(super) fn warm(
+    host_pool: &Rc<HostPool>,
+    address: Permitted<SocketAddr>,
+    upstreams: &Rc<Upstreams>,
+) {
+    let settings = host_pool.settings();
+    let limits = &host_pool.state.limits;
+    if !host_pool.begin_warming(address.get()) {
         return;
     }
     let Some(permit) = limits.enter(CircuitBreakerLimit::Connections, &settings.circuit_breakers)
     else {
-        shelf.end_warming(address.get());
+        host_pool.end_warming(address.get());
         return;
     };
-    let (shelf, upstreams) = (Rc::clone(shelf), Rc::clone(upstreams));
+    let (host_pool, upstreams) = (Rc::clone(host_pool), Rc::clone(upstreams));
     task::spawn(async move {
         let until = clock::now() + settings.connect_timeout;
-        let raced = race::connect([address].into(), None, manner(&settings), until).await;
-        observe(&shelf, &settings, &raced.attempts, &upstreams);
-        let opening = Opening {
-            shelf: &shelf,
+        let raced = race::connect([address].into(), None, connect_options(&settings), until).await;
+        observe(&host_pool, &settings, &raced.attempts, &upstreams);
+        let setup = ConnectionSetup {
+            host_pool: &host_pool,
             settings: &settings,
             upstreams: &upstreams,
             trip: None,
             until: clock::now() + settings.connect_timeout,
-            dialling: None,
+            dialing: None,
         };
         if let Ok((stream, peer)) = raced.result
-            && let Ok(expected) = shelf.site.destination.expected(&upstreams.shared.tls)
-            && let Ok(connection) = opening.open(stream, peer.get(), expected, permit).await
+            && let Ok(expected) = host_pool.state.destination.expected(&upstreams.shared.tls)
+            && let Ok(connection) = setup.open(stream, peer.get(), expected, permit).await
         {
-            if let Connection::Http2(stream) = &connection {
-                // Before that the pool has it not, and would ask for another.
-                let _ = timeout(settings.connect_timeout, stream.connection().settled()).await;
+            if let UpstreamConnection::Http2(stream) = &connection {
+                // Until then the pool does not have the connection, and would open another.
+                let _ = timeout(
+                    settings.connect_timeout,
+                    stream.connection().settings_received(),
+                )
+                .await;
             }
-            shelf.put_when_ready(connection);
+            host_pool.put_when_ready(connection);
         }
-        shelf.end_warming(address.get());
+        host_pool.end_warming(address.get());
     });
 }
 
-pub(super) fn manner(settings: &BackendSettings) -> ConnectOptions {
+pub(super) fn connect_options(settings: &BackendSettings) -> ConnectOptions {
     ConnectOptions {
         timeout: settings.connect_timeout,
         keepalive: settings.tcp_keepalive,
     }
 }
 
-/// Remembers and counts what came of every attempt.
+/// Records and counts the outcome of every attempt to connect.
 pub(super) fn observe(
-    shelf: &Shelf,
+    host_pool: &HostPool,
     settings: &BackendSettings,
     attempts: &[(Permitted<SocketAddr>, AttemptOutcome)],
     upstreams: &Upstreams,
@@ -78,7 +85,7 @@ pub(super) fn observe(
     let family = |address: Permitted<SocketAddr>| AddressFamily::of(&address.get().ip());
     for (address, attempt) in attempts {
         upstreams.metrics.connect_attempts.increment(*attempt);
-        let health = shelf.health(address.get(), now);
+        let health = host_pool.health(address.get(), now);
         if attempt.counts_against_address() {
             health.connect_failed(now);
         }
@@ -86,8 +93,8 @@ pub(super) fn observe(
             AttemptOutcome::Connected => health.connected(),
             AttemptOutcome::Failed(ConnectFailure::NoDescriptors) => upstreams.make_room(),
             AttemptOutcome::Failed(_) => {
-                let site = &shelf.site;
-                request::observe(site, settings, &health, Observed::LocalFailure, upstreams);
+                let (outcome, metrics) = (ObservedOutcome::LocalFailure, &upstreams.metrics);
+                host_pool.state.observe(&health, outcome, settings, metrics);
             }
             AttemptOutcome::Overtaken | AttemptOutcome::Abandoned => {}
         }

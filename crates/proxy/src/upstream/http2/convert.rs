@@ -1,4 +1,4 @@
-//! A request as HTTP/2 says it (RFC 9113 8.3), and the answer to one for WebSocket as HTTP/1.1 says that. Pure.
+//! Conversion of requests to HTTP/2 form (RFC 9113 8.3), and of WebSocket responses back. Pure.
 
 use egret_config::snapshot::Scheme;
 use http::header::{
@@ -11,12 +11,15 @@ use hyper::ext::Protocol;
 
 use crate::message::websocket::accept_of;
 
-/// Makes a request of HTTP/1.1, in origin form, one of HTTP/2: `Host` becomes the authority, and what speaks of the
-/// connection goes (8.2.2). One for an upgrade becomes an extended CONNECT (RFC 8441 4), and leaves the key that the
-/// client wants to see [answered](switched).
+/// Converts a request from HTTP/1.1 in origin form to HTTP/2: `Host` becomes the authority, and connection-specific
+/// fields are removed (8.2.2). An upgrade becomes an extended CONNECT (RFC 8441 4), and the key that the client expects
+/// to be [answered](switched) is returned.
 ///
-/// `None` if its `Host` is not an authority, which no plan makes.
-pub(super) fn request<B>(request: &mut Request<B>, scheme: Scheme) -> Option<Option<HeaderValue>> {
+/// `None` if `Host` is not an authority, which no plan produces.
+pub(in crate::upstream) fn request<B>(
+    request: &mut Request<B>,
+    scheme: Scheme,
+) -> Option<Option<HeaderValue>> {
     let headers = request.headers_mut();
     let host = headers.remove(HOST)?;
     headers.remove(CONNECTION);
@@ -32,7 +35,7 @@ pub(super) fn request<B>(request: &mut Request<B>, scheme: Scheme) -> Option<Opt
     *request.version_mut() = Version::HTTP_2;
     let Some(upgrade) = upgrade else {
         if let Some(key) = key {
-            // It asks for nothing, and is a field like any other.
+            // Without an upgrade it is a field like any other.
             request.headers_mut().insert(SEC_WEBSOCKET_KEY, key);
         }
         return Some(None);
@@ -43,9 +46,8 @@ pub(super) fn request<B>(request: &mut Request<B>, scheme: Scheme) -> Option<Opt
     Some(key)
 }
 
-/// Makes the answer to an extended CONNECT that was agreed to (RFC 8441 5) the 101 that HTTP/1.1 has for it. `key` is the
-/// client's.
-pub(super) fn switched<B>(
+/// Converts the successful response to an extended CONNECT (RFC 8441 5) to a 101 of HTTP/1.1. `key` is the client's.
+pub(in crate::upstream) fn switched<B>(
     response: &mut Response<B>,
     protocol: HeaderValue,
     key: Option<&HeaderValue>,

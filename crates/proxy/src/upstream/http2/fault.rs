@@ -1,35 +1,35 @@
-//! What it means that a stream brought no response. Pure.
+//! Classification of streams that brought no response. Pure.
 
 use std::error::Error as StdError;
 
 use h2::Reason;
 
-use crate::upstream::retry::Broken;
+use crate::upstream::retry::FailureStage;
 
-/// Why there is no response.
+/// Why a stream brought no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// Nothing of the request was sent: the connection took no more.
+pub(in crate::upstream) enum StreamFault {
+    /// Nothing of the request was sent: the connection took no more requests.
     Unsent,
-    /// The upstream has done nothing with the request (RFC 9113 8.7), so that it may be sent again whatever it is.
+    /// The upstream did not process the request (RFC 9113 8.7), so that any request may be sent again.
     Unprocessed,
-    /// Nor with this one, and it may say the same to the next.
+    /// The upstream refused the stream without processing the request, and may refuse the next one too.
     Refused,
-    /// Nor with this one: it wants HTTP/1.1 for it (RFC 9113 7).
+    /// The upstream did not process the request, and requires HTTP/1.1 for it (RFC 9113 7).
     Http1Required,
-    /// Our own side ended the stream: the request's body was broken off.
+    /// The gateway ended the stream: the request body was aborted.
     Ours,
-    /// What came is not HTTP/2.
+    /// The upstream violated HTTP/2.
     Protocol,
-    /// The upstream ended this stream.
+    /// The upstream reset the stream.
     Reset,
     /// The connection ended.
     Closed,
 }
 
-impl Fault {
-    /// What an error of a stream means. `sent` is whether anything of the request was.
-    pub(super) fn of(error: &(dyn StdError + 'static), sent: bool) -> Self {
+impl StreamFault {
+    /// Classifies an error of a stream. `sent` is whether anything of the request was sent.
+    pub(in crate::upstream) fn of(error: &(dyn StdError + 'static), sent: bool) -> Self {
         if !sent {
             return Self::Unsent;
         }
@@ -43,12 +43,14 @@ impl Fault {
         Self::Closed
     }
 
-    /// What rules for sending again are asked about; `None` if it is not the upstream's doing.
-    pub(super) fn broken(self) -> Option<Broken> {
+    /// The stage for the retry rules; `None` if the upstream did not cause the failure.
+    pub(in crate::upstream) fn broken(self) -> Option<FailureStage> {
         match self {
-            Self::Unsent | Self::Unprocessed | Self::Http1Required => Some(Broken::BeforeRequest),
-            Self::Refused => Some(Broken::Refused),
-            Self::Protocol | Self::Reset | Self::Closed => Some(Broken::BeforeResponse),
+            Self::Unsent | Self::Unprocessed | Self::Http1Required => {
+                Some(FailureStage::BeforeRequest)
+            }
+            Self::Refused => Some(FailureStage::Refused),
+            Self::Protocol | Self::Reset | Self::Closed => Some(FailureStage::BeforeResponse),
             Self::Ours => None,
         }
     }
@@ -61,7 +63,7 @@ impl Fault {
             return Self::Protocol;
         }
         match (error.is_remote(), error.reason()) {
-            // The upstream says which stream was the last, and only later ones are told this.
+            // GOAWAY names the last stream that was processed, and only later streams see this error.
             (true, _) if error.is_go_away() => Self::Unprocessed,
             (true, Some(Reason::REFUSED_STREAM)) => Self::Refused,
             (true, Some(Reason::HTTP_1_1_REQUIRED)) => Self::Http1Required,
@@ -81,7 +83,7 @@ mod tests {
     #[test]
     fn what_never_left_is_told_from_what_may_have() {
         let error = io::Error::from(io::ErrorKind::BrokenPipe);
-        assert_eq!(Fault::of(&error, false), Fault::Unsent);
-        assert_eq!(Fault::of(&error, true), Fault::Closed);
+        assert_eq!(StreamFault::of(&error, false), StreamFault::Unsent);
+        assert_eq!(StreamFault::of(&error, true), StreamFault::Closed);
     }
 }

@@ -15,9 +15,11 @@ use crate::dns::query::HttpsRecord;
 use crate::dns::{AnswerSource, ResolvedName};
 use crate::refusal::CircuitBreakerLimit;
 use crate::task;
-use crate::upstream::connection::{Connection, Http1, Lease, Switch};
-use crate::upstream::families::Families;
-use crate::upstream::shelf::Taken;
+use crate::upstream::connection::{Http1Connection, UpgradeSender, UpstreamConnection};
+use crate::upstream::families::FamilyHistory;
+use crate::upstream::host_pool::TakenConnection;
+use crate::upstream::lease::LeasedConnection;
+use std::time::Duration;
 
 const A: &str = "192.0.2.1:80";
 const B: &str = "192.0.2.2:80";
@@ -26,51 +28,56 @@ fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-fn pool() -> Rc<Pool> {
-    Pool::new(Arc::default(), Arc::default())
+fn pool() -> Rc<UpstreamPool> {
+    UpstreamPool::new(Arc::default(), Arc::default())
 }
 
-/// The place of a host that resolves to these addresses.
-fn shelf_of(pool: &Pool, host: &str, settings: BackendSettings, addresses: &[&str]) -> Rc<Shelf> {
-    let shelf = pool.shelf(&Destination::example(host), &Arc::new(settings));
-    resolve(&shelf, addresses);
-    shelf
+/// The pool of a host that resolves to these addresses.
+fn host_pool_of(
+    pool: &UpstreamPool,
+    host: &str,
+    settings: BackendSettings,
+    addresses: &[&str],
+) -> Rc<HostPool> {
+    let host_pool = pool.host_pool(&DestinationKey::example(host), &Arc::new(settings));
+    resolve(&host_pool, addresses);
+    host_pool
 }
 
-fn resolve(shelf: &Shelf, addresses: &[&str]) {
+fn resolve(host_pool: &HostPool, addresses: &[&str]) {
     let addresses: Vec<_> = addresses.iter().map(|text| address(text)).collect();
-    shelf.update(&addresses, AddressFamily::V4, clock::now());
+    host_pool.update(&addresses, AddressFamily::V4, clock::now());
 }
 
 /// A new connection in use, and its other end, which keeps it open.
-async fn lease(shelf: &Rc<Shelf>, peer: &str) -> (Lease, DuplexStream) {
+async fn lease(host_pool: &Rc<HostPool>, peer: &str) -> (LeasedConnection, DuplexStream) {
     let (near, far) = duplex(64);
     let (mut sender, connection) = http1::handshake(TokioIo::new(near)).await.unwrap();
     task::spawn(async { drop(connection.await) });
     sender.ready().await.unwrap();
-    let health = shelf.health(address(peer), clock::now());
-    let connection = Http1::new(sender, Switch::default(), address(peer), health);
-    (again(shelf, Connection::Http1(connection)), far)
+    let health = host_pool.health(address(peer), clock::now());
+    let connection = Http1Connection::new(sender, UpgradeSender::default(), address(peer), health);
+    (again(host_pool, UpstreamConnection::Http1(connection)), far)
 }
 
-fn again(shelf: &Rc<Shelf>, connection: Connection) -> Lease {
-    let breakers = shelf.settings().circuit_breakers;
-    let request = shelf
-        .site
+fn again(host_pool: &Rc<HostPool>, connection: UpstreamConnection) -> LeasedConnection {
+    let breakers = host_pool.settings().circuit_breakers;
+    let request = host_pool
+        .state
         .limits
         .enter(CircuitBreakerLimit::Requests, &breakers);
-    Lease::new(connection, shelf, request.unwrap())
+    LeasedConnection::new(connection, host_pool, request.unwrap())
 }
 
 #[test]
 fn a_record_says_where_a_destination_is_until_it_led_nowhere() {
     let (pool, now) = (pool(), clock::now());
-    let destination = Destination {
+    let destination = DestinationKey {
         scheme: Scheme::Https,
         port: Port::HTTPS,
-        ..Destination::example("a.example")
+        ..DestinationKey::example("a.example")
     };
-    let shelf = pool.shelf(&destination, &Arc::default());
+    let host_pool = pool.host_pool(&destination, &Arc::default());
     let service = HttpsRecord {
         alpn: vec![(*b"http/1.1").into()],
         port: Port::new(8443),
@@ -84,24 +91,24 @@ fn a_record_says_where_a_destination_is_until_it_led_nowhere() {
         https_record: Some(Arc::new(service)),
     };
     let is_at = |port: u16, now| {
-        shelf.resolved(&known, LookupFamily::Auto, &Families::default(), now);
-        !shelf.has_other_than(&[SocketAddr::new(address(A).ip(), port)])
+        host_pool.resolved(&known, LookupFamily::Auto, &FamilyHistory::default(), now);
+        !host_pool.has_endpoint_besides(&[SocketAddr::new(address(A).ip(), port)])
     };
     assert!(is_at(8443, now));
-    shelf.leave_record(now);
+    host_pool.ignore_https_record(now);
     assert!(is_at(443, now));
     assert!(is_at(8443, now + Duration::from_secs(5 * 60)));
 }
 
 /// Which connection the next request gets, and which address it has to be warmed for, by their last digits.
-fn take(shelf: &Rc<Shelf>, tried: &[&str]) -> (String, Option<Connection>) {
-    let tried: Vec<_> = tried.iter().map(|text| address(text)).collect();
+fn take(host_pool: &Rc<HostPool>, attempted: &[&str]) -> (String, Option<UpstreamConnection>) {
+    let attempted: Vec<_> = attempted.iter().map(|text| address(text)).collect();
     let digit = |address: SocketAddr| address.ip().to_string().pop().unwrap();
-    let Taken {
+    let TakenConnection {
         connection,
         connect,
-    } = shelf.take(|_| true, &tried, clock::now());
-    let peer = connection.as_ref().map(Connection::peer);
+    } = host_pool.take(|_| true, &attempted, clock::now());
+    let peer = connection.as_ref().map(UpstreamConnection::peer);
     let told = match (peer, connect) {
         (Some(peer), None) => digit(peer).to_string(),
         (Some(peer), Some(connect)) => format!("{} for {}", digit(peer), digit(connect)),
@@ -110,11 +117,11 @@ fn take(shelf: &Rc<Shelf>, tried: &[&str]) -> (String, Option<Connection>) {
     (told, connection)
 }
 
-fn swept(pool: &Pool) -> Vec<String> {
+fn swept(pool: &UpstreamPool) -> Vec<String> {
     let in_use = pool.sweep(clock::now()).into_iter();
     let in_use = in_use.filter(|one| one.in_use);
     let mut hosts: Vec<_> = in_use
-        .map(|one| one.shelf.site.destination.host.to_string())
+        .map(|one| one.host_pool.state.destination.host.to_string())
         .collect();
     hosts.sort();
     hosts
@@ -129,8 +136,8 @@ async fn destinations_are_in_use_while_and_after_their_connections_are() {
     local(async {
         let pool = pool();
         let settings = BackendSettings::default;
-        let a = shelf_of(&pool, "a.test", settings(), &[A]);
-        let b = shelf_of(&pool, "b.test", settings(), &[B]);
+        let a = host_pool_of(&pool, "a.test", settings(), &[A]);
+        let b = host_pool_of(&pool, "b.test", settings(), &[B]);
         let (first, _far) = lease(&a, A).await;
         let (second, _other_far) = lease(&b, B).await;
         assert_eq!(swept(&pool), ["a.test", "b.test"]);
@@ -145,10 +152,10 @@ async fn destinations_are_in_use_while_and_after_their_connections_are() {
         assert_eq!(swept(&pool), ["a.test"]);
         assert_eq!(swept(&pool), [""; 0]);
 
-        // What only waits is closed in the end, and its shelf goes.
-        tokio::time::sleep(IDLE_TIMEOUT).await;
+        // Idle connections are closed in the end, and their host pool is removed.
+        tokio::time::sleep(crate::upstream::host_pool::IDLE_TIMEOUT).await;
         assert_eq!(swept(&pool), [""; 0]);
-        assert!(pool.shelves.borrow().is_empty());
+        assert!(pool.host_pools.borrow().is_empty());
         assert_eq!(pool.idle.get(), 0);
     })
     .await;
@@ -158,26 +165,26 @@ async fn destinations_are_in_use_while_and_after_their_connections_are() {
 async fn requests_take_turns_over_the_addresses() {
     local(async {
         let pool = pool();
-        let shelf = shelf_of(&pool, "a.test", BackendSettings::default(), &[A, B]);
-        let (first, _far) = lease(&shelf, A).await;
+        let host_pool = host_pool_of(&pool, "a.test", BackendSettings::default(), &[A, B]);
+        let (first, _far) = lease(&host_pool, A).await;
         first.release();
         // While only one has a connection, every second request asks for one to the other.
         let mut told: Vec<_> = (0..4)
             .map(|_| {
-                let (told, connection) = take(&shelf, &[]);
-                again(&shelf, connection.unwrap()).release();
+                let (told, connection) = take(&host_pool, &[]);
+                again(&host_pool, connection.unwrap()).release();
                 told
             })
             .collect();
         told.sort();
         assert_eq!(told, ["1", "1", "1 for 2", "1 for 2"]);
 
-        let (second, _other_far) = lease(&shelf, B).await;
+        let (second, _other_far) = lease(&host_pool, B).await;
         second.release();
         let mut told: Vec<_> = (0..4)
             .map(|_| {
-                let (told, connection) = take(&shelf, &[]);
-                again(&shelf, connection.unwrap()).release();
+                let (told, connection) = take(&host_pool, &[]);
+                again(&host_pool, connection.unwrap()).release();
                 told
             })
             .collect();
@@ -186,24 +193,24 @@ async fn requests_take_turns_over_the_addresses() {
         assert_eq!(told, ["1", "1", "2", "2"]);
 
         // A request that has been to one goes to the other, and so does every one while that is unwell.
-        let (told, connection) = take(&shelf, &[A]);
+        let (told, connection) = take(&host_pool, &[A]);
         assert_eq!(told, "2");
-        again(&shelf, connection.unwrap()).release();
-        shelf
+        again(&host_pool, connection.unwrap()).release();
+        host_pool
             .health(address(A), clock::now())
             .connect_failed(clock::now());
         for _ in 0..4 {
-            let (told, connection) = take(&shelf, &[]);
+            let (told, connection) = take(&host_pool, &[]);
             assert_eq!(told, "2");
-            again(&shelf, connection.unwrap()).release();
+            again(&host_pool, connection.unwrap()).release();
         }
         // When it may be well again, that is found out beside a request and not by it.
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let (told, connection) = take(&shelf, &[]);
+        let (told, connection) = take(&host_pool, &[]);
         assert_eq!(told, "2 for 1");
-        again(&shelf, connection.unwrap()).release();
-        assert!(shelf.begin_warming(address(A)) && !shelf.begin_warming(address(A)));
-        assert_eq!(take(&shelf, &[]).0, "2");
+        again(&host_pool, connection.unwrap()).release();
+        assert!(host_pool.begin_warming(address(A)) && !host_pool.begin_warming(address(A)));
+        assert_eq!(take(&host_pool, &[]).0, "2");
     })
     .await;
 }
@@ -217,17 +224,17 @@ async fn connections_to_addresses_that_are_gone_are_closed_or_kept() {
                 close_on_address_change,
                 ..BackendSettings::default()
             };
-            let shelf = shelf_of(&pool, "a.test", settings, &[A]);
-            let (busy, _far) = lease(&shelf, A).await;
-            let (idle, _other_far) = lease(&shelf, A).await;
+            let host_pool = host_pool_of(&pool, "a.test", settings, &[A]);
+            let (busy, _far) = lease(&host_pool, A).await;
+            let (idle, _other_far) = lease(&host_pool, A).await;
             idle.release();
-            resolve(&shelf, &[B]);
+            resolve(&host_pool, &[B]);
             assert_eq!(pool.idle.get(), usize::from(!close_on_address_change));
             // The request on it is not disturbed; the connection is not used again.
             assert!(!busy.is_closed());
             busy.release();
             assert_eq!(pool.idle.get(), 2 * usize::from(!close_on_address_change));
-            assert_eq!(take(&shelf, &[]).1.is_none(), close_on_address_change);
+            assert_eq!(take(&host_pool, &[]).1.is_none(), close_on_address_change);
         })
         .await;
     }
@@ -242,13 +249,13 @@ async fn connections_are_closed_after_as_many_requests_and_as_long_as_configured
             idle_timeout: Some(Duration::from_secs(5)),
             ..BackendSettings::default()
         };
-        let shelf = shelf_of(&pool, "a.test", settings, &[A]);
-        let (first, _far) = lease(&shelf, A).await;
+        let host_pool = host_pool_of(&pool, "a.test", settings, &[A]);
+        let (first, _far) = lease(&host_pool, A).await;
         first.release();
-        again(&shelf, take(&shelf, &[]).1.unwrap()).release();
-        assert!(take(&shelf, &[]).1.is_none());
+        again(&host_pool, take(&host_pool, &[]).1.unwrap()).release();
+        assert!(take(&host_pool, &[]).1.is_none());
 
-        let (second, _other_far) = lease(&shelf, A).await;
+        let (second, _other_far) = lease(&host_pool, A).await;
         second.release();
         tokio::time::sleep(Duration::from_secs(4)).await;
         pool.sweep(clock::now());
@@ -263,30 +270,30 @@ async fn connections_are_closed_after_as_many_requests_and_as_long_as_configured
 #[tokio::test(start_paused = true)]
 async fn who_may_share_waits_for_a_connection_that_is_being_opened() {
     let pool = pool();
-    let destination = Destination {
+    let destination = DestinationKey {
         scheme: Scheme::Https,
         version: HttpVersion::Auto,
-        ..Destination::example("a.example")
+        ..DestinationKey::example("a.example")
     };
-    let shelf = pool.shelf(&destination, &Arc::default());
-    assert!(!shelf.dialled().await, "there is none");
+    let host_pool = pool.host_pool(&destination, &Arc::default());
+    assert!(!host_pool.wait_for_dial().await, "there is none");
 
     let waits = async |then: &dyn Fn()| {
-        let dialling = shelf.begin_dialling().expect("it may be HTTP/2");
-        let mut waiting = std::pin::pin!(shelf.dialled());
+        let dialing = host_pool.begin_shared_dial().expect("it may be HTTP/2");
+        let mut waiting = std::pin::pin!(host_pool.wait_for_dial());
         let pending = tokio::time::timeout(Duration::from_secs(1), waiting.as_mut()).await;
         assert!(pending.is_err());
         then();
-        drop(dialling);
+        drop(dialing);
         waiting.await
     };
     // Who gave up, or found one to share, leaves it to the next to look; who failed sends all on their own ways.
     assert!(waits(&|| {}).await);
-    assert!(!waits(&|| shelf.dialling_failed()).await);
-    shelf.agreed_on(false);
-    assert!(shelf.begin_dialling().is_none() && !shelf.dialled().await);
-    shelf.agreed_on(true);
-    assert!(shelf.begin_dialling().is_some());
-    let plain = pool.shelf(&Destination::example("a.example"), &Arc::default());
-    assert!(plain.begin_dialling().is_none());
+    assert!(!waits(&|| host_pool.shared_dial_failed()).await);
+    host_pool.negotiated(false);
+    assert!(host_pool.begin_shared_dial().is_none() && !host_pool.wait_for_dial().await);
+    host_pool.negotiated(true);
+    assert!(host_pool.begin_shared_dial().is_some());
+    let plain = pool.host_pool(&DestinationKey::example("a.example"), &Arc::default());
+    assert!(plain.begin_shared_dial().is_none());
 }

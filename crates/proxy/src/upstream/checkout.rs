@@ -1,4 +1,4 @@
-//! Finding a connection for a request: one that waits, one that comes back, or a new one.
+//! Acquiring a connection for a request: an idle one, one that is returned, or a new one.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -11,12 +11,13 @@ use egret_config::snapshot::LookupFamily;
 use tokio::net::TcpStream;
 use tokio::time::{timeout, timeout_at};
 
-use super::connection::{Connection, Lease};
-use super::limits::Permit;
-use super::open::Opening;
-use super::shelf::{Dialling, Shelf, Taken};
+use super::connection::UpstreamConnection;
+use super::host_pool::{HostPool, SharedDial, TakenConnection};
+use super::lease::LeasedConnection;
+use super::limits::LimitPermit;
+use super::open::ConnectionSetup;
 use super::upstreams::Upstreams;
-use super::warm::{manner, observe, warm};
+use super::warm::{connect_options, observe, warm};
 use crate::clock;
 use crate::dial::egress::{EgressGuard, Permitted};
 use crate::dial::failure::ConnectFailure;
@@ -29,89 +30,88 @@ use crate::policy::Cleared;
 use crate::record::Trip;
 use crate::refusal::{CircuitBreakerLimit, Refusal};
 
-/// One search for one sending of a request.
-pub(super) struct Seeker<'a> {
+/// The acquisition of one connection for one attempt.
+pub(super) struct Checkout<'a> {
     pub(super) cleared: &'a Cleared<'a>,
-    pub(super) shelf: &'a Rc<Shelf>,
+    pub(super) host_pool: &'a Rc<HostPool>,
     pub(super) upstreams: &'a Rc<Upstreams>,
     pub(super) trip: &'a Trip,
-    /// Where the request has been already.
-    pub(super) tried: &'a [SocketAddr],
-    /// When it is too late.
+    /// The addresses that the request has attempted.
+    pub(super) attempted: &'a [SocketAddr],
+    /// Deadline for obtaining a connection.
     pub(super) until: Instant,
 }
 
-/// What a host resolved to.
-struct Answer {
+/// The addresses of a host, and its HTTPS record.
+struct ResolvedHost {
     addresses: Arc<[IpAddr]>,
     more: Option<PendingFamily>,
-    record: Option<Record>,
+    record: Option<ServiceRecord>,
 }
 
-/// What it says of how it is reached over TLS.
-struct Record {
+/// The HTTPS record of a host (RFC 9460).
+struct ServiceRecord {
     service: Arc<HttpsRecord>,
-    /// Of the resolver.
+    /// The address families that the resolver is configured to look up.
     family: LookupFamily,
 }
 
-impl Seeker<'_> {
-    /// A connection, and whether it has been used before.
+impl Checkout<'_> {
+    /// Acquires a connection. The second value is whether the connection was open before.
     ///
     /// # Errors
-    /// If a limit of the destination is reached, its name cannot be resolved, or no address of it can or may be
-    /// connected to.
-    pub(super) async fn find(&self) -> Result<(Lease, bool), Refusal> {
-        if let Some(connection) = self.pooled() {
+    /// If a limit of the destination is reached, its name cannot be resolved, or no address can or may be connected to.
+    pub(super) async fn acquire(&self) -> Result<(LeasedConnection, bool), Refusal> {
+        if let Some(connection) = self.take_pooled() {
             return Ok((self.lease(connection)?, true));
         }
-        let limits = &self.shelf.site.limits;
+        let limits = &self.host_pool.state.limits;
         let breakers = &self.cleared.plan().settings.circuit_breakers;
         let pending = limits.enter(CircuitBreakerLimit::Pending, breakers);
         let _pending = pending.ok_or(Refusal::Limit(CircuitBreakerLimit::Pending))?;
         let _counted = self.upstreams.metrics.pending_requests.hold();
-        if let Some(connection) = self.join().await? {
+        if let Some(connection) = self.join_dial().await? {
             return Ok((self.lease(connection)?, true));
         }
         let permit = match limits.enter(CircuitBreakerLimit::Connections, breakers) {
             Some(permit) => permit,
-            None => match self.queue().await? {
-                Turn::Returned(connection) => return Ok((self.lease(connection)?, true)),
-                Turn::MayConnect(permit) => permit,
+            None => match self.wait_in_queue().await? {
+                QueueOutcome::Returned(connection) => return Ok((self.lease(connection)?, true)),
+                QueueOutcome::MayConnect(permit) => permit,
             },
         };
-        let dialled = self.dial(permit).await;
-        let connection = dialled.inspect_err(|_| self.shelf.dialling_failed())?;
+        let dialed = self.dial(permit).await;
+        let connection = dialed.inspect_err(|_| self.host_pool.shared_dial_failed())?;
         Ok((self.lease(connection)?, false))
     }
 
     /// Waits for a connection that is being opened for another request, if this one may come to share it.
-    async fn join(&self) -> Result<Option<Connection>, Refusal> {
+    async fn join_dial(&self) -> Result<Option<UpstreamConnection>, Refusal> {
         loop {
-            let dialled = timeout_at(self.until.into(), self.shelf.dialled()).await;
-            if !dialled.map_err(|_| Refusal::Connect(ConnectFailure::Timeout))? {
+            let dialed = timeout_at(self.until.into(), self.host_pool.wait_for_dial()).await;
+            if !dialed.map_err(|_| Refusal::Connect(ConnectFailure::Timeout))? {
                 return Ok(None);
             }
-            if let Some(connection) = self.pooled() {
+            if let Some(connection) = self.take_pooled() {
                 return Ok(Some(connection));
             }
         }
     }
 
-    fn lease(&self, connection: Connection) -> Result<Lease, Refusal> {
+    fn lease(&self, connection: UpstreamConnection) -> Result<LeasedConnection, Refusal> {
         let breakers = &self.cleared.plan().settings.circuit_breakers;
         match self
-            .shelf
-            .site
+            .host_pool
+            .state
             .limits
             .enter(CircuitBreakerLimit::Requests, breakers)
         {
             Some(request) => {
                 self.audit(connection.peer());
-                Ok(Lease::new(connection, self.shelf, request))
+                Ok(LeasedConnection::new(connection, self.host_pool, request))
             }
             None => {
-                self.shelf.put_when_ready(connection);
+                self.host_pool.put_when_ready(connection);
                 Err(Refusal::Limit(CircuitBreakerLimit::Requests))
             }
         }
@@ -128,27 +128,27 @@ impl Seeker<'_> {
     /// used for.
     ///
     /// # Errors
-    /// As [`Seeker::find`].
-    pub(super) async fn find_alone(
+    /// As [`Checkout::acquire`].
+    pub(super) async fn acquire_unpooled(
         &self,
-    ) -> Result<(TcpStream, SocketAddr, Permit, Permit), Refusal> {
-        let limits = &self.shelf.site.limits;
+    ) -> Result<(TcpStream, SocketAddr, LimitPermit, LimitPermit), Refusal> {
+        let limits = &self.host_pool.state.limits;
         let breakers = &self.cleared.plan().settings.circuit_breakers;
         let pending = limits.enter(CircuitBreakerLimit::Pending, breakers);
         let _pending = pending.ok_or(Refusal::Limit(CircuitBreakerLimit::Pending))?;
         let _counted = self.upstreams.metrics.pending_requests.hold();
         let request = limits.enter(CircuitBreakerLimit::Requests, breakers);
         let request = request.ok_or(Refusal::Limit(CircuitBreakerLimit::Requests))?;
-        let permit = self.turn_to_connect().await?;
-        let answer = self.with_leading(self.resolve().await?).await;
-        let (stream, peer) = self.reach(&answer).await?;
+        let permit = self.wait_for_permit().await?;
+        let answer = self.prefer_leading_family(self.resolve().await?).await;
+        let (stream, peer) = self.connect_socket(&answer).await?;
         self.audit(peer);
         Ok((stream, peer, permit, request))
     }
 
-    /// Waits until there may be one more connection. Those that wait in a pool are of no use, and are closed for it.
-    async fn turn_to_connect(&self) -> Result<Permit, Refusal> {
-        let limits = &self.shelf.site.limits;
+    /// Waits until one more connection may be opened. Idle connections in pools cannot be used, and are closed for it.
+    async fn wait_for_permit(&self) -> Result<LimitPermit, Refusal> {
+        let limits = &self.host_pool.state.limits;
         let breakers = &self.cleared.plan().settings.circuit_breakers;
         let enter = || limits.enter(CircuitBreakerLimit::Connections, breakers);
         if let Some(permit) = enter() {
@@ -160,16 +160,18 @@ impl Seeker<'_> {
             if let Some(permit) = enter() {
                 return Ok(permit);
             }
-            self.upstreams.shared.release(&self.shelf.site.destination);
+            self.upstreams
+                .shared
+                .release(&self.host_pool.state.destination);
             timeout_at(self.until.into(), freed)
                 .await
                 .map_err(|_| Refusal::Limit(CircuitBreakerLimit::Connections))?;
         }
     }
 
-    /// A connection that waits and that this rule may use: it may be from before a policy changed, or from under another
-    /// rule.
-    fn pooled(&self) -> Option<Connection> {
+    /// Takes an idle connection that this rule may use: the connection may date from before a policy changed, or be
+    /// from another rule.
+    fn take_pooled(&self) -> Option<UpstreamConnection> {
         let own = self.upstreams.shared.own_addresses.load();
         let guard = EgressGuard {
             egress: self.cleared.plan().egress,
@@ -178,128 +180,136 @@ impl Seeker<'_> {
         let may_go = |address: SocketAddr| {
             self.cleared.allows_port(address.port()) && guard.permit(address).is_ok()
         };
-        let Taken {
+        let TakenConnection {
             connection,
             connect,
-        } = self.shelf.take(may_go, self.tried, clock::now());
+        } = self.host_pool.take(may_go, self.attempted, clock::now());
         if let Some(address) = connect.and_then(|address| guard.permit(address).ok()) {
-            warm(self.shelf, address, self.upstreams);
+            warm(self.host_pool, address, self.upstreams);
         }
         connection
     }
 
-    /// Waits for one of as many connections as there may be.
-    async fn queue(&self) -> Result<Turn, Refusal> {
+    /// Waits for a connection to be returned, or for a permit to open one.
+    async fn wait_in_queue(&self) -> Result<QueueOutcome, Refusal> {
         let breakers = &self.cleared.plan().settings.circuit_breakers;
-        let queued = self.shelf.queue();
+        let queued = self.host_pool.queue();
         loop {
-            if let Some(connection) = self.pooled() {
-                return Ok(Turn::Returned(connection));
+            if let Some(connection) = self.take_pooled() {
+                return Ok(QueueOutcome::Returned(connection));
             }
-            let limits = &self.shelf.site.limits;
+            let limits = &self.host_pool.state.limits;
             if let Some(permit) = limits.enter(CircuitBreakerLimit::Connections, breakers) {
-                return Ok(Turn::MayConnect(permit));
+                return Ok(QueueOutcome::MayConnect(permit));
             }
-            // What waits here is of no use to this request, and others may have what is of none to them.
-            self.shelf.clear();
-            self.upstreams.shared.release(&self.shelf.site.destination);
+            // No idle connection here may be used by this request; other workers may hold idle ones that they do not
+            // need.
+            self.host_pool.close_idle();
+            self.upstreams
+                .shared
+                .release(&self.host_pool.state.destination);
             timeout_at(self.until.into(), queued.wait())
                 .await
                 .map_err(|_| Refusal::Limit(CircuitBreakerLimit::Connections))?;
         }
     }
 
-    /// Resolves, and connects: by the destination's HTTPS record, and plainly if there is none or it leads nowhere (RFC
-    /// 9460 3).
-    async fn dial(&self, permit: Permit) -> Result<Connection, Refusal> {
-        let dialling = self.shelf.begin_dialling();
-        let mut answer = self.with_leading(self.resolve().await?).await;
+    /// Resolves and connects: by the destination's HTTPS record, and without it if there is none or it leads nowhere
+    /// (RFC 9460 3).
+    async fn dial(&self, permit: LimitPermit) -> Result<UpstreamConnection, Refusal> {
+        let dialing = self.host_pool.begin_shared_dial();
+        let mut answer = self.prefer_leading_family(self.resolve().await?).await;
         answer.record = answer.record.take().filter(|record| {
-            let Record { service, family } = record;
-            let found = self.shelf.by_record(service, &answer.addresses, *family);
+            let ServiceRecord { service, family } = record;
+            let found = self
+                .host_pool
+                .by_record(service, &answer.addresses, *family);
             let port = found.as_ref().and_then(|sockets| sockets.first());
             let denied = port.is_some_and(|socket| !self.cleared.allows_port(socket.port()));
             if denied {
-                self.shelf.leave_record(clock::now());
+                self.host_pool.ignore_https_record(clock::now());
             }
-            found.is_some() && self.shelf.follows_record(clock::now())
+            found.is_some() && self.host_pool.uses_https_record(clock::now())
         });
         if answer.record.is_none() {
-            return self.connect(&answer, permit, dialling).await;
+            return self.connect(&answer, permit, dialing).await;
         }
-        let refusal = match self.connect(&answer, permit, dialling.clone()).await {
+        let refusal = match self.connect(&answer, permit, dialing.clone()).await {
             Err(refusal) if refusal.elsewhere() => refusal,
             outcome => return outcome,
         };
-        self.shelf.leave_record(clock::now());
+        self.host_pool.ignore_https_record(clock::now());
         answer.record = None;
         let breakers = &self.cleared.plan().settings.circuit_breakers;
-        let limits = &self.shelf.site.limits;
+        let limits = &self.host_pool.state.limits;
         match limits.enter(CircuitBreakerLimit::Connections, breakers) {
-            Some(permit) => self.connect(&answer, permit, dialling).await,
+            Some(permit) => self.connect(&answer, permit, dialing).await,
             None => Err(refusal),
         }
     }
 
-    /// Where the answer says that the destination is.
-    fn sockets(&self, addresses: &[IpAddr], record: Option<&Record>) -> Vec<SocketAddr> {
-        let by_record = record.and_then(|Record { service, family }| {
-            self.shelf.by_record(service, addresses, *family)
+    /// The socket addresses of the destination, by its HTTPS record if that applies.
+    fn sockets(&self, addresses: &[IpAddr], record: Option<&ServiceRecord>) -> Vec<SocketAddr> {
+        let by_record = record.and_then(|ServiceRecord { service, family }| {
+            self.host_pool.by_record(service, addresses, *family)
         });
-        by_record.unwrap_or_else(|| self.shelf.plain(addresses))
+        by_record.unwrap_or_else(|| self.host_pool.plain(addresses))
     }
 
-    /// Connects, and begins to speak as the destination does.
+    /// Connects, and sets up TLS and HTTP.
     async fn connect(
         &self,
-        answer: &Answer,
-        permit: Permit,
-        dialling: Option<Rc<Dialling>>,
-    ) -> Result<Connection, Refusal> {
+        answer: &ResolvedHost,
+        permit: LimitPermit,
+        dialing: Option<Rc<SharedDial>>,
+    ) -> Result<UpstreamConnection, Refusal> {
         let clients = &self.upstreams.shared.tls;
         let expected = self.cleared.plan().destination.expected(clients);
         let expected = expected.map_err(Refusal::Tls)?;
-        let (stream, peer) = self.reach(answer).await?;
-        let opening = Opening {
-            shelf: self.shelf,
+        let (stream, peer) = self.connect_socket(answer).await?;
+        let setup = ConnectionSetup {
+            host_pool: self.host_pool,
             settings: self.cleared.plan().settings,
             upstreams: self.upstreams,
             trip: Some(self.trip),
             until: self.until,
-            dialling,
+            dialing,
         };
-        opening.open(stream, peer, expected, permit).await
+        setup.open(stream, peer, expected, permit).await
     }
 
     /// Checks every address, and connects to the first that answers.
-    async fn reach(&self, answer: &Answer) -> Result<(TcpStream, SocketAddr), Refusal> {
+    async fn connect_socket(
+        &self,
+        answer: &ResolvedHost,
+    ) -> Result<(TcpStream, SocketAddr), Refusal> {
         let settings = self.cleared.plan().settings;
-        let Answer {
+        let ResolvedHost {
             addresses,
             more,
             record,
         } = answer;
         let sockets = self.sockets(addresses, record.as_ref());
-        self.learn(&sockets);
+        self.update_host_pool(&sockets);
         let permitted = match self.permit(&sockets) {
             Ok(permitted) => permitted,
-            // Those that come may be allowed.
+            // Addresses that are still to come may be allowed.
             Err(_) if more.is_some() => Vec::new(),
             Err(denied) => return Err(denied),
         };
         let late = more
             .as_ref()
-            .map(|more| self.late(more.clone(), record.as_ref()));
+            .map(|more| self.late_addresses(more.clone(), record.as_ref()));
         let begin = clock::now();
         let order = self
-            .shelf
-            .order(&permitted, Permitted::get, self.tried, begin);
-        let raced = race::connect(order, late, manner(settings), self.until).await;
+            .host_pool
+            .order(&permitted, Permitted::get, self.attempted, begin);
+        let raced = race::connect(order, late, connect_options(settings), self.until).await;
         let now = clock::now();
         self.trip.connected(now - begin);
-        observe(self.shelf, settings, &raced.attempts, self.upstreams);
+        observe(self.host_pool, settings, &raced.attempts, self.upstreams);
         let (stream, peer) = raced.result.map_err(|failure| {
-            // Those that came late were denied too.
+            // The late addresses were denied too.
             let nothing_tried = raced.attempts.is_empty();
             let denied = nothing_tried.then(|| self.permit(&sockets).err()).flatten();
             denied.unwrap_or_else(|| {
@@ -311,8 +321,8 @@ impl Seeker<'_> {
         Ok((stream, peer.get()))
     }
 
-    /// Gives the family that works better from here a moment to come, if the other one came first.
-    async fn with_leading(&self, answer: Answer) -> Answer {
+    /// Waits a moment for the family that works better from here, if the other one was resolved first.
+    async fn prefer_leading_family(&self, answer: ResolvedHost) -> ResolvedHost {
         let (Some(first), Some(more)) = (answer.addresses.first(), &answer.more) else {
             return answer;
         };
@@ -327,7 +337,7 @@ impl Seeker<'_> {
             return answer;
         }
         match timeout(RESOLUTION_DELAY, more.clone().all_addresses()).await {
-            Ok(all) => Answer {
+            Ok(all) => ResolvedHost {
                 addresses: all.unwrap_or(answer.addresses),
                 more: None,
                 record: answer.record,
@@ -336,7 +346,7 @@ impl Seeker<'_> {
         }
     }
 
-    /// Those that may be connected to.
+    /// Filters the addresses that may be connected to.
     fn permit(&self, sockets: &[SocketAddr]) -> Result<Vec<Permitted<SocketAddr>>, Refusal> {
         let own = self.upstreams.shared.own_addresses.load();
         let guard = EgressGuard {
@@ -349,37 +359,37 @@ impl Seeker<'_> {
         permitted.map_err(Refusal::Address)
     }
 
-    /// What the other family brings, once it has answered.
-    fn late<'b>(
+    /// The addresses of the other family, once they are resolved.
+    fn late_addresses<'b>(
         &'b self,
         more: PendingFamily,
-        record: Option<&'b Record>,
+        record: Option<&'b ServiceRecord>,
     ) -> LateAddresses<'b, Permitted<SocketAddr>> {
         Box::pin(async move {
             let Some(all) = more.all_addresses().await else {
                 return VecDeque::new();
             };
             let sockets = self.sockets(&all, record);
-            self.learn(&sockets);
+            self.update_host_pool(&sockets);
             self.permit(&sockets).unwrap_or_default().into()
         })
     }
 
-    /// Tells the worker what the name resolves to.
-    fn learn(&self, sockets: &[SocketAddr]) {
+    /// Updates the worker's pool with the resolved addresses.
+    fn update_host_pool(&self, sockets: &[SocketAddr]) {
         let now = clock::now();
         if let Some(first) = sockets.first() {
             let first = AddressFamily::of(&first.ip());
             let leading = self.upstreams.shared.families().leading(first, now);
-            self.shelf.update(sockets, leading, now);
+            self.host_pool.update(sockets, leading, now);
         }
     }
 
-    async fn resolve(&self) -> Result<Answer, Refusal> {
+    async fn resolve(&self) -> Result<ResolvedHost, Refusal> {
         let destination = &self.cleared.plan().destination;
         let name = match &destination.host {
             Host::Ip(ip) => {
-                return Ok(Answer {
+                return Ok(ResolvedHost {
                     addresses: [*ip].into(),
                     more: None,
                     record: None,
@@ -388,7 +398,7 @@ impl Seeker<'_> {
             Host::Name(name) => name,
         };
         let Some(resolver) = self.upstreams.shared.resolvers.get(&destination.resolver) else {
-            // The configuration that this request began under is gone, and its resolver with it.
+            // The configuration of this request was replaced, and its resolver was removed.
             return Err(Refusal::Dns(DnsFailure::Network(
                 "the resolver was removed".into(),
             )));
@@ -400,10 +410,10 @@ impl Seeker<'_> {
         match resolved {
             Ok(Ok(resolved)) => {
                 self.trip.resolved(resolved.source, took);
-                Ok(Answer {
+                Ok(ResolvedHost {
                     addresses: resolved.addresses,
                     more: resolved.pending_family,
-                    record: resolved.https_record.map(|service| Record {
+                    record: resolved.https_record.map(|service| ServiceRecord {
                         service,
                         family: resolver.settings().family,
                     }),
@@ -422,8 +432,8 @@ impl Seeker<'_> {
     }
 }
 
-/// What ends the wait at the limit of connections.
-enum Turn {
-    Returned(Connection),
-    MayConnect(Permit),
+/// The outcome of the wait at the limit of connections.
+enum QueueOutcome {
+    Returned(UpstreamConnection),
+    MayConnect(LimitPermit),
 }

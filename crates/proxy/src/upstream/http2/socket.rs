@@ -1,4 +1,4 @@
-//! The socket of a connection that speaks HTTP/2, which hyper owns: counted while it is open, and overheard.
+//! The socket of an HTTP/2 connection, which hyper owns. It holds the connection's permit and observes errors.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
@@ -10,83 +10,87 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
 use crate::tls::TlsFailure;
-use crate::upstream::connection::Open;
-use crate::upstream::stream::Stream;
+use crate::upstream::connection_permit::ConnectionPermit;
+use crate::upstream::stream::UpstreamStream;
 
-/// A socket.
-pub(crate) struct Link {
-    stream: Stream,
-    heard: Rc<Heard>,
-    _open: Open,
+/// A socket that records what happens on it.
+pub(crate) struct ObservedSocket {
+    stream: UpstreamStream,
+    events: Rc<ConnectionEvents>,
+    _open: ConnectionPermit,
 }
 
-/// What became known of a connection.
+/// What was observed on a connection.
 #[derive(Default)]
-pub(super) struct Heard {
-    /// What TLS said last: HTTP/2 keeps no more of an error than its text.
+pub(super) struct ConnectionEvents {
+    /// The last TLS failure, because the HTTP/2 library keeps only the text of an error.
     failure: RefCell<Option<TlsFailure>>,
-    /// Rung for whatever moves, until its settings are known.
-    pub(super) moved: Notify,
-    pub(super) settled: Cell<bool>,
+    /// Notified of every read and write, until the peer's settings are known.
+    pub(super) progressed: Notify,
+    pub(super) settings_received: Cell<bool>,
 }
 
-impl Link {
-    pub(super) fn new(stream: Stream, open: Open, heard: Rc<Heard>) -> Self {
+impl ObservedSocket {
+    pub(super) fn new(
+        stream: UpstreamStream,
+        open: ConnectionPermit,
+        events: Rc<ConnectionEvents>,
+    ) -> Self {
         Self {
             stream,
-            heard,
+            events,
             _open: open,
         }
     }
 
-    fn overhear<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn observe<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if let Poll::Ready(result) = &polled {
-            self.heard.hear(result.as_ref().err());
+            self.events.record(result.as_ref().err());
         }
         polled
     }
 }
 
-impl Heard {
-    fn hear(&self, error: Option<&io::Error>) {
+impl ConnectionEvents {
+    fn record(&self, error: Option<&io::Error>) {
         if let Some(failure) = error.and_then(|error| TlsFailure::within(error)) {
             *self.failure.borrow_mut() = Some(failure);
         }
-        if !self.settled.get() {
-            self.moved.notify_waiters();
+        if !self.settings_received.get() {
+            self.progressed.notify_waiters();
         }
     }
 
-    /// What TLS failed with, if it did.
+    /// The TLS failure, if there was one.
     pub(super) fn failure(&self) -> Option<TlsFailure> {
         self.failure.borrow().clone()
     }
 }
 
-impl AsyncRead for Link {
+impl AsyncRead for ObservedSocket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.overhear(polled)
+        self.observe(polled)
     }
 }
 
-impl AsyncWrite for Link {
+impl AsyncWrite for ObservedSocket {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.overhear(polled)
+        self.observe(polled)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        self.overhear(polled)
+        self.observe(polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -99,7 +103,7 @@ impl AsyncWrite for Link {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.overhear(polled)
+        self.observe(polled)
     }
 
     fn is_write_vectored(&self) -> bool {

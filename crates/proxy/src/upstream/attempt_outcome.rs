@@ -1,0 +1,80 @@
+//! The outcome of one attempt: the head of a response, or why there is none.
+
+use std::time::Instant;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use tokio::sync::oneshot;
+
+use super::connection::UpgradedStream;
+use super::lease::LeasedConnection;
+use super::request_body::RequestBody;
+use super::retry::FailureStage;
+use crate::refusal::Refusal;
+use crate::tls::TlsFailure;
+
+/// A response's head, and the connection that its body comes over.
+pub(super) struct AttemptResponse {
+    pub(super) response: Response<Incoming>,
+    pub(super) lease: LeasedConnection,
+    /// Receives the connection if the request asked for an upgrade.
+    pub(super) upgraded: Option<oneshot::Receiver<UpgradedStream>>,
+    /// The deadline of the attempt, if any.
+    pub(super) deadline: Option<Instant>,
+}
+
+/// Why an attempt brought no response.
+pub(super) struct AttemptFailure {
+    pub(super) refusal: Refusal,
+    pub(super) broken: Option<FailureStage>,
+    /// The request, if none of it was sent.
+    pub(super) unsent: Option<Request<RequestBody>>,
+}
+
+impl AttemptFailure {
+    /// Builds the failure of a timeout, caused by the upstream or by the client.
+    pub(super) fn slow(refusal: Refusal) -> Self {
+        let upstream = matches!(refusal, Refusal::ResponseTimeout);
+        Self {
+            refusal,
+            broken: upstream.then_some(FailureStage::BeforeResponse),
+            unsent: None,
+        }
+    }
+
+    /// Builds the failure to acquire a connection.
+    pub(super) fn unconnected(refusal: Refusal) -> Self {
+        let broken = matches!(refusal, Refusal::Connect(_) | Refusal::Tls(_));
+        Self {
+            broken: broken.then_some(FailureStage::Connect),
+            refusal,
+            unsent: None,
+        }
+    }
+
+    /// Builds the failure of a connection that was in use.
+    pub(super) fn of(mut error: TrySendError<Request<RequestBody>>) -> Self {
+        let unsent = error.take_message();
+        let error = error.error();
+        let (refusal, broken) = if let Some(failure) = TlsFailure::within(error) {
+            (Refusal::Tls(failure), Some(FailureStage::BeforeResponse))
+        } else if error.is_parse() {
+            (
+                Refusal::UpstreamProtocol,
+                Some(FailureStage::BeforeResponse),
+            )
+        } else if error.is_user() || error.is_body_write_aborted() {
+            (Refusal::RequestBody, None)
+        } else if unsent.is_some() {
+            (Refusal::Terminated, Some(FailureStage::BeforeRequest))
+        } else {
+            (Refusal::Terminated, Some(FailureStage::BeforeResponse))
+        };
+        Self {
+            refusal,
+            broken,
+            unsent,
+        }
+    }
+}

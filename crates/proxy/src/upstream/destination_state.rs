@@ -1,0 +1,249 @@
+//! What all workers share about one destination: the health of its addresses, and the use of its limits.
+//!
+//! The state outlives reloads and connections. A worker looks it up once and keeps it with its own pool, so that a
+//! request over an idle connection takes no lock that workers share.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use egret_config::snapshot::{BackendSettings, OutlierDetection};
+
+use super::health::{EndpointHealth, ObservedOutcome};
+use super::limits::DestinationLimits;
+use super::metrics::UpstreamMetrics;
+use crate::clock;
+use crate::plan::destination::DestinationKey;
+
+/// Number of states from which unused ones are evicted between two sweeps.
+const MANY: usize = 16_384;
+
+/// The states of all destinations.
+#[derive(Debug, Default)]
+pub(crate) struct DestinationStates(Mutex<StateTable>);
+
+#[derive(Debug, Default)]
+struct StateTable {
+    states: HashMap<Arc<DestinationKey>, Arc<DestinationState>>,
+    /// The number of states at which unused ones are evicted.
+    limit: usize,
+}
+
+/// The state of one destination.
+#[derive(Debug)]
+pub(crate) struct DestinationState {
+    pub(crate) destination: Arc<DestinationKey>,
+    pub(crate) limits: Arc<DestinationLimits>,
+    addresses: Mutex<Vec<(SocketAddr, Arc<EndpointHealth>)>>,
+}
+
+impl DestinationStates {
+    /// The state of a destination, which is created if it does not exist.
+    pub(crate) fn get(&self, destination: &DestinationKey) -> Arc<DestinationState> {
+        let mut table = self.table();
+        if let Some(state) = table.states.get(destination) {
+            return Arc::clone(state);
+        }
+        // Clients choose the destinations, and many of them may lead nowhere.
+        if table.states.len() >= table.limit.max(MANY) {
+            table.sweep(clock::now());
+        }
+        let destination = Arc::new(destination.clone());
+        let state = Arc::new(DestinationState {
+            destination: Arc::clone(&destination),
+            limits: Arc::default(),
+            addresses: Mutex::default(),
+        });
+        table.states.insert(destination, Arc::clone(&state));
+        state
+    }
+
+    /// Forgets the states that no worker uses and that hold nothing worth keeping.
+    pub(crate) fn sweep(&self, now: Instant) {
+        self.table().sweep(now);
+    }
+
+    fn table(&self) -> MutexGuard<'_, StateTable> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.table().states.len()
+    }
+}
+
+impl StateTable {
+    fn sweep(&mut self, now: Instant) {
+        let states = &mut self.states;
+        states.retain(|_, state| Arc::strong_count(state) > 1 || state.is_worth_keeping(now));
+        if states.capacity() > 4 * states.len() + 1024 {
+            states.shrink_to_fit();
+        }
+        self.limit = 2 * states.len();
+    }
+}
+
+impl DestinationState {
+    /// The health of resolved addresses, in their order. Forgets other addresses that hold nothing worth keeping.
+    pub(crate) fn health(
+        &self,
+        addresses: &[SocketAddr],
+        now: Instant,
+    ) -> Vec<Arc<EndpointHealth>> {
+        let mut known = self
+            .addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        known.retain(|(address, health)| {
+            addresses.contains(address)
+                || Arc::strong_count(health) > 1
+                || health.is_worth_keeping(now)
+        });
+        let mut of = |address: &SocketAddr| {
+            let found = known.iter().find(|(other, _)| other == address);
+            if let Some((_, health)) = found {
+                return Arc::clone(health);
+            }
+            let health = Arc::new(EndpointHealth::new(now));
+            known.push((*address, Arc::clone(&health)));
+            health
+        };
+        addresses.iter().map(&mut of).collect()
+    }
+
+    /// Counts the outcome of a use of one of the addresses, if the settings have outlier detection.
+    pub(crate) fn observe(
+        &self,
+        health: &EndpointHealth,
+        observed: ObservedOutcome,
+        settings: &BackendSettings,
+        metrics: &UpstreamMetrics,
+    ) {
+        if let Some(detection) = &settings.outlier_detection
+            && self.observe_at(health, observed, detection, clock::now())
+        {
+            metrics.ejections.increment();
+        }
+    }
+
+    /// Counts the outcome of a request to one of the addresses. Returns whether the address was ejected for it.
+    fn observe_at(
+        &self,
+        health: &EndpointHealth,
+        observed: ObservedOutcome,
+        detection: &OutlierDetection,
+        now: Instant,
+    ) -> bool {
+        let draw = |below| rand::random_range(0..below);
+        let eject =
+            health.observe(observed, detection, now, draw) && self.may_eject(detection, now);
+        if eject {
+            health.eject(detection, now);
+        }
+        eject
+    }
+
+    /// Whether one more address may be ejected: the first always may, more up to the configured percentage.
+    fn may_eject(&self, detection: &OutlierDetection, now: Instant) -> bool {
+        let known = self
+            .addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let ejected = known
+            .iter()
+            .filter(|(_, health)| health.is_ejected(now))
+            .count();
+        ejected == 0
+            || (ejected + 1) * 100 <= known.len() * usize::from(detection.max_ejection_percent)
+    }
+
+    fn is_worth_keeping(&self, now: Instant) -> bool {
+        let known = self
+            .addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        known.iter().any(|(_, health)| health.is_worth_keeping(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::StatusCode;
+
+    use super::*;
+
+    fn addresses(count: u8) -> Vec<SocketAddr> {
+        (0..count)
+            .map(|last| SocketAddr::from(([192, 0, 2, last], 80)))
+            .collect()
+    }
+
+    #[test]
+    fn one_may_always_be_ejected_and_more_up_to_the_percentage() {
+        let (states, now) = (DestinationStates::default(), clock::now());
+        let ejected = |count, max_ejection_percent| {
+            let name = format!("{count}-{max_ejection_percent}.example");
+            let state = states.get(&DestinationKey::example(&name));
+            let detection = OutlierDetection {
+                consecutive_5xx: 1,
+                max_ejection_percent,
+                ..OutlierDetection::default()
+            };
+            let error = ObservedOutcome::Response(StatusCode::INTERNAL_SERVER_ERROR);
+            let all = state.health(&addresses(count), now);
+            all.iter()
+                .filter(|health| state.observe_at(health, error, &detection, now))
+                .count()
+        };
+        assert_eq!([ejected(1, 10), ejected(3, 0), ejected(3, 10)], [1, 1, 1]);
+        assert_eq!([ejected(4, 50), ejected(4, 74), ejected(4, 100)], [2, 2, 4]);
+    }
+
+    #[test]
+    fn what_is_known_stays_while_it_is_used_or_worth_knowing() {
+        let (states, now) = (DestinationStates::default(), clock::now());
+        let destination = DestinationKey::example("a.example");
+        let state = states.get(&destination);
+        let first = state.health(&addresses(2), now);
+        // The same, by whichever worker, in another order.
+        let again = states.get(&destination).health(&addresses(2), now);
+        assert!(Arc::ptr_eq(&first[0], &again[0]));
+        first[0].connect_failed(now);
+        drop((first, again));
+        state.health(&addresses(1), now);
+        assert_eq!(state.addresses.lock().unwrap().len(), 1);
+        states.sweep(now);
+        drop(state);
+        states.sweep(now);
+        assert_eq!(states.len(), 1);
+        states.sweep(now + Duration::from_secs(1));
+        assert_eq!(states.len(), 0);
+    }
+
+    #[test]
+    fn errors_of_what_nobody_uses_are_forgotten_in_time() {
+        let (states, now) = (DestinationStates::default(), clock::now());
+        let state = states.get(&DestinationKey::example("a.example"));
+        let health = state.health(&addresses(1), now);
+        let error = ObservedOutcome::Response(StatusCode::BAD_GATEWAY);
+        state.observe_at(&health[0], error, &OutlierDetection::default(), now);
+        drop((health, state));
+        states.sweep(now + Duration::from_secs(9 * 60));
+        assert_eq!(states.len(), 1);
+        states.sweep(now + Duration::from_secs(10 * 60));
+        assert_eq!(states.len(), 0);
+    }
+
+    #[test]
+    fn destinations_that_lead_nowhere_do_not_pile_up() {
+        let states = DestinationStates::default();
+        for number in 0..2 * MANY {
+            states.get(&DestinationKey::example(&format!("{number}.example")));
+            assert!(states.len() <= MANY);
+        }
+    }
+}
