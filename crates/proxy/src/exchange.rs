@@ -258,10 +258,11 @@ impl Drop for Exchange {
             details,
             verdict,
             first_byte,
-        } = self.facts.take();
+        } = self.facts.get_mut();
         let is_logged = listener.as_ref().is_none_or(|listener| listener.access_log);
         let head = head.as_ref().filter(|_| is_logged);
         let destination = self.trip.take_destination();
+        let verdict = head.and_then(|_| verdict.settle(self.trip.take_audited_by()));
         let hello = self.connection.hello.as_ref();
         let status = self.status.get();
         let unanswered = status.is_none().then_some(ExchangeEnd::ClientClosed);
@@ -284,14 +285,14 @@ impl Drop for Exchange {
             status,
             end: self.end.get().or(unanswered),
             details: details.as_deref(),
-            verdict: verdict.settle(self.trip.take_audited_by()),
+            verdict,
             upstream: self.trip.upstream(),
             reused: self.trip.is_reused(),
             retries: self.trip.retries(),
             resolution: self.trip.resolution(),
             connect: self.trip.connect_duration(),
             tls: self.trip.tls_duration(),
-            first_byte,
+            first_byte: *first_byte,
             request_bytes: self.progress.request_bytes(),
             response_bytes: self.progress.response_bytes(),
         };

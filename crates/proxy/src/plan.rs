@@ -42,8 +42,10 @@ pub(crate) struct ForwardPlan<'a> {
     hosts: &'a [(Host, Port)],
     /// The index of the planned host in `hosts`.
     at: usize,
-    /// The path that the upstream will see, as policies read it.
-    pub(crate) normalized_path: Cow<'a, str>,
+    /// The method of the request.
+    method: Method,
+    /// The path that the upstream will see, as policies read it, where that is not the path to send.
+    normalized_path: Option<Box<str>>,
     /// The target in origin form (RFC 9112 3.2.1).
     path: PathAndQuery,
     /// The `Host` to send; `None` sends the request's.
@@ -104,7 +106,10 @@ impl<'a> ForwardPlan<'a> {
         let host = (new_host.is_some() || says_default)
             .then(|| Target::host_header(&wanted, port, scheme));
         let path = path(rewrite, route.matched_prefix, parts)?;
-        let normalized_path = compared_path(path.path(), &parts.method).into_owned();
+        let normalized_path = match compared_path(path.path(), &parts.method) {
+            Cow::Borrowed(same) if same.len() == path.path().len() => None,
+            other => Some(other.into_owned().into_boxed_str()),
+        };
         let (dynamic, object, resolver, settings) = match &backend.destination {
             snapshot::BackendDestination::Dynamic(to) => {
                 (true, &to.backend, &to.resolver, &to.settings)
@@ -144,12 +149,21 @@ impl<'a> ForwardPlan<'a> {
                 _ => &[],
             },
             at: 0,
-            normalized_path: Cow::Owned(normalized_path),
+            method: parts.method.clone(),
+            normalized_path,
             path,
             host,
         };
         plan.turn_to(0);
         Ok(plan)
+    }
+
+    /// The method, and the path that the upstream will see, as policies read it. `None` is a CONNECT, of which only the
+    /// destination can be known.
+    pub(crate) fn method_and_path(&self) -> Option<(&Method, &str)> {
+        let path = self.normalized_path.as_deref();
+        let path = path.unwrap_or_else(|| self.path.path());
+        (self.method != Method::CONNECT).then_some((&self.method, path))
     }
 
     /// Replaces the egress policies of the plan.

@@ -11,8 +11,8 @@ use egret_config::name::Port;
 use egret_config::policy::egress::{EgressAction, EgressDecision, EgressRequest};
 use egret_config::policy::traffic::TrafficSettings;
 use egret_config::snapshot::RouteRule;
+use http::HeaderMap;
 use http::request::Parts;
-use http::{HeaderMap, Method};
 
 use crate::message::target::Target;
 use crate::plan::ForwardPlan;
@@ -47,8 +47,6 @@ pub(crate) struct Cleared<'a> {
     /// The policies of the rule; `None` for a request of the gateway's own.
     policies: Option<&'a TrafficSettings>,
     principal: Option<Principal<'a>>,
-    decision: EgressDecision<'a>,
-    method: Method,
 }
 
 /// Asks the policies of the rule, in their order.
@@ -69,8 +67,8 @@ pub(crate) fn readmit(context: &PolicyContext<'_, '_>) -> bool {
 }
 
 /// Whether the egress policies of a plan allow its destination by name.
-pub(crate) fn allows(plan: &ForwardPlan<'_>, method: &Method) -> bool {
-    decide(plan, method, plan.destination.port).action == EgressAction::Allow
+pub(crate) fn allows(plan: &ForwardPlan<'_>) -> bool {
+    decide(plan, plan.destination.port).action == EgressAction::Allow
 }
 
 /// Makes the changes of the policies of a rule to the response of a request that fell under it, whether it comes from an
@@ -85,22 +83,21 @@ impl<'a> Admitted<'a> {
         self.principal.as_ref()
     }
 
-    /// Asks the egress policies about the destination by its name.
+    /// Asks the egress policies about the destination by its name, and gives their decision beside the witness.
     ///
     /// # Errors
     /// [`Refusal::Policy`] with what denied it.
     pub(crate) fn clear(
         self,
         mut plan: Box<ForwardPlan<'a>>,
-        method: &Method,
-    ) -> Result<Cleared<'a>, Refusal> {
-        Ok(Cleared {
-            decision: clear_name(&mut plan, method)?,
+    ) -> Result<(Cleared<'a>, EgressDecision<'a>), Refusal> {
+        let decision = clear_name(&mut plan)?;
+        let cleared = Cleared {
             plan,
             policies: Some(self.policies),
             principal: self.principal,
-            method: method.clone(),
-        })
+        };
+        Ok((cleared, decision))
     }
 }
 
@@ -109,13 +106,12 @@ impl<'a> Cleared<'a> {
     ///
     /// # Errors
     /// [`Refusal::Policy`] with what denied it.
-    pub(crate) fn own(mut plan: Box<ForwardPlan<'a>>, method: &Method) -> Result<Self, Refusal> {
+    pub(crate) fn own(mut plan: Box<ForwardPlan<'a>>) -> Result<Self, Refusal> {
+        clear_name(&mut plan)?;
         Ok(Self {
-            decision: clear_name(&mut plan, method)?,
             plan,
             policies: None,
             principal: None,
-            method: method.clone(),
         })
     }
 
@@ -127,11 +123,6 @@ impl<'a> Cleared<'a> {
     /// Who sent the request, if a policy asked for it.
     pub(crate) fn principal(&self) -> Option<&Principal<'a>> {
         self.principal.as_ref()
-    }
-
-    /// What the egress policies said of the destination by its name.
-    pub(crate) fn decision(&self) -> &EgressDecision<'a> {
-        &self.decision
     }
 
     /// Makes the changes of the policies to the head of the request, before those of the filters of the rule.
@@ -146,8 +137,7 @@ impl<'a> Cleared<'a> {
         let Some(port) = Port::new(port) else {
             return false;
         };
-        port == self.plan.destination.port
-            || decide(&self.plan, &self.method, port).action == EgressAction::Allow
+        port == self.plan.destination.port || decide(&self.plan, port).action == EgressAction::Allow
     }
 
     /// Turns to the next host of the backend that the policies allow. False if there is no other: the plan is then as it
@@ -155,7 +145,7 @@ impl<'a> Cleared<'a> {
     pub(crate) fn next_host(&mut self) -> bool {
         for _ in 0..self.plan.other_hosts() {
             self.plan.next_host();
-            if allows(&self.plan, &self.method) {
+            if allows(&self.plan) {
                 return true;
             }
         }
@@ -180,18 +170,15 @@ impl<'a> Cleared<'a> {
 ///
 /// # Errors
 /// [`Refusal::Policy`] with what denied the host that the plan began with, if no host is allowed.
-fn clear_name<'a>(
-    plan: &mut ForwardPlan<'a>,
-    method: &Method,
-) -> Result<EgressDecision<'a>, Refusal> {
-    let first = decide(plan, method, plan.destination.port);
+fn clear_name<'a>(plan: &mut ForwardPlan<'a>) -> Result<EgressDecision<'a>, Refusal> {
+    let first = decide(plan, plan.destination.port);
     let mut decision = first;
     for _ in 0..plan.other_hosts() {
         if decision.action == EgressAction::Allow {
             break;
         }
         plan.next_host();
-        decision = decide(plan, method, plan.destination.port);
+        decision = decide(plan, plan.destination.port);
     }
     match decision.action {
         EgressAction::Allow => Ok(decision),
@@ -202,12 +189,10 @@ fn clear_name<'a>(
     }
 }
 
-fn decide<'a>(plan: &ForwardPlan<'a>, method: &Method, port: Port) -> EgressDecision<'a> {
-    // Of a CONNECT only the destination can be known.
-    let request = (*method != Method::CONNECT).then_some((method, &*plan.normalized_path));
+fn decide<'a>(plan: &ForwardPlan<'a>, port: Port) -> EgressDecision<'a> {
     plan.egress.check(EgressRequest {
         host: &plan.destination.host,
         port,
-        request,
+        request: plan.method_and_path(),
     })
 }

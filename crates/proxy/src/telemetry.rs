@@ -55,3 +55,6 @@ impl WorkerTelemetry {
         self.log.flush();
     }
 }
+
+#[cfg(test)]
+mod tests;

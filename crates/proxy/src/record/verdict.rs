@@ -71,9 +71,9 @@ impl VerdictFacts {
 
     /// The verdict. An exchange that was served is never denied, whatever was denied on the way: another host or another
     /// address was not.
-    pub(crate) fn settle(self, audited_by: Option<ObjectRef>) -> Option<Verdict> {
+    pub(crate) fn settle(&mut self, audited_by: Option<ObjectRef>) -> Option<Verdict> {
         let audited = audited_by.map(|policy| Verdict::AddressAudited { policy });
-        self.denial.or(audited).or(self.by_name)
+        self.denial.take().or(audited).or(self.by_name.take())
     }
 }
 

@@ -110,16 +110,15 @@ pub(super) fn plan<'a>(
 pub(super) fn clear<'a>(
     admitted: Admitted<'a>,
     plan: Box<ForwardPlan<'a>>,
-    parts: &Parts,
     exchange: &Exchange,
 ) -> Result<Cleared<'a>, Refusal> {
     exchange.planned(&plan.destination);
-    let cleared = admitted.clear(plan, &parts.method)?;
+    let (cleared, decision) = admitted.clear(plan)?;
     if cleared.plan().other_hosts() > 0 {
         // It may be another host that is allowed.
         exchange.planned(&cleared.plan().destination);
     }
-    exchange.cleared(cleared.decision());
+    exchange.cleared(&decision);
     Ok(cleared)
 }
 
@@ -195,7 +194,7 @@ impl<'a> RoutedRequest<'a> {
             if !plan.dynamic {
                 return Err(Refusal::NoTunnel("a static backend takes no CONNECT"));
             }
-            let cleared = clear(admitted, plan, parts, exchange)?;
+            let cleared = clear(admitted, plan, exchange)?;
             return Ok(NextStep::Tunnel(cleared));
         }
         let rule = &**found.rule;
@@ -206,7 +205,7 @@ impl<'a> RoutedRequest<'a> {
         let forwarded = ForwardedRequest {
             target,
             rule,
-            cleared: clear(admitted, plan, parts, exchange)?,
+            cleared: clear(admitted, plan, exchange)?,
             wanted,
         };
         Ok(NextStep::Forward(forwarded, body))

@@ -115,7 +115,7 @@ impl PassthroughRequest<'_> {
             }
         };
         let plan = decide::plan(backends, &route, &target, &request, self.upstreams)?;
-        let mut cleared = decide::clear(admitted, plan, &request, exchange)?;
+        let mut cleared = decide::clear(admitted, plan, exchange)?;
         let timeouts = route.rule.timeouts;
         let (progress, trip) = (exchange.progress(), exchange.trip());
         let connected = self

@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 use egret_config::snapshot::ConnectionLimits;
 use hyper::server::conn::http1;
@@ -38,17 +38,26 @@ pub(super) async fn serve(
     let limits = connection.client.limits();
     let mut serving = builder(limits).serve_connection(stream, service);
     let mut expired = pin!(connection.client.watch.expired(limits));
-    let mut drain = pin!(connection.context.shared.drain.draining());
+    let signal = &connection.context.shared.drain;
+    let mut drain = pin!(signal.draining());
+    // The waker that the signal will wake. Until it does, there is no need to poll it again.
+    let mut polled_with: Option<Waker> = None;
     let mut graceful = false;
     let served = poll_fn(|cx| {
         if let Poll::Ready(served) = Pin::new(&mut serving).poll(cx) {
             return Poll::Ready(Some(served));
         }
         // Only after the first poll, so that a request that has already arrived is served.
-        if !graceful && drain.as_mut().poll(cx).is_ready() {
-            graceful = true;
-            Pin::new(&mut serving).graceful_shutdown();
-            return Pin::new(&mut serving).poll(cx).map(Some);
+        let wakes_us = polled_with
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()));
+        if !graceful && (!wakes_us || signal.is_draining()) {
+            polled_with = Some(cx.waker().clone());
+            if drain.as_mut().poll(cx).is_ready() {
+                graceful = true;
+                Pin::new(&mut serving).graceful_shutdown();
+                return Pin::new(&mut serving).poll(cx).map(Some);
+            }
         }
         expired.as_mut().poll(cx).map(|()| None)
     });

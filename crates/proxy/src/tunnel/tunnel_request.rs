@@ -95,7 +95,7 @@ impl TunnelRequest {
                 egress: plan.egress,
                 own,
             };
-            guard.permit(peer).is_ok() && policy::allows(&plan, &self.request.method)
+            guard.permit(peer).is_ok() && policy::allows(&plan)
         })
     }
 

@@ -48,7 +48,7 @@ impl Upstreams {
             &parts,
         )?);
         self.choose_host(&mut plan);
-        let cleared = Cleared::own(plan, &parts.method)?;
+        let cleared = Cleared::own(plan)?;
         target.override_host(&mut parts.headers, parts.version);
         let host = parts.headers.get(HOST).cloned();
         cleared.plan().address(&mut parts, host);

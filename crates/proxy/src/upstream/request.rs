@@ -1,5 +1,6 @@
 //! Sending a request to an upstream, with retries, until the response's head.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -70,12 +71,12 @@ impl Upstreams {
     ///
     /// # Errors
     /// Every way in which an upstream can fail to answer.
-    pub(crate) async fn send(
-        self: &Rc<Self>,
-        cleared: Cleared<'_>,
+    pub(crate) fn send<'a>(
+        self: &'a Rc<Self>,
+        cleared: Cleared<'a>,
         request: Request<RequestBody>,
-        options: SendOptions<'_>,
-    ) -> Result<UpstreamReply, Refusal> {
+        options: SendOptions<'a>,
+    ) -> impl Future<Output = Result<UpstreamReply, Refusal>> + 'a {
         let SendOptions {
             timeouts,
             retry,
@@ -96,7 +97,7 @@ impl Upstreams {
             retrying: None,
             upgrade,
         };
-        upstream_request.send(request).await
+        upstream_request.send(request)
     }
 }
 
