@@ -39,10 +39,10 @@ fn reachable<'a>(
     let mut reached = BTreeSet::new();
     let mut open: Vec<&Module> = next.get(from).into_iter().flatten().copied().collect();
     while let Some(module) = open.pop() {
-        if let Some(known) = next.keys().find(|known| **known == module) {
-            if reached.insert(*known) {
-                open.extend(next[known].iter().copied());
-            }
+        if let Some((known, targets)) = next.get_key_value(module)
+            && reached.insert(*known)
+        {
+            open.extend(targets.iter().copied());
         }
     }
     reached

@@ -68,10 +68,26 @@ pub(crate) fn escaped(bytes: &[u8], at: usize) -> Option<u8> {
     }
 }
 
-/// Whether a segment may hold the byte unescaped (RFC 3986 3.3, `pchar`).
+/// The bytes that a segment may hold unescaped (RFC 3986 3.3, `pchar`): a table, because every byte of every path is looked
+/// up.
+const PCHARS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let marks = b"-._~!$&'()*+,;=:@";
+    let mut at = 0;
+    while at < marks.len() {
+        table[marks[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
 fn is_pchar(byte: u8) -> bool {
-    const MARKS: &[u8] = b"-._~!$&'()*+,;=:@";
-    byte.is_ascii_alphanumeric() || MARKS.contains(&byte)
+    PCHARS[usize::from(byte)]
 }
 
 fn is_normal(path: &[u8]) -> bool {

@@ -61,6 +61,8 @@ pub(crate) struct PlannedRoute<'r> {
     pub(crate) matched_prefix: Option<&'r str>,
     /// Whether the route is a GRPCRoute.
     pub(crate) is_grpc: bool,
+    /// Whether the path of the request is known to be as rules compare it already.
+    pub(crate) has_normal_path: bool,
 }
 
 impl<'r> From<&RouteMatch<'r>> for PlannedRoute<'r> {
@@ -69,6 +71,7 @@ impl<'r> From<&RouteMatch<'r>> for PlannedRoute<'r> {
             rewrite: found.rule.filters.rewrite.as_ref(),
             matched_prefix: found.matched_prefix,
             is_grpc: found.rule.route.kind == Kind::GrpcRoute,
+            has_normal_path: false,
         }
     }
 }
@@ -106,9 +109,11 @@ impl<'a> ForwardPlan<'a> {
         let host = (new_host.is_some() || says_default)
             .then(|| Target::host_header(&wanted, port, scheme));
         let path = path(rewrite, route.matched_prefix, parts)?;
-        let normalized_path = match compared_path(path.path(), &parts.method) {
-            Cow::Borrowed(same) if same.len() == path.path().len() => None,
-            other => Some(other.into_owned().into_boxed_str()),
+        let normalized_path = if route.has_normal_path && rewrite.is_none() {
+            None
+        } else {
+            let compared = compared_path(path.path(), &parts.method);
+            (compared != path.path()).then(|| compared.into())
         };
         let (dynamic, object, resolver, settings) = match &backend.destination {
             snapshot::BackendDestination::Dynamic(to) => {

@@ -1,5 +1,6 @@
 //! One request, top to bottom: what is decided, in which order, and who answers.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -131,11 +132,13 @@ async fn answer(
     let listener = listener.ok_or(Refusal::NoListener)?;
     check::listener(listener, &connection.client)?;
     let path = compared_path(parts.uri.path(), &parts.method);
+    let has_normal_path = matches!(path, Cow::Borrowed(path) if path == parts.uri.path());
     let found = decide::route(listener, &target, &parts, &path)?;
     let admitted = decide::admit(&found, &target, &parts, exchange)?;
     let routed = RoutedRequest {
         target: &target,
         found: &found,
+        has_normal_path,
         admitted,
         extended,
     };

@@ -1,7 +1,5 @@
 //! `headerModifiers` of a TrafficPolicy, in every form of request and on every kind of response.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
-
 use egret_testkit::client::connect_request;
 use egret_testkit::gateway::{documents, egress_policy, quickstart_config, traffic_policy};
 use egret_testkit::upstream::raw::RawServer;

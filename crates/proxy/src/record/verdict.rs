@@ -73,7 +73,8 @@ impl VerdictFacts {
     /// address was not.
     pub(crate) fn settle(&mut self, audited_by: Option<ObjectRef>) -> Option<Verdict> {
         let audited = audited_by.map(|policy| Verdict::AddressAudited { policy });
-        self.denial.take().or(audited).or(self.by_name.take())
+        let by_name = || self.by_name.take();
+        self.denial.take().or(audited).or_else(by_name)
     }
 }
 

@@ -26,6 +26,8 @@ use crate::upstream::{RequestBody, Upstreams};
 pub(super) struct RoutedRequest<'a> {
     pub(super) target: &'a Target,
     pub(super) found: &'a RouteMatch<'a>,
+    /// Whether the path came as rules compare it.
+    pub(super) has_normal_path: bool,
     pub(super) admitted: Admitted<'a>,
     /// The protocol that an extended CONNECT asks for.
     pub(super) extended: Option<Protocol>,
@@ -92,13 +94,12 @@ pub(super) fn admit<'a>(
 /// If the backend is misconfigured, or a rewritten path is not a path.
 pub(super) fn plan<'a>(
     backends: &'a WeightedBackends,
-    found: &RouteMatch<'a>,
+    route: &PlannedRoute<'_>,
     target: &Target,
     parts: &Parts,
     upstreams: &Upstreams,
 ) -> Result<Box<ForwardPlan<'a>>, Refusal> {
-    let route = PlannedRoute::from(found);
-    let mut plan = Box::new(ForwardPlan::new(target, &route, pick(backends), parts)?);
+    let mut plan = Box::new(ForwardPlan::new(target, route, pick(backends), parts)?);
     upstreams.choose_host(&mut plan);
     Ok(plan)
 }
@@ -174,6 +175,7 @@ impl<'a> RoutedRequest<'a> {
         let Self {
             target,
             found,
+            has_normal_path,
             admitted,
             extended,
         } = self;
@@ -182,13 +184,12 @@ impl<'a> RoutedRequest<'a> {
             exchange,
             ..
         } = client;
-        let plan = plan(
-            backends,
-            found,
-            target,
-            parts,
-            &connection.context.upstreams,
-        )?;
+        let route = PlannedRoute {
+            has_normal_path,
+            ..PlannedRoute::from(found)
+        };
+        let upstreams = &connection.context.upstreams;
+        let plan = plan(backends, &route, target, parts, upstreams)?;
         if target.connect {
             check::connect(found, &connection.client, parts.version)?;
             if !plan.dynamic {

@@ -19,6 +19,7 @@ use crate::context::WorkerContext;
 use crate::downstream::alert;
 use crate::exchange::Exchange;
 use crate::message::target::Target;
+use crate::plan::PlannedRoute;
 use crate::refusal::Refusal;
 use crate::stream::ClientStream;
 use crate::tunnel::{ClientSide, ReadyTunnel, Tunnel, TunnelKind, TunnelPermit, TunnelRequest};
@@ -114,7 +115,8 @@ impl PassthroughRequest<'_> {
                 return Err(Refusal::NoTunnel("a direct response is no tunnel"));
             }
         };
-        let plan = decide::plan(backends, &route, &target, &request, self.upstreams)?;
+        let planned = PlannedRoute::from(&route);
+        let plan = decide::plan(backends, &planned, &target, &request, self.upstreams)?;
         let mut cleared = decide::clear(admitted, plan, exchange)?;
         let timeouts = route.rule.timeouts;
         let (progress, trip) = (exchange.progress(), exchange.trip());

@@ -25,7 +25,7 @@ fn authorities() -> String {
     let bytes = k8s_openapi::ByteString(OTHER.certificate.clone().into_bytes());
     let bytes = serde_json::to_string(&bytes).unwrap();
     let bytes = format!(
-        "---\n{{apiVersion: v1, kind: ConfigMap, metadata: {{name: octets, namespace: apps}}, binaryData: {{ca.crt: {bytes}}}}}\n"
+        "---\n{{apiVersion: v1, kind: ConfigMap, metadata: {{name: bytes, namespace: apps}}, binaryData: {{ca.crt: {bytes}}}}}\n"
     );
     [
         object("Secret", "apps", "ca", &one),
@@ -97,7 +97,7 @@ fn validation_becomes_settings() {
     let refs = [
         reference("ConfigMap", "ca"),
         reference("Secret", "ca"),
-        reference("ConfigMap", "octets"),
+        reference("ConfigMap", "bytes"),
     ];
     for (validation, expected) in [
         (
