@@ -30,6 +30,7 @@ mod record;
 mod refusal;
 mod request;
 mod serve;
+mod side_future;
 mod status;
 mod stream;
 mod task;

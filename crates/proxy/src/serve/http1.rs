@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::Poll;
 
 use egret_config::snapshot::ConnectionLimits;
 use hyper::server::conn::http1;
@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use crate::client::watch::WatchedStream;
 use crate::downstream::{DownstreamConnection, early_refusal};
 use crate::request;
+use crate::side_future::SideFuture;
 use crate::stream::ClientStream;
 use crate::tunnel::{ClientSide, ReadyTunnel};
 
@@ -37,29 +38,22 @@ pub(super) async fn serve(
     };
     let limits = connection.client.limits();
     let mut serving = builder(limits).serve_connection(stream, service);
-    let mut expired = pin!(connection.client.watch.expired(limits));
-    let signal = &connection.context.shared.drain;
-    let mut drain = pin!(signal.draining());
-    // The waker that the signal will wake. Until it does, there is no need to poll it again.
-    let mut polled_with: Option<Waker> = None;
+    let expired = pin!(connection.client.watch.expired(limits));
+    let mut expired = SideFuture::new(expired);
+    let drain = pin!(connection.context.shared.drain.draining());
+    let mut drain = SideFuture::new(drain);
     let mut graceful = false;
     let served = poll_fn(|cx| {
         if let Poll::Ready(served) = Pin::new(&mut serving).poll(cx) {
             return Poll::Ready(Some(served));
         }
         // Only after the first poll, so that a request that has already arrived is served.
-        let wakes_us = polled_with
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(cx.waker()));
-        if !graceful && (!wakes_us || signal.is_draining()) {
-            polled_with = Some(cx.waker().clone());
-            if drain.as_mut().poll(cx).is_ready() {
-                graceful = true;
-                Pin::new(&mut serving).graceful_shutdown();
-                return Pin::new(&mut serving).poll(cx).map(Some);
-            }
+        if !graceful && drain.poll(cx).is_ready() {
+            graceful = true;
+            Pin::new(&mut serving).graceful_shutdown();
+            return Pin::new(&mut serving).poll(cx).map(Some);
         }
-        expired.as_mut().poll(cx).map(|()| None)
+        expired.poll(cx).map(|()| None)
     });
     match served.await {
         Some(Ok(())) => {
