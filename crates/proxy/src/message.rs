@@ -7,6 +7,8 @@ mod hop;
 pub(crate) mod request_head;
 pub(crate) mod response_head;
 pub mod target;
+#[cfg(test)]
+mod test_fields;
 pub(crate) mod trailers;
 pub(crate) mod upgrade;
 pub(crate) mod via;

@@ -79,21 +79,8 @@ fn is_end_to_end(name: &HeaderName) -> bool {
 mod tests {
     use http::header::HeaderValue;
 
+    use super::super::test_fields::{headers, names};
     use super::*;
-
-    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in fields {
-            headers.append(*name, HeaderValue::from_static(value));
-        }
-        headers
-    }
-
-    fn names(headers: &HeaderMap) -> Vec<&str> {
-        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
-        names.sort_unstable();
-        names
-    }
 
     #[test]
     fn connection_cannot_take_off_what_others_rely_on() {

@@ -65,24 +65,11 @@ mod tests {
     use egret_config::policy::headers::HeaderEdit;
     use egret_config::snapshot::RouteFilters;
     use egret_config::snapshot::Scheme;
-    use http::header::{HeaderName, VIA};
+    use http::header::VIA;
 
     use super::super::forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
+    use super::super::test_fields::{headers, names};
     use super::*;
-
-    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in fields {
-            headers.append(*name, HeaderValue::from_static(value));
-        }
-        headers
-    }
-
-    fn names(headers: &HeaderMap) -> Vec<&str> {
-        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
-        names.sort_unstable();
-        names
-    }
 
     #[test]
     fn fields_for_the_next_hop_end_here() {

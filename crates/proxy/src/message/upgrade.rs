@@ -143,16 +143,8 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 
 #[cfg(test)]
 mod tests {
+    use super::super::test_fields::headers;
     use super::*;
-
-    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in fields {
-            let name = HeaderName::from_static(name);
-            headers.append(name, HeaderValue::from_static(value));
-        }
-        headers
-    }
 
     fn websocket(form: UpgradeForm) -> Box<UpgradeRequest> {
         request_of(WEBSOCKET, form).unwrap()

@@ -60,15 +60,8 @@ impl Via {
 
 #[cfg(test)]
 mod tests {
+    use super::super::test_fields::headers;
     use super::*;
-
-    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in fields {
-            headers.append(*name, HeaderValue::from_static(value));
-        }
-        headers
-    }
 
     #[test]
     fn only_this_process_in_via_is_a_loop() {
