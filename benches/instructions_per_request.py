@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 HOST = "origin.test"
@@ -99,21 +100,22 @@ def serve(listener):
         threading.Thread(target=connection, args=(peer,), daemon=True).start()
 
 
-def connect(port):
-    """Connects once the gateway listens. Under valgrind the start takes seconds."""
+def wait_until_ready(admin):
+    """Waits until the gateway listens. Under valgrind the start takes seconds."""
     deadline = time.monotonic() + 60
     while True:
         try:
-            return socket.create_connection(("127.0.0.1", port))
+            with urllib.request.urlopen(f"http://127.0.0.1:{admin}/readyz", timeout=10):
+                return
         except OSError:
             if time.monotonic() > deadline:
-                sys.exit("the gateway does not listen")
+                sys.exit("the gateway does not get ready")
             time.sleep(0.05)
 
 
 def ask(port, authority, count):
     request = f"GET /small HTTP/1.1\r\nhost: {authority}\r\nuser-agent: bench\r\naccept: */*\r\n\r\n".encode()
-    with connect(port) as client:
+    with socket.create_connection(("127.0.0.1", port)) as client:
         for _ in range(count):
             client.sendall(request)
             received = b""
@@ -128,15 +130,16 @@ def ask(port, authority, count):
 
 def run(wrapper, binary, config, port, authority, count):
     """Serves `count` requests. A wrapper that ends with -p is attached to the process, another one starts it."""
-    command = [str(binary), "serve", str(config), "--workers", "1", "--admin", f"127.0.0.1:{free_port()}"]
+    admin = free_port()
+    command = [str(binary), "serve", str(config), "--workers", "1", "--admin", f"127.0.0.1:{admin}"]
     attaches = wrapper[-1] == "-p"
     process = subprocess.Popen(
         command if attaches else wrapper + command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     tracer = None
     try:
+        wait_until_ready(admin)
         if attaches:
-            connect(port).close()
             tracer = subprocess.Popen(wrapper + [str(process.pid)], stderr=subprocess.PIPE)
             # The tracer says so once it has attached to every thread.
             tracer.stderr.readline()

@@ -184,6 +184,11 @@ impl<'a> ForwardPlan<'a> {
         self.hosts
     }
 
+    /// The index of the planned host in [`ForwardPlan::hosts`].
+    pub(crate) fn host_index(&self) -> usize {
+        self.at
+    }
+
     /// Selects the host at this index of [`ForwardPlan::hosts`].
     pub(crate) fn turn_to(&mut self, at: usize) {
         self.at = at;

@@ -140,18 +140,18 @@ impl<'a> Cleared<'a> {
         port == self.plan.destination.port || decide(&self.plan, port).action == EgressAction::Allow
     }
 
-    /// Turns to the next host of the backend that the policies allow. False if there is no other: the plan is then as it
-    /// was.
-    pub(crate) fn next_host(&mut self) -> bool {
-        for _ in 0..self.plan.other_hosts() {
+    /// Turns to the next host of the backend that the policies allow, if one of the next `others` is. Returns how many of
+    /// them come after that; `None` if the policies allow none, and the plan is then as it was.
+    pub(crate) fn next_host(&mut self, others: usize) -> Option<usize> {
+        let began_at = self.plan.host_index();
+        for passed in 1..=others {
             self.plan.next_host();
             if allows(&self.plan) {
-                return true;
+                return Some(others - passed);
             }
         }
-        // Once around, to where it was.
-        self.plan.next_host();
-        false
+        self.plan.turn_to(began_at);
+        None
     }
 
     /// The request asks for another protocol in place of HTTP.

@@ -41,4 +41,4 @@ pub(crate) use request::{SendOptions, UpstreamReply};
 pub(crate) use request_body::RequestBody;
 pub(crate) use response_body::{UpstreamBody, UpstreamBodyError};
 pub(crate) use stream::UpstreamStream;
-pub(crate) use upstreams::{PoolRequest, SharedUpstreams, Upstreams};
+pub(crate) use upstreams::{NeighbourPool, SharedUpstreams, Upstreams};

@@ -11,14 +11,15 @@ use egret_config::snapshot::BindAddress;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::accept::gate::ConnectionGate;
 use crate::accept::{self, ClosedSignal};
 use crate::context::{SharedContext, WorkerContext};
+use crate::plan::destination::DestinationKey;
 use crate::task;
-use crate::upstream::PoolRequest;
+use crate::upstream::NeighbourPool;
 
 /// Interval between sweeps of the pool, which close expired connections, keep names in use resolved, and drop addresses
 /// that their names no longer have.
@@ -41,15 +42,18 @@ pub(crate) enum WorkerCommand {
 /// The control side's handle on a worker.
 pub(crate) struct WorkerHandle {
     pub(crate) commands: Sender<WorkerCommand>,
-    /// Sends requests to the worker's pool, for the other workers.
-    pub(crate) pool: Sender<PoolRequest>,
+    /// The way to the worker's pool, for the other workers.
+    pub(crate) pool: NeighbourPool,
     pub(crate) thread: JoinHandle<()>,
 }
 
 /// The receiving side of a worker's channels.
 struct WorkerInbox {
     commands: Receiver<WorkerCommand>,
-    pool: Receiver<PoolRequest>,
+    /// Destinations whose idle connections are to be closed.
+    close_idle: Receiver<Arc<DestinationKey>>,
+    /// Notified when this process has no descriptors left.
+    make_room: Arc<Notify>,
 }
 
 /// Starts the thread of the worker with this index.
@@ -58,10 +62,16 @@ struct WorkerInbox {
 /// If the thread cannot be started.
 pub(crate) fn start(index: usize, shared: Arc<SharedContext>) -> std::io::Result<WorkerHandle> {
     let (commands, received) = channel(64);
-    let (pool, pool_requests) = channel(64);
+    let (close_idle, destinations) = channel(64);
+    let make_room = Arc::new(Notify::new());
     let inbox = WorkerInbox {
         commands: received,
-        pool: pool_requests,
+        close_idle: destinations,
+        make_room: Arc::clone(&make_room),
+    };
+    let pool = NeighbourPool {
+        close_idle,
+        make_room,
     };
     let mut builder = Builder::new_current_thread();
     let thread = std::thread::Builder::new()
@@ -93,6 +103,7 @@ async fn run(context: &Rc<WorkerContext>, mut inbox: WorkerInbox) {
     while context.connections() > 0 {
         tokio::select! {
             () = context.none_left() => {}
+            () = inbox.make_room.notified() => close_everything_idle(context),
             command = inbox.commands.recv() => {
                 // The other commands concern listeners and tunnels, and have no effect on a draining worker.
                 if matches!(command, Some(WorkerCommand::Abort) | None) {
@@ -104,6 +115,12 @@ async fn run(context: &Rc<WorkerContext>, mut inbox: WorkerInbox) {
     context.telemetry.flush();
 }
 
+/// Closes what holds descriptors that no request needs.
+fn close_everything_idle(context: &WorkerContext) {
+    context.upstreams.close_idle();
+    context.tunnels.close_idle_pipes();
+}
+
 /// Handles commands until the worker is to end. Returns true if it drains, and false if it aborts. Its sockets are closed
 /// in either case.
 async fn serve(context: &Rc<WorkerContext>, inbox: &mut WorkerInbox) -> bool {
@@ -113,11 +130,12 @@ async fn serve(context: &Rc<WorkerContext>, inbox: &mut WorkerInbox) -> bool {
     loop {
         let command = tokio::select! {
             command = inbox.commands.recv() => command,
-            Some(request) = inbox.pool.recv() => {
-                context.upstreams.serve(&request);
-                if matches!(request, PoolRequest::MakeRoom) {
-                    context.tunnels.close_idle_pipes();
-                }
+            Some(destination) = inbox.close_idle.recv() => {
+                context.upstreams.close_idle_to(&destination);
+                continue;
+            }
+            () = inbox.make_room.notified() => {
+                close_everything_idle(context);
                 continue;
             }
             _ = sweep.tick() => {

@@ -147,6 +147,55 @@ fn tls_passthrough_goes_to_the_next_host() {
     });
 }
 
+/// A change of the configuration judges an upgraded connection by the host that it was opened to, not by the first.
+#[test]
+fn an_upgrade_is_judged_by_the_host_that_agreed() {
+    let (dns, closed) = (dns(), ClosedPort::start());
+    for name in ["dead.example", "live.example"] {
+        dns.a(name, ["127.0.0.1"], 60);
+    }
+    let server = RawServer::start(|connection| {
+        connection.read_head();
+        connection.send(
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+        );
+        while let Some(byte) = connection.read_exactly(1) {
+            connection.send(byte);
+        }
+    });
+    let first = format!("{{host: dead.example, port: {}}}", closed.addr().port());
+    let live = format!("{{host: live.example, port: {}}}", server.port());
+    let config = config(&dns, &first, server.port());
+    let config = config.replace(
+        &format!("{{host: 127.0.0.1, port: {}}}", server.port()),
+        &live,
+    );
+    let deny = |host: &str| {
+        let rules = format!("rules: [{{name: no, action: Deny, hosts: [{host}]}}]");
+        documents(&[&config, &egress_policy("later", &rules)])
+    };
+    let mut gateway = Gateway::start(&config);
+    let mut client = egret_testkit::Client::connect(gateway.address_of(8080));
+    // One of two requests begins at the host that is dead.
+    for _ in 0..2 {
+        client = egret_testkit::Client::connect(gateway.address_of(8080));
+        client.send_request(
+            "GET / HTTP/1.1\r\nhost: c.example\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+        );
+        assert_eq!(client.read_head().status, 101);
+        gateway.apply(&deny("dead.example"));
+        client.send("x");
+        assert_eq!(client.read_exactly(1), b"x", "the other host is denied");
+        gateway.apply(&config);
+        client.send("y");
+        assert_eq!(client.read_exactly(1), b"y");
+        gateway.apply(&deny("live.example"));
+        assert!(client.is_closed(), "its host is denied");
+        gateway.apply(&config);
+    }
+    drop(client);
+}
+
 /// With no host left, the refusal and the verdict are those of the last host that was tried, in every form.
 #[test]
 fn hosts_that_are_all_denied_are_a_denial() {

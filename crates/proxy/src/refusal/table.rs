@@ -73,8 +73,8 @@ impl Refusal {
     #[must_use]
     pub(crate) const fn elsewhere(&self) -> bool {
         match self {
-            Self::Address(_) | Self::Dns(_) => true,
-            Self::Connect(failure) => !matches!(failure, ConnectFailure::NoDescriptors),
+            // Without descriptors as well: the next host may have an idle connection.
+            Self::Address(_) | Self::Dns(_) | Self::Connect(_) => true,
             Self::Tls(failure) => !matches!(failure, TlsFailure::Settings(_)),
             Self::MalformedHead
             | Self::HeadTooLarge

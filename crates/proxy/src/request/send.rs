@@ -89,8 +89,17 @@ pub(super) async fn forward(
             via.prepare_response(&mut response, filters)?;
             Ok(response.map(|body| ResponseBody::upstream(body, Rc::clone(exchange))))
         }
-        (UpstreamReply::Switched(mut response, upstream, lease), Some(tunnel)) => {
+        (
+            UpstreamReply::Switched {
+                mut response,
+                upstream,
+                lease,
+                destination,
+            },
+            Some(tunnel),
+        ) => {
             let (wanted, request) = *tunnel;
+            let request = request.with_destination(*destination);
             via.prepare_switch(&mut response, &wanted, filters)?;
             client.then(Tunnel {
                 kind: TunnelKind::Upgrade,
@@ -102,7 +111,7 @@ pub(super) async fn forward(
             });
             Ok(response.map(|()| ResponseBody::text(Bytes::new(), Rc::clone(exchange))))
         }
-        (UpstreamReply::Switched(..), None) => Err(Refusal::UpstreamProtocol),
+        (UpstreamReply::Switched { .. }, None) => Err(Refusal::UpstreamProtocol),
     }
 }
 

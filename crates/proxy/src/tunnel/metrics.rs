@@ -7,15 +7,15 @@ use crate::record::TunnelEnd;
 /// The metrics of one worker's tunnels.
 #[derive(Debug, Default)]
 pub(crate) struct TunnelMetrics {
-    /// TunnelRegistry open now.
+    /// Tunnels open now.
     pub(crate) open: Gauge,
     /// Bytes written to upstreams.
     pub(crate) up: Counter,
     /// Bytes written to clients.
     pub(crate) down: Counter,
-    /// TunnelRegistry opened, by kind.
+    /// Tunnels opened, by kind.
     pub(crate) opened: CountersByLabel<TunnelKind>,
-    /// TunnelRegistry ended, by reason.
+    /// Tunnels ended, by reason.
     pub(crate) ended: CountersByLabel<TunnelEnd>,
 }
 

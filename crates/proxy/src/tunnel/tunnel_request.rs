@@ -60,6 +60,14 @@ impl TunnelRequest {
         }
     }
 
+    /// Keeps the destination that the tunnel was opened to in the end.
+    pub(crate) fn with_destination(self, destination: DestinationKey) -> Self {
+        Self {
+            destination,
+            ..self
+        }
+    }
+
     /// Whether this configuration would admit the request and lead it to the tunnel's destination and peer address.
     pub(super) fn is_allowed(
         &self,

@@ -156,21 +156,21 @@ impl UpstreamRequest<'_> {
                 Ok(found) => return Ok(found),
                 Err(refusal) => refusal,
             };
-            if !refusal.elsewhere() || others == 0 || !self.turn_to_next_host() {
+            let left = Some(others).filter(|_| refusal.elsewhere());
+            let Some(left) = left.and_then(|others| self.turn_to_next_host(others)) else {
                 return Err(AttemptFailure::unconnected(refusal));
-            }
-            others -= 1;
+            };
+            others = left;
         }
     }
 
-    /// Selects the next host of the backend that the policies allow. Returns false if there is none.
-    pub(super) fn turn_to_next_host(&mut self) -> bool {
-        let turned = self.cleared.next_host();
-        if turned {
-            let destination = &self.cleared.plan().destination;
-            self.trip.heads_for(&destination.host, destination.port);
-        }
-        turned
+    /// Turns to the next host of the backend that the policies allow, if one of the next `others` is. Returns how many of
+    /// them come after that.
+    pub(super) fn turn_to_next_host(&mut self, others: usize) -> Option<usize> {
+        let left = self.cleared.next_host(others)?;
+        let destination = &self.cleared.plan().destination;
+        self.trip.heads_for(&destination.host, destination.port);
+        Some(left)
     }
 
     pub(super) fn answered(

@@ -67,7 +67,7 @@ impl Upstreams {
         let request = Request::from_parts(parts, RequestBody::own(body));
         match self.send(cleared, request, options).await? {
             UpstreamReply::Response(response) => Ok(response),
-            UpstreamReply::Switched(..) => Err(Refusal::UpstreamProtocol),
+            UpstreamReply::Switched { .. } => Err(Refusal::UpstreamProtocol),
         }
     }
 }

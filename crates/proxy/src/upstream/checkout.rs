@@ -235,7 +235,13 @@ impl Checkout<'_> {
             return self.connect(&answer, permit, dialing).await;
         }
         let refusal = match self.connect(&answer, permit, dialing.clone()).await {
-            Err(refusal) if refusal.elsewhere() => refusal,
+            // Without descriptors nothing was tried, which says nothing about the record.
+            Err(refusal)
+                if refusal.elsewhere()
+                    && !matches!(refusal, Refusal::Connect(ConnectFailure::NoDescriptors)) =>
+            {
+                refusal
+            }
             outcome => return outcome,
         };
         self.host_pool.ignore_https_record(clock::now());

@@ -56,10 +56,11 @@ impl Upstreams {
                 Ok(connected) => return Ok(connected),
                 Err(refusal) => refusal,
             };
-            if !refusal.elsewhere() || others == 0 || !cleared.next_host() {
+            let left = Some(others).filter(|_| refusal.elsewhere());
+            let Some(left) = left.and_then(|others| cleared.next_host(others)) else {
                 return Err(refusal);
-            }
-            others -= 1;
+            };
+            others = left;
             let destination = &cleared.plan().destination;
             trip.heads_for(&destination.host, destination.port);
         }

@@ -22,6 +22,7 @@ use super::timeouts::after;
 use super::upstreams::Upstreams;
 use crate::clock;
 use crate::exchange::Progress;
+use crate::plan::destination::DestinationKey;
 use crate::policy::Cleared;
 use crate::record::Trip;
 use crate::refusal::{CircuitBreakerLimit, Refusal};
@@ -50,7 +51,13 @@ pub(crate) struct UpstreamRequest<'a> {
 pub(crate) enum UpstreamReply {
     Response(Response<UpstreamBody>),
     /// The upstream agreed to another protocol, which the connection now carries.
-    Switched(Response<()>, UpgradedStream, LeasedConnection),
+    Switched {
+        response: Response<()>,
+        upstream: UpgradedStream,
+        lease: LeasedConnection,
+        /// Where the request went in the end: another host than planned may have agreed.
+        destination: Box<DestinationKey>,
+    },
 }
 
 /// How a request is sent, apart from its destination.
@@ -145,7 +152,12 @@ impl<'a> UpstreamRequest<'a> {
         {
             // This fails if more was read with the head than HTTP allows.
             let upgraded = upgraded.await.map_err(|_| Refusal::UpstreamProtocol)?;
-            return Ok(UpstreamReply::Switched(response.map(drop), upgraded, lease));
+            return Ok(UpstreamReply::Switched {
+                response: response.map(drop),
+                upstream: upgraded,
+                lease,
+                destination: Box::new(self.cleared.plan().destination.clone()),
+            });
         }
         let limit = BodyLimit::new(self.idle_timeout(), deadline);
         let response = response.map(|incoming| UpstreamBody::new(incoming, lease, limit));
@@ -253,7 +265,8 @@ impl<'a> UpstreamRequest<'a> {
         self.retries += 1;
         self.upstreams.metrics.retries.increment();
         self.trip.retried();
-        self.turn_to_next_host();
+        // With no other host, it goes to the same one again.
+        self.turn_to_next_host(self.cleared.plan().other_hosts());
         Some(again)
     }
 

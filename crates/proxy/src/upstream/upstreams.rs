@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use egret_config::name::Host;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::Sender;
 
 use super::destination_state::DestinationStates;
@@ -37,17 +38,17 @@ pub(crate) struct SharedUpstreams {
     pub(crate) destination_states: Arc<DestinationStates>,
     /// Which address family works from here.
     families: Mutex<FamilyHistory>,
-    /// The channels to every worker's pool, once the workers run.
-    neighbours: OnceLock<Vec<Sender<PoolRequest>>>,
+    /// The way to every worker's pool, once the workers run.
+    neighbours: OnceLock<Vec<NeighbourPool>>,
 }
 
-/// A request of one worker to the pools of all workers.
-#[derive(Debug)]
-pub(crate) enum PoolRequest {
-    /// Close the idle connections to a destination: another worker may open no more.
-    CloseIdle(Arc<DestinationKey>),
-    /// Close every idle connection: this process has no descriptors left.
-    MakeRoom,
+/// The way to the pool of another worker.
+#[derive(Clone, Debug)]
+pub(crate) struct NeighbourPool {
+    /// Destinations whose idle connections are to be closed: another worker may open no more.
+    pub(crate) close_idle: Sender<Arc<DestinationKey>>,
+    /// Notified when every idle connection and pipe is to be closed: this process has no descriptors left.
+    pub(crate) make_room: Arc<Notify>,
 }
 
 impl Upstreams {
@@ -76,25 +77,26 @@ impl Upstreams {
         plan.turn_to(at);
     }
 
-    /// Closes the idle connections of all workers: this process has no descriptors left.
+    /// Closes the idle connections of this worker, and asks every worker to close its idle connections and pipes: this
+    /// process has no descriptors left.
     pub(crate) fn make_room(&self) {
-        if self.metrics.idle_connections.get() > 0 {
-            self.pool.close_all_idle();
+        self.close_idle();
+        for worker in self.shared.neighbours.get().into_iter().flatten() {
+            // However often it is asked before it gets to it, it does so once.
+            worker.make_room.notify_one();
         }
-        self.shared.ask_all(|| PoolRequest::MakeRoom);
     }
 
     /// Closes every idle connection of this worker.
     pub(crate) fn close_idle(&self) {
-        self.pool.close_all_idle();
+        if self.metrics.idle_connections.get() > 0 {
+            self.pool.close_all_idle();
+        }
     }
 
-    /// Serves a request of another worker.
-    pub(crate) fn serve(&self, request: &PoolRequest) {
-        match request {
-            PoolRequest::CloseIdle(destination) => self.pool.close_idle(destination),
-            PoolRequest::MakeRoom => self.pool.close_all_idle(),
-        }
+    /// Closes the idle connections of this worker to a destination: another worker may open no more.
+    pub(crate) fn close_idle_to(&self, destination: &DestinationKey) {
+        self.pool.close_idle(destination);
     }
 
     /// Closes connections that were idle for too long, and tells the resolvers which names are in use. A request over
@@ -135,7 +137,7 @@ impl SharedUpstreams {
     }
 
     /// Sets the channels to the pools of all workers, once.
-    pub(crate) fn introduce(&self, neighbours: Vec<Sender<PoolRequest>>) {
+    pub(crate) fn introduce(&self, neighbours: Vec<NeighbourPool>) {
         let known = self.neighbours.set(neighbours);
         debug_assert!(known.is_ok(), "the workers are started once");
     }
@@ -147,13 +149,9 @@ impl SharedUpstreams {
 
     /// Asks every worker to close the idle connections to a destination.
     pub(super) fn release(&self, destination: &Arc<DestinationKey>) {
-        self.ask_all(|| PoolRequest::CloseIdle(Arc::clone(destination)));
-    }
-
-    /// Sends a request to every worker. A worker that is too busy now is asked again by the next request that waits.
-    fn ask_all(&self, request: impl Fn() -> PoolRequest) {
         for worker in self.neighbours.get().into_iter().flatten() {
-            let _ = worker.try_send(request());
+            // A worker that is too busy to be asked now is asked again by the next request that waits.
+            let _ = worker.close_idle.try_send(Arc::clone(destination));
         }
     }
 }

@@ -42,6 +42,7 @@ fn of_one_host() -> Vec<Refusal> {
         Refusal::Connect(ConnectFailure::Terminated),
         Refusal::Connect(ConnectFailure::Unreachable),
         Refusal::Connect(ConnectFailure::Timeout),
+        Refusal::Connect(ConnectFailure::NoDescriptors),
         Refusal::Tls(TlsFailure::Protocol("x")),
         Refusal::Tls(TlsFailure::Certificate("x".to_owned())),
     ]
@@ -73,7 +74,6 @@ fn of_every_host() -> Vec<Refusal> {
         },
         Refusal::DnsOverload,
         Refusal::Limit(CircuitBreakerLimit::Connections),
-        Refusal::Connect(ConnectFailure::NoDescriptors),
         Refusal::Tls(TlsFailure::Settings("x".into())),
         Refusal::Terminated,
         Refusal::UpstreamProtocol,
