@@ -10,6 +10,7 @@ mod call;
 mod checkout;
 mod connection;
 mod connection_permit;
+mod deferred_write_errors;
 mod destination_state;
 mod direct;
 mod endpoint;

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::connection::{Http1Connection, UpgradeSender, UpgradedStream, UpstreamConnection};
 use super::connection_permit::ConnectionPermit;
+use super::deferred_write_errors::DeferredWriteErrors;
 use super::health::ObservedOutcome;
 use super::host_pool::{HostPool, SharedDial};
 use super::http2::{EndpointOrigin, Http2Connection, Http2Stream};
@@ -152,7 +153,8 @@ impl ConnectionSetup<'_> {
     ) -> Result<Http1Connection, hyper::Error> {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(BUFFER).max_header_size(MAX_HEAD);
-        let (sender, mut connection) = builder.handshake(TokioIo::new(stream)).await?;
+        let stream = TokioIo::new(DeferredWriteErrors::new(stream));
+        let (sender, mut connection) = builder.handshake(stream).await?;
         let switch = UpgradeSender::default();
         let waiting = Rc::clone(&switch);
         task::spawn(async move {
@@ -165,7 +167,7 @@ impl ConnectionSetup<'_> {
             {
                 let parts = connection.into_parts();
                 let upgraded = UpgradedStream {
-                    stream: parts.io.into_inner(),
+                    stream: parts.io.into_inner().into_inner(),
                     read: parts.read_buf,
                     permit: Some(open),
                 };
