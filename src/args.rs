@@ -1,6 +1,6 @@
 //! The command line. Every flag can also be given as an environment variable, `EGRET_<FLAG>`.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,14 +38,19 @@ pub(crate) struct ConfigSources {
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) sources: ConfigSources,
-    /// Address of the admin server: health, metrics, report
+    /// Address of the admin server: health, metrics, report. Without a host, or with `localhost`, it is 127.0.0.1
     #[arg(
         long,
         env = "EGRET_ADMIN",
         default_value = "127.0.0.1:19000",
+        value_parser = admin_address,
         value_name = "ADDRESS"
     )]
     pub(crate) admin: SocketAddr,
+    /// File with the token that the admin server asks for, which an address other than loopback needs; the variable
+    /// EGRET_ADMIN_TOKEN can hold the token itself
+    #[arg(long, value_name = "FILE")]
+    pub(crate) admin_token: Option<PathBuf>,
     /// Number of worker threads [default: one for each core]
     #[arg(long, env = "EGRET_WORKERS", value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
     pub(crate) workers: Option<u16>,
@@ -58,6 +63,9 @@ pub(crate) struct ServeArgs {
     /// Time limit for requests in progress after SIGTERM or SIGINT
     #[arg(long, env = "EGRET_DRAIN_TIMEOUT", default_value = "30s", value_parser = duration, value_name = "DURATION")]
     pub(crate) drain_timeout: Duration,
+    /// Time after SIGTERM or SIGINT during which /readyz fails and new connections are still accepted
+    #[arg(long, env = "EGRET_SHUTDOWN_DELAY", default_value = "0s", value_parser = duration, value_name = "DURATION")]
+    pub(crate) shutdown_delay: Duration,
     /// Log level on stderr: off, error, warn, info, debug or trace
     #[arg(
         long,
@@ -92,6 +100,24 @@ fn duration(text: &str) -> Result<Duration, String> {
     egret_config::api::duration::parse(text).map_err(|error| error.to_string())
 }
 
+/// Parses the address of the admin server: `IP:PORT`, `localhost:PORT`, `:PORT` or `PORT`.
+fn admin_address(text: &str) -> Result<SocketAddr, String> {
+    let port = ["localhost:", ":"]
+        .iter()
+        .find_map(|host| text.strip_prefix(host));
+    let port = port.unwrap_or(text);
+    // The parser of numbers accepts a sign too.
+    if port.bytes().all(|byte| byte.is_ascii_digit())
+        && let Ok(port) = port.parse()
+    {
+        return Ok(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port));
+    }
+    text.parse().map_err(|_| {
+        "an address has a port and, if it is not this machine's own, an IP: 19000, localhost:19000, 0.0.0.0:19000"
+            .to_owned()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -101,6 +127,29 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn admin_addresses_of_this_machine_need_no_host() {
+        for text in ["19000", ":19000", "localhost:19000", "127.0.0.1:19000"] {
+            let parsed = admin_address(text).map(|address| address.to_string());
+            assert_eq!(parsed.as_deref(), Ok("127.0.0.1:19000"), "{text}");
+        }
+        for text in ["0.0.0.0:1", "[::1]:0", "192.0.2.1:19000"] {
+            let parsed = admin_address(text).map(|address| address.to_string());
+            assert_eq!(parsed.as_deref(), Ok(text));
+        }
+        for text in [
+            "",
+            "localhost",
+            "127.0.0.1",
+            "65536",
+            "host.example:1",
+            "localhost1",
+            "+1",
+        ] {
+            assert!(admin_address(text).is_err(), "{text}");
+        }
     }
 
     #[test]

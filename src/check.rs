@@ -1,11 +1,13 @@
 //! `egret check`: compiles the configuration and prints the report, without serving anything.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use egret_config::compile::{CompileOptions, compile};
 use egret_config::report::Report;
 
 use crate::args::{CheckArgs, ReportFormat};
+use crate::console;
 use crate::files::ConfigFiles;
 
 /// Prints the report on stdout, and errors and warnings on stderr.
@@ -13,31 +15,40 @@ pub(crate) fn run(args: &CheckArgs) -> ExitCode {
     let files = ConfigFiles::read(&args.sources.paths);
     let (loaded, unreadable) = files.load();
     for line in unreadable {
-        eprintln!("{line}");
+        console::line(line);
     }
     for problem in loaded.errors.iter().chain(&loaded.warnings) {
-        eprintln!("{problem}");
+        console::line(problem);
     }
     let options = CompileOptions {
         controller_name: args.sources.controller_name.clone(),
     };
     let mut report = compile(&loaded.resources, &options).report;
     for problem in report.problems.iter().chain(&report.warnings) {
-        eprintln!("{problem}");
+        console::line(problem);
     }
     // The printed report is complete without stderr.
     let refused = !loaded.errors.is_empty();
     report.problems.splice(0..0, loaded.errors);
     report.warnings.splice(0..0, loaded.warnings);
-    match render(&report, args.output) {
-        Ok(text) => println!("{text}"),
-        Err(error) => eprintln!("cannot print the report: {error}"),
+    let printed = print(&report, args.output);
+    if let Err(error) = &printed {
+        console::line(format_args!("cannot print the report: {error}"));
     }
-    let fine = unreadable.is_empty() && !refused && report.accepted();
+    let fine = printed.is_ok() && unreadable.is_empty() && !refused && report.accepted();
     if fine {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// Prints the report on stdout. A reader that has gone has read enough.
+fn print(report: &Report, output: ReportFormat) -> Result<(), Box<dyn std::error::Error>> {
+    let text = render(report, output)?;
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

@@ -1,11 +1,16 @@
 //! The `egret` command: parses the arguments, wires the configuration files to the proxy, and returns the exit code.
 
+// Printing panics when it fails; messages go through `console`.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 mod args;
 mod check;
+mod console;
 mod descriptors;
 mod files;
 mod serve;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -17,8 +22,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The exit code is 0 on success and 1 on failure, such as a rejected configuration. On wrong usage, clap exits with 2.
 fn main() -> ExitCode {
-    match Cli::parse().command {
+    let command = Cli::parse().command;
+    if let Err(error) = console::start() {
+        // There is no way to tell it but the one that may block.
+        let _ = writeln!(io::stderr(), "a thread cannot be started: {error}");
+        return ExitCode::FAILURE;
+    }
+    let exit = match command {
         CliCommand::Serve(args) => serve::run(args),
         CliCommand::Check(args) => check::run(&args),
-    }
+    };
+    console::finish();
+    exit
 }

@@ -1,16 +1,18 @@
 //! `egret serve`: runs the proxy, applies changes of the configuration files, and stops on signals.
 
+use std::fs;
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use egret_config::compile::{CompileOptions, CompiledConfig, compile};
-use egret_proxy::{Proxy, ProxyOptions};
+use egret_proxy::{AdminToken, Proxy, ProxyOptions};
 use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::args::ServeArgs;
+use crate::console::{self, EventWriter};
 use crate::descriptors;
 use crate::files::{ConfigFiles, FileWatcher};
 
@@ -18,7 +20,7 @@ use crate::files::{ConfigFiles, FileWatcher};
 pub(crate) fn run(args: ServeArgs) -> ExitCode {
     tracing_subscriber::fmt()
         .with_max_level(args.log_level)
-        .with_writer(io::stderr)
+        .with_writer(EventWriter)
         .with_target(false)
         .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
         .init();
@@ -38,7 +40,7 @@ pub(crate) fn run(args: ServeArgs) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            console::line(error);
             ExitCode::FAILURE
         }
     }
@@ -60,7 +62,7 @@ async fn serve(args: ServeArgs, descriptors: Option<u64>) -> Result<(), ServeErr
     };
     let compiled = compiled(&files, &options).map_err(|errors| errors.join("\n"))?;
 
-    let mut proxy = Proxy::start(proxy_options(&args, descriptors), &Handle::current())?;
+    let mut proxy = Proxy::start(proxy_options(&args, descriptors)?, &Handle::current())?;
     if let Some(error) = log_errors(proxy.apply(compiled).await).into_iter().next() {
         return Err(error.into());
     }
@@ -70,6 +72,11 @@ async fn serve(args: ServeArgs, descriptors: Option<u64>) -> Result<(), ServeErr
             () = watcher.changed() => false,
             _ = reread.recv() => true,
             () = stop.received() => break,
+            () = proxy.worker_ended() => {
+                // Nobody but a restart gets back what the worker served.
+                drain(proxy, &args, &mut stop).await;
+                return Err("a worker has ended by a defect".into());
+            }
         };
         let now = ConfigFiles::read(&args.sources.paths);
         if asked || now != files {
@@ -79,23 +86,53 @@ async fn serve(args: ServeArgs, descriptors: Option<u64>) -> Result<(), ServeErr
             log_addresses(&proxy);
         }
     }
-    drain(proxy, args.drain_timeout, &mut stop).await;
+    if !args.shutdown_delay.is_zero() {
+        proxy.announce_stop();
+        tracing::info!("stopping in {:?}; not ready any more", args.shutdown_delay);
+        tokio::select! {
+            () = sleep(args.shutdown_delay) => {}
+            () = stop.received_again() => {}
+        }
+    }
+    drain(proxy, &args, &mut stop).await;
     Ok(())
 }
 
-fn proxy_options(args: &ServeArgs, descriptors: Option<u64>) -> ProxyOptions {
+fn proxy_options(args: &ServeArgs, descriptors: Option<u64>) -> Result<ProxyOptions, ServeError> {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    ProxyOptions {
+    Ok(ProxyOptions {
         workers: args.workers.map_or_else(cores, usize::from),
         admin: Some(args.admin),
+        admin_token: admin_token(args)?,
         max_connections: match args.max_connections {
             Some(0) => None,
             Some(most) => Some(most),
             None => descriptors.map(descriptors::max_connections_for),
         },
         state_dir: args.state_dir.clone(),
+        process: console::counters(),
         ..ProxyOptions::default()
-    }
+    })
+}
+
+/// The token of the admin server, from its file or from the environment.
+///
+/// # Errors
+/// If the file cannot be read, or there is no token in it.
+fn admin_token(args: &ServeArgs) -> Result<Option<AdminToken>, ServeError> {
+    const VARIABLE: &str = "EGRET_ADMIN_TOKEN";
+    let (place, text) = if let Some(path) = &args.admin_token {
+        let place = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|error| format!("{place}: {error}"))?;
+        (place, text)
+    } else if let Some(text) = std::env::var_os(VARIABLE) {
+        (VARIABLE.to_owned(), text.to_string_lossy().into_owned())
+    } else {
+        return Ok(None);
+    };
+    let token = AdminToken::new(&text);
+    let token = token.ok_or_else(|| format!("{place}: a token is one word of visible ASCII"))?;
+    Ok(Some(token))
 }
 
 /// Applies the new configuration, or keeps the last valid one and logs the errors.
@@ -109,7 +146,7 @@ async fn reload(proxy: &mut Proxy, files: &ConfigFiles, options: &CompileOptions
         Err(errors) => {
             // The errors are in /report before they are on stderr, so that whoever sees them there finds them in /report.
             proxy.reject(errors.clone());
-            errors.iter().for_each(|error| eprintln!("{error}"));
+            errors.iter().for_each(console::line);
             tracing::error!("configuration rejected: the last valid one stays in effect");
         }
     }
@@ -130,7 +167,7 @@ fn compiled(files: &ConfigFiles, options: &CompileOptions) -> Result<CompiledCon
     let report = &mut compiled.report;
     report.warnings.splice(0..0, loaded.warnings);
     for problem in report.warnings.iter().chain(&report.problems) {
-        eprintln!("{problem}");
+        console::line(problem);
     }
     Ok(compiled)
 }
@@ -158,14 +195,18 @@ fn warn_if_idle(proxy: &Proxy) {
     }
 }
 
-async fn drain(proxy: Proxy, limit: Duration, stop: &mut StopSignals) {
+async fn drain(proxy: Proxy, args: &ServeArgs, stop: &mut StopSignals) {
+    let limit = args.drain_timeout;
     tracing::info!("stopping; requests in progress have {limit:?} to finish");
-    tokio::select! {
-        cut_off = proxy.drain(limit) => match cut_off {
-            0 => tracing::info!("all requests have finished"),
-            cut_off => tracing::warn!("{cut_off} connections were closed at the time limit"),
-        },
-        () = stop.received_again() => tracing::warn!("asked again: stopping at once"),
+    let cut_off = async {
+        tokio::select! {
+            () = sleep(limit) => {}
+            () = stop.received_again() => tracing::warn!("asked again: stopping at once"),
+        }
+    };
+    match proxy.drain_until(cut_off).await {
+        0 => tracing::info!("all requests have finished"),
+        cut_off => tracing::warn!("{cut_off} connections were closed before they had finished"),
     }
 }
 

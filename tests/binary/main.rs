@@ -11,12 +11,13 @@ use std::time::Duration;
 use egret_testkit::gateway::{LOOPBACK, resolver_policy};
 use egret_testkit::{Ca, Client, DnsServer, Upstream};
 
-use served::{ServedProcess, lines, wait_for};
+use served::{ServeSetup, ServedProcess, lines, wait_for};
 
 mod credentials;
 mod encrypted_dns;
 mod served;
 mod state;
+mod stderr;
 mod tunnel;
 
 fn example(name: &str) -> PathBuf {
@@ -212,22 +213,77 @@ fn what_does_not_finish_is_cut_off_and_logged() {
     wait_for(&served.stderr, "stopping");
     // A signal within a second is the same request to stop; a later one stops the process at once.
     served.signal("TERM");
-    let again = thread::spawn({
-        let id = served.process.id().to_string();
-        move || {
-            for _ in 0..100 {
-                thread::park_timeout(Duration::from_millis(100));
-                let _ = Command::new("kill")
-                    .args(["-s", "TERM", &id])
-                    .stderr(Stdio::null())
-                    .status();
-            }
-        }
-    });
+    let id = served.process.id();
+    let again = thread::spawn(move || signal_until_gone(id));
     wait_for(&served.stderr, "asked again");
     assert_eq!(served.process.wait().unwrap().code(), Some(0));
     assert!(client.is_closed());
-    drop((again, stdout));
+    again.join().unwrap();
+    let record: serde_json::Value = serde_json::from_str(&wait_for(&stdout, "/hang")).unwrap();
+    assert_eq!(record["reason"], "drained");
+}
+
+#[test]
+fn before_it_drains_the_process_says_that_it_is_not_ready_and_serves_on() {
+    let upstream = Upstream::start();
+    let setup = ServeSetup::new(&[("policies.yaml", LOOPBACK)]);
+    let mut served = setup.start(|command| {
+        command.args(["--shutdown-delay", "10m"]);
+    });
+    served.signal("TERM");
+    wait_for(&served.stderr, "not ready any more");
+    let ready = served.ask("/readyz");
+    assert_eq!((ready.status, ready.text()), (503, "not ready: stopping\n"));
+    // A new connection is served.
+    let host = format!("127.0.0.1:{}", upstream.port());
+    let mut client = Client::connect(served.setup.address);
+    assert_eq!(client.get("/", &host).status, 200);
+    // A second signal ends the delay; whether one a moment later counts, time tells.
+    let id = served.process.id();
+    let again = thread::spawn(move || signal_until_gone(id));
+    wait_for(&served.stderr, "all requests have finished");
+    assert_eq!(served.process.wait().unwrap().code(), Some(0));
+    again.join().unwrap();
+}
+
+#[test]
+fn an_admin_address_that_others_reach_needs_a_token() {
+    let setup = ServeSetup::new(&[]);
+    let open = "0.0.0.0:0".parse().unwrap();
+    let refused = setup.command_under("", open).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("it needs --admin-token"), "{told}");
+
+    let token = setup.folder.path().join(".token");
+    fs::write(&token, "s3cret\n").unwrap();
+    let by_file = setup.start(|command| {
+        command.arg("--admin-token").arg(&token);
+    });
+    let by_variable = ServeSetup::new(&[]).start(|command| {
+        command.env("EGRET_ADMIN_TOKEN", "s3cret");
+    });
+    for served in [by_file, by_variable] {
+        assert_eq!(served.ask("/metrics").status, 401);
+        assert_eq!(served.ask("/readyz").text(), "ready\n");
+        let metrics = Client::connect(served.admin).request(format!(
+            "GET /metrics HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer s3cret\r\n\r\n",
+            served.admin
+        ));
+        assert_eq!(metrics.status, 200);
+    }
+}
+
+/// Sends SIGTERM every tenth of a second until the process is gone.
+fn signal_until_gone(id: u32) {
+    let gone = || {
+        let mut kill = Command::new("kill");
+        let sent = kill.args(["-s", "TERM", &id.to_string()]);
+        !sent.stderr(Stdio::null()).status().unwrap().success()
+    };
+    while !gone() {
+        thread::park_timeout(Duration::from_millis(100));
+    }
 }
 
 #[test]

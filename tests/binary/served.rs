@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -15,6 +15,9 @@ use tempfile::TempDir;
 use super::example;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Has the system choose the port of the admin server.
+const ANY_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// A folder with a copy of the quickstart, whose listener is on a free port of an address that no other test uses.
 pub(crate) struct ServeSetup {
@@ -61,23 +64,19 @@ impl ServeSetup {
 
     /// The command line that serves the folder.
     pub(crate) fn command(&self) -> Command {
-        self.command_under("")
+        self.command_under("", ANY_ADMIN)
     }
 
-    /// As [`Self::command`], after a shell command that sets limits.
-    fn command_under(&self, limit: &str) -> Command {
+    /// As [`Self::command`], after a shell command that sets limits or redirects.
+    pub(crate) fn command_under(&self, limit: &str, admin: SocketAddr) -> Command {
         let mut command = Command::new("sh");
         command
             .args(["-c", &format!("{limit}\nexec \"$0\" \"$@\"")])
             .args([env!("CARGO_BIN_EXE_egret"), "serve"]);
-        command.arg(self.folder.path()).args([
-            "--admin",
-            "127.0.0.1:0",
-            "--workers",
-            "2",
-            "--drain-timeout",
-            "10s",
-        ]);
+        command
+            .arg(self.folder.path())
+            .args(["--admin", &admin.to_string()])
+            .args(["--workers", "2", "--drain-timeout", "10s"]);
         command
     }
 
@@ -129,7 +128,7 @@ impl ServedProcess {
     /// As [`Self::command`], after a shell command that sets limits.
     pub(crate) fn start_under(limit: &str, more: &[(&str, &str)]) -> Self {
         let setup = ServeSetup::new(more);
-        setup.spawn(setup.command_under(limit), |_| {}, &mut |_| {})
+        setup.spawn(setup.command_under(limit, ANY_ADMIN), |_| {}, &mut |_| {})
     }
 
     pub(crate) fn write(&self, file: &str, text: &str) {

@@ -34,60 +34,79 @@ pub(crate) type ClosedSignal = Sender<()>;
 /// Delay before the next accept when the process is out of descriptors or memory.
 const OUT_OF_RESOURCES_DELAY: Duration = Duration::from_millis(50);
 
-/// Accepts connections until `stop` is signalled and the socket's queue is empty, so that clients whose connections the
-/// kernel has completed are served. Closes the socket and then drops the signal.
-pub(crate) async fn accept(
-    listener: TcpListener,
-    bind: BindAddress,
-    gate: Arc<ConnectionGate>,
-    mut stop: oneshot::Receiver<ClosedSignal>,
-    context: Rc<WorkerContext>,
-) {
-    let mut starved = false;
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            accepted = listener.accept() => accepted,
-            closing = &mut stop => {
-                drop(listener);
-                drop(closing);
-                return;
-            }
-        };
-        match accepted {
-            Ok((stream, client)) => {
-                starved = false;
-                let permit = match gate.try_acquire() {
-                    Ok(permit) => permit,
-                    Err(full) => {
-                        reject(&stream, bind, &full, &gate, &context);
-                        continue;
-                    }
-                };
-                // A dual-stack socket reports IPv4 addresses as IPv4-mapped IPv6 addresses.
-                let client = SocketAddr::new(client.ip().to_canonical(), client.port());
-                let counted = (context.connected(), permit);
-                let context = Rc::clone(&context);
-                task::spawn(async move {
-                    let Some(tunnel) = serve(stream, client, bind, context).await else {
-                        return drop(counted);
+/// The accept loop of one socket.
+pub(crate) struct AcceptLoop {
+    pub(crate) listener: TcpListener,
+    pub(crate) bind: BindAddress,
+    pub(crate) gate: Arc<ConnectionGate>,
+    /// Receives the signal to stop.
+    pub(crate) stop: oneshot::Receiver<ClosedSignal>,
+    pub(crate) context: Rc<WorkerContext>,
+}
+
+impl AcceptLoop {
+    /// Accepts connections until the loop is told to stop and the socket's queue is empty, so that clients whose
+    /// connections the kernel has completed are served. Closes the socket and then drops the signal.
+    pub(crate) async fn run(mut self) {
+        let closing = task::restarting("an accept loop", async || self.accept().await).await;
+        drop(self.listener);
+        drop(closing);
+    }
+
+    /// Accepts connections until the loop is told to stop. `None` if whoever could tell it is gone.
+    async fn accept(&mut self) -> Option<ClosedSignal> {
+        let Self {
+            listener,
+            bind,
+            gate,
+            stop,
+            context,
+        } = self;
+        let bind = *bind;
+        let mut starved = false;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                accepted = listener.accept() => accepted,
+                closing = &mut *stop => return closing.ok(),
+            };
+            match accepted {
+                Ok((stream, client)) => {
+                    starved = false;
+                    let permit = match gate.try_acquire() {
+                        Ok(permit) => permit,
+                        Err(full) => {
+                            reject(&stream, bind, &full, gate, context);
+                            continue;
+                        }
                     };
-                    // A task of its own is smaller than the one that served HTTP: tunnels are many and long-lived.
+                    // A dual-stack socket reports IPv4 addresses as IPv4-mapped IPv6 addresses.
+                    let client = SocketAddr::new(client.ip().to_canonical(), client.port());
+                    let counted = (context.connected(), permit);
+                    let context = Rc::clone(context);
                     task::spawn(async move {
-                        tunnel.run().await;
-                        drop(counted);
+                        let Some(tunnel) = serve(stream, client, bind, context).await else {
+                            return drop(counted);
+                        };
+                        // A task of its own is smaller than the one that served HTTP: tunnels are many and long-lived.
+                        task::spawn(async move {
+                            tunnel.run().await;
+                            drop(counted);
+                        });
                     });
-                });
-            }
-            Err(error) if is_out_of_resources(&error) => {
-                if !std::mem::replace(&mut starved, true) {
-                    tracing::warn!(%error, "no connection can be accepted");
                 }
-                context.make_room();
-                sleep(OUT_OF_RESOURCES_DELAY).await;
+                Err(error) if is_out_of_resources(&error) => {
+                    if !std::mem::replace(&mut starved, true) {
+                        tracing::warn!(%error, "no connection can be accepted");
+                    }
+                    context.make_room();
+                    sleep(OUT_OF_RESOURCES_DELAY).await;
+                }
+                // The client closed the connection before it was accepted.
+                Err(error) => {
+                    tracing::debug!(%error, "a connection was lost before it was accepted")
+                }
             }
-            // The client closed the connection before it was accepted.
-            Err(error) => tracing::debug!(%error, "a connection was lost before it was accepted"),
         }
     }
 }

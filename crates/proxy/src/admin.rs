@@ -1,47 +1,71 @@
 //! The admin server: probes, metrics, the report and the configuration, over HTTP on an address of its own.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use egret_config::name::{Authority, Host};
-use http::header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::Sender;
 
 use crate::context::SharedContext;
-use crate::metrics::{MetricWriter, WorkerCollector};
+use crate::metrics::{ProcessCounters, WorkerCollector};
 use crate::status::ConfigStatus;
+use crate::task;
+use crate::worker::WorkerCommand;
+use access::AccessRules;
+use process::ProcessCollector;
 
+mod access;
 mod dns;
+mod process;
+mod readiness;
+
+pub use access::AdminToken;
 
 /// A running admin server, which ends with its runtime.
 pub(crate) struct AdminServer {
     address: SocketAddr,
 }
 
+/// What the admin server reads and asks.
+pub(crate) struct AdminParts {
+    pub(crate) shared: Arc<SharedContext>,
+    pub(crate) status: Arc<ConfigStatus>,
+    pub(crate) process: Arc<ProcessCounters>,
+    pub(crate) workers: Vec<Sender<WorkerCommand>>,
+}
+
+/// The accept loop of the admin server.
+struct AdminAcceptor {
+    listener: TcpListener,
+    state: Arc<AdminState>,
+    control: Handle,
+}
+
 /// What the handlers of the admin server read.
 struct AdminState {
-    shared: Arc<SharedContext>,
-    status: Arc<ConfigStatus>,
+    parts: AdminParts,
     registry: Registry,
-    /// Whether the server listens on a loopback address, and so refuses requests with a foreign `Host`.
-    loopback: bool,
+    access: AccessRules,
 }
 
 type AdminResponse = Response<Full<Bytes>>;
+
+/// Pause after an accept that failed: the process may be out of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 const INDEX: &str = "\
 /healthz      200 while the process lives
@@ -53,12 +77,18 @@ const INDEX: &str = "\
 ";
 
 impl AdminServer {
+    /// Starts the server on the control runtime.
+    ///
+    /// # Errors
+    /// If the address cannot be bound, or can be reached from other machines without a token.
     pub(crate) fn start(
         address: SocketAddr,
-        shared: &Arc<SharedContext>,
-        status: &Arc<ConfigStatus>,
+        token: Option<AdminToken>,
+        parts: AdminParts,
         control: &Handle,
     ) -> io::Result<Self> {
+        let access = AccessRules::new(address, token)
+            .map_err(|why| io::Error::new(io::ErrorKind::PermissionDenied, why))?;
         let listener = std::net::TcpListener::bind(address).map_err(|error| {
             io::Error::new(
                 error.kind(),
@@ -68,21 +98,27 @@ impl AdminServer {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let mut registry = Registry::with_prefix("egret");
-        registry.register_collector(Box::new(WorkerCollector(shared.metrics.clone())));
+        let workers = parts.shared.metrics.clone();
+        registry.register_collector(Box::new(WorkerCollector(workers)));
         registry.register_collector(Box::new(ProcessCollector {
-            shared: Arc::clone(shared),
-            status: Arc::clone(status),
+            shared: Arc::clone(&parts.shared),
+            status: Arc::clone(&parts.status),
+            process: Arc::clone(&parts.process),
         }));
-        let loopback = address.ip().is_loopback();
-        let state = AdminState {
-            shared: Arc::clone(shared),
-            status: Arc::clone(status),
+        let state = Arc::new(AdminState {
+            parts,
             registry,
-            loopback,
-        };
+            access,
+        });
         let _guard = control.enter();
-        let listener = TcpListener::from_std(listener)?;
-        control.spawn(serve(listener, Arc::new(state), control.clone()));
+        let server = AdminAcceptor {
+            listener: TcpListener::from_std(listener)?,
+            state,
+            control: control.clone(),
+        };
+        let server = Arc::new(server);
+        let serving = async move || Arc::clone(&server).serve().await;
+        control.spawn(task::restarting("the admin server", serving));
         Ok(Self { address })
     }
 
@@ -91,54 +127,54 @@ impl AdminServer {
     }
 }
 
-async fn serve(listener: TcpListener, state: Arc<AdminState>, control: Handle) {
-    loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            continue;
-        };
-        let state = Arc::clone(&state);
-        control.spawn(async move {
-            let service = service_fn(|request| {
-                let response = state.respond(&request);
-                async { Ok::<_, Infallible>(response) }
+impl AdminAcceptor {
+    async fn serve(self: Arc<Self>) {
+        loop {
+            let Ok((stream, _)) = self.listener.accept().await else {
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
+            let state = Arc::clone(&self.state);
+            self.control.spawn(async move {
+                let service =
+                    service_fn(async |request| Ok::<_, Infallible>(state.respond(&request).await));
+                let mut builder = http1::Builder::new();
+                // An error is the client's and needs no report.
+                let _ = builder
+                    .timer(TokioTimer::new())
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
             });
-            let mut builder = http1::Builder::new();
-            // An error is the client's and needs no report.
-            let _ = builder
-                .timer(TokioTimer::new())
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
+        }
     }
 }
 
 impl AdminState {
-    fn respond<B>(&self, request: &Request<B>) -> AdminResponse {
-        if self.loopback && !has_local_host(request) {
-            return text(
-                StatusCode::FORBIDDEN,
-                "this address is for local use; ask for it by its address\n",
-            );
+    async fn respond(&self, request: &Request<Incoming>) -> AdminResponse {
+        if let Some(refusal) = self.access.refusal(request) {
+            return refusal;
         }
+        let parts = &self.parts;
         let path = request.uri().path();
         match (request.method(), path) {
             (&Method::GET | &Method::HEAD, "/") => text(StatusCode::OK, INDEX),
             (&Method::GET | &Method::HEAD, "/healthz") => text(StatusCode::OK, "ok\n"),
-            (&Method::GET | &Method::HEAD, "/readyz") => self.ready(),
+            (&Method::GET | &Method::HEAD, "/readyz") => {
+                self.ready(self.access.is_authorized(request)).await
+            }
             (&Method::GET | &Method::HEAD, "/metrics") => self.metrics(),
-            (&Method::GET | &Method::HEAD, "/report") => json(self.status.report()),
+            (&Method::GET | &Method::HEAD, "/report") => json(parts.status.report()),
             (&Method::GET | &Method::HEAD, "/config") => json(serde_json::to_vec_pretty(
-                &*self.shared.snapshot.load_full(),
+                &*parts.shared.snapshot.load_full(),
             )),
             (&Method::GET | &Method::HEAD, "/dns") => {
-                json(dns::list(&self.shared.upstreams.resolvers))
+                json(dns::list(&parts.shared.upstreams.resolvers))
             }
             (&Method::POST, "/dns/flush") => {
-                dns::flush(&self.shared.upstreams.resolvers, request.uri().query())
+                dns::flush(&parts.shared.upstreams.resolvers, request.uri().query())
             }
             (&Method::POST, "/dns/refresh") => {
-                dns::refresh(&self.shared.upstreams.resolvers, request.uri().query())
+                dns::refresh(&parts.shared.upstreams.resolvers, request.uri().query())
             }
             (_, "/dns/flush" | "/dns/refresh") => not_allowed("POST"),
             (_, "/" | "/healthz" | "/readyz" | "/metrics" | "/report" | "/config" | "/dns") => {
@@ -148,19 +184,32 @@ impl AdminState {
         }
     }
 
-    fn ready(&self) -> AdminResponse {
-        let reason = if self.shared.drain.is_draining() {
-            Some("stopping".to_owned())
-        } else {
-            self.status.not_ready()
-        };
-        match reason {
+    /// The response to a readiness probe, with the reason for those who may know it.
+    async fn ready(&self, tells_why: bool) -> AdminResponse {
+        match self.not_ready().await {
             None => text(StatusCode::OK, "ready\n"),
-            Some(reason) => text(
+            Some(reason) if tells_why => text(
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!("not ready: {reason}\n"),
             ),
+            Some(_) => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
         }
+    }
+
+    async fn not_ready(&self) -> Option<String> {
+        let AdminParts {
+            shared,
+            status,
+            workers,
+            ..
+        } = &self.parts;
+        if shared.drain.is_announced() {
+            return Some("stopping".to_owned());
+        }
+        if let Some(reason) = status.not_ready() {
+            return Some(reason);
+        }
+        readiness::not_accepting(workers, &status.listening()).await
     }
 
     fn metrics(&self) -> AdminResponse {
@@ -176,19 +225,6 @@ impl AdminState {
         let mut response = text(StatusCode::OK, body);
         response.headers_mut().insert(CONTENT_TYPE, kind);
         response
-    }
-}
-
-/// Whether the `Host` of a request is a loopback address or `localhost`. A web page can make a browser send requests to a
-/// loopback address under the page's own name (DNS rebinding).
-fn has_local_host<B>(request: &Request<B>) -> bool {
-    let Some(host) = request.headers().get(HOST) else {
-        return true;
-    };
-    match Authority::parse(host.as_bytes()).map(|authority| authority.host) {
-        Ok(Host::Ip(ip)) => IpAddr::is_loopback(&ip.to_canonical()),
-        Ok(Host::Name(name)) => name.is_localhost(),
-        Err(_) => false,
     }
 }
 
@@ -224,50 +260,4 @@ fn not_allowed(allowed: &'static str) -> AdminResponse {
         .headers_mut()
         .insert(ALLOW, HeaderValue::from_static(allowed));
     response
-}
-
-/// Collects the metrics of the process that belong to no worker.
-struct ProcessCollector {
-    shared: Arc<SharedContext>,
-    status: Arc<ConfigStatus>,
-}
-
-impl fmt::Debug for ProcessCollector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ProcessCollector")
-    }
-}
-
-impl Collector for ProcessCollector {
-    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut to = MetricWriter(encoder);
-        let generation = i64::try_from(self.status.generation()).unwrap_or(i64::MAX);
-        to.gauge(
-            "config_generation",
-            "Configurations applied since the start",
-            generation,
-        )?;
-        to.counter(
-            "config_rejections",
-            "Configurations refused as a whole",
-            self.status.rejections(),
-        )?;
-        let current = i64::from(self.status.is_current());
-        to.gauge(
-            "config_current",
-            "Whether what is configured is what is served",
-            current,
-        )?;
-        let problems = i64::try_from(self.status.problems()).unwrap_or(i64::MAX);
-        let help = "Objects and fields of the configuration that are not served as written";
-        to.gauge("config_problems", help, problems)?;
-        let dropped = self.shared.access_log.dropped();
-        to.counter(
-            "access_log_dropped",
-            "Lines lost because the log's reader did not keep up",
-            dropped,
-        )?;
-        dns::metrics(&mut to, &self.shared.upstreams.resolvers)?;
-        dns::store_metrics(&mut to, &self.shared.upstreams.resolvers)
-    }
 }

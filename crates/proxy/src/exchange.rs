@@ -233,8 +233,17 @@ impl Exchange {
             self.end.set(Some(if stalled {
                 ExchangeEnd::ClientStalled
             } else {
-                ExchangeEnd::ClientClosed
+                self.dropped()
             }));
+        }
+    }
+
+    /// Why an exchange ends that is dropped before it is over.
+    fn dropped(&self) -> ExchangeEnd {
+        if self.telemetry.is_cut_off() {
+            ExchangeEnd::Drained
+        } else {
+            ExchangeEnd::ClientClosed
         }
     }
 
@@ -250,6 +259,7 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         let now = clock::now();
         self.connection.exchange_ended(now);
+        let unanswered = self.status.get().is_none().then(|| self.dropped());
         let RequestFacts {
             head,
             listener,
@@ -264,8 +274,6 @@ impl Drop for Exchange {
         let destination = self.trip.take_destination();
         let verdict = head.and_then(|_| verdict.settle(self.trip.take_audited_by()));
         let hello = self.connection.hello.as_ref();
-        let status = self.status.get();
-        let unanswered = status.is_none().then_some(ExchangeEnd::ClientClosed);
         let record = Record {
             started: head.map(|head| head.at),
             duration: now - self.progress.started(),
@@ -282,7 +290,7 @@ impl Drop for Exchange {
             destination: destination.as_ref().map(|(host, port)| (host, *port)),
             path: head.map_or("", |head| &head.path),
             protocol: head.map_or("", |head| head.protocol),
-            status,
+            status: self.status.get(),
             end: self.end.get().or(unanswered),
             details: details.as_deref(),
             verdict,

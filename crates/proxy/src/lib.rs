@@ -3,6 +3,9 @@
 //! [`Proxy`] is all that the binary needs to know. The path of a request begins in `listen.rs` and is told, step by
 //! step, in ARCHITECTURE.md.
 
+// Printing panics when it fails; what is to be said goes to `tracing` or the access log.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 pub mod client_hello;
 pub mod dns;
 pub mod message;
@@ -39,5 +42,7 @@ mod tunnel;
 mod upstream;
 mod worker;
 
+pub use admin::AdminToken;
 pub use listen::{Bind, BindError};
+pub use metrics::ProcessCounters;
 pub use proxy::{Proxy, ProxyOptions};

@@ -10,9 +10,11 @@ use crate::tunnel::TunnelMetrics;
 use crate::upstream::UpstreamMetrics;
 
 mod export;
+mod process;
 mod workers;
 
 pub(crate) use export::MetricWriter;
+pub use process::ProcessCounters;
 pub(crate) use workers::WorkerCollector;
 
 /// The metrics of one worker, by room.

@@ -1,6 +1,7 @@
 //! The proxy as a whole: starts it, applies configurations to it, and stops it.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,9 +12,10 @@ use std::time::Duration;
 use egret_config::compile::CompiledConfig;
 use egret_config::snapshot::BindAddress;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 
-use crate::admin::AdminServer;
+use crate::admin::{AdminParts, AdminServer, AdminToken};
 use crate::clock;
 use crate::context::SharedContext;
 use crate::dns::CacheStore;
@@ -23,7 +25,9 @@ use crate::dns::hickory::HickoryClient;
 use crate::dns::hosts_file;
 use crate::dns::query::DnsClientFactory;
 use crate::listen::{Bind, BindError, ListenerSet};
+use crate::metrics::ProcessCounters;
 use crate::status::ConfigStatus;
+use crate::task;
 use crate::telemetry::access_log::AccessLog;
 use crate::tls::{RootCertificates, TlsClients};
 use crate::upstream::SharedUpstreams;
@@ -43,6 +47,8 @@ pub struct ProxyOptions {
     pub bind: Bind,
     /// The address of the admin server; `None` starts none.
     pub admin: Option<SocketAddr>,
+    /// The token that the admin server asks for; an address that other machines reach does not do without.
+    pub admin_token: Option<AdminToken>,
     /// Where the access log goes.
     pub access_log: Box<dyn Write + Send>,
     /// Creates the clients that send DNS queries.
@@ -56,6 +62,8 @@ pub struct ProxyOptions {
     pub max_connections: Option<usize>,
     /// The folder that keeps the entries of the DNS caches across restarts; `None` keeps none.
     pub state_dir: Option<PathBuf>,
+    /// What the program that runs the proxy counts.
+    pub process: Arc<ProcessCounters>,
 }
 
 /// A running proxy.
@@ -65,6 +73,8 @@ pub struct Proxy {
     listeners: ListenerSet,
     admin: Option<AdminServer>,
     workers: Vec<WorkerHandle>,
+    /// Notified when a worker has ended.
+    worker_ended: Arc<Notify>,
     log_writer: JoinHandle<()>,
 }
 
@@ -76,12 +86,14 @@ impl Default for ProxyOptions {
             workers: 1,
             bind: Bind::AsConfigured,
             admin: None,
+            admin_token: None,
             access_log: Box::new(io::stdout()),
             queries: HickoryClient::factory(),
             hosts_file: Some(hosts_file::PATH.into()),
             roots: None,
             max_connections: None,
             state_dir: None,
+            process: Arc::default(),
         }
     }
 }
@@ -105,23 +117,34 @@ impl Proxy {
         let upstreams = SharedUpstreams::new(resolvers, tls);
         let shared = SharedContext::new(options.workers.max(1), upstreams, access_log);
         if has_store {
-            control.spawn(save_caches(Arc::downgrade(&shared)));
+            let shared = Arc::downgrade(&shared);
+            let saving = async move || save_caches(shared.clone()).await;
+            control.spawn(task::restarting("saving the DNS caches", saving));
         }
         let status = Arc::new(ConfigStatus::default());
-        let admin = options
-            .admin
-            .map(|address| AdminServer::start(address, &shared, &status, control))
-            .transpose()?;
+        let worker_ended = Arc::new(Notify::new());
         let workers = (0..shared.metrics.len())
-            .map(|index| worker::start(index, Arc::clone(&shared)))
+            .map(|index| worker::start(index, Arc::clone(&shared), Arc::clone(&worker_ended)))
             .collect::<io::Result<Vec<_>>>()?;
         let commands: Vec<_> = workers
             .iter()
             .map(|worker| worker.commands.clone())
             .collect();
+        let parts = AdminParts {
+            shared: Arc::clone(&shared),
+            status: Arc::clone(&status),
+            process: options.process,
+            workers: commands.clone(),
+        };
+        let admin = options
+            .admin
+            .map(|address| AdminServer::start(address, options.admin_token, parts, control))
+            .transpose()?;
         let pools = workers.iter().map(|worker| worker.pool.clone());
         shared.upstreams.introduce(pools.collect());
-        control.spawn(sweep_destinations(Arc::downgrade(&shared)));
+        let swept = Arc::downgrade(&shared);
+        let sweeping = async move || sweep_destinations(swept.clone()).await;
+        control.spawn(task::restarting("sweeping destinations", sweeping));
         let listeners = ListenerSet::new(
             options.bind,
             commands,
@@ -134,6 +157,7 @@ impl Proxy {
             listeners,
             admin,
             workers,
+            worker_ended,
             log_writer,
         })
     }
@@ -156,15 +180,21 @@ impl Proxy {
                 let _ = worker.commands.send(WorkerCommand::ReevaluateTunnels).await;
             }
         }
-        self.status.applied(report, &unbound, clock::wall());
+        self.status.applied(report, clock::wall());
+        self.bound(&unbound);
         unbound
     }
 
     /// Tries again to bind the listeners that could not be bound. Returns those that still cannot.
     pub async fn rebind(&mut self) -> Vec<BindError> {
         let unbound = self.listeners.reconcile(&self.shared).await;
-        self.status.bound(&unbound);
+        self.bound(&unbound);
         unbound
+    }
+
+    fn bound(&self, unbound: &[BindError]) {
+        let listening = self.listeners.addresses().keys().copied().collect();
+        self.status.bound(listening, unbound);
     }
 
     /// Keeps serving the current configuration, and reports why the newest one is rejected.
@@ -196,10 +226,25 @@ impl Proxy {
         self.admin.as_ref().map(AdminServer::address)
     }
 
-    /// Stops the proxy gracefully: the readiness probe fails at once, listeners close, and requests in progress may finish
-    /// within `limit`. Returns the number of connections that did not finish.
+    /// Completes when a worker has ended although nobody asked for it, which is a defect: its share of the connections is
+    /// not served any more, so that the process should end.
+    pub async fn worker_ended(&self) {
+        self.worker_ended.notified().await;
+    }
+
+    /// Announces that the proxy will stop: the readiness probe fails from now on, and everything is served as before.
+    pub fn announce_stop(&self) {
+        self.shared.drain.announce();
+    }
+
+    /// As [`Proxy::drain_until`], with a time limit.
     pub async fn drain(self, limit: Duration) -> usize {
-        let deadline = Instant::from_std(clock::now() + limit);
+        self.drain_until(sleep(limit)).await
+    }
+
+    /// Stops the proxy gracefully: the readiness probe fails at once, listeners close, and requests in progress may finish
+    /// until `cut_off` completes. Returns the number of connections that did not finish.
+    pub async fn drain_until(self, cut_off: impl Future<Output = ()>) -> usize {
         self.shared.drain.drain();
         // Saved before requests have finished, because the process may be killed while they do.
         let saved = tokio::task::spawn_blocking({
@@ -218,10 +263,14 @@ impl Proxy {
         let threads = self.workers.into_iter().map(|worker| worker.thread);
         let mut all =
             tokio::task::spawn_blocking(move || threads.for_each(|thread| drop(thread.join())));
-        let finished = timeout_at(deadline, &mut all).await.is_ok();
+        let finished = tokio::select! {
+            _ = &mut all => true,
+            () = cut_off => false,
+        };
         let metrics = self.shared.metrics.iter();
         let open: i64 = metrics.map(|metrics| metrics.clients.open.get()).sum();
         if !finished {
+            self.shared.drain.cut_off();
             for worker in commands {
                 let _ = worker.send(WorkerCommand::Abort).await;
             }

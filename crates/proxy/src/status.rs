@@ -1,9 +1,11 @@
 //! The status of the configuration: which generation is served, and what is wrong with the newest files.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use egret_config::report::Report;
+use egret_config::snapshot::BindAddress;
 use serde::Serialize;
 
 use crate::listen::BindError;
@@ -22,6 +24,8 @@ struct StatusFacts {
     rejected: Vec<String>,
     /// The listeners that could not be bound, with the reason.
     unbound: Vec<String>,
+    /// The addresses of the listeners that are bound.
+    listening: BTreeSet<BindAddress>,
     /// The number of configurations that were rejected as a whole.
     rejections: u64,
 }
@@ -41,18 +45,24 @@ struct ReportJson<'a> {
 
 impl ConfigStatus {
     /// Records that a configuration has been applied.
-    pub(crate) fn applied(&self, report: Report, unbound: &[BindError], at: SystemTime) {
+    pub(crate) fn applied(&self, report: Report, at: SystemTime) {
         let mut state = self.lock();
         state.generation += 1;
         state.applied = Some(at);
         state.report = report;
         state.rejected.clear();
+    }
+
+    /// Records the listeners that are bound, and those that could not be.
+    pub(crate) fn bound(&self, listening: BTreeSet<BindAddress>, unbound: &[BindError]) {
+        let mut state = self.lock();
+        state.listening = listening;
         state.unbound = unbound.iter().map(ToString::to_string).collect();
     }
 
-    /// Records the listeners that could not be bound after another try.
-    pub(crate) fn bound(&self, unbound: &[BindError]) {
-        self.lock().unbound = unbound.iter().map(ToString::to_string).collect();
+    /// The addresses of the listeners that are bound.
+    pub(crate) fn listening(&self) -> BTreeSet<BindAddress> {
+        self.lock().listening.clone()
     }
 
     /// Records that a configuration has been rejected as a whole.

@@ -1,8 +1,19 @@
-//! Spawning on a worker: the one way to start a task there.
+//! Tasks: the one way to start one on a worker, and what becomes of one that panics.
+//!
+//! A panic is a defect. One in the task of a connection or a request ends that task alone; work that everything else
+//! depends on begins anew.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
 
 use hyper::rt::Executor;
+use tokio::time::sleep;
+
+/// Pause before work that panicked begins anew, so that a defect that recurs at once does not keep a core busy.
+const RESTART_DELAY: Duration = Duration::from_millis(100);
 
 /// Starts `task` on the worker's own thread. It ends when the worker does, at the latest.
 #[expect(
@@ -13,6 +24,31 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
     tokio::task::spawn_local(task);
 }
 
+/// Does `work`, and begins it anew when it panics. `name` says in the log what it is.
+///
+/// What outlives one run, such as a listening socket, belongs to the caller and is lent to `work`.
+pub(crate) async fn restarting<T>(name: &str, mut work: impl AsyncFnMut() -> T) -> T {
+    loop {
+        match unless_panicking(work()).await {
+            Some(done) => return done,
+            None => tracing::error!("{name} ended by a defect and begins anew"),
+        }
+        sleep(RESTART_DELAY).await;
+    }
+}
+
+/// The output of a future; `None` if it panics.
+async fn unless_panicking<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        // The future is not polled again after a panic. What it shares with others is locks and counters that are whole
+        // at every step.
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
+    })
+    .await
+}
+
 /// Has the tasks that hyper starts for HTTP/2 run here too.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Local;
@@ -20,5 +56,23 @@ pub(crate) struct Local;
 impl<F: Future<Output = ()> + 'static> Executor<F> for Local {
     fn execute(&self, task: F) {
         spawn(task);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_panics_begins_anew_and_keeps_what_it_was_lent() {
+        let mut lent = Vec::new();
+        let done = restarting("the test", async || {
+            lent.push(lent.len());
+            tokio::task::yield_now().await;
+            assert!(lent.len() > 2, "panics twice");
+            lent.len()
+        });
+        assert_eq!(done.await, 3);
+        assert_eq!(lent, [0, 1, 2]);
     }
 }

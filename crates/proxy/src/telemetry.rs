@@ -50,6 +50,11 @@ impl WorkerTelemetry {
         }
     }
 
+    /// Whether the process breaks off what has not finished.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.drain.is_cut_off()
+    }
+
     /// Hands the buffered lines over to the writer.
     pub(crate) fn flush(&self) {
         self.log.flush();

@@ -1,25 +1,28 @@
 //! A worker: one thread with a runtime, sockets and a connection pool of its own. A warm request is handled entirely by one
 //! worker, without state shared with other cores.
 
-use std::collections::HashMap;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use egret_config::snapshot::BindAddress;
-use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::accept::ClosedSignal;
 use crate::accept::gate::ConnectionGate;
-use crate::accept::{self, ClosedSignal};
 use crate::context::{SharedContext, WorkerContext};
 use crate::plan::destination::DestinationKey;
 use crate::task;
 use crate::upstream::NeighbourPool;
+use accept_loops::AcceptLoops;
+
+mod accept_loops;
 
 /// Interval between sweeps of the pool, which close expired connections, keep names in use resolved, and drop addresses
 /// that their names no longer have.
@@ -31,6 +34,8 @@ pub(crate) enum WorkerCommand {
     Listen(BindAddress, std::net::TcpListener, Arc<ConnectionGate>),
     /// Close the socket of this address. The signal is dropped when the socket is closed.
     Close(BindAddress, ClosedSignal),
+    /// Tell which addresses this worker accepts connections of.
+    Report(oneshot::Sender<Vec<BindAddress>>),
     /// Reevaluate the open tunnels, because the configuration has changed.
     ReevaluateTunnels,
     /// End when the last connection has ended.
@@ -56,11 +61,24 @@ struct WorkerInbox {
     make_room: Arc<Notify>,
 }
 
-/// Starts the thread of the worker with this index.
+/// Notifies when it is dropped: a worker has ended, in order or not.
+struct EndSignal(Arc<Notify>);
+
+impl Drop for EndSignal {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+/// Starts the thread of the worker with this index. `ended` is notified when the thread ends.
 ///
 /// # Errors
-/// If the thread cannot be started.
-pub(crate) fn start(index: usize, shared: Arc<SharedContext>) -> std::io::Result<WorkerHandle> {
+/// If the thread or its runtime cannot be started.
+pub(crate) fn start(
+    index: usize,
+    shared: Arc<SharedContext>,
+    ended: Arc<Notify>,
+) -> io::Result<WorkerHandle> {
     let (commands, received) = channel(64);
     let (close_idle, destinations) = channel(64);
     let make_room = Arc::new(Notify::new());
@@ -74,18 +92,20 @@ pub(crate) fn start(index: usize, shared: Arc<SharedContext>) -> std::io::Result
         make_room,
     };
     let mut builder = Builder::new_current_thread();
+    let (started, has_started) = sync_channel(1);
     let thread = std::thread::Builder::new()
         .name(format!("worker-{index}"))
         .spawn(move || {
+            let _ended = EndSignal(ended);
+            // The runtime belongs to the thread that builds it.
             let runtime = match builder.enable_all().build_local(LocalOptions::default()) {
                 Ok(runtime) => runtime,
-                Err(error) => {
-                    tracing::error!(%error, "a worker cannot start");
-                    std::process::abort();
-                }
+                Err(error) => return drop(started.send(Err(error))),
             };
+            let _ = started.send(Ok(()));
             runtime.block_on(async move { run(&WorkerContext::new(index, shared), inbox).await });
         })?;
+    has_started.recv().map_err(io::Error::other)??;
     Ok(WorkerHandle {
         commands,
         pool,
@@ -94,9 +114,13 @@ pub(crate) fn start(index: usize, shared: Arc<SharedContext>) -> std::io::Result
 }
 
 async fn run(context: &Rc<WorkerContext>, mut inbox: WorkerInbox) {
-    if !serve(context, &mut inbox).await {
+    let mut accept_loops = AcceptLoops::default();
+    let serving = async || serve(context, &mut inbox, &mut accept_loops).await;
+    if !task::restarting("a worker", serving).await {
         return;
     }
+    // Closes the sockets.
+    drop(accept_loops);
     context.upstreams.close_idle();
     // Lets the accept loops take, and count, the connections that are queued on their sockets.
     tokio::task::yield_now().await;
@@ -121,10 +145,13 @@ fn close_everything_idle(context: &WorkerContext) {
     context.tunnels.close_idle_pipes();
 }
 
-/// Handles commands until the worker is to end. Returns true if it drains, and false if it aborts. Its sockets are closed
-/// in either case.
-async fn serve(context: &Rc<WorkerContext>, inbox: &mut WorkerInbox) -> bool {
-    let mut listening: HashMap<BindAddress, oneshot::Sender<ClosedSignal>> = HashMap::new();
+/// Handles commands until the worker is to end. Returns true if it drains, and false if it aborts. It
+/// does not return otherwise.
+async fn serve(
+    context: &Rc<WorkerContext>,
+    inbox: &mut WorkerInbox,
+    accept_loops: &mut AcceptLoops,
+) -> bool {
     let mut sweep = interval(SWEEP_INTERVAL);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -145,21 +172,12 @@ async fn serve(context: &Rc<WorkerContext>, inbox: &mut WorkerInbox) -> bool {
         };
         match command {
             Some(WorkerCommand::Listen(bind, socket, gate)) => {
-                match TcpListener::from_std(socket) {
-                    Ok(listener) => {
-                        let (stop, stopped) = oneshot::channel();
-                        let context = Rc::clone(context);
-                        task::spawn(accept::accept(listener, bind, gate, stopped, context));
-                        listening.insert(bind, stop);
-                    }
-                    Err(error) => tracing::error!(%error, ?bind, "a worker cannot listen"),
-                }
+                accept_loops.start(bind, socket, gate, context);
             }
-            Some(WorkerCommand::Close(bind, closing)) => {
-                if let Some(stop) = listening.remove(&bind) {
-                    // An accept loop that has ended has closed its socket.
-                    let _ = stop.send(closing);
-                }
+            Some(WorkerCommand::Close(bind, closing)) => accept_loops.stop(bind, closing),
+            Some(WorkerCommand::Report(asker)) => {
+                // The asker may have lost its patience.
+                let _ = asker.send(accept_loops.running());
             }
             Some(WorkerCommand::ReevaluateTunnels) => context.tunnels.reevaluate(),
             Some(WorkerCommand::Drain) => return true,

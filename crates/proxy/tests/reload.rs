@@ -227,5 +227,5 @@ fn what_does_not_finish_in_time_is_cut_off() {
     assert_eq!(gateway.drain(Duration::from_millis(50)), 1);
     assert!(busy.is_closed());
     // The request was aborted, and is logged.
-    assert_eq!(gateway.wait_for_records(1)[0]["reason"], "client_closed");
+    assert_eq!(gateway.wait_for_records(1)[0]["reason"], "drained");
 }

@@ -32,6 +32,8 @@ pub(crate) enum ExchangeEnd {
     UpstreamBrokeOff,
     /// The upstream sent nothing more of the response in time.
     ResponseBodyTimeout,
+    /// The process stopped before it was over.
+    Drained,
     /// It was a tunnel, which ended like this.
     Tunnel(TunnelEnd),
 }
@@ -45,6 +47,7 @@ impl ExchangeEnd {
             Self::ClientStalled => "client_stalled",
             Self::UpstreamBrokeOff => "upstream_broke_off",
             Self::ResponseBodyTimeout => "response_body_timeout",
+            Self::Drained => TunnelEnd::Drained.as_str(),
             Self::Tunnel(end) => end.as_str(),
         }
     }

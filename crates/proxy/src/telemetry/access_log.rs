@@ -133,11 +133,20 @@ impl Drop for LogBuffer {
 }
 
 fn write(mut out: Box<dyn Write + Send>, batches: &Receiver<LogMessage>, dropped: &AtomicU64) {
+    let mut is_failing = false;
     while let Ok(LogMessage::Lines(batch)) = batches.recv() {
-        // A failing log must not stop the proxy, so that the error can only be reported on stderr.
-        if let Err(error) = out.write_all(&batch).and_then(|()| out.flush()) {
-            count_lost(&batch, dropped);
-            tracing::warn!(%error, "the access log cannot be written");
+        let written = out.write_all(&batch).and_then(|()| out.flush());
+        let was_failing = std::mem::replace(&mut is_failing, written.is_err());
+        // A failing log must not stop the proxy, so that the error can only be reported on stderr, once.
+        match written {
+            Err(error) => {
+                count_lost(&batch, dropped);
+                if !was_failing {
+                    tracing::warn!(%error, "the access log cannot be written");
+                }
+            }
+            Ok(()) if was_failing => tracing::info!("the access log is written again"),
+            Ok(()) => {}
         }
     }
 }

@@ -1,0 +1,75 @@
+//! The metrics of the process that belong to no worker.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+
+use super::dns;
+use crate::context::SharedContext;
+use crate::metrics::{MetricWriter, ProcessCounters};
+use crate::status::ConfigStatus;
+
+/// Collects them when they are scraped.
+pub(super) struct ProcessCollector {
+    pub(super) shared: Arc<SharedContext>,
+    pub(super) status: Arc<ConfigStatus>,
+    pub(super) process: Arc<ProcessCounters>,
+}
+
+impl fmt::Debug for ProcessCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProcessCollector")
+    }
+}
+
+impl Collector for ProcessCollector {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut to = MetricWriter(encoder);
+        self.configuration(&mut to)?;
+        to.counter(
+            "access_log_dropped",
+            "Lines lost because the log's reader did not keep up",
+            self.shared.access_log.dropped(),
+        )?;
+        to.counter(
+            "messages_dropped",
+            "Lines for stderr lost because it failed or did not keep up",
+            self.process.lines_lost.load(Relaxed),
+        )?;
+        to.counter(
+            "panics",
+            "Panics, each of which is a defect",
+            self.process.panics.load(Relaxed),
+        )?;
+        dns::metrics(&mut to, &self.shared.upstreams.resolvers)?;
+        dns::store_metrics(&mut to, &self.shared.upstreams.resolvers)
+    }
+}
+
+impl ProcessCollector {
+    fn configuration(&self, to: &mut MetricWriter<'_>) -> fmt::Result {
+        let generation = i64::try_from(self.status.generation()).unwrap_or(i64::MAX);
+        to.gauge(
+            "config_generation",
+            "Configurations applied since the start",
+            generation,
+        )?;
+        to.counter(
+            "config_rejections",
+            "Configurations refused as a whole",
+            self.status.rejections(),
+        )?;
+        let current = i64::from(self.status.is_current());
+        to.gauge(
+            "config_current",
+            "Whether what is configured is what is served",
+            current,
+        )?;
+        let problems = i64::try_from(self.status.problems()).unwrap_or(i64::MAX);
+        let help = "Objects and fields of the configuration that are not served as written";
+        to.gauge("config_problems", help, problems)
+    }
+}
