@@ -31,6 +31,7 @@ pub(crate) fn run(args: &CheckArgs) -> ExitCode {
     let refused = !loaded.errors.is_empty();
     report.problems.splice(0..0, loaded.errors);
     report.warnings.splice(0..0, loaded.warnings);
+    report.skipped = loaded.skipped;
     let printed = print(&report, args.output);
     if let Err(error) = &printed {
         console::line(format_args!("cannot print the report: {error}"));

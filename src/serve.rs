@@ -166,6 +166,7 @@ fn compiled(files: &ConfigFiles, options: &CompileOptions) -> Result<CompiledCon
     let mut compiled = compile(&loaded.resources, options);
     let report = &mut compiled.report;
     report.warnings.splice(0..0, loaded.warnings);
+    report.skipped = loaded.skipped;
     for problem in report.warnings.iter().chain(&report.problems) {
         console::line(problem);
     }

@@ -15,3 +15,4 @@ pub mod route;
 mod rule;
 mod settings;
 pub mod snapshot;
+mod suggest;

@@ -3,18 +3,22 @@
 //! Every error names file, line and field. After an error, the caller should keep the configuration it has: the object
 //! that could not be read may be the one that denies something.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::report::ReportProblem;
 use crate::resources::{
-    EGRET_GROUP, Kind, LocatedObject, Namespace, ObjectMap, ObjectRef, Resources, SourceLocation,
+    Kind, LocatedObject, Namespace, ObjectMap, ObjectRef, Resources, SourceLocation,
 };
+use crate::suggest::did_you_mean;
 
 mod decode;
+mod kinds;
+mod strict;
 mod tree;
 
-use decode::decode;
+use decode::{DecodeFault, decode};
+use kinds::UnknownKind;
 use tree::YamlNode;
 
 /// The fields of a `List`.
@@ -38,6 +42,10 @@ pub struct LoadedConfig {
     pub errors: Vec<ReportProblem>,
     /// Objects that were skipped.
     pub warnings: Vec<ReportProblem>,
+    /// The number of objects that were skipped because their kinds are not for Egret.
+    pub skipped: usize,
+    /// The objects with errors, as far as it is known which objects they were meant to be.
+    pub unread: BTreeSet<ObjectRef>,
 }
 
 /// Reads the objects of all files.
@@ -70,6 +78,7 @@ impl ConfigLoader {
                 object: None,
                 field: String::new(),
                 message: error.message,
+                follows: None,
             }),
         }
     }
@@ -92,10 +101,12 @@ impl ConfigLoader {
             object: None,
             field: field.to_owned(),
             message: message.to_owned(),
+            follows: None,
         };
         for (field, line) in list.fields() {
             if !LIST_FIELDS.contains(&field) {
-                let problem = problem(line, field, "unknown field");
+                let message = format!("unknown field{}", did_you_mean(field, LIST_FIELDS));
+                let problem = problem(line, field, &message);
                 self.loaded.errors.push(problem);
             }
         }
@@ -116,6 +127,7 @@ impl ConfigLoader {
             object: None,
             field: field.to_owned(),
             message,
+            follows: None,
         };
         let (Some(api_version), Some(kind)) = (node.text("apiVersion"), node.text("kind")) else {
             let problem = problem_at(
@@ -126,34 +138,27 @@ impl ConfigLoader {
         };
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let Some(known) = Kind::find(group, kind) else {
-            // Only Egret defines these kinds and this group, so that this is a policy with a typo. To skip it might
-            // allow everything.
-            if group == EGRET_GROUP || Kind::find(EGRET_GROUP, kind).is_some() {
-                let message = format!(
-                    "{api_version} {kind} is not a kind; EgressPolicy and ResolverPolicy of {EGRET_GROUP} are"
-                );
-                return self.loaded.errors.push(problem_at("kind", message));
-            }
-            let problem = problem_at(
-                "kind",
-                format!("{api_version} {kind} is not a kind that Egret reads; skipped"),
-            );
-            return self.loaded.warnings.push(problem);
+            return self.unknown_kind(file, &node, (api_version, group), kind);
         };
-        if !known.versions().contains(&version) {
-            let message = format!(
-                "{known} is read in {}, not {version}",
-                known.versions().join(", ")
-            );
+        let versions = known.versions();
+        if !versions.is_empty() && !versions.contains(&version) {
+            let message = format!("{known} is read in {}, not {version}", versions.join(", "));
             let problem = problem_at("apiVersion", message);
+            self.loaded.unread.extend(node.reference(known));
             return self.loaded.errors.push(problem);
         }
-        let (object, value, source) = match node.into_object(known, file) {
-            Ok(parts) => parts,
-            Err(problem) => return self.loaded.errors.push(problem),
+        let without_hostnames = known == Kind::TlsRoute && version == "v1alpha2";
+        let Some(object) = node.reference(known) else {
+            let problem = ReportProblem {
+                line: node.line_of("metadata"),
+                ..problem_at("metadata.name", format!("a {known} needs a name"))
+            };
+            return self.loaded.errors.push(problem);
         };
+        let (mut value, source) = node.into_object(&object, file);
         if let Some((other, line)) = self.seen.get(&object) {
             let message = format!("defined twice; the other definition is at {other}:{line}");
+            self.loaded.unread.insert(object.clone());
             return self
                 .loaded
                 .errors
@@ -161,18 +166,66 @@ impl ConfigLoader {
         }
         self.seen
             .insert(object.clone(), (file.clone(), source.line));
+        for DecodeFault { field, message } in strict::faults(known, &value, without_hostnames) {
+            let problem = ReportProblem::new(&object, &source, &field, message);
+            self.loaded.errors.push(problem);
+            self.loaded.unread.insert(object.clone());
+        }
+        if without_hostnames && let Some(spec) = value["spec"].as_object_mut() {
+            let hostnames = spec.entry("hostnames").or_insert(serde_json::Value::Null);
+            if hostnames.is_null() {
+                *hostnames = serde_json::Value::Array(Vec::new());
+            }
+        }
         self.insert(object, value, source);
+    }
+
+    /// Tells an object of a kind that is not in the table. If it is a mistake, it may be a policy that denies
+    /// something, and to skip it might allow everything.
+    fn unknown_kind(
+        &mut self,
+        file: &Arc<str>,
+        node: &YamlNode,
+        (api_version, group): (&str, &str),
+        kind: &str,
+    ) {
+        let problem = |field: &str, message: String| ReportProblem {
+            file: file.clone(),
+            line: node.line_of(field),
+            object: None,
+            field: field.to_owned(),
+            message,
+            follows: None,
+        };
+        match UnknownKind::of(group, kind) {
+            UnknownKind::Mistake(meant) => {
+                let (field, message) = kinds::message(api_version, group, kind, meant);
+                self.loaded.errors.push(problem(field, message));
+                let meant = meant.and_then(|meant| node.reference(meant));
+                self.loaded.unread.extend(meant);
+            }
+            UnknownKind::Foreign => {
+                let message =
+                    format!("{api_version} {kind} is not a kind that Egret reads; skipped");
+                self.loaded.warnings.push(problem("kind", message));
+                self.loaded.skipped += 1;
+            }
+        }
     }
 
     fn insert(&mut self, object: ObjectRef, value: serde_json::Value, source: SourceLocation) {
         let LoadedConfig {
-            resources, errors, ..
+            resources,
+            errors,
+            unread,
+            ..
         } = &mut self.loaded;
         let item = RawObject {
             object,
             value,
             source,
             errors,
+            unread,
         };
         match item.object.kind {
             Kind::GatewayClass => item.into(&mut resources.gateway_classes),
@@ -195,6 +248,12 @@ impl ConfigLoader {
             Kind::ConfigMap => item.into(&mut resources.config_maps),
             Kind::GatewayExtension
             | Kind::GatewayParameters
+            | Kind::TcpRoute
+            | Kind::UdpRoute
+            | Kind::ListenerSet
+            | Kind::XListenerSet
+            | Kind::XBackendTrafficPolicy
+            | Kind::XMesh
             | Kind::Service
             | Kind::EndpointSlice => item.raw(&mut resources.unsupported),
         }
@@ -207,12 +266,16 @@ struct RawObject<'a> {
     value: serde_json::Value,
     source: SourceLocation,
     errors: &'a mut Vec<ReportProblem>,
+    unread: &'a mut BTreeSet<ObjectRef>,
 }
 
 impl RawObject<'_> {
     fn into<T: serde::de::DeserializeOwned>(self, objects: &mut ObjectMap<T>) {
         let (value, faults) = decode(self.value);
-        let problem = |(field, message): (String, String)| {
+        if !faults.is_empty() {
+            self.unread.insert(self.object.clone());
+        }
+        let problem = |DecodeFault { field, message }| {
             ReportProblem::new(&self.object, &self.source, &field, message)
         };
         self.errors.extend(faults.into_iter().map(problem));

@@ -22,6 +22,8 @@ pub struct Report {
     pub problems: Vec<ReportProblem>,
     /// What is served, or is not for Egret, but may be a mistake.
     pub warnings: Vec<ReportProblem>,
+    /// The number of objects that were skipped because their kinds are not for Egret.
+    pub skipped: usize,
 }
 
 /// The status of one object.
@@ -174,6 +176,9 @@ pub struct ReportProblem {
     pub field: String,
     /// What is wrong.
     pub message: String,
+    /// The object that is at fault, if this is only what follows from a fault of another object.
+    #[serde(skip)]
+    pub follows: Option<ObjectRef>,
 }
 
 impl Report {
@@ -273,6 +278,7 @@ impl ReportProblem {
             object: Some(object.clone()),
             field: field.to_owned(),
             message: message.into(),
+            follows: None,
         }
     }
 }

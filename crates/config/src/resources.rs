@@ -21,7 +21,7 @@ mod kind;
 mod source;
 
 pub use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
-pub use kind::{EGRET_GROUP, GATEWAY_GROUP, KGATEWAY_GROUP, Kind};
+pub use kind::{CORE_GROUP, EGRET_GROUP, GATEWAY_GROUP, GATEWAY_TRIAL_GROUP, KGATEWAY_GROUP, Kind};
 pub use source::SourceLocation;
 
 /// The identity of an object: its kind, namespace and name.

@@ -93,6 +93,11 @@ impl ConfigStatus {
         self.lock().report.problems.len()
     }
 
+    /// The number of objects that were skipped because their kinds are not for Egret.
+    pub(crate) fn skipped(&self) -> usize {
+        self.lock().report.skipped
+    }
+
     /// Whether a listener could not be bound.
     pub(crate) fn has_unbound(&self) -> bool {
         !self.lock().unbound.is_empty()

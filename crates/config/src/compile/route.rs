@@ -10,8 +10,9 @@ use super::target::{PolicyTarget, TargetLookup, TargetPresence};
 use crate::api::gateway::ParentRef;
 use crate::name::HostPattern;
 use crate::report::{ObjectStatus, ParentReference, ParentStatus, RouteStatus};
-use crate::resources::{GATEWAY_GROUP, Kind, ObjectRef, ObjectSeniority};
+use crate::resources::{GATEWAY_GROUP, GATEWAY_TRIAL_GROUP, Kind, ObjectRef, ObjectSeniority};
 use crate::route::RouteEntry;
+use crate::suggest::edits;
 
 mod backend_ref;
 mod filter;
@@ -114,13 +115,21 @@ fn gateway_of(namespace: &str, parent: &ParentRef) -> Option<ObjectRef> {
         .then(|| ObjectRef::new(Kind::Gateway, namespace, name))
 }
 
-/// The fault of a parentRef that is not a Gateway; `None` if another controller may serve its group. In the group of
+/// The fault of a parentRef that is not a Gateway; `None` if another controller may serve its group. In the groups of
 /// the Gateway API, `Gatway` is a typo that no other controller would report.
 fn wrong_kind_message(parent: &ParentRef) -> Option<String> {
     let group = parent.group.as_deref().unwrap_or(GATEWAY_GROUP);
     let kind = parent.kind.as_deref().unwrap_or("Gateway");
+    if Kind::find(group, kind).is_some_and(|kind| kind.versions().is_empty()) {
+        return Some(format!(
+            "{kind} is not supported yet as a parent; Gateway is"
+        ));
+    }
     // A version after the group, as in `apiVersion`, is a common mistake.
-    let is_gateway_api = group.split('/').next() == Some(GATEWAY_GROUP);
+    let group_name = group.split('/').next().unwrap_or_default();
+    let is_gateway_api = [GATEWAY_GROUP, GATEWAY_TRIAL_GROUP]
+        .iter()
+        .any(|known| edits(group_name, known).is_some());
     let message = || format!("{group}/{kind} cannot be a parent here; {GATEWAY_GROUP}/Gateway can");
     is_gateway_api.then(message)
 }
@@ -152,8 +161,7 @@ impl<'a> RouteDraft<'a> {
         Self {
             reference: spec.reference,
             seniority: spec.seniority.clone(),
-            matches_nothing: hostnames.is_empty()
-                && (spec.needs_hostnames || !spec.hostnames.is_empty()),
+            matches_nothing: hostnames.is_empty() && !spec.hostnames.is_empty(),
             hostnames,
             rules,
             faults,
@@ -321,11 +329,6 @@ impl<'a> RouteDraft<'a> {
 /// The hostnames that can be parsed.
 fn hostnames(spec: &RouteSpec<'_>, faults: &mut RouteFaults) -> Vec<HostPattern> {
     const FIELD: &str = "spec.hostnames";
-    if spec.needs_hostnames && spec.hostnames.is_empty() {
-        faults
-            .unsupported
-            .push(FieldFault::new(FIELD, "at least one is needed"));
-    }
     let mut patterns = Vec::new();
     for (index, hostname) in spec.hostnames.iter().enumerate() {
         match HostPattern::parse(hostname) {

@@ -81,7 +81,7 @@ impl TargetKinds {
             let message = if planned.contains(&(group, kind)) {
                 format!("{kind} is not supported yet as a target; {names} can be one")
             } else {
-                format!("{group}/{kind} cannot be a target here; {names} can")
+                format!("{kind} cannot be a target here; {names} can")
             };
             FieldFault::new(format!("{field}.kind"), message)
         })

@@ -8,7 +8,9 @@ pub(super) fn report(resources: &Resources, log: &mut ReportLog) {
     for (reference, object) in &resources.unsupported {
         let fault = FieldFault::new("", format!("{} is not supported yet", reference.kind));
         match reference.kind {
-            Kind::GatewayExtension | Kind::GatewayParameters => {
+            // These do nothing by themselves: a reference to one is reported where it is written.
+            Kind::Service | Kind::EndpointSlice => log.warn(reference, &object.source, &fault),
+            _ => {
                 log.problems(reference, &object.source, [&fault]);
                 let conditions = vec![StatusCondition::new(
                     "Accepted",
@@ -19,7 +21,6 @@ pub(super) fn report(resources: &Resources, log: &mut ReportLog) {
                 let status = ObjectStatus::Plain(PlainStatus { conditions });
                 log.object(reference, &object.source, status);
             }
-            _ => log.warn(reference, &object.source, &fault),
         }
     }
 }

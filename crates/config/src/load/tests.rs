@@ -42,19 +42,19 @@ fn unknown_fields_and_wrong_types_are_named() {
     let cases = [
         (
             "spec:\n  rules:\n  - backendRef:\n    - name: x\n",
-            "a.yaml:6: HTTPRoute ns/r: spec.rules[0].backendRef: unknown field",
+            "a.yaml:6: HTTPRoute ns/r: spec.rules[0].backendRef: unknown field; did you mean backendRefs?",
         ),
         (
             "spec:\n  rules:\n  - backendRefs:\n    - name: x\n      port: eighty\n",
-            "a.yaml:8: HTTPRoute ns/r: spec.rules[0].backendRefs[0].port: invalid type: string \"eighty\", expected i32",
+            "a.yaml:8: HTTPRoute ns/r: spec.rules[0].backendRefs[0].port: needs a whole number, not the text \"eighty\"",
         ),
         (
             "spec:\n  hostnames: example.com\n",
-            "a.yaml:5: HTTPRoute ns/r: spec.hostnames: invalid type: string \"example.com\", expected a sequence",
+            "a.yaml:5: HTTPRoute ns/r: spec.hostnames: needs a list, not the text \"example.com\"",
         ),
         (
             "specs: {}\nspec: {}\n",
-            "a.yaml:4: HTTPRoute ns/r: specs: unknown field",
+            "a.yaml:4: HTTPRoute ns/r: specs: unknown field; did you mean spec?",
         ),
     ];
     for (spec, expected) in cases {
@@ -104,6 +104,7 @@ fn an_unknown_kind_is_a_warning_and_so_is_one_of_another_group() {
         let expected =
             format!("a.yaml:2: kind: {api_version} {kind} is not a kind that Egret reads; skipped");
         assert_eq!(warnings, [expected]);
+        assert_eq!(loaded.skipped, 1);
     }
 }
 
@@ -156,13 +157,13 @@ fn a_list_that_loses_its_items_is_an_error() {
         (
             "item:\n- {apiVersion: v1, kind: Secret, metadata: {name: s}}\n",
             vec![
-                format!("a.yaml:4: item: {unknown}"),
+                format!("a.yaml:4: item: {unknown}; did you mean items?"),
                 format!("a.yaml:2: items: {needs}"),
             ],
         ),
         (
             "items: []\nitem: []\n",
-            vec![format!("a.yaml:5: item: {unknown}")],
+            vec![format!("a.yaml:5: item: {unknown}; did you mean items?")],
         ),
         ("items: []\nmetadata: {resourceVersion: ''}\n", vec![]),
         ("items: null\n", vec![]),
@@ -188,8 +189,8 @@ fn only_true_and_false_are_booleans() {
     assert_eq!(
         errors(&text),
         [
-            "a.yaml:6: Backend default/b: spec.dynamicForwardProxy.enableTls: invalid type: string \"yes\", \
-             expected a boolean"
+            "a.yaml:6: Backend default/b: spec.dynamicForwardProxy.enableTls: needs true or false, not the text \
+             \"yes\""
         ]
     );
 }
@@ -260,9 +261,18 @@ fn thousands_of_objects_are_read() {
 
 #[test]
 fn a_policy_with_a_typo_in_its_kind_is_no_mere_warning() {
-    for (version, kind) in [
-        ("egret.dev/v1alpha1", "EgresPolicy"),
-        ("egress.dev/v1alpha1", "EgressPolicy"),
+    for (version, kind, place) in [
+        ("egret.dev/v1alpha1", "EgresPolicy", "2: kind: "),
+        ("egress.dev/v1alpha1", "EgressPolicy", "1: apiVersion: "),
+        ("gateway.kgateway.dev/v1alpha1", "TraficPolicy", "2: kind: "),
+        (
+            "gateway.kgatway.dev/v1alpha1",
+            "TrafficPolicy",
+            "1: apiVersion: ",
+        ),
+        ("gateway.kgateway.dev/v1alpha1", "RoutePolicy", "2: kind: "),
+        ("gateway.networking.k8s.io/v1", "HttpRoute", "2: kind: "),
+        ("v1alpha1", "TrafficPolicy", "1: apiVersion: "),
     ] {
         let text =
             format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\nspec: {{}}\n");
@@ -276,9 +286,42 @@ fn a_policy_with_a_typo_in_its_kind_is_no_mere_warning() {
             "{version} {kind}"
         );
         assert!(
-            loaded.errors[0].to_string().starts_with("a.yaml:2: kind: "),
+            loaded.errors[0]
+                .to_string()
+                .starts_with(&format!("a.yaml:{place}")),
             "{}",
             loaded.errors[0]
         );
     }
+}
+
+#[test]
+fn the_objects_with_errors_are_known() {
+    let text = "\
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: Backnd
+metadata: {name: a}
+spec: {dynamicForwardProxy: {}}
+---
+apiVersion: gateway.kgateway.dev/v7
+kind: Backend
+metadata: {name: b, namespace: ns}
+---
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: Backend
+metadata: {name: c}
+spec: {dynamicForwardProxi: {}}
+---
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: Backend
+metadata: {name: d}
+spec: {dynamicForwardProxy: {}}
+";
+    let loaded = one(text);
+    let unread: Vec<_> = loaded.unread.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        unread,
+        ["Backend default/a", "Backend default/c", "Backend ns/b"]
+    );
+    assert_eq!(loaded.errors.len(), 3);
 }

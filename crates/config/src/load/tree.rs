@@ -8,7 +8,6 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::{Map, Number, Value};
 use serde_saphyr::Spanned;
 
-use crate::report::ReportProblem;
 use crate::resources::{Kind, ObjectRef, SourceLocation};
 
 /// A node, and the line where it was written. For the value of a field that is the line of the field's name.
@@ -118,37 +117,29 @@ impl YamlNode {
         }
     }
 
-    /// Takes the node for an object: reads its name, and sets the namespace to `default` if there is none.
+    /// The identity that an object of this kind has by its metadata, with the namespace `default` if there is none;
+    /// `None` if it has no name.
+    pub(super) fn reference(&self, kind: Kind) -> Option<ObjectRef> {
+        let metadata = self.field("metadata")?;
+        let name = metadata.text("name").filter(|name| !name.is_empty())?;
+        let namespace = metadata.text("namespace").filter(|text| !text.is_empty());
+        let namespace = match namespace {
+            _ if !kind.is_namespaced() => "",
+            namespace => namespace.unwrap_or("default"),
+        };
+        Some(ObjectRef::new(kind, namespace, name))
+    }
+
+    /// Takes the node for an object: its value, with the namespace of the object, and where it was written.
     pub(super) fn into_object(
         self,
-        kind: Kind,
+        object: &ObjectRef,
         file: &Arc<str>,
-    ) -> Result<(ObjectRef, Value, SourceLocation), ReportProblem> {
-        let metadata = self.field("metadata");
-        let text = |field| {
-            metadata
-                .and_then(|metadata| metadata.text(field))
-                .unwrap_or_default()
-        };
-        let namespace = match text("namespace") {
-            _ if !kind.is_namespaced() => "",
-            "" => "default",
-            namespace => namespace,
-        };
-        let object = ObjectRef::new(kind, namespace, text("name"));
-        if object.name.is_empty() {
-            return Err(ReportProblem {
-                file: file.clone(),
-                line: self.line_of("metadata"),
-                object: None,
-                field: "metadata.name".to_owned(),
-                message: format!("a {kind} needs a name"),
-            });
-        }
+    ) -> (Value, SourceLocation) {
         let mut positions = BTreeMap::new();
         let line = self.line;
         let mut value = self.into_value("", &mut positions);
-        if kind.is_namespaced()
+        if object.kind.is_namespaced()
             && let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut)
         {
             metadata.insert(
@@ -161,7 +152,7 @@ impl YamlNode {
             line,
             positions: Arc::new(positions),
         };
-        Ok((object, value, source))
+        (value, source)
     }
 
     fn into_value(self, path: &str, positions: &mut BTreeMap<String, usize>) -> Value {

@@ -4,8 +4,12 @@ use std::fmt;
 
 /// The Gateway API's group.
 pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
+/// The Gateway API's group of kinds that are on trial.
+pub const GATEWAY_TRIAL_GROUP: &str = "gateway.networking.x-k8s.io";
 /// kgateway's group.
 pub const KGATEWAY_GROUP: &str = "gateway.kgateway.dev";
+/// The core group of Kubernetes, which is written as nothing.
+pub const CORE_GROUP: &str = "";
 /// Egret's own group.
 pub const EGRET_GROUP: &str = "egret.dev";
 
@@ -13,7 +17,7 @@ pub const EGRET_GROUP: &str = "egret.dev";
 struct KindRow {
     kind: Kind,
     group: &'static str,
-    /// The versions that are read; all versions of a kind have the same fields.
+    /// The versions that are read; all versions of a kind have the same fields. Empty for a kind that is not read.
     versions: &'static [&'static str],
     name: &'static str,
     namespaced: bool,
@@ -47,6 +51,12 @@ kinds! {
     TlsRoute: GATEWAY_GROUP, &["v1", "v1alpha3", "v1alpha2"], "TLSRoute", true;
     ReferenceGrant: GATEWAY_GROUP, &["v1", "v1beta1", "v1alpha2"], "ReferenceGrant", true;
     BackendTlsPolicy: GATEWAY_GROUP, &["v1", "v1alpha3"], "BackendTLSPolicy", true;
+    TcpRoute: GATEWAY_GROUP, &[], "TCPRoute", true;
+    UdpRoute: GATEWAY_GROUP, &[], "UDPRoute", true;
+    ListenerSet: GATEWAY_GROUP, &[], "ListenerSet", true;
+    XListenerSet: GATEWAY_TRIAL_GROUP, &[], "XListenerSet", true;
+    XBackendTrafficPolicy: GATEWAY_TRIAL_GROUP, &[], "XBackendTrafficPolicy", true;
+    XMesh: GATEWAY_TRIAL_GROUP, &[], "XMesh", false;
     Backend: KGATEWAY_GROUP, &["v1alpha1"], "Backend", true;
     TrafficPolicy: KGATEWAY_GROUP, &["v1alpha1"], "TrafficPolicy", true;
     ListenerPolicy: KGATEWAY_GROUP, &["v1alpha1"], "ListenerPolicy", true;
@@ -57,11 +67,11 @@ kinds! {
     GatewayParameters: KGATEWAY_GROUP, &["v1alpha1"], "GatewayParameters", true;
     EgressPolicy: EGRET_GROUP, &["v1alpha1"], "EgressPolicy", true;
     ResolverPolicy: EGRET_GROUP, &["v1alpha1"], "ResolverPolicy", true;
-    Service: "", &["v1"], "Service", true;
+    Service: CORE_GROUP, &["v1"], "Service", true;
     EndpointSlice: "discovery.k8s.io", &["v1"], "EndpointSlice", true;
-    Secret: "", &["v1"], "Secret", true;
-    ConfigMap: "", &["v1"], "ConfigMap", true;
-    Namespace: "", &["v1"], "Namespace", false;
+    Secret: CORE_GROUP, &["v1"], "Secret", true;
+    ConfigMap: CORE_GROUP, &["v1"], "ConfigMap", true;
+    Namespace: CORE_GROUP, &["v1"], "Namespace", false;
 }
 
 impl Kind {
@@ -73,13 +83,18 @@ impl Kind {
             .map(|row| row.kind)
     }
 
+    /// Every kind that Egret recognises.
+    pub fn all() -> impl Iterator<Item = Self> {
+        ROWS.iter().map(|row| row.kind)
+    }
+
     /// The API group; empty for the core group.
     #[must_use]
     pub fn group(self) -> &'static str {
         self.row().group
     }
 
-    /// The versions that are read, the preferred one first.
+    /// The versions that are read, the preferred one first; empty if the kind is not read at all.
     #[must_use]
     pub fn versions(self) -> &'static [&'static str] {
         self.row().versions
@@ -118,7 +133,6 @@ mod tests {
         for row in ROWS {
             assert_eq!(row.kind.as_str(), row.name);
             assert_eq!(Kind::find(row.group, row.name), Some(row.kind));
-            assert!(!row.versions.is_empty());
         }
         assert_eq!(Kind::find("example.com", "Gateway"), None);
         assert_eq!(Kind::HttpRoute.to_string(), "HTTPRoute");

@@ -70,6 +70,10 @@ impl ProcessCollector {
         )?;
         let problems = i64::try_from(self.status.problems()).unwrap_or(i64::MAX);
         let help = "Objects and fields of the configuration that are not served as written";
-        to.gauge("config_problems", help, problems)
+        to.gauge("config_problems", help, problems)?;
+        let skipped = i64::try_from(self.status.skipped()).unwrap_or(i64::MAX);
+        let help =
+            "Objects of the configuration that were skipped because their kinds are not for Egret";
+        to.gauge("config_skipped_objects", help, skipped)
     }
 }

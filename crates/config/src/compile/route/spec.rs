@@ -15,9 +15,8 @@ pub(super) struct RouteSpec<'a> {
     pub(super) reference: &'a ObjectRef,
     pub(super) source: &'a SourceLocation,
     pub(super) seniority: ObjectSeniority,
+    /// The hostnames; a route without any matches every host of its listener.
     pub(super) hostnames: &'a [String],
-    /// Whether hostnames are required; otherwise a route without any matches every host.
-    pub(super) needs_hostnames: bool,
     pub(super) parents: Vec<ParentRef>,
     /// Whether `useDefaultGateways` is `All`.
     pub(super) default_gateways: bool,

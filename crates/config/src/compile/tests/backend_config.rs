@@ -440,14 +440,17 @@ fn every_fault_is_told_at_once() {
 #[test]
 fn what_kgateway_does_not_have_is_unknown() {
     let cases = [
-        ("connectTimeOut: 1s", "connectTimeOut: unknown field"),
+        (
+            "connectTimeOut: 1s",
+            "connectTimeOut: unknown field; did you mean connectTimeout?",
+        ),
         (
             "loadBalancer: {random: {seed: 1}}",
             "loadBalancer.random.seed: unknown field",
         ),
         (
             "circuitBreakers: {maxRequests: many}",
-            "circuitBreakers.maxRequests: invalid type: string \"many\", expected i64",
+            "circuitBreakers.maxRequests: needs a whole number, not the text \"many\"",
         ),
     ];
     for (line, error) in cases {

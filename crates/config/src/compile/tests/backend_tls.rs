@@ -201,7 +201,7 @@ fn what_is_wrong_is_named_and_fails_closed() {
     );
     assert!(get(&with_static(&options), "a.b").ends_with("spec.options[a/b]: not supported yet"));
     let text = policy("p", BACKEND, "{}");
-    assert!(errors(&text)[0].contains("spec.validation: missing field `hostname`"));
+    assert!(errors(&text)[0].contains("spec.validation.hostname: is required"));
     let older = policy("p", BACKEND, "{}").replace("/v1\n", "/v1alpha2\n");
     assert!(errors(&older)[0].contains("BackendTLSPolicy is read in v1, v1alpha3, not v1alpha2"));
 }
@@ -330,7 +330,7 @@ fn targets_are_backends_that_are_there() {
     for (target, problem) in [
         (
             "{group: gateway.networking.k8s.io, kind: Gateway, name: gw}",
-            "spec.targetRefs[0].kind: gateway.networking.k8s.io/Gateway cannot be a target here; Backend can",
+            "spec.targetRefs[0].kind: Gateway cannot be a target here; Backend can",
         ),
         (
             "{group: '', kind: Service, name: s}",

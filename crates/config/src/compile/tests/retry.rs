@@ -333,7 +333,7 @@ fn targets_are_gateways_and_routes() {
     let cases = [
         (
             "{group: gateway.networking.k8s.io, kind: TLSRoute, name: t}",
-            "gateway.networking.k8s.io/TLSRoute cannot be a target here; Gateway, HTTPRoute, GRPCRoute can",
+            "TLSRoute cannot be a target here; Gateway, HTTPRoute, GRPCRoute can",
         ),
         (
             "{group: gateway.networking.k8s.io, kind: ListenerSet, name: l}",
@@ -341,7 +341,7 @@ fn targets_are_gateways_and_routes() {
         ),
         (
             "{group: gateway.kgateway.dev, kind: Backend, name: dfp}",
-            "gateway.kgateway.dev/Backend cannot be a target here; Gateway, HTTPRoute, GRPCRoute can",
+            "Backend cannot be a target here; Gateway, HTTPRoute, GRPCRoute can",
         ),
     ];
     for (target, message) in cases {

@@ -110,6 +110,23 @@ fn a_parent_of_a_kind_that_the_gateway_api_has_not_is_a_problem() {
 }
 
 #[test]
+fn a_parent_of_a_kind_that_is_not_supported_is_a_problem() {
+    for (group, kind) in [
+        ("gateway.networking.k8s.io", "ListenerSet"),
+        ("gateway.networking.x-k8s.io", "XListenerSet"),
+    ] {
+        let parent = format!("{{name: l, group: {group}, kind: {kind}}}");
+        let rules = format!("  rules: [{{{TO_DFP}}}]\n");
+        let text = route(&rules).replace("{name: gw, namespace: infra}", &parent);
+        let expected = format!("{kind} is not supported yet as a parent; Gateway is");
+        assert_eq!(
+            condition(&with_base(&text), "HTTPRoute apps/r", "Accepted"),
+            format!("false NoMatchingParent: {expected}")
+        );
+    }
+}
+
+#[test]
 fn each_parent_has_its_own_status() {
     let text = route(&format!("  rules: [{{{TO_DFP}}}]\n")).replace(
         "[{name: gw,",

@@ -149,10 +149,6 @@ fn what_is_wrong_is_named() {
     let rules = format!("rules: [{{backendRefs: [{{{DFP}}}]}}]");
     for (spec, problem) in [
         (
-            format!("  hostnames: []\n  {rules}\n"),
-            "spec.hostnames: at least one is needed",
-        ),
-        (
             format!("  hostnames: [192.0.2.1]\n  {rules}\n"),
             "spec.hostnames[0]: a name is needed here, not an address",
         ),
@@ -170,8 +166,20 @@ fn what_is_wrong_is_named() {
         assert!(problems.contains(problem), "{problems}");
         assert!(condition(&compiled, AT, "Accepted").starts_with("false"));
     }
-    let missing = tls(&format!("  {rules}\n"));
-    assert!(errors(&missing)[0].contains("spec: missing field `hostnames`"));
+    for hostnames in ["", "  hostnames: []\n", "  hostnames:\n"] {
+        let missing = tls(&format!("{hostnames}  {rules}\n"));
+        let expected = "spec.hostnames: at least one is needed";
+        for text in [
+            &missing,
+            &missing.replace("/v1\nkind: TLS", "/v1alpha3\nkind: TLS"),
+        ] {
+            assert!(errors(text)[0].ends_with(expected), "{text}");
+        }
+        let oldest = missing.replace("/v1\nkind: TLS", "/v1alpha2\nkind: TLS");
+        let compiled = with(&oldest);
+        assert!(compiled.report.accepted(), "{:?}", problems(&compiled));
+        assert!(passed(&compiled, "any.example").is_some());
+    }
 }
 
 #[test]
@@ -225,7 +233,7 @@ fn egress_policies_bind_it_and_traffic_policies_do_not() {
     let compiled = with(&format!("{retry}{}", to(&format!("{{{DFP}}}"))));
     assert!(
         problems(&compiled)[0]
-            .ends_with("gateway.networking.k8s.io/TLSRoute cannot be a target here; Gateway, HTTPRoute, GRPCRoute can")
+            .ends_with("TLSRoute cannot be a target here; Gateway, HTTPRoute, GRPCRoute can")
     );
 }
 

@@ -107,6 +107,26 @@ fn other_kinds_are_told() {
         );
         assert!(!compiled.report.accepted());
     }
+    let trial = "gateway.networking.x-k8s.io/v1alpha1";
+    for (api, kind) in [
+        ("gateway.networking.k8s.io/v1alpha2", "TCPRoute"),
+        ("gateway.networking.k8s.io/v1alpha2", "UDPRoute"),
+        ("gateway.networking.k8s.io/v1", "ListenerSet"),
+        (trial, "XListenerSet"),
+        (trial, "XBackendTrafficPolicy"),
+    ] {
+        let compiled = with_base(&object(api, kind, "apps", "  a: b\n"));
+        assert_eq!(
+            problems(&compiled),
+            [format!(
+                "t.yaml:15: {kind} apps/x: {kind} is not supported yet"
+            )]
+        );
+        assert!(
+            condition(&compiled, &format!("{kind} apps/x"), "Accepted")
+                .starts_with("false Invalid")
+        );
+    }
     for (api, kind) in [("v1", "Service"), ("discovery.k8s.io/v1", "EndpointSlice")] {
         let compiled = with_base(&object(api, kind, "apps", "  a: b\n"));
         assert!(compiled.report.accepted());

@@ -150,7 +150,7 @@ fn what_is_wrong_is_named_and_fails_closed() {
         );
     }
     for (list, error) in [
-        ("[{}]", "missing field `type`"),
+        ("[{}]", "[0].type: is required"),
         ("[{type: a, enabled: true}]", "unknown field"),
     ] {
         let text = format!(

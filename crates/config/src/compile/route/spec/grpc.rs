@@ -31,7 +31,6 @@ pub(super) fn route<'a>(
         source: &object.source,
         seniority: object.seniority(reference),
         hostnames: hostnames.as_deref().unwrap_or_default(),
-        needs_hostnames: false,
         parents: parent_refs.iter().flatten().map(parent).collect(),
         default_gateways: matches!(use_default_gateways, Some(GrpcUseDefaultGateways::All)),
         rules: rules(written.as_deref(), match_all_rule, rule),

@@ -25,7 +25,6 @@ pub(super) fn route<'a>(
         source: &object.source,
         seniority: object.seniority(reference),
         hostnames: hostnames.as_deref().unwrap_or_default(),
-        needs_hostnames: false,
         parents: parent_refs.clone().unwrap_or_default(),
         default_gateways: matches!(use_default_gateways, Some(UseDefaultGateways::All)),
         rules: rules(written.as_deref(), match_all_rule, rule),

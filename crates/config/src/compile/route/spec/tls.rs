@@ -22,7 +22,6 @@ pub(super) fn route<'a>(
         source: &object.source,
         seniority: object.seniority(reference),
         hostnames,
-        needs_hostnames: true,
         parents: parent_refs.iter().flatten().map(parent).collect(),
         default_gateways: matches!(use_default_gateways, Some(TlsUseDefaultGateways::All)),
         rules: rules.iter().map(rule).collect(),

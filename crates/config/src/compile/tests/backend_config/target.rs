@@ -43,7 +43,7 @@ fn only_backends_can_be_targets() {
         ),
         (
             "{group: gateway.networking.k8s.io, kind: Gateway, name: gw}",
-            "kind: gateway.networking.k8s.io/Gateway cannot be a target here; Backend can",
+            "kind: Gateway cannot be a target here; Backend can",
         ),
         (
             "{group: gateway.kgateway.dev, kind: Backend, name: dfp, sectionName: x}",

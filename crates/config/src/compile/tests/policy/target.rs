@@ -1,21 +1,25 @@
 //! Targets of EgressPolicies.
 
-use super::super::{BASE, answer, condition, get, problems, run, warnings, with_base};
+use super::super::{BASE, answer, condition, errors, get, problems, run, warnings, with_base};
 use super::{policy, targets, two_rules};
 
 #[test]
-fn a_target_of_a_misspelt_kind_is_a_problem() {
+fn a_target_of_a_misspelt_kind_is_an_error_and_one_of_an_unfit_kind_a_problem() {
     let target = "{group: gateway.networking.k8s.io, kind: gateway, name: gw}";
-    let compiled = with_base(&policy(
-        "p",
-        "infra",
-        &format!("  targetRefs: [{target}]\n"),
-    ));
+    let text = policy("p", "infra", &format!("  targetRefs: [{target}]\n"));
+    assert_eq!(
+        errors(&format!("{BASE}---\n{text}")),
+        [
+            "t.yaml:19: EgressPolicy infra/p: spec.targetRefs[0].kind: gateway is not a kind; did you mean Gateway?"
+        ]
+    );
+    let unfit = text.replace("kind: gateway,", "kind: ReferenceGrant,");
+    let compiled = with_base(&unfit);
     assert_eq!(
         problems(&compiled),
         [
-            "t.yaml:19: EgressPolicy infra/p: spec.targetRefs[0].kind: gateway.networking.k8s.io/gateway cannot be a \
-             target here; Gateway, HTTPRoute, GRPCRoute, TLSRoute, Backend can"
+            "t.yaml:19: EgressPolicy infra/p: spec.targetRefs[0].kind: ReferenceGrant cannot be a target here; \
+             Gateway, HTTPRoute, GRPCRoute, TLSRoute, Backend can"
         ]
     );
     assert!(!compiled.report.accepted());
