@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use egret_config::compile::CompileOptions;
 use tracing::level_filters::LevelFilter;
 
 /// An egress gateway: decides where workloads may connect, resolves names, forwards requests, and logs what happened.
@@ -23,7 +24,7 @@ pub(crate) enum CliCommand {
     Check(CheckArgs),
 }
 
-/// The configuration that `serve` and `check` read.
+/// The configuration that `serve` and `check` read, and what decides its meaning.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigSources {
     /// YAML or JSON files, or folders of such files
@@ -32,12 +33,6 @@ pub(crate) struct ConfigSources {
     /// The controllerName of the GatewayClasses to serve
     #[arg(long, env = "EGRET_CONTROLLER_NAME", default_value = egret_config::compile::CONTROLLER_NAME)]
     pub(crate) controller_name: String,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ServeArgs {
-    #[command(flatten)]
-    pub(crate) sources: ConfigSources,
     /// Address of the admin server: health, metrics, report. Without a host, or with `localhost`, it is 127.0.0.1
     #[arg(
         long,
@@ -47,6 +42,21 @@ pub(crate) struct ServeArgs {
         value_name = "ADDRESS"
     )]
     pub(crate) admin: SocketAddr,
+}
+
+impl ConfigSources {
+    pub(crate) fn compile_options(&self) -> CompileOptions {
+        CompileOptions {
+            controller_name: self.controller_name.clone(),
+            admin: Some(self.admin),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) sources: ConfigSources,
     /// File with the token that the admin server asks for, which an address other than loopback needs; the variable
     /// EGRET_ADMIN_TOKEN can hold the token itself
     #[arg(long, value_name = "FILE")]

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use egret_config::compile::{CompileOptions, compile};
+use egret_config::compile::compile;
 use egret_config::report::Report;
 
 use crate::args::{CheckArgs, ReportFormat};
@@ -20,9 +20,7 @@ pub(crate) fn run(args: &CheckArgs) -> ExitCode {
     for problem in loaded.errors.iter().chain(&loaded.warnings) {
         console::line(problem);
     }
-    let options = CompileOptions {
-        controller_name: args.sources.controller_name.clone(),
-    };
+    let options = args.sources.compile_options();
     let mut report = compile(&loaded.resources, &options).report;
     for problem in report.problems.iter().chain(&report.warnings) {
         console::line(problem);

@@ -57,9 +57,7 @@ async fn serve(args: ServeArgs, descriptors: Option<u64>) -> Result<(), ServeErr
     // Watching starts before the first read, so that no change is missed between the two.
     let mut watcher = FileWatcher::start(&args.sources.paths);
     let mut files = ConfigFiles::read(&args.sources.paths);
-    let options = CompileOptions {
-        controller_name: args.sources.controller_name.clone(),
-    };
+    let options = args.sources.compile_options();
     let compiled = compiled(&files, &options).map_err(|errors| errors.join("\n"))?;
 
     let mut proxy = Proxy::start(proxy_options(&args, descriptors)?, &Handle::current())?;
@@ -102,7 +100,7 @@ fn proxy_options(args: &ServeArgs, descriptors: Option<u64>) -> Result<ProxyOpti
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     Ok(ProxyOptions {
         workers: args.workers.map_or_else(cores, usize::from),
-        admin: Some(args.admin),
+        admin: Some(args.sources.admin),
         admin_token: admin_token(args)?,
         max_connections: match args.max_connections {
             Some(0) => None,

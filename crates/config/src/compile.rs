@@ -8,6 +8,7 @@ use crate::report::Report;
 use crate::resources::Resources;
 use crate::snapshot::Snapshot;
 
+mod annotation;
 mod authorities;
 mod backend;
 mod class;
@@ -57,7 +58,13 @@ pub fn compile(resources: &Resources, options: &CompileOptions) -> CompiledConfi
         classes: &classes,
     };
     let policies = policy::compile(targets, &mut log);
-    let mut gateways = gateway::compile(resources, &classes, &policies, &mut log);
+    let mut gateways = gateway::compile(
+        resources,
+        &classes,
+        options.admin.and_then(gateway::bind_of),
+        &policies,
+        &mut log,
+    );
     let mut context = RouteContext {
         resources,
         backends: backend::compile(resources, &mut log),

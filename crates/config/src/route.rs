@@ -3,6 +3,7 @@
 //!
 //! Rules of TLSRoutes match every request: they are found by host.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::rule::RouteRule;
 
 mod matcher;
 mod query;
+mod re2;
 mod rewrite;
 
 pub use crate::path::{literal_path, normalize_path};
@@ -38,6 +40,8 @@ pub struct RouteEntry {
     pub host: Option<HostPattern>,
     /// The conditions for a request.
     pub matches: MatchConditions,
+    /// The weight of the route; a heavier one goes before the rules of precedence.
+    pub weight: i64,
     /// The age and the name of the route, which decide between equally specific matches.
     pub seniority: ObjectSeniority,
     /// The index of the match in its rule, which decides between matches of one rule.
@@ -84,7 +88,12 @@ impl RouteTable {
         let mut entries: Vec<RouteEntry> = entries.into_iter().collect();
         entries.sort_by_cached_key(|entry| {
             let order = (entry.rule.index, entry.match_index);
-            (entry.matches.rank(), entry.seniority.clone(), order)
+            (
+                Reverse(entry.weight),
+                entry.matches.rank(),
+                entry.seniority.clone(),
+                order,
+            )
         });
         let mut table = Self::default();
         for RouteEntry {

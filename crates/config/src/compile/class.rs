@@ -2,6 +2,7 @@
 //! built-in classes where no GatewayClass object defines them.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use super::log::{FieldFault, ReportLog};
 use crate::api::gateway::{Gateway, GatewayClassSpec};
@@ -16,12 +17,15 @@ pub const CONTROLLER_NAME: &str = "egret.dev/gateway";
 pub struct CompileOptions {
     /// Gateways of classes that name this controller are served.
     pub controller_name: String,
+    /// The address of the admin server, whose port no listener can have.
+    pub admin: Option<SocketAddr>,
 }
 
 impl Default for CompileOptions {
     fn default() -> Self {
         Self {
             controller_name: CONTROLLER_NAME.to_owned(),
+            admin: None,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Gateways: which sockets are opened, and which listeners share them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use super::annotation;
 use super::class::GatewayClasses;
 use super::log::{FieldFault, ReportLog, join};
 use super::policy::CompiledPolicies;
@@ -42,6 +43,7 @@ pub(super) struct GatewayDraft<'a> {
 pub(super) fn compile<'a>(
     resources: &'a Resources,
     classes: &GatewayClasses,
+    admin: Option<BindAddress>,
     policies: &CompiledPolicies,
     log: &mut ReportLog,
 ) -> Vec<GatewayDraft<'a>> {
@@ -60,6 +62,7 @@ pub(super) fn compile<'a>(
         let mut gateway = GatewayDraft::new(reference, object, resources);
         gateway.mark_duplicate_names();
         sharing::settle(&mut gateway.listeners);
+        gateway.leave_port_of(admin);
         gateway.claim_ports(&mut claims);
         gateway.read_tls(resources, policies);
         gateway.warn(log);
@@ -83,7 +86,7 @@ impl<'a> GatewayDraft<'a> {
             listeners,
             tls,
         } = &object.value.spec;
-        let mut unsupported = Vec::new();
+        let mut unsupported = annotation::faults(reference.kind, &object.value.metadata);
         if allowed_listeners.is_some() {
             unsupported.push(FieldFault::unsupported("spec.allowedListeners"));
         }
@@ -162,6 +165,24 @@ impl<'a> GatewayDraft<'a> {
         }
     }
 
+    /// Refuses listeners that would take the port of the admin server.
+    fn leave_port_of(&mut self, admin: Option<BindAddress>) {
+        let Self {
+            listeners,
+            addresses,
+            ..
+        } = self;
+        for listener in listeners {
+            let (Some(port), Some(admin)) = (listener.accepted_port(), admin) else {
+                continue;
+            };
+            let mut binds = addresses.iter().map(|ip| BindAddress { ip: *ip, port });
+            if binds.any(|bind| overlap(admin, bind)) {
+                listener.port_unavailable("the port is that of the admin server".to_owned());
+            }
+        }
+    }
+
     /// Gives each port to the oldest Gateway that has it; the listeners of younger Gateways are refused.
     fn claim_ports(&mut self, claims: &mut BTreeMap<BindAddress, ObjectRef>) {
         if self.refused.is_some() {
@@ -179,7 +200,7 @@ impl<'a> GatewayDraft<'a> {
                 *owner != self.reference && binds.clone().any(|bind| overlap(**claim, bind))
             });
             if let Some((_, owner)) = taken {
-                listener.port_unavailable(owner);
+                listener.port_unavailable(format!("the port belongs to the older {owner}"));
             } else {
                 claims.extend(binds.map(|bind| (bind, self.reference.clone())));
             }
@@ -367,6 +388,13 @@ fn bind_addresses(addresses: &[Address]) -> Result<Vec<Option<IpAddr>>, Vec<Fiel
         (true, true) => Ok(vec![None]),
         (true, false) => Ok(ips),
     }
+}
+
+/// The socket of a server at an address; `None` if it takes any port.
+pub(super) fn bind_of(address: SocketAddr) -> Option<BindAddress> {
+    let port = Port::new(address.port())?;
+    let ip = Some(address.ip());
+    Some(BindAddress { ip, port })
 }
 
 /// Whether two sockets cannot be bound at the same time.

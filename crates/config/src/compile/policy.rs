@@ -7,12 +7,13 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::annotation::policy_weight;
 use super::log::{ReportLog, misconfiguration};
 use super::target::{PolicyTarget, TargetLookup};
 use crate::policy::egress::{EgressPolicySet, EgressRules};
 use crate::policy::retry::RetryPolicy;
 use crate::policy::traffic::{PolicySetting, TrafficSettings};
-use crate::resources::{ObjectRef, Resources};
+use crate::resources::{ObjectMap, ObjectRef, Resources};
 use crate::snapshot::{
     BackendSettings, ClientValidation, ConnectionLimits, Misconfiguration, ProxyProtocol,
     ResolverId, ResolverSettings,
@@ -50,6 +51,8 @@ pub(super) struct CompiledPolicies {
     traffic: BTreeMap<PolicyTarget, TrafficSettings>,
     /// The settings of listeners, by Gateway and listener name.
     listeners: BTreeMap<ObjectRef, BTreeMap<String, ListenerLayer>>,
+    /// The weights of policies that have one.
+    weights: BTreeMap<ObjectRef, i64>,
     /// Rules with the same policies share one value.
     shared: RefCell<BTreeMap<Vec<ObjectRef>, Arc<EgressPolicySet>>>,
 }
@@ -66,6 +69,7 @@ pub(super) struct PolicyScope<'a> {
 pub(super) fn compile(targets: TargetLookup<'_>, log: &mut ReportLog) -> CompiledPolicies {
     let mut policies = CompiledPolicies::default();
     policies.settings.insert(ResolverId::System, Arc::default());
+    policies.weigh(targets.resources);
     egress::compile(targets, &mut policies, log);
     resolver::compile(targets, &mut policies, log);
     listener::compile(targets, &mut policies, log);
@@ -243,9 +247,37 @@ impl CompiledPolicies {
         self.settings.clone()
     }
 
+    fn weigh(&mut self, resources: &Resources) {
+        let traffic = weights(&resources.traffic_policies);
+        let listener = weights(&resources.listener_policies);
+        let http_listener = weights(&resources.http_listener_policies);
+        let backend = weights(&resources.backend_config_policies);
+        let all = traffic.chain(listener).chain(http_listener).chain(backend);
+        self.weights = all.collect();
+    }
+
+    /// Why one policy takes precedence over another: it is heavier, or else older.
+    fn why_first(&self, first: &ObjectRef, other: &ObjectRef) -> &'static str {
+        let weight = |policy| self.weights.get(policy).copied().unwrap_or_default();
+        if weight(first) > weight(other) {
+            "heavier"
+        } else {
+            "older"
+        }
+    }
+
     /// Makes a target refuse all requests because of a policy.
     fn refuse(&mut self, target: &PolicyTarget, policy: &ObjectRef, message: &str) {
         let entry = self.broken.entry(target.clone());
         entry.or_insert_with(|| misconfiguration(policy, message));
     }
+}
+
+/// The policies of a kind that have a weight, with it.
+fn weights<T: kube::Resource>(objects: &ObjectMap<T>) -> impl Iterator<Item = (ObjectRef, i64)> {
+    let weights = objects.iter().map(|(reference, object)| {
+        let weight = policy_weight(object.value.meta());
+        (reference.clone(), weight)
+    });
+    weights.filter(|(_, weight)| *weight != 0)
 }

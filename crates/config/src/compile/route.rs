@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::annotation::{self, RedirectStatuses};
 use super::context::RouteContext;
 use super::gateway::{GatewayDraft, ListenerDraft};
-use super::log::{FieldFault, ReportLog};
+use super::log::{FieldFault, ReportLog, join};
 use super::policy::PolicyScope;
 use super::target::{PolicyTarget, TargetLookup, TargetPresence};
 use crate::api::gateway::ParentRef;
@@ -36,6 +37,7 @@ type SkippedListeners = Vec<String>;
 /// The parts of a route that do not depend on the listener, while it is compiled.
 struct RouteDraft<'a> {
     reference: &'a ObjectRef,
+    weight: i64,
     seniority: ObjectSeniority,
     /// The hostnames; empty matches every host.
     hostnames: Vec<HostPattern>,
@@ -153,13 +155,24 @@ impl<'a> RouteDraft<'a> {
             });
             faults.warnings.extend(unused);
         }
+        let annotations = annotation::faults(spec.reference.kind, spec.meta);
         let hostnames = hostnames(spec, &mut faults);
-        let rules = rule::compile(context, spec.reference, &spec.rules, &mut faults);
+        let mut rules = rule::compile(context, spec.reference, &spec.rules, &mut faults);
+        let redirects = RedirectStatuses::of(spec.meta);
+        for rule in &mut rules {
+            if !annotations.is_empty() {
+                rule.refuse(spec.reference, &join(&annotations));
+            } else if let Some(status) = redirects.for_rule(rule.name.as_deref()) {
+                rule.set_redirect_status(status);
+            }
+        }
+        faults.unsupported.extend(annotations);
         for warning in &faults.warnings {
             log.warn(spec.reference, spec.source, warning);
         }
         Self {
             reference: spec.reference,
+            weight: annotation::route_weight(spec.meta),
             seniority: spec.seniority.clone(),
             matches_nothing: hostnames.is_empty() && !spec.hostnames.is_empty(),
             hostnames,
@@ -302,6 +315,7 @@ impl<'a> RouteDraft<'a> {
                 entries.extend(hosts.iter().map(|host| RouteEntry {
                     host: host.clone(),
                     matches: matches.clone(),
+                    weight: self.weight,
                     seniority: self.seniority.clone(),
                     match_index,
                     rule: rule.clone(),

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, Method};
 use regex::Regex;
 use serde::{Serialize, Serializer};
 
-use super::{RequestFacts, query};
+use super::{RequestFacts, query, re2};
 use crate::path::prefix_matches;
 
 /// One match: all of its conditions must hold.
@@ -250,14 +250,15 @@ impl HeaderMatch {
 }
 
 impl RegexPattern {
-    /// Compiles an expression.
+    /// Compiles an expression, in RE2's meaning.
     ///
     /// # Errors
     /// If it is not a regular expression; the message is one line.
     pub fn new(text: &str) -> Result<Self, String> {
         // The text is compiled alone first: between the anchors, `a)|(b` would be valid and mean something else.
-        let regex = Regex::new(text)
-            .and_then(|_| Regex::new(&format!(r"\A(?:{text})\z")))
+        let expression = re2::translate(text);
+        let regex = Regex::new(&expression)
+            .and_then(|_| Regex::new(&format!(r"\A(?:{expression})\z")))
             .map_err(|error| {
                 let text = error.to_string();
                 let last = text.lines().last().unwrap_or_default();

@@ -64,6 +64,7 @@ fn entry(route: &str, index: usize, host: &str, matches: MatchConditions) -> Rou
     RouteEntry {
         host: (!host.is_empty()).then(|| HostPattern::parse(host).unwrap()),
         matches,
+        weight: 0,
         seniority: seniority(route),
         match_index: 0,
         rule: Arc::new(RouteRule {
@@ -223,6 +224,28 @@ fn expressions_match_from_end_to_end() {
     assert!(!matches("/v[0-9]", "/v1/x"));
     assert!(!matches("v1", "/v1"));
     assert!(!matches("(?m)^/a$", "/a\n/b"));
+    // What RE2 has, in its meaning: classes and word boundaries of ASCII, case of every script.
+    for (text, matching, other) in [
+        (r"/users/\d+", "/users/42", "/users/x"),
+        (r"/users/\d+", "/users/4", "/users/\u{664}"),
+        (r"\w+", "a_1", "\u{e9}"),
+        (r"\W", "\u{e9}", "a"),
+        (r"[\w.]+", "a.b", "a-b"),
+        (r"a\sb", "a b", "a\u{a0}b"),
+        (r"a\Sb", "a\u{a0}b", "a b"),
+        (r".*\bfoo\b.*", "a foo b", "afoob"),
+        (r".*\Boo", "foo", "f oo"),
+        ("(?i)mozilla.*", "MoZilla/5", "Mozzila"),
+        ("(?i)\u{e9}", "\u{c9}", "e"),
+        (r"\pL+", "a\u{e9}", "1"),
+        (r"\Qa.b\E", "a.b", "axb"),
+        ("[[:alpha:]]+", "ab", "a1"),
+        ("(?s)a.b", "a\nb", "ab"),
+        (r"(?P<x>a)\/b{2,3}", "a/bb", "a/b"),
+    ] {
+        assert!(matches(text, matching), "{text} {matching}");
+        assert!(!matches(text, other), "{text} {other}");
+    }
     for refused in ["(", "a)|(b", "*", r"\1", "(?x)a # b"] {
         let error = RegexPattern::new(refused).unwrap_err();
         assert!(

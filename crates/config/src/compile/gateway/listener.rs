@@ -276,12 +276,8 @@ impl<'a> ListenerDraft<'a> {
         self.refuse("UnsupportedValue", "name", message);
     }
 
-    pub(super) fn port_unavailable(&mut self, owner: &ObjectRef) {
-        self.refuse(
-            "PortUnavailable",
-            "port",
-            format!("the port belongs to the older {owner}"),
-        );
+    pub(super) fn port_unavailable(&mut self, message: String) {
+        self.refuse("PortUnavailable", "port", message);
     }
 
     /// Makes the listener refuse every request because of a policy.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::layer::LayerMerge;
 use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
+use crate::compile::annotation::heaviest_first;
 use crate::compile::log::{FieldFault, ReportLog};
 use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup};
-use crate::resources::{Kind, ObjectRef, oldest_first};
+use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::BackendSettings;
 
 mod http2;
@@ -34,9 +35,9 @@ pub(super) fn compile(
     log: &mut ReportLog,
 ) {
     let mut by_backend: BTreeMap<ObjectRef, MergedPolicies> = BTreeMap::new();
-    for (reference, object) in oldest_first(&targets.resources.backend_config_policies) {
+    for (reference, object) in heaviest_first(&targets.resources.backend_config_policies) {
         let spec = &object.value.spec;
-        let mut draft = PolicyDraft::new(reference, &object.source, &spec.target_refs, TARGETS);
+        let mut draft = PolicyDraft::new(reference, object, &spec.target_refs, TARGETS);
         draft.select(targets, &spec.target_selectors, TARGETS);
         if spec.target_selectors.is_empty() {
             draft.require_target();
@@ -122,7 +123,7 @@ impl MergedPolicies {
         let overridden = overridden.into_iter();
         let mut overridden: Vec<(&str, String)> = overridden
             .filter(|name| *name != "tls" || tls_policy.is_none())
-            .map(|name| (name, "an older policy".to_owned()))
+            .map(|name| (name, "a policy that goes first".to_owned()))
             .collect();
         overridden.extend(tls_policy.map(|policy| ("tls", policy.to_string())));
         if overridden.is_empty() && self.first == *policy {

@@ -75,11 +75,17 @@ pub(super) fn compile(
             validation,
         } = &object.value.spec;
         let refs: Vec<TargetRef> = target_refs.iter().map(Into::into).collect();
-        let mut draft = PolicyDraft::new(reference, &object.source, &refs, TARGETS);
+        let mut draft = PolicyDraft::new(reference, object, &refs, TARGETS);
         draft.require_target();
         for name in options.iter().flatten().map(|(name, _)| name) {
-            let fault = FieldFault::unsupported(format!("spec.options[{name}]"));
-            draft.faults.push(fault);
+            let field = format!("spec.options.{name}");
+            if is_own(name) {
+                draft.faults.push(FieldFault::unsupported(field));
+            } else {
+                let message = "an option of another implementation; ignored";
+                let warning = FieldFault::new(field, message);
+                log.warn(reference, &object.source, &warning);
+            }
         }
         let validation =
             ServerValidation::read(validation, targets.resources, reference, &mut draft.faults);
@@ -172,6 +178,13 @@ fn effective_tls(
         let faults = validation.unresolved.iter().map(|(_, fault)| fault);
         NotAccepted::for_policy("NoValidCACertificate", join(faults))
     })
+}
+
+/// Whether an option is of kgateway's domain or of Egret's.
+fn is_own(option: &str) -> bool {
+    ["kgateway.dev/", "egret.dev/"]
+        .iter()
+        .any(|domain| option.starts_with(domain))
 }
 
 fn condition(accepted: Result<(), NotAccepted>) -> StatusCondition {

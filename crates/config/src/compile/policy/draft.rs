@@ -2,10 +2,11 @@
 
 use super::CompiledPolicies;
 use crate::api::target::{TargetRef, TargetSelector};
+use crate::compile::annotation;
 use crate::compile::log::{FieldFault, ReportLog, join};
 use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup, TargetPresence};
 use crate::report::{AncestorStatus, ObjectStatus, PolicyStatus, StatusCondition};
-use crate::resources::{Kind, ObjectRef, SourceLocation};
+use crate::resources::{Kind, LocatedObject, ObjectRef, SourceLocation};
 
 /// A policy while it is compiled, with its targets and its faults.
 pub(super) struct PolicyDraft<'a> {
@@ -13,6 +14,8 @@ pub(super) struct PolicyDraft<'a> {
     pub(super) source: &'a SourceLocation,
     pub(super) targets: Vec<PolicyTarget>,
     pub(super) faults: Vec<FieldFault>,
+    /// Selectors that match nothing.
+    unmatched: Vec<FieldFault>,
 }
 
 /// The outcome of a policy at one of its targets.
@@ -25,17 +28,18 @@ pub(super) enum TargetOutcome {
 
 impl<'a> PolicyDraft<'a> {
     /// Resolves the targets; a target of a kind that is not allowed is a fault.
-    pub(super) fn new(
+    pub(super) fn new<T: kube::Resource>(
         policy: &'a ObjectRef,
-        source: &'a SourceLocation,
+        object: &'a LocatedObject<T>,
         refs: &[TargetRef],
         kinds: TargetKinds,
     ) -> Self {
         let mut draft = Self {
             policy,
-            source,
+            source: &object.source,
             targets: Vec::new(),
-            faults: Vec::new(),
+            faults: annotation::faults(policy.kind, object.value.meta()),
+            unmatched: Vec::new(),
         };
         for (index, target) in refs.iter().enumerate() {
             let field = format!("spec.targetRefs[{index}]");
@@ -60,7 +64,23 @@ impl<'a> PolicyDraft<'a> {
                 self.faults.push(fault);
                 continue;
             }
-            for target in targets.select(&self.policy.namespace, selector) {
+            let selected = targets.select(&self.policy.namespace, selector);
+            if selected.is_empty() {
+                let TargetSelector {
+                    kind, match_labels, ..
+                } = selector;
+                let labels = match_labels.iter();
+                let labels: Vec<_> = labels
+                    .map(|(key, value)| format!("{key}={value}"))
+                    .collect();
+                let message = format!(
+                    "no {kind} of the namespace {} has the labels {}",
+                    self.policy.namespace,
+                    labels.join(", ")
+                );
+                self.unmatched.push(FieldFault::new(&field, message));
+            }
+            for target in selected {
                 self.add(target, &field);
             }
         }
@@ -99,7 +119,8 @@ impl<'a> PolicyDraft<'a> {
         log: &mut ReportLog,
         mut attach: impl FnMut(&mut CompiledPolicies, &PolicyTarget) -> TargetOutcome,
     ) {
-        log.problems(self.policy, self.source, &self.faults);
+        let faults = self.faults.iter().chain(&self.unmatched);
+        log.problems(self.policy, self.source, faults);
         let mut status = PolicyStatus::default();
         for target in &self.targets {
             let conditions = match targets.presence(target) {
@@ -126,7 +147,9 @@ impl<'a> PolicyDraft<'a> {
                             let message = "Merged with other policies in target(s) and attached";
                             attached("Merged", message)
                         }
-                        TargetOutcome::Overridden(by) => self.overridden(target, &by, log),
+                        TargetOutcome::Overridden(by) => {
+                            self.overridden(target, &by, policies, log)
+                        }
                     }
                 }
                 TargetPresence::Served => {
@@ -173,9 +196,14 @@ impl<'a> PolicyDraft<'a> {
         &self,
         target: &PolicyTarget,
         by: &ObjectRef,
+        policies: &CompiledPolicies,
         log: &mut ReportLog,
     ) -> Vec<StatusCondition> {
-        let message = format!("overridden at {} by the older {by}", target.object);
+        let message = format!(
+            "overridden at {} by the {} {by}",
+            target.object,
+            policies.why_first(by, self.policy)
+        );
         log.problems(
             self.policy,
             self.source,

@@ -31,7 +31,7 @@ pub(super) fn compile(
 ) {
     for (reference, object) in oldest_first(&targets.resources.egress_policies) {
         let spec = &object.value.spec;
-        let mut draft = PolicyDraft::new(reference, &object.source, &spec.target_refs, TARGETS);
+        let mut draft = PolicyDraft::new(reference, object, &spec.target_refs, TARGETS);
         draft.require_target();
         let rules = Arc::new(rules(reference, spec, &mut draft.faults));
         let only_gateways = draft

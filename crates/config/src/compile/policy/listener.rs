@@ -7,11 +7,12 @@ use super::layer::PolicyLayer;
 use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
 use crate::api::kgateway::{ListenerPolicySpec, ListenerPort, ListenerSettings};
 use crate::api::target::TargetSelector;
+use crate::compile::annotation::heaviest_first;
 use crate::compile::backend::port_of;
 use crate::compile::log::{FieldFault, ReportLog};
 use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup};
 use crate::name::Port;
-use crate::resources::{Kind, ObjectRef, oldest_first};
+use crate::resources::{Kind, ObjectRef};
 
 mod clients;
 mod http;
@@ -51,14 +52,14 @@ pub(super) fn compile(
         policies,
         all: PoliciesByTarget::new(),
     };
-    for (reference, object) in oldest_first(&targets.resources.listener_policies) {
+    for (reference, object) in heaviest_first(&targets.resources.listener_policies) {
         let ListenerPolicySpec {
             target_refs,
             target_selectors,
             default,
             per_port,
         } = &object.value.spec;
-        let mut draft = PolicyDraft::new(reference, &object.source, target_refs, TARGETS);
+        let mut draft = PolicyDraft::new(reference, object, target_refs, TARGETS);
         select(targets, target_selectors, &mut draft);
         let default = default.as_ref();
         let default = default.map(|spec| read(targets, spec, "spec.default", &mut draft));
@@ -71,9 +72,9 @@ pub(super) fn compile(
         }
         attached.finish(draft, layers, log);
     }
-    for (reference, object) in oldest_first(&targets.resources.http_listener_policies) {
+    for (reference, object) in heaviest_first(&targets.resources.http_listener_policies) {
         let spec = &object.value.spec;
-        let mut draft = PolicyDraft::new(reference, &object.source, &spec.target_refs, TARGETS);
+        let mut draft = PolicyDraft::new(reference, object, &spec.target_refs, TARGETS);
         for (index, target) in spec.target_refs.iter().enumerate() {
             if target.section_name.is_some() {
                 let field = format!("spec.targetRefs[{index}].sectionName");

@@ -26,7 +26,7 @@ pub(super) fn compile(
 ) {
     for (reference, object) in oldest_first(&targets.resources.resolver_policies) {
         let spec = &object.value.spec;
-        let mut draft = PolicyDraft::new(reference, &object.source, &spec.target_refs, TARGETS);
+        let mut draft = PolicyDraft::new(reference, object, &spec.target_refs, TARGETS);
         draft.require_target();
         for (index, target) in spec.target_refs.iter().enumerate() {
             if target.section_name.is_some() && target.kind == Kind::Gateway.as_str() {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
 use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
 use crate::api::kgateway::TrafficPolicySpec;
+use crate::compile::annotation::heaviest_first;
 use crate::compile::log::{FieldFault, ReportLog};
 use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup};
 use crate::compile::value::SpecFields;
 use crate::policy::traffic::{PolicySetting, TrafficSettings, traffic_policies};
-use crate::resources::{GATEWAY_GROUP, Kind, ObjectRef, oldest_first};
+use crate::resources::{GATEWAY_GROUP, Kind, ObjectRef};
 
 const TARGETS: TargetKinds = TargetKinds {
     supported: &[Kind::Gateway, Kind::HttpRoute, Kind::GrpcRoute],
@@ -65,9 +66,9 @@ pub(super) fn compile(
     policies: &mut CompiledPolicies,
     log: &mut ReportLog,
 ) {
-    for (reference, object) in oldest_first(&targets.resources.traffic_policies) {
+    for (reference, object) in heaviest_first(&targets.resources.traffic_policies) {
         let spec = &object.value.spec;
-        let mut draft = PolicyDraft::new(reference, &object.source, &spec.target_refs, TARGETS);
+        let mut draft = PolicyDraft::new(reference, object, &spec.target_refs, TARGETS);
         draft.select(targets, &spec.target_selectors, TARGETS);
         if spec.target_refs.is_empty() && spec.target_selectors.is_empty() {
             // This is not a fault: a rule may refer to the policy by a filter, which is reported there.
@@ -86,16 +87,20 @@ pub(super) fn compile(
         let settings = read_settings(spec, reader, &mut draft.faults);
         draft.finish(targets, policies, log, |policies, target| {
             let older = policies.traffic.entry(target.clone()).or_default();
-            outcome(&settings, older.merge(&settings), target)
+            let overridden = older.merge(&settings);
+            outcome(&settings, overridden, target, |by| {
+                policies.why_first(by, reference)
+            })
         });
     }
 }
 
-/// The outcome of a policy at a target where older policies decide the fields in `overridden`.
+/// The outcome of a policy at a target where policies that take precedence decide the fields in `overridden`.
 fn outcome(
     settings: &TrafficSettings,
     mut overridden: Vec<(&'static str, ObjectRef)>,
     target: &PolicyTarget,
+    why_first: impl Fn(&ObjectRef) -> &'static str,
 ) -> TargetOutcome {
     if overridden.len() == settings.stated().count()
         && let Some((_, policy)) = overridden.pop()
@@ -106,7 +111,8 @@ fn outcome(
         return TargetOutcome::Attached;
     }
     let fault = |(name, policy)| {
-        let message = format!("the older {policy} decides at {}", target.object);
+        let why = why_first(&policy);
+        let message = format!("the {why} {policy} decides at {}", target.object);
         FieldFault::new(format!("spec.{name}"), message)
     };
     TargetOutcome::Merged(overridden.into_iter().map(fault).collect())

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
+
 use crate::api::duration;
 use crate::api::gateway::RuleTimeouts;
 use crate::compile::context::RouteContext;
@@ -35,6 +37,20 @@ pub(super) struct RuleDraft {
     pub(super) response: Option<ObjectRef>,
     /// The Backends that the rule refers to.
     pub(super) backends: Vec<ObjectRef>,
+}
+
+impl RuleDraft {
+    /// Makes the rule refuse every request, because its route is not valid.
+    pub(super) fn refuse(&mut self, route: &ObjectRef, message: &str) {
+        self.action = ActionDraft::Refuse(misconfiguration(route, message));
+    }
+
+    /// Sets the status of the redirect, if the rule answers with one.
+    pub(super) fn set_redirect_status(&mut self, status: StatusCode) {
+        if let ActionDraft::Redirect(redirect) = &mut self.action {
+            redirect.status = status;
+        }
+    }
 }
 
 /// What answers a request.

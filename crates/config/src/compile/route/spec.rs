@@ -1,5 +1,7 @@
 //! The specs of all kinds of route in one form, which routes are compiled from.
 
+use kube::core::ObjectMeta;
+
 use super::header::HeaderModifierSpec;
 use crate::api::gateway::{ParentRef, RequestRedirect, RuleRetry, RuleTimeouts, UrlRewrite};
 use crate::compile::log::FieldFault;
@@ -14,6 +16,7 @@ mod tls;
 pub(super) struct RouteSpec<'a> {
     pub(super) reference: &'a ObjectRef,
     pub(super) source: &'a SourceLocation,
+    pub(super) meta: &'a ObjectMeta,
     pub(super) seniority: ObjectSeniority,
     /// The hostnames; a route without any matches every host of its listener.
     pub(super) hostnames: &'a [String],

@@ -197,9 +197,14 @@ fn what_is_wrong_is_named_and_fails_closed() {
     let options = policy(
         "p",
         BACKEND,
-        &format!("{{{SYSTEM}}}\n  options: {{a/b: c}}"),
+        &format!("{{{SYSTEM}}}\n  options: {{kgateway.dev/b: c}}"),
     );
-    assert!(get(&with_static(&options), "a.b").ends_with("spec.options[a/b]: not supported yet"));
+    let expected = "spec.options.kgateway.dev/b: not supported yet";
+    assert!(get(&with_static(&options), "a.b").ends_with(expected));
+    let foreign = with_static(&options.replace("kgateway.dev/b", "a/b"));
+    assert!(foreign.report.accepted(), "{}", foreign.report.table());
+    let expected = "spec.options.a/b: an option of another implementation; ignored";
+    assert!(warnings(&foreign)[0].ends_with(expected));
     let text = policy("p", BACKEND, "{}");
     assert!(errors(&text)[0].contains("spec.validation.hostname: is required"));
     let older = policy("p", BACKEND, "{}").replace("/v1\n", "/v1alpha2\n");

@@ -98,11 +98,54 @@ fn the_controller_name_is_an_option() {
     }]);
     let options = CompileOptions {
         controller_name: "kgateway.dev/kgateway".to_owned(),
+        ..CompileOptions::default()
     };
     assert_eq!(
         compile(&loaded.resources, &options).snapshot.sockets.len(),
         1
     );
+}
+
+#[test]
+fn a_listener_on_the_port_of_the_admin_server_is_refused_alone() {
+    for (admin, addresses, is_taken) in [
+        ("127.0.0.1:19000", "", true),
+        (
+            "127.0.0.1:19000",
+            "  addresses: [{value: 127.0.0.1}]\n",
+            true,
+        ),
+        ("0.0.0.0:19000", "  addresses: [{value: 192.0.2.1}]\n", true),
+        (
+            "127.0.0.1:19000",
+            "  addresses: [{value: 192.0.2.1}]\n",
+            false,
+        ),
+        ("127.0.0.1:19001", "", false),
+        ("127.0.0.1:0", "", false),
+    ] {
+        let listeners = "  listeners:\n  - {name: own, protocol: HTTP, port: 19000}\n";
+        let text = BASE.replace("  listeners:\n", &format!("{addresses}{listeners}"));
+        let loaded = load([ConfigFile {
+            name: "t.yaml",
+            text: &text,
+        }]);
+        let options = CompileOptions {
+            admin: Some(admin.parse().unwrap()),
+            ..CompileOptions::default()
+        };
+        let compiled = compile(&loaded.resources, &options);
+        let expected = 2 - usize::from(is_taken);
+        assert_eq!(
+            compiled.snapshot.sockets.len(),
+            expected,
+            "{admin} {addresses}"
+        );
+        let accepted = condition(&compiled, "Gateway infra/gw#own", "Accepted");
+        let expected =
+            "false PortUnavailable: spec.listeners[0].port: the port is that of the admin server";
+        assert_eq!(accepted == expected, is_taken, "{accepted}");
+    }
 }
 
 #[test]

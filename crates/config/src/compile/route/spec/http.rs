@@ -23,6 +23,7 @@ pub(super) fn route<'a>(
     RouteSpec {
         reference,
         source: &object.source,
+        meta: &object.value.metadata,
         seniority: object.seniority(reference),
         hostnames: hostnames.as_deref().unwrap_or_default(),
         parents: parent_refs.clone().unwrap_or_default(),

@@ -20,6 +20,7 @@ pub(super) fn route<'a>(
     RouteSpec {
         reference,
         source: &object.source,
+        meta: &object.value.metadata,
         seniority: object.seniority(reference),
         hostnames,
         parents: parent_refs.iter().flatten().map(parent).collect(),

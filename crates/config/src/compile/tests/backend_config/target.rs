@@ -152,7 +152,7 @@ fn the_oldest_that_says_something_decides_it() {
     assert_eq!(
         warnings(&compiled),
         [
-            "t.yaml:20: BackendConfigPolicy apps/a: spec.connectTimeout: an older policy decides at Backend apps/dfp"
+            "t.yaml:20: BackendConfigPolicy apps/a: spec.connectTimeout: a policy that goes first decides at Backend apps/dfp"
         ]
     );
     assert_eq!(problems(&compiled).len(), 1);
