@@ -4,6 +4,7 @@
 //! and a [`report::Report`] to read. The whole crate is pure: it has no runtime, opens no sockets and reads no clock.
 
 pub mod api;
+pub mod certificate;
 pub mod compile;
 pub mod load;
 pub mod name;
