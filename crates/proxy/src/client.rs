@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use egret_config::certificate::CertificateFacts;
 use egret_config::name::DnsName;
 use egret_config::snapshot::{
     AlpnProtocol, BindAddress, ClientValidation, ConnectionLimits, Listener, ListenerProtocol,
@@ -15,6 +16,7 @@ use egret_config::snapshot::{
 use tokio::sync::Notify;
 
 use crate::clock;
+use crate::policy::ClientIdentity;
 use stream_watch::StreamWatch;
 use watch::ConnectionWatch;
 pub(crate) use watch::HttpConnection;
@@ -55,6 +57,8 @@ pub(crate) struct TerminatedTls {
     pub(crate) listener: Arc<Listener>,
     /// The protocol that ALPN agreed on; `None` if the client offered none.
     pub(crate) alpn: Option<AlpnProtocol>,
+    /// The client's certificate, if the listener validated it.
+    pub(crate) certificate: Option<Arc<CertificateFacts>>,
 }
 
 impl TerminatedTls {
@@ -130,6 +134,15 @@ impl ClientConnection {
     /// Whether the connection is HTTP/2, which carries many requests at once.
     pub(crate) fn is_http2(&self) -> bool {
         self.watch.is_http2()
+    }
+
+    /// Who the client is, as far as the connection proves it.
+    pub(crate) fn identity(&self) -> ClientIdentity {
+        let tls = self.tls.as_ref();
+        ClientIdentity {
+            address: self.address.ip(),
+            certificate: tls.and_then(|tls| tls.certificate.clone()),
+        }
     }
 
     /// The scheme by which the client reached the gateway.

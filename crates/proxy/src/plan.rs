@@ -171,14 +171,6 @@ impl<'a> ForwardPlan<'a> {
         (self.method != Method::CONNECT).then_some((&self.method, path))
     }
 
-    /// Replaces the egress policies of the plan.
-    pub(crate) fn under<'b>(self, egress: &'b EgressPolicySet) -> ForwardPlan<'b>
-    where
-        'a: 'b,
-    {
-        ForwardPlan { egress, ..self }
-    }
-
     /// The hosts of a static backend; none if the client chooses the destination.
     pub(crate) fn hosts(&self) -> &'a [(Host, Port)] {
         self.hosts

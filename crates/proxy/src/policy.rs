@@ -5,15 +5,21 @@
 //! [`Admitted::clear`] asks the egress policies about the destination by its name, before any DNS query is made for it.
 //! Only what is [`Cleared`] can be sent. Each address is checked after that, in `dial/egress.rs`.
 //!
-//! [`readmit`] and [`allows`] ask the same policies again about an open tunnel when the configuration has changed.
+//! [`readmit`] and [`Admitted::keeps`] ask the same policies again about an open tunnel when the configuration has changed.
 
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use egret_config::certificate::CertificateFacts;
 use egret_config::name::Port;
-use egret_config::policy::egress::{EgressAction, EgressDecision, EgressRequest};
+use egret_config::policy::egress::{EgressAction, EgressClient, EgressDecision, EgressRequest};
 use egret_config::policy::traffic::TrafficSettings;
+use egret_config::resources::ObjectRef;
 use egret_config::snapshot::RouteRule;
 use http::HeaderMap;
 use http::request::Parts;
 
+use crate::dial::egress::{EgressGuard, OwnAddresses};
 use crate::message::target::Target;
 use crate::plan::ForwardPlan;
 use crate::refusal::Refusal;
@@ -31,12 +37,29 @@ pub(crate) struct PolicyContext<'a, 'r> {
     pub(crate) target: &'r Target,
     /// The request's head as it came.
     pub(crate) request: &'r Parts,
+    /// Who is at the other end of the client's connection.
+    pub(crate) client: &'r ClientIdentity,
+}
+
+/// Who is at the other end of a client's connection, as far as the connection proves it.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientIdentity {
+    /// The client's address.
+    pub(crate) address: IpAddr,
+    /// The client's certificate, if it was validated.
+    pub(crate) certificate: Option<Arc<CertificateFacts>>,
+}
+
+/// Who sent a request: by its connection, and by its credentials.
+struct RequestSender<'a> {
+    identity: ClientIdentity,
+    principal: Option<Principal<'a>>,
 }
 
 /// A request that the policies of its rule let through. Made by [`admit`] alone.
 pub(crate) struct Admitted<'a> {
     policies: &'a TrafficSettings,
-    principal: Option<Principal<'a>>,
+    sender: RequestSender<'a>,
 }
 
 /// A request that may be sent: the policies of its rule let it through, and the egress policies its destination. Made by
@@ -46,7 +69,8 @@ pub(crate) struct Cleared<'a> {
     plan: Box<ForwardPlan<'a>>,
     /// The policies of the rule; `None` for a request of the gateway's own.
     policies: Option<&'a TrafficSettings>,
-    principal: Option<Principal<'a>>,
+    /// Likewise.
+    sender: Option<RequestSender<'a>>,
 }
 
 /// Asks the policies of the rule, in their order.
@@ -57,18 +81,17 @@ pub(crate) fn admit<'a>(context: &PolicyContext<'a, '_>) -> Result<Admitted<'a>,
     let principal = credentials::authenticate(context)?;
     Ok(Admitted {
         policies: &context.rule.policies,
-        principal,
+        sender: RequestSender {
+            identity: context.client.clone(),
+            principal,
+        },
     })
 }
 
-/// Asks the policies of the rule again about a tunnel that is open, with the request that opened it.
-pub(crate) fn readmit(context: &PolicyContext<'_, '_>) -> bool {
-    admit(context).is_ok()
-}
-
-/// Whether the egress policies of a plan allow its destination by name.
-pub(crate) fn allows(plan: &ForwardPlan<'_>) -> bool {
-    decide(plan, plan.destination.port).action == EgressAction::Allow
+/// Asks the policies of the rule again about a tunnel that is open, with the request that opened it. `None` if they do not
+/// admit it any more.
+pub(crate) fn readmit<'a>(context: &PolicyContext<'a, '_>) -> Option<Admitted<'a>> {
+    admit(context).ok()
 }
 
 /// Makes the changes of the policies of a rule to the response of a request that fell under it, whether it comes from an
@@ -80,7 +103,26 @@ pub(crate) fn edit_response(policies: &TrafficSettings, headers: &mut HeaderMap)
 impl<'a> Admitted<'a> {
     /// Who sent the request, if a policy asked for it.
     pub(crate) fn principal(&self) -> Option<&Principal<'a>> {
-        self.principal.as_ref()
+        self.sender.principal.as_ref()
+    }
+
+    /// Whether the egress policies let an open tunnel of this request stay, which leads to `peer` by this plan.
+    pub(crate) fn keeps(
+        &self,
+        plan: &ForwardPlan<'_>,
+        peer: SocketAddr,
+        own: &OwnAddresses,
+    ) -> bool {
+        let request = EgressRequest {
+            is_open: true,
+            ..egress_request(plan, self.sender.facts())
+        };
+        let guard = EgressGuard {
+            egress: plan.egress,
+            request,
+            own,
+        };
+        guard.permit(peer).is_ok() && plan.egress.check(request).action == EgressAction::Allow
     }
 
     /// Asks the egress policies about the destination by its name, and gives their decision beside the witness.
@@ -91,11 +133,11 @@ impl<'a> Admitted<'a> {
         self,
         mut plan: Box<ForwardPlan<'a>>,
     ) -> Result<(Cleared<'a>, EgressDecision<'a>), Refusal> {
-        let decision = clear_name(&mut plan)?;
+        let decision = clear_name(&mut plan, self.sender.facts())?;
         let cleared = Cleared {
             plan,
             policies: Some(self.policies),
-            principal: self.principal,
+            sender: Some(self.sender),
         };
         Ok((cleared, decision))
     }
@@ -107,11 +149,11 @@ impl<'a> Cleared<'a> {
     /// # Errors
     /// [`Refusal::Policy`] with what denied it.
     pub(crate) fn own(mut plan: Box<ForwardPlan<'a>>) -> Result<Self, Refusal> {
-        clear_name(&mut plan)?;
+        clear_name(&mut plan, EgressClient::default())?;
         Ok(Self {
             plan,
             policies: None,
-            principal: None,
+            sender: None,
         })
     }
 
@@ -122,7 +164,28 @@ impl<'a> Cleared<'a> {
 
     /// Who sent the request, if a policy asked for it.
     pub(crate) fn principal(&self) -> Option<&Principal<'a>> {
-        self.principal.as_ref()
+        self.sender.as_ref()?.principal.as_ref()
+    }
+
+    /// The check of the addresses of the destination.
+    pub(crate) fn guard<'b>(&'b self, own: &'b OwnAddresses) -> EgressGuard<'b> {
+        EgressGuard {
+            egress: self.plan.egress,
+            request: egress_request(&self.plan, self.client()),
+            own,
+        }
+    }
+
+    /// The policy in audit mode that would deny this address of the destination.
+    pub(crate) fn audit_address(&self, address: IpAddr) -> Option<&'a ObjectRef> {
+        let request = egress_request(&self.plan, self.client());
+        self.plan.egress.audit_address(address, request)
+    }
+
+    fn client(&self) -> EgressClient<'_> {
+        self.sender
+            .as_ref()
+            .map_or_else(EgressClient::default, RequestSender::facts)
     }
 
     /// Makes the changes of the policies to the head of the request, before those of the filters of the rule.
@@ -137,7 +200,13 @@ impl<'a> Cleared<'a> {
         let Some(port) = Port::new(port) else {
             return false;
         };
-        port == self.plan.destination.port || decide(&self.plan, port).action == EgressAction::Allow
+        port == self.plan.destination.port || {
+            let request = EgressRequest {
+                port,
+                ..egress_request(&self.plan, self.client())
+            };
+            self.plan.egress.check(request).action == EgressAction::Allow
+        }
     }
 
     /// Turns to the next host of the backend that the policies allow, if one of the next `others` is. Returns how many of
@@ -146,7 +215,7 @@ impl<'a> Cleared<'a> {
         let began_at = self.plan.host_index();
         for passed in 1..=others {
             self.plan.next_host();
-            if allows(&self.plan) {
+            if decide(&self.plan, self.client()).action == EgressAction::Allow {
                 return Some(others - passed);
             }
         }
@@ -170,15 +239,18 @@ impl<'a> Cleared<'a> {
 ///
 /// # Errors
 /// [`Refusal::Policy`] with what denied the host that the plan began with, if no host is allowed.
-fn clear_name<'a>(plan: &mut ForwardPlan<'a>) -> Result<EgressDecision<'a>, Refusal> {
-    let first = decide(plan, plan.destination.port);
+fn clear_name<'a>(
+    plan: &mut ForwardPlan<'a>,
+    client: EgressClient<'_>,
+) -> Result<EgressDecision<'a>, Refusal> {
+    let first = decide(plan, client);
     let mut decision = first;
     for _ in 0..plan.other_hosts() {
         if decision.action == EgressAction::Allow {
             break;
         }
         plan.next_host();
-        decision = decide(plan, plan.destination.port);
+        decision = decide(plan, client);
     }
     match decision.action {
         EgressAction::Allow => Ok(decision),
@@ -189,10 +261,33 @@ fn clear_name<'a>(plan: &mut ForwardPlan<'a>) -> Result<EgressDecision<'a>, Refu
     }
 }
 
-fn decide<'a>(plan: &ForwardPlan<'a>, port: Port) -> EgressDecision<'a> {
-    plan.egress.check(EgressRequest {
+fn decide<'a>(plan: &ForwardPlan<'a>, client: EgressClient<'_>) -> EgressDecision<'a> {
+    plan.egress.check(egress_request(plan, client))
+}
+
+/// A planned request as egress policies see it.
+fn egress_request<'b>(plan: &'b ForwardPlan<'_>, client: EgressClient<'b>) -> EgressRequest<'b> {
+    EgressRequest {
         host: &plan.destination.host,
-        port,
+        port: plan.destination.port,
         request: plan.method_and_path(),
-    })
+        client,
+        is_open: false,
+    }
+}
+
+impl RequestSender<'_> {
+    /// The sender as egress policies see it.
+    fn facts(&self) -> EgressClient<'_> {
+        let Self {
+            identity,
+            principal,
+        } = self;
+        EgressClient {
+            user: principal.as_ref().and_then(Principal::user),
+            key_owner: principal.as_ref().and_then(Principal::key_owner),
+            certificate: identity.certificate.as_deref(),
+            source: Some(identity.address),
+        }
+    }
 }

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use egret_testkit::client::connect_request;
-use egret_testkit::gateway::{LOOPBACK, documents, resolver_policy, tls_secret};
+use egret_testkit::gateway::{documents, resolver_policy, tls_secret};
 use egret_testkit::upstream::{Http2Options, UpstreamTls};
 use egret_testkit::{Ca, Client, DnsServer, Gateway, Http2Client, TlsClient, Upstream};
 use http::Request;
@@ -22,6 +22,12 @@ const CASES: &[VerdictCase] = &[
     VerdictCase::new("other.example", "deny", None, Some("egress_policy")),
     // The name is allowed, and its address is that of a private network.
     VerdictCase::new("inside.example", "deny", None, Some("address_denied")),
+    // The exceptions are those of other rules.
+    VerdictCase::new("outside.example", "deny", None, Some("address_denied")),
+    // Rules for some clients.
+    VerdictCase::new("near.example", "allow", Some("near"), None),
+    VerdictCase::new("far.example", "deny", None, Some("egress_policy")),
+    VerdictCase::new("users.example", "deny", None, Some("egress_policy")),
     VerdictCase::new(
         "moved.example",
         "allow",
@@ -63,7 +69,18 @@ spec:
   rules:
   - {name: not-b, action: Deny, hosts: [b.example]}
   - {name: not-wild, action: Deny, hosts: ['*.wild.example']}
-  - {name: partners, action: Allow, hosts: [a.example, inside.example, moved.example]}
+  - name: partners
+    action: Allow
+    hosts: [a.example, inside.example, moved.example]
+    addresses: [127.0.0.1]
+  - name: near
+    action: Allow
+    hosts: [near.example]
+    clients: [{source: 127.0.0.0/8}]
+    addresses: [127.0.0.0/8]
+  - {name: far, action: Allow, hosts: [far.example], clients: [{source: 10.0.0.0/8}]}
+  - {name: users, action: Allow, hosts: [users.example], clients: [{user: '*'}, {certificate: a.example}]}
+  - {name: outside, action: Allow, hosts: [outside.example]}
 ";
 
 struct TestSetup {
@@ -78,11 +95,15 @@ struct TestSetup {
 impl TestSetup {
     fn new() -> Self {
         let (ca, dns) = (Ca::new(), DnsServer::start());
-        dns.a("a.example", ["127.0.0.1"], 60);
+        // Of two addresses the one that the rule makes an exception for is used.
+        dns.a("a.example", ["10.9.9.9", "127.0.0.1"], 60);
+        for name in ["near.example", "outside.example"] {
+            dns.a(name, ["127.0.0.1"], 60);
+        }
         dns.a("inside.example", ["10.1.2.3"], 60);
         dns.nxdomain("moved.example");
         let plain = Upstream::start();
-        let secure = Upstream::start_tls(UpstreamTls::of(&ca, ["a.example"]));
+        let secure = Upstream::start_tls(UpstreamTls::of(&ca, ["a.example", "near.example"]));
         let grpc = Upstream::start_http2(Http2Options::default());
         let identity = ca.issue(["gw.example"]);
         let yaml = yaml(&dns, secure.port(), &identity);
@@ -167,7 +188,6 @@ spec:
         include_str!("../../../examples/quickstart/httproute.yaml"),
         &tls_route,
         grpc_route,
-        LOOPBACK,
         &resolver_policy(dns.addr(), ""),
         POLICY,
     ])
@@ -274,7 +294,13 @@ fn every_form_has_the_same_verdict_and_the_same_rule() {
         }
     }
     // Denied names are not resolved, whatever the form of the request.
-    for denied in ["b.example", "x.wild.example", "other.example"] {
+    for denied in [
+        "b.example",
+        "x.wild.example",
+        "other.example",
+        "far.example",
+        "users.example",
+    ] {
         assert_eq!(setup.dns.lookups_for(denied), 0, "{denied}");
     }
     assert!(!setup.secure.handshakes().is_empty());

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
+    date_time_ymd,
 };
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -73,6 +74,24 @@ impl Ca {
             params.not_before = date_time_ymd(first, 1, 1);
             params.not_after = date_time_ymd(last, 12, 31);
         }
+        self.sign(&params)
+    }
+
+    /// Issues a certificate whose subject has this common name alone, without alternative names.
+    ///
+    /// # Panics
+    /// If the certificate cannot be signed.
+    #[must_use]
+    pub fn issue_named(&self, common_name: &str) -> IssuedCertificate {
+        let mut params = CertificateParams::new([]).expect("no names");
+        params.distinguished_name = DistinguishedName::new();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, common_name);
+        self.sign(&params)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> IssuedCertificate {
         let key = key();
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");
         IssuedCertificate { certificate, key }

@@ -5,8 +5,8 @@ mod resolver;
 mod status;
 
 pub use egress::{
-    EgressAction, EgressAddresses, EgressMode, EgressPolicy, EgressPolicySpec, EgressRuleSpec,
-    EgressTunnels, PortText,
+    EgressAction, EgressAddresses, EgressClientSpec, EgressMode, EgressPolicy, EgressPolicySpec,
+    EgressRuleSpec, EgressSni, EgressTunnels, PortText,
 };
 pub use resolver::{
     LookupFamily, ResolverHost, ResolverPolicy, ResolverPolicySpec, ResolverProtocol,

@@ -4,7 +4,6 @@
 //! IP literal is decided by [`EgressPolicySet::check_address`] right before it is dialled. Both must allow, and all
 //! policies that apply must allow: a narrower policy can only narrow.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,7 +16,12 @@ use crate::name::{Host, HostMatcher, Port};
 use crate::path::prefix_matches;
 use crate::resources::ObjectRef;
 
+mod client;
+mod sni;
 pub mod special;
+
+pub use client::{CertificatePattern, ClientMatcher, EgressClient, UserPattern};
+pub use sni::{EgressSni, HelloName, SniRequirement};
 
 pub use crate::api::egret::{EgressAction, EgressMode};
 
@@ -47,6 +51,8 @@ pub struct EgressRules {
     /// Whether tunnels stay open that the policy denies after a change (`tunnels: Keep`). The built-in deny list closes
     /// them in any case.
     pub keeps_tunnels: bool,
+    /// What the server name inside the tunnel of a CONNECT has to be.
+    pub sni: EgressSni,
 }
 
 /// One rule. An empty list of a condition matches everything; every condition that is set must match.
@@ -65,6 +71,11 @@ pub struct EgressRule {
     pub methods: Vec<Method>,
     /// Path prefixes, compared by whole segments. A rule with paths never matches inside a tunnel.
     pub paths: Vec<String>,
+    /// Clients that the rule is for.
+    pub clients: Vec<ClientMatcher>,
+    /// Exceptions to the built-in deny list for the names that the rule allows. They hold where those of
+    /// [`EgressRules::allow_addresses`] hold; a request that names an address has none.
+    pub allow_addresses: Vec<IpNet>,
 }
 
 /// An inclusive range of ports.
@@ -85,6 +96,11 @@ pub struct EgressRequest<'a> {
     pub port: Port,
     /// The method and the normalized path; `None` for a tunnel, whose requests cannot be read.
     pub request: Option<(&'a Method, &'a str)>,
+    /// Who sends the request.
+    pub client: EgressClient<'a>,
+    /// Whether the request has opened a tunnel before. Policies that keep tunnels open then deny nothing; the built-in
+    /// deny list does.
+    pub is_open: bool,
 }
 
 /// The decision about a request, and the rule that made it.
@@ -117,7 +133,7 @@ impl EgressPolicySet {
         let mut decision = EgressDecision::default();
         for rules in &self.policies {
             let (action, rule) = rules.decide(attempt);
-            let denied = action == EgressAction::Deny;
+            let denied = action == EgressAction::Deny && !rules.passes_over(attempt);
             if denied && rules.mode == EgressMode::Enforce {
                 return EgressDecision {
                     action,
@@ -138,48 +154,35 @@ impl EgressPolicySet {
         decision
     }
 
-    /// The policies as they apply to tunnels that are already open: without the denials of policies that keep tunnels
-    /// open, but with their exceptions to the built-in deny list, which still applies.
-    #[must_use]
-    pub fn for_open_tunnels(&self) -> Cow<'_, Self> {
-        if !self.policies.iter().any(|rules| rules.keeps_tunnels) {
-            return Cow::Borrowed(self);
-        }
-        let policies = self.policies.iter().map(|rules| {
-            if !rules.keeps_tunnels {
-                return Arc::clone(rules);
-            }
-            Arc::new(EgressRules {
-                default_action: EgressAction::Allow,
-                rules: Vec::new(),
-                deny_addresses: Vec::new(),
-                ..EgressRules::clone(rules)
-            })
-        });
-        Cow::Owned(Self {
-            policies: policies.collect(),
-        })
-    }
-
-    /// Decides one address. An IPv6 address that embeds an IPv4 address must be allowed in both forms.
+    /// Decides one address that the host of an allowed request was resolved to, or is. `attempt` has the port that would be
+    /// connected to. An IPv6 address that embeds an IPv4 address must be allowed in both forms.
     ///
     /// # Errors
     /// If a policy or the built-in list denies the address.
-    pub fn check_address(&self, address: IpAddr) -> Result<(), AddressDenied> {
+    pub fn check_address(
+        &self,
+        address: IpAddr,
+        attempt: EgressRequest<'_>,
+    ) -> Result<(), AddressDenied> {
         let address = address.to_canonical();
-        self.check_single(address)?;
-        special::embedded_ipv4(address).try_for_each(|inner| self.check_single(inner.into()))
+        self.check_single(address, attempt)?;
+        special::embedded_ipv4(address)
+            .try_for_each(|inner| self.check_single(inner.into(), attempt))
     }
 
     /// The policy in audit mode that would deny the address, if there is one.
     #[must_use]
-    pub fn audit_address(&self, address: IpAddr) -> Option<&ObjectRef> {
+    pub fn audit_address(&self, address: IpAddr, attempt: EgressRequest<'_>) -> Option<&ObjectRef> {
         let address = address.to_canonical();
-        self.denied_by(EgressMode::Audit, address)
+        self.denied_by(EgressMode::Audit, address, attempt)
     }
 
-    fn check_single(&self, address: IpAddr) -> Result<(), AddressDenied> {
-        if let Some(policy) = self.denied_by(EgressMode::Enforce, address) {
+    fn check_single(
+        &self,
+        address: IpAddr,
+        attempt: EgressRequest<'_>,
+    ) -> Result<(), AddressDenied> {
+        if let Some(policy) = self.denied_by(EgressMode::Enforce, address, attempt) {
             return Err(AddressDenied {
                 policy: Some(policy.clone()),
                 class: "denied by policy",
@@ -189,13 +192,11 @@ impl EgressPolicySet {
             return Ok(());
         };
         // A policy in audit mode only observes, so that its exceptions do not hold either.
-        let excepted = self
+        let mut enforced = self
             .policies
             .iter()
-            .filter(|rules| rules.mode == EgressMode::Enforce)
-            .flat_map(|rules| &rules.allow_addresses)
-            .any(|net| net.contains(&address));
-        if excepted {
+            .filter(|rules| rules.mode == EgressMode::Enforce);
+        if enforced.any(|rules| rules.excepts(address, attempt)) {
             Ok(())
         } else {
             Err(AddressDenied {
@@ -205,14 +206,20 @@ impl EgressPolicySet {
         }
     }
 
-    fn denied_by(&self, mode: EgressMode, address: IpAddr) -> Option<&ObjectRef> {
+    fn denied_by(
+        &self,
+        mode: EgressMode,
+        address: IpAddr,
+        attempt: EgressRequest<'_>,
+    ) -> Option<&ObjectRef> {
         let mut policies = self.policies.iter().filter(|rules| rules.mode == mode);
         policies
             .find(|rules| {
-                rules
-                    .deny_addresses
-                    .iter()
-                    .any(|net| net.contains(&address))
+                !rules.passes_over(attempt)
+                    && rules
+                        .deny_addresses
+                        .iter()
+                        .any(|net| net.contains(&address))
             })
             .map(|rules| &rules.policy)
     }
@@ -220,10 +227,33 @@ impl EgressPolicySet {
 
 impl EgressRules {
     fn decide(&self, attempt: EgressRequest<'_>) -> (EgressAction, Option<&Arc<str>>) {
-        match self.rules.iter().find(|rule| rule.matches(attempt)) {
+        match self.rule_for(attempt) {
             Some(rule) => (rule.action, Some(&rule.name)),
             None => (self.default_action, None),
         }
+    }
+
+    fn rule_for(&self, attempt: EgressRequest<'_>) -> Option<&EgressRule> {
+        self.rules.iter().find(|rule| rule.matches(attempt))
+    }
+
+    /// Whether the policy denies nothing to this request, because it opened a tunnel before.
+    fn passes_over(&self, attempt: EgressRequest<'_>) -> bool {
+        attempt.is_open && self.keeps_tunnels
+    }
+
+    /// Whether an exception to the built-in deny list holds for the address: one of the policy, or of the rule that allows
+    /// the name.
+    fn excepts(&self, address: IpAddr, attempt: EgressRequest<'_>) -> bool {
+        let holds = |nets: &[IpNet]| nets.iter().any(|net| net.contains(&address));
+        if holds(&self.allow_addresses) {
+            return true;
+        }
+        let by_name = matches!(attempt.host, Host::Name(_));
+        by_name
+            && self.rule_for(attempt).is_some_and(|rule| {
+                rule.action == EgressAction::Allow && holds(&rule.allow_addresses)
+            })
     }
 }
 
@@ -231,6 +261,7 @@ impl EgressRule {
     fn matches(&self, attempt: EgressRequest<'_>) -> bool {
         any_or_empty(&self.hosts, |host| host.matches(attempt.host))
             && any_or_empty(&self.ports, |range| range.contains(attempt.port))
+            && any_or_empty(&self.clients, |client| client.matches(attempt.client))
             && self.matches_request(attempt.request)
     }
 

@@ -1,8 +1,11 @@
 //! TLS termination: the handshake with a client.
 
 use std::io;
+use std::sync::Arc;
 
-use rustls::HandshakeKind;
+use egret_config::certificate::CertificateFacts;
+use egret_config::snapshot::{ServerTls, ValidationMode};
+use rustls::{HandshakeKind, ServerConnection};
 use tokio::time::timeout_at;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -66,10 +69,25 @@ impl TlsConnection {
         metrics.ended(handshake, took);
         origin.tls = Some(TerminatedTls {
             alpn: negotiated_alpn(session.alpn_protocol()),
+            certificate: validated_certificate(&settings, session),
             listener,
         });
         Some((stream, origin))
     }
+}
+
+/// The client's certificate, if it sent one and the listener validates certificates. One that is accepted unvalidated
+/// proves nothing.
+fn validated_certificate(
+    settings: &ServerTls,
+    session: &ServerConnection,
+) -> Option<Arc<CertificateFacts>> {
+    let validation = settings.clients.as_ref()?;
+    if validation.mode == ValidationMode::Unverified {
+        return None;
+    }
+    let certificate = session.peer_certificates()?.first()?;
+    CertificateFacts::read(certificate).map(Arc::new)
 }
 
 /// The refusal for a failed handshake. `None` if the client closed the connection, which is no failure.

@@ -3,7 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use egret_config::policy::egress::{AddressDenied, EgressPolicySet};
+use egret_config::name::Port;
+use egret_config::policy::egress::{AddressDenied, EgressPolicySet, EgressRequest};
 
 mod local;
 
@@ -22,11 +23,13 @@ impl<T: Copy> Permitted<T> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OwnAddresses(pub(crate) Vec<SocketAddr>);
 
-/// The egress check for the requests of one rule.
+/// The egress check for one request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EgressGuard<'a> {
     /// The egress policies.
     pub(crate) egress: &'a EgressPolicySet,
+    /// The request whose host has the addresses.
+    pub(crate) request: EgressRequest<'a>,
     /// The addresses that this process listens on.
     pub(crate) own: &'a OwnAddresses,
 }
@@ -47,7 +50,13 @@ impl EgressGuard<'_> {
                 class: "this proxy",
             });
         }
-        self.egress.check_address(address.ip())?;
+        // The HTTPS record of the host may name another port than the request.
+        let port = Port::new(address.port()).unwrap_or(self.request.port);
+        let request = EgressRequest {
+            port,
+            ..self.request
+        };
+        self.egress.check_address(address.ip(), request)?;
         Ok(Permitted(address))
     }
 
@@ -107,10 +116,23 @@ fn reached(ip: IpAddr) -> impl Iterator<Item = IpAddr> {
 mod tests {
     use std::sync::Arc;
 
-    use egret_config::policy::egress::{EgressAction, EgressMode, EgressRules};
+    use egret_config::name::Host;
+    use egret_config::policy::egress::{
+        EgressAction, EgressClient, EgressMode, EgressRule, EgressRules, EgressSni, PortRange,
+    };
     use egret_config::resources::{Kind, ObjectRef};
 
     use super::*;
+
+    fn request(host: &Host) -> EgressRequest<'_> {
+        EgressRequest {
+            host,
+            port: Port::HTTP,
+            request: None,
+            client: EgressClient::default(),
+            is_open: false,
+        }
+    }
 
     fn address(text: &str) -> SocketAddr {
         text.parse().unwrap()
@@ -125,6 +147,7 @@ mod tests {
             allow_addresses: vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()],
             deny_addresses: Vec::new(),
             keeps_tunnels: false,
+            sni: EgressSni::Log,
         };
         EgressPolicySet {
             policies: vec![Arc::new(rules)],
@@ -135,8 +158,10 @@ mod tests {
     fn own_sockets_are_denied_by_every_spelling_and_no_exception_opens_them() {
         let own = OwnAddresses(["127.0.0.1:19000", "[::]:8080"].map(address).into());
         let egress = everything_allowed();
+        let host = "a.example".parse().unwrap();
         let guard = EgressGuard {
             egress: &egress,
+            request: request(&host),
             own: &own,
         };
         for text in [
@@ -195,8 +220,10 @@ mod tests {
     #[test]
     fn the_permitted_ones_of_a_mixed_answer_are_kept_in_order() {
         let (egress, own) = (EgressPolicySet::default(), OwnAddresses::default());
+        let host = "a.example".parse().unwrap();
         let guard = EgressGuard {
             egress: &egress,
+            request: request(&host),
             own: &own,
         };
         let mixed = ["10.0.0.1:80", "8.8.8.8:80", "127.0.0.1:80", "1.1.1.1:80"].map(address);
@@ -212,5 +239,48 @@ mod tests {
             .permit_all(["10.0.0.1:80", "127.0.0.1:80"].map(address))
             .unwrap_err();
         assert_eq!(denied.class, "private");
+    }
+
+    /// The HTTPS record of a name may lead to a port that another rule allows, or none.
+    #[test]
+    fn the_exception_of_a_rule_is_for_its_ports_and_never_for_own_sockets() {
+        let only = |port| PortRange {
+            first: port,
+            last: port,
+        };
+        let ledger = EgressRule {
+            name: "ledger".into(),
+            action: EgressAction::Allow,
+            hosts: Vec::new(),
+            ports: vec![only(Port::HTTP)],
+            methods: Vec::new(),
+            paths: Vec::new(),
+            clients: Vec::new(),
+            allow_addresses: vec!["10.1.2.0/24".parse().unwrap()],
+        };
+        let mut policies = everything_allowed();
+        let rules = Arc::make_mut(&mut policies.policies[0]);
+        rules.allow_addresses.clear();
+        rules.rules = vec![ledger];
+        let own = OwnAddresses(vec![address("10.1.2.9:80")]);
+        let host = "a.example".parse().unwrap();
+        let guard = EgressGuard {
+            egress: &policies,
+            request: request(&host),
+            own: &own,
+        };
+        for (text, expected) in [
+            ("10.1.2.3:80", true),
+            ("10.1.2.3:8443", false),
+            ("10.1.3.3:80", false),
+            ("10.1.2.9:80", false),
+        ] {
+            assert_eq!(guard.permit(address(text)).is_ok(), expected, "{text}");
+        }
+        // Of a name with an address inside and one outside, the one inside is used.
+        let both = ["10.9.9.9:80", "10.1.2.3:80"].map(address);
+        let permitted = guard.permit_all(both).unwrap();
+        assert_eq!(permitted.len(), 1);
+        assert_eq!(permitted[0].get(), both[1]);
     }
 }

@@ -84,6 +84,16 @@ impl<'a> Principal<'a> {
         self.user.or(self.client)
     }
 
+    /// The user that a password proved.
+    pub(crate) fn user(&self) -> Option<&'a str> {
+        self.user.map(|user| &**user)
+    }
+
+    /// The client that an API key proved.
+    pub(crate) fn key_owner(&self) -> Option<&'a str> {
+        self.client.map(|client| &**client)
+    }
+
     fn verify_password(
         &self,
         basic: &'a BasicAuth,

@@ -13,6 +13,7 @@ use hyper::ext::Protocol;
 
 use super::{RequestClient, check, local};
 use crate::body::ResponseBody;
+use crate::client::ClientConnection;
 use crate::exchange::Exchange;
 use crate::message::target::Target;
 use crate::message::upgrade;
@@ -74,6 +75,7 @@ pub(super) fn admit<'a>(
     found: &RouteMatch<'a>,
     target: &Target,
     parts: &Parts,
+    connection: &ClientConnection,
     exchange: &Exchange,
 ) -> Result<Admitted<'a>, Refusal> {
     exchange.routed(found.rule);
@@ -81,6 +83,7 @@ pub(super) fn admit<'a>(
         rule: found.rule,
         target,
         request: parts,
+        client: &connection.identity(),
     })?;
     if let Some(principal) = admitted.principal() {
         exchange.authenticated(principal.name());

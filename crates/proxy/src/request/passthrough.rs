@@ -107,7 +107,7 @@ impl PassthroughRequest<'_> {
         let request = connect_parts();
         let route = decide::route(self.listener, &target, &request, "")?;
         // No client can authenticate here. The compiler refuses rules that require it, and `admit` would refuse the rest.
-        let admitted = decide::admit(&route, &target, &request, exchange)?;
+        let admitted = decide::admit(&route, &target, &request, self.connection, exchange)?;
         let backends = match &route.rule.action {
             RuleAction::Forward(backends) => backends,
             RuleAction::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),

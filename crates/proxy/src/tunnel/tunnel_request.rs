@@ -12,17 +12,19 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 
 use crate::client::{ClientConnection, TerminatedTls};
-use crate::dial::egress::{EgressGuard, OwnAddresses};
+use crate::dial::egress::OwnAddresses;
 use crate::message::target::Target;
 use crate::plan::destination::DestinationKey;
 use crate::plan::{ForwardPlan, PlannedRoute, compared_path};
-use crate::policy::{self, PolicyContext};
+use crate::policy::{self, ClientIdentity, PolicyContext};
 
 /// The facts that decide whether a configuration allows a tunnel.
 pub(crate) struct TunnelRequest {
     bind: BindAddress,
     /// The result of the TLS handshake, if TLS is terminated here.
     tls: Option<TerminatedTls>,
+    /// Who opened the tunnel.
+    client: ClientIdentity,
     target: Target,
     /// The request as received, with its credentials. It is never logged or exported.
     request: Parts,
@@ -44,6 +46,7 @@ impl TunnelRequest {
         Self {
             bind: connection.bind,
             tls: connection.tls.clone(),
+            client: connection.identity(),
             target: target.clone(),
             request: without_read_buffer(request),
             protocol: None,
@@ -82,10 +85,11 @@ impl TunnelRequest {
             rule: found.rule,
             target: &self.target,
             request: &self.request,
+            client: &self.client,
         };
-        if !policy::readmit(&context) {
+        let Some(admitted) = policy::readmit(&context) else {
             return false;
-        }
+        };
         let RuleAction::Forward(backends) = &found.rule.action else {
             return false;
         };
@@ -96,15 +100,7 @@ impl TunnelRequest {
             .backends
             .iter()
             .filter_map(|backend| self.plan(&found, backend));
-        plans.any(|plan| {
-            let egress = plan.egress.for_open_tunnels();
-            let plan = plan.under(&egress);
-            let guard = EgressGuard {
-                egress: plan.egress,
-                own,
-            };
-            guard.permit(peer).is_ok() && policy::allows(&plan)
-        })
+        plans.any(|plan| admitted.keeps(&plan, peer, own))
     }
 
     /// Whether the rule allows this CONNECT or this upgrade.

@@ -19,7 +19,7 @@ use super::open::ConnectionSetup;
 use super::upstreams::Upstreams;
 use super::warm::{connect_options, observe, warm};
 use crate::clock;
-use crate::dial::egress::{EgressGuard, Permitted};
+use crate::dial::egress::Permitted;
 use crate::dial::failure::ConnectFailure;
 use crate::dial::race::{self, LateAddresses};
 use crate::dns::PendingFamily;
@@ -118,7 +118,7 @@ impl Checkout<'_> {
     }
 
     fn audit(&self, peer: SocketAddr) {
-        if let Some(policy) = self.cleared.plan().egress.audit_address(peer.ip()) {
+        if let Some(policy) = self.cleared.audit_address(peer.ip()) {
             self.upstreams.metrics.addresses_audited.increment();
             self.trip.audited_by(policy);
         }
@@ -173,10 +173,7 @@ impl Checkout<'_> {
     /// from another rule.
     fn take_pooled(&self) -> Option<UpstreamConnection> {
         let own = self.upstreams.shared.own_addresses.load();
-        let guard = EgressGuard {
-            egress: self.cleared.plan().egress,
-            own: &own,
-        };
+        let guard = self.cleared.guard(&own);
         let may_go = |address: SocketAddr| {
             self.cleared.allows_port(address.port()) && guard.permit(address).is_ok()
         };
@@ -355,10 +352,7 @@ impl Checkout<'_> {
     /// Filters the addresses that may be connected to.
     fn permit(&self, sockets: &[SocketAddr]) -> Result<Vec<Permitted<SocketAddr>>, Refusal> {
         let own = self.upstreams.shared.own_addresses.load();
-        let guard = EgressGuard {
-            egress: self.cleared.plan().egress,
-            own: &own,
-        };
+        let guard = self.cleared.guard(&own);
         let permitted = guard.permit_all(sockets.iter().copied());
         let denied = sockets.len() - permitted.as_ref().map_or(0, Vec::len);
         self.upstreams.metrics.addresses_denied.add(denied as u64);

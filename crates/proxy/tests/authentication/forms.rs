@@ -10,17 +10,17 @@ use super::{ANN, BASIC, TestSetup, WRONG, assert_challenged, assert_no_secret, h
 const BASIC_CHALLENGE: &[&str] = &["Basic realm=\"egret\""];
 
 /// Sends a request with these additional header fields.
-type SendRequest<'a> = Box<dyn Fn(&[(&str, &str)]) -> Response + 'a>;
+pub(super) type SendRequest<'a> = Box<dyn Fn(&[(&str, &str)]) -> Response + 'a>;
 
 /// A form of request: the header field of its credentials, the status of a refusal, and the function that sends it.
-struct RequestForm<'a> {
-    name: &'static str,
-    field: &'static str,
+pub(super) struct RequestForm<'a> {
+    pub(super) name: &'static str,
+    pub(super) field: &'static str,
     refused: u16,
-    send: SendRequest<'a>,
+    pub(super) send: SendRequest<'a>,
 }
 
-fn forms(setup: &TestSetup) -> Vec<RequestForm<'_>> {
+pub(super) fn forms(setup: &TestSetup) -> Vec<RequestForm<'_>> {
     let form = |name, field, refused, send| RequestForm {
         name,
         field,

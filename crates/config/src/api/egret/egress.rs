@@ -45,6 +45,19 @@ pub struct EgressPolicySpec {
     /// What happens to open tunnels that a changed policy would deny; `Close` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tunnels: Option<EgressTunnels>,
+    /// What the server name (SNI) inside the tunnel of a CONNECT has to be; `Log` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sni: Option<EgressSni>,
+}
+
+/// What the server name (SNI) in the ClientHello inside the tunnel of a CONNECT has to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum EgressSni {
+    /// Any name; it is logged.
+    #[default]
+    Log,
+    /// The host of the CONNECT. A tunnel whose ClientHello names another host is closed.
+    MustMatch,
 }
 
 /// Whether denials are enforced.
@@ -117,6 +130,37 @@ pub struct EgressRuleSpec {
     )]
     #[schemars(with = "Vec<String>", length(min = 1))]
     pub paths: Option<Vec<String>>,
+    /// Clients: the rule matches if one of them sent the request.
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Vec<EgressClientSpec>", length(min = 1))]
+    pub clients: Option<Vec<EgressClientSpec>>,
+    /// Addresses and networks that the names of this rule may resolve to although the built-in list denies them. Only in a
+    /// rule that allows, of a policy on a Gateway, and only in mode `Enforce`.
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Vec<String>", length(min = 1))]
+    pub addresses: Option<Vec<String>>,
+}
+
+/// A client, by one of its properties.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EgressClientSpec {
+    /// The user of `basicAuth`, or the client of `apiKeyAuth`; `*` at the end stands for any rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// A subject alternative name of the validated client certificate, or attributes of its subject, as `CN=name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// The client's address, or a network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 /// A port or a range of ports.

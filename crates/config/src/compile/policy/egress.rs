@@ -7,12 +7,15 @@ use ipnet::IpNet;
 
 use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
 use crate::api::egret::{
-    EgressAddresses, EgressMode, EgressPolicySpec, EgressRuleSpec, EgressTunnels, PortText,
+    EgressAction, EgressAddresses, EgressClientSpec, EgressMode, EgressPolicySpec, EgressRuleSpec,
+    EgressTunnels, PortText,
 };
 use crate::compile::log::{FieldFault, ReportLog};
 use crate::compile::target::{TargetKinds, TargetLookup};
 use crate::name::{HostMatcher, NameError, Port, parse_net};
-use crate::policy::egress::{EgressRule, EgressRules, PortRange};
+use crate::policy::egress::{
+    CertificatePattern, ClientMatcher, EgressRule, EgressRules, PortRange, UserPattern,
+};
 use crate::resources::{Kind, ObjectRef, oldest_first};
 use crate::route::literal_path;
 
@@ -24,6 +27,9 @@ const TARGETS: TargetKinds = TargetKinds::only(&[
     Kind::Backend,
 ]);
 
+/// The longest name of a rule in bytes: it is part of a status line that clients print.
+const MAX_RULE_NAME: usize = 100;
+
 pub(super) fn compile(
     targets: TargetLookup<'_>,
     policies: &mut CompiledPolicies,
@@ -34,20 +40,8 @@ pub(super) fn compile(
         let mut draft = PolicyDraft::new(reference, object, &spec.target_refs, TARGETS);
         draft.require_target();
         let rules = Arc::new(rules(reference, spec, &mut draft.faults));
-        let only_gateways = draft
-            .targets
-            .iter()
-            .all(|target| target.object.kind == Kind::Gateway);
-        if !rules.allow_addresses.is_empty() && !only_gateways {
-            let message =
-                "exceptions to the built-in deny list are only allowed in a policy on a Gateway";
-            draft
-                .faults
-                .push(FieldFault::new("spec.addresses.allow", message));
-        }
-        if !rules.allow_addresses.is_empty() && rules.mode == EgressMode::Audit {
-            let message = "has no effect in mode Audit: the built-in deny list still applies";
-            let warning = FieldFault::new("spec.addresses.allow", message);
+        check_exceptions(&rules, &mut draft, log);
+        for warning in unproven_denials(&rules) {
             log.warn(reference, &object.source, &warning);
         }
         draft.finish(targets, policies, log, |policies, target| {
@@ -58,6 +52,64 @@ pub(super) fn compile(
             TargetOutcome::Attached
         });
     }
+}
+
+/// Checks that exceptions to the built-in deny list have an effect, and warns of wide ones.
+fn check_exceptions(rules: &EgressRules, draft: &mut PolicyDraft<'_>, log: &mut ReportLog) {
+    let mut targets = draft.targets.iter();
+    let only_gateways = targets.all(|target| target.object.kind == Kind::Gateway);
+    let mut warn = |field: &str, message: &str| {
+        let warning = FieldFault::new(field, message);
+        log.warn(draft.policy, draft.source, &warning);
+    };
+    for field in exceptions(rules) {
+        if !only_gateways {
+            let message =
+                "exceptions to the built-in deny list are only allowed in a policy on a Gateway";
+            draft.faults.push(FieldFault::new(field.clone(), message));
+        }
+        if rules.mode == EgressMode::Audit {
+            let message = "has no effect in mode Audit: the built-in deny list still applies";
+            warn(&field, message);
+        }
+    }
+    if rules.mode == EgressMode::Audit {
+        return;
+    }
+    if !rules.allow_addresses.is_empty() && rules.default_action == EgressAction::Allow {
+        let message = "opens these addresses to every name, because the default action is Allow; \
+                       rules[].addresses opens them to the names of one rule";
+        warn("spec.addresses.allow", message);
+    }
+    for (index, rule) in rules.rules.iter().enumerate() {
+        if rule.hosts.is_empty() && !rule.allow_addresses.is_empty() {
+            let message = "opens these addresses to every name, because the rule has no hosts";
+            warn(&format!("spec.rules[{index}].addresses"), message);
+        }
+    }
+}
+
+/// The fields of a policy that have exceptions to the built-in deny list.
+fn exceptions(rules: &EgressRules) -> impl Iterator<Item = String> {
+    let of_policy = !rules.allow_addresses.is_empty();
+    let of_policy = of_policy.then(|| "spec.addresses.allow".to_owned());
+    let of_rules = rules.rules.iter().enumerate();
+    let of_rules = of_rules.filter(|(_, rule)| !rule.allow_addresses.is_empty());
+    let of_rules = of_rules.map(|(index, _)| format!("spec.rules[{index}].addresses"));
+    of_policy.into_iter().chain(of_rules)
+}
+
+/// Warnings about rules that deny clients which have to prove who they are.
+fn unproven_denials(rules: &EgressRules) -> impl Iterator<Item = FieldFault> {
+    let denials = rules.rules.iter().enumerate().filter(|(_, rule)| {
+        let needs_proof = rule.clients.iter().any(ClientMatcher::needs_proof);
+        rule.action == EgressAction::Deny && needs_proof
+    });
+    denials.map(|(index, _)| {
+        let message = "denies only who proves to be one of these: a client without credentials or a \
+                       certificate passes the rule; allow those who may instead";
+        FieldFault::new(format!("spec.rules[{index}].clients"), message)
+    })
 }
 
 fn rules(
@@ -72,6 +124,7 @@ fn rules(
         rules,
         addresses,
         tunnels,
+        sni,
     } = spec;
     let none = EgressAddresses::default();
     let EgressAddresses { allow, deny } = addresses.as_ref().unwrap_or(&none);
@@ -91,6 +144,7 @@ fn rules(
         allow_addresses,
         deny_addresses,
         keeps_tunnels: tunnels.unwrap_or_default() == EgressTunnels::Keep,
+        sni: sni.unwrap_or_default(),
     }
 }
 
@@ -102,8 +156,17 @@ fn rule(index: usize, spec: &EgressRuleSpec, faults: &mut Vec<FieldFault>) -> Eg
         ports,
         methods,
         paths,
+        clients,
+        addresses,
     } = spec;
     let field = |name: &str| format!("spec.rules[{index}].{name}");
+    if let Some(fault) = name.as_deref().and_then(fault_of_name) {
+        faults.push(FieldFault::new(field("name"), fault));
+    }
+    if addresses.is_some() && *action == EgressAction::Deny {
+        let message = "exceptions to the built-in deny list are only allowed in a rule that allows";
+        faults.push(FieldFault::new(field("addresses"), message));
+    }
     EgressRule {
         name: name
             .clone()
@@ -114,6 +177,45 @@ fn rule(index: usize, spec: &EgressRuleSpec, faults: &mut Vec<FieldFault>) -> Eg
         ports: any_of(ports, &field("ports"), faults, range),
         methods: any_of(methods, &field("methods"), faults, |text| method(text)),
         paths: any_of(paths, &field("paths"), faults, |text| literal_path(text)),
+        clients: any_of(clients, &field("clients"), faults, client),
+        allow_addresses: any_of(addresses, &field("addresses"), faults, |text| net(text)),
+    }
+}
+
+/// Why a text cannot be the name of a rule: refusals name the rule in their status line (RFC 9112 4).
+fn fault_of_name(name: &str) -> Option<&'static str> {
+    let is_text = name.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if !is_text {
+        Some(
+            "has a character that is not visible ASCII, and refusals name the rule in their status line",
+        )
+    } else if name.trim().is_empty() || name.trim() != name {
+        Some("empty, or begins or ends with a blank")
+    } else if name.len() > MAX_RULE_NAME {
+        Some("has more than 100 bytes")
+    } else {
+        None
+    }
+}
+
+/// Reads a client, which has exactly one property.
+fn client(spec: &EgressClientSpec) -> Result<ClientMatcher, String> {
+    let EgressClientSpec {
+        user,
+        certificate,
+        source,
+    } = spec;
+    match (user, certificate, source) {
+        (Some(user), None, None) => UserPattern::parse(user)
+            .map(ClientMatcher::User)
+            .map_err(|error| format!("user: {error}")),
+        (None, Some(certificate), None) => CertificatePattern::parse(certificate)
+            .map(ClientMatcher::Certificate)
+            .map_err(|error| format!("certificate: {error}")),
+        (None, None, Some(source)) => net(source)
+            .map(ClientMatcher::Source)
+            .map_err(|error| format!("source: {error}")),
+        _ => Err("exactly one of user, certificate and source is needed".to_owned()),
     }
 }
 

@@ -1,11 +1,13 @@
 //! EgressPolicies.
 
 use super::{CompiledConfig, TO_DFP, condition, get, problems, route, rule, warnings, with_base};
-use crate::policy::egress::{EgressAction, EgressPolicySet, EgressRequest};
+use crate::name::{Host, Port};
+use crate::policy::egress::{EgressAction, EgressClient, EgressPolicySet, EgressRequest};
 use crate::route::normalize_path;
 use crate::snapshot::RuleAction;
 use std::sync::Arc;
 
+mod fine;
 mod target;
 
 pub(super) fn policy(name: &str, namespace: &str, spec: &str) -> String {
@@ -44,6 +46,17 @@ fn egress(compiled: &CompiledConfig, path: &str) -> Arc<EgressPolicySet> {
         panic!("not forwarded: {:?}", rule.action);
     };
     backends.backends[0].egress.clone()
+}
+
+/// A tunnel to this host and port, of a client that proved nothing.
+fn tunnel(host: &Host, port: Port) -> EgressRequest<'_> {
+    EgressRequest {
+        host,
+        port,
+        request: None,
+        client: EgressClient::default(),
+        is_open: false,
+    }
 }
 
 fn names(egress: &EgressPolicySet) -> Vec<&str> {
@@ -136,9 +149,8 @@ fn rules_are_compiled() {
         let (host, port) = (host.parse().unwrap(), port.parse().unwrap());
         let request = Some((&http::Method::GET, "/v1/x"));
         let attempt = EgressRequest {
-            host: &host,
-            port,
             request,
+            ..tunnel(&host, port)
         };
         let decision = egress.check(attempt);
         format!(
@@ -152,13 +164,16 @@ fn rules_are_compiled() {
     assert_eq!(check("192.0.2.7:80"), "Allow partners");
     assert_eq!(check("api.example.com:444"), "Deny -");
     assert_eq!(check("bad.test:444"), "Deny rule-1");
-    assert!(egress.check_address("10.20.1.1".parse().unwrap()).is_ok());
-    assert!(egress.check_address("10.21.1.1".parse().unwrap()).is_err());
-    assert!(
-        egress
-            .check_address("203.0.113.7".parse().unwrap())
-            .is_err()
-    );
+    let host = "a.example.org".parse().unwrap();
+    for (address, expected) in [
+        ("10.20.1.1", true),
+        ("10.21.1.1", false),
+        ("203.0.113.7", false),
+    ] {
+        let attempt = tunnel(&host, Port::HTTP);
+        let allowed = egress.check_address(address.parse().unwrap(), attempt);
+        assert_eq!(allowed.is_ok(), expected, "{address}");
+    }
 }
 
 #[test]
@@ -187,9 +202,8 @@ fn every_spelling_of_a_path_is_judged_and_routed_alike() {
         let path = normalize_path(path);
         let egress = egress(&compiled, &path);
         let decision = egress.check(EgressRequest {
-            host: &host,
-            port: crate::name::Port::HTTP,
             request: Some((&http::Method::GET, &path)),
+            ..tunnel(&host, Port::HTTP)
         });
         assert_eq!(decision.action, EgressAction::Deny, "{path}");
     }
@@ -283,7 +297,7 @@ fn a_wrong_policy_refuses_what_it_targets_and_nothing_else() {
 
 #[test]
 fn a_condition_without_a_value_is_not_any() {
-    for name in ["hosts", "ports", "methods", "paths"] {
+    for name in ["hosts", "ports", "methods", "paths", "clients", "addresses"] {
         let spec = format!("  rules: [{{action: Allow, {name}: }}]\n");
         let text = policy("p", "infra", &format!("{}{spec}", targets("{Gateway: gw}")));
         let errors = super::errors(&text);
@@ -343,7 +357,6 @@ fn exceptions_are_for_gateways_only() {
     );
     let compiled = with_base(&text);
     assert!(compiled.report.accepted());
-    assert!(warnings(&compiled).is_empty());
     let audited = with_base(&text.replace("  addresses:", "  mode: Audit\n  addresses:"));
     assert!(audited.report.accepted());
     let warning = &warnings(&audited)[0];

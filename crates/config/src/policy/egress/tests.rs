@@ -4,7 +4,9 @@ use std::sync::Arc;
 use http::Method;
 
 use super::{
-    EgressAction, EgressMode, EgressPolicySet, EgressRequest, EgressRule, EgressRules, PortRange,
+    AddressDenied, ClientMatcher, EgressAction, EgressClient, EgressDecision, EgressMode,
+    EgressPolicySet, EgressRequest, EgressRule, EgressRules, EgressSni, HelloName, PortRange,
+    UserPattern,
 };
 use crate::name::{Host, HostMatcher, Port};
 use crate::resources::{Kind, ObjectRef};
@@ -18,6 +20,7 @@ fn policy(name: &str) -> EgressRules {
         allow_addresses: Vec::new(),
         deny_addresses: Vec::new(),
         keeps_tunnels: false,
+        sni: EgressSni::Log,
     }
 }
 
@@ -32,6 +35,8 @@ fn rule(name: &str, action: EgressAction, hosts: &[&str]) -> EgressRule {
         ports: Vec::new(),
         methods: Vec::new(),
         paths: Vec::new(),
+        clients: Vec::new(),
+        allow_addresses: Vec::new(),
     }
 }
 
@@ -46,10 +51,29 @@ fn check(egress: &EgressPolicySet, target: &str, request: Option<(&Method, &str)
     let (host, port) = target.rsplit_once(':').unwrap();
     let host: Host = host.parse().unwrap();
     let decision = egress.check(EgressRequest {
-        host: &host,
-        port: port.parse().unwrap(),
         request,
+        ..attempt(&host, port)
     });
+    told(decision)
+}
+
+fn attempt<'a>(host: &'a Host, port: &str) -> EgressRequest<'a> {
+    EgressRequest {
+        host,
+        port: port.parse().unwrap(),
+        request: None,
+        client: EgressClient::default(),
+        is_open: false,
+    }
+}
+
+/// The check of an address that a name resolved to.
+fn check_address(egress: &EgressPolicySet, address: IpAddr) -> Result<(), AddressDenied> {
+    let host = "a.example".parse().unwrap();
+    egress.check_address(address, attempt(&host, "80"))
+}
+
+fn told(decision: EgressDecision<'_>) -> String {
     let action = match decision.action {
         EgressAction::Allow => "allow",
         EgressAction::Deny => "deny",
@@ -154,12 +178,15 @@ fn audit_serves_and_names_what_would_have_denied() {
     let egress = egress([audit, policy("narrow")]);
     assert_eq!(check(&egress, "a.example:80", GET), "allow! audit/-");
     let address = "8.8.8.8".parse().unwrap();
-    assert_eq!(egress.check_address(address), Ok(()));
+    assert_eq!(check_address(&egress, address), Ok(()));
+    let host = "a.example".parse().unwrap();
     assert_eq!(
-        egress.audit_address(address).map(|policy| &*policy.name),
+        egress
+            .audit_address(address, attempt(&host, "80"))
+            .map(|policy| &*policy.name),
         Some("audit")
     );
-    assert!(egress.check_address("127.0.0.1".parse().unwrap()).is_err());
+    assert!(check_address(&egress, "127.0.0.1".parse().unwrap()).is_err());
 }
 
 #[test]
@@ -173,18 +200,30 @@ fn what_keeps_tunnels_denies_only_what_begins() {
     closes.rules = vec![rule("not-b", EgressAction::Deny, &["b.example"])];
     let egress = egress([keeps, closes]);
     assert_eq!(check(&egress, "a.example:80", None), "deny keeps/-");
-    let open = egress.for_open_tunnels();
-    assert_eq!(check(&open, "a.example:80", None), "allow closes/-");
-    assert_eq!(check(&open, "b.example:80", None), "deny closes/not-b");
-    let address =
-        |egress: &EgressPolicySet, text: &str| egress.check_address(text.parse().unwrap()).is_ok();
+    let open = |host: &str| {
+        let host = host.parse().unwrap();
+        told(egress.check(EgressRequest {
+            is_open: true,
+            ..attempt(&host, "80")
+        }))
+    };
+    assert_eq!(open("a.example"), "allow closes/-");
+    assert_eq!(open("b.example"), "deny closes/not-b");
+    let address = |text: &str, is_open| {
+        let host = "a.example".parse().unwrap();
+        let attempt = EgressRequest {
+            is_open,
+            ..attempt(&host, "80")
+        };
+        egress.check_address(text.parse().unwrap(), attempt).is_ok()
+    };
     assert_eq!(
-        [address(&egress, "8.8.8.8"), address(&open, "8.8.8.8")],
+        [false, true].map(|is_open| address("8.8.8.8", is_open)),
         [false, true]
     );
     // The exceptions of the policy stay, and so does the built-in list.
-    assert!(address(&open, "10.1.2.3"));
-    assert!(!address(&open, "127.0.0.1"));
+    assert!(address("10.1.2.3", true));
+    assert!(!address("127.0.0.1", true));
 }
 
 #[test]
@@ -193,15 +232,213 @@ fn an_audit_opens_nothing() {
     audit.mode = EgressMode::Audit;
     audit.allow_addresses = vec!["10.0.0.0/8".parse().unwrap()];
     let address = "10.0.0.1".parse().unwrap();
-    assert!(egress([audit.clone()]).check_address(address).is_err());
-    assert!(
-        egress([audit.clone(), policy("other")])
-            .check_address(address)
-            .is_err()
-    );
+    assert!(check_address(&egress([audit.clone()]), address).is_err());
+    assert!(check_address(&egress([audit.clone(), policy("other")]), address).is_err());
     let mut enforced = audit.clone();
     enforced.mode = EgressMode::Enforce;
-    assert!(egress([audit, enforced]).check_address(address).is_ok());
+    assert!(check_address(&egress([audit, enforced]), address).is_ok());
+}
+
+/// A policy that denies by default, and opens a network to the names of one of its rules.
+fn inside() -> EgressRules {
+    let mut inside = policy("inside");
+    inside.default_action = EgressAction::Deny;
+    inside.rules = vec![
+        rule("ledger", EgressAction::Allow, &["*.ledger.example"]),
+        rule("rest", EgressAction::Allow, &["*.example", "10.1.0.0/16"]),
+    ];
+    inside.rules[0].ports = vec![PortRange {
+        first: Port::HTTPS,
+        last: Port::HTTPS,
+    }];
+    inside.rules[0].methods = vec![Method::GET];
+    inside.rules[0].clients = vec![ClientMatcher::User(UserPattern::parse("ci-*").unwrap())];
+    inside.rules[0].allow_addresses = vec!["10.1.2.0/24".parse().unwrap()];
+    inside
+}
+
+/// Whether an address may be dialled on this port for a request.
+fn dials(
+    egress: &EgressPolicySet,
+    address: &str,
+    (host, port): (&str, &str),
+    method: &Method,
+    user: &str,
+) -> bool {
+    let host = host.parse().unwrap();
+    let attempt = EgressRequest {
+        request: Some((method, "/")),
+        client: EgressClient {
+            user: Some(user),
+            ..EgressClient::default()
+        },
+        ..attempt(&host, port)
+    };
+    egress
+        .check_address(address.parse().unwrap(), attempt)
+        .is_ok()
+}
+
+#[test]
+fn the_exception_of_a_rule_is_for_what_the_rule_allows() {
+    let get = Method::GET;
+    let egress_set = egress([inside()]);
+    let cases = [
+        ("10.1.2.3", "a.ledger.example", "443", &get, "ci-1", true),
+        (
+            "::ffff:10.1.2.3",
+            "a.ledger.example",
+            "443",
+            &get,
+            "ci-1",
+            true,
+        ),
+        (
+            "64:ff9b::a01:203",
+            "a.ledger.example",
+            "443",
+            &get,
+            "ci-1",
+            true,
+        ),
+        // Another address, port, method, client or name.
+        ("10.1.3.3", "a.ledger.example", "443", &get, "ci-1", false),
+        ("10.1.2.3", "a.ledger.example", "80", &get, "ci-1", false),
+        (
+            "10.1.2.3",
+            "a.ledger.example",
+            "443",
+            &Method::POST,
+            "ci-1",
+            false,
+        ),
+        ("10.1.2.3", "a.ledger.example", "443", &get, "dev", false),
+        ("10.1.2.3", "a.other.example", "443", &get, "ci-1", false),
+        // An address is no name.
+        ("10.1.2.3", "10.1.2.3", "443", &get, "ci-1", false),
+    ];
+    for (address, host, port, method, user, expected) in cases {
+        let allowed = dials(&egress_set, address, (host, port), method, user);
+        assert_eq!(allowed, expected, "{address} {host}:{port} {method} {user}");
+    }
+    // What denies or observes opens nothing, and what is denied stays denied.
+    let changed = |change: fn(&mut EgressRules)| {
+        let mut rules = inside();
+        change(&mut rules);
+        dials(
+            &egress([rules]),
+            "10.1.2.3",
+            ("a.ledger.example", "443"),
+            &get,
+            "ci-1",
+        )
+    };
+    assert!(changed(|_| {}));
+    assert!(!changed(|rules| rules.mode = EgressMode::Audit));
+    assert!(!changed(|rules| rules.rules[0].action = EgressAction::Deny));
+    assert!(!changed(|rules| {
+        rules.deny_addresses = vec!["10.1.2.3/32".parse().unwrap()];
+    }));
+}
+
+#[test]
+fn an_open_tunnel_keeps_the_exceptions_that_the_rules_have_now() {
+    let mut keeps = inside();
+    keeps.keeps_tunnels = true;
+    keeps.rules[0].methods.clear();
+    keeps.rules[0].clients.clear();
+    let host = "a.ledger.example".parse().unwrap();
+    let open = EgressRequest {
+        is_open: true,
+        ..attempt(&host, "443")
+    };
+    let address = "10.1.2.3".parse().unwrap();
+    assert!(egress([keeps.clone()]).check_address(address, open).is_ok());
+    keeps.rules.remove(0);
+    assert!(egress([keeps]).check_address(address, open).is_err());
+}
+
+#[test]
+fn a_rule_with_clients_is_for_them_alone() {
+    let mut list = policy("list");
+    list.default_action = EgressAction::Deny;
+    list.rules = vec![
+        rule("ci", EgressAction::Allow, &["a.example"]),
+        rule("office", EgressAction::Allow, &["a.example"]),
+    ];
+    list.rules[0].clients = vec![
+        ClientMatcher::User(UserPattern::parse("ci").unwrap()),
+        ClientMatcher::User(UserPattern::parse("cd").unwrap()),
+    ];
+    list.rules[1].clients = vec![ClientMatcher::Source("10.1.0.0/16".parse().unwrap())];
+    let egress = egress([list]);
+    let host = "a.example".parse().unwrap();
+    let decide = |user, source: Option<&str>| {
+        let client = EgressClient {
+            user,
+            source: source.map(|source| source.parse().unwrap()),
+            ..EgressClient::default()
+        };
+        told(egress.check(EgressRequest {
+            client,
+            ..attempt(&host, "443")
+        }))
+    };
+    assert_eq!(decide(Some("ci"), Some("192.0.2.1")), "allow list/ci");
+    assert_eq!(decide(Some("cd"), None), "allow list/ci");
+    assert_eq!(decide(Some("dev"), Some("10.1.2.3")), "allow list/office");
+    assert_eq!(decide(Some("dev"), Some("192.0.2.1")), "deny list/-");
+    assert_eq!(decide(None, None), "deny list/-");
+}
+
+#[test]
+fn the_strictest_policy_says_what_the_server_name_must_be() {
+    let with = |name: &str, mode, sni, keeps_tunnels| EgressRules {
+        mode,
+        sni,
+        keeps_tunnels,
+        ..policy(name)
+    };
+    let log = with("log", EgressMode::Enforce, EgressSni::Log, false);
+    let audit = with("audit", EgressMode::Audit, EgressSni::MustMatch, false);
+    let must = with("must", EgressMode::Enforce, EgressSni::MustMatch, true);
+    let required = |policies: Vec<EgressRules>, is_open| {
+        let set = egress(policies);
+        set.sni(is_open)
+            .map(|required| (required.policy.name.to_string(), required.mode))
+    };
+    let by = |name: &str, mode| Some((name.to_owned(), mode));
+    assert_eq!(required(vec![log.clone()], false), None);
+    assert_eq!(
+        required(vec![log, audit.clone(), must.clone()], false),
+        by("must", EgressMode::Enforce)
+    );
+    assert_eq!(
+        required(vec![must, audit], true),
+        by("audit", EgressMode::Audit)
+    );
+}
+
+#[test]
+fn a_server_name_is_for_its_host() {
+    let name = |text: &str| HelloName::Name(text.parse().unwrap());
+    let address = |text: &str| HelloName::Address(text.parse().unwrap());
+    for (hello, host, expected) in [
+        (name("a.example"), "a.example", true),
+        (name("a.example"), "b.example", false),
+        (name("a.example"), "192.0.2.1", false),
+        (HelloName::Absent, "192.0.2.1", true),
+        (HelloName::Absent, "a.example", false),
+        (address("192.0.2.1"), "192.0.2.1", true),
+        (address("::ffff:192.0.2.1"), "192.0.2.1", true),
+        (address("192.0.2.2"), "192.0.2.1", false),
+        (address("192.0.2.1"), "a.example", false),
+        (HelloName::Unreadable, "192.0.2.1", false),
+        (HelloName::Unreadable, "a.example", false),
+    ] {
+        let host: Host = host.parse().unwrap();
+        assert_eq!(hello.is_for(&host), expected, "{hello:?} {host}");
+    }
 }
 
 /// An address, and the class that it is denied as; `-` is allowed. The rows are the edges of the registries' classes,
@@ -297,8 +534,7 @@ const ADDRESSES: &[(&str, &str)] = &[
 fn the_built_in_list_holds_without_any_policy() {
     for (text, expected) in ADDRESSES {
         let address: IpAddr = text.parse().unwrap();
-        let class = EgressPolicySet::default()
-            .check_address(address)
+        let class = check_address(&EgressPolicySet::default(), address)
             .map_or_else(|denied| denied.class, |()| "-");
         assert_eq!(class, *expected, "{text}");
     }
@@ -331,7 +567,7 @@ fn exceptions_are_as_narrow_as_written() {
     ];
     for (text, allowed) in cases {
         assert_eq!(
-            egress.check_address(text.parse().unwrap()).is_ok(),
+            check_address(&egress, text.parse().unwrap()).is_ok(),
             allowed,
             "{text}"
         );
