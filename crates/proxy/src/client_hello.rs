@@ -36,6 +36,8 @@ const HOST_NAME: u8 = 0;
 pub struct ClientHello {
     /// The SNI (RFC 6066 3), canonical; `None` if the client sent none, or an address.
     pub server_name: Option<DnsName>,
+    /// The address that some clients send as the SNI although it is not a name (RFC 6066 3).
+    pub server_address: Option<IpAddr>,
     /// The protocols that the client offers (ALPN, RFC 7301), as their registered ids.
     pub alpn: Vec<Box<[u8]>>,
     /// Set if the client sent the extension of an encrypted ClientHello (RFC 9849). The name in the clear may then be
@@ -219,7 +221,8 @@ impl ClientHello {
         if hello.versions.is_empty() {
             hello.versions.push(legacy_version);
         }
-        let name = name.filter(|name| !is_address(name));
+        hello.server_address = name.and_then(address);
+        let name = name.filter(|_| hello.server_address.is_none());
         Some(match name.map(DnsName::parse).transpose() {
             Ok(server_name) => Ok(Self {
                 server_name,
@@ -230,9 +233,9 @@ impl ClientHello {
     }
 }
 
-/// Whether the SNI is an address, which some clients send although it is not a name (RFC 6066 3).
-fn is_address(name: &[u8]) -> bool {
-    str::from_utf8(name).is_ok_and(|text| text.parse::<IpAddr>().is_ok())
+/// The SNI as an address.
+fn address(name: &[u8]) -> Option<IpAddr> {
+    str::from_utf8(name).ok()?.parse().ok()
 }
 
 /// The only name of the list: a list may have one name of each type, and only one type is defined (RFC 6066 3).

@@ -3,22 +3,24 @@
 //! An [`Exchange`] is shared by the handler and the two bodies. When the last of them lets go, however that comes about,
 //! the exchange has ended: its record is made, counted and logged.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use egret_config::policy::egress::EgressDecision;
+use egret_config::name::DnsName;
+use egret_config::policy::egress::{EgressDecision, EgressMode};
 use egret_config::snapshot::{Listener, RouteRule, Scheme};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Version};
 
-use crate::client::ClientConnection;
 use crate::client::stream_watch::StreamWatch;
+use crate::client::{ClientConnection, HelloFacts};
 use crate::clock;
 use crate::plan::destination::DestinationKey;
 use crate::policy;
-use crate::record::{ExchangeEnd, ExchangeForm, Record, Trip, VerdictFacts};
+use crate::record::{ExchangeEnd, ExchangeForm, Record, SniViolation, Trip, Verdict, VerdictFacts};
 use crate::refusal::{Refusal, RefusalRow};
 use crate::telemetry::WorkerTelemetry;
 
@@ -50,6 +52,8 @@ struct RequestFacts {
     details: Option<String>,
     verdict: VerdictFacts,
     first_byte: Option<Duration>,
+    /// The ClientHello inside the tunnel.
+    inner_hello: Option<HelloFacts>,
 }
 
 /// The request as it came; kept only for an exchange that is logged.
@@ -247,6 +251,25 @@ impl Exchange {
         }
     }
 
+    /// What the ClientHello inside the tunnel said, and whether it is not as a policy requires.
+    pub(crate) fn looked_inside(
+        &self,
+        hello: Option<(Option<&DnsName>, bool)>,
+        violation: Option<(SniViolation, EgressMode)>,
+    ) {
+        let mut facts = self.facts.borrow_mut();
+        facts.inner_hello = hello.map(|(name, ech)| HelloFacts {
+            sni: name.cloned(),
+            ech,
+        });
+        if let Some((violation, mode)) = violation {
+            if mode == EgressMode::Audit {
+                self.telemetry.metrics.audited.increment();
+            }
+            facts.verdict.violated(violation, mode);
+        }
+    }
+
     /// The exchange of messages made a tunnel.
     pub(crate) fn becomes_tunnel(&self) {
         if self.form.get() == ExchangeForm::Messages {
@@ -268,12 +291,15 @@ impl Drop for Exchange {
             details,
             verdict,
             first_byte,
+            inner_hello,
         } = self.facts.get_mut();
         let is_logged = listener.as_ref().is_none_or(|listener| listener.access_log);
         let head = head.as_ref().filter(|_| is_logged);
         let destination = self.trip.take_destination();
         let verdict = head.and_then(|_| verdict.settle(self.trip.take_audited_by()));
-        let hello = self.connection.hello.as_ref();
+        let details = details.as_deref().map(Cow::Borrowed);
+        let of_verdict = || verdict.as_ref().and_then(Verdict::details).map(Cow::Owned);
+        let hello = inner_hello.as_ref().or(self.connection.hello.as_ref());
         let record = Record {
             started: head.map(|head| head.at),
             duration: now - self.progress.started(),
@@ -292,7 +318,7 @@ impl Drop for Exchange {
             protocol: head.map_or("", |head| head.protocol),
             status: self.status.get(),
             end: self.end.get().or(unanswered),
-            details: details.as_deref(),
+            details: details.or_else(of_verdict),
             verdict,
             upstream: self.trip.upstream(),
             reused: self.trip.is_reused(),

@@ -3,6 +3,7 @@
 //! Whoever serves the exchange gathers facts while it runs. When it has ended, one [`Record`] is made of them, which the
 //! access log and the metrics read. A record refers to nothing that could still change.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +19,7 @@ mod verdict;
 
 pub(crate) use end::{ExchangeEnd, TunnelEnd};
 pub(crate) use trip::Trip;
-pub(crate) use verdict::{Verdict, VerdictFacts};
+pub(crate) use verdict::{SniViolation, Verdict, VerdictFacts};
 
 /// The facts about one exchange that has ended.
 #[derive(Debug, Default)]
@@ -29,7 +30,8 @@ pub(crate) struct Record<'a> {
     pub(crate) duration: Duration,
     /// The client's address.
     pub(crate) client: Option<SocketAddr>,
-    /// The server name of the client's ClientHello (RFC 6066 3), canonical.
+    /// The server name of the client's ClientHello (RFC 6066 3), canonical: of the one inside the tunnel of a CONNECT, if
+    /// there was one, else of the one that the connection began with.
     pub(crate) sni: Option<&'a DnsName>,
     /// Whether the client offered an encrypted ClientHello, so that `sni` may be that of a front.
     pub(crate) ech: bool,
@@ -58,7 +60,7 @@ pub(crate) struct Record<'a> {
     /// Why the exchange was refused or broken off; absent if it was served to its end.
     pub(crate) end: Option<ExchangeEnd>,
     /// One line for people about a refusal.
-    pub(crate) details: Option<&'a str>,
+    pub(crate) details: Option<Cow<'a, str>>,
     /// What the policies decided, and which of them.
     pub(crate) verdict: Option<Verdict>,
     /// The upstream's address.

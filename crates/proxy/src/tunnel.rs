@@ -23,16 +23,21 @@ pub(crate) use metrics::TunnelMetrics;
 use registry::TunnelHandle;
 pub(crate) use registry::TunnelRegistry;
 use relay::DuplexRelay;
+use sni_gate::SniGate;
+pub(crate) use sni_watch::SniWatch;
 pub(crate) use tunnel_request::TunnelRequest;
 
 mod buffers;
 mod client;
 mod copy;
+mod hello_scan;
 mod metrics;
 #[cfg(target_os = "linux")]
 mod pipe;
 mod registry;
 mod relay;
+mod sni_gate;
+mod sni_watch;
 #[cfg(target_os = "linux")]
 mod splice;
 mod tunnel_request;
@@ -72,6 +77,8 @@ pub(crate) enum TunnelPermit {
 struct RunningTunnel<'a> {
     tunnels: &'a TunnelRegistry,
     exchange: Rc<Exchange>,
+    /// The ClientHello inside the tunnel of a CONNECT.
+    sni: Option<Rc<SniWatch>>,
     end: TunnelEnd,
     _permit: TunnelPermit,
 }
@@ -120,7 +127,9 @@ impl ReadyTunnel {
             snapshot,
         } = *tunnel;
         let peer = permit.peer();
+        let sni = request.sni().cloned();
         let mut running = RunningTunnel::new(&tunnels, kind, exchange, permit);
+        running.sni.clone_from(&sni);
         let handle = tunnels.register(request, peer);
         // The configuration may have changed since the request was admitted.
         let newest = tunnels.snapshot();
@@ -135,7 +144,8 @@ impl ReadyTunnel {
             read,
             permit: connection,
         } = upstream;
-        running.end = match TunnelIo::new((client, early), (stream, read)) {
+        let gate = sni.map(SniGate::new);
+        running.end = match TunnelIo::new((client, early), (stream, read), gate) {
             #[cfg(target_os = "linux")]
             TunnelIo::Sockets(sockets) => running.join(sockets, &handle).await,
             TunnelIo::Streams(streams) => running.join(streams, &handle).await,
@@ -157,6 +167,7 @@ impl<'a> RunningTunnel<'a> {
             tunnels,
             exchange,
             // The value stays if the worker ends and drops the task.
+            sni: None,
             end: TunnelEnd::Drained,
             _permit: permit,
         }
@@ -198,6 +209,7 @@ impl TunnelIo {
     fn new(
         (client, early): (ClientSide, Bytes),
         (upstream, read): (UpstreamStream, Bytes),
+        gate: Option<SniGate>,
     ) -> Self {
         match (client, upstream) {
             #[cfg(target_os = "linux")]
@@ -206,12 +218,13 @@ impl TunnelIo {
                 UpstreamStream::Plain(upstream),
             ) => {
                 client.unread(early);
-                Self::Sockets(splice::SocketSplice::new(
-                    client.into_parts(),
-                    (upstream, read),
-                ))
+                let splice = splice::SocketSplice::new(client.into_parts(), (upstream, read));
+                Self::Sockets(splice.behind(gate))
             }
-            (client, upstream) => Self::Streams(StreamCopy::new((client, early), (upstream, read))),
+            (client, upstream) => {
+                let copy = StreamCopy::new((client, early), (upstream, read));
+                Self::Streams(copy.behind(gate))
+            }
         }
     }
 }
@@ -219,6 +232,9 @@ impl TunnelIo {
 impl Drop for RunningTunnel<'_> {
     fn drop(&mut self) {
         self.tunnels.metrics.ended(self.end);
+        if let Some(sni) = &self.sni {
+            self.exchange.looked_inside(sni.facts(), sni.violation());
+        }
         self.exchange.broken_off(ExchangeEnd::Tunnel(self.end));
     }
 }

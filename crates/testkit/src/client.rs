@@ -88,6 +88,20 @@ impl Client {
         Self::try_connect_tls(addr, tls).expect("a connection over TLS")
     }
 
+    /// Completes a TLS handshake inside the tunnel that the connection is after a CONNECT in clear.
+    ///
+    /// # Errors
+    /// The error of the socket or of the handshake.
+    ///
+    /// # Panics
+    /// If bytes arrived that have not been read.
+    pub fn try_secure(self, tls: &TlsClient) -> io::Result<Self> {
+        Ok(Self {
+            stream: self.stream.secure(tls.connection())?,
+            ..self
+        })
+    }
+
     /// The protocol that ALPN selected.
     ///
     /// # Panics

@@ -63,6 +63,7 @@ fn hellos_of_a_real_library() {
     both.config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let expected = ClientHello {
         server_name: name("a.example"),
+        server_address: None,
         alpn: vec![b"h2"[..].into(), b"http/1.1"[..].into()],
         ech: None,
         versions: vec![0x0304, 0x0303],
@@ -196,7 +197,10 @@ fn names_have_one_form_or_are_none() {
 fn who_asks_for_an_address_asks_for_no_name() {
     for address in ["192.0.2.1", "::1"] {
         let hello = SpeltHello::with(&sni(address.as_bytes())).read();
-        assert_eq!(hello.unwrap().unwrap().server_name, None, "{address}");
+        let hello = hello.unwrap().unwrap();
+        assert_eq!(hello.server_name, None, "{address}");
+        let expected = Some(address.parse().unwrap());
+        assert_eq!(hello.server_address, expected, "{address}");
     }
 }
 

@@ -116,7 +116,7 @@ fn log(
         protocol: hello.map_or("", |_| "TLS"),
         status,
         end: Some(ExchangeEnd::Refused(refusal.row().reason)),
-        details: Some(&refusal.details()),
+        details: Some(refusal.details().into()),
         ..Record::default()
     });
 }

@@ -14,6 +14,8 @@ label_values! {
         Idle = "idle",
         /// A configuration change denies the tunnel.
         PolicyChanged = "policy_changed",
+        /// The ClientHello is not for the host of the CONNECT, as a policy requires.
+        SniMismatch = "sni_mismatch",
         /// The process is stopping.
         Drained = "drained",
     }

@@ -1,8 +1,12 @@
 //! The verdict on an exchange: what the policies decided about where it went, and which of them.
 
+use std::fmt;
 use std::sync::Arc;
 
-use egret_config::policy::egress::{EgressAction, EgressDecision};
+use egret_config::name::Host;
+use egret_config::policy::egress::{
+    AddressDenied, EgressAction, EgressDecision, EgressMode, HelloName,
+};
 use egret_config::resources::ObjectRef;
 
 use crate::refusal::Refusal;
@@ -31,6 +35,21 @@ pub(crate) enum Verdict {
     AddressDenied { policy: Option<ObjectRef> },
     /// The client did not authenticate as the policy demands.
     Unauthenticated { policy: ObjectRef },
+    /// The ClientHello inside the tunnel is not for the host of the CONNECT, as a policy requires.
+    SniDenied(SniViolation),
+    /// Likewise, but the policy is in audit mode.
+    SniAudited(SniViolation),
+}
+
+/// A ClientHello that is not for the host of its CONNECT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SniViolation {
+    /// The policy that requires it to be.
+    pub(crate) policy: ObjectRef,
+    /// The host of the CONNECT.
+    pub(crate) host: Host,
+    /// What the ClientHello says.
+    pub(crate) hello: HelloName,
 }
 
 /// What the verdict is made of when the exchange has ended.
@@ -69,6 +88,14 @@ impl VerdictFacts {
         };
     }
 
+    /// The ClientHello inside the tunnel is not as a policy requires.
+    pub(crate) fn violated(&mut self, violation: SniViolation, mode: EgressMode) {
+        self.denial = Some(match mode {
+            EgressMode::Enforce => Verdict::SniDenied(violation),
+            EgressMode::Audit => Verdict::SniAudited(violation),
+        });
+    }
+
     /// The verdict. An exchange that was served is never denied, whatever was denied on the way: another host or another
     /// address was not.
     pub(crate) fn settle(&mut self, audited_by: Option<ObjectRef>) -> Option<Verdict> {
@@ -83,10 +110,37 @@ impl Verdict {
     pub(crate) const fn as_str(&self) -> &'static str {
         match self {
             Self::Allowed { .. } => "allow",
-            Self::Audited { .. } | Self::AddressAudited { .. } => "audit",
-            Self::Denied { .. } | Self::AddressDenied { .. } | Self::Unauthenticated { .. } => {
-                "deny"
+            Self::Audited { .. } | Self::AddressAudited { .. } | Self::SniAudited(_) => "audit",
+            Self::Denied { .. }
+            | Self::AddressDenied { .. }
+            | Self::Unauthenticated { .. }
+            | Self::SniDenied(_) => "deny",
+        }
+    }
+
+    /// What an exchange that was served, wholly or in part, would have been or was refused for: the same text as that of the
+    /// refusal.
+    pub(crate) fn details(&self) -> Option<String> {
+        match self {
+            Self::Audited { policy, rule } => {
+                let refusal = Refusal::Policy {
+                    policy: policy.clone(),
+                    rule: rule.clone(),
+                };
+                Some(refusal.details())
             }
+            Self::AddressAudited { policy } => {
+                let refusal = Refusal::Address(AddressDenied {
+                    policy: Some(policy.clone()),
+                    class: "denied by policy",
+                });
+                Some(refusal.details())
+            }
+            Self::SniDenied(violation) | Self::SniAudited(violation) => Some(violation.to_string()),
+            Self::Allowed { .. }
+            | Self::Denied { .. }
+            | Self::AddressDenied { .. }
+            | Self::Unauthenticated { .. } => None,
         }
     }
 
@@ -97,7 +151,10 @@ impl Verdict {
             | Self::Audited { policy, .. }
             | Self::Denied { policy, .. }
             | Self::AddressDenied { policy } => policy.as_ref(),
-            Self::AddressAudited { policy } | Self::Unauthenticated { policy } => Some(policy),
+            Self::AddressAudited { policy }
+            | Self::Unauthenticated { policy }
+            | Self::SniDenied(SniViolation { policy, .. })
+            | Self::SniAudited(SniViolation { policy, .. }) => Some(policy),
         }
     }
 
@@ -109,8 +166,32 @@ impl Verdict {
             }
             Self::AddressAudited { .. }
             | Self::AddressDenied { .. }
-            | Self::Unauthenticated { .. } => None,
+            | Self::Unauthenticated { .. }
+            | Self::SniDenied(_)
+            | Self::SniAudited(_) => None,
         }
+    }
+}
+
+impl fmt::Display for SniViolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            policy,
+            host,
+            hello,
+        } = self;
+        match hello {
+            HelloName::Name(name) => write!(f, "the ClientHello asks for {name}")?,
+            HelloName::Address(address) => write!(f, "the ClientHello asks for {address}")?,
+            HelloName::Absent => f.write_str("the ClientHello asks for no name")?,
+            HelloName::Unreadable => {
+                f.write_str("the ClientHello cannot be read or is not complete")?
+            }
+        }
+        write!(
+            f,
+            ", and the CONNECT is for {host}: denied by {policy} (sni: MustMatch)"
+        )
     }
 }
 

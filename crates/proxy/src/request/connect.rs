@@ -14,7 +14,7 @@ use crate::configuration::WorkerSnapshot;
 use crate::message::target::Target;
 use crate::policy::Cleared;
 use crate::refusal::Refusal;
-use crate::tunnel::{Tunnel, TunnelKind, TunnelPermit, TunnelRequest};
+use crate::tunnel::{SniWatch, Tunnel, TunnelKind, TunnelPermit, TunnelRequest};
 use crate::upstream::DirectConnection;
 
 /// A CONNECT, and the decisions about it.
@@ -77,10 +77,12 @@ pub(super) async fn open(
         .await;
     let DirectConnection { stream, permit } = connected?;
     let plan = cleared.plan();
+    let watch = SniWatch::new(target.host.clone(), plan.egress.sni(false));
+    let tunnel = TunnelRequest::new(&connection.client, target, parts, plan);
     client.then(Tunnel {
         kind: TunnelKind::Connect,
         upstream: stream,
-        request: TunnelRequest::new(&connection.client, target, parts, plan),
+        request: tunnel.watching_sni(watch),
         permit: TunnelPermit::Direct(permit),
         exchange: Rc::clone(exchange),
         snapshot: Rc::clone(snapshot),

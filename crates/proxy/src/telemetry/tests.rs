@@ -100,7 +100,7 @@ fn the_access_log_tells_every_field_of_a_record() {
         protocol: "HTTP/1.1",
         status: Some(StatusCode::BAD_GATEWAY),
         end: Some(ExchangeEnd::Refused(Reason::ConnectRefused)),
-        details: Some("the upstream refused the connection"),
+        details: Some("the upstream refused the connection".into()),
         verdict: Some(Verdict::Allowed {
             policy: Some(ObjectRef::new(Kind::EgressPolicy, "edge", "partners")),
             rule: Some("first".into()),

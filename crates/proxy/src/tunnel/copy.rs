@@ -5,12 +5,14 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::buffers::TunnelBuffers;
 use super::relay::{COPY_BUDGET, CopyStep, DirectionState, DuplexRelay};
+use super::sni_gate::{ACCESS_DENIED, GateStep, SniGate, UpwardGate};
 use crate::exchange::TunnelBytes;
 
 /// Two joined streams of any kind.
@@ -31,6 +33,8 @@ struct CopyDirection {
     moved: u64,
     /// Whether bytes were written since the last flush.
     unflushed: bool,
+    /// What the first bytes of the client have to pass.
+    gate: UpwardGate,
 }
 
 impl<C, U> StreamCopy<C, U> {
@@ -42,6 +46,16 @@ impl<C, U> StreamCopy<C, U> {
             up: CopyDirection::new(&early_up),
             down: CopyDirection::new(&early_down),
         }
+    }
+
+    /// Puts a gate before what the client sends, the bytes that were already read included.
+    pub(crate) fn behind(mut self, gate: Option<SniGate>) -> Self {
+        self.up.gate = UpwardGate::new(gate);
+        let early = std::mem::take(&mut self.up.pending);
+        if !early.is_empty() {
+            self.up.receive(&early);
+        }
+        self
     }
 }
 
@@ -71,6 +85,23 @@ where
             down: self.down.moved,
         }
     }
+
+    fn held_until(&self) -> Option<Instant> {
+        self.up.gate.held_until()
+    }
+
+    fn give_up_hello(&mut self) {
+        let step = self.up.gate.give_up();
+        self.up.take(step, &[]);
+    }
+
+    fn refuse_client(&mut self, cx: &mut Context<'_>) {
+        if self.down.moved == 0 {
+            // The client learns the cause if it can be written at once.
+            let _ = Pin::new(&mut self.client).poll_write(cx, &ACCESS_DENIED);
+            let _ = Pin::new(&mut self.client).poll_flush(cx);
+        }
+    }
 }
 
 impl CopyDirection {
@@ -81,6 +112,22 @@ impl CopyDirection {
             state: DirectionState::Open,
             moved: 0,
             unflushed: false,
+            gate: UpwardGate::default(),
+        }
+    }
+
+    /// Takes bytes from the sender through the gate.
+    fn receive(&mut self, bytes: &[u8]) {
+        let step = self.gate.pass(bytes);
+        self.take(step, bytes);
+    }
+
+    fn take(&mut self, step: GateStep, bytes: &[u8]) {
+        match step {
+            GateStep::Forward => self.pending.extend_from_slice(bytes),
+            GateStep::ForwardHeld(held) => self.pending.extend_from_slice(&held),
+            GateStep::Hold => {}
+            GateStep::Refuse => self.state = DirectionState::Refused,
         }
     }
 
@@ -107,14 +154,17 @@ impl CopyDirection {
                 }
                 DirectionState::Ended => return CopyStep::Ended,
                 DirectionState::Broken => return CopyStep::ReceiverLost,
+                DirectionState::Refused => return CopyStep::Refused,
             }
             let mut read = ReadBuf::new(buffer);
             match from.as_mut().poll_read(cx, &mut read) {
                 Poll::Pending => return self.wait(to, cx),
                 Poll::Ready(Err(_)) => return CopyStep::SenderLost,
                 Poll::Ready(Ok(())) if read.filled().is_empty() => {
-                    self.state = DirectionState::Ending
+                    self.state = DirectionState::Ending;
+                    self.receive(&[]);
                 }
+                Poll::Ready(Ok(())) if self.gate.is_closed() => self.receive(read.filled()),
                 Poll::Ready(Ok(())) => {
                     let written = to.as_mut().poll_write(cx, read.filled());
                     let count = if written.is_pending() {

@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
 
@@ -25,6 +25,12 @@ pub(crate) trait DuplexRelay {
     fn open_directions(&self) -> (bool, bool);
     /// The bytes written so far, by direction.
     fn moved(&self) -> TunnelBytes;
+    /// Until when a part of a ClientHello waits for the rest; `None` if none does.
+    fn held_until(&self) -> Option<Instant>;
+    /// Waits no longer for the rest of a ClientHello.
+    fn give_up_hello(&mut self);
+    /// Tells the client, as far as that is possible without waiting, that its ClientHello is refused.
+    fn refuse_client(&mut self, cx: &mut Context<'_>);
 }
 
 /// The state of one direction of a tunnel.
@@ -38,6 +44,8 @@ pub(super) enum DirectionState {
     Ended,
     /// The receiver has closed its connection.
     Broken,
+    /// The ClientHello of the sender is refused.
+    Refused,
 }
 
 /// Why copying in one direction has stopped for now.
@@ -55,6 +63,8 @@ pub(crate) enum CopyStep {
     SenderLost,
     /// The receiver's connection failed.
     ReceiverLost,
+    /// The sender's ClientHello is refused.
+    Refused,
 }
 
 /// Relays bytes until the tunnel ends. `on_progress` gets the totals whenever they grow; `closed` completes when nothing
@@ -72,6 +82,7 @@ pub(crate) async fn run(
     let mut timer = pin!(sleep_until((last_progress + idle_timeout).into()));
     let mut closed = pin!(closed);
     let mut is_closed = false;
+    let mut held_until = None;
     poll_fn(|cx| {
         let end = poll(&mut relay, &mut first, buffers, cx);
         let so_far = relay.moved();
@@ -88,17 +99,33 @@ pub(crate) async fn run(
             // The upstream's end was not forwarded, so the client has closed first.
             return Poll::Ready(TunnelEnd::ClientClosed);
         }
+        if relay.held_until() != held_until {
+            held_until = relay.held_until();
+            timer
+                .as_mut()
+                .reset(next_deadline(last_progress + idle_timeout, held_until));
+        }
         // Progress does not reset the timer. When it fires, the deadline is computed from the last progress.
         while timer.as_mut().poll(cx).is_ready() {
-            let deadline = last_progress + idle_timeout;
-            if clock::now() >= deadline {
+            let (now, idle) = (clock::now(), last_progress + idle_timeout);
+            if held_until.is_some_and(|until| now >= until) {
+                relay.give_up_hello();
+                held_until = None;
+                cx.waker().wake_by_ref();
+            }
+            if now >= idle {
                 return Poll::Ready(TunnelEnd::Idle);
             }
-            timer.as_mut().reset(deadline.into());
+            timer.as_mut().reset(next_deadline(idle, held_until));
         }
         Poll::Pending
     })
     .await
+}
+
+/// The end of the idle timeout, or of the wait for a ClientHello if that is earlier.
+fn next_deadline(idle: Instant, held_until: Option<Instant>) -> tokio::time::Instant {
+    held_until.map_or(idle, |until| until.min(idle)).into()
 }
 
 /// Copies once in both directions. `first` keeps which side was the first to end its direction.
@@ -109,6 +136,10 @@ fn poll(
     cx: &mut Context<'_>,
 ) -> Poll<TunnelEnd> {
     let up = relay.copy_up(buffers, cx);
+    if up == CopyStep::Refused {
+        relay.refuse_client(cx);
+        return Poll::Ready(TunnelEnd::SniMismatch);
+    }
     if !relay.open_directions().0 {
         first.get_or_insert_with(|| end_of_upward(up));
     }

@@ -7,6 +7,7 @@ use std::io;
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::{Buf, Bytes};
 use socket2::SockRef;
@@ -16,6 +17,7 @@ use tokio::net::TcpStream;
 use super::buffers::TunnelBuffers;
 use super::pipe::SplicePipe;
 use super::relay::{COPY_BUDGET, CopyStep, DirectionState, DuplexRelay};
+use super::sni_gate::{ACCESS_DENIED, GateStep, SniGate, UpwardGate};
 use crate::exchange::TunnelBytes;
 
 /// A read of at least this many bytes makes the direction use splice(2).
@@ -41,6 +43,8 @@ struct SpliceDirection {
     is_bulk: bool,
     state: DirectionState,
     moved: u64,
+    /// What the first bytes of the client have to pass.
+    gate: UpwardGate,
 }
 
 impl SocketSplice {
@@ -55,6 +59,17 @@ impl SocketSplice {
             up: SpliceDirection::new(early_up),
             down: SpliceDirection::new(early_down),
         }
+    }
+
+    /// Puts a gate before what the client sends, the bytes that were already read included.
+    pub(crate) fn behind(mut self, gate: Option<SniGate>) -> Self {
+        self.up.gate = UpwardGate::new(gate);
+        let early = std::mem::take(&mut self.up.pending);
+        if !early.is_empty() {
+            let step = self.up.gate.pass(&early);
+            self.up.take(step, &early);
+        }
+        self
     }
 }
 
@@ -80,6 +95,22 @@ impl DuplexRelay for SocketSplice {
             down: self.down.moved,
         }
     }
+
+    fn held_until(&self) -> Option<Instant> {
+        self.up.gate.held_until()
+    }
+
+    fn give_up_hello(&mut self) {
+        let step = self.up.gate.give_up();
+        self.up.take(step, &[]);
+    }
+
+    fn refuse_client(&mut self, _cx: &mut Context<'_>) {
+        if self.down.moved == 0 {
+            // The client learns the cause if it can be written at once.
+            let _ = self.client.try_write(&ACCESS_DENIED);
+        }
+    }
 }
 
 impl SpliceDirection {
@@ -90,6 +121,17 @@ impl SpliceDirection {
             is_bulk: false,
             state: DirectionState::Open,
             moved: 0,
+            gate: UpwardGate::default(),
+        }
+    }
+
+    /// Takes what the gate lets pass of these bytes.
+    fn take(&mut self, step: GateStep, bytes: &[u8]) {
+        match step {
+            GateStep::Forward => self.pending = Bytes::copy_from_slice(bytes),
+            GateStep::ForwardHeld(held) => self.pending = held,
+            GateStep::Hold => {}
+            GateStep::Refuse => self.state = DirectionState::Refused,
         }
     }
 
@@ -120,6 +162,7 @@ impl SpliceDirection {
                 }
                 DirectionState::Ended => return CopyStep::Ended,
                 DirectionState::Broken => return CopyStep::ReceiverLost,
+                DirectionState::Refused => return CopyStep::Refused,
             }
             match self.receive(from, to, buffers, cx) {
                 Poll::Pending => {
@@ -130,7 +173,11 @@ impl SpliceDirection {
                     return CopyStep::ReceiverLost;
                 }
                 Poll::Ready(Err(_)) => return CopyStep::SenderLost,
-                Poll::Ready(Ok(0)) => self.state = DirectionState::Ending,
+                Poll::Ready(Ok(0)) => {
+                    self.state = DirectionState::Ending;
+                    let step = self.gate.pass(&[]);
+                    self.take(step, &[]);
+                }
                 Poll::Ready(Ok(_)) => {}
             }
         }
@@ -169,7 +216,8 @@ impl SpliceDirection {
         buffers: &TunnelBuffers,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let pipe = self.is_bulk.then(|| buffers.pipe()).flatten();
+        let is_spliced = self.is_bulk && !self.gate.is_closed();
+        let pipe = is_spliced.then(|| buffers.pipe()).flatten();
         if let Some(pipe) = pipe {
             let pipe = self.pipe.insert(pipe);
             let count = ready!(when_readable(from, cx, || pipe.fill(from)))?;
@@ -181,6 +229,11 @@ impl SpliceDirection {
         ready!(Pin::new(from).poll_read(cx, &mut read))?;
         let read = read.filled();
         self.is_bulk = read.len() >= SPLICE_THRESHOLD;
+        if self.gate.is_closed() && !read.is_empty() {
+            let step = self.gate.pass(read);
+            self.take(step, read);
+            return Poll::Ready(Ok(read.len()));
+        }
         // Writing at once avoids a copy of the bytes that the receiver accepts.
         let sent = match Pin::new(to).poll_write(cx, read) {
             Poll::Ready(Ok(sent)) => sent,

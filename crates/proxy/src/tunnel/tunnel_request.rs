@@ -1,6 +1,7 @@
 //! The request that opened a tunnel, kept so that the tunnel can be reevaluated against a later configuration.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use bytes::{BufMut, BytesMut};
 use egret_config::resources::ObjectRef;
@@ -11,6 +12,7 @@ use egret_config::snapshot::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 
+use super::SniWatch;
 use crate::client::{ClientConnection, TerminatedTls};
 use crate::dial::egress::OwnAddresses;
 use crate::message::target::Target;
@@ -33,6 +35,8 @@ pub(crate) struct TunnelRequest {
     /// The backend and the destination that the tunnel was opened to.
     backend: ObjectRef,
     destination: DestinationKey,
+    /// The ClientHello inside the tunnel of a CONNECT.
+    sni: Option<Rc<SniWatch>>,
 }
 
 impl TunnelRequest {
@@ -52,7 +56,21 @@ impl TunnelRequest {
             protocol: None,
             backend: plan.backend.clone(),
             destination: plan.destination.clone(),
+            sni: None,
         }
+    }
+
+    /// Watches the ClientHello inside the tunnel, which is that of a CONNECT.
+    pub(crate) fn watching_sni(self, watch: SniWatch) -> Self {
+        Self {
+            sni: Some(Rc::new(watch)),
+            ..self
+        }
+    }
+
+    /// The ClientHello inside the tunnel.
+    pub(super) fn sni(&self) -> Option<&Rc<SniWatch>> {
+        self.sni.as_ref()
     }
 
     /// Adds the protocol that an Upgrade request asked for.
@@ -100,7 +118,21 @@ impl TunnelRequest {
             .backends
             .iter()
             .filter_map(|backend| self.plan(&found, backend));
-        plans.any(|plan| admitted.keeps(&plan, peer, own))
+        plans.any(|plan| admitted.keeps(&plan, peer, own) && self.keeps_sni(&plan))
+    }
+
+    /// Whether the egress policies of the plan allow the ClientHello that was read. One that has not been read yet is judged
+    /// by them when it is.
+    fn keeps_sni(&self, plan: &ForwardPlan<'_>) -> bool {
+        let Some(watch) = &self.sni else {
+            return true;
+        };
+        let requirement = plan.egress.sni(true);
+        let is_kept = watch.allows(requirement);
+        if is_kept {
+            watch.require(requirement);
+        }
+        is_kept
     }
 
     /// Whether the rule allows this CONNECT or this upgrade.

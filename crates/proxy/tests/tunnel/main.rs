@@ -8,6 +8,7 @@ use egret_testkit::{Client, Gateway, Response};
 mod admission;
 mod bytes;
 mod life;
+mod sni;
 mod upgrade;
 
 /// Opens a tunnel, and returns the client.

@@ -51,10 +51,13 @@ impl BufferedStream {
 
     /// Connects, and completes a TLS handshake.
     pub(super) fn connect_tls(addr: SocketAddr, tls: ClientConnection) -> io::Result<Self> {
-        let Self { stream, ahead } = Self::connect(addr)?;
-        let ClientStream::Plain(socket) = stream else {
-            unreachable!("it was just made")
-        };
+        Self::connect(addr)?.secure(tls)
+    }
+
+    /// Completes a TLS handshake over the connection so far, which is in clear.
+    pub(super) fn secure(self, tls: ClientConnection) -> io::Result<Self> {
+        let socket = self.into_stream();
+        let ahead = Vec::new();
         let mut stream = StreamOwned::new(tls, socket);
         stream.conn.complete_io(&mut stream.sock)?;
         let stream = ClientStream::Tls(Box::new(stream));

@@ -74,6 +74,18 @@ impl TlsClient {
         }
     }
 
+    /// The first bytes of a handshake: the ClientHello.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn hello(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let written = self.connection().write_tls(&mut bytes);
+        written.expect("a ClientHello");
+        bytes
+    }
+
     pub(crate) fn connection(&self) -> ClientConnection {
         let (config, name) = (Arc::clone(&self.config), self.name.clone());
         ClientConnection::new(config, name).expect("a client of TLS")

@@ -25,7 +25,7 @@ pub(super) struct LogLine<'a> {
     route: Option<String>,
     /// The client's address and port.
     client: String,
-    /// The server name in the client's ClientHello (RFC 6066 3), canonical.
+    /// The server name in the client's ClientHello (RFC 6066 3), canonical; for a CONNECT, in the one inside the tunnel.
     #[serde(skip_serializing_if = "Option::is_none")]
     sni: Option<&'a str>,
     /// Whether the client offered an encrypted ClientHello, so that `sni` may be a public name (RFC 9849).
@@ -127,7 +127,7 @@ impl<'a> From<&'a Record<'a>> for LogLine<'a> {
             protocol: record.protocol,
             status: record.status.map(|status| status.as_u16()),
             reason: record.end.map(ExchangeEnd::as_str),
-            details: record.details,
+            details: record.details.as_deref(),
             verdict: verdict.map(Verdict::as_str),
             policy: policy.map(|policy| format!("{}/{}", policy.namespace, policy.name)),
             rule: verdict.and_then(Verdict::rule),
