@@ -21,6 +21,7 @@ use stream_watch::StreamWatch;
 use watch::ConnectionWatch;
 pub(crate) use watch::HttpConnection;
 
+pub(crate) mod discard;
 mod metrics;
 pub(crate) mod stream_watch;
 pub(crate) mod watch;
@@ -96,6 +97,8 @@ pub(crate) struct ClientConnection {
     requests: Cell<u32>,
     /// Close after the current request, even if `max_requests` is not reached.
     close_after_response: Cell<bool>,
+    /// Whether no more of what the client sends is read as HTTP, although it may send more.
+    takes_no_more: Cell<bool>,
     /// The idle timeouts of the connection.
     pub(crate) watch: ConnectionWatch,
     /// The HTTP/2 stream that has just begun, on its way to the task that runs it.
@@ -124,6 +127,7 @@ impl ClientConnection {
             limits,
             requests: Cell::default(),
             close_after_response: Cell::default(),
+            takes_no_more: Cell::default(),
             watch: ConnectionWatch::new(http, clock::now()),
             opened: Cell::default(),
             tunnelled: Cell::default(),
@@ -174,6 +178,18 @@ impl ClientConnection {
     /// Closes the connection once the current request is answered.
     pub(crate) fn close_after_response(&self) {
         self.close_after_response.set(true);
+    }
+
+    /// Whether no more of what the client sends is read as HTTP. What it sends nevertheless is discarded before an HTTP/1.1
+    /// connection is closed.
+    pub(crate) fn takes_no_more(&self) -> bool {
+        self.takes_no_more.get()
+    }
+
+    /// Records that no more of what the client sends is read as HTTP: the current response is the last one, or a request
+    /// body did not come to its end. Streams of HTTP/2 are independent of each other.
+    pub(crate) fn take_no_more(&self) {
+        self.takes_no_more.set(!self.is_http2());
     }
 
     /// Tells an HTTP/2 client that the connection takes no more requests (GOAWAY, RFC 9113 6.8).

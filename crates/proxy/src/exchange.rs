@@ -24,9 +24,11 @@ use crate::record::{ExchangeEnd, ExchangeForm, Record, SniViolation, Trip, Verdi
 use crate::refusal::{Refusal, RefusalRow};
 use crate::telemetry::WorkerTelemetry;
 
+mod client_body;
 mod progress;
 
-pub(crate) use progress::{Progress, TunnelBytes};
+pub(crate) use client_body::ClientBody;
+pub(crate) use progress::{BodyConsent, Progress, TunnelBytes};
 
 /// One request and its response, or a tunnel.
 pub(crate) struct Exchange {

@@ -7,9 +7,10 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use egret_config::snapshot::{ListenerSocket, Snapshot};
-use http::header::{CONNECTION, HeaderValue};
+use http::header::{CONNECTION, EXPECT, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
@@ -18,12 +19,13 @@ use crate::client::ClientConnection;
 use crate::client::stream_watch::StreamWatch;
 use crate::configuration::logs_unrouted;
 use crate::downstream::DownstreamConnection;
-use crate::exchange::Exchange;
+use crate::exchange::{BodyConsent, Exchange};
 use crate::message::target::{Target, check_framing};
 use crate::message::{grpc, upgrade};
 use crate::plan::compared_path;
 use crate::refusal::{self, Refusal};
 use crate::tunnel::Tunnel;
+use crate::upstream::RequestBody;
 use decide::{NextStep, RoutedRequest};
 
 mod check;
@@ -59,8 +61,10 @@ pub(crate) async fn handle(
         connection: Rc::clone(&connection),
         exchange: Rc::clone(&exchange),
     };
+    let mut is_last = false;
     let mut response = answer(request, &client).await.unwrap_or_else(|refusal| {
         exchange.refused(&refusal);
+        is_last = refusal.ends_connection();
         let response = if is_grpc {
             refusal::grpc::response(&refusal)
         } else {
@@ -70,21 +74,31 @@ pub(crate) async fn handle(
     });
     exchange.edit_response(response.headers_mut());
     exchange.responded(response.status());
-    if must_close(&response, is_connect, &connection.client) {
-        if is_http2 {
-            connection.client.go_away();
-        } else {
-            let close = HeaderValue::from_static("close");
-            response.headers_mut().insert(CONNECTION, close);
-        }
+    if exchange.progress().is_body_unasked() {
+        // The next bytes could be the body or a next request.
+        is_last = true;
+        exchange.progress().set_body_consent(BodyConsent::Withheld);
+    }
+    if must_close(&response, is_connect, is_last, &connection.client) {
+        close(&mut response, &connection.client);
     }
     Ok(response)
 }
 
-/// Whether no request follows on the connection. An HTTP/1.1 connection that becomes a tunnel says nothing of that.
+/// Whether the client asks for consent before it sends its body (RFC 9110 10.1.1). HTTP/2 has no need to: the end of one
+/// stream leaves the others alone.
+fn expects_continue(parts: &Parts) -> bool {
+    let expectation = parts.headers.get_all(EXPECT).iter().next_back();
+    parts.version == Version::HTTP_11
+        && expectation.is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// Whether no request follows on the connection: `is_last` says so for HTTP/1.1. An HTTP/1.1 connection that becomes a
+/// tunnel says nothing of that.
 fn must_close(
     response: &Response<ResponseBody>,
     is_connect: bool,
+    is_last: bool,
     connection: &ClientConnection,
 ) -> bool {
     if connection.is_http2() {
@@ -93,7 +107,17 @@ fn must_close(
     let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     // What follows a refused CONNECT was sent in the hope of a tunnel (draft-ietf-httpbis-optimistic-upgrade).
     let hopeless = is_connect && !response.status().is_success();
-    hopeless || (connection.is_closing() && !is_connect && !upgraded)
+    hopeless || is_last || (connection.is_closing() && !is_connect && !upgraded)
+}
+
+/// Says that no request follows on the connection.
+fn close(response: &mut Response<ResponseBody>, connection: &ClientConnection) {
+    if connection.is_http2() {
+        return connection.go_away();
+    }
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    connection.take_no_more();
 }
 
 impl RequestClient {
@@ -117,6 +141,10 @@ async fn answer(
     let snapshot = context.snapshot();
     let socket = socket(&snapshot, &connection.client)?;
     let (mut parts, body) = request.into_parts();
+    let body = RequestBody::of_client(body, Rc::clone(exchange));
+    if !body.is_end_stream() && expects_continue(&parts) {
+        exchange.progress().set_body_consent(BodyConsent::Awaited);
+    }
     let extended = upgrade::unwrap_extended(&mut parts);
     let target = identify(&parts, socket, client)?;
     target.override_host(&mut parts.headers, parts.version);

@@ -96,6 +96,18 @@ impl ConnectionWatch {
         self.deadline.set(None);
     }
 
+    /// Records that the rest of a request body is read on after its exchange. It has timeouts of its own.
+    pub(crate) fn discard_begins(&self) {
+        self.in_flight.set(self.in_flight.get() + 1);
+    }
+
+    /// Records the end of the reading, after which the connection waits for a request.
+    pub(crate) fn discard_ended(&self, now: Instant) {
+        self.in_flight.set(self.in_flight.get() - 1);
+        self.waiting_for.set(WaitingFor::Request);
+        self.since.set(now);
+    }
+
     /// Sets the deadline for the exchange of an HTTP/1 connection. It holds even while the client reads nothing, when the
     /// response body is not polled.
     pub(crate) fn must_end(&self, deadline: Instant) {

@@ -15,9 +15,22 @@ pub(crate) struct Progress {
     /// When some of the request body was last forwarded.
     last_moved: Cell<Instant>,
     waits_for_client: Cell<bool>,
+    body_consent: Cell<BodyConsent>,
     is_answered: Cell<bool>,
-    /// Woken when the response has been sent, or dropped.
+    /// Woken when the response has been sent, or dropped, and when the consent to the body changes.
     waits_for_answer: Cell<Option<Waker>>,
+}
+
+/// Whether a client may send its body (RFC 9110 10.1.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum BodyConsent {
+    /// The client sends it without waiting, or has been asked to.
+    #[default]
+    Given,
+    /// The client waits for a 100 response.
+    Awaited,
+    /// The client got a final response instead.
+    Withheld,
 }
 
 /// Bytes that were written to each end of a tunnel.
@@ -39,6 +52,7 @@ impl Progress {
             response_bytes: Cell::default(),
             last_moved: Cell::new(started),
             waits_for_client: Cell::default(),
+            body_consent: Cell::default(),
             is_answered: Cell::default(),
             waits_for_answer: Cell::default(),
         }
@@ -97,6 +111,24 @@ impl Progress {
 
     pub(crate) fn set_waits_for_client(&self, waits: bool) {
         self.waits_for_client.set(waits);
+    }
+
+    /// Whether the client may send its body.
+    pub(crate) fn body_consent(&self) -> BodyConsent {
+        self.body_consent.get()
+    }
+
+    /// Whether the client was not asked for its body, and so may never send it.
+    pub(crate) fn is_body_unasked(&self) -> bool {
+        self.body_consent.get() != BodyConsent::Given
+    }
+
+    /// Changes whether the client may send its body.
+    pub(crate) fn set_body_consent(&self, consent: BodyConsent) {
+        self.body_consent.set(consent);
+        if let Some(waker) = self.waits_for_answer.take() {
+            waker.wake();
+        }
     }
 
     /// The response has been sent, or dropped.

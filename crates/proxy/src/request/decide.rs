@@ -8,7 +8,6 @@ use egret_config::route::{RequestFacts, RouteMatch};
 use egret_config::snapshot::{Listener, RouteRule, RuleAction, WeightedBackend, WeightedBackends};
 use http::Response;
 use http::request::Parts;
-use hyper::body::Incoming;
 use hyper::ext::Protocol;
 
 use super::{RequestClient, check, local};
@@ -134,7 +133,7 @@ impl<'a> RoutedRequest<'a> {
     pub(super) fn decide(
         self,
         parts: &mut Parts,
-        body: Incoming,
+        body: RequestBody,
         client: &RequestClient,
     ) -> Result<NextStep<'a>, Refusal> {
         let RequestClient {
@@ -172,7 +171,7 @@ impl<'a> RoutedRequest<'a> {
         self,
         backends: &'a WeightedBackends,
         parts: &Parts,
-        body: Incoming,
+        body: RequestBody,
         client: &RequestClient,
     ) -> Result<NextStep<'a>, Refusal> {
         let Self {
@@ -202,7 +201,6 @@ impl<'a> RoutedRequest<'a> {
             return Ok(NextStep::Tunnel(cleared));
         }
         let rule = &**found.rule;
-        let body = RequestBody::of_client(body, Rc::clone(exchange));
         let has_body = !http_body::Body::is_end_stream(&body);
         let wanted =
             upgrade::requested(parts, has_body, extended.as_ref(), rule.policies.upgrades())?;

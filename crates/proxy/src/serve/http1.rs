@@ -10,6 +10,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
+use crate::client::discard;
 use crate::client::watch::WatchedStream;
 use crate::downstream::{DownstreamConnection, early_refusal};
 use crate::request;
@@ -57,7 +58,13 @@ pub(super) async fn serve(
     });
     match served.await {
         Some(Ok(())) => {
-            let tunnel = connection.pending_tunnel.take()?;
+            let Some(tunnel) = connection.pending_tunnel.take() else {
+                if connection.client.takes_no_more() {
+                    let stream = serving.into_parts().io.stream.into_inner();
+                    Box::pin(discard::until_closed(stream)).await;
+                }
+                return None;
+            };
             let parts = serving.into_parts();
             Some(ReadyTunnel {
                 tunnel,
@@ -69,6 +76,10 @@ pub(super) async fn serve(
         // The client broke off the connection or sent a malformed head, to which hyper has responded.
         Some(Err(error)) => {
             early_refusal::record_head_error(connection, &error);
+            if error.is_parse() {
+                let stream = serving.into_parts().io.stream.into_inner();
+                Box::pin(discard::until_closed(stream)).await;
+            }
             None
         }
         None => None,

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request};
@@ -13,15 +14,20 @@ use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep_until};
 
 use crate::clock;
-use crate::exchange::{Exchange, Progress};
+use crate::exchange::{BodyConsent, ClientBody, Exchange, Progress};
 use crate::message::trailers::prepare_trailers;
+
+/// How long the upstream has to say whether it wants the body of a client that waits for that (RFC 9110 10.1.1). Then the
+/// client is asked for it.
+const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The body of a request to an upstream.
 pub(crate) struct RequestBody {
     source: BodySource,
     /// The exchange of the client; `None` if the gateway itself sends the request.
     exchange: Option<Rc<Exchange>>,
-    /// Fires when a client that has its answer has been silent for too long.
+    /// Fires when a client that has its answer has been silent for too long, or when the upstream has not said in time that
+    /// it wants the body.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -31,7 +37,7 @@ enum BodySource {
     /// A body of the gateway's own, until it is sent.
     Own(Option<Bytes>),
     /// A client's body, forwarded once.
-    Once(Incoming),
+    Once(ClientBody),
     /// A client's body, forwarded and buffered.
     Replayed(ReplayReader),
 }
@@ -46,7 +52,7 @@ struct ReplayReader {
 
 /// The buffered part of a body.
 struct ReplayBuffer {
-    incoming: Incoming,
+    incoming: ClientBody,
     frames: Vec<BodyFrame>,
     /// Bytes that may still be buffered; `None` when there were too many, and nothing is buffered any more.
     room: Option<usize>,
@@ -77,7 +83,7 @@ impl RequestBody {
         let source = if incoming.is_end_stream() {
             BodySource::Empty
         } else {
-            BodySource::Once(incoming)
+            BodySource::Once(ClientBody::new(incoming, Rc::clone(&exchange)))
         };
         Self {
             source,
@@ -155,6 +161,29 @@ impl RequestBody {
             .timer
             .get_or_insert_with(|| Box::pin(sleep_until(end.into())));
         timer.as_mut().poll(cx)
+    }
+
+    /// Ready when the client may send its body: at once, unless it waits for the upstream's word.
+    ///
+    /// # Errors
+    /// [`RequestBodyError::Stalled`] if the client has a final response instead.
+    fn poll_consent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RequestBodyError>> {
+        let Some(progress) = self.exchange.as_deref().map(Exchange::progress) else {
+            return Poll::Ready(Ok(()));
+        };
+        match progress.body_consent() {
+            BodyConsent::Given => return Poll::Ready(Ok(())),
+            BodyConsent::Withheld => return Poll::Ready(Err(RequestBodyError::Stalled)),
+            BodyConsent::Awaited => {}
+        }
+        if progress.poll_answered(cx).is_ready() {
+            return Poll::Ready(Err(RequestBodyError::Stalled));
+        }
+        let end = clock::now() + CONTINUE_TIMEOUT;
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(end.into())));
+        timer.as_mut().poll(cx).map(Ok)
     }
 
     /// Takes over the body, which is then sent from its beginning. Returns false if the beginning is not buffered any
@@ -246,6 +275,9 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        if let Err(error) = ready!(self.poll_consent(cx)) {
+            return Poll::Ready(Some(Err(error)));
+        }
         let mut frame = match &mut self.source {
             BodySource::Empty => return Poll::Ready(None),
             BodySource::Own(body) => {

@@ -1,0 +1,77 @@
+//! The body of a client's request.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::{BodyConsent, Exchange};
+use crate::client::discard;
+
+/// The body of a client's request. If it is dropped before its end, the client may still be sending; the rest is then
+/// read and discarded, so that the client reads its answer.
+pub(crate) struct ClientBody {
+    /// Absent once it has ended.
+    incoming: Option<Incoming>,
+    exchange: Rc<Exchange>,
+}
+
+impl ClientBody {
+    pub(crate) fn new(incoming: Incoming, exchange: Rc<Exchange>) -> Self {
+        Self {
+            incoming: Some(incoming),
+            exchange,
+        }
+    }
+}
+
+impl Body for ClientBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Self { incoming, exchange } = &mut *self;
+        let Some(incoming) = incoming else {
+            return Poll::Ready(None);
+        };
+        if exchange.progress.is_body_unasked() {
+            // hyper sends the 100 response when the body is polled for the first time.
+            exchange.progress.set_body_consent(BodyConsent::Given);
+        }
+        let frame = ready!(Pin::new(incoming).poll_frame(cx));
+        let goes_on = matches!(&frame, Some(Ok(frame)) if !frame.is_trailers());
+        if !goes_on {
+            self.incoming = None;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let incoming = self.incoming.as_ref();
+        incoming.map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+impl Drop for ClientBody {
+    fn drop(&mut self) {
+        let rest = self.incoming.take();
+        if let Some(rest) = rest.filter(|rest| !rest.is_end_stream()) {
+            let connection = &self.exchange.connection;
+            if self.exchange.progress.is_body_unasked() {
+                // The client does not send the body unless it is asked to, so that its next bytes could be anything.
+                connection.take_no_more();
+            }
+            discard::read_on(rest, Rc::clone(connection));
+        }
+    }
+}
