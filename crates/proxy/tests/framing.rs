@@ -252,6 +252,29 @@ fn a_response_has_one_length() {
 }
 
 #[test]
+fn a_response_that_ends_with_trailers_is_whole_and_its_connection_used_again() {
+    let (dns, upstream) = (
+        DnsServer::with_a_example(),
+        RawServer::answer_each(
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nx-sum: 4\r\n\r\n",
+        ),
+    );
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
+    let mut client = gateway.connect();
+    for field in ["connection: te\r\nte: trailers\r\n", "", ""] {
+        let response = client.request(format!(
+            "GET / HTTP/1.1\r\nhost: a.example:{}\r\n{field}\r\n",
+            upstream.port()
+        ));
+        assert_eq!(response.text(), "body");
+    }
+    for record in gateway.wait_for_records(3) {
+        assert_eq!(record.get("reason"), None, "{record}");
+    }
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[test]
 fn a_response_that_breaks_off_is_not_made_whole() {
     let setup = start();
     for path in ["/partial/100000", "/partial-chunked/100000"] {

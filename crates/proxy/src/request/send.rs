@@ -6,7 +6,7 @@ use bytes::Bytes;
 use egret_config::snapshot::{RouteFilters, RouteRule};
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TE, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, Version};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 
 use super::RequestClient;
@@ -66,6 +66,7 @@ pub(super) async fn forward(
         wanted.apply_to_request(&mut parts.headers);
     }
 
+    let is_head = parts.method == Method::HEAD;
     let request = Request::from_parts(parts, body);
     let options = SendOptions {
         timeouts: rule.timeouts,
@@ -82,6 +83,9 @@ pub(super) async fn forward(
             let status = response.status();
             if tunnel.is_some_and(|tunnel| tunnel.0.would_be_misread(status)) {
                 return Err(Refusal::UpstreamProtocol);
+            }
+            if is_head || has_no_content(status) {
+                response.body_mut().set_bodiless();
             }
             if let Some(deadline) = response.body().deadline() {
                 exchange.must_end(deadline);
@@ -113,6 +117,11 @@ pub(super) async fn forward(
         }
         (UpstreamReply::Switched { .. }, None) => Err(Refusal::UpstreamProtocol),
     }
+}
+
+/// Whether a response of this status has no content (RFC 9110 6.4.1).
+fn has_no_content(status: StatusCode) -> bool {
+    [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status)
 }
 
 /// Makes a request's head say what was decided: without the client's credentials and the fields of its hop, with the

@@ -7,19 +7,30 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::{Sleep, sleep_until, timeout};
 
 use super::lease::LeasedConnection;
 use crate::clock;
+use crate::task;
 
 /// The body of an upstream's response, with timeouts. Its connection returns to the pool when the body has ended.
+///
+/// That it has ended shows in one of several ways: there are no more frames, the frame was one of trailers, the library
+/// knows of the end, or all bytes of its length have come. Whoever sends it on may take any of them for the end.
 pub(crate) struct UpstreamBody {
-    incoming: Incoming,
+    /// Absent once the body is dropped.
+    incoming: Option<Incoming>,
     /// Released when the body has ended without an error.
     lease: Option<LeasedConnection>,
     limit: BodyLimit,
+    /// Whether the response has no content whatever its length field says (RFC 9110 6.4.1).
+    is_bodiless: bool,
 }
+
+/// How long a stream whose bytes have all come may take to end.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The timeouts of a body.
 pub(crate) struct BodyLimit {
@@ -44,9 +55,10 @@ pub(crate) enum UpstreamBodyError {
 impl UpstreamBody {
     pub(super) fn new(incoming: Incoming, lease: LeasedConnection, limit: BodyLimit) -> Self {
         let mut body = Self {
-            incoming,
+            incoming: Some(incoming),
             lease: Some(lease),
             limit,
+            is_bodiless: false,
         };
         body.release_at_end();
         body
@@ -59,7 +71,12 @@ impl UpstreamBody {
 
     /// Whether more of the body may come.
     pub(crate) fn is_unfinished(&self) -> bool {
-        self.lease.is_some()
+        self.lease.is_some() && !self.is_whole()
+    }
+
+    /// Records that the response has no content, because of its status or because it answers a HEAD.
+    pub(crate) fn set_bodiless(&mut self) {
+        self.is_bodiless = true;
     }
 }
 
@@ -71,16 +88,20 @@ impl Body for UpstreamBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamBodyError>>> {
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
+        let Some(incoming) = &mut self.incoming else {
+            return Poll::Ready(None);
+        };
+        match Pin::new(incoming).poll_frame(cx) {
             Poll::Ready(frame) => {
                 self.limit.progress();
-                if frame.is_none() {
-                    if self.is_reset() {
+                match &frame {
+                    None if self.is_reset() => {
                         return Poll::Ready(Some(Err(UpstreamBodyError::Reset)));
                     }
-                    self.release();
-                } else {
-                    self.release_at_end();
+                    None => self.release(),
+                    // The consumer may not poll again after the trailers.
+                    Some(Ok(frame)) if frame.is_trailers() => self.release(),
+                    Some(_) => self.release_at_end(),
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(UpstreamBodyError::Upstream)))
             }
@@ -92,11 +113,12 @@ impl Body for UpstreamBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        let incoming = self.incoming.as_ref();
+        incoming.map_or_else(SizeHint::default, Body::size_hint)
     }
 }
 
@@ -104,12 +126,18 @@ impl UpstreamBody {
     /// Whether the stream ended before the body. hyper takes RST_STREAM with NO_ERROR for the end of the body.
     fn is_reset(&self) -> bool {
         let is_stream = self.lease.as_ref().is_some_and(LeasedConnection::is_stream);
-        is_stream && !self.incoming.is_end_stream()
+        is_stream && !self.is_end_stream() && !self.is_whole()
+    }
+
+    /// Whether all bytes have come, although the stream may not have ended yet.
+    fn is_whole(&self) -> bool {
+        let left = || self.incoming.as_ref().and_then(|it| it.size_hint().exact());
+        self.is_bodiless || left() == Some(0)
     }
 
     /// Releases the connection as soon as the last byte was read: the consumer may not poll again.
     fn release_at_end(&mut self) {
-        if self.incoming.is_end_stream() {
+        if self.is_end_stream() {
             self.release();
         }
     }
@@ -119,6 +147,28 @@ impl UpstreamBody {
             lease.release();
         }
     }
+}
+
+impl Drop for UpstreamBody {
+    fn drop(&mut self) {
+        if self.lease.is_some()
+            && self.is_whole()
+            && let (Some(incoming), Some(lease)) = (self.incoming.take(), self.lease.take())
+        {
+            read_end(incoming, lease);
+        }
+    }
+}
+
+/// Waits for the end of a stream whose bytes have all come. Dropping it before would reset it.
+fn read_end(mut incoming: Incoming, lease: LeasedConnection) {
+    task::spawn(async move {
+        let end = async { while let Some(Ok(_)) = incoming.frame().await {} };
+        if timeout(END_TIMEOUT, end).await.is_ok() {
+            drop(incoming);
+            lease.release();
+        }
+    });
 }
 
 impl BodyLimit {

@@ -2,7 +2,7 @@
 
 use egret_testkit::gateway::quickstart_config;
 use egret_testkit::upstream::Http2Options;
-use egret_testkit::upstream::raw::RawServer;
+use egret_testkit::upstream::raw::{Http2Frame, RawServer};
 use egret_testkit::{DnsServer, Gateway, Http2Client, Upstream};
 use http::{HeaderMap, HeaderValue, Request, Version};
 
@@ -146,4 +146,71 @@ fn trailers_of_a_response_bring_nothing_either() {
     assert_eq!(response.trailers.get("x-sum"), Some("4"));
     assert_eq!(response.trailers.get("content-length"), None);
     assert_eq!(response.trailers.get("connection"), None);
+}
+
+/// The upstream ends the stream with a frame of its own, after all bytes of its length.
+#[test]
+fn a_stream_that_ends_after_its_last_byte_is_whole_and_not_reset() {
+    let server = RawServer::start(|connection| {
+        if connection.read_preface().is_none() {
+            return;
+        }
+        connection.send_frame(&Http2Frame::settings());
+        let (data, headers) = (Http2Frame::DATA, Http2Frame::HEADERS);
+        while let Some(request) = connection.read_frame_of(headers) {
+            let stream = request.stream;
+            // `:status: 200` and `content-length: 4` (RFC 7541 A and 6.2.2).
+            let head = [0x88, 0x0f, 0x0d, 1, b'4'];
+            let end_headers = Http2Frame {
+                flags: 4,
+                ..Http2Frame::new(headers, stream, head)
+            };
+            connection.send_frame(&end_headers);
+            // The fourth request is a HEAD.
+            if stream < 7 {
+                connection.send_frame(&Http2Frame::new(data, stream, *b"body"));
+            }
+            // The response is whole, and the end has not come.
+            let ping = Http2Frame::new(Http2Frame::PING, 0, [7; 8]);
+            connection.send_frame(&ping);
+            while let Some(frame) = connection.read_frame() {
+                assert_ne!(frame.kind, Http2Frame::RST_STREAM);
+                if frame.kind == Http2Frame::PING {
+                    break;
+                }
+            }
+            let end = Http2Frame {
+                flags: 1,
+                ..Http2Frame::new(data, stream, [])
+            };
+            connection.send_frame(&end);
+        }
+    });
+    let gateway = to_static(server.port(), NO_SETTINGS);
+    let mut client = gateway.connect();
+    for _ in 0..3 {
+        let response = client.get("/", "a.example");
+        assert_eq!(response.text(), "body");
+    }
+    // A stream of its own has the whole response and its end.
+    let response = client.request("HEAD / HTTP/1.1\r\nhost: a.example\r\n\r\n");
+    assert_eq!(response.header("content-length"), Some("4"));
+    for record in gateway.wait_for_records(4) {
+        assert_eq!(record.get("reason"), None, "{record}");
+    }
+    assert_eq!(server.connections(), 1);
+    assert!(!sent_reset(&server.received()[0]));
+}
+
+/// Whether frames after the connection preface have a RST_STREAM among them.
+fn sent_reset(received: &[u8]) -> bool {
+    let mut rest = &received[24..];
+    while let [a, b, c, kind, _, _, _, _, _, payload @ ..] = rest {
+        if *kind == Http2Frame::RST_STREAM {
+            return true;
+        }
+        let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+        rest = payload.get(length..).unwrap_or_default();
+    }
+    false
 }
