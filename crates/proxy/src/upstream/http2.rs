@@ -21,6 +21,7 @@ use hyper::client::conn::http2::{Builder, Connection, SendRequest};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::connection_permit::ConnectionPermit;
+use super::deferred_write_errors::{DeferredWriteErrors, LaterWrites};
 use super::health::EndpointHealth;
 use super::host_pool::HostPool;
 use super::metrics::UpstreamMetrics;
@@ -44,7 +45,7 @@ const MAX_FIELDS: u32 = 60 * 1024;
 /// Bytes of a request body that are buffered for the upstream.
 const MAX_UNSENT: usize = 256 * 1024;
 
-type Http2Driver = Connection<TokioIo<ObservedSocket>, RequestBody, Local>;
+type Http2Driver = Connection<TokioIo<DeferredWriteErrors<ObservedSocket>>, RequestBody, Local>;
 
 /// An HTTP/2 connection.
 pub(crate) struct Http2Connection {
@@ -104,6 +105,7 @@ impl Http2Connection {
                 .keep_alive_interval(keepalive.interval)
                 .keep_alive_timeout(keepalive.timeout);
         }
+        let link = DeferredWriteErrors::new(link, LaterWrites::Discarded);
         let (sender, driver) = builder.handshake(TokioIo::new(link)).await?;
         let driver = Rc::new(RefCell::new(Some(driver)));
         drive(Rc::clone(&driver), Rc::clone(&events));

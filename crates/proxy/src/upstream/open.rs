@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::connection::{Http1Connection, UpgradeSender, UpgradedStream, UpstreamConnection};
 use super::connection_permit::ConnectionPermit;
-use super::deferred_write_errors::DeferredWriteErrors;
+use super::deferred_write_errors::{DeferredWriteErrors, LaterWrites};
 use super::health::ObservedOutcome;
 use super::host_pool::{HostPool, SharedDial};
 use super::http2::{EndpointOrigin, Http2Connection, Http2Stream};
@@ -153,7 +153,7 @@ impl ConnectionSetup<'_> {
     ) -> Result<Http1Connection, hyper::Error> {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(BUFFER).max_header_size(MAX_HEAD);
-        let stream = TokioIo::new(DeferredWriteErrors::new(stream));
+        let stream = TokioIo::new(DeferredWriteErrors::new(stream, LaterWrites::Pending));
         let (sender, mut connection) = builder.handshake(stream).await?;
         let switch = UpgradeSender::default();
         let waiting = Rc::clone(&switch);

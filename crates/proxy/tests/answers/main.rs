@@ -4,6 +4,7 @@ use egret_testkit::gateway::{documents, egress_policy, quickstart_config};
 use egret_testkit::{Client, DnsServer, Gateway, Upstream};
 
 mod refused;
+mod upstream;
 
 /// Sizes of bodies in bytes, from one that fits the buffers of sockets to one that does not.
 const SIZES: [u64; 4] = [100_000, 1 << 20, 8 << 20, 20 << 20];
