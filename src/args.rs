@@ -33,6 +33,9 @@ pub(crate) struct ConfigSources {
     /// The controllerName of the GatewayClasses to serve
     #[arg(long, env = "EGRET_CONTROLLER_NAME", default_value = egret_config::compile::CONTROLLER_NAME)]
     pub(crate) controller_name: String,
+    /// Refuse every request to a listener that has no EgressPolicy on it or on its Gateway
+    #[arg(long, env = "EGRET_REQUIRE_EGRESS_POLICY")]
+    pub(crate) require_egress_policy: bool,
     /// Address of the admin server: health, metrics, report. Without a host, or with `localhost`, it is 127.0.0.1
     #[arg(
         long,
@@ -49,6 +52,7 @@ impl ConfigSources {
         CompileOptions {
             controller_name: self.controller_name.clone(),
             admin: Some(self.admin),
+            require_egress_policy: self.require_egress_policy,
         }
     }
 }

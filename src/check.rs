@@ -8,11 +8,15 @@ use egret_config::report::Report;
 
 use crate::args::{CheckArgs, ReportFormat};
 use crate::console;
-use crate::files::ConfigFiles;
+use crate::files::{ConfigFiles, PASSED_OVER};
+use crate::reload::NOTHING_TO_SERVE;
 
 /// Prints the report on stdout, and errors and warnings on stderr.
 pub(crate) fn run(args: &CheckArgs) -> ExitCode {
     let files = ConfigFiles::read(&args.sources.paths);
+    for path in files.passed_over() {
+        console::line(format_args!("{}: {PASSED_OVER}", path.display()));
+    }
     let (loaded, unreadable) = files.load();
     for line in unreadable {
         console::line(line);
@@ -20,8 +24,9 @@ pub(crate) fn run(args: &CheckArgs) -> ExitCode {
     for problem in loaded.errors.iter().chain(&loaded.warnings) {
         console::line(problem);
     }
-    let options = args.sources.compile_options();
-    let mut report = compile(&loaded.resources, &options).report;
+    let compiled = compile(&loaded.resources, &args.sources.compile_options());
+    let serves = !compiled.snapshot.sockets.is_empty();
+    let mut report = compiled.report;
     for problem in report.problems.iter().chain(&report.warnings) {
         console::line(problem);
     }
@@ -34,7 +39,11 @@ pub(crate) fn run(args: &CheckArgs) -> ExitCode {
     if let Err(error) = &printed {
         console::line(format_args!("cannot print the report: {error}"));
     }
-    let fine = printed.is_ok() && unreadable.is_empty() && !refused && report.accepted();
+    if !serves {
+        console::line(NOTHING_TO_SERVE);
+    }
+    let served = serves && unreadable.is_empty() && !refused && report.accepted();
+    let fine = printed.is_ok() && served;
     if fine {
         ExitCode::SUCCESS
     } else {

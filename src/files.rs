@@ -19,11 +19,17 @@ const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 const WRITTEN: AccessKind = AccessKind::Close(AccessMode::Write);
 
+/// Why a file of a folder is passed over.
+pub(crate) const PASSED_OVER: &str =
+    "not read, because its name does not end in .yaml, .yml or .json";
+
 /// The texts of all configuration files, by path in a stable order.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct ConfigFiles {
     texts: Vec<(PathBuf, String)>,
     unreadable: Vec<String>,
+    /// The files of folders that are not read because of their names.
+    passed_over: Vec<PathBuf>,
 }
 
 /// Notices when files may have changed.
@@ -34,8 +40,8 @@ pub(crate) struct FileWatcher {
 }
 
 impl ConfigFiles {
-    /// Reads the given files, and in given folders, recursively, all files that end in `.yaml`, `.yml` or `.json` and are not
-    /// hidden.
+    /// Reads the given files, and in given folders, recursively, all files that end in `.yaml`, `.yml` or `.json`, in letters of
+    /// any case, and are not hidden.
     pub(crate) fn read(paths: &[PathBuf]) -> Self {
         let mut files = Self::default();
         for path in paths {
@@ -62,8 +68,13 @@ impl ConfigFiles {
             .collect::<io::Result<_>>()?;
         entries.sort();
         for path in entries {
-            if !is_hidden(&path) && (path.is_dir() || is_configuration(&path)) {
+            if is_hidden(&path) {
+                continue;
+            }
+            if path.is_dir() || is_configuration(&path) {
                 self.add(&path);
+            } else {
+                self.passed_over.push(path);
             }
         }
         Ok(())
@@ -73,6 +84,16 @@ impl ConfigFiles {
         let text = std::fs::read_to_string(path)?;
         self.texts.push((path.to_owned(), text));
         Ok(())
+    }
+
+    /// Whether the same would be read from other files.
+    pub(crate) fn has_content_of(&self, other: &Self) -> bool {
+        self.texts == other.texts && self.unreadable == other.unreadable
+    }
+
+    /// The files of folders that are not read because of their names. A policy may be in one of them.
+    pub(crate) fn passed_over(&self) -> &[PathBuf] {
+        &self.passed_over
     }
 
     /// Parses the files. The second value has one line for each file that could not be read.
@@ -98,7 +119,7 @@ fn is_configuration(path: &Path) -> bool {
     path.extension().is_some_and(|extension| {
         ["yaml", "yml", "json"]
             .iter()
-            .any(|known| extension == *known)
+            .any(|known| extension.eq_ignore_ascii_case(known))
     })
 }
 
@@ -186,6 +207,10 @@ mod tests {
             "a.yaml",
             "c.json",
             "note.txt",
+            "policy.yaml.bak",
+            "D.YAML",
+            "E.Yml",
+            "F.JSON",
             ".d.yaml",
             "sub/deep/e.yaml",
             "..data/f.yaml",
@@ -195,7 +220,19 @@ mod tests {
         let files = ConfigFiles::read(&[root.to_owned()]);
         assert_eq!(
             names(&files, root),
-            ["a.yaml", "b.yml", "c.json", "sub/deep/e.yaml"]
+            [
+                "D.YAML",
+                "E.Yml",
+                "F.JSON",
+                "a.yaml",
+                "b.yml",
+                "c.json",
+                "sub/deep/e.yaml"
+            ]
+        );
+        assert_eq!(
+            files.passed_over(),
+            [root.join("note.txt"), root.join("policy.yaml.bak")]
         );
         assert_eq!(
             names(&ConfigFiles::read(&[root.join("note.txt")]), root),
@@ -221,6 +258,6 @@ mod tests {
         fs::write(folder.path().join("new"), "two").unwrap();
         fs::rename(folder.path().join("new"), &path).unwrap();
         watcher.changed().await;
-        assert_ne!(ConfigFiles::read(&paths), before);
+        assert!(!ConfigFiles::read(&paths).has_content_of(&before));
     }
 }

@@ -8,6 +8,7 @@ mod check;
 mod console;
 mod descriptors;
 mod files;
+mod reload;
 mod serve;
 
 use std::io::{self, Write as _};

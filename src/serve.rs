@@ -5,7 +5,6 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use egret_config::compile::{CompileOptions, CompiledConfig, compile};
 use egret_proxy::{AdminToken, Proxy, ProxyOptions};
 use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,6 +14,7 @@ use crate::args::ServeArgs;
 use crate::console::{self, EventWriter};
 use crate::descriptors;
 use crate::files::{ConfigFiles, FileWatcher};
+use crate::reload::{Reloader, load};
 
 /// Runs until a signal stops the process.
 pub(crate) fn run(args: ServeArgs) -> ExitCode {
@@ -49,7 +49,7 @@ pub(crate) fn run(args: ServeArgs) -> ExitCode {
 /// Signals within this time after the first count as the same request to stop.
 const SIGNAL_DEBOUNCE: Duration = Duration::from_secs(1);
 
-type ServeError = Box<dyn std::error::Error>;
+pub(crate) type ServeError = Box<dyn std::error::Error>;
 
 async fn serve(args: ServeArgs, descriptors: Option<u64>) -> Result<(), ServeError> {
     let mut stop = StopSignals::new()?;
@@ -57,42 +57,39 @@ async fn serve(args: ServeArgs, descriptors: Option<u64>) -> Result<(), ServeErr
     // Watching starts before the first read, so that no change is missed between the two.
     let mut watcher = FileWatcher::start(&args.sources.paths);
     let mut files = ConfigFiles::read(&args.sources.paths);
-    let options = args.sources.compile_options();
-    let compiled = compiled(&files, &options).map_err(|errors| errors.join("\n"))?;
-
-    let mut proxy = Proxy::start(proxy_options(&args, descriptors)?, &Handle::current())?;
-    if let Some(error) = log_errors(proxy.apply(compiled).await).into_iter().next() {
-        return Err(error.into());
-    }
-    log_addresses(&proxy);
+    let loaded = load(&files).map_err(|errors| errors.join("\n"))?;
+    let proxy = Proxy::start(proxy_options(&args, descriptors)?, &Handle::current())?;
+    let mut gateway = Reloader::start(proxy, loaded, args.sources.compile_options()).await?;
+    gateway.tell_passed_over(&files);
     loop {
         let asked = tokio::select! {
             () = watcher.changed() => false,
             _ = reread.recv() => true,
             () = stop.received() => break,
-            () = proxy.worker_ended() => {
+            () = gateway.proxy().worker_ended() => {
                 // Nobody but a restart gets back what the worker served.
-                drain(proxy, &args, &mut stop).await;
+                drain(gateway.into_proxy(), &args, &mut stop).await;
                 return Err("a worker has ended by a defect".into());
             }
         };
         let now = ConfigFiles::read(&args.sources.paths);
-        if asked || now != files {
+        gateway.tell_passed_over(&now);
+        if asked || !now.has_content_of(&files) {
             files = now;
-            reload(&mut proxy, &files, &options).await;
-        } else if proxy.has_unbound_listeners() && proxy.rebind().await.is_empty() {
-            log_addresses(&proxy);
+            gateway.reload(&files).await;
+        } else {
+            gateway.rebind().await;
         }
     }
     if !args.shutdown_delay.is_zero() {
-        proxy.announce_stop();
+        gateway.proxy().announce_stop();
         tracing::info!("stopping in {:?}; not ready any more", args.shutdown_delay);
         tokio::select! {
             () = sleep(args.shutdown_delay) => {}
             () = stop.received_again() => {}
         }
     }
-    drain(proxy, &args, &mut stop).await;
+    drain(gateway.into_proxy(), &args, &mut stop).await;
     Ok(())
 }
 
@@ -131,67 +128,6 @@ fn admin_token(args: &ServeArgs) -> Result<Option<AdminToken>, ServeError> {
     let token = AdminToken::new(&text);
     let token = token.ok_or_else(|| format!("{place}: a token is one word of visible ASCII"))?;
     Ok(Some(token))
-}
-
-/// Applies the new configuration, or keeps the last valid one and logs the errors.
-async fn reload(proxy: &mut Proxy, files: &ConfigFiles, options: &CompileOptions) {
-    match compiled(files, options) {
-        Ok(compiled) => {
-            log_errors(proxy.apply(compiled).await);
-            tracing::info!(generation = proxy.generation(), "configuration applied");
-            warn_if_idle(proxy);
-        }
-        Err(errors) => {
-            // The errors are in /report before they are on stderr, so that whoever sees them there finds them in /report.
-            proxy.reject(errors.clone());
-            errors.iter().for_each(console::line);
-            tracing::error!("configuration rejected: the last valid one stays in effect");
-        }
-    }
-}
-
-/// Compiles the files. If any of them cannot be read or parsed, all of them are rejected.
-fn compiled(files: &ConfigFiles, options: &CompileOptions) -> Result<CompiledConfig, Vec<String>> {
-    let (loaded, unreadable) = files.load();
-    let errors: Vec<_> = unreadable
-        .iter()
-        .cloned()
-        .chain(loaded.errors.iter().map(ToString::to_string))
-        .collect();
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    let mut compiled = compile(&loaded.resources, options);
-    let report = &mut compiled.report;
-    report.warnings.splice(0..0, loaded.warnings);
-    report.skipped = loaded.skipped;
-    for problem in report.warnings.iter().chain(&report.problems) {
-        console::line(problem);
-    }
-    Ok(compiled)
-}
-
-fn log_errors(errors: Vec<egret_proxy::BindError>) -> Vec<egret_proxy::BindError> {
-    errors.iter().for_each(|error| tracing::error!("{error}"));
-    errors
-}
-
-fn log_addresses(proxy: &Proxy) {
-    for (bind, address) in proxy.addresses() {
-        tracing::info!(port = bind.port.get(), "listening on {address}");
-    }
-    warn_if_idle(proxy);
-    if let Some(admin) = proxy.admin_address() {
-        tracing::info!("admin server on http://{admin}/");
-    }
-}
-
-fn warn_if_idle(proxy: &Proxy) {
-    if proxy.addresses().is_empty() {
-        tracing::warn!(
-            "there is no listener to serve: is there a Gateway of class egret or kgateway?"
-        );
-    }
 }
 
 async fn drain(proxy: Proxy, args: &ServeArgs, stop: &mut StopSignals) {

@@ -23,6 +23,7 @@ mod namespace;
 mod passthrough;
 mod policy;
 mod retry;
+mod review;
 mod route;
 mod secret;
 mod target;
@@ -32,6 +33,9 @@ mod upgrade;
 mod value;
 
 pub use class::{CONTROLLER_NAME, CompileOptions};
+pub use review::{
+    CompileReview, FaultCause, ListenerName, ObjectFault, PolicyBinding, PolicyTarget,
+};
 
 use class::GatewayClasses;
 use context::RouteContext;
@@ -45,6 +49,8 @@ pub struct CompiledConfig {
     pub snapshot: Snapshot,
     /// The report of what was accepted and what was not.
     pub report: Report,
+    /// Where the faults are, and what the policies are bound to.
+    pub review: CompileReview,
 }
 
 /// Compiles all resources. This never fails: if an object is not valid, the report says so, and requests that it would
@@ -57,7 +63,7 @@ pub fn compile(resources: &Resources, options: &CompileOptions) -> CompiledConfi
         resources,
         classes: &classes,
     };
-    let policies = policy::compile(targets, &mut log);
+    let policies = policy::compile(targets, options, &mut log);
     let mut gateways = gateway::compile(
         resources,
         &classes,
@@ -83,12 +89,14 @@ pub fn compile(resources: &Resources, options: &CompileOptions) -> CompiledConfi
     for gateway in gateways {
         gateway.finish(&context.policies, &mut sockets, &mut log);
     }
+    let (report, review) = log.finish();
     CompiledConfig {
         snapshot: Snapshot {
             sockets,
             resolvers: context.policies.resolvers(),
         },
-        report: log.finish(),
+        report,
+        review,
     }
 }
 

@@ -1,11 +1,13 @@
 //! Configuration: reads resources, checks them, and compiles them to what the proxy serves.
 //!
 //! [`load`] parses text to [`resources::Resources`]. [`compile`] turns resources into a [`snapshot::Snapshot`] to serve
-//! and a [`report::Report`] to read. The whole crate is pure: it has no runtime, opens no sockets and reads no clock.
+//! and a [`report::Report`] to read; [`in_force`] does so for a change, and keeps what must not be replaced. The whole
+//! crate is pure: it has no runtime, opens no sockets and reads no clock.
 
 pub mod api;
 pub mod certificate;
 pub mod compile;
+pub mod in_force;
 pub mod load;
 pub mod name;
 mod path;

@@ -24,6 +24,20 @@ pub struct Report {
     pub warnings: Vec<ReportProblem>,
     /// The number of objects that were skipped because their kinds are not for Egret.
     pub skipped: usize,
+    /// The objects that are served in an earlier version, because the newest one cannot be.
+    pub held: Vec<HeldObject>,
+}
+
+/// An object that is served in an earlier version. Prints as `Kind ns/name of generation N`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldObject {
+    /// The object.
+    pub object: ObjectRef,
+    /// The last generation of the configuration in which the object was served as it was written.
+    pub generation: u64,
+    /// The problem for which the newest version is not served.
+    pub reason: String,
 }
 
 /// The status of one object.
@@ -239,6 +253,34 @@ impl ObjectReport {
     }
 }
 
+impl ObjectReport {
+    /// Adds a note to the message of every condition that reports a fault.
+    pub(crate) fn with_note(mut self, note: &str) -> Self {
+        let noted = |conditions: &mut Vec<StatusCondition>| {
+            for condition in conditions.iter_mut().filter(|it| !it.is_fine()) {
+                condition.message = format!("{}; {note}", condition.message);
+            }
+        };
+        match &mut self.status {
+            ObjectStatus::Gateway(status) => {
+                noted(&mut status.conditions);
+                let listeners = status.listeners.iter_mut();
+                listeners.for_each(|listener| noted(&mut listener.conditions));
+            }
+            ObjectStatus::Route(status) => {
+                let parents = status.parents.iter_mut();
+                parents.for_each(|parent| noted(&mut parent.conditions));
+            }
+            ObjectStatus::Policy(status) => {
+                let ancestors = status.ancestors.iter_mut();
+                ancestors.for_each(|ancestor| noted(&mut ancestor.conditions));
+            }
+            ObjectStatus::Plain(status) => noted(&mut status.conditions),
+        }
+        self
+    }
+}
+
 impl StatusCondition {
     /// A condition of this type.
     #[must_use]
@@ -299,6 +341,15 @@ impl fmt::Display for ReportProblem {
             write!(f, "{}: ", self.field)?;
         }
         f.write_str(&self.message)
+    }
+}
+
+impl fmt::Display for HeldObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            object, generation, ..
+        } = self;
+        write!(f, "{object} of generation {generation}")
     }
 }
 

@@ -17,9 +17,11 @@ use crate::api::kgateway::{
     Backend, BackendConfigPolicy, DirectResponse, HttpListenerPolicy, ListenerPolicy, TrafficPolicy,
 };
 
+mod changes;
 mod kind;
 mod source;
 
+pub use changes::{ChangeKind, ObjectChange};
 pub use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 pub use kind::{CORE_GROUP, EGRET_GROUP, GATEWAY_GROUP, GATEWAY_TRIAL_GROUP, KGATEWAY_GROUP, Kind};
 pub use source::SourceLocation;
@@ -88,6 +90,27 @@ pub struct Resources {
     pub config_maps: ObjectMap<ConfigMap>,
     /// Objects of the kinds that are recognised but not supported yet.
     pub unsupported: ObjectMap<serde_json::Value>,
+}
+
+impl Resources {
+    /// The Secrets of a namespace that have all of these labels.
+    pub(crate) fn labelled_secrets(
+        &self,
+        namespace: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Vec<ObjectRef> {
+        let has_labels = |secret: &Secret| {
+            let of_secret = secret.metadata.labels.as_ref();
+            labels
+                .iter()
+                .all(|(key, value)| of_secret.and_then(|labels| labels.get(key)) == Some(value))
+        };
+        self.secrets
+            .iter()
+            .filter(|(object, secret)| &*object.namespace == namespace && has_labels(&secret.value))
+            .map(|(object, _)| object.clone())
+            .collect()
+    }
 }
 
 /// The order in which the Gateway API resolves conflicts: by age, oldest first, then by namespace and name. An object

@@ -69,7 +69,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 const INDEX: &str = "\
 /healthz      200 while the process lives
-/readyz       200 while requests are served, 503 before and while stopping
+/readyz       200 while every listener is served, 503 and the reason else
 /metrics      OpenMetrics
 /report       what became of every object, and why
 /config       what is served

@@ -1,13 +1,12 @@
 //! Listening sockets: the control side binds one for each worker, and the workers accept from them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use egret_config::snapshot::{BindAddress, Snapshot};
-use socket2::{Domain, Protocol, Type};
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::timeout;
 
@@ -16,9 +15,10 @@ use crate::context::SharedContext;
 use crate::dial::egress::OwnAddresses;
 use crate::worker::WorkerCommand;
 
-/// Connections that the kernel may complete before they are accepted; it caps this at `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
-/// How long workers may take to close sockets. An address that is still in use then is bound by a later call.
+mod socket;
+mod stand_in;
+
+/// How long workers may take to close sockets.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where listeners are bound.
@@ -42,15 +42,42 @@ pub(crate) struct ListenerSet {
     bound: BTreeMap<BindAddress, SocketAddr>,
 }
 
+/// The sockets of a configuration, bound and not yet accepted from.
+pub(crate) struct PreparedSockets {
+    /// What can be served: the configuration, with the sockets that stay because others cannot be bound.
+    pub(crate) snapshot: Snapshot,
+    /// The addresses that could not be bound; the next call tries them again.
+    pub(crate) errors: Vec<BindError>,
+    opened: Vec<OpenedSocket>,
+    gone: BTreeSet<BindAddress>,
+}
+
+/// A new address, with a socket for each worker.
+struct OpenedSocket {
+    bind: BindAddress,
+    address: SocketAddr,
+    sockets: Vec<std::net::TcpListener>,
+}
+
 /// An address of the configuration that could not be bound.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {error}")]
+#[error("cannot listen on {address}: {error}{}", staying(.stays_on))]
 pub struct BindError {
     /// The address that was requested.
     pub address: SocketAddr,
+    /// Where its listeners are served meanwhile: where they were before they were moved.
+    pub stays_on: Vec<SocketAddr>,
     /// The error of the system.
     #[source]
     pub error: io::Error,
+}
+
+fn staying(on: &[SocketAddr]) -> String {
+    if on.is_empty() {
+        return String::new();
+    }
+    let on: Vec<String> = on.iter().map(ToString::to_string).collect();
+    format!("; what was to move there stays on {}", on.join(", "))
 }
 
 impl ListenerSet {
@@ -74,30 +101,62 @@ impl ListenerSet {
         &self.bound
     }
 
-    /// Closes removed listeners, keeps unchanged ones, and binds new ones. Returns an error for each address that cannot
-    /// be bound; the next call tries it again.
-    pub(crate) async fn reconcile(&mut self, shared: &SharedContext) -> Vec<BindError> {
-        let snapshot = shared.snapshot.load_full();
-        self.close_removed(&snapshot).await;
-        let mut opened = Vec::new();
-        let mut errors = Vec::new();
-        for bind in snapshot
-            .sockets
-            .keys()
-            .filter(|bind| !self.bound.contains_key(bind))
-        {
-            match bind_all(self.configured_address(*bind), self.workers.len()) {
-                Ok((address, sockets)) => opened.push((*bind, address, sockets)),
-                Err(error) => errors.push(error),
+    /// Binds the sockets that a configuration has in addition to those that are bound; `served` is the configuration
+    /// before it. Nothing is closed yet: a listener that was to move stays where it is if it cannot be bound anew.
+    pub(crate) fn prepare(&self, wanted: Snapshot, served: &Snapshot) -> PreparedSockets {
+        let gone = self.bound.keys().copied();
+        let gone = gone.filter(|bind| !wanted.sockets.contains_key(bind));
+        let mut prepared = PreparedSockets {
+            gone: gone.collect(),
+            snapshot: wanted,
+            errors: Vec::new(),
+            opened: Vec::new(),
+        };
+        let binds: Vec<_> = prepared.snapshot.sockets.keys().copied().collect();
+        for bind in binds {
+            if self.bound.contains_key(&bind) {
+                continue;
+            }
+            let address = self.configured_address(bind);
+            let shares = self.bound.values().any(|own| overlap(*own, address));
+            match socket::bind_all(address, self.workers.len(), shares) {
+                Ok((address, sockets)) => prepared.opened.push(OpenedSocket {
+                    bind,
+                    address,
+                    sockets,
+                }),
+                Err(error) => {
+                    let stays = prepared.keep(bind, served).into_iter();
+                    let stays_on = stays.filter_map(|bind| self.bound.get(&bind).copied());
+                    prepared.errors.push(BindError {
+                        address,
+                        stays_on: stays_on.collect(),
+                        error,
+                    });
+                }
             }
         }
-        self.bound
-            .extend(opened.iter().map(|(bind, address, _)| (*bind, *address)));
+        prepared
+    }
+
+    /// Accepts from the sockets that were prepared, and closes those that are gone. The configuration must be served
+    /// already.
+    pub(crate) async fn switch(
+        &mut self,
+        shared: &SharedContext,
+        prepared: PreparedSockets,
+    ) -> Vec<BindError> {
+        let PreparedSockets {
+            snapshot: _,
+            errors,
+            opened,
+            gone,
+        } = prepared;
+        let new = opened.iter().map(|it| (it.bind, it.address));
+        self.bound.extend(new);
         // Egress policies must know the gateway's own addresses before the first request arrives.
-        shared.upstreams.own_addresses.store(Arc::new(OwnAddresses(
-            self.bound.values().copied().chain(self.admin).collect(),
-        )));
-        for (bind, _, sockets) in opened {
+        self.store_own_addresses(shared);
+        for OpenedSocket { bind, sockets, .. } in opened {
             let gate = ConnectionGate::new(self.max_connections);
             for (worker, socket) in self.workers.iter().zip(sockets) {
                 // A worker that has ended has closed its sockets.
@@ -106,17 +165,20 @@ impl ListenerSet {
                     .await;
             }
         }
+        if !gone.is_empty() {
+            self.close(gone).await;
+            self.store_own_addresses(shared);
+        }
         errors
     }
 
-    async fn close_removed(&mut self, snapshot: &Snapshot) {
-        let gone: Vec<_> = self
-            .bound
-            .keys()
-            .filter(|bind| !snapshot.sockets.contains_key(bind))
-            .copied()
-            .collect();
-        // An address to bind next may overlap with a removed one, until all workers have closed their sockets.
+    fn store_own_addresses(&self, shared: &SharedContext) {
+        shared.upstreams.own_addresses.store(Arc::new(OwnAddresses(
+            self.bound.values().copied().chain(self.admin).collect(),
+        )));
+    }
+
+    async fn close(&mut self, gone: BTreeSet<BindAddress>) {
         let (closing, mut closed) = channel(1);
         for bind in gone {
             self.bound.remove(&bind);
@@ -143,105 +205,70 @@ impl ListenerSet {
     }
 }
 
-/// Binds one socket for each worker to the same address. The kernel spreads connections over them.
-fn bind_all(
-    wanted: SocketAddr,
-    count: usize,
-) -> Result<(SocketAddr, Vec<std::net::TcpListener>), BindError> {
-    let bind_error = |error| BindError {
-        address: wanted,
-        error,
-    };
-    let address = probe_address(wanted).map_err(bind_error)?;
-    let sockets = (0..count)
-        .map(|_| listening_socket(address))
-        .collect::<io::Result<_>>()
-        .map_err(bind_error)?;
-    Ok((address, sockets))
-}
-
-/// Checks that no other process listens on the address, which `SO_REUSEPORT` would hide: each process would serve some of
-/// the connections. Port 0 becomes a free port, and `[::]` becomes `0.0.0.0` on a node without IPv6.
-fn probe_address(wanted: SocketAddr) -> io::Result<SocketAddr> {
-    let probe = match probing_socket(wanted) {
-        Err(error)
-            if wanted.ip() == Ipv6Addr::UNSPECIFIED && error.kind() != io::ErrorKind::AddrInUse =>
-        {
-            probing_socket(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), wanted.port()))?
+impl PreparedSockets {
+    /// Keeps the sockets that the listeners of an address were served on before. Returns them.
+    fn keep(&mut self, unbound: BindAddress, served: &Snapshot) -> Vec<BindAddress> {
+        let stand_ins = stand_in::find(&self.snapshot, unbound, served, &self.gone);
+        let binds = stand_ins.iter().map(|(bind, _)| *bind).collect();
+        for (bind, socket) in stand_ins {
+            self.gone.remove(&bind);
+            self.snapshot.sockets.insert(bind, socket);
         }
-        probe => probe?,
-    };
-    probe
-        .local_addr()?
-        .as_socket()
-        .ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
-}
-
-fn probing_socket(address: SocketAddr) -> io::Result<socket2::Socket> {
-    let socket = new_socket(address)?;
-    socket.bind(&address.into())?;
-    // bind(2) succeeds beside another socket with SO_REUSEADDR; only listen(2) fails.
-    socket.listen(1)?;
-    Ok(socket)
-}
-
-fn listening_socket(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = new_socket(address)?;
-    socket.set_reuse_port(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
-fn new_socket(address: SocketAddr) -> io::Result<socket2::Socket> {
-    let socket = socket2::Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    if address.is_ipv6() {
-        socket.set_only_v6(false)?;
+        binds
     }
-    socket.set_reuse_address(true)?;
-    Ok(socket)
+}
+
+/// Whether two sockets cannot be bound at the same time, unless they share their port.
+fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+    let (ip_a, ip_b) = (a.ip().to_canonical(), b.ip().to_canonical());
+    a.port() == b.port() && (ip_a == ip_b || ip_a.is_unspecified() || ip_b.is_unspecified())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::net::Ipv4Addr;
 
     use egret_config::name::Port;
-    use tokio::task::yield_now;
+    use egret_config::snapshot::ListenerSocket;
 
     use super::*;
 
+    #[test]
+    fn addresses_overlap_in_every_spelling() {
+        for (a, b, expected) in [
+            ("127.0.0.1:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "[::ffff:127.0.0.1]:80", true),
+            ("127.0.0.1:80", "[::]:80", true),
+            ("0.0.0.0:80", "127.0.0.1:80", true),
+            ("127.0.0.1:80", "127.0.0.1:81", false),
+            ("127.0.0.1:80", "127.0.0.2:80", false),
+        ] {
+            assert_eq!(overlap(a.parse().unwrap(), b.parse().unwrap()), expected);
+        }
+    }
+
     #[tokio::test]
-    async fn what_is_gone_is_closed_before_anything_is_bound() {
-        let (commands, mut worker) = channel(1);
+    async fn nothing_is_closed_before_all_is_bound() {
+        let (commands, mut worker) = channel(8);
         let mut listeners = ListenerSet::new(Bind::AsConfigured, vec![commands], None, None);
-        let bind = BindAddress {
-            ip: None,
+        let ip = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let free = std::net::TcpListener::bind((ip, 0)).unwrap();
+        let port = Port::new(free.local_addr().unwrap().port()).unwrap();
+        drop(free);
+        let old = BindAddress {
+            ip: Some(ip),
             port: Port::HTTP,
         };
-        let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 80);
-        listeners.bound.insert(bind, address);
-        let closed = Cell::new(false);
-        let slow = async {
-            let Some(WorkerCommand::Close(gone, closing)) = worker.recv().await else {
-                panic!("there was a listener to close");
-            };
-            assert_eq!(gone, bind);
-            for _ in 0..10 {
-                yield_now().await;
-            }
-            closed.set(true);
-            drop(closing);
+        listeners.bound.insert(old, SocketAddr::new(ip, 80));
+        let new = BindAddress { ip: Some(ip), port };
+        let wanted = Snapshot {
+            sockets: [(new, ListenerSocket::default())].into(),
+            ..Snapshot::default()
         };
-        let reconciled = async {
-            listeners.close_removed(&Snapshot::default()).await;
-            assert!(closed.get());
-        };
-        tokio::join!(slow, reconciled);
+        let prepared = listeners.prepare(wanted, &Snapshot::default());
+        assert_eq!((prepared.opened.len(), prepared.errors.len()), (1, 0));
+        assert_eq!(prepared.gone, [old].into());
+        assert!(worker.try_recv().is_err(), "nothing is closed yet");
+        assert!(listeners.bound.contains_key(&old));
     }
 }

@@ -1,6 +1,6 @@
 //! The proxy as a whole: starts it, applies configurations to it, and stops it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -10,7 +10,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use egret_config::compile::CompiledConfig;
-use egret_config::snapshot::BindAddress;
+use egret_config::report::Report;
+use egret_config::snapshot::{BindAddress, Snapshot};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
@@ -71,6 +72,8 @@ pub struct Proxy {
     shared: Arc<SharedContext>,
     status: Arc<ConfigStatus>,
     listeners: ListenerSet,
+    /// The newest configuration. If a listener cannot be bound, what is served differs.
+    wanted: Snapshot,
     admin: Option<AdminServer>,
     workers: Vec<WorkerHandle>,
     /// Notified when a worker has ended.
@@ -155,6 +158,7 @@ impl Proxy {
             shared,
             status,
             listeners,
+            wanted: Snapshot::default(),
             admin,
             workers,
             worker_ended,
@@ -165,30 +169,52 @@ impl Proxy {
     /// Applies a configuration. Requests that begin after the call use it as a whole, and requests before it the previous
     /// one. Unchanged parts keep their state: sockets, caches and connections.
     ///
-    /// Returns the listeners that could not be bound. The others are served, and [`Proxy::rebind`] tries again.
+    /// Returns the listeners that could not be bound. The others are served, and [`Proxy::rebind`] tries again. A listener
+    /// that was to move and cannot be bound stays where it was.
     pub async fn apply(&mut self, compiled: CompiledConfig) -> Vec<BindError> {
-        let CompiledConfig { snapshot, report } = compiled;
-        let changed = **self.shared.snapshot.load() != snapshot;
+        let CompiledConfig {
+            snapshot,
+            report,
+            review,
+        } = compiled;
+        self.wanted = snapshot;
+        let unbound = self.serve_wanted().await;
+        self.status
+            .applied(report, review.unprotected, clock::wall());
+        self.bound(&unbound);
+        unbound
+    }
+
+    /// Keeps serving the current configuration, because nothing of the newest one can be served. The report says why.
+    pub fn keep(&self, report: Report) {
+        self.status.kept(report);
+    }
+
+    /// Tries again to bind the listeners that could not be bound. Returns those that still cannot.
+    pub async fn rebind(&mut self) -> Vec<BindError> {
+        let unbound = self.serve_wanted().await;
+        self.bound(&unbound);
+        unbound
+    }
+
+    /// Serves the newest configuration, as far as its listeners can be bound.
+    async fn serve_wanted(&mut self) -> Vec<BindError> {
+        let served = self.shared.snapshot.load_full();
+        let prepared = self.listeners.prepare(self.wanted.clone(), &served);
+        let changed = *served != prepared.snapshot;
         if changed {
-            self.shared.upstreams.resolvers.apply(&snapshot);
-            self.shared.snapshot.store(Arc::new(snapshot));
+            self.shared.upstreams.resolvers.apply(&prepared.snapshot);
+            self.shared
+                .snapshot
+                .store(Arc::new(prepared.snapshot.clone()));
         }
-        let unbound = self.listeners.reconcile(&self.shared).await;
+        let unbound = self.listeners.switch(&self.shared, prepared).await;
         if changed {
             for worker in &self.workers {
                 // A worker that has ended has no tunnels.
                 let _ = worker.commands.send(WorkerCommand::ReevaluateTunnels).await;
             }
         }
-        self.status.applied(report, clock::wall());
-        self.bound(&unbound);
-        unbound
-    }
-
-    /// Tries again to bind the listeners that could not be bound. Returns those that still cannot.
-    pub async fn rebind(&mut self) -> Vec<BindError> {
-        let unbound = self.listeners.reconcile(&self.shared).await;
-        self.bound(&unbound);
         unbound
     }
 
@@ -212,6 +238,24 @@ impl Proxy {
     #[must_use]
     pub fn addresses(&self) -> &BTreeMap<BindAddress, SocketAddr> {
         self.listeners.addresses()
+    }
+
+    /// The number of listeners that are served.
+    #[must_use]
+    pub fn listeners(&self) -> usize {
+        let snapshot = self.shared.snapshot.load();
+        let bound = self.listeners.addresses();
+        let sockets = snapshot.sockets.iter();
+        let sockets = sockets.filter(|(bind, _)| bound.contains_key(bind));
+        let listeners = sockets.flat_map(|(_, socket)| &socket.listeners);
+        let names = listeners.map(|listener| (&listener.gateway, &listener.name));
+        names.collect::<BTreeSet<_>>().len()
+    }
+
+    /// The number of problems of the newest configuration.
+    #[must_use]
+    pub fn problems(&self) -> usize {
+        self.status.problems()
     }
 
     /// Whether a listener could not be bound, so that [`Proxy::rebind`] should be called.

@@ -26,6 +26,10 @@ struct StatusFacts {
     unbound: Vec<String>,
     /// The addresses of the listeners that are bound.
     listening: BTreeSet<BindAddress>,
+    /// The first of the listeners that could not be bound and that are not served elsewhere.
+    not_served: Option<String>,
+    /// Why listeners refuse every request until an EgressPolicy is bound to them.
+    unprotected: Vec<String>,
     /// The number of configurations that were rejected as a whole.
     rejections: u64,
 }
@@ -44,11 +48,19 @@ struct ReportJson<'a> {
 }
 
 impl ConfigStatus {
-    /// Records that a configuration has been applied.
-    pub(crate) fn applied(&self, report: Report, at: SystemTime) {
+    /// Records that a configuration has been applied; `unprotected` are its listeners that need an EgressPolicy.
+    pub(crate) fn applied(&self, report: Report, unprotected: Vec<String>, at: SystemTime) {
         let mut state = self.lock();
         state.generation += 1;
         state.applied = Some(at);
+        state.report = report;
+        state.rejected.clear();
+        state.unprotected = unprotected;
+    }
+
+    /// Records the report of a configuration of which nothing new can be served.
+    pub(crate) fn kept(&self, report: Report) {
+        let mut state = self.lock();
         state.report = report;
         state.rejected.clear();
     }
@@ -58,6 +70,8 @@ impl ConfigStatus {
         let mut state = self.lock();
         state.listening = listening;
         state.unbound = unbound.iter().map(ToString::to_string).collect();
+        let not_served = unbound.iter().find(|error| error.stays_on.is_empty());
+        state.not_served = not_served.map(ToString::to_string);
     }
 
     /// The addresses of the listeners that are bound.
@@ -82,10 +96,18 @@ impl ConfigStatus {
         self.lock().rejections
     }
 
-    /// Whether the newest configuration is served and all of its listeners are bound.
+    /// The objects that are served in an earlier version, each with the last generation that had this version.
+    pub(crate) fn held(&self) -> Vec<(String, u64)> {
+        let state = self.lock();
+        let held = state.report.held.iter();
+        held.map(|held| (held.object.to_string(), held.generation))
+            .collect()
+    }
+
+    /// Whether the newest configuration is served, with every object in its newest version, and all of its listeners are bound.
     pub(crate) fn is_current(&self) -> bool {
         let state = self.lock();
-        state.rejected.is_empty() && state.unbound.is_empty()
+        state.rejected.is_empty() && state.unbound.is_empty() && state.report.held.is_empty()
     }
 
     /// The number of problems with single objects of the configuration that is served.
@@ -109,7 +131,14 @@ impl ConfigStatus {
         if state.generation == 0 {
             return Some("no configuration has been applied".to_owned());
         }
-        state.unbound.first().cloned()
+        let reasons = state.not_served.iter().chain(&state.unprotected);
+        if let Some(reason) = reasons.into_iter().next() {
+            return Some(reason.clone());
+        }
+        state
+            .listening
+            .is_empty()
+            .then(|| "there is no listener".to_owned())
     }
 
     /// The report as JSON.

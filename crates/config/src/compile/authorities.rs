@@ -4,6 +4,7 @@ use rustls::RootCertStore;
 
 use super::grant;
 use super::log::FieldFault;
+use super::review::ReferentFault;
 use super::secret;
 use crate::resources::{Kind, ObjectRef, Resources};
 use crate::snapshot::Certificate;
@@ -39,9 +40,9 @@ impl CaCertificates {
             count += 1;
             match follow(resources, from, &reference) {
                 Ok(certificates) => all.certificates.extend(certificates),
-                Err((reason, message)) => {
+                Err((reason, ReferentFault { message, cause })) => {
                     let fault = FieldFault::new(format!("{field}[{index}]"), message);
-                    all.wrong.push((reason, fault));
+                    all.wrong.push((reason, fault.with_cause(cause)));
                 }
             }
         }
@@ -57,7 +58,7 @@ fn follow(
     resources: &Resources,
     from: &ObjectRef,
     reference: &AuthorityRef<'_>,
-) -> Result<Vec<Certificate>, (&'static str, String)> {
+) -> Result<Vec<Certificate>, (&'static str, ReferentFault)> {
     let AuthorityRef {
         group,
         kind,
@@ -69,12 +70,12 @@ fn follow(
         let kind = [*group, *kind].join("/");
         let kind = kind.trim_start_matches('/');
         let message = format!("{kind} is not supported; ConfigMap and Secret are");
-        return Err(("InvalidCACertificateKind", message));
+        return Err(("InvalidCACertificateKind", message.into()));
     };
     let target = ObjectRef::new(known, namespace.unwrap_or(&from.namespace), name);
     if !grant::allows(resources, from, &target) {
         let message = format!("missing reference grant for {target}");
-        return Err(("RefNotPermitted", message));
+        return Err(("RefNotPermitted", ReferentFault::not_permitted(message)));
     }
     let read = if known == Kind::ConfigMap {
         let map = resources.config_maps.get(&target);
@@ -83,15 +84,14 @@ fn follow(
         let found = resources.secrets.get(&target);
         found.map(|object| secret::authorities(&object.value))
     };
+    let wrong = |message: &str| ReferentFault::content(&target, format!("{target}: {message}"));
     let certificates = match read {
         Some(Ok(certificates)) if certificates.iter().all(is_readable) => Ok(certificates),
-        Some(Ok(_)) => Err(format!(
-            "{target}: ca.crt has an entry that is not a certificate"
-        )),
-        Some(Err(message)) => Err(format!("{target}: {message}")),
-        None => Err(format!("{target} not found")),
+        Some(Ok(_)) => Err(wrong("ca.crt has an entry that is not a certificate")),
+        Some(Err(message)) => Err(wrong(&message)),
+        None => Err(ReferentFault::absent(&target)),
     };
-    certificates.map_err(|message| ("InvalidCACertificateRef", message))
+    certificates.map_err(|fault| ("InvalidCACertificateRef", fault))
 }
 
 /// Whether the certificate can be a trust anchor.

@@ -19,6 +19,8 @@ pub struct CompileOptions {
     pub controller_name: String,
     /// The address of the admin server, whose port no listener can have.
     pub admin: Option<SocketAddr>,
+    /// Whether a listener without an EgressPolicy on it or on its Gateway refuses every request.
+    pub require_egress_policy: bool,
 }
 
 impl Default for CompileOptions {
@@ -26,6 +28,7 @@ impl Default for CompileOptions {
         Self {
             controller_name: CONTROLLER_NAME.to_owned(),
             admin: None,
+            require_egress_policy: false,
         }
     }
 }

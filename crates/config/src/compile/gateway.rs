@@ -13,7 +13,7 @@ use crate::name::{HostPattern, Port};
 use crate::report::{GatewayStatus, ObjectStatus, StatusCondition};
 use crate::resources::{LocatedObject, ObjectRef, Resources, oldest_first};
 use crate::route::RouteTable;
-use crate::snapshot::{BindAddress, Listener, ListenerSocket};
+use crate::snapshot::{BindAddress, Listener, ListenerSocket, Misconfiguration};
 
 mod conflict;
 mod frontend;
@@ -227,7 +227,9 @@ impl<'a> GatewayDraft<'a> {
         let mut not_programmed = Vec::new();
         let total = listeners.len();
         for mut draft in listeners {
+            let unprotected = policies.missing_egress_policy(reference, draft.name());
             let broken = policies.broken_listener(reference, draft.name());
+            let broken = broken.or(unprotected.as_ref());
             if let Some(broken) = broken {
                 draft.refuse_all(broken);
             }
@@ -241,6 +243,13 @@ impl<'a> GatewayDraft<'a> {
             let Some((port, protocol)) = served else {
                 continue;
             };
+            if let Some(Misconfiguration { message, .. }) = &unprotected {
+                log.unprotected(reference, draft.name(), message);
+            }
+            log.listener(
+                (reference.clone(), draft.name().to_owned()),
+                policies.egress_policies(reference, draft.name()),
+            );
             let listener = Listener {
                 gateway: reference.clone(),
                 name: draft.name().to_owned(),

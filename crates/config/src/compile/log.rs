@@ -1,7 +1,9 @@
 //! Faults found during a compilation, and the report that is made of them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
+use super::review::{CompileReview, FaultCause, ListenerName, ObjectFault, PolicyBinding};
 use crate::report::{ObjectReport, ObjectStatus, Report, ReportProblem};
 use crate::resources::{ObjectRef, SourceLocation};
 use crate::snapshot::Misconfiguration;
@@ -13,12 +15,15 @@ pub(super) struct FieldFault {
     pub(super) field: String,
     /// The description of the fault.
     pub(super) message: String,
+    /// Which object the fault is in.
+    pub(super) cause: FaultCause,
 }
 
 /// The report while it is written.
 #[derive(Debug, Default)]
 pub(super) struct ReportLog {
     report: Report,
+    review: CompileReview,
 }
 
 impl FieldFault {
@@ -26,7 +31,17 @@ impl FieldFault {
         Self {
             field: field.into(),
             message: message.into(),
+            cause: FaultCause::Object,
         }
+    }
+
+    /// A fault of a reference: what it means depends on other objects, and the Gateway API says what becomes of it.
+    pub(super) fn reference(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(field, message).with_cause(FaultCause::Reference)
+    }
+
+    pub(super) fn with_cause(self, cause: FaultCause) -> Self {
+        Self { cause, ..self }
     }
 
     /// The fault of a field that is recognised but not supported.
@@ -55,10 +70,33 @@ impl ReportLog {
     ) {
         for fault in faults {
             let problem = ReportProblem::new(object, source, &fault.field, &fault.message);
+            if fault.cause != FaultCause::Reference {
+                self.review.faults.push(ObjectFault {
+                    object: object.clone(),
+                    cause: fault.cause.clone(),
+                    problem: problem.clone(),
+                });
+            }
             if !self.report.problems.contains(&problem) {
                 self.report.problems.push(problem);
             }
         }
+    }
+
+    /// Records the EgressPolicies of a listener that is served.
+    pub(super) fn listener(&mut self, name: ListenerName, policies: BTreeSet<ObjectRef>) {
+        self.review.listeners.insert(name, policies);
+    }
+
+    /// Records that a listener refuses every request until an EgressPolicy is bound to it.
+    pub(super) fn unprotected(&mut self, gateway: &ObjectRef, listener: &str, message: &str) {
+        let line = format!("{gateway}: listener {listener}: {message}");
+        self.review.unprotected.push(line);
+    }
+
+    /// Records what a policy is bound to.
+    pub(super) fn binding(&mut self, policy: &ObjectRef, binding: PolicyBinding) {
+        self.review.bindings.insert(policy.clone(), binding);
     }
 
     /// Adds a warning about an object.
@@ -86,12 +124,12 @@ impl ReportLog {
         });
     }
 
-    pub(super) fn finish(mut self) -> Report {
+    pub(super) fn finish(mut self) -> (Report, CompileReview) {
         self.report.objects.sort_by(|a, b| a.object.cmp(&b.object));
         let place = |p: &ReportProblem| (p.file.clone(), p.line, p.object.clone(), p.field.clone());
         self.report.problems.sort_by_cached_key(place);
         self.report.warnings.sort_by_cached_key(place);
-        self.report
+        (self.report, self.review)
     }
 }
 

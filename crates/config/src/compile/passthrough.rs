@@ -34,7 +34,7 @@ pub(super) fn report(resources: &Resources, gateways: &[GatewayDraft<'_>], log: 
             join(places)
         );
         if let Some(object) = resources.traffic_policies.get(policy) {
-            let fault = FieldFault::new(format!("spec.{name}"), message);
+            let fault = FieldFault::reference(format!("spec.{name}"), message);
             log.problems(policy, &object.source, [&fault]);
         }
     }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::annotation::policy_weight;
+use super::class::CompileOptions;
 use super::log::{ReportLog, misconfiguration};
 use super::target::{PolicyTarget, TargetLookup};
 use crate::policy::egress::{EgressPolicySet, EgressRules};
@@ -40,6 +41,8 @@ use listener::ListenerLayer;
 /// Every policy, by target.
 #[derive(Debug, Default)]
 pub(super) struct CompiledPolicies {
+    /// Whether a listener without an EgressPolicy refuses every request.
+    requires_egress_policy: bool,
     broken: BTreeMap<PolicyTarget, Misconfiguration>,
     egress: BTreeMap<PolicyTarget, Vec<Arc<EgressRules>>>,
     resolver: BTreeMap<ObjectRef, ResolverId>,
@@ -57,6 +60,9 @@ pub(super) struct CompiledPolicies {
     shared: RefCell<BTreeMap<Vec<ObjectRef>, Arc<EgressPolicySet>>>,
 }
 
+const NO_EGRESS_POLICY: &str =
+    "an EgressPolicy is required, and none is bound to the listener or its Gateway";
+
 /// The place where policies apply: a rule of a route, under a listener of a Gateway.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PolicyScope<'a> {
@@ -66,8 +72,15 @@ pub(super) struct PolicyScope<'a> {
     pub(super) rule: Option<&'a str>,
 }
 
-pub(super) fn compile(targets: TargetLookup<'_>, log: &mut ReportLog) -> CompiledPolicies {
-    let mut policies = CompiledPolicies::default();
+pub(super) fn compile(
+    targets: TargetLookup<'_>,
+    options: &CompileOptions,
+    log: &mut ReportLog,
+) -> CompiledPolicies {
+    let mut policies = CompiledPolicies {
+        requires_egress_policy: options.require_egress_policy,
+        ..CompiledPolicies::default()
+    };
     policies.settings.insert(ResolverId::System, Arc::default());
     policies.weigh(targets.resources);
     egress::compile(targets, &mut policies, log);
@@ -143,6 +156,31 @@ impl CompiledPolicies {
     /// The validation of client certificates at a listener, if a policy sets it.
     pub(super) fn clients(&self, gateway: &ObjectRef, listener: &str) -> Option<&ClientValidation> {
         self.listener(gateway, listener)?.clients.as_deref()
+    }
+
+    /// The EgressPolicies on a listener and on its Gateway.
+    pub(super) fn egress_policies(
+        &self,
+        gateway: &ObjectRef,
+        listener: &str,
+    ) -> BTreeSet<ObjectRef> {
+        [None, Some(listener)]
+            .into_iter()
+            .filter_map(|section| self.egress.get(&PolicyTarget::new(gateway, section)))
+            .flatten()
+            .map(|rules| rules.policy.clone())
+            .collect()
+    }
+
+    /// The reason why a listener refuses every request, if it needs an EgressPolicy and has none.
+    pub(super) fn missing_egress_policy(
+        &self,
+        gateway: &ObjectRef,
+        listener: &str,
+    ) -> Option<Misconfiguration> {
+        let is_missing =
+            self.requires_egress_policy && self.egress_policies(gateway, listener).is_empty();
+        is_missing.then(|| misconfiguration(gateway, NO_EGRESS_POLICY))
     }
 
     /// The EgressPolicies that apply at a place, widest first.

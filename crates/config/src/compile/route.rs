@@ -72,7 +72,12 @@ pub(super) fn compile(
                     None
                 }
                 Err((reason, message)) => {
-                    let fault = FieldFault::new(field, message);
+                    // A kind that cannot be a parent is wrong whatever the other objects are.
+                    let is_gateway = gateway_of(&reference.namespace, parent).is_some();
+                    let fault = match is_gateway {
+                        true => FieldFault::reference(field, message),
+                        false => FieldFault::new(field, message),
+                    };
                     log.problems(reference, source, [&fault]);
                     Some((reason, fault))
                 }

@@ -2,6 +2,8 @@
 //!
 //! Messages name the entry with the fault, and never its content.
 
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -52,10 +54,10 @@ impl SecretContent {
     }
 }
 
-/// Reads `tls.crt` and `tls.key` of a Secret.
+/// Reads `tls.crt` and `tls.key` of a Secret, and checks that the key is that of the certificate.
 pub(super) fn identity(reference: &ObjectRef, secret: &Secret) -> Result<TlsIdentity, String> {
     match (entry(secret, CERTIFICATE), entry(secret, KEY)) {
-        (Some(chain), Some(key)) => Ok(TlsIdentity {
+        (Some(chain), Some(key)) => checked(TlsIdentity {
             secret: reference.clone(),
             chain: certificates(CERTIFICATE, chain)?,
             key: private_key(key)?,
@@ -63,6 +65,22 @@ pub(super) fn identity(reference: &ObjectRef, secret: &Secret) -> Result<TlsIden
         (Some(_), None) => Err(format!("has {CERTIFICATE} without {KEY}")),
         (None, Some(_)) => Err(format!("has {KEY} without {CERTIFICATE}")),
         (None, None) => Err(format!("has neither {CERTIFICATE} nor {KEY}")),
+    }
+}
+
+/// Checks that the certificate can be parsed and that the key belongs to it.
+fn checked(identity: TlsIdentity) -> Result<TlsIdentity, String> {
+    let chain = identity.chain.iter();
+    let chain = chain.map(|certificate| certificate.0.clone()).collect();
+    match CertifiedKey::from_der(chain, identity.key.reveal(), &default_provider()) {
+        Ok(_) => Ok(identity),
+        Err(rustls::Error::InconsistentKeys(_)) => {
+            Err("tls.key does not belong to tls.crt".to_owned())
+        }
+        Err(rustls::Error::InvalidCertificate(_)) => {
+            Err("tls.crt has an entry that is not an X.509 version 3 certificate".to_owned())
+        }
+        Err(_) => Err("tls.key is of a type that is not supported".to_owned()),
     }
 }
 

@@ -2,16 +2,10 @@
 
 use super::class::GatewayClasses;
 use super::log::FieldFault;
+pub(super) use super::review::PolicyTarget;
 use crate::api::target::{TargetRef, TargetSelector};
 use crate::report::ParentReference;
 use crate::resources::{GATEWAY_GROUP, KGATEWAY_GROUP, Kind, ObjectMap, ObjectRef, Resources};
-
-/// An object, or a section of one: a listener of a Gateway, a rule of a route.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct PolicyTarget {
-    pub(super) object: ObjectRef,
-    pub(super) section: Option<String>,
-}
 
 /// Whether a target exists and Egret serves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,14 +65,19 @@ impl TargetKinds {
         }
     }
 
+    /// Whether this kind will be supported.
+    pub(super) fn is_planned(self, group: &str, kind: &str) -> bool {
+        self.planned.contains(&(group, kind))
+    }
+
     /// The kind of this group and name, if it can be a target; `field` is the path of the reference.
     pub(super) fn find(self, group: &str, kind: &str, field: &str) -> Result<Kind, FieldFault> {
-        let Self { supported, planned } = self;
+        let Self { supported, .. } = self;
         let known = Kind::find(group, kind).filter(|kind| supported.contains(kind));
         known.ok_or_else(|| {
             let names: Vec<&str> = supported.iter().map(|kind| kind.as_str()).collect();
             let names = names.join(", ");
-            let message = if planned.contains(&(group, kind)) {
+            let message = if self.is_planned(group, kind) {
                 format!("{kind} is not supported yet as a target; {names} can be one")
             } else {
                 format!("{kind} cannot be a target here; {names} can")
@@ -134,6 +133,27 @@ impl TargetLookup<'_> {
         objects
             .into_iter()
             .map(|object| PolicyTarget::new(object, section_name.as_deref()))
+            .collect()
+    }
+
+    /// The objects that a policy in this namespace may have meant, if its targets do not exist: the Gateways of its
+    /// namespace, or, if there are none, all that Egret serves. A policy that applies to Backends alone may have meant
+    /// those in the same way.
+    pub(super) fn possible(&self, namespace: &str, kinds: TargetKinds) -> Vec<PolicyTarget> {
+        let all: Vec<&ObjectRef> = if kinds.supported.contains(&Kind::Gateway) {
+            let gateways = self.resources.gateways.iter();
+            let ours = gateways.filter(|(_, gateway)| self.classes.is_ours(&gateway.value));
+            ours.map(|(reference, _)| reference).collect()
+        } else {
+            self.resources.backends.keys().collect()
+        };
+        let near = all.iter().copied();
+        let near = near.filter(|object| &*object.namespace == namespace);
+        let near: Vec<&ObjectRef> = near.collect();
+        let meant = if near.is_empty() { all } else { near };
+        let meant = meant.into_iter();
+        meant
+            .map(|object| PolicyTarget::new(object, None))
             .collect()
     }
 

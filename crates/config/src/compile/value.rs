@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::log::FieldFault;
+use super::review::ReferentFault;
 use crate::api::duration;
 use crate::api::quantity::Quantity;
 
@@ -49,6 +50,13 @@ impl<'a> SpecFields<'a> {
     pub(super) fn fault(&mut self, name: &str, message: impl Into<String>) {
         self.faults
             .push(FieldFault::new(format!("{}.{name}", self.at), message));
+    }
+
+    /// Records a fault of what a field refers to.
+    pub(super) fn referent_fault(&mut self, name: &str, fault: ReferentFault) {
+        let ReferentFault { message, cause } = fault;
+        let fault = FieldFault::new(format!("{}.{name}", self.at), message);
+        self.faults.push(fault.with_cause(cause));
     }
 
     /// Records fields that are set but not supported.

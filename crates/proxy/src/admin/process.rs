@@ -74,6 +74,15 @@ impl ProcessCollector {
         let skipped = i64::try_from(self.status.skipped()).unwrap_or(i64::MAX);
         let help =
             "Objects of the configuration that were skipped because their kinds are not for Egret";
-        to.gauge("config_skipped_objects", help, skipped)
+        to.gauge("config_skipped_objects", help, skipped)?;
+        let held = self.status.held().into_iter();
+        to.gauges(
+            "config_held_generation",
+            "Generation that is served of an object whose newest version is not",
+            held.map(|(object, generation)| {
+                let generation = i64::try_from(generation).unwrap_or(i64::MAX);
+                ([("object", object)], generation)
+            }),
+        )
     }
 }

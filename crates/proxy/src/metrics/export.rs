@@ -33,6 +33,22 @@ impl MetricWriter<'_> {
         )
     }
 
+    /// Writes one gauge for each value of a label.
+    pub(crate) fn gauges<L: EncodeLabelSet>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = (L, i64)>,
+    ) -> fmt::Result {
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, value) in values {
+            ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
     /// Writes one counter for each value of a label.
     pub(crate) fn counters<L: EncodeLabelSet>(
         &mut self,

@@ -276,8 +276,11 @@ impl<'a> ListenerDraft<'a> {
         self.refuse("UnsupportedValue", "name", message);
     }
 
+    /// Refuses the listener because its port belongs to something else.
     pub(super) fn port_unavailable(&mut self, message: String) {
-        self.refuse("PortUnavailable", "port", message);
+        let field = format!("{}.port", self.field);
+        let fault = FieldFault::reference(field, message);
+        self.not_accepted.push(("PortUnavailable", fault));
     }
 
     /// Makes the listener refuse every request because of a policy.
@@ -285,10 +288,8 @@ impl<'a> ListenerDraft<'a> {
         if self.not_accepted.is_empty() {
             self.replaced = true;
             let Misconfiguration { object, message } = broken;
-            let fault = FieldFault::new(
-                &self.field,
-                format!("every request is refused, because of {object}: {message}"),
-            );
+            let message = format!("every request is refused, because of {object}: {message}");
+            let fault = FieldFault::reference(&self.field, message);
             self.not_accepted.push(("ListenerReplaced", fault));
         }
     }

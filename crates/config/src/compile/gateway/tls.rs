@@ -1,12 +1,10 @@
 //! Compiles `tls` of an HTTPS listener to [`ServerTls`].
 
-use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::sign::CertifiedKey;
-
 use super::frontend::{FrontendClients, FrontendTls};
 use crate::api::gateway::{CertificateRef, ListenerTls};
 use crate::compile::log::FieldFault;
 use crate::compile::policy::CompiledPolicies;
+use crate::compile::review::ReferentFault;
 use crate::compile::{grant, secret};
 use crate::name::Port;
 use crate::resources::{Kind, ObjectRef, Resources};
@@ -94,9 +92,9 @@ impl ListenerTlsDraft {
         for (index, reference) in refs.iter().enumerate() {
             match identity(context, reference) {
                 Ok(identity) => identities.push(identity),
-                Err((reason, message)) => {
+                Err((reason, ReferentFault { message, cause })) => {
                     let fault = FieldFault::new(format!("{field}[{index}]"), message);
-                    self.not_resolved.push((reason, fault));
+                    self.not_resolved.push((reason, fault.with_cause(cause)));
                 }
             }
         }
@@ -123,7 +121,7 @@ impl ListenerTlsDraft {
         self.not_resolved.extend(authorities.wrong.iter().cloned());
         if authorities.certificates.is_empty() {
             let message = format!("no client could be accepted: {at} has no valid CA certificate");
-            let fault = FieldFault::new(field, message);
+            let fault = FieldFault::reference(field, message);
             self.not_accepted.push(("NoValidCACertificate", fault));
             return None;
         }
@@ -145,7 +143,7 @@ impl ListenerTlsDraft {
 fn identity(
     context: GatewayContext<'_>,
     reference: &CertificateRef,
-) -> Result<TlsIdentity, (&'static str, String)> {
+) -> Result<TlsIdentity, (&'static str, ReferentFault)> {
     let CertificateRef {
         group,
         kind,
@@ -158,33 +156,21 @@ fn identity(
     if Kind::find(group, kind) != Some(Kind::Secret) {
         let kind = [group, kind].join("/");
         let kind = kind.trim_start_matches('/');
-        return Err((INVALID, format!("{kind} is not supported; Secret is")));
+        let message = format!("{kind} is not supported; Secret is");
+        return Err((INVALID, message.into()));
     }
     let namespace = namespace.as_deref().unwrap_or(&context.gateway.namespace);
     let target = ObjectRef::new(Kind::Secret, namespace, name);
     if !grant::allows(context.resources, context.gateway, &target) {
         let message = format!("missing reference grant for {target}");
-        return Err(("RefNotPermitted", message));
+        return Err(("RefNotPermitted", ReferentFault::not_permitted(message)));
     }
     let Some(object) = context.resources.secrets.get(&target) else {
-        return Err((INVALID, format!("{target} not found")));
+        return Err((INVALID, ReferentFault::absent(&target)));
     };
-    let identity = secret::identity(&target, &object.value).and_then(checked);
-    identity.map_err(|message| (INVALID, format!("{target}: {message}")))
-}
-
-/// Checks that the certificate can be parsed and that the key belongs to it.
-fn checked(identity: TlsIdentity) -> Result<TlsIdentity, String> {
-    let chain = identity.chain.iter();
-    let chain = chain.map(|certificate| certificate.0.clone()).collect();
-    match CertifiedKey::from_der(chain, identity.key.reveal(), &default_provider()) {
-        Ok(_) => Ok(identity),
-        Err(rustls::Error::InconsistentKeys(_)) => {
-            Err("tls.key does not belong to tls.crt".to_owned())
-        }
-        Err(rustls::Error::InvalidCertificate(_)) => {
-            Err("tls.crt has an entry that is not an X.509 version 3 certificate".to_owned())
-        }
-        Err(_) => Err("tls.key is of a type that is not supported".to_owned()),
-    }
+    let identity = secret::identity(&target, &object.value);
+    identity.map_err(|message| {
+        let fault = ReferentFault::content(&target, format!("{target}: {message}"));
+        (INVALID, fault)
+    })
 }

@@ -8,6 +8,7 @@ use http::HeaderName;
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
 use crate::api::kgateway::{ApiKeySource, KeysSecret, SecretSelector, TrafficApiKeyAuth};
 use crate::compile::header::header_name;
+use crate::compile::review::{FaultCause, ReferentFault};
 use crate::compile::secret::entry;
 use crate::compile::value::SpecFields;
 use crate::policy::api_key_auth::{ApiKeyAuth, KeySource};
@@ -91,8 +92,8 @@ fn read_secret<'a>(
     let added = reader
         .secret(name, namespace.as_deref())
         .and_then(|(reference, secret)| add_clients(&reference, secret, clients));
-    if let Err(message) = added {
-        inner.struct_fault(message);
+    if let Err(fault) = added {
+        fields.referent_fault("secretRef", fault);
     }
 }
 
@@ -108,26 +109,29 @@ fn read_selected<'a>(
         fields.fault("matchLabels", "at least one label is needed");
         return;
     }
-    let is_meant = |secret: &Secret| {
-        let labels = secret.metadata.labels.as_ref();
-        match_labels
-            .iter()
-            .all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
-    };
-    let secrets =
-        reader.resources.secrets.iter().filter(|(at, secret)| {
-            at.namespace == reader.policy.namespace && is_meant(&secret.value)
-        });
+    let resources = reader.resources;
+    let selected = resources.labelled_secrets(&reader.policy.namespace, match_labels);
+    let selected = selected.iter();
+    let secrets = selected.filter_map(|reference| {
+        let secret = resources.secrets.get(reference)?;
+        Some((reference, &secret.value))
+    });
     let mut found = false;
     for (reference, secret) in secrets {
         found = true;
-        if let Err(message) = add_clients(reference, &secret.value, clients) {
-            fields.fault("matchLabels", message);
+        if let Err(fault) = add_clients(reference, secret, clients) {
+            fields.referent_fault("matchLabels", fault);
         }
     }
     if !found {
-        let message = "no Secret of the namespace has these labels";
-        fields.fault("matchLabels", message);
+        let fault = ReferentFault {
+            message: "no Secret of the namespace has these labels".to_owned(),
+            cause: FaultCause::NoneSelected {
+                namespace: reader.policy.namespace.clone(),
+                labels: match_labels.clone(),
+            },
+        };
+        fields.referent_fault("matchLabels", fault);
     }
 }
 
@@ -136,22 +140,24 @@ fn add_clients<'a>(
     reference: &ObjectRef,
     secret: &'a Secret,
     clients: &mut ClientsByKey<'a>,
-) -> Result<(), String> {
+) -> Result<(), ReferentFault> {
+    let wrong = |message: String| ReferentFault::content(reference, message);
     let mut is_empty = true;
     for client in entry_names(secret) {
         is_empty = false;
         // The newline at the end of a file is not part of the key: a header cannot hold it.
         let key = entry(secret, client).unwrap_or_default().trim_ascii();
         if key.is_empty() {
-            return Err(format!("{reference}: the key of {client} is empty"));
+            return Err(wrong(format!("{reference}: the key of {client} is empty")));
         }
         let other = clients.insert(key, client);
         if let Some(other) = other.filter(|other| *other != client) {
-            return Err(format!("{reference}: {client} has the same key as {other}"));
+            let message = format!("{reference}: {client} has the same key as {other}");
+            return Err(wrong(message));
         }
     }
     match is_empty {
-        true => Err(format!("{reference} has no keys")),
+        true => Err(wrong(format!("{reference} has no keys"))),
         false => Ok(()),
     }
 }

@@ -95,6 +95,7 @@ pub(super) fn compile(
             &object.source,
             draft.faults.iter().chain(unresolved),
         );
+        draft.bind(targets, policies, log);
         let mut verdict = PolicyVerdict {
             policy: reference.clone(),
             targets: Vec::new(),
@@ -104,7 +105,7 @@ pub(super) fn compile(
             if let Err(wrong) = accepted.as_ref()
                 && wrong.needs_report
             {
-                let fault = FieldFault::new("spec.targetRefs", wrong.message.as_str());
+                let fault = FieldFault::reference("spec.targetRefs", wrong.message.as_str());
                 log.problems(reference, &object.source, [&fault]);
             }
             let conditions = vec![condition(accepted), validation.resolved_refs()];

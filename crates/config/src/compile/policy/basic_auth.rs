@@ -2,6 +2,7 @@
 
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
 use crate::api::kgateway::{TrafficBasicAuth, UsersSecret};
+use crate::compile::review::ReferentFault;
 use crate::compile::secret::entry;
 use crate::compile::value::SpecFields;
 use crate::policy::basic_auth::BasicAuth;
@@ -68,16 +69,19 @@ fn users_of_secret(
     let key = key.as_deref().unwrap_or(DEFAULT_ENTRY);
     let found = reader.secret(name, namespace.as_deref());
     let text = found.and_then(|(reference, secret)| {
-        let bytes = entry(secret, key).ok_or_else(|| format!("{reference} has no {key}"))?;
+        let wrong = |message: String| ReferentFault::content(&reference, message);
+        let bytes = entry(secret, key).ok_or_else(|| wrong(format!("{reference} has no {key}")))?;
         let text = str::from_utf8(bytes);
-        text.map_err(|_| format!("{key} of {reference} is not UTF-8"))
+        let text = text.map_err(|_| wrong(format!("{key} of {reference} is not UTF-8")))?;
+        Ok((reference, text))
     });
-    let outcome = text.map(|text| {
-        for message in read.add_file(text) {
-            fields.fault("secretRef", format!("{key}: {message}"));
+    match text {
+        Ok((reference, text)) => {
+            for message in read.add_file(text) {
+                let fault = ReferentFault::content(&reference, format!("{key}: {message}"));
+                fields.referent_fault("secretRef", fault);
+            }
         }
-    });
-    if let Err(message) = outcome {
-        fields.fault("secretRef", message);
+        Err(fault) => fields.referent_fault("secretRef", fault),
     }
 }

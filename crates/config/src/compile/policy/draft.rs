@@ -1,11 +1,14 @@
 //! A policy while it is compiled: its targets, its faults, and the outcome at each target.
 
+use std::collections::BTreeSet;
+
 use super::CompiledPolicies;
 use crate::api::target::{TargetRef, TargetSelector};
 use crate::compile::annotation;
 use crate::compile::log::{FieldFault, ReportLog, join};
+use crate::compile::review::PolicyBinding;
 use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup, TargetPresence};
-use crate::report::{AncestorStatus, ObjectStatus, PolicyStatus, StatusCondition};
+use crate::report::{AncestorStatus, ObjectStatus, PolicyStatus, ReportProblem, StatusCondition};
 use crate::resources::{Kind, LocatedObject, ObjectRef, SourceLocation};
 
 /// A policy while it is compiled, with its targets and its faults.
@@ -14,6 +17,9 @@ pub(super) struct PolicyDraft<'a> {
     pub(super) source: &'a SourceLocation,
     pub(super) targets: Vec<PolicyTarget>,
     pub(super) faults: Vec<FieldFault>,
+    kinds: TargetKinds,
+    /// Whether a target is of a kind that is not supported yet, so that no other object was meant.
+    has_planned: bool,
     /// Selectors that match nothing.
     unmatched: Vec<FieldFault>,
 }
@@ -39,13 +45,18 @@ impl<'a> PolicyDraft<'a> {
             source: &object.source,
             targets: Vec::new(),
             faults: annotation::faults(policy.kind, object.value.meta()),
+            kinds,
+            has_planned: false,
             unmatched: Vec::new(),
         };
         for (index, target) in refs.iter().enumerate() {
             let field = format!("spec.targetRefs[{index}]");
             match TargetLookup::resolve(&policy.namespace, target, &field, kinds) {
                 Ok(target) => draft.add(target, &field),
-                Err(fault) => draft.faults.push(fault),
+                Err(fault) => {
+                    draft.has_planned |= kinds.is_planned(&target.group, &target.kind);
+                    draft.faults.push(fault);
+                }
             }
         }
         draft
@@ -61,6 +72,7 @@ impl<'a> PolicyDraft<'a> {
         for (index, selector) in selectors.iter().enumerate() {
             let field = format!("spec.targetSelectors[{index}]");
             if let Err(fault) = kinds.find(&selector.group, &selector.kind, &field) {
+                self.has_planned |= kinds.is_planned(&selector.group, &selector.kind);
                 self.faults.push(fault);
                 continue;
             }
@@ -78,7 +90,7 @@ impl<'a> PolicyDraft<'a> {
                     self.policy.namespace,
                     labels.join(", ")
                 );
-                self.unmatched.push(FieldFault::new(&field, message));
+                self.unmatched.push(FieldFault::reference(&field, message));
             }
             for target in selected {
                 self.add(target, &field);
@@ -119,8 +131,8 @@ impl<'a> PolicyDraft<'a> {
         log: &mut ReportLog,
         mut attach: impl FnMut(&mut CompiledPolicies, &PolicyTarget) -> TargetOutcome,
     ) {
-        let faults = self.faults.iter().chain(&self.unmatched);
-        log.problems(self.policy, self.source, faults);
+        log.problems(self.policy, self.source, &self.faults);
+        self.bind(targets, policies, log);
         let mut status = PolicyStatus::default();
         for target in &self.targets {
             let conditions = match targets.presence(target) {
@@ -167,6 +179,52 @@ impl<'a> PolicyDraft<'a> {
         log.object(self.policy, self.source, ObjectStatus::Policy(status));
     }
 
+    /// Records what the policy is bound to. If that is nothing, what the policy may have meant refuses all requests:
+    /// without the policy it would be open.
+    pub(super) fn bind(
+        &self,
+        targets: TargetLookup<'_>,
+        policies: &mut CompiledPolicies,
+        log: &mut ReportLog,
+    ) {
+        let mut binding = PolicyBinding {
+            place: ReportProblem::new(self.policy, self.source, "spec.targetRefs", ""),
+            bound: BTreeSet::new(),
+            foreign: BTreeSet::new(),
+            dangling: Vec::new(),
+        };
+        let mut is_meant_elsewhere = self.has_planned;
+        let mut dangling = self.unmatched.clone();
+        for target in &self.targets {
+            match targets.presence(target) {
+                TargetPresence::Served => _ = binding.bound.insert(target.clone()),
+                TargetPresence::Foreign => _ = binding.foreign.insert(target.clone()),
+                presence @ (TargetPresence::Missing | TargetPresence::SectionMissing) => {
+                    // Of an object without the section all is refused, and nothing else was meant.
+                    is_meant_elsewhere |= presence == TargetPresence::SectionMissing;
+                    let message = format!("{target} not found");
+                    dangling.push(FieldFault::reference("spec.targetRefs", message));
+                }
+            }
+        }
+        log.problems(self.policy, self.source, &self.unmatched);
+        let is_bound = !binding.bound.is_empty() || !binding.foreign.is_empty();
+        let wrong: Vec<_> = dangling.iter().chain(&self.faults).collect();
+        if !is_bound && !is_meant_elsewhere && !wrong.is_empty() {
+            let message = format!("bound to nothing: {}", join(wrong));
+            let meant = targets.possible(&self.policy.namespace, self.kinds);
+            for target in &meant {
+                policies.refuse(target, self.policy, &message);
+            }
+            log.problems(self.policy, self.source, refusal_of(&meant).as_ref());
+        }
+        let problem = |fault: &FieldFault| {
+            ReportProblem::new(self.policy, self.source, &fault.field, &fault.message)
+        };
+        binding.dangling = dangling.iter().map(problem).collect();
+        log.binding(self.policy, binding);
+    }
+
     /// Makes the whole object refuse all requests: it is not known which section was meant.
     fn section_not_found(
         &self,
@@ -182,7 +240,7 @@ impl<'a> PolicyDraft<'a> {
     }
 
     fn not_found(&self, message: String, log: &mut ReportLog) -> Vec<StatusCondition> {
-        let fault = FieldFault::new("spec.targetRefs", message.clone());
+        let fault = FieldFault::reference("spec.targetRefs", message.clone());
         log.problems(self.policy, self.source, [&fault]);
         let reason = if self.faults.is_empty() {
             "TargetNotFound"
@@ -207,7 +265,7 @@ impl<'a> PolicyDraft<'a> {
         log.problems(
             self.policy,
             self.source,
-            [&FieldFault::new("spec.targetRefs", message)],
+            [&FieldFault::reference("spec.targetRefs", message)],
         );
         let message = "Overridden due to conflict with higher priority policy in target(s)";
         vec![
@@ -215,6 +273,16 @@ impl<'a> PolicyDraft<'a> {
             StatusCondition::new("Attached", false, "Overridden", message),
         ]
     }
+}
+
+/// The problem that objects refuse every request because a policy may have meant them.
+fn refusal_of(meant: &[PolicyTarget]) -> Option<FieldFault> {
+    let meant: Vec<String> = meant.iter().map(ToString::to_string).collect();
+    let message = format!(
+        "the policy is bound to nothing, so that what it may have meant refuses every request: {}",
+        meant.join(", ")
+    );
+    (!meant.is_empty()).then(|| FieldFault::reference("spec.targetRefs", message))
 }
 
 fn attached(reason: &'static str, message: &str) -> Vec<StatusCondition> {

@@ -6,6 +6,7 @@ use http::{HeaderName, HeaderValue};
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
 use crate::api::kgateway::{HeaderModifier, HeaderSecret, HeaderSource, TrafficHeaderModifiers};
 use crate::compile::header::{HeaderPairs, MessageKind, header_name, header_value};
+use crate::compile::review::ReferentFault;
 use crate::compile::secret::entry;
 use crate::compile::value::SpecFields;
 use crate::policy::header_modifiers::HeaderModifiers;
@@ -118,7 +119,7 @@ fn pair(
                 return None;
             };
             let value = secret_value(secret, key, reader);
-            let value = value.map_err(|message| fields.fault("secretRef", message));
+            let value = value.map_err(|fault| fields.referent_fault("secretRef", fault));
             (name, value.ok())
         }
         _ => {
@@ -159,7 +160,7 @@ fn secret_value(
     secret: &HeaderSecret,
     key: &str,
     reader: PolicyReader<'_>,
-) -> Result<HeaderValue, String> {
+) -> Result<HeaderValue, ReferentFault> {
     let HeaderSecret {
         name,
         namespace,
@@ -167,14 +168,16 @@ fn secret_value(
     } = secret;
     let is_key = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     if !(1..=MAX_KEY_LENGTH).contains(&key.len()) || !key.bytes().all(is_key) {
-        return Err(format!("{key} is not a key of a Secret"));
+        return Err(format!("{key} is not a key of a Secret").into());
     }
     let (reference, secret) = reader.secret(name, namespace.as_deref())?;
-    let bytes = entry(secret, key).ok_or_else(|| format!("{reference} has no {key}"))?;
+    let wrong = |message: String| ReferentFault::content(&reference, message);
+    let bytes = entry(secret, key).ok_or_else(|| wrong(format!("{reference} has no {key}")))?;
     // The newline at the end of a file is not part of the value: a header cannot hold it.
     let bytes = bytes.trim_ascii();
     let value = header_value(bytes).ok().filter(|_| !bytes.is_empty());
-    let mut value = value.ok_or_else(|| format!("{key} of {reference} is not a header value"))?;
+    let mut value =
+        value.ok_or_else(|| wrong(format!("{key} of {reference} is not a header value")))?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -1,6 +1,7 @@
 //! Reads one field of a TrafficPolicy. Each field has a file with its implementation of [`ReadPolicy`].
 
 use crate::compile::grant;
+use crate::compile::review::ReferentFault;
 use crate::compile::value::SpecFields;
 use crate::resources::{Kind, ObjectRef, Resources, Secret};
 
@@ -38,15 +39,16 @@ impl<'a> PolicyReader<'a> {
         self,
         name: &str,
         namespace: Option<&str>,
-    ) -> Result<(ObjectRef, &'a Secret), String> {
+    ) -> Result<(ObjectRef, &'a Secret), ReferentFault> {
         let namespace = namespace.unwrap_or(&self.policy.namespace);
         let reference = ObjectRef::new(Kind::Secret, namespace, name);
         if !grant::allows(self.resources, self.policy, &reference) {
-            return Err(format!("no ReferenceGrant allows {reference}"));
+            let message = format!("no ReferenceGrant allows {reference}");
+            return Err(ReferentFault::not_permitted(message));
         }
         match self.resources.secrets.get(&reference) {
             Some(secret) => Ok((reference, &secret.value)),
-            None => Err(format!("{reference} not found")),
+            None => Err(ReferentFault::absent(&reference)),
         }
     }
 }

@@ -42,12 +42,13 @@ pub(super) fn compile(
         let field = format!("{field}.backendRefs[{index}]");
         let resolved = resolve(context, route, spec).map_err(|(reason, name, message)| {
             let wrong = misconfiguration(route, &message);
-            let field = if name.is_empty() {
-                field.clone()
-            } else {
-                format!("{field}.{name}")
+            let fault = match name {
+                "" => FieldFault::reference(&field, message),
+                // A port where none may be is wrong whatever the Backend is.
+                "port" => FieldFault::new(format!("{field}.{name}"), message),
+                _ => FieldFault::reference(format!("{field}.{name}"), message),
             };
-            unresolved.push((reason, FieldFault::new(field, message)));
+            unresolved.push((reason, fault));
             wrong
         });
         let weight = u32::try_from(spec.weight.unwrap_or(1))

@@ -173,7 +173,8 @@ impl RuleCompiler<'_> {
             settled = ActionDraft::Refuse(misconfiguration(self.route, &refuse));
         } else if let Some(broken) = self.context.policies.broken_rule(self.route, name) {
             let message = format!("{}: {}", broken.object, broken.message);
-            wrong.replaced.push(FieldFault::new(&self.field, message));
+            let fault = FieldFault::reference(&self.field, message);
+            wrong.replaced.push(fault);
             settled = ActionDraft::Refuse(broken.clone());
         } else if let ActionDraft::Forward(backends) = &settled
             && backends.iter().all(|backend| backend.weight == 0)
@@ -238,7 +239,8 @@ impl RuleCompiler<'_> {
             Some(Err(broken)) => format!("{response}: {}", broken.message),
             None => format!("{response} not found"),
         };
-        wrong.replaced.push(FieldFault::new(field, message.clone()));
+        let fault = FieldFault::reference(field, message.clone());
+        wrong.replaced.push(fault);
         ActionDraft::Refuse(misconfiguration(self.route, &message))
     }
 }

@@ -97,6 +97,7 @@ fn the_controller_name_is_an_option() {
         text: &text,
     }]);
     let options = CompileOptions {
+        require_egress_policy: false,
         controller_name: "kgateway.dev/kgateway".to_owned(),
         ..CompileOptions::default()
     };

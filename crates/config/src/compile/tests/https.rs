@@ -12,7 +12,7 @@ mod options;
 /// A certificate and its key, in PEM.
 pub(super) struct CertificatePair {
     pub(super) certificate: String,
-    key: String,
+    pub(super) key: String,
 }
 
 impl CertificatePair {

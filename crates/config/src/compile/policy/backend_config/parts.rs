@@ -52,7 +52,7 @@ impl BackendConfigLayer {
     /// Compiles the fields; `secret` finds a Secret of the policy's namespace.
     pub(super) fn read<'a>(
         spec: &BackendConfigPolicySpec,
-        secret: impl FnOnce(&str) -> Option<(ObjectRef, &'a Secret)>,
+        secret: impl FnOnce(&str) -> (ObjectRef, Option<&'a Secret>),
         faults: &mut Vec<FieldFault>,
     ) -> Self {
         let BackendConfigPolicySpec {

@@ -2,6 +2,7 @@
 
 use crate::api::kgateway::{BackendConfigTls, SecretName, TlsParameters};
 use crate::compile::log::FieldFault;
+use crate::compile::review::ReferentFault;
 use crate::compile::secret::SecretContent;
 use crate::compile::value::SpecFields;
 use crate::name::{DnsName, Host, HostPattern};
@@ -13,7 +14,7 @@ const AT: &str = "spec.tls";
 /// Compiles `tls`; `None` if there are faults.
 pub(super) fn read<'a>(
     spec: &BackendConfigTls,
-    find: impl FnOnce(&str) -> Option<(ObjectRef, &'a Secret)>,
+    find: impl FnOnce(&str) -> (ObjectRef, Option<&'a Secret>),
     faults: &mut Vec<FieldFault>,
 ) -> Option<UpstreamTls> {
     let BackendConfigTls {
@@ -166,20 +167,20 @@ fn versions(spec: &TlsParameters, faults: &mut Vec<FieldFault>) -> TlsVersions {
 
 fn content<'a>(
     SecretName { name }: &SecretName,
-    find: impl FnOnce(&str) -> Option<(ObjectRef, &'a Secret)>,
+    find: impl FnOnce(&str) -> (ObjectRef, Option<&'a Secret>),
     shows_itself: bool,
     faults: &mut Vec<FieldFault>,
 ) -> SecretContent {
     let mut fields = SpecFields::new(AT, faults);
-    let Some((reference, secret)) = find(name) else {
-        fields.fault(
-            "secretRef",
-            format!("there is no Secret {name} in the namespace"),
-        );
-        return SecretContent::default();
+    let (reference, secret) = find(name);
+    let content = match secret {
+        None => Err(ReferentFault::absent(&reference)),
+        Some(secret) => SecretContent::read(&reference, secret, shows_itself).map_err(|message| {
+            ReferentFault::content(&reference, format!("{reference}: {message}"))
+        }),
     };
-    SecretContent::read(&reference, secret, shows_itself).unwrap_or_else(|message| {
-        fields.fault("secretRef", format!("{reference}: {message}"));
+    content.unwrap_or_else(|fault| {
+        fields.referent_fault("secretRef", fault);
         SecretContent::default()
     })
 }

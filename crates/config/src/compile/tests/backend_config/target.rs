@@ -59,8 +59,13 @@ fn only_backends_can_be_targets() {
         assert!(get(&compiled, "a.b").starts_with(&format!("1*refuse {AT}")));
     }
     let none = kgateway_policy("BackendConfigPolicy", "p", "apps", "  connectTimeout: 1s\n");
-    let expected = format!("t.yaml:18: {AT}: spec.targetRefs: at least one target is needed");
-    assert_eq!(problems(&with_base(&none)), [expected]);
+    let compiled = with_base(&none);
+    let expected = [
+        "at least one target is needed",
+        "the policy is bound to nothing, so that what it may have meant refuses every request: Backend apps/dfp",
+    ];
+    let expected = expected.map(|message| format!("t.yaml:18: {AT}: spec.targetRefs: {message}"));
+    assert_eq!(problems(&compiled), expected);
 }
 
 #[test]
@@ -77,7 +82,12 @@ fn labels_select_backends() {
     assert!(compiled.report.accepted(), "{}", compiled.report.table());
     assert_eq!(settings(&compiled).connect_timeout, Duration::from_secs(9));
     let compiled = selected(&format!("{group}, matchLabels: {{tier: fast}}"));
-    assert_eq!(*settings(&compiled), BackendSettings::default());
+    assert_eq!(
+        get(&compiled, "a.b"),
+        format!(
+            "1*refuse {AT}: bound to nothing: spec.targetSelectors[0]: no Backend of the namespace apps has the labels tier=fast"
+        )
+    );
     let compiled = selected(&format!("{group}, matchLabels: {{}}, sectionName: x"));
     assert!(problems(&compiled)[0].contains("spec.targetSelectors[0].sectionName: "));
     assert!(get(&compiled, "a.b").starts_with("1*refuse"));

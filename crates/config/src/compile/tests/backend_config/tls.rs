@@ -1,8 +1,10 @@
 //! `tls` of BackendConfigPolicies, and `enableTls` of Backends.
 
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::{AT, BASE, CompiledConfig, get, policy, problems, rule, settings, with_route};
+use crate::compile::tests::https::{CertificatePair, ONE, OTHER};
 use crate::compile::tests::{TO_DFP, route, run};
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{
@@ -10,7 +12,8 @@ use crate::snapshot::{
     TlsIdentity, TlsVersion, TlsVersions, UpstreamTls,
 };
 
-/// Secrets whose certificates are the bytes 1, 2 and 3, and whose key is 7, 7, 7.
+/// Secrets whose CA certificates are the bytes 1 and 2. Their keys are 7, 7, 7, but that of `both`, which has a
+/// certificate of its own.
 const SECRETS: &str = "---
 apiVersion: v1
 kind: Secret
@@ -23,10 +26,15 @@ apiVersion: v1
 kind: Secret
 metadata: {name: both, namespace: apps}
 type: kubernetes.io/tls
-data: {tls.crt: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCkF3PT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=}
 stringData:
   ca.crt: \"-----BEGIN CERTIFICATE-----\\nAQ==\\n-----END CERTIFICATE-----\\n\"
-  tls.key: \"-----BEGIN PRIVATE KEY-----\\nBwcH\\n-----END PRIVATE KEY-----\\n\"
+  tls.crt: CRT
+  tls.key: KEY
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: mixed, namespace: apps}
+stringData: {tls.crt: CRT, tls.key: OTHER}
 ---
 apiVersion: v1
 kind: Secret
@@ -53,7 +61,23 @@ stringData: {ca.crt: x}
 ";
 
 fn with_policy(tls: &str) -> CompiledConfig {
-    with_route(&format!("{}{SECRETS}", policy(&format!("tls: {tls}"))))
+    with_pair(tls, &ONE, &OTHER)
+}
+
+/// The policy, with Secrets of this pair, and one with the key of another.
+fn with_pair(tls: &str, pair: &CertificatePair, other: &CertificatePair) -> CompiledConfig {
+    let quoted = |text: &str| serde_json::to_string(text).unwrap();
+    let secrets = SECRETS
+        .replace(
+            "tls.crt: CRT",
+            &format!("tls.crt: {}", quoted(&pair.certificate)),
+        )
+        .replace(
+            "tls.key: OTHER",
+            &format!("tls.key: {}", quoted(&other.key)),
+        )
+        .replace("tls.key: KEY", &format!("tls.key: {}", quoted(&pair.key)));
+    with_route(&format!("{}{secrets}", policy(&format!("tls: {tls}"))))
 }
 
 fn certificate(byte: u8) -> Certificate {
@@ -61,10 +85,11 @@ fn certificate(byte: u8) -> Certificate {
 }
 
 fn identity() -> TlsIdentity {
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(vec![7, 7, 7]));
+    let chain = CertificateDer::from_pem_slice(ONE.certificate.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(ONE.key.as_bytes()).unwrap();
     TlsIdentity {
         secret: ObjectRef::new(Kind::Secret, "apps", "both"),
-        chain: vec![certificate(3)],
+        chain: vec![Certificate(chain)],
         key: PrivateKey::new(key),
     }
 }
@@ -223,7 +248,12 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "{secretRef: {name: far}}",
         ".secretRef",
-        "there is no Secret far in the namespace",
+        "Secret apps/far not found",
+    ),
+    (
+        "{secretRef: {name: mixed}}",
+        ".secretRef",
+        "Secret apps/mixed: tls.key does not belong to tls.crt",
     ),
     (
         "{secretRef: {name: junk}}",
@@ -272,15 +302,15 @@ fn a_private_key_is_shown_nowhere() {
         serde_json::to_string(&compiled.report).unwrap(),
         format!("{:?}", compiled.snapshot),
     ] {
-        assert!(!text.contains("BwcH") && !text.contains("7, 7"), "{text}");
+        let mut lines = ONE.key.lines().filter(|line| !line.starts_with('-'));
+        assert!(lines.all(|line| !text.contains(line)), "{text}");
     }
 }
 
 #[test]
 fn another_certificate_is_another_configuration() {
     let one = with_policy("{secretRef: {name: both}}");
-    let other = format!("{}{SECRETS}", policy("tls: {secretRef: {name: both}}"));
-    let other = with_route(&other.replace("BwcH", "BwcI"));
+    let other = with_pair("{secretRef: {name: both}}", &OTHER, &ONE);
     assert_ne!(one.snapshot, other.snapshot);
     assert_eq!(
         one.snapshot,

@@ -1,6 +1,8 @@
 //! Targets of EgressPolicies.
 
-use super::super::{BASE, answer, condition, errors, get, problems, run, warnings, with_base};
+use super::super::{
+    BASE, CompiledConfig, answer, condition, errors, get, problems, run, warnings, with_base,
+};
 use super::{policy, targets, two_rules};
 
 #[test]
@@ -15,11 +17,19 @@ fn a_target_of_a_misspelt_kind_is_an_error_and_one_of_an_unfit_kind_a_problem() 
     );
     let unfit = text.replace("kind: gateway,", "kind: ReferenceGrant,");
     let compiled = with_base(&unfit);
+    let fault = "spec.targetRefs[0].kind: ReferenceGrant cannot be a target here; Gateway, HTTPRoute, GRPCRoute, \
+                 TLSRoute, Backend can";
     assert_eq!(
         problems(&compiled),
         [
-            "t.yaml:19: EgressPolicy infra/p: spec.targetRefs[0].kind: ReferenceGrant cannot be a target here; \
-             Gateway, HTTPRoute, GRPCRoute, TLSRoute, Backend can"
+            format!(
+                "t.yaml:7: Gateway infra/gw: spec.listeners[0]: every request is refused, because of EgressPolicy \
+                 infra/p: bound to nothing: {fault}"
+            ),
+            "t.yaml:19: EgressPolicy infra/p: spec.targetRefs: the policy is bound to nothing, so that what it may have \
+             meant refuses every request: Gateway infra/gw"
+                .to_owned(),
+            format!("t.yaml:19: EgressPolicy infra/p: {fault}"),
         ]
     );
     assert!(!compiled.report.accepted());
@@ -75,7 +85,7 @@ fn only_the_listener_that_is_targeted_is_refused() {
 }
 
 #[test]
-fn targets_that_are_not_there_are_told_and_refuse_nothing() {
+fn targets_that_are_not_there_are_told_and_refuse_what_may_have_been_meant() {
     for (target, message) in [
         ("{HTTPRoute: none}", "HTTPRoute apps/none not found"),
         ("{Gateway: gw}", "Gateway apps/gw not found"),
@@ -90,14 +100,47 @@ fn targets_that_are_not_there_are_told_and_refuse_nothing() {
             condition(&compiled, "EgressPolicy apps/p", "Accepted"),
             format!("false TargetNotFound: {message}")
         );
+        let expected = format!("t.yaml:19: EgressPolicy apps/p: spec.targetRefs: {message}");
+        assert!(problems(&compiled).contains(&expected), "{message}");
+        // There is no Gateway in its namespace: it may have meant any.
         assert_eq!(
-            problems(&compiled),
-            [format!(
-                "t.yaml:19: EgressPolicy apps/p: spec.targetRefs: {message}"
+            refused(&compiled),
+            [(
+                "gw",
+                format!("bound to nothing: spec.targetRefs: {message}")
             )]
         );
-        assert_eq!(get(&compiled, "a.b"), "1*dynamic apps/dfp");
     }
+}
+
+/// The Gateways whose listeners refuse every request, and why.
+fn refused(compiled: &CompiledConfig) -> Vec<(&str, String)> {
+    let sockets = compiled.snapshot.sockets.values();
+    let listeners = sockets.flat_map(|socket| &socket.listeners);
+    let refused = listeners.filter_map(|listener| {
+        let refuse = listener.refuse.as_ref()?;
+        Some((&*listener.gateway.name, refuse.message.to_string()))
+    });
+    refused.collect()
+}
+
+#[test]
+fn the_gateways_of_the_namespace_may_have_been_meant_before_others() {
+    let near = BASE
+        .replace("name: gw, namespace: infra", "name: near, namespace: apps")
+        .replace("8080", "8081");
+    let (near, _) = near.split_once("---").unwrap();
+    let text = |targets: &str| format!("{BASE}---\n{near}{}", policy("p", "apps", targets));
+    let compiled = run(&text(&targets("{HTTPRoute: none}")));
+    let names = |compiled: &CompiledConfig| -> Vec<String> {
+        let refused = refused(compiled).into_iter();
+        refused.map(|(name, _)| name.to_owned()).collect()
+    };
+    assert_eq!(names(&compiled), ["near"]);
+    // A policy that is bound to anything protects what it names, and no other object was meant.
+    let compiled = run(&text(&targets("{Gateway: near}, {HTTPRoute: none}")));
+    assert_eq!(names(&compiled), Vec::<String>::new());
+    assert!(!compiled.report.accepted());
 }
 
 #[test]

@@ -1,0 +1,131 @@
+//! What is different between two sets of objects.
+
+use std::fmt;
+
+use super::{ObjectMap, ObjectRef, Resources};
+
+/// An object that has come, changed or gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectChange {
+    /// The object.
+    pub object: ObjectRef,
+    /// What became of it.
+    pub change: ChangeKind,
+}
+
+/// What became of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ChangeKind {
+    /// The object is new.
+    Added,
+    /// The content of the object is different.
+    Changed,
+    /// The object is gone.
+    Removed,
+}
+
+/// Defines what goes over the map of every kind.
+macro_rules! over_maps {
+    ($($map:ident),*) => {
+        impl Resources {
+            /// The objects that differ from those of older resources, by kind, namespace and name. Where an object is
+            /// written does not count.
+            #[must_use]
+            pub fn changes_since(&self, older: &Self) -> Vec<ObjectChange> {
+                // A map that is not in the list does not compile.
+                let Self { $($map),* } = self;
+                let mut changes = Vec::new();
+                $(compare($map, &older.$map, &mut changes);)*
+                changes.sort_by(|a, b| a.object.cmp(&b.object));
+                changes
+            }
+
+            /// Takes the version of an object that other resources have. Returns whether they have one that differs from
+            /// the version here.
+            pub(crate) fn restore(&mut self, object: &ObjectRef, from: &Self) -> bool {
+                let mut is_restored = false;
+                $(is_restored |= restore(&mut self.$map, object, &from.$map);)*
+                is_restored
+            }
+        }
+    };
+}
+
+over_maps! {
+    gateway_classes,
+    gateways,
+    http_routes,
+    grpc_routes,
+    tls_routes,
+    backend_tls_policies,
+    reference_grants,
+    backends,
+    backend_config_policies,
+    traffic_policies,
+    direct_responses,
+    listener_policies,
+    http_listener_policies,
+    egress_policies,
+    resolver_policies,
+    namespaces,
+    secrets,
+    config_maps,
+    unsupported
+}
+
+fn compare<T: PartialEq>(
+    newer: &ObjectMap<T>,
+    older: &ObjectMap<T>,
+    changes: &mut Vec<ObjectChange>,
+) {
+    let mut push = |object: &ObjectRef, change| {
+        let object = object.clone();
+        changes.push(ObjectChange { object, change });
+    };
+    for (object, new) in newer {
+        match older.get(object) {
+            None => push(object, ChangeKind::Added),
+            Some(old) if old.value != new.value => push(object, ChangeKind::Changed),
+            Some(_) => {}
+        }
+    }
+    for object in older.keys().filter(|object| !newer.contains_key(object)) {
+        push(object, ChangeKind::Removed);
+    }
+}
+
+fn restore<T: Clone + PartialEq>(
+    to: &mut ObjectMap<T>,
+    object: &ObjectRef,
+    from: &ObjectMap<T>,
+) -> bool {
+    let Some(older) = from.get(object) else {
+        return false;
+    };
+    if to
+        .get(object)
+        .is_some_and(|newer| newer.value == older.value)
+    {
+        return false;
+    }
+    to.insert(object.clone(), older.clone());
+    true
+}
+
+/// Writes `Kind namespace/name added`.
+impl fmt::Display for ObjectChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { object, change } = self;
+        write!(f, "{object} {change}")
+    }
+}
+
+impl fmt::Display for ChangeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Added => "added",
+            Self::Changed => "changed",
+            Self::Removed => "removed",
+        })
+    }
+}

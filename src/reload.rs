@@ -1,0 +1,231 @@
+//! Applies changes of the configuration to the proxy, and says what became of them.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use egret_config::compile::{CompileOptions, CompiledConfig};
+use egret_config::in_force::{ConfigChange, InForce, RefusedChange};
+use egret_config::load::LoadedConfig;
+use egret_config::report::{Report, ReportProblem};
+use egret_config::resources::Resources;
+use egret_proxy::{BindError, Proxy};
+
+use crate::console;
+use crate::files::{ConfigFiles, PASSED_OVER};
+use crate::serve::ServeError;
+
+/// The warning about a configuration without listeners.
+pub(crate) const NOTHING_TO_SERVE: &str =
+    "there is no listener to serve: is there a Gateway of class egret or kgateway?";
+
+/// The proxy, with the configuration that is in force.
+pub(crate) struct Reloader {
+    proxy: Proxy,
+    in_force: InForce,
+    options: CompileOptions,
+    /// The files that were named as passed over.
+    passed_over: BTreeSet<PathBuf>,
+}
+
+/// What was found while the files were parsed, and belongs in the report.
+struct LoadFindings {
+    warnings: Vec<ReportProblem>,
+    skipped: usize,
+}
+
+/// Parses files. If any of them cannot be read or parsed, all of them are rejected.
+pub(crate) fn load(files: &ConfigFiles) -> Result<LoadedConfig, Vec<String>> {
+    let (loaded, unreadable) = files.load();
+    let errors: Vec<_> = unreadable
+        .iter()
+        .cloned()
+        .chain(loaded.errors.iter().map(ToString::to_string))
+        .collect();
+    if errors.is_empty() {
+        Ok(loaded)
+    } else {
+        Err(errors)
+    }
+}
+
+impl Reloader {
+    /// Serves the first configuration.
+    ///
+    /// # Errors
+    /// If a listener cannot be bound.
+    pub(crate) async fn start(
+        proxy: Proxy,
+        loaded: LoadedConfig,
+        options: CompileOptions,
+    ) -> Result<Self, ServeError> {
+        let (resources, beside) = split(loaded);
+        let (in_force, compiled) = InForce::start(resources, &options);
+        let mut reloader = Self {
+            proxy,
+            in_force,
+            options,
+            passed_over: BTreeSet::new(),
+        };
+        let unbound = reloader.apply(beside.added_to(compiled)).await;
+        if let Some(error) = unbound.into_iter().next() {
+            return Err(error.into());
+        }
+        reloader.tell_addresses();
+        reloader.tell_generation();
+        Ok(reloader)
+    }
+
+    /// Applies the files, or what can be served of them, or keeps what is in force.
+    pub(crate) async fn reload(&mut self, files: &ConfigFiles) {
+        let loaded = match load(files) {
+            Ok(loaded) => loaded,
+            Err(errors) => return self.reject(errors),
+        };
+        let (resources, beside) = split(loaded);
+        match self.in_force.change(resources, &self.options) {
+            Ok(change) => self.change(change, beside).await,
+            Err(RefusedChange(problems)) => {
+                self.reject(problems.iter().map(ToString::to_string).collect());
+            }
+        }
+    }
+
+    async fn change(&mut self, change: ConfigChange, beside: LoadFindings) {
+        let ConfigChange {
+            in_force,
+            compiled,
+            is_new,
+            changes,
+            unprotected,
+        } = change;
+        self.in_force = in_force;
+        for change in changes {
+            tracing::info!("{change}");
+        }
+        for (gateway, listener) in unprotected {
+            tracing::warn!(
+                "{gateway}: the listener {listener} has lost its last EgressPolicy: requests may go to every public \
+                 destination"
+            );
+        }
+        let compiled = beside.added_to(compiled);
+        if is_new {
+            self.apply(compiled).await;
+        } else {
+            tell_problems(&compiled.report);
+            self.proxy.keep(compiled.report);
+            tracing::error!(
+                "the change is not served: generation {} stays in effect",
+                self.proxy.generation()
+            );
+        }
+        self.tell_generation();
+    }
+
+    async fn apply(&mut self, compiled: CompiledConfig) -> Vec<BindError> {
+        tell_problems(&compiled.report);
+        let unbound = self.proxy.apply(compiled).await;
+        unbound.iter().for_each(|error| tracing::error!("{error}"));
+        unbound
+    }
+
+    fn reject(&self, errors: Vec<String>) {
+        // The errors are in /report before they are on stderr, so that whoever sees them there finds them in /report.
+        self.proxy.reject(errors.clone());
+        errors.iter().for_each(console::line);
+        tracing::error!(
+            "configuration rejected: generation {} stays in effect",
+            self.proxy.generation()
+        );
+    }
+
+    /// Tries again to bind the listeners that could not be bound.
+    pub(crate) async fn rebind(&mut self) {
+        if self.proxy.has_unbound_listeners() && self.proxy.rebind().await.is_empty() {
+            self.tell_addresses();
+        }
+    }
+
+    /// Names the files that are passed over, each of them once.
+    pub(crate) fn tell_passed_over(&mut self, files: &ConfigFiles) {
+        for path in files.passed_over() {
+            if self.passed_over.insert(path.clone()) {
+                tracing::warn!("{}: {PASSED_OVER}", path.display());
+            }
+        }
+    }
+
+    pub(crate) fn proxy(&self) -> &Proxy {
+        &self.proxy
+    }
+
+    pub(crate) fn into_proxy(self) -> Proxy {
+        self.proxy
+    }
+
+    fn tell_addresses(&self) {
+        for (bind, address) in self.proxy.addresses() {
+            tracing::info!(port = bind.port.get(), "listening on {address}");
+        }
+        if let Some(admin) = self.proxy.admin_address() {
+            tracing::info!("admin server on http://{admin}/");
+        }
+    }
+
+    /// Says in one line what is served now.
+    fn tell_generation(&self) {
+        let generation = self.proxy.generation();
+        let problems = counted(self.proxy.problems(), "problem");
+        let listeners = counted(self.proxy.listeners(), "listener");
+        tracing::info!(
+            generation,
+            "generation {generation}: {problems}; {listeners}"
+        );
+        if self.proxy.addresses().is_empty() {
+            tracing::warn!("{NOTHING_TO_SERVE}");
+        }
+    }
+}
+
+fn split(loaded: LoadedConfig) -> (Resources, LoadFindings) {
+    let LoadedConfig {
+        resources,
+        errors: _,
+        warnings,
+        skipped,
+        unread: _,
+    } = loaded;
+    (resources, LoadFindings { warnings, skipped })
+}
+
+impl LoadFindings {
+    fn added_to(self, mut compiled: CompiledConfig) -> CompiledConfig {
+        compiled.report.warnings.splice(0..0, self.warnings);
+        compiled.report.skipped = self.skipped;
+        compiled
+    }
+}
+
+fn tell_problems(report: &Report) {
+    for problem in report.warnings.iter().chain(&report.problems) {
+        console::line(problem);
+    }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_their_grammar() {
+        let told: Vec<_> = (0..3).map(|number| counted(number, "problem")).collect();
+        assert_eq!(told, ["0 problems", "1 problem", "2 problems"]);
+    }
+}
