@@ -13,6 +13,7 @@ use egret_testkit::{Ca, Client, DnsServer, Upstream};
 
 use served::{ServeSetup, ServedProcess, lines, wait_for};
 
+mod changes;
 mod credentials;
 mod encrypted_dns;
 mod served;

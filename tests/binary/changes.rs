@@ -1,0 +1,242 @@
+//! Changes of the files under a running process: what is served, and what is told about it.
+
+use std::fs;
+use std::net::TcpListener;
+
+use egret_testkit::{Client, Upstream};
+
+use super::egret;
+use super::served::{ServeSetup, ServedProcess, wait_for};
+
+/// Allows loopback addresses, and no name but `allowed.example`.
+const DENY: &str = "\
+apiVersion: egret.dev/v1alpha1
+kind: EgressPolicy
+metadata: {name: deny, namespace: kgateway-system}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
+  defaultAction: Deny
+  rules: [{name: literals, action: Allow, hosts: [127.0.0.0/8]}]
+  addresses: {allow: [127.0.0.0/8]}
+";
+
+/// The status of a request for a host through the only listener.
+fn status(served: &ServedProcess, host: &str) -> u16 {
+    Client::connect(served.setup.address).get("/", host).status
+}
+
+fn metric(served: &ServedProcess, name: &str) -> Option<String> {
+    let metrics = served.ask("/metrics");
+    let mut lines = metrics.text().lines();
+    lines.find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(' ')?.to_owned()))
+}
+
+#[test]
+fn a_policy_that_would_protect_nothing_refuses_the_change() {
+    let served = ServedProcess::start(&[("policy.yaml", DENY)]);
+    assert_eq!(status(&served, "denied.example"), 403);
+    for misspelt in [
+        DENY.replace("name: http}", "name: htpp}"),
+        DENY.replace("namespace: kgateway-system", "namespace: kgateway"),
+    ] {
+        served.write("policy.yaml", &misspelt);
+        wait_for(&served.stderr, "the change is refused as a whole");
+        wait_for(
+            &served.stderr,
+            "configuration rejected: generation 1 stays in effect",
+        );
+        assert_eq!(status(&served, "denied.example"), 403);
+    }
+    assert_eq!(metric(&served, "egret_config_generation").unwrap(), "1");
+    assert_eq!(metric(&served, "egret_config_current").unwrap(), "0");
+    assert_eq!(
+        metric(&served, "egret_config_rejections_total").unwrap(),
+        "2"
+    );
+    let report = served.ask("/report").json();
+    let told = report["errors"][0].as_str().unwrap();
+    assert!(
+        told.contains("EgressPolicy kgateway/deny: spec.targetRefs: "),
+        "{told}"
+    );
+
+    // At start there is nothing that could stay in effect: what may have been meant refuses every request.
+    let setup = ServeSetup::new(&[("policy.yaml", &DENY.replace("name: http}", "name: htpp}"))]);
+    let served = setup.start(|_| {});
+    let response = Client::connect(served.setup.address).get("/", "denied.example");
+    assert_eq!(response.status, 500);
+    assert!(
+        response.text().contains("bound to nothing"),
+        "{}",
+        response.text()
+    );
+}
+
+#[test]
+fn a_policy_that_goes_is_told() {
+    let served = ServedProcess::start(&[("policy.yaml", DENY)]);
+    let folder = served.setup.folder.path();
+    fs::rename(folder.join("policy.yaml"), folder.join("policy.yaml.bak")).unwrap();
+    let told = wait_for(&served.stderr, "policy.yaml.bak: ");
+    assert!(
+        told.contains("not read, because its name does not end in"),
+        "{told}"
+    );
+    wait_for(&served.stderr, "EgressPolicy kgateway-system/deny removed");
+    let told = wait_for(&served.stderr, "WARN");
+    let expected = "Gateway kgateway-system/http: the listener http has lost its last EgressPolicy";
+    assert!(told.contains(expected), "{told}");
+    wait_for(&served.stderr, "generation 2: 0 problems; 1 listener");
+    // It is read by any name that ends like YAML, and what is passed over is named once.
+    fs::rename(folder.join("policy.yaml.bak"), folder.join("POLICY.YML")).unwrap();
+    wait_for(&served.stderr, "EgressPolicy kgateway-system/deny added");
+    wait_for(&served.stderr, "generation 3: ");
+    assert_eq!(status(&served, "denied.example"), 403);
+    served.write("policy.yaml.bak", "x");
+    served.write("POLICY.YML", &DENY.replace("literals", "others"));
+    let mut told = Vec::new();
+    while told
+        .last()
+        .is_none_or(|line: &String| !line.contains("generation 4: "))
+    {
+        told.push(wait_for(&served.stderr, ""));
+    }
+    assert!(told.iter().all(|line| !line.contains(".bak")), "{told:#?}");
+    assert!(
+        told.iter().any(|line| line.contains("deny changed")),
+        "{told:#?}"
+    );
+}
+
+#[test]
+fn a_policy_can_be_required() {
+    let upstream = Upstream::start();
+    let host = format!("127.0.0.1:{}", upstream.port());
+    let setup = ServeSetup::new(&[]);
+    let served = setup.start(|command| {
+        command.arg("--require-egress-policy");
+    });
+    let refused = |served: &ServedProcess| {
+        let response = Client::connect(served.setup.address).get("/", &host);
+        assert_eq!(response.status, 500);
+        assert!(
+            response.text().contains("an EgressPolicy is required"),
+            "{}",
+            response.text()
+        );
+        let ready = served.ask("/readyz");
+        assert_eq!(ready.status, 503);
+        let expected =
+            "not ready: Gateway kgateway-system/http: listener http: an EgressPolicy is required";
+        assert!(ready.text().starts_with(expected), "{}", ready.text());
+    };
+    refused(&served);
+    served.write("policy.yaml", DENY);
+    wait_for(&served.stderr, "generation 2: 0 problems");
+    assert_eq!(status(&served, &host), 200);
+    assert_eq!(served.ask("/readyz").status, 200);
+    fs::remove_file(served.setup.folder.path().join("policy.yaml")).unwrap();
+    wait_for(&served.stderr, "generation 3: 1 problem");
+    refused(&served);
+    let folder = served.setup.folder.path().to_str().unwrap();
+    assert_eq!(egret(&["check", folder]).status.code(), Some(0));
+    let output = egret(&["check", folder, "--require-egress-policy"]);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn an_object_that_is_wrong_stays_in_its_last_good_version() {
+    let upstream = Upstream::start();
+    let host = format!("127.0.0.1:{}", upstream.port());
+    let served = ServedProcess::start(&[("policy.yaml", DENY)]);
+    served.write(
+        "policy.yaml",
+        &DENY.replace("127.0.0.0/8]}]", "'a host']}]"),
+    );
+    let note = "still served: EgressPolicy kgateway-system/deny of generation 1";
+    wait_for(&served.stderr, note);
+    wait_for(
+        &served.stderr,
+        "the change is not served: generation 1 stays in effect",
+    );
+    wait_for(&served.stderr, "generation 1: 1 problem; 1 listener");
+    let held = "egret_config_held_generation{object=\"EgressPolicy kgateway-system/deny\"}";
+    let facts = |served: &ServedProcess| {
+        let names = ["egret_config_generation", "egret_config_current", held];
+        names.map(|name| metric(served, name).unwrap_or_default())
+    };
+    assert_eq!(facts(&served), ["1", "0", "1"]);
+    assert_eq!(status(&served, &host), 200);
+    assert_eq!(status(&served, "denied.example"), 403);
+    let report = served.ask("/report").json();
+    assert_eq!(
+        report["held"][0]["object"],
+        "EgressPolicy kgateway-system/deny"
+    );
+    assert_eq!(report["held"][0]["generation"], 1);
+    assert_eq!(served.ask("/readyz").status, 200);
+    // What else changes is served.
+    let backend = served.setup.folder.path().join("backend.yaml");
+    let text = fs::read_to_string(&backend).unwrap();
+    fs::remove_file(&backend).unwrap();
+    wait_for(&served.stderr, "generation 2: ");
+    assert_eq!(status(&served, &host), 500);
+    assert_eq!(facts(&served), ["2", "0", "1"]);
+    served.write("backend.yaml", &text);
+    wait_for(&served.stderr, "generation 3: ");
+    served.write("policy.yaml", DENY);
+    wait_for(&served.stderr, "generation 4: 0 problems");
+    assert_eq!(facts(&served), ["4", "1", ""]);
+}
+
+#[test]
+fn a_listener_that_cannot_move_stays() {
+    let served = ServedProcess::start(&[("policy.yaml", DENY)]);
+    let taken = TcpListener::bind((served.setup.address.ip(), 0)).unwrap();
+    let (old, new) = (served.setup.address, taken.local_addr().unwrap());
+    let gateway = fs::read_to_string(served.setup.folder.path().join("gateway.yaml")).unwrap();
+    let ports = [old, new].map(|address| format!("port: {}", address.port()));
+    served.write("gateway.yaml", &gateway.replace(&ports[0], &ports[1]));
+    let told = wait_for(&served.stderr, "cannot listen on");
+    assert!(
+        told.ends_with(&format!("; what was to move there stays on {old}")),
+        "{told}"
+    );
+    wait_for(&served.stderr, "generation 2: 0 problems; 1 listener");
+    assert_eq!(served.ask("/readyz").status, 200);
+    assert_eq!(metric(&served, "egret_config_current").unwrap(), "0");
+    // It is served as it is configured now.
+    assert_eq!(status(&served, "denied.example"), 403);
+    served.write(
+        "policy.yaml",
+        &DENY.replace("127.0.0.0/8]}]", "denied.example]}]"),
+    );
+    wait_for(&served.stderr, "generation 3: ");
+    assert_ne!(status(&served, "denied.example"), 403);
+    drop(taken);
+    served.signal("HUP");
+    wait_for(&served.stderr, "generation 4: ");
+    assert_eq!(metric(&served, "egret_config_current").unwrap(), "1");
+    assert!(Client::try_connect(new).is_ok());
+    assert!(Client::try_connect(old).is_err());
+}
+
+#[test]
+fn what_serves_nothing_is_not_ready() {
+    let served = ServedProcess::start(&[]);
+    fs::remove_file(served.setup.folder.path().join("gateway.yaml")).unwrap();
+    wait_for(&served.stderr, "generation 2: 1 problem; 0 listeners");
+    let ready = served.ask("/readyz");
+    assert_eq!(
+        (ready.status, ready.text()),
+        (503, "not ready: there is no listener\n")
+    );
+    let output = egret(&["check", served.setup.folder.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    // A file without any object is fine in itself, and serves nothing.
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    let output = egret(&["check", empty.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("there is no listener to serve"), "{told}");
+}
