@@ -185,7 +185,7 @@ fn a_client_certificate_is_shown_to_who_asks() {
     assert!(
         response
             .text()
-            .contains("tls.key is not the key of tls.crt"),
+            .contains("tls.key does not belong to tls.crt"),
         "{response:?}"
     );
 }
