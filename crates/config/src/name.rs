@@ -64,9 +64,6 @@ pub enum NameError {
     /// Two dots in a row, a leading dot, or two trailing dots.
     #[error("the host has an empty label")]
     EmptyLabel,
-    /// A label that begins with a hyphen.
-    #[error("the host has a label that begins with '-'")]
-    Hyphen,
     /// A label of more than 63 bytes.
     #[error("the host has a label of more than 63 bytes")]
     LongLabel,
@@ -261,7 +258,7 @@ impl fmt::Display for Host {
 }
 
 impl Authority {
-    /// Parses `host` or `host:port`.
+    /// Parses `host`, `host:port` or `host:`, whose empty port is the default of the scheme (RFC 3986 3.2.3).
     ///
     /// # Errors
     /// The errors of [`Host::parse`], and [`NameError::Userinfo`], [`NameError::Port`] or [`NameError::Unbracketed`].
@@ -286,7 +283,11 @@ impl Authority {
         }
         Ok(Self {
             host: Host::parse(host)?,
-            port: Some(Port::parse(port)?),
+            port: if port.is_empty() {
+                None
+            } else {
+                Some(Port::parse(port)?)
+            },
         })
     }
 }
@@ -328,9 +329,6 @@ fn check_labels(text: &[u8]) -> Result<(), NameError> {
             0 => return Err(NameError::EmptyLabel),
             1..=MAX_LABEL_LENGTH => {}
             _ => return Err(NameError::LongLabel),
-        }
-        if label[0] == b'-' {
-            return Err(NameError::Hyphen);
         }
         if !label
             .iter()

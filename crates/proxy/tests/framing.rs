@@ -251,6 +251,19 @@ fn a_response_has_one_length() {
     assert_eq!(response.status, 204);
 }
 
+/// A proxy removes a blank before the colon of a response's field (RFC 9112 5.1).
+#[test]
+fn a_blank_before_a_colon_of_a_response_is_removed() {
+    let dns = DnsServer::with_a_example();
+    let upstream = RawServer::answer(
+        "HTTP/1.1 200 OK\r\nserver : x\r\ntransfer-encoding : chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    );
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
+    let response = gateway.get(&format!("a.example:{}", upstream.port()), "/");
+    assert_eq!((response.status, response.text()), (200, "hello"));
+    assert_eq!(response.header("server"), Some("x"));
+}
+
 #[test]
 fn a_response_that_ends_with_trailers_is_whole_and_its_connection_used_again() {
     let (dns, upstream) = (

@@ -104,7 +104,8 @@ impl HickoryClient {
                 return Err(DnsFailure::NxDomain.into());
             }
             let servers = servers?;
-            let mut name = Name::from_ascii(name.as_str())
+            // Byte by byte, as hickory's parsers refuse labels that begin with a hyphen.
+            let mut name = Name::from_labels(name.as_str().split('.').map(str::as_bytes))
                 .map_err(|error| DnsFailure::Network(error.to_string().into()))?;
             name.set_fqdn(true);
             servers.ask(&name, query).await

@@ -58,18 +58,19 @@ impl Target {
     /// # Errors
     /// [`TargetError`] if the request names no host, more than one host, or an invalid host.
     pub fn of(parts: &Parts, client_scheme: Scheme) -> Result<Self, TargetError> {
-        let host_header_value = host_field(&parts.headers)?;
+        let host_field = host_field(&parts.headers)?;
         if parts.version == Version::HTTP_2 {
+            let host_header_value = host_field.map(authority_of).transpose()?;
             return Self::of_http2(parts, host_header_value, client_scheme);
         }
         if parts.method == Method::CONNECT {
-            return Self::of_connect(parts, host_header_value.is_some());
+            return Self::of_connect(parts, host_field.is_some());
         }
         let Some(scheme) = parts.uri.scheme_str() else {
             if parts.uri.authority().is_some() {
                 return Err(TargetError::Form);
             }
-            let Authority { host, port } = host_header_value.ok_or(TargetError::Missing)?;
+            let Authority { host, port } = authority_of(host_field.ok_or(TargetError::Missing)?)?;
             return Ok(Self {
                 scheme: None,
                 host,
@@ -77,8 +78,9 @@ impl Target {
                 connect: false,
             });
         };
-        // A valid Host field is required even if the target overrides it (RFC 9112 3.2), except in HTTP/1.0.
-        if host_header_value.is_none() && parts.version != Version::HTTP_10 {
+        // A Host field is required even if the target overrides it (RFC 9112 3.2), except in HTTP/1.0. What it says is
+        // ignored (RFC 9112 3.2.2).
+        if host_field.is_none() && parts.version != Version::HTTP_10 {
             return Err(TargetError::Missing);
         }
         let scheme = scheme_of(scheme)?;
@@ -218,7 +220,8 @@ fn scheme_of(text: &str) -> Result<Scheme, TargetError> {
         .ok_or(TargetError::Scheme)
 }
 
-fn host_field(headers: &HeaderMap) -> Result<Option<Authority>, TargetError> {
+/// The one `Host` field, if there is one.
+fn host_field(headers: &HeaderMap) -> Result<Option<&HeaderValue>, TargetError> {
     let mut fields = headers.get_all(HOST).iter();
     let Some(field) = fields.next() else {
         return Ok(None);
@@ -226,7 +229,11 @@ fn host_field(headers: &HeaderMap) -> Result<Option<Authority>, TargetError> {
     if fields.next().is_some() {
         return Err(TargetError::Repeated);
     }
-    Ok(Some(Authority::parse(field.as_bytes())?))
+    Ok(Some(field))
+}
+
+fn authority_of(field: &HeaderValue) -> Result<Authority, TargetError> {
+    Ok(Authority::parse(field.as_bytes())?)
 }
 
 #[cfg(test)]
@@ -275,6 +282,12 @@ mod tests {
                 "http example.com -",
             ),
             ("http://192.0.2.1/", &["192.0.2.1"], "http 192.0.2.1 -"),
+            ("/", &["a.example:"], "- a.example -"),
+            ("http://a.example:/", &["a.example:"], "http a.example -"),
+            // What the target overrides is ignored, valid or not.
+            ("http://a.example/", &["b..example"], "http a.example -"),
+            ("http://a.example/", &["user@b"], "http a.example -"),
+            ("http://a.example/", &[""], "http a.example -"),
             (
                 "https://A.example/",
                 &["other.example"],
@@ -306,7 +319,6 @@ mod tests {
             ("/", &["2130706433"]),
             ("http://a.example/", &[]),
             ("http://a.example/", &["a.example", "b.example"]),
-            ("http://a.example/", &["b..example"]),
             ("http://user@a.example/", &["a.example"]),
             ("http://0x7f.1/", &["0x7f.1"]),
             ("ftp://a.example/", &["a.example"]),

@@ -2,21 +2,29 @@
 
 use egret_config::route::RouteMatch;
 use egret_config::snapshot::{ConnectionLimits, Listener};
-use http::Version;
+use http::header::COOKIE;
 use http::request::Parts;
+use http::{HeaderMap, Version};
 
 use crate::client::ClientConnection;
 use crate::refusal::Refusal;
 
-/// Checks the number of header fields. Only HTTP/2 requests can exceed it, as the HTTP/1 parser has the same limit.
+/// Checks the number of header fields. Only HTTP/2 requests can exceed it, as the HTTP/1 parser has the same limit. The
+/// fields into which HTTP/2 may split cookies (RFC 9113 8.2.3) are one field.
 ///
 /// # Errors
 /// [`Refusal::HeadTooLarge`].
 pub(super) fn fields(parts: &Parts, limits: &ConnectionLimits) -> Result<(), Refusal> {
-    if parts.headers.len() > limits.max_header_fields {
+    let most = limits.max_header_fields;
+    let fields = parts.headers.len();
+    if fields > most && fields - extra_cookies(&parts.headers) > most {
         return Err(Refusal::HeadTooLarge);
     }
     Ok(())
+}
+
+fn extra_cookies(headers: &HeaderMap) -> usize {
+    headers.get_all(COOKIE).iter().skip(1).count()
 }
 
 /// Checks that a TLS connection was made for the listener that serves the request.

@@ -29,13 +29,15 @@ pub(super) struct ConnectRequest<'a> {
 /// Refuses a CONNECT with ambiguous framing: its content could be part of the tunnel or precede it.
 ///
 /// # Errors
-/// [`Refusal::Framing`] if the head has a field for content, or HTTP/1.0 with `Upgrade`.
+/// [`Refusal::Framing`] if the head has a field for content other than a length of 0, or HTTP/1.0 with `Upgrade`.
 pub(super) fn check_framing(parts: &Parts) -> Result<(), Refusal> {
     if parts.method != Method::CONNECT {
         return Ok(());
     }
     let has = |name| parts.headers.contains_key(name);
-    if has(CONTENT_LENGTH) || has(TRANSFER_ENCODING) {
+    let mut lengths = parts.headers.get_all(CONTENT_LENGTH).iter();
+    let is_empty = lengths.all(|length| length.as_bytes() == b"0");
+    if !is_empty || has(TRANSFER_ENCODING) {
         return Err(Refusal::Framing("a CONNECT has no content"));
     }
     // hyper would not open a tunnel for a request with this field.

@@ -152,7 +152,11 @@ impl ConnectionSetup<'_> {
         open: ConnectionPermit,
     ) -> Result<Http1Connection, hyper::Error> {
         let mut builder = http1::Builder::new();
-        builder.max_buf_size(BUFFER).max_header_size(MAX_HEAD);
+        builder
+            .max_buf_size(BUFFER)
+            .max_header_size(MAX_HEAD)
+            // A proxy removes the blank (RFC 9112 5.1).
+            .allow_spaces_after_header_name_in_responses(true);
         let stream = TokioIo::new(DeferredWriteErrors::new(stream, LaterWrites::Pending));
         let (sender, mut connection) = builder.handshake(stream).await?;
         let switch = UpgradeSender::default();

@@ -1,7 +1,7 @@
 //! Refused request heads.
 
 use egret_testkit::gateway::{QUICKSTART, documents, quickstart_config};
-use egret_testkit::{DnsServer, Gateway};
+use egret_testkit::{DnsServer, Gateway, Upstream};
 
 use super::assert_refused;
 
@@ -39,7 +39,6 @@ fn malformed_targets_are_refused_before_dns() {
         "a.example%00",
         "a.example/x",
         "a\\b",
-        "example.com:",
         "example.com:0",
         "example.com:65536",
         "example.com:+80",
@@ -65,7 +64,6 @@ fn malformed_targets_are_refused_before_dns() {
         "GET / HTTP/1.1\r\nhost: a.example\r\nhost: a.example\r\n\r\n",
         "GET / HTTP/1.1\r\nhost: a.example\r\nHost: b.example\r\n\r\n",
         "GET http://a.example/ HTTP/1.1\r\n\r\n",
-        "GET http://a.example/ HTTP/1.1\r\nhost: user@b\r\n\r\n",
         "GET foo HTTP/1.1\r\nhost: a.example\r\n\r\n",
         "GET ftp://a.example/ HTTP/1.1\r\nhost: a.example\r\n\r\n",
         "GET http://allowed.example@169.254.169.254/ HTTP/1.1\r\nhost: a.example\r\n\r\n",
@@ -78,6 +76,47 @@ fn malformed_targets_are_refused_before_dns() {
         );
     }
     assert!(dns.queries().is_empty());
+}
+
+/// Heads that are odd, and of which there is one reading.
+#[test]
+fn odd_heads_with_one_reading_are_served() {
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
+    let port = upstream.port();
+    for head in [
+        format!("GET http://a.example:{port}/ HTTP/1.1\r\nhost: user@b\r\n\r\n"),
+        format!("GET http://a.example:{port}/ HTTP/1.1\r\nhost: b..example\r\n\r\n"),
+        format!("CONNECT a.example:{port} HTTP/1.1\r\nhost: user@b\r\ncontent-length: 0\r\n\r\n"),
+    ] {
+        let response = gateway.connect().request(&head);
+        assert_eq!(response.status, 200, "{head}: {response:?}");
+    }
+    // DNS knows whether there is such a name.
+    dns.clear_queries();
+    let response = gateway.get("-b.example", "/");
+    assert_refused(
+        &response,
+        502,
+        "dns_error",
+        "a label that begins with a hyphen",
+    );
+    assert!(!dns.queries().is_empty());
+    // The port is that of the scheme, where nothing listens.
+    for head in [
+        "GET http://a.example:/ HTTP/1.1\r\nhost: a.example:\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: a.example:\r\n\r\n",
+    ] {
+        let response = gateway.connect().request(head);
+        assert_refused(&response, 502, "connection_refused", head);
+    }
+    for head in [
+        "CONNECT a.example: HTTP/1.1\r\nhost: a.example\r\n\r\n",
+        "CONNECT a.example:443 HTTP/1.1\r\nhost: a.example\r\ncontent-length: 5\r\n\r\nhello",
+    ] {
+        let response = gateway.connect().request(head);
+        assert_refused(&response, 400, "http_request_error", head);
+    }
 }
 
 /// Heads that the HTTP parser rejects are answered, and the connection is closed.
