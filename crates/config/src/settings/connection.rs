@@ -111,12 +111,14 @@ impl Http2Limits {
 
 impl Default for Http2Limits {
     /// The memory of a connection is bounded by what its requests send before their destinations read it, so that the
-    /// windows are smaller than Envoy's 256 MiB.
+    /// windows are smaller than Envoy's 256 MiB. h2 ends a connection whose DATA frames cost more than half its window in
+    /// bookkeeping (256 bytes for each smaller frame, less its payload), so that the window leaves room for several
+    /// requests with messages of 100 bytes that wait for their destinations.
     fn default() -> Self {
         Self {
             max_concurrent_streams: 100,
             initial_stream_window: 1024 * 1024,
-            initial_connection_window: 2 * 1024 * 1024,
+            initial_connection_window: 16 * 1024 * 1024,
             allow_connect: true,
         }
     }

@@ -1,8 +1,9 @@
 //! Limits of a ListenerPolicy on HTTP/2 connections.
 
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use egret_testkit::Http2Client;
+use egret_testkit::{Http2Client, RawServer};
 use h2::Reason;
 use http::Request;
 
@@ -24,6 +25,47 @@ fn heads_may_have_as_many_fields_and_bytes_as_configured() {
     assert_eq!([status(1, 1500), status(1, 2500)], [200, 431]);
     let refusals = r#"egret_refusals_total{reason="head_too_large"}"#;
     setup.gateway.wait_for_metric(refusals, 1.0);
+}
+
+/// HTTP/2 splits cookies into as many fields (RFC 9113 8.2.3).
+#[test]
+fn cookies_are_one_field_however_many_there_are() {
+    let setup = TestSetup::new();
+    let mut request = Request::get(setup.uri("/"));
+    for number in 0..150 {
+        request = request.header("cookie", format!("c{number}=1"));
+    }
+    let response = setup.client.request(request.body(()).unwrap(), b"");
+    assert_eq!(response.unwrap().status, 200);
+    let requests = setup.upstream.requests();
+    let joined = requests[0].header("cookie").unwrap_or_default();
+    assert_eq!(joined.split("; ").count(), 150, "{joined}");
+}
+
+/// A client that streams small messages to a server that does not read them yet.
+#[test]
+fn many_small_messages_wait_without_harm_to_the_connection() {
+    let setup = TestSetup::new();
+    let busy = Arc::new(Barrier::new(2));
+    let theirs = Arc::clone(&busy);
+    let server = RawServer::start(move |connection| {
+        connection.read_head();
+        theirs.wait();
+        connection.send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        connection.read_to_end();
+    });
+    let uri = format!("http://a.example:{}/", server.port());
+    let mut stream = setup
+        .client
+        .open(Request::post(uri).body(()).unwrap(), false);
+    for _ in 0..60_000 {
+        stream.send(&[b'x'; 100], false).unwrap();
+    }
+    for _ in 0..20 {
+        assert_eq!(setup.client.get(&setup.uri("/")).status, 200);
+    }
+    busy.wait();
+    assert_eq!(stream.head().unwrap().status, 200);
 }
 
 #[test]
