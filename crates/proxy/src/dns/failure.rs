@@ -13,6 +13,8 @@ pub enum DnsFailure {
     NxDomain,
     /// The name exists and has no records of the type asked for (RFC 2308 2.2). This is an answer too.
     NoData,
+    /// The name is an alias (CNAME) at the beginning of a chain that is longer than is followed, or that has no end.
+    AliasChain,
     /// The server failed to find the answer (RCODE 2).
     ServFail,
     /// The server refused to answer (RCODE 5).
@@ -32,6 +34,8 @@ label_values! {
         NxDomain = "nxdomain",
         /// The kind of [`DnsFailure::NoData`].
         NoData = "nodata",
+        /// The kind of [`DnsFailure::AliasChain`].
+        AliasChain = "alias_chain",
         /// The kind of [`DnsFailure::ServFail`].
         ServFail = "servfail",
         /// The kind of [`DnsFailure::Refused`].
@@ -68,6 +72,7 @@ impl DnsFailure {
         match self {
             Self::NxDomain => FailureKind::NxDomain,
             Self::NoData => FailureKind::NoData,
+            Self::AliasChain => FailureKind::AliasChain,
             Self::ServFail => FailureKind::ServFail,
             Self::Refused => FailureKind::Refused,
             Self::Rcode(_) => FailureKind::Rcode,
@@ -92,7 +97,7 @@ impl DnsFailure {
             Self::ServFail => Some("SERVFAIL"),
             Self::Refused => Some("REFUSED"),
             Self::Rcode(name) => Some(name),
-            Self::Timeout | Self::Network(_) => None,
+            Self::AliasChain | Self::Timeout | Self::Network(_) => None,
         }
     }
 
@@ -115,6 +120,9 @@ impl fmt::Display for DnsFailure {
         match self {
             Self::NxDomain => f.write_str("the name does not exist (NXDOMAIN)"),
             Self::NoData => f.write_str("the name has no addresses (NODATA)"),
+            Self::AliasChain => {
+                f.write_str("the name is an alias of an alias, and so on (CNAME), without an end")
+            }
             Self::ServFail => f.write_str("the DNS server failed (SERVFAIL)"),
             Self::Refused => f.write_str("the DNS server refused (REFUSED)"),
             Self::Rcode(name) => write!(f, "the DNS server answered {name}"),

@@ -86,7 +86,10 @@ pub(super) fn read_response<Q: RecordQuery>(
             if let Some(records) = read_records(question, query, &chain, &response.answers) {
                 return Ok(ResponseContent::Records(records));
             }
-            let is_alias = chain.owner != question.name() && !chain.truncated;
+            if chain.truncated {
+                return Err(DnsFailure::AliasChain.into());
+            }
+            let is_alias = chain.owner != question.name();
             // A server that has followed the alias says with a SOA record that there are no records (RFC 2308 2.2).
             if is_alias && soa.is_none() {
                 return Ok(ResponseContent::Alias(chain.owner.clone(), chain.ttl));

@@ -1,12 +1,14 @@
 //! A client for one server: sends queries, follows aliases, and counts.
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use egret_config::snapshot::{DnsProtocol, NameServer};
-use hickory_proto::op::{DnsRequest, DnsRequestOptions, Message, Query};
+use hickory_proto::op::{DnsRequest, DnsRequestOptions, Message, Query, ResponseCode};
 use hickory_proto::rr::Name;
+use tokio::time::sleep;
 
 use super::connection::ServerEndpoint;
 use super::error::TransportError;
@@ -33,8 +35,31 @@ pub(super) struct ServerClient {
     tcp: Option<SharedConnection>,
     timeout: Duration,
     stats: Arc<ServerStats>,
+    edns: EdnsState,
     /// Failures since the last answer.
     failures: AtomicU32,
+}
+
+/// What is known of a server's EDNS, for all queries.
+#[derive(Debug, Default)]
+struct EdnsState(AtomicU8);
+
+const SPOKEN: u8 = 1;
+const MISSING: u8 = 2;
+
+/// Whether a server speaks EDNS (RFC 6891).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EdnsSupport {
+    Unknown,
+    Spoken,
+    Missing,
+}
+
+/// The extension of a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extension {
+    None,
+    Edns,
 }
 
 impl ServerClient {
@@ -51,6 +76,7 @@ impl ServerClient {
             tcp: (server.protocol == DnsProtocol::Udp).then(tcp),
             timeout,
             stats: stats.server(&label),
+            edns: EdnsState::default(),
             failures: AtomicU32::new(0),
             label,
         }
@@ -118,17 +144,63 @@ impl ServerClient {
                 }
             }
         }
-        Err(DnsFailure::NoData.into())
+        Err(DnsFailure::AliasChain.into())
     }
 
     /// Sends one question and returns its response, which is checked to belong to it.
     async fn exchange(&self, question: &Query) -> Result<Message, QueryError> {
-        let request = DnsRequest::from_query(question.clone(), DnsRequestOptions::default());
-        let response = self.send(&self.main, &request).await?;
+        let (response, extension) = self.negotiate(question).await?;
         match &self.tcp {
-            Some(tcp) if response.metadata.truncation => self.send(tcp, &request).await,
+            Some(tcp) if response.metadata.truncation => {
+                self.send(tcp, &request(question, extension)).await
+            }
             _ => Ok(response),
         }
+    }
+
+    /// Sends one question with EDNS unless the server is known not to speak it, and without it if the server refuses it
+    /// or, as long as it is unknown, does not answer in half of the timeout (RFC 6891 6.2.2).
+    async fn negotiate(&self, question: &Query) -> Result<(Message, Extension), QueryError> {
+        let known = self.edns.load();
+        if known == EdnsSupport::Missing {
+            let plain = request(question, Extension::None);
+            let response = self.send(&self.main, &plain).await?;
+            return Ok((response, Extension::None));
+        }
+        let with_edns = request(question, Extension::Edns);
+        let mut first = pin!(self.send(&self.main, &with_edns));
+        // A server on a connection that refuses EDNS says so.
+        let may_be_silent = known == EdnsSupport::Unknown && self.tcp.is_some();
+        let response = tokio::select! {
+            biased;
+            response = &mut first => response?,
+            response = self.after_silence(question), if may_be_silent => {
+                return Ok((response?, Extension::None));
+            }
+        };
+        if !is_refused(&response) {
+            self.edns.store(EdnsSupport::Spoken);
+            return Ok((response, Extension::Edns));
+        }
+        let response = self.without_edns(question).await?;
+        Ok((response, Extension::None))
+    }
+
+    /// Sends a question without EDNS once the server has been silent for half of the timeout.
+    async fn after_silence(&self, question: &Query) -> Result<Message, QueryError> {
+        sleep(self.timeout / 2).await;
+        self.without_edns(question).await
+    }
+
+    /// Sends a question without EDNS, and remembers that the server answers it.
+    async fn without_edns(&self, question: &Query) -> Result<Message, QueryError> {
+        let response = self
+            .send(&self.main, &request(question, Extension::None))
+            .await?;
+        if !is_refused(&response) {
+            self.edns.store(EdnsSupport::Missing);
+        }
+        Ok(response)
     }
 
     async fn send(
@@ -154,6 +226,37 @@ impl ServerClient {
 
     fn failure(&self, text: &str) -> QueryError {
         DnsFailure::Network(format!("{}: {text}", self.label).into()).into()
+    }
+}
+
+fn request(question: &Query, extension: Extension) -> DnsRequest {
+    let mut options = DnsRequestOptions::default();
+    options.use_edns = extension == Extension::Edns;
+    DnsRequest::from_query(question.clone(), options)
+}
+
+/// Whether a server that does not know EDNS refuses a query because of it (RFC 6891 7).
+fn is_refused(response: &Message) -> bool {
+    let code = response.metadata.response_code;
+    [ResponseCode::FormErr, ResponseCode::NotImp].contains(&code) && response.edns.is_none()
+}
+
+impl EdnsState {
+    fn load(&self) -> EdnsSupport {
+        match self.0.load(Relaxed) {
+            SPOKEN => EdnsSupport::Spoken,
+            MISSING => EdnsSupport::Missing,
+            _ => EdnsSupport::Unknown,
+        }
+    }
+
+    fn store(&self, support: EdnsSupport) {
+        let value = match support {
+            EdnsSupport::Unknown => 0,
+            EdnsSupport::Spoken => SPOKEN,
+            EdnsSupport::Missing => MISSING,
+        };
+        self.0.store(value, Relaxed);
     }
 }
 

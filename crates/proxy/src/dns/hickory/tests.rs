@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 
-use server::{QueryTransport, ServerScript, TestServer};
+use server::{EdnsScript, QueryTransport, ServerScript, TestServer};
 
 mod encrypted;
 mod hostile;
@@ -85,7 +85,7 @@ async fn answers_of_every_kind() {
         ("garbage.test", AddressFamily::V4, "network"),
         ("onion", AddressFamily::V4, "nxdomain"),
         ("x.invalid", AddressFamily::V4, "nxdomain"),
-        ("loop.test", AddressFamily::V4, "nodata"),
+        ("loop.test", AddressFamily::V4, "alias_chain"),
     ] {
         assert_eq!(ask(&client, name, family).await, expected, "{name}");
     }
@@ -95,7 +95,11 @@ async fn answers_of_every_kind() {
             .iter()
             .all(|query| query.transport == QueryTransport::Udp)
     );
-    assert!(queries.iter().all(|query| query.edns));
+    assert!(
+        queries
+            .iter()
+            .all(|query| query.edns || query.name == "notimp.test.")
+    );
     let count = |name: &str| queries.iter().filter(|query| query.name == name).count();
     assert_eq!((count("servfail.test."), count("onion.")), (1, 0));
     assert_eq!((count("loop.test."), count("pool.test.")), (1, 1));
@@ -180,7 +184,11 @@ async fn many_questions_at_once_are_all_answered() {
 
 #[tokio::test]
 async fn a_lost_packet_is_sent_again() {
-    let server = TestServer::start(ServerScript { drop_first: 1 }).await;
+    let server = TestServer::start(ServerScript {
+        drop_first: 1,
+        ..ServerScript::default()
+    })
+    .await;
     let client = client_of(&settings(&[(&server, DnsProtocol::Udp)]));
     assert_eq!(
         ask(&client, "both.test", AddressFamily::V6).await,
@@ -193,6 +201,7 @@ async fn a_lost_packet_is_sent_again() {
 async fn a_silent_server_is_a_timeout() {
     let server = TestServer::start(ServerScript {
         drop_first: usize::MAX,
+        ..ServerScript::default()
     })
     .await;
     let mut settings = settings(&[(&server, DnsProtocol::Udp)]);
@@ -245,4 +254,45 @@ async fn without_servers_every_query_says_why() {
     );
     // No panic, whatever the configuration of this machine is.
     let _ = HickoryClient::new(&ResolverSettings::default(), &DnsStats::default());
+}
+
+/// Servers without EDNS (RFC 6891 6.2.2) refuse it or are silent; the next query has none.
+#[tokio::test]
+async fn a_server_without_edns_is_asked_without_it_from_then_on() {
+    for edns in [EdnsScript::Refuse, EdnsScript::Ignore] {
+        for protocol in [DnsProtocol::Udp, DnsProtocol::Tcp] {
+            if edns == EdnsScript::Ignore && protocol == DnsProtocol::Tcp {
+                continue;
+            }
+            let server = TestServer::start(ServerScript {
+                edns,
+                ..ServerScript::default()
+            })
+            .await;
+            let settings = ResolverSettings {
+                query_timeout: Duration::from_secs(2),
+                ..settings(&[(&server, protocol)])
+            };
+            let client = client_of(&settings);
+            for name in ["both.test", "a.any.test"] {
+                let answer = ask(&client, name, AddressFamily::V4).await;
+                assert!(answer.starts_with("192.0.2."), "{name}: {answer}");
+            }
+            let edns: Vec<_> = server.take_queries().iter().map(|it| it.edns).collect();
+            // A datagram may have been sent more than once before.
+            let repeated = edns.iter().take_while(|edns| **edns).count();
+            assert_eq!(edns[repeated..], [false, false], "{edns:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_fails_either_way_says_nothing_of_edns() {
+    let server = TestServer::start(ServerScript::default()).await;
+    let client = client_of(&settings(&[(&server, DnsProtocol::Udp)]));
+    let failure = ask(&client, "notimp.test", AddressFamily::V4).await;
+    assert_eq!(failure, "rcode");
+    ask(&client, "both.test", AddressFamily::V4).await;
+    let edns: Vec<_> = server.take_queries().iter().map(|it| it.edns).collect();
+    assert_eq!(edns, [true, false, true]);
 }

@@ -85,7 +85,10 @@ async fn answers_of_any_length_are_bounded() {
             assert_eq!(answer.unwrap().addresses.len(), 64);
         }
         server.clear_queries();
-        assert_eq!(ask(&client, "one.test", AddressFamily::V4).await, "nodata");
+        assert_eq!(
+            ask(&client, "one.test", AddressFamily::V4).await,
+            "alias_chain"
+        );
         assert_eq!(
             (
                 server.queries_for("one.test"),

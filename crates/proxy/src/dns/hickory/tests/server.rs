@@ -15,6 +15,18 @@ use tokio::task::JoinSet;
 pub(super) struct ServerScript {
     /// How many queries get no answer.
     pub(super) drop_first: usize,
+    pub(super) edns: EdnsScript,
+}
+
+/// What the server does with a query that has EDNS.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum EdnsScript {
+    #[default]
+    Answer,
+    /// It answers FORMERR, without a question and without EDNS.
+    Refuse,
+    /// It does not answer.
+    Ignore,
 }
 
 /// The transport of a query.
@@ -86,6 +98,15 @@ impl ServerState {
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         if before < self.script.drop_first {
             return Vec::new();
+        }
+        match self.script.edns {
+            EdnsScript::Refuse if edns => {
+                let mut response = Message::response(question.metadata.id, OpCode::Query);
+                response.metadata.response_code = ResponseCode::FormErr;
+                return vec![response.to_vec().unwrap()];
+            }
+            EdnsScript::Ignore if edns => return Vec::new(),
+            _ => {}
         }
         let right = respond(&question, &name, transport);
         let packets = match name.as_str() {
