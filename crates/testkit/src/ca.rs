@@ -49,6 +49,27 @@ impl Ca {
         self.0.der().clone()
     }
 
+    /// Makes a certificate for these names that has signed itself, as `openssl req -x509` does: it is one of a CA.
+    ///
+    /// # Panics
+    /// As [`Ca::issue`].
+    #[must_use]
+    pub fn self_signed<'a>(
+        names: impl IntoIterator<Item = &'a str>,
+        years: Option<(i32, i32)>,
+    ) -> IssuedCertificate {
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        let mut params = CertificateParams::new(names).expect("names and addresses");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        if let Some((first, last)) = years {
+            params.not_before = date_time_ymd(first, 1, 1);
+            params.not_after = date_time_ymd(last, 12, 31);
+        }
+        let key = key();
+        let certificate = params.self_signed(&key).expect("a certificate");
+        IssuedCertificate { certificate, key }
+    }
+
     /// Issues a certificate for these DNS names and IP addresses.
     ///
     /// # Panics

@@ -5,15 +5,15 @@ use std::sync::{Arc, OnceLock};
 
 use egret_config::snapshot::{HttpVersion, PeerTrust, TlsIdentity, UpstreamTls};
 use rustls::ClientConfig;
+use rustls::client::Resumption;
 use rustls::client::danger::ServerCertVerifier;
-use rustls::client::{Resumption, WebPkiServerVerifier};
 
 use super::alpn::offered_alpn;
 use super::certificates::{ca_store, identity_error, server_name};
 use super::protocol::{protocol_versions, provider};
 use super::roots::RootCertificates;
 use super::settings_cache::SettingsCache;
-use super::verify::{AnyServerVerifier, NamedServerVerifier};
+use super::verify::{AnchoredServerVerifier, AnyServerVerifier, NamedServerVerifier};
 
 /// How many sessions a configuration remembers, up to eight of a server. They take about a kilobyte each.
 const MAX_SESSIONS: usize = 8192;
@@ -96,9 +96,9 @@ impl TlsClients {
             Some(PeerTrust::Authorities(certificates)) => ca_store(certificates)?,
             Some(PeerTrust::System) | None => self.roots.store()?,
         };
-        let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider())
-            .build()
-            .map_err(|error| error.to_string())?;
+        let verifier =
+            AnchoredServerVerifier::new(roots, provider()).map_err(|error| error.to_string())?;
+        let verifier = Arc::new(verifier);
         let names = settings.map(|settings| &*settings.names);
         match names {
             None | Some([]) => Ok(verifier),

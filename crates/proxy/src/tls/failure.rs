@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
 use super::alpn::HTTP_2;
+use super::verify::is_of_ca;
 
 /// The most names of a certificate that a text lists.
 const MAX_NAMES: usize = 5;
@@ -136,7 +137,11 @@ fn certificate_text(error: &CertificateError) -> String {
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
             "has a signature that is not understood"
         }
-        _ => "is not valid",
+        CertificateError::Other(check) if is_of_ca(check) => {
+            "is one of a CA, and neither it nor its issuer is trusted as a server"
+        }
+        CertificateError::Other(check) => return format!("does not pass the check {check}"),
+        other => return format!("does not pass the check {other:?}"),
     };
     what.to_owned()
 }
@@ -178,7 +183,7 @@ mod tests {
             (CertificateError::UnknownIssuer, "is of an unknown CA"),
             (
                 CertificateError::ApplicationVerificationFailure,
-                "is not valid",
+                "does not pass the check ApplicationVerificationFailure",
             ),
         ] {
             let text = details(Error::InvalidCertificate(error));

@@ -84,6 +84,44 @@ fn a_secret_says_whom_to_trust() {
     );
 }
 
+/// What `openssl req -x509` makes is trusted for its own names if it is in `ca.crt`.
+#[test]
+fn a_certificate_that_signed_itself_is_trusted_for_its_names() {
+    let dns = dns();
+    let check = |issued: IssuedCertificate, trusted: &str, refused: Option<&str>| {
+        let upstream = Upstream::start_tls(UpstreamTls::new(issued));
+        let settings = "{secretRef: {name: tls}}";
+        let gateway = with_settings(&dns, settings, &[("ca.crt", trusted)]);
+        let response = get(&gateway, "a.example", &upstream);
+        match refused {
+            None => assert_eq!(response.status, 200, "{response:?}"),
+            Some(why) => {
+                let details = format!("the upstream's certificate {why}");
+                assert_refused(&response, "tls_certificate_error", &details);
+            }
+        }
+    };
+    let issued = |name: &str, years| {
+        let issued = Ca::self_signed([name], years);
+        let pem = issued.certificate_pem();
+        (issued, pem)
+    };
+    let (own, pem) = issued("a.example", None);
+    check(own, &pem, None);
+    let (own, pem) = issued("b.example", None);
+    check(own, &pem, Some("is of another name: it has b.example"));
+    let (own, pem) = issued("a.example", Some((2001, 2002)));
+    check(own, &pem, Some("has expired"));
+    // Another one of the same name and subject.
+    let (own, _) = issued("a.example", None);
+    let (_, pem) = issued("a.example", None);
+    check(
+        own,
+        &pem,
+        Some("is one of a CA, and neither it nor its issuer is trusted as a server"),
+    );
+}
+
 #[test]
 fn nobody_needs_to_be_trusted_if_the_settings_say_so() {
     let dns = dns();
