@@ -65,6 +65,9 @@ pub enum HelloError {
     /// The connection begins with another protocol.
     #[error("the connection does not begin with TLS")]
     NotTls,
+    /// The connection begins with what looks like a request of HTTP in the clear.
+    #[error("this port speaks TLS, and the client began with HTTP in the clear")]
+    Http,
     /// The connection begins with the hello of SSL 2.0 (RFC 6176).
     #[error("the connection begins with SSL 2.0")]
     Ssl2,
@@ -158,6 +161,8 @@ fn content_length(record: &[u8], is_first: bool) -> Result<Option<usize>, HelloE
         [0x80..=0xff] | [0x80..=0xff, _] if is_first => return Ok(None),
         [] | [HANDSHAKE] => return Ok(None),
         [HANDSHAKE, 3, ..] => {}
+        // Methods are written in capitals.
+        [b'A'..=b'Z', ..] if is_first => return Err(HelloError::Http),
         _ => return refuse(HelloError::NotTls),
     }
     let Some(&[high, low]) = record.get(3..RECORD_HEADER) else {

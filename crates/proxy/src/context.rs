@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use arc_swap::ArcSwap;
 use egret_config::snapshot::Snapshot;
@@ -23,6 +24,8 @@ use crate::upstream::{SharedUpstreams, Upstreams};
 pub(crate) struct SharedContext {
     /// The configuration that is served.
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
+    /// The generation of that configuration, for the log.
+    pub(crate) generation: Arc<AtomicU64>,
     /// The way to upstreams.
     pub(crate) upstreams: Arc<SharedUpstreams>,
     /// The settings by which the TLS of clients is terminated.
@@ -59,6 +62,7 @@ impl SharedContext {
     ) -> Arc<Self> {
         Arc::new(Self {
             snapshot: Arc::default(),
+            generation: Arc::default(),
             upstreams,
             tls_servers: TlsServers::default(),
             via: Via::new(rand::random()),
@@ -87,7 +91,12 @@ impl WorkerContext {
                 Arc::clone(&shared.upstreams),
                 tunnels,
             ),
-            telemetry: WorkerTelemetry::new(exchanges, log, Arc::clone(&shared.drain)),
+            telemetry: WorkerTelemetry::new(
+                exchanges,
+                log,
+                Arc::clone(&shared.drain),
+                Arc::clone(&shared.generation),
+            ),
             clients,
             snapshots,
             shared,

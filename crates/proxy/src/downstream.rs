@@ -3,5 +3,6 @@
 pub(crate) mod alert;
 mod connection;
 pub(crate) mod early_refusal;
+pub(crate) mod farewell;
 
 pub(crate) use connection::DownstreamConnection;

@@ -12,16 +12,18 @@ use std::time::{Duration, Instant, SystemTime};
 use egret_config::name::DnsName;
 use egret_config::policy::egress::{EgressDecision, EgressMode};
 use egret_config::snapshot::{Listener, RouteRule, Scheme};
+use http::header::{HeaderValue, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Version};
 
 use crate::client::stream_watch::StreamWatch;
 use crate::client::{ClientConnection, HelloFacts};
 use crate::clock;
+use crate::message::trace::{TRACEPARENT, trace_id};
 use crate::plan::destination::DestinationKey;
 use crate::policy;
-use crate::record::{ExchangeEnd, ExchangeForm, Record, SniViolation, Trip, Verdict, VerdictFacts};
-use crate::refusal::{Refusal, RefusalRow};
+use crate::record::{ExchangeEnd, ExchangeForm, Record, SniViolation, Trip, VerdictFacts};
+use crate::refusal::{Refusal, RefusalId, RefusalRow, RefusalSubject};
 use crate::telemetry::WorkerTelemetry;
 
 mod client_body;
@@ -41,6 +43,8 @@ pub(crate) struct Exchange {
     status: Cell<Option<StatusCode>>,
     end: Cell<Option<ExchangeEnd>>,
     form: Cell<ExchangeForm>,
+    /// The generation of the configuration when the exchange began.
+    generation: u64,
     facts: RefCell<RequestFacts>,
 }
 
@@ -52,6 +56,7 @@ struct RequestFacts {
     rule: Option<Arc<RouteRule>>,
     user: Option<Arc<str>>,
     details: Option<String>,
+    refusal: Option<RefusalId>,
     verdict: VerdictFacts,
     first_byte: Option<Duration>,
     /// The ClientHello inside the tunnel.
@@ -67,6 +72,8 @@ struct LoggedHead {
     path: String,
     protocol: &'static str,
     scheme: Option<Scheme>,
+    user_agent: Option<HeaderValue>,
+    traceparent: Option<HeaderValue>,
 }
 
 impl Exchange {
@@ -81,12 +88,13 @@ impl Exchange {
             progress: Progress::new(clock::now(), connection.stream_idle_timeout()),
             connection,
             stream,
-            telemetry,
             trip: Trip::default(),
             status: Cell::default(),
             end: Cell::default(),
             form: Cell::default(),
+            generation: telemetry.generation(),
             facts: RefCell::default(),
+            telemetry,
         })
     }
 
@@ -109,6 +117,8 @@ impl Exchange {
             path: parts.uri.path().to_owned(),
             protocol: protocol(parts.version),
             scheme: None,
+            user_agent: parts.headers.get(USER_AGENT).cloned(),
+            traceparent: parts.headers.get(TRACEPARENT).cloned(),
         });
     }
 
@@ -122,6 +132,8 @@ impl Exchange {
             path: String::new(),
             protocol: "TLS",
             scheme: None,
+            user_agent: None,
+            traceparent: None,
         });
     }
 
@@ -155,8 +167,8 @@ impl Exchange {
         if let Some(head) = &mut self.facts.borrow_mut().head {
             let is_tunnel = head.method.as_ref().is_none_or(|it| it == Method::CONNECT);
             head.scheme = Some(*scheme).filter(|_| !is_tunnel);
-            self.trip.heads_for(host, *port);
         }
+        self.trip.heads_for(host, *port);
     }
 
     /// The policies let the destination through by its name.
@@ -170,8 +182,13 @@ impl Exchange {
         }
     }
 
-    /// The exchange is refused.
-    pub(crate) fn refused(&self, refusal: &Refusal) {
+    /// The exchange is refused. Returns what the refusal is about.
+    pub(crate) fn refused(&self, refusal: &Refusal) -> RefusalSubject {
+        let about = RefusalSubject {
+            destination: self.trip.destination(),
+            address: self.trip.upstream(),
+            id: Some(RefusalId::random()),
+        };
         let RefusalRow { status, reason, .. } = refusal.row();
         self.telemetry.metrics.refusals.increment(reason);
         self.end.set(Some(ExchangeEnd::Refused(reason)));
@@ -181,9 +198,11 @@ impl Exchange {
         }
         let mut facts = self.facts.borrow_mut();
         if facts.head.is_some() {
-            facts.details = Some(refusal.details());
+            facts.details = Some(refusal.details(&about));
+            facts.refusal = about.id;
             facts.verdict.refused(refusal);
         }
+        about
     }
 
     /// The response's head is about to be sent.
@@ -291,6 +310,7 @@ impl Drop for Exchange {
             rule,
             user,
             details,
+            refusal,
             verdict,
             first_byte,
             inner_hello,
@@ -299,8 +319,13 @@ impl Drop for Exchange {
         let head = head.as_ref().filter(|_| is_logged);
         let destination = self.trip.take_destination();
         let verdict = head.and_then(|_| verdict.settle(self.trip.take_audited_by()));
+        let about = || RefusalSubject {
+            destination: destination.clone(),
+            address: self.trip.upstream(),
+            id: None,
+        };
         let details = details.as_deref().map(Cow::Borrowed);
-        let of_verdict = || verdict.as_ref().and_then(Verdict::details).map(Cow::Owned);
+        let of_verdict = || verdict.as_ref()?.details(about).map(Cow::Owned);
         let hello = inner_hello.as_ref().or(self.connection.hello.as_ref());
         let record = Record {
             started: head.map(|head| head.at),
@@ -321,6 +346,10 @@ impl Drop for Exchange {
             status: self.status.get(),
             end: self.end.get().or(unanswered),
             details: details.or_else(of_verdict),
+            refusal: *refusal,
+            generation: self.generation,
+            trace_id: head.and_then(|head| trace_id(head.traceparent.as_ref()?)),
+            user_agent: head.and_then(|head| head.user_agent.as_ref()),
             verdict,
             upstream: self.trip.upstream(),
             reused: self.trip.is_reused(),

@@ -9,6 +9,7 @@ pub(crate) mod response_head;
 pub mod target;
 #[cfg(test)]
 mod test_fields;
+pub(crate) mod trace;
 pub(crate) mod trailers;
 pub(crate) mod upgrade;
 pub(crate) mod via;

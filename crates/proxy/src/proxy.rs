@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -178,6 +179,8 @@ impl Proxy {
             review,
         } = compiled;
         self.wanted = snapshot;
+        let next = self.status.generation() + 1;
+        self.shared.generation.store(next, Relaxed);
         let unbound = self.serve_wanted().await;
         self.status
             .applied(report, review.unprotected, clock::wall());

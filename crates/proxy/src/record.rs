@@ -9,9 +9,10 @@ use std::time::{Duration, SystemTime};
 
 use egret_config::name::{DnsName, Host, Port};
 use egret_config::snapshot::{Listener, RouteRule, Scheme};
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 
 use crate::dns::AnswerSource;
+use crate::refusal::RefusalId;
 
 mod end;
 mod trip;
@@ -61,6 +62,14 @@ pub(crate) struct Record<'a> {
     pub(crate) end: Option<ExchangeEnd>,
     /// One line for people about a refusal.
     pub(crate) details: Option<Cow<'a, str>>,
+    /// The identity of the refusal, if it was refused.
+    pub(crate) refusal: Option<RefusalId>,
+    /// The generation of the configuration when the exchange began.
+    pub(crate) generation: u64,
+    /// The trace that the request belongs to (W3C Trace Context).
+    pub(crate) trace_id: Option<&'a str>,
+    /// The `User-Agent` of the request.
+    pub(crate) user_agent: Option<&'a HeaderValue>,
     /// What the policies decided, and which of them.
     pub(crate) verdict: Option<Verdict>,
     /// The upstream's address.

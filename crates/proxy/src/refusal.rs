@@ -2,13 +2,9 @@
 //!
 //! A new way to fail is a new variant of [`Refusal`], and does not compile until [`Refusal::row`] defines its meaning.
 
-use std::fmt::{self, Write as _};
-
 use egret_config::policy::egress::AddressDenied;
 use egret_config::resources::ObjectRef;
 use egret_config::snapshot::Misconfiguration;
-use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
-use http::{HeaderName, Response};
 
 use crate::client_hello::HelloError;
 use crate::dial::failure::ConnectFailure;
@@ -19,16 +15,18 @@ use crate::tls::TlsFailure;
 
 mod authentication;
 mod convert;
+mod details;
+mod encoded;
 pub(crate) mod grpc;
 mod reason;
+mod response;
+mod subject;
 mod table;
 
 pub(crate) use authentication::{AuthenticationFailure, CredentialAudience, CredentialError};
 pub(crate) use reason::Reason;
+pub(crate) use subject::{RefusalId, RefusalSubject};
 pub(crate) use table::RefusalRow;
-
-/// The `Proxy-Status` field (RFC 9209 2).
-const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
 /// Why a request or a connection is not served.
 #[derive(Debug)]
@@ -45,6 +43,8 @@ pub(crate) enum Refusal {
     NoServerName,
     /// The PROXY header or the TLS handshake did not complete in time.
     HandshakeTimeout,
+    /// The connection begins with another protocol than HTTP.
+    NotHttp(ForeignProtocol),
     /// The listener has reached its limit of connections.
     TooManyConnections,
     /// The TLS handshake with the client failed, with the error of TLS.
@@ -101,6 +101,17 @@ pub(crate) enum Refusal {
     Loop,
 }
 
+/// A protocol that a client speaks in place of HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ForeignProtocol {
+    /// TLS, to a listener in the clear.
+    Tls,
+    /// SOCKS version 4.
+    Socks4,
+    /// SOCKS version 5 (RFC 1928).
+    Socks5,
+}
+
 /// A limit of the circuit breakers of a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CircuitBreakerLimit {
@@ -112,141 +123,4 @@ pub(crate) enum CircuitBreakerLimit {
     Requests,
     /// Retries in progress.
     Retries,
-}
-
-impl Refusal {
-    /// Describes the refusal in one line for people. Of the request itself it contains at most the host.
-    #[must_use]
-    pub(crate) fn details(&self) -> String {
-        match self {
-            Self::MalformedHead => "the request head is malformed".to_owned(),
-            Self::HeadTooLarge => "the request head has too many bytes or fields".to_owned(),
-            Self::ProxyHeader(error) => error.to_string(),
-            Self::Hello(error) => error.to_string(),
-            Self::NoServerName => "the client sent no SNI".to_owned(),
-            Self::HandshakeTimeout => {
-                "timed out during the TLS handshake or PROXY header".to_owned()
-            }
-            Self::ClientTls(error) => format!("TLS with the client failed: {error}"),
-            Self::ClientHttp2(error) => format!("the client violated HTTP/2: {error}"),
-            Self::TooManyConnections => "the listener has too many connections".to_owned(),
-            Self::Target(error) => error.to_string(),
-            Self::Framing(what) | Self::NoTunnel(what) => (*what).to_owned(),
-            Self::NoListener => "no listener serves this host".to_owned(),
-            Self::Misdirected => {
-                "this connection was made for another listener than the one that serves the host"
-                    .to_owned()
-            }
-            Self::NoRoute => "no route matches the request".to_owned(),
-            Self::Misconfigured(at) => format!("{}: {}", at.object, at.message),
-            Self::Unauthenticated(client) => client.details(),
-            Self::Policy { policy, rule } => denied_by(policy.as_ref(), rule.as_deref()),
-            Self::Address(AddressDenied {
-                policy: Some(policy),
-                ..
-            }) => {
-                format!("every address of the host is denied by {policy}")
-            }
-            Self::Address(AddressDenied {
-                policy: None,
-                class,
-            }) => {
-                format!("every address of the host is denied ({class})")
-            }
-            Self::Dns(failure) => failure.to_string(),
-            Self::DnsOverload => "too many names are being resolved".to_owned(),
-            Self::Limit(limit) => format!("the destination has too many {limit}"),
-            Self::Connect(failure) => failure.details().to_owned(),
-            Self::Tls(failure) => failure.details(),
-            Self::Terminated => "the upstream closed the connection before it answered".to_owned(),
-            Self::UpstreamProtocol => {
-                "the upstream's response is not valid HTTP, or its head is too large".to_owned()
-            }
-            Self::NoExtendedConnect => {
-                "the upstream speaks HTTP/2 and takes no upgrades on it".to_owned()
-            }
-            Self::ResponseTimeout => "the upstream did not answer in time".to_owned(),
-            Self::RequestBody => "the request body was broken off".to_owned(),
-            Self::Loop => "the request came back to this proxy".to_owned(),
-        }
-    }
-
-    /// Describes the refusal for the client. Unlike [`Refusal::details`] it discloses nothing about the DNS servers.
-    fn client_message(&self) -> String {
-        match self {
-            Self::Dns(DnsFailure::Network(_)) => "no DNS server could be asked".to_owned(),
-            other => other.details(),
-        }
-    }
-
-    /// Whether the connection must close, because ambiguous framing leaves it unclear where the next request begins.
-    #[must_use]
-    pub(crate) const fn ends_connection(&self) -> bool {
-        matches!(self, Self::Framing(_))
-    }
-
-    /// The response to the client. Its body is the description and a newline.
-    #[must_use]
-    pub(crate) fn response(&self) -> Response<String> {
-        let row = self.row();
-        let mut details = self.client_message();
-        let status = self.proxy_status(&details);
-        details.push('\n');
-        let mut response = Response::new(details);
-        *response.status_mut() = row.status;
-        let headers = response.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        );
-        if let Ok(value) = HeaderValue::from_str(&status) {
-            headers.insert(PROXY_STATUS, value);
-        }
-        if let Self::Unauthenticated(client) = self {
-            client.challenge(headers);
-        }
-        if self.ends_connection() {
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        response
-    }
-
-    /// The value of `Proxy-Status`: `egret; error=...; details="..."`, a structured field item (RFC 9209 2, RFC 8941).
-    fn proxy_status(&self, details: &str) -> String {
-        let mut text = format!("egret; error={}", self.row().error);
-        if let Self::Dns(failure) = self
-            && let Some(rcode) = failure.rcode()
-        {
-            let _ = write!(text, "; rcode=\"{rcode}\"");
-        }
-        text.push_str("; details=\"");
-        for char in details.chars() {
-            match char {
-                '"' | '\\' => text.extend(['\\', char]),
-                ' '..='~' => text.push(char),
-                _ => text.push('?'),
-            }
-        }
-        text.push('"');
-        text
-    }
-}
-
-impl fmt::Display for CircuitBreakerLimit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Connections => "connections, all in use",
-            Self::Pending => "requests waiting for a connection",
-            Self::Requests => "requests in progress",
-            Self::Retries => "requests being sent again",
-        })
-    }
-}
-
-fn denied_by(policy: Option<&ObjectRef>, rule: Option<&str>) -> String {
-    match (policy, rule) {
-        (Some(policy), Some(rule)) => format!("denied by rule {rule} of {policy}"),
-        (Some(policy), None) => format!("denied by the default action of {policy}"),
-        (None, _) => "denied".to_owned(),
-    }
 }

@@ -63,12 +63,12 @@ pub(crate) async fn handle(
     };
     let mut is_last = false;
     let mut response = answer(request, &client).await.unwrap_or_else(|refusal| {
-        exchange.refused(&refusal);
+        let about = exchange.refused(&refusal);
         is_last = refusal.ends_connection();
         let response = if is_grpc {
-            refusal::grpc::response(&refusal)
+            refusal::grpc::response(&refusal, &about)
         } else {
-            refusal.response()
+            refusal.response(&about)
         };
         response.map(|text| ResponseBody::text(Bytes::from(text), Rc::clone(&exchange)))
     });

@@ -14,6 +14,7 @@ use crate::stream::{ClientStream, ReplayStream};
 use crate::tunnel::ReadyTunnel;
 use preface::ClientPreface;
 
+mod foreign;
 mod http1;
 mod http2;
 mod preface;
@@ -26,12 +27,20 @@ pub(crate) async fn connection(
 ) -> Option<ReadyTunnel> {
     let agreed = origin.tls.as_ref().and_then(|tls| tls.alpn);
     let http = match (&mut stream, agreed) {
-        (ClientStream::Plain(stream), _) => read_preface(stream, &context).await?.http(),
+        (ClientStream::Plain(stream), _) => match read_preface(stream, &context).await?.http() {
+            Ok(http) => http,
+            Err(protocol) => {
+                foreign::refuse(stream, protocol, &origin, &context).await;
+                return None;
+            }
+        },
         (ClientStream::Tls(stream), Some(AlpnProtocol::H2)) => {
             match read_preface(stream.as_mut(), &context).await? {
                 // Go's net/http agrees on HTTP/2 with a proxy, and then sends a CONNECT of HTTP/1.1.
                 ClientPreface::Connect => HttpConnection::Http1,
-                ClientPreface::Http1 | ClientPreface::Http2 => HttpConnection::Http2,
+                ClientPreface::Http1 | ClientPreface::Http2 | ClientPreface::Foreign(_) => {
+                    HttpConnection::Http2
+                }
             }
         }
         // Without ALPN the protocol is HTTP/1.1 (RFC 9113 3.2).

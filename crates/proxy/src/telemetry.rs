@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::time::sleep;
 
@@ -20,6 +22,7 @@ pub(crate) struct WorkerTelemetry {
     pub(crate) metrics: Arc<ExchangeMetrics>,
     log: LogBuffer,
     drain: Arc<DrainSignal>,
+    generation: Arc<AtomicU64>,
 }
 
 impl WorkerTelemetry {
@@ -27,11 +30,13 @@ impl WorkerTelemetry {
         metrics: Arc<ExchangeMetrics>,
         log: LogBuffer,
         drain: Arc<DrainSignal>,
+        generation: Arc<AtomicU64>,
     ) -> Rc<Self> {
         Rc::new(Self {
             metrics,
             log,
             drain,
+            generation,
         })
     }
 
@@ -48,6 +53,11 @@ impl WorkerTelemetry {
                 telemetry.log.flush();
             });
         }
+    }
+
+    /// The generation of the configuration that is served.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Relaxed)
     }
 
     /// Whether the process breaks off what has not finished.

@@ -19,7 +19,10 @@ fn more_than_may_be_are_told_and_closed() {
         let told = response.header("proxy-status").expect("why");
         assert!(told.starts_with("egret; error=connection_limit_reached; "));
         assert_eq!(response.header("connection"), Some("close"));
-        assert_eq!(response.text(), "the listener has too many connections\n");
+        assert_eq!(
+            response.text(),
+            "egret: the listener has too many connections\n"
+        );
         assert!(client.is_closed());
         gateway.wait_for_metric(REFUSED, f64::from(refused));
     }

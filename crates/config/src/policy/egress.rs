@@ -126,6 +126,11 @@ pub struct AddressDenied {
     pub class: &'static str,
 }
 
+impl AddressDenied {
+    /// The class of the addresses that the process itself listens on.
+    pub const OWN: &str = "this proxy";
+}
+
 impl EgressPolicySet {
     /// Decides a request by its host name. The first denial wins; without policies every request is allowed.
     #[must_use]

@@ -285,8 +285,8 @@ fn what_is_malformed() {
 #[test]
 fn what_is_no_hello() {
     for (bytes, expected) in [
-        (&b"GET / HTTP/1.1\r\n"[..], HelloError::NotTls),
-        (b"PRI * HTTP/2.0", HelloError::NotTls),
+        (&b"GET / HTTP/1.1\r\n"[..], HelloError::Http),
+        (b"PRI * HTTP/2.0", HelloError::Http),
         (b"\0", HelloError::NotTls),
         (b"\x16\x02", HelloError::NotTls),
         (b"\x17\x03\x03\0\x01\0", HelloError::NotTls),

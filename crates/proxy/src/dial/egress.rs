@@ -47,7 +47,7 @@ impl EgressGuard<'_> {
         if self.own.contains(address) {
             return Err(AddressDenied {
                 policy: None,
-                class: "this proxy",
+                class: AddressDenied::OWN,
             });
         }
         // The HTTPS record of the host may name another port than the request.

@@ -54,6 +54,16 @@ pub(crate) enum AttemptOutcome {
     Abandoned,
 }
 
+/// The address that is told with the failure of a race: one that failed so, or the first.
+pub(crate) fn blamed<A: Copy>(
+    attempts: &[(A, AttemptOutcome)],
+    failure: ConnectFailure,
+) -> Option<A> {
+    let failed = |(_, outcome): &&(A, AttemptOutcome)| *outcome == AttemptOutcome::Failed(failure);
+    let attempt = attempts.iter().find(failed).or(attempts.first());
+    attempt.map(|(address, _)| *address)
+}
+
 impl AttemptOutcome {
     /// Whether the outcome suggests that the address does not work.
     #[must_use]

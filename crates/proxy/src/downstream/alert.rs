@@ -1,16 +1,11 @@
 //! Fatal TLS alerts (RFC 8446 6), by which a client is refused before a handshake.
 
-use std::time::Duration;
-
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
+use super::farewell;
 use crate::client_hello::HelloError;
 use crate::refusal::Refusal;
 
-/// How long a client may take to read the alert and close the connection.
-const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 /// The record version unless the client's ClientHello has an older one (RFC 8446 5.1).
 const LEGACY_VERSION: u16 = 0x0303;
 /// The oldest record version: SSL 3.0.
@@ -40,10 +35,13 @@ impl TlsAlert {
         match refusal {
             Refusal::ProxyHeader(_)
             | Refusal::HandshakeTimeout
+            | Refusal::NotHttp(_)
             | Refusal::TooManyConnections
             | Refusal::ClientTls(_)
             | Refusal::ClientHttp2(_)
-            | Refusal::Hello(HelloError::NotTls | HelloError::Ssl2 | HelloError::Alert) => None,
+            | Refusal::Hello(
+                HelloError::NotTls | HelloError::Http | HelloError::Ssl2 | HelloError::Alert,
+            ) => None,
             Refusal::Hello(HelloError::Malformed | HelloError::TooLong) => Some(Self::DecodeError),
             Refusal::Hello(HelloError::Name(_)) => Some(Self::IllegalParameter),
             Refusal::NoServerName => Some(Self::MissingExtension),
@@ -81,21 +79,20 @@ impl TlsAlert {
     }
 }
 
+/// What a refused client is told: a TLS alert, or a response of HTTP if that is what it speaks. `None` if it is unknown
+/// what it understands.
+fn last_words(refusal: &Refusal, version: Option<u16>) -> Option<Vec<u8>> {
+    if matches!(refusal, Refusal::Hello(HelloError::Http)) {
+        return Some(refusal.encoded());
+    }
+    TlsAlert::of(refusal).map(|alert| alert.record(version).to_vec())
+}
+
 /// Tells the client why it is refused, and closes the connection.
-pub(crate) async fn send(mut stream: TcpStream, refusal: &Refusal, version: Option<u16>) {
-    let Some(alert) = TlsAlert::of(refusal) else {
-        return;
-    };
-    let sending = async {
-        stream.write_all(&alert.record(version)).await?;
-        stream.shutdown().await?;
-        // Closing with unread bytes resets the connection, and the client may lose the alert.
-        let mut rest = [0; 512];
-        while stream.read(&mut rest).await? > 0 {}
-        Ok::<(), std::io::Error>(())
-    };
-    // An error or timeout means that the client does not read the alert.
-    let _ = timeout(LINGER_TIMEOUT, sending).await;
+pub(crate) async fn send(stream: TcpStream, refusal: &Refusal, version: Option<u16>) {
+    if let Some(last) = last_words(refusal, version) {
+        farewell::send(stream, &last).await;
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::clock;
 use crate::configuration::logs_unrouted;
 use crate::context::WorkerContext;
 use crate::record::{ExchangeEnd, Record};
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, RefusalSubject};
 
 /// Counts and logs an HTTP/1 connection that ended with a malformed or too large request head.
 pub(crate) fn record_head_error(connection: &DownstreamConnection, error: &hyper::Error) {
@@ -116,7 +116,7 @@ fn log(
         protocol: hello.map_or("", |_| "TLS"),
         status,
         end: Some(ExchangeEnd::Refused(refusal.row().reason)),
-        details: Some(refusal.details().into()),
+        details: Some(refusal.details(&RefusalSubject::default()).into()),
         ..Record::default()
     });
 }

@@ -49,6 +49,12 @@ impl Trip {
         self.reused.set(reused);
     }
 
+    /// The request got no connection to this address, which was denied, could not be connected to, or failed
+    /// in the TLS handshake.
+    pub(crate) fn turned_away_from(&self, address: SocketAddr) {
+        self.has_connection(address, false);
+    }
+
     /// The request is being retried.
     pub(crate) fn retried(&self) {
         self.retries.set(self.retries.get() + 1);
@@ -57,6 +63,11 @@ impl Trip {
     /// A policy in audit mode would have denied the address.
     pub(crate) fn audited_by(&self, policy: &ObjectRef) {
         self.audited_by.replace(Some(policy.clone()));
+    }
+
+    /// The host and port that the request is to be sent to.
+    pub(crate) fn destination(&self) -> Option<(Host, Port)> {
+        self.destination.borrow().clone()
     }
 
     /// The host and port that the request was last to be sent to.

@@ -9,7 +9,7 @@ use egret_config::policy::egress::{
 };
 use egret_config::resources::ObjectRef;
 
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, RefusalSubject};
 
 /// What the policies decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,22 +119,22 @@ impl Verdict {
     }
 
     /// What an exchange that was served, wholly or in part, would have been or was refused for: the same text as that of the
-    /// refusal.
-    pub(crate) fn details(&self) -> Option<String> {
+    /// refusal about this.
+    pub(crate) fn details(&self, about: impl FnOnce() -> RefusalSubject) -> Option<String> {
         match self {
             Self::Audited { policy, rule } => {
                 let refusal = Refusal::Policy {
                     policy: policy.clone(),
                     rule: rule.clone(),
                 };
-                Some(refusal.details())
+                Some(refusal.details(&about()))
             }
             Self::AddressAudited { policy } => {
                 let refusal = Refusal::Address(AddressDenied {
                     policy: Some(policy.clone()),
                     class: "denied by policy",
                 });
-                Some(refusal.details())
+                Some(refusal.details(&about()))
             }
             Self::SniDenied(violation) | Self::SniAudited(violation) => Some(violation.to_string()),
             Self::Allowed { .. }

@@ -11,6 +11,7 @@ const BASIC: &str = "Basic realm=\"egret\"";
 const BEARER: &str = "Bearer realm=\"egret\"";
 /// The challenge for keys that have no authentication scheme of HTTP. A response with status 401 must have a challenge.
 const API_KEY: &str = "ApiKey realm=\"egret\"";
+const API_KEY_BODY: &str = "Client authentication failed.";
 
 /// Why a client is not authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub(crate) struct AuthenticationFailure {
     pub(crate) policy: ObjectRef,
     /// The challenges of the response, one of which the client has to meet.
     challenges: &'static [&'static str],
+    /// The body of the response.
+    body: &'static str,
 }
 
 /// Whom credentials are for.
@@ -43,6 +46,16 @@ pub(crate) enum CredentialError {
     Malformed,
     /// The credentials belong to no user or client.
     Wrong,
+}
+
+impl CredentialError {
+    const fn basic_body(self) -> &'static str {
+        match self {
+            Self::Missing => "User authentication failed. Missing username and password.",
+            Self::Malformed => "User authentication failed. Invalid basic credential format.",
+            Self::Wrong => "User authentication failed. Invalid username/password combination.",
+        }
+    }
 }
 
 impl CredentialAudience {
@@ -84,6 +97,7 @@ impl AuthenticationFailure {
             error,
             policy: policy.clone(),
             challenges: &[BASIC],
+            body: error.basic_body(),
         }
     }
 
@@ -104,6 +118,7 @@ impl AuthenticationFailure {
                 CredentialAudience::Origin if in_field => &[BEARER],
                 CredentialAudience::Origin => &[API_KEY],
             },
+            body: API_KEY_BODY,
         }
     }
 
@@ -122,6 +137,11 @@ impl AuthenticationFailure {
             CredentialError::Wrong => "are wrong",
         };
         format!("the {what} that {} requires {error}", self.policy)
+    }
+
+    /// The body of the response, which is that of kgateway.
+    pub(super) const fn body(&self) -> &'static str {
+        self.body
     }
 
     /// Appends the challenges to a response.

@@ -57,6 +57,7 @@ impl From<NameError> for Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::refusal::RefusalSubject;
 
     #[test]
     fn a_malformed_target_is_a_bad_request() {
@@ -71,7 +72,10 @@ mod tests {
         ] {
             let refusal = Refusal::from(error);
             assert_eq!(refusal.row().status, 400, "{error}");
-            assert_eq!(refusal.details(), error.to_string());
+            assert_eq!(
+                refusal.details(&RefusalSubject::default()),
+                error.to_string()
+            );
         }
     }
 }

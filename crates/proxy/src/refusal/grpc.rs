@@ -5,15 +5,15 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderName, Response, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use super::Refusal;
+use super::{Refusal, RefusalSubject};
 use crate::message::grpc::GRPC;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// The response to a gRPC client. Its body is empty.
-pub(crate) fn response(refusal: &Refusal) -> Response<String> {
-    let mut response = refusal.response();
+pub(crate) fn response(refusal: &Refusal, about: &RefusalSubject) -> Response<String> {
+    let mut response = refusal.response(about);
     let message = percent_encoded(response.body().trim_end());
     let code = code(response.status());
     response.body_mut().clear();
@@ -63,7 +63,7 @@ mod tests {
             (Refusal::Framing("x"), "13"),
             (Refusal::Loop, "2"),
         ] {
-            let response = response(&refusal);
+            let response = response(&refusal, &RefusalSubject::default());
             assert_eq!(response.status(), 200);
             assert_eq!(response.headers()[GRPC_STATUS], expected, "{refusal:?}");
             assert!(response.headers().contains_key("proxy-status"));

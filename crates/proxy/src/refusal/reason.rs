@@ -19,6 +19,8 @@ label_values! {
         NoServerName = "no_server_name",
         /// The TLS handshake or the PROXY header did not arrive in time.
         HandshakeTimeout = "handshake_timeout",
+        /// The connection begins with another protocol than HTTP.
+        NotHttp = "not_http",
         /// The listener has reached its limit of connections.
         TooManyConnections = "too_many_connections",
         /// The TLS handshake with the client failed.

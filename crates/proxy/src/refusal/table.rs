@@ -26,14 +26,15 @@ impl Refusal {
             Self::MalformedHead => row(400, "http_request_error", Reason::MalformedHead),
             Self::HeadTooLarge => row(431, "http_request_error", Reason::HeadTooLarge),
             Self::ProxyHeader(_) => row(400, "http_request_error", Reason::ProxyHeader),
-            Self::Hello(HelloError::NotTls | HelloError::Ssl2 | HelloError::Alert) => {
-                row(400, "http_request_error", Reason::NotTls)
-            }
+            Self::Hello(
+                HelloError::NotTls | HelloError::Http | HelloError::Ssl2 | HelloError::Alert,
+            ) => row(400, "http_request_error", Reason::NotTls),
             Self::Hello(_) => row(400, "http_request_error", Reason::MalformedHello),
             Self::NoServerName => row(400, "http_request_error", Reason::NoServerName),
             Self::HandshakeTimeout => row(408, "http_request_error", Reason::HandshakeTimeout),
             Self::ClientTls(_) => row(400, "tls_protocol_error", Reason::ClientTls),
             Self::ClientHttp2(_) => row(400, "http_request_error", Reason::ClientHttp2),
+            Self::NotHttp(_) => row(400, "http_request_error", Reason::NotHttp),
             Self::TooManyConnections => overloaded(Reason::TooManyConnections),
             Self::Target(_) => row(400, "http_request_error", Reason::MalformedTarget),
             Self::Framing(_) => row(400, "http_request_error", Reason::MalformedFraming),
@@ -82,6 +83,7 @@ impl Refusal {
             | Self::Hello(_)
             | Self::NoServerName
             | Self::HandshakeTimeout
+            | Self::NotHttp(_)
             | Self::TooManyConnections
             | Self::ClientTls(_)
             | Self::ClientHttp2(_)

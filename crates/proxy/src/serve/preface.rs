@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::client::HttpConnection;
+use crate::refusal::ForeignProtocol;
 
 const CONNECT: &[u8] = b"CONNECT ";
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -17,26 +18,35 @@ pub(super) enum ClientPreface {
     Http2,
     /// An HTTP/1.1 request with the method CONNECT, or the beginning of one.
     Connect,
+    /// Another protocol than HTTP.
+    Foreign(ForeignProtocol),
     /// Anything else, which is left to the HTTP/1.1 parser.
     Http1,
 }
 
 impl ClientPreface {
     /// The HTTP version to serve.
-    pub(super) fn http(self) -> HttpConnection {
+    ///
+    /// # Errors
+    /// If the client does not speak HTTP.
+    pub(super) fn http(self) -> Result<HttpConnection, ForeignProtocol> {
         match self {
-            Self::Http2 => HttpConnection::Http2,
-            Self::Connect | Self::Http1 => HttpConnection::Http1,
+            Self::Http2 => Ok(HttpConnection::Http2),
+            Self::Connect | Self::Http1 => Ok(HttpConnection::Http1),
+            Self::Foreign(protocol) => Err(protocol),
         }
     }
 
     fn classify(read: &[u8]) -> Self {
         let is_connect =
             !read.is_empty() && CONNECT.iter().zip(read).all(|(one, other)| one == other);
-        if is_connect {
-            Self::Connect
-        } else {
-            Self::Http1
+        match read {
+            _ if is_connect => Self::Connect,
+            // The handshake record of TLS, and the versions that SOCKS requests begin with. No method has such a byte.
+            [0x16, ..] => Self::Foreign(ForeignProtocol::Tls),
+            [4, ..] => Self::Foreign(ForeignProtocol::Socks4),
+            [5, ..] => Self::Foreign(ForeignProtocol::Socks5),
+            _ => Self::Http1,
         }
     }
 }
@@ -93,6 +103,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn other_protocols_are_known_by_their_first_byte() {
+        for (bytes, expected) in [
+            (&b"\x16\x03\x01\x02\0"[..], ForeignProtocol::Tls),
+            (b"\x04\x01\0\x50", ForeignProtocol::Socks4),
+            (b"\x05\x01\0", ForeignProtocol::Socks5),
+        ] {
+            let (preface, _) = detect(bytes, bytes.len()).await;
+            assert_eq!(preface.http(), Err(expected));
+        }
+    }
+
+    #[tokio::test]
     async fn anything_else_is_the_older_http() {
         for (bytes, expected) in [
             ("GET / HTTP/1.1\r\n\r\n", ClientPreface::Http1),
@@ -105,7 +127,7 @@ mod tests {
         ] {
             let (preface, read) = detect(bytes.as_bytes(), bytes.len().max(1)).await;
             assert_eq!(preface, expected, "{bytes}");
-            assert_eq!(preface.http(), HttpConnection::Http1);
+            assert_eq!(preface.http(), Ok(HttpConnection::Http1));
             assert!(bytes.as_bytes().starts_with(&read));
         }
     }

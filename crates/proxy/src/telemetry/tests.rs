@@ -12,14 +12,14 @@ use egret_config::snapshot::{
     Listener, ListenerProtocol, Misconfiguration, RouteFilters, RouteRule, RouteTimeouts,
     RuleAction, Scheme,
 };
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::ExchangeMetrics;
 use super::access_log::AccessLog;
 use crate::dns::AnswerSource;
 use crate::record::{ExchangeEnd, ExchangeForm, Record, Verdict};
-use crate::refusal::Reason;
+use crate::refusal::{Reason, RefusalId};
 
 /// A log that a test can read.
 #[derive(Clone, Default)]
@@ -82,6 +82,8 @@ fn the_access_log_tells_every_field_of_a_record() {
     let sni: DnsName = "front.example".parse().unwrap();
     let host: Host = "api.example".parse().unwrap();
     let millis = Duration::from_millis;
+    let id = RefusalId::random();
+    let user_agent = HeaderValue::try_from("u".repeat(201)).unwrap();
     let record = Record {
         started: Some(UNIX_EPOCH + millis(1500)),
         duration: millis(40),
@@ -101,6 +103,10 @@ fn the_access_log_tells_every_field_of_a_record() {
         status: Some(StatusCode::BAD_GATEWAY),
         end: Some(ExchangeEnd::Refused(Reason::ConnectRefused)),
         details: Some("the upstream refused the connection".into()),
+        refusal: Some(id),
+        generation: 7,
+        trace_id: Some("0af7651916cd43dd8448eb211c80319c"),
+        user_agent: Some(&user_agent),
         verdict: Some(Verdict::Allowed {
             policy: Some(ObjectRef::new(Kind::EgressPolicy, "edge", "partners")),
             rule: Some("first".into()),
@@ -133,6 +139,10 @@ fn the_access_log_tells_every_field_of_a_record() {
         "status": 502,
         "reason": "connect_refused",
         "details": "the upstream refused the connection",
+        "id": id.to_string(),
+        "generation": 7,
+        "trace_id": "0af7651916cd43dd8448eb211c80319c",
+        "user_agent": "u".repeat(200),
         "verdict": "allow",
         "policy": "edge/partners",
         "rule": "first",

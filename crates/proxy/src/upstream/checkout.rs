@@ -312,6 +312,9 @@ impl Checkout<'_> {
         self.trip.connected(now - begin);
         observe(self.host_pool, settings, &raced.attempts, self.upstreams);
         let (stream, peer) = raced.result.map_err(|failure| {
+            if let Some(address) = race::blamed(&raced.attempts, failure) {
+                self.trip.turned_away_from(address.get());
+            }
             // The late addresses were denied too.
             let nothing_tried = raced.attempts.is_empty();
             let denied = nothing_tried.then(|| self.permit(&sockets).err()).flatten();
@@ -356,7 +359,12 @@ impl Checkout<'_> {
         let permitted = guard.permit_all(sockets.iter().copied());
         let denied = sockets.len() - permitted.as_ref().map_or(0, Vec::len);
         self.upstreams.metrics.addresses_denied.add(denied as u64);
-        permitted.map_err(Refusal::Address)
+        permitted.map_err(|denied| {
+            if let Some(first) = sockets.first() {
+                self.trip.turned_away_from(*first);
+            }
+            Refusal::Address(denied)
+        })
     }
 
     /// The addresses of the other family, once they are resolved.

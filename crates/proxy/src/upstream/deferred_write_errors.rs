@@ -107,14 +107,35 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for DeferredWriteErrors<S> {
 mod tests {
     use std::future::poll_fn;
     use std::io::ErrorKind;
+    use std::task::Waker;
 
     use tokio::io::AsyncReadExt;
 
     use super::*;
 
-    /// What a socket is like whose peer has answered and reset the connection: there is something to read, and writes
-    /// fail.
-    struct ResetAfterAnswer(&'static [u8]);
+    /// What a socket is like whose peer answers the first byte and resets the connection: there is something to read, and
+    /// writes fail.
+    struct ResetAfterAnswer {
+        answer: &'static [u8],
+        written_to: bool,
+        reader: Option<Waker>,
+    }
+
+    impl ResetAfterAnswer {
+        fn new(answer: &'static [u8]) -> Self {
+            Self {
+                answer,
+                written_to: false,
+                reader: None,
+            }
+        }
+
+        fn fail<T>(&mut self) -> Poll<io::Result<T>> {
+            self.written_to = true;
+            self.reader.take().map(Waker::wake);
+            Poll::Ready(Err(ErrorKind::BrokenPipe.into()))
+        }
+    }
 
     impl AsyncRead for ResetAfterAnswer {
         fn poll_read(
@@ -122,21 +143,28 @@ mod tests {
             cx: &mut Context<'_>,
             buf: &mut ReadBuf<'_>,
         ) -> Poll<io::Result<()>> {
-            Pin::new(&mut self.0).poll_read(cx, buf)
+            if !self.written_to {
+                self.reader = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            Pin::new(&mut self.answer).poll_read(cx, buf)
         }
     }
 
     impl AsyncWrite for ResetAfterAnswer {
         fn poll_write(
-            self: Pin<&mut Self>,
+            mut self: Pin<&mut Self>,
             _: &mut Context<'_>,
             _: &[u8],
         ) -> Poll<io::Result<usize>> {
-            Poll::Ready(Err(ErrorKind::BrokenPipe.into()))
+            self.fail()
         }
 
-        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Err(ErrorKind::BrokenPipe.into()))
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            if self.written_to {
+                return self.fail();
+            }
+            Poll::Ready(Ok(()))
         }
 
         fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -146,8 +174,10 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_is_there_is_read_although_writes_fail() {
-        let mut stream =
-            DeferredWriteErrors::new(ResetAfterAnswer(b"HTTP/1.1 413 "), LaterWrites::Pending);
+        let mut stream = DeferredWriteErrors::new(
+            ResetAfterAnswer::new(b"HTTP/1.1 413 "),
+            LaterWrites::Pending,
+        );
         poll_fn(|cx| {
             assert!(Pin::new(&mut stream).poll_write(cx, b"body").is_pending());
             assert!(Pin::new(&mut stream).poll_flush(cx).is_pending());
@@ -161,13 +191,30 @@ mod tests {
 
     #[tokio::test]
     async fn a_writer_that_must_go_on_writes_into_the_void() {
-        let mut stream =
-            DeferredWriteErrors::new(ResetAfterAnswer(b"HTTP/1.1 413 "), LaterWrites::Discarded);
+        let mut stream = DeferredWriteErrors::new(
+            ResetAfterAnswer::new(b"HTTP/1.1 413 "),
+            LaterWrites::Discarded,
+        );
         tokio::io::AsyncWriteExt::write_all(&mut stream, b"body")
             .await
             .unwrap();
         let mut read = Vec::new();
         stream.read_to_end(&mut read).await.unwrap();
         assert_eq!(read, b"HTTP/1.1 413 ");
+    }
+
+    /// hyper must give the answer to the caller, and end the connection, whichever direction failed first.
+    #[tokio::test]
+    async fn a_request_whose_upload_fails_gets_the_answer() {
+        let answer = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n";
+        let stream = DeferredWriteErrors::new(ResetAfterAnswer::new(answer), LaterWrites::Pending);
+        let stream = hyper_util::rt::TokioIo::new(stream);
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
+        let body = String::from_utf8(vec![b'x'; 1 << 20]).unwrap();
+        let (response, _) = tokio::join!(
+            sender.send_request(http::Request::post("/").body(body).unwrap()),
+            connection
+        );
+        assert_eq!(response.unwrap().status(), 413);
     }
 }

@@ -83,6 +83,9 @@ impl ConnectionSetup<'_> {
                 self.speak(stream, secured.http2, peer, permit).await
             }
             Err(failure) => {
+                if let Some(trip) = self.trip {
+                    trip.turned_away_from(peer);
+                }
                 let Self {
                     host_pool,
                     settings,

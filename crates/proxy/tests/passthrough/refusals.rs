@@ -113,11 +113,6 @@ fn what_is_no_hello_is_closed_with_or_without_an_alert() {
         hello
     };
     for (at, (begin, told, reason)) in [
-        (
-            b"GET / HTTP/1.1\r\nhost: a.example\r\n\r\n".to_vec(),
-            vec![],
-            "not_tls",
-        ),
         (b"\x80\x2e\x01\0\x02".to_vec(), vec![], "not_tls"),
         (b"\x15\x03\x01\0\x02\x02\x28".to_vec(), vec![], "not_tls"),
         (twice, alert(DECODE_ERROR), "malformed_hello"),
@@ -129,6 +124,14 @@ fn what_is_no_hello_is_closed_with_or_without_an_alert() {
         assert_eq!(answer(&gateway, &begin), told, "{reason}");
         assert_eq!(gateway.wait_for_records(at + 1)[at]["reason"], reason);
     }
+    // HTTP in the clear is answered in its own words.
+    let told = answer(&gateway, b"GET / HTTP/1.1\r\nhost: a.example\r\n\r\n");
+    let told = String::from_utf8(told).unwrap();
+    assert!(
+        told.starts_with("HTTP/1.1 400 Bad Request: this port speaks TLS"),
+        "{told}"
+    );
+    assert_eq!(gateway.wait_for_records(5)[4]["reason"], "not_tls");
     // A client that leaves during the handshake is not logged.
     let mut client = gateway.connect();
     client.send(&hello("a.example")[..20]);

@@ -6,6 +6,7 @@ mod addresses;
 mod failures;
 mod heads;
 mod policies;
+mod words;
 
 fn assert_refused(response: &Response, status: u16, error: &str, what: &str) {
     assert_eq!(response.status, status, "{what}: {response:?}");

@@ -26,10 +26,26 @@ fn policies_decide_before_dns_and_say_which_rule() {
         (host.as_str(), "/admin", "rule no-admin"),
         (host.as_str(), "/x/../admin/y", "rule no-admin"),
         (host.as_str(), "/%2e/admin", "rule no-admin"),
-        ("api.example:1", "/x", "default action"),
-        ("other.example", "/", "default action"),
-        ("example.org", "/", "default action"),
-        ("127.0.0.1", "/", "default action"),
+        (
+            "api.example:1",
+            "/x",
+            "no rule of EgressPolicy kgateway-system/partners allows it",
+        ),
+        (
+            "other.example",
+            "/",
+            "no rule of EgressPolicy kgateway-system/partners allows it",
+        ),
+        (
+            "example.org",
+            "/",
+            "no rule of EgressPolicy kgateway-system/partners allows it",
+        ),
+        (
+            "127.0.0.1",
+            "/",
+            "no rule of EgressPolicy kgateway-system/partners allows it",
+        ),
     ] {
         let response = gateway.get(host, target);
         assert_refused(&response, 403, "http_request_denied", host);

@@ -6,7 +6,7 @@ use http::header::HeaderName;
 use http::{Request, StatusCode};
 
 use super::*;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, RefusalSubject};
 
 /// ann:secret, ann:wrong and any:k-1.
 const ANN: &str = "Basic YW5uOnNlY3JldA==";
@@ -340,11 +340,13 @@ fn a_refusal_says_how_to_come_in_and_no_secret() {
         let (target, parts) = request(uri, &wrong);
         let refused = verify(policies, &target, &parts).err().unwrap();
         let refusal = Refusal::Unauthenticated(refused);
-        let response = refusal.response();
+        let response = refusal.response(&RefusalSubject::default());
         assert_eq!(response.status(), StatusCode::from_u16(status).unwrap());
         let told: Vec<_> = response.headers().get_all(field).iter().collect();
         assert_eq!(told, challenges);
-        assert!(response.body().contains("TrafficPolicy apps/p"));
+        let about = RefusalSubject::default();
+        assert!(refusal.details(&about).contains("TrafficPolicy apps/p"));
+        assert!(response.body().contains("authentication failed"));
         let shown = format!("{refusal:?}{response:?}");
         assert!(!shown.contains("top") && !shown.contains("dG9w"), "{shown}");
     }

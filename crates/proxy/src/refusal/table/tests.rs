@@ -6,6 +6,7 @@ use egret_config::snapshot::Misconfiguration;
 
 use super::super::{
     AuthenticationFailure, CircuitBreakerLimit, CredentialAudience, CredentialError,
+    ForeignProtocol,
 };
 use super::*;
 use crate::dns::DnsFailure;
@@ -57,6 +58,7 @@ fn of_every_host() -> Vec<Refusal> {
         Refusal::Hello(HelloError::NotTls),
         Refusal::NoServerName,
         Refusal::HandshakeTimeout,
+        Refusal::NotHttp(ForeignProtocol::Tls),
         Refusal::TooManyConnections,
         Refusal::ClientTls("x".to_owned()),
         Refusal::ClientHttp2("x".to_owned()),
@@ -118,6 +120,7 @@ fn position(refusal: &Refusal) -> usize {
         Refusal::ResponseTimeout => 27,
         Refusal::RequestBody => 28,
         Refusal::Loop => 29,
+        Refusal::NotHttp(_) => 30,
     }
 }
 
@@ -131,5 +134,5 @@ fn another_host_is_tried_only_for_failures_of_one_host() {
         assert!(!refusal.elsewhere(), "{refusal:?}");
     }
     let positions: BTreeSet<_> = one.iter().chain(&every).map(position).collect();
-    assert!(positions.into_iter().eq(0..30), "a variant is in no list");
+    assert!(positions.into_iter().eq(0..31), "a variant is in no list");
 }

@@ -1,16 +1,20 @@
 //! The JSON of a line of the access log.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 
 use egret_config::name::DnsName;
 use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{Listener, RouteRule, Scheme};
-use http::Method;
+use http::{HeaderValue, Method};
 use serde::Serialize;
 
 use crate::meter::LabelValue as _;
 use crate::record::{ExchangeEnd, Record, Verdict};
+
+/// Most bytes of a `User-Agent` that are logged.
+const MAX_USER_AGENT: usize = 200;
 
 /// One line of the access log. Fields without a value are left out.
 #[derive(Debug, Serialize)]
@@ -61,6 +65,18 @@ pub(super) struct LogLine<'a> {
     /// The reason in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<&'a str>,
+    /// The identity of the refusal, which its response has in `Proxy-Status`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    /// The generation of the configuration by which the request was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<u64>,
+    /// The trace that the request belongs to (W3C Trace Context).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
+    /// The beginning of the `User-Agent` of the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<Cow<'a, str>>,
     /// `allow` or `deny`; `audit` for what an audit policy would have denied.
     #[serde(skip_serializing_if = "Option::is_none")]
     verdict: Option<&'a str>,
@@ -128,6 +144,10 @@ impl<'a> From<&'a Record<'a>> for LogLine<'a> {
             status: record.status.map(|status| status.as_u16()),
             reason: record.end.map(ExchangeEnd::as_str),
             details: record.details.as_deref(),
+            id: record.refusal.map(|id| id.to_string()),
+            generation: record.refusal.map(|_| record.generation),
+            trace_id: record.trace_id,
+            user_agent: record.user_agent.map(user_agent),
             verdict: verdict.map(Verdict::as_str),
             policy: policy.map(|policy| format!("{}/{}", policy.namespace, policy.name)),
             rule: verdict.and_then(Verdict::rule),
@@ -160,6 +180,12 @@ fn rule_name(rule: &RouteRule) -> String {
 
 fn part_name(object: &ObjectRef, part: &impl Display) -> String {
     format!("{}/{}/{part}", object.namespace, object.name)
+}
+
+/// The beginning of a `User-Agent`. It can have any length, and bytes that are no text.
+fn user_agent(value: &HeaderValue) -> Cow<'_, str> {
+    let bytes = value.as_bytes();
+    String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_USER_AGENT)])
 }
 
 fn rfc3339(at: SystemTime) -> String {

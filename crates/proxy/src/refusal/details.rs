@@ -1,0 +1,225 @@
+//! The words of a refusal: one line for people that names what was judged, and by what.
+
+use std::fmt;
+
+use egret_config::policy::egress::AddressDenied;
+use egret_config::resources::ObjectRef;
+
+use super::{CircuitBreakerLimit, ForeignProtocol, Refusal, RefusalSubject};
+use crate::dns::DnsFailure;
+
+impl Refusal {
+    /// Describes the refusal in one line for people. Of the request itself it contains at most the host and port.
+    #[must_use]
+    pub(crate) fn details(&self, about: &RefusalSubject) -> String {
+        match self {
+            Self::Policy { policy, rule } => denied(about, policy.as_ref(), rule.as_deref()),
+            Self::Address(by) => address_denied(about, by),
+            Self::Dns(failure) => format!("{}: {failure}", about.host()),
+            Self::Limit(limit) => format!("{} has too many {limit}", about.destination()),
+            Self::Connect(failure) => format!("{}: {}", about.endpoint(), failure.details()),
+            Self::Tls(failure) => format!("{}: {}", about.endpoint(), failure.details()),
+            Self::Terminated
+            | Self::UpstreamProtocol
+            | Self::NoExtendedConnect
+            | Self::ResponseTimeout => format!("{}: {}", about.endpoint(), self.fault()),
+            Self::Misconfigured(at) => format!("{}: {}", at.object, at.message),
+            Self::ProxyHeader(error) => error.to_string(),
+            Self::Hello(error) => error.to_string(),
+            Self::Target(error) => error.to_string(),
+            Self::ClientTls(error) => format!("TLS with the client failed: {error}"),
+            Self::ClientHttp2(error) => format!("the client violated HTTP/2: {error}"),
+            Self::Unauthenticated(client) => client.details(),
+            _ => self.fault().to_owned(),
+        }
+    }
+
+    /// Describes the refusal for the client. Unlike [`Refusal::details`] it discloses nothing about the DNS servers.
+    pub(super) fn client_message(&self, about: &RefusalSubject) -> String {
+        match self {
+            Self::Dns(DnsFailure::Network(_)) => {
+                format!("{}: no DNS server could be asked", about.host())
+            }
+            other => other.details(about),
+        }
+    }
+
+    /// What is wrong, where that is always the same.
+    const fn fault(&self) -> &'static str {
+        match self {
+            Self::MalformedHead => "the request head is malformed",
+            Self::HeadTooLarge => "the request head has too many bytes or fields",
+            Self::NoServerName => "the client sent no SNI",
+            Self::HandshakeTimeout => "timed out during the TLS handshake or PROXY header",
+            Self::TooManyConnections => "the listener has too many connections",
+            Self::Framing(what) | Self::NoTunnel(what) => what,
+            Self::NotHttp(ForeignProtocol::Tls) => {
+                "this port speaks HTTP in the clear, and the client began with TLS"
+            }
+            Self::NotHttp(ForeignProtocol::Socks4 | ForeignProtocol::Socks5) => {
+                "this port is an HTTP proxy, and the client began with SOCKS"
+            }
+            Self::NoListener => "no listener serves this host",
+            Self::Misdirected => {
+                "this connection was made for another listener than the one that serves the host"
+            }
+            Self::NoRoute => "no route matches the request",
+            Self::DnsOverload => "too many names are being resolved",
+            Self::Terminated => "the upstream closed the connection before it answered",
+            Self::UpstreamProtocol => {
+                "the upstream's response is not valid HTTP, or its head is too large"
+            }
+            Self::NoExtendedConnect => "the upstream speaks HTTP/2 and takes no upgrades on it",
+            Self::ResponseTimeout => "the upstream did not answer in time",
+            Self::RequestBody => "the request body was broken off",
+            Self::Loop => "the request came back to this proxy",
+            _ => "the request is refused",
+        }
+    }
+}
+
+fn denied(about: &RefusalSubject, policy: Option<&ObjectRef>, rule: Option<&str>) -> String {
+    let what = about.destination();
+    match (policy, rule) {
+        (Some(policy), Some(rule)) => format!("{what} is denied by rule {rule} of {policy}"),
+        (Some(policy), None) => format!("{what} is denied: no rule of {policy} allows it"),
+        (None, _) => format!("{what} is denied"),
+    }
+}
+
+fn address_denied(about: &RefusalSubject, by: &AddressDenied) -> String {
+    let what = about.judged_address();
+    match &by.policy {
+        Some(policy) => format!("{what} is denied by the addresses of {policy}"),
+        None if by.class == AddressDenied::OWN => format!("{what} is this proxy itself"),
+        None => format!(
+            "{what} is {}: an EgressPolicy with addresses.allow on the Gateway may open it",
+            by.class
+        ),
+    }
+}
+
+impl fmt::Display for CircuitBreakerLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connections => "connections, all in use",
+            Self::Pending => "requests waiting for a connection",
+            Self::Requests => "requests in progress",
+            Self::Retries => "requests being sent again",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use egret_config::name::Port;
+    use egret_config::resources::Kind;
+
+    use super::*;
+    use crate::dial::failure::ConnectFailure;
+
+    fn about(host: &str, port: u16, address: Option<&str>) -> RefusalSubject {
+        RefusalSubject {
+            destination: Some((host.parse().unwrap(), Port::new(port).unwrap())),
+            address: address.map(|address| address.parse().unwrap()),
+            id: None,
+        }
+    }
+
+    #[test]
+    fn what_was_judged_is_named() {
+        let policy = || ObjectRef::new(Kind::EgressPolicy, "edge", "partners");
+        let by_rule = Refusal::Policy {
+            policy: Some(policy()),
+            rule: Some("no-mail".into()),
+        };
+        let by_default = Refusal::Policy {
+            policy: Some(policy()),
+            rule: None,
+        };
+        let by_address = Refusal::Address(AddressDenied {
+            policy: Some(policy()),
+            class: "denied by policy",
+        });
+        let built_in = |class| {
+            Refusal::Address(AddressDenied {
+                policy: None,
+                class,
+            })
+        };
+        let refused = Refusal::Connect(ConnectFailure::Refused);
+        let name = about("ledger.example", 80, Some("10.1.2.3:80"));
+        let literal = about("10.1.2.3", 80, Some("10.1.2.3:80"));
+        let unresolved = about("nx.test", 80, None);
+        for (refusal, about, expected) in [
+            (
+                &by_rule,
+                &name,
+                "ledger.example:80 is denied by rule no-mail of EgressPolicy edge/partners",
+            ),
+            (
+                &by_default,
+                &name,
+                "ledger.example:80 is denied: no rule of EgressPolicy edge/partners allows it",
+            ),
+            (
+                &by_address,
+                &name,
+                "10.1.2.3 (ledger.example) is denied by the addresses of EgressPolicy edge/partners",
+            ),
+            (
+                &built_in("private"),
+                &name,
+                "10.1.2.3 (ledger.example) is private: an EgressPolicy with addresses.allow on the Gateway may open it",
+            ),
+            (
+                &built_in("private"),
+                &literal,
+                "10.1.2.3 is private: an EgressPolicy with addresses.allow on the Gateway may open it",
+            ),
+            (
+                &built_in(AddressDenied::OWN),
+                &literal,
+                "10.1.2.3 is this proxy itself",
+            ),
+            (
+                &Refusal::Dns(DnsFailure::NxDomain),
+                &unresolved,
+                "nx.test: the name does not exist (NXDOMAIN)",
+            ),
+            (
+                &refused,
+                &name,
+                "10.1.2.3:80 (ledger.example): the upstream refused the connection",
+            ),
+            (
+                &refused,
+                &literal,
+                "10.1.2.3:80: the upstream refused the connection",
+            ),
+            (
+                &Refusal::Limit(CircuitBreakerLimit::Pending),
+                &name,
+                "ledger.example:80 has too many requests waiting for a connection",
+            ),
+            (
+                &Refusal::NoRoute,
+                &RefusalSubject::default(),
+                "no route matches the request",
+            ),
+        ] {
+            assert_eq!(refusal.details(about), expected);
+        }
+    }
+
+    #[test]
+    fn dns_servers_are_not_told_to_clients() {
+        let about = about("a.test", 80, None);
+        let refusal = Refusal::Dns(DnsFailure::Network("10.0.0.53: refused".into()));
+        assert_eq!(
+            refusal.client_message(&about),
+            "a.test: no DNS server could be asked"
+        );
+        assert!(refusal.details(&about).contains("10.0.0.53"));
+    }
+}
