@@ -60,7 +60,7 @@ pub(crate) fn blamed<A: Copy>(
     failure: ConnectFailure,
 ) -> Option<A> {
     let failed = |(_, outcome): &&(A, AttemptOutcome)| *outcome == AttemptOutcome::Failed(failure);
-    let attempt = attempts.iter().find(failed).or(attempts.first());
+    let attempt = attempts.iter().find(failed).or_else(|| attempts.first());
     attempt.map(|(address, _)| *address)
 }
 

@@ -129,14 +129,11 @@ mod tests {
     #[test]
     fn what_was_judged_is_named() {
         let policy = || ObjectRef::new(Kind::EgressPolicy, "edge", "partners");
-        let by_rule = Refusal::Policy {
+        let by_name = |rule: Option<&str>| Refusal::Policy {
             policy: Some(policy()),
-            rule: Some("no-mail".into()),
+            rule: rule.map(Into::into),
         };
-        let by_default = Refusal::Policy {
-            policy: Some(policy()),
-            rule: None,
-        };
+        let (by_rule, by_default) = (by_name(Some("no-mail")), by_name(None));
         let by_address = Refusal::Address(AddressDenied {
             policy: Some(policy()),
             class: "denied by policy",

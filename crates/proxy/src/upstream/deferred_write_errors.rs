@@ -132,7 +132,9 @@ mod tests {
 
         fn fail<T>(&mut self) -> Poll<io::Result<T>> {
             self.written_to = true;
-            self.reader.take().map(Waker::wake);
+            if let Some(reader) = self.reader.take() {
+                reader.wake();
+            }
             Poll::Ready(Err(ErrorKind::BrokenPipe.into()))
         }
     }

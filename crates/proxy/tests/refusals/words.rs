@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// The value of the parameter `id` of `Proxy-Status`.
 fn id(response: &Response) -> &str {
-    let status = response.header("proxy-status").unwrap();
+    let status = response.header("proxy-status").expect("why");
     let (_, id) = status.split_once("; id=\"").expect("an identity");
     id.trim_end_matches('"')
 }
