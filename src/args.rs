@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use egret_config::compile::CompileOptions;
 use tracing::level_filters::LevelFilter;
 
+use crate::console::LogFormat;
+
 /// An egress gateway: decides where workloads may connect, resolves names, forwards requests, and logs what happened.
 #[derive(Debug, Parser)]
 #[command(name = "egret", version, about)]
@@ -24,7 +26,16 @@ pub(crate) enum CliCommand {
     Check(CheckArgs),
 }
 
-/// The configuration that `serve` and `check` read, and what decides its meaning.
+impl CliCommand {
+    pub(crate) fn sources(&self) -> &ConfigSources {
+        match self {
+            Self::Serve(args) => &args.sources,
+            Self::Check(args) => &args.sources,
+        }
+    }
+}
+
+/// The configuration that `serve` and `check` read, what decides its meaning, and how it is told.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigSources {
     /// YAML or JSON files, or folders of such files
@@ -45,6 +56,14 @@ pub(crate) struct ConfigSources {
         value_name = "ADDRESS"
     )]
     pub(crate) admin: SocketAddr,
+    /// Format of the lines on stderr
+    #[arg(
+        long,
+        env = "EGRET_LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    pub(crate) log_format: LogFormat,
 }
 
 impl ConfigSources {
@@ -97,6 +116,9 @@ pub(crate) struct CheckArgs {
     /// Format of the report
     #[arg(short, long, default_value = "table", value_name = "FORMAT")]
     pub(crate) output: ReportFormat,
+    /// Show every condition in the table, and not only those that are not fine
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -9,12 +9,17 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use egret_config::report::ReportProblem;
 use egret_proxy::ProcessCounters;
 use tracing_subscriber::fmt::MakeWriter;
+
+mod format;
+
+pub(crate) use format::{JsonEvents, LogFormat, Severity};
 
 /// Most lines that wait for the writer.
 const QUEUE: usize = 1024;
@@ -32,6 +37,7 @@ struct Console {
     /// Notified when everything is written.
     written: Condvar,
     counters: Arc<ProcessCounters>,
+    format: OnceLock<LogFormat>,
 }
 
 #[derive(Default)]
@@ -53,9 +59,25 @@ pub(crate) fn start() -> io::Result<()> {
     Ok(())
 }
 
-/// Writes one line, or several if `text` has line breaks.
+/// Sets the format of the lines; text, if it is never set.
+pub(crate) fn set_format(format: LogFormat) {
+    // The format is set once, before there are lines.
+    let _ = CONSOLE.format.set(format);
+}
+
+/// Writes an error, without a word in front: one line, or several if `text` has line breaks.
 pub(crate) fn line(text: impl Display) {
-    CONSOLE.push(format!("{text}\n").into_bytes());
+    CONSOLE.say(|format| format.line(Severity::Error, &text.to_string()));
+}
+
+/// Writes an error in the configuration.
+pub(crate) fn error(text: impl Display) {
+    CONSOLE.say(|format| format.judged(Severity::Error, &text.to_string()));
+}
+
+/// Writes a mistake in the configuration.
+pub(crate) fn problem(severity: Severity, problem: &ReportProblem) {
+    CONSOLE.say(|format| format.problem(severity, problem));
 }
 
 /// Waits until stderr has taken everything, but not for long.
@@ -93,6 +115,12 @@ impl Write for EventWriter {
 }
 
 impl Console {
+    fn say(&self, line: impl FnOnce(LogFormat) -> String) {
+        let format = self.format.get().copied().unwrap_or_default();
+        let line = line(format);
+        self.push(format!("{line}\n").into_bytes());
+    }
+
     fn push(&self, line: Vec<u8>) {
         let mut queue = self.lock();
         if queue.lines.len() < QUEUE {
@@ -142,12 +170,12 @@ impl Console {
         let place = panic.location().map(ToString::to_string);
         let place = place.as_deref().unwrap_or("an unknown place");
         let message = panic.payload_as_str().unwrap_or("no message");
-        let mut text = format!("egret: a defect in thread {thread} at {place}: {message}\n");
+        let mut text = format!("egret: a defect in thread {thread} at {place}: {message}");
         let backtrace = Backtrace::capture();
         if backtrace.status() == BacktraceStatus::Captured {
-            text += &format!("{backtrace}\n");
+            text += &format!("\n{backtrace}");
         }
-        self.push(text.into_bytes());
+        self.say(|format| format.line(Severity::Error, &text));
     }
 
     fn lock(&self) -> MutexGuard<'_, LineQueue> {

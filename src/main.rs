@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         let _ = writeln!(io::stderr(), "a thread cannot be started: {error}");
         return ExitCode::FAILURE;
     }
+    console::set_format(command.sources().log_format);
     let exit = match command {
         CliCommand::Serve(args) => serve::run(args),
         CliCommand::Check(args) => check::run(&args),

@@ -6,16 +6,16 @@ use std::path::PathBuf;
 use egret_config::compile::{CompileOptions, CompiledConfig};
 use egret_config::in_force::{ConfigChange, InForce, RefusedChange};
 use egret_config::load::LoadedConfig;
-use egret_config::report::{Report, ReportProblem};
+use egret_config::report::{Findings, Report, ReportProblem};
 use egret_config::resources::Resources;
 use egret_proxy::{BindError, Proxy};
 
-use crate::console;
+use crate::console::{self, Severity};
 use crate::files::{ConfigFiles, PASSED_OVER};
 use crate::serve::ServeError;
 
 /// The warning about a configuration without listeners.
-pub(crate) const NOTHING_TO_SERVE: &str =
+const NOTHING_TO_SERVE: &str =
     "there is no listener to serve: is there a Gateway of class egret or kgateway?";
 
 /// The proxy, with the configuration that is in force.
@@ -132,7 +132,7 @@ impl Reloader {
     fn reject(&self, errors: Vec<String>) {
         // The errors are in /report before they are on stderr, so that whoever sees them there finds them in /report.
         self.proxy.reject(errors.clone());
-        errors.iter().for_each(console::line);
+        errors.iter().for_each(console::error);
         tracing::error!(
             "configuration rejected: generation {} stays in effect",
             self.proxy.generation()
@@ -207,8 +207,12 @@ impl LoadFindings {
 }
 
 fn tell_problems(report: &Report) {
-    for problem in report.warnings.iter().chain(&report.problems) {
-        console::line(problem);
+    let Findings { errors, warnings } = report.findings(&[], &BTreeSet::new());
+    for warning in &warnings {
+        console::problem(Severity::Warning, warning);
+    }
+    for error in &errors {
+        console::problem(Severity::Error, error);
     }
 }
 

@@ -11,19 +11,22 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
 
 use crate::args::ServeArgs;
-use crate::console::{self, EventWriter};
+use crate::console::{self, EventWriter, JsonEvents, LogFormat};
 use crate::descriptors;
 use crate::files::{ConfigFiles, FileWatcher};
 use crate::reload::{Reloader, load};
 
 /// Runs until a signal stops the process.
 pub(crate) fn run(args: ServeArgs) -> ExitCode {
-    tracing_subscriber::fmt()
+    let events = tracing_subscriber::fmt()
         .with_max_level(args.log_level)
         .with_writer(EventWriter)
         .with_target(false)
-        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
-        .init();
+        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()));
+    match args.sources.log_format {
+        LogFormat::Text => events.init(),
+        LogFormat::Json => events.event_format(JsonEvents).init(),
+    }
     let descriptors = descriptors::raise();
     // This runtime is for files, DNS queries and the admin server; requests are served by the worker threads.
     let runtime = Builder::new_multi_thread()

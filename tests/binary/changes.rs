@@ -238,5 +238,5 @@ fn what_serves_nothing_is_not_ready() {
     let output = egret(&["check", empty.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("there is no listener to serve"), "{told}");
+    assert!(told.contains("error: no Gateway would be served"), "{told}");
 }

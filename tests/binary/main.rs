@@ -14,6 +14,7 @@ use egret_testkit::{Ca, Client, DnsServer, Upstream};
 use served::{ServeSetup, ServedProcess, lines, wait_for};
 
 mod changes;
+mod check;
 mod credentials;
 mod encrypted_dns;
 mod served;
@@ -37,9 +38,13 @@ fn egret(arguments: &[&str]) -> Output {
 #[test]
 fn examples_are_accepted() {
     for name in ["quickstart", "offline", "resilient"] {
-        let output = egret(&["check", example(name).to_str().unwrap()]);
+        let folder = example(name);
+        let output = egret(&["check", folder.to_str().unwrap()]);
         assert!(output.status.success(), "{output:?}");
         assert!(output.stderr.is_empty(), "{output:?}");
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(told, "0 errors, 0 warnings: this would be served\n");
+        let output = egret(&["check", "-v", folder.to_str().unwrap()]);
         let table = String::from_utf8(output.stdout).unwrap();
         assert!(
             table.contains("HTTPRoute") && table.contains("Accepted"),
@@ -94,7 +99,7 @@ fn check_names_the_place_of_every_mistake() {
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8(output.stderr).unwrap();
     let expected = format!(
-        "{}:8: Backend b/a: spec.dynamicForwardProxy.enableTsl: unknown field",
+        "error: {}:8: Backend b/a: spec.dynamicForwardProxy.enableTsl: unknown field; did you mean enableTls?",
         file.display()
     );
     assert!(
@@ -182,7 +187,8 @@ fn the_guide_works_and_files_can_change_under_it() {
     let told = wait_for(&served.stderr, "backend.yaml:");
     assert_eq!(client.get("/", &host).status, 200);
     let report = served.ask("/report").json();
-    assert_eq!(report["errors"][0], told);
+    let error = report["errors"][0].as_str().unwrap();
+    assert_eq!(format!("error: {error}"), told);
     served.write("backend.yaml", &backend);
     wait_for(&served.stderr, "generation=4");
     assert_eq!(

@@ -19,6 +19,7 @@ mod grant;
 mod header;
 mod keepalive;
 mod log;
+mod missing;
 mod namespace;
 mod passthrough;
 mod policy;

@@ -15,6 +15,7 @@ use crate::suggest::did_you_mean;
 mod decode;
 mod kinds;
 mod strict;
+mod syntax;
 mod tree;
 
 use decode::{DecodeFault, decode};
@@ -78,7 +79,6 @@ impl ConfigLoader {
                 object: None,
                 field: String::new(),
                 message: error.message,
-                follows: None,
             }),
         }
     }
@@ -101,7 +101,6 @@ impl ConfigLoader {
             object: None,
             field: field.to_owned(),
             message: message.to_owned(),
-            follows: None,
         };
         for (field, line) in list.fields() {
             if !LIST_FIELDS.contains(&field) {
@@ -127,7 +126,6 @@ impl ConfigLoader {
             object: None,
             field: field.to_owned(),
             message,
-            follows: None,
         };
         let (Some(api_version), Some(kind)) = (node.text("apiVersion"), node.text("kind")) else {
             let problem = problem_at(
@@ -195,7 +193,6 @@ impl ConfigLoader {
             object: None,
             field: field.to_owned(),
             message,
-            follows: None,
         };
         match UnknownKind::of(group, kind) {
             UnknownKind::Mistake(meant) => {

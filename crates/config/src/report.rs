@@ -3,6 +3,7 @@
 //!
 //! The report is read by people, printed by `egret check`, and written to the statuses of a cluster.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,7 +11,10 @@ use serde::{Serialize, Serializer};
 
 use crate::resources::{Kind, ObjectRef, SourceLocation};
 
+mod findings;
 mod table;
+
+pub use findings::Findings;
 
 /// The report of a compilation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -190,9 +194,6 @@ pub struct ReportProblem {
     pub field: String,
     /// What is wrong.
     pub message: String,
-    /// The object that is at fault, if this is only what follows from a fault of another object.
-    #[serde(skip)]
-    pub follows: Option<ObjectRef>,
 }
 
 impl Report {
@@ -210,7 +211,26 @@ impl Report {
     /// The report as a table for people, with one line for each condition.
     #[must_use]
     pub fn table(&self) -> String {
-        table::render(self)
+        table::render(self, |_| true)
+    }
+
+    /// The table of the conditions that are not fine; `None` if all are.
+    #[must_use]
+    pub fn table_of_faults(&self) -> Option<String> {
+        let mut all = self.objects.iter().flat_map(ObjectReport::conditions);
+        all.any(|(_, condition)| !condition.is_fine())
+            .then(|| table::render(self, |condition| !condition.is_fine()))
+    }
+
+    /// What people are told about the configuration. `read_errors` are those of the files, and `unread` the objects
+    /// that have them, so that references to them lead nowhere.
+    #[must_use]
+    pub fn findings(
+        &self,
+        read_errors: &[ReportProblem],
+        unread: &BTreeSet<ObjectRef>,
+    ) -> Findings {
+        Findings::of(self, read_errors, unread)
     }
 }
 
@@ -320,7 +340,6 @@ impl ReportProblem {
             object: Some(object.clone()),
             field: field.to_owned(),
             message: message.into(),
-            follows: None,
         }
     }
 }

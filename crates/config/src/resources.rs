@@ -123,6 +123,46 @@ pub struct ObjectSeniority {
     name: Arc<str>,
 }
 
+impl Resources {
+    /// The identities of all objects of a kind.
+    pub fn objects_of(&self, kind: Kind) -> Box<dyn Iterator<Item = &ObjectRef> + '_> {
+        match kind {
+            Kind::GatewayClass => Box::new(self.gateway_classes.keys()),
+            Kind::Gateway => Box::new(self.gateways.keys()),
+            Kind::HttpRoute => Box::new(self.http_routes.keys()),
+            Kind::GrpcRoute => Box::new(self.grpc_routes.keys()),
+            Kind::TlsRoute => Box::new(self.tls_routes.keys()),
+            Kind::BackendTlsPolicy => Box::new(self.backend_tls_policies.keys()),
+            Kind::ReferenceGrant => Box::new(self.reference_grants.keys()),
+            Kind::Backend => Box::new(self.backends.keys()),
+            Kind::BackendConfigPolicy => Box::new(self.backend_config_policies.keys()),
+            Kind::TrafficPolicy => Box::new(self.traffic_policies.keys()),
+            Kind::DirectResponse => Box::new(self.direct_responses.keys()),
+            Kind::ListenerPolicy => Box::new(self.listener_policies.keys()),
+            Kind::HttpListenerPolicy => Box::new(self.http_listener_policies.keys()),
+            Kind::EgressPolicy => Box::new(self.egress_policies.keys()),
+            Kind::ResolverPolicy => Box::new(self.resolver_policies.keys()),
+            Kind::Namespace => Box::new(self.namespaces.keys()),
+            Kind::Secret => Box::new(self.secrets.keys()),
+            Kind::ConfigMap => Box::new(self.config_maps.keys()),
+            Kind::GatewayExtension
+            | Kind::GatewayParameters
+            | Kind::TcpRoute
+            | Kind::UdpRoute
+            | Kind::ListenerSet
+            | Kind::XListenerSet
+            | Kind::XBackendTrafficPolicy
+            | Kind::XMesh
+            | Kind::Service
+            | Kind::EndpointSlice => Box::new(
+                self.unsupported
+                    .keys()
+                    .filter(move |known| known.kind == kind),
+            ),
+        }
+    }
+}
+
 impl ObjectRef {
     /// Makes the identity of an object.
     #[must_use]

@@ -26,7 +26,7 @@ pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a s
 pub(crate) fn edits(a: &str, b: &str) -> Option<usize> {
     let letters = |text: &str| -> Vec<char> { text.to_lowercase().chars().collect() };
     let (a, b) = (letters(a), letters(b));
-    let allowed = (a.len().max(b.len()) / 2).min(MAX_EDITS);
+    let allowed = (a.len().max(b.len()) / 3).min(MAX_EDITS);
     if a.len().abs_diff(b.len()) > allowed || a.len().max(b.len()) > MAX_LENGTH {
         return None;
     }
@@ -64,7 +64,8 @@ mod tests {
             ("gatways", "Gateway", Some(2)),
             ("RoutePolicy", "RetryPolicy", None),
             ("a", "b", None),
-            ("gw", "gx", Some(1)),
+            ("gw", "gx", None),
+            ("dfp", "dpf", Some(1)),
             ("gw", "ab", None),
             ("get", "put", None),
             ("", "", Some(0)),

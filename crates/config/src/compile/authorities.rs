@@ -89,7 +89,7 @@ fn follow(
         Some(Ok(certificates)) if certificates.iter().all(is_readable) => Ok(certificates),
         Some(Ok(_)) => Err(wrong("ca.crt has an entry that is not a certificate")),
         Some(Err(message)) => Err(wrong(&message)),
-        None => Err(ReferentFault::absent(&target)),
+        None => Err(ReferentFault::absent(resources, &target)),
     };
     certificates.map_err(|fault| ("InvalidCACertificateRef", fault))
 }

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use super::missing;
 use crate::report::ReportProblem;
-use crate::resources::ObjectRef;
+use crate::resources::{ObjectRef, Resources};
 
 /// What a compilation finds out about its objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,8 +95,16 @@ impl ReferentFault {
         }
     }
 
+    /// A Secret or ConfigMap that does not exist among these objects.
+    pub(super) fn absent(resources: &Resources, object: &ObjectRef) -> Self {
+        Self {
+            message: missing::message(resources, object),
+            ..Self::not_found(object)
+        }
+    }
+
     /// A Secret or ConfigMap that does not exist.
-    pub(super) fn absent(object: &ObjectRef) -> Self {
+    pub(super) fn not_found(object: &ObjectRef) -> Self {
         Self {
             message: format!("{object} not found"),
             cause: FaultCause::Absent(object.clone()),

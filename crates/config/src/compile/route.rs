@@ -6,6 +6,7 @@ use super::annotation::{self, RedirectStatuses};
 use super::context::RouteContext;
 use super::gateway::{GatewayDraft, ListenerDraft};
 use super::log::{FieldFault, ReportLog, join};
+use super::missing;
 use super::policy::PolicyScope;
 use super::target::{PolicyTarget, TargetLookup, TargetPresence};
 use crate::api::gateway::ParentRef;
@@ -13,7 +14,7 @@ use crate::name::HostPattern;
 use crate::report::{ObjectStatus, ParentReference, ParentStatus, RouteStatus};
 use crate::resources::{GATEWAY_GROUP, GATEWAY_TRIAL_GROUP, Kind, ObjectRef, ObjectSeniority};
 use crate::route::RouteEntry;
-use crate::suggest::edits;
+use crate::suggest::{did_you_mean, edits};
 
 mod backend_ref;
 mod filter;
@@ -207,7 +208,10 @@ impl<'a> RouteDraft<'a> {
             .iter_mut()
             .find(|draft| *draft.reference == gateway);
         let attached_to = match draft {
-            None => Err(("NoMatchingParent", format!("{gateway} not found"))),
+            None => Err((
+                "NoMatchingParent",
+                missing::message(context.resources, &gateway),
+            )),
             Some(draft) => self.attach(context, parent, draft),
         };
         if attached_to.is_ok() {
@@ -231,7 +235,13 @@ impl<'a> RouteDraft<'a> {
             .filter(|listener| listener.matches_parent_ref(section, parent.port))
             .collect();
         if candidates.is_empty() {
-            return Err(("NoMatchingParent", format!("{name} has no such listener")));
+            let names = gateway.object.value.spec.listeners.iter();
+            let names = names.map(|listener| listener.name.as_str());
+            // A listener of this name may be there, on another port.
+            let unknown = section.filter(|name| names.clone().all(|known| known != *name));
+            let suggestion = unknown.map_or_else(String::new, |name| did_you_mean(name, names));
+            let message = format!("{name} has no such listener{suggestion}");
+            return Err(("NoMatchingParent", message));
         }
         let ObjectRef {
             kind, namespace, ..

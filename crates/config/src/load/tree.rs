@@ -8,6 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::{Map, Number, Value};
 use serde_saphyr::Spanned;
 
+use super::syntax;
 use crate::resources::{Kind, ObjectRef, SourceLocation};
 
 /// A node, and the line where it was written. For the value of a field that is the line of the field's name.
@@ -53,7 +54,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<YamlNode>, SyntaxError> {
     let documents = serde_saphyr::from_multiple_with_options::<Spanned<YamlTree>>(text, options);
     let documents = documents.map_err(|error| SyntaxError {
         line: error.location().map_or(0, |location| line(location.line())),
-        message: one_line(&error.without_snippet().to_string()),
+        message: syntax::plain(&one_line(&error.without_snippet().to_string())),
     })?;
     Ok(documents.into_iter().map(YamlNode::from).collect())
 }

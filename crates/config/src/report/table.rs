@@ -1,12 +1,12 @@
 //! Prints the report as an aligned table.
 
-use super::Report;
+use super::{Report, StatusCondition};
 
 const HEADER: [&str; 6] = ["KIND", "NAME", "CONDITION", "STATUS", "REASON", "MESSAGE"];
 
-/// Prints one line for each condition. A part of an object (a listener, a parent) is named in the column of the
+/// Prints one line for each condition that is wanted. A part of an object (a listener, a parent) is named in the column of the
 /// condition.
-pub(super) fn render(report: &Report) -> String {
+pub(super) fn render(report: &Report, wanted: impl Fn(&StatusCondition) -> bool) -> String {
     let mut rows = vec![HEADER.map(str::to_owned)];
     for object in &report.objects {
         let reference = &object.object;
@@ -15,7 +15,7 @@ pub(super) fn render(report: &Report) -> String {
         } else {
             format!("{}/{}", reference.namespace, reference.name)
         };
-        for (part, condition) in object.conditions() {
+        for (part, condition) in object.conditions().filter(|(_, it)| wanted(it)) {
             let kind = if part.is_empty() {
                 condition.kind.to_owned()
             } else {
@@ -80,5 +80,6 @@ mod tests {
              Backend  ns/longer-name  Ok         True    Fine    all well\n"
         );
         assert!(report.accepted());
+        assert_eq!(report.table_of_faults(), None);
     }
 }

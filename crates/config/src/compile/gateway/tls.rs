@@ -166,7 +166,7 @@ fn identity(
         return Err(("RefNotPermitted", ReferentFault::not_permitted(message)));
     }
     let Some(object) = context.resources.secrets.get(&target) else {
-        return Err((INVALID, ReferentFault::absent(&target)));
+        return Err((INVALID, ReferentFault::absent(context.resources, &target)));
     };
     let identity = secret::identity(&target, &object.value);
     identity.map_err(|message| {

@@ -8,6 +8,7 @@ use super::{CompiledPolicies, PolicyDraft};
 use crate::api::gateway::{BackendTlsPolicySpec, BackendTlsPolicyTargetRef};
 use crate::api::target::TargetRef;
 use crate::compile::log::{FieldFault, ReportLog, join};
+use crate::compile::missing;
 use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup, TargetPresence};
 use crate::report::{AncestorStatus, ObjectStatus, PolicyStatus, StatusCondition};
 use crate::resources::{Kind, ObjectRef, Resources, oldest_first};
@@ -126,7 +127,7 @@ fn attach(
 ) -> Result<(), NotAccepted> {
     let backend = &target.object;
     if targets.presence(target) != TargetPresence::Served {
-        let message = format!("{backend} not found");
+        let message = missing::message(targets.resources, backend);
         return Err(NotAccepted::for_target("TargetNotFound", message));
     }
     if let Some(DecidingPolicy { policy, .. }) = policies.backend_tls.get(backend) {

@@ -6,6 +6,7 @@ use super::CompiledPolicies;
 use crate::api::target::{TargetRef, TargetSelector};
 use crate::compile::annotation;
 use crate::compile::log::{FieldFault, ReportLog, join};
+use crate::compile::missing;
 use crate::compile::review::PolicyBinding;
 use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup, TargetPresence};
 use crate::report::{AncestorStatus, ObjectStatus, PolicyStatus, ReportProblem, StatusCondition};
@@ -145,7 +146,7 @@ impl<'a> PolicyDraft<'a> {
                     continue;
                 }
                 TargetPresence::Missing => {
-                    let message = format!("{} not found", target.object);
+                    let message = missing::message(targets.resources, &target.object);
                     self.not_found(message, log)
                 }
                 TargetPresence::SectionMissing => self.section_not_found(target, policies, log),
@@ -202,7 +203,12 @@ impl<'a> PolicyDraft<'a> {
                 presence @ (TargetPresence::Missing | TargetPresence::SectionMissing) => {
                     // Of an object without the section all is refused, and nothing else was meant.
                     is_meant_elsewhere |= presence == TargetPresence::SectionMissing;
-                    let message = format!("{target} not found");
+                    let message = match presence {
+                        TargetPresence::Missing if target.section.is_none() => {
+                            missing::message(targets.resources, &target.object)
+                        }
+                        _ => format!("{target} not found"),
+                    };
                     dangling.push(FieldFault::reference("spec.targetRefs", message));
                 }
             }
@@ -211,7 +217,8 @@ impl<'a> PolicyDraft<'a> {
         let is_bound = !binding.bound.is_empty() || !binding.foreign.is_empty();
         let wrong: Vec<_> = dangling.iter().chain(&self.faults).collect();
         if !is_bound && !is_meant_elsewhere && !wrong.is_empty() {
-            let message = format!("bound to nothing: {}", join(wrong));
+            let wrong = missing::without_suggestion(&join(wrong));
+            let message = format!("bound to nothing: {wrong}");
             let meant = targets.possible(&self.policy.namespace, self.kinds);
             for target in &meant {
                 policies.refuse(target, self.policy, &message);

@@ -48,7 +48,7 @@ impl<'a> PolicyReader<'a> {
         }
         match self.resources.secrets.get(&reference) {
             Some(secret) => Ok((reference, &secret.value)),
-            None => Err(ReferentFault::absent(&reference)),
+            None => Err(ReferentFault::absent(self.resources, &reference)),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::compile::backend::{ServableBackend, port_of};
 use crate::compile::context::RouteContext;
-use crate::compile::grant;
 use crate::compile::log::{FieldFault, misconfiguration};
+use crate::compile::{grant, missing};
 use crate::name::Port;
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{Misconfiguration, RouteFilters};
@@ -102,7 +102,8 @@ fn resolve(
         return Err(("RefNotPermitted", "", message));
     }
     let Some(known) = context.backends.get(&backend) else {
-        return Err(("BackendNotFound", "", format!("{backend} not found")));
+        let message = missing::message(context.resources, &backend);
+        return Err(("BackendNotFound", "", message));
     };
     let Some(port) = *port else {
         return Ok((backend, None));

@@ -8,7 +8,7 @@ use crate::api::duration;
 use crate::api::gateway::RuleTimeouts;
 use crate::compile::context::RouteContext;
 use crate::compile::log::{FieldFault, join, misconfiguration};
-use crate::compile::retry;
+use crate::compile::{missing, retry};
 use crate::policy::retry::RetryPolicy;
 use crate::resources::{Kind, ObjectRef};
 use crate::route::MatchConditions;
@@ -237,7 +237,12 @@ impl RuleCompiler<'_> {
         {
             Some(Ok(answer)) => return ActionDraft::Respond(answer.clone()),
             Some(Err(broken)) => format!("{response}: {}", broken.message),
-            None => format!("{response} not found"),
+            None => {
+                let message = missing::message(self.context.resources, response);
+                wrong.replaced.push(FieldFault::new(field, message));
+                let message = format!("{response} not found");
+                return ActionDraft::Refuse(misconfiguration(self.route, &message));
+            }
         };
         let fault = FieldFault::reference(field, message.clone());
         wrong.replaced.push(fault);

@@ -162,7 +162,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "{certificateRefs: [{name: none}]}",
         "InvalidCertificateRef",
-        "certificateRefs[0]: Secret infra/none not found",
+        "certificateRefs[0]: Secret infra/none not found; did you mean Secret infra/one?",
     ),
     (
         "{certificateRefs: [{group: g.example, kind: Secret, name: one}]}",

@@ -9,7 +9,10 @@ fn parents_that_cannot_be_joined_say_why() {
             "{name: none, namespace: infra}",
             "NoMatchingParent: Gateway infra/none not found",
         ),
-        ("{name: gw}", "NoMatchingParent: Gateway apps/gw not found"),
+        (
+            "{name: gw}",
+            "NoMatchingParent: Gateway apps/gw not found; did you mean Gateway infra/gw?",
+        ),
         (
             "{name: gw, namespace: infra, sectionName: x}",
             "NoMatchingParent: Gateway infra/gw has no such listener",

@@ -99,7 +99,7 @@ fn a_gateway_that_is_renamed_takes_no_policy_along() {
     let refused = change(&first, &format!("{renamed}{policy}")).unwrap_err();
     assert_eq!(
         refused.0[0].to_string(),
-        "t.yaml:26: EgressPolicy infra/p: spec.targetRefs: Gateway infra/http not found; the change is refused as a \
+        "t.yaml:26: EgressPolicy infra/p: spec.targetRefs: Gateway infra/http not found; did you mean Gateway infra/htpp?; the change is refused as a \
          whole, because without this target the policy would protect nothing there"
     );
     // Together they may be renamed, and the listener may not lose its name.

@@ -174,7 +174,7 @@ fn content<'a>(
     let mut fields = SpecFields::new(AT, faults);
     let (reference, secret) = find(name);
     let content = match secret {
-        None => Err(ReferentFault::absent(&reference)),
+        None => Err(ReferentFault::not_found(&reference)),
         Some(secret) => SecretContent::read(&reference, secret, shows_itself).map_err(|message| {
             ReferentFault::content(&reference, format!("{reference}: {message}"))
         }),

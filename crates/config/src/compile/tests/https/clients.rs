@@ -177,12 +177,12 @@ fn without_a_ca_no_client_is_let_in() {
         (
             reference("ConfigMap", "gone"),
             invalid,
-            "caCertificateRefs[0]: ConfigMap infra/gone not found",
+            "caCertificateRefs[0]: ConfigMap infra/gone not found; did you mean ConfigMap infra/none?",
         ),
         (
             reference("Secret", "gone"),
             invalid,
-            "caCertificateRefs[0]: Secret infra/gone not found",
+            "caCertificateRefs[0]: Secret infra/gone not found; did you mean Secret infra/one?",
         ),
         (
             reference("ConfigMap", "none"),
@@ -311,7 +311,7 @@ fn a_wrong_listener_policy_refuses_what_it_targets() {
         (
             format!("{ca}, {gone}"),
             "Require",
-            "caCertificateRefs[1]: ConfigMap infra/gone not found".to_owned(),
+            "caCertificateRefs[1]: ConfigMap infra/gone not found; did you mean ConfigMap infra/none?".to_owned(),
         ),
         (
             far.to_owned(),

@@ -88,7 +88,10 @@ fn only_the_listener_that_is_targeted_is_refused() {
 fn targets_that_are_not_there_are_told_and_refuse_what_may_have_been_meant() {
     for (target, message) in [
         ("{HTTPRoute: none}", "HTTPRoute apps/none not found"),
-        ("{Gateway: gw}", "Gateway apps/gw not found"),
+        (
+            "{Gateway: gw}",
+            "Gateway apps/gw not found; did you mean Gateway infra/gw?",
+        ),
         ("{Backend: none}", "Backend apps/none not found"),
     ] {
         let compiled = with_base(&format!(
@@ -102,6 +105,7 @@ fn targets_that_are_not_there_are_told_and_refuse_what_may_have_been_meant() {
         );
         let expected = format!("t.yaml:19: EgressPolicy apps/p: spec.targetRefs: {message}");
         assert!(problems(&compiled).contains(&expected), "{message}");
+        let message = message.split("; did you").next().unwrap();
         // There is no Gateway in its namespace: it may have meant any.
         assert_eq!(
             refused(&compiled),

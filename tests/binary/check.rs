@@ -1,0 +1,147 @@
+//! What `check` says, and how.
+
+use std::fs;
+
+use super::egret;
+
+/// Runs `check` on a text, and returns whether all is well, and what is on stdout and stderr, with the path left out.
+fn check(text: &str, arguments: &[&str]) -> (bool, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.yaml");
+    fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    let output = egret(&[&["check", file], arguments].concat());
+    let text = |bytes| String::from_utf8(bytes).unwrap().replace(file, "a.yaml");
+    (
+        output.status.success(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+const GATEWAY: &str = "\
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gw}
+spec:
+  gatewayClassName: egret
+  listeners: [{name: http, protocol: HTTP, port: 8080}]
+---
+";
+
+const ROUTE: &str = "\
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: r}
+spec:
+  parentRefs: [{name: gw}]
+  rules: [{backendRefs: [{group: gateway.kgateway.dev, kind: Backend, name: dfp}]}]
+---
+";
+
+const BACKEND: &str = "\
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: Backend
+metadata: {name: dfp}
+spec: {dynamicForwardProxy: {}}
+---
+";
+
+#[test]
+fn one_mistake_is_told_once_with_what_was_meant() {
+    let good = format!("{GATEWAY}{ROUTE}{BACKEND}");
+    let served = "0 errors, 0 warnings: this would be served\n";
+    assert_eq!(check(&good, &[]), (true, served.to_owned(), String::new()));
+
+    let refused = "1 error, 0 warnings: this would be refused\n";
+    for (right, wrong, expected) in [
+        // A reference to what could not be read follows from that.
+        (
+            "kind: Backend\n",
+            "kind: Backnd\n",
+            "16: kind: gateway.kgateway.dev/v1alpha1 Backnd is not a kind; did you mean Backend?",
+        ),
+        (
+            "dynamicForwardProxy:",
+            "dynamicForwardProxi:",
+            "18: Backend default/dfp: spec.dynamicForwardProxi: unknown field; did you mean dynamicForwardProxy?",
+        ),
+        (
+            "port: 8080",
+            "port: eighty",
+            "6: Gateway default/gw: spec.listeners[0].port: needs a whole number, not the text \"eighty\"",
+        ),
+        (
+            "metadata: {name: r}",
+            "metadata: {name: r",
+            "11: not valid YAML: ",
+        ),
+    ] {
+        let (is_fine, told, errors) = check(&good.replacen(right, wrong, 1), &[]);
+        assert!(!is_fine);
+        assert!(
+            errors.starts_with(&format!("error: a.yaml:{expected}")),
+            "{errors}"
+        );
+        assert_eq!(
+            (errors.lines().count(), told.as_str()),
+            (1, refused),
+            "{errors}"
+        );
+    }
+}
+
+#[test]
+fn the_table_has_what_is_not_well() {
+    let text = format!(
+        "{GATEWAY}{BACKEND}{}",
+        ROUTE.replace("name: dfp}]", "name: dpf}]")
+    );
+    let (is_fine, told, errors) = check(&text, &[]);
+    assert!(!is_fine);
+    let expected = "error: a.yaml:18: HTTPRoute default/r: spec.rules[0].backendRefs[0]: \
+                    Backend default/dpf not found; did you mean Backend default/dfp?\n";
+    assert_eq!(errors, expected);
+    let lines: Vec<&str> = told.lines().collect();
+    let last = "1 error, 0 warnings: what has an error would be refused";
+    assert_eq!((lines.len(), lines.last()), (3, Some(&last)), "{told}");
+    assert!(
+        lines[1].starts_with("HTTPRoute  default/r  ResolvedRefs (gw)"),
+        "{told}"
+    );
+    assert!(check(&text, &["-v"]).1.lines().count() > 5);
+}
+
+#[test]
+fn what_would_serve_nothing_fails() {
+    let others = GATEWAY.replace("Name: egret", "Name: other");
+    for (text, warnings) in [("", "0 warnings"), (others.as_str(), "1 warning")] {
+        let (is_fine, told, errors) = check(text, &[]);
+        assert!(!is_fine);
+        assert_eq!(
+            told,
+            format!("1 error, {warnings}: nothing would be served\n")
+        );
+        assert!(
+            errors.starts_with("error: no Gateway would be served"),
+            "{errors}"
+        );
+    }
+}
+
+#[test]
+fn stderr_may_be_json() {
+    let text =
+        format!("{GATEWAY}{BACKEND}apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: d}}\n");
+    let (_, _, errors) = check(&text, &["--log-format", "json"]);
+    let line: serde_json::Value = serde_json::from_str(errors.trim_end()).unwrap();
+    let fact = |name: &str| line[name].to_string();
+    assert_eq!(
+        [fact("level"), fact("line"), fact("field")],
+        ["\"WARN\"", "14", "\"kind\""]
+    );
+    assert!(
+        fact("message").contains("is not a kind that Egret reads"),
+        "{line}"
+    );
+}
