@@ -8,7 +8,7 @@ use egret_config::report::{Findings, Report, ReportProblem};
 
 use crate::args::{CheckArgs, ReportFormat};
 use crate::console::{self, Severity};
-use crate::files::{ConfigFiles, PASSED_OVER};
+use crate::files::ConfigFiles;
 
 /// What would become of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +30,9 @@ pub(crate) fn run(args: &CheckArgs) -> ExitCode {
     let is_refused = !unreadable.is_empty() || !loaded.errors.is_empty();
     let serves_nothing = compiled.snapshot.sockets.is_empty();
     let mut report = compiled.report;
-    let passed_over = files.passed_over().iter().map(|path| ReportProblem {
-        file: path.display().to_string().into(),
-        message: PASSED_OVER.to_owned(),
+    let passed_over = files.passed_over().iter().map(|one| ReportProblem {
+        file: one.path.display().to_string().into(),
+        message: one.why.to_owned(),
         ..no_place()
     });
     report

@@ -1,89 +1,70 @@
-//! Configuration files: finds and reads them, and notices when they change.
+//! Configuration files: finds and reads them.
 
-use std::io;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use egret_config::load::{self, LoadedConfig};
-use notify::event::{AccessKind, AccessMode};
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
-use tokio::sync::mpsc::{Receiver, channel};
-use tokio::time::timeout;
+use nix::libc::O_NONBLOCK;
 
-/// Changes are read once there was no event for this long, because editors and `kubectl cp` write in several steps.
-const SETTLE: Duration = Duration::from_millis(100);
-/// The longest time from the first event of a change until the files are read.
-const MAX_DELAY: Duration = Duration::from_millis(500);
-/// The interval of polling, because not every file system reports changes.
-const POLL_INTERVAL: Duration = Duration::from_secs(5);
+mod watch;
 
-const WRITTEN: AccessKind = AccessKind::Close(AccessMode::Write);
-
-/// Why a file of a folder is passed over.
-pub(crate) const PASSED_OVER: &str =
-    "not read, because its name does not end in .yaml, .yml or .json";
+pub(crate) use watch::FileWatcher;
 
 /// The texts of all configuration files, by path in a stable order.
 #[derive(Debug, Default)]
 pub(crate) struct ConfigFiles {
     texts: Vec<(PathBuf, String)>,
     unreadable: Vec<String>,
-    /// The files of folders that are not read because of their names.
-    passed_over: Vec<PathBuf>,
+    passed_over: Vec<PassedOver>,
 }
 
-/// Notices when files may have changed.
-pub(crate) struct FileWatcher {
-    events: Receiver<()>,
-    /// Kept because dropping it stops the events.
-    _watcher: Option<RecommendedWatcher>,
+/// Something in a folder that is not read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PassedOver {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// Why it is not read.
+    pub(crate) why: &'static str,
 }
+
+/// The files that are to be read, before they are.
+#[derive(Debug, Default)]
+struct FoundFiles {
+    files: Vec<PathBuf>,
+    unreadable: Vec<String>,
+    passed_over: Vec<PassedOver>,
+    /// The folders that are being searched, by device and inode: a link may lead back to one of them.
+    open: Vec<(u64, u64)>,
+}
+
+const BY_ENDING: &str = "not read, because its name does not end in .yaml, .yml or .json";
+const BY_KIND: &str = "not read, because it is no regular file";
+const BY_LOOP: &str = "not searched, because the link leads back to a folder that it is in";
 
 impl ConfigFiles {
     /// Reads the given files, and in given folders, recursively, all files that end in `.yaml`, `.yml` or `.json`, in letters of
-    /// any case, and are not hidden.
+    /// any case, and are not hidden. Links are followed. Anything but a regular file could block, and is not opened.
     pub(crate) fn read(paths: &[PathBuf]) -> Self {
-        let mut files = Self::default();
-        for path in paths {
-            files.add(path);
-        }
-        files
-    }
-
-    fn add(&mut self, path: &Path) {
-        let added = if path.is_dir() {
-            self.add_folder(path)
-        } else {
-            self.add_file(path)
-        };
-        if let Err(error) = added {
-            self.unreadable.push(format!("{}: {error}", path.display()));
-        }
-    }
-
-    fn add_folder(&mut self, folder: &Path) -> io::Result<()> {
-        let mut entries: Vec<_> = folder
-            .read_dir()?
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect::<io::Result<_>>()?;
-        entries.sort();
-        for path in entries {
-            if is_hidden(&path) {
-                continue;
-            }
-            if path.is_dir() || is_configuration(&path) {
-                self.add(&path);
-            } else {
-                self.passed_over.push(path);
+        let FoundFiles {
+            files,
+            mut unreadable,
+            passed_over,
+            ..
+        } = FoundFiles::find(paths);
+        let mut texts = Vec::with_capacity(files.len());
+        for path in files {
+            match read_regular(&path) {
+                Ok(text) => texts.push((path, text)),
+                Err(error) => unreadable.push(told(&path, &error)),
             }
         }
-        Ok(())
-    }
-
-    fn add_file(&mut self, path: &Path) -> io::Result<()> {
-        let text = std::fs::read_to_string(path)?;
-        self.texts.push((path.to_owned(), text));
-        Ok(())
+        Self {
+            texts,
+            unreadable,
+            passed_over,
+        }
     }
 
     /// Whether the same would be read from other files.
@@ -91,8 +72,8 @@ impl ConfigFiles {
         self.texts == other.texts && self.unreadable == other.unreadable
     }
 
-    /// The files of folders that are not read because of their names. A policy may be in one of them.
-    pub(crate) fn passed_over(&self) -> &[PathBuf] {
+    /// What is in the folders and is not read. A policy may be in one of them.
+    pub(crate) fn passed_over(&self) -> &[PassedOver] {
         &self.passed_over
     }
 
@@ -110,6 +91,95 @@ impl ConfigFiles {
     }
 }
 
+impl FoundFiles {
+    fn find(paths: &[PathBuf]) -> Self {
+        let mut found = Self::default();
+        for path in paths {
+            found.add(path);
+        }
+        found
+    }
+
+    /// Adds a path that was given.
+    fn add(&mut self, path: &Path) {
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => self.add_folder(path, &metadata),
+            Ok(metadata) if metadata.is_file() => self.files.push(path.to_owned()),
+            Ok(_) => self.unreadable.push(told(path, &not_regular())),
+            Err(error) => self.unreadable.push(told(path, &error)),
+        }
+    }
+
+    fn add_folder(&mut self, folder: &Path, metadata: &Metadata) {
+        let identity = (metadata.dev(), metadata.ino());
+        if self.open.contains(&identity) {
+            return self.pass_over(folder, BY_LOOP);
+        }
+        self.open.push(identity);
+        match entries(folder) {
+            Ok(entries) => entries.iter().for_each(|path| self.add_entry(path)),
+            Err(error) => self.unreadable.push(told(folder, &error)),
+        }
+        self.open.pop();
+    }
+
+    /// Adds what is in a folder.
+    fn add_entry(&mut self, path: &Path) {
+        let is_wanted = is_configuration(path);
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => self.add_folder(path, &metadata),
+            Ok(metadata) if !metadata.is_file() => self.pass_over(path, BY_KIND),
+            Ok(_) if is_wanted => self.files.push(path.to_owned()),
+            Ok(_) => self.pass_over(path, BY_ENDING),
+            Err(error) if is_wanted => self.unreadable.push(told(path, &error)),
+            Err(_) => self.pass_over(path, BY_ENDING),
+        }
+    }
+
+    fn pass_over(&mut self, path: &Path, why: &'static str) {
+        let path = path.to_owned();
+        self.passed_over.push(PassedOver { path, why });
+    }
+}
+
+/// What is in a folder and not hidden, in order.
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let paths = folder.read_dir()?.map(|entry| Ok(entry?.path()));
+    let mut paths = paths.collect::<io::Result<Vec<_>>>()?;
+    paths.retain(|path| !is_hidden(path));
+    paths.sort();
+    Ok(paths)
+}
+
+/// Reads a regular file. What was found as one may be another thing by now, which must not block either.
+fn read_regular(path: &Path) -> io::Result<String> {
+    let mut file: File = OpenOptions::new()
+        .read(true)
+        .custom_flags(O_NONBLOCK)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(not_regular());
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn not_regular() -> io::Error {
+    io::Error::other("it is no regular file")
+}
+
+/// One line about a path that cannot be read.
+fn told(path: &Path, error: &io::Error) -> String {
+    let shown = path.display();
+    match fs::read_link(path) {
+        Ok(target) if error.kind() == io::ErrorKind::NotFound => {
+            format!("{shown}: the link leads nowhere: {}", target.display())
+        }
+        _ => format!("{shown}: {error}"),
+    }
+}
+
 fn is_hidden(path: &Path) -> bool {
     path.file_name()
         .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
@@ -121,65 +191,6 @@ fn is_configuration(path: &Path) -> bool {
             .iter()
             .any(|known| extension.eq_ignore_ascii_case(known))
     })
-}
-
-impl FileWatcher {
-    /// Watches the folders, and the parent folders of the files, because many programs replace a file instead of writing it.
-    pub(crate) fn start(paths: &[PathBuf]) -> Self {
-        let (sender, events) = channel(1);
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // Reading the files causes events too, and must not cause the files to be read again.
-            if event
-                .is_ok_and(|event| matches!(event.kind, EventKind::Access(kind) if kind != WRITTEN))
-            {
-                return;
-            }
-            // One pending notification is enough.
-            let _ = sender.try_send(());
-        });
-        let watcher = watcher.and_then(|mut watcher| {
-            for path in paths {
-                let (folder, mode) = if path.is_dir() {
-                    (path.as_path(), RecursiveMode::Recursive)
-                } else {
-                    (parent(path), RecursiveMode::NonRecursive)
-                };
-                watcher.watch(folder, mode)?;
-            }
-            Ok(watcher)
-        });
-        let watcher = watcher
-            .inspect_err(|error| tracing::warn!(%error, "cannot watch the files: polling every {POLL_INTERVAL:?}"))
-            .ok();
-        Self {
-            events,
-            _watcher: watcher,
-        }
-    }
-
-    /// Completes when the files should be read again.
-    pub(crate) async fn changed(&mut self) {
-        let Ok(Some(())) = timeout(POLL_INTERVAL, self.events.recv()).await else {
-            // Without a watcher the channel is closed, and receiving returns at once.
-            if self._watcher.is_none() {
-                tokio::time::sleep(POLL_INTERVAL).await;
-            }
-            return;
-        };
-        let settled = async {
-            while timeout(SETTLE, self.events.recv())
-                .await
-                .is_ok_and(|event| event.is_some())
-            {}
-        };
-        let _ = timeout(MAX_DELAY, settled).await;
-    }
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or_else(|| Path::new("."))
 }
 
 #[cfg(test)]
@@ -230,9 +241,10 @@ mod tests {
                 "sub/deep/e.yaml"
             ]
         );
+        let passed_over: Vec<_> = files.passed_over().iter().map(|one| &one.path).collect();
         assert_eq!(
-            files.passed_over(),
-            [root.join("note.txt"), root.join("policy.yaml.bak")]
+            passed_over,
+            [&root.join("note.txt"), &root.join("policy.yaml.bak")]
         );
         assert_eq!(
             names(&ConfigFiles::read(&[root.join("note.txt")]), root),
@@ -247,17 +259,48 @@ mod tests {
         assert!(files.load().1[0].contains("missing.yaml: "), "{files:?}");
     }
 
-    #[tokio::test]
-    async fn a_replaced_file_is_noticed() {
+    #[test]
+    fn what_is_no_regular_file_blocks_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.yaml");
-        fs::write(&path, "one").unwrap();
-        let paths = [path.clone()];
-        let before = ConfigFiles::read(&paths);
-        let mut watcher = FileWatcher::start(&paths);
-        fs::write(folder.path().join("new"), "two").unwrap();
-        fs::rename(folder.path().join("new"), &path).unwrap();
-        watcher.changed().await;
-        assert!(!ConfigFiles::read(&paths).has_content_of(&before));
+        let root = folder.path();
+        fs::write(root.join("a.yaml"), "one").unwrap();
+        let fifo = root.join("b.yaml");
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+        assert!(made.unwrap().success());
+        let files = ConfigFiles::read(&[root.to_owned()]);
+        assert_eq!(names(&files, root), ["a.yaml"]);
+        let passed_over = PassedOver {
+            path: fifo.clone(),
+            why: BY_KIND,
+        };
+        assert_eq!(files.passed_over(), [passed_over]);
+        assert!(files.load().1.is_empty());
+        // One that was asked for by name is an error, and so is a file that is replaced by one while it is read.
+        let named = ConfigFiles::read(std::slice::from_ref(&fifo));
+        assert!(named.load().1[0].ends_with("b.yaml: it is no regular file"));
+        assert!(read_regular(&fifo).is_err());
+    }
+
+    #[test]
+    fn links_are_followed_but_not_in_circles() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        fs::create_dir_all(root.join("elsewhere/sub")).unwrap();
+        fs::create_dir(root.join("config")).unwrap();
+        fs::write(root.join("elsewhere/one"), "one").unwrap();
+        fs::write(root.join("elsewhere/sub/two.yaml"), "two").unwrap();
+        let link = |to: &str, at: &str| {
+            std::os::unix::fs::symlink(to, root.join("config").join(at)).unwrap();
+        };
+        link("../elsewhere/one", "a.yaml");
+        link("../elsewhere/sub", "b");
+        link(".", "c");
+        link("../elsewhere/none", "d.yaml");
+        let files = ConfigFiles::read(&[root.join("config")]);
+        assert_eq!(names(&files, root), ["config/a.yaml", "config/b/two.yaml"]);
+        assert_eq!(files.passed_over()[0].why, BY_LOOP);
+        let (_, unreadable) = files.load();
+        assert_eq!(unreadable.len(), 1);
+        assert!(unreadable[0].ends_with("d.yaml: the link leads nowhere: ../elsewhere/none"));
     }
 }

@@ -1,7 +1,6 @@
 //! Applies changes of the configuration to the proxy, and says what became of them.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use egret_config::compile::{CompileOptions, CompiledConfig};
 use egret_config::in_force::{ConfigChange, InForce, RefusedChange};
@@ -11,7 +10,7 @@ use egret_config::resources::Resources;
 use egret_proxy::{BindError, Proxy};
 
 use crate::console::{self, Severity};
-use crate::files::{ConfigFiles, PASSED_OVER};
+use crate::files::{ConfigFiles, PassedOver};
 use crate::serve::ServeError;
 
 /// The warning about a configuration without listeners.
@@ -24,7 +23,7 @@ pub(crate) struct Reloader {
     in_force: InForce,
     options: CompileOptions,
     /// The files that were named as passed over.
-    passed_over: BTreeSet<PathBuf>,
+    passed_over: BTreeSet<PassedOver>,
 }
 
 /// What was found while the files were parsed, and belongs in the report.
@@ -148,9 +147,9 @@ impl Reloader {
 
     /// Names the files that are passed over, each of them once.
     pub(crate) fn tell_passed_over(&mut self, files: &ConfigFiles) {
-        for path in files.passed_over() {
-            if self.passed_over.insert(path.clone()) {
-                tracing::warn!("{}: {PASSED_OVER}", path.display());
+        for one in files.passed_over() {
+            if self.passed_over.insert(one.clone()) {
+                tracing::warn!("{}: {}", one.path.display(), one.why);
             }
         }
     }
