@@ -95,6 +95,33 @@ fn a_reader_that_has_gone() {
     UnheardProcess::start("mkfifo .gone; exec 3<>.gone 2>.gone 3>&-").lives_on(true);
 }
 
+/// Each burst is told on stderr by the accept loops themselves, which must outlive that.
+#[test]
+fn bursts_beyond_the_limit_leave_the_listener_in_place() {
+    let unheard = UnheardProcess::start("exec 2>/dev/full; export EGRET_MAX_CONNECTIONS=2");
+    for refused in [4, 8] {
+        let burst: Vec<_> = (0..6)
+            .map(|_| Client::connect(unheard.setup.address))
+            .collect();
+        wait_until("count of refused connections", || {
+            unheard.metric("egret_refusals_total{reason=\"too_many_connections\"}") == refused
+        });
+        drop(burst);
+        wait_until("end of the burst", || {
+            unheard.metric("egret_downstream_connections") == 0
+        });
+    }
+    let upstream = Upstream::start();
+    let host = format!("127.0.0.1:{}", upstream.port());
+    // Enough connections to reach the loops of all workers.
+    for _ in 0..8 {
+        let mut client = Client::connect(unheard.setup.address);
+        assert_eq!(client.get("/", &host).status, 200);
+    }
+    assert_eq!(unheard.ask("/readyz").text(), "ready\n");
+    assert_eq!(unheard.metric("egret_panics_total"), 0);
+}
+
 #[test]
 fn a_disk_that_is_full() {
     UnheardProcess::start("exec 2>/dev/full").lives_on(true);
