@@ -22,6 +22,7 @@ use watch::ConnectionWatch;
 pub(crate) use watch::HttpConnection;
 
 pub(crate) mod discard;
+pub(crate) mod head_stream;
 mod metrics;
 pub(crate) mod stream_watch;
 pub(crate) mod watch;
@@ -166,6 +167,11 @@ impl ClientConnection {
     pub(crate) fn exchange_begins(&self) {
         self.watch.exchange_begins();
         self.requests.set(self.requests.get().saturating_add(1));
+    }
+
+    /// The number of requests whose heads have been read.
+    fn requests(&self) -> u32 {
+        self.requests.get()
     }
 
     /// Whether the connection closes after the current request: [`Self::close_after_response`] was called, or

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use egret_config::snapshot::ConnectionLimits;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
@@ -60,8 +61,8 @@ enum WaitingFor {
 }
 
 /// The client's stream, which records reads and blocked writes in the connection's watch.
-pub(crate) struct WatchedStream {
-    pub(crate) stream: TokioIo<ClientStream>,
+pub(crate) struct WatchedStream<S = ClientStream> {
+    pub(crate) stream: TokioIo<S>,
     pub(crate) connection: Rc<ClientConnection>,
 }
 
@@ -171,7 +172,7 @@ impl ConnectionWatch {
     }
 
     /// Records that bytes were read.
-    fn read(&self) {
+    pub(super) fn read(&self) {
         // On HTTP/2, bytes between two requests need not begin a request.
         if self.http == HttpConnection::Http1
             && self.in_flight.get() == 0
@@ -183,7 +184,7 @@ impl ConnectionWatch {
     }
 }
 
-impl Read for WatchedStream {
+impl<S: AsyncRead + Unpin> Read for WatchedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -197,7 +198,7 @@ impl Read for WatchedStream {
     }
 }
 
-impl Write for WatchedStream {
+impl<S: AsyncWrite + Unpin> Write for WatchedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -64,7 +64,8 @@ impl Target {
             return Self::of_http2(parts, host_header_value, client_scheme);
         }
         if parts.method == Method::CONNECT {
-            return Self::of_connect(parts, host_field.is_some());
+            let host_header_value = host_field.map(authority_of).transpose()?;
+            return Self::of_connect(parts, host_header_value.is_some());
         }
         let Some(scheme) = parts.uri.scheme_str() else {
             if parts.uri.authority().is_some() {

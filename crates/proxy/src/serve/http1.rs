@@ -5,12 +5,14 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 
+use bytes::Bytes;
 use egret_config::snapshot::ConnectionLimits;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 use crate::client::discard;
+use crate::client::head_stream::HeadStream;
 use crate::client::watch::WatchedStream;
 use crate::downstream::{DownstreamConnection, early_refusal};
 use crate::request;
@@ -34,7 +36,7 @@ pub(super) async fn serve(
         service_fn(move |request| request::handle(request, Rc::clone(&connection), None))
     };
     let stream = WatchedStream {
-        stream: TokioIo::new(stream),
+        stream: TokioIo::new(HeadStream::new(stream, Rc::clone(&connection.client))),
         connection: Rc::clone(&connection.client),
     };
     let limits = connection.client.limits();
@@ -60,16 +62,22 @@ pub(super) async fn serve(
         Some(Ok(())) => {
             let Some(tunnel) = connection.pending_tunnel.take() else {
                 if connection.client.takes_no_more() {
-                    let stream = serving.into_parts().io.stream.into_inner();
+                    let (stream, _) = serving.into_parts().io.stream.into_inner().into_parts();
                     Box::pin(discard::until_closed(stream)).await;
                 }
                 return None;
             };
             let parts = serving.into_parts();
+            let (stream, unread) = parts.io.stream.into_inner().into_parts();
+            let early = if unread.is_empty() {
+                parts.read_buf
+            } else {
+                Bytes::from([parts.read_buf, unread].concat())
+            };
             Some(ReadyTunnel {
                 tunnel,
-                client: ClientSide::Whole(parts.io.stream.into_inner()),
-                early: parts.read_buf,
+                client: ClientSide::Whole(stream),
+                early,
                 tunnels: Rc::clone(&connection.context.tunnels),
             })
         }
@@ -77,7 +85,7 @@ pub(super) async fn serve(
         Some(Err(error)) => {
             early_refusal::record_head_error(connection, &error);
             if error.is_parse() {
-                let stream = serving.into_parts().io.stream.into_inner();
+                let (stream, _) = serving.into_parts().io.stream.into_inner().into_parts();
                 Box::pin(discard::until_closed(stream)).await;
             }
             None
