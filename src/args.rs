@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use egret_config::compile::CompileOptions;
 use tracing::level_filters::LevelFilter;
@@ -45,7 +46,7 @@ pub(crate) struct ConfigSources {
     #[arg(long, env = "EGRET_CONTROLLER_NAME", default_value = egret_config::compile::CONTROLLER_NAME)]
     pub(crate) controller_name: String,
     /// Refuse every request to a listener that has no EgressPolicy on it or on its Gateway
-    #[arg(long, env = "EGRET_REQUIRE_EGRESS_POLICY")]
+    #[arg(long, env = "EGRET_REQUIRE_EGRESS_POLICY", value_parser = BoolishValueParser::new())]
     pub(crate) require_egress_policy: bool,
     /// Address of the admin server: health, metrics, report. Without a host, or with `localhost`, it is 127.0.0.1
     #[arg(

@@ -103,8 +103,8 @@ impl Reloader {
         }
         for (gateway, listener) in unprotected {
             tracing::warn!(
-                "{gateway}: the listener {listener} has lost its last EgressPolicy: requests may go to every public \
-                 destination"
+                "{gateway}: the listener {listener} has lost its last EgressPolicy: only policies on routes and Backends \
+                 limit where its requests go"
             );
         }
         let compiled = beside.added_to(compiled);

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::process::Command;
 
 use egret_testkit::{Client, Upstream};
 
@@ -140,8 +141,13 @@ fn a_policy_can_be_required() {
     refused(&served);
     let folder = served.setup.folder.path().to_str().unwrap();
     assert_eq!(egret(&["check", folder]).status.code(), Some(0));
-    let output = egret(&["check", folder, "--require-egress-policy"]);
-    assert_eq!(output.status.code(), Some(1));
+    for (variable, flag) in [("1", None), ("0", Some("--require-egress-policy"))] {
+        let output = Command::new(env!("CARGO_BIN_EXE_egret"))
+            .args(["check", folder].into_iter().chain(flag))
+            .env("EGRET_REQUIRE_EGRESS_POLICY", variable)
+            .output();
+        assert_eq!(output.unwrap().status.code(), Some(1), "{variable}");
+    }
 }
 
 #[test]

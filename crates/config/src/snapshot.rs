@@ -94,6 +94,13 @@ pub enum ListenerProtocol {
 }
 
 impl ListenerSocket {
+    /// Lets a listener share the socket.
+    pub fn add(&mut self, listener: Arc<Listener>) {
+        self.listeners.push(listener);
+        self.listeners
+            .sort_by_key(|listener| specificity(listener.hostname.as_ref()));
+    }
+
     /// Whether connections carry plain HTTP.
     #[must_use]
     pub fn is_plain(&self) -> bool {
@@ -132,6 +139,16 @@ impl Listener {
             (Some(_), None) => false,
         }
     }
+}
+
+/// Sorts exact names before wildcards, longer wildcards before shorter ones, and no hostname last.
+fn specificity(hostname: Option<&HostPattern>) -> (u8, std::cmp::Reverse<usize>) {
+    let (class, length) = match hostname {
+        Some(HostPattern::Exact(_)) => (0, 0),
+        Some(HostPattern::Below(name)) => (1, name.as_str().len()),
+        None => (2, 0),
+    };
+    (class, std::cmp::Reverse(length))
 }
 
 fn as_list<S, K, V>(map: &BTreeMap<K, V>, serializer: S) -> Result<S::Ok, S::Error>

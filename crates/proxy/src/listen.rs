@@ -104,15 +104,14 @@ impl ListenerSet {
     /// Binds the sockets that a configuration has in addition to those that are bound; `served` is the configuration
     /// before it. Nothing is closed yet: a listener that was to move stays where it is if it cannot be bound anew.
     pub(crate) fn prepare(&self, wanted: Snapshot, served: &Snapshot) -> PreparedSockets {
-        let gone = self.bound.keys().copied();
-        let gone = gone.filter(|bind| !wanted.sockets.contains_key(bind));
+        let bound = self.bound.keys().copied().collect();
+        let binds: Vec<_> = wanted.sockets.keys().copied().collect();
         let mut prepared = PreparedSockets {
-            gone: gone.collect(),
             snapshot: wanted,
             errors: Vec::new(),
             opened: Vec::new(),
+            gone: BTreeSet::new(),
         };
-        let binds: Vec<_> = prepared.snapshot.sockets.keys().copied().collect();
         for bind in binds {
             if self.bound.contains_key(&bind) {
                 continue;
@@ -126,7 +125,8 @@ impl ListenerSet {
                     sockets,
                 }),
                 Err(error) => {
-                    let stays = prepared.keep(bind, served).into_iter();
+                    let stays = stand_in::leave(&mut prepared.snapshot, bind, served, &bound);
+                    let stays = stays.into_iter();
                     let stays_on = stays.filter_map(|bind| self.bound.get(&bind).copied());
                     prepared.errors.push(BindError {
                         address,
@@ -136,6 +136,9 @@ impl ListenerSet {
                 }
             }
         }
+        let sockets = &prepared.snapshot.sockets;
+        let gone = bound.into_iter();
+        prepared.gone = gone.filter(|bind| !sockets.contains_key(bind)).collect();
         prepared
     }
 
@@ -202,19 +205,6 @@ impl ListenerSet {
             ),
             Bind::AnyPortOf(ip) => SocketAddr::new(ip, 0),
         }
-    }
-}
-
-impl PreparedSockets {
-    /// Keeps the sockets that the listeners of an address were served on before. Returns them.
-    fn keep(&mut self, unbound: BindAddress, served: &Snapshot) -> Vec<BindAddress> {
-        let stand_ins = stand_in::find(&self.snapshot, unbound, served, &self.gone);
-        let binds = stand_ins.iter().map(|(bind, _)| *bind).collect();
-        for (bind, socket) in stand_ins {
-            self.gone.remove(&bind);
-            self.snapshot.sockets.insert(bind, socket);
-        }
-        binds
     }
 }
 

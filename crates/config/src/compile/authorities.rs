@@ -1,7 +1,5 @@
 //! `caCertificateRefs`: references to CA certificates in ConfigMaps and Secrets.
 
-use rustls::RootCertStore;
-
 use super::grant;
 use super::log::FieldFault;
 use super::review::ReferentFault;
@@ -86,16 +84,9 @@ fn follow(
     };
     let wrong = |message: &str| ReferentFault::content(&target, format!("{target}: {message}"));
     let certificates = match read {
-        Some(Ok(certificates)) if certificates.iter().all(is_readable) => Ok(certificates),
-        Some(Ok(_)) => Err(wrong("ca.crt has an entry that is not a certificate")),
+        Some(Ok(certificates)) => Ok(certificates),
         Some(Err(message)) => Err(wrong(&message)),
         None => Err(ReferentFault::absent(resources, &target)),
     };
     certificates.map_err(|fault| ("InvalidCACertificateRef", fault))
-}
-
-/// Whether the certificate can be a trust anchor.
-fn is_readable(certificate: &Certificate) -> bool {
-    let mut store = RootCertStore::empty();
-    store.add(certificate.0.clone()).is_ok()
 }

@@ -9,7 +9,7 @@ use super::class::GatewayClasses;
 use super::log::{FieldFault, ReportLog, join};
 use super::policy::CompiledPolicies;
 use crate::api::gateway::{Address, DefaultScope, Gateway, GatewaySpec, Infrastructure};
-use crate::name::{HostPattern, Port};
+use crate::name::Port;
 use crate::report::{GatewayStatus, ObjectStatus, StatusCondition};
 use crate::resources::{LocatedObject, ObjectRef, Resources, oldest_first};
 use crate::route::RouteTable;
@@ -306,10 +306,7 @@ fn add_to_sockets(
         });
         socket.limits = socket.limits.strictest(limits);
         socket.proxy_protocol = socket.proxy_protocol.max(proxy_protocol);
-        socket.listeners.push(listener.clone());
-        socket
-            .listeners
-            .sort_by_key(|listener| specificity(listener.hostname.as_ref()));
+        socket.add(listener.clone());
     }
 }
 
@@ -410,14 +407,4 @@ pub(super) fn bind_of(address: SocketAddr) -> Option<BindAddress> {
 fn overlap(a: BindAddress, b: BindAddress) -> bool {
     let any = |ip: Option<IpAddr>| ip.is_none_or(|ip| ip.is_unspecified());
     a.port == b.port && (a.ip == b.ip || any(a.ip) || any(b.ip))
-}
-
-/// Sorts exact names before wildcards, longer wildcards before shorter ones, and no hostname last.
-fn specificity(hostname: Option<&HostPattern>) -> (u8, std::cmp::Reverse<usize>) {
-    let (class, length) = match hostname {
-        Some(HostPattern::Exact(_)) => (0, 0),
-        Some(HostPattern::Below(name)) => (1, name.as_str().len()),
-        None => (2, 0),
-    };
-    (class, std::cmp::Reverse(length))
 }

@@ -2,6 +2,7 @@
 //!
 //! Messages name the entry with the fault, and never its content.
 
+use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
@@ -31,7 +32,7 @@ impl SecretContent {
         wants_identity: bool,
     ) -> Result<Self, String> {
         let authorities = match entry(secret, AUTHORITIES) {
-            Some(pem) => certificates(AUTHORITIES, pem)?,
+            Some(pem) => trust_anchors(pem)?,
             None => Vec::new(),
         };
         let has_identity = [CERTIFICATE, KEY].map(|name| entry(secret, name).is_some());
@@ -100,7 +101,20 @@ pub(super) fn authorities_of_map(map: &ConfigMap) -> Result<Vec<Certificate>, St
 
 fn required(pem: Option<&[u8]>) -> Result<Vec<Certificate>, String> {
     let pem = pem.ok_or_else(|| format!("has no {AUTHORITIES}"))?;
-    certificates(AUTHORITIES, pem)
+    trust_anchors(pem)
+}
+
+/// The CA certificates, each of which can be a trust anchor.
+fn trust_anchors(pem: &[u8]) -> Result<Vec<Certificate>, String> {
+    let all = certificates(AUTHORITIES, pem)?;
+    let mut store = RootCertStore::empty();
+    let mut added = all.iter().map(|it| store.add(it.0.clone()));
+    if added.any(|outcome| outcome.is_err()) {
+        return Err(format!(
+            "{AUTHORITIES} has an entry that is not a certificate"
+        ));
+    }
+    Ok(all)
 }
 
 /// The content of an entry; `None` if it is empty. As in the API server, `stringData` takes precedence over `data`.

@@ -325,6 +325,58 @@ fn secrets_of_policies_are_held_like_those_of_listeners() {
 }
 
 #[test]
+fn authorities_are_held_like_certificates() {
+    let (authority, _) = pair();
+    let map = |pem: &str| {
+        let secret = secret("ca", &[("ca.crt", pem)]);
+        secret
+            .replace("kind: Secret", "kind: ConfigMap")
+            .replace("stringData", "data")
+    };
+    let frontend = with_tls().replace(
+        "spec:\n  gatewayClassName: egret",
+        "spec:\n  gatewayClassName: egret\n  tls: {frontend: {default: {validation: {caCertificateRefs: [{group: '', kind: \
+         ConfigMap, name: ca}]}}}}",
+    );
+    let (certificate, key) = pair();
+    let tls = secret("tls", &[("tls.crt", &certificate), ("tls.key", &key)]);
+    let listener = policy(
+        "gateway.kgateway.dev",
+        "ListenerPolicy",
+        GATEWAY,
+        "default: {clientCertificateValidation: {mode: Require, caCertificateRefs: [{group: '', kind: ConfigMap, \
+         name: ca}]}}",
+    );
+    let fixed = BASE.replace(
+        "dynamicForwardProxy: {}",
+        "static: {hosts: [{host: a.test, port: 443}]}",
+    );
+    let backend_tls = format!(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: BackendTLSPolicy\n\
+         metadata: {{name: p, namespace: infra}}\nspec:\n  targetRefs: [{BACKEND}]\n  validation: {{hostname: a.test, \
+         caCertificateRefs: [{{group: '', kind: ConfigMap, name: ca}}]}}\n---\n"
+    );
+    for base in [
+        format!("{frontend}{tls}"),
+        format!("{}{tls}{listener}", with_tls()),
+        format!("{fixed}{backend_tls}"),
+    ] {
+        for bad in ["junk", ""] {
+            let (compiled, change) = changed(
+                &format!("{base}{}", map(&authority)),
+                &format!("{base}{}", map(bad)),
+            );
+            assert!(compiled.report.accepted(), "{}", compiled.report.table());
+            assert_eq!(change.compiled.snapshot, compiled.snapshot);
+            assert_eq!(held(&change), ["ConfigMap infra/ca of generation 1"]);
+        }
+        let (compiled, change) = changed(&format!("{base}{}", map(&authority)), &base);
+        assert_eq!(change.compiled.snapshot, compiled.snapshot);
+        assert_eq!(held(&change), ["ConfigMap infra/ca of generation 1"]);
+    }
+}
+
+#[test]
 fn references_keep_their_meaning() {
     let grant = "apiVersion: gateway.networking.k8s.io/v1beta1\nkind: ReferenceGrant\n\
                  metadata: {name: g, namespace: far}\nspec:\n  \

@@ -12,22 +12,26 @@ use crate::snapshot::{
     TlsIdentity, TlsVersion, TlsVersions, UpstreamTls,
 };
 
-/// Secrets whose CA certificates are the bytes 1 and 2. Their keys are 7, 7, 7, but that of `both`, which has a
-/// certificate of its own.
+/// Secrets, good and bad. Words in capitals stand for certificates and keys.
 const SECRETS: &str = "---
 apiVersion: v1
 kind: Secret
 metadata: {name: ca, namespace: apps}
 stringData:
-  ca.crt: \"-----BEGIN CERTIFICATE-----\\nAQ==\\n-----END CERTIFICATE-----\\n\
------BEGIN CERTIFICATE-----\\nAg==\\n-----END CERTIFICATE-----\\n\"
+  ca.crt: TWO
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: odd, namespace: apps}
+stringData:
+  ca.crt: \"-----BEGIN CERTIFICATE-----\\nAQ==\\n-----END CERTIFICATE-----\\n\"
 ---
 apiVersion: v1
 kind: Secret
 metadata: {name: both, namespace: apps}
 type: kubernetes.io/tls
 stringData:
-  ca.crt: \"-----BEGIN CERTIFICATE-----\\nAQ==\\n-----END CERTIFICATE-----\\n\"
+  ca.crt: CRT
   tls.crt: CRT
   tls.key: KEY
 ---
@@ -67,29 +71,29 @@ fn with_policy(tls: &str) -> CompiledConfig {
 /// The policy, with Secrets of this pair, and one with the key of another.
 fn with_pair(tls: &str, pair: &CertificatePair, other: &CertificatePair) -> CompiledConfig {
     let quoted = |text: &str| serde_json::to_string(text).unwrap();
-    let secrets = SECRETS
-        .replace(
-            "tls.crt: CRT",
-            &format!("tls.crt: {}", quoted(&pair.certificate)),
-        )
-        .replace(
-            "tls.key: OTHER",
-            &format!("tls.key: {}", quoted(&other.key)),
-        )
-        .replace("tls.key: KEY", &format!("tls.key: {}", quoted(&pair.key)));
+    let two = format!("{}{}", pair.certificate, other.certificate);
+    let words = [
+        ("crt: CRT", &pair.certificate),
+        ("crt: TWO", &two),
+        ("key: KEY", &pair.key),
+        ("key: OTHER", &other.key),
+    ];
+    let mut secrets = SECRETS.to_owned();
+    for (word, text) in words {
+        secrets = secrets.replace(word, &format!("{}{}", &word[..5], quoted(text)));
+    }
     with_route(&format!("{}{secrets}", policy(&format!("tls: {tls}"))))
 }
 
-fn certificate(byte: u8) -> Certificate {
-    Certificate(CertificateDer::from(vec![byte]))
+fn certificate(pair: &CertificatePair) -> Certificate {
+    Certificate(CertificateDer::from_pem_slice(pair.certificate.as_bytes()).unwrap())
 }
 
 fn identity() -> TlsIdentity {
-    let chain = CertificateDer::from_pem_slice(ONE.certificate.as_bytes()).unwrap();
     let key = PrivateKeyDer::from_pem_slice(ONE.key.as_bytes()).unwrap();
     TlsIdentity {
         secret: ObjectRef::new(Kind::Secret, "apps", "both"),
-        chain: vec![Certificate(chain)],
+        chain: vec![certificate(&ONE)],
         key: PrivateKey::new(key),
     }
 }
@@ -104,8 +108,9 @@ fn fields_become_settings() {
         versions: TlsVersions::default(),
         alpn: AlpnProtocol::BOTH.to_vec(),
     };
-    let authorities =
-        |bytes: &[u8]| PeerTrust::Authorities(bytes.iter().copied().map(certificate).collect());
+    let authorities = |pairs: &[&CertificatePair]| {
+        PeerTrust::Authorities(pairs.iter().map(|pair| certificate(pair)).collect())
+    };
     let versions = |min, max| UpstreamTls {
         versions: TlsVersions { min, max },
         ..system.clone()
@@ -123,14 +128,14 @@ fn fields_become_settings() {
         (
             "{secretRef: {name: ca}}",
             UpstreamTls {
-                trust: authorities(&[1, 2]),
+                trust: authorities(&[&ONE, &OTHER]),
                 ..system.clone()
             },
         ),
         (
             "{secretRef: {name: both}}",
             UpstreamTls {
-                trust: authorities(&[1]),
+                trust: authorities(&[&ONE]),
                 identity: Some(identity()),
                 ..system.clone()
             },
@@ -138,7 +143,7 @@ fn fields_become_settings() {
         (
             "{secretRef: {name: both}, simpleTLS: true}",
             UpstreamTls {
-                trust: authorities(&[1]),
+                trust: authorities(&[&ONE]),
                 ..system.clone()
             },
         ),
@@ -249,6 +254,11 @@ const WRONG: &[(&str, &str, &str)] = &[
         "{secretRef: {name: far}}",
         ".secretRef",
         "Secret apps/far not found",
+    ),
+    (
+        "{secretRef: {name: odd}}",
+        ".secretRef",
+        "Secret apps/odd: ca.crt has an entry that is not a certificate",
     ),
     (
         "{secretRef: {name: mixed}}",
