@@ -12,6 +12,7 @@ mod reload;
 mod serve;
 
 use std::io::{self, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -20,6 +21,9 @@ use args::{Cli, CliCommand};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The exit code after a panic, which is that of the standard library.
+const PANICKED: u8 = 101;
 
 /// The exit code is 0 on success and 1 on failure, such as a rejected configuration. On wrong usage, clap exits with 2.
 fn main() -> ExitCode {
@@ -30,10 +34,11 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     console::set_format(command.sources().log_format);
-    let exit = match command {
+    // A panic is told by the hook of the console, which must come to write it.
+    let exit = catch_unwind(AssertUnwindSafe(|| match command {
         CliCommand::Serve(args) => serve::run(args),
         CliCommand::Check(args) => check::run(&args),
-    };
+    }));
     console::finish();
-    exit
+    exit.unwrap_or_else(|_| ExitCode::from(PANICKED))
 }

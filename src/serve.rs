@@ -5,7 +5,7 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use egret_proxy::{AdminToken, Proxy, ProxyOptions};
+use egret_proxy::{AdminToken, Proxy, ProxyOptions, unless_panicking};
 use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
@@ -79,7 +79,10 @@ async fn serve(args: ServeArgs, descriptors: Option<u64>) -> Result<(), ServeErr
         gateway.tell_passed_over(&now);
         if asked || !now.has_content_of(&files) {
             files = now;
-            gateway.reload(&files).await;
+            let reloaded = unless_panicking(gateway.reload(&files)).await;
+            if reloaded.is_none() {
+                tracing::error!("the change was not applied in full, because of a defect");
+            }
         } else {
             gateway.rebind().await;
         }

@@ -46,3 +46,4 @@ pub use admin::AdminToken;
 pub use listen::{Bind, BindError};
 pub use metrics::ProcessCounters;
 pub use proxy::{Proxy, ProxyOptions};
+pub use task::unless_panicking;

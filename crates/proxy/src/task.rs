@@ -38,7 +38,7 @@ pub(crate) async fn restarting<T>(name: &str, mut work: impl AsyncFnMut() -> T) 
 }
 
 /// The output of a future; `None` if it panics.
-async fn unless_panicking<F: Future>(future: F) -> Option<F::Output> {
+pub async fn unless_panicking<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| {
         // The future is not polled again after a panic. What it shares with others is locks and counters that are whole

@@ -14,6 +14,8 @@ use arc_swap::ArcSwap;
 use egret_config::name::DnsName;
 use tokio::runtime::Handle;
 
+use crate::task;
+
 /// The path of the file.
 pub(crate) const PATH: &str = "/etc/hosts";
 /// How often the file is checked for changes.
@@ -82,7 +84,9 @@ impl HostsFile {
     /// Follows the changes of the file on `control` until the last `Arc` of it is dropped.
     pub(crate) fn follow(self: &Arc<Self>, control: &Handle) {
         if self.path.is_some() {
-            control.spawn(follow_changes(Arc::downgrade(self)));
+            let file = Arc::downgrade(self);
+            let following = async move || follow_changes(file.clone()).await;
+            control.spawn(task::restarting("following the hosts file", following));
         }
     }
 }

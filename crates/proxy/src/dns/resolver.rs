@@ -19,6 +19,7 @@ use crate::dns::query::DnsClientFactory;
 use crate::dns::singleflight::{ClientSettings, SharedAnswer, spawn_query};
 use crate::dns::source::AnswerSource;
 use crate::dns::stats::DnsStats;
+use crate::task;
 
 use maintenance::{keep_resolved, keep_swept};
 pub use resolved_name::{PendingFamily, ResolvedName};
@@ -51,8 +52,11 @@ impl Resolver {
         ));
         state.keep_names();
         let control = &state.cache.control;
-        control.spawn(keep_swept(Arc::downgrade(&state)));
-        control.spawn(keep_resolved(Arc::downgrade(&state)));
+        let (swept, resolved) = (Arc::downgrade(&state), Arc::downgrade(&state));
+        let sweeping = async move || keep_swept(swept.clone()).await;
+        control.spawn(task::restarting("sweeping a DNS cache", sweeping));
+        let resolving = async move || keep_resolved(resolved.clone()).await;
+        control.spawn(task::restarting("keeping names resolved", resolving));
         Self { state }
     }
 
