@@ -91,6 +91,8 @@ pub(crate) enum Refusal {
     Terminated,
     /// The upstream's response is not valid HTTP, or its head is too large.
     UpstreamProtocol,
+    /// The head of the upstream's response has more bytes or fields than are accepted.
+    ResponseHeadTooLarge,
     /// The upstream speaks HTTP/2 without extended CONNECT (RFC 8441 3).
     NoExtendedConnect,
     /// The upstream or the whole exchange exceeded its timeout.

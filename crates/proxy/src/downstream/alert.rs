@@ -64,6 +64,7 @@ impl TlsAlert {
             | Refusal::Tls(_)
             | Refusal::Terminated
             | Refusal::UpstreamProtocol
+            | Refusal::ResponseHeadTooLarge
             | Refusal::NoExtendedConnect
             | Refusal::ResponseTimeout
             | Refusal::RequestBody

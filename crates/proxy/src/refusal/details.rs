@@ -21,6 +21,7 @@ impl Refusal {
             Self::Tls(failure) => format!("{}: {}", about.endpoint(), failure.details()),
             Self::Terminated
             | Self::UpstreamProtocol
+            | Self::ResponseHeadTooLarge
             | Self::NoExtendedConnect
             | Self::ResponseTimeout => format!("{}: {}", about.endpoint(), self.fault()),
             Self::Misconfigured(at) => format!("{}: {}", at.object, at.message),
@@ -68,6 +69,9 @@ impl Refusal {
             Self::Terminated => "the upstream closed the connection before it answered",
             Self::UpstreamProtocol => {
                 "the upstream's response is not valid HTTP, or its head is too large"
+            }
+            Self::ResponseHeadTooLarge => {
+                "the head of the upstream's response has more than 60 KiB or more than 100 fields"
             }
             Self::NoExtendedConnect => "the upstream speaks HTTP/2 and takes no upgrades on it",
             Self::ResponseTimeout => "the upstream did not answer in time",

@@ -62,6 +62,11 @@ impl Refusal {
             Self::UpstreamProtocol | Self::NoExtendedConnect => {
                 row(502, "http_protocol_error", Reason::UpstreamProtocol)
             }
+            Self::ResponseHeadTooLarge => row(
+                502,
+                "http_response_header_section_size",
+                Reason::UpstreamProtocol,
+            ),
             Self::ResponseTimeout => row(504, "http_response_timeout", Reason::ResponseTimeout),
             Self::RequestBody => row(400, "http_request_error", Reason::RequestBody),
             Self::Loop => row(508, "proxy_loop_detected", Reason::Loop),
@@ -100,6 +105,7 @@ impl Refusal {
             | Self::Limit(_)
             | Self::Terminated
             | Self::UpstreamProtocol
+            | Self::ResponseHeadTooLarge
             | Self::NoExtendedConnect
             | Self::ResponseTimeout
             | Self::RequestBody

@@ -59,6 +59,11 @@ impl AttemptFailure {
         let error = error.error();
         let (refusal, broken) = if let Some(failure) = TlsFailure::within(error) {
             (Refusal::Tls(failure), Some(FailureStage::BeforeResponse))
+        } else if error.is_parse_too_large() {
+            (
+                Refusal::ResponseHeadTooLarge,
+                Some(FailureStage::BeforeResponse),
+            )
         } else if error.is_parse() {
             (
                 Refusal::UpstreamProtocol,

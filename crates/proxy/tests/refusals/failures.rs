@@ -58,7 +58,7 @@ fn upstream_failures_are_told_apart() {
         (close.port(), 502, "connection_terminated"),
         (garbage.port(), 502, "http_protocol_error"),
         (both.port(), 502, "http_protocol_error"),
-        (head.port(), 502, "http_protocol_error"),
+        (head.port(), 502, "http_response_header_section_size"),
     ] {
         let response = gateway.get(&format!("a.example:{port}"), "/");
         assert_refused(&response, status, error, error);
@@ -112,4 +112,20 @@ fn a_timeout_of_the_rule_holds_for_a_client_that_takes_nothing() {
     assert_eq!(record["reason"], "client_stalled");
     upstream.wait_for_open_connections(0);
     drop(client);
+}
+
+#[test]
+fn a_response_head_over_a_limit_names_the_limit() {
+    let dns = DnsServer::with_a_example();
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
+    for fields in [
+        format!("x: {}\r\n", "y".repeat(62 * 1024)),
+        "x: y\r\n".repeat(101),
+    ] {
+        let upstream = RawServer::answer(format!("HTTP/1.1 200 OK\r\n{fields}\r\n"));
+        let response = gateway.get(&format!("a.example:{}", upstream.port()), "/");
+        let error = "http_response_header_section_size";
+        assert_refused(&response, 502, error, &fields[..10]);
+        assert!(response.text().contains("60 KiB"), "{response:?}");
+    }
 }
