@@ -201,7 +201,9 @@ impl<'a> Settlement<'a> {
             let referents = referents.iter();
             held.extend(referents.filter_map(|object| self.restore(object, problem, restored)));
         }
-        if held.is_empty() && before.is_good(object, |_| true) {
+        // A version that lacks a Secret is not wrong in itself, but no better than another that lacks one.
+        let is_wrong = |other: &FaultCause| *cause != FaultCause::Object || other == cause;
+        if held.is_empty() && before.is_good(object, is_wrong) {
             held.extend(self.restore(object, problem, restored));
         }
         held

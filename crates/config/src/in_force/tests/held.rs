@@ -267,6 +267,16 @@ fn a_secret_that_is_taken_away_stays_in_service() {
 }
 
 #[test]
+fn a_version_that_lacks_a_secret_is_still_better_than_one_that_is_wrong() {
+    let (first, compiled) = start(&with_tls());
+    assert!(!compiled.report.accepted());
+    let wrong = with_tls().replace("8443", "0");
+    let change = change(&first, &wrong).unwrap();
+    assert_eq!(held(&change), ["Gateway infra/http of generation 1"]);
+    assert_eq!(change.compiled.snapshot, compiled.snapshot);
+}
+
+#[test]
 fn secrets_of_policies_are_held_like_those_of_listeners() {
     let kgateway = "gateway.kgateway.dev";
     let users = secret(
