@@ -79,7 +79,9 @@ fn a_secret_says_whom_to_trust() {
     let response = get(&gateway, "a.example", &upstream);
     assert_eq!(response.status, 500, "{response:?}");
     assert!(
-        response.text().contains("not a certificate of a CA"),
+        response
+            .text()
+            .contains("an entry that is not a certificate"),
         "{response:?}"
     );
 }
