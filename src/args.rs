@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use egret_config::compile::CompileOptions;
 use tracing::level_filters::LevelFilter;
 
+use crate::clock;
 use crate::console::LogFormat;
 
 /// An egress gateway: decides where workloads may connect, resolves names, forwards requests, and logs what happened.
@@ -68,11 +69,13 @@ pub(crate) struct ConfigSources {
 }
 
 impl ConfigSources {
+    /// The options of a compilation that begins now.
     pub(crate) fn compile_options(&self) -> CompileOptions {
         CompileOptions {
             controller_name: self.controller_name.clone(),
             admin: Some(self.admin),
             require_egress_policy: self.require_egress_policy,
+            now: Some(clock::unix_time()),
         }
     }
 }

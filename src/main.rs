@@ -5,6 +5,7 @@
 
 mod args;
 mod check;
+mod clock;
 mod console;
 mod descriptors;
 mod files;

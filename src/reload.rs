@@ -9,6 +9,7 @@ use egret_config::report::{Findings, Report, ReportProblem};
 use egret_config::resources::Resources;
 use egret_proxy::{BindError, Proxy};
 
+use crate::clock;
 use crate::console::{self, Severity};
 use crate::files::{ConfigFiles, PassedOver};
 use crate::serve::ServeError;
@@ -81,6 +82,7 @@ impl Reloader {
             Err(errors) => return self.reject(errors),
         };
         let (resources, beside) = split(loaded);
+        self.options.now = Some(clock::unix_time());
         match self.in_force.change(resources, &self.options) {
             Ok(change) => self.change(change, beside).await,
             Err(RefusedChange(problems)) => {

@@ -10,6 +10,7 @@ mod time;
 
 use der::{DerReader, tag};
 pub use subject::{SubjectAttribute, SubjectPattern};
+pub use time::utc;
 
 /// The names and the validity of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +75,25 @@ impl CertificateFacts {
             subject,
             validity,
         })
+    }
+}
+
+impl CertificateFacts {
+    /// What people know the certificate by: its common name, else its first alternative name.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let common_name = self.subject.iter().find_map(SubjectAttribute::common_name);
+        let first = || {
+            Some(match self.names.first()? {
+                AlternativeName::Dns(name)
+                | AlternativeName::Uri(name)
+                | AlternativeName::Email(name) => name.clone(),
+                AlternativeName::Ip(ip) => ip.to_string(),
+            })
+        };
+        let common_name = common_name.map(|name| format!("CN={name}"));
+        let title = common_name.or_else(first);
+        title.unwrap_or_else(|| "without a name".to_owned())
     }
 }
 

@@ -14,6 +14,7 @@ mod backend;
 mod class;
 mod context;
 mod direct_response;
+mod expiry;
 mod gateway;
 mod grant;
 mod header;
@@ -89,6 +90,9 @@ pub fn compile(resources: &Resources, options: &CompileOptions) -> CompiledConfi
     let mut sockets = BTreeMap::new();
     for gateway in gateways {
         gateway.finish(&context.policies, &mut sockets, &mut log);
+    }
+    if let Some(now) = options.now {
+        expiry::report(&sockets, resources, now, &mut log);
     }
     let (report, review) = log.finish();
     CompiledConfig {

@@ -93,6 +93,26 @@ pub enum ListenerProtocol {
     Passthrough,
 }
 
+/// What a listener uses a certificate for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateUse<'a> {
+    /// It is shown to clients, alone or as part of a chain. It is from this Secret.
+    Server(&'a ObjectRef),
+    /// It validates the certificates of clients.
+    ClientCa,
+}
+
+impl CertificateUse<'_> {
+    /// The name of the use in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Server(_) => "server",
+            Self::ClientCa => "client_ca",
+        }
+    }
+}
+
 impl ListenerSocket {
     /// Lets a listener share the socket.
     pub fn add(&mut self, listener: Arc<Listener>) {
@@ -131,6 +151,31 @@ impl ListenerSocket {
 }
 
 impl Listener {
+    /// The name of the listener in the access log and in metrics: `namespace/gateway/listener`.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        let ObjectRef {
+            namespace, name, ..
+        } = &self.gateway;
+        format!("{namespace}/{name}/{}", self.name)
+    }
+
+    /// Every certificate that the listener uses.
+    pub fn certificates(&self) -> impl Iterator<Item = (CertificateUse<'_>, &Certificate)> {
+        let tls = match &self.protocol {
+            ListenerProtocol::Https(tls) => Some(&**tls),
+            ListenerProtocol::Http | ListenerProtocol::Passthrough => None,
+        };
+        let own = tls.into_iter().flat_map(|tls| &tls.identities);
+        let own = own.flat_map(|identity| {
+            let used = CertificateUse::Server(&identity.secret);
+            identity.chain.iter().map(move |one| (used, one))
+        });
+        let clients = tls.and_then(|tls| tls.clients.as_ref());
+        let authorities = clients.into_iter().flat_map(|clients| &clients.authorities);
+        own.chain(authorities.map(|one| (CertificateUse::ClientCa, one)))
+    }
+
     /// Whether the listener's hostname matches the name; `None` is a request without a host name.
     fn accepts(&self, name: Option<&DnsName>) -> bool {
         match (&self.hostname, name) {

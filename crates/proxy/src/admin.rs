@@ -29,6 +29,7 @@ use access::AccessRules;
 use process::ProcessCollector;
 
 mod access;
+mod certificates;
 mod dns;
 mod process;
 mod readiness;

@@ -178,3 +178,21 @@ fn an_open_tunnel_is_judged_again_by_its_certificate() {
     assert!(tunnel.is_closed());
     assert_eq!(gateway.wait_for_records(1)[0]["reason"], "policy_changed");
 }
+
+#[test]
+fn the_end_of_certificates_is_a_metric() {
+    let mut setup = TestSetup::new();
+    // The last day of 2030, in seconds of Unix time.
+    let end = 1_924_905_600.0;
+    setup.identity = setup.ca.issue_for(["gw.example"], Some((2020, 2030)));
+    let gateway = Gateway::start(&setup.yaml(RULES));
+    let metric = |used: &str| {
+        let listener = "kgateway-system/http/https";
+        gateway.metric(&format!(
+            "egret_tls_certificate_expiry_seconds{{listener=\"{listener}\",use=\"{used}\"}}"
+        ))
+    };
+    assert_eq!(metric("server"), end);
+    // The CAs of tests live for ever.
+    assert!(metric("client_ca") > end);
+}

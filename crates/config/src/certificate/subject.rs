@@ -20,9 +20,11 @@ pub struct SubjectPattern {
     attributes: Vec<(&'static [u8], String)>,
 }
 
+const COMMON_NAME: &[u8] = &[0x55, 4, 3];
+
 /// Types of attributes by the names that RFC 4514 3 and RFC 4519 give them.
 const TYPES: &[(&str, &[u8])] = &[
-    ("CN", &[0x55, 4, 3]),
+    ("CN", COMMON_NAME),
     ("serialNumber", &[0x55, 4, 5]),
     ("C", &[0x55, 4, 6]),
     ("L", &[0x55, 4, 7]),
@@ -59,6 +61,14 @@ pub(super) fn attributes(name: &[u8]) -> Option<Vec<SubjectAttribute>> {
         }
     }
     Some(attributes)
+}
+
+impl SubjectAttribute {
+    /// The value, if this is a common name.
+    pub(super) fn common_name(&self) -> Option<&str> {
+        let is_common_name = *self.kind == *COMMON_NAME;
+        self.value.as_deref().filter(|_| is_common_name)
+    }
 }
 
 impl SubjectPattern {

@@ -62,6 +62,20 @@ fn a_time_is_all_digits_and_utc() {
     assert_eq!(utc("240229235959Z"), Some(1_709_251_199));
     assert_eq!(utc("491231235959Z"), Some(2_524_607_999));
     for text in [
+        "700101000000Z",
+        "240229235959Z",
+        "000229120000Z",
+        "991231235959Z",
+    ] {
+        let written = super::utc(utc(text).unwrap());
+        let digits: String = written
+            .chars()
+            .filter(|char| char.is_ascii_alphanumeric())
+            .collect();
+        assert_eq!(digits[2..].replace('T', ""), text, "{written}");
+    }
+    assert_eq!(super::utc(-1), "1969-12-31T23:59:59Z");
+    for text in [
         "",
         "7001010000Z",
         "700101000000",

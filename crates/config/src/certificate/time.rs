@@ -46,3 +46,25 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     let before = (153 * month + 2) / 5;
     year * 365 + leap_days + before + day - 1 - 719_468
 }
+
+/// A time in seconds of Unix time, as RFC 3339 writes it in UTC.
+#[must_use]
+pub fn utc(seconds: i64) -> String {
+    let (date, time) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // The inverse of `days`, by years of 365.2425 days that begin in March.
+    let since = date + 719_468;
+    let era = since.div_euclid(146_097);
+    let day = since.rem_euclid(146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    let year = year + era * 400 + carry;
+    let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}

@@ -21,6 +21,8 @@ pub struct CompileOptions {
     pub admin: Option<SocketAddr>,
     /// Whether a listener without an EgressPolicy on it or on its Gateway refuses every request.
     pub require_egress_policy: bool,
+    /// The time in seconds of Unix time, at which certificates are judged; `None` judges none.
+    pub now: Option<i64>,
 }
 
 impl Default for CompileOptions {
@@ -29,6 +31,7 @@ impl Default for CompileOptions {
             controller_name: CONTROLLER_NAME.to_owned(),
             admin: None,
             require_egress_policy: false,
+            now: None,
         }
     }
 }

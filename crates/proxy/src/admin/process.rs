@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
-use super::dns;
+use super::{certificates, dns};
 use crate::context::SharedContext;
 use crate::metrics::{MetricWriter, ProcessCounters};
 use crate::status::ConfigStatus;
@@ -44,6 +44,7 @@ impl Collector for ProcessCollector {
             "Panics, each of which is a defect",
             self.process.panics.load(Relaxed),
         )?;
+        certificates::metrics(&mut to, &self.shared.snapshot.load())?;
         dns::metrics(&mut to, &self.shared.upstreams.resolvers)?;
         dns::store_metrics(&mut to, &self.shared.upstreams.resolvers)
     }

@@ -7,6 +7,7 @@ use super::{CompiledConfig, condition, problems, run, warnings};
 use crate::snapshot::{AlpnProtocol, ListenerProtocol, ServerTls, TlsVersions};
 
 mod clients;
+mod expiry;
 mod options;
 
 /// A certificate and its key, in PEM.

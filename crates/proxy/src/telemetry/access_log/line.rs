@@ -124,7 +124,7 @@ impl<'a> From<&'a Record<'a>> for LogLine<'a> {
         let policy = verdict.and_then(Verdict::policy);
         Self {
             time: record.started.map(rfc3339).unwrap_or_default(),
-            listener: record.listener.map(listener_name),
+            listener: record.listener.map(Listener::full_name),
             route: record.rule.map(rule_name),
             client: record
                 .client
@@ -164,10 +164,6 @@ impl<'a> From<&'a Record<'a>> for LogLine<'a> {
             total_ms: millis(record.duration),
         }
     }
-}
-
-fn listener_name(listener: &Listener) -> String {
-    part_name(&listener.gateway, &listener.name)
 }
 
 /// Names a rule by its name, or by its index if it has none.
