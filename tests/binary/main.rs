@@ -70,19 +70,28 @@ fn the_example_of_tls_needs_a_certificate() {
         told.contains("Secret kgateway-system/certificate not found"),
         "{told}"
     );
-    let issued = Ca::new().issue(["localhost"]);
-    let entries =
-        serde_json::json!({"tls.crt": issued.certificate_pem(), "tls.key": issued.key_pem()});
-    let secret = serde_json::json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "certificate", "namespace": "kgateway-system"},
-        "type": "kubernetes.io/tls",
-        "stringData": entries,
-    });
-    fs::write(folder.path().join("secret.json"), secret.to_string()).unwrap();
-    let output = egret(&["check", folder.path().to_str().unwrap()]);
-    assert!(output.status.success(), "{output:?}");
+    // An expired one is served, and told.
+    for (years, expected) in [
+        (None, None),
+        (Some((2001, 2002)), Some("expired at 2002-12-31")),
+    ] {
+        let issued = Ca::new().issue_for(["localhost"], years);
+        let entries =
+            serde_json::json!({"tls.crt": issued.certificate_pem(), "tls.key": issued.key_pem()});
+        let secret = serde_json::json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "certificate", "namespace": "kgateway-system"},
+            "type": "kubernetes.io/tls",
+            "stringData": entries,
+        });
+        fs::write(folder.path().join("secret.json"), secret.to_string()).unwrap();
+        let output = egret(&["check", folder.path().to_str().unwrap()]);
+        assert!(output.status.success(), "{output:?}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(told.contains("expired"), expected.is_some(), "{told}");
+        assert!(told.contains(expected.unwrap_or_default()), "{told}");
+    }
 }
 
 #[test]

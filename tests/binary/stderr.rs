@@ -45,11 +45,17 @@ impl UnheardProcess {
         client::get(self.admin, path, &self.admin.to_string())
     }
 
+    /// The sum of all series of a metric whose labels begin with those that are given.
     fn metric(&self, name: &str) -> u64 {
         let metrics = self.ask("/metrics");
-        let mut lines = metrics.text().lines();
-        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        value.unwrap().parse().unwrap()
+        let begins = name.trim_end_matches('}');
+        let values = metrics.text().lines().filter_map(|line| {
+            let rest = line.strip_prefix(begins)?;
+            let is_whole = rest.starts_with([' ', '{', '}', ',']);
+            let (_, value) = rest.rsplit_once(' ').filter(|_| is_whole)?;
+            Some(value.parse::<u64>().unwrap())
+        });
+        values.sum()
     }
 
     /// Reloads, serves and stops, each of which is told on stderr. `loses_lines` says whether that fails outright.

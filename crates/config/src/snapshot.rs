@@ -67,6 +67,9 @@ pub struct Listener {
     pub gateway: ObjectRef,
     /// The name of the listener in the Gateway (`sectionName`).
     pub name: String,
+    /// Its name in the access log and in metrics: `namespace/gateway/listener`.
+    #[serde(skip)]
+    pub full_name: Arc<str>,
     /// The hosts of the listener; `None` accepts all, IP literals included. With TLS, these are also the accepted
     /// server names (SNI).
     pub hostname: Option<HostPattern>,
@@ -151,15 +154,6 @@ impl ListenerSocket {
 }
 
 impl Listener {
-    /// The name of the listener in the access log and in metrics: `namespace/gateway/listener`.
-    #[must_use]
-    pub fn full_name(&self) -> String {
-        let ObjectRef {
-            namespace, name, ..
-        } = &self.gateway;
-        format!("{namespace}/{name}/{}", self.name)
-    }
-
     /// Every certificate that the listener uses.
     pub fn certificates(&self) -> impl Iterator<Item = (CertificateUse<'_>, &Certificate)> {
         let tls = match &self.protocol {

@@ -20,6 +20,7 @@ use crate::request::passthrough;
 use crate::serve;
 use crate::stream::{ClientStream, ReplayStream};
 use crate::task;
+use crate::telemetry::DecisionLabels;
 use crate::tunnel::ReadyTunnel;
 use gate::{ConnectionGate, GateFull};
 use preamble::{AcceptedConnection, read_preamble};
@@ -143,11 +144,13 @@ fn reject(
     gate: &ConnectionGate,
     context: &WorkerContext,
 ) {
-    context
-        .telemetry
-        .metrics
-        .refusals
-        .increment(Reason::TooManyConnections);
+    let snapshot = context.snapshot();
+    let socket = snapshot.sockets.get(&bind);
+    let refusals = &context.telemetry.metrics.refusals;
+    refusals.increment(
+        Reason::TooManyConnections,
+        DecisionLabels::of_socket(socket),
+    );
     if full.is_first {
         let (port, most) = (bind.port.get(), gate.limit());
         tracing::warn!(
@@ -156,12 +159,7 @@ fn reject(
             "a listener has as many connections as it may have"
         );
     }
-    let snapshot = context.snapshot();
-    if snapshot
-        .sockets
-        .get(&bind)
-        .is_some_and(ListenerSocket::is_plain)
-    {
+    if socket.is_some_and(ListenerSocket::is_plain) {
         let _ = stream.try_write(gate::rejection());
     }
 }

@@ -24,7 +24,7 @@ use crate::plan::destination::DestinationKey;
 use crate::policy;
 use crate::record::{ExchangeEnd, ExchangeForm, Record, SniViolation, Trip, VerdictFacts};
 use crate::refusal::{Refusal, RefusalId, RefusalRow, RefusalSubject};
-use crate::telemetry::WorkerTelemetry;
+use crate::telemetry::{DecisionLabels, WorkerTelemetry};
 
 mod client_body;
 mod progress;
@@ -74,6 +74,13 @@ struct LoggedHead {
     scheme: Option<Scheme>,
     user_agent: Option<HeaderValue>,
     traceparent: Option<HeaderValue>,
+}
+
+impl RequestFacts {
+    /// The full name of the listener that took the request.
+    fn listener_name(&self) -> Option<&Arc<str>> {
+        self.listener.as_ref().map(|listener| &listener.full_name)
+    }
 }
 
 impl Exchange {
@@ -173,13 +180,16 @@ impl Exchange {
 
     /// The policies let the destination through by its name.
     pub(crate) fn cleared(&self, decision: &EgressDecision<'_>) {
-        if decision.audited {
-            self.telemetry.metrics.audited.increment();
-        }
         let mut facts = self.facts.borrow_mut();
-        if facts.head.is_some() {
-            facts.verdict.cleared(decision);
+        if decision.audited {
+            let labels = DecisionLabels {
+                listener: facts.listener_name(),
+                policy: decision.policy,
+                rule: decision.rule,
+            };
+            self.telemetry.metrics.audited.increment((), labels);
         }
+        facts.verdict.cleared(decision);
     }
 
     /// The exchange is refused. Returns what the refusal is about.
@@ -190,7 +200,6 @@ impl Exchange {
             id: Some(RefusalId::random()),
         };
         let RefusalRow { status, reason, .. } = refusal.row();
-        self.telemetry.metrics.refusals.increment(reason);
         self.end.set(Some(ExchangeEnd::Refused(reason)));
         if self.form.get() == ExchangeForm::Passthrough {
             // The client is told by a TLS alert; the status is for the log.
@@ -200,8 +209,10 @@ impl Exchange {
         if facts.head.is_some() {
             facts.details = Some(refusal.details(&about));
             facts.refusal = about.id;
-            facts.verdict.refused(refusal);
         }
+        facts.verdict.refused(refusal);
+        let labels = DecisionLabels::of(facts.listener_name(), facts.verdict.denial());
+        self.telemetry.metrics.refusals.increment(reason, labels);
         about
     }
 
@@ -285,7 +296,12 @@ impl Exchange {
         });
         if let Some((violation, mode)) = violation {
             if mode == EgressMode::Audit {
-                self.telemetry.metrics.audited.increment();
+                let labels = DecisionLabels {
+                    listener: facts.listener_name(),
+                    policy: Some(&violation.policy),
+                    rule: None,
+                };
+                self.telemetry.metrics.audited.increment((), labels);
             }
             facts.verdict.violated(violation, mode);
         }
@@ -318,7 +334,16 @@ impl Drop for Exchange {
         let is_logged = listener.as_ref().is_none_or(|listener| listener.access_log);
         let head = head.as_ref().filter(|_| is_logged);
         let destination = self.trip.take_destination();
-        let verdict = head.and_then(|_| verdict.settle(self.trip.take_audited_by()));
+        let audited_by = self.trip.take_audited_by();
+        if audited_by.is_some() {
+            let labels = DecisionLabels {
+                listener: listener.as_ref().map(|listener| &listener.full_name),
+                policy: audited_by.as_ref(),
+                rule: None,
+            };
+            self.telemetry.metrics.audited.increment((), labels);
+        }
+        let verdict = verdict.settle(audited_by);
         let about = || RefusalSubject {
             destination: destination.clone(),
             address: self.trip.upstream(),
@@ -345,7 +370,7 @@ impl Drop for Exchange {
             protocol: head.map_or("", |head| head.protocol),
             status: self.status.get(),
             end: self.end.get().or(unanswered),
-            details: details.or_else(of_verdict),
+            details: details.or_else(|| head.and_then(|_| of_verdict())),
             refusal: *refusal,
             generation: self.generation,
             trace_id: head.and_then(|head| trace_id(head.traceparent.as_ref()?)),
@@ -361,7 +386,7 @@ impl Drop for Exchange {
             request_bytes: self.progress.request_bytes(),
             response_bytes: self.progress.response_bytes(),
         };
-        self.telemetry.metrics.count(&record);
+        self.telemetry.count(&record);
         if head.is_some() {
             self.telemetry.log(&record);
         }

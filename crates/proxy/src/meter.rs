@@ -138,7 +138,7 @@ macro_rules! label_values {
         }
     ) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         $visibility enum $name {
             $($(#[$variant_meta])* $variant,)+
         }

@@ -5,21 +5,26 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
+use http::StatusCode;
 use tokio::time::sleep;
 
 use crate::drain::DrainSignal;
-use crate::record::Record;
+use crate::record::{ExchangeForm, Record};
 use crate::task;
 use access_log::{FLUSH_INTERVAL, LogBuffer};
 
 pub(crate) mod access_log;
 mod exchanges;
+mod series;
 
 pub(crate) use exchanges::ExchangeMetrics;
+use series::ResponseCounters;
+pub(crate) use series::{CountersByDecision, DecisionLabels, SeriesLabels};
 
 /// The access log buffer and the exchange metrics of one worker.
 pub(crate) struct WorkerTelemetry {
     pub(crate) metrics: Arc<ExchangeMetrics>,
+    responses: ResponseCounters,
     log: LogBuffer,
     drain: Arc<DrainSignal>,
     generation: Arc<AtomicU64>,
@@ -33,11 +38,35 @@ impl WorkerTelemetry {
         generation: Arc<AtomicU64>,
     ) -> Rc<Self> {
         Rc::new(Self {
+            responses: ResponseCounters::new(Arc::clone(&metrics.responses)),
             metrics,
             log,
             drain,
             generation,
         })
+    }
+
+    /// Counts an exchange that has ended.
+    pub(crate) fn count(&self, record: &Record<'_>) {
+        self.metrics.count(record);
+        let listener = record.listener.map(|listener| &listener.full_name);
+        match record.status {
+            _ if record.form == ExchangeForm::Passthrough => {}
+            Some(status) => {
+                let labels = DecisionLabels::of(listener, record.verdict.as_ref());
+                self.responded(status, labels);
+            }
+            None => self.metrics.unanswered.increment(),
+        }
+    }
+
+    /// Counts a response.
+    pub(crate) fn responded(&self, status: StatusCode, labels: DecisionLabels<'_>) {
+        let code = status.as_u16();
+        // Others are no status codes (RFC 9110 15).
+        if (100..600).contains(&code) {
+            self.responses.increment(code, labels);
+        }
     }
 
     /// Adds a record to the access log, which is written with the next batch.

@@ -192,16 +192,27 @@ impl Gateway {
         client::get(self.admin(), path, &self.admin().to_string())
     }
 
-    /// The exported value of a metric, such as `egret_refusals_total{reason="no_route"}`; 0 if it is not exported.
+    /// The exported value of a metric, such as `egret_refusals_total{reason="no_route"}`: the sum over all series that have
+    /// these labels, whichever others they have; 0 if there are none.
     ///
     /// # Panics
     /// If the value is not a number.
     #[must_use]
     pub fn metric(&self, name: &str) -> f64 {
         let exported = self.ask("/metrics");
-        let mut lines = exported.text().lines();
-        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        value.map_or(0.0, |value| value.parse().expect("a number"))
+        let (wanted, labels) = series(name);
+        let lines = exported
+            .text()
+            .lines()
+            .filter(|line| !line.starts_with('#'));
+        let values = lines.filter_map(|line| {
+            let (name, value) = line.rsplit_once(' ')?;
+            let (found, has) = series(name);
+            let is_wanted = found == wanted && labels.iter().all(|label| has.contains(label));
+            is_wanted.then(|| value.parse::<f64>().expect("a number"))
+        });
+        // The sum of no floats is minus zero.
+        values.fold(0.0, |sum, value| sum + value)
     }
 
     /// Waits until a metric has the value `wanted`.
@@ -259,6 +270,14 @@ impl Gateway {
     /// Runs a future on the gateway's runtime to completion.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.runtime.block_on(future)
+    }
+}
+
+/// The name and the labels of a series. Values of labels that tests look for have no commas.
+fn series(text: &str) -> (&str, Vec<&str>) {
+    match text.split_once('{') {
+        Some((name, labels)) => (name, labels.trim_end_matches('}').split(',').collect()),
+        None => (text, Vec::new()),
     }
 }
 

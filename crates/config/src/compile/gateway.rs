@@ -250,9 +250,12 @@ impl<'a> GatewayDraft<'a> {
                 (reference.clone(), draft.name().to_owned()),
                 policies.egress_policies(reference, draft.name()),
             );
+            let name = draft.name();
+            let full_name = format!("{}/{}/{name}", reference.namespace, reference.name);
             let listener = Listener {
                 gateway: reference.clone(),
-                name: draft.name().to_owned(),
+                name: name.to_owned(),
+                full_name: full_name.into(),
                 hostname: draft.hostname.clone(),
                 protocol,
                 access_log: policies.access_log(reference, draft.name()),

@@ -10,7 +10,7 @@ use crate::metrics::MetricWriter;
 
 /// Writes when the first certificate of each listener and use expires, in seconds of Unix time.
 pub(super) fn metrics(to: &mut MetricWriter<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let mut first: BTreeMap<(String, &'static str), i64> = BTreeMap::new();
+    let mut first: BTreeMap<(&str, &'static str), i64> = BTreeMap::new();
     let sockets = snapshot.sockets.values();
     for listener in sockets.flat_map(|socket| &socket.listeners) {
         for (used, certificate) in listener.certificates() {
@@ -18,13 +18,13 @@ pub(super) fn metrics(to: &mut MetricWriter<'_>, snapshot: &Snapshot) -> fmt::Re
                 continue;
             };
             let end = facts.validity.not_after;
-            let key = (listener.full_name(), used.as_str());
+            let key = (&*listener.full_name, used.as_str());
             let earliest = first.entry(key).or_insert(end);
             *earliest = end.min(*earliest);
         }
     }
     let values = first.into_iter().map(|((listener, used), end)| {
-        let labels = [("listener", listener), ("use", used.to_owned())];
+        let labels = [("listener", listener), ("use", used)];
         (labels, end)
     });
     let help = "When the first certificate of a listener, or of the CAs of its clients, expires, in Unix time";

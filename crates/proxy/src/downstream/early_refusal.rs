@@ -14,6 +14,7 @@ use crate::configuration::logs_unrouted;
 use crate::context::WorkerContext;
 use crate::record::{ExchangeEnd, Record};
 use crate::refusal::{Refusal, RefusalSubject};
+use crate::telemetry::DecisionLabels;
 
 /// Counts and logs an HTTP/1 connection that ended with a malformed or too large request head.
 pub(crate) fn record_head_error(connection: &DownstreamConnection, error: &hyper::Error) {
@@ -28,12 +29,14 @@ pub(crate) fn record_head_error(connection: &DownstreamConnection, error: &hyper
     // hyper sends no response to the HTTP/2 connection preface.
     let status = (!error.is_parse_version_h2()).then_some(row.status);
     let context = &connection.context;
-    let metrics = &context.telemetry.metrics;
-    metrics.refusals.increment(row.reason);
-    match status {
-        Some(status) => metrics.response(status),
-        None => metrics.unanswered.increment(),
-    }
+    let telemetry = &context.telemetry;
+    with_labels(connection.client.bind, context, |labels| {
+        telemetry.metrics.refusals.increment(row.reason, labels);
+        match status {
+            Some(status) => telemetry.responded(status, labels),
+            None => telemetry.metrics.unanswered.increment(),
+        }
+    });
     log(
         &connection.client.as_ref().into(),
         &refusal,
@@ -53,15 +56,26 @@ pub(crate) fn record_http2_error(connection: &DownstreamConnection, error: &hype
     let context = &connection.context;
     let refusal = Refusal::ClientHttp2(error.to_string());
     let reason = refusal.row().reason;
-    context.telemetry.metrics.refusals.increment(reason);
+    with_labels(connection.client.bind, context, |labels| {
+        context.telemetry.metrics.refusals.increment(reason, labels);
+    });
     log(&connection.client.as_ref().into(), &refusal, None, context);
 }
 
 /// Counts and logs a connection that is refused before HTTP. The status is in the log only; nothing is sent.
 pub(crate) fn record(origin: &ConnectionOrigin, refusal: &Refusal, context: &WorkerContext) {
     let row = refusal.row();
-    context.telemetry.metrics.refusals.increment(row.reason);
+    with_labels(origin.bind, context, |labels| {
+        let metrics = &context.telemetry.metrics;
+        metrics.refusals.increment(row.reason, labels);
+    });
     log(&origin.into(), refusal, Some(row.status), context);
+}
+
+/// Calls a function with the labels of a connection.
+fn with_labels(bind: BindAddress, context: &WorkerContext, count: impl FnOnce(DecisionLabels<'_>)) {
+    let snapshot = context.snapshot();
+    count(DecisionLabels::of_socket(snapshot.sockets.get(&bind)));
 }
 
 /// The facts of a connection that its log line has.

@@ -1,5 +1,6 @@
 //! Sums the metrics of all workers.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use prometheus_client::collector::Collector;
@@ -8,6 +9,8 @@ use prometheus_client::encoding::DescriptorEncoder;
 use super::WorkerMetrics;
 use super::export::MetricWriter;
 use crate::meter::{Counter, CountersByLabel, Gauge, Histogram, HistogramSnapshot, LabelValue};
+use crate::refusal::Reason;
+use crate::telemetry::{CountersByDecision, SeriesLabels};
 use crate::tls::HandshakeMetrics;
 
 /// Sums the metrics of all workers when the registry is scraped.
@@ -19,11 +22,16 @@ impl WorkerCollector {
         self.0.iter().map(|worker| of(worker).get()).sum()
     }
 
-    fn status(&self, code: u16) -> u64 {
-        let counters = self.0.iter().map(|worker| worker.exchanges.by_status(code));
-        counters
-            .map(|counter| counter.map_or(0, Counter::get))
-            .sum()
+    /// The sums over all workers of counters by what decided.
+    fn by_decision<E: Copy + Ord>(
+        &self,
+        of: impl Fn(&WorkerMetrics) -> &CountersByDecision<E>,
+    ) -> BTreeMap<(E, SeriesLabels), u64> {
+        let mut sums = BTreeMap::new();
+        self.0
+            .iter()
+            .for_each(|worker| of(worker).add_to(&mut sums));
+        sums
     }
 
     /// The sums over all workers of one counter for each value of the label `name`.
@@ -51,23 +59,36 @@ impl WorkerCollector {
     }
 
     fn requests(&self, to: &mut MetricWriter<'_>) -> fmt::Result {
-        let codes = (100..600).map(|code| (code, self.status(code)));
-        let seen = codes
-            .filter(|(_, count)| *count > 0)
-            .map(|(code, count)| ([("code", code.to_string())], count));
-        to.counters("responses", "Responses, by status code", seen)?;
+        let responses = self.by_decision(|w| &w.exchanges.responses).into_iter();
+        let responses = responses.map(|((code, labels), count)| {
+            (named(Some(("code", code.to_string())), &labels), count)
+        });
+        to.counters("responses", "Responses, by status code", responses)?;
         to.counter(
             "unanswered",
             "Requests whose client closed the connection before the response",
             self.sum(|w| &w.exchanges.unanswered),
         )?;
-        let refusals = self.by_label("reason", |w| &w.exchanges.refusals);
+        let mut refusals = self.by_decision(|w| &w.exchanges.refusals);
+        for reason in Reason::ALL {
+            // Alerts on the rate of a counter need it to be there before the first event.
+            refusals
+                .entry((*reason, SeriesLabels::default()))
+                .or_default();
+        }
+        let refusals = refusals.into_iter().map(|((reason, labels), count)| {
+            (
+                named(Some(("reason", reason.as_str().to_owned())), &labels),
+                count,
+            )
+        });
         to.counters("refusals", "Requests refused, by reason", refusals)?;
-        to.counter(
-            "audited",
-            "Requests that a policy in audit mode would have refused",
-            self.sum(|w| &w.exchanges.audited) + self.sum(|w| &w.upstreams.addresses_audited),
-        )?;
+        let mut audited = self.by_decision(|w| &w.exchanges.audited);
+        audited.entry(((), SeriesLabels::default())).or_default();
+        let audited = audited.into_iter();
+        let audited = audited.map(|(((), labels), count)| (named(None, &labels), count));
+        let help = "Requests that a policy in audit mode would have refused";
+        to.counters("audited", help, audited)?;
         let help = "Resolved addresses that were not dialled because an EgressPolicy denies them";
         to.counter(
             "addresses_denied",
@@ -216,6 +237,22 @@ impl WorkerCollector {
             directions,
         )
     }
+}
+
+/// The labels of a series: one of the event, and the words of what decided, as far as they are known.
+fn named(
+    event: Option<(&'static str, String)>,
+    labels: &SeriesLabels,
+) -> Vec<(&'static str, String)> {
+    let SeriesLabels {
+        listener,
+        policy,
+        rule,
+    } = labels;
+    let words = [("listener", listener), ("policy", policy), ("rule", rule)];
+    let words = words.into_iter().filter(|(_, text)| !text.is_empty());
+    let words = words.map(|(name, text)| (name, text.to_string()));
+    event.into_iter().chain(words).collect()
 }
 
 impl Collector for WorkerCollector {

@@ -96,6 +96,11 @@ impl VerdictFacts {
         });
     }
 
+    /// What the exchange was refused for, if a policy did.
+    pub(crate) fn denial(&self) -> Option<&Verdict> {
+        self.denial.as_ref()
+    }
+
     /// The verdict. An exchange that was served is never denied, whatever was denied on the way: another host or another
     /// address was not.
     pub(crate) fn settle(&mut self, audited_by: Option<ObjectRef>) -> Option<Verdict> {
@@ -159,10 +164,10 @@ impl Verdict {
     }
 
     /// The rule of the policy that decided.
-    pub(crate) fn rule(&self) -> Option<&str> {
+    pub(crate) const fn rule(&self) -> Option<&Arc<str>> {
         match self {
             Self::Allowed { rule, .. } | Self::Audited { rule, .. } | Self::Denied { rule, .. } => {
-                rule.as_deref()
+                rule.as_ref()
             }
             Self::AddressAudited { .. }
             | Self::AddressDenied { .. }
@@ -221,7 +226,7 @@ mod tests {
     fn told(verdict: Option<&Verdict>) -> (&str, Option<&str>, Option<&str>) {
         let verdict = verdict.unwrap();
         let policy = verdict.policy().map(|policy| &*policy.name);
-        (verdict.as_str(), policy, verdict.rule())
+        (verdict.as_str(), policy, verdict.rule().map(|rule| &**rule))
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the readers of a record make of it, field by field.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
@@ -15,8 +16,8 @@ use egret_config::snapshot::{
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::ExchangeMetrics;
 use super::access_log::AccessLog;
+use super::{ExchangeMetrics, WorkerTelemetry};
 use crate::dns::AnswerSource;
 use crate::record::{ExchangeEnd, ExchangeForm, Record, Verdict};
 use crate::refusal::{Reason, RefusalId};
@@ -52,6 +53,7 @@ fn listener() -> Listener {
     Listener {
         gateway: ObjectRef::new(Kind::Gateway, "edge", "http"),
         name: "public".to_owned(),
+        full_name: "edge/http/public".into(),
         hostname: None,
         protocol: ListenerProtocol::Http,
         access_log: true,
@@ -172,8 +174,17 @@ fn the_access_log_leaves_out_what_is_not_known() {
 #[test]
 fn an_exchange_is_counted_by_its_form() {
     let count = |form, status| {
-        let metrics = ExchangeMetrics::default();
-        metrics.count(&Record {
+        let metrics = Arc::new(ExchangeMetrics::default());
+        let (log, writer) = AccessLog::start(Box::new(SharedOutput::default())).unwrap();
+        let telemetry = WorkerTelemetry::new(
+            Arc::clone(&metrics),
+            log.buffer(),
+            Arc::default(),
+            Arc::default(),
+        );
+        log.end();
+        writer.join().unwrap();
+        telemetry.count(&Record {
             form,
             status,
             duration: Duration::from_millis(1),
@@ -181,7 +192,9 @@ fn an_exchange_is_counted_by_its_form() {
             response_bytes: 20,
             ..Record::default()
         });
-        let ok = metrics.by_status(200).unwrap().get();
+        let mut responses = BTreeMap::new();
+        metrics.responses.add_to(&mut responses);
+        let ok: u64 = responses.values().sum();
         let bytes = (metrics.request_bytes.get(), metrics.response_bytes.get());
         (
             ok,

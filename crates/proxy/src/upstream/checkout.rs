@@ -119,7 +119,6 @@ impl Checkout<'_> {
 
     fn audit(&self, peer: SocketAddr) {
         if let Some(policy) = self.cleared.audit_address(peer.ip()) {
-            self.upstreams.metrics.addresses_audited.increment();
             self.trip.audited_by(policy);
         }
     }

@@ -10,8 +10,6 @@ use crate::tls::HandshakeMetrics;
 pub(crate) struct UpstreamMetrics {
     /// Addresses that names resolved to and that were not dialled, because they are denied.
     pub(crate) addresses_denied: Counter,
-    /// Uses of an address that an EgressPolicy in audit mode would have denied.
-    pub(crate) addresses_audited: Counter,
     /// Requests that took an open connection from the pool.
     pub(crate) reused: Counter,
     /// Connections made.

@@ -66,6 +66,20 @@ fn policies_decide_before_dns_and_say_which_rule() {
     assert_eq!(records[1]["rule"], "no-admin");
     assert_eq!(records[1]["policy"], "kgateway-system/partners");
     assert_eq!(records[1]["reason"], "egress_policy");
+    // Metrics have the same words.
+    let words = |rule: &str| {
+        format!(
+            "listener=\"kgateway-system/http/http\",policy=\"kgateway-system/partners\",rule=\"{rule}\""
+        )
+    };
+    for (series, rule, count) in [
+        ("responses_total{code=\"200\"", "partners", 1.0),
+        ("responses_total{code=\"403\"", "no-admin", 3.0),
+        ("refusals_total{reason=\"egress_policy\"", "no-admin", 3.0),
+    ] {
+        gateway.wait_for_metric(&format!("egret_{series},{}}}", words(rule)), count);
+    }
+    assert_eq!(gateway.metric("egret_refusals_total{policy=\"x\"}"), 0.0);
 }
 
 #[test]
@@ -89,7 +103,14 @@ fn audit_serves_and_tells() {
         (&record["verdict"], &record["policy"]),
         (&"audit".into(), &"kgateway-system/trial".into())
     );
-    assert_eq!(gateway.metric("egret_audited_total"), 1.0);
+    // The details are those of the denial that the request was spared.
+    let details = format!(
+        "api.example:{} is denied: no rule of EgressPolicy kgateway-system/trial allows it",
+        upstream.port()
+    );
+    assert_eq!(record["details"], details);
+    let audited = "egret_audited_total{listener=\"kgateway-system/http/http\",policy=\"kgateway-system/trial\"}";
+    assert_eq!(gateway.metric(audited), 1.0);
     // The built-in list of addresses is not tested here.
     assert_eq!(gateway.get("10.0.0.1", "/").status, 403);
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use egret_config::name::DnsName;
 use egret_config::resources::ObjectRef;
-use egret_config::snapshot::{Listener, RouteRule, Scheme};
+use egret_config::snapshot::{RouteRule, Scheme};
 use http::{HeaderValue, Method};
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ pub(super) struct LogLine<'a> {
     time: String,
     /// The Gateway and listener that served the request, `namespace/name/listener`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    listener: Option<String>,
+    listener: Option<&'a str>,
     /// The route and rule that matched the request, `namespace/name/rule`.
     #[serde(skip_serializing_if = "Option::is_none")]
     route: Option<String>,
@@ -124,7 +124,7 @@ impl<'a> From<&'a Record<'a>> for LogLine<'a> {
         let policy = verdict.and_then(Verdict::policy);
         Self {
             time: record.started.map(rfc3339).unwrap_or_default(),
-            listener: record.listener.map(Listener::full_name),
+            listener: record.listener.map(|listener| &*listener.full_name),
             route: record.rule.map(rule_name),
             client: record
                 .client
@@ -150,7 +150,7 @@ impl<'a> From<&'a Record<'a>> for LogLine<'a> {
             user_agent: record.user_agent.map(user_agent),
             verdict: verdict.map(Verdict::as_str),
             policy: policy.map(|policy| format!("{}/{}", policy.namespace, policy.name)),
-            rule: verdict.and_then(Verdict::rule),
+            rule: verdict.and_then(Verdict::rule).map(|rule| &**rule),
             upstream: record.upstream.map(|address| address.to_string()),
             reused: record.upstream.map(|_| record.reused),
             retries: Some(record.retries).filter(|count| *count > 0),
