@@ -436,9 +436,13 @@ fn what_is_no_tls_is_told_so() {
     let gateway = setup.simple();
     let mut plain = Client::connect(gateway.address());
     plain.send("GET / HTTP/1.1\r\nhost: a.example\r\n\r\n");
-    // The gateway sends at most an alert, and no response in clear.
-    let answer = plain.read_to_end();
-    assert!(answer.is_empty() || answer[0] == 0x15, "{answer:?}");
+    let response = plain.read_response();
+    assert_eq!(response.status, 400);
+    assert!(
+        response.reason.starts_with("Bad Request: this port speaks TLS"),
+        "{response:?}"
+    );
+    assert!(plain.is_closed());
 }
 
 #[test]
