@@ -25,6 +25,7 @@ kind: Gateway
 metadata: {name: gw}
 spec:
   gatewayClassName: egret
+  addresses: [{value: 127.0.0.1}]
   listeners: [{name: http, protocol: HTTP, port: 8080}]
 ---
 ";
@@ -59,22 +60,22 @@ fn one_mistake_is_told_once_with_what_was_meant() {
         (
             "kind: Backend\n",
             "kind: Backnd\n",
-            "16: kind: gateway.kgateway.dev/v1alpha1 Backnd is not a kind; did you mean Backend?",
+            "17: kind: gateway.kgateway.dev/v1alpha1 Backnd is not a kind; did you mean Backend?",
         ),
         (
             "dynamicForwardProxy:",
             "dynamicForwardProxi:",
-            "18: Backend default/dfp: spec.dynamicForwardProxi: unknown field; did you mean dynamicForwardProxy?",
+            "19: Backend default/dfp: spec.dynamicForwardProxi: unknown field; did you mean dynamicForwardProxy?",
         ),
         (
             "port: 8080",
             "port: eighty",
-            "6: Gateway default/gw: spec.listeners[0].port: needs a whole number, not the text \"eighty\"",
+            "7: Gateway default/gw: spec.listeners[0].port: needs a whole number, not the text \"eighty\"",
         ),
         (
             "metadata: {name: r}",
             "metadata: {name: r",
-            "11: not valid YAML: ",
+            "12: not valid YAML: ",
         ),
     ] {
         let (is_fine, told, errors) = check(&good.replacen(right, wrong, 1), &[]);
@@ -99,7 +100,7 @@ fn the_table_has_what_is_not_well() {
     );
     let (is_fine, told, errors) = check(&text, &[]);
     assert!(!is_fine);
-    let expected = "error: a.yaml:18: HTTPRoute default/r: spec.rules[0].backendRefs[0]: \
+    let expected = "error: a.yaml:19: HTTPRoute default/r: spec.rules[0].backendRefs[0]: \
                     Backend default/dpf not found; did you mean Backend default/dfp?\n";
     assert_eq!(errors, expected);
     let lines: Vec<&str> = told.lines().collect();
@@ -138,7 +139,7 @@ fn stderr_may_be_json() {
     let fact = |name: &str| line[name].to_string();
     assert_eq!(
         [fact("level"), fact("line"), fact("field")],
-        ["\"WARN\"", "14", "\"kind\""]
+        ["\"WARN\"", "15", "\"kind\""]
     );
     assert!(
         fact("message").contains("is not a kind that Egret reads"),

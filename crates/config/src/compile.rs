@@ -19,6 +19,7 @@ mod gateway;
 mod grant;
 mod header;
 mod keepalive;
+mod lint;
 mod log;
 mod missing;
 mod namespace;
@@ -94,6 +95,7 @@ pub fn compile(resources: &Resources, options: &CompileOptions) -> CompiledConfi
     if let Some(now) = options.now {
         expiry::report(&sockets, resources, now, &mut log);
     }
+    lint::report(resources, &sockets, &mut log);
     let (report, review) = log.finish();
     CompiledConfig {
         snapshot: Snapshot {

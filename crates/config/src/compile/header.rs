@@ -33,11 +33,17 @@ pub(super) struct HeaderPairs(Vec<(HeaderName, HeaderValue)>);
 impl MessageKind {
     /// Parses the name of a header that may be set or added.
     pub(super) fn settable_name(self, text: &str) -> Result<HeaderName, &'static str> {
-        let name = header_name(text)?;
+        let name = header_name(text).map_err(HeaderNameError::message)?;
+        self.check_settable(&name)?;
+        Ok(name)
+    }
+
+    /// Checks that a header of this name may be set or added.
+    pub(super) fn check_settable(self, name: &HeaderName) -> Result<(), &'static str> {
         if self == Self::Request && name.as_str() == NEVER_SENT {
             return Err("this header is for the proxy itself and is never sent on");
         }
-        Ok(name)
+        Ok(())
     }
 }
 
@@ -54,11 +60,30 @@ impl HeaderPairs {
     }
 }
 
+/// The error for the name of a header that may not be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeaderNameError {
+    Invalid,
+    /// The header decides where a message goes or where it ends.
+    Protected,
+}
+
+impl HeaderNameError {
+    pub(super) fn message(self) -> &'static str {
+        match self {
+            Self::Invalid => "not a header name",
+            Self::Protected => {
+                "this header cannot be modified: it decides where the message goes or ends"
+            }
+        }
+    }
+}
+
 /// Parses the name of a header that may be changed.
-pub(super) fn header_name(text: &str) -> Result<HeaderName, &'static str> {
-    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| "not a header name")?;
+pub(super) fn header_name(text: &str) -> Result<HeaderName, HeaderNameError> {
+    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| HeaderNameError::Invalid)?;
     if PROTECTED.contains(&name.as_str()) {
-        return Err("this header cannot be modified: it decides where the message goes or ends");
+        return Err(HeaderNameError::Protected);
     }
     Ok(name)
 }

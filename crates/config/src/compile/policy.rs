@@ -294,10 +294,14 @@ impl CompiledPolicies {
         self.weights = all.collect();
     }
 
+    fn is_heavier(&self, one: &ObjectRef, other: &ObjectRef) -> bool {
+        let weight = |policy| self.weights.get(policy).copied().unwrap_or_default();
+        weight(one) > weight(other)
+    }
+
     /// Why one policy takes precedence over another: it is heavier, or else older.
     fn why_first(&self, first: &ObjectRef, other: &ObjectRef) -> &'static str {
-        let weight = |policy| self.weights.get(policy).copied().unwrap_or_default();
-        if weight(first) > weight(other) {
+        if self.is_heavier(first, other) {
             "heavier"
         } else {
             "older"

@@ -183,10 +183,14 @@ impl<'a> ListenerDraft<'a> {
                 Some(kind) => self.kinds.push(kind),
                 None => {
                     let names: Vec<&str> = possible.iter().map(|kind| kind.as_str()).collect();
+                    let fitting = match names.as_slice() {
+                        [] => "no kind of route is",
+                        [name] => &format!("{name} is"),
+                        names => &format!("{} are", names.join(" and ")),
+                    };
                     let message = format!(
-                        "{group}/{kind} is not for a listener of protocol {}; {} is",
-                        self.spec.protocol,
-                        names.join(", ")
+                        "{group}/{kind} is not for a listener of protocol {}; {fitting}",
+                        self.spec.protocol
                     );
                     let fault = FieldFault::new(format!("{field}.kinds[{index}]"), message);
                     self.not_resolved.push(("InvalidRouteKinds", fault));

@@ -7,7 +7,7 @@ use http::HeaderName;
 
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
 use crate::api::kgateway::{ApiKeySource, KeysSecret, SecretSelector, TrafficApiKeyAuth};
-use crate::compile::header::header_name;
+use crate::compile::header::{HeaderNameError, header_name};
 use crate::compile::review::{FaultCause, ReferentFault};
 use crate::compile::secret::entry;
 use crate::compile::value::SpecFields;
@@ -191,8 +191,8 @@ fn sources(specs: &[ApiKeySource], fields: &mut SpecFields<'_>) -> Vec<KeySource
         } = spec;
         // The order within an entry is kgateway's.
         if let Some(name) = header {
-            let name = header_name(name).unwrap_or_else(|message| {
-                fields.fault(&format!("{at}.header"), message);
+            let name = header_name(name).unwrap_or_else(|error| {
+                fields.fault(&format!("{at}.header"), error.message());
                 DEFAULT_HEADER
             });
             sources.push(KeySource::Header(name));
@@ -219,7 +219,8 @@ fn sources(specs: &[ApiKeySource], fields: &mut SpecFields<'_>) -> Vec<KeySource
 }
 
 fn client_id_header_name(name: &str, fields: &mut SpecFields<'_>) -> Option<HeaderName> {
-    let name = header_name(name).and_then(|name| match PROXY_HEADERS.contains(&name.as_str()) {
+    let name = header_name(name).map_err(HeaderNameError::message);
+    let name = name.and_then(|name| match PROXY_HEADERS.contains(&name.as_str()) {
         true => Err("this header is the proxy's own"),
         false => Ok(name),
     });

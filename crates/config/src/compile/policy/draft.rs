@@ -264,20 +264,23 @@ impl<'a> PolicyDraft<'a> {
         policies: &CompiledPolicies,
         log: &mut ReportLog,
     ) -> Vec<StatusCondition> {
-        let message = format!(
-            "overridden at {} by the {} {by}",
-            target.object,
-            policies.why_first(by, self.policy)
-        );
-        log.problems(
-            self.policy,
-            self.source,
-            [&FieldFault::reference("spec.targetRefs", message)],
-        );
+        let is_heavier = policies.is_heavier(by, self.policy);
+        let why = policies.why_first(by, self.policy);
+        let message = format!("overridden at {} by the {why} {by}", target.object);
+        let fault = FieldFault::reference("spec.targetRefs", message);
+        // Weights are written to decide this.
+        if is_heavier {
+            log.warn(self.policy, self.source, &fault);
+        } else {
+            log.problems(self.policy, self.source, [&fault]);
+        }
         let message = "Overridden due to conflict with higher priority policy in target(s)";
         vec![
             StatusCondition::new("Accepted", true, "Valid", "Policy accepted"),
-            StatusCondition::new("Attached", false, "Overridden", message),
+            StatusCondition {
+                is_intended: is_heavier,
+                ..StatusCondition::new("Attached", false, "Overridden", message)
+            },
         ]
     }
 }

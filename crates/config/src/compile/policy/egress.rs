@@ -19,6 +19,8 @@ use crate::policy::egress::{
 use crate::resources::{Kind, ObjectRef, oldest_first};
 use crate::route::literal_path;
 
+mod lint;
+
 const TARGETS: TargetKinds = TargetKinds::only(&[
     Kind::Gateway,
     Kind::HttpRoute,
@@ -43,6 +45,11 @@ pub(super) fn compile(
         check_exceptions(&rules, &mut draft, log);
         for warning in unproven_denials(&rules) {
             log.warn(reference, &object.source, &warning);
+        }
+        if draft.faults.is_empty() {
+            for warning in lint::warnings(spec, &rules) {
+                log.warn(reference, &object.source, &warning);
+            }
         }
         draft.finish(targets, policies, log, |policies, target| {
             let attached = policies.egress.entry(target.clone()).or_default();

@@ -82,7 +82,7 @@ fn header_edit(
     for (index, name) in remove.iter().flatten().enumerate() {
         match header_name(name) {
             Ok(name) => names.push(name),
-            Err(message) => fields.fault(&format!("remove[{index}]"), message),
+            Err(error) => fields.fault(&format!("remove[{index}]"), error.message()),
         }
     }
     HeaderEdit {

@@ -41,7 +41,8 @@ pub(super) fn compile(
     for (index, spec) in specs.iter().enumerate() {
         let field = format!("{field}.backendRefs[{index}]");
         let resolved = resolve(context, route, spec).map_err(|(reason, name, message)| {
-            let wrong = misconfiguration(route, &message);
+            // Clients are not told what was meant.
+            let wrong = misconfiguration(route, &missing::without_suggestion(&message));
             let fault = match name {
                 "" => FieldFault::reference(&field, message),
                 // A port where none may be is wrong whatever the Backend is.
@@ -63,7 +64,7 @@ pub(super) fn compile(
         let port = resolved.as_ref().ok().and_then(|(_, port)| *port);
         drafts.push(BackendDraft {
             weight: weight.unwrap_or(1),
-            filters: compile_filters(&spec.filters, &field, &mut wrong.unsupported),
+            filters: compile_filters(&spec.filters, &field, wrong),
             backend: resolved.map(|(backend, _)| backend),
             port,
         });
@@ -124,11 +125,7 @@ fn resolve(
     }
 }
 
-fn compile_filters(
-    specs: &[FilterSpec<'_>],
-    field: &str,
-    faults: &mut Vec<FieldFault>,
-) -> RouteFilters {
+fn compile_filters(specs: &[FilterSpec<'_>], field: &str, wrong: &mut RuleFaults) -> RouteFilters {
     let mut filters = RouteFilters::default();
     let (mut request, mut response) = (0, 0);
     for (index, spec) in specs.iter().enumerate() {
@@ -136,16 +133,19 @@ fn compile_filters(
         match spec {
             Ok((name, FilterMember::RequestHeaders(edits))) => {
                 let field = format!("{field}.{name}");
-                filters.request_headers = header_edit(edits, &field, faults);
+                filters.request_headers = header_edit(edits, &field, wrong);
                 request += 1;
             }
             Ok((name, FilterMember::ResponseHeaders(edits))) => {
                 let field = format!("{field}.{name}");
-                filters.response_headers = header_edit(edits, &field, faults);
+                filters.response_headers = header_edit(edits, &field, wrong);
                 response += 1;
             }
-            Ok((name, _)) => faults.push(FieldFault::unsupported(format!("{field}.{name}"))),
-            Err(_) => faults.push(FieldFault::new(
+            Ok((name, _)) => {
+                let fault = FieldFault::unsupported(format!("{field}.{name}"));
+                wrong.unsupported.push(fault);
+            }
+            Err(_) => wrong.unsupported.push(FieldFault::new(
                 format!("{field}.type"),
                 "does not agree with what is set beside it",
             )),
@@ -156,7 +156,7 @@ fn compile_filters(
         ("ResponseHeaderModifier", response),
     ] {
         if count > 1 {
-            faults.push(FieldFault::new(
+            wrong.unsupported.push(FieldFault::new(
                 format!("{field}.filters"),
                 format!("{name} filter cannot be repeated"),
             ));

@@ -83,12 +83,10 @@ impl FilterCompiler<'_> {
         self.seen.push(name);
         match member {
             FilterMember::RequestHeaders(edits) => {
-                self.outcome.filters.request_headers =
-                    header_edit(edits, &field, &mut self.wrong.unsupported);
+                self.outcome.filters.request_headers = header_edit(edits, &field, self.wrong);
             }
             FilterMember::ResponseHeaders(edits) => {
-                self.outcome.filters.response_headers =
-                    header_edit(edits, &field, &mut self.wrong.unsupported);
+                self.outcome.filters.response_headers = header_edit(edits, &field, self.wrong);
             }
             FilterMember::Rewrite(spec) => {
                 self.outcome.filters.rewrite = Some(self.rewrite(spec, &field))

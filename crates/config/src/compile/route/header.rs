@@ -2,12 +2,15 @@
 
 use http::{HeaderName, HeaderValue};
 
+use super::status::RuleFaults;
 use crate::api::gateway::{
     BackendRequestHeaderModifier, BackendResponseHeaderModifier, GrpcBackendRequestHeaderModifier,
     GrpcBackendResponseHeaderModifier, GrpcRequestHeaderModifier, GrpcResponseHeaderModifier,
     RequestHeaderModifier, ResponseHeaderModifier,
 };
-use crate::compile::header::{HeaderPairs, MessageKind, header_name, header_value};
+use crate::compile::header::{
+    HeaderNameError, HeaderPairs, MessageKind, header_name, header_value,
+};
 use crate::compile::log::FieldFault;
 use crate::policy::headers::HeaderEdit;
 
@@ -45,16 +48,18 @@ edits_from!(
     GrpcBackendResponseHeaderModifier: Response
 );
 
+/// Compiles a header modifier. A change of a header that decides where the message goes or ends is left out with a
+/// warning, as other implementations do.
 pub(super) fn header_edit(
     edits: &HeaderModifierSpec<'_>,
     field: &str,
-    faults: &mut Vec<FieldFault>,
+    wrong: &mut RuleFaults,
 ) -> HeaderEdit {
     let mut pairs = |list: &str, pairs: &[(&str, &str)]| {
         let mut parsed = HeaderPairs::default();
         for (index, pair) in pairs.iter().enumerate() {
             let field = format!("{field}.{list}[{index}]");
-            if let Some((name, value)) = edits.pair(*pair, &field, faults) {
+            if let Some((name, value)) = edits.pair(*pair, &field, wrong) {
                 parsed.push(name, value);
             }
         }
@@ -66,12 +71,8 @@ pub(super) fn header_edit(
         remove: Vec::new(),
     };
     for (index, name) in edits.remove.iter().enumerate() {
-        match header_name(name) {
-            Ok(name) => edit.remove.push(name),
-            Err(message) => {
-                faults.push(FieldFault::new(format!("{field}.remove[{index}]"), message))
-            }
-        }
+        let name = name_of(name, &format!("{field}.remove[{index}]"), wrong);
+        edit.remove.extend(name);
     }
     edit
 }
@@ -82,16 +83,35 @@ impl HeaderModifierSpec<'_> {
         &self,
         (name, value): (&str, &str),
         field: &str,
-        faults: &mut Vec<FieldFault>,
+        wrong: &mut RuleFaults,
     ) -> Option<(HeaderName, HeaderValue)> {
-        let name = self
-            .kind
-            .settable_name(name)
-            .map_err(|message| faults.push(FieldFault::new(format!("{field}.name"), message)))
-            .ok();
+        let field_of_name = format!("{field}.name");
+        let mut name = name_of(name, &field_of_name, wrong);
+        let faults = &mut wrong.unsupported;
+        if let Some(Err(message)) = name.as_ref().map(|name| self.kind.check_settable(name)) {
+            faults.push(FieldFault::new(field_of_name, message));
+            name = None;
+        }
         let value = header_value(value.as_bytes())
             .map_err(|message| faults.push(FieldFault::new(format!("{field}.value"), message)))
             .ok();
         name.zip(value)
+    }
+}
+
+/// The name of a header that is changed; `None` if it has a fault, or the header is left alone.
+fn name_of(text: &str, field: &str, wrong: &mut RuleFaults) -> Option<HeaderName> {
+    match header_name(text) {
+        Ok(name) => Some(name),
+        Err(HeaderNameError::Protected) => {
+            let message = "left alone: this header decides where the message goes or ends, and is not changed";
+            wrong.warnings.push(FieldFault::new(field, message));
+            None
+        }
+        Err(error @ HeaderNameError::Invalid) => {
+            let fault = FieldFault::new(field, error.message());
+            wrong.unsupported.push(fault);
+            None
+        }
     }
 }

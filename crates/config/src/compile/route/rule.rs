@@ -135,6 +135,7 @@ impl RuleCompiler<'_> {
             &format!("{field}.timeouts"),
             &mut wrong.unsupported,
         );
+        faults.warnings.append(&mut wrong.warnings);
         let bad = RuleProblems {
             wrong,
             matches: match_faults.clone(),

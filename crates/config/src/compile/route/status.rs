@@ -28,6 +28,8 @@ pub(super) struct RuleFaults {
     pub(super) unsupported: Vec<FieldFault>,
     /// The rule refuses every request.
     pub(super) replaced: Vec<FieldFault>,
+    /// The rule is served.
+    pub(super) warnings: Vec<FieldFault>,
 }
 
 impl RouteFaults {

@@ -2,7 +2,7 @@
 
 use super::{
     BACKEND, BASE, CompiledConfig, GATEWAY, ROUTE, TO_DFP, aged, condition, describe, get,
-    kgateway_policy, problems, route, route_named, rule, run, with_base, with_route,
+    kgateway_policy, problems, route, route_named, rule, run, warnings, with_base, with_route,
 };
 
 /// The object with an annotation.
@@ -41,7 +41,12 @@ fn a_heavier_policy_takes_precedence_over_an_older_one() {
             2 => ("old", "young"),
             _ => ("young", "old"),
         };
-        let told = problems(&compiled).join("\n");
+        let told = match why {
+            "older" => problems(&compiled),
+            _ => warnings(&compiled),
+        };
+        assert_eq!(compiled.report.accepted(), why == "heavier");
+        let told = told.join("\n");
         let expected = format!(
             "TrafficPolicy apps/{loser}: spec.targetRefs: overridden at HTTPRoute apps/r by the {why} TrafficPolicy apps/{winner}"
         );

@@ -1,6 +1,6 @@
 //! Filters, timeouts and other fields of a rule.
 
-use super::{TO_DFP, answer, condition, get, problems, route, rule, with_base};
+use super::{TO_DFP, answer, condition, get, problems, route, rule, warnings, with_base};
 use crate::snapshot::{PathRewrite, RuleAction, TimeoutSetting};
 
 /// Lines of a rule, and the field at fault.
@@ -62,7 +62,7 @@ const UNSUPPORTED: &[(&str, &str)] = &[
         "filters[0].requestHeaderModifier.add[0].value",
     ),
     (
-        "filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {remove: [Content-Length]}}]",
+        "filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {remove: ['Content Length']}}]",
         "filters[0].responseHeaderModifier.remove[0]",
     ),
     (
@@ -79,6 +79,39 @@ const UNSUPPORTED: &[(&str, &str)] = &[
         "timeouts.backendRequest",
     ),
 ];
+
+#[test]
+fn headers_that_decide_where_a_message_goes_are_left_alone() {
+    for (kind, member, changes, fields) in [
+        (
+            "RequestHeaderModifier",
+            "requestHeaderModifier",
+            "set: [{name: Host, value: b.test}, {name: a, value: b}], remove: [te]",
+            &["set[0].name", "remove[0]"][..],
+        ),
+        (
+            "ResponseHeaderModifier",
+            "responseHeaderModifier",
+            "set: [{name: a, value: b}], remove: [Content-Length]",
+            &["remove[0]"],
+        ),
+    ] {
+        let filters = format!("filters: [{{type: {kind}, {member}: {{{changes}}}}}]");
+        let compiled = with_base(&route(&format!("  rules:\n  - {TO_DFP}\n    {filters}\n")));
+        assert!(compiled.report.accepted(), "{:?}", problems(&compiled));
+        let told = warnings(&compiled);
+        for field in fields {
+            let field = format!("spec.rules[0].filters[0].{member}.{field}: left alone: ");
+            assert!(told.iter().any(|line| line.contains(&field)), "{told:?}");
+        }
+        assert_eq!(told.len(), fields.len());
+        let filters = &rule(&compiled, 8080, "a.b", "/").unwrap().filters;
+        let edits = [&filters.request_headers, &filters.response_headers];
+        let set: Vec<_> = edits.iter().flat_map(|edit| &edit.set).collect();
+        assert_eq!((set.len(), set[0].0.as_str()), (1, "a"));
+        assert!(edits.iter().all(|edit| edit.remove.is_empty()));
+    }
+}
 
 #[test]
 fn fields_that_are_not_supported_refuse_their_rule_and_no_other() {

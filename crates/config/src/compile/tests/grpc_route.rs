@@ -251,9 +251,9 @@ const WRONG: &[(&str, &str, &str)] = &[
         "requestHeaderModifier must be set if, and only if, this is its type",
     ),
     (
-        "filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: te, value: x}]}}]",
+        "filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: 't e', value: x}]}}]",
         "filters[0].requestHeaderModifier.set[0].name",
-        "this header cannot be modified: it decides where the message goes or ends",
+        "not a header name",
     ),
 ];
 

@@ -69,6 +69,11 @@ impl TlsOptions {
             "max-tls-version" => {
                 version(value, self.versions.max).map(|version| self.versions.max = version)
             }
+            // kgateway's word for a listener that agrees on no protocol.
+            "alpn-protocols" if value.trim() == "allow-empty" => {
+                self.alpn.clear();
+                Ok(())
+            }
             "alpn-protocols" => list(value, &[','], protocol).map(|alpn| self.alpn = alpn),
             NAMES => list(value, &[','], host).map(|names| self.names = names),
             // kgateway accepts a list with dashes too, as in YAML.

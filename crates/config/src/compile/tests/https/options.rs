@@ -46,6 +46,11 @@ fn versions_and_protocols_can_be_set() {
             default,
             vec![AlpnProtocol::Http11, AlpnProtocol::H2],
         ),
+        (
+            "kgateway.dev/alpn-protocols: allow-empty",
+            default,
+            Vec::new(),
+        ),
     ];
     for (options, versions, alpn) in cases {
         let compiled = with(options);
@@ -66,11 +71,6 @@ const WRONG: &[(&str, &str, &str)] = &[
         "max-tls-version",
         "TLSv1_3",
         "TLSv1_3 is not supported; 1.2, 1.3 and AUTO are",
-    ),
-    (
-        "alpn-protocols",
-        "allow-empty",
-        "allow-empty is not supported; h2 and http/1.1 are",
     ),
     (
         "alpn-protocols",

@@ -1,0 +1,147 @@
+//! Warnings about what is served as a whole: an open proxy, and policies that together leave nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::log::{FieldFault, ReportLog};
+use crate::name::HostMatcher;
+use crate::policy::egress::{EgressAction, EgressMode, EgressRule, EgressRules};
+use crate::resources::{ObjectRef, Resources};
+use crate::rule::{BackendDestination, RouteRule, RuleAction, WeightedBackend};
+use crate::snapshot::{BindAddress, Listener, ListenerProtocol, ListenerSocket, ValidationMode};
+
+pub(super) fn report(
+    resources: &Resources,
+    sockets: &BTreeMap<BindAddress, ListenerSocket>,
+    log: &mut ReportLog,
+) {
+    let mut open: BTreeSet<(&ObjectRef, &str)> = BTreeSet::new();
+    let mut nothing: BTreeMap<(&ObjectRef, &ObjectRef), &ObjectRef> = BTreeMap::new();
+    for (bind, socket) in sockets {
+        for listener in &socket.listeners {
+            let rules = listener.routes.rules().map(|(_, rule)| rule);
+            for rule in rules {
+                if is_open(*bind, listener, rule) {
+                    open.insert((&listener.gateway, &listener.name));
+                }
+                for backend in backends(rule) {
+                    for (policy, other) in exclusive(&backend.egress.policies) {
+                        nothing.entry((policy, other)).or_insert(&rule.route);
+                    }
+                }
+            }
+        }
+    }
+    for (gateway, listener) in open {
+        warn_open(resources, gateway, listener, log);
+    }
+    for ((policy, other), route) in nothing {
+        if let Some(object) = resources.egress_policies.get(policy) {
+            let message = format!(
+                "{other} denies by default too, and neither allows what the other allows: nothing is left for {route}"
+            );
+            let warning = FieldFault::new("spec.defaultAction", message);
+            log.warn(policy, &object.source, &warning);
+        }
+    }
+}
+
+fn warn_open(resources: &Resources, gateway: &ObjectRef, name: &str, log: &mut ReportLog) {
+    let Some(object) = resources.gateways.get(gateway) else {
+        return;
+    };
+    let mut listeners = object.value.spec.listeners.iter();
+    let index = listeners.position(|listener| listener.name == name);
+    let field = index.map_or_else(String::new, |index| format!("spec.listeners[{index}]"));
+    let message = "an open proxy: it listens on every address, and whoever reaches it may go to any public \
+                   host; an EgressPolicy limits where, basicAuth, apiKeyAuth or client certificates limit who, \
+                   and spec.addresses limits from where";
+    log.warn(gateway, &object.source, &FieldFault::new(field, message));
+}
+
+/// Whether anybody may go anywhere by a rule.
+fn is_open(bind: BindAddress, listener: &Listener, rule: &RouteRule) -> bool {
+    let asks_for_certificates = match &listener.protocol {
+        ListenerProtocol::Http | ListenerProtocol::Passthrough => false,
+        ListenerProtocol::Https(tls) => {
+            let clients = tls.clients.as_ref();
+            clients.is_some_and(|clients| clients.mode == ValidationMode::Required)
+        }
+    };
+    let asks_for_credentials =
+        rule.policies.basic_auth.value().is_some() || rule.policies.api_key_auth.value().is_some();
+    let goes_anywhere = |backend: &WeightedBackend| {
+        let is_dynamic = matches!(backend.destination, BackendDestination::Dynamic(_));
+        is_dynamic && backend.egress.policies.is_empty()
+    };
+    bind.ip.is_none_or(|ip: IpAddr| ip.is_unspecified())
+        && listener.refuse.is_none()
+        && !asks_for_certificates
+        && !asks_for_credentials
+        && rule
+            .filters
+            .rewrite
+            .as_ref()
+            .is_none_or(|rewrite| rewrite.host.is_none())
+        && backends(rule).iter().any(goes_anywhere)
+}
+
+fn backends(rule: &RouteRule) -> &[WeightedBackend] {
+    match &rule.action {
+        RuleAction::Forward(backends) => &backends.backends,
+        RuleAction::Redirect(_) | RuleAction::Respond(_) | RuleAction::Refuse(_) => &[],
+    }
+}
+
+/// The pairs of policies that deny by default and allow nothing in common; the narrower one first.
+fn exclusive(policies: &[Arc<EgressRules>]) -> Vec<(&ObjectRef, &ObjectRef)> {
+    let lists: Vec<_> = policies
+        .iter()
+        .filter(|rules| is_allow_list(rules))
+        .collect();
+    let mut pairs = Vec::new();
+    for (index, narrower) in lists.iter().enumerate() {
+        for wider in &lists[..index] {
+            let mut allowed = allow_rules(narrower);
+            if !allowed.any(|a| allow_rules(wider).any(|b| overlap(a, b))) {
+                pairs.push((&narrower.policy, &wider.policy));
+            }
+        }
+    }
+    pairs
+}
+
+/// Whether a policy denies by default and allows something.
+fn is_allow_list(rules: &EgressRules) -> bool {
+    rules.mode == EgressMode::Enforce
+        && rules.default_action == EgressAction::Deny
+        && allow_rules(rules).next().is_some()
+}
+
+fn allow_rules(rules: &EgressRules) -> impl Iterator<Item = &EgressRule> {
+    let rules = rules.rules.iter();
+    rules.filter(|rule| rule.action == EgressAction::Allow)
+}
+
+/// Whether there may be a request that both rules match, by host and port.
+fn overlap(a: &EgressRule, b: &EgressRule) -> bool {
+    overlap_lists(&a.hosts, &b.hosts, overlap_hosts)
+        && overlap_lists(&a.ports, &b.ports, |a, b| {
+            a.first <= b.last && b.first <= a.last
+        })
+}
+
+/// Whether two conditions may hold at once; an empty one always holds.
+fn overlap_lists<T>(a: &[T], b: &[T], overlap: impl Fn(&T, &T) -> bool) -> bool {
+    a.is_empty() || b.is_empty() || a.iter().any(|a| b.iter().any(|b| overlap(a, b)))
+}
+
+fn overlap_hosts(a: &HostMatcher, b: &HostMatcher) -> bool {
+    match (a, b) {
+        (HostMatcher::Name(a), HostMatcher::Name(b)) => a.intersection(b).is_some(),
+        (HostMatcher::Net(a), HostMatcher::Net(b)) => a.contains(b) || b.contains(a),
+        (HostMatcher::Name(_), HostMatcher::Net(_))
+        | (HostMatcher::Net(_), HostMatcher::Name(_)) => false,
+    }
+}
