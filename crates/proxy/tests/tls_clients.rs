@@ -439,7 +439,9 @@ fn what_is_no_tls_is_told_so() {
     let response = plain.read_response();
     assert_eq!(response.status, 400);
     assert!(
-        response.reason.starts_with("Bad Request: this port speaks TLS"),
+        response
+            .reason
+            .starts_with("Bad Request: this port speaks TLS"),
         "{response:?}"
     );
     assert!(plain.is_closed());
