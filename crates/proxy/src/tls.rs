@@ -22,4 +22,5 @@ mod protocol;
 mod roots;
 mod servers;
 mod settings_cache;
+mod signatures;
 mod verify;
