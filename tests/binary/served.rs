@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use egret_testkit::gateway::quickstart_gateway;
 use egret_testkit::{SharedPort, client};
 use tempfile::TempDir;
 
@@ -39,17 +40,16 @@ impl ServeSetup {
         let folder = tempfile::tempdir().unwrap();
         let ip = Ipv4Addr::new(127, 0, 0, 77);
         let port = SharedPort::reserve([ip]);
-        for file in ["gateway.yaml", "backend.yaml", "httproute.yaml"] {
-            let text = fs::read_to_string(example("quickstart").join(file)).unwrap();
-            let here = format!("  addresses: [{{type: IPAddress, value: {ip}}}]\n  listeners:\n");
-            let text = text
-                .replace("  listeners:\n", &here)
-                .replace("port: 8080", &format!("port: {}", port.port()));
-            fs::write(folder.path().join(file), text).unwrap();
+        let address = SocketAddr::new(ip.into(), port.port());
+        let gateway = quickstart_gateway(address);
+        fs::write(folder.path().join("gateway.yaml"), gateway).unwrap();
+        for file in ["backend.yaml", "httproute.yaml"] {
+            let copy = folder.path().join(file);
+            fs::copy(example("quickstart").join(file), copy).unwrap();
         }
         let setup = Self {
             folder,
-            address: SocketAddr::new(ip.into(), port.port()),
+            address,
             _port: port,
         };
         for (file, text) in more {

@@ -5,10 +5,11 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 
+use egret_testkit::gateway::quickstart_gateway;
 use egret_testkit::{DnsServer, SharedPort, Upstream};
 
 /// Runs a script, and shows what it printed if it fails.
@@ -28,19 +29,20 @@ fn walk(script: &str) {
     dns.nxdomain("nx.test");
     let config = folder.path().join("config");
     fs::create_dir(&config).unwrap();
-    for file in ["gateway.yaml", "backend.yaml", "httproute.yaml"] {
-        let text = fs::read_to_string(root.join("examples/quickstart").join(file)).unwrap();
-        let here = format!("  addresses: [{{type: IPAddress, value: {ip}}}]\n  listeners:\n");
-        let text = text
-            .replace("  listeners:\n", &here)
-            .replace("port: 8080", &format!("port: {}", port.port()));
-        fs::write(config.join(file), text).unwrap();
+    let address = SocketAddr::new(ip.into(), port.port());
+    fs::write(config.join("gateway.yaml"), quickstart_gateway(address)).unwrap();
+    for file in ["backend.yaml", "httproute.yaml"] {
+        fs::copy(
+            root.join("examples/quickstart").join(file),
+            config.join(file),
+        )
+        .unwrap();
     }
     let output = Command::new("bash")
         .arg(root.join("tests/walks").join(script))
         .current_dir(folder.path())
         .env("EGRET", env!("CARGO_BIN_EXE_egret"))
-        .env("GATEWAY", format!("{ip}:{}", port.port()))
+        .env("GATEWAY", address.to_string())
         .env("ADMIN", format!("127.0.0.78:{}", port.port()))
         .env("DNS", dns.addr().to_string())
         .env("UPSTREAM", upstream.port().to_string())

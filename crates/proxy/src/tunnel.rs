@@ -40,6 +40,8 @@ mod sni_gate;
 mod sni_watch;
 #[cfg(target_os = "linux")]
 mod splice;
+#[cfg(test)]
+mod test_streams;
 mod tunnel_request;
 
 label_values! {

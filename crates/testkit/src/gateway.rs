@@ -16,7 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 
 pub use config::{
     LOOPBACK, QUICKSTART, backend_config, documents, egress_policy, listener_policy,
-    quickstart_config, resolver_policy, tls_secret, traffic_policy,
+    quickstart_config, quickstart_gateway, resolver_policy, tls_secret, traffic_policy,
 };
 
 use crate::ca::Ca;

@@ -8,6 +8,7 @@ use http::header::{AUTHORIZATION, HOST, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, Request, StatusCode};
 
 use super::{AdminResponse, text};
+use crate::policy::credentials::after_scheme;
 
 /// The secret that requests to the admin server carry as a Bearer token (RFC 6750).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,10 +26,7 @@ impl AdminToken {
 
     fn is_in(&self, headers: &HeaderMap) -> bool {
         let value = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        let token = value
-            .and_then(|value| value.split_at_checked(7))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "))
-            .map(|(_, token)| token.trim_ascii());
+        let token = value.and_then(|value| after_scheme(value, "bearer"));
         token.is_some_and(|token| self.0.matches(&KeyDigest::of(token)))
     }
 }

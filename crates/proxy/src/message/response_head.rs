@@ -12,6 +12,11 @@ use super::via::Via;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidResponse;
 
+/// Whether a response of this status has no content, whatever its fields say (RFC 9110 6.4.1).
+pub(crate) fn has_no_content(status: StatusCode) -> bool {
+    [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status)
+}
+
 impl Via {
     /// Prepares the head of a 101 response to an upgrade request for the client.
     ///

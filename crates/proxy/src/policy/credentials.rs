@@ -19,6 +19,8 @@ use crate::refusal::{AuthenticationFailure, CredentialAudience, CredentialError,
 mod basic;
 mod sources;
 
+pub(crate) use basic::after_scheme;
+
 use basic::BasicCredentials;
 
 /// An authenticated client.
@@ -176,7 +178,7 @@ fn exactly_one<T>(mut given: impl Iterator<Item = T>) -> Result<T, CredentialErr
 
 /// The key in `Proxy-Authorization`: a bearer token, or a password, as most clients can send nothing else to a proxy.
 fn key_for_proxy(field: &HeaderValue) -> Option<Vec<u8>> {
-    let bearer = basic::after_scheme(field.as_bytes(), "bearer").map(<[u8]>::to_vec);
+    let bearer = after_scheme(field.as_bytes(), "bearer").map(<[u8]>::to_vec);
     bearer.or_else(|| BasicCredentials::read(field.as_bytes()).map(|basic| basic.password))
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use egret_config::snapshot::{RouteFilters, RouteRule};
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TE, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, Method, Request, Response, Version};
 use http_body::Body as _;
 
 use super::RequestClient;
@@ -14,6 +14,7 @@ use crate::body::ResponseBody;
 use crate::configuration::WorkerSnapshot;
 use crate::message::forwarded::ForwardedClient;
 use crate::message::request_head::accepts_trailers;
+use crate::message::response_head::has_no_content;
 use crate::message::target::Target;
 use crate::message::upgrade::UpgradeRequest;
 use crate::policy::Cleared;
@@ -117,11 +118,6 @@ pub(super) async fn forward(
         }
         (UpstreamReply::Switched { .. }, None) => Err(Refusal::UpstreamProtocol),
     }
-}
-
-/// Whether a response of this status has no content (RFC 9110 6.4.1).
-fn has_no_content(status: StatusCode) -> bool {
-    [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status)
 }
 
 /// Makes a request's head say what was decided: without the client's credentials and the fields of its hop, with the

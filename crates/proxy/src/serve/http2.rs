@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use egret_config::snapshot::ConnectionLimits;
 use http::header::{CONTENT_LENGTH, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
@@ -21,6 +21,7 @@ use crate::body::ResponseBody;
 use crate::client::stream_watch::{StreamWatch, watched};
 use crate::client::watch::WatchedStream;
 use crate::downstream::{DownstreamConnection, early_refusal};
+use crate::message::response_head::has_no_content;
 use crate::request;
 use crate::stream::ClientStream;
 use crate::task;
@@ -130,8 +131,7 @@ async fn respond(
 /// Drops the body of a response that must not have one (RFC 9110 6.4.1), which hyper would send. The body of an upstream's
 /// response is empty in these cases.
 fn drop_body(response: &mut Response<ResponseBody>, is_head: bool) {
-    let status = response.status();
-    let has_none = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
+    let has_none = has_no_content(response.status());
     if !is_head && !has_none {
         return;
     }

@@ -13,6 +13,16 @@ pub const QUICKSTART: &str = concat!(
     include_str!("../../../../examples/quickstart/httproute.yaml"),
 );
 
+/// The quickstart Gateway, with its listener at `address` in place of port 8080 of every address.
+#[must_use]
+pub fn quickstart_gateway(address: SocketAddr) -> String {
+    let (ip, port) = (address.ip(), address.port());
+    let here = format!("  addresses: [{{type: IPAddress, value: {ip}}}]\n  listeners:\n");
+    include_str!("../../../../examples/quickstart/gateway.yaml")
+        .replace("  listeners:\n", &here)
+        .replace("port: 8080", &format!("port: {port}"))
+}
+
 /// An EgressPolicy on the quickstart Gateway that allows loopback addresses, where the fake servers listen.
 pub const LOOPBACK: &str = "\
 apiVersion: egret.dev/v1alpha1

@@ -24,7 +24,7 @@ impl BasicCredentials {
 }
 
 /// The credentials in a field after this scheme, whose case does not matter (RFC 9110 11.4); never empty.
-pub(super) fn after_scheme<'a>(field: &'a [u8], scheme: &str) -> Option<&'a [u8]> {
+pub(crate) fn after_scheme<'a>(field: &'a [u8], scheme: &str) -> Option<&'a [u8]> {
     let (word, rest) = field.split_at_checked(scheme.len())?;
     let rest = rest.strip_prefix(b" ")?.trim_ascii();
     (word.eq_ignore_ascii_case(scheme.as_bytes()) && !rest.is_empty()).then_some(rest)

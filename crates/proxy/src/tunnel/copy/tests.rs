@@ -3,10 +3,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, split};
-use tokio::task::{JoinHandle, LocalSet};
+use tokio::task::JoinHandle;
 
 use super::super::buffers::BUFFER;
 use super::super::relay::run;
+use super::super::test_streams::{locally, read};
 use super::*;
 use crate::clock;
 use crate::exchange::TunnelBytes;
@@ -41,16 +42,6 @@ fn join(room: usize, early: (&'static [u8], &'static [u8])) -> TestTunnel {
         upstream,
         run,
     }
-}
-
-async fn locally<T>(test: impl Future<Output = T>) -> T {
-    LocalSet::new().run_until(test).await
-}
-
-async fn read(stream: &mut DuplexStream, length: usize) -> Vec<u8> {
-    let mut bytes = vec![0; length];
-    stream.read_exact(&mut bytes).await.expect("enough bytes");
-    bytes
 }
 
 #[tokio::test(start_paused = true)]

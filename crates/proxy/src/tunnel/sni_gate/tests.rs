@@ -5,13 +5,14 @@ use egret_config::name::Host;
 use egret_config::policy::egress::{EgressMode, HelloName, SniRequirement};
 use egret_config::resources::{Kind, ObjectRef};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::task::{JoinHandle, LocalSet};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::super::buffers::TunnelBuffers;
 use super::super::copy::StreamCopy;
 use super::super::hello_scan::tests::hello_for;
 use super::super::relay::run;
+use super::super::test_streams::{locally, read};
 use super::*;
 use crate::record::TunnelEnd;
 
@@ -52,16 +53,6 @@ fn open(host: &str, mode: Option<EgressMode>, early: &'static [u8]) -> TestTunne
         watch,
         run,
     }
-}
-
-async fn locally<T>(test: impl Future<Output = T>) -> T {
-    LocalSet::new().run_until(test).await
-}
-
-async fn read(stream: &mut DuplexStream, length: usize) -> Vec<u8> {
-    let mut bytes = vec![0; length];
-    stream.read_exact(&mut bytes).await.expect("enough bytes");
-    bytes
 }
 
 /// All bytes that come before the end.

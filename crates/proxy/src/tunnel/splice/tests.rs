@@ -6,9 +6,10 @@ use std::time::Duration;
 use egret_testkit::Client;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::task::{JoinHandle, LocalSet};
+use tokio::task::JoinHandle;
 
 use super::super::relay::run;
+use super::super::test_streams::locally;
 use super::*;
 use crate::exchange::TunnelBytes;
 use crate::record::TunnelEnd;
@@ -55,10 +56,6 @@ async fn join(early: (&'static [u8], &'static [u8])) -> TestTunnel {
         buffers,
         run,
     }
-}
-
-async fn locally<T>(test: impl Future<Output = T>) -> T {
-    LocalSet::new().run_until(test).await
 }
 
 /// Sends `length` bytes in pieces, and asserts that all of them arrive at the other end.
