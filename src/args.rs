@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use egret_config::compile::CompileOptions;
+use egret_config::compile::{CompileOptions, GatewayPlacement};
 use tracing::level_filters::LevelFilter;
 
 use crate::clock;
@@ -73,7 +73,8 @@ impl ConfigSources {
     pub(crate) fn compile_options(&self) -> CompileOptions {
         CompileOptions {
             controller_name: self.controller_name.clone(),
-            admin: Some(self.admin),
+            placement: GatewayPlacement::Shared,
+            reserved: vec![self.admin],
             require_egress_policy: self.require_egress_policy,
             now: Some(clock::unix_time()),
         }

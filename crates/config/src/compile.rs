@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::report::Report;
 use crate::resources::Resources;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{BindAddress, ListenerSocket, Snapshot};
 
 mod annotation;
 mod authorities;
@@ -35,13 +35,14 @@ mod unsupported;
 mod upgrade;
 mod value;
 
-pub use class::{CONTROLLER_NAME, CompileOptions};
+pub use class::{CONTROLLER_NAME, CompileOptions, GatewayPlacement};
 pub use review::{
     CompileReview, FaultCause, ListenerName, ObjectFault, PolicyBinding, PolicyTarget,
 };
 
 use class::GatewayClasses;
 use context::RouteContext;
+use gateway::GatewayDraft;
 use log::ReportLog;
 use target::TargetLookup;
 
@@ -67,13 +68,7 @@ pub fn compile(resources: &Resources, options: &CompileOptions) -> CompiledConfi
         classes: &classes,
     };
     let policies = policy::compile(targets, options, &mut log);
-    let mut gateways = gateway::compile(
-        resources,
-        &classes,
-        options.admin.and_then(gateway::bind_of),
-        &policies,
-        &mut log,
-    );
+    let mut gateways = gateway::compile(resources, &classes, options, &policies, &mut log);
     let mut context = RouteContext {
         resources,
         backends: backend::compile(resources, &mut log),
@@ -88,14 +83,7 @@ pub fn compile(resources: &Resources, options: &CompileOptions) -> CompiledConfi
     unsupported::report(resources, &mut log);
     passthrough::report(resources, &gateways, &mut log);
     tunnel::report(resources, &gateways, &mut log);
-    let mut sockets = BTreeMap::new();
-    for gateway in gateways {
-        gateway.finish(&context.policies, &mut sockets, &mut log);
-    }
-    if let Some(now) = options.now {
-        expiry::report(&sockets, resources, now, &mut log);
-    }
-    lint::report(resources, &sockets, &mut log);
+    let sockets = finish(gateways, &context, options, &mut log);
     let (report, review) = log.finish();
     CompiledConfig {
         snapshot: Snapshot {
@@ -105,6 +93,35 @@ pub fn compile(resources: &Resources, options: &CompileOptions) -> CompiledConfi
         report,
         review,
     }
+}
+
+/// Makes sockets of the Gateways, and warns about what is served on those of one place.
+fn finish(
+    gateways: Vec<GatewayDraft<'_>>,
+    context: &RouteContext<'_>,
+    options: &CompileOptions,
+    log: &mut ReportLog,
+) -> BTreeMap<BindAddress, ListenerSocket> {
+    let places: Vec<Vec<GatewayDraft<'_>>> = match options.placement {
+        GatewayPlacement::Shared => vec![gateways],
+        GatewayPlacement::Apart => gateways.into_iter().map(|gateway| vec![gateway]).collect(),
+    };
+    let mut all: BTreeMap<BindAddress, ListenerSocket> = BTreeMap::new();
+    for place in places {
+        let mut sockets = BTreeMap::new();
+        for gateway in place {
+            gateway.finish(&context.policies, &mut sockets, log);
+        }
+        if let Some(now) = options.now {
+            expiry::report(&sockets, context.resources, now, log);
+        }
+        lint::report(context.resources, &sockets, log);
+        for (bind, socket) in sockets {
+            // Only whoever serves one Gateway alone has a use for the sockets of Gateways that are apart.
+            all.entry(bind).or_insert(socket);
+        }
+    }
+    all
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
 use crate::report::ReportProblem;
 use crate::resources::{
     Kind, LocatedObject, Namespace, ObjectMap, ObjectRef, Resources, SourceLocation,
@@ -14,9 +17,12 @@ use crate::suggest::did_you_mean;
 
 mod decode;
 mod kinds;
+mod object;
 mod strict;
 mod syntax;
 mod tree;
+
+pub use object::{UnreadObject, object};
 
 use decode::{DecodeFault, decode};
 use kinds::UnknownKind;
@@ -164,18 +170,23 @@ impl ConfigLoader {
         }
         self.seen
             .insert(object.clone(), (file.clone(), source.line));
-        for DecodeFault { field, message } in strict::faults(known, &value, without_hostnames) {
-            let problem = ReportProblem::new(&object, &source, &field, message);
-            self.loaded.errors.push(problem);
+        let mut faults = strict::faults(known, &value, without_hostnames);
+        if without_hostnames {
+            allow_no_hostnames(&mut value);
+        }
+        let read = ParsedObject {
+            object: object.clone(),
+            value,
+            source: source.clone(),
+        };
+        faults.extend(read.put(&mut self.loaded.resources));
+        if !faults.is_empty() {
             self.loaded.unread.insert(object.clone());
         }
-        if without_hostnames && let Some(spec) = value["spec"].as_object_mut() {
-            let hostnames = spec.entry("hostnames").or_insert(serde_json::Value::Null);
-            if hostnames.is_null() {
-                *hostnames = serde_json::Value::Array(Vec::new());
-            }
-        }
-        self.insert(object, value, source);
+        let problems = faults
+            .into_iter()
+            .map(|fault| ReportProblem::new(&object, &source, &fault.field, fault.message));
+        self.loaded.errors.extend(problems);
     }
 
     /// Tells an object of a kind that is not in the table. If it is a mistake, it may be a policy that denies
@@ -209,21 +220,29 @@ impl ConfigLoader {
             }
         }
     }
+}
 
-    fn insert(&mut self, object: ObjectRef, value: serde_json::Value, source: SourceLocation) {
-        let LoadedConfig {
-            resources,
-            errors,
-            unread,
-            ..
-        } = &mut self.loaded;
-        let item = RawObject {
-            object,
-            value,
-            source,
-            errors,
-            unread,
-        };
+/// Adds the list of hostnames to a TLSRoute of a version in which it may be left out.
+fn allow_no_hostnames(route: &mut Value) {
+    if let Some(spec) = route["spec"].as_object_mut() {
+        let hostnames = spec.entry("hostnames").or_insert(Value::Null);
+        if hostnames.is_null() {
+            *hostnames = Value::Array(Vec::new());
+        }
+    }
+}
+
+/// An object that has been parsed, but not decoded to its type.
+struct ParsedObject {
+    object: ObjectRef,
+    value: Value,
+    source: SourceLocation,
+}
+
+impl ParsedObject {
+    /// Decodes the object and puts it among the others, if it can be; tells its faults.
+    fn put(self, resources: &mut Resources) -> Vec<DecodeFault> {
+        let item = self;
         match item.object.kind {
             Kind::GatewayClass => item.into(&mut resources.gateway_classes),
             Kind::Gateway => item.into(&mut resources.gateways),
@@ -255,36 +274,29 @@ impl ConfigLoader {
             | Kind::EndpointSlice => item.raw(&mut resources.unsupported),
         }
     }
-}
 
-/// An object that has been parsed, but not decoded to its type.
-struct RawObject<'a> {
-    object: ObjectRef,
-    value: serde_json::Value,
-    source: SourceLocation,
-    errors: &'a mut Vec<ReportProblem>,
-    unread: &'a mut BTreeSet<ObjectRef>,
-}
-
-impl RawObject<'_> {
-    fn into<T: serde::de::DeserializeOwned>(self, objects: &mut ObjectMap<T>) {
-        let (value, faults) = decode(self.value);
-        if !faults.is_empty() {
-            self.unread.insert(self.object.clone());
+    fn into<T: DeserializeOwned>(self, objects: &mut ObjectMap<T>) -> Vec<DecodeFault> {
+        let Self {
+            object,
+            value,
+            source,
+        } = self;
+        let (value, faults) = decode(value);
+        if let Some(value) = value.map(Arc::new) {
+            objects.insert(object, LocatedObject { value, source });
         }
-        let problem = |DecodeFault { field, message }| {
-            ReportProblem::new(&self.object, &self.source, &field, message)
-        };
-        self.errors.extend(faults.into_iter().map(problem));
-        if let Some(value) = value {
-            let source = self.source;
-            objects.insert(self.object, LocatedObject { value, source });
-        }
+        faults
     }
 
-    fn raw(self, objects: &mut ObjectMap<serde_json::Value>) {
-        let Self { value, source, .. } = self;
-        objects.insert(self.object, LocatedObject { value, source });
+    fn raw(self, objects: &mut ObjectMap<Value>) -> Vec<DecodeFault> {
+        let Self {
+            object,
+            value,
+            source,
+        } = self;
+        let value = Arc::new(value);
+        objects.insert(object, LocatedObject { value, source });
+        Vec::new()
     }
 }
 

@@ -38,10 +38,10 @@ pub struct ObjectRef {
 }
 
 /// An object, and the place where it was written.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct LocatedObject<T> {
-    /// The object.
-    pub value: T,
+    /// The object, which all sets of objects share that have it.
+    pub value: Arc<T>,
     /// The place where it was written, for messages.
     pub source: SourceLocation,
 }
@@ -194,6 +194,15 @@ impl fmt::Display for ObjectRef {
 impl Serialize for ObjectRef {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<T> Clone for LocatedObject<T> {
+    fn clone(&self) -> Self {
+        Self {
+            value: self.value.clone(),
+            source: self.source.clone(),
+        }
     }
 }
 

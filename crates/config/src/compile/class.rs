@@ -17,19 +17,33 @@ pub const CONTROLLER_NAME: &str = "egret.dev/gateway";
 pub struct CompileOptions {
     /// Gateways of classes that name this controller are served.
     pub controller_name: String,
-    /// The address of the admin server, whose port no listener can have.
-    pub admin: Option<SocketAddr>,
+    /// Whether several Gateways are served in one place.
+    pub placement: GatewayPlacement,
+    /// The addresses of the gateway's own servers, such as the admin server, whose ports no listener can have.
+    pub reserved: Vec<SocketAddr>,
     /// Whether a listener without an EgressPolicy on it or on its Gateway refuses every request.
     pub require_egress_policy: bool,
     /// The time in seconds of Unix time, at which certificates are judged; `None` judges none.
     pub now: Option<i64>,
 }
 
+/// Where Gateways are served, one beside the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GatewayPlacement {
+    /// In one process, as from files. The addresses of a Gateway are bound, a port belongs to the oldest Gateway that has
+    /// it, and the built-in classes need no GatewayClass object.
+    Shared,
+    /// Each in a process of its own, as in the pods of a cluster. Listeners bind every local address, the same ports of
+    /// two Gateways are not in conflict, `spec.addresses` is for the Service in front, and no class is built in.
+    Apart,
+}
+
 impl Default for CompileOptions {
     fn default() -> Self {
         Self {
             controller_name: CONTROLLER_NAME.to_owned(),
-            admin: None,
+            placement: GatewayPlacement::Shared,
+            reserved: Vec::new(),
             require_egress_policy: false,
             now: None,
         }
@@ -39,9 +53,13 @@ impl Default for CompileOptions {
 /// Classes that need no GatewayClass object.
 const BUILT_IN: [&str; 2] = ["egret", "kgateway"];
 
-/// The classes that GatewayClass objects define, each with whether it names the controller.
+/// The classes that decide which Gateways are served.
 #[derive(Debug)]
-pub(super) struct GatewayClasses(BTreeMap<String, bool>);
+pub(super) struct GatewayClasses {
+    /// The classes that GatewayClass objects define, each with whether it names the controller.
+    defined: BTreeMap<String, bool>,
+    built_in: &'static [&'static str],
+}
 
 impl GatewayClasses {
     pub(super) fn compile(
@@ -84,15 +102,20 @@ impl GatewayClasses {
             }
             classes.insert(reference.name.to_string(), ours);
         }
-        Self(classes)
+        let built_in: &[&str] = match options.placement {
+            GatewayPlacement::Shared => &BUILT_IN,
+            GatewayPlacement::Apart => &[],
+        };
+        Self {
+            defined: classes,
+            built_in,
+        }
     }
 
     /// Whether Egret serves the Gateway.
     pub(super) fn is_ours(&self, gateway: &Gateway) -> bool {
         let class = gateway.spec.gateway_class_name.as_str();
-        self.0
-            .get(class)
-            .copied()
-            .unwrap_or_else(|| BUILT_IN.contains(&class))
+        let defined = self.defined.get(class).copied();
+        defined.unwrap_or_else(|| self.built_in.contains(&class))
     }
 }

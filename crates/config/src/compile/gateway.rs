@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::annotation;
-use super::class::GatewayClasses;
+use super::class::{CompileOptions, GatewayClasses, GatewayPlacement};
 use super::log::{FieldFault, ReportLog, join};
 use super::policy::CompiledPolicies;
 use crate::api::gateway::{Address, DefaultScope, Gateway, GatewaySpec, Infrastructure};
@@ -43,7 +43,7 @@ pub(super) struct GatewayDraft<'a> {
 pub(super) fn compile<'a>(
     resources: &'a Resources,
     classes: &GatewayClasses,
-    admin: Option<BindAddress>,
+    options: &CompileOptions,
     policies: &CompiledPolicies,
     log: &mut ReportLog,
 ) -> Vec<GatewayDraft<'a>> {
@@ -59,11 +59,13 @@ pub(super) fn compile<'a>(
             log.warn(reference, &object.source, &fault);
             continue;
         }
-        let mut gateway = GatewayDraft::new(reference, object, resources);
+        let mut gateway = GatewayDraft::new(reference, object, resources, options.placement);
         gateway.mark_duplicate_names();
         sharing::settle(&mut gateway.listeners);
-        gateway.leave_port_of(admin);
-        gateway.claim_ports(&mut claims);
+        gateway.leave_reserved_ports(options);
+        if options.placement == GatewayPlacement::Shared {
+            gateway.claim_ports(&mut claims);
+        }
         gateway.read_tls(resources, policies);
         gateway.warn(log);
         gateways.push(gateway);
@@ -76,6 +78,7 @@ impl<'a> GatewayDraft<'a> {
         reference: &'a ObjectRef,
         object: &'a LocatedObject<Gateway>,
         resources: &Resources,
+        placement: GatewayPlacement,
     ) -> Self {
         let GatewaySpec {
             addresses,
@@ -105,11 +108,14 @@ impl<'a> GatewayDraft<'a> {
             let fault = FieldFault::unsupported("spec.infrastructure.parametersRef");
             refused = Some(("InvalidParameters", vec![fault]));
         }
-        let addresses =
-            bind_addresses(addresses.as_deref().unwrap_or_default()).unwrap_or_else(|faults| {
-                refused = Some(("UnsupportedAddress", faults));
-                Vec::new()
-            });
+        let addresses = match placement {
+            GatewayPlacement::Shared => addresses.as_deref().unwrap_or_default(),
+            GatewayPlacement::Apart => &[],
+        };
+        let addresses = bind_addresses(addresses).unwrap_or_else(|faults| {
+            refused = Some(("UnsupportedAddress", faults));
+            Vec::new()
+        });
         Self {
             reference,
             object,
@@ -165,20 +171,30 @@ impl<'a> GatewayDraft<'a> {
         }
     }
 
-    /// Refuses listeners that would take the port of the admin server.
-    fn leave_port_of(&mut self, admin: Option<BindAddress>) {
+    /// Refuses listeners that would take the port of one of the gateway's own servers.
+    fn leave_reserved_ports(&mut self, options: &CompileOptions) {
         let Self {
             listeners,
             addresses,
             ..
         } = self;
         for listener in listeners {
-            let (Some(port), Some(admin)) = (listener.accepted_port(), admin) else {
+            let Some(port) = listener.accepted_port() else {
                 continue;
             };
-            let mut binds = addresses.iter().map(|ip| BindAddress { ip: *ip, port });
-            if binds.any(|bind| overlap(admin, bind)) {
-                listener.port_unavailable("the port is that of the admin server".to_owned());
+            let is_taken = |reserved: &&SocketAddr| {
+                let mut binds = addresses.iter().map(|ip| BindAddress { ip: *ip, port });
+                bind_of(**reserved)
+                    .is_some_and(|reserved| binds.any(|bind| overlap(reserved, bind)))
+            };
+            let Some(taken) = options.reserved.iter().find(is_taken) else {
+                continue;
+            };
+            match options.placement {
+                GatewayPlacement::Shared => listener.port_unavailable(format!(
+                    "the port is that of the gateway's own server at {taken}"
+                )),
+                GatewayPlacement::Apart => listener.port_reserved(port),
             }
         }
     }
@@ -400,7 +416,7 @@ fn bind_addresses(addresses: &[Address]) -> Result<Vec<Option<IpAddr>>, Vec<Fiel
 }
 
 /// The socket of a server at an address; `None` if it takes any port.
-pub(super) fn bind_of(address: SocketAddr) -> Option<BindAddress> {
+fn bind_of(address: SocketAddr) -> Option<BindAddress> {
     let port = Port::new(address.port())?;
     let ip = Some(address.ip());
     Some(BindAddress { ip, port })

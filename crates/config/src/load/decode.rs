@@ -20,6 +20,8 @@ pub(super) struct DecodeFault {
     pub(super) field: String,
     /// What is wrong.
     pub(super) message: String,
+    /// Whether all that is wrong is that the type does not have the field.
+    pub(super) is_unknown: bool,
 }
 
 /// Decodes an object. Unknown fields are faults, but the other fields are still read. A field of `null` counts as

@@ -38,6 +38,7 @@ fn fault(field: impl Into<String>, message: impl Into<String>) -> DecodeFault {
     DecodeFault {
         field: field.into(),
         message: message.into(),
+        is_unknown: false,
     }
 }
 

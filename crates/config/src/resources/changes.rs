@@ -1,8 +1,9 @@
 //! What is different between two sets of objects.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::{ObjectMap, ObjectRef, Resources};
+use super::{LocatedObject, ObjectMap, ObjectRef, Resources};
 
 /// An object that has come, changed or gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,13 @@ macro_rules! over_maps {
                 $(compare($map, &older.$map, &mut changes);)*
                 changes.sort_by(|a, b| a.object.cmp(&b.object));
                 changes
+            }
+
+            /// Removes an object. Returns whether it was there.
+            pub fn remove(&mut self, object: &ObjectRef) -> bool {
+                let mut is_removed = false;
+                $(is_removed |= self.$map.remove(object).is_some();)*
+                is_removed
             }
 
             /// Takes the version of an object that other resources have. Returns whether they have one that differs from
@@ -85,7 +93,7 @@ fn compare<T: PartialEq>(
     for (object, new) in newer {
         match older.get(object) {
             None => push(object, ChangeKind::Added),
-            Some(old) if old.value != new.value => push(object, ChangeKind::Changed),
+            Some(old) if !is_same(old, new) => push(object, ChangeKind::Changed),
             Some(_) => {}
         }
     }
@@ -94,18 +102,15 @@ fn compare<T: PartialEq>(
     }
 }
 
-fn restore<T: Clone + PartialEq>(
-    to: &mut ObjectMap<T>,
-    object: &ObjectRef,
-    from: &ObjectMap<T>,
-) -> bool {
+fn is_same<T: PartialEq>(a: &LocatedObject<T>, b: &LocatedObject<T>) -> bool {
+    Arc::ptr_eq(&a.value, &b.value) || a.value == b.value
+}
+
+fn restore<T: PartialEq>(to: &mut ObjectMap<T>, object: &ObjectRef, from: &ObjectMap<T>) -> bool {
     let Some(older) = from.get(object) else {
         return false;
     };
-    if to
-        .get(object)
-        .is_some_and(|newer| newer.value == older.value)
-    {
+    if to.get(object).is_some_and(|newer| is_same(newer, older)) {
         return false;
     }
     to.insert(object.clone(), older.clone());

@@ -106,6 +106,18 @@ impl Kind {
         self.row().name
     }
 
+    /// The name of the kind in the paths of an API server.
+    #[must_use]
+    pub fn plural(self) -> String {
+        let name = self.as_str().to_ascii_lowercase();
+        match name.strip_suffix("cy") {
+            Some(stem) => format!("{stem}cies"),
+            None if self == Self::GatewayParameters => name,
+            None if name.ends_with('s') || name.ends_with("sh") => format!("{name}es"),
+            None => format!("{name}s"),
+        }
+    }
+
     /// Whether objects of this kind have a namespace.
     #[must_use]
     pub fn is_namespaced(self) -> bool {
@@ -135,6 +147,19 @@ mod tests {
             assert_eq!(Kind::find(row.group, row.name), Some(row.kind));
         }
         assert_eq!(Kind::find("example.com", "Gateway"), None);
+        for (kind, plural) in [
+            (Kind::GatewayClass, "gatewayclasses"),
+            (Kind::Gateway, "gateways"),
+            (Kind::HttpRoute, "httproutes"),
+            (Kind::BackendTlsPolicy, "backendtlspolicies"),
+            (Kind::HttpListenerPolicy, "httplistenerpolicies"),
+            (Kind::GatewayParameters, "gatewayparameters"),
+            (Kind::DirectResponse, "directresponses"),
+            (Kind::EndpointSlice, "endpointslices"),
+            (Kind::XMesh, "xmeshes"),
+        ] {
+            assert_eq!(kind.plural(), plural);
+        }
         assert_eq!(Kind::HttpRoute.to_string(), "HTTPRoute");
     }
 }

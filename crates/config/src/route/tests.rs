@@ -52,8 +52,8 @@ fn param(name: &str, value: &str) -> QueryMatch {
 }
 
 fn seniority(route: &str) -> ObjectSeniority {
-    let object = LocatedObject {
-        value: Namespace::default(),
+    let object: LocatedObject<Namespace> = LocatedObject {
+        value: Arc::default(),
         source: SourceLocation::default(),
     };
     object.seniority(&ObjectRef::new(Kind::HttpRoute, "ns", route))

@@ -287,6 +287,14 @@ impl<'a> ListenerDraft<'a> {
         self.not_accepted.push(("PortUnavailable", fault));
     }
 
+    /// Refuses the listener for a port that every pod of a Gateway has for itself.
+    pub(super) fn port_reserved(&mut self, port: Port) {
+        let field = format!("{}.port", self.field);
+        let message = format!("invalid port {port} in listener: port is reserved");
+        self.not_accepted
+            .push(("Invalid", FieldFault::new(field, message)));
+    }
+
     /// Makes the listener refuse every request because of a policy.
     pub(super) fn refuse_all(&mut self, broken: &Misconfiguration) {
         if self.not_accepted.is_empty() {

@@ -45,7 +45,7 @@ pub(super) fn compile(
         let secret = |name: &str| {
             let secret = ObjectRef::new(Kind::Secret, &reference.namespace, name);
             let object = targets.resources.secrets.get(&secret);
-            (secret, object.map(|object| &object.value))
+            (secret, object.map(|object| &*object.value))
         };
         let layer = BackendConfigLayer::read(spec, secret, &mut draft.faults);
         draft.finish(targets, policies, log, |policies, target| {

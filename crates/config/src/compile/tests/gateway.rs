@@ -1,8 +1,9 @@
 //! Gateways, classes, listeners and sockets.
 
 use super::{BASE, TO_DFP, answer, condition, problems, route, run, warnings, with_base};
-use crate::compile::{CompileOptions, compile};
+use crate::compile::{CompileOptions, GatewayPlacement, compile};
 use crate::load::{ConfigFile, load};
+use crate::resources::{Kind, ObjectRef};
 
 pub(super) fn gateway(name: &str, age: u32, spec: &str) -> String {
     let age = if age == 0 {
@@ -132,7 +133,7 @@ fn a_listener_on_the_port_of_the_admin_server_is_refused_alone() {
             text: &text,
         }]);
         let options = CompileOptions {
-            admin: Some(admin.parse().unwrap()),
+            reserved: vec![admin.parse().unwrap()],
             ..CompileOptions::default()
         };
         let compiled = compile(&loaded.resources, &options);
@@ -143,10 +144,59 @@ fn a_listener_on_the_port_of_the_admin_server_is_refused_alone() {
             "{admin} {addresses}"
         );
         let accepted = condition(&compiled, "Gateway infra/gw#own", "Accepted");
-        let expected =
-            "false PortUnavailable: spec.listeners[0].port: the port is that of the admin server";
+        let expected = format!(
+            "false PortUnavailable: spec.listeners[0].port: the port is that of the gateway's own server at {admin}"
+        );
         assert_eq!(accepted == expected, is_taken, "{accepted}");
     }
+}
+
+#[test]
+fn gateways_that_are_apart_do_not_conflict() {
+    let text = format!(
+        "{BASE}{}{}---\napiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\nmetadata: {{name: egret}}\n\
+         spec: {{controllerName: egret.dev/gateway}}\n",
+        gateway(
+            "other",
+            1,
+            "  addresses: [{type: Hostname, value: a.example}, {value: 192.0.2.1}]\n  listeners:\n  \
+             - {name: http, protocol: HTTP, port: 8080}\n  - {name: own, protocol: HTTP, port: 8082}\n"
+        ),
+        gateway("foreign", 2, "  listeners: []\n").replace("egret", "kgateway"),
+    );
+    let loaded = load([ConfigFile {
+        name: "t.yaml",
+        text: &text,
+    }]);
+    let options = CompileOptions {
+        placement: GatewayPlacement::Apart,
+        reserved: vec!["0.0.0.0:8082".parse().unwrap()],
+        ..CompileOptions::default()
+    };
+    let compiled = compile(&loaded.resources, &options);
+    for listener in ["gw#http", "other#http"] {
+        let accepted = condition(&compiled, &format!("Gateway infra/{listener}"), "Accepted");
+        assert_eq!(
+            accepted, "true Accepted: Successfully accepted Listener",
+            "{listener}"
+        );
+    }
+    assert_eq!(
+        condition(&compiled, "Gateway infra/other#own", "Accepted"),
+        "false Invalid: spec.listeners[1].port: invalid port 8082 in listener: port is reserved"
+    );
+    let gateway = ObjectRef::new(Kind::Gateway, "infra", "foreign");
+    let mut reports = compiled.report.objects.iter();
+    assert!(!reports.any(|report| report.object == gateway));
+    assert_eq!(
+        compiled
+            .snapshot
+            .sockets
+            .keys()
+            .map(|bind| bind.ip)
+            .collect::<Vec<_>>(),
+        [None]
+    );
 }
 
 #[test]

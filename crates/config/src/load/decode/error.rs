@@ -51,6 +51,7 @@ impl From<DecodeError> for DecodeFault {
                 .or_else(|| field.map(str::to_owned))
                 .unwrap_or_default(),
             message,
+            is_unknown: false,
         }
     }
 }

@@ -165,6 +165,7 @@ impl<'de> Deserializer<'de> for ValueDecoder<'_> {
         self.faults.borrow_mut().push(DecodeFault {
             field: self.path.to_string(),
             message: format!("unknown field{suggestion}"),
+            is_unknown: true,
         });
         visitor.visit_unit()
     }
