@@ -18,6 +18,7 @@ use crate::suggest::did_you_mean;
 mod decode;
 mod kinds;
 mod object;
+mod service;
 mod strict;
 mod syntax;
 mod tree;
@@ -259,6 +260,10 @@ impl ParsedObject {
             Kind::HttpListenerPolicy => item.into(&mut resources.http_listener_policies),
             Kind::EgressPolicy => item.into(&mut resources.egress_policies),
             Kind::ResolverPolicy => item.into(&mut resources.resolver_policies),
+            Kind::Service => item.read(&mut resources.services, service::service),
+            Kind::EndpointSlice => {
+                item.read(&mut resources.endpoint_slices, service::endpoint_slice)
+            }
             Kind::Namespace => item.into::<Namespace>(&mut resources.namespaces),
             Kind::Secret => item.into(&mut resources.secrets),
             Kind::ConfigMap => item.into(&mut resources.config_maps),
@@ -269,20 +274,28 @@ impl ParsedObject {
             | Kind::ListenerSet
             | Kind::XListenerSet
             | Kind::XBackendTrafficPolicy
-            | Kind::XMesh
-            | Kind::Service
-            | Kind::EndpointSlice => item.raw(&mut resources.unsupported),
+            | Kind::XMesh => item.raw(&mut resources.unsupported),
         }
     }
 
     fn into<T: DeserializeOwned>(self, objects: &mut ObjectMap<T>) -> Vec<DecodeFault> {
+        self.read(objects, |value, _| value)
+    }
+
+    /// Decodes the object, and keeps what `keep` makes of it. The second argument of `keep` takes further faults.
+    fn read<W: DeserializeOwned, T>(
+        self,
+        objects: &mut ObjectMap<T>,
+        keep: impl FnOnce(W, &mut Vec<DecodeFault>) -> T,
+    ) -> Vec<DecodeFault> {
         let Self {
             object,
             value,
             source,
         } = self;
-        let (value, faults) = decode(value);
-        if let Some(value) = value.map(Arc::new) {
+        let (value, mut faults) = decode(value);
+        let value = value.map(|value| Arc::new(keep(value, &mut faults)));
+        if let Some(value) = value {
             objects.insert(object, LocatedObject { value, source });
         }
         faults

@@ -19,11 +19,16 @@ use crate::api::kgateway::{
 
 mod changes;
 mod kind;
+mod service;
 mod source;
 
 pub use changes::{ChangeKind, ObjectChange};
 pub use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 pub use kind::{CORE_GROUP, EGRET_GROUP, GATEWAY_GROUP, GATEWAY_TRIAL_GROUP, KGATEWAY_GROUP, Kind};
+pub use service::{
+    EndpointSlice, EndpointState, Service, ServicePort, SliceAddressType, SliceEndpoint, SlicePort,
+    TransportProtocol,
+};
 pub use source::SourceLocation;
 
 /// The identity of an object: its kind, namespace and name.
@@ -82,6 +87,10 @@ pub struct Resources {
     pub egress_policies: ObjectMap<EgressPolicy>,
     /// `ResolverPolicy`
     pub resolver_policies: ObjectMap<ResolverPolicy>,
+    /// `Service`
+    pub services: ObjectMap<Service>,
+    /// `EndpointSlice`
+    pub endpoint_slices: ObjectMap<EndpointSlice>,
     /// `Namespace`, for its labels
     pub namespaces: ObjectMap<Namespace>,
     /// `Secret`, for certificates and their keys
@@ -142,6 +151,8 @@ impl Resources {
             Kind::HttpListenerPolicy => Box::new(self.http_listener_policies.keys()),
             Kind::EgressPolicy => Box::new(self.egress_policies.keys()),
             Kind::ResolverPolicy => Box::new(self.resolver_policies.keys()),
+            Kind::Service => Box::new(self.services.keys()),
+            Kind::EndpointSlice => Box::new(self.endpoint_slices.keys()),
             Kind::Namespace => Box::new(self.namespaces.keys()),
             Kind::Secret => Box::new(self.secrets.keys()),
             Kind::ConfigMap => Box::new(self.config_maps.keys()),
@@ -152,9 +163,7 @@ impl Resources {
             | Kind::ListenerSet
             | Kind::XListenerSet
             | Kind::XBackendTrafficPolicy
-            | Kind::XMesh
-            | Kind::Service
-            | Kind::EndpointSlice => Box::new(
+            | Kind::XMesh => Box::new(
                 self.unsupported
                     .keys()
                     .filter(move |known| known.kind == kind),

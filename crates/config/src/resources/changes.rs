@@ -75,6 +75,8 @@ over_maps! {
     http_listener_policies,
     egress_policies,
     resolver_policies,
+    services,
+    endpoint_slices,
     namespaces,
     secrets,
     config_maps,

@@ -1,8 +1,6 @@
 //! Listener policies, and kinds that are recognised but not supported.
 
-use super::{
-    CompiledConfig, condition, kgateway_policy, problems, warnings, with_base, with_route,
-};
+use super::{CompiledConfig, condition, kgateway_policy, problems, with_base, with_route};
 
 const GATEWAY: &str = "targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: gw}]";
 
@@ -125,16 +123,6 @@ fn other_kinds_are_told() {
         assert!(
             condition(&compiled, &format!("{kind} apps/x"), "Accepted")
                 .starts_with("false Invalid")
-        );
-    }
-    for (api, kind) in [("v1", "Service"), ("discovery.k8s.io/v1", "EndpointSlice")] {
-        let compiled = with_base(&object(api, kind, "apps", "  a: b\n"));
-        assert!(compiled.report.accepted());
-        assert_eq!(
-            warnings(&compiled),
-            [format!(
-                "t.yaml:15: {kind} apps/x: {kind} is not supported yet"
-            )]
         );
     }
 }
