@@ -3,12 +3,13 @@
 //! A change is judged object by object. An object whose new version is wrong in itself stays in its last good version,
 //! and so does a Secret or ConfigMap that is taken away from what refers to it; the report says so. References mean what
 //! the Gateway API says: a Backend that is gone is gone. A change that would take away what a policy protects is refused
-//! as a whole.
+//! as a whole; in a cluster, where objects come one by one, the policy alone stays in its last good version.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::compile::{
-    CompileOptions, CompileReview, CompiledConfig, FaultCause, ListenerName, ObjectFault, compile,
+    CompileOptions, CompileReview, CompiledConfig, FaultCause, GatewayPlacement, ListenerName,
+    ObjectFault, compile,
 };
 use crate::report::{HeldObject, ObjectReport, ReportProblem};
 use crate::resources::{ObjectChange, ObjectRef, Resources};
@@ -76,7 +77,7 @@ impl InForce {
     /// What becomes of a change to these objects.
     ///
     /// # Errors
-    /// If the change would take away what a policy protects.
+    /// If the change would take away what a policy protects; never for Gateways that are apart.
     pub fn change(
         &self,
         written: Resources,
@@ -84,9 +85,11 @@ impl InForce {
     ) -> Result<ConfigChange, RefusedChange> {
         let (settlement, mut compiled) = Settlement::of(self, written.clone(), options);
         let review = compiled.review.clone();
-        let refused = protection::lost(&self.review, &review);
-        if !refused.is_empty() {
-            return Err(RefusedChange(refused));
+        if options.placement == GatewayPlacement::Shared {
+            let refused = protection::lost(&self.review, &review);
+            if !refused.is_empty() {
+                return Err(RefusedChange(refused));
+            }
         }
         let changes = written.changes_since(&self.written);
         let is_changed = !settlement.served.changes_since(&self.served).is_empty();
@@ -149,7 +152,10 @@ impl<'a> Settlement<'a> {
         loop {
             let compiled = compile(&settlement.served, options);
             // Each round restores an object, which no later round does again.
-            if !settlement.hold_all(&compiled) {
+            let is_changed = settlement.hold_all(&compiled)
+                || options.placement == GatewayPlacement::Apart
+                    && settlement.hold_weakened(&compiled);
+            if !is_changed {
                 return (settlement, compiled);
             }
         }
@@ -163,18 +169,40 @@ impl<'a> Settlement<'a> {
             if held.is_empty() {
                 continue;
             }
-            let note = in_service(&held);
-            let mut problem = fault.problem.clone();
-            problem.message = format!("{}; {note}", problem.message);
-            self.problems.push(problem);
-            let mut statuses = compiled.report.objects.iter();
-            if let Some(status) = statuses.find(|status| status.object == fault.object) {
-                let status = status.clone().with_note(&note);
-                let known = self.statuses.entry(fault.object.clone());
-                known.or_insert(status);
+            self.tell(&fault.object, &fault.problem, &held, compiled);
+        }
+        !restored.is_empty()
+    }
+
+    /// Holds the policies that would lose a target without another in its place. Returns whether there was any.
+    fn hold_weakened(&mut self, compiled: &CompiledConfig) -> bool {
+        let mut restored = BTreeSet::new();
+        for (policy, problem) in protection::weakened(&self.before.review, &compiled.review) {
+            if let Some(held) = self.restore(&policy, &problem, &mut restored) {
+                self.tell(&policy, &problem, &[held], compiled);
             }
         }
         !restored.is_empty()
+    }
+
+    /// Remembers why objects are held, for the report.
+    fn tell(
+        &mut self,
+        object: &ObjectRef,
+        problem: &ReportProblem,
+        held: &[HeldObject],
+        compiled: &CompiledConfig,
+    ) {
+        let note = in_service(held);
+        let mut problem = problem.clone();
+        problem.message = format!("{}; {note}", problem.message);
+        self.problems.push(problem);
+        let mut statuses = compiled.report.objects.iter();
+        if let Some(status) = statuses.find(|status| status.object == *object) {
+            let status = status.clone().with_note(&note);
+            let known = self.statuses.entry(object.clone());
+            known.or_insert(status);
+        }
     }
 
     /// The objects that are held for a fault. If what an object refers to has changed, the fault is there, else in the

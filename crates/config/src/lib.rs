@@ -12,6 +12,7 @@ pub mod load;
 pub mod name;
 mod path;
 pub mod policy;
+pub mod references;
 pub mod report;
 pub mod resources;
 pub mod route;

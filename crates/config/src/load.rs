@@ -23,7 +23,7 @@ mod strict;
 mod syntax;
 mod tree;
 
-pub use object::{UnreadObject, object};
+pub use object::{ReadObject, UnreadObject, object};
 
 use decode::{DecodeFault, decode};
 use kinds::UnknownKind;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use kube::core::ObjectMeta;
 use serde::{Serialize, Serializer};
 
 use crate::api::egret::{EgressPolicy, ResolverPolicy};
@@ -16,6 +17,8 @@ use crate::api::gateway::{
 use crate::api::kgateway::{
     Backend, BackendConfigPolicy, DirectResponse, HttpListenerPolicy, ListenerPolicy, TrafficPolicy,
 };
+
+use crate::api::target::{TargetRef, TargetSelector};
 
 mod changes;
 mod kind;
@@ -91,6 +94,8 @@ pub struct Resources {
     pub services: ObjectMap<Service>,
     /// `EndpointSlice`
     pub endpoint_slices: ObjectMap<EndpointSlice>,
+    /// Policies of an API server that could not be read, and have no earlier version
+    pub unread_policies: ObjectMap<UnreadPolicy>,
     /// `Namespace`, for its labels
     pub namespaces: ObjectMap<Namespace>,
     /// `Secret`, for certificates and their keys
@@ -99,6 +104,28 @@ pub struct Resources {
     pub config_maps: ObjectMap<ConfigMap>,
     /// Objects of the kinds that are recognised but not supported yet.
     pub unsupported: ObjectMap<serde_json::Value>,
+}
+
+/// What is known of a policy that could not be read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UnreadPolicy {
+    /// Its metadata.
+    pub metadata: ObjectMeta,
+    /// Its targets, as far as they could be read.
+    pub target_refs: Vec<TargetRef>,
+    /// Its targets by labels, as far as they could be read.
+    pub target_selectors: Vec<TargetSelector>,
+    /// What is wrong with it.
+    pub faults: Vec<UnreadField>,
+}
+
+/// A field that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadField {
+    /// The path of the field; empty for the whole object.
+    pub field: String,
+    /// What is wrong with it.
+    pub message: String,
 }
 
 impl Resources {

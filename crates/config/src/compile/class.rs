@@ -58,7 +58,7 @@ const BUILT_IN: [&str; 2] = ["egret", "kgateway"];
 pub(super) struct GatewayClasses {
     /// The classes that GatewayClass objects define, each with whether it names the controller.
     defined: BTreeMap<String, bool>,
-    built_in: &'static [&'static str],
+    pub(super) placement: GatewayPlacement,
 }
 
 impl GatewayClasses {
@@ -102,20 +102,18 @@ impl GatewayClasses {
             }
             classes.insert(reference.name.to_string(), ours);
         }
-        let built_in: &[&str] = match options.placement {
-            GatewayPlacement::Shared => &BUILT_IN,
-            GatewayPlacement::Apart => &[],
-        };
         Self {
             defined: classes,
-            built_in,
+            placement: options.placement,
         }
     }
 
     /// Whether Egret serves the Gateway.
     pub(super) fn is_ours(&self, gateway: &Gateway) -> bool {
         let class = gateway.spec.gateway_class_name.as_str();
+        let is_built_in =
+            || self.placement == GatewayPlacement::Shared && BUILT_IN.contains(&class);
         let defined = self.defined.get(class).copied();
-        defined.unwrap_or_else(|| self.built_in.contains(&class))
+        defined.unwrap_or_else(is_built_in)
     }
 }

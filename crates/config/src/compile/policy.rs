@@ -34,6 +34,7 @@ mod reader;
 mod resolver;
 mod retry;
 mod traffic;
+mod unread;
 
 use draft::{PolicyDraft, TargetOutcome};
 use listener::ListenerLayer;
@@ -90,6 +91,7 @@ pub(super) fn compile(
     backend_tls::compile(targets, &mut policies, log);
     backend_config::compile(targets, &mut policies, log);
     traffic::compile(targets, &mut policies, log);
+    unread::compile(targets, &mut policies, log);
     policies
 }
 

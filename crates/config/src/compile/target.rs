@@ -1,6 +1,6 @@
 //! Targets of policies: resolves references, and looks up whether Egret serves the target.
 
-use super::class::GatewayClasses;
+use super::class::{GatewayClasses, GatewayPlacement};
 use super::log::FieldFault;
 pub(super) use super::review::PolicyTarget;
 use crate::api::target::{TargetRef, TargetSelector};
@@ -138,8 +138,12 @@ impl TargetLookup<'_> {
 
     /// The objects that a policy in this namespace may have meant, if its targets do not exist: the Gateways of its
     /// namespace, or, if there are none, all that Egret serves. A policy that applies to Backends alone may have meant
-    /// those in the same way.
+    /// those in the same way. In a cluster nothing was meant but what is named: objects come one by one, in any order, and
+    /// from authors who must not be able to close the Gateways of others.
     pub(super) fn possible(&self, namespace: &str, kinds: TargetKinds) -> Vec<PolicyTarget> {
+        if self.classes.placement == GatewayPlacement::Apart {
+            return Vec::new();
+        }
         let all: Vec<&ObjectRef> = if kinds.supported.contains(&Kind::Gateway) {
             let gateways = self.resources.gateways.iter();
             let ours = gateways.filter(|(_, gateway)| self.classes.is_ours(&gateway.value));

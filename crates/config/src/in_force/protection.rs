@@ -9,6 +9,7 @@ use crate::report::ReportProblem;
 use crate::resources::ObjectRef;
 
 const LOST: &str = "the change is refused as a whole, because without this target the policy would protect nothing there";
+const WEAKENED: &str = "without this target the policy would protect nothing there";
 const NEW: &str = "the change is refused as a whole, because the new policy would protect nothing";
 const WRONG: &str =
     "the change is refused as a whole, because there is no good version of the policy yet";
@@ -17,7 +18,7 @@ const WRONG: &str =
 pub(super) fn lost(before: &CompileReview, after: &CompileReview) -> Vec<ReportProblem> {
     let bindings = after.bindings.iter();
     let unbound = bindings.flat_map(|(policy, binding)| match before.bindings.get(policy) {
-        Some(old) => of_known(old, binding),
+        Some(old) => of_known(old, binding, LOST),
         None => of_new(binding),
     });
     let mut problems: Vec<ReportProblem> = unbound.collect();
@@ -25,18 +26,32 @@ pub(super) fn lost(before: &CompileReview, after: &CompileReview) -> Vec<ReportP
     problems
 }
 
+/// The policies that lose a target, each with the problem for which its version before is to stay.
+pub(super) fn weakened(
+    before: &CompileReview,
+    after: &CompileReview,
+) -> Vec<(ObjectRef, ReportProblem)> {
+    let bindings = after.bindings.iter();
+    let weakened = bindings.filter_map(|(policy, binding)| {
+        let old = before.bindings.get(policy)?;
+        let problem = of_known(old, binding, WEAKENED).into_iter().next()?;
+        Some((policy.clone(), problem))
+    });
+    weakened.collect()
+}
+
 /// The problems of a policy that was there before.
-fn of_known(old: &PolicyBinding, new: &PolicyBinding) -> Vec<ReportProblem> {
+fn of_known(old: &PolicyBinding, new: &PolicyBinding, why: &str) -> Vec<ReportProblem> {
     let mut lost = old
         .bound
         .difference(&new.bound)
         // Another controller serves this target now, and is to protect it.
         .filter(|target| !new.foreign.contains(target));
     match lost.next() {
-        Some(_) if !new.dangling.is_empty() => noted(&new.dangling, LOST),
+        Some(_) if !new.dangling.is_empty() => noted(&new.dangling, why),
         Some(target) if new.bound.is_empty() => {
             let mut problem = new.place.clone();
-            problem.message = format!("no target is left, and {target} was one; {LOST}");
+            problem.message = format!("no target is left, and {target} was one; {why}");
             vec![problem]
         }
         Some(_) | None => Vec::new(),

@@ -59,7 +59,7 @@ fn empty_conditions(spec: &Value, faults: &mut Vec<DecodeFault>) {
     }
 }
 
-fn is_policy(kind: Kind) -> bool {
+pub(super) fn is_policy(kind: Kind) -> bool {
     matches!(
         kind,
         Kind::EgressPolicy

@@ -77,6 +77,7 @@ over_maps! {
     resolver_policies,
     services,
     endpoint_slices,
+    unread_policies,
     namespaces,
     secrets,
     config_maps,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use kube::core::ObjectMeta;
+
 use super::CompiledPolicies;
 use crate::api::target::{TargetRef, TargetSelector};
 use crate::compile::annotation;
@@ -41,11 +43,21 @@ impl<'a> PolicyDraft<'a> {
         refs: &[TargetRef],
         kinds: TargetKinds,
     ) -> Self {
+        Self::with_metadata(policy, &object.source, object.value.meta(), refs, kinds)
+    }
+
+    pub(super) fn with_metadata(
+        policy: &'a ObjectRef,
+        source: &'a SourceLocation,
+        metadata: &ObjectMeta,
+        refs: &[TargetRef],
+        kinds: TargetKinds,
+    ) -> Self {
         let mut draft = Self {
             policy,
-            source: &object.source,
+            source,
             targets: Vec::new(),
-            faults: annotation::faults(policy.kind, object.value.meta()),
+            faults: annotation::faults(policy.kind, metadata),
             kinds,
             has_planned: false,
             unmatched: Vec::new(),

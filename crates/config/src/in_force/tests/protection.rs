@@ -1,6 +1,8 @@
 //! Edits that would take away what a policy protects.
 
-use super::{BACKEND, BASE, GATEWAY, ROUTE, change, changed, egress, policy, start};
+use super::{BACKEND, BASE, GATEWAY, ROUTE, change, changed, egress, policy, read, start};
+use crate::compile::{CompileOptions, GatewayPlacement};
+use crate::in_force::InForce;
 
 const TRAFFIC: &str = "basicAuth: {users: ['ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=']}";
 
@@ -229,4 +231,77 @@ fn the_clean_up_of_a_guide_works() {
     assert!(change.is_new && change.compiled.report.held.is_empty());
     let served = serde_json::to_string(&change.compiled.snapshot).unwrap();
     assert!(served.contains("Backend infra/dfp not found"), "{served}");
+}
+
+/// A change between objects of a cluster.
+fn in_cluster(versions: &[&str]) -> Vec<(Vec<String>, Vec<String>)> {
+    let options = CompileOptions {
+        placement: GatewayPlacement::Apart,
+        ..CompileOptions::default()
+    };
+    let class = "apiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\nmetadata: {name: egret}\n\
+                 spec: {controllerName: egret.dev/gateway}\n---\n";
+    let text = |version: &str| read(&format!("{class}{version}"));
+    let (mut in_force, _) = InForce::start(text(versions[0]), &options);
+    let each = versions[1..].iter().map(|version| {
+        let change = in_force.change(text(version), &options).unwrap();
+        in_force = change.in_force;
+        let report = &change.compiled.report;
+        let held = report.held.iter().map(|held| held.object.to_string());
+        let listeners = change.compiled.review.listeners.values();
+        let protected = listeners.flatten().map(ToString::to_string);
+        (held.collect(), protected.collect())
+    });
+    each.collect()
+}
+
+#[test]
+fn in_a_cluster_a_policy_that_would_protect_nothing_stays_as_it_was() {
+    let deny = egress(GATEWAY, "defaultAction: Deny");
+    let before = format!("{BASE}{deny}");
+    let typo = format!("{BASE}{}", deny.replace("name: http}", "name: htp}"));
+    // Others are not held up.
+    let other = typo.replace(
+        "dynamicForwardProxy: {}",
+        "dynamicForwardProxy: {enableTls: true}",
+    );
+    let gateway = BASE.split_once("---").unwrap().0;
+    let right = format!(
+        "{other}{}---\n",
+        gateway.replace("name: http, n", "name: htp, n")
+    );
+    let held = || vec!["EgressPolicy infra/p".to_owned()];
+    let outcomes = in_cluster(&[&before, &typo, &other, &right, BASE]);
+    assert_eq!(
+        outcomes,
+        [
+            // The policy protects its Gateway while the new target does not exist,
+            (held(), held()),
+            (held(), held()),
+            // and protects the new one when it does.
+            (vec![], held()),
+            // Who deletes the policy means it.
+            (vec![], vec![]),
+        ]
+    );
+}
+
+#[test]
+fn in_a_cluster_a_new_policy_without_a_target_closes_nothing() {
+    let deny = egress(ROUTE, "defaultAction: Deny").replace("name: r}", "name: later}");
+    let outcomes = in_cluster(&[BASE, &format!("{BASE}{deny}")]);
+    assert_eq!(outcomes, [(vec![], vec![])]);
+    let class = "apiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\nmetadata: {name: egret}\n\
+                 spec: {controllerName: egret.dev/gateway}\n---\n";
+    let options = CompileOptions {
+        placement: GatewayPlacement::Apart,
+        ..CompileOptions::default()
+    };
+    let (_, compiled) = InForce::start(read(&format!("{class}{BASE}{deny}")), &options);
+    let sockets = compiled.snapshot.sockets.values();
+    assert!(
+        sockets
+            .flat_map(|socket| &socket.listeners)
+            .all(|listener| listener.refuse.is_none())
+    );
 }

@@ -1,0 +1,156 @@
+//! Which Secrets and ConfigMaps the other objects refer to, for those who may read no others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::compile::{CompileOptions, FaultCause, compile};
+use crate::resources::{ObjectRef, Resources};
+
+/// The Secrets and ConfigMaps that objects refer to, each with the objects that refer to it. References that lack their
+/// ReferenceGrant are not among them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretReferences {
+    /// The Secrets and ConfigMaps that are referred to by name.
+    pub named: BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
+    /// The Secrets that are referred to by their labels.
+    pub selected: BTreeMap<SecretSelection, BTreeSet<ObjectRef>>,
+}
+
+/// The Secrets of a namespace that have all of these labels.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretSelection {
+    /// The namespace.
+    pub namespace: Arc<str>,
+    /// The labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// The Secrets and ConfigMaps that objects refer to, whether they exist or not.
+///
+/// They are what a compilation misses when there are none, so that this and the compiler cannot differ.
+#[must_use]
+pub fn secrets(resources: &Resources, options: &CompileOptions) -> SecretReferences {
+    let without = Resources {
+        secrets: BTreeMap::new(),
+        config_maps: BTreeMap::new(),
+        ..resources.clone()
+    };
+    let mut references = SecretReferences::default();
+    for fault in compile(&without, options).review.faults {
+        let from = match fault.cause {
+            FaultCause::Object | FaultCause::Reference | FaultCause::Content(_) => continue,
+            FaultCause::Absent(object) => references.named.entry(object).or_default(),
+            FaultCause::NoneSelected { namespace, labels } => {
+                let selection = SecretSelection { namespace, labels };
+                references.selected.entry(selection).or_default()
+            }
+        };
+        from.insert(fault.object);
+    }
+    references
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::{ConfigFile, load};
+
+    const OBJECTS: &str = "\
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: infra}
+spec:
+  gatewayClassName: egret
+  tls:
+    frontend:
+      default: {validation: {caCertificateRefs: [{group: '', kind: ConfigMap, name: clients}]}}
+  listeners:
+  - {name: http, protocol: HTTP, port: 8080}
+  - name: https
+    protocol: HTTPS
+    port: 8443
+    tls:
+      certificateRefs: [{name: own}, {name: granted, namespace: other}, {name: refused, namespace: third}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ReferenceGrant
+metadata: {name: g, namespace: other}
+spec:
+  from: [{group: gateway.networking.k8s.io, kind: Gateway, namespace: infra}]
+  to: [{group: '', kind: Secret}]
+---
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: Backend
+metadata: {name: b, namespace: infra}
+spec: {dynamicForwardProxy: {}}
+---
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: BackendConfigPolicy
+metadata: {name: tls, namespace: infra}
+spec:
+  targetRefs: [{group: gateway.kgateway.dev, kind: Backend, name: b}]
+  tls: {secretRef: {name: upstream}}
+---
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: users, namespace: infra}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: gw}]
+  basicAuth: {secretRef: {name: users}}
+---
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: keys, namespace: infra}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: gw}]
+  apiKeyAuth: {secretSelector: {matchLabels: {team: a}}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: own, namespace: infra}
+";
+
+    #[test]
+    fn references_are_found_whether_they_lead_to_something_or_not() {
+        let loaded = load([ConfigFile {
+            name: "t.yaml",
+            text: OBJECTS,
+        }]);
+        assert_eq!(loaded.errors, []);
+        let references = secrets(&loaded.resources, &CompileOptions::default());
+        let named = references.named.iter();
+        let named: Vec<String> = named
+            .map(|(object, from)| format!("{object} from {from:?}", from = shown(from)))
+            .collect();
+        assert_eq!(
+            named,
+            [
+                "Secret infra/own from \"Gateway infra/gw\"",
+                "Secret infra/upstream from \"BackendConfigPolicy infra/tls\"",
+                "Secret infra/users from \"TrafficPolicy infra/users\"",
+                "Secret other/granted from \"Gateway infra/gw\"",
+                "ConfigMap infra/clients from \"Gateway infra/gw\"",
+            ]
+        );
+        let selected = references.selected.iter();
+        let selected: Vec<String> = selected
+            .map(|(selection, from)| {
+                format!(
+                    "{} {:?} {}",
+                    selection.namespace,
+                    selection.labels,
+                    shown(from)
+                )
+            })
+            .collect();
+        assert_eq!(
+            selected,
+            ["infra {\"team\": \"a\"} TrafficPolicy infra/keys"]
+        );
+    }
+
+    fn shown(objects: &BTreeSet<ObjectRef>) -> String {
+        let objects: Vec<String> = objects.iter().map(ToString::to_string).collect();
+        objects.join(", ")
+    }
+}
