@@ -58,7 +58,7 @@ struct AdminAcceptor {
 
 /// What the handlers of the admin server read.
 struct AdminState {
-    parts: AdminParts,
+    parts: Arc<AdminParts>,
     registry: Registry,
     access: AccessRules,
 }
@@ -85,15 +85,41 @@ impl AdminServer {
     pub(crate) fn start(
         address: SocketAddr,
         token: Option<AdminToken>,
-        parts: AdminParts,
+        parts: Arc<AdminParts>,
         control: &Handle,
     ) -> io::Result<Self> {
         let access = AccessRules::new(address, token)
             .map_err(|why| io::Error::new(io::ErrorKind::PermissionDenied, why))?;
+        Self::start_with(access, ("admin", address), parts, control)
+    }
+
+    /// Starts a server that answers probes and nothing else.
+    ///
+    /// # Errors
+    /// If the address cannot be bound.
+    pub(crate) fn start_for_probes(
+        address: SocketAddr,
+        parts: Arc<AdminParts>,
+        control: &Handle,
+    ) -> io::Result<Self> {
+        Self::start_with(
+            AccessRules::for_probes(),
+            ("probe", address),
+            parts,
+            control,
+        )
+    }
+
+    fn start_with(
+        access: AccessRules,
+        (what, address): (&str, SocketAddr),
+        parts: Arc<AdminParts>,
+        control: &Handle,
+    ) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind(address).map_err(|error| {
             io::Error::new(
                 error.kind(),
-                format!("the admin address {address}: {error}"),
+                format!("the {what} address {address}: {error}"),
             )
         })?;
         listener.set_nonblocking(true)?;
@@ -188,7 +214,15 @@ impl AdminState {
     /// The response to a readiness probe, with the reason for those who may know it.
     async fn ready(&self, tells_why: bool) -> AdminResponse {
         match self.not_ready().await {
-            None => text(StatusCode::OK, "ready\n"),
+            None => match self.parts.status.source().error() {
+                Some(why) if tells_why => text(
+                    StatusCode::OK,
+                    format!(
+                        "ready; the API server is away, the last configuration is served: {why}\n"
+                    ),
+                ),
+                Some(_) | None => text(StatusCode::OK, "ready\n"),
+            },
             Some(reason) if tells_why => text(
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!("not ready: {reason}\n"),
@@ -203,7 +237,7 @@ impl AdminState {
             status,
             workers,
             ..
-        } = &self.parts;
+        } = &*self.parts;
         if shared.drain.is_announced() {
             return Some("stopping".to_owned());
         }

@@ -46,4 +46,5 @@ pub use admin::AdminToken;
 pub use listen::{Bind, BindError};
 pub use metrics::ProcessCounters;
 pub use proxy::{Proxy, ProxyOptions};
+pub use status::SourceState;
 pub use task::unless_panicking;

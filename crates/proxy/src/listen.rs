@@ -35,7 +35,8 @@ pub enum Bind {
 pub(crate) struct ListenerSet {
     bind: Bind,
     workers: Vec<Sender<WorkerCommand>>,
-    admin: Option<SocketAddr>,
+    /// The addresses of the proxy's own servers.
+    own: Vec<SocketAddr>,
     /// Most connections of each listener, over all workers; `None` is no limit.
     max_connections: Option<usize>,
     /// The real address of each bound listener.
@@ -84,13 +85,13 @@ impl ListenerSet {
     pub(crate) fn new(
         bind: Bind,
         workers: Vec<Sender<WorkerCommand>>,
-        admin: Option<SocketAddr>,
+        own: Vec<SocketAddr>,
         max_connections: Option<usize>,
     ) -> Self {
         Self {
             bind,
             workers,
-            admin,
+            own,
             max_connections,
             bound: BTreeMap::new(),
         }
@@ -177,7 +178,7 @@ impl ListenerSet {
 
     fn store_own_addresses(&self, shared: &SharedContext) {
         shared.upstreams.own_addresses.store(Arc::new(OwnAddresses(
-            self.bound.values().copied().chain(self.admin).collect(),
+            self.bound.values().chain(&self.own).copied().collect(),
         )));
     }
 
@@ -240,7 +241,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_closed_before_all_is_bound() {
         let (commands, mut worker) = channel(8);
-        let mut listeners = ListenerSet::new(Bind::AsConfigured, vec![commands], None, None);
+        let mut listeners = ListenerSet::new(Bind::AsConfigured, vec![commands], Vec::new(), None);
         let ip = IpAddr::from(Ipv4Addr::LOCALHOST);
         let free = std::net::TcpListener::bind((ip, 0)).unwrap();
         let port = Port::new(free.local_addr().unwrap().port()).unwrap();

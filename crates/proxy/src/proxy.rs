@@ -28,7 +28,7 @@ use crate::dns::hosts_file;
 use crate::dns::query::DnsClientFactory;
 use crate::listen::{Bind, BindError, ListenerSet};
 use crate::metrics::ProcessCounters;
-use crate::status::ConfigStatus;
+use crate::status::{ConfigStatus, SourceState};
 use crate::task;
 use crate::telemetry::access_log::AccessLog;
 use crate::tls::{RootCertificates, TlsClients};
@@ -49,6 +49,8 @@ pub struct ProxyOptions {
     pub bind: Bind,
     /// The address of the admin server; `None` starts none.
     pub admin: Option<SocketAddr>,
+    /// The address of a server for probes and metrics alone, which needs no token; `None` starts none.
+    pub probes: Option<SocketAddr>,
     /// The token that the admin server asks for; an address that other machines reach does not do without.
     pub admin_token: Option<AdminToken>,
     /// Where the access log goes.
@@ -76,6 +78,7 @@ pub struct Proxy {
     /// The newest configuration. If a listener cannot be bound, what is served differs.
     wanted: Snapshot,
     admin: Option<AdminServer>,
+    probes: Option<AdminServer>,
     workers: Vec<WorkerHandle>,
     /// Notified when a worker has ended.
     worker_ended: Arc<Notify>,
@@ -90,6 +93,7 @@ impl Default for ProxyOptions {
             workers: 1,
             bind: Bind::AsConfigured,
             admin: None,
+            probes: None,
             admin_token: None,
             access_log: Box::new(io::stdout()),
             queries: HickoryClient::factory(),
@@ -134,16 +138,19 @@ impl Proxy {
             .iter()
             .map(|worker| worker.commands.clone())
             .collect();
-        let parts = AdminParts {
+        let parts = Arc::new(AdminParts {
             shared: Arc::clone(&shared),
             status: Arc::clone(&status),
             process: options.process,
             workers: commands.clone(),
-        };
-        let admin = options
-            .admin
-            .map(|address| AdminServer::start(address, options.admin_token, parts, control))
-            .transpose()?;
+        });
+        let admin = options.admin.map(|address| {
+            AdminServer::start(address, options.admin_token, Arc::clone(&parts), control)
+        });
+        let admin = admin.transpose()?;
+        let probes = options.probes;
+        let probes = probes.map(|address| AdminServer::start_for_probes(address, parts, control));
+        let probes = probes.transpose()?;
         let pools = workers.iter().map(|worker| worker.pool.clone());
         shared.upstreams.introduce(pools.collect());
         let swept = Arc::downgrade(&shared);
@@ -152,7 +159,11 @@ impl Proxy {
         let listeners = ListenerSet::new(
             options.bind,
             commands,
-            admin.as_ref().map(AdminServer::address),
+            admin
+                .iter()
+                .chain(&probes)
+                .map(AdminServer::address)
+                .collect(),
             options.max_connections,
         );
         Ok(Self {
@@ -161,6 +172,7 @@ impl Proxy {
             listeners,
             wanted: Snapshot::default(),
             admin,
+            probes,
             workers,
             worker_ended,
             log_writer,
@@ -271,6 +283,17 @@ impl Proxy {
     #[must_use]
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(AdminServer::address)
+    }
+
+    /// The address of the server for probes, if there is one.
+    #[must_use]
+    pub fn probe_address(&self) -> Option<SocketAddr> {
+        self.probes.as_ref().map(AdminServer::address)
+    }
+
+    /// Records whether the source of the configuration is there. It is told, and nothing else depends on it.
+    pub fn has_source(&self, source: SourceState) {
+        self.status.has_source(source);
     }
 
     /// Completes when a worker has ended although nobody asked for it, which is a defect: its share of the connections is

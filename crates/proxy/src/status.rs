@@ -14,12 +14,25 @@ use crate::listen::BindError;
 #[derive(Debug, Default)]
 pub(crate) struct ConfigStatus(Mutex<StatusFacts>);
 
+/// Where the configuration comes from, and whether it can be asked for a newer one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SourceState {
+    /// Files, which are always there.
+    #[default]
+    Files,
+    /// An API server that answers.
+    Connected,
+    /// An API server that does not answer, and why: changes are not known, and the last configuration is served.
+    Away(String),
+}
+
 /// The facts behind [`ConfigStatus`].
 #[derive(Debug, Default)]
 struct StatusFacts {
     generation: u64,
     applied: Option<SystemTime>,
     report: Report,
+    source: SourceState,
     /// The errors for which the newest files are not served; empty if they are served.
     rejected: Vec<String>,
     /// The listeners that could not be bound, with the reason.
@@ -40,6 +53,8 @@ struct ReportJson<'a> {
     generation: u64,
     #[serde(rename = "appliedAt", skip_serializing_if = "Option::is_none")]
     applied: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<SourceJson<'a>>,
     /// The lines that were also printed on stderr.
     errors: &'a [String],
     unbound: &'a [String],
@@ -47,7 +62,44 @@ struct ReportJson<'a> {
     report: &'a Report,
 }
 
+/// `source` of `/report`.
+#[derive(Debug, Serialize)]
+struct SourceJson<'a> {
+    connected: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
+
+impl SourceState {
+    /// Whether the source answers; `None` if it is files.
+    pub(crate) fn is_connected(&self) -> Option<bool> {
+        match self {
+            Self::Files => None,
+            Self::Connected => Some(true),
+            Self::Away(_) => Some(false),
+        }
+    }
+
+    /// Why nothing newer is known.
+    pub(crate) fn error(&self) -> Option<&str> {
+        match self {
+            Self::Files | Self::Connected => None,
+            Self::Away(why) => Some(why),
+        }
+    }
+}
+
 impl ConfigStatus {
+    /// Records whether the source of the configuration is there.
+    pub(crate) fn has_source(&self, source: SourceState) {
+        self.lock().source = source;
+    }
+
+    /// Whether the source of the configuration is there.
+    pub(crate) fn source(&self) -> SourceState {
+        self.lock().source.clone()
+    }
+
     /// Records that a configuration has been applied; `unprotected` are its listeners that need an EgressPolicy.
     pub(crate) fn applied(&self, report: Report, unprotected: Vec<String>, at: SystemTime) {
         let mut state = self.lock();
@@ -150,6 +202,10 @@ impl ConfigStatus {
         serde_json::to_vec_pretty(&ReportJson {
             generation: state.generation,
             applied: applied.map(|at| format!("{at:.3}")),
+            source: state.source.is_connected().map(|connected| SourceJson {
+                connected,
+                error: state.source.error(),
+            }),
             errors: &state.rejected,
             unbound: &state.unbound,
             report: &state.report,

@@ -31,10 +31,15 @@ impl AdminToken {
     }
 }
 
+/// The paths of a server for probes: what the node of a cluster and its Prometheus ask for.
+const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
 /// The rules of access of one admin server.
 pub(super) struct AccessRules {
     is_loopback: bool,
     token: Option<AdminToken>,
+    /// Whether only probes are answered, to whoever asks.
+    is_for_probes: bool,
 }
 
 impl AccessRules {
@@ -49,7 +54,20 @@ impl AccessRules {
                 "the admin address {address} is not a loopback address: it needs --admin-token"
             ));
         }
-        Ok(Self { is_loopback, token })
+        Ok(Self {
+            is_loopback,
+            token,
+            is_for_probes: false,
+        })
+    }
+
+    /// The rules for a server that answers probes and nothing else, and so needs no token.
+    pub(super) fn for_probes() -> Self {
+        Self {
+            is_loopback: false,
+            token: None,
+            is_for_probes: true,
+        }
     }
 
     /// Whether the request carries the token, or needs none.
@@ -60,6 +78,10 @@ impl AccessRules {
 
     /// The response to a request that may not be answered.
     pub(super) fn refusal<B>(&self, request: &Request<B>) -> Option<AdminResponse> {
+        if self.is_for_probes && !PROBES.contains(&request.uri().path()) {
+            let why = "only /healthz, /readyz and /metrics are answered here\n";
+            return Some(text(StatusCode::NOT_FOUND, why));
+        }
         if self.is_loopback && !has_local_host(request) {
             let why = "this address is for local use; ask for it by its address\n";
             return Some(text(StatusCode::FORBIDDEN, why));

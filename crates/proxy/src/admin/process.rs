@@ -63,6 +63,13 @@ impl ProcessCollector {
             "Configurations refused as a whole",
             self.status.rejections(),
         )?;
+        if let Some(is_connected) = self.status.source().is_connected() {
+            to.gauge(
+                "config_source_connected",
+                "Whether the API server that the configuration comes from answers",
+                i64::from(is_connected),
+            )?;
+        }
         let current = i64::from(self.status.is_current());
         to.gauge(
             "config_current",
