@@ -1,9 +1,10 @@
-//! A scripted DNS server, fake upstreams, raw clients and a gateway harness for Egret's tests.
+//! A scripted DNS server, fake upstreams, a fake API server, raw clients and a gateway harness for Egret's tests.
 //!
 //! Every fake server listens on loopback, has a thread of its own, and stops when dropped. Methods block, so that a plain
 //! `#[test]` can use them; those named `until_*` wait without blocking the caller's runtime. Failures panic with a
 //! message, because this crate is a dev-dependency only. Waits are for events, with a generous deadline.
 
+pub mod api_server;
 mod ca;
 pub mod client;
 pub mod dns;
@@ -15,6 +16,7 @@ pub mod upstream;
 mod wait;
 mod watched;
 
+pub use api_server::ApiServer;
 pub use ca::{Ca, IssuedCertificate};
 pub use client::http2::Http2Client;
 pub use client::tls::TlsClient;
