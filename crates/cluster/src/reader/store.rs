@@ -1,0 +1,401 @@
+//! The objects of a cluster as they are known, without the calls that bring them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use egret_config::load::{self, UnreadObject};
+use egret_config::report::ReportProblem;
+use egret_config::resources::{CORE_GROUP, Kind, ObjectRef, Resources};
+use kube::api::DynamicObject;
+use serde_json::Value;
+
+use super::scope::{Intake, ReadScope};
+use super::source::{Source, SourcePart};
+
+/// What `kubectl apply` remembers: a copy of the object.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// What is known of a cluster, source by source.
+#[derive(Debug)]
+pub(super) struct Stores {
+    scope: ReadScope,
+    sources: BTreeMap<Source, SourceStore>,
+    resources: Resources,
+    /// The objects as they are, with their statuses.
+    raw: BTreeMap<ObjectRef, Arc<DynamicObject>>,
+    /// What is wrong with the objects that cannot be read.
+    unread: BTreeMap<ObjectRef, Vec<ReportProblem>>,
+    /// The objects that exist and are for others.
+    elsewhere: BTreeSet<ObjectRef>,
+    /// The targets that policies name.
+    targets: BTreeMap<ObjectRef, Vec<ObjectRef>>,
+    /// The number of changes.
+    changes: u64,
+}
+
+#[derive(Debug, Default)]
+struct SourceStore {
+    /// Whether all of its objects are known.
+    is_complete: bool,
+    /// The objects, each in the version that is known.
+    known: BTreeMap<ObjectRef, Box<str>>,
+    refill: Option<Refill>,
+    /// Why nothing is known.
+    problem: Option<ReportProblem>,
+}
+
+/// A list of everything, while it arrives. What was known before stays until its end.
+#[derive(Debug, Default)]
+struct Refill {
+    seen: BTreeSet<ObjectRef>,
+    elsewhere: BTreeSet<ObjectRef>,
+    objects: Vec<(ObjectRef, DynamicObject)>,
+}
+
+/// The objects of a cluster at one time.
+#[derive(Clone, Debug, Default)]
+pub struct ClusterObjects {
+    resources: Resources,
+    problems: Vec<ReportProblem>,
+    raw: BTreeMap<ObjectRef, Arc<DynamicObject>>,
+}
+
+impl ClusterObjects {
+    /// The objects, to be compiled.
+    #[must_use]
+    pub fn resources(&self) -> &Resources {
+        &self.resources
+    }
+
+    /// What is wrong with the objects that cannot be read. The others do not depend on them.
+    #[must_use]
+    pub fn problems(&self) -> &[ReportProblem] {
+        &self.problems
+    }
+
+    /// An object as it is in the cluster, with its status; only in the scope [`ReadScope::All`].
+    #[must_use]
+    pub fn raw(&self, object: &ObjectRef) -> Option<&Arc<DynamicObject>> {
+        self.raw.get(object)
+    }
+}
+
+impl Stores {
+    pub(super) fn new(scope: ReadScope) -> Self {
+        Self {
+            scope,
+            sources: BTreeMap::new(),
+            resources: Resources::default(),
+            raw: BTreeMap::new(),
+            unread: BTreeMap::new(),
+            elsewhere: BTreeSet::new(),
+            targets: BTreeMap::new(),
+            changes: 0,
+        }
+    }
+
+    pub(super) fn add(&mut self, source: &Source) {
+        self.sources.entry(source.clone()).or_default();
+    }
+
+    /// Forgets a source, and what no other source has.
+    pub(super) fn remove(&mut self, source: &Source) {
+        let Some(store) = self.sources.remove(source) else {
+            return;
+        };
+        for object in store.known.keys() {
+            self.forget(object);
+        }
+        self.changes += 1;
+    }
+
+    /// Whether everything is known.
+    pub(super) fn is_complete(&self) -> bool {
+        self.sources.values().all(|store| store.is_complete)
+    }
+
+    /// Whether everything of a source is known.
+    pub(super) fn is_known(&self, source: &Source) -> bool {
+        let store = self.sources.get(source);
+        store.is_some_and(|store| store.is_complete)
+    }
+
+    /// The sources of which not everything is known yet.
+    pub(super) fn missing(&self) -> impl Iterator<Item = &Source> {
+        let sources = self.sources.iter();
+        let missing = sources.filter(|(_, store)| !store.is_complete);
+        missing.map(|(source, _)| source)
+    }
+
+    /// Whether a list arrives of what was known before.
+    pub(super) fn is_refilling(&self) -> bool {
+        let mut sources = self.sources.values();
+        sources.any(|store| store.is_complete && store.refill.is_some())
+    }
+
+    /// The number of changes so far.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// A list of everything begins. What is known in the same version need not be read again, if it is `trusted`.
+    pub(super) fn begin(&mut self, source: &Source, trusted: bool) {
+        let Some(store) = self.sources.get_mut(source) else {
+            return;
+        };
+        store.refill = Some(Refill::default());
+        if !trusted {
+            store
+                .known
+                .values_mut()
+                .for_each(|version| *version = "".into());
+        }
+    }
+
+    /// A part of the list.
+    pub(super) fn fill(&mut self, source: &Source, objects: Vec<DynamicObject>) {
+        for object in objects {
+            let Some(reference) = reference(source.kind, &object) else {
+                continue;
+            };
+            let Some(store) = self.sources.get_mut(source) else {
+                return;
+            };
+            let is_first = !store.is_complete;
+            let Some(refill) = &mut store.refill else {
+                return;
+            };
+            if self.scope.intake(&reference, &object) == Intake::Elsewhere {
+                refill.elsewhere.insert(reference);
+                continue;
+            }
+            refill.seen.insert(reference.clone());
+            let known = store.known.get(&reference);
+            if known.is_some_and(|known| **known == *version(&object)) {
+                continue;
+            }
+            // Nobody sees what is known before all is, so that the first list need not be kept aside.
+            match is_first {
+                true => self.apply(source, reference, object),
+                false => refill.objects.push((reference, object)),
+            }
+        }
+    }
+
+    /// The list is complete: what is not in it is gone.
+    pub(super) fn complete(&mut self, source: &Source) {
+        self.complete_with(source, None);
+    }
+
+    fn complete_with(&mut self, source: &Source, problem: Option<ReportProblem>) {
+        let Some(store) = self.sources.get_mut(source) else {
+            return;
+        };
+        let Some(refill) = store.refill.take() else {
+            return;
+        };
+        let Refill {
+            seen,
+            mut elsewhere,
+            objects,
+        } = refill;
+        if source.part == SourcePart::All {
+            self.elsewhere.retain(|other| other.kind != source.kind);
+            self.elsewhere.append(&mut elsewhere);
+        }
+        let was_known = store.is_complete;
+        store.is_complete = true;
+        let is_other_problem = store.problem != problem;
+        store.problem = problem;
+        let gone: Vec<ObjectRef> = store.known.keys().cloned().collect();
+        let gone: Vec<ObjectRef> = gone.into_iter().filter(|one| !seen.contains(one)).collect();
+        if !was_known || is_other_problem {
+            self.changes += 1;
+        }
+        for object in gone {
+            self.drop_from(source, &object);
+        }
+        for (reference, object) in objects {
+            self.apply(source, reference, object);
+        }
+    }
+
+    /// There is nothing of this source: no such kind, or it may not be read, which is a problem then.
+    pub(super) fn nothing(&mut self, source: &Source, problem: Option<ReportProblem>) {
+        self.begin(source, false);
+        self.complete_with(source, problem);
+    }
+
+    /// The list has failed on its way.
+    pub(super) fn abandon(&mut self, source: &Source) {
+        if let Some(store) = self.sources.get_mut(source) {
+            store.refill = None;
+        }
+    }
+
+    /// An object has come or changed.
+    pub(super) fn applied(&mut self, source: &Source, object: DynamicObject) {
+        let Some(reference) = reference(source.kind, &object) else {
+            return;
+        };
+        if self.scope.intake(&reference, &object) == Intake::Elsewhere {
+            self.drop_from(source, &reference);
+            self.elsewhere.insert(reference);
+            return;
+        }
+        let Some(store) = self.sources.get(source) else {
+            return;
+        };
+        let known = store.known.get(&reference);
+        if known.is_some_and(|known| **known == *version(&object)) {
+            return;
+        }
+        self.apply(source, reference, object);
+    }
+
+    /// An object is gone, or no longer selected.
+    pub(super) fn deleted(&mut self, source: &Source, object: &DynamicObject) {
+        if let Some(reference) = reference(source.kind, object) {
+            self.elsewhere.remove(&reference);
+            self.drop_from(source, &reference);
+        }
+    }
+
+    fn drop_from(&mut self, source: &Source, object: &ObjectRef) {
+        let Some(store) = self.sources.get_mut(source) else {
+            return;
+        };
+        if store.known.remove(object).is_some() {
+            self.forget(object);
+            self.changes += 1;
+        }
+    }
+
+    fn apply(&mut self, source: &Source, reference: ObjectRef, mut object: DynamicObject) {
+        if let Some(store) = self.sources.get_mut(source) {
+            let version = version(&object).into();
+            store.known.insert(reference.clone(), version);
+        }
+        self.elsewhere.remove(&reference);
+        match self.scope.intake(&reference, &object) {
+            Intake::Keep(targets) if !targets.is_empty() => {
+                self.targets.insert(reference.clone(), targets);
+            }
+            Intake::Keep(_) | Intake::Elsewhere => _ = self.targets.remove(&reference),
+        }
+        object.metadata.managed_fields = None;
+        if let Some(annotations) = &mut object.metadata.annotations {
+            annotations.remove(LAST_APPLIED);
+        }
+        let keeps_raw = self.scope == ReadScope::All && has_status(reference.kind);
+        let value = match keeps_raw {
+            true => {
+                let value = value_of(object.clone());
+                self.raw.insert(reference.clone(), Arc::new(object));
+                self.changes += 1;
+                value
+            }
+            false => value_of(object),
+        };
+        match load::object(reference.kind, value, &mut self.resources) {
+            Ok(read) => {
+                let was_unread = self.unread.remove(&reference).is_some();
+                self.changes += u64::from(read.is_changed || was_unread);
+            }
+            Err(UnreadObject { problems, .. }) => {
+                if self.unread.get(&reference) != Some(&problems) {
+                    self.unread.insert(reference, problems);
+                    self.changes += 1;
+                }
+            }
+        }
+    }
+
+    /// Forgets an object that no source has any more.
+    fn forget(&mut self, object: &ObjectRef) {
+        let mut sources = self.sources.values();
+        if sources.any(|store| store.known.contains_key(object)) {
+            return;
+        }
+        self.resources.remove(object);
+        self.raw.remove(object);
+        self.unread.remove(object);
+        self.targets.remove(object);
+    }
+
+    /// The objects as they are known now.
+    pub(super) fn objects(&self) -> ClusterObjects {
+        let mut resources = self.resources.clone();
+        for (policy, targets) in &self.targets {
+            if targets.iter().all(|target| self.elsewhere.contains(target)) {
+                resources.remove(policy);
+            }
+        }
+        let stays = |problem: &ReportProblem| {
+            let mut problem = problem.clone();
+            let is_held = problem.object.as_ref().is_some_and(|object| {
+                let mut held = resources.objects_of(object.kind);
+                held.any(|held| held == object)
+            });
+            if is_held {
+                problem.message = format!("{}; the version before stays", problem.message);
+            }
+            problem
+        };
+        let of_sources = self.sources.values();
+        let of_sources = of_sources.filter_map(|store| store.problem.clone());
+        let unread = self.unread.values().flatten().map(stays);
+        let problems = unread.chain(of_sources).collect();
+        ClusterObjects {
+            problems,
+            raw: self.raw.clone(),
+            resources,
+        }
+    }
+}
+
+fn reference(kind: Kind, object: &DynamicObject) -> Option<ObjectRef> {
+    let name = object.metadata.name.as_deref()?;
+    let namespace = match kind.is_namespaced() {
+        true => object.metadata.namespace.as_deref().unwrap_or_default(),
+        false => "",
+    };
+    Some(ObjectRef::new(kind, namespace, name))
+}
+
+fn version(object: &DynamicObject) -> &str {
+    object
+        .metadata
+        .resource_version
+        .as_deref()
+        .unwrap_or_default()
+}
+
+/// Whether somebody writes statuses of this kind.
+fn has_status(kind: Kind) -> bool {
+    kind.group() != CORE_GROUP && kind != Kind::EndpointSlice || kind == Kind::Service
+}
+
+/// The object as it is compared with its other versions: the number of its version is none of what it says.
+fn value_of(object: DynamicObject) -> Value {
+    let DynamicObject {
+        types,
+        mut metadata,
+        data,
+    } = object;
+    metadata.resource_version = None;
+    let mut value = match data {
+        Value::Object(fields) => fields,
+        _ => serde_json::Map::new(),
+    };
+    // Metadata that was read can be written.
+    let metadata = serde_json::to_value(metadata).unwrap_or_default();
+    value.insert("metadata".to_owned(), metadata);
+    if let Some(types) = types {
+        value.insert("apiVersion".to_owned(), types.api_version.into());
+    }
+    Value::Object(value)
+}
+
+#[cfg(test)]
+mod tests;
