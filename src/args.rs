@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use egret_config::compile::{CompileOptions, GatewayPlacement};
+use egret_config::resources::{Kind, ObjectRef};
 use tracing::level_filters::LevelFilter;
 
 use crate::clock;
@@ -24,15 +25,18 @@ pub(crate) struct Cli {
 pub(crate) enum CliCommand {
     /// Serve every Gateway found in the files and folders, and apply changes of the files
     Serve(ServeArgs),
+    /// Serve one Gateway of a cluster, and apply changes of the objects that it depends on
+    Proxy(ProxyArgs),
     /// Compile the files and folders, and print a report of what would be served; exit 1 if any object is not accepted
     Check(CheckArgs),
 }
 
 impl CliCommand {
-    pub(crate) fn sources(&self) -> &ConfigSources {
+    pub(crate) fn log_format(&self) -> LogFormat {
         match self {
-            Self::Serve(args) => &args.sources,
-            Self::Check(args) => &args.sources,
+            Self::Serve(args) => args.sources.meaning.log_format,
+            Self::Check(args) => args.sources.meaning.log_format,
+            Self::Proxy(args) => args.meaning.log_format,
         }
     }
 }
@@ -43,6 +47,13 @@ pub(crate) struct ConfigSources {
     /// YAML or JSON files, or folders of such files
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) meaning: ConfigMeaning,
+}
+
+/// What decides the meaning of a configuration, wherever it comes from.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigMeaning {
     /// The controllerName of the GatewayClasses to serve
     #[arg(long, env = "EGRET_CONTROLLER_NAME", default_value = egret_config::compile::CONTROLLER_NAME)]
     pub(crate) controller_name: String,
@@ -68,13 +79,17 @@ pub(crate) struct ConfigSources {
     pub(crate) log_format: LogFormat,
 }
 
-impl ConfigSources {
+impl ConfigMeaning {
     /// The options of a compilation that begins now.
-    pub(crate) fn compile_options(&self) -> CompileOptions {
+    pub(crate) fn compile_options(
+        &self,
+        placement: GatewayPlacement,
+        probes: Option<SocketAddr>,
+    ) -> CompileOptions {
         CompileOptions {
             controller_name: self.controller_name.clone(),
-            placement: GatewayPlacement::Shared,
-            reserved: vec![self.admin],
+            placement,
+            reserved: std::iter::once(self.admin).chain(probes).collect(),
             require_egress_policy: self.require_egress_policy,
             now: Some(clock::unix_time()),
         }
@@ -85,6 +100,30 @@ impl ConfigSources {
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) sources: ConfigSources,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProxyArgs {
+    /// The Gateway to serve
+    #[arg(long, env = "EGRET_GATEWAY", value_parser = gateway, value_name = "NAMESPACE/NAME")]
+    pub(crate) gateway: ObjectRef,
+    /// File that tells where the API server is and how to be known there [default: what Kubernetes gives to a pod]
+    #[arg(long, env = "EGRET_KUBECONFIG", value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) meaning: ConfigMeaning,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+/// How the process serves, wherever its configuration comes from.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Address of a server for /healthz, /readyz and /metrics alone, which asks for no token [default: none]
+    #[arg(long, env = "EGRET_PROBE_ADDRESS", value_parser = admin_address, value_name = "ADDRESS")]
+    pub(crate) probe_address: Option<SocketAddr>,
     /// File with the token that the admin server asks for, which an address other than loopback needs; the variable
     /// EGRET_ADMIN_TOKEN can hold the token itself
     #[arg(long, value_name = "FILE")]
@@ -141,6 +180,18 @@ fn duration(text: &str) -> Result<Duration, String> {
     egret_config::api::duration::parse(text).map_err(|error| error.to_string())
 }
 
+/// Parses the name of a Gateway: `NAMESPACE/NAME`.
+fn gateway(text: &str) -> Result<ObjectRef, String> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
+            Ok(ObjectRef::new(Kind::Gateway, namespace, name))
+        }
+        Some(_) | None => {
+            Err("the namespace and the name are needed: kgateway-system/http".to_owned())
+        }
+    }
+}
+
 /// Parses the address of the admin server: `IP:PORT`, `localhost:PORT`, `:PORT` or `PORT`.
 fn admin_address(text: &str) -> Result<SocketAddr, String> {
     let port = ["localhost:", ":"]
@@ -190,6 +241,15 @@ mod tests {
             "+1",
         ] {
             assert!(admin_address(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_has_a_namespace_and_a_name() {
+        let parsed = gateway("infra/http").map(|gateway| gateway.to_string());
+        assert_eq!(parsed.as_deref(), Ok("Gateway infra/http"));
+        for text in ["http", "/http", "infra/", ""] {
+            assert!(gateway(text).is_err(), "{text}");
         }
     }
 

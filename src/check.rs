@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use egret_config::compile::compile;
+use egret_config::compile::{GatewayPlacement, compile};
 use egret_config::report::{Findings, Report, ReportProblem};
 
 use crate::args::{CheckArgs, ReportFormat};
@@ -26,7 +26,9 @@ enum Verdict {
 pub(crate) fn run(args: &CheckArgs) -> ExitCode {
     let files = ConfigFiles::read(&args.sources.paths);
     let (loaded, unreadable) = files.load();
-    let compiled = compile(&loaded.resources, &args.sources.compile_options());
+    let meaning = &args.sources.meaning;
+    let options = meaning.compile_options(GatewayPlacement::Shared, None);
+    let compiled = compile(&loaded.resources, &options);
     let is_refused = !unreadable.is_empty() || !loaded.errors.is_empty();
     let serves_nothing = compiled.snapshot.sockets.is_empty();
     let mut report = compiled.report;
@@ -88,7 +90,7 @@ fn nothing_served(args: &CheckArgs) -> ReportProblem {
         message: format!(
             "no Gateway would be served; those of class egret or kgateway are, and those of a GatewayClass with \
              controllerName {} (see --controller-name)",
-            args.sources.controller_name
+            args.sources.meaning.controller_name
         ),
         ..no_place()
     }

@@ -9,6 +9,8 @@ mod clock;
 mod console;
 mod descriptors;
 mod files;
+mod process;
+mod proxy;
 mod reload;
 mod serve;
 
@@ -34,10 +36,11 @@ fn main() -> ExitCode {
         let _ = writeln!(io::stderr(), "a thread cannot be started: {error}");
         return ExitCode::FAILURE;
     }
-    console::set_format(command.sources().log_format);
+    console::set_format(command.log_format());
     // A panic is told by the hook of the console, which must come to write it.
     let exit = catch_unwind(AssertUnwindSafe(|| match command {
         CliCommand::Serve(args) => serve::run(args),
+        CliCommand::Proxy(args) => proxy::run(args),
         CliCommand::Check(args) => check::run(&args),
     }));
     console::finish();

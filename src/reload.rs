@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use egret_config::compile::{CompileOptions, CompiledConfig};
+use egret_config::compile::{CompileOptions, CompiledConfig, GatewayPlacement};
 use egret_config::in_force::{ConfigChange, InForce, RefusedChange};
 use egret_config::load::LoadedConfig;
 use egret_config::report::{Findings, Report, ReportProblem};
@@ -12,25 +12,31 @@ use egret_proxy::{BindError, Proxy};
 use crate::clock;
 use crate::console::{self, Severity};
 use crate::files::{ConfigFiles, PassedOver};
-use crate::serve::ServeError;
+use crate::process::ServeError;
 
 /// The warning about a configuration without listeners.
 const NOTHING_TO_SERVE: &str =
     "there is no listener to serve: is there a Gateway of class egret or kgateway?";
 
+/// As [`NOTHING_TO_SERVE`], of a Gateway in a cluster.
+const NOTHING_OF_GATEWAY: &str = "there is no listener to serve";
+
 /// The proxy, with the configuration that is in force.
 pub(crate) struct Reloader {
     proxy: Proxy,
-    in_force: InForce,
+    /// `None` until there is a configuration.
+    in_force: Option<InForce>,
     options: CompileOptions,
     /// The files that were named as passed over.
     passed_over: BTreeSet<PassedOver>,
 }
 
-/// What was found while the files were parsed, and belongs in the report.
-struct LoadFindings {
-    warnings: Vec<ReportProblem>,
-    skipped: usize,
+/// What was found while the objects were read, and belongs in the report.
+#[derive(Debug, Default)]
+pub(crate) struct LoadFindings {
+    pub(crate) problems: Vec<ReportProblem>,
+    pub(crate) warnings: Vec<ReportProblem>,
+    pub(crate) skipped: usize,
 }
 
 /// Parses files. If any of them cannot be read or parsed, all of them are rejected.
@@ -59,20 +65,31 @@ impl Reloader {
         options: CompileOptions,
     ) -> Result<Self, ServeError> {
         let (resources, beside) = split(loaded);
-        let (in_force, compiled) = InForce::start(resources, &options);
-        let mut reloader = Self {
-            proxy,
-            in_force,
-            options,
-            passed_over: BTreeSet::new(),
-        };
-        let unbound = reloader.apply(beside.added_to(compiled)).await;
+        let mut reloader = Self::waiting(proxy, options);
+        let unbound = reloader.begin(resources, beside).await;
         if let Some(error) = unbound.into_iter().next() {
             return Err(error.into());
         }
         reloader.tell_addresses();
         reloader.tell_generation();
         Ok(reloader)
+    }
+
+    /// Has nothing to serve yet.
+    pub(crate) fn waiting(proxy: Proxy, options: CompileOptions) -> Self {
+        Self {
+            proxy,
+            in_force: None,
+            options,
+            passed_over: BTreeSet::new(),
+        }
+    }
+
+    /// Serves the first objects. Returns the listeners that cannot be bound.
+    async fn begin(&mut self, resources: Resources, beside: LoadFindings) -> Vec<BindError> {
+        let (in_force, compiled) = InForce::start(resources, &self.options);
+        self.in_force = Some(in_force);
+        self.apply(beside.added_to(compiled)).await
     }
 
     /// Applies the files, or what can be served of them, or keeps what is in force.
@@ -82,8 +99,19 @@ impl Reloader {
             Err(errors) => return self.reject(errors),
         };
         let (resources, beside) = split(loaded);
+        self.renew(resources, beside).await;
+    }
+
+    /// Applies objects, or what can be served of them, or keeps what is in force.
+    pub(crate) async fn renew(&mut self, resources: Resources, beside: LoadFindings) {
         self.options.now = Some(clock::unix_time());
-        match self.in_force.change(resources, &self.options) {
+        let Some(in_force) = &self.in_force else {
+            self.begin(resources, beside).await;
+            self.tell_addresses();
+            self.tell_generation();
+            return;
+        };
+        match in_force.change(resources, &self.options) {
             Ok(change) => self.change(change, beside).await,
             Err(RefusedChange(problems)) => {
                 self.reject(problems.iter().map(ToString::to_string).collect());
@@ -99,7 +127,7 @@ impl Reloader {
             changes,
             unprotected,
         } = change;
-        self.in_force = in_force;
+        self.in_force = Some(in_force);
         for change in changes {
             tracing::info!("{change}");
         }
@@ -171,6 +199,9 @@ impl Reloader {
         if let Some(admin) = self.proxy.admin_address() {
             tracing::info!("admin server on http://{admin}/");
         }
+        if let Some(probes) = self.proxy.probe_address() {
+            tracing::info!("probes on http://{probes}/readyz");
+        }
     }
 
     /// Says in one line what is served now.
@@ -183,7 +214,11 @@ impl Reloader {
             "generation {generation}: {problems}; {listeners}"
         );
         if self.proxy.addresses().is_empty() {
-            tracing::warn!("{NOTHING_TO_SERVE}");
+            let why = match self.options.placement {
+                GatewayPlacement::Shared => NOTHING_TO_SERVE,
+                GatewayPlacement::Apart => NOTHING_OF_GATEWAY,
+            };
+            tracing::warn!("{why}");
         }
     }
 }
@@ -196,11 +231,17 @@ fn split(loaded: LoadedConfig) -> (Resources, LoadFindings) {
         skipped,
         unread: _,
     } = loaded;
-    (resources, LoadFindings { warnings, skipped })
+    let findings = LoadFindings {
+        warnings,
+        skipped,
+        ..LoadFindings::default()
+    };
+    (resources, findings)
 }
 
 impl LoadFindings {
     fn added_to(self, mut compiled: CompiledConfig) -> CompiledConfig {
+        compiled.report.problems.splice(0..0, self.problems);
         compiled.report.warnings.splice(0..0, self.warnings);
         compiled.report.skipped = self.skipped;
         compiled

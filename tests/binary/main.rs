@@ -15,6 +15,7 @@ use served::{ServeSetup, ServedProcess, lines, wait_for};
 
 mod changes;
 mod check;
+mod cluster;
 mod credentials;
 mod encrypted_dns;
 mod served;

@@ -1,0 +1,168 @@
+//! What every command that serves does: sets up logging and the control runtime, stops on signals, drains.
+
+use std::fs;
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use egret_proxy::{AdminToken, Proxy, ProxyOptions};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{sleep, timeout};
+use tracing::level_filters::LevelFilter;
+
+use crate::args::{ConfigMeaning, RunArgs};
+use crate::console::{self, EventWriter, JsonEvents, LogFormat};
+use crate::descriptors;
+
+/// Signals within this time after the first count as the same request to stop.
+const SIGNAL_DEBOUNCE: Duration = Duration::from_secs(1);
+
+pub(crate) type ServeError = Box<dyn std::error::Error>;
+
+/// Runs a command on the control runtime, which is for its configuration, DNS queries and the admin server; requests are
+/// served by the worker threads.
+pub(crate) fn run<F: Future<Output = Result<(), ServeError>>>(
+    level: LevelFilter,
+    format: LogFormat,
+    command: impl FnOnce() -> F,
+) -> ExitCode {
+    let events = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(EventWriter)
+        .with_target(false)
+        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()));
+    match format {
+        LogFormat::Text => events.init(),
+        LogFormat::Json => events.event_format(JsonEvents).init(),
+    }
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("control")
+        .enable_all()
+        .build();
+    let outcome = runtime.map_err(Into::into).and_then(|runtime| {
+        let outcome = runtime.block_on(command());
+        // Does not wait for connections that were closed at the time limit.
+        runtime.shutdown_background();
+        outcome
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            console::line(error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The options of the proxy; `descriptors` is the limit of open files.
+pub(crate) fn proxy_options(
+    meaning: &ConfigMeaning,
+    run: &RunArgs,
+    descriptors: Option<u64>,
+) -> Result<ProxyOptions, ServeError> {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(ProxyOptions {
+        workers: run.workers.map_or_else(cores, usize::from),
+        admin: Some(meaning.admin),
+        probes: run.probe_address,
+        admin_token: admin_token(run)?,
+        max_connections: match run.max_connections {
+            Some(0) => None,
+            Some(most) => Some(most),
+            None => descriptors.map(descriptors::max_connections_for),
+        },
+        state_dir: run.state_dir.clone(),
+        process: console::counters(),
+        ..ProxyOptions::default()
+    })
+}
+
+/// The token of the admin server, from its file or from the environment.
+///
+/// # Errors
+/// If the file cannot be read, or there is no token in it.
+fn admin_token(run: &RunArgs) -> Result<Option<AdminToken>, ServeError> {
+    const VARIABLE: &str = "EGRET_ADMIN_TOKEN";
+    let (place, text) = if let Some(path) = &run.admin_token {
+        let place = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|error| format!("{place}: {error}"))?;
+        (place, text)
+    } else if let Some(text) = std::env::var_os(VARIABLE) {
+        (VARIABLE.to_owned(), text.to_string_lossy().into_owned())
+    } else {
+        return Ok(None);
+    };
+    let token = AdminToken::new(&text);
+    let token = token.ok_or_else(|| format!("{place}: a token is one word of visible ASCII"))?;
+    Ok(Some(token))
+}
+
+/// Stops as the arguments say: not ready for a while, then without new connections.
+pub(crate) async fn stop(proxy: Proxy, run: &RunArgs, stop: &mut StopSignals) {
+    if !run.shutdown_delay.is_zero() {
+        proxy.announce_stop();
+        tracing::info!("stopping in {:?}; not ready any more", run.shutdown_delay);
+        tokio::select! {
+            () = sleep(run.shutdown_delay) => {}
+            () = stop.received_again() => {}
+        }
+    }
+    drain(proxy, run, stop).await;
+}
+
+/// Drains after a worker has ended, whose share nobody but a restart gets back.
+pub(crate) async fn stop_by_defect(
+    proxy: Proxy,
+    run: &RunArgs,
+    stop: &mut StopSignals,
+) -> ServeError {
+    drain(proxy, run, stop).await;
+    "a worker has ended by a defect".into()
+}
+
+async fn drain(proxy: Proxy, run: &RunArgs, stop: &mut StopSignals) {
+    let limit = run.drain_timeout;
+    tracing::info!("stopping; requests in progress have {limit:?} to finish");
+    let cut_off = async {
+        tokio::select! {
+            () = sleep(limit) => {}
+            () = stop.received_again() => tracing::warn!("asked again: stopping at once"),
+        }
+    };
+    match proxy.drain_until(cut_off).await {
+        0 => tracing::info!("all requests have finished"),
+        cut_off => tracing::warn!("{cut_off} connections were closed before they had finished"),
+    }
+}
+
+/// The signals that stop the process: SIGTERM and SIGINT.
+pub(crate) struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    pub(crate) async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// Completes when a further request to stop arrives. Signals in the first moment are ignored, because one request often
+    /// arrives as two signals, to the process and to its group.
+    async fn received_again(&mut self) {
+        let _ = timeout(SIGNAL_DEBOUNCE, std::future::pending::<()>()).await;
+        while timeout(Duration::ZERO, self.received()).await.is_ok() {}
+        self.received().await;
+    }
+}
