@@ -44,7 +44,7 @@ func (e *environment) expand(text string) string {
 func (n *node) environment(ctx context.Context, object *corev1.Pod, spec *corev1.Container, address netip.Addr) (*environment, error) {
 	env := &environment{values: map[string]string{}}
 	env.set("PATH", "/:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-	env.set("HOSTNAME", object.Name)
+	env.set("HOSTNAME", hostname(object.Name))
 	api := addresses.ClusterIPs.Addr().Next().String()
 	env.set("KUBERNETES_SERVICE_HOST", api)
 	env.set("KUBERNETES_SERVICE_PORT", "443")

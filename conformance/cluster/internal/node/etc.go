@@ -11,15 +11,20 @@ import (
 	"egret.dev/conformance/cluster/internal/names"
 )
 
+// hostname is a pod's name as far as the kernel takes one.
+func hostname(pod string) string {
+	return strings.TrimRight(pod[:min(len(pod), 63)], "-.")
+}
+
 // etc gives the files that a kubelet writes into every container, and those of which no image does without.
 func etc(object *corev1.Pod, address netip.Addr) map[string]string {
-	hosts := "127.0.0.1\tlocalhost\n::1\tlocalhost\n" + fmt.Sprintf("%s\t%s\n", address, object.Name)
+	hosts := "127.0.0.1\tlocalhost\n::1\tlocalhost\n" + fmt.Sprintf("%s\t%s\n", address, hostname(object.Name))
 	for _, alias := range object.Spec.HostAliases {
 		hosts += alias.IP + "\t" + strings.Join(alias.Hostnames, "\t") + "\n"
 	}
 	return map[string]string{
 		"/etc/hosts":         hosts,
-		"/etc/hostname":      object.Name + "\n",
+		"/etc/hostname":      hostname(object.Name) + "\n",
 		"/etc/resolv.conf":   resolvConf(object),
 		"/etc/passwd":        "root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n",
 		"/etc/group":         "root:x:0:\nnogroup:x:65534:\n",

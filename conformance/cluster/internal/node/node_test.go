@@ -2,6 +2,7 @@ package node
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -80,6 +81,15 @@ func TestResourceOf(t *testing.T) {
 		got, err := resourceOf(c.spec, &corev1.ResourceFieldSelector{Resource: c.resource, Divisor: resource.MustParse(c.divisor)})
 		if err != nil || got != c.want {
 			t.Errorf("%s / %s: got %s, %v; want %s", c.resource, c.divisor, got, err, c.want)
+		}
+	}
+}
+
+func TestHostname(t *testing.T) {
+	long := strings.Repeat("a", 62) + "-b"
+	for pod, want := range map[string]string{"short": "short", long: strings.Repeat("a", 62)} {
+		if got := hostname(pod); got != want {
+			t.Errorf("%s: got %s, want %s", pod, got, want)
 		}
 	}
 }

@@ -233,7 +233,7 @@ func (c *running) containerSpec(ctx context.Context) (container.Spec, error) {
 	spec := container.Spec{
 		Root:             filepath.Join(p.dir, "roots", c.spec.Name),
 		NetworkNamespace: p.network.path(),
-		Hostname:         object.Name,
+		Hostname:         hostname(object.Name),
 		Files:            etc(object, p.address),
 		Env:              env.entries(),
 		WorkingDir:       "/",
