@@ -31,7 +31,7 @@ func main() {
 	case "kubectl":
 		os.Exit(cli.Run(kubectl.NewDefaultKubectlCommand()))
 	case "go-httpbin":
-		os.Exit(cmd.Main())
+		os.Exit(cmd.Main(cmd.BuildInfo{Version: "v2"}))
 	case "rig-control":
 		exit(control.Main(os.Args[1:]))
 	case "rig-node":
