@@ -31,6 +31,7 @@ mod robust;
 mod route;
 mod tls_route;
 mod tunnel;
+mod unread;
 mod unsupported;
 mod upgrade;
 
