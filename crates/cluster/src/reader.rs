@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use egret_config::compile::CompileOptions;
 use egret_config::references;
+use egret_config::resources::Kind;
 use kube::Client;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -31,6 +32,9 @@ use store::Stores;
 const QUIET: Duration = Duration::from_millis(50);
 /// How long a change waits for quiet.
 const UNQUIET: Duration = Duration::from_millis(500);
+
+/// More Services are not watched one by one: all are.
+const MOST_SERVICES: usize = 32;
 
 /// Reads the objects of a cluster until it is dropped.
 pub struct ClusterReader {
@@ -154,7 +158,14 @@ impl ClusterReader {
         let found = references::secrets(objects.resources(), &self.options);
         let named = found.named.keys().map(Source::named);
         let selected = found.selected.keys().map(Source::labelled);
-        let wanted: BTreeSet<Source> = named.chain(selected).collect();
+        let mut wanted: BTreeSet<Source> = named.chain(selected).collect();
+        let services = objects.services();
+        if services.len() <= MOST_SERVICES {
+            wanted.extend(services.iter().map(Source::named));
+            wanted.extend(services.iter().map(Source::slices_of));
+        } else {
+            wanted.extend([Kind::Service, Kind::EndpointSlice].map(Source::all));
+        }
         let kinds = kinds_of_all(true).map(Source::all);
         let kinds: BTreeSet<Source> = kinds.collect();
         let is_wanted = |source: &Source| kinds.contains(source) || wanted.contains(source);
@@ -179,6 +190,7 @@ impl ClusterReader {
             client: self.client.clone(),
             source: source.clone(),
             shared: self.shared.clone(),
+            connection: self.connection.clone(),
         };
         let task = self.runtime.spawn(feed.run());
         self.feeds.insert(source, RunningTask(task.abort_handle()));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use egret_cluster::{ClusterObjects, ClusterReader, ConnectionState, ReadScope, connect};
 use egret_config::compile::CompileOptions;
 use egret_config::resources::{Kind, ObjectRef};
-use egret_testkit::ApiServer;
+use egret_testkit::{ApiServer, wait_until};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -157,14 +157,67 @@ async fn a_server_that_hangs_is_told_from_one_that_is_quiet() {
         let requests = server.requests();
         requests
             .iter()
-            .filter(|one| one.contains("httproutes?&limit"))
+            .filter(|one| one.contains("httproutes?&limit=500"))
             .count()
     };
     let before = lists(&server);
     server.resume();
     assert_eq!(routes(&*changed(&mut reader).await), ["a", "b"]);
+    // The connections of watches may be dead, and are made anew, without a list of everything.
+    wait_until("second watch", || {
+        let requests = server.requests();
+        let watches = requests
+            .iter()
+            .filter(|one| one.contains("httproutes?&watch=true"));
+        watches.count() == 2
+    });
     until_connection(&reader, true).await;
     assert_eq!(lists(&server), before);
+    server.put(route("c", "http"));
+    assert_eq!(routes(&*changed(&mut reader).await), ["a", "b", "c"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_of_a_gateway_are_read_by_name_until_there_are_many() {
+    let server = ApiServer::start();
+    for number in 0..40 {
+        let name = format!("s{number:02}");
+        server.put(json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"namespace": "infra", "name": name},
+            "spec": {"ports": [{"port": 80}]},
+        }));
+        server.put(json!({
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {
+                "namespace": "infra", "name": name, "labels": {"kubernetes.io/service-name": name},
+            },
+            "addressType": "IPv4",
+            "ports": [{"port": 8080}],
+            "endpoints": [{"addresses": ["192.0.2.1"]}],
+        }));
+    }
+    let with_services = |count: usize| {
+        let refs = (0..count).map(|number| json!({"name": format!("s{number:02}"), "port": 80}));
+        let mut route = route("a", "http");
+        route["spec"]["rules"] = json!([{"backendRefs": refs.collect::<Vec<_>>()}]);
+        route
+    };
+    server.put(gateway("http"));
+    server.put(with_services(2));
+    let mut reader = start(&server, of_gateway()).await;
+    let objects = changed(&mut reader).await;
+    let count = |objects: &ClusterObjects| {
+        let resources = objects.resources();
+        (resources.services.len(), resources.endpoint_slices.len())
+    };
+    assert_eq!(count(&objects), (2, 2));
+    server.put(with_services(33));
+    until(&mut reader, |now| count(now) == (40, 40)).await;
+    server.put(with_services(1));
+    until(&mut reader, |now| count(now) == (1, 1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -237,7 +290,11 @@ async fn secrets_of_a_gateway_are_read_by_name_or_by_label() {
             .any(|one| one.starts_with(&format!("/api/v1/{path}?")))
     };
     assert!(!all("secrets") && !all("configmaps") && !all("namespaces/infra/configmaps"));
+    // A Role that comes late is in time.
+    server.forbid(&[]);
+    let objects = until(&mut reader, |now| now.problems().is_empty()).await;
+    assert_eq!(objects.resources().secrets.len(), 3);
     // A reference that is gone is not read any more.
     server.put(gateway("http"));
-    until(&mut reader, |now| now.problems().is_empty()).await;
+    until(&mut reader, |now| now.resources().secrets.len() == 1).await;
 }

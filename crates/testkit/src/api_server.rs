@@ -10,7 +10,6 @@ use tokio::sync::watch;
 
 use crate::port::{LOOPBACK, listen};
 use crate::server_thread::ServerThread;
-use crate::wait::wait_until;
 
 mod body;
 mod query;
@@ -167,19 +166,6 @@ impl ApiServer {
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
         self.shared.state().requests.clone()
-    }
-
-    /// Waits until a request that comes from now on has all of these parts in its path and query.
-    ///
-    /// # Panics
-    /// If there is none in time.
-    pub fn wait_for_request(&self, parts: &[&str]) {
-        let from = self.shared.state().requests.len();
-        wait_until(&format!("request with {parts:?}"), || {
-            let state = self.shared.state();
-            let mut new = state.requests.iter().skip(from);
-            new.any(|request| parts.iter().all(|part| request.contains(part)))
-        });
     }
 
     fn set(&self, condition: ServerCondition) {

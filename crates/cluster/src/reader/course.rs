@@ -49,6 +49,9 @@ pub(super) enum Verdict {
     Stays,
 }
 
+/// What may not be read is tried again so often in quick succession: a Role for it may be on its way.
+const REFUSED: u32 = 8;
+
 /// The course of one feed.
 #[derive(Debug, Default)]
 pub(super) struct Course {
@@ -58,6 +61,7 @@ pub(super) struct Course {
     /// Whether the resource has been listed before.
     was_there: bool,
     missing: u32,
+    refused: u32,
 }
 
 impl NextStep {
@@ -73,6 +77,7 @@ impl Course {
         self.is_fresh = true;
         self.was_there = true;
         self.missing = 0;
+        self.refused = 0;
         NextStep::now(Step::Watch)
     }
 
@@ -92,12 +97,20 @@ impl Course {
             FailureCause::Forbidden => true,
             FailureCause::Expired | FailureCause::Trouble => false,
         };
-        if is_settled {
-            self.backoff.reset();
-            return (Verdict::Nothing, NextStep { step, after: LATER });
-        }
-        let after = self.backoff.failed(jitter);
-        (Verdict::Stays, NextStep { step, after })
+        let verdict = match is_settled {
+            true => Verdict::Nothing,
+            false => Verdict::Stays,
+        };
+        self.refused += u32::from(cause == FailureCause::Forbidden);
+        let is_on_its_way = cause == FailureCause::Forbidden && self.refused <= REFUSED;
+        let after = match is_settled && !is_on_its_way {
+            true => {
+                self.backoff.reset();
+                LATER
+            }
+            false => self.backoff.failed(jitter),
+        };
+        (verdict, NextStep { step, after })
     }
 
     /// The version of the collection is known; `is_older` if it is smaller than the one that was seen last.
@@ -233,6 +246,18 @@ mod tests {
         course.listed();
         course.not_listed(FailureCause::Trouble, true, 0.0);
         assert_eq!(course.not_listed(absent, true, 0.0).0, Verdict::Stays);
+    }
+
+    #[test]
+    fn what_may_not_be_read_is_tried_again_soon_and_then_later() {
+        let mut course = Course::default();
+        for millis in [200, 400, 800, 1600, 2000, 2000, 2000, 2000, 10_000, 10_000] {
+            let (verdict, next) = course.not_listed(FailureCause::Forbidden, true, 0.0);
+            assert_eq!((verdict, next), (Verdict::Nothing, after(millis, LIST)));
+        }
+        course.listed();
+        let (_, next) = course.not_listed(FailureCause::Forbidden, true, 0.0);
+        assert_eq!(next, after(200, LIST));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The calls of one source: lists it, watches it, and tells the stores.
 
+use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +10,13 @@ use egret_config::resources::{Kind, ObjectRef};
 use futures_util::StreamExt as _;
 use kube::api::{Api, DynamicObject, WatchEvent};
 use kube::{Client, Error};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::Shared;
 use super::course::{Course, FailureCause, NextStep, Step, Verdict, is_older};
 use super::source::{Source, SourcePart};
+use crate::connection::ConnectionState;
 use crate::resource;
 
 /// How long a call may take, apart from the events of a watch.
@@ -31,6 +34,7 @@ pub(super) struct Feed {
     pub(super) client: Client,
     pub(super) source: Source,
     pub(super) shared: Arc<Shared>,
+    pub(super) connection: watch::Receiver<ConnectionState>,
 }
 
 /// A call that has failed.
@@ -200,6 +204,7 @@ impl Run {
         };
         let mut stream = pin!(stream);
         let mut settled = pin!(sleep(SETTLED));
+        let mut returned = pin!(returned(self.feed.connection.clone()));
         let mut was_alive = false;
         loop {
             let event = tokio::select! {
@@ -209,6 +214,10 @@ impl Run {
                     was_alive = true;
                     self.told_well();
                     continue;
+                }
+                () = &mut returned => {
+                    let (failure, was_alive) = (None, true);
+                    return WatchEnd { failure, was_alive };
                 }
             };
             let failure = match event {
@@ -298,6 +307,18 @@ impl WatchEnd {
     }
 }
 
+/// Completes when the server has been away and answers again. The connection of a watch may have been lost meanwhile without
+/// a word, so that a new one is needed.
+async fn returned(mut connection: watch::Receiver<ConnectionState>) {
+    let is_away = |state: &ConnectionState| matches!(state, ConnectionState::Away(_));
+    let has_been_away = connection.wait_for(is_away).await.is_ok();
+    let is_there = |state: &ConnectionState| *state == ConnectionState::Connected;
+    if !has_been_away || connection.wait_for(is_there).await.is_err() {
+        // Nobody asks the server any more.
+        pending::<()>().await;
+    }
+}
+
 /// Waits for a call, within its time limit.
 async fn call<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, CallFailure> {
     match timeout(CALL, call).await {
@@ -356,5 +377,11 @@ impl From<Error> for CallFailure {
 pub(super) fn kinds_of_all(follows_references: bool) -> impl Iterator<Item = Kind> {
     Kind::all()
         .filter(|kind| !kind.versions().is_empty())
-        .filter(move |kind| !(follows_references && matches!(kind, Kind::Secret | Kind::ConfigMap)))
+        .filter(move |kind| {
+            let is_followed = matches!(
+                kind,
+                Kind::Secret | Kind::ConfigMap | Kind::Service | Kind::EndpointSlice
+            );
+            !(follows_references && is_followed)
+        })
 }

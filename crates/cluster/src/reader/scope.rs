@@ -17,29 +17,39 @@ pub enum ReadScope {
 /// What becomes of an object that arrives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Intake {
-    /// It is kept. If it is a policy, these are the objects that it names as its targets.
-    Keep(Vec<ObjectRef>),
+    /// It is kept, and names these.
+    Keep(NamedObjects),
     /// It is for others.
     Elsewhere,
 }
 
+/// The objects that an object names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct NamedObjects {
+    /// The targets of a policy.
+    pub(super) targets: Vec<ObjectRef>,
+    /// The Services to which requests go.
+    pub(super) services: Vec<ObjectRef>,
+}
+
 impl ReadScope {
-    /// Whether the Secrets and ConfigMaps are read that objects refer to, and no others.
+    /// Whether the Secrets, ConfigMaps and Services are read that objects refer to, and no others.
     pub(super) fn follows_references(&self) -> bool {
         matches!(self, Self::Gateway(_))
     }
 
     pub(super) fn intake(&self, reference: &ObjectRef, object: &DynamicObject) -> Intake {
         let Self::Gateway(gateway) = self else {
-            return Intake::Keep(Vec::new());
+            return Intake::Keep(NamedObjects::default());
         };
         let spec = &object.data["spec"];
+        let mut named = NamedObjects::default();
         match reference.kind {
-            Kind::Gateway if reference != gateway => Intake::Elsewhere,
+            Kind::Gateway if reference != gateway => return Intake::Elsewhere,
             Kind::HttpRoute | Kind::GrpcRoute | Kind::TlsRoute
                 if !has_parent(spec, reference, gateway) =>
             {
-                Intake::Elsewhere
+                return Intake::Elsewhere;
             }
             Kind::EgressPolicy
             | Kind::ResolverPolicy
@@ -47,9 +57,14 @@ impl ReadScope {
             | Kind::ListenerPolicy
             | Kind::HttpListenerPolicy
             | Kind::BackendConfigPolicy
-            | Kind::BackendTlsPolicy => of_policy(spec, reference, gateway),
-            _ => Intake::Keep(Vec::new()),
+            | Kind::BackendTlsPolicy => match targets(spec, reference, gateway) {
+                Some(targets) => named.targets = targets,
+                None => return Intake::Elsewhere,
+            },
+            _ => {}
         }
+        services(spec, reference, &mut named.services);
+        Intake::Keep(named)
     }
 }
 
@@ -67,27 +82,53 @@ fn has_parent(spec: &Value, route: &ObjectRef, gateway: &ObjectRef) -> bool {
     })
 }
 
-/// A policy for other Gateways alone is for others.
-fn of_policy(spec: &Value, policy: &ObjectRef, gateway: &ObjectRef) -> Intake {
+/// The targets that a policy names; `None` if they are other Gateways alone.
+fn targets(spec: &Value, policy: &ObjectRef, gateway: &ObjectRef) -> Option<Vec<ObjectRef>> {
     let selects = spec["targetSelectors"].as_array();
     let refs = spec["targetRefs"].as_array();
     let (Some(refs), true) = (refs, selects.is_none_or(Vec::is_empty)) else {
-        return Intake::Keep(Vec::new());
+        return Some(Vec::new());
     };
     let mut targets = Vec::new();
     for target in refs {
         let group = target["group"].as_str().unwrap_or(GATEWAY_GROUP);
         let kind = target["kind"].as_str().unwrap_or_default();
         let (Some(kind), Some(name)) = (Kind::find(group, kind), target["name"].as_str()) else {
-            return Intake::Keep(Vec::new());
+            return Some(Vec::new());
         };
         targets.push(ObjectRef::new(kind, &policy.namespace, name));
     }
     let is_of_other = |target: &ObjectRef| target.kind == Kind::Gateway && target != gateway;
-    match !targets.is_empty() && targets.iter().all(is_of_other) {
-        true => Intake::Elsewhere,
-        false => Intake::Keep(targets),
+    let is_for_others = !targets.is_empty() && targets.iter().all(is_of_other);
+    (!is_for_others).then_some(targets)
+}
+
+/// Adds the Services to which an object sends requests, wherever in it they are named.
+fn services(value: &Value, from: &ObjectRef, found: &mut Vec<ObjectRef>) {
+    let (fields, items) = (value.as_object(), value.as_array());
+    for (field, value) in fields.into_iter().flatten() {
+        match field.as_str() {
+            "backendRef" => found.extend(service(value, from)),
+            "backendRefs" => {
+                let refs = value.as_array().into_iter().flatten();
+                found.extend(refs.filter_map(|reference| service(reference, from)));
+            }
+            _ => {}
+        }
+        services(value, from, found);
     }
+    for item in items.into_iter().flatten() {
+        services(item, from, found);
+    }
+}
+
+fn service(reference: &Value, from: &ObjectRef) -> Option<ObjectRef> {
+    let group = reference["group"].as_str().unwrap_or_default();
+    let kind = reference["kind"].as_str().unwrap_or("Service");
+    let is_service = Kind::find(group, kind) == Some(Kind::Service);
+    let namespace = reference["namespace"].as_str().unwrap_or(&from.namespace);
+    let name = reference["name"].as_str().filter(|_| is_service)?;
+    Some(ObjectRef::new(Kind::Service, namespace, name))
 }
 
 #[cfg(test)]
@@ -131,7 +172,7 @@ mod tests {
         ] {
             for kind in [Kind::HttpRoute, Kind::GrpcRoute, Kind::TlsRoute] {
                 let intake = intake(kind, spec.clone());
-                assert_eq!(intake == Intake::Keep(Vec::new()), is_kept, "{spec}");
+                assert_eq!(intake != Intake::Elsewhere, is_kept, "{spec}");
             }
         }
     }
@@ -164,10 +205,40 @@ mod tests {
             (json!({"targetRefs": 1}), Some(vec![])),
             (json!({}), Some(vec![])),
         ] {
-            let expected = expected.map_or(Intake::Elsewhere, Intake::Keep);
+            let keep = |targets| {
+                Intake::Keep(NamedObjects {
+                    targets,
+                    ..NamedObjects::default()
+                })
+            };
+            let expected = expected.map_or(Intake::Elsewhere, keep);
             assert_eq!(intake(Kind::EgressPolicy, spec.clone()), expected, "{spec}");
         }
         assert_eq!(intake(Kind::Gateway, json!({})), Intake::Elsewhere);
-        assert_eq!(intake(Kind::Backend, json!({})), Intake::Keep(Vec::new()));
+        let backend = intake(Kind::Backend, json!({}));
+        assert_eq!(backend, Intake::Keep(NamedObjects::default()));
+    }
+
+    #[test]
+    fn services_are_found_wherever_requests_are_sent_to_them() {
+        let spec = json!({
+            "parentRefs": [{"name": "http"}],
+            "rules": [{
+                "backendRefs": [
+                    {"name": "a"},
+                    {"name": "b", "namespace": "apps", "kind": "Service", "group": ""},
+                    {"name": "c", "kind": "Backend", "group": "gateway.kgateway.dev",
+                     "filters": [{"requestMirror": {"backendRef": {"name": "d"}}}]},
+                ],
+                "filters": [{"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "e"}}}],
+            }],
+        });
+        let Intake::Keep(named) = intake(Kind::HttpRoute, spec) else {
+            panic!("the route is kept");
+        };
+        let mut services: Vec<String> = named.services.iter().map(ToString::to_string).collect();
+        services.sort();
+        let expected = ["apps/b", "infra/a", "infra/d", "infra/e"];
+        assert_eq!(services, expected.map(|name| format!("Service {name}")));
     }
 }

@@ -57,6 +57,21 @@ impl Source {
         }
     }
 
+    /// The EndpointSlices of a Service.
+    pub(super) fn slices_of(service: &ObjectRef) -> Self {
+        let label = (
+            "kubernetes.io/service-name".to_owned(),
+            service.name.to_string(),
+        );
+        Self {
+            kind: Kind::EndpointSlice,
+            part: SourcePart::Labelled {
+                namespace: service.namespace.clone(),
+                labels: [label].into(),
+            },
+        }
+    }
+
     pub(super) fn namespace(&self) -> Option<&str> {
         match &self.part {
             SourcePart::All => None,

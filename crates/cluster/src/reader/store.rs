@@ -9,7 +9,7 @@ use egret_config::resources::{CORE_GROUP, Kind, ObjectRef, Resources};
 use kube::api::DynamicObject;
 use serde_json::Value;
 
-use super::scope::{Intake, ReadScope};
+use super::scope::{Intake, NamedObjects, ReadScope};
 use super::source::{Source, SourcePart};
 
 /// What `kubectl apply` remembers: a copy of the object.
@@ -27,8 +27,8 @@ pub(super) struct Stores {
     unread: BTreeMap<ObjectRef, Vec<ReportProblem>>,
     /// The objects that exist and are for others.
     elsewhere: BTreeSet<ObjectRef>,
-    /// The targets that policies name.
-    targets: BTreeMap<ObjectRef, Vec<ObjectRef>>,
+    /// The objects that others name.
+    named: BTreeMap<ObjectRef, NamedObjects>,
     /// The number of changes.
     changes: u64,
 }
@@ -58,9 +58,15 @@ pub struct ClusterObjects {
     resources: Resources,
     problems: Vec<ReportProblem>,
     raw: BTreeMap<ObjectRef, Arc<DynamicObject>>,
+    services: BTreeSet<ObjectRef>,
 }
 
 impl ClusterObjects {
+    /// The Services to which requests are sent; only in the scope of one Gateway.
+    pub(super) fn services(&self) -> &BTreeSet<ObjectRef> {
+        &self.services
+    }
+
     /// The objects, to be compiled.
     #[must_use]
     pub fn resources(&self) -> &Resources {
@@ -89,7 +95,7 @@ impl Stores {
             raw: BTreeMap::new(),
             unread: BTreeMap::new(),
             elsewhere: BTreeSet::new(),
-            targets: BTreeMap::new(),
+            named: BTreeMap::new(),
             changes: 0,
         }
     }
@@ -278,10 +284,10 @@ impl Stores {
         }
         self.elsewhere.remove(&reference);
         match self.scope.intake(&reference, &object) {
-            Intake::Keep(targets) if !targets.is_empty() => {
-                self.targets.insert(reference.clone(), targets);
+            Intake::Keep(named) if named != NamedObjects::default() => {
+                self.named.insert(reference.clone(), named);
             }
-            Intake::Keep(_) | Intake::Elsewhere => _ = self.targets.remove(&reference),
+            Intake::Keep(_) | Intake::Elsewhere => _ = self.named.remove(&reference),
         }
         object.metadata.managed_fields = None;
         if let Some(annotations) = &mut object.metadata.annotations {
@@ -320,16 +326,19 @@ impl Stores {
         self.resources.remove(object);
         self.raw.remove(object);
         self.unread.remove(object);
-        self.targets.remove(object);
+        self.named.remove(object);
     }
 
     /// The objects as they are known now.
     pub(super) fn objects(&self) -> ClusterObjects {
         let mut resources = self.resources.clone();
-        for (policy, targets) in &self.targets {
-            if targets.iter().all(|target| self.elsewhere.contains(target)) {
-                resources.remove(policy);
+        let mut services = BTreeSet::new();
+        for (object, named) in &self.named {
+            let mut targets = named.targets.iter();
+            if !named.targets.is_empty() && targets.all(|target| self.elsewhere.contains(target)) {
+                resources.remove(object);
             }
+            services.extend(named.services.iter().cloned());
         }
         let stays = |problem: &ReportProblem| {
             let mut problem = problem.clone();
@@ -350,6 +359,7 @@ impl Stores {
             problems,
             raw: self.raw.clone(),
             resources,
+            services,
         }
     }
 }
