@@ -4,6 +4,7 @@
 pub(crate) mod forwarded;
 pub(crate) mod grpc;
 mod hop;
+mod listed_fields;
 pub(crate) mod odd_target;
 pub(crate) mod request_head;
 pub(crate) mod response_head;

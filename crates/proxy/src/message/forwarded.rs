@@ -23,10 +23,9 @@ pub(crate) struct ForwardedClient<'a> {
 /// Removes `Forwarded` and `X-Forwarded-*` as the client sent them: they are not trustworthy, and would disclose internal
 /// networks to external hosts.
 pub(super) fn remove_forwarded(headers: &mut HeaderMap) {
-    headers.remove(FORWARDED);
     let names = headers
         .keys()
-        .filter(|name| name.as_str().starts_with("x-forwarded-"));
+        .filter(|name| **name == FORWARDED || name.as_str().starts_with("x-forwarded-"));
     let names: Vec<_> = names.cloned().collect();
     for name in names {
         headers.remove(name);

@@ -2,16 +2,18 @@
 
 use http::HeaderMap;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderName, PROXY_AUTHENTICATE, TE,
-    TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderName, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
+
+use super::listed_fields::ListedFields;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
-/// The hop-by-hop fields (RFC 9110 7.6.1). `Transfer-Encoding` is handled with the framing.
-const HOP_BY_HOP: [HeaderName; 7] = [
+/// The hop-by-hop fields (RFC 9110 7.6.1), and the credentials for the next proxy on the way, which is this one.
+static HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
     PROXY_CONNECTION,
     KEEP_ALIVE,
@@ -19,23 +21,32 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     UPGRADE,
     HTTP2_SETTINGS,
     PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TRANSFER_ENCODING,
 ];
 
-/// Removes the hop-by-hop fields, those that `Connection` names, and `Transfer-Encoding`.
-pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
+/// What the hop-by-hop fields of a head said that is still of use without them.
+pub(super) struct RemovedHop {
+    /// Whether there was a `Transfer-Encoding`.
+    pub(super) has_transfer_encoding: bool,
+}
+
+/// Removes the hop-by-hop fields, those that `Connection` names, and `Transfer-Encoding`, which each hop sets for itself.
+pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) -> RemovedHop {
+    let found = ListedFields::of(headers, &HOP_BY_HOP);
+    if found.contains(&CONNECTION) {
         for name in connection_options(headers) {
             headers.remove(name);
         }
     }
-    for name in HOP_BY_HOP {
-        headers.remove(name);
+    found.remove_from(headers);
+    RemovedHop {
+        has_transfer_encoding: found.contains(&TRANSFER_ENCODING),
     }
-    headers.remove(TRANSFER_ENCODING);
 }
 
 /// The fields that `Connection` names (RFC 9110 7.6.1), except end-to-end fields: by removing those a client could make two
-/// servers interpret a message differently, or strip credentials.
+/// servers interpret a message differently, or strip credentials. `keep-alive` is listed in any case, and `close` no field.
 fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
     let options = headers
         .get_all(CONNECTION)
@@ -43,7 +54,13 @@ fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
         .filter_map(|value| value.to_str().ok());
     options
         .flat_map(|options| options.split(','))
-        .filter_map(|option| HeaderName::from_bytes(option.trim().as_bytes()).ok())
+        .map(str::trim)
+        .filter(|option| {
+            !["keep-alive", "close"]
+                .iter()
+                .any(|it| option.eq_ignore_ascii_case(it))
+        })
+        .filter_map(|option| HeaderName::from_bytes(option.as_bytes()).ok())
         .filter(|name| !is_end_to_end(name))
         .collect()
 }

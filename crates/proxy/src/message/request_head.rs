@@ -1,6 +1,6 @@
 //! Prepares the heads of requests for the next hop (RFC 9110 7.6).
 
-use http::header::{COOKIE, HeaderValue, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING};
+use http::header::{COOKIE, HeaderValue, TE, TRANSFER_ENCODING};
 use http::{HeaderMap, Version};
 
 use super::forwarded::{ForwardedClient, add_forwarded, remove_forwarded};
@@ -19,10 +19,7 @@ impl Via {
         from: Option<&ForwardedClient<'_>>,
         edit: impl FnOnce(&mut HeaderMap),
     ) {
-        let chunked = headers.contains_key(TRANSFER_ENCODING);
-        remove_hop_by_hop(headers);
-        headers.remove(PROXY_AUTHORIZATION);
-        if chunked {
+        if remove_hop_by_hop(headers).has_transfer_encoding {
             // Tells the HTTP client that a body of unknown length follows, whatever the method.
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }

@@ -9,9 +9,10 @@ use http::header::{
 
 use super::forwarded::remove_forwarded;
 use super::hop::remove_hop_by_hop;
+use super::listed_fields::ListedFields;
 
 /// Fields that are not allowed in trailers: for framing, routing, authentication and content (RFC 9110 6.5.1).
-const HEAD_ONLY: [HeaderName; 15] = [
+static HEAD_ONLY: [HeaderName; 15] = [
     AUTHORIZATION,
     CACHE_CONTROL,
     CONTENT_ENCODING,
@@ -34,9 +35,7 @@ const HEAD_ONLY: [HeaderName; 15] = [
 pub(crate) fn prepare_trailers(trailers: &mut HeaderMap) {
     remove_hop_by_hop(trailers);
     remove_forwarded(trailers);
-    for name in HEAD_ONLY {
-        trailers.remove(name);
-    }
+    ListedFields::of(trailers, &HEAD_ONLY).remove_from(trailers);
 }
 
 #[cfg(test)]
@@ -46,7 +45,7 @@ mod tests {
     #[test]
     fn what_belongs_in_a_head_is_no_trailer() {
         let mut trailers = HeaderMap::new();
-        for name in HEAD_ONLY.into_iter().chain([
+        for name in HEAD_ONLY.iter().cloned().chain([
             http::header::CONNECTION,
             http::header::TRANSFER_ENCODING,
             HeaderName::from_static("x-hop"),
