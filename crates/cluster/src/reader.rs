@@ -17,6 +17,7 @@ use crate::connection::{ConnectionState, probe};
 
 mod course;
 mod feed;
+mod object;
 mod scope;
 mod source;
 mod store;

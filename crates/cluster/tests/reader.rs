@@ -298,3 +298,37 @@ async fn secrets_of_a_gateway_are_read_by_name_or_by_label() {
     server.put(gateway("http"));
     until(&mut reader, |now| now.resources().secrets.len() == 1).await;
 }
+
+/// A measurement: `cargo test -p egret-cluster --test reader ten_thousand -- --ignored --nocapture`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures memory, and asserts little"]
+async fn ten_thousand_routes_take_little_memory_with_their_statuses() {
+    let server = ApiServer::start();
+    for number in 0..10_000 {
+        let mut route = route(&format!("r{number}"), &format!("g{}", number % 100));
+        let matches = json!([{"path": {"type": "PathPrefix", "value": format!("/{number}")}}]);
+        let backend = json!({"group": "gateway.kgateway.dev", "kind": "Backend", "name": "dfp"});
+        route["spec"]["rules"] = json!([{"matches": matches, "backendRefs": [backend]}]);
+        let condition = |kind: &str| {
+            json!({
+                "type": kind, "status": "True", "reason": kind, "observedGeneration": 1,
+                "message": "Successfully accepted Route", "lastTransitionTime": "2026-01-01T00:00:00Z",
+            })
+        };
+        route["status"] = json!({"parents": [{
+            "parentRef": {"name": "g"}, "controllerName": "egret.dev/gateway",
+            "conditions": [condition("Accepted"), condition("ResolvedRefs"), condition("Programmed")],
+        }]});
+        server.put(route);
+    }
+    let memory = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        line.unwrap_or_default().to_owned()
+    };
+    println!("the server alone: {}", memory());
+    let mut reader = start(&server, ReadScope::All).await;
+    let objects = reader.changed().await;
+    assert_eq!(routes(&objects).len(), 10_000);
+    println!("with the reader: {}", memory());
+}

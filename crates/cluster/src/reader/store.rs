@@ -5,15 +5,12 @@ use std::sync::Arc;
 
 use egret_config::load::{self, UnreadObject};
 use egret_config::report::ReportProblem;
-use egret_config::resources::{CORE_GROUP, Kind, ObjectRef, Resources};
+use egret_config::resources::{ObjectRef, Resources};
 use kube::api::DynamicObject;
-use serde_json::Value;
 
+use super::object::{has_status, raw_of, reference, strip, value_of, version};
 use super::scope::{Intake, NamedObjects, ReadScope};
 use super::source::{Source, SourcePart};
-
-/// What `kubectl apply` remembers: a copy of the object.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// What is known of a cluster, source by source.
 #[derive(Debug)]
@@ -79,7 +76,8 @@ impl ClusterObjects {
         &self.problems
     }
 
-    /// An object as it is in the cluster, with its status; only in the scope [`ReadScope::All`].
+    /// An object as it is in the cluster, with its status; only in the scope [`ReadScope::All`]. There are many routes, so
+    /// that theirs have no spec.
     #[must_use]
     pub fn raw(&self, object: &ObjectRef) -> Option<&Arc<DynamicObject>> {
         self.raw.get(object)
@@ -289,17 +287,14 @@ impl Stores {
             }
             Intake::Keep(_) | Intake::Elsewhere => _ = self.named.remove(&reference),
         }
-        object.metadata.managed_fields = None;
-        if let Some(annotations) = &mut object.metadata.annotations {
-            annotations.remove(LAST_APPLIED);
-        }
+        strip(&mut object);
         let keeps_raw = self.scope == ReadScope::All && has_status(reference.kind);
         let value = match keeps_raw {
             true => {
-                let value = value_of(object.clone());
-                self.raw.insert(reference.clone(), Arc::new(object));
+                let raw = Arc::new(raw_of(reference.kind, &object));
+                self.raw.insert(reference.clone(), raw);
                 self.changes += 1;
-                value
+                value_of(object)
             }
             false => value_of(object),
         };
@@ -362,49 +357,6 @@ impl Stores {
             services,
         }
     }
-}
-
-fn reference(kind: Kind, object: &DynamicObject) -> Option<ObjectRef> {
-    let name = object.metadata.name.as_deref()?;
-    let namespace = match kind.is_namespaced() {
-        true => object.metadata.namespace.as_deref().unwrap_or_default(),
-        false => "",
-    };
-    Some(ObjectRef::new(kind, namespace, name))
-}
-
-fn version(object: &DynamicObject) -> &str {
-    object
-        .metadata
-        .resource_version
-        .as_deref()
-        .unwrap_or_default()
-}
-
-/// Whether somebody writes statuses of this kind.
-fn has_status(kind: Kind) -> bool {
-    kind.group() != CORE_GROUP && kind != Kind::EndpointSlice || kind == Kind::Service
-}
-
-/// The object as it is compared with its other versions: the number of its version is none of what it says.
-fn value_of(object: DynamicObject) -> Value {
-    let DynamicObject {
-        types,
-        mut metadata,
-        data,
-    } = object;
-    metadata.resource_version = None;
-    let mut value = match data {
-        Value::Object(fields) => fields,
-        _ => serde_json::Map::new(),
-    };
-    // Metadata that was read can be written.
-    let metadata = serde_json::to_value(metadata).unwrap_or_default();
-    value.insert("metadata".to_owned(), metadata);
-    if let Some(types) = types {
-        value.insert("apiVersion".to_owned(), types.api_version.into());
-    }
-    Value::Object(value)
 }
 
 #[cfg(test)]
