@@ -14,11 +14,11 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/util/cert"
 	"k8s.io/cri-streaming/pkg/streaming"
 	"k8s.io/cri-streaming/pkg/streaming/portforward"
 	"k8s.io/cri-streaming/pkg/streaming/remotecommand"
+	conversions "k8s.io/kubernetes/pkg/apis/core/v1"
 	utilexec "k8s.io/utils/exec"
 
 	"egret.dev/conformance/cluster/internal/addresses"
@@ -77,7 +77,8 @@ func (n *node) containerLogs(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	options := &corev1.PodLogOptions{}
-	if err := scheme.ParameterCodec.DecodeParameters(r.URL.Query(), corev1.SchemeGroupVersion, options); err != nil {
+	query := r.URL.Query()
+	if err := conversions.Convert_url_Values_To_v1_PodLogOptions(&query, options, nil); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
