@@ -23,6 +23,7 @@ mod lint;
 mod log;
 mod missing;
 mod namespace;
+mod parameters;
 mod passthrough;
 mod policy;
 mod retry;
@@ -36,6 +37,7 @@ mod upgrade;
 mod value;
 
 pub use class::{CONTROLLER_NAME, CompileOptions, GatewayPlacement};
+pub use parameters::{PROXY_ARGUMENTS, gateway_parameters, merge_json};
 pub use review::{
     CompileReview, FaultCause, ListenerName, ObjectFault, PolicyBinding, PolicyTarget,
 };
@@ -80,6 +82,11 @@ pub fn compile(resources: &Resources, options: &CompileOptions) -> CompiledConfi
     route::compile(&mut context, &mut gateways, &mut log);
     direct_response::report(resources, &context.responses, &mut log);
     context.policies.report(resources, &context.uses, &mut log);
+    let served = gateways
+        .iter()
+        .map(|gateway| (gateway.reference, &*gateway.object.value));
+    let classes = context.classes.ours(resources);
+    parameters::report(resources, classes, served, &mut log);
     unsupported::report(resources, &mut log);
     passthrough::report(resources, &gateways, &mut log);
     tunnel::report(resources, &gateways, &mut log);

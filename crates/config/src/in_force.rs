@@ -112,6 +112,12 @@ impl InForce {
         })
     }
 
+    /// The objects as they are served.
+    #[must_use]
+    pub fn served(&self) -> &Resources {
+        &self.served
+    }
+
     /// The number of configurations that have been served.
     #[must_use]
     pub fn generation(&self) -> u64 {

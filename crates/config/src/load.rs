@@ -25,7 +25,7 @@ mod tree;
 
 pub use object::{ReadObject, UnreadObject, object};
 
-use decode::{DecodeFault, decode};
+pub(crate) use decode::{DecodeFault, decode};
 use kinds::UnknownKind;
 use tree::YamlNode;
 
@@ -256,6 +256,7 @@ impl ParsedObject {
             Kind::BackendConfigPolicy => item.into(&mut resources.backend_config_policies),
             Kind::TrafficPolicy => item.into(&mut resources.traffic_policies),
             Kind::DirectResponse => item.into(&mut resources.direct_responses),
+            Kind::GatewayParameters => item.into(&mut resources.gateway_parameters),
             Kind::ListenerPolicy => item.into(&mut resources.listener_policies),
             Kind::HttpListenerPolicy => item.into(&mut resources.http_listener_policies),
             Kind::EgressPolicy => item.into(&mut resources.egress_policies),
@@ -268,7 +269,6 @@ impl ParsedObject {
             Kind::Secret => item.into(&mut resources.secrets),
             Kind::ConfigMap => item.into(&mut resources.config_maps),
             Kind::GatewayExtension
-            | Kind::GatewayParameters
             | Kind::TcpRoute
             | Kind::UdpRoute
             | Kind::ListenerSet

@@ -15,7 +15,8 @@ use crate::api::gateway::{
     BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ReferenceGrant, TlsRoute,
 };
 use crate::api::kgateway::{
-    Backend, BackendConfigPolicy, DirectResponse, HttpListenerPolicy, ListenerPolicy, TrafficPolicy,
+    Backend, BackendConfigPolicy, DirectResponse, GatewayParameters, HttpListenerPolicy,
+    ListenerPolicy, TrafficPolicy,
 };
 
 use crate::api::target::{TargetRef, TargetSelector};
@@ -82,6 +83,8 @@ pub struct Resources {
     pub traffic_policies: ObjectMap<TrafficPolicy>,
     /// `DirectResponse`
     pub direct_responses: ObjectMap<DirectResponse>,
+    /// `GatewayParameters`
+    pub gateway_parameters: ObjectMap<GatewayParameters>,
     /// `ListenerPolicy`
     pub listener_policies: ObjectMap<ListenerPolicy>,
     /// `HTTPListenerPolicy`
@@ -174,6 +177,7 @@ impl Resources {
             Kind::BackendConfigPolicy => Box::new(self.backend_config_policies.keys()),
             Kind::TrafficPolicy => Box::new(self.traffic_policies.keys()),
             Kind::DirectResponse => Box::new(self.direct_responses.keys()),
+            Kind::GatewayParameters => Box::new(self.gateway_parameters.keys()),
             Kind::ListenerPolicy => Box::new(self.listener_policies.keys()),
             Kind::HttpListenerPolicy => Box::new(self.http_listener_policies.keys()),
             Kind::EgressPolicy => Box::new(self.egress_policies.keys()),
@@ -184,7 +188,6 @@ impl Resources {
             Kind::Secret => Box::new(self.secrets.keys()),
             Kind::ConfigMap => Box::new(self.config_maps.keys()),
             Kind::GatewayExtension
-            | Kind::GatewayParameters
             | Kind::TcpRoute
             | Kind::UdpRoute
             | Kind::ListenerSet

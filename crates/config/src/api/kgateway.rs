@@ -3,13 +3,6 @@
 //! Every field is recognised. Fields that are not supported yet are kept as [`UnsupportedValue`], so that the report
 //! can name them.
 
-use serde::{Deserialize, Serialize};
-
-/// The value of a field that is recognised but not supported.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct UnsupportedValue(pub serde_json::Value);
-
 /// Defines a struct with supported and unsupported fields, and a method that names the unsupported fields that are set.
 macro_rules! recognised {
     ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }
@@ -42,9 +35,11 @@ macro_rules! recognised {
 mod backend;
 mod backend_config;
 mod direct_response;
+mod gateway_parameters;
 mod listener;
 mod tls;
 mod traffic;
+mod unsupported;
 
 pub use backend::{
     Backend, BackendSpec, BackendType, DynamicForwardProxy, StaticBackend, StaticHost,
@@ -55,6 +50,12 @@ pub use backend_config::{
     OutlierDetectionSpec, RandomBalancer, RoundRobin, TcpKeepaliveSpec,
 };
 pub use direct_response::{DirectResponse, DirectResponseSpec};
+pub use gateway_parameters::{
+    BootstrapParameters, ContainerParameters, DeploymentParameters, DeploymentStrategy,
+    GatewayParameters, GatewayParametersSpec, GracefulShutdown, ImageParameters, KubeParameters,
+    ObjectDecoration, OverlayMetadata, PodParameters, ResourceOverlay, RollingUpdate, SelfManaged,
+    ServiceParameters, ServicePortParameters, StatsParameters,
+};
 pub use listener::{
     AuthorityReference, ClientCertificateValidation, HttpListenerPolicy, HttpListenerPolicySpec,
     HttpSettings, ListenerHttp2, ListenerPolicy, ListenerPolicySpec, ListenerPort,
@@ -62,3 +63,4 @@ pub use listener::{
 };
 pub use tls::{BackendConfigTls, SecretName, TlsParameters};
 pub use traffic::*;
+pub use unsupported::UnsupportedValue;

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use super::log::{FieldFault, ReportLog};
-use crate::api::gateway::{Gateway, GatewayClassSpec};
+use super::log::ReportLog;
+use super::parameters;
+use crate::api::gateway::{Gateway, GatewayClass, GatewayClassSpec};
 use crate::report::{ObjectStatus, PlainStatus, StatusCondition};
 use crate::resources::Resources;
 
@@ -72,9 +73,9 @@ impl GatewayClasses {
             let GatewayClassSpec {
                 controller_name,
                 description: _,
-                parameters_ref,
+                parameters_ref: _,
             } = &object.value.spec;
-            let mut ours = *controller_name == options.controller_name;
+            let ours = *controller_name == options.controller_name;
             if ours {
                 let mut accepted = StatusCondition::new(
                     "Accepted",
@@ -82,8 +83,7 @@ impl GatewayClasses {
                     "Accepted",
                     "GatewayClass accepted by the Egret controller",
                 );
-                if parameters_ref.is_some() {
-                    let fault = FieldFault::unsupported("spec.parametersRef");
+                if let Some(fault) = parameters::class_fault(resources, &object.value) {
                     accepted = StatusCondition::new(
                         "Accepted",
                         false,
@@ -91,7 +91,6 @@ impl GatewayClasses {
                         fault.to_string(),
                     );
                     log.problems(reference, &object.source, [&fault]);
-                    ours = false;
                 }
                 let conditions = vec![accepted];
                 log.object(
@@ -106,6 +105,17 @@ impl GatewayClasses {
             defined: classes,
             placement: options.placement,
         }
+    }
+
+    /// The GatewayClass objects that name the controller.
+    pub(super) fn ours<'a>(
+        &self,
+        resources: &'a Resources,
+    ) -> impl Iterator<Item = &'a GatewayClass> {
+        let objects = resources.gateway_classes.iter();
+        let ours =
+            objects.filter(|(reference, _)| self.defined.get(&*reference.name) == Some(&true));
+        ours.map(|(_, object)| &*object.value)
     }
 
     /// Whether Egret serves the Gateway.

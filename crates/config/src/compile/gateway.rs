@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::annotation;
 use super::class::{CompileOptions, GatewayClasses, GatewayPlacement};
 use super::log::{FieldFault, ReportLog, join};
+use super::parameters;
 use super::policy::CompiledPolicies;
-use crate::api::gateway::{Address, DefaultScope, Gateway, GatewaySpec, Infrastructure};
+use crate::api::gateway::{Address, DefaultScope, Gateway, GatewaySpec};
 use crate::name::Port;
 use crate::report::{GatewayStatus, ObjectStatus, StatusCondition};
 use crate::resources::{LocatedObject, ObjectRef, Resources, oldest_first};
@@ -85,7 +86,8 @@ impl<'a> GatewayDraft<'a> {
             allowed_listeners,
             default_scope,
             gateway_class_name: _,
-            infrastructure,
+            // These are for the objects that a controller creates; the proxy has no use for them.
+            infrastructure: _,
             listeners,
             tls,
         } = &object.value.spec;
@@ -98,21 +100,15 @@ impl<'a> GatewayDraft<'a> {
         }
         let frontend = FrontendTls::read(tls.as_ref(), resources, reference, &mut unsupported);
         let mut refused = (!unsupported.is_empty()).then_some(("Invalid", unsupported));
-        if let Some(Infrastructure {
-            // These are for the objects that a controller creates; the proxy has no use for them.
-            annotations: _,
-            labels: _,
-            parameters_ref: Some(_),
-        }) = infrastructure
-        {
-            let fault = FieldFault::unsupported("spec.infrastructure.parametersRef");
+        if let Some(fault) = parameters::gateway_fault(resources, reference, &object.value) {
             refused = Some(("InvalidParameters", vec![fault]));
         }
+        let requested = addresses.as_deref().unwrap_or_default();
         let addresses = match placement {
-            GatewayPlacement::Shared => addresses.as_deref().unwrap_or_default(),
-            GatewayPlacement::Apart => &[],
+            GatewayPlacement::Shared => bind_addresses(requested),
+            GatewayPlacement::Apart => service_addresses(requested),
         };
-        let addresses = bind_addresses(addresses).unwrap_or_else(|faults| {
+        let addresses = addresses.unwrap_or_else(|faults| {
             refused = Some(("UnsupportedAddress", faults));
             Vec::new()
         });
@@ -369,6 +365,23 @@ fn conditions(not_programmed: &[String], total: usize) -> Vec<StatusCondition> {
             )
         },
     ]
+}
+
+/// The addresses to bind behind a Service, which are all: `spec.addresses` are those of the Service. Whether it can have
+/// them is not known here, but whether they can be addresses at all.
+fn service_addresses(addresses: &[Address]) -> Result<Vec<Option<IpAddr>>, Vec<FieldFault>> {
+    let known = |address: &Address| {
+        let kind = address.r#type.as_deref();
+        matches!(kind, None | Some("IPAddress" | "Hostname"))
+    };
+    let unknown = addresses.iter().enumerate().filter(|(_, it)| !known(it));
+    let field = |(index, _)| format!("spec.addresses[{index}].type");
+    let faults = unknown.map(|it| FieldFault::new(field(it), "Unknown address kind"));
+    let faults: Vec<FieldFault> = faults.collect();
+    match faults.is_empty() {
+        true => Ok(vec![None]),
+        false => Err(faults),
+    }
 }
 
 /// Parses `spec.addresses`; without any, every local address is bound.

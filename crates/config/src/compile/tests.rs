@@ -23,6 +23,7 @@ mod header_modifiers;
 mod https;
 mod lint;
 mod listener_policy;
+mod parameters;
 mod passthrough;
 mod policy;
 mod resolver;

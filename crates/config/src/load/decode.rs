@@ -15,18 +15,18 @@ use value::{FieldPath, ValueDecoder};
 
 /// A field, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct DecodeFault {
+pub(crate) struct DecodeFault {
     /// The path of the field; empty for the whole object.
-    pub(super) field: String,
+    pub(crate) field: String,
     /// What is wrong.
-    pub(super) message: String,
+    pub(crate) message: String,
     /// Whether all that is wrong is that the type does not have the field.
-    pub(super) is_unknown: bool,
+    pub(crate) is_unknown: bool,
 }
 
 /// Decodes an object. Unknown fields are faults, but the other fields are still read. A field of `null` counts as
 /// left out, as for an API server.
-pub(super) fn decode<T: DeserializeOwned>(mut value: Value) -> (Option<T>, Vec<DecodeFault>) {
+pub(crate) fn decode<T: DeserializeOwned>(mut value: Value) -> (Option<T>, Vec<DecodeFault>) {
     if let Value::Object(fields) = &mut value {
         // Apart from `status`, the caller knows these already. The status is written by controllers, not by the user.
         for field in ["apiVersion", "kind", "status"] {

@@ -71,6 +71,7 @@ over_maps! {
     backend_config_policies,
     traffic_policies,
     direct_responses,
+    gateway_parameters,
     listener_policies,
     http_listener_policies,
     egress_policies,
