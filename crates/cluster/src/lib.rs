@@ -6,6 +6,7 @@
 mod backoff;
 mod client;
 mod connection;
+pub mod provision;
 mod reader;
 pub mod resource;
 
