@@ -1,5 +1,5 @@
-//! A fake API server of Kubernetes: lists and watches of the objects that a test puts into it, and the ways in which a real
-//! one is away, forgets or refuses.
+//! A fake API server of Kubernetes: lists and watches of the objects that a test puts into it, writes of its clients, and the
+//! ways in which a real one is away, forgets or refuses.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -15,6 +15,7 @@ mod body;
 mod query;
 mod serve;
 mod state;
+mod write;
 
 use state::ServerState;
 
@@ -113,6 +114,23 @@ impl ApiServer {
         self.change(|state| state.delete(kind, namespace, name));
     }
 
+    /// An object as it is now, if it is there.
+    #[must_use]
+    pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
+        let state = self.shared.state();
+        let mut objects = state.objects.iter();
+        let found = objects.find(|((_, _, in_namespace, named), object)| {
+            object["kind"] == *kind && in_namespace == namespace && named == name
+        });
+        found.map(|(_, object)| object.clone())
+    }
+
+    /// `METHOD path` of every request so far that is not a GET.
+    #[must_use]
+    pub fn writes(&self) -> Vec<String> {
+        self.shared.state().writes.clone()
+    }
+
     /// Removes resources by their plurals, such as `egresspolicies`: the server does not know them (404).
     pub fn uninstall(&self, plurals: &[&str]) {
         self.change(|state| state.absent = plurals.iter().map(ToString::to_string).collect());
@@ -157,7 +175,12 @@ impl ApiServer {
     pub fn restore(&self, ServerBackup(older): ServerBackup) {
         self.change(|state| {
             let requests = std::mem::take(&mut state.requests);
-            *state = ServerState { requests, ..older };
+            let writes = std::mem::take(&mut state.writes);
+            *state = ServerState {
+                requests,
+                writes,
+                ..older
+            };
         });
         self.shared.turns.send_modify(|turn| turn.watches += 1);
     }

@@ -20,6 +20,9 @@ pub(super) struct Query {
     pub(super) watch: bool,
     pub(super) revision: u64,
     pub(super) bookmarks: bool,
+    /// The name of the one object, if the request is about one.
+    object: Option<String>,
+    is_status: bool,
 }
 
 impl Query {
@@ -42,6 +45,8 @@ impl Query {
             _ => rest.as_slice(),
         };
         query.plural = (*rest.first()?).to_owned();
+        query.object = rest.get(1).map(|name| decoded(name));
+        query.is_status = rest.get(2) == Some(&"status");
         for pair in uri.query().unwrap_or_default().split('&') {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let value = decoded(value);
@@ -71,6 +76,23 @@ impl Query {
             true => version.clone(),
             false => format!("{group}/{version}"),
         }
+    }
+
+    /// The name of the one object that the request is about.
+    pub(super) fn object(&self) -> Option<&str> {
+        self.object.as_deref()
+    }
+
+    /// Whether the request is about the status of an object.
+    pub(super) fn is_status(&self) -> bool {
+        self.is_status
+    }
+
+    /// Where an object of this name is.
+    pub(super) fn key(&self, name: &str) -> Key {
+        let namespace = self.namespace.clone().unwrap_or_default();
+        let (group, plural) = (self.group.clone(), self.plural.clone());
+        (group, plural, namespace, name.to_owned())
     }
 
     pub(super) fn wants(&self, (group, plural, namespace, name): &Key, object: &Value) -> bool {

@@ -5,7 +5,8 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Collected};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -76,7 +77,16 @@ async fn answer(
     tasks: Handle,
 ) -> Result<Response<AnswerBody>, Infallible> {
     let asked = request.uri().to_string();
-    shared.state().requests.push(asked.clone());
+    let method = request.method().clone();
+    {
+        let mut state = shared.state();
+        state.requests.push(asked.clone());
+        if method != Method::GET {
+            state
+                .writes
+                .push(format!("{method} {}", request.uri().path()));
+        }
+    }
     let mut turns = shared.turns.subscribe();
     let _ = turns
         .wait_for(|turn| turn.condition == ServerCondition::Running)
@@ -87,13 +97,31 @@ async fn answer(
     let Some(query) = Query::of(request.uri()) else {
         return Ok(failure(StatusCode::NOT_FOUND, "NotFound"));
     };
+    let sent = match method {
+        Method::GET => Value::Null,
+        _ => sent(request).await,
+    };
     let is_listed = |words: &super::Words| words.iter().any(|word| asked.contains(word));
-    let state = shared.state();
+    let mut state = shared.state();
     if is_listed(&state.forbidden) {
         return Ok(failure(StatusCode::FORBIDDEN, "Forbidden"));
     }
     if state.absent.contains(&query.plural) {
         return Ok(failure(StatusCode::NOT_FOUND, "NotFound"));
+    }
+    if query.object().is_some() || method != Method::GET {
+        let outcome = state.of_object(&method, &query, sent);
+        let revision = state.revision;
+        drop(state);
+        shared.turns.send_if_modified(|turn| {
+            let is_new = turn.revision != revision;
+            turn.revision = revision;
+            is_new
+        });
+        return Ok(match outcome {
+            Ok(object) => text(StatusCode::OK, object.to_string()),
+            Err((code, reason)) => failure(code, reason),
+        });
     }
     if !query.watch {
         return Ok(text(StatusCode::OK, state.list(&query).to_string()));
@@ -102,6 +130,13 @@ async fn answer(
     let (events, body) = mpsc::channel(1000);
     tasks.spawn(watch(query, shared, events));
     Ok(Response::new(AnswerBody::Events(body)))
+}
+
+/// The body of a request; null if it is none that can be read.
+async fn sent(request: Request<Incoming>) -> Value {
+    let body = request.into_body().collect().await;
+    let body = body.map(Collected::to_bytes).unwrap_or_default();
+    serde_json::from_slice(&body).unwrap_or_default()
 }
 
 /// Sends the events of a watch as they come about.

@@ -22,6 +22,8 @@ pub(super) struct ServerState {
     pub(super) absent: Words,
     pub(super) forbidden: Words,
     pub(super) requests: Vec<String>,
+    /// `METHOD path` of every request that is not a GET.
+    pub(super) writes: Vec<String>,
     pub(super) created: u64,
 }
 
@@ -43,6 +45,7 @@ impl ServerState {
             absent: Words::new(),
             forbidden: Words::new(),
             requests: Vec::new(),
+            writes: Vec::new(),
             created: 0,
         }
     }
@@ -103,10 +106,14 @@ impl ServerState {
         let Some(key) = found.map(|(key, _)| key.clone()) else {
             return;
         };
+        self.remove(&key);
+    }
+
+    pub(super) fn remove(&mut self, key: &Key) {
         self.revision += 1;
-        if let Some(mut object) = self.objects.remove(&key) {
+        if let Some(mut object) = self.objects.remove(key) {
             object["metadata"]["resourceVersion"] = self.revision.to_string().into();
-            self.tell("DELETED", key, object);
+            self.tell("DELETED", key.clone(), object);
         }
     }
 
