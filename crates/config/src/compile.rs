@@ -30,6 +30,7 @@ mod retry;
 mod review;
 mod route;
 mod secret;
+mod service;
 mod target;
 mod tunnel;
 mod unsupported;
@@ -46,6 +47,7 @@ use class::GatewayClasses;
 use context::RouteContext;
 use gateway::GatewayDraft;
 use log::ReportLog;
+use service::ServiceLookup;
 use target::TargetLookup;
 
 /// The result of a compilation.
@@ -74,6 +76,7 @@ pub fn compile(resources: &Resources, options: &CompileOptions) -> CompiledConfi
     let mut context = RouteContext {
         resources,
         backends: backend::compile(resources, &mut log),
+        services: ServiceLookup::new(resources),
         responses: direct_response::compile(resources, &mut log),
         classes,
         policies,
@@ -81,6 +84,7 @@ pub fn compile(resources: &Resources, options: &CompileOptions) -> CompiledConfi
     };
     route::compile(&mut context, &mut gateways, &mut log);
     direct_response::report(resources, &context.responses, &mut log);
+    context.services.report(&mut log);
     context.policies.report(resources, &context.uses, &mut log);
     let served = gateways
         .iter()

@@ -86,7 +86,7 @@ impl InForce {
         let (settlement, mut compiled) = Settlement::of(self, written.clone(), options);
         let review = compiled.review.clone();
         if options.placement == GatewayPlacement::Shared {
-            let refused = protection::lost(&self.review, &review);
+            let refused = protection::lost(&self.review, &review, &settlement.served);
             if !refused.is_empty() {
                 return Err(RefusedChange(refused));
             }
@@ -183,7 +183,9 @@ impl<'a> Settlement<'a> {
     /// Holds the policies that would lose a target without another in its place. Returns whether there was any.
     fn hold_weakened(&mut self, compiled: &CompiledConfig) -> bool {
         let mut restored = BTreeSet::new();
-        for (policy, problem) in protection::weakened(&self.before.review, &compiled.review) {
+        for (policy, problem) in
+            protection::weakened(&self.before.review, &compiled.review, &self.served)
+        {
             if let Some(held) = self.restore(&policy, &problem, &mut restored) {
                 self.tell(&policy, &problem, &[held], compiled);
             }

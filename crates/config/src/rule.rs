@@ -1,5 +1,6 @@
 //! Compiled rules of routes: what is done with a request, and which backend it is sent to.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -181,6 +182,8 @@ pub enum BackendDestination {
     Dynamic(DynamicDestination),
     /// One of several fixed hosts, in turn.
     Static(StaticDestination),
+    /// One of the endpoints of a Service.
+    Service(ServiceDestination),
     /// None: the reference is not valid, and this share of the requests is refused.
     Refuse(Misconfiguration),
 }
@@ -214,6 +217,23 @@ pub struct StaticDestination {
     pub version: HttpVersion,
     /// The hosts; at least one.
     pub hosts: Vec<(Host, Port)>,
+}
+
+/// A port of a Service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServiceDestination {
+    /// The Service.
+    pub service: ObjectRef,
+    /// Its name in the DNS of the cluster, by which policies know it. It is not resolved.
+    pub host: DnsName,
+    /// The port of the Service.
+    pub port: Port,
+    /// Settings of the connections; TLS is used if they have TLS settings.
+    pub settings: Arc<BackendSettings>,
+    /// The HTTP version of the endpoints (`appProtocol`).
+    pub version: HttpVersion,
+    /// The addresses of the endpoints, sorted; empty if none can serve.
+    pub endpoints: Arc<[SocketAddr]>,
 }
 
 /// The reason why a configured object is not served. The text is for the access log; the report has the details.

@@ -19,7 +19,7 @@ pub use crate::policy::retry::{RetryOn, RetryPolicy};
 pub use crate::rule::{
     BackendDestination, DynamicDestination, FixedResponse, Misconfiguration, PathRewrite,
     RedirectResponse, RequestRewrite, RouteFilters, RouteRule, RouteTimeouts, RuleAction, Scheme,
-    StaticDestination, TimeoutSetting, WeightedBackend, WeightedBackends,
+    ServiceDestination, StaticDestination, TimeoutSetting, WeightedBackend, WeightedBackends,
 };
 pub use crate::settings::{
     AlpnProtocol, BackendSettings, Certificate, CircuitBreakers, ClientValidation,

@@ -2,6 +2,7 @@
 //! is done.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use egret_config::name::{Host, Port};
@@ -9,8 +10,8 @@ use egret_config::policy::egress::EgressPolicySet;
 use egret_config::resources::{Kind, ObjectRef};
 use egret_config::route::{RouteMatch, normalize_path};
 use egret_config::snapshot::{
-    self, AlpnProtocol, BackendSettings, HttpVersion, RequestRewrite, RouteFilters, Scheme,
-    WeightedBackend,
+    AlpnProtocol, BackendDestination, BackendSettings, HttpVersion, RequestRewrite, RouteFilters,
+    Scheme, WeightedBackend,
 };
 use http::header::{HOST, HeaderValue};
 use http::request::Parts;
@@ -21,8 +22,10 @@ use crate::message::grpc;
 use crate::message::target::Target;
 use crate::refusal::Refusal;
 use crate::tls::offered_alpn;
+use backend::{PlannedBackend, default_port, scheme};
 use destination::DestinationKey;
 
+mod backend;
 pub(crate) mod destination;
 
 /// The destination of a forwarded request, and what the request says there.
@@ -38,7 +41,9 @@ pub(crate) struct ForwardPlan<'a> {
     /// The backend.
     pub(crate) backend: &'a ObjectRef,
     pub(crate) filters: &'a RouteFilters,
-    /// The hosts of a static backend; empty if the client chooses the destination.
+    /// The endpoints of a Service; `None` if the destination has its addresses by DNS, or is one.
+    endpoints: Option<&'a Arc<[SocketAddr]>>,
+    /// The hosts of a static backend; empty for other backends.
     hosts: &'a [(Host, Port)],
     /// The index of the planned host in `hosts`.
     at: usize,
@@ -115,23 +120,22 @@ impl<'a> ForwardPlan<'a> {
             let compared = compared_path(path.path(), &parts.method);
             (compared != path.path()).then(|| compared.into())
         };
-        let (dynamic, object, resolver, settings) = match &backend.destination {
-            snapshot::BackendDestination::Dynamic(to) => {
-                (true, &to.backend, &to.resolver, &to.settings)
-            }
-            snapshot::BackendDestination::Static(to) => {
-                (false, &to.backend, &to.resolver, &to.settings)
-            }
-            snapshot::BackendDestination::Refuse(why) => {
-                return Err(Refusal::Misconfigured(why.clone()));
-            }
-        };
-        let asked = match &backend.destination {
-            snapshot::BackendDestination::Static(to) => to.version,
-            _ => HttpVersion::Auto,
-        };
+        let PlannedBackend {
+            object,
+            resolver,
+            settings,
+            version: asked,
+            hosts,
+            service,
+        } = PlannedBackend::of(&backend.destination)?;
         let grpc = route.is_grpc || grpc::is_asked_for(parts.version, &parts.headers);
-        let configured = settings.policy.is_some().then(|| object.clone());
+        // A Service shares nothing with a host of its name, which DNS may lead elsewhere.
+        let is_apart = settings.policy.is_some() || service.is_some();
+        let configured = is_apart.then(|| object.clone());
+        let (wanted, port) = match service {
+            Some(to) => (Host::Name(to.host.clone()), to.port),
+            None => (wanted, port),
+        };
         let tls = settings.tls.clone().filter(|_| scheme == Scheme::Https);
         let version = version(asked, scheme, offered_alpn(tls.as_deref(), asked), grpc);
         let mut plan = Self {
@@ -146,13 +150,11 @@ impl<'a> ForwardPlan<'a> {
             },
             settings,
             egress: &backend.egress,
-            dynamic,
+            dynamic: matches!(backend.destination, BackendDestination::Dynamic(_)),
             backend: object,
             filters: &backend.filters,
-            hosts: match &backend.destination {
-                snapshot::BackendDestination::Static(to) => &to.hosts,
-                _ => &[],
-            },
+            endpoints: service.map(|to| &to.endpoints),
+            hosts,
             at: 0,
             method: parts.method.clone(),
             normalized_path,
@@ -174,6 +176,11 @@ impl<'a> ForwardPlan<'a> {
     /// The hosts of a static backend; none if the client chooses the destination.
     pub(crate) fn hosts(&self) -> &'a [(Host, Port)] {
         self.hosts
+    }
+
+    /// The endpoints of a Service, sorted; `None` if the destination has its addresses by DNS, or is one.
+    pub(crate) fn endpoints(&self) -> Option<&'a Arc<[SocketAddr]>> {
+        self.endpoints
     }
 
     /// The index of the planned host in [`ForwardPlan::hosts`].
@@ -249,36 +256,6 @@ impl<'a> ForwardPlan<'a> {
             parts.headers.insert(HOST, host);
         }
     }
-}
-
-/// The scheme towards the upstream: for a dynamic backend the client's, or else that of the Backend; for a static
-/// backend it depends on whether the Backend has TLS settings.
-fn scheme(target: &Target, destination: &snapshot::BackendDestination) -> Scheme {
-    match destination {
-        // A tunnel carries whatever the client sends, TLS included.
-        _ if target.connect => Scheme::Http,
-        snapshot::BackendDestination::Dynamic(to) => target.scheme.unwrap_or(to.scheme),
-        snapshot::BackendDestination::Static(to) if to.settings.tls.is_some() => Scheme::Https,
-        snapshot::BackendDestination::Static(_) | snapshot::BackendDestination::Refuse(_) => {
-            Scheme::Http
-        }
-    }
-}
-
-/// The port of a target that has none.
-fn default_port(
-    target: &Target,
-    scheme: Scheme,
-    destination: &snapshot::BackendDestination,
-) -> Port {
-    let own = match destination {
-        snapshot::BackendDestination::Dynamic(to) => to.port,
-        snapshot::BackendDestination::Static(_) | snapshot::BackendDestination::Refuse(_) => None,
-    };
-    own.unwrap_or_else(|| match target.is_passthrough() {
-        true => Port::HTTPS,
-        false => scheme.default_port(),
-    })
 }
 
 /// The HTTP version for the upstream. In cleartext HTTP/2 is not negotiated, but used with prior knowledge (RFC 9113

@@ -8,6 +8,7 @@
 //! [`readmit`] and [`Admitted::keeps`] ask the same policies again about an open tunnel when the configuration has changed.
 
 use std::net::{IpAddr, SocketAddr};
+use std::slice;
 use std::sync::Arc;
 
 use egret_config::certificate::CertificateFacts;
@@ -120,6 +121,9 @@ impl<'a> Admitted<'a> {
         let guard = EgressGuard {
             egress: plan.egress,
             request,
+            // It was an endpoint when the tunnel was opened. One that is none any more gets no new tunnels, and keeps those
+            // that it has.
+            endpoints: plan.endpoints().map(|_| slice::from_ref(&peer)),
             own,
         };
         guard.permit(peer).is_ok() && plan.egress.check(request).action == EgressAction::Allow
@@ -172,6 +176,7 @@ impl<'a> Cleared<'a> {
         EgressGuard {
             egress: self.plan.egress,
             request: egress_request(&self.plan, self.client()),
+            endpoints: self.plan.endpoints().map(|endpoints| &**endpoints),
             own,
         }
     }
@@ -195,8 +200,12 @@ impl<'a> Cleared<'a> {
         }
     }
 
-    /// Whether the policies allow this port of the destination, which its HTTPS record may name.
+    /// Whether the policies allow this port of the destination, which its HTTPS record may name. Policies know a Service by
+    /// its own port, and not by those of its endpoints.
     pub(crate) fn allows_port(&self, port: u16) -> bool {
+        if self.plan.endpoints().is_some() {
+            return true;
+        }
         let Some(port) = Port::new(port) else {
             return false;
         };
@@ -291,3 +300,6 @@ impl RequestSender<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

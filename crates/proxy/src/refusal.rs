@@ -81,6 +81,8 @@ pub(crate) enum Refusal {
     Dns(DnsFailure),
     /// Too many names are being resolved.
     DnsOverload,
+    /// The Service has no endpoint that can serve.
+    NoEndpoints,
     /// A circuit breaker of the destination is open.
     Limit(CircuitBreakerLimit),
     /// No address could be connected to.

@@ -6,6 +6,7 @@ use super::backend::BackendMap;
 use super::class::GatewayClasses;
 use super::direct_response::DirectResponses;
 use super::policy::CompiledPolicies;
+use super::service::ServiceLookup;
 use crate::resources::{ObjectRef, Resources};
 
 /// The compiled objects that routes refer to.
@@ -13,8 +14,9 @@ pub(super) struct RouteContext<'a> {
     pub(super) resources: &'a Resources,
     pub(super) classes: GatewayClasses,
     pub(super) backends: BackendMap,
+    pub(super) services: ServiceLookup<'a>,
     pub(super) responses: DirectResponses,
     pub(super) policies: CompiledPolicies,
-    /// For each Backend, the Gateways whose routes refer to it.
+    /// For each Backend and Service, the Gateways whose routes refer to it.
     pub(super) uses: BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
 }

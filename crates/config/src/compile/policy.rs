@@ -48,9 +48,10 @@ pub(super) struct CompiledPolicies {
     egress: BTreeMap<PolicyTarget, Vec<Arc<EgressRules>>>,
     resolver: BTreeMap<ObjectRef, ResolverId>,
     settings: BTreeMap<ResolverId, Arc<ResolverSettings>>,
-    backend: BTreeMap<ObjectRef, Arc<BackendSettings>>,
-    /// The BackendTLSPolicy that decides, by Backend.
-    backend_tls: BTreeMap<ObjectRef, backend_tls::DecidingPolicy>,
+    /// The settings of connections, by Backend, Service, and port of a Service.
+    backend: BTreeMap<PolicyTarget, Arc<BackendSettings>>,
+    /// The BackendTLSPolicy that decides, likewise.
+    backend_tls: BTreeMap<PolicyTarget, backend_tls::DecidingPolicy>,
     backend_tls_verdicts: Vec<backend_tls::PolicyVerdict>,
     traffic: BTreeMap<PolicyTarget, TrafficSettings>,
     /// The settings of listeners, by Gateway and listener name.
@@ -114,9 +115,13 @@ impl CompiledPolicies {
         self.broken(route, rule)
     }
 
-    /// The reason why requests to a Backend are refused, if they are.
-    pub(super) fn broken_backend(&self, backend: &ObjectRef) -> Option<&Misconfiguration> {
-        self.broken(backend, None)
+    /// The reason why requests to a Backend, or to this port of a Service, are refused, if they are.
+    pub(super) fn broken_backend(
+        &self,
+        backend: &ObjectRef,
+        port: Option<&str>,
+    ) -> Option<&Misconfiguration> {
+        self.broken(backend, port)
     }
 
     fn broken(&self, object: &ObjectRef, section: Option<&str>) -> Option<&Misconfiguration> {
@@ -228,10 +233,17 @@ impl CompiledPolicies {
         policy.cloned().unwrap_or(ResolverId::System)
     }
 
-    /// The settings of connections to a Backend.
-    pub(super) fn backend_settings(&self, backend: &ObjectRef) -> Arc<BackendSettings> {
-        self.backend
-            .get(backend)
+    /// The settings of connections to a Backend, or to this port of a Service. Those of the port come before those of the
+    /// Service.
+    pub(super) fn backend_settings(
+        &self,
+        backend: &ObjectRef,
+        port: Option<&str>,
+    ) -> Arc<BackendSettings> {
+        let of = |section| self.backend.get(&PolicyTarget::new(backend, section));
+        let of_port = port.and_then(|port| of(Some(port)));
+        of_port
+            .or_else(|| of(None))
             .map_or_else(Arc::default, Arc::clone)
     }
 

@@ -1,11 +1,15 @@
 //! Targets of policies: resolves references, and looks up whether Egret serves the target.
 
+use std::collections::BTreeMap;
+
 use super::class::{GatewayClasses, GatewayPlacement};
 use super::log::FieldFault;
 pub(super) use super::review::PolicyTarget;
 use crate::api::target::{TargetRef, TargetSelector};
 use crate::report::ParentReference;
-use crate::resources::{GATEWAY_GROUP, KGATEWAY_GROUP, Kind, ObjectMap, ObjectRef, Resources};
+use crate::resources::{
+    CORE_GROUP, GATEWAY_GROUP, KGATEWAY_GROUP, Kind, ObjectMap, ObjectRef, Resources,
+};
 
 /// Whether a target exists and Egret serves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,12 +132,24 @@ impl TargetLookup<'_> {
             (GATEWAY_GROUP, "GRPCRoute") => pick(&self.resources.grpc_routes, namespace, wanted),
             (GATEWAY_GROUP, "TLSRoute") => pick(&self.resources.tls_routes, namespace, wanted),
             (KGATEWAY_GROUP, "Backend") => pick(&self.resources.backends, namespace, wanted),
+            (CORE_GROUP, "Service") => self.services(namespace, match_labels),
             _ => Vec::new(),
         };
         objects
             .into_iter()
             .map(|object| PolicyTarget::new(object, section_name.as_deref()))
             .collect()
+    }
+
+    /// The Services of a namespace that have these labels.
+    fn services(&self, namespace: &str, labels: &BTreeMap<String, String>) -> Vec<&ObjectRef> {
+        let services = self.resources.services.iter();
+        let wanted = services.filter(|(reference, service)| {
+            let mut labels = labels.iter();
+            &*reference.namespace == namespace
+                && labels.all(|(key, value)| service.value.labels.get(key) == Some(value))
+        });
+        wanted.map(|(reference, _)| reference).collect()
     }
 
     /// The objects that a policy in this namespace may have meant, if its targets do not exist: the Gateways of its
@@ -192,6 +208,10 @@ impl TargetLookup<'_> {
                 .backends
                 .get(&target.object)
                 .map(|_| TargetPresence::Served),
+            Kind::Service => self.resources.services.get(&target.object).map(|service| {
+                let ports = service.value.ports.iter();
+                is_there(ports.map(|port| &*port.name).collect())
+            }),
             _ => None,
         };
         found.unwrap_or(TargetPresence::Missing)

@@ -30,6 +30,7 @@ mod resolver;
 mod retry;
 mod robust;
 mod route;
+mod service;
 mod tls_route;
 mod tunnel;
 mod unread;
@@ -239,6 +240,18 @@ fn describe(rule: &RouteRule) -> String {
                             backend.weight,
                             name(&to.backend),
                             hosts.join(" ")
+                        )
+                    }
+                    BackendDestination::Service(to) => {
+                        let endpoints = to.endpoints.iter().map(ToString::to_string);
+                        let endpoints: Vec<_> = endpoints.collect();
+                        format!(
+                            "{}*service {}:{} {:?} [{}]",
+                            backend.weight,
+                            to.host,
+                            to.port,
+                            to.version,
+                            endpoints.join(" ")
                         )
                     }
                     BackendDestination::Refuse(wrong) => format!(

@@ -75,7 +75,9 @@ fn tunnel_form(entry: &RouteEntry, destination: &BackendDestination) -> Option<&
         {
             Some("CONNECT")
         }
-        BackendDestination::Dynamic(_) | BackendDestination::Static(_) => None,
+        BackendDestination::Dynamic(_)
+        | BackendDestination::Static(_)
+        | BackendDestination::Service(_) => None,
     }
 }
 

@@ -4,9 +4,9 @@
 //! its author has most likely made a mistake, and the targets would be open. Whoever deletes the policy, or names other
 //! targets that exist, says what is meant.
 
-use crate::compile::{CompileReview, FaultCause, PolicyBinding};
+use crate::compile::{CompileReview, FaultCause, PolicyBinding, PolicyTarget};
 use crate::report::ReportProblem;
-use crate::resources::ObjectRef;
+use crate::resources::{Kind, ObjectRef, Resources};
 
 const LOST: &str = "the change is refused as a whole, because without this target the policy would protect nothing there";
 const WEAKENED: &str = "without this target the policy would protect nothing there";
@@ -14,11 +14,15 @@ const NEW: &str = "the change is refused as a whole, because the new policy woul
 const WRONG: &str =
     "the change is refused as a whole, because there is no good version of the policy yet";
 
-/// The problems for which a change must be refused.
-pub(super) fn lost(before: &CompileReview, after: &CompileReview) -> Vec<ReportProblem> {
+/// The problems for which a change to these objects must be refused.
+pub(super) fn lost(
+    before: &CompileReview,
+    after: &CompileReview,
+    objects: &Resources,
+) -> Vec<ReportProblem> {
     let bindings = after.bindings.iter();
     let unbound = bindings.flat_map(|(policy, binding)| match before.bindings.get(policy) {
-        Some(old) => of_known(old, binding, LOST),
+        Some(old) => of_known(old, binding, objects, LOST),
         None => of_new(binding),
     });
     let mut problems: Vec<ReportProblem> = unbound.collect();
@@ -26,27 +30,40 @@ pub(super) fn lost(before: &CompileReview, after: &CompileReview) -> Vec<ReportP
     problems
 }
 
-/// The policies that lose a target, each with the problem for which its version before is to stay.
+/// The policies that lose a target by a change to these objects, each with the problem for which its version before is to
+/// stay.
 pub(super) fn weakened(
     before: &CompileReview,
     after: &CompileReview,
+    objects: &Resources,
 ) -> Vec<(ObjectRef, ReportProblem)> {
     let bindings = after.bindings.iter();
     let weakened = bindings.filter_map(|(policy, binding)| {
         let old = before.bindings.get(policy)?;
-        let problem = of_known(old, binding, WEAKENED).into_iter().next()?;
+        let problem = of_known(old, binding, objects, WEAKENED)
+            .into_iter()
+            .next()?;
         Some((policy.clone(), problem))
     });
     weakened.collect()
 }
 
 /// The problems of a policy that was there before.
-fn of_known(old: &PolicyBinding, new: &PolicyBinding, why: &str) -> Vec<ReportProblem> {
+fn of_known(
+    old: &PolicyBinding,
+    new: &PolicyBinding,
+    objects: &Resources,
+    why: &str,
+) -> Vec<ReportProblem> {
     let mut lost = old
         .bound
         .difference(&new.bound)
         // Another controller serves this target now, and is to protect it.
-        .filter(|target| !new.foreign.contains(target));
+        .filter(|target| !new.foreign.contains(target))
+        // A Service that is gone leaves nothing open: nothing is sent to it.
+        .filter(|PolicyTarget { object, .. }| {
+            object.kind != Kind::Service || objects.services.contains_key(object)
+        });
     match lost.next() {
         Some(_) if !new.dangling.is_empty() => noted(&new.dangling, why),
         Some(target) if new.bound.is_empty() => {

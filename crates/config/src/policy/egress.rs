@@ -129,6 +129,8 @@ pub struct AddressDenied {
 impl AddressDenied {
     /// The class of the addresses that the process itself listens on.
     pub const OWN: &str = "this proxy";
+    /// The class of addresses that are no endpoint of the Service that the request goes to.
+    pub const NO_ENDPOINT: &str = "not an endpoint of the Service";
 }
 
 impl EgressPolicySet {
@@ -175,6 +177,22 @@ impl EgressPolicySet {
             .try_for_each(|inner| self.check_single(inner.into(), attempt))
     }
 
+    /// Decides one address of an endpoint of a Service, which the rule of an allowed request names as its backend: the
+    /// built-in list does not hold for it, the policies do.
+    ///
+    /// # Errors
+    /// If a policy denies the address.
+    pub fn check_endpoint(
+        &self,
+        address: IpAddr,
+        attempt: EgressRequest<'_>,
+    ) -> Result<(), AddressDenied> {
+        let address = address.to_canonical();
+        self.check_denied(address, attempt)?;
+        special::embedded_ipv4(address)
+            .try_for_each(|inner| self.check_denied(inner.into(), attempt))
+    }
+
     /// The policy in audit mode that would deny the address, if there is one.
     #[must_use]
     pub fn audit_address(&self, address: IpAddr, attempt: EgressRequest<'_>) -> Option<&ObjectRef> {
@@ -187,12 +205,7 @@ impl EgressPolicySet {
         address: IpAddr,
         attempt: EgressRequest<'_>,
     ) -> Result<(), AddressDenied> {
-        if let Some(policy) = self.denied_by(EgressMode::Enforce, address, attempt) {
-            return Err(AddressDenied {
-                policy: Some(policy.clone()),
-                class: "denied by policy",
-            });
-        }
+        self.check_denied(address, attempt)?;
         let Some(class) = special::class(address) else {
             return Ok(());
         };
@@ -208,6 +221,20 @@ impl EgressPolicySet {
                 policy: None,
                 class,
             })
+        }
+    }
+
+    fn check_denied(
+        &self,
+        address: IpAddr,
+        attempt: EgressRequest<'_>,
+    ) -> Result<(), AddressDenied> {
+        match self.denied_by(EgressMode::Enforce, address, attempt) {
+            None => Ok(()),
+            Some(policy) => Err(AddressDenied {
+                policy: Some(policy.clone()),
+                class: "denied by policy",
+            }),
         }
     }
 

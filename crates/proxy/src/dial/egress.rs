@@ -30,6 +30,9 @@ pub(crate) struct EgressGuard<'a> {
     pub(crate) egress: &'a EgressPolicySet,
     /// The request whose host has the addresses.
     pub(crate) request: EgressRequest<'a>,
+    /// The endpoints of the Service that the request goes to, sorted: they alone may be dialled, and the built-in list does
+    /// not hold for them. `None` if the request goes to a host that has addresses by DNS, or that is one.
+    pub(crate) endpoints: Option<&'a [SocketAddr]>,
     /// The addresses that this process listens on.
     pub(crate) own: &'a OwnAddresses,
 }
@@ -49,6 +52,16 @@ impl EgressGuard<'_> {
                 policy: None,
                 class: AddressDenied::OWN,
             });
+        }
+        if let Some(endpoints) = self.endpoints {
+            if endpoints.binary_search(&address).is_err() {
+                return Err(AddressDenied {
+                    policy: None,
+                    class: AddressDenied::NO_ENDPOINT,
+                });
+            }
+            self.egress.check_endpoint(address.ip(), self.request)?;
+            return Ok(Permitted(address));
         }
         // The HTTPS record of the host may name another port than the request.
         let port = Port::new(address.port()).unwrap_or(self.request.port);
@@ -162,6 +175,7 @@ mod tests {
         let guard = EgressGuard {
             egress: &egress,
             request: request(&host),
+            endpoints: None,
             own: &own,
         };
         for text in [
@@ -224,6 +238,7 @@ mod tests {
         let guard = EgressGuard {
             egress: &egress,
             request: request(&host),
+            endpoints: None,
             own: &own,
         };
         let mixed = ["10.0.0.1:80", "8.8.8.8:80", "127.0.0.1:80", "1.1.1.1:80"].map(address);
@@ -267,6 +282,7 @@ mod tests {
         let guard = EgressGuard {
             egress: &policies,
             request: request(&host),
+            endpoints: None,
             own: &own,
         };
         for (text, expected) in [
@@ -282,5 +298,39 @@ mod tests {
         let permitted = guard.permit_all(both).unwrap();
         assert_eq!(permitted.len(), 1);
         assert_eq!(permitted[0].get(), both[1]);
+    }
+
+    #[test]
+    fn the_endpoints_of_a_service_and_no_others_are_an_exception() {
+        let endpoints = ["10.0.0.1:8080", "10.0.0.2:8081", "127.0.0.1:9000"].map(address);
+        let own = OwnAddresses(vec![address("127.0.0.1:9000")]);
+        let host = "shop.apps.svc.cluster.local".parse().unwrap();
+        let guard = |egress, endpoints| EgressGuard {
+            egress,
+            request: request(&host),
+            endpoints,
+            own: &own,
+        };
+        let mut egress = everything_allowed();
+        let rules = Arc::make_mut(&mut egress.policies[0]);
+        rules.deny_addresses = vec!["10.0.0.2/32".parse().unwrap()];
+        let none = EgressPolicySet::default();
+        for (text, to_service, under_policy, by_name) in [
+            ("10.0.0.1:8080", true, true, false),
+            ("10.0.0.1:80", false, false, false),
+            // A policy may deny an endpoint.
+            ("10.0.0.2:8081", true, false, false),
+            ("10.0.0.3:8080", false, false, false),
+            // No Service leads to the gateway itself.
+            ("127.0.0.1:9000", false, false, false),
+            // Nor does one lead to what is not its endpoint.
+            ("8.8.8.8:80", false, false, true),
+        ] {
+            let address = address(text);
+            let permits = |egress, endpoints| guard(egress, endpoints).permit(address).is_ok();
+            assert_eq!(permits(&none, Some(&endpoints)), to_service, "{text}");
+            assert_eq!(permits(&egress, Some(&endpoints)), under_policy, "{text}");
+            assert_eq!(permits(&none, None), by_name, "{text}");
+        }
     }
 }

@@ -59,6 +59,7 @@ impl TlsAlert {
             | Refusal::Misconfigured(_)
             | Refusal::Dns(_)
             | Refusal::DnsOverload
+            | Refusal::NoEndpoints
             | Refusal::Limit(_)
             | Refusal::Connect(_)
             | Refusal::Tls(_)

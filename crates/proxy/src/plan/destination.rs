@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use egret_config::name::{Host, Port};
-use egret_config::resources::ObjectRef;
+use egret_config::resources::{Kind, ObjectRef};
 use egret_config::snapshot::{AlpnProtocol, HttpVersion, ResolverId, Scheme, UpstreamTls};
 
 use crate::dial::tls::Expected;
@@ -20,7 +20,7 @@ pub(crate) struct DestinationKey {
     pub(crate) port: Port,
     /// The resolver of the host. Another resolver may know other addresses for the same name.
     pub(crate) resolver: ResolverId,
-    /// The Backend, if a BackendConfigPolicy configures its connections.
+    /// The Backend, if a BackendConfigPolicy configures its connections; a Service always.
     pub(crate) configured: Option<ObjectRef>,
     /// The TLS settings, if configured. A connection that was made under other settings is not shared, not even after a
     /// change of the settings.
@@ -30,6 +30,12 @@ pub(crate) struct DestinationKey {
 }
 
 impl DestinationKey {
+    /// Whether the host is resolved. That of a Service is not: its endpoints are configured.
+    pub(crate) fn is_resolved(&self) -> bool {
+        let configured = self.configured.as_ref();
+        configured.is_none_or(|object| object.kind != Kind::Service)
+    }
+
     /// The ALPN protocols to offer if the destination is reached over TLS.
     pub(crate) fn offered(&self) -> &[AlpnProtocol] {
         offered_alpn(self.tls.as_deref(), self.version)

@@ -16,6 +16,7 @@ impl Refusal {
             Self::Policy { policy, rule } => denied(about, policy.as_ref(), rule.as_deref()),
             Self::Address(by) => address_denied(about, by),
             Self::Dns(failure) => format!("{}: {failure}", about.host()),
+            Self::NoEndpoints => format!("{} has no endpoint that is ready", about.destination()),
             Self::Limit(limit) => format!("{} has too many {limit}", about.destination()),
             Self::Connect(failure) => format!("{}: {}", about.endpoint(), failure.details()),
             Self::Tls(failure) => format!("{}: {}", about.endpoint(), failure.details()),
@@ -96,6 +97,7 @@ fn address_denied(about: &RefusalSubject, by: &AddressDenied) -> String {
     match &by.policy {
         Some(policy) => format!("{what} is denied by the addresses of {policy}"),
         None if by.class == AddressDenied::OWN => format!("{what} is this proxy itself"),
+        None if by.class == AddressDenied::NO_ENDPOINT => format!("{what} is {}", by.class),
         None => format!(
             "{what} is {}: an EgressPolicy with addresses.allow on the Gateway may open it",
             by.class

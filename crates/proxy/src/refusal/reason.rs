@@ -53,6 +53,8 @@ label_values! {
         DnsError = "dns_error",
         /// Too many names are being resolved.
         DnsOverload = "dns_overload",
+        /// The Service has no endpoint that can serve.
+        NoEndpoints = "no_endpoints",
         /// A circuit breaker of the destination is open.
         CircuitBreaker = "circuit_breaker",
         /// The upstream refused the connection.

@@ -55,6 +55,7 @@ impl Refusal {
             }
             Self::Dns(_) => row(502, "dns_error", Reason::DnsError),
             Self::DnsOverload => overloaded(Reason::DnsOverload),
+            Self::NoEndpoints => row(503, "destination_unavailable", Reason::NoEndpoints),
             Self::Limit(_) => overloaded(Reason::CircuitBreaker),
             Self::Connect(failure) => connect_row(*failure),
             Self::Tls(failure) => tls_row(failure),
@@ -102,6 +103,7 @@ impl Refusal {
             | Self::Unauthenticated(_)
             | Self::Policy { .. }
             | Self::DnsOverload
+            | Self::NoEndpoints
             | Self::Limit(_)
             | Self::Terminated
             | Self::UpstreamProtocol

@@ -62,6 +62,7 @@ impl Checkout<'_> {
     /// # Errors
     /// If a limit of the destination is reached, its name cannot be resolved, or no address can or may be connected to.
     pub(super) async fn acquire(&self) -> Result<(LeasedConnection, bool), Refusal> {
+        self.follow_endpoints()?;
         if let Some(connection) = self.take_pooled() {
             return Ok((self.lease(connection)?, true));
         }
@@ -131,6 +132,7 @@ impl Checkout<'_> {
     pub(super) async fn acquire_unpooled(
         &self,
     ) -> Result<(TcpStream, SocketAddr, LimitPermit, LimitPermit), Refusal> {
+        self.follow_endpoints()?;
         let limits = &self.host_pool.state.limits;
         let breakers = &self.cleared.plan().settings.circuit_breakers;
         let pending = limits.enter(CircuitBreakerLimit::Pending, breakers);
@@ -166,6 +168,29 @@ impl Checkout<'_> {
                 .await
                 .map_err(|_| Refusal::Limit(CircuitBreakerLimit::Connections))?;
         }
+    }
+
+    /// Brings the pool of a Service up to the endpoints that the configuration of this request has: connections to those
+    /// that are gone are drained. A retry may be of an older configuration than the requests beside it, and leaves the pool
+    /// as it is.
+    ///
+    /// # Errors
+    /// [`Refusal::NoEndpoints`] if there are none.
+    fn follow_endpoints(&self) -> Result<(), Refusal> {
+        let Some(endpoints) = self.cleared.plan().endpoints() else {
+            return Ok(());
+        };
+        let is_news = self.attempted.is_empty() && !self.host_pool.has_followed(endpoints);
+        if endpoints.is_empty() {
+            if is_news {
+                self.host_pool.clear_addresses(clock::now());
+            }
+            return Err(Refusal::NoEndpoints);
+        }
+        if is_news {
+            self.update_host_pool(endpoints);
+        }
+        Ok(())
     }
 
     /// Takes an idle connection that this rule may use: the connection may date from before a policy changed, or be
@@ -250,8 +275,11 @@ impl Checkout<'_> {
         }
     }
 
-    /// The socket addresses of the destination, by its HTTPS record if that applies.
+    /// The socket addresses of the destination: its endpoints if it is a Service, or by its HTTPS record if that applies.
     fn sockets(&self, addresses: &[IpAddr], record: Option<&ServiceRecord>) -> Vec<SocketAddr> {
+        if let Some(endpoints) = self.cleared.plan().endpoints() {
+            return endpoints.to_vec();
+        }
         let by_record = record.and_then(|ServiceRecord { service, family }| {
             self.host_pool.by_record(service, addresses, *family)
         });
@@ -292,7 +320,9 @@ impl Checkout<'_> {
             record,
         } = answer;
         let sockets = self.sockets(addresses, record.as_ref());
-        self.update_host_pool(&sockets);
+        if self.cleared.plan().endpoints().is_none() {
+            self.update_host_pool(&sockets);
+        }
         let permitted = match self.permit(&sockets) {
             Ok(permitted) => permitted,
             // Addresses that are still to come may be allowed.
@@ -394,14 +424,14 @@ impl Checkout<'_> {
 
     async fn resolve(&self) -> Result<ResolvedHost, Refusal> {
         let destination = &self.cleared.plan().destination;
+        let known = |addresses| ResolvedHost {
+            addresses,
+            more: None,
+            record: None,
+        };
         let name = match &destination.host {
-            Host::Ip(ip) => {
-                return Ok(ResolvedHost {
-                    addresses: [*ip].into(),
-                    more: None,
-                    record: None,
-                });
-            }
+            Host::Name(_) if !destination.is_resolved() => return Ok(known([].into())),
+            Host::Ip(ip) => return Ok(known([*ip].into())),
             Host::Name(name) => name,
         };
         let Some(resolver) = self.upstreams.shared.resolvers.get(&destination.resolver) else {

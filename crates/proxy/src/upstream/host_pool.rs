@@ -47,6 +47,8 @@ pub(crate) struct HostPool {
     idle_count: Weak<IdleCount>,
     settings: RefCell<Arc<BackendSettings>>,
     endpoints: RefCell<Vec<Endpoint>>,
+    /// The endpoints of a Service that `endpoints` was made of.
+    followed: RefCell<Option<Arc<[SocketAddr]>>>,
     /// The family that is tried first.
     leading: Cell<AddressFamily>,
     turn: Cell<usize>,
@@ -88,6 +90,7 @@ impl HostPool {
             idle_count,
             settings: RefCell::new(settings),
             endpoints: RefCell::default(),
+            followed: RefCell::default(),
             leading: Cell::new(AddressFamily::V6),
             // Random, so that workers and processes do not all begin with the same address.
             turn: Cell::new(rand::random_range(0..usize::MAX / 2)),
@@ -132,6 +135,17 @@ impl HostPool {
             let sockets = by_record.unwrap_or_else(|| self.plain(&known.addresses));
             self.update(&sockets, leading, now);
         }
+    }
+
+    /// Whether these endpoints of a Service are those of the last call.
+    pub(crate) fn has_followed(&self, endpoints: &Arc<[SocketAddr]>) -> bool {
+        let mut followed = self.followed.borrow_mut();
+        let is_same = |known: &Arc<[SocketAddr]>| Arc::ptr_eq(known, endpoints);
+        if followed.as_ref().is_some_and(is_same) {
+            return true;
+        }
+        *followed = Some(Arc::clone(endpoints));
+        false
     }
 
     /// Removes all addresses: the name no longer resolves.

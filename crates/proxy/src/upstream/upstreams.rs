@@ -108,6 +108,7 @@ impl Upstreams {
         for SweptPool { host_pool, in_use } in self.pool.sweep(now) {
             let destination = &host_pool.state.destination;
             if let Host::Name(name) = &destination.host
+                && destination.is_resolved()
                 && let Some(resolver) = resolvers.get(&destination.resolver)
             {
                 if in_use {

@@ -1,8 +1,9 @@
-//! Compiles BackendConfigPolicies to [`BackendSettings`], and merges those on one Backend.
+//! Compiles BackendConfigPolicies to [`BackendSettings`], and merges those on one Backend or Service.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::backend_tls::DecidingPolicy;
 use super::layer::LayerMerge;
 use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
 use crate::compile::annotation::heaviest_first;
@@ -18,11 +19,11 @@ mod tls;
 use parts::{BackendConfigLayer, LoadBalancerLayer, PerConnectionLayer};
 
 const TARGETS: TargetKinds = TargetKinds {
-    supported: &[Kind::Backend],
-    planned: &[("", "Service"), ("networking.istio.io", "Hostname")],
+    supported: &[Kind::Backend, Kind::Service],
+    planned: &[("networking.istio.io", "Hostname")],
 };
 
-/// The policies on one Backend, merged.
+/// The policies on one Backend or Service, merged.
 struct MergedPolicies {
     /// The oldest of the policies.
     first: ObjectRef,
@@ -59,14 +60,24 @@ pub(super) fn compile(
             // Each field of `spec` is taken as a whole, as kgateway does.
             let merge = merged.layer.merge(&layer);
             let mut settings = merged.settings();
-            // A BackendTLSPolicy takes precedence.
-            let deciding = policies.backend_tls.get(backend);
+            // A BackendTLSPolicy takes precedence, and may be for one port of a Service.
+            let ports = policies.backend_tls.iter();
+            let ports = ports.filter(|(of, _)| of.object == *backend && of.section.is_some());
+            for (of, DecidingPolicy { tls, .. }) in ports {
+                let tls = tls.clone();
+                let settings = BackendSettings {
+                    tls,
+                    ..settings.clone()
+                };
+                policies.backend.insert(of.clone(), Arc::new(settings));
+            }
+            let deciding = policies.backend_tls.get(target);
             if let Some(deciding) = deciding {
                 settings.tls.clone_from(&deciding.tls);
             }
             let tls_policy = deciding.filter(|_| layer.tls.is_some());
             let outcome = merged.outcome(reference, target, merge, tls_policy.map(|it| &it.policy));
-            policies.backend.insert(backend.clone(), Arc::new(settings));
+            policies.backend.insert(target.clone(), Arc::new(settings));
             outcome
         });
     }

@@ -1,5 +1,5 @@
-//! Compiles BackendTLSPolicies (GEP-1897) to [`UpstreamTls`]: TLS to static Backends, and the identity that they must
-//! have.
+//! Compiles BackendTLSPolicies (GEP-1897) to [`UpstreamTls`]: TLS to Services and static Backends, and the identity that
+//! they must have.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,16 +18,13 @@ mod validation;
 
 use validation::ServerValidation;
 
-const TARGETS: TargetKinds = TargetKinds {
-    supported: &[Kind::Backend],
-    planned: &[("", "Service")],
-};
+const TARGETS: TargetKinds = TargetKinds::only(&[Kind::Backend, Kind::Service]);
 
-/// The oldest policy on a Backend, which alone decides.
+/// The oldest policy on a Backend, a Service or a port of a Service, which alone decides.
 #[derive(Debug)]
 pub(super) struct DecidingPolicy {
     pub(super) policy: ObjectRef,
-    /// The TLS settings; `None` if the policy is not valid, and the Backend refuses all requests.
+    /// The TLS settings; `None` if the policy is not valid, and its target refuses all requests.
     pub(super) tls: Option<Arc<UpstreamTls>>,
 }
 
@@ -35,7 +32,7 @@ pub(super) struct DecidingPolicy {
 #[derive(Debug)]
 pub(super) struct PolicyVerdict {
     policy: ObjectRef,
-    /// The conditions, by Backend.
+    /// The conditions, by Backend or Service.
     targets: Vec<(ObjectRef, Vec<StatusCondition>)>,
 }
 
@@ -126,17 +123,26 @@ fn attach(
     policies: &mut CompiledPolicies,
 ) -> Result<(), NotAccepted> {
     let backend = &target.object;
-    if targets.presence(target) != TargetPresence::Served {
-        let message = missing::message(targets.resources, backend);
-        return Err(NotAccepted::for_target("TargetNotFound", message));
+    match targets.presence(target) {
+        TargetPresence::Served => {}
+        TargetPresence::SectionMissing => {
+            // It is not known which port was meant, and without TLS all of them would be open to whoever listens.
+            let message = format!("{target} not found; all of {backend} is refused");
+            policies.refuse(&PolicyTarget::new(backend, None), draft.policy, &message);
+            return Err(NotAccepted::for_target("TargetNotFound", message));
+        }
+        TargetPresence::Foreign | TargetPresence::Missing => {
+            let message = missing::message(targets.resources, backend);
+            return Err(NotAccepted::for_target("TargetNotFound", message));
+        }
     }
-    if let Some(DecidingPolicy { policy, .. }) = policies.backend_tls.get(backend) {
-        let message = format!("overridden at {backend} by the older {policy}");
+    if let Some(DecidingPolicy { policy, .. }) = policies.backend_tls.get(target) {
+        let message = format!("overridden at {target} by the older {policy}");
         return Err(NotAccepted::for_target("Conflicted", message));
     }
     let outcome = effective_tls(draft, validation, backend, targets.resources);
     policies.backend_tls.insert(
-        backend.clone(),
+        target.clone(),
         DecidingPolicy {
             policy: draft.policy.clone(),
             tls: outcome.as_ref().ok().cloned(),
@@ -149,7 +155,7 @@ fn attach(
                 tls: Some(tls),
                 ..BackendSettings::default()
             };
-            policies.backend.insert(backend.clone(), Arc::new(settings));
+            policies.backend.insert(target.clone(), Arc::new(settings));
             Ok(())
         }
         Err(wrong) => {
@@ -197,8 +203,8 @@ fn condition(accepted: Result<(), NotAccepted>) -> StatusCondition {
 }
 
 /// Reports the policies, after the routes have been compiled. A status has one entry for each Gateway whose routes
-/// refer to one of the Backends; if the conditions at the Backends differ, those with a fault are reported. A Backend
-/// that no route refers to has its own entry.
+/// refer to one of the targets; if the conditions at the targets differ, those with a fault are reported. A target that
+/// no route refers to has its own entry.
 pub(super) fn report(
     verdicts: &[PolicyVerdict],
     resources: &Resources,

@@ -25,6 +25,8 @@ pub(super) struct PolicyDraft<'a> {
     has_planned: bool,
     /// Selectors that match nothing.
     unmatched: Vec<FieldFault>,
+    /// Selectors that match no Service. Nothing is sent to a Service that does not exist.
+    unmatched_services: Vec<FieldFault>,
 }
 
 /// The outcome of a policy at one of its targets.
@@ -61,6 +63,7 @@ impl<'a> PolicyDraft<'a> {
             kinds,
             has_planned: false,
             unmatched: Vec::new(),
+            unmatched_services: Vec::new(),
         };
         for (index, target) in refs.iter().enumerate() {
             let field = format!("spec.targetRefs[{index}]");
@@ -84,11 +87,14 @@ impl<'a> PolicyDraft<'a> {
     ) {
         for (index, selector) in selectors.iter().enumerate() {
             let field = format!("spec.targetSelectors[{index}]");
-            if let Err(fault) = kinds.find(&selector.group, &selector.kind, &field) {
-                self.has_planned |= kinds.is_planned(&selector.group, &selector.kind);
-                self.faults.push(fault);
-                continue;
-            }
+            let known = match kinds.find(&selector.group, &selector.kind, &field) {
+                Ok(known) => known,
+                Err(fault) => {
+                    self.has_planned |= kinds.is_planned(&selector.group, &selector.kind);
+                    self.faults.push(fault);
+                    continue;
+                }
+            };
             let selected = targets.select(&self.policy.namespace, selector);
             if selected.is_empty() {
                 let TargetSelector {
@@ -103,7 +109,11 @@ impl<'a> PolicyDraft<'a> {
                     self.policy.namespace,
                     labels.join(", ")
                 );
-                self.unmatched.push(FieldFault::reference(&field, message));
+                let fault = FieldFault::reference(&field, message);
+                match known {
+                    Kind::Service => self.unmatched_services.push(fault),
+                    _ => self.unmatched.push(fault),
+                }
             }
             for target in selected {
                 self.add(target, &field);
@@ -112,9 +122,18 @@ impl<'a> PolicyDraft<'a> {
     }
 
     fn add(&mut self, mut target: PolicyTarget, field: &str) {
-        if target.object.kind == Kind::Backend && target.section.take().is_some() {
+        let no_sections = match target.object.kind {
+            Kind::Backend => Some("a Backend has no sections"),
+            Kind::Service if self.policy.kind == Kind::BackendConfigPolicy => {
+                Some("a BackendConfigPolicy is for all ports of a Service")
+            }
+            _ => None,
+        };
+        if let Some(message) = no_sections
+            && target.section.take().is_some()
+        {
             let field = format!("{field}.sectionName");
-            let fault = FieldFault::new(field, "a Backend has no sections");
+            let fault = FieldFault::new(field, message);
             if !self.faults.contains(&fault) {
                 self.faults.push(fault);
             }
@@ -206,12 +225,16 @@ impl<'a> PolicyDraft<'a> {
             foreign: BTreeSet::new(),
             dangling: Vec::new(),
         };
-        let mut is_meant_elsewhere = self.has_planned;
+        let mut is_meant_elsewhere = self.has_planned || !self.unmatched_services.is_empty();
         let mut dangling = self.unmatched.clone();
         for target in &self.targets {
             match targets.presence(target) {
                 TargetPresence::Served => _ = binding.bound.insert(target.clone()),
                 TargetPresence::Foreign => _ = binding.foreign.insert(target.clone()),
+                // Nothing is sent to a Service that does not exist, so that nothing is open without the policy.
+                TargetPresence::Missing if target.object.kind == Kind::Service => {
+                    is_meant_elsewhere = true;
+                }
                 presence @ (TargetPresence::Missing | TargetPresence::SectionMissing) => {
                     // Of an object without the section all is refused, and nothing else was meant.
                     is_meant_elsewhere |= presence == TargetPresence::SectionMissing;
@@ -225,7 +248,8 @@ impl<'a> PolicyDraft<'a> {
                 }
             }
         }
-        log.problems(self.policy, self.source, &self.unmatched);
+        let unmatched = self.unmatched.iter().chain(&self.unmatched_services);
+        log.problems(self.policy, self.source, unmatched);
         let is_bound = !binding.bound.is_empty() || !binding.foreign.is_empty();
         let wrong: Vec<_> = dangling.iter().chain(&self.faults).collect();
         if !is_bound && !is_meant_elsewhere && !wrong.is_empty() {

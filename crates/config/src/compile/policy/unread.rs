@@ -11,6 +11,7 @@ const TARGETS: TargetKinds = TargetKinds::only(&[
     Kind::GrpcRoute,
     Kind::TlsRoute,
     Kind::Backend,
+    Kind::Service,
 ]);
 
 pub(super) fn compile(

@@ -3,6 +3,7 @@
 use crate::compile::backend::{ServableBackend, port_of};
 use crate::compile::context::RouteContext;
 use crate::compile::log::{FieldFault, misconfiguration};
+use crate::compile::service::ServiceFault;
 use crate::compile::{grant, missing};
 use crate::name::Port;
 use crate::resources::{Kind, ObjectRef};
@@ -20,14 +21,53 @@ const MAX_WEIGHT: u32 = 1_000_000;
 pub(super) struct BackendDraft {
     pub(super) weight: u32,
     pub(super) filters: RouteFilters,
-    /// The Backend, or the reason why this share of the requests is refused.
+    /// The Backend or Service, or the reason why this share of the requests is refused.
     pub(super) backend: Result<ObjectRef, Misconfiguration>,
-    /// The port of requests that do not name one.
+    /// The port of requests that do not name one; of a Service, its port.
     pub(super) port: Option<Port>,
 }
 
-/// The reason, the field and the message of a reference that could not be resolved.
-type UnresolvedRef = (&'static str, &'static str, String);
+/// Why a reference could not be resolved.
+struct UnresolvedRef {
+    /// The reason of the Gateway API.
+    reason: &'static str,
+    /// The field; empty for the reference as a whole.
+    field: &'static str,
+    message: String,
+    /// Whether the reference is wrong whatever it refers to is.
+    is_wrong_itself: bool,
+}
+
+impl UnresolvedRef {
+    /// A fault that depends on what the reference refers to.
+    fn new(reason: &'static str, field: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            field,
+            message: message.into(),
+            is_wrong_itself: false,
+        }
+    }
+
+    /// A port that is wrong whatever the backend is.
+    fn wrong_port(message: impl Into<String>) -> Self {
+        Self {
+            is_wrong_itself: true,
+            ..Self::new("BackendNotFound", "port", message)
+        }
+    }
+
+    fn fault(self, field: &str) -> FieldFault {
+        let field = match self.field {
+            "" => field.to_owned(),
+            name => format!("{field}.{name}"),
+        };
+        match self.is_wrong_itself {
+            true => FieldFault::new(field, self.message),
+            false => FieldFault::reference(field, self.message),
+        }
+    }
+}
 
 /// Compiles references. The last argument takes the faults of the rule, and the references that could not be resolved.
 pub(super) fn compile(
@@ -40,17 +80,11 @@ pub(super) fn compile(
     let mut drafts = Vec::new();
     for (index, spec) in specs.iter().enumerate() {
         let field = format!("{field}.backendRefs[{index}]");
-        let resolved = resolve(context, route, spec).map_err(|(reason, name, message)| {
+        let resolved = resolve(context, route, spec).map_err(|unresolved_ref| {
             // Clients are not told what was meant.
-            let wrong = misconfiguration(route, &missing::without_suggestion(&message));
-            let fault = match name {
-                "" => FieldFault::reference(&field, message),
-                // A port where none may be is wrong whatever the Backend is.
-                "port" => FieldFault::new(format!("{field}.{name}"), message),
-                _ => FieldFault::reference(format!("{field}.{name}"), message),
-            };
-            unresolved.push((reason, fault));
-            wrong
+            let message = missing::without_suggestion(&unresolved_ref.message);
+            unresolved.push((unresolved_ref.reason, unresolved_ref.fault(&field)));
+            misconfiguration(route, &message)
         });
         let weight = u32::try_from(spec.weight.unwrap_or(1))
             .ok()
@@ -72,7 +106,7 @@ pub(super) fn compile(
     drafts
 }
 
-/// Resolves a reference to a Backend, and to a port if the reference may have one.
+/// Resolves a reference to a Backend or a Service, and to a port if the reference may have one.
 fn resolve(
     context: &RouteContext<'_>,
     route: &ObjectRef,
@@ -89,40 +123,81 @@ fn resolve(
     } = spec;
     let group = group.unwrap_or_default();
     let kind = kind.unwrap_or("Service");
-    if Kind::find(group, kind) != Some(Kind::Backend) {
-        let message = match Kind::find(group, kind) {
-            Some(Kind::Service) => "unknown backend kind: Service is not supported yet".to_owned(),
-            _ => format!("unknown backend kind: {group}/{kind}"),
-        };
-        return Err(("InvalidKind", "kind", message));
-    }
+    let Some(known @ (Kind::Backend | Kind::Service)) = Kind::find(group, kind) else {
+        let message = format!("unknown backend kind: {group}/{kind}");
+        return Err(UnresolvedRef::new("InvalidKind", "kind", message));
+    };
     let namespace = namespace.unwrap_or(&route.namespace);
-    let backend = ObjectRef::new(Kind::Backend, namespace, name);
+    let backend = ObjectRef::new(known, namespace, name);
     if !grant::allows(context.resources, route, &backend) {
         let message = format!("missing reference grant for {backend}");
-        return Err(("RefNotPermitted", "", message));
+        return Err(UnresolvedRef::new("RefNotPermitted", "", message));
     }
-    let Some(known) = context.backends.get(&backend) else {
-        let message = missing::message(context.resources, &backend);
-        return Err(("BackendNotFound", "", message));
+    let port = match known {
+        Kind::Service => Some(port_of_service(context, route, &backend, *port)?),
+        _ => port_of_backend(context, route, &backend, *port)?,
     };
-    let Some(port) = *port else {
-        return Ok((backend, None));
+    Ok((backend, port))
+}
+
+/// The port of a reference to a Service, which must have one.
+fn port_of_service(
+    context: &RouteContext<'_>,
+    route: &ObjectRef,
+    service: &ObjectRef,
+    port: Option<i32>,
+) -> Result<Port, UnresolvedRef> {
+    let port =
+        port.ok_or_else(|| UnresolvedRef::wrong_port("Must have port for Service reference"))?;
+    let port = port_of(port).map_err(UnresolvedRef::wrong_port)?;
+    let served = context.services.port(service, port).map_err(|fault| {
+        let ServiceFault {
+            reason,
+            field,
+            message,
+        } = fault;
+        UnresolvedRef::new(reason, field, message)
+    })?;
+    // Of TLS that is not terminated nothing is read.
+    if route.kind != Kind::TlsRoute {
+        let settings = context
+            .policies
+            .backend_settings(service, Some(&served.name));
+        served
+            .http_version(settings.tls.is_some())
+            .map_err(|message| {
+                let message = format!("appProtocol of port {port} of {service}: {message}");
+                UnresolvedRef::new("UnsupportedProtocol", "port", message)
+            })?;
+    }
+    Ok(port)
+}
+
+/// The port of a reference to a Backend, which has ports of its own.
+fn port_of_backend(
+    context: &RouteContext<'_>,
+    route: &ObjectRef,
+    backend: &ObjectRef,
+    port: Option<i32>,
+) -> Result<Option<Port>, UnresolvedRef> {
+    let Some(known) = context.backends.get(backend) else {
+        let message = missing::message(context.resources, backend);
+        return Err(UnresolvedRef::new("BackendNotFound", "", message));
+    };
+    let Some(port) = port else {
+        return Ok(None);
     };
     // TLS passthrough: the client's server name (SNI) is the host, but there is no port in it.
     let takes_port =
         route.kind == Kind::TlsRoute && !matches!(known, Ok(ServableBackend::Static(_)));
     if !takes_port {
-        let message = format!(
-            "BackendRef to \"{name}\" includes a port. Do not specify a port when referencing a Backend resource, as \
-             it defines its own port configuration"
-        );
-        return Err(("BackendNotFound", "port", message));
+        return Err(UnresolvedRef::wrong_port(format!(
+            "BackendRef to \"{}\" includes a port. Do not specify a port when referencing a Backend resource, as it \
+             defines its own port configuration",
+            backend.name
+        )));
     }
-    match port_of(port) {
-        Ok(port) => Ok((backend, Some(port))),
-        Err(message) => Err(("BackendNotFound", "port", message.to_owned())),
-    }
+    port_of(port).map(Some).map_err(UnresolvedRef::wrong_port)
 }
 
 fn compile_filters(specs: &[FilterSpec<'_>], field: &str, wrong: &mut RuleFaults) -> RouteFilters {

@@ -8,10 +8,10 @@ use crate::compile::log::misconfiguration;
 use crate::compile::passthrough;
 use crate::compile::policy::PolicyScope;
 use crate::name::Port;
-use crate::resources::ObjectRef;
+use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{
-    BackendDestination, DynamicDestination, RouteRule, RuleAction, StaticDestination,
-    WeightedBackend, WeightedBackends,
+    BackendDestination, DynamicDestination, RouteRule, RuleAction, ServiceDestination,
+    StaticDestination, WeightedBackend, WeightedBackends,
 };
 
 use super::backend_ref::BackendDraft;
@@ -81,11 +81,14 @@ fn destination(
     backend: &ObjectRef,
     port: Option<Port>,
 ) -> BackendDestination {
-    if let Some(broken) = context.policies.broken_backend(backend) {
+    if backend.kind == Kind::Service {
+        return service(context, scope, backend, port);
+    }
+    if let Some(broken) = context.policies.broken_backend(backend, None) {
         return BackendDestination::Refuse(broken.clone());
     }
     let resolver = context.policies.resolver(scope.gateway, backend);
-    let settings = context.policies.backend_settings(backend);
+    let settings = context.policies.backend_settings(backend, None);
     let backend = backend.clone();
     match context.backends.get(&backend) {
         Some(Ok(ServableBackend::Dynamic(scheme))) => {
@@ -113,4 +116,33 @@ fn destination(
             &format!("{backend} not found"),
         )),
     }
+}
+
+/// A port of a Service; the references to it have been resolved before.
+fn service(
+    context: &RouteContext<'_>,
+    scope: PolicyScope<'_>,
+    service: &ObjectRef,
+    port: Option<Port>,
+) -> BackendDestination {
+    let found = port.and_then(|port| Some((port, context.services.port(service, port).ok()?)));
+    let Some((port, served)) = found else {
+        let message = format!("{service} not found");
+        return BackendDestination::Refuse(misconfiguration(scope.route, &message));
+    };
+    let section = Some(&*served.name);
+    if let Some(broken) = context.policies.broken_backend(service, section) {
+        return BackendDestination::Refuse(broken.clone());
+    }
+    let settings = context.policies.backend_settings(service, section);
+    BackendDestination::Service(ServiceDestination {
+        service: service.clone(),
+        version: served
+            .http_version(settings.tls.is_some())
+            .unwrap_or_default(),
+        host: served.host,
+        port,
+        settings,
+        endpoints: served.endpoints,
+    })
 }

@@ -38,7 +38,7 @@ fn settings(compiled: &CompiledConfig) -> Arc<BackendSettings> {
     match &backends.backends[0].destination {
         BackendDestination::Dynamic(to) => to.settings.clone(),
         BackendDestination::Static(to) => to.settings.clone(),
-        BackendDestination::Refuse(wrong) => panic!("{}", wrong.message),
+        other => panic!("{other:?}"),
     }
 }
 

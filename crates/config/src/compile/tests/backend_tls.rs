@@ -335,11 +335,11 @@ fn targets_are_backends_that_are_there() {
     for (target, problem) in [
         (
             "{group: gateway.networking.k8s.io, kind: Gateway, name: gw}",
-            "spec.targetRefs[0].kind: Gateway cannot be a target here; Backend can",
+            "spec.targetRefs[0].kind: Gateway cannot be a target here; Backend, Service can",
         ),
         (
             "{group: '', kind: Service, name: s}",
-            "spec.targetRefs[0].kind: Service is not supported yet as a target; Backend can be one",
+            "spec.targetRefs: Service apps/s not found",
         ),
         (
             "{group: gateway.kgateway.dev, kind: Backend, name: none}",

@@ -282,8 +282,8 @@ fn references_that_lead_nowhere_are_told() {
     for (spec, reason, message) in [
         (
             "{name: s, port: 1}".to_owned(),
-            "InvalidKind",
-            "unknown backend kind: Service is not supported yet",
+            "BackendNotFound",
+            "Service apps/s not found",
         ),
         (
             format!("{{{dfp}, port: 443}}"),

@@ -70,7 +70,7 @@ fn a_route_without_parents_is_told_and_so_are_its_faults() {
             "{problems}"
         );
         assert!(
-            problems.contains("spec.rules[0].backendRefs[0].kind: "),
+            problems.contains("spec.rules[0].backendRefs[0].port: "),
             "{problems}"
         );
     }
@@ -267,9 +267,9 @@ fn backend_refs_that_lead_nowhere_keep_their_share() {
     let cases = [
         (
             "{name: x, port: 80}",
-            "InvalidKind",
-            ".kind",
-            "unknown backend kind: Service is not supported yet",
+            "BackendNotFound",
+            "",
+            "Service apps/x not found",
         ),
         (
             "{name: x, group: a.b, kind: C}",

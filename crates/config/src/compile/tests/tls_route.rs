@@ -122,9 +122,9 @@ fn backends_have_weights_and_may_be_missing() {
     )));
     assert_eq!(
         answer(&compiled, "a.example"),
-        "2*dynamic apps/dfp, 1*refuse TLSRoute apps/t: unknown backend kind: Service is not supported yet"
+        "2*dynamic apps/dfp, 1*refuse TLSRoute apps/t: Service apps/s not found"
     );
-    assert!(condition(&compiled, AT, "ResolvedRefs").starts_with("false InvalidKind"));
+    assert!(condition(&compiled, AT, "ResolvedRefs").starts_with("false BackendNotFound"));
     let compiled = with(&to(&format!("{{{DFP}, weight: -1}}")));
     assert!(
         problems(&compiled)[0]

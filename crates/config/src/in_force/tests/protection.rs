@@ -305,3 +305,34 @@ fn in_a_cluster_a_new_policy_without_a_target_closes_nothing() {
             .all(|listener| listener.refuse.is_none())
     );
 }
+
+/// Services come and go in a cluster, and their policies stay.
+#[test]
+fn a_service_that_is_gone_leaves_nothing_open() {
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: shop, namespace: infra, labels: {app: shop}}\n\
+                   spec: {ports: [{port: 80}]}\n---\n";
+    let tls = "apiVersion: gateway.networking.k8s.io/v1\nkind: BackendTLSPolicy\nmetadata: {name: p, namespace: infra}\n\
+               spec:\n  targetRefs: [{group: '', kind: Service, name: shop}]\n  \
+               validation: {hostname: a.test, wellKnownCACertificates: System}\n---\n";
+    let selected = "apiVersion: gateway.kgateway.dev/v1alpha1\nkind: BackendConfigPolicy\n\
+                    metadata: {name: p, namespace: infra}\nspec:\n  \
+                    targetSelectors: [{group: '', kind: Service, matchLabels: {app: shop}}]\n  connectTimeout: 1s\n---\n";
+    for policy in [tls, selected] {
+        let both = format!("{BASE}{service}{policy}");
+        let gone = format!("{BASE}{policy}");
+        let (first, compiled) = start(&both);
+        assert!(compiled.report.accepted(), "{}", compiled.report.table());
+        assert!(change(&first, &gone).unwrap().is_new);
+        let (empty, _) = start(BASE);
+        assert!(change(&empty, &gone).unwrap().is_new);
+        // While it is there, it does not lose its policy.
+        let misspelt = both.replace("name: shop}]", "name: shpo}]");
+        let misspelt = misspelt.replace("matchLabels: {app: shop}", "matchLabels: {app: shpo}");
+        let refused = change(&first, &misspelt).unwrap_err();
+        let told = refused.0[0].to_string();
+        assert!(
+            told.contains("no target is left, and Service infra/shop was one"),
+            "{told}"
+        );
+    }
+}

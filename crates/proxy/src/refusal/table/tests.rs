@@ -75,6 +75,7 @@ fn of_every_host() -> Vec<Refusal> {
             rule: None,
         },
         Refusal::DnsOverload,
+        Refusal::NoEndpoints,
         Refusal::Limit(CircuitBreakerLimit::Connections),
         Refusal::Tls(TlsFailure::Settings("x".into())),
         Refusal::Terminated,
@@ -123,6 +124,7 @@ fn position(refusal: &Refusal) -> usize {
         Refusal::Loop => 29,
         Refusal::NotHttp(_) => 30,
         Refusal::ResponseHeadTooLarge => 31,
+        Refusal::NoEndpoints => 32,
     }
 }
 
@@ -136,5 +138,5 @@ fn another_host_is_tried_only_for_failures_of_one_host() {
         assert!(!refusal.elsewhere(), "{refusal:?}");
     }
     let positions: BTreeSet<_> = one.iter().chain(&every).map(position).collect();
-    assert!(positions.into_iter().eq(0..32), "a variant is in no list");
+    assert!(positions.into_iter().eq(0..33), "a variant is in no list");
 }

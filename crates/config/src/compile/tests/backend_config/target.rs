@@ -31,19 +31,15 @@ fn the_status_is_about_the_backend() {
 }
 
 #[test]
-fn only_backends_can_be_targets() {
+fn only_backends_and_services_can_be_targets() {
     let cases = [
         (
-            "{group: '', kind: Service, name: s}",
-            "kind: Service is not supported yet as a target; Backend can be one",
-        ),
-        (
             "{group: networking.istio.io, kind: Hostname, name: h}",
-            "kind: Hostname is not supported yet as a target; Backend can be one",
+            "kind: Hostname is not supported yet as a target; Backend, Service can be one",
         ),
         (
             "{group: gateway.networking.k8s.io, kind: Gateway, name: gw}",
-            "kind: Gateway cannot be a target here; Backend can",
+            "kind: Gateway cannot be a target here; Backend, Service can",
         ),
         (
             "{group: gateway.kgateway.dev, kind: Backend, name: dfp, sectionName: x}",
@@ -91,8 +87,14 @@ fn labels_select_backends() {
     let compiled = selected(&format!("{group}, matchLabels: {{}}, sectionName: x"));
     assert!(problems(&compiled)[0].contains("spec.targetSelectors[0].sectionName: "));
     assert!(get(&compiled, "a.b").starts_with("1*refuse"));
-    let compiled = selected("group: '', kind: Service, matchLabels: {}");
-    assert!(problems(&compiled)[0].contains("spec.targetSelectors[0].kind: Service is not"));
+    let compiled = selected("group: networking.istio.io, kind: Hostname, matchLabels: {}");
+    assert!(problems(&compiled)[0].contains("spec.targetSelectors[0].kind: Hostname is not"));
+    // Only who names a Service cannot have meant a Backend.
+    let compiled = selected("group: '', kind: Service, matchLabels: {tier: fast}");
+    let expected =
+        "spec.targetSelectors[0]: no Service of the namespace apps has the labels tier=fast";
+    assert!(problems(&compiled)[0].ends_with(expected));
+    assert!(get(&compiled, "a.b").starts_with("1*dynamic"));
 }
 
 #[test]
