@@ -73,6 +73,7 @@ func Start(spec Spec, stdout, stderr io.Writer) (*exec.Cmd, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
 		Pdeathsig:  syscall.SIGKILL,
+		Setsid:     true,
 	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start a container: %w", err)

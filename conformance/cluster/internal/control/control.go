@@ -23,8 +23,8 @@ const (
 	controllerPort = 10257
 )
 
-// startsWithin is how long each process may take until it is ready.
-const startsWithin = 2 * time.Minute
+// startsWithin is how long each process may take until it is ready: some seconds, and much longer on a machine that is busy.
+const startsWithin = 5 * time.Minute
 
 type cluster struct {
 	dir      string

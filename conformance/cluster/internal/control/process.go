@@ -30,6 +30,8 @@ func (c *cluster) start(name string, args ...string) *process {
 		p.cmd = exec.Command(filepath.Join(c.bin, name), args...)
 		p.cmd.Dir = c.dir
 		p.cmd.Stdout, p.cmd.Stderr = output, output
+		// Linux shares the CPU out by session: on a busy machine, one for all of them would starve the API server.
+		p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		err = p.cmd.Start()
 		_ = output.Close()
 	}
