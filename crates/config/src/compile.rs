@@ -8,6 +8,7 @@ use crate::report::Report;
 use crate::resources::Resources;
 use crate::snapshot::{BindAddress, ListenerSocket, Snapshot};
 
+mod ancestor;
 mod annotation;
 mod authorities;
 mod backend;
@@ -71,7 +72,8 @@ pub fn compile(resources: &Resources, options: &CompileOptions) -> CompiledConfi
         resources,
         classes: &classes,
     };
-    let policies = policy::compile(targets, options, &mut log);
+    let route_gateways = route::gateways(resources, &classes);
+    let policies = policy::compile(targets, route_gateways, options, &mut log);
     let mut gateways = gateway::compile(resources, &classes, options, &policies, &mut log);
     let mut context = RouteContext {
         resources,

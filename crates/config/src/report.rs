@@ -76,7 +76,7 @@ pub enum ObjectStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayStatus {
-    /// The conditions `Accepted` and `Programmed`.
+    /// The conditions `Accepted`, `Programmed` and `ResolvedRefs`, and `InsecureFrontendValidationMode` if it applies.
     pub conditions: Vec<StatusCondition>,
     /// The listeners, in the order of the spec.
     pub listeners: Vec<ListenerStatus>,
@@ -120,7 +120,7 @@ pub struct ParentStatus {
 /// `status` of a policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PolicyStatus {
-    /// One entry for each target.
+    /// One entry for each Gateway of the targets, or for each target that is a backend.
     pub ancestors: Vec<AncestorStatus>,
 }
 
@@ -128,7 +128,7 @@ pub struct PolicyStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AncestorStatus {
-    /// The target.
+    /// The Gateway, or the backend.
     pub ancestor_ref: ParentReference,
     /// The conditions `Accepted` and `Attached`.
     pub conditions: Vec<StatusCondition>,

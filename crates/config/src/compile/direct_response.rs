@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use http::StatusCode;
 
+use super::ancestor::AncestorConditions;
 use super::log::{FieldFault, ReportLog, join, misconfiguration};
-use super::target::PolicyTarget;
 use crate::api::kgateway::DirectResponseSpec;
-use crate::report::{AncestorStatus, ObjectStatus, PolicyStatus, StatusCondition};
+use crate::report::StatusCondition;
 use crate::resources::{ObjectRef, Resources};
 use crate::snapshot::{FixedResponse, Misconfiguration};
 
@@ -92,15 +92,10 @@ pub(super) fn report(resources: &Resources, responses: &DirectResponses, log: &m
                 wrong.message.to_string(),
             )],
         };
-        let ancestor = |gateway: &ObjectRef| AncestorStatus {
-            ancestor_ref: PolicyTarget::new(gateway, None).reference(),
-            conditions: conditions.clone(),
-        };
-        let ancestors = response.gateways.iter().map(ancestor).collect();
-        log.object(
-            reference,
-            &object.source,
-            ObjectStatus::Policy(PolicyStatus { ancestors }),
-        );
+        let mut status = AncestorConditions::default();
+        for gateway in &response.gateways {
+            status.add(gateway, &conditions);
+        }
+        log.object(reference, &object.source, status.into_status());
     }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use super::annotation;
 use super::class::{CompileOptions, GatewayClasses, GatewayPlacement};
-use super::log::{FieldFault, ReportLog, join};
+use super::log::{FieldFault, ReportLog};
 use super::parameters;
 use super::policy::CompiledPolicies;
 use crate::api::gateway::{Address, DefaultScope, Gateway, GatewaySpec};
 use crate::name::Port;
-use crate::report::{GatewayStatus, ObjectStatus, StatusCondition};
+use crate::report::ObjectStatus;
 use crate::resources::{LocatedObject, ObjectRef, Resources, oldest_first};
 use crate::route::RouteTable;
 use crate::snapshot::{BindAddress, Listener, ListenerSocket, Misconfiguration};
@@ -20,9 +20,11 @@ mod conflict;
 mod frontend;
 mod listener;
 mod sharing;
+mod status;
 mod tls;
 
 use frontend::FrontendTls;
+use status::GatewayStatusDraft;
 use tls::GatewayContext;
 
 pub(super) use listener::ListenerDraft;
@@ -234,10 +236,7 @@ impl<'a> GatewayDraft<'a> {
             refused,
             frontend: _,
         } = self;
-        let mut is_insecure = false;
-        let mut statuses = Vec::new();
-        let mut not_programmed = Vec::new();
-        let total = listeners.len();
+        let mut status = GatewayStatusDraft::default();
         for mut draft in listeners {
             let unprotected = policies.missing_egress_policy(reference, draft.name());
             let broken = policies.broken_listener(reference, draft.name());
@@ -247,11 +246,7 @@ impl<'a> GatewayDraft<'a> {
             }
             log.problems(reference, &object.source, draft.faults());
             let served = draft.served().filter(|_| refused.is_none());
-            statuses.push(draft.status(refused.is_none()));
-            is_insecure |= served.is_some() && draft.is_insecure();
-            if !draft.is_programmed() {
-                not_programmed.push(draft.name().to_owned());
-            }
+            status.add(&draft, refused.is_none());
             let Some((port, protocol)) = served else {
                 continue;
             };
@@ -277,30 +272,11 @@ impl<'a> GatewayDraft<'a> {
             let binds = addresses.iter().map(|ip| BindAddress { ip: *ip, port });
             add_to_sockets(Arc::new(listener), binds, policies, sockets);
         }
-        let mut conditions = match &refused {
-            Some((reason, faults)) => {
-                log.problems(reference, &object.source, faults);
-                refused_conditions(reason, faults)
-            }
-            None => conditions(&not_programmed, total),
-        };
-        if is_insecure {
-            conditions.push(StatusCondition::new(
-                "InsecureFrontendValidationMode",
-                true,
-                "ConfigurationChanged",
-                "Clients are served whose certificates were not verified",
-            ));
+        if let Some((_, faults)) = &refused {
+            log.problems(reference, &object.source, faults);
         }
-        let listeners = statuses;
-        log.object(
-            reference,
-            &object.source,
-            ObjectStatus::Gateway(GatewayStatus {
-                conditions,
-                listeners,
-            }),
-        );
+        let status = ObjectStatus::Gateway(status.finish(refused.as_ref()));
+        log.object(reference, &object.source, status);
     }
 }
 
@@ -323,48 +299,6 @@ fn add_to_sockets(
         socket.proxy_protocol = socket.proxy_protocol.max(proxy_protocol);
         socket.add(listener.clone());
     }
-}
-
-fn refused_conditions(reason: &'static str, faults: &[FieldFault]) -> Vec<StatusCondition> {
-    vec![
-        StatusCondition::new("Accepted", false, reason, join(faults)),
-        StatusCondition::new(
-            "Programmed",
-            false,
-            "Invalid",
-            "Not served, because it is not accepted",
-        ),
-    ]
-}
-
-fn conditions(not_programmed: &[String], total: usize) -> Vec<StatusCondition> {
-    let message = format!(
-        "Some listeners are not programmed: {}",
-        not_programmed.join(", ")
-    );
-    let none_left = not_programmed.len() == total;
-    vec![
-        if not_programmed.is_empty() && total > 0 {
-            StatusCondition::new(
-                "Accepted",
-                true,
-                "Accepted",
-                "Successfully accepted Gateway",
-            )
-        } else {
-            StatusCondition::new("Accepted", !none_left, "ListenersNotValid", message)
-        },
-        if none_left {
-            StatusCondition::new("Programmed", false, "Invalid", "No listener is programmed")
-        } else {
-            StatusCondition::new(
-                "Programmed",
-                true,
-                "Programmed",
-                "Successfully programmed Gateway",
-            )
-        },
-    ]
 }
 
 /// The addresses to bind behind a Service, which are all: `spec.addresses` are those of the Service. Whether it can have

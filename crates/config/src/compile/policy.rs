@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::ancestor::RouteGateways;
 use super::annotation::policy_weight;
 use super::class::CompileOptions;
 use super::log::{ReportLog, misconfiguration};
@@ -44,6 +45,7 @@ use listener::ListenerLayer;
 pub(super) struct CompiledPolicies {
     /// Whether a listener without an EgressPolicy refuses every request.
     requires_egress_policy: bool,
+    route_gateways: RouteGateways,
     broken: BTreeMap<PolicyTarget, Misconfiguration>,
     egress: BTreeMap<PolicyTarget, Vec<Arc<EgressRules>>>,
     resolver: BTreeMap<ObjectRef, ResolverId>,
@@ -76,11 +78,13 @@ pub(super) struct PolicyScope<'a> {
 
 pub(super) fn compile(
     targets: TargetLookup<'_>,
+    route_gateways: RouteGateways,
     options: &CompileOptions,
     log: &mut ReportLog,
 ) -> CompiledPolicies {
     let mut policies = CompiledPolicies {
         requires_egress_policy: options.require_egress_policy,
+        route_gateways,
         ..CompiledPolicies::default()
     };
     policies.settings.insert(ResolverId::System, Arc::default());

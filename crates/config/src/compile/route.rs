@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use super::ancestor::RouteGateways;
 use super::annotation::{self, RedirectStatuses};
+use super::class::GatewayClasses;
 use super::context::RouteContext;
 use super::gateway::{GatewayDraft, ListenerDraft};
 use super::log::{FieldFault, ReportLog, join};
@@ -12,7 +14,9 @@ use super::target::{PolicyTarget, TargetLookup, TargetPresence};
 use crate::api::gateway::ParentRef;
 use crate::name::HostPattern;
 use crate::report::{ObjectStatus, ParentReference, ParentStatus, RouteStatus};
-use crate::resources::{GATEWAY_GROUP, GATEWAY_TRIAL_GROUP, Kind, ObjectRef, ObjectSeniority};
+use crate::resources::{
+    GATEWAY_GROUP, GATEWAY_TRIAL_GROUP, Kind, ObjectRef, ObjectSeniority, Resources,
+};
 use crate::route::RouteEntry;
 use crate::suggest::{did_you_mean, edits};
 
@@ -104,6 +108,20 @@ pub(super) fn compile(
             log.object(reference, source, ObjectStatus::Route(status));
         }
     }
+}
+
+/// The Gateways of Egret that each route names.
+pub(super) fn gateways(resources: &Resources, classes: &GatewayClasses) -> RouteGateways {
+    let ours = |gateway: &ObjectRef| {
+        let gateway = resources.gateways.get(gateway);
+        gateway.is_some_and(|gateway| classes.is_ours(&gateway.value))
+    };
+    let of_route = |(route, parents): (&ObjectRef, Vec<ParentRef>)| {
+        let parents = parents.iter();
+        let named = parents.filter_map(|parent| gateway_of(&route.namespace, parent));
+        (route.clone(), named.filter(&ours).collect())
+    };
+    RouteGateways(spec::parents(resources).map(of_route).collect())
 }
 
 /// The Gateway that a parentRef names; `None` if its kind is not Gateway.

@@ -31,6 +31,7 @@ mod retry;
 mod robust;
 mod route;
 mod service;
+mod status;
 mod tls_route;
 mod tunnel;
 mod unread;

@@ -316,6 +316,14 @@ impl<'a> ListenerDraft<'a> {
         &self.warnings
     }
 
+    pub(super) fn is_accepted(&self) -> bool {
+        self.not_accepted.is_empty()
+    }
+
+    pub(super) fn has_unresolved_references(&self) -> bool {
+        !self.not_resolved.is_empty()
+    }
+
     pub(super) fn is_programmed(&self) -> bool {
         self.not_accepted.is_empty() && self.served().is_some()
     }

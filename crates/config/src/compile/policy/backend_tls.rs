@@ -7,10 +7,11 @@ use std::sync::Arc;
 use super::{CompiledPolicies, PolicyDraft};
 use crate::api::gateway::{BackendTlsPolicySpec, BackendTlsPolicyTargetRef};
 use crate::api::target::TargetRef;
+use crate::compile::ancestor::AncestorConditions;
 use crate::compile::log::{FieldFault, ReportLog, join};
 use crate::compile::missing;
 use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup, TargetPresence};
-use crate::report::{AncestorStatus, ObjectStatus, PolicyStatus, StatusCondition};
+use crate::report::StatusCondition;
 use crate::resources::{Kind, ObjectRef, Resources, oldest_first};
 use crate::snapshot::{BackendSettings, UpstreamTls};
 
@@ -215,25 +216,17 @@ pub(super) fn report(
         let Some(object) = resources.backend_tls_policies.get(policy) else {
             continue;
         };
-        let mut ancestors: BTreeMap<&ObjectRef, &Vec<StatusCondition>> = BTreeMap::new();
+        let mut status = AncestorConditions::default();
         for (backend, conditions) in targets {
             let users = uses.get(backend).into_iter().flatten();
-            let itself = (!uses.contains_key(backend)).then_some(backend);
+            // Other kinds of backend are not Egret's alone.
+            let is_own = backend.kind == Kind::Backend;
+            let itself = (is_own && !uses.contains_key(backend)).then_some(backend);
             for ancestor in users.chain(itself) {
-                let known = ancestors.entry(ancestor).or_insert(conditions);
-                if known.iter().all(StatusCondition::is_fine) {
-                    *known = conditions;
-                }
+                status.add(ancestor, conditions);
             }
         }
-        let ancestor =
-            |(ancestor, conditions): (&ObjectRef, &Vec<StatusCondition>)| AncestorStatus {
-                ancestor_ref: PolicyTarget::new(ancestor, None).reference(),
-                conditions: conditions.clone(),
-            };
-        let ancestors = ancestors.into_iter().map(ancestor).collect();
-        let status = ObjectStatus::Policy(PolicyStatus { ancestors });
-        log.object(policy, &object.source, status);
+        log.object(policy, &object.source, status.into_status());
     }
 }
 

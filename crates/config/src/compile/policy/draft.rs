@@ -6,12 +6,13 @@ use kube::core::ObjectMeta;
 
 use super::CompiledPolicies;
 use crate::api::target::{TargetRef, TargetSelector};
+use crate::compile::ancestor::AncestorConditions;
 use crate::compile::annotation;
 use crate::compile::log::{FieldFault, ReportLog, join};
 use crate::compile::missing;
 use crate::compile::review::PolicyBinding;
 use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup, TargetPresence};
-use crate::report::{AncestorStatus, ObjectStatus, PolicyStatus, ReportProblem, StatusCondition};
+use crate::report::{ReportProblem, StatusCondition};
 use crate::resources::{Kind, LocatedObject, ObjectRef, SourceLocation};
 
 /// A policy while it is compiled, with its targets and its faults.
@@ -165,9 +166,10 @@ impl<'a> PolicyDraft<'a> {
     ) {
         log.problems(self.policy, self.source, &self.faults);
         self.bind(targets, policies, log);
-        let mut status = PolicyStatus::default();
+        let mut status = AncestorConditions::default();
         for target in &self.targets {
-            let conditions = match targets.presence(target) {
+            let presence = targets.presence(target);
+            let conditions = match presence {
                 TargetPresence::Foreign => {
                     let fault = FieldFault::new(
                         "spec.targetRefs",
@@ -202,13 +204,15 @@ impl<'a> PolicyDraft<'a> {
                     not_attached("Invalid", message)
                 }
             };
-            let ancestor_ref = target.reference();
-            status.ancestors.push(AncestorStatus {
-                ancestor_ref,
-                conditions,
-            });
+            if presence == TargetPresence::Missing {
+                // It has no Gateway, and the author of the policy has to be told.
+                status.add(&target.object, &conditions);
+            }
+            for ancestor in policies.route_gateways.of(&target.object) {
+                status.add(ancestor, &conditions);
+            }
         }
-        log.object(self.policy, self.source, ObjectStatus::Policy(status));
+        log.object(self.policy, self.source, status.into_status());
     }
 
     /// Records what the policy is bound to. If that is nothing, what the policy may have meant refuses all requests:

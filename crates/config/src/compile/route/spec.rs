@@ -92,6 +92,17 @@ pub(super) fn all(resources: &Resources) -> Vec<RouteSpec<'_>> {
     routes
 }
 
+/// The parents of all routes of all kinds.
+pub(super) fn parents(resources: &Resources) -> impl Iterator<Item = (&ObjectRef, Vec<ParentRef>)> {
+    let http = resources.http_routes.iter();
+    let http = http.map(|(route, object)| (route, http::parents(&object.value)));
+    let grpc = resources.grpc_routes.iter();
+    let grpc = grpc.map(|(route, object)| (route, grpc::parents(&object.value)));
+    let tls = resources.tls_routes.iter();
+    let tls = tls.map(|(route, object)| (route, tls::parents(&object.value)));
+    http.chain(grpc).chain(tls)
+}
+
 /// The one member of a filter that is set. Each candidate has: whether it is that of the filter's type, its name, and
 /// its value if it is set.
 fn single_member<'a>(

@@ -60,6 +60,7 @@ fn is_served_as_written() {
 KIND       NAME                   CONDITION                                       STATUS  REASON        MESSAGE
 Gateway    kgateway-system/http   Accepted                                        True    Accepted      Successfully accepted Gateway
 Gateway    kgateway-system/http   Programmed                                      True    Programmed    Successfully programmed Gateway
+Gateway    kgateway-system/http   ResolvedRefs                                    True    ResolvedRefs  Successfully resolved all Gateway references
 Gateway    kgateway-system/http   Accepted (http)                                 True    Accepted      Successfully accepted Listener
 Gateway    kgateway-system/http   Conflicted (http)                               False   NoConflicts   Successfully verified that Listener has no conflicts
 Gateway    kgateway-system/http   ResolvedRefs (http)                             True    ResolvedRefs  Successfully resolved all references

@@ -114,7 +114,7 @@ fn policies_apply_widest_first() {
     assert!(
         condition(
             &compiled,
-            "EgressPolicy apps/d-rule#HTTPRoute apps/r#main",
+            "EgressPolicy apps/d-rule#Gateway infra/gw",
             "Attached"
         )
         .starts_with("true Attached")

@@ -244,7 +244,7 @@ fn a_secret_that_is_taken_away_stays_in_service() {
     let gateway = objects.find(|it| &*it.object.name == "http").unwrap();
     let mut conditions = gateway.conditions();
     let resolved = conditions
-        .find(|(_, it)| it.kind == "ResolvedRefs")
+        .find(|(listener, it)| !listener.is_empty() && it.kind == "ResolvedRefs")
         .unwrap()
         .1;
     assert_eq!(

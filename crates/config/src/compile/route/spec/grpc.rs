@@ -22,7 +22,7 @@ pub(super) fn route<'a>(
 ) -> RouteSpec<'a> {
     let GrpcRouteSpec {
         hostnames,
-        parent_refs,
+        parent_refs: _,
         rules: written,
         use_default_gateways,
     } = &object.value.spec;
@@ -32,10 +32,21 @@ pub(super) fn route<'a>(
         meta: &object.value.metadata,
         seniority: object.seniority(reference),
         hostnames: hostnames.as_deref().unwrap_or_default(),
-        parents: parent_refs.iter().flatten().map(parent).collect(),
+        parents: parents(&object.value),
         default_gateways: matches!(use_default_gateways, Some(GrpcUseDefaultGateways::All)),
         rules: rules(written.as_deref(), match_all_rule, rule),
     }
+}
+
+/// `spec.parentRefs`.
+pub(super) fn parents(route: &GrpcRoute) -> Vec<ParentRef> {
+    route
+        .spec
+        .parent_refs
+        .iter()
+        .flatten()
+        .map(parent)
+        .collect()
 }
 
 /// The default rule, which matches every call.

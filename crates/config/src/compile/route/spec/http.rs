@@ -7,7 +7,8 @@ use super::{
 };
 use crate::api::gateway::{
     BackendFilter, BackendFilterType, BackendRef, ExtensionRef, HttpRoute, HttpRouteMatch,
-    HttpRouteRule, HttpRouteSpec, PathMatchType, RuleFilter, RuleFilterType, UseDefaultGateways,
+    HttpRouteRule, HttpRouteSpec, ParentRef, PathMatchType, RuleFilter, RuleFilterType,
+    UseDefaultGateways,
 };
 use crate::resources::{LocatedObject, ObjectRef};
 
@@ -16,7 +17,7 @@ pub(super) fn route<'a>(
 ) -> RouteSpec<'a> {
     let HttpRouteSpec {
         hostnames,
-        parent_refs,
+        parent_refs: _,
         rules: written,
         use_default_gateways,
     } = &object.value.spec;
@@ -26,10 +27,15 @@ pub(super) fn route<'a>(
         meta: &object.value.metadata,
         seniority: object.seniority(reference),
         hostnames: hostnames.as_deref().unwrap_or_default(),
-        parents: parent_refs.clone().unwrap_or_default(),
+        parents: parents(&object.value),
         default_gateways: matches!(use_default_gateways, Some(UseDefaultGateways::All)),
         rules: rules(written.as_deref(), match_all_rule, rule),
     }
+}
+
+/// `spec.parentRefs`.
+pub(super) fn parents(route: &HttpRoute) -> Vec<ParentRef> {
+    route.spec.parent_refs.clone().unwrap_or_default()
 }
 
 /// The default rule, which matches every request.

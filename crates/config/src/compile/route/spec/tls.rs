@@ -13,7 +13,7 @@ pub(super) fn route<'a>(
 ) -> RouteSpec<'a> {
     let TlsRouteSpec {
         hostnames,
-        parent_refs,
+        parent_refs: _,
         rules,
         use_default_gateways,
     } = &object.value.spec;
@@ -23,10 +23,21 @@ pub(super) fn route<'a>(
         meta: &object.value.metadata,
         seniority: object.seniority(reference),
         hostnames,
-        parents: parent_refs.iter().flatten().map(parent).collect(),
+        parents: parents(&object.value),
         default_gateways: matches!(use_default_gateways, Some(TlsUseDefaultGateways::All)),
         rules: rules.iter().map(rule).collect(),
     }
+}
+
+/// `spec.parentRefs`.
+pub(super) fn parents(route: &TlsRoute) -> Vec<ParentRef> {
+    route
+        .spec
+        .parent_refs
+        .iter()
+        .flatten()
+        .map(parent)
+        .collect()
 }
 
 fn rule(spec: &TlsRouteRule) -> RuleSpec<'_> {

@@ -1,0 +1,86 @@
+//! The status of a Gateway.
+
+use super::listener::ListenerDraft;
+use crate::compile::log::{FieldFault, join};
+use crate::report::{GatewayStatus, ListenerStatus, StatusCondition};
+
+/// The status of a Gateway while its listeners are added.
+#[derive(Debug, Default)]
+pub(super) struct GatewayStatusDraft {
+    listeners: Vec<ListenerStatus>,
+    /// The names of the listeners that are not programmed.
+    not_programmed: Vec<String>,
+    has_accepted: bool,
+    has_unresolved: bool,
+    is_insecure: bool,
+}
+
+impl GatewayStatusDraft {
+    /// Adds a listener.
+    pub(super) fn add(&mut self, listener: &ListenerDraft<'_>, gateway_accepted: bool) {
+        self.listeners.push(listener.status(gateway_accepted));
+        self.has_accepted |= listener.is_accepted();
+        self.has_unresolved |= listener.has_unresolved_references();
+        self.is_insecure |= gateway_accepted && listener.is_insecure();
+        if !listener.is_programmed() {
+            self.not_programmed.push(listener.name().to_owned());
+        }
+    }
+
+    /// The status; `refused` is the reason with the faults, if the Gateway is not accepted.
+    pub(super) fn finish(self, refused: Option<&(&'static str, Vec<FieldFault>)>) -> GatewayStatus {
+        let mut conditions = match refused {
+            Some((reason, faults)) => vec![
+                StatusCondition::new("Accepted", false, reason, join(faults)),
+                not_programmed("Not served, because it is not accepted"),
+            ],
+            None => vec![self.accepted(), self.programmed()],
+        };
+        conditions.push(self.resolved_refs());
+        if self.is_insecure {
+            conditions.push(StatusCondition::new(
+                "InsecureFrontendValidationMode",
+                true,
+                "ConfigurationChanged",
+                "Clients are served whose certificates were not verified",
+            ));
+        }
+        GatewayStatus {
+            conditions,
+            listeners: self.listeners,
+        }
+    }
+
+    /// A Gateway is accepted if a listener is, even one that is not programmed for want of a certificate.
+    fn accepted(&self) -> StatusCondition {
+        if self.not_programmed.is_empty() && !self.listeners.is_empty() {
+            let message = "Successfully accepted Gateway";
+            return StatusCondition::new("Accepted", true, "Accepted", message);
+        }
+        let names = self.not_programmed.join(", ");
+        let message = format!("Some listeners are not programmed: {names}");
+        StatusCondition::new("Accepted", self.has_accepted, "ListenersNotValid", message)
+    }
+
+    fn programmed(&self) -> StatusCondition {
+        if self.not_programmed.len() == self.listeners.len() {
+            return not_programmed("No listener is programmed");
+        }
+        let message = "Successfully programmed Gateway";
+        StatusCondition::new("Programmed", true, "Programmed", message)
+    }
+
+    /// A summary of the same condition of the listeners.
+    fn resolved_refs(&self) -> StatusCondition {
+        if self.has_unresolved {
+            let message = "One or more listeners have unresolved references";
+            return StatusCondition::new("ResolvedRefs", false, "ListenersNotResolved", message);
+        }
+        let message = "Successfully resolved all Gateway references";
+        StatusCondition::new("ResolvedRefs", true, "ResolvedRefs", message)
+    }
+}
+
+fn not_programmed(message: &str) -> StatusCondition {
+    StatusCondition::new("Programmed", false, "Invalid", message)
+}
