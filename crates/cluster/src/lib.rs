@@ -2,14 +2,20 @@
 //!
 //! [`ClusterReader`] makes [`Resources`](egret_config::resources::Resources) of what is in the cluster, which are compiled
 //! as those of files are. What is served does not depend on the API server: while it is away, the last configuration stays.
+//! [`StatusWriter`] writes the report of a compilation to the statuses of the objects.
 
 mod backoff;
 mod client;
+mod clock;
 mod connection;
 pub mod provision;
 mod reader;
 pub mod resource;
+mod status;
 
 pub use client::{ConnectError, connect};
 pub use connection::ConnectionState;
 pub use reader::{ClusterObjects, ClusterReader, ReadScope};
+pub use status::{
+    FIELD_MANAGER, GatewayAddress, GatewayAddresses, GatewayState, StatusPass, StatusWriter,
+};

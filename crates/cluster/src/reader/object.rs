@@ -38,7 +38,11 @@ pub(super) fn raw_of(kind: Kind, object: &DynamicObject) -> DynamicObject {
     DynamicObject {
         types: object.types.clone(),
         metadata: object.metadata.clone(),
-        data: json!({"status": object.data["status"]}),
+        // Of a route that cannot be read the parents are told.
+        data: json!({
+            "spec": {"parentRefs": object.data["spec"]["parentRefs"]},
+            "status": object.data["status"],
+        }),
     }
 }
 

@@ -77,10 +77,15 @@ impl ClusterObjects {
     }
 
     /// An object as it is in the cluster, with its status; only in the scope [`ReadScope::All`]. There are many routes, so
-    /// that theirs have no spec.
+    /// that of their specs only the parents are there.
     #[must_use]
     pub fn raw(&self, object: &ObjectRef) -> Option<&Arc<DynamicObject>> {
         self.raw.get(object)
+    }
+
+    /// All objects as they are in the cluster, likewise.
+    pub(crate) fn all_raw(&self) -> impl Iterator<Item = (&ObjectRef, &Arc<DynamicObject>)> {
+        self.raw.iter()
     }
 }
 

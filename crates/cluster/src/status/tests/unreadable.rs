@@ -1,0 +1,134 @@
+//! Objects that the API server stores and Egret cannot read.
+
+use super::super::unreadable::reports;
+use super::*;
+
+fn problem(object: &ObjectRef) -> ReportProblem {
+    ReportProblem {
+        file: "".into(),
+        line: 0,
+        object: Some(object.clone()),
+        field: "spec.x".to_owned(),
+        message: "not a number".to_owned(),
+    }
+}
+
+/// The report of a GatewayClass, its Gateway, and a route at the Gateway.
+fn read_objects() -> Report {
+    let class = ObjectRef::new(Kind::GatewayClass, "", "egret");
+    let plain = ObjectStatus::Plain(PlainStatus::default());
+    let mut read = of_route(&[]);
+    if let ObjectStatus::Route(status) = &mut read {
+        status.parents.push(ParentStatus {
+            parent_ref: reference(Kind::Gateway, "infra", "gw"),
+            conditions: Vec::new(),
+        });
+    }
+    Report {
+        objects: vec![
+            entry(&class, plain),
+            entry(&gateway(), of_gateway(&["http"])),
+            entry(&route(), read),
+        ],
+        ..Report::default()
+    }
+}
+
+#[test]
+fn their_authors_are_told_in_their_own_status() {
+    let report = read_objects();
+    let parents =
+        json!({"parentRefs": [{"name": "gw", "namespace": "infra"}, {"name": "istio"}, {"x": 1}]});
+    let on_route = json!({"targetRefs": [
+        {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "r"},
+        {"group": "gateway.kgateway.dev", "kind": "Backend", "name": "b"},
+        {"group": "example.com", "kind": "Other", "name": "b"},
+    ]});
+    let at_gw = vec!["Accepted (infra/gw) UnsupportedValue".to_owned()];
+    let cases = [
+        (Kind::HttpRoute, "apps", parents, at_gw),
+        (
+            Kind::EgressPolicy,
+            "apps",
+            on_route,
+            vec![
+                "Accepted (Gateway infra/gw) Invalid".to_owned(),
+                "Accepted (Backend apps/b) Invalid".to_owned(),
+            ],
+        ),
+        (
+            Kind::Backend,
+            "apps",
+            json!(7),
+            vec!["Accepted () Invalid".to_owned()],
+        ),
+        (
+            Kind::Gateway,
+            "apps",
+            json!({"gatewayClassName": "egret"}),
+            vec![
+                "Accepted () Invalid".to_owned(),
+                "Programmed () Invalid".to_owned(),
+            ],
+        ),
+        (
+            Kind::Gateway,
+            "apps",
+            json!({"gatewayClassName": "istio"}),
+            Vec::new(),
+        ),
+        (
+            Kind::GatewayClass,
+            "",
+            json!({"controllerName": "other/x"}),
+            Vec::new(),
+        ),
+        (Kind::Secret, "apps", json!({}), Vec::new()),
+    ];
+    for (kind, namespace, spec, expected) in cases {
+        let object = ObjectRef::new(kind, namespace, "broken");
+        let reports = reports(&[problem(&object)], &report, OURS, |_| Some(&spec));
+        let lines = reports.iter().flat_map(ObjectReport::conditions);
+        let lines: Vec<String> = lines
+            .inspect(|(_, it)| {
+                assert!(it.kind == "Programmed" || it.message == "spec.x: not a number")
+            })
+            .map(|(part, it)| {
+                let part = if part.contains('/') {
+                    part
+                } else {
+                    String::new()
+                };
+                format!("{} ({part}) {}", it.kind, it.reason)
+            })
+            .collect();
+        assert_eq!(lines, expected, "{kind}");
+    }
+}
+
+#[test]
+fn a_version_that_cannot_be_read_is_not_accepted_though_the_one_before_is_served() {
+    let report = Report {
+        objects: vec![
+            entry(&gateway(), of_gateway(&["http"])),
+            entry(&route(), of_route(&["gw"])),
+        ],
+        ..Report::default()
+    };
+    let problems = [problem(&gateway()), problem(&route())];
+    let reports = reports(&problems, &report, OURS, |_| None);
+    let lines = reports.iter().flat_map(ObjectReport::conditions);
+    let lines: Vec<String> = lines
+        .map(|(part, it)| format!("{part} {} {}", it.status, it.reason))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            " false Invalid",
+            " true Programmed",
+            "http true Accepted",
+            "http true Programmed",
+            "gw false UnsupportedValue",
+        ]
+    );
+}
