@@ -2,12 +2,14 @@
 //!
 //! [`ClusterReader`] makes [`Resources`](egret_config::resources::Resources) of what is in the cluster, which are compiled
 //! as those of files are. What is served does not depend on the API server: while it is away, the last configuration stays.
-//! [`StatusWriter`] writes the report of a compilation to the statuses of the objects.
+//! [`StatusWriter`] writes the report of a compilation to the statuses of the objects, and [`LeaderLease`] sees to it that
+//! one process at a time does.
 
 mod backoff;
 mod client;
 mod clock;
 mod connection;
+mod lease;
 pub mod provision;
 mod reader;
 pub mod resource;
@@ -15,6 +17,7 @@ mod status;
 
 pub use client::{ConnectError, connect};
 pub use connection::ConnectionState;
+pub use lease::{LeaderLease, LeaseApi, LeaseTimes};
 pub use reader::{ClusterObjects, ClusterReader, ReadScope};
 pub use status::{
     FIELD_MANAGER, GatewayAddress, GatewayAddresses, GatewayState, StatusPass, StatusWriter,
