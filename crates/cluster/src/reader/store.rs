@@ -340,27 +340,39 @@ impl Stores {
             }
             services.extend(named.services.iter().cloned());
         }
-        let stays = |problem: &ReportProblem| {
-            let mut problem = problem.clone();
-            let is_held = problem.object.as_ref().is_some_and(|object| {
-                let mut held = resources.objects_of(object.kind);
-                held.any(|held| held == object)
-            });
-            if is_held {
-                problem.message = format!("{}; the version before stays", problem.message);
-            }
-            problem
-        };
-        let of_sources = self.sources.values();
-        let of_sources = of_sources.filter_map(|store| store.problem.clone());
-        let unread = self.unread.values().flatten().map(stays);
-        let problems = unread.chain(of_sources).collect();
+        let problems = self.problems(&resources);
         ClusterObjects {
             problems,
             raw: self.raw.clone(),
             resources,
             services,
         }
+    }
+
+    /// What is wrong with the objects that cannot be read. The compilation tells what is wrong with policies that have no
+    /// earlier version.
+    fn problems(&self, resources: &Resources) -> Vec<ReportProblem> {
+        let kinds: BTreeSet<_> = self.unread.keys().map(|object| object.kind).collect();
+        let held = kinds
+            .into_iter()
+            .flat_map(|kind| resources.objects_of(kind));
+        let held: BTreeSet<&ObjectRef> = held.collect();
+        let mut problems = Vec::new();
+        for (object, of_object) in &self.unread {
+            if resources.unread_policies.contains_key(object) {
+                continue;
+            }
+            for problem in of_object {
+                let mut problem = problem.clone();
+                if held.contains(object) {
+                    problem.message = format!("{}; the version before stays", problem.message);
+                }
+                problems.push(problem);
+            }
+        }
+        let of_sources = self.sources.values();
+        problems.extend(of_sources.filter_map(|store| store.problem.clone()));
+        problems
     }
 }
 

@@ -174,6 +174,32 @@ fn a_bad_object_costs_only_itself() {
 }
 
 #[test]
+fn a_policy_that_cannot_be_read_is_told_by_the_compilation() {
+    let policies = Source::all(Kind::EgressPolicy);
+    let policy = |version: u32, action: &str| {
+        let target =
+            json!({"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "http"});
+        object(json!({
+            "apiVersion": "egret.dev/v1alpha1",
+            "metadata": {"namespace": "infra", "name": "p", "resourceVersion": version.to_string()},
+            "spec": {"targetRefs": [target], "defaultAction": action},
+        }))
+    };
+    let mut stores = Stores::new(gateway_scope());
+    stores.add(&policies);
+    list(&mut stores, &policies, vec![policy(1, "Refuse")]);
+    assert_eq!(problems(&stores), [""; 0]);
+    assert_eq!(stores.objects().resources().unread_policies.len(), 1);
+    stores.applied(&policies, policy(2, "Deny"));
+    stores.applied(&policies, policy(3, "Refuse"));
+    let told = problems(&stores);
+    assert!(told[0].ends_with("; the version before stays"), "{told:?}");
+    assert_eq!(stores.objects().resources().unread_policies.len(), 0);
+    stores.deleted(&policies, &policy(4, "Refuse"));
+    assert!(problems(&stores).is_empty());
+}
+
+#[test]
 fn what_is_for_others_is_dropped_when_it_arrives() {
     let (mut stores, source) = start(
         gateway_scope(),
