@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::compile::{CompileOptions, FaultCause, compile};
-use crate::resources::{ObjectRef, Resources};
+use crate::resources::{Kind, ObjectRef, Resources};
 
 /// The Secrets and ConfigMaps that objects refer to, each with the objects that refer to it. References that lack their
 /// ReferenceGrant are not among them.
@@ -39,7 +39,11 @@ pub fn secrets(resources: &Resources, options: &CompileOptions) -> SecretReferen
     for fault in compile(&without, options).review.faults {
         let from = match fault.cause {
             FaultCause::Object | FaultCause::Reference | FaultCause::Content(_) => continue,
-            FaultCause::Absent(object) => references.named.entry(object).or_default(),
+            FaultCause::Absent(object) if matches!(object.kind, Kind::Secret | Kind::ConfigMap) => {
+                references.named.entry(object).or_default()
+            }
+            // Other objects can be missed as much, and are read in any case.
+            FaultCause::Absent(_) => continue,
             FaultCause::NoneSelected { namespace, labels } => {
                 let selection = SecretSelection { namespace, labels };
                 references.selected.entry(selection).or_default()
