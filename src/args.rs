@@ -27,6 +27,8 @@ pub(crate) enum CliCommand {
     Serve(ServeArgs),
     /// Serve one Gateway of a cluster, and apply changes of the objects that it depends on
     Proxy(ProxyArgs),
+    /// In a cluster: make what Gateways become, and write the statuses of all objects
+    Controller(ControllerArgs),
     /// Compile the files and folders, and print a report of what would be served; exit 1 if any object is not accepted
     Check(CheckArgs),
 }
@@ -37,6 +39,7 @@ impl CliCommand {
             Self::Serve(args) => args.sources.meaning.log_format,
             Self::Check(args) => args.sources.meaning.log_format,
             Self::Proxy(args) => args.meaning.log_format,
+            Self::Controller(args) => args.log_format,
         }
     }
 }
@@ -165,6 +168,53 @@ pub(crate) struct CheckArgs {
     pub(crate) verbose: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct ControllerArgs {
+    /// The controllerName of the GatewayClasses whose Gateways are served
+    #[arg(long, env = "EGRET_CONTROLLER_NAME", default_value = egret_config::compile::CONTROLLER_NAME)]
+    pub(crate) controller_name: String,
+    /// File that tells where the API server is [default: what Kubernetes gives to a pod]
+    #[arg(long, env = "EGRET_KUBECONFIG", value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Namespace of the lease by which several controllers agree on the one that writes
+    #[arg(long, env = "EGRET_NAMESPACE", default_value = "egret-system")]
+    pub(crate) namespace: String,
+    /// Name of this controller in the lease, which no other has [default: the name of the pod, or host and process]
+    #[arg(long, env = "POD_NAME", value_name = "NAME")]
+    pub(crate) identity: Option<String>,
+    /// Image of the pods of Gateways
+    #[arg(long, env = "EGRET_IMAGE", default_value = concat!("ghcr.io/egret-proxy/egret:", env!("CARGO_PKG_VERSION")))]
+    pub(crate) image: String,
+    /// Refuse every request to a listener that has no EgressPolicy on it or on its Gateway
+    #[arg(long, env = "EGRET_REQUIRE_EGRESS_POLICY", value_parser = BoolishValueParser::new())]
+    pub(crate) require_egress_policy: bool,
+    /// Address of /healthz, /readyz and /metrics
+    #[arg(
+        long,
+        env = "EGRET_PROBE_ADDRESS",
+        default_value = "0.0.0.0:8082",
+        value_parser = admin_address,
+        value_name = "ADDRESS"
+    )]
+    pub(crate) probe_address: SocketAddr,
+    /// Log level on stderr: off, error, warn, info, debug or trace
+    #[arg(
+        long,
+        env = "EGRET_LOG_LEVEL",
+        default_value = "info",
+        value_name = "LEVEL"
+    )]
+    pub(crate) log_level: LevelFilter,
+    /// Format of the lines on stderr
+    #[arg(
+        long,
+        env = "EGRET_LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    pub(crate) log_format: LogFormat,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
     /// Aligned columns, for people
@@ -219,6 +269,19 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_gateway_parameters_can_set_are_arguments_of_the_proxy() {
+        let command = Cli::command();
+        let proxy = command.find_subcommand("proxy").unwrap();
+        for name in egret_config::compile::PROXY_ARGUMENTS {
+            let mut known = proxy.get_arguments().filter_map(|it| it.get_long());
+            assert!(
+                known.any(|known| Some(known) == name.strip_prefix("--")),
+                "{name}"
+            );
+        }
     }
 
     #[test]

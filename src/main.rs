@@ -7,6 +7,7 @@ mod args;
 mod check;
 mod clock;
 mod console;
+mod controller;
 mod descriptors;
 mod files;
 mod process;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         CliCommand::Serve(args) => serve::run(args),
         CliCommand::Proxy(args) => proxy::run(args),
         CliCommand::Check(args) => check::run(&args),
+        CliCommand::Controller(args) => controller::run(args),
     }));
     console::finish();
     exit.unwrap_or_else(|_| ExitCode::from(PANICKED))

@@ -16,6 +16,7 @@ use served::{ServeSetup, ServedProcess, lines, wait_for};
 mod changes;
 mod check;
 mod cluster;
+mod controller;
 mod credentials;
 mod encrypted_dns;
 mod served;

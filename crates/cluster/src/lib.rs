@@ -9,6 +9,7 @@ mod backoff;
 mod client;
 mod clock;
 mod connection;
+pub mod controller;
 mod lease;
 pub mod provision;
 mod reader;

@@ -1,0 +1,217 @@
+//! The controller: reads the cluster, compiles what it reads, makes what Gateways become, and writes what became of
+//! everything. Of several controllers, the one that leads writes; the others know as much and are ready to lead.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use egret_config::compile::{CompileOptions, CompiledConfig, GatewayPlacement};
+use egret_config::in_force::InForce;
+use egret_config::references;
+use egret_config::resources::Resources;
+use kube::Client;
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::clock;
+use crate::provision::{Children, LiveObjects, ProvisionSettings, ProvisionWriter, RESERVED_PORTS};
+use crate::reader::{ClusterObjects, ClusterReader, ReadScope};
+use crate::status::{GatewayAddresses, StatusWriter};
+
+mod access;
+mod leadership;
+mod plan;
+mod state;
+
+pub use leadership::LeaseOptions;
+pub use state::ControllerState;
+
+use access::AccessIndex;
+use leadership::Leadership;
+use plan::ControllerPlan;
+
+/// How long changes may collect before they are looked at. A write shows in several watches at once.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// What a controller is told at its start.
+#[derive(Clone, Debug)]
+pub struct ControllerOptions {
+    /// What its Gateways become.
+    pub provision: ProvisionSettings,
+    /// The lease that makes it the leader.
+    pub lease: LeaseOptions,
+    /// The time in seconds of Unix time.
+    pub unix_time: fn() -> i64,
+}
+
+/// A configuration, and what its Gateways are to become.
+struct Configuration {
+    objects: Arc<ClusterObjects>,
+    in_force: InForce,
+    compiled: CompiledConfig,
+    plan: ControllerPlan,
+}
+
+/// What one controller works with.
+struct Controller {
+    options: ControllerOptions,
+    state: Arc<ControllerState>,
+    configuration: Option<Configuration>,
+    provision: ProvisionWriter,
+    statuses: StatusWriter,
+    began: Instant,
+}
+
+/// Runs until it is stopped. `state` tells how it goes.
+pub async fn run(
+    client: Client,
+    options: ControllerOptions,
+    state: Arc<ControllerState>,
+    stop: impl Future<Output = ()>,
+) {
+    let handle = Handle::current();
+    let compile_options = options.compile_options();
+    let mut reader = ClusterReader::start(client.clone(), ReadScope::All, compile_options, &handle);
+    let mut children = Children::start(&client);
+    let mut leadership = Leadership::start(&client, &options.lease);
+    let name = options.provision.controller_name.clone();
+    let mut controller = Controller {
+        state,
+        configuration: None,
+        provision: ProvisionWriter::new(client.clone(), name.clone()),
+        statuses: StatusWriter::new(client, name),
+        began: clock::now(),
+        options,
+    };
+    let mut retry_at = None;
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        tokio::select! {
+            objects = reader.changed() => controller.configure(objects).await,
+            () = children.changed() => {}
+            () = leadership.changed() => controller.state.set_leader(leadership.is_leader()),
+            () = due(retry_at) => {}
+            () = &mut stop => break,
+        }
+        retry_at = None;
+        if !leadership.is_leader() {
+            continue;
+        }
+        sleep(SETTLE).await;
+        let Some(live) = children.live() else {
+            continue;
+        };
+        // A leader that is one no more ends its work where it is: what is left is the next one's.
+        let pass = tokio::select! {
+            retry_in = controller.pass(&live) => Some(retry_in),
+            () = leadership.lost() => None,
+            () = &mut stop => break,
+        };
+        retry_at = pass.flatten().map(|after| clock::now() + after);
+    }
+    leadership.release().await;
+}
+
+impl ControllerOptions {
+    /// The options of a compilation that begins now.
+    fn compile_options(&self) -> CompileOptions {
+        CompileOptions {
+            controller_name: self.provision.controller_name.clone(),
+            placement: GatewayPlacement::Apart,
+            reserved: RESERVED_PORTS
+                .map(|port| SocketAddr::from(([0, 0, 0, 0], port)))
+                .into(),
+            require_egress_policy: self.provision.require_egress_policy,
+            now: Some((self.unix_time)()),
+        }
+    }
+}
+
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Controller {
+    /// Compiles what was read. It is not done on this thread, because the lease is renewed meanwhile.
+    async fn configure(&mut self, objects: Arc<ClusterObjects>) {
+        let options = self.options.compile_options();
+        let settings = self.options.provision.clone();
+        let before = self.configuration.as_ref().map(|it| it.in_force.clone());
+        let resources = objects.resources().clone();
+        let compiled =
+            spawn_blocking(move || compile(before.as_ref(), resources, &options, &settings));
+        match compiled.await {
+            Ok(Ok((in_force, compiled, plan))) => {
+                self.state.configured();
+                self.configuration = Some(Configuration {
+                    objects,
+                    in_force,
+                    compiled,
+                    plan,
+                });
+            }
+            Ok(Err(problems)) => {
+                for problem in problems {
+                    tracing::error!("{problem}");
+                }
+            }
+            Err(defect) => {
+                tracing::error!("the change was not compiled, because of a defect: {defect}")
+            }
+        }
+    }
+
+    /// Writes what differs. Returns after how long another pass is worth the while, although nothing may have changed.
+    async fn pass(&mut self, live: &LiveObjects) -> Option<Duration> {
+        let Configuration {
+            objects,
+            in_force,
+            compiled,
+            plan,
+        } = self.configuration.as_ref()?;
+        let at = clock::now() - self.began;
+        let provisioned = self.provision.write(&plan.gateways, live, at).await;
+        let provision = &self.provision;
+        let states = plan.states(in_force.served(), live, |planned| {
+            provision.fault(planned.objects.as_deref().unwrap_or_default())
+        });
+        let gateways: GatewayAddresses = states.into_iter().collect();
+        let written = self
+            .statuses
+            .write(objects, &compiled.report, &gateways)
+            .await;
+        self.state.wrote(self.provision.counts(), &written);
+        let after = [provisioned.retry_in, written.retry_in];
+        after.into_iter().flatten().min()
+    }
+}
+
+type Compiled = (InForce, CompiledConfig, ControllerPlan);
+
+fn compile(
+    before: Option<&InForce>,
+    resources: Resources,
+    options: &CompileOptions,
+    settings: &ProvisionSettings,
+) -> Result<Compiled, Vec<egret_config::report::ReportProblem>> {
+    let (in_force, compiled) = match before {
+        None => InForce::start(resources, options),
+        Some(before) => match before.change(resources, options) {
+            Ok(change) => (change.in_force, change.compiled),
+            Err(refused) => return Err(refused.0),
+        },
+    };
+    let served = in_force.served();
+    let access = AccessIndex::of(references::secrets(served, options), &compiled);
+    let plan = ControllerPlan::of(served, &compiled, settings, |gateway| {
+        access.needed(gateway)
+    });
+    Ok((in_force, compiled, plan))
+}
+
+#[cfg(test)]
+mod tests;
