@@ -17,7 +17,6 @@ use tokio::sync::Notify;
 
 use crate::clock;
 use crate::policy::ClientIdentity;
-use stream_watch::StreamWatch;
 use watch::ConnectionWatch;
 pub(crate) use watch::HttpConnection;
 
@@ -102,10 +101,6 @@ pub(crate) struct ClientConnection {
     takes_no_more: Cell<bool>,
     /// The idle timeouts of the connection.
     pub(crate) watch: ConnectionWatch,
-    /// The HTTP/2 stream that has just begun, on its way to the task that runs it.
-    pub(crate) opened: Cell<Option<Rc<StreamWatch>>>,
-    /// The HTTP/2 stream that has just become a tunnel, on its way to the task that writes to it.
-    pub(crate) tunnelled: Cell<Option<Rc<StreamWatch>>>,
     /// Notified when an HTTP/2 connection takes no more requests.
     pub(crate) go_away: Notify,
 }
@@ -130,8 +125,6 @@ impl ClientConnection {
             close_after_response: Cell::default(),
             takes_no_more: Cell::default(),
             watch: ConnectionWatch::new(http, clock::now()),
-            opened: Cell::default(),
-            tunnelled: Cell::default(),
             go_away: Notify::new(),
         })
     }

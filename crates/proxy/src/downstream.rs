@@ -5,4 +5,4 @@ mod connection;
 pub(crate) mod early_refusal;
 pub(crate) mod farewell;
 
-pub(crate) use connection::DownstreamConnection;
+pub(crate) use connection::{DownstreamConnection, TunnelSlot};

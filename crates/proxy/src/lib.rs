@@ -38,6 +38,7 @@ mod status;
 mod stream;
 mod task;
 mod telemetry;
+mod transfer;
 mod tunnel;
 mod upstream;
 mod worker;

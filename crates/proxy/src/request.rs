@@ -1,8 +1,6 @@
 //! One request, top to bottom: what is decided, in which order, and who answers.
 
 use std::borrow::Cow;
-use std::cell::Cell;
-use std::convert::Infallible;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -11,19 +9,18 @@ use http::header::{CONNECTION, EXPECT, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
-use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
 
 use crate::body::ResponseBody;
 use crate::client::ClientConnection;
 use crate::client::stream_watch::StreamWatch;
 use crate::configuration::logs_unrouted;
-use crate::downstream::DownstreamConnection;
+use crate::downstream::{DownstreamConnection, TunnelSlot};
 use crate::exchange::{BodyConsent, Exchange};
 use crate::message::target::{Target, check_framing};
 use crate::message::{grpc, upgrade};
 use crate::plan::compared_path;
 use crate::refusal::{self, Refusal};
+use crate::transfer::ReceivedBody;
 use crate::tunnel::Tunnel;
 use crate::upstream::RequestBody;
 use decide::{NextStep, RoutedRequest};
@@ -39,25 +36,25 @@ mod send;
 pub(crate) struct RequestClient {
     pub(crate) connection: Rc<DownstreamConnection>,
     pub(crate) exchange: Rc<Exchange>,
-    /// Brings the stream of an HTTP/2 CONNECT once it is answered.
-    upgrade: Cell<Option<OnUpgrade>>,
+    /// Takes the tunnel that the stream of an HTTP/2 CONNECT becomes.
+    slot: Option<TunnelSlot>,
 }
 
 /// Answers a request, with the upstream's response, a response of the gateway's own, or a refusal. `stream` is the stream of
-/// an HTTP/2 request.
+/// an HTTP/2 request, and `slot` takes the tunnel that it becomes if it is a CONNECT.
 pub(crate) async fn handle(
-    mut request: Request<Incoming>,
+    request: Request<ReceivedBody>,
     connection: Rc<DownstreamConnection>,
     stream: Option<Rc<StreamWatch>>,
-) -> Result<Response<ResponseBody>, Infallible> {
-    let is_http2 = stream.is_some();
+    slot: Option<TunnelSlot>,
+) -> Response<ResponseBody> {
     let telemetry = Rc::clone(&connection.context.telemetry);
     let exchange = Exchange::begin(Rc::clone(&connection.client), stream, telemetry);
     let is_connect = request.method() == Method::CONNECT;
     // A refusal to gRPC has the status 200, which to a CONNECT would be consent.
     let is_grpc = !is_connect && grpc::is_asked_for(request.version(), request.headers());
     let client = RequestClient {
-        upgrade: Cell::new((is_http2 && is_connect).then(|| hyper::upgrade::on(&mut request))),
+        slot,
         connection: Rc::clone(&connection),
         exchange: Rc::clone(&exchange),
     };
@@ -82,7 +79,7 @@ pub(crate) async fn handle(
     if must_close(&response, is_connect, is_last, &connection.client) {
         close(&mut response, &connection.client);
     }
-    Ok(response)
+    response
 }
 
 /// Whether the client asks for consent before it sends its body (RFC 9110 10.1.1). HTTP/2 has no need to: the end of one
@@ -124,12 +121,12 @@ impl RequestClient {
     /// Makes a tunnel of the connection, or of its stream, once the request is answered.
     fn then(&self, tunnel: Tunnel) {
         self.connection
-            .open_tunnel_after_response(tunnel, self.upgrade.take());
+            .open_tunnel_after_response(tunnel, self.slot.as_ref());
     }
 }
 
 async fn answer(
-    request: Request<Incoming>,
+    request: Request<ReceivedBody>,
     client: &RequestClient,
 ) -> Result<Response<ResponseBody>, Refusal> {
     let RequestClient {

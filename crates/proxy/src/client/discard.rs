@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout_at;
@@ -15,6 +14,7 @@ use super::ClientConnection;
 use crate::clock;
 use crate::stream::ClientStream;
 use crate::task;
+use crate::transfer::ReceivedBody;
 
 /// How long a client may go on sending after it has been answered.
 const MAX_DURATION: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ struct DiscardDeadline(Instant);
 /// Reads the rest of a request body to its end in a task of its own, so that a client that is still sending reads its
 /// answer, and the connection can be used again. If the end does not come in time, the body is dropped: this closes an
 /// HTTP/1.1 connection, and resets an HTTP/2 stream.
-pub(crate) fn read_on(mut body: Incoming, connection: Rc<ClientConnection>) {
+pub(crate) fn read_on(mut body: ReceivedBody, connection: Rc<ClientConnection>) {
     task::spawn(async move {
         if connection.takes_no_more() {
             return;

@@ -1,21 +1,29 @@
-//! The send timeout of an HTTP/2 stream: how long its client may read nothing of the response.
+//! An HTTP/2 stream of a client: how it is answered, and how long its client may read nothing of the response.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use bytes::Bytes;
+use h2::SendStream;
+use h2::server::SendResponse;
+use http::Response;
 use tokio::time::{Sleep, sleep_until};
 
 use crate::clock;
+use crate::transfer::StreamSender;
 
-/// The send timeout of one HTTP/2 stream. The request handler limits the time until the response head, and the bodies
-/// limit the time between two frames of the upstream; this limits the time in which the client reads nothing.
+/// One HTTP/2 stream of a client, with its send timeout. The request handler limits the time until the response head, and
+/// the bodies limit the time between two frames of the upstream; this limits the time in which the client reads nothing.
 #[derive(Default)]
 pub(crate) struct StreamWatch {
+    /// Absent in tests of the timeout.
+    responder: RefCell<Option<SendResponse<Bytes>>>,
+    /// The own direction of the tunnel that the stream has become.
+    tunnel: RefCell<Option<StreamSender>>,
     idle_timeout: Duration,
     /// When the frame became ready that waits to be sent.
     blocked: Cell<Option<Instant>>,
@@ -23,17 +31,43 @@ pub(crate) struct StreamWatch {
     deadline: Cell<Option<Instant>>,
     /// Whether the client read nothing for the idle timeout.
     stalled: Cell<bool>,
-    /// Notified when nothing more can be sent to the client.
-    closed: Notify,
 }
 
 impl StreamWatch {
     /// Creates the watch of a stream whose client may read nothing for `idle_timeout`.
-    pub(crate) fn new(idle_timeout: Duration) -> Rc<Self> {
+    pub(crate) fn new(idle_timeout: Duration, responder: SendResponse<Bytes>) -> Rc<Self> {
         Rc::new(Self {
+            responder: RefCell::new(Some(responder)),
             idle_timeout,
             ..Self::default()
         })
+    }
+
+    /// Sends the head of the response.
+    ///
+    /// # Errors
+    /// If the client has reset the stream, or the connection has ended.
+    pub(crate) fn respond(
+        &self,
+        head: Response<()>,
+        is_end: bool,
+    ) -> Result<SendStream<Bytes>, h2::Error> {
+        let mut responder = self.responder.borrow_mut();
+        let responder = responder.as_mut().ok_or(h2::Reason::INTERNAL_ERROR)?;
+        responder.send_response(head, is_end)
+    }
+
+    /// Ready when the client has reset the stream, or the connection has ended. Not to be polled after the response.
+    pub(crate) fn poll_reset(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut *self.responder.borrow_mut() {
+            Some(responder) => responder.poll_reset(cx).map(drop),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Records that the stream has become a tunnel.
+    pub(crate) fn becomes_tunnel(&self, sender: StreamSender) {
+        self.tunnel.replace(Some(sender));
     }
 
     /// Records that a frame of the response is ready to be sent.
@@ -56,14 +90,13 @@ impl StreamWatch {
         self.stalled.get()
     }
 
-    /// Records that nothing more can be sent to the client, because the task that writes to the stream has ended.
-    pub(crate) fn close(&self) {
-        self.closed.notify_one();
-    }
-
-    /// Completes when the client has ended or reset the stream that became a tunnel.
+    /// Completes when nothing more can be sent on the stream that became a tunnel; never, if it did not.
     pub(crate) async fn closed(&self) {
-        self.closed.notified().await;
+        let sender = self.tunnel.borrow().clone();
+        match sender {
+            Some(sender) => sender.closed().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// When the stream times out if nothing changes.
@@ -114,7 +147,10 @@ mod tests {
     const SILENCE: Duration = Duration::from_secs(60);
 
     fn watch() -> Rc<StreamWatch> {
-        StreamWatch::new(SILENCE)
+        Rc::new(StreamWatch {
+            idle_timeout: SILENCE,
+            ..StreamWatch::default()
+        })
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,9 +9,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use egret_config::snapshot::ConnectionLimits;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
@@ -62,7 +60,7 @@ enum WaitingFor {
 
 /// The client's stream, which records reads and blocked writes in the connection's watch.
 pub(crate) struct WatchedStream<S = ClientStream> {
-    pub(crate) stream: TokioIo<S>,
+    pub(crate) stream: S,
     pub(crate) connection: Rc<ClientConnection>,
 }
 
@@ -184,11 +182,11 @@ impl ConnectionWatch {
     }
 }
 
-impl<S: AsyncRead + Unpin> Read for WatchedStream<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
+        buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         if read.is_ready() {
@@ -198,7 +196,7 @@ impl<S: AsyncRead + Unpin> Read for WatchedStream<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Write for WatchedStream<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

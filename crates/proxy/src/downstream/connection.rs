@@ -3,13 +3,12 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use bytes::Bytes;
-use hyper::upgrade::OnUpgrade;
-
 use crate::client::ClientConnection;
 use crate::context::WorkerContext;
-use crate::task;
-use crate::tunnel::{ClientSide, ReadyTunnel, Tunnel};
+use crate::tunnel::Tunnel;
+
+/// The tunnel that an HTTP/2 stream becomes once its request is answered.
+pub(crate) type TunnelSlot = Rc<Cell<Option<Box<Tunnel>>>>;
 
 /// A client's connection on the worker that serves it.
 pub(crate) struct DownstreamConnection {
@@ -28,25 +27,13 @@ impl DownstreamConnection {
         })
     }
 
-    /// Runs the tunnel on the connection, or on its HTTP/2 stream `upgrade`, once the response to this request has been
-    /// sent.
-    pub(crate) fn open_tunnel_after_response(&self, tunnel: Tunnel, upgrade: Option<OnUpgrade>) {
-        let tunnel = Box::new(tunnel);
-        let Some(upgrade) = upgrade else {
-            return self.pending_tunnel.set(Some(tunnel));
-        };
-        let tunnels = Rc::clone(&self.context.tunnels);
-        task::spawn(async move {
-            let Ok(stream) = upgrade.await else {
-                return tunnel.abandon();
-            };
-            let ready = ReadyTunnel {
-                tunnel,
-                client: ClientSide::of_stream(stream),
-                early: Bytes::new(),
-                tunnels,
-            };
-            ready.run().await;
-        });
+    /// Has the tunnel run once the response to this request has been sent: on the connection, or on the HTTP/2 stream of
+    /// `slot`.
+    pub(crate) fn open_tunnel_after_response(&self, tunnel: Tunnel, slot: Option<&TunnelSlot>) {
+        let tunnel = Some(Box::new(tunnel));
+        match slot {
+            Some(slot) => slot.set(tunnel),
+            None => self.pending_tunnel.set(tunnel),
+        }
     }
 }

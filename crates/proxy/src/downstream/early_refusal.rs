@@ -1,7 +1,6 @@
 //! Metrics and log lines of connections that are refused before there is a request, and so without an exchange: in the
 //! PROXY header, in the TLS handshake, or by hyper's parser.
 
-use std::error::Error as _;
 use std::net::SocketAddr;
 
 use egret_config::snapshot::BindAddress;
@@ -47,12 +46,10 @@ pub(crate) fn record_head_error(connection: &DownstreamConnection, error: &hyper
 
 /// Counts and logs an HTTP/2 connection that ended with a protocol error of the client. Exchanges in progress have log
 /// lines of their own.
-pub(crate) fn record_http2_error(connection: &DownstreamConnection, error: &hyper::Error) {
-    let error = error.source().and_then(|error| error.downcast_ref());
-    let broken = |error: &&h2::Error| !error.is_io() && !error.is_remote();
-    let Some(error) = error.filter(broken) else {
+pub(crate) fn record_http2_error(connection: &DownstreamConnection, error: &h2::Error) {
+    if error.is_io() || error.is_remote() {
         return;
-    };
+    }
     let context = &connection.context;
     let refusal = Refusal::ClientHttp2(error.to_string());
     let reason = refusal.row().reason;

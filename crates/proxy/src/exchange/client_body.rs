@@ -6,21 +6,21 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::{BodyConsent, Exchange};
 use crate::client::discard;
+use crate::transfer::{ReceiveError, ReceivedBody};
 
 /// The body of a client's request. If it is dropped before its end, the client may still be sending; the rest is then
 /// read and discarded, so that the client reads its answer.
 pub(crate) struct ClientBody {
     /// Absent once it has ended.
-    incoming: Option<Incoming>,
+    incoming: Option<ReceivedBody>,
     exchange: Rc<Exchange>,
 }
 
 impl ClientBody {
-    pub(crate) fn new(incoming: Incoming, exchange: Rc<Exchange>) -> Self {
+    pub(crate) fn new(incoming: ReceivedBody, exchange: Rc<Exchange>) -> Self {
         Self {
             incoming: Some(incoming),
             exchange,
@@ -30,12 +30,12 @@ impl ClientBody {
 
 impl Body for ClientBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = ReceiveError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
         let Self { incoming, exchange } = &mut *self;
         let Some(incoming) = incoming else {
             return Poll::Ready(None);

@@ -2,10 +2,10 @@
 //! gateway an upgrade request always has the form of HTTP/1.1.
 
 use egret_config::snapshot::AllowedUpgrades;
+use h2::ext::Protocol;
 use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, Response, StatusCode, Version};
-use hyper::ext::Protocol;
 
 use super::websocket;
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use egret_config::route::{RequestFacts, RouteMatch};
 use egret_config::snapshot::{Listener, RouteRule, RuleAction, WeightedBackend, WeightedBackends};
+use h2::ext::Protocol;
 use http::Response;
 use http::request::Parts;
-use hyper::ext::Protocol;
 
 use super::{RequestClient, check, local};
 use crate::body::ResponseBody;

@@ -1,5 +1,6 @@
 //! Serves HTTP/1.1 and HTTP/1.0 on a client's connection.
 
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -7,6 +8,8 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use egret_config::snapshot::ConnectionLimits;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -18,6 +21,7 @@ use crate::downstream::{DownstreamConnection, early_refusal};
 use crate::request;
 use crate::side_future::SideFuture;
 use crate::stream::ClientStream;
+use crate::transfer::ReceivedBody;
 use crate::tunnel::{ClientSide, ReadyTunnel};
 
 /// Size of the buffer for each direction of a connection, in bytes.
@@ -33,12 +37,16 @@ pub(super) async fn serve(
     let _abandon = AbandonGuard(connection);
     let service = {
         let connection = Rc::clone(connection);
-        service_fn(move |request| request::handle(request, Rc::clone(&connection), None))
+        service_fn(move |request: Request<Incoming>| {
+            let request = request.map(ReceivedBody::Http1);
+            let handled = request::handle(request, Rc::clone(&connection), None, None);
+            async { Ok::<_, Infallible>(handled.await) }
+        })
     };
-    let stream = WatchedStream {
-        stream: TokioIo::new(HeadStream::new(stream, Rc::clone(&connection.client))),
+    let stream = TokioIo::new(WatchedStream {
+        stream: HeadStream::new(stream, Rc::clone(&connection.client)),
         connection: Rc::clone(&connection.client),
-    };
+    });
     let limits = connection.client.limits();
     let mut serving = builder(limits).serve_connection(stream, service);
     let expired = pin!(connection.client.watch.expired(limits));
@@ -62,13 +70,13 @@ pub(super) async fn serve(
         Some(Ok(())) => {
             let Some(tunnel) = connection.pending_tunnel.take() else {
                 if connection.client.takes_no_more() {
-                    let (stream, _) = serving.into_parts().io.stream.into_inner().into_parts();
+                    let (stream, _) = serving.into_parts().io.into_inner().stream.into_parts();
                     Box::pin(discard::until_closed(stream)).await;
                 }
                 return None;
             };
             let parts = serving.into_parts();
-            let (stream, unread) = parts.io.stream.into_inner().into_parts();
+            let (stream, unread) = parts.io.into_inner().stream.into_parts();
             let early = if unread.is_empty() {
                 parts.read_buf
             } else {
@@ -85,7 +93,7 @@ pub(super) async fn serve(
         Some(Err(error)) => {
             early_refusal::record_head_error(connection, &error);
             if error.is_parse() {
-                let (stream, _) = serving.into_parts().io.stream.into_inner().into_parts();
+                let (stream, _) = serving.into_parts().io.into_inner().stream.into_parts();
                 Box::pin(discard::until_closed(stream)).await;
             }
             None

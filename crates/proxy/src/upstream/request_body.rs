@@ -10,12 +10,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep_until};
 
 use crate::clock;
 use crate::exchange::{BodyConsent, ClientBody, Exchange, Progress};
 use crate::message::trailers::prepare_trailers;
+use crate::transfer::{ReceiveError, ReceivedBody};
 
 /// How long the upstream has to say whether it wants the body of a client that waits for that (RFC 9110 10.1.1). Then the
 /// client is asked for it.
@@ -70,7 +70,7 @@ enum BodyFrame {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RequestBodyError {
     #[error("the client broke off: {0}")]
-    Client(#[source] hyper::Error),
+    Client(#[source] ReceiveError),
     #[error("the client has its answer, and sends no more")]
     Stalled,
     #[error("the request is being sent again elsewhere")]
@@ -79,7 +79,7 @@ pub(crate) enum RequestBodyError {
 
 impl RequestBody {
     /// Builds the body of a client's request.
-    pub(crate) fn of_client(incoming: Incoming, exchange: Rc<Exchange>) -> Self {
+    pub(crate) fn of_client(incoming: ReceivedBody, exchange: Rc<Exchange>) -> Self {
         let source = if incoming.is_end_stream() {
             BodySource::Empty
         } else {

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep_until, timeout};
 
 use super::lease::LeasedConnection;
 use crate::clock;
 use crate::task;
+use crate::transfer::{ReceiveError, ReceivedBody};
 
 /// The body of an upstream's response, with timeouts. Its connection returns to the pool when the body has ended.
 ///
@@ -21,7 +21,7 @@ use crate::task;
 /// knows of the end, or all bytes of its length have come. Whoever sends it on may take any of them for the end.
 pub(crate) struct UpstreamBody {
     /// Absent once the body is dropped.
-    incoming: Option<Incoming>,
+    incoming: Option<ReceivedBody>,
     /// Released when the body has ended without an error.
     lease: Option<LeasedConnection>,
     limit: BodyLimit,
@@ -45,7 +45,7 @@ pub(crate) struct BodyLimit {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpstreamBodyError {
     #[error("the upstream broke off: {0}")]
-    Upstream(#[source] hyper::Error),
+    Upstream(#[source] ReceiveError),
     #[error("the upstream reset the stream")]
     Reset,
     #[error("no more came in time")]
@@ -53,7 +53,7 @@ pub(crate) enum UpstreamBodyError {
 }
 
 impl UpstreamBody {
-    pub(super) fn new(incoming: Incoming, lease: LeasedConnection, limit: BodyLimit) -> Self {
+    pub(super) fn new(incoming: ReceivedBody, lease: LeasedConnection, limit: BodyLimit) -> Self {
         let mut body = Self {
             incoming: Some(incoming),
             lease: Some(lease),
@@ -161,7 +161,7 @@ impl Drop for UpstreamBody {
 }
 
 /// Waits for the end of a stream whose bytes have all come. Dropping it before would reset it.
-fn read_end(mut incoming: Incoming, lease: LeasedConnection) {
+fn read_end(mut incoming: ReceivedBody, lease: LeasedConnection) {
     task::spawn(async move {
         let end = async { while let Some(Ok(_)) = incoming.frame().await {} };
         if timeout(END_TIMEOUT, end).await.is_ok() {

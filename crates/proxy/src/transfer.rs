@@ -1,0 +1,11 @@
+//! Bodies and streams of HTTP as they come off a connection and go onto it, in either version.
+
+mod duplex_stream;
+mod received_body;
+mod send_body;
+mod stream_body;
+
+pub(crate) use duplex_stream::{DuplexStream, StreamSender};
+pub(crate) use received_body::{ReceiveError, ReceivedBody};
+pub(crate) use send_body::send_body;
+pub(crate) use stream_body::StreamBody;
