@@ -75,7 +75,7 @@ impl Body for ResponseBody {
                     self.exchange.progress().sent(data.len());
                 }
             }
-            Some(Err(UpstreamBodyError::Upstream(_) | UpstreamBodyError::Reset)) => {
+            Some(Err(UpstreamBodyError::Upstream(_))) => {
                 self.exchange.broken_off(ExchangeEnd::UpstreamBrokeOff);
             }
             Some(Err(UpstreamBodyError::Timeout)) => {

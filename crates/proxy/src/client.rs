@@ -17,12 +17,15 @@ use tokio::sync::Notify;
 
 use crate::clock;
 use crate::policy::ClientIdentity;
+use interim::InterimQueue;
 use watch::ConnectionWatch;
 pub(crate) use watch::HttpConnection;
 
 pub(crate) mod discard;
 pub(crate) mod head_stream;
+mod interim;
 mod metrics;
+mod presence;
 pub(crate) mod stream_watch;
 pub(crate) mod watch;
 
@@ -101,6 +104,8 @@ pub(crate) struct ClientConnection {
     takes_no_more: Cell<bool>,
     /// The idle timeouts of the connection.
     pub(crate) watch: ConnectionWatch,
+    /// Interim responses that are yet to be sent over HTTP/1.1.
+    pub(crate) interim: InterimQueue,
     /// Notified when an HTTP/2 connection takes no more requests.
     pub(crate) go_away: Notify,
 }
@@ -125,6 +130,7 @@ impl ClientConnection {
             close_after_response: Cell::default(),
             takes_no_more: Cell::default(),
             watch: ConnectionWatch::new(http, clock::now()),
+            interim: InterimQueue::default(),
             go_away: Notify::new(),
         })
     }

@@ -27,6 +27,7 @@ use crate::refusal::{Refusal, RefusalId, RefusalRow, RefusalSubject};
 use crate::telemetry::{DecisionLabels, WorkerTelemetry};
 
 mod client_body;
+mod interim;
 mod progress;
 
 pub(crate) use client_body::ClientBody;
@@ -43,6 +44,10 @@ pub(crate) struct Exchange {
     status: Cell<Option<StatusCode>>,
     end: Cell<Option<ExchangeEnd>>,
     form: Cell<ExchangeForm>,
+    /// Interim responses that may still be passed on.
+    interim_left: Cell<u8>,
+    /// Whether an HTTP/2 client waits for a 100 response, which hyper sends over HTTP/1.1.
+    owes_continue: Cell<bool>,
     /// The generation of the configuration when the exchange began.
     generation: u64,
     facts: RefCell<RequestFacts>,
@@ -99,6 +104,8 @@ impl Exchange {
             status: Cell::default(),
             end: Cell::default(),
             form: Cell::default(),
+            interim_left: Cell::default(),
+            owes_continue: Cell::default(),
             generation: telemetry.generation(),
             facts: RefCell::default(),
             telemetry,

@@ -82,11 +82,10 @@ pub(crate) async fn handle(
     response
 }
 
-/// Whether the client asks for consent before it sends its body (RFC 9110 10.1.1). HTTP/2 has no need to: the end of one
-/// stream leaves the others alone.
+/// Whether the client asks for consent before it sends its body (RFC 9110 10.1.1).
 fn expects_continue(parts: &Parts) -> bool {
     let expectation = parts.headers.get_all(EXPECT).iter().next_back();
-    parts.version == Version::HTTP_11
+    parts.version != Version::HTTP_10
         && expectation.is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
@@ -140,7 +139,11 @@ async fn answer(
     let (mut parts, body) = request.into_parts();
     let body = RequestBody::of_client(body, Rc::clone(exchange));
     if !body.is_end_stream() && expects_continue(&parts) {
-        exchange.progress().set_body_consent(BodyConsent::Awaited);
+        exchange.awaits_consent();
+    }
+    // Nothing comes before the answer to a CONNECT: most clients take the first status for it.
+    if parts.version != Version::HTTP_10 && parts.method != Method::CONNECT {
+        exchange.takes_interim();
     }
     let extended = upgrade::unwrap_extended(&mut parts);
     let target = identify(&parts, socket, client)?;

@@ -9,7 +9,6 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use hyper::rt::Executor;
 use tokio::time::sleep;
 
 /// Pause before work that panicked begins anew, so that a defect that recurs at once does not keep a core busy.
@@ -47,16 +46,6 @@ pub async fn unless_panicking<F: Future>(future: F) -> Option<F::Output> {
         polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
     })
     .await
-}
-
-/// Has the tasks that hyper starts for HTTP/2 run here too.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Local;
-
-impl<F: Future<Output = ()> + 'static> Executor<F> for Local {
-    fn execute(&self, task: F) {
-        spawn(task);
-    }
 }
 
 #[cfg(test)]

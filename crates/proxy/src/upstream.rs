@@ -19,6 +19,7 @@ mod health;
 mod host_pool;
 mod http2;
 mod idle_count;
+mod interim;
 mod lease;
 mod limits;
 mod metrics;

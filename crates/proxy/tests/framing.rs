@@ -245,10 +245,15 @@ fn a_response_has_one_length() {
         assert!(told.contains("error=http_protocol_error"), "{head}: {told}");
     }
     // Other interim responses are not an error.
-    let hints = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n";
-    let upstream = RawServer::answer(hints);
-    let response = gateway.get(&format!("a.example:{}", upstream.port()), "/");
-    assert_eq!(response.status, 204);
+    let hints = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+    let upstream = RawServer::answer(format!("{hints}HTTP/1.1 204 No Content\r\n\r\n"));
+    let mut client = gateway.connect();
+    client.send_request(format!(
+        "GET / HTTP/1.1\r\nhost: a.example:{}\r\n\r\n",
+        upstream.port()
+    ));
+    assert_eq!(client.read_head().status, 103);
+    assert_eq!(client.read_response().status, 204);
 }
 
 /// A proxy removes a blank before the colon of a response's field (RFC 9112 5.1).
@@ -313,11 +318,57 @@ fn a_client_that_leaves_ends_the_upstream_request() {
         setup.host
     ));
     setup.upstream.wait_for_requests(1);
-    drop(client);
+    client.reset();
     setup.upstream.wait_for_open_connections(0);
     let record = &setup.gateway.wait_for_records(1)[0];
     assert_eq!(record["reason"], "client_closed");
     assert!(record.get("status").is_none());
+}
+
+/// Whether it reads on shows with the first bytes that it is sent.
+#[test]
+fn a_client_that_closes_ends_the_upstream_request_with_the_response() {
+    let setup = start();
+    let mut client = setup.gateway.connect();
+    client.send_request(format!(
+        "GET /hold/x HTTP/1.1\r\nhost: {}\r\n\r\n",
+        setup.host
+    ));
+    setup.upstream.wait_for_requests(1);
+    drop(client);
+    setup.upstream.release("x");
+    let record = &setup.gateway.wait_for_records(1)[0];
+    assert_eq!(record["status"], 200);
+}
+
+/// A client may end its direction and read the answer (RFC 9112 9.6).
+#[test]
+fn a_client_that_sends_no_more_gets_its_answer() {
+    let setup = start();
+    for (head, body) in [("GET /hold/x", ""), ("POST /hold/x", "hello")] {
+        let before = setup.upstream.requests().len();
+        let mut client = setup.gateway.connect();
+        client.send_request(format!(
+            "{head} HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n\r\n{body}",
+            setup.host,
+            body.len()
+        ));
+        client.shutdown_write();
+        setup.upstream.wait_for_requests(before + 1);
+        setup.upstream.release("x");
+        assert_eq!(client.read_response().status, 200, "{head}");
+        assert!(client.is_closed());
+    }
+    // One that breaks off in its body does not.
+    let mut client = setup.gateway.connect();
+    client.send_request(format!(
+        "POST / HTTP/1.1\r\nhost: {}\r\ncontent-length: 5\r\n\r\nhel",
+        setup.host
+    ));
+    client.shutdown_write();
+    let records = setup.gateway.wait_for_records(3);
+    let broken = |record: &&serde_json::Value| record["reason"] == "request_body";
+    assert_eq!(records.iter().filter(broken).count(), 1, "{records:#?}");
 }
 
 #[test]

@@ -11,8 +11,11 @@ pub mod tls;
 use std::collections::VecDeque;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 
 pub use response::{HeaderFields, Response};
+
+use socket2::SockRef;
 
 use crate::pattern;
 use buffered::BufferedStream;
@@ -276,6 +279,16 @@ impl Client {
     pub fn shutdown_write(&mut self) {
         let done = self.stream.stream().shutdown(Shutdown::Write);
         done.expect("a connection to shut down");
+    }
+
+    /// Closes the connection with a TCP reset.
+    ///
+    /// # Panics
+    /// If the connection is closed.
+    pub fn reset(self) {
+        SockRef::from(self.stream.stream())
+            .set_linger(Some(Duration::ZERO))
+            .expect("a socket that can be reset");
     }
 
     /// The local address of the connection.

@@ -1,5 +1,5 @@
-//! What hyper does not do with the heads of HTTP/1.1: it refuses odd targets with one meaning, and answers heads that it
-//! refuses without a word.
+//! What hyper does not do with the heads of HTTP/1.1: it refuses odd targets with one meaning, answers heads that it refuses
+//! without a word, and sends no interim responses.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
@@ -10,15 +10,16 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::ClientConnection;
+use super::presence::ClientPresence;
 use crate::message::odd_target;
 use crate::refusal::Refusal;
 use crate::stream::ClientStream;
 
 /// A client's stream on its way to hyper. Request lines are read first here, and their targets encoded where necessary; the
-/// responses that hyper makes to heads that it refuses are replaced.
+/// responses that hyper makes to heads that it refuses are replaced. Interim responses are sent before the response.
 ///
-/// The first head of a connection, and every head that comes after the response to the one before, is read so. A request
-/// that is sent ahead of that is left to hyper alone.
+/// The line of the first head of a connection, and of every head that comes after the response to the one before, is read
+/// so. A request that is sent ahead of that is left to hyper alone.
 pub(crate) struct HeadStream {
     stream: ClientStream,
     connection: Rc<ClientConnection>,
@@ -29,6 +30,13 @@ pub(crate) struct HeadStream {
     ahead: Bytes,
     /// The rest of the response in place of hyper's.
     replaced: Bytes,
+    /// The rest of the interim responses that are being sent.
+    interim: Bytes,
+    /// Whether all that hyper wrote has been sent.
+    is_flushed: bool,
+    /// The number of requests when all of them had been answered, and the answers sent.
+    settled: Option<u32>,
+    presence: ClientPresence,
 }
 
 /// How far the line of the current request has been read.
@@ -50,6 +58,10 @@ impl HeadStream {
             requests: 0,
             ahead: Bytes::new(),
             replaced: Bytes::new(),
+            interim: Bytes::new(),
+            is_flushed: true,
+            settled: Some(0),
+            presence: ClientPresence::default(),
         }
     }
 
@@ -109,9 +121,28 @@ impl HeadStream {
         (!is_as_read).then(|| Bytes::from([&line, &read[end..]].concat()))
     }
 
-    /// Whether hyper is writing a response of its own: no request has been handed to the gateway since its line was read.
+    /// Whether hyper is writing a response of its own: no request has been handed to the gateway since all were answered.
     fn is_unhandled(&self) -> bool {
-        self.connection.requests() == self.requests && matches!(self.line, RequestLine::Read)
+        self.settled == Some(self.connection.requests())
+    }
+
+    /// Sends the interim responses that wait. Those that cannot be sent, because hyper is in the middle of a message, are
+    /// dropped: nobody relies on them.
+    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.interim.is_empty() && self.connection.interim.waits() {
+            let waiting = self.connection.interim.take();
+            if self.is_flushed {
+                self.interim = waiting;
+            }
+        }
+        while !self.interim.is_empty() {
+            let count = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.interim))?;
+            if count == 0 {
+                return Poll::Ready(Err(ErrorKind::WriteZero.into()));
+            }
+            self.interim.advance(count);
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Writes the refusal in place of hyper's response `written`. `None` if that is none of hyper's.
@@ -169,7 +200,9 @@ impl AsyncRead for HeadStream {
             }
             let awaits_line = self.awaits_line();
             let begin = buf.filled().len();
-            ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+            let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+            self.presence.read(&read);
+            ready!(read)?;
             if !awaits_line {
                 return Poll::Ready(Ok(()));
             }
@@ -193,11 +226,13 @@ impl AsyncWrite for HeadStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_interim(cx))?;
         if self.is_unhandled()
             && let Some(replaced) = self.poll_replace(cx, buf)
         {
             return replaced;
         }
+        self.is_flushed = false;
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -206,12 +241,14 @@ impl AsyncWrite for HeadStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_interim(cx))?;
         if self.is_unhandled()
             && let [buf] = bufs
             && let Some(replaced) = self.poll_replace(cx, buf)
         {
             return replaced;
         }
+        self.is_flushed = false;
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 
@@ -220,6 +257,19 @@ impl AsyncWrite for HeadStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper flushes whenever it is polled, once it has nothing more to write.
+        self.is_flushed = true;
+        if self.connection.watch.is_quiet() {
+            self.settled = Some(self.connection.requests());
+        } else {
+            ready!(self.poll_interim(cx))?;
+            let Self {
+                stream, presence, ..
+            } = &mut *self;
+            if let Poll::Ready(error) = presence.poll_gone(stream.socket(), cx) {
+                return Poll::Ready(Err(error));
+            }
+        }
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use h2::SendStream;
 use h2::server::SendResponse;
-use http::Response;
+use http::{HeaderMap, Response, StatusCode};
 use tokio::time::{Sleep, sleep_until};
 
 use crate::clock;
@@ -20,7 +20,7 @@ use crate::transfer::StreamSender;
 /// the bodies limit the time between two frames of the upstream; this limits the time in which the client reads nothing.
 #[derive(Default)]
 pub(crate) struct StreamWatch {
-    /// Absent in tests of the timeout.
+    /// Absent once the head of the response has been sent.
     responder: RefCell<Option<SendResponse<Bytes>>>,
     /// The own direction of the tunnel that the stream has become.
     tunnel: RefCell<Option<StreamSender>>,
@@ -52,12 +52,23 @@ impl StreamWatch {
         head: Response<()>,
         is_end: bool,
     ) -> Result<SendStream<Bytes>, h2::Error> {
-        let mut responder = self.responder.borrow_mut();
-        let responder = responder.as_mut().ok_or(h2::Reason::INTERNAL_ERROR)?;
+        let responder = self.responder.take();
+        let mut responder = responder.ok_or(h2::Reason::INTERNAL_ERROR)?;
         responder.send_response(head, is_end)
     }
 
-    /// Ready when the client has reset the stream, or the connection has ended. Not to be polled after the response.
+    /// Sends an interim response, if the stream is still there and has no response yet.
+    pub(crate) fn inform(&self, status: StatusCode, headers: HeaderMap) {
+        if let Some(responder) = &mut *self.responder.borrow_mut() {
+            let mut head = Response::new(());
+            *head.status_mut() = status;
+            *head.headers_mut() = headers;
+            // A stream that is gone needs to know nothing.
+            let _ = responder.send_informational(head);
+        }
+    }
+
+    /// Ready when the client has reset the stream, or the connection has ended, before the response.
     pub(crate) fn poll_reset(&self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut *self.responder.borrow_mut() {
             Some(responder) => responder.poll_reset(cx).map(drop),

@@ -114,6 +114,11 @@ impl ConnectionWatch {
         self.set.notify_one();
     }
 
+    /// Has the task of the connection look at its stream.
+    pub(super) fn wake(&self) {
+        self.set.notify_one();
+    }
+
     /// Whether no exchange is in progress.
     pub(crate) fn is_quiet(&self) -> bool {
         self.in_flight.get() == 0

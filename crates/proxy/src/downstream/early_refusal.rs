@@ -15,6 +15,9 @@ use crate::record::{ExchangeEnd, Record};
 use crate::refusal::{Refusal, RefusalSubject};
 use crate::telemetry::DecisionLabels;
 
+/// What the HTTP/2 library calls a head that is more than four times as large as allowed, for which it ends the connection.
+const FAR_TOO_LARGE: &str = "header_list_way_too_large";
+
 /// Counts and logs an HTTP/1 connection that ended with a malformed or too large request head.
 pub(crate) fn record_head_error(connection: &DownstreamConnection, error: &hyper::Error) {
     let refusal = if error.is_parse_too_large() {
@@ -24,9 +27,18 @@ pub(crate) fn record_head_error(connection: &DownstreamConnection, error: &hyper
     } else {
         return;
     };
-    let row = refusal.row();
     // hyper sends no response to the HTTP/2 connection preface.
-    let status = (!error.is_parse_version_h2()).then_some(row.status);
+    let status = (!error.is_parse_version_h2()).then_some(refusal.row().status);
+    record_head(connection, &refusal, status);
+}
+
+/// Counts and logs a malformed or too large request head that got a response of this status, or none.
+pub(crate) fn record_head(
+    connection: &DownstreamConnection,
+    refusal: &Refusal,
+    status: Option<StatusCode>,
+) {
+    let row = refusal.row();
     let context = &connection.context;
     let telemetry = &context.telemetry;
     with_labels(connection.client.bind, context, |labels| {
@@ -36,12 +48,7 @@ pub(crate) fn record_head_error(connection: &DownstreamConnection, error: &hyper
             None => telemetry.metrics.unanswered.increment(),
         }
     });
-    log(
-        &connection.client.as_ref().into(),
-        &refusal,
-        status,
-        context,
-    );
+    log(&connection.client.as_ref().into(), refusal, status, context);
 }
 
 /// Counts and logs an HTTP/2 connection that ended with a protocol error of the client. Exchanges in progress have log
@@ -51,7 +58,12 @@ pub(crate) fn record_http2_error(connection: &DownstreamConnection, error: &h2::
         return;
     }
     let context = &connection.context;
-    let refusal = Refusal::ClientHttp2(error.to_string());
+    let text = error.to_string();
+    let refusal = if text.contains(FAR_TOO_LARGE) {
+        Refusal::HeadTooLarge
+    } else {
+        Refusal::ClientHttp2(text)
+    };
     let reason = refusal.row().reason;
     with_labels(connection.client.bind, context, |labels| {
         context.telemetry.metrics.refusals.increment(reason, labels);

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::{BodyConsent, Exchange};
+use super::Exchange;
 use crate::client::discard;
 use crate::transfer::{ReceiveError, ReceivedBody};
 
@@ -40,10 +40,7 @@ impl Body for ClientBody {
         let Some(incoming) = incoming else {
             return Poll::Ready(None);
         };
-        if exchange.progress.is_body_unasked() {
-            // hyper sends the 100 response when the body is polled for the first time.
-            exchange.progress.set_body_consent(BodyConsent::Given);
-        }
+        exchange.ask_for_body();
         let frame = ready!(Pin::new(incoming).poll_frame(cx));
         let goes_on = matches!(&frame, Some(Ok(frame)) if !frame.is_trailers());
         if !goes_on {

@@ -69,6 +69,12 @@ impl Via {
     }
 }
 
+/// Prepares the fields of an interim response (RFC 9110 15.2) for the client: only those stay that are end-to-end.
+pub(crate) fn prepare_interim(headers: &mut HeaderMap) {
+    remove_hop_by_hop(headers);
+    headers.remove(CONTENT_LENGTH);
+}
+
 /// Normalizes the framing of a response (RFC 9112 6.3): removes `Content-Length` beside `Transfer-Encoding`, and merges
 /// several equal lengths into one.
 ///

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
+use egret_config::policy::headers::HeaderEdit;
 use egret_config::snapshot::{RouteFilters, RouteRule};
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TE, TRANSFER_ENCODING};
 use http::request::Parts;
@@ -61,6 +62,10 @@ pub(super) async fn forward(
     let wanted = tunnel.as_deref().map(|(wanted, _)| &**wanted);
     if wanted.is_some() {
         cleared.expects_upgrade();
+    }
+    if filters[1].response_headers != HeaderEdit::default() {
+        // The changes of a backend reference are made to the final head alone, which an interim one would escape.
+        exchange.takes_no_interim();
     }
     prepare(&mut parts, &body, &cleared, filters, client);
     if let Some(wanted) = wanted {

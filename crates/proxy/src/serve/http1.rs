@@ -119,6 +119,8 @@ fn builder(limits: &ConnectionLimits) -> http1::Builder {
     // Without `pipeline_flush`: with it, a response is lost if the connection ends while bytes of a next request are
     // buffered.
     builder
+        // A client may close its direction and read the answer; `client/presence.rs` looks whether it is gone.
+        .half_close(true)
         .max_header_size(limits.max_head)
         .max_buf_size(BUFFER.max(limits.max_head))
         .header_read_timeout(None);

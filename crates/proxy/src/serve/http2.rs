@@ -14,8 +14,10 @@ use crate::client::watch::WatchedStream;
 use crate::downstream::{DownstreamConnection, early_refusal};
 use crate::side_future::SideFuture;
 use crate::stream::ClientStream;
+use refused_streams::{LedgerStream, StreamLedger};
 
 mod date;
+mod refused_streams;
 mod response;
 mod stream;
 
@@ -35,8 +37,9 @@ const GOAWAY_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) async fn serve(stream: ClientStream, connection: &Rc<DownstreamConnection>) {
     let client = &connection.client;
     let limits = client.limits();
+    let ledger = Rc::new(StreamLedger::default());
     let stream = WatchedStream {
-        stream,
+        stream: LedgerStream::new(stream, Rc::clone(&ledger)),
         connection: Rc::clone(client),
     };
     let begun = tokio::select! {
@@ -68,12 +71,17 @@ pub(super) async fn serve(stream: ClientStream, connection: &Rc<DownstreamConnec
         loop {
             match serving.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, responder)))) => {
+                    ledger.accepted(responder.stream_id().as_u32());
                     stream::begin(request, responder, connection);
                     continue;
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
                 Poll::Ready(None) => return Poll::Ready(Ok(())),
                 Poll::Pending => {}
+            }
+            for refused in ledger.refused() {
+                let (refusal, status) = refused.told();
+                early_refusal::record_head(connection, &refusal, status);
             }
             if graceful {
                 return goaway_timeout.as_mut().poll(cx).map(Ok);

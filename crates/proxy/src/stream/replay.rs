@@ -31,6 +31,11 @@ impl<S> ReplayStream<S> {
         };
     }
 
+    /// The stream, of which something may have been read ahead.
+    pub(crate) fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
     /// The stream, and the bytes that were read ahead and not read again.
     pub(crate) fn into_parts(self) -> (S, Bytes) {
         (self.stream, self.ahead)

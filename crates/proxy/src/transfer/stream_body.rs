@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use h2::{Reason, RecvStream};
+use h2::RecvStream;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body::{Body, Frame, SizeHint};
@@ -29,11 +29,10 @@ impl StreamBody {
         }
     }
 
-    /// What an error of the stream means for the body. A reset without an error is no fault where all has come
-    /// (RFC 9113 8.1).
+    /// What an error of the stream means for the body: nothing where all has come. A server may reset the stream behind its
+    /// answer (RFC 9113 8.1), or close the connection.
     fn fault(&self, error: h2::Error) -> Option<h2::Error> {
-        let is_whole = self.left == Some(0) && error.reason() == Some(Reason::NO_ERROR);
-        (!is_whole).then_some(error)
+        (self.left != Some(0)).then_some(error)
     }
 }
 

@@ -7,7 +7,6 @@ use std::time::Instant;
 use egret_config::snapshot::HttpVersion;
 use http::header::TE;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tokio::time::timeout_at;
 
 use super::attempt_outcome::{AttemptFailure, AttemptResponse};
@@ -21,6 +20,7 @@ use super::retry;
 use super::timeouts::{after, earliest};
 use crate::clock;
 use crate::refusal::Refusal;
+use crate::transfer::ReceivedBody;
 
 mod stream;
 
@@ -63,9 +63,11 @@ impl UpstreamRequest<'_> {
                 // `TE` was kept for HTTP/2, where it is not a hop-by-hop field.
                 request.headers_mut().remove(TE);
             }
+            connection.awaited.expect(request.body().exchange());
             let sent = connection.sender.try_send_request(request);
             let mut error = match self.head(sent, head_by).await {
                 Ok(Ok(response)) => {
+                    let response = response.map(ReceivedBody::Http1);
                     self.answered(&lease, &response, reused);
                     return Ok(AttemptResponse {
                         response,
@@ -176,7 +178,7 @@ impl UpstreamRequest<'_> {
     pub(super) fn answered(
         &self,
         lease: &LeasedConnection,
-        response: &Response<Incoming>,
+        response: &Response<ReceivedBody>,
         reused: bool,
     ) {
         if reused {

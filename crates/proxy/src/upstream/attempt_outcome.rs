@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use tokio::sync::oneshot;
 
@@ -13,10 +12,11 @@ use super::request_body::RequestBody;
 use super::retry::FailureStage;
 use crate::refusal::Refusal;
 use crate::tls::TlsFailure;
+use crate::transfer::ReceivedBody;
 
 /// A response's head, and the connection that its body comes over.
 pub(super) struct AttemptResponse {
-    pub(super) response: Response<Incoming>,
+    pub(super) response: Response<ReceivedBody>,
     pub(super) lease: LeasedConnection,
     /// Receives the connection if the request asked for an upgrade.
     pub(super) upgraded: Option<oneshot::Receiver<UpgradedStream>>,

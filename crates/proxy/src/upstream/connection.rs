@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::connection_permit::ConnectionPermit;
 use super::health::EndpointHealth;
 use super::http2::Http2Stream;
+use super::interim::AwaitedResponse;
 use super::request_body::RequestBody;
 use super::stream::UpstreamStream;
 
@@ -40,6 +41,7 @@ pub(crate) enum UpstreamConnection {
 pub(crate) struct Http1Connection {
     pub(super) switch: UpgradeSender,
     pub(super) sender: SendRequest<RequestBody>,
+    pub(super) awaited: Rc<AwaitedResponse>,
     pub(super) peer: SocketAddr,
     /// The health of the peer's address.
     pub(super) health: Arc<EndpointHealth>,
@@ -72,21 +74,6 @@ impl UpstreamConnection {
 }
 
 impl Http1Connection {
-    pub(crate) fn new(
-        sender: SendRequest<RequestBody>,
-        switch: UpgradeSender,
-        peer: SocketAddr,
-        health: Arc<EndpointHealth>,
-    ) -> Self {
-        Self {
-            switch,
-            sender,
-            peer,
-            health,
-            served: 0,
-        }
-    }
-
     /// Registers for the connection, which is received when the upstream agrees to another protocol.
     pub(super) fn expect_upgrade(&self) -> oneshot::Receiver<UpgradedStream> {
         let (sender, receiver) = oneshot::channel();

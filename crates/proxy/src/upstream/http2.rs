@@ -5,20 +5,17 @@
 //! takes.
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use bytes::Bytes;
 use egret_config::snapshot::Http2Settings;
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
-use hyper::client::conn::http2::{Builder, Connection, SendRequest};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use h2::client::{Builder, SendRequest};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 use super::connection_permit::ConnectionPermit;
 use super::deferred_write_errors::{DeferredWriteErrors, LaterWrites};
@@ -28,36 +25,42 @@ use super::metrics::UpstreamMetrics;
 use super::request_body::RequestBody;
 use super::stream::UpstreamStream;
 use crate::clock;
-use crate::task::{self, Local};
+use crate::task;
 use crate::tls::TlsFailure;
 pub(super) use fault::StreamFault;
+pub(super) use request::{StreamError, StreamResponse};
 use socket::{ConnectionEvents, ObservedSocket};
 
 pub(super) mod convert;
 mod fault;
+mod keepalive;
+mod request;
 mod socket;
 
-/// The limit of streams that hyper assumes before the peer's settings arrive. No peer can send it: a setting has 32
+/// The limit of streams that is assumed before the peer's settings arrive. No peer can send it: a setting has 32
 /// bits.
 const UNKNOWN: usize = usize::MAX - 1;
-/// Bytes that the header fields of a response may have.
+/// Bytes that the header fields of a response may have, each with 32 bytes more than it has (RFC 9113 6.5.2).
 const MAX_FIELDS: u32 = 60 * 1024;
+/// How much more the library takes than the limit, so that a head which exceeds it can be told from one that is malformed.
+const HEADROOM: u32 = 4;
 /// Bytes of a request body that are buffered for the upstream.
 const MAX_UNSENT: usize = 256 * 1024;
 
-type Http2Driver = Connection<TokioIo<DeferredWriteErrors<ObservedSocket>>, RequestBody, Local>;
+/// Streams that may have to be reset because of protocol errors of the upstream; more end the connection.
+const MAX_LOCAL_RESETS: usize = 1024;
+/// The largest frame that an upstream may send, in bytes; the default of HTTP/2.
+const MAX_FRAME: u32 = 16 * 1024;
 
 /// An HTTP/2 connection.
 pub(crate) struct Http2Connection {
-    sender: RefCell<SendRequest<RequestBody>>,
-    /// The future that drives the connection, as long as it takes requests.
-    driver: Rc<RefCell<Option<Http2Driver>>>,
+    sender: RefCell<SendRequest<Bytes>>,
     events: Rc<ConnectionEvents>,
     peer: SocketAddr,
     health: Arc<EndpointHealth>,
     /// Our own limit of concurrent streams.
     max_streams: u32,
-    streams: Cell<u32>,
+    streams: Rc<Cell<u32>>,
     metrics: Arc<UpstreamMetrics>,
     /// The number of requests so far.
     served: Cell<u32>,
@@ -88,35 +91,38 @@ impl Http2Connection {
         open: ConnectionPermit,
         settings: &Http2Settings,
         place: EndpointOrigin<'_>,
-    ) -> Result<Rc<Self>, hyper::Error> {
-        let events = Rc::new(ConnectionEvents::default());
+    ) -> Result<Rc<Self>, h2::Error> {
+        let events = Rc::new(ConnectionEvents::new(clock::now()));
         let metrics = Arc::clone(open.metrics());
         let link = ObservedSocket::new(stream, open, Rc::clone(&events));
-        let mut builder = Builder::new(Local);
-        builder
-            .initial_stream_window_size(settings.initial_stream_window)
-            .initial_connection_window_size(settings.initial_connection_window)
-            .initial_max_send_streams(UNKNOWN)
-            .max_header_list_size(MAX_FIELDS)
-            .max_send_buf_size(MAX_UNSENT);
-        if let Some(keepalive) = settings.keepalive {
-            builder
-                .timer(TokioTimer::new())
-                .keep_alive_interval(keepalive.interval)
-                .keep_alive_timeout(keepalive.timeout);
-        }
         let link = DeferredWriteErrors::new(link, LaterWrites::Discarded);
-        let (sender, driver) = builder.handshake(TokioIo::new(link)).await?;
-        let driver = Rc::new(RefCell::new(Some(driver)));
-        drive(Rc::clone(&driver), Rc::clone(&events));
+        let (sender, mut driver) = builder(settings).handshake(link).await?;
+        let streams = Rc::new(Cell::new(0));
+        let pings = driver.ping_pong().zip(settings.keepalive);
+        let (their_events, their_streams) = (Rc::clone(&events), Rc::clone(&streams));
+        task::spawn(async move {
+            let alive = async {
+                let Some((pings, keepalive)) = pings else {
+                    return std::future::pending().await;
+                };
+                let events = Rc::clone(&their_events);
+                keepalive::unanswered(pings, keepalive, events, their_streams).await;
+            };
+            tokio::select! {
+                biased;
+                // Its errors are reported by its streams.
+                _ = driver => {}
+                () = alive => {}
+            }
+            their_events.end();
+        });
         Ok(Rc::new(Self {
             sender: RefCell::new(sender),
-            driver,
             events,
             peer: place.peer,
             health: place.health,
             max_streams: settings.max_concurrent_streams,
-            streams: Cell::default(),
+            streams,
             metrics,
             served: Cell::default(),
             pooled: Cell::default(),
@@ -147,7 +153,13 @@ impl Http2Connection {
 
     /// Whether the connection takes no more requests: it is closed, or the upstream sent GOAWAY (RFC 9113 6.8).
     pub(super) fn is_closed(&self) -> bool {
-        self.peer_stream_limit().is_none() || self.sender.borrow().is_closed()
+        // No request waits on this handle, so that nothing has to be woken.
+        let mut cx = Context::from_waker(Waker::noop());
+        self.events.has_ended()
+            || matches!(
+                self.sender.borrow_mut().poll_ready(&mut cx),
+                Poll::Ready(Err(_))
+            )
     }
 
     /// Whether one more stream is within our limit and the peer's.
@@ -161,8 +173,8 @@ impl Http2Connection {
 
     /// The number of streams that the peer allows; `None` if it takes no more.
     fn peer_stream_limit(&self) -> Option<usize> {
-        let driver = self.driver.borrow();
-        driver.as_ref().map(Connection::current_max_send_streams)
+        let is_open = !self.events.has_ended();
+        is_open.then(|| self.sender.borrow().current_max_send_streams())
     }
 
     /// Waits for the peer's settings (RFC 9113 3.4). Returns false if the connection closes instead.
@@ -182,19 +194,15 @@ impl Http2Connection {
 
     /// Whether the peer's settings allow other protocols on a stream (RFC 8441 3).
     pub(super) fn allows_extended_connect(&self) -> bool {
-        let driver = self.driver.borrow();
-        driver
-            .as_ref()
-            .is_some_and(Connection::is_extended_connect_protocol_enabled)
+        self.sender.borrow().is_extended_connect_protocol_enabled()
     }
 
-    /// Sends a request in HTTP/2 form.
+    /// Sends a request in HTTP/2 form, and waits for the head of the response.
     pub(super) fn send(
         &self,
         request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>> + use<>
-    {
-        self.sender.borrow_mut().try_send_request(request)
+    ) -> impl Future<Output = Result<StreamResponse, StreamError>> + use<> {
+        request::send(self.sender.borrow().clone(), request)
     }
 
     /// The TLS failure of the connection, if there was one.
@@ -230,16 +238,22 @@ impl Drop for Http2Stream {
     }
 }
 
-/// Drives a connection until it takes no more requests. Its streams then run to their ends.
-fn drive(driver: Rc<RefCell<Option<Http2Driver>>>, events: Rc<ConnectionEvents>) {
-    task::spawn(async move {
-        // Its errors are reported by its streams.
-        let _ = poll_fn(|cx| match driver.borrow_mut().as_mut() {
-            Some(driver) => Pin::new(driver).poll(cx),
-            None => Poll::Ready(Ok(())),
-        })
-        .await;
-        drop(driver.take());
-        events.progressed.notify_waiters();
-    });
+/// Whether the head of a response is larger than allowed.
+pub(super) fn is_too_large(headers: &HeaderMap) -> bool {
+    let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 32;
+    headers.iter().map(size).sum::<usize>() > MAX_FIELDS as usize
+}
+
+fn builder(settings: &Http2Settings) -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .initial_max_send_streams(UNKNOWN)
+        .initial_window_size(settings.initial_stream_window)
+        .initial_connection_window_size(settings.initial_connection_window)
+        .max_frame_size(MAX_FRAME)
+        .max_header_list_size(MAX_FIELDS * HEADROOM)
+        .max_send_buffer_size(MAX_UNSENT)
+        .max_local_error_reset_streams(Some(MAX_LOCAL_RESETS))
+        .enable_push(false);
+    builder
 }

@@ -58,11 +58,6 @@ impl LeasedConnection {
         &self.host_pool
     }
 
-    /// Whether this is a stream of a shared connection.
-    pub(crate) fn is_stream(&self) -> bool {
-        self.stream().is_some()
-    }
-
     /// The HTTP/2 connection of the stream, if this is a stream.
     pub(super) fn stream(&self) -> Option<&Http2Connection> {
         match self.connection() {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use egret_config::snapshot::{BackendSettings, HttpVersion};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -16,6 +17,7 @@ use super::deferred_write_errors::{DeferredWriteErrors, LaterWrites};
 use super::health::ObservedOutcome;
 use super::host_pool::{HostPool, SharedDial};
 use super::http2::{EndpointOrigin, Http2Connection, Http2Stream};
+use super::interim::{AwaitedResponse, InterimReader};
 use super::limits::LimitPermit;
 use super::stream::UpstreamStream;
 use super::upstreams::Upstreams;
@@ -114,12 +116,12 @@ impl ConnectionSetup<'_> {
         let open = ConnectionPermit::new(&self.upstreams.metrics, permit);
         let spoken = if http2 {
             let stream = self.speak_http2(stream, peer, open).await;
-            stream.map(UpstreamConnection::Http2)
+            stream.map(UpstreamConnection::Http2).ok()
         } else {
             let connection = self.speak_http1(stream, peer, open).await;
-            connection.map(UpstreamConnection::Http1)
+            connection.map(UpstreamConnection::Http1).ok()
         };
-        spoken.map_err(|_| Refusal::Connect(ConnectFailure::Terminated))
+        spoken.ok_or(Refusal::Connect(ConnectFailure::Terminated))
     }
 
     /// Sets up HTTP/2, and shares the connection as soon as the peer's settings are known.
@@ -128,7 +130,7 @@ impl ConnectionSetup<'_> {
         stream: UpstreamStream,
         peer: SocketAddr,
         open: ConnectionPermit,
-    ) -> Result<Http2Stream, hyper::Error> {
+    ) -> Result<Http2Stream, h2::Error> {
         let place = EndpointOrigin {
             peer,
             health: self.host_pool.health(peer, clock::now()),
@@ -160,7 +162,9 @@ impl ConnectionSetup<'_> {
             .max_header_size(MAX_HEAD)
             // A proxy removes the blank (RFC 9112 5.1).
             .allow_spaces_after_header_name_in_responses(true);
-        let stream = TokioIo::new(DeferredWriteErrors::new(stream, LaterWrites::Pending));
+        let awaited = Rc::new(AwaitedResponse::default());
+        let stream = DeferredWriteErrors::new(stream, LaterWrites::Pending);
+        let stream = TokioIo::new(InterimReader::new(stream, Rc::clone(&awaited)));
         let (sender, mut connection) = builder.handshake(stream).await?;
         let switch = UpgradeSender::default();
         let waiting = Rc::clone(&switch);
@@ -173,9 +177,10 @@ impl ConnectionSetup<'_> {
                 && let Some(waiting) = waiting
             {
                 let parts = connection.into_parts();
+                let (stream, unread) = parts.io.into_inner().into_parts();
                 let upgraded = UpgradedStream {
-                    stream: parts.io.into_inner().into_inner(),
-                    read: parts.read_buf,
+                    stream: stream.into_inner(),
+                    read: Bytes::from([parts.read_buf, unread].concat()),
                     permit: Some(open),
                 };
                 // If the request is gone, the connection is closed.
@@ -183,6 +188,13 @@ impl ConnectionSetup<'_> {
             }
         });
         let health = self.host_pool.health(peer, clock::now());
-        Ok(Http1Connection::new(sender, switch, peer, health))
+        Ok(Http1Connection {
+            switch,
+            sender,
+            awaited,
+            peer,
+            health,
+            served: 0,
+        })
     }
 }

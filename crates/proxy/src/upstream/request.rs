@@ -26,7 +26,6 @@ use crate::plan::destination::DestinationKey;
 use crate::policy::Cleared;
 use crate::record::Trip;
 use crate::refusal::{CircuitBreakerLimit, Refusal};
-use crate::transfer::ReceivedBody;
 
 /// A request to an upstream, with its deadlines and retries.
 pub(crate) struct UpstreamRequest<'a> {
@@ -161,8 +160,7 @@ impl<'a> UpstreamRequest<'a> {
             });
         }
         let limit = BodyLimit::new(self.idle_timeout(), deadline);
-        let response =
-            response.map(|incoming| UpstreamBody::new(ReceivedBody::Http1(incoming), lease, limit));
+        let response = response.map(|incoming| UpstreamBody::new(incoming, lease, limit));
         Ok(UpstreamReply::Response(response))
     }
 

@@ -105,6 +105,11 @@ impl RequestBody {
         }
     }
 
+    /// The exchange of the client; `None` if the gateway itself sends the request.
+    pub(super) fn exchange(&self) -> Option<&Rc<Exchange>> {
+        self.exchange.as_ref()
+    }
+
     fn progress(&self) -> Option<&Progress> {
         self.exchange.as_deref().map(Exchange::progress)
     }

@@ -46,8 +46,6 @@ pub(crate) struct BodyLimit {
 pub(crate) enum UpstreamBodyError {
     #[error("the upstream broke off: {0}")]
     Upstream(#[source] ReceiveError),
-    #[error("the upstream reset the stream")]
-    Reset,
     #[error("no more came in time")]
     Timeout,
 }
@@ -95,9 +93,6 @@ impl Body for UpstreamBody {
             Poll::Ready(frame) => {
                 self.limit.progress();
                 match &frame {
-                    None if self.is_reset() => {
-                        return Poll::Ready(Some(Err(UpstreamBodyError::Reset)));
-                    }
                     None => self.release(),
                     // The consumer may not poll again after the trailers.
                     Some(Ok(frame)) if frame.is_trailers() => self.release(),
@@ -123,12 +118,6 @@ impl Body for UpstreamBody {
 }
 
 impl UpstreamBody {
-    /// Whether the stream ended before the body. hyper takes RST_STREAM with NO_ERROR for the end of the body.
-    fn is_reset(&self) -> bool {
-        let is_stream = self.lease.as_ref().is_some_and(LeasedConnection::is_stream);
-        is_stream && !self.is_end_stream() && !self.is_whole()
-    }
-
     /// Whether all bytes have come, although the stream may not have ended yet.
     fn is_whole(&self) -> bool {
         let left = || self.incoming.as_ref().and_then(|it| it.size_hint().exact());

@@ -56,13 +56,7 @@ fn an_early_answer_of_http2_arrives_however_much_is_sent() {
             connection.send_frame(&no_error);
         }
     });
-    let backend = format!(
-        "type: Static
-  static: {{appProtocol: kubernetes.io/h2c, hosts: [{{host: 127.0.0.1, port: {}}}]}}",
-        upstream.port()
-    );
-    let dynamic = "type: DynamicForwardProxy\n  dynamicForwardProxy: {}";
-    let gateway = Gateway::start(&documents(&[QUICKSTART, LOOPBACK]).replace(dynamic, &backend));
+    let gateway = over_http2(upstream.port());
     for size in SIZES {
         for round in 0..ROUNDS {
             let mut client = gateway.connect();
@@ -70,4 +64,54 @@ fn an_early_answer_of_http2_arrives_however_much_is_sent() {
             assert_eq!(response.status, 413, "{size} bytes, round {round}");
         }
     }
+}
+
+/// The upstream answers a head, and closes the TCP connection.
+#[test]
+fn an_early_answer_of_http2_arrives_although_the_connection_closes() {
+    let upstream = RawServer::start(|connection| {
+        if connection.read_preface().is_none() {
+            return;
+        }
+        connection.send_frame(&Http2Frame::settings());
+        let Some(request) = connection.read_frame_of(Http2Frame::HEADERS) else {
+            return;
+        };
+        let head = Http2Frame {
+            // END_HEADERS.
+            flags: 0x4,
+            // `:status: 413` and `content-length: 3`.
+            ..Http2Frame::new(
+                Http2Frame::HEADERS,
+                request.stream,
+                [8, 3, b'4', b'1', b'3', 0x0f, 0x0d, 1, b'3'],
+            )
+        };
+        connection.send_frame(&head);
+        let body = Http2Frame {
+            // END_STREAM.
+            flags: 0x1,
+            ..Http2Frame::new(Http2Frame::DATA, request.stream, *b"no\n")
+        };
+        connection.send_frame(&body);
+    });
+    let gateway = over_http2(upstream.port());
+    for size in SIZES {
+        for round in 0..ROUNDS {
+            let mut client = gateway.connect();
+            let response = post(&mut client, "a.example", "/", size);
+            assert_eq!(response.status, 413, "{size} bytes, round {round}");
+            assert_eq!(response.text(), "no\n");
+        }
+    }
+}
+
+/// A gateway that sends every request to this port over HTTP/2.
+fn over_http2(port: u16) -> Gateway {
+    let backend = format!(
+        "type: Static
+  static: {{appProtocol: kubernetes.io/h2c, hosts: [{{host: 127.0.0.1, port: {port}}}]}}"
+    );
+    let dynamic = "type: DynamicForwardProxy\n  dynamicForwardProxy: {}";
+    Gateway::start(&documents(&[QUICKSTART, LOOPBACK]).replace(dynamic, &backend))
 }

@@ -135,8 +135,45 @@ fn a_head_that_unpacks_to_more_than_allowed_is_refused() {
     let response = setup.client.request(request.body(()).unwrap(), b"");
     let status = response.map(|response| response.status);
     assert!(matches!(status, Ok(431)), "{status:?}");
+    told(&setup, "head_too_large", 1);
     let client = Http2Client::connect(setup.gateway.address());
     assert_eq!(client.get(&setup.uri("/")).status, 200);
+}
+
+/// Checks that so many requests were refused for this reason, in the log and in the metric.
+fn told(setup: &TestSetup, reason: &str, count: u32) {
+    let metric = format!("egret_refusals_total{{reason=\"{reason}\"}}");
+    setup.gateway.wait_for_metric(&metric, count.into());
+    let records = setup.gateway.wait_for_records(count as usize);
+    let of = |record: &&serde_json::Value| record["reason"] == reason;
+    assert_eq!(records.iter().filter(of).count(), count as usize);
+}
+
+/// Odd bytes in a target that the library refuses end its stream alone.
+#[test]
+fn odd_bytes_in_a_target_are_refused_and_told() {
+    let setup = TestSetup::new();
+    let mut raw = setup.gateway.connect();
+    raw.send(PREFACE);
+    let authority = setup.authority();
+    let length = u8::try_from(authority.len()).unwrap();
+    let head = |path: &[u8]| {
+        let size = u8::try_from(path.len()).unwrap();
+        [
+            &[0x82, 0x86, 4, size][..],
+            path,
+            &[0x41, length],
+            authority.as_bytes(),
+        ]
+        .concat()
+    };
+    raw.send(frame(1, 5, 1, &head(b"/a b")));
+    raw.send(frame(1, 5, 3, &head(b"/good")));
+    raw.send(frame(1, 5, 5, &head(b"/\x01")));
+    setup.upstream.wait_for_requests(1);
+    told(&setup, "malformed_head", 2);
+    raw.send(frame(1, 5, 7, &head(b"/good")));
+    setup.upstream.wait_for_requests(2);
 }
 
 /// The header block of a GET of `/` with one additional field.
@@ -173,6 +210,7 @@ fn fields_that_http1_would_read_otherwise_are_refused() {
         );
     }
     assert!(setup.upstream.requests().is_empty());
+    told(&setup, "malformed_head", 4);
 }
 
 #[test]

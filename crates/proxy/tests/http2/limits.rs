@@ -24,7 +24,7 @@ fn heads_may_have_as_many_fields_and_bytes_as_configured() {
     assert_eq!([status(3, 1), status(4, 1)], [200, 431]);
     assert_eq!([status(1, 1500), status(1, 2500)], [200, 431]);
     let refusals = r#"egret_refusals_total{reason="head_too_large"}"#;
-    setup.gateway.wait_for_metric(refusals, 1.0);
+    setup.gateway.wait_for_metric(refusals, 2.0);
 }
 
 /// HTTP/2 splits cookies into as many fields (RFC 9113 8.2.3).

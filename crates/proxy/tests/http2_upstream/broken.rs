@@ -11,6 +11,8 @@ use egret_testkit::{Gateway, Response, Upstream};
 use super::{NO_SETTINGS, OverTls, ask, assert_answered, static_backend, to_static};
 
 const HOST: &str = "a.example";
+/// The type of CONTINUATION frames (RFC 9113 6.10).
+const CONTINUATION: u8 = 9;
 const POST: &str = "POST /it HTTP/1.1\r\nhost: a.example\r\ncontent-length: 4\r\n\r\nbody";
 
 /// Completes the HTTP/2 preface, and returns the stream of the first request.
@@ -243,6 +245,39 @@ fn what_is_no_http2_is_told() {
         told(&response).contains("error=http_protocol_error"),
         "{response:?}"
     );
+}
+
+#[test]
+fn a_response_head_over_the_limit_names_the_limit() {
+    let server = RawServer::start(|connection| {
+        let Some(stream) = first_request(connection) else {
+            return;
+        };
+        // `:status: 200`, and a field `x` of 62 KiB (RFC 7541 5.1 and 6.2.2).
+        let length = [0x7f, 0x81, 0xef, 0x03];
+        let mut fields = [&[0x88, 0, 1, b'x'], &length[..]].concat();
+        fields.resize(fields.len() + 62 * 1024, b'y');
+        let mut pieces = fields.chunks(16 * 1024).peekable();
+        let mut kind = Http2Frame::HEADERS;
+        while let Some(piece) = pieces.next() {
+            let flags = match (kind, pieces.peek()) {
+                // END_STREAM, and at last END_HEADERS.
+                (Http2Frame::HEADERS, _) => 0x1,
+                (_, Some(_)) => 0,
+                (_, None) => 0x4,
+            };
+            let frame = Http2Frame::new(kind, stream, piece);
+            connection.send_frame(&Http2Frame { flags, ..frame });
+            kind = CONTINUATION;
+        }
+        connection.close();
+    });
+    let gateway = to_static(server.port(), NO_SETTINGS);
+    let response = gateway.get(HOST, "/");
+    assert_eq!(response.status, 502);
+    let error = "error=http_response_header_section_size";
+    assert!(told(&response).contains(error), "{response:?}");
+    assert!(response.text().contains("60 KiB"), "{response:?}");
 }
 
 /// A response that is reset before its end is incomplete, whatever the error code.

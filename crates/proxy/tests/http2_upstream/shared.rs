@@ -2,7 +2,7 @@
 
 use egret_testkit::gateway::quickstart_config;
 use egret_testkit::upstream::{Http2Options, UpstreamTls};
-use egret_testkit::{Ca, DnsServer, Gateway, SharedPort, Upstream};
+use egret_testkit::{Ca, Client, DnsServer, Gateway, SharedPort, Upstream};
 
 use super::{NO_SETTINGS, OverTls, ask, assert_answered, static_backend, to_static};
 
@@ -168,7 +168,7 @@ fn a_client_that_leaves_takes_its_stream_with_it_and_no_more() {
     upstream.wait_for_requests(1);
     let leaves = ask(&gateway, HOST, "/hang", 1);
     upstream.wait_for_requests(2);
-    drop(leaves);
+    leaves.into_iter().for_each(Client::reset);
     let _ = gateway.wait_for_records(1);
     upstream.release("it");
     assert_answered(stays);

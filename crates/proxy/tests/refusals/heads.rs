@@ -151,6 +151,25 @@ fn odd_heads_with_one_reading_are_served() {
     }
 }
 
+/// The gateway is still busy with the request before when it reads a target that it cannot forward.
+#[test]
+fn a_bad_head_behind_another_request_is_answered_with_words() {
+    let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
+    let gateway = Gateway::start(&quickstart_config(dns.addr()));
+    let mut client = gateway.connect();
+    client.send_request(format!(
+        "GET / HTTP/1.1\r\nhost: a.example:{}\r\n\r\nGET /a b HTTP/1.1\r\nhost: a.example\r\n\r\n",
+        upstream.port()
+    ));
+    assert_eq!(client.read_response().status, 200);
+    assert_refused(
+        &client.read_response(),
+        400,
+        "http_request_error",
+        "a blank",
+    );
+}
+
 /// Heads that the HTTP parser rejects are answered, and the connection is closed.
 #[test]
 fn what_is_not_http_ends_the_connection() {

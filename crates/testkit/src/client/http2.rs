@@ -260,6 +260,25 @@ impl Http2Stream<'_> {
         })
     }
 
+    /// Waits for an interim response (RFC 9110, section 15.2). `None` if the final one comes first.
+    ///
+    /// # Errors
+    /// If the stream is reset first.
+    ///
+    /// # Panics
+    /// If the head has been read before.
+    pub fn interim(&mut self) -> Result<Option<Response>, h2::Error> {
+        let response = self.response.as_mut().expect("a head that was not read");
+        let interim = std::future::poll_fn(|cx| response.poll_informational(cx));
+        let interim = self.client.wait("a response", interim).transpose()?;
+        Ok(interim.map(|interim| Response {
+            version: "HTTP/2".to_owned(),
+            status: interim.status().as_u16(),
+            headers: fields(interim.headers()),
+            ..Response::default()
+        }))
+    }
+
     /// Waits for the whole response.
     ///
     /// # Errors

@@ -4,15 +4,16 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{HeaderValue, UPGRADE};
-use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
+use http::{Request, Response};
 use tokio::sync::oneshot;
 
 use crate::refusal::Refusal;
+use crate::transfer::{DuplexStream, ReceivedBody};
 use crate::upstream::attempt_outcome::{AttemptFailure, AttemptResponse};
 use crate::upstream::connection::UpgradedStream;
-use crate::upstream::http2::{Http2Connection, StreamFault, convert};
+use crate::upstream::http2::{
+    Http2Connection, StreamError, StreamFault, StreamResponse, convert, is_too_large,
+};
 use crate::upstream::lease::LeasedConnection;
 use crate::upstream::request::UpstreamRequest;
 use crate::upstream::request_body::{RequestBody, copy};
@@ -23,7 +24,7 @@ use crate::upstream::stream::UpstreamStream;
 enum StreamOutcome {
     /// The response's head, and the stream if the upstream agreed to the upgrade.
     Answered(
-        Response<Incoming>,
+        Response<ReceivedBody>,
         Option<oneshot::Receiver<UpgradedStream>>,
     ),
     /// No response.
@@ -159,15 +160,21 @@ impl UpstreamRequest<'_> {
         let converted = convert::request(&mut request, scheme);
         let key = converted.ok_or(Refusal::Framing("the Host to send is not an authority"))?;
         match self.head(connection.send(request), head_by).await? {
-            Ok(response) => match protocol {
+            Ok(StreamResponse { response, .. }) if is_too_large(response.headers()) => {
+                let fault = StreamFault::HeadTooLarge;
+                Ok(StreamOutcome::Failed(fault, refusal(fault, connection)))
+            }
+            Ok(StreamResponse { response, duplex }) => match protocol {
                 Some(protocol) if response.status().is_success() => {
-                    switch(response, protocol, key.as_ref()).await
+                    switch(response, duplex, protocol, key.as_ref())
                 }
                 _ => Ok(StreamOutcome::Answered(response, None)),
             },
-            Err(mut error) => {
-                let sent = error.take_message().is_none();
-                let fault = StreamFault::of(error.error(), sent);
+            Err(error) => {
+                let fault = match error {
+                    StreamError::Unsent => StreamFault::Unsent,
+                    StreamError::Failed(error) => StreamFault::of(&error),
+                };
                 Ok(StreamOutcome::Failed(fault, refusal(fault, connection)))
             }
         }
@@ -175,21 +182,18 @@ impl UpstreamRequest<'_> {
 }
 
 /// Turns the stream over to the other protocol.
-async fn switch(
-    mut response: Response<Incoming>,
+fn switch(
+    mut response: Response<ReceivedBody>,
+    duplex: Option<DuplexStream>,
     protocol: HeaderValue,
     key: Option<&HeaderValue>,
 ) -> Result<StreamOutcome, Refusal> {
-    if response.status() != StatusCode::OK {
-        // Other successful statuses leave no stream to take over.
-        return Err(Refusal::UpstreamProtocol);
-    }
-    let upgraded = hyper::upgrade::on(&mut response).await;
-    let upgraded = upgraded.map_err(|_| Refusal::UpstreamProtocol)?;
+    // Other successful statuses than 200 leave no stream to take over.
+    let stream = duplex.ok_or(Refusal::UpstreamProtocol)?;
     convert::switched(&mut response, protocol, key);
     let (sender, receiver) = oneshot::channel();
     let upgraded = UpgradedStream {
-        stream: UpstreamStream::Http2(Box::new(TokioIo::new(upgraded))),
+        stream: UpstreamStream::Http2(stream),
         read: Bytes::new(),
         permit: None,
     };
@@ -202,6 +206,7 @@ fn refusal(fault: StreamFault, connection: &Http2Connection) -> Refusal {
     match fault {
         StreamFault::Ours => Refusal::RequestBody,
         StreamFault::Protocol => Refusal::UpstreamProtocol,
+        StreamFault::HeadTooLarge => Refusal::ResponseHeadTooLarge,
         StreamFault::Closed => connection
             .tls_failure()
             .map_or(Refusal::Terminated, Refusal::Tls),

@@ -1,13 +1,13 @@
 //! Conversion of requests to HTTP/2 form (RFC 9113 8.3), and of WebSocket responses back. Pure.
 
 use egret_config::snapshot::Scheme;
+use h2::ext::Protocol;
 use http::header::{
     CONNECTION, HOST, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, TRANSFER_ENCODING,
     UPGRADE,
 };
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
-use hyper::ext::Protocol;
 
 use crate::message::websocket::accept_of;
 

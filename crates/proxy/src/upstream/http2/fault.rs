@@ -1,10 +1,11 @@
 //! Classification of streams that brought no response. Pure.
 
-use std::error::Error as StdError;
-
 use h2::Reason;
 
 use crate::upstream::retry::FailureStage;
+
+/// What the library calls a head that is more than four times as large as it allows.
+const FAR_TOO_LARGE: &str = "header_list_way_too_large";
 
 /// Why a stream brought no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(in crate::upstream) enum StreamFault {
     Ours,
     /// The upstream violated HTTP/2.
     Protocol,
+    /// The head of the response is larger than allowed.
+    HeadTooLarge,
     /// The upstream reset the stream.
     Reset,
     /// The connection ended.
@@ -28,21 +31,6 @@ pub(in crate::upstream) enum StreamFault {
 }
 
 impl StreamFault {
-    /// Classifies an error of a stream. `sent` is whether anything of the request was sent.
-    pub(in crate::upstream) fn of(error: &(dyn StdError + 'static), sent: bool) -> Self {
-        if !sent {
-            return Self::Unsent;
-        }
-        let mut next = Some(error);
-        while let Some(error) = next {
-            if let Some(error) = error.downcast_ref::<h2::Error>() {
-                return Self::told(error);
-            }
-            next = error.source();
-        }
-        Self::Closed
-    }
-
     /// The stage for the retry rules; `None` if the upstream did not cause the failure.
     pub(in crate::upstream) fn broken(self) -> Option<FailureStage> {
         match self {
@@ -50,12 +38,18 @@ impl StreamFault {
                 Some(FailureStage::BeforeRequest)
             }
             Self::Refused => Some(FailureStage::Refused),
-            Self::Protocol | Self::Reset | Self::Closed => Some(FailureStage::BeforeResponse),
+            Self::Protocol | Self::HeadTooLarge | Self::Reset | Self::Closed => {
+                Some(FailureStage::BeforeResponse)
+            }
             Self::Ours => None,
         }
     }
 
-    fn told(error: &h2::Error) -> Self {
+    /// Classifies the error of a stream on which the request was sent.
+    pub(in crate::upstream) fn of(error: &h2::Error) -> Self {
+        if error.to_string().contains(FAR_TOO_LARGE) {
+            return Self::HeadTooLarge;
+        }
         if error.is_io() {
             return Self::Closed;
         }
@@ -76,14 +70,13 @@ impl StreamFault {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::*;
 
     #[test]
-    fn what_never_left_is_told_from_what_may_have() {
-        let error = io::Error::from(io::ErrorKind::BrokenPipe);
-        assert_eq!(StreamFault::of(&error, false), StreamFault::Unsent);
-        assert_eq!(StreamFault::of(&error, true), StreamFault::Closed);
+    fn what_the_library_itself_gives_up_is_not_the_upstreams_reset() {
+        assert_eq!(
+            StreamFault::of(&h2::Error::from(Reason::CANCEL)),
+            StreamFault::Closed
+        );
     }
 }

@@ -1,14 +1,16 @@
-//! The socket of an HTTP/2 connection, which hyper owns. It holds the connection's permit and observes errors.
+//! The socket of an HTTP/2 connection, which the library owns. It holds the connection's permit and observes errors.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
+use crate::clock;
 use crate::tls::TlsFailure;
 use crate::upstream::connection_permit::ConnectionPermit;
 use crate::upstream::stream::UpstreamStream;
@@ -21,13 +23,15 @@ pub(crate) struct ObservedSocket {
 }
 
 /// What was observed on a connection.
-#[derive(Default)]
 pub(super) struct ConnectionEvents {
     /// The last TLS failure, because the HTTP/2 library keeps only the text of an error.
     failure: RefCell<Option<TlsFailure>>,
     /// Notified of every read and write, until the peer's settings are known.
     pub(super) progressed: Notify,
     pub(super) settings_received: Cell<bool>,
+    /// When something was last read.
+    pub(super) last_read: Cell<Instant>,
+    has_ended: Cell<bool>,
 }
 
 impl ObservedSocket {
@@ -52,6 +56,31 @@ impl ObservedSocket {
 }
 
 impl ConnectionEvents {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            failure: RefCell::default(),
+            progressed: Notify::new(),
+            settings_received: Cell::default(),
+            last_read: Cell::new(now),
+            has_ended: Cell::default(),
+        }
+    }
+
+    /// Records that the upstream is there.
+    pub(super) fn was_read(&self) {
+        self.last_read.set(clock::now());
+    }
+
+    /// Records that the connection has ended.
+    pub(super) fn end(&self) {
+        self.has_ended.set(true);
+        self.progressed.notify_waiters();
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended.get()
+    }
+
     fn record(&self, error: Option<&io::Error>) {
         if let Some(failure) = error.and_then(|error| TlsFailure::within(error)) {
             *self.failure.borrow_mut() = Some(failure);
@@ -74,6 +103,9 @@ impl AsyncRead for ObservedSocket {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if polled.is_ready() {
+            self.events.was_read();
+        }
         self.observe(polled)
     }
 }

@@ -56,7 +56,14 @@ async fn lease(host_pool: &Rc<HostPool>, peer: &str) -> (LeasedConnection, Duple
     task::spawn(async { drop(connection.await) });
     sender.ready().await.unwrap();
     let health = host_pool.health(address(peer), clock::now());
-    let connection = Http1Connection::new(sender, UpgradeSender::default(), address(peer), health);
+    let connection = Http1Connection {
+        switch: UpgradeSender::default(),
+        sender,
+        awaited: Rc::default(),
+        peer: address(peer),
+        health,
+        served: 0,
+    };
     (again(host_pool, UpstreamConnection::Http1(connection)), far)
 }
 
