@@ -91,12 +91,21 @@ fn everything_that_shapes_the_objects_is_accepted() {
     assert!(run(&documents("{selfManaged: {}}")).report.accepted());
 }
 
-#[test]
-fn what_is_wrong_is_named_and_the_gateway_is_not_accepted() {
-    let container = |field: &str| format!("{{kube: {{envoyContainer: {{{field}}}}}}}");
-    let service = |field: &str| format!("{{kube: {{service: {{{field}}}}}}}");
-    let deployment = |field: &str| format!("{{kube: {{deployment: {{{field}}}}}}}");
-    let cases = [
+fn container(field: &str) -> String {
+    format!("{{kube: {{envoyContainer: {{{field}}}}}}}")
+}
+
+fn service(field: &str) -> String {
+    format!("{{kube: {{service: {{{field}}}}}}}")
+}
+
+fn deployment(field: &str) -> String {
+    format!("{{kube: {{deployment: {{{field}}}}}}}")
+}
+
+/// Parameters that are wrong in what they say of pods, each with a part of what is told.
+fn wrong_pods() -> Vec<(String, &'static str)> {
+    vec![
         ("{}".to_owned(), "spec: exactly one of kube and selfManaged"),
         (
             "{kube: {}, selfManaged: {}}".to_owned(),
@@ -134,6 +143,12 @@ fn what_is_wrong_is_named_and_the_gateway_is_not_accepted() {
             container("bootstrap: {logFormat: {text: x}}"),
             "bootstrap.logFormat: not supported yet",
         ),
+    ]
+}
+
+/// Parameters that are wrong in what they say of the container.
+fn wrong_containers() -> Vec<(String, &'static str)> {
+    vec![
         (
             container("env: [{name: A}, {name: A}]"),
             "env[1].name: A is set twice",
@@ -166,6 +181,12 @@ fn what_is_wrong_is_named_and_the_gateway_is_not_accepted() {
             container("image: {pullPolicy: Sometimes}"),
             "image.pullPolicy: Sometimes is not one of",
         ),
+    ]
+}
+
+/// Parameters that are wrong in what they say of other objects.
+fn wrong_objects() -> Vec<(String, &'static str)> {
+    vec![
         (
             "{kube: {podTemplate: {terminationGracePeriodSeconds: -1}}}".to_owned(),
             "podTemplate.terminationGracePeriodSeconds: must be from 0",
@@ -215,8 +236,13 @@ fn what_is_wrong_is_named_and_the_gateway_is_not_accepted() {
             "{kube: {podDisruptionBudget: {spec: {maxUnavailable: 150%}}}}".to_owned(),
             "podDisruptionBudget.spec.maxUnavailable: must be a number",
         ),
-    ];
-    for (spec, expected) in cases {
+    ]
+}
+
+#[test]
+fn what_is_wrong_is_named_and_the_gateway_is_not_accepted() {
+    let cases = [wrong_pods(), wrong_containers(), wrong_objects()];
+    for (spec, expected) in cases.concat() {
         let compiled = run(&documents(&spec));
         let told = problems(&compiled);
         assert!(
