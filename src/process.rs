@@ -10,6 +10,9 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::{ConfigMeaning, RunArgs};
 use crate::console::{self, EventWriter, JsonEvents, LogFormat};
@@ -32,9 +35,13 @@ pub(crate) fn run<F: Future<Output = Result<(), ServeError>>>(
         .with_writer(EventWriter)
         .with_target(false)
         .with_ansi(io::IsTerminal::is_terminal(&io::stderr()));
+    // What a call to an API server failed with is told where it was made, once and in its context.
+    let filter = Targets::new()
+        .with_default(level)
+        .with_target("kube_client", LevelFilter::OFF);
     match format {
-        LogFormat::Text => events.init(),
-        LogFormat::Json => events.event_format(JsonEvents).init(),
+        LogFormat::Text => events.finish().with(filter).init(),
+        LogFormat::Json => events.event_format(JsonEvents).finish().with(filter).init(),
     }
     let runtime = Builder::new_multi_thread()
         .worker_threads(1)
