@@ -31,6 +31,8 @@ pub(crate) enum CliCommand {
     Controller(ControllerArgs),
     /// Compile the files and folders, and print a report of what would be served; exit 1 if any object is not accepted
     Check(CheckArgs),
+    /// Print the CustomResourceDefinitions of Egret, for `kubectl apply --server-side -f -`
+    Crds(CrdsArgs),
 }
 
 impl CliCommand {
@@ -40,6 +42,7 @@ impl CliCommand {
             Self::Check(args) => args.sources.meaning.log_format,
             Self::Proxy(args) => args.meaning.log_format,
             Self::Controller(args) => args.log_format,
+            Self::Crds(_) => LogFormat::Text,
         }
     }
 }
@@ -213,6 +216,10 @@ pub(crate) struct ControllerArgs {
         value_name = "FORMAT"
     )]
     pub(crate) log_format: LogFormat,
+pub(crate) struct CrdsArgs {
+    /// Also print those of kgateway that Egret reads, for a cluster in which kgateway is not installed
+    #[arg(long)]
+    pub(crate) kgateway: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -8,6 +8,7 @@ mod check;
 mod clock;
 mod console;
 mod controller;
+mod crds;
 mod descriptors;
 mod files;
 mod process;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         CliCommand::Proxy(args) => proxy::run(args),
         CliCommand::Check(args) => check::run(&args),
         CliCommand::Controller(args) => controller::run(args),
+        CliCommand::Crds(args) => crds::run(&args),
     }));
     console::finish();
     exit.unwrap_or_else(|_| ExitCode::from(PANICKED))

@@ -6,3 +6,4 @@ pub mod gateway;
 pub mod kgateway;
 pub mod quantity;
 pub mod target;
+mod validation;

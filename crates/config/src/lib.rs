@@ -7,6 +7,7 @@
 pub mod api;
 pub mod certificate;
 pub mod compile;
+pub mod crd;
 pub mod in_force;
 pub mod load;
 pub mod name;

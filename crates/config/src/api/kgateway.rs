@@ -4,15 +4,17 @@
 //! can name them.
 
 /// Defines a struct with supported and unsupported fields, and a method that names the unsupported fields that are set.
+/// An unsupported field that a validation rule mentions needs its JSON type: `files = "files" as "object"`.
 macro_rules! recognised {
     ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }
-     unsupported { $($other:ident = $wire:literal,)* }) => {
+     unsupported { $($other:ident = $wire:literal $(as $form:literal)?,)* }) => {
         $(#[$meta])*
         pub struct $name {
             $($(#[$field_meta])* pub $field: $type,)*
             $(
                 /// Not supported.
                 #[serde(default, rename = $wire, skip_serializing_if = "Option::is_none")]
+                $(#[schemars(extend("type" = $form))])?
                 pub $other: Option<UnsupportedValue>,
             )*
         }

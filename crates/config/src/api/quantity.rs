@@ -1,6 +1,11 @@
 //! Quantities in the format of Kubernetes: a number, or a text with a unit (`64Ki`, `1M`).
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
+
+use super::validation;
 
 /// A Kubernetes Quantity of whole units, in a field of type int-or-string.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +46,17 @@ impl Quantity {
         let is_plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         let number: i64 = digits.parse().ok().filter(|_| is_plain)?;
         number.checked_mul(unit)
+    }
+}
+
+/// Kubernetes' int-or-string, which a derived schema cannot express.
+impl JsonSchema for Quantity {
+    fn schema_name() -> Cow<'static, str> {
+        "Quantity".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        validation::quantity(generator)
     }
 }
 

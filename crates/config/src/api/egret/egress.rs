@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::PolicyStatus;
 use crate::api::target::TargetRef;
+use crate::api::validation;
 
 /// Which destinations the requests of a Gateway, listener, route, rule or Backend may be sent to. Every policy that
 /// applies must allow a request.
@@ -20,15 +21,15 @@ use crate::api::target::TargetRef;
 )]
 #[kube(
     namespaced,
-    category = "egret",
     status = "PolicyStatus",
+    schema = "disabled",
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
 pub struct EgressPolicySpec {
     /// The objects that the policy applies to: a Gateway (or one of its listeners), an HTTPRoute, GRPCRoute or TLSRoute
     /// (or one of its rules), or a Backend.
-    #[schemars(length(min = 1, max = 16))]
+    #[schemars(length(min = 1, max = 16), extend("x-kubernetes-validations" = [targets_only()]))]
     pub target_refs: Vec<TargetRef>,
     /// Whether denials are enforced; `Enforce` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,6 +96,7 @@ pub enum EgressAction {
 pub struct EgressRuleSpec {
     /// The name of the rule in the access log; `rule-<index>` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100))]
     pub name: Option<String>,
     /// The action when the rule matches.
     pub action: EgressAction,
@@ -104,7 +106,7 @@ pub struct EgressRuleSpec {
         deserialize_with = "given",
         skip_serializing_if = "Option::is_none"
     )]
-    #[schemars(with = "Vec<String>", length(min = 1))]
+    #[schemars(with = "Vec<String>", length(min = 1), extend("nullable" = true))]
     pub hosts: Option<Vec<String>>,
     /// Ports, and ranges of ports such as `"8000-8999"`.
     #[serde(
@@ -112,7 +114,7 @@ pub struct EgressRuleSpec {
         deserialize_with = "given",
         skip_serializing_if = "Option::is_none"
     )]
-    #[schemars(with = "Vec<PortText>", length(min = 1))]
+    #[schemars(with = "Vec<PortText>", length(min = 1), extend("nullable" = true))]
     pub ports: Option<Vec<PortText>>,
     /// Methods. A rule with methods never matches inside a tunnel.
     #[serde(
@@ -120,7 +122,7 @@ pub struct EgressRuleSpec {
         deserialize_with = "given",
         skip_serializing_if = "Option::is_none"
     )]
-    #[schemars(with = "Vec<String>", length(min = 1))]
+    #[schemars(with = "Vec<String>", length(min = 1), extend("nullable" = true))]
     pub methods: Option<Vec<String>>,
     /// Path prefixes, compared by whole segments. A rule with paths never matches inside a tunnel.
     #[serde(
@@ -128,7 +130,7 @@ pub struct EgressRuleSpec {
         deserialize_with = "given",
         skip_serializing_if = "Option::is_none"
     )]
-    #[schemars(with = "Vec<String>", length(min = 1))]
+    #[schemars(with = "Vec<String>", length(min = 1), extend("nullable" = true))]
     pub paths: Option<Vec<String>>,
     /// Clients: the rule matches if one of them sent the request.
     #[serde(
@@ -136,7 +138,7 @@ pub struct EgressRuleSpec {
         deserialize_with = "given",
         skip_serializing_if = "Option::is_none"
     )]
-    #[schemars(with = "Vec<EgressClientSpec>", length(min = 1))]
+    #[schemars(with = "Vec<EgressClientSpec>", length(min = 1), extend("nullable" = true))]
     pub clients: Option<Vec<EgressClientSpec>>,
     /// Addresses and networks that the names of this rule may resolve to although the built-in list denies them. Only in a
     /// rule that allows, of a policy on a Gateway, and only in mode `Enforce`.
@@ -145,12 +147,13 @@ pub struct EgressRuleSpec {
         deserialize_with = "given",
         skip_serializing_if = "Option::is_none"
     )]
-    #[schemars(with = "Vec<String>", length(min = 1))]
+    #[schemars(with = "Vec<String>", length(min = 1), extend("nullable" = true))]
     pub addresses: Option<Vec<String>>,
 }
 
 /// A client, by one of its properties.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
 pub struct EgressClientSpec {
     /// The user of `basicAuth`, or the client of `apiKeyAuth`; `*` at the end stands for any rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -188,7 +191,22 @@ pub struct EgressAddresses {
     pub deny: Vec<String>,
 }
 
+/// The rule for the targets of an EgressPolicy.
+fn targets_only() -> serde_json::Value {
+    validation::targets_only(
+        &[
+            (
+                "gateway.networking.k8s.io",
+                &["Gateway", "HTTPRoute", "GRPCRoute", "TLSRoute"],
+            ),
+            ("gateway.kgateway.dev", &["Backend"]),
+        ],
+        "targetRefs may only reference Gateway, HTTPRoute, GRPCRoute, TLSRoute, or Backend resources",
+    )
+}
+
 /// Deserializes a field that may be left out, but may not be `null`: `hosts:` with no value must not mean every host.
+/// Its schema is nullable, because an API server would else remove the `null` in silence.
 fn given<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: Deserialize<'de>,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PolicyStatus;
 use crate::api::target::TargetRef;
+use crate::api::validation;
 
 /// How the host names of requests through a Gateway or to a Backend are resolved.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,14 +18,14 @@ use crate::api::target::TargetRef;
 )]
 #[kube(
     namespaced,
-    category = "egret",
     status = "PolicyStatus",
+    schema = "disabled",
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ResolverPolicySpec {
     /// Gateways or Backends. A policy on a Backend takes precedence over one on its Gateway.
-    #[schemars(length(min = 1, max = 16))]
+    #[schemars(length(min = 1, max = 16), extend("x-kubernetes-validations" = [targets_only()]))]
     pub target_refs: Vec<TargetRef>,
     /// DNS servers; the fastest healthy server is queried first. Without any, the servers of the system are queried in
     /// their order.
@@ -47,15 +48,15 @@ pub struct ResolverPolicySpec {
     pub lookup_family: Option<LookupFamily>,
     /// The time limit of one query; 5s by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"))]
+    #[schemars(schema_with = "validation::duration")]
     pub query_timeout: Option<String>,
     /// Minimum time that an answer is cached; 1s by default.
     #[serde(default, rename = "minTTL", skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"))]
+    #[schemars(schema_with = "validation::duration")]
     pub min_ttl: Option<String>,
     /// Maximum time that an answer is cached; 1h by default.
     #[serde(default, rename = "maxTTL", skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"))]
+    #[schemars(schema_with = "validation::duration")]
     pub max_ttl: Option<String>,
     /// Maximum time that a negative answer ("no such name") is cached; 30s by default.
     #[serde(
@@ -63,15 +64,15 @@ pub struct ResolverPolicySpec {
         rename = "negativeTTL",
         skip_serializing_if = "Option::is_none"
     )]
-    #[schemars(regex(pattern = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"))]
+    #[schemars(schema_with = "validation::duration")]
     pub negative_ttl: Option<String>,
     /// How long past its TTL an answer may be served while it cannot be refreshed; 1h by default, 0s is never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"))]
+    #[schemars(schema_with = "validation::duration")]
     pub stale_for: Option<String>,
     /// A name that is not used for this long is evicted; 5m by default.
     #[serde(default, rename = "idleTTL", skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"))]
+    #[schemars(schema_with = "validation::duration")]
     pub idle_ttl: Option<String>,
     /// Maximum number of cached names; 100000 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,6 +125,7 @@ pub struct ResolverHost {
     /// The host name.
     pub hostname: String,
     /// The addresses of the host; at least one.
+    #[schemars(length(min = 1))]
     pub addresses: Vec<String>,
 }
 
@@ -141,4 +143,15 @@ pub enum LookupFamily {
     V4Preferred,
     /// Both, IPv6 first.
     V6Preferred,
+}
+
+/// The rule for the targets of a ResolverPolicy.
+fn targets_only() -> serde_json::Value {
+    validation::targets_only(
+        &[
+            ("gateway.networking.k8s.io", &["Gateway"]),
+            ("gateway.kgateway.dev", &["Backend"]),
+        ],
+        "targetRefs may only reference Gateway or Backend resources",
+    )
 }

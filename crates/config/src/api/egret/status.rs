@@ -1,11 +1,10 @@
 //! The status of Egret's policies: the Gateway API's PolicyStatus (GEP-713).
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The status of a policy, by target.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PolicyStatus {
     /// One entry for each target.
     #[serde(default)]
@@ -13,7 +12,7 @@ pub struct PolicyStatus {
 }
 
 /// The status of a policy at one of its targets.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyAncestorStatus {
     /// The target.
@@ -26,7 +25,7 @@ pub struct PolicyAncestorStatus {
 }
 
 /// A reference to a target in a status.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AncestorRef {
     /// The API group of the target.

@@ -1,26 +1,31 @@
 //! `BackendConfigPolicy`: how the proxy connects to Backends.
 
 use kube::CustomResource;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BackendConfigTls, UnsupportedValue};
 use crate::api::quantity::Quantity;
 use crate::api::target::{TargetRef, TargetSelector};
+use crate::api::validation;
 
 recognised! {
     /// `spec` of a BackendConfigPolicy.
-    #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
     #[kube(group = "gateway.kgateway.dev", version = "v1alpha1", kind = "BackendConfigPolicy", namespaced)]
     #[kube(plural = "backendconfigpolicies", schema = "disabled", derive = "PartialEq")]
     BackendConfigPolicySpec {
         /// The Backends that the policy applies to.
         #[serde(default, rename = "targetRefs", skip_serializing_if = "Vec::is_empty")]
+        #[schemars(length(min = 1, max = 16), extend("x-kubernetes-validations" = [targets_only("TargetRefs")]))]
         target_refs: Vec<TargetRef>,
         /// Selects Backends by label.
         #[serde(default, rename = "targetSelectors", skip_serializing_if = "Vec::is_empty")]
+        #[schemars(length(max = 64), extend("x-kubernetes-validations" = [targets_only("TargetSelectors")]))]
         target_selectors: Vec<TargetSelector>,
         /// The time limit of connecting to one address; 5s by default.
         #[serde(default, rename = "connectTimeout", skip_serializing_if = "Option::is_none")]
+        #[schemars(schema_with = "validation::duration")]
         connect_timeout: Option<String>,
         /// TCP keepalive probes; none by default.
         #[serde(default, rename = "tcpKeepalive", skip_serializing_if = "Option::is_none")]
@@ -40,6 +45,7 @@ recognised! {
             rename = "perConnectionBufferLimitBytes",
             skip_serializing_if = "Option::is_none"
         )]
+        #[schemars(with = "i32", range(min = 0))]
         per_connection_buffer_limit_bytes: Option<i64>,
         /// Settings of all HTTP versions.
         #[serde(default, rename = "commonHttpProtocolOptions", skip_serializing_if = "Option::is_none")]
@@ -59,24 +65,57 @@ recognised! {
     }
 }
 
+/// The rule for the targets of a BackendConfigPolicy.
+fn targets_only(field: &str) -> serde_json::Value {
+    validation::targets_only(
+        &[
+            ("", &["Service"]),
+            ("gateway.kgateway.dev", &["Backend"]),
+            ("networking.istio.io", &["Hostname"]),
+        ],
+        &format!(
+            "{field} must reference either a Kubernetes Service, a Backend, or an Istio Hostname"
+        ),
+    )
+}
+
+/// The rules for `spec.loadBalancer` of a BackendConfigPolicy.
+fn balancer_rules() -> [serde_json::Value; 3] {
+    [
+        validation::rule(
+            "!(has(self.localityType) && has(self.zoneAware))",
+            "localityType and zoneAware are mutually exclusive",
+        ),
+        validation::rule(
+            "!(has(self.zoneAware) && (has(self.ringHash) || has(self.maglev)))",
+            "zoneAware is not supported with ringHash or maglev load balancers",
+        ),
+        validation::exactly_one(&["leastRequest", "roundRobin", "ringHash", "maglev", "random"]),
+    ]
+}
+
 /// `spec.tcpKeepalive` of a BackendConfigPolicy. The system's default holds for a field that is not set.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TcpKeepaliveSpec {
     /// The number of unanswered probes after which the connection is closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 0))]
     pub keep_alive_probes: Option<i64>,
     /// The idle time before the first probe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::duration", extend("x-kubernetes-validations" = [validation::at_least("1s", "keepAliveTime must be at least 1 second")]))]
     pub keep_alive_time: Option<String>,
     /// The time between two probes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::duration", extend("x-kubernetes-validations" = [validation::at_least("1s", "keepAliveInterval must be at least 1 second")]))]
     pub keep_alive_interval: Option<String>,
 }
 
 recognised! {
     /// `spec.loadBalancer` of a BackendConfigPolicy. At most one of the algorithms may be set.
-    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+    #[schemars(extend("x-kubernetes-validations" = balancer_rules()))]
     LoadBalancerSpec {
         /// Round robin.
         #[serde(default, rename = "roundRobin", skip_serializing_if = "Option::is_none")]
@@ -97,17 +136,17 @@ recognised! {
     }
     unsupported {
         healthy_panic_threshold = "healthyPanicThreshold",
-        locality_type = "localityType",
-        maglev = "maglev",
-        ring_hash = "ringHash",
+        locality_type = "localityType" as "string",
+        maglev = "maglev" as "object",
+        ring_hash = "ringHash" as "object",
         update_merge_window = "updateMergeWindow",
-        zone_aware = "zoneAware",
+        zone_aware = "zoneAware" as "object",
     }
 }
 
 recognised! {
     /// `spec.loadBalancer.roundRobin` of a BackendConfigPolicy.
-    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
     RoundRobin {}
     unsupported {
         slow_start = "slowStart",
@@ -116,10 +155,11 @@ recognised! {
 
 recognised! {
     /// `spec.loadBalancer.leastRequest` of a BackendConfigPolicy.
-    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
     LeastRequest {
         /// How many addresses are drawn; 2 by default.
         #[serde(default, rename = "choiceCount", skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "i32", extend("default" = 2))]
         choice_count: Option<i64>,
     }
     unsupported {
@@ -128,56 +168,69 @@ recognised! {
 }
 
 /// `spec.loadBalancer.random` of a BackendConfigPolicy, which has no fields.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct RandomBalancer {}
 
 /// `spec.outlierDetection` of a BackendConfigPolicy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutlierDetectionSpec {
     /// Consecutive 5xx responses that eject an address; 5 by default, 0 is never.
     #[serde(default, rename = "consecutive5xx")]
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 0), extend("default" = 5))]
     pub consecutive_5xx: Option<i64>,
     /// The probability of an ejection, in percent; 100 by default.
     #[serde(default, rename = "enforcingConsecutive5xx")]
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::percentage")]
     pub enforcing_consecutive_5xx: Option<i64>,
     /// Consecutive local failures (such as connection failures) that eject an address; 5 by default, 0 is never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 0))]
     pub consecutive_local_origin_failure: Option<i64>,
     /// The probability of an ejection because of local failures, in percent; 100 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::percentage")]
     pub enforcing_consecutive_local_origin_failure: Option<i64>,
     /// Whether local failures are counted apart from responses; `false` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_external_local_origin_errors: Option<bool>,
     /// The time without a fault after which the next ejection of an address is one step shorter; 10s by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::duration", extend("default" = "10s", "x-kubernetes-validations" = [validation::at_least("1ms", "interval must be at least 1ms")]))]
     pub interval: Option<String>,
     /// The length of the first ejection; 30s by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::duration", extend("default" = "30s", "x-kubernetes-validations" = [validation::at_least("1ms", "baseEjectionTime must be at least 1ms")]))]
     pub base_ejection_time: Option<String>,
     /// The maximum share of ejected addresses, in percent; 10 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::percentage", extend("default" = 10))]
     pub max_ejection_percent: Option<i64>,
 }
 
 /// `spec.circuitBreakers` of a BackendConfigPolicy. At least one of the limits must be set.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [validation::at_least_one(&["maxConnections", "maxPendingRequests", "maxRequests", "maxRetries"])]))]
 pub struct CircuitBreakersSpec {
     /// Maximum number of connections; 1024 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 1))]
     pub max_connections: Option<i64>,
     /// Maximum number of requests that wait for a connection; 1024 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 1))]
     pub max_pending_requests: Option<i64>,
     /// Maximum number of requests in progress; 1024 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 1))]
     pub max_requests: Option<i64>,
     /// Maximum number of retries in progress; 3 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 0))]
     pub max_retries: Option<i64>,
     /// Whether the remaining capacity is published as metrics. Only `false` is supported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -186,13 +239,15 @@ pub struct CircuitBreakersSpec {
 
 recognised! {
     /// `spec.commonHttpProtocolOptions` of a BackendConfigPolicy.
-    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
     CommonHttpProtocolOptions {
         /// How long an idle connection is kept.
         #[serde(default, rename = "idleTimeout", skip_serializing_if = "Option::is_none")]
+        #[schemars(schema_with = "validation::duration")]
         idle_timeout: Option<String>,
         /// The number of requests after which a connection is closed; 0, the default, is never.
         #[serde(default, rename = "maxRequestsPerConnection", skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "i32", range(min = 0))]
         max_requests_per_connection: Option<i64>,
     }
     unsupported {
@@ -203,10 +258,11 @@ recognised! {
 
 recognised! {
     /// `spec.http2ProtocolOptions` of a BackendConfigPolicy.
-    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
     Http2ProtocolOptions {
         /// The initial window of a stream, in bytes.
         #[serde(default, rename = "initialStreamWindowSize", skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("x-kubernetes-validations" = [validation::is_window("InitialStreamWindowSize")]))]
         initial_stream_window_size: Option<Quantity>,
         /// The initial window of a connection, in bytes.
         #[serde(
@@ -214,9 +270,11 @@ recognised! {
             rename = "initialConnectionWindowSize",
             skip_serializing_if = "Option::is_none"
         )]
+        #[schemars(extend("x-kubernetes-validations" = [validation::is_window("InitialConnectionWindowSize")]))]
         initial_connection_window_size: Option<Quantity>,
         /// Maximum number of concurrent streams of one connection.
         #[serde(default, rename = "maxConcurrentStreams", skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "i32", range(min = 1))]
         max_concurrent_streams: Option<i64>,
         /// PING frames; none by default.
         #[serde(default, rename = "connectionKeepalive", skip_serializing_if = "Option::is_none")]
@@ -229,12 +287,14 @@ recognised! {
 
 recognised! {
     /// `spec.http2ProtocolOptions.connectionKeepalive` of a BackendConfigPolicy.
-    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
     ConnectionKeepalive {
         /// The time between two PINGs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(schema_with = "validation::duration", extend("x-kubernetes-validations" = [validation::at_least("1ms", "interval must be at least 1ms")]))]
         interval: Option<String>,
         /// The time limit of the answer to a PING.
+        #[schemars(schema_with = "validation::duration", extend("x-kubernetes-validations" = [validation::at_least("1ms", "timeout must be at least 1ms")]))]
         timeout: String,
     }
     unsupported {

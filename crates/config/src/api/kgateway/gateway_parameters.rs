@@ -8,12 +8,14 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::CustomResource;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::UnsupportedValue;
+use crate::api::validation;
 
 /// `spec` of GatewayParameters. Exactly one of the fields must be set.
-#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "gateway.kgateway.dev",
     version = "v1alpha1",
@@ -26,6 +28,7 @@ use super::UnsupportedValue;
     derive = "PartialEq"
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [validation::exactly_one(&["kube", "selfManaged"])]))]
 pub struct GatewayParametersSpec {
     /// The controller makes the objects, in this shape.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,12 +39,13 @@ pub struct GatewayParametersSpec {
 }
 
 /// `spec.selfManaged` of GatewayParameters, which has no fields.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct SelfManaged {}
 
 recognised! {
     /// `spec.kube` of GatewayParameters.
-    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
     KubeParameters {
         /// The Deployment.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,10 +100,11 @@ recognised! {
 }
 
 /// `spec.kube.deployment` of GatewayParameters.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeploymentParameters {
     /// The number of pods. If it is not set, the Deployment has one, or as many as somebody else gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub replicas: Option<i32>,
     /// How pods are replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,7 +112,7 @@ pub struct DeploymentParameters {
 }
 
 /// `spec.kube.deployment.strategy` of GatewayParameters.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeploymentStrategy {
     /// `RollingUpdate` or `Recreate`.
@@ -119,19 +124,21 @@ pub struct DeploymentStrategy {
 }
 
 /// `spec.kube.deployment.strategy.rollingUpdate` of GatewayParameters.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RollingUpdate {
     /// How many pods there may be beyond `replicas`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::int_or_string")]
     pub max_surge: Option<IntOrString>,
     /// How many pods may be unavailable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::int_or_string")]
     pub max_unavailable: Option<IntOrString>,
 }
 
 /// `spec.kube.envoyContainer` of GatewayParameters.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerParameters {
     /// How the proxy starts.
@@ -139,27 +146,32 @@ pub struct ContainerParameters {
     pub bootstrap: Option<BootstrapParameters>,
     /// Environment variables.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::any_objects")]
     pub env: Option<Vec<EnvVar>>,
     /// Further arguments of `egret proxy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 256)))]
     pub extra_args: Option<Vec<String>>,
     /// Further mounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::any_objects")]
     pub extra_volume_mounts: Option<Vec<VolumeMount>>,
     /// The image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageParameters>,
     /// Requests and limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::any_object")]
     pub resources: Option<ResourceRequirements>,
     /// The security context of the container, over the default one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::any_object")]
     pub security_context: Option<SecurityContext>,
 }
 
 recognised! {
     /// `spec.kube.envoyContainer.bootstrap` of GatewayParameters.
-    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
     BootstrapParameters {
         /// The log level, in Envoy's words.
         #[serde(default, rename = "logLevel", skip_serializing_if = "Option::is_none")]
@@ -182,7 +194,7 @@ recognised! {
 }
 
 /// `spec.kube.envoyContainer.image` of GatewayParameters. What is not set is that of the controller's own image.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageParameters {
     /// The registry, with its path: `ghcr.io/egret-proxy`.
@@ -203,7 +215,7 @@ pub struct ImageParameters {
 }
 
 /// `spec.kube.podTemplate` of GatewayParameters.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PodParameters {
     /// Annotations of the pods.
@@ -214,18 +226,22 @@ pub struct PodParameters {
     pub extra_labels: Option<BTreeMap<String, String>>,
     /// Further volumes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::any_objects")]
     pub extra_volumes: Option<Vec<Volume>>,
     /// Which nodes and which other pods are preferred.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::any_object")]
     pub affinity: Option<Affinity>,
     /// How pods stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub graceful_shutdown: Option<GracefulShutdown>,
     /// The Secrets that the image is pulled with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::any_objects")]
     pub image_pull_secrets: Option<Vec<LocalObjectReference>>,
     /// In place of the default probe, which is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::any_object")]
     pub liveness_probe: Option<Probe>,
     /// The labels that nodes must have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -235,26 +251,32 @@ pub struct PodParameters {
     pub priority_class_name: Option<String>,
     /// In place of the default probe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::any_object")]
     pub readiness_probe: Option<Probe>,
     /// The security context of the pods, over the default one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::any_object")]
     pub security_context: Option<PodSecurityContext>,
     /// In place of the default probe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::any_object")]
     pub startup_probe: Option<Probe>,
     /// How long a pod may take to stop; 60 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 31_536_000))]
     pub termination_grace_period_seconds: Option<i64>,
     /// The taints of nodes that do not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::any_objects")]
     pub tolerations: Option<Vec<Toleration>>,
     /// How pods are spread over nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::any_objects")]
     pub topology_spread_constraints: Option<Vec<TopologySpreadConstraint>>,
 }
 
 /// `spec.kube.podTemplate.gracefulShutdown` of GatewayParameters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GracefulShutdown {
     /// Whether a pod that stops goes on accepting connections for a while; yes by default.
@@ -262,15 +284,17 @@ pub struct GracefulShutdown {
     pub enabled: Option<bool>,
     /// For how long it does; 10 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 31_536_000))]
     pub sleep_time_seconds: Option<i64>,
 }
 
 /// `spec.kube.service` of GatewayParameters.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceParameters {
     /// `LoadBalancer` (default), `NodePort` or `ClusterIP`.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]))]
     pub kind: Option<String>,
     /// The address in the cluster; `None` makes the Service headless.
     #[serde(default, rename = "clusterIP", skip_serializing_if = "Option::is_none")]
@@ -296,18 +320,20 @@ pub struct ServiceParameters {
 }
 
 /// `spec.kube.service.ports[]` of GatewayParameters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServicePortParameters {
     /// The port of a listener.
+    #[schemars(range(min = 1, max = 65535))]
     pub port: i32,
     /// The port on the nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
     pub node_port: Option<i32>,
 }
 
 /// Labels and annotations of an object that is made.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectDecoration {
     /// Annotations of the object.
@@ -319,7 +345,7 @@ pub struct ObjectDecoration {
 }
 
 /// `spec.kube.stats` of GatewayParameters. The routes and filters of Envoy's statistics have no counterpart.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatsParameters {
     /// Whether the pods have the annotations that Prometheus looks for; yes by default.
@@ -340,18 +366,19 @@ pub struct StatsParameters {
 }
 
 /// A part of an object, which is laid over what the controller would make: `spec` in the words of the object's own kind.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceOverlay {
     /// Labels and annotations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<OverlayMetadata>,
     /// Fields of the object's `spec`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::any_object")]
     pub spec: Option<serde_json::Value>,
 }
 
 /// `metadata` of an overlay.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OverlayMetadata {
     /// Labels of the object.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,10 +1,12 @@
 //! `ListenerPolicy` and `HTTPListenerPolicy`: settings of client connections.
 
 use kube::CustomResource;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{TcpKeepaliveSpec, UnsupportedValue};
 use crate::api::target::{TargetRef, TargetSelector};
+use crate::api::validation;
 
 mod parts;
 
@@ -22,21 +24,27 @@ macro_rules! http_settings {
             $name {
                 /// The sinks of the access log. Only the empty list is supported: it turns the log off.
                 #[serde(default, rename = "accessLog", skip_serializing_if = "Option::is_none")]
+                #[schemars(with = "Vec<UnsupportedValue>", length(max = 16))]
                 access_log: Option<Vec<UnsupportedValue>>,
                 /// How long an idle connection is kept.
                 #[serde(default, rename = "idleTimeout", skip_serializing_if = "Option::is_none")]
+                #[schemars(schema_with = "validation::duration")]
                 idle_timeout: Option<String>,
                 /// How long a request and its response may make no progress.
                 #[serde(default, rename = "streamIdleTimeout", skip_serializing_if = "Option::is_none")]
+                #[schemars(schema_with = "validation::duration")]
                 stream_idle_timeout: Option<String>,
                 /// Maximum number of header fields of a request.
                 #[serde(default, rename = "maxHeadersCount", skip_serializing_if = "Option::is_none")]
+                #[schemars(with = "i32", range(min = 1))]
                 max_headers_count: Option<i64>,
                 /// Maximum size of a request head, in KiB.
                 #[serde(default, rename = "maxRequestHeadersKb", skip_serializing_if = "Option::is_none")]
+                #[schemars(with = "i32", range(min = 1, max = 8192))]
                 max_request_headers_kb: Option<i64>,
                 /// Maximum number of requests on a connection.
                 #[serde(default, rename = "maxRequestsPerConnection", skip_serializing_if = "Option::is_none")]
+                #[schemars(with = "i32", range(min = 0))]
                 max_requests_per_connection: Option<i64>,
                 /// Settings of HTTP/2 connections.
                 #[serde(default, rename = "http2ProtocolOptions", skip_serializing_if = "Option::is_none")]
@@ -73,7 +81,7 @@ macro_rules! http_settings {
 }
 
 /// `spec` of a ListenerPolicy: settings of the listeners of a Gateway.
-#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "gateway.kgateway.dev",
     version = "v1alpha1",
@@ -85,21 +93,24 @@ macro_rules! http_settings {
 pub struct ListenerPolicySpec {
     /// The Gateways, or listeners of Gateways, that the policy applies to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 16), extend("x-kubernetes-validations" = [gateways_only("targetRefs")]))]
     pub target_refs: Vec<TargetRef>,
     /// Selects Gateways by label.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-validations" = [gateways_only("targetSelectors")]))]
     pub target_selectors: Vec<TargetSelector>,
     /// Settings of every port that is not in `perPort`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<ListenerSettings>,
     /// Settings of single ports, in place of `default`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-validations" = [validation::rule("self.all(p, self.exists_one(q, q.port == p.port))", "Port for listener configuration must be unique within the Gateway")]))]
     pub per_port: Vec<ListenerPort>,
 }
 
 recognised! {
     /// `spec.default` and `spec.perPort[].listener` of a ListenerPolicy.
-    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
     ListenerSettings {
         /// Settings of HTTP listeners.
         #[serde(default, rename = "httpSettings", skip_serializing_if = "Option::is_none")]
@@ -119,6 +130,7 @@ recognised! {
             rename = "transportSocketConnectTimeout",
             skip_serializing_if = "Option::is_none"
         )]
+        #[schemars(schema_with = "validation::duration")]
         transport_socket_connect_timeout: Option<String>,
     }
     unsupported {
@@ -128,22 +140,32 @@ recognised! {
 
 http_settings! {
     /// `spec.default.httpSettings` of a ListenerPolicy.
-    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
     HttpSettings {}
 }
 
 http_settings! {
     /// `spec` of an HTTPListenerPolicy, the older form of ListenerPolicy.
-    #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
     #[kube(group = "gateway.kgateway.dev", version = "v1alpha1", kind = "HTTPListenerPolicy", namespaced)]
     #[kube(root = "HttpListenerPolicy", plural = "httplistenerpolicies")]
     #[kube(schema = "disabled", derive = "PartialEq")]
     HttpListenerPolicySpec {
         /// The Gateways that the policy applies to.
         #[serde(default, rename = "targetRefs", skip_serializing_if = "Vec::is_empty")]
+        #[schemars(length(min = 1, max = 16), extend("x-kubernetes-validations" = [gateways_only("targetRefs")]))]
         target_refs: Vec<TargetRef>,
         /// Selects Gateways by label.
         #[serde(default, rename = "targetSelectors", skip_serializing_if = "Vec::is_empty")]
+        #[schemars(length(max = 64), extend("x-kubernetes-validations" = [gateways_only("targetSelectors")]))]
         target_selectors: Vec<TargetSelector>,
     }
+}
+
+/// The rule for the targets of a ListenerPolicy and an HTTPListenerPolicy.
+fn gateways_only(field: &str) -> serde_json::Value {
+    validation::targets_only(
+        &[("gateway.networking.k8s.io", &["Gateway"])],
+        &format!("{field} may only reference Gateway resource"),
+    )
 }

@@ -1,13 +1,20 @@
 //! `spec.tls` of a BackendConfigPolicy: TLS to upstreams.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::UnsupportedValue;
+use crate::api::validation;
+
+/// `System`, or the namespace and name of another set of CAs.
+const WELL_KNOWN: &str = r"^(System|([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]))$";
+const TLS_VERSIONS: [&str; 5] = ["AUTO", "1.0", "1.1", "1.2", "1.3"];
 
 recognised! {
     /// `spec.tls` of a BackendConfigPolicy. Exactly one of `secretRef`, `files`, `insecureSkipVerify` and
     /// `wellKnownCACertificates` must be set.
-    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+    #[schemars(extend("x-kubernetes-validations" = [validation::exactly_one(&["secretRef", "files", "insecureSkipVerify", "wellKnownCACertificates"])]))]
     BackendConfigTls {
         /// A Secret with CA certificates, and with the client certificate.
         #[serde(default, rename = "secretRef", skip_serializing_if = "Option::is_none")]
@@ -17,9 +24,11 @@ recognised! {
         insecure_skip_verify: Option<bool>,
         /// Verifies certificates with a well-known set of CAs; only `System` is supported.
         #[serde(default, rename = "wellKnownCACertificates", skip_serializing_if = "Option::is_none")]
+        #[schemars(length(min = 1, max = 253), regex(pattern = WELL_KNOWN))]
         well_known_ca_certificates: Option<String>,
         /// The server name (SNI) that is sent, and that the certificate must be valid for; the host by default.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(length(min = 1))]
         sni: Option<String>,
         /// The certificate must be valid for one of these names, instead of the host.
         #[serde(default, rename = "verifySubjectAltNames", skip_serializing_if = "Vec::is_empty")]
@@ -38,12 +47,12 @@ recognised! {
         allow_renegotiation: Option<bool>,
     }
     unsupported {
-        files = "files",
+        files = "files" as "object",
     }
 }
 
 /// `spec.tls.secretRef` of a BackendConfigPolicy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SecretName {
     /// The name of a Secret in the policy's namespace.
     pub name: String,
@@ -51,13 +60,15 @@ pub struct SecretName {
 
 recognised! {
     /// `spec.tls.parameters` of a BackendConfigPolicy.
-    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
     TlsParameters {
         /// The oldest version: `1.2`, `1.3` or `AUTO`.
         #[serde(default, rename = "minVersion", skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("enum" = TLS_VERSIONS))]
         min_version: Option<String>,
         /// The newest version: `1.2`, `1.3` or `AUTO`.
         #[serde(default, rename = "maxVersion", skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("enum" = TLS_VERSIONS))]
         max_version: Option<String>,
     }
     unsupported {

@@ -1,10 +1,12 @@
 //! `TrafficPolicy`: what is done with requests before they are forwarded.
 
 use kube::CustomResource;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::UnsupportedValue;
 use crate::api::target::{TargetRef, TargetSelector};
+use crate::api::validation;
 
 mod authentication;
 mod header_modifiers;
@@ -21,21 +23,24 @@ pub use retry::TrafficRetry;
 
 recognised! {
     /// `spec` of a TrafficPolicy.
-    #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+    #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
     #[kube(group = "gateway.kgateway.dev", version = "v1alpha1", kind = "TrafficPolicy", namespaced)]
     #[kube(plural = "trafficpolicies", schema = "disabled", derive = "PartialEq")]
     TrafficPolicySpec {
         /// The Gateways, HTTPRoutes and GRPCRoutes, or sections of them, that the policy applies to.
         #[serde(default, rename = "targetRefs", skip_serializing_if = "Vec::is_empty")]
+        #[schemars(length(min = 1, max = 16), extend("x-kubernetes-validations" = [targets_only("targetRefs")]))]
         target_refs: Vec<TargetRef>,
         /// Selects Gateways, HTTPRoutes and GRPCRoutes by label.
         #[serde(default, rename = "targetSelectors", skip_serializing_if = "Vec::is_empty")]
+        #[schemars(length(max = 64), extend("x-kubernetes-validations" = [targets_only("targetSelectors")]))]
         target_selectors: Vec<TargetSelector>,
         /// When a request is retried.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry: Option<TrafficRetry>,
         /// The upgrades that are allowed, in place of the defaults.
         #[serde(default, rename = "httpUpgrade", skip_serializing_if = "Option::is_none")]
+        #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
         http_upgrade: Option<Vec<HttpUpgrade>>,
         /// Authenticates clients by user name and password.
         #[serde(default, rename = "basicAuth", skip_serializing_if = "Option::is_none")]
@@ -69,4 +74,20 @@ recognised! {
         transformation = "transformation",
         url_rewrite = "urlRewrite",
     }
+}
+
+/// The rule for the targets of a TrafficPolicy.
+fn targets_only(field: &str) -> serde_json::Value {
+    validation::targets_only(
+        &[
+            (
+                "gateway.networking.k8s.io",
+                &["Gateway", "HTTPRoute", "GRPCRoute", "ListenerSet"],
+            ),
+            ("gateway.networking.x-k8s.io", &["XListenerSet"]),
+        ],
+        &format!(
+            "{field} may only reference Gateway, HTTPRoute, GRPCRoute, or ListenerSet resources"
+        ),
+    )
 }

@@ -1,21 +1,24 @@
 //! The types that the settings of a ListenerPolicy consist of.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ListenerSettings;
 use crate::api::quantity::Quantity;
+use crate::api::validation;
 
 /// `spec.perPort[]` of a ListenerPolicy.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ListenerPort {
     /// The port.
+    #[schemars(range(min = 1, max = 65535))]
     pub port: i32,
     /// The settings of the listeners on this port, in place of `spec.default`.
     pub listener: ListenerSettings,
 }
 
 /// `proxyProtocol` of a ListenerPolicy. If it is set, connections begin with a PROXY protocol header.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyProtocolSettings {
     /// Whether connections without a header are served too.
@@ -24,31 +27,37 @@ pub struct ProxyProtocolSettings {
 }
 
 /// `clientCertificateValidation` of a ListenerPolicy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientCertificateValidation {
     /// The CA certificates that client certificates are validated against.
+    #[schemars(length(min = 1, max = 8))]
     pub ca_certificate_refs: Vec<AuthorityReference>,
     /// `Require` or `Optional`.
+    #[schemars(extend("enum" = ["Require", "Optional"]))]
     pub mode: String,
 }
 
 /// A reference to a ConfigMap or Secret with CA certificates.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuthorityReference {
     /// The API group: empty, which is the core group.
+    #[schemars(length(max = 253), regex(pattern = validation::GROUP))]
     pub group: String,
     /// The kind: `ConfigMap` or `Secret`.
+    #[schemars(length(min = 1, max = 63), regex(pattern = validation::KIND))]
     pub kind: String,
     /// The name of the object.
+    #[schemars(length(min = 1, max = 253))]
     pub name: String,
     /// The namespace of the object; the policy's by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = validation::NAMESPACE))]
     pub namespace: Option<String>,
 }
 
 /// `http2ProtocolOptions` of the HTTP settings of a ListenerPolicy or HTTPListenerPolicy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ListenerHttp2 {
     /// Whether CONNECT is served over HTTP/2.
@@ -62,14 +71,16 @@ pub struct ListenerHttp2 {
     pub initial_stream_window_size: Option<Quantity>,
     /// Maximum number of concurrent streams of one connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 1))]
     pub max_concurrent_streams: Option<i64>,
 }
 
 /// `upgradeConfig` of the HTTP settings of a ListenerPolicy or HTTPListenerPolicy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UpgradeConfig {
     /// The names of protocols, and `CONNECT`; compared without regard to case.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
     pub enabled_upgrades: Vec<String>,
 }

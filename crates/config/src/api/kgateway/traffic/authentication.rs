@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::api::validation;
+
 /// `spec.basicAuth` of a TrafficPolicy. Exactly one of the fields must be set.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [validation::exactly_one(&["users", "secretRef", "disable"])]))]
 pub struct TrafficBasicAuth {
     /// Users with password digests, in the format of `htpasswd -s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
     pub users: Option<Vec<String>>,
     /// A Secret with users and password digests, in the format of `htpasswd -s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -20,24 +25,29 @@ pub struct TrafficBasicAuth {
 }
 
 /// `spec.basicAuth.secretRef` of a TrafficPolicy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UsersSecret {
     /// The name of the Secret.
+    #[schemars(length(min = 1, max = 253))]
     pub name: String,
     /// The namespace of the Secret; the policy's by default, and another needs a ReferenceGrant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = validation::NAMESPACE))]
     pub namespace: Option<String>,
     /// The entry of the Secret; `.htpasswd` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), extend("default" = ".htpasswd"))]
     pub key: Option<String>,
 }
 
 /// `spec.apiKeyAuth` of a TrafficPolicy. Exactly one of `secretRef`, `secretSelector` and `disable` must be set.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [validation::exactly_one(&["secretRef", "secretSelector", "disable"])]))]
 pub struct TrafficApiKeyAuth {
     /// The places of a request where keys are looked for; the header `api-key` by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
     pub key_sources: Vec<ApiKeySource>,
     /// A Secret with one key for each client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,43 +68,53 @@ pub struct TrafficApiKeyAuth {
 
 /// `spec.apiKeyAuth.keySources[]` of a TrafficPolicy. At least one of the fields must be set; they are tried in this
 /// order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-validations" = [validation::at_least_one(&["header", "query", "cookie"])]))]
 pub struct ApiKeySource {
     /// The name of a header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
     pub header: Option<String>,
     /// The name of a query parameter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
     pub query: Option<String>,
     /// The name of a cookie.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
     pub cookie: Option<String>,
 }
 
 /// `spec.apiKeyAuth.secretRef` of a TrafficPolicy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeysSecret {
     /// The API group of a Secret, which is the empty core group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253), regex(pattern = validation::GROUP), extend("default" = ""))]
     pub group: Option<String>,
     /// Only `Secret` is supported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = validation::KIND), extend("default" = "Secret"))]
     pub kind: Option<String>,
     /// The name of the Secret.
+    #[schemars(length(min = 1, max = 253))]
     pub name: String,
     /// The namespace of the Secret; the policy's by default, and another needs a ReferenceGrant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = validation::NAMESPACE))]
     pub namespace: Option<String>,
 }
 
 /// `spec.apiKeyAuth.secretSelector` of a TrafficPolicy: selects Secrets of the policy's namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretSelector {
     /// The labels that the Secrets must have.
+    #[schemars(extend("maxProperties" = 64))]
     pub match_labels: BTreeMap<String, String>,
 }
 
 /// `disable: {}` of a field of a TrafficPolicy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
 pub struct PolicyDisable {}
