@@ -216,6 +216,9 @@ pub(crate) struct ControllerArgs {
         value_name = "FORMAT"
     )]
     pub(crate) log_format: LogFormat,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct CrdsArgs {
     /// Also print those of kgateway that Egret reads, for a cluster in which kgateway is not installed
     #[arg(long)]

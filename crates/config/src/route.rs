@@ -38,6 +38,8 @@ pub struct RouteTable {
 pub struct RouteEntry {
     /// The hostname; `None` matches every host, IP literals included.
     pub host: Option<HostPattern>,
+    /// How specific the hostname is that the route has, of which `host` is what the listener has too.
+    pub specificity: HostSpecificity,
     /// The conditions for a request.
     pub matches: MatchConditions,
     /// The weight of the route; a heavier one goes before the rules of precedence.
@@ -48,6 +50,14 @@ pub struct RouteEntry {
     pub match_index: usize,
     /// The rule.
     pub rule: Arc<RouteRule>,
+}
+
+/// How specific a hostname of a route is: a name before a wildcard, a longer one before a shorter one (Gateway API,
+/// HTTPRouteSpec). More specific is greater.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostSpecificity {
+    is_exact: bool,
+    length: usize,
 }
 
 /// The parts of a request that decide its route.
@@ -81,6 +91,17 @@ struct RouteRow {
     rule: Arc<RouteRule>,
 }
 
+impl From<&HostPattern> for HostSpecificity {
+    fn from(pattern: &HostPattern) -> Self {
+        let (is_exact, name) = match pattern {
+            HostPattern::Exact(name) => (true, name),
+            HostPattern::Below(name) => (false, name),
+        };
+        let length = name.as_str().len();
+        Self { is_exact, length }
+    }
+}
+
 impl RouteTable {
     /// Builds the table of these entries.
     #[must_use]
@@ -90,6 +111,7 @@ impl RouteTable {
             let order = (entry.rule.index, entry.match_index);
             (
                 Reverse(entry.weight),
+                Reverse(entry.specificity),
                 entry.matches.rank(),
                 entry.seniority.clone(),
                 order,

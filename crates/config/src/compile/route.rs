@@ -1,5 +1,6 @@
 //! Routes: which listeners they attach to, and how their rules are compiled for each listener.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::ancestor::RouteGateways;
@@ -17,7 +18,7 @@ use crate::report::{ObjectStatus, ParentReference, ParentStatus, RouteStatus};
 use crate::resources::{
     GATEWAY_GROUP, GATEWAY_TRIAL_GROUP, Kind, ObjectRef, ObjectSeniority, Resources,
 };
-use crate::route::RouteEntry;
+use crate::route::{HostSpecificity, RouteEntry};
 use crate::suggest::{did_you_mean, edits};
 
 mod backend_ref;
@@ -32,6 +33,9 @@ mod status;
 use rule::RuleDraft;
 use spec::RouteSpec;
 use status::RouteFaults;
+
+/// The hosts at a listener that a route matches; `None` is every host.
+type AttachedHosts = BTreeMap<Option<HostPattern>, HostSpecificity>;
 
 /// The reason and the message why a route is not attached to a parent.
 type AttachError = (&'static str, String);
@@ -304,27 +308,35 @@ impl<'a> RouteDraft<'a> {
     fn older_conflicting_route<'l>(
         &self,
         listener: &'l ListenerDraft<'_>,
-        hosts: &[Option<HostPattern>],
+        hosts: &AttachedHosts,
     ) -> Option<&'l ObjectRef> {
         let mut owners = listener.entries.iter().filter(|entry| {
-            entry.rule.route.kind != self.reference.kind && hosts.contains(&entry.host)
+            entry.rule.route.kind != self.reference.kind && hosts.contains_key(&entry.host)
         });
         owners.next().map(|entry| &entry.rule.route)
     }
 
-    /// The hosts that both the route and a listener match.
-    fn hosts(&self, listener: Option<&HostPattern>) -> Vec<Option<HostPattern>> {
+    /// The hosts that both the route and a listener match, each with the specificity of the most specific hostname of
+    /// the route that leads to it.
+    fn hosts(&self, listener: Option<&HostPattern>) -> AttachedHosts {
         if self.hostnames.is_empty() {
-            let hosts = (!self.matches_nothing).then(|| listener.cloned());
-            return hosts.into_iter().collect();
+            let host = (listener.cloned(), HostSpecificity::default());
+            return (!self.matches_nothing)
+                .then_some(host)
+                .into_iter()
+                .collect();
         }
-        let within = |pattern: &HostPattern| match listener {
-            None => Some(pattern.clone()),
-            Some(listener) => pattern.intersection(listener),
-        };
-        let mut hosts: Vec<_> = self.hostnames.iter().filter_map(within).map(Some).collect();
-        hosts.sort();
-        hosts.dedup();
+        let mut hosts = AttachedHosts::new();
+        for own in &self.hostnames {
+            let within = match listener {
+                None => Some(own.clone()),
+                Some(listener) => own.intersection(listener),
+            };
+            if let Some(host) = within {
+                let known = hosts.entry(Some(host)).or_default();
+                *known = HostSpecificity::from(own).max(*known);
+            }
+        }
         hosts
     }
 
@@ -333,7 +345,7 @@ impl<'a> RouteDraft<'a> {
         context: &RouteContext<'_>,
         gateway: &ObjectRef,
         listener: &mut ListenerDraft<'_>,
-        hosts: &[Option<HostPattern>],
+        hosts: &AttachedHosts,
     ) {
         let mut entries = Vec::new();
         for draft in &self.rules {
@@ -345,8 +357,9 @@ impl<'a> RouteDraft<'a> {
             };
             let rule = Arc::new(draft.at(context, scope));
             for (match_index, matches) in draft.matches.iter().enumerate() {
-                entries.extend(hosts.iter().map(|host| RouteEntry {
+                entries.extend(hosts.iter().map(|(host, specificity)| RouteEntry {
                     host: host.clone(),
+                    specificity: *specificity,
                     matches: matches.clone(),
                     weight: self.weight,
                     seniority: self.seniority.clone(),

@@ -91,7 +91,11 @@ impl Transform for KubernetesFormats {
         match schema.get("type").and_then(Value::as_str) {
             Some("array") if preserves => {
                 schema.remove(PRESERVE);
-                schema.insert("items".to_owned(), json!({ PRESERVE: true }));
+                // A rule sees only items with a type.
+                schema.insert(
+                    "items".to_owned(),
+                    json!({ "type": "object", PRESERVE: true }),
+                );
             }
             Some("object") | None => {}
             Some(_) => {

@@ -365,115 +365,42 @@ fn a_rule_with_a_null_is_refused_with_the_field() {
     }
 }
 
+/// The kind, the path of a field, a keyword of its schema, and its value as JSON.
+const LIMITS: &str = r#"
+TrafficPolicy spec.retry.attempts default 1
+TrafficPolicy spec.retry.attempts minimum 0
+TrafficPolicy spec.retry.statusCodes[] maximum 599
+TrafficPolicy spec.targetRefs maxItems 16
+TrafficPolicy spec.headerModifiers.request.set maxItems 16
+TrafficPolicy spec.basicAuth.secretRef.key default ".htpasswd"
+TrafficPolicy spec.httpUpgrade x-kubernetes-list-type "map"
+Backend spec.static.hosts minItems 1
+Backend spec.type enum ["AWS", "Static", "DynamicForwardProxy", "GCP", "PriorityGroups"]
+BackendConfigPolicy spec.outlierDetection.interval default "10s"
+BackendConfigPolicy spec.outlierDetection.maxEjectionPercent maximum 100
+ListenerPolicy spec.perPort maxItems 64
+ListenerPolicy spec.default.httpSettings.maxRequestHeadersKb maximum 8192
+HTTPListenerPolicy spec.maxHeadersCount minimum 1
+DirectResponse spec.body maxLength 4096
+TrafficPolicy spec.transformation x-kubernetes-preserve-unknown-fields true
+Backend spec.priorityGroups type "array"
+EgressPolicy spec.rules[].ports[] x-kubernetes-int-or-string true
+EgressPolicy status.ancestors[].conditions x-kubernetes-list-type "map"
+"#;
+
 #[test]
 fn fields_have_kgateways_limits() {
     let all = all();
-    for (kind, path, keyword, expected) in [
-        (
-            Kind::TrafficPolicy,
-            "spec.retry.attempts",
-            "default",
-            json!(1),
-        ),
-        (
-            Kind::TrafficPolicy,
-            "spec.retry.attempts",
-            "minimum",
-            json!(0),
-        ),
-        (
-            Kind::TrafficPolicy,
-            "spec.retry.statusCodes[]",
-            "maximum",
-            json!(599),
-        ),
-        (
-            Kind::TrafficPolicy,
-            "spec.targetRefs",
-            "maxItems",
-            json!(16),
-        ),
-        (
-            Kind::TrafficPolicy,
-            "spec.headerModifiers.request.set",
-            "maxItems",
-            json!(16),
-        ),
-        (
-            Kind::TrafficPolicy,
-            "spec.basicAuth.secretRef.key",
-            "default",
-            json!(".htpasswd"),
-        ),
-        (
-            Kind::TrafficPolicy,
-            "spec.httpUpgrade",
-            "x-kubernetes-list-type",
-            json!("map"),
-        ),
-        (Kind::Backend, "spec.static.hosts", "minItems", json!(1)),
-        (
-            Kind::Backend,
-            "spec.type",
-            "enum",
-            json!([
-                "AWS",
-                "Static",
-                "DynamicForwardProxy",
-                "GCP",
-                "PriorityGroups"
-            ]),
-        ),
-        (
-            Kind::BackendConfigPolicy,
-            "spec.outlierDetection.interval",
-            "default",
-            json!("10s"),
-        ),
-        (
-            Kind::BackendConfigPolicy,
-            "spec.outlierDetection.maxEjectionPercent",
-            "maximum",
-            json!(100),
-        ),
-        (Kind::ListenerPolicy, "spec.perPort", "maxItems", json!(64)),
-        (
-            Kind::ListenerPolicy,
-            "spec.default.httpSettings.maxRequestHeadersKb",
-            "maximum",
-            json!(8192),
-        ),
-        (
-            Kind::HttpListenerPolicy,
-            "spec.maxHeadersCount",
-            "minimum",
-            json!(1),
-        ),
-        (Kind::DirectResponse, "spec.body", "maxLength", json!(4096)),
-        (
-            Kind::TrafficPolicy,
-            "spec.transformation",
-            "x-kubernetes-preserve-unknown-fields",
-            json!(true),
-        ),
-        (Kind::Backend, "spec.priorityGroups", "type", json!("array")),
-        (
-            Kind::EgressPolicy,
-            "spec.rules[].ports[]",
-            "x-kubernetes-int-or-string",
-            json!(true),
-        ),
-        (
-            Kind::EgressPolicy,
-            "status.ancestors[].conditions",
-            "x-kubernetes-list-type",
-            json!("map"),
-        ),
-    ] {
+    for line in LIMITS.lines().filter(|line| !line.is_empty()) {
+        let mut words = line.splitn(4, ' ');
+        let mut word = || words.next().unwrap();
+        let (kind, path, keyword, expected) = (word(), word(), word(), word());
+        let kind = Kind::all().find(|known| known.as_str() == kind).unwrap();
+        let expected: Value = serde_json::from_str(expected).unwrap();
         // A JSON number of a schema is a double.
         let found = &at(kind, &all, path)[keyword];
         let same = found == &expected || (found.is_number() && found.as_f64() == expected.as_f64());
-        assert!(same, "{kind} {path} {keyword}: {found}");
+        assert!(same, "{line}: {found}");
     }
 }
 

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::{
-    HeaderMatch, MatchConditions, PathMatch, QueryMatch, RegexPattern, RequestFacts, RouteEntry,
-    RouteTable, RpcMatch, TextMatch,
+    HeaderMatch, HostSpecificity, MatchConditions, PathMatch, QueryMatch, RegexPattern,
+    RequestFacts, RouteEntry, RouteTable, RpcMatch, TextMatch,
 };
 use crate::name::{Host, HostPattern};
 use crate::resources::{
@@ -63,6 +63,7 @@ fn entry(route: &str, index: usize, host: &str, matches: MatchConditions) -> Rou
     let route_ref = ObjectRef::new(Kind::HttpRoute, "ns", route);
     RouteEntry {
         host: (!host.is_empty()).then(|| HostPattern::parse(host).unwrap()),
+        specificity: HostSpecificity::default(),
         matches,
         weight: 0,
         seniority: seniority(route),
@@ -397,5 +398,27 @@ fn query_parameters_are_compared_decoded() {
             value,
         };
         assert_eq!(param.holds(query), expected, "{param:?} {query:?}");
+    }
+}
+
+#[test]
+fn a_more_specific_hostname_goes_first_and_passes_on_what_it_does_not_match() {
+    // What the listener leaves of all of them is the same host.
+    let own =
+        ["*.example", "*.a.example", "x.a.example"].map(|own| HostPattern::parse(own).unwrap());
+    let [wide, narrow, exact] = own.each_ref().map(HostSpecificity::from);
+    let at = |route, specificity, path| RouteEntry {
+        specificity,
+        ..entry(route, 0, "x.a.example", path)
+    };
+    let table = RouteTable::new([
+        at("a-wide", wide, prefix("/a/b")),
+        at("b-any", HostSpecificity::default(), prefix("/a/b/c")),
+        at("c-narrow", narrow, prefix("/a")),
+        at("d-exact", exact, prefix("/a/b/c/d")),
+    ]);
+    for (path, expected) in [("/a/b/c/d", "d-exact/0"), ("/a/b/c", "c-narrow/0")] {
+        let found = get(&table, &format!("http://x.a.example{path}"));
+        assert_eq!(found.as_deref(), Some(expected), "{path}");
     }
 }
