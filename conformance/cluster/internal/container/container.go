@@ -72,7 +72,6 @@ func Start(spec Spec, stdout, stderr io.Writer) (*exec.Cmd, error) {
 	cmd.ExtraFiles = []*os.File{r}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
-		Pdeathsig:  syscall.SIGKILL,
 		Setsid:     true,
 	}
 	if err := cmd.Start(); err != nil {

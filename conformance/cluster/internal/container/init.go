@@ -75,8 +75,7 @@ func dropRights(spec Spec) error {
 			return fmt.Errorf("set no_new_privs: %w", err)
 		}
 	}
-	// A change of user forgets this, and the container must not outlive the node.
-	return unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0, 0, 0)
+	return nil
 }
 
 func become(spec Spec) error {
