@@ -1,5 +1,7 @@
 //! Interim responses (RFC 9110 15.2) and `Expect: 100-continue` (10.1.1), between either version of HTTP and either.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
