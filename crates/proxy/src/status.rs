@@ -187,10 +187,10 @@ impl ConfigStatus {
         if let Some(reason) = reasons.into_iter().next() {
             return Some(reason.clone());
         }
-        state
-            .listening
-            .is_empty()
-            .then(|| "there is no listener".to_owned())
+        // In a cluster, the status of the Gateway says that none of its listeners can be served; its pods are as they
+        // should be, and whoever waits for them to be ready would wait in vain.
+        let is_mistake = state.listening.is_empty() && state.source == SourceState::Files;
+        is_mistake.then(|| "there is no listener".to_owned())
     }
 
     /// The report as JSON.

@@ -177,9 +177,17 @@ async fn select_listener(
         // A plain HTTP listener is found here only if the socket's listeners have changed since the accept.
         (Some(ListenerProtocol::Http) | None, Some(_)) => Refusal::NoListener,
     };
+    // Where all TLS is passed through, a name of nobody is refused as one without a backend is.
+    let has_handshakes = socket.is_some_and(|socket| {
+        let mut listeners = socket.listeners.iter();
+        listeners.any(|listener| matches!(listener.protocol, ListenerProtocol::Https(_)))
+    });
+    let is_told = has_handshakes || !matches!(refusal, Refusal::NoListener);
     drop(snapshot);
     early_refusal::record(&origin, &refusal, context);
-    alert::send(reader.stream, &refusal, Some(version)).await;
+    if is_told {
+        alert::send(reader.stream, &refusal, Some(version)).await;
+    }
     None
 }
 

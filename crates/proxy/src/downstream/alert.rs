@@ -25,12 +25,14 @@ pub(crate) enum TlsAlert {
     InternalError = 80,
     /// The ClientHello has no server name (RFC 8446 9.2).
     MissingExtension = 109,
-    /// No listener or route matches the server name (RFC 6066 3).
+    /// No listener matches the server name (RFC 6066 3).
     UnrecognizedName = 112,
 }
 
 impl TlsAlert {
-    /// The alert for a refusal; `None` where the client may not speak TLS, or rustls has sent an alert.
+    /// The alert for a refusal; `None` where the client may not speak TLS, where rustls has sent an alert, and for a
+    /// connection that no backend takes: the Gateway API has it reset or closed (TLSRouteRule), and its conformance suite
+    /// takes an alert for a server that answers.
     pub(crate) const fn of(refusal: &Refusal) -> Option<Self> {
         match refusal {
             Refusal::ProxyHeader(_)
@@ -39,15 +41,15 @@ impl TlsAlert {
             | Refusal::TooManyConnections
             | Refusal::ClientTls(_)
             | Refusal::ClientHttp2(_)
+            | Refusal::NoRoute
+            | Refusal::Misconfigured(_)
             | Refusal::Hello(
                 HelloError::NotTls | HelloError::Http | HelloError::Ssl2 | HelloError::Alert,
             ) => None,
             Refusal::Hello(HelloError::Malformed | HelloError::TooLong) => Some(Self::DecodeError),
             Refusal::Hello(HelloError::Name(_)) => Some(Self::IllegalParameter),
             Refusal::NoServerName => Some(Self::MissingExtension),
-            Refusal::NoListener | Refusal::Misdirected | Refusal::NoRoute => {
-                Some(Self::UnrecognizedName)
-            }
+            Refusal::NoListener | Refusal::Misdirected => Some(Self::UnrecognizedName),
             Refusal::Unauthenticated(_) | Refusal::Policy { .. } | Refusal::Address(_) => {
                 Some(Self::AccessDenied)
             }
@@ -56,7 +58,6 @@ impl TlsAlert {
             | Refusal::Target(_)
             | Refusal::Framing(_)
             | Refusal::NoTunnel(_)
-            | Refusal::Misconfigured(_)
             | Refusal::Dns(_)
             | Refusal::DnsOverload
             | Refusal::NoEndpoints
