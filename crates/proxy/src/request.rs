@@ -1,6 +1,7 @@
 //! One request, top to bottom: what is decided, in which order, and who answers.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -47,7 +48,7 @@ pub(crate) async fn handle(
     connection: Rc<DownstreamConnection>,
     stream: Option<Rc<StreamWatch>>,
     slot: Option<TunnelSlot>,
-) -> Response<ResponseBody> {
+) -> Result<Response<ResponseBody>, Infallible> {
     let telemetry = Rc::clone(&connection.context.telemetry);
     let exchange = Exchange::begin(Rc::clone(&connection.client), stream, telemetry);
     let is_connect = request.method() == Method::CONNECT;
@@ -79,7 +80,7 @@ pub(crate) async fn handle(
     if must_close(&response, is_connect, is_last, &connection.client) {
         close(&mut response, &connection.client);
     }
-    response
+    Ok(response)
 }
 
 /// Whether the client asks for consent before it sends its body (RFC 9110 10.1.1).

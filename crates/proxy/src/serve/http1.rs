@@ -1,6 +1,5 @@
 //! Serves HTTP/1.1 and HTTP/1.0 on a client's connection.
 
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -39,8 +38,8 @@ pub(super) async fn serve(
         let connection = Rc::clone(connection);
         service_fn(move |request: Request<Incoming>| {
             let request = request.map(ReceivedBody::Http1);
-            let handled = request::handle(request, Rc::clone(&connection), None, None);
-            async { Ok::<_, Infallible>(handled.await) }
+            // As it is: hyper keeps the future in one place, and one around it would have to be copied there.
+            request::handle(request, Rc::clone(&connection), None, None)
         })
     };
     let stream = TokioIo::new(WatchedStream {

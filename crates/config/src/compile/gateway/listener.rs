@@ -197,6 +197,10 @@ impl<'a> ListenerDraft<'a> {
                 }
             }
         }
+        // What is not served takes no routes.
+        if self.content.is_none() {
+            self.kinds.clear();
+        }
     }
 
     fn refuse(&mut self, reason: &'static str, field: &str, message: String) {

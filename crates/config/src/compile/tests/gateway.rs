@@ -271,6 +271,17 @@ fn listeners_that_cannot_be_served_say_why() {
             problems.len() == 1 && problems[0].starts_with(&expected),
             "{problems:?}"
         );
+        let report = serde_json::to_value(&compiled.report).unwrap();
+        let kinds = &report["objects"][0]["status"]["listeners"][0]["supportedKinds"];
+        // What cannot be served for its protocol or mode takes no routes.
+        let takes_none = ["protocol", "tls"]
+            .iter()
+            .any(|field| message.starts_with(field));
+        assert_eq!(
+            kinds.as_array().unwrap().is_empty(),
+            takes_none,
+            "{listener}"
+        );
         assert!(!compiled.report.accepted());
     }
 }

@@ -64,7 +64,7 @@ async fn serve(
         );
         let mut handled = pin!(handled);
         poll_fn(|cx| {
-            if let Poll::Ready(response) = handled.as_mut().poll(cx) {
+            if let Poll::Ready(Ok(response)) = handled.as_mut().poll(cx) {
                 return Poll::Ready(Some(response));
             }
             stream.poll_reset(cx).map(|()| None)
