@@ -5,6 +5,12 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(2);
 
+/// The delay after a number of failures before the last one: it doubles with each, up to the longest.
+pub(crate) fn doubled(first: Duration, failures: u32, longest: Duration) -> Duration {
+    let doubled = first.saturating_mul(2_u32.saturating_pow(failures));
+    doubled.min(longest)
+}
+
 /// The delays before attempts that follow failures: they double up to two seconds, so that what has changed while the
 /// API server was away is live soon after its return.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,11 +22,9 @@ impl Backoff {
     /// The delay after another failure. `jitter`, from 0 to 1, takes up to half of it away, so that many clients do not
     /// come at once and none comes later than the longest delay.
     pub(crate) fn failed(&mut self, jitter: f64) -> Duration {
-        let doubled = FIRST.saturating_mul(1 << self.failures.min(8));
+        let doubled = doubled(FIRST, self.failures, LONGEST);
         self.failures = self.failures.saturating_add(1);
-        doubled
-            .min(LONGEST)
-            .mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 2.0)
+        doubled.mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 2.0)
     }
 
     pub(crate) fn reset(&mut self) {

@@ -12,6 +12,7 @@ use kube::api::{Api, PostParams};
 use kube::core::ObjectMeta;
 use tokio::time::{Instant, timeout};
 
+use crate::call::CALL_TIMEOUT;
 use crate::clock;
 use crate::status::FIELD_MANAGER;
 
@@ -19,9 +20,6 @@ mod election;
 
 use election::Election;
 pub use election::LeaseTimes;
-
-/// The longest time for one call.
-const CALL_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// A candidate for the leadership.
 pub struct LeaderLease<S = LeaseApi> {

@@ -6,6 +6,7 @@
 //! one process at a time does.
 
 mod backoff;
+mod call;
 mod client;
 mod clock;
 mod connection;
@@ -15,6 +16,8 @@ pub mod provision;
 mod reader;
 pub mod resource;
 mod status;
+#[cfg(test)]
+mod test_client;
 
 pub use client::{ConnectError, connect};
 pub use connection::ConnectionState;

@@ -1,4 +1,4 @@
-//! Where the objects of a kind are in the paths of an API server.
+//! Where the objects of a kind are in the paths of an API server, and the order of their versions.
 
 use egret_config::resources::Kind;
 use kube::Client;
@@ -35,6 +35,15 @@ pub fn api(
     }
 }
 
+/// Whether a version of an object or a collection is of an older state of the server than another.
+pub(crate) fn is_older(now: &str, seen: &str) -> bool {
+    match (now.parse::<u64>(), seen.parse::<u64>()) {
+        (Ok(now), Ok(seen)) => now < seen,
+        // Nothing is known of the order of other versions.
+        (Ok(_) | Err(_), Ok(_) | Err(_)) => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +54,18 @@ mod tests {
         let policy = of(Kind::EgressPolicy, "v1alpha1");
         assert_eq!(policy.api_version, "egret.dev/v1alpha1");
         assert_eq!(policy.plural, "egresspolicies");
+    }
+
+    #[test]
+    fn versions_are_numbers_or_have_no_order() {
+        for (now, seen, expected) in [
+            ("888", "917", true),
+            ("917", "917", false),
+            ("1000", "999", false),
+            ("", "5", false),
+            ("a", "5", false),
+        ] {
+            assert_eq!(is_older(now, seen), expected, "{now} {seen}");
+        }
     }
 }

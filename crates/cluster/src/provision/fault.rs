@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::call;
+
 /// Why an object could not be written.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum WriteFault {
@@ -32,19 +34,9 @@ impl WriteFault {
             404 => Self::NamespaceGone(message),
             403 if is_terminating => Self::NamespaceGone(message),
             409 => Self::Conflict(message),
-            // These are answers to the request, whatever their code says.
-            500 if message.contains("failed to create typed patch object") => {
-                Self::Refused(message)
-            }
-            500 if message.contains("request is too large") => Self::Refused(message),
-            429 | 500.. => Self::Unavailable(message),
+            _ if call::may_pass(answer) => Self::Unavailable(message),
             _ => Self::Refused(message),
         }
-    }
-
-    /// No answer came in time.
-    pub(super) fn timeout(seconds: u64) -> Self {
-        Self::Unavailable(format!("no answer of the API server within {seconds} s"))
     }
 
     /// Whether the same object would be refused again.

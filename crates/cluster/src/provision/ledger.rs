@@ -16,6 +16,8 @@ use serde_json::Value;
 use super::fault::WriteFault;
 use super::kind::ChildKind;
 use super::plan::ProvisionFault;
+use crate::backoff::doubled;
+use crate::resource;
 
 /// How long an object that was sent may stay unseen until it counts as missing.
 const UNSEEN: Duration = Duration::from_secs(10);
@@ -179,10 +181,6 @@ impl Ledger {
 impl SentObject {
     /// When the object may be sent again.
     fn due(&self) -> Duration {
-        let doubled = |first: Duration, times: u32, most: Duration| {
-            let doubled = first.saturating_mul(2_u32.saturating_pow(times));
-            doubled.min(most)
-        };
         let times = self.failures.saturating_sub(1);
         let wait = match &self.fault {
             Some(WriteFault::Refused(_) | WriteFault::NamespaceGone(_)) => {
@@ -224,9 +222,6 @@ fn content(live: &DynamicObject) -> u64 {
 /// Whether an object is the version that was written, or an older one that comes late.
 fn is_older(live: &DynamicObject, written: Option<&str>) -> bool {
     let live = live.metadata.resource_version.as_deref();
-    if live == written {
-        return false;
-    }
-    let number = |version: Option<&str>| version?.parse::<u64>().ok();
-    matches!((number(live), number(written)), (Some(live), Some(written)) if live < written)
+    live.zip(written)
+        .is_some_and(|(live, written)| resource::is_older(live, written))
 }

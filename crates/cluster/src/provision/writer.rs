@@ -16,14 +16,12 @@ use super::ledger::{ChildKey, DesiredObject, GatewayObjects, Ledger, LiveObjects
 use super::metadata::MANAGER;
 use super::obsolete;
 use super::strip::stripped;
+use crate::call;
 
 /// The field manager that takes over the number of pods when the controller lets go of it.
 const HANDOVER: &str = "egret-handover";
 /// How many Gateways are written at the same time.
 const CONCURRENCY: usize = 8;
-/// The longest time for one call. A leader that has lost its lease stops before the lease can be another's, and so must
-/// the calls that it has begun.
-const CALL_SECONDS: u64 = 4;
 
 /// Writes the objects of Gateways to a cluster.
 pub struct ProvisionWriter {
@@ -267,8 +265,5 @@ fn api(client: &Client, key: &ChildKey) -> Api<DynamicObject> {
 }
 
 async fn limited<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, WriteFault> {
-    match tokio::time::timeout(Duration::from_secs(CALL_SECONDS), call).await {
-        Ok(answer) => answer.map_err(|error| WriteFault::of(&error)),
-        Err(_) => Err(WriteFault::timeout(CALL_SECONDS)),
-    }
+    call::limited(call, WriteFault::of, WriteFault::Unavailable).await
 }

@@ -168,15 +168,6 @@ impl Course {
     }
 }
 
-/// Whether a version of a collection is of an older state of the server than another.
-pub(super) fn is_older(now: &str, seen: &str) -> bool {
-    match (now.parse::<u64>(), seen.parse::<u64>()) {
-        (Ok(now), Ok(seen)) => now < seen,
-        // Nothing is known of the order of other versions.
-        (Ok(_) | Err(_), Ok(_) | Err(_)) => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,15 +209,6 @@ mod tests {
         assert_eq!(course.checked(true), after(0, untrusted));
         let (verdict, next) = course.not_listed(trouble, false, 0.0);
         assert_eq!((verdict, next), (Verdict::Stays, after(800, untrusted)));
-        for (now, seen, expected) in [
-            ("888", "917", true),
-            ("917", "917", false),
-            ("1000", "999", false),
-            ("", "5", false),
-            ("a", "5", false),
-        ] {
-            assert_eq!(is_older(now, seen), expected, "{now} {seen}");
-        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::Shared;
-use super::course::{Course, FailureCause, NextStep, Step, Verdict, is_older};
+use super::course::{Course, FailureCause, NextStep, Step, Verdict};
 use super::source::{Source, SourcePart};
 use crate::connection::ConnectionState;
 use crate::resource;
@@ -170,7 +170,7 @@ impl Run {
         match call(self.api(self.version).list(&params)).await {
             Ok(page) => {
                 let now = page.metadata.resource_version.unwrap_or_default();
-                let is_older = is_older(&now, &self.revision);
+                let is_older = resource::is_older(&now, &self.revision);
                 if is_older {
                     let (source, seen) = (&self.feed.source, &self.revision);
                     tracing::warn!(

@@ -1,7 +1,5 @@
 //! The calls to the API server that read and write the status of one object.
 
-use std::time::Duration;
-
 use egret_config::resources::ObjectRef;
 use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
@@ -10,11 +8,7 @@ use serde_json::{Value, json};
 
 use super::desired::StatusWrite;
 use super::fault::WriteFault;
-use crate::resource;
-
-/// The longest time for one call. A leader that has lost its lease stops before the lease can be another's, and so must
-/// the calls that it has begun.
-const CALL_TIMEOUT: Duration = Duration::from_secs(4);
+use crate::{call, resource};
 
 /// The status of one object at the API server.
 pub(super) struct StatusApi {
@@ -102,12 +96,5 @@ fn version_of(object: &ObjectRef, read: &DynamicObject) -> String {
 }
 
 async fn limited<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, WriteFault> {
-    match tokio::time::timeout(CALL_TIMEOUT, call).await {
-        Ok(answer) => answer.map_err(|error| WriteFault::of(&error)),
-        Err(_) => {
-            let seconds = CALL_TIMEOUT.as_secs();
-            let message = format!("no answer of the API server within {seconds} s");
-            Err(WriteFault::Unavailable(message))
-        }
-    }
+    call::limited(call, WriteFault::of, WriteFault::Unavailable).await
 }

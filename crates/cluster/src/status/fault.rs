@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::call;
+
 /// What the answer of the API server means for a status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum WriteFault {
@@ -31,21 +33,10 @@ impl WriteFault {
             // Another writer took the room for conditions or entries.
             422 if message.contains("Too many") => Self::Stale,
             _ if !undeclared.is_empty() => Self::Undeclared(undeclared),
-            500 if is_refusal(&message) => Self::Refused(message),
-            429 | 500.. => Self::Unavailable(message),
+            _ if call::may_pass(answer) => Self::Unavailable(message),
             _ => Self::Refused(message),
         }
     }
-}
-
-/// Whether an answer 500 is about the request.
-fn is_refusal(message: &str) -> bool {
-    [
-        "failed to create typed patch object",
-        "request is too large",
-    ]
-    .iter()
-    .any(|text| message.contains(text))
 }
 
 /// The fields that a schema does not have, by an answer such as

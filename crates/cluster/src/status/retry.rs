@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use egret_config::resources::ObjectRef;
 
+use crate::backoff::doubled;
+
 /// The wait after a first failure that may pass. It doubles with each.
 const FIRST: Duration = Duration::from_secs(1);
 /// The longest wait after a failure that may pass.
@@ -45,11 +47,10 @@ impl Retries {
         now: Duration,
     ) {
         let failures = self.0.get(object).map_or(0, |failed| failed.failures);
-        let doubled = FIRST.saturating_mul(2_u32.saturating_pow(failures));
         let wait = if is_final {
             REFUSED
         } else {
-            doubled.min(LONGEST)
+            doubled(FIRST, failures, LONGEST)
         };
         let failed = FailedObject {
             generation,

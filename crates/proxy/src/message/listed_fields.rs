@@ -25,16 +25,22 @@ impl<const N: usize> ListedFields<N> {
     }
 
     pub(super) fn contains(self, field: &HeaderName) -> bool {
-        let index = self.list.iter().position(|listed| listed == field);
-        index.is_some_and(|index| self.present & 1 << index != 0)
+        self.names().any(|name| name == field)
+    }
+
+    fn names(self) -> impl Iterator<Item = &'static HeaderName> {
+        let is_present = move |index: &usize| self.present >> index & 1 != 0;
+        // No index is looked at beyond the last field that is there.
+        let end = (u32::BITS - self.present.leading_zeros()) as usize;
+        (0..end)
+            .filter(is_present)
+            .map(move |index| &self.list[index])
     }
 
     /// Removes the fields from the head in which they were found.
     pub(super) fn remove_from(self, headers: &mut HeaderMap) {
-        let mut present = self.present;
-        while present != 0 {
-            headers.remove(&self.list[present.trailing_zeros() as usize]);
-            present &= present - 1;
+        for name in self.names() {
+            headers.remove(name);
         }
     }
 }

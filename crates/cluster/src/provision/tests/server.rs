@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use http::{Method, Request, Response};
+use http::Method;
 use kube::Client;
-use kube::client::Body;
 use serde_json::{Value, json};
 
 use crate::provision::{ChildKey, ChildKind, LiveObjects};
+use crate::test_client::{self, failure};
 
 #[derive(Clone, Default)]
 pub(super) struct ApiServer(Arc<Mutex<ServerState>>);
@@ -30,21 +30,10 @@ pub(super) struct ServerState {
 impl ApiServer {
     pub(super) fn client(&self) -> Client {
         let server = self.clone();
-        let service = tower::service_fn(move |request: Request<Body>| {
-            let server = server.clone();
-            async move {
-                let (parts, body) = request.into_parts();
-                let body = body.collect_bytes().await?;
-                let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-                let query = parts.uri.query().unwrap_or_default();
-                let (code, answer) = server
-                    .with(|state| state.answer(&parts.method, parts.uri.path(), query, &body));
-                let answer = Body::from(serde_json::to_vec(&answer).unwrap());
-                let response = Response::builder().status(code).body(answer).unwrap();
-                Ok::<_, kube::Error>(response)
-            }
-        });
-        Client::new(service, "default")
+        test_client::client(move |request, body| {
+            let (path, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
+            server.with(|state| state.answer(&request.method, path, query, body))
+        })
     }
 
     pub(super) fn with<T>(&self, action: impl FnOnce(&mut ServerState) -> T) -> T {
@@ -224,9 +213,4 @@ fn key(item: &Value) -> Option<&Value> {
     ["containerPort", "port", "name"]
         .iter()
         .find_map(|key| item.get(key))
-}
-
-fn failure(code: u16, message: &str) -> (u16, Value) {
-    let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message});
-    (code, body)
 }

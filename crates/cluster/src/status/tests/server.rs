@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use egret_config::resources::ObjectRef;
-use http::{Request, Response};
 use kube::Client;
-use kube::client::Body;
 use kube::core::DynamicObject;
 use serde_json::{Map, Value, json};
 
 use super::super::writer::LiveObjects;
+use crate::test_client::{self, failure};
 
 /// A change that another client makes right before a write arrives.
 type Interference = Box<dyn FnOnce(&mut ServerState) + Send>;
@@ -65,26 +64,16 @@ fn path_of(object: &ObjectRef) -> String {
 impl ApiServer {
     pub(super) fn client(&self) -> Client {
         let server = self.clone();
-        let service = tower::service_fn(move |request: Request<Body>| {
-            let server = server.clone();
-            async move {
-                let (parts, body) = request.into_parts();
-                let body = body.collect_bytes().await?;
-                let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-                let query = parts.uri.query().unwrap_or_default();
-                let content = parts.headers.get("content-type");
-                let verb = match content.map(|it| it.to_str().unwrap()) {
-                    Some("application/apply-patch+yaml") => "APPLY",
-                    Some("application/merge-patch+json") => "MERGE",
-                    _ => parts.method.as_str(),
-                };
-                let (code, answer) = server.answer(verb, parts.uri.path(), query, &body);
-                let answer = Body::from(serde_json::to_vec(&answer).unwrap());
-                let response = Response::builder().status(code).body(answer).unwrap();
-                Ok::<_, kube::Error>(response)
-            }
-        });
-        Client::new(service, "default")
+        test_client::client(move |request, body| {
+            let query = request.uri.query().unwrap_or_default();
+            let content = request.headers.get("content-type");
+            let verb = match content.map(|it| it.to_str().unwrap()) {
+                Some("application/apply-patch+yaml") => "APPLY",
+                Some("application/merge-patch+json") => "MERGE",
+                _ => request.method.as_str(),
+            };
+            server.answer(verb, request.uri.path(), query, body)
+        })
     }
 
     pub(super) fn with<T>(&self, action: impl FnOnce(&mut ServerState) -> T) -> T {
@@ -228,11 +217,6 @@ impl ServerState {
         }
         self.found(path)
     }
-}
-
-fn failure(code: u16, message: &str) -> (u16, Value) {
-    let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message});
-    (code, body)
 }
 
 fn reference_of(object: &Value) -> ObjectRef {
