@@ -1,7 +1,7 @@
 //! Gateways, classes, listeners and sockets.
 
 use super::{BASE, TO_DFP, answer, condition, problems, route, run, warnings, with_base};
-use crate::compile::{CompileOptions, GatewayPlacement, compile};
+use crate::compile::{CompileOptions, CompiledConfig, GatewayPlacement, compile};
 use crate::load::{ConfigFile, load};
 use crate::resources::{Kind, ObjectRef};
 
@@ -17,7 +17,7 @@ pub(super) fn gateway(name: &str, age: u32, spec: &str) -> String {
     )
 }
 
-pub(super) fn sockets(compiled: &super::CompiledConfig) -> Vec<String> {
+pub(super) fn sockets(compiled: &CompiledConfig) -> Vec<String> {
     let show = |(bind, socket): (
         &crate::snapshot::BindAddress,
         &crate::snapshot::ListenerSocket,
@@ -199,6 +199,13 @@ fn gateways_that_are_apart_do_not_conflict() {
     );
 }
 
+/// How many kinds of route the first listener of the first object takes.
+fn supported_kinds(compiled: &CompiledConfig) -> usize {
+    let report = serde_json::to_value(&compiled.report).unwrap();
+    let kinds = &report["objects"][0]["status"]["listeners"][0]["supportedKinds"];
+    kinds.as_array().unwrap().len()
+}
+
 #[test]
 fn listeners_that_cannot_be_served_say_why() {
     let cases = [
@@ -271,18 +278,11 @@ fn listeners_that_cannot_be_served_say_why() {
             problems.len() == 1 && problems[0].starts_with(&expected),
             "{problems:?}"
         );
-        let report = serde_json::to_value(&compiled.report).unwrap();
-        let kinds = &report["objects"][0]["status"]["listeners"][0]["supportedKinds"];
         // What cannot be served for its protocol or mode takes no routes.
         let takes_none = ["protocol", "tls"]
             .iter()
             .any(|field| message.starts_with(field));
-        assert_eq!(
-            kinds.as_array().unwrap().is_empty(),
-            takes_none,
-            "{listener}"
-        );
-        assert!(!compiled.report.accepted());
+        assert_eq!(supported_kinds(&compiled) == 0, takes_none, "{listener}");
     }
 }
 
