@@ -57,15 +57,30 @@ pub(crate) struct ConfigSources {
     pub(crate) meaning: ConfigMeaning,
 }
 
-/// What decides the meaning of a configuration, wherever it comes from.
+/// Which Gateways are served, and how strictly.
 #[derive(Debug, Args)]
-pub(crate) struct ConfigMeaning {
+pub(crate) struct GatewayArgs {
     /// The controllerName of the GatewayClasses to serve
     #[arg(long, env = "EGRET_CONTROLLER_NAME", default_value = egret_config::compile::CONTROLLER_NAME)]
     pub(crate) controller_name: String,
     /// Refuse every request to a listener that has no EgressPolicy on it or on its Gateway
     #[arg(long, env = "EGRET_REQUIRE_EGRESS_POLICY", value_parser = BoolishValueParser::new())]
     pub(crate) require_egress_policy: bool,
+}
+
+/// The API server of a cluster.
+#[derive(Debug, Args)]
+pub(crate) struct ClusterArgs {
+    /// File that tells where the API server is and how to be known there [default: what Kubernetes gives to a pod]
+    #[arg(long, env = "EGRET_KUBECONFIG", value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+}
+
+/// What decides the meaning of a configuration, wherever it comes from.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigMeaning {
+    #[command(flatten)]
+    pub(crate) gateways: GatewayArgs,
     /// Address of the admin server: health, metrics, report. Without a host, or with `localhost`, it is 127.0.0.1
     #[arg(
         long,
@@ -93,10 +108,10 @@ impl ConfigMeaning {
         probes: Option<SocketAddr>,
     ) -> CompileOptions {
         CompileOptions {
-            controller_name: self.controller_name.clone(),
+            controller_name: self.gateways.controller_name.clone(),
             placement,
             reserved: std::iter::once(self.admin).chain(probes).collect(),
-            require_egress_policy: self.require_egress_policy,
+            require_egress_policy: self.gateways.require_egress_policy,
             now: Some(clock::unix_time()),
         }
     }
@@ -115,9 +130,8 @@ pub(crate) struct ProxyArgs {
     /// The Gateway to serve
     #[arg(long, env = "EGRET_GATEWAY", value_parser = gateway, value_name = "NAMESPACE/NAME")]
     pub(crate) gateway: ObjectRef,
-    /// File that tells where the API server is and how to be known there [default: what Kubernetes gives to a pod]
-    #[arg(long, env = "EGRET_KUBECONFIG", value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
     #[command(flatten)]
     pub(crate) meaning: ConfigMeaning,
     #[command(flatten)]
@@ -173,12 +187,10 @@ pub(crate) struct CheckArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ControllerArgs {
-    /// The controllerName of the GatewayClasses whose Gateways are served
-    #[arg(long, env = "EGRET_CONTROLLER_NAME", default_value = egret_config::compile::CONTROLLER_NAME)]
-    pub(crate) controller_name: String,
-    /// File that tells where the API server is [default: what Kubernetes gives to a pod]
-    #[arg(long, env = "EGRET_KUBECONFIG", value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) gateways: GatewayArgs,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
     /// Namespace of the lease by which several controllers agree on the one that writes
     #[arg(long, env = "EGRET_NAMESPACE", default_value = "egret-system")]
     pub(crate) namespace: String,
@@ -188,9 +200,6 @@ pub(crate) struct ControllerArgs {
     /// Image of the pods of Gateways
     #[arg(long, env = "EGRET_IMAGE", default_value = concat!("ghcr.io/egret-proxy/egret:", env!("CARGO_PKG_VERSION")))]
     pub(crate) image: String,
-    /// Refuse every request to a listener that has no EgressPolicy on it or on its Gateway
-    #[arg(long, env = "EGRET_REQUIRE_EGRESS_POLICY", value_parser = BoolishValueParser::new())]
-    pub(crate) require_egress_policy: bool,
     /// Address of /healthz, /readyz and /metrics
     #[arg(
         long,

@@ -90,7 +90,7 @@ fn nothing_served(args: &CheckArgs) -> ReportProblem {
         message: format!(
             "no Gateway would be served; those of class egret or kgateway are, and those of a GatewayClass with \
              controllerName {} (see --controller-name)",
-            args.sources.meaning.controller_name
+            args.sources.meaning.gateways.controller_name
         ),
         ..no_place()
     }

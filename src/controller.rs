@@ -27,15 +27,15 @@ pub(crate) fn run(args: ControllerArgs) -> ExitCode {
 
 async fn serve(args: ControllerArgs) -> Result<(), ServeError> {
     let mut stop = StopSignals::new()?;
-    let client = egret_cluster::connect(args.kubeconfig.as_deref()).await?;
+    let client = egret_cluster::connect(args.cluster.kubeconfig.as_deref()).await?;
     let state = Arc::new(ControllerState::default());
     let probes = bind(args.probe_address).await?;
     Handle::current().spawn(probes::serve(probes, state.clone()));
     let options = ControllerOptions {
         provision: ProvisionSettings {
-            controller_name: args.controller_name,
+            controller_name: args.gateways.controller_name,
             image: args.image,
-            require_egress_policy: args.require_egress_policy,
+            require_egress_policy: args.gateways.require_egress_policy,
             version: env!("CARGO_PKG_VERSION"),
         },
         lease: LeaseOptions {

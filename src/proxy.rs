@@ -28,13 +28,13 @@ pub(crate) fn run(args: ProxyArgs) -> ExitCode {
 async fn serve(args: ProxyArgs, descriptors: Option<u64>) -> Result<(), ServeError> {
     let ProxyArgs {
         gateway,
-        kubeconfig,
+        cluster,
         meaning,
         run,
     } = &args;
     let mut stop = StopSignals::new()?;
     let options = meaning.compile_options(GatewayPlacement::Apart, run.probe_address);
-    let client = connect(kubeconfig.as_deref()).await?;
+    let client = connect(cluster.kubeconfig.as_deref()).await?;
     let proxy = Proxy::start(
         proxy_options(meaning, run, descriptors)?,
         &Handle::current(),

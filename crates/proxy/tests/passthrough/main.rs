@@ -17,8 +17,6 @@ mod life;
 mod refusals;
 
 const UNRECOGNIZED_NAME: u8 = 112;
-/// No alert.
-const NONE: u8 = 0;
 const MISSING_EXTENSION: u8 = 109;
 const INTERNAL_ERROR: u8 = 80;
 const DECODE_ERROR: u8 = 50;

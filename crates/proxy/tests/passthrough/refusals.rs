@@ -5,7 +5,7 @@ use egret_testkit::upstream::raw::RawServer;
 use egret_testkit::{ClosedPort, DnsServer, Gateway};
 
 use super::{
-    ACCESS_DENIED, DECODE_ERROR, ILLEGAL_PARAMETER, INTERNAL_ERROR, MISSING_EXTENSION, NONE, alert,
+    ACCESS_DENIED, DECODE_ERROR, ILLEGAL_PARAMETER, INTERNAL_ERROR, MISSING_EXTENSION, alert,
     answer, dynamic, hello, hello_with_more, passthrough_config, routed,
 };
 
@@ -17,20 +17,19 @@ fn who_is_refused_is_told_by_an_alert() {
     dns.a("inside.example", ["10.0.0.1"], 60);
     let gateway = Gateway::start(&passthrough_config(&dns, refused.addr().port()));
     for (at, (name, description, status, reason)) in [
-        ("blocked.example", ACCESS_DENIED, 403, "egress_policy"),
-        ("inside.example", ACCESS_DENIED, 403, "address_denied"),
-        ("gone.example", INTERNAL_ERROR, 502, "dns_error"),
-        ("down.example", INTERNAL_ERROR, 502, "connect_refused"),
-        ("a.test", NONE, 404, "no_listener"),
-        ("example", NONE, 404, "no_listener"),
-        ("192.0.2.1", MISSING_EXTENSION, 400, "no_server_name"),
+        ("blocked.example", Some(ACCESS_DENIED), 403, "egress_policy"),
+        ("inside.example", Some(ACCESS_DENIED), 403, "address_denied"),
+        ("gone.example", Some(INTERNAL_ERROR), 502, "dns_error"),
+        ("down.example", Some(INTERNAL_ERROR), 502, "connect_refused"),
+        ("a.test", None, 404, "no_listener"),
+        ("example", None, 404, "no_listener"),
+        ("192.0.2.1", Some(MISSING_EXTENSION), 400, "no_server_name"),
     ]
     .into_iter()
     .enumerate()
     {
         let told = answer(&gateway, &hello(name));
-        let expected = (description != NONE).then(|| alert(description).to_vec());
-        assert_eq!(told, expected.unwrap_or_default(), "{name}");
+        assert_eq!(told, description.map_or_else(Vec::new, alert), "{name}");
         let record = &gateway.wait_for_records(at + 1)[at];
         assert_eq!(record["status"], status, "{record}");
         assert_eq!(record["reason"], reason, "{record}");
