@@ -16,7 +16,6 @@ pub mod provision;
 mod reader;
 pub mod resource;
 mod status;
-#[cfg(test)]
 mod test_client;
 
 pub use client::{ConnectError, connect};

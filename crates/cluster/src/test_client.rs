@@ -1,3 +1,5 @@
+#![cfg(test)]
+
 //! A client whose requests a function answers.
 
 use http::request::Parts;
