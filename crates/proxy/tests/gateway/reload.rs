@@ -9,7 +9,7 @@ use std::time::Duration;
 use egret_testkit::gateway::{LOOPBACK, QUICKSTART, documents, quickstart_config, resolver_policy};
 use egret_testkit::{Client, DnsServer, Gateway, Upstream};
 
-const BACKEND: &str = include_str!("../../../examples/quickstart/backend.yaml");
+const BACKEND: &str = include_str!("../../../../examples/quickstart/backend.yaml");
 
 fn condition<'a>(report: &'a serde_json::Value, kind: &str, name: &str) -> &'a serde_json::Value {
     let objects = report["objects"].as_array().unwrap();

@@ -86,8 +86,8 @@ data:
         documents(&[
             &gateway,
             &tls_secret("gw", &self.identity),
-            include_str!("../../../examples/quickstart/backend.yaml"),
-            include_str!("../../../examples/quickstart/httproute.yaml"),
+            include_str!("../../../../examples/quickstart/backend.yaml"),
+            include_str!("../../../../examples/quickstart/httproute.yaml"),
             LOOPBACK,
             &resolver_policy(self.dns.addr(), ""),
             &ca,

@@ -184,8 +184,8 @@ spec:
     documents(&[
         gateway,
         &secret,
-        include_str!("../../../examples/quickstart/backend.yaml"),
-        include_str!("../../../examples/quickstart/httproute.yaml"),
+        include_str!("../../../../examples/quickstart/backend.yaml"),
+        include_str!("../../../../examples/quickstart/httproute.yaml"),
         &tls_route,
         grpc_route,
         &resolver_policy(dns.addr(), ""),

@@ -41,8 +41,8 @@ spec:
   listeners:
 {listeners}"
         );
-        let backend = include_str!("../../../examples/quickstart/backend.yaml");
-        let route = include_str!("../../../examples/quickstart/httproute.yaml");
+        let backend = include_str!("../../../../examples/quickstart/backend.yaml");
+        let route = include_str!("../../../../examples/quickstart/httproute.yaml");
         let resolver = resolver_policy(self.dns.addr(), "");
         let basis = [&*gateway, backend, route, LOOPBACK, &resolver];
         documents(&[&basis[..], more].concat())

@@ -1,0 +1,30 @@
+//! Tests of the gateway with real sockets: each module has one subject.
+//!
+//! They are one test binary, because each binary holds the whole proxy and takes its own time to link.
+
+mod addresses;
+mod answers;
+mod authentication;
+mod client_rules;
+mod connection_limit;
+mod connections;
+mod forms;
+mod framing;
+mod guide;
+mod header_modifiers;
+mod hostile;
+mod http2;
+mod http2_upstream;
+mod https_records;
+mod interim;
+mod limits;
+mod passthrough;
+mod proxy_protocol;
+mod refusals;
+mod reload;
+mod retries;
+mod services;
+mod static_hosts;
+mod tls_clients;
+mod tls_upstream;
+mod tunnel;
