@@ -7,9 +7,9 @@
 //! - `TCPRoute`, `UDPRoute`: Egret forwards HTTP, and TLS by its server name.
 //! - `GatewayAddressRoutability`, `GatewayAddressRoutabilityCluster`, `GatewayListenerFilters`, `ClusterTrustBundle`: of
 //!   the experimental channel; their fields are not in the CRDs of the standard one.
-//! - `GatewayBackendClientCertificate`, `GatewayHTTPSListenerDetectMisdirectedRequests`, `HTTPRouteBackendURLRewrite`,
-//!   `HTTPRouteCORS`, `HTTPRouteRequestMirror`, `HTTPRouteRequestMultipleMirrors`, `HTTPRouteRequestPercentageMirror`,
-//!   `ListenerSet`, `TLSRouteModeMixed`, `TLSRouteModeTerminate`: their fields are reported as not supported.
+//! - `GatewayBackendClientCertificate`, `HTTPRouteBackendURLRewrite`, `HTTPRouteCORS`, `HTTPRouteRequestMirror`,
+//!   `HTTPRouteRequestMultipleMirrors`, `HTTPRouteRequestPercentageMirror`, `ListenerSet`, `TLSRouteModeMixed`,
+//!   `TLSRouteModeTerminate`: their fields are reported as not supported.
 
 /// The names, in the order in which they are written.
 pub(super) const SUPPORTED: &[&str] = &[
@@ -23,6 +23,7 @@ pub(super) const SUPPORTED: &[&str] = &[
     "GatewayFrontendClientCertificateValidation",
     "GatewayFrontendClientCertificateValidationInsecureFallback",
     "GatewayHTTPListenerIsolation",
+    "GatewayHTTPSListenerDetectMisdirectedRequests",
     "GatewayInfrastructure",
     "GatewayPort8080",
     "GatewayRouteHostnameIntersectionPrecedence",

@@ -18,6 +18,7 @@ mod http2_upstream;
 mod https_records;
 mod interim;
 mod limits;
+mod misdirected;
 mod passthrough;
 mod proxy_protocol;
 mod refusals;
