@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use egret_cluster::LeaseTimes;
 use egret_cluster::controller::{self, ControllerOptions, ControllerState, LeaseOptions};
 use egret_cluster::provision::ProvisionSettings;
+use egret_cluster::{ClusterAccess, LeaseTimes};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 
@@ -27,7 +27,7 @@ pub(crate) fn run(args: ControllerArgs) -> ExitCode {
 
 async fn serve(args: ControllerArgs) -> Result<(), ServeError> {
     let mut stop = StopSignals::new()?;
-    let client = egret_cluster::connect(args.cluster.kubeconfig.as_deref()).await?;
+    let access = ClusterAccess::find(args.cluster.kubeconfig.as_deref()).await?;
     let state = Arc::new(ControllerState::default());
     let probes = bind(args.probe_address).await?;
     Handle::current().spawn(probes::serve(probes, state.clone()));
@@ -50,8 +50,7 @@ async fn serve(args: ControllerArgs) -> Result<(), ServeError> {
         stop.received().await;
         tracing::info!("stopping");
     };
-    controller::run(client, options, state, stopped).await;
-    Ok(())
+    Ok(controller::run(&access, options, state, stopped).await?)
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {

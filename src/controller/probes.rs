@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use egret_cluster::ConnectionState;
 use egret_cluster::controller::ControllerState;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -42,6 +43,20 @@ pub(super) async fn serve(listener: TcpListener, state: Arc<ControllerState>) {
     }
 }
 
+/// What there is to say of a controller that is ready. It is ready without the API server too: nobody else could do more.
+fn ready(state: &ControllerState) -> String {
+    let leads = match state.is_leader() {
+        true => "leads",
+        false => "another leads",
+    };
+    match state.connection() {
+        ConnectionState::Away(why) => {
+            format!("ready: {leads}; the API server is away, nothing is written: {why}\n")
+        }
+        ConnectionState::Unknown | ConnectionState::Connected => format!("ready: {leads}\n"),
+    }
+}
+
 fn answer(path: &str, state: &ControllerState) -> Response<Full<Bytes>> {
     let (status, text) = match path {
         "/healthz" => (StatusCode::OK, "ok\n".to_owned()),
@@ -49,8 +64,7 @@ fn answer(path: &str, state: &ControllerState) -> Response<Full<Bytes>> {
             let text = "not ready: the configuration has not been read\n";
             (StatusCode::SERVICE_UNAVAILABLE, text.to_owned())
         }
-        "/readyz" if state.is_leader() => (StatusCode::OK, "ready: leads\n".to_owned()),
-        "/readyz" => (StatusCode::OK, "ready: another leads\n".to_owned()),
+        "/readyz" => (StatusCode::OK, ready(state)),
         "/metrics" => (StatusCode::OK, state.metrics()),
         _ => (StatusCode::NOT_FOUND, "not found\n".to_owned()),
     };

@@ -165,6 +165,12 @@ fn a_gateway_becomes_a_deployment_and_a_service() {
     wait_until("the binding is gone", || {
         !cluster.has("ClusterRoleBinding", "", binding)
     });
+    cluster.server.stop();
+    let away = "ready: leads; the API server is away, nothing is written: ";
+    wait_until("word of the outage", || {
+        let ready = controller.asked("/readyz");
+        ready.status == 200 && ready.text().starts_with(away)
+    });
     controller.stop();
 }
 

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+mod retries;
+
+pub(crate) use retries::{Retries, WriteFailure};
+
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(2);
 

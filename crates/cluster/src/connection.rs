@@ -1,5 +1,6 @@
 //! Whether the API server is there. A watch cannot tell: it is as silent when the server is away as when nothing changes.
 
+use std::future::pending;
 use std::time::Duration;
 
 use http::Request;
@@ -45,6 +46,18 @@ pub(crate) async fn probe(client: Client, states: watch::Sender<ConnectionState>
             true
         });
         sleep(PERIOD).await;
+    }
+}
+
+/// Completes when the server has been away and answers again. The connection of a watch may have been lost meanwhile without
+/// a word, so that a new one is needed.
+pub(crate) async fn returned(mut connection: watch::Receiver<ConnectionState>) {
+    let is_away = |state: &ConnectionState| matches!(state, ConnectionState::Away(_));
+    let has_been_away = connection.wait_for(is_away).await.is_ok();
+    let is_there = |state: &ConnectionState| *state == ConnectionState::Connected;
+    if !has_been_away || connection.wait_for(is_there).await.is_err() {
+        // Nobody asks the server any more.
+        pending::<()>().await;
     }
 }
 

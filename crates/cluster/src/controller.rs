@@ -1,6 +1,7 @@
 //! The controller: reads the cluster, compiles what it reads, makes what Gateways become, and writes what became of
 //! everything. Of several controllers, the one that leads writes; the others know as much and are ready to lead.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +10,14 @@ use egret_config::compile::{CompileOptions, CompiledConfig, GatewayPlacement};
 use egret_config::in_force::InForce;
 use egret_config::references;
 use egret_config::resources::Resources;
-use kube::Client;
+use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::client::{ClusterAccess, ConnectError};
 use crate::clock;
+use crate::connection::ConnectionState;
 use crate::provision::{Children, LiveObjects, ProvisionSettings, ProvisionWriter, RESERVED_PORTS};
 use crate::reader::{ClusterObjects, ClusterReader, ReadScope};
 use crate::status::{GatewayAddresses, StatusWriter};
@@ -45,6 +48,20 @@ pub struct ControllerOptions {
     pub unix_time: fn() -> i64,
 }
 
+/// Why a controller cannot run.
+#[derive(Debug, Error)]
+pub enum ControllerError {
+    /// There is no client of the API server.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// There is no thread for the lease.
+    #[error("the thread of the lease cannot be started: {0}")]
+    Thread(io::Error),
+    /// The thread of the lease has ended.
+    #[error("the lease is held no more, because of a defect")]
+    LeaseEnded,
+}
+
 /// A configuration, and what its Gateways are to become.
 struct Configuration {
     objects: Arc<ClusterObjects>,
@@ -64,17 +81,22 @@ struct Controller {
 }
 
 /// Runs until it is stopped. `state` tells how it goes.
+///
+/// # Errors
+/// If it cannot begin, or the lease is held no more.
 pub async fn run(
-    client: Client,
+    access: &ClusterAccess,
     options: ControllerOptions,
     state: Arc<ControllerState>,
     stop: impl Future<Output = ()>,
-) {
+) -> Result<(), ControllerError> {
+    let client = access.client()?;
     let handle = Handle::current();
     let compile_options = options.compile_options();
     let mut reader = ClusterReader::start(client.clone(), ReadScope::All, compile_options, &handle);
-    let mut children = Children::start(&client);
-    let mut leadership = Leadership::start(&client, &options.lease);
+    let mut connection = reader.connection();
+    let mut children = Children::start(&client, &connection);
+    let mut leadership = Leadership::start(access, &options.lease).await?;
     let name = options.provision.controller_name.clone();
     let mut controller = Controller {
         state,
@@ -90,10 +112,14 @@ pub async fn run(
         tokio::select! {
             objects = reader.changed() => controller.configure(objects).await,
             () = children.changed() => {}
-            () = leadership.changed() => controller.state.set_leader(leadership.is_leader()),
+            leads = leadership.changed() => controller.leads(leads?),
+            Ok(()) = connection.changed() => {
+                controller.connected(connection.borrow_and_update().clone());
+            }
             () = due(retry_at) => {}
             () = &mut stop => break,
         }
+        // Each of what is missing begins a pass when it comes, so that no retry is lost here.
         retry_at = None;
         if !leadership.is_leader() {
             continue;
@@ -111,6 +137,7 @@ pub async fn run(
         retry_at = pass.flatten().map(|after| clock::now() + after);
     }
     leadership.release().await;
+    Ok(())
 }
 
 impl ControllerOptions {
@@ -136,6 +163,24 @@ async fn due(at: Option<Instant>) {
 }
 
 impl Controller {
+    /// This controller leads now, or does not any more.
+    fn leads(&mut self, leads: bool) {
+        self.state.set_leader(leads);
+        self.begin_anew();
+    }
+
+    /// The API server answers now, or does not any more.
+    fn connected(&mut self, connection: ConnectionState) {
+        self.state.set_connection(connection);
+        self.begin_anew();
+    }
+
+    /// Tries at once what has failed, because the reason may be gone.
+    fn begin_anew(&mut self) {
+        self.provision.begin_anew();
+        self.statuses.begin_anew();
+    }
+
     /// Compiles what was read. It is not done on this thread, because the lease is renewed meanwhile.
     async fn configure(&mut self, objects: Arc<ClusterObjects>) {
         let options = self.options.compile_options();

@@ -121,19 +121,26 @@ impl<S: LeaseStore> LeaderLease<S> {
 
     /// One attempt to take or to renew the lease, within a time.
     async fn attempt(&mut self, within: Duration) {
-        let outcome = timeout(within, self.read_and_write()).await;
+        let outcome = timeout(within, self.read_and_write_again()).await;
         match outcome {
-            Ok(Ok(())) => {}
             // Another was faster; the next attempt reads what it wrote.
-            Ok(Err(LeaseFault::Stale)) => self.known = None,
+            Ok(Ok(()) | Err(LeaseFault::Stale)) => {}
             Ok(Err(LeaseFault::Unavailable(message))) => {
-                self.known = None;
                 tracing::warn!(message, "the lease could not be read or written");
             }
-            Err(_) => {
+            Err(_) => tracing::warn!("no answer about the lease in time"),
+        }
+    }
+
+    /// Reads and writes, and once more if the lease is not the one that is known. It may be this candidate's own write, of
+    /// which it has had no answer.
+    async fn read_and_write_again(&mut self) -> Result<(), LeaseFault> {
+        match self.read_and_write().await {
+            Err(LeaseFault::Stale) => {
                 self.known = None;
-                tracing::warn!("no answer about the lease in time");
+                self.read_and_write().await
             }
+            outcome => outcome,
         }
     }
 
@@ -152,7 +159,7 @@ impl<S: LeaseStore> LeaderLease<S> {
         let Some(spec) = self.election.to_write(began, Timestamp::now()) else {
             return Ok(());
         };
-        let mut lease = self.known.take().unwrap_or_else(|| Lease {
+        let mut lease = self.known.clone().unwrap_or_else(|| Lease {
             metadata: ObjectMeta {
                 name: Some(self.name.clone()),
                 ..ObjectMeta::default()

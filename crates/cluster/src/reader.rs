@@ -1,6 +1,7 @@
 //! Reads the objects of a cluster, and tells when they have changed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -57,6 +58,8 @@ pub struct ClusterReader {
 struct Shared {
     stores: Mutex<Stores>,
     changes: watch::Sender<u64>,
+    /// Whether it was told that the server prepares kinds.
+    has_told_preparation: AtomicBool,
 }
 
 /// A task that ends when this is dropped.
@@ -77,6 +80,7 @@ impl ClusterReader {
         let shared = Arc::new(Shared {
             stores: Mutex::new(Stores::new(scope)),
             changes,
+            has_told_preparation: AtomicBool::new(false),
         });
         let (states, connection) = watch::channel(ConnectionState::Unknown);
         let probe = runtime.spawn(probe(client.clone(), states));

@@ -13,7 +13,6 @@ mod gateways;
 mod mapped;
 mod object;
 mod owners;
-mod retry;
 mod unreadable;
 mod writer;
 

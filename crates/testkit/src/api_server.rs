@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use http::StatusCode;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -139,6 +140,17 @@ impl ApiServer {
     /// Refuses every request whose path and query contain one of these (403).
     pub fn forbid(&self, parts: &[&str]) {
         self.change(|state| state.forbidden = parts.iter().map(ToString::to_string).collect());
+    }
+
+    /// Answers every write whose `METHOD path` contains one of these by this status code, and does nothing.
+    ///
+    /// # Panics
+    /// If it is no status code.
+    pub fn refuse_writes(&self, code: u16, parts: &[&str]) {
+        let code = StatusCode::from_u16(code).expect("a status code");
+        self.change(|state| {
+            state.refused = (code, parts.iter().map(ToString::to_string).collect());
+        });
     }
 
     /// Keeps connections open, and answers nothing.

@@ -1,10 +1,13 @@
 //! Which of several controllers writes.
 
-use kube::Client;
-use tokio::runtime::Handle;
-use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
+use std::thread;
 
+use kube::Client;
+use tokio::runtime::Builder;
+use tokio::sync::{oneshot, watch};
+
+use super::ControllerError;
+use crate::client::ClusterAccess;
 use crate::lease::{LeaderLease, LeaseTimes};
 
 /// The lease that makes a controller the leader.
@@ -20,39 +23,66 @@ pub struct LeaseOptions {
     pub times: LeaseTimes,
 }
 
-/// Whether this controller leads. A task of its own holds the lease, so that no other work delays it.
+/// Whether this controller leads. A thread with a client of its own holds the lease, so that no other work delays it,
+/// however much there is.
 pub(super) struct Leadership {
     leads: watch::Receiver<bool>,
     stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
+    ended: oneshot::Receiver<()>,
 }
 
 impl Leadership {
-    pub(super) fn start(client: &Client, options: &LeaseOptions) -> Self {
-        let place = (options.namespace.as_str(), options.name.as_str());
-        let identity = options.identity.clone();
-        let lease = LeaderLease::new(client.clone(), place, identity, options.times);
+    pub(super) async fn start(
+        access: &ClusterAccess,
+        options: &LeaseOptions,
+    ) -> Result<Self, ControllerError> {
         let (sender, leads) = watch::channel(false);
         let (stop, stopped) = oneshot::channel();
-        let task = Handle::current().spawn(hold(lease, sender, stopped));
-        Self { leads, stop, task }
+        let (end, ended) = oneshot::channel();
+        let (begin, began) = oneshot::channel();
+        let (access, options) = (access.clone(), options.clone());
+        let run = move || {
+            let runtime = Builder::new_current_thread().enable_all().build();
+            let runtime = match runtime {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(begin.send(Err(ControllerError::Thread(error)))),
+            };
+            runtime.block_on(async move {
+                match access.client() {
+                    Ok(client) => {
+                        let _ = begin.send(Ok(()));
+                        hold(options.lease(client), sender, stopped).await;
+                        let _ = end.send(());
+                    }
+                    Err(error) => drop(begin.send(Err(error.into()))),
+                }
+            });
+        };
+        let thread = thread::Builder::new().name("lease".to_owned());
+        thread.spawn(run).map_err(ControllerError::Thread)?;
+        began.await.map_err(|_| ControllerError::LeaseEnded)??;
+        Ok(Self { leads, stop, ended })
     }
 
     pub(super) fn is_leader(&self) -> bool {
         *self.leads.borrow()
     }
 
-    /// Waits until it may be another who leads.
-    pub(super) async fn changed(&mut self) {
-        if self.leads.changed().await.is_err() {
-            std::future::pending::<()>().await;
+    /// Waits until it may be another who leads, and tells whether this controller does.
+    ///
+    /// # Errors
+    /// If the lease is held no more.
+    pub(super) async fn changed(&mut self) -> Result<bool, ControllerError> {
+        match self.leads.changed().await {
+            Ok(()) => Ok(*self.leads.borrow_and_update()),
+            Err(_) => Err(ControllerError::LeaseEnded),
         }
     }
 
     /// Waits until this controller does not lead.
     pub(super) async fn lost(&self) {
         let mut leads = self.leads.clone();
-        // A lease whose task has ended is lost.
+        // A lease whose thread has ended is lost.
         let _ = leads.wait_for(|leads| !leads).await;
     }
 
@@ -61,12 +91,19 @@ impl Leadership {
         let Self {
             leads: _,
             stop,
-            task,
+            ended,
         } = self;
         let _ = stop.send(());
-        if let Err(defect) = task.await {
-            tracing::error!("the lease was not given up, because of a defect: {defect}");
+        if ended.await.is_err() {
+            tracing::error!("the lease was not given up, because of a defect");
         }
+    }
+}
+
+impl LeaseOptions {
+    fn lease(&self, client: Client) -> LeaderLease {
+        let place = (self.namespace.as_str(), self.name.as_str());
+        LeaderLease::new(client, place, self.identity.clone(), self.times)
     }
 }
 

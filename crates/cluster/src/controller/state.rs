@@ -2,13 +2,16 @@
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+use crate::connection::ConnectionState;
 use crate::provision::ProvisionCounts;
 use crate::status::StatusPass;
 
 /// How the controller does. It is written by the controller, and read by the server of probes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ControllerState {
+    connection: Mutex<ConnectionState>,
     is_configured: AtomicBool,
     is_leader: AtomicBool,
     applied: AtomicU64,
@@ -24,6 +27,13 @@ impl ControllerState {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.is_configured.load(Ordering::Relaxed)
+    }
+
+    /// Whether the API server answers.
+    #[must_use]
+    pub fn connection(&self) -> ConnectionState {
+        let connection = self.connection.lock();
+        connection.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether this controller writes.
@@ -49,6 +59,12 @@ impl ControllerState {
                 "gauge",
                 "1 once the whole configuration has been read",
                 gauge(self.is_ready()),
+            ),
+            (
+                "egret_config_source_connected",
+                "gauge",
+                "Whether the API server that the configuration comes from answers",
+                gauge(self.connection() == ConnectionState::Connected),
             ),
             (
                 "egret_controller_applied_objects_total",
@@ -102,6 +118,11 @@ impl ControllerState {
         self.is_configured.store(true, Ordering::Relaxed);
     }
 
+    pub(super) fn set_connection(&self, connection: ConnectionState) {
+        let known = self.connection.lock();
+        *known.unwrap_or_else(PoisonError::into_inner) = connection;
+    }
+
     pub(super) fn set_leader(&self, is_leader: bool) {
         self.is_leader.store(is_leader, Ordering::Relaxed);
     }
@@ -129,6 +150,22 @@ impl ControllerState {
     }
 }
 
+impl Default for ControllerState {
+    fn default() -> Self {
+        Self {
+            connection: Mutex::new(ConnectionState::Unknown),
+            is_configured: AtomicBool::default(),
+            is_leader: AtomicBool::default(),
+            applied: AtomicU64::default(),
+            stripped: AtomicU64::default(),
+            deleted: AtomicU64::default(),
+            failed: AtomicU64::default(),
+            statuses: AtomicU64::default(),
+            failed_statuses: AtomicU64::default(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +175,7 @@ mod tests {
         let state = ControllerState::default();
         state.configured();
         state.set_leader(true);
+        state.set_connection(ConnectionState::Connected);
         let counts = ProvisionCounts {
             applied: 7,
             ..ProvisionCounts::default()
@@ -152,6 +190,7 @@ mod tests {
         for line in [
             "egret_controller_leader 1",
             "egret_controller_ready 1",
+            "egret_config_source_connected 1",
             "egret_controller_applied_objects_total 7",
             "egret_controller_statuses_total 6",
             "# TYPE egret_controller_failed_writes_total counter",

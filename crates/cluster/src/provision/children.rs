@@ -17,6 +17,7 @@ use super::kind::ChildKind;
 use super::ledger::{ChildKey, LiveObjects};
 use super::metadata::{MANAGED_BY_LABEL, MANAGER};
 use crate::backoff::Backoff;
+use crate::connection::{ConnectionState, returned};
 
 /// The objects that have the label of the manager, kept up to date by watches until this is dropped.
 pub struct Children {
@@ -32,20 +33,31 @@ struct ChildState {
     complete: BTreeSet<ChildKind>,
 }
 
+/// The watch of one kind.
+struct KindWatch {
+    kind: ChildKind,
+    state: Arc<Mutex<ChildState>>,
+    changed: watch::Sender<()>,
+}
+
 /// The objects of one kind, while they are listed anew.
 #[derive(Default)]
 struct Listing(BTreeSet<ChildKey>);
 
 impl Children {
-    /// Begins to watch all objects of the manager.
+    /// Begins to watch all objects of the manager. `connection` is whether the API server answers.
     #[must_use]
-    pub fn start(client: &Client) -> Self {
+    pub fn start(client: &Client, connection: &watch::Receiver<ConnectionState>) -> Self {
         let state = Arc::new(Mutex::new(ChildState::default()));
         let (sender, changed) = watch::channel(());
         let mut watches = JoinSet::new();
         for kind in ChildKind::ALL {
-            let run = watch_kind(client.clone(), kind, state.clone(), sender.clone());
-            watches.spawn(run);
+            let watch = KindWatch {
+                kind,
+                state: state.clone(),
+                changed: sender.clone(),
+            };
+            watches.spawn(watch.run(client.clone(), connection.clone()));
         }
         Self {
             state,
@@ -70,33 +82,40 @@ impl Children {
     }
 }
 
-async fn watch_kind(
-    client: Client,
-    kind: ChildKind,
-    state: Arc<Mutex<ChildState>>,
-    changed: watch::Sender<()>,
-) {
-    let resource = kind.resource();
-    let api: Api<DynamicObject> = Api::all_with(client, &resource);
-    let config = watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={MANAGER}"));
-    let mut events = pin!(watcher(api, config));
-    let mut listing = Listing::default();
-    let mut backoff = Backoff::default();
-    // The stream goes on after errors, and has no end.
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(event) => {
-                backoff.reset();
-                let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-                state.apply(kind, event, &mut listing);
-                drop(state);
-                changed.send_replace(());
+impl KindWatch {
+    /// Watches for ever. After the API server was away all is read anew, because the watch may have been lost without a
+    /// word.
+    async fn run(self, client: Client, connection: watch::Receiver<ConnectionState>) {
+        let api: Api<DynamicObject> = Api::all_with(client, &self.kind.resource());
+        loop {
+            tokio::select! {
+                () = self.watch(api.clone()) => {}
+                () = returned(connection.clone()) => {}
             }
-            // What was read is too old to go on from: it is read anew, at once.
-            Err(watcher::Error::WatchError(status)) if status.code == 410 => {}
-            Err(error) => {
-                tracing::debug!("watching {kind:?}: {error}");
-                sleep(backoff.failed(rand::random())).await;
+        }
+    }
+
+    async fn watch(&self, api: Api<DynamicObject>) {
+        let config = watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={MANAGER}"));
+        let mut events = pin!(watcher(api, config));
+        let mut listing = Listing::default();
+        let mut backoff = Backoff::default();
+        // The stream goes on after errors, and has no end.
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => {
+                    backoff.reset();
+                    let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                    state.apply(self.kind, event, &mut listing);
+                    drop(state);
+                    self.changed.send_replace(());
+                }
+                // What was read is too old to go on from: it is read anew, at once.
+                Err(watcher::Error::WatchError(status)) if status.code == 410 => {}
+                Err(error) => {
+                    tracing::debug!("watching {:?}: {error}", self.kind);
+                    sleep(backoff.failed(rand::random())).await;
+                }
             }
         }
     }

@@ -21,10 +21,10 @@ use crate::resource;
 
 /// How long an object that was sent may stay unseen until it counts as missing.
 const UNSEEN: Duration = Duration::from_secs(10);
-/// The wait after a first failure that may pass. It doubles with each.
+/// The wait after a first failure. It doubles with each.
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LAST_RETRY: Duration = Duration::from_secs(30);
-/// The wait after a refusal, and after having taken away what others add again and again.
+/// The longest wait after a refusal, and after having taken away what others add again and again.
 const LAST_REFUSAL: Duration = Duration::from_secs(300);
 /// After so long, what others added before is forgotten.
 const TRUCE: Duration = Duration::from_secs(900);
@@ -161,6 +161,11 @@ impl Ledger {
         self.0.get(key)?.fault.as_ref()
     }
 
+    /// Makes everything due that has failed: the reason may be gone.
+    pub(super) fn begin_anew(&mut self) {
+        self.0.retain(|_, known| known.fault.is_none());
+    }
+
     /// Forgets the objects that are not wanted any more.
     pub(super) fn retain(&mut self, is_wanted: impl Fn(&ChildKey) -> bool) {
         self.0.retain(|key, _| is_wanted(key));
@@ -183,9 +188,9 @@ impl SentObject {
     fn due(&self) -> Duration {
         let times = self.failures.saturating_sub(1);
         let wait = match &self.fault {
-            Some(WriteFault::Refused(_) | WriteFault::NamespaceGone(_)) => {
-                doubled(LAST_RETRY, times, LAST_REFUSAL)
-            }
+            Some(WriteFault::NamespaceGone(_)) => doubled(LAST_RETRY, times, LAST_REFUSAL),
+            // What is refused is usually refused again, but a permission may have been on its way.
+            Some(WriteFault::Refused(_)) => doubled(FIRST_RETRY, times, LAST_REFUSAL),
             Some(WriteFault::Unavailable(_) | WriteFault::Conflict(_)) => {
                 doubled(FIRST_RETRY, times, LAST_RETRY)
             }

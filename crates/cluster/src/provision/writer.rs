@@ -16,6 +16,7 @@ use super::ledger::{ChildKey, DesiredObject, GatewayObjects, Ledger, LiveObjects
 use super::metadata::MANAGER;
 use super::obsolete;
 use super::strip::stripped;
+use crate::backoff::{Retries, WriteFailure};
 use crate::call;
 
 /// The field manager that takes over the number of pods when the controller lets go of it.
@@ -28,6 +29,8 @@ pub struct ProvisionWriter {
     client: Client,
     controller_name: String,
     ledger: Ledger,
+    /// The objects that could not be deleted.
+    undeleted: Retries<ChildKey>,
     counts: ProvisionCounts,
 }
 
@@ -65,6 +68,7 @@ impl ProvisionWriter {
             client,
             controller_name: controller_name.into(),
             ledger: Ledger::default(),
+            undeleted: Retries::default(),
             counts: ProvisionCounts::default(),
         }
     }
@@ -127,12 +131,24 @@ impl ProvisionWriter {
         for (object, outcome) in runs.into_iter().flatten() {
             self.settle(object, outcome, at);
         }
-        for (key, object) in obsolete::objects(gateways, live, &self.controller_name) {
-            self.delete(key, object).await;
+        let obsolete = obsolete::objects(gateways, live, &self.controller_name);
+        self.undeleted
+            .retain(|key| obsolete.iter().any(|(obsolete, _)| *obsolete == key));
+        for (key, object) in obsolete {
+            if self.undeleted.is_due(key, None, at) {
+                self.delete(key, object, at).await;
+            }
         }
+        let retries = [self.ledger.next_in(at), self.undeleted.next_in(at)];
         ProvisionPass {
-            retry_in: self.ledger.next_in(at),
+            retry_in: retries.into_iter().flatten().min(),
         }
+    }
+
+    /// Tries at once what has failed: the reason may be gone, because the API server is back or this controller leads anew.
+    pub fn begin_anew(&mut self) {
+        self.ledger.begin_anew();
+        self.undeleted.begin_anew();
     }
 
     fn settle(&mut self, object: &DesiredObject, outcome: Result<Sent, WriteFault>, at: Duration) {
@@ -155,8 +171,8 @@ impl ProvisionWriter {
         }
     }
 
-    /// Deletes an object, if it is still the one that was seen. A failure shows in the next pass.
-    async fn delete(&mut self, key: &ChildKey, object: &DynamicObject) {
+    /// Deletes an object, if it is still the one that was seen.
+    async fn delete(&mut self, key: &ChildKey, object: &DynamicObject, at: Duration) {
         let params = DeleteParams {
             preconditions: Some(Preconditions {
                 uid: object.uid(),
@@ -166,10 +182,21 @@ impl ProvisionWriter {
         };
         let api = api(&self.client, key);
         match limited(api.delete(&key.name, &params)).await {
-            Ok(_) => self.counts.deleted += 1,
-            Err(WriteFault::NamespaceGone(_) | WriteFault::Conflict(_)) => {}
+            Ok(_) => {
+                self.counts.deleted += 1;
+                self.undeleted.forget(key);
+            }
+            // It is gone, or another has its name. A watch will tell.
+            Err(WriteFault::NamespaceGone(_) | WriteFault::Conflict(_)) => {
+                self.undeleted.failed(key, None, WriteFailure::Passing, at);
+            }
             Err(fault) => {
                 self.counts.failed += 1;
+                let failure = match fault.is_refusal() {
+                    true => WriteFailure::Refused,
+                    false => WriteFailure::Passing,
+                };
+                self.undeleted.failed(key, None, failure, at);
                 let ChildKey {
                     kind,
                     namespace,

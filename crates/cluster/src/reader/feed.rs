@@ -1,8 +1,8 @@
 //! The calls of one source: lists it, watches it, and tells the stores.
 
-use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use egret_config::report::ReportProblem;
@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::Shared;
 use super::course::{Course, FailureCause, NextStep, Step, Verdict};
 use super::source::{Source, SourcePart};
-use crate::connection::ConnectionState;
+use crate::connection::{ConnectionState, returned};
 use crate::resource;
 
 /// How long a call may take, apart from the events of a watch.
@@ -30,6 +30,9 @@ const SILENCE: Duration = Duration::from_secs(300);
 /// A watch that lasts longer has begun well, even if nothing happens.
 const SETTLED: Duration = Duration::from_secs(5);
 
+/// What the server answers while it prepares the storage of a kind.
+const PREPARES: &str = "storage is (re)initializing";
+
 pub(super) struct Feed {
     pub(super) client: Client,
     pub(super) source: Source,
@@ -42,8 +45,18 @@ pub(super) struct Feed {
 struct CallFailure {
     cause: FailureCause,
     message: String,
-    /// Whether the server itself has said no. Else it is away, which the probe tells once for all kinds.
-    is_answer: bool,
+    source: FailureSource,
+}
+
+/// What a failure comes from, and so who tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FailureSource {
+    /// The server is away, which the probe tells once for all kinds.
+    Absence,
+    /// The server prepares kinds that have been installed, which is told once for all of them.
+    Preparation,
+    /// The server itself has said no.
+    Answer,
 }
 
 /// How a watch has ended.
@@ -143,7 +156,7 @@ impl Run {
         Err(absent.unwrap_or_else(|| CallFailure {
             cause: FailureCause::Absent,
             message: "no version of the kind is known".to_owned(),
-            is_answer: true,
+            source: FailureSource::Answer,
         }))
     }
 
@@ -242,7 +255,7 @@ impl Run {
                 Err(_) => CallFailure {
                     cause: FailureCause::Trouble,
                     message: format!("the watch is silent for {SILENCE:?}"),
-                    is_answer: false,
+                    source: FailureSource::Absence,
                 },
             };
             return WatchEnd::failed(failure, was_alive);
@@ -276,12 +289,24 @@ impl Run {
         let CallFailure {
             cause,
             message,
-            is_answer,
+            source: told_by,
         } = failure;
         let source = &self.feed.source;
-        if !is_answer {
-            tracing::debug!("cannot read {source}: {message}");
-            return;
+        match told_by {
+            FailureSource::Absence => {
+                tracing::debug!("cannot read {source}: {message}");
+                return;
+            }
+            FailureSource::Preparation => {
+                tracing::debug!("cannot read {source} yet: {message}");
+                if !self.feed.shared.has_told_preparation.swap(true, Relaxed) {
+                    tracing::info!(
+                        "the API server prepares kinds that have just been installed; they are read when it is done"
+                    );
+                }
+                return;
+            }
+            FailureSource::Answer => {}
         }
         if self.told.as_ref() == Some(message) {
             return;
@@ -307,18 +332,6 @@ impl WatchEnd {
     }
 }
 
-/// Completes when the server has been away and answers again. The connection of a watch may have been lost meanwhile without
-/// a word, so that a new one is needed.
-async fn returned(mut connection: watch::Receiver<ConnectionState>) {
-    let is_away = |state: &ConnectionState| matches!(state, ConnectionState::Away(_));
-    let has_been_away = connection.wait_for(is_away).await.is_ok();
-    let is_there = |state: &ConnectionState| *state == ConnectionState::Connected;
-    if !has_been_away || connection.wait_for(is_there).await.is_err() {
-        // Nobody asks the server any more.
-        pending::<()>().await;
-    }
-}
-
 /// Waits for a call, within its time limit.
 async fn call<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, CallFailure> {
     match timeout(CALL, call).await {
@@ -326,7 +339,7 @@ async fn call<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Call
         Err(_) => Err(CallFailure {
             cause: FailureCause::Trouble,
             message: format!("no answer within {CALL:?}"),
-            is_answer: false,
+            source: FailureSource::Absence,
         }),
     }
 }
@@ -368,7 +381,13 @@ impl From<Error> for CallFailure {
         Self {
             cause,
             message: error.to_string(),
-            is_answer: matches!(error, Error::Api(_)),
+            source: match &error {
+                Error::Api(status) if status.message.contains(PREPARES) => {
+                    FailureSource::Preparation
+                }
+                Error::Api(_) => FailureSource::Answer,
+                _ => FailureSource::Absence,
+            },
         }
     }
 }
@@ -384,4 +403,31 @@ pub(super) fn kinds_of_all(follows_references: bool) -> impl Iterator<Item = Kin
             );
             !(follows_references && is_followed)
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_a_failure_depends_on_where_it_comes_from() {
+        let answer = |code, message| {
+            let status = Status::failure(message, "").with_code(code).boxed();
+            let failure = CallFailure::from(Error::Api(status));
+            (failure.cause, failure.source)
+        };
+        let trouble = FailureCause::Trouble;
+        for (code, message, expected) in [
+            (429, PREPARES, (trouble, FailureSource::Preparation)),
+            (429, "slow down", (trouble, FailureSource::Answer)),
+            (500, "etcd", (trouble, FailureSource::Answer)),
+            (403, "no", (FailureCause::Forbidden, FailureSource::Answer)),
+        ] {
+            assert_eq!(answer(code, message), expected, "{code} {message}");
+        }
+        let broken = CallFailure::from(Error::LinesCodecMaxLineLengthExceeded);
+        assert_eq!(broken.source, FailureSource::Absence);
+    }
 }

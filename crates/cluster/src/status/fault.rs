@@ -7,7 +7,7 @@ use crate::call;
 /// What the answer of the API server means for a status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum WriteFault {
-    /// The object is gone: there is nothing to write any more.
+    /// The API server does not have the object: it is gone, or its kind is not served yet.
     Gone,
     /// The object is not what it was when it was read. It is to be read again.
     Stale,

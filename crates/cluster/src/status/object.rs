@@ -20,8 +20,10 @@ pub(super) enum ObjectOutcome {
     Unchanged,
     /// It was written. This is the object as it is now.
     Written(Box<DynamicObject>),
-    /// The object is gone, or is not the one any more that the status is about; a new report will come.
+    /// The object is not the one any more that the status is about; a new report will come.
     Superseded,
+    /// The API server does not have it.
+    Missing,
     /// It could not be written.
     Failed(WriteFault),
 }
@@ -85,7 +87,7 @@ impl StatusJob {
                 Err(fault) => fault,
             };
             match fault {
-                WriteFault::Gone => return ObjectOutcome::Superseded,
+                WriteFault::Gone => return ObjectOutcome::Missing,
                 WriteFault::Stale => match self.api.read().await {
                     Ok(again) => {
                         live = again;
@@ -94,7 +96,7 @@ impl StatusJob {
                         }
                         has_owners = true;
                     }
-                    Err(WriteFault::Gone) => return ObjectOutcome::Superseded,
+                    Err(WriteFault::Gone) => return ObjectOutcome::Missing,
                     Err(fault) => return ObjectOutcome::Failed(fault),
                 },
                 WriteFault::Undeclared(fields) if !fields.is_subset(&self.undeclared) => {

@@ -18,8 +18,8 @@ use super::desired::DesiredStatus;
 use super::fault::WriteFault;
 use super::gateways::GatewayAddresses;
 use super::object::{ObjectOutcome, StatusJob};
-use super::retry::Retries;
 use super::unreadable;
+use crate::backoff::{Retries, WriteFailure};
 use crate::clock;
 use crate::reader::ClusterObjects;
 
@@ -35,7 +35,7 @@ pub struct StatusWriter {
     controller: String,
     /// The fields of a status that the installed CRD of a kind does not have.
     undeclared: BTreeMap<Kind, BTreeSet<String>>,
-    retries: Retries,
+    retries: Retries<ObjectRef>,
     began: Instant,
     /// Objects that were written since the reader saw them.
     ahead: BTreeMap<ObjectRef, WrittenObject>,
@@ -120,6 +120,11 @@ impl StatusWriter {
         let entries: Vec<&ObjectReport> = readable.chain(&unreadable).collect();
         let at = clock::now().duration_since(self.began);
         self.write_all(objects, &entries, gateways, at).await
+    }
+
+    /// Tries at once what has failed: the reason may be gone, because the API server is back or this controller leads anew.
+    pub fn begin_anew(&mut self) {
+        self.retries.begin_anew();
     }
 
     /// The fields of statuses that cannot be written, because the installed CRDs do not have them.
@@ -236,15 +241,21 @@ impl StatusWriter {
                 };
                 self.ahead.insert(object, written);
             }
+            // The reader will tell that it is gone, unless it is the kind that the API server does not know for a moment.
+            ObjectOutcome::Missing => {
+                let failure = WriteFailure::Passing;
+                self.retries
+                    .failed(&object, reported.generation, failure, at);
+            }
             ObjectOutcome::Failed(fault) => {
-                let (message, is_final) = match fault {
-                    WriteFault::Unavailable(message) => (message, false),
-                    WriteFault::Refused(message) => (message, true),
-                    other => (format!("{other:?}"), true),
+                let (message, failure) = match fault {
+                    WriteFault::Unavailable(message) => (message, WriteFailure::Passing),
+                    WriteFault::Refused(message) => (message, WriteFailure::Refused),
+                    other => (format!("{other:?}"), WriteFailure::Refused),
                 };
                 tracing::warn!(%object, message, "the status could not be written");
                 self.retries
-                    .failed(&object, reported.generation, is_final, at);
+                    .failed(&object, reported.generation, failure, at);
                 pass.failed.push((object, message));
             }
         }

@@ -78,13 +78,12 @@ async fn answer(
 ) -> Result<Response<AnswerBody>, Infallible> {
     let asked = request.uri().to_string();
     let method = request.method().clone();
+    let path = request.uri().path().to_owned();
     {
         let mut state = shared.state();
         state.requests.push(asked.clone());
         if method != Method::GET {
-            state
-                .writes
-                .push(format!("{method} {}", request.uri().path()));
+            state.writes.push(format!("{method} {path}"));
         }
     }
     let mut turns = shared.turns.subscribe();
@@ -102,9 +101,14 @@ async fn answer(
         _ => sent(request).await,
     };
     let is_listed = |words: &super::Words| words.iter().any(|word| asked.contains(word));
+    let write = format!("{method} {path}");
     let mut state = shared.state();
     if is_listed(&state.forbidden) {
         return Ok(failure(StatusCode::FORBIDDEN, "Forbidden"));
+    }
+    let (code, refused) = &state.refused;
+    if method != Method::GET && refused.iter().any(|part| write.contains(part)) {
+        return Ok(failure(*code, "Refused"));
     }
     if state.absent.contains(&query.plural) {
         return Ok(failure(StatusCode::NOT_FOUND, "NotFound"));

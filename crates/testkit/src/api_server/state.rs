@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use egret_config::resources::Kind;
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Words;
@@ -21,6 +22,8 @@ pub(super) struct ServerState {
     pub(super) events: Vec<ServerEvent>,
     pub(super) absent: Words,
     pub(super) forbidden: Words,
+    /// The answer to these writes.
+    pub(super) refused: (StatusCode, Words),
     pub(super) requests: Vec<String>,
     /// `METHOD path` of every request that is not a GET.
     pub(super) writes: Vec<String>,
@@ -44,6 +47,7 @@ impl ServerState {
             events: Vec::new(),
             absent: Words::new(),
             forbidden: Words::new(),
+            refused: (StatusCode::OK, Words::new()),
             requests: Vec::new(),
             writes: Vec::new(),
             created: 0,

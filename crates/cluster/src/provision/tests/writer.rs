@@ -157,12 +157,55 @@ async fn a_failed_write_costs_only_itself_and_is_tried_again() {
     let fault = cluster.writer.fault(all).unwrap();
     assert!(fault.is_refusal());
     assert_eq!(fault.to_string(), "spec.replicas: invalid");
-    // The one may be there again; the other will be refused again, and waits.
-    assert_eq!(cluster.pass(&plan).await, ["PATCH services/gw egret"]);
-    cluster.now += Duration::from_secs(60);
-    assert_eq!(cluster.pass(&plan).await, ["PATCH deployments/gw egret"]);
+    let again = ["PATCH services/gw egret", "PATCH deployments/gw egret"];
+    assert_eq!(cluster.pass(&plan).await, again);
     assert_eq!(cluster.writer.fault(all), None);
     assert_eq!(cluster.writer.counts().failed, 2);
+}
+
+#[tokio::test]
+async fn a_deletion_that_failed_is_tried_again() {
+    let mut cluster = Cluster::new();
+    cluster.pass(&made(json!({}))).await;
+    let path = "clusterrolebindings/egret-proxy:infra:gw";
+    for code in [403, 404, 409, 429, 500] {
+        cluster
+            .server
+            .with(|state| state.answers.push_back((path, code, "no")));
+    }
+    for wait in [1, 2, 4, 8, 16] {
+        let live = cluster.server.live();
+        let pass = cluster.writer.write(&[], &live, cluster.now).await;
+        assert_eq!(pass.retry_in, Some(Duration::from_secs(wait)));
+        // Before that, nothing is asked.
+        let requests = cluster.server.with(|state| state.requests);
+        let soon = cluster.now + Duration::from_millis(wait * 1000 - 1);
+        cluster.writer.write(&[], &live, soon).await;
+        assert_eq!(cluster.server.with(|state| state.requests), requests);
+        cluster.now += Duration::from_secs(wait);
+    }
+    let live = cluster.server.live();
+    let pass = cluster.writer.write(&[], &live, cluster.now).await;
+    assert_eq!(pass.retry_in, None);
+    let writes = cluster.server.writes();
+    assert_eq!(writes.last(), Some(&format!("DELETE {path}")));
+    assert_eq!(cluster.writer.counts().deleted, 1);
+}
+
+#[tokio::test]
+async fn what_has_failed_is_tried_at_once_when_the_reason_may_be_gone() {
+    let mut cluster = Cluster::new();
+    let plan = made(json!({}));
+    let away = ("services/gw", 503, "away");
+    cluster.server.with(|state| state.answers.push_back(away));
+    cluster.pass(&plan).await;
+    let live = cluster.server.live();
+    cluster.server.writes();
+    cluster.writer.write(&plan, &live, cluster.now).await;
+    assert_eq!(cluster.server.writes(), [""; 0]);
+    cluster.writer.begin_anew();
+    cluster.writer.write(&plan, &live, cluster.now).await;
+    assert_eq!(cluster.server.writes(), ["PATCH services/gw egret"]);
 }
 
 #[tokio::test]

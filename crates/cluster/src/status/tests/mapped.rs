@@ -180,7 +180,7 @@ async fn a_field_that_an_older_crd_does_not_have_costs_only_itself() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_not_repeated_until_the_object_changes() {
+async fn a_refusal_is_repeated_after_a_while_or_when_the_object_changes() {
     let mut rig = Rig::new();
     rig.server.put(&gateway(), |_| {});
     let answer = "failed to create typed patch object (x): duplicate entries for key";
@@ -189,8 +189,8 @@ async fn a_refusal_is_not_repeated_until_the_object_changes() {
     let statuses = [(&gateway(), of_gateway(&["http"]))];
     let pass = rig.pass(&statuses).await;
     assert_eq!(pass.failed, [(gateway(), answer.to_owned())]);
-    assert_eq!(pass.retry_in, Some(Duration::from_secs(300)));
-    rig.now = Duration::from_secs(299);
+    assert_eq!(pass.retry_in, Some(Duration::from_secs(1)));
+    rig.now = Duration::from_millis(999);
     rig.pass(&statuses).await;
     assert_eq!(rig.server.requests(), ["GET gw", "APPLY gw"]);
     rig.server.put(&gateway(), |object| {
@@ -217,13 +217,47 @@ async fn the_status_of_a_gateway_never_lands_on_one_that_took_its_name() {
     let pass = rig.pass(&[(&gateway(), of_gateway(&["http"]))]).await;
     assert_eq!(pass, StatusPass::default());
     assert_eq!(rig.server.status(&gateway()), Value::Null);
+}
+
+#[tokio::test]
+async fn an_object_that_is_missing_is_tried_again_until_the_reader_knows_that_it_is_gone() {
+    let mut rig = Rig::new();
+    rig.server.put(&gateway(), |_| {});
+    let statuses = [(&gateway(), of_gateway(&["http"]))];
+    // The API server does not know the kind for a moment.
+    rig.server
+        .with(|state| state.answers = [(404, "not found".to_owned())].into());
+    let pass = rig.pass(&statuses).await;
+    assert_eq!((pass.written, pass.failed), (0, vec![]));
+    rig.now += pass.retry_in.unwrap();
+    let pass = rig.pass(&statuses).await;
+    assert_eq!((pass.written, pass.retry_in), (1, None));
     // One that is gone is done.
+    rig.server.put(&gateway(), |object| {
+        object["metadata"]["generation"] = 2.into();
+    });
     rig.server.with(|state| {
         let gone = |state: &mut server::ServerState| state.delete(&gateway());
         state.interference.push_back(Box::new(gone));
     });
-    let pass = rig.pass(&[(&gateway(), of_gateway(&["http"]))]).await;
-    assert_eq!(pass, StatusPass::default());
+    let pass = rig.pass(&statuses).await;
+    assert_eq!((pass.written, pass.failed), (0, vec![]));
+    assert!(pass.retry_in.is_some());
+    assert_eq!(rig.pass(&statuses).await, StatusPass::default());
+}
+
+#[tokio::test]
+async fn what_has_failed_is_tried_at_once_when_the_reason_may_be_gone() {
+    let mut rig = Rig::new();
+    rig.server.put(&gateway(), |_| {});
+    rig.server
+        .with(|state| state.answers = [(503, "away".to_owned())].into());
+    let statuses = [(&gateway(), of_gateway(&["http"]))];
+    assert_eq!(rig.pass(&statuses).await.failed.len(), 1);
+    assert_eq!(rig.pass(&statuses).await.written, 0);
+    rig.writer.begin_anew();
+    let pass = rig.pass(&statuses).await;
+    assert_eq!((pass.written, pass.retry_in), (1, None));
 }
 
 #[tokio::test]
