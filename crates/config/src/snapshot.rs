@@ -94,6 +94,9 @@ pub enum ListenerProtocol {
     /// TLS passthrough (`protocol: TLS`, `mode: Passthrough`). The rules of such a listener are those of TLSRoutes, and
     /// match by server name alone.
     Passthrough,
+    /// TLS termination whose content is relayed uninterpreted (`protocol: TLS`, `mode: Terminate`). The rules are those of
+    /// TLSRoutes, likewise.
+    Terminate(Arc<ServerTls>),
 }
 
 /// What a listener uses a certificate for.
@@ -103,6 +106,23 @@ pub enum CertificateUse<'a> {
     Server(&'a ObjectRef),
     /// It validates the certificates of clients.
     ClientCa,
+}
+
+impl ListenerProtocol {
+    /// Whether requests are read from the connections.
+    #[must_use]
+    pub const fn is_http(&self) -> bool {
+        matches!(self, Self::Http | Self::Https(_))
+    }
+
+    /// The TLS settings, if TLS is terminated.
+    #[must_use]
+    pub const fn server_tls(&self) -> Option<&Arc<ServerTls>> {
+        match self {
+            Self::Https(tls) | Self::Terminate(tls) => Some(tls),
+            Self::Http | Self::Passthrough => None,
+        }
+    }
 }
 
 impl CertificateUse<'_> {
@@ -136,7 +156,7 @@ impl ListenerSocket {
     pub fn listener_for(&self, host: &Host) -> Option<&Arc<Listener>> {
         let mut candidates = self.listeners.iter();
         candidates.find(|listener| {
-            listener.protocol != ListenerProtocol::Passthrough
+            listener.protocol.is_http()
                 && match host {
                     Host::Name(name) => listener.accepts(Some(name)),
                     Host::Ip(_) => listener.accepts(None),
@@ -156,10 +176,7 @@ impl ListenerSocket {
 impl Listener {
     /// Every certificate that the listener uses.
     pub fn certificates(&self) -> impl Iterator<Item = (CertificateUse<'_>, &Certificate)> {
-        let tls = match &self.protocol {
-            ListenerProtocol::Https(tls) => Some(&**tls),
-            ListenerProtocol::Http | ListenerProtocol::Passthrough => None,
-        };
+        let tls = self.protocol.server_tls();
         let own = tls.into_iter().flat_map(|tls| &tls.identities);
         let own = own.flat_map(|identity| {
             let used = CertificateUse::Server(&identity.secret);

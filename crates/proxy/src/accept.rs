@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use crate::context::WorkerContext;
 use crate::dial::race::is_out_of_descriptors;
 use crate::refusal::Reason;
-use crate::request::passthrough;
+use crate::request;
 use crate::serve;
 use crate::stream::{ClientStream, ReplayStream};
 use crate::task;
@@ -122,14 +122,16 @@ async fn serve(
     let (stream, origin) = match read_preamble(stream, client, bind, &context).await? {
         AcceptedConnection::Plain(stream, origin) => (ClientStream::Plain(stream), origin),
         AcceptedConnection::Tls(tls) => {
+            let is_tunnel = tls.is_tunnel();
             let (stream, origin) = tls.terminate(&context).await?;
-            (
-                ClientStream::Tls(Box::new(ReplayStream::from(stream))),
-                origin,
-            )
+            let stream = ClientStream::Tls(Box::new(ReplayStream::from(stream)));
+            if is_tunnel {
+                return request::tls::relay_terminated(stream, origin, context).await;
+            }
+            (stream, origin)
         }
         AcceptedConnection::Passthrough(incoming, origin) => {
-            return passthrough::open(incoming, origin, context).await;
+            return request::tls::pass_through(incoming, origin, context).await;
         }
     };
     serve::connection(stream, origin, context).await

@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 use egret_config::certificate::CertificateFacts;
 use egret_config::name::DnsName;
 use egret_config::snapshot::{
-    AlpnProtocol, BindAddress, ClientValidation, ConnectionLimits, Listener, ListenerProtocol,
-    Scheme,
+    AlpnProtocol, BindAddress, ClientValidation, ConnectionLimits, Listener, Scheme,
 };
 use tokio::sync::Notify;
 
@@ -74,10 +73,7 @@ impl TerminatedTls {
     /// Whether the client saw the certificate of this listener, and was validated as the listener requires now.
     pub(crate) fn is_valid_for(&self, listener: &Listener) -> bool {
         fn asked(listener: &Listener) -> Option<&ClientValidation> {
-            match &listener.protocol {
-                ListenerProtocol::Https(settings) => settings.clients.as_ref(),
-                ListenerProtocol::Http | ListenerProtocol::Passthrough => None,
-            }
+            listener.protocol.server_tls()?.clients.as_ref()
         }
         std::ptr::eq(&*self.listener, listener)
             || (self.is_for_listener(listener) && asked(&self.listener) == asked(listener))

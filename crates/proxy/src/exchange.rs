@@ -89,7 +89,8 @@ impl RequestFacts {
 }
 
 impl Exchange {
-    /// Begins the exchange of a request whose head has been read, or of a connection of TLS passthrough.
+    /// Begins the exchange of a request whose head has been read, or of a TLS connection that is routed by its server
+    /// name.
     pub(crate) fn begin(
         connection: Rc<ClientConnection>,
         stream: Option<Rc<StreamWatch>>,
@@ -136,9 +137,9 @@ impl Exchange {
         });
     }
 
-    /// The exchange is a connection of TLS passthrough.
-    pub(crate) fn is_passthrough(&self, logged: bool) {
-        self.form.set(ExchangeForm::Passthrough);
+    /// The exchange is a TLS connection that is routed by its server name.
+    pub(crate) fn is_tls(&self, logged: bool) {
+        self.form.set(ExchangeForm::Tls);
         self.facts.borrow_mut().head = logged.then(|| LoggedHead {
             at: clock::wall(),
             method: None,
@@ -208,8 +209,8 @@ impl Exchange {
         };
         let RefusalRow { status, reason, .. } = refusal.row();
         self.end.set(Some(ExchangeEnd::Refused(reason)));
-        if self.form.get() == ExchangeForm::Passthrough {
-            // The client is told by a TLS alert; the status is for the log.
+        if self.form.get() == ExchangeForm::Tls {
+            // The client is told by a TLS alert, or not at all; the status is for the log.
             self.status.set(Some(status));
         }
         let mut facts = self.facts.borrow_mut();

@@ -104,7 +104,7 @@ impl<'a> ForwardPlan<'a> {
                 Host::Name(name.clone()),
                 target
                     .port
-                    .filter(|_| target.connect)
+                    .filter(|_| target.is_tunnel())
                     .unwrap_or(default_port),
             ),
             None => (target.host.clone(), target.port.unwrap_or(default_port)),

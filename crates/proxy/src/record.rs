@@ -100,6 +100,6 @@ pub(crate) enum ExchangeForm {
     Messages,
     /// A request that made a tunnel, whose bytes are counted there.
     Tunnel,
-    /// A connection of TLS passthrough, whose bytes are counted as a tunnel's. It has no response.
-    Passthrough,
+    /// A TLS connection that is routed by its server name, whose bytes are counted as a tunnel's. It has no response.
+    Tls,
 }

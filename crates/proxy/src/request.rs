@@ -30,8 +30,8 @@ mod check;
 mod connect;
 mod decide;
 mod local;
-pub(crate) mod passthrough;
 mod send;
+pub(crate) mod tls;
 
 /// A request's client, and the exchange with it.
 pub(crate) struct RequestClient {

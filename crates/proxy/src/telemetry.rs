@@ -51,7 +51,7 @@ impl WorkerTelemetry {
         self.metrics.count(record);
         let listener = record.listener.map(|listener| &listener.full_name);
         match record.status {
-            _ if record.form == ExchangeForm::Passthrough => {}
+            _ if record.form == ExchangeForm::Tls => {}
             Some(status) => {
                 let labels = DecisionLabels::of(listener, record.verdict.as_ref());
                 self.responded(status, labels);

@@ -3,7 +3,7 @@
 //! This module makes rustls configurations from settings, decides which certificates are trusted and which are shown,
 //! and puts errors into words. It opens no connection.
 
-pub(crate) use alpn::{HTTP_2, negotiated_alpn, offered_alpn};
+pub(crate) use alpn::{HTTP_2, TlsContent, negotiated_alpn, offered_alpn};
 pub(crate) use certificates::server_name;
 pub(crate) use clients::TlsClients;
 pub use failure::TlsFailure;

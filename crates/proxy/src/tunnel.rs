@@ -1,5 +1,5 @@
 //! Tunnels: connections whose bytes are forwarded uninterpreted, for CONNECT (RFC 9110 9.3.6), for Upgrade (RFC 9110
-//! 7.8), and for TLS passthrough.
+//! 7.8), and for TLS that is routed by its server name.
 //!
 //! A request handler opens a tunnel, answers the request, and leaves the tunnel with the client's connection, which runs
 //! it once the response has been sent. From then on bytes are [relayed](relay), and the tunnel is
@@ -53,6 +53,8 @@ label_values! {
         Upgrade = "upgrade",
         /// TLS passthrough, routed by the SNI.
         Passthrough = "passthrough",
+        /// TLS that is terminated, routed by the SNI.
+        Terminate = "terminate",
     }
 }
 

@@ -7,9 +7,14 @@
 //! - `TCPRoute`, `UDPRoute`: Egret forwards HTTP, and TLS by its server name.
 //! - `GatewayAddressRoutability`, `GatewayAddressRoutabilityCluster`, `GatewayListenerFilters`, `ClusterTrustBundle`: of
 //!   the experimental channel; their fields are not in the CRDs of the standard one.
-//! - `GatewayBackendClientCertificate`, `HTTPRouteBackendURLRewrite`, `HTTPRouteCORS`, `HTTPRouteRequestMirror`,
-//!   `HTTPRouteRequestMultipleMirrors`, `HTTPRouteRequestPercentageMirror`, `ListenerSet`, `TLSRouteModeMixed`,
-//!   `TLSRouteModeTerminate`: their fields are reported as not supported.
+//! - Their fields are reported as not supported:
+//!   `GatewayBackendClientCertificate`,
+//!   `HTTPRouteBackendURLRewrite`,
+//!   `HTTPRouteCORS`,
+//!   `HTTPRouteRequestMirror`,
+//!   `HTTPRouteRequestMultipleMirrors`,
+//!   `HTTPRouteRequestPercentageMirror`,
+//!   `ListenerSet`.
 
 /// The names, in the order in which they are written.
 pub(super) const SUPPORTED: &[&str] = &[
@@ -52,6 +57,8 @@ pub(super) const SUPPORTED: &[&str] = &[
     "HTTPRouteSchemeRedirect",
     "ReferenceGrant",
     "TLSRoute",
+    "TLSRouteModeMixed",
+    "TLSRouteModeTerminate",
 ];
 
 #[cfg(test)]

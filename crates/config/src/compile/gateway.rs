@@ -161,7 +161,9 @@ impl<'a> GatewayDraft<'a> {
 
     fn warn(&self, log: &mut ReportLog) {
         let listeners = self.listeners.iter();
-        let ports: BTreeSet<Port> = listeners.filter_map(ListenerDraft::https_port).collect();
+        let ports: BTreeSet<Port> = listeners
+            .filter_map(ListenerDraft::terminating_port)
+            .collect();
         let listeners = self.listeners.iter();
         let warnings = listeners.flat_map(|listener| listener.warnings().iter().cloned());
         for fault in warnings.chain(self.frontend.unused(&ports)) {

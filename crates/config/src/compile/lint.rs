@@ -9,7 +9,7 @@ use crate::name::HostMatcher;
 use crate::policy::egress::{EgressAction, EgressMode, EgressRule, EgressRules};
 use crate::resources::{ObjectRef, Resources};
 use crate::rule::{BackendDestination, RouteRule, RuleAction, WeightedBackend};
-use crate::snapshot::{BindAddress, Listener, ListenerProtocol, ListenerSocket, ValidationMode};
+use crate::snapshot::{BindAddress, Listener, ListenerSocket, ValidationMode};
 
 pub(super) fn report(
     resources: &Resources,
@@ -62,13 +62,10 @@ fn warn_open(resources: &Resources, gateway: &ObjectRef, name: &str, log: &mut R
 
 /// Whether anybody may go anywhere by a rule.
 fn is_open(bind: BindAddress, listener: &Listener, rule: &RouteRule) -> bool {
-    let asks_for_certificates = match &listener.protocol {
-        ListenerProtocol::Http | ListenerProtocol::Passthrough => false,
-        ListenerProtocol::Https(tls) => {
-            let clients = tls.clients.as_ref();
-            clients.is_some_and(|clients| clients.mode == ValidationMode::Required)
-        }
-    };
+    let clients = listener.protocol.server_tls();
+    let clients = clients.and_then(|tls| tls.clients.as_ref());
+    let asks_for_certificates =
+        clients.is_some_and(|clients| clients.mode == ValidationMode::Required);
     let asks_for_credentials =
         rule.policies.basic_auth.value().is_some() || rule.policies.api_key_auth.value().is_some();
     let goes_anywhere = |backend: &WeightedBackend| {

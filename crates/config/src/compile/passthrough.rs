@@ -1,6 +1,6 @@
 //! TrafficPolicies at rules of TLSRoutes.
 //!
-//! With TLS passthrough no request can be read. If a policy protects a rule in a way that cannot be enforced, the rule
+//! Of the connections of a TLSRoute no request is read, whether TLS is passed through or terminated. If a policy protects a rule in a way that cannot be enforced, the rule
 //! refuses every connection, and the report names the policy and the place.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,10 +11,10 @@ use crate::policy::traffic::{InTunnel, StatedField, TrafficSettings};
 use crate::resources::{Kind, ObjectRef, Resources};
 use crate::snapshot::Misconfiguration;
 
-const NO_CREDENTIALS: &str = "credentials cannot be read in TLS passthrough";
-const NO_EFFECT: &str = "has no effect on TLS passthrough";
+const NO_CREDENTIALS: &str = "credentials cannot be read in the connections of a TLSRoute";
+const NO_EFFECT: &str = "has no effect on the connections of a TLSRoute";
 
-/// Fields of policies, each with the places where it meets TLS passthrough.
+/// Fields of policies, each with the places where it meets TLSRoutes.
 type PlacesByField<'a> = BTreeMap<(&'a ObjectRef, &'static str), BTreeSet<String>>;
 
 /// The reason why a rule refuses every connection, if a policy that protects it cannot be enforced.
@@ -26,7 +26,7 @@ pub(super) fn refusal(route: &ObjectRef, settings: &TrafficSettings) -> Option<M
     Some(misconfiguration(field.policy, NO_CREDENTIALS))
 }
 
-/// Reports every policy that has no effect on TLS passthrough, or makes rules refuse there.
+/// Reports every policy that has no effect on TLSRoutes, or makes rules refuse there.
 pub(super) fn report(resources: &Resources, gateways: &[GatewayDraft<'_>], log: &mut ReportLog) {
     for ((policy, name), places) in places(gateways, InTunnel::RefuseRule) {
         let message = format!(

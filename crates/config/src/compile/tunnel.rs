@@ -69,7 +69,7 @@ fn tunnel_form(entry: &RouteEntry, destination: &BackendDestination) -> Option<&
     let rule = &entry.rule;
     match destination {
         BackendDestination::Refuse(_) => None,
-        _ if rule.route.kind == Kind::TlsRoute => Some("TLS passthrough"),
+        _ if rule.route.kind == Kind::TlsRoute => Some("TLS"),
         BackendDestination::Dynamic(_)
             if rule.policies.upgrades().connect && entry.matches.matches_connect() =>
         {

@@ -37,7 +37,7 @@ pub struct ServerTls {
     pub identities: Vec<TlsIdentity>,
     /// The allowed TLS versions.
     pub versions: TlsVersions,
-    /// The protocols that are accepted (RFC 7301), in order of preference; at least one.
+    /// The protocols that are accepted (RFC 7301), in order of preference; empty agrees on none.
     pub alpn: Vec<AlpnProtocol>,
     /// The validation of client certificates; `None` requests no certificate.
     pub clients: Option<ClientValidation>,

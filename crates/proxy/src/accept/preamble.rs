@@ -24,7 +24,7 @@ use crate::downstream::alert;
 use crate::downstream::early_refusal;
 use crate::proxy_protocol::{self, HeaderError, HeaderProgress};
 use crate::refusal::Refusal;
-use crate::request::passthrough::PassthroughConnection;
+use crate::request::tls::PassthroughConnection;
 use crate::stream::ReplayStream;
 
 /// Size of one read in bytes.
@@ -153,7 +153,9 @@ async fn select_listener(
     let socket = snapshot.sockets.get(&origin.bind);
     let listener = socket.and_then(|socket| socket.listener_for_sni(sni.as_ref()));
     let refusal = match (listener.map(|listener| &listener.protocol), sni) {
-        (Some(ListenerProtocol::Https(settings)), _) => {
+        (Some(ListenerProtocol::Https(settings)), _)
+        // A TLSRoute matches by the name.
+        | (Some(ListenerProtocol::Terminate(settings)), Some(_)) => {
             return Some(AcceptedConnection::Tls(TlsConnection {
                 settings: Arc::clone(settings),
                 listener: Arc::clone(listener?),
@@ -180,7 +182,7 @@ async fn select_listener(
     // Where all TLS is passed through, a name of nobody is refused as one without a backend is.
     let has_handshakes = socket.is_some_and(|socket| {
         let mut listeners = socket.listeners.iter();
-        listeners.any(|listener| matches!(listener.protocol, ListenerProtocol::Https(_)))
+        listeners.any(|listener| listener.protocol.server_tls().is_some())
     });
     let is_told = has_handshakes || !matches!(refusal, Refusal::NoListener);
     drop(snapshot);

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use egret_config::certificate::CertificateFacts;
-use egret_config::snapshot::{ServerTls, ValidationMode};
+use egret_config::snapshot::{ListenerProtocol, ServerTls, ValidationMode};
 use rustls::{HandshakeKind, ServerConnection};
 use tokio::time::timeout_at;
 use tokio_rustls::TlsAcceptor;
@@ -20,6 +20,11 @@ use crate::stream::ReplayStream;
 use crate::tls::{HandshakeOutcome, negotiated_alpn};
 
 impl TlsConnection {
+    /// Whether what the client sends is relayed, and not served as HTTP.
+    pub(super) fn is_tunnel(&self) -> bool {
+        matches!(self.listener.protocol, ListenerProtocol::Terminate(_))
+    }
+
     /// Performs the TLS handshake with the client. `None` if it fails; rustls has then sent the alert, if there is one.
     pub(super) async fn terminate(
         self,

@@ -16,9 +16,22 @@ pub struct Target {
     pub host: Host,
     /// The port, if one is named.
     pub port: Option<Port>,
-    /// Whether the target is that of a tunnel: a CONNECT, which has a port and no scheme, or TLS passthrough, which has
-    /// neither.
-    pub connect: bool,
+    /// How it is named.
+    pub form: TargetForm,
+}
+
+/// How a target is named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TargetForm {
+    /// By a request.
+    #[default]
+    Request,
+    /// By a CONNECT, for a tunnel. There is a port and no scheme.
+    Connect,
+    /// By the server name of TLS that is passed through. There is neither a port nor a scheme.
+    Passthrough,
+    /// By the server name of TLS that is terminated, and whose content is relayed uninterpreted; likewise.
+    Terminate,
 }
 
 /// An error in the target of a request.
@@ -76,7 +89,7 @@ impl Target {
                 scheme: None,
                 host,
                 port,
-                connect: false,
+                form: TargetForm::Request,
             });
         };
         // A Host field is required even if the target overrides it (RFC 9112 3.2), except in HTTP/1.0. What it says is
@@ -91,7 +104,7 @@ impl Target {
             scheme: Some(scheme),
             host,
             port,
-            connect: false,
+            form: TargetForm::Request,
         })
     }
 
@@ -128,25 +141,29 @@ impl Target {
             scheme: scheme.filter(|scheme| *scheme != client_scheme),
             host,
             port,
-            connect,
+            form: if connect {
+                TargetForm::Connect
+            } else {
+                TargetForm::Request
+            },
         })
     }
 
-    /// The target of a TLS passthrough connection: the server name of its ClientHello (RFC 6066 3).
+    /// The target of a TLS connection of this form: the server name of its ClientHello (RFC 6066 3).
     #[must_use]
-    pub fn of_passthrough(name: DnsName) -> Self {
+    pub fn of_server_name(name: DnsName, form: TargetForm) -> Self {
         Self {
             scheme: None,
             host: Host::Name(name),
             port: None,
-            connect: true,
+            form,
         }
     }
 
-    /// Whether the target is that of TLS passthrough.
+    /// Whether the target is that of a tunnel, of which nothing but the target is read.
     #[must_use]
-    pub fn is_passthrough(&self) -> bool {
-        self.connect && self.port.is_none()
+    pub fn is_tunnel(&self) -> bool {
+        self.form != TargetForm::Request
     }
 
     /// Parses the authority form of a CONNECT (RFC 9112 3.2.3).
@@ -162,7 +179,7 @@ impl Target {
             scheme: None,
             host,
             port: Some(port.ok_or(TargetError::Authority)?),
-            connect: true,
+            form: TargetForm::Connect,
         })
     }
 
@@ -172,7 +189,7 @@ impl Target {
     /// # Panics
     /// Never: hosts are ASCII.
     pub fn override_host(&self, headers: &mut HeaderMap, version: Version) {
-        if self.connect || (version == Version::HTTP_2 && self.scheme.is_none()) {
+        if self.is_tunnel() || (version == Version::HTTP_2 && self.scheme.is_none()) {
             headers.insert(HOST, value(self.host.clone(), self.port));
         } else if let Some(scheme) = self.scheme {
             let port = self.port.unwrap_or_else(|| scheme.default_port());
@@ -422,7 +439,7 @@ mod tests {
             let target = Target::of(&parts, Scheme::Https).ok();
             let port = target.as_ref().and_then(|target| target.port);
             assert_eq!(port.map(Port::get), expected, "{uri}");
-            assert!(target.is_none_or(|target| target.connect));
+            assert!(target.is_none_or(|target| target.form == TargetForm::Connect));
         }
     }
 

@@ -8,7 +8,7 @@ use egret_config::snapshot::{
     BackendDestination, BackendSettings, HttpVersion, ResolverId, Scheme, ServiceDestination,
 };
 
-use crate::message::target::Target;
+use crate::message::target::{Target, TargetForm};
 use crate::refusal::Refusal;
 
 /// What a plan takes from its backend.
@@ -65,8 +65,8 @@ impl<'a> PlannedBackend<'a> {
 /// backend or a Service it depends on whether it has TLS settings.
 pub(super) fn scheme(target: &Target, destination: &BackendDestination) -> Scheme {
     match destination {
-        // A tunnel carries whatever the client sends, TLS included.
-        _ if target.connect => Scheme::Http,
+        // The tunnel carries whatever the client sends, TLS included.
+        _ if matches!(target.form, TargetForm::Connect | TargetForm::Passthrough) => Scheme::Http,
         BackendDestination::Dynamic(to) => target.scheme.unwrap_or(to.scheme),
         BackendDestination::Static(to) if to.settings.tls.is_some() => Scheme::Https,
         BackendDestination::Service(to) if to.settings.tls.is_some() => Scheme::Https,
@@ -88,8 +88,50 @@ pub(super) fn default_port(
         | BackendDestination::Service(_)
         | BackendDestination::Refuse(_) => None,
     };
-    own.unwrap_or_else(|| match target.is_passthrough() {
-        true => Port::HTTPS,
-        false => scheme.default_port(),
+    own.unwrap_or_else(|| match target.form {
+        TargetForm::Passthrough => Port::HTTPS,
+        _ => scheme.default_port(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use egret_config::resources::Kind;
+    use egret_config::snapshot::DynamicDestination;
+
+    use super::*;
+
+    #[test]
+    fn the_scheme_and_the_port_are_of_what_is_sent() {
+        use TargetForm::{Connect, Passthrough, Request, Terminate};
+        let (http, https) = (Scheme::Http, Scheme::Https);
+        for (form, of_backend, scheme_expected, port_expected) in [
+            (Request, http, http, Port::HTTP),
+            (Request, https, https, Port::HTTPS),
+            (Connect, https, http, Port::HTTP),
+            // The client's own TLS goes on.
+            (Passthrough, http, http, Port::HTTPS),
+            (Passthrough, https, http, Port::HTTPS),
+            (Terminate, http, http, Port::HTTP),
+            (Terminate, https, https, Port::HTTPS),
+        ] {
+            let target = Target::of_server_name("a.example".parse().unwrap(), form);
+            let mut destination = DynamicDestination {
+                backend: ObjectRef::new(Kind::Backend, "n", "b"),
+                resolver: ResolverId::System,
+                settings: Arc::default(),
+                scheme: of_backend,
+                port: None,
+            };
+            let of = |to: &DynamicDestination| {
+                let to = BackendDestination::Dynamic(to.clone());
+                let scheme = scheme(&target, &to);
+                (scheme, default_port(&target, scheme, &to))
+            };
+            let expected = (scheme_expected, port_expected);
+            assert_eq!(of(&destination), expected, "{form:?} {of_backend:?}");
+            destination.port = Port::new(8443);
+            assert_eq!(of(&destination).1.get(), 8443, "{form:?}");
+        }
+    }
 }

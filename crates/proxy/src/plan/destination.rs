@@ -7,7 +7,7 @@ use egret_config::resources::{Kind, ObjectRef};
 use egret_config::snapshot::{AlpnProtocol, HttpVersion, ResolverId, Scheme, UpstreamTls};
 
 use crate::dial::tls::Expected;
-use crate::tls::{TlsClients, TlsFailure, offered_alpn, server_name};
+use crate::tls::{TlsClients, TlsContent, TlsFailure, offered_alpn, server_name};
 
 /// The key under which connections, limits and the state of addresses are shared between requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -41,18 +41,37 @@ impl DestinationKey {
         offered_alpn(self.tls.as_deref(), self.version)
     }
 
-    /// The TLS client and the peer's name, or `None` if the scheme is `http`.
+    /// The TLS client for HTTP and the peer's name, or `None` if the scheme is `http`.
     ///
     /// # Errors
     /// If the TLS settings cannot be used, or the name cannot be a server name.
     pub(crate) fn expected(&self, clients: &TlsClients) -> Result<Option<Expected>, TlsFailure> {
+        self.expected_for(TlsContent::Http(self.version), clients)
+    }
+
+    /// The TLS client for a tunnel and the peer's name, or `None` if the scheme is `http`.
+    ///
+    /// # Errors
+    /// As of [`DestinationKey::expected`].
+    pub(crate) fn expected_by_tunnel(
+        &self,
+        clients: &TlsClients,
+    ) -> Result<Option<Expected>, TlsFailure> {
+        self.expected_for(TlsContent::Tunnel, clients)
+    }
+
+    fn expected_for(
+        &self,
+        content: TlsContent,
+        clients: &TlsClients,
+    ) -> Result<Option<Expected>, TlsFailure> {
         if self.scheme == Scheme::Http {
             return Ok(None);
         }
         let expected = || {
             let name = self.tls.as_ref().and_then(|tls| tls.sni.as_ref());
             Ok(Expected {
-                client: clients.get(self.tls.as_ref(), self.version)?,
+                client: clients.get(self.tls.as_ref(), content)?,
                 peer: match name {
                     Some(name) => server_name(&Host::Name(name.clone()))?,
                     None => server_name(&self.host)?,

@@ -73,7 +73,7 @@ fn verify<'a>(
 
 /// Whom the credentials of a request are for: a target with a scheme, or a CONNECT, means that the client uses a proxy.
 fn audience(target: &Target) -> CredentialAudience {
-    if target.connect || target.scheme.is_some() {
+    if target.is_tunnel() || target.scheme.is_some() {
         CredentialAudience::Proxy
     } else {
         CredentialAudience::Origin

@@ -13,6 +13,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::message::target::TargetForm;
 use crate::plan::PlannedRoute;
 
 const SERVICE: &str = "shop.apps.svc.cluster.local";
@@ -52,7 +53,7 @@ fn cleared<'a>(backend: &'a WeightedBackend, host: Host, port: Option<Port>) -> 
         scheme: None,
         host,
         port,
-        connect: false,
+        form: TargetForm::Request,
     };
     let (parts, ()) = Request::new(()).into_parts();
     let plan = ForwardPlan::new(&target, &PlannedRoute::default(), backend, &parts).unwrap();

@@ -142,7 +142,7 @@ impl<'a> RoutedRequest<'a> {
             ..
         } = client;
         let rule = &**self.found.rule;
-        let is_connect = self.target.connect || self.extended.is_some();
+        let is_connect = self.target.is_tunnel() || self.extended.is_some();
         let response = match &rule.action {
             RuleAction::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),
             RuleAction::Respond(fixed) if is_connect && fixed.status.is_success() => {
@@ -192,7 +192,7 @@ impl<'a> RoutedRequest<'a> {
         };
         let upstreams = &connection.context.upstreams;
         let plan = plan(backends, &route, target, parts, upstreams)?;
-        if target.connect {
+        if target.is_tunnel() {
             check::connect(found, &connection.client, parts.version)?;
             if !plan.dynamic {
                 return Err(Refusal::NoTunnel("a static backend takes no CONNECT"));

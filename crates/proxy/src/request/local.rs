@@ -98,6 +98,7 @@ mod tests {
     use http::{Request, StatusCode};
 
     use super::*;
+    use crate::message::target::TargetForm;
 
     fn redirect() -> RedirectResponse {
         RedirectResponse {
@@ -114,7 +115,7 @@ mod tests {
             scheme: None,
             host: host.parse().unwrap(),
             port: None,
-            connect: false,
+            form: TargetForm::Request,
         };
         let (parts, ()) = Request::get(uri).body(()).unwrap().into_parts();
         let context = RedirectContext {

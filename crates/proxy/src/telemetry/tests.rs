@@ -208,5 +208,5 @@ fn an_exchange_is_counted_by_its_form() {
     assert_eq!(count(ExchangeForm::Messages, ok), (1, 0, 1, (10, 20)));
     assert_eq!(count(ExchangeForm::Messages, None), (0, 1, 1, (10, 20)));
     assert_eq!(count(ExchangeForm::Tunnel, ok), (1, 0, 0, (0, 0)));
-    assert_eq!(count(ExchangeForm::Passthrough, ok), (0, 0, 0, (0, 0)));
+    assert_eq!(count(ExchangeForm::Tls, ok), (0, 0, 0, (0, 0)));
 }

@@ -3,12 +3,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use egret_config::snapshot::{HttpVersion, PeerTrust, TlsIdentity, UpstreamTls};
+use egret_config::snapshot::{PeerTrust, TlsIdentity, UpstreamTls};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::client::danger::ServerCertVerifier;
 
-use super::alpn::offered_alpn;
+use super::alpn::TlsContent;
 use super::certificates::{ca_store, identity_error, server_name};
 use super::protocol::{protocol_versions, provider};
 use super::roots::RootCertificates;
@@ -26,42 +26,42 @@ pub(crate) struct TlsClients {
     /// The CA certificates of the system.
     roots: RootCertificates,
     /// The configurations for destinations without settings.
-    default: ConfigsByVersion,
-    configured: SettingsCache<UpstreamTls, Arc<ConfigsByVersion>>,
+    default: ConfigsByContent,
+    configured: SettingsCache<UpstreamTls, Arc<ConfigsByContent>>,
 }
 
-/// The configurations of the same settings, by the version of HTTP that is wanted.
-type ConfigsByVersion = [OnceLock<ClientConfigResult>; 3];
+/// The configurations of the same settings, by what the connection carries.
+type ConfigsByContent = [OnceLock<ClientConfigResult>; 4];
 
 impl TlsClients {
     pub(crate) fn new(roots: RootCertificates) -> Self {
         Self {
             roots,
-            default: ConfigsByVersion::default(),
+            default: ConfigsByContent::default(),
             configured: SettingsCache::default(),
         }
     }
 
-    /// The configuration for these settings that offers the protocols of this version of HTTP.
+    /// The configuration for these settings that offers the protocols of this content.
     ///
     /// # Errors
     /// If the settings cannot be used, with the reason.
     pub(crate) fn get(
         &self,
         settings: Option<&Arc<UpstreamTls>>,
-        version: HttpVersion,
+        content: TlsContent,
     ) -> ClientConfigResult {
         let Some(settings) = settings else {
-            let config = &self.default[version as usize];
-            return config.get_or_init(|| self.make(None, version)).clone();
+            let config = &self.default[content.index()];
+            return config.get_or_init(|| self.make(None, content)).clone();
         };
         let made = self.configured.get(settings, |_| Arc::default());
-        made[version as usize]
-            .get_or_init(|| self.make(Some(settings), version))
+        made[content.index()]
+            .get_or_init(|| self.make(Some(settings), content))
             .clone()
     }
 
-    fn make(&self, settings: Option<&UpstreamTls>, version: HttpVersion) -> ClientConfigResult {
+    fn make(&self, settings: Option<&UpstreamTls>, content: TlsContent) -> ClientConfigResult {
         let versions = settings.map(|settings| settings.versions);
         let builder = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(protocol_versions(versions.unwrap_or_default()))
@@ -80,7 +80,7 @@ impl TlsClients {
                     .map_err(|error| identity_error(secret, &error))?
             }
         };
-        let offered = offered_alpn(settings, version).iter();
+        let offered = content.offered(settings).iter();
         let offered = offered.map(|one| one.as_str().as_bytes().to_vec());
         client.alpn_protocols = offered.collect();
         client.resumption = Resumption::in_memory_sessions(MAX_SESSIONS);
@@ -112,11 +112,11 @@ impl TlsClients {
 
 #[cfg(test)]
 mod tests {
-    use egret_config::snapshot::{AlpnProtocol, TlsVersion, TlsVersions};
+    use egret_config::snapshot::{AlpnProtocol, HttpVersion, TlsVersion, TlsVersions};
 
     use super::*;
 
-    const AUTO: HttpVersion = HttpVersion::Auto;
+    const AUTO: TlsContent = TlsContent::Http(HttpVersion::Auto);
 
     fn settings(min: TlsVersion) -> Arc<UpstreamTls> {
         Arc::new(UpstreamTls {
@@ -159,16 +159,20 @@ mod tests {
     #[test]
     fn each_offers_what_is_wanted_of_it() {
         let clients = TlsClients::new(RootCertificates::of([]));
-        let offered = |settings: &Arc<UpstreamTls>, version| {
-            let client = clients.get(Some(settings), version).unwrap();
+        let offered = |settings: &Arc<UpstreamTls>, content| {
+            let client = clients.get(Some(settings), content).unwrap();
             let offered = client.alpn_protocols.iter();
             let offered: Vec<_> = offered.map(|id| String::from_utf8_lossy(id)).collect();
             offered.join(" ")
         };
         let mut both = settings(TlsVersion::V1_2);
         assert_eq!(offered(&both, AUTO), "h2 http/1.1");
-        assert_eq!(offered(&both, HttpVersion::Http1), "http/1.1");
-        assert_eq!(offered(&both, HttpVersion::Http2), "h2");
+        assert_eq!(
+            offered(&both, TlsContent::Http(HttpVersion::Http1)),
+            "http/1.1"
+        );
+        assert_eq!(offered(&both, TlsContent::Http(HttpVersion::Http2)), "h2");
+        assert_eq!(offered(&both, TlsContent::Tunnel), "");
         assert_eq!(clients.configured.len(), 1);
         Arc::make_mut(&mut both).alpn = vec![AlpnProtocol::Http11, AlpnProtocol::H2];
         assert_eq!(offered(&both, AUTO), "http/1.1 h2");

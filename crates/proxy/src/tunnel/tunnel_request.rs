@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use super::SniWatch;
 use crate::client::{ClientConnection, TerminatedTls};
 use crate::dial::egress::OwnAddresses;
-use crate::message::target::Target;
+use crate::message::target::{Target, TargetForm};
 use crate::plan::destination::DestinationKey;
 use crate::plan::{ForwardPlan, PlannedRoute, compared_path};
 use crate::policy::{self, ClientIdentity, PolicyContext};
@@ -30,7 +30,7 @@ pub(crate) struct TunnelRequest {
     target: Target,
     /// The request as received, with its credentials. It is never logged or exported.
     request: Parts,
-    /// The protocol that an Upgrade request asked for; `None` for CONNECT and TLS passthrough.
+    /// The protocol that an Upgrade request asked for; `None` for CONNECT and TLS.
     protocol: Option<Box<str>>,
     /// The backend and the destination that the tunnel was opened to.
     backend: ObjectRef,
@@ -139,17 +139,21 @@ impl TunnelRequest {
     fn is_served(&self, upgrades: &AllowedUpgrades) -> bool {
         match &self.protocol {
             Some(protocol) => upgrades.allow(protocol),
-            None => upgrades.connect || self.target.is_passthrough(),
+            None => upgrades.connect || self.target.form != TargetForm::Connect,
         }
     }
 
     fn matching_rule<'a>(&self, snapshot: &'a Snapshot) -> Option<RouteMatch<'a>> {
         let socket = snapshot.sockets.get(&self.bind)?;
-        let listener = if self.target.is_passthrough() {
-            let named = socket.listener_for_sni(self.target.host.name())?;
-            Some(named).filter(|named| matches!(named.protocol, ListenerProtocol::Passthrough))
-        } else {
-            socket.listener_for(&self.target.host)
+        let named = || socket.listener_for_sni(self.target.host.name());
+        let listener = match self.target.form {
+            TargetForm::Request | TargetForm::Connect => socket.listener_for(&self.target.host),
+            TargetForm::Passthrough => {
+                named().filter(|named| matches!(named.protocol, ListenerProtocol::Passthrough))
+            }
+            TargetForm::Terminate => {
+                named().filter(|named| matches!(named.protocol, ListenerProtocol::Terminate(_)))
+            }
         }?;
         let is_valid = self
             .tls
@@ -182,7 +186,7 @@ impl TunnelRequest {
         let route = PlannedRoute::from(found);
         let mut plan = ForwardPlan::new(&self.target, &route, backend, &self.request).ok()?;
         let is_same = *plan.backend == self.backend
-            && (plan.dynamic || !self.target.connect || self.target.is_passthrough())
+            && (plan.dynamic || self.target.form != TargetForm::Connect)
             && plan.goes_to(&self.destination);
         is_same.then_some(plan)
     }

@@ -15,7 +15,7 @@ use super::response_body::UpstreamBody;
 use super::upstreams::Upstreams;
 use crate::clock;
 use crate::exchange::Progress;
-use crate::message::target::{Target, TargetError};
+use crate::message::target::{Target, TargetError, TargetForm};
 use crate::plan::{ForwardPlan, PlannedRoute};
 use crate::policy::Cleared;
 use crate::record::Trip;
@@ -85,7 +85,7 @@ fn target(uri: &http::Uri) -> Result<Target, TargetError> {
         scheme: Some(scheme),
         host,
         port,
-        connect: false,
+        form: TargetForm::Request,
     })
 }
 

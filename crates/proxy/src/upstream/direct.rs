@@ -13,6 +13,7 @@ use super::connection_permit::ConnectionPermit;
 use super::health::EndpointHealth;
 use super::host_pool::HostPool;
 use super::limits::LimitPermit;
+use super::open::ConnectionSetup;
 use super::stream::UpstreamStream;
 use super::timeouts::{after, earliest};
 use super::upstreams::Upstreams;
@@ -80,20 +81,38 @@ impl Upstreams {
         );
         let plan = cleared.plan();
         let host_pool = self.pool.host_pool(&plan.destination, plan.settings);
+        let until = deadline.unwrap_or_else(|| now + progress.idle_timeout());
+        let expected = plan.destination.expected_by_tunnel(&self.shared.tls);
+        let expected = expected.map_err(Refusal::Tls)?;
         let checkout = Checkout {
             cleared,
             host_pool: &host_pool,
             upstreams: self,
             trip,
             attempted: &[],
-            until: deadline.unwrap_or_else(|| now + progress.idle_timeout()),
+            until,
         };
         let (stream, peer, permit, request) = checkout.acquire_unpooled().await?;
         trip.has_connection(peer, false);
+        let stream = match expected {
+            None => UpstreamStream::Plain(stream),
+            Some(expected) => {
+                let setup = ConnectionSetup {
+                    host_pool: &host_pool,
+                    settings: plan.settings,
+                    upstreams: self,
+                    trip: Some(trip),
+                    until,
+                    dialing: None,
+                };
+                let secured = setup.secure(stream, peer, expected).await?;
+                UpstreamStream::Tls(Box::new(secured.stream))
+            }
+        };
         let health = host_pool.health(peer, clock::now());
         Ok(DirectConnection {
             stream: UpgradedStream {
-                stream: UpstreamStream::Plain(stream),
+                stream,
                 read: Bytes::new(),
                 permit: Some(ConnectionPermit::new(&self.metrics, permit)),
             },

@@ -23,7 +23,7 @@ use super::stream::UpstreamStream;
 use super::upstreams::Upstreams;
 use crate::clock;
 use crate::dial::failure::ConnectFailure;
-use crate::dial::tls::{Expected, secure};
+use crate::dial::tls::{Expected, Secured, secure};
 use crate::record::Trip;
 use crate::refusal::Refusal;
 use crate::task;
@@ -64,6 +64,22 @@ impl ConnectionSetup<'_> {
             let stream = UpstreamStream::Plain(stream);
             return self.speak(stream, http2, peer, permit).await;
         };
+        let secured = self.secure(stream, peer, expected).await?;
+        self.host_pool.negotiated(secured.http2);
+        let stream = UpstreamStream::Tls(Box::new(secured.stream));
+        self.speak(stream, secured.http2, peer, permit).await
+    }
+
+    /// Sets up TLS on a socket.
+    ///
+    /// # Errors
+    /// [`Refusal::Tls`] and [`Refusal::Connect`], as of [`ConnectionSetup::open`].
+    pub(super) async fn secure(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        expected: Expected,
+    ) -> Result<Secured, Refusal> {
         let begin = clock::now();
         let until = self.until.min(begin + self.settings.connect_timeout);
         let secured = secure(stream, expected, until).await;
@@ -78,31 +94,22 @@ impl ConnectionSetup<'_> {
         if let Some(trip) = self.trip {
             trip.secured(took);
         }
-        match secured {
-            Ok(secured) => {
-                self.host_pool.negotiated(secured.http2);
-                let stream = UpstreamStream::Tls(Box::new(secured.stream));
-                self.speak(stream, secured.http2, peer, permit).await
+        secured.map_err(|failure| {
+            if let Some(trip) = self.trip {
+                trip.turned_away_from(peer);
             }
-            Err(failure) => {
-                if let Some(trip) = self.trip {
-                    trip.turned_away_from(peer);
-                }
-                let Self {
-                    host_pool,
-                    settings,
-                    upstreams,
-                    ..
-                } = self;
-                let health = host_pool.health(peer, clock::now());
-                let observed = ObservedOutcome::LocalFailure;
-                let metrics = &upstreams.metrics;
-                host_pool
-                    .state
-                    .observe(&health, observed, settings, metrics);
-                Err(failure.into())
-            }
-        }
+            let Self {
+                host_pool,
+                settings,
+                ..
+            } = self;
+            let health = host_pool.health(peer, clock::now());
+            let observed = ObservedOutcome::LocalFailure;
+            host_pool
+                .state
+                .observe(&health, observed, settings, metrics);
+            failure.into()
+        })
     }
 
     /// Sets up HTTP.

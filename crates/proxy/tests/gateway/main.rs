@@ -27,5 +27,6 @@ mod retries;
 mod services;
 mod static_hosts;
 mod tls_clients;
+mod tls_terminate;
 mod tls_upstream;
 mod tunnel;

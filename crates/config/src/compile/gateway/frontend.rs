@@ -1,4 +1,5 @@
-//! `spec.tls` of a Gateway: validation of client certificates at its HTTPS listeners, by port.
+//! `spec.tls` of a Gateway: validation of client certificates at its listeners that terminate TLS, by port. The Gateway API
+//! says so of HTTPS; a listener of protocol TLS is not left open where the Gateway asks for certificates.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,7 +90,7 @@ impl FrontendTls {
         read
     }
 
-    /// The validation at an HTTPS listener on this port.
+    /// The validation at a listener on this port that terminates TLS.
     pub(super) fn for_port(&self, port: Port) -> Option<&FrontendClients> {
         match self.per_port.get(&port) {
             Some(PerPort { validation, .. }) => validation.as_ref(),
@@ -97,7 +98,7 @@ impl FrontendTls {
         }
     }
 
-    /// Validation that applies to none of the ports with HTTPS listeners. The port may be a mistake.
+    /// Validation that applies to none of the ports with such listeners. The port may be a mistake.
     pub(super) fn unused(&self, ports: &BTreeSet<Port>) -> impl Iterator<Item = FieldFault> {
         let default = self.default.iter();
         let default = default

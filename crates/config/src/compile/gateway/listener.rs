@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::conflict::ListenerConflict;
-use super::tls::{GatewayContext, ListenerTlsDraft};
+use super::tls::{GatewayContext, ListenerTlsDraft, TlsListener};
 use crate::api::gateway::{
     AllowedRoutes, GatewayListener, ListenerTls, RouteKind as KindSpec, TlsMode,
 };
@@ -14,7 +14,7 @@ use crate::compile::namespace::NamespaceSelection;
 use crate::name::{HostPattern, Port};
 use crate::resources::{GATEWAY_GROUP, Kind, ObjectRef, Resources};
 use crate::route::RouteEntry;
-use crate::snapshot::{ListenerProtocol, Misconfiguration, ServerTls};
+use crate::snapshot::{AlpnProtocol, ListenerProtocol, Misconfiguration, ServerTls};
 
 mod status;
 
@@ -24,6 +24,8 @@ pub(super) enum ConnectionContent {
     Http,
     Https,
     Passthrough,
+    /// TLS that is terminated, with anything inside.
+    Terminate,
 }
 
 /// A listener with its faults, and the routes that are attached so far.
@@ -38,7 +40,7 @@ pub(in crate::compile) struct ListenerDraft<'a> {
     namespaces: Option<NamespaceSelection>,
     /// The content of connections; `None` if the protocol is not supported.
     content: Option<ConnectionContent>,
-    /// The TLS settings of an HTTPS listener.
+    /// The TLS settings of a listener that terminates TLS.
     tls: Option<Arc<ServerTls>>,
     /// The kinds of route that may attach.
     kinds: Vec<Kind>,
@@ -124,11 +126,7 @@ impl<'a> ListenerDraft<'a> {
                     self.warnings.push(FieldFault::new(field, message));
                 }
             }
-            ("TLS", _) => {
-                let message =
-                    "Terminate is not supported yet on a listener of protocol TLS; Passthrough is";
-                self.refuse("UnsupportedValue", "tls.mode", message.to_owned());
-            }
+            ("TLS", _) => self.content = Some(ConnectionContent::Terminate),
             (other, _) => {
                 let message = format!("{other} is not supported yet; HTTP, HTTPS and TLS are");
                 self.refuse("UnsupportedProtocol", "protocol", message);
@@ -136,9 +134,9 @@ impl<'a> ListenerDraft<'a> {
         }
     }
 
-    /// Compiles the TLS settings of an HTTPS listener.
+    /// Compiles the TLS settings of a listener that terminates TLS.
     pub(super) fn read_tls(&mut self, context: GatewayContext<'_>) {
-        let (Some(ConnectionContent::Https), Some(port)) = (self.content, self.port) else {
+        let (Some(content), Some(port)) = (self.content, self.terminating_port()) else {
             return;
         };
         let nothing = ListenerTls::default();
@@ -148,17 +146,31 @@ impl<'a> ListenerDraft<'a> {
             not_accepted,
             not_resolved,
             warnings,
-        } = ListenerTlsDraft::read(context, tls, (self.name(), port, &self.field));
+        } = ListenerTlsDraft::read(
+            context,
+            tls,
+            TlsListener {
+                name: self.name(),
+                port,
+                field: &self.field,
+                default_alpn: match content {
+                    // It is unknown what the backend understands.
+                    ConnectionContent::Terminate => &[],
+                    _ => &AlpnProtocol::BOTH,
+                },
+            },
+        );
         self.tls = tls.map(Arc::new);
         self.not_accepted.extend(not_accepted);
         self.not_resolved.extend(not_resolved);
         self.warnings.extend(warnings);
     }
 
-    /// The port of an HTTPS listener, whether or not it is accepted.
-    pub(super) fn https_port(&self) -> Option<Port> {
-        self.port
-            .filter(|_| self.content == Some(ConnectionContent::Https))
+    /// The port of a listener that terminates TLS, whether or not it is accepted.
+    pub(super) fn terminating_port(&self) -> Option<Port> {
+        let content = self.content?;
+        let terminates = [ConnectionContent::Https, ConnectionContent::Terminate];
+        self.port.filter(|_| terminates.contains(&content))
     }
 
     fn allow_routes(&mut self, spec: Option<&AllowedRoutes>) {
@@ -267,6 +279,7 @@ impl<'a> ListenerDraft<'a> {
             ConnectionContent::Http => ListenerProtocol::Http,
             ConnectionContent::Https => ListenerProtocol::Https(self.tls.clone()?),
             ConnectionContent::Passthrough => ListenerProtocol::Passthrough,
+            ConnectionContent::Terminate => ListenerProtocol::Terminate(self.tls.clone()?),
         };
         Some((port, protocol))
     }

@@ -8,7 +8,7 @@ use crate::compile::review::ReferentFault;
 use crate::compile::{grant, secret};
 use crate::name::Port;
 use crate::resources::{Kind, ObjectRef, Resources};
-use crate::snapshot::{ClientValidation, ServerTls, TlsIdentity, ValidationMode};
+use crate::snapshot::{AlpnProtocol, ClientValidation, ServerTls, TlsIdentity, ValidationMode};
 
 use options::TlsOptions;
 
@@ -23,6 +23,17 @@ pub(super) struct GatewayContext<'a> {
     pub(super) frontend: &'a FrontendTls,
 }
 
+/// A listener that terminates TLS.
+#[derive(Clone, Copy)]
+pub(super) struct TlsListener<'a> {
+    pub(super) name: &'a str,
+    pub(super) port: Port,
+    /// The path of its field.
+    pub(super) field: &'a str,
+    /// The protocols that it agrees on unless its options say others.
+    pub(super) default_alpn: &'a [AlpnProtocol],
+}
+
 /// The TLS settings of a listener, with their faults. Each fault has the reason for a condition.
 #[derive(Debug, Default)]
 pub(super) struct ListenerTlsDraft {
@@ -34,13 +45,18 @@ pub(super) struct ListenerTlsDraft {
 }
 
 impl ListenerTlsDraft {
-    /// Compiles `tls` of a listener with this name, port and field.
+    /// Compiles `tls` of a listener.
     pub(super) fn read(
         context: GatewayContext<'_>,
         tls: &ListenerTls,
-        listener: (&str, Port, &str),
+        listener: TlsListener<'_>,
     ) -> Self {
-        let (name, port, field) = listener;
+        let TlsListener {
+            name,
+            port,
+            field,
+            default_alpn,
+        } = listener;
         let ListenerTls {
             certificate_refs,
             mode: _,
@@ -51,7 +67,7 @@ impl ListenerTlsDraft {
         let identities = draft.identities(context, refs, &format!("{field}.tls.certificateRefs"));
         let clients = draft.clients(context, name, port, field);
         let at = format!("{field}.tls.options");
-        let options = TlsOptions::read(options.as_ref(), &at);
+        let options = TlsOptions::read(options.as_ref(), default_alpn, &at);
         // If the validation of client certificates has faults, options cannot be checked against it.
         let policy = context.policies.broken_listener(context.gateway, name);
         let options = if draft.not_accepted.is_empty() && policy.is_none() {

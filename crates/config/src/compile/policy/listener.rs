@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::layer::PolicyLayer;
 use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
+use crate::api::gateway::{GatewayListener, TlsMode};
 use crate::api::kgateway::{ListenerPolicySpec, ListenerPort, ListenerSettings};
 use crate::api::target::TargetSelector;
 use crate::compile::annotation::heaviest_first;
@@ -178,6 +179,16 @@ fn merge_layers(
     merged
 }
 
+/// Whether a listener terminates TLS, and so can ask for certificates.
+fn terminates_tls(listener: &GatewayListener) -> bool {
+    let mode = listener.tls.as_ref().and_then(|tls| tls.mode.as_ref());
+    match listener.protocol.as_str() {
+        "HTTPS" => true,
+        "TLS" => !matches!(mode, Some(TlsMode::Passthrough)),
+        _ => false,
+    }
+}
+
 impl SettingsByPort {
     fn at(&self, port: Option<Port>) -> &ListenerLayer {
         let own = port.and_then(|port| self.per_port.get(&port));
@@ -197,7 +208,7 @@ impl SettingsByPort {
             for listener in listeners.filter(|l| section.as_ref().is_none_or(|s| *s == l.name)) {
                 let port = port_of(listener.port).ok();
                 ports.extend(port);
-                has_clients |= listener.protocol == "HTTPS" && self.at(port).clients.is_some();
+                has_clients |= terminates_tls(listener) && self.at(port).clients.is_some();
             }
         }
         let mut faults = Vec::new();

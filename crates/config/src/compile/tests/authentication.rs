@@ -381,12 +381,12 @@ fn tls_that_is_passed_on_cannot_be_asked() {
         let rule = request(compiled, (8443, "a.example"), (&Method::CONNECT, ""), &[]);
         describe(rule.unwrap())
     };
-    let why = "TrafficPolicy infra/p: credentials cannot be read in TLS passthrough";
+    let why = "TrafficPolicy infra/p: credentials cannot be read in the connections of a TLSRoute";
     assert_eq!(passed(&compiled), format!("refuse {why}"));
     assert_eq!(
         problems(&compiled),
         [
-            "t.yaml:19: TrafficPolicy infra/p: spec.basicAuth: credentials cannot be read in TLS passthrough; \
+            "t.yaml:19: TrafficPolicy infra/p: spec.basicAuth: credentials cannot be read in the connections of a TLSRoute; \
              it is refused unless the listener has a policy that disables this: \
              TLSRoute apps/t at Gateway infra/gw#http"
         ]

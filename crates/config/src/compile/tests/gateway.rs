@@ -215,16 +215,6 @@ fn listeners_that_cannot_be_served_say_why() {
             "protocol: TCP is not supported yet; HTTP, HTTPS and TLS are",
         ),
         (
-            "{name: l, protocol: TLS, port: 443}",
-            "UnsupportedValue",
-            "tls.mode: Terminate is not supported yet on a listener of protocol TLS; Passthrough is",
-        ),
-        (
-            "{name: l, protocol: TLS, port: 443, tls: {mode: Terminate}}",
-            "UnsupportedValue",
-            "tls.mode: Terminate is not supported yet on a listener of protocol TLS; Passthrough is",
-        ),
-        (
             "{name: l, protocol: HTTPS, port: 443, tls: {mode: Passthrough}}",
             "UnsupportedValue",
             "tls.mode: mode Passthrough needs a listener of protocol TLS",

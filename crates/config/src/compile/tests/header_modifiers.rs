@@ -322,7 +322,7 @@ fn on_tls_that_is_passed_on_it_has_no_effect() {
     assert_eq!(
         warnings(&compiled),
         [
-            "t.yaml:19: TrafficPolicy infra/p: spec.headerModifiers: has no effect on TLS passthrough: \
+            "t.yaml:19: TrafficPolicy infra/p: spec.headerModifiers: has no effect on the connections of a TLSRoute: \
              TLSRoute apps/t at Gateway infra/gw#http"
         ]
     );

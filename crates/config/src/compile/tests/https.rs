@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::gateway::{gateway, sockets};
 use super::{CompiledConfig, condition, problems, run, warnings};
-use crate::snapshot::{AlpnProtocol, ListenerProtocol, ServerTls, TlsVersions};
+use crate::snapshot::{AlpnProtocol, ServerTls, TlsVersions};
 
 mod clients;
 mod expiry;
@@ -117,10 +117,46 @@ fn served<'a>(compiled: &'a CompiledConfig, name: &str) -> &'a Arc<ServerTls> {
     let sockets = compiled.snapshot.sockets.values();
     let mut listeners = sockets.flat_map(|socket| &socket.listeners);
     let listener = listeners.find(|listener| listener.name == name).unwrap();
-    let ListenerProtocol::Https(tls) = &listener.protocol else {
-        panic!("no TLS");
-    };
-    tls
+    listener.protocol.server_tls().expect("TLS")
+}
+
+#[test]
+fn tls_ends_for_what_is_not_http_too() {
+    let listener = |tls: &str| https("", tls).replace("protocol: HTTPS", "protocol: TLS");
+    for tls in [
+        "{certificateRefs: [{name: one}]}",
+        "{mode: Terminate, certificateRefs: [{name: one}]}",
+    ] {
+        let compiled = run(&listener(tls));
+        assert!(compiled.report.accepted(), "{}", compiled.report.table());
+        assert_eq!(shown(&compiled), ["Secret infra/one"]);
+        // What is inside is for the client and the backend to agree on, unless the listener says it.
+        assert_eq!(served(&compiled, "l").alpn, []);
+        let json = serde_json::to_value(&compiled.report.objects[0].status).unwrap();
+        assert_eq!(
+            json["listeners"][0]["supportedKinds"],
+            serde_json::json!([{"group": "gateway.networking.k8s.io", "kind": "TLSRoute"}])
+        );
+    }
+    let options = "{certificateRefs: [{name: one}], options: {kgateway.dev/alpn-protocols: h2}}";
+    let compiled = run(&listener(options));
+    assert_eq!(served(&compiled, "l").alpn, [AlpnProtocol::H2]);
+    for (tls, reason) in [
+        ("{mode: Terminate}", "InvalidCertificateRef"),
+        ("{certificateRefs: [{name: gone}]}", "InvalidCertificateRef"),
+        (
+            "{certificateRefs: [{name: one, namespace: far}]}",
+            "RefNotPermitted",
+        ),
+    ] {
+        let compiled = run(&listener(tls));
+        assert!(sockets(&compiled).is_empty());
+        let resolved = condition(&compiled, L, "ResolvedRefs");
+        assert!(
+            resolved.starts_with(&format!("false {reason}")),
+            "{resolved}"
+        );
+    }
 }
 
 fn shown(compiled: &CompiledConfig) -> Vec<String> {

@@ -81,6 +81,7 @@ fn an_httproute_does_not_attach_to_it() {
 const HTTP: &str = "protocol: HTTP";
 const HTTPS: &str = "protocol: HTTPS, tls: {certificateRefs: [{name: gone}]}";
 const TLS: &str = "protocol: TLS, tls: {mode: Passthrough}";
+const END: &str = "protocol: TLS, tls: {mode: Terminate, certificateRefs: [{name: gone}]}";
 
 /// Two listeners of one port, and the reason why neither is served.
 const PAIRS: &[(&str, &str, &str, &str, Option<&str>)] = &[
@@ -94,6 +95,12 @@ const PAIRS: &[(&str, &str, &str, &str, Option<&str>)] = &[
     (HTTPS, "'*.test'", TLS, "a.test", None),
     (HTTPS, "a.test", TLS, "a.test", Some("ProtocolConflict")),
     (HTTPS, "''", TLS, "''", Some("ProtocolConflict")),
+    (END, "a.test", TLS, "b.test", None),
+    (END, "a.test", HTTPS, "'*.test'", None),
+    (END, "a.test", TLS, "a.test", Some("ProtocolConflict")),
+    (END, "a.test", HTTPS, "a.test", Some("ProtocolConflict")),
+    (END, "a.test", END, "a.test", Some("HostnameConflict")),
+    (END, "a.test", HTTP, "b.test", Some("ProtocolConflict")),
 ];
 
 #[test]

@@ -226,7 +226,7 @@ fn egress_policies_bind_it_and_traffic_policies_do_not() {
         let expected = "spec.rules[0]: rule rule-0 has paths, and never matches inside a tunnel";
         let warning = &warnings(&compiled)[0];
         assert!(warning.contains(expected), "{warning}");
-        assert!(warning.ends_with(": TLS passthrough of TLSRoute apps/t at Gateway infra/gw#http"));
+        assert!(warning.ends_with(": TLS of TLSRoute apps/t at Gateway infra/gw#http"));
     }
     let retry = format!("{}  retry: {{retryOn: [5xx]}}\n", target(""));
     let retry = kgateway_policy("TrafficPolicy", "r", "apps", &retry);

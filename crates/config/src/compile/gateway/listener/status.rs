@@ -3,7 +3,7 @@
 use super::ListenerDraft;
 use crate::compile::log::{FieldFault, join};
 use crate::report::{ListenerStatus, RouteKind, StatusCondition};
-use crate::snapshot::{ListenerProtocol, ValidationMode};
+use crate::snapshot::ValidationMode;
 
 impl ListenerDraft<'_> {
     pub(in crate::compile::gateway) fn status(&self, gateway_accepted: bool) -> ListenerStatus {
@@ -30,11 +30,12 @@ impl ListenerDraft<'_> {
 
     /// Whether clients are served whose certificates were not verified.
     pub(in crate::compile::gateway) fn is_insecure(&self) -> bool {
-        let Some((_, ListenerProtocol::Https(tls))) = self.served() else {
-            return false;
-        };
-        let mode = tls.clients.as_ref().map(|clients| clients.mode);
-        mode == Some(ValidationMode::Unverified)
+        let served = self.served();
+        let tls = served
+            .as_ref()
+            .and_then(|(_, protocol)| protocol.server_tls());
+        let clients = tls.and_then(|tls| tls.clients.as_ref());
+        clients.is_some_and(|clients| clients.mode == ValidationMode::Unverified)
     }
 
     fn conflicted(&self) -> StatusCondition {

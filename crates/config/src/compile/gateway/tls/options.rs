@@ -28,10 +28,14 @@ pub(super) struct TlsOptions {
 
 impl TlsOptions {
     /// Compiles the options; `at` is the path of the map.
-    pub(super) fn read(spec: Option<&BTreeMap<String, String>>, at: &str) -> Self {
+    pub(super) fn read(
+        spec: Option<&BTreeMap<String, String>>,
+        default_alpn: &[AlpnProtocol],
+        at: &str,
+    ) -> Self {
         let mut options = Self {
             versions: TlsVersions::default(),
-            alpn: AlpnProtocol::BOTH.to_vec(),
+            alpn: default_alpn.to_vec(),
             names: Vec::new(),
             fingerprints: Vec::new(),
             faults: Vec::new(),
