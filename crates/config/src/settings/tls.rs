@@ -46,7 +46,8 @@ pub struct ServerTls {
 /// The validation of client certificates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClientValidation {
-    /// The CA certificates; at least one.
+    /// The CA certificates. Empty only if `fingerprints` decides alone: then whoever has one of these certificates is
+    /// accepted, whoever issued it.
     pub authorities: Vec<Certificate>,
     /// What happens to clients without a valid certificate.
     pub mode: ValidationMode,

@@ -1,20 +1,16 @@
 //! Verifies the certificates of clients.
 
-use std::fmt;
 use std::sync::Arc;
 
 use egret_config::snapshot::{ClientValidation, ValidationMode};
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{
-    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
-};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
-use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+use rustls::{CertificateError, DistinguishedName, Error};
 
 use super::certificates::{ca_store, server_name};
-use super::signatures::signature_checks_of;
+use super::signatures::{SignatureChecks, signature_checks_of};
 
 /// The verifier for these settings; without settings, clients are not asked for a certificate.
 ///
@@ -27,11 +23,23 @@ pub(super) fn verifier(
     let Some(validation) = validation else {
         return Ok(WebPkiClientVerifier::no_client_auth());
     };
+    let signatures = SignatureChecks(provider.signature_verification_algorithms);
+    let names: Result<Vec<_>, _> = validation.names.iter().map(server_name).collect();
+    let expected = ExpectedCertificates {
+        names: names?,
+        fingerprints: validation.fingerprints.clone(),
+    };
+    if validation.authorities.is_empty() {
+        return Ok(Arc::new(PinnedClientVerifier {
+            expected,
+            signatures,
+        }));
+    }
     let roots = ca_store(&validation.authorities)?;
     if validation.mode == ValidationMode::Unverified {
         return Ok(Arc::new(AnyClientVerifier {
             hints: roots.subjects(),
-            algorithms: provider.signature_verification_algorithms,
+            signatures,
         }));
     }
     let builder = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider));
@@ -42,35 +50,47 @@ pub(super) fn verifier(
     let verifier = builder
         .build()
         .map_err(|error| Arc::from(error.to_string()))?;
-    if validation.names.is_empty() && validation.fingerprints.is_empty() {
+    if expected.names.is_empty() && expected.fingerprints.is_empty() {
         return Ok(verifier);
     }
-    let names: Result<_, _> = validation.names.iter().map(server_name).collect();
-    Ok(Arc::new(MatchingClientVerifier {
-        names: names?,
-        fingerprints: validation.fingerprints.clone(),
-        verifier,
-    }))
+    Ok(Arc::new(MatchingClientVerifier { expected, verifier }))
 }
 
-/// Accepts a valid certificate that has one of these names and one of these fingerprints.
+/// Which certificates are accepted, whoever issued them.
 #[derive(Debug)]
-struct MatchingClientVerifier {
+struct ExpectedCertificates {
     /// The names; any name is accepted if there are none.
     names: Vec<ServerName<'static>>,
     /// SHA-256 fingerprints; any certificate is accepted if there are none.
     fingerprints: Vec<[u8; 32]>,
+}
+
+/// Accepts a valid certificate that is expected.
+#[derive(Debug)]
+struct MatchingClientVerifier {
+    expected: ExpectedCertificates,
     verifier: Arc<dyn ClientCertVerifier>,
 }
 
-/// Accepts any certificate whose key the client has, and clients without a certificate (`AllowInsecureFallback`).
-struct AnyClientVerifier {
-    hints: Vec<DistinguishedName>,
-    algorithms: WebPkiSupportedAlgorithms,
+/// Accepts an expected certificate whose key the client has, whoever issued it, and no client without one. The
+/// fingerprints say all that there is to know, so that validity and usage are not asked about, as in Envoy.
+#[derive(Debug)]
+struct PinnedClientVerifier {
+    expected: ExpectedCertificates,
+    signatures: SignatureChecks,
 }
 
-impl MatchingClientVerifier {
-    fn accepts(&self, certificate: &CertificateDer<'_>) -> Result<bool, Error> {
+/// Accepts any certificate whose key the client has, and clients without a certificate (`AllowInsecureFallback`).
+#[derive(Debug)]
+struct AnyClientVerifier {
+    hints: Vec<DistinguishedName>,
+    signatures: SignatureChecks,
+}
+
+impl ExpectedCertificates {
+    /// # Errors
+    /// If the certificate cannot be parsed or is not expected.
+    fn check(&self, certificate: &CertificateDer<'_>) -> Result<(), Error> {
         let parsed = ParsedCertificate::try_from(certificate)?;
         let mut names = self.names.iter();
         let named = self.names.is_empty()
@@ -79,7 +99,11 @@ impl MatchingClientVerifier {
         let mut fingerprints = self.fingerprints.iter();
         let known = self.fingerprints.is_empty()
             || fingerprints.any(|fingerprint| fingerprint == digest.as_ref());
-        Ok(named && known)
+        if named && known {
+            return Ok(());
+        }
+        let error = CertificateError::ApplicationVerificationFailure;
+        Err(Error::InvalidCertificate(error))
     }
 }
 
@@ -105,12 +129,8 @@ impl ClientCertVerifier for MatchingClientVerifier {
         let verified = self
             .verifier
             .verify_client_cert(certificate, intermediates, now)?;
-        if self.accepts(certificate)? {
-            Ok(verified)
-        } else {
-            let error = CertificateError::ApplicationVerificationFailure;
-            Err(Error::InvalidCertificate(error))
-        }
+        self.expected.check(certificate)?;
+        Ok(verified)
     }
 
     signature_checks_of!(verifier);
@@ -134,31 +154,24 @@ impl ClientCertVerifier for AnyClientVerifier {
         Ok(ClientCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
+    signature_checks_of!(signatures);
 }
 
-impl fmt::Debug for AnyClientVerifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AnyClientVerifier")
+impl ClientCertVerifier for PinnedClientVerifier {
+    /// None: a certificate that is its own issuer is as good as any.
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
     }
+
+    fn verify_client_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        self.expected.check(certificate)?;
+        Ok(ClientCertVerified::assertion())
+    }
+
+    signature_checks_of!(signatures);
 }

@@ -1,21 +1,16 @@
 //! Verifies the certificates of upstreams: by names that the settings give in place of the host, of servers that are
 //! trusted themselves, or not at all.
 
-use std::fmt;
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
 use rustls::client::{VerifierBuilderError, WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::{
-    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
-};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{
-    CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
-};
+use rustls::{CertificateError, Error, OtherError, RootCertStore};
 
-use super::signatures::signature_checks_of;
+use super::signatures::{SignatureChecks, signature_checks_of};
 
 /// Accepts a valid certificate that has one of these names.
 #[derive(Debug)]
@@ -33,7 +28,10 @@ pub(super) struct AnchoredServerVerifier {
 }
 
 /// Accepts any certificate whose key the server has.
-pub(super) struct AnyServerVerifier(WebPkiSupportedAlgorithms);
+#[derive(Debug)]
+pub(super) struct AnyServerVerifier {
+    signatures: SignatureChecks,
+}
 
 impl NamedServerVerifier {
     pub(super) fn new(
@@ -69,7 +67,8 @@ impl AnchoredServerVerifier {
 
 impl AnyServerVerifier {
     pub(super) fn new(provider: &CryptoProvider) -> Self {
-        Self(provider.signature_verification_algorithms)
+        let signatures = SignatureChecks(provider.signature_verification_algorithms);
+        Self { signatures }
     }
 }
 
@@ -156,31 +155,5 @@ impl ServerCertVerifier for AnyServerVerifier {
         Ok(ServerCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
-    }
-}
-
-impl fmt::Debug for AnyServerVerifier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AnyServerVerifier")
-    }
+    signature_checks_of!(signatures);
 }

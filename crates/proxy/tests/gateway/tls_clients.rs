@@ -379,6 +379,29 @@ fn clients_have_to_show_certificates_where_configured() {
     assert!(!is_served(&optional, &stranger));
 }
 
+/// The hash of a certificate is enough to say who may come, whoever issued the certificate.
+#[test]
+fn clients_can_be_known_by_their_certificate_alone() {
+    let setup = TestSetup::new();
+    let identity = setup.ca.issue(["gw.example"]);
+    let (known, stranger) = (Ca::new().issue(["client"]), Ca::new().issue(["client"]));
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &known.certificate_der());
+    let hash: String = digest
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let options = format!("      options: {{kgateway.dev/verify-certificate-hash: '{hash}'}}\n");
+    let listener = listener_with("https", "", "gw", &options);
+    let gateway = setup.start(&listener, &[&tls_secret("gw", &identity)]);
+    let shows = |identity| TlsClient::showing(&setup.ca, "gw.example", H1, identity);
+    let mut client = Client::connect_tls(gateway.address(), &shows(&known));
+    assert_eq!(client.get("/", &setup.host()).status, 200);
+    refusal(&gateway, &shows(&stranger));
+    let error = refusal(&gateway, &TlsClient::new(&setup.ca, "gw.example", H1));
+    assert!(error.to_string().contains("CertificateRequired"), "{error}");
+}
+
 /// A connection from before the change has presented no certificate, and must not be used after it.
 #[test]
 fn who_came_before_certificates_were_asked_for_has_to_come_again() {

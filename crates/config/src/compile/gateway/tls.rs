@@ -75,6 +75,7 @@ impl ListenerTlsDraft {
         } else {
             options
         };
+        let clients = options.client_validation(clients);
         let faults = options.faults.into_iter();
         let unsupported = faults.map(|fault| ("UnsupportedValue", fault));
         draft.not_accepted.extend(unsupported);
@@ -84,11 +85,7 @@ impl ListenerTlsDraft {
                 identities,
                 versions: options.versions,
                 alpn: options.alpn,
-                clients: clients.map(|clients| ClientValidation {
-                    names: options.names,
-                    fingerprints: options.fingerprints,
-                    ..clients
-                }),
+                clients,
             });
         }
         draft

@@ -93,18 +93,43 @@ impl TlsOptions {
         }
     }
 
+    /// The validation of client certificates with these options. Hashes alone ask for one of these certificates, whoever
+    /// issued it, and refuse clients without one.
+    pub(super) fn client_validation(
+        &self,
+        clients: Option<ClientValidation>,
+    ) -> Option<ClientValidation> {
+        let by_hash_alone = || ClientValidation {
+            authorities: Vec::new(),
+            mode: ValidationMode::Required,
+            names: Vec::new(),
+            fingerprints: Vec::new(),
+        };
+        let clients = clients.or_else(|| (!self.fingerprints.is_empty()).then(by_hash_alone))?;
+        Some(ClientValidation {
+            names: self.names.clone(),
+            fingerprints: self.fingerprints.clone(),
+            ..clients
+        })
+    }
+
     /// Checks the options about client certificates against the validation of client certificates.
     pub(super) fn for_clients(mut self, clients: Option<&ClientValidation>, at: &str) -> Self {
         let given = [
             (NAMES, !self.names.is_empty()),
             (FINGERPRINTS, !self.fingerprints.is_empty()),
         ];
-        let message = match clients.map(|clients| clients.mode) {
+        let (message, given) = match clients.map(|clients| clients.mode) {
             Some(ValidationMode::Required | ValidationMode::Optional) => return self,
-            Some(ValidationMode::Unverified) => "nothing is verified with AllowInsecureFallback",
-            None => "clients are not asked for a certificate: validation by CA is needed",
+            Some(ValidationMode::Unverified) => {
+                ("nothing is verified with AllowInsecureFallback", &given[..])
+            }
+            None => (
+                "without a CA anybody can issue a certificate for a name: validation by CA is needed",
+                &given[..1],
+            ),
         };
-        for (name, _) in given.into_iter().filter(|(_, is_given)| *is_given) {
+        for (name, _) in given.iter().filter(|(_, is_given)| *is_given) {
             let field = format!("{at}.{KGATEWAY}{name}");
             self.faults.push(FieldFault::new(field, message));
         }

@@ -417,6 +417,20 @@ fn certificates_of_clients_can_be_held_against_names_and_fingerprints() {
     }
 }
 
+/// A hash needs no CA: it says which certificate is meant.
+#[test]
+fn fingerprints_alone_ask_for_one_of_these_certificates() {
+    let names = format!("kgateway.dev/verify-certificate-hash: '{HASH}'");
+    let compiled = run(&https("", &options(&names)));
+    assert!(compiled.report.accepted(), "{}", compiled.report.table());
+    let clients = served(&compiled, "l").clients.as_ref().unwrap();
+    assert_eq!(clients.mode, ValidationMode::Required);
+    assert_eq!(
+        (clients.authorities.len(), clients.fingerprints.len()),
+        (0, 1)
+    );
+}
+
 #[test]
 fn names_and_fingerprints_that_cannot_be_held_against_anything_are_wrong() {
     let long = "1".repeat(65);
