@@ -1,5 +1,6 @@
 //! Compiled policies. Each is a value with a pure decision: it is given what it needs to know and waits for nothing.
 
+pub mod acl;
 pub mod api_key_auth;
 pub mod basic_auth;
 pub mod digest;

@@ -25,6 +25,7 @@ use crate::message::target::Target;
 use crate::plan::ForwardPlan;
 use crate::refusal::Refusal;
 
+mod acl;
 pub(crate) mod credentials;
 mod header_modifiers;
 
@@ -79,6 +80,7 @@ pub(crate) struct Cleared<'a> {
 /// # Errors
 /// The refusal of the first policy that does not let the request through.
 pub(crate) fn admit<'a>(context: &PolicyContext<'a, '_>) -> Result<Admitted<'a>, Refusal> {
+    acl::check(&context.rule.policies, context.client.address)?;
     let principal = credentials::authenticate(context)?;
     Ok(Admitted {
         policies: &context.rule.policies,

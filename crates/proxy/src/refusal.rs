@@ -15,6 +15,7 @@ use crate::tls::TlsFailure;
 
 mod authentication;
 mod convert;
+mod denial;
 mod details;
 mod encoded;
 pub(crate) mod grpc;
@@ -24,6 +25,7 @@ mod subject;
 mod table;
 
 pub(crate) use authentication::{AuthenticationFailure, CredentialAudience, CredentialError};
+pub(crate) use denial::{DenyingField, PolicyDenial};
 pub(crate) use reason::Reason;
 pub(crate) use subject::{RefusalId, RefusalSubject};
 pub(crate) use table::RefusalRow;
@@ -68,6 +70,8 @@ pub(crate) enum Refusal {
     Misconfigured(Misconfiguration),
     /// The client did not authenticate as the policies require.
     Unauthenticated(AuthenticationFailure),
+    /// A TrafficPolicy denies the request.
+    Denied(Box<PolicyDenial>),
     /// An EgressPolicy denies the destination by its name.
     Policy {
         /// The policy.

@@ -21,6 +21,7 @@ use crate::snapshot::{
     ResolverId, ResolverSettings,
 };
 
+mod acl;
 mod api_key_auth;
 mod backend_config;
 mod backend_tls;

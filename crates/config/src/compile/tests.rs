@@ -9,6 +9,7 @@ use crate::resources::ObjectRef;
 use crate::route::RequestFacts;
 use crate::snapshot::{BackendDestination, BindAddress, RouteRule, RuleAction};
 
+mod acl;
 mod annotation;
 mod authentication;
 mod backend;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::acl::ClientAcl;
 use super::api_key_auth::ApiKeyAuth;
 use super::basic_auth::BasicAuth;
 use super::header_modifiers::HeaderModifiers;
@@ -21,6 +22,8 @@ use crate::resources::ObjectRef;
 macro_rules! traffic_policies {
     ($callback:ident) => {
         $callback! {
+            /// Allows and denies clients by their address.
+            acl: ClientAcl = "acl", Applies;
             /// Authenticates clients by user name and password.
             basic_auth: BasicAuth = "basicAuth", RefuseRule;
             /// Authenticates clients by API key.
@@ -128,6 +131,19 @@ macro_rules! define_settings {
         impl TrafficSettings {
             /// The name of every field in a resource, in the order in which a request meets them.
             pub const FIELDS: &[(&str, InTunnel)] = &[$(($name, InTunnel::$in_tunnel)),*];
+
+            /// Takes from a younger policy at the same target the fields that are unset here, and the rules of `acl` about
+            /// other clients. Returns the fields that are overridden, each with the policy that decides it.
+            pub fn merge_younger(&mut self, younger: &Self) -> Vec<(&'static str, ObjectRef)> {
+                let mut overridden = self.merge(younger);
+                if let (PolicySetting::Set(_, acl), PolicySetting::Set(_, more)) = (&mut self.acl, &younger.acl)
+                    && !Arc::ptr_eq(acl, more)
+                {
+                    Arc::make_mut(acl).extend(more);
+                    overridden.retain(|(name, _)| *name != "acl");
+                }
+                overridden
+            }
 
             /// Takes from a lower layer (a younger policy, or a wider target) the fields that are unset here. Returns
             /// the fields of `lower` that are overridden, each with the policy that decides it.

@@ -50,9 +50,10 @@ impl TlsAlert {
             Refusal::Hello(HelloError::Name(_)) => Some(Self::IllegalParameter),
             Refusal::NoServerName => Some(Self::MissingExtension),
             Refusal::NoListener | Refusal::Misdirected => Some(Self::UnrecognizedName),
-            Refusal::Unauthenticated(_) | Refusal::Policy { .. } | Refusal::Address(_) => {
-                Some(Self::AccessDenied)
-            }
+            Refusal::Unauthenticated(_)
+            | Refusal::Denied(_)
+            | Refusal::Policy { .. }
+            | Refusal::Address(_) => Some(Self::AccessDenied),
             Refusal::MalformedHead
             | Refusal::HeadTooLarge
             | Refusal::Target(_)

@@ -78,6 +78,10 @@ impl VerdictFacts {
                 policy: policy.clone(),
                 rule: rule.clone(),
             }),
+            Refusal::Denied(denial) => Some(Verdict::Denied {
+                policy: Some(denial.policy.clone()),
+                rule: denial.rule.clone(),
+            }),
             Refusal::Address(denied) => Some(Verdict::AddressDenied {
                 policy: denied.policy.clone(),
             }),

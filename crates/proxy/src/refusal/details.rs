@@ -32,6 +32,7 @@ impl Refusal {
             Self::ClientTls(error) => format!("TLS with the client failed: {error}"),
             Self::ClientHttp2(error) => format!("the client violated HTTP/2: {error}"),
             Self::Unauthenticated(client) => client.details(),
+            Self::Denied(denial) => denial.details.clone(),
             _ => self.fault().to_owned(),
         }
     }

@@ -43,6 +43,8 @@ label_values! {
         Misconfigured = "misconfigured",
         /// The client did not authenticate.
         Unauthenticated = "unauthenticated",
+        /// `acl` of a TrafficPolicy denies the client's address.
+        Acl = "acl",
         /// An EgressPolicy denies the destination by its name.
         EgressPolicy = "egress_policy",
         /// Every address of the destination is denied.

@@ -41,8 +41,10 @@ impl Refusal {
         if let Ok(value) = HeaderValue::from_str(&status) {
             headers.insert(PROXY_STATUS, value);
         }
-        if let Self::Unauthenticated(client) = self {
-            client.challenge(headers);
+        match self {
+            Self::Unauthenticated(client) => client.challenge(headers),
+            Self::Denied(denial) => denial.add_headers(headers),
+            _ => {}
         }
         if self.ends_connection() {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -54,6 +56,9 @@ impl Refusal {
     fn body(&self, details: &str) -> String {
         match self {
             Self::Unauthenticated(client) => client.body().to_owned(),
+            Self::Denied(denial) if denial.body.is_some() => {
+                denial.body.unwrap_or_default().to_owned()
+            }
             _ => format!("egret: {details}\n"),
         }
     }

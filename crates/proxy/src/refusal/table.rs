@@ -48,6 +48,11 @@ impl Refusal {
                 "http_request_denied",
                 Reason::Unauthenticated,
             ),
+            Self::Denied(denial) => RefusalRow {
+                status: denial.status,
+                error: denial.by.error(),
+                reason: denial.by.reason(),
+            },
             Self::Policy { .. } => row(403, "http_request_denied", Reason::EgressPolicy),
             Self::Address(_) => row(403, "destination_ip_prohibited", Reason::AddressDenied),
             Self::Dns(failure) if failure.is_timeout() => {
@@ -101,6 +106,7 @@ impl Refusal {
             | Self::NoRoute
             | Self::Misconfigured(_)
             | Self::Unauthenticated(_)
+            | Self::Denied(_)
             | Self::Policy { .. }
             | Self::DnsOverload
             | Self::NoEndpoints

@@ -8,11 +8,13 @@ use super::UnsupportedValue;
 use crate::api::target::{TargetRef, TargetSelector};
 use crate::api::validation;
 
+mod acl;
 mod authentication;
 mod header_modifiers;
 mod http_upgrade;
 mod retry;
 
+pub use acl::{AclAction, AclDenyResponse, AclHeader, AclRule, TrafficAcl};
 pub use authentication::{
     ApiKeySource, KeysSecret, PolicyDisable, SecretSelector, TrafficApiKeyAuth, TrafficBasicAuth,
     UsersSecret,
@@ -42,6 +44,9 @@ recognised! {
         #[serde(default, rename = "httpUpgrade", skip_serializing_if = "Option::is_none")]
         #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
         http_upgrade: Option<Vec<HttpUpgrade>>,
+        /// Which clients may send requests.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        acl: Option<TrafficAcl>,
         /// Authenticates clients by user name and password.
         #[serde(default, rename = "basicAuth", skip_serializing_if = "Option::is_none")]
         basic_auth: Option<TrafficBasicAuth>,
@@ -53,7 +58,6 @@ recognised! {
         header_modifiers: Option<TrafficHeaderModifiers>,
     }
     unsupported {
-        acl = "acl",
         auto_host_rewrite = "autoHostRewrite",
         buffer = "buffer",
         compression = "compression",

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use http::HeaderName;
 
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{ApiKeySource, KeysSecret, SecretSelector, TrafficApiKeyAuth};
+use crate::api::kgateway::{
+    ApiKeySource, KeysSecret, SecretSelector, TrafficApiKeyAuth, TrafficPolicySpec,
+};
 use crate::compile::header::{HeaderNameError, header_name};
 use crate::compile::review::{FaultCause, ReferentFault};
 use crate::compile::secret::entry;
@@ -26,6 +28,10 @@ type ClientsByKey<'a> = BTreeMap<&'a [u8], &'a str>;
 
 impl ReadPolicy for ApiKeyAuth {
     type Spec = TrafficApiKeyAuth;
+
+    fn of(spec: &TrafficPolicySpec) -> Option<&TrafficApiKeyAuth> {
+        spec.api_key_auth.as_ref()
+    }
 
     fn read(
         spec: &TrafficApiKeyAuth,

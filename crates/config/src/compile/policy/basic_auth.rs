@@ -1,7 +1,7 @@
 //! Compiles `basicAuth` of a TrafficPolicy to [`BasicAuth`]. Messages name the place of a fault, and never a secret.
 
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{TrafficBasicAuth, UsersSecret};
+use crate::api::kgateway::{TrafficBasicAuth, TrafficPolicySpec, UsersSecret};
 use crate::compile::review::ReferentFault;
 use crate::compile::secret::entry;
 use crate::compile::value::SpecFields;
@@ -19,6 +19,10 @@ const MAX_USERS: usize = 256;
 
 impl ReadPolicy for BasicAuth {
     type Spec = TrafficBasicAuth;
+
+    fn of(spec: &TrafficPolicySpec) -> Option<&TrafficBasicAuth> {
+        spec.basic_auth.as_ref()
+    }
 
     fn read(
         spec: &TrafficBasicAuth,

@@ -4,7 +4,9 @@
 use http::{HeaderName, HeaderValue};
 
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{HeaderModifier, HeaderSecret, HeaderSource, TrafficHeaderModifiers};
+use crate::api::kgateway::{
+    HeaderModifier, HeaderSecret, HeaderSource, TrafficHeaderModifiers, TrafficPolicySpec,
+};
 use crate::compile::header::{HeaderPairs, MessageKind, header_name, header_value};
 use crate::compile::review::ReferentFault;
 use crate::compile::secret::entry;
@@ -23,6 +25,10 @@ const MAX_KEY_LENGTH: usize = 253;
 
 impl ReadPolicy for HeaderModifiers {
     type Spec = TrafficHeaderModifiers;
+
+    fn of(spec: &TrafficPolicySpec) -> Option<&TrafficHeaderModifiers> {
+        spec.header_modifiers.as_ref()
+    }
 
     fn read(
         spec: &TrafficHeaderModifiers,

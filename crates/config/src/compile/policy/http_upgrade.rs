@@ -1,7 +1,7 @@
 //! Compiles `httpUpgrade` of a TrafficPolicy to [`AllowedUpgrades`].
 
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{ConnectUpgrade, HttpUpgrade};
+use crate::api::kgateway::{ConnectUpgrade, HttpUpgrade, TrafficPolicySpec};
 use crate::compile::upgrade::{CONNECT, protocol};
 use crate::compile::value::SpecFields;
 use crate::policy::http_upgrade::AllowedUpgrades;
@@ -11,6 +11,10 @@ const MAX_UPGRADES: usize = 16;
 
 impl ReadPolicy for AllowedUpgrades {
     type Spec = Vec<HttpUpgrade>;
+
+    fn of(spec: &TrafficPolicySpec) -> Option<&Vec<HttpUpgrade>> {
+        spec.http_upgrade.as_ref()
+    }
 
     fn read(
         specs: &Vec<HttpUpgrade>,

@@ -1,5 +1,6 @@
 //! Reads one field of a TrafficPolicy. Each field has a file with its implementation of [`ReadPolicy`].
 
+use crate::api::kgateway::TrafficPolicySpec;
 use crate::compile::grant;
 use crate::compile::review::ReferentFault;
 use crate::compile::value::SpecFields;
@@ -9,6 +10,9 @@ use crate::resources::{Kind, ObjectRef, Resources, Secret};
 pub(super) trait ReadPolicy: Sized {
     /// The type of the field in the resource.
     type Spec: ?Sized;
+
+    /// The field, if the policy has it.
+    fn of(spec: &TrafficPolicySpec) -> Option<&Self::Spec>;
 
     /// Reads the field. A value with a fault is never used, because a policy with faults is not attached.
     fn read(

@@ -1,13 +1,17 @@
 //! Compiles `retry` of a TrafficPolicy to [`RetryPolicy`].
 
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::TrafficRetry;
+use crate::api::kgateway::{TrafficPolicySpec, TrafficRetry};
 use crate::compile::retry::{BACKOFF, number_of, statuses};
 use crate::compile::value::{ONE_MILLISECOND, SpecFields};
 use crate::policy::retry::{RetryOn, RetryPolicy};
 
 impl ReadPolicy for RetryPolicy {
     type Spec = TrafficRetry;
+
+    fn of(spec: &TrafficPolicySpec) -> Option<&TrafficRetry> {
+        spec.retry.as_ref()
+    }
 
     fn read(
         spec: &TrafficRetry,

@@ -31,7 +31,7 @@ macro_rules! define_reader {
             TrafficSettings {
                 $($field: {
                     let mut fields = SpecFields::new(concat!("spec.", $name), faults);
-                    read_setting(spec.$field.as_ref(), &mut fields, reader)
+                    read_setting(spec, &mut fields, reader)
                 },)*
             }
         }
@@ -48,11 +48,11 @@ const _: () = assert!(
 );
 
 fn read_setting<T: ReadPolicy>(
-    spec: Option<&T::Spec>,
+    spec: &TrafficPolicySpec,
     fields: &mut SpecFields<'_>,
     reader: PolicyReader<'_>,
 ) -> PolicySetting<T> {
-    match spec.map(|spec| T::read(spec, fields, reader)) {
+    match T::of(spec).map(|spec| T::read(spec, fields, reader)) {
         None => PolicySetting::Unset,
         Some(FieldReading::Disabled) => PolicySetting::Disabled(reader.policy.clone()),
         Some(FieldReading::Set(value)) => {
@@ -87,7 +87,7 @@ pub(super) fn compile(
         let settings = read_settings(spec, reader, &mut draft.faults);
         draft.finish(targets, policies, log, |policies, target| {
             let older = policies.traffic.entry(target.clone()).or_default();
-            let overridden = older.merge(&settings);
+            let overridden = older.merge_younger(&settings);
             outcome(&settings, overridden, target, |by| {
                 policies.why_first(by, reference)
             })

@@ -5,8 +5,8 @@ use egret_config::resources::{Kind, ObjectRef};
 use egret_config::snapshot::Misconfiguration;
 
 use super::super::{
-    AuthenticationFailure, CircuitBreakerLimit, CredentialAudience, CredentialError,
-    ForeignProtocol,
+    AuthenticationFailure, CircuitBreakerLimit, CredentialAudience, CredentialError, DenyingField,
+    ForeignProtocol, PolicyDenial,
 };
 use super::*;
 use crate::dns::DnsFailure;
@@ -27,6 +27,18 @@ fn misconfiguration() -> Misconfiguration {
 fn unauthenticated() -> AuthenticationFailure {
     let audience = CredentialAudience::Proxy;
     AuthenticationFailure::by_basic(audience, CredentialError::Missing, &policy())
+}
+
+fn denied() -> Box<PolicyDenial> {
+    Box::new(PolicyDenial {
+        policy: policy(),
+        by: DenyingField::Acl,
+        rule: Some("r".into()),
+        status: StatusCode::FORBIDDEN,
+        details: "x".to_owned(),
+        body: Some("y"),
+        headers: Vec::new(),
+    })
 }
 
 /// Refusals by the host that was tried, which another host of the backend may not share.
@@ -70,6 +82,7 @@ fn of_every_host() -> Vec<Refusal> {
         Refusal::NoRoute,
         Refusal::Misconfigured(misconfiguration()),
         Refusal::Unauthenticated(unauthenticated()),
+        Refusal::Denied(denied()),
         Refusal::Policy {
             policy: None,
             rule: None,
@@ -125,6 +138,7 @@ fn position(refusal: &Refusal) -> usize {
         Refusal::NotHttp(_) => 30,
         Refusal::ResponseHeadTooLarge => 31,
         Refusal::NoEndpoints => 32,
+        Refusal::Denied(_) => 33,
     }
 }
 
@@ -138,5 +152,5 @@ fn another_host_is_tried_only_for_failures_of_one_host() {
         assert!(!refusal.elsewhere(), "{refusal:?}");
     }
     let positions: BTreeSet<_> = one.iter().chain(&every).map(position).collect();
-    assert!(positions.into_iter().eq(0..33), "a variant is in no list");
+    assert!(positions.into_iter().eq(0..34), "a variant is in no list");
 }

@@ -1,0 +1,60 @@
+//! The refusal of a request by a field of a TrafficPolicy. Each field has its place in [`DenyingField`], with what it means
+//! for the log and the metrics; the response is what kgateway documents.
+
+use std::sync::Arc;
+
+use egret_config::resources::ObjectRef;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use super::Reason;
+
+/// Why a TrafficPolicy denies a request, and what the client is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PolicyDenial {
+    /// The policy.
+    pub(crate) policy: ObjectRef,
+    /// The field of it.
+    pub(crate) by: DenyingField,
+    /// The rule of the field, if it has rules with names.
+    pub(crate) rule: Option<Arc<str>>,
+    /// The status of the response.
+    pub(crate) status: StatusCode,
+    /// One line for people.
+    pub(crate) details: String,
+    /// The body of the response, if kgateway documents one.
+    pub(crate) body: Option<&'static str>,
+    /// Fields of the response.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// A field of a TrafficPolicy that can deny a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DenyingField {
+    /// `acl`
+    Acl,
+}
+
+impl DenyingField {
+    /// The reason in log and metrics.
+    pub(super) const fn reason(self) -> Reason {
+        match self {
+            Self::Acl => Reason::Acl,
+        }
+    }
+
+    /// The error type of `Proxy-Status`.
+    pub(super) const fn error(self) -> &'static str {
+        match self {
+            Self::Acl => "http_request_denied",
+        }
+    }
+}
+
+impl PolicyDenial {
+    /// Adds the fields of the response.
+    pub(super) fn add_headers(&self, headers: &mut HeaderMap) {
+        for (name, value) in &self.headers {
+            headers.append(name, value.clone());
+        }
+    }
+}
