@@ -14,6 +14,7 @@ mod authorities;
 mod backend;
 mod class;
 mod context;
+mod cors;
 mod direct_response;
 mod expiry;
 mod gateway;

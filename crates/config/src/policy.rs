@@ -3,6 +3,7 @@
 pub mod acl;
 pub mod api_key_auth;
 pub mod basic_auth;
+pub mod cors;
 pub mod digest;
 pub mod egress;
 pub mod header_modifiers;

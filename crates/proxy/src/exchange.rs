@@ -59,6 +59,8 @@ struct RequestFacts {
     head: Option<LoggedHead>,
     listener: Option<Arc<Listener>>,
     rule: Option<Arc<RouteRule>>,
+    /// The origin of the page that may read the response.
+    origin: Option<HeaderValue>,
     user: Option<Arc<str>>,
     details: Option<String>,
     refusal: Option<RefusalId>,
@@ -164,9 +166,15 @@ impl Exchange {
 
     /// Makes the changes of the policies of the rule, if one was found, to the head of the response.
     pub(crate) fn edit_response(&self, headers: &mut HeaderMap) {
-        if let Some(rule) = &self.facts.borrow().rule {
-            policy::edit_response(&rule.policies, headers);
+        let facts = self.facts.borrow();
+        if let Some(rule) = &facts.rule {
+            policy::edit_response(&rule.policies, facts.origin.as_ref(), headers);
         }
+    }
+
+    /// The page of this origin sent the request, and may read the response.
+    pub(crate) fn shared_with(&self, origin: HeaderValue) {
+        self.facts.borrow_mut().origin = Some(origin);
     }
 
     /// The user or client that the credentials proved.
@@ -332,6 +340,7 @@ impl Drop for Exchange {
             head,
             listener,
             rule,
+            origin: _,
             user,
             details,
             refusal,

@@ -1,9 +1,10 @@
 //! The policies of a request, in the one order in which they are asked, for every form of request: HTTP, CONNECT, Upgrade
 //! and TLS passthrough.
 //!
-//! First [`admit`] asks the policies of the rule, whatever the rule makes of the request. Then the request is planned, and
-//! [`Admitted::clear`] asks the egress policies about the destination by its name, before any DNS query is made for it.
-//! Only what is [`Cleared`] can be sent. Each address is checked after that, in `dial/egress.rs`.
+//! Before all others, [`cors`] answers the preflight requests of browsers, which carry no credentials. Then [`admit`] asks
+//! the policies of the rule, whatever the rule makes of the request. Then the request is planned, and [`Admitted::clear`]
+//! asks the egress policies about the destination by its name, before any DNS query is made for it. Only what is [`Cleared`]
+//! can be sent. Each address is checked after that, in `dial/egress.rs`.
 //!
 //! [`readmit`] and [`Admitted::keeps`] ask the same policies again about an open tunnel when the configuration has changed.
 
@@ -17,8 +18,8 @@ use egret_config::policy::egress::{EgressAction, EgressClient, EgressDecision, E
 use egret_config::policy::traffic::TrafficSettings;
 use egret_config::resources::ObjectRef;
 use egret_config::snapshot::RouteRule;
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
 
 use crate::dial::egress::{EgressGuard, OwnAddresses};
 use crate::message::target::Target;
@@ -26,6 +27,7 @@ use crate::plan::ForwardPlan;
 use crate::refusal::Refusal;
 
 mod acl;
+pub(crate) mod cors;
 pub(crate) mod credentials;
 mod header_modifiers;
 
@@ -98,9 +100,14 @@ pub(crate) fn readmit<'a>(context: &PolicyContext<'a, '_>) -> Option<Admitted<'a
 }
 
 /// Makes the changes of the policies of a rule to the response of a request that fell under it, whether it comes from an
-/// upstream, from the gateway or is a refusal.
-pub(crate) fn edit_response(policies: &TrafficSettings, headers: &mut HeaderMap) {
+/// upstream, from the gateway or is a refusal. `origin` is that of the page that may read it.
+pub(crate) fn edit_response(
+    policies: &TrafficSettings,
+    origin: Option<&HeaderValue>,
+    headers: &mut HeaderMap,
+) {
     header_modifiers::edit_response(policies, headers);
+    cors::edit_response(policies, origin, headers);
 }
 
 impl<'a> Admitted<'a> {

@@ -163,6 +163,9 @@ async fn answer(
     let path = compared_path(parts.uri.path(), &parts.method);
     let has_normal_path = matches!(path, Cow::Borrowed(path) if path == parts.uri.path());
     let found = decide::route(listener, &target, &parts, &path)?;
+    if let Some(answer) = decide::preflight(&found, &parts, exchange) {
+        return Ok(answer);
+    }
     let admitted = decide::admit(&found, &target, &parts, &connection.client, exchange)?;
     let routed = RoutedRequest {
         target: &target,

@@ -10,7 +10,6 @@
 //! - Their fields are reported as not supported:
 //!   `GatewayBackendClientCertificate`,
 //!   `HTTPRouteBackendURLRewrite`,
-//!   `HTTPRouteCORS`,
 //!   `HTTPRouteRequestMirror`,
 //!   `HTTPRouteRequestMultipleMirrors`,
 //!   `HTTPRouteRequestPercentageMirror`,
@@ -41,6 +40,7 @@ pub(super) const SUPPORTED: &[&str] = &[
     "HTTPRouteBackendProtocolWebSocket",
     "HTTPRouteBackendRequestHeaderModification",
     "HTTPRouteBackendTimeout",
+    "HTTPRouteCORS",
     "HTTPRouteDestinationPortMatching",
     "HTTPRouteHostRewrite",
     "HTTPRouteMethodMatching",

@@ -45,7 +45,7 @@ pub use gateway_api::apis::experimental::httproutes::{
     HttpRouteRulesBackendRefsFiltersRequestHeaderModifier as BackendRequestHeaderModifier,
     HttpRouteRulesBackendRefsFiltersResponseHeaderModifier as BackendResponseHeaderModifier,
     HttpRouteRulesBackendRefsFiltersType as BackendFilterType, HttpRouteRulesFilters as RuleFilter,
-    HttpRouteRulesFiltersExtensionRef as ExtensionRef,
+    HttpRouteRulesFiltersCors as Cors, HttpRouteRulesFiltersExtensionRef as ExtensionRef,
     HttpRouteRulesFiltersRequestHeaderModifier as RequestHeaderModifier,
     HttpRouteRulesFiltersRequestRedirect as RequestRedirect,
     HttpRouteRulesFiltersRequestRedirectPath as RedirectPath,

@@ -13,8 +13,7 @@ use super::class::CompileOptions;
 use super::log::{ReportLog, misconfiguration};
 use super::target::{PolicyTarget, TargetLookup};
 use crate::policy::egress::{EgressPolicySet, EgressRules};
-use crate::policy::retry::RetryPolicy;
-use crate::policy::traffic::{PolicySetting, TrafficSettings};
+use crate::policy::traffic::TrafficSettings;
 use crate::resources::{ObjectMap, ObjectRef, Resources};
 use crate::snapshot::{
     BackendSettings, ClientValidation, ConnectionLimits, Misconfiguration, ProxyProtocol,
@@ -26,6 +25,7 @@ mod api_key_auth;
 mod backend_config;
 mod backend_tls;
 mod basic_auth;
+mod cors;
 mod draft;
 mod egress;
 mod header_modifiers;
@@ -252,23 +252,16 @@ impl CompiledPolicies {
             .map_or_else(Arc::default, Arc::clone)
     }
 
-    /// The settings that apply to a rule. Its own `retry` takes precedence over that of a policy, a narrower policy
-    /// over a wider one, and any TrafficPolicy over the `upgradeConfig` of the listener.
-    pub(super) fn traffic(
-        &self,
-        scope: PolicyScope<'_>,
-        own_retry: Option<&Arc<RetryPolicy>>,
-    ) -> TrafficSettings {
+    /// The settings that apply to a rule. Its own take precedence over those of a policy, a narrower policy over a wider
+    /// one, and any TrafficPolicy over the `upgradeConfig` of the listener.
+    pub(super) fn traffic(&self, scope: PolicyScope<'_>, own: &TrafficSettings) -> TrafficSettings {
         let PolicyScope {
             gateway,
             listener,
             route,
             rule,
         } = scope;
-        let mut settings = TrafficSettings::default();
-        if let Some(retry) = own_retry {
-            settings.retry = PolicySetting::Set(route.clone(), retry.clone());
-        }
+        let mut settings = own.clone();
         let targets = [
             rule.map(|rule| (route, Some(rule))),
             Some((route, None)),

@@ -16,6 +16,7 @@ mod backend;
 mod backend_config;
 mod backend_tls;
 mod connection;
+mod cors;
 mod filter;
 mod gateway;
 mod grpc_route;

@@ -220,9 +220,13 @@ fn rules_are_bounded_and_name_fields_that_they_can_see() {
             match schema["type"].as_str() {
                 Some("array") => {
                     assert!(schema["maxItems"].is_u64(), "{path}");
-                    let fields = schema["items"]["properties"].as_object().unwrap();
-                    for (name, field) in
-                        fields.iter().filter(|(_, field)| field["type"] == "string")
+                    let items = &schema["items"];
+                    let fields = items["properties"].as_object();
+                    let fields = fields.into_iter().flatten();
+                    let fields = fields.map(|(name, field)| (&**name, field));
+                    for (name, field) in fields
+                        .chain([("", items)])
+                        .filter(|(_, field)| field["type"] == "string")
                     {
                         assert!(field["maxLength"].is_u64(), "{path}: {name}");
                     }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::acl::ClientAcl;
 use super::api_key_auth::ApiKeyAuth;
 use super::basic_auth::BasicAuth;
+use super::cors::CorsPolicy;
 use super::header_modifiers::HeaderModifiers;
 use super::http_upgrade::AllowedUpgrades;
 use super::retry::RetryPolicy;
@@ -22,6 +23,8 @@ use crate::resources::ObjectRef;
 macro_rules! traffic_policies {
     ($callback:ident) => {
         $callback! {
+            /// What pages of other origins may do.
+            cors: CorsPolicy = "cors", WarnOnly;
             /// Allows and denies clients by their address.
             acl: ClientAcl = "acl", Applies;
             /// Authenticates clients by user name and password.

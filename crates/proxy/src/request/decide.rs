@@ -17,7 +17,7 @@ use crate::exchange::Exchange;
 use crate::message::target::Target;
 use crate::message::upgrade;
 use crate::plan::{ForwardPlan, PlannedRoute};
-use crate::policy::{self, Admitted, Cleared, PolicyContext};
+use crate::policy::{self, Admitted, Cleared, PolicyContext, cors};
 use crate::refusal::Refusal;
 use crate::request::send::ForwardedRequest;
 use crate::upstream::{RequestBody, Upstreams};
@@ -64,6 +64,21 @@ pub(super) fn route<'a>(
         headers: &parts.headers,
     };
     listener.routes.find(&facts).ok_or(Refusal::NoRoute)
+}
+
+/// The answer to a preflight request, if a policy of the rule gives it. Tells the exchange whether the page that sent a
+/// request may read the response.
+pub(super) fn preflight(
+    found: &RouteMatch<'_>,
+    parts: &Parts,
+    exchange: &Rc<Exchange>,
+) -> Option<Response<ResponseBody>> {
+    let policies = &found.rule.policies;
+    let origin = cors::allowed_origin(policies, parts)?;
+    exchange.shared_with(origin.clone());
+    let fields = cors::preflight(policies, parts, origin)?;
+    exchange.routed(found.rule);
+    Some(local::preflight(fields, Rc::clone(exchange)))
 }
 
 /// Asks the policies of the rule, and tells the exchange what they say.

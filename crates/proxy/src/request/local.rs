@@ -6,9 +6,9 @@ use std::rc::Rc;
 use bytes::Bytes;
 use egret_config::name::{Authority, Host, Port};
 use egret_config::snapshot::{FixedResponse, RedirectResponse, Scheme};
-use http::Response;
 use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use http::request::Parts;
+use http::{HeaderMap, Response};
 
 use crate::body::ResponseBody;
 use crate::exchange::Exchange;
@@ -38,6 +38,13 @@ pub(crate) fn respond(fixed: &FixedResponse, exchange: Rc<Exchange>) -> Response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     }
+    response
+}
+
+/// The response to a preflight request, with these fields.
+pub(crate) fn preflight(fields: HeaderMap, exchange: Rc<Exchange>) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::text(Bytes::new(), exchange));
+    *response.headers_mut() = fields;
     response
 }
 

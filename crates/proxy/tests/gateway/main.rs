@@ -9,6 +9,7 @@ mod authentication;
 mod client_rules;
 mod connection_limit;
 mod connections;
+mod cors;
 mod forms;
 mod framing;
 mod guide;

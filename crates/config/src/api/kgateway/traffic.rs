@@ -10,6 +10,7 @@ use crate::api::validation;
 
 mod acl;
 mod authentication;
+mod cors;
 mod header_modifiers;
 mod http_upgrade;
 mod retry;
@@ -19,6 +20,7 @@ pub use authentication::{
     ApiKeySource, KeysSecret, PolicyDisable, SecretSelector, TrafficApiKeyAuth, TrafficBasicAuth,
     UsersSecret,
 };
+pub use cors::TrafficCors;
 pub use header_modifiers::{HeaderModifier, HeaderSecret, HeaderSource, TrafficHeaderModifiers};
 pub use http_upgrade::{ConnectUpgrade, HttpUpgrade};
 pub use retry::TrafficRetry;
@@ -44,6 +46,9 @@ recognised! {
         #[serde(default, rename = "httpUpgrade", skip_serializing_if = "Option::is_none")]
         #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
         http_upgrade: Option<Vec<HttpUpgrade>>,
+        /// What pages of other origins may do.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cors: Option<TrafficCors>,
         /// Which clients may send requests.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         acl: Option<TrafficAcl>,
@@ -61,7 +66,6 @@ recognised! {
         auto_host_rewrite = "autoHostRewrite",
         buffer = "buffer",
         compression = "compression",
-        cors = "cors",
         csrf = "csrf",
         ext_auth = "extAuth",
         ext_proc = "extProc",

@@ -10,8 +10,11 @@ use crate::api::gateway::{
     UrlRewrite,
 };
 use crate::compile::backend::port_of;
+use crate::compile::cors;
 use crate::compile::log::FieldFault;
+use crate::compile::value::SpecFields;
 use crate::name::{DnsName, HostPattern};
+use crate::policy::cors::CorsPolicy;
 use crate::resources::Kind;
 use crate::snapshot::{PathRewrite, RedirectResponse, RequestRewrite, RouteFilters, Scheme};
 
@@ -19,6 +22,7 @@ use crate::snapshot::{PathRewrite, RedirectResponse, RequestRewrite, RouteFilter
 #[derive(Debug, Default)]
 pub(super) struct CompiledFilters {
     pub(super) filters: RouteFilters,
+    pub(super) cors: Option<CorsPolicy>,
     /// The index of the filter that answers the request, and its answer.
     pub(super) answer: Option<(usize, FilterAnswer)>,
 }
@@ -94,6 +98,10 @@ impl FilterCompiler<'_> {
             FilterMember::Redirect(spec) => {
                 let redirect = self.redirect(spec, &field);
                 self.answer(index, FilterAnswer::Redirect(redirect), &field);
+            }
+            FilterMember::Cors(spec) => {
+                let mut fields = SpecFields::new(field, &mut self.wrong.unsupported);
+                self.outcome.cors = Some(cors::compile(*spec, &mut fields));
             }
             FilterMember::Extension(spec) => self.extension(index, spec, &field),
             FilterMember::Unsupported => {

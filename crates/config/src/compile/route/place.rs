@@ -20,7 +20,7 @@ use super::rule::{ActionDraft, RuleDraft};
 impl RuleDraft {
     /// The rule as it is served at a place.
     pub(super) fn at(&self, context: &RouteContext<'_>, scope: PolicyScope<'_>) -> RouteRule {
-        let policies = context.policies.traffic(scope, self.retry.as_ref());
+        let policies = context.policies.traffic(scope, &self.own);
         let refusal = passthrough::refusal(scope.route, &policies);
         RouteRule {
             route: scope.route.clone(),

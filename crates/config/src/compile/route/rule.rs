@@ -9,7 +9,7 @@ use crate::api::gateway::RuleTimeouts;
 use crate::compile::context::RouteContext;
 use crate::compile::log::{FieldFault, join, misconfiguration};
 use crate::compile::{missing, retry};
-use crate::policy::retry::RetryPolicy;
+use crate::policy::traffic::{PolicySetting, TrafficSettings};
 use crate::resources::{Kind, ObjectRef};
 use crate::route::MatchConditions;
 use crate::snapshot::{
@@ -30,8 +30,8 @@ pub(super) struct RuleDraft {
     pub(super) matches: Vec<MatchConditions>,
     pub(super) filters: RouteFilters,
     pub(super) timeouts: RouteTimeouts,
-    /// The rule's own `retry`, which takes precedence over that of a policy.
-    pub(super) retry: Option<Arc<RetryPolicy>>,
+    /// What the rule itself says of what policies say too, which takes precedence over them.
+    pub(super) own: TrafficSettings,
     pub(super) action: ActionDraft,
     /// The DirectResponse that the rule refers to.
     pub(super) response: Option<ObjectRef>,
@@ -117,11 +117,15 @@ impl RuleCompiler<'_> {
             let field = format!("{field}.sessionPersistence");
             wrong.unsupported.push(FieldFault::unsupported(field));
         }
-        let retry = retry.as_ref().map(|spec| {
-            let retry = retry::of_rule(spec, &format!("{field}.retry"), &mut wrong.unsupported);
-            Arc::new(retry)
-        });
+        let retry = retry
+            .as_ref()
+            .map(|spec| retry::of_rule(spec, &format!("{field}.retry"), &mut wrong.unsupported));
         let filters = filter::compile(filters, field, *prefixes, &mut wrong);
+        let own = TrafficSettings {
+            retry: self.own(retry),
+            cors: self.own(filters.cors),
+            ..TrafficSettings::default()
+        };
         let mut rule_faults = (&mut wrong, &mut faults.unresolved);
         let backends =
             backend_ref::compile(self.context, self.route, backends, field, &mut rule_faults);
@@ -146,11 +150,17 @@ impl RuleCompiler<'_> {
             matches: matches.clone(),
             filters: filters.filters,
             timeouts,
-            retry,
+            own,
             action: self.settle(*name, action, bad, faults),
             response,
             backends: resolved_backends,
         }
+    }
+
+    /// A setting that the rule itself has, or has not.
+    fn own<T>(&self, value: Option<T>) -> PolicySetting<T> {
+        let set = |value| PolicySetting::Set(self.route.clone(), Arc::new(value));
+        value.map_or(PolicySetting::Unset, set)
     }
 
     /// Replaces the action by a refusal, if the rule or a policy on it is not valid.

@@ -4,6 +4,7 @@ use kube::core::ObjectMeta;
 
 use super::header::HeaderModifierSpec;
 use crate::api::gateway::{ParentRef, RequestRedirect, RuleRetry, RuleTimeouts, UrlRewrite};
+use crate::compile::cors::CorsSpec;
 use crate::compile::log::FieldFault;
 use crate::resources::{ObjectRef, ObjectSeniority, Resources, SourceLocation};
 use crate::route::MatchConditions;
@@ -71,6 +72,7 @@ pub(super) enum FilterMember<'a> {
     ResponseHeaders(HeaderModifierSpec<'a>),
     Redirect(&'a RequestRedirect),
     Rewrite(&'a UrlRewrite),
+    Cors(CorsSpec<'a>),
     Extension(ExtensionSpec<'a>),
     Unsupported,
 }

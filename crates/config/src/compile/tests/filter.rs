@@ -6,7 +6,6 @@ use crate::snapshot::{PathRewrite, RuleAction, TimeoutSetting};
 /// Lines of a rule, and the field at fault.
 const UNSUPPORTED: &[(&str, &str)] = &[
     ("sessionPersistence: {sessionName: s}", "sessionPersistence"),
-    ("filters: [{type: CORS, cors: {}}]", "filters[0].cors"),
     (
         "filters: [{type: RequestMirror, requestMirror: {backendRef: {name: x}}}]",
         "filters[0].requestMirror",

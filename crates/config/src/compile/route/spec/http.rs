@@ -6,10 +6,11 @@ use super::{
     rules, single_member,
 };
 use crate::api::gateway::{
-    BackendFilter, BackendFilterType, BackendRef, ExtensionRef, HttpRoute, HttpRouteMatch,
+    BackendFilter, BackendFilterType, BackendRef, Cors, ExtensionRef, HttpRoute, HttpRouteMatch,
     HttpRouteRule, HttpRouteSpec, ParentRef, PathMatchType, RuleFilter, RuleFilterType,
     UseDefaultGateways,
 };
+use crate::compile::cors::CorsSpec;
 use crate::resources::{LocatedObject, ObjectRef};
 
 pub(super) fn route<'a>(
@@ -127,7 +128,12 @@ fn filter(spec: &RuleFilter) -> FilterSpec<'_> {
         .as_ref()
         .map(|edits| FilterMember::ResponseHeaders(edits.into()));
     single_member([
-        (is(Type::Cors), "cors", unsupported(cors.is_some())),
+        (
+            is(Type::Cors),
+            "cors",
+            cors.as_ref()
+                .map(|spec| FilterMember::Cors(cors_spec(spec))),
+        ),
         (is(Type::ExtensionRef), "extensionRef", extension),
         (
             is(Type::ExternalAuth),
@@ -160,6 +166,25 @@ fn filter(spec: &RuleFilter) -> FilterSpec<'_> {
             rewrite.as_ref().map(FilterMember::Rewrite),
         ),
     ])
+}
+
+fn cors_spec(spec: &Cors) -> CorsSpec<'_> {
+    let Cors {
+        allow_credentials,
+        allow_headers,
+        allow_methods,
+        allow_origins,
+        expose_headers,
+        max_age,
+    } = spec;
+    CorsSpec {
+        allow_origins: allow_origins.as_deref().unwrap_or_default(),
+        allow_credentials: *allow_credentials == Some(true),
+        allow_methods: allow_methods.as_deref().unwrap_or_default(),
+        allow_headers: allow_headers.as_deref().unwrap_or_default(),
+        expose_headers: expose_headers.as_deref().unwrap_or_default(),
+        max_age: *max_age,
+    }
 }
 
 /// Reads a filter of a backend reference, of which only header modifiers are supported.
