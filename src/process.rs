@@ -38,7 +38,8 @@ pub(crate) fn run<F: Future<Output = Result<(), ServeError>>>(
     // What a call to an API server failed with is told where it was made, once and in its context.
     let filter = Targets::new()
         .with_default(level)
-        .with_target("kube_client", LevelFilter::OFF);
+        .with_target("kube_client", LevelFilter::OFF)
+        .with_target("kube_runtime", LevelFilter::OFF);
     match format {
         LogFormat::Text => events.finish().with(filter).init(),
         LogFormat::Json => events.event_format(JsonEvents).finish().with(filter).init(),

@@ -18,8 +18,14 @@ control() { [ -s "$state/control.pid" ] && cat "$state/control.pid"; }
 running() { local pid; pid=$(control) && [ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" = "$state" ]; }
 # in_cluster COMMAND...: runs a command where it reaches the cluster, with kubectl in its PATH and no proxy of the machine's.
 in_cluster() {
-  nsenter --target "$(control)" --net -- env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY \
-    KUBECONFIG="$state/kubeconfig" KUBECACHEDIR="$state/kubectl-cache" PATH="$state/bin:$PATH" "$@"
+  entrance
+  "${entrance[@]}" "$@"
+}
+# entrance: sets the words that a command begins with to run in the cluster; by themselves for one in the background, whose
+# process is then the command's own.
+entrance() {
+  entrance=(nsenter --target "$(control)" --net -- env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY
+    KUBECONFIG="$state/kubeconfig" KUBECACHEDIR="$state/kubectl-cache" PATH="$state/bin:$PATH")
 }
 # wait_for SECONDS WHAT COMMAND...: until the command succeeds.
 wait_for() {

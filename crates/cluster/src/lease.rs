@@ -29,6 +29,8 @@ pub struct LeaderLease<S = LeaseApi> {
     election: Election,
     /// The lease as it was read or written last.
     known: Option<Lease>,
+    /// Whether it was told that the lease cannot be read or written.
+    has_told: bool,
     began: Instant,
 }
 
@@ -79,6 +81,7 @@ impl<S: LeaseStore> LeaderLease<S> {
             times,
             election: Election::new(identity, times),
             known: None,
+            has_told: false,
             began: clock::now(),
         }
     }
@@ -122,13 +125,18 @@ impl<S: LeaseStore> LeaderLease<S> {
     /// One attempt to take or to renew the lease, within a time.
     async fn attempt(&mut self, within: Duration) {
         let outcome = timeout(within, self.read_and_write_again()).await;
-        match outcome {
+        let why = match outcome {
             // Another was faster; the next attempt reads what it wrote.
-            Ok(Ok(()) | Err(LeaseFault::Stale)) => {}
-            Ok(Err(LeaseFault::Unavailable(message))) => {
-                tracing::warn!(message, "the lease could not be read or written");
+            Ok(Ok(()) | Err(LeaseFault::Stale)) => {
+                self.has_told = false;
+                return;
             }
-            Err(_) => tracing::warn!("no answer about the lease in time"),
+            Ok(Err(LeaseFault::Unavailable(message))) => message,
+            Err(_) => format!("no answer within {within:?}"),
+        };
+        match std::mem::replace(&mut self.has_told, true) {
+            true => tracing::debug!("the lease can still not be read or written: {why}"),
+            false => tracing::warn!("the lease cannot be read or written: {why}"),
         }
     }
 

@@ -299,6 +299,57 @@ async fn secrets_of_a_gateway_are_read_by_name_or_by_label() {
     until(&mut reader, |now| now.resources().secrets.len() == 1).await;
 }
 
+/// A server that has just started permits nothing, for a while.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_was_read_is_not_gone_at_the_first_refusal() {
+    let server = ApiServer::start();
+    server.put(json!({
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"namespace": "infra", "name": "http"},
+        "spec": {
+            "gatewayClassName": "egret",
+            "listeners": [{
+                "name": "https", "protocol": "HTTPS", "port": 8443,
+                "tls": {"certificateRefs": [{"name": "own"}]},
+            }],
+        },
+    }));
+    server.put(json!({
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "GatewayClass",
+        "metadata": {"name": "egret"},
+        "spec": {"controllerName": "egret.dev/gateway"},
+    }));
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": "infra", "name": "own"},
+    });
+    server.put(secret.clone());
+    let mut reader = start(&server, of_gateway()).await;
+    assert_eq!(changed(&mut reader).await.resources().secrets.len(), 1);
+    server.forbid(&["secrets"]);
+    let before = server.requests().len();
+    server.expire();
+    wait_until("five refusals", || {
+        let requests = server.requests();
+        let refused = requests[before..].iter();
+        refused.filter(|one| one.contains("/secrets?")).count() >= 5
+    });
+    server.forbid(&[]);
+    let mut changed_secret = secret;
+    changed_secret["metadata"]["labels"] = json!({"seen": "yes"});
+    server.put(changed_secret);
+    // In all that is told until the Secret is read again, it is there.
+    loop {
+        let objects = changed(&mut reader).await;
+        let secrets: Vec<_> = objects.resources().secrets.values().collect();
+        assert_eq!(secrets.len(), 1);
+        if secrets[0].value.metadata.labels.is_some() {
+            break;
+        }
+    }
+}
+
 /// A measurement: `cargo test -p egret-cluster --test reader ten_thousand -- --ignored --nocapture`.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures memory, and asserts little"]

@@ -8,7 +8,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"sync"
@@ -37,14 +39,14 @@ type counter struct {
 // others make one for each request.
 func Main(args []string) error {
 	flags := flag.NewFlagSet("rig-load", flag.ContinueOnError)
-	url := flags.String("url", "", "what is asked for")
+	target := flags.String("url", "", "what is asked for")
 	host := flags.String("host", "", "the Host field")
 	clients := flags.Int("clients", 20, "clients, each with one request at a time")
 	rate := flags.Int("rate", 100, "requests a second, of all clients together")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if *url == "" || *clients < 1 || *rate < 1 {
+	if *target == "" || *clients < 1 || *rate < 1 {
 		return errors.New("--url, and at least one client and one request a second, are needed")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -63,7 +65,7 @@ func Main(args []string) error {
 				case <-ctx.Done():
 					return
 				case <-beat.C:
-					count.add(ask(client, *url, *host))
+					count.add(ask(client, *target, *host))
 				}
 			}
 		})
@@ -72,8 +74,8 @@ func Main(args []string) error {
 	return json.NewEncoder(os.Stdout).Encode(count.summary())
 }
 
-func ask(client *http.Client, url, host string) error {
-	request, err := http.NewRequest(http.MethodGet, url, nil)
+func ask(client *http.Client, target, host string) error {
+	request, err := http.NewRequest(http.MethodGet, target, nil)
 	if err != nil {
 		return err
 	}
@@ -102,11 +104,24 @@ func (c *counter) add(err error) {
 	now := time.Now()
 	fmt.Fprintf(os.Stderr, "%s %v\n", now.UTC().Format(time.RFC3339Nano), err)
 	c.all.Failed++
-	c.all.Failures[err.Error()]++
+	c.all.Failures[cause(err)]++
 	if c.first.IsZero() {
 		c.first = now
 	}
 	c.last = now
+}
+
+// cause is what an error says without the addresses of its connection, of which each would be another cause.
+func cause(err error) string {
+	var operation *net.OpError
+	if errors.As(err, &operation) {
+		return operation.Op + ": " + operation.Err.Error()
+	}
+	var request *url.Error
+	if errors.As(err, &request) {
+		return request.Err.Error()
+	}
+	return err.Error()
 }
 
 func (c *counter) summary() summary {

@@ -100,11 +100,13 @@ impl KindWatch {
         let mut events = pin!(watcher(api, config));
         let mut listing = Listing::default();
         let mut backoff = Backoff::default();
+        let mut has_told = false;
         // The stream goes on after errors, and has no end.
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => {
                     backoff.reset();
+                    has_told = false;
                     let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
                     state.apply(self.kind, event, &mut listing);
                     drop(state);
@@ -113,12 +115,29 @@ impl KindWatch {
                 // What was read is too old to go on from: it is read anew, at once.
                 Err(watcher::Error::WatchError(status)) if status.code == 410 => {}
                 Err(error) => {
-                    tracing::debug!("watching {:?}: {error}", self.kind);
+                    // What the server says itself is told once; that it is away, the probe tells.
+                    let is_told = is_answer(&error) && !std::mem::replace(&mut has_told, true);
+                    match is_told {
+                        true => tracing::warn!("cannot watch {:?}: {error}", self.kind),
+                        false => tracing::debug!("cannot watch {:?}: {error}", self.kind),
+                    }
                     sleep(backoff.failed(rand::random())).await;
                 }
             }
         }
     }
+}
+
+/// Whether the server has answered. Answers of a server that starts are none.
+fn is_answer(error: &watcher::Error) -> bool {
+    let status = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => status,
+        _ => return false,
+    };
+    status.code < 500 && status.code != 429
 }
 
 impl ChildState {

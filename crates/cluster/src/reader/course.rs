@@ -7,8 +7,9 @@ use crate::backoff::Backoff;
 /// The time between two looks at a kind that is not installed, or at an object that may not be read.
 const LATER: Duration = Duration::from_secs(10);
 
-/// A kind that was there must be missing this often in a row. A server that starts may not know all its kinds yet.
-const MISSING: u32 = 5;
+/// What was there must be missing, or not be permitted to be read, this often in a row. A server that starts may not know
+/// all its kinds and permissions yet.
+const MISSING: u32 = 12;
 
 /// What to do next, and after how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,12 +90,13 @@ impl Course {
     ) -> (Verdict, NextStep) {
         let step = Step::List { trusted };
         self.missing = match cause {
-            FailureCause::Absent => self.missing.saturating_add(1),
-            FailureCause::Forbidden | FailureCause::Expired | FailureCause::Trouble => 0,
+            FailureCause::Absent | FailureCause::Forbidden => self.missing.saturating_add(1),
+            FailureCause::Expired | FailureCause::Trouble => 0,
         };
         let is_settled = match cause {
-            FailureCause::Absent => !self.was_there || self.missing >= MISSING,
-            FailureCause::Forbidden => true,
+            FailureCause::Absent | FailureCause::Forbidden => {
+                !self.was_there || self.missing >= MISSING
+            }
             FailureCause::Expired | FailureCause::Trouble => false,
         };
         let verdict = match is_settled {
@@ -219,7 +221,9 @@ mod tests {
         assert_eq!((verdict, next), (Verdict::Nothing, after(10_000, LIST)));
         course.listed();
         assert_eq!(course.watched(Some(absent), true, 0.0), after(0, LIST));
-        for millis in [200, 400, 800, 1600] {
+        for millis in [
+            200, 400, 800, 1600, 2000, 2000, 2000, 2000, 2000, 2000, 2000,
+        ] {
             let (verdict, next) = course.not_listed(absent, true, 0.0);
             assert_eq!((verdict, next), (Verdict::Stays, after(millis, LIST)));
         }
@@ -230,6 +234,23 @@ mod tests {
         assert_eq!(course.not_listed(absent, true, 0.0).0, Verdict::Stays);
     }
 
+    /// A server that has just started knows no permissions, for seconds.
+    #[test]
+    fn what_was_there_is_not_gone_at_the_first_refusal() {
+        let forbidden = FailureCause::Forbidden;
+        let mut course = Course::default();
+        course.listed();
+        for _ in 1..MISSING {
+            let (verdict, next) = course.not_listed(forbidden, true, 1.0);
+            assert_eq!(verdict, Verdict::Stays);
+            assert!(next.after <= Duration::from_secs(2));
+        }
+        let (verdict, next) = course.not_listed(forbidden, true, 1.0);
+        assert_eq!((verdict, next), (Verdict::Nothing, after(10_000, LIST)));
+        course.listed();
+        assert_eq!(course.not_listed(forbidden, true, 1.0).0, Verdict::Stays);
+    }
+
     #[test]
     fn what_may_not_be_read_is_tried_again_soon_and_then_later() {
         let mut course = Course::default();
@@ -237,9 +258,6 @@ mod tests {
             let (verdict, next) = course.not_listed(FailureCause::Forbidden, true, 0.0);
             assert_eq!((verdict, next), (Verdict::Nothing, after(millis, LIST)));
         }
-        course.listed();
-        let (_, next) = course.not_listed(FailureCause::Forbidden, true, 0.0);
-        assert_eq!(next, after(200, LIST));
     }
 
     #[test]

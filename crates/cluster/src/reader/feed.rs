@@ -53,7 +53,7 @@ struct CallFailure {
 enum FailureSource {
     /// The server is away, which the probe tells once for all kinds.
     Absence,
-    /// The server prepares kinds that have been installed, which is told once for all of them.
+    /// The server starts, or prepares kinds that have been installed, which is told once for all of them.
     Preparation,
     /// The server itself has said no.
     Answer,
@@ -117,6 +117,9 @@ impl Run {
         // What may be read of a kind is decided when the gateway is installed. Without its policies nothing is served.
         let cause = match failure.cause {
             FailureCause::Forbidden if !is_part => FailureCause::Trouble,
+            FailureCause::Absent | FailureCause::Forbidden if self.is_away() => {
+                FailureCause::Trouble
+            }
             cause => cause,
         };
         let (verdict, next) = self.course.not_listed(cause, trusted, rand::random());
@@ -131,6 +134,11 @@ impl Run {
         }
         self.tell(&failure);
         next
+    }
+
+    /// Whether the server is known to be away, or not to be ready: it may deny what it has and what it permits.
+    fn is_away(&self) -> bool {
+        matches!(*self.feed.connection.borrow(), ConnectionState::Away(_))
     }
 
     /// Lists the objects in the version that the server has, and tells the version of the collection.
@@ -293,7 +301,8 @@ impl Run {
         } = failure;
         let source = &self.feed.source;
         match told_by {
-            FailureSource::Absence => {
+            // The probe has told it.
+            _ if *told_by == FailureSource::Absence || self.is_away() => {
                 tracing::debug!("cannot read {source}: {message}");
                 return;
             }
@@ -301,12 +310,12 @@ impl Run {
                 tracing::debug!("cannot read {source} yet: {message}");
                 if !self.feed.shared.has_told_preparation.swap(true, Relaxed) {
                     tracing::info!(
-                        "the API server prepares kinds that have just been installed; they are read when it is done"
+                        "the API server is not ready to be read yet, or prepares kinds that have just been installed"
                     );
                 }
                 return;
             }
-            FailureSource::Answer => {}
+            FailureSource::Absence | FailureSource::Answer => {}
         }
         if self.told.as_ref() == Some(message) {
             return;
@@ -382,7 +391,7 @@ impl From<Error> for CallFailure {
             cause,
             message: error.to_string(),
             source: match &error {
-                Error::Api(status) if status.message.contains(PREPARES) => {
+                Error::Api(status) if status.code == 503 || status.message.contains(PREPARES) => {
                     FailureSource::Preparation
                 }
                 Error::Api(_) => FailureSource::Answer,
@@ -421,6 +430,7 @@ mod tests {
         let trouble = FailureCause::Trouble;
         for (code, message, expected) in [
             (429, PREPARES, (trouble, FailureSource::Preparation)),
+            (503, "too early", (trouble, FailureSource::Preparation)),
             (429, "slow down", (trouble, FailureSource::Answer)),
             (500, "etcd", (trouble, FailureSource::Answer)),
             (403, "no", (FailureCause::Forbidden, FailureSource::Answer)),
