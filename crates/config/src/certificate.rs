@@ -24,7 +24,7 @@ pub struct CertificateFacts {
 }
 
 /// A subject alternative name. Names of different types are never equal, whatever their text is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AlternativeName {
     /// A DNS name, in lower case.
     Dns(String),

@@ -9,5 +9,6 @@ pub mod egress;
 pub mod header_modifiers;
 pub mod headers;
 pub mod http_upgrade;
+pub mod limit;
 pub mod retry;
 pub mod traffic;

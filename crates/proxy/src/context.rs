@@ -14,6 +14,7 @@ use crate::configuration::{SnapshotReader, WorkerSnapshot};
 use crate::drain::DrainSignal;
 use crate::message::via::Via;
 use crate::metrics::WorkerMetrics;
+use crate::policy::limit::{LimitStore, WorkerLimits};
 use crate::telemetry::WorkerTelemetry;
 use crate::telemetry::access_log::AccessLog;
 use crate::tls::TlsServers;
@@ -36,6 +37,8 @@ pub(crate) struct SharedContext {
     pub(crate) metrics: Vec<WorkerMetrics>,
     pub(crate) access_log: Arc<AccessLog>,
     pub(crate) drain: Arc<DrainSignal>,
+    /// What is left of the limits of requests.
+    pub(crate) limits: Arc<LimitStore>,
 }
 
 /// What the tasks of one worker share.
@@ -45,6 +48,7 @@ pub(crate) struct WorkerContext {
     pub(crate) tunnels: Rc<TunnelRegistry>,
     pub(crate) telemetry: Rc<WorkerTelemetry>,
     pub(crate) clients: Arc<ClientMetrics>,
+    pub(crate) limits: WorkerLimits,
     snapshots: Rc<SnapshotReader>,
     connections: Cell<usize>,
     /// Notified when the last connection has ended.
@@ -69,6 +73,7 @@ impl SharedContext {
             metrics: (0..workers).map(|_| WorkerMetrics::default()).collect(),
             access_log,
             drain: Arc::default(),
+            limits: LimitStore::new(),
         })
     }
 }
@@ -98,6 +103,7 @@ impl WorkerContext {
                 Arc::clone(&shared.generation),
             ),
             clients,
+            limits: WorkerLimits::new(Arc::clone(&shared.limits)),
             snapshots,
             shared,
             connections: Cell::default(),

@@ -22,6 +22,7 @@ use crate::clock;
 use crate::message::trace::{TRACEPARENT, trace_id};
 use crate::plan::destination::DestinationKey;
 use crate::policy;
+use crate::policy::limit::{LimitAudit, LimitShare};
 use crate::record::{ExchangeEnd, ExchangeForm, Record, SniViolation, Trip, VerdictFacts};
 use crate::refusal::{Refusal, RefusalId, RefusalRow, RefusalSubject};
 use crate::telemetry::{DecisionLabels, WorkerTelemetry};
@@ -68,6 +69,8 @@ struct RequestFacts {
     first_byte: Option<Duration>,
     /// The ClientHello inside the tunnel.
     inner_hello: Option<HelloFacts>,
+    /// Its place among the requests that are open at once.
+    share: Option<LimitShare>,
 }
 
 /// The request as it came; kept only for an exchange that is logged.
@@ -206,6 +209,26 @@ impl Exchange {
             self.telemetry.metrics.audited.increment((), labels);
         }
         facts.verdict.cleared(decision);
+    }
+
+    /// What the exchange took from the limits of requests.
+    pub(crate) fn limited(&self, share: LimitShare) {
+        let mut facts = self.facts.borrow_mut();
+        if let Some(LimitAudit { policy, limit }) = share.audited() {
+            let labels = DecisionLabels {
+                listener: facts.listener_name(),
+                policy: Some(policy),
+                rule: Some(limit),
+            };
+            self.telemetry.metrics.audited.increment((), labels);
+            facts.verdict.over_limit(policy, limit);
+        }
+        facts.share = Some(share).filter(|share| !share.is_done());
+    }
+
+    /// The generation of the configuration when the exchange began.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The exchange is refused. Returns what the refusal is about.
@@ -347,6 +370,7 @@ impl Drop for Exchange {
             verdict,
             first_byte,
             inner_hello,
+            share: _,
         } = self.facts.get_mut();
         let is_logged = listener.as_ref().is_none_or(|listener| listener.access_log);
         let head = head.as_ref().filter(|_| is_logged);

@@ -30,8 +30,10 @@ mod acl;
 pub(crate) mod cors;
 pub(crate) mod credentials;
 mod header_modifiers;
+pub(crate) mod limit;
 
 use credentials::Principal;
+use limit::{LimitShare, LimitedRequest, WorkerLimits};
 
 /// What the policies of a rule are asked about.
 pub(crate) struct PolicyContext<'a, 'r> {
@@ -75,6 +77,15 @@ pub(crate) struct Cleared<'a> {
     policies: Option<&'a TrafficSettings>,
     /// Likewise.
     sender: Option<RequestSender<'a>>,
+}
+
+/// What the policies made of a request that may be sent.
+pub(crate) struct ClearedRequest<'a> {
+    pub(crate) cleared: Cleared<'a>,
+    /// What the egress policies decided.
+    pub(crate) decision: EgressDecision<'a>,
+    /// What the request took from limits; `None` if none is for it.
+    pub(crate) share: Option<LimitShare>,
 }
 
 /// Asks the policies of the rule, in their order.
@@ -138,21 +149,35 @@ impl<'a> Admitted<'a> {
         guard.permit(peer).is_ok() && plan.egress.check(request).action == EgressAction::Allow
     }
 
-    /// Asks the egress policies about the destination by its name, and gives their decision beside the witness.
+    /// Asks the egress policies about the destination by its name, and then the limits of requests. Gives their decision
+    /// and the share in the limits beside the witness.
     ///
     /// # Errors
-    /// [`Refusal::Policy`] with what denied it.
+    /// [`Refusal::Policy`] with what denied it, and [`Refusal::Denied`] with the limit that is reached.
     pub(crate) fn clear(
         self,
         mut plan: Box<ForwardPlan<'a>>,
-    ) -> Result<(Cleared<'a>, EgressDecision<'a>), Refusal> {
+        limits: &WorkerLimits,
+        generation: u64,
+    ) -> Result<ClearedRequest<'a>, Refusal> {
         let decision = clear_name(&mut plan, self.sender.facts())?;
+        let limited = LimitedRequest {
+            policies: self.policies,
+            egress: plan.egress,
+            destination: &plan.destination,
+            client: self.sender.facts(),
+        };
+        let share = limited.take(limits, generation)?;
         let cleared = Cleared {
             plan,
             policies: Some(self.policies),
             sender: Some(self.sender),
         };
-        Ok((cleared, decision))
+        Ok(ClearedRequest {
+            cleared,
+            decision,
+            share,
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Egret's own resources (`egret.dev/v1alpha1`).
 
 mod egress;
+mod limits;
 mod resolver;
 mod status;
 
@@ -8,6 +9,7 @@ pub use egress::{
     EgressAction, EgressAddresses, EgressClientSpec, EgressMode, EgressPolicy, EgressPolicySpec,
     EgressRuleSpec, EgressSni, EgressTunnels, PortText,
 };
+pub use limits::{EgressLimitPer, EgressLimitSpec};
 pub use resolver::{
     LookupFamily, ResolverHost, ResolverPolicy, ResolverPolicySpec, ResolverProtocol,
     ResolverServer,

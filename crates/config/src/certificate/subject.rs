@@ -5,7 +5,7 @@ use std::fmt;
 use super::der::{DerReader, tag};
 
 /// One attribute of a subject.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SubjectAttribute {
     /// The object identifier of the type, in DER.
     kind: Box<[u8]>,

@@ -68,6 +68,14 @@ fn fault(kind: Kind, name: &str, value: &str) -> Option<String> {
     }
 }
 
+/// Whether routes of a Gateway may take away what the Gateway guards, which is kgateway's order.
+pub(super) fn prefers_child(meta: &ObjectMeta) -> bool {
+    let annotations = meta.annotations.as_ref();
+    annotations
+        .and_then(|all| all.get(INHERITED_PRIORITY))
+        .is_some_and(|value| value == PREFER_CHILD)
+}
+
 /// Whether policies of this kind have weights.
 fn has_weight(kind: Kind) -> bool {
     matches!(

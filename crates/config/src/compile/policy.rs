@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ancestor::RouteGateways;
-use super::annotation::policy_weight;
+use super::annotation::{policy_weight, prefers_child};
 use super::class::CompileOptions;
 use super::log::{ReportLog, misconfiguration};
 use super::target::{PolicyTarget, TargetLookup};
@@ -32,6 +32,7 @@ mod header_modifiers;
 mod http_upgrade;
 mod layer;
 mod listener;
+mod rate_limit;
 mod reader;
 mod resolver;
 mod retry;
@@ -59,6 +60,8 @@ pub(super) struct CompiledPolicies {
     traffic: BTreeMap<PolicyTarget, TrafficSettings>,
     /// The settings of listeners, by Gateway and listener name.
     listeners: BTreeMap<ObjectRef, BTreeMap<String, ListenerLayer>>,
+    /// The Gateways whose routes may take away what the Gateway guards.
+    prefers_child: BTreeSet<ObjectRef>,
     /// The weights of policies that have one.
     weights: BTreeMap<ObjectRef, i64>,
     /// Rules with the same policies share one value.
@@ -90,6 +93,9 @@ pub(super) fn compile(
     };
     policies.settings.insert(ResolverId::System, Arc::default());
     policies.weigh(targets.resources);
+    let gateways = targets.resources.gateways.iter();
+    let lenient = gateways.filter(|(_, object)| prefers_child(&object.value.metadata));
+    policies.prefers_child = lenient.map(|(gateway, _)| gateway.clone()).collect();
     egress::compile(targets, &mut policies, log);
     resolver::compile(targets, &mut policies, log);
     listener::compile(targets, &mut policies, log);
@@ -97,6 +103,7 @@ pub(super) fn compile(
     backend_tls::compile(targets, &mut policies, log);
     backend_config::compile(targets, &mut policies, log);
     traffic::compile(targets, &mut policies, log);
+    traffic::warn_of_guarded(targets, &policies, log);
     unread::compile(targets, &mut policies, log);
     policies
 }
@@ -262,17 +269,19 @@ impl CompiledPolicies {
             rule,
         } = scope;
         let mut settings = own.clone();
-        let targets = [
-            rule.map(|rule| (route, Some(rule))),
-            Some((route, None)),
-            Some((gateway, Some(listener))),
-            Some((gateway, None)),
-        ];
-        for (object, section) in targets.into_iter().flatten() {
-            if let Some(wider) = self.traffic.get(&PolicyTarget::new(object, section)) {
-                settings.merge(wider);
-            }
+        let at = |object, section| self.traffic.get(&PolicyTarget::new(object, section));
+        let of_route = [rule.and_then(|rule| at(route, Some(rule))), at(route, None)];
+        for wider in of_route.into_iter().flatten() {
+            settings.merge(wider);
         }
+        let mut parent = TrafficSettings::default();
+        for wider in [at(gateway, Some(listener)), at(gateway, None)]
+            .into_iter()
+            .flatten()
+        {
+            parent.merge(wider);
+        }
+        settings.inherit(&parent, self.prefers_child.contains(gateway));
         if let Some(of_listener) = self.listener(gateway, listener) {
             settings.merge(&TrafficSettings {
                 http_upgrade: of_listener.upgrades.clone(),

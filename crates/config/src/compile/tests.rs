@@ -28,6 +28,7 @@ mod listener_policy;
 mod parameters;
 mod passthrough;
 mod policy;
+mod rate_limit;
 mod resolver;
 mod retry;
 mod robust;

@@ -17,10 +17,12 @@ use crate::path::prefix_matches;
 use crate::resources::ObjectRef;
 
 mod client;
+mod limit;
 mod sni;
 pub mod special;
 
 pub use client::{CertificatePattern, ClientMatcher, EgressClient, UserPattern};
+pub use limit::{EgressLimit, LimitKey, LimitedClient};
 pub use sni::{EgressSni, HelloName, SniRequirement};
 
 pub use crate::api::egret::{EgressAction, EgressMode};
@@ -48,6 +50,8 @@ pub struct EgressRules {
     pub allow_addresses: Vec<IpNet>,
     /// Addresses that are denied in addition to the built-in list.
     pub deny_addresses: Vec<IpNet>,
+    /// Limits of the requests that the rules allow.
+    pub limits: Vec<EgressLimit>,
     /// Whether tunnels stay open that the policy denies after a change (`tunnels: Keep`). The built-in deny list closes
     /// them in any case.
     pub keeps_tunnels: bool,

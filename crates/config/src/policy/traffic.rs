@@ -15,28 +15,31 @@ use super::basic_auth::BasicAuth;
 use super::cors::CorsPolicy;
 use super::header_modifiers::HeaderModifiers;
 use super::http_upgrade::AllowedUpgrades;
+use super::limit::LocalRateLimits;
 use super::retry::RetryPolicy;
 use crate::resources::ObjectRef;
 
-/// Calls a macro with the list of fields: the name in Rust, the compiled type, the name in a resource, and what the
-/// field means where requests cannot be read.
+/// Calls a macro with the list of fields: the name in Rust, the compiled type, the name in a resource, what the field
+/// means where requests cannot be read ([`InTunnel`]), and whether a route can take it away ([`Inheritance`]).
 macro_rules! traffic_policies {
     ($callback:ident) => {
         $callback! {
             /// What pages of other origins may do.
-            cors: CorsPolicy = "cors", WarnOnly;
+            cors: CorsPolicy = "cors", WarnOnly, Replaced;
             /// Allows and denies clients by their address.
-            acl: ClientAcl = "acl", Applies;
+            acl: ClientAcl = "acl", Applies, Replaced;
             /// Authenticates clients by user name and password.
-            basic_auth: BasicAuth = "basicAuth", RefuseRule;
+            basic_auth: BasicAuth = "basicAuth", RefuseRule, Guarded;
             /// Authenticates clients by API key.
-            api_key_auth: ApiKeyAuth = "apiKeyAuth", RefuseRule;
+            api_key_auth: ApiKeyAuth = "apiKeyAuth", RefuseRule, Guarded;
+            /// How many requests may be sent.
+            rate_limit_local: LocalRateLimits = "rateLimit.local", Applies, Guarded;
             /// The upgrades that are allowed.
-            http_upgrade: AllowedUpgrades = "httpUpgrade", Applies;
+            http_upgrade: AllowedUpgrades = "httpUpgrade", Applies, Replaced;
             /// When a request is retried.
-            retry: RetryPolicy = "retry", Applies;
+            retry: RetryPolicy = "retry", Applies, Replaced;
             /// Changes to the headers of requests and responses.
-            header_modifiers: HeaderModifiers = "headerModifiers", WarnOnly;
+            header_modifiers: HeaderModifiers = "headerModifiers", WarnOnly, Replaced;
         }
     };
 }
@@ -66,6 +69,15 @@ pub enum InTunnel {
     RefuseRule,
     /// The field has no effect, which does no harm: the report warns.
     WarnOnly,
+}
+
+/// What becomes of a field that a Gateway or a listener sets when a policy of a route disables it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inheritance {
+    /// The route decides.
+    Replaced,
+    /// The field protects something that routes must not open: it stays in force, unless the Gateway allows it.
+    Guarded,
 }
 
 /// A field of [`TrafficSettings`] that a policy sets or disables.
@@ -120,7 +132,7 @@ impl<T> PolicySetting<T> {
 }
 
 macro_rules! define_settings {
-    ($($(#[$doc:meta])* $field:ident: $type:ty = $name:literal, $in_tunnel:ident;)*) => {
+    ($($(#[$doc:meta])* $field:ident: $type:ty = $name:literal, $in_tunnel:ident, $inheritance:ident;)*) => {
         /// The settings of one TrafficPolicy, of all TrafficPolicies at one target, or of all that apply to a rule.
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
         pub struct TrafficSettings {
@@ -156,6 +168,34 @@ macro_rules! define_settings {
                 overridden
             }
 
+            /// Takes from the settings of the listener and the Gateway of a route what is unset here. What is
+            /// [`Inheritance::Guarded`] there cannot be disabled here, unless `prefers_child`; rate limits of both hold.
+            /// Returns the fields that are disabled here in vain, each with the policy that disables it and the policy that
+            /// is in force.
+            pub fn inherit(
+                &mut self,
+                parent: &Self,
+                prefers_child: bool,
+            ) -> Vec<(&'static str, ObjectRef, ObjectRef)> {
+                let mut in_vain = Vec::new();
+                $(if Inheritance::$inheritance == Inheritance::Guarded
+                    && !prefers_child
+                    && let PolicySetting::Disabled(by) = &self.$field
+                    && let PolicySetting::Set(guard, _) = &parent.$field
+                {
+                    in_vain.push(($name, by.clone(), guard.clone()));
+                    self.$field = parent.$field.clone();
+                })*
+                if let PolicySetting::Set(_, limits) = &mut self.rate_limit_local
+                    && let PolicySetting::Set(_, wider) = &parent.rate_limit_local
+                    && !Arc::ptr_eq(limits, wider)
+                {
+                    Arc::make_mut(limits).0.extend(wider.0.iter().cloned());
+                }
+                self.merge(parent);
+                in_vain
+            }
+
             /// The fields that a policy sets or disables.
             pub fn stated(&self) -> impl Iterator<Item = StatedField<'_>> {
                 let fields = [$(self.$field.policy().map(|policy| StatedField {
@@ -173,6 +213,15 @@ macro_rules! define_settings {
 traffic_policies!(define_settings);
 
 impl TrafficSettings {
+    /// The settings with the identity of what is kept at this target.
+    #[must_use]
+    pub fn attached_to(mut self, target: &str) -> Self {
+        if let PolicySetting::Set(_, limits) = &mut self.rate_limit_local {
+            Arc::make_mut(limits).attach_to(target);
+        }
+        self
+    }
+
     /// The upgrades that are allowed: those of a policy, else the default.
     #[must_use]
     pub fn upgrades(&self) -> &AllowedUpgrades {

@@ -159,6 +159,7 @@ mod tests {
             rules: Vec::new(),
             allow_addresses: vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()],
             deny_addresses: Vec::new(),
+            limits: Vec::new(),
             keeps_tunnels: false,
             sni: EgressSni::Log,
         };

@@ -24,6 +24,8 @@ pub(crate) enum Verdict {
         policy: Option<ObjectRef>,
         rule: Option<Arc<str>>,
     },
+    /// A limit of a policy in audit mode is reached.
+    LimitAudited { policy: ObjectRef, limit: Arc<str> },
     /// A policy in audit mode would have denied the upstream's address.
     AddressAudited { policy: ObjectRef },
     /// A policy denies the destination by its name.
@@ -68,6 +70,14 @@ impl VerdictFacts {
             EgressAction::Allow if decision.audited => Verdict::Audited { policy, rule },
             EgressAction::Allow => Verdict::Allowed { policy, rule },
             EgressAction::Deny => Verdict::Denied { policy, rule },
+        });
+    }
+
+    /// A limit of a policy in audit mode would have refused the exchange.
+    pub(crate) fn over_limit(&mut self, policy: &ObjectRef, limit: &Arc<str>) {
+        self.by_name = Some(Verdict::LimitAudited {
+            policy: policy.clone(),
+            limit: limit.clone(),
         });
     }
 
@@ -119,7 +129,10 @@ impl Verdict {
     pub(crate) const fn as_str(&self) -> &'static str {
         match self {
             Self::Allowed { .. } => "allow",
-            Self::Audited { .. } | Self::AddressAudited { .. } | Self::SniAudited(_) => "audit",
+            Self::Audited { .. }
+            | Self::LimitAudited { .. }
+            | Self::AddressAudited { .. }
+            | Self::SniAudited(_) => "audit",
             Self::Denied { .. }
             | Self::AddressDenied { .. }
             | Self::Unauthenticated { .. }
@@ -145,6 +158,9 @@ impl Verdict {
                 });
                 Some(refusal.details(&about()))
             }
+            Self::LimitAudited { policy, limit } => {
+                Some(format!("limit {limit} of {policy} is reached"))
+            }
             Self::SniDenied(violation) | Self::SniAudited(violation) => Some(violation.to_string()),
             Self::Allowed { .. }
             | Self::Denied { .. }
@@ -161,6 +177,7 @@ impl Verdict {
             | Self::Denied { policy, .. }
             | Self::AddressDenied { policy } => policy.as_ref(),
             Self::AddressAudited { policy }
+            | Self::LimitAudited { policy, .. }
             | Self::Unauthenticated { policy }
             | Self::SniDenied(SniViolation { policy, .. })
             | Self::SniAudited(SniViolation { policy, .. }) => Some(policy),
@@ -173,6 +190,7 @@ impl Verdict {
             Self::Allowed { rule, .. } | Self::Audited { rule, .. } | Self::Denied { rule, .. } => {
                 rule.as_ref()
             }
+            Self::LimitAudited { limit, .. } => Some(limit),
             Self::AddressAudited { .. }
             | Self::AddressDenied { .. }
             | Self::Unauthenticated { .. }

@@ -1,4 +1,4 @@
-//! The refusal of a request by a field of a TrafficPolicy. Each field has its place in [`DenyingField`], with what it means
+//! The refusal of a request by a field of a TrafficPolicy, or by a limit of an EgressPolicy. Each field has its place in [`DenyingField`], with what it means
 //! for the log and the metrics; the response is what kgateway documents.
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::Reason;
 
-/// Why a TrafficPolicy denies a request, and what the client is told.
+/// Why a policy denies a request, and what the client is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PolicyDenial {
     /// The policy.
@@ -27,11 +27,15 @@ pub(crate) struct PolicyDenial {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// A field of a TrafficPolicy that can deny a request.
+/// A field of a policy that can deny a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DenyingField {
     /// `acl`
     Acl,
+    /// `rateLimit.local`
+    LocalRateLimit,
+    /// `limits` of an EgressPolicy
+    EgressLimit,
 }
 
 impl DenyingField {
@@ -39,13 +43,14 @@ impl DenyingField {
     pub(super) const fn reason(self) -> Reason {
         match self {
             Self::Acl => Reason::Acl,
+            Self::LocalRateLimit | Self::EgressLimit => Reason::RateLimit,
         }
     }
 
     /// The error type of `Proxy-Status`.
     pub(super) const fn error(self) -> &'static str {
         match self {
-            Self::Acl => "http_request_denied",
+            Self::Acl | Self::LocalRateLimit | Self::EgressLimit => "http_request_denied",
         }
     }
 }

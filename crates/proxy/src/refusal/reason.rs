@@ -45,6 +45,8 @@ label_values! {
         Unauthenticated = "unauthenticated",
         /// `acl` of a TrafficPolicy denies the client's address.
         Acl = "acl",
+        /// A limit of requests is reached.
+        RateLimit = "rate_limit",
         /// An EgressPolicy denies the destination by its name.
         EgressPolicy = "egress_policy",
         /// Every address of the destination is denied.

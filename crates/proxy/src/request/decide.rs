@@ -17,7 +17,8 @@ use crate::exchange::Exchange;
 use crate::message::target::Target;
 use crate::message::upgrade;
 use crate::plan::{ForwardPlan, PlannedRoute};
-use crate::policy::{self, Admitted, Cleared, PolicyContext, cors};
+use crate::policy::limit::WorkerLimits;
+use crate::policy::{self, Admitted, Cleared, ClearedRequest, PolicyContext, cors};
 use crate::refusal::Refusal;
 use crate::request::send::ForwardedRequest;
 use crate::upstream::{RequestBody, Upstreams};
@@ -121,22 +122,30 @@ pub(super) fn plan<'a>(
     Ok(plan)
 }
 
-/// Asks the egress policies about the destination by its name, and tells the exchange what they say.
+/// Asks the egress policies about the destination by its name, and the limits, and tells the exchange what they say.
 ///
 /// # Errors
-/// [`Refusal::Policy`].
+/// [`Refusal::Policy`], and [`Refusal::Denied`] by a limit.
 pub(super) fn clear<'a>(
     admitted: Admitted<'a>,
     plan: Box<ForwardPlan<'a>>,
+    limits: &WorkerLimits,
     exchange: &Exchange,
 ) -> Result<Cleared<'a>, Refusal> {
     exchange.planned(&plan.destination);
-    let (cleared, decision) = admitted.clear(plan)?;
+    let ClearedRequest {
+        cleared,
+        decision,
+        share,
+    } = admitted.clear(plan, limits, exchange.generation())?;
     if cleared.plan().other_hosts() > 0 {
         // It may be another host that is allowed.
         exchange.planned(&cleared.plan().destination);
     }
     exchange.cleared(&decision);
+    if let Some(share) = share {
+        exchange.limited(share);
+    }
     Ok(cleared)
 }
 
@@ -206,13 +215,14 @@ impl<'a> RoutedRequest<'a> {
             ..PlannedRoute::from(found)
         };
         let upstreams = &connection.context.upstreams;
+        let limits = &connection.context.limits;
         let plan = plan(backends, &route, target, parts, upstreams)?;
         if target.is_tunnel() {
             check::connect(found, &connection.client, parts.version)?;
             if !plan.dynamic {
                 return Err(Refusal::NoTunnel("a static backend takes no CONNECT"));
             }
-            let cleared = clear(admitted, plan, exchange)?;
+            let cleared = clear(admitted, plan, limits, exchange)?;
             return Ok(NextStep::Tunnel(cleared));
         }
         let rule = &**found.rule;
@@ -222,7 +232,7 @@ impl<'a> RoutedRequest<'a> {
         let forwarded = ForwardedRequest {
             target,
             rule,
-            cleared: clear(admitted, plan, exchange)?,
+            cleared: clear(admitted, plan, limits, exchange)?,
             wanted,
         };
         Ok(NextStep::Forward(forwarded, body))

@@ -21,6 +21,7 @@ use crate::downstream::{alert, early_refusal, farewell};
 use crate::exchange::Exchange;
 use crate::message::target::{Target, TargetForm};
 use crate::plan::PlannedRoute;
+use crate::policy::limit::WorkerLimits;
 use crate::refusal::Refusal;
 use crate::stream::ClientStream;
 use crate::tunnel::{ClientSide, ReadyTunnel, Tunnel, TunnelKind, TunnelPermit, TunnelRequest};
@@ -123,6 +124,7 @@ struct TlsRequest<'a> {
     connection: Rc<ClientConnection>,
     exchange: Rc<Exchange>,
     upstreams: &'a Rc<Upstreams>,
+    limits: &'a WorkerLimits,
 }
 
 impl<'a> TlsRequest<'a> {
@@ -143,6 +145,7 @@ impl<'a> TlsRequest<'a> {
             connection,
             exchange,
             upstreams: &context.upstreams,
+            limits: &context.limits,
         }
     }
 
@@ -169,6 +172,7 @@ impl<'a> TlsRequest<'a> {
             connection,
             exchange,
             upstreams,
+            limits,
         } = self;
         let request = connect_parts();
         let route = decide::route(listener, target, &request, "")?;
@@ -183,7 +187,7 @@ impl<'a> TlsRequest<'a> {
         };
         let planned = PlannedRoute::from(&route);
         let plan = decide::plan(backends, &planned, target, &request, upstreams)?;
-        let mut cleared = decide::clear(admitted, plan, exchange)?;
+        let mut cleared = decide::clear(admitted, plan, limits, exchange)?;
         let timeouts = route.rule.timeouts;
         let (progress, trip) = (exchange.progress(), exchange.trip());
         let connected = upstreams.connect(&mut cleared, timeouts, progress, trip);

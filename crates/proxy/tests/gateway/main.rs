@@ -23,6 +23,7 @@ mod limits;
 mod misdirected;
 mod passthrough;
 mod proxy_protocol;
+mod rate_limit;
 mod refusals;
 mod reload;
 mod retries;

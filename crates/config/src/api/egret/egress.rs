@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::PolicyStatus;
+use super::limits::EgressLimitSpec;
 use crate::api::target::TargetRef;
 use crate::api::validation;
 
@@ -43,6 +44,10 @@ pub struct EgressPolicySpec {
     /// Rules for IP addresses: the addresses that names resolve to, and IP literals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addresses: Option<EgressAddresses>,
+    /// Limits of the requests that the rules allow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub limits: Vec<EgressLimitSpec>,
     /// What happens to open tunnels that a changed policy would deny; `Close` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tunnels: Option<EgressTunnels>,

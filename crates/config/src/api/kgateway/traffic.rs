@@ -13,6 +13,7 @@ mod authentication;
 mod cors;
 mod header_modifiers;
 mod http_upgrade;
+mod rate_limit;
 mod retry;
 
 pub use acl::{AclAction, AclDenyResponse, AclHeader, AclRule, TrafficAcl};
@@ -23,6 +24,7 @@ pub use authentication::{
 pub use cors::TrafficCors;
 pub use header_modifiers::{HeaderModifier, HeaderSecret, HeaderSource, TrafficHeaderModifiers};
 pub use http_upgrade::{ConnectUpgrade, HttpUpgrade};
+pub use rate_limit::{LocalRateLimitSpec, TokenBucketSpec, TrafficRateLimit};
 pub use retry::TrafficRetry;
 
 recognised! {
@@ -39,6 +41,9 @@ recognised! {
         #[serde(default, rename = "targetSelectors", skip_serializing_if = "Vec::is_empty")]
         #[schemars(length(max = 64), extend("x-kubernetes-validations" = [targets_only("targetSelectors")]))]
         target_selectors: Vec<TargetSelector>,
+        /// How many requests may be sent.
+        #[serde(default, rename = "rateLimit", skip_serializing_if = "Option::is_none")]
+        rate_limit: Option<TrafficRateLimit>,
         /// When a request is retried.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry: Option<TrafficRetry>,
@@ -73,7 +78,6 @@ recognised! {
         internal_redirect = "internalRedirect",
         jwt_auth = "jwtAuth",
         oauth2 = "oauth2",
-        rate_limit = "rateLimit",
         rbac = "rbac",
         request_mirror = "requestMirror",
         stat_prefix = "statPrefix",

@@ -19,6 +19,7 @@ use crate::policy::egress::{
 use crate::resources::{Kind, ObjectRef, oldest_first};
 use crate::route::literal_path;
 
+mod limits;
 mod lint;
 
 const TARGETS: TargetKinds = TargetKinds::only(&[
@@ -130,6 +131,7 @@ fn rules(
         default_action,
         rules,
         addresses,
+        limits,
         tunnels,
         sni,
     } = spec;
@@ -150,6 +152,7 @@ fn rules(
             .collect(),
         allow_addresses,
         deny_addresses,
+        limits: limits::read(reference, limits, faults),
         keeps_tunnels: tunnels.unwrap_or_default() == EgressTunnels::Keep,
         sni: sni.unwrap_or_default(),
     }

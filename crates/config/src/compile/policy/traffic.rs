@@ -1,5 +1,6 @@
 //! Compiles TrafficPolicies to [`TrafficSettings`]. The supported fields are those of the list in `policy/traffic.rs`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
@@ -21,7 +22,7 @@ const TARGETS: TargetKinds = TargetKinds {
 };
 
 macro_rules! define_reader {
-    ($($(#[$doc:meta])* $field:ident: $type:ty = $name:literal, $in_tunnel:ident;)*) => {
+    ($($(#[$doc:meta])* $field:ident: $type:ty = $name:literal, $in_tunnel:ident, $inheritance:ident;)*) => {
         /// Reads every field of the list.
         fn read_settings(
             spec: &TrafficPolicySpec,
@@ -80,12 +81,17 @@ pub(super) fn compile(
             );
         }
         SpecFields::new("spec", &mut draft.faults).unsupported(spec.unsupported());
+        if let Some(rate_limit) = &spec.rate_limit {
+            let mut fields = SpecFields::new("spec.rateLimit", &mut draft.faults);
+            fields.unsupported(rate_limit.unsupported());
+        }
         let reader = PolicyReader {
             policy: reference,
             resources: targets.resources,
         };
         let settings = read_settings(spec, reader, &mut draft.faults);
         draft.finish(targets, policies, log, |policies, target| {
+            let settings = settings.clone().attached_to(&target.to_string());
             let older = policies.traffic.entry(target.clone()).or_default();
             let overridden = older.merge_younger(&settings);
             outcome(&settings, overridden, target, |by| {
@@ -116,4 +122,37 @@ fn outcome(
         FieldFault::new(format!("spec.{name}"), message)
     };
     TargetOutcome::Merged(overridden.into_iter().map(fault).collect())
+}
+
+/// Warns of policies on routes that disable in vain what a Gateway guards.
+pub(super) fn warn_of_guarded(
+    targets: TargetLookup<'_>,
+    policies: &CompiledPolicies,
+    log: &mut ReportLog,
+) {
+    let mut told = BTreeSet::new();
+    for (target, settings) in &policies.traffic {
+        let is_route = matches!(target.object.kind, Kind::HttpRoute | Kind::GrpcRoute);
+        if !is_route || settings.stated().all(|field| !field.is_disabled) {
+            continue;
+        }
+        for gateway in policies.route_gateways.of(&target.object) {
+            let parents = policies.traffic.iter();
+            for (_, parent) in parents.filter(|(parent, _)| parent.object == *gateway) {
+                let prefers_child = policies.prefers_child.contains(gateway);
+                told.extend(settings.clone().inherit(parent, prefers_child));
+            }
+        }
+    }
+    for (field, policy, guard) in told {
+        let Some(object) = targets.resources.traffic_policies.get(&policy) else {
+            continue;
+        };
+        let message = format!(
+            "has no effect: {guard} stays in force, because a route cannot take it away; the annotation \
+             kgateway.dev/inherited-policy-priority: ShallowMergePreferChild on the Gateway would allow it"
+        );
+        let warning = FieldFault::new(format!("spec.{field}"), message);
+        log.warn(&policy, &object.source, &warning);
+    }
 }

@@ -4,7 +4,8 @@ use http::Method;
 
 use super::{
     BASE, CompiledConfig, GATEWAY, ROUTE, TO_DFP, condition, describe, errors, get,
-    kgateway_policy, problems, request, route, route_of, rule, run, with_base, with_route,
+    kgateway_policy, problems, request, route, route_of, rule, run, warnings, with_base,
+    with_route,
 };
 use crate::policy::api_key_auth::KeySource;
 use crate::policy::traffic::TrafficSettings;
@@ -298,6 +299,35 @@ fn keys_that_are_wrong_are_nobodys() {
     }
 }
 
+/// The annotation on the Gateway is kgateway's order: the narrower policy decides.
+#[test]
+fn a_gateway_may_let_its_routes_switch_authentication_off() {
+    let off = on(ROUTE, "p", "basicAuth: {disable: {}}");
+    let text = on(GATEWAY, "wide", &format!("basicAuth: {{users: ['{ANN}']}}")) + &off;
+    let guarded = with_route(&text);
+    assert_eq!(users(&guarded), ["ann"]);
+    let told = warnings(&guarded);
+    let expected = "spec.basicAuth: has no effect: TrafficPolicy infra/wide stays in force, because a route cannot take it away";
+    assert!(
+        told.iter().any(|warning| warning.contains(expected)),
+        "{told:?}"
+    );
+    let rules = route(&format!("  rules:\n  - name: main\n    {TO_DFP}\n"));
+    let annotated = BASE.replacen(
+        "metadata: {name: gw, ",
+        "metadata: {annotations: {kgateway.dev/inherited-policy-priority: ShallowMergePreferChild}, name: gw, ",
+        1,
+    );
+    assert_ne!(annotated, BASE);
+    let lenient = run(&format!("{annotated}---\n{text}{rules}"));
+    assert_eq!(users(&lenient), [""; 0]);
+    assert!(
+        !warnings(&lenient)
+            .iter()
+            .any(|warning| warning.contains("has no effect"))
+    );
+}
+
 #[test]
 fn an_unknown_field_is_an_error() {
     let unknown = on(ROUTE, "p", "basicAuth: {realm: x}");
@@ -318,7 +348,10 @@ fn the_narrower_policy_goes_before_the_wider() {
     ];
     for (at, narrow) in targets.iter().enumerate() {
         for wide in &targets[..at] {
-            for (line, expected) in [(&*bob, &["bob"][..]), (off, &[])] {
+            // A route cannot take away what its Gateway or the listener guards.
+            let is_guarded = wide.contains("Gateway") && narrow.contains("HTTPRoute");
+            let without = if is_guarded { &["ann"][..] } else { &[] };
+            for (line, expected) in [(&*bob, &["bob"][..]), (off, without)] {
                 let both = on(wide, "wide", &ann) + &on(narrow, "p", line);
                 assert_eq!(users(&with_route(&both)), expected, "{wide} {narrow}");
             }

@@ -19,6 +19,7 @@ fn policy(name: &str) -> EgressRules {
         rules: Vec::new(),
         allow_addresses: Vec::new(),
         deny_addresses: Vec::new(),
+        limits: Vec::new(),
         keeps_tunnels: false,
         sni: EgressSni::Log,
     }
@@ -396,6 +397,7 @@ fn the_strictest_policy_says_what_the_server_name_must_be() {
     let with = |name: &str, mode, sni, keeps_tunnels| EgressRules {
         mode,
         sni,
+        limits: Vec::new(),
         keeps_tunnels,
         ..policy(name)
     };
