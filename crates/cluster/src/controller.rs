@@ -3,12 +3,12 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use egret_config::compile::{CompileOptions, CompiledConfig, GatewayPlacement};
 use egret_config::in_force::InForce;
-use egret_config::references;
+use egret_config::references::ReferenceFinder;
 use egret_config::resources::Resources;
 use thiserror::Error;
 use tokio::runtime::Handle;
@@ -75,6 +75,7 @@ struct Controller {
     options: ControllerOptions,
     state: Arc<ControllerState>,
     configuration: Option<Configuration>,
+    references: Arc<Mutex<ReferenceFinder>>,
     provision: ProvisionWriter,
     statuses: StatusWriter,
     began: Instant,
@@ -101,6 +102,7 @@ pub async fn run(
     let mut controller = Controller {
         state,
         configuration: None,
+        references: Arc::default(),
         provision: ProvisionWriter::new(client.clone(), name.clone()),
         statuses: StatusWriter::new(client, name),
         began: clock::now(),
@@ -187,8 +189,16 @@ impl Controller {
         let settings = self.options.provision.clone();
         let before = self.configuration.as_ref().map(|it| it.in_force.clone());
         let resources = objects.resources().clone();
-        let compiled =
-            spawn_blocking(move || compile(before.as_ref(), resources, &options, &settings));
+        let references = self.references.clone();
+        let compiled = spawn_blocking(move || {
+            let mut references = references.lock().unwrap_or_else(PoisonError::into_inner);
+            compile(
+                before.as_ref(),
+                resources,
+                (&options, &settings),
+                &mut references,
+            )
+        });
         match compiled.await {
             Ok(Ok((in_force, compiled, plan))) => {
                 self.state.configured();
@@ -240,8 +250,8 @@ type Compiled = (InForce, CompiledConfig, ControllerPlan);
 fn compile(
     before: Option<&InForce>,
     resources: Resources,
-    options: &CompileOptions,
-    settings: &ProvisionSettings,
+    (options, settings): (&CompileOptions, &ProvisionSettings),
+    references: &mut ReferenceFinder,
 ) -> Result<Compiled, Vec<egret_config::report::ReportProblem>> {
     let (in_force, compiled) = match before {
         None => InForce::start(resources, options),
@@ -251,7 +261,8 @@ fn compile(
         },
     };
     let served = in_force.served();
-    let access = AccessIndex::of(references::secrets(served, options), &compiled);
+    let references = references.secrets(served, options);
+    let access = AccessIndex::of(&references, &compiled);
     let plan = ControllerPlan::of(served, &compiled, settings, |gateway| {
         access.needed(gateway)
     });

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use egret_config::compile::CompileOptions;
-use egret_config::references;
+use egret_config::references::ReferenceFinder;
 use egret_config::resources::Kind;
 use kube::Client;
 use tokio::runtime::Handle;
@@ -49,6 +49,7 @@ pub struct ClusterReader {
     told: u64,
     feeds: BTreeMap<Source, RunningTask>,
     follows_references: bool,
+    references: ReferenceFinder,
     connection: watch::Receiver<ConnectionState>,
     _probe: RunningTask,
 }
@@ -93,6 +94,7 @@ impl ClusterReader {
             told: 0,
             feeds: BTreeMap::new(),
             follows_references,
+            references: ReferenceFinder::default(),
             connection,
             _probe: RunningTask(probe.abort_handle()),
         };
@@ -160,7 +162,7 @@ impl ClusterReader {
 
     /// Begins to read what is referred to now, and no longer what was. Returns whether there is anything new.
     fn follow_references(&mut self, objects: &ClusterObjects) -> bool {
-        let found = references::secrets(objects.resources(), &self.options);
+        let found = self.references.secrets(objects.resources(), &self.options);
         let named = found.named.keys().map(Source::named);
         let selected = found.selected.keys().map(Source::labelled);
         let mut wanted: BTreeSet<Source> = named.chain(selected).collect();

@@ -37,12 +37,13 @@ mod target;
 mod tunnel;
 mod unsupported;
 mod upgrade;
+mod usage;
 mod value;
 
 pub use class::{CONTROLLER_NAME, CompileOptions, GatewayPlacement};
 pub use parameters::{PROXY_ARGUMENTS, gateway_parameters, merge_json};
 pub use review::{
-    CompileReview, FaultCause, ListenerName, ObjectFault, PolicyBinding, PolicyTarget,
+    CompileReview, FaultCause, GatewayUse, ListenerName, ObjectFault, PolicyBinding, PolicyTarget,
 };
 
 use class::GatewayClasses;
@@ -130,6 +131,9 @@ fn finish(
             expiry::report(&sockets, context.resources, now, log);
         }
         lint::report(context.resources, &sockets, log);
+        if options.placement == GatewayPlacement::Apart {
+            log.uses(usage::of(&sockets));
+        }
         for (bind, socket) in sockets {
             // Only whoever serves one Gateway alone has a use for the sockets of Gateways that are apart.
             all.entry(bind).or_insert(socket);

@@ -54,6 +54,37 @@ pub fn secrets(resources: &Resources, options: &CompileOptions) -> SecretReferen
     references
 }
 
+/// The references of objects that change, for one set of options. They are found anew only if an object has changed that
+/// can have any, and not whenever an endpoint of a Service comes or goes.
+#[derive(Debug, Default)]
+pub struct ReferenceFinder {
+    found: Option<(Resources, Arc<SecretReferences>)>,
+}
+
+impl ReferenceFinder {
+    /// The references of these objects, as [`secrets`] finds them.
+    pub fn secrets(
+        &mut self,
+        resources: &Resources,
+        options: &CompileOptions,
+    ) -> Arc<SecretReferences> {
+        if let Some((of, found)) = &self.found {
+            let changes = resources.changes_since(of);
+            if !changes.iter().any(|it| may_refer(it.object.kind)) {
+                return found.clone();
+            }
+        }
+        let found = Arc::new(secrets(resources, options));
+        self.found = Some((resources.clone(), found.clone()));
+        found
+    }
+}
+
+/// Whether the references of objects can depend on an object of this kind.
+fn may_refer(kind: Kind) -> bool {
+    !matches!(kind, Kind::Secret | Kind::ConfigMap | Kind::EndpointSlice)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +182,33 @@ metadata: {name: own, namespace: infra}
             selected,
             ["infra {\"team\": \"a\"} TrafficPolicy infra/keys"]
         );
+    }
+
+    #[test]
+    fn references_are_found_anew_only_if_they_may_be_others() {
+        let read = |text: &str| {
+            let name = "t.yaml";
+            let loaded = load([ConfigFile { name, text }]);
+            assert_eq!(loaded.errors, []);
+            loaded.resources
+        };
+        let options = CompileOptions::default();
+        let mut finder = ReferenceFinder::default();
+        let first = finder.secrets(&read(OBJECTS), &options);
+        assert_eq!(*first, secrets(&read(OBJECTS), &options));
+        // The Secret that is referred to is gone, and another has come.
+        let secret = OBJECTS.replace("{name: own, namespace: infra}", "{name: x, namespace: y}");
+        let slice = format!(
+            "{secret}---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n\
+             metadata: {{name: s, namespace: infra}}\naddressType: IPv4\nendpoints: []\n"
+        );
+        for same in [&secret, &slice] {
+            assert!(Arc::ptr_eq(&finder.secrets(&read(same), &options), &first));
+        }
+        let other = OBJECTS.replace("secretRef: {name: users}", "secretRef: {name: others}");
+        let found = finder.secrets(&read(&other), &options);
+        assert_ne!(found, first);
+        assert_eq!(*found, secrets(&read(&other), &options));
     }
 
     fn shown(objects: &BTreeSet<ObjectRef>) -> String {

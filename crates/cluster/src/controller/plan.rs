@@ -1,6 +1,6 @@
 //! From a compiled configuration to the objects of each Gateway, and from what became of them to the Gateway's status.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use egret_config::api::kgateway::GatewayParametersSpec;
@@ -32,7 +32,6 @@ impl ControllerPlan {
         settings: &ProvisionSettings,
         access: impl Fn(&ObjectRef) -> SecretAccess,
     ) -> Self {
-        let served = served_ports(compiled);
         let mut plan = Self::default();
         for report in &compiled.report.objects {
             let reference = &report.object;
@@ -48,7 +47,10 @@ impl ControllerPlan {
                 Err(ProvisionFault::NotAccepted)
             } else {
                 let mut ports = listener_ports(gateway);
-                ports.extend(served.get(reference).into_iter().flatten());
+                // Those of its ListenerSets too.
+                let served = compiled.review.uses.get(reference);
+                let served = served.into_iter().flat_map(|it| &it.ports);
+                ports.extend(served.filter(|port| !RESERVED_PORTS.contains(port)));
                 let plan = GatewayPlan {
                     reference,
                     gateway,
@@ -102,20 +104,6 @@ impl ControllerPlan {
         });
         states.collect()
     }
-}
-
-/// The ports of each Gateway that are served. Beside those of its own listeners there are those of its ListenerSets.
-fn served_ports(compiled: &CompiledConfig) -> BTreeMap<&ObjectRef, BTreeSet<u16>> {
-    let mut ports: BTreeMap<&ObjectRef, BTreeSet<u16>> = BTreeMap::new();
-    for (bind, socket) in &compiled.snapshot.sockets {
-        let port = bind.port.get();
-        for listener in &socket.listeners {
-            if !RESERVED_PORTS.contains(&port) {
-                ports.entry(&listener.gateway).or_default().insert(port);
-            }
-        }
-    }
-    ports
 }
 
 /// Whether the Gateway can be had as it is written. If only listeners are wrong, it can: they may be right soon.

@@ -79,6 +79,25 @@ spec:
   parentRefs: [{name: a, namespace: infra}]
   rules: [{backendRefs: [{group: gateway.kgateway.dev, kind: Backend, name: partner}]}]
 ---
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: Backend
+metadata: {name: other, namespace: infra}
+spec: {static: {hosts: [{host: other.example, port: 443}]}}
+---
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: BackendConfigPolicy
+metadata: {name: other, namespace: infra}
+spec:
+  targetRefs: [{group: gateway.kgateway.dev, kind: Backend, name: other}]
+  tls: {secretRef: {name: of-other}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: same-port, namespace: infra}
+spec:
+  parentRefs: [{name: b}]
+  rules: [{backendRefs: [{group: gateway.kgateway.dev, kind: Backend, name: other}]}]
+---
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {name: of-users, namespace: apps}
@@ -137,7 +156,8 @@ fn gateway(name: &str) -> ObjectRef {
 #[test]
 fn pods_read_the_secrets_of_their_own_gateway() {
     let (resources, compiled) = read();
-    let index = AccessIndex::of(references::secrets(&resources, &options()), &compiled);
+    let references = references::secrets(&resources, &options());
+    let index = AccessIndex::of(&references, &compiled);
     let shown = |name: &str| {
         let SecretAccess { named, selected } = index.needed(&gateway(name));
         let named = named.iter().map(ToString::to_string);
@@ -154,7 +174,8 @@ fn pods_read_the_secrets_of_their_own_gateway() {
             "Secret infra/certificate"
         ]
     );
-    assert_eq!(shown("b"), ["all of infra"]);
+    // Its port is another Gateway's too, which it does not meet.
+    assert_eq!(shown("b"), ["Secret infra/of-other", "all of infra"]);
     assert_eq!(shown("c"), [""; 0]);
 }
 
@@ -182,6 +203,29 @@ fn every_gateway_of_the_controller_is_planned() {
         .map(|port| port["port"].as_u64().unwrap())
         .collect();
     assert_eq!(ports, [8080, 8443]);
+}
+
+#[test]
+fn what_gateways_use_is_known_of_each() {
+    let (_, compiled) = read();
+    let uses = &compiled.review.uses;
+    let used = uses.iter().map(|(gateway, it)| {
+        let objects = it.objects.iter().map(ToString::to_string);
+        (
+            &*gateway.name,
+            it.ports.iter().copied().collect::<Vec<_>>(),
+            objects.collect::<Vec<_>>(),
+        )
+    });
+    // Their Secrets do not exist, so that the policies are what requests are refused for.
+    let used: Vec<_> = used.collect();
+    let of = |policies: &[&str]| policies.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let of_a = of(&["TrafficPolicy apps/users", "BackendConfigPolicy apps/tls"]);
+    let of_b = of(&[
+        "TrafficPolicy infra/keys",
+        "BackendConfigPolicy infra/other",
+    ]);
+    assert_eq!(used, [("a", vec![8080], of_a), ("b", vec![8080], of_b)]);
 }
 
 #[test]

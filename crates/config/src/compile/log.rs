@@ -1,9 +1,11 @@
 //! Faults found during a compilation, and the report that is made of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::review::{CompileReview, FaultCause, ListenerName, ObjectFault, PolicyBinding};
+use super::review::{
+    CompileReview, FaultCause, GatewayUse, ListenerName, ObjectFault, PolicyBinding,
+};
 use crate::report::{ObjectReport, ObjectStatus, Report, ReportProblem};
 use crate::resources::{ObjectRef, SourceLocation};
 use crate::snapshot::Misconfiguration;
@@ -86,6 +88,11 @@ impl ReportLog {
     /// Records the EgressPolicies of a listener that is served.
     pub(super) fn listener(&mut self, name: ListenerName, policies: BTreeSet<ObjectRef>) {
         self.review.listeners.insert(name, policies);
+    }
+
+    /// Records what Gateways use.
+    pub(super) fn uses(&mut self, mut uses: BTreeMap<ObjectRef, GatewayUse>) {
+        self.review.uses.append(&mut uses);
     }
 
     /// Records that a listener refuses every request until an EgressPolicy is bound to it.

@@ -18,12 +18,23 @@ pub struct CompileReview {
     pub bindings: BTreeMap<ObjectRef, PolicyBinding>,
     /// The EgressPolicies of each listener that is served: those on the listener and on its Gateway.
     pub listeners: BTreeMap<ListenerName, BTreeSet<ObjectRef>>,
+    /// What each Gateway uses that is served; only of Gateways that are apart.
+    pub uses: BTreeMap<ObjectRef, GatewayUse>,
     /// Why listeners that are served refuse every request until an EgressPolicy is bound to them.
     pub unprotected: Vec<String>,
 }
 
 /// A listener: its Gateway and its name.
 pub type ListenerName = (ObjectRef, String);
+
+/// What a Gateway uses that is served.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GatewayUse {
+    /// The ports of its listeners, and of its ListenerSets.
+    pub ports: BTreeSet<u16>,
+    /// The Backends and Services that its rules lead to, and the objects for which they refuse.
+    pub objects: BTreeSet<ObjectRef>,
+}
 
 /// A fault that keeps the new version of an object from being served.
 #[derive(Clone, Debug, PartialEq, Eq)]

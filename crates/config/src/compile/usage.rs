@@ -1,0 +1,53 @@
+//! What each Gateway uses of what was compiled, for whoever does not serve the Gateways itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::review::GatewayUse;
+use crate::resources::ObjectRef;
+use crate::snapshot::{BackendDestination, BindAddress, Listener, ListenerSocket, RuleAction};
+
+/// The ports and objects of the Gateways that have listeners on these sockets.
+pub(super) fn of(
+    sockets: &BTreeMap<BindAddress, ListenerSocket>,
+) -> BTreeMap<ObjectRef, GatewayUse> {
+    let mut uses: BTreeMap<ObjectRef, GatewayUse> = BTreeMap::new();
+    for (bind, socket) in sockets {
+        for listener in &socket.listeners {
+            let of_gateway = uses.entry(listener.gateway.clone()).or_default();
+            of_gateway.ports.insert(bind.port.get());
+            add(listener, &mut of_gateway.objects);
+        }
+    }
+    uses
+}
+
+fn add(listener: &Listener, used: &mut BTreeSet<ObjectRef>) {
+    let mut add = |object: &ObjectRef| {
+        if !used.contains(object) {
+            used.insert(object.clone());
+        }
+    };
+    if let Some(refused) = &listener.refuse {
+        add(&refused.object);
+    }
+    for (_, rule) in listener.routes.rules() {
+        match &rule.action {
+            RuleAction::Forward(backends) => {
+                let backends = backends.backends.iter();
+                backends.for_each(|backend| add(destination(&backend.destination)));
+            }
+            RuleAction::Refuse(wrong) => add(&wrong.object),
+            RuleAction::Redirect(_) | RuleAction::Respond(_) => {}
+        }
+    }
+}
+
+/// The object that a share of the requests goes to, or is refused for.
+fn destination(destination: &BackendDestination) -> &ObjectRef {
+    match destination {
+        BackendDestination::Dynamic(to) => &to.backend,
+        BackendDestination::Static(to) => &to.backend,
+        BackendDestination::Service(to) => &to.service,
+        BackendDestination::Refuse(wrong) => &wrong.object,
+    }
+}
