@@ -262,7 +262,7 @@ fn compile(
     };
     let served = in_force.served();
     let references = references.secrets(served, options);
-    let access = AccessIndex::of(&references, &compiled);
+    let access = AccessIndex::of(&references, served, &compiled);
     let plan = ControllerPlan::of(served, &compiled, settings, |gateway| {
         access.needed(gateway)
     });

@@ -247,6 +247,7 @@ impl ParsedObject {
         match item.object.kind {
             Kind::GatewayClass => item.into(&mut resources.gateway_classes),
             Kind::Gateway => item.into(&mut resources.gateways),
+            Kind::ListenerSet => item.into(&mut resources.listener_sets),
             Kind::HttpRoute => item.into(&mut resources.http_routes),
             Kind::GrpcRoute => item.into(&mut resources.grpc_routes),
             Kind::TlsRoute => item.into(&mut resources.tls_routes),
@@ -271,7 +272,6 @@ impl ParsedObject {
             Kind::GatewayExtension
             | Kind::TcpRoute
             | Kind::UdpRoute
-            | Kind::ListenerSet
             | Kind::XListenerSet
             | Kind::XBackendTrafficPolicy
             | Kind::XMesh => item.raw(&mut resources.unsupported),

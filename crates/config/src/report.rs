@@ -62,7 +62,7 @@ pub struct ObjectReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum ObjectStatus {
-    /// The status of a Gateway.
+    /// The status of a Gateway or a ListenerSet.
     Gateway(GatewayStatus),
     /// The status of a route.
     Route(RouteStatus),
@@ -72,14 +72,18 @@ pub enum ObjectStatus {
     Plain(PlainStatus),
 }
 
-/// `status` of a Gateway, without the addresses, which only the running gateway knows.
+/// `status` of a Gateway, without the addresses, which only the running gateway knows; or of a ListenerSet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayStatus {
-    /// The conditions `Accepted`, `Programmed` and `ResolvedRefs`, and `InsecureFrontendValidationMode` if it applies.
+    /// The conditions `Accepted` and `Programmed`; of a Gateway also `ResolvedRefs`, and `InsecureFrontendValidationMode`
+    /// if it applies.
     pub conditions: Vec<StatusCondition>,
     /// The listeners, in the order of the spec.
     pub listeners: Vec<ListenerStatus>,
+    /// The number of ListenerSets that are attached, if the Gateway says anything of ListenerSets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attached_listener_sets: Option<usize>,
 }
 
 /// `status.listeners[]` of a Gateway.
@@ -103,7 +107,7 @@ pub struct RouteKind(pub Kind);
 /// `status` of a route.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RouteStatus {
-    /// One entry for each parentRef that names a Gateway served by Egret.
+    /// One entry for each parentRef that names a Gateway served by Egret, or a ListenerSet of one.
     pub parents: Vec<ParentStatus>,
 }
 

@@ -12,7 +12,8 @@ use serde::{Serialize, Serializer};
 
 use crate::api::egret::{EgressPolicy, ResolverPolicy};
 use crate::api::gateway::{
-    BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ReferenceGrant, TlsRoute,
+    BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant,
+    TlsRoute,
 };
 use crate::api::kgateway::{
     Backend, BackendConfigPolicy, DirectResponse, GatewayParameters, HttpListenerPolicy,
@@ -23,12 +24,14 @@ use crate::api::target::{TargetRef, TargetSelector};
 
 mod changes;
 mod kind;
+mod listener_set;
 mod service;
 mod source;
 
 pub use changes::{ChangeKind, ObjectChange};
 pub use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 pub use kind::{CORE_GROUP, EGRET_GROUP, GATEWAY_GROUP, GATEWAY_TRIAL_GROUP, KGATEWAY_GROUP, Kind};
+pub use listener_set::ListenerSets;
 pub use service::{
     EndpointSlice, EndpointState, Service, ServicePort, SliceAddressType, SliceEndpoint, SlicePort,
     TransportProtocol,
@@ -65,6 +68,8 @@ pub struct Resources {
     pub gateway_classes: ObjectMap<GatewayClass>,
     /// `Gateway`
     pub gateways: ObjectMap<Gateway>,
+    /// `ListenerSet`
+    pub listener_sets: ObjectMap<ListenerSet>,
     /// `HTTPRoute`
     pub http_routes: ObjectMap<HttpRoute>,
     /// `GRPCRoute`
@@ -168,6 +173,7 @@ impl Resources {
         match kind {
             Kind::GatewayClass => Box::new(self.gateway_classes.keys()),
             Kind::Gateway => Box::new(self.gateways.keys()),
+            Kind::ListenerSet => Box::new(self.listener_sets.keys()),
             Kind::HttpRoute => Box::new(self.http_routes.keys()),
             Kind::GrpcRoute => Box::new(self.grpc_routes.keys()),
             Kind::TlsRoute => Box::new(self.tls_routes.keys()),
@@ -190,7 +196,6 @@ impl Resources {
             Kind::GatewayExtension
             | Kind::TcpRoute
             | Kind::UdpRoute
-            | Kind::ListenerSet
             | Kind::XListenerSet
             | Kind::XBackendTrafficPolicy
             | Kind::XMesh => Box::new(

@@ -65,9 +65,13 @@ pub struct ListenerSocket {
 pub struct Listener {
     /// The Gateway that the listener belongs to.
     pub gateway: ObjectRef,
-    /// The name of the listener in the Gateway (`sectionName`).
+    /// The ListenerSet that has the listener; `None` if the Gateway itself has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set: Option<ObjectRef>,
+    /// The name of the listener in the Gateway or the ListenerSet (`sectionName`).
     pub name: String,
-    /// Its name in the access log and in metrics: `namespace/gateway/listener`.
+    /// Its name in the access log and in metrics: `namespace/gateway/listener`, and with a ListenerSet
+    /// `namespace/gateway/namespace/set/listener`.
     #[serde(skip)]
     pub full_name: Arc<str>,
     /// The hosts of the listener; `None` accepts all, IP literals included. With TLS, these are also the accepted
@@ -174,6 +178,24 @@ impl ListenerSocket {
 }
 
 impl Listener {
+    /// The object that has the listener: the Gateway, or a ListenerSet.
+    #[must_use]
+    pub fn owner(&self) -> &ObjectRef {
+        self.set.as_ref().unwrap_or(&self.gateway)
+    }
+
+    /// Whether this is the same listener, in this or another configuration.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+
+    /// What tells the listener from all others.
+    #[must_use]
+    pub fn identity(&self) -> (&ObjectRef, &ObjectRef, &str) {
+        (&self.gateway, self.owner(), &self.name)
+    }
+
     /// Every certificate that the listener uses.
     pub fn certificates(&self) -> impl Iterator<Item = (CertificateUse<'_>, &Certificate)> {
         let tls = self.protocol.server_tls();

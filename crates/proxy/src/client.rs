@@ -67,7 +67,7 @@ pub(crate) struct TerminatedTls {
 impl TerminatedTls {
     /// Whether this is the listener whose certificate the client saw, in this or a later configuration.
     pub(crate) fn is_for_listener(&self, listener: &Listener) -> bool {
-        self.listener.gateway == listener.gateway && self.listener.name == listener.name
+        self.listener.is_same(listener)
     }
 
     /// Whether the client saw the certificate of this listener, and was validated as the listener requires now.

@@ -263,7 +263,7 @@ impl Proxy {
         let sockets = snapshot.sockets.iter();
         let sockets = sockets.filter(|(bind, _)| bound.contains_key(bind));
         let listeners = sockets.flat_map(|(_, socket)| &socket.listeners);
-        let names = listeners.map(|listener| (&listener.gateway, &listener.name));
+        let names = listeners.map(|listener| listener.identity());
         names.collect::<BTreeSet<_>>().len()
     }
 

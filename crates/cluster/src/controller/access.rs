@@ -5,21 +5,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use egret_config::compile::{CompiledConfig, GatewayUse};
 use egret_config::references::SecretReferences;
 use egret_config::report::{ObjectStatus, ParentReference};
-use egret_config::resources::{GATEWAY_GROUP, Kind, ObjectRef};
+use egret_config::resources::{GATEWAY_GROUP, Kind, ObjectRef, Resources};
 
 use crate::provision::SecretAccess;
 
 /// The references to Secrets and ConfigMaps, and which Gateways the objects matter to that have them.
 pub(super) struct AccessIndex<'a> {
     references: &'a SecretReferences,
-    /// What each policy applies to.
+    /// What each policy applies to, and the Gateway of each ListenerSet.
     ancestors: BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
     uses: &'a BTreeMap<ObjectRef, GatewayUse>,
 }
 
 impl<'a> AccessIndex<'a> {
-    pub(super) fn of(references: &'a SecretReferences, compiled: &'a CompiledConfig) -> Self {
-        let mut ancestors = BTreeMap::new();
+    pub(super) fn of(
+        references: &'a SecretReferences,
+        resources: &Resources,
+        compiled: &'a CompiledConfig,
+    ) -> Self {
+        let of_set = |set: &ObjectRef| Some((set.clone(), [resources.gateway_of_set(set)?].into()));
+        let sets = resources.listener_sets.keys();
+        let mut ancestors: BTreeMap<ObjectRef, BTreeSet<ObjectRef>> =
+            sets.filter_map(of_set).collect();
         for report in &compiled.report.objects {
             let ObjectStatus::Policy(status) = &report.status else {
                 continue;

@@ -1,6 +1,6 @@
 //! From a compiled configuration to the objects of each Gateway, and from what became of them to the Gateway's status.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use egret_config::api::kgateway::GatewayParametersSpec;
@@ -32,6 +32,7 @@ impl ControllerPlan {
         settings: &ProvisionSettings,
         access: impl Fn(&ObjectRef) -> SecretAccess,
     ) -> Self {
+        let of_sets = ports_of_sets(resources, compiled);
         let mut plan = Self::default();
         for report in &compiled.report.objects {
             let reference = &report.object;
@@ -46,8 +47,8 @@ impl ControllerPlan {
             let objects = if is_going || !is_accepted(report) {
                 Err(ProvisionFault::NotAccepted)
             } else {
-                let mut ports = listener_ports(gateway);
-                // Those of its ListenerSets too.
+                let mut ports = listener_ports(&gateway.spec.listeners);
+                ports.extend(of_sets.get(reference).into_iter().flatten());
                 let served = compiled.review.uses.get(reference);
                 let served = served.into_iter().flat_map(|it| &it.ports);
                 ports.extend(served.filter(|port| !RESERVED_PORTS.contains(port)));
@@ -106,7 +107,25 @@ impl ControllerPlan {
     }
 }
 
-/// Whether the Gateway can be had as it is written. If only listeners are wrong, it can: they may be right soon.
+/// The ports of the ListenerSets that are attached to each Gateway.
+fn ports_of_sets(
+    resources: &Resources,
+    compiled: &CompiledConfig,
+) -> BTreeMap<ObjectRef, BTreeSet<u16>> {
+    let mut ports: BTreeMap<ObjectRef, BTreeSet<u16>> = BTreeMap::new();
+    for report in &compiled.report.objects {
+        let set = resources.listener_sets.get(&report.object);
+        let gateway = resources.gateway_of_set(&report.object);
+        if let (Some(set), Some(gateway), true) = (set, gateway, is_accepted(report)) {
+            let of_set = listener_ports(&set.value.spec.listeners);
+            ports.entry(gateway).or_default().extend(of_set);
+        }
+    }
+    ports
+}
+
+/// Whether the Gateway or the ListenerSet can be had as it is written. If only listeners are wrong, it can: they may be right
+/// soon.
 fn is_accepted(report: &ObjectReport) -> bool {
     let mut of_gateway = report.conditions().filter(|(part, _)| part.is_empty());
     let accepted = of_gateway.find(|(_, condition)| condition.kind == "Accepted");

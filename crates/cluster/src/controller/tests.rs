@@ -39,6 +39,7 @@ kind: Gateway
 metadata: {name: b, namespace: infra, uid: u-b}
 spec:
   gatewayClassName: egret
+  allowedListeners: {namespaces: {from: Same}}
   listeners:
   - {name: http, protocol: HTTP, port: 8080}
 ---
@@ -51,6 +52,22 @@ spec:
     parametersRef: {group: gateway.kgateway.dev, kind: GatewayParameters, name: lost}
   listeners:
   - {name: http, protocol: HTTP, port: 8080}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: {name: added, namespace: infra}
+spec:
+  parentRef: {name: b}
+  listeners:
+  - {name: http, protocol: HTTP, port: 8090}
+  - {name: https, protocol: HTTPS, port: 9443, tls: {certificateRefs: [{name: of-set}]}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: {name: not-allowed, namespace: apps}
+spec:
+  parentRef: {name: b, namespace: infra}
+  listeners: [{name: http, protocol: HTTP, port: 8091}]
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -157,7 +174,7 @@ fn gateway(name: &str) -> ObjectRef {
 fn pods_read_the_secrets_of_their_own_gateway() {
     let (resources, compiled) = read();
     let references = references::secrets(&resources, &options());
-    let index = AccessIndex::of(&references, &compiled);
+    let index = AccessIndex::of(&references, &resources, &compiled);
     let shown = |name: &str| {
         let SecretAccess { named, selected } = index.needed(&gateway(name));
         let named = named.iter().map(ToString::to_string);
@@ -175,7 +192,14 @@ fn pods_read_the_secrets_of_their_own_gateway() {
         ]
     );
     // Its port is another Gateway's too, which it does not meet.
-    assert_eq!(shown("b"), ["Secret infra/of-other", "all of infra"]);
+    assert_eq!(
+        shown("b"),
+        [
+            "Secret infra/of-other",
+            "Secret infra/of-set",
+            "all of infra"
+        ]
+    );
     assert_eq!(shown("c"), [""; 0]);
 }
 
@@ -193,16 +217,17 @@ fn every_gateway_of_the_controller_is_planned() {
     assert_eq!(planned.keys().copied().collect::<Vec<_>>(), ["a", "b", "c"]);
     assert_eq!(*planned["c"], Err(ProvisionFault::NotAccepted));
     // A port without its certificate is there all the same; one that pods use themselves is not.
-    let objects = planned["a"].as_ref().unwrap();
-    let service = objects
-        .iter()
-        .find(|object| object.key.kind == ChildKind::Service);
-    let ports = service.unwrap().value["spec"]["ports"].as_array().unwrap();
-    let ports: Vec<_> = ports
-        .iter()
-        .map(|port| port["port"].as_u64().unwrap())
-        .collect();
-    assert_eq!(ports, [8080, 8443]);
+    let ports = |name: &str| {
+        let objects = planned[name].as_ref().unwrap();
+        let mut services = objects.iter();
+        let service = services.find(|object| object.key.kind == ChildKind::Service);
+        let ports = service.unwrap().value["spec"]["ports"].as_array().unwrap();
+        let ports = ports.iter().map(|port| port["port"].as_u64().unwrap());
+        ports.collect::<Vec<_>>()
+    };
+    assert_eq!(ports("a"), [8080, 8443]);
+    // A ListenerSet adds its ports, if the Gateway allows it.
+    assert_eq!(ports("b"), [8080, 8090, 9443]);
 }
 
 #[test]
@@ -225,7 +250,10 @@ fn what_gateways_use_is_known_of_each() {
         "TrafficPolicy infra/keys",
         "BackendConfigPolicy infra/other",
     ]);
-    assert_eq!(used, [("a", vec![8080], of_a), ("b", vec![8080], of_b)]);
+    assert_eq!(
+        used,
+        [("a", vec![8080], of_a), ("b", vec![8080, 8090], of_b)]
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use egret_config::api::gateway::Gateway;
+use egret_config::api::gateway::{Gateway, GatewayListener};
 use egret_config::api::kgateway::GatewayParametersSpec;
 use egret_config::resources::ObjectRef;
 
@@ -67,11 +67,11 @@ pub struct SecretAccess {
     pub selected: BTreeSet<Arc<str>>,
 }
 
-/// The ports of the listeners of a Gateway that can be served, whether or not they are served now: a certificate that is
+/// The ports of listeners of a Gateway that can be served, whether or not they are served now: a certificate that is
 /// missing for a while takes no port away.
 #[must_use]
-pub fn listener_ports(gateway: &Gateway) -> BTreeSet<u16> {
-    let listeners = gateway.spec.listeners.iter();
+pub fn listener_ports(listeners: &[GatewayListener]) -> BTreeSet<u16> {
+    let listeners = listeners.iter();
     let known = listeners.filter(|it| matches!(it.protocol.as_str(), "HTTP" | "HTTPS" | "TLS"));
     let ports = known.filter_map(|listener| u16::try_from(listener.port).ok());
     ports

@@ -58,7 +58,7 @@ pub(super) fn objects(
         reference: &ObjectRef::new(Kind::Gateway, "infra", name),
         gateway,
         parameters,
-        ports: &listener_ports(gateway),
+        ports: &listener_ports(&gateway.spec.listeners),
         access,
     };
     desired(plan, settings)

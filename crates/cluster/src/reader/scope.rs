@@ -46,6 +46,9 @@ impl ReadScope {
         let mut named = NamedObjects::default();
         match reference.kind {
             Kind::Gateway if reference != gateway => return Intake::Elsewhere,
+            Kind::ListenerSet if !is_of(&spec["parentRef"], reference, gateway) => {
+                return Intake::Elsewhere;
+            }
             Kind::HttpRoute | Kind::GrpcRoute | Kind::TlsRoute
                 if !has_parent(spec, reference, gateway) =>
             {
@@ -76,10 +79,14 @@ fn has_parent(spec: &Value, route: &ObjectRef, gateway: &ObjectRef) -> bool {
     };
     parents.iter().any(|parent| {
         let kind = parent["kind"].as_str().unwrap_or("Gateway");
-        let namespace = parent["namespace"].as_str().unwrap_or(&route.namespace);
-        kind != "Gateway"
-            || parent["name"].as_str() == Some(&*gateway.name) && namespace == &*gateway.namespace
+        kind != "Gateway" || is_of(parent, route, gateway)
     })
+}
+
+/// Whether a reference of an object to a Gateway is to this one.
+fn is_of(parent: &Value, object: &ObjectRef, gateway: &ObjectRef) -> bool {
+    let namespace = parent["namespace"].as_str().unwrap_or(&object.namespace);
+    parent["name"].as_str() == Some(&*gateway.name) && namespace == &*gateway.namespace
 }
 
 /// The targets that a policy names; `None` if they are other Gateways alone.
@@ -215,6 +222,15 @@ mod tests {
             assert_eq!(intake(Kind::EgressPolicy, spec.clone()), expected, "{spec}");
         }
         assert_eq!(intake(Kind::Gateway, json!({})), Intake::Elsewhere);
+        for (parent, is_kept) in [
+            (json!({"name": "http"}), true),
+            (json!({"name": "http", "namespace": "infra"}), true),
+            (json!({"name": "http", "namespace": "apps"}), false),
+            (json!({"name": "other"}), false),
+        ] {
+            let intake = intake(Kind::ListenerSet, json!({"parentRef": parent}));
+            assert_eq!(intake != Intake::Elsewhere, is_kept);
+        }
         let backend = intake(Kind::Backend, json!({}));
         assert_eq!(backend, Intake::Keep(NamedObjects::default()));
     }

@@ -60,6 +60,7 @@ impl DesiredStatus {
                         None if report.object.kind == Kind::Gateway => AddressStatus::Kept,
                         None => AddressStatus::None,
                     },
+                    attached_sets: status.attached_listener_sets,
                     features: None,
                 })
             }

@@ -12,8 +12,7 @@
 //!   `HTTPRouteBackendURLRewrite`,
 //!   `HTTPRouteRequestMirror`,
 //!   `HTTPRouteRequestMultipleMirrors`,
-//!   `HTTPRouteRequestPercentageMirror`,
-//!   `ListenerSet`.
+//!   `HTTPRouteRequestPercentageMirror`.
 
 /// The names, in the order in which they are written.
 pub(super) const SUPPORTED: &[&str] = &[
@@ -55,6 +54,7 @@ pub(super) const SUPPORTED: &[&str] = &[
     "HTTPRouteRetryCodes",
     "HTTPRouteRetryConnectionError",
     "HTTPRouteSchemeRedirect",
+    "ListenerSet",
     "ReferenceGrant",
     "TLSRoute",
     "TLSRouteModeMixed",

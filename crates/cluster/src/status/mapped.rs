@@ -23,6 +23,8 @@ const OBJECT_TYPES: [&str; 9] = [
     "SupportedVersion",
 ];
 
+const ATTACHED_SETS: &str = "attachedListenerSets";
+
 /// The same for a listener.
 const LISTENER_TYPES: [&str; 7] = [
     "Accepted",
@@ -41,6 +43,8 @@ pub(super) struct MappedStatus {
     /// `None` for a kind without listeners.
     pub(super) listeners: Option<Vec<ListenerStatus>>,
     pub(super) addresses: AddressStatus,
+    /// The number of ListenerSets that are attached; `None` if the Gateway says nothing of ListenerSets.
+    pub(super) attached_sets: Option<usize>,
     /// The names of the supported features; `None` for a kind without them.
     pub(super) features: Option<Vec<&'static str>>,
 }
@@ -141,6 +145,13 @@ impl MappedStatus {
         if let Some(addresses) = addresses.filter(|_| is_declared("addresses")) {
             differs |= list(live, "addresses") != addresses.as_slice();
             status.insert("addresses".to_owned(), addresses.into());
+        }
+        let stored = &live[ATTACHED_SETS];
+        // A number that is there is brought to nothing, too.
+        let attached = self.attached_sets.or((!stored.is_null()).then_some(0));
+        if let Some(attached) = attached.filter(|_| is_declared(ATTACHED_SETS)) {
+            differs |= *stored != attached;
+            status.insert(ATTACHED_SETS.to_owned(), attached.into());
         }
         let features = self.features.as_ref();
         if let Some(features) = features.filter(|_| is_declared("supportedFeatures")) {

@@ -56,6 +56,7 @@ fn of_gateway(listeners: &[&str]) -> ObjectStatus {
     ObjectStatus::Gateway(GatewayStatus {
         conditions: vec![accepted("fine"), programmed(true)],
         listeners: listeners.iter().map(|name| listener(name)).collect(),
+        attached_listener_sets: None,
     })
 }
 

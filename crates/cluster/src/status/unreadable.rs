@@ -14,8 +14,10 @@ use serde_json::Value;
 /// What the statuses of objects that cannot be read depend on.
 struct ReadObjects<'a> {
     controller: &'a str,
-    /// The GatewayClasses and Gateways that Egret serves.
+    /// The GatewayClasses, Gateways and ListenerSets that Egret serves.
     served: BTreeSet<&'a ObjectRef>,
+    /// The Gateway of each ListenerSet.
+    sets: BTreeMap<ObjectRef, ObjectRef>,
     /// The Gateways that each route is attached to, or would be.
     routes: BTreeMap<&'a ObjectRef, Vec<ObjectRef>>,
 }
@@ -37,7 +39,7 @@ pub(super) fn reports<'a>(
             messages.entry(object).or_default().push(message);
         }
     }
-    let read = ReadObjects::of(report, controller);
+    let read = ReadObjects::of(report, controller, &spec);
     let earlier: BTreeMap<&ObjectRef, &ObjectReport> = report
         .objects
         .iter()
@@ -92,25 +94,40 @@ fn not_accepted(kind: Kind, message: &str) -> StatusCondition {
 }
 
 impl<'a> ReadObjects<'a> {
-    fn of(report: &'a Report, controller: &'a str) -> Self {
-        let is_served =
-            |object: &&ObjectRef| matches!(object.kind, Kind::GatewayClass | Kind::Gateway);
+    fn of<'s>(
+        report: &'a Report,
+        controller: &'a str,
+        spec: impl Fn(&ObjectRef) -> Option<&'s Value>,
+    ) -> Self {
+        let is_served = |object: &&ObjectRef| {
+            matches!(
+                object.kind,
+                Kind::GatewayClass | Kind::Gateway | Kind::ListenerSet
+            )
+        };
         let objects = report.objects.iter();
-        let routes = objects.clone().filter_map(|entry| match &entry.status {
+        let served = objects.clone().map(|entry| &entry.object);
+        let served: BTreeSet<&ObjectRef> = served.filter(is_served).collect();
+        let sets = served.iter().filter(|it| it.kind == Kind::ListenerSet);
+        let sets = sets.filter_map(|set| {
+            let gateway = parent_of_set(set, spec(set)?)?;
+            Some(((*set).clone(), gateway))
+        });
+        let sets: BTreeMap<ObjectRef, ObjectRef> = sets.collect();
+        let routes = objects.filter_map(|entry| match &entry.status {
             ObjectStatus::Route(status) => {
                 let parents = status.parents.iter();
-                let gateways = parents.map(|parent| gateway_of(&entry.object, &parent.parent_ref));
+                let parents = parents.map(|parent| parent_of(&entry.object, &parent.parent_ref));
+                let gateways = parents.map(|parent| sets.get(&parent).cloned().unwrap_or(parent));
                 Some((&entry.object, gateways.collect()))
             }
             _ => None,
         });
         Self {
             controller,
-            served: objects
-                .map(|entry| &entry.object)
-                .filter(is_served)
-                .collect(),
             routes: routes.collect(),
+            served,
+            sets,
         }
     }
 
@@ -130,14 +147,25 @@ impl<'a> ReadObjects<'a> {
                 let programmed = StatusCondition::new("Programmed", false, "Invalid", why);
                 let status = GatewayStatus {
                     conditions: vec![accepted, programmed],
-                    listeners: Vec::new(),
+                    ..GatewayStatus::default()
                 };
                 let is_ours = self.served.contains(&class);
                 is_ours.then_some(ObjectStatus::Gateway(status))
             }
+            Kind::ListenerSet => {
+                let gateway = parent_of_set(object, spec)?;
+                let why = "Not served, because it cannot be read";
+                let programmed = StatusCondition::new("Programmed", false, "Invalid", why);
+                let status = GatewayStatus {
+                    conditions: vec![accepted, programmed],
+                    ..GatewayStatus::default()
+                };
+                let is_ours = self.serves(&gateway);
+                is_ours.then_some(ObjectStatus::Gateway(status))
+            }
             Kind::HttpRoute | Kind::GrpcRoute | Kind::TlsRoute => {
                 let parents = references(&spec["parentRefs"]);
-                let ours = parents.filter(|parent| self.serves(&gateway_of(object, parent)));
+                let ours = parents.filter(|parent| self.serves(&parent_of(object, parent)));
                 let parents = ours.map(|parent_ref| ParentStatus {
                     parent_ref,
                     conditions: vec![accepted.clone()],
@@ -171,8 +199,9 @@ impl<'a> ReadObjects<'a> {
         }
     }
 
-    fn serves(&self, gateway: &ObjectRef) -> bool {
-        gateway.kind == Kind::Gateway && self.served.contains(gateway)
+    fn serves(&self, parent: &ObjectRef) -> bool {
+        let is_parent = matches!(parent.kind, Kind::Gateway | Kind::ListenerSet);
+        is_parent && self.served.contains(parent)
     }
 
     /// What the status of a policy with this target lists.
@@ -186,6 +215,7 @@ impl<'a> ReadObjects<'a> {
         match kind {
             Kind::Backend => vec![target],
             Kind::Gateway if self.serves(&target) => vec![target],
+            Kind::ListenerSet => self.sets.get(&target).cloned().into_iter().collect(),
             _ => {
                 let gateways = self.routes.get(&target).into_iter().flatten();
                 gateways.filter(|it| self.serves(it)).cloned().collect()
@@ -197,23 +227,33 @@ impl<'a> ReadObjects<'a> {
 /// The references of a list that have a name.
 fn references(list: &Value) -> impl Iterator<Item = ParentReference> {
     let items = list.as_array().into_iter().flatten();
-    items.filter_map(|item| {
-        let text = |field: &str| item[field].as_str().map(str::to_owned);
-        Some(ParentReference {
-            group: text("group"),
-            kind: text("kind"),
-            namespace: text("namespace"),
-            name: text("name")?,
-            section_name: text("sectionName"),
-            port: item["port"]
-                .as_i64()
-                .and_then(|port| i32::try_from(port).ok()),
-        })
+    items.filter_map(reference)
+}
+
+/// A reference, if it has a name.
+fn reference(item: &Value) -> Option<ParentReference> {
+    let text = |field: &str| item[field].as_str().map(str::to_owned);
+    Some(ParentReference {
+        group: text("group"),
+        kind: text("kind"),
+        namespace: text("namespace"),
+        name: text("name")?,
+        section_name: text("sectionName"),
+        port: item["port"]
+            .as_i64()
+            .and_then(|port| i32::try_from(port).ok()),
     })
 }
 
+/// The Gateway that a ListenerSet with this spec names.
+fn parent_of_set(set: &ObjectRef, spec: &Value) -> Option<ObjectRef> {
+    let parent = reference(&spec["parentRef"])?;
+    let parent = parent_of(set, &parent);
+    (parent.kind == Kind::Gateway).then_some(parent)
+}
+
 /// The object that a parentRef of this route names; it is no Gateway if its kind is unknown.
-fn gateway_of(route: &ObjectRef, parent: &ParentReference) -> ObjectRef {
+fn parent_of(route: &ObjectRef, parent: &ParentReference) -> ObjectRef {
     let group = parent.group.as_deref().unwrap_or(GATEWAY_GROUP);
     let kind = parent.kind.as_deref().unwrap_or("Gateway");
     let kind = Kind::find(group, kind).unwrap_or(Kind::Service);

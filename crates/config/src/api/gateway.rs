@@ -1,13 +1,18 @@
-//! The Gateway API's types under readable names. Only this file imports the generated types.
+//! The Gateway API's types under readable names. Only this room imports the generated types.
 //!
 //! The types are those of the experimental channel, so that experimental fields are recognised, and reported where
 //! Egret does not support them.
 
+mod listener_set;
+
 pub use gateway_api::apis::experimental::gatewayclasses::{GatewayClass, GatewayClassSpec};
 pub use gateway_api::apis::experimental::gateways::{
-    Gateway, GatewayAddresses as Address, GatewayDefaultScope as DefaultScope,
-    GatewayInfrastructure as Infrastructure, GatewayListeners as GatewayListener,
-    GatewayListenersAllowedRoutes as AllowedRoutes,
+    Gateway, GatewayAddresses as Address, GatewayAllowedListeners as AllowedListeners,
+    GatewayAllowedListenersNamespaces as ListenerSetNamespaces,
+    GatewayAllowedListenersNamespacesFrom as FromListenerSetNamespaces,
+    GatewayAllowedListenersNamespacesSelector as ListenerSetSelector,
+    GatewayDefaultScope as DefaultScope, GatewayInfrastructure as Infrastructure,
+    GatewayListeners as GatewayListener, GatewayListenersAllowedRoutes as AllowedRoutes,
     GatewayListenersAllowedRoutesKinds as RouteKind,
     GatewayListenersAllowedRoutesNamespaces as RouteNamespaces,
     GatewayListenersAllowedRoutesNamespacesFrom as FromNamespaces,
@@ -80,3 +85,4 @@ pub use gateway_api::apis::standard::backendtlspolicies::{
     BackendTlsPolicyValidationSubjectAltNames as SubjectAltName,
     BackendTlsPolicyValidationSubjectAltNamesType as SubjectAltNameType,
 };
+pub use listener_set::{ListenerSet, ListenerSetSpec, ListenerSetStatus, ParentGatewayRef};

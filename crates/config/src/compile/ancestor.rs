@@ -1,6 +1,6 @@
 //! The ancestors of policies: the objects that the status of a policy lists (Gateway API, PolicyAncestorStatus). For a
-//! policy on a Gateway or a route that is the Gateway, whatever part of it is the target; for a policy on a backend it
-//! is the backend.
+//! policy on a Gateway, a ListenerSet or a route that is the Gateway, whatever part of it is the target; for a policy on a
+//! backend it is the backend.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::target::PolicyTarget;
 use crate::report::{AncestorStatus, ObjectStatus, PolicyStatus, StatusCondition};
 use crate::resources::{Kind, ObjectRef};
 
-/// For each route, the Gateways of Egret that its parentRefs name, whether or not they accept it.
+/// For each route and each ListenerSet, the Gateways of Egret that it names, whether or not they accept it.
 #[derive(Debug, Default)]
 pub(super) struct RouteGateways(pub(super) BTreeMap<ObjectRef, BTreeSet<ObjectRef>>);
 
@@ -19,13 +19,13 @@ pub(super) struct AncestorConditions(BTreeMap<ObjectRef, Vec<StatusCondition>>);
 impl RouteGateways {
     /// The ancestors of a policy on this object.
     pub(super) fn of<'a>(&'a self, target: &'a ObjectRef) -> impl Iterator<Item = &'a ObjectRef> {
-        let is_route = matches!(
+        let has_parents = matches!(
             target.kind,
-            Kind::HttpRoute | Kind::GrpcRoute | Kind::TlsRoute
+            Kind::ListenerSet | Kind::HttpRoute | Kind::GrpcRoute | Kind::TlsRoute
         );
-        // Objects that are not routes have no entry.
+        // Objects without parents have no entry.
         let gateways = self.0.get(target).into_iter().flatten();
-        gateways.chain((!is_route).then_some(target))
+        gateways.chain((!has_parents).then_some(target))
     }
 }
 

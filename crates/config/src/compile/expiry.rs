@@ -20,14 +20,12 @@ pub(super) fn report(
     let listeners = sockets.values().flat_map(|socket| &socket.listeners);
     // A listener of a Gateway with several addresses is on several sockets.
     let listeners: BTreeMap<_, &Listener> = listeners
-        .map(|listener| ((&listener.gateway, &listener.name), &**listener))
+        .map(|listener| (listener.identity(), &**listener))
         .collect();
-    for ((gateway, name), listener) in listeners {
-        let Some(object) = resources.gateways.get(gateway) else {
+    for ((_, owner, name), listener) in listeners {
+        let Some((index, source)) = resources.listener(owner, name) else {
             continue;
         };
-        let mut specs = object.value.spec.listeners.iter();
-        let index = specs.position(|spec| spec.name == *name).unwrap_or(0);
         for (used, certificate) in listener.certificates() {
             let facts = CertificateFacts::read(&certificate.0);
             let Some((facts, what)) = facts.and_then(|facts| {
@@ -45,7 +43,7 @@ pub(super) fn report(
                 CertificateUse::ClientCa => "CA certificate for clients".to_owned(),
             };
             let message = format!("the {whose} ({}) {what}", facts.title());
-            log.warn(gateway, &object.source, &FieldFault::new(field, message));
+            log.warn(owner, source, &FieldFault::new(field, message));
         }
     }
 }

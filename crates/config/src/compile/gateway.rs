@@ -1,4 +1,4 @@
-//! Gateways: which sockets are opened, and which listeners share them.
+//! Gateways and their ListenerSets: which sockets are opened, and which listeners share them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -7,24 +7,27 @@ use std::sync::Arc;
 use super::annotation;
 use super::class::{CompileOptions, GatewayClasses, GatewayPlacement};
 use super::log::{FieldFault, ReportLog};
+use super::namespace::NamespaceSelection;
 use super::parameters;
-use super::policy::CompiledPolicies;
+use super::policy::{CompiledPolicies, ListenerScope};
 use crate::api::gateway::{Address, DefaultScope, Gateway, GatewaySpec};
 use crate::name::Port;
 use crate::report::ObjectStatus;
 use crate::resources::{LocatedObject, ObjectRef, Resources, oldest_first};
-use crate::route::RouteTable;
 use crate::snapshot::{BindAddress, Listener, ListenerSocket, Misconfiguration};
 
 mod conflict;
 mod frontend;
 mod listener;
+mod listener_set;
 mod sharing;
 mod status;
 mod tls;
 
 use frontend::FrontendTls;
-use status::GatewayStatusDraft;
+use listener::ListenerOwner;
+use listener_set::ListenerSetDraft;
+use status::{GatewayStatusDraft, SetStatusDraft};
 use tls::GatewayContext;
 
 pub(super) use listener::ListenerDraft;
@@ -34,7 +37,12 @@ pub(super) use listener::ListenerDraft;
 pub(super) struct GatewayDraft<'a> {
     pub(super) reference: &'a ObjectRef,
     pub(super) object: &'a LocatedObject<Gateway>,
+    /// Its listeners, then those of its ListenerSets, by precedence.
     pub(super) listeners: Vec<ListenerDraft<'a>>,
+    /// The namespaces whose ListenerSets it allows.
+    allowed_sets: NamespaceSelection,
+    /// The ListenerSets that name it, attached or not.
+    sets: Vec<ListenerSetDraft<'a>>,
     /// The addresses to bind; `None` is every local address.
     addresses: Vec<Option<IpAddr>>,
     /// The reason and the faults, if the Gateway is not accepted.
@@ -52,6 +60,7 @@ pub(super) fn compile<'a>(
 ) -> Vec<GatewayDraft<'a>> {
     let mut gateways = Vec::new();
     let mut claims: BTreeMap<BindAddress, ObjectRef> = BTreeMap::new();
+    let mut sets = resources.sets_by_gateway();
     for (reference, object) in oldest_first(&resources.gateways) {
         if !classes.is_ours(&object.value) {
             let class = &object.value.spec.gateway_class_name;
@@ -63,6 +72,7 @@ pub(super) fn compile<'a>(
             continue;
         }
         let mut gateway = GatewayDraft::new(reference, object, resources, options.placement);
+        gateway.attach_sets(&mut sets, resources);
         gateway.mark_duplicate_names();
         sharing::settle(&mut gateway.listeners);
         gateway.leave_reserved_ports(options);
@@ -73,6 +83,7 @@ pub(super) fn compile<'a>(
         gateway.warn(log);
         gateways.push(gateway);
     }
+    listener_set::report_others(&sets, resources, log);
     gateways
 }
 
@@ -94,9 +105,7 @@ impl<'a> GatewayDraft<'a> {
             tls,
         } = &object.value.spec;
         let mut unsupported = annotation::faults(reference.kind, &object.value.metadata);
-        if allowed_listeners.is_some() {
-            unsupported.push(FieldFault::unsupported("spec.allowedListeners"));
-        }
+        let allowed_sets = listener_set::allowed(allowed_listeners.as_ref(), &mut unsupported);
         if matches!(default_scope, Some(DefaultScope::All)) {
             unsupported.push(FieldFault::unsupported("spec.defaultScope"));
         }
@@ -114,14 +123,18 @@ impl<'a> GatewayDraft<'a> {
             refused = Some(("UnsupportedAddress", faults));
             Vec::new()
         });
+        let owner = ListenerOwner {
+            object: reference,
+            source: &object.source,
+        };
+        let listeners = listeners.iter().enumerate();
+        let listeners = listeners.map(|(index, spec)| ListenerDraft::new(owner, index, spec));
         Self {
             reference,
             object,
-            listeners: listeners
-                .iter()
-                .enumerate()
-                .map(|(index, spec)| ListenerDraft::new(index, spec))
-                .collect(),
+            listeners: listeners.collect(),
+            allowed_sets,
+            sets: Vec::new(),
             addresses,
             refused,
             frontend,
@@ -133,7 +146,8 @@ impl<'a> GatewayDraft<'a> {
         let mut seen = BTreeMap::new();
         let mut twice = BTreeSet::new();
         for (at, listener) in self.listeners.iter().enumerate() {
-            if let Some(other) = seen.insert(listener.name(), at) {
+            let name = (listener.owner.object, listener.name());
+            if let Some(other) = seen.insert(name, at) {
                 twice.extend([at, other]);
             }
         }
@@ -164,9 +178,13 @@ impl<'a> GatewayDraft<'a> {
         let ports: BTreeSet<Port> = listeners
             .filter_map(ListenerDraft::terminating_port)
             .collect();
-        let listeners = self.listeners.iter();
-        let warnings = listeners.flat_map(|listener| listener.warnings().iter().cloned());
-        for fault in warnings.chain(self.frontend.unused(&ports)) {
+        for listener in &self.listeners {
+            let ListenerOwner { object, source } = listener.owner;
+            for fault in listener.warnings() {
+                log.warn(object, source, fault);
+            }
+        }
+        for fault in self.frontend.unused(&ports) {
             log.warn(self.reference, &self.object.source, &fault);
         }
     }
@@ -197,6 +215,12 @@ impl<'a> GatewayDraft<'a> {
                 GatewayPlacement::Apart => listener.port_reserved(port),
             }
         }
+    }
+
+    /// Whether the ListenerSet is attached to the Gateway.
+    pub(super) fn has_set(&self, set: &ObjectRef) -> bool {
+        let mut sets = self.sets.iter();
+        sets.any(|draft| draft.reference == set && draft.is_attached())
     }
 
     /// Gives each port to the oldest Gateway that has it; the listeners of younger Gateways are refused.
@@ -234,48 +258,57 @@ impl<'a> GatewayDraft<'a> {
             reference,
             object,
             listeners,
+            allowed_sets: _,
+            sets,
             addresses,
             refused,
             frontend: _,
         } = self;
         let mut status = GatewayStatusDraft::default();
+        let mut of_sets: BTreeMap<&ObjectRef, SetStatusDraft> = BTreeMap::new();
         for mut draft in listeners {
-            let unprotected = policies.missing_egress_policy(reference, draft.name());
-            let broken = policies.broken_listener(reference, draft.name());
+            let ListenerOwner {
+                object: owner,
+                source,
+            } = draft.owner;
+            let unprotected = policies.missing_egress_policy(draft.scope(reference));
+            let broken = policies.broken_listener(draft.scope(reference));
             let broken = broken.or(unprotected.as_ref());
             if let Some(broken) = broken {
                 draft.refuse_all(broken);
             }
-            log.problems(reference, &object.source, draft.faults());
+            log.problems(owner, source, draft.faults());
             let served = draft.served().filter(|_| refused.is_none());
-            status.add(&draft, refused.is_none());
+            if draft.is_of_set() {
+                of_sets.entry(owner).or_default().add(&draft);
+                status.add_of_set(&draft);
+            } else {
+                status.add(&draft, refused.is_none());
+            }
             let Some((port, protocol)) = served else {
                 continue;
             };
             if let Some(Misconfiguration { message, .. }) = &unprotected {
-                log.unprotected(reference, draft.name(), message);
+                log.unprotected(owner, draft.name(), message);
             }
             log.listener(
-                (reference.clone(), draft.name().to_owned()),
-                policies.egress_policies(reference, draft.name()),
+                (owner.clone(), draft.name().to_owned()),
+                policies.egress_policies(draft.scope(reference)),
             );
-            let name = draft.name();
-            let full_name = format!("{}/{}/{name}", reference.namespace, reference.name);
-            let listener = Listener {
-                gateway: reference.clone(),
-                name: name.to_owned(),
-                full_name: full_name.into(),
-                hostname: draft.hostname.clone(),
-                protocol,
-                access_log: policies.access_log(reference, draft.name()),
-                routes: RouteTable::new(draft.entries),
-                refuse: broken.cloned(),
-            };
+            let listener = draft.finish(reference, protocol, policies, broken.cloned());
             let binds = addresses.iter().map(|ip| BindAddress { ip: *ip, port });
             add_to_sockets(Arc::new(listener), binds, policies, sockets);
         }
         if let Some((_, faults)) = &refused {
             log.problems(reference, &object.source, faults);
+        }
+        let mut attached = 0;
+        for set in &sets {
+            let status = of_sets.remove(set.reference).unwrap_or_default();
+            attached += usize::from(set.report(status, log));
+        }
+        if object.value.spec.allowed_listeners.is_some() || !sets.is_empty() {
+            status.attached_sets(attached);
         }
         let status = ObjectStatus::Gateway(status.finish(refused.as_ref()));
         log.object(reference, &object.source, status);
@@ -289,8 +322,9 @@ fn add_to_sockets(
     policies: &CompiledPolicies,
     sockets: &mut BTreeMap<BindAddress, ListenerSocket>,
 ) {
-    let limits = policies.connection_limits(&listener.gateway, &listener.name);
-    let proxy_protocol = policies.proxy_protocol(&listener.gateway, &listener.name);
+    let scope = ListenerScope::from(&*listener);
+    let limits = policies.connection_limits(scope);
+    let proxy_protocol = policies.proxy_protocol(scope);
     for bind in binds {
         let socket = sockets.entry(bind).or_insert_with(|| ListenerSocket {
             listeners: Vec::new(),

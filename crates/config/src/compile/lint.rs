@@ -16,14 +16,14 @@ pub(super) fn report(
     sockets: &BTreeMap<BindAddress, ListenerSocket>,
     log: &mut ReportLog,
 ) {
-    let mut open: BTreeSet<(&ObjectRef, &str)> = BTreeSet::new();
+    let mut open: BTreeSet<(&ObjectRef, &ObjectRef, &str)> = BTreeSet::new();
     let mut nothing: BTreeMap<(&ObjectRef, &ObjectRef), &ObjectRef> = BTreeMap::new();
     for (bind, socket) in sockets {
         for listener in &socket.listeners {
             let rules = listener.routes.rules().map(|(_, rule)| rule);
             for rule in rules {
                 if is_open(*bind, listener, rule) {
-                    open.insert((&listener.gateway, &listener.name));
+                    open.insert(listener.identity());
                 }
                 for backend in backends(rule) {
                     for (policy, other) in exclusive(&backend.egress.policies) {
@@ -33,8 +33,8 @@ pub(super) fn report(
             }
         }
     }
-    for (gateway, listener) in open {
-        warn_open(resources, gateway, listener, log);
+    for (_, owner, listener) in open {
+        warn_open(resources, owner, listener, log);
     }
     for ((policy, other), route) in nothing {
         if let Some(object) = resources.egress_policies.get(policy) {
@@ -47,17 +47,15 @@ pub(super) fn report(
     }
 }
 
-fn warn_open(resources: &Resources, gateway: &ObjectRef, name: &str, log: &mut ReportLog) {
-    let Some(object) = resources.gateways.get(gateway) else {
+fn warn_open(resources: &Resources, owner: &ObjectRef, name: &str, log: &mut ReportLog) {
+    let Some((index, source)) = resources.listener(owner, name) else {
         return;
     };
-    let mut listeners = object.value.spec.listeners.iter();
-    let index = listeners.position(|listener| listener.name == name);
-    let field = index.map_or_else(String::new, |index| format!("spec.listeners[{index}]"));
+    let field = format!("spec.listeners[{index}]");
     let message = "an open proxy: it listens on every address, and whoever reaches it may go to any public \
                    host; an EgressPolicy limits where, basicAuth, apiKeyAuth or client certificates limit who, \
                    and spec.addresses limits from where";
-    log.warn(gateway, &object.source, &FieldFault::new(field, message));
+    log.warn(owner, source, &FieldFault::new(field, message));
 }
 
 /// Whether anybody may go anywhere by a rule.

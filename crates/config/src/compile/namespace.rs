@@ -1,17 +1,22 @@
-//! `allowedRoutes.namespaces` of a listener: the namespaces whose routes may attach.
+//! The namespaces whose routes may attach to a listener (`allowedRoutes`), and whose ListenerSets may attach to a Gateway
+//! (`allowedListeners`).
 
 use std::collections::BTreeMap;
 
 use super::log::FieldFault;
-use crate::api::gateway::{FromNamespaces, NamespaceSelector, RouteNamespaces, SelectorExpression};
+use crate::api::gateway::{
+    FromListenerSetNamespaces, FromNamespaces, ListenerSetNamespaces, ListenerSetSelector,
+    NamespaceSelector, RouteNamespaces, SelectorExpression,
+};
 use crate::resources::{Kind, ObjectRef, Resources};
 
 /// The label that every namespace has, with its name.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
-/// The namespaces whose routes may attach to a listener.
+/// The namespaces whose objects may attach.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum NamespaceSelection {
+    None,
     All,
     Same,
     Selector(Vec<LabelRequirement>),
@@ -50,19 +55,60 @@ impl NamespaceSelection {
         }
     }
 
-    /// Whether routes of the namespace `route` may attach to a Gateway of the namespace `gateway`.
-    pub(super) fn allow(&self, resources: &Resources, gateway: &str, route: &str) -> bool {
+    /// As [`NamespaceSelection::compile`], of `allowedListeners`.
+    pub(super) fn of_listener_sets(
+        spec: Option<&ListenerSetNamespaces>,
+        field: &str,
+    ) -> Result<Self, FieldFault> {
+        let Some(ListenerSetNamespaces { from, selector }) = spec else {
+            return Ok(Self::None);
+        };
+        let from = match from {
+            None | Some(FromListenerSetNamespaces::None) => return Ok(Self::None),
+            Some(FromListenerSetNamespaces::Same) => FromNamespaces::Same,
+            Some(FromListenerSetNamespaces::All) => FromNamespaces::All,
+            Some(FromListenerSetNamespaces::Selector) => FromNamespaces::Selector,
+        };
+        let selector = selector.clone().map(
+            |ListenerSetSelector {
+                 match_expressions,
+                 match_labels,
+             }| NamespaceSelector {
+                match_expressions: match_expressions.map(|all| {
+                    let all = all.into_iter();
+                    all.map(|one| SelectorExpression {
+                        key: one.key,
+                        operator: one.operator,
+                        values: one.values,
+                    })
+                    .collect()
+                }),
+                match_labels,
+            },
+        );
+        let spec = RouteNamespaces {
+            from: Some(from),
+            selector,
+        };
+        Self::compile(Some(&spec), field)
+    }
+
+    /// Whether objects of the namespace `object` may attach to something of the namespace `parent`.
+    pub(super) fn allow(&self, resources: &Resources, parent: &str, object: &str) -> bool {
         match self {
+            Self::None => false,
             Self::All => true,
-            Self::Same => gateway == route,
+            Self::Same => parent == object,
             Self::Selector(requirements) => {
-                let object = resources
-                    .namespaces
-                    .get(&ObjectRef::new(Kind::Namespace, "", route));
-                let labels = object.and_then(|object| object.value.metadata.labels.as_ref());
+                let namespace =
+                    resources
+                        .namespaces
+                        .get(&ObjectRef::new(Kind::Namespace, "", object));
+                let labels =
+                    namespace.and_then(|namespace| namespace.value.metadata.labels.as_ref());
                 requirements
                     .iter()
-                    .all(|requirement| requirement.holds(route, labels))
+                    .all(|requirement| requirement.holds(object, labels))
             }
         }
     }

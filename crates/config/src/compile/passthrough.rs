@@ -55,7 +55,7 @@ fn places<'a>(gateways: &'a [GatewayDraft<'_>], in_tunnel: InTunnel) -> PlacesBy
             for rule in rules.filter(|rule| rule.route.kind == Kind::TlsRoute) {
                 for StatedField { policy, name, .. } in fields(&rule.policies, in_tunnel) {
                     let route = &rule.route;
-                    let place = format!("{route} at {}#{}", gateway.reference, listener.name());
+                    let place = format!("{route} at {}#{}", listener.owner.object, listener.name());
                     places.entry((policy, name)).or_default().insert(place);
                 }
             }

@@ -36,11 +36,13 @@ mod rate_limit;
 mod reader;
 mod resolver;
 mod retry;
+mod scope;
 mod traffic;
 mod unread;
 
 use draft::{PolicyDraft, TargetOutcome};
 use listener::ListenerLayer;
+pub(super) use scope::{ListenerScope, PolicyScope};
 
 /// Every policy, by target.
 #[derive(Debug, Default)]
@@ -58,7 +60,7 @@ pub(super) struct CompiledPolicies {
     backend_tls: BTreeMap<PolicyTarget, backend_tls::DecidingPolicy>,
     backend_tls_verdicts: Vec<backend_tls::PolicyVerdict>,
     traffic: BTreeMap<PolicyTarget, TrafficSettings>,
-    /// The settings of listeners, by Gateway and listener name.
+    /// The settings of listeners, by Gateway or ListenerSet, and listener name.
     listeners: BTreeMap<ObjectRef, BTreeMap<String, ListenerLayer>>,
     /// The Gateways whose routes may take away what the Gateway guards.
     prefers_child: BTreeSet<ObjectRef>,
@@ -70,15 +72,6 @@ pub(super) struct CompiledPolicies {
 
 const NO_EGRESS_POLICY: &str =
     "an EgressPolicy is required, and none is bound to the listener or its Gateway";
-
-/// The place where policies apply: a rule of a route, under a listener of a Gateway.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PolicyScope<'a> {
-    pub(super) gateway: &'a ObjectRef,
-    pub(super) listener: &'a str,
-    pub(super) route: &'a ObjectRef,
-    pub(super) rule: Option<&'a str>,
-}
 
 pub(super) fn compile(
     targets: TargetLookup<'_>,
@@ -110,12 +103,9 @@ pub(super) fn compile(
 
 impl CompiledPolicies {
     /// The reason why a listener refuses every request, if it does.
-    pub(super) fn broken_listener(
-        &self,
-        gateway: &ObjectRef,
-        listener: &str,
-    ) -> Option<&Misconfiguration> {
-        self.broken(gateway, Some(listener))
+    pub(super) fn broken_listener(&self, listener: ListenerScope<'_>) -> Option<&Misconfiguration> {
+        let mut targets = listener.targets();
+        targets.find_map(|(object, section)| self.broken.get(&PolicyTarget::new(object, section)))
     }
 
     /// The reason why a rule refuses every request, if it does.
@@ -143,49 +133,41 @@ impl CompiledPolicies {
     }
 
     /// The merged ListenerPolicies of a listener.
-    fn listener(&self, gateway: &ObjectRef, listener: &str) -> Option<&ListenerLayer> {
-        self.listeners.get(gateway)?.get(listener)
+    fn listener(&self, listener: ListenerScope<'_>) -> Option<&ListenerLayer> {
+        self.listeners.get(listener.owner)?.get(listener.name)
     }
 
     /// Whether requests to a listener are written to the access log.
-    pub(super) fn access_log(&self, gateway: &ObjectRef, listener: &str) -> bool {
+    pub(super) fn access_log(&self, listener: ListenerScope<'_>) -> bool {
         !self
-            .listener(gateway, listener)
+            .listener(listener)
             .is_some_and(|settings| settings.access_log_off)
     }
 
     /// The limits of connections to a listener.
-    pub(super) fn connection_limits(
-        &self,
-        gateway: &ObjectRef,
-        listener: &str,
-    ) -> ConnectionLimits {
-        let settings = self.listener(gateway, listener);
+    pub(super) fn connection_limits(&self, listener: ListenerScope<'_>) -> ConnectionLimits {
+        let settings = self.listener(listener);
         settings.map_or_else(ConnectionLimits::default, ListenerLayer::limits)
     }
 
     /// Whether connections to a listener begin with a PROXY protocol header.
-    pub(super) fn proxy_protocol(&self, gateway: &ObjectRef, listener: &str) -> ProxyProtocol {
-        let settings = self.listener(gateway, listener);
+    pub(super) fn proxy_protocol(&self, listener: ListenerScope<'_>) -> ProxyProtocol {
+        let settings = self.listener(listener);
         settings
             .and_then(|settings| settings.proxy_protocol)
             .unwrap_or_default()
     }
 
     /// The validation of client certificates at a listener, if a policy sets it.
-    pub(super) fn clients(&self, gateway: &ObjectRef, listener: &str) -> Option<&ClientValidation> {
-        self.listener(gateway, listener)?.clients.as_deref()
+    pub(super) fn clients(&self, listener: ListenerScope<'_>) -> Option<&ClientValidation> {
+        self.listener(listener)?.clients.as_deref()
     }
 
-    /// The EgressPolicies on a listener and on its Gateway.
-    pub(super) fn egress_policies(
-        &self,
-        gateway: &ObjectRef,
-        listener: &str,
-    ) -> BTreeSet<ObjectRef> {
-        [None, Some(listener)]
-            .into_iter()
-            .filter_map(|section| self.egress.get(&PolicyTarget::new(gateway, section)))
+    /// The EgressPolicies on a listener and on what it belongs to.
+    pub(super) fn egress_policies(&self, listener: ListenerScope<'_>) -> BTreeSet<ObjectRef> {
+        let targets = listener.targets();
+        targets
+            .filter_map(|(object, section)| self.egress.get(&PolicyTarget::new(object, section)))
             .flatten()
             .map(|rules| rules.policy.clone())
             .collect()
@@ -194,12 +176,10 @@ impl CompiledPolicies {
     /// The reason why a listener refuses every request, if it needs an EgressPolicy and has none.
     pub(super) fn missing_egress_policy(
         &self,
-        gateway: &ObjectRef,
-        listener: &str,
+        listener: ListenerScope<'_>,
     ) -> Option<Misconfiguration> {
-        let is_missing =
-            self.requires_egress_policy && self.egress_policies(gateway, listener).is_empty();
-        is_missing.then(|| misconfiguration(gateway, NO_EGRESS_POLICY))
+        let is_missing = self.requires_egress_policy && self.egress_policies(listener).is_empty();
+        is_missing.then(|| misconfiguration(listener.owner, NO_EGRESS_POLICY))
     }
 
     /// The EgressPolicies that apply at a place, widest first.
@@ -208,15 +188,9 @@ impl CompiledPolicies {
         scope: PolicyScope<'_>,
         backend: Option<&ObjectRef>,
     ) -> Arc<EgressPolicySet> {
-        let targets = [
-            Some((scope.gateway, None)),
-            Some((scope.gateway, Some(scope.listener))),
-            Some((scope.route, None)),
-            scope.rule.map(|rule| (scope.route, Some(rule))),
-            backend.map(|backend| (backend, None)),
-        ];
+        let backend = backend.map(|backend| (backend, None));
         let mut policies: Vec<Arc<EgressRules>> = Vec::new();
-        for (object, section) in targets.into_iter().flatten() {
+        for (object, section) in scope.targets().chain(backend) {
             for rules in self
                 .egress
                 .get(&PolicyTarget::new(object, section))
@@ -262,27 +236,34 @@ impl CompiledPolicies {
     /// The settings that apply to a rule. Its own take precedence over those of a policy, a narrower policy over a wider
     /// one, and any TrafficPolicy over the `upgradeConfig` of the listener.
     pub(super) fn traffic(&self, scope: PolicyScope<'_>, own: &TrafficSettings) -> TrafficSettings {
+        let mut settings = own.clone();
+        let at = |object, section| self.traffic.get(&PolicyTarget::new(object, section));
         let PolicyScope {
-            gateway,
             listener,
             route,
             rule,
         } = scope;
-        let mut settings = own.clone();
-        let at = |object, section| self.traffic.get(&PolicyTarget::new(object, section));
+        let ListenerScope {
+            gateway,
+            owner,
+            name,
+        } = listener;
         let of_route = [rule.and_then(|rule| at(route, Some(rule))), at(route, None)];
         for wider in of_route.into_iter().flatten() {
             settings.merge(wider);
         }
+        let prefers_child = self.prefers_child.contains(gateway);
         let mut parent = TrafficSettings::default();
-        for wider in [at(gateway, Some(listener)), at(gateway, None)]
-            .into_iter()
-            .flatten()
-        {
+        let of_owner = [at(owner, Some(name)), at(owner, None)];
+        for wider in of_owner.into_iter().flatten() {
             parent.merge(wider);
         }
-        settings.inherit(&parent, self.prefers_child.contains(gateway));
-        if let Some(of_listener) = self.listener(gateway, listener) {
+        // A ListenerSet can no more take away what its Gateway guards than a route can.
+        if let Some(wider) = at(gateway, None).filter(|_| owner != gateway) {
+            parent.inherit(wider, prefers_child);
+        }
+        settings.inherit(&parent, prefers_child);
+        if let Some(of_listener) = self.listener(listener) {
             settings.merge(&TrafficSettings {
                 http_upgrade: of_listener.upgrades.clone(),
                 ..TrafficSettings::default()

@@ -82,8 +82,8 @@ pub(super) fn compile(
                 }
                 Err((reason, message)) => {
                     // A kind that cannot be a parent is wrong whatever the other objects are.
-                    let is_gateway = gateway_of(&reference.namespace, parent).is_some();
-                    let fault = match is_gateway {
+                    let is_parent = parent_of(&reference.namespace, parent).is_some();
+                    let fault = match is_parent {
                         true => FieldFault::reference(field, message),
                         false => FieldFault::new(field, message),
                     };
@@ -114,7 +114,7 @@ pub(super) fn compile(
     }
 }
 
-/// The Gateways of Egret that each route names.
+/// The Gateways of Egret that each route and each ListenerSet names.
 pub(super) fn gateways(resources: &Resources, classes: &GatewayClasses) -> RouteGateways {
     let ours = |gateway: &ObjectRef| {
         let gateway = resources.gateways.get(gateway);
@@ -122,14 +122,29 @@ pub(super) fn gateways(resources: &Resources, classes: &GatewayClasses) -> Route
     };
     let of_route = |(route, parents): (&ObjectRef, Vec<ParentRef>)| {
         let parents = parents.iter();
-        let named = parents.filter_map(|parent| gateway_of(&route.namespace, parent));
+        let named = parents.filter_map(|parent| parent_of(&route.namespace, parent));
+        let named = named.filter_map(|parent| gateway_of(resources, &parent));
         (route.clone(), named.filter(&ours).collect())
     };
-    RouteGateways(spec::parents(resources).map(of_route).collect())
+    let of_set = |set: &ObjectRef| {
+        let gateway = resources.gateway_of_set(set);
+        (set.clone(), gateway.into_iter().filter(&ours).collect())
+    };
+    let routes = spec::parents(resources).map(of_route);
+    let sets = resources.listener_sets.keys().map(of_set);
+    RouteGateways(routes.chain(sets).collect())
 }
 
-/// The Gateway that a parentRef names; `None` if its kind is not Gateway.
-fn gateway_of(namespace: &str, parent: &ParentRef) -> Option<ObjectRef> {
+/// The Gateway of a parent; `None` if that is a ListenerSet which does not exist.
+fn gateway_of(resources: &Resources, parent: &ObjectRef) -> Option<ObjectRef> {
+    match parent.kind {
+        Kind::ListenerSet => resources.gateway_of_set(parent),
+        _ => Some(parent.clone()),
+    }
+}
+
+/// The Gateway or the ListenerSet that a parentRef names; `None` if its kind is another.
+fn parent_of(namespace: &str, parent: &ParentRef) -> Option<ObjectRef> {
     let ParentRef {
         group,
         kind,
@@ -141,18 +156,18 @@ fn gateway_of(namespace: &str, parent: &ParentRef) -> Option<ObjectRef> {
     let group = group.as_deref().unwrap_or(GATEWAY_GROUP);
     let kind = kind.as_deref().unwrap_or("Gateway");
     let namespace = other.as_deref().unwrap_or(namespace);
-    (Kind::find(group, kind) == Some(Kind::Gateway))
-        .then(|| ObjectRef::new(Kind::Gateway, namespace, name))
+    let kind = Kind::find(group, kind)?;
+    matches!(kind, Kind::Gateway | Kind::ListenerSet).then(|| ObjectRef::new(kind, namespace, name))
 }
 
-/// The fault of a parentRef that is not a Gateway; `None` if another controller may serve its group. In the groups of
+/// The fault of a parentRef of another kind than these; `None` if another controller may serve its group. In the groups of
 /// the Gateway API, `Gatway` is a typo that no other controller would report.
 fn wrong_kind_message(parent: &ParentRef) -> Option<String> {
     let group = parent.group.as_deref().unwrap_or(GATEWAY_GROUP);
     let kind = parent.kind.as_deref().unwrap_or("Gateway");
     if Kind::find(group, kind).is_some_and(|kind| kind.versions().is_empty()) {
         return Some(format!(
-            "{kind} is not supported yet as a parent; Gateway is"
+            "{kind} is not supported yet as a parent; Gateway and ListenerSet are"
         ));
     }
     // A version after the group, as in `apiVersion`, is a common mistake.
@@ -160,7 +175,11 @@ fn wrong_kind_message(parent: &ParentRef) -> Option<String> {
     let is_gateway_api = [GATEWAY_GROUP, GATEWAY_TRIAL_GROUP]
         .iter()
         .any(|known| edits(group_name, known).is_some());
-    let message = || format!("{group}/{kind} cannot be a parent here; {GATEWAY_GROUP}/Gateway can");
+    let message = || {
+        format!(
+            "{group}/{kind} cannot be a parent here; {GATEWAY_GROUP}/Gateway and ListenerSet can"
+        )
+    };
     is_gateway_api.then(message)
 }
 
@@ -209,18 +228,23 @@ impl<'a> RouteDraft<'a> {
         }
     }
 
-    /// Attaches the route to the Gateway of a parentRef; `None` if another controller serves it.
+    /// Attaches the route to the Gateway or the ListenerSet of a parentRef; `None` if another controller serves it.
     fn attach_to_parent(
         &self,
         context: &mut RouteContext<'_>,
         parent: &ParentRef,
         gateways: &mut [GatewayDraft<'_>],
     ) -> Option<Result<SkippedListeners, AttachError>> {
-        let Some(gateway) = gateway_of(&self.reference.namespace, parent) else {
-            return wrong_kind_message(parent).map(|message| Err(("NoMatchingParent", message)));
+        const NONE: &str = "NoMatchingParent";
+        let resources = context.resources;
+        let Some(owner) = parent_of(&self.reference.namespace, parent) else {
+            return wrong_kind_message(parent).map(|message| Err((NONE, message)));
+        };
+        let Some(gateway) = gateway_of(resources, &owner) else {
+            return Some(Err((NONE, missing::message(resources, &owner))));
         };
         let targets = TargetLookup {
-            resources: context.resources,
+            resources,
             classes: &context.classes,
         };
         if targets.presence(&PolicyTarget::new(&gateway, None)) == TargetPresence::Foreign {
@@ -230,11 +254,11 @@ impl<'a> RouteDraft<'a> {
             .iter_mut()
             .find(|draft| *draft.reference == gateway);
         let attached_to = match draft {
-            None => Err((
-                "NoMatchingParent",
-                missing::message(context.resources, &gateway),
-            )),
-            Some(draft) => self.attach(context, parent, draft),
+            None => Err((NONE, missing::message(resources, &gateway))),
+            Some(draft) if owner != gateway && !draft.has_set(&owner) => {
+                Err((NONE, format!("{owner} is not attached to {gateway}")))
+            }
+            Some(draft) => self.attach(context, (parent, &owner), draft),
         };
         if attached_to.is_ok() {
             self.record_uses(context, &gateway);
@@ -242,23 +266,24 @@ impl<'a> RouteDraft<'a> {
         Some(attached_to)
     }
 
-    /// Attaches the route to every listener that the parentRef selects and that accepts the route.
+    /// Attaches the route to every listener that the parentRef selects and that accepts the route. `name` is the parent.
     fn attach(
         &self,
         context: &RouteContext<'_>,
-        parent: &ParentRef,
+        (parent, name): (&ParentRef, &ObjectRef),
         gateway: &mut GatewayDraft<'_>,
     ) -> Result<SkippedListeners, AttachError> {
-        let name = gateway.reference;
         let section = parent.section_name.as_deref();
+        let of_parent = gateway.listeners.iter();
+        let of_parent = of_parent.filter(|listener| listener.owner.object == name);
+        let names: Vec<_> = of_parent.map(ListenerDraft::name).collect();
         let mut candidates: Vec<_> = gateway
             .listeners
             .iter_mut()
-            .filter(|listener| listener.matches_parent_ref(section, parent.port))
+            .filter(|listener| listener.matches_parent_ref(name, section, parent.port))
             .collect();
         if candidates.is_empty() {
-            let names = gateway.object.value.spec.listeners.iter();
-            let names = names.map(|listener| listener.name.as_str());
+            let names = names.iter().copied();
             // A listener of this name may be there, on another port.
             let unknown = section.filter(|name| names.clone().all(|known| known != *name));
             let suggestion = unknown.map_or_else(String::new, |name| did_you_mean(name, names));
@@ -269,8 +294,7 @@ impl<'a> RouteDraft<'a> {
             kind, namespace, ..
         } = self.reference;
         candidates.retain(|listener| {
-            listener.accepts_kind(*kind)
-                && listener.allows_namespace(context.resources, &name.namespace, namespace)
+            listener.accepts_kind(*kind) && listener.allows_namespace(context.resources, namespace)
         });
         if candidates.is_empty() {
             let message =
@@ -288,7 +312,7 @@ impl<'a> RouteDraft<'a> {
                 );
                 skipped.push(message);
             } else if !hosts.is_empty() {
-                self.attach_to(context, name, listener, &hosts);
+                self.attach_to(context, gateway.reference, listener, &hosts);
                 attached = true;
             }
         }
@@ -350,8 +374,7 @@ impl<'a> RouteDraft<'a> {
         let mut entries = Vec::new();
         for draft in &self.rules {
             let scope = PolicyScope {
-                gateway,
-                listener: listener.name(),
+                listener: listener.scope(gateway),
                 route: self.reference,
                 rule: draft.name.as_deref(),
             };

@@ -128,6 +128,9 @@ impl TargetLookup<'_> {
         };
         let objects = match (group.as_str(), kind.as_str()) {
             (GATEWAY_GROUP, "Gateway") => pick(&self.resources.gateways, namespace, wanted),
+            (GATEWAY_GROUP, "ListenerSet") => {
+                pick(&self.resources.listener_sets, namespace, wanted)
+            }
             (GATEWAY_GROUP, "HTTPRoute") => pick(&self.resources.http_routes, namespace, wanted),
             (GATEWAY_GROUP, "GRPCRoute") => pick(&self.resources.grpc_routes, namespace, wanted),
             (GATEWAY_GROUP, "TLSRoute") => pick(&self.resources.tls_routes, namespace, wanted),
@@ -177,6 +180,13 @@ impl TargetLookup<'_> {
             .collect()
     }
 
+    /// Whether a ListenerSet names a Gateway that Egret serves.
+    fn serves_set(&self, set: &ObjectRef) -> bool {
+        let gateway = self.resources.gateway_of_set(set);
+        let gateway = gateway.and_then(|gateway| self.resources.gateways.get(&gateway));
+        gateway.is_some_and(|gateway| self.classes.is_ours(&gateway.value))
+    }
+
     /// Whether a target exists and Egret serves it.
     pub(super) fn presence(&self, target: &PolicyTarget) -> TargetPresence {
         let is_there = |names: Vec<&str>| match &target.section {
@@ -187,6 +197,14 @@ impl TargetLookup<'_> {
             Kind::Gateway => self.resources.gateways.get(&target.object).map(|gateway| {
                 let listeners = gateway.value.spec.listeners.iter();
                 match self.classes.is_ours(&gateway.value) {
+                    true => is_there(listeners.map(|listener| listener.name.as_str()).collect()),
+                    false => TargetPresence::Foreign,
+                }
+            }),
+            Kind::ListenerSet => self.resources.listener_sets.get(&target.object).map(|set| {
+                let listeners = set.value.spec.listeners.iter();
+                // Without its Gateway it is not served, and nothing is open.
+                match self.serves_set(&target.object) {
                     true => is_there(listeners.map(|listener| listener.name.as_str()).collect()),
                     false => TargetPresence::Foreign,
                 }

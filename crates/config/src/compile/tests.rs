@@ -25,6 +25,7 @@ mod header_modifiers;
 mod https;
 mod lint;
 mod listener_policy;
+mod listener_set;
 mod parameters;
 mod passthrough;
 mod policy;

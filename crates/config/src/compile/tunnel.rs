@@ -31,7 +31,7 @@ pub(super) fn report(resources: &Resources, gateways: &[GatewayDraft<'_>], log: 
                 let route = &entry.rule.route;
                 let place = format!(
                     "{tunnel_form} of {route} at {}#{}",
-                    gateway.reference,
+                    listener.owner.object,
                     listener.name()
                 );
                 record(backend, &place, &mut unenforceable);

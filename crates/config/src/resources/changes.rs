@@ -62,6 +62,7 @@ macro_rules! over_maps {
 over_maps! {
     gateway_classes,
     gateways,
+    listener_sets,
     http_routes,
     grpc_routes,
     tls_routes,

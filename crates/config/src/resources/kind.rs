@@ -53,7 +53,7 @@ kinds! {
     BackendTlsPolicy: GATEWAY_GROUP, &["v1", "v1alpha3"], "BackendTLSPolicy", true;
     TcpRoute: GATEWAY_GROUP, &[], "TCPRoute", true;
     UdpRoute: GATEWAY_GROUP, &[], "UDPRoute", true;
-    ListenerSet: GATEWAY_GROUP, &[], "ListenerSet", true;
+    ListenerSet: GATEWAY_GROUP, &["v1"], "ListenerSet", true;
     XListenerSet: GATEWAY_TRIAL_GROUP, &[], "XListenerSet", true;
     XBackendTrafficPolicy: GATEWAY_TRIAL_GROUP, &[], "XBackendTrafficPolicy", true;
     XMesh: GATEWAY_TRIAL_GROUP, &[], "XMesh", false;
@@ -156,6 +156,7 @@ mod tests {
             (Kind::GatewayParameters, "gatewayparameters"),
             (Kind::DirectResponse, "directresponses"),
             (Kind::EndpointSlice, "endpointslices"),
+            (Kind::ListenerSet, "listenersets"),
             (Kind::XMesh, "xmeshes"),
         ] {
             assert_eq!(kind.plural(), plural);

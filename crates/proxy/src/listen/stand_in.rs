@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{BindAddress, Listener, ListenerProtocol, ListenerSocket, Snapshot};
 
 /// Leaves the listeners of an address that cannot be bound on the sockets on which they were `served` before, as far as
@@ -28,7 +27,7 @@ pub(super) fn leave(
         });
         for listener in &moving.listeners {
             let mut before = before.listeners.iter();
-            let was_there = before.any(|old| identity(old) == identity(listener));
+            let was_there = before.any(|old| old.is_same(listener));
             if was_there && can_share(there, &moving, listener) {
                 there.add(Arc::clone(listener));
                 stays.push(*bind);
@@ -40,10 +39,6 @@ pub(super) fn leave(
     }
     stays.dedup();
     stays
-}
-
-fn identity(listener: &Listener) -> (&ObjectRef, &str) {
-    (&listener.gateway, &listener.name)
 }
 
 /// Whether a listener of the socket `moving` can stay on a socket that others have by now.

@@ -52,6 +52,7 @@ fn logged(record: &Record<'_>) -> Value {
 fn listener() -> Listener {
     Listener {
         gateway: ObjectRef::new(Kind::Gateway, "edge", "http"),
+        set: None,
         name: "public".to_owned(),
         full_name: "edge/http/public".into(),
         hostname: None,

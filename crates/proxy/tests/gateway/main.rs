@@ -20,6 +20,7 @@ mod http2_upstream;
 mod https_records;
 mod interim;
 mod limits;
+mod listener_sets;
 mod misdirected;
 mod passthrough;
 mod proxy_protocol;

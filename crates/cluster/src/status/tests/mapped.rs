@@ -298,10 +298,36 @@ async fn a_message_is_cut_by_characters() {
     rig.server.put(&gateway(), |_| {});
     let status = ObjectStatus::Gateway(GatewayStatus {
         conditions: vec![accepted(&"ü".repeat(40_000)), programmed(true)],
-        listeners: Vec::new(),
+        ..GatewayStatus::default()
     });
     let status = rig.settled(&gateway(), status).await;
     let message = find(&status, "Accepted")["message"].as_str().unwrap();
     assert_eq!(message.chars().count(), 32_768);
     assert!(message.ends_with("ü…"));
+}
+
+#[tokio::test]
+async fn the_number_of_listener_sets_is_written_where_they_are_spoken_of() {
+    let mut rig = Rig::new();
+    rig.server.put(&gateway(), |_| {});
+    let with = |attached_listener_sets| {
+        ObjectStatus::Gateway(GatewayStatus {
+            conditions: vec![accepted("fine"), programmed(true)],
+            attached_listener_sets,
+            ..GatewayStatus::default()
+        })
+    };
+    let status = rig.settled(&gateway(), with(None)).await;
+    assert_eq!(status.get("attachedListenerSets"), None);
+    for (attached, expected) in [(Some(2), 2), (Some(1), 1), (None, 0)] {
+        let status = rig.settled(&gateway(), with(attached)).await;
+        assert_eq!(status["attachedListenerSets"], expected);
+    }
+    // A ListenerSet has listeners, and no addresses.
+    let set = ObjectRef::new(Kind::ListenerSet, "infra", "set");
+    rig.server.put(&set, |_| {});
+    let status = rig.settled(&set, of_gateway(&["http"])).await;
+    assert_eq!(status["listeners"][0]["name"], "http");
+    assert_eq!(find(&status, "Programmed")["status"], "True");
+    assert_eq!(status.get("addresses"), None);
 }

@@ -124,7 +124,11 @@ proptest! {
 
     #[test]
     fn a_gateway_settles(conditions in own_conditions(), listeners in listeners(), live in live_gateway()) {
-        let status = GatewayStatus { conditions: conditions.clone(), listeners: listeners.clone() };
+        let status = GatewayStatus {
+            conditions: conditions.clone(),
+            listeners: listeners.clone(),
+            attached_listener_sets: None,
+        };
         let report = entry(&gateway(), ObjectStatus::Gateway(status));
         let desired = DesiredStatus::of(&report, &GatewayAddresses::default());
         let (written, writes) = settle(&desired, live.clone(), "2026-01-01T00:00:00Z");

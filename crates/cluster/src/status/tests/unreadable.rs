@@ -13,7 +13,11 @@ fn problem(object: &ObjectRef) -> ReportProblem {
     }
 }
 
-/// The report of a GatewayClass, its Gateway, and a route at the Gateway.
+fn set() -> ObjectRef {
+    ObjectRef::new(Kind::ListenerSet, "apps", "set")
+}
+
+/// The report of a GatewayClass, its Gateway, a ListenerSet of that, and a route at the Gateway.
 fn read_objects() -> Report {
     let class = ObjectRef::new(Kind::GatewayClass, "", "egret");
     let plain = ObjectStatus::Plain(PlainStatus::default());
@@ -28,6 +32,7 @@ fn read_objects() -> Report {
         objects: vec![
             entry(&class, plain),
             entry(&gateway(), of_gateway(&["http"])),
+            entry(&set(), of_gateway(&["added"])),
             entry(&route(), read),
         ],
         ..Report::default()
@@ -55,6 +60,39 @@ fn their_authors_are_told_in_their_own_status() {
                 "Accepted (Gateway infra/gw) Invalid".to_owned(),
                 "Accepted (Backend apps/b) Invalid".to_owned(),
             ],
+        ),
+        (
+            Kind::EgressPolicy,
+            "apps",
+            json!({"targetRefs": [
+                {"group": "gateway.networking.k8s.io", "kind": "ListenerSet", "name": "set"},
+                {"group": "gateway.networking.k8s.io", "kind": "ListenerSet", "name": "other"},
+            ]}),
+            vec!["Accepted (Gateway infra/gw) Invalid".to_owned()],
+        ),
+        (
+            Kind::HttpRoute,
+            "apps",
+            json!({"parentRefs": [
+                {"group": "gateway.networking.k8s.io", "kind": "ListenerSet", "name": "set"},
+                {"group": "gateway.networking.k8s.io", "kind": "ListenerSet", "name": "other"},
+            ]}),
+            vec!["Accepted () UnsupportedValue".to_owned()],
+        ),
+        (
+            Kind::ListenerSet,
+            "apps",
+            json!({"parentRef": {"name": "gw", "namespace": "infra"}}),
+            vec![
+                "Accepted () Invalid".to_owned(),
+                "Programmed () Invalid".to_owned(),
+            ],
+        ),
+        (
+            Kind::ListenerSet,
+            "apps",
+            json!({"parentRef": {"name": "gw"}}),
+            Vec::new(),
         ),
         (
             Kind::Backend,
@@ -87,7 +125,9 @@ fn their_authors_are_told_in_their_own_status() {
     ];
     for (kind, namespace, spec, expected) in cases {
         let object = ObjectRef::new(kind, namespace, "broken");
-        let reports = reports(&[problem(&object)], &report, OURS, |_| Some(&spec));
+        let of_set = json!({"parentRef": {"name": "gw", "namespace": "infra"}});
+        let specs = |of: &ObjectRef| Some(if *of == set() { &of_set } else { &spec });
+        let reports = reports(&[problem(&object)], &report, OURS, specs);
         let lines = reports.iter().flat_map(ObjectReport::conditions);
         let lines: Vec<String> = lines
             .inspect(|(_, it)| {

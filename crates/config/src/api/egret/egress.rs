@@ -202,11 +202,17 @@ fn targets_only() -> serde_json::Value {
         &[
             (
                 "gateway.networking.k8s.io",
-                &["Gateway", "HTTPRoute", "GRPCRoute", "TLSRoute"],
+                &[
+                    "Gateway",
+                    "ListenerSet",
+                    "HTTPRoute",
+                    "GRPCRoute",
+                    "TLSRoute",
+                ],
             ),
             ("gateway.kgateway.dev", &["Backend"]),
         ],
-        "targetRefs may only reference Gateway, HTTPRoute, GRPCRoute, TLSRoute, or Backend resources",
+        "targetRefs may only reference Gateway, ListenerSet, HTTPRoute, GRPCRoute, TLSRoute, or Backend resources",
     )
 }
 

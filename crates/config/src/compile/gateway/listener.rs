@@ -11,10 +11,12 @@ use crate::api::gateway::{
 use crate::compile::backend::port_of;
 use crate::compile::log::FieldFault;
 use crate::compile::namespace::NamespaceSelection;
+use crate::compile::policy::{CompiledPolicies, ListenerScope};
+use crate::compile::review::FaultCause;
 use crate::name::{HostPattern, Port};
-use crate::resources::{GATEWAY_GROUP, Kind, ObjectRef, Resources};
-use crate::route::RouteEntry;
-use crate::snapshot::{AlpnProtocol, ListenerProtocol, Misconfiguration, ServerTls};
+use crate::resources::{GATEWAY_GROUP, Kind, ObjectRef, Resources, SourceLocation};
+use crate::route::{RouteEntry, RouteTable};
+use crate::snapshot::{AlpnProtocol, Listener, ListenerProtocol, Misconfiguration, ServerTls};
 
 mod status;
 
@@ -28,11 +30,20 @@ pub(super) enum ConnectionContent {
     Terminate,
 }
 
+/// The object that has a listener, and where it is written.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::compile) struct ListenerOwner<'a> {
+    /// The Gateway, or a ListenerSet.
+    pub(in crate::compile) object: &'a ObjectRef,
+    pub(in crate::compile) source: &'a SourceLocation,
+}
+
 /// A listener with its faults, and the routes that are attached so far.
 #[derive(Debug)]
 pub(in crate::compile) struct ListenerDraft<'a> {
     pub(in crate::compile) hostname: Option<HostPattern>,
     pub(in crate::compile) entries: Vec<RouteEntry>,
+    pub(in crate::compile) owner: ListenerOwner<'a>,
     attached: BTreeSet<ObjectRef>,
     spec: &'a GatewayListener,
     field: String,
@@ -54,7 +65,7 @@ pub(in crate::compile) struct ListenerDraft<'a> {
 }
 
 impl<'a> ListenerDraft<'a> {
-    pub(super) fn new(index: usize, spec: &'a GatewayListener) -> Self {
+    pub(super) fn new(owner: ListenerOwner<'a>, index: usize, spec: &'a GatewayListener) -> Self {
         let GatewayListener {
             allowed_routes,
             hostname,
@@ -67,6 +78,7 @@ impl<'a> ListenerDraft<'a> {
         let mut draft = Self {
             hostname: None,
             entries: Vec::new(),
+            owner,
             attached: BTreeSet::new(),
             spec,
             port: None,
@@ -150,7 +162,7 @@ impl<'a> ListenerDraft<'a> {
             context,
             tls,
             TlsListener {
-                name: self.name(),
+                scope: self.scope(context.gateway),
                 port,
                 field: &self.field,
                 default_alpn: match content {
@@ -225,13 +237,29 @@ impl<'a> ListenerDraft<'a> {
         &self.spec.name
     }
 
-    /// Whether a parentRef with this section and port selects the listener.
+    /// The listener as policies apply to it, as one of this Gateway.
+    pub(in crate::compile) fn scope<'s>(&'s self, gateway: &'s ObjectRef) -> ListenerScope<'s> {
+        ListenerScope {
+            gateway,
+            owner: self.owner.object,
+            name: self.name(),
+        }
+    }
+
+    /// Whether the listener is one of a ListenerSet.
+    pub(super) fn is_of_set(&self) -> bool {
+        self.owner.object.kind != Kind::Gateway
+    }
+
+    /// Whether a parentRef with this object, section and port selects the listener.
     pub(in crate::compile) fn matches_parent_ref(
         &self,
+        parent: &ObjectRef,
         section: Option<&str>,
         port: Option<i32>,
     ) -> bool {
-        section.is_none_or(|section| section == self.name())
+        parent == self.owner.object
+            && section.is_none_or(|section| section == self.name())
             && port.is_none_or(|port| port == self.spec.port)
     }
 
@@ -241,14 +269,10 @@ impl<'a> ListenerDraft<'a> {
     }
 
     /// Whether routes of a namespace may attach.
-    pub(in crate::compile) fn allows_namespace(
-        &self,
-        resources: &Resources,
-        gateway: &str,
-        route: &str,
-    ) -> bool {
+    pub(in crate::compile) fn allows_namespace(&self, resources: &Resources, route: &str) -> bool {
+        let own = &self.owner.object.namespace;
         let namespaces = self.namespaces.as_ref();
-        namespaces.is_some_and(|namespaces| namespaces.allow(resources, gateway, route))
+        namespaces.is_some_and(|namespaces| namespaces.allow(resources, own, route))
     }
 
     /// Attaches the entries of a route, unless the route is attached already.
@@ -284,10 +308,18 @@ impl<'a> ListenerDraft<'a> {
         Some((port, protocol))
     }
 
-    pub(super) fn conflict(&mut self, conflict: ListenerConflict) {
+    /// Refuses the listener because of a conflict, which comes before whatever else is wrong. `cause` says whether it is
+    /// with a listener of the same object.
+    pub(super) fn conflict(&mut self, conflict: ListenerConflict, cause: FaultCause) {
         self.conflict = Some(conflict);
-        let message = conflict.message().to_owned();
-        self.refuse(conflict.reason(), conflict.field(), message);
+        let field = format!("{}.{}", self.field, conflict.field());
+        let fault = FieldFault::new(field, conflict.message()).with_cause(cause);
+        self.not_accepted.insert(0, (conflict.reason(), fault));
+    }
+
+    /// The port of a listener of protocol `TCP`, which is not supported, but would have the whole port if it were.
+    pub(super) fn tcp_port(&self) -> Option<Port> {
+        self.port.filter(|_| self.spec.protocol == "TCP")
     }
 
     /// Refuses the listener because another listener of the Gateway has the same name, so that references are
@@ -320,6 +352,36 @@ impl<'a> ListenerDraft<'a> {
             let message = format!("every request is refused, because of {object}: {message}");
             let fault = FieldFault::reference(&self.field, message);
             self.not_accepted.push(("ListenerReplaced", fault));
+        }
+    }
+
+    /// The listener as it is served for this Gateway, or refuses every request.
+    pub(super) fn finish(
+        self,
+        gateway: &ObjectRef,
+        protocol: ListenerProtocol,
+        policies: &CompiledPolicies,
+        refuse: Option<Misconfiguration>,
+    ) -> Listener {
+        let access_log = policies.access_log(self.scope(gateway));
+        let ObjectRef {
+            namespace, name, ..
+        } = gateway;
+        let set = self.is_of_set().then(|| self.owner.object.clone());
+        let own = match &set {
+            None => self.name().to_owned(),
+            Some(set) => format!("{}/{}/{}", set.namespace, set.name, self.name()),
+        };
+        Listener {
+            gateway: gateway.clone(),
+            set,
+            name: self.name().to_owned(),
+            full_name: format!("{namespace}/{name}/{own}").into(),
+            hostname: self.hostname,
+            protocol,
+            access_log,
+            routes: RouteTable::new(self.entries),
+            refuse,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The status of a Gateway.
+//! The status of a Gateway, and of a ListenerSet.
 
 use super::listener::ListenerDraft;
 use crate::compile::log::{FieldFault, join};
@@ -13,6 +13,15 @@ pub(super) struct GatewayStatusDraft {
     has_accepted: bool,
     has_unresolved: bool,
     is_insecure: bool,
+    /// The number of ListenerSets that are attached; `None` if the Gateway says nothing of ListenerSets.
+    attached_sets: Option<usize>,
+}
+
+/// The status of a ListenerSet while its listeners are added.
+#[derive(Debug, Default)]
+pub(super) struct SetStatusDraft {
+    listeners: Vec<ListenerStatus>,
+    not_programmed: Vec<String>,
 }
 
 impl GatewayStatusDraft {
@@ -25,6 +34,16 @@ impl GatewayStatusDraft {
         if !listener.is_programmed() {
             self.not_programmed.push(listener.name().to_owned());
         }
+    }
+
+    /// Adds what the Gateway says of a listener of one of its ListenerSets.
+    pub(super) fn add_of_set(&mut self, listener: &ListenerDraft<'_>) {
+        self.is_insecure |= listener.is_insecure();
+    }
+
+    /// Sets the number of ListenerSets that are attached.
+    pub(super) fn attached_sets(&mut self, count: usize) {
+        self.attached_sets = Some(count);
     }
 
     /// The status; `refused` is the reason with the faults, if the Gateway is not accepted.
@@ -48,6 +67,7 @@ impl GatewayStatusDraft {
         GatewayStatus {
             conditions,
             listeners: self.listeners,
+            attached_listener_sets: self.attached_sets,
         }
     }
 
@@ -78,6 +98,45 @@ impl GatewayStatusDraft {
         }
         let message = "Successfully resolved all Gateway references";
         StatusCondition::new("ResolvedRefs", true, "ResolvedRefs", message)
+    }
+}
+
+impl SetStatusDraft {
+    /// Adds a listener.
+    pub(super) fn add(&mut self, listener: &ListenerDraft<'_>) {
+        self.listeners.push(listener.status(true));
+        if !listener.is_programmed() {
+            self.not_programmed.push(listener.name().to_owned());
+        }
+    }
+
+    /// The status, and whether the set is accepted: that is if one of its listeners is served.
+    pub(super) fn finish(self) -> (GatewayStatus, bool) {
+        let Self {
+            listeners,
+            not_programmed,
+        } = self;
+        let is_accepted = not_programmed.len() < listeners.len();
+        let names = not_programmed.join(", ");
+        let invalid = format!("Some listeners are not programmed: {names}");
+        let accepted = match not_programmed.is_empty() {
+            true => ("Accepted", "Successfully accepted ListenerSet".to_owned()),
+            false => ("ListenersNotValid", invalid),
+        };
+        let programmed = match is_accepted {
+            true => ("Programmed", "Successfully programmed ListenerSet"),
+            false => ("ListenersNotValid", "No listener is programmed"),
+        };
+        let conditions = vec![
+            StatusCondition::new("Accepted", is_accepted, accepted.0, accepted.1),
+            StatusCondition::new("Programmed", is_accepted, programmed.0, programmed.1),
+        ];
+        let status = GatewayStatus {
+            conditions,
+            listeners,
+            attached_listener_sets: None,
+        };
+        (status, is_accepted)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::frontend::{FrontendClients, FrontendTls};
 use crate::api::gateway::{CertificateRef, ListenerTls};
 use crate::compile::log::FieldFault;
-use crate::compile::policy::CompiledPolicies;
+use crate::compile::policy::{CompiledPolicies, ListenerScope};
 use crate::compile::review::ReferentFault;
 use crate::compile::{grant, secret};
 use crate::name::Port;
@@ -14,7 +14,7 @@ use options::TlsOptions;
 
 mod options;
 
-/// The Gateway and the objects that its listeners refer to.
+/// The Gateway, and the objects that its listeners refer to.
 #[derive(Clone, Copy)]
 pub(super) struct GatewayContext<'a> {
     pub(super) resources: &'a Resources,
@@ -26,7 +26,7 @@ pub(super) struct GatewayContext<'a> {
 /// A listener that terminates TLS.
 #[derive(Clone, Copy)]
 pub(super) struct TlsListener<'a> {
-    pub(super) name: &'a str,
+    pub(super) scope: ListenerScope<'a>,
     pub(super) port: Port,
     /// The path of its field.
     pub(super) field: &'a str,
@@ -52,8 +52,8 @@ impl ListenerTlsDraft {
         listener: TlsListener<'_>,
     ) -> Self {
         let TlsListener {
-            name,
-            port,
+            scope,
+            port: _,
             field,
             default_alpn,
         } = listener;
@@ -64,12 +64,13 @@ impl ListenerTlsDraft {
         } = tls;
         let mut draft = Self::default();
         let refs = certificate_refs.as_deref().unwrap_or_default();
-        let identities = draft.identities(context, refs, &format!("{field}.tls.certificateRefs"));
-        let clients = draft.clients(context, name, port, field);
+        let at = format!("{field}.tls.certificateRefs");
+        let identities = draft.identities(context.resources, scope.owner, refs, &at);
+        let clients = draft.clients(context, listener);
         let at = format!("{field}.tls.options");
         let options = TlsOptions::read(options.as_ref(), default_alpn, &at);
         // If the validation of client certificates has faults, options cannot be checked against it.
-        let policy = context.policies.broken_listener(context.gateway, name);
+        let policy = context.policies.broken_listener(scope);
         let options = if draft.not_accepted.is_empty() && policy.is_none() {
             options.for_clients(clients.as_ref(), &at)
         } else {
@@ -93,7 +94,8 @@ impl ListenerTlsDraft {
 
     fn identities(
         &mut self,
-        context: GatewayContext<'_>,
+        resources: &Resources,
+        owner: &ObjectRef,
         refs: &[CertificateRef],
         field: &str,
     ) -> Vec<TlsIdentity> {
@@ -103,7 +105,7 @@ impl ListenerTlsDraft {
         }
         let mut identities = Vec::new();
         for (index, reference) in refs.iter().enumerate() {
-            match identity(context, reference) {
+            match identity(resources, owner, reference) {
                 Ok(identity) => identities.push(identity),
                 Err((reason, ReferentFault { message, cause })) => {
                     let fault = FieldFault::new(format!("{field}[{index}]"), message);
@@ -119,11 +121,11 @@ impl ListenerTlsDraft {
     fn clients(
         &mut self,
         context: GatewayContext<'_>,
-        name: &str,
-        port: Port,
-        field: &str,
+        TlsListener {
+            scope, port, field, ..
+        }: TlsListener<'_>,
     ) -> Option<ClientValidation> {
-        if let Some(clients) = context.policies.clients(context.gateway, name) {
+        if let Some(clients) = context.policies.clients(scope) {
             return Some(clients.clone());
         }
         let FrontendClients {
@@ -153,8 +155,10 @@ impl ListenerTlsDraft {
     }
 }
 
+/// The certificate that an object refers to: a Gateway or a ListenerSet, each by grants of its own.
 fn identity(
-    context: GatewayContext<'_>,
+    resources: &Resources,
+    owner: &ObjectRef,
     reference: &CertificateRef,
 ) -> Result<TlsIdentity, (&'static str, ReferentFault)> {
     let CertificateRef {
@@ -172,14 +176,14 @@ fn identity(
         let message = format!("{kind} is not supported; Secret is");
         return Err((INVALID, message.into()));
     }
-    let namespace = namespace.as_deref().unwrap_or(&context.gateway.namespace);
+    let namespace = namespace.as_deref().unwrap_or(&owner.namespace);
     let target = ObjectRef::new(Kind::Secret, namespace, name);
-    if !grant::allows(context.resources, context.gateway, &target) {
+    if !grant::allows(resources, owner, &target) {
         let message = format!("missing reference grant for {target}");
         return Err(("RefNotPermitted", ReferentFault::not_permitted(message)));
     }
-    let Some(object) = context.resources.secrets.get(&target) else {
-        return Err((INVALID, ReferentFault::absent(context.resources, &target)));
+    let Some(object) = resources.secrets.get(&target) else {
+        return Err((INVALID, ReferentFault::absent(resources, &target)));
     };
     let identity = secret::identity(&target, &object.value);
     identity.map_err(|message| {

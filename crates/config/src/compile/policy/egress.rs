@@ -24,6 +24,7 @@ mod lint;
 
 const TARGETS: TargetKinds = TargetKinds::only(&[
     Kind::Gateway,
+    Kind::ListenerSet,
     Kind::HttpRoute,
     Kind::GrpcRoute,
     Kind::TlsRoute,

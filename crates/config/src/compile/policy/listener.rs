@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::layer::PolicyLayer;
-use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
+use super::{CompiledPolicies, ListenerScope, PolicyDraft, TargetOutcome};
 use crate::api::gateway::{GatewayListener, TlsMode};
 use crate::api::kgateway::{ListenerPolicySpec, ListenerPort, ListenerSettings};
 use crate::api::target::TargetSelector;
@@ -156,24 +156,40 @@ impl AttachedPolicies<'_> {
 }
 
 /// Merges the settings of each listener, field by field. A policy on the listener takes precedence over one on its
-/// Gateway, and an older policy over a younger one.
+/// Gateway, and an older policy over a younger one. What a Gateway says holds for its ListenerSets.
 fn merge_layers(
     targets: TargetLookup<'_>,
     all: &PoliciesByTarget,
 ) -> BTreeMap<ObjectRef, BTreeMap<String, ListenerLayer>> {
     let mut merged: BTreeMap<ObjectRef, BTreeMap<String, ListenerLayer>> = BTreeMap::new();
-    for (gateway, object) in &targets.resources.gateways {
-        for listener in &object.value.spec.listeners {
+    let mut merge = |gateway: &ObjectRef, owner: &ObjectRef, listeners: &[GatewayListener]| {
+        for listener in listeners {
             let port = port_of(listener.port).ok();
             let mut settings = ListenerLayer::default();
-            for section in [Some(listener.name.as_str()), None] {
-                let policies = all.get(&PolicyTarget::new(gateway, section));
+            let name = listener.name.as_str();
+            let scope = ListenerScope {
+                gateway,
+                owner,
+                name,
+            };
+            let mut places: Vec<_> = scope.targets().collect();
+            places.reverse();
+            for (object, section) in places {
+                let policies = all.get(&PolicyTarget::new(object, section));
                 for layers in policies.into_iter().flatten() {
                     settings.inherit(layers.at(port));
                 }
             }
-            let listeners = merged.entry(gateway.clone()).or_default();
+            let listeners = merged.entry(owner.clone()).or_default();
             listeners.insert(listener.name.clone(), settings);
+        }
+    };
+    for (gateway, object) in &targets.resources.gateways {
+        merge(gateway, gateway, &object.value.spec.listeners);
+    }
+    for (gateway, sets) in targets.resources.sets_by_gateway() {
+        for (set, object) in sets {
+            merge(&gateway, set, &object.value.spec.listeners);
         }
     }
     merged
@@ -200,11 +216,15 @@ impl SettingsByPort {
     fn unused(&self, targets: TargetLookup<'_>, of: &[PolicyTarget]) -> Vec<FieldFault> {
         let mut ports = BTreeSet::new();
         let mut has_clients = false;
+        let sets = targets.resources.sets_by_gateway();
         for PolicyTarget { object, section } in of {
             let Some(gateway) = targets.resources.gateways.get(object) else {
                 continue;
             };
-            let listeners = gateway.value.spec.listeners.iter();
+            let added = sets.get(object).filter(|_| section.is_none());
+            let added = added.into_iter().flatten();
+            let added = added.flat_map(|(_, set)| &set.value.spec.listeners);
+            let listeners = gateway.value.spec.listeners.iter().chain(added);
             for listener in listeners.filter(|l| section.as_ref().is_none_or(|s| *s == l.name)) {
                 let port = port_of(listener.port).ok();
                 ports.extend(port);

@@ -11,14 +11,16 @@ use crate::compile::log::{FieldFault, ReportLog};
 use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup};
 use crate::compile::value::SpecFields;
 use crate::policy::traffic::{PolicySetting, TrafficSettings, traffic_policies};
-use crate::resources::{GATEWAY_GROUP, Kind, ObjectRef};
+use crate::resources::{GATEWAY_TRIAL_GROUP, Kind, ObjectRef};
 
 const TARGETS: TargetKinds = TargetKinds {
-    supported: &[Kind::Gateway, Kind::HttpRoute, Kind::GrpcRoute],
-    planned: &[
-        (GATEWAY_GROUP, "ListenerSet"),
-        ("gateway.networking.x-k8s.io", "XListenerSet"),
+    supported: &[
+        Kind::Gateway,
+        Kind::ListenerSet,
+        Kind::HttpRoute,
+        Kind::GrpcRoute,
     ],
+    planned: &[(GATEWAY_TRIAL_GROUP, "XListenerSet")],
 };
 
 macro_rules! define_reader {
@@ -124,7 +126,7 @@ fn outcome(
     TargetOutcome::Merged(overridden.into_iter().map(fault).collect())
 }
 
-/// Warns of policies on routes that disable in vain what a Gateway guards.
+/// Warns of policies on routes and ListenerSets that disable in vain what a Gateway guards.
 pub(super) fn warn_of_guarded(
     targets: TargetLookup<'_>,
     policies: &CompiledPolicies,
@@ -132,8 +134,11 @@ pub(super) fn warn_of_guarded(
 ) {
     let mut told = BTreeSet::new();
     for (target, settings) in &policies.traffic {
-        let is_route = matches!(target.object.kind, Kind::HttpRoute | Kind::GrpcRoute);
-        if !is_route || settings.stated().all(|field| !field.is_disabled) {
+        let is_child = matches!(
+            target.object.kind,
+            Kind::ListenerSet | Kind::HttpRoute | Kind::GrpcRoute
+        );
+        if !is_child || settings.stated().all(|field| !field.is_disabled) {
             continue;
         }
         for gateway in policies.route_gateways.of(&target.object) {

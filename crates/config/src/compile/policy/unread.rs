@@ -7,6 +7,7 @@ use crate::resources::{Kind, UnreadPolicy};
 
 const TARGETS: TargetKinds = TargetKinds::only(&[
     Kind::Gateway,
+    Kind::ListenerSet,
     Kind::HttpRoute,
     Kind::GrpcRoute,
     Kind::TlsRoute,

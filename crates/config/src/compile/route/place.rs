@@ -87,7 +87,7 @@ fn destination(
     if let Some(broken) = context.policies.broken_backend(backend, None) {
         return BackendDestination::Refuse(broken.clone());
     }
-    let resolver = context.policies.resolver(scope.gateway, backend);
+    let resolver = context.policies.resolver(scope.listener.gateway, backend);
     let settings = context.policies.backend_settings(backend, None);
     let backend = backend.clone();
     match context.backends.get(&backend) {

@@ -296,9 +296,9 @@ fn fields_of_a_gateway_that_are_not_supported_keep_it_from_being_served() {
             "spec.tls.frontend.perPort[0].port",
         ),
         (
-            "  allowedListeners: {namespaces: {from: All}}\n",
+            "  allowedListeners: {namespaces: {from: Selector}}\n",
             "Invalid",
-            "spec.allowedListeners",
+            "spec.allowedListeners.namespaces.selector",
         ),
         ("  defaultScope: All\n", "Invalid", "spec.defaultScope"),
         (

@@ -333,15 +333,15 @@ fn targets_are_gateways_and_routes() {
     let cases = [
         (
             "{group: gateway.networking.k8s.io, kind: TLSRoute, name: t}",
-            "TLSRoute cannot be a target here; Gateway, HTTPRoute, GRPCRoute can",
+            "TLSRoute cannot be a target here; Gateway, ListenerSet, HTTPRoute, GRPCRoute can",
         ),
         (
-            "{group: gateway.networking.k8s.io, kind: ListenerSet, name: l}",
-            "ListenerSet is not supported yet as a target; Gateway, HTTPRoute, GRPCRoute can be one",
+            "{group: gateway.networking.x-k8s.io, kind: XListenerSet, name: l}",
+            "XListenerSet is not supported yet as a target; Gateway, ListenerSet, HTTPRoute, GRPCRoute can be one",
         ),
         (
             "{group: gateway.kgateway.dev, kind: Backend, name: dfp}",
-            "Backend cannot be a target here; Gateway, HTTPRoute, GRPCRoute can",
+            "Backend cannot be a target here; Gateway, ListenerSet, HTTPRoute, GRPCRoute can",
         ),
     ];
     for (target, message) in cases {

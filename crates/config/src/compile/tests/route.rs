@@ -95,8 +95,9 @@ fn a_parent_of_a_kind_that_the_gateway_api_has_not_is_a_problem() {
     ] {
         let text = route(faulty).replace("{name: gw, namespace: infra}", parent);
         let compiled = with_base(&text);
-        let message =
-            format!("{kind} cannot be a parent here; gateway.networking.k8s.io/Gateway can");
+        let message = format!(
+            "{kind} cannot be a parent here; gateway.networking.k8s.io/Gateway and ListenerSet can"
+        );
         assert_eq!(
             condition(&compiled, "HTTPRoute apps/r", "Accepted"),
             format!("false NoMatchingParent: {message}")
@@ -115,13 +116,14 @@ fn a_parent_of_a_kind_that_the_gateway_api_has_not_is_a_problem() {
 #[test]
 fn a_parent_of_a_kind_that_is_not_supported_is_a_problem() {
     for (group, kind) in [
-        ("gateway.networking.k8s.io", "ListenerSet"),
+        ("gateway.networking.k8s.io", "TCPRoute"),
         ("gateway.networking.x-k8s.io", "XListenerSet"),
     ] {
         let parent = format!("{{name: l, group: {group}, kind: {kind}}}");
         let rules = format!("  rules: [{{{TO_DFP}}}]\n");
         let text = route(&rules).replace("{name: gw, namespace: infra}", &parent);
-        let expected = format!("{kind} is not supported yet as a parent; Gateway is");
+        let expected =
+            format!("{kind} is not supported yet as a parent; Gateway and ListenerSet are");
         assert_eq!(
             condition(&with_base(&text), "HTTPRoute apps/r", "Accepted"),
             format!("false NoMatchingParent: {expected}")

@@ -231,10 +231,9 @@ fn egress_policies_bind_it_and_traffic_policies_do_not() {
     let retry = format!("{}  retry: {{retryOn: [5xx]}}\n", target(""));
     let retry = kgateway_policy("TrafficPolicy", "r", "apps", &retry);
     let compiled = with(&format!("{retry}{}", to(&format!("{{{DFP}}}"))));
-    assert!(
-        problems(&compiled)[0]
-            .ends_with("TLSRoute cannot be a target here; Gateway, HTTPRoute, GRPCRoute can")
-    );
+    assert!(problems(&compiled)[0].ends_with(
+        "TLSRoute cannot be a target here; Gateway, ListenerSet, HTTPRoute, GRPCRoute can"
+    ));
 }
 
 #[test]

@@ -105,7 +105,6 @@ fn other_kinds_are_told() {
     for (api, kind) in [
         ("gateway.networking.k8s.io/v1alpha2", "TCPRoute"),
         ("gateway.networking.k8s.io/v1alpha2", "UDPRoute"),
-        ("gateway.networking.k8s.io/v1", "ListenerSet"),
         (trial, "XListenerSet"),
         (trial, "XBackendTrafficPolicy"),
     ] {

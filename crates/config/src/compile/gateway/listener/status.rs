@@ -61,7 +61,12 @@ impl ListenerDraft<'_> {
             (false, true) => "Not programmed, because it has no certificate to show",
             (true | false, _) => "Not programmed, because it is not accepted",
         };
-        StatusCondition::new("Programmed", false, "Invalid", message)
+        let reason = match self.conflict {
+            // The Gateway API has these reasons for a listener of a ListenerSet alone.
+            Some(conflict) if self.is_of_set() => conflict.reason(),
+            _ => "Invalid",
+        };
+        StatusCondition::new("Programmed", false, reason, message)
     }
 }
 

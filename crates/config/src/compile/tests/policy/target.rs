@@ -17,7 +17,7 @@ fn a_target_of_a_misspelt_kind_is_an_error_and_one_of_an_unfit_kind_a_problem() 
     );
     let unfit = text.replace("kind: gateway,", "kind: ReferenceGrant,");
     let compiled = with_base(&unfit);
-    let fault = "spec.targetRefs[0].kind: ReferenceGrant cannot be a target here; Gateway, HTTPRoute, GRPCRoute, \
+    let fault = "spec.targetRefs[0].kind: ReferenceGrant cannot be a target here; Gateway, ListenerSet, HTTPRoute, GRPCRoute, \
                  TLSRoute, Backend can";
     assert_eq!(
         problems(&compiled),
