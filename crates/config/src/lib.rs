@@ -8,6 +8,7 @@ pub mod api;
 pub mod certificate;
 pub mod compile;
 pub mod crd;
+pub mod expression;
 pub mod in_force;
 pub mod load;
 pub mod name;

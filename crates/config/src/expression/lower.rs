@@ -1,0 +1,525 @@
+//! From the syntax tree of an expression to the tree that is evaluated: names and types are checked here.
+
+use http::HeaderName;
+use regex::RegexBuilder;
+
+use super::FaultAt;
+use super::attribute::{
+    Attribute, ExpressionInputs, NamedValue, is_namespace, named, pseudo_header,
+};
+use super::evaluate::{Condition, Number, Text, TextTest};
+use super::syntax::{BinaryOperator, Call, Comparison, Node, NodeKind};
+use crate::suggest::nearest;
+
+/// The most bytes that a regular expression may take when it is compiled.
+const MAX_REGEX: usize = 1 << 20;
+
+/// The functions, as they are listed for who names another one.
+const FUNCTIONS: [&str; 9] = [
+    "startsWith",
+    "endsWith",
+    "contains",
+    "matches",
+    "size",
+    "has",
+    "int",
+    "exists",
+    "all",
+];
+
+/// Compiles the tree of an expression, which has to be true or false.
+///
+/// # Errors
+/// If a name is not known or types do not fit.
+pub(super) fn condition(tree: &Node) -> Result<(Condition, ExpressionInputs), FaultAt> {
+    let mut lowering = Lowering::default();
+    let condition = lowering.condition(tree)?;
+    Ok((condition, lowering.inputs))
+}
+
+/// A value with its type.
+enum Value {
+    Condition(Condition),
+    Text(Text),
+    Number(Number),
+    /// The names of the client's certificate.
+    Names,
+    /// The header fields.
+    Headers,
+    Texts(Vec<Box<str>>),
+    Numbers(Vec<i64>),
+}
+
+impl Value {
+    const fn type_name(&self) -> &'static str {
+        match self {
+            Self::Condition(_) => "true or false",
+            Self::Text(_) => "a text",
+            Self::Number(_) => "a number",
+            Self::Names | Self::Texts(_) => "a list of texts",
+            Self::Headers => "a map of headers",
+            Self::Numbers(_) => "a list of numbers",
+        }
+    }
+}
+
+#[derive(Default)]
+struct Lowering {
+    inputs: ExpressionInputs,
+    /// The variable of `exists` or `all`, inside their condition.
+    variable: Option<String>,
+}
+
+type Lowered<T> = Result<T, FaultAt>;
+
+impl Lowering {
+    fn condition(&mut self, node: &Node) -> Lowered<Condition> {
+        match self.value(node)? {
+            Value::Condition(condition) => Ok(condition),
+            other => Err(wrong_type(node, &other, "true or false")),
+        }
+    }
+
+    fn text(&mut self, node: &Node) -> Lowered<Text> {
+        match self.value(node)? {
+            Value::Text(text) => Ok(text),
+            other => Err(wrong_type(node, &other, "a text")),
+        }
+    }
+
+    fn number(&mut self, node: &Node) -> Lowered<Number> {
+        match self.value(node)? {
+            Value::Number(number) => Ok(number),
+            other => Err(wrong_type(node, &other, "a number")),
+        }
+    }
+
+    fn conditions(&mut self, nodes: &[Node]) -> Lowered<Vec<Condition>> {
+        nodes.iter().map(|node| self.condition(node)).collect()
+    }
+
+    fn value(&mut self, node: &Node) -> Lowered<Value> {
+        Ok(match &node.kind {
+            NodeKind::Bool(value) => Value::Condition(Condition::Constant(*value)),
+            NodeKind::Number(number) => Value::Number(Number::Constant(*number)),
+            NodeKind::Text(text) => Value::Text(Text::Constant(text.as_str().into())),
+            NodeKind::List(items) => self.list(node, items)?,
+            NodeKind::Name(_) | NodeKind::Member(..) => self.named(node)?,
+            NodeKind::Index(parts) => self.index(parts)?,
+            NodeKind::Call(call) => self.call(node, call)?,
+            NodeKind::Not(inner) => {
+                Value::Condition(Condition::Not(Box::new(self.condition(inner)?)))
+            }
+            NodeKind::Negative(inner) => {
+                Value::Number(Number::Negative(Box::new(self.number(inner)?)))
+            }
+            NodeKind::All(parts) => Value::Condition(Condition::All(self.conditions(parts)?)),
+            NodeKind::Any(parts) => Value::Condition(Condition::Any(self.conditions(parts)?)),
+            NodeKind::Binary(operator, both) => self.binary(node, *operator, both)?,
+            NodeKind::Choice(parts) => self.choice(parts)?,
+        })
+    }
+
+    /// A list, whose items are written out: `x in [a, b]` with other items is `x == a || x == b`.
+    fn list(&mut self, node: &Node, items: &[Node]) -> Lowered<Value> {
+        let mut texts = Vec::new();
+        let mut numbers = Vec::new();
+        for item in items {
+            match self.value(item)? {
+                Value::Text(Text::Constant(text)) => texts.push(text),
+                Value::Number(Number::Constant(number)) => numbers.push(number),
+                _ => {
+                    let message = "a list has texts or numbers that are written out: write \
+                                   a == b || a == c for others";
+                    return Err(FaultAt::new(item.at, message));
+                }
+            }
+        }
+        texts.sort_unstable();
+        numbers.sort_unstable();
+        match (texts.is_empty(), numbers.is_empty()) {
+            (_, true) => Ok(Value::Texts(texts)),
+            (true, false) => Ok(Value::Numbers(numbers)),
+            (false, false) => {
+                let message = "a list has texts or numbers, and not both";
+                Err(FaultAt::new(node.at, message))
+            }
+        }
+    }
+
+    /// An attribute by its name, or the variable of `exists` or `all`.
+    fn named(&mut self, node: &Node) -> Lowered<Value> {
+        let Some(name) = full_name(node) else {
+            return self.member(node);
+        };
+        if self.variable.as_ref() == Some(&name) {
+            return Ok(Value::Text(Text::EachName));
+        }
+        if let Some(field) = name.strip_prefix("request.headers.") {
+            return self.header(node.at, field);
+        }
+        match named(&name) {
+            Ok(NamedValue::Attribute(attribute)) => Ok(self.attribute(attribute)),
+            Ok(NamedValue::Header(field)) => self.header(node.at, field),
+            Err(message) if is_namespace(&name) => {
+                let message = format!("{name} alone is no value; {message}");
+                Err(FaultAt::new(node.at, message))
+            }
+            Err(message) => Err(FaultAt::new(node.at, message)),
+        }
+    }
+
+    /// A field of a value that is not a name.
+    fn member(&mut self, node: &Node) -> Lowered<Value> {
+        let NodeKind::Member(operand, field) = &node.kind else {
+            return Err(FaultAt::new(node.at, "not a value"));
+        };
+        let operand = self.value(operand)?;
+        let message = format!("{} has no field {field}", operand.type_name());
+        Err(FaultAt::new(node.at, message))
+    }
+
+    fn attribute(&mut self, attribute: Attribute) -> Value {
+        self.inputs.add(attribute);
+        match attribute {
+            Attribute::Text(text) => Value::Text(Text::Attribute(text)),
+            Attribute::Number(number) => Value::Number(Number::Attribute(number)),
+            Attribute::Mtls => Value::Condition(Condition::Mtls),
+            Attribute::CertificateNames => Value::Names,
+            Attribute::Headers => Value::Headers,
+        }
+    }
+
+    fn header(&mut self, at: usize, field: &str) -> Lowered<Value> {
+        let field = field.to_ascii_lowercase();
+        if let Some(attribute) = pseudo_header(&field) {
+            return Ok(self.attribute(Attribute::Text(attribute)));
+        }
+        self.inputs.add(Attribute::Headers);
+        let name = header_name(at, &field)?;
+        Ok(Value::Text(Text::Header(name)))
+    }
+
+    /// `headers[name]` or `names[index]`
+    fn index(&mut self, parts: &[Node; 2]) -> Lowered<Value> {
+        let [operand, index] = parts;
+        match (self.value(operand)?, &index.kind) {
+            (Value::Headers, NodeKind::Text(field)) => self.header(index.at, field),
+            (Value::Headers, _) => {
+                let message = "the name of a header is written out: write request.headers['name']";
+                Err(FaultAt::new(index.at, message))
+            }
+            (Value::Names, _) => {
+                let index = self.number(index)?;
+                Ok(Value::Text(Text::NameAt(Box::new(index))))
+            }
+            (other, _) => {
+                let message = format!("{} has no items to select", other.type_name());
+                Err(FaultAt::new(operand.at, message))
+            }
+        }
+    }
+
+    fn binary(
+        &mut self,
+        node: &Node,
+        operator: BinaryOperator,
+        both: &[Node; 2],
+    ) -> Lowered<Value> {
+        let [left, right] = both;
+        match operator {
+            BinaryOperator::Compare(comparison) => {
+                self.compare(node, comparison, both).map(Value::Condition)
+            }
+            BinaryOperator::In => self.is_in(left, right).map(Value::Condition),
+            BinaryOperator::Arithmetic(operator) => {
+                let (left, right) = (self.number(left)?, self.number(right)?);
+                Ok(Value::Number(Number::Calculated(
+                    operator,
+                    Box::new([left, right]),
+                )))
+            }
+        }
+    }
+
+    fn compare(
+        &mut self,
+        node: &Node,
+        comparison: Comparison,
+        both: &[Node; 2],
+    ) -> Lowered<Condition> {
+        let [left, right] = both;
+        Ok(match (self.value(left)?, self.value(right)?) {
+            (Value::Text(left), Value::Text(right)) => {
+                Condition::Text(comparison, Box::new([left, right]))
+            }
+            (Value::Number(left), Value::Number(right)) => {
+                Condition::Number(comparison, Box::new([left, right]))
+            }
+            (Value::Condition(left), Value::Condition(right)) => {
+                let same = Condition::Same(Box::new([left, right]));
+                match comparison {
+                    Comparison::Equal => same,
+                    Comparison::NotEqual => Condition::Not(Box::new(same)),
+                    _ => {
+                        let message = "true and false have no order: write == or !=";
+                        return Err(FaultAt::new(node.at, message));
+                    }
+                }
+            }
+            (Value::Names, _) | (_, Value::Names) => {
+                let message = "a certificate has several names: write 'name' in source.certificate";
+                return Err(FaultAt::new(node.at, message));
+            }
+            (left, right) => {
+                let (left, right) = (left.type_name(), right.type_name());
+                let message = format!("{left} is compared with {right}, which it never equals");
+                return Err(FaultAt::new(node.at, message));
+            }
+        })
+    }
+
+    /// `value in list`, `name in headers`
+    fn is_in(&mut self, left: &Node, right: &Node) -> Lowered<Condition> {
+        match (self.value(right)?, &left.kind) {
+            (Value::Headers, NodeKind::Text(field)) => {
+                let field = field.to_ascii_lowercase();
+                if let Some(attribute) = pseudo_header(&field) {
+                    return Ok(Condition::HasText(attribute));
+                }
+                header_name(left.at, &field).map(Condition::HasHeader)
+            }
+            (Value::Headers, _) => {
+                let message =
+                    "the name of a header is written out: write 'name' in request.headers";
+                Err(FaultAt::new(left.at, message))
+            }
+            (Value::Names, _) => self.text(left).map(Condition::HasName),
+            (Value::Texts(items), _) => {
+                let left = self.text(left)?;
+                Ok(Condition::TextIn(left, items.into()))
+            }
+            (Value::Numbers(items), _) => {
+                let left = self.number(left)?;
+                Ok(Condition::NumberIn(left, items.into()))
+            }
+            (other, _) => {
+                let message = format!(
+                    "{} contains nothing: write a list, as in ['GET', 'HEAD'], or .contains()",
+                    other.type_name()
+                );
+                Err(FaultAt::new(right.at, message))
+            }
+        }
+    }
+
+    fn choice(&mut self, parts: &[Node; 3]) -> Lowered<Value> {
+        let [condition, then, otherwise] = parts;
+        let condition = self.condition(condition)?;
+        Ok(match (self.value(then)?, self.value(otherwise)?) {
+            (Value::Condition(then), Value::Condition(otherwise)) => {
+                Value::Condition(Condition::Choice(Box::new([condition, then, otherwise])))
+            }
+            (Value::Text(then), Value::Text(otherwise)) => {
+                Value::Text(Text::Choice(Box::new((condition, then, otherwise))))
+            }
+            (Value::Number(then), Value::Number(otherwise)) => {
+                Value::Number(Number::Choice(Box::new((condition, then, otherwise))))
+            }
+            (then, other) => {
+                let (then, other) = (then.type_name(), other.type_name());
+                let message =
+                    format!("one of two values: {then}, or {other}, which is another type");
+                return Err(FaultAt::new(otherwise.at, message));
+            }
+        })
+    }
+
+    fn call(&mut self, node: &Node, call: &Call) -> Lowered<Value> {
+        let Call {
+            target,
+            name,
+            arguments,
+        } = call;
+        if let Some(namespaced) = target.as_deref().and_then(full_name)
+            && !self.is_value(&namespaced)
+        {
+            return Err(unknown_function(node.at, &format!("{namespaced}.{name}")));
+        }
+        let test = |test| move |both| Value::Condition(Condition::Test(test, both));
+        match (&**name, target.as_deref(), &**arguments) {
+            ("startsWith", Some(text), [part]) => {
+                self.texts(text, part).map(test(TextTest::StartsWith))
+            }
+            ("endsWith", Some(text), [part]) => {
+                self.texts(text, part).map(test(TextTest::EndsWith))
+            }
+            ("contains", Some(text), [part]) => {
+                self.texts(text, part).map(test(TextTest::Contains))
+            }
+            ("matches", Some(text), [pattern]) | ("matches", None, [text, pattern]) => {
+                self.matches(text, pattern).map(Value::Condition)
+            }
+            ("size", Some(counted), []) | ("size", None, [counted]) => {
+                self.size(counted).map(Value::Number)
+            }
+            ("has", None, [field]) => self.has(field).map(Value::Condition),
+            ("int", None, [text]) => match self.value(text)? {
+                Value::Text(text) => Ok(Value::Number(Number::Parsed(Box::new(text)))),
+                Value::Number(number) => Ok(Value::Number(number)),
+                other => Err(wrong_type(text, &other, "a text or a number")),
+            },
+            ("exists" | "all", Some(names), [variable, condition]) => self
+                .of_names(name == "exists", names, variable, condition)
+                .map(Value::Condition),
+            (known, ..) if FUNCTIONS.contains(&known) => Err(FaultAt::new(node.at, usage(known))),
+            _ => Err(unknown_function(node.at, name)),
+        }
+    }
+
+    /// Whether a full name is, or may be meant to be, a value, so that what is called on it is a function of that.
+    fn is_value(&self, name: &str) -> bool {
+        let root = name.split('.').next().unwrap_or(name);
+        self.variable.as_deref() == Some(name) || is_namespace(root) || named(name).is_ok()
+    }
+
+    fn texts(&mut self, text: &Node, part: &Node) -> Lowered<Box<[Text; 2]>> {
+        Ok(Box::new([self.text(text)?, self.text(part)?]))
+    }
+
+    fn matches(&mut self, text: &Node, pattern: &Node) -> Lowered<Condition> {
+        let text = self.text(text)?;
+        let NodeKind::Text(regex) = &pattern.kind else {
+            let message = "the pattern of matches is a text that is written out";
+            return Err(FaultAt::new(pattern.at, message));
+        };
+        let regex = RegexBuilder::new(regex).size_limit(MAX_REGEX).build();
+        let regex = regex.map_err(|error| {
+            let error = error.to_string();
+            let last = error.lines().last().unwrap_or_default();
+            let what = last.strip_prefix("error: ").unwrap_or(last);
+            FaultAt::new(pattern.at, format!("not a regular expression: {what}"))
+        })?;
+        Ok(Condition::Matches(text, regex))
+    }
+
+    fn size(&mut self, counted: &Node) -> Lowered<Number> {
+        match self.value(counted)? {
+            Value::Text(text) => Ok(Number::LengthOf(Box::new(text))),
+            Value::Names => Ok(Number::CountOfNames),
+            other => Err(wrong_type(counted, &other, "a text or source.certificate")),
+        }
+    }
+
+    /// `has(request.headers.name)`, `has(request.path)`
+    fn has(&mut self, field: &Node) -> Lowered<Condition> {
+        if !matches!(field.kind, NodeKind::Member(..)) {
+            let message = "has() is asked about a field, as in has(request.headers.name): for names \
+                           with other characters write 'x-name' in request.headers";
+            return Err(FaultAt::new(field.at, message));
+        }
+        let inputs = self.inputs;
+        let condition = match self.value(field)? {
+            Value::Text(Text::Header(name)) => Condition::HasHeader(name),
+            Value::Text(Text::Attribute(attribute)) => Condition::HasText(attribute),
+            _ => Condition::Constant(true),
+        };
+        // What is asked for need not be there.
+        self.inputs = inputs;
+        Ok(condition)
+    }
+
+    /// `source.certificate.exists(name, condition)`, and `all`.
+    fn of_names(
+        &mut self,
+        is_one: bool,
+        names: &Node,
+        variable: &Node,
+        condition: &Node,
+    ) -> Lowered<Condition> {
+        let NodeKind::Name(name) = &variable.kind else {
+            let message = "the first argument is a name for each item, as in exists(name, ...)";
+            return Err(FaultAt::new(variable.at, message));
+        };
+        let Value::Names = self.value(names)? else {
+            let message = "exists and all are for source.certificate alone";
+            return Err(FaultAt::new(names.at, message));
+        };
+        if self.variable.is_some() {
+            let message = "exists and all are not allowed inside one another";
+            return Err(FaultAt::new(names.at, message));
+        }
+        if is_namespace(name) {
+            let message = format!("{name} is the name of attributes: choose another");
+            return Err(FaultAt::new(variable.at, message));
+        }
+        self.variable = Some(name.clone());
+        let condition = self.condition(condition).map(Box::new);
+        self.variable = None;
+        condition.map(if is_one {
+            Condition::OneName
+        } else {
+            Condition::EveryName
+        })
+    }
+}
+
+/// The name that a chain of members spells, such as `request.headers`; `None` if it does not begin with a name.
+fn full_name(node: &Node) -> Option<String> {
+    match &node.kind {
+        NodeKind::Name(name) => Some(name.clone()),
+        NodeKind::Member(operand, field) => {
+            let mut name = full_name(operand)?;
+            name.push('.');
+            name.push_str(field);
+            Some(name)
+        }
+        _ => None,
+    }
+}
+
+fn header_name(at: usize, field: &str) -> Lowered<HeaderName> {
+    let name = HeaderName::from_bytes(field.as_bytes());
+    name.map_err(|_| FaultAt::new(at, format!("{field:?} is not the name of a header field")))
+}
+
+fn wrong_type(node: &Node, found: &Value, wanted: &str) -> FaultAt {
+    let found = found.type_name();
+    FaultAt::new(node.at, format!("this is {found}, and {wanted} is needed"))
+}
+
+fn unknown_function(at: usize, name: &str) -> FaultAt {
+    let message = match nearest(name, FUNCTIONS) {
+        Some(known) => format!("there is no function {name}: write {known}"),
+        None => format!(
+            "there is no function {name}: there are {}",
+            FUNCTIONS.join(", ")
+        ),
+    };
+    FaultAt::new(at, message)
+}
+
+/// How a function is called.
+fn usage(name: &str) -> String {
+    let usage = match name {
+        "has" => "has(request.headers.name)",
+        "int" => "int(text)",
+        "size" => "size(text)",
+        "exists" => "source.certificate.exists(name, condition)",
+        "all" => "source.certificate.all(name, condition)",
+        other => return format!("{other} has one argument: write text.{other}('part')"),
+    };
+    format!("{name} is called with other arguments: write {usage}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_function_has_its_usage() {
+        for function in FUNCTIONS {
+            assert!(usage(function).contains(function), "{function}");
+        }
+    }
+}
