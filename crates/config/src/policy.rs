@@ -10,5 +10,6 @@ pub mod header_modifiers;
 pub mod headers;
 pub mod http_upgrade;
 pub mod limit;
+pub mod rbac;
 pub mod retry;
 pub mod traffic;

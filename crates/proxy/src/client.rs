@@ -2,7 +2,7 @@
 //! requests, and the idle timeouts. Serving requests is left to the rooms above.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -90,6 +90,8 @@ pub(crate) struct ClientConnection {
     pub(crate) hello: Option<HelloFacts>,
     /// The result of the TLS handshake, if TLS is terminated here.
     pub(crate) tls: Option<TerminatedTls>,
+    /// Who the client is, as far as the connection proves it.
+    identity: Rc<ClientIdentity>,
     /// The limits at the time of the accept; a change applies to later connections.
     limits: ConnectionLimits,
     /// Requests so far.
@@ -116,7 +118,21 @@ impl ClientConnection {
             tls,
             limits,
         } = origin;
+        let identity = ClientIdentity {
+            address: client,
+            listener: SocketAddr::new(
+                bind.ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+                bind.port.get(),
+            ),
+            scheme: match tls {
+                Some(_) => Scheme::Https,
+                None => Scheme::Http,
+            },
+            server_name: hello.as_ref().and_then(|hello| hello.sni.clone()),
+            certificate: tls.as_ref().and_then(|tls| tls.certificate.clone()),
+        };
         Rc::new(Self {
+            identity: Rc::new(identity),
             address: client,
             bind,
             hello,
@@ -137,20 +153,13 @@ impl ClientConnection {
     }
 
     /// Who the client is, as far as the connection proves it.
-    pub(crate) fn identity(&self) -> ClientIdentity {
-        let tls = self.tls.as_ref();
-        ClientIdentity {
-            address: self.address.ip(),
-            certificate: tls.and_then(|tls| tls.certificate.clone()),
-        }
+    pub(crate) fn identity(&self) -> &Rc<ClientIdentity> {
+        &self.identity
     }
 
     /// The scheme by which the client reached the gateway.
     pub(crate) fn scheme(&self) -> Scheme {
-        match self.tls {
-            Some(_) => Scheme::Https,
-            None => Scheme::Http,
-        }
+        self.identity.scheme
     }
 
     /// The limits that hold for the connection.

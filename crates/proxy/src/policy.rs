@@ -9,15 +9,17 @@
 //! [`readmit`] and [`Admitted::keeps`] ask the same policies again about an open tunnel when the configuration has changed.
 
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::slice;
 use std::sync::Arc;
 
 use egret_config::certificate::CertificateFacts;
-use egret_config::name::Port;
+use egret_config::expression::{EgressDestination, KeptRequest};
+use egret_config::name::{DnsName, Port};
 use egret_config::policy::egress::{EgressAction, EgressClient, EgressDecision, EgressRequest};
 use egret_config::policy::traffic::TrafficSettings;
 use egret_config::resources::ObjectRef;
-use egret_config::snapshot::RouteRule;
+use egret_config::snapshot::{RouteRule, Scheme};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
@@ -27,10 +29,12 @@ use crate::plan::ForwardPlan;
 use crate::refusal::Refusal;
 
 mod acl;
+mod asked;
 pub(crate) mod cors;
 pub(crate) mod credentials;
 mod header_modifiers;
 pub(crate) mod limit;
+mod rbac;
 
 use credentials::Principal;
 use limit::{LimitShare, LimitedRequest, WorkerLimits};
@@ -44,21 +48,27 @@ pub(crate) struct PolicyContext<'a, 'r> {
     /// The request's head as it came.
     pub(crate) request: &'r Parts,
     /// Who is at the other end of the client's connection.
-    pub(crate) client: &'r ClientIdentity,
+    pub(crate) client: &'r Rc<ClientIdentity>,
 }
 
 /// Who is at the other end of a client's connection, as far as the connection proves it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct ClientIdentity {
     /// The client's address.
-    pub(crate) address: IpAddr,
+    pub(crate) address: SocketAddr,
+    /// The listener's own address.
+    pub(crate) listener: SocketAddr,
+    /// The scheme by which the client reached the gateway.
+    pub(crate) scheme: Scheme,
+    /// The server name in the ClientHello that the connection began with.
+    pub(crate) server_name: Option<DnsName>,
     /// The client's certificate, if it was validated.
     pub(crate) certificate: Option<Arc<CertificateFacts>>,
 }
 
 /// Who sent a request: by its connection, and by its credentials.
 struct RequestSender<'a> {
-    identity: ClientIdentity,
+    identity: Rc<ClientIdentity>,
     principal: Option<Principal<'a>>,
 }
 
@@ -77,6 +87,8 @@ pub(crate) struct Cleared<'a> {
     policies: Option<&'a TrafficSettings>,
     /// Likewise.
     sender: Option<RequestSender<'a>>,
+    /// The request as it was cleared, if policies are asked about it again before it goes elsewhere.
+    kept: Option<Box<KeptRequest>>,
 }
 
 /// What the policies made of a request that may be sent.
@@ -93,12 +105,12 @@ pub(crate) struct ClearedRequest<'a> {
 /// # Errors
 /// The refusal of the first policy that does not let the request through.
 pub(crate) fn admit<'a>(context: &PolicyContext<'a, '_>) -> Result<Admitted<'a>, Refusal> {
-    acl::check(&context.rule.policies, context.client.address)?;
+    acl::check(&context.rule.policies, context.client.address.ip())?;
     let principal = credentials::authenticate(context)?;
     Ok(Admitted {
         policies: &context.rule.policies,
         sender: RequestSender {
-            identity: context.client.clone(),
+            identity: Rc::clone(context.client),
             principal,
         },
     })
@@ -127,9 +139,10 @@ impl<'a> Admitted<'a> {
         self.sender.principal.as_ref()
     }
 
-    /// Whether the egress policies let an open tunnel of this request stay, which leads to `peer` by this plan.
+    /// Whether `rbac` and the egress policies let an open tunnel of this request stay, which leads to `peer` by this plan.
     pub(crate) fn keeps(
         &self,
+        context: &PolicyContext<'_, '_>,
         plan: &ForwardPlan<'_>,
         peer: SocketAddr,
         own: &OwnAddresses,
@@ -146,21 +159,31 @@ impl<'a> Admitted<'a> {
             endpoints: plan.endpoints().map(|_| slice::from_ref(&peer)),
             own,
         };
-        guard.permit(peer).is_ok() && plan.egress.check(request).action == EgressAction::Allow
+        let is_let_through =
+            rbac::check(self.policies, || asked::view(context, &self.sender, plan));
+        is_let_through.is_ok()
+            && guard.permit(peer).is_ok()
+            && plan.egress.check(request).action == EgressAction::Allow
     }
 
-    /// Asks the egress policies about the destination by its name, and then the limits of requests. Gives their decision
-    /// and the share in the limits beside the witness.
+    /// Asks `rbac`, then the egress policies about the destination by its name, and then the limits of requests. Gives the
+    /// decision and the share in the limits beside the witness. `context` is that by which the request was admitted.
     ///
     /// # Errors
-    /// [`Refusal::Policy`] with what denied it, and [`Refusal::Denied`] with the limit that is reached.
+    /// [`Refusal::Denied`] or [`Refusal::Policy`] with what denied it, and [`Refusal::Denied`] with the limit that is reached.
     pub(crate) fn clear(
         self,
         mut plan: Box<ForwardPlan<'a>>,
+        context: &PolicyContext<'_, '_>,
         limits: &WorkerLimits,
         generation: u64,
     ) -> Result<ClearedRequest<'a>, Refusal> {
-        let decision = clear_name(&mut plan, self.sender.facts())?;
+        let decision = first_allowed(&mut plan, |plan| {
+            rbac::check(self.policies, || asked::view(context, &self.sender, plan))?;
+            check_name(plan, self.sender.facts())
+        })?;
+        let kept = rbac::reads_egress(self.policies)
+            .then(|| Box::new(asked::view(context, &self.sender, &plan).keep()));
         let limited = LimitedRequest {
             policies: self.policies,
             egress: plan.egress,
@@ -172,6 +195,7 @@ impl<'a> Admitted<'a> {
             plan,
             policies: Some(self.policies),
             sender: Some(self.sender),
+            kept,
         };
         Ok(ClearedRequest {
             cleared,
@@ -187,11 +211,12 @@ impl<'a> Cleared<'a> {
     /// # Errors
     /// [`Refusal::Policy`] with what denied it.
     pub(crate) fn own(mut plan: Box<ForwardPlan<'a>>) -> Result<Self, Refusal> {
-        clear_name(&mut plan, EgressClient::default())?;
+        first_allowed(&mut plan, |plan| check_name(plan, EgressClient::default()))?;
         Ok(Self {
             plan,
             policies: None,
             sender: None,
+            kept: None,
         })
     }
 
@@ -248,7 +273,21 @@ impl<'a> Cleared<'a> {
                 port,
                 ..egress_request(&self.plan, self.client())
             };
-            self.plan.egress.check(request).action == EgressAction::Allow
+            let there = EgressDestination {
+                port,
+                ..asked::destination(&self.plan)
+            };
+            self.is_let_through(there)
+                && self.plan.egress.check(request).action == EgressAction::Allow
+        }
+    }
+
+    /// Whether `rbac` lets the request go there.
+    fn is_let_through(&self, there: EgressDestination<'_>) -> bool {
+        match (&self.kept, self.policies) {
+            (Some(kept), Some(policies)) => rbac::check(policies, || kept.view(there)).is_ok(),
+            // It was let through wherever it goes.
+            (None, _) | (_, None) => true,
         }
     }
 
@@ -258,7 +297,8 @@ impl<'a> Cleared<'a> {
         let began_at = self.plan.host_index();
         for passed in 1..=others {
             self.plan.next_host();
-            if decide(&self.plan, self.client()).action == EgressAction::Allow {
+            let is_let_through = self.is_let_through(asked::destination(&self.plan));
+            if is_let_through && check_name(&self.plan, self.client()).is_ok() {
                 return Some(others - passed);
             }
         }
@@ -278,34 +318,41 @@ impl<'a> Cleared<'a> {
     }
 }
 
-/// Asks about the destination of a plan by its name. Of a backend with several hosts, turns to the first that is allowed.
+/// Asks about the destination of a plan. Of a backend with several hosts, turns to the first that is allowed.
 ///
 /// # Errors
-/// [`Refusal::Policy`] with what denied the host that the plan began with, if no host is allowed.
-fn clear_name<'a>(
+/// The refusal of the host that the plan began with, if no host is allowed.
+fn first_allowed<'a>(
     plan: &mut ForwardPlan<'a>,
-    client: EgressClient<'_>,
+    check: impl Fn(&ForwardPlan<'a>) -> Result<EgressDecision<'a>, Refusal>,
 ) -> Result<EgressDecision<'a>, Refusal> {
-    let first = decide(plan, client);
-    let mut decision = first;
+    let mut first = check(plan);
     for _ in 0..plan.other_hosts() {
-        if decision.action == EgressAction::Allow {
+        if first.is_ok() {
             break;
         }
         plan.next_host();
-        decision = decide(plan, client);
+        first = check(plan).or(first);
     }
+    first
+}
+
+/// Asks the egress policies about the destination of a plan by its name.
+///
+/// # Errors
+/// [`Refusal::Policy`] with what denied it.
+fn check_name<'a>(
+    plan: &ForwardPlan<'a>,
+    client: EgressClient<'_>,
+) -> Result<EgressDecision<'a>, Refusal> {
+    let decision = plan.egress.check(egress_request(plan, client));
     match decision.action {
         EgressAction::Allow => Ok(decision),
         EgressAction::Deny => Err(Refusal::Policy {
-            policy: first.policy.cloned(),
-            rule: first.rule.cloned(),
+            policy: decision.policy.cloned(),
+            rule: decision.rule.cloned(),
         }),
     }
-}
-
-fn decide<'a>(plan: &ForwardPlan<'a>, client: EgressClient<'_>) -> EgressDecision<'a> {
-    plan.egress.check(egress_request(plan, client))
 }
 
 /// A planned request as egress policies see it.
@@ -330,7 +377,7 @@ impl RequestSender<'_> {
             user: principal.as_ref().and_then(Principal::user),
             key_owner: principal.as_ref().and_then(Principal::key_owner),
             certificate: identity.certificate.as_deref(),
-            source: Some(identity.address),
+            source: Some(identity.address.ip()),
         }
     }
 }

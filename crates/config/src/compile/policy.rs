@@ -33,6 +33,7 @@ mod http_upgrade;
 mod layer;
 mod listener;
 mod rate_limit;
+mod rbac;
 mod reader;
 mod resolver;
 mod retry;

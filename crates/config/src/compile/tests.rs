@@ -30,6 +30,7 @@ mod parameters;
 mod passthrough;
 mod policy;
 mod rate_limit;
+mod rbac;
 mod resolver;
 mod retry;
 mod robust;

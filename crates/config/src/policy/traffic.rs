@@ -16,6 +16,7 @@ use super::cors::CorsPolicy;
 use super::header_modifiers::HeaderModifiers;
 use super::http_upgrade::AllowedUpgrades;
 use super::limit::LocalRateLimits;
+use super::rbac::Rbac;
 use super::retry::RetryPolicy;
 use crate::resources::ObjectRef;
 
@@ -32,6 +33,8 @@ macro_rules! traffic_policies {
             basic_auth: BasicAuth = "basicAuth", RefuseRule, Guarded;
             /// Authenticates clients by API key.
             api_key_auth: ApiKeyAuth = "apiKeyAuth", RefuseRule, Guarded;
+            /// Which requests are let through, by expressions.
+            rbac: Rbac = "rbac", Applies, Replaced;
             /// How many requests may be sent.
             rate_limit_local: LocalRateLimits = "rateLimit.local", Applies, Guarded;
             /// The upgrades that are allowed.

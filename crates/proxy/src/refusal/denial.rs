@@ -36,6 +36,8 @@ pub(crate) enum DenyingField {
     LocalRateLimit,
     /// `limits` of an EgressPolicy
     EgressLimit,
+    /// `rbac`
+    Rbac,
 }
 
 impl DenyingField {
@@ -44,13 +46,16 @@ impl DenyingField {
         match self {
             Self::Acl => Reason::Acl,
             Self::LocalRateLimit | Self::EgressLimit => Reason::RateLimit,
+            Self::Rbac => Reason::Rbac,
         }
     }
 
     /// The error type of `Proxy-Status`.
     pub(super) const fn error(self) -> &'static str {
         match self {
-            Self::Acl | Self::LocalRateLimit | Self::EgressLimit => "http_request_denied",
+            Self::Acl | Self::Rbac | Self::LocalRateLimit | Self::EgressLimit => {
+                "http_request_denied"
+            }
         }
     }
 }

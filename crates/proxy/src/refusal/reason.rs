@@ -47,6 +47,8 @@ label_values! {
         Acl = "acl",
         /// A limit of requests is reached.
         RateLimit = "rate_limit",
+        /// `rbac` of a TrafficPolicy does not let the request through.
+        Rbac = "rbac",
         /// An EgressPolicy denies the destination by its name.
         EgressPolicy = "egress_policy",
         /// Every address of the destination is denied.

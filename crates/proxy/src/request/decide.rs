@@ -98,7 +98,7 @@ pub(super) fn admit<'a>(
         rule: found.rule,
         target,
         request: parts,
-        client: &connection.identity(),
+        client: connection.identity(),
     })?;
     if let Some(principal) = admitted.principal() {
         exchange.authenticated(principal.name());
@@ -122,13 +122,14 @@ pub(super) fn plan<'a>(
     Ok(plan)
 }
 
-/// Asks the egress policies about the destination by its name, and the limits, and tells the exchange what they say.
+/// Asks the policies about the destination by its name, and the limits, and tells the exchange what they say.
 ///
 /// # Errors
-/// [`Refusal::Policy`], and [`Refusal::Denied`] by a limit.
+/// [`Refusal::Denied`] or [`Refusal::Policy`].
 pub(super) fn clear<'a>(
     admitted: Admitted<'a>,
     plan: Box<ForwardPlan<'a>>,
+    context: &PolicyContext<'_, '_>,
     limits: &WorkerLimits,
     exchange: &Exchange,
 ) -> Result<Cleared<'a>, Refusal> {
@@ -137,7 +138,7 @@ pub(super) fn clear<'a>(
         cleared,
         decision,
         share,
-    } = admitted.clear(plan, limits, exchange.generation())?;
+    } = admitted.clear(plan, context, limits, exchange.generation())?;
     if cleared.plan().other_hosts() > 0 {
         // It may be another host that is allowed.
         exchange.planned(&cleared.plan().destination);
@@ -217,12 +218,18 @@ impl<'a> RoutedRequest<'a> {
         let upstreams = &connection.context.upstreams;
         let limits = &connection.context.limits;
         let plan = plan(backends, &route, target, parts, upstreams)?;
+        let context = PolicyContext {
+            rule: found.rule,
+            target,
+            request: parts,
+            client: connection.client.identity(),
+        };
         if target.is_tunnel() {
             check::connect(found, &connection.client, parts.version)?;
             if !plan.dynamic {
                 return Err(Refusal::NoTunnel("a static backend takes no CONNECT"));
             }
-            let cleared = clear(admitted, plan, limits, exchange)?;
+            let cleared = clear(admitted, plan, &context, limits, exchange)?;
             return Ok(NextStep::Tunnel(cleared));
         }
         let rule = &**found.rule;
@@ -232,7 +239,7 @@ impl<'a> RoutedRequest<'a> {
         let forwarded = ForwardedRequest {
             target,
             rule,
-            cleared: clear(admitted, plan, limits, exchange)?,
+            cleared: clear(admitted, plan, &context, limits, exchange)?,
             wanted,
         };
         Ok(NextStep::Forward(forwarded, body))

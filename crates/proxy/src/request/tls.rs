@@ -21,6 +21,7 @@ use crate::downstream::{alert, early_refusal, farewell};
 use crate::exchange::Exchange;
 use crate::message::target::{Target, TargetForm};
 use crate::plan::PlannedRoute;
+use crate::policy::PolicyContext;
 use crate::policy::limit::WorkerLimits;
 use crate::refusal::Refusal;
 use crate::stream::ClientStream;
@@ -187,7 +188,13 @@ impl<'a> TlsRequest<'a> {
         };
         let planned = PlannedRoute::from(&route);
         let plan = decide::plan(backends, &planned, target, &request, upstreams)?;
-        let mut cleared = decide::clear(admitted, plan, limits, exchange)?;
+        let context = PolicyContext {
+            rule: route.rule,
+            target,
+            request: &request,
+            client: connection.identity(),
+        };
+        let mut cleared = decide::clear(admitted, plan, &context, limits, exchange)?;
         let timeouts = route.rule.timeouts;
         let (progress, trip) = (exchange.progress(), exchange.trip());
         let connected = upstreams.connect(&mut cleared, timeouts, progress, trip);

@@ -26,7 +26,7 @@ pub(crate) struct TunnelRequest {
     /// The result of the TLS handshake, if TLS is terminated here.
     tls: Option<TerminatedTls>,
     /// Who opened the tunnel.
-    client: ClientIdentity,
+    client: Rc<ClientIdentity>,
     target: Target,
     /// The request as received, with its credentials. It is never logged or exported.
     request: Parts,
@@ -50,7 +50,7 @@ impl TunnelRequest {
         Self {
             bind: connection.bind,
             tls: connection.tls.clone(),
-            client: connection.identity(),
+            client: Rc::clone(connection.identity()),
             target: target.clone(),
             request: without_read_buffer(request),
             protocol: None,
@@ -118,7 +118,7 @@ impl TunnelRequest {
             .backends
             .iter()
             .filter_map(|backend| self.plan(&found, backend));
-        plans.any(|plan| admitted.keeps(&plan, peer, own) && self.keeps_sni(&plan))
+        plans.any(|plan| admitted.keeps(&context, &plan, peer, own) && self.keeps_sni(&plan))
     }
 
     /// Whether the egress policies of the plan allow the ClientHello that was read. One that has not been read yet is judged

@@ -25,6 +25,7 @@ mod misdirected;
 mod passthrough;
 mod proxy_protocol;
 mod rate_limit;
+mod rbac;
 mod refusals;
 mod reload;
 mod retries;

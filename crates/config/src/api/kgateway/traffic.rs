@@ -14,6 +14,7 @@ mod cors;
 mod header_modifiers;
 mod http_upgrade;
 mod rate_limit;
+mod rbac;
 mod retry;
 
 pub use acl::{AclAction, AclDenyResponse, AclHeader, AclRule, TrafficAcl};
@@ -25,6 +26,7 @@ pub use cors::TrafficCors;
 pub use header_modifiers::{HeaderModifier, HeaderSecret, HeaderSource, TrafficHeaderModifiers};
 pub use http_upgrade::{ConnectUpgrade, HttpUpgrade};
 pub use rate_limit::{LocalRateLimitSpec, TokenBucketSpec, TrafficRateLimit};
+pub use rbac::{RbacAction, RbacPolicy, TrafficRbac};
 pub use retry::TrafficRetry;
 
 recognised! {
@@ -63,6 +65,9 @@ recognised! {
         /// Authenticates clients by API key.
         #[serde(default, rename = "apiKeyAuth", skip_serializing_if = "Option::is_none")]
         api_key_auth: Option<TrafficApiKeyAuth>,
+        /// Which requests are let through, by expressions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rbac: Option<TrafficRbac>,
         /// Changes the headers of requests and responses.
         #[serde(default, rename = "headerModifiers", skip_serializing_if = "Option::is_none")]
         header_modifiers: Option<TrafficHeaderModifiers>,
@@ -78,7 +83,6 @@ recognised! {
         internal_redirect = "internalRedirect",
         jwt_auth = "jwtAuth",
         oauth2 = "oauth2",
-        rbac = "rbac",
         request_mirror = "requestMirror",
         stat_prefix = "statPrefix",
         timeouts = "timeouts",

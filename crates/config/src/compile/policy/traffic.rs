@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::rbac;
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
 use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
 use crate::api::kgateway::TrafficPolicySpec;
@@ -92,6 +93,11 @@ pub(super) fn compile(
             resources: targets.resources,
         };
         let settings = read_settings(spec, reader, &mut draft.faults);
+        if draft.faults.is_empty() {
+            for (field, message) in rbac::warnings(&settings) {
+                log.warn(reference, &object.source, &FieldFault::new(field, message));
+            }
+        }
         draft.finish(targets, policies, log, |policies, target| {
             let settings = settings.clone().attached_to(&target.to_string());
             let older = policies.traffic.entry(target.clone()).or_default();

@@ -1,6 +1,6 @@
 //! Refused passthrough connections, and the alerts that their clients receive.
 
-use egret_testkit::gateway::{LOOPBACK, documents, listener_policy};
+use egret_testkit::gateway::{LOOPBACK, documents, listener_policy, traffic_policy};
 use egret_testkit::upstream::raw::RawServer;
 use egret_testkit::{ClosedPort, DnsServer, Gateway};
 
@@ -43,6 +43,28 @@ fn who_is_refused_is_told_by_an_alert() {
     assert_eq!(denied["policy"], "kgateway-system/blocked");
     assert_eq!(denied["rule"], "no");
     assert_eq!(dns.lookups_for("blocked.example"), 0, "nobody is asked");
+}
+
+#[test]
+fn rbac_sees_the_server_name() {
+    let (dns, server) = (DnsServer::with_a_example(), RawServer::echo());
+    let who = traffic_policy(
+        "who",
+        "rbac: {policy: {matchExpressions: [\"request.form == 'sni' && request.host == 'a.example' && \
+         egress.host == connection.requested_server_name\"]}}",
+    );
+    let config = passthrough_config(&dns, server.port());
+    let gateway = Gateway::start(&documents(&[&config, &who]));
+    assert_eq!(answer(&gateway, &hello("b.example")), alert(ACCESS_DENIED));
+    let record = &gateway.wait_for_records(1)[0];
+    assert_eq!(
+        (&record["reason"], &record["status"]),
+        (&"rbac".into(), &403.into())
+    );
+    let mut client = gateway.connect();
+    let named = hello("a.example");
+    client.send(&named);
+    assert_eq!(client.read_exactly(named.len()), named);
 }
 
 /// With Encrypted Client Hello the outer name is checked, and the access log says that there may be an inner name.
