@@ -8,6 +8,7 @@
 //! - `GatewayAddressRoutability`, `GatewayAddressRoutabilityCluster`, `GatewayListenerFilters`, `ClusterTrustBundle`: of
 //!   the experimental channel; their fields are not in the CRDs of the standard one.
 //! - Their fields are reported as not supported:
+//!   `BackendTLSPolicySANValidation` (of its names, those of type URI),
 //!   `GatewayBackendClientCertificate`,
 //!   `HTTPRouteBackendURLRewrite`,
 //!   `HTTPRouteRequestMirror`,
@@ -17,7 +18,6 @@
 /// The names, in the order in which they are written.
 pub(super) const SUPPORTED: &[&str] = &[
     "BackendTLSPolicy",
-    "BackendTLSPolicySANValidation",
     "GRPCRoute",
     "GRPCRouteNamedRouteRule",
     "GRPCRouteRequestHeaderModifier",

@@ -59,20 +59,25 @@ impl CorsPolicy {
             .then_some(origin)
     }
 
-    /// The fields of the answer to a request from an allowed origin, if it is a preflight request. Whether the method and
-    /// the header fields that it asks for are among those that are allowed is for the browser to see.
+    /// The fields of the answer to a request, if it is a preflight request; `allowed` is its origin, if its pages may send
+    /// requests. Those of other origins are told nothing, which is no: an upstream that allows everything is not to be
+    /// asked. Whether the method and the header fields that an allowed origin asks for are among those that are allowed is
+    /// for the browser to see.
     #[must_use]
     pub fn preflight(
         &self,
         method: &Method,
         headers: &HeaderMap,
-        origin: &HeaderValue,
+        allowed: Option<&HeaderValue>,
     ) -> Option<HeaderMap> {
         let wanted = headers.get(ACCESS_CONTROL_REQUEST_METHOD)?;
-        if method != Method::OPTIONS || wanted.is_empty() {
+        if method != Method::OPTIONS || wanted.is_empty() || !headers.contains_key(ORIGIN) {
             return None;
         }
         let mut answer = HeaderMap::new();
+        let Some(origin) = allowed else {
+            return Some(answer);
+        };
         self.say_origin(&mut answer, origin);
         let wanted_headers = headers.get(ACCESS_CONTROL_REQUEST_HEADERS);
         self.methods

@@ -15,11 +15,12 @@ pub(crate) fn allowed_origin<'r>(
     cors.allowed_origin(&request.headers).filter(|_| !is_tunnel)
 }
 
-/// The fields of the answer to a preflight request of an allowed origin; `None` for all other requests.
+/// The fields of the answer to a preflight request, whose origin is `origin` if it is an allowed one; `None` for all other
+/// requests.
 pub(crate) fn preflight(
     policies: &TrafficSettings,
     request: &Parts,
-    origin: &HeaderValue,
+    origin: Option<&HeaderValue>,
 ) -> Option<HeaderMap> {
     let cors = policies.cors.value()?;
     cors.preflight(&request.method, &request.headers, origin)

@@ -75,8 +75,10 @@ pub(super) fn preflight(
     exchange: &Rc<Exchange>,
 ) -> Option<Response<ResponseBody>> {
     let policies = &found.rule.policies;
-    let origin = cors::allowed_origin(policies, parts)?;
-    exchange.shared_with(origin.clone());
+    let origin = cors::allowed_origin(policies, parts);
+    if let Some(origin) = origin {
+        exchange.shared_with(origin.clone());
+    }
     let fields = cors::preflight(policies, parts, origin)?;
     exchange.routed(found.rule);
     Some(local::preflight(fields, Rc::clone(exchange)))
