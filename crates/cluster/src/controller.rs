@@ -12,6 +12,7 @@ use egret_config::references::ReferenceFinder;
 use egret_config::resources::Resources;
 use thiserror::Error;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -94,8 +95,9 @@ pub async fn run(
     let client = access.client()?;
     let handle = Handle::current();
     let compile_options = options.compile_options();
-    let mut reader = ClusterReader::start(client.clone(), ReadScope::All, compile_options, &handle);
+    let reader = ClusterReader::start(client.clone(), ReadScope::All, compile_options, &handle);
     let mut connection = reader.connection();
+    let mut objects = follow(reader, &handle);
     let mut children = Children::start(&client, &connection);
     let mut leadership = Leadership::start(access, &options.lease).await?;
     let name = options.provision.controller_name.clone();
@@ -112,7 +114,10 @@ pub async fn run(
     let mut stop = std::pin::pin!(stop);
     loop {
         tokio::select! {
-            objects = reader.changed() => controller.configure(objects).await,
+            Ok(()) = objects.changed() => {
+                let read = objects.borrow_and_update().clone();
+                controller.configure(read).await;
+            }
             () = children.changed() => {}
             leads = leadership.changed() => controller.leads(leads?),
             Ok(()) = connection.changed() => {
@@ -155,6 +160,22 @@ impl ControllerOptions {
             now: Some((self.unix_time)()),
         }
     }
+}
+
+/// Follows what is read in a task of its own. In the loop, the reader would wait anew for quiet whenever anything else
+/// happens, and never tell a change where something always does.
+fn follow(mut reader: ClusterReader, runtime: &Handle) -> watch::Receiver<Arc<ClusterObjects>> {
+    let (sender, objects) = watch::channel(Arc::default());
+    runtime.spawn(async move {
+        loop {
+            let read = tokio::select! {
+                read = reader.changed() => read,
+                () = sender.closed() => return,
+            };
+            sender.send_replace(read);
+        }
+    });
+    objects
 }
 
 async fn due(at: Option<Instant>) {

@@ -118,7 +118,7 @@ impl ClusterReader {
     }
 
     /// Waits until objects have changed, and tells all of them. The first time is when all are known. It can be dropped at
-    /// any time, and loses nothing.
+    /// any time and loses nothing, but waits for quiet from the beginning when it is called again.
     pub async fn changed(&mut self) -> Arc<ClusterObjects> {
         let mut looked_at = self.told;
         loop {

@@ -240,3 +240,22 @@ fn changes_during_an_outage_are_written_soon_after() {
         });
     }
 }
+
+/// Pods that come and go change the objects of Gateways all the time.
+#[test]
+fn a_new_gateway_does_not_wait_until_those_of_others_are_quiet() {
+    let server = cluster();
+    let _controller = RunningController::start(&server);
+    wait_until("everything is written", || is_settled(&server));
+    let mut deployment = server.get("Deployment", "infra", "http").unwrap();
+    let listener = json!({"name": "http", "protocol": "HTTP", "port": 8080});
+    let gateway = json!({"gatewayClassName": "egret", "listeners": [listener]});
+    server.put(object("Gateway", "infra", "second", &gateway));
+    let mut number = 0;
+    wait_until("the objects of the new Gateway, in all the noise", || {
+        number += 1;
+        deployment["status"] = json!({"observedGeneration": number});
+        server.put(deployment.clone());
+        server.get("Service", "infra", "second").is_some()
+    });
+}
