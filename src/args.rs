@@ -12,6 +12,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::clock;
 use crate::console::LogFormat;
+use crate::learn::LearnDetail;
 
 /// An egress gateway: decides where workloads may connect, resolves names, forwards requests, and logs what happened.
 #[derive(Debug, Parser)]
@@ -31,6 +32,8 @@ pub(crate) enum CliCommand {
     Controller(ControllerArgs),
     /// Compile the files and folders, and print a report of what would be served; exit 1 if any object is not accepted
     Check(CheckArgs),
+    /// Print the smallest EgressPolicy that allows what an access log says was served
+    Learn(LearnArgs),
     /// Print the CustomResourceDefinitions of Egret, for `kubectl apply --server-side -f -`
     Crds(CrdsArgs),
 }
@@ -42,7 +45,7 @@ impl CliCommand {
             Self::Check(args) => args.sources.meaning.log_format,
             Self::Proxy(args) => args.meaning.log_format,
             Self::Controller(args) => args.log_format,
-            Self::Crds(_) => LogFormat::Text,
+            Self::Learn(_) | Self::Crds(_) => LogFormat::Text,
         }
     }
 }
@@ -225,6 +228,39 @@ pub(crate) struct ControllerArgs {
         value_name = "FORMAT"
     )]
     pub(crate) log_format: LogFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LearnArgs {
+    /// Files with the access log; `-` is stdin
+    #[arg(required = true, value_name = "LOG")]
+    pub(crate) logs: Vec<PathBuf>,
+    /// The Gateway that the policy is for [default: the one of which the log tells]
+    #[arg(long, env = "EGRET_GATEWAY", value_parser = gateway, value_name = "NAMESPACE/NAME")]
+    pub(crate) gateway: Option<ObjectRef>,
+    /// The name of the policy
+    #[arg(long, default_value = "learned")]
+    pub(crate) name: String,
+    /// Allow all names below a registrable domain (by the public suffix list) where one was served
+    #[arg(long)]
+    rollup: bool,
+    /// Allow only the methods that were served, where requests can be read
+    #[arg(long)]
+    methods: bool,
+    /// Allow only paths whose first segment was served, where requests can be read
+    #[arg(long)]
+    paths: bool,
+}
+
+impl LearnArgs {
+    /// How exactly the policy tells requests apart.
+    pub(crate) fn detail(&self) -> LearnDetail {
+        LearnDetail {
+            rollup: self.rollup,
+            methods: self.methods,
+            paths: self.paths,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ mod controller;
 mod crds;
 mod descriptors;
 mod files;
+mod learn;
 mod process;
 mod proxy;
 mod reload;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         CliCommand::Proxy(args) => proxy::run(args),
         CliCommand::Check(args) => check::run(&args),
         CliCommand::Controller(args) => controller::run(args),
+        CliCommand::Learn(args) => learn::run(&args),
         CliCommand::Crds(args) => crds::run(&args),
     }));
     console::finish();

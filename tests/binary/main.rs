@@ -19,6 +19,7 @@ mod cluster;
 mod controller;
 mod credentials;
 mod encrypted_dns;
+mod learn;
 mod served;
 mod state;
 mod stderr;

@@ -97,7 +97,7 @@ pub enum EgressAction {
 }
 
 /// One rule of an EgressPolicy. A condition that is not set holds for every request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EgressRuleSpec {
     /// The name of the rule in the access log; `rule-<index>` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,0 +1,147 @@
+//! Reads lines of the access log.
+
+use std::borrow::Cow;
+
+use egret_config::name::{Host, Port};
+use egret_config::resources::{Kind, ObjectRef};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// A request that was served, as far as an EgressPolicy can tell requests apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ServedRequest {
+    /// The Gateway that served it.
+    pub(super) gateway: ObjectRef,
+    /// Where it went.
+    pub(super) host: Host,
+    /// The port there.
+    pub(super) port: Port,
+    /// The method and the path; `None` for a tunnel, whose requests cannot be read.
+    pub(super) request: Option<(String, String)>,
+}
+
+/// What a line of the log says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum LogFinding {
+    Served(ServedRequest),
+    /// The request was refused, or answered by the gateway itself.
+    Refused,
+    /// This is no line of Egret's access log.
+    Unreadable,
+    Blank,
+}
+
+/// The fields that tell what was served and where it went.
+#[derive(Debug, Deserialize)]
+struct LogLine<'a> {
+    /// A line of the access log always has it.
+    #[serde(rename = "client")]
+    _client: IgnoredAny,
+    #[serde(borrow)]
+    listener: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    destination: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    method: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    path: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    verdict: Option<Cow<'a, str>>,
+    /// The identity of a refusal.
+    id: Option<IgnoredAny>,
+}
+
+/// Reads one line.
+pub(super) fn read(line: &[u8]) -> LogFinding {
+    if line.is_empty() {
+        return LogFinding::Blank;
+    }
+    let Ok(line) = serde_json::from_slice::<LogLine<'_>>(line) else {
+        return LogFinding::Unreadable;
+    };
+    let is_allowed = matches!(line.verdict.as_deref(), Some("allow" | "audit"));
+    if !is_allowed || line.id.is_some() {
+        return LogFinding::Refused;
+    }
+    served(&line).map_or(LogFinding::Unreadable, LogFinding::Served)
+}
+
+fn served(line: &LogLine<'_>) -> Option<ServedRequest> {
+    let (host, port) = line.destination.as_deref()?.rsplit_once(':')?;
+    let method = line.method.as_deref();
+    // TLS passthrough has no method.
+    let readable = method.filter(|method| *method != "CONNECT");
+    Some(ServedRequest {
+        gateway: gateway(line.listener.as_deref()?)?,
+        host: host.parse().ok()?,
+        port: Port::new(port.parse().ok()?)?,
+        request: readable.map(|method| {
+            let path = line.path.as_deref().unwrap_or("/");
+            (method.to_owned(), path.to_owned())
+        }),
+    })
+}
+
+/// The Gateway of a listener: `namespace/name/listener`.
+fn gateway(listener: &str) -> Option<ObjectRef> {
+    let mut parts = listener.splitn(3, '/');
+    let (namespace, name) = (parts.next()?, parts.next()?);
+    parts.next()?;
+    Some(ObjectRef::new(Kind::Gateway, namespace, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(fields: &str) -> LogFinding {
+        let line = format!(
+            r#"{{"time":"2026-01-01T00:00:00.000Z","listener":"edge/http/http","client":"10.0.0.1:5","total_ms":1.0,{fields}}}"#
+        );
+        read(line.as_bytes())
+    }
+
+    #[test]
+    fn what_was_served_has_a_destination() {
+        let found = line(
+            r#""destination":"a.example:8443","method":"GET","path":"/v1/x","verdict":"allow","status":200"#,
+        );
+        let LogFinding::Served(request) = found else {
+            panic!("{found:?}")
+        };
+        assert_eq!(&*request.gateway.name, "http");
+        assert_eq!(
+            (request.host.to_string(), request.port.get()),
+            ("a.example".to_owned(), 8443)
+        );
+        let readable = ("GET".to_owned(), "/v1/x".to_owned());
+        assert_eq!(request.request, Some(readable));
+        for tunnel in [r#""method":"CONNECT","#, ""] {
+            let found = line(&format!(
+                r#"{tunnel}"destination":"[2001:db8::1]:443","verdict":"audit""#
+            ));
+            let LogFinding::Served(request) = found else {
+                panic!("{found:?}")
+            };
+            assert_eq!(request.request, None);
+            assert_eq!(request.host.to_string(), "[2001:db8::1]");
+        }
+    }
+
+    #[test]
+    fn what_was_refused_teaches_nothing() {
+        for fields in [
+            r#""destination":"a.example:80","method":"GET","verdict":"deny","id":"1""#,
+            // Allowed, and refused for another reason.
+            r#""destination":"a.example:80","method":"GET","verdict":"allow","reason":"dns_error","id":"1""#,
+            // Answered by the gateway itself.
+            r#""method":"GET","status":301"#,
+        ] {
+            assert_eq!(line(fields), LogFinding::Refused, "{fields}");
+        }
+        assert_eq!(read(b""), LogFinding::Blank);
+        for other in ["plain text", "{\"level\":\"info\"}", "[]", "{"] {
+            assert_eq!(read(other.as_bytes()), LogFinding::Unreadable, "{other}");
+        }
+    }
+}

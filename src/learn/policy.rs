@@ -1,0 +1,167 @@
+//! The smallest EgressPolicy that allows certain requests: everything else is denied.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use egret_config::api::egret::{
+    EgressAction, EgressPolicy, EgressPolicySpec, EgressRuleSpec, PortText,
+};
+use egret_config::api::target::TargetRef;
+use egret_config::name::Host;
+use egret_config::resources::{GATEWAY_GROUP, ObjectRef};
+
+use super::log::ServedRequest;
+
+/// The longest name of a rule.
+const MAX_NAME: usize = 100;
+
+/// How exactly the policy tells requests apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LearnDetail {
+    /// All names below a registrable domain are allowed where one was served.
+    pub(crate) rollup: bool,
+    /// Only methods that were served are allowed.
+    pub(crate) methods: bool,
+    /// Only paths that begin as one that was served are allowed.
+    pub(crate) paths: bool,
+}
+
+/// What a rule allows at a destination beside its host and port; empty is everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct AllowedRequests {
+    methods: BTreeSet<String>,
+    paths: BTreeSet<String>,
+}
+
+/// The policy of a Gateway that allows these requests.
+pub(super) fn smallest(
+    served: &[ServedRequest],
+    detail: LearnDetail,
+    gateway: &ObjectRef,
+    name: &str,
+) -> EgressPolicy {
+    let spec = EgressPolicySpec {
+        target_refs: vec![TargetRef {
+            group: GATEWAY_GROUP.to_owned(),
+            kind: "Gateway".to_owned(),
+            name: gateway.name.to_string(),
+            section_name: None,
+        }],
+        default_action: Some(EgressAction::Deny),
+        rules: rules(served, detail),
+        ..EgressPolicySpec::default()
+    };
+    let mut policy = EgressPolicy::new(name, spec);
+    policy.metadata.namespace = Some(gateway.namespace.to_string());
+    policy
+}
+
+/// One rule for all hosts of which the same was served on the same ports.
+fn rules(served: &[ServedRequest], detail: LearnDetail) -> Vec<EgressRuleSpec> {
+    let mut ports_by_host: BTreeMap<(String, AllowedRequests), BTreeSet<u16>> = BTreeMap::new();
+    for ((host, port), allowed) in destinations(served, detail) {
+        ports_by_host
+            .entry((host, allowed))
+            .or_default()
+            .insert(port);
+    }
+    let mut hosts_by_ports: BTreeMap<(BTreeSet<u16>, AllowedRequests), Vec<String>> =
+        BTreeMap::new();
+    for ((host, allowed), ports) in ports_by_host {
+        hosts_by_ports
+            .entry((ports, allowed))
+            .or_default()
+            .push(host);
+    }
+    let rules = hosts_by_ports.into_iter().enumerate();
+    rules
+        .map(|(index, ((ports, allowed), hosts))| rule(index, hosts, &ports, allowed))
+        .collect()
+}
+
+/// What was served at each destination.
+fn destinations(
+    served: &[ServedRequest],
+    detail: LearnDetail,
+) -> BTreeMap<(String, u16), AllowedRequests> {
+    let mut all: BTreeMap<(String, u16), Option<AllowedRequests>> = BTreeMap::new();
+    for request in served {
+        let destination = (host(&request.host, detail), request.port.get());
+        let allowed = all
+            .entry(destination)
+            .or_insert_with(|| Some(AllowedRequests::default()));
+        match (&request.request, allowed.as_mut()) {
+            // A rule with methods or paths never matches a tunnel, so that one rule has to allow everything.
+            (None, _) => *allowed = None,
+            (Some((method, path)), Some(allowed)) => {
+                if detail.methods {
+                    allowed.methods.insert(method.clone());
+                }
+                if detail.paths {
+                    allowed.paths.insert(beginning(path).to_owned());
+                }
+            }
+            (Some(_), None) => {}
+        }
+    }
+    let all = all.into_iter();
+    all.map(|(destination, allowed)| (destination, allowed.unwrap_or_default()))
+        .collect()
+}
+
+/// The host as a rule names it.
+fn host(host: &Host, detail: LearnDetail) -> String {
+    let name = host.to_string();
+    let Host::Name(_) = host else {
+        // A rule names addresses without brackets.
+        return name.trim_matches(['[', ']']).to_owned();
+    };
+    match psl::domain_str(&name) {
+        // The wildcard does not stand for the domain itself.
+        Some(domain) if detail.rollup && domain != name => format!("*.{domain}"),
+        _ => name,
+    }
+}
+
+/// The first segment of a path, which is what rules compare.
+fn beginning(path: &str) -> &str {
+    let rest = path.strip_prefix('/').unwrap_or(path);
+    match rest.find('/') {
+        Some(end) => &path[..=end + 1],
+        None => path,
+    }
+}
+
+fn rule(
+    index: usize,
+    hosts: Vec<String>,
+    ports: &BTreeSet<u16>,
+    allowed: AllowedRequests,
+) -> EgressRuleSpec {
+    let AllowedRequests { methods, paths } = allowed;
+    let numbers: Vec<_> = ports.iter().map(u16::to_string).collect();
+    let noun = if ports.len() == 1 { "port" } else { "ports" };
+    let mut name = format!("{noun}-{}", numbers.join("-"));
+    if !methods.is_empty() || !paths.is_empty() {
+        name.push_str(&format!("-{}", index + 1));
+    }
+    if name.len() > MAX_NAME {
+        name = format!("learned-{}", index + 1);
+    }
+    let given = |set: BTreeSet<String>| (!set.is_empty()).then(|| set.into_iter().collect());
+    EgressRuleSpec {
+        name: Some(name),
+        hosts: Some(hosts),
+        ports: Some(
+            ports
+                .iter()
+                .map(|port| PortText::Number(i64::from(*port)))
+                .collect(),
+        ),
+        methods: given(methods),
+        paths: given(paths),
+        ..EgressRuleSpec::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;
