@@ -148,7 +148,9 @@ impl MappedStatus {
         }
         let stored = &live[ATTACHED_SETS];
         // A number that is there is brought to nothing, too.
-        let attached = self.attached_sets.or((!stored.is_null()).then_some(0));
+        let attached = self
+            .attached_sets
+            .or_else(|| (!stored.is_null()).then_some(0));
         if let Some(attached) = attached.filter(|_| is_declared(ATTACHED_SETS)) {
             differs |= *stored != attached;
             status.insert(ATTACHED_SETS.to_owned(), attached.into());

@@ -53,6 +53,12 @@ struct TakenToken {
     has_token: bool,
 }
 
+/// A worker's way to the buckets, and the time at which a request takes from them.
+struct Buckets<'a> {
+    limits: &'a WorkerLimits,
+    now: Duration,
+}
+
 /// What is asked of the limits.
 pub(super) struct LimitedRequest<'a, 'r> {
     pub(super) policies: &'a TrafficSettings,
@@ -77,14 +83,17 @@ impl LimitedRequest<'_, '_> {
             return Ok(None);
         }
         limits.enter(generation);
-        let now = limits.now();
+        let buckets = Buckets {
+            limits,
+            now: limits.now(),
+        };
         let mut share = LimitShare::default();
         for limit in local.iter().flat_map(|local| &local.0) {
-            share.take_local(limit, limits, now)?;
+            share.take_local(limit, &buckets)?;
         }
         for rules in &self.egress.policies {
             for limit in &rules.limits {
-                self.take_egress(&mut share, rules, limit, limits, now)?;
+                self.take_egress(&mut share, rules, limit, &buckets)?;
             }
         }
         Ok(Some(share))
@@ -95,8 +104,7 @@ impl LimitedRequest<'_, '_> {
         share: &mut LimitShare,
         rules: &EgressRules,
         limit: &EgressLimit,
-        limits: &WorkerLimits,
-        now: Duration,
+        buckets: &Buckets<'_>,
     ) -> Result<(), Refusal> {
         let Some(key) = limit.key(&self.destination.host, self.client) else {
             return Ok(());
@@ -105,7 +113,7 @@ impl LimitedRequest<'_, '_> {
             rate: limit.bucket.map(TokenRate::from),
             max_concurrent: limit.max_concurrent,
         };
-        let taken = share.take(limit.id, limits.hash(key), rule, limits, now);
+        let taken = share.take(limit.id, buckets.limits.hash(key), rule, buckets);
         match taken {
             Ok(()) => Ok(()),
             Err(reached) if rules.mode == EgressMode::Enforce => {
@@ -139,12 +147,7 @@ impl LimitShare {
         self.taken.iter().all(|taken| !taken.is_concurrent)
     }
 
-    fn take_local(
-        &mut self,
-        limit: &LocalRateLimit,
-        limits: &WorkerLimits,
-        now: Duration,
-    ) -> Result<(), Refusal> {
+    fn take_local(&mut self, limit: &LocalRateLimit, buckets: &Buckets<'_>) -> Result<(), Refusal> {
         if !is_drawn(limit.enabled) {
             return Ok(());
         }
@@ -152,7 +155,7 @@ impl LimitShare {
             rate: Some(TokenRate::from(limit.bucket)),
             max_concurrent: None,
         };
-        match self.take(limit.id, 0, rule, limits, now) {
+        match self.take(limit.id, 0, rule, buckets) {
             Err(LimitReached::Tokens(wait)) if is_drawn(limit.enforced) => {
                 self.refund();
                 Err(local_denial(limit, wait))
@@ -166,9 +169,9 @@ impl LimitShare {
         id: LimitId,
         key: u64,
         rule: LimitRule,
-        limits: &WorkerLimits,
-        now: Duration,
+        buckets: &Buckets<'_>,
     ) -> Result<(), LimitReached> {
+        let Buckets { limits, now } = *buckets;
         let table = limits.table(id, now);
         let from = table.take(key, rule, now)?;
         self.taken.push(TakenToken {

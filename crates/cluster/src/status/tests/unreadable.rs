@@ -39,9 +39,11 @@ fn read_objects() -> Report {
     }
 }
 
-#[test]
-fn their_authors_are_told_in_their_own_status() {
-    let report = read_objects();
+/// The kind and namespace of an object that cannot be read, its spec, and the conditions that its author is told.
+type UnreadableCase = (Kind, &'static str, Value, Vec<String>);
+
+fn cases() -> Vec<UnreadableCase> {
+    let nobodys_set = json!({"parentRef": {"name": "gw"}});
     let parents =
         json!({"parentRefs": [{"name": "gw", "namespace": "infra"}, {"name": "istio"}, {"x": 1}]});
     let on_route = json!({"targetRefs": [
@@ -50,7 +52,7 @@ fn their_authors_are_told_in_their_own_status() {
         {"group": "example.com", "kind": "Other", "name": "b"},
     ]});
     let at_gw = vec!["Accepted (infra/gw) UnsupportedValue".to_owned()];
-    let cases = [
+    vec![
         (Kind::HttpRoute, "apps", parents, at_gw),
         (
             Kind::EgressPolicy,
@@ -88,12 +90,7 @@ fn their_authors_are_told_in_their_own_status() {
                 "Programmed () Invalid".to_owned(),
             ],
         ),
-        (
-            Kind::ListenerSet,
-            "apps",
-            json!({"parentRef": {"name": "gw"}}),
-            Vec::new(),
-        ),
+        (Kind::ListenerSet, "apps", nobodys_set, Vec::new()),
         (
             Kind::Backend,
             "apps",
@@ -122,8 +119,13 @@ fn their_authors_are_told_in_their_own_status() {
             Vec::new(),
         ),
         (Kind::Secret, "apps", json!({}), Vec::new()),
-    ];
-    for (kind, namespace, spec, expected) in cases {
+    ]
+}
+
+#[test]
+fn their_authors_are_told_in_their_own_status() {
+    let report = read_objects();
+    for (kind, namespace, spec, expected) in cases() {
         let object = ObjectRef::new(kind, namespace, "broken");
         let of_set = json!({"parentRef": {"name": "gw", "namespace": "infra"}});
         let specs = |of: &ObjectRef| Some(if *of == set() { &of_set } else { &spec });

@@ -17,9 +17,10 @@ fn told(text: &str, client: &str) -> String {
     let denial = acl.check(client.parse().unwrap()).err();
     let denied = denial.map(|by| by.rule.map_or("default", |rule| &**rule).to_owned());
     let response = &acl.response;
-    denied.map_or("allow".to_owned(), |by| {
-        format!("{} {by}", response.status.as_u16())
-    })
+    match denied {
+        None => "allow".to_owned(),
+        Some(by) => format!("{} {by}", response.status.as_u16()),
+    }
 }
 
 const GUIDE: &str = "{defaultAction: deny, rules: [{name: office, cidrs: [192.0.2.0/24, '2001:db8::1'], action: allow}, \
