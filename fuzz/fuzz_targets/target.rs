@@ -29,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
             again.host, target.host,
             "who reads the field sees the same host"
         );
-        assert!(!target.connect || again.port == target.port);
+        assert!(!target.is_tunnel() || again.port == target.port);
         let port = target.port.unwrap_or_else(|| over.default_port());
         let field = Target::host_header(&target.host, port, over);
         let named = Authority::parse(field.as_bytes()).expect("a Host of our own");
