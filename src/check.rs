@@ -1,6 +1,5 @@
 //! `egret check`: compiles the configuration and prints what is wrong with it, without serving anything.
 
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use egret_config::compile::{GatewayPlacement, compile};
@@ -9,6 +8,7 @@ use egret_config::report::{Findings, Report, ReportProblem};
 use crate::args::{CheckArgs, ReportFormat};
 use crate::console::{self, Severity};
 use crate::files::ConfigFiles;
+use crate::output;
 
 /// What would become of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +126,7 @@ fn summary(errors: usize, warnings: usize, verdict: Verdict) -> String {
     )
 }
 
-/// Prints the report on stdout. A reader that has gone has read enough.
+/// Prints the report on stdout.
 fn print(
     report: &Report,
     output: ReportFormat,
@@ -137,10 +137,7 @@ fn print(
         ReportFormat::Json => serde_json::to_string_pretty(report)?,
         ReportFormat::Yaml => serde_saphyr::to_string(report)?.trim_end().to_owned(),
     };
-    match writeln!(io::stdout(), "{text}") {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
+    Ok(output::print(&format!("{text}\n"))?)
 }
 
 #[cfg(test)]

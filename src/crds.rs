@@ -1,17 +1,16 @@
 //! `egret crds`: prints the CustomResourceDefinitions.
 
 use std::error::Error;
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use egret_config::crd::{CrdOwner, definitions};
 
 use crate::args::CrdsArgs;
-use crate::console;
+use crate::{console, output};
 
 /// Prints the definitions on stdout, as YAML documents.
 pub(crate) fn run(args: &CrdsArgs) -> ExitCode {
-    match documents(args.kgateway).and_then(|text| print(&text)) {
+    match documents(args.kgateway).and_then(|text| Ok(output::print(&text)?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             console::line(format_args!("cannot print the definitions: {error}"));
@@ -33,12 +32,4 @@ fn documents(with_kgateway: bool) -> Result<String, Box<dyn Error>> {
         text.push('\n');
     }
     Ok(text)
-}
-
-/// Writes to stdout. A reader that has gone has read enough.
-fn print(text: &str) -> Result<(), Box<dyn Error>> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
 }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write as _};
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::process::ExitCode;
 
 use egret_config::resources::ObjectRef;
 
 use crate::args::LearnArgs;
-use crate::console;
+use crate::{console, output};
 
 mod log;
 mod policy;
@@ -31,14 +31,12 @@ struct LearnedLogs {
 
 /// Prints the policy on stdout, and what it was learned from on stderr.
 pub(crate) fn run(args: &LearnArgs) -> ExitCode {
-    match learn(args) {
-        Ok(text) => match io::stdout().write_all(text.as_bytes()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                console::error(format_args!("cannot print the policy: {error}"));
-                ExitCode::FAILURE
-            }
-            _ => ExitCode::SUCCESS,
-        },
+    let printed = learn(args).and_then(|text| {
+        let printed = output::print(&text);
+        printed.map_err(|error| format!("cannot print the policy: {error}"))
+    });
+    match printed {
+        Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             console::error(message);
             ExitCode::FAILURE

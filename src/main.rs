@@ -12,6 +12,7 @@ mod crds;
 mod descriptors;
 mod files;
 mod learn;
+mod output;
 mod process;
 mod proxy;
 mod reload;
