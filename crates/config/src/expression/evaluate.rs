@@ -39,7 +39,7 @@ pub(super) enum Condition {
     Not(Box<Self>),
     All(Vec<Self>),
     Any(Vec<Self>),
-    Choice(Box<[Self; 3]>),
+    Choice(Box<(Self, Self, Self)>),
     /// Whether two conditions are the same.
     Same(Box<[Self; 2]>),
     Text(Comparison, Box<[Text; 2]>),
@@ -129,15 +129,7 @@ impl Condition {
             Self::Not(inner) => !inner.holds(scope)?,
             Self::All(parts) => !decided(parts.iter().map(|part| part.holds(scope)), false)?,
             Self::Any(parts) => decided(parts.iter().map(|part| part.holds(scope)), true)?,
-            Self::Choice(parts) => {
-                let [condition, then, otherwise] = &**parts;
-                let chosen = if condition.holds(scope)? {
-                    then
-                } else {
-                    otherwise
-                };
-                chosen.holds(scope)?
-            }
+            Self::Choice(parts) => chosen(parts, scope)?.holds(scope)?,
             Self::Same(both) => both[0].holds(scope)? == both[1].holds(scope)?,
             Self::Text(comparison, both) => {
                 comparison.holds(&*both[0].read(scope)?, &*both[1].read(scope)?)
@@ -190,6 +182,18 @@ fn decided(parts: impl Iterator<Item = Evaluated<bool>>, value: bool) -> Evaluat
     error.map_or(Ok(false), Err)
 }
 
+/// One of two values, as the condition says.
+fn chosen<'t, T>(
+    (condition, then, otherwise): &'t (Condition, T, T),
+    scope: Scope<'_, '_>,
+) -> Evaluated<&'t T> {
+    Ok(if condition.holds(scope)? {
+        then
+    } else {
+        otherwise
+    })
+}
+
 impl Text {
     fn read<'v>(&'v self, scope: Scope<'v, 'v>) -> Evaluated<Cow<'v, str>> {
         let request = scope.request;
@@ -212,15 +216,7 @@ impl Text {
                 let name = usize::try_from(index).ok().and_then(|at| names.nth(at));
                 name.ok_or(EvaluationError::NoName(index))?
             }
-            Self::Choice(parts) => {
-                let (condition, then, otherwise) = &**parts;
-                let chosen = if condition.holds(scope)? {
-                    then
-                } else {
-                    otherwise
-                };
-                chosen.read(scope)?
-            }
+            Self::Choice(parts) => chosen(parts, scope)?.read(scope)?,
         })
     }
 }
@@ -257,15 +253,7 @@ impl Number {
                 };
                 result.ok_or(EvaluationError::Arithmetic)?
             }
-            Self::Choice(parts) => {
-                let (condition, then, otherwise) = &**parts;
-                let chosen = if condition.holds(scope)? {
-                    then
-                } else {
-                    otherwise
-                };
-                chosen.read(scope)?
-            }
+            Self::Choice(parts) => chosen(parts, scope)?.read(scope)?,
         })
     }
 }

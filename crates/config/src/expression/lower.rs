@@ -1,31 +1,15 @@
 //! From the syntax tree of an expression to the tree that is evaluated: names and types are checked here.
 
 use http::HeaderName;
-use regex::RegexBuilder;
 
 use super::FaultAt;
 use super::attribute::{
     Attribute, ExpressionInputs, NamedValue, is_namespace, named, pseudo_header,
 };
-use super::evaluate::{Condition, Number, Text, TextTest};
-use super::syntax::{BinaryOperator, Call, Comparison, Node, NodeKind};
-use crate::suggest::nearest;
+use super::evaluate::{Condition, Number, Text};
+use super::syntax::{BinaryOperator, Comparison, Node, NodeKind};
 
-/// The most bytes that a regular expression may take when it is compiled.
-const MAX_REGEX: usize = 1 << 20;
-
-/// The functions, as they are listed for who names another one.
-const FUNCTIONS: [&str; 9] = [
-    "startsWith",
-    "endsWith",
-    "contains",
-    "matches",
-    "size",
-    "has",
-    "int",
-    "exists",
-    "all",
-];
+mod call;
 
 /// Compiles the tree of an expression, which has to be true or false.
 ///
@@ -318,7 +302,7 @@ impl Lowering {
         let condition = self.condition(condition)?;
         Ok(match (self.value(then)?, self.value(otherwise)?) {
             (Value::Condition(then), Value::Condition(otherwise)) => {
-                Value::Condition(Condition::Choice(Box::new([condition, then, otherwise])))
+                Value::Condition(Condition::Choice(Box::new((condition, then, otherwise))))
             }
             (Value::Text(then), Value::Text(otherwise)) => {
                 Value::Text(Text::Choice(Box::new((condition, then, otherwise))))
@@ -332,134 +316,6 @@ impl Lowering {
                     format!("one of two values: {then}, or {other}, which is another type");
                 return Err(FaultAt::new(otherwise.at, message));
             }
-        })
-    }
-
-    fn call(&mut self, node: &Node, call: &Call) -> Lowered<Value> {
-        let Call {
-            target,
-            name,
-            arguments,
-        } = call;
-        if let Some(namespaced) = target.as_deref().and_then(full_name)
-            && !self.is_value(&namespaced)
-        {
-            return Err(unknown_function(node.at, &format!("{namespaced}.{name}")));
-        }
-        let test = |test| move |both| Value::Condition(Condition::Test(test, both));
-        match (&**name, target.as_deref(), &**arguments) {
-            ("startsWith", Some(text), [part]) => {
-                self.texts(text, part).map(test(TextTest::StartsWith))
-            }
-            ("endsWith", Some(text), [part]) => {
-                self.texts(text, part).map(test(TextTest::EndsWith))
-            }
-            ("contains", Some(text), [part]) => {
-                self.texts(text, part).map(test(TextTest::Contains))
-            }
-            ("matches", Some(text), [pattern]) | ("matches", None, [text, pattern]) => {
-                self.matches(text, pattern).map(Value::Condition)
-            }
-            ("size", Some(counted), []) | ("size", None, [counted]) => {
-                self.size(counted).map(Value::Number)
-            }
-            ("has", None, [field]) => self.has(field).map(Value::Condition),
-            ("int", None, [text]) => match self.value(text)? {
-                Value::Text(text) => Ok(Value::Number(Number::Parsed(Box::new(text)))),
-                Value::Number(number) => Ok(Value::Number(number)),
-                other => Err(wrong_type(text, &other, "a text or a number")),
-            },
-            ("exists" | "all", Some(names), [variable, condition]) => self
-                .of_names(name == "exists", names, variable, condition)
-                .map(Value::Condition),
-            (known, ..) if FUNCTIONS.contains(&known) => Err(FaultAt::new(node.at, usage(known))),
-            _ => Err(unknown_function(node.at, name)),
-        }
-    }
-
-    /// Whether a full name is, or may be meant to be, a value, so that what is called on it is a function of that.
-    fn is_value(&self, name: &str) -> bool {
-        let root = name.split('.').next().unwrap_or(name);
-        self.variable.as_deref() == Some(name) || is_namespace(root) || named(name).is_ok()
-    }
-
-    fn texts(&mut self, text: &Node, part: &Node) -> Lowered<Box<[Text; 2]>> {
-        Ok(Box::new([self.text(text)?, self.text(part)?]))
-    }
-
-    fn matches(&mut self, text: &Node, pattern: &Node) -> Lowered<Condition> {
-        let text = self.text(text)?;
-        let NodeKind::Text(regex) = &pattern.kind else {
-            let message = "the pattern of matches is a text that is written out";
-            return Err(FaultAt::new(pattern.at, message));
-        };
-        let regex = RegexBuilder::new(regex).size_limit(MAX_REGEX).build();
-        let regex = regex.map_err(|error| {
-            let error = error.to_string();
-            let last = error.lines().last().unwrap_or_default();
-            let what = last.strip_prefix("error: ").unwrap_or(last);
-            FaultAt::new(pattern.at, format!("not a regular expression: {what}"))
-        })?;
-        Ok(Condition::Matches(text, regex))
-    }
-
-    fn size(&mut self, counted: &Node) -> Lowered<Number> {
-        match self.value(counted)? {
-            Value::Text(text) => Ok(Number::LengthOf(Box::new(text))),
-            Value::Names => Ok(Number::CountOfNames),
-            other => Err(wrong_type(counted, &other, "a text or source.certificate")),
-        }
-    }
-
-    /// `has(request.headers.name)`, `has(request.path)`
-    fn has(&mut self, field: &Node) -> Lowered<Condition> {
-        if !matches!(field.kind, NodeKind::Member(..)) {
-            let message = "has() is asked about a field, as in has(request.headers.name): for names \
-                           with other characters write 'x-name' in request.headers";
-            return Err(FaultAt::new(field.at, message));
-        }
-        let inputs = self.inputs;
-        let condition = match self.value(field)? {
-            Value::Text(Text::Header(name)) => Condition::HasHeader(name),
-            Value::Text(Text::Attribute(attribute)) => Condition::HasText(attribute),
-            _ => Condition::Constant(true),
-        };
-        // What is asked for need not be there.
-        self.inputs = inputs;
-        Ok(condition)
-    }
-
-    /// `source.certificate.exists(name, condition)`, and `all`.
-    fn of_names(
-        &mut self,
-        is_one: bool,
-        names: &Node,
-        variable: &Node,
-        condition: &Node,
-    ) -> Lowered<Condition> {
-        let NodeKind::Name(name) = &variable.kind else {
-            let message = "the first argument is a name for each item, as in exists(name, ...)";
-            return Err(FaultAt::new(variable.at, message));
-        };
-        let Value::Names = self.value(names)? else {
-            let message = "exists and all are for source.certificate alone";
-            return Err(FaultAt::new(names.at, message));
-        };
-        if self.variable.is_some() {
-            let message = "exists and all are not allowed inside one another";
-            return Err(FaultAt::new(names.at, message));
-        }
-        if is_namespace(name) {
-            let message = format!("{name} is the name of attributes: choose another");
-            return Err(FaultAt::new(variable.at, message));
-        }
-        self.variable = Some(name.clone());
-        let condition = self.condition(condition).map(Box::new);
-        self.variable = None;
-        condition.map(if is_one {
-            Condition::OneName
-        } else {
-            Condition::EveryName
         })
     }
 }
@@ -486,40 +342,4 @@ fn header_name(at: usize, field: &str) -> Lowered<HeaderName> {
 fn wrong_type(node: &Node, found: &Value, wanted: &str) -> FaultAt {
     let found = found.type_name();
     FaultAt::new(node.at, format!("this is {found}, and {wanted} is needed"))
-}
-
-fn unknown_function(at: usize, name: &str) -> FaultAt {
-    let message = match nearest(name, FUNCTIONS) {
-        Some(known) => format!("there is no function {name}: write {known}"),
-        None => format!(
-            "there is no function {name}: there are {}",
-            FUNCTIONS.join(", ")
-        ),
-    };
-    FaultAt::new(at, message)
-}
-
-/// How a function is called.
-fn usage(name: &str) -> String {
-    let usage = match name {
-        "has" => "has(request.headers.name)",
-        "int" => "int(text)",
-        "size" => "size(text)",
-        "exists" => "source.certificate.exists(name, condition)",
-        "all" => "source.certificate.all(name, condition)",
-        other => return format!("{other} has one argument: write text.{other}('part')"),
-    };
-    format!("{name} is called with other arguments: write {usage}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_function_has_its_usage() {
-        for function in FUNCTIONS {
-            assert!(usage(function).contains(function), "{function}");
-        }
-    }
 }
