@@ -1,6 +1,7 @@
 //! Limits of requests: `rateLimit.local` of TrafficPolicies, and `limits` of EgressPolicies. A request that is allowed takes
 //! from each limit that is for it; one that a later limit refuses gives back what it took.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use egret_config::policy::egress::{
@@ -42,15 +43,14 @@ pub(crate) struct LimitAudit {
     /// The policy.
     pub(crate) policy: ObjectRef,
     /// The limit.
-    pub(crate) limit: std::sync::Arc<str>,
+    pub(crate) limit: Arc<str>,
 }
 
 struct TakenToken {
-    table: std::sync::Arc<LimitTable>,
+    table: Arc<LimitTable>,
     key: u64,
     from: TakenFrom,
-    is_concurrent: bool,
-    has_token: bool,
+    rule: LimitRule,
 }
 
 /// A worker's way to the buckets, and the time at which a request takes from them.
@@ -77,9 +77,9 @@ impl LimitedRequest<'_, '_> {
         limits: &WorkerLimits,
         generation: u64,
     ) -> Result<Option<LimitShare>, Refusal> {
-        let local = self.policies.rate_limit_local.value();
         let mut egress = self.egress.policies.iter();
-        if local.is_none() && egress.all(|rules| rules.limits.is_empty()) {
+        let is_local = self.policies.rate_limit_local.value().is_some();
+        if !is_local && egress.all(|rules| rules.limits.is_empty()) {
             return Ok(None);
         }
         limits.enter(generation);
@@ -88,15 +88,24 @@ impl LimitedRequest<'_, '_> {
             now: limits.now(),
         };
         let mut share = LimitShare::default();
+        let taken = self.take_each(&mut share, &buckets);
+        if taken.is_err() {
+            share.give_back();
+        }
+        taken.map(|()| Some(share))
+    }
+
+    fn take_each(&self, share: &mut LimitShare, buckets: &Buckets<'_>) -> Result<(), Refusal> {
+        let local = self.policies.rate_limit_local.value();
         for limit in local.iter().flat_map(|local| &local.0) {
-            share.take_local(limit, &buckets)?;
+            share.take_local(limit, buckets)?;
         }
         for rules in &self.egress.policies {
             for limit in &rules.limits {
-                self.take_egress(&mut share, rules, limit, &buckets)?;
+                self.take_egress(share, rules, limit, buckets)?;
             }
         }
-        Ok(Some(share))
+        Ok(())
     }
 
     fn take_egress(
@@ -116,15 +125,12 @@ impl LimitedRequest<'_, '_> {
         let taken = share.take(limit.id, buckets.limits.hash(key), rule, buckets);
         match taken {
             Ok(()) => Ok(()),
-            Err(reached) if rules.mode == EgressMode::Enforce => {
-                share.refund();
-                Err(egress_denial(
-                    &rules.policy,
-                    limit,
-                    reached,
-                    self.destination,
-                ))
-            }
+            Err(reached) if rules.mode == EgressMode::Enforce => Err(egress_denial(
+                &rules.policy,
+                limit,
+                reached,
+                self.destination,
+            )),
             Err(_) => {
                 share.audited.get_or_insert_with(|| LimitAudit {
                     policy: rules.policy.clone(),
@@ -144,7 +150,13 @@ impl LimitShare {
 
     /// Whether nothing has to be kept until the request has ended.
     pub(crate) fn is_done(&self) -> bool {
-        self.taken.iter().all(|taken| !taken.is_concurrent)
+        self.open().next().is_none()
+    }
+
+    /// The places among the requests that are open at once.
+    fn open(&self) -> impl Iterator<Item = &TakenToken> {
+        let taken = self.taken.iter();
+        taken.filter(|taken| taken.rule.max_concurrent.is_some())
     }
 
     fn take_local(&mut self, limit: &LocalRateLimit, buckets: &Buckets<'_>) -> Result<(), Refusal> {
@@ -157,7 +169,6 @@ impl LimitShare {
         };
         match self.take(limit.id, 0, rule, buckets) {
             Err(LimitReached::Tokens(wait)) if is_drawn(limit.enforced) => {
-                self.refund();
                 Err(local_denial(limit, wait))
             }
             _ => Ok(()),
@@ -178,15 +189,15 @@ impl LimitShare {
             table,
             key,
             from,
-            is_concurrent: rule.max_concurrent.is_some(),
-            has_token: rule.rate.is_some(),
+            rule,
         });
         Ok(())
     }
 
     /// Gives the tokens back: the request is refused by a limit.
-    fn refund(&mut self) {
-        for taken in self.taken.iter().filter(|taken| taken.has_token) {
+    fn give_back(&self) {
+        let tokens = self.taken.iter().filter(|taken| taken.rule.rate.is_some());
+        for taken in tokens {
             taken.table.give_back(taken.key, taken.from);
         }
     }
@@ -194,7 +205,7 @@ impl LimitShare {
 
 impl Drop for LimitShare {
     fn drop(&mut self) {
-        for taken in self.taken.iter().filter(|taken| taken.is_concurrent) {
+        for taken in self.open() {
             taken.table.closed(taken.key, taken.from);
         }
     }
