@@ -22,14 +22,7 @@ fn an_early_answer_arrives_however_much_is_sent() {
         }
     });
     let host = format!("a.example:{}", upstream.port());
-    for size in SIZES {
-        for round in 0..ROUNDS {
-            let mut client = setup.gateway.connect();
-            let response = post(&mut client, &host, "/", size);
-            assert_eq!(response.status, 413, "{size} bytes, round {round}");
-            assert_eq!(response.text(), "no\n");
-        }
-    }
+    assert_always_answered(&setup.gateway, &host, "no\n");
 }
 
 /// The upstream answers a head, and resets the stream with NO_ERROR (RFC 9113 8.1).
@@ -57,13 +50,7 @@ fn an_early_answer_of_http2_arrives_however_much_is_sent() {
         }
     });
     let gateway = over_http2(upstream.port());
-    for size in SIZES {
-        for round in 0..ROUNDS {
-            let mut client = gateway.connect();
-            let response = post(&mut client, "a.example", "/", size);
-            assert_eq!(response.status, 413, "{size} bytes, round {round}");
-        }
-    }
+    assert_always_answered(&gateway, "a.example", "");
 }
 
 /// The upstream answers a head, and closes the TCP connection.
@@ -96,12 +83,17 @@ fn an_early_answer_of_http2_arrives_although_the_connection_closes() {
         connection.send_frame(&body);
     });
     let gateway = over_http2(upstream.port());
+    assert_always_answered(&gateway, "a.example", "no\n");
+}
+
+/// Sends bodies of every size again and again, each of which the upstream must answer with 413 and this text.
+fn assert_always_answered(gateway: &Gateway, host: &str, text: &str) {
     for size in SIZES {
         for round in 0..ROUNDS {
             let mut client = gateway.connect();
-            let response = post(&mut client, "a.example", "/", size);
+            let response = post(&mut client, host, "/", size);
             assert_eq!(response.status, 413, "{size} bytes, round {round}");
-            assert_eq!(response.text(), "no\n");
+            assert_eq!(response.text(), text);
         }
     }
 }
