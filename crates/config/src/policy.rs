@@ -11,5 +11,6 @@ pub mod headers;
 pub mod http_upgrade;
 pub mod limit;
 pub mod rbac;
+pub mod request_mirror;
 pub mod retry;
 pub mod traffic;

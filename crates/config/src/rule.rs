@@ -29,8 +29,43 @@ pub struct RouteRule {
     pub filters: RouteFilters,
     /// Time limits.
     pub timeouts: RouteTimeouts,
+    /// Where copies of forwarded requests go.
+    pub mirrors: Vec<RequestMirror>,
     /// What answers a request.
     pub action: RuleAction,
+}
+
+/// A `RequestMirror` filter (Gateway API HTTPRequestMirrorFilter): a copy of a request goes to another backend, whose
+/// answer nobody waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RequestMirror {
+    /// Which requests are copied.
+    pub share: MirrorShare,
+    /// Where the copies go. It has no filters and a weight of 1.
+    pub backend: WeightedBackend,
+}
+
+/// A share of the requests, above 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct MirrorShare {
+    numerator: u32,
+    denominator: u32,
+}
+
+impl MirrorShare {
+    /// A share as a fraction; `None` if it is 0 or not a fraction up to 1.
+    #[must_use]
+    pub fn new(numerator: u32, denominator: u32) -> Option<Self> {
+        (1..=denominator).contains(&numerator).then_some(Self {
+            numerator,
+            denominator,
+        })
+    }
+
+    /// Whether a request is in the share. The ticket is a random number below the bound that it is asked for with.
+    pub fn includes(self, ticket_below: impl FnOnce(u32) -> u32) -> bool {
+        self.numerator == self.denominator || ticket_below(self.denominator) < self.numerator
+    }
 }
 
 /// What answers a request.

@@ -17,9 +17,10 @@ use crate::route::RouteTable;
 pub use crate::policy::http_upgrade::AllowedUpgrades;
 pub use crate::policy::retry::{RetryOn, RetryPolicy};
 pub use crate::rule::{
-    BackendDestination, DynamicDestination, FixedResponse, Misconfiguration, PathRewrite,
-    RedirectResponse, RequestRewrite, RouteFilters, RouteRule, RouteTimeouts, RuleAction, Scheme,
-    ServiceDestination, StaticDestination, TimeoutSetting, WeightedBackend, WeightedBackends,
+    BackendDestination, DynamicDestination, FixedResponse, MirrorShare, Misconfiguration,
+    PathRewrite, RedirectResponse, RequestMirror, RequestRewrite, RouteFilters, RouteRule,
+    RouteTimeouts, RuleAction, Scheme, ServiceDestination, StaticDestination, TimeoutSetting,
+    WeightedBackend, WeightedBackends,
 };
 pub use crate::settings::{
     AlpnProtocol, BackendSettings, Certificate, CircuitBreakers, ClientValidation,

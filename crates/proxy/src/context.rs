@@ -18,6 +18,7 @@ use crate::policy::limit::{LimitStore, WorkerLimits};
 use crate::telemetry::WorkerTelemetry;
 use crate::telemetry::access_log::AccessLog;
 use crate::tls::TlsServers;
+use crate::transfer::CopyBudget;
 use crate::tunnel::TunnelRegistry;
 use crate::upstream::{SharedUpstreams, Upstreams};
 
@@ -49,6 +50,8 @@ pub(crate) struct WorkerContext {
     pub(crate) telemetry: Rc<WorkerTelemetry>,
     pub(crate) clients: Arc<ClientMetrics>,
     pub(crate) limits: WorkerLimits,
+    /// What the copies of request bodies may hold.
+    pub(crate) copies: Rc<CopyBudget>,
     snapshots: Rc<SnapshotReader>,
     connections: Cell<usize>,
     /// Notified when the last connection has ended.
@@ -104,6 +107,7 @@ impl WorkerContext {
             ),
             clients,
             limits: WorkerLimits::new(Arc::clone(&shared.limits)),
+            copies: Rc::default(),
             snapshots,
             shared,
             connections: Cell::default(),

@@ -11,7 +11,7 @@ use egret_config::resources::{Kind, ObjectRef};
 use egret_config::route::{RouteMatch, normalize_path};
 use egret_config::snapshot::{
     AlpnProtocol, BackendDestination, BackendSettings, HttpVersion, RequestRewrite, RouteFilters,
-    Scheme, WeightedBackend,
+    RouteRule, Scheme, WeightedBackend,
 };
 use http::header::{HOST, HeaderValue};
 use http::request::Parts;
@@ -70,14 +70,21 @@ pub(crate) struct PlannedRoute<'r> {
     pub(crate) has_normal_path: bool,
 }
 
-impl<'r> From<&RouteMatch<'r>> for PlannedRoute<'r> {
-    fn from(found: &RouteMatch<'r>) -> Self {
+impl<'r> PlannedRoute<'r> {
+    /// What a rule says, of whose path this prefix matched.
+    pub(crate) fn new(rule: &'r RouteRule, matched_prefix: Option<&'r str>) -> Self {
         Self {
-            rewrite: found.rule.filters.rewrite.as_ref(),
-            matched_prefix: found.matched_prefix,
-            is_grpc: found.rule.route.kind == Kind::GrpcRoute,
+            rewrite: rule.filters.rewrite.as_ref(),
+            matched_prefix,
+            is_grpc: rule.route.kind == Kind::GrpcRoute,
             has_normal_path: false,
         }
+    }
+}
+
+impl<'r> From<&RouteMatch<'r>> for PlannedRoute<'r> {
+    fn from(found: &RouteMatch<'r>) -> Self {
+        Self::new(found.rule, found.matched_prefix)
     }
 }
 

@@ -178,12 +178,7 @@ impl<'a> Admitted<'a> {
         limits: &WorkerLimits,
         generation: u64,
     ) -> Result<ClearedRequest<'a>, Refusal> {
-        let decision = first_allowed(&mut plan, |plan| {
-            rbac::check(self.policies, || asked::view(context, &self.sender, plan))?;
-            check_name(plan, self.sender.facts())
-        })?;
-        let kept = rbac::reads_egress(self.policies)
-            .then(|| Box::new(asked::view(context, &self.sender, &plan).keep()));
+        let decision = self.check_destination(&mut plan, context)?;
         let limited = LimitedRequest {
             policies: self.policies,
             egress: plan.egress,
@@ -191,17 +186,49 @@ impl<'a> Admitted<'a> {
             client: self.sender.facts(),
         };
         let share = limited.take(limits, generation)?;
-        let cleared = Cleared {
+        Ok(ClearedRequest {
+            cleared: self.cleared(plan, context),
+            decision,
+            share,
+        })
+    }
+
+    /// Clears a copy of a request, which goes elsewhere too: asks `rbac` and the egress policies about that destination.
+    /// Nothing is taken from limits, which have counted the request itself. `context` is that by which the copy was admitted.
+    ///
+    /// # Errors
+    /// [`Refusal::Denied`] or [`Refusal::Policy`] with what denied it.
+    pub(crate) fn clear_copy(
+        self,
+        mut plan: Box<ForwardPlan<'a>>,
+        context: &PolicyContext<'_, '_>,
+    ) -> Result<Cleared<'a>, Refusal> {
+        self.check_destination(&mut plan, context)?;
+        Ok(self.cleared(plan, context))
+    }
+
+    /// Asks `rbac`, and then the egress policies, about the destination of a plan.
+    fn check_destination(
+        &self,
+        plan: &mut ForwardPlan<'a>,
+        context: &PolicyContext<'_, '_>,
+    ) -> Result<EgressDecision<'a>, Refusal> {
+        first_allowed(plan, |plan| {
+            rbac::check(self.policies, || asked::view(context, &self.sender, plan))?;
+            check_name(plan, self.sender.facts())
+        })
+    }
+
+    /// The witness of a request whose destination was checked.
+    fn cleared(self, plan: Box<ForwardPlan<'a>>, context: &PolicyContext<'_, '_>) -> Cleared<'a> {
+        let kept = rbac::reads_egress(self.policies)
+            .then(|| Box::new(asked::view(context, &self.sender, &plan).keep()));
+        Cleared {
             plan,
             policies: Some(self.policies),
             sender: Some(self.sender),
             kept,
-        };
-        Ok(ClearedRequest {
-            cleared,
-            decision,
-            share,
-        })
+        }
     }
 }
 

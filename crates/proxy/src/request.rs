@@ -30,6 +30,7 @@ mod check;
 mod connect;
 mod decide;
 mod local;
+mod mirror;
 mod send;
 pub(crate) mod tls;
 

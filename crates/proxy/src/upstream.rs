@@ -38,7 +38,7 @@ mod warm;
 pub(crate) use connection::UpgradedStream;
 pub(crate) use direct::{DirectConnection, PermitGuard};
 pub(crate) use lease::LeasedConnection;
-pub(crate) use metrics::UpstreamMetrics;
+pub(crate) use metrics::{MirrorResult, UpstreamMetrics};
 pub(crate) use request::{SendOptions, UpstreamReply};
 pub(crate) use request_body::RequestBody;
 pub(crate) use response_body::{UpstreamBody, UpstreamBodyError};

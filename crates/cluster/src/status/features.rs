@@ -10,10 +10,7 @@
 //! - Their fields are reported as not supported:
 //!   `BackendTLSPolicySANValidation` (of its names, those of type URI),
 //!   `GatewayBackendClientCertificate`,
-//!   `HTTPRouteBackendURLRewrite`,
-//!   `HTTPRouteRequestMirror`,
-//!   `HTTPRouteRequestMultipleMirrors`,
-//!   `HTTPRouteRequestPercentageMirror`.
+//!   `HTTPRouteBackendURLRewrite`.
 
 /// The names, in the order in which they are written.
 pub(super) const SUPPORTED: &[&str] = &[
@@ -49,6 +46,9 @@ pub(super) const SUPPORTED: &[&str] = &[
     "HTTPRoutePathRewrite",
     "HTTPRoutePortRedirect",
     "HTTPRouteQueryParamMatching",
+    "HTTPRouteRequestMirror",
+    "HTTPRouteRequestMultipleMirrors",
+    "HTTPRouteRequestPercentageMirror",
     "HTTPRouteRequestTimeout",
     "HTTPRouteResponseHeaderModification",
     "HTTPRouteRetryCodes",

@@ -35,6 +35,7 @@ mod listener;
 mod rate_limit;
 mod rbac;
 mod reader;
+mod request_mirror;
 mod resolver;
 mod retry;
 mod scope;

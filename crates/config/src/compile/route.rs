@@ -25,6 +25,7 @@ mod backend_ref;
 mod filter;
 mod header;
 mod matches;
+mod mirror;
 mod place;
 mod rule;
 mod spec;

@@ -26,6 +26,7 @@ mod https;
 mod lint;
 mod listener_policy;
 mod listener_set;
+mod mirror;
 mod parameters;
 mod passthrough;
 mod policy;

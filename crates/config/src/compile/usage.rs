@@ -31,6 +31,9 @@ fn add(listener: &Listener, used: &mut BTreeSet<ObjectRef>) {
         add(&refused.object);
     }
     for (_, rule) in listener.routes.rules() {
+        for mirror in &rule.mirrors {
+            add(destination(&mirror.backend.destination));
+        }
         match &rule.action {
             RuleAction::Forward(backends) => {
                 let backends = backends.backends.iter();

@@ -17,6 +17,7 @@ use super::header_modifiers::HeaderModifiers;
 use super::http_upgrade::AllowedUpgrades;
 use super::limit::LocalRateLimits;
 use super::rbac::Rbac;
+use super::request_mirror::MirrorHost;
 use super::retry::RetryPolicy;
 use crate::resources::ObjectRef;
 
@@ -43,6 +44,8 @@ macro_rules! traffic_policies {
             retry: RetryPolicy = "retry", Applies, Replaced;
             /// Changes to the headers of requests and responses.
             header_modifiers: HeaderModifiers = "headerModifiers", WarnOnly, Replaced;
+            /// What mirrored requests say.
+            request_mirror: MirrorHost = "requestMirror", WarnOnly, Replaced;
         }
     };
 }

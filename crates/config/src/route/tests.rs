@@ -69,6 +69,7 @@ fn entry(route: &str, index: usize, host: &str, matches: MatchConditions) -> Rou
         seniority: seniority(route),
         match_index: 0,
         rule: Arc::new(RouteRule {
+            mirrors: Vec::new(),
             index,
             name: None,
             policies: Arc::default(),

@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::Exchange;
 use crate::client::discard;
-use crate::transfer::{ReceiveError, ReceivedBody};
+use crate::transfer::{BodyCopy, BodyTee, CopyLimits, ReceiveError, ReceivedBody};
 
 /// The body of a client's request. If it is dropped before its end, the client may still be sending; the rest is then
 /// read and discarded, so that the client reads its answer.
@@ -17,6 +17,8 @@ pub(crate) struct ClientBody {
     /// Absent once it has ended.
     incoming: Option<ReceivedBody>,
     exchange: Rc<Exchange>,
+    /// Copies what is read, if anybody wants that.
+    tee: Option<Box<BodyTee>>,
 }
 
 impl ClientBody {
@@ -24,7 +26,13 @@ impl ClientBody {
         Self {
             incoming: Some(incoming),
             exchange,
+            tee: None,
         }
+    }
+
+    /// A copy of what is read from now on.
+    pub(crate) fn copy(&mut self, limits: &CopyLimits) -> BodyCopy {
+        self.tee.get_or_insert_default().copy(limits)
     }
 }
 
@@ -36,12 +44,27 @@ impl Body for ClientBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
-        let Self { incoming, exchange } = &mut *self;
+        let Self {
+            incoming,
+            exchange,
+            tee,
+        } = &mut *self;
         let Some(incoming) = incoming else {
             return Poll::Ready(None);
         };
         exchange.ask_for_body();
-        let frame = ready!(Pin::new(incoming).poll_frame(cx));
+        let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx));
+        if let Some(tee) = tee {
+            match &frame {
+                Some(Ok(frame)) => tee.passed(frame),
+                None => tee.ended(),
+                Some(Err(_)) => {}
+            }
+            let is_whole = |frame: &Frame<Bytes>| frame.is_trailers() || incoming.is_end_stream();
+            if matches!(&frame, Some(Ok(frame)) if is_whole(frame)) {
+                tee.ended();
+            }
+        }
         let goes_on = matches!(&frame, Some(Ok(frame)) if !frame.is_trailers());
         if !goes_on {
             self.incoming = None;

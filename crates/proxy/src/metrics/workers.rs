@@ -114,6 +114,9 @@ impl WorkerCollector {
     }
 
     fn retries(&self, to: &mut MetricWriter<'_>) -> fmt::Result {
+        let mirrored = self.by_label("result", |w| &w.upstreams.mirrored);
+        let help = "Copies of requests that went to mirrors, by result";
+        to.counters("mirrored_requests", help, mirrored)?;
         to.counter(
             "upstream_retries",
             "Requests sent again",

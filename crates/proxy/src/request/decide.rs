@@ -240,7 +240,8 @@ impl<'a> RoutedRequest<'a> {
             upgrade::requested(parts, has_body, extended.as_ref(), rule.policies.upgrades())?;
         let forwarded = ForwardedRequest {
             target,
-            rule,
+            rule: found.rule,
+            matched_prefix: found.matched_prefix,
             cleared: clear(admitted, plan, &context, limits, exchange)?,
             wanted,
         };

@@ -1,6 +1,7 @@
 //! Forwarding: what a cleared request says to its upstream, and what of the response is sent on.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use egret_config::policy::headers::HeaderEdit;
@@ -11,25 +12,46 @@ use http::{HeaderMap, Method, Request, Response, Version};
 use http_body::Body as _;
 
 use super::RequestClient;
+use super::mirror::{self, MirroredRequest};
 use crate::body::ResponseBody;
+use crate::client::ClientConnection;
 use crate::configuration::WorkerSnapshot;
+use crate::context::WorkerContext;
+use crate::exchange::Exchange;
 use crate::message::forwarded::ForwardedClient;
 use crate::message::request_head::accepts_trailers;
 use crate::message::response_head::has_no_content;
 use crate::message::target::Target;
 use crate::message::upgrade::UpgradeRequest;
+use crate::message::via::Via;
 use crate::policy::Cleared;
 use crate::refusal::Refusal;
 use crate::tunnel::{Tunnel, TunnelKind, TunnelPermit, TunnelRequest};
-use crate::upstream::{RequestBody, SendOptions, UpstreamReply};
+use crate::upstream::{RequestBody, SendOptions, UpstreamBody, UpstreamReply};
 
 /// A request that is forwarded, and what was decided about it.
 pub(super) struct ForwardedRequest<'a> {
     pub(super) target: &'a Target,
-    pub(super) rule: &'a RouteRule,
+    pub(super) rule: &'a Arc<RouteRule>,
+    /// The path prefix that the rule matched.
+    pub(super) matched_prefix: Option<&'a str>,
     pub(super) cleared: Cleared<'a>,
     /// The protocol that the request asks for in place of HTTP.
     pub(super) wanted: Option<Box<UpgradeRequest>>,
+}
+
+/// Who sends a request on, and for whom.
+#[derive(Clone, Copy)]
+pub(super) struct HeadOrigin<'a> {
+    pub(super) client: &'a ClientConnection,
+    pub(super) via: &'a Via,
+}
+
+impl<'a> HeadOrigin<'a> {
+    pub(super) fn new(client: &'a ClientConnection, context: &'a WorkerContext) -> Self {
+        let via = &context.shared.via;
+        Self { client, via }
+    }
 }
 
 /// Sends a request where it goes, and gives the response.
@@ -40,12 +62,13 @@ pub(super) async fn forward(
     ForwardedRequest {
         target,
         rule,
+        matched_prefix,
         mut cleared,
         wanted,
     }: ForwardedRequest<'_>,
     snapshot: &WorkerSnapshot,
     mut parts: Parts,
-    body: RequestBody,
+    mut body: RequestBody,
     client: &RequestClient,
 ) -> Result<Response<ResponseBody>, Refusal> {
     let RequestClient {
@@ -62,12 +85,21 @@ pub(super) async fn forward(
     let wanted = tunnel.as_deref().map(|(wanted, _)| &**wanted);
     if wanted.is_some() {
         cleared.expects_upgrade();
+    } else {
+        let mirrored = MirroredRequest {
+            target,
+            rule,
+            matched_prefix,
+            parts: &parts,
+        };
+        mirror::start(&mirrored, &mut body, client);
     }
     if filters[1].response_headers != HeaderEdit::default() {
         // The changes of a backend reference are made to the final head alone, which an interim one would escape.
         exchange.takes_no_interim();
     }
-    prepare(&mut parts, &body, &cleared, filters, client);
+    let origin = HeadOrigin::new(&connection.client, &connection.context);
+    prepare(&mut parts, &body, &cleared, filters, origin);
     if let Some(wanted) = wanted {
         wanted.apply_to_request(&mut parts.headers);
     }
@@ -93,11 +125,7 @@ pub(super) async fn forward(
             if is_head || has_no_content(status) {
                 response.body_mut().set_bodiless();
             }
-            if let Some(deadline) = response.body().deadline() {
-                exchange.must_end(deadline);
-            }
-            via.prepare_response(&mut response, filters)?;
-            Ok(response.map(|body| ResponseBody::upstream(body, Rc::clone(exchange))))
+            answered(response, via, filters, exchange)
         }
         (
             UpstreamReply::Switched {
@@ -125,23 +153,36 @@ pub(super) async fn forward(
     }
 }
 
+/// Prepares an upstream's response for the client.
+fn answered(
+    mut response: Response<UpstreamBody>,
+    via: &Via,
+    filters: [&RouteFilters; 2],
+    exchange: &Rc<Exchange>,
+) -> Result<Response<ResponseBody>, Refusal> {
+    if let Some(deadline) = response.body().deadline() {
+        exchange.must_end(deadline);
+    }
+    via.prepare_response(&mut response, filters)?;
+    Ok(response.map(|body| ResponseBody::upstream(body, Rc::clone(exchange))))
+}
+
 /// Makes a request's head say what was decided: without the client's credentials and the fields of its hop, with the
 /// changes of the filters and the destination of the plan.
-fn prepare(
+pub(super) fn prepare(
     parts: &mut Parts,
     body: &RequestBody,
     cleared: &Cleared<'_>,
     filters: [&RouteFilters; 2],
-    client: &RequestClient,
+    HeadOrigin { client, via }: HeadOrigin<'_>,
 ) {
-    let connection = &client.connection.client;
     let (plan, principal) = (cleared.plan(), cleared.principal());
     // HTTP/2 says it end to end (RFC 9113 8.2.2), and gRPC relies on it.
     let trailers = plan.may_speak_http2() && accepts_trailers(&parts.headers);
     let host = parts.headers.get(HOST).cloned();
     let from = (!plan.dynamic).then(|| ForwardedClient {
-        client: connection.address.ip(),
-        scheme: connection.scheme(),
+        client: client.address.ip(),
+        scheme: client.scheme(),
         host: host.as_ref(),
     });
     if let Some(principal) = principal {
@@ -150,7 +191,6 @@ fn prepare(
     if parts.version == Version::HTTP_2 {
         say_length(&mut parts.headers, body);
     }
-    let via = &client.connection.context.shared.via;
     let edits = |headers: &mut HeaderMap| {
         cleared.edit_request(headers);
         for filters in filters {

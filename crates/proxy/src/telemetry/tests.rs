@@ -65,6 +65,7 @@ fn listener() -> Listener {
 
 fn rule() -> RouteRule {
     RouteRule {
+        mirrors: Vec::new(),
         route: ObjectRef::new(Kind::HttpRoute, "apps", "any"),
         index: 3,
         name: None,

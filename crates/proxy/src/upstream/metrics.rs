@@ -2,7 +2,8 @@
 
 use crate::dial::failure::ConnectFailure;
 use crate::dial::race::AttemptOutcome;
-use crate::meter::{Counter, CountersByLabel, Gauge, Histogram};
+use crate::meter::{Counter, CountersByLabel, Gauge, Histogram, label_values};
+use crate::refusal::Refusal;
 use crate::tls::HandshakeMetrics;
 
 /// One worker's metrics of connections and requests to upstreams.
@@ -38,4 +39,34 @@ pub(crate) struct UpstreamMetrics {
     pub(crate) streams: Gauge,
     /// Requests sent again because their upstream said that it had not processed them.
     pub(crate) unprocessed: Counter,
+    /// Copies of requests, by what became of them.
+    pub(crate) mirrored: CountersByLabel<MirrorResult>,
+}
+
+label_values! {
+    /// What became of a copy of a request.
+    pub(crate) enum MirrorResult {
+        /// It was answered, by whatever status.
+        Answered = "answered",
+        /// A policy, the egress check, a limit or the configuration refused it.
+        Refused = "refused",
+        /// It was not answered.
+        Failed = "failed",
+        /// Its body came faster than the upstream took it.
+        Overflowed = "overflowed",
+    }
+}
+
+impl From<Refusal> for MirrorResult {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Denied(_)
+            | Refusal::Policy { .. }
+            | Refusal::Address(_)
+            | Refusal::Limit(_)
+            | Refusal::DnsOverload
+            | Refusal::Misconfigured(_) => Self::Refused,
+            _ => Self::Failed,
+        }
+    }
 }

@@ -15,7 +15,7 @@ use tokio::time::{Sleep, sleep_until};
 use crate::clock;
 use crate::exchange::{BodyConsent, ClientBody, Exchange, Progress};
 use crate::message::trailers::prepare_trailers;
-use crate::transfer::{ReceiveError, ReceivedBody};
+use crate::transfer::{BodyCopy, CopyError, CopyLimits, ReceiveError, ReceivedBody};
 
 /// How long the upstream has to say whether it wants the body of a client that waits for that (RFC 9110 10.1.1). Then the
 /// client is asked for it.
@@ -26,6 +26,8 @@ pub(crate) struct RequestBody {
     source: BodySource,
     /// The exchange of the client; `None` if the gateway itself sends the request.
     exchange: Option<Rc<Exchange>>,
+    /// The progress of a copy of a request; `None` for all others.
+    copied: Option<Rc<Progress>>,
     /// Fires when a client that has its answer has been silent for too long, or when the upstream has not said in time that
     /// it wants the body.
     timer: Option<Pin<Box<Sleep>>>,
@@ -40,6 +42,8 @@ enum BodySource {
     Once(ClientBody),
     /// A client's body, forwarded and buffered.
     Replayed(ReplayReader),
+    /// A copy of a client's body.
+    Copied(BodyCopy),
 }
 
 /// One replay of a buffered body.
@@ -75,6 +79,8 @@ pub(crate) enum RequestBodyError {
     Stalled,
     #[error("the request is being sent again elsewhere")]
     SentAgain,
+    #[error("the copy is not whole: {0}")]
+    Copy(#[source] CopyError),
 }
 
 impl RequestBody {
@@ -88,6 +94,7 @@ impl RequestBody {
         Self {
             source,
             exchange: Some(exchange),
+            copied: None,
             timer: None,
         }
     }
@@ -101,6 +108,7 @@ impl RequestBody {
                 BodySource::Own(Some(body))
             },
             exchange: None,
+            copied: None,
             timer: None,
         }
     }
@@ -111,7 +119,28 @@ impl RequestBody {
     }
 
     fn progress(&self) -> Option<&Progress> {
-        self.exchange.as_deref().map(Exchange::progress)
+        let of_client = self.exchange.as_deref().map(Exchange::progress);
+        of_client.or(self.copied.as_deref())
+    }
+
+    /// A copy of the body, from here on, for another request of this progress. Whatever becomes of it, this one is not
+    /// delayed.
+    pub(crate) fn copied(&mut self, progress: Rc<Progress>, limits: &CopyLimits) -> Self {
+        let source = match &mut self.source {
+            BodySource::Empty => BodySource::Empty,
+            BodySource::Own(body) => BodySource::Own(body.clone()),
+            BodySource::Once(incoming) => BodySource::Copied(incoming.copy(limits)),
+            BodySource::Replayed(reader) => {
+                BodySource::Copied(reader.kept.borrow_mut().incoming.copy(limits))
+            }
+            BodySource::Copied(_) => unreachable!("a copy is not copied"),
+        };
+        Self {
+            source,
+            exchange: None,
+            copied: Some(progress),
+            timer: None,
+        }
     }
 
     /// Buffers up to `limit` bytes of the body from now on, so that it can be replayed.
@@ -140,7 +169,7 @@ impl RequestBody {
         let source = match &self.source {
             BodySource::Empty => BodySource::Empty,
             BodySource::Own(body) => BodySource::Own(body.clone()),
-            BodySource::Once(_) => return None,
+            BodySource::Once(_) | BodySource::Copied(_) => return None,
             BodySource::Replayed(reader) => BodySource::Replayed(ReplayReader {
                 kept: Rc::clone(&reader.kept),
                 at: 0,
@@ -150,6 +179,7 @@ impl RequestBody {
         Some(Self {
             source,
             exchange: self.exchange.clone(),
+            copied: self.copied.clone(),
             timer: None,
         })
     }
@@ -292,6 +322,7 @@ impl Body for RequestBody {
                 .poll_frame(cx)
                 .map_err(RequestBodyError::Client),
             BodySource::Replayed(reader) => reader.poll(cx),
+            BodySource::Copied(copy) => copy.poll_frame(cx).map_err(RequestBodyError::Copy),
         };
         if let Some(progress) = self.progress() {
             progress.set_waits_for_client(frame.is_pending());
@@ -319,6 +350,7 @@ impl Body for RequestBody {
             BodySource::Own(body) => body.is_none(),
             BodySource::Once(incoming) => incoming.is_end_stream(),
             BodySource::Replayed(reader) => reader.is_at_end(),
+            BodySource::Copied(copy) => copy.is_end_stream(),
         }
     }
 
@@ -330,7 +362,7 @@ impl Body for RequestBody {
             }
             BodySource::Once(incoming) => incoming.size_hint(),
             // The head tells the length; part of the buffer may have been sent already.
-            BodySource::Replayed(_) => SizeHint::default(),
+            BodySource::Replayed(_) | BodySource::Copied(_) => SizeHint::default(),
         }
     }
 }

@@ -21,6 +21,7 @@ mod https_records;
 mod interim;
 mod limits;
 mod listener_sets;
+mod mirror;
 mod misdirected;
 mod passthrough;
 mod proxy_protocol;

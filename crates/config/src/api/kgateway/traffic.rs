@@ -15,6 +15,7 @@ mod header_modifiers;
 mod http_upgrade;
 mod rate_limit;
 mod rbac;
+mod request_mirror;
 mod retry;
 
 pub use acl::{AclAction, AclDenyResponse, AclHeader, AclRule, TrafficAcl};
@@ -27,6 +28,7 @@ pub use header_modifiers::{HeaderModifier, HeaderSecret, HeaderSource, TrafficHe
 pub use http_upgrade::{ConnectUpgrade, HttpUpgrade};
 pub use rate_limit::{LocalRateLimitSpec, TokenBucketSpec, TrafficRateLimit};
 pub use rbac::{RbacAction, RbacPolicy, TrafficRbac};
+pub use request_mirror::TrafficRequestMirror;
 pub use retry::TrafficRetry;
 
 recognised! {
@@ -71,6 +73,9 @@ recognised! {
         /// Changes the headers of requests and responses.
         #[serde(default, rename = "headerModifiers", skip_serializing_if = "Option::is_none")]
         header_modifiers: Option<TrafficHeaderModifiers>,
+        /// What mirrored requests say.
+        #[serde(default, rename = "requestMirror", skip_serializing_if = "Option::is_none")]
+        request_mirror: Option<TrafficRequestMirror>,
     }
     unsupported {
         auto_host_rewrite = "autoHostRewrite",
@@ -83,7 +88,6 @@ recognised! {
         internal_redirect = "internalRedirect",
         jwt_auth = "jwtAuth",
         oauth2 = "oauth2",
-        request_mirror = "requestMirror",
         stat_prefix = "statPrefix",
         timeouts = "timeouts",
         tracing = "tracing",

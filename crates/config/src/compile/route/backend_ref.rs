@@ -69,13 +69,27 @@ impl UnresolvedRef {
     }
 }
 
+/// References that could not be resolved, each with the reason of the Gateway API.
+pub(super) type UnresolvedRefs = Vec<(&'static str, FieldFault)>;
+
+/// Resolves one reference in this field; the error is its reason and its fault.
+pub(super) fn resolve_at(
+    context: &RouteContext<'_>,
+    route: &ObjectRef,
+    spec: &BackendRefSpec<'_>,
+    field: &str,
+) -> Result<(ObjectRef, Option<Port>), (&'static str, FieldFault)> {
+    let resolved = resolve(context, route, spec);
+    resolved.map_err(|unresolved| (unresolved.reason, unresolved.fault(field)))
+}
+
 /// Compiles references. The last argument takes the faults of the rule, and the references that could not be resolved.
 pub(super) fn compile(
     context: &RouteContext<'_>,
     route: &ObjectRef,
     specs: &[BackendRefSpec<'_>],
     field: &str,
-    (wrong, unresolved): &mut (&mut RuleFaults, &mut Vec<(&'static str, FieldFault)>),
+    (wrong, unresolved): &mut (&mut RuleFaults, &mut UnresolvedRefs),
 ) -> Vec<BackendDraft> {
     let mut drafts = Vec::new();
     for (index, spec) in specs.iter().enumerate() {

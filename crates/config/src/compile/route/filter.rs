@@ -81,7 +81,8 @@ impl FilterCompiler<'_> {
             }
         };
         let field = format!("{field}.{name}");
-        if name != "extensionRef" && self.seen.contains(&name) {
+        let is_repeatable = matches!(member, FilterMember::Extension(_) | FilterMember::Mirror(_));
+        if !is_repeatable && self.seen.contains(&name) {
             return self.fault(field, format!("{name} filter cannot be repeated"));
         }
         self.seen.push(name);
@@ -104,6 +105,8 @@ impl FilterCompiler<'_> {
                 self.outcome.cors = Some(cors::compile(*spec, &mut fields));
             }
             FilterMember::Extension(spec) => self.extension(index, spec, &field),
+            // Mirrors are compiled by themselves, because they refer to backends.
+            FilterMember::Mirror(_) => {}
             FilterMember::Unsupported => {
                 self.wrong.unsupported.push(FieldFault::unsupported(field))
             }

@@ -10,11 +10,12 @@ use crate::compile::policy::PolicyScope;
 use crate::name::Port;
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{
-    BackendDestination, DynamicDestination, RouteRule, RuleAction, ServiceDestination,
-    StaticDestination, WeightedBackend, WeightedBackends,
+    BackendDestination, DynamicDestination, RequestMirror, RouteFilters, RouteRule, RuleAction,
+    ServiceDestination, StaticDestination, WeightedBackend, WeightedBackends,
 };
 
 use super::backend_ref::BackendDraft;
+use super::mirror::MirrorDraft;
 use super::rule::{ActionDraft, RuleDraft};
 
 impl RuleDraft {
@@ -29,11 +30,25 @@ impl RuleDraft {
             policies: Arc::new(policies),
             filters: self.filters.clone(),
             timeouts: self.timeouts,
+            mirrors: self.mirrors_at(context, scope),
             action: match refusal {
                 Some(wrong) => RuleAction::Refuse(wrong),
                 None => self.action_at(context, scope),
             },
         }
+    }
+
+    fn mirrors_at(&self, context: &RouteContext<'_>, scope: PolicyScope<'_>) -> Vec<RequestMirror> {
+        let mirror = |draft: &MirrorDraft| RequestMirror {
+            share: draft.share,
+            backend: WeightedBackend {
+                weight: 1,
+                filters: RouteFilters::default(),
+                destination: destination(context, scope, &draft.backend, draft.port),
+                egress: context.policies.egress(scope, Some(&draft.backend)),
+            },
+        };
+        self.mirrors.iter().map(mirror).collect()
     }
 
     fn action_at(&self, context: &RouteContext<'_>, scope: PolicyScope<'_>) -> RuleAction {

@@ -18,6 +18,7 @@ use crate::snapshot::{
 
 use super::backend_ref::{self, BackendDraft};
 use super::filter::{self, FilterAnswer};
+use super::mirror::{self, MirrorDraft};
 use super::spec::{RuleMatches, RuleSpec};
 use super::status::{RouteFaults, RuleFaults};
 
@@ -32,10 +33,11 @@ pub(super) struct RuleDraft {
     pub(super) timeouts: RouteTimeouts,
     /// What the rule itself says of what policies say too, which takes precedence over them.
     pub(super) own: TrafficSettings,
+    pub(super) mirrors: Vec<MirrorDraft>,
     pub(super) action: ActionDraft,
     /// The DirectResponse that the rule refers to.
     pub(super) response: Option<ObjectRef>,
-    /// The Backends that the rule refers to.
+    /// The Backends and Services that the rule refers to, for its requests and for copies of them.
     pub(super) backends: Vec<ObjectRef>,
 }
 
@@ -120,20 +122,22 @@ impl RuleCompiler<'_> {
         let retry = retry
             .as_ref()
             .map(|spec| retry::of_rule(spec, &format!("{field}.retry"), &mut wrong.unsupported));
-        let filters = filter::compile(filters, field, *prefixes, &mut wrong);
+        let compiled = filter::compile(filters, field, *prefixes, &mut wrong);
         let own = TrafficSettings {
             retry: self.own(retry),
-            cors: self.own(filters.cors),
+            cors: self.own(compiled.cors),
             ..TrafficSettings::default()
         };
+        let (context, route) = (self.context, self.route);
         let mut rule_faults = (&mut wrong, &mut faults.unresolved);
-        let backends =
-            backend_ref::compile(self.context, self.route, backends, field, &mut rule_faults);
+        let mirrors = mirror::compile(context, route, filters, field, &mut rule_faults);
+        let backends = backend_ref::compile(context, route, backends, field, &mut rule_faults);
         let resolved_backends = backends
             .iter()
             .filter_map(|draft| draft.backend.clone().ok());
-        let resolved_backends = resolved_backends.collect();
-        let (action, response) = self.action(filters.answer, backends, &mut wrong);
+        let mirror_backends = mirrors.iter().map(|draft| draft.backend.clone());
+        let resolved_backends = resolved_backends.chain(mirror_backends).collect();
+        let (action, response) = self.action(compiled.answer, backends, &mut wrong);
         let timeouts = timeouts(
             *time_limits,
             &format!("{field}.timeouts"),
@@ -148,9 +152,10 @@ impl RuleCompiler<'_> {
             index: self.index,
             name: name.map(str::to_owned),
             matches: matches.clone(),
-            filters: filters.filters,
+            filters: compiled.filters,
             timeouts,
             own,
+            mirrors,
             action: self.settle(*name, action, bad, faults),
             response,
             backends: resolved_backends,

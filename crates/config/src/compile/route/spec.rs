@@ -3,6 +3,7 @@
 use kube::core::ObjectMeta;
 
 use super::header::HeaderModifierSpec;
+use super::mirror::MirrorSpec;
 use crate::api::gateway::{ParentRef, RequestRedirect, RuleRetry, RuleTimeouts, UrlRewrite};
 use crate::compile::cors::CorsSpec;
 use crate::compile::log::FieldFault;
@@ -73,6 +74,7 @@ pub(super) enum FilterMember<'a> {
     Redirect(&'a RequestRedirect),
     Rewrite(&'a UrlRewrite),
     Cors(CorsSpec<'a>),
+    Mirror(MirrorSpec<'a>),
     Extension(ExtensionSpec<'a>),
     Unsupported,
 }

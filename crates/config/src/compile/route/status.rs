@@ -1,5 +1,6 @@
 //! Faults of a route, and the conditions that report them.
 
+use super::backend_ref::UnresolvedRefs;
 use crate::compile::log::{FieldFault, join};
 use crate::report::StatusCondition;
 
@@ -12,7 +13,7 @@ pub(super) struct RouteFaults {
     /// Values that are not supported or not valid.
     pub(super) unsupported: Vec<FieldFault>,
     /// References that could not be resolved, each with its reason.
-    pub(super) unresolved: Vec<(&'static str, FieldFault)>,
+    pub(super) unresolved: UnresolvedRefs,
     /// Rules that refuse every request, by index.
     pub(super) replaced: Vec<(usize, FieldFault)>,
     /// Matches that are dropped, by the index of the rule.

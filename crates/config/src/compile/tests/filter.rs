@@ -7,10 +7,6 @@ use crate::snapshot::{PathRewrite, RuleAction, TimeoutSetting};
 const UNSUPPORTED: &[(&str, &str)] = &[
     ("sessionPersistence: {sessionName: s}", "sessionPersistence"),
     (
-        "filters: [{type: RequestMirror, requestMirror: {backendRef: {name: x}}}]",
-        "filters[0].requestMirror",
-    ),
-    (
         "filters: [{type: ExternalAuth, externalAuth: {protocol: HTTP, backendRef: {name: x}}}]",
         "filters[0].externalAuth",
     ),

@@ -236,11 +236,6 @@ const WRONG: &[(&str, &str, &str)] = &[
         "not supported yet",
     ),
     (
-        "filters: [{type: RequestMirror, requestMirror: {backendRef: {name: m}}}]",
-        "filters[0].requestMirror",
-        "not supported yet",
-    ),
-    (
         "filters: [{type: ExtensionRef, extensionRef: {group: gateway.kgateway.dev, kind: TrafficPolicy, name: t}}]",
         "filters[0].extensionRef",
         "gateway.kgateway.dev/TrafficPolicy is not supported here yet; DirectResponse is",

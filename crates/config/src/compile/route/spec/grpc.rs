@@ -204,7 +204,9 @@ fn filter(spec: &GrpcRuleFilter) -> FilterSpec<'_> {
         (
             is(Type::RequestMirror),
             "requestMirror",
-            mirror.as_ref().map(|_| FilterMember::Unsupported),
+            mirror
+                .as_ref()
+                .map(|spec| FilterMember::Mirror(spec.into())),
         ),
         (
             is(Type::ResponseHeaderModifier),

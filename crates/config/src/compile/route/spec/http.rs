@@ -148,7 +148,9 @@ fn filter(spec: &RuleFilter) -> FilterSpec<'_> {
         (
             is(Type::RequestMirror),
             "requestMirror",
-            unsupported(mirror.is_some()),
+            mirror
+                .as_ref()
+                .map(|spec| FilterMember::Mirror(spec.into())),
         ),
         (
             is(Type::RequestRedirect),
