@@ -12,6 +12,7 @@ mod ancestor;
 mod annotation;
 mod authorities;
 mod backend;
+mod backend_identity;
 mod class;
 mod context;
 mod cors;
@@ -46,6 +47,7 @@ pub use review::{
     CompileReview, FaultCause, GatewayUse, ListenerName, ObjectFault, PolicyBinding, PolicyTarget,
 };
 
+use backend_identity::BackendIdentities;
 use class::GatewayClasses;
 use context::RouteContext;
 use gateway::GatewayDraft;
@@ -77,9 +79,14 @@ pub fn compile(resources: &Resources, options: &CompileOptions) -> CompiledConfi
     let route_gateways = route::gateways(resources, &classes);
     let policies = policy::compile(targets, route_gateways, options, &mut log);
     let mut gateways = gateway::compile(resources, &classes, options, &policies, &mut log);
+    let shown = gateways.iter().filter_map(|gateway| {
+        let identity = gateway.backend_identity()?;
+        Some((gateway.reference.clone(), identity.clone()))
+    });
     let mut context = RouteContext {
         resources,
         backends: backend::compile(resources, &mut log),
+        identities: BackendIdentities::new(shown.collect()),
         services: ServiceLookup::new(resources),
         responses: direct_response::compile(resources, &mut log),
         classes,

@@ -12,6 +12,6 @@ pub use backend::{
 pub use connection::{ConnectionLimits, FOREVER, Http2Limits, ProxyProtocol};
 pub use resolver::{DnsProtocol, LookupFamily, NameServer, ResolverId, ResolverSettings};
 pub use tls::{
-    AlpnProtocol, Certificate, ClientValidation, PeerTrust, PrivateKey, ServerTls, TlsIdentity,
-    TlsVersion, TlsVersions, UpstreamTls, ValidationMode,
+    AlpnProtocol, Certificate, ClientValidation, PeerName, PeerTrust, PrivateKey, ServerTls,
+    TlsIdentity, TlsVersion, TlsVersions, UpstreamTls, ValidationMode,
 };

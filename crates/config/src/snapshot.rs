@@ -25,9 +25,9 @@ pub use crate::rule::{
 pub use crate::settings::{
     AlpnProtocol, BackendSettings, Certificate, CircuitBreakers, ClientValidation,
     ConnectionLimits, DnsProtocol, FOREVER, Http2Keepalive, Http2Limits, Http2Settings,
-    HttpVersion, LoadBalancing, LookupFamily, NameServer, OutlierDetection, PeerTrust, PrivateKey,
-    ProxyProtocol, ResolverId, ResolverSettings, ServerTls, TcpKeepalive, TlsIdentity, TlsVersion,
-    TlsVersions, UpstreamTls, ValidationMode,
+    HttpVersion, LoadBalancing, LookupFamily, NameServer, OutlierDetection, PeerName, PeerTrust,
+    PrivateKey, ProxyProtocol, ResolverId, ResolverSettings, ServerTls, TcpKeepalive, TlsIdentity,
+    TlsVersion, TlsVersions, UpstreamTls, ValidationMode,
 };
 
 /// Everything that the proxy serves.

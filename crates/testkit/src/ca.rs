@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
-    date_time_ymd,
+    SanType, date_time_ymd,
 };
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -95,6 +95,23 @@ impl Ca {
             params.not_before = date_time_ymd(first, 1, 1);
             params.not_after = date_time_ymd(last, 12, 31);
         }
+        self.sign(&params)
+    }
+
+    /// Issues a certificate for these DNS names and IP addresses, and for a URI.
+    ///
+    /// # Panics
+    /// As [`Ca::issue`], and if `uri` is not in ASCII.
+    #[must_use]
+    pub fn issue_with_uri<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a str>,
+        uri: &str,
+    ) -> IssuedCertificate {
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        let mut params = CertificateParams::new(names).expect("names and addresses");
+        let uri = SanType::URI(uri.try_into().expect("ASCII"));
+        params.subject_alt_names.push(uri);
         self.sign(&params)
     }
 

@@ -7,19 +7,18 @@
 //! - `TCPRoute`, `UDPRoute`: Egret forwards HTTP, and TLS by its server name.
 //! - `GatewayAddressRoutability`, `GatewayAddressRoutabilityCluster`, `GatewayListenerFilters`, `ClusterTrustBundle`: of
 //!   the experimental channel; their fields are not in the CRDs of the standard one.
-//! - Their fields are reported as not supported:
-//!   `BackendTLSPolicySANValidation` (of its names, those of type URI),
-//!   `GatewayBackendClientCertificate`,
-//!   `HTTPRouteBackendURLRewrite`.
+//! - Its field is reported as not supported: `HTTPRouteBackendURLRewrite`.
 
 /// The names, in the order in which they are written.
 pub(super) const SUPPORTED: &[&str] = &[
     "BackendTLSPolicy",
+    "BackendTLSPolicySANValidation",
     "GRPCRoute",
     "GRPCRouteNamedRouteRule",
     "GRPCRouteRequestHeaderModifier",
     "Gateway",
     "GatewayAddressEmpty",
+    "GatewayBackendClientCertificate",
     "GatewayFrontendClientCertificateValidation",
     "GatewayFrontendClientCertificateValidationInsecureFallback",
     "GatewayHTTPListenerIsolation",

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::backend::BackendMap;
+use super::backend_identity::BackendIdentities;
 use super::class::GatewayClasses;
 use super::direct_response::DirectResponses;
 use super::policy::CompiledPolicies;
@@ -14,6 +15,7 @@ pub(super) struct RouteContext<'a> {
     pub(super) resources: &'a Resources,
     pub(super) classes: GatewayClasses,
     pub(super) backends: BackendMap,
+    pub(super) identities: BackendIdentities,
     pub(super) services: ServiceLookup<'a>,
     pub(super) responses: DirectResponses,
     pub(super) policies: CompiledPolicies,

@@ -14,8 +14,9 @@ use crate::api::gateway::{Address, DefaultScope, Gateway, GatewaySpec};
 use crate::name::Port;
 use crate::report::ObjectStatus;
 use crate::resources::{LocatedObject, ObjectRef, Resources, oldest_first};
-use crate::snapshot::{BindAddress, Listener, ListenerSocket, Misconfiguration};
+use crate::snapshot::{BindAddress, Listener, ListenerSocket, Misconfiguration, TlsIdentity};
 
+mod backend;
 mod conflict;
 mod frontend;
 mod listener;
@@ -24,6 +25,7 @@ mod sharing;
 mod status;
 mod tls;
 
+use backend::BackendTls;
 use frontend::FrontendTls;
 use listener::ListenerOwner;
 use listener_set::ListenerSetDraft;
@@ -48,6 +50,7 @@ pub(super) struct GatewayDraft<'a> {
     /// The reason and the faults, if the Gateway is not accepted.
     refused: Option<(&'static str, Vec<FieldFault>)>,
     frontend: FrontendTls,
+    backend: BackendTls,
 }
 
 /// Compiles every Gateway that Egret serves, oldest first, and resolves conflicts between their listeners.
@@ -138,7 +141,13 @@ impl<'a> GatewayDraft<'a> {
             addresses,
             refused,
             frontend,
+            backend: BackendTls::read(tls.as_ref(), resources, reference),
         }
+    }
+
+    /// The certificate that the Gateway shows to backends.
+    pub(super) fn backend_identity(&self) -> Option<&TlsIdentity> {
+        self.backend.identity.as_ref()
     }
 
     /// Marks listeners that share a name, because routes and policies refer to listeners by name.
@@ -263,6 +272,7 @@ impl<'a> GatewayDraft<'a> {
             addresses,
             refused,
             frontend: _,
+            backend,
         } = self;
         let mut status = GatewayStatusDraft::default();
         let mut of_sets: BTreeMap<&ObjectRef, SetStatusDraft> = BTreeMap::new();
@@ -301,6 +311,10 @@ impl<'a> GatewayDraft<'a> {
         }
         if let Some((_, faults)) = &refused {
             log.problems(reference, &object.source, faults);
+        }
+        if let Some((reason, fault)) = backend.unresolved {
+            log.problems(reference, &object.source, [&fault]);
+            status.unresolved(reason, fault);
         }
         let mut attached = 0;
         for set in &sets {

@@ -15,6 +15,7 @@ mod authentication;
 mod backend;
 mod backend_config;
 mod backend_tls;
+mod client_certificate;
 mod connection;
 mod cors;
 mod filter;

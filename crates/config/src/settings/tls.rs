@@ -22,11 +22,20 @@ pub struct UpstreamTls {
     /// The server name (SNI) that is sent, and that the certificate must be valid for; `None` is the host.
     pub sni: Option<DnsName>,
     /// The certificate must be valid for one of these names instead; empty uses `sni`.
-    pub names: Vec<Host>,
+    pub names: Vec<PeerName>,
     /// The allowed TLS versions.
     pub versions: TlsVersions,
     /// The protocols that are offered (RFC 7301), in order of preference; at least one.
     pub alpn: Vec<AlpnProtocol>,
+}
+
+/// A subject alternative name (RFC 5280 4.2.1.6) that a server's certificate must have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum PeerName {
+    /// A DNS name or an IP address.
+    Host(Host),
+    /// A URI, such as a SPIFFE ID, which is compared as it is written.
+    Uri(String),
 }
 
 /// TLS termination: `tls` of a listener, and the validation of client certificates.

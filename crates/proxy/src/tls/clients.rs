@@ -9,7 +9,7 @@ use rustls::client::Resumption;
 use rustls::client::danger::ServerCertVerifier;
 
 use super::alpn::TlsContent;
-use super::certificates::{ca_store, identity_error, server_name};
+use super::certificates::{ca_store, identity_error};
 use super::protocol::{protocol_versions, provider};
 use super::roots::RootCertificates;
 use super::settings_cache::SettingsCache;
@@ -96,16 +96,11 @@ impl TlsClients {
             Some(PeerTrust::Authorities(certificates)) => ca_store(certificates)?,
             Some(PeerTrust::System) | None => self.roots.store()?,
         };
-        let verifier =
-            AnchoredServerVerifier::new(roots, provider()).map_err(|error| error.to_string())?;
-        let verifier = Arc::new(verifier);
+        let verifier = Arc::new(AnchoredServerVerifier::new(roots, &provider()));
         let names = settings.map(|settings| &*settings.names);
         match names {
             None | Some([]) => Ok(verifier),
-            Some(names) => {
-                let names: Result<_, _> = names.iter().map(server_name).collect();
-                Ok(Arc::new(NamedServerVerifier::new(names?, verifier)))
-            }
+            Some(names) => Ok(Arc::new(NamedServerVerifier::new(names, verifier)?)),
         }
     }
 }

@@ -5,6 +5,7 @@ use egret_testkit::{DnsServer, Gateway, Response, Upstream};
 
 mod certificates;
 mod connections;
+mod policies;
 mod requests;
 
 /// A DNS server where the names of the tests have the address 127.0.0.1.

@@ -1,4 +1,4 @@
-//! `spec.tls` of a Gateway: validation of client certificates at its listeners that terminate TLS, by port. The Gateway API
+//! `spec.tls.frontend` of a Gateway: validation of client certificates at its listeners that terminate TLS, by port. The Gateway API
 //! says so of HTTPS; a listener of protocol TLS is not left open where the Gateway asks for certificates.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::api::gateway::{
     FrontendDefault, FrontendPort, FrontendPortTls, FrontendPortValidation,
     FrontendPortValidationMode, FrontendValidation, FrontendValidationMode, GatewayTls,
-    GatewayTlsBackend, GatewayTlsFrontend,
+    GatewayTlsFrontend,
 };
 use crate::compile::authorities::{AuthorityRef, CaCertificates};
 use crate::compile::backend::port_of;
@@ -41,7 +41,7 @@ pub(super) struct FrontendClients {
 }
 
 impl FrontendTls {
-    /// Compiles `spec.tls`. Faults of the Gateway as a whole are added to `faults`.
+    /// Compiles `spec.tls.frontend`. Faults of the Gateway as a whole are added to `faults`.
     pub(super) fn read(
         spec: Option<&GatewayTls>,
         resources: &Resources,
@@ -49,20 +49,14 @@ impl FrontendTls {
         faults: &mut Vec<FieldFault>,
     ) -> Self {
         let mut read = Self::default();
-        let Some(GatewayTls { backend, frontend }) = spec else {
+        let Some(GatewayTls {
+            backend: _,
+            frontend: Some(frontend),
+        }) = spec
+        else {
             return read;
         };
-        if let Some(GatewayTlsBackend {
-            client_certificate_ref: Some(_),
-        }) = backend
-        {
-            faults.push(FieldFault::unsupported(
-                "spec.tls.backend.clientCertificateRef",
-            ));
-        }
-        let Some(GatewayTlsFrontend { default, per_port }) = frontend else {
-            return read;
-        };
+        let GatewayTlsFrontend { default, per_port } = frontend;
         let FrontendDefault { validation } = default;
         read.default = validation
             .as_ref()

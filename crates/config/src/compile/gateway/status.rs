@@ -12,6 +12,8 @@ pub(super) struct GatewayStatusDraft {
     not_programmed: Vec<String>,
     has_accepted: bool,
     has_unresolved: bool,
+    /// A reference of the Gateway itself that could not be resolved, and the reason.
+    unresolved: Option<(&'static str, FieldFault)>,
     is_insecure: bool,
     /// The number of ListenerSets that are attached; `None` if the Gateway says nothing of ListenerSets.
     attached_sets: Option<usize>,
@@ -39,6 +41,11 @@ impl GatewayStatusDraft {
     /// Adds what the Gateway says of a listener of one of its ListenerSets.
     pub(super) fn add_of_set(&mut self, listener: &ListenerDraft<'_>) {
         self.is_insecure |= listener.is_insecure();
+    }
+
+    /// Sets a reference of the Gateway itself that could not be resolved.
+    pub(super) fn unresolved(&mut self, reason: &'static str, fault: FieldFault) {
+        self.unresolved = Some((reason, fault));
     }
 
     /// Sets the number of ListenerSets that are attached.
@@ -90,8 +97,11 @@ impl GatewayStatusDraft {
         StatusCondition::new("Programmed", true, "Programmed", message)
     }
 
-    /// A summary of the same condition of the listeners.
+    /// The references of the Gateway itself, and a summary of the same condition of the listeners.
     fn resolved_refs(&self) -> StatusCondition {
+        if let Some((reason, fault)) = &self.unresolved {
+            return StatusCondition::new("ResolvedRefs", false, reason, fault.to_string());
+        }
         if self.has_unresolved {
             let message = "One or more listeners have unresolved references";
             return StatusCondition::new("ResolvedRefs", false, "ListenersNotResolved", message);

@@ -105,7 +105,7 @@ impl ListenerTlsDraft {
         }
         let mut identities = Vec::new();
         for (index, reference) in refs.iter().enumerate() {
-            match identity(resources, owner, reference) {
+            match identity(resources, owner, reference.into(), "InvalidCertificateRef") {
                 Ok(identity) => identities.push(identity),
                 Err((reason, ReferentFault { message, cause })) => {
                     let fault = FieldFault::new(format!("{field}[{index}]"), message);
@@ -155,39 +155,66 @@ impl ListenerTlsDraft {
     }
 }
 
-/// The certificate that an object refers to: a Gateway or a ListenerSet, each by grants of its own.
-fn identity(
+/// A reference to a Secret.
+#[derive(Clone, Copy)]
+pub(super) struct SecretRef<'a> {
+    pub(super) group: Option<&'a str>,
+    pub(super) kind: Option<&'a str>,
+    pub(super) namespace: Option<&'a str>,
+    pub(super) name: &'a str,
+}
+
+impl<'a> From<&'a CertificateRef> for SecretRef<'a> {
+    fn from(spec: &'a CertificateRef) -> Self {
+        let CertificateRef {
+            group,
+            kind,
+            name,
+            namespace,
+        } = spec;
+        Self {
+            group: group.as_deref(),
+            kind: kind.as_deref(),
+            namespace: namespace.as_deref(),
+            name,
+        }
+    }
+}
+
+/// The certificate that an object refers to: a Gateway or a ListenerSet, each by grants of its own. `invalid` is the reason
+/// for a reference to what is no certificate.
+pub(super) fn identity(
     resources: &Resources,
     owner: &ObjectRef,
-    reference: &CertificateRef,
+    reference: SecretRef<'_>,
+    invalid: &'static str,
 ) -> Result<TlsIdentity, (&'static str, ReferentFault)> {
-    let CertificateRef {
+    let SecretRef {
         group,
         kind,
-        name,
         namespace,
+        name,
     } = reference;
-    const INVALID: &str = "InvalidCertificateRef";
-    let group = group.as_deref().unwrap_or_default();
-    let kind = kind.as_deref().unwrap_or("Secret");
+    let group = group.unwrap_or_default();
+    let kind = kind.unwrap_or("Secret");
     if Kind::find(group, kind) != Some(Kind::Secret) {
         let kind = [group, kind].join("/");
         let kind = kind.trim_start_matches('/');
         let message = format!("{kind} is not supported; Secret is");
-        return Err((INVALID, message.into()));
+        return Err((invalid, message.into()));
     }
-    let namespace = namespace.as_deref().unwrap_or(&owner.namespace);
+    let namespace = namespace.unwrap_or(&owner.namespace);
     let target = ObjectRef::new(Kind::Secret, namespace, name);
     if !grant::allows(resources, owner, &target) {
         let message = format!("missing reference grant for {target}");
         return Err(("RefNotPermitted", ReferentFault::not_permitted(message)));
     }
     let Some(object) = resources.secrets.get(&target) else {
-        return Err((INVALID, ReferentFault::absent(resources, &target)));
+        return Err((invalid, ReferentFault::absent(resources, &target)));
     };
     let identity = secret::identity(&target, &object.value);
     identity.map_err(|message| {
         let fault = ReferentFault::content(&target, format!("{target}: {message}"));
-        (INVALID, fault)
+        (invalid, fault)
     })
 }

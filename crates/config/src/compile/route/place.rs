@@ -117,6 +117,7 @@ fn destination(
         }
         Some(Ok(ServableBackend::Static(StaticHosts { hosts, version }))) => {
             let hosts = hosts.clone();
+            let settings = context.identities.shown(scope.listener.gateway, settings);
             BackendDestination::Static(StaticDestination {
                 backend,
                 resolver,
@@ -150,6 +151,7 @@ fn service(
         return BackendDestination::Refuse(broken.clone());
     }
     let settings = context.policies.backend_settings(service, section);
+    let settings = context.identities.shown(scope.listener.gateway, settings);
     BackendDestination::Service(ServiceDestination {
         service: service.clone(),
         version: served

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{
-    AlpnProtocol, BackendDestination, BackendSettings, Certificate, PeerTrust, RuleAction,
-    TlsVersions, UpstreamTls,
+    AlpnProtocol, BackendDestination, BackendSettings, Certificate, PeerName, PeerTrust,
+    RuleAction, TlsVersions, UpstreamTls,
 };
 
 const AT: &str = "BackendTLSPolicy apps/p";
@@ -117,8 +117,20 @@ fn validation_becomes_settings() {
                 .to_owned(),
             UpstreamTls {
                 names: ["a.example", "b.example"]
-                    .map(|name| name.parse().unwrap())
+                    .map(|name| PeerName::Host(name.parse().unwrap()))
                     .into(),
+                ..system.clone()
+            },
+        ),
+        (
+            "{hostname: up.example, wellKnownCACertificates: System, subjectAltNames: [{type: Hostname, \
+             hostname: a.example}, {type: URI, uri: 'spiffe://a.example/Up'}]}"
+                .to_owned(),
+            UpstreamTls {
+                names: vec![
+                    PeerName::Host("a.example".parse().unwrap()),
+                    PeerName::Uri("spiffe://a.example/Up".to_owned()),
+                ],
                 ..system.clone()
             },
         ),
@@ -166,9 +178,19 @@ fn what_is_wrong_is_named_and_fails_closed() {
             "a wildcard is not supported here",
         ),
         (
-            name("{type: URI, uri: 'spiffe://a/b'}"),
+            name("{type: URI, uri: a.example}"),
             "subjectAltNames[0].uri",
-            "not supported yet; names of type Hostname are",
+            "must be a full URI in ASCII, such as spiffe://example.org/service",
+        ),
+        (
+            name("{type: URI, uri: 'spiffe://'}"),
+            "subjectAltNames[0].uri",
+            "must be a full URI in ASCII, such as spiffe://example.org/service",
+        ),
+        (
+            name("{type: URI, hostname: a.example}"),
+            "subjectAltNames[0].type",
+            "exactly the field of this type must be set",
         ),
         (
             name("{type: Hostname, uri: x}"),

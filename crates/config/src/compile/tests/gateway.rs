@@ -281,11 +281,6 @@ fn fields_of_a_gateway_that_are_not_supported_keep_it_from_being_served() {
     let listener = "  listeners: [{name: l, protocol: HTTP, port: 80}]\n";
     let cases = [
         (
-            "  tls: {backend: {clientCertificateRef: {name: x}}}\n",
-            "Invalid",
-            "spec.tls.backend.clientCertificateRef",
-        ),
-        (
             "  tls: {frontend: {default: {}, perPort: [{port: 1, tls: {}}, {port: 1, tls: {}}]}}\n",
             "Invalid",
             "spec.tls.frontend.perPort[1].port",

@@ -5,7 +5,7 @@ use egret_testkit::gateway::{backend_config, documents, quickstart_config};
 use egret_testkit::upstream::{TlsHandshake, UpstreamTls};
 use egret_testkit::{Ca, DnsServer, Gateway, Upstream};
 
-use super::{DYNAMIC, UNTRUSTED, assert_refused, dns, get, over_tls, secret};
+use super::{dns, get, over_tls, secret};
 
 #[test]
 fn requests_go_over_tls_where_the_backend_says_so() {
@@ -34,45 +34,6 @@ fn requests_go_over_tls_where_the_backend_says_so() {
         gateway.wait_for_metric(&name, count);
     }
     gateway.wait_for_metric("egret_upstream_tls_duration_seconds_count", 1.0);
-}
-
-#[test]
-fn a_backend_tls_policy_says_whom_to_trust_and_expect() {
-    let (ca, other, dns) = (Ca::new(), Ca::new(), dns());
-    let upstream = Upstream::start_tls(UpstreamTls::of(&ca, ["backend.example"]));
-    let ask = |hostname: &str, trusted: &Ca| {
-        let fixed = format!(
-            "type: Static\n  static: {{hosts: [{{host: 127.0.0.1, port: {}}}]}}",
-            upstream.port()
-        );
-        let yaml = quickstart_config(dns.addr()).replace(DYNAMIC, &fixed);
-        let policy = format!(
-            "apiVersion: gateway.networking.k8s.io/v1
-kind: BackendTLSPolicy
-metadata: {{name: backend, namespace: httpbin}}
-spec:
-  targetRefs: [{{group: gateway.kgateway.dev, kind: Backend, name: dfp-backend}}]
-  validation:
-    hostname: {hostname}
-    caCertificateRefs: [{{group: '', kind: ConfigMap, name: ca}}]
----
-apiVersion: v1
-kind: ConfigMap
-metadata: {{name: ca, namespace: httpbin}}
-data: {{ca.crt: {:?}}}
-",
-            trusted.pem()
-        );
-        Gateway::start(&documents(&[&yaml, &policy])).get("a.example", "/")
-    };
-    assert_eq!(ask("backend.example", &ca).status, 200);
-    let seen = upstream.handshakes().pop().and_then(|seen| seen.sni);
-    assert_eq!(seen.as_deref(), Some("backend.example"));
-    let refused = ask("backend.example", &other);
-    assert_refused(&refused, "tls_certificate_error", UNTRUSTED);
-    let refused = ask("front.example", &ca);
-    let told = refused.header("proxy-status").unwrap_or_default();
-    assert!(told.contains("tls_certificate_error"), "{told}");
 }
 
 #[test]

@@ -29,7 +29,11 @@ pub enum RbacAction {
 #[serde(rename_all = "camelCase")]
 pub struct RbacPolicy {
     /// Expressions in CEL: a request matches if one of them is true. Without expressions, every request is refused.
-    #[serde(default)]
-    #[schemars(length(min = 1, max = 256), inner(length(min = 1, max = 16384)))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        required,
+        length(min = 1, max = 256),
+        inner(length(min = 1, max = 16384))
+    )]
     pub match_expressions: Vec<String>,
 }

@@ -7,7 +7,7 @@ use crate::compile::secret::SecretContent;
 use crate::compile::value::SpecFields;
 use crate::name::{DnsName, Host, HostPattern};
 use crate::resources::{ObjectRef, Secret};
-use crate::snapshot::{AlpnProtocol, PeerTrust, TlsVersion, TlsVersions, UpstreamTls};
+use crate::snapshot::{AlpnProtocol, PeerName, PeerTrust, TlsVersion, TlsVersions, UpstreamTls};
 
 const AT: &str = "spec.tls";
 
@@ -46,6 +46,7 @@ pub(super) fn read<'a>(
     let names = verify_subject_alt_names.iter();
     let names: Vec<_> = names
         .filter_map(|text| peer_name(text, &mut fields))
+        .map(PeerName::Host)
         .collect();
     let anybody = *insecure_skip_verify == Some(true);
     if anybody && !names.is_empty() {

@@ -11,7 +11,7 @@ use crate::compile::value::SpecFields;
 use crate::name::{DnsName, Host, HostPattern};
 use crate::report::StatusCondition;
 use crate::resources::{ObjectRef, Resources};
-use crate::snapshot::{AlpnProtocol, PeerTrust, TlsVersions, UpstreamTls};
+use crate::snapshot::{AlpnProtocol, PeerName, PeerTrust, TlsVersions, UpstreamTls};
 
 const AT: &str = "spec.validation";
 
@@ -52,7 +52,6 @@ impl ServerValidation {
         let names = names.iter().enumerate();
         let names = names
             .filter_map(|(index, name)| alternative(index, name, &mut fields))
-            .map(Host::Name)
             .collect();
         let mut read = Self::default();
         let trust = read.trust(refs, resources, policy);
@@ -128,7 +127,7 @@ fn alternative(
     index: usize,
     spec: &SubjectAltName,
     fields: &mut SpecFields<'_>,
-) -> Option<DnsName> {
+) -> Option<PeerName> {
     let SubjectAltName {
         hostname,
         r#type,
@@ -137,10 +136,15 @@ fn alternative(
     let at = |name: &str| format!("subjectAltNames[{index}].{name}");
     match (r#type, hostname, uri) {
         (SubjectAltNameType::Hostname, Some(hostname), None) => {
-            exact_name(&at("hostname"), hostname, fields)
+            let name = exact_name(&at("hostname"), hostname, fields)?;
+            Some(PeerName::Host(Host::Name(name)))
+        }
+        (SubjectAltNameType::Uri, None, Some(uri)) if is_full_uri(uri) => {
+            Some(PeerName::Uri(uri.clone()))
         }
         (SubjectAltNameType::Uri, None, Some(_)) => {
-            fields.fault(&at("uri"), "not supported yet; names of type Hostname are");
+            let message = "must be a full URI in ASCII, such as spiffe://example.org/service";
+            fields.fault(&at("uri"), message);
             None
         }
         _ => {
@@ -149,6 +153,18 @@ fn alternative(
             None
         }
     }
+}
+
+/// Whether a URI has a scheme and an authority, as the Gateway API demands. Certificates have URIs in ASCII (RFC 5280
+/// 4.2.1.6).
+fn is_full_uri(text: &str) -> bool {
+    let of_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return false;
+    };
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic());
+    let is_text = text.bytes().all(|byte| byte.is_ascii_graphic());
+    is_text && is_scheme && scheme.chars().all(of_scheme) && !rest.is_empty()
 }
 
 fn exact_name(field: &str, text: &str, fields: &mut SpecFields<'_>) -> Option<DnsName> {

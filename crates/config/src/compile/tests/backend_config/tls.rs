@@ -8,8 +8,8 @@ use crate::compile::tests::https::{CertificatePair, ONE, OTHER};
 use crate::compile::tests::{TO_DFP, route, run};
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{
-    AlpnProtocol, BackendDestination, Certificate, PeerTrust, PrivateKey, RuleAction, Scheme,
-    TlsIdentity, TlsVersion, TlsVersions, UpstreamTls,
+    AlpnProtocol, BackendDestination, Certificate, PeerName, PeerTrust, PrivateKey, RuleAction,
+    Scheme, TlsIdentity, TlsVersion, TlsVersions, UpstreamTls,
 };
 
 /// Secrets, good and bad. Words in capitals stand for certificates and keys.
@@ -153,7 +153,7 @@ fn fields_become_settings() {
             UpstreamTls {
                 sni: Some("a.example".parse().unwrap()),
                 names: ["b.example", "192.0.2.1", "[2001:db8::1]"]
-                    .map(|name| name.parse().unwrap())
+                    .map(|name| PeerName::Host(name.parse().unwrap()))
                     .into(),
                 ..system.clone()
             },
