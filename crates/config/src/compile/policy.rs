@@ -28,6 +28,7 @@ mod basic_auth;
 mod cors;
 mod draft;
 mod egress;
+mod filter;
 mod header_modifiers;
 mod http_upgrade;
 mod layer;
@@ -43,6 +44,7 @@ mod traffic;
 mod unread;
 
 use draft::{PolicyDraft, TargetOutcome};
+use filter::NamedPolicy;
 use listener::ListenerLayer;
 pub(super) use scope::{ListenerScope, PolicyScope};
 
@@ -62,6 +64,8 @@ pub(super) struct CompiledPolicies {
     backend_tls: BTreeMap<PolicyTarget, backend_tls::DecidingPolicy>,
     backend_tls_verdicts: Vec<backend_tls::PolicyVerdict>,
     traffic: BTreeMap<PolicyTarget, TrafficSettings>,
+    /// Every TrafficPolicy that a filter of a rule names, or what is wrong with it.
+    by_filter: BTreeMap<ObjectRef, NamedPolicy>,
     /// The settings of listeners, by Gateway or ListenerSet, and listener name.
     listeners: BTreeMap<ObjectRef, BTreeMap<String, ListenerLayer>>,
     /// The Gateways whose routes may take away what the Gateway guards.
@@ -272,6 +276,15 @@ impl CompiledPolicies {
             });
         }
         settings
+    }
+
+    /// The settings of a TrafficPolicy that a filter names, or what is wrong with it; `None` if there is no such policy.
+    pub(super) fn by_filter(
+        &self,
+        policy: &ObjectRef,
+    ) -> Option<Result<&TrafficSettings, &Misconfiguration>> {
+        let named = self.by_filter.get(policy)?;
+        Some(named.settings.as_ref())
     }
 
     /// Reports policies whose status lists Gateways; `uses` has the Gateways whose routes refer to a Backend.

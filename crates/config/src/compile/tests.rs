@@ -18,6 +18,7 @@ mod backend_tls;
 mod client_certificate;
 mod connection;
 mod cors;
+mod extension_ref;
 mod filter;
 mod gateway;
 mod grpc_route;

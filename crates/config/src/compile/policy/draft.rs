@@ -21,6 +21,8 @@ pub(super) struct PolicyDraft<'a> {
     pub(super) source: &'a SourceLocation,
     pub(super) targets: Vec<PolicyTarget>,
     pub(super) faults: Vec<FieldFault>,
+    /// The routes that name the policy by a filter, and so need no target of it.
+    pub(super) named_by: BTreeSet<ObjectRef>,
     kinds: TargetKinds,
     /// Whether a target is of a kind that is not supported yet, so that no other object was meant.
     has_planned: bool,
@@ -61,6 +63,7 @@ impl<'a> PolicyDraft<'a> {
             source,
             targets: Vec::new(),
             faults: annotation::faults(policy.kind, metadata),
+            named_by: BTreeSet::new(),
             kinds,
             has_planned: false,
             unmatched: Vec::new(),
@@ -212,6 +215,15 @@ impl<'a> PolicyDraft<'a> {
                 status.add(ancestor, &conditions);
             }
         }
+        for route in &self.named_by {
+            let conditions = match self.faults.as_slice() {
+                [] => attached("Attached", "Attached to all targets"),
+                faults => not_attached("Invalid", join(faults)),
+            };
+            for ancestor in policies.route_gateways.of(route) {
+                status.add(ancestor, &conditions);
+            }
+        }
         log.object(self.policy, self.source, status.into_status());
     }
 
@@ -229,7 +241,8 @@ impl<'a> PolicyDraft<'a> {
             foreign: BTreeSet::new(),
             dangling: Vec::new(),
         };
-        let mut is_meant_elsewhere = self.has_planned || !self.unmatched_services.is_empty();
+        let mut is_meant_elsewhere =
+            self.has_planned || !self.unmatched_services.is_empty() || !self.named_by.is_empty();
         let mut dangling = self.unmatched.clone();
         for target in &self.targets {
             match targets.presence(target) {

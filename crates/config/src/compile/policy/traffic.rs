@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::filter::{NamedPolicy, named_policies};
 use super::rbac;
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
 use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
 use crate::api::kgateway::TrafficPolicySpec;
 use crate::compile::annotation::heaviest_first;
-use crate::compile::log::{FieldFault, ReportLog};
+use crate::compile::log::{FieldFault, ReportLog, join, misconfiguration};
 use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup};
 use crate::compile::value::SpecFields;
 use crate::policy::traffic::{PolicySetting, TrafficSettings, traffic_policies};
@@ -70,12 +71,15 @@ pub(super) fn compile(
     policies: &mut CompiledPolicies,
     log: &mut ReportLog,
 ) {
+    let mut named = named_policies(targets.resources);
     for (reference, object) in heaviest_first(&targets.resources.traffic_policies) {
         let spec = &object.value.spec;
         let mut draft = PolicyDraft::new(reference, object, &spec.target_refs, TARGETS);
+        draft.named_by = named.remove(reference).unwrap_or_default();
         draft.select(targets, &spec.target_selectors, TARGETS);
-        if spec.target_refs.is_empty() && spec.target_selectors.is_empty() {
-            // This is not a fault: a rule may refer to the policy by a filter, which is reported there.
+        let has_targets = !spec.target_refs.is_empty() || !spec.target_selectors.is_empty();
+        if !has_targets && draft.named_by.is_empty() {
+            // This is not a fault: a filter may be about to name it.
             let message = "without targets the policy applies to nothing";
             log.warn(
                 reference,
@@ -97,6 +101,15 @@ pub(super) fn compile(
             for (field, message) in rbac::warnings(&settings) {
                 log.warn(reference, &object.source, &FieldFault::new(field, message));
             }
+        }
+        if !draft.named_by.is_empty() {
+            let settings = match draft.faults.as_slice() {
+                [] => Ok(settings.clone()),
+                faults => Err(misconfiguration(reference, &join(faults))),
+            };
+            let routes = draft.named_by.clone();
+            let named = NamedPolicy { settings, routes };
+            policies.by_filter.insert(reference.clone(), named);
         }
         draft.finish(targets, policies, log, |policies, target| {
             let settings = settings.clone().attached_to(&target.to_string());
@@ -139,15 +152,21 @@ pub(super) fn warn_of_guarded(
     log: &mut ReportLog,
 ) {
     let mut told = BTreeSet::new();
-    for (target, settings) in &policies.traffic {
+    let targets_of = policies.traffic.iter();
+    let by_target = targets_of.map(|(target, settings)| (&target.object, settings));
+    let by_filter = policies.by_filter.values().flat_map(|named| {
+        let settings = named.settings.iter();
+        settings.flat_map(|settings| named.routes.iter().map(move |route| (route, settings)))
+    });
+    for (object, settings) in by_target.chain(by_filter) {
         let is_child = matches!(
-            target.object.kind,
+            object.kind,
             Kind::ListenerSet | Kind::HttpRoute | Kind::GrpcRoute
         );
         if !is_child || settings.stated().all(|field| !field.is_disabled) {
             continue;
         }
-        for gateway in policies.route_gateways.of(&target.object) {
+        for gateway in policies.route_gateways.of(object) {
             let parents = policies.traffic.iter();
             for (_, parent) in parents.filter(|(parent, _)| parent.object == *gateway) {
                 let prefers_child = policies.prefers_child.contains(gateway);

@@ -23,6 +23,8 @@ use crate::snapshot::{PathRewrite, RedirectResponse, RequestRewrite, RouteFilter
 pub(super) struct CompiledFilters {
     pub(super) filters: RouteFilters,
     pub(super) cors: Option<CorsPolicy>,
+    /// The TrafficPolicies that filters name, each with the index of its filter.
+    pub(super) policies: Vec<(usize, String)>,
     /// The index of the filter that answers the request, and its answer.
     pub(super) answer: Option<(usize, FilterAnswer)>,
 }
@@ -133,13 +135,17 @@ impl FilterCompiler<'_> {
 
     fn extension(&mut self, index: usize, spec: &ExtensionSpec<'_>, field: &str) {
         let ExtensionSpec { group, kind, name } = spec;
-        if Kind::find(group, kind) == Some(Kind::DirectResponse) {
-            self.answer(index, FilterAnswer::Respond((*name).to_owned()), field);
-        } else {
-            self.fault(
+        match Kind::find(group, kind) {
+            Some(Kind::DirectResponse) => {
+                self.answer(index, FilterAnswer::Respond((*name).to_owned()), field);
+            }
+            Some(Kind::TrafficPolicy) => self.outcome.policies.push((index, (*name).to_owned())),
+            _ => self.fault(
                 field,
-                format!("{group}/{kind} is not supported here yet; DirectResponse is"),
-            );
+                format!(
+                    "{group}/{kind} is not a filter; TrafficPolicy and DirectResponse of gateway.kgateway.dev are"
+                ),
+            ),
         }
     }
 

@@ -123,11 +123,12 @@ impl RuleCompiler<'_> {
             .as_ref()
             .map(|spec| retry::of_rule(spec, &format!("{field}.retry"), &mut wrong.unsupported));
         let compiled = filter::compile(filters, field, *prefixes, &mut wrong);
-        let own = TrafficSettings {
+        let mut own = TrafficSettings {
             retry: self.own(retry),
             cors: self.own(compiled.cors),
             ..TrafficSettings::default()
         };
+        self.add_named_policies(&compiled.policies, &mut own, &mut wrong);
         let (context, route) = (self.context, self.route);
         let mut rule_faults = (&mut wrong, &mut faults.unresolved);
         let mirrors = mirror::compile(context, route, filters, field, &mut rule_faults);
@@ -159,6 +160,30 @@ impl RuleCompiler<'_> {
             action: self.settle(*name, action, bad, faults),
             response,
             backends: resolved_backends,
+        }
+    }
+
+    /// Adds the settings of the TrafficPolicies that filters name. Those of an earlier filter come first, and the fields of
+    /// the rule itself before all.
+    fn add_named_policies(
+        &self,
+        named: &[(usize, String)],
+        own: &mut TrafficSettings,
+        wrong: &mut RuleFaults,
+    ) {
+        for (at, name) in named {
+            let policy = ObjectRef::new(Kind::TrafficPolicy, &self.route.namespace, name);
+            let message = match self.context.policies.by_filter(&policy) {
+                Some(Ok(settings)) => {
+                    let place = format!("{} rules[{}]", self.route, self.index);
+                    own.merge(&settings.clone().attached_to(&place));
+                    continue;
+                }
+                Some(Err(broken)) => format!("{policy}: {}", broken.message),
+                None => missing::message(self.context.resources, &policy),
+            };
+            let field = format!("{}.filters[{at}].extensionRef", self.field);
+            wrong.replaced.push(FieldFault::reference(field, message));
         }
     }
 

@@ -11,7 +11,7 @@ const UNSUPPORTED: &[(&str, &str)] = &[
         "filters[0].externalAuth",
     ),
     (
-        "filters: [{type: ExtensionRef, extensionRef: {group: gateway.kgateway.dev, kind: TrafficPolicy, name: x}}]",
+        "filters: [{type: ExtensionRef, extensionRef: {group: gateway.kgateway.dev, kind: Backend, name: x}}]",
         "filters[0].extensionRef",
     ),
     ("filters: [{type: CORS}]", "filters[0].type"),

@@ -236,9 +236,9 @@ const WRONG: &[(&str, &str, &str)] = &[
         "not supported yet",
     ),
     (
-        "filters: [{type: ExtensionRef, extensionRef: {group: gateway.kgateway.dev, kind: TrafficPolicy, name: t}}]",
+        "filters: [{type: ExtensionRef, extensionRef: {group: gateway.kgateway.dev, kind: Backend, name: t}}]",
         "filters[0].extensionRef",
-        "gateway.kgateway.dev/TrafficPolicy is not supported here yet; DirectResponse is",
+        "gateway.kgateway.dev/Backend is not a filter; TrafficPolicy and DirectResponse of gateway.kgateway.dev are",
     ),
     (
         "filters: [{type: RequestMirror, requestHeaderModifier: {}}]",
