@@ -13,6 +13,7 @@ pub mod in_force;
 pub mod load;
 pub mod name;
 mod path;
+mod pattern;
 pub mod policy;
 pub mod references;
 pub mod report;

@@ -16,13 +16,11 @@ use crate::rule::RouteRule;
 
 mod matcher;
 mod query;
-mod re2;
 mod rewrite;
 
 pub use crate::path::{literal_path, normalize_path};
-pub use matcher::{
-    HeaderMatch, MatchConditions, PathMatch, QueryMatch, RegexPattern, RpcMatch, TextMatch,
-};
+pub use crate::pattern::RegexPattern;
+pub use matcher::{HeaderMatch, MatchConditions, PathMatch, QueryMatch, RpcMatch, TextMatch};
 pub use query::{query_values, without_parameter};
 
 /// The rules that are attached to one listener.

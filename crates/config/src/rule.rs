@@ -2,14 +2,15 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::StatusCode;
 use serde::Serialize;
 
 use crate::name::{DnsName, Host, Port};
+use crate::pattern::RegexRewrite;
 use crate::policy::egress::EgressPolicySet;
 use crate::policy::headers::HeaderEdit;
+use crate::policy::timeouts::TimeoutSetting;
 use crate::policy::traffic::TrafficSettings;
 use crate::resources::ObjectRef;
 use crate::settings::{BackendSettings, HttpVersion, ResolverId};
@@ -94,7 +95,7 @@ pub struct RouteFilters {
 }
 
 /// `URLRewrite` (Gateway API HTTPURLRewriteFilter).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RequestRewrite {
     /// The new host; the port becomes the scheme's default.
     pub host: Option<DnsName>,
@@ -109,6 +110,8 @@ pub enum PathRewrite {
     Full(String),
     /// Replaces the part of the path that the rule's prefix matched.
     Prefix(String),
+    /// Replaces what an expression matches (`urlRewrite.pathRegex` of a TrafficPolicy).
+    Regex(Arc<RegexRewrite>),
 }
 
 /// The response of a `RequestRedirect` filter (Gateway API HTTPRequestRedirectFilter).
@@ -167,25 +170,15 @@ pub struct FixedResponse {
     pub body: Arc<str>,
 }
 
-/// `timeouts` of an HTTPRoute rule (GEP-1742).
+/// `timeouts` of an HTTPRoute rule (GEP-1742), completed by those of a TrafficPolicy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RouteTimeouts {
     /// From the first byte of the request to the last byte of the response.
     pub request: TimeoutSetting,
     /// From the first byte of one attempt at a backend to the last byte of its response.
     pub backend_request: TimeoutSetting,
-}
-
-/// A timeout in a resource.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub enum TimeoutSetting {
-    /// Not set: the proxy's default applies.
-    #[default]
-    Default,
-    /// `0s`: no time limit.
-    Never,
-    /// A time limit.
-    After(Duration),
+    /// How long nothing of a request or its response may move (`timeouts.streamIdle` of a TrafficPolicy).
+    pub stream_idle: TimeoutSetting,
 }
 
 /// The backends of a rule, with their weights.

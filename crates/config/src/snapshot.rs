@@ -16,11 +16,12 @@ use crate::route::RouteTable;
 
 pub use crate::policy::http_upgrade::AllowedUpgrades;
 pub use crate::policy::retry::{RetryOn, RetryPolicy};
+pub use crate::policy::timeouts::TimeoutSetting;
 pub use crate::rule::{
     BackendDestination, DynamicDestination, FixedResponse, MirrorShare, Misconfiguration,
     PathRewrite, RedirectResponse, RequestMirror, RequestRewrite, RouteFilters, RouteRule,
-    RouteTimeouts, RuleAction, Scheme, ServiceDestination, StaticDestination, TimeoutSetting,
-    WeightedBackend, WeightedBackends,
+    RouteTimeouts, RuleAction, Scheme, ServiceDestination, StaticDestination, WeightedBackend,
+    WeightedBackends,
 };
 pub use crate::settings::{
     AlpnProtocol, BackendSettings, Certificate, CircuitBreakers, ClientValidation,

@@ -9,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::exchange::Exchange;
 use crate::message::trailers::prepare_trailers;
+use crate::policy::fault::Pace;
 use crate::record::ExchangeEnd;
 use crate::upstream::{UpstreamBody, UpstreamBodyError};
 
@@ -16,6 +17,8 @@ use crate::upstream::{UpstreamBody, UpstreamBodyError};
 pub(crate) struct ResponseBody {
     source: BodySource,
     exchange: Rc<Exchange>,
+    /// Holds data back, if the body is sent slowly on purpose.
+    pace: Option<Box<Pace>>,
 }
 
 /// Where the frames of a response body come from.
@@ -32,6 +35,7 @@ impl ResponseBody {
         Self {
             source: BodySource::Text(Some(text).filter(|text| !text.is_empty())),
             exchange,
+            pace: None,
         }
     }
 
@@ -48,6 +52,24 @@ impl ResponseBody {
         Self {
             source: BodySource::Upstream(body),
             exchange,
+            pace: None,
+        }
+    }
+
+    /// Sends the rest of the body at this pace.
+    pub(crate) fn send_slowly(&mut self, pace: Box<Pace>) {
+        self.pace = Some(pace);
+    }
+}
+
+impl BodySource {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UpstreamBodyError>>> {
+        match self {
+            Self::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            Self::Upstream(upstream) => Pin::new(upstream).poll_frame(cx),
         }
     }
 }
@@ -61,10 +83,11 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamBodyError>>> {
         self.exchange.frame_polled();
-        let mut frame = match &mut self.source {
-            BodySource::Text(text) => text.take().map(|text| Ok(Frame::data(text))),
-            BodySource::Upstream(upstream) => ready!(Pin::new(upstream).poll_frame(cx)),
-        };
+        let Self { source, pace, .. } = &mut *self;
+        let mut frame = ready!(match pace {
+            None => source.poll_frame(cx),
+            Some(pace) => pace.poll(cx, |cx| source.poll_frame(cx)),
+        });
         match &mut frame {
             Some(Ok(frame)) => {
                 self.exchange.frame_ready();
@@ -87,6 +110,9 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
+        if self.pace.as_ref().is_some_and(|pace| pace.holds()) {
+            return false;
+        }
         match &self.source {
             BodySource::Text(text) => text.is_none(),
             BodySource::Upstream(upstream) => upstream.is_end_stream(),

@@ -14,6 +14,7 @@ use crate::configuration::{SnapshotReader, WorkerSnapshot};
 use crate::drain::DrainSignal;
 use crate::message::via::Via;
 use crate::metrics::WorkerMetrics;
+use crate::policy::fault::ActiveFaults;
 use crate::policy::limit::{LimitStore, WorkerLimits};
 use crate::telemetry::WorkerTelemetry;
 use crate::telemetry::access_log::AccessLog;
@@ -40,6 +41,8 @@ pub(crate) struct SharedContext {
     pub(crate) drain: Arc<DrainSignal>,
     /// What is left of the limits of requests.
     pub(crate) limits: Arc<LimitStore>,
+    /// The faults that are injected now.
+    pub(crate) faults: Arc<ActiveFaults>,
 }
 
 /// What the tasks of one worker share.
@@ -77,6 +80,7 @@ impl SharedContext {
             access_log,
             drain: Arc::default(),
             limits: LimitStore::new(),
+            faults: Arc::default(),
         })
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use egret_config::name::DnsName;
 use egret_config::policy::egress::{EgressDecision, EgressMode};
-use egret_config::snapshot::{Listener, RouteRule, Scheme};
+use egret_config::snapshot::{FOREVER, Listener, RouteRule, Scheme, TimeoutSetting};
 use http::header::{HeaderValue, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Version};
@@ -22,6 +22,7 @@ use crate::clock;
 use crate::message::trace::{TRACEPARENT, trace_id};
 use crate::plan::destination::DestinationKey;
 use crate::policy;
+use crate::policy::fault::{self, ActiveFaults, Pace};
 use crate::policy::limit::{LimitAudit, LimitShare};
 use crate::record::{ExchangeEnd, ExchangeForm, Record, SniViolation, Trip, VerdictFacts};
 use crate::refusal::{Refusal, RefusalId, RefusalRow, RefusalSubject};
@@ -164,6 +165,11 @@ impl Exchange {
 
     /// The rule that the request falls under.
     pub(crate) fn routed(&self, rule: &Arc<RouteRule>) {
+        match rule.timeouts.stream_idle {
+            TimeoutSetting::Default => {}
+            TimeoutSetting::Never => self.progress.set_idle_timeout(FOREVER),
+            TimeoutSetting::After(limit) => self.progress.set_idle_timeout(limit),
+        }
         self.facts.borrow_mut().rule = Some(Arc::clone(rule));
     }
 
@@ -173,6 +179,12 @@ impl Exchange {
         if let Some(rule) = &facts.rule {
             policy::edit_response(&rule.policies, facts.origin.as_ref(), headers);
         }
+    }
+
+    /// The rate at which the body of the response is sent, if a policy of the rule wants it slow.
+    pub(crate) fn response_pace(&self, active: &Arc<ActiveFaults>) -> Option<Box<Pace>> {
+        let facts = self.facts.borrow();
+        fault::response_pace(&facts.rule.as_ref()?.policies, active)
     }
 
     /// The page of this origin sent the request, and may read the response.

@@ -55,6 +55,8 @@ pub(crate) struct ForwardPlan<'a> {
     path: PathAndQuery,
     /// The `Host` to send; `None` sends the request's.
     host: Option<HeaderValue>,
+    /// Whether a static host is sent its own name in `Host`.
+    says_own_host: bool,
 }
 
 /// What the route says about the destination of a request.
@@ -68,6 +70,8 @@ pub(crate) struct PlannedRoute<'r> {
     pub(crate) is_grpc: bool,
     /// Whether the path of the request is known to be as rules compare it already.
     pub(crate) has_normal_path: bool,
+    /// Whether a Static backend is sent its own host (`autoHostRewrite`).
+    pub(crate) rewrites_host: bool,
 }
 
 impl<'r> PlannedRoute<'r> {
@@ -78,6 +82,7 @@ impl<'r> PlannedRoute<'r> {
             matched_prefix,
             is_grpc: rule.route.kind == Kind::GrpcRoute,
             has_normal_path: false,
+            rewrites_host: rule.policies.auto_host_rewrite.value().is_some(),
         }
     }
 }
@@ -167,6 +172,7 @@ impl<'a> ForwardPlan<'a> {
             normalized_path,
             path,
             host,
+            says_own_host: route.rewrites_host && new_host.is_none(),
         };
         plan.turn_to(0);
         Ok(plan)
@@ -205,6 +211,10 @@ impl<'a> ForwardPlan<'a> {
         if let Some((host, port)) = self.hosts.get(self.at) {
             self.destination.host = host.clone();
             self.destination.port = *port;
+            if self.says_own_host {
+                let scheme = self.destination.scheme;
+                self.host = Some(Target::host_header(host, *port, scheme));
+            }
         }
     }
 

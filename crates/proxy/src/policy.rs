@@ -1,7 +1,8 @@
 //! The policies of a request, in the one order in which they are asked, for every form of request: HTTP, CONNECT, Upgrade
 //! and TLS passthrough.
 //!
-//! Before all others, [`cors`] answers the preflight requests of browsers, which carry no credentials. Then [`admit`] asks
+//! Before all others, [`fault`] delays and fails requests on purpose, and [`cors`] answers the preflight requests of browsers,
+//! which carry no credentials. Then [`admit`] asks
 //! the policies of the rule, whatever the rule makes of the request. Then the request is planned, and [`Admitted::clear`]
 //! asks the egress policies about the destination by its name, before any DNS query is made for it. Only what is [`Cleared`]
 //! can be sent. Each address is checked after that, in `dial/egress.rs`.
@@ -32,6 +33,8 @@ mod acl;
 mod asked;
 pub(crate) mod cors;
 pub(crate) mod credentials;
+mod csrf;
+pub(crate) mod fault;
 mod header_modifiers;
 pub(crate) mod limit;
 mod rbac;
@@ -105,6 +108,7 @@ pub(crate) struct ClearedRequest<'a> {
 /// # Errors
 /// The refusal of the first policy that does not let the request through.
 pub(crate) fn admit<'a>(context: &PolicyContext<'a, '_>) -> Result<Admitted<'a>, Refusal> {
+    csrf::check(&context.rule.policies, context.request)?;
     acl::check(&context.rule.policies, context.client.address.ip())?;
     let principal = credentials::authenticate(context)?;
     Ok(Admitted {

@@ -26,6 +26,7 @@ mod table;
 
 pub(crate) use authentication::{AuthenticationFailure, CredentialAudience, CredentialError};
 pub(crate) use denial::{DenyingField, PolicyDenial};
+pub(crate) use grpc::GRPC_STATUS;
 pub(crate) use reason::Reason;
 pub(crate) use subject::{RefusalId, RefusalSubject};
 pub(crate) use table::RefusalRow;

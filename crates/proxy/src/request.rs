@@ -26,6 +26,7 @@ use crate::tunnel::Tunnel;
 use crate::upstream::RequestBody;
 use decide::{NextStep, RoutedRequest};
 
+mod buffer;
 mod check;
 mod connect;
 mod decide;
@@ -72,6 +73,9 @@ pub(crate) async fn handle(
         response.map(|text| ResponseBody::text(Bytes::from(text), Rc::clone(&exchange)))
     });
     exchange.edit_response(response.headers_mut());
+    if let Some(pace) = exchange.response_pace(&connection.context.shared.faults) {
+        response.body_mut().send_slowly(pace);
+    }
     exchange.responded(response.status());
     if exchange.progress().is_body_unasked() {
         // The next bytes could be the body or a next request.
@@ -164,6 +168,11 @@ async fn answer(
     let path = compared_path(parts.uri.path(), &parts.method);
     let has_normal_path = matches!(path, Cow::Borrowed(path) if path == parts.uri.path());
     let found = decide::route(listener, &target, &parts, &path)?;
+    let faults = &context.shared.faults;
+    if let Some(fault) = decide::fault(&found, &parts, exchange, faults) {
+        // Boxed, so that it costs other requests nothing.
+        Box::pin(fault).await?;
+    }
     if let Some(answer) = decide::preflight(&found, &parts, exchange) {
         return Ok(answer);
     }
@@ -188,7 +197,11 @@ async fn answer(
             // Boxed, so that it costs requests that are forwarded nothing.
             Box::pin(connect::open(request, client)).await
         }
-        NextStep::Forward(forwarded, body) => {
+        NextStep::Forward(forwarded, mut body) => {
+            if let Some(reading) = buffer::read_whole(&found.rule.policies, &mut body) {
+                // Likewise.
+                Box::pin(reading).await?;
+            }
             send::forward(forwarded, &snapshot, parts, body, client).await
         }
     }

@@ -40,7 +40,7 @@ pub(crate) use direct::{DirectConnection, PermitGuard};
 pub(crate) use lease::LeasedConnection;
 pub(crate) use metrics::{MirrorResult, UpstreamMetrics};
 pub(crate) use request::{SendOptions, UpstreamReply};
-pub(crate) use request_body::RequestBody;
+pub(crate) use request_body::{RequestBody, WholeBodyFault};
 pub(crate) use response_body::{UpstreamBody, UpstreamBodyError};
 pub(crate) use stream::UpstreamStream;
 pub(crate) use upstreams::{NeighbourPool, SharedUpstreams, Upstreams};

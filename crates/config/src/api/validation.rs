@@ -43,6 +43,15 @@ pub(crate) fn at_least_one(fields: &[&str]) -> Value {
     rule(&format!("{} >= 1", count_of(fields)), &message)
 }
 
+/// The rule that at most one of the fields is set.
+pub(crate) fn at_most_one(fields: &[&str]) -> Value {
+    let message = format!(
+        "at most one of the fields in [{}] may be set",
+        fields.join(" ")
+    );
+    rule(&format!("{} <= 1", count_of(fields)), &message)
+}
+
 /// An expression for the number of fields that are set.
 fn count_of(fields: &[&str]) -> String {
     let set: Vec<String> = fields

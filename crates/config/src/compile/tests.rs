@@ -41,6 +41,7 @@ mod route;
 mod service;
 mod status;
 mod tls_route;
+mod traffic_fields;
 mod tunnel;
 mod unread;
 mod unsupported;

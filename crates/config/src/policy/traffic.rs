@@ -12,13 +12,18 @@ use serde::Serialize;
 use super::acl::ClientAcl;
 use super::api_key_auth::ApiKeyAuth;
 use super::basic_auth::BasicAuth;
+use super::buffer::RequestBuffer;
 use super::cors::CorsPolicy;
+use super::csrf::CsrfPolicy;
+use super::fault::FaultInjection;
 use super::header_modifiers::HeaderModifiers;
 use super::http_upgrade::AllowedUpgrades;
 use super::limit::LocalRateLimits;
 use super::rbac::Rbac;
 use super::request_mirror::MirrorHost;
 use super::retry::RetryPolicy;
+use super::timeouts::TimeoutLimits;
+use super::url_rewrite::{AutoHostRewrite, UrlRewriting};
 use crate::resources::ObjectRef;
 
 /// Calls a macro with the list of fields: the name in Rust, the compiled type, the name in a resource, what the field
@@ -26,8 +31,12 @@ use crate::resources::ObjectRef;
 macro_rules! traffic_policies {
     ($callback:ident) => {
         $callback! {
+            /// Delays and failures on purpose.
+            fault_injection: FaultInjection = "faultInjection", WarnOnly, Replaced;
             /// What pages of other origins may do.
             cors: CorsPolicy = "cors", WarnOnly, Replaced;
+            /// Refuses requests that pages of other origins send.
+            csrf: CsrfPolicy = "csrf", WarnOnly, Replaced;
             /// Allows and denies clients by their address.
             acl: ClientAcl = "acl", Applies, Replaced;
             /// Authenticates clients by user name and password.
@@ -40,6 +49,14 @@ macro_rules! traffic_policies {
             rate_limit_local: LocalRateLimits = "rateLimit.local", Applies, Guarded;
             /// The upgrades that are allowed.
             http_upgrade: AllowedUpgrades = "httpUpgrade", Applies, Replaced;
+            /// Time limits.
+            timeouts: TimeoutLimits = "timeouts", WarnOnly, Replaced;
+            /// Rewrites the path.
+            url_rewrite: UrlRewriting = "urlRewrite", WarnOnly, Replaced;
+            /// Sends a Static backend its own host.
+            auto_host_rewrite: AutoHostRewrite = "autoHostRewrite", WarnOnly, Replaced;
+            /// Reads request bodies as a whole before they are sent on.
+            buffer: RequestBuffer = "buffer", WarnOnly, Replaced;
             /// When a request is retried.
             retry: RetryPolicy = "retry", Applies, Replaced;
             /// Changes to the headers of requests and responses.

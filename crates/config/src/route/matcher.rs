@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::fmt;
 
 use http::{HeaderMap, HeaderName, Method};
-use regex::Regex;
 use serde::{Serialize, Serializer};
 
-use super::{RequestFacts, query, re2};
+use super::{RequestFacts, query};
 use crate::path::prefix_matches;
+use crate::pattern::RegexPattern;
 
 /// One match: all of its conditions must hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -77,13 +76,6 @@ pub struct QueryMatch {
     pub name: String,
     /// The condition on the decoded value.
     pub value: TextMatch,
-}
-
-/// A regular expression that must match from end to end. Two are equal if their texts are.
-#[derive(Clone)]
-pub struct RegexPattern {
-    text: String,
-    regex: Regex,
 }
 
 /// The precedence of a match; the smallest is the most specific and goes first (Gateway API, `matches` of HTTPRouteRule
@@ -203,7 +195,7 @@ impl TextMatch {
     fn length(&self) -> usize {
         let text = match self {
             Self::Exact(exact) => exact,
-            Self::Regex(pattern) => &pattern.text,
+            Self::Regex(pattern) => pattern.text(),
         };
         text.chars().count()
     }
@@ -246,57 +238,6 @@ impl HeaderMatch {
             Some(Some(Cow::Owned(format!("{joined},{value}"))))
         });
         joined.flatten().is_some_and(|text| self.value.holds(&text))
-    }
-}
-
-impl RegexPattern {
-    /// Compiles an expression, in RE2's meaning.
-    ///
-    /// # Errors
-    /// If it is not a regular expression; the message is one line.
-    pub fn new(text: &str) -> Result<Self, String> {
-        // The text is compiled alone first: between the anchors, `a)|(b` would be valid and mean something else.
-        let expression = re2::translate(text);
-        let regex = Regex::new(&expression)
-            .and_then(|_| Regex::new(&format!(r"\A(?:{expression})\z")))
-            .map_err(|error| {
-                let text = error.to_string();
-                let last = text.lines().last().unwrap_or_default();
-                format!(
-                    "not a regular expression: {}",
-                    last.trim_start_matches("error: ")
-                )
-            })?;
-        Ok(Self {
-            text: text.to_owned(),
-            regex,
-        })
-    }
-
-    /// Whether the expression matches the whole text.
-    #[must_use]
-    pub fn is_match(&self, text: &str) -> bool {
-        self.regex.is_match(text)
-    }
-}
-
-impl PartialEq for RegexPattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-impl Eq for RegexPattern {}
-
-impl fmt::Debug for RegexPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "/{}/", self.text)
-    }
-}
-
-impl Serialize for RegexPattern {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text)
     }
 }
 

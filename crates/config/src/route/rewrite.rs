@@ -10,6 +10,7 @@ impl PathRewrite {
     pub fn apply(&self, path: &str, matched_prefix: Option<&str>) -> String {
         let replacement = match self {
             Self::Full(full) => return rooted(full),
+            Self::Regex(rewrite) => return rooted(&rewrite.apply(path)),
             Self::Prefix(replacement) => replacement,
         };
         let prefix = matched_prefix.unwrap_or("/");

@@ -9,7 +9,7 @@ use crate::clock;
 /// The progress of one exchange. Whoever sends a request reads its timers from here.
 pub(crate) struct Progress {
     started: Instant,
-    idle_timeout: Duration,
+    idle_timeout: Cell<Duration>,
     request_bytes: Cell<u64>,
     response_bytes: Cell<u64>,
     /// When some of the request body was last forwarded.
@@ -47,7 +47,7 @@ impl Progress {
     pub(crate) fn new(started: Instant, idle_timeout: Duration) -> Self {
         Self {
             started,
-            idle_timeout,
+            idle_timeout: Cell::new(idle_timeout),
             request_bytes: Cell::default(),
             response_bytes: Cell::default(),
             last_moved: Cell::new(started),
@@ -65,7 +65,12 @@ impl Progress {
 
     /// How long nothing of the exchange may move.
     pub(crate) fn idle_timeout(&self) -> Duration {
-        self.idle_timeout
+        self.idle_timeout.get()
+    }
+
+    /// Changes how long nothing of the exchange may move.
+    pub(crate) fn set_idle_timeout(&self, timeout: Duration) {
+        self.idle_timeout.set(timeout);
     }
 
     /// Some of the request body is forwarded.

@@ -38,6 +38,12 @@ pub(crate) enum DenyingField {
     EgressLimit,
     /// `rbac`
     Rbac,
+    /// `csrf`
+    Csrf,
+    /// `faultInjection.abort`
+    Fault,
+    /// `buffer`
+    Buffer,
 }
 
 impl DenyingField {
@@ -47,15 +53,20 @@ impl DenyingField {
             Self::Acl => Reason::Acl,
             Self::LocalRateLimit | Self::EgressLimit => Reason::RateLimit,
             Self::Rbac => Reason::Rbac,
+            Self::Csrf => Reason::Csrf,
+            Self::Fault => Reason::Fault,
+            Self::Buffer => Reason::BodyTooLarge,
         }
     }
 
     /// The error type of `Proxy-Status`.
     pub(super) const fn error(self) -> &'static str {
         match self {
-            Self::Acl | Self::Rbac | Self::LocalRateLimit | Self::EgressLimit => {
+            Self::Acl | Self::Rbac | Self::Csrf | Self::LocalRateLimit | Self::EgressLimit => {
                 "http_request_denied"
             }
+            Self::Fault => "proxy_internal_response",
+            Self::Buffer => "http_request_error",
         }
     }
 }

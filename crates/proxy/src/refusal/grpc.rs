@@ -8,19 +8,24 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use super::{Refusal, RefusalSubject};
 use crate::message::grpc::GRPC;
 
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+/// The status of a gRPC call.
+pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// The response to a gRPC client. Its body is empty.
 pub(crate) fn response(refusal: &Refusal, about: &RefusalSubject) -> Response<String> {
     let mut response = refusal.response(about);
     let message = percent_encoded(response.body().trim_end());
-    let code = code(response.status());
+    let code = match response.headers().get(GRPC_STATUS) {
+        // A policy says it itself.
+        Some(code) => code.clone(),
+        None => HeaderValue::from(code(response.status())),
+    };
     response.body_mut().clear();
     *response.status_mut() = StatusCode::OK;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(GRPC));
-    headers.insert(GRPC_STATUS, HeaderValue::from(code));
+    headers.insert(GRPC_STATUS, code);
     if let Ok(message) = HeaderValue::try_from(message) {
         headers.insert(GRPC_MESSAGE, message);
     }

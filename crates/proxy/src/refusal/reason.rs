@@ -49,6 +49,12 @@ label_values! {
         RateLimit = "rate_limit",
         /// `rbac` of a TrafficPolicy does not let the request through.
         Rbac = "rbac",
+        /// `csrf` of a TrafficPolicy does not let a page of this origin send the request.
+        Csrf = "csrf",
+        /// `faultInjection` of a TrafficPolicy fails the request.
+        Fault = "fault",
+        /// The request's body is larger than `buffer` of a TrafficPolicy allows.
+        BodyTooLarge = "body_too_large",
         /// An EgressPolicy denies the destination by its name.
         EgressPolicy = "egress_policy",
         /// Every address of the destination is denied.

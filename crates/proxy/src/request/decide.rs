@@ -17,6 +17,7 @@ use crate::exchange::Exchange;
 use crate::message::target::Target;
 use crate::message::upgrade;
 use crate::plan::{ForwardPlan, PlannedRoute};
+use crate::policy::fault::{self, ActiveFaults};
 use crate::policy::limit::WorkerLimits;
 use crate::policy::{self, Admitted, Cleared, ClearedRequest, PolicyContext, cors};
 use crate::refusal::Refusal;
@@ -65,6 +66,18 @@ pub(super) fn route<'a>(
         headers: &parts.headers,
     };
     listener.routes.find(&facts).ok_or(Refusal::NoRoute)
+}
+
+/// The faults that the policies of the rule inject into a request; `None` if they inject none.
+pub(super) fn fault<'a>(
+    found: &RouteMatch<'a>,
+    parts: &'a Parts,
+    exchange: &Exchange,
+    active: &'a Arc<ActiveFaults>,
+) -> Option<impl Future<Output = Result<(), Refusal>> + 'a> {
+    let fault = fault::inject(&found.rule.policies, parts, active)?;
+    exchange.routed(found.rule);
+    Some(fault)
 }
 
 /// The answer to a preflight request, if a policy of the rule gives it. Tells the exchange whether the page that sent a

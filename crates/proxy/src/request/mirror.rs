@@ -175,6 +175,7 @@ fn bounded(timeouts: RouteTimeouts) -> RouteTimeouts {
     RouteTimeouts {
         request: bounded(timeouts.request),
         backend_request: bounded(timeouts.backend_request),
+        stream_idle: bounded(timeouts.stream_idle),
     }
 }
 

@@ -57,7 +57,7 @@ impl Upstreams {
         let options = SendOptions {
             timeouts: RouteTimeouts {
                 request: TimeoutSetting::After(timeout),
-                backend_request: TimeoutSetting::Default,
+                ..RouteTimeouts::default()
             },
             retry: None,
             upgrade: false,

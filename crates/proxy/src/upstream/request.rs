@@ -164,13 +164,15 @@ impl<'a> UpstreamRequest<'a> {
         Ok(UpstreamReply::Response(response))
     }
 
-    /// The idle timeout, or forever if the rule switches timeouts off.
+    /// The idle timeout, or forever if the rule switches timeouts off and says nothing of this one.
     pub(super) fn idle_timeout(&self) -> Duration {
         let RouteTimeouts {
             request,
             backend_request,
+            stream_idle,
         } = self.timeouts;
-        if [request, backend_request].contains(&TimeoutSetting::Never) {
+        let is_off = [request, backend_request].contains(&TimeoutSetting::Never);
+        if is_off && stream_idle == TimeoutSetting::Default {
             FOREVER
         } else {
             self.progress.idle_timeout()

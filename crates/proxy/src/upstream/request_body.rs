@@ -17,6 +17,10 @@ use crate::exchange::{BodyConsent, ClientBody, Exchange, Progress};
 use crate::message::trailers::prepare_trailers;
 use crate::transfer::{BodyCopy, CopyError, CopyLimits, ReceiveError, ReceivedBody};
 
+mod whole;
+
+pub(crate) use whole::WholeBodyFault;
+
 /// How long the upstream has to say whether it wants the body of a client that waits for that (RFC 9110 10.1.1). Then the
 /// client is asked for it.
 const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -11,8 +11,11 @@ use crate::api::validation;
 mod acl;
 mod authentication;
 mod cors;
+mod csrf;
+mod fault_injection;
 mod header_modifiers;
 mod http_upgrade;
+mod parts;
 mod rate_limit;
 mod rbac;
 mod request_mirror;
@@ -24,8 +27,11 @@ pub use authentication::{
     UsersSecret,
 };
 pub use cors::TrafficCors;
+pub use csrf::{OriginMatch, TrafficCsrf};
+pub use fault_injection::{FaultAbort, FaultDelay, FaultRateLimit, TrafficFaultInjection};
 pub use header_modifiers::{HeaderModifier, HeaderSecret, HeaderSource, TrafficHeaderModifiers};
 pub use http_upgrade::{ConnectUpgrade, HttpUpgrade};
+pub use parts::{PathRegexRewrite, TrafficBuffer, TrafficTimeouts, TrafficUrlRewrite};
 pub use rate_limit::{LocalRateLimitSpec, TokenBucketSpec, TrafficRateLimit};
 pub use rbac::{RbacAction, RbacPolicy, TrafficRbac};
 pub use request_mirror::TrafficRequestMirror;
@@ -58,6 +64,28 @@ recognised! {
         /// What pages of other origins may do.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cors: Option<TrafficCors>,
+        /// Refuses requests that pages of other origins send.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        csrf: Option<TrafficCsrf>,
+        /// Delays and failures on purpose.
+        #[serde(default, rename = "faultInjection", skip_serializing_if = "Option::is_none")]
+        fault_injection: Option<TrafficFaultInjection>,
+        /// Time limits.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeouts: Option<TrafficTimeouts>,
+        /// Rewrites the path.
+        #[serde(default, rename = "urlRewrite", skip_serializing_if = "Option::is_none")]
+        url_rewrite: Option<TrafficUrlRewrite>,
+        /// Whether the host of a Static backend is sent to it in place of the client's.
+        #[serde(default, rename = "autoHostRewrite", skip_serializing_if = "Option::is_none")]
+        auto_host_rewrite: Option<bool>,
+        /// Reads request bodies as a whole before they are sent on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        buffer: Option<TrafficBuffer>,
+        /// A name for statistics of Envoy, which is read and has no effect.
+        #[serde(default, rename = "statPrefix", skip_serializing_if = "Option::is_none")]
+        #[schemars(length(min = 1, max = 256), regex(pattern = STAT_PREFIX))]
+        stat_prefix: Option<String>,
         /// Which clients may send requests.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         acl: Option<TrafficAcl>,
@@ -78,23 +106,20 @@ recognised! {
         request_mirror: Option<TrafficRequestMirror>,
     }
     unsupported {
-        auto_host_rewrite = "autoHostRewrite",
-        buffer = "buffer",
         compression = "compression",
-        csrf = "csrf",
         ext_auth = "extAuth",
         ext_proc = "extProc",
-        fault_injection = "faultInjection",
         internal_redirect = "internalRedirect",
         jwt_auth = "jwtAuth",
         oauth2 = "oauth2",
-        stat_prefix = "statPrefix",
-        timeouts = "timeouts",
         tracing = "tracing",
         transformation = "transformation",
-        url_rewrite = "urlRewrite",
     }
 }
+
+/// The form of `statPrefix`.
+const STAT_PREFIX: &str =
+    r"^([a-zA-Z0-9_%.-]|\{\{\s*(route_name|route_namespace|rule_name)\s*\}\})+$";
 
 /// The rule for the targets of a TrafficPolicy.
 fn targets_only(field: &str) -> serde_json::Value {

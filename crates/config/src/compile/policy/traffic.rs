@@ -46,9 +46,9 @@ macro_rules! define_reader {
 traffic_policies!(define_reader);
 
 // The reader reads every field of the list. If the numbers are equal, these are all supported fields of the resource
-// except `targetRefs` and `targetSelectors`.
+// except `targetRefs`, `targetSelectors` and `statPrefix`, which has no effect.
 const _: () = assert!(
-    TrafficPolicySpec::SUPPORTED == TrafficSettings::FIELDS.len() + 2,
+    TrafficPolicySpec::SUPPORTED == TrafficSettings::FIELDS.len() + 3,
     "a supported field of TrafficPolicySpec is not in the list of policy/traffic.rs"
 );
 
@@ -100,6 +100,14 @@ pub(super) fn compile(
         if draft.faults.is_empty() {
             for (field, message) in rbac::warnings(&settings) {
                 log.warn(reference, &object.source, &FieldFault::new(field, message));
+            }
+            if spec.stat_prefix.is_some() {
+                let message = "has no effect: what is counted has the route and the rule as labels";
+                log.warn(
+                    reference,
+                    &object.source,
+                    &FieldFault::new("spec.statPrefix", message),
+                );
             }
         }
         if !draft.named_by.is_empty() {

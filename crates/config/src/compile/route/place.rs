@@ -8,10 +8,13 @@ use crate::compile::log::misconfiguration;
 use crate::compile::passthrough;
 use crate::compile::policy::PolicyScope;
 use crate::name::Port;
+use crate::policy::traffic::TrafficSettings;
+use crate::policy::url_rewrite::UrlRewriting;
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{
-    BackendDestination, DynamicDestination, RequestMirror, RouteFilters, RouteRule, RuleAction,
-    ServiceDestination, StaticDestination, WeightedBackend, WeightedBackends,
+    BackendDestination, DynamicDestination, PathRewrite, RequestMirror, RouteFilters, RouteRule,
+    RouteTimeouts, RuleAction, ServiceDestination, StaticDestination, WeightedBackend,
+    WeightedBackends,
 };
 
 use super::backend_ref::BackendDraft;
@@ -27,9 +30,9 @@ impl RuleDraft {
             route: scope.route.clone(),
             index: self.index,
             name: self.name.clone(),
+            filters: self.filters_with(&policies),
+            timeouts: self.timeouts_with(&policies),
             policies: Arc::new(policies),
-            filters: self.filters.clone(),
-            timeouts: self.timeouts,
             mirrors: self.mirrors_at(context, scope),
             action: match refusal {
                 Some(wrong) => RuleAction::Refuse(wrong),
@@ -49,6 +52,29 @@ impl RuleDraft {
             },
         };
         self.mirrors.iter().map(mirror).collect()
+    }
+
+    /// The filters of the rule, completed by what policies say.
+    fn filters_with(&self, policies: &TrafficSettings) -> RouteFilters {
+        let mut filters = self.filters.clone();
+        if let Some(UrlRewriting { path }) = policies.url_rewrite.value().map(|it| &**it) {
+            let rewrite = filters.rewrite.get_or_insert_default();
+            let of_policy = || PathRewrite::Regex(path.clone());
+            rewrite.path.get_or_insert_with(of_policy);
+        }
+        filters
+    }
+
+    /// The time limits of the rule, completed by those of policies.
+    fn timeouts_with(&self, policies: &TrafficSettings) -> RouteTimeouts {
+        let Some(limits) = policies.timeouts.value() else {
+            return self.timeouts;
+        };
+        RouteTimeouts {
+            request: self.timeouts.request.or(limits.request),
+            stream_idle: limits.stream_idle,
+            ..self.timeouts
+        }
     }
 
     fn action_at(&self, context: &RouteContext<'_>, scope: PolicyScope<'_>) -> RuleAction {

@@ -318,6 +318,7 @@ fn timeouts(
     let timeouts = RouteTimeouts {
         request: parse("request", request.as_deref()),
         backend_request: parse("backendRequest", backend_request.as_deref()),
+        stream_idle: TimeoutSetting::Default,
     };
     if let (TimeoutSetting::After(request), TimeoutSetting::After(backend)) =
         (timeouts.request, timeouts.backend_request)

@@ -235,8 +235,7 @@ fn what_is_wrong_with_a_policy_is_named_and_fails_closed() {
             "at least 1ms is needed",
         ),
         ("jwtAuth: {disable: {}}", "jwtAuth", UNSUPPORTED),
-        ("timeouts: {request: 1s}", "timeouts", UNSUPPORTED),
-        ("autoHostRewrite: true", "autoHostRewrite", UNSUPPORTED),
+        ("tracing: {disable: {}}", "tracing", UNSUPPORTED),
     ];
     for (line, field, message) in cases {
         let compiled = with_route(&policy(line));

@@ -65,7 +65,7 @@ fn wrong_policies() -> Vec<WrongEdit> {
         (
             policy(kgateway, "TrafficPolicy", ROUTE, users),
             "basicAuth:",
-            "csrf: {}\n  basicAuth:",
+            "tracing: {}\n  basicAuth:",
             "TrafficPolicy infra/p",
         ),
         (

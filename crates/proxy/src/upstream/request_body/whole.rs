@@ -1,0 +1,58 @@
+//! A request body that is read as a whole before anything of it is sent.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+
+use http_body::Body as _;
+use tokio::time::timeout;
+
+use super::{BodySource, RequestBody};
+use crate::exchange::Progress;
+
+/// Why a body could not be read as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WholeBodyFault {
+    /// It has more bytes than allowed.
+    TooLarge,
+    /// The client broke it off, or sent nothing for too long.
+    Incomplete,
+}
+
+impl RequestBody {
+    /// Reads all of the body, at most this number of bytes. A client that waits for consent is asked for it. The body can be
+    /// sent, and replayed, after that.
+    ///
+    /// # Errors
+    /// If the body is larger, which is known without reading it if its length is, and if the client does not send all of it.
+    pub(crate) async fn read_whole(&mut self, most: usize) -> Result<(), WholeBodyFault> {
+        if self.size_hint().lower() > most as u64 {
+            return Err(WholeBodyFault::TooLarge);
+        }
+        let idle_timeout = self.progress().map(Progress::idle_timeout);
+        self.keep(most);
+        let BodySource::Replayed(reader) = &mut self.source else {
+            return Ok(());
+        };
+        // While there is a second reader, what is read is kept.
+        let kept = Rc::clone(&reader.kept);
+        loop {
+            let next = poll_fn(|cx| reader.poll(cx));
+            let frame = match idle_timeout {
+                Some(limit) => timeout(limit, next)
+                    .await
+                    .map_err(|_| WholeBodyFault::Incomplete)?,
+                None => next.await,
+            };
+            match frame {
+                Some(Ok(_)) if kept.borrow().room.is_none() => {
+                    return Err(WholeBodyFault::TooLarge);
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) => return Err(WholeBodyFault::Incomplete),
+                None => break,
+            }
+        }
+        reader.at = 0;
+        Ok(())
+    }
+}
