@@ -89,8 +89,8 @@ pub struct RouteFilters {
     pub request_headers: HeaderEdit,
     /// Applied to the response before it is forwarded.
     pub response_headers: HeaderEdit,
-    /// Changes the host or the path. With a dynamic Backend, the new host is also the destination. Never set on a
-    /// backend reference.
+    /// Changes the host or the path. With a dynamic Backend, the new host is also the destination. What a backend
+    /// reference changes takes the place of what its rule changes; both replace parts of what the client sent.
     pub rewrite: Option<RequestRewrite>,
 }
 

@@ -10,8 +10,8 @@ use egret_config::policy::egress::EgressPolicySet;
 use egret_config::resources::{Kind, ObjectRef};
 use egret_config::route::{RouteMatch, normalize_path};
 use egret_config::snapshot::{
-    AlpnProtocol, BackendDestination, BackendSettings, HttpVersion, RequestRewrite, RouteFilters,
-    RouteRule, Scheme, WeightedBackend,
+    AlpnProtocol, BackendDestination, BackendSettings, HttpVersion, PathRewrite, RequestRewrite,
+    RouteFilters, RouteRule, Scheme, WeightedBackend,
 };
 use http::header::{HOST, HeaderValue};
 use http::request::Parts;
@@ -107,8 +107,11 @@ impl<'a> ForwardPlan<'a> {
         parts: &Parts,
     ) -> Result<Self, Refusal> {
         let scheme = scheme(target, &backend.destination);
-        let rewrite = route.rewrite;
-        let new_host = rewrite.and_then(|rewrite| rewrite.host.as_ref());
+        // What the backend reference changes takes the place of what the rule changes.
+        let rewrites = [backend.filters.rewrite.as_ref(), route.rewrite];
+        let mut rewrites = rewrites.into_iter().flatten();
+        let new_path = rewrites.clone().find_map(|rewrite| rewrite.path.as_ref());
+        let new_host = rewrites.find_map(|rewrite| rewrite.host.as_ref());
         let default_port = default_port(target, scheme, &backend.destination);
         let (wanted, port) = match new_host {
             // CONNECT has no scheme that could have a default port.
@@ -125,8 +128,8 @@ impl<'a> ForwardPlan<'a> {
         let says_default = scheme == Scheme::Https && target.port == Some(Port::HTTPS);
         let host = (new_host.is_some() || says_default)
             .then(|| Target::host_header(&wanted, port, scheme));
-        let path = path(rewrite, route.matched_prefix, parts)?;
-        let normalized_path = if route.has_normal_path && rewrite.is_none() {
+        let path = path(new_path, route.matched_prefix, parts)?;
+        let normalized_path = if route.has_normal_path && new_path.is_none() {
             None
         } else {
             let compared = compared_path(path.path(), &parts.method);
@@ -303,7 +306,7 @@ pub(crate) fn compared_path<'a>(path: &'a str, method: &Method) -> Cow<'a, str> 
 
 /// The path and query to send: as they were received, or rewritten.
 fn path(
-    rewrite: Option<&RequestRewrite>,
+    rewrite: Option<&PathRewrite>,
     matched_prefix: Option<&str>,
     parts: &Parts,
 ) -> Result<PathAndQuery, Refusal> {
@@ -311,7 +314,7 @@ fn path(
     if parts.method == Method::CONNECT {
         return Ok(PathAndQuery::from_static("/"));
     }
-    let Some(rewrite) = rewrite.and_then(|rewrite| rewrite.path.as_ref()) else {
+    let Some(rewrite) = rewrite else {
         return whole_path(came);
     };
     let mut text = rewrite.apply(parts.uri.path(), matched_prefix);

@@ -7,7 +7,6 @@
 //! - `TCPRoute`, `UDPRoute`: Egret forwards HTTP, and TLS by its server name.
 //! - `GatewayAddressRoutability`, `GatewayAddressRoutabilityCluster`, `GatewayListenerFilters`, `ClusterTrustBundle`: of
 //!   the experimental channel; their fields are not in the CRDs of the standard one.
-//! - Its field is reported as not supported: `HTTPRouteBackendURLRewrite`.
 
 /// The names, in the order in which they are written.
 pub(super) const SUPPORTED: &[&str] = &[
@@ -35,6 +34,7 @@ pub(super) const SUPPORTED: &[&str] = &[
     "HTTPRouteBackendProtocolWebSocket",
     "HTTPRouteBackendRequestHeaderModification",
     "HTTPRouteBackendTimeout",
+    "HTTPRouteBackendURLRewrite",
     "HTTPRouteCORS",
     "HTTPRouteDestinationPortMatching",
     "HTTPRouteHostRewrite",

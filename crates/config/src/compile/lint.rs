@@ -8,7 +8,7 @@ use super::log::{FieldFault, ReportLog};
 use crate::name::HostMatcher;
 use crate::policy::egress::{EgressAction, EgressMode, EgressRule, EgressRules};
 use crate::resources::{ObjectRef, Resources};
-use crate::rule::{BackendDestination, RouteRule, RuleAction, WeightedBackend};
+use crate::rule::{BackendDestination, RouteFilters, RouteRule, RuleAction, WeightedBackend};
 use crate::snapshot::{BindAddress, Listener, ListenerSocket, ValidationMode};
 
 pub(super) fn report(
@@ -68,18 +68,20 @@ fn is_open(bind: BindAddress, listener: &Listener, rule: &RouteRule) -> bool {
         rule.policies.basic_auth.value().is_some() || rule.policies.api_key_auth.value().is_some();
     let goes_anywhere = |backend: &WeightedBackend| {
         let is_dynamic = matches!(backend.destination, BackendDestination::Dynamic(_));
-        is_dynamic && backend.egress.policies.is_empty()
+        is_dynamic && backend.egress.policies.is_empty() && !names_host(&backend.filters)
     };
     bind.ip.is_none_or(|ip: IpAddr| ip.is_unspecified())
         && listener.refuse.is_none()
         && !asks_for_certificates
         && !asks_for_credentials
-        && rule
-            .filters
-            .rewrite
-            .as_ref()
-            .is_none_or(|rewrite| rewrite.host.is_none())
+        && !names_host(&rule.filters)
         && backends(rule).iter().any(goes_anywhere)
+}
+
+/// Whether filters decide the host.
+fn names_host(filters: &RouteFilters) -> bool {
+    let rewrite = filters.rewrite.as_ref();
+    rewrite.is_some_and(|rewrite| rewrite.host.is_some())
 }
 
 fn backends(rule: &RouteRule) -> &[WeightedBackend] {

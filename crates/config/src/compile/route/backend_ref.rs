@@ -9,8 +9,8 @@ use crate::name::Port;
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{Misconfiguration, RouteFilters};
 
-use super::header::header_edit;
-use super::spec::{BackendRefSpec, FilterMember, FilterSpec};
+use super::filter;
+use super::spec::{BackendRefSpec, RuleSpec};
 use super::status::RuleFaults;
 
 /// Maximum weight (Gateway API, BackendRef).
@@ -83,16 +83,18 @@ pub(super) fn resolve_at(
     resolved.map_err(|unresolved| (unresolved.reason, unresolved.fault(field)))
 }
 
-/// Compiles references. The last argument takes the faults of the rule, and the references that could not be resolved.
+/// Compiles the references of a rule. The last argument takes the faults of the rule, and the references that could not be resolved.
 pub(super) fn compile(
     context: &RouteContext<'_>,
     route: &ObjectRef,
-    specs: &[BackendRefSpec<'_>],
+    RuleSpec {
+        matches, backends, ..
+    }: &RuleSpec<'_>,
     field: &str,
     (wrong, unresolved): &mut (&mut RuleFaults, &mut UnresolvedRefs),
 ) -> Vec<BackendDraft> {
     let mut drafts = Vec::new();
-    for (index, spec) in specs.iter().enumerate() {
+    for (index, spec) in backends.iter().enumerate() {
         let field = format!("{field}.backendRefs[{index}]");
         let resolved = resolve(context, route, spec).map_err(|unresolved_ref| {
             // Clients are not told what was meant.
@@ -112,7 +114,7 @@ pub(super) fn compile(
         let port = resolved.as_ref().ok().and_then(|(_, port)| *port);
         drafts.push(BackendDraft {
             weight: weight.unwrap_or(1),
-            filters: compile_filters(&spec.filters, &field, wrong),
+            filters: filter::compile(&spec.filters, &field, matches.prefixes, wrong).filters,
             backend: resolved.map(|(backend, _)| backend),
             port,
         });
@@ -212,44 +214,4 @@ fn port_of_backend(
         )));
     }
     port_of(port).map(Some).map_err(UnresolvedRef::wrong_port)
-}
-
-fn compile_filters(specs: &[FilterSpec<'_>], field: &str, wrong: &mut RuleFaults) -> RouteFilters {
-    let mut filters = RouteFilters::default();
-    let (mut request, mut response) = (0, 0);
-    for (index, spec) in specs.iter().enumerate() {
-        let field = format!("{field}.filters[{index}]");
-        match spec {
-            Ok((name, FilterMember::RequestHeaders(edits))) => {
-                let field = format!("{field}.{name}");
-                filters.request_headers = header_edit(edits, &field, wrong);
-                request += 1;
-            }
-            Ok((name, FilterMember::ResponseHeaders(edits))) => {
-                let field = format!("{field}.{name}");
-                filters.response_headers = header_edit(edits, &field, wrong);
-                response += 1;
-            }
-            Ok((name, _)) => {
-                let fault = FieldFault::unsupported(format!("{field}.{name}"));
-                wrong.unsupported.push(fault);
-            }
-            Err(_) => wrong.unsupported.push(FieldFault::new(
-                format!("{field}.type"),
-                "does not agree with what is set beside it",
-            )),
-        }
-    }
-    for (name, count) in [
-        ("RequestHeaderModifier", request),
-        ("ResponseHeaderModifier", response),
-    ] {
-        if count > 1 {
-            wrong.unsupported.push(FieldFault::new(
-                format!("{field}.filters"),
-                format!("{name} filter cannot be repeated"),
-            ));
-        }
-    }
-    filters
 }

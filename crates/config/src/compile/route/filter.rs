@@ -3,12 +3,9 @@
 use http::StatusCode;
 
 use super::header::header_edit;
-use super::spec::{ExtensionSpec, FilterMember, FilterSpec};
+use super::spec::{ExtensionSpec, FilterMember, FilterSpec, PathSpec, RewriteSpec};
 use super::status::RuleFaults;
-use crate::api::gateway::{
-    RedirectPath, RedirectPathType, RedirectScheme, RequestRedirect, RewritePath, RewritePathType,
-    UrlRewrite,
-};
+use crate::api::gateway::{RedirectPath, RedirectPathType, RedirectScheme, RequestRedirect};
 use crate::compile::backend::port_of;
 use crate::compile::cors;
 use crate::compile::log::FieldFault;
@@ -149,27 +146,11 @@ impl FilterCompiler<'_> {
         }
     }
 
-    fn rewrite(&mut self, spec: &UrlRewrite, field: &str) -> RequestRewrite {
-        let UrlRewrite { hostname, path } = spec;
-        let path = path.as_ref().and_then(|spec| {
-            let RewritePath {
-                replace_full_path,
-                replace_prefix_match,
-                r#type,
-            } = spec;
-            let full = *r#type == RewritePathType::ReplaceFullPath;
-            self.path(
-                full,
-                [
-                    replace_full_path.as_deref(),
-                    replace_prefix_match.as_deref(),
-                ],
-                field,
-            )
-        });
+    fn rewrite(&mut self, spec: &RewriteSpec<'_>, field: &str) -> RequestRewrite {
+        let RewriteSpec { hostname, path } = spec;
         RequestRewrite {
-            host: self.hostname(hostname.as_deref(), field),
-            path,
+            host: self.hostname(*hostname, field),
+            path: path.and_then(|spec| self.path(spec, field)),
         }
     }
 
@@ -187,15 +168,12 @@ impl FilterCompiler<'_> {
                 replace_prefix_match,
                 r#type,
             } = spec;
-            let full = *r#type == RedirectPathType::ReplaceFullPath;
-            self.path(
-                full,
-                [
-                    replace_full_path.as_deref(),
-                    replace_prefix_match.as_deref(),
-                ],
-                field,
-            )
+            let spec = PathSpec {
+                is_full: *r#type == RedirectPathType::ReplaceFullPath,
+                full: replace_full_path.as_deref(),
+                prefix: replace_prefix_match.as_deref(),
+            };
+            self.path(spec, field)
         });
         let port = port.and_then(|port| {
             port_of(port)
@@ -239,13 +217,17 @@ impl FilterCompiler<'_> {
         None
     }
 
-    /// Compiles a path modifier. The texts are those of the full path and of the prefix; the type says which of them
-    /// must be set.
-    fn path(&mut self, full: bool, texts: [Option<&str>; 2], field: &str) -> Option<PathRewrite> {
+    /// Compiles a path modifier, of which the type says what must be set.
+    fn path(&mut self, spec: PathSpec<'_>, field: &str) -> Option<PathRewrite> {
         let field = format!("{field}.path");
-        let (name, text) = match (full, texts) {
-            (true, [Some(text), None]) => ("replaceFullPath", text),
-            (false, [None, Some(text)]) => ("replacePrefixMatch", text),
+        let PathSpec {
+            is_full,
+            full,
+            prefix,
+        } = spec;
+        let (name, text) = match (is_full, full, prefix) {
+            (true, Some(text), None) => ("replaceFullPath", text),
+            (false, None, Some(text)) => ("replacePrefixMatch", text),
             _ => {
                 self.fault(
                     format!("{field}.type"),
@@ -260,7 +242,7 @@ impl FilterCompiler<'_> {
             self.fault(field, "not a path");
             return None;
         }
-        if full {
+        if is_full {
             return Some(PathRewrite::Full(text.to_owned()));
         }
         if !self.prefixes {

@@ -108,7 +108,7 @@ impl RuleCompiler<'_> {
                     prefixes,
                 },
             filters,
-            backends,
+            backends: _,
             timeouts: time_limits,
             retry,
             session_persistence,
@@ -132,7 +132,7 @@ impl RuleCompiler<'_> {
         let (context, route) = (self.context, self.route);
         let mut rule_faults = (&mut wrong, &mut faults.unresolved);
         let mirrors = mirror::compile(context, route, filters, field, &mut rule_faults);
-        let backends = backend_ref::compile(context, route, backends, field, &mut rule_faults);
+        let backends = backend_ref::compile(context, route, spec, field, &mut rule_faults);
         let resolved_backends = backends
             .iter()
             .filter_map(|draft| draft.backend.clone().ok());

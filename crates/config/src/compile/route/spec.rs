@@ -4,7 +4,7 @@ use kube::core::ObjectMeta;
 
 use super::header::HeaderModifierSpec;
 use super::mirror::MirrorSpec;
-use crate::api::gateway::{ParentRef, RequestRedirect, RuleRetry, RuleTimeouts, UrlRewrite};
+use crate::api::gateway::{ParentRef, RequestRedirect, RuleRetry, RuleTimeouts};
 use crate::compile::cors::CorsSpec;
 use crate::compile::log::FieldFault;
 use crate::resources::{ObjectRef, ObjectSeniority, Resources, SourceLocation};
@@ -72,11 +72,26 @@ pub(super) enum FilterMember<'a> {
     RequestHeaders(HeaderModifierSpec<'a>),
     ResponseHeaders(HeaderModifierSpec<'a>),
     Redirect(&'a RequestRedirect),
-    Rewrite(&'a UrlRewrite),
+    Rewrite(RewriteSpec<'a>),
     Cors(CorsSpec<'a>),
     Mirror(MirrorSpec<'a>),
     Extension(ExtensionSpec<'a>),
     Unsupported,
+}
+
+/// `urlRewrite` of a filter.
+pub(super) struct RewriteSpec<'a> {
+    pub(super) hostname: Option<&'a str>,
+    pub(super) path: Option<PathSpec<'a>>,
+}
+
+/// `path` of a filter that changes it.
+#[derive(Clone, Copy)]
+pub(super) struct PathSpec<'a> {
+    /// Whether the type is `ReplaceFullPath`, else it is `ReplacePrefixMatch`.
+    pub(super) is_full: bool,
+    pub(super) full: Option<&'a str>,
+    pub(super) prefix: Option<&'a str>,
 }
 
 /// `extensionRef` of a filter.

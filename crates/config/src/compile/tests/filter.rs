@@ -202,8 +202,34 @@ fn filters_of_a_backend_ref_are_its_own() {
         panic!("not forwarded");
     };
     assert_eq!(backends.backends[0].filters.response_headers.add.len(), 1);
+    let compiled = refs(
+        "{type: URLRewrite, urlRewrite: {hostname: B.example, path: {type: ReplacePrefixMatch, replacePrefixMatch: /x}}}",
+    );
+    assert!(compiled.report.accepted(), "{}", compiled.report.table());
+    let RuleAction::Forward(backends) = &rule(&compiled, 8080, "a.b", "/").unwrap().action else {
+        panic!("not forwarded");
+    };
+    let rewrite = backends.backends[0].filters.rewrite.as_ref().unwrap();
+    assert_eq!(rewrite.host.as_ref().unwrap().as_str(), "b.example");
+    assert_eq!(rewrite.path, Some(PathRewrite::Prefix("/x".to_owned())));
     for (filter, field) in [
-        ("{type: URLRewrite, urlRewrite: {}}", "urlRewrite"),
+        (
+            "{type: URLRewrite, urlRewrite: {hostname: '*.b'}}",
+            "urlRewrite.hostname",
+        ),
+        (
+            "{type: RequestRedirect, requestRedirect: {}}",
+            "requestRedirect",
+        ),
+        ("{type: CORS, cors: {}}", "cors"),
+        (
+            "{type: RequestMirror, requestMirror: {backendRef: {name: x, port: 80}}}",
+            "requestMirror",
+        ),
+        (
+            "{type: ExtensionRef, extensionRef: {group: gateway.kgateway.dev, kind: DirectResponse, name: x}}",
+            "extensionRef",
+        ),
         ("{type: RequestHeaderModifier}", "type"),
     ] {
         let problems = problems(&refs(filter));

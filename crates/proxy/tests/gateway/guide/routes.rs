@@ -1,6 +1,6 @@
 //! Routes, rewrites and forwarded header fields.
 
-use egret_testkit::gateway::{QUICKSTART, documents, quickstart_config};
+use egret_testkit::gateway::{QUICKSTART, documents, egress_policy, quickstart_config};
 use egret_testkit::{DnsServer, Gateway, Upstream};
 
 #[test]
@@ -152,4 +152,57 @@ fn the_guides_resources_alone_are_accepted_and_serve() {
     assert_eq!(report["problems"], serde_json::json!([]));
     // A route matches: the request is refused because of its destination.
     assert_eq!(gateway.get("127.0.0.1", "/").status, 403);
+}
+
+#[test]
+fn a_backend_ref_rewrites_in_place_of_its_rule_and_policies_see_what_is_sent() {
+    let (dns, upstream) = (DnsServer::start(), Upstream::start());
+    dns.a("real.example", ["127.0.0.1"], 60);
+    let rewrite = |host: &str, prefix: &str| {
+        format!(
+            "filters: [{{type: URLRewrite, urlRewrite: {{{host} path: {{type: ReplacePrefixMatch, replacePrefixMatch: {prefix}}}}}}}]"
+        )
+    };
+    let rule = |prefix: &str, of_rule: &str, of_backend: &str| {
+        format!(
+            "  - matches: [{{path: {{type: PathPrefix, value: {prefix}}}}}]
+    {of_rule}
+    backendRefs: [{{group: gateway.kgateway.dev, kind: Backend, name: dfp-backend, {of_backend}}}]
+"
+        )
+    };
+    let host = "hostname: real.example,";
+    // The rule gives the host, and the backend reference another path.
+    let both = rule("/both", &rewrite(host, "/rule"), &rewrite("", "/backend"));
+    let alone = rule("/alone", "name: alone", &rewrite(host, "/new"));
+    let denied = rule("/denied", "name: denied", &rewrite(host, "/secret"));
+    let route = format!(
+        "apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: rewritten, namespace: httpbin}}
+spec:
+  parentRefs: [{{name: http, namespace: kgateway-system}}]
+  hostnames: [front.example]
+  rules:
+{both}{alone}{denied}"
+    );
+    let policy = egress_policy(
+        "secret",
+        "rules: [{name: no, action: Deny, paths: [/secret]}]",
+    );
+    let dynamic = "type: DynamicForwardProxy\n  dynamicForwardProxy: {}";
+    let fixed = format!(
+        "type: Static\n  static: {{hosts: [{{host: 127.0.0.1, port: {}}}]}}",
+        upstream.port()
+    );
+    let config = quickstart_config(dns.addr()).replace(dynamic, &fixed);
+    let gateway = Gateway::start(&documents(&[&config, &route, &policy]));
+    for (path, sent) in [("/both/x?y", "/backend/x?y"), ("/alone/x", "/new/x")] {
+        assert_eq!(gateway.get("front.example", path).status, 200, "{path}");
+        let request = upstream.requests().pop().unwrap();
+        assert_eq!(request.target, sent);
+        assert_eq!(request.header("host"), Some("real.example"));
+    }
+    assert_eq!(gateway.get("front.example", "/denied/x").status, 403);
+    assert_eq!(upstream.requests().len(), 2);
 }

@@ -2,12 +2,13 @@
 
 use super::super::matches;
 use super::{
-    BackendRefSpec, ExtensionSpec, FilterMember, FilterSpec, RouteSpec, RuleMatches, RuleSpec,
-    rules, single_member,
+    BackendRefSpec, ExtensionSpec, FilterMember, FilterSpec, PathSpec, RewriteSpec, RouteSpec,
+    RuleMatches, RuleSpec, rules, single_member,
 };
 use crate::api::gateway::{
-    BackendFilter, BackendFilterType, BackendRef, Cors, ExtensionRef, HttpRoute, HttpRouteMatch,
-    HttpRouteRule, HttpRouteSpec, ParentRef, PathMatchType, RuleFilter, RuleFilterType,
+    BackendFilter, BackendFilterType, BackendRef, BackendRewritePath, BackendRewritePathType,
+    BackendUrlRewrite, Cors, ExtensionRef, HttpRoute, HttpRouteMatch, HttpRouteRule, HttpRouteSpec,
+    ParentRef, PathMatchType, RewritePath, RewritePathType, RuleFilter, RuleFilterType, UrlRewrite,
     UseDefaultGateways,
 };
 use crate::compile::cors::CorsSpec;
@@ -165,9 +166,38 @@ fn filter(spec: &RuleFilter) -> FilterSpec<'_> {
         (
             is(Type::UrlRewrite),
             "urlRewrite",
-            rewrite.as_ref().map(FilterMember::Rewrite),
+            rewrite
+                .as_ref()
+                .map(|spec| FilterMember::Rewrite(spec.into())),
         ),
     ])
+}
+
+/// Reads the same fields of several generated types.
+macro_rules! rewrites_from {
+    ($($type:ident { $path:ident, $kind:ident })*) => {$(
+        impl<'a> From<&'a $type> for RewriteSpec<'a> {
+            fn from(spec: &'a $type) -> Self {
+                let $type { hostname, path } = spec;
+                Self {
+                    hostname: hostname.as_deref(),
+                    path: path.as_ref().map(|spec| {
+                        let $path { replace_full_path, replace_prefix_match, r#type } = spec;
+                        PathSpec {
+                            is_full: *r#type == $kind::ReplaceFullPath,
+                            full: replace_full_path.as_deref(),
+                            prefix: replace_prefix_match.as_deref(),
+                        }
+                    }),
+                }
+            }
+        }
+    )*};
+}
+
+rewrites_from! {
+    UrlRewrite { RewritePath, RewritePathType }
+    BackendUrlRewrite { BackendRewritePath, BackendRewritePathType }
 }
 
 fn cors_spec(spec: &Cors) -> CorsSpec<'_> {
@@ -189,7 +219,7 @@ fn cors_spec(spec: &Cors) -> CorsSpec<'_> {
     }
 }
 
-/// Reads a filter of a backend reference, of which only header modifiers are supported.
+/// Reads a filter of a backend reference, of which header modifiers and URLRewrite are supported.
 fn backend_filter(spec: &BackendFilter) -> FilterSpec<'_> {
     use BackendFilterType as Type;
     let BackendFilter {
@@ -246,7 +276,9 @@ fn backend_filter(spec: &BackendFilter) -> FilterSpec<'_> {
         (
             is(Type::UrlRewrite),
             "urlRewrite",
-            unsupported(rewrite.is_some()),
+            rewrite
+                .as_ref()
+                .map(|spec| FilterMember::Rewrite(spec.into())),
         ),
     ])
 }
