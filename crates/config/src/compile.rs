@@ -77,7 +77,13 @@ pub fn compile(resources: &Resources, options: &CompileOptions) -> CompiledConfi
         classes: &classes,
     };
     let route_gateways = route::gateways(resources, &classes);
-    let policies = policy::compile(targets, route_gateways, options, &mut log);
+    let backends = backend::compile(resources, &mut log);
+    let services = ServiceLookup::new(resources);
+    let upstreams = policy::Upstreams {
+        backends: &backends,
+        services: &services,
+    };
+    let policies = policy::compile(targets, route_gateways, upstreams, options, &mut log);
     let mut gateways = gateway::compile(resources, &classes, options, &policies, &mut log);
     let shown = gateways.iter().filter_map(|gateway| {
         let identity = gateway.backend_identity()?;
@@ -85,9 +91,9 @@ pub fn compile(resources: &Resources, options: &CompileOptions) -> CompiledConfi
     });
     let mut context = RouteContext {
         resources,
-        backends: backend::compile(resources, &mut log),
+        backends,
         identities: BackendIdentities::new(shown.collect()),
-        services: ServiceLookup::new(resources),
+        services,
         responses: direct_response::compile(resources, &mut log),
         classes,
         policies,
@@ -106,11 +112,14 @@ pub fn compile(resources: &Resources, options: &CompileOptions) -> CompiledConfi
     passthrough::report(resources, &gateways, &mut log);
     tunnel::report(resources, &gateways, &mut log);
     let sockets = finish(gateways, &context, options, &mut log);
+    let remote_keys = usage::remote_keys(&sockets);
     let (report, review) = log.finish();
     CompiledConfig {
         snapshot: Snapshot {
             sockets,
             resolvers: context.policies.resolvers(),
+            services: context.policies.services(),
+            remote_keys,
         },
         report,
         review,

@@ -257,6 +257,7 @@ impl ParsedObject {
             Kind::BackendConfigPolicy => item.into(&mut resources.backend_config_policies),
             Kind::TrafficPolicy => item.into(&mut resources.traffic_policies),
             Kind::DirectResponse => item.into(&mut resources.direct_responses),
+            Kind::GatewayExtension => item.into(&mut resources.gateway_extensions),
             Kind::GatewayParameters => item.into(&mut resources.gateway_parameters),
             Kind::ListenerPolicy => item.into(&mut resources.listener_policies),
             Kind::HttpListenerPolicy => item.into(&mut resources.http_listener_policies),
@@ -269,8 +270,7 @@ impl ParsedObject {
             Kind::Namespace => item.into::<Namespace>(&mut resources.namespaces),
             Kind::Secret => item.into(&mut resources.secrets),
             Kind::ConfigMap => item.into(&mut resources.config_maps),
-            Kind::GatewayExtension
-            | Kind::TcpRoute
+            Kind::TcpRoute
             | Kind::UdpRoute
             | Kind::XListenerSet
             | Kind::XBackendTrafficPolicy

@@ -16,8 +16,8 @@ use crate::api::gateway::{
     TlsRoute,
 };
 use crate::api::kgateway::{
-    Backend, BackendConfigPolicy, DirectResponse, GatewayParameters, HttpListenerPolicy,
-    ListenerPolicy, TrafficPolicy,
+    Backend, BackendConfigPolicy, DirectResponse, GatewayExtension, GatewayParameters,
+    HttpListenerPolicy, ListenerPolicy, TrafficPolicy,
 };
 
 use crate::api::target::{TargetRef, TargetSelector};
@@ -88,6 +88,8 @@ pub struct Resources {
     pub traffic_policies: ObjectMap<TrafficPolicy>,
     /// `DirectResponse`
     pub direct_responses: ObjectMap<DirectResponse>,
+    /// `GatewayExtension`
+    pub gateway_extensions: ObjectMap<GatewayExtension>,
     /// `GatewayParameters`
     pub gateway_parameters: ObjectMap<GatewayParameters>,
     /// `ListenerPolicy`
@@ -183,6 +185,7 @@ impl Resources {
             Kind::BackendConfigPolicy => Box::new(self.backend_config_policies.keys()),
             Kind::TrafficPolicy => Box::new(self.traffic_policies.keys()),
             Kind::DirectResponse => Box::new(self.direct_responses.keys()),
+            Kind::GatewayExtension => Box::new(self.gateway_extensions.keys()),
             Kind::GatewayParameters => Box::new(self.gateway_parameters.keys()),
             Kind::ListenerPolicy => Box::new(self.listener_policies.keys()),
             Kind::HttpListenerPolicy => Box::new(self.http_listener_policies.keys()),
@@ -193,8 +196,7 @@ impl Resources {
             Kind::Namespace => Box::new(self.namespaces.keys()),
             Kind::Secret => Box::new(self.secrets.keys()),
             Kind::ConfigMap => Box::new(self.config_maps.keys()),
-            Kind::GatewayExtension
-            | Kind::TcpRoute
+            Kind::TcpRoute
             | Kind::UdpRoute
             | Kind::XListenerSet
             | Kind::XBackendTrafficPolicy

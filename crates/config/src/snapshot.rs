@@ -11,6 +11,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::name::{DnsName, Host, HostPattern, Port};
+use crate::policy::jwt_auth::RemoteKeys;
+use crate::policy::service::ServiceId;
 use crate::resources::ObjectRef;
 use crate::route::RouteTable;
 
@@ -40,6 +42,11 @@ pub struct Snapshot {
     /// The settings of the resolvers. [`ResolverId::System`] is always present.
     #[serde(serialize_with = "as_list")]
     pub resolvers: BTreeMap<ResolverId, Arc<ResolverSettings>>,
+    /// The services that the gateway itself asks for its policies.
+    #[serde(serialize_with = "as_list")]
+    pub services: BTreeMap<ServiceId, Arc<WeightedBackend>>,
+    /// The keys that rules need and that are fetched; each once.
+    pub remote_keys: Vec<Arc<RemoteKeys>>,
 }
 
 /// The address that a socket is bound to.

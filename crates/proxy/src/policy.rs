@@ -36,10 +36,12 @@ pub(crate) mod credentials;
 mod csrf;
 pub(crate) mod fault;
 mod header_modifiers;
+pub(crate) mod jwt_auth;
 pub(crate) mod limit;
 mod rbac;
 
 use credentials::Principal;
+use jwt_auth::KeyStore;
 use limit::{LimitShare, LimitedRequest, WorkerLimits};
 
 /// What the policies of a rule are asked about.
@@ -52,6 +54,10 @@ pub(crate) struct PolicyContext<'a, 'r> {
     pub(crate) request: &'r Parts,
     /// Who is at the other end of the client's connection.
     pub(crate) client: &'r Rc<ClientIdentity>,
+    /// The keys that were fetched.
+    pub(crate) keys: &'r KeyStore,
+    /// Whether the request was let through before and is asked about again: an open tunnel, or a copy.
+    pub(crate) asked_before: bool,
 }
 
 /// Who is at the other end of a client's connection, as far as the connection proves it.
@@ -161,6 +167,7 @@ impl<'a> Admitted<'a> {
             // It was an endpoint when the tunnel was opened. One that is none any more gets no new tunnels, and keeps those
             // that it has.
             endpoints: plan.endpoints().map(|_| slice::from_ref(&peer)),
+            is_own: false,
             own,
         };
         let is_let_through =
@@ -267,6 +274,8 @@ impl<'a> Cleared<'a> {
             egress: self.plan.egress,
             request: egress_request(&self.plan, self.client()),
             endpoints: self.plan.endpoints().map(|endpoints| &**endpoints),
+            // Of what a client chooses, nobody has said that it may be reached.
+            is_own: self.policies.is_none() && !self.plan.dynamic,
             own,
         }
     }

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use egret_config::route::RouteMatch;
 use egret_config::snapshot::{ListenerSocket, Snapshot};
 use http::header::{CONNECTION, EXPECT, HeaderValue};
 use http::request::Parts;
@@ -14,12 +15,13 @@ use http_body::Body as _;
 use crate::body::ResponseBody;
 use crate::client::ClientConnection;
 use crate::client::stream_watch::StreamWatch;
-use crate::configuration::logs_unrouted;
+use crate::configuration::{WorkerSnapshot, logs_unrouted};
 use crate::downstream::{DownstreamConnection, TunnelSlot};
 use crate::exchange::{BodyConsent, Exchange};
 use crate::message::target::{Target, check_framing};
 use crate::message::{grpc, upgrade};
 use crate::plan::compared_path;
+use crate::policy::{Admitted, PolicyContext};
 use crate::refusal::{self, Refusal};
 use crate::transfer::ReceivedBody;
 use crate::tunnel::Tunnel;
@@ -176,7 +178,7 @@ async fn answer(
     if let Some(answer) = decide::preflight(&found, &parts, exchange) {
         return Ok(answer);
     }
-    let admitted = decide::admit(&found, &target, &parts, &connection.client, exchange)?;
+    let admitted = admit(&found, &target, &parts, client, &snapshot).await?;
     let routed = RoutedRequest {
         target: &target,
         found: &found,
@@ -204,6 +206,39 @@ async fn answer(
             }
             send::forward(forwarded, &snapshot, parts, body, client).await
         }
+    }
+}
+
+/// Asks the policies of the rule. If the key of a token is not there, it may have come to the server since.
+async fn admit<'a>(
+    found: &RouteMatch<'a>,
+    target: &Target,
+    parts: &Parts,
+    client: &RequestClient,
+    snapshot: &WorkerSnapshot,
+) -> Result<Admitted<'a>, Refusal> {
+    let RequestClient {
+        connection,
+        exchange,
+        ..
+    } = client;
+    let upstreams = &connection.context.upstreams;
+    let context = PolicyContext {
+        rule: found.rule,
+        target,
+        request: parts,
+        client: connection.client.identity(),
+        keys: upstreams.keys(),
+        asked_before: false,
+    };
+    match decide::admit(found, &context, exchange) {
+        Err(refusal) if refusal.wants_keys() => {
+            if let Some(jwt) = found.rule.policies.jwt_auth.value() {
+                Box::pin(upstreams.renew_keys(snapshot, jwt)).await;
+            }
+            decide::admit(found, &context, exchange)
+        }
+        outcome => outcome,
     }
 }
 

@@ -20,6 +20,7 @@ mod host_pool;
 mod http2;
 mod idle_count;
 mod interim;
+mod keys;
 mod lease;
 mod limits;
 mod metrics;

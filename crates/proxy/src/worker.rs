@@ -167,6 +167,7 @@ async fn serve(
             }
             _ = sweep.tick() => {
                 context.upstreams.sweep();
+                context.upstreams.fetch_due_keys(&context.snapshot());
                 continue;
             }
         };
@@ -179,7 +180,10 @@ async fn serve(
                 // The asker may have lost its patience.
                 let _ = asker.send(accept_loops.running());
             }
-            Some(WorkerCommand::ReevaluateTunnels) => context.tunnels.reevaluate(),
+            Some(WorkerCommand::ReevaluateTunnels) => {
+                context.upstreams.fetch_due_keys(&context.snapshot());
+                context.tunnels.reevaluate();
+            }
             Some(WorkerCommand::Drain) => return true,
             Some(WorkerCommand::Abort) | None => return false,
         }

@@ -37,6 +37,7 @@ macro_rules! recognised {
 mod backend;
 mod backend_config;
 mod direct_response;
+mod gateway_extension;
 mod gateway_parameters;
 mod listener;
 mod tls;
@@ -52,6 +53,11 @@ pub use backend_config::{
     OutlierDetectionSpec, RandomBalancer, RoundRobin, TcpKeepaliveSpec,
 };
 pub use direct_response::{DirectResponse, DirectResponseSpec};
+pub use gateway_extension::{
+    ClaimToHeader, ConfigMapName, ExtensionType, GatewayExtension, GatewayExtensionSpec,
+    JwksAsyncFetch, JwksBackOff, JwksRetryPolicy, JwksSpec, JwtExtension, JwtProviderSpec,
+    JwtTokenHeader, JwtTokenSource, JwtValidationMode, LocalJwks, RemoteJwksSpec, ServiceRef,
+};
 pub use gateway_parameters::{
     BootstrapParameters, ContainerParameters, DeploymentParameters, DeploymentStrategy,
     GatewayParameters, GatewayParametersSpec, GracefulShutdown, ImageParameters, KubeParameters,

@@ -13,11 +13,12 @@ use super::class::CompileOptions;
 use super::log::{ReportLog, misconfiguration};
 use super::target::{PolicyTarget, TargetLookup};
 use crate::policy::egress::{EgressPolicySet, EgressRules};
+use crate::policy::service::ServiceId;
 use crate::policy::traffic::TrafficSettings;
 use crate::resources::{ObjectMap, ObjectRef, Resources};
 use crate::snapshot::{
     BackendSettings, ClientValidation, ConnectionLimits, Misconfiguration, ProxyProtocol,
-    ResolverId, ResolverSettings,
+    ResolverId, ResolverSettings, WeightedBackend,
 };
 
 mod acl;
@@ -29,10 +30,12 @@ mod cors;
 mod csrf;
 mod draft;
 mod egress;
+mod extension;
 mod fault_injection;
 mod filter;
 mod header_modifiers;
 mod http_upgrade;
+mod jwt_auth;
 mod layer;
 mod listener;
 mod parts;
@@ -47,6 +50,8 @@ mod traffic;
 mod unread;
 
 use draft::{PolicyDraft, TargetOutcome};
+use extension::Extensions;
+pub(super) use extension::Upstreams;
 use filter::NamedPolicy;
 use listener::ListenerLayer;
 pub(super) use scope::{ListenerScope, PolicyScope};
@@ -66,6 +71,7 @@ pub(super) struct CompiledPolicies {
     /// The BackendTLSPolicy that decides, likewise.
     backend_tls: BTreeMap<PolicyTarget, backend_tls::DecidingPolicy>,
     backend_tls_verdicts: Vec<backend_tls::PolicyVerdict>,
+    extensions: Extensions,
     traffic: BTreeMap<PolicyTarget, TrafficSettings>,
     /// Every TrafficPolicy that a filter of a rule names, or what is wrong with it.
     by_filter: BTreeMap<ObjectRef, NamedPolicy>,
@@ -85,6 +91,7 @@ const NO_EGRESS_POLICY: &str =
 pub(super) fn compile(
     targets: TargetLookup<'_>,
     route_gateways: RouteGateways,
+    upstreams: Upstreams<'_>,
     options: &CompileOptions,
     log: &mut ReportLog,
 ) -> CompiledPolicies {
@@ -104,6 +111,7 @@ pub(super) fn compile(
     // BackendTLSPolicies come first, because they take precedence over `tls` of a BackendConfigPolicy.
     backend_tls::compile(targets, &mut policies, log);
     backend_config::compile(targets, &mut policies, log);
+    extension::compile(targets.resources, upstreams, &mut policies, log);
     traffic::compile(targets, &mut policies, log);
     traffic::warn_of_guarded(targets, &policies, log);
     unread::compile(targets, &mut policies, log);
@@ -298,6 +306,11 @@ impl CompiledPolicies {
         log: &mut ReportLog,
     ) {
         backend_tls::report(&self.backend_tls_verdicts, resources, uses, log);
+    }
+
+    /// The services that the gateway itself asks for policies.
+    pub(super) fn services(&self) -> BTreeMap<ServiceId, Arc<WeightedBackend>> {
+        self.extensions.services()
     }
 
     /// The settings of every resolver.

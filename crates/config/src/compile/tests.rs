@@ -25,6 +25,7 @@ mod grpc_route;
 mod guide;
 mod header_modifiers;
 mod https;
+mod jwt_auth;
 mod lint;
 mod listener_policy;
 mod listener_set;

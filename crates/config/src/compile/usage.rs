@@ -1,8 +1,11 @@
 //! What each Gateway uses of what was compiled, for whoever does not serve the Gateways itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::review::GatewayUse;
+use crate::policy::jwt_auth::RemoteKeys;
+use crate::policy::service::ServiceId;
 use crate::resources::ObjectRef;
 use crate::snapshot::{BackendDestination, BindAddress, Listener, ListenerSocket, RuleAction};
 
@@ -19,6 +22,18 @@ pub(super) fn of(
         }
     }
     uses
+}
+
+/// The keys that the rules of these sockets need and that are fetched; each once.
+pub(super) fn remote_keys(sockets: &BTreeMap<BindAddress, ListenerSocket>) -> Vec<Arc<RemoteKeys>> {
+    let listeners = sockets.values().flat_map(|socket| &socket.listeners);
+    let rules = listeners.flat_map(|listener| listener.routes.rules());
+    let policies = rules.filter_map(|(_, rule)| rule.policies.jwt_auth.value());
+    let mut keys: BTreeMap<(&ServiceId, &str), &Arc<RemoteKeys>> = BTreeMap::new();
+    for remote in policies.flat_map(|jwt| jwt.remote_keys()) {
+        keys.insert((&remote.service, &remote.url), remote);
+    }
+    keys.into_values().cloned().collect()
 }
 
 fn add(listener: &Listener, used: &mut BTreeSet<ObjectRef>) {

@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::{spec, status};
 use crate::api::egret::{EgressPolicySpec, ResolverPolicySpec};
 use crate::api::kgateway::{
-    BackendConfigPolicySpec, BackendSpec, DirectResponseSpec, GatewayParametersSpec,
-    HttpListenerPolicySpec, ListenerPolicySpec, TrafficPolicySpec,
+    BackendConfigPolicySpec, BackendSpec, DirectResponseSpec, GatewayExtensionSpec,
+    GatewayParametersSpec, HttpListenerPolicySpec, ListenerPolicySpec, TrafficPolicySpec,
 };
 use crate::resources::Kind;
 
@@ -121,10 +121,10 @@ pub(super) const DEFINITIONS: &[KindDefinition] = &[
     KindDefinition {
         kind: Kind::GatewayExtension,
         short_names: &[],
-        description: "A service that policies ask. Egret does not support it: a policy that refers to one is not accepted.",
-        spec: spec::unsupported,
+        description: "What policies ask about requests: whose tokens are accepted.",
+        spec: spec::of::<GatewayExtensionSpec>,
         status: status::of_conditions,
-        columns: &[TYPE, AGE],
+        columns: &[TYPE, ACCEPTED, AGE],
         policy: None,
     },
     KindDefinition {

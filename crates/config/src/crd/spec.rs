@@ -29,11 +29,6 @@ pub(super) fn of<T: JsonSchema>() -> Value {
     schema
 }
 
-/// The schema of a `spec` that is not supported: everything is stored.
-pub(super) fn unsupported() -> Value {
-    json!({ "type": "object", PRESERVE: true })
-}
-
 /// Optional fields are not nullable: an API server takes `null` for a field that is left out, and stores nothing, while
 /// it stores a `null` that is admitted. Where a field says itself that it is nullable, it stays so.
 #[derive(Clone, Debug)]

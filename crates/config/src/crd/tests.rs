@@ -3,8 +3,8 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::api::egret::{EgressPolicy, ResolverPolicy};
 use crate::api::kgateway::{
-    Backend, BackendConfigPolicy, DirectResponse, GatewayParameters, HttpListenerPolicy,
-    ListenerPolicy, TrafficPolicy,
+    Backend, BackendConfigPolicy, DirectResponse, GatewayExtension, GatewayParameters,
+    HttpListenerPolicy, ListenerPolicy, TrafficPolicy,
 };
 
 /// Every definition as JSON, after it went through the type that is printed.
@@ -338,7 +338,7 @@ fn read(kind: Kind, object: Value) -> Option<Result<(), serde_json::Error>> {
         Kind::TrafficPolicy => serde_json::from_value::<TrafficPolicy>(object).map(drop),
         // A part that is in Kubernetes' own words is not described by the schema.
         Kind::GatewayParameters => serde_json::from_value::<GatewayParameters>(object).map(drop),
-        Kind::GatewayExtension => return None,
+        Kind::GatewayExtension => serde_json::from_value::<GatewayExtension>(object).map(drop),
         other => panic!("{other} has a definition: add it here"),
     })
 }
@@ -389,6 +389,8 @@ TrafficPolicy spec.headerModifiers.request.set maxItems 16
 TrafficPolicy spec.basicAuth.secretRef.key default ".htpasswd"
 TrafficPolicy spec.httpUpgrade x-kubernetes-list-type "map"
 Backend spec.static.hosts minItems 1
+GatewayExtension spec.jwt.providers maxItems 32
+GatewayExtension spec.jwt.providers[].jwks.local.inline maxLength 16384
 Backend spec.type enum ["AWS", "Static", "DynamicForwardProxy", "GCP", "PriorityGroups"]
 BackendConfigPolicy spec.outlierDetection.interval default "10s"
 BackendConfigPolicy spec.outlierDetection.maxEjectionPercent maximum 100

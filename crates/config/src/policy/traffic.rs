@@ -18,6 +18,7 @@ use super::csrf::CsrfPolicy;
 use super::fault::FaultInjection;
 use super::header_modifiers::HeaderModifiers;
 use super::http_upgrade::AllowedUpgrades;
+use super::jwt_auth::JwtAuth;
 use super::limit::LocalRateLimits;
 use super::rbac::Rbac;
 use super::request_mirror::MirrorHost;
@@ -43,6 +44,8 @@ macro_rules! traffic_policies {
             basic_auth: BasicAuth = "basicAuth", RefuseRule, Guarded;
             /// Authenticates clients by API key.
             api_key_auth: ApiKeyAuth = "apiKeyAuth", RefuseRule, Guarded;
+            /// Authenticates clients by tokens.
+            jwt_auth: JwtAuth = "jwtAuth", RefuseRule, Guarded;
             /// Which requests are let through, by expressions.
             rbac: Rbac = "rbac", Applies, Replaced;
             /// How many requests may be sent.

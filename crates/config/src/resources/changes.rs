@@ -72,6 +72,7 @@ over_maps! {
     backend_config_policies,
     traffic_policies,
     direct_responses,
+    gateway_extensions,
     gateway_parameters,
     listener_policies,
     http_listener_policies,

@@ -33,6 +33,9 @@ pub(crate) struct EgressGuard<'a> {
     /// The endpoints of the Service that the request goes to, sorted: they alone may be dialled, and the built-in list does
     /// not hold for them. `None` if the request goes to a host that has addresses by DNS, or that is one.
     pub(crate) endpoints: Option<&'a [SocketAddr]>,
+    /// Whether the request is the gateway's own, to a service that the configuration names: the built-in list does not hold
+    /// for it.
+    pub(crate) is_own: bool,
     /// The addresses that this process listens on.
     pub(crate) own: &'a OwnAddresses,
 }
@@ -60,6 +63,10 @@ impl EgressGuard<'_> {
                     class: AddressDenied::NO_ENDPOINT,
                 });
             }
+            self.egress.check_endpoint(address.ip(), self.request)?;
+            return Ok(Permitted(address));
+        }
+        if self.is_own {
             self.egress.check_endpoint(address.ip(), self.request)?;
             return Ok(Permitted(address));
         }
@@ -177,6 +184,7 @@ mod tests {
             egress: &egress,
             request: request(&host),
             endpoints: None,
+            is_own: false,
             own: &own,
         };
         for text in [
@@ -240,6 +248,7 @@ mod tests {
             egress: &egress,
             request: request(&host),
             endpoints: None,
+            is_own: false,
             own: &own,
         };
         let mixed = ["10.0.0.1:80", "8.8.8.8:80", "127.0.0.1:80", "1.1.1.1:80"].map(address);
@@ -284,6 +293,7 @@ mod tests {
             egress: &policies,
             request: request(&host),
             endpoints: None,
+            is_own: false,
             own: &own,
         };
         for (text, expected) in [
@@ -310,12 +320,28 @@ mod tests {
             egress,
             request: request(&host),
             endpoints,
+            is_own: false,
             own: &own,
         };
         let mut egress = everything_allowed();
         let rules = Arc::make_mut(&mut egress.policies[0]);
         rules.deny_addresses = vec!["10.0.0.2/32".parse().unwrap()];
         let none = EgressPolicySet::default();
+        let own_request = |egress| EgressGuard {
+            is_own: true,
+            ..guard(egress, None)
+        };
+        for (text, permitted) in [
+            ("10.0.0.3:8080", true),
+            ("8.8.8.8:80", true),
+            ("127.0.0.1:8080", true),
+            // Neither past a policy, nor to the gateway itself.
+            ("10.0.0.2:8081", false),
+            ("127.0.0.1:9000", false),
+        ] {
+            let outcome = own_request(&egress).permit(address(text));
+            assert_eq!(outcome.is_ok(), permitted, "{text}");
+        }
         for (text, to_service, under_policy, by_name) in [
             ("10.0.0.1:8080", true, true, false),
             ("10.0.0.1:80", false, false, false),

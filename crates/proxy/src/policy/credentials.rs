@@ -13,6 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Uri};
 
 use super::PolicyContext;
+use super::jwt_auth::{self, VerifiedToken};
 use crate::message::target::Target;
 use crate::refusal::{AuthenticationFailure, CredentialAudience, CredentialError, Refusal};
 
@@ -29,20 +30,30 @@ pub(crate) struct Principal<'a> {
     policies: &'a TrafficSettings,
     user: Option<&'a Arc<str>>,
     client: Option<&'a Arc<str>>,
+    token: Option<Box<VerifiedToken<'a>>>,
 }
 
 /// Authenticates the client of a request. `None` if the rule's policies require no credentials.
 ///
 /// # Errors
-/// [`Refusal::Unauthenticated`] with the error in the credentials, and the policy that requires them.
+/// [`Refusal::Unauthenticated`] with the error in the credentials, and the policy that requires them, and
+/// [`Refusal::Denied`] with the error in a token.
 pub(crate) fn authenticate<'a>(
     context: &PolicyContext<'a, '_>,
 ) -> Result<Option<Principal<'a>>, Refusal> {
     let policies = &*context.rule.policies;
-    verify(policies, context.target, context.request).map_err(Refusal::Unauthenticated)
+    let (target, request) = (context.target, context.request);
+    let mut principal = verify(policies, target, request).map_err(Refusal::Unauthenticated)?;
+    if let PolicySetting::Set(policy, jwt) = &policies.jwt_auth {
+        let audience = audience(target);
+        let token = jwt_auth::verify(policy, jwt, audience, context)?;
+        let principal = principal.get_or_insert_with(|| Principal::new(audience, policies));
+        principal.token = token;
+    }
+    Ok(principal)
 }
 
-/// Verifies all credentials that the policies require; `None` if they require none.
+/// Verifies the passwords and keys that the policies require; `None` if they require none.
 fn verify<'a>(
     policies: &'a TrafficSettings,
     target: &Target,
@@ -51,12 +62,7 @@ fn verify<'a>(
     if policies.basic_auth.value().is_none() && policies.api_key_auth.value().is_none() {
         return Ok(None);
     }
-    let mut principal = Principal {
-        audience: audience(target),
-        policies,
-        user: None,
-        client: None,
-    };
+    let mut principal = Principal::new(audience(target), policies);
     if let PolicySetting::Set(policy, basic) = &policies.basic_auth {
         let user = principal.verify_password(basic, parts);
         let refused = |error| AuthenticationFailure::by_basic(principal.audience, error, policy);
@@ -81,14 +87,30 @@ fn audience(target: &Target) -> CredentialAudience {
 }
 
 impl<'a> Principal<'a> {
-    /// The name of the user, or of the client to whom the key belongs.
-    pub(crate) fn name(&self) -> Option<&'a Arc<str>> {
-        self.user.or(self.client)
+    /// Nobody yet.
+    const fn new(audience: CredentialAudience, policies: &'a TrafficSettings) -> Self {
+        Self {
+            audience,
+            policies,
+            user: None,
+            client: None,
+            token: None,
+        }
     }
 
-    /// The user that a password proved.
-    pub(crate) fn user(&self) -> Option<&'a str> {
-        self.user.map(|user| &**user)
+    /// The name of the user, of the client to whom the key belongs, or of whom the token is about.
+    pub(crate) fn name(&self) -> Option<&Arc<str>> {
+        self.user.or(self.client).or_else(|| self.subject())
+    }
+
+    /// The user that a password or a token proved.
+    pub(crate) fn user(&self) -> Option<&str> {
+        let user = self.user.or_else(|| self.subject());
+        user.map(|user| &**user)
+    }
+
+    fn subject(&self) -> Option<&Arc<str>> {
+        self.token.as_ref()?.subject()
     }
 
     /// The client that an API key proved.
@@ -127,6 +149,12 @@ impl<'a> Principal<'a> {
     /// Removes the header fields with credentials for the gateway, before other fields are added. `Proxy-Authorization` is
     /// removed from every request.
     pub(crate) fn remove_headers(&self, headers: &mut HeaderMap) {
+        if let Some(token) = &self.token {
+            token.remove_header(headers);
+        }
+        if let Some(jwt) = self.policies.jwt_auth.value() {
+            jwt_auth::remove_claims(jwt, headers);
+        }
         if self.audience == CredentialAudience::Proxy {
             return;
         }
@@ -145,6 +173,9 @@ impl<'a> Principal<'a> {
         {
             sources::remove_query_parameters(&keys.sources, uri);
         }
+        if let Some(name) = self.token.as_ref().and_then(|it| it.consumed_parameter()) {
+            sources::remove_parameter(name, uri);
+        }
     }
 
     fn keys(&self) -> Option<&'a ApiKeyAuth> {
@@ -155,8 +186,11 @@ impl<'a> Principal<'a> {
         self.keys().filter(|keys| !keys.forwards)
     }
 
-    /// Sets the field in which the policy tells the upstream the client's name, and overwrites what the client sent in it.
-    pub(crate) fn set_client_id_header(&self, headers: &mut HeaderMap) {
+    /// Sets the fields in which the policies tell the upstream who the client is, and overwrites what the client sent in them.
+    pub(crate) fn set_headers(&self, headers: &mut HeaderMap) {
+        if let Some(token) = &self.token {
+            token.set_headers(headers);
+        }
         let field = self.keys().and_then(|keys| keys.client_id_header.as_ref());
         if let (Some(field), Some(client)) = (field, self.client) {
             match HeaderValue::from_str(client) {

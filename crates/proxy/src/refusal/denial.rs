@@ -6,7 +6,7 @@ use std::sync::Arc;
 use egret_config::resources::ObjectRef;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::Reason;
+use super::{Reason, Refusal};
 
 /// Why a policy denies a request, and what the client is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,12 @@ pub(crate) struct PolicyDenial {
 pub(crate) enum DenyingField {
     /// `acl`
     Acl,
+    /// `jwtAuth`
+    Jwt,
+    /// `jwtAuth`, for a token that is signed with a key that is not known
+    JwtKey,
+    /// `jwtAuth`, because the keys could not be fetched
+    Jwks,
     /// `rateLimit.local`
     LocalRateLimit,
     /// `limits` of an EgressPolicy
@@ -56,18 +62,32 @@ impl DenyingField {
             Self::Csrf => Reason::Csrf,
             Self::Fault => Reason::Fault,
             Self::Buffer => Reason::BodyTooLarge,
+            Self::Jwt | Self::JwtKey => Reason::Jwt,
+            Self::Jwks => Reason::JwksUnavailable,
         }
     }
 
     /// The error type of `Proxy-Status`.
     pub(super) const fn error(self) -> &'static str {
         match self {
-            Self::Acl | Self::Rbac | Self::Csrf | Self::LocalRateLimit | Self::EgressLimit => {
-                "http_request_denied"
-            }
+            Self::Acl
+            | Self::Rbac
+            | Self::Csrf
+            | Self::Jwt
+            | Self::JwtKey
+            | Self::LocalRateLimit
+            | Self::EgressLimit => "http_request_denied",
             Self::Fault => "proxy_internal_response",
+            Self::Jwks => "proxy_internal_error",
             Self::Buffer => "http_request_error",
         }
+    }
+}
+
+impl Refusal {
+    /// Whether the request may be let through once keys of tokens were fetched.
+    pub(crate) fn wants_keys(&self) -> bool {
+        matches!(self, Self::Denied(denial) if matches!(denial.by, DenyingField::JwtKey | DenyingField::Jwks))
     }
 }
 

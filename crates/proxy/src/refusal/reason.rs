@@ -55,6 +55,10 @@ label_values! {
         Fault = "fault",
         /// The request's body is larger than `buffer` of a TrafficPolicy allows.
         BodyTooLarge = "body_too_large",
+        /// `jwtAuth` of a TrafficPolicy denies the request: its token is missing or not valid.
+        Jwt = "jwt",
+        /// The keys of `jwtAuth` of a TrafficPolicy could not be fetched.
+        JwksUnavailable = "jwks_unavailable",
         /// An EgressPolicy denies the destination by its name.
         EgressPolicy = "egress_policy",
         /// Every address of the destination is denied.

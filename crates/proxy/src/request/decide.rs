@@ -12,7 +12,6 @@ use http::request::Parts;
 
 use super::{RequestClient, check, local};
 use crate::body::ResponseBody;
-use crate::client::ClientConnection;
 use crate::exchange::Exchange;
 use crate::message::target::Target;
 use crate::message::upgrade;
@@ -103,18 +102,11 @@ pub(super) fn preflight(
 /// The refusal of the first policy that does not admit the request.
 pub(super) fn admit<'a>(
     found: &RouteMatch<'a>,
-    target: &Target,
-    parts: &Parts,
-    connection: &ClientConnection,
+    context: &PolicyContext<'a, '_>,
     exchange: &Exchange,
 ) -> Result<Admitted<'a>, Refusal> {
     exchange.routed(found.rule);
-    let admitted = policy::admit(&PolicyContext {
-        rule: found.rule,
-        target,
-        request: parts,
-        client: connection.identity(),
-    })?;
+    let admitted = policy::admit(context)?;
     if let Some(principal) = admitted.principal() {
         exchange.authenticated(principal.name());
     }
@@ -238,6 +230,8 @@ impl<'a> RoutedRequest<'a> {
             target,
             request: parts,
             client: connection.client.identity(),
+            keys: upstreams.keys(),
+            asked_before: false,
         };
         if target.is_tunnel() {
             check::connect(found, &connection.client, parts.version)?;

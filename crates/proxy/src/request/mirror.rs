@@ -131,6 +131,8 @@ impl RequestCopy {
             target: &target,
             request: &parts,
             client: identity,
+            keys: context.upstreams.keys(),
+            asked_before: true,
         };
         let admitted = policy::readmit(&request).ok_or(MirrorResult::Refused)?;
         let mirror = &rule.mirrors[index];

@@ -206,7 +206,7 @@ pub(super) fn prepare(
     plan.address(parts, host);
     if let Some(principal) = principal {
         principal.remove_query_parameters(&mut parts.uri);
-        principal.set_client_id_header(&mut parts.headers);
+        principal.set_headers(&mut parts.headers);
     }
 }
 

@@ -178,7 +178,15 @@ impl<'a> TlsRequest<'a> {
         let request = connect_parts();
         let route = decide::route(listener, target, &request, "")?;
         // No client can authenticate here. The compiler refuses rules that require it, and `admit` would refuse the rest.
-        let admitted = decide::admit(&route, target, &request, connection, exchange)?;
+        let context = PolicyContext {
+            rule: route.rule,
+            target,
+            request: &request,
+            client: connection.identity(),
+            keys: upstreams.keys(),
+            asked_before: false,
+        };
+        let admitted = decide::admit(&route, &context, exchange)?;
         let backends = match &route.rule.action {
             RuleAction::Forward(backends) => backends,
             RuleAction::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),
@@ -188,12 +196,6 @@ impl<'a> TlsRequest<'a> {
         };
         let planned = PlannedRoute::from(&route);
         let plan = decide::plan(backends, &planned, target, &request, upstreams)?;
-        let context = PolicyContext {
-            rule: route.rule,
-            target,
-            request: &request,
-            client: connection.identity(),
-        };
         let mut cleared = decide::clear(admitted, plan, &context, limits, exchange)?;
         let timeouts = route.rule.timeouts;
         let (progress, trip) = (exchange.progress(), exchange.trip());

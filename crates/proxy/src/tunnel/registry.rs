@@ -93,8 +93,8 @@ impl TunnelRegistry {
     }
 
     fn allows(&self, tunnel: &OpenTunnel, snapshot: &Snapshot) -> bool {
-        let own = self.upstreams.own_addresses.load();
-        tunnel.request.is_allowed(snapshot, tunnel.peer, &own)
+        let OpenTunnel { request, peer, .. } = tunnel;
+        request.is_allowed(snapshot, *peer, &self.upstreams)
     }
 }
 

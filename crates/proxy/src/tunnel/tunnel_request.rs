@@ -14,11 +14,11 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 
 use super::SniWatch;
 use crate::client::{ClientConnection, TerminatedTls};
-use crate::dial::egress::OwnAddresses;
 use crate::message::target::{Target, TargetForm};
 use crate::plan::destination::DestinationKey;
 use crate::plan::{ForwardPlan, PlannedRoute, compared_path};
 use crate::policy::{self, ClientIdentity, PolicyContext};
+use crate::upstream::SharedUpstreams;
 
 /// The facts that decide whether a configuration allows a tunnel.
 pub(crate) struct TunnelRequest {
@@ -94,8 +94,9 @@ impl TunnelRequest {
         &self,
         snapshot: &Snapshot,
         peer: SocketAddr,
-        own: &OwnAddresses,
+        shared: &SharedUpstreams,
     ) -> bool {
+        let own = &shared.own_addresses.load();
         let Some(found) = self.matching_rule(snapshot) else {
             return false;
         };
@@ -104,6 +105,8 @@ impl TunnelRequest {
             target: &self.target,
             request: &self.request,
             client: &self.client,
+            keys: &shared.keys,
+            asked_before: true,
         };
         let Some(admitted) = policy::readmit(&context) else {
             return false;

@@ -3,15 +3,17 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use egret_config::name::Authority;
 use egret_config::snapshot::{RouteTimeouts, Scheme, TimeoutSetting, WeightedBackend};
 use http::header::HOST;
 use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use tokio::time::timeout;
 
 use super::request::{SendOptions, UpstreamReply};
 use super::request_body::RequestBody;
-use super::response_body::UpstreamBody;
+use super::response_body::{UpstreamBody, UpstreamBodyError};
 use super::upstreams::Upstreams;
 use crate::clock;
 use crate::exchange::Progress;
@@ -24,15 +26,12 @@ use crate::refusal::Refusal;
 impl Upstreams {
     /// Sends a request of the gateway's own to a service, and waits for the response's head, all within `timeout`. The
     /// request takes the path of all others: circuit breakers, DNS, the egress policies of the service, the check of
-    /// every address, TLS and the connection pool. Its URI is in absolute form; for a static backend the URI decides
+    /// every address, TLS and the connection pool. The built-in deny list does not hold for it, because the configuration
+    /// names the service. Its URI is in absolute form; for a static backend the URI decides
     /// only `Host` and path.
     ///
     /// # Errors
     /// Every way in which a request can fail to be answered.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the services that policies ask")
-    )]
     pub(crate) async fn call(
         self: &Rc<Self>,
         service: &WeightedBackend,
@@ -69,6 +68,52 @@ impl Upstreams {
             UpstreamReply::Response(response) => Ok(response),
             UpstreamReply::Switched { .. } => Err(Refusal::UpstreamProtocol),
         }
+    }
+}
+
+/// Why a service gave no answer that can be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AnswerError {
+    #[error("the request is refused")]
+    Refused(Refusal),
+    #[error("the answer is longer than {0} bytes")]
+    TooLong(usize),
+    #[error("the answer is broken off: {0}")]
+    BrokenOff(#[from] UpstreamBodyError),
+    #[error("the answer did not come in time")]
+    Timeout,
+}
+
+impl Upstreams {
+    /// Sends a request of the gateway's own to a service, and waits for the whole response, all within `limit`. Of a body that
+    /// is longer than `longest` no more is read.
+    ///
+    /// # Errors
+    /// Every way in which there is no whole response.
+    pub(crate) async fn ask(
+        self: &Rc<Self>,
+        service: &WeightedBackend,
+        request: Request<Bytes>,
+        limit: Duration,
+        longest: usize,
+    ) -> Result<Response<Bytes>, AnswerError> {
+        let answer = async {
+            let response = self.call(service, request, limit).await;
+            let (head, mut body) = response.map_err(AnswerError::Refused)?.into_parts();
+            let mut whole = BytesMut::new();
+            while let Some(frame) = body.frame().await {
+                let Ok(data) = frame?.into_data() else {
+                    continue;
+                };
+                if whole.len() + data.len() > longest {
+                    return Err(AnswerError::TooLong(longest));
+                }
+                whole.extend_from_slice(&data);
+            }
+            Ok(Response::from_parts(head, whole.freeze()))
+        };
+        let answer = timeout(limit, answer).await;
+        answer.unwrap_or(Err(AnswerError::Timeout))
     }
 }
 

@@ -22,6 +22,7 @@ mod http2;
 mod http2_upstream;
 mod https_records;
 mod interim;
+mod jwt_auth;
 mod limits;
 mod listener_sets;
 mod mirror;

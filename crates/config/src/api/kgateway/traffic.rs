@@ -12,6 +12,7 @@ mod acl;
 mod authentication;
 mod cors;
 mod csrf;
+mod extension;
 mod fault_injection;
 mod header_modifiers;
 mod http_upgrade;
@@ -28,6 +29,7 @@ pub use authentication::{
 };
 pub use cors::TrafficCors;
 pub use csrf::{OriginMatch, TrafficCsrf};
+pub use extension::{ExtensionRef, TrafficJwtAuth};
 pub use fault_injection::{FaultAbort, FaultDelay, FaultRateLimit, TrafficFaultInjection};
 pub use header_modifiers::{HeaderModifier, HeaderSecret, HeaderSource, TrafficHeaderModifiers};
 pub use http_upgrade::{ConnectUpgrade, HttpUpgrade};
@@ -95,6 +97,9 @@ recognised! {
         /// Authenticates clients by API key.
         #[serde(default, rename = "apiKeyAuth", skip_serializing_if = "Option::is_none")]
         api_key_auth: Option<TrafficApiKeyAuth>,
+        /// Authenticates clients by tokens.
+        #[serde(default, rename = "jwtAuth", skip_serializing_if = "Option::is_none")]
+        jwt_auth: Option<TrafficJwtAuth>,
         /// Which requests are let through, by expressions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rbac: Option<TrafficRbac>,
@@ -110,7 +115,6 @@ recognised! {
         ext_auth = "extAuth",
         ext_proc = "extProc",
         internal_redirect = "internalRedirect",
-        jwt_auth = "jwtAuth",
         oauth2 = "oauth2",
         tracing = "tracing",
         transformation = "transformation",

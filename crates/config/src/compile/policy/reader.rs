@@ -1,5 +1,6 @@
 //! Reads one field of a TrafficPolicy. Each field has a file with its implementation of [`ReadPolicy`].
 
+use super::extension::Extensions;
 use crate::api::kgateway::TrafficPolicySpec;
 use crate::compile::grant;
 use crate::compile::review::ReferentFault;
@@ -35,6 +36,7 @@ pub(super) enum FieldReading<T> {
 pub(super) struct PolicyReader<'a> {
     pub(super) policy: &'a ObjectRef,
     pub(super) resources: &'a Resources,
+    pub(super) extensions: &'a Extensions,
 }
 
 impl<'a> PolicyReader<'a> {

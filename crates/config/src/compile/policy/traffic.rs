@@ -95,6 +95,7 @@ pub(super) fn compile(
         let reader = PolicyReader {
             policy: reference,
             resources: targets.resources,
+            extensions: &policies.extensions,
         };
         let settings = read_settings(spec, reader, &mut draft.faults);
         if draft.faults.is_empty() {

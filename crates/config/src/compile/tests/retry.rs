@@ -234,7 +234,7 @@ fn what_is_wrong_with_a_policy_is_named_and_fails_closed() {
             "retry.perTryTimeout",
             "at least 1ms is needed",
         ),
-        ("jwtAuth: {disable: {}}", "jwtAuth", UNSUPPORTED),
+        ("extProc: {disable: {}}", "extProc", UNSUPPORTED),
         ("tracing: {disable: {}}", "tracing", UNSUPPORTED),
     ];
     for (line, field, message) in cases {

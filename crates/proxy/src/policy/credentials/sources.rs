@@ -61,17 +61,23 @@ pub(super) fn remove_headers(sources: &[KeySource], headers: &mut HeaderMap) {
 /// Removes the query parameters of all sources.
 pub(super) fn remove_query_parameters(sources: &[KeySource], uri: &mut Uri) {
     for source in sources {
-        if let KeySource::Query(name) = source
-            && let Some(query) = uri.query()
-            && let Some(rest) = without_parameter(query, name)
-        {
-            let mark = if rest.is_empty() { "" } else { "?" };
-            let path = format!("{}{mark}{rest}", uri.path());
-            let mut parts = uri.clone().into_parts();
-            parts.path_and_query = PathAndQuery::try_from(path).ok();
-            // The rest of a valid target is valid.
-            *uri = Uri::from_parts(parts).unwrap_or_default();
+        if let KeySource::Query(name) = source {
+            remove_parameter(name, uri);
         }
+    }
+}
+
+/// Removes the query parameters of a name.
+pub(super) fn remove_parameter(name: &str, uri: &mut Uri) {
+    if let Some(query) = uri.query()
+        && let Some(rest) = without_parameter(query, name)
+    {
+        let mark = if rest.is_empty() { "" } else { "?" };
+        let path = format!("{}{mark}{rest}", uri.path());
+        let mut parts = uri.clone().into_parts();
+        parts.path_and_query = PathAndQuery::try_from(path).ok();
+        // The rest of a valid target is valid.
+        *uri = Uri::from_parts(parts).unwrap_or_default();
     }
 }
 

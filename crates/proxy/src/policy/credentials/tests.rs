@@ -235,7 +235,7 @@ fn goes_on(
     let principal = verify(policies, &target, &parts).unwrap().unwrap();
     principal.remove_headers(&mut parts.headers);
     principal.remove_query_parameters(&mut parts.uri);
-    principal.set_client_id_header(&mut parts.headers);
+    principal.set_headers(&mut parts.headers);
     parts.headers.remove("host");
     let field =
         |(name, value): (&HeaderName, &HeaderValue)| format!("{name}: {}", value.to_str().unwrap());

@@ -6,7 +6,7 @@ use egret_config::compile::{CompileOptions, compile};
 use egret_config::load::{ConfigFile, load};
 use egret_config::snapshot::{RuleAction, Snapshot};
 use egret_testkit::Ca;
-use egret_testkit::gateway::{LOOPBACK, QUICKSTART, documents, resolver_policy};
+use egret_testkit::gateway::{LOOPBACK, QUICKSTART, documents, egress_policy, resolver_policy};
 use egret_testkit::upstream::unreachable::ClosedPort;
 use egret_testkit::upstream::{Upstream, UpstreamTls};
 use http_body_util::BodyExt;
@@ -148,10 +148,52 @@ async fn requests_arrive_whole_and_share_a_connection() {
 async fn denied_addresses_are_not_connected_to() {
     local(async {
         let upstream = Upstream::start();
-        let caller = Caller::new(&[("service.test", upstream.port())], &[]);
+        let denial = egress_policy("denial", "addresses: {deny: [127.0.0.0/8]}");
+        let caller = Caller::new(&[("service.test", upstream.port())], &[&denial]);
         let refusal = caller.refusal("/", PATIENCE).await;
         assert!(matches!(refusal, Refusal::Address(_)), "{refusal:?}");
         assert_eq!(upstream.connections(), 0);
+    })
+    .await;
+}
+
+/// The configuration names the service, and so the built-in list does not hold.
+#[tokio::test]
+async fn a_service_may_have_a_local_address() {
+    local(async {
+        let upstream = Upstream::start();
+        let caller = Caller::new(&[("service.test", upstream.port())], &[]);
+        let body = caller.get("/bytes/10").await.expect("a response");
+        assert_eq!(body.len(), 10);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_long_or_too_slow_is_not_waited_for() {
+    local(async {
+        let upstream = Upstream::start();
+        let caller = Caller::new(&[("service.test", upstream.port())], &[]);
+        let ask = async |path: &str, limit| {
+            let request = Request::get(format!("http://service.test{path}"));
+            let request = request.body(Bytes::new()).expect("a request");
+            let answer = caller.upstreams.ask(&caller.service, request, limit, 1000);
+            Box::pin(answer).await
+        };
+        let answer = ask("/bytes/1000", PATIENCE).await.expect("an answer");
+        assert_eq!(answer.body().len(), 1000);
+        for path in ["/bytes/1001", "/chunked/10000000"] {
+            let error = ask(path, PATIENCE).await.err();
+            let is_expected = matches!(error, Some(AnswerError::TooLong(1000)));
+            assert!(is_expected, "{error:?}");
+        }
+        let error = ask("/stall-body/100", Duration::from_millis(50))
+            .await
+            .err();
+        assert!(matches!(
+            error,
+            Some(AnswerError::Timeout | AnswerError::BrokenOff(_))
+        ));
     })
     .await;
 }

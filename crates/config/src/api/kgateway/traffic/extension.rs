@@ -1,0 +1,32 @@
+//! The fields of a TrafficPolicy that refer to a GatewayExtension.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::PolicyDisable;
+use crate::api::validation;
+
+/// A reference to a GatewayExtension.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExtensionRef {
+    /// The name of the GatewayExtension.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Its namespace; the policy's by default, and another needs a ReferenceGrant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = validation::NAMESPACE))]
+    pub namespace: Option<String>,
+}
+
+/// `spec.jwtAuth` of a TrafficPolicy. Exactly one of the fields must be set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [validation::exactly_one(&["extensionRef", "disable"])]))]
+pub struct TrafficJwtAuth {
+    /// The GatewayExtension with `jwt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extension_ref: Option<ExtensionRef>,
+    /// Disables authentication by tokens, even if a wider policy requires it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disable: Option<PolicyDisable>,
+}

@@ -1,0 +1,172 @@
+//! GatewayExtensions: what policies ask about requests. Each is compiled once, and the policies that refer to it take it as it
+//! is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::CompiledPolicies;
+use super::reader::PolicyReader;
+use crate::api::kgateway::{ExtensionRef, ExtensionType, GatewayExtensionSpec};
+use crate::compile::backend::BackendMap;
+use crate::compile::grant;
+use crate::compile::log::{FieldFault, ReportLog, join};
+use crate::compile::missing;
+use crate::compile::review::{FaultCause, ReferentFault};
+use crate::compile::service::ServiceLookup;
+use crate::compile::value::SpecFields;
+use crate::policy::jwt_auth::JwtAuth;
+use crate::policy::service::ServiceId;
+use crate::report::{ObjectStatus, PlainStatus, StatusCondition};
+use crate::resources::{Kind, ObjectRef, Resources};
+use crate::snapshot::WeightedBackend;
+
+mod jwt;
+mod service;
+
+/// Every GatewayExtension, and the services that they refer to.
+#[derive(Debug, Default)]
+pub(super) struct Extensions {
+    members: BTreeMap<ObjectRef, Result<ExtensionMember, String>>,
+    services: BTreeMap<ServiceId, Arc<WeightedBackend>>,
+}
+
+/// The member of a GatewayExtension that is set.
+#[derive(Debug)]
+pub(super) enum ExtensionMember {
+    Jwt(JwtAuth),
+}
+
+/// What GatewayExtensions refer to.
+#[derive(Clone, Copy)]
+pub(in crate::compile) struct Upstreams<'a> {
+    pub(in crate::compile) backends: &'a BackendMap,
+    pub(in crate::compile) services: &'a ServiceLookup<'a>,
+}
+
+/// A GatewayExtension while it is read.
+struct ExtensionReader<'a> {
+    extension: &'a ObjectRef,
+    resources: &'a Resources,
+    upstreams: Upstreams<'a>,
+    policies: &'a CompiledPolicies,
+    /// The services that are referred to.
+    found: BTreeMap<ServiceId, Arc<WeightedBackend>>,
+}
+
+pub(super) fn compile(
+    resources: &Resources,
+    upstreams: Upstreams<'_>,
+    policies: &mut CompiledPolicies,
+    log: &mut ReportLog,
+) {
+    let mut extensions = Extensions::default();
+    for (extension, object) in &resources.gateway_extensions {
+        let mut reader = ExtensionReader {
+            extension,
+            resources,
+            upstreams,
+            policies,
+            found: BTreeMap::new(),
+        };
+        let mut faults = Vec::new();
+        let member = reader.member(&object.value.spec, &mut faults);
+        log.problems(extension, &object.source, &faults);
+        let accepted = match &member {
+            Some(_) if faults.is_empty() => {
+                let message = "GatewayExtension accepted";
+                StatusCondition::new("Accepted", true, "Accepted", message)
+            }
+            _ => StatusCondition::new("Accepted", false, "Invalid", join(&faults)),
+        };
+        let conditions = vec![accepted];
+        let status = ObjectStatus::Plain(PlainStatus { conditions });
+        log.object(extension, &object.source, status);
+        extensions.services.append(&mut reader.found);
+        let member = member
+            .filter(|_| faults.is_empty())
+            .ok_or_else(|| join(&faults));
+        extensions.members.insert(extension.clone(), member);
+    }
+    policies.extensions = extensions;
+}
+
+impl ExtensionReader<'_> {
+    /// The member that is set; there is a fault if it is none.
+    fn member(
+        &mut self,
+        spec: &GatewayExtensionSpec,
+        faults: &mut Vec<FieldFault>,
+    ) -> Option<ExtensionMember> {
+        let unsupported = spec.unsupported();
+        faults.extend(unsupported.map(|name| FieldFault::unsupported(format!("spec.{name}"))));
+        let named = spec.extension_type.map(|named| match named {
+            ExtensionType::Jwt => ("jwt", spec.jwt.is_some()),
+            ExtensionType::ExtAuth => ("extAuth", spec.ext_auth.is_some()),
+            ExtensionType::ExtProc => ("extProc", spec.ext_proc.is_some()),
+            ExtensionType::RateLimit => ("rateLimit", spec.rate_limit.is_some()),
+            ExtensionType::OAuth2 => ("oauth2", spec.oauth2.is_some()),
+        });
+        if let Some((member, false)) = named {
+            let message = "must be set, because it is the type";
+            faults.push(FieldFault::new(format!("spec.{member}"), message));
+        }
+        match &spec.jwt {
+            Some(jwt) => {
+                let mut fields = SpecFields::new("spec.jwt", faults);
+                Some(ExtensionMember::Jwt(self.jwt(jwt, &mut fields)))
+            }
+            None if faults.is_empty() => {
+                let message = "exactly one of the fields in [extAuth extProc jwt oauth2 rateLimit] must be set";
+                faults.push(FieldFault::new("spec", message));
+                None
+            }
+            None => None,
+        }
+    }
+}
+
+impl Extensions {
+    /// The services that GatewayExtensions refer to.
+    pub(super) fn services(&self) -> BTreeMap<ServiceId, Arc<WeightedBackend>> {
+        self.services.clone()
+    }
+}
+
+impl ExtensionMember {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Jwt(_) => "jwt",
+        }
+    }
+}
+
+impl<'a> PolicyReader<'a> {
+    /// Finds a GatewayExtension with this member, which the policy may refer to. The namespace is the policy's by default.
+    pub(super) fn extension(
+        self,
+        reference: &ExtensionRef,
+        member: &str,
+    ) -> Result<&'a ExtensionMember, ReferentFault> {
+        let namespace = reference.namespace.as_deref();
+        let namespace = namespace.unwrap_or(&self.policy.namespace);
+        let extension = ObjectRef::new(Kind::GatewayExtension, namespace, &reference.name);
+        // What is wrong with the other object is its own fault.
+        let of_reference = |message| ReferentFault {
+            message,
+            cause: FaultCause::Reference,
+        };
+        if !grant::allows(self.resources, self.policy, &extension) {
+            let message = format!("no ReferenceGrant allows {extension}");
+            return Err(of_reference(message));
+        }
+        match self.extensions.members.get(&extension) {
+            None => Err(of_reference(missing::message(self.resources, &extension))),
+            Some(Err(message)) => Err(of_reference(format!("{extension}: {message}"))),
+            Some(Ok(found)) if found.name() != member => {
+                let message = format!("{extension} has {}, and not {member}", found.name());
+                Err(of_reference(message))
+            }
+            Some(Ok(found)) => Ok(found),
+        }
+    }
+}
