@@ -4,6 +4,7 @@ pub mod acl;
 pub mod api_key_auth;
 pub mod basic_auth;
 pub mod buffer;
+pub mod compression;
 pub mod cors;
 pub mod csrf;
 pub mod digest;

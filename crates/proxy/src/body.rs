@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use egret_config::policy::compression::ContentCoding;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::exchange::Exchange;
@@ -13,10 +14,16 @@ use crate::policy::fault::Pace;
 use crate::record::ExchangeEnd;
 use crate::upstream::{UpstreamBody, UpstreamBodyError};
 
+mod compressor;
+
+use compressor::BodyCompressor;
+
 /// A response body on its way to the client.
 pub(crate) struct ResponseBody {
     source: BodySource,
     exchange: Rc<Exchange>,
+    /// Compresses the data, if the client accepts that.
+    compressor: Option<Box<BodyCompressor>>,
     /// Holds data back, if the body is sent slowly on purpose.
     pace: Option<Box<Pace>>,
 }
@@ -35,6 +42,7 @@ impl ResponseBody {
         Self {
             source: BodySource::Text(Some(text).filter(|text| !text.is_empty())),
             exchange,
+            compressor: None,
             pace: None,
         }
     }
@@ -52,8 +60,14 @@ impl ResponseBody {
         Self {
             source: BodySource::Upstream(body),
             exchange,
+            compressor: None,
             pace: None,
         }
+    }
+
+    /// Compresses the body.
+    pub(crate) fn compress(&mut self, coding: ContentCoding) {
+        self.compressor = Some(Box::new(BodyCompressor::new(coding)));
     }
 
     /// Sends the rest of the body at this pace.
@@ -83,10 +97,19 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamBodyError>>> {
         self.exchange.frame_polled();
-        let Self { source, pace, .. } = &mut *self;
-        let mut frame = ready!(match pace {
+        let Self {
+            source,
+            compressor,
+            pace,
+            ..
+        } = &mut *self;
+        let mut next = |cx: &mut Context<'_>| match compressor {
             None => source.poll_frame(cx),
-            Some(pace) => pace.poll(cx, |cx| source.poll_frame(cx)),
+            Some(compressor) => compressor.poll(cx, |cx| source.poll_frame(cx)),
+        };
+        let mut frame = ready!(match pace {
+            None => next(cx),
+            Some(pace) => pace.poll(cx, next),
         });
         match &mut frame {
             Some(Ok(frame)) => {
@@ -98,7 +121,7 @@ impl Body for ResponseBody {
                     self.exchange.progress().sent(data.len());
                 }
             }
-            Some(Err(UpstreamBodyError::Upstream(_))) => {
+            Some(Err(UpstreamBodyError::Upstream(_) | UpstreamBodyError::Coding(_))) => {
                 self.exchange.broken_off(ExchangeEnd::UpstreamBrokeOff);
             }
             Some(Err(UpstreamBodyError::Timeout)) => {
@@ -113,6 +136,9 @@ impl Body for ResponseBody {
         if self.pace.as_ref().is_some_and(|pace| pace.holds()) {
             return false;
         }
+        if let Some(compressor) = &self.compressor {
+            return compressor.has_ended();
+        }
         match &self.source {
             BodySource::Text(text) => text.is_none(),
             BodySource::Upstream(upstream) => upstream.is_end_stream(),
@@ -120,6 +146,9 @@ impl Body for ResponseBody {
     }
 
     fn size_hint(&self) -> SizeHint {
+        if self.compressor.is_some() {
+            return SizeHint::default();
+        }
         match &self.source {
             BodySource::Text(text) => {
                 SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))

@@ -30,6 +30,7 @@ use decide::{NextStep, RoutedRequest};
 
 mod buffer;
 mod check;
+mod compression;
 mod connect;
 mod decide;
 mod local;
@@ -179,6 +180,7 @@ async fn answer(
         return Ok(answer);
     }
     let admitted = admit(&found, &target, &parts, client, &snapshot).await?;
+    let accepted = compression::accepted(&found.rule.policies, &parts);
     let routed = RoutedRequest {
         target: &target,
         found: &found,
@@ -186,8 +188,8 @@ async fn answer(
         admitted,
         extended,
     };
-    match routed.decide(&mut parts, body, client)? {
-        NextStep::Answer(response) => Ok(response),
+    let mut response = match routed.decide(&mut parts, body, client)? {
+        NextStep::Answer(response) => response,
         NextStep::Tunnel(cleared) => {
             let request = connect::ConnectRequest {
                 target: &target,
@@ -197,16 +199,21 @@ async fn answer(
                 snapshot: &snapshot,
             };
             // Boxed, so that it costs requests that are forwarded nothing.
-            Box::pin(connect::open(request, client)).await
+            return Box::pin(connect::open(request, client)).await;
         }
         NextStep::Forward(forwarded, mut body) => {
+            compression::decode(&found.rule.policies, &mut parts, &mut body);
             if let Some(reading) = buffer::read_whole(&found.rule.policies, &mut body) {
                 // Likewise.
                 Box::pin(reading).await?;
             }
-            send::forward(forwarded, &snapshot, parts, body, client).await
+            send::forward(forwarded, &snapshot, parts, body, client).await?
         }
+    };
+    if let Some(accepted) = accepted {
+        accepted.apply(&mut response);
     }
+    Ok(response)
 }
 
 /// Asks the policies of the rule. If the key of a token is not there, it may have come to the server since.

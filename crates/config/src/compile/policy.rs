@@ -26,6 +26,7 @@ mod api_key_auth;
 mod backend_config;
 mod backend_tls;
 mod basic_auth;
+mod compression;
 mod cors;
 mod csrf;
 mod draft;

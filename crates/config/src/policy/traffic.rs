@@ -13,6 +13,7 @@ use super::acl::ClientAcl;
 use super::api_key_auth::ApiKeyAuth;
 use super::basic_auth::BasicAuth;
 use super::buffer::RequestBuffer;
+use super::compression::Compression;
 use super::cors::CorsPolicy;
 use super::csrf::CsrfPolicy;
 use super::fault::FaultInjection;
@@ -60,6 +61,8 @@ macro_rules! traffic_policies {
             auto_host_rewrite: AutoHostRewrite = "autoHostRewrite", WarnOnly, Replaced;
             /// Reads request bodies as a whole before they are sent on.
             buffer: RequestBuffer = "buffer", WarnOnly, Replaced;
+            /// Compresses responses, and decompresses the bodies of requests.
+            compression: Compression = "compression", WarnOnly, Replaced;
             /// When a request is retried.
             retry: RetryPolicy = "retry", Applies, Replaced;
             /// Changes to the headers of requests and responses.

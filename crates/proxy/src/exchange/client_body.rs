@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use egret_config::policy::compression::ContentCoding;
 use http_body::{Body, Frame, SizeHint};
 
 use super::Exchange;
@@ -28,6 +29,11 @@ impl ClientBody {
             exchange,
             tee: None,
         }
+    }
+
+    /// Decompresses the body.
+    pub(crate) fn decode(&mut self, coding: ContentCoding) {
+        self.incoming = self.incoming.take().map(|body| body.decoded(coding));
     }
 
     /// A copy of what is read from now on.
@@ -91,7 +97,7 @@ impl Drop for ClientBody {
                 // The client does not send the body unless it is asked to, so that its next bytes could be anything.
                 connection.take_no_more();
             }
-            discard::read_on(rest, Rc::clone(connection));
+            discard::read_on(rest.into_raw(), Rc::clone(connection));
         }
     }
 }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use egret_config::policy::compression::ContentCoding;
 use http::{HeaderMap, Request};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep_until};
@@ -144,6 +145,13 @@ impl RequestBody {
             exchange: None,
             copied: Some(progress),
             timer: None,
+        }
+    }
+
+    /// Decompresses a body of which nothing was read.
+    pub(crate) fn decode(&mut self, coding: ContentCoding) {
+        if let BodySource::Once(incoming) = &mut self.source {
+            incoming.decode(coding);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The body of an upstream's response.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -48,6 +49,8 @@ pub(crate) enum UpstreamBodyError {
     Upstream(#[source] ReceiveError),
     #[error("no more came in time")]
     Timeout,
+    #[error("the body could not be compressed: {0}")]
+    Coding(#[source] io::Error),
 }
 
 impl UpstreamBody {

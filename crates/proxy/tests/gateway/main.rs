@@ -8,6 +8,7 @@ mod answers;
 mod authentication;
 mod buffer;
 mod client_rules;
+mod compression;
 mod connection_limit;
 mod connections;
 mod cors;

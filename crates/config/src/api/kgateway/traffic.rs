@@ -10,6 +10,7 @@ use crate::api::validation;
 
 mod acl;
 mod authentication;
+mod compression;
 mod cors;
 mod csrf;
 mod extension;
@@ -27,6 +28,7 @@ pub use authentication::{
     ApiKeySource, KeysSecret, PolicyDisable, SecretSelector, TrafficApiKeyAuth, TrafficBasicAuth,
     UsersSecret,
 };
+pub use compression::{CompressionLibraries, CompressionLibrary, TrafficCompression};
 pub use cors::TrafficCors;
 pub use csrf::{OriginMatch, TrafficCsrf};
 pub use extension::{ExtensionRef, TrafficJwtAuth};
@@ -84,6 +86,9 @@ recognised! {
         /// Reads request bodies as a whole before they are sent on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         buffer: Option<TrafficBuffer>,
+        /// Compresses responses, and decompresses the bodies of requests.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        compression: Option<TrafficCompression>,
         /// A name for statistics of Envoy, which is read and has no effect.
         #[serde(default, rename = "statPrefix", skip_serializing_if = "Option::is_none")]
         #[schemars(length(min = 1, max = 256), regex(pattern = STAT_PREFIX))]
@@ -111,7 +116,6 @@ recognised! {
         request_mirror: Option<TrafficRequestMirror>,
     }
     unsupported {
-        compression = "compression",
         ext_auth = "extAuth",
         ext_proc = "extProc",
         internal_redirect = "internalRedirect",

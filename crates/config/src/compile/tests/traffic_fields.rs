@@ -1,5 +1,5 @@
 //! The fields of TrafficPolicies that are simple: `csrf`, `faultInjection`, `timeouts`, `urlRewrite`, `autoHostRewrite`,
-//! `buffer` and `statPrefix`.
+//! `buffer`, `compression` and `statPrefix`.
 
 use std::time::Duration;
 
@@ -65,6 +65,14 @@ fn values_are_read_with_their_defaults() {
             r#"{"max_request_size": 4096}"#,
         ),
         (
+            "compression: {responseCompression: {}}",
+            r#"{"responses": ["Gzip"], "requests": []}"#,
+        ),
+        (
+            "compression: {responseCompression: {disable: {}}, requestDecompression: {libraries: [Zstd, Brotli]}}",
+            r#"{"responses": [], "requests": ["Zstd", "Brotli"]}"#,
+        ),
+        (
             "buffer: {disable: {}}",
             r#"{"Disabled": "TrafficPolicy apps/p"}"#,
         ),
@@ -83,77 +91,90 @@ fn values_are_read_with_their_defaults() {
     }
 }
 
+const MANY: &str = "at most one of the fields in [percentageEnabled percentageShadowed] may be set";
+
+/// Lines of a policy, each with the field at fault and the message.
+const WRONG: &[(&str, &str, &str)] = &[
+    (
+        "csrf: {percentageEnabled: 1, percentageShadowed: 1}",
+        "csrf",
+        MANY,
+    ),
+    (
+        "csrf: {percentageEnabled: 101}",
+        "csrf.percentageEnabled",
+        "0 to 100 is allowed",
+    ),
+    (
+        "csrf: {additionalOrigins: [{exact: a, prefix: b}]}",
+        "csrf.additionalOrigins[0]",
+        "exactly one of the fields in [exact prefix suffix contains safeRegex] must be set",
+    ),
+    (
+        "csrf: {additionalOrigins: [{safeRegex: a, ignoreCase: true}]}",
+        "csrf.additionalOrigins[0].ignoreCase",
+        "has no effect on safeRegex: begin the expression with (?i)",
+    ),
+    (
+        "faultInjection: {}",
+        "faultInjection",
+        "at least one of the fields in [delay abort responseRateLimit disable] must be set",
+    ),
+    (
+        "faultInjection: {abort: {}}",
+        "faultInjection.abort",
+        "exactly one of the fields in [httpStatus grpcStatus] must be set",
+    ),
+    (
+        "faultInjection: {abort: {httpStatus: 199}}",
+        "faultInjection.abort.httpStatus",
+        "200 to 599 is allowed",
+    ),
+    (
+        "faultInjection: {delay: {fixedDelay: 2h}}",
+        "faultInjection.delay.fixedDelay",
+        "must not exceed 1h",
+    ),
+    (
+        "faultInjection: {responseRateLimit: {kbitsPerSecond: 0}}",
+        "faultInjection.responseRateLimit.kbitsPerSecond",
+        "1 to 2147483647 is allowed",
+    ),
+    (
+        "urlRewrite: {pathRegex: {pattern: /a, substitution: '/\\1'}}",
+        "urlRewrite.pathRegex.substitution",
+        r"\1 is no group of the pattern, which has 0",
+    ),
+    (
+        "urlRewrite: {pathRegex: {pattern: /a, substitution: '/a b'}}",
+        "urlRewrite.pathRegex.substitution",
+        "not a part of a path",
+    ),
+    (
+        "buffer: {maxRequestSize: 4Gi}",
+        "buffer.maxRequestSize",
+        "1 to 4294967295 is allowed",
+    ),
+    (
+        "compression: {}",
+        "compression",
+        "at least one of the fields in [responseCompression requestDecompression] must be set",
+    ),
+    (
+        "compression: {responseCompression: {libraries: [Gzip, Gzip]}}",
+        "compression.responseCompression.libraries[1]",
+        "libraries must not contain duplicates",
+    ),
+    (
+        "buffer: {}",
+        "buffer",
+        "exactly one of the fields in [maxRequestSize disable] must be set",
+    ),
+];
+
 #[test]
 fn what_is_wrong_is_named_and_fails_closed() {
-    const MANY: &str =
-        "at most one of the fields in [percentageEnabled percentageShadowed] may be set";
-    for (line, field, message) in [
-        (
-            "csrf: {percentageEnabled: 1, percentageShadowed: 1}",
-            "csrf",
-            MANY,
-        ),
-        (
-            "csrf: {percentageEnabled: 101}",
-            "csrf.percentageEnabled",
-            "0 to 100 is allowed",
-        ),
-        (
-            "csrf: {additionalOrigins: [{exact: a, prefix: b}]}",
-            "csrf.additionalOrigins[0]",
-            "exactly one of the fields in [exact prefix suffix contains safeRegex] must be set",
-        ),
-        (
-            "csrf: {additionalOrigins: [{safeRegex: a, ignoreCase: true}]}",
-            "csrf.additionalOrigins[0].ignoreCase",
-            "has no effect on safeRegex: begin the expression with (?i)",
-        ),
-        (
-            "faultInjection: {}",
-            "faultInjection",
-            "at least one of the fields in [delay abort responseRateLimit disable] must be set",
-        ),
-        (
-            "faultInjection: {abort: {}}",
-            "faultInjection.abort",
-            "exactly one of the fields in [httpStatus grpcStatus] must be set",
-        ),
-        (
-            "faultInjection: {abort: {httpStatus: 199}}",
-            "faultInjection.abort.httpStatus",
-            "200 to 599 is allowed",
-        ),
-        (
-            "faultInjection: {delay: {fixedDelay: 2h}}",
-            "faultInjection.delay.fixedDelay",
-            "must not exceed 1h",
-        ),
-        (
-            "faultInjection: {responseRateLimit: {kbitsPerSecond: 0}}",
-            "faultInjection.responseRateLimit.kbitsPerSecond",
-            "1 to 2147483647 is allowed",
-        ),
-        (
-            "urlRewrite: {pathRegex: {pattern: /a, substitution: '/\\1'}}",
-            "urlRewrite.pathRegex.substitution",
-            r"\1 is no group of the pattern, which has 0",
-        ),
-        (
-            "urlRewrite: {pathRegex: {pattern: /a, substitution: '/a b'}}",
-            "urlRewrite.pathRegex.substitution",
-            "not a part of a path",
-        ),
-        (
-            "buffer: {maxRequestSize: 4Gi}",
-            "buffer.maxRequestSize",
-            "1 to 4294967295 is allowed",
-        ),
-        (
-            "buffer: {}",
-            "buffer",
-            "exactly one of the fields in [maxRequestSize disable] must be set",
-        ),
-    ] {
+    for (line, field, message) in WRONG {
         let compiled = with_route(&policy(line));
         let fault = format!("TrafficPolicy apps/p: spec.{field}: {message}");
         let told = problems(&compiled);
