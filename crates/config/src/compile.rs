@@ -120,6 +120,7 @@ pub fn compile(resources: &Resources, options: &CompileOptions) -> CompiledConfi
             resolvers: context.policies.resolvers(),
             services: context.policies.services(),
             remote_keys,
+            expiries: context.policies.expiries(),
         },
         report,
         review,

@@ -16,6 +16,7 @@ use crate::policy::service::ServiceId;
 use crate::resources::ObjectRef;
 use crate::route::RouteTable;
 
+pub use crate::policy::egress::Expiry;
 pub use crate::policy::http_upgrade::AllowedUpgrades;
 pub use crate::policy::retry::{RetryOn, RetryPolicy};
 pub use crate::policy::timeouts::TimeoutSetting;
@@ -47,6 +48,9 @@ pub struct Snapshot {
     pub services: BTreeMap<ServiceId, Arc<WeightedBackend>>,
     /// The keys that rules need and that are fetched; each once.
     pub remote_keys: Vec<Arc<RemoteKeys>>,
+    /// The times at which rules and exceptions of EgressPolicies expire, in their order. Open tunnels are judged again then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub expiries: Vec<Expiry>,
 }
 
 /// The address that a socket is bound to.

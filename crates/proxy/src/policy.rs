@@ -17,13 +17,16 @@ use std::sync::Arc;
 use egret_config::certificate::CertificateFacts;
 use egret_config::expression::{EgressDestination, KeptRequest};
 use egret_config::name::{DnsName, Port};
-use egret_config::policy::egress::{EgressAction, EgressClient, EgressDecision, EgressRequest};
+use egret_config::policy::egress::{
+    AskedRequest, EgressAction, EgressClient, EgressDecision, EgressRequest,
+};
 use egret_config::policy::traffic::TrafficSettings;
 use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{RouteRule, Scheme};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
+use crate::clock;
 use crate::dial::egress::{EgressGuard, OwnAddresses};
 use crate::message::target::Target;
 use crate::plan::ForwardPlan;
@@ -157,9 +160,10 @@ impl<'a> Admitted<'a> {
         peer: SocketAddr,
         own: &OwnAddresses,
     ) -> bool {
+        let kept = self.kept(context, plan);
         let request = EgressRequest {
             is_open: true,
-            ..egress_request(plan, self.sender.facts())
+            ..egress_request(plan, self.sender.facts(), kept.as_deref())
         };
         let guard = EgressGuard {
             egress: plan.egress,
@@ -189,7 +193,7 @@ impl<'a> Admitted<'a> {
         limits: &WorkerLimits,
         generation: u64,
     ) -> Result<ClearedRequest<'a>, Refusal> {
-        let decision = self.check_destination(&mut plan, context)?;
+        let (decision, kept) = self.check_destination(&mut plan, context)?;
         let limited = LimitedRequest {
             policies: self.policies,
             egress: plan.egress,
@@ -198,7 +202,7 @@ impl<'a> Admitted<'a> {
         };
         let share = limited.take(limits, generation)?;
         Ok(ClearedRequest {
-            cleared: self.cleared(plan, context),
+            cleared: self.cleared(plan, kept),
             decision,
             share,
         })
@@ -214,26 +218,27 @@ impl<'a> Admitted<'a> {
         mut plan: Box<ForwardPlan<'a>>,
         context: &PolicyContext<'_, '_>,
     ) -> Result<Cleared<'a>, Refusal> {
-        self.check_destination(&mut plan, context)?;
-        Ok(self.cleared(plan, context))
+        let (_, kept) = self.check_destination(&mut plan, context)?;
+        Ok(self.cleared(plan, kept))
     }
 
-    /// Asks `rbac`, and then the egress policies, about the destination of a plan.
+    /// Asks `rbac`, and then the egress policies, about the destination of a plan. Gives the request as it was asked about
+    /// beside the decision, if it is needed again.
     fn check_destination(
         &self,
         plan: &mut ForwardPlan<'a>,
         context: &PolicyContext<'_, '_>,
-    ) -> Result<EgressDecision<'a>, Refusal> {
-        first_allowed(plan, |plan| {
+    ) -> Result<(EgressDecision<'a>, Option<Box<KeptRequest>>), Refusal> {
+        let kept = self.kept(context, plan);
+        let decision = first_allowed(plan, |plan| {
             rbac::check(self.policies, || asked::view(context, &self.sender, plan))?;
-            check_name(plan, self.sender.facts())
-        })
+            check_name(plan, self.sender.facts(), kept.as_deref())
+        })?;
+        Ok((decision, kept))
     }
 
     /// The witness of a request whose destination was checked.
-    fn cleared(self, plan: Box<ForwardPlan<'a>>, context: &PolicyContext<'_, '_>) -> Cleared<'a> {
-        let kept = rbac::reads_egress(self.policies)
-            .then(|| Box::new(asked::view(context, &self.sender, &plan).keep()));
+    fn cleared(self, plan: Box<ForwardPlan<'a>>, kept: Option<Box<KeptRequest>>) -> Cleared<'a> {
         Cleared {
             plan,
             policies: Some(self.policies),
@@ -243,13 +248,27 @@ impl<'a> Admitted<'a> {
     }
 }
 
+impl Admitted<'_> {
+    /// Keeps the request, if policies are asked about it again before it goes elsewhere, or to an address.
+    fn kept(
+        &self,
+        context: &PolicyContext<'_, '_>,
+        plan: &ForwardPlan<'_>,
+    ) -> Option<Box<KeptRequest>> {
+        let is_needed = plan.egress.reads_requests() || rbac::reads_egress(self.policies);
+        is_needed.then(|| Box::new(asked::view(context, &self.sender, plan).keep()))
+    }
+}
+
 impl<'a> Cleared<'a> {
     /// Clears a request of the gateway's own, which falls under no rule: only the egress policies of the service are asked.
     ///
     /// # Errors
     /// [`Refusal::Policy`] with what denied it.
     pub(crate) fn own(mut plan: Box<ForwardPlan<'a>>) -> Result<Self, Refusal> {
-        first_allowed(&mut plan, |plan| check_name(plan, EgressClient::default()))?;
+        first_allowed(&mut plan, |plan| {
+            check_name(plan, EgressClient::default(), None)
+        })?;
         Ok(Self {
             plan,
             policies: None,
@@ -272,7 +291,7 @@ impl<'a> Cleared<'a> {
     pub(crate) fn guard<'b>(&'b self, own: &'b OwnAddresses) -> EgressGuard<'b> {
         EgressGuard {
             egress: self.plan.egress,
-            request: egress_request(&self.plan, self.client()),
+            request: self.egress_request(),
             endpoints: self.plan.endpoints().map(|endpoints| &**endpoints),
             // Of what a client chooses, nobody has said that it may be reached.
             is_own: self.policies.is_none() && !self.plan.dynamic,
@@ -282,8 +301,12 @@ impl<'a> Cleared<'a> {
 
     /// The policy in audit mode that would deny this address of the destination.
     pub(crate) fn audit_address(&self, address: IpAddr) -> Option<&'a ObjectRef> {
-        let request = egress_request(&self.plan, self.client());
+        let request = self.egress_request();
         self.plan.egress.audit_address(address, request)
+    }
+
+    fn egress_request(&self) -> EgressRequest<'_> {
+        egress_request(&self.plan, self.client(), self.kept.as_deref())
     }
 
     fn client(&self) -> EgressClient<'_> {
@@ -311,7 +334,7 @@ impl<'a> Cleared<'a> {
         port == self.plan.destination.port || {
             let request = EgressRequest {
                 port,
-                ..egress_request(&self.plan, self.client())
+                ..self.egress_request()
             };
             let there = EgressDestination {
                 port,
@@ -338,7 +361,9 @@ impl<'a> Cleared<'a> {
         for passed in 1..=others {
             self.plan.next_host();
             let is_let_through = self.is_let_through(asked::destination(&self.plan));
-            if is_let_through && check_name(&self.plan, self.client()).is_ok() {
+            let request = self.egress_request();
+            let is_allowed = self.plan.egress.check(request).action == EgressAction::Allow;
+            if is_let_through && is_allowed {
                 return Some(others - passed);
             }
         }
@@ -384,25 +409,36 @@ fn first_allowed<'a>(
 fn check_name<'a>(
     plan: &ForwardPlan<'a>,
     client: EgressClient<'_>,
+    kept: Option<&KeptRequest>,
 ) -> Result<EgressDecision<'a>, Refusal> {
-    let decision = plan.egress.check(egress_request(plan, client));
+    let decision = plan.egress.check(egress_request(plan, client, kept));
     match decision.action {
         EgressAction::Allow => Ok(decision),
-        EgressAction::Deny => Err(Refusal::Policy {
-            policy: decision.policy.cloned(),
-            rule: decision.rule.cloned(),
-        }),
+        EgressAction::Deny => Err(Refusal::Policy(decision.deciding_rule())),
     }
 }
 
 /// A planned request as egress policies see it.
-fn egress_request<'b>(plan: &'b ForwardPlan<'_>, client: EgressClient<'b>) -> EgressRequest<'b> {
+fn egress_request<'b>(
+    plan: &'b ForwardPlan<'_>,
+    client: EgressClient<'b>,
+    kept: Option<&'b KeptRequest>,
+) -> EgressRequest<'b> {
     EgressRequest {
         host: &plan.destination.host,
         port: plan.destination.port,
         request: plan.method_and_path(),
         client,
         is_open: false,
+        asked: kept.map(|request| AskedRequest {
+            request,
+            scheme: asked::destination(plan).scheme,
+        }),
+        now: if plan.egress.reads_time() {
+            clock::unix_time()
+        } else {
+            0
+        },
     }
 }
 

@@ -2,8 +2,7 @@
 //!
 //! A new way to fail is a new variant of [`Refusal`], and does not compile until [`Refusal::row`] defines its meaning.
 
-use egret_config::policy::egress::AddressDenied;
-use egret_config::resources::ObjectRef;
+use egret_config::policy::egress::{AddressDenied, DecidingRule};
 use egret_config::snapshot::Misconfiguration;
 
 use crate::client_hello::HelloError;
@@ -74,12 +73,7 @@ pub(crate) enum Refusal {
     /// A TrafficPolicy denies the request.
     Denied(Box<PolicyDenial>),
     /// An EgressPolicy denies the destination by its name.
-    Policy {
-        /// The policy.
-        policy: Option<ObjectRef>,
-        /// Its rule, if one matched.
-        rule: Option<std::sync::Arc<str>>,
-    },
+    Policy(DecidingRule),
     /// Every address of the destination is denied, with the reason for the first one.
     Address(AddressDenied),
     /// The name cannot be resolved.

@@ -135,9 +135,10 @@ impl ReadyTunnel {
         let mut running = RunningTunnel::new(&tunnels, kind, exchange, permit);
         running.sni.clone_from(&sni);
         let handle = tunnels.register(request, peer);
-        // The configuration may have changed since the request was admitted.
+        // The configuration may have changed, or a rule may have expired, since the request was admitted.
         let newest = tunnels.snapshot();
-        let allowed = Arc::ptr_eq(&snapshot, &newest) || handle.is_allowed(&newest);
+        let is_as_before = Arc::ptr_eq(&snapshot, &newest) && newest.expiries.is_empty();
+        let allowed = is_as_before || handle.is_allowed(&newest);
         drop((snapshot, newest));
         if !allowed {
             running.end = TunnelEnd::PolicyChanged;

@@ -25,7 +25,7 @@ use accept_loops::AcceptLoops;
 mod accept_loops;
 
 /// Interval between sweeps of the pool, which close expired connections, keep names in use resolved, and drop addresses
-/// that their names no longer have.
+/// that their names no longer have; and of the tunnels, which end those whose rule has expired.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A command of the control side to a worker.
@@ -168,6 +168,7 @@ async fn serve(
             _ = sweep.tick() => {
                 context.upstreams.sweep();
                 context.upstreams.fetch_due_keys(&context.snapshot());
+                context.tunnels.expire();
                 continue;
             }
         };

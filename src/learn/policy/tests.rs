@@ -195,6 +195,8 @@ fn what_was_served_is_allowed_and_nothing_else() {
                     ..EgressClient::default()
                 },
                 is_open: false,
+                asked: None,
+                now: 0,
             });
             decision.action == EgressAction::Allow
         };

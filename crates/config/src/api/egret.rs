@@ -6,8 +6,8 @@ mod resolver;
 mod status;
 
 pub use egress::{
-    EgressAction, EgressAddresses, EgressClientSpec, EgressMode, EgressPolicy, EgressPolicySpec,
-    EgressRuleSpec, EgressSni, EgressTunnels, PortText,
+    AllowedAddress, DescribedAddress, EgressAction, EgressAddresses, EgressClientSpec, EgressMode,
+    EgressPolicy, EgressPolicySpec, EgressRuleSpec, EgressSni, EgressTunnels, PortText,
 };
 pub use limits::{EgressLimitPer, EgressLimitSpec};
 pub use resolver::{

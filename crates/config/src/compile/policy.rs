@@ -12,7 +12,7 @@ use super::annotation::{policy_weight, prefers_child};
 use super::class::CompileOptions;
 use super::log::{ReportLog, misconfiguration};
 use super::target::{PolicyTarget, TargetLookup};
-use crate::policy::egress::{EgressPolicySet, EgressRules};
+use crate::policy::egress::{EgressPolicySet, EgressRules, Expiry};
 use crate::policy::service::ServiceId;
 use crate::policy::traffic::TrafficSettings;
 use crate::resources::{ObjectMap, ObjectRef, Resources};
@@ -106,7 +106,7 @@ pub(super) fn compile(
     let gateways = targets.resources.gateways.iter();
     let lenient = gateways.filter(|(_, object)| prefers_child(&object.value.metadata));
     policies.prefers_child = lenient.map(|(gateway, _)| gateway.clone()).collect();
-    egress::compile(targets, &mut policies, log);
+    egress::compile(targets, options.now, &mut policies, log);
     resolver::compile(targets, &mut policies, log);
     listener::compile(targets, &mut policies, log);
     // BackendTLSPolicies come first, because they take precedence over `tls` of a BackendConfigPolicy.
@@ -224,7 +224,7 @@ impl CompiledPolicies {
         let mut shared = self.shared.borrow_mut();
         shared
             .entry(key)
-            .or_insert_with(|| Arc::new(EgressPolicySet { policies }))
+            .or_insert_with(|| Arc::new(EgressPolicySet::new(policies)))
             .clone()
     }
 
@@ -312,6 +312,13 @@ impl CompiledPolicies {
     /// The services that the gateway itself asks for policies.
     pub(super) fn services(&self) -> BTreeMap<ServiceId, Arc<WeightedBackend>> {
         self.extensions.services()
+    }
+
+    /// The times at which rules and exceptions of EgressPolicies expire, in their order.
+    pub(super) fn expiries(&self) -> Vec<Expiry> {
+        let policies = self.egress.values().flatten();
+        let expiries: BTreeSet<_> = policies.flat_map(|rules| rules.expiries()).collect();
+        expiries.into_iter().collect()
     }
 
     /// The settings of every resolver.

@@ -39,6 +39,7 @@ mod resolver;
 mod retry;
 mod robust;
 mod route;
+mod scale;
 mod service;
 mod status;
 mod tls_route;

@@ -1,12 +1,14 @@
 //! Warnings about egress rules that never match inside a tunnel.
 //!
-//! Requests in a tunnel cannot be read, so that a rule with methods or paths never matches them. Users should learn
+//! Requests in a tunnel cannot be read, so that a rule with methods, with paths or with an expression that reads them never
+//! matches them. Users should learn
 //! that from the report, not from requests that got through.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::gateway::GatewayDraft;
 use super::log::{FieldFault, ReportLog};
+use crate::expression::RequestForm;
 use crate::policy::egress::{EgressAction, EgressRule};
 use crate::resources::{Kind, ObjectRef, Resources};
 use crate::route::RouteEntry;
@@ -29,12 +31,16 @@ pub(super) fn report(resources: &Resources, gateways: &[GatewayDraft<'_>], log: 
         for listener in &gateway.listeners {
             for (tunnel_form, entry, backend) in tunnels(&listener.entries) {
                 let route = &entry.rule.route;
+                let name = match tunnel_form {
+                    RequestForm::Sni => "TLS",
+                    _ => "CONNECT",
+                };
                 let place = format!(
-                    "{tunnel_form} of {route} at {}#{}",
+                    "{name} of {route} at {}#{}",
                     listener.owner.object,
                     listener.name()
                 );
-                record(backend, &place, &mut unenforceable);
+                record(backend, tunnel_form, &place, &mut unenforceable);
             }
         }
     }
@@ -52,7 +58,7 @@ pub(super) fn report(resources: &Resources, gateways: &[GatewayDraft<'_>], log: 
 /// The entries and backends that tunnels lead to, each with the kind of tunnel.
 fn tunnels(
     entries: &[RouteEntry],
-) -> impl Iterator<Item = (&'static str, &RouteEntry, &WeightedBackend)> + use<'_> {
+) -> impl Iterator<Item = (RequestForm, &RouteEntry, &WeightedBackend)> + use<'_> {
     entries.iter().flat_map(|entry| {
         let backends = match &entry.rule.action {
             RuleAction::Forward(backends) => backends.backends.as_slice(),
@@ -65,15 +71,15 @@ fn tunnels(
     })
 }
 
-fn tunnel_form(entry: &RouteEntry, destination: &BackendDestination) -> Option<&'static str> {
+fn tunnel_form(entry: &RouteEntry, destination: &BackendDestination) -> Option<RequestForm> {
     let rule = &entry.rule;
     match destination {
         BackendDestination::Refuse(_) => None,
-        _ if rule.route.kind == Kind::TlsRoute => Some("TLS"),
+        _ if rule.route.kind == Kind::TlsRoute => Some(RequestForm::Sni),
         BackendDestination::Dynamic(_)
             if rule.policies.upgrades().connect && entry.matches.matches_connect() =>
         {
-            Some("CONNECT")
+            Some(RequestForm::Connect)
         }
         BackendDestination::Dynamic(_)
         | BackendDestination::Static(_)
@@ -83,12 +89,13 @@ fn tunnel_form(entry: &RouteEntry, destination: &BackendDestination) -> Option<&
 
 fn record(
     backend: &WeightedBackend,
+    form: RequestForm,
     place: &str,
     unenforceable: &mut BTreeMap<RuleRef, UnenforceableRule>,
 ) {
     for rules in &backend.egress.policies {
         for (index, rule) in rules.rules.iter().enumerate() {
-            if let Some(message) = message(rule) {
+            if let Some(message) = message(rule, form) {
                 let key = (rules.policy.clone(), index);
                 let unenforceable = unenforceable
                     .entry(key)
@@ -103,8 +110,11 @@ fn record(
 }
 
 /// The warning about a rule that never matches inside a tunnel; `None` for other rules.
-fn message(rule: &EgressRule) -> Option<String> {
+fn message(rule: &EgressRule, form: RequestForm) -> Option<String> {
+    let when = rule.when.as_ref();
+    let is_hidden = when.is_some_and(|when| when.inputs().are_hidden(form));
     let conditions = match (rule.methods.is_empty(), rule.paths.is_empty()) {
+        (true, true) if is_hidden => "an expression that reads what a tunnel hides",
         (true, true) => return None,
         (false, true) => "methods",
         (true, false) => "paths",

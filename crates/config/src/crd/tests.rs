@@ -195,7 +195,16 @@ fn only_conditions_of_an_egress_rule_are_nullable() {
             "{path}"
         );
     });
-    let rules = ["addresses", "clients", "hosts", "methods", "paths", "ports"];
+    let rules = [
+        "addresses",
+        "clients",
+        "expires",
+        "hosts",
+        "methods",
+        "paths",
+        "ports",
+        "when",
+    ];
     let expected = rules.map(|field| format!("EgressPolicy.spec.rules[].{field}"));
     assert_eq!(nullable, expected);
 }

@@ -1,5 +1,6 @@
 //! A request as expressions see it.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -88,12 +89,19 @@ pub struct KeptRequest {
     certificate: Option<Arc<CertificateFacts>>,
 }
 
-#[derive(Clone, Debug)]
+/// Its header fields may be credentials, which are shown nowhere.
+#[derive(Clone)]
 struct KeptHead {
     method: Method,
     uri: Uri,
     version: Version,
     headers: HeaderMap,
+}
+
+impl fmt::Debug for KeptHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeptHead").finish_non_exhaustive()
+    }
 }
 
 impl RequestView<'_> {

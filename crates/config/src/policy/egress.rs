@@ -12,16 +12,21 @@ use http::Method;
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
+use crate::expression::{EgressDestination, EvaluationError, Expression};
 use crate::name::{Host, HostMatcher, Port};
 use crate::path::prefix_matches;
 use crate::resources::ObjectRef;
 
 mod client;
+mod decision;
+mod expiry;
 mod limit;
 mod sni;
 pub mod special;
 
 pub use client::{CertificatePattern, ClientMatcher, EgressClient, UserPattern};
+pub use decision::{AskedRequest, DecidingRule, EgressDecision, EgressRequest};
+pub use expiry::{AddressException, Expiry};
 pub use limit::{EgressLimit, LimitKey, LimitedClient};
 pub use sni::{EgressSni, HelloName, SniRequirement};
 
@@ -32,6 +37,12 @@ pub use crate::api::egret::{EgressAction, EgressMode};
 pub struct EgressPolicySet {
     /// The policies, in the order in which they are checked.
     pub policies: Vec<Arc<EgressRules>>,
+    /// Whether a rule has an expression.
+    #[serde(skip)]
+    reads_requests: bool,
+    /// Whether a rule or an exception expires.
+    #[serde(skip)]
+    reads_time: bool,
 }
 
 /// One compiled EgressPolicy.
@@ -47,7 +58,7 @@ pub struct EgressRules {
     pub rules: Vec<EgressRule>,
     /// Exceptions to the built-in deny list. They hold only in mode [`EgressMode::Enforce`], and are empty unless the
     /// policy is attached to a Gateway.
-    pub allow_addresses: Vec<IpNet>,
+    pub allow_addresses: Vec<AddressException>,
     /// Addresses that are denied in addition to the built-in list.
     pub deny_addresses: Vec<IpNet>,
     /// Limits of the requests that the rules allow.
@@ -80,6 +91,15 @@ pub struct EgressRule {
     /// Exceptions to the built-in deny list for the names that the rule allows. They hold where those of
     /// [`EgressRules::allow_addresses`] hold; a request that names an address has none.
     pub allow_addresses: Vec<IpNet>,
+    /// An expression that must be true. The rule denies a request for which it cannot be evaluated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when: Option<Expression>,
+    /// The time from which the rule matches nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Expiry>,
+    /// Why the rule is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Arc<str>>,
 }
 
 /// An inclusive range of ports.
@@ -91,34 +111,11 @@ pub struct PortRange {
     pub last: Port,
 }
 
-/// A request as egress policies see it, before its host is resolved.
-#[derive(Clone, Copy, Debug)]
-pub struct EgressRequest<'a> {
-    /// The host of the target.
-    pub host: &'a Host,
-    /// The port of the target.
-    pub port: Port,
-    /// The method and the normalized path; `None` for a tunnel, whose requests cannot be read.
-    pub request: Option<(&'a Method, &'a str)>,
-    /// Who sends the request.
-    pub client: EgressClient<'a>,
-    /// Whether the request has opened a tunnel before. Policies that keep tunnels open then deny nothing; the built-in
-    /// deny list does.
-    pub is_open: bool,
-}
-
-/// The decision about a request, and the rule that made it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EgressDecision<'a> {
-    /// Whether the request is allowed.
-    pub action: EgressAction,
-    /// The policy that decided: the one that denied, else the narrowest. `None` if no policy applies.
-    pub policy: Option<&'a ObjectRef>,
-    /// The rule that decided; `None` if the policy's default action did.
-    pub rule: Option<&'a Arc<str>>,
-    /// Whether a policy in audit mode would have denied the request. If `action` is allow, `policy` and `rule` name
-    /// that policy and its rule.
-    pub audited: bool,
+/// What one policy makes of a request by its name.
+struct NameJudgement<'a> {
+    action: EgressAction,
+    rule: Option<&'a EgressRule>,
+    error: Option<Box<EvaluationError>>,
 }
 
 /// The error for an address that may not be dialled.
@@ -138,28 +135,61 @@ impl AddressDenied {
 }
 
 impl EgressPolicySet {
+    /// Policies in the order in which they are checked.
+    #[must_use]
+    pub fn new(policies: Vec<Arc<EgressRules>>) -> Self {
+        let mut rules = policies.iter().flat_map(|policy| &policy.rules);
+        let reads_requests = rules.any(|rule| rule.when.is_some());
+        let reads_time = policies
+            .iter()
+            .any(|policy| policy.expiries().next().is_some());
+        Self {
+            policies,
+            reads_requests,
+            reads_time,
+        }
+    }
+
+    /// Whether a decision depends on more of a request than its name, method, path and client.
+    #[must_use]
+    pub const fn reads_requests(&self) -> bool {
+        self.reads_requests
+    }
+
+    /// Whether a decision depends on the time.
+    #[must_use]
+    pub const fn reads_time(&self) -> bool {
+        self.reads_time
+    }
+
     /// Decides a request by its host name. The first denial wins; without policies every request is allowed.
     #[must_use]
     pub fn check<'a>(&'a self, attempt: EgressRequest<'_>) -> EgressDecision<'a> {
         let mut decision = EgressDecision::default();
         for rules in &self.policies {
-            let (action, rule) = rules.decide(attempt);
+            let NameJudgement {
+                action,
+                rule,
+                error,
+            } = rules.judge(attempt);
             let denied = action == EgressAction::Deny && !rules.passes_over(attempt);
-            if denied && rules.mode == EgressMode::Enforce {
-                return EgressDecision {
-                    action,
+            let is_enforced = denied && rules.mode == EgressMode::Enforce;
+            if is_enforced || !decision.audited {
+                decision = EgressDecision {
+                    action: if is_enforced {
+                        action
+                    } else {
+                        EgressAction::Allow
+                    },
                     policy: Some(&rules.policy),
-                    rule,
-                    audited: false,
+                    rule: rule.map(|rule| &rule.name),
+                    reason: rule.and_then(|rule| rule.reason.as_ref()),
+                    error,
+                    audited: denied && !is_enforced,
                 };
             }
-            if !decision.audited {
-                decision = EgressDecision {
-                    action: EgressAction::Allow,
-                    policy: Some(&rules.policy),
-                    rule,
-                    audited: denied,
-                };
+            if is_enforced {
+                break;
             }
         }
         decision
@@ -262,15 +292,32 @@ impl EgressPolicySet {
 }
 
 impl EgressRules {
-    fn decide(&self, attempt: EgressRequest<'_>) -> (EgressAction, Option<&Arc<str>>) {
-        match self.rule_for(attempt) {
-            Some(rule) => (rule.action, Some(&rule.name)),
-            None => (self.default_action, None),
+    /// The first rule that matches decides, and one that cannot be evaluated denies.
+    fn judge(&self, attempt: EgressRequest<'_>) -> NameJudgement<'_> {
+        for rule in &self.rules {
+            let (action, error) = match rule.matches(attempt) {
+                Ok(false) => continue,
+                Ok(true) => (rule.action, None),
+                Err(error) => (EgressAction::Deny, Some(error)),
+            };
+            return NameJudgement {
+                action,
+                rule: Some(rule),
+                error,
+            };
+        }
+        NameJudgement {
+            action: self.default_action,
+            rule: None,
+            error: None,
         }
     }
 
-    fn rule_for(&self, attempt: EgressRequest<'_>) -> Option<&EgressRule> {
-        self.rules.iter().find(|rule| rule.matches(attempt))
+    /// The times at which rules and exceptions expire.
+    pub(crate) fn expiries(&self) -> impl Iterator<Item = Expiry> {
+        let of_rules = self.rules.iter().filter_map(|rule| rule.expires);
+        let exceptions = self.allow_addresses.iter();
+        of_rules.chain(exceptions.filter_map(|exception| exception.expires))
     }
 
     /// Whether the policy denies nothing to this request, because it opened a tunnel before.
@@ -281,24 +328,41 @@ impl EgressRules {
     /// Whether an exception to the built-in deny list holds for the address: one of the policy, or of the rule that allows
     /// the name.
     fn excepts(&self, address: IpAddr, attempt: EgressRequest<'_>) -> bool {
-        let holds = |nets: &[IpNet]| nets.iter().any(|net| net.contains(&address));
-        if holds(&self.allow_addresses) {
+        let mut exceptions = self.allow_addresses.iter();
+        if exceptions.any(|exception| exception.holds(&address, attempt.now)) {
             return true;
         }
         let by_name = matches!(attempt.host, Host::Name(_));
-        by_name
-            && self.rule_for(attempt).is_some_and(|rule| {
-                rule.action == EgressAction::Allow && holds(&rule.allow_addresses)
-            })
+        let is_excepted = |rule: &EgressRule| {
+            let mut nets = rule.allow_addresses.iter();
+            nets.any(|net| net.contains(&address))
+        };
+        by_name && self.rules.iter().any(is_excepted) && {
+            let NameJudgement { action, rule, .. } = self.judge(attempt);
+            action == EgressAction::Allow && rule.is_some_and(is_excepted)
+        }
     }
 }
 
 impl EgressRule {
-    fn matches(&self, attempt: EgressRequest<'_>) -> bool {
-        any_or_empty(&self.hosts, |host| host.matches(attempt.host))
+    /// Whether the rule matches.
+    ///
+    /// # Errors
+    /// If all else matches, and the expression cannot be evaluated.
+    fn matches(&self, attempt: EgressRequest<'_>) -> Result<bool, Box<EvaluationError>> {
+        let matches = any_or_empty(&self.hosts, |host| host.matches(attempt.host))
             && any_or_empty(&self.ports, |range| range.contains(attempt.port))
             && any_or_empty(&self.clients, |client| client.matches(attempt.client))
             && self.matches_request(attempt.request)
+            && !self.has_expired(attempt.now);
+        match &self.when {
+            Some(when) if matches => holds(when, attempt),
+            _ => Ok(matches),
+        }
+    }
+
+    fn has_expired(&self, now: i64) -> bool {
+        self.expires.is_some_and(|expires| expires.has_come(now))
     }
 
     fn matches_request(&self, request: Option<(&Method, &str)>) -> bool {
@@ -308,6 +372,22 @@ impl EgressRule {
         any_or_empty(&self.methods, |m| m == method)
             && any_or_empty(&self.paths, |prefix| prefix_matches(prefix, path))
     }
+}
+
+/// Whether the expression of a rule is true. One that reads what the form of the request hides never is.
+fn holds(when: &Expression, attempt: EgressRequest<'_>) -> Result<bool, Box<EvaluationError>> {
+    let Some(AskedRequest { request, scheme }) = attempt.asked else {
+        return Ok(false);
+    };
+    if when.inputs().are_hidden(request.form()) {
+        return Ok(false);
+    }
+    let there = EgressDestination {
+        scheme,
+        host: attempt.host,
+        port: attempt.port,
+    };
+    when.evaluate(&request.view(there)).map_err(Box::new)
 }
 
 fn any_or_empty<T>(conditions: &[T], holds: impl FnMut(&T) -> bool) -> bool {

@@ -138,9 +138,11 @@ mod tests {
 
     use egret_config::name::Host;
     use egret_config::policy::egress::{
-        EgressAction, EgressClient, EgressMode, EgressRule, EgressRules, EgressSni, PortRange,
+        AddressException, EgressAction, EgressClient, EgressMode, EgressRule, EgressRules,
+        EgressSni, PortRange,
     };
     use egret_config::resources::{Kind, ObjectRef};
+    use ipnet::IpNet;
 
     use super::*;
 
@@ -151,11 +153,18 @@ mod tests {
             request: None,
             client: EgressClient::default(),
             is_open: false,
+            asked: None,
+            now: 0,
         }
     }
 
     fn address(text: &str) -> SocketAddr {
         text.parse().unwrap()
+    }
+
+    fn exception(text: &str) -> AddressException {
+        let net: IpNet = text.parse().unwrap();
+        net.into()
     }
 
     fn everything_allowed() -> EgressPolicySet {
@@ -164,15 +173,13 @@ mod tests {
             mode: EgressMode::Enforce,
             default_action: EgressAction::Allow,
             rules: Vec::new(),
-            allow_addresses: vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()],
+            allow_addresses: ["0.0.0.0/0", "::/0"].map(exception).into(),
             deny_addresses: Vec::new(),
             limits: Vec::new(),
             keeps_tunnels: false,
             sni: EgressSni::Log,
         };
-        EgressPolicySet {
-            policies: vec![Arc::new(rules)],
-        }
+        EgressPolicySet::new(vec![Arc::new(rules)])
     }
 
     #[test]
@@ -282,6 +289,9 @@ mod tests {
             paths: Vec::new(),
             clients: Vec::new(),
             allow_addresses: vec!["10.1.2.0/24".parse().unwrap()],
+            when: None,
+            expires: None,
+            reason: None,
         };
         let mut policies = everything_allowed();
         let rules = Arc::make_mut(&mut policies.policies[0]);

@@ -52,7 +52,7 @@ impl TlsAlert {
             Refusal::NoListener | Refusal::Misdirected => Some(Self::UnrecognizedName),
             Refusal::Unauthenticated(_)
             | Refusal::Denied(_)
-            | Refusal::Policy { .. }
+            | Refusal::Policy(_)
             | Refusal::Address(_) => Some(Self::AccessDenied),
             Refusal::MalformedHead
             | Refusal::HeadTooLarge

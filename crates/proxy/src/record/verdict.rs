@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use egret_config::name::Host;
 use egret_config::policy::egress::{
-    AddressDenied, EgressAction, EgressDecision, EgressMode, HelloName,
+    AddressDenied, DecidingRule, EgressAction, EgressDecision, EgressMode, HelloName,
 };
 use egret_config::resources::ObjectRef;
 
@@ -15,24 +15,15 @@ use crate::refusal::{Refusal, RefusalSubject};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The destination is allowed, by a rule or by a default action.
-    Allowed {
-        policy: Option<ObjectRef>,
-        rule: Option<Arc<str>>,
-    },
+    Allowed(DecidingRule),
     /// A policy in audit mode would have denied the destination by its name.
-    Audited {
-        policy: Option<ObjectRef>,
-        rule: Option<Arc<str>>,
-    },
+    Audited(DecidingRule),
     /// A limit of a policy in audit mode is reached.
     LimitAudited { policy: ObjectRef, limit: Arc<str> },
     /// A policy in audit mode would have denied the upstream's address.
     AddressAudited { policy: ObjectRef },
     /// A policy denies the destination by its name.
-    Denied {
-        policy: Option<ObjectRef>,
-        rule: Option<Arc<str>>,
-    },
+    Denied(DecidingRule),
     /// Every address of the destination is denied: by a policy, or by the built-in list.
     AddressDenied { policy: Option<ObjectRef> },
     /// The client did not authenticate as the policy demands.
@@ -64,12 +55,11 @@ pub(crate) struct VerdictFacts {
 impl VerdictFacts {
     /// The policies let the destination through by its name.
     pub(crate) fn cleared(&mut self, decision: &EgressDecision<'_>) {
-        let policy = decision.policy.cloned();
-        let rule = decision.rule.cloned();
+        let by = decision.deciding_rule();
         self.by_name = Some(match decision.action {
-            EgressAction::Allow if decision.audited => Verdict::Audited { policy, rule },
-            EgressAction::Allow => Verdict::Allowed { policy, rule },
-            EgressAction::Deny => Verdict::Denied { policy, rule },
+            EgressAction::Allow if decision.audited => Verdict::Audited(by),
+            EgressAction::Allow => Verdict::Allowed(by),
+            EgressAction::Deny => Verdict::Denied(by),
         });
     }
 
@@ -84,14 +74,12 @@ impl VerdictFacts {
     /// The exchange was refused, which is the end of it.
     pub(crate) fn refused(&mut self, refusal: &Refusal) {
         self.denial = match refusal {
-            Refusal::Policy { policy, rule } => Some(Verdict::Denied {
-                policy: policy.clone(),
-                rule: rule.clone(),
-            }),
-            Refusal::Denied(denial) => Some(Verdict::Denied {
+            Refusal::Policy(by) => Some(Verdict::Denied(by.clone())),
+            Refusal::Denied(denial) => Some(Verdict::Denied(DecidingRule {
                 policy: Some(denial.policy.clone()),
                 rule: denial.rule.clone(),
-            }),
+                ..DecidingRule::default()
+            })),
             Refusal::Address(denied) => Some(Verdict::AddressDenied {
                 policy: denied.policy.clone(),
             }),
@@ -128,12 +116,12 @@ impl Verdict {
     /// The `verdict` of the access log.
     pub(crate) const fn as_str(&self) -> &'static str {
         match self {
-            Self::Allowed { .. } => "allow",
-            Self::Audited { .. }
+            Self::Allowed(_) => "allow",
+            Self::Audited(_)
             | Self::LimitAudited { .. }
             | Self::AddressAudited { .. }
             | Self::SniAudited(_) => "audit",
-            Self::Denied { .. }
+            Self::Denied(_)
             | Self::AddressDenied { .. }
             | Self::Unauthenticated { .. }
             | Self::SniDenied(_) => "deny",
@@ -144,13 +132,7 @@ impl Verdict {
     /// refusal about this.
     pub(crate) fn details(&self, about: impl FnOnce() -> RefusalSubject) -> Option<String> {
         match self {
-            Self::Audited { policy, rule } => {
-                let refusal = Refusal::Policy {
-                    policy: policy.clone(),
-                    rule: rule.clone(),
-                };
-                Some(refusal.details(&about()))
-            }
+            Self::Audited(by) => Some(Refusal::Policy(by.clone()).details(&about())),
             Self::AddressAudited { policy } => {
                 let refusal = Refusal::Address(AddressDenied {
                     policy: Some(policy.clone()),
@@ -162,8 +144,8 @@ impl Verdict {
                 Some(format!("limit {limit} of {policy} is reached"))
             }
             Self::SniDenied(violation) | Self::SniAudited(violation) => Some(violation.to_string()),
-            Self::Allowed { .. }
-            | Self::Denied { .. }
+            Self::Allowed(_)
+            | Self::Denied(_)
             | Self::AddressDenied { .. }
             | Self::Unauthenticated { .. } => None,
         }
@@ -172,10 +154,8 @@ impl Verdict {
     /// The policy that decided.
     pub(crate) const fn policy(&self) -> Option<&ObjectRef> {
         match self {
-            Self::Allowed { policy, .. }
-            | Self::Audited { policy, .. }
-            | Self::Denied { policy, .. }
-            | Self::AddressDenied { policy } => policy.as_ref(),
+            Self::Allowed(by) | Self::Audited(by) | Self::Denied(by) => by.policy.as_ref(),
+            Self::AddressDenied { policy } => policy.as_ref(),
             Self::AddressAudited { policy }
             | Self::LimitAudited { policy, .. }
             | Self::Unauthenticated { policy }
@@ -187,11 +167,28 @@ impl Verdict {
     /// The rule of the policy that decided.
     pub(crate) const fn rule(&self) -> Option<&Arc<str>> {
         match self {
-            Self::Allowed { rule, .. } | Self::Audited { rule, .. } | Self::Denied { rule, .. } => {
-                rule.as_ref()
-            }
             Self::LimitAudited { limit, .. } => Some(limit),
-            Self::AddressAudited { .. }
+            _ => match self.by() {
+                Some(by) => by.rule.as_ref(),
+                None => None,
+            },
+        }
+    }
+
+    /// Why the rule is there.
+    pub(crate) const fn rule_reason(&self) -> Option<&Arc<str>> {
+        match self.by() {
+            Some(by) => by.reason.as_ref(),
+            None => None,
+        }
+    }
+
+    /// The policy and the rule that decided by name.
+    const fn by(&self) -> Option<&DecidingRule> {
+        match self {
+            Self::Allowed(by) | Self::Audited(by) | Self::Denied(by) => Some(by),
+            Self::LimitAudited { .. }
+            | Self::AddressAudited { .. }
             | Self::AddressDenied { .. }
             | Self::Unauthenticated { .. }
             | Self::SniDenied(_)
@@ -241,6 +238,7 @@ mod tests {
             policy: Some(&policy("names")),
             rule: Some(&"first".into()),
             audited,
+            ..EgressDecision::default()
         });
         facts
     }
@@ -275,10 +273,10 @@ mod tests {
             facts.refused(&refusal);
             facts.settle(Some(policy("addresses")))
         };
-        let by_name = denied(Refusal::Policy {
+        let by_name = denied(Refusal::Policy(DecidingRule {
             policy: Some(policy("closed")),
-            rule: None,
-        });
+            ..DecidingRule::default()
+        }));
         assert_eq!(told(by_name.as_ref()), ("deny", Some("closed"), None));
         let address = denied(Refusal::Address(AddressDenied {
             policy: None,

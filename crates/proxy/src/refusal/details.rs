@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use egret_config::policy::egress::AddressDenied;
-use egret_config::resources::ObjectRef;
+use egret_config::policy::egress::{AddressDenied, DecidingRule};
 
 use super::{CircuitBreakerLimit, ForeignProtocol, Refusal, RefusalSubject};
 use crate::dns::DnsFailure;
@@ -13,7 +12,7 @@ impl Refusal {
     #[must_use]
     pub(crate) fn details(&self, about: &RefusalSubject) -> String {
         match self {
-            Self::Policy { policy, rule } => denied(about, policy.as_ref(), rule.as_deref()),
+            Self::Policy(by) => denied(about, by),
             Self::Address(by) => address_denied(about, by),
             Self::Dns(failure) => format!("{}: {failure}", about.host()),
             Self::NoEndpoints => format!("{} has no endpoint that is ready", about.destination()),
@@ -84,13 +83,26 @@ impl Refusal {
     }
 }
 
-fn denied(about: &RefusalSubject, policy: Option<&ObjectRef>, rule: Option<&str>) -> String {
+fn denied(about: &RefusalSubject, by: &DecidingRule) -> String {
+    let DecidingRule {
+        policy,
+        rule,
+        reason,
+        error,
+    } = by;
     let what = about.destination();
-    match (policy, rule) {
+    let mut text = match (policy, rule) {
         (Some(policy), Some(rule)) => format!("{what} is denied by rule {rule} of {policy}"),
         (Some(policy), None) => format!("{what} is denied: no rule of {policy} allows it"),
         (None, _) => format!("{what} is denied"),
+    };
+    if let Some(error) = error {
+        text.push_str(&format!(", whose expression cannot be evaluated: {error}"));
     }
+    if let Some(reason) = reason {
+        text.push_str(&format!(" ({reason})"));
+    }
+    text
 }
 
 fn address_denied(about: &RefusalSubject, by: &AddressDenied) -> String {
@@ -119,8 +131,9 @@ impl fmt::Display for CircuitBreakerLimit {
 
 #[cfg(test)]
 mod tests {
+    use egret_config::expression::EvaluationError;
     use egret_config::name::Port;
-    use egret_config::resources::Kind;
+    use egret_config::resources::{Kind, ObjectRef};
 
     use super::*;
     use crate::dial::failure::ConnectFailure;
@@ -133,13 +146,35 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_was_judged_is_named() {
-        let policy = || ObjectRef::new(Kind::EgressPolicy, "edge", "partners");
-        let by_name = |rule: Option<&str>| Refusal::Policy {
+    fn policy() -> ObjectRef {
+        ObjectRef::new(Kind::EgressPolicy, "edge", "partners")
+    }
+
+    fn by_name(rule: Option<&str>) -> Refusal {
+        Refusal::Policy(DecidingRule {
             policy: Some(policy()),
             rule: rule.map(Into::into),
-        };
+            ..DecidingRule::default()
+        })
+    }
+
+    #[test]
+    fn a_denial_tells_why_its_rule_is_there_and_failed() {
+        let refusal = Refusal::Policy(DecidingRule {
+            policy: Some(policy()),
+            rule: Some("no-mail".into()),
+            reason: Some("OPS-12".into()),
+            error: Some(Box::new(EvaluationError::NotNumber)),
+        });
+        assert_eq!(
+            refusal.details(&about("ledger.example", 80, None)),
+            "ledger.example:80 is denied by rule no-mail of EgressPolicy edge/partners, whose expression \
+             cannot be evaluated: a value is not a number (OPS-12)"
+        );
+    }
+
+    #[test]
+    fn what_was_judged_is_named() {
         let (by_rule, by_default) = (by_name(Some("no-mail")), by_name(None));
         let by_address = Refusal::Address(AddressDenied {
             policy: Some(policy()),

@@ -52,15 +52,14 @@ fn percent_encoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use egret_config::policy::egress::DecidingRule;
+
     use super::*;
     use crate::dns::DnsFailure;
 
     #[test]
     fn a_refusal_has_the_status_that_grpc_gives_it() {
-        let denied = Refusal::Policy {
-            policy: None,
-            rule: None,
-        };
+        let denied = Refusal::Policy(DecidingRule::default());
         for (refusal, expected) in [
             (denied, "7"),
             (Refusal::NoRoute, "12"),

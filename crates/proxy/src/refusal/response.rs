@@ -104,6 +104,7 @@ fn reason_phrase(usual: Option<&str>, details: &str) -> String {
 #[cfg(test)]
 mod tests {
     use egret_config::name::Port;
+    use egret_config::policy::egress::DecidingRule;
 
     use super::*;
     use crate::refusal::subject::RefusalId;
@@ -134,10 +135,7 @@ mod tests {
             address: None,
             id: Some(id),
         };
-        let refusal = Refusal::Policy {
-            policy: None,
-            rule: None,
-        };
+        let refusal = Refusal::Policy(DecidingRule::default());
         let response = refusal.response(&about);
         assert_eq!(response.body(), "egret: a.test:80 is denied\n");
         let phrase = response.extensions().get::<ReasonPhrase>().unwrap();

@@ -53,7 +53,7 @@ impl Refusal {
                 error: denial.by.error(),
                 reason: denial.by.reason(),
             },
-            Self::Policy { .. } => row(403, "http_request_denied", Reason::EgressPolicy),
+            Self::Policy(_) => row(403, "http_request_denied", Reason::EgressPolicy),
             Self::Address(_) => row(403, "destination_ip_prohibited", Reason::AddressDenied),
             Self::Dns(failure) if failure.is_timeout() => {
                 row(504, "dns_timeout", Reason::DnsTimeout)
@@ -107,7 +107,7 @@ impl Refusal {
             | Self::Misconfigured(_)
             | Self::Unauthenticated(_)
             | Self::Denied(_)
-            | Self::Policy { .. }
+            | Self::Policy(_)
             | Self::DnsOverload
             | Self::NoEndpoints
             | Self::Limit(_)

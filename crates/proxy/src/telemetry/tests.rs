@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
 use egret_config::name::{DnsName, Host, Port};
+use egret_config::policy::egress::DecidingRule;
 use egret_config::policy::traffic::TrafficSettings;
 use egret_config::resources::{Kind, ObjectRef};
 use egret_config::route::RouteTable;
@@ -79,6 +80,15 @@ fn rule() -> RouteRule {
     }
 }
 
+fn allowed_by_first() -> Verdict {
+    Verdict::Allowed(DecidingRule {
+        policy: Some(ObjectRef::new(Kind::EgressPolicy, "edge", "partners")),
+        rule: Some("first".into()),
+        reason: Some("OPS-12".into()),
+        error: None,
+    })
+}
+
 /// Every field is named here, so that a new one does not compile until it is said what the log makes of it.
 #[test]
 fn the_access_log_tells_every_field_of_a_record() {
@@ -111,10 +121,7 @@ fn the_access_log_tells_every_field_of_a_record() {
         generation: 7,
         trace_id: Some("0af7651916cd43dd8448eb211c80319c"),
         user_agent: Some(&user_agent),
-        verdict: Some(Verdict::Allowed {
-            policy: Some(ObjectRef::new(Kind::EgressPolicy, "edge", "partners")),
-            rule: Some("first".into()),
-        }),
+        verdict: Some(allowed_by_first()),
         upstream: Some("203.0.113.7:443".parse().unwrap()),
         reused: true,
         retries: 2,
@@ -150,6 +157,7 @@ fn the_access_log_tells_every_field_of_a_record() {
         "verdict": "allow",
         "policy": "edge/partners",
         "rule": "first",
+        "rule_reason": "OPS-12",
         "upstream": "203.0.113.7:443",
         "reused": true,
         "retries": 2,

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::buffers::TunnelBuffers;
 use super::metrics::TunnelMetrics;
 use super::tunnel_request::TunnelRequest;
+use crate::clock;
 use crate::configuration::{SnapshotReader, WorkerSnapshot};
 use crate::upstream::SharedUpstreams;
 
@@ -19,6 +20,8 @@ use crate::upstream::SharedUpstreams;
 pub(crate) struct TunnelRegistry {
     entries: RefCell<HashMap<u64, Rc<OpenTunnel>>>,
     next: Cell<u64>,
+    /// When [`Self::expire`] was called last, in seconds of Unix time.
+    expired_until: Cell<i64>,
     pub(super) buffers: TunnelBuffers,
     pub(super) metrics: Arc<TunnelMetrics>,
     snapshots: Rc<SnapshotReader>,
@@ -49,6 +52,7 @@ impl TunnelRegistry {
         Rc::new(Self {
             entries: RefCell::default(),
             next: Cell::default(),
+            expired_until: Cell::default(),
             buffers: TunnelBuffers::default(),
             metrics,
             snapshots,
@@ -84,6 +88,21 @@ impl TunnelRegistry {
             if !self.allows(tunnel, &snapshot) {
                 tunnel.denied.notify_one();
             }
+        }
+    }
+
+    /// Ends the tunnels that the configuration does not allow any more because time has passed: a rule or an exception has
+    /// expired since the last call.
+    pub(crate) fn expire(&self) {
+        let snapshot = self.snapshots.load();
+        if snapshot.expiries.is_empty() {
+            return;
+        }
+        let now = clock::unix_time();
+        let earlier = self.expired_until.replace(now);
+        let mut expiries = snapshot.expiries.iter();
+        if expiries.any(|expiry| expiry.has_come_since(earlier, now)) {
+            self.reevaluate();
         }
     }
 

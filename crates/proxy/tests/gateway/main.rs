@@ -9,6 +9,7 @@ mod authentication;
 mod buffer;
 mod client_rules;
 mod compression;
+mod conditional_rules;
 mod connection_limit;
 mod connections;
 mod cors;

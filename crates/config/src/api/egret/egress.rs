@@ -154,6 +154,68 @@ pub struct EgressRuleSpec {
     )]
     #[schemars(with = "Vec<String>", length(min = 1), extend("nullable" = true))]
     pub addresses: Option<Vec<String>>,
+    /// An expression in CEL over what is known of a request before DNS. It must be true for the rule to match; where it
+    /// cannot be evaluated, the request is denied.
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "String", length(min = 1, max = 16384), extend("nullable" = true))]
+    pub when: Option<String>,
+    /// The time (RFC 3339) from which the rule matches nothing.
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "String", extend("format" = "date-time", "nullable" = true))]
+    pub expires: Option<String>,
+    /// Why the rule is there. It is told in the access log, and in refusals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 200))]
+    pub reason: Option<String>,
+}
+
+/// An address or network that is allowed although the built-in list denies it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum AllowedAddress {
+    /// For good.
+    Net(String),
+    /// With an end, or a reason.
+    Described(DescribedAddress),
+    /// Neither, which a schema of Kubernetes cannot exclude. It makes the policy invalid.
+    Unknown(serde_json::Value),
+}
+
+/// An address or network with the time from which it is not allowed any more, and why it is allowed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DescribedAddress {
+    /// The address or network.
+    pub cidr: String,
+    /// The time (RFC 3339) from which it is not allowed any more.
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub expires: Option<String>,
+    /// Why it is allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl AllowedAddress {
+    /// The address or network, as it is written; `None` if there is none.
+    #[must_use]
+    pub fn cidr(&self) -> Option<&str> {
+        match self {
+            Self::Net(cidr) | Self::Described(DescribedAddress { cidr, .. }) => Some(cidr),
+            Self::Unknown(_) => None,
+        }
+    }
 }
 
 /// A client, by one of its properties.
@@ -187,10 +249,10 @@ pub enum PortText {
 /// Exceptions to the built-in deny list and additions to it: addresses or networks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EgressAddresses {
-    /// Addresses that are allowed although the built-in list denies them. Only in a policy on a Gateway, and only in
-    /// mode `Enforce`.
+    /// Addresses that are allowed although the built-in list denies them, each as text, or as an object with `cidr` and
+    /// `expires` or `reason`. Only in a policy on a Gateway, and only in mode `Enforce`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub allow: Vec<String>,
+    pub allow: Vec<AllowedAddress>,
     /// Addresses that are denied in addition to the built-in list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deny: Vec<String>,
@@ -224,6 +286,17 @@ where
     D: Deserializer<'de>,
 {
     T::deserialize(deserializer).map(Some)
+}
+
+/// A string or an object, which a schema of Kubernetes cannot express.
+impl JsonSchema for AllowedAddress {
+    fn schema_name() -> Cow<'static, str> {
+        "AllowedAddress".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        validation::anything(generator)
+    }
 }
 
 /// Kubernetes' int-or-string, which a derived schema cannot express.

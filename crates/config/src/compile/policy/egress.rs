@@ -14,11 +14,12 @@ use crate::compile::log::{FieldFault, ReportLog};
 use crate::compile::target::{TargetKinds, TargetLookup};
 use crate::name::{HostMatcher, NameError, Port, parse_net};
 use crate::policy::egress::{
-    CertificatePattern, ClientMatcher, EgressRule, EgressRules, PortRange, UserPattern,
+    CertificatePattern, ClientMatcher, EgressRule, EgressRules, Expiry, PortRange, UserPattern,
 };
 use crate::resources::{Kind, ObjectRef, oldest_first};
 use crate::route::literal_path;
 
+mod conditional;
 mod limits;
 mod lint;
 
@@ -36,6 +37,7 @@ const MAX_RULE_NAME: usize = 100;
 
 pub(super) fn compile(
     targets: TargetLookup<'_>,
+    now: Option<i64>,
     policies: &mut CompiledPolicies,
     log: &mut ReportLog,
 ) {
@@ -45,11 +47,14 @@ pub(super) fn compile(
         draft.require_target();
         let rules = Arc::new(rules(reference, spec, &mut draft.faults));
         check_exceptions(&rules, &mut draft, log);
+        conditional::check_forms(&rules, targets.resources, &mut draft);
         for warning in unproven_denials(&rules) {
             log.warn(reference, &object.source, &warning);
         }
         if draft.faults.is_empty() {
-            for warning in lint::warnings(spec, &rules) {
+            let ends = now.map(|now| conditional::ends(&rules, now));
+            let ends = ends.into_iter().flatten();
+            for warning in lint::warnings(spec, &rules).into_iter().chain(ends) {
                 log.warn(reference, &object.source, &warning);
             }
         }
@@ -138,10 +143,13 @@ fn rules(
     } = spec;
     let none = EgressAddresses::default();
     let EgressAddresses { allow, deny } = addresses.as_ref().unwrap_or(&none);
-    let mut nets =
-        |texts: &[String], field: &str| parse_each(texts, field, faults, |text| net(text));
-    let allow_addresses = nets(allow, "spec.addresses.allow");
-    let deny_addresses = nets(deny, "spec.addresses.deny");
+    let allow_addresses = parse_each(
+        allow,
+        "spec.addresses.allow",
+        faults,
+        conditional::exception,
+    );
+    let deny_addresses = parse_each(deny, "spec.addresses.deny", faults, |text| net(text));
     EgressRules {
         policy: reference.clone(),
         mode: mode.unwrap_or_default(),
@@ -169,6 +177,9 @@ fn rule(index: usize, spec: &EgressRuleSpec, faults: &mut Vec<FieldFault>) -> Eg
         paths,
         clients,
         addresses,
+        when,
+        expires,
+        reason,
     } = spec;
     let field = |name: &str| format!("spec.rules[{index}].{name}");
     if let Some(fault) = name.as_deref().and_then(fault_of_name) {
@@ -179,6 +190,14 @@ fn rule(index: usize, spec: &EgressRuleSpec, faults: &mut Vec<FieldFault>) -> Eg
         faults.push(FieldFault::new(field("addresses"), message));
     }
     EgressRule {
+        when: parse_given(when.as_deref(), field("when"), faults, conditional::when),
+        expires: parse_given(expires.as_deref(), field("expires"), faults, Expiry::parse),
+        reason: parse_given(
+            reason.as_deref(),
+            field("reason"),
+            faults,
+            conditional::reason,
+        ),
         name: name
             .clone()
             .unwrap_or_else(|| format!("rule-{index}"))
@@ -294,6 +313,19 @@ fn method(text: &str) -> Result<Method, String> {
         ));
     }
     Method::from_bytes(text.as_bytes()).map_err(|_| "not a method".to_owned())
+}
+
+/// Parses the text of a field that may be absent.
+fn parse_given<T>(
+    text: Option<&str>,
+    field: String,
+    faults: &mut Vec<FieldFault>,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Option<T> {
+    let parsed = text.map(parse)?;
+    parsed
+        .map_err(|message| faults.push(FieldFault::new(field, message)))
+        .ok()
 }
 
 fn net(text: &str) -> Result<IpNet, String> {

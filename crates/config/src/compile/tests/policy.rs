@@ -7,6 +7,7 @@ use crate::route::normalize_path;
 use crate::snapshot::RuleAction;
 use std::sync::Arc;
 
+mod conditional;
 mod fine;
 mod target;
 
@@ -22,6 +23,10 @@ fn targets(list: &str) -> String {
         .replace(
             "Gateway",
             "group: gateway.networking.k8s.io, kind: Gateway, name",
+        )
+        .replace(
+            "TLSRoute",
+            "group: gateway.networking.k8s.io, kind: TLSRoute, name",
         )
         .replace(
             "HTTPRoute",
@@ -56,6 +61,8 @@ fn tunnel(host: &Host, port: Port) -> EgressRequest<'_> {
         request: None,
         client: EgressClient::default(),
         is_open: false,
+        asked: None,
+        now: 0,
     }
 }
 

@@ -2,14 +2,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::Method;
+use ipnet::IpNet;
 
 use super::{
-    AddressDenied, ClientMatcher, EgressAction, EgressClient, EgressDecision, EgressMode,
-    EgressPolicySet, EgressRequest, EgressRule, EgressRules, EgressSni, HelloName, PortRange,
-    UserPattern,
+    AddressDenied, AddressException, ClientMatcher, EgressAction, EgressClient, EgressDecision,
+    EgressMode, EgressPolicySet, EgressRequest, EgressRule, EgressRules, EgressSni, HelloName,
+    PortRange, UserPattern,
 };
 use crate::name::{Host, HostMatcher, Port};
 use crate::resources::{Kind, ObjectRef};
+
+mod conditional;
 
 fn policy(name: &str) -> EgressRules {
     EgressRules {
@@ -38,13 +41,19 @@ fn rule(name: &str, action: EgressAction, hosts: &[&str]) -> EgressRule {
         paths: Vec::new(),
         clients: Vec::new(),
         allow_addresses: Vec::new(),
+        when: None,
+        expires: None,
+        reason: None,
     }
 }
 
 fn egress(policies: impl IntoIterator<Item = EgressRules>) -> EgressPolicySet {
-    EgressPolicySet {
-        policies: policies.into_iter().map(Arc::new).collect(),
-    }
+    EgressPolicySet::new(policies.into_iter().map(Arc::new).collect())
+}
+
+fn net(text: &str) -> AddressException {
+    let net: IpNet = text.parse().unwrap();
+    net.into()
 }
 
 /// The decision as `allow policy/rule`, with `!` if a policy in audit mode would have denied.
@@ -65,6 +74,8 @@ fn attempt<'a>(host: &'a Host, port: &str) -> EgressRequest<'a> {
         request: None,
         client: EgressClient::default(),
         is_open: false,
+        asked: None,
+        now: 0,
     }
 }
 
@@ -195,7 +206,7 @@ fn what_keeps_tunnels_denies_only_what_begins() {
     let mut keeps = policy("keeps");
     keeps.default_action = EgressAction::Deny;
     keeps.deny_addresses = vec!["8.8.8.0/24".parse().unwrap()];
-    keeps.allow_addresses = vec!["10.0.0.0/8".parse().unwrap()];
+    keeps.allow_addresses = vec![net("10.0.0.0/8")];
     keeps.keeps_tunnels = true;
     let mut closes = policy("closes");
     closes.rules = vec![rule("not-b", EgressAction::Deny, &["b.example"])];
@@ -231,7 +242,7 @@ fn what_keeps_tunnels_denies_only_what_begins() {
 fn an_audit_opens_nothing() {
     let mut audit = policy("audit");
     audit.mode = EgressMode::Audit;
-    audit.allow_addresses = vec!["10.0.0.0/8".parse().unwrap()];
+    audit.allow_addresses = vec![net("10.0.0.0/8")];
     let address = "10.0.0.1".parse().unwrap();
     assert!(check_address(&egress([audit.clone()]), address).is_err());
     assert!(check_address(&egress([audit.clone(), policy("other")]), address).is_err());
@@ -546,7 +557,7 @@ fn the_built_in_list_holds_without_any_policy() {
 fn exceptions_are_as_narrow_as_written() {
     let mut gateway = policy("gateway");
     gateway.allow_addresses = ["10.20.0.0/16", "64:ff9b:1::/48", "2002::/16"]
-        .map(|net| net.parse().unwrap())
+        .map(net)
         .into();
     gateway.deny_addresses = ["10.20.30.0/24", "8.8.8.8/32"]
         .map(|net| net.parse().unwrap())

@@ -60,9 +60,7 @@ fn egress(mode: EgressMode, tokens: Option<u32>, max_concurrent: Option<u32>) ->
         keeps_tunnels: false,
         sni: Default::default(),
     };
-    EgressPolicySet {
-        policies: vec![Arc::new(rules)],
-    }
+    EgressPolicySet::new(vec![Arc::new(rules)])
 }
 
 /// Asks once, with limits that a test keeps.

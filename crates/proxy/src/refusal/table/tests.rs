@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use egret_config::policy::egress::AddressDenied;
+use egret_config::policy::egress::{AddressDenied, DecidingRule};
 use egret_config::resources::{Kind, ObjectRef};
 use egret_config::snapshot::Misconfiguration;
 
@@ -83,10 +83,7 @@ fn of_every_host() -> Vec<Refusal> {
         Refusal::Misconfigured(misconfiguration()),
         Refusal::Unauthenticated(unauthenticated()),
         Refusal::Denied(denied()),
-        Refusal::Policy {
-            policy: None,
-            rule: None,
-        },
+        Refusal::Policy(DecidingRule::default()),
         Refusal::DnsOverload,
         Refusal::NoEndpoints,
         Refusal::Limit(CircuitBreakerLimit::Connections),
@@ -122,7 +119,7 @@ fn position(refusal: &Refusal) -> usize {
         Refusal::NoRoute => 14,
         Refusal::Misconfigured(_) => 15,
         Refusal::Unauthenticated(_) => 16,
-        Refusal::Policy { .. } => 17,
+        Refusal::Policy(_) => 17,
         Refusal::Address(_) => 18,
         Refusal::Dns(_) => 19,
         Refusal::DnsOverload => 20,

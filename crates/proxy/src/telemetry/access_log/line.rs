@@ -86,6 +86,9 @@ pub(super) struct LogLine<'a> {
     /// The rule of the policy that made the verdict.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<&'a str>,
+    /// Why the rule is there, as the policy says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule_reason: Option<&'a str>,
     /// The address of the upstream.
     #[serde(skip_serializing_if = "Option::is_none")]
     upstream: Option<String>,
@@ -151,6 +154,9 @@ impl<'a> From<&'a Record<'a>> for LogLine<'a> {
             verdict: verdict.map(Verdict::as_str),
             policy: policy.map(|policy| format!("{}/{}", policy.namespace, policy.name)),
             rule: verdict.and_then(Verdict::rule).map(|rule| &**rule),
+            rule_reason: verdict
+                .and_then(Verdict::rule_reason)
+                .map(|reason| &**reason),
             upstream: record.upstream.map(|address| address.to_string()),
             reused: record.upstream.map(|_| record.reused),
             retries: Some(record.retries).filter(|count| *count > 0),

@@ -49,12 +49,17 @@ fn takes_everything(rule: &EgressRule) -> bool {
         paths,
         clients,
         allow_addresses: _,
+        when,
+        expires,
+        reason: _,
     } = rule;
     hosts.is_empty()
         && ports.is_empty()
         && methods.is_empty()
         && paths.is_empty()
         && clients.is_empty()
+        && when.is_none()
+        && expires.is_none()
 }
 
 /// Whether one rule matches every request that the other matches.
@@ -66,6 +71,8 @@ fn covers(earlier: &EgressRule, later: &EgressRule) -> bool {
         && covers_list(&earlier.methods, &later.methods, PartialEq::eq)
         && covers_list(&earlier.paths, &later.paths, |a, b| prefix_matches(a, b))
         && covers_list(&earlier.clients, &later.clients, PartialEq::eq)
+        && (earlier.when.is_none() || earlier.when == later.when)
+        && earlier.expires.is_none()
 }
 
 /// Whether a condition holds wherever the other does; an empty one always holds.
@@ -138,10 +145,14 @@ fn host_bits(spec: &EgressPolicySpec) -> Vec<FieldFault> {
             warnings.push(FieldFault::new(field, message));
         }
     };
-    let addresses = spec.addresses.iter();
-    for (name, list) in addresses.flat_map(|spec| [("allow", &spec.allow), ("deny", &spec.deny)]) {
-        for (index, text) in list.iter().enumerate() {
-            check(format!("spec.addresses.{name}[{index}]"), text);
+    if let Some(addresses) = &spec.addresses {
+        for (index, allowed) in addresses.allow.iter().enumerate() {
+            if let Some(text) = allowed.cidr() {
+                check(format!("spec.addresses.allow[{index}]"), text);
+            }
+        }
+        for (index, text) in addresses.deny.iter().enumerate() {
+            check(format!("spec.addresses.deny[{index}]"), text);
         }
     }
     for (index, rule) in spec.rules.iter().enumerate() {

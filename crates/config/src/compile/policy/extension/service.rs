@@ -151,6 +151,6 @@ impl super::CompiledPolicies {
     fn egress_of_backend(&self, backend: &ObjectRef) -> Arc<EgressPolicySet> {
         let target = super::super::PolicyTarget::new(backend, None);
         let policies = self.egress.get(&target).cloned().unwrap_or_default();
-        Arc::new(EgressPolicySet { policies })
+        Arc::new(EgressPolicySet::new(policies))
     }
 }
