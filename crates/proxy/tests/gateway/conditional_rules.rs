@@ -1,5 +1,7 @@
 //! Rules of EgressPolicies with an expression or an end, with real requests and the real time.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use egret_testkit::client::connect_request;
@@ -89,14 +91,24 @@ fn an_expression_decides_and_its_reason_is_told() {
 
 /// A rule ends without a reload: for new requests, for those on connections that were kept, and for open tunnels.
 #[test]
+fn a_rule_ends_at_its_time() {
+    // A slow machine may need longer until all is open.
+    let ended = [3, 20, 120]
+        .into_iter()
+        .find(|seconds| rule_ends_after(*seconds));
+    assert!(ended.is_some(), "nothing could be opened before the end");
+}
+
+/// Opens what ends with a rule, and sees it end. False if the rule had ended before all was open.
 #[expect(
     clippy::disallowed_methods,
     reason = "the rule ends at a time of day, which the gateway reads by itself"
 )]
-fn a_rule_ends_at_its_time() {
+fn rule_ends_after(seconds: u64) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let end = UNIX_EPOCH + Duration::from_secs(now.as_secs() + 6);
-    let end_text = egret_config::certificate::utc(i64::try_from(now.as_secs()).unwrap() + 6);
+    let end = now.as_secs() + seconds;
+    let end_text = egret_config::certificate::utc(i64::try_from(end).unwrap());
+    let end = UNIX_EPOCH + Duration::from_secs(end);
     let setup = TestSetup::new(&format!(
         "defaultAction: Deny
   rules:
@@ -104,24 +116,24 @@ fn a_rule_ends_at_its_time() {
     ));
     let host = setup.authority();
     let mut kept = setup.gateway.connect();
-    assert_eq!(kept.get("/", &host).status, 200);
+    let first = kept.get("/", &host).status;
     let mut tunnel = setup.gateway.connect();
     tunnel.send_request(connect_request(&host));
-    assert_eq!(tunnel.read_head().status, 200);
-    assert!(
-        SystemTime::now() < end,
-        "the machine is too slow for this test"
-    );
+    let opened = tunnel.read_head().status;
+    if SystemTime::now() >= end {
+        return false;
+    }
+    assert_eq!((first, opened), (200, 200));
     // Waits for the gateway to end it.
     assert!(tunnel.is_closed());
     assert!(SystemTime::now() >= end);
     assert_eq!(kept.get("/", &host).status, 403);
     assert_eq!(setup.ask("GET /", "").status, 403);
     let records = setup.gateway.wait_for_records(4);
+    let mut reasons = records.iter().map(|record| &record["reason"]);
     assert!(
-        records
-            .iter()
-            .any(|record| record["reason"] == "policy_changed"),
+        reasons.any(|reason| reason == "policy_changed"),
         "{records:#?}"
     );
+    true
 }
