@@ -8,7 +8,7 @@ use compression_codecs::brotli::params::EncoderParams;
 use compression_codecs::core::Level;
 use compression_codecs::core::util::{PartialBuffer, WriteBuffer};
 use compression_codecs::flate::params::FlateEncoderParams;
-use compression_codecs::zstd::params::CParameter;
+use compression_codecs::zstd::params::{CParameter, DParameter};
 use compression_codecs::{
     BrotliDecoder, BrotliEncoder, DecodeV2, EncodeV2, GzipDecoder, GzipEncoder, ZstdDecoder,
     ZstdEncoder,
@@ -98,6 +98,8 @@ const BROTLI: Level = Level::Precise(4);
 const ZSTD_LEVEL: i32 = 3;
 /// The logarithm of zstd's window, which is memory at both ends.
 const ZSTD_WINDOW: u32 = 18;
+/// That of the largest window that a content may ask for, 8 MB (RFC 9659).
+const ZSTD_LARGEST_WINDOW: u32 = 23;
 
 /// The output of a step that is repeated until it says that it is done.
 fn collect(mut step: impl FnMut(&mut WriteBuffer<'_>) -> io::Result<bool>) -> io::Result<Bytes> {
@@ -118,7 +120,11 @@ impl BodyDecoder {
         let codec: Box<dyn DecodeV2> = match coding {
             ContentCoding::Gzip => Box::new(GzipDecoder::new()),
             ContentCoding::Brotli => Box::new(BrotliDecoder::new()),
-            ContentCoding::Zstd => Box::new(ZstdDecoder::new()),
+            ContentCoding::Zstd => {
+                Box::new(ZstdDecoder::new_with_params(&[DParameter::window_log_max(
+                    ZSTD_LARGEST_WINDOW,
+                )]))
+            }
         };
         Self {
             codec,
@@ -245,6 +251,25 @@ mod tests {
             let mut out = encoder.encode(&zeros).unwrap().to_vec();
             out.extend_from_slice(&encoder.finish().unwrap());
             assert_eq!(decode(coding, &out, out.len()).unwrap().len(), zeros.len());
+        }
+    }
+
+    /// No client makes the gateway hold more (RFC 9659).
+    #[test]
+    fn a_window_of_zstd_beyond_8_mb_is_an_error() {
+        for (window_log, expected) in [(23, true), (24, false)] {
+            let long = CParameter::window_log(window_log);
+            let mut codec = ZstdEncoder::new_with_params(1, &[long]);
+            let zeros = vec![0; 20_000_000];
+            let mut input = PartialBuffer::new(&*zeros);
+            let encode = |output: &mut WriteBuffer<'_>| {
+                codec.encode(&mut input, output)?;
+                Ok(input.unwritten().is_empty())
+            };
+            let mut out = collect(encode).unwrap().to_vec();
+            out.extend_from_slice(&collect(|output| codec.finish(output)).unwrap());
+            let decoded = decode(ContentCoding::Zstd, &out, out.len());
+            assert_eq!(decoded.is_ok(), expected, "{window_log}");
         }
     }
 
