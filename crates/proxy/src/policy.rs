@@ -37,6 +37,7 @@ mod asked;
 pub(crate) mod cors;
 pub(crate) mod credentials;
 mod csrf;
+mod draw;
 pub(crate) mod fault;
 mod header_modifiers;
 pub(crate) mod jwt_auth;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use egret_config::route::RouteMatch;
-use egret_config::snapshot::{ListenerSocket, Snapshot};
+use egret_config::snapshot::{ListenerSocket, RouteRule, Snapshot};
 use http::header::{CONNECTION, EXPECT, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
@@ -126,6 +126,23 @@ fn close(response: &mut Response<ResponseBody>, connection: &ClientConnection) {
 }
 
 impl RequestClient {
+    /// What the policies of a rule are asked about, of a request that comes for the first time.
+    fn policy_context<'a, 'r>(
+        &'r self,
+        rule: &'a RouteRule,
+        target: &'r Target,
+        request: &'r Parts,
+    ) -> PolicyContext<'a, 'r> {
+        PolicyContext {
+            rule,
+            target,
+            request,
+            client: self.connection.client.identity(),
+            keys: self.connection.context.upstreams.keys(),
+            asked_before: false,
+        }
+    }
+
     /// Makes a tunnel of the connection, or of its stream, once the request is answered.
     fn then(&self, tunnel: Tunnel) {
         self.connection
@@ -224,23 +241,12 @@ async fn admit<'a>(
     client: &RequestClient,
     snapshot: &WorkerSnapshot,
 ) -> Result<Admitted<'a>, Refusal> {
-    let RequestClient {
-        connection,
-        exchange,
-        ..
-    } = client;
-    let upstreams = &connection.context.upstreams;
-    let context = PolicyContext {
-        rule: found.rule,
-        target,
-        request: parts,
-        client: connection.client.identity(),
-        keys: upstreams.keys(),
-        asked_before: false,
-    };
+    let exchange = &client.exchange;
+    let context = client.policy_context(found.rule, target, parts);
     match decide::admit(found, &context, exchange) {
         Err(refusal) if refusal.wants_keys() => {
             if let Some(jwt) = found.rule.policies.jwt_auth.value() {
+                let upstreams = &client.connection.context.upstreams;
                 Box::pin(upstreams.renew_keys(snapshot, jwt)).await;
             }
             decide::admit(found, &context, exchange)

@@ -67,27 +67,22 @@ impl Compression {
         // A coding that is named is not meant by `*`.
         let is_named =
             |coding: ContentCoding| wanted.iter().any(|(name, _)| *name == coding.token());
-        let mut best: Option<(Option<ContentCoding>, f32)> = None;
+        let mut best: (Option<ContentCoding>, f32) = (None, 0.0);
         for (name, weight) in &wanted {
             let mut offered = self.responses.iter().copied();
             let found = match *name {
-                // It may be wanted most.
-                "identity" => {
-                    if *weight > best.map_or(0.0, |(_, weight)| weight) {
-                        best = Some((None, *weight));
-                    }
-                    None
-                }
-                "*" => offered.find(|coding| !is_named(*coding)),
-                name => offered.find(|coding| coding.token() == name),
+                // Not compressed may be wanted most.
+                "identity" => Some(None),
+                "*" => offered.find(|coding| !is_named(*coding)).map(Some),
+                name => offered.find(|coding| coding.token() == name).map(Some),
             };
             if let Some(coding) = found
-                && *weight > best.map_or(0.0, |(_, weight)| weight)
+                && *weight > best.1
             {
-                best = Some((Some(coding), *weight));
+                best = (coding, *weight);
             }
         }
-        best.and_then(|(coding, _)| coding)
+        best.0
     }
 
     /// The coding of a request body that is to be decompressed.

@@ -7,6 +7,7 @@ use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 
+use super::draw::lot;
 use crate::refusal::{DenyingField, PolicyDenial, Refusal};
 
 /// The body of the response, which is Envoy's.
@@ -20,7 +21,7 @@ pub(super) fn check(policies: &TrafficSettings, request: &Parts) -> Result<(), R
     let PolicySetting::Set(policy, csrf) = &policies.csrf else {
         return Ok(());
     };
-    if is_allowed(csrf, request, rand::random_range(0..100)) {
+    if is_allowed(csrf, request, lot()) {
         return Ok(());
     }
     Err(Refusal::Denied(Box::new(denial(policy))))

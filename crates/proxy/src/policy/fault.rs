@@ -10,6 +10,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use tokio::time::sleep;
 
+use super::draw::lot;
 use crate::message::grpc;
 use crate::refusal::{DenyingField, GRPC_STATUS, PolicyDenial, Refusal};
 
@@ -85,11 +86,6 @@ pub(crate) fn response_pace(
     let bytes_per_second = fault.response_rate?.of(lot())?;
     let active = active.begin(fault.max_active)?;
     Some(Box::new(Pace::new(bytes_per_second, active)))
-}
-
-/// A number below a hundred.
-fn lot() -> u8 {
-    rand::random_range(0..100)
 }
 
 fn denial(policy: &ObjectRef, status: FaultStatus, request: &Parts) -> PolicyDenial {

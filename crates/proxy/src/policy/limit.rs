@@ -13,6 +13,7 @@ use egret_config::resources::ObjectRef;
 use http::header::RETRY_AFTER;
 use http::{HeaderName, HeaderValue, StatusCode};
 
+use super::draw::is_drawn;
 use crate::plan::destination::DestinationKey;
 use crate::refusal::{DenyingField, PolicyDenial, Refusal};
 
@@ -209,11 +210,6 @@ impl Drop for LimitShare {
             taken.table.closed(taken.key, taken.from);
         }
     }
-}
-
-/// Whether a request is one of so many of a hundred.
-fn is_drawn(percentage: u8) -> bool {
-    percentage >= 100 || rand::random_range(0..100) < percentage
 }
 
 fn local_denial(limit: &LocalRateLimit, wait: Duration) -> Refusal {

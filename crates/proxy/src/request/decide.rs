@@ -225,14 +225,7 @@ impl<'a> RoutedRequest<'a> {
         let upstreams = &connection.context.upstreams;
         let limits = &connection.context.limits;
         let plan = plan(backends, &route, target, parts, upstreams)?;
-        let context = PolicyContext {
-            rule: found.rule,
-            target,
-            request: parts,
-            client: connection.client.identity(),
-            keys: upstreams.keys(),
-            asked_before: false,
-        };
+        let context = client.policy_context(found.rule, target, parts);
         if target.is_tunnel() {
             check::connect(found, &connection.client, parts.version)?;
             if !plan.dynamic {

@@ -1,45 +1,28 @@
 //! `buffer` of a TrafficPolicy.
 
+use egret_testkit::Client;
 use egret_testkit::client::connect_request;
-use egret_testkit::gateway::{documents, quickstart_config, traffic_policy};
-use egret_testkit::{Client, DnsServer, Gateway, Upstream};
 
-struct TestSetup {
-    gateway: Gateway,
-    upstream: Upstream,
-    host: String,
-    _dns: DnsServer,
+use crate::with_policy::WithPolicy;
+
+/// With `more` lines of the policy.
+fn start(more: &str) -> WithPolicy {
+    WithPolicy::start(&format!("buffer: {{maxRequestSize: 100}}{more}"))
 }
 
-impl TestSetup {
-    fn new(more: &str) -> Self {
-        let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
-        let policy = traffic_policy("buffer", &format!("buffer: {{maxRequestSize: 100}}{more}"));
-        let config = quickstart_config(dns.addr());
-        Self {
-            gateway: Gateway::start(&documents(&[&config, &policy])),
-            host: format!("a.example:{}", upstream.port()),
-            upstream,
-            _dns: dns,
-        }
-    }
-
-    fn head(&self, path: &str, fields: &str) -> String {
-        format!(
-            "POST {path} HTTP/1.1\r\nhost: {}\r\n{fields}\r\n",
-            self.host
-        )
-    }
+fn post(setup: &WithPolicy, path: &str, fields: &str) -> String {
+    let host = &setup.host;
+    format!("POST {path} HTTP/1.1\r\nhost: {host}\r\n{fields}\r\n")
 }
 
 #[test]
 fn a_body_up_to_the_size_is_sent_and_a_larger_one_is_refused() {
-    let setup = TestSetup::new("");
+    let setup = start("");
     let mut client = setup.gateway.connect();
     let body = "x".repeat(100);
-    let head = setup.head("/", "content-length: 100\r\n");
+    let head = post(&setup, "/", "content-length: 100\r\n");
     assert_eq!(client.request(format!("{head}{body}")).status, 200);
-    let chunked = setup.head("/", "transfer-encoding: chunked\r\n");
+    let chunked = post(&setup, "/", "transfer-encoding: chunked\r\n");
     let exact = format!(
         "{chunked}32\r\n{half}\r\n32\r\n{half}\r\n0\r\n\r\n",
         half = &body[..50]
@@ -55,7 +38,7 @@ fn a_body_up_to_the_size_is_sent_and_a_larger_one_is_refused() {
         setup
             .gateway
             .connect()
-            .request(setup.head("/", "content-length: 101\r\n")),
+            .request(post(&setup, "/", "content-length: 101\r\n")),
         setup.gateway.connect().request(long),
     ];
     for response in refused {
@@ -72,9 +55,13 @@ fn a_body_up_to_the_size_is_sent_and_a_larger_one_is_refused() {
 
 #[test]
 fn nothing_is_sent_before_the_body_is_complete() {
-    let setup = TestSetup::new("");
+    let setup = start("");
     let mut client = setup.gateway.connect();
-    client.send(setup.head("/", "content-length: 4\r\nexpect: 100-continue\r\n"));
+    client.send(post(
+        &setup,
+        "/",
+        "content-length: 4\r\nexpect: 100-continue\r\n",
+    ));
     // The gateway asks for the body itself.
     assert_eq!(client.read_head().status, 100);
     client.send("ab");
@@ -89,9 +76,9 @@ fn nothing_is_sent_before_the_body_is_complete() {
 
 #[test]
 fn a_client_that_breaks_off_ends_the_request() {
-    let setup = TestSetup::new("");
+    let setup = start("");
     let mut client = setup.gateway.connect();
-    client.send(setup.head("/", "content-length: 4\r\n"));
+    client.send(post(&setup, "/", "content-length: 4\r\n"));
     client.send("ab");
     client.reset();
     let records = setup.gateway.wait_for_records(1);
@@ -101,10 +88,9 @@ fn a_client_that_breaks_off_ends_the_request() {
 
 #[test]
 fn a_retry_sends_the_body_again_and_tunnels_are_left_alone() {
-    let setup =
-        TestSetup::new("\n  retry: {attempts: 1, statusCodes: [503], backoffBaseInterval: 1ms}");
+    let setup = start("\n  retry: {attempts: 1, statusCodes: [503], backoffBaseInterval: 1ms}");
     let mut client = setup.gateway.connect();
-    let head = setup.head("/status/503", "content-length: 4\r\n");
+    let head = post(&setup, "/status/503", "content-length: 4\r\n");
     assert_eq!(client.request(format!("{head}abcd")).status, 503);
     let bodies: Vec<Vec<u8>> = setup
         .upstream

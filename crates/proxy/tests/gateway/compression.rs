@@ -4,44 +4,23 @@
 
 use std::io::{Read as _, Write as _};
 
-use egret_testkit::gateway::{documents, quickstart_config, traffic_policy};
-use egret_testkit::{DnsServer, Gateway, Response, Upstream};
+use egret_testkit::Response;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
-struct TestSetup {
-    gateway: Gateway,
-    upstream: Upstream,
-    host: String,
-    _dns: DnsServer,
-}
+use crate::with_policy::WithPolicy;
 
-impl TestSetup {
-    fn new(policy: &str) -> Self {
-        let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
-        let policy = traffic_policy("coding", policy);
-        let config = quickstart_config(dns.addr());
-        Self {
-            gateway: Gateway::start(&documents(&[&config, &policy])),
-            host: format!("a.example:{}", upstream.port()),
-            upstream,
-            _dns: dns,
-        }
-    }
-
-    fn ask(&self, method: &str, path: &str, accepted: &str) -> Response {
-        let host = &self.host;
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {host}\r\naccept-encoding: {accepted}\r\n\r\n"
-        );
-        let mut client = self.gateway.connect();
-        client.send_request(head);
-        if method == "HEAD" {
-            client.read_head()
-        } else {
-            client.read_response()
-        }
+fn ask(setup: &WithPolicy, method: &str, path: &str, accepted: &str) -> Response {
+    let host = &setup.host;
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\naccept-encoding: {accepted}\r\n\r\n");
+    let mut client = setup.gateway.connect();
+    client.send_request(head);
+    if method == "HEAD" {
+        client.read_head()
+    } else {
+        client.read_response()
     }
 }
 
@@ -59,14 +38,14 @@ fn gunzip(data: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_response_is_compressed_for_a_client_that_accepts_it() {
-    let setup = TestSetup::new("compression: {responseCompression: {libraries: [Gzip, Zstd]}}");
-    let plain = setup.ask("GET", "/bytes/5000", "identity");
+    let setup = WithPolicy::start("compression: {responseCompression: {libraries: [Gzip, Zstd]}}");
+    let plain = ask(&setup, "GET", "/bytes/5000", "identity");
     assert_eq!(plain.body.len(), 5000);
     assert_eq!(plain.header("content-encoding"), None);
     assert_eq!(plain.header("vary"), Some("Accept-Encoding"));
     for path in ["/bytes/5000", "/chunked/5000", "/status/404"] {
-        let expected = setup.ask("GET", path, "identity").body;
-        let response = setup.ask("GET", path, "gzip, br");
+        let expected = ask(&setup, "GET", path, "identity").body;
+        let response = ask(&setup, "GET", path, "gzip, br");
         if expected.len() < 30 {
             assert_eq!(response.body, expected);
             continue;
@@ -77,20 +56,18 @@ fn a_response_is_compressed_for_a_client_that_accepts_it() {
         assert_eq!(gunzip(&response.body), expected, "{path}");
     }
     assert_eq!(
-        setup
-            .ask("GET", "/bytes/5000", "zstd")
-            .header("content-encoding"),
+        ask(&setup, "GET", "/bytes/5000", "zstd").header("content-encoding"),
         Some("zstd")
     );
-    assert_eq!(setup.ask("GET", "/bytes/29", "gzip").body.len(), 29);
-    let head = setup.ask("HEAD", "/bytes/5000", "gzip");
+    assert_eq!(ask(&setup, "GET", "/bytes/29", "gzip").body.len(), 29);
+    let head = ask(&setup, "HEAD", "/bytes/5000", "gzip");
     assert_eq!(head.header("content-encoding"), None);
     assert_eq!(head.header("vary"), Some("Accept-Encoding"));
 }
 
 #[test]
 fn what_a_slow_upstream_sent_is_not_held_back() {
-    let setup = TestSetup::new("compression: {responseCompression: {}}");
+    let setup = WithPolicy::start("compression: {responseCompression: {}}");
     let host = &setup.host;
     let mut client = setup.gateway.connect();
     client.send_request(format!(
@@ -103,7 +80,7 @@ fn what_a_slow_upstream_sent_is_not_held_back() {
 
 #[test]
 fn the_body_of_a_request_is_decompressed() {
-    let setup = TestSetup::new(
+    let setup = WithPolicy::start(
         "compression: {requestDecompression: {}}\n  buffer: {maxRequestSize: 20000}",
     );
     let text = b"hello, compressed world ".repeat(500);

@@ -1,33 +1,17 @@
 //! `faultInjection` of a TrafficPolicy.
 
 use egret_testkit::client::connect_request;
-use egret_testkit::gateway::{documents, quickstart_config, traffic_policy};
-use egret_testkit::{Client, DnsServer, Gateway, Http2Client, Upstream};
+use egret_testkit::{Client, Http2Client};
 
-struct TestSetup {
-    gateway: Gateway,
-    upstream: Upstream,
-    dns: DnsServer,
-    host: String,
-}
+use crate::with_policy::WithPolicy;
 
-impl TestSetup {
-    fn new(fault: &str) -> Self {
-        let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
-        let policy = traffic_policy("fault", &format!("faultInjection: {fault}"));
-        let config = quickstart_config(dns.addr());
-        Self {
-            gateway: Gateway::start(&documents(&[&config, &policy])),
-            host: format!("a.example:{}", upstream.port()),
-            upstream,
-            dns,
-        }
-    }
+fn start(fault: &str) -> WithPolicy {
+    WithPolicy::start(&format!("faultInjection: {fault}"))
 }
 
 #[test]
 fn requests_of_every_form_are_failed_before_dns() {
-    let setup = TestSetup::new("{abort: {httpStatus: 418}}");
+    let setup = start("{abort: {httpStatus: 418}}");
     let (gateway, host) = (&setup.gateway, &setup.host);
     let mut client = Client::connect(gateway.address());
     for response in [
@@ -49,7 +33,7 @@ fn requests_of_every_form_are_failed_before_dns() {
 
 #[test]
 fn a_status_of_grpc_is_for_calls_and_is_no_consent_to_a_tunnel() {
-    let setup = TestSetup::new("{abort: {grpcStatus: 8}}");
+    let setup = start("{abort: {grpcStatus: 8}}");
     let (gateway, host) = (&setup.gateway, &setup.host);
     let http2 = Http2Client::connect(gateway.address());
     let call = http::Request::post(format!("http://{host}/s/m"))
@@ -68,7 +52,7 @@ fn a_status_of_grpc_is_for_calls_and_is_no_consent_to_a_tunnel() {
 
 #[test]
 fn a_request_waits_and_is_sent() {
-    let setup = TestSetup::new("{delay: {fixedDelay: 100ms}}");
+    let setup = start("{delay: {fixedDelay: 100ms}}");
     assert_eq!(setup.gateway.get(&setup.host, "/").status, 200);
     let record = &setup.gateway.wait_for_records(1)[0];
     assert!(
@@ -76,15 +60,14 @@ fn a_request_waits_and_is_sent() {
         "{record}"
     );
     // No fault is allowed.
-    let none =
-        TestSetup::new("{abort: {httpStatus: 418}, delay: {fixedDelay: 1h}, maxActiveFaults: 0}");
+    let none = start("{abort: {httpStatus: 418}, delay: {fixedDelay: 1h}, maxActiveFaults: 0}");
     assert_eq!(none.gateway.get(&none.host, "/").status, 200);
 }
 
 #[test]
 fn a_response_is_sent_slowly() {
     // 5000 bytes a second.
-    let setup = TestSetup::new("{responseRateLimit: {kbitsPerSecond: 40}}");
+    let setup = start("{responseRateLimit: {kbitsPerSecond: 40}}");
     let response = setup.gateway.get(&setup.host, "/bytes/1000");
     assert_eq!((response.status, response.body.len()), (200, 1000));
     let record = &setup.gateway.wait_for_records(1)[0];

@@ -43,3 +43,4 @@ mod tls_clients;
 mod tls_terminate;
 mod tls_upstream;
 mod tunnel;
+mod with_policy;

@@ -1,7 +1,7 @@
 //! `spec.tls.backend` of a Gateway: the certificate that it shows to backends (GEP-3155).
 
 use super::tls::{SecretRef, identity};
-use crate::api::gateway::{BackendCertificateRef, GatewayTls, GatewayTlsBackend};
+use crate::api::gateway::{GatewayTls, GatewayTlsBackend};
 use crate::compile::log::FieldFault;
 use crate::compile::review::ReferentFault;
 use crate::resources::{ObjectRef, Resources};
@@ -44,23 +44,6 @@ impl BackendTls {
                     unresolved: Some((reason, fault)),
                 }
             }
-        }
-    }
-}
-
-impl<'a> From<&'a BackendCertificateRef> for SecretRef<'a> {
-    fn from(spec: &'a BackendCertificateRef) -> Self {
-        let BackendCertificateRef {
-            group,
-            kind,
-            name,
-            namespace,
-        } = spec;
-        Self {
-            group: group.as_deref(),
-            kind: kind.as_deref(),
-            namespace: namespace.as_deref(),
-            name,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Compiles `tls` of an HTTPS listener to [`ServerTls`].
 
 use super::frontend::{FrontendClients, FrontendTls};
-use crate::api::gateway::{CertificateRef, ListenerTls};
+use crate::api::gateway::{BackendCertificateRef, CertificateRef, ListenerTls};
 use crate::compile::log::FieldFault;
 use crate::compile::policy::{CompiledPolicies, ListenerScope};
 use crate::compile::review::ReferentFault;
@@ -164,22 +164,22 @@ pub(super) struct SecretRef<'a> {
     pub(super) name: &'a str,
 }
 
-impl<'a> From<&'a CertificateRef> for SecretRef<'a> {
-    fn from(spec: &'a CertificateRef) -> Self {
-        let CertificateRef {
-            group,
-            kind,
-            name,
-            namespace,
-        } = spec;
-        Self {
-            group: group.as_deref(),
-            kind: kind.as_deref(),
-            namespace: namespace.as_deref(),
-            name,
+macro_rules! secret_refs_from {
+    ($($type:ident),*) => {$(
+        impl<'a> From<&'a $type> for SecretRef<'a> {
+            fn from($type { group, kind, name, namespace }: &'a $type) -> Self {
+                Self {
+                    group: group.as_deref(),
+                    kind: kind.as_deref(),
+                    namespace: namespace.as_deref(),
+                    name,
+                }
+            }
         }
-    }
+    )*};
 }
+
+secret_refs_from!(BackendCertificateRef, CertificateRef);
 
 /// The certificate that an object refers to: a Gateway or a ListenerSet, each by grants of its own. `invalid` is the reason
 /// for a reference to what is no certificate.
