@@ -32,8 +32,14 @@ pub(crate) enum CliCommand {
     Controller(ControllerArgs),
     /// Compile the files and folders, and print a report of what would be served; exit 1 if any object is not accepted
     Check(CheckArgs),
+    /// Say what would become of a request, and which policy decides; exit 1 if it would be refused. Nothing is sent
+    Explain(ExplainArgs),
     /// Print the smallest EgressPolicy that allows what an access log says was served
     Learn(LearnArgs),
+    /// Print the EgressPolicy that the access rules of another proxy are; exit 1 if they cannot be turned as a whole
+    Import(ImportArgs),
+    /// List the requests of an access log that the configuration would decide differently; exit 1 if there are any
+    Replay(ReplayArgs),
     /// Print the CustomResourceDefinitions of Egret, for `kubectl apply --server-side -f -`
     Crds(CrdsArgs),
 }
@@ -43,9 +49,11 @@ impl CliCommand {
         match self {
             Self::Serve(args) => args.sources.meaning.log_format,
             Self::Check(args) => args.sources.meaning.log_format,
+            Self::Explain(args) => args.sources.meaning.log_format,
+            Self::Replay(args) => args.sources.meaning.log_format,
             Self::Proxy(args) => args.meaning.log_format,
             Self::Controller(args) => args.log_format,
-            Self::Learn(_) | Self::Crds(_) => LogFormat::Text,
+            Self::Learn(_) | Self::Import(_) | Self::Crds(_) => LogFormat::Text,
         }
     }
 }
@@ -189,6 +197,99 @@ pub(crate) struct CheckArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) sources: ConfigSources,
+    /// Where the request wants to go; without a scheme it is http
+    #[arg(long)]
+    url: String,
+    /// How the request says so: host, absolute, connect or sni [default: host for http, connect for https]
+    #[arg(long, value_name = "FORM")]
+    via: Option<String>,
+    /// Method of the request [default: GET]
+    #[arg(short, long)]
+    method: Option<String>,
+    /// Header field of the request
+    #[arg(short = 'H', long, value_name = "NAME: VALUE")]
+    header: Vec<String>,
+    /// Address of the client [default: 127.0.0.1]
+    #[arg(long, value_name = "IP")]
+    client: Option<String>,
+    /// User that the client has proven to be wherever credentials are required
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Name or subject of the client's certificate: spiffe://prod/api, api.example, CN=api
+    #[arg(long, value_name = "NAME")]
+    certificate: Option<String>,
+    /// The only listener that is asked
+    #[arg(long, value_name = "NAMESPACE/GATEWAY/LISTENER")]
+    listener: Option<String>,
+    /// Address of the host, which is judged as if DNS had said so
+    #[arg(long, value_name = "IP")]
+    address: Vec<String>,
+    /// Format of the explanation
+    #[arg(short, long, default_value = "text", value_name = "FORMAT")]
+    pub(crate) output: TextOrJson,
+}
+
+impl ExplainArgs {
+    /// The request, by the parameters of a question.
+    pub(crate) fn parameters(&self) -> Vec<(&str, &str)> {
+        let single = [
+            ("url", Some(&self.url)),
+            ("via", self.via.as_ref()),
+            ("method", self.method.as_ref()),
+            ("client", self.client.as_ref()),
+            ("user", self.user.as_ref()),
+            ("certificate", self.certificate.as_ref()),
+            ("listener", self.listener.as_ref()),
+        ];
+        let single = single
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, &**value?)));
+        let headers = self.header.iter().map(|header| ("header", &**header));
+        let addresses = self.address.iter().map(|address| ("address", &**address));
+        single.chain(headers).chain(addresses).collect()
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// squid.conf, or an access list or the configuration of Smokescreen
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// What the file is [default: Smokescreen's if its name ends in .yaml or .yml, else Squid's]
+    #[arg(long, value_name = "PROXY")]
+    pub(crate) from: Option<ImportSource>,
+    /// The Gateway that the policy is for
+    #[arg(long, env = "EGRET_GATEWAY", value_parser = gateway, default_value = "default/egress", value_name = "NAMESPACE/NAME")]
+    pub(crate) gateway: ObjectRef,
+    /// The name of the policy
+    #[arg(long, default_value = "imported")]
+    pub(crate) name: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImportSource {
+    /// `acl` and `http_access` of Squid
+    Squid,
+    /// Access lists and lists of addresses of Smokescreen
+    Smokescreen,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    #[command(flatten)]
+    pub(crate) sources: ConfigSources,
+    /// File with the access log; `-` is stdin
+    #[arg(long = "log", required = true, value_name = "LOG")]
+    pub(crate) logs: Vec<PathBuf>,
+    /// Format of the list
+    #[arg(short, long, default_value = "text", value_name = "FORMAT")]
+    pub(crate) output: TextOrJson,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ControllerArgs {
     #[command(flatten)]
     pub(crate) gateways: GatewayArgs,
@@ -271,6 +372,14 @@ pub(crate) struct CrdsArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TextOrJson {
+    /// Lines, for people
+    Text,
+    /// JSON
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
     /// Aligned columns, for people
     Table,
@@ -336,6 +445,16 @@ mod tests {
                 known.any(|known| Some(known) == name.strip_prefix("--")),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn every_parameter_of_a_question_is_an_argument_of_explain() {
+        let command = Cli::command();
+        let explain = command.find_subcommand("explain").unwrap();
+        for (name, _) in egret_proxy::PARAMETERS {
+            let mut known = explain.get_arguments().filter_map(|it| it.get_long());
+            assert!(known.any(|known| known == *name), "{name}");
         }
     }
 

@@ -1,24 +1,18 @@
 //! `egret learn`: writes the smallest EgressPolicy that allows what an access log says was served.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
-use std::path::Path;
 use std::process::ExitCode;
 
 use egret_config::resources::ObjectRef;
 
 use crate::args::LearnArgs;
-use crate::{console, output};
+use crate::{access_log, console, output};
 
-mod log;
 mod policy;
+mod served;
 
-use log::{LogFinding, ServedRequest};
 pub(crate) use policy::LearnDetail;
-
-/// The name of stdin as a path.
-const STDIN: &str = "-";
+use served::{LogFinding, ServedRequest};
 
 /// What the logs say.
 #[derive(Debug, Default)]
@@ -27,6 +21,20 @@ struct LearnedLogs {
     requests: usize,
     refused: usize,
     unreadable: usize,
+}
+
+impl LearnedLogs {
+    fn add(&mut self, line: &[u8]) {
+        match served::read(line) {
+            LogFinding::Served(request) => {
+                self.requests += 1;
+                self.served.insert(request);
+            }
+            LogFinding::Refused => self.refused += 1,
+            LogFinding::Unreadable => self.unreadable += 1,
+            LogFinding::Blank => {}
+        }
+    }
 }
 
 /// Prints the policy on stdout, and what it was learned from on stderr.
@@ -47,9 +55,7 @@ pub(crate) fn run(args: &LearnArgs) -> ExitCode {
 /// The policy as a YAML document.
 fn learn(args: &LearnArgs) -> Result<String, String> {
     let mut logs = LearnedLogs::default();
-    for path in &args.logs {
-        read(path, &mut logs).map_err(|error| format!("{}: {error}", path.display()))?;
-    }
+    access_log::read(&args.logs, |line| logs.add(line))?;
     let LearnedLogs {
         served,
         requests,
@@ -80,30 +86,6 @@ fn learn(args: &LearnArgs) -> Result<String, String> {
         "# Learned from {requests} requests that were served; {refused} that were refused are left out.\n"
     );
     Ok(format!("{source}{}\n", yaml.trim_end()))
-}
-
-fn read(path: &Path, logs: &mut LearnedLogs) -> io::Result<()> {
-    if path == Path::new(STDIN) {
-        return read_lines(io::stdin().lock(), logs);
-    }
-    read_lines(BufReader::new(File::open(path)?), logs)
-}
-
-fn read_lines(mut lines: impl BufRead, logs: &mut LearnedLogs) -> io::Result<()> {
-    let mut line = Vec::new();
-    while lines.read_until(b'\n', &mut line)? > 0 {
-        match log::read(line.trim_ascii()) {
-            LogFinding::Served(request) => {
-                logs.requests += 1;
-                logs.served.insert(request);
-            }
-            LogFinding::Refused => logs.refused += 1,
-            LogFinding::Unreadable => logs.unreadable += 1,
-            LogFinding::Blank => {}
-        }
-        line.clear();
-    }
-    Ok(())
 }
 
 /// The one Gateway of the requests.

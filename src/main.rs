@@ -3,6 +3,7 @@
 // Printing panics when it fails; messages go through `console`.
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
+mod access_log;
 mod args;
 mod check;
 mod clock;
@@ -10,12 +11,15 @@ mod console;
 mod controller;
 mod crds;
 mod descriptors;
+mod explain;
 mod files;
+mod import;
 mod learn;
 mod output;
 mod process;
 mod proxy;
 mod reload;
+mod replay;
 mod serve;
 
 use std::io::{self, Write as _};
@@ -47,7 +51,10 @@ fn main() -> ExitCode {
         CliCommand::Proxy(args) => proxy::run(args),
         CliCommand::Check(args) => check::run(&args),
         CliCommand::Controller(args) => controller::run(args),
+        CliCommand::Explain(args) => explain::run(&args),
         CliCommand::Learn(args) => learn::run(&args),
+        CliCommand::Import(args) => import::run(&args),
+        CliCommand::Replay(args) => replay::run(&args),
         CliCommand::Crds(args) => crds::run(&args),
     }));
     console::finish();

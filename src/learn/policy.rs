@@ -9,7 +9,7 @@ use egret_config::api::target::TargetRef;
 use egret_config::name::Host;
 use egret_config::resources::{GATEWAY_GROUP, ObjectRef};
 
-use super::log::ServedRequest;
+use super::served::ServedRequest;
 
 /// The longest name of a rule.
 const MAX_NAME: usize = 100;

@@ -19,6 +19,8 @@ mod cluster;
 mod controller;
 mod credentials;
 mod encrypted_dns;
+mod explain;
+mod import;
 mod learn;
 mod served;
 mod state;

@@ -36,6 +36,20 @@ pub struct RouteRule {
     pub action: RuleAction,
 }
 
+impl RouteRule {
+    /// What people know the rule by: `namespace/route/rule`, with the index of a rule that has no name.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        let ObjectRef {
+            namespace, name, ..
+        } = &self.route;
+        match &self.name {
+            Some(rule) => format!("{namespace}/{name}/{rule}"),
+            None => format!("{namespace}/{name}/{}", self.index),
+        }
+    }
+}
+
 /// A `RequestMirror` filter (Gateway API HTTPRequestMirrorFilter): a copy of a request goes to another backend, whose
 /// answer nobody waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

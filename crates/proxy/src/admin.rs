@@ -31,6 +31,7 @@ use process::ProcessCollector;
 mod access;
 mod certificates;
 mod dns;
+mod explain;
 mod process;
 mod readiness;
 
@@ -74,6 +75,7 @@ const INDEX: &str = "\
 /metrics      OpenMetrics
 /report       what became of every object, and why
 /config       what is served
+/explain      what would become of a request: ?url=http://host/path, and the other parameters of egret explain
 /dns          names that are remembered (POST /dns/flush, /dns/refresh, ?host= for one)
 ";
 
@@ -197,6 +199,9 @@ impl AdminState {
             (&Method::GET | &Method::HEAD, "/dns") => {
                 json(dns::list(&parts.shared.upstreams.resolvers))
             }
+            (&Method::GET | &Method::HEAD, "/explain") => {
+                explain::explain(&parts.shared, request.uri().query())
+            }
             (&Method::POST, "/dns/flush") => {
                 dns::flush(&parts.shared.upstreams.resolvers, request.uri().query())
             }
@@ -204,9 +209,11 @@ impl AdminState {
                 dns::refresh(&parts.shared.upstreams.resolvers, request.uri().query())
             }
             (_, "/dns/flush" | "/dns/refresh") => not_allowed("POST"),
-            (_, "/" | "/healthz" | "/readyz" | "/metrics" | "/report" | "/config" | "/dns") => {
-                not_allowed("GET, HEAD")
-            }
+            (
+                _,
+                "/" | "/healthz" | "/readyz" | "/metrics" | "/report" | "/config" | "/explain"
+                | "/dns",
+            ) => not_allowed("GET, HEAD"),
             _ => text(StatusCode::NOT_FOUND, INDEX),
         }
     }

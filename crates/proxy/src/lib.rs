@@ -47,5 +47,9 @@ pub use admin::AdminToken;
 pub use listen::{Bind, BindError};
 pub use metrics::ProcessCounters;
 pub use proxy::{Proxy, ProxyOptions};
+pub use request::explain::{
+    ExplainedAddress, ExplainedField, ExplainedPolicy, Explanation, Outcome, PARAMETERS,
+    QuestionForm, QuestionUrl, RequestQuestion, UrlError, explain,
+};
 pub use status::SourceState;
 pub use task::unless_panicking;

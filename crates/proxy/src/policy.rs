@@ -118,9 +118,28 @@ pub(crate) struct ClearedRequest<'a> {
 /// # Errors
 /// The refusal of the first policy that does not let the request through.
 pub(crate) fn admit<'a>(context: &PolicyContext<'a, '_>) -> Result<Admitted<'a>, Refusal> {
+    admit_by(context, credentials::authenticate)
+}
+
+/// Asks the policies of the rule about a request that nobody sends, as if its client had proven to be `user` wherever
+/// credentials are required.
+///
+/// # Errors
+/// As of [`admit`].
+pub(crate) fn admit_as<'a>(
+    context: &PolicyContext<'a, '_>,
+    user: &'a Arc<str>,
+) -> Result<Admitted<'a>, Refusal> {
+    admit_by(context, |context| Ok(credentials::assume(context, user)))
+}
+
+fn admit_by<'a, 'r>(
+    context: &PolicyContext<'a, 'r>,
+    authenticate: impl FnOnce(&PolicyContext<'a, 'r>) -> Result<Option<Principal<'a>>, Refusal>,
+) -> Result<Admitted<'a>, Refusal> {
     csrf::check(&context.rule.policies, context.request)?;
     acl::check(&context.rule.policies, context.client.address.ip())?;
-    let principal = credentials::authenticate(context)?;
+    let principal = authenticate(context)?;
     Ok(Admitted {
         policies: &context.rule.policies,
         sender: RequestSender {
@@ -209,18 +228,22 @@ impl<'a> Admitted<'a> {
         })
     }
 
-    /// Clears a copy of a request, which goes elsewhere too: asks `rbac` and the egress policies about that destination.
-    /// Nothing is taken from limits, which have counted the request itself. `context` is that by which the copy was admitted.
+    /// Asks `rbac` and the egress policies about a destination, and takes nothing from limits: for the copy of a request,
+    /// which was counted itself, and for a request that is only asked about. `context` is that by which it was admitted.
     ///
     /// # Errors
     /// [`Refusal::Denied`] or [`Refusal::Policy`] with what denied it.
-    pub(crate) fn clear_copy(
+    pub(crate) fn clear_uncounted(
         self,
         mut plan: Box<ForwardPlan<'a>>,
         context: &PolicyContext<'_, '_>,
-    ) -> Result<Cleared<'a>, Refusal> {
-        let (_, kept) = self.check_destination(&mut plan, context)?;
-        Ok(self.cleared(plan, kept))
+    ) -> Result<ClearedRequest<'a>, Refusal> {
+        let (decision, kept) = self.check_destination(&mut plan, context)?;
+        Ok(ClearedRequest {
+            cleared: self.cleared(plan, kept),
+            decision,
+            share: None,
+        })
     }
 
     /// Asks `rbac`, and then the egress policies, about the destination of a plan. Gives the request as it was asked about
@@ -310,7 +333,8 @@ impl<'a> Cleared<'a> {
         egress_request(&self.plan, self.client(), self.kept.as_deref())
     }
 
-    fn client(&self) -> EgressClient<'_> {
+    /// The sender as egress policies see it.
+    pub(crate) fn client(&self) -> EgressClient<'_> {
         self.sender
             .as_ref()
             .map_or_else(EgressClient::default, RequestSender::facts)

@@ -33,6 +33,7 @@ mod check;
 mod compression;
 mod connect;
 mod decide;
+pub(crate) mod explain;
 mod local;
 mod mirror;
 mod send;

@@ -72,6 +72,19 @@ impl SubjectAttribute {
 }
 
 impl SubjectPattern {
+    /// A subject that the pattern matches.
+    #[must_use]
+    pub fn example(&self) -> Vec<SubjectAttribute> {
+        let attributes = self
+            .attributes
+            .iter()
+            .map(|(kind, value)| SubjectAttribute {
+                kind: (*kind).into(),
+                value: Some(value.clone()),
+            });
+        attributes.collect()
+    }
+
     /// Parses `TYPE=value,TYPE=value`, as in RFC 4514: a backslash escapes a character of a value.
     ///
     /// # Errors

@@ -53,6 +53,22 @@ pub(crate) fn authenticate<'a>(
     Ok(principal)
 }
 
+/// The client of a request that nobody sends, as if it had proven to be `user`. `None` if the rule's policies require no
+/// credentials.
+pub(super) fn assume<'a>(
+    context: &PolicyContext<'a, '_>,
+    user: &'a Arc<str>,
+) -> Option<Principal<'a>> {
+    let policies = &*context.rule.policies;
+    let by_name = policies.basic_auth.value().is_some() || policies.jwt_auth.value().is_some();
+    let by_key = policies.api_key_auth.value().is_some();
+    (by_name || by_key).then(|| Principal {
+        user: by_name.then_some(user),
+        client: by_key.then_some(user),
+        ..Principal::new(audience(context.target), policies)
+    })
+}
+
 /// Verifies the passwords and keys that the policies require; `None` if they require none.
 fn verify<'a>(
     policies: &'a TrafficSettings,

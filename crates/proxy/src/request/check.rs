@@ -2,11 +2,12 @@
 
 use egret_config::route::RouteMatch;
 use egret_config::snapshot::{ConnectionLimits, Listener};
+use http::HeaderMap;
 use http::header::COOKIE;
 use http::request::Parts;
-use http::{HeaderMap, Version};
 
 use crate::client::ClientConnection;
+use crate::plan::ForwardPlan;
 use crate::refusal::Refusal;
 
 /// Checks the number of header fields. Only HTTP/2 requests can exceed it, as the HTTP/1 parser has the same limit. The
@@ -45,19 +46,21 @@ pub(super) fn listener(listener: &Listener, connection: &ClientConnection) -> Re
     Ok(())
 }
 
-/// Checks that the rule and the limits of the connection allow CONNECT.
+/// Checks that the rule allows CONNECT, and that its backend leads to where the client asks for. `is_offered` says whether
+/// the client's connection takes it.
 ///
 /// # Errors
 /// [`Refusal::NoTunnel`].
 pub(super) fn connect(
     found: &RouteMatch<'_>,
-    connection: &ClientConnection,
-    version: Version,
+    plan: &ForwardPlan<'_>,
+    is_offered: bool,
 ) -> Result<(), Refusal> {
-    let limits = connection.limits();
-    let served = version != Version::HTTP_2 || limits.http2.allow_connect;
-    if found.rule.policies.upgrades().connect && served {
-        return Ok(());
+    if !is_offered || !found.rule.policies.upgrades().connect {
+        return Err(Refusal::NoTunnel("CONNECT is not enabled here"));
     }
-    Err(Refusal::NoTunnel("CONNECT is not enabled here"))
+    if !plan.dynamic {
+        return Err(Refusal::NoTunnel("a static backend takes no CONNECT"));
+    }
+    Ok(())
 }

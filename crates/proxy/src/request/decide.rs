@@ -5,10 +5,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use egret_config::route::{RequestFacts, RouteMatch};
-use egret_config::snapshot::{Listener, RouteRule, RuleAction, WeightedBackend, WeightedBackends};
+use egret_config::snapshot::{
+    FixedResponse, Listener, RedirectResponse, RouteRule, RuleAction, WeightedBackend,
+    WeightedBackends,
+};
 use h2::ext::Protocol;
-use http::Response;
 use http::request::Parts;
+use http::{Response, Version};
 
 use super::{RequestClient, check, local};
 use crate::body::ResponseBody;
@@ -34,7 +37,14 @@ pub(super) struct RoutedRequest<'a> {
     pub(super) extended: Option<Protocol>,
 }
 
-/// What the rule makes of a request.
+/// What the rule makes of requests.
+pub(super) enum RuleStep<'a> {
+    Respond(&'a FixedResponse),
+    Redirect(&'a RedirectResponse),
+    Forward(&'a WeightedBackends),
+}
+
+/// What comes next for a request.
 pub(super) enum NextStep<'a> {
     /// The gateway answers.
     Answer(Response<ResponseBody>),
@@ -65,6 +75,22 @@ pub(super) fn route<'a>(
         headers: &parts.headers,
     };
     listener.routes.find(&facts).ok_or(Refusal::NoRoute)
+}
+
+/// What the rule makes of a request.
+///
+/// # Errors
+/// If the rule is misconfigured, or answers what asks for a tunnel with what would be taken for one.
+pub(super) fn step(rule: &RouteRule, is_connect: bool) -> Result<RuleStep<'_>, Refusal> {
+    Ok(match &rule.action {
+        RuleAction::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),
+        RuleAction::Respond(fixed) if is_connect && fixed.status.is_success() => {
+            return Err(Refusal::NoTunnel("a direct response is no tunnel"));
+        }
+        RuleAction::Respond(fixed) => RuleStep::Respond(fixed),
+        RuleAction::Redirect(redirect) => RuleStep::Redirect(redirect),
+        RuleAction::Forward(backends) => RuleStep::Forward(backends),
+    })
 }
 
 /// The faults that the policies of the rule inject into a request; `None` if they inject none.
@@ -175,13 +201,9 @@ impl<'a> RoutedRequest<'a> {
         } = client;
         let rule = &**self.found.rule;
         let is_connect = self.target.is_tunnel() || self.extended.is_some();
-        let response = match &rule.action {
-            RuleAction::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),
-            RuleAction::Respond(fixed) if is_connect && fixed.status.is_success() => {
-                return Err(Refusal::NoTunnel("a direct response is no tunnel"));
-            }
-            RuleAction::Respond(fixed) => local::respond(fixed, Rc::clone(exchange)),
-            RuleAction::Redirect(redirect) => {
+        let response = match step(rule, is_connect)? {
+            RuleStep::Respond(fixed) => local::respond(fixed, Rc::clone(exchange)),
+            RuleStep::Redirect(redirect) => {
                 if let Some(principal) = self.admitted.principal() {
                     principal.remove_query_parameters(&mut parts.uri);
                 }
@@ -193,7 +215,7 @@ impl<'a> RoutedRequest<'a> {
                 };
                 local::redirect(redirect, &at, parts, Rc::clone(exchange))?
             }
-            RuleAction::Forward(backends) => return self.leave(backends, parts, body, client),
+            RuleStep::Forward(backends) => return self.leave(backends, parts, body, client),
         };
         Ok(NextStep::Answer(filtered(response, rule)))
     }
@@ -227,10 +249,9 @@ impl<'a> RoutedRequest<'a> {
         let plan = plan(backends, &route, target, parts, upstreams)?;
         let context = client.policy_context(found.rule, target, parts);
         if target.is_tunnel() {
-            check::connect(found, &connection.client, parts.version)?;
-            if !plan.dynamic {
-                return Err(Refusal::NoTunnel("a static backend takes no CONNECT"));
-            }
+            let is_offered =
+                parts.version != Version::HTTP_2 || connection.client.limits().http2.allow_connect;
+            check::connect(found, &plan, is_offered)?;
             let cleared = clear(admitted, plan, &context, limits, exchange)?;
             return Ok(NextStep::Tunnel(cleared));
         }

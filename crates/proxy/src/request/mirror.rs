@@ -143,7 +143,7 @@ impl RequestCopy {
         let plan = ForwardPlan::new(&target, &route, &mirror.backend, &parts)?;
         let mut plan = Box::new(plan);
         context.upstreams.choose_host(&mut plan);
-        let cleared = admitted.clear_copy(plan, &request)?;
+        let cleared = admitted.clear_uncounted(plan, &request)?.cleared;
         let filters = [&rule.filters, &mirror.backend.filters];
         let from = HeadOrigin::new(&client, &context);
         prepare(&mut parts, &body, &cleared, filters, from);

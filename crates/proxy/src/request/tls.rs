@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use egret_config::name::DnsName;
-use egret_config::snapshot::{Listener, ListenerProtocol, RuleAction};
+use egret_config::snapshot::{Listener, ListenerProtocol, RouteRule, WeightedBackends};
 use http::request::Parts;
 use http::{Method, Request};
 use tokio::net::TcpStream;
 
-use super::decide;
+use super::decide::{self, RuleStep};
 use crate::client::{ClientConnection, ConnectionOrigin, HttpConnection};
 use crate::configuration::WorkerSnapshot;
 use crate::context::WorkerContext;
@@ -187,13 +187,7 @@ impl<'a> TlsRequest<'a> {
             asked_before: false,
         };
         let admitted = decide::admit(&route, &context, exchange)?;
-        let backends = match &route.rule.action {
-            RuleAction::Forward(backends) => backends,
-            RuleAction::Refuse(why) => return Err(Refusal::Misconfigured(why.clone())),
-            RuleAction::Redirect(_) | RuleAction::Respond(_) => {
-                return Err(Refusal::NoTunnel("a direct response is no tunnel"));
-            }
-        };
+        let backends = relayed_to(route.rule)?;
         let planned = PlannedRoute::from(&route);
         let plan = decide::plan(backends, &planned, target, &request, upstreams)?;
         let mut cleared = decide::clear(admitted, plan, &context, limits, exchange)?;
@@ -215,8 +209,21 @@ impl<'a> TlsRequest<'a> {
     }
 }
 
+/// Where the rule lets connections go.
+///
+/// # Errors
+/// If the rule is misconfigured, or leads nowhere.
+pub(super) fn relayed_to(rule: &RouteRule) -> Result<&WeightedBackends, Refusal> {
+    match decide::step(rule, true)? {
+        RuleStep::Forward(backends) => Ok(backends),
+        RuleStep::Redirect(_) | RuleStep::Respond(_) => {
+            Err(Refusal::NoTunnel("a direct response is no tunnel"))
+        }
+    }
+}
+
 /// The request that rules and policies see: a CONNECT, of which they know only the host.
-fn connect_parts() -> Parts {
+pub(super) fn connect_parts() -> Parts {
     let (mut head, ()) = Request::new(()).into_parts();
     head.method = Method::CONNECT;
     head

@@ -291,6 +291,7 @@ fn every_form_has_the_same_verdict_and_the_same_rule() {
             let records = setup.gateway.wait_for_records(seen);
             assert_eq!(records.len(), seen, "{form}: {}", case.host);
             check(form, case, &records[seen - 1]);
+            agrees(&setup, form, case.host, &records[seen - 1]);
         }
     }
     // Denied names are not resolved, whatever the form of the request.
@@ -321,4 +322,61 @@ fn check(form: &str, case: &VerdictCase, record: &Value) {
         _ => Some("kgateway-system/partners"),
     };
     assert_eq!(text("policy"), policy, "{form}: {record}");
+}
+
+/// What is said of a request without sending it is what became of it when it was sent.
+fn agrees(setup: &TestSetup, form: &str, host: &str, record: &Value) {
+    let told = setup.gateway.ask(&question(form, host, record));
+    let told: Value = serde_json::from_slice(&told.body).unwrap();
+    let [told] = &told.as_array().unwrap()[..] else {
+        panic!("{form}: {host}: {told}");
+    };
+    let is_refused = told["outcome"] == "refused";
+    let mut same = vec!["listener", "route", "destination", "verdict", "rule"];
+    // Names are not resolved.
+    let was_refused = record.get("id").is_some() && record["reason"] != "dns_error";
+    assert_eq!(is_refused, was_refused, "{form}: {record} {told}");
+    if is_refused {
+        same.extend(["reason", "details"]);
+    }
+    // The status of gRPC is in a field.
+    if is_refused && form != "gRPC" {
+        same.push("status");
+    }
+    for name in same {
+        assert_eq!(told[name], record[name], "{form}: {name}: {record} {told}");
+    }
+    let policy = told["policy"]
+        .as_str()
+        .map(|it| it.trim_start_matches("EgressPolicy "));
+    assert_eq!(policy, record["policy"].as_str(), "{form}: {told}");
+}
+
+fn question(form: &str, host: &str, record: &Value) -> String {
+    let via = match form {
+        "TLS passed on" => "sni",
+        _ if form.contains("connect") => "connect",
+        _ if form.contains("absolute") || form.contains("scheme") => "absolute",
+        _ => "host",
+    };
+    let is_tls = form.contains("over TLS") && via == "host";
+    let scheme = if is_tls { "https" } else { "http" };
+    let port = record["destination"]
+        .as_str()
+        .unwrap()
+        .rsplit_once(':')
+        .unwrap()
+        .1;
+    let path = record["path"].as_str().unwrap_or_default();
+    let method = record["method"].as_str().unwrap_or("GET");
+    let addresses = match host {
+        "a.example" => "&address=10.9.9.9&address=127.0.0.1",
+        "near.example" | "outside.example" => "&address=127.0.0.1",
+        "inside.example" => "&address=10.1.2.3",
+        _ => "",
+    };
+    format!(
+        "/explain?url={scheme}://{host}:{port}{path}&via={via}&method={method}&listener={}{addresses}",
+        record["listener"].as_str().unwrap()
+    )
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
-use crate::certificate::{AlternativeName, CertificateFacts, SubjectPattern};
+use crate::certificate::{AlternativeName, CertificateFacts, CertificateValidity, SubjectPattern};
 
 /// Who sends a request, as far as it is proven. The default is nobody: no rule with clients matches.
 #[derive(Clone, Copy, Debug, Default)]
@@ -134,6 +134,23 @@ impl CertificatePattern {
             return Err(message.to_owned());
         };
         Ok(Self::Name(name))
+    }
+
+    /// The facts of a certificate that has what the pattern asks for and nothing else.
+    #[must_use]
+    pub fn example(&self) -> CertificateFacts {
+        let (names, subject) = match self {
+            Self::Name(name) => (vec![name.clone()], Vec::new()),
+            Self::Subject(subject) => (Vec::new(), subject.example()),
+        };
+        CertificateFacts {
+            names,
+            subject,
+            validity: CertificateValidity {
+                not_before: i64::MIN,
+                not_after: i64::MAX,
+            },
+        }
     }
 
     fn matches(&self, certificate: &CertificateFacts) -> bool {

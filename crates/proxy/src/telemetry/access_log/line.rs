@@ -1,11 +1,9 @@
 //! The JSON of a line of the access log.
 
 use std::borrow::Cow;
-use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 
 use egret_config::name::DnsName;
-use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{RouteRule, Scheme};
 use http::{HeaderValue, Method};
 use serde::Serialize;
@@ -128,7 +126,7 @@ impl<'a> From<&'a Record<'a>> for LogLine<'a> {
         Self {
             time: record.started.map(rfc3339).unwrap_or_default(),
             listener: record.listener.map(|listener| &*listener.full_name),
-            route: record.rule.map(rule_name),
+            route: record.rule.map(RouteRule::full_name),
             client: record
                 .client
                 .map(|client| client.to_string())
@@ -170,18 +168,6 @@ impl<'a> From<&'a Record<'a>> for LogLine<'a> {
             total_ms: millis(record.duration),
         }
     }
-}
-
-/// Names a rule by its name, or by its index if it has none.
-fn rule_name(rule: &RouteRule) -> String {
-    match &rule.name {
-        Some(name) => part_name(&rule.route, name),
-        None => part_name(&rule.route, &rule.index),
-    }
-}
-
-fn part_name(object: &ObjectRef, part: &impl Display) -> String {
-    format!("{}/{}/{part}", object.namespace, object.name)
 }
 
 /// The beginning of a `User-Agent`. It can have any length, and bytes that are no text.

@@ -1,11 +1,9 @@
-//! Reads lines of the access log.
-
-use std::borrow::Cow;
+//! What a line of the access log says about what was served.
 
 use egret_config::name::{Host, Port};
 use egret_config::resources::{Kind, ObjectRef};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+
+use crate::access_log::LogLine;
 
 /// A request that was served, as far as an EgressPolicy can tell requests apart.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,32 +29,12 @@ pub(super) enum LogFinding {
     Blank,
 }
 
-/// The fields that tell what was served and where it went.
-#[derive(Debug, Deserialize)]
-struct LogLine<'a> {
-    /// A line of the access log always has it.
-    #[serde(rename = "client")]
-    _client: IgnoredAny,
-    #[serde(borrow)]
-    listener: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    destination: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    method: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    path: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    verdict: Option<Cow<'a, str>>,
-    /// The identity of a refusal.
-    id: Option<IgnoredAny>,
-}
-
 /// Reads one line.
 pub(super) fn read(line: &[u8]) -> LogFinding {
     if line.is_empty() {
         return LogFinding::Blank;
     }
-    let Ok(line) = serde_json::from_slice::<LogLine<'_>>(line) else {
+    let Some(line) = LogLine::read(line) else {
         return LogFinding::Unreadable;
     };
     let is_allowed = matches!(line.verdict.as_deref(), Some("allow" | "audit"));

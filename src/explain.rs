@@ -1,0 +1,82 @@
+//! `egret explain`: what would become of a request, by the functions that decide about it in the gateway. Nothing is sent.
+
+use std::process::ExitCode;
+
+use egret_config::compile::{GatewayPlacement, compile};
+use egret_config::snapshot::Snapshot;
+use egret_proxy::{Explanation, RequestQuestion, explain};
+
+use crate::args::{ConfigSources, ExplainArgs, TextOrJson};
+use crate::files::ConfigFiles;
+use crate::reload::load;
+use crate::{console, output};
+
+mod text;
+
+/// The exit code of wrong usage, which is that of clap.
+const MISUSED: u8 = 2;
+
+/// Prints the explanations on stdout. The exit code says whether the request is served, by every listener that takes it.
+pub(crate) fn run(args: &ExplainArgs) -> ExitCode {
+    let question = match RequestQuestion::from_parameters(args.parameters()) {
+        Ok(question) => question,
+        Err(error) => {
+            console::error(format_args!("--{error}"));
+            return ExitCode::from(MISUSED);
+        }
+    };
+    match told(args, &question) {
+        Ok(is_served) if is_served => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            console::error(error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints what would become of the request, and returns whether it is served.
+fn told(args: &ExplainArgs, question: &RequestQuestion) -> Result<bool, String> {
+    let snapshot = compiled(&args.sources)?;
+    let explanations = explain(&snapshot, question);
+    if explanations.is_empty() {
+        return Err(nobody_listens(&snapshot, question));
+    }
+    let text = match args.output {
+        TextOrJson::Text => text::of(&explanations),
+        TextOrJson::Json => {
+            let json = serde_json::to_string_pretty(&explanations);
+            json.map_err(|error| error.to_string())? + "\n"
+        }
+    };
+    output::print(&text).map_err(|error| format!("cannot print the explanation: {error}"))?;
+    Ok(explanations.iter().all(Explanation::is_served))
+}
+
+/// What would be served. Objects that are not accepted are warned of, and judged as the gateway would serve them.
+pub(crate) fn compiled(sources: &ConfigSources) -> Result<Snapshot, String> {
+    let files = ConfigFiles::read(&sources.paths);
+    let loaded = load(&files).map_err(|errors| errors.join("\n"))?;
+    let options = sources
+        .meaning
+        .compile_options(GatewayPlacement::Shared, None);
+    let compiled = compile(&loaded.resources, &options);
+    let findings = compiled.report.findings(&[], &loaded.unread);
+    for error in &findings.errors {
+        console::problem(console::Severity::Warning, error);
+    }
+    Ok(compiled.snapshot)
+}
+
+fn nobody_listens(snapshot: &Snapshot, question: &RequestQuestion) -> String {
+    if let Some(listener) = &question.listener {
+        let sockets = snapshot.sockets.values();
+        let names = sockets.flat_map(|socket| &socket.listeners);
+        let names: Vec<_> = names.map(|listener| &*listener.full_name).collect();
+        if !names.contains(&&**listener) {
+            return format!("no listener {listener}; there are: {}", names.join(", "));
+        }
+    }
+    "no listener takes requests of this form: --via tells how the request says where it wants to go"
+        .to_owned()
+}

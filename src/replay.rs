@@ -1,0 +1,148 @@
+//! `egret replay`: which requests of an access log a configuration would decide differently.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::access_log::LogLine;
+use crate::args::{ReplayArgs, TextOrJson};
+use crate::explain::compiled;
+use crate::{access_log, console, output};
+
+mod decision;
+mod recorded;
+
+use decision::Decision;
+use recorded::{RecordedRequest, Recording};
+
+/// What came of a log.
+#[derive(Debug, Default, Serialize)]
+struct Replay {
+    /// The requests that were judged.
+    judged: usize,
+    /// Those whose decision the log does not tell, or that depended on more than a request: on limits, faults, bodies.
+    not_judged: usize,
+    /// Lines that are none of an access log.
+    unreadable: usize,
+    /// What is decided differently.
+    changes: Vec<Change>,
+}
+
+/// Requests of one kind that are decided differently.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Change {
+    /// How many there are in the log.
+    requests: usize,
+    /// The first of them.
+    first: RecordedRequest,
+    /// What was decided when it was served.
+    recorded: Decision,
+    /// What would be decided.
+    now: Decision,
+}
+
+/// Requests of one kind: of the listener, to the destination, with these decisions.
+type ChangeKey = (String, String, Decision, Decision);
+
+/// Prints the changes on stdout. The exit code says whether there is none.
+pub(crate) fn run(args: &ReplayArgs) -> ExitCode {
+    match replay(args) {
+        Ok(is_same) if is_same => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            console::error(error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn replay(args: &ReplayArgs) -> Result<bool, String> {
+    let snapshot = compiled(&args.sources)?;
+    let mut replay = Replay::default();
+    let mut changes: BTreeMap<ChangeKey, Change> = BTreeMap::new();
+    access_log::read(&args.logs, |line| {
+        if line.is_empty() {
+            return;
+        }
+        let Some(line) = LogLine::read(line) else {
+            replay.unreadable += 1;
+            return;
+        };
+        let Some(Recording { request, decision }) = Recording::of(&line) else {
+            replay.not_judged += 1;
+            return;
+        };
+        replay.judged += 1;
+        let now = request.decide(&snapshot, &decision);
+        if now.is_like(&decision) {
+            return;
+        }
+        let key = (
+            request.listener.clone(),
+            request.to().to_owned(),
+            decision.clone(),
+            now.clone(),
+        );
+        let change = changes.entry(key).or_insert_with(|| Change {
+            requests: 0,
+            first: request,
+            recorded: decision,
+            now,
+        });
+        change.requests += 1;
+    })?;
+    replay.changes = changes.into_values().collect();
+    replay
+        .changes
+        .sort_by_key(|change| std::cmp::Reverse(change.requests));
+    let text = match args.output {
+        TextOrJson::Text => replay.text(),
+        TextOrJson::Json => {
+            let json = serde_json::to_string_pretty(&replay);
+            json.map_err(|error| error.to_string())? + "\n"
+        }
+    };
+    output::print(&text).map_err(|error| format!("cannot print the changes: {error}"))?;
+    Ok(replay.changes.is_empty())
+}
+
+impl Replay {
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for change in &self.changes {
+            text += &change.text();
+        }
+        let changed: usize = self.changes.iter().map(|change| change.requests).sum();
+        let Self {
+            judged,
+            not_judged,
+            unreadable,
+            ..
+        } = self;
+        text += &format!("{changed} of {judged} requests would be decided differently");
+        if *not_judged > 0 {
+            text += &format!("; {not_judged} were not judged");
+        }
+        if *unreadable > 0 {
+            text += &format!("; {unreadable} lines are not of Egret's access log");
+        }
+        text + "\n"
+    }
+}
+
+impl Change {
+    fn text(&self) -> String {
+        let Self {
+            requests,
+            first,
+            recorded,
+            now,
+        } = self;
+        let times = match requests {
+            1 => String::new(),
+            _ => format!(" ({requests} requests)"),
+        };
+        format!("{first}{times}\n  recorded  {recorded}\n  now       {now}\n")
+    }
+}

@@ -1,0 +1,140 @@
+//! A request as the access log has it.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use egret_config::snapshot::{Scheme, Snapshot};
+use egret_proxy::{QuestionForm, QuestionUrl, RequestQuestion, explain};
+use serde::Serialize;
+
+use super::decision::Decision;
+use crate::access_log::LogLine;
+
+/// A request, and what was decided about it.
+pub(super) struct Recording {
+    pub(super) request: RecordedRequest,
+    pub(super) decision: Decision,
+}
+
+/// A request of the log. Its header fields and its query are not logged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct RecordedRequest {
+    pub(super) listener: String,
+    client: SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    /// Absent for TLS passthrough.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheme: Option<&'static str>,
+    /// The host that it names, with the port if it names one.
+    authority: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destination: Option<String>,
+    /// The address that it went to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream: Option<SocketAddr>,
+}
+
+impl Recording {
+    /// What a line says; `None` if it does not tell what was asked for, or nothing that can be decided again.
+    pub(super) fn of(line: &LogLine<'_>) -> Option<Self> {
+        let decision = Decision::recorded(line)?;
+        let owned = |text: &Option<_>| text.as_deref().map(str::to_owned);
+        let is_tls = line.protocol.as_deref() == Some("TLS");
+        let authority = if is_tls { &line.sni } else { &line.authority };
+        let request = RecordedRequest {
+            listener: owned(&line.listener)?,
+            client: line.client.parse().ok()?,
+            user: owned(&line.user),
+            method: owned(&line.method).filter(|_| !is_tls),
+            scheme: line.scheme.as_deref().and_then(scheme),
+            authority: owned(authority)?,
+            path: owned(&line.path),
+            destination: owned(&line.destination),
+            upstream: line.upstream.as_deref().and_then(|it| it.parse().ok()),
+        };
+        request.question()?;
+        Some(Self { request, decision })
+    }
+}
+
+fn scheme(text: &str) -> Option<&'static str> {
+    [Scheme::Http, Scheme::Https]
+        .map(Scheme::as_str)
+        .into_iter()
+        .find(|scheme| *scheme == text)
+}
+
+impl RecordedRequest {
+    /// Where it went, or wanted to go.
+    pub(super) fn to(&self) -> &str {
+        self.destination.as_ref().unwrap_or(&self.authority)
+    }
+
+    /// The request, to be asked about; `None` if it is not valid.
+    fn question(&self) -> Option<RequestQuestion> {
+        let form = match self.method.as_deref() {
+            None => QuestionForm::Sni,
+            Some("CONNECT") => QuestionForm::Connect,
+            // What is not logged is whether the scheme was part of the target.
+            Some(_) => QuestionForm::Absolute,
+        };
+        let is_https = self.scheme == Some(Scheme::Https.as_str());
+        let scheme = if is_https {
+            Scheme::Https
+        } else {
+            Scheme::Http
+        };
+        let path = self.path.as_deref().filter(|path| path.starts_with('/'));
+        let url = QuestionUrl::of(scheme, &self.authority, path.unwrap_or("/")).ok()?;
+        let mut question = RequestQuestion::new(form, url);
+        if let (QuestionForm::Absolute, Some(method)) = (form, &self.method) {
+            question.method = method.parse().ok()?;
+        }
+        question.client = self.client.ip();
+        question.user = self.user.as_deref().map(Into::into);
+        question.listener = Some(self.listener.clone());
+        question.addresses = self.upstream.iter().map(SocketAddr::ip).collect();
+        Some(question)
+    }
+
+    /// What would be decided now. Of several backends, one by which nothing changes is taken if there is one.
+    pub(super) fn decide(&self, snapshot: &Snapshot, recorded: &Decision) -> Decision {
+        let told = self.question().map(|question| explain(snapshot, &question));
+        let decisions: Vec<_> = told.iter().flatten().map(Decision::now).collect();
+        let same = decisions.iter().find(|now| now.is_like(recorded));
+        let now = same.or_else(|| decisions.first()).cloned();
+        now.unwrap_or_else(Decision::no_listener)
+    }
+}
+
+impl fmt::Display for RecordedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            listener,
+            client,
+            user,
+            method,
+            authority,
+            ..
+        } = self;
+        match method {
+            Some(method) => write!(f, "{method} ")?,
+            None => f.write_str("TLS to ")?,
+        }
+        let path = self
+            .path
+            .as_deref()
+            .filter(|_| method.as_deref() != Some("CONNECT"));
+        write!(f, "{authority}{} by ", path.unwrap_or_default())?;
+        match user {
+            Some(user) => write!(f, "{user}")?,
+            None => write!(f, "{}", client.ip())?,
+        }
+        write!(f, " at {listener}")
+    }
+}
