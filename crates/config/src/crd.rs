@@ -42,6 +42,16 @@ pub fn definitions(owner: CrdOwner) -> Result<Vec<CustomResourceDefinition>, ser
         .collect()
 }
 
+/// The schema of `spec` of a kind, with keywords that begin with `x-egret-` and say what becomes of a field:
+/// `x-egret-unsupported`, `x-egret-no-effect` with the reason, and `x-egret-differs` with what is not as in kgateway.
+/// `None` if the kind has no definition.
+#[must_use]
+pub fn noted_spec(kind: Kind) -> Option<Value> {
+    let mut definitions = DEFINITIONS.iter();
+    let definition = definitions.find(|definition| definition.kind == kind)?;
+    Some((definition.spec)())
+}
+
 /// The definition of one kind.
 fn manifest(definition: &KindDefinition) -> Value {
     let kind = definition.kind;
@@ -86,7 +96,7 @@ fn schema(definition: &KindDefinition) -> Value {
             "apiVersion": { "type": "string" },
             "kind": { "type": "string" },
             "metadata": { "type": "object" },
-            "spec": (definition.spec)(),
+            "spec": spec::without_notes((definition.spec)()),
             "status": (definition.status)(),
         },
     })

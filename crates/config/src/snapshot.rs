@@ -27,11 +27,12 @@ pub use crate::rule::{
     WeightedBackends,
 };
 pub use crate::settings::{
-    AlpnProtocol, BackendSettings, Certificate, CircuitBreakers, ClientValidation,
+    AlpnProtocol, BackendSettings, Certificate, CipherSuite, CircuitBreakers, ClientValidation,
     ConnectionLimits, DnsProtocol, FOREVER, Http2Keepalive, Http2Limits, Http2Settings,
-    HttpVersion, LoadBalancing, LookupFamily, NameServer, OutlierDetection, PeerName, PeerTrust,
-    PrivateKey, ProxyProtocol, ResolverId, ResolverSettings, ServerTls, TcpKeepalive, TlsIdentity,
-    TlsVersion, TlsVersions, UpstreamTls, ValidationMode,
+    HttpVersion, KeyExchangeGroup, LoadBalancing, LookupFamily, NameServer, NamedAlgorithm,
+    OutlierDetection, PeerName, PeerTrust, PrivateKey, ProxyProtocol, ResolverId, ResolverSettings,
+    ServerTls, SignatureAlgorithm, TcpKeepalive, TlsAlgorithms, TlsIdentity, TlsVersion,
+    TlsVersions, UpstreamTls, ValidationMode,
 };
 
 /// Everything that the proxy serves.

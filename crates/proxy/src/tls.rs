@@ -22,5 +22,6 @@ mod protocol;
 mod roots;
 mod servers;
 mod settings_cache;
+mod signature_limit;
 mod signatures;
 mod verify;

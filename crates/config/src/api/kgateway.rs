@@ -4,10 +4,12 @@
 //! can name them.
 
 /// Defines a struct with supported and unsupported fields, and a method that names the unsupported fields that are set.
-/// An unsupported field that a validation rule mentions needs its JSON type: `files = "files" as "object"`.
+/// A field without effect changes nothing for the reason that is given, which the report and docs/compatibility.md tell.
+/// A field of these that a validation rule mentions needs its JSON type: `files = "files" as "object"`.
 macro_rules! recognised {
     ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }
-     unsupported { $($other:ident = $wire:literal $(as $form:literal)?,)* }) => {
+     unsupported { $($other:ident = $wire:literal $(as $form:literal)?,)* }
+     $(without_effect { $($idle:ident = $idle_wire:literal $(as $idle_form:literal)?: $why:literal,)* })?) => {
         $(#[$meta])*
         pub struct $name {
             $($(#[$field_meta])* pub $field: $type,)*
@@ -17,6 +19,13 @@ macro_rules! recognised {
                 $(#[schemars(extend("type" = $form))])?
                 pub $other: Option<UnsupportedValue>,
             )*
+            $($(
+                #[doc = concat!("Has no effect: ", $why, ".")]
+                #[serde(default, rename = $idle_wire, skip_serializing_if = "Option::is_none")]
+                #[schemars(extend("x-egret-no-effect" = $why))]
+                $(#[schemars(extend("type" = $idle_form))])?
+                pub $idle: Option<$crate::api::kgateway::unsupported::IdleValue>,
+            )*)?
         }
 
         impl $name {
@@ -28,7 +37,9 @@ macro_rules! recognised {
 
             /// The fields that are set but not supported.
             pub fn unsupported(&self) -> impl Iterator<Item = &'static str> + use<> {
-                [$(self.$other.is_some().then_some($wire)),*].into_iter().flatten()
+                let set: Vec<Option<&'static str>> =
+                    vec![$(self.$other.is_some().then_some($wire)),*];
+                set.into_iter().flatten()
             }
         }
     };
@@ -49,8 +60,8 @@ pub use backend::{
 };
 pub use backend_config::{
     BackendConfigPolicy, BackendConfigPolicySpec, CircuitBreakersSpec, CommonHttpProtocolOptions,
-    ConnectionKeepalive, Http2ProtocolOptions, LeastRequest, LoadBalancerSpec,
-    OutlierDetectionSpec, RandomBalancer, RoundRobin, TcpKeepaliveSpec,
+    ConnectionKeepalive, Http1ProtocolOptions, Http2ProtocolOptions, LeastRequest,
+    LoadBalancerSpec, OutlierDetectionSpec, RandomBalancer, RoundRobin, TcpKeepaliveSpec,
 };
 pub use direct_response::{DirectResponse, DirectResponseSpec};
 pub use gateway_extension::{

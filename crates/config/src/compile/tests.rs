@@ -30,6 +30,7 @@ mod lint;
 mod listener_policy;
 mod listener_set;
 mod mirror;
+mod no_effect;
 mod parameters;
 mod passthrough;
 mod policy;

@@ -9,7 +9,27 @@ use serde_json::{Value, json};
 /// The keyword by which a schema keeps fields that it does not name.
 const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";
 
-/// The schema of a type, as an API server wants it ("structural").
+/// What the keywords begin with that say of a field what becomes of it. They are for Egret itself.
+const NOTE: &str = "x-egret-";
+
+/// A schema without Egret's own keywords, as an API server takes it.
+pub(super) fn without_notes(mut schema: Value) -> Value {
+    strip(&mut schema);
+    schema
+}
+
+fn strip(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            fields.retain(|key, _| !key.starts_with(NOTE));
+            fields.values_mut().for_each(strip);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip),
+        _ => {}
+    }
+}
+
+/// The schema of a type, as an API server wants it ("structural"), with what becomes of each field.
 pub(super) fn of<T: JsonSchema>() -> Value {
     let mut settings = SchemaSettings::openapi3().with(|settings| {
         settings.inline_subschemas = true;

@@ -35,6 +35,12 @@ pub struct BackendSettings {
     /// The number of requests after which a connection is closed
     /// (`commonHttpProtocolOptions.maxRequestsPerConnection`); `None` is never.
     pub max_requests_per_connection: Option<u32>,
+    /// Maximum number of header fields of a response (`commonHttpProtocolOptions.maxHeadersCount`); `None` is the
+    /// proxy's default.
+    pub max_header_fields: Option<usize>,
+    /// The time limit of one attempt with the body of the response (`commonHttpProtocolOptions.maxStreamDuration`);
+    /// `None` is the rule's.
+    pub max_stream_duration: Option<Duration>,
     /// TLS settings, for connections over TLS; `None` trusts the system's CAs and sends no client certificate.
     pub tls: Option<Arc<UpstreamTls>>,
     /// Settings of HTTP/2 connections.
@@ -164,6 +170,8 @@ impl Default for BackendSettings {
             replay_limit: 1024 * 1024,
             idle_timeout: None,
             max_requests_per_connection: None,
+            max_header_fields: None,
+            max_stream_duration: None,
             tls: None,
             http2: Http2Settings::default(),
         }

@@ -9,6 +9,7 @@ use std::hash::{Hash, Hasher};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::{Serialize, Serializer};
 
+use super::TlsAlgorithms;
 use crate::name::{DnsName, Host};
 use crate::resources::ObjectRef;
 
@@ -25,6 +26,8 @@ pub struct UpstreamTls {
     pub names: Vec<PeerName>,
     /// The allowed TLS versions.
     pub versions: TlsVersions,
+    /// The algorithms that are offered.
+    pub algorithms: TlsAlgorithms,
     /// The protocols that are offered (RFC 7301), in order of preference; at least one.
     pub alpn: Vec<AlpnProtocol>,
 }
@@ -46,6 +49,8 @@ pub struct ServerTls {
     pub identities: Vec<TlsIdentity>,
     /// The allowed TLS versions.
     pub versions: TlsVersions,
+    /// The algorithms that are accepted.
+    pub algorithms: TlsAlgorithms,
     /// The protocols that are accepted (RFC 7301), in order of preference; empty agrees on none.
     pub alpn: Vec<AlpnProtocol>,
     /// The validation of client certificates; `None` requests no certificate.
@@ -171,6 +176,21 @@ impl Default for TlsVersions {
         Self {
             min: TlsVersion::V1_2,
             max: TlsVersion::V1_3,
+        }
+    }
+}
+
+impl Default for UpstreamTls {
+    /// TLS without any settings of its own.
+    fn default() -> Self {
+        Self {
+            trust: PeerTrust::System,
+            identity: None,
+            sni: None,
+            names: Vec::new(),
+            versions: TlsVersions::default(),
+            algorithms: TlsAlgorithms::default(),
+            alpn: AlpnProtocol::BOTH.to_vec(),
         }
     }
 }

@@ -10,9 +10,10 @@ use rustls::client::danger::ServerCertVerifier;
 
 use super::alpn::TlsContent;
 use super::certificates::{ca_store, identity_error};
-use super::protocol::{protocol_versions, provider};
+use super::protocol::{protocol_versions, provider, provider_of};
 use super::roots::RootCertificates;
 use super::settings_cache::SettingsCache;
+use super::signature_limit;
 use super::verify::{AnchoredServerVerifier, AnyServerVerifier, NamedServerVerifier};
 
 /// How many sessions a configuration remembers, up to eight of a server. They take about a kilobyte each.
@@ -63,12 +64,22 @@ impl TlsClients {
 
     fn make(&self, settings: Option<&UpstreamTls>, content: TlsContent) -> ClientConfigResult {
         let versions = settings.map(|settings| settings.versions);
-        let builder = ClientConfig::builder_with_provider(provider())
+        let cryptography = match settings {
+            None => provider(),
+            Some(settings) => provider_of(&settings.algorithms),
+        };
+        let builder = ClientConfig::builder_with_provider(cryptography)
             .with_protocol_versions(protocol_versions(versions.unwrap_or_default()))
             .map_err(|error| Arc::from(error.to_string()))?;
         let builder = builder
             .dangerous()
-            .with_custom_certificate_verifier(self.verifier(settings)?);
+            .with_custom_certificate_verifier(match settings {
+                None => self.verifier(None)?,
+                Some(settings) => {
+                    let verifier = self.verifier(Some(settings))?;
+                    signature_limit::of_servers(verifier, &settings.algorithms.signatures)
+                }
+            });
         let identity = settings.and_then(|settings| settings.identity.as_ref());
         let mut client = match identity {
             None => builder.with_no_client_auth(),
@@ -124,6 +135,7 @@ mod tests {
                 max: TlsVersion::V1_3,
             },
             alpn: AlpnProtocol::BOTH.to_vec(),
+            ..UpstreamTls::default()
         })
     }
 

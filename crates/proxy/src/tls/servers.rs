@@ -14,8 +14,9 @@ use rustls::sign::CertifiedKey;
 
 use super::certificates::identity_error;
 use super::client_auth;
-use super::protocol::{protocol_versions, provider};
+use super::protocol::{protocol_versions, provider_of};
 use super::settings_cache::SettingsCache;
+use super::signature_limit;
 
 /// A configuration, or why its settings cannot be used.
 type ServerConfigResult = Result<Arc<ServerConfig>, Arc<str>>;
@@ -35,12 +36,14 @@ impl TlsServers {
 }
 
 fn make(settings: &ServerTls) -> ServerConfigResult {
-    let provider = provider();
-    let certificates = CertificateSelector::load(&settings.identities, &provider)?;
+    let provider = provider_of(&settings.algorithms);
+    let signatures = &settings.algorithms.signatures;
+    let certificates = CertificateSelector::load(settings, &provider)?;
+    let clients = client_auth::verifier(settings.clients.as_ref(), &provider)?;
     let mut server = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(protocol_versions(settings.versions))
         .map_err(|error| Arc::from(error.to_string()))?
-        .with_client_cert_verifier(client_auth::verifier(settings.clients.as_ref(), &provider)?)
+        .with_client_cert_verifier(signature_limit::of_clients(clients, signatures))
         .with_cert_resolver(Arc::new(certificates));
     let alpn = settings.alpn.iter().map(|one| one.as_str().into());
     server.alpn_protocols = alpn.collect();
@@ -53,16 +56,18 @@ fn make(settings: &ServerTls) -> ServerConfigResult {
 struct CertificateSelector(Vec<Arc<CertifiedKey>>);
 
 impl CertificateSelector {
-    fn load(identities: &[TlsIdentity], provider: &CryptoProvider) -> Result<Self, Arc<str>> {
+    fn load(settings: &ServerTls, provider: &CryptoProvider) -> Result<Self, Arc<str>> {
         let load = |identity: &TlsIdentity| {
             let TlsIdentity { secret, chain, key } = identity;
             let chain: Vec<CertificateDer<'static>> =
                 chain.iter().map(|one| one.0.clone()).collect();
             let key = CertifiedKey::from_der(chain, key.reveal(), provider)
                 .map_err(|error| identity_error(secret, &error))?;
-            Ok(Arc::new(key))
+            let signatures = &settings.algorithms.signatures;
+            Ok(Arc::new(signature_limit::of_key(key, signatures)))
         };
-        identities
+        settings
+            .identities
             .iter()
             .map(load)
             .collect::<Result<_, _>>()

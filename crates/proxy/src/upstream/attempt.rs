@@ -37,7 +37,11 @@ impl UpstreamRequest<'_> {
         replay: Option<&Request<RequestBody>>,
     ) -> Result<AttemptResponse, AttemptFailure> {
         let now = clock::now();
-        let whole = after(self.timeouts.backend_request, now);
+        let longest = self.cleared.plan().settings.max_stream_duration;
+        let whole = earliest(
+            after(self.timeouts.backend_request, now),
+            longest.map(|limit| now + limit),
+        );
         let deadline = earliest(self.deadline, whole);
         let per_try = self.retry.and_then(|policy| policy.per_try_timeout);
         let head_by = earliest(deadline, per_try.map(|limit| now + limit));

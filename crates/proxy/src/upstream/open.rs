@@ -169,6 +169,9 @@ impl ConnectionSetup<'_> {
             .max_header_size(MAX_HEAD)
             // A proxy removes the blank (RFC 9112 5.1).
             .allow_spaces_after_header_name_in_responses(true);
+        if let Some(most) = self.settings.max_header_fields {
+            builder.max_headers(most);
+        }
         let awaited = Rc::new(AwaitedResponse::default());
         let stream = DeferredWriteErrors::new(stream, LaterWrites::Pending);
         let stream = TokioIo::new(InterimReader::new(stream, Rc::clone(&awaited)));

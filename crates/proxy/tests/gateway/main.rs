@@ -6,6 +6,7 @@ mod acl;
 mod addresses;
 mod answers;
 mod authentication;
+mod backend_settings;
 mod buffer;
 mod client_rules;
 mod compression;

@@ -296,3 +296,27 @@ fn clients_can_be_asked_for_certificates_and_known_by_them() {
     assert!(refusal.contains("CertificateRequired"), "{refusal}");
     assert_eq!(server.connections(), 1);
 }
+
+/// The key of the certificate is on the curve P-256.
+#[test]
+fn a_listener_signs_with_the_algorithms_of_its_options_alone() {
+    let (setup, server) = (TestSetup::new(), RawServer::echo());
+    for (algorithms, is_served) in [
+        ("signature-algorithms: ecdsa_secp256r1_sha256", true),
+        ("signature-algorithms: 'ed25519,rsa_pss_rsae_sha256'", false),
+        ("ecdh-curves: 'P-384'", true),
+        ("cipher-suites: ECDHE-RSA-AES128-GCM-SHA256", true),
+        (
+            "max-tls-version: '1.2', kgateway.dev/cipher-suites: ECDHE-RSA-AES128-GCM-SHA256",
+            false,
+        ),
+    ] {
+        let options = format!("options: {{kgateway.dev/{algorithms}}}, mode: Terminate");
+        let yaml = setup
+            .dynamic(server.port())
+            .replace("mode: Terminate", &options);
+        let gateway = Gateway::start(&yaml);
+        let client = Client::try_connect_tls(gateway.address(), &setup.tls("a.example"));
+        assert_eq!(client.is_ok(), is_served, "{algorithms}");
+    }
+}

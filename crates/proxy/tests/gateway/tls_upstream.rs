@@ -3,6 +3,7 @@
 use egret_testkit::gateway::{backend_config, documents};
 use egret_testkit::{DnsServer, Gateway, Response, Upstream};
 
+mod algorithms;
 mod certificates;
 mod connections;
 mod policies;

@@ -53,6 +53,9 @@ recognised! {
         /// Settings of HTTP/2 connections to the Backend.
         #[serde(default, rename = "http2ProtocolOptions", skip_serializing_if = "Option::is_none")]
         http2_protocol_options: Option<Http2ProtocolOptions>,
+        /// Settings of HTTP/1.1 connections to the Backend.
+        #[serde(default, rename = "http1ProtocolOptions", skip_serializing_if = "Option::is_none")]
+        http1_protocol_options: Option<Http1ProtocolOptions>,
         /// TLS to the Backend. A static Backend is reached over TLS if this is set.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tls: Option<BackendConfigTls>,
@@ -60,7 +63,6 @@ recognised! {
     unsupported {
         dns = "dns",
         health_check = "healthCheck",
-        http1_protocol_options = "http1ProtocolOptions",
         upstream_proxy_protocol = "upstreamProxyProtocol",
     }
 }
@@ -135,12 +137,14 @@ recognised! {
         close_connections_on_host_set_change: Option<bool>,
     }
     unsupported {
-        healthy_panic_threshold = "healthyPanicThreshold",
-        locality_type = "localityType" as "string",
         maglev = "maglev" as "object",
         ring_hash = "ringHash" as "object",
-        update_merge_window = "updateMergeWindow",
-        zone_aware = "zoneAware" as "object",
+    }
+    without_effect {
+        healthy_panic_threshold = "healthyPanicThreshold": "an unhealthy address is tried last, and never left out",
+        locality_type = "localityType" as "string": "Egret does not know the zones of addresses",
+        update_merge_window = "updateMergeWindow": "a change of addresses is taken over at once, and costs nothing elsewhere",
+        zone_aware = "zoneAware" as "object": "Egret does not know the zones of addresses",
     }
 }
 
@@ -232,8 +236,9 @@ pub struct CircuitBreakersSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0))]
     pub max_retries: Option<i64>,
-    /// Whether the remaining capacity is published as metrics. Only `false` is supported.
+    /// Has no effect: no metric has a label for each destination.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-egret-no-effect" = "no metric has a label for each destination"))]
     pub track_remaining: Option<bool>,
 }
 
@@ -249,10 +254,30 @@ recognised! {
         #[serde(default, rename = "maxRequestsPerConnection", skip_serializing_if = "Option::is_none")]
         #[schemars(with = "i32", range(min = 0))]
         max_requests_per_connection: Option<i64>,
+        /// Maximum number of header fields of a response; 100 by default.
+        #[serde(default, rename = "maxHeadersCount", skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "i32", range(min = 0))]
+        max_headers_count: Option<i64>,
+        /// How long one attempt of a request may take, with the body of the response.
+        #[serde(default, rename = "maxStreamDuration", skip_serializing_if = "Option::is_none")]
+        #[schemars(schema_with = "validation::duration")]
+        max_stream_duration: Option<String>,
     }
-    unsupported {
-        max_headers_count = "maxHeadersCount",
-        max_stream_duration = "maxStreamDuration",
+    unsupported {}
+    without_effect {
+        headers_with_underscores_action = "headersWithUnderscoresAction": "it is about the names of fields in requests, and what a backend sends is not changed for it",
+    }
+}
+
+recognised! {
+    /// `spec.http1ProtocolOptions` of a BackendConfigPolicy.
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+    Http1ProtocolOptions {}
+    unsupported {}
+    without_effect {
+        enable_trailers = "enableTrailers": "trailers are passed on in any case",
+        override_stream_error = "overrideStreamErrorOnInvalidHttpMessage": "a message that is not valid ends its connection, and no other request is on it",
+        preserve_http1_header_case = "preserveHttp1HeaderCase": "the names of fields are sent in lower case, which means the same (RFC 9110 5.1)",
     }
 }
 
@@ -280,8 +305,9 @@ recognised! {
         #[serde(default, rename = "connectionKeepalive", skip_serializing_if = "Option::is_none")]
         connection_keepalive: Option<ConnectionKeepalive>,
     }
-    unsupported {
-        override_stream_error = "overrideStreamErrorOnInvalidHttpMessage",
+    unsupported {}
+    without_effect {
+        override_stream_error = "overrideStreamErrorOnInvalidHttpMessage": "a message that is not valid ends its stream alone in any case",
     }
 }
 
@@ -297,7 +323,8 @@ recognised! {
         #[schemars(schema_with = "validation::duration", extend("x-kubernetes-validations" = [validation::at_least("1ms", "timeout must be at least 1ms")]))]
         timeout: String,
     }
-    unsupported {
-        connection_idle_interval = "connectionIdleInterval",
+    unsupported {}
+    without_effect {
+        connection_idle_interval = "connectionIdleInterval": "a request that meets an idle connection which has broken goes on over another",
     }
 }

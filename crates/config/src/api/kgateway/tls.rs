@@ -58,22 +58,25 @@ pub struct SecretName {
     pub name: String,
 }
 
-recognised! {
-    /// `spec.tls.parameters` of a BackendConfigPolicy.
-    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-    TlsParameters {
-        /// The oldest version: `1.2`, `1.3` or `AUTO`.
-        #[serde(default, rename = "minVersion", skip_serializing_if = "Option::is_none")]
-        #[schemars(extend("enum" = TLS_VERSIONS))]
-        min_version: Option<String>,
-        /// The newest version: `1.2`, `1.3` or `AUTO`.
-        #[serde(default, rename = "maxVersion", skip_serializing_if = "Option::is_none")]
-        #[schemars(extend("enum" = TLS_VERSIONS))]
-        max_version: Option<String>,
-    }
-    unsupported {
-        cipher_suites = "cipherSuites",
-        ecdh_curves = "ecdhCurves",
-        signature_algorithms = "signatureAlgorithms",
-    }
+/// `spec.tls.parameters` of a BackendConfigPolicy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TlsParameters {
+    /// The oldest version: `1.2`, `1.3` or `AUTO`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = TLS_VERSIONS))]
+    pub min_version: Option<String>,
+    /// The newest version: `1.2`, `1.3` or `AUTO`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = TLS_VERSIONS))]
+    pub max_version: Option<String>,
+    /// The cipher suites that are offered, by their names in BoringSSL or IANA's registry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cipher_suites: Vec<String>,
+    /// The groups of the key exchange that are offered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ecdh_curves: Vec<String>,
+    /// The algorithms of the signatures that are accepted in the handshake.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signature_algorithms: Vec<String>,
 }

@@ -5,14 +5,11 @@ use crate::api::gateway::{BackendCertificateRef, CertificateRef, ListenerTls};
 use crate::compile::log::FieldFault;
 use crate::compile::policy::{CompiledPolicies, ListenerScope};
 use crate::compile::review::ReferentFault;
+use crate::compile::tls_options::TlsOptions;
 use crate::compile::{grant, secret};
 use crate::name::Port;
 use crate::resources::{Kind, ObjectRef, Resources};
 use crate::snapshot::{AlpnProtocol, ClientValidation, ServerTls, TlsIdentity, ValidationMode};
-
-use options::TlsOptions;
-
-mod options;
 
 /// The Gateway, and the objects that its listeners refer to.
 #[derive(Clone, Copy)]
@@ -85,6 +82,7 @@ impl ListenerTlsDraft {
             draft.tls = Some(ServerTls {
                 identities,
                 versions: options.versions,
+                algorithms: options.algorithms,
                 alpn: options.alpn,
                 clients,
             });

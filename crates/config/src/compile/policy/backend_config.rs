@@ -104,6 +104,8 @@ impl MergedPolicies {
         let PerConnectionLayer {
             idle_timeout,
             max_requests,
+            max_header_fields,
+            max_stream_duration,
         } = per_connection.unwrap_or_default();
         BackendSettings {
             policy: Some(self.first.clone()),
@@ -117,6 +119,8 @@ impl MergedPolicies {
             replay_limit: replay_limit.unwrap_or(default.replay_limit),
             idle_timeout,
             max_requests_per_connection: max_requests,
+            max_header_fields,
+            max_stream_duration,
             tls: tls.clone(),
             http2: http2.unwrap_or(default.http2),
         }

@@ -11,9 +11,10 @@ use crate::compile::ancestor::AncestorConditions;
 use crate::compile::log::{FieldFault, ReportLog, join};
 use crate::compile::missing;
 use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup, TargetPresence};
+use crate::compile::tls_options::TlsOptions;
 use crate::report::StatusCondition;
 use crate::resources::{Kind, ObjectRef, Resources, oldest_first};
-use crate::snapshot::{BackendSettings, UpstreamTls};
+use crate::snapshot::{AlpnProtocol, BackendSettings, UpstreamTls};
 
 mod validation;
 
@@ -76,18 +77,14 @@ pub(super) fn compile(
         let refs: Vec<TargetRef> = target_refs.iter().map(Into::into).collect();
         let mut draft = PolicyDraft::new(reference, object, &refs, TARGETS);
         draft.require_target();
-        for name in options.iter().flatten().map(|(name, _)| name) {
-            let field = format!("spec.options.{name}");
-            if is_own(name) {
-                draft.faults.push(FieldFault::unsupported(field));
-            } else {
-                let message = "an option of another implementation; ignored";
-                let warning = FieldFault::new(field, message);
-                log.warn(reference, &object.source, &warning);
-            }
+        let options = TlsOptions::read(options.as_ref(), &AlpnProtocol::BOTH, "spec.options");
+        let mut options = options.for_servers("spec.options");
+        draft.faults.append(&mut options.faults);
+        for warning in &options.warnings {
+            log.warn(reference, &object.source, warning);
         }
-        let validation =
-            ServerValidation::read(validation, targets.resources, reference, &mut draft.faults);
+        let place = (targets.resources, reference);
+        let validation = ServerValidation::read(validation, &options, place, &mut draft.faults);
         let unresolved = validation.unresolved.iter().map(|(_, fault)| fault);
         log.problems(
             reference,
@@ -187,13 +184,6 @@ fn effective_tls(
         let faults = validation.unresolved.iter().map(|(_, fault)| fault);
         NotAccepted::for_policy("NoValidCACertificate", join(faults))
     })
-}
-
-/// Whether an option is of kgateway's domain or of Egret's.
-fn is_own(option: &str) -> bool {
-    ["kgateway.dev/", "egret.dev/"]
-        .iter()
-        .any(|domain| option.starts_with(domain))
 }
 
 fn condition(accepted: Result<(), NotAccepted>) -> StatusCondition {

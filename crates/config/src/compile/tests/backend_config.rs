@@ -153,6 +153,17 @@ const GOOD: &[(&str, SettingsChange)] = &[
         "http2ProtocolOptions: {initialConnectionWindowSize: '65535', connectionKeepalive: {timeout: 5s}}",
         |s| s.http2.initial_connection_window = 65_535,
     ),
+    (
+        "commonHttpProtocolOptions: {maxHeadersCount: 64, maxStreamDuration: 2m}",
+        |s| {
+            s.max_header_fields = Some(64);
+            s.max_stream_duration = Some(Duration::from_secs(120));
+        },
+    ),
+    (
+        "commonHttpProtocolOptions: {maxHeadersCount: 0, maxStreamDuration: 0s}",
+        |_| {},
+    ),
 ];
 
 const UNSUPPORTED: &str = "not supported yet";
@@ -167,11 +178,6 @@ const ONE_OF: &str =
 const WRONG: &[(&str, &str, &str)] = &[
     ("dns: {respectTTL: true}", "dns", UNSUPPORTED),
     ("healthCheck: {}", "healthCheck", UNSUPPORTED),
-    (
-        "http1ProtocolOptions: {}",
-        "http1ProtocolOptions",
-        UNSUPPORTED,
-    ),
     (
         "http2ProtocolOptions: {initialStreamWindowSize: 65534}",
         "http2ProtocolOptions.initialStreamWindowSize",
@@ -193,11 +199,6 @@ const WRONG: &[(&str, &str, &str)] = &[
         LIMIT,
     ),
     (
-        "http2ProtocolOptions: {overrideStreamErrorOnInvalidHttpMessage: true}",
-        "http2ProtocolOptions.overrideStreamErrorOnInvalidHttpMessage",
-        UNSUPPORTED,
-    ),
-    (
         "http2ProtocolOptions: {connectionKeepalive: {interval: 0s, timeout: 1s}}",
         "http2ProtocolOptions.connectionKeepalive.interval",
         "at least 1ms is needed",
@@ -206,11 +207,6 @@ const WRONG: &[(&str, &str, &str)] = &[
         "http2ProtocolOptions: {connectionKeepalive: {timeout: 0s}}",
         "http2ProtocolOptions.connectionKeepalive.timeout",
         "at least 1ms is needed",
-    ),
-    (
-        "http2ProtocolOptions: {connectionKeepalive: {timeout: 1s, connectionIdleInterval: 1s}}",
-        "http2ProtocolOptions.connectionKeepalive.connectionIdleInterval",
-        UNSUPPORTED,
     ),
     (
         "upstreamProxyProtocol: {}",
@@ -260,26 +256,6 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "loadBalancer: {maglev: {}}",
         "loadBalancer.maglev",
-        UNSUPPORTED,
-    ),
-    (
-        "loadBalancer: {localityType: WeightedLb}",
-        "loadBalancer.localityType",
-        UNSUPPORTED,
-    ),
-    (
-        "loadBalancer: {zoneAware: {}}",
-        "loadBalancer.zoneAware",
-        UNSUPPORTED,
-    ),
-    (
-        "loadBalancer: {healthyPanicThreshold: 50}",
-        "loadBalancer.healthyPanicThreshold",
-        UNSUPPORTED,
-    ),
-    (
-        "loadBalancer: {updateMergeWindow: 1s}",
-        "loadBalancer.updateMergeWindow",
         UNSUPPORTED,
     ),
     (
@@ -338,11 +314,6 @@ const WRONG: &[(&str, &str, &str)] = &[
         "at least one of the fields in [maxConnections maxPendingRequests maxRequests maxRetries] must be set",
     ),
     (
-        "circuitBreakers: {maxRetries: 1, trackRemaining: true}",
-        "circuitBreakers.trackRemaining",
-        UNSUPPORTED,
-    ),
-    (
         "circuitBreakers: {maxConnections: 0}",
         "circuitBreakers.maxConnections",
         LIMIT,
@@ -378,14 +349,14 @@ const WRONG: &[(&str, &str, &str)] = &[
         COUNT,
     ),
     (
-        "commonHttpProtocolOptions: {maxHeadersCount: 1}",
+        "commonHttpProtocolOptions: {maxHeadersCount: 10001}",
         "commonHttpProtocolOptions.maxHeadersCount",
-        UNSUPPORTED,
+        "0 to 10000 is allowed",
     ),
     (
-        "commonHttpProtocolOptions: {maxStreamDuration: 1s}",
+        "commonHttpProtocolOptions: {maxStreamDuration: -1s}",
         "commonHttpProtocolOptions.maxStreamDuration",
-        UNSUPPORTED,
+        "not a duration: one to four of <1 to 5 digits><h, m, s or ms>, as in 1h30m or 500ms",
     ),
 ];
 

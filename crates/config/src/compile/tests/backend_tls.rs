@@ -12,8 +12,8 @@ use super::{
 };
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{
-    AlpnProtocol, BackendDestination, BackendSettings, Certificate, PeerName, PeerTrust,
-    RuleAction, TlsVersions, UpstreamTls,
+    AlpnProtocol, BackendDestination, BackendSettings, Certificate, KeyExchangeGroup, PeerName,
+    PeerTrust, RuleAction, TlsAlgorithms, TlsVersion, TlsVersions, UpstreamTls,
 };
 
 const AT: &str = "BackendTLSPolicy apps/p";
@@ -92,6 +92,7 @@ fn validation_becomes_settings() {
         sni: Some("up.example".parse().unwrap()),
         names: Vec::new(),
         versions: TlsVersions::default(),
+        algorithms: TlsAlgorithms::default(),
         alpn: AlpnProtocol::BOTH.to_vec(),
     };
     let refs = [
@@ -216,21 +217,43 @@ fn what_is_wrong_is_named_and_fails_closed() {
         );
         assert_eq!(get(&compiled, "a.b"), format!("1*refuse {AT}: {fault}"));
     }
+    let text = policy("p", BACKEND, "{}");
+    assert!(errors(&text)[0].contains("spec.validation.hostname: is required"));
+    let older = policy("p", BACKEND, "{}").replace("/v1\n", "/v1alpha2\n");
+    assert!(errors(&older)[0].contains("BackendTLSPolicy is read in v1, v1alpha3, not v1alpha2"));
+}
+
+#[test]
+fn options_are_those_of_a_listener() {
     let options = policy(
         "p",
         BACKEND,
         &format!("{{{SYSTEM}}}\n  options: {{kgateway.dev/b: c}}"),
     );
-    let expected = "spec.options.kgateway.dev/b: not supported yet";
+    let expected = "spec.options.kgateway.dev/b: unknown option";
     assert!(get(&with_static(&options), "a.b").ends_with(expected));
+    for (option, message) in [
+        ("alpn-protocols: allow-empty", "at least one is needed"),
+        (
+            "verify-subject-alt-names: a.example",
+            "name them in validation.subjectAltNames",
+        ),
+    ] {
+        let wrong = options.replace("b: c", option);
+        assert!(get(&with_static(&wrong), "a.b").ends_with(message));
+    }
+    let own = "min-tls-version: '1.3', kgateway.dev/alpn-protocols: http/1.1, kgateway.dev/ecdh-curves: X25519";
+    let own = with_static(&options.replace("b: c", own));
+    assert!(own.report.accepted(), "{}", own.report.table());
+    let settings = settings(&own);
+    let tls = settings.tls.as_ref().unwrap();
+    assert_eq!(tls.versions.min, TlsVersion::V1_3);
+    assert_eq!(tls.alpn, [AlpnProtocol::Http11]);
+    assert_eq!(tls.algorithms.groups, [KeyExchangeGroup::X25519]);
     let foreign = with_static(&options.replace("kgateway.dev/b", "a/b"));
     assert!(foreign.report.accepted(), "{}", foreign.report.table());
     let expected = "spec.options.a/b: an option of another implementation; ignored";
     assert!(warnings(&foreign)[0].ends_with(expected));
-    let text = policy("p", BACKEND, "{}");
-    assert!(errors(&text)[0].contains("spec.validation.hostname: is required"));
-    let older = policy("p", BACKEND, "{}").replace("/v1\n", "/v1alpha2\n");
-    assert!(errors(&older)[0].contains("BackendTLSPolicy is read in v1, v1alpha3, not v1alpha2"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{HeaderValue, UPGRADE};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use tokio::sync::oneshot;
 
 use crate::refusal::Refusal;
@@ -160,7 +160,10 @@ impl UpstreamRequest<'_> {
         let converted = convert::request(&mut request, scheme);
         let key = converted.ok_or(Refusal::Framing("the Host to send is not an authority"))?;
         match self.head(connection.send(request), head_by).await? {
-            Ok(StreamResponse { response, .. }) if is_too_large(response.headers()) => {
+            Ok(StreamResponse { response, .. })
+                if is_too_large(response.headers())
+                    || self.has_too_many_fields(response.headers()) =>
+            {
                 let fault = StreamFault::HeadTooLarge;
                 Ok(StreamOutcome::Failed(fault, refusal(fault, connection)))
             }
@@ -178,6 +181,14 @@ impl UpstreamRequest<'_> {
                 Ok(StreamOutcome::Failed(fault, refusal(fault, connection)))
             }
         }
+    }
+}
+
+impl UpstreamRequest<'_> {
+    /// Whether the head of a response has more fields than the settings allow.
+    fn has_too_many_fields(&self, fields: &HeaderMap) -> bool {
+        let most = self.cleared.plan().settings.max_header_fields;
+        most.is_some_and(|most| fields.len() > most)
     }
 }
 

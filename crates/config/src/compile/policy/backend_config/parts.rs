@@ -46,6 +46,8 @@ pub(super) struct LoadBalancerLayer {
 pub(super) struct PerConnectionLayer {
     pub(super) idle_timeout: Option<Duration>,
     pub(super) max_requests: Option<u32>,
+    pub(super) max_header_fields: Option<usize>,
+    pub(super) max_stream_duration: Option<Duration>,
 }
 
 impl BackendConfigLayer {
@@ -67,6 +69,7 @@ impl BackendConfigLayer {
             common_http_protocol_options: common_http,
             dns: _,
             health_check: _,
+            // None of them has an effect.
             http1_protocol_options: _,
             http2_protocol_options: http2,
             tls,
@@ -222,7 +225,7 @@ fn breakers(spec: &CircuitBreakersSpec, faults: &mut Vec<FieldFault>) -> Circuit
         max_pending_requests,
         max_requests,
         max_retries,
-        track_remaining,
+        track_remaining: _,
     } = spec;
     let limits = [
         max_connections,
@@ -235,7 +238,6 @@ fn breakers(spec: &CircuitBreakersSpec, faults: &mut Vec<FieldFault>) -> Circuit
         faults.push(FieldFault::new("spec.circuitBreakers", message));
     }
     let mut fields = SpecFields::new("spec.circuitBreakers", faults);
-    fields.unsupported((*track_remaining == Some(true)).then_some("trackRemaining"));
     let default = CircuitBreakers::default();
     let mut limit = |name: &str, number: Option<i64>, least: u32, default: u32| {
         fields
@@ -267,8 +269,9 @@ fn per_connection(
     let CommonHttpProtocolOptions {
         idle_timeout,
         max_requests_per_connection,
-        max_headers_count: _,
-        max_stream_duration: _,
+        max_headers_count,
+        max_stream_duration,
+        headers_with_underscores_action: _,
     } = spec;
     let mut fields = SpecFields::new("spec.commonHttpProtocolOptions", faults);
     fields.unsupported(spec.unsupported());
@@ -282,8 +285,17 @@ fn per_connection(
         *max_requests_per_connection,
         &(0..=MAX_NUMBER),
     );
+    let fields_count = fields.number("maxHeadersCount", *max_headers_count, &(0..=10_000));
+    let duration = fields.time(
+        "maxStreamDuration",
+        max_stream_duration.as_deref(),
+        Duration::ZERO,
+    );
+    // Zero is what Envoy takes for a field that is not set.
     PerConnectionLayer {
         idle_timeout,
         max_requests: max_requests.filter(|most| *most > 0),
+        max_header_fields: fields_count.filter(|most| *most > 0),
+        max_stream_duration: duration.filter(|limit| !limit.is_zero()),
     }
 }

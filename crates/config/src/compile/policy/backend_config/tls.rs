@@ -7,7 +7,11 @@ use crate::compile::secret::SecretContent;
 use crate::compile::value::SpecFields;
 use crate::name::{DnsName, Host, HostPattern};
 use crate::resources::{ObjectRef, Secret};
-use crate::snapshot::{AlpnProtocol, PeerName, PeerTrust, TlsVersion, TlsVersions, UpstreamTls};
+use crate::settings::read_algorithms;
+use crate::snapshot::{
+    AlpnProtocol, NamedAlgorithm, PeerName, PeerTrust, TlsAlgorithms, TlsVersion, TlsVersions,
+    UpstreamTls,
+};
 
 const AT: &str = "spec.tls";
 
@@ -54,7 +58,8 @@ pub(super) fn read<'a>(
         fields.fault("verifySubjectAltNames", message);
     }
     let alpn = protocols(alpn_protocols, &mut fields);
-    let versions = parameters.as_ref().map(|spec| versions(spec, faults));
+    let parameters = parameters.as_ref().map(|spec| parameters_of(spec, faults));
+    let (versions, algorithms) = parameters.unwrap_or_default();
     let content = secret_ref
         .as_ref()
         .map(|name| content(name, find, *simple_tls != Some(true), faults));
@@ -74,7 +79,8 @@ pub(super) fn read<'a>(
         identity,
         sni,
         names,
-        versions: versions.unwrap_or_default(),
+        versions,
+        algorithms,
         alpn,
     })
 }
@@ -133,16 +139,18 @@ fn protocols(wanted: &[String], fields: &mut SpecFields<'_>) -> Vec<AlpnProtocol
     protocols
 }
 
-fn versions(spec: &TlsParameters, faults: &mut Vec<FieldFault>) -> TlsVersions {
+fn parameters_of(
+    spec: &TlsParameters,
+    faults: &mut Vec<FieldFault>,
+) -> (TlsVersions, TlsAlgorithms) {
     let TlsParameters {
         min_version,
         max_version,
-        cipher_suites: _,
-        ecdh_curves: _,
-        signature_algorithms: _,
+        cipher_suites,
+        ecdh_curves,
+        signature_algorithms,
     } = spec;
     let mut fields = SpecFields::new("spec.tls.parameters", faults);
-    fields.unsupported(spec.unsupported());
     let mut version = |field: &str, text: Option<&str>, default: TlsVersion| match text {
         None | Some("AUTO") => default,
         Some("1.2") => TlsVersion::V1_2,
@@ -163,7 +171,23 @@ fn versions(spec: &TlsParameters, faults: &mut Vec<FieldFault>) -> TlsVersions {
     if versions.min > versions.max {
         fields.fault("minVersion", "newer than maxVersion");
     }
-    versions
+    let algorithms = TlsAlgorithms {
+        cipher_suites: algorithms("cipherSuites", cipher_suites, &mut fields),
+        groups: algorithms("ecdhCurves", ecdh_curves, &mut fields),
+        signatures: algorithms("signatureAlgorithms", signature_algorithms, &mut fields),
+    };
+    (versions, algorithms)
+}
+
+fn algorithms<A: NamedAlgorithm>(
+    field: &str,
+    names: &[String],
+    fields: &mut SpecFields<'_>,
+) -> Vec<A> {
+    read_algorithms(names).unwrap_or_else(|message| {
+        fields.fault(field, message);
+        Vec::new()
+    })
 }
 
 fn content<'a>(

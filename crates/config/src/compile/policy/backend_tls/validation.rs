@@ -7,11 +7,12 @@ use crate::api::gateway::{
 };
 use crate::compile::authorities::{AuthorityRef, CaCertificates};
 use crate::compile::log::{FieldFault, join};
+use crate::compile::tls_options::TlsOptions;
 use crate::compile::value::SpecFields;
 use crate::name::{DnsName, Host, HostPattern};
 use crate::report::StatusCondition;
 use crate::resources::{ObjectRef, Resources};
-use crate::snapshot::{AlpnProtocol, PeerName, PeerTrust, TlsVersions, UpstreamTls};
+use crate::snapshot::{PeerName, PeerTrust, UpstreamTls};
 
 const AT: &str = "spec.validation";
 
@@ -27,10 +28,11 @@ pub(super) struct ServerValidation {
 impl ServerValidation {
     pub(super) fn read(
         spec: &BackendTlsValidation,
-        resources: &Resources,
-        policy: &ObjectRef,
+        options: &TlsOptions,
+        place: (&Resources, &ObjectRef),
         faults: &mut Vec<FieldFault>,
     ) -> Self {
+        let (resources, policy) = place;
         let BackendTlsValidation {
             ca_certificate_refs,
             hostname,
@@ -60,11 +62,12 @@ impl ServerValidation {
         {
             read.tls = Some(Arc::new(UpstreamTls {
                 trust,
-                identity: None,
                 sni,
                 names,
-                versions: TlsVersions::default(),
-                alpn: AlpnProtocol::BOTH.to_vec(),
+                versions: options.versions,
+                algorithms: options.algorithms.clone(),
+                alpn: options.alpn.clone(),
+                identity: None,
             }));
         }
         read

@@ -12,8 +12,8 @@ use crate::policy::egress::EgressPolicySet;
 use crate::policy::service::ServiceId;
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{
-    AlpnProtocol, BackendDestination, BackendSettings, PeerName, PeerTrust, ResolverId,
-    RouteFilters, ServiceDestination, StaticDestination, TlsVersions, UpstreamTls, WeightedBackend,
+    BackendDestination, BackendSettings, PeerName, ResolverId, RouteFilters, ServiceDestination,
+    StaticDestination, UpstreamTls, WeightedBackend,
 };
 
 impl ExtensionReader<'_> {
@@ -130,15 +130,12 @@ fn over_tls(settings: Arc<BackendSettings>, host: Option<&Host>) -> Arc<BackendS
         return settings;
     };
     let tls = UpstreamTls {
-        trust: PeerTrust::System,
-        identity: None,
         sni: host.name().cloned(),
         names: match host {
             Host::Ip(_) => vec![PeerName::Host(host.clone())],
             Host::Name(_) => Vec::new(),
         },
-        versions: TlsVersions::default(),
-        alpn: AlpnProtocol::BOTH.to_vec(),
+        ..UpstreamTls::default()
     };
     Arc::new(BackendSettings {
         tls: Some(Arc::new(tls)),

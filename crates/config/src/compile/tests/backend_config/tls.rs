@@ -8,8 +8,9 @@ use crate::compile::tests::https::{CertificatePair, ONE, OTHER};
 use crate::compile::tests::{TO_DFP, route, run};
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{
-    AlpnProtocol, BackendDestination, Certificate, PeerName, PeerTrust, PrivateKey, RuleAction,
-    Scheme, TlsIdentity, TlsVersion, TlsVersions, UpstreamTls,
+    AlpnProtocol, BackendDestination, Certificate, CipherSuite, KeyExchangeGroup, PeerName,
+    PeerTrust, PrivateKey, RuleAction, Scheme, SignatureAlgorithm, TlsAlgorithms, TlsIdentity,
+    TlsVersion, TlsVersions, UpstreamTls,
 };
 
 /// Secrets, good and bad. Words in capitals stand for certificates and keys.
@@ -106,6 +107,7 @@ fn fields_become_settings() {
         sni: None,
         names: Vec::new(),
         versions: TlsVersions::default(),
+        algorithms: TlsAlgorithms::default(),
         alpn: AlpnProtocol::BOTH.to_vec(),
     };
     let authorities = |pairs: &[&CertificatePair]| {
@@ -193,6 +195,22 @@ fn protocols_are_offered_in_their_order() {
     }
 }
 
+#[test]
+fn algorithms_can_be_named() {
+    let compiled = with_policy(
+        "{wellKnownCACertificates: System, parameters: {cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256, \
+         ECDHE-RSA-AES128-SHA], ecdhCurves: [P-521, X25519], signatureAlgorithms: [rsa_pss_rsae_sha256]}}",
+    );
+    assert!(compiled.report.accepted(), "{}", compiled.report.table());
+    let expected = TlsAlgorithms {
+        cipher_suites: vec![CipherSuite::EcdheRsaAes128Gcm],
+        groups: vec![KeyExchangeGroup::X25519],
+        signatures: vec![SignatureAlgorithm::RsaPssSha256],
+    };
+    let settings = settings(&compiled);
+    assert_eq!(settings.tls.as_ref().unwrap().algorithms, expected);
+}
+
 const ONE_OF: &str = "exactly one of the fields in [secretRef files insecureSkipVerify wellKnownCACertificates] must be set";
 const UNSUPPORTED: &str = "not supported yet";
 
@@ -246,9 +264,9 @@ const WRONG: &[(&str, &str, &str)] = &[
         "newer than maxVersion",
     ),
     (
-        "{wellKnownCACertificates: System, parameters: {cipherSuites: [x]}}",
-        ".parameters.cipherSuites",
-        UNSUPPORTED,
+        "{wellKnownCACertificates: System, parameters: {ecdhCurves: [X25519, P-192]}}",
+        ".parameters.ecdhCurves",
+        "P-192 is not supported; X25519MLKEM768, X25519, P-256, P-384 are",
     ),
     (
         "{secretRef: {name: far}}",

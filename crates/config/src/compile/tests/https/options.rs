@@ -2,7 +2,10 @@
 
 use super::{L, https, served};
 use crate::compile::tests::{CompiledConfig, condition, problems, run, warnings};
-use crate::snapshot::{AlpnProtocol, TlsVersion, TlsVersions};
+use crate::snapshot::{
+    AlpnProtocol, CipherSuite, KeyExchangeGroup, SignatureAlgorithm, TlsAlgorithms, TlsVersion,
+    TlsVersions,
+};
 
 fn with(options: &str) -> CompiledConfig {
     let tls = format!("{{certificateRefs: [{{name: one}}], options: {{{options}}}}}");
@@ -60,6 +63,21 @@ fn versions_and_protocols_can_be_set() {
     }
 }
 
+#[test]
+fn algorithms_can_be_named() {
+    let compiled = with(
+        "kgateway.dev/cipher-suites: 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384', \
+         kgateway.dev/ecdh-curves: 'X25519MLKEM768,X25519', kgateway.dev/signature-algorithms: ed25519",
+    );
+    assert!(compiled.report.accepted(), "{}", compiled.report.table());
+    let expected = TlsAlgorithms {
+        cipher_suites: vec![CipherSuite::EcdheRsaAes128Gcm, CipherSuite::Aes256Gcm],
+        groups: vec![KeyExchangeGroup::X25519MlKem768, KeyExchangeGroup::X25519],
+        signatures: vec![SignatureAlgorithm::Ed25519],
+    };
+    assert_eq!(served(&compiled, "l").algorithms, expected);
+}
+
 /// The option, its value, and the message.
 const WRONG: &[(&str, &str, &str)] = &[
     (
@@ -80,11 +98,12 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("alpn-protocols", "','", "at least one is needed"),
     (
         "cipher-suites",
-        "TLS_AES_128_GCM_SHA256",
-        "not supported yet",
+        "'AES128-SHA,AES256-SHA'",
+        "AES256-SHA is not supported; ECDHE-ECDSA-AES128-GCM-SHA256, ECDHE-RSA-AES128-GCM-SHA256, \
+         ECDHE-ECDSA-AES256-GCM-SHA384, ECDHE-RSA-AES256-GCM-SHA384, ECDHE-ECDSA-CHACHA20-POLY1305, \
+         ECDHE-RSA-CHACHA20-POLY1305, TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256 are",
     ),
-    ("ecdh-curves", "X25519", "not supported yet"),
-    ("signature-algorithms", "ed25519", "not supported yet"),
+    ("ecdh-curves", "','", "at least one is needed"),
     ("min-tls-verison", "'1.2'", "unknown option"),
     (
         "verify-subject-alt-names",

@@ -1,10 +1,14 @@
-//! `tls.options` of a listener, by the names that kgateway defines.
+//! `tls.options` of a listener and `options` of a BackendTLSPolicy, by the names that kgateway defines.
 
 use std::collections::BTreeMap;
 
 use crate::compile::log::FieldFault;
 use crate::name::{Host, HostPattern};
-use crate::snapshot::{AlpnProtocol, ClientValidation, TlsVersion, TlsVersions, ValidationMode};
+use crate::settings::read_algorithms;
+use crate::snapshot::{
+    AlpnProtocol, ClientValidation, NamedAlgorithm, TlsAlgorithms, TlsVersion, TlsVersions,
+    ValidationMode,
+};
 
 /// The domain of kgateway's options, and Egret's own domain, which defines none.
 const KGATEWAY: &str = "kgateway.dev/";
@@ -17,6 +21,7 @@ const FINGERPRINTS: &str = "verify-certificate-hash";
 #[derive(Debug)]
 pub(super) struct TlsOptions {
     pub(super) versions: TlsVersions,
+    pub(super) algorithms: TlsAlgorithms,
     pub(super) alpn: Vec<AlpnProtocol>,
     /// `verify-subject-alt-names`
     pub(super) names: Vec<Host>,
@@ -35,6 +40,7 @@ impl TlsOptions {
     ) -> Self {
         let mut options = Self {
             versions: TlsVersions::default(),
+            algorithms: TlsAlgorithms::default(),
             alpn: default_alpn.to_vec(),
             names: Vec::new(),
             fingerprints: Vec::new(),
@@ -83,8 +89,12 @@ impl TlsOptions {
             // kgateway accepts a list with dashes too, as in YAML.
             FINGERPRINTS => list(value, &[',', '-'], fingerprint)
                 .map(|fingerprints| self.fingerprints = fingerprints),
-            "cipher-suites" | "ecdh-curves" | "signature-algorithms" => {
-                return self.faults.push(FieldFault::unsupported(field));
+            "cipher-suites" => {
+                algorithms(value).map(|suites| self.algorithms.cipher_suites = suites)
+            }
+            "ecdh-curves" => algorithms(value).map(|groups| self.algorithms.groups = groups),
+            "signature-algorithms" => {
+                algorithms(value).map(|signatures| self.algorithms.signatures = signatures)
             }
             _ => Err("unknown option".to_owned()),
         };
@@ -111,6 +121,34 @@ impl TlsOptions {
             fingerprints: self.fingerprints.clone(),
             ..clients
         })
+    }
+
+    /// The options of connections to servers: those that only a listener has are faults.
+    pub(super) fn for_servers(mut self, at: &str) -> Self {
+        let misplaced = [
+            (
+                NAMES,
+                !self.names.is_empty(),
+                "name them in validation.subjectAltNames",
+            ),
+            (
+                FINGERPRINTS,
+                !self.fingerprints.is_empty(),
+                "not supported yet",
+            ),
+            (
+                "alpn-protocols",
+                self.alpn.is_empty(),
+                "at least one is needed",
+            ),
+        ];
+        for (name, is_given, message) in misplaced {
+            if is_given {
+                let field = format!("{at}.{KGATEWAY}{name}");
+                self.faults.push(FieldFault::new(field, message));
+            }
+        }
+        self
     }
 
     /// Checks the options about client certificates against the validation of client certificates.
@@ -165,6 +203,16 @@ fn version(text: &str, default: TlsVersion) -> Result<TlsVersion, String> {
         "1.2" => Ok(TlsVersion::V1_2),
         "1.3" => Ok(TlsVersion::V1_3),
         other => Err(format!("{other} is not supported; 1.2, 1.3 and AUTO are")),
+    }
+}
+
+fn algorithms<A: NamedAlgorithm>(text: &str) -> Result<Vec<A>, String> {
+    // OpenSSL and BoringSSL separate them by colons.
+    let names = text.split([',', ':']).map(str::trim);
+    let read = read_algorithms(names.filter(|name| !name.is_empty()))?;
+    match read.is_empty() {
+        true => Err("at least one is needed".to_owned()),
+        false => Ok(read),
     }
 }
 

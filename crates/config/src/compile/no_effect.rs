@@ -1,0 +1,96 @@
+//! Warnings about fields that are set and have no effect. Which fields these are, and why, is said beside each field in
+//! [`crate::api::kgateway`].
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::log::{FieldFault, ReportLog};
+use crate::crd;
+use crate::resources::{Kind, LocatedObject, ObjectRef, Resources};
+
+/// The keyword of a schema that has the reason.
+const REASON: &str = "x-egret-no-effect";
+
+pub(super) fn report(resources: &Resources, log: &mut ReportLog) {
+    let Resources {
+        backend_config_policies,
+        listener_policies,
+        http_listener_policies,
+        traffic_policies,
+        ..
+    } = resources;
+    warn(backend_config_policies, |object| &object.spec, log);
+    warn(listener_policies, |object| &object.spec, log);
+    warn(http_listener_policies, |object| &object.spec, log);
+    warn(traffic_policies, |object| &object.spec, log);
+}
+
+/// Warns about the objects of one kind.
+fn warn<T, S: Serialize>(
+    objects: &BTreeMap<ObjectRef, LocatedObject<T>>,
+    spec: impl Fn(&T) -> &S,
+    log: &mut ReportLog,
+) {
+    for (reference, object) in objects {
+        let Some(schema) = schema(reference.kind) else {
+            return;
+        };
+        // What was read can be written again.
+        let Ok(value) = serde_json::to_value(spec(&object.value)) else {
+            continue;
+        };
+        let mut faults = Vec::new();
+        find(schema, &value, "spec", &mut faults);
+        for fault in &faults {
+            log.warn(reference, &object.source, fault);
+        }
+    }
+}
+
+/// The schema of a kind, if it has a field without effect. It is made once.
+fn schema(kind: Kind) -> Option<&'static Value> {
+    static SCHEMAS: OnceLock<BTreeMap<Kind, Value>> = OnceLock::new();
+    let schemas = SCHEMAS.get_or_init(|| {
+        let noted = Kind::all().filter_map(|kind| Some((kind, crd::noted_spec(kind)?)));
+        noted.filter(|(_, schema)| has_reason(schema)).collect()
+    });
+    schemas.get(&kind)
+}
+
+fn has_reason(schema: &Value) -> bool {
+    match schema {
+        Value::Object(fields) => fields.contains_key(REASON) || fields.values().any(has_reason),
+        Value::Array(items) => items.iter().any(has_reason),
+        _ => false,
+    }
+}
+
+/// Finds the fields without effect that ask for something: `false` does not.
+fn find(schema: &Value, value: &Value, at: &str, faults: &mut Vec<FieldFault>) {
+    if let Some(reason) = schema.get(REASON).and_then(Value::as_str) {
+        if !matches!(value, Value::Null | Value::Bool(false)) {
+            faults.push(FieldFault::new(at, format!("has no effect: {reason}")));
+        }
+        return;
+    }
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if let Some(schema) = schema.get("properties").and_then(|all| all.get(name)) {
+                    find(schema, value, &format!("{at}.{name}"), faults);
+                }
+            }
+        }
+        Value::Array(items) => {
+            if let Some(schema) = schema.get("items") {
+                for (index, value) in items.iter().enumerate() {
+                    find(schema, value, &format!("{at}[{index}]"), faults);
+                }
+            }
+        }
+        _ => {}
+    }
+}
