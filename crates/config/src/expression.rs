@@ -15,6 +15,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 mod attribute;
+mod claim;
 mod evaluate;
 mod lexer;
 mod lower;

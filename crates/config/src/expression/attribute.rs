@@ -106,7 +106,11 @@ const NAMESPACES: [&str; 5] = ["request", "source", "destination", "connection",
 /// Attributes of Envoy's that are not known when policies are asked, or that nothing here corresponds to: single ones, or
 /// all with a first word. Each with what to write instead.
 const OF_ENVOY: [(&str, &str); 15] = [
-    ("metadata", "what jwtAuth finds out is not supported yet"),
+    (
+        "metadata",
+        "the claims of a token are metadata.filter_metadata['envoy.filters.http.jwt_authn']['payload'], \
+         or source.claims",
+    ),
     ("response", "there is no response yet when this is asked"),
     ("upstream", "write egress.host and egress.port"),
     ("xds", "it is Envoy's own configuration"),
@@ -162,6 +166,7 @@ pub struct ExpressionInputs {
     reads_url: bool,
     reads_scheme: bool,
     reads_head: bool,
+    reads_claims: bool,
     reads_egress: bool,
 }
 
@@ -187,6 +192,10 @@ impl ExpressionInputs {
         }
     }
 
+    pub(super) fn add_claim(&mut self) {
+        self.reads_claims = true;
+    }
+
     /// Whether the expression reads where the request goes, which another host of the backend may change.
     #[must_use]
     pub const fn reads_egress(self) -> bool {
@@ -200,7 +209,9 @@ impl ExpressionInputs {
         match form {
             RequestForm::Host | RequestForm::Absolute => false,
             RequestForm::Connect => self.reads_url || self.reads_scheme,
-            RequestForm::Sni => self.reads_url || self.reads_scheme || self.reads_head,
+            RequestForm::Sni => {
+                self.reads_url || self.reads_scheme || self.reads_head || self.reads_claims
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use regex::Regex;
 
 use super::AbsentHeaders;
 use super::attribute::{PortAttribute, TextAttribute, certificate_names, header};
+use super::claim::ClaimPath;
 use super::request::RequestView;
 use super::syntax::{Arithmetic, Comparison};
 
@@ -23,6 +24,12 @@ pub enum EvaluationError {
     /// The certificate has fewer names.
     #[error("the certificate has no name {0}")]
     NoName(i64),
+    /// The client has shown no token, or one without the claim.
+    #[error("the token has no claim {0}")]
+    NoClaim(Box<str>),
+    /// The claim has another type.
+    #[error("the claim {0} is not {1}")]
+    ClaimType(Box<str>, &'static str),
     /// A text is not a number.
     #[error("a value is not a number")]
     NotNumber,
@@ -52,6 +59,11 @@ pub(super) enum Condition {
     Matches(Text, Regex),
     HasHeader(HeaderName),
     HasText(TextAttribute),
+    /// A claim that is true or false.
+    Claim(ClaimPath),
+    HasClaim(ClaimPath),
+    /// Whether a claim, or all claims, have this item or name.
+    ClaimContains(ClaimPath, Text),
     /// Whether the client's certificate has this name.
     HasName(Text),
     /// Whether the condition holds for one of the names of the client's certificate.
@@ -66,6 +78,7 @@ pub(super) enum Text {
     Constant(Box<str>),
     Attribute(TextAttribute),
     Header(HeaderName),
+    Claim(ClaimPath),
     /// The name of the client's certificate that a condition is asked about.
     EachName,
     /// A name of the client's certificate, by its index.
@@ -78,6 +91,7 @@ pub(super) enum Text {
 pub(super) enum Number {
     Constant(i64),
     Attribute(PortAttribute),
+    Claim(ClaimPath),
     /// The number of characters.
     LengthOf(Box<Text>),
     /// The number of names of the client's certificate.
@@ -148,6 +162,9 @@ impl Condition {
                 .head
                 .is_some_and(|head| head.headers.contains_key(name)),
             Self::HasText(attribute) => attribute.value(request).is_some(),
+            Self::Claim(path) => path.truth(request)?,
+            Self::HasClaim(path) => path.is_there(request),
+            Self::ClaimContains(path, item) => path.contains(&item.read(scope)?, request)?,
             Self::HasName(name) => {
                 let name = name.read(scope)?;
                 certificate_names(request.certificate).any(|known| known == name)
@@ -209,6 +226,7 @@ impl Text {
                     return Err(EvaluationError::NoHeader(name.clone()));
                 }
             },
+            Self::Claim(path) => Cow::Borrowed(path.text(request)?),
             Self::EachName => Cow::Borrowed(scope.name),
             Self::NameAt(index) => {
                 let index = index.read(scope)?;
@@ -226,6 +244,7 @@ impl Number {
         Ok(match self {
             Self::Constant(number) => *number,
             Self::Attribute(attribute) => attribute.value(scope.request),
+            Self::Claim(path) => path.number(scope.request)?,
             Self::LengthOf(text) => {
                 let length = text.read(scope)?.chars().count();
                 i64::try_from(length).map_err(|_| EvaluationError::Arithmetic)?

@@ -6,6 +6,7 @@ use super::FaultAt;
 use super::attribute::{
     Attribute, ExpressionInputs, NamedValue, is_namespace, named, pseudo_header,
 };
+use super::claim::ClaimPath;
 use super::evaluate::{Condition, Number, Text};
 use super::syntax::{BinaryOperator, Comparison, Node, NodeKind};
 
@@ -30,6 +31,8 @@ enum Value {
     Names,
     /// The header fields.
     Headers,
+    /// A claim, whose type only a token tells, or all claims.
+    Claim(ClaimPath),
     Texts(Vec<Box<str>>),
     Numbers(Vec<i64>),
 }
@@ -42,6 +45,7 @@ impl Value {
             Self::Number(_) => "a number",
             Self::Names | Self::Texts(_) => "a list of texts",
             Self::Headers => "a map of headers",
+            Self::Claim(_) => "a claim",
             Self::Numbers(_) => "a list of numbers",
         }
     }
@@ -60,6 +64,7 @@ impl Lowering {
     fn condition(&mut self, node: &Node) -> Lowered<Condition> {
         match self.value(node)? {
             Value::Condition(condition) => Ok(condition),
+            Value::Claim(path) => single(node, path).map(Condition::Claim),
             other => Err(wrong_type(node, &other, "true or false")),
         }
     }
@@ -67,6 +72,7 @@ impl Lowering {
     fn text(&mut self, node: &Node) -> Lowered<Text> {
         match self.value(node)? {
             Value::Text(text) => Ok(text),
+            Value::Claim(path) => single(node, path).map(Text::Claim),
             other => Err(wrong_type(node, &other, "a text")),
         }
     }
@@ -74,6 +80,7 @@ impl Lowering {
     fn number(&mut self, node: &Node) -> Lowered<Number> {
         match self.value(node)? {
             Value::Number(number) => Ok(number),
+            Value::Claim(path) => single(node, path).map(Number::Claim),
             other => Err(wrong_type(node, &other, "a number")),
         }
     }
@@ -83,6 +90,10 @@ impl Lowering {
     }
 
     fn value(&mut self, node: &Node) -> Lowered<Value> {
+        if let Some(path) = ClaimPath::of(node) {
+            self.inputs.add_claim();
+            return Ok(Value::Claim(path));
+        }
         Ok(match &node.kind {
             NodeKind::Bool(value) => Value::Condition(Condition::Constant(*value)),
             NodeKind::Number(number) => Value::Number(Number::Constant(*number)),
@@ -193,6 +204,10 @@ impl Lowering {
                 let message = "the name of a header is written out: write request.headers['name']";
                 Err(FaultAt::new(index.at, message))
             }
+            (Value::Claim(_), _) => {
+                let message = "the name of a claim is written out: write source.claims['name']";
+                Err(FaultAt::new(index.at, message))
+            }
             (Value::Names, _) => {
                 let index = self.number(index)?;
                 Ok(Value::Text(Text::NameAt(Box::new(index))))
@@ -233,7 +248,8 @@ impl Lowering {
         both: &[Node; 2],
     ) -> Lowered<Condition> {
         let [left, right] = both;
-        Ok(match (self.value(left)?, self.value(right)?) {
+        let (left, right) = (self.value(left)?, self.value(right)?);
+        Ok(match of_one_type(both, left, right)? {
             (Value::Text(left), Value::Text(right)) => {
                 Condition::Text(comparison, Box::new([left, right]))
             }
@@ -279,6 +295,10 @@ impl Lowering {
                 Err(FaultAt::new(left.at, message))
             }
             (Value::Names, _) => self.text(left).map(Condition::HasName),
+            (Value::Claim(path), _) => {
+                let item = self.text(left)?;
+                Ok(Condition::ClaimContains(path, item))
+            }
             (Value::Texts(items), _) => {
                 let left = self.text(left)?;
                 Ok(Condition::TextIn(left, items.into()))
@@ -317,6 +337,41 @@ impl Lowering {
                 return Err(FaultAt::new(otherwise.at, message));
             }
         })
+    }
+}
+
+/// A claim, which is not all of them.
+fn single(node: &Node, path: ClaimPath) -> Lowered<ClaimPath> {
+    if path.is_all() {
+        let message = "these are all claims: name one, as in source.claims.team";
+        return Err(FaultAt::new(node.at, message));
+    }
+    Ok(path)
+}
+
+/// Two values, of which one may be a claim: that has to be of the type of the other.
+fn of_one_type(nodes: &[Node; 2], left: Value, right: Value) -> Lowered<(Value, Value)> {
+    let like = |node, path, other: &Value| {
+        let path = single(node, path)?;
+        Ok(match other {
+            Value::Text(_) => Value::Text(Text::Claim(path)),
+            Value::Number(_) => Value::Number(Number::Claim(path)),
+            Value::Condition(_) => Value::Condition(Condition::Claim(path)),
+            _ => Value::Claim(path),
+        })
+    };
+    match (left, right) {
+        (Value::Claim(left), Value::Claim(_)) => {
+            single(&nodes[0], left)?;
+            let message = "two claims, whose types only a token tells: compare each with a value";
+            Err(FaultAt::new(nodes[1].at, message))
+        }
+        (Value::Claim(path), right) => Ok((like(&nodes[0], path, &right)?, right)),
+        (left, Value::Claim(path)) => {
+            let right = like(&nodes[1], path, &left)?;
+            Ok((left, right))
+        }
+        both => Ok(both),
     }
 }
 

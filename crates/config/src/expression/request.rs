@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, Uri, Version};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::certificate::CertificateFacts;
 use crate::name::{DnsName, Host, Port};
@@ -33,6 +34,8 @@ pub struct RequestView<'a> {
     pub user: Option<&'a str>,
     /// The client's certificate, if it was validated.
     pub certificate: Option<&'a Arc<CertificateFacts>>,
+    /// What the client's token says, if one was verified.
+    pub claims: Option<&'a Arc<Map<String, Value>>>,
     /// Where the request goes, after rewrites.
     pub egress: EgressDestination<'a>,
 }
@@ -87,6 +90,17 @@ pub struct KeptRequest {
     server_name: Option<DnsName>,
     user: Option<Box<str>>,
     certificate: Option<Arc<CertificateFacts>>,
+    claims: Option<KeptClaims>,
+}
+
+/// What a token says, which is shown nowhere.
+#[derive(Clone)]
+struct KeptClaims(Arc<Map<String, Value>>);
+
+impl fmt::Debug for KeptClaims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeptClaims").finish_non_exhaustive()
+    }
 }
 
 /// Its header fields may be credentials, which are shown nowhere.
@@ -124,6 +138,7 @@ impl RequestView<'_> {
             server_name: self.server_name.cloned(),
             user: self.user.map(Into::into),
             certificate: self.certificate.cloned(),
+            claims: self.claims.cloned().map(KeptClaims),
         }
     }
 }
@@ -148,6 +163,7 @@ impl KeptRequest {
             server_name: self.server_name.as_ref(),
             user: self.user.as_deref(),
             certificate: self.certificate.as_ref(),
+            claims: self.claims.as_ref().map(|KeptClaims(claims)| claims),
             egress,
         }
     }

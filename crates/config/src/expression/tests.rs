@@ -5,6 +5,7 @@ use crate::certificate::{AlternativeName, CertificateFacts, CertificateValidity}
 use crate::name::{DnsName, Host, Port};
 
 mod bounds;
+mod claims;
 mod cost;
 mod faults;
 
@@ -99,6 +100,7 @@ impl Sample {
             server_name: Some(&self.name),
             user: self.user,
             certificate: self.certificate.as_ref(),
+            claims: None,
             egress: EgressDestination {
                 scheme,
                 host: &self.egress,

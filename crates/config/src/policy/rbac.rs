@@ -69,6 +69,7 @@ mod tests {
             server_name: None,
             user: None,
             certificate: None,
+            claims: None,
             egress: EgressDestination {
                 scheme: Some("http"),
                 host: &host,

@@ -44,6 +44,7 @@ pub(super) fn view<'v>(
             .and_then(Principal::name)
             .map(|name| &**name),
         certificate: identity.certificate.as_ref(),
+        claims: principal.as_ref().and_then(Principal::claims),
         egress: destination(plan),
     }
 }

@@ -11,6 +11,7 @@ use egret_config::policy::traffic::{PolicySetting, TrafficSettings};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Uri};
+use serde_json::{Map, Value};
 
 use super::PolicyContext;
 use super::jwt_auth::{self, VerifiedToken};
@@ -123,6 +124,11 @@ impl<'a> Principal<'a> {
     pub(crate) fn user(&self) -> Option<&str> {
         let user = self.user.or_else(|| self.subject());
         user.map(|user| &**user)
+    }
+
+    /// What a token says, if one was verified.
+    pub(crate) fn claims(&self) -> Option<&Arc<Map<String, Value>>> {
+        Some(self.token.as_ref()?.claims())
     }
 
     fn subject(&self) -> Option<&Arc<str>> {

@@ -216,6 +216,11 @@ fn realm(context: &PolicyContext<'_, '_>) -> String {
 }
 
 impl VerifiedToken<'_> {
+    /// What the token says.
+    pub(super) fn claims(&self) -> &Arc<serde_json::Map<String, serde_json::Value>> {
+        self.claims.all()
+    }
+
     /// Whom the token is about.
     pub(super) fn subject(&self) -> Option<&Arc<str>> {
         self.subject.as_ref()

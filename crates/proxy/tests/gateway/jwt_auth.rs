@@ -12,6 +12,7 @@ use egret_testkit::upstream::UpstreamTls;
 use egret_testkit::{Ca, DnsServer, Gateway, Response, TokenIssuer, Upstream};
 use serde_json::{Value, json};
 
+mod claims;
 mod keys;
 
 struct TestSetup {

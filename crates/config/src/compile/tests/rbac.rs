@@ -31,7 +31,8 @@ fn expressions_are_compiled_and_faults_are_named() {
         (
             "{action: Deny, policy: {matchExpressions: [\"metadata.filter_metadata['a']['b'] == 'c'\"]}}",
             "spec.rbac.policy.matchExpressions[0]: at character 1: metadata.filter_metadata is not \
-             known here: what jwtAuth finds out is not supported yet",
+             known here: the claims of a token are \
+             metadata.filter_metadata['envoy.filters.http.jwt_authn']['payload'], or source.claims",
         ),
     ] {
         let problems = problems(&with_route(&policy(line)));

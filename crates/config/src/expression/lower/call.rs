@@ -58,6 +58,7 @@ impl Lowering {
             ("int", None, [text]) => match self.value(text)? {
                 Value::Text(text) => Ok(Value::Number(Number::Parsed(Box::new(text)))),
                 Value::Number(number) => Ok(Value::Number(number)),
+                Value::Claim(_) => self.number(text).map(Value::Number),
                 other => Err(wrong_type(text, &other, "a text or a number")),
             },
             ("exists" | "all", Some(names), [variable, condition]) => self
@@ -113,6 +114,7 @@ impl Lowering {
         let condition = match self.value(field)? {
             Value::Text(Text::Header(name)) => Condition::HasHeader(name),
             Value::Text(Text::Attribute(attribute)) => Condition::HasText(attribute),
+            Value::Claim(path) => Condition::HasClaim(path),
             _ => Condition::Constant(true),
         };
         // What is asked for need not be there.

@@ -18,8 +18,9 @@ const FAULTS: &[(&str, &str)] = &[
         "at character 1: request alone is no value; there is no attribute request",
     ),
     (
-        "metadata.filter_metadata['envoy.filters.http.jwt_authn']['payload']['sub'] == 'a'",
-        "at character 1: metadata.filter_metadata is not known here: what jwtAuth finds out is not supported yet",
+        "metadata.filter_metadata['envoy.filters.http.ext_authz']['sub'] == 'a'",
+        "at character 1: metadata.filter_metadata is not known here: the claims of a token are \
+         metadata.filter_metadata['envoy.filters.http.jwt_authn']['payload'], or source.claims",
     ),
     (
         "response.code == 200",

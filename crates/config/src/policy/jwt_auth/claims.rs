@@ -1,6 +1,7 @@
 //! What a token says.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,9 +9,15 @@ use serde_json::{Map, Value};
 
 /// The payload of a token.
 #[derive(Clone, Debug, PartialEq)]
-pub struct TokenClaims(pub(super) Map<String, Value>);
+pub struct TokenClaims(pub(super) Arc<Map<String, Value>>);
 
 impl TokenClaims {
+    /// All claims.
+    #[must_use]
+    pub const fn all(&self) -> &Arc<Map<String, Value>> {
+        &self.0
+    }
+
     /// A claim that is a text.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {

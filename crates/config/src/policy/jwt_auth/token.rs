@@ -1,5 +1,7 @@
 //! A token as it comes, and what can be wrong with it.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
@@ -155,7 +157,7 @@ impl<'t> UnverifiedToken<'t> {
         check_types(&claims)?;
         decode(signature).ok_or(TokenError::SignatureBase64)?;
         Ok(Self {
-            claims: TokenClaims(claims),
+            claims: TokenClaims(Arc::new(claims)),
             algorithm,
             key_id,
             signed,

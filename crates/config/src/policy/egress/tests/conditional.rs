@@ -38,6 +38,7 @@ fn kept(form: RequestForm, team: Option<&str>) -> KeptRequest {
         server_name: None,
         user: None,
         certificate: None,
+        claims: None,
         egress: EgressDestination {
             scheme: None,
             host: &host,
