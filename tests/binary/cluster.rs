@@ -110,6 +110,17 @@ impl Drop for ProxyProcess {
     }
 }
 
+/// What a proxy that is connected to its API server exports.
+pub(super) fn metrics() -> String {
+    let setup = ClusterSetup::new();
+    let proxy = setup.start();
+    let metrics = || proxy.asked("/metrics").text().to_owned();
+    wait_until("connection", || {
+        metrics().contains("egret_config_source_connected 1")
+    });
+    metrics()
+}
+
 fn object(kind: &str, namespace: &str, name: &str, spec: Value) -> Value {
     let api_version = match kind {
         "DirectResponse" => "gateway.kgateway.dev/v1alpha1",

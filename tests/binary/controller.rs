@@ -102,6 +102,13 @@ impl Drop for ControllerProcess {
     }
 }
 
+/// What a controller exports.
+pub(super) fn metrics() -> String {
+    let cluster = ClusterSetup::new();
+    let controller = cluster.start("one");
+    controller.asked("/metrics").text().to_owned()
+}
+
 fn object(kind: &str, namespace: &str, name: &str, spec: Value) -> Value {
     let mut metadata = json!({"name": name});
     if !namespace.is_empty() {

@@ -22,6 +22,7 @@ mod encrypted_dns;
 mod explain;
 mod import;
 mod learn;
+mod monitoring;
 mod served;
 mod state;
 mod stderr;
