@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+use crate::{clock, console};
 
 /// The name of stdin as a path.
 const STDIN: &str = "-";
@@ -57,27 +59,107 @@ impl<'a> LogLine<'a> {
     }
 }
 
-/// Reads each line of logs, or of stdin as `-`, without the white space around it.
+/// Reads each line of logs, or of stdin as `-`, without the white space around it. Tells people how far it has got where
+/// that takes long.
 ///
 /// # Errors
 /// The file that cannot be read, and why.
 pub(crate) fn read(logs: &[PathBuf], mut each: impl FnMut(&[u8])) -> Result<(), String> {
     for path in logs {
-        let read = if path == Path::new(STDIN) {
-            read_lines(io::stdin().lock(), &mut each)
+        let told = |error: io::Error| format!("{}: {error}", path.display());
+        if path == Path::new(STDIN) {
+            read_lines(io::stdin().lock(), &mut each, Progress::new(path, None)).map_err(told)?;
         } else {
-            File::open(path).and_then(|file| read_lines(BufReader::new(file), &mut each))
-        };
-        read.map_err(|error| format!("{}: {error}", path.display()))?;
+            let file = File::open(path).map_err(told)?;
+            let size = file.metadata().map_err(told)?.len();
+            let progress = Progress::new(path, Some(size));
+            read_lines(BufReader::new(file), &mut each, progress).map_err(told)?;
+        }
     }
     Ok(())
 }
 
-fn read_lines(mut lines: impl BufRead, mut each: impl FnMut(&[u8])) -> io::Result<()> {
+fn read_lines(
+    mut lines: impl BufRead,
+    mut each: impl FnMut(&[u8]),
+    mut progress: Progress<'_>,
+) -> io::Result<()> {
     let mut line = Vec::new();
-    while lines.read_until(b'\n', &mut line)? > 0 {
+    loop {
+        let length = lines.read_until(b'\n', &mut line)?;
+        if length == 0 {
+            return Ok(());
+        }
         each(line.trim_ascii());
+        progress.add(length);
         line.clear();
     }
-    Ok(())
+}
+
+/// How far a log has been read.
+struct Progress<'p> {
+    path: &'p Path,
+    size: Option<u64>,
+    read: u64,
+    /// The lines until the time is asked for again.
+    lines_left: u32,
+    told_at: i64,
+    is_shown: bool,
+}
+
+impl<'p> Progress<'p> {
+    /// The lines between two looks at the time.
+    const LINES: u32 = 1000;
+    /// The seconds between two words of it.
+    const INTERVAL: i64 = 2;
+
+    fn new(path: &'p Path, size: Option<u64>) -> Self {
+        Self {
+            path,
+            size,
+            read: 0,
+            lines_left: Self::LINES,
+            told_at: clock::unix_time(),
+            is_shown: io::stderr().is_terminal(),
+        }
+    }
+
+    fn add(&mut self, length: usize) {
+        self.read += length as u64;
+        self.lines_left -= 1;
+        if self.lines_left > 0 {
+            return;
+        }
+        self.lines_left = Self::LINES;
+        let now = clock::unix_time();
+        if self.is_shown && now - self.told_at >= Self::INTERVAL {
+            self.told_at = now;
+            console::line(self.text());
+        }
+    }
+
+    fn text(&self) -> String {
+        let (path, read) = (self.path.display(), self.read >> 20);
+        match self.size {
+            Some(size) => format!("{path}: {read} of {} MiB", size >> 20),
+            None => format!("{path}: {read} MiB"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_counted_in_bytes() {
+        let mut progress = Progress::new(Path::new("a.log"), Some(3 << 20));
+        progress.is_shown = false;
+        for _ in 0..5000 {
+            progress.add(300);
+        }
+        assert_eq!(progress.text(), "a.log: 1 of 3 MiB");
+        progress.size = None;
+        assert_eq!(progress.text(), "a.log: 1 MiB");
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use egret_config::compile::{CompileOptions, GatewayPlacement};
 use egret_config::resources::{Kind, ObjectRef};
 use tracing::level_filters::LevelFilter;
@@ -14,9 +15,33 @@ use crate::clock;
 use crate::console::LogFormat;
 use crate::learn::LearnDetail;
 
+/// The version, and the commit that it is built from.
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("EGRET_BUILT_FROM"),
+    ")"
+);
+
+/// With what it is built of.
+const LONG_VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("EGRET_BUILT_FROM"),
+    ")\nHTTP/1.1, HTTP/2; TLS by rustls with aws-lc-rs; DNS over UDP, TCP, TLS and HTTPS; Gateway API 1.7, kgateway.dev/v1alpha1, \
+     egret.dev/v1alpha1"
+);
+
+const EXAMPLES: &str = "\
+Examples:
+  egret init edge --allow api.example.com      write a folder to begin with
+  egret serve edge                             serve it
+  egret explain edge --url https://example.org say what would become of a request
+  egret learn access.log > edge/learned.yaml   make a policy of what was served";
+
 /// An egress gateway: decides where workloads may connect, resolves names, forwards requests, and logs what happened.
 #[derive(Debug, Parser)]
-#[command(name = "egret", version, about)]
+#[command(name = "egret", version = VERSION, long_version = LONG_VERSION, about, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: CliCommand,
@@ -30,6 +55,8 @@ pub(crate) enum CliCommand {
     Proxy(ProxyArgs),
     /// In a cluster: make what Gateways become, and write the statuses of all objects
     Controller(ControllerArgs),
+    /// Write a folder to begin with: a Gateway for this machine that lets nothing out but what is named
+    Init(InitArgs),
     /// Compile the files and folders, and print a report of what would be served; exit 1 if any object is not accepted
     Check(CheckArgs),
     /// Say what would become of a request, and which policy decides; exit 1 if it would be refused. Nothing is sent
@@ -40,6 +67,17 @@ pub(crate) enum CliCommand {
     Import(ImportArgs),
     /// List the requests of an access log that the configuration would decide differently; exit 1 if there are any
     Replay(ReplayArgs),
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write the pages of all commands into a folder
+    Man {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
     /// Print the CustomResourceDefinitions of Egret, for `kubectl apply --server-side -f -`
     Crds(CrdsArgs),
 }
@@ -53,7 +91,12 @@ impl CliCommand {
             Self::Replay(args) => args.sources.meaning.log_format,
             Self::Proxy(args) => args.meaning.log_format,
             Self::Controller(args) => args.log_format,
-            Self::Learn(_) | Self::Import(_) | Self::Crds(_) => LogFormat::Text,
+            Self::Init(_)
+            | Self::Learn(_)
+            | Self::Import(_)
+            | Self::Completions { .. }
+            | Self::Man { .. }
+            | Self::Crds(_) => LogFormat::Text,
         }
     }
 }
@@ -129,6 +172,9 @@ impl ConfigMeaning {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  egret serve /etc/egret --state-dir /var/lib/egret >> access.log"
+)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) sources: ConfigSources,
@@ -185,6 +231,7 @@ pub(crate) struct RunArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  egret check /etc/egret policies/new.yaml -o json")]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) sources: ConfigSources,
@@ -197,6 +244,22 @@ pub(crate) struct CheckArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The folder, which is created
+    #[arg(default_value = "egret", value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Hosts that may be reached: names, `*.` and a name for all below it, addresses
+    #[arg(long, num_args = 1.., value_name = "HOST")]
+    pub(crate) allow: Vec<String>,
+    /// Port of the listener
+    #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: u16,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  egret explain /etc/egret --url https://api.example.com/ --user ci-7 --address 203.0.113.7"
+)]
 pub(crate) struct ExplainArgs {
     #[command(flatten)]
     pub(crate) sources: ConfigSources,
@@ -254,6 +317,9 @@ impl ExplainArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  egret import /etc/squid/squid.conf --gateway edge/out > policies/imported.yaml"
+)]
 pub(crate) struct ImportArgs {
     /// squid.conf, or an access list or the configuration of Smokescreen
     #[arg(value_name = "FILE")]
@@ -278,6 +344,7 @@ pub(crate) enum ImportSource {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  egret replay /etc/egret policies/new.yaml --log access.log")]
 pub(crate) struct ReplayArgs {
     #[command(flatten)]
     pub(crate) sources: ConfigSources,
@@ -332,6 +399,7 @@ pub(crate) struct ControllerArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  egret learn access.log --rollup > policies/learned.yaml")]
 pub(crate) struct LearnArgs {
     /// Files with the access log; `-` is stdin
     #[arg(required = true, value_name = "LOG")]

@@ -14,7 +14,9 @@ mod descriptors;
 mod explain;
 mod files;
 mod import;
+mod init;
 mod learn;
+mod manual;
 mod output;
 mod process;
 mod proxy;
@@ -55,6 +57,9 @@ fn main() -> ExitCode {
         CliCommand::Learn(args) => learn::run(&args),
         CliCommand::Import(args) => import::run(&args),
         CliCommand::Replay(args) => replay::run(&args),
+        CliCommand::Init(args) => init::run(&args),
+        CliCommand::Completions { shell } => manual::completions(shell),
+        CliCommand::Man { folder } => manual::pages(folder.as_deref()),
         CliCommand::Crds(args) => crds::run(&args),
     }));
     console::finish();

@@ -21,6 +21,7 @@ mod credentials;
 mod encrypted_dns;
 mod explain;
 mod import;
+mod init;
 mod learn;
 mod monitoring;
 mod served;
