@@ -69,7 +69,5 @@ fn rules_of_egress_policies_ask_for_claims() {
         );
     }
     let records = setup.gateway.wait_for_records(3);
-    // The record of a response comes with its end.
-    assert!(records.iter().any(|it| it["rule"] == "ops"), "{records:?}");
     assert!(!format!("{records:?}").contains("roles"));
 }
