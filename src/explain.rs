@@ -8,6 +8,7 @@ use egret_proxy::{Explanation, RequestQuestion, explain};
 
 use crate::args::{ConfigSources, ExplainArgs, TextOrJson};
 use crate::files::ConfigFiles;
+use crate::output::Answer;
 use crate::reload::load;
 use crate::{console, output};
 
@@ -25,32 +26,23 @@ pub(crate) fn run(args: &ExplainArgs) -> ExitCode {
             return ExitCode::from(MISUSED);
         }
     };
-    match told(args, &question) {
-        Ok(is_served) if is_served => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            console::error(error);
-            ExitCode::FAILURE
-        }
-    }
+    output::answer(told(args, &question))
 }
 
-/// Prints what would become of the request, and returns whether it is served.
-fn told(args: &ExplainArgs, question: &RequestQuestion) -> Result<bool, String> {
+/// What would become of the request, which is fine if it is served.
+fn told(args: &ExplainArgs, question: &RequestQuestion) -> Result<Answer, String> {
     let snapshot = compiled(&args.sources)?;
     let explanations = explain(&snapshot, question);
     if explanations.is_empty() {
         return Err(nobody_listens(&snapshot, question));
     }
-    let text = match args.output {
-        TextOrJson::Text => text::of(&explanations),
-        TextOrJson::Json => {
-            let json = serde_json::to_string_pretty(&explanations);
-            json.map_err(|error| error.to_string())? + "\n"
-        }
-    };
-    output::print(&text).map_err(|error| format!("cannot print the explanation: {error}"))?;
-    Ok(explanations.iter().all(Explanation::is_served))
+    Ok(Answer {
+        text: match args.output {
+            TextOrJson::Text => text::of(&explanations),
+            TextOrJson::Json => output::json(&explanations)?,
+        },
+        is_fine: explanations.iter().all(Explanation::is_served),
+    })
 }
 
 /// What would be served. Objects that are not accepted are warned of, and judged as the gateway would serve them.

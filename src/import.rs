@@ -7,12 +7,11 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use egret_config::api::egret::{EgressPolicy, EgressPolicySpec};
-use egret_config::api::target::TargetRef;
-use egret_config::resources::GATEWAY_GROUP;
+use egret_config::api::egret::EgressPolicySpec;
 
 use crate::args::{ImportArgs, ImportSource};
-use crate::{console, output};
+use crate::output::Answer;
+use crate::{console, output, policy};
 
 mod condition;
 mod smokescreen;
@@ -47,18 +46,11 @@ impl LeftOut {
 
 /// Prints the policy on stdout, and what is missing in it on stderr. The exit code says whether anything is.
 pub(crate) fn run(args: &ImportArgs) -> ExitCode {
-    match import(args) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            console::error(error);
-            ExitCode::FAILURE
-        }
-    }
+    output::answer(import(args))
 }
 
-/// Prints the policy. Returns whether it is complete.
-fn import(args: &ImportArgs) -> Result<bool, String> {
+/// The policy, which is fine if it is complete.
+fn import(args: &ImportArgs) -> Result<Answer, String> {
     let path = args.file.display();
     let text = fs::read_to_string(&args.file).map_err(|error| format!("{path}: {error}"))?;
     let source = args.from.unwrap_or_else(|| source(&args.file));
@@ -68,7 +60,6 @@ fn import(args: &ImportArgs) -> Result<bool, String> {
             smokescreen::import(&text).map_err(|error| format!("{path}: {error}"))?
         }
     };
-    let is_complete = imported.left.is_empty();
     for LeftOut { line, message } in &imported.left {
         let at = match line {
             0 => String::new(),
@@ -76,9 +67,10 @@ fn import(args: &ImportArgs) -> Result<bool, String> {
         };
         console::line(format_args!("warning: {path}:{at} {message}"));
     }
-    let text = yaml(imported, args)?;
-    output::print(&text).map_err(|error| format!("cannot print the policy: {error}"))?;
-    Ok(is_complete)
+    Ok(Answer {
+        is_fine: imported.left.is_empty(),
+        text: yaml(imported, args)?,
+    })
 }
 
 /// What a file is by its name.
@@ -92,19 +84,7 @@ fn source(path: &Path) -> ImportSource {
 
 /// The policy as a YAML document.
 fn yaml(imported: Imported, args: &ImportArgs) -> Result<String, String> {
-    let gateway = &args.gateway;
-    let spec = EgressPolicySpec {
-        target_refs: vec![TargetRef {
-            group: GATEWAY_GROUP.to_owned(),
-            kind: "Gateway".to_owned(),
-            name: gateway.name.to_string(),
-            section_name: None,
-        }],
-        ..imported.policy
-    };
-    let mut policy = EgressPolicy::new(&args.name, spec);
-    policy.metadata.namespace = Some(gateway.namespace.to_string());
-    let yaml = serde_saphyr::to_string(&policy).map_err(|error| error.to_string())?;
+    let yaml = policy::yaml(imported.policy, &args.gateway, &args.name)?;
     let mut text = format!("# Imported from {}.\n", args.file.display());
     for note in imported.notes {
         text += &format!("# {note}\n");
@@ -115,5 +95,5 @@ fn yaml(imported: Imported, args: &ImportArgs) -> Result<String, String> {
             line => format!("# Left out, line {line}: {message}\n"),
         };
     }
-    Ok(format!("{text}{}\n", yaml.trim_end()))
+    Ok(text + &yaml)
 }

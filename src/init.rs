@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use egret_config::name::HostMatcher;
 
 use crate::args::InitArgs;
-use crate::{console, output};
+use crate::output::{self, Answer};
 
 const GATEWAY: &str = include_str!("init/gateway.yaml");
 const ROUTE: &str = include_str!("init/route.yaml");
@@ -19,16 +19,7 @@ const HOSTS: &str = "HOSTS";
 
 /// Writes the folder, and prints what to do next.
 pub(crate) fn run(args: &InitArgs) -> ExitCode {
-    match init(args) {
-        Ok(next) => match output::print(&next) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
-        },
-        Err(error) => {
-            console::error(error);
-            ExitCode::FAILURE
-        }
-    }
+    output::answer(init(args).map(Answer::from))
 }
 
 fn init(args: &InitArgs) -> Result<String, String> {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use egret_config::resources::ObjectRef;
 
 use crate::args::LearnArgs;
+use crate::output::Answer;
 use crate::{access_log, console, output};
 
 mod policy;
@@ -39,17 +40,7 @@ impl LearnedLogs {
 
 /// Prints the policy on stdout, and what it was learned from on stderr.
 pub(crate) fn run(args: &LearnArgs) -> ExitCode {
-    let printed = learn(args).and_then(|text| {
-        let printed = output::print(&text);
-        printed.map_err(|error| format!("cannot print the policy: {error}"))
-    });
-    match printed {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            console::error(message);
-            ExitCode::FAILURE
-        }
-    }
+    output::answer(learn(args).map(Answer::from))
 }
 
 /// The policy as a YAML document.
@@ -80,12 +71,12 @@ fn learn(args: &LearnArgs) -> Result<String, String> {
             "nothing of {gateway} was served: there is nothing to learn"
         ));
     }
-    let policy = policy::smallest(&of_gateway, args.detail(), &gateway, &args.name);
-    let yaml = serde_saphyr::to_string(&policy).map_err(|error| error.to_string())?;
+    let spec = policy::smallest(&of_gateway, args.detail());
+    let yaml = crate::policy::yaml(spec, &gateway, &args.name)?;
     let source = format!(
         "# Learned from {requests} requests that were served; {refused} that were refused are left out.\n"
     );
-    Ok(format!("{source}{}\n", yaml.trim_end()))
+    Ok(source + &yaml)
 }
 
 /// The one Gateway of the requests.

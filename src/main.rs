@@ -18,6 +18,7 @@ mod init;
 mod learn;
 mod manual;
 mod output;
+mod policy;
 mod process;
 mod proxy;
 mod reload;

@@ -10,23 +10,26 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 
 use crate::args::Cli;
-use crate::{console, output};
+use crate::output::{self, Answer};
 
 /// Prints the completions for a shell.
 pub(crate) fn completions(shell: Shell) -> ExitCode {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "egret", &mut text);
-    done(output::print(&String::from_utf8_lossy(&text)))
+    output::answer(Ok(Answer::from(
+        String::from_utf8_lossy(&text).into_owned(),
+    )))
 }
 
 /// Prints the page of the program, or writes the pages of the program and of all its commands into a folder.
 pub(crate) fn pages(folder: Option<&Path>) -> ExitCode {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
-    done(match folder {
-        None => page(&command).and_then(|page| output::print(&page)),
-        Some(folder) => write_pages(&command, folder),
-    })
+    let pages = match folder {
+        None => page(&command),
+        Some(folder) => write_pages(&command, folder).map(|()| String::new()),
+    };
+    output::answer(pages.map(Answer::from).map_err(|error| error.to_string()))
 }
 
 fn write_pages(command: &Command, folder: &Path) -> io::Result<()> {
@@ -44,14 +47,4 @@ fn page(command: &Command) -> io::Result<String> {
     let mut page = Vec::new();
     Man::new(command.clone()).render(&mut page)?;
     Ok(String::from_utf8_lossy(&page).into_owned())
-}
-
-fn done(outcome: io::Result<()>) -> ExitCode {
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            console::error(error);
-            ExitCode::FAILURE
-        }
-    }
 }

@@ -8,7 +8,8 @@ use serde::Serialize;
 use crate::access_log::LogLine;
 use crate::args::{ReplayArgs, TextOrJson};
 use crate::explain::compiled;
-use crate::{access_log, console, output};
+use crate::output::Answer;
+use crate::{access_log, output};
 
 mod decision;
 mod recorded;
@@ -47,17 +48,11 @@ type ChangeKey = (String, String, Decision, Decision);
 
 /// Prints the changes on stdout. The exit code says whether there is none.
 pub(crate) fn run(args: &ReplayArgs) -> ExitCode {
-    match replay(args) {
-        Ok(is_same) if is_same => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            console::error(error);
-            ExitCode::FAILURE
-        }
-    }
+    output::answer(replay(args))
 }
 
-fn replay(args: &ReplayArgs) -> Result<bool, String> {
+/// What is decided differently; fine is nothing.
+fn replay(args: &ReplayArgs) -> Result<Answer, String> {
     let snapshot = compiled(&args.sources)?;
     let mut replay = Replay::default();
     let mut changes: BTreeMap<ChangeKey, Change> = BTreeMap::new();
@@ -96,15 +91,13 @@ fn replay(args: &ReplayArgs) -> Result<bool, String> {
     replay
         .changes
         .sort_by_key(|change| std::cmp::Reverse(change.requests));
-    let text = match args.output {
-        TextOrJson::Text => replay.text(),
-        TextOrJson::Json => {
-            let json = serde_json::to_string_pretty(&replay);
-            json.map_err(|error| error.to_string())? + "\n"
-        }
-    };
-    output::print(&text).map_err(|error| format!("cannot print the changes: {error}"))?;
-    Ok(replay.changes.is_empty())
+    Ok(Answer {
+        text: match args.output {
+            TextOrJson::Text => replay.text(),
+            TextOrJson::Json => output::json(&replay)?,
+        },
+        is_fine: replay.changes.is_empty(),
+    })
 }
 
 impl Replay {

@@ -2,12 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use egret_config::api::egret::{
-    EgressAction, EgressPolicy, EgressPolicySpec, EgressRuleSpec, PortText,
-};
-use egret_config::api::target::TargetRef;
+use egret_config::api::egret::{EgressAction, EgressPolicySpec, EgressRuleSpec, PortText};
 use egret_config::name::Host;
-use egret_config::resources::{GATEWAY_GROUP, ObjectRef};
 
 use super::served::ServedRequest;
 
@@ -32,27 +28,13 @@ struct AllowedRequests {
     paths: BTreeSet<String>,
 }
 
-/// The policy of a Gateway that allows these requests.
-pub(super) fn smallest(
-    served: &[ServedRequest],
-    detail: LearnDetail,
-    gateway: &ObjectRef,
-    name: &str,
-) -> EgressPolicy {
-    let spec = EgressPolicySpec {
-        target_refs: vec![TargetRef {
-            group: GATEWAY_GROUP.to_owned(),
-            kind: "Gateway".to_owned(),
-            name: gateway.name.to_string(),
-            section_name: None,
-        }],
+/// The policy that allows these requests, without its target.
+pub(super) fn smallest(served: &[ServedRequest], detail: LearnDetail) -> EgressPolicySpec {
+    EgressPolicySpec {
         default_action: Some(EgressAction::Deny),
         rules: rules(served, detail),
         ..EgressPolicySpec::default()
-    };
-    let mut policy = EgressPolicy::new(name, spec);
-    policy.metadata.namespace = Some(gateway.namespace.to_string());
-    policy
+    }
 }
 
 /// One rule for all hosts of which the same was served on the same ports.

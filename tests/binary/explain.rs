@@ -6,31 +6,8 @@ use egret_testkit::{Client, Upstream};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::egret;
 use super::served::{ServedProcess, lines, wait_for};
-
-const GATEWAY: &str = "\
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: out, namespace: edge}
-spec:
-  gatewayClassName: egret
-  listeners: [{name: http, protocol: HTTP, port: 8080}]
----
-apiVersion: gateway.kgateway.dev/v1alpha1
-kind: Backend
-metadata: {name: dfp, namespace: edge}
-spec: {type: DynamicForwardProxy, dynamicForwardProxy: {}}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: all, namespace: edge}
-spec:
-  parentRefs: [{name: out}]
-  rules:
-  - name: rest
-    backendRefs: [{group: gateway.kgateway.dev, kind: Backend, name: dfp}]
-";
+use super::{GATEWAY, egret};
 
 fn policy(rules: &str) -> String {
     format!(

@@ -4,28 +4,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use super::egret;
-
-const GATEWAY: &str = "\
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: out, namespace: edge}
-spec:
-  gatewayClassName: egret
-  listeners: [{name: http, protocol: HTTP, port: 8080}]
----
-apiVersion: gateway.kgateway.dev/v1alpha1
-kind: Backend
-metadata: {name: dfp, namespace: edge}
-spec: {type: DynamicForwardProxy, dynamicForwardProxy: {}}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: all, namespace: edge}
-spec:
-  parentRefs: [{name: out}]
-  rules: [{backendRefs: [{group: gateway.kgateway.dev, kind: Backend, name: dfp}]}]
-";
+use super::{GATEWAY, egret};
 
 /// Imports a file into a folder that has a Gateway. Returns the exit code and stderr.
 fn import(folder: &TempDir, name: &str, text: &str) -> (Option<i32>, String) {

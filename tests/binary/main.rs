@@ -29,6 +29,30 @@ mod state;
 mod stderr;
 mod tunnel;
 
+/// A Gateway, and a route of every request to the host that it names.
+const GATEWAY: &str = "\
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: out, namespace: edge}
+spec:
+  gatewayClassName: egret
+  listeners: [{name: http, protocol: HTTP, port: 8080}]
+---
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: Backend
+metadata: {name: dfp, namespace: edge}
+spec: {type: DynamicForwardProxy, dynamicForwardProxy: {}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: all, namespace: edge}
+spec:
+  parentRefs: [{name: out}]
+  rules:
+  - name: rest
+    backendRefs: [{group: gateway.kgateway.dev, kind: Backend, name: dfp}]
+";
+
 fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("examples")

@@ -1,14 +1,16 @@
 use std::net::IpAddr;
 
+use egret_config::api::egret::EgressPolicy;
 use egret_config::compile::{CompileOptions, compile};
 use egret_config::load::{ConfigFile, load};
 use egret_config::name::Port;
 use egret_config::policy::egress::{EgressClient, EgressPolicySet, EgressRequest};
-use egret_config::resources::Kind;
+use egret_config::resources::{Kind, ObjectRef};
 use egret_config::snapshot::RuleAction;
 use http::Method;
 
 use super::*;
+use crate::policy::object;
 
 fn gateway() -> ObjectRef {
     ObjectRef::new(Kind::Gateway, "edge", "http")
@@ -32,7 +34,7 @@ fn served(text: &str) -> ServedRequest {
 
 fn learned(requests: &[&str], detail: LearnDetail) -> EgressPolicy {
     let served: Vec<_> = requests.iter().map(|text| served(text)).collect();
-    smallest(&served, detail, &gateway(), "learned")
+    object(smallest(&served, detail), &gateway(), "learned")
 }
 
 /// The rules, each in a line.
