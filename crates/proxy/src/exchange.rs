@@ -14,7 +14,7 @@ use egret_config::policy::egress::{EgressDecision, EgressMode};
 use egret_config::snapshot::{FOREVER, Listener, RouteRule, Scheme, TimeoutSetting};
 use http::header::{HeaderValue, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 
 use crate::client::stream_watch::StreamWatch;
 use crate::client::{ClientConnection, HelloFacts};
@@ -72,6 +72,8 @@ struct RequestFacts {
     inner_hello: Option<HelloFacts>,
     /// Its place among the requests that are open at once.
     share: Option<LimitShare>,
+    /// What services that policies asked add to the response.
+    added: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// The request as it came; kept only for an exchange that is logged.
@@ -179,6 +181,9 @@ impl Exchange {
         if let Some(rule) = &facts.rule {
             policy::edit_response(&rule.policies, facts.origin.as_ref(), headers);
         }
+        for (name, value) in &facts.added {
+            headers.append(name, value.clone());
+        }
     }
 
     /// The rate at which the body of the response is sent, if a policy of the rule wants it slow.
@@ -236,6 +241,11 @@ impl Exchange {
             facts.verdict.over_limit(policy, limit);
         }
         facts.share = Some(share).filter(|share| !share.is_done());
+    }
+
+    /// A service that a policy asked adds fields to the response.
+    pub(crate) fn adds_to_response(&self, fields: Vec<(HeaderName, HeaderValue)>) {
+        self.facts.borrow_mut().added.extend(fields);
     }
 
     /// The generation of the configuration when the exchange began.
@@ -383,6 +393,7 @@ impl Drop for Exchange {
             first_byte,
             inner_hello,
             share: _,
+            added: _,
         } = self.facts.get_mut();
         let is_logged = listener.as_ref().is_none_or(|listener| listener.access_log);
         let head = head.as_ref().filter(|_| is_logged);

@@ -20,6 +20,7 @@ use egret_config::name::{DnsName, Port};
 use egret_config::policy::egress::{
     AskedRequest, EgressAction, EgressClient, EgressDecision, EgressRequest,
 };
+use egret_config::policy::global_limit::GlobalRateLimit;
 use egret_config::policy::traffic::TrafficSettings;
 use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{RouteRule, Scheme};
@@ -38,11 +39,16 @@ pub(crate) mod cors;
 pub(crate) mod credentials;
 mod csrf;
 mod draw;
+pub(crate) mod envoy;
 pub(crate) mod fault;
+pub(crate) mod global_limit;
 mod header_modifiers;
 pub(crate) mod jwt_auth;
 pub(crate) mod limit;
 mod rbac;
+mod unsettled;
+
+pub(crate) use unsettled::{LimitStep, Settled, Unsettled};
 
 use credentials::Principal;
 use jwt_auth::KeyStore;
@@ -104,13 +110,26 @@ pub(crate) struct Cleared<'a> {
     kept: Option<Box<KeptRequest>>,
 }
 
-/// What the policies made of a request that may be sent.
+/// What the policies made of a request that they let through, without the limits.
 pub(crate) struct ClearedRequest<'a> {
     pub(crate) cleared: Cleared<'a>,
     /// What the egress policies decided.
     pub(crate) decision: EgressDecision<'a>,
-    /// What the request took from limits; `None` if none is for it.
-    pub(crate) share: Option<LimitShare>,
+}
+
+/// What the policies made of a request that they let through.
+pub(crate) struct CountedRequest<'a> {
+    pub(crate) clearance: Clearance<'a>,
+    /// What the egress policies decided.
+    pub(crate) decision: EgressDecision<'a>,
+}
+
+/// Whether a request may be sent at once.
+pub(crate) enum Clearance<'a> {
+    /// With what it took from limits; `None` if none is for it.
+    Cleared(Cleared<'a>, Option<LimitShare>),
+    /// Services that keep limits have to be asked before.
+    Unsettled(Box<Unsettled<'a>>),
 }
 
 /// Asks the policies of the rule, in their order.
@@ -201,8 +220,8 @@ impl<'a> Admitted<'a> {
             && plan.egress.check(request).action == EgressAction::Allow
     }
 
-    /// Asks `rbac`, then the egress policies about the destination by its name, and then the limits of requests. Gives the
-    /// decision and the share in the limits beside the witness. `context` is that by which the request was admitted.
+    /// Asks `rbac`, then the egress policies about the destination by its name, and then the limits of this process. Gives
+    /// the decision beside the witness. `context` is that by which the request was admitted.
     ///
     /// # Errors
     /// [`Refusal::Denied`] or [`Refusal::Policy`] with what denied it, and [`Refusal::Denied`] with the limit that is reached.
@@ -212,7 +231,7 @@ impl<'a> Admitted<'a> {
         context: &PolicyContext<'_, '_>,
         limits: &WorkerLimits,
         generation: u64,
-    ) -> Result<ClearedRequest<'a>, Refusal> {
+    ) -> Result<CountedRequest<'a>, Refusal> {
         let (decision, kept) = self.check_destination(&mut plan, context)?;
         let limited = LimitedRequest {
             policies: self.policies,
@@ -221,10 +240,17 @@ impl<'a> Admitted<'a> {
             client: self.sender.facts(),
         };
         let share = limited.take(limits, generation)?;
-        Ok(ClearedRequest {
-            cleared: self.cleared(plan, kept),
+        let cleared = self.cleared(plan, kept);
+        let clearance = match cleared.global_limits() {
+            [] => Clearance::Cleared(cleared, share),
+            limits => {
+                let unsettled = Unsettled::new(cleared, share, limits);
+                Clearance::Unsettled(Box::new(unsettled))
+            }
+        };
+        Ok(CountedRequest {
+            clearance,
             decision,
-            share,
         })
     }
 
@@ -242,7 +268,6 @@ impl<'a> Admitted<'a> {
         Ok(ClearedRequest {
             cleared: self.cleared(plan, kept),
             decision,
-            share: None,
         })
     }
 
@@ -268,6 +293,16 @@ impl<'a> Admitted<'a> {
             policies: Some(self.policies),
             sender: Some(self.sender),
             kept,
+        }
+    }
+}
+
+impl<'a> Clearance<'a> {
+    /// Where the request goes.
+    pub(crate) fn plan(&self) -> &ForwardPlan<'a> {
+        match self {
+            Self::Cleared(cleared, _) => cleared.plan(),
+            Self::Unsettled(unsettled) => unsettled.plan(),
         }
     }
 }
@@ -309,6 +344,12 @@ impl<'a> Cleared<'a> {
     /// Who sent the request, if a policy asked for it.
     pub(crate) fn principal(&self) -> Option<&Principal<'a>> {
         self.sender.as_ref()?.principal.as_ref()
+    }
+
+    /// The limits of which services are asked about the request.
+    pub(crate) fn global_limits(&self) -> &'a [GlobalRateLimit] {
+        let limits = self.policies.and_then(|it| it.rate_limit_global.value());
+        limits.map_or(&[], |limits| &limits.0)
     }
 
     /// The check of the addresses of the destination.

@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use egret_config::route::RouteMatch;
-use egret_config::snapshot::{ListenerSocket, RouteRule, Snapshot};
+use egret_config::snapshot::{Listener, ListenerSocket, RouteRule, Snapshot};
+use h2::ext::Protocol;
 use http::header::{CONNECTION, EXPECT, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
@@ -21,12 +23,13 @@ use crate::exchange::{BodyConsent, Exchange};
 use crate::message::target::{Target, check_framing};
 use crate::message::{grpc, upgrade};
 use crate::plan::compared_path;
-use crate::policy::{Admitted, PolicyContext};
+use crate::policy::{Admitted, Clearance, PolicyContext};
 use crate::refusal::{self, Refusal};
 use crate::transfer::ReceivedBody;
 use crate::tunnel::Tunnel;
 use crate::upstream::RequestBody;
 use decide::{NextStep, RoutedRequest};
+use limits::Enquiry;
 
 mod buffer;
 mod check;
@@ -34,6 +37,7 @@ mod compression;
 mod connect;
 mod decide;
 pub(crate) mod explain;
+mod limits;
 mod local;
 mod mirror;
 mod send;
@@ -45,6 +49,14 @@ pub(crate) struct RequestClient {
     pub(crate) exchange: Rc<Exchange>,
     /// Takes the tunnel that the stream of an HTTP/2 CONNECT becomes.
     slot: Option<TunnelSlot>,
+}
+
+/// A request whose target is known, and the listener that serves it.
+struct EnteredRequest<'s> {
+    target: Target,
+    /// The protocol that an extended CONNECT asks for.
+    extended: Option<Protocol>,
+    listener: &'s Arc<Listener>,
 }
 
 /// Answers a request, with the upstream's response, a response of the gateway's own, or a refusal. `stream` is the stream of
@@ -144,6 +156,16 @@ impl RequestClient {
         }
     }
 
+    /// By whom a service is asked about a request.
+    fn enquiry<'r>(&'r self, snapshot: &'r WorkerSnapshot) -> Enquiry<'r> {
+        Enquiry {
+            client: &self.connection.client,
+            exchange: &self.exchange,
+            upstreams: &self.connection.context.upstreams,
+            snapshot,
+        }
+    }
+
     /// Makes a tunnel of the connection, or of its stream, once the request is answered.
     fn then(&self, tunnel: Tunnel) {
         self.connection
@@ -172,20 +194,11 @@ async fn answer(
     if parts.version != Version::HTTP_10 && parts.method != Method::CONNECT {
         exchange.takes_interim();
     }
-    let extended = upgrade::unwrap_extended(&mut parts);
-    let target = identify(&parts, socket, client)?;
-    target.override_host(&mut parts.headers, parts.version);
-    check::fields(&parts, connection.client.limits())?;
-    let listener = socket.listener_for(&target.host);
-    if let Some(listener) = listener {
-        exchange.taken_by(listener);
-    }
-    check_framing(&parts.headers)?;
-    connect::check_framing(&parts)?;
-    context.shared.via.check(&parts.headers)?;
-
-    let listener = listener.ok_or(Refusal::NoListener)?;
-    check::listener(listener, &connection.client)?;
+    let EnteredRequest {
+        target,
+        extended,
+        listener,
+    } = enter(&mut parts, socket, client)?;
     let path = compared_path(parts.uri.path(), &parts.method);
     let has_normal_path = matches!(path, Cow::Borrowed(path) if path == parts.uri.path());
     let found = decide::route(listener, &target, &parts, &path)?;
@@ -205,33 +218,80 @@ async fn answer(
         has_normal_path,
         admitted,
         extended,
+        snapshot: &snapshot,
     };
     let mut response = match routed.decide(&mut parts, body, client)? {
         NextStep::Answer(response) => response,
-        NextStep::Tunnel(cleared) => {
+        NextStep::Tunnel(clearance) => {
             let request = connect::ConnectRequest {
                 target: &target,
                 parts: &parts,
-                cleared,
+                clearance,
                 rule: found.rule,
                 snapshot: &snapshot,
             };
             // Boxed, so that it costs requests that are forwarded nothing.
             return Box::pin(connect::open(request, client)).await;
         }
-        NextStep::Forward(forwarded, mut body) => {
+        NextStep::Forward(clearance, forwarded, mut body) => {
+            let cleared = match clearance {
+                Clearance::Cleared(cleared, _) => cleared,
+                Clearance::Unsettled(unsettled) => {
+                    let enquiry = client.enquiry(&snapshot);
+                    let asked = limits::ask(unsettled, &target, &parts, enquiry);
+                    // Likewise.
+                    let asked = Box::pin(asked).await?;
+                    parts.headers.extend(asked.added);
+                    asked.cleared
+                }
+            };
             compression::decode(&found.rule.policies, &mut parts, &mut body);
             if let Some(reading) = buffer::read_whole(&found.rule.policies, &mut body) {
                 // Likewise.
                 Box::pin(reading).await?;
             }
-            send::forward(forwarded, &snapshot, parts, body, client).await?
+            send::forward(forwarded, cleared, parts, body, client).await?
         }
     };
     if let Some(accepted) = accepted {
         accepted.apply(&mut response);
     }
     Ok(response)
+}
+
+/// Finds the target of a request, and the listener that serves it.
+///
+/// # Errors
+/// Every reason why there is none, or why nothing can be said for sure.
+fn enter<'s>(
+    parts: &mut Parts,
+    socket: &'s ListenerSocket,
+    client: &RequestClient,
+) -> Result<EnteredRequest<'s>, Refusal> {
+    let RequestClient {
+        connection,
+        exchange,
+        ..
+    } = client;
+    let extended = upgrade::unwrap_extended(parts);
+    let target = identify(parts, socket, client)?;
+    target.override_host(&mut parts.headers, parts.version);
+    check::fields(parts, connection.client.limits())?;
+    let listener = socket.listener_for(&target.host);
+    if let Some(listener) = listener {
+        exchange.taken_by(listener);
+    }
+    check_framing(&parts.headers)?;
+    connect::check_framing(parts)?;
+    connection.context.shared.via.check(&parts.headers)?;
+
+    let listener = listener.ok_or(Refusal::NoListener)?;
+    check::listener(listener, &connection.client)?;
+    Ok(EnteredRequest {
+        target,
+        extended,
+        listener,
+    })
 }
 
 /// Asks the policies of the rule. If the key of a token is not there, it may have come to the server since.

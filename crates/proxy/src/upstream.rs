@@ -15,6 +15,7 @@ mod destination_state;
 mod direct;
 mod endpoint;
 mod families;
+mod grpc;
 mod health;
 mod host_pool;
 mod http2;

@@ -169,7 +169,8 @@ impl Upstream {
         self
     }
 
-    /// Calls `answer` once the body of a request has been read. `None` falls back to the answer by path.
+    /// Calls `answer` once the body of a request has been read. `None` falls back to the answer by path. A `HeaderMap` among
+    /// the extensions of the response is sent as its trailers.
     #[must_use]
     pub fn answering(
         self,

@@ -66,8 +66,10 @@ pub use backend_config::{
 pub use direct_response::{DirectResponse, DirectResponseSpec};
 pub use gateway_extension::{
     ClaimToHeader, ConfigMapName, ExtensionType, GatewayExtension, GatewayExtensionSpec,
-    JwksAsyncFetch, JwksBackOff, JwksRetryPolicy, JwksSpec, JwtExtension, JwtProviderSpec,
-    JwtTokenHeader, JwtTokenSource, JwtValidationMode, LocalJwks, RemoteJwksSpec, ServiceRef,
+    GrpcServiceSpec, JwksAsyncFetch, JwksBackOff, JwksRetryPolicy, JwksSpec, JwtExtension,
+    JwtProviderSpec, JwtTokenHeader, JwtTokenSource, JwtValidationMode, LocalJwks,
+    RateLimitExtension, RemoteJwksSpec, ServiceBackoff, ServiceRef, ServiceRetry,
+    XRateLimitHeaders,
 };
 pub use gateway_parameters::{
     BootstrapParameters, ContainerParameters, DeploymentParameters, DeploymentStrategy,

@@ -2,18 +2,7 @@
 
 use http::{HeaderName, HeaderValue};
 
-/// Headers that decide where a message goes or where it ends: to change them would bypass the checks.
-const PROTECTED: [&str; 9] = [
-    "connection",
-    "content-length",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+use crate::policy::headers::is_protected;
 
 /// A header that is never forwarded, because it is addressed to this proxy (RFC 9110 11.7.2). Removing it is allowed
 /// and has no effect.
@@ -82,7 +71,7 @@ impl HeaderNameError {
 /// Parses the name of a header that may be changed.
 pub(super) fn header_name(text: &str) -> Result<HeaderName, HeaderNameError> {
     let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| HeaderNameError::Invalid)?;
-    if PROTECTED.contains(&name.as_str()) {
+    if is_protected(&name) {
         return Err(HeaderNameError::Protected);
     }
     Ok(name)

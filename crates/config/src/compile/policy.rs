@@ -34,6 +34,7 @@ mod egress;
 mod extension;
 mod fault_injection;
 mod filter;
+mod global_limit;
 mod header_modifiers;
 mod http_upgrade;
 mod jwt_auth;

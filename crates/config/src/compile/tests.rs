@@ -21,6 +21,7 @@ mod cors;
 mod extension_ref;
 mod filter;
 mod gateway;
+mod global_limit;
 mod grpc_route;
 mod guide;
 mod header_modifiers;

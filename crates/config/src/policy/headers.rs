@@ -3,6 +3,25 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 
+/// Fields that decide where a message goes or where it ends: to change them would bypass the checks.
+const PROTECTED: [&str; 9] = [
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Whether no policy and no service may change this field.
+#[must_use]
+pub fn is_protected(name: &HeaderName) -> bool {
+    PROTECTED.contains(&name.as_str())
+}
+
 /// Changes to the header fields of a message. They are made in the order: remove, set, add.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct HeaderEdit {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -10,6 +11,21 @@ use crate::resources::ObjectRef;
 /// Which reference to a service this is: the GatewayExtension that has it, and the field. The snapshot says where that is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct ServiceId(Arc<str>);
+
+/// A service, and how it is called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CalledService {
+    /// The service.
+    pub id: ServiceId,
+    /// `:authority` of calls over gRPC.
+    pub authority: String,
+    /// The longest time that a call may take, with all that is made again.
+    pub timeout: Duration,
+    /// How often a call is made again.
+    pub retries: u32,
+    /// The first and the longest pause before that.
+    pub back_off: (Duration, Duration),
+}
 
 impl ServiceId {
     /// The reference in a field of a GatewayExtension.

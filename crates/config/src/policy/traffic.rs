@@ -17,6 +17,7 @@ use super::compression::Compression;
 use super::cors::CorsPolicy;
 use super::csrf::CsrfPolicy;
 use super::fault::FaultInjection;
+use super::global_limit::GlobalRateLimits;
 use super::header_modifiers::HeaderModifiers;
 use super::http_upgrade::AllowedUpgrades;
 use super::jwt_auth::JwtAuth;
@@ -51,6 +52,8 @@ macro_rules! traffic_policies {
             rbac: Rbac = "rbac", Applies, Replaced;
             /// How many requests may be sent.
             rate_limit_local: LocalRateLimits = "rateLimit.local", Applies, Guarded;
+            /// Limits of requests that a service keeps.
+            rate_limit_global: GlobalRateLimits = "rateLimit.global", Applies, Guarded;
             /// The upgrades that are allowed.
             http_upgrade: AllowedUpgrades = "httpUpgrade", Applies, Replaced;
             /// Time limits.
@@ -217,6 +220,12 @@ macro_rules! define_settings {
                 })*
                 if let PolicySetting::Set(_, limits) = &mut self.rate_limit_local
                     && let PolicySetting::Set(_, wider) = &parent.rate_limit_local
+                    && !Arc::ptr_eq(limits, wider)
+                {
+                    Arc::make_mut(limits).0.extend(wider.0.iter().cloned());
+                }
+                if let PolicySetting::Set(_, limits) = &mut self.rate_limit_global
+                    && let PolicySetting::Set(_, wider) = &parent.rate_limit_global
                     && !Arc::ptr_eq(limits, wider)
                 {
                     Arc::make_mut(limits).0.extend(wider.0.iter().cloned());

@@ -1,7 +1,9 @@
-//! Detects gRPC requests among HTTP/2 requests.
+//! gRPC over HTTP/2: detects gRPC requests among others, and makes [calls](unary) of the gateway's own.
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Version};
+
+pub(crate) mod unary;
 
 /// The content type of gRPC messages.
 pub(crate) const GRPC: &str = "application/grpc";

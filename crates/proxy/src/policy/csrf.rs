@@ -42,7 +42,7 @@ fn denial(policy: &ObjectRef) -> PolicyDenial {
         rule: None,
         status: StatusCode::FORBIDDEN,
         details: format!("csrf of {policy} allows no page of this origin to send this"),
-        body: Some(BODY),
+        body: Some(BODY.into()),
         headers: Vec::new(),
     }
 }

@@ -105,7 +105,7 @@ fn denial(policy: &ObjectRef, status: FaultStatus, request: &Parts) -> PolicyDen
             status => status,
         },
         details: format!("faultInjection of {policy} fails this request on purpose"),
-        body: Some(BODY),
+        body: Some(BODY.into()),
         headers: grpc
             .filter(|_| is_grpc)
             .map(|code| (GRPC_STATUS, code))

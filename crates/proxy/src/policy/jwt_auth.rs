@@ -197,7 +197,7 @@ fn denial(
         rule: None,
         status,
         details: format!("jwtAuth of {policy}: {}", error.text()),
-        body: Some(error.text()),
+        body: Some(error.text().into()),
         headers: field.map(|field| (field, challenge)).into_iter().collect(),
     }
 }

@@ -26,9 +26,10 @@ pub(crate) use store::{LimitStore, WorkerLimits};
 use rate::TokenRate;
 use table::{LimitReached, LimitRule, LimitTable, TakenFrom};
 
-const X_RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
-const X_RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
-const X_RATELIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+pub(super) const X_RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+pub(super) const X_RATELIMIT_REMAINING: HeaderName =
+    HeaderName::from_static("x-ratelimit-remaining");
+pub(super) const X_RATELIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 /// The body of a response to a request beyond `rateLimit.local`, which is Envoy's.
 const LOCAL_BODY: &str = "local_rate_limited";
 
@@ -196,7 +197,7 @@ impl LimitShare {
     }
 
     /// Gives the tokens back: the request is refused by a limit.
-    fn give_back(&self) {
+    pub(super) fn give_back(&self) {
         let tokens = self.taken.iter().filter(|taken| taken.rule.rate.is_some());
         for taken in tokens {
             taken.table.give_back(taken.key, taken.from);
@@ -225,7 +226,7 @@ fn local_denial(limit: &LocalRateLimit, wait: Duration) -> Refusal {
         rule: None,
         status: StatusCode::TOO_MANY_REQUESTS,
         details,
-        body: Some(LOCAL_BODY),
+        body: Some(LOCAL_BODY.into()),
         headers: vec![
             (X_RATELIMIT_LIMIT, bucket.max_tokens.into()),
             (X_RATELIMIT_REMAINING, HeaderValue::from_static("0")),

@@ -39,7 +39,7 @@ fn denial(policy: &ObjectRef, request: &RequestView<'_>) -> PolicyDenial {
             "{}:{} is denied by rbac of {policy}",
             there.host, there.port
         ),
-        body: Some(BODY),
+        body: Some(BODY.into()),
         headers: Vec::new(),
     }
 }

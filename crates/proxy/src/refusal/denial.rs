@@ -1,9 +1,11 @@
 //! The refusal of a request by a field of a TrafficPolicy, or by a limit of an EgressPolicy. Each field has its place in [`DenyingField`], with what it means
 //! for the log and the metrics; the response is what kgateway documents.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use egret_config::resources::ObjectRef;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::{Reason, Refusal};
@@ -21,8 +23,8 @@ pub(crate) struct PolicyDenial {
     pub(crate) status: StatusCode,
     /// One line for people.
     pub(crate) details: String,
-    /// The body of the response, if kgateway documents one.
-    pub(crate) body: Option<&'static str>,
+    /// The body of the response, if kgateway documents one or a service gives it.
+    pub(crate) body: Option<Cow<'static, str>>,
     /// Fields of the response.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -40,6 +42,10 @@ pub(crate) enum DenyingField {
     Jwks,
     /// `rateLimit.local`
     LocalRateLimit,
+    /// `rateLimit.global`
+    GlobalRateLimit,
+    /// `rateLimit.global`, because the service gave no answer
+    RateLimitService,
     /// `limits` of an EgressPolicy
     EgressLimit,
     /// `rbac`
@@ -57,7 +63,8 @@ impl DenyingField {
     pub(super) const fn reason(self) -> Reason {
         match self {
             Self::Acl => Reason::Acl,
-            Self::LocalRateLimit | Self::EgressLimit => Reason::RateLimit,
+            Self::LocalRateLimit | Self::GlobalRateLimit | Self::EgressLimit => Reason::RateLimit,
+            Self::RateLimitService => Reason::RateLimitUnavailable,
             Self::Rbac => Reason::Rbac,
             Self::Csrf => Reason::Csrf,
             Self::Fault => Reason::Fault,
@@ -76,9 +83,10 @@ impl DenyingField {
             | Self::Jwt
             | Self::JwtKey
             | Self::LocalRateLimit
+            | Self::GlobalRateLimit
             | Self::EgressLimit => "http_request_denied",
             Self::Fault => "proxy_internal_response",
-            Self::Jwks => "proxy_internal_error",
+            Self::Jwks | Self::RateLimitService => "proxy_internal_error",
             Self::Buffer => "http_request_error",
         }
     }
@@ -95,7 +103,11 @@ impl PolicyDenial {
     /// Adds the fields of the response.
     pub(super) fn add_headers(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.headers {
-            headers.append(name, value.clone());
+            if *name == CONTENT_TYPE {
+                headers.insert(name, value.clone());
+            } else {
+                headers.append(name, value.clone());
+            }
         }
     }
 }

@@ -47,6 +47,8 @@ label_values! {
         Acl = "acl",
         /// A limit of requests is reached.
         RateLimit = "rate_limit",
+        /// The service of `rateLimit.global` of a TrafficPolicy gave no answer.
+        RateLimitUnavailable = "rate_limit_unavailable",
         /// `rbac` of a TrafficPolicy does not let the request through.
         Rbac = "rbac",
         /// `csrf` of a TrafficPolicy does not let a page of this origin send the request.

@@ -57,7 +57,7 @@ impl Refusal {
         match self {
             Self::Unauthenticated(client) => client.body().to_owned(),
             Self::Denied(denial) if denial.body.is_some() => {
-                denial.body.unwrap_or_default().to_owned()
+                denial.body.as_deref().unwrap_or_default().to_owned()
             }
             _ => format!("egret: {details}\n"),
         }

@@ -37,7 +37,7 @@ fn denial(policy: &ObjectRef, most: usize) -> PolicyDenial {
         rule: None,
         status: StatusCode::PAYLOAD_TOO_LARGE,
         details: format!("the body has more than {most} bytes, which buffer of {policy} allows"),
-        body: Some(BODY),
+        body: Some(BODY.into()),
         headers: Vec::new(),
     }
 }

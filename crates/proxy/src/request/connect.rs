@@ -8,11 +8,11 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{Method, Response, Version};
 
-use super::RequestClient;
+use super::{RequestClient, limits};
 use crate::body::ResponseBody;
 use crate::configuration::WorkerSnapshot;
 use crate::message::target::Target;
-use crate::policy::Cleared;
+use crate::policy::Clearance;
 use crate::refusal::Refusal;
 use crate::tunnel::{SniWatch, Tunnel, TunnelKind, TunnelPermit, TunnelRequest};
 use crate::upstream::DirectConnection;
@@ -21,7 +21,7 @@ use crate::upstream::DirectConnection;
 pub(super) struct ConnectRequest<'a> {
     pub(super) target: &'a Target,
     pub(super) parts: &'a Parts,
-    pub(super) cleared: Cleared<'a>,
+    pub(super) clearance: Clearance<'a>,
     pub(super) rule: &'a RouteRule,
     pub(super) snapshot: &'a WorkerSnapshot,
 }
@@ -59,7 +59,7 @@ pub(super) async fn open(
     let ConnectRequest {
         target,
         parts,
-        mut cleared,
+        clearance,
         rule,
         snapshot,
     } = request;
@@ -69,6 +69,15 @@ pub(super) async fn open(
         ..
     } = client;
     let upstreams = &connection.context.upstreams;
+    let mut cleared = match clearance {
+        Clearance::Cleared(cleared, _) => cleared,
+        Clearance::Unsettled(unsettled) => {
+            let enquiry = client.enquiry(snapshot);
+            limits::ask(unsettled, target, parts, enquiry)
+                .await?
+                .cleared
+        }
+    };
     let connected = upstreams
         .connect(
             &mut cleared,

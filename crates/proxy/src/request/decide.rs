@@ -15,13 +15,14 @@ use http::{Response, Version};
 
 use super::{RequestClient, check, local};
 use crate::body::ResponseBody;
+use crate::configuration::WorkerSnapshot;
 use crate::exchange::Exchange;
 use crate::message::target::Target;
 use crate::message::upgrade;
 use crate::plan::{ForwardPlan, PlannedRoute};
 use crate::policy::fault::{self, ActiveFaults};
 use crate::policy::limit::WorkerLimits;
-use crate::policy::{self, Admitted, Cleared, ClearedRequest, PolicyContext, cors};
+use crate::policy::{self, Admitted, Clearance, CountedRequest, PolicyContext, cors};
 use crate::refusal::Refusal;
 use crate::request::send::ForwardedRequest;
 use crate::upstream::{RequestBody, Upstreams};
@@ -35,6 +36,7 @@ pub(super) struct RoutedRequest<'a> {
     pub(super) admitted: Admitted<'a>,
     /// The protocol that an extended CONNECT asks for.
     pub(super) extended: Option<Protocol>,
+    pub(super) snapshot: &'a WorkerSnapshot,
 }
 
 /// What the rule makes of requests.
@@ -49,9 +51,9 @@ pub(super) enum NextStep<'a> {
     /// The gateway answers.
     Answer(Response<ResponseBody>),
     /// A tunnel is opened to there.
-    Tunnel(Cleared<'a>),
+    Tunnel(Clearance<'a>),
     /// The request is forwarded.
-    Forward(ForwardedRequest<'a>, RequestBody),
+    Forward(Clearance<'a>, ForwardedRequest<'a>, RequestBody),
 }
 
 /// The rule that a request falls under.
@@ -165,22 +167,23 @@ pub(super) fn clear<'a>(
     context: &PolicyContext<'_, '_>,
     limits: &WorkerLimits,
     exchange: &Exchange,
-) -> Result<Cleared<'a>, Refusal> {
+) -> Result<Clearance<'a>, Refusal> {
     exchange.planned(&plan.destination);
-    let ClearedRequest {
-        cleared,
+    let CountedRequest {
+        mut clearance,
         decision,
-        share,
     } = admitted.clear(plan, context, limits, exchange.generation())?;
-    if cleared.plan().other_hosts() > 0 {
+    if clearance.plan().other_hosts() > 0 {
         // It may be another host that is allowed.
-        exchange.planned(&cleared.plan().destination);
+        exchange.planned(&clearance.plan().destination);
     }
     exchange.cleared(&decision);
-    if let Some(share) = share {
+    if let Clearance::Cleared(_, share) = &mut clearance
+        && let Some(share) = share.take()
+    {
         exchange.limited(share);
     }
-    Ok(cleared)
+    Ok(clearance)
 }
 
 impl<'a> RoutedRequest<'a> {
@@ -234,6 +237,7 @@ impl<'a> RoutedRequest<'a> {
             has_normal_path,
             admitted,
             extended,
+            snapshot,
         } = self;
         let RequestClient {
             connection,
@@ -252,8 +256,8 @@ impl<'a> RoutedRequest<'a> {
             let is_offered =
                 parts.version != Version::HTTP_2 || connection.client.limits().http2.allow_connect;
             check::connect(found, &plan, is_offered)?;
-            let cleared = clear(admitted, plan, &context, limits, exchange)?;
-            return Ok(NextStep::Tunnel(cleared));
+            let clearance = clear(admitted, plan, &context, limits, exchange)?;
+            return Ok(NextStep::Tunnel(clearance));
         }
         let rule = &**found.rule;
         let has_body = !http_body::Body::is_end_stream(&body);
@@ -263,10 +267,11 @@ impl<'a> RoutedRequest<'a> {
             target,
             rule: found.rule,
             matched_prefix: found.matched_prefix,
-            cleared: clear(admitted, plan, &context, limits, exchange)?,
+            snapshot,
             wanted,
         };
-        Ok(NextStep::Forward(forwarded, body))
+        let clearance = clear(admitted, plan, &context, limits, exchange)?;
+        Ok(NextStep::Forward(clearance, forwarded, body))
     }
 }
 

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use egret_config::name::Host;
+use egret_config::policy::global_limit::GlobalRateLimit;
 use egret_config::route::RouteMatch;
 use egret_config::snapshot::{
     BindAddress, Listener, ListenerSocket, Snapshot, WeightedBackend, WeightedBackends,
@@ -288,9 +289,7 @@ impl<'a> AskedUnder<'a, '_> {
         let mut facts = VerdictFacts::default();
         match self.admit()?.clear_uncounted(plan, &self.context()) {
             Err(refusal) => told.settled(facts, Some(&refusal), destination),
-            Ok(ClearedRequest {
-                cleared, decision, ..
-            }) => {
+            Ok(ClearedRequest { cleared, decision }) => {
                 facts.cleared(&decision);
                 told.heads_for(cleared.plan());
                 told.outcome = match target.is_tunnel() {
@@ -346,7 +345,19 @@ fn limits(cleared: &Cleared<'_>) -> Vec<String> {
         let name = &limit.name;
         format!("limit {name} of {} counts it", rules.policy)
     });
-    notes.collect()
+    notes.chain(counted_elsewhere(cleared)).collect()
+}
+
+/// The services that count a request.
+fn counted_elsewhere(cleared: &Cleared<'_>) -> Vec<String> {
+    let global = cleared.global_limits().iter();
+    let note = |limit: &GlobalRateLimit| {
+        format!(
+            "the service of rateLimit.global of {} is asked about it",
+            limit.policy
+        )
+    };
+    global.map(note).collect()
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub(super) struct ForwardedRequest<'a> {
     pub(super) rule: &'a Arc<RouteRule>,
     /// The path prefix that the rule matched.
     pub(super) matched_prefix: Option<&'a str>,
-    pub(super) cleared: Cleared<'a>,
+    pub(super) snapshot: &'a WorkerSnapshot,
     /// The protocol that the request asks for in place of HTTP.
     pub(super) wanted: Option<Box<UpgradeRequest>>,
 }
@@ -63,10 +63,10 @@ pub(super) async fn forward(
         target,
         rule,
         matched_prefix,
-        mut cleared,
+        snapshot,
         wanted,
     }: ForwardedRequest<'_>,
-    snapshot: &WorkerSnapshot,
+    mut cleared: Cleared<'_>,
     mut parts: Parts,
     mut body: RequestBody,
     client: &RequestClient,

@@ -14,6 +14,7 @@ use http::{Method, Request};
 use tokio::net::TcpStream;
 
 use super::decide::{self, RuleStep};
+use super::limits::{self, Enquiry};
 use crate::client::{ClientConnection, ConnectionOrigin, HttpConnection};
 use crate::configuration::WorkerSnapshot;
 use crate::context::WorkerContext;
@@ -21,8 +22,8 @@ use crate::downstream::{alert, early_refusal, farewell};
 use crate::exchange::Exchange;
 use crate::message::target::{Target, TargetForm};
 use crate::plan::PlannedRoute;
-use crate::policy::PolicyContext;
 use crate::policy::limit::WorkerLimits;
+use crate::policy::{Clearance, PolicyContext};
 use crate::refusal::Refusal;
 use crate::stream::ClientStream;
 use crate::tunnel::{ClientSide, ReadyTunnel, Tunnel, TunnelKind, TunnelPermit, TunnelRequest};
@@ -190,7 +191,20 @@ impl<'a> TlsRequest<'a> {
         let backends = relayed_to(route.rule)?;
         let planned = PlannedRoute::from(&route);
         let plan = decide::plan(backends, &planned, target, &request, upstreams)?;
-        let mut cleared = decide::clear(admitted, plan, &context, limits, exchange)?;
+        let mut cleared = match decide::clear(admitted, plan, &context, limits, exchange)? {
+            Clearance::Cleared(cleared, _) => cleared,
+            Clearance::Unsettled(unsettled) => {
+                let enquiry = Enquiry {
+                    client: connection,
+                    exchange,
+                    upstreams,
+                    snapshot,
+                };
+                let asked = limits::ask(unsettled, target, &request, enquiry);
+                // Boxed, so that it costs other connections nothing.
+                Box::pin(asked).await?.cleared
+            }
+        };
         let timeouts = route.rule.timeouts;
         let (progress, trip) = (exchange.progress(), exchange.trip());
         let connected = upstreams.connect(&mut cleared, timeouts, progress, trip);

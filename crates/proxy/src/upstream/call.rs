@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use egret_config::name::Authority;
 use egret_config::snapshot::{RouteTimeouts, Scheme, TimeoutSetting, WeightedBackend};
 use http::header::HOST;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
@@ -18,6 +18,7 @@ use super::upstreams::Upstreams;
 use crate::clock;
 use crate::exchange::Progress;
 use crate::message::target::{Target, TargetError, TargetForm};
+use crate::meter::LabelValue as _;
 use crate::plan::{ForwardPlan, PlannedRoute};
 use crate::policy::Cleared;
 use crate::record::Trip;
@@ -74,7 +75,7 @@ impl Upstreams {
 /// Why a service gave no answer that can be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AnswerError {
-    #[error("the request is refused")]
+    #[error("no answer: {}", .0.row().reason.as_str())]
     Refused(Refusal),
     #[error("the answer is longer than {0} bytes")]
     TooLong(usize),
@@ -82,6 +83,13 @@ pub(crate) enum AnswerError {
     BrokenOff(#[from] UpstreamBodyError),
     #[error("the answer did not come in time")]
     Timeout,
+}
+
+/// The whole content of an answer.
+#[derive(Debug, Default)]
+pub(crate) struct WholeAnswer {
+    pub(crate) data: Bytes,
+    pub(crate) trailers: HeaderMap,
 }
 
 impl Upstreams {
@@ -96,21 +104,27 @@ impl Upstreams {
         request: Request<Bytes>,
         limit: Duration,
         longest: usize,
-    ) -> Result<Response<Bytes>, AnswerError> {
+    ) -> Result<Response<WholeAnswer>, AnswerError> {
         let answer = async {
             let response = self.call(service, request, limit).await;
             let (head, mut body) = response.map_err(AnswerError::Refused)?.into_parts();
             let mut whole = BytesMut::new();
+            let mut trailers = HeaderMap::new();
             while let Some(frame) = body.frame().await {
-                let Ok(data) = frame?.into_data() else {
-                    continue;
+                let data = match frame?.into_data() {
+                    Ok(data) => data,
+                    Err(other) => {
+                        trailers = other.into_trailers().unwrap_or_default();
+                        continue;
+                    }
                 };
                 if whole.len() + data.len() > longest {
                     return Err(AnswerError::TooLong(longest));
                 }
                 whole.extend_from_slice(&data);
             }
-            Ok(Response::from_parts(head, whole.freeze()))
+            let data = whole.freeze();
+            Ok(Response::from_parts(head, WholeAnswer { data, trailers }))
         };
         let answer = timeout(limit, answer).await;
         answer.unwrap_or(Err(AnswerError::Timeout))

@@ -14,9 +14,7 @@ use tokio::time::{sleep, timeout};
 use super::call::AnswerError;
 use super::upstreams::Upstreams;
 use crate::clock;
-use crate::meter::LabelValue as _;
 use crate::policy::jwt_auth::{FetchTurn, KeyStore};
-use crate::refusal::Refusal;
 use crate::task;
 
 /// The longest time that the server may take for an answer, and that a request waits for keys.
@@ -31,8 +29,6 @@ enum KeyFetchError {
     NoService,
     #[error("not a URL")]
     Url,
-    #[error("no answer: {}", .0.row().reason.as_str())]
-    Refused(Refusal),
     #[error("the server answers {0}")]
     Status(StatusCode),
     #[error(transparent)]
@@ -129,21 +125,11 @@ impl Upstreams {
             .header(ACCEPT, HeaderValue::from_static("application/json"))
             .body(Bytes::new())
             .map_err(|_| KeyFetchError::Url)?;
-        let answer = self.ask(service, request, FETCH_TIMEOUT, MAX_KEYS).await;
-        let answer = answer.map_err(KeyFetchError::from_answer)?;
+        let answer = self.ask(service, request, FETCH_TIMEOUT, MAX_KEYS).await?;
         if answer.status() != StatusCode::OK {
             return Err(KeyFetchError::Status(answer.status()));
         }
-        let text = String::from_utf8_lossy(answer.body());
+        let text = String::from_utf8_lossy(&answer.body().data);
         Ok(KeySet::parse(&text)?)
-    }
-}
-
-impl KeyFetchError {
-    fn from_answer(error: AnswerError) -> Self {
-        match error {
-            AnswerError::Refused(refusal) => Self::Refused(refusal),
-            other => Self::Answer(other),
-        }
     }
 }

@@ -18,6 +18,7 @@ mod csrf;
 mod faults;
 mod forms;
 mod framing;
+mod global_limit;
 mod guide;
 mod header_modifiers;
 mod hostile;

@@ -12,7 +12,7 @@ use h2::Reason;
 use http::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, TRAILER as TRAILER_FIELD, UPGRADE,
 };
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Body, Incoming};
 use hyper::ext::Protocol;
@@ -48,7 +48,7 @@ pub(super) async fn answer(mut exchange: RequestContext) -> Result<Response<BoxB
         exchange.read_body(index).await?;
     }
     let mut response = match exchange.ask_the_test(index) {
-        Some(response) => response.map(full),
+        Some(response) => with_trailers(response),
         None => exchange.by_path(path, index).await?,
     };
     shared.watched.read(|state| finish(&mut response, state));
@@ -231,6 +231,17 @@ fn body(bytes: u64, promised: Option<u64>, end: BodyEnd) -> Response<BoxBody> {
 
 fn text(text: String) -> Response<BoxBody> {
     Response::new(full(Bytes::from(text)))
+}
+
+/// The answer of a test, with the trailers among its extensions.
+fn with_trailers(mut response: Response<Bytes>) -> Response<BoxBody> {
+    match response.extensions_mut().remove::<HeaderMap>() {
+        None => response.map(full),
+        Some(trailers) => response.map(|body| {
+            let end = std::future::ready(Some(Ok(trailers)));
+            boxed(Full::new(body).with_trailers(end))
+        }),
+    }
 }
 
 fn full(body: Bytes) -> BoxBody {

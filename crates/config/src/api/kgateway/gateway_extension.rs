@@ -8,12 +8,16 @@ use super::UnsupportedValue;
 use crate::api::validation;
 
 mod jwt;
+mod rate_limit;
+mod service;
 
 pub use jwt::{
     ClaimToHeader, ConfigMapName, JwksAsyncFetch, JwksBackOff, JwksRetryPolicy, JwksSpec,
     JwtExtension, JwtProviderSpec, JwtTokenHeader, JwtTokenSource, JwtValidationMode, LocalJwks,
     RemoteJwksSpec,
 };
+pub use rate_limit::{RateLimitExtension, XRateLimitHeaders};
+pub use service::{GrpcServiceSpec, ServiceBackoff, ServiceRetry};
 
 recognised! {
     /// `spec` of a GatewayExtension. Exactly one of the members is set.
@@ -27,12 +31,14 @@ recognised! {
         /// Whose tokens are accepted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         jwt: Option<JwtExtension>,
+        /// A service that counts requests for several gateways.
+        #[serde(default, rename = "rateLimit", skip_serializing_if = "Option::is_none")]
+        rate_limit: Option<RateLimitExtension>,
     }
     unsupported {
         ext_auth = "extAuth",
         ext_proc = "extProc",
         oauth2 = "oauth2",
-        rate_limit = "rateLimit",
     }
 }
 

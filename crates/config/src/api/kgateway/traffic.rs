@@ -36,7 +36,10 @@ pub use fault_injection::{FaultAbort, FaultDelay, FaultRateLimit, TrafficFaultIn
 pub use header_modifiers::{HeaderModifier, HeaderSecret, HeaderSource, TrafficHeaderModifiers};
 pub use http_upgrade::{ConnectUpgrade, HttpUpgrade};
 pub use parts::{PathRegexRewrite, TrafficBuffer, TrafficTimeouts, TrafficUrlRewrite};
-pub use rate_limit::{LocalRateLimitSpec, TokenBucketSpec, TrafficRateLimit};
+pub use rate_limit::{
+    GenericEntry, GlobalRateLimitSpec, LocalRateLimitSpec, RateLimitDescriptorSpec,
+    RateLimitEntrySpec, RateLimitEntryType, TokenBucketSpec, TrafficRateLimit,
+};
 pub use rbac::{RbacAction, RbacPolicy, TrafficRbac};
 pub use request_mirror::TrafficRequestMirror;
 pub use retry::TrafficRetry;

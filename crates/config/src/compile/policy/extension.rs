@@ -14,13 +14,16 @@ use crate::compile::missing;
 use crate::compile::review::{FaultCause, ReferentFault};
 use crate::compile::service::ServiceLookup;
 use crate::compile::value::SpecFields;
+use crate::policy::global_limit::RateLimitService;
 use crate::policy::jwt_auth::JwtAuth;
 use crate::policy::service::ServiceId;
 use crate::report::{ObjectStatus, PlainStatus, StatusCondition};
 use crate::resources::{Kind, ObjectRef, Resources};
 use crate::snapshot::WeightedBackend;
 
+mod grpc;
 mod jwt;
+mod rate_limit;
 mod service;
 
 /// Every GatewayExtension, and the services that they refer to.
@@ -34,6 +37,7 @@ pub(super) struct Extensions {
 #[derive(Debug)]
 pub(super) enum ExtensionMember {
     Jwt(JwtAuth),
+    RateLimit(RateLimitService),
 }
 
 /// What GatewayExtensions refer to.
@@ -110,18 +114,22 @@ impl ExtensionReader<'_> {
             let message = "must be set, because it is the type";
             faults.push(FieldFault::new(format!("spec.{member}"), message));
         }
-        match &spec.jwt {
-            Some(jwt) => {
-                let mut fields = SpecFields::new("spec.jwt", faults);
-                Some(ExtensionMember::Jwt(self.jwt(jwt, &mut fields)))
-            }
-            None if faults.is_empty() => {
-                let message = "exactly one of the fields in [extAuth extProc jwt oauth2 rateLimit] must be set";
-                faults.push(FieldFault::new("spec", message));
-                None
-            }
-            None => None,
+        let mut members = Vec::new();
+        if let Some(jwt) = &spec.jwt {
+            let mut fields = SpecFields::new("spec.jwt", faults);
+            members.push(ExtensionMember::Jwt(self.jwt(jwt, &mut fields)));
         }
+        if let Some(limit) = &spec.rate_limit {
+            let mut fields = SpecFields::new("spec.rateLimit", faults);
+            let service = self.rate_limit(limit, &mut fields);
+            members.extend(service.map(ExtensionMember::RateLimit));
+        }
+        if members.len() != 1 && faults.is_empty() {
+            let message =
+                "exactly one of the fields in [extAuth extProc jwt oauth2 rateLimit] must be set";
+            faults.push(FieldFault::new("spec", message));
+        }
+        members.pop()
     }
 }
 
@@ -136,6 +144,7 @@ impl ExtensionMember {
     const fn name(&self) -> &'static str {
         match self {
             Self::Jwt(_) => "jwt",
+            Self::RateLimit(_) => "rateLimit",
         }
     }
 }

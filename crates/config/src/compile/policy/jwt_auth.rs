@@ -26,6 +26,7 @@ impl ReadPolicy for JwtAuth {
             (None, Some(_)) => FieldReading::Disabled,
             (Some(reference), None) => match reader.extension(reference, "jwt") {
                 Ok(ExtensionMember::Jwt(jwt)) => FieldReading::Set(jwt.clone()),
+                Ok(_) => unreachable!("the member was asked for by its name"),
                 Err(fault) => {
                     fields.referent_fault("extensionRef", fault);
                     FieldReading::Disabled

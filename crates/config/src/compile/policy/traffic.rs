@@ -46,9 +46,9 @@ macro_rules! define_reader {
 traffic_policies!(define_reader);
 
 // The reader reads every field of the list. If the numbers are equal, these are all supported fields of the resource
-// except `targetRefs`, `targetSelectors` and `statPrefix`, which has no effect.
+// except `targetRefs`, `targetSelectors` and `statPrefix`, which has no effect; `rateLimit` is two of the list.
 const _: () = assert!(
-    TrafficPolicySpec::SUPPORTED == TrafficSettings::FIELDS.len() + 3,
+    TrafficPolicySpec::SUPPORTED + 1 == TrafficSettings::FIELDS.len() + 3,
     "a supported field of TrafficPolicySpec is not in the list of policy/traffic.rs"
 );
 
@@ -88,10 +88,6 @@ pub(super) fn compile(
             );
         }
         SpecFields::new("spec", &mut draft.faults).unsupported(spec.unsupported());
-        if let Some(rate_limit) = &spec.rate_limit {
-            let mut fields = SpecFields::new("spec.rateLimit", &mut draft.faults);
-            fields.unsupported(rate_limit.unsupported());
-        }
         let reader = PolicyReader {
             policy: reference,
             resources: targets.resources,

@@ -91,10 +91,6 @@ fn a_route_cannot_take_the_limit_of_its_gateway_away() {
 fn what_is_wrong_is_named() {
     for (spec, fault) in [
         (
-            "{global: {descriptors: []}}",
-            "spec.rateLimit.global: not supported yet",
-        ),
-        (
             "{local: {percentEnabled: 101, tokenBucket: {maxTokens: 1, fillInterval: 1s}}}",
             "spec.rateLimit.local.percentEnabled: 0 to 100 is allowed",
         ),

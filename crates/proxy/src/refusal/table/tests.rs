@@ -36,7 +36,7 @@ fn denied() -> Box<PolicyDenial> {
         rule: Some("r".into()),
         status: StatusCode::FORBIDDEN,
         details: "x".to_owned(),
-        body: Some("y"),
+        body: Some("y".into()),
         headers: Vec::new(),
     })
 }

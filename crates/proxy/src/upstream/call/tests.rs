@@ -181,7 +181,7 @@ async fn an_answer_that_is_too_long_or_too_slow_is_not_waited_for() {
             Box::pin(answer).await
         };
         let answer = ask("/bytes/1000", PATIENCE).await.expect("an answer");
-        assert_eq!(answer.body().len(), 1000);
+        assert_eq!(answer.body().data.len(), 1000);
         for path in ["/bytes/1001", "/chunked/10000000"] {
             let error = ask(path, PATIENCE).await.err();
             let is_expected = matches!(error, Some(AnswerError::TooLong(1000)));

@@ -3,20 +3,18 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::api::kgateway::UnsupportedValue;
+use super::ExtensionRef;
 use crate::api::validation;
 
-recognised! {
-    /// `spec.rateLimit` of a TrafficPolicy.
-    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-    TrafficRateLimit {
-        /// A limit that this process keeps itself.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        local: Option<LocalRateLimitSpec>,
-    }
-    unsupported {
-        global = "global",
-    }
+/// `spec.rateLimit` of a TrafficPolicy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TrafficRateLimit {
+    /// A limit that this process keeps itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local: Option<LocalRateLimitSpec>,
+    /// Limits that a service keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub global: Option<GlobalRateLimitSpec>,
 }
 
 /// `spec.rateLimit.local` of a TrafficPolicy. Without a bucket it takes a wider limit away.
@@ -50,4 +48,67 @@ pub struct TokenBucketSpec {
     /// The interval; at least 50ms.
     #[schemars(schema_with = "validation::duration", extend("x-kubernetes-validations" = [validation::at_least("50ms", "must be at least 50ms")]))]
     pub fill_interval: String,
+}
+
+/// `spec.rateLimit.global` of a TrafficPolicy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GlobalRateLimitSpec {
+    /// What the service counts a request under: each of these that has all its entries.
+    #[schemars(length(min = 1, max = 64))]
+    pub descriptors: Vec<RateLimitDescriptorSpec>,
+    /// The GatewayExtension with `rateLimit`.
+    pub extension_ref: ExtensionRef,
+}
+
+/// What a request is counted under.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RateLimitDescriptorSpec {
+    /// The entries, in the order in which the service has them.
+    #[schemars(length(min = 1, max = 64))]
+    pub entries: Vec<RateLimitEntrySpec>,
+}
+
+/// One entry of a descriptor. The field that its type needs must be set, and no other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-validations" = [validation::rule(
+    "has(self.generic) == (self.type == 'Generic') && has(self.header) == (self.type == 'Header')",
+    "exactly one entry type must be specified",
+)]))]
+pub struct RateLimitEntrySpec {
+    /// What the entry says.
+    #[serde(rename = "type")]
+    pub entry_type: RateLimitEntryType,
+    /// A fixed entry, for `Generic`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generic: Option<GenericEntry>,
+    /// The name of a header, for `Header`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub header: Option<String>,
+}
+
+/// What an entry of a descriptor says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RateLimitEntryType {
+    /// A fixed key and value.
+    #[default]
+    Generic,
+    /// The value of a header, under its name.
+    Header,
+    /// The client's address, under `remote_address`.
+    RemoteAddress,
+    /// The path with its query, under `path`.
+    Path,
+}
+
+/// A fixed entry of a descriptor.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GenericEntry {
+    /// The key.
+    #[schemars(length(min = 1))]
+    pub key: String,
+    /// The value.
+    #[schemars(length(min = 1))]
+    pub value: String,
 }
