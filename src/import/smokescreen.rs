@@ -141,6 +141,10 @@ impl SmokescreenFile {
         }
         self.add_globals("roles", &roles, imported);
         for action in [Action::Enforce, Action::Report, Action::Open] {
+            if self.default.is_none() && action.effect(audits_all) == EgressAction::Deny {
+                // Nothing comes after it but the default action, which says the same.
+                continue;
+            }
             let with = services.iter().filter(|service| service.action() == action);
             let clients: Vec<_> = with.map(Service::client).collect();
             if !clients.is_empty() {

@@ -105,9 +105,11 @@ impl Decision {
         }
     }
 
-    /// Whether a client, or who reads the log, notices no difference.
-    pub(super) fn is_like(&self, other: &Self) -> bool {
-        self.verdict == other.verdict
+    /// Whether nobody need look at what is decided now, where it was decided like `recorded` before. That a policy in audit
+    /// mode would deny is news; that it would not any more is what it was in audit mode for.
+    pub(super) fn is_like(&self, recorded: &Self) -> bool {
+        self.verdict == recorded.verdict
+            || (self.verdict, recorded.verdict) == (DecisionKind::Allow, DecisionKind::Audit)
     }
 }
 

@@ -139,6 +139,10 @@ fn what_would_be_decided_differently_is_listed() {
         line("a.example", served),
         line("b.example", served),
         line("b.example", served),
+        line(
+            "a.example",
+            r#""verdict":"audit","policy":"edge/old","status":200"#,
+        ),
         line("c.example", refused),
         line("d.example", refused),
         line(
@@ -170,12 +174,12 @@ GET a.example/x by 10.0.0.1 at edge/out/http
 GET c.example/x by 10.0.0.1 at edge/out/http
   recorded  refused: egress_policy by rule no-c of edge/old
   now       allowed by rule some of edge/names
-4 of 6 requests would be decided differently; 1 were not judged; 1 lines are not of Egret's access log
+4 of 7 requests would be decided differently; 1 were not judged; 1 lines are not of Egret's access log
 "
     );
     let (_, told, _) = run(&folder, "replay", &config, &["--log", file, "-o", "json"]);
     let told: Value = serde_json::from_str(&told).unwrap();
-    assert_eq!(told["judged"], 6);
+    assert_eq!(told["judged"], 7);
     assert_eq!(told["changes"][0]["requests"], 2);
     assert_eq!(told["changes"][0]["now"]["verdict"], "refuse");
 }

@@ -61,6 +61,15 @@ fn lists_are_asked_in_the_same_order() {
 }
 
 #[test]
+fn roles_are_not_closed_where_everything_is() {
+    let text =
+        "version: v1\nservices: [{name: a, action: enforce, allowed_domains: [a.example]}]\n";
+    let imported = import(text).unwrap();
+    assert_eq!(rules(&imported), [("a", EgressAction::Allow, 1, 1)]);
+    assert_eq!(imported.policy.default_action, Some(EgressAction::Deny));
+}
+
+#[test]
 fn lists_that_only_report_are_a_policy_in_audit_mode() {
     let text = "version: v1\nservices: [{name: a, action: report, allowed_domains: [a.example]}]\ndefault: {action: report}\n";
     let imported = import(text).unwrap();

@@ -151,6 +151,10 @@ impl AclMeaning {
 }
 
 fn join(known: &mut Condition, more: Condition) {
+    if *known == more {
+        // Many files define again what Squid knows by itself.
+        return;
+    }
     match (&mut *known, more) {
         (Condition::Hosts(known), Condition::Hosts(more)) => known.extend(more),
         (Condition::Ports(known), Condition::Ports(more)) => known.extend(more),

@@ -38,6 +38,7 @@ const DEBIAN: &str = "\
 acl localnet src 10.0.0.0/8
 acl localnet src fc00::/7 # RFC 4193
 acl SSL_ports port 443
+acl CONNECT method CONNECT
 acl Safe_ports port 80 443
 acl Safe_ports port 1025-65535
 http_access deny !Safe_ports
@@ -76,7 +77,7 @@ fn the_usual_configuration_is_turned_as_a_whole() {
         ]
     );
     let last = &imported.policy.rules[2];
-    assert_eq!(last.name.as_deref(), Some("line-11"));
+    assert_eq!(last.name.as_deref(), Some("line-12"));
     assert_eq!(last.reason.as_deref(), Some("http_access allow localnet"));
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use egret_config::name::Host;
 use egret_config::policy::egress::{AddressDenied, DecidingRule};
 
 use super::{CircuitBreakerLimit, ForeignProtocol, Refusal, RefusalSubject};
@@ -111,10 +112,15 @@ fn address_denied(about: &RefusalSubject, by: &AddressDenied) -> String {
         Some(policy) => format!("{what} is denied by the addresses of {policy}"),
         None if by.class == AddressDenied::OWN => format!("{what} is this proxy itself"),
         None if by.class == AddressDenied::NO_ENDPOINT => format!("{what} is {}", by.class),
-        None => format!(
-            "{what} is {}: an EgressPolicy with addresses.allow on the Gateway may open it",
-            by.class
-        ),
+        None => {
+            let class = by.class;
+            // The addresses of rules are exceptions for names.
+            let opens = match &about.destination {
+                Some((Host::Name(_), _)) => "addresses of a rule",
+                _ => "addresses.allow",
+            };
+            format!("{what} is {class}: {opens} of an EgressPolicy on the Gateway may open it")
+        }
     }
 }
 
@@ -209,12 +215,12 @@ mod tests {
             (
                 &built_in("private"),
                 &name,
-                "10.1.2.3 (ledger.example) is private: an EgressPolicy with addresses.allow on the Gateway may open it",
+                "10.1.2.3 (ledger.example) is private: addresses of a rule of an EgressPolicy on the Gateway may open it",
             ),
             (
                 &built_in("private"),
                 &literal,
-                "10.1.2.3 is private: an EgressPolicy with addresses.allow on the Gateway may open it",
+                "10.1.2.3 is private: addresses.allow of an EgressPolicy on the Gateway may open it",
             ),
             (
                 &built_in(AddressDenied::OWN),

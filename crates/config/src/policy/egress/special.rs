@@ -1,7 +1,8 @@
 //! The built-in deny list: addresses that are not on the public internet.
 //!
 //! It has all that the IANA IPv4 and IPv6 Special-Purpose Address Registries do not call globally reachable, and all
-//! that is not global unicast in the address architecture (RFC 4291). An IPv6 address that embeds an IPv4 address is
+//! that is not global unicast in the address architecture (RFC 4291). Beyond these it has the one public address at which a
+//! cloud serves its own machines, as others do at link-local ones. An IPv6 address that embeds an IPv4 address is
 //! also decided by that one, so that no notation gets around the list.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -25,6 +26,8 @@ const V4: &[SpecialNetwork<[u8; 4]>] = &[
     ([10, 0, 0, 0], 8, Some("private")),
     ([100, 64, 0, 0], 10, Some("shared address space")),
     ([127, 0, 0, 0], 8, Some("loopback")),
+    // Azure's address for DNS, health probes and the agents of its machines.
+    ([168, 63, 129, 16], 32, Some("cloud platform")),
     ([169, 254, 0, 0], 16, Some("link-local")),
     ([172, 16, 0, 0], 12, Some("private")),
     ([192, 0, 0, 9], 32, None),  // Port Control Protocol anycast

@@ -52,7 +52,7 @@ fn what_was_judged_is_named_in_all_places() {
             "ledger.example",
             "403 Forbidden: ",
             json!("10.1.2.3:80"),
-            "10.1.2.3 (ledger.example) is private: an EgressPolicy with addresses.allow on the Gateway may open it",
+            "10.1.2.3 (ledger.example) is private: addresses of a rule of an EgressPolicy on the Gateway may open it",
         ),
         (
             &closed_host,
