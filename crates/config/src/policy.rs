@@ -9,6 +9,7 @@ pub mod cors;
 pub mod csrf;
 pub mod digest;
 pub mod egress;
+pub mod ext_auth;
 pub mod fault;
 pub mod global_limit;
 pub mod header_modifiers;

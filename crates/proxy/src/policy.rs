@@ -21,11 +21,11 @@ use egret_config::policy::egress::{
     AskedRequest, EgressAction, EgressClient, EgressDecision, EgressRequest,
 };
 use egret_config::policy::global_limit::GlobalRateLimit;
-use egret_config::policy::traffic::TrafficSettings;
+use egret_config::policy::traffic::{PolicySetting, TrafficSettings};
 use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{RouteRule, Scheme};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::clock;
 use crate::dial::egress::{EgressGuard, OwnAddresses};
@@ -40,6 +40,7 @@ pub(crate) mod credentials;
 mod csrf;
 mod draw;
 pub(crate) mod envoy;
+pub(crate) mod ext_auth;
 pub(crate) mod fault;
 pub(crate) mod global_limit;
 mod header_modifiers;
@@ -51,6 +52,7 @@ mod unsettled;
 pub(crate) use unsettled::{LimitStep, Settled, Unsettled};
 
 use credentials::Principal;
+use ext_auth::Identified;
 use jwt_auth::KeyStore;
 use limit::{LimitShare, LimitedRequest, WorkerLimits};
 
@@ -89,6 +91,16 @@ pub(crate) struct ClientIdentity {
 struct RequestSender<'a> {
     identity: Rc<ClientIdentity>,
     principal: Option<Principal<'a>>,
+    /// The fields that a service has set in the request.
+    granted: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// Whether the policies of a rule let a request through at once.
+pub(crate) enum Admission<'a> {
+    /// They do.
+    Admitted(Admitted<'a>),
+    /// A service has to be asked before.
+    Identified(Box<Identified<'a>>),
 }
 
 /// A request that the policies of its rule let through. Made by [`admit`] alone.
@@ -136,12 +148,29 @@ pub(crate) enum Clearance<'a> {
 ///
 /// # Errors
 /// The refusal of the first policy that does not let the request through.
-pub(crate) fn admit<'a>(context: &PolicyContext<'a, '_>) -> Result<Admitted<'a>, Refusal> {
+pub(crate) fn admit<'a>(context: &PolicyContext<'a, '_>) -> Result<Admission<'a>, Refusal> {
+    let admitted = admit_here(context)?;
+    match &context.rule.policies.ext_auth {
+        PolicySetting::Set(policy, auth) => Ok(Admission::Identified(Box::new(Identified {
+            admitted,
+            policy,
+            auth,
+        }))),
+        PolicySetting::Unset | PolicySetting::Disabled(_) => Ok(Admission::Admitted(admitted)),
+    }
+}
+
+/// Asks the policies of the rule that this process decides itself: about a request that nobody sends, or of which services
+/// were asked before.
+///
+/// # Errors
+/// As of [`admit`].
+pub(crate) fn admit_here<'a>(context: &PolicyContext<'a, '_>) -> Result<Admitted<'a>, Refusal> {
     admit_by(context, credentials::authenticate)
 }
 
-/// Asks the policies of the rule about a request that nobody sends, as if its client had proven to be `user` wherever
-/// credentials are required.
+/// Asks these policies about a request that nobody sends, as if its client had proven to be `user` wherever credentials are
+/// required.
 ///
 /// # Errors
 /// As of [`admit`].
@@ -164,14 +193,15 @@ fn admit_by<'a, 'r>(
         sender: RequestSender {
             identity: Rc::clone(context.client),
             principal,
+            granted: Vec::new(),
         },
     })
 }
 
 /// Asks the policies of the rule again about a tunnel that is open, with the request that opened it. `None` if they do not
-/// admit it any more.
+/// admit it any more. Services are not asked again.
 pub(crate) fn readmit<'a>(context: &PolicyContext<'a, '_>) -> Option<Admitted<'a>> {
-    admit(context).ok()
+    admit_here(context).ok()
 }
 
 /// Makes the changes of the policies of a rule to the response of a request that fell under it, whether it comes from an
@@ -183,6 +213,16 @@ pub(crate) fn edit_response(
 ) {
     header_modifiers::edit_response(policies, headers);
     cors::edit_response(policies, origin, headers);
+}
+
+impl<'a> Admission<'a> {
+    /// Who sent the request, if a policy asked for it.
+    pub(crate) fn principal(&self) -> Option<&Principal<'a>> {
+        match self {
+            Self::Admitted(admitted) => admitted.principal(),
+            Self::Identified(identified) => identified.admitted.principal(),
+        }
+    }
 }
 
 impl<'a> Admitted<'a> {
@@ -352,6 +392,12 @@ impl<'a> Cleared<'a> {
         limits.map_or(&[], |limits| &limits.0)
     }
 
+    /// The fields that a service has set in the request, credentials for the upstream among them.
+    pub(crate) fn granted(&self) -> &[(HeaderName, HeaderValue)] {
+        let sender = self.sender.as_ref();
+        sender.map_or(&[], |sender| &sender.granted)
+    }
+
     /// The check of the addresses of the destination.
     pub(crate) fn guard<'b>(&'b self, own: &'b OwnAddresses) -> EgressGuard<'b> {
         EgressGuard {
@@ -514,6 +560,7 @@ impl RequestSender<'_> {
         let Self {
             identity,
             principal,
+            ..
         } = self;
         EgressClient {
             user: principal.as_ref().and_then(Principal::user),

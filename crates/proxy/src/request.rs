@@ -23,7 +23,7 @@ use crate::exchange::{BodyConsent, Exchange};
 use crate::message::target::{Target, check_framing};
 use crate::message::{grpc, upgrade};
 use crate::plan::compared_path;
-use crate::policy::{Admitted, Clearance, PolicyContext};
+use crate::policy::{Admission, Clearance, PolicyContext};
 use crate::refusal::{self, Refusal};
 use crate::transfer::ReceivedBody;
 use crate::tunnel::Tunnel;
@@ -37,6 +37,7 @@ mod compression;
 mod connect;
 mod decide;
 pub(crate) mod explain;
+mod ext_auth;
 mod limits;
 mod local;
 mod mirror;
@@ -186,14 +187,8 @@ async fn answer(
     let snapshot = context.snapshot();
     let socket = socket(&snapshot, &connection.client)?;
     let (mut parts, body) = request.into_parts();
-    let body = RequestBody::of_client(body, Rc::clone(exchange));
-    if !body.is_end_stream() && expects_continue(&parts) {
-        exchange.awaits_consent();
-    }
-    // Nothing comes before the answer to a CONNECT: most clients take the first status for it.
-    if parts.version != Version::HTTP_10 && parts.method != Method::CONNECT {
-        exchange.takes_interim();
-    }
+    let mut body = RequestBody::of_client(body, Rc::clone(exchange));
+    expect(&parts, &body, exchange);
     let EnteredRequest {
         target,
         extended,
@@ -210,7 +205,15 @@ async fn answer(
     if let Some(answer) = decide::preflight(&found, &parts, exchange) {
         return Ok(answer);
     }
-    let admitted = admit(&found, &target, &parts, client, &snapshot).await?;
+    let admitted = match admit(&found, &target, &parts, client, &snapshot).await? {
+        Admission::Admitted(admitted) => admitted,
+        Admission::Identified(identified) => {
+            let enquiry = client.enquiry(&snapshot);
+            let message = (&mut parts, &mut body);
+            // Likewise.
+            Box::pin(ext_auth::ask(identified, &target, message, enquiry)).await?
+        }
+    };
     let accepted = compression::accepted(&found.rule.policies, &parts);
     let routed = RoutedRequest {
         target: &target,
@@ -259,6 +262,17 @@ async fn answer(
     Ok(response)
 }
 
+/// Tells the exchange what the client expects before the answer.
+fn expect(parts: &Parts, body: &RequestBody, exchange: &Exchange) {
+    if !body.is_end_stream() && expects_continue(parts) {
+        exchange.awaits_consent();
+    }
+    // Nothing comes before the answer to a CONNECT: most clients take the first status for it.
+    if parts.version != Version::HTTP_10 && parts.method != Method::CONNECT {
+        exchange.takes_interim();
+    }
+}
+
 /// Finds the target of a request, and the listener that serves it.
 ///
 /// # Errors
@@ -301,7 +315,7 @@ async fn admit<'a>(
     parts: &Parts,
     client: &RequestClient,
     snapshot: &WorkerSnapshot,
-) -> Result<Admitted<'a>, Refusal> {
+) -> Result<Admission<'a>, Refusal> {
     let exchange = &client.exchange;
     let context = client.policy_context(found.rule, target, parts);
     match decide::admit(found, &context, exchange) {

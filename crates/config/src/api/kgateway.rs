@@ -65,8 +65,9 @@ pub use backend_config::{
 };
 pub use direct_response::{DirectResponse, DirectResponseSpec};
 pub use gateway_extension::{
-    ClaimToHeader, ConfigMapName, ExtensionType, GatewayExtension, GatewayExtensionSpec,
-    GrpcServiceSpec, JwksAsyncFetch, JwksBackOff, JwksRetryPolicy, JwksSpec, JwtExtension,
+    AuthRequestBody, AuthorizationRequest, AuthorizationResponse, ClaimToHeader, ConfigMapName,
+    ExtAuthExtension, ExtensionType, GatewayExtension, GatewayExtensionSpec, GrpcServiceSpec,
+    HttpAuthServiceSpec, JwksAsyncFetch, JwksBackOff, JwksRetryPolicy, JwksSpec, JwtExtension,
     JwtProviderSpec, JwtTokenHeader, JwtTokenSource, JwtValidationMode, LocalJwks,
     RateLimitExtension, RemoteJwksSpec, ServiceBackoff, ServiceRef, ServiceRetry,
     XRateLimitHeaders,

@@ -64,8 +64,14 @@ fn is_open(bind: BindAddress, listener: &Listener, rule: &RouteRule) -> bool {
     let clients = clients.and_then(|tls| tls.clients.as_ref());
     let asks_for_certificates =
         clients.is_some_and(|clients| clients.mode == ValidationMode::Required);
-    let asks_for_credentials =
-        rule.policies.basic_auth.value().is_some() || rule.policies.api_key_auth.value().is_some();
+    let policies = &rule.policies;
+    let asks_for_credentials = policies.basic_auth.value().is_some()
+        || policies.api_key_auth.value().is_some()
+        || policies.ext_auth.value().is_some()
+        || policies
+            .jwt_auth
+            .value()
+            .is_some_and(|jwt| !jwt.allows_missing);
     let goes_anywhere = |backend: &WeightedBackend| {
         let is_dynamic = matches!(backend.destination, BackendDestination::Dynamic(_));
         is_dynamic && backend.egress.policies.is_empty() && !names_host(&backend.filters)

@@ -31,6 +31,7 @@ mod cors;
 mod csrf;
 mod draft;
 mod egress;
+mod ext_auth;
 mod extension;
 mod fault_injection;
 mod filter;

@@ -18,6 +18,7 @@ mod backend_tls;
 mod client_certificate;
 mod connection;
 mod cors;
+mod ext_auth;
 mod extension_ref;
 mod filter;
 mod gateway;

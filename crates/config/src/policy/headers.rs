@@ -52,7 +52,7 @@ impl HeaderEdit {
 }
 
 /// Serializes fields. A value that is marked sensitive comes from a Secret and is not shown.
-fn as_pairs<'a, S: serde::Serializer>(
+pub(super) fn as_pairs<'a, S: serde::Serializer>(
     pairs: &'a [(HeaderName, HeaderValue)],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
@@ -66,7 +66,10 @@ fn as_pairs<'a, S: serde::Serializer>(
     serializer.collect_seq(pairs.iter().map(pair))
 }
 
-fn as_names<S: serde::Serializer>(names: &[HeaderName], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_names<S: serde::Serializer>(
+    names: &[HeaderName],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(names.iter().map(HeaderName::as_str))
 }
 

@@ -16,6 +16,7 @@ use super::buffer::RequestBuffer;
 use super::compression::Compression;
 use super::cors::CorsPolicy;
 use super::csrf::CsrfPolicy;
+use super::ext_auth::ExtAuth;
 use super::fault::FaultInjection;
 use super::global_limit::GlobalRateLimits;
 use super::header_modifiers::HeaderModifiers;
@@ -48,6 +49,8 @@ macro_rules! traffic_policies {
             api_key_auth: ApiKeyAuth = "apiKeyAuth", RefuseRule, Guarded;
             /// Authenticates clients by tokens.
             jwt_auth: JwtAuth = "jwtAuth", RefuseRule, Guarded;
+            /// Which requests are let through, by a service.
+            ext_auth: ExtAuth = "extAuth", RefuseRule, Guarded;
             /// Which requests are let through, by expressions.
             rbac: Rbac = "rbac", Applies, Replaced;
             /// How many requests may be sent.

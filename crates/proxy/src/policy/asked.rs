@@ -19,6 +19,7 @@ pub(super) fn view<'v>(
     let RequestSender {
         identity,
         principal,
+        ..
     } = sender;
     let form = form(target);
     RequestView {

@@ -19,7 +19,7 @@ use crate::message::target::Target;
 use crate::refusal::{AuthenticationFailure, CredentialAudience, CredentialError, Refusal};
 
 mod basic;
-mod sources;
+pub(super) mod sources;
 
 pub(crate) use basic::after_scheme;
 

@@ -1,10 +1,11 @@
 //! The messages of Envoy's service protocols, with the fields that are used.
 
 use egret_config::policy::headers::is_protected;
-use http::header::{PROXY_AUTHENTICATE, PROXY_AUTHORIZATION};
+use http::header::PROXY_AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use prost::Message;
 
+pub(crate) mod auth;
 pub(crate) mod rate_limit;
 
 /// `envoy.config.core.v3.HeaderValue`
@@ -19,8 +20,7 @@ pub(crate) struct HeaderField {
 }
 
 impl HeaderField {
-    /// The field, if it is one that a service may set: not one that decides where a message goes or ends, or that is between
-    /// a proxy and its client.
+    /// The field, if it is one that a service may set: not one that decides where a message goes or ends.
     pub(super) fn settable(&self) -> Option<(HeaderName, HeaderValue)> {
         let name = settable_name(&self.key)?;
         let value = match self.raw_value.as_slice() {
@@ -34,8 +34,8 @@ impl HeaderField {
 /// The name of a field that a service may change.
 pub(super) fn settable_name(name: &str) -> Option<HeaderName> {
     let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-    let is_of_proxy = name == PROXY_AUTHORIZATION || name == PROXY_AUTHENTICATE;
-    (!is_protected(&name) && !is_of_proxy).then_some(name)
+    // What is for the proxy is never sent on.
+    (!is_protected(&name) && name != PROXY_AUTHORIZATION).then_some(name)
 }
 
 /// The fields of a list that a service may set.

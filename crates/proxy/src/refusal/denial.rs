@@ -42,6 +42,10 @@ pub(crate) enum DenyingField {
     Jwks,
     /// `rateLimit.local`
     LocalRateLimit,
+    /// `extAuth`
+    ExtAuth,
+    /// `extAuth`, because the service gave no answer
+    ExtAuthService,
     /// `rateLimit.global`
     GlobalRateLimit,
     /// `rateLimit.global`, because the service gave no answer
@@ -65,6 +69,8 @@ impl DenyingField {
             Self::Acl => Reason::Acl,
             Self::LocalRateLimit | Self::GlobalRateLimit | Self::EgressLimit => Reason::RateLimit,
             Self::RateLimitService => Reason::RateLimitUnavailable,
+            Self::ExtAuth => Reason::ExtAuth,
+            Self::ExtAuthService => Reason::ExtAuthUnavailable,
             Self::Rbac => Reason::Rbac,
             Self::Csrf => Reason::Csrf,
             Self::Fault => Reason::Fault,
@@ -83,10 +89,11 @@ impl DenyingField {
             | Self::Jwt
             | Self::JwtKey
             | Self::LocalRateLimit
+            | Self::ExtAuth
             | Self::GlobalRateLimit
             | Self::EgressLimit => "http_request_denied",
             Self::Fault => "proxy_internal_response",
-            Self::Jwks | Self::RateLimitService => "proxy_internal_error",
+            Self::Jwks | Self::ExtAuthService | Self::RateLimitService => "proxy_internal_error",
             Self::Buffer => "http_request_error",
         }
     }

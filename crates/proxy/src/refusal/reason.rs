@@ -61,6 +61,10 @@ label_values! {
         Jwt = "jwt",
         /// The keys of `jwtAuth` of a TrafficPolicy could not be fetched.
         JwksUnavailable = "jwks_unavailable",
+        /// The service that `extAuth` of a TrafficPolicy asks refuses the request.
+        ExtAuth = "ext_auth",
+        /// The service of `extAuth` of a TrafficPolicy gave no answer.
+        ExtAuthUnavailable = "ext_auth_unavailable",
         /// An EgressPolicy denies the destination by its name.
         EgressPolicy = "egress_policy",
         /// Every address of the destination is denied.

@@ -22,7 +22,7 @@ use crate::message::upgrade;
 use crate::plan::{ForwardPlan, PlannedRoute};
 use crate::policy::fault::{self, ActiveFaults};
 use crate::policy::limit::WorkerLimits;
-use crate::policy::{self, Admitted, Clearance, CountedRequest, PolicyContext, cors};
+use crate::policy::{self, Admission, Admitted, Clearance, CountedRequest, PolicyContext, cors};
 use crate::refusal::Refusal;
 use crate::request::send::ForwardedRequest;
 use crate::upstream::{RequestBody, Upstreams};
@@ -132,13 +132,13 @@ pub(super) fn admit<'a>(
     found: &RouteMatch<'a>,
     context: &PolicyContext<'a, '_>,
     exchange: &Exchange,
-) -> Result<Admitted<'a>, Refusal> {
+) -> Result<Admission<'a>, Refusal> {
     exchange.routed(found.rule);
-    let admitted = policy::admit(context)?;
-    if let Some(principal) = admitted.principal() {
+    let admission = policy::admit(context)?;
+    if let Some(principal) = admission.principal() {
         exchange.authenticated(principal.name());
     }
-    Ok(admitted)
+    Ok(admission)
 }
 
 /// Plans where a request goes: to one of the backends by weight, and to one of the hosts of that.

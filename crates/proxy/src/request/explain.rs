@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use egret_config::name::Host;
 use egret_config::policy::global_limit::GlobalRateLimit;
+use egret_config::policy::traffic::PolicySetting;
 use egret_config::route::RouteMatch;
 use egret_config::snapshot::{
     BindAddress, Listener, ListenerSocket, Snapshot, WeightedBackend, WeightedBackends,
@@ -206,7 +207,7 @@ impl<'a> AskedUnder<'a, '_> {
         let context = self.context();
         match &self.at.question.user {
             Some(user) => policy::admit_as(&context, user),
-            None => policy::admit(&context),
+            None => policy::admit_here(&context),
         }
     }
 
@@ -229,6 +230,10 @@ impl<'a> AskedUnder<'a, '_> {
         })?;
         if let Some(name) = admitted.principal().and_then(Principal::name) {
             so_far.user = Some(name.to_string());
+        }
+        if let PolicySetting::Set(policy, _) = &policies.ext_auth {
+            let note = format!("the service of extAuth of {policy} is asked about it");
+            so_far.notes.push(note);
         }
         let backends = match self.head.target.form {
             TargetForm::Passthrough | TargetForm::Terminate => tls::relayed_to(self.found.rule)?,

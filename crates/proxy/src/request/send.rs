@@ -187,6 +187,9 @@ pub(super) fn prepare(
     });
     if let Some(principal) = principal {
         principal.remove_headers(&mut parts.headers);
+        for (name, value) in cleared.granted() {
+            parts.headers.insert(name, value.clone());
+        }
     }
     if parts.version == Version::HTTP_2 {
         say_length(&mut parts.headers, body);

@@ -23,7 +23,7 @@ use crate::exchange::Exchange;
 use crate::message::target::{Target, TargetForm};
 use crate::plan::PlannedRoute;
 use crate::policy::limit::WorkerLimits;
-use crate::policy::{Clearance, PolicyContext};
+use crate::policy::{Admission, Clearance, PolicyContext};
 use crate::refusal::Refusal;
 use crate::stream::ClientStream;
 use crate::tunnel::{ClientSide, ReadyTunnel, Tunnel, TunnelKind, TunnelPermit, TunnelRequest};
@@ -187,7 +187,10 @@ impl<'a> TlsRequest<'a> {
             keys: upstreams.keys(),
             asked_before: false,
         };
-        let admitted = decide::admit(&route, &context, exchange)?;
+        let admitted = match decide::admit(&route, &context, exchange)? {
+            Admission::Admitted(admitted) => admitted,
+            Admission::Identified(identified) => return Err(identified.unreadable()),
+        };
         let backends = relayed_to(route.rule)?;
         let planned = PlannedRoute::from(&route);
         let plan = decide::plan(backends, &planned, target, &request, upstreams)?;

@@ -77,6 +77,18 @@ impl Default for CopyBudget {
     }
 }
 
+impl BodyCopy {
+    /// Copies a frame that was read before the copy was made.
+    pub(crate) fn passed(&self, frame: &Frame<Bytes>) {
+        self.0.pass(frame);
+    }
+
+    /// The body had come to its end before the copy was made.
+    pub(crate) fn ended(&self) {
+        self.0.end(CopyEnd::Whole);
+    }
+}
+
 impl BodyTee {
     /// A further copy of the body, from here on.
     pub(crate) fn copy(&mut self, limits: &CopyLimits) -> BodyCopy {
@@ -97,13 +109,7 @@ impl BodyTee {
         self.copies
             .retain(|copy| Rc::strong_count(copy) > 1 && copy.end.get().is_none());
         for copy in &self.copies {
-            match (frame.data_ref(), frame.trailers_ref()) {
-                (Some(data), _) => copy.push_data(data),
-                (None, Some(trailers)) => {
-                    copy.push(CopiedFrame::Trailers(trailers.clone()));
-                }
-                (None, None) => {}
-            }
+            copy.pass(frame);
         }
     }
 
@@ -126,6 +132,14 @@ impl Drop for BodyTee {
 }
 
 impl CopyQueue {
+    fn pass(&self, frame: &Frame<Bytes>) {
+        match (frame.data_ref(), frame.trailers_ref()) {
+            (Some(data), _) => self.push_data(data),
+            (None, Some(trailers)) => self.push(CopiedFrame::Trailers(trailers.clone())),
+            (None, None) => {}
+        }
+    }
+
     fn push_data(&self, data: &Bytes) {
         let length = data.len();
         let lag = self.lag.get() + length;

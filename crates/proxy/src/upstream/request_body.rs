@@ -18,8 +18,10 @@ use crate::exchange::{BodyConsent, ClientBody, Exchange, Progress};
 use crate::message::trailers::prepare_trailers;
 use crate::transfer::{BodyCopy, CopyError, CopyLimits, ReceiveError, ReceivedBody};
 
+mod beginning;
 mod whole;
 
+pub(crate) use beginning::BodyBeginning;
 pub(crate) use whole::WholeBodyFault;
 
 /// How long the upstream has to say whether it wants the body of a client that waits for that (RFC 9110 10.1.1). Then the
@@ -128,7 +130,7 @@ impl RequestBody {
         of_client.or(self.copied.as_deref())
     }
 
-    /// A copy of the body, from here on, for another request of this progress. Whatever becomes of it, this one is not
+    /// A copy of the body, with what was read ahead, for another request of this progress. Whatever becomes of it, this one is not
     /// delayed.
     pub(crate) fn copied(&mut self, progress: Rc<Progress>, limits: &CopyLimits) -> Self {
         let source = match &mut self.source {
@@ -136,7 +138,7 @@ impl RequestBody {
             BodySource::Own(body) => BodySource::Own(body.clone()),
             BodySource::Once(incoming) => BodySource::Copied(incoming.copy(limits)),
             BodySource::Replayed(reader) => {
-                BodySource::Copied(reader.kept.borrow_mut().incoming.copy(limits))
+                BodySource::Copied(reader.kept.borrow_mut().copy(limits))
             }
             BodySource::Copied(_) => unreachable!("a copy is not copied"),
         };
@@ -155,7 +157,7 @@ impl RequestBody {
         }
     }
 
-    /// Buffers up to `limit` bytes of the body from now on, so that it can be replayed.
+    /// Buffers up to `limit` bytes of the body from now on, so that it can be replayed. What is buffered already stays so.
     pub(crate) fn keep(&mut self, limit: usize) {
         self.source = match std::mem::replace(&mut self.source, BodySource::Empty) {
             BodySource::Once(incoming) => {
@@ -170,6 +172,10 @@ impl RequestBody {
                     at: 0,
                     number: 0,
                 })
+            }
+            BodySource::Replayed(reader) => {
+                reader.kept.borrow_mut().make_room(limit);
+                BodySource::Replayed(reader)
             }
             other => other,
         };
@@ -288,6 +294,36 @@ impl ReplayReader {
 }
 
 impl ReplayBuffer {
+    /// The bytes that are buffered.
+    fn held(&self) -> usize {
+        let lengths = self.frames.iter().map(|frame| match frame {
+            BodyFrame::Data(data) => data.len(),
+            BodyFrame::Trailers(_) => 0,
+        });
+        lengths.sum()
+    }
+
+    /// Lets so many bytes be buffered, with those that are.
+    fn make_room(&mut self, limit: usize) {
+        let held = self.held();
+        let room = self.room.as_mut();
+        if let Some(room) = room {
+            *room = (*room).max(limit.saturating_sub(held));
+        }
+    }
+
+    /// A copy of the body from its beginning, which is still buffered.
+    fn copy(&mut self, limits: &CopyLimits) -> BodyCopy {
+        let copy = self.incoming.copy(limits);
+        for frame in &self.frames {
+            copy.passed(&frame.clone().into());
+        }
+        if self.incoming.is_end_stream() {
+            copy.ended();
+        }
+        copy
+    }
+
     fn keep(&mut self, frame: &Frame<Bytes>) {
         let Some(room) = self.room else { return };
         let piece = match (frame.data_ref(), frame.trailers_ref()) {

@@ -15,6 +15,7 @@ mod connection_limit;
 mod connections;
 mod cors;
 mod csrf;
+mod ext_auth;
 mod faults;
 mod forms;
 mod framing;

@@ -7,10 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::UnsupportedValue;
 use crate::api::validation;
 
+mod ext_auth;
 mod jwt;
 mod rate_limit;
 mod service;
 
+pub use ext_auth::{
+    AuthRequestBody, AuthorizationRequest, AuthorizationResponse, ExtAuthExtension,
+    HttpAuthServiceSpec,
+};
 pub use jwt::{
     ClaimToHeader, ConfigMapName, JwksAsyncFetch, JwksBackOff, JwksRetryPolicy, JwksSpec,
     JwtExtension, JwtProviderSpec, JwtTokenHeader, JwtTokenSource, JwtValidationMode, LocalJwks,
@@ -31,12 +36,14 @@ recognised! {
         /// Whose tokens are accepted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         jwt: Option<JwtExtension>,
+        /// A service that says which requests are let through.
+        #[serde(default, rename = "extAuth", skip_serializing_if = "Option::is_none")]
+        ext_auth: Option<ExtAuthExtension>,
         /// A service that counts requests for several gateways.
         #[serde(default, rename = "rateLimit", skip_serializing_if = "Option::is_none")]
         rate_limit: Option<RateLimitExtension>,
     }
     unsupported {
-        ext_auth = "extAuth",
         ext_proc = "extProc",
         oauth2 = "oauth2",
     }

@@ -31,7 +31,7 @@ pub use authentication::{
 pub use compression::{CompressionLibraries, CompressionLibrary, TrafficCompression};
 pub use cors::TrafficCors;
 pub use csrf::{OriginMatch, TrafficCsrf};
-pub use extension::{ExtensionRef, TrafficJwtAuth};
+pub use extension::{ExtensionRef, TrafficExtAuth, TrafficJwtAuth};
 pub use fault_injection::{FaultAbort, FaultDelay, FaultRateLimit, TrafficFaultInjection};
 pub use header_modifiers::{HeaderModifier, HeaderSecret, HeaderSource, TrafficHeaderModifiers};
 pub use http_upgrade::{ConnectUpgrade, HttpUpgrade};
@@ -108,6 +108,9 @@ recognised! {
         /// Authenticates clients by tokens.
         #[serde(default, rename = "jwtAuth", skip_serializing_if = "Option::is_none")]
         jwt_auth: Option<TrafficJwtAuth>,
+        /// Which requests are let through, by a service.
+        #[serde(default, rename = "extAuth", skip_serializing_if = "Option::is_none")]
+        ext_auth: Option<TrafficExtAuth>,
         /// Which requests are let through, by expressions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rbac: Option<TrafficRbac>,
@@ -119,7 +122,6 @@ recognised! {
         request_mirror: Option<TrafficRequestMirror>,
     }
     unsupported {
-        ext_auth = "extAuth",
         ext_proc = "extProc",
         internal_redirect = "internalRedirect",
         oauth2 = "oauth2",

@@ -14,6 +14,7 @@ use crate::compile::missing;
 use crate::compile::review::{FaultCause, ReferentFault};
 use crate::compile::service::ServiceLookup;
 use crate::compile::value::SpecFields;
+use crate::policy::ext_auth::ExtAuth;
 use crate::policy::global_limit::RateLimitService;
 use crate::policy::jwt_auth::JwtAuth;
 use crate::policy::service::ServiceId;
@@ -21,10 +22,13 @@ use crate::report::{ObjectStatus, PlainStatus, StatusCondition};
 use crate::resources::{Kind, ObjectRef, Resources};
 use crate::snapshot::WeightedBackend;
 
+mod ext_auth;
 mod grpc;
 mod jwt;
 mod rate_limit;
 mod service;
+
+pub(super) use ext_auth::read_body;
 
 /// Every GatewayExtension, and the services that they refer to.
 #[derive(Debug, Default)]
@@ -36,6 +40,7 @@ pub(super) struct Extensions {
 /// The member of a GatewayExtension that is set.
 #[derive(Debug)]
 pub(super) enum ExtensionMember {
+    ExtAuth(Box<ExtAuth>),
     Jwt(JwtAuth),
     RateLimit(RateLimitService),
 }
@@ -75,6 +80,9 @@ pub(super) fn compile(
         let mut faults = Vec::new();
         let member = reader.member(&object.value.spec, &mut faults);
         log.problems(extension, &object.source, &faults);
+        for warning in warnings(&object.value.spec) {
+            log.warn(extension, &object.source, &warning);
+        }
         let accepted = match &member {
             Some(_) if faults.is_empty() => {
                 let message = "GatewayExtension accepted";
@@ -115,6 +123,11 @@ impl ExtensionReader<'_> {
             faults.push(FieldFault::new(format!("spec.{member}"), message));
         }
         let mut members = Vec::new();
+        if let Some(auth) = &spec.ext_auth {
+            let mut fields = SpecFields::new("spec.extAuth", faults);
+            let auth = self.ext_auth(auth, &mut fields);
+            members.extend(auth.map(Box::new).map(ExtensionMember::ExtAuth));
+        }
         if let Some(jwt) = &spec.jwt {
             let mut fields = SpecFields::new("spec.jwt", faults);
             members.push(ExtensionMember::Jwt(self.jwt(jwt, &mut fields)));
@@ -133,6 +146,23 @@ impl ExtensionReader<'_> {
     }
 }
 
+/// What is said about fields that are read and have no effect.
+fn warnings(spec: &GatewayExtensionSpec) -> Vec<FieldFault> {
+    let auth = spec.ext_auth.as_ref();
+    let clears = auth.is_some_and(|auth| auth.clear_route_cache == Some(true));
+    let is_counted = auth.is_some_and(|auth| auth.stat_prefix.is_some());
+    let clears = clears.then(|| {
+        let message =
+            "has no effect: the route is chosen before the service is asked, and not again";
+        FieldFault::new("spec.extAuth.clearRouteCache", message)
+    });
+    let is_counted = is_counted.then(|| {
+        let message = "has no effect: what is counted has the route and the rule as labels";
+        FieldFault::new("spec.extAuth.statPrefix", message)
+    });
+    clears.into_iter().chain(is_counted).collect()
+}
+
 impl Extensions {
     /// The services that GatewayExtensions refer to.
     pub(super) fn services(&self) -> BTreeMap<ServiceId, Arc<WeightedBackend>> {
@@ -143,6 +173,7 @@ impl Extensions {
 impl ExtensionMember {
     const fn name(&self) -> &'static str {
         match self {
+            Self::ExtAuth(_) => "extAuth",
             Self::Jwt(_) => "jwt",
             Self::RateLimit(_) => "rateLimit",
         }

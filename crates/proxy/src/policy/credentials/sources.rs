@@ -68,7 +68,7 @@ pub(super) fn remove_query_parameters(sources: &[KeySource], uri: &mut Uri) {
 }
 
 /// Removes the query parameters of a name.
-pub(super) fn remove_parameter(name: &str, uri: &mut Uri) {
+pub(in crate::policy) fn remove_parameter(name: &str, uri: &mut Uri) {
     if let Some(query) = uri.query()
         && let Some(rest) = without_parameter(query, name)
     {

@@ -35,6 +35,9 @@ impl RequestBody {
         };
         // While there is a second reader, what is read is kept.
         let kept = Rc::clone(&reader.kept);
+        let held = kept.borrow().held();
+        let room = most.checked_sub(held).ok_or(WholeBodyFault::TooLarge)?;
+        kept.borrow_mut().room = Some(room);
         loop {
             let next = poll_fn(|cx| reader.poll(cx));
             let frame = match idle_timeout {

@@ -1,9 +1,12 @@
 //! The fields of a TrafficPolicy that refer to a GatewayExtension.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::PolicyDisable;
+use crate::api::kgateway::AuthRequestBody;
 use crate::api::validation;
 
 /// A reference to a GatewayExtension.
@@ -27,6 +30,25 @@ pub struct TrafficJwtAuth {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extension_ref: Option<ExtensionRef>,
     /// Disables authentication by tokens, even if a wider policy requires it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disable: Option<PolicyDisable>,
+}
+
+/// `spec.extAuth` of a TrafficPolicy. Exactly one of `extensionRef` and `disable` must be set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [validation::exactly_one(&["extensionRef", "disable"])]))]
+pub struct TrafficExtAuth {
+    /// The GatewayExtension with `extAuth`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extension_ref: Option<ExtensionRef>,
+    /// How much of a request's body the service gets, in place of what the GatewayExtension says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with_request_body: Option<AuthRequestBody>,
+    /// What the service is told beside the request.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub context_extensions: BTreeMap<String, String>,
+    /// Disables what a wider policy requires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disable: Option<PolicyDisable>,
 }

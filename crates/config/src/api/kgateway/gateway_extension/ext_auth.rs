@@ -1,0 +1,110 @@
+//! `spec.extAuth` of a GatewayExtension: a service that says which requests are let through.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{GrpcServiceSpec, ServiceRef, ServiceRetry, has_port};
+use crate::api::validation;
+
+/// `spec.extAuth` of a GatewayExtension. Exactly one of `grpcService` and `httpService` must be set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [validation::exactly_one(&["grpcService", "httpService"])]))]
+pub struct ExtAuthExtension {
+    /// A service that speaks gRPC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grpc_service: Option<GrpcServiceSpec>,
+    /// A service that speaks HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_service: Option<HttpAuthServiceSpec>,
+    /// Whether requests are let through if the service gives no answer; `false` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = false))]
+    pub fail_open: Option<bool>,
+    /// Means nothing: the route is chosen before the service is asked, and not again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = false))]
+    pub clear_route_cache: Option<bool>,
+    /// Whether the service gets the request's body, and how much of it; none by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with_request_body: Option<AuthRequestBody>,
+    /// The status of the response if the service gives no answer; 403 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<i32>", range(min = 100, max = 511), extend("default" = 403))]
+    pub status_on_error: Option<i64>,
+    /// The headers of the request that the service gets; by default all over gRPC, and only `Authorization` over HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers_to_forward: Option<Vec<String>>,
+    /// A name for statistics of Envoy, which is read and has no effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub stat_prefix: Option<String>,
+}
+
+/// How much of a request's body the service gets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthRequestBody {
+    /// The most bytes.
+    #[schemars(with = "i32", range(min = 1))]
+    pub max_request_bytes: i64,
+    /// Whether of a larger body the beginning is sent; else the request is refused with 413.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = false))]
+    pub allow_partial_message: Option<bool>,
+    /// Whether it is sent as bytes in place of text, over gRPC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = false))]
+    pub pack_as_bytes: Option<bool>,
+}
+
+/// A service that is asked over HTTP.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpAuthServiceSpec {
+    /// The service.
+    #[schemars(extend("x-kubernetes-validations" = [has_port()]))]
+    pub backend_ref: ServiceRef,
+    /// What comes before the path of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_prefix: Option<String>,
+    /// The longest time that the answer may take; 2s by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::duration", extend("x-kubernetes-validations" = [validation::at_least("1ms", "timeout must be at least 1ms.")]))]
+    pub request_timeout: Option<String>,
+    /// When the service is asked again, within that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<ServiceRetry>,
+    /// What the service is asked with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_request: Option<AuthorizationRequest>,
+    /// What of its answer is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_response: Option<AuthorizationResponse>,
+}
+
+/// What a service is asked with over HTTP.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthorizationRequest {
+    /// Further headers, which take the place of the client's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers_to_add: BTreeMap<String, String>,
+}
+
+/// What of the answer of a service over HTTP is used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthorizationResponse {
+    /// The headers of the answer that take the place of the request's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers_to_backend: Vec<String>,
+    /// The headers of an answer that refuses a request which the client gets; all by default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers_to_client: Vec<String>,
+    /// The headers of an answer that lets a request through which the client gets with the response.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers_to_client_on_success: Vec<String>,
+}

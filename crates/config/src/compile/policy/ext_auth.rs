@@ -1,0 +1,50 @@
+//! Compiles `extAuth` of a TrafficPolicy to [`ExtAuth`], of the GatewayExtension that it refers to.
+
+use super::extension::{ExtensionMember, read_body};
+use super::reader::{FieldReading, PolicyReader, ReadPolicy};
+use crate::api::kgateway::{TrafficExtAuth, TrafficPolicySpec};
+use crate::compile::value::SpecFields;
+use crate::policy::ext_auth::ExtAuth;
+
+impl ReadPolicy for ExtAuth {
+    type Spec = TrafficExtAuth;
+
+    fn of(spec: &TrafficPolicySpec) -> Option<&TrafficExtAuth> {
+        spec.ext_auth.as_ref()
+    }
+
+    fn read(
+        spec: &TrafficExtAuth,
+        fields: &mut SpecFields<'_>,
+        reader: PolicyReader<'_>,
+    ) -> FieldReading<Self> {
+        let TrafficExtAuth {
+            extension_ref,
+            with_request_body,
+            context_extensions,
+            disable,
+        } = spec;
+        let body = with_request_body.as_ref();
+        let body = body.and_then(|body| read_body(body, &mut fields.nested("withRequestBody")));
+        match (extension_ref, disable) {
+            (None, Some(_)) => FieldReading::Disabled,
+            (Some(reference), None) => match reader.extension(reference, "extAuth") {
+                Ok(ExtensionMember::ExtAuth(auth)) => FieldReading::Set(Self {
+                    body: body.or(auth.body),
+                    context: context_extensions.clone(),
+                    ..(**auth).clone()
+                }),
+                Ok(_) => unreachable!("the member was asked for by its name"),
+                Err(fault) => {
+                    fields.referent_fault("extensionRef", fault);
+                    FieldReading::Disabled
+                }
+            },
+            _ => {
+                let message = "exactly one of the fields in [extensionRef disable] must be set";
+                fields.struct_fault(message);
+                FieldReading::Disabled
+            }
+        }
+    }
+}
