@@ -228,7 +228,7 @@ fn options_are_those_of_a_listener() {
     let options = policy(
         "p",
         BACKEND,
-        &format!("{{{SYSTEM}}}\n  options: {{kgateway.dev/b: c}}"),
+        &format!("{SYSTEM}\n  options: {{kgateway.dev/b: c}}"),
     );
     let expected = "spec.options.kgateway.dev/b: unknown option";
     assert!(get(&with_static(&options), "a.b").ends_with(expected));
