@@ -214,6 +214,9 @@ pub(crate) struct RunArgs {
     /// Folder in which the DNS caches are saved across restarts [default: not saved]
     #[arg(long, env = "EGRET_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// File that the access log is appended to, and that SIGHUP opens anew [default: stdout]
+    #[arg(long, env = "EGRET_ACCESS_LOG_FILE", value_name = "FILE")]
+    pub(crate) access_log_file: Option<PathBuf>,
     /// Time limit for requests in progress after SIGTERM or SIGINT
     #[arg(long, env = "EGRET_DRAIN_TIMEOUT", default_value = "30s", value_parser = duration, value_name = "DURATION")]
     pub(crate) drain_timeout: Duration,

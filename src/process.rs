@@ -81,6 +81,7 @@ pub(crate) fn proxy_options(
             Some(most) => Some(most),
             None => descriptors.map(descriptors::max_connections_for),
         },
+        access_log_file: run.access_log_file.clone(),
         state_dir: run.state_dir.clone(),
         process: console::counters(),
         ..ProxyOptions::default()

@@ -9,6 +9,7 @@ use egret_config::report::ReportProblem;
 use egret_config::resources::{ObjectRef, Resources, SourceLocation};
 use egret_proxy::{Proxy, SourceState, unless_panicking};
 use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
 use crate::args::ProxyArgs;
@@ -33,6 +34,7 @@ async fn serve(args: ProxyArgs, descriptors: Option<u64>) -> Result<(), ServeErr
         run,
     } = &args;
     let mut stop = StopSignals::new()?;
+    let mut reopen = signal(SignalKind::hangup())?;
     let options = meaning.compile_options(GatewayPlacement::Apart, run.probe_address);
     let client = connect(cluster.kubeconfig.as_deref()).await?;
     let proxy = Proxy::start(
@@ -59,6 +61,7 @@ async fn serve(args: ProxyArgs, descriptors: Option<u64>) -> Result<(), ServeErr
                 let state = connection.borrow_and_update().clone();
                 served.proxy().has_source(source(state));
             }
+            _ = reopen.recv() => served.proxy().reopen_logs(),
             () = sleep(REBIND), if served.proxy().has_unbound_listeners() => {
                 served.rebind().await;
             }

@@ -37,7 +37,10 @@ async fn serve(args: ServeArgs, descriptors: Option<u64>) -> Result<(), ServeErr
     loop {
         let asked = tokio::select! {
             () = watcher.changed() => false,
-            _ = reread.recv() => true,
+            _ = reread.recv() => {
+                gateway.proxy().reopen_logs();
+                true
+            }
             () = stop.received() => break,
             () = gateway.proxy().worker_ended() => {
                 return Err(stop_by_defect(gateway.into_proxy(), run, &mut stop).await);

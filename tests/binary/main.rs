@@ -13,6 +13,7 @@ use egret_testkit::{Ca, Client, DnsServer, Upstream};
 
 use served::{ServeSetup, ServedProcess, lines, wait_for};
 
+mod access_log;
 mod changes;
 mod check;
 mod cluster;

@@ -79,6 +79,16 @@ impl CertificateFacts {
 }
 
 impl CertificateFacts {
+    /// The subject as RFC 4514 writes it: the last attribute of the certificate first.
+    #[must_use]
+    pub fn subject_text(&self) -> String {
+        let mut text = String::new();
+        for attribute in self.subject.iter().rev() {
+            attribute.write(&mut text);
+        }
+        text
+    }
+
     /// What people know the certificate by: its common name, else its first alternative name.
     #[must_use]
     pub fn title(&self) -> String {

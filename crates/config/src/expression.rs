@@ -24,8 +24,11 @@ mod request;
 mod syntax;
 
 pub use attribute::ExpressionInputs;
+use attribute::ExpressionMoment;
 pub use evaluate::EvaluationError;
-pub use request::{EgressDestination, KeptRequest, RequestForm, RequestHead, RequestView};
+pub use request::{
+    EgressDestination, KeptRequest, RequestForm, RequestHead, RequestView, ResponseView,
+};
 
 use evaluate::Condition;
 
@@ -82,11 +85,27 @@ impl Expression {
     /// If it is no expression, names an attribute or a function that is not known, compares values of different types, or
     /// is not true or false.
     pub fn compile(text: &str, absent_headers: AbsentHeaders) -> Result<Self, ExpressionFault> {
+        Self::compile_for(text, absent_headers, ExpressionMoment::Decision)
+    }
+
+    /// Compiles an expression of an access log, which may read the response too.
+    ///
+    /// # Errors
+    /// As [`Expression::compile`].
+    pub fn compile_for_log(text: &str) -> Result<Self, ExpressionFault> {
+        Self::compile_for(text, AbsentHeaders::AreErrors, ExpressionMoment::Log)
+    }
+
+    fn compile_for(
+        text: &str,
+        absent_headers: AbsentHeaders,
+        moment: ExpressionMoment,
+    ) -> Result<Self, ExpressionFault> {
         let compiled = if text.len() > MAX_LENGTH {
             let message = format!("longer than {MAX_LENGTH} bytes");
             Err(FaultAt::new(MAX_LENGTH, message))
         } else {
-            parser::parse(text).and_then(|tree| lower::condition(&tree))
+            parser::parse(text).and_then(|tree| lower::condition(&tree, moment))
         };
         let (condition, inputs) = compiled.map_err(|fault| fault.locate(text))?;
         Ok(Self {

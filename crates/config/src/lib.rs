@@ -4,6 +4,7 @@
 //! and a [`report::Report`] to read; [`in_force`] does so for a change, and keeps what must not be replaced. The whole
 //! crate is pure: it has no runtime, opens no sockets and reads no clock.
 
+pub mod access_log;
 pub mod api;
 pub mod certificate;
 pub mod compile;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::access_log::AccessLog;
 use crate::name::{DnsName, Host, HostPattern, Port};
 use crate::policy::jwt_auth::RemoteKeys;
 use crate::policy::service::ServiceId;
@@ -93,8 +94,8 @@ pub struct Listener {
     pub hostname: Option<HostPattern>,
     /// The protocol. Either all listeners of a socket are [`ListenerProtocol::Http`], or none is.
     pub protocol: ListenerProtocol,
-    /// Whether requests are written to the access log.
-    pub access_log: bool,
+    /// Where exchanges are logged.
+    pub access_log: AccessLog,
     /// The routes that are attached to the listener.
     pub routes: RouteTable,
     /// Set if a policy on the Gateway or the listener is not valid: every request is then refused (fail closed).
@@ -180,6 +181,17 @@ impl ListenerSocket {
                     Host::Ip(_) => listener.accepts(None),
                 }
         })
+    }
+
+    /// The access log of what cannot be told to be for one of the listeners: that of the widest hostname which is not off.
+    #[must_use]
+    pub fn unrouted_log(&self) -> &AccessLog {
+        let mut logs = self
+            .listeners
+            .iter()
+            .rev()
+            .map(|listener| &listener.access_log);
+        logs.find(|log| !log.is_off()).unwrap_or(&AccessLog::Off)
     }
 
     /// The listener of a TLS connection whose client sent this server name (SNI, RFC 6066 3), or none.

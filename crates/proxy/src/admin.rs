@@ -221,21 +221,27 @@ impl AdminState {
     /// The response to a readiness probe, with the reason for those who may know it.
     async fn ready(&self, tells_why: bool) -> AdminResponse {
         match self.not_ready().await {
-            None => match self.parts.status.source().error() {
-                Some(why) if tells_why => text(
-                    StatusCode::OK,
-                    format!(
-                        "ready; the API server is away, the last configuration is served: {why}\n"
-                    ),
-                ),
-                Some(_) | None => text(StatusCode::OK, "ready\n"),
-            },
+            None => text(StatusCode::OK, self.ready_text(tells_why)),
             Some(reason) if tells_why => text(
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!("not ready: {reason}\n"),
             ),
             Some(_) => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
         }
+    }
+
+    /// What is said while the process is ready: what is lost and what is away does not make it less so. Which log loses
+    /// lines is no secret.
+    fn ready_text(&self, tells_why: bool) -> String {
+        let mut body = "ready\n".to_owned();
+        if let Some(why) = self.parts.status.source().error().filter(|_| tells_why) {
+            body =
+                format!("ready; the API server is away, the last configuration is served: {why}\n");
+        }
+        for trouble in self.parts.shared.logs.troubles() {
+            body.push_str(&format!("lines are being lost: {trouble}\n"));
+        }
+        body
     }
 
     async fn not_ready(&self) -> Option<String> {

@@ -116,6 +116,7 @@ impl Body for ResponseBody {
                 self.exchange.frame_ready();
                 if let Some(trailers) = frame.trailers_mut() {
                     prepare_trailers(trailers);
+                    self.exchange.ends_with(trailers);
                 }
                 if let Some(data) = frame.data_ref() {
                     self.exchange.progress().sent(data.len());

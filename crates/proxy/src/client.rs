@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 
 use crate::clock;
 use crate::policy::ClientIdentity;
+use crate::record::ClientFacts;
 use interim::InterimQueue;
 use watch::ConnectionWatch;
 pub(crate) use watch::HttpConnection;
@@ -42,6 +43,8 @@ pub(crate) struct ConnectionOrigin {
     pub(crate) tls: Option<TerminatedTls>,
     /// The limits of the socket, as they were when the connection was accepted.
     pub(crate) limits: ConnectionLimits,
+    /// What formats of access logs may tell of the connection.
+    pub(crate) facts: ClientFacts,
 }
 
 /// The facts of a client's ClientHello that are logged.
@@ -92,6 +95,8 @@ pub(crate) struct ClientConnection {
     pub(crate) tls: Option<TerminatedTls>,
     /// Who the client is, as far as the connection proves it.
     identity: Rc<ClientIdentity>,
+    /// What formats of access logs may tell of it.
+    pub(crate) facts: ClientFacts,
     /// The limits at the time of the accept; a change applies to later connections.
     limits: ConnectionLimits,
     /// Requests so far.
@@ -117,6 +122,7 @@ impl ClientConnection {
             hello,
             tls,
             limits,
+            facts,
         } = origin;
         let identity = ClientIdentity {
             address: client,
@@ -137,6 +143,7 @@ impl ClientConnection {
             bind,
             hello,
             tls,
+            facts,
             limits,
             requests: Cell::default(),
             close_after_response: Cell::default(),

@@ -38,5 +38,5 @@ impl SnapshotReader {
 
 /// Whether a request or connection is logged that cannot be told to belong to one of the socket's listeners.
 pub(crate) fn logs_unrouted(socket: &ListenerSocket) -> bool {
-    socket.listeners.iter().any(|listener| listener.access_log)
+    !socket.unrouted_log().is_off()
 }

@@ -17,7 +17,7 @@ use crate::metrics::WorkerMetrics;
 use crate::policy::fault::ActiveFaults;
 use crate::policy::limit::{LimitStore, WorkerLimits};
 use crate::telemetry::WorkerTelemetry;
-use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::access_log::{LogFiles, WorkerLogs};
 use crate::tls::TlsServers;
 use crate::transfer::CopyBudget;
 use crate::tunnel::TunnelRegistry;
@@ -37,7 +37,7 @@ pub(crate) struct SharedContext {
     pub(crate) via: Via,
     /// What is counted, by worker.
     pub(crate) metrics: Vec<WorkerMetrics>,
-    pub(crate) access_log: Arc<AccessLog>,
+    pub(crate) logs: Arc<LogFiles>,
     pub(crate) drain: Arc<DrainSignal>,
     /// What is left of the limits of requests.
     pub(crate) limits: Arc<LimitStore>,
@@ -68,7 +68,7 @@ impl SharedContext {
     pub(crate) fn new(
         workers: usize,
         upstreams: Arc<SharedUpstreams>,
-        access_log: Arc<AccessLog>,
+        logs: Arc<LogFiles>,
     ) -> Arc<Self> {
         Arc::new(Self {
             snapshot: Arc::default(),
@@ -77,7 +77,7 @@ impl SharedContext {
             tls_servers: TlsServers::default(),
             via: Via::new(rand::random()),
             metrics: (0..workers).map(|_| WorkerMetrics::default()).collect(),
-            access_log,
+            logs,
             drain: Arc::default(),
             limits: LimitStore::new(),
             faults: Arc::default(),
@@ -95,7 +95,7 @@ impl WorkerContext {
             clients,
         } = shared.metrics[index].clone();
         let snapshots = Rc::new(SnapshotReader::new(Arc::clone(&shared.snapshot)));
-        let log = shared.access_log.buffer();
+        let logs = WorkerLogs::new(Arc::clone(&shared.logs));
         Rc::new(Self {
             upstreams: Upstreams::new(Arc::clone(&shared.upstreams), upstreams),
             tunnels: TunnelRegistry::new(
@@ -105,7 +105,7 @@ impl WorkerContext {
             ),
             telemetry: WorkerTelemetry::new(
                 exchanges,
-                log,
+                logs,
                 Arc::clone(&shared.drain),
                 Arc::clone(&shared.generation),
             ),

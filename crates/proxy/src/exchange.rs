@@ -9,9 +9,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use egret_config::access_log::{AccessLog, LogInputs};
 use egret_config::name::DnsName;
 use egret_config::policy::egress::{EgressDecision, EgressMode};
-use egret_config::snapshot::{FOREVER, Listener, RouteRule, Scheme, TimeoutSetting};
+use egret_config::resources::ObjectRef;
+use egret_config::snapshot::{
+    FOREVER, Listener, ListenerSocket, RouteRule, Scheme, TimeoutSetting,
+};
 use http::header::{HeaderValue, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
@@ -24,7 +28,10 @@ use crate::plan::destination::DestinationKey;
 use crate::policy;
 use crate::policy::fault::{self, ActiveFaults, Pace};
 use crate::policy::limit::{LimitAudit, LimitShare};
-use crate::record::{ExchangeEnd, ExchangeForm, Record, SniViolation, Trip, VerdictFacts};
+use crate::record::{
+    ExchangeEnd, ExchangeForm, FormatFacts, MessageFields, Record, RequestOrigin, SniViolation,
+    Trip, VerdictFacts,
+};
 use crate::refusal::{Refusal, RefusalId, RefusalRow, RefusalSubject};
 use crate::telemetry::{DecisionLabels, WorkerTelemetry};
 
@@ -65,6 +72,12 @@ struct RequestFacts {
     origin: Option<HeaderValue>,
     user: Option<Arc<str>>,
     details: Option<String>,
+    /// The refusal in Envoy's words, if a format may ask for them.
+    code_details: Option<Box<CodeDetails>>,
+    /// What the formats of the listener's log ask for; kept only if there are any.
+    messages: Option<Box<MessageFields>>,
+    /// Where it is logged if it has no listener.
+    unrouted_log: AccessLog,
     refusal: Option<RefusalId>,
     verdict: VerdictFacts,
     first_byte: Option<Duration>,
@@ -74,6 +87,13 @@ struct RequestFacts {
     share: Option<LimitShare>,
     /// What services that policies asked add to the response.
     added: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// A refusal in Envoy's words.
+struct CodeDetails {
+    details: String,
+    /// Why the connection to the upstream could not be made.
+    transport_failure: Option<String>,
 }
 
 /// The request as it came; kept only for an exchange that is logged.
@@ -93,6 +113,18 @@ impl RequestFacts {
     /// The full name of the listener that took the request.
     fn listener_name(&self) -> Option<&Arc<str>> {
         self.listener.as_ref().map(|listener| &listener.full_name)
+    }
+
+    /// Where the exchange is logged.
+    fn log(&self) -> &AccessLog {
+        let listener = self.listener.as_ref();
+        listener.map_or(&self.unrouted_log, |listener| &listener.access_log)
+    }
+
+    /// What formats ask for, and where it is kept; `None` for an exchange that is not logged by formats.
+    fn asked_for(&mut self) -> Option<(&LogInputs, &mut MessageFields)> {
+        let inputs = self.listener.as_ref()?.access_log.inputs()?;
+        Some((inputs, self.messages.get_or_insert_default()))
     }
 }
 
@@ -165,6 +197,55 @@ impl Exchange {
         self.facts.borrow_mut().listener = Some(Arc::clone(listener));
     }
 
+    /// No listener takes the request, which the log of the socket tells.
+    pub(crate) fn is_unrouted(&self, socket: &ListenerSocket) {
+        self.facts.borrow_mut().unrouted_log = socket.unrouted_log().clone();
+    }
+
+    /// Keeps what formats ask for of a request that a listener took.
+    pub(crate) fn received(&self, parts: &Parts) {
+        let mut facts = self.facts.borrow_mut();
+        let RequestFacts {
+            head,
+            listener,
+            messages,
+            ..
+        } = &mut *facts;
+        let listener = listener.as_ref();
+        let Some(inputs) = listener.and_then(|listener| listener.access_log.inputs()) else {
+            return;
+        };
+        let authority = head.as_ref().and_then(|head| head.authority.as_deref());
+        let origin = RequestOrigin {
+            scheme: self.connection.scheme(),
+            authority: authority.unwrap_or_default(),
+        };
+        messages
+            .get_or_insert_default()
+            .receive(inputs, parts, origin);
+    }
+
+    /// Keeps what formats ask for of the request as it is sent on.
+    pub(crate) fn sends(&self, parts: &Parts) {
+        if let Some((inputs, messages)) = self.facts.borrow_mut().asked_for() {
+            messages.send(inputs, parts);
+        }
+    }
+
+    /// Keeps what formats ask for of the response; `length` is the size of its body, if that is known.
+    pub(crate) fn answers(&self, headers: &HeaderMap, length: Option<u64>) {
+        if let Some((inputs, messages)) = self.facts.borrow_mut().asked_for() {
+            messages.respond(inputs, headers, length);
+        }
+    }
+
+    /// Keeps what formats ask for of the trailers of the response.
+    pub(crate) fn ends_with(&self, trailers: &HeaderMap) {
+        if let Some((inputs, messages)) = self.facts.borrow_mut().asked_for() {
+            messages.end(inputs, trailers);
+        }
+    }
+
     /// The rule that the request falls under.
     pub(crate) fn routed(&self, rule: &Arc<RouteRule>) {
         match rule.timeouts.stream_idle {
@@ -203,11 +284,15 @@ impl Exchange {
     }
 
     /// Where the request is to be sent, which is what policies decide about.
-    pub(crate) fn planned(&self, destination: &DestinationKey) {
+    pub(crate) fn planned(&self, destination: &DestinationKey, backend: &ObjectRef) {
         let DestinationKey {
             scheme, host, port, ..
         } = destination;
-        if let Some(head) = &mut self.facts.borrow_mut().head {
+        let mut facts = self.facts.borrow_mut();
+        if let Some((_, messages)) = facts.asked_for() {
+            messages.backend = Some(backend.clone());
+        }
+        if let Some(head) = &mut facts.head {
             let is_tunnel = head.method.as_ref().is_none_or(|it| it == Method::CONNECT);
             head.scheme = Some(*scheme).filter(|_| !is_tunnel);
         }
@@ -269,6 +354,12 @@ impl Exchange {
         let mut facts = self.facts.borrow_mut();
         if facts.head.is_some() {
             facts.details = Some(refusal.details(&about));
+            if matches!(facts.log(), AccessLog::Sinks(_)) {
+                facts.code_details = Some(Box::new(CodeDetails {
+                    details: refusal.code_details(&about),
+                    transport_failure: refusal.transport_failure(),
+                }));
+            }
             facts.refusal = about.id;
         }
         facts.verdict.refused(refusal);
@@ -388,6 +479,9 @@ impl Drop for Exchange {
             origin: _,
             user,
             details,
+            code_details,
+            messages,
+            unrouted_log,
             refusal,
             verdict,
             first_byte,
@@ -395,17 +489,12 @@ impl Drop for Exchange {
             share: _,
             added: _,
         } = self.facts.get_mut();
-        let is_logged = listener.as_ref().is_none_or(|listener| listener.access_log);
-        let head = head.as_ref().filter(|_| is_logged);
+        let log = listener.as_ref().map_or(&*unrouted_log, |l| &l.access_log);
+        let head = head.as_ref().filter(|_| !log.is_off());
         let destination = self.trip.take_destination();
         let audited_by = self.trip.take_audited_by();
-        if audited_by.is_some() {
-            let labels = DecisionLabels {
-                listener: listener.as_ref().map(|listener| &listener.full_name),
-                policy: audited_by.as_ref(),
-                rule: None,
-            };
-            self.telemetry.metrics.audited.increment((), labels);
+        if let Some(policy) = &audited_by {
+            count_audited(&self.telemetry, listener.as_deref(), policy);
         }
         let verdict = verdict.settle(audited_by);
         let about = || RefusalSubject {
@@ -449,12 +538,41 @@ impl Drop for Exchange {
             first_byte: *first_byte,
             request_bytes: self.progress.request_bytes(),
             response_bytes: self.progress.response_bytes(),
+            facts: FormatFacts {
+                client: Some(&self.connection.facts),
+                upstream: self.trip.facts(),
+                whole_request: self.progress.whole_request(),
+                ..kept_facts(messages.as_deref(), code_details.as_deref())
+            },
         };
         self.telemetry.count(&record);
         if head.is_some() {
-            self.telemetry.log(&record);
+            self.telemetry.log(log, &record);
         }
     }
+}
+
+/// What was kept for formats.
+fn kept_facts<'a>(
+    messages: Option<&'a MessageFields>,
+    said: Option<&'a CodeDetails>,
+) -> FormatFacts<'a> {
+    FormatFacts {
+        messages,
+        code_details: said.map(|said| &*said.details),
+        transport_failure: said.and_then(|said| said.transport_failure.as_deref()),
+        ..FormatFacts::default()
+    }
+}
+
+/// Counts an exchange whose address a policy in audit mode would have denied.
+fn count_audited(telemetry: &WorkerTelemetry, listener: Option<&Listener>, policy: &ObjectRef) {
+    let labels = DecisionLabels {
+        listener: listener.map(|listener| &listener.full_name),
+        policy: Some(policy),
+        rule: None,
+    };
+    telemetry.metrics.audited.increment((), labels);
 }
 
 fn protocol(version: Version) -> &'static str {

@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use egret_config::compile::CompiledConfig;
@@ -30,7 +29,7 @@ use crate::listen::{Bind, BindError, ListenerSet};
 use crate::metrics::ProcessCounters;
 use crate::status::{ConfigStatus, SourceState};
 use crate::task;
-use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::access_log::LogFiles;
 use crate::tls::{RootCertificates, TlsClients};
 use crate::upstream::SharedUpstreams;
 use crate::worker::{self, WorkerCommand, WorkerHandle};
@@ -53,8 +52,10 @@ pub struct ProxyOptions {
     pub probes: Option<SocketAddr>,
     /// The token that the admin server asks for; an address that other machines reach does not do without.
     pub admin_token: Option<AdminToken>,
-    /// Where the access log goes.
+    /// Where the access log goes, and the lines of policies for `/dev/stdout`.
     pub access_log: Box<dyn Write + Send>,
+    /// The file that the default access log is appended to instead.
+    pub access_log_file: Option<PathBuf>,
     /// Creates the clients that send DNS queries.
     pub queries: DnsClientFactory,
     /// The hosts file, which is looked up before the system's DNS servers are queried; `None` uses none.
@@ -82,7 +83,6 @@ pub struct Proxy {
     workers: Vec<WorkerHandle>,
     /// Notified when a worker has ended.
     worker_ended: Arc<Notify>,
-    log_writer: JoinHandle<()>,
 }
 
 impl Default for ProxyOptions {
@@ -96,6 +96,7 @@ impl Default for ProxyOptions {
             probes: None,
             admin_token: None,
             access_log: Box::new(io::stdout()),
+            access_log_file: None,
             queries: HickoryClient::factory(),
             hosts_file: Some(hosts_file::PATH.into()),
             roots: None,
@@ -114,7 +115,7 @@ impl Proxy {
     /// # Errors
     /// If threads cannot be started, the admin address cannot be bound, or the state folder cannot be written to.
     pub fn start(options: ProxyOptions, control: &Handle) -> io::Result<Self> {
-        let (access_log, log_writer) = AccessLog::start(options.access_log)?;
+        let logs = LogFiles::start(options.access_log, options.access_log_file)?;
         let mut resolvers = ResolverSet::new(options.queries, options.hosts_file, control.clone());
         let has_store = options.state_dir.is_some();
         if let Some(folder) = options.state_dir {
@@ -123,7 +124,7 @@ impl Proxy {
         }
         let tls = TlsClients::new(options.roots.unwrap_or_else(RootCertificates::system));
         let upstreams = SharedUpstreams::new(resolvers, tls);
-        let shared = SharedContext::new(options.workers.max(1), upstreams, access_log);
+        let shared = SharedContext::new(options.workers.max(1), upstreams, logs);
         if has_store {
             let shared = Arc::downgrade(&shared);
             let saving = async move || save_caches(shared.clone()).await;
@@ -175,7 +176,6 @@ impl Proxy {
             probes,
             workers,
             worker_ended,
-            log_writer,
         })
     }
 
@@ -241,6 +241,11 @@ impl Proxy {
     /// Keeps serving the current configuration, and reports why the newest one is rejected.
     pub fn reject(&self, errors: Vec<String>) {
         self.status.rejected(errors);
+    }
+
+    /// Opens the files of access logs anew, because they may have been moved away.
+    pub fn reopen_logs(&self) {
+        self.shared.logs.reopen();
     }
 
     /// The number of configurations that have been applied.
@@ -346,11 +351,8 @@ impl Proxy {
             }
             let _ = timeout(ABORT_TIMEOUT, all).await;
         }
-        let log = Arc::clone(&self.shared.access_log);
-        let written = tokio::task::spawn_blocking(move || {
-            log.end();
-            drop(self.log_writer.join());
-        });
+        let logs = Arc::clone(&self.shared.logs);
+        let written = tokio::task::spawn_blocking(move || logs.end());
         // The reader of the log may have stalled, and a disk may hang.
         let _ = timeout(ABORT_TIMEOUT, written).await;
         let _ = timeout(ABORT_TIMEOUT, saved).await;

@@ -15,15 +15,20 @@ use crate::dns::AnswerSource;
 use crate::refusal::RefusalId;
 
 mod end;
+mod facts;
+mod message;
 mod trip;
 mod verdict;
 
 pub(crate) use end::{ExchangeEnd, TunnelEnd};
+pub(crate) use facts::{ClientFacts, ClientTlsFacts, FormatFacts, RetryEnd, UpstreamFacts};
+pub(crate) use message::{MessageFields, RequestOrigin, kept};
 pub(crate) use trip::Trip;
 pub(crate) use verdict::{SniViolation, Verdict, VerdictFacts};
 
 /// The facts about one exchange that has ended.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Record<'a> {
     /// When the head had been read, or had turned out not to be one. Absent if the exchange is not logged.
     pub(crate) started: Option<SystemTime>,
@@ -90,6 +95,8 @@ pub(crate) struct Record<'a> {
     pub(crate) request_bytes: u64,
     /// Bytes of the response body that were sent, or of the tunnel towards the client.
     pub(crate) response_bytes: u64,
+    /// What only configured formats tell.
+    pub(crate) facts: FormatFacts<'a>,
 }
 
 /// The kind of an exchange, which decides how it is counted.

@@ -13,6 +13,7 @@ use crate::proxy_protocol::HeaderError;
 use crate::tls::TlsFailure;
 
 mod authentication;
+mod code_details;
 mod convert;
 mod denial;
 mod details;

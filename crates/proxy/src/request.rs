@@ -93,6 +93,7 @@ pub(crate) async fn handle(
     if let Some(pace) = exchange.response_pace(&connection.context.shared.faults) {
         response.body_mut().send_slowly(pace);
     }
+    exchange.answers(response.headers(), response.body().size_hint().exact());
     exchange.responded(response.status());
     if exchange.progress().is_body_unasked() {
         // The next bytes could be the body or a next request.
@@ -290,10 +291,15 @@ fn enter<'s>(
     let extended = upgrade::unwrap_extended(parts);
     let target = identify(parts, socket, client)?;
     target.override_host(&mut parts.headers, parts.version);
-    check::fields(parts, connection.client.limits())?;
+    let unrouted = |_: &Refusal| exchange.is_unrouted(socket);
+    check::fields(parts, connection.client.limits()).inspect_err(unrouted)?;
     let listener = socket.listener_for(&target.host);
-    if let Some(listener) = listener {
-        exchange.taken_by(listener);
+    match listener {
+        Some(listener) => {
+            exchange.taken_by(listener);
+            exchange.received(parts);
+        }
+        None => exchange.is_unrouted(socket),
     }
     check_framing(&parts.headers)?;
     connect::check_framing(parts)?;
@@ -354,6 +360,9 @@ fn identify(
             port.map_or_else(|| host.to_string(), |port| format!("{host}:{port}"))
         });
         client.exchange.describe(parts, authority);
+    }
+    if target.is_err() {
+        client.exchange.is_unrouted(socket);
     }
     target.map_err(Refusal::Target)
 }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
+use egret_config::access_log::{AccessLog, LogPath};
+use egret_config::snapshot::Snapshot;
 use http::StatusCode;
 use tokio::time::sleep;
 
 use crate::drain::DrainSignal;
 use crate::record::{ExchangeForm, Record};
 use crate::task;
-use access_log::{FLUSH_INTERVAL, LogBuffer};
+use access_log::{FLUSH_INTERVAL, WorkerLogs};
 
 pub(crate) mod access_log;
 mod exchanges;
@@ -21,11 +23,11 @@ pub(crate) use exchanges::ExchangeMetrics;
 use series::ResponseCounters;
 pub(crate) use series::{CountersByDecision, DecisionLabels, SeriesLabels};
 
-/// The access log buffer and the exchange metrics of one worker.
+/// The access logs and the exchange metrics of one worker.
 pub(crate) struct WorkerTelemetry {
     pub(crate) metrics: Arc<ExchangeMetrics>,
     responses: ResponseCounters,
-    log: LogBuffer,
+    logs: WorkerLogs,
     drain: Arc<DrainSignal>,
     generation: Arc<AtomicU64>,
 }
@@ -33,14 +35,14 @@ pub(crate) struct WorkerTelemetry {
 impl WorkerTelemetry {
     pub(crate) fn new(
         metrics: Arc<ExchangeMetrics>,
-        log: LogBuffer,
+        logs: WorkerLogs,
         drain: Arc<DrainSignal>,
         generation: Arc<AtomicU64>,
     ) -> Rc<Self> {
         Rc::new(Self {
             responses: ResponseCounters::new(Arc::clone(&metrics.responses)),
             metrics,
-            log,
+            logs,
             drain,
             generation,
         })
@@ -69,17 +71,17 @@ impl WorkerTelemetry {
         }
     }
 
-    /// Adds a record to the access log, which is written with the next batch.
-    pub(crate) fn log(self: &Rc<Self>, record: &Record<'_>) {
-        let is_first = self.log.write(record);
+    /// Adds a record to an access log, which is written with the next batch.
+    pub(crate) fn log(self: &Rc<Self>, log: &AccessLog, record: &Record<'_>) {
+        let is_first = self.logs.write(log, record);
         if self.drain.is_draining() {
             // The runtime may be shutting down, so that a spawned task might never run.
-            self.log.flush();
+            self.logs.flush();
         } else if is_first {
             let telemetry = Rc::clone(self);
             task::spawn(async move {
                 sleep(FLUSH_INTERVAL).await;
-                telemetry.log.flush();
+                telemetry.logs.flush();
             });
         }
     }
@@ -96,7 +98,22 @@ impl WorkerTelemetry {
 
     /// Hands the buffered lines over to the writer.
     pub(crate) fn flush(&self) {
-        self.log.flush();
+        self.logs.flush();
+    }
+
+    /// Lets go of the log files that the configuration does not name any more.
+    pub(crate) fn close_unused_logs(&self, snapshot: &Snapshot) {
+        let is_wanted = |path: &LogPath| {
+            let mut listeners = snapshot
+                .sockets
+                .values()
+                .flat_map(|socket| &socket.listeners);
+            listeners.any(|listener| {
+                let mut sinks = listener.access_log.sinks().iter();
+                sinks.any(|sink| sink.path == *path)
+            })
+        };
+        self.logs.keep_only(is_wanted);
     }
 }
 

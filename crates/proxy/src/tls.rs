@@ -11,6 +11,7 @@ pub(crate) use handshakes::{HandshakeMetrics, HandshakeOutcome};
 pub(crate) use protocol::provider;
 pub use roots::RootCertificates;
 pub(crate) use servers::TlsServers;
+pub(crate) use words::{SessionWords, session_words};
 
 mod alpn;
 mod certificates;
@@ -25,3 +26,4 @@ mod settings_cache;
 mod signature_limit;
 mod signatures;
 mod verify;
+mod words;

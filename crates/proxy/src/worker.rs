@@ -184,6 +184,7 @@ async fn serve(
             Some(WorkerCommand::ReevaluateTunnels) => {
                 context.upstreams.fetch_due_keys(&context.snapshot());
                 context.tunnels.reevaluate();
+                context.telemetry.close_unused_logs(&context.snapshot());
             }
             Some(WorkerCommand::Drain) => return true,
             Some(WorkerCommand::Abort) | None => return false,

@@ -79,9 +79,11 @@ pub use gateway_parameters::{
     ServiceParameters, ServicePortParameters, StatsParameters,
 };
 pub use listener::{
-    AuthorityReference, ClientCertificateValidation, HttpListenerPolicy, HttpListenerPolicySpec,
-    HttpSettings, ListenerHttp2, ListenerPolicy, ListenerPolicySpec, ListenerPort,
-    ListenerSettings, ProxyProtocolSettings, UpgradeConfig,
+    AccessLogSpec, AuthorityReference, CelFilterSpec, ClientCertificateValidation,
+    ComparisonFilterSpec, FileSinkSpec, GrpcStatusFilterSpec, HeaderFilterSpec, HeaderMatchSpec,
+    HttpListenerPolicy, HttpListenerPolicySpec, HttpSettings, ListenerHttp2, ListenerPolicy,
+    ListenerPolicySpec, ListenerPort, ListenerSettings, LogFilterSpec, OneFilterSpec,
+    ProxyProtocolSettings, ResponseFlagFilterSpec, RuntimeFilterSpec, SampledSpec, UpgradeConfig,
 };
 pub use tls::{BackendConfigTls, SecretName, TlsParameters};
 pub use traffic::*;

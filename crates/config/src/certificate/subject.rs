@@ -64,6 +64,31 @@ pub(super) fn attributes(name: &[u8]) -> Option<Vec<SubjectAttribute>> {
 }
 
 impl SubjectAttribute {
+    /// Writes `TYPE=value` with the escapes of RFC 4514 2.4; nothing if the type has no name there, or the value is no
+    /// text.
+    pub(super) fn write(&self, out: &mut String) {
+        let mut types = TYPES.iter();
+        let known = types.find(|(_, kind)| **kind == *self.kind);
+        let (Some((name, _)), Some(value)) = (known, &self.value) else {
+            return;
+        };
+        if !out.is_empty() {
+            out.push(',');
+        }
+        out.push_str(name);
+        out.push('=');
+        let last = value.chars().count().saturating_sub(1);
+        for (index, letter) in value.chars().enumerate() {
+            let is_special = matches!(letter, '"' | '+' | ',' | ';' | '<' | '>' | '\\')
+                || (index == 0 && matches!(letter, ' ' | '#'))
+                || (index == last && letter == ' ');
+            if is_special {
+                out.push('\\');
+            }
+            out.push(letter);
+        }
+    }
+
     /// The value, if this is a common name.
     pub(super) fn common_name(&self) -> Option<&str> {
         let is_common_name = *self.kind == *COMMON_NAME;

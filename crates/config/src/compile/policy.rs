@@ -12,6 +12,7 @@ use super::annotation::{policy_weight, prefers_child};
 use super::class::CompileOptions;
 use super::log::{ReportLog, misconfiguration};
 use super::target::{PolicyTarget, TargetLookup};
+use crate::access_log::AccessLog;
 use crate::policy::egress::{EgressPolicySet, EgressRules, Expiry};
 use crate::policy::service::ServiceId;
 use crate::policy::traffic::TrafficSettings;
@@ -157,11 +158,12 @@ impl CompiledPolicies {
         self.listeners.get(listener.owner)?.get(listener.name)
     }
 
-    /// Whether requests to a listener are written to the access log.
-    pub(super) fn access_log(&self, listener: ListenerScope<'_>) -> bool {
-        !self
-            .listener(listener)
-            .is_some_and(|settings| settings.access_log_off)
+    /// The access log of a listener.
+    pub(super) fn access_log(&self, listener: ListenerScope<'_>) -> AccessLog {
+        let settings = self.listener(listener);
+        settings
+            .and_then(|settings| settings.access_log.clone())
+            .unwrap_or_default()
     }
 
     /// The limits of connections to a listener.

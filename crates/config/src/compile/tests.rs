@@ -9,6 +9,7 @@ use crate::resources::ObjectRef;
 use crate::route::RequestFacts;
 use crate::snapshot::{BackendDestination, BindAddress, RouteRule, RuleAction};
 
+mod access_log;
 mod acl;
 mod annotation;
 mod authentication;

@@ -17,6 +17,7 @@ use crate::suggest::nearest;
 pub(super) enum Attribute {
     Text(TextAttribute),
     Number(PortAttribute),
+    Response(ResponseAttribute),
     /// Whether the client has a certificate that was validated.
     Mtls,
     /// The names of the client's certificate.
@@ -44,6 +45,16 @@ pub(super) enum TextAttribute {
     DnsName,
     EgressHost,
     EgressScheme,
+    CodeDetails,
+}
+
+/// The attributes of a response that are numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ResponseAttribute {
+    Code,
+    Flags,
+    GrpcStatus,
+    Size,
 }
 
 /// The attributes that are numbers: ports.
@@ -100,6 +111,37 @@ const ATTRIBUTES: [(&str, NamedValue); 25] = {
     ]
 };
 
+/// The attributes of responses, which only expressions of access logs may read.
+const OF_RESPONSES: [(&str, NamedValue); 5] = {
+    use NamedValue::Attribute as Is;
+    const fn number(number: ResponseAttribute) -> NamedValue {
+        Is(Attribute::Response(number))
+    }
+    [
+        ("response.code", number(ResponseAttribute::Code)),
+        (
+            "response.code_details",
+            Is(Attribute::Text(TextAttribute::CodeDetails)),
+        ),
+        ("response.flags", number(ResponseAttribute::Flags)),
+        (
+            "response.grpc_status",
+            number(ResponseAttribute::GrpcStatus),
+        ),
+        ("response.size", number(ResponseAttribute::Size)),
+    ]
+};
+
+/// When an expression is evaluated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum ExpressionMoment {
+    /// While it is decided about a request.
+    #[default]
+    Decision,
+    /// When the exchange has ended, and is to be logged.
+    Log,
+}
+
 /// The first words of attributes.
 const NAMESPACES: [&str; 5] = ["request", "source", "destination", "connection", "egress"];
 
@@ -141,7 +183,18 @@ pub(super) fn is_namespace(name: &str) -> bool {
 ///
 /// # Errors
 /// What to write instead.
-pub(super) fn named(name: &str) -> Result<NamedValue, String> {
+pub(super) fn named(name: &str, moment: ExpressionMoment) -> Result<NamedValue, String> {
+    if moment == ExpressionMoment::Log && name.starts_with("response") {
+        let mut known = OF_RESPONSES.iter();
+        let found = known.find(|(known, _)| *known == name);
+        return found.map(|(_, value)| *value).ok_or_else(|| {
+            let known: Vec<_> = OF_RESPONSES.iter().map(|(known, _)| *known).collect();
+            format!(
+                "there is no attribute {name}: there are {}",
+                known.join(", ")
+            )
+        });
+    }
     if let Some((_, value)) = ATTRIBUTES.iter().find(|(known, _)| *known == name) {
         return Ok(*value);
     }
@@ -219,7 +272,8 @@ impl ExpressionInputs {
 impl TextAttribute {
     /// The name of the attribute.
     pub(super) fn name(self) -> &'static str {
-        let own = ATTRIBUTES.iter().find(|(_, value)| {
+        let mut all = ATTRIBUTES.iter().chain(&OF_RESPONSES);
+        let own = all.find(|(_, value)| {
             matches!(value, NamedValue::Attribute(Attribute::Text(text)) if *text == self)
         });
         own.map_or("", |(name, _)| *name)
@@ -251,7 +305,30 @@ impl TextAttribute {
             Self::DnsName => Cow::Borrowed(request.certificate?.names.iter().find_map(dns)?),
             Self::EgressHost => host(request.egress.host),
             Self::EgressScheme => Cow::Borrowed(request.egress.scheme?),
+            Self::CodeDetails => Cow::Borrowed(request.response?.code_details?),
         })
+    }
+}
+
+impl ResponseAttribute {
+    pub(super) fn value(self, request: &RequestView<'_>) -> Option<i64> {
+        let response = request.response?;
+        match self {
+            Self::Code => Some(response.code.into()),
+            Self::Flags => response.flags.try_into().ok(),
+            Self::GrpcStatus => Some(response.grpc_status),
+            Self::Size => response.size.try_into().ok(),
+        }
+    }
+
+    /// The name of the attribute.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Code => "response.code",
+            Self::Flags => "response.flags",
+            Self::GrpcStatus => "response.grpc_status",
+            Self::Size => "response.size",
+        }
     }
 }
 

@@ -7,7 +7,9 @@ use http::HeaderName;
 use regex::Regex;
 
 use super::AbsentHeaders;
-use super::attribute::{PortAttribute, TextAttribute, certificate_names, header};
+use super::attribute::{
+    PortAttribute, ResponseAttribute, TextAttribute, certificate_names, header,
+};
 use super::claim::ClaimPath;
 use super::request::RequestView;
 use super::syntax::{Arithmetic, Comparison};
@@ -92,6 +94,7 @@ pub(super) enum Number {
     Constant(i64),
     Attribute(PortAttribute),
     Claim(ClaimPath),
+    Response(ResponseAttribute),
     /// The number of characters.
     LengthOf(Box<Text>),
     /// The number of names of the client's certificate.
@@ -245,6 +248,10 @@ impl Number {
             Self::Constant(number) => *number,
             Self::Attribute(attribute) => attribute.value(scope.request),
             Self::Claim(path) => path.number(scope.request)?,
+            Self::Response(attribute) => {
+                let value = attribute.value(scope.request);
+                value.ok_or_else(|| EvaluationError::NoAttribute(attribute.name()))?
+            }
             Self::LengthOf(text) => {
                 let length = text.read(scope)?.chars().count();
                 i64::try_from(length).map_err(|_| EvaluationError::Arithmetic)?

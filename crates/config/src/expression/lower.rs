@@ -4,7 +4,7 @@ use http::HeaderName;
 
 use super::FaultAt;
 use super::attribute::{
-    Attribute, ExpressionInputs, NamedValue, is_namespace, named, pseudo_header,
+    Attribute, ExpressionInputs, ExpressionMoment, NamedValue, is_namespace, named, pseudo_header,
 };
 use super::claim::ClaimPath;
 use super::evaluate::{Condition, Number, Text};
@@ -16,8 +16,14 @@ mod call;
 ///
 /// # Errors
 /// If a name is not known or types do not fit.
-pub(super) fn condition(tree: &Node) -> Result<(Condition, ExpressionInputs), FaultAt> {
-    let mut lowering = Lowering::default();
+pub(super) fn condition(
+    tree: &Node,
+    moment: ExpressionMoment,
+) -> Result<(Condition, ExpressionInputs), FaultAt> {
+    let mut lowering = Lowering {
+        moment,
+        ..Lowering::default()
+    };
     let condition = lowering.condition(tree)?;
     Ok((condition, lowering.inputs))
 }
@@ -54,6 +60,7 @@ impl Value {
 #[derive(Default)]
 struct Lowering {
     inputs: ExpressionInputs,
+    moment: ExpressionMoment,
     /// The variable of `exists` or `all`, inside their condition.
     variable: Option<String>,
 }
@@ -153,7 +160,7 @@ impl Lowering {
         if let Some(field) = name.strip_prefix("request.headers.") {
             return self.header(node.at, field);
         }
-        match named(&name) {
+        match named(&name, self.moment) {
             Ok(NamedValue::Attribute(attribute)) => Ok(self.attribute(attribute)),
             Ok(NamedValue::Header(field)) => self.header(node.at, field),
             Err(message) if is_namespace(&name) => {
@@ -179,6 +186,7 @@ impl Lowering {
         match attribute {
             Attribute::Text(text) => Value::Text(Text::Attribute(text)),
             Attribute::Number(number) => Value::Number(Number::Attribute(number)),
+            Attribute::Response(number) => Value::Number(Number::Response(number)),
             Attribute::Mtls => Value::Condition(Condition::Mtls),
             Attribute::CertificateNames => Value::Names,
             Attribute::Headers => Value::Headers,

@@ -38,6 +38,23 @@ pub struct RequestView<'a> {
     pub claims: Option<&'a Arc<Map<String, Value>>>,
     /// Where the request goes, after rewrites.
     pub egress: EgressDestination<'a>,
+    /// The response; `None` for what is asked before there is one.
+    pub response: Option<ResponseView<'a>>,
+}
+
+/// A response as expressions of access logs see it.
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseView<'a> {
+    /// The status; 0 without a response.
+    pub code: u16,
+    /// How it came about, in Envoy's words.
+    pub code_details: Option<&'a str>,
+    /// Envoy's response flags, as bits.
+    pub flags: u64,
+    /// The status of gRPC.
+    pub grpc_status: i64,
+    /// Bytes of the body.
+    pub size: u64,
 }
 
 /// How a request reaches the gateway.
@@ -165,6 +182,7 @@ impl KeptRequest {
             certificate: self.certificate.as_ref(),
             claims: self.claims.as_ref().map(|KeptClaims(claims)| claims),
             egress,
+            response: None,
         }
     }
 

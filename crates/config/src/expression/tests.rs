@@ -106,6 +106,7 @@ impl Sample {
                 host: &self.egress,
                 port: Port::HTTP,
             },
+            response: None,
         }
     }
 }

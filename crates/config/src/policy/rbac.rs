@@ -75,6 +75,7 @@ mod tests {
                 host: &host,
                 port: Port::HTTP,
             },
+            response: None,
         })
     }
 

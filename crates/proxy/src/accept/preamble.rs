@@ -4,6 +4,8 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -23,6 +25,7 @@ use crate::dial::race::socket_keepalive;
 use crate::downstream::alert;
 use crate::downstream::early_refusal;
 use crate::proxy_protocol::{self, HeaderError, HeaderProgress};
+use crate::record::ClientFacts;
 use crate::refusal::Refusal;
 use crate::request::tls::PassthroughConnection;
 use crate::stream::ReplayStream;
@@ -54,6 +57,22 @@ pub(crate) struct TlsConnection {
     pub(super) settings: Arc<ServerTls>,
     /// Deadline for the handshake.
     pub(super) deadline: Instant,
+}
+
+/// The number of the next connection.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// The gateway's end of a connection, if a format of an access log tells it.
+fn local_address(stream: &TcpStream, socket: &ListenerSocket) -> Option<SocketAddr> {
+    let mut inputs = socket
+        .listeners
+        .iter()
+        .filter_map(|listener| listener.access_log.inputs());
+    if !inputs.any(|inputs| inputs.local_address) {
+        return None;
+    }
+    let local = stream.local_addr().ok()?;
+    Some(SocketAddr::new(local.ip().to_canonical(), local.port()))
 }
 
 /// Reads the preamble of a connection.
@@ -89,6 +108,12 @@ pub(crate) async fn read_preamble(
     }
     let proxy_protocol = socket.map_or(ProxyProtocol::Off, |socket| socket.proxy_protocol);
     let is_plain = socket.is_none_or(ListenerSocket::is_plain);
+    let facts = ClientFacts {
+        id: NEXT_ID.fetch_add(1, Relaxed),
+        peer: Some(client),
+        local: socket.and_then(|socket| local_address(&stream, socket)),
+        tls: None,
+    };
     drop(snapshot);
     let mut origin = ConnectionOrigin {
         client,
@@ -96,6 +121,7 @@ pub(crate) async fn read_preamble(
         hello: None,
         tls: None,
         limits,
+        facts,
     };
     if is_plain && proxy_protocol == ProxyProtocol::Off {
         return Some(AcceptedConnection::Plain(stream.into(), origin));

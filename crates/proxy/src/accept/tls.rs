@@ -15,9 +15,10 @@ use crate::client::{ConnectionOrigin, TerminatedTls};
 use crate::clock;
 use crate::context::WorkerContext;
 use crate::downstream::early_refusal;
+use crate::record::ClientTlsFacts;
 use crate::refusal::Refusal;
 use crate::stream::ReplayStream;
-use crate::tls::{HandshakeOutcome, negotiated_alpn};
+use crate::tls::{HandshakeOutcome, SessionWords, negotiated_alpn, session_words};
 
 impl TlsConnection {
     /// Whether what the client sends is relayed, and not served as HTTP.
@@ -72,12 +73,32 @@ impl TlsConnection {
             _ => HandshakeOutcome::Full,
         };
         metrics.ended(handshake, took);
+        let certificate = validated_certificate(&settings, session);
+        origin.facts.tls = Some(ClientTlsFacts {
+            certificate: certificate.clone(),
+            ..session_facts(session)
+        });
         origin.tls = Some(TerminatedTls {
             alpn: negotiated_alpn(session.alpn_protocol()),
-            certificate: validated_certificate(&settings, session),
+            certificate,
             listener,
         });
         Some((stream, origin))
+    }
+}
+
+/// What was agreed on.
+fn session_facts(session: &ServerConnection) -> ClientTlsFacts {
+    let SessionWords {
+        version,
+        cipher,
+        group,
+    } = session_words(session);
+    ClientTlsFacts {
+        version,
+        cipher,
+        group,
+        certificate: None,
     }
 }
 

@@ -32,7 +32,7 @@ impl Collector for ProcessCollector {
         to.counter(
             "access_log_dropped",
             "Lines lost because the log's reader did not keep up",
-            self.shared.access_log.dropped(),
+            self.shared.logs.dropped(),
         )?;
         to.counter(
             "messages_dropped",

@@ -3,15 +3,14 @@
 
 use std::net::SocketAddr;
 
-use egret_config::snapshot::BindAddress;
+use egret_config::snapshot::{BindAddress, ListenerSocket};
 use http::StatusCode;
 
 use super::DownstreamConnection;
 use crate::client::{ClientConnection, ConnectionOrigin, HelloFacts};
 use crate::clock;
-use crate::configuration::logs_unrouted;
 use crate::context::WorkerContext;
-use crate::record::{ExchangeEnd, Record};
+use crate::record::{ClientFacts, ExchangeEnd, FormatFacts, Record};
 use crate::refusal::{Refusal, RefusalSubject};
 use crate::telemetry::DecisionLabels;
 
@@ -92,6 +91,7 @@ struct ConnectionFacts<'a> {
     client: SocketAddr,
     bind: BindAddress,
     hello: Option<&'a HelloFacts>,
+    client_facts: &'a ClientFacts,
 }
 
 impl<'a> From<&'a ClientConnection> for ConnectionFacts<'a> {
@@ -100,6 +100,7 @@ impl<'a> From<&'a ClientConnection> for ConnectionFacts<'a> {
             client: connection.address,
             bind: connection.bind,
             hello: connection.hello.as_ref(),
+            client_facts: &connection.facts,
         }
     }
 }
@@ -110,6 +111,7 @@ impl<'a> From<&'a ConnectionOrigin> for ConnectionFacts<'a> {
             client: origin.client,
             bind: origin.bind,
             hello: origin.hello.as_ref(),
+            client_facts: &origin.facts,
         }
     }
 }
@@ -124,14 +126,20 @@ fn log(
         client,
         bind,
         hello,
+        client_facts,
     } = facts;
     let snapshot = context.snapshot();
     // It is unknown which listener the client meant.
     let socket = snapshot.sockets.get(bind);
-    if !socket.is_some_and(logs_unrouted) {
+    let Some(log) = socket
+        .map(ListenerSocket::unrouted_log)
+        .filter(|log| !log.is_off())
+    else {
         return;
-    }
-    context.telemetry.log(&Record {
+    };
+    let about = RefusalSubject::default();
+    let code_details = refusal.code_details(&about);
+    let record = Record {
         started: Some(clock::wall()),
         client: Some(*client),
         sni: hello.and_then(|hello| hello.sni.as_ref()),
@@ -139,7 +147,13 @@ fn log(
         protocol: hello.map_or("", |_| "TLS"),
         status,
         end: Some(ExchangeEnd::Refused(refusal.row().reason)),
-        details: Some(refusal.details(&RefusalSubject::default()).into()),
+        details: Some(refusal.details(&about).into()),
+        facts: FormatFacts {
+            client: Some(client_facts),
+            code_details: Some(&code_details),
+            ..FormatFacts::default()
+        },
         ..Record::default()
-    });
+    };
+    context.telemetry.log(log, &record);
 }

@@ -72,6 +72,9 @@ impl Body for ClientBody {
             }
         }
         let goes_on = matches!(&frame, Some(Ok(frame)) if !frame.is_trailers());
+        if !matches!(frame, Some(Err(_))) && (!goes_on || incoming.is_end_stream()) {
+            exchange.progress.received_whole();
+        }
         if !goes_on {
             self.incoming = None;
         }

@@ -14,6 +14,8 @@ pub(crate) struct Progress {
     response_bytes: Cell<u64>,
     /// When some of the request body was last forwarded.
     last_moved: Cell<Instant>,
+    /// Whether the request was received to its end.
+    has_whole_request: Cell<bool>,
     waits_for_client: Cell<bool>,
     body_consent: Cell<BodyConsent>,
     is_answered: Cell<bool>,
@@ -51,6 +53,7 @@ impl Progress {
             request_bytes: Cell::default(),
             response_bytes: Cell::default(),
             last_moved: Cell::new(started),
+            has_whole_request: Cell::default(),
             waits_for_client: Cell::default(),
             body_consent: Cell::default(),
             is_answered: Cell::default(),
@@ -107,6 +110,20 @@ impl Progress {
     /// When the last of the request so far was forwarded.
     pub(crate) fn last_moved(&self) -> Instant {
         self.last_moved.get()
+    }
+
+    /// The request was received to its end.
+    pub(crate) fn received_whole(&self) {
+        self.has_whole_request.set(true);
+    }
+
+    /// From the head of the request to its end; `None` if that was not received.
+    pub(crate) fn whole_request(&self) -> Option<Duration> {
+        let took = self
+            .last_moved
+            .get()
+            .saturating_duration_since(self.started);
+        self.has_whole_request.get().then_some(took)
     }
 
     /// Whether the client has to send more of the request now.

@@ -47,6 +47,7 @@ pub(super) fn view<'v>(
         certificate: identity.certificate.as_ref(),
         claims: principal.as_ref().and_then(Principal::claims),
         egress: destination(plan),
+        response: None,
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use egret_config::name::{Host, Port};
 use egret_config::resources::ObjectRef;
 
+use super::{RetryEnd, UpstreamFacts};
 use crate::dns::AnswerSource;
 
 /// The way of one request to its upstream, filled in by whoever sends it. Of several attempts it tells the last.
@@ -19,6 +20,7 @@ pub(crate) struct Trip {
     upstream: Cell<Option<SocketAddr>>,
     reused: Cell<bool>,
     retries: Cell<u32>,
+    facts: Cell<UpstreamFacts>,
     audited_by: RefCell<Option<ObjectRef>>,
 }
 
@@ -47,12 +49,44 @@ impl Trip {
     pub(crate) fn has_connection(&self, address: SocketAddr, reused: bool) {
         self.upstream.set(Some(address));
         self.reused.set(reused);
+        self.update(|facts| facts.is_connected = true);
+    }
+
+    /// The connection that the request has: the gateway's end of it, and the protocol that is spoken there.
+    pub(crate) fn speaks(&self, protocol: &'static str, local: Option<SocketAddr>) {
+        self.update(|facts| {
+            facts.protocol = Some(protocol);
+            facts.local = local;
+        });
+    }
+
+    /// The upstream has answered, with a response that is passed on.
+    pub(crate) fn answered(&self) {
+        self.update(|facts| facts.has_answered = true);
+    }
+
+    /// The request is not retried once more, although the policy asks for it.
+    pub(crate) fn gave_up(&self, why: RetryEnd) {
+        self.update(|facts| facts.last_retry = Some(why));
+    }
+
+    fn update(&self, change: impl FnOnce(&mut UpstreamFacts)) {
+        let mut facts = self.facts.get();
+        change(&mut facts);
+        self.facts.set(facts);
     }
 
     /// The request got no connection to this address, which was denied, could not be connected to, or failed
     /// in the TLS handshake.
     pub(crate) fn turned_away_from(&self, address: SocketAddr) {
-        self.has_connection(address, false);
+        self.upstream.set(Some(address));
+        self.reused.set(false);
+        self.update(|facts| {
+            *facts = UpstreamFacts {
+                last_retry: facts.last_retry,
+                ..UpstreamFacts::default()
+            }
+        });
     }
 
     /// The request is being retried.
@@ -103,6 +137,11 @@ impl Trip {
     /// How often the request was retried.
     pub(crate) fn retries(&self) -> u32 {
         self.retries.get()
+    }
+
+    /// What only configured formats tell.
+    pub(crate) fn facts(&self) -> UpstreamFacts {
+        self.facts.get()
     }
 
     /// The policy in audit mode that would have denied the address.

@@ -126,6 +126,11 @@ impl AuthenticationFailure {
         self.audience.status()
     }
 
+    /// Whether the policy asks for a user and a password, and not for a key.
+    pub(super) fn is_basic(&self) -> bool {
+        self.body != API_KEY_BODY
+    }
+
     pub(super) fn details(&self) -> String {
         let what = match self.audience {
             CredentialAudience::Proxy => "credentials for the proxy",

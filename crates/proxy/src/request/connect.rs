@@ -87,6 +87,7 @@ pub(super) async fn open(
         )
         .await;
     let DirectConnection { stream, permit } = connected?;
+    exchange.trip().answered();
     let plan = cleared.plan();
     let watch = SniWatch::new(target.host.clone(), plan.egress.sni(false));
     let tunnel = TunnelRequest::new(&connection.client, target, parts, plan);

@@ -168,14 +168,14 @@ pub(super) fn clear<'a>(
     limits: &WorkerLimits,
     exchange: &Exchange,
 ) -> Result<Clearance<'a>, Refusal> {
-    exchange.planned(&plan.destination);
+    exchange.planned(&plan.destination, plan.backend);
     let CountedRequest {
         mut clearance,
         decision,
     } = admitted.clear(plan, context, limits, exchange.generation())?;
     if clearance.plan().other_hosts() > 0 {
         // It may be another host that is allowed.
-        exchange.planned(&clearance.plan().destination);
+        exchange.planned(&clearance.plan().destination, clearance.plan().backend);
     }
     exchange.cleared(&decision);
     if let Clearance::Cleared(_, share) = &mut clearance

@@ -100,6 +100,7 @@ pub(super) async fn forward(
     }
     let origin = HeadOrigin::new(&connection.client, &connection.context);
     prepare(&mut parts, &body, &cleared, filters, origin);
+    exchange.sends(&parts);
     if let Some(wanted) = wanted {
         wanted.apply_to_request(&mut parts.headers);
     }
@@ -137,12 +138,11 @@ pub(super) async fn forward(
             Some(tunnel),
         ) => {
             let (wanted, request) = *tunnel;
-            let request = request.with_destination(*destination);
             via.prepare_switch(&mut response, &wanted, filters)?;
             client.then(Tunnel {
                 kind: TunnelKind::Upgrade,
                 upstream,
-                request,
+                request: request.with_destination(*destination),
                 permit: TunnelPermit::Leased(lease),
                 exchange: Rc::clone(exchange),
                 snapshot: Rc::clone(snapshot),

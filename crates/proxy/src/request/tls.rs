@@ -139,7 +139,7 @@ impl<'a> TlsRequest<'a> {
         let connection = ClientConnection::new(origin, HttpConnection::Http1);
         let telemetry = Rc::clone(&context.telemetry);
         let exchange = Exchange::begin(Rc::clone(&connection), None, telemetry);
-        exchange.is_tls(listener.access_log);
+        exchange.is_tls(!listener.access_log.is_off());
         exchange.taken_by(&listener);
         Self {
             listener,

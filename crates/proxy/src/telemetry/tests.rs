@@ -5,6 +5,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
+use egret_config::access_log::AccessLog;
 use egret_config::name::{DnsName, Host, Port};
 use egret_config::policy::egress::DecidingRule;
 use egret_config::policy::traffic::TrafficSettings;
@@ -17,10 +18,10 @@ use egret_config::snapshot::{
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::access_log::AccessLog;
+use super::access_log::{LogFiles, WorkerLogs};
 use super::{ExchangeMetrics, WorkerTelemetry};
 use crate::dns::AnswerSource;
-use crate::record::{ExchangeEnd, ExchangeForm, Record, Verdict};
+use crate::record::{ExchangeEnd, ExchangeForm, FormatFacts, Record, Verdict};
 use crate::refusal::{Reason, RefusalId};
 
 /// A log that a test can read.
@@ -40,12 +41,11 @@ impl Write for SharedOutput {
 /// The line that the access log writes for a record.
 fn logged(record: &Record<'_>) -> Value {
     let output = SharedOutput::default();
-    let (log, writer) = AccessLog::start(Box::new(output.clone())).unwrap();
-    let buffer = log.buffer();
-    buffer.write(record);
-    buffer.flush();
-    log.end();
-    writer.join().unwrap();
+    let files = LogFiles::start(Box::new(output.clone()), None).unwrap();
+    let logs = WorkerLogs::new(Arc::clone(&files));
+    logs.write(&AccessLog::Default, record);
+    logs.flush();
+    files.end();
     let line = output.0.lock().unwrap();
     serde_json::from_slice(&line).unwrap()
 }
@@ -58,7 +58,7 @@ fn listener() -> Listener {
         full_name: "edge/http/public".into(),
         hostname: None,
         protocol: ListenerProtocol::Http,
-        access_log: true,
+        access_log: AccessLog::Default,
         routes: RouteTable::default(),
         refuse: None,
     }
@@ -131,6 +131,8 @@ fn the_access_log_tells_every_field_of_a_record() {
         first_byte: Some(millis(30)),
         request_bytes: 10,
         response_bytes: 20,
+        // The default log tells nothing of them.
+        facts: FormatFacts::default(),
     };
     let expected = json!({
         "time": "1970-01-01T00:00:01.500Z",
@@ -185,15 +187,14 @@ fn the_access_log_leaves_out_what_is_not_known() {
 fn an_exchange_is_counted_by_its_form() {
     let count = |form, status| {
         let metrics = Arc::new(ExchangeMetrics::default());
-        let (log, writer) = AccessLog::start(Box::new(SharedOutput::default())).unwrap();
+        let files = LogFiles::start(Box::new(SharedOutput::default()), None).unwrap();
         let telemetry = WorkerTelemetry::new(
             Arc::clone(&metrics),
-            log.buffer(),
+            WorkerLogs::new(Arc::clone(&files)),
             Arc::default(),
             Arc::default(),
         );
-        log.end();
-        writer.join().unwrap();
+        files.end();
         telemetry.count(&Record {
             form,
             status,

@@ -50,7 +50,7 @@ impl UpstreamRequest<'_> {
             let silent = now + self.idle_timeout();
             let until = head_by.map_or(silent, |head_by| head_by.min(silent));
             let (mut lease, reused) = self.connection(until).await?;
-            self.trip.has_connection(lease.peer(), reused);
+            lease.tell(self.trip, reused);
             let idempotent = retry::is_idempotent(request.method());
             let UpstreamConnection::Http1(connection) = lease.borrow() else {
                 let by = AttemptDeadlines { head_by, deadline };

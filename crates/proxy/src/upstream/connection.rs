@@ -43,6 +43,8 @@ pub(crate) struct Http1Connection {
     pub(super) sender: SendRequest<RequestBody>,
     pub(super) awaited: Rc<AwaitedResponse>,
     pub(super) peer: SocketAddr,
+    /// The gateway's end of the connection; boxed because response bodies hold connections.
+    pub(super) local: Option<Box<SocketAddr>>,
     /// The health of the peer's address.
     pub(super) health: Arc<EndpointHealth>,
     /// The number of requests so far.
@@ -61,6 +63,22 @@ impl UpstreamConnection {
         match self {
             Self::Http1(connection) => connection.peer,
             Self::Http2(stream) => stream.connection().peer(),
+        }
+    }
+
+    /// The gateway's end of the connection.
+    pub(super) fn local(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Http1(connection) => connection.local.as_deref().copied(),
+            Self::Http2(stream) => stream.connection().local(),
+        }
+    }
+
+    /// The protocol that is spoken on it.
+    pub(super) const fn protocol(&self) -> &'static str {
+        match self {
+            Self::Http1(_) => "HTTP/1.1",
+            Self::Http2(_) => "HTTP/2",
         }
     }
 

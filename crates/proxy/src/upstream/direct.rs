@@ -109,6 +109,8 @@ impl Upstreams {
                 UpstreamStream::Tls(Box::new(secured.stream))
             }
         };
+        trip.has_connection(peer, false);
+        trip.speaks("", stream.local_address());
         let health = host_pool.health(peer, clock::now());
         Ok(DirectConnection {
             stream: UpgradedStream {

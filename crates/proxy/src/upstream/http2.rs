@@ -57,6 +57,7 @@ pub(crate) struct Http2Connection {
     sender: RefCell<SendRequest<Bytes>>,
     events: Rc<ConnectionEvents>,
     peer: SocketAddr,
+    local: Option<SocketAddr>,
     health: Arc<EndpointHealth>,
     /// Our own limit of concurrent streams.
     max_streams: u32,
@@ -77,6 +78,7 @@ pub(crate) struct Http2Stream(Rc<Http2Connection>);
 /// The address of a connection, and its pool.
 pub(super) struct EndpointOrigin<'a> {
     pub(super) peer: SocketAddr,
+    pub(super) local: Option<SocketAddr>,
     pub(super) health: Arc<EndpointHealth>,
     pub(super) host_pool: &'a Rc<HostPool>,
 }
@@ -120,6 +122,7 @@ impl Http2Connection {
             sender: RefCell::new(sender),
             events,
             peer: place.peer,
+            local: place.local,
             health: place.health,
             max_streams: settings.max_concurrent_streams,
             streams,
@@ -129,6 +132,11 @@ impl Http2Connection {
             idle_since: Cell::new(clock::now()),
             host_pool: Rc::downgrade(place.host_pool),
         }))
+    }
+
+    /// The gateway's end of the connection.
+    pub(super) fn local(&self) -> Option<SocketAddr> {
+        self.local
     }
 
     /// The peer's address.

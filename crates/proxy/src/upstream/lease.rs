@@ -9,6 +9,7 @@ use super::health::EndpointHealth;
 use super::host_pool::HostPool;
 use super::http2::Http2Connection;
 use super::limits::LimitPermit;
+use crate::record::Trip;
 
 /// A connection that is in use by one request and returns to its pool. Dropping it without
 /// [`LeasedConnection::release`] closes the connection, or only the stream if the connection is shared.
@@ -46,6 +47,13 @@ impl LeasedConnection {
     /// The peer's address.
     pub(crate) fn peer(&self) -> SocketAddr {
         self.connection().peer()
+    }
+
+    /// Tells a trip about the connection.
+    pub(super) fn tell(&self, trip: &Trip, reused: bool) {
+        let connection = self.connection();
+        trip.has_connection(connection.peer(), reused);
+        trip.speaks(connection.protocol(), connection.local());
     }
 
     /// The health of the peer's address.

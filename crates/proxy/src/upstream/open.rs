@@ -47,6 +47,12 @@ pub(super) struct ConnectionSetup<'a> {
     pub(super) dialing: Option<Rc<SharedDial>>,
 }
 
+/// Both ends of a connection.
+struct ConnectionEnds {
+    peer: SocketAddr,
+    local: Option<SocketAddr>,
+}
+
 impl ConnectionSetup<'_> {
     /// Sets up TLS and HTTP on a socket.
     ///
@@ -121,11 +127,15 @@ impl ConnectionSetup<'_> {
         permit: LimitPermit,
     ) -> Result<UpstreamConnection, Refusal> {
         let open = ConnectionPermit::new(&self.upstreams.metrics, permit);
+        let ends = ConnectionEnds {
+            peer,
+            local: stream.local_address(),
+        };
         let spoken = if http2 {
-            let stream = self.speak_http2(stream, peer, open).await;
+            let stream = self.speak_http2(stream, ends, open).await;
             stream.map(UpstreamConnection::Http2).ok()
         } else {
-            let connection = self.speak_http1(stream, peer, open).await;
+            let connection = self.speak_http1(stream, ends, open).await;
             connection.map(UpstreamConnection::Http1).ok()
         };
         spoken.ok_or(Refusal::Connect(ConnectFailure::Terminated))
@@ -135,11 +145,12 @@ impl ConnectionSetup<'_> {
     async fn speak_http2(
         &self,
         stream: UpstreamStream,
-        peer: SocketAddr,
+        ConnectionEnds { peer, local }: ConnectionEnds,
         open: ConnectionPermit,
     ) -> Result<Http2Stream, h2::Error> {
         let place = EndpointOrigin {
             peer,
+            local,
             health: self.host_pool.health(peer, clock::now()),
             host_pool: self.host_pool,
         };
@@ -160,7 +171,7 @@ impl ConnectionSetup<'_> {
     async fn speak_http1(
         &self,
         stream: UpstreamStream,
-        peer: SocketAddr,
+        ConnectionEnds { peer, local }: ConnectionEnds,
         open: ConnectionPermit,
     ) -> Result<Http1Connection, hyper::Error> {
         let mut builder = http1::Builder::new();
@@ -203,6 +214,7 @@ impl ConnectionSetup<'_> {
             sender,
             awaited,
             peer,
+            local: local.map(Box::new),
             health,
             served: 0,
         })

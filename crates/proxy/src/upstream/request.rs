@@ -24,7 +24,7 @@ use crate::clock;
 use crate::exchange::Progress;
 use crate::plan::destination::DestinationKey;
 use crate::policy::Cleared;
-use crate::record::Trip;
+use crate::record::{RetryEnd, Trip};
 use crate::refusal::{CircuitBreakerLimit, Refusal};
 
 /// A request to an upstream, with its deadlines and retries.
@@ -141,6 +141,7 @@ impl<'a> UpstreamRequest<'a> {
     }
 
     async fn respond(&self, answered: AttemptResponse) -> Result<UpstreamReply, Refusal> {
+        self.trip.answered();
         let AttemptResponse {
             response,
             lease,
@@ -243,6 +244,9 @@ impl<'a> UpstreamRequest<'a> {
         replay: Option<Request<RequestBody>>,
     ) -> Option<Request<RequestBody>> {
         if self.retries >= attempts {
+            if self.retry.is_some() {
+                self.trip.gave_up(RetryEnd::Exhausted);
+            }
             return None;
         }
         let mut again = replay?;
@@ -261,6 +265,7 @@ impl<'a> UpstreamRequest<'a> {
             .enter(CircuitBreakerLimit::Retries, breakers)
         else {
             self.upstreams.metrics.retries_limited.increment();
+            self.trip.gave_up(RetryEnd::Limited);
             return None;
         };
         self.retrying = Some(permit);

@@ -94,6 +94,7 @@ impl RequestBody {
     /// Builds the body of a client's request.
     pub(crate) fn of_client(incoming: ReceivedBody, exchange: Rc<Exchange>) -> Self {
         let source = if incoming.is_end_stream() {
+            exchange.progress().received_whole();
             BodySource::Empty
         } else {
             BodySource::Once(ClientBody::new(incoming, Rc::clone(&exchange)))

@@ -1,5 +1,7 @@
 //! The byte streams to upstreams.
 
+use std::net::SocketAddr;
+
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -17,3 +19,14 @@ pub(crate) enum UpstreamStream {
 }
 
 either_stream!(UpstreamStream: Plain, Tls, Http2);
+
+impl UpstreamStream {
+    /// The gateway's end of the connection, if it is one.
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Plain(stream) => stream.local_addr().ok(),
+            Self::Tls(stream) => stream.get_ref().0.local_addr().ok(),
+            Self::Http2(_) => None,
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! They are one test binary, because each binary holds the whole proxy and takes its own time to link.
 
+mod access_log;
 mod acl;
 mod addresses;
 mod answers;

@@ -8,8 +8,14 @@ use super::{TcpKeepaliveSpec, UnsupportedValue};
 use crate::api::target::{TargetRef, TargetSelector};
 use crate::api::validation;
 
+mod access_log;
 mod parts;
 
+pub use access_log::{
+    AccessLogSpec, CelFilterSpec, ComparisonFilterSpec, FileSinkSpec, GrpcStatusFilterSpec,
+    HeaderFilterSpec, HeaderMatchSpec, LogFilterSpec, OneFilterSpec, ResponseFlagFilterSpec,
+    RuntimeFilterSpec, SampledSpec,
+};
 pub use parts::{
     AuthorityReference, ClientCertificateValidation, ListenerHttp2, ListenerPort,
     ProxyProtocolSettings, UpgradeConfig,
@@ -22,10 +28,10 @@ macro_rules! http_settings {
         recognised! {
             $(#[$meta])*
             $name {
-                /// The sinks of the access log. Only the empty list is supported: it turns the log off.
+                /// The sinks of the access log, in place of the default log. The empty list turns the log off.
                 #[serde(default, rename = "accessLog", skip_serializing_if = "Option::is_none")]
-                #[schemars(with = "Vec<UnsupportedValue>", length(max = 16))]
-                access_log: Option<Vec<UnsupportedValue>>,
+                #[schemars(with = "Vec<AccessLogSpec>", length(max = 16))]
+                access_log: Option<Vec<AccessLogSpec>>,
                 /// How long an idle connection is kept.
                 #[serde(default, rename = "idleTimeout", skip_serializing_if = "Option::is_none")]
                 #[schemars(schema_with = "validation::duration")]

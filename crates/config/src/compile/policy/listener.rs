@@ -15,6 +15,7 @@ use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup};
 use crate::name::Port;
 use crate::resources::{Kind, ObjectRef};
 
+mod access_log;
 mod clients;
 mod http;
 mod settings;
@@ -68,8 +69,9 @@ pub(super) fn compile(
             default: default.unwrap_or_default(),
             per_port: by_port(targets, per_port, &mut draft),
         };
-        for fault in layers.unused(targets, &draft.targets) {
-            log.warn(reference, &object.source, &fault);
+        let unused = layers.unused(targets, &draft.targets);
+        for fault in unused.iter().chain(&layers.unknown_in_log()) {
+            log.warn(reference, &object.source, fault);
         }
         attached.finish(draft, layers, log);
     }
@@ -88,6 +90,9 @@ pub(super) fn compile(
         select(targets, &spec.target_selectors, &mut draft);
         let mut layers = SettingsByPort::default();
         HttpFields::from(spec).read(reference, "spec", &mut layers.default, &mut draft.faults);
+        for fault in layers.unknown_in_log() {
+            log.warn(reference, &object.source, &fault);
+        }
         attached.finish(draft, layers, log);
     }
     let merged = merge_layers(targets, &attached.all);
@@ -209,6 +214,17 @@ impl SettingsByPort {
     fn at(&self, port: Option<Port>) -> &ListenerLayer {
         let own = port.and_then(|port| self.per_port.get(&port));
         own.unwrap_or(&self.default)
+    }
+
+    /// Warnings about what the access log cannot tell.
+    fn unknown_in_log(&self) -> Vec<FieldFault> {
+        let all = self.per_port.values().chain([&self.default]);
+        let mut faults: Vec<FieldFault> = Vec::new();
+        for log in all.filter_map(|settings| settings.access_log.as_ref()) {
+            faults.extend(access_log::warnings(log));
+        }
+        faults.dedup();
+        faults
     }
 
     /// Warnings about settings that apply to no listener of the targets: the port may be a mistake, and without TLS no

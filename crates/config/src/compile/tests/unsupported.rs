@@ -40,7 +40,11 @@ fn an_empty_access_log_turns_it_off() {
     for (kind, spec, expected) in cases {
         let compiled = kgateway(kind, "infra", &spec);
         assert!(compiled.report.accepted(), "{}", compiled.report.table());
-        assert_eq!(listener(&compiled).access_log, expected, "{kind} {spec}");
+        assert_eq!(
+            listener(&compiled).access_log.is_off(),
+            !expected,
+            "{kind} {spec}"
+        );
         assert!(
             condition(&compiled, &format!("{kind} infra/x#gw"), "Attached").starts_with("true")
         );
@@ -48,7 +52,11 @@ fn an_empty_access_log_turns_it_off() {
     let labelled = "  targetSelectors: [{group: gateway.networking.k8s.io, kind: Gateway, matchLabels: {a: b}}]\n  accessLog: []\n";
     let base = super::BASE.replace("name: gw,", "name: gw, labels: {a: b},");
     let policy = kgateway_policy("HTTPListenerPolicy", "x", "infra", labelled);
-    assert!(!listener(&super::run(&format!("{base}{policy}"))).access_log);
+    assert!(
+        listener(&super::run(&format!("{base}{policy}")))
+            .access_log
+            .is_off()
+    );
 }
 
 #[test]
@@ -76,11 +84,15 @@ fn other_settings_of_listeners_are_named_and_fail_closed() {
         ),
         (
             "ListenerPolicy",
-            "default: {httpSettings: {accessLog: [{fileSink: {path: /dev/stdout}}]}}",
-            "spec.default.httpSettings.accessLog[0]",
+            "default: {httpSettings: {accessLog: [{openTelemetry: {}}]}}",
+            "spec.default.httpSettings.accessLog[0].openTelemetry",
         ),
         ("HTTPListenerPolicy", "serverName: x", "spec.serverName"),
-        ("HTTPListenerPolicy", "accessLog: [{}]", "spec.accessLog[0]"),
+        (
+            "HTTPListenerPolicy",
+            "accessLog: [{grpcService: {}}]",
+            "spec.accessLog[0].grpcService",
+        ),
     ];
     for (kind, line, field) in cases {
         let compiled = kgateway(kind, "infra", &format!("  {GATEWAY}\n  {line}\n"));

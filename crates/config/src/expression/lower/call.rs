@@ -72,7 +72,9 @@ impl Lowering {
     /// Whether a full name is, or may be meant to be, a value, so that what is called on it is a function of that.
     fn is_value(&self, name: &str) -> bool {
         let root = name.split('.').next().unwrap_or(name);
-        self.variable.as_deref() == Some(name) || is_namespace(root) || named(name).is_ok()
+        self.variable.as_deref() == Some(name)
+            || is_namespace(root)
+            || named(name, self.moment).is_ok()
     }
 
     fn texts(&mut self, text: &Node, part: &Node) -> Lowered<Box<[Text; 2]>> {

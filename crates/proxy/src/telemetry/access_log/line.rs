@@ -183,6 +183,6 @@ fn rfc3339(at: SystemTime) -> String {
 
 /// Converts a duration to milliseconds with a resolution of one microsecond: a cached name is resolved in less than one
 /// millisecond.
-fn millis(duration: Duration) -> f64 {
+pub(super) fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }

@@ -61,6 +61,7 @@ async fn lease(host_pool: &Rc<HostPool>, peer: &str) -> (LeasedConnection, Duple
         sender,
         awaited: Rc::default(),
         peer: address(peer),
+        local: None,
         health,
         served: 0,
     };

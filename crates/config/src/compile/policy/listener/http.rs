@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::settings::{Http2Layer, ListenerLayer};
-use super::upgrade;
+use super::{access_log, upgrade};
 use crate::api::kgateway::{
-    HttpListenerPolicySpec, HttpSettings, ListenerHttp2, UnsupportedValue, UpgradeConfig,
+    AccessLogSpec, HttpListenerPolicySpec, HttpSettings, ListenerHttp2, UpgradeConfig,
 };
 use crate::compile::log::FieldFault;
 use crate::compile::value::{HTTP2_WINDOWS, MAX_NUMBER, SpecFields};
@@ -15,7 +15,7 @@ use crate::resources::ObjectRef;
 
 /// The HTTP fields of either kind.
 pub(super) struct HttpFields<'a> {
-    access_log: Option<&'a [UnsupportedValue]>,
+    access_log: Option<&'a [AccessLogSpec]>,
     idle_timeout: Option<&'a str>,
     stream_idle_timeout: Option<&'a str>,
     max_headers_count: Option<i64>,
@@ -58,7 +58,9 @@ impl HttpFields<'_> {
         settings: &mut ListenerLayer,
         faults: &mut Vec<FieldFault>,
     ) {
-        settings.access_log_off = access_log(self.access_log, at, faults);
+        settings.access_log = self
+            .access_log
+            .map(|sinks| access_log::read(sinks, at, faults));
         let mut fields = SpecFields::new(at, faults);
         fields.unsupported(self.unsupported.iter().copied());
         let kibibytes = fields.number(
@@ -113,18 +115,4 @@ fn http2(spec: &ListenerHttp2, at: &str, faults: &mut Vec<FieldFault>) -> Http2L
         ),
         allow_connect: *allow_connect,
     }
-}
-
-fn access_log(
-    sinks: Option<&[UnsupportedValue]>,
-    field: &str,
-    faults: &mut Vec<FieldFault>,
-) -> bool {
-    let sinks = sinks.map(<[UnsupportedValue]>::len);
-    for index in 0..sinks.unwrap_or_default() {
-        faults.push(FieldFault::unsupported(format!(
-            "{field}.accessLog[{index}]"
-        )));
-    }
-    sinks == Some(0)
 }

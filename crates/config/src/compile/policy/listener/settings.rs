@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::layer::{PolicyLayer, policy_layer};
 use super::clients;
+use crate::access_log::AccessLog;
 use crate::api::kgateway::{AuthorityReference, ListenerSettings, ProxyProtocolSettings};
 use crate::compile::authorities::CaCertificates;
 use crate::compile::keepalive::keepalive;
@@ -20,7 +21,7 @@ policy_layer! {
     /// The settings of a listener. `None` is not set, and a time of zero is no limit.
     #[derive(Clone, Debug, Default)]
     pub(in crate::compile::policy) struct ListenerLayer {
-        pub(in crate::compile::policy) access_log_off: bool,
+        pub(in crate::compile::policy) access_log: Option<AccessLog>,
         pub(in crate::compile::policy) proxy_protocol: Option<ProxyProtocol>,
         pub(in crate::compile::policy) upgrades: PolicySetting<AllowedUpgrades>,
         pub(in crate::compile::policy) clients: Option<Arc<ClientValidation>>,

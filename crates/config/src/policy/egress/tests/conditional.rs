@@ -44,6 +44,7 @@ fn kept(form: RequestForm, team: Option<&str>) -> KeptRequest {
             host: &host,
             port: Port::HTTP,
         },
+        response: None,
     };
     view.keep()
 }

@@ -1,0 +1,136 @@
+//! What the lines of a log need of messages.
+
+use http::HeaderName;
+
+use super::command::{AddressSource, Command, Operator};
+use super::field::LogField;
+use super::filter::LogFilter;
+use super::format::{FormatPiece, LogFormat, TextPiece};
+use super::header::{HeaderChoice, RequestField, ResponseField};
+
+/// What the lines of a log need of messages and connections, beyond what every line may tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogInputs {
+    /// Header fields of requests.
+    pub request_headers: Vec<HeaderName>,
+    /// Header fields of responses.
+    pub response_headers: Vec<HeaderName>,
+    /// Trailer fields of responses.
+    pub response_trailers: Vec<HeaderName>,
+    /// Header fields of requests of which every line is needed.
+    pub request_lines: Vec<HeaderName>,
+    /// Whether the whole head of the request is needed.
+    pub head: bool,
+    /// Whether the path and the query are needed, as they came and as they were sent.
+    pub target: bool,
+    /// Whether the sizes of heads are needed.
+    pub sizes: bool,
+    /// Whether the gateway's own address of a client's connection is needed.
+    pub local_address: bool,
+}
+
+impl LogInputs {
+    pub(super) fn add_format(&mut self, format: &LogFormat) {
+        for piece in format.pieces() {
+            match piece {
+                FormatPiece::Literal(_) => {}
+                FormatPiece::Text(command) | FormatPiece::Json(command) => self.add(command),
+                FormatPiece::JsonText(pieces) => {
+                    for piece in pieces {
+                        if let TextPiece::Command(command) = piece {
+                            self.add(command);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn add_filter(&mut self, filter: &LogFilter) {
+        match filter {
+            LogFilter::Header(condition) => add(&mut self.request_lines, &condition.name),
+            LogFilter::GrpcStatus(_) => self.add_grpc(),
+            LogFilter::Expression(_) => {
+                self.head = true;
+                self.add_grpc();
+            }
+            LogFilter::Every(filters) | LogFilter::Either(filters) => {
+                for filter in filters {
+                    self.add_filter(filter);
+                }
+            }
+            LogFilter::All
+            | LogFilter::None
+            | LogFilter::StatusCode(_)
+            | LogFilter::Duration(_)
+            | LogFilter::Flags(_)
+            | LogFilter::Share(_) => {}
+        }
+    }
+
+    fn add(&mut self, command: &Command) {
+        match &command.operator {
+            Operator::Request(choice) | Operator::RequestWithoutQuery(choice) => {
+                self.add_request(choice);
+            }
+            Operator::Response(choice) => self.add_response(choice),
+            Operator::Trailer(choice) => {
+                for name in choice.fields() {
+                    add(&mut self.response_trailers, name);
+                }
+            }
+            Operator::Path(_) | Operator::QueryParameter(_) | Operator::Query => self.target = true,
+            Operator::GrpcStatus(_) => self.add_grpc(),
+            Operator::Address(AddressSource::DownstreamLocal, _) => self.local_address = true,
+            Operator::Field(field) => match field {
+                LogField::RequestHeadersBytes
+                | LogField::ResponseHeadersBytes
+                | LogField::ResponseTrailersBytes => self.sizes = true,
+                LogField::DownstreamLocalAddress | LogField::DownstreamDirectLocalAddress => {
+                    self.local_address = true;
+                }
+                LogField::StreamId => {
+                    add(
+                        &mut self.request_headers,
+                        &HeaderName::from_static("x-request-id"),
+                    );
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    fn add_request(&mut self, choice: &HeaderChoice<RequestField>) {
+        for field in choice.fields() {
+            match field {
+                RequestField::Named(name) => add(&mut self.request_headers, name),
+                RequestField::Path | RequestField::OriginalPath => self.target = true,
+                RequestField::Authority => add(&mut self.request_headers, &http::header::HOST),
+                RequestField::Method | RequestField::Scheme => {}
+            }
+        }
+    }
+
+    fn add_response(&mut self, choice: &HeaderChoice<ResponseField>) {
+        for field in choice.fields() {
+            if let ResponseField::Named(name) = field {
+                add(&mut self.response_headers, name);
+            }
+        }
+    }
+
+    /// The fields that tell the status of a gRPC call.
+    fn add_grpc(&mut self) {
+        let status = HeaderName::from_static("grpc-status");
+        add(&mut self.request_headers, &http::header::CONTENT_TYPE);
+        add(&mut self.response_headers, &status);
+        add(&mut self.response_trailers, &status);
+    }
+}
+
+fn add(names: &mut Vec<HeaderName>, name: &HeaderName) {
+    if !names.contains(name) {
+        names.push(name.clone());
+    }
+}

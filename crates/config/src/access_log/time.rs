@@ -1,0 +1,235 @@
+//! `%START_TIME(FORMAT)%` and its like: a time in the words of `strftime`, in UTC.
+
+use std::io::Write as _;
+
+use jiff::Timestamp;
+use jiff::civil::{DateTime, ISOWeekDate, Weekday};
+use jiff::tz::TimeZone;
+
+/// Which time is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeSource {
+    /// The head of the request had been read.
+    Start,
+    /// Likewise, with the offset of the zone, which is that of UTC.
+    StartLocal,
+    /// The line is written.
+    Emit,
+    /// Likewise, with the offset of the zone.
+    EmitLocal,
+    /// The client's certificate begins to be valid.
+    PeerCertificateStart,
+    /// It ceases to be valid.
+    PeerCertificateEnd,
+}
+
+/// How a time is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeFormat {
+    pieces: Vec<TimePiece>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum TimePiece {
+    Literal(String),
+    /// Seconds since 1970.
+    UnixSeconds,
+    /// The first digits of the fraction of the second, this many of nine.
+    Fraction(usize),
+    /// The second with this many digits of its fraction.
+    Seconds(usize),
+    /// Another specifier of one letter.
+    Specifier(char),
+}
+
+/// The specifiers that `strftime` knows.
+const SPECIFIERS: &str = "aAbBhcCdDeFgGHIjklmMnpPrRStTuUVwWxXyYzZ";
+
+/// What `%START_TIME%` prints.
+const RFC_3339: &str = "%Y-%m-%dT%H:%M:%E3SZ";
+/// What `%START_TIME_LOCAL%` prints.
+const WITH_OFFSET: &str = "%Y-%m-%dT%H:%M:%E3S%z";
+
+impl TimeFormat {
+    pub(super) fn read(format: Option<&str>, is_local: bool) -> Self {
+        let default = if is_local { WITH_OFFSET } else { RFC_3339 };
+        let mut rest = format.unwrap_or(default);
+        let mut pieces = Vec::new();
+        let mut literal = String::new();
+        while let Some(found) = rest.find('%') {
+            literal.push_str(&rest[..found]);
+            rest = &rest[found..];
+            let (piece, length) = match specifier(&rest[1..]) {
+                Some((piece, length)) => (Some(piece), length + 1),
+                // Not a specifier: it is written as it is.
+                None => (None, rest.chars().take(2).map(char::len_utf8).sum()),
+            };
+            match piece {
+                Some(piece) => {
+                    if !literal.is_empty() {
+                        pieces.push(TimePiece::Literal(std::mem::take(&mut literal)));
+                    }
+                    pieces.push(piece);
+                }
+                None if rest.starts_with("%%") => literal.push('%'),
+                None => literal.push_str(&rest[..length]),
+            }
+            rest = &rest[length..];
+        }
+        literal.push_str(rest);
+        if !literal.is_empty() {
+            pieces.push(TimePiece::Literal(literal));
+        }
+        Self { pieces }
+    }
+
+    /// Writes a time.
+    pub fn write(&self, at: Timestamp, out: &mut Vec<u8>) {
+        let civil = TimeZone::UTC.to_datetime(at);
+        // Writing to a vector does not fail.
+        for piece in &self.pieces {
+            let _ = match piece {
+                TimePiece::Literal(text) => out.write_all(text.as_bytes()),
+                TimePiece::UnixSeconds => write!(out, "{}", at.as_second()),
+                TimePiece::Fraction(digits) => out.write_all(&fraction(civil)[..*digits]),
+                TimePiece::Seconds(digits) => {
+                    let _ = write!(out, "{:02}.", civil.second());
+                    out.write_all(&fraction(civil)[..*digits])
+                }
+                TimePiece::Specifier(letter) => conversion(*letter, civil, out),
+            };
+        }
+    }
+}
+
+/// The specifier after a `%`, and its length.
+fn specifier(text: &str) -> Option<(TimePiece, usize)> {
+    let first = text.chars().next()?;
+    let digit = |letter: char| letter.to_digit(10).filter(|digit| (1..=9).contains(digit));
+    let digits = |letter: char| digit(letter).map(|digit| digit as usize);
+    match first {
+        's' => Some((TimePiece::UnixSeconds, 1)),
+        'f' => Some((TimePiece::Fraction(9), 1)),
+        '1'..='9' if text[1..].starts_with('f') => Some((TimePiece::Fraction(digits(first)?), 2)),
+        'E' => {
+            let mut rest = text[1..].chars();
+            let count = digits(rest.next()?)?;
+            match rest.next()? {
+                'S' => Some((TimePiece::Seconds(count), 3)),
+                'f' => Some((TimePiece::Fraction(count), 3)),
+                _ => None,
+            }
+        }
+        letter if SPECIFIERS.contains(letter) => Some((TimePiece::Specifier(letter), 1)),
+        _ => None,
+    }
+}
+
+/// The digits of the fraction of the second.
+fn fraction(civil: DateTime) -> [u8; 9] {
+    let mut nanoseconds = civil.subsec_nanosecond();
+    let mut digits = [b'0'; 9];
+    for digit in digits.iter_mut().rev() {
+        *digit += u8::try_from(nanoseconds % 10).unwrap_or_default();
+        nanoseconds /= 10;
+    }
+    digits
+}
+
+fn conversion(letter: char, civil: DateTime, out: &mut Vec<u8>) -> std::io::Result<()> {
+    let (year, month, day) = (civil.year(), civil.month(), civil.day());
+    let (hour, minute, second) = (civil.hour(), civil.minute(), civil.second());
+    let hour12 = match hour % 12 {
+        0 => 12,
+        hour => hour,
+    };
+    let weekday = civil.weekday();
+    let of_year = civil.day_of_year();
+    let (month_name, day_name) = (month_name(month), day_name(weekday));
+    match letter {
+        'a' => write!(out, "{}", &day_name[..3]),
+        'A' => write!(out, "{day_name}"),
+        'b' | 'h' => write!(out, "{}", &month_name[..3]),
+        'B' => write!(out, "{month_name}"),
+        'c' => write!(
+            out,
+            "{} {} {day:2} {hour:02}:{minute:02}:{second:02} {year}",
+            &day_name[..3],
+            &month_name[..3]
+        ),
+        'C' => write!(out, "{:02}", year / 100),
+        'd' => write!(out, "{day:02}"),
+        'D' | 'x' => write!(out, "{month:02}/{day:02}/{:02}", year % 100),
+        'e' => write!(out, "{day:2}"),
+        'F' => write!(out, "{year:04}-{month:02}-{day:02}"),
+        'g' => write!(out, "{:02}", ISOWeekDate::from(civil.date()).year() % 100),
+        'G' => write!(out, "{}", ISOWeekDate::from(civil.date()).year()),
+        'H' => write!(out, "{hour:02}"),
+        'I' => write!(out, "{hour12:02}"),
+        'j' => write!(out, "{of_year:03}"),
+        'k' => write!(out, "{hour:2}"),
+        'l' => write!(out, "{hour12:2}"),
+        'm' => write!(out, "{month:02}"),
+        'M' => write!(out, "{minute:02}"),
+        'n' => out.write_all(b"\n"),
+        'p' => write!(out, "{}", if hour < 12 { "AM" } else { "PM" }),
+        'P' => write!(out, "{}", if hour < 12 { "am" } else { "pm" }),
+        'r' => {
+            let half = if hour < 12 { "AM" } else { "PM" };
+            write!(out, "{hour12:02}:{minute:02}:{second:02} {half}")
+        }
+        'R' => write!(out, "{hour:02}:{minute:02}"),
+        'S' => write!(out, "{second:02}"),
+        't' => out.write_all(b"\t"),
+        'T' | 'X' => write!(out, "{hour:02}:{minute:02}:{second:02}"),
+        'u' => write!(out, "{}", weekday.to_monday_one_offset()),
+        'U' => write!(
+            out,
+            "{:02}",
+            (of_year + 6 - i16::from(weekday.to_sunday_zero_offset())) / 7
+        ),
+        'V' => write!(out, "{:02}", ISOWeekDate::from(civil.date()).week()),
+        'w' => write!(out, "{}", weekday.to_sunday_zero_offset()),
+        'W' => write!(
+            out,
+            "{:02}",
+            (of_year + 6 - i16::from(weekday.to_monday_zero_offset())) / 7
+        ),
+        'y' => write!(out, "{:02}", year % 100),
+        'Y' => write!(out, "{year}"),
+        'z' => out.write_all(b"+0000"),
+        'Z' => out.write_all(b"UTC"),
+        _ => Ok(()),
+    }
+}
+
+fn month_name(month: i8) -> &'static str {
+    const NAMES: [&str; 12] = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ];
+    let index = usize::try_from(month - 1).unwrap_or_default();
+    NAMES.get(index).copied().unwrap_or("January")
+}
+
+const fn day_name(day: Weekday) -> &'static str {
+    match day {
+        Weekday::Monday => "Monday",
+        Weekday::Tuesday => "Tuesday",
+        Weekday::Wednesday => "Wednesday",
+        Weekday::Thursday => "Thursday",
+        Weekday::Friday => "Friday",
+        Weekday::Saturday => "Saturday",
+        Weekday::Sunday => "Sunday",
+    }
+}

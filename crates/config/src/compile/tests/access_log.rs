@@ -1,0 +1,230 @@
+//! `accessLog` of ListenerPolicies: what is logged at which listener, and what is wrong with a sink.
+
+use serde_json::json;
+
+use super::{CompiledConfig, condition, kgateway_policy, problems, with_route};
+use crate::access_log::{AccessLog, LogPath};
+
+const GATEWAY: &str = "targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: gw}]";
+
+fn policy(kind: &str, sinks: &str) -> CompiledConfig {
+    let spec = match kind {
+        "ListenerPolicy" => {
+            format!("  {GATEWAY}\n  default: {{httpSettings: {{accessLog: {sinks}}}}}\n")
+        }
+        _ => format!("  {GATEWAY}\n  accessLog: {sinks}\n"),
+    };
+    with_route(&kgateway_policy(kind, "x", "infra", &spec))
+}
+
+fn log(compiled: &CompiledConfig) -> &AccessLog {
+    &compiled.snapshot.sockets.values().next().unwrap().listeners[0].access_log
+}
+
+/// The warnings about the policy.
+fn warnings(compiled: &CompiledConfig) -> Vec<String> {
+    let all = compiled.report.warnings.iter().map(ToString::to_string);
+    let of_policy = all.filter_map(|line| Some(line.split_once("infra/x: ")?.1.to_owned()));
+    of_policy.collect()
+}
+
+#[test]
+fn the_sinks_of_a_policy_take_the_place_of_the_default_log() {
+    let sinks = r#"[{fileSink: {path: /dev/stdout, stringFormat: "%RESPONSE_CODE%\n"}}, {fileSink: {path: /var/log/egret.log, jsonFormat: {code: "%RESPONSE_CODE%", n: 1}}}]"#;
+    for kind in ["ListenerPolicy", "HTTPListenerPolicy"] {
+        let compiled = policy(kind, sinks);
+        assert!(compiled.report.accepted(), "{}", compiled.report.table());
+        assert_eq!(warnings(&compiled), [""; 0]);
+        assert!(
+            condition(&compiled, &format!("{kind} infra/x#gw"), "Attached").starts_with("true")
+        );
+        let sinks = log(&compiled).sinks();
+        let paths: Vec<_> = sinks.iter().map(|sink| &sink.path).collect();
+        assert_eq!(
+            paths,
+            [
+                &LogPath::Stdout,
+                &LogPath::File("/var/log/egret.log".into())
+            ]
+        );
+        let told = serde_json::to_value(log(&compiled)).unwrap();
+        let expected = json!({"Sinks": {"sinks": [
+            {"path": "Stdout", "format": "%RESPONSE_CODE%\n"},
+            {"path": {"File": "/var/log/egret.log"}, "format": {"code": "%RESPONSE_CODE%", "n": 1}},
+        ]}});
+        assert_eq!(told, expected);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_sink_is_told_and_fails_closed() {
+    for (sink, at, message) in [
+        ("{}", "", "a sink is needed: fileSink"),
+        (
+            "{fileSink: {path: logs, stringFormat: x}}",
+            ".fileSink.path",
+            "\"logs\" is no absolute path, such as /dev/stdout",
+        ),
+        (
+            "{fileSink: {path: /dev/stdout}}",
+            ".fileSink",
+            "exactly one of the fields in [stringFormat jsonFormat] must be set",
+        ),
+        (
+            "{fileSink: {path: /dev/stdout, stringFormat: x, jsonFormat: {a: b}}}",
+            ".fileSink",
+            "exactly one of the fields in [stringFormat jsonFormat] must be set",
+        ),
+        (
+            "{fileSink: {path: /dev/stdout, stringFormat: \"code %RESPONSE_COD%\"}}",
+            ".fileSink.stringFormat",
+            "at position 5: %RESPONSE_COD%: no such command operator; did you mean RESPONSE_CODE?",
+        ),
+        (
+            "{fileSink: {path: /dev/stdout, jsonFormat: {a: {b: \"%REQ%\"}}}}",
+            ".fileSink.jsonFormat.a.b",
+            "at position 0: %REQ%: requires parameters",
+        ),
+    ] {
+        let compiled = policy("HTTPListenerPolicy", &format!("[{sink}]"));
+        let expected =
+            format!("t.yaml:20: HTTPListenerPolicy infra/x: spec.accessLog[0]{at}: {message}");
+        let problems = problems(&compiled);
+        assert!(problems.contains(&expected), "{expected} {problems:?}");
+        let socket = compiled.snapshot.sockets.values().next().unwrap();
+        assert!(socket.listeners[0].refuse.is_some(), "{sink}");
+    }
+}
+
+#[test]
+fn operators_without_a_value_here_are_a_warning() {
+    let sinks = r#"[{fileSink: {path: /dev/stdout, stringFormat: "%SPAN_ID% %PROTOCOL%"}}]"#;
+    for kind in ["ListenerPolicy", "HTTPListenerPolicy"] {
+        let compiled = policy(kind, sinks);
+        assert!(compiled.report.accepted());
+        let expected = "spec: accessLog: what these command operators tell is not known here, so that they print what stands for no value: SPAN_ID";
+        assert_eq!(warnings(&compiled), [expected]);
+    }
+}
+
+/// The filter of a sink, as the configuration shows it.
+fn filter(filter: &str) -> Result<serde_json::Value, String> {
+    let sink = format!("[{{fileSink: {{path: /dev/stdout, stringFormat: x}}, filter: {filter}}}]");
+    let compiled = policy("HTTPListenerPolicy", &sink);
+    match problems(&compiled)
+        .iter()
+        .find_map(|line| line.split_once("spec.accessLog[0].filter"))
+    {
+        Some((_, fault)) => Err(fault.to_owned()),
+        None => Ok(serde_json::to_value(&log(&compiled).sinks()[0].filter).unwrap()),
+    }
+}
+
+#[test]
+fn filters_are_compiled() {
+    for (written, expected) in [
+        (
+            "{statusCodeFilter: {op: GE, value: 400}}",
+            json!({"StatusCode": {"operator": "AtLeast", "value": 400}}),
+        ),
+        (
+            "{durationFilter: {op: LE, value: 4294967295}}",
+            json!({"Duration": {"operator": "AtMost", "value": u32::MAX}}),
+        ),
+        (
+            "{headerFilter: {header: {name: X-Log, value: \"1\"}}}",
+            json!({"Header": {"name": "x-log", "value": {"Exact": "1"}}}),
+        ),
+        (
+            "{headerFilter: {header: {type: RegularExpression, name: x, value: \"a.*\"}}}",
+            json!({"Header": {"name": "x", "value": {"Regex": "a.*"}}}),
+        ),
+        (
+            "{grpcStatusFilter: {statuses: [OK, UNAVAILABLE], exclude: true}}",
+            json!({"GrpcStatus": {"statuses": [0, 14], "exclude": true}}),
+        ),
+        (
+            "{responseFlagFilter: {flags: [UF, DC]}}",
+            json!({"Flags": ["UpstreamConnectionFailure", "DownstreamConnectionTermination"]}),
+        ),
+        ("{notHealthCheckFilter: true}", json!("All")),
+        ("{traceableFilter: true}", json!("None")),
+        (
+            "{runtimeFilter: {runtimeKey: k, percentSampled: {numerator: 5, denominator: MILLION}}}",
+            json!({"Share": {"numerator": 5, "denominator": 1_000_000}}),
+        ),
+        ("{runtimeFilter: {runtimeKey: k}}", json!("None")),
+        (
+            "{celFilter: {match: \"response.code >= 400 || response.flags > 0\"}}",
+            json!({"Expression": "response.code >= 400 || response.flags > 0"}),
+        ),
+        (
+            "{andFilter: [{traceableFilter: true}, {statusCodeFilter: {op: EQ, value: 0}}]}",
+            json!({"Every": ["None", {"StatusCode": {"operator": "Equal", "value": 0}}]}),
+        ),
+        (
+            "{orFilter: [{notHealthCheckFilter: true}, {traceableFilter: true}]}",
+            json!({"Either": ["All", "None"]}),
+        ),
+    ] {
+        assert_eq!(filter(written), Ok(expected), "{written}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_filter_is_told() {
+    for (written, expected) in [
+        ("{}", ": exactly one filter is needed"),
+        (
+            "{traceableFilter: true, notHealthCheckFilter: true}",
+            ": exactly one filter is needed",
+        ),
+        (
+            "{traceableFilter: true, orFilter: [{traceableFilter: true}, {traceableFilter: true}]}",
+            ": exactly one filter is needed",
+        ),
+        (
+            "{orFilter: [{traceableFilter: true}]}",
+            ".orFilter: at least two filters are needed",
+        ),
+        (
+            "{andFilter: [{traceableFilter: true}, {}]}",
+            ".andFilter[1]: exactly one filter is needed",
+        ),
+        (
+            "{statusCodeFilter: {op: GT, value: 1}}",
+            ".statusCodeFilter.op: GT is not EQ, GE or LE",
+        ),
+        (
+            "{durationFilter: {op: EQ, value: -1}}",
+            ".durationFilter.value: -1 is not from 0 to 4294967295",
+        ),
+        (
+            "{responseFlagFilter: {flags: [UF, UAX]}}",
+            ".responseFlagFilter.flags[1]: UAX is no response flag",
+        ),
+        (
+            "{responseFlagFilter: {flags: []}}",
+            ".responseFlagFilter.flags: at least one is needed",
+        ),
+        (
+            "{grpcStatusFilter: {statuses: [UNAVAILABEL]}}",
+            ".grpcStatusFilter.statuses[0]: UNAVAILABEL is no status of gRPC; did you mean UNAVAILABLE?",
+        ),
+        (
+            "{headerFilter: {header: {type: RegularExpression, name: x, value: \"(\"}}}",
+            ".headerFilter.header.value: ",
+        ),
+        (
+            "{celFilter: {match: \"response.cod > 1\"}}",
+            ".celFilter.match: at character 1: there is no attribute response.cod: there are response.code, ",
+        ),
+        (
+            "{celFilter: {match: \"response.code\"}}",
+            ".celFilter.match: at character 1: ",
+        ),
+    ] {
+        let fault = filter(written).unwrap_err();
+        assert!(fault.starts_with(expected), "{written}: {fault}");
+    }
+}

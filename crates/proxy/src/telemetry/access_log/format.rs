@@ -1,0 +1,101 @@
+//! Lines as configured formats make them: one pass over the pieces of a format, into the buffer that is written.
+
+use egret_config::access_log::{
+    Command, FormatPiece, LogFormat, LogInputs, MissingValue, TextPiece, ValueKind, push_escaped,
+};
+
+use crate::record::Record;
+
+mod field;
+pub(super) mod grpc;
+mod message;
+mod own;
+mod span;
+mod value;
+pub(super) mod words;
+
+pub(super) use span::milliseconds;
+
+/// What a line is made from.
+#[derive(Clone, Copy)]
+pub(super) struct LineFacts<'a> {
+    /// The exchange.
+    pub(super) record: &'a Record<'a>,
+    /// What the record kept of messages for the log.
+    pub(super) inputs: &'a LogInputs,
+}
+
+/// Writes the line of an exchange.
+pub(super) fn write_line(format: &LogFormat, facts: LineFacts<'_>, out: &mut Vec<u8>) {
+    for piece in format.pieces() {
+        match piece {
+            FormatPiece::Literal(text) => out.extend(text.as_bytes()),
+            FormatPiece::Text(command) => write_text(command, facts, out),
+            FormatPiece::Json(command) => write_json(command, facts, out),
+            FormatPiece::JsonText(pieces) => {
+                out.push(b'"');
+                let begin = out.len();
+                for piece in pieces {
+                    match piece {
+                        TextPiece::Literal(text) => out.extend(text.as_bytes()),
+                        TextPiece::Command(command) => write_text(command, facts, out),
+                    }
+                }
+                push_escaped(out, begin);
+                out.push(b'"');
+            }
+        }
+    }
+}
+
+/// Writes the value of an operator as text.
+fn write_text(command: &Command, facts: LineFacts<'_>, out: &mut Vec<u8>) {
+    if !write_value(command, facts, out) {
+        let missing: &[u8] = match command.missing() {
+            MissingValue::Null | MissingValue::Dash => b"-",
+            MissingValue::Empty => b"",
+            MissingValue::Zero => b"0",
+        };
+        out.extend(missing);
+    }
+}
+
+/// Writes the value of an operator as a JSON value.
+fn write_json(command: &Command, facts: LineFacts<'_>, out: &mut Vec<u8>) {
+    let begin = out.len();
+    let is_text = command.kind() == ValueKind::Text;
+    if is_text {
+        out.push(b'"');
+    }
+    if write_value(command, facts, out) {
+        if is_text {
+            push_escaped(out, begin + 1);
+            out.push(b'"');
+        }
+        return;
+    }
+    out.truncate(begin);
+    let missing: &[u8] = match command.missing() {
+        MissingValue::Null => b"null",
+        MissingValue::Dash => b"\"-\"",
+        MissingValue::Empty => b"\"\"",
+        MissingValue::Zero => b"0",
+    };
+    out.extend(missing);
+}
+
+/// Writes the value of an operator as it is. Returns false, and writes nothing, if there is none.
+fn write_value(command: &Command, facts: LineFacts<'_>, out: &mut Vec<u8>) -> bool {
+    let begin = out.len();
+    if value::write(&command.operator, facts, out).is_none() {
+        out.truncate(begin);
+        return false;
+    }
+    if let Some(length) = command.max_length {
+        out.truncate(begin.saturating_add(length).min(out.len()));
+    }
+    true
+}
+
+#[cfg(test)]
+pub(super) mod tests;
