@@ -153,7 +153,7 @@ fn a_file_is_closed_when_no_policy_names_it_any_more() {
 
 /// Whether this process has the file open.
 fn is_open(file: &Path) -> bool {
-    let descriptors = fs::read_dir("/proc/self/fd").unwrap();
+    let descriptors = fs::read_dir("/proc/self/fd").expect("the descriptors of this process");
     let mut targets = descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
     targets.any(|target| target == file)
 }
