@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# regex 1.12.2 (Rust) and google-re2 1.1.20251105: both compile these patterns, and match different texts with them.
+# regex 1.13.2 (Rust) and google-re2 1.1.20251105: both compile these patterns, and match different texts with them.
 #
 # Rust's regex is known as RE2 in Rust, and a pattern that both accept should mean the same. But in the brackets of a class
 # `&&`, `--` and `~~` are operators on sets for Rust's, and a `[` opens a class within the class; RE2 reads characters and
@@ -42,7 +42,7 @@ version = "0.1.0"
 edition = "2021"
 
 [dependencies]
-regex = "=1.12.2"
+regex = "=1.13.2"
 END_TOML
 cat >src/main.rs <<'END_RS'
 fn main() {
