@@ -228,9 +228,10 @@ impl<'a> Settlement<'a> {
         let referents = match cause {
             FaultCause::Object | FaultCause::Reference => Vec::new(),
             FaultCause::Content(referent) | FaultCause::Absent(referent) => vec![referent.clone()],
-            FaultCause::NoneSelected { namespace, labels } => {
-                before.served.labelled_secrets(namespace, labels)
-            }
+            FaultCause::NoneSelected {
+                namespace,
+                selector,
+            } => before.served.selected_secrets(namespace, selector),
         };
         let mut held = Vec::new();
         if before.is_good(object, |other| other == cause) {

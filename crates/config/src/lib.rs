@@ -7,6 +7,7 @@
 pub mod access_log;
 pub mod api;
 pub mod certificate;
+pub mod compatibility;
 pub mod compile;
 pub mod crd;
 pub mod expression;

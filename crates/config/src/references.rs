@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::compile::{CompileOptions, FaultCause, compile};
-use crate::resources::{Kind, ObjectRef, Resources};
+use crate::resources::{Kind, LabelSelector, ObjectRef, Resources};
 
 /// The Secrets and ConfigMaps that objects refer to, each with the objects that refer to it. References that lack their
 /// ReferenceGrant are not among them.
@@ -16,13 +16,13 @@ pub struct SecretReferences {
     pub selected: BTreeMap<SecretSelection, BTreeSet<ObjectRef>>,
 }
 
-/// The Secrets of a namespace that have all of these labels.
+/// The Secrets of a namespace that a selector matches.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SecretSelection {
     /// The namespace.
     pub namespace: Arc<str>,
-    /// The labels.
-    pub labels: BTreeMap<String, String>,
+    /// What their labels must be.
+    pub selector: LabelSelector,
 }
 
 /// The Secrets and ConfigMaps that objects refer to, whether they exist or not.
@@ -44,8 +44,14 @@ pub fn secrets(resources: &Resources, options: &CompileOptions) -> SecretReferen
             }
             // Other objects can be missed as much, and are read in any case.
             FaultCause::Absent(_) => continue,
-            FaultCause::NoneSelected { namespace, labels } => {
-                let selection = SecretSelection { namespace, labels };
+            FaultCause::NoneSelected {
+                namespace,
+                selector,
+            } => {
+                let selection = SecretSelection {
+                    namespace,
+                    selector,
+                };
                 references.selected.entry(selection).or_default()
             }
         };
@@ -171,17 +177,14 @@ metadata: {name: own, namespace: infra}
         let selected: Vec<String> = selected
             .map(|(selection, from)| {
                 format!(
-                    "{} {:?} {}",
+                    "{} {} {}",
                     selection.namespace,
-                    selection.labels,
+                    selection.selector,
                     shown(from)
                 )
             })
             .collect();
-        assert_eq!(
-            selected,
-            ["infra {\"team\": \"a\"} TrafficPolicy infra/keys"]
-        );
+        assert_eq!(selected, ["infra team=a TrafficPolicy infra/keys"]);
     }
 
     #[test]

@@ -25,6 +25,7 @@ use crate::api::target::{TargetRef, TargetSelector};
 mod changes;
 mod kind;
 mod listener_set;
+mod selector;
 mod service;
 mod source;
 
@@ -32,6 +33,8 @@ pub use changes::{ChangeKind, ObjectChange};
 pub use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 pub use kind::{CORE_GROUP, EGRET_GROUP, GATEWAY_GROUP, GATEWAY_TRIAL_GROUP, KGATEWAY_GROUP, Kind};
 pub use listener_set::ListenerSets;
+pub use selector::LabelSelector;
+pub(crate) use selector::{EXPRESSION_NEEDS, LabelExpression};
 pub use service::{
     EndpointSlice, EndpointState, Service, ServicePort, SliceAddressType, SliceEndpoint, SlicePort,
     TransportProtocol,
@@ -139,21 +142,18 @@ pub struct UnreadField {
 }
 
 impl Resources {
-    /// The Secrets of a namespace that have all of these labels.
-    pub(crate) fn labelled_secrets(
+    /// The Secrets of a namespace that a selector matches.
+    pub(crate) fn selected_secrets(
         &self,
         namespace: &str,
-        labels: &BTreeMap<String, String>,
+        selector: &LabelSelector,
     ) -> Vec<ObjectRef> {
-        let has_labels = |secret: &Secret| {
-            let of_secret = secret.metadata.labels.as_ref();
-            labels
-                .iter()
-                .all(|(key, value)| of_secret.and_then(|labels| labels.get(key)) == Some(value))
-        };
-        self.secrets
-            .iter()
-            .filter(|(object, secret)| &*object.namespace == namespace && has_labels(&secret.value))
+        let is_selected = |secret: &Secret| selector.matches(secret.metadata.labels.as_ref());
+        let secrets = self.secrets.iter();
+        secrets
+            .filter(|(object, secret)| {
+                &*object.namespace == namespace && is_selected(&secret.value)
+            })
             .map(|(object, _)| object.clone())
             .collect()
     }

@@ -3,6 +3,8 @@
 mod algorithms;
 mod backend;
 mod connection;
+mod edge;
+mod hash;
 mod resolver;
 mod tls;
 
@@ -12,10 +14,15 @@ pub use algorithms::{
 };
 pub use backend::{
     BackendSettings, CircuitBreakers, Http2Keepalive, Http2Settings, HttpVersion, LoadBalancing,
-    OutlierDetection, TcpKeepalive,
+    OutlierDetection, ProxyVersion, TcpKeepalive,
 };
 pub use connection::{ConnectionLimits, FOREVER, Http2Limits, ProxyProtocol};
-pub use resolver::{DnsProtocol, LookupFamily, NameServer, ResolverId, ResolverSettings};
+pub use edge::{ListenerHttp, RequestIds, ServerHeader, StripPort};
+pub use hash::{HashCookie, HashKey, HashPolicy, SlowStart};
+pub use resolver::{
+    BackendDns, BackendResolver, DnsProtocol, LookupFamily, NameServer, ResolverId,
+    ResolverSettings,
+};
 pub use tls::{
     AlpnProtocol, Certificate, ClientValidation, PeerName, PeerTrust, PrivateKey, ServerTls,
     TlsIdentity, TlsVersion, TlsVersions, UpstreamTls, ValidationMode,

@@ -28,12 +28,13 @@ pub use crate::rule::{
     WeightedBackends,
 };
 pub use crate::settings::{
-    AlpnProtocol, BackendSettings, Certificate, CipherSuite, CircuitBreakers, ClientValidation,
-    ConnectionLimits, DnsProtocol, FOREVER, Http2Keepalive, Http2Limits, Http2Settings,
-    HttpVersion, KeyExchangeGroup, LoadBalancing, LookupFamily, NameServer, NamedAlgorithm,
-    OutlierDetection, PeerName, PeerTrust, PrivateKey, ProxyProtocol, ResolverId, ResolverSettings,
-    ServerTls, SignatureAlgorithm, TcpKeepalive, TlsAlgorithms, TlsIdentity, TlsVersion,
-    TlsVersions, UpstreamTls, ValidationMode,
+    AlpnProtocol, BackendDns, BackendResolver, BackendSettings, Certificate, CipherSuite,
+    CircuitBreakers, ClientValidation, ConnectionLimits, DnsProtocol, FOREVER, HashCookie, HashKey,
+    HashPolicy, Http2Keepalive, Http2Limits, Http2Settings, HttpVersion, KeyExchangeGroup,
+    ListenerHttp, LoadBalancing, LookupFamily, NameServer, NamedAlgorithm, OutlierDetection,
+    PeerName, PeerTrust, PrivateKey, ProxyProtocol, ProxyVersion, RequestIds, ResolverId,
+    ResolverSettings, ServerHeader, ServerTls, SignatureAlgorithm, SlowStart, StripPort,
+    TcpKeepalive, TlsAlgorithms, TlsIdentity, TlsVersion, TlsVersions, UpstreamTls, ValidationMode,
 };
 
 /// Everything that the proxy serves.
@@ -96,6 +97,9 @@ pub struct Listener {
     pub protocol: ListenerProtocol,
     /// Where exchanges are logged.
     pub access_log: AccessLog,
+    /// What is done with messages whatever their routes are; `None` is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<Arc<ListenerHttp>>,
     /// The routes that are attached to the listener.
     pub routes: RouteTable,
     /// Set if a policy on the Gateway or the listener is not valid: every request is then refused (fail closed).

@@ -2,7 +2,7 @@
 //! requests, and the idle timeouts. Serving requests is left to the rooms above.
 
 use std::cell::Cell;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 
 use crate::clock;
 use crate::policy::ClientIdentity;
+use crate::proxy_protocol::ClientAddresses;
 use crate::record::ClientFacts;
 use interim::InterimQueue;
 use watch::ConnectionWatch;
@@ -114,6 +115,19 @@ pub(crate) struct ClientConnection {
 }
 
 impl ClientConnection {
+    /// The two ends of the connection. A socket for all local addresses does not know which of them was connected to.
+    pub(crate) fn addresses(&self) -> ClientAddresses {
+        let BindAddress { ip, port } = self.bind;
+        let any = match self.address.ip().to_canonical() {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        ClientAddresses {
+            source: self.address,
+            destination: SocketAddr::new(ip.unwrap_or(any), port.get()),
+        }
+    }
+
     /// Creates the state of a connection that begins now.
     pub(crate) fn new(origin: ConnectionOrigin, http: HttpConnection) -> Rc<Self> {
         let ConnectionOrigin {

@@ -16,7 +16,7 @@ use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{
     FOREVER, Listener, ListenerSocket, RouteRule, Scheme, TimeoutSetting,
 };
-use http::header::{HeaderValue, USER_AGENT};
+use http::header::{HeaderValue, SET_COOKIE, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 
@@ -70,6 +70,8 @@ struct RequestFacts {
     rule: Option<Arc<RouteRule>>,
     /// The origin of the page that may read the response.
     origin: Option<HeaderValue>,
+    /// The cookie that the response gives to the client.
+    cookie: Option<HeaderValue>,
     user: Option<Arc<str>>,
     details: Option<String>,
     /// The refusal in Envoy's words, if a format may ask for them.
@@ -264,6 +266,23 @@ impl Exchange {
         }
         for (name, value) in &facts.added {
             headers.append(name, value.clone());
+        }
+    }
+
+    /// The response gives this cookie to the client.
+    pub(crate) fn set_cookie(&self, cookie: HeaderValue) {
+        self.facts.borrow_mut().cookie = Some(cookie);
+    }
+
+    /// Gives the client its cookie, and says in `Server` what the listener wants.
+    pub(crate) fn finish_response(&self, headers: &mut HeaderMap) {
+        let mut facts = self.facts.borrow_mut();
+        if let Some(cookie) = facts.cookie.take() {
+            headers.append(SET_COOKIE, cookie);
+        }
+        let http = facts.listener.as_ref().and_then(|it| it.http.as_ref());
+        if let Some(server) = http.and_then(|http| http.server.as_ref()) {
+            server.apply(headers);
         }
     }
 
@@ -476,7 +495,6 @@ impl Drop for Exchange {
             head,
             listener,
             rule,
-            origin: _,
             user,
             details,
             code_details,
@@ -486,8 +504,7 @@ impl Drop for Exchange {
             verdict,
             first_byte,
             inner_hello,
-            share: _,
-            added: _,
+            ..
         } = self.facts.get_mut();
         let log = listener.as_ref().map_or(&*unrouted_log, |l| &l.access_log);
         let head = head.as_ref().filter(|_| !log.is_off());

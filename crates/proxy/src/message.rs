@@ -1,6 +1,7 @@
 //! The semantics of HTTP messages for a proxy: the target of a request, framing, hop-by-hop fields, trailers, and upgrades
 //! to other protocols.
 
+pub(crate) mod cookie;
 pub(crate) mod forwarded;
 pub(crate) mod grpc;
 mod hop;

@@ -20,11 +20,14 @@ use http::{Method, Uri};
 
 use crate::message::grpc;
 use crate::message::target::Target;
+use crate::proxy_protocol::ClientAddresses;
 use crate::refusal::Refusal;
 use crate::tls::offered_alpn;
+use affinity::{AffinityKey, RequestAffinity};
 use backend::{PlannedBackend, default_port, scheme};
-use destination::DestinationKey;
+use destination::{AnnouncedClient, DestinationKey};
 
+pub(crate) mod affinity;
 mod backend;
 pub(crate) mod destination;
 
@@ -57,6 +60,8 @@ pub(crate) struct ForwardPlan<'a> {
     host: Option<HeaderValue>,
     /// Whether a static host is sent its own name in `Host`.
     says_own_host: bool,
+    /// What decides about the host, where the same requests go to the same one.
+    affinity: RequestAffinity,
 }
 
 /// What the route says about the destination of a request.
@@ -72,6 +77,8 @@ pub(crate) struct PlannedRoute<'r> {
     pub(crate) has_normal_path: bool,
     /// Whether a Static backend is sent its own host (`autoHostRewrite`).
     pub(crate) rewrites_host: bool,
+    /// The addresses of the client's connection, if there is one.
+    pub(crate) client: Option<ClientAddresses>,
 }
 
 impl<'r> PlannedRoute<'r> {
@@ -83,6 +90,7 @@ impl<'r> PlannedRoute<'r> {
             is_grpc: rule.route.kind == Kind::GrpcRoute,
             has_normal_path: false,
             rewrites_host: rule.policies.auto_host_rewrite.value().is_some(),
+            client: None,
         }
     }
 }
@@ -162,6 +170,10 @@ impl<'a> ForwardPlan<'a> {
                 configured,
                 tls,
                 version,
+                announced: settings.proxy_protocol.map(|version| AnnouncedClient {
+                    version,
+                    client: route.client,
+                }),
             },
             settings,
             egress: &backend.egress,
@@ -176,6 +188,13 @@ impl<'a> ForwardPlan<'a> {
             path,
             host,
             says_own_host: route.rewrites_host && new_host.is_none(),
+            affinity: settings
+                .hash
+                .as_ref()
+                .map_or_else(Default::default, |policies| {
+                    let client = route.client.map(|client| client.source.ip());
+                    RequestAffinity::of(policies, &parts.headers, client, rand::random)
+                }),
         };
         plan.turn_to(0);
         Ok(plan)
@@ -187,6 +206,16 @@ impl<'a> ForwardPlan<'a> {
         let path = self.normalized_path.as_deref();
         let path = path.unwrap_or_else(|| self.path.path());
         (self.method != Method::CONNECT).then_some((&self.method, path))
+    }
+
+    /// What decides about the host and its address; `None` if any will do.
+    pub(crate) fn affinity(&self) -> Option<AffinityKey> {
+        self.affinity.key
+    }
+
+    /// The cookie by which the next requests of the client will be recognised, if it is to have one.
+    pub(crate) fn take_cookie(&mut self) -> Option<HeaderValue> {
+        self.affinity.cookie.take()
     }
 
     /// The hosts of a static backend; none if the client chooses the destination.

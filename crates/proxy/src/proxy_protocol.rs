@@ -7,6 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 mod crc32c;
+mod write;
+
+pub(crate) use write::{ClientAddresses, write};
 
 /// The beginning of a header of version 1.
 const V1: &[u8] = b"PROXY ";

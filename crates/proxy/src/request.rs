@@ -36,6 +36,7 @@ mod check;
 mod compression;
 mod connect;
 mod decide;
+mod edge;
 pub(crate) mod explain;
 mod ext_auth;
 mod limits;
@@ -90,6 +91,7 @@ pub(crate) async fn handle(
         response.map(|text| ResponseBody::text(Bytes::from(text), Rc::clone(&exchange)))
     });
     exchange.edit_response(response.headers_mut());
+    exchange.finish_response(response.headers_mut());
     if let Some(pace) = exchange.response_pace(&connection.context.shared.faults) {
         response.body_mut().send_slowly(pace);
     }
@@ -179,11 +181,7 @@ async fn answer(
     request: Request<ReceivedBody>,
     client: &RequestClient,
 ) -> Result<Response<ResponseBody>, Refusal> {
-    let RequestClient {
-        connection,
-        exchange,
-        ..
-    } = client;
+    let (connection, exchange) = (&client.connection, &client.exchange);
     let context = &connection.context;
     let snapshot = context.snapshot();
     let socket = socket(&snapshot, &connection.client)?;
@@ -191,10 +189,13 @@ async fn answer(
     let mut body = RequestBody::of_client(body, Rc::clone(exchange));
     expect(&parts, &body, exchange);
     let EnteredRequest {
-        target,
+        mut target,
         extended,
         listener,
     } = enter(&mut parts, socket, client)?;
+    if let Some(answer) = edge::begin(listener, &mut target, &mut parts, client)? {
+        return Ok(answer);
+    }
     let path = compared_path(parts.uri.path(), &parts.method);
     let has_normal_path = matches!(path, Cow::Borrowed(path) if path == parts.uri.path());
     let found = decide::route(listener, &target, &parts, &path)?;
@@ -289,6 +290,7 @@ fn enter<'s>(
         ..
     } = client;
     let extended = upgrade::unwrap_extended(parts);
+    edge::complete_host(socket, parts);
     let target = identify(parts, socket, client)?;
     target.override_host(&mut parts.headers, parts.version);
     let unrouted = |_: &Refusal| exchange.is_unrouted(socket);

@@ -1,11 +1,10 @@
 //! What one watch is about: the objects of a kind, or some of them.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use egret_config::references::SecretSelection;
-use egret_config::resources::{Kind, ObjectRef};
+use egret_config::resources::{Kind, LabelSelector, ObjectRef};
 use kube::api::{ListParams, WatchParams};
 
 /// Objects that are listed and watched together.
@@ -24,10 +23,10 @@ pub(super) enum SourcePart {
         namespace: Arc<str>,
         name: Arc<str>,
     },
-    /// Those of a namespace with all of these labels.
+    /// Those of a namespace with such labels.
     Labelled {
         namespace: Arc<str>,
-        labels: BTreeMap<String, String>,
+        selector: LabelSelector,
     },
 }
 
@@ -52,7 +51,7 @@ impl Source {
             kind: Kind::Secret,
             part: SourcePart::Labelled {
                 namespace: selection.namespace.clone(),
-                labels: selection.labels.clone(),
+                selector: selection.selector.clone(),
             },
         }
     }
@@ -63,11 +62,12 @@ impl Source {
             "kubernetes.io/service-name".to_owned(),
             service.name.to_string(),
         );
+        let labels = [label].into();
         Self {
             kind: Kind::EndpointSlice,
             part: SourcePart::Labelled {
                 namespace: service.namespace.clone(),
-                labels: [label].into(),
+                selector: LabelSelector::of_labels(&labels),
             },
         }
     }
@@ -105,14 +105,10 @@ impl Source {
     }
 
     fn labels(&self) -> Option<String> {
-        let SourcePart::Labelled { labels, .. } = &self.part else {
-            return None;
-        };
-        let labels = labels.iter();
-        let labels: Vec<String> = labels
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
-        Some(labels.join(","))
+        match &self.part {
+            SourcePart::Labelled { selector, .. } => Some(selector.to_string()),
+            SourcePart::All | SourcePart::Named { .. } => None,
+        }
     }
 }
 

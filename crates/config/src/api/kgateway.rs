@@ -59,9 +59,11 @@ pub use backend::{
     Backend, BackendSpec, BackendType, DynamicForwardProxy, StaticBackend, StaticHost,
 };
 pub use backend_config::{
-    BackendConfigPolicy, BackendConfigPolicySpec, CircuitBreakersSpec, CommonHttpProtocolOptions,
-    ConnectionKeepalive, Http1ProtocolOptions, Http2ProtocolOptions, LeastRequest,
-    LoadBalancerSpec, OutlierDetectionSpec, RandomBalancer, RoundRobin, TcpKeepaliveSpec,
+    BackendConfigPolicy, BackendConfigPolicySpec, BackendDnsSpec, CircuitBreakersSpec,
+    CommonHttpProtocolOptions, ConnectionKeepalive, HashCookieSpec, HashHeaderSpec, HashPolicySpec,
+    HashSourceIp, Http1ProtocolOptions, Http2ProtocolOptions, LeastRequest, LoadBalancerSpec,
+    Maglev, OutlierDetectionSpec, RandomBalancer, RingHash, RoundRobin, SlowStartSpec,
+    TcpKeepaliveSpec, UpstreamProxyProtocol,
 };
 pub use direct_response::{DirectResponse, DirectResponseSpec};
 pub use gateway_extension::{
@@ -81,9 +83,10 @@ pub use gateway_parameters::{
 pub use listener::{
     AccessLogSpec, AuthorityReference, CelFilterSpec, ClientCertificateValidation,
     ComparisonFilterSpec, FileSinkSpec, GrpcStatusFilterSpec, HeaderFilterSpec, HeaderMatchSpec,
-    HttpListenerPolicy, HttpListenerPolicySpec, HttpSettings, ListenerHttp2, ListenerPolicy,
-    ListenerPolicySpec, ListenerPort, ListenerSettings, LogFilterSpec, OneFilterSpec,
-    ProxyProtocolSettings, ResponseFlagFilterSpec, RuntimeFilterSpec, SampledSpec, UpgradeConfig,
+    HttpListenerPolicy, HttpListenerPolicySpec, HttpSettings, ListenerHealthCheck, ListenerHttp2,
+    ListenerPolicy, ListenerPolicySpec, ListenerPort, ListenerSettings, LogFilterSpec,
+    OneFilterSpec, ProxyProtocolSettings, ResponseFlagFilterSpec, RuntimeFilterSpec, SampledSpec,
+    UpgradeConfig,
 };
 pub use tls::{BackendConfigTls, SecretName, TlsParameters};
 pub use traffic::*;

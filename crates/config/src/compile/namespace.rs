@@ -1,14 +1,14 @@
 //! The namespaces whose routes may attach to a listener (`allowedRoutes`), and whose ListenerSets may attach to a Gateway
 //! (`allowedListeners`).
 
-use std::collections::BTreeMap;
-
 use super::log::FieldFault;
 use crate::api::gateway::{
     FromListenerSetNamespaces, FromNamespaces, ListenerSetNamespaces, ListenerSetSelector,
     NamespaceSelector, RouteNamespaces, SelectorExpression,
 };
-use crate::resources::{Kind, ObjectRef, Resources};
+use crate::resources::{
+    EXPRESSION_NEEDS, Kind, LabelExpression, LabelSelector, ObjectRef, Resources,
+};
 
 /// The label that every namespace has, with its name.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
@@ -19,22 +19,7 @@ pub(super) enum NamespaceSelection {
     None,
     All,
     Same,
-    Selector(Vec<LabelRequirement>),
-}
-
-/// One requirement on the labels of a namespace.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct LabelRequirement {
-    key: String,
-    test: LabelOperator,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum LabelOperator {
-    In(Vec<String>),
-    NotIn(Vec<String>),
-    Exists,
-    DoesNotExist,
+    Selector(LabelSelector),
 }
 
 impl NamespaceSelection {
@@ -99,84 +84,35 @@ impl NamespaceSelection {
             Self::None => false,
             Self::All => true,
             Self::Same => parent == object,
-            Self::Selector(requirements) => {
-                let namespace =
-                    resources
-                        .namespaces
-                        .get(&ObjectRef::new(Kind::Namespace, "", object));
-                let labels =
-                    namespace.and_then(|namespace| namespace.value.metadata.labels.as_ref());
-                requirements
-                    .iter()
-                    .all(|requirement| requirement.holds(object, labels))
+            Self::Selector(selector) => {
+                let namespaces = &resources.namespaces;
+                let namespace = namespaces.get(&ObjectRef::new(Kind::Namespace, "", object));
+                let labels = namespace.and_then(|it| it.value.metadata.labels.as_ref());
+                selector.holds(|key| match key {
+                    NAME_LABEL => Some(object),
+                    key => Some(labels?.get(key)?.as_str()),
+                })
             }
         }
     }
 }
 
-impl LabelRequirement {
-    fn holds(&self, namespace: &str, labels: Option<&BTreeMap<String, String>>) -> bool {
-        let value = if self.key == NAME_LABEL {
-            Some(namespace)
-        } else {
-            labels
-                .and_then(|labels| labels.get(&self.key))
-                .map(String::as_str)
-        };
-        match &self.test {
-            LabelOperator::In(values) => {
-                value.is_some_and(|value| values.iter().any(|v| v == value))
-            }
-            LabelOperator::NotIn(values) => {
-                !value.is_some_and(|value| values.iter().any(|v| v == value))
-            }
-            LabelOperator::Exists => value.is_some(),
-            LabelOperator::DoesNotExist => value.is_none(),
-        }
-    }
-}
-
-fn requirements(
-    selector: &NamespaceSelector,
-    field: &str,
-) -> Result<Vec<LabelRequirement>, FieldFault> {
+fn requirements(selector: &NamespaceSelector, field: &str) -> Result<LabelSelector, FieldFault> {
     let NamespaceSelector {
         match_expressions,
         match_labels,
     } = selector;
-    let labels = match_labels
-        .iter()
-        .flatten()
-        .map(|(key, value)| LabelRequirement {
-            key: key.clone(),
-            test: LabelOperator::In(vec![value.clone()]),
-        });
-    let mut requirements: Vec<LabelRequirement> = labels.collect();
-    for (index, expression) in match_expressions.iter().flatten().enumerate() {
-        let SelectorExpression {
-            key,
-            operator,
-            values,
-        } = expression;
-        let values = values.clone().unwrap_or_default();
-        let test = match (operator.as_str(), values.is_empty()) {
-            ("In", false) => LabelOperator::In(values),
-            ("NotIn", false) => LabelOperator::NotIn(values),
-            ("Exists", true) => LabelOperator::Exists,
-            ("DoesNotExist", true) => LabelOperator::DoesNotExist,
-            _ => {
-                let message =
-                    "operator is In or NotIn with values, or Exists or DoesNotExist without";
-                return Err(FieldFault::new(
-                    format!("{field}.matchExpressions[{index}]"),
-                    message,
-                ));
-            }
-        };
-        requirements.push(LabelRequirement {
-            key: key.clone(),
-            test,
-        });
-    }
-    Ok(requirements)
+    let labels = match_labels.clone().unwrap_or_default();
+    let expressions = match_expressions.iter().flatten();
+    let expressions = expressions.map(|expression| LabelExpression {
+        key: &expression.key,
+        operator: &expression.operator,
+        values: expression.values.as_deref().unwrap_or_default(),
+    });
+    LabelSelector::read(&labels, expressions).map_err(|index| {
+        FieldFault::new(
+            format!("{field}.matchExpressions[{index}]"),
+            EXPRESSION_NEEDS,
+        )
+    })
 }

@@ -18,8 +18,8 @@ use crate::policy::service::ServiceId;
 use crate::policy::traffic::TrafficSettings;
 use crate::resources::{ObjectMap, ObjectRef, Resources};
 use crate::snapshot::{
-    BackendSettings, ClientValidation, ConnectionLimits, Misconfiguration, ProxyProtocol,
-    ResolverId, ResolverSettings, WeightedBackend,
+    BackendResolver, BackendSettings, ClientValidation, ConnectionLimits, ListenerHttp,
+    Misconfiguration, ProxyProtocol, ResolverId, ResolverSettings, WeightedBackend,
 };
 
 mod acl;
@@ -70,6 +70,8 @@ pub(super) struct CompiledPolicies {
     egress: BTreeMap<PolicyTarget, Vec<Arc<EgressRules>>>,
     resolver: BTreeMap<ObjectRef, ResolverId>,
     settings: BTreeMap<ResolverId, Arc<ResolverSettings>>,
+    /// The resolvers of Backends that have settings of their own, and are used.
+    of_backends: RefCell<BTreeMap<ResolverId, Arc<ResolverSettings>>>,
     /// The settings of connections, by Backend, Service, and port of a Service.
     backend: BTreeMap<PolicyTarget, Arc<BackendSettings>>,
     /// The BackendTLSPolicy that decides, likewise.
@@ -166,6 +168,11 @@ impl CompiledPolicies {
             .unwrap_or_default()
     }
 
+    /// What a listener does with messages whatever their routes are.
+    pub(super) fn listener_http(&self, listener: ListenerScope<'_>) -> Option<Arc<ListenerHttp>> {
+        self.listener(listener)?.edge.http().map(Arc::new)
+    }
+
     /// The limits of connections to a listener.
     pub(super) fn connection_limits(&self, listener: ListenerScope<'_>) -> ConnectionLimits {
         let settings = self.listener(listener);
@@ -238,7 +245,22 @@ impl CompiledPolicies {
             .resolver
             .get(backend)
             .or_else(|| self.resolver.get(gateway));
-        policy.cloned().unwrap_or(ResolverId::System)
+        let id = policy.cloned().unwrap_or(ResolverId::System);
+        let Some(dns) = self.backend_settings(backend, None).dns else {
+            return id;
+        };
+        let base = self.settings.get(&id).cloned().unwrap_or_default();
+        let settings = dns.over(&base);
+        let id = ResolverId::Backend(BackendResolver {
+            backend: backend.clone(),
+            policy: match id {
+                ResolverId::Policy(policy) => Some(policy),
+                ResolverId::System | ResolverId::Backend(_) => None,
+            },
+        });
+        let mut of_backends = self.of_backends.borrow_mut();
+        of_backends.insert(id.clone(), Arc::new(settings));
+        id
     }
 
     /// The settings of connections to a Backend, or to this port of a Service. Those of the port come before those of the
@@ -327,7 +349,9 @@ impl CompiledPolicies {
 
     /// The settings of every resolver.
     pub(super) fn resolvers(&self) -> BTreeMap<ResolverId, Arc<ResolverSettings>> {
-        self.settings.clone()
+        let mut settings = self.settings.clone();
+        settings.extend(self.of_backends.borrow().clone());
+        settings
     }
 
     fn weigh(&mut self, resources: &Resources) {

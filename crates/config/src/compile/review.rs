@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::missing;
 use crate::report::ReportProblem;
-use crate::resources::{ObjectRef, Resources};
+use crate::resources::{LabelSelector, ObjectRef, Resources};
 
 /// What a compilation finds out about its objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,12 +59,12 @@ pub enum FaultCause {
     Content(ObjectRef),
     /// This Secret or ConfigMap does not exist.
     Absent(ObjectRef),
-    /// No Secret of the namespace has these labels.
+    /// No Secret of the namespace has such labels.
     NoneSelected {
         /// The namespace of the Secrets.
         namespace: Arc<str>,
-        /// The labels that the Secrets must have.
-        labels: BTreeMap<String, String>,
+        /// What the labels of the Secrets must be.
+        selector: LabelSelector,
     },
 }
 

@@ -30,6 +30,7 @@ mod header_modifiers;
 mod https;
 mod jwt_auth;
 mod lint;
+mod listener_edge;
 mod listener_policy;
 mod listener_set;
 mod mirror;

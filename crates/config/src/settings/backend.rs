@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::UpstreamTls;
+use super::{BackendDns, HashPolicy, SlowStart, UpstreamTls};
 use crate::resources::ObjectRef;
 
 /// The compiled `spec` of a BackendConfigPolicy. The defaults apply to Backends without a policy.
@@ -20,6 +20,10 @@ pub struct BackendSettings {
     pub tcp_keepalive: Option<TcpKeepalive>,
     /// The load balancing algorithm.
     pub load_balancing: LoadBalancing,
+    /// What requests to the same host have in common, for [`LoadBalancing::Hash`]; `None` is nothing.
+    pub hash: Option<Arc<[HashPolicy]>>,
+    /// Gives new addresses their share of the requests bit by bit.
+    pub slow_start: Option<SlowStart>,
     /// Whether a connection to an address that is no longer in the DNS answer is closed once its requests have ended
     /// (`loadBalancer.closeConnectionsOnHostSetChange`).
     pub close_on_address_change: bool,
@@ -45,6 +49,19 @@ pub struct BackendSettings {
     pub tls: Option<Arc<UpstreamTls>>,
     /// Settings of HTTP/2 connections.
     pub http2: Http2Settings,
+    /// The PROXY protocol header that connections begin with (`upstreamProxyProtocol`); `None` is none.
+    pub proxy_protocol: Option<ProxyVersion>,
+    /// How the names of the Backend are resolved; `None` is as its ResolverPolicy says.
+    pub dns: Option<BackendDns>,
+}
+
+/// A version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum ProxyVersion {
+    /// Version 1, a line of text.
+    V1,
+    /// Version 2, in binary.
+    V2,
 }
 
 /// The HTTP version of an upstream.
@@ -118,6 +135,8 @@ pub enum LoadBalancing {
     },
     /// An address drawn at random.
     Random,
+    /// The same one for all requests that have the same in common (`ringHash`, `maglev`), and any for the others.
+    Hash,
 }
 
 /// `outlierDetection` of a BackendConfigPolicy.
@@ -164,6 +183,8 @@ impl Default for BackendSettings {
             connect_timeout: Duration::from_secs(5),
             tcp_keepalive: None,
             load_balancing: LoadBalancing::default(),
+            hash: None,
+            slow_start: None,
             close_on_address_change: true,
             outlier_detection: None,
             circuit_breakers: CircuitBreakers::default(),
@@ -174,6 +195,8 @@ impl Default for BackendSettings {
             max_stream_duration: None,
             tls: None,
             http2: Http2Settings::default(),
+            proxy_protocol: None,
+            dns: None,
         }
     }
 }

@@ -19,6 +19,40 @@ pub enum ResolverId {
     System,
     /// The servers and settings of this ResolverPolicy.
     Policy(ObjectRef),
+    /// The names of one Backend, which has settings of its own.
+    Backend(BackendResolver),
+}
+
+/// The identity of the resolver of one Backend whose BackendConfigPolicy has `dns`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct BackendResolver {
+    /// The Backend.
+    pub backend: ObjectRef,
+    /// The ResolverPolicy that all other settings are of, and the servers; `None` is the system's.
+    pub policy: Option<ObjectRef>,
+}
+
+/// `dns` of a BackendConfigPolicy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct BackendDns {
+    /// How long an answer is used before the name is queried again, in place of its TTL.
+    pub refresh_rate: Option<Duration>,
+    /// Which address families are queried, and which is tried first.
+    pub family: Option<LookupFamily>,
+}
+
+impl BackendDns {
+    /// The settings of a resolver with these in place of its own.
+    #[must_use]
+    pub fn over(&self, settings: &ResolverSettings) -> ResolverSettings {
+        let mut settings = settings.clone();
+        if let Some(rate) = self.refresh_rate {
+            settings.min_ttl = rate;
+            settings.max_ttl = rate;
+        }
+        settings.family = self.family.unwrap_or(settings.family);
+        settings
+    }
 }
 
 /// The compiled `spec` of a ResolverPolicy. The defaults are those of the resource.

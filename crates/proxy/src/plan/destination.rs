@@ -1,12 +1,16 @@
 //! The key of a destination: what has to be equal for two requests to share connections.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use egret_config::name::{Host, Port};
 use egret_config::resources::{Kind, ObjectRef};
-use egret_config::snapshot::{AlpnProtocol, HttpVersion, ResolverId, Scheme, UpstreamTls};
+use egret_config::snapshot::{
+    AlpnProtocol, HttpVersion, ProxyVersion, ResolverId, Scheme, UpstreamTls,
+};
 
 use crate::dial::tls::Expected;
+use crate::proxy_protocol::ClientAddresses;
 use crate::tls::{TlsClients, TlsContent, TlsFailure, offered_alpn, server_name};
 
 /// The key under which connections, limits and the state of addresses are shared between requests.
@@ -27,9 +31,30 @@ pub(crate) struct DestinationKey {
     pub(crate) tls: Option<Arc<UpstreamTls>>,
     /// The HTTP version. `Auto` means that ALPN negotiates it.
     pub(crate) version: HttpVersion,
+    /// What connections tell about the client (`upstreamProxyProtocol`). They are for this client alone.
+    pub(crate) announced: Option<AnnouncedClient>,
+}
+
+/// What the connections to a destination tell about the client in their PROXY protocol header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct AnnouncedClient {
+    pub(crate) version: ProxyVersion,
+    /// `None` if the gateway sends requests of its own.
+    pub(crate) client: Option<ClientAddresses>,
 }
 
 impl DestinationKey {
+    /// The destination for all clients, which share its limits and the health of its addresses.
+    pub(crate) fn for_all_clients(&self) -> Cow<'_, Self> {
+        match self.announced {
+            None => Cow::Borrowed(self),
+            Some(_) => Cow::Owned(Self {
+                announced: None,
+                ..self.clone()
+            }),
+        }
+    }
+
     /// Whether the host is resolved. That of a Service is not: its endpoints are configured.
     pub(crate) fn is_resolved(&self) -> bool {
         let configured = self.configured.as_ref();
@@ -94,6 +119,7 @@ impl DestinationKey {
             configured: None,
             tls: None,
             version: HttpVersion::Http1,
+            announced: None,
         }
     }
 }

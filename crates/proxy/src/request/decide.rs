@@ -246,11 +246,15 @@ impl<'a> RoutedRequest<'a> {
         } = client;
         let route = PlannedRoute {
             has_normal_path,
+            client: Some(connection.client.addresses()),
             ..PlannedRoute::from(found)
         };
         let upstreams = &connection.context.upstreams;
         let limits = &connection.context.limits;
-        let plan = plan(backends, &route, target, parts, upstreams)?;
+        let mut plan = plan(backends, &route, target, parts, upstreams)?;
+        if let Some(cookie) = plan.take_cookie() {
+            exchange.set_cookie(cookie);
+        }
         let context = client.policy_context(found.rule, target, parts);
         if target.is_tunnel() {
             let is_offered =

@@ -192,7 +192,10 @@ impl<'a> TlsRequest<'a> {
             Admission::Identified(identified) => return Err(identified.unreadable()),
         };
         let backends = relayed_to(route.rule)?;
-        let planned = PlannedRoute::from(&route);
+        let planned = PlannedRoute {
+            client: Some(connection.addresses()),
+            ..PlannedRoute::from(&route)
+        };
         let plan = decide::plan(backends, &planned, target, &request, upstreams)?;
         let mut cleared = match decide::clear(admitted, plan, &context, limits, exchange)? {
             Clearance::Cleared(cleared, _) => cleared,

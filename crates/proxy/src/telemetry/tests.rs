@@ -59,6 +59,7 @@ fn listener() -> Listener {
         hostname: None,
         protocol: ListenerProtocol::Http,
         access_log: AccessLog::Default,
+        http: None,
         routes: RouteTable::default(),
         refuse: None,
     }

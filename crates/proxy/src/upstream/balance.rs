@@ -29,7 +29,14 @@ pub(crate) struct EndpointCandidate<A> {
     pub(crate) status: EndpointStatus,
     /// Requests in progress to the address.
     pub(crate) active: u32,
+    /// How well the address suits the request, where the same requests go to the same address.
+    pub(crate) score: Option<u64>,
+    /// Its share of the requests, in thousandths of that of an address that is not new.
+    pub(crate) share: u16,
 }
+
+/// The share of an address that is not new.
+pub(crate) const FULL_SHARE: u16 = 1000;
 
 /// The criteria of a choice between equally good addresses.
 pub(crate) struct EndpointChoice<'a> {
@@ -50,6 +57,8 @@ impl<A> EndpointCandidate<A> {
             family: AddressFamily::V4,
             status: EndpointStatus::Healthy,
             active: 0,
+            score: None,
+            share: FULL_SHARE,
         }
     }
 }
@@ -62,6 +71,11 @@ impl EndpointChoice<'_> {
         }
         let best = candidates.iter().map(|one| one.status).min()?;
         let is_best = |one: &&EndpointCandidate<A>| one.status == best;
+        if self.load_balancing == LoadBalancing::Hash {
+            // The family that works better may be another at another time.
+            let group: Vec<_> = candidates.iter().filter(is_best).collect();
+            return Some(group[self.pick(&group)].address);
+        }
         let leading = self.leading;
         let led = |one: &&EndpointCandidate<A>| is_best(one) && one.family == leading;
         let family = if candidates.iter().any(|one| led(&one)) {
@@ -113,8 +127,38 @@ impl EndpointChoice<'_> {
     }
 
     fn pick<A>(&mut self, group: &[&EndpointCandidate<A>]) -> usize {
+        let picked = self.pick_by_turn(group);
+        self.warm_one(picked, group)
+    }
+
+    /// The picked one, as often as its share says, or else one after it.
+    fn warm_one<A>(&mut self, picked: usize, group: &[&EndpointCandidate<A>]) -> usize {
+        let most = group
+            .iter()
+            .map(|one| one.share)
+            .max()
+            .unwrap_or(FULL_SHARE);
+        let mut at = picked;
+        for _ in 0..group.len() {
+            let share = group[at].share;
+            if share == most || (self.draw)(usize::from(most)) < usize::from(share) {
+                return at;
+            }
+            at = (at + 1) % group.len();
+        }
+        picked
+    }
+
+    fn pick_by_turn<A>(&mut self, group: &[&EndpointCandidate<A>]) -> usize {
         match self.load_balancing {
             LoadBalancing::RoundRobin => self.turn % group.len(),
+            LoadBalancing::Hash => {
+                let scored = group.iter().map(|one| one.score).enumerate();
+                match scored.max_by_key(|(_, score)| *score) {
+                    Some((best, Some(_))) => best,
+                    _ => (self.draw)(group.len()),
+                }
+            }
             LoadBalancing::Random => (self.draw)(group.len()),
             LoadBalancing::LeastRequest { choices } => {
                 let mut best = (self.draw)(group.len());
@@ -159,6 +203,8 @@ mod tests {
                 },
                 status,
                 active,
+                score: None,
+                share: FULL_SHARE,
             })
             .collect()
     }
@@ -249,5 +295,52 @@ mod tests {
         assert_eq!(drawn(least(3), &[0, 2, 1]), "b");
         // Fewer than two would be no choice.
         assert_eq!(drawn(least(0), &[0, 1]), "b");
+    }
+
+    #[test]
+    fn a_new_address_gets_its_share_and_no_more() {
+        let mut some = well(&["a", "b"]);
+        some[1].share = 250;
+        let mut dice = (0..1000).cycle();
+        let mut choice = EndpointChoice {
+            load_balancing: LoadBalancing::RoundRobin,
+            leading: AddressFamily::V4,
+            turn: 0,
+            draw: &mut |below| dice.next().unwrap() % below,
+        };
+        let mut of_new = 0;
+        for turn in 0..2000 {
+            choice.turn = turn;
+            of_new += usize::from(choice.first(&some) == Some("b"));
+        }
+        // A quarter of the turns that it would have.
+        assert_eq!(of_new, 250);
+        some[0].share = 250;
+        choice.turn = 1;
+        // All are as new.
+        assert_eq!(choice.first(&some), Some("b"));
+    }
+
+    #[test]
+    fn the_same_request_goes_to_the_address_that_suits_it_while_that_is_well() {
+        let mut some = well(&["a", "6b", "c"]);
+        for (one, score) in some.iter_mut().zip([3, 9, 5]) {
+            one.score = Some(score);
+        }
+        let mut choice = EndpointChoice {
+            load_balancing: LoadBalancing::Hash,
+            leading: AddressFamily::V4,
+            turn: 0,
+            draw: &mut |_| unreachable!("there is nothing to draw"),
+        };
+        assert_eq!(choice.first(&some), Some("6b"));
+        some[1].status = UNHEALTHY;
+        assert_eq!(choice.first(&some), Some("c"));
+        assert_eq!(Vec::from(choice.order(&some)), ["c", "a", "6b"]);
+    }
+
+    #[test]
+    fn a_request_without_a_key_may_go_anywhere() {
+        assert_eq!(drawn(LoadBalancing::Hash, &[3]), "6");
     }
 }

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::{timeout, timeout_at};
 
 use super::connection::UpstreamConnection;
+use super::endpoint::AddressRequest;
 use super::host_pool::{HostPool, SharedDial, TakenConnection};
 use super::lease::LeasedConnection;
 use super::limits::LimitPermit;
@@ -204,7 +205,7 @@ impl Checkout<'_> {
         let TakenConnection {
             connection,
             connect,
-        } = self.host_pool.take(may_go, self.attempted, clock::now());
+        } = self.host_pool.take(may_go, self.choice(clock::now()));
         if let Some(address) = connect.and_then(|address| guard.permit(address).ok()) {
             warm(self.host_pool, address, self.upstreams);
         }
@@ -335,7 +336,7 @@ impl Checkout<'_> {
         let begin = clock::now();
         let order = self
             .host_pool
-            .order(&permitted, Permitted::get, self.attempted, begin);
+            .order(&permitted, Permitted::get, self.choice(begin));
         let raced = race::connect(order, late, connect_options(settings), self.until).await;
         let now = clock::now();
         self.trip.connected(now - begin);
@@ -378,6 +379,14 @@ impl Checkout<'_> {
                 record: answer.record,
             },
             Err(_) => answer,
+        }
+    }
+
+    fn choice(&self, now: Instant) -> AddressRequest<'_> {
+        AddressRequest {
+            attempted: self.attempted,
+            affinity: self.cleared.plan().affinity(),
+            now,
         }
     }
 

@@ -39,17 +39,18 @@ pub(crate) struct DestinationState {
 }
 
 impl DestinationStates {
-    /// The state of a destination, which is created if it does not exist.
+    /// The state of a destination, which is created if it does not exist. All clients share it.
     pub(crate) fn get(&self, destination: &DestinationKey) -> Arc<DestinationState> {
+        let destination = destination.for_all_clients();
         let mut table = self.table();
-        if let Some(state) = table.states.get(destination) {
+        if let Some(state) = table.states.get(&*destination) {
             return Arc::clone(state);
         }
         // Clients choose the destinations, and many of them may lead nowhere.
         if table.states.len() >= table.limit.max(MANY) {
             table.sweep(clock::now());
         }
-        let destination = Arc::new(destination.clone());
+        let destination = Arc::new(destination.into_owned());
         let state = Arc::new(DestinationState {
             destination: Arc::clone(&destination),
             limits: Arc::default(),

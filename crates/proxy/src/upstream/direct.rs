@@ -92,19 +92,20 @@ impl Upstreams {
             attempted: &[],
             until,
         };
-        let (stream, peer, permit, request) = checkout.acquire_unpooled().await?;
+        let (mut stream, peer, permit, request) = checkout.acquire_unpooled().await?;
         trip.has_connection(peer, false);
+        let setup = ConnectionSetup {
+            host_pool: &host_pool,
+            settings: plan.settings,
+            upstreams: self,
+            trip: Some(trip),
+            until,
+            dialing: None,
+        };
+        setup.announce(&mut stream).await?;
         let stream = match expected {
             None => UpstreamStream::Plain(stream),
             Some(expected) => {
-                let setup = ConnectionSetup {
-                    host_pool: &host_pool,
-                    settings: plan.settings,
-                    upstreams: self,
-                    trip: Some(trip),
-                    until,
-                    dialing: None,
-                };
                 let secured = setup.secure(stream, peer, expected).await?;
                 UpstreamStream::Tls(Box::new(secured.stream))
             }

@@ -5,11 +5,24 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::balance::{EndpointCandidate, EndpointStatus};
+use egret_config::snapshot::SlowStart;
+
+use super::balance::{EndpointCandidate, EndpointStatus, FULL_SHARE};
 use super::connection::IdleConnection;
 use super::health::EndpointHealth;
 use super::http2::Http2Connection;
 use crate::dns::family::AddressFamily;
+use crate::plan::affinity::AffinityKey;
+
+/// What the choice of an address depends on, apart from the addresses.
+#[derive(Clone, Copy)]
+pub(crate) struct AddressRequest<'a> {
+    /// The addresses that the request has attempted.
+    pub(crate) attempted: &'a [SocketAddr],
+    /// What the request has in common with others that go to the same address.
+    pub(crate) affinity: Option<AffinityKey>,
+    pub(crate) now: Instant,
+}
 
 /// One address of a destination.
 pub(super) struct Endpoint {
@@ -39,13 +52,18 @@ impl Endpoint {
         self.idle.is_empty() && self.shared.is_empty()
     }
 
-    /// The candidate for load balancing, for a request that has attempted these addresses.
+    /// The candidate for load balancing.
     pub(super) fn candidate<A>(
         &self,
         address: A,
-        attempted: &[SocketAddr],
-        now: Instant,
+        request: AddressRequest<'_>,
+        slow_start: Option<SlowStart>,
     ) -> EndpointCandidate<A> {
+        let AddressRequest {
+            attempted,
+            affinity,
+            now,
+        } = request;
         EndpointCandidate {
             address,
             family: AddressFamily::of(&self.address.ip()),
@@ -55,6 +73,8 @@ impl Endpoint {
                 self.health.status(now)
             },
             active: self.health.active(),
+            score: affinity.map(|key| key.score_of_address(self.address)),
+            share: slow_start.map_or(FULL_SHARE, |slow| slow.share(self.health.age(now))),
         }
     }
 }

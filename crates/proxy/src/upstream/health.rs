@@ -97,6 +97,11 @@ impl EndpointHealth {
         recent || !self.is_healthy(now)
     }
 
+    /// How long the address has been known.
+    pub(crate) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.epoch)
+    }
+
     /// Requests in progress, over all workers.
     pub(crate) fn active(&self) -> u32 {
         self.active.load(Relaxed)

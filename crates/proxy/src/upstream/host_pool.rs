@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use egret_config::name::Port;
-use egret_config::snapshot::{BackendSettings, LookupFamily};
+use egret_config::snapshot::{BackendSettings, LookupFamily, SlowStart};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::balance::{EndpointCandidate, EndpointChoice, EndpointStatus};
+use super::balance::{EndpointCandidate, EndpointChoice, EndpointStatus, FULL_SHARE};
 use super::connection::{Http1Connection, IdleConnection, UpstreamConnection};
 use super::destination_state::DestinationState;
-use super::endpoint::Endpoint;
+use super::endpoint::{AddressRequest, Endpoint};
 use super::families::FamilyHistory;
 use super::health::EndpointHealth;
 use super::http2::Http2Connection;
@@ -26,6 +26,8 @@ use crate::clock;
 use crate::dns::ResolvedName;
 use crate::dns::family::AddressFamily;
 use crate::dns::query::HttpsRecord;
+use crate::plan::destination::AnnouncedClient;
+use crate::proxy_protocol;
 use crate::task;
 
 mod queue;
@@ -44,6 +46,8 @@ const RECORD_IGNORED_FOR: Duration = Duration::from_secs(5 * 60);
 /// One worker's connection pool for one destination.
 pub(crate) struct HostPool {
     pub(crate) state: Arc<DestinationState>,
+    /// What connections tell about the client, whom they are for alone.
+    announced: Option<AnnouncedClient>,
     idle_count: Weak<IdleCount>,
     settings: RefCell<Arc<BackendSettings>>,
     endpoints: RefCell<Vec<Endpoint>>,
@@ -81,12 +85,13 @@ pub(crate) struct TakenConnection {
 
 impl HostPool {
     pub(super) fn new(
-        state: Arc<DestinationState>,
+        (state, announced): (Arc<DestinationState>, Option<AnnouncedClient>),
         settings: Arc<BackendSettings>,
         idle_count: Weak<IdleCount>,
     ) -> Self {
         Self {
             state,
+            announced,
             idle_count,
             settings: RefCell::new(settings),
             endpoints: RefCell::default(),
@@ -104,6 +109,12 @@ impl HostPool {
             failed_dials: Cell::default(),
             negotiated_http1: Cell::default(),
         }
+    }
+
+    /// The PROXY protocol header that connections begin with, if they have one.
+    pub(super) fn proxy_header(&self) -> Option<Vec<u8>> {
+        let AnnouncedClient { version, client } = self.announced?;
+        Some(proxy_protocol::write(version, client))
     }
 
     /// The settings as of the last request.
@@ -223,8 +234,7 @@ impl HostPool {
     pub(crate) fn take(
         &self,
         may_go: impl Fn(SocketAddr) -> bool,
-        attempted: &[SocketAddr],
-        now: Instant,
+        request: AddressRequest<'_>,
     ) -> TakenConnection {
         self.used.set(true);
         let mut endpoints = self.endpoints.borrow_mut();
@@ -237,7 +247,7 @@ impl HostPool {
         }
         let candidates = endpoints.iter().enumerate();
         let mut candidates: Vec<_> = candidates
-            .map(|(index, endpoint)| endpoint.candidate(index, attempted, now))
+            .map(|(index, endpoint)| endpoint.candidate(index, request, self.slow_start()))
             .collect();
         candidates.retain(|one| may_go(endpoints[one.address].address));
         let unproven = candidates
@@ -254,6 +264,13 @@ impl HostPool {
             self.next_turn();
             return TakenConnection {
                 connection: Some(connection),
+                connect: unproven,
+            };
+        }
+        if request.affinity.is_some() {
+            // No other address will do.
+            return TakenConnection {
+                connection: None,
                 connect: unproven,
             };
         }
@@ -279,8 +296,7 @@ impl HostPool {
         &self,
         addresses: &[A],
         socket: impl Fn(A) -> SocketAddr,
-        attempted: &[SocketAddr],
-        now: Instant,
+        request: AddressRequest<'_>,
     ) -> VecDeque<A> {
         let endpoints = self.endpoints.borrow();
         let candidate = |&address: &A| {
@@ -290,7 +306,7 @@ impl HostPool {
             endpoint.map_or_else(
                 // The address is not in the latest answer any more.
                 || EndpointCandidate::unknown(address),
-                |endpoint| endpoint.candidate(address, attempted, now),
+                |endpoint| endpoint.candidate(address, request, self.slow_start()),
             )
         };
         let candidates: Vec<_> = addresses.iter().map(candidate).collect();
@@ -314,6 +330,11 @@ impl HostPool {
                 .iter()
                 .map(|endpoint| endpoint.health.active())
                 .sum(),
+            score: None,
+            share: self.slow_start().map_or(FULL_SHARE, |slow| {
+                let shares = endpoints.iter().map(|one| slow.share(one.health.age(now)));
+                shares.max().unwrap_or(FULL_SHARE)
+            }),
         }
     }
 
@@ -491,6 +512,10 @@ impl HostPool {
         {
             idle_count.subtract(count);
         }
+    }
+
+    fn slow_start(&self) -> Option<SlowStart> {
+        self.settings.borrow().slow_start
     }
 
     fn next_turn(&self) {

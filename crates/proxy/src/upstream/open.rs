@@ -8,8 +8,9 @@ use bytes::Bytes;
 use egret_config::snapshot::{BackendSettings, HttpVersion};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use super::connection::{Http1Connection, UpgradeSender, UpgradedStream, UpstreamConnection};
 use super::connection_permit::ConnectionPermit;
@@ -60,11 +61,12 @@ impl ConnectionSetup<'_> {
     /// [`Refusal::Tls`] and [`Refusal::Connect`]. Neither is about the route to the address, which was connected to.
     pub(super) async fn open(
         &self,
-        stream: TcpStream,
+        mut stream: TcpStream,
         peer: SocketAddr,
         expected: Option<Expected>,
         permit: LimitPermit,
     ) -> Result<UpstreamConnection, Refusal> {
+        self.announce(&mut stream).await?;
         let Some(expected) = expected else {
             let http2 = self.host_pool.state.destination.version == HttpVersion::Http2;
             let stream = UpstreamStream::Plain(stream);
@@ -74,6 +76,22 @@ impl ConnectionSetup<'_> {
         self.host_pool.negotiated(secured.http2);
         let stream = UpstreamStream::Tls(Box::new(secured.stream));
         self.speak(stream, secured.http2, peer, permit).await
+    }
+
+    /// Sends the PROXY protocol header, if connections to the destination begin with one.
+    ///
+    /// # Errors
+    /// [`Refusal::Connect`].
+    pub(super) async fn announce(&self, stream: &mut TcpStream) -> Result<(), Refusal> {
+        let Some(header) = self.host_pool.proxy_header() else {
+            return Ok(());
+        };
+        let failure = match timeout_at(self.until.into(), stream.write_all(&header)).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(_)) => ConnectFailure::Terminated,
+            Err(_) => ConnectFailure::Timeout,
+        };
+        Err(Refusal::Connect(failure))
     }
 
     /// Sets up TLS on a socket.

@@ -19,6 +19,7 @@ use super::host_pool::HostPool;
 use super::idle_count::IdleCount;
 use super::metrics::UpstreamMetrics;
 use crate::dns::family::AddressFamily;
+use crate::plan::affinity::AffinityKey;
 use crate::plan::destination::DestinationKey;
 
 /// Number of host pools from which empty ones are evicted between two sweeps.
@@ -33,6 +34,14 @@ pub(crate) struct UpstreamPool {
     /// The number of host pools at which empty ones are evicted.
     limit: Cell<usize>,
     destination_states: Arc<DestinationStates>,
+}
+
+/// A choice among the hosts of a backend.
+pub(crate) struct HostTurn<'a> {
+    pub(crate) backend: &'a ObjectRef,
+    pub(crate) load_balancing: LoadBalancing,
+    /// What the request has in common with others that go to the same host.
+    pub(crate) affinity: Option<AffinityKey>,
 }
 
 /// A host pool that a sweep kept.
@@ -69,9 +78,12 @@ impl UpstreamPool {
         }
         self.evict_unused(&mut host_pools);
         let state = self.destination_states.get(destination);
-        let key = Arc::clone(&state.destination);
+        let key = match destination.announced {
+            None => Arc::clone(&state.destination),
+            Some(_) => Arc::new(destination.clone()),
+        };
         let host_pool = Rc::new(HostPool::new(
-            state,
+            (state, destination.announced),
             Arc::clone(settings),
             Rc::downgrade(&self.idle),
         ));
@@ -92,15 +104,23 @@ impl UpstreamPool {
     /// Chooses among a backend's hosts: each in its turn, unhealthy ones last.
     pub(crate) fn next_host(
         &self,
-        backend: &ObjectRef,
+        turn: HostTurn<'_>,
         hosts: impl Iterator<Item = DestinationKey>,
-        load_balancing: LoadBalancing,
         now: Instant,
     ) -> usize {
+        let HostTurn {
+            backend,
+            load_balancing,
+            affinity,
+        } = turn;
         let host_pools = self.host_pools.borrow();
-        let candidate = |(index, host): (usize, DestinationKey)| match host_pools.get(&host) {
-            Some(host_pool) => host_pool.as_candidate(index, now),
-            None => EndpointCandidate::unknown(index),
+        let candidate = |(index, host): (usize, DestinationKey)| {
+            let candidate = match host_pools.get(&host) {
+                Some(host_pool) => host_pool.as_candidate(index, now),
+                None => EndpointCandidate::unknown(index),
+            };
+            let score = affinity.map(|key| key.score_of_host(&host.host, host.port));
+            EndpointCandidate { score, ..candidate }
         };
         let candidates: Vec<_> = hosts
             .enumerate()
@@ -163,8 +183,19 @@ impl UpstreamPool {
     /// Closes the idle connections to one destination, unless requests here wait for it too. Another worker has
     /// requests for it and may open no more connections.
     pub(crate) fn close_idle(&self, destination: &DestinationKey) {
-        let host_pool = self.host_pools.borrow().get(destination).cloned();
-        if let Some(host_pool) = host_pool.filter(|host_pool| !host_pool.is_queued_for()) {
+        let meant: Vec<Rc<HostPool>> = {
+            let host_pools = self.host_pools.borrow();
+            match host_pools.get(destination) {
+                Some(host_pool) => vec![Rc::clone(host_pool)],
+                // Each client may have connections of its own.
+                None => {
+                    let all = host_pools.values().cloned();
+                    all.filter(|one| *one.state.destination == *destination)
+                        .collect()
+                }
+            }
+        };
+        for host_pool in meant.iter().filter(|host_pool| !host_pool.is_queued_for()) {
             host_pool.close_idle();
         }
     }

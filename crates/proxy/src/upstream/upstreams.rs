@@ -11,7 +11,7 @@ use tokio::sync::mpsc::Sender;
 use super::destination_state::DestinationStates;
 use super::families::FamilyHistory;
 use super::metrics::UpstreamMetrics;
-use super::pool::{SweptPool, UpstreamPool};
+use super::pool::{HostTurn, SweptPool, UpstreamPool};
 use crate::clock;
 use crate::dial::egress::OwnAddresses;
 use crate::dns::ResolverSet;
@@ -74,9 +74,12 @@ impl Upstreams {
             ..plan.destination.clone()
         });
         let load_balancing = plan.settings.load_balancing;
-        let at = self
-            .pool
-            .next_host(plan.backend, hosts, load_balancing, clock::now());
+        let turn = HostTurn {
+            backend: plan.backend,
+            load_balancing,
+            affinity: plan.affinity(),
+        };
+        let at = self.pool.next_host(turn, hosts, clock::now());
         plan.turn_to(at);
     }
 

@@ -257,9 +257,10 @@ fn an_object_of_two_sources_is_gone_when_both_have_lost_it() {
     }));
     let reference = ObjectRef::new(Kind::Secret, "infra", "s");
     let named = Source::named(&reference);
+    let labels = [("a".to_owned(), "b".to_owned())].into();
     let labelled = Source::labelled(&egret_config::references::SecretSelection {
         namespace: "infra".into(),
-        labels: [("a".to_owned(), "b".to_owned())].into(),
+        selector: egret_config::resources::LabelSelector::of_labels(&labels),
     });
     let mut stores = Stores::new(gateway_scope());
     for source in [&named, &labelled] {

@@ -9,6 +9,13 @@ use crate::api::quantity::Quantity;
 use crate::api::target::{TargetRef, TargetSelector};
 use crate::api::validation;
 
+mod balancer;
+
+pub use balancer::{
+    HashCookieSpec, HashHeaderSpec, HashPolicySpec, HashSourceIp, LeastRequest, LoadBalancerSpec,
+    Maglev, RandomBalancer, RingHash, RoundRobin, SlowStartSpec,
+};
+
 recognised! {
     /// `spec` of a BackendConfigPolicy.
     #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +42,7 @@ recognised! {
         load_balancer: Option<LoadBalancerSpec>,
         /// When an address is ejected because of its responses; never by default.
         #[serde(default, rename = "outlierDetection", skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("x-egret-differs" = "an ejected address is tried last, and never left out"))]
         outlier_detection: Option<OutlierDetectionSpec>,
         /// Limits of one destination.
         #[serde(default, rename = "circuitBreakers", skip_serializing_if = "Option::is_none")]
@@ -46,6 +54,7 @@ recognised! {
             skip_serializing_if = "Option::is_none"
         )]
         #[schemars(with = "i32", range(min = 0))]
+        #[schemars(extend("x-egret-differs" = "the bytes of the body of a request that are kept for a retry"))]
         per_connection_buffer_limit_bytes: Option<i64>,
         /// Settings of all HTTP versions.
         #[serde(default, rename = "commonHttpProtocolOptions", skip_serializing_if = "Option::is_none")]
@@ -53,17 +62,23 @@ recognised! {
         /// Settings of HTTP/2 connections to the Backend.
         #[serde(default, rename = "http2ProtocolOptions", skip_serializing_if = "Option::is_none")]
         http2_protocol_options: Option<Http2ProtocolOptions>,
+        /// How the names of the Backend are resolved.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("x-egret-differs" = "without `refreshRate` the TTLs of answers decide; it holds for DynamicForwardProxy Backends too"))]
+        dns: Option<BackendDnsSpec>,
         /// Settings of HTTP/1.1 connections to the Backend.
         #[serde(default, rename = "http1ProtocolOptions", skip_serializing_if = "Option::is_none")]
         http1_protocol_options: Option<Http1ProtocolOptions>,
+        /// The PROXY protocol header that connections begin with; none by default.
+        #[serde(default, rename = "upstreamProxyProtocol", skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("x-egret-differs" = "the destination in the header is the address that the listener is bound to"))]
+        upstream_proxy_protocol: Option<UpstreamProxyProtocol>,
         /// TLS to the Backend. A static Backend is reached over TLS if this is set.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tls: Option<BackendConfigTls>,
     }
     unsupported {
-        dns = "dns",
         health_check = "healthCheck",
-        upstream_proxy_protocol = "upstreamProxyProtocol",
     }
 }
 
@@ -79,21 +94,6 @@ fn targets_only(field: &str) -> serde_json::Value {
             "{field} must reference either a Kubernetes Service, a Backend, or an Istio Hostname"
         ),
     )
-}
-
-/// The rules for `spec.loadBalancer` of a BackendConfigPolicy.
-fn balancer_rules() -> [serde_json::Value; 3] {
-    [
-        validation::rule(
-            "!(has(self.localityType) && has(self.zoneAware))",
-            "localityType and zoneAware are mutually exclusive",
-        ),
-        validation::rule(
-            "!(has(self.zoneAware) && (has(self.ringHash) || has(self.maglev)))",
-            "zoneAware is not supported with ringHash or maglev load balancers",
-        ),
-        validation::exactly_one(&["leastRequest", "roundRobin", "ringHash", "maglev", "random"]),
-    ]
 }
 
 /// `spec.tcpKeepalive` of a BackendConfigPolicy. The system's default holds for a field that is not set.
@@ -113,68 +113,6 @@ pub struct TcpKeepaliveSpec {
     #[schemars(schema_with = "validation::duration", extend("x-kubernetes-validations" = [validation::at_least("1s", "keepAliveInterval must be at least 1 second")]))]
     pub keep_alive_interval: Option<String>,
 }
-
-recognised! {
-    /// `spec.loadBalancer` of a BackendConfigPolicy. At most one of the algorithms may be set.
-    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-    #[schemars(extend("x-kubernetes-validations" = balancer_rules()))]
-    LoadBalancerSpec {
-        /// Round robin.
-        #[serde(default, rename = "roundRobin", skip_serializing_if = "Option::is_none")]
-        round_robin: Option<RoundRobin>,
-        /// The address with the fewest requests in progress, of some that are drawn at random.
-        #[serde(default, rename = "leastRequest", skip_serializing_if = "Option::is_none")]
-        least_request: Option<LeastRequest>,
-        /// An address drawn at random.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        random: Option<RandomBalancer>,
-        /// Whether connections to addresses that a name no longer resolves to are closed.
-        #[serde(
-            default,
-            rename = "closeConnectionsOnHostSetChange",
-            skip_serializing_if = "Option::is_none"
-        )]
-        close_connections_on_host_set_change: Option<bool>,
-    }
-    unsupported {
-        maglev = "maglev" as "object",
-        ring_hash = "ringHash" as "object",
-    }
-    without_effect {
-        healthy_panic_threshold = "healthyPanicThreshold": "an unhealthy address is tried last, and never left out",
-        locality_type = "localityType" as "string": "Egret does not know the zones of addresses",
-        update_merge_window = "updateMergeWindow": "a change of addresses is taken over at once, and costs nothing elsewhere",
-        zone_aware = "zoneAware" as "object": "Egret does not know the zones of addresses",
-    }
-}
-
-recognised! {
-    /// `spec.loadBalancer.roundRobin` of a BackendConfigPolicy.
-    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-    RoundRobin {}
-    unsupported {
-        slow_start = "slowStart",
-    }
-}
-
-recognised! {
-    /// `spec.loadBalancer.leastRequest` of a BackendConfigPolicy.
-    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-    LeastRequest {
-        /// How many addresses are drawn; 2 by default.
-        #[serde(default, rename = "choiceCount", skip_serializing_if = "Option::is_none")]
-        #[schemars(with = "i32", extend("default" = 2))]
-        choice_count: Option<i64>,
-    }
-    unsupported {
-        slow_start = "slowStart",
-    }
-}
-
-/// `spec.loadBalancer.random` of a BackendConfigPolicy, which has no fields.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
-pub struct RandomBalancer {}
 
 /// `spec.outlierDetection` of a BackendConfigPolicy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -249,6 +187,7 @@ recognised! {
         /// How long an idle connection is kept.
         #[serde(default, rename = "idleTimeout", skip_serializing_if = "Option::is_none")]
         #[schemars(schema_with = "validation::duration")]
+        #[schemars(extend("x-egret-differs" = "60s by default in place of 1h; `0s` is refused"))]
         idle_timeout: Option<String>,
         /// The number of requests after which a connection is closed; 0, the default, is never.
         #[serde(default, rename = "maxRequestsPerConnection", skip_serializing_if = "Option::is_none")]
@@ -261,11 +200,44 @@ recognised! {
         /// How long one attempt of a request may take, with the body of the response.
         #[serde(default, rename = "maxStreamDuration", skip_serializing_if = "Option::is_none")]
         #[schemars(schema_with = "validation::duration")]
+        #[schemars(extend("x-egret-differs" = "what an Upgrade or CONNECT has opened is not limited"))]
         max_stream_duration: Option<String>,
     }
     unsupported {}
     without_effect {
         headers_with_underscores_action = "headersWithUnderscoresAction": "it is about the names of fields in requests, and what a backend sends is not changed for it",
+    }
+}
+
+/// `spec.upstreamProxyProtocol` of a BackendConfigPolicy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UpstreamProxyProtocol {
+    /// The version: `V1`, the default, or `V2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["V1", "V2"], "default" = "V1"))]
+    pub version: Option<String>,
+}
+
+recognised! {
+    /// `spec.dns` of a BackendConfigPolicy.
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+    #[schemars(extend("x-kubernetes-validations" = [validation::rule("!has(self.jitter) || !has(self.refreshRate) || duration(self.jitter) <= duration(self.refreshRate)", "jitter must be less than or equal to refreshRate")]))]
+    BackendDnsSpec {
+        /// How long an answer is used before the name is queried again.
+        #[serde(default, rename = "refreshRate", skip_serializing_if = "Option::is_none")]
+        #[schemars(schema_with = "validation::duration", extend("x-kubernetes-validations" = [validation::at_least("1ms", "refreshRate must be at least 1ms")]))]
+        refresh_rate: Option<String>,
+        /// Whether the TTL of an answer decides in place of `refreshRate`.
+        #[serde(default, rename = "respectTTL", skip_serializing_if = "Option::is_none")]
+        respect_ttl: Option<bool>,
+        /// Which address families are queried, and which is tried first.
+        #[serde(default, rename = "lookupFamily", skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("enum" = ["Auto", "V4Only", "V6Only", "V4Preferred", "V6Preferred", "All"]))]
+        lookup_family: Option<String>,
+    }
+    unsupported {}
+    without_effect {
+        jitter = "jitter" as "string": "queries for names that were answered together are spread in any case",
     }
 }
 
@@ -288,6 +260,7 @@ recognised! {
         /// The initial window of a stream, in bytes.
         #[serde(default, rename = "initialStreamWindowSize", skip_serializing_if = "Option::is_none")]
         #[schemars(extend("x-kubernetes-validations" = [validation::is_window("InitialStreamWindowSize")]))]
+        #[schemars(extend("x-egret-differs" = "512Ki by default, in place of 256Mi"))]
         initial_stream_window_size: Option<Quantity>,
         /// The initial window of a connection, in bytes.
         #[serde(
@@ -296,6 +269,7 @@ recognised! {
             skip_serializing_if = "Option::is_none"
         )]
         #[schemars(extend("x-kubernetes-validations" = [validation::is_window("InitialConnectionWindowSize")]))]
+        #[schemars(extend("x-egret-differs" = "32Mi by default, in place of 256Mi"))]
         initial_connection_window_size: Option<Quantity>,
         /// Maximum number of concurrent streams of one connection.
         #[serde(default, rename = "maxConcurrentStreams", skip_serializing_if = "Option::is_none")]

@@ -17,8 +17,8 @@ pub use access_log::{
     RuntimeFilterSpec, SampledSpec,
 };
 pub use parts::{
-    AuthorityReference, ClientCertificateValidation, ListenerHttp2, ListenerPort,
-    ProxyProtocolSettings, UpgradeConfig,
+    AuthorityReference, ClientCertificateValidation, ListenerHealthCheck, ListenerHttp2,
+    ListenerPort, ProxyProtocolSettings, UpgradeConfig,
 };
 
 /// Calls `recognised!` with the HTTP settings that a ListenerPolicy nests and an HTTPListenerPolicy has at its top
@@ -35,6 +35,7 @@ macro_rules! http_settings {
                 /// How long an idle connection is kept.
                 #[serde(default, rename = "idleTimeout", skip_serializing_if = "Option::is_none")]
                 #[schemars(schema_with = "validation::duration")]
+                #[schemars(extend("x-egret-differs" = "5m by default, in place of 1h"))]
                 idle_timeout: Option<String>,
                 /// How long a request and its response may make no progress.
                 #[serde(default, rename = "streamIdleTimeout", skip_serializing_if = "Option::is_none")]
@@ -58,29 +59,54 @@ macro_rules! http_settings {
                 /// The upgrades that are allowed.
                 #[serde(default, rename = "upgradeConfig", skip_serializing_if = "Option::is_none")]
                 upgrade_config: Option<UpgradeConfig>,
+                /// The host of HTTP/1.0 requests that name none.
+                #[serde(default, rename = "defaultHostForHttp10", skip_serializing_if = "Option::is_none")]
+                #[schemars(length(min = 1))]
+                default_host_for_http10: Option<String>,
+                /// Whether requests get an `X-Request-Id`.
+                #[serde(default, rename = "generateRequestId", skip_serializing_if = "Option::is_none")]
+                #[schemars(extend("x-egret-differs" = "without it `X-Request-Id` is passed on as any other field"))]
+                generate_request_id: Option<bool>,
+                /// The path at which the gateway says whether it is ready.
+                #[serde(default, rename = "healthCheck", skip_serializing_if = "Option::is_none")]
+                health_check: Option<ListenerHealthCheck>,
+                /// What is done with an escaped slash in a path.
+                #[serde(default, rename = "pathWithEscapedSlashesAction", skip_serializing_if = "Option::is_none")]
+                #[schemars(extend("x-egret-differs" = "only `RejectRequest` and `KeepUnchanged`"))]
+                path_with_escaped_slashes_action: Option<String>,
+                /// Whether the `X-Request-Id` of a client stays.
+                #[serde(default, rename = "preserveExternalRequestId", skip_serializing_if = "Option::is_none")]
+                preserve_external_request_id: Option<bool>,
+                /// What becomes of `Server` in responses.
+                #[serde(default, rename = "serverHeaderTransformation", skip_serializing_if = "Option::is_none")]
+                #[schemars(extend("enum" = ["Overwrite", "AppendIfAbsent", "PassThrough"], "x-egret-differs" = "`PassThrough` by default, in place of `Overwrite`"))]
+                server_header_transformation: Option<String>,
+                /// The value of `Server`.
+                #[serde(default, rename = "serverName", skip_serializing_if = "Option::is_none")]
+                #[schemars(length(min = 1), extend("x-egret-differs" = "`egret` by default, in place of `envoy`"))]
+                server_name: Option<String>,
+                /// Which ports are taken off the host of a request.
+                #[serde(default, rename = "stripHostPortMode", skip_serializing_if = "Option::is_none")]
+                #[schemars(extend("enum" = ["MatchingPort", "AnyPort"]))]
+                strip_host_port_mode: Option<String>,
                 $($more)*
             }
             unsupported {
-                accept_http10 = "acceptHttp10",
-                default_host_for_http10 = "defaultHostForHttp10",
                 early_request_header_modifier = "earlyRequestHeaderModifier",
                 forward_client_cert_details = "forwardClientCertDetails",
-                generate_request_id = "generateRequestId",
-                health_check = "healthCheck",
                 local_replies = "localReplies",
-                preserve_external_request_id = "preserveExternalRequestId",
-                preserve_http1_header_case = "preserveHttp1HeaderCase",
-                proxy_100_continue = "proxy100Continue",
-                server_header_transformation = "serverHeaderTransformation",
-                server_name = "serverName",
                 skip_xff_append = "skipXFFAppend",
-                strip_host_port_mode = "stripHostPortMode",
-                strip_trailing_host_dot = "stripTrailingHostDot",
                 tracing = "tracing",
                 use_remote_address = "useRemoteAddress",
-                uuid_request_id_config = "uuidRequestIdConfig",
                 xff_num_trusted_hops = "xffNumTrustedHops",
                 xff_trusted_cidrs = "xffTrustedCIDRs",
+            }
+            without_effect {
+                accept_http10 = "acceptHttp10": "HTTP/1.0 is served in any case",
+                preserve_http1_header_case = "preserveHttp1HeaderCase": "the names of fields are sent in lower case, which means the same (RFC 9110 5.1)",
+                proxy_100_continue = "proxy100Continue": "an upstream is asked for consent in any case",
+                strip_trailing_host_dot = "stripTrailingHostDot": "a dot at the end of a host is left out in any case",
+                uuid_request_id_config = "uuidRequestIdConfig": "Egret samples no traces",
             }
         }
     };
@@ -139,8 +165,9 @@ recognised! {
         #[schemars(schema_with = "validation::duration")]
         transport_socket_connect_timeout: Option<String>,
     }
-    unsupported {
-        per_connection_buffer_limit_bytes = "perConnectionBufferLimitBytes",
+    unsupported {}
+    without_effect {
+        per_connection_buffer_limit_bytes = "perConnectionBufferLimitBytes": "what is buffered of a connection is bounded by its flow control windows",
     }
 }
 

@@ -25,6 +25,7 @@ recognised! {
         /// Verifies certificates with a well-known set of CAs; only `System` is supported.
         #[serde(default, rename = "wellKnownCACertificates", skip_serializing_if = "Option::is_none")]
         #[schemars(length(min = 1, max = 253), regex(pattern = WELL_KNOWN))]
+        #[schemars(extend("x-egret-differs" = "only `System`"))]
         well_known_ca_certificates: Option<String>,
         /// The server name (SNI) that is sent, and that the certificate must be valid for; the host by default.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,6 +45,7 @@ recognised! {
         simple_tls: Option<bool>,
         /// Whether renegotiation is allowed. Only `false` is supported.
         #[serde(default, rename = "allowRenegotiation", skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("x-egret-differs" = "only `false`: there is no renegotiation"))]
         allow_renegotiation: Option<bool>,
     }
     unsupported {
@@ -65,13 +67,16 @@ pub struct TlsParameters {
     /// The oldest version: `1.2`, `1.3` or `AUTO`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = TLS_VERSIONS))]
+    #[schemars(extend("x-egret-differs" = "1.2 and 1.3 alone; 1.0 and 1.1 are refused"))]
     pub min_version: Option<String>,
     /// The newest version: `1.2`, `1.3` or `AUTO`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = TLS_VERSIONS))]
+    #[schemars(extend("x-egret-differs" = "1.2 and 1.3 alone; 1.0 and 1.1 are refused"))]
     pub max_version: Option<String>,
     /// The cipher suites that are offered, by their names in BoringSSL or IANA's registry.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-egret-differs" = "suites of TLS 1.2 that are too weak are left out; names of TLS 1.3 restrict that version"))]
     pub cipher_suites: Vec<String>,
     /// The groups of the key exchange that are offered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -25,8 +25,8 @@ mod retry;
 
 pub use acl::{AclAction, AclDenyResponse, AclHeader, AclRule, TrafficAcl};
 pub use authentication::{
-    ApiKeySource, KeysSecret, PolicyDisable, SecretSelector, TrafficApiKeyAuth, TrafficBasicAuth,
-    UsersSecret,
+    ApiKeySource, KeysSecret, LabelExpressionSpec, PolicyDisable, SecretSelector,
+    TrafficApiKeyAuth, TrafficBasicAuth, UsersSecret,
 };
 pub use compression::{CompressionLibraries, CompressionLibrary, TrafficCompression};
 pub use cors::TrafficCors;
@@ -92,10 +92,6 @@ recognised! {
         /// Compresses responses, and decompresses the bodies of requests.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         compression: Option<TrafficCompression>,
-        /// A name for statistics of Envoy, which is read and has no effect.
-        #[serde(default, rename = "statPrefix", skip_serializing_if = "Option::is_none")]
-        #[schemars(length(min = 1, max = 256), regex(pattern = STAT_PREFIX))]
-        stat_prefix: Option<String>,
         /// Which clients may send requests.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         acl: Option<TrafficAcl>,
@@ -125,14 +121,13 @@ recognised! {
         ext_proc = "extProc",
         internal_redirect = "internalRedirect",
         oauth2 = "oauth2",
-        tracing = "tracing",
         transformation = "transformation",
     }
+    without_effect {
+        stat_prefix = "statPrefix": "what is counted has the route and the rule as labels",
+        tracing = "tracing": "Egret sends no spans; it passes on the trace context of requests",
+    }
 }
-
-/// The form of `statPrefix`.
-const STAT_PREFIX: &str =
-    r"^([a-zA-Z0-9_%.-]|\{\{\s*(route_name|route_namespace|rule_name)\s*\}\})+$";
 
 /// The rule for the targets of a TrafficPolicy.
 fn targets_only(field: &str) -> serde_json::Value {

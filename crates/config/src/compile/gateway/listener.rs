@@ -364,6 +364,7 @@ impl<'a> ListenerDraft<'a> {
         refuse: Option<Misconfiguration>,
     ) -> Listener {
         let access_log = policies.access_log(self.scope(gateway));
+        let http = policies.listener_http(self.scope(gateway));
         let ObjectRef {
             namespace, name, ..
         } = gateway;
@@ -380,6 +381,7 @@ impl<'a> ListenerDraft<'a> {
             hostname: self.hostname,
             protocol,
             access_log,
+            http,
             routes: RouteTable::new(self.entries),
             refuse,
         }

@@ -15,7 +15,7 @@ use crate::compile::secret::entry;
 use crate::compile::value::SpecFields;
 use crate::policy::api_key_auth::{ApiKeyAuth, KeySource};
 use crate::policy::digest::KeyDigest;
-use crate::resources::{ObjectRef, Secret};
+use crate::resources::{EXPRESSION_NEEDS, LabelExpression, LabelSelector, ObjectRef, Secret};
 
 const DEFAULT_HEADER: HeaderName = HeaderName::from_static("api-key");
 const MAX_KEY_SOURCES: usize = 16;
@@ -105,20 +105,37 @@ fn read_secret<'a>(
 
 fn read_selected<'a>(
     reader: PolicyReader<'a>,
-    SecretSelector { match_labels }: &SecretSelector,
+    spec: &SecretSelector,
     clients: &mut ClientsByKey<'a>,
     fields: &mut SpecFields<'_>,
 ) {
+    let SecretSelector {
+        match_labels,
+        match_expressions,
+    } = spec;
     let mut fields = fields.nested("secretSelector");
-    if match_labels.is_empty() {
-        // An empty selector would take every Secret for a list of keys.
-        fields.fault("matchLabels", "at least one label is needed");
-        return;
-    }
+    let expressions = match_expressions.iter().map(|expression| LabelExpression {
+        key: &expression.key,
+        operator: &expression.operator,
+        values: &expression.values,
+    });
+    let selector = match LabelSelector::read(match_labels, expressions) {
+        Ok(selector) if selector.is_empty() => {
+            // An empty selector would take every Secret for a list of keys.
+            return fields.fault("matchLabels", "at least one label is needed");
+        }
+        Ok(selector) => selector,
+        Err(index) => {
+            return fields.fault(&format!("matchExpressions[{index}]"), EXPRESSION_NEEDS);
+        }
+    };
+    let place = match match_labels.is_empty() {
+        true => "matchExpressions",
+        false => "matchLabels",
+    };
     let resources = reader.resources;
-    let selected = resources.labelled_secrets(&reader.policy.namespace, match_labels);
-    let selected = selected.iter();
-    let secrets = selected.filter_map(|reference| {
+    let selected = resources.selected_secrets(&reader.policy.namespace, &selector);
+    let secrets = selected.iter().filter_map(|reference| {
         let secret = resources.secrets.get(reference)?;
         Some((reference, &secret.value))
     });
@@ -126,7 +143,7 @@ fn read_selected<'a>(
     for (reference, secret) in secrets {
         found = true;
         if let Err(fault) = add_clients(reference, secret, clients) {
-            fields.referent_fault("matchLabels", fault);
+            fields.referent_fault(place, fault);
         }
     }
     if !found {
@@ -134,10 +151,10 @@ fn read_selected<'a>(
             message: "no Secret of the namespace has these labels".to_owned(),
             cause: FaultCause::NoneSelected {
                 namespace: reader.policy.namespace.clone(),
-                labels: match_labels.clone(),
+                selector,
             },
         };
-        fields.referent_fault("matchLabels", fault);
+        fields.referent_fault(place, fault);
     }
 }
 

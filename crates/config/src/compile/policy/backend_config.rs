@@ -12,11 +12,14 @@ use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup};
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::BackendSettings;
 
+mod balancer;
+mod dns;
 mod http2;
 mod parts;
 mod tls;
 
-use parts::{BackendConfigLayer, LoadBalancerLayer, PerConnectionLayer};
+use balancer::LoadBalancerLayer;
+use parts::{BackendConfigLayer, PerConnectionLayer};
 
 const TARGETS: TargetKinds = TargetKinds {
     supported: &[Kind::Backend, Kind::Service],
@@ -94,13 +97,17 @@ impl MergedPolicies {
             replay_limit,
             per_connection,
             http2,
+            dns,
+            proxy_protocol,
             tls,
         } = &self.layer;
         let default = BackendSettings::default();
         let LoadBalancerLayer {
             algorithm,
+            hash,
+            slow_start,
             close_on_address_change,
-        } = load_balancer.unwrap_or_default();
+        } = load_balancer.clone().unwrap_or_default();
         let PerConnectionLayer {
             idle_timeout,
             max_requests,
@@ -112,6 +119,8 @@ impl MergedPolicies {
             connect_timeout: connect_timeout.unwrap_or(default.connect_timeout),
             tcp_keepalive: tcp_keepalive.or(default.tcp_keepalive),
             load_balancing: algorithm,
+            hash,
+            slow_start,
             close_on_address_change: close_on_address_change
                 .unwrap_or(default.close_on_address_change),
             outlier_detection: outlier_detection.or(default.outlier_detection),
@@ -123,6 +132,8 @@ impl MergedPolicies {
             max_stream_duration,
             tls: tls.clone(),
             http2: http2.unwrap_or(default.http2),
+            dns: *dns,
+            proxy_protocol: *proxy_protocol,
         }
     }
 

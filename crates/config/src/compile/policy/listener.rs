@@ -17,6 +17,7 @@ use crate::resources::{Kind, ObjectRef};
 
 mod access_log;
 mod clients;
+mod edge;
 mod http;
 mod settings;
 mod upgrade;

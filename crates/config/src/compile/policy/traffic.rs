@@ -46,9 +46,9 @@ macro_rules! define_reader {
 traffic_policies!(define_reader);
 
 // The reader reads every field of the list. If the numbers are equal, these are all supported fields of the resource
-// except `targetRefs`, `targetSelectors` and `statPrefix`, which has no effect; `rateLimit` is two of the list.
+// except `targetRefs` and `targetSelectors`; `rateLimit` is two of the list.
 const _: () = assert!(
-    TrafficPolicySpec::SUPPORTED + 1 == TrafficSettings::FIELDS.len() + 3,
+    TrafficPolicySpec::SUPPORTED + 1 == TrafficSettings::FIELDS.len() + 2,
     "a supported field of TrafficPolicySpec is not in the list of policy/traffic.rs"
 );
 
@@ -97,14 +97,6 @@ pub(super) fn compile(
         if draft.faults.is_empty() {
             for (field, message) in rbac::warnings(&settings) {
                 log.warn(reference, &object.source, &FieldFault::new(field, message));
-            }
-            if spec.stat_prefix.is_some() {
-                let message = "has no effect: what is counted has the route and the rule as labels";
-                log.warn(
-                    reference,
-                    &object.source,
-                    &FieldFault::new("spec.statPrefix", message),
-                );
             }
         }
         if !draft.named_by.is_empty() {

@@ -271,6 +271,14 @@ fn keys_that_are_wrong_are_nobodys() {
             "apiKeyAuth.secretSelector.matchLabels: at least one label",
         ),
         (
+            "apiKeyAuth: {secretSelector: {matchExpressions: [{key: use, operator: Exists, values: [a]}]}}",
+            "apiKeyAuth.secretSelector.matchExpressions[0]: operator is In or NotIn with values, or Exists",
+        ),
+        (
+            "apiKeyAuth: {secretSelector: {matchExpressions: [{key: far, operator: Exists}]}}",
+            "apiKeyAuth.secretSelector.matchExpressions: no Secret of the namespace",
+        ),
+        (
             "apiKeyAuth: {secretSelector: {matchLabels: {use: far}}}",
             "apiKeyAuth.secretSelector.matchLabels: no Secret of the namespace",
         ),

@@ -9,8 +9,9 @@ use super::{
 };
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{
-    BackendDestination, BackendSettings, CircuitBreakers, Http2Keepalive, Http2Settings,
-    LoadBalancing, OutlierDetection, RuleAction, TcpKeepalive,
+    BackendDestination, BackendDns, BackendSettings, CircuitBreakers, HashCookie, HashKey,
+    HashPolicy, Http2Keepalive, Http2Settings, LoadBalancing, LookupFamily, OutlierDetection,
+    ProxyVersion, ResolverId, RuleAction, SlowStart, TcpKeepalive,
 };
 
 mod target;
@@ -154,6 +155,55 @@ const GOOD: &[(&str, SettingsChange)] = &[
         |s| s.http2.initial_connection_window = 65_535,
     ),
     (
+        "loadBalancer: {leastRequest: {slowStart: {window: 20s, aggression: '1.5', minWeightPercent: 15}}}",
+        |s| {
+            s.load_balancing = LoadBalancing::LeastRequest { choices: 2 };
+            s.slow_start = Some(SlowStart {
+                window: Duration::from_secs(20),
+                aggression: 1500,
+                min_weight: 15,
+            });
+        },
+    ),
+    ("loadBalancer: {roundRobin: {slowStart: {}}}", |_| {}),
+    ("loadBalancer: {maglev: {}}", |s| {
+        s.load_balancing = LoadBalancing::Hash
+    }),
+    (
+        "loadBalancer: {ringHash: {hashPolicies: [{header: {name: X-User}, terminal: true}, {cookie: {name: sid, \
+         path: /, ttl: 10m, sameSite: Lax, secure: true, httpOnly: true}}, {sourceIP: {}}]}}",
+        |s| {
+            s.load_balancing = LoadBalancing::Hash;
+            let cookie = HashCookie {
+                name: "sid".into(),
+                ttl: Some(Duration::from_secs(600)),
+                attributes: "; Path=/; SameSite=Lax; Secure; HttpOnly".into(),
+            };
+            let policy = |key, terminal| HashPolicy { key, terminal };
+            let header = HashKey::Header(http::HeaderName::from_static("x-user"));
+            s.hash = Some(Arc::new([
+                policy(header, true),
+                policy(HashKey::Cookie(cookie), false),
+                policy(HashKey::SourceIp, false),
+            ]));
+        },
+    ),
+    ("upstreamProxyProtocol: {}", |s| {
+        s.proxy_protocol = Some(ProxyVersion::V1)
+    }),
+    ("upstreamProxyProtocol: {version: V2}", |s| {
+        s.proxy_protocol = Some(ProxyVersion::V2)
+    }),
+    ("dns: {refreshRate: 20s, lookupFamily: V4Only}", |s| {
+        s.dns = Some(BackendDns {
+            refresh_rate: Some(Duration::from_secs(20)),
+            family: Some(LookupFamily::V4Only),
+        });
+    }),
+    ("dns: {refreshRate: 20s, respectTTL: true}", |s| {
+        s.dns = Some(BackendDns::default())
+    }),
+    (
         "commonHttpProtocolOptions: {maxHeadersCount: 64, maxStreamDuration: 2m}",
         |s| {
             s.max_header_fields = Some(64);
@@ -176,7 +226,51 @@ const ONE_OF: &str =
 
 /// A line of `spec`, the field at fault without `spec.`, and the message.
 const WRONG: &[(&str, &str, &str)] = &[
-    ("dns: {respectTTL: true}", "dns", UNSUPPORTED),
+    (
+        "dns: {refreshRate: 0s}",
+        "dns.refreshRate",
+        "at least 1ms is needed",
+    ),
+    (
+        "dns: {lookupFamily: V5Only}",
+        "dns.lookupFamily",
+        "Auto, V4Only, V6Only, V4Preferred, V6Preferred and All are supported",
+    ),
+    (
+        "upstreamProxyProtocol: {version: V3}",
+        "upstreamProxyProtocol.version",
+        "V1 and V2 are supported",
+    ),
+    (
+        "loadBalancer: {ringHash: {hashPolicies: [{header: {name: a}, sourceIP: {}}]}}",
+        "loadBalancer.ringHash.hashPolicies[0]",
+        "exactly one of the fields in [header cookie sourceIP] must be set",
+    ),
+    (
+        "loadBalancer: {maglev: {hashPolicies: [{header: {name: 'a b'}}]}}",
+        "loadBalancer.maglev.hashPolicies[0].header.name",
+        "not a header name",
+    ),
+    (
+        "loadBalancer: {maglev: {hashPolicies: [{cookie: {name: a, path: '/;x'}}]}}",
+        "loadBalancer.maglev.hashPolicies[0].cookie.path",
+        "not the path of a cookie",
+    ),
+    (
+        "loadBalancer: {maglev: {hashPolicies: [{cookie: {name: 'a=b'}}]}}",
+        "loadBalancer.maglev.hashPolicies[0].cookie.name",
+        "not the name of a cookie",
+    ),
+    (
+        "loadBalancer: {roundRobin: {slowStart: {window: 1s, aggression: '0'}}}",
+        "loadBalancer.roundRobin.slowStart.aggression",
+        "Aggression, if specified, must be a string representing a number greater than 0.0",
+    ),
+    (
+        "loadBalancer: {leastRequest: {slowStart: {minWeightPercent: 101}}}",
+        "loadBalancer.leastRequest.slowStart.minWeightPercent",
+        PERCENT,
+    ),
     ("healthCheck: {}", "healthCheck", UNSUPPORTED),
     (
         "http2ProtocolOptions: {initialStreamWindowSize: 65534}",
@@ -207,11 +301,6 @@ const WRONG: &[(&str, &str, &str)] = &[
         "http2ProtocolOptions: {connectionKeepalive: {timeout: 0s}}",
         "http2ProtocolOptions.connectionKeepalive.timeout",
         "at least 1ms is needed",
-    ),
-    (
-        "upstreamProxyProtocol: {}",
-        "upstreamProxyProtocol",
-        UNSUPPORTED,
     ),
     (
         "connectTimeout: 0s",
@@ -247,26 +336,6 @@ const WRONG: &[(&str, &str, &str)] = &[
         "loadBalancer: {roundRobin: {}, random: {}}",
         "loadBalancer",
         ONE_OF,
-    ),
-    (
-        "loadBalancer: {ringHash: {}}",
-        "loadBalancer.ringHash",
-        UNSUPPORTED,
-    ),
-    (
-        "loadBalancer: {maglev: {}}",
-        "loadBalancer.maglev",
-        UNSUPPORTED,
-    ),
-    (
-        "loadBalancer: {roundRobin: {slowStart: {window: 1s}}}",
-        "loadBalancer.roundRobin.slowStart",
-        UNSUPPORTED,
-    ),
-    (
-        "loadBalancer: {leastRequest: {slowStart: {}}}",
-        "loadBalancer.leastRequest.slowStart",
-        UNSUPPORTED,
     ),
     (
         "loadBalancer: {leastRequest: {choiceCount: -1}}",
@@ -392,16 +461,35 @@ fn what_is_wrong_is_named_and_fails_closed() {
 }
 
 #[test]
+fn a_backend_with_settings_of_dns_has_a_resolver_of_its_own() {
+    let compiled = with_route(&policy(
+        "dns: {refreshRate: 20s, lookupFamily: V6Preferred}",
+    ));
+    let resolvers = &compiled.snapshot.resolvers;
+    let own = resolvers.iter().find(|(id, _)| **id != ResolverId::System);
+    let (id, own) = own.unwrap();
+    assert_eq!([own.min_ttl, own.max_ttl], [Duration::from_secs(20); 2]);
+    assert_eq!(own.family, LookupFamily::V6Preferred);
+    let RuleAction::Forward(backends) = &rule(&compiled, 8080, "a.b", "/").unwrap().action else {
+        panic!("not forwarded");
+    };
+    let BackendDestination::Dynamic(to) = &backends.backends[0].destination else {
+        panic!("another backend");
+    };
+    assert_eq!(to.resolver, *id);
+    assert_eq!(with_route("").snapshot.resolvers.len(), 1);
+}
+
+#[test]
 fn every_fault_is_told_at_once() {
-    let lines = "loadBalancer: {ringHash: {}, maglev: {}}\n  tls: {}\n  connectTimeout: 0s";
+    let lines = "loadBalancer: {ringHash: {}, maglev: {hashPolicies: [{}]}}\n  tls: {}\n  connectTimeout: 0s";
     let compiled = with_route(&policy(lines));
     let fields: Vec<_> = compiled.report.problems.iter().map(|p| &*p.field).collect();
     assert_eq!(
         fields,
         [
             "spec.loadBalancer",
-            "spec.loadBalancer.maglev",
-            "spec.loadBalancer.ringHash",
+            "spec.loadBalancer.maglev.hashPolicies[0]",
             "spec.tls",
             "spec.connectTimeout",
         ]

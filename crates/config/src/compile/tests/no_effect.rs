@@ -38,6 +38,11 @@ fn fields_without_effect_are_warned_about() {
             "http2ProtocolOptions.connectionKeepalive.connectionIdleInterval",
         ),
         (
+            "loadBalancer: {ringHash: {maximumRingSize: 1024}}",
+            "loadBalancer.ringHash.maximumRingSize",
+        ),
+        ("dns: {jitter: 1s}", "dns.jitter"),
+        (
             "commonHttpProtocolOptions: {headersWithUnderscoresAction: DropHeader}",
             "commonHttpProtocolOptions.headersWithUnderscoresAction",
         ),

@@ -29,6 +29,7 @@ fn resolver(compiled: &CompiledConfig) -> String {
     match &to.resolver {
         ResolverId::System => "system".to_owned(),
         ResolverId::Policy(policy) => policy.to_string(),
+        ResolverId::Backend(own) => own.backend.to_string(),
     }
 }
 

@@ -235,7 +235,7 @@ fn what_is_wrong_with_a_policy_is_named_and_fails_closed() {
             "at least 1ms is needed",
         ),
         ("extProc: {disable: {}}", "extProc", UNSUPPORTED),
-        ("tracing: {disable: {}}", "tracing", UNSUPPORTED),
+        ("oauth2: {disable: {}}", "oauth2", UNSUPPORTED),
     ];
     for (line, field, message) in cases {
         let compiled = with_route(&policy(line));

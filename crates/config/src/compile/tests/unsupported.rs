@@ -64,18 +64,18 @@ fn other_settings_of_listeners_are_named_and_fail_closed() {
     let cases = [
         (
             "ListenerPolicy",
-            "default: {perConnectionBufferLimitBytes: 1}",
-            "spec.default.perConnectionBufferLimitBytes",
+            "default: {httpSettings: {useRemoteAddress: true}}",
+            "spec.default.httpSettings.useRemoteAddress",
         ),
         (
             "ListenerPolicy",
-            "perPort: [{port: 8080, listener: {httpSettings: {serverName: x}}}]",
-            "spec.perPort[0].listener.httpSettings.serverName",
+            "perPort: [{port: 8080, listener: {httpSettings: {skipXFFAppend: true}}}]",
+            "spec.perPort[0].listener.httpSettings.skipXFFAppend",
         ),
         (
             "ListenerPolicy",
-            "default: {httpSettings: {serverName: 1s}}",
-            "spec.default.httpSettings.serverName",
+            "default: {httpSettings: {xffNumTrustedHops: 1}}",
+            "spec.default.httpSettings.xffNumTrustedHops",
         ),
         (
             "ListenerPolicy",
@@ -87,7 +87,11 @@ fn other_settings_of_listeners_are_named_and_fail_closed() {
             "default: {httpSettings: {accessLog: [{openTelemetry: {}}]}}",
             "spec.default.httpSettings.accessLog[0].openTelemetry",
         ),
-        ("HTTPListenerPolicy", "serverName: x", "spec.serverName"),
+        (
+            "HTTPListenerPolicy",
+            "skipXFFAppend: true",
+            "spec.skipXFFAppend",
+        ),
         (
             "HTTPListenerPolicy",
             "accessLog: [{grpcService: {}}]",

@@ -65,7 +65,7 @@ fn wrong_policies() -> Vec<WrongEdit> {
         (
             policy(kgateway, "TrafficPolicy", ROUTE, users),
             "basicAuth:",
-            "tracing: {}\n  basicAuth:",
+            "oauth2: {}\n  basicAuth:",
             "TrafficPolicy infra/p",
         ),
         (

@@ -1,11 +1,11 @@
 //! Identifies the resolver that a saved name belongs to.
 
-use egret_config::snapshot::{ResolverId, ResolverSettings};
+use egret_config::snapshot::{BackendResolver, ResolverId, ResolverSettings};
 
 /// The resolver that a saved name belongs to, and the servers that answered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::dns) struct CacheOwner {
-    /// `system`, or namespace and name of the ResolverPolicy.
+    /// `system`, or namespace and name of the ResolverPolicy; after those of a Backend if it has settings of its own.
     pub(super) resolver: String,
     /// A digest of the servers and search domains: others may know other addresses.
     pub(super) servers: u64,
@@ -19,6 +19,12 @@ impl CacheOwner {
         let resolver = match id {
             ResolverId::System => "system".to_owned(),
             ResolverId::Policy(policy) => format!("{}/{}", policy.namespace, policy.name),
+            ResolverId::Backend(BackendResolver { backend, policy }) => {
+                let policy = policy.as_ref();
+                let policy = policy.map(|policy| format!("{}/{}", policy.namespace, policy.name));
+                let policy = policy.unwrap_or_else(|| "system".to_owned());
+                format!("{}/{}:{policy}", backend.namespace, backend.name)
+            }
         };
         let servers = (&settings.servers, &settings.search);
         // There is nothing in the settings that JSON could not hold.

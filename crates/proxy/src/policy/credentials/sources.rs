@@ -8,6 +8,7 @@ use http::{HeaderMap, Uri};
 
 use super::basic::after_scheme;
 use super::exactly_one;
+use crate::message::cookie::{cookies, name_of, value_of};
 use crate::refusal::CredentialError;
 
 /// The key in the first source that has one.
@@ -99,24 +100,4 @@ fn remove_cookie(name: &str, headers: &mut HeaderMap) {
             _ => {}
         }
     }
-}
-
-/// The cookies in a `Cookie` field (RFC 6265 4.2.1).
-fn cookies(field: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let cookies = field.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-    cookies.filter(|cookie| !cookie.is_empty())
-}
-
-fn name_of(cookie: &[u8]) -> &[u8] {
-    let end = cookie.iter().position(|byte| *byte == b'=');
-    cookie[..end.unwrap_or(cookie.len())].trim_ascii()
-}
-
-fn value_of(cookie: &[u8]) -> &[u8] {
-    let start = cookie.iter().position(|byte| *byte == b'=');
-    let value = start.map_or(&b""[..], |at| &cookie[at + 1..]).trim_ascii();
-    let inner = value.strip_prefix(b"\"");
-    inner
-        .and_then(|inner| inner.strip_suffix(b"\""))
-        .unwrap_or(value)
 }

@@ -16,6 +16,7 @@ use crate::dns::{AnswerSource, ResolvedName};
 use crate::refusal::CircuitBreakerLimit;
 use crate::task;
 use crate::upstream::connection::{Http1Connection, UpgradeSender, UpstreamConnection};
+use crate::upstream::endpoint::AddressRequest;
 use crate::upstream::families::FamilyHistory;
 use crate::upstream::host_pool::TakenConnection;
 use crate::upstream::lease::LeasedConnection;
@@ -115,7 +116,14 @@ fn take(host_pool: &Rc<HostPool>, attempted: &[&str]) -> (String, Option<Upstrea
     let TakenConnection {
         connection,
         connect,
-    } = host_pool.take(|_| true, &attempted, clock::now());
+    } = host_pool.take(
+        |_| true,
+        AddressRequest {
+            attempted: &attempted,
+            affinity: None,
+            now: clock::now(),
+        },
+    );
     let peer = connection.as_ref().map(UpstreamConnection::peer);
     let told = match (peer, connect) {
         (Some(peer), None) => digit(peer).to_string(),

@@ -62,17 +62,29 @@ pub struct AuthorityReference {
 pub struct ListenerHttp2 {
     /// Whether CONNECT is served over HTTP/2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-egret-differs" = "`true` by default"))]
     pub allow_connect: Option<bool>,
     /// The initial window of a connection, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-egret-differs" = "16Mi by default, in place of 256Mi"))]
     pub initial_connection_window_size: Option<Quantity>,
     /// The initial window of a stream, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-egret-differs" = "1Mi by default"))]
     pub initial_stream_window_size: Option<Quantity>,
     /// Maximum number of concurrent streams of one connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 1))]
+    #[schemars(extend("x-egret-differs" = "100 by default, in place of 1024"))]
     pub max_concurrent_streams: Option<i64>,
+}
+
+/// `healthCheck` of the HTTP settings of a ListenerPolicy or HTTPListenerPolicy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ListenerHealthCheck {
+    /// The path.
+    #[schemars(length(max = 2048), regex(pattern = r"^/[-a-zA-Z0-9@:%.+~#?&/=_]+$"))]
+    pub path: String,
 }
 
 /// `upgradeConfig` of the HTTP settings of a ListenerPolicy or HTTPListenerPolicy.
@@ -82,5 +94,6 @@ pub struct UpgradeConfig {
     /// The names of protocols, and `CONNECT`; compared without regard to case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
+    #[schemars(extend("x-egret-differs" = "`CONNECT` and `websocket` by default, in place of none; `h2c` is refused"))]
     pub enabled_upgrades: Vec<String>,
 }

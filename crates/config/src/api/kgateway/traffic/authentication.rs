@@ -110,8 +110,25 @@ pub struct KeysSecret {
 #[serde(rename_all = "camelCase")]
 pub struct SecretSelector {
     /// The labels that the Secrets must have.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 64))]
     pub match_labels: BTreeMap<String, String>,
+    /// What else the labels of the Secrets must be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub match_expressions: Vec<LabelExpressionSpec>,
+}
+
+/// `spec.apiKeyAuth.secretSelector.matchExpressions[]` of a TrafficPolicy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LabelExpressionSpec {
+    /// The name of the label.
+    pub key: String,
+    /// `In`, `NotIn`, `Exists` or `DoesNotExist`.
+    pub operator: String,
+    /// The values, for `In` and `NotIn`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
 }
 
 /// `disable: {}` of a field of a TrafficPolicy.

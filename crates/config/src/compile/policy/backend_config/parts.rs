@@ -4,17 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::layer::{LayerMerge, PolicyLayer, policy_layer};
-use super::{http2, tls};
+use super::balancer::{self, LoadBalancerLayer};
+use super::{dns, http2, tls};
 use crate::api::kgateway::{
-    BackendConfigPolicySpec, CircuitBreakersSpec, CommonHttpProtocolOptions, LeastRequest,
-    LoadBalancerSpec, OutlierDetectionSpec, RandomBalancer, RoundRobin,
+    BackendConfigPolicySpec, CircuitBreakersSpec, CommonHttpProtocolOptions, OutlierDetectionSpec,
+    UpstreamProxyProtocol,
 };
 use crate::compile::keepalive::keepalive;
 use crate::compile::log::FieldFault;
 use crate::compile::value::{MAX_NUMBER, ONE_MILLISECOND, SpecFields};
 use crate::resources::{ObjectRef, Secret};
 use crate::snapshot::{
-    CircuitBreakers, Http2Settings, LoadBalancing, OutlierDetection, TcpKeepalive, UpstreamTls,
+    BackendDns, CircuitBreakers, Http2Settings, OutlierDetection, ProxyVersion, TcpKeepalive,
+    UpstreamTls,
 };
 
 policy_layer! {
@@ -30,15 +32,10 @@ policy_layer! {
         pub(super) replay_limit: Option<usize> = "perConnectionBufferLimitBytes",
         pub(super) per_connection: Option<PerConnectionLayer> = "commonHttpProtocolOptions",
         pub(super) http2: Option<Http2Settings> = "http2ProtocolOptions",
+        pub(super) dns: Option<BackendDns> = "dns",
+        pub(super) proxy_protocol: Option<ProxyVersion> = "upstreamProxyProtocol",
         pub(super) tls: Option<Arc<UpstreamTls>> = "tls",
     }
-}
-
-/// `loadBalancer` of a BackendConfigPolicy.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct LoadBalancerLayer {
-    pub(super) algorithm: LoadBalancing,
-    pub(super) close_on_address_change: Option<bool>,
 }
 
 /// `commonHttpProtocolOptions` of a BackendConfigPolicy.
@@ -67,13 +64,13 @@ impl BackendConfigLayer {
             circuit_breakers,
             per_connection_buffer_limit_bytes: buffer,
             common_http_protocol_options: common_http,
-            dns: _,
+            dns: names,
             health_check: _,
             // None of them has an effect.
             http1_protocol_options: _,
             http2_protocol_options: http2,
             tls,
-            upstream_proxy_protocol: _,
+            upstream_proxy_protocol,
         } = spec;
         let mut fields = SpecFields::new("spec", faults);
         fields.unsupported(spec.unsupported());
@@ -88,13 +85,19 @@ impl BackendConfigLayer {
             tcp_keepalive: tcp_keepalive
                 .as_ref()
                 .map(|spec| keepalive(spec, "spec", faults)),
-            load_balancer: load_balancer.as_ref().map(|spec| balancer(spec, faults)),
+            load_balancer: load_balancer
+                .as_ref()
+                .map(|spec| balancer::read(spec, faults)),
             outlier_detection: outlier_detection.as_ref().map(|spec| outlier(spec, faults)),
             circuit_breakers: circuit_breakers.as_ref().map(|spec| breakers(spec, faults)),
             per_connection: common_http
                 .as_ref()
                 .map(|spec| per_connection(spec, faults)),
             http2: http2.as_ref().map(|spec| http2::read(spec, faults)),
+            proxy_protocol: upstream_proxy_protocol
+                .as_ref()
+                .map(|spec| proxy_version(spec, faults)),
+            dns: names.as_ref().map(|spec| dns::read(spec, faults)),
             tls: tls
                 .as_ref()
                 .and_then(|spec| tls::read(spec, secret, faults))
@@ -103,58 +106,16 @@ impl BackendConfigLayer {
     }
 }
 
-fn balancer(spec: &LoadBalancerSpec, faults: &mut Vec<FieldFault>) -> LoadBalancerLayer {
-    let LoadBalancerSpec {
-        round_robin,
-        least_request,
-        random,
-        close_connections_on_host_set_change,
-        ring_hash,
-        maglev,
-        healthy_panic_threshold: _,
-        locality_type: _,
-        update_merge_window: _,
-        zone_aware: _,
-    } = spec;
-    let algorithms = [
-        least_request.is_some(),
-        round_robin.is_some(),
-        ring_hash.is_some(),
-        maglev.is_some(),
-        random.is_some(),
-    ];
-    // Without any algorithm, round robin is used, so that the other fields can be set alone.
-    if algorithms.into_iter().filter(|is_set| *is_set).count() > 1 {
-        let message = "exactly one of the fields in [leastRequest roundRobin ringHash maglev random] must be set";
-        faults.push(FieldFault::new("spec.loadBalancer", message));
-    }
-    SpecFields::new("spec.loadBalancer", faults).unsupported(spec.unsupported());
-    if let Some(spec) = round_robin {
-        let RoundRobin { slow_start: _ } = spec;
-        SpecFields::new("spec.loadBalancer.roundRobin", faults).unsupported(spec.unsupported());
-    }
-    let algorithm = match (least_request, random) {
-        (Some(spec), _) => least_of(spec, faults),
-        (None, Some(RandomBalancer {})) => LoadBalancing::Random,
-        (None, None) => LoadBalancing::RoundRobin,
-    };
-    LoadBalancerLayer {
-        algorithm,
-        close_on_address_change: *close_connections_on_host_set_change,
-    }
-}
-
-fn least_of(spec: &LeastRequest, faults: &mut Vec<FieldFault>) -> LoadBalancing {
-    let LeastRequest {
-        choice_count,
-        slow_start: _,
-    } = spec;
-    let mut fields = SpecFields::new("spec.loadBalancer.leastRequest", faults);
-    fields.unsupported(spec.unsupported());
-    let choices = fields.number("choiceCount", *choice_count, &(0..=MAX_NUMBER));
-    // As Envoy does, at least two are drawn: one alone would be no choice.
-    LoadBalancing::LeastRequest {
-        choices: choices.unwrap_or(2).max(2),
+fn proxy_version(spec: &UpstreamProxyProtocol, faults: &mut Vec<FieldFault>) -> ProxyVersion {
+    let UpstreamProxyProtocol { version } = spec;
+    match version.as_deref() {
+        None | Some("V1") => ProxyVersion::V1,
+        Some("V2") => ProxyVersion::V2,
+        Some(_) => {
+            let message = "V1 and V2 are supported";
+            SpecFields::new("spec.upstreamProxyProtocol", faults).fault("version", message);
+            ProxyVersion::V1
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::edge::{EdgeFields, EdgeLayer};
 use super::settings::{Http2Layer, ListenerLayer};
 use super::{access_log, upgrade};
 use crate::api::kgateway::{
@@ -23,6 +24,7 @@ pub(super) struct HttpFields<'a> {
     max_requests_per_connection: Option<i64>,
     http2: Option<&'a ListenerHttp2>,
     upgrade: Option<&'a UpgradeConfig>,
+    edge: EdgeFields<'a>,
     unsupported: Vec<&'static str>,
 }
 
@@ -39,6 +41,16 @@ macro_rules! http_from {
                     max_requests_per_connection: spec.max_requests_per_connection,
                     http2: spec.http2_protocol_options.as_ref(),
                     upgrade: spec.upgrade_config.as_ref(),
+                    edge: EdgeFields {
+                        generate_request_id: spec.generate_request_id,
+                        preserve_request_id: spec.preserve_external_request_id,
+                        health_check: spec.health_check.as_ref(),
+                        server_transformation: spec.server_header_transformation.as_deref(),
+                        server_name: spec.server_name.as_deref(),
+                        strip_host_port_mode: spec.strip_host_port_mode.as_deref(),
+                        escaped_slashes: spec.path_with_escaped_slashes_action.as_deref(),
+                        default_host: spec.default_host_for_http10.as_deref(),
+                    },
                     unsupported: spec.unsupported().collect(),
                 }
             }
@@ -63,6 +75,7 @@ impl HttpFields<'_> {
             .map(|sinks| access_log::read(sinks, at, faults));
         let mut fields = SpecFields::new(at, faults);
         fields.unsupported(self.unsupported.iter().copied());
+        settings.edge = EdgeLayer::read(&self.edge, &mut fields);
         let kibibytes = fields.number(
             "maxRequestHeadersKb",
             self.max_request_headers_kb,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::layer::{PolicyLayer, policy_layer};
 use super::clients;
+use super::edge::EdgeLayer;
 use crate::access_log::AccessLog;
 use crate::api::kgateway::{AuthorityReference, ListenerSettings, ProxyProtocolSettings};
 use crate::compile::authorities::CaCertificates;
@@ -25,6 +26,7 @@ policy_layer! {
         pub(in crate::compile::policy) proxy_protocol: Option<ProxyProtocol>,
         pub(in crate::compile::policy) upgrades: PolicySetting<AllowedUpgrades>,
         pub(in crate::compile::policy) clients: Option<Arc<ClientValidation>>,
+        pub(in crate::compile::policy) edge: EdgeLayer,
         pub(super) idle_timeout: Option<Duration>,
         pub(super) stream_idle_timeout: Option<Duration>,
         pub(super) max_header_fields: Option<usize>,

@@ -163,6 +163,7 @@ fn base(request: Option<Request<()>>, authority: Option<&'static str>) -> Situat
         hostname: None,
         protocol: ListenerProtocol::Http,
         access_log: AccessLog::Default,
+        http: None,
         routes: RouteTable::default(),
         refuse: None,
     };

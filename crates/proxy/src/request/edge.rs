@@ -1,0 +1,144 @@
+//! What a listener does with a request whatever its route is (`httpSettings` of a ListenerPolicy).
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use egret_config::snapshot::{Listener, ListenerSocket, RequestIds};
+use http::header::{HOST, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{Response, StatusCode, Version};
+
+use super::RequestClient;
+use crate::body::ResponseBody;
+use crate::message::target::Target;
+use crate::refusal::Refusal;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Gives an HTTP/1.0 request that names no host that of the listeners.
+pub(super) fn complete_host(socket: &ListenerSocket, parts: &mut Parts) {
+    if parts.version != Version::HTTP_10
+        || parts.headers.contains_key(HOST)
+        || parts.uri.authority().is_some()
+    {
+        return;
+    }
+    let mut settings = socket.listeners.iter().filter_map(|one| one.http.as_ref());
+    let host = settings.find_map(|http| http.default_host.as_ref());
+    if let Some(Ok(host)) = host.map(|host| HeaderValue::try_from(host.to_string())) {
+        parts.headers.insert(HOST, host);
+    }
+}
+
+/// Does what the settings say before the request is routed, and answers it if it asks whether the gateway is ready.
+///
+/// # Errors
+/// If the path is refused.
+pub(super) fn begin(
+    listener: &Listener,
+    target: &mut Target,
+    parts: &mut Parts,
+    client: &RequestClient,
+) -> Result<Option<Response<ResponseBody>>, Refusal> {
+    let Some(http) = &listener.http else {
+        return Ok(None);
+    };
+    let RequestClient {
+        connection,
+        exchange,
+        ..
+    } = client;
+    // What names a scheme is for somebody else.
+    let is_for_us = !target.is_tunnel() && target.scheme.is_none();
+    if is_for_us && http.health_path.as_deref() == Some(parts.uri.path()) {
+        let mut response = Response::new(ResponseBody::text(Bytes::new(), Rc::clone(exchange)));
+        *response.status_mut() = readiness(connection.context.shared.drain.is_announced());
+        return Ok(Some(response));
+    }
+    if http.rejects_escaped_slashes && has_escaped_slash(parts.uri.path()) {
+        return Err(Refusal::Framing("the path has an escaped slash"));
+    }
+    let of_listener = connection.client.bind.port;
+    if let (Some(strip), Some(port)) = (http.strip_port, target.port)
+        && !target.is_tunnel()
+        && strip.strips(port, of_listener)
+    {
+        target.port = None;
+        if let Ok(host) = HeaderValue::try_from(target.host.to_string()) {
+            parts.headers.insert(HOST, host);
+        }
+    }
+    let is_given = parts.headers.contains_key(&REQUEST_ID);
+    let generates = match http.request_ids {
+        RequestIds::Untouched => false,
+        RequestIds::Generated => true,
+        RequestIds::Completed => !is_given,
+    };
+    if generates {
+        parts.headers.insert(REQUEST_ID, request_id(rand::random()));
+    }
+    Ok(None)
+}
+
+/// The answer to a health check. Whoever balances clients over gateways has to look for another in time.
+fn readiness(is_stopping: bool) -> StatusCode {
+    match is_stopping {
+        true => StatusCode::SERVICE_UNAVAILABLE,
+        false => StatusCode::OK,
+    }
+}
+
+/// Whether a path has `%2F` or `%5C`, which some take for a separator and others do not.
+fn has_escaped_slash(path: &str) -> bool {
+    let escapes = path.as_bytes().windows(3);
+    escapes.filter(|escape| escape[0] == b'%').any(|escape| {
+        escape[1..].eq_ignore_ascii_case(b"2f") || escape[1..].eq_ignore_ascii_case(b"5c")
+    })
+}
+
+/// A random UUID (RFC 9562 5.4) of these bits.
+fn request_id(bits: u128) -> HeaderValue {
+    let bits = bits & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
+    let hex = format!("{bits:032x}");
+    let parts = [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ];
+    HeaderValue::try_from(parts.join("-")).expect("a UUID is visible ASCII")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_id_is_a_uuid() {
+        assert_eq!(request_id(0), "00000000-0000-4000-8000-000000000000");
+        assert_eq!(
+            request_id(u128::MAX),
+            "ffffffff-ffff-4fff-bfff-ffffffffffff"
+        );
+    }
+
+    #[test]
+    fn a_gateway_that_is_about_to_stop_is_not_ready() {
+        assert_eq!(readiness(false), 200);
+        assert_eq!(readiness(true), 503);
+    }
+
+    #[test]
+    fn slashes_are_found_in_either_case() {
+        for (path, is_found) in [
+            ("/a/b", false),
+            ("/a%2fb", true),
+            ("/a%5Cb", true),
+            ("/a%2", false),
+            ("/%252f", false),
+        ] {
+            assert_eq!(has_escaped_slash(path), is_found, "{path}");
+        }
+    }
+}
