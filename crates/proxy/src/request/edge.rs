@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
+use egret_config::name::Port;
 use egret_config::snapshot::{Listener, ListenerSocket, RequestIds};
 use http::header::{HOST, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -30,35 +31,61 @@ pub(super) fn complete_host(socket: &ListenerSocket, parts: &mut Parts) {
     }
 }
 
+/// What a request is for, as far as the settings say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// It asks whether the gateway is ready.
+    HealthCheck,
+    /// It is routed.
+    Routing,
+}
+
 /// Does what the settings say before the request is routed, and answers it if it asks whether the gateway is ready.
 ///
 /// # Errors
-/// If the path is refused.
+/// As of [`settle`].
 pub(super) fn begin(
     listener: &Listener,
     target: &mut Target,
     parts: &mut Parts,
     client: &RequestClient,
 ) -> Result<Option<Response<ResponseBody>>, Refusal> {
-    let Some(http) = &listener.http else {
-        return Ok(None);
-    };
     let RequestClient {
         connection,
         exchange,
         ..
     } = client;
+    match settle(listener, target, parts, connection.client.bind.port)? {
+        Purpose::Routing => Ok(None),
+        Purpose::HealthCheck => {
+            let mut response = Response::new(ResponseBody::text(Bytes::new(), Rc::clone(exchange)));
+            *response.status_mut() = readiness(connection.context.shared.drain.is_announced());
+            Ok(Some(response))
+        }
+    }
+}
+
+/// Changes a request as the settings say. `of_listener` is the port of the listener.
+///
+/// # Errors
+/// If the path is refused.
+pub(super) fn settle(
+    listener: &Listener,
+    target: &mut Target,
+    parts: &mut Parts,
+    of_listener: Port,
+) -> Result<Purpose, Refusal> {
+    let Some(http) = &listener.http else {
+        return Ok(Purpose::Routing);
+    };
     // What names a scheme is for somebody else.
     let is_for_us = !target.is_tunnel() && target.scheme.is_none();
     if is_for_us && http.health_path.as_deref() == Some(parts.uri.path()) {
-        let mut response = Response::new(ResponseBody::text(Bytes::new(), Rc::clone(exchange)));
-        *response.status_mut() = readiness(connection.context.shared.drain.is_announced());
-        return Ok(Some(response));
+        return Ok(Purpose::HealthCheck);
     }
     if http.rejects_escaped_slashes && has_escaped_slash(parts.uri.path()) {
         return Err(Refusal::Framing("the path has an escaped slash"));
     }
-    let of_listener = connection.client.bind.port;
     if let (Some(strip), Some(port)) = (http.strip_port, target.port)
         && !target.is_tunnel()
         && strip.strips(port, of_listener)
@@ -77,7 +104,7 @@ pub(super) fn begin(
     if generates {
         parts.headers.insert(REQUEST_ID, request_id(rand::random()));
     }
-    Ok(None)
+    Ok(Purpose::Routing)
 }
 
 /// The answer to a health check. Whoever balances clients over gateways has to look for another in time.

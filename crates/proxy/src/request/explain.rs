@@ -20,6 +20,7 @@ use http::StatusCode;
 use http::request::Parts;
 
 use super::decide::{self, RuleStep};
+use super::edge::{self, Purpose};
 use super::{check, connect, tls};
 use crate::dial::egress::OwnAddresses;
 use crate::message::target::{Target, TargetForm, check_framing};
@@ -129,7 +130,7 @@ impl<'a> AskedAt<'a> {
 
     /// Reads the head, and finds the rule.
     fn route(&self, so_far: &mut Explanation) -> Result<Vec<Explanation>, Refusal> {
-        let head = self.read()?;
+        let mut head = self.read()?;
         let listener = match head.target.form {
             TargetForm::Passthrough | TargetForm::Terminate => self
                 .socket
@@ -141,6 +142,14 @@ impl<'a> AskedAt<'a> {
         let listener = listener.ok_or(Refusal::NoListener)?;
         so_far.taken_by(listener);
         self.check_listener(listener)?;
+        if self.question.form != QuestionForm::Sni {
+            let AskedHead { target, parts } = &mut head;
+            let purpose = edge::settle(listener, target, parts, self.bind.port)?;
+            if purpose == Purpose::HealthCheck {
+                so_far.answered(StatusCode::OK);
+                return Ok(vec![so_far.clone()]);
+            }
+        }
         let path = match head.target.form {
             TargetForm::Request => compared_path(head.parts.uri.path(), &head.parts.method),
             _ => Cow::Borrowed(""),
@@ -150,7 +159,6 @@ impl<'a> AskedAt<'a> {
         let under = AskedUnder {
             at: self,
             head: &head,
-
             has_normal_path: matches!(path, Cow::Borrowed(path) if path == head.parts.uri.path()),
             found,
         };

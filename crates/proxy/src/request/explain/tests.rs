@@ -222,3 +222,28 @@ fn a_policy_in_audit_mode_and_a_limit_are_told_of() {
     assert_eq!(verdicts, [("audit", None), ("deny", Some("loopback"))]);
     assert_eq!(one.egress_policies[0].mode, "Audit");
 }
+
+#[test]
+fn what_the_listener_does_with_every_request_is_done() {
+    let settings = "default: {httpSettings: {healthCheck: {path: /ready}, stripHostPortMode: AnyPort, \
+                    pathWithEscapedSlashesAction: RejectRequest}}";
+    let policy = traffic_policy(settings).replace("TrafficPolicy", "ListenerPolicy");
+    let config = format!("{GATEWAY}{policy}");
+    let one = |url: &str| {
+        let asked = [("url", url), ("listener", "infra/http/one")];
+        let told = told(&config, &asked);
+        let one = &told[0];
+        (one.outcome, one.status, one.destination.clone())
+    };
+    let host = "http://a.example:8080";
+    assert_eq!(
+        one(&format!("{host}/ready")),
+        (Outcome::Answered, Some(200), None)
+    );
+    assert_eq!(
+        one(&format!("{host}/a%2Fb")),
+        (Outcome::Refused, Some(400), None)
+    );
+    let stripped = Some("a.example:80".to_owned());
+    assert_eq!(one(host), (Outcome::Forwarded, None, stripped));
+}
