@@ -69,10 +69,9 @@ pub use direct_response::{DirectResponse, DirectResponseSpec};
 pub use gateway_extension::{
     AuthRequestBody, AuthorizationRequest, AuthorizationResponse, ClaimToHeader, ConfigMapName,
     ExtAuthExtension, ExtensionType, GatewayExtension, GatewayExtensionSpec, GrpcServiceSpec,
-    HttpAuthServiceSpec, JwksAsyncFetch, JwksBackOff, JwksRetryPolicy, JwksSpec, JwtExtension,
-    JwtProviderSpec, JwtTokenHeader, JwtTokenSource, JwtValidationMode, LocalJwks,
-    RateLimitExtension, RemoteJwksSpec, ServiceBackoff, ServiceRef, ServiceRetry,
-    XRateLimitHeaders,
+    HttpAuthServiceSpec, JwksAsyncFetch, JwksRetryPolicy, JwksSpec, JwtExtension, JwtProviderSpec,
+    JwtTokenHeader, JwtTokenSource, JwtValidationMode, LocalJwks, RateLimitExtension,
+    RemoteJwksSpec, ServiceBackoff, ServiceRef, ServiceRetry, XRateLimitHeaders,
 };
 pub use gateway_parameters::{
     BootstrapParameters, ContainerParameters, DeploymentParameters, DeploymentStrategy,

@@ -17,12 +17,14 @@ const REASON: &str = "x-egret-no-effect";
 pub(super) fn report(resources: &Resources, log: &mut ReportLog) {
     let Resources {
         backend_config_policies,
+        gateway_extensions,
         listener_policies,
         http_listener_policies,
         traffic_policies,
         ..
     } = resources;
     warn(backend_config_policies, |object| &object.spec, log);
+    warn(gateway_extensions, |object| &object.spec, log);
     warn(listener_policies, |object| &object.spec, log);
     warn(http_listener_policies, |object| &object.spec, log);
     warn(traffic_policies, |object| &object.spec, log);

@@ -17,9 +17,8 @@ pub use ext_auth::{
     HttpAuthServiceSpec,
 };
 pub use jwt::{
-    ClaimToHeader, ConfigMapName, JwksAsyncFetch, JwksBackOff, JwksRetryPolicy, JwksSpec,
-    JwtExtension, JwtProviderSpec, JwtTokenHeader, JwtTokenSource, JwtValidationMode, LocalJwks,
-    RemoteJwksSpec,
+    ClaimToHeader, ConfigMapName, JwksAsyncFetch, JwksRetryPolicy, JwksSpec, JwtExtension,
+    JwtProviderSpec, JwtTokenHeader, JwtTokenSource, JwtValidationMode, LocalJwks, RemoteJwksSpec,
 };
 pub use rate_limit::{RateLimitExtension, XRateLimitHeaders};
 pub use service::{GrpcServiceSpec, ServiceBackoff, ServiceRetry};

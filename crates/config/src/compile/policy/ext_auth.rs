@@ -1,6 +1,6 @@
 //! Compiles `extAuth` of a TrafficPolicy to [`ExtAuth`], of the GatewayExtension that it refers to.
 
-use super::extension::{ExtensionMember, read_body};
+use super::extension::read_body;
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
 use crate::api::kgateway::{TrafficExtAuth, TrafficPolicySpec};
 use crate::compile::value::SpecFields;
@@ -26,25 +26,15 @@ impl ReadPolicy for ExtAuth {
         } = spec;
         let body = with_request_body.as_ref();
         let body = body.and_then(|body| read_body(body, &mut fields.nested("withRequestBody")));
-        match (extension_ref, disable) {
-            (None, Some(_)) => FieldReading::Disabled,
-            (Some(reference), None) => match reader.extension(reference, "extAuth") {
-                Ok(ExtensionMember::ExtAuth(auth)) => FieldReading::Set(Self {
-                    body: body.or(auth.body),
-                    context: context_extensions.clone(),
-                    ..(**auth).clone()
-                }),
-                Ok(_) => unreachable!("the member was asked for by its name"),
-                Err(fault) => {
-                    fields.referent_fault("extensionRef", fault);
-                    FieldReading::Disabled
-                }
-            },
-            _ => {
-                let message = "exactly one of the fields in [extensionRef disable] must be set";
-                fields.struct_fault(message);
-                FieldReading::Disabled
-            }
+        let reference = extension_ref.as_ref();
+        let auth = reader.extension_unless_disabled::<Self>(reference, disable.is_some(), fields);
+        match auth {
+            Some(auth) => FieldReading::Set(Self {
+                body: body.or(auth.body),
+                context: context_extensions.clone(),
+                ..auth.clone()
+            }),
+            None => FieldReading::Disabled,
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::report::{ObjectStatus, PlainStatus, StatusCondition};
 use crate::resources::{Kind, ObjectRef, Resources};
 use crate::snapshot::WeightedBackend;
 
+mod backoff;
 mod ext_auth;
 mod grpc;
 mod jwt;
@@ -80,9 +81,6 @@ pub(super) fn compile(
         let mut faults = Vec::new();
         let member = reader.member(&object.value.spec, &mut faults);
         log.problems(extension, &object.source, &faults);
-        for warning in warnings(&object.value.spec) {
-            log.warn(extension, &object.source, &warning);
-        }
         let accepted = match &member {
             Some(_) if faults.is_empty() => {
                 let message = "GatewayExtension accepted";
@@ -146,23 +144,6 @@ impl ExtensionReader<'_> {
     }
 }
 
-/// What is said about fields that are read and have no effect.
-fn warnings(spec: &GatewayExtensionSpec) -> Vec<FieldFault> {
-    let auth = spec.ext_auth.as_ref();
-    let clears = auth.is_some_and(|auth| auth.clear_route_cache == Some(true));
-    let is_counted = auth.is_some_and(|auth| auth.stat_prefix.is_some());
-    let clears = clears.then(|| {
-        let message =
-            "has no effect: the route is chosen before the service is asked, and not again";
-        FieldFault::new("spec.extAuth.clearRouteCache", message)
-    });
-    let is_counted = is_counted.then(|| {
-        let message = "has no effect: what is counted has the route and the rule as labels";
-        FieldFault::new("spec.extAuth.statPrefix", message)
-    });
-    clears.into_iter().chain(is_counted).collect()
-}
-
 impl Extensions {
     /// The services that GatewayExtensions refer to.
     pub(super) fn services(&self) -> BTreeMap<ServiceId, Arc<WeightedBackend>> {
@@ -173,20 +154,90 @@ impl Extensions {
 impl ExtensionMember {
     const fn name(&self) -> &'static str {
         match self {
-            Self::ExtAuth(_) => "extAuth",
-            Self::Jwt(_) => "jwt",
-            Self::RateLimit(_) => "rateLimit",
+            Self::ExtAuth(_) => ExtAuth::MEMBER,
+            Self::Jwt(_) => JwtAuth::MEMBER,
+            Self::RateLimit(_) => RateLimitService::MEMBER,
+        }
+    }
+}
+
+/// What a member of a GatewayExtension is compiled to.
+pub(super) trait OfExtension: Sized {
+    /// The name of the member.
+    const MEMBER: &str;
+
+    /// It, if the extension has that member.
+    fn of(member: &ExtensionMember) -> Option<&Self>;
+}
+
+impl OfExtension for ExtAuth {
+    const MEMBER: &str = "extAuth";
+
+    fn of(member: &ExtensionMember) -> Option<&Self> {
+        match member {
+            ExtensionMember::ExtAuth(auth) => Some(auth),
+            ExtensionMember::Jwt(_) | ExtensionMember::RateLimit(_) => None,
+        }
+    }
+}
+
+impl OfExtension for JwtAuth {
+    const MEMBER: &str = "jwt";
+
+    fn of(member: &ExtensionMember) -> Option<&Self> {
+        match member {
+            ExtensionMember::Jwt(jwt) => Some(jwt),
+            ExtensionMember::ExtAuth(_) | ExtensionMember::RateLimit(_) => None,
+        }
+    }
+}
+
+impl OfExtension for RateLimitService {
+    const MEMBER: &str = "rateLimit";
+
+    fn of(member: &ExtensionMember) -> Option<&Self> {
+        match member {
+            ExtensionMember::RateLimit(service) => Some(service),
+            ExtensionMember::ExtAuth(_) | ExtensionMember::Jwt(_) => None,
         }
     }
 }
 
 impl<'a> PolicyReader<'a> {
-    /// Finds a GatewayExtension with this member, which the policy may refer to. The namespace is the policy's by default.
-    pub(super) fn extension(
+    /// The member that `extensionRef` leads to, which can be disabled in its place. `None` if it is, or if there are faults.
+    pub(super) fn extension_unless_disabled<T: OfExtension>(
+        self,
+        reference: Option<&ExtensionRef>,
+        is_disabled: bool,
+        fields: &mut SpecFields<'_>,
+    ) -> Option<&'a T> {
+        match (reference, is_disabled) {
+            (None, true) => None,
+            (Some(reference), false) => self.extension(reference, fields),
+            _ => {
+                let message = "exactly one of the fields in [extensionRef disable] must be set";
+                fields.struct_fault(message);
+                None
+            }
+        }
+    }
+
+    /// The member that `extensionRef` leads to; `None` if there are faults.
+    pub(super) fn extension<T: OfExtension>(
         self,
         reference: &ExtensionRef,
-        member: &str,
-    ) -> Result<&'a ExtensionMember, ReferentFault> {
+        fields: &mut SpecFields<'_>,
+    ) -> Option<&'a T> {
+        let found = self.find_extension(reference);
+        let found = found.map_err(|fault| fields.referent_fault("extensionRef", fault));
+        found.ok()
+    }
+
+    /// Finds a GatewayExtension with this member, which the policy may refer to. The namespace is the policy's by default.
+    fn find_extension<T: OfExtension>(
+        self,
+        reference: &ExtensionRef,
+    ) -> Result<&'a T, ReferentFault> {
         let namespace = reference.namespace.as_deref();
         let namespace = namespace.unwrap_or(&self.policy.namespace);
         let extension = ObjectRef::new(Kind::GatewayExtension, namespace, &reference.name);
@@ -202,11 +253,10 @@ impl<'a> PolicyReader<'a> {
         match self.extensions.members.get(&extension) {
             None => Err(of_reference(missing::message(self.resources, &extension))),
             Some(Err(message)) => Err(of_reference(format!("{extension}: {message}"))),
-            Some(Ok(found)) if found.name() != member => {
-                let message = format!("{extension} has {}, and not {member}", found.name());
-                Err(of_reference(message))
-            }
-            Some(Ok(found)) => Ok(found),
+            Some(Ok(found)) => T::of(found).ok_or_else(|| {
+                let (other, wanted) = (found.name(), T::MEMBER);
+                of_reference(format!("{extension} has {other}, and not {wanted}"))
+            }),
         }
     }
 }

@@ -1,14 +1,15 @@
 //! Compiles `rateLimit.global` of a TrafficPolicy to [`GlobalRateLimits`], with the service of the GatewayExtension that it
 //! refers to.
 
-use super::extension::ExtensionMember;
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
 use crate::api::kgateway::{
     GlobalRateLimitSpec, RateLimitEntrySpec, RateLimitEntryType, TrafficPolicySpec,
 };
 use crate::compile::header::{HeaderNameError, header_name};
 use crate::compile::value::SpecFields;
-use crate::policy::global_limit::{DescriptorEntry, EntryValue, GlobalRateLimit, GlobalRateLimits};
+use crate::policy::global_limit::{
+    DescriptorEntry, EntryValue, GlobalRateLimit, GlobalRateLimits, RateLimitService,
+};
 
 impl ReadPolicy for GlobalRateLimits {
     type Spec = GlobalRateLimitSpec;
@@ -43,19 +44,13 @@ impl ReadPolicy for GlobalRateLimits {
             }
             read.push(entries);
         }
-        match reader.extension(extension_ref, "rateLimit") {
-            Ok(ExtensionMember::RateLimit(service)) => {
-                FieldReading::Set(Self(vec![GlobalRateLimit {
-                    policy: reader.policy.clone(),
-                    service: service.clone(),
-                    descriptors: read,
-                }]))
-            }
-            Ok(_) => unreachable!("the member was asked for by its name"),
-            Err(fault) => {
-                fields.referent_fault("extensionRef", fault);
-                FieldReading::Disabled
-            }
+        match reader.extension::<RateLimitService>(extension_ref, fields) {
+            Some(service) => FieldReading::Set(Self(vec![GlobalRateLimit {
+                policy: reader.policy.clone(),
+                service: service.clone(),
+                descriptors: read,
+            }])),
+            None => FieldReading::Disabled,
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Compiles `jwtAuth` of a TrafficPolicy to [`JwtAuth`], of the GatewayExtension that it refers to.
 
-use super::extension::ExtensionMember;
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
 use crate::api::kgateway::{TrafficJwtAuth, TrafficPolicySpec};
 use crate::compile::value::SpecFields;
@@ -22,21 +21,10 @@ impl ReadPolicy for JwtAuth {
             extension_ref,
             disable,
         } = spec;
-        match (extension_ref, disable) {
-            (None, Some(_)) => FieldReading::Disabled,
-            (Some(reference), None) => match reader.extension(reference, "jwt") {
-                Ok(ExtensionMember::Jwt(jwt)) => FieldReading::Set(jwt.clone()),
-                Ok(_) => unreachable!("the member was asked for by its name"),
-                Err(fault) => {
-                    fields.referent_fault("extensionRef", fault);
-                    FieldReading::Disabled
-                }
-            },
-            _ => {
-                let message = "exactly one of the fields in [extensionRef disable] must be set";
-                fields.struct_fault(message);
-                FieldReading::Disabled
-            }
+        let reference = extension_ref.as_ref();
+        match reader.extension_unless_disabled::<Self>(reference, disable.is_some(), fields) {
+            Some(jwt) => FieldReading::Set(jwt.clone()),
+            None => FieldReading::Disabled,
         }
     }
 }

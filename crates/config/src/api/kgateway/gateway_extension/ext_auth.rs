@@ -25,7 +25,7 @@ pub struct ExtAuthExtension {
     pub fail_open: Option<bool>,
     /// Means nothing: the route is chosen before the service is asked, and not again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("default" = false))]
+    #[schemars(extend("default" = false, "x-egret-no-effect" = "the route is chosen before the service is asked, and not again"))]
     pub clear_route_cache: Option<bool>,
     /// Whether the service gets the request's body, and how much of it; none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,7 +39,7 @@ pub struct ExtAuthExtension {
     pub headers_to_forward: Option<Vec<String>>,
     /// A name for statistics of Envoy, which is read and has no effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("x-egret-no-effect" = "what is counted has the route and the rule as labels"))]
     pub stat_prefix: Option<String>,
 }
 

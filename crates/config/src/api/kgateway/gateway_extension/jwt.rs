@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ServiceRef, has_port};
+use super::{ServiceBackoff, ServiceRef, has_port};
 use crate::api::validation;
 
 /// `spec.jwt` of a GatewayExtension.
@@ -159,6 +159,7 @@ pub struct RemoteJwksSpec {
 pub struct JwksAsyncFetch {
     /// Means nothing: keys are fetched when the configuration is loaded, and listeners do not wait for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-egret-differs" = "keys are fetched when the configuration is loaded, and listeners do not wait for them"))]
     pub fast_listener: Option<bool>,
     /// How long after a failed fetch the next one begins; 1s by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -180,18 +181,5 @@ pub struct JwksRetryPolicy {
         "has(self.baseInterval) && has(self.maxInterval) ? duration(self.maxInterval) >= duration(self.baseInterval) : true",
         "maxInterval must be greater than or equal to baseInterval",
     )]))]
-    pub back_off: Option<JwksBackOff>,
-}
-
-/// Pauses that grow.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct JwksBackOff {
-    /// The first pause.
-    #[schemars(schema_with = "validation::duration")]
-    pub base_interval: String,
-    /// The longest pause; ten times the first by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "validation::duration")]
-    pub max_interval: Option<String>,
+    pub back_off: Option<ServiceBackoff>,
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::ExtensionReader;
+use super::backoff::read_pauses;
 use crate::api::kgateway::{GrpcServiceSpec, ServiceRetry};
 use crate::compile::value::{MAX_NUMBER, ONE_MILLISECOND, SpecFields};
 use crate::policy::service::{CalledService, ServiceId};
@@ -58,10 +59,7 @@ impl ExtensionReader<'_> {
             Some(BackendDestination::Service(to)) => Some(format!("{}:{}", to.host, to.port)),
             Some(BackendDestination::Static(to)) => {
                 let first = to.hosts.first();
-                first.map(|(host, port)| match host {
-                    crate::name::Host::Ip(std::net::IpAddr::V6(ip)) => format!("[{ip}]:{port}"),
-                    host => format!("{host}:{port}"),
-                })
+                first.map(|(host, port)| format!("{host}:{port}"))
             }
             _ => None,
         };
@@ -79,19 +77,6 @@ pub(super) fn read_retry(
         return (0, (FIRST_PAUSE, FIRST_PAUSE * 10));
     };
     let attempts = fields.number("attempts", spec.attempts, &(0..=MAX_NUMBER));
-    let mut inner = fields.nested("backoff");
-    let pauses = spec.backoff.as_ref();
-    let first = pauses.map(|pauses| pauses.base_interval.as_str());
-    let first = inner.time("baseInterval", first, ONE_MILLISECOND);
-    let longest = pauses.and_then(|pauses| pauses.max_interval.as_deref());
-    let longest = inner.time("maxInterval", longest, ONE_MILLISECOND);
-    let first = first.unwrap_or(FIRST_PAUSE);
-    let longest = longest.unwrap_or_else(|| first.saturating_mul(10));
-    if longest < first {
-        inner.fault(
-            "maxInterval",
-            "maxInterval must be greater than or equal to baseInterval",
-        );
-    }
-    (attempts.unwrap_or(1), (first, longest))
+    let pauses = read_pauses(spec.backoff.as_ref(), FIRST_PAUSE, fields.nested("backoff"));
+    (attempts.unwrap_or(1), pauses)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{HeaderName, Uri};
 
 use super::ExtensionReader;
+use super::backoff::read_pauses;
 use crate::api::kgateway::{
     ClaimToHeader, JwksRetryPolicy, JwksSpec, JwtExtension, JwtProviderSpec, JwtTokenSource,
     JwtValidationMode, LocalJwks, RemoteJwksSpec,
@@ -195,21 +196,12 @@ fn retry(
         return (0, (FIRST_PAUSE, FIRST_PAUSE * 10));
     };
     let retries = fields.number("numRetries", spec.num_retries, &(1..=MAX_NUMBER));
-    let mut inner = fields.nested("backOff");
-    let pauses = spec.back_off.as_ref();
-    let first = pauses.map(|pauses| pauses.base_interval.as_str());
-    let first = inner.time("baseInterval", first, ONE_MILLISECOND);
-    let longest = pauses.and_then(|pauses| pauses.max_interval.as_deref());
-    let longest = inner.time("maxInterval", longest, ONE_MILLISECOND);
-    let first = first.unwrap_or(FIRST_PAUSE);
-    let longest = longest.unwrap_or_else(|| first.saturating_mul(10));
-    if longest < first {
-        inner.fault(
-            "maxInterval",
-            "maxInterval must be greater than or equal to baseInterval",
-        );
-    }
-    (retries.unwrap_or(1), (first, longest))
+    let pauses = read_pauses(
+        spec.back_off.as_ref(),
+        FIRST_PAUSE,
+        fields.nested("backOff"),
+    );
+    (retries.unwrap_or(1), pauses)
 }
 
 /// The host of a URL of keys.
