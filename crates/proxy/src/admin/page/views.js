@@ -1,0 +1,37 @@
+/** The views by their names in the address: `#name`, `#name/what` or `#name?parameters`. */
+
+import { destinationView } from "/page/destination.js";
+import { destinationsView } from "/page/destinations.js";
+import { overviewView } from "/page/overview.js";
+import { refusalsView } from "/page/refusals.js";
+
+/** @typedef {import("/page/types.js").Refresh} Refresh */
+/** @typedef {(what: string, refresh: Refresh, parameters: URLSearchParams) => import("/page/types.js").View} MakeView */
+
+/** @type {Record<string, MakeView>} */
+const VIEWS = {
+  overview: overviewView,
+  destinations: (host, refresh) => (host === "" ? destinationsView(refresh) : destinationView(host, refresh)),
+  refusals: refusalsView,
+};
+
+/**
+ * The view of a fragment; the overview for one that names none.
+ * @param {string} fragment
+ * @param {Refresh} refresh
+ */
+export function viewOf(fragment, refresh) {
+  const [path, query] = fragment.slice(1).split("?", 2);
+  const [name, ...rest] = path.split("/").map(decode);
+  const make = Object.hasOwn(VIEWS, name) ? VIEWS[name] : VIEWS.overview;
+  return make(rest.join("/"), refresh, new URLSearchParams(query ?? ""));
+}
+
+/** @param {string} part */
+function decode(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
