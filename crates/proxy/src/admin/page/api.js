@@ -1,7 +1,7 @@
 /** The admin address: reads JSON, sends commands, and carries the admin token. */
 
 const TOKEN_KEY = "egret-admin-token";
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 5_000;
 
 /** @typedef {Record<string, string | number | undefined> | [string, string][]} Parameters */
 

@@ -7,6 +7,8 @@ const clockMinutes = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute:
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 
 const NONE = "\u2013";
+/** Between a number and its unit there is no line break. */
+const TIE = "\u00a0";
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
@@ -59,7 +61,7 @@ export function bytes(value) {
     scaled /= 1024;
     unit += 1;
   }
-  return `${three.format(scaled)} ${units[unit]}`;
+  return `${three.format(scaled)}${TIE}${units[unit]}`;
 }
 
 /**
@@ -71,9 +73,9 @@ export function duration(value) {
     return NONE;
   }
   if (value < SECOND) {
-    return `${three.format(value < 0.001 ? 0 : value)} ms`;
+    return `${three.format(value < 0.001 ? 0 : value)}${TIE}ms`;
   }
-  return value < MINUTE ? `${three.format(value / SECOND)} s` : span(value);
+  return value < MINUTE ? `${three.format(value / SECOND)}${TIE}s` : span(value);
 }
 
 /**
@@ -83,7 +85,7 @@ export function duration(value) {
 export function span(value) {
   const rounded = Math.max(0, value);
   if (rounded < MINUTE) {
-    return `${Math.floor(rounded / SECOND)} s`;
+    return `${Math.floor(rounded / SECOND)}${TIE}s`;
   }
   if (rounded < HOUR) {
     return two(rounded, [MINUTE, "min"], [SECOND, "s"]);
@@ -98,8 +100,8 @@ export function span(value) {
  */
 function two(value, [large, largeName], [small, smallName]) {
   const rest = Math.floor((value % large) / small);
-  const text = `${Math.floor(value / large)} ${largeName}`;
-  return rest === 0 ? text : `${text} ${rest} ${smallName}`;
+  const text = `${Math.floor(value / large)}${TIE}${largeName}`;
+  return rest === 0 ? text : `${text} ${rest}${TIE}${smallName}`;
 }
 
 /**
@@ -117,7 +119,7 @@ export function ago(time, now) {
   }
   const unit = [SECOND, MINUTE, HOUR, DAY].findLast((one) => passed >= one) ?? SECOND;
   const names = new Map([[SECOND, "s"], [MINUTE, "min"], [HOUR, "h"], [DAY, "d"]]);
-  return `${Math.floor(passed / unit)} ${names.get(unit)} ago`;
+  return `${Math.floor(passed / unit)}${TIE}${names.get(unit)} ago`;
 }
 
 /**
@@ -149,10 +151,10 @@ export function minuteOfDay(time) {
  */
 export function share(part, total) {
   if (total === 0 || part === 0) {
-    return "0 %";
+    return `0${TIE}%`;
   }
   const percent = (100 * part) / total;
-  return percent < 0.1 ? "<0.1 %" : `${percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
+  return percent < 0.1 ? `<0.1${TIE}%` : `${percent < 10 ? percent.toFixed(1) : Math.round(percent)}${TIE}%`;
 }
 
 /**

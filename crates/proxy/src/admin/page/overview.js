@@ -1,14 +1,14 @@
 /** Overview: traffic, latency by phase, DNS and configuration, now and over the last hour. */
 
 import { get } from "/page/api.js";
-import { BarChart, showSparkLines } from "/page/chart.js";
+import { BarChart } from "/page/chart.js";
 import { el, fill, setText, viewLink } from "/page/dom.js";
 import { ago, bytes, count, counted, duration, minuteOfDay, rate, share } from "/page/format.js";
+import { phaseTable } from "/page/phases.js";
 import { LiveTable, numberColumn, textColumn } from "/page/table.js";
 
 /** @typedef {import("/page/types.js").Overview} Overview */
 /** @typedef {import("/page/types.js").Minute} Minute */
-/** @typedef {import("/page/types.js").Phase} Phase */
 /** @typedef {import("/page/types.js").Refusal} Refusal */
 /** @typedef {import("/page/types.js").Destination} Destination */
 
@@ -25,15 +25,6 @@ const MEASURES = [
   { name: "Failed", link: "refusals", key: "failed", format: count },
   { name: "Sent to destinations", link: "destinations", key: "bytes_sent", format: bytes },
   { name: "Received from them", link: "destinations", key: "bytes_received", format: bytes },
-];
-
-/** @type {[import("/page/types.js").PhaseName, string][]} */
-const PHASES = [
-  ["dns", "DNS"],
-  ["connect", "Connect"],
-  ["tls", "TLS"],
-  ["first_byte", "First byte"],
-  ["total", "Total"],
 ];
 
 /** @returns {import("/page/types.js").View} */
@@ -100,7 +91,7 @@ export function overviewView() {
       samples.add(overview);
       requests.show(minutes);
       queries.show(minutes);
-      phases.show(PHASES.map(([key, name]) => phaseRow(key, name, minutes)));
+      phases.show(minutes);
       traffic.show(MEASURES.map((measure) => trafficRow(measure, overview, samples)));
       setText(open, `Open now: ${counted(totals.connections, "connection")} of clients, ${counted(totals.tunnels, "tunnel")}.`);
       setText(dnsHealth, dnsText(minutes));
@@ -173,55 +164,6 @@ function trafficTable() {
       numberColumn("Since start", ({ measure, all }) => measure.format(all)),
     ],
     keyOf: ({ measure }) => measure.key,
-    empty: "",
-  });
-  return table;
-}
-
-/** @typedef {{key: string, name: string, last: Phase|undefined, slowest: number, lines: {kind: string, values: (number|undefined)[]}[]}} PhaseRow */
-
-/**
- * @param {import("/page/types.js").PhaseName} key
- * @param {string} name
- * @param {Minute[]} minutes
- * @returns {PhaseRow}
- */
-function phaseRow(key, name, minutes) {
-  const measured = minutes.map((minute) => minute.phases[key]).map((phase) => (phase?.count ? phase : undefined));
-  const p99 = measured.map((phase) => phase?.p99);
-  // The running minute may have none yet.
-  const last = measured.slice(-2).findLast((phase) => phase !== undefined);
-  return {
-    key,
-    name,
-    last,
-    slowest: Math.max(0, ...p99.map((value) => value ?? 0)),
-    lines: [
-      { kind: "p99", values: p99 },
-      { kind: "p50", values: measured.map((phase) => phase?.p50) },
-    ],
-  };
-}
-
-function phaseTable() {
-  /** @type {LiveTable<PhaseRow>} */
-  const table = new LiveTable({
-    caption: "Time spent in each phase in the last minute, and over the last hour",
-    columns: [
-      textColumn("Phase", ({ name }) => name),
-      numberColumn("Times", ({ last }) => count(last?.count ?? 0)),
-      numberColumn("Mean", ({ last }) => duration(last?.mean)),
-      numberColumn("p50", ({ last }) => duration(last?.p50), { kind: "p50" }),
-      numberColumn("p99", ({ last }) => duration(last?.p99), { kind: "p99" }),
-      {
-        label: "p50 and p99 over the last hour",
-        kind: "chart-cell",
-        show: (cell, { name, lines, slowest }) =>
-          showSparkLines(cell, lines, `${name} over the last hour: p99 at most ${duration(slowest)}`),
-      },
-      numberColumn("Most", ({ slowest }) => (slowest > 0 ? duration(slowest) : "\u2013")),
-    ],
-    keyOf: ({ key }) => key,
     empty: "",
   });
   return table;

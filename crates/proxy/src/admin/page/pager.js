@@ -20,6 +20,7 @@ const LARGE_REST_MS = 10_000;
  * @property {import("/page/types.js").Refresh} refresh
  * @property {Node[]} [controls] what else stands beside the search box
  * @property {number} [most] a lower limit than that of the admin address
+ * @property {boolean} [isWhole] whether all rows are read, whatever the limit is
  */
 
 /** @template Row */
@@ -52,16 +53,22 @@ export class Pager {
     );
   }
 
-  /** Forgets what was read, because what is asked for has changed. */
+  /** Begins at the first page, because what is asked for has changed. */
   restart() {
     this.#read = null;
     this.#turn(0);
   }
 
+  /** Reads anew at once, because a command has changed what there is. */
+  reread() {
+    this.#read = null;
+    this.settings.refresh();
+  }
+
   /** Reads as many rows as are needed. A long list is not read in every round. */
   async load() {
-    const isSearch = this.#words().length > 0;
-    const limit = isSearch ? this.most : Math.min(this.most, (this.#page + 1) * PAGE_SIZE + 1);
+    const isWhole = this.settings.isWhole || this.#words().length > 0;
+    const limit = isWhole ? this.most : Math.min(this.most, (this.#page + 1) * PAGE_SIZE + 1);
     const read = this.#read;
     if (read !== null && read.limit >= limit && read.rows.length > LARGE && performance.now() - read.at < LARGE_REST_MS) {
       return read.rows;
@@ -82,7 +89,7 @@ export class Pager {
     this.#page = Math.min(this.#page, lastPage);
     const from = this.#page * PAGE_SIZE;
     const shown = matching.slice(from, from + PAGE_SIZE);
-    const isWhole = words.length > 0 || rows.length < (this.#read?.limit ?? 0) || rows.length >= this.most;
+    const isWhole = this.settings.isWhole || words.length > 0 || rows.length < (this.#read?.limit ?? 0) || rows.length >= this.most;
     const total = isWhole ? count(matching.length) : `more than ${count(matching.length - 1)}`;
     const isOne = from === 0 && shown.length === matching.length && isWhole;
     const range = isOne

@@ -154,8 +154,8 @@
  * @typedef {object} Report
  * @property {number} generation
  * @property {string} appliedAt
- * @property {(string|Problem)[]} errors
- * @property {(string|Problem)[]} unbound
+ * @property {string[]} errors
+ * @property {string[]} unbound
  * @property {ReportedObject[]} objects
  * @property {Problem[]} problems
  * @property {Problem[]} warnings

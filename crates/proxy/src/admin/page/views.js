@@ -1,7 +1,12 @@
 /** The views by their names in the address: `#name`, `#name/what` or `#name?parameters`. */
 
+import { configurationView } from "/page/configuration.js";
+import { connectionsView, tunnelsView } from "/page/connections.js";
 import { destinationView } from "/page/destination.js";
 import { destinationsView } from "/page/destinations.js";
+import { dnsView } from "/page/dns.js";
+import { explainView } from "/page/explain.js";
+import { generationsView } from "/page/generations.js";
 import { overviewView } from "/page/overview.js";
 import { refusalsView } from "/page/refusals.js";
 
@@ -13,6 +18,12 @@ const VIEWS = {
   overview: overviewView,
   destinations: (host, refresh) => (host === "" ? destinationsView(refresh) : destinationView(host, refresh)),
   refusals: refusalsView,
+  dns: dnsView,
+  configuration: configurationView,
+  generations: generationsView,
+  connections: connectionsView,
+  tunnels: tunnelsView,
+  explain: explainView,
 };
 
 /**
