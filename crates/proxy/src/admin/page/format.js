@@ -1,11 +1,13 @@
 /** Numbers, sizes and times as texts. */
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const two = new Intl.NumberFormat("en", { maximumSignificantDigits: 2 });
 const three = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const clockMinutes = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 
+const SIZES = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 const NONE = "\u2013";
 /** Between a number and its unit there is no line break. */
 const TIE = "\u00a0";
@@ -46,7 +48,7 @@ export function rate(value) {
 
 /** @param {number} value */
 function shortRate(value) {
-  return value < 1000 ? three.format(value) : shortCount(value);
+  return value < 100 ? two.format(value) : shortCount(value);
 }
 
 /**
@@ -54,14 +56,13 @@ function shortRate(value) {
  * @param {number} value
  */
 export function bytes(value) {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
   let unit = 0;
   let scaled = value;
-  while (scaled >= 1000 && unit < units.length - 1) {
+  while (scaled >= 1000 && unit < SIZES.length - 1) {
     scaled /= 1024;
     unit += 1;
   }
-  return `${three.format(scaled)}${TIE}${units[unit]}`;
+  return `${three.format(scaled)}${TIE}${SIZES[unit]}`;
 }
 
 /**
@@ -88,9 +89,9 @@ export function span(value) {
     return `${Math.floor(rounded / SECOND)}${TIE}s`;
   }
   if (rounded < HOUR) {
-    return two(rounded, [MINUTE, "min"], [SECOND, "s"]);
+    return units(rounded, [MINUTE, "min"], [SECOND, "s"]);
   }
-  return rounded < DAY ? two(rounded, [HOUR, "h"], [MINUTE, "min"]) : two(rounded, [DAY, "d"], [HOUR, "h"]);
+  return rounded < DAY ? units(rounded, [HOUR, "h"], [MINUTE, "min"]) : units(rounded, [DAY, "d"], [HOUR, "h"]);
 }
 
 /**
@@ -98,7 +99,7 @@ export function span(value) {
  * @param {[number, string]} first
  * @param {[number, string]} second
  */
-function two(value, [large, largeName], [small, smallName]) {
+function units(value, [large, largeName], [small, smallName]) {
   const rest = Math.floor((value % large) / small);
   const text = `${Math.floor(value / large)}${TIE}${largeName}`;
   return rest === 0 ? text : `${text} ${rest}${TIE}${smallName}`;

@@ -93,7 +93,13 @@ export function overviewView() {
       queries.show(minutes);
       phases.show(minutes);
       traffic.show(MEASURES.map((measure) => trafficRow(measure, overview, samples)));
-      setText(open, `Open now: ${counted(totals.connections, "connection")} of clients, ${counted(totals.tunnels, "tunnel")}.`);
+      fill(open, JSON.stringify([totals.connections, totals.tunnels]), () => [
+        "Open now: ",
+        viewLink(["connections"], counted(totals.connections, "connection")),
+        " of clients, ",
+        viewLink(["tunnels"], counted(totals.tunnels, "tunnel")),
+        ".",
+      ]);
       setText(dnsHealth, dnsText(minutes));
       showConfiguration(configuration, overview);
       refusals.show(refused.slice(0, LATEST).map((refusal) => ({ refusal, now: overview.now })));

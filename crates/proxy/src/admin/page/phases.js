@@ -47,7 +47,7 @@ export function phaseTable() {
   const table = new LiveTable({
     caption: "Time spent in each phase in the last minute, and over the last hour",
     columns: [
-      textColumn("Phase", ({ name }) => name),
+      textColumn("Phase", ({ name }) => name, { kind: "name" }),
       numberColumn("Times", ({ last }) => count(last?.count ?? 0)),
       numberColumn("Mean", ({ last }) => duration(last?.mean)),
       numberColumn("p50", ({ last }) => duration(last?.p50), { kind: "p50" }),

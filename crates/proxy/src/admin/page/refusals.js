@@ -61,7 +61,7 @@ export function refusalTable() {
         kind: "object",
         show: (cell, { refusal: { policy, rule } }) =>
           fill(cell, JSON.stringify([policy, rule]), () => [
-            policy || "the gateway",
+            el("span", {}, policy || "the gateway"),
             el("span", { class: "below" }, ruleText(policy, rule)),
           ]),
       },
