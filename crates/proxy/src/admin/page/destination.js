@@ -94,7 +94,7 @@ function showFigures(element, destination, now) {
   const figures = [
     ["Requests", count(destination.requests)],
     ["Errors", count(destination.errors)],
-    ["Refused by a policy", count(destination.refused)],
+    ["Of them refused", `${count(destination.refused)} by a policy`],
     ["Reasons", told.map(([reason, times]) => `${reason} ${count(times)}`).join(", ") || "none"],
     ["Sent", bytes(destination.bytes_sent)],
     ["Received", bytes(destination.bytes_received)],

@@ -16,11 +16,8 @@ const SORTS = [
   ["requests", "Requests"],
   ["errors", "Errors"],
   ["bytes", "Bytes"],
-  ["latency", "Latency"],
+  ["latency", "Mean latency"],
 ];
-
-/** What the admin address calls all that it keeps no name of. */
-const OTHER = "other";
 
 /**
  * @param {import("/page/types.js").Refresh} refresh
@@ -36,25 +33,25 @@ export function destinationsView(refresh) {
   };
   choice.addEventListener("change", () => sortBy(choice.value));
   /** @type {Destination|undefined} */
-  let other;
+  let rest;
   /** @type {Pager<Destination>} */
   const pager = new Pager({
     noun: "destination",
     read: async (limit) => {
       /** @type {Destination[]} */
       const read = await get("/destinations", { sort, limit });
-      other = read.find(({ host }) => host === OTHER);
-      return read.filter(({ host }) => host !== OTHER);
+      rest = read.find(isRest);
+      return read.filter((destination) => !isRest(destination));
     },
     words: ({ host, reasons }) => `${host} ${Object.keys(reasons).join(" ")}`.toLowerCase(),
     refresh,
     controls: [el("label", { for: "sort" }, "Sort by"), choice],
   });
   const table = destinationTable(sortBy);
-  const rest = el("p", { class: "note" });
+  const unnamed = el("p", { class: "note" });
   return {
     title: "Destinations",
-    root: el("div", {}, el("h1", {}, "Destinations"), pager.element, table.element, rest),
+    root: el("div", {}, el("h1", {}, "Destinations"), pager.element, table.element, unnamed),
     load: () => pager.load(),
     /**
      * @param {Destination[]} read
@@ -63,7 +60,7 @@ export function destinationsView(refresh) {
     show(read, { now }) {
       const rows = pager.show(read).map((destination) => ({ destination, now }));
       table.show(rows, sort);
-      setText(rest, other === undefined ? "" : `And ${count(other.requests)} requests to hosts that are no longer kept by name.`);
+      setText(unnamed, rest === undefined ? "" : `And ${count(rest.requests)} requests to hosts that are no longer kept by name.`);
     },
   };
 }
@@ -88,8 +85,8 @@ function destinationTable(onSort) {
       { label: "Errors", isNumber: true, sort: "errors", show: (cell, { destination }) => showSome(cell, destination.errors, "failed") },
       { label: "Refused", isNumber: true, show: (cell, { destination }) => showSome(cell, destination.refused, "refused") },
       numberColumn("Bytes", ({ destination }) => bytes(destination.bytes_sent + destination.bytes_received), { sort: "bytes" }),
-      numberColumn("p50", ({ destination }) => duration(destination.latency?.p50)),
-      numberColumn("p99", ({ destination }) => duration(destination.latency?.p99), { sort: "latency" }),
+      numberColumn("Mean", ({ destination }) => duration(destination.latency?.mean), { sort: "latency" }),
+      numberColumn("p99", ({ destination }) => duration(destination.latency?.p99)),
       numberColumn("Last", ({ destination, now }) => ago(destination.last, now)),
     ],
     keyOf: ({ destination }) => destination.host,
@@ -113,4 +110,13 @@ function showSome(cell, value, kind) {
 /** @param {number[]} minutes */
 function sparkLabel(minutes) {
   return `Requests a minute over the last hour: at most ${count(Math.max(0, ...minutes))}, now ${count(minutes.at(-1) ?? 0)}`;
+}
+
+/**
+ * Whether an entry is the sum of all that the gateway keeps no name of. A host may have the same name, but was seen at
+ * some time.
+ * @param {Destination} destination
+ */
+function isRest({ host, last }) {
+  return host === "other" && last === undefined;
 }

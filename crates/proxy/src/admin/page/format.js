@@ -107,11 +107,11 @@ function units(value, [large, largeName], [small, smallName]) {
 
 /**
  * How long ago a time was.
- * @param {string} time
+ * @param {string|undefined} time
  * @param {string} now the gateway's time, which may not be the browser's
  */
 export function ago(time, now) {
-  const passed = Date.parse(now) - Date.parse(time);
+  const passed = Date.parse(now) - Date.parse(time ?? "");
   if (Number.isNaN(passed)) {
     return NONE;
   }

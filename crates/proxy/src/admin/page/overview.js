@@ -103,7 +103,7 @@ export function overviewView() {
       setText(dnsHealth, dnsText(minutes));
       showConfiguration(configuration, overview);
       refusals.show(refused.slice(0, LATEST).map((refusal) => ({ refusal, now: overview.now })));
-      destinations.show(busiest.filter((one) => one.host !== "other").slice(0, LATEST));
+      destinations.show(busiest.filter((one) => one.last !== undefined).slice(0, LATEST));
     },
   };
 }
@@ -197,7 +197,7 @@ function showConfiguration(element, { generation, readiness }) {
   const version = JSON.stringify([generation, readiness]);
   fill(element, version, () => {
     const isHeld = generation.state === "held";
-    const since = `${minuteOfDay(generation.since)}`;
+    const since = generation.since === undefined ? "" : ` since ${minuteOfDay(generation.since)}`;
     const troubles = readiness.troubles.map((trouble) => el("li", {}, trouble));
     return [
       el(
@@ -206,7 +206,7 @@ function showConfiguration(element, { generation, readiness }) {
         el("span", { class: readiness.ready ? "good" : "bad" }, readiness.ready ? "Ready" : "Not ready"),
         ". Generation ",
         viewLink(["generations", String(generation.number)], String(generation.number)),
-        ` is served since ${since}; `,
+        ` is served${since}; `,
         isHeld ? el("strong", { class: "warn" }, "a newer change is held back.") : "it is what is written.",
       ),
       generation.message !== "" && el("p", { class: "message" }, generation.message),

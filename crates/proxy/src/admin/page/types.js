@@ -34,7 +34,7 @@
  * @property {string} started
  * @property {string} now
  * @property {number} workers
- * @property {{number: number, since: string, state: string, message: string}} generation
+ * @property {{number: number, since?: string, state: string, message: string}} generation
  * @property {{ready: boolean, troubles: string[]}} readiness
  * @property {Totals} totals
  * @property {Minute[]} minutes
@@ -49,14 +49,14 @@
  * @typedef {object} Destination
  * @property {string} host
  * @property {number} requests
- * @property {number} errors
+ * @property {number} errors refused or failed
  * @property {number} refused
  * @property {Record<string, number>} reasons
  * @property {number} bytes_sent
  * @property {number} bytes_received
  * @property {{mean: number, p50: number, p99: number}} [latency]
- * @property {string} first
- * @property {string} last
+ * @property {string} [first]
+ * @property {string} [last]
  * @property {number[]} minutes
  * @property {Address[]} [addresses]
  * @property {CachedName|null} [dns]
