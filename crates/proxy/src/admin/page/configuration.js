@@ -34,7 +34,8 @@ export function configurationView(_what, refresh) {
     read: async () => {
       const read = /** @type {Report} */ (await get("/report"));
       report = read;
-      const rows = read.objects.flatMap(rowsOf);
+      // What is not fine comes first.
+      const rows = read.objects.flatMap(rowsOf).sort((a, b) => Number(a.isFine) - Number(b.isFine));
       const wanted = kind.value === "" ? rows : rows.filter(({ object }) => object.startsWith(`${kind.value} `));
       return faultsOnly.checked ? wanted.filter(({ isFine }) => !isFine) : wanted;
     },

@@ -6,9 +6,9 @@ import { count, counted } from "/page/format.js";
 const PAGE_SIZE = 100;
 /** What the admin address answers at most. */
 const MOST = 10_000;
-/** A list of more rows than these is read less often. */
-const LARGE = 500;
-const LARGE_REST_MS = 10_000;
+/** What took longer than this to read rests for ten times the rest, so that a long list keeps neither side busy. */
+const SHORT_MS = 100;
+const REST = 10;
 
 /**
  * @template Row
@@ -26,8 +26,10 @@ const LARGE_REST_MS = 10_000;
 /** @template Row */
 export class Pager {
   #page = 0;
-  /** @type {{rows: Row[], limit: number, at: number}|null} */
+  /** @type {{rows: Row[], limit: number, restsUntil: number}|null} */
   #read = null;
+  /** Counts what makes rows that are being read outdated. */
+  #version = 0;
   #announced = "";
 
   /** @param {PagerSettings<Row>} settings */
@@ -55,26 +57,36 @@ export class Pager {
 
   /** Begins at the first page, because what is asked for has changed. */
   restart() {
-    this.#read = null;
+    this.#forget();
     this.#turn(0);
   }
 
   /** Reads anew at once, because a command has changed what there is. */
   reread() {
-    this.#read = null;
+    this.#forget();
     this.settings.refresh();
   }
 
-  /** Reads as many rows as are needed. A long list is not read in every round. */
+  #forget() {
+    this.#read = null;
+    this.#version += 1;
+  }
+
+  /** Reads as many rows as are needed, unless they rest. */
   async load() {
     const isWhole = this.settings.isWhole || this.#words().length > 0;
     const limit = isWhole ? this.most : Math.min(this.most, (this.#page + 1) * PAGE_SIZE + 1);
     const read = this.#read;
-    if (read !== null && read.limit >= limit && read.rows.length > LARGE && performance.now() - read.at < LARGE_REST_MS) {
+    const begin = performance.now();
+    if (read !== null && read.limit >= limit && begin < read.restsUntil) {
       return read.rows;
     }
+    const version = this.#version;
     const rows = await this.settings.read(limit);
-    this.#read = { rows, limit, at: performance.now() };
+    if (version === this.#version) {
+      const end = performance.now();
+      this.#read = { rows, limit, restsUntil: end + REST * (end - begin - SHORT_MS) };
+    }
     return rows;
   }
 
