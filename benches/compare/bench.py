@@ -26,7 +26,7 @@ def base64url(data):
 class Bench:
     def __init__(self, folder, egret, names):
         self.folder, self.egret = folder, egret
-        self.running = []
+        self.zones = {name: f"z{number}.test" for number, name in enumerate(names)}
         files = folder / "files"
         files.mkdir()
         for name, size in BODIES.items():
@@ -42,7 +42,6 @@ class Bench:
         )
         # Programs give up root and must still reach their files.
         folder.chmod(0o755)
-        self.zones = {name: f"z{number}.test" for number, name in enumerate(names)}
         self.start_servers()
 
     def openssl(self, *words, **more):
@@ -69,9 +68,8 @@ class Bench:
             "keyUsage=critical,keyCertSign",
         )
         self.openssl("req", *key, "-subj", "/CN=origin.test", "-keyout", "server.key", "-out", "server.csr")
-        (self.folder / "server.ext").write_text(
-            "subjectAltName=DNS:origin.test,DNS:*.test,DNS:localhost\nbasicConstraints=CA:FALSE\n"
-        )
+        names = ",".join(f"DNS:{name}" for name in ["origin.test", *(f"*.{zone}" for zone in self.zones.values())])
+        (self.folder / "server.ext").write_text(f"subjectAltName={names}\nbasicConstraints=CA:FALSE\n")
         self.openssl(
             "x509",
             "-req",

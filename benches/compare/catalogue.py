@@ -1,7 +1,7 @@
 """What is measured, in the order of the page."""
 
 from load import Request
-from scenarios import FromH2load, Guarded, HostsInTurn, Idle, NewHosts, Reload, Scenario, StartUp
+from scenarios import FromH2load, Guarded, HostsInTurn, Idle, NewHosts, Originated, Reload, Scenario, StartUp
 
 ALL = ("egret", "haproxy", "nginx", "envoy", "envoy-kgateway", "squid", "tinyproxy")
 REVERSE = ("egret", "haproxy", "nginx", "envoy", "envoy-kgateway")
@@ -24,8 +24,8 @@ def body(size, title, connections, part):
 def originated(name, title, port, says, sessions):
     text = f"""Plain requests from clients, TLS 1.3 to the origin, whose certificate (P-256) is verified. The origin
         closes every connection after one response, so that each request has a handshake; {sessions}."""
-    request = Request(host=f"origin.test:{port}")
-    return Scenario(name, title, text, REVERSE, request, ("tls-upstream",), port, part=0.6, origin_says=says)
+    request = Request(host=f"h0.@:{port}")
+    return Originated(name, title, text, REVERSE, request, ("tls-upstream",), port, part=0.6, origin_says=says)
 
 
 CATALOGUE = [
@@ -52,7 +52,7 @@ CATALOGUE = [
         "Everything on, with tokens and expressions",
         """As above, with a token (RS256) in each request, whose signature, issuer and audience are verified, and a
         condition on a header: in CEL, and in HAProxy's own language there. Envoy keeps tokens that it has verified only
-        if it is told to: here envoy is, and envoy-kgateway is not. HAProxy verifies each.""",
+        if it is told to: here envoy is, and envoy-kgateway is not, because kgateway does not. HAProxy verifies each.""",
         ("egret", "haproxy", "envoy", "envoy-kgateway"),
         Request(headers=TEAM),
         ("everything", "jwt"),

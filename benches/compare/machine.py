@@ -163,5 +163,12 @@ def describe():
     }
 
 
+def commit(binary):
+    """The commit that a binary was built of, if it is newer than that."""
+    command = ["git", "-C", ROOT, "log", "-1", "--format=%h %ct"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    return done[0] if len(done) == 2 and binary.stat().st_mtime > int(done[1]) else "an unknown commit"
+
+
 def load_average():
     return round(os.getloadavg()[0], 2)

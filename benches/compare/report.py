@@ -41,6 +41,7 @@ MEASURES = [
     Measure("reload_ratio", "with to without", disturbed=True),
     Measure("reload_cpu_ms", "CPU a change, ms", compared=True, chart=True),
     Measure("live_ms", "live after, ms", disturbed=True),
+    Measure("resumed", "resumed"),
     Measure("upstream_connections", "connections to the origin a request"),
     Measure("start_memory", "memory, MiB", 1 / 2**20),
     Measure("memory", "memory after, MiB", 1 / 2**20),
@@ -65,7 +66,7 @@ def shown(measure, values):
     value = median(values or [])
     if value is None:
         return "–"
-    if measure.key == "busy":
+    if measure.key in ("busy", "resumed"):
         return f"{value * 100:.0f} %"
     if measure.key == "failed":
         return f"{sum(values):,.0f}"
@@ -137,7 +138,7 @@ def section(result):
     for name, title, _ in charts(result):
         lines += [f"![{title}](images/{name})", ""]
     taken = (
-        f"`{scenario.name}`; {result['rounds']} rounds; checked: {result['checked']}; taken {result['taken']} at a "
+        f"`{scenario.name}`; Egret at {result.get('commit', 'an unknown commit')}; {result['rounds']} rounds; checked: {result['checked']}; taken {result['taken']} at a "
         f"load average of {result['load'][0]} to {result['load'][1]}."
     )
     if was_busy(result):

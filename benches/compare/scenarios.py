@@ -21,8 +21,8 @@ class Effort:
     """How long a scenario may take."""
 
     rounds: int = 7
-    seconds: float = 1.0
-    latency_rounds: int = 5
+    seconds: float = 0.9
+    latency_rounds: int = 4
     latency_seconds: float = 1.5
     quick: bool = False
 
@@ -258,6 +258,21 @@ class Idle(Scenario):
 
 
 @dataclass(frozen=True)
+class Originated(Scenario):
+    """TLS to the origin, which logs by host, so by proxy, which sessions were resumed."""
+
+    def run(self, rig, effort):
+        result = super().run(rig, effort)
+        # The origin writes its log once in a second.
+        time.sleep(1.5)
+        lines = (rig.bench.folder / "resumed.log").read_text().splitlines()
+        for running in rig.all:
+            found = [line.endswith(" r") for line in lines if line.startswith(f"{host_of(running, self.request)} ")]
+            result["peers"][running.name]["resumed"] = [round(sum(found) / len(found), 3)]
+        return result
+
+
+@dataclass(frozen=True)
 class StartUp(Scenario):
     """From the start of the process to the first response with 200, one proxy at a time."""
 
@@ -283,7 +298,7 @@ class StartUp(Scenario):
 class Reload(Scenario):
     """The configuration changes every second under an open loop, beside the same load without changes."""
 
-    changes: int = 4
+    changes: int = 3
     most_rounds: int = 3
 
     def run(self, rig, effort):
