@@ -1,10 +1,13 @@
 /** Tests of the modules that need no browser. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
 
 import { diffLines, hunks } from "./page/diff.js";
 import { ago, bytes, count, counted, duration, rate, share, shortCount, span } from "./page/format.js";
+import { adviceOf, meaningOf } from "./page/reasons.js";
 
 /** The texts with plain blanks, as they are easier to write. */
 const plain = (text) => text.replaceAll("\u00a0", " ");
@@ -90,4 +93,17 @@ test("a hunk has the lines around a change", () => {
     [" line 3", " line 4", "-line 5", "+changed", " line 6", " line 7"],
     [" line 23", " line 24", "-line 25", "+changed too", " line 26", " line 27"],
   ]);
+});
+
+test("every reason of the documentation has a meaning and advice", () => {
+  const text = readFileSync(path.join(process.env.ROOT, "docs/operations.md"), "utf8");
+  const section = text.split("\n## ").find((part) => part.startsWith("Refusals\n"));
+  // The heading of the column is `reason` too.
+  const cells = [...section.matchAll(/^\| (`[a-z].*?) \|/gm)].map((match) => match[1].replaceAll(/\([^)]*\)/g, ""));
+  const reasons = cells.flatMap((cell) => [...cell.matchAll(/`([a-z0-9_]+)`/g)].map((match) => match[1])).slice(1);
+  assert.ok(reasons.length > 45, String(reasons));
+  for (const reason of reasons) {
+    assert.ok(meaningOf(reason) && adviceOf(reason), reason);
+  }
+  assert.equal(meaningOf("toString"), undefined);
 });

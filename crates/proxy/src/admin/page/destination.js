@@ -126,7 +126,7 @@ function addressTable() {
           fill(cell, state, () => [el("span", { class: state === "healthy" ? "good" : "bad" }, state)]),
       },
       numberColumn("Failures", ({ failures }) => count(failures)),
-      numberColumn("Connections", ({ connections }) => count(connections)),
+      numberColumn("Requests now", ({ connections }) => count(connections)),
       textColumn("Last error", ({ last_error: error }) => error || "\u2013"),
     ],
     keyOf: ({ address }) => address,

@@ -133,7 +133,7 @@ function showRemedy(cell, { host, method, policy, reason, remedy }) {
       el(
         "div",
         { class: "remedy" },
-        el("span", {}, `Remedy: allow ${host} in ${policy || "a policy"}.`),
+        el("span", {}, `Remedy: replace ${policy} with a version that allows ${host}.`),
         copyButton("Copy remedy as YAML", () => remedy),
         explain,
         el("details", {}, el("summary", {}, "Show YAML"), el("pre", { tabindex: 0, role: "region", "aria-label": label }, remedy)),

@@ -43,7 +43,7 @@
  * @property {string} address
  * @property {string} state
  * @property {number} failures
- * @property {number} connections
+ * @property {number} connections requests that are in progress there
  * @property {string} [last_error]
  *
  * @typedef {object} Destination
