@@ -182,6 +182,14 @@ test("a gateway that does not answer leaves what was shown, and says since when"
   await page.getByText(/^Updated \d/).waitFor();
 });
 
+test("an address that names no view shows the overview", async () => {
+  for (const fragment of ["", "none", "%", "toString/x"]) {
+    await open(page, gateway.admin, fragment);
+    await page.getByRole("heading", { name: "Overview" }).waitFor();
+  }
+  assert.deepEqual(complaints, []);
+});
+
 test("a paused page does not change", async () => {
   await open(page, gateway.admin, "destinations");
   await page.getByRole("button", { name: "Pause updates" }).click();
@@ -223,6 +231,10 @@ test("the page asks for the token, and keeps it in the tab only", async () => {
     await page.getByLabel("Token").fill("wrong");
     await page.getByRole("button", { name: "Use this token" }).click();
     await page.getByText("That is not the token").waitFor();
+    await page.getByLabel("Token").focus();
+    await page.waitForResponse("**/overview");
+    await page.waitForResponse("**/overview");
+    assert.equal(await page.evaluate(() => document.activeElement?.id), "token", "the form stays while the page asks again");
     await page.getByLabel("Token").fill(secret);
     await page.getByRole("button", { name: "Use this token" }).click();
     await page.getByRole("heading", { name: "Overview" }).waitFor();
@@ -243,6 +255,7 @@ for (const width of WIDTHS) {
       const question = `explain?${new URLSearchParams({ url: "http://mail.example/" })}`;
       for (const view of [...VIEWS, "destinations/api.payments.example", "refusals/mail.example", question]) {
         await open(page, gateway.admin, view);
+        await page.evaluate(() => document.querySelectorAll("details").forEach((one) => (one.open = true)));
         const { violations } = await new AxeBuilder({ page }).analyze();
         const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
         assert.deepEqual(told, [], view);

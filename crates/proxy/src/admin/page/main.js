@@ -5,7 +5,7 @@ import { el, fill, setAttribute, setText } from "/page/dom.js";
 import { counted, span, timeOfDay } from "/page/format.js";
 import { LiveLoop } from "/page/live.js";
 import { tokenForm } from "/page/token.js";
-import { viewOf } from "/page/views.js";
+import { viewNameOf, viewOf } from "/page/views.js";
 
 /** @typedef {import("/page/types.js").View} View */
 /** @typedef {import("/page/types.js").Overview} Overview */
@@ -31,7 +31,7 @@ function element(id) {
 /** Opens the view that the address names. */
 function open() {
   const opened = viewOf(location.hash, refresh);
-  const name = decodeURIComponent(location.hash.slice(1)).split(/[/?]/)[0] || "overview";
+  const name = viewNameOf(location.hash);
   for (const link of document.querySelectorAll("#views a")) {
     setAttribute(link, "aria-current", link.getAttribute("href") === `#${name}` ? "page" : null);
   }
@@ -47,7 +47,9 @@ async function round() {
   const [overview, data] = await Promise.allSettled([get("/overview"), shown.load()]);
   const failure = [overview, data].find((result) => result.status === "rejected")?.reason;
   if (failure instanceof Refused && failure.isUnauthorized) {
-    main.replaceChildren(asking.element);
+    if (!asking.element.isConnected) {
+      main.replaceChildren(asking.element);
+    }
     asking.ask();
     setText(element("state"), "The admin token is needed.");
     return;

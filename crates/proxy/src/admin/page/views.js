@@ -33,9 +33,17 @@ const VIEWS = {
  */
 export function viewOf(fragment, refresh) {
   const [path, query] = fragment.slice(1).split("?", 2);
-  const [name, ...rest] = path.split("/").map(decode);
-  const make = Object.hasOwn(VIEWS, name) ? VIEWS[name] : VIEWS.overview;
-  return make(rest.join("/"), refresh, new URLSearchParams(query ?? ""));
+  const [, ...rest] = path.split("/").map(decode);
+  return VIEWS[viewNameOf(fragment)](rest.join("/"), refresh, new URLSearchParams(query ?? ""));
+}
+
+/**
+ * The name of the view of a fragment.
+ * @param {string} fragment
+ */
+export function viewNameOf(fragment) {
+  const name = fragment.slice(1).split(/[/?]/, 1)[0];
+  return Object.hasOwn(VIEWS, name) ? name : "overview";
 }
 
 /** @param {string} part */
