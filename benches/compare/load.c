@@ -141,13 +141,14 @@ static void begin(struct connection *connection) {
 }
 
 static void next(struct connection *connection) {
+    if (options.hold) return;
     if (options.rate > 0 && waiting_head < waiting_tail) {
         connection->due = waiting[waiting_head++ % WAITING];
         begin(connection);
     } else if (options.rate == 0 && more()) {
         connection->due = now();
         begin(connection);
-    } else if (!options.hold) {
+    } else {
         rest(connection);
     }
 }

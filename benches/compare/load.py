@@ -69,20 +69,20 @@ def start(running, request, *words):
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def result(process, allowed=0):
+def result(running, process, allowed=0):
     line = process.stdout.readline()
     if not line:
-        raise LoadError(f"the client ended with {process.wait()}")
+        raise LoadError(f"{running.name}: the client ended with {process.wait()}")
     said = json.loads(line)
     if said["other_status"] > allowed or said["failed"] > allowed or not said["requests"]:
-        raise LoadError(f"not every request was answered with 200: {line.strip()}")
+        raise LoadError(f"{running.name}: not every request was answered with 200: {line.strip()}")
     return said
 
 
 def run(running, request, *words, allowed=0):
     process = start(running, request, *words)
     try:
-        return result(process, allowed)
+        return result(running, process, allowed)
     finally:
         process.stdin.close()
         process.wait()
@@ -120,5 +120,5 @@ def h2load(running, version, requests, connections, streams):
     rate = re.search(r"finished in [\d.]+m?s, ([\d.]+) req/s", printed)
     succeeded = re.search(r"status codes: (\d+) 2xx", printed)
     if not rate or not succeeded or int(succeeded[1]) != requests:
-        raise LoadError(printed)
+        raise LoadError(f"{running.name}: {printed}")
     return {"requests": requests, "seconds": requests / float(rate[1])}

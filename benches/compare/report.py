@@ -49,12 +49,12 @@ MEASURES = [
 LATENCIES = [("p50_us", "p50"), ("p99_us", "p99"), ("p999_us", "p99.9")]
 
 
-# With so many runnable processes for each core, latencies and rates tell of the machine alone.
-BUSY = 2
+# With more of the machine in use by others, latencies and rates tell of them.
+BUSY = 0.2
 
 
 def was_busy(result):
-    return max(result["load"]) > BUSY * result["machine"]["cores"]
+    return max(result["other_work"]) > BUSY
 
 
 def columns(result):
@@ -137,9 +137,11 @@ def section(result):
     lines = [f"## {scenario.title}", "", *wrap(scenario.text), "", *table(result), ""]
     for name, title, _ in charts(result):
         lines += [f"![{title}](images/{name})", ""]
+    before, after = (f"{share * 100:.0f} %" for share in result["other_work"])
     taken = (
-        f"`{scenario.name}`; Egret at {result.get('commit', 'an unknown commit')}; {result['rounds']} rounds; checked: {result['checked']}; taken {result['taken']} at a "
-        f"load average of {result['load'][0]} to {result['load'][1]}."
+        f"`{scenario.name}`; Egret at {result.get('commit', 'an unknown commit')}; {result['rounds']} rounds; "
+        f"checked: {result['checked']}; taken {result['taken']}, other work used {before} of the machine before and "
+        f"{after} after."
     )
     if was_busy(result):
         taken += " The machine was busy with other work: rates and latencies are left out."

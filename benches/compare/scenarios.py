@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, replace
 
 import load
+import machine
 from load import Request
 from measure import Rig, Samples, fetch, origin_field
 from peers import Running
@@ -235,10 +236,17 @@ class FromH2load(Scenario):
 class Idle(Scenario):
     """Memory of connections on which nothing happens: each carried a request, or is a tunnel."""
 
-    count: int = 9000
+    most: int = 10_000
+
+    def count(self):
+        """Each client may need two of the files that a process may have open."""
+        return min(self.most, (machine.files_limit() - 2000) // 2)
+
+    def check(self, rig):
+        return f"{super().check(rig)}; {self.count():,} at once"
 
     def run(self, rig, effort):
-        count = self.count // 10 if effort.quick else self.count
+        count = self.count() // 10 if effort.quick else self.count()
         samples = Samples(rig)
         for running in rig.all:
             load.closed_loop(running, replace(self.request, connections=16), 0.3)
@@ -247,7 +255,7 @@ class Idle(Scenario):
             before = running.process.memory()
             clients = load.start(running, replace(self.request, connections=count), "--hold")
             try:
-                said = load.result(clients)
+                said = load.result(running, clients)
                 time.sleep(4)
                 after = running.process.memory()
                 samples.add(running, bytes_each=round((after - before) / said["requests"]), memory=after)
@@ -338,7 +346,7 @@ class Reload(Scenario):
                 running.reload(self.routes + first + number)
         if first is not None:
             live = self.wait_until_live(running, self.routes + first + changes - 1)
-        said = load.result(clients, allowed=10**9)
+        said = load.result(running, clients, allowed=10**9)
         clients.stdin.close()
         clients.wait()
         return said, running.process.cpu_ns() - cpu, live
