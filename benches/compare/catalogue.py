@@ -1,7 +1,18 @@
 """What is measured, in the order of the page."""
 
 from load import Request
-from scenarios import FromH2load, Guarded, HostsInTurn, Idle, NewHosts, Originated, Reload, Scenario, StartUp
+from scenarios import (
+    FromH2load,
+    Guarded,
+    HostsInTurn,
+    Idle,
+    IdleOverTls,
+    NewHosts,
+    Originated,
+    Reload,
+    Scenario,
+    StartUp,
+)
 
 ALL = ("egret", "haproxy", "nginx", "envoy", "envoy-kgateway", "squid", "tinyproxy")
 REVERSE = ("egret", "haproxy", "nginx", "envoy", "envoy-kgateway")
@@ -139,14 +150,21 @@ CATALOGUE = [
         "idle-clients",
         "Idle clients",
         """Thousands of client connections, each of which has carried a request and is silent for four seconds: as
-        many as the limit on open files allows where each needs two. Memory of the process for each, without what the kernel
-        keeps for sockets. tinyproxy keeps no connections.""",
+        many as the limit on open files allows where each needs two. Memory of the process for each, without what the
+        kernel keeps for sockets. tinyproxy keeps no connections.""",
         ALL[:-1],
+    ),
+    IdleOverTls(
+        "idle-tls-clients",
+        "Idle clients over TLS",
+        "Clients over TLS 1.3, with HTTP/1.1, which are silent for four seconds after a request.",
+        REVERSE,
+        features=("tls-listener",),
     ),
     Idle(
         "idle-tunnels",
         "Idle tunnels",
-        """As many tunnels, opened with CONNECT and silent for four seconds. tinyproxy has a thread for each.
+        """Tunnels, as many as above, opened with CONNECT and silent for four seconds. tinyproxy has a thread for each.
         haproxy-tcp has pipes in the kernel, which are not counted.""",
         RELAYS,
         Request(tunnel=True, tunnels_only=True),

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import svg
-from peers import PEERS
 from catalogue import SCENARIOS
+from peers import PEERS
 from stats import digits, median, paired_ratio
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"

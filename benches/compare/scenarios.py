@@ -1,8 +1,10 @@
 """Kinds of scenarios. Each says what is configured, what is checked before measuring, and how it is driven."""
 
+import contextlib
 import http.client
 import json
 import socket
+import ssl
 import time
 from dataclasses import dataclass, replace
 
@@ -249,20 +251,50 @@ class Idle(Scenario):
         count = self.count() // 10 if effort.quick else self.count()
         samples = Samples(rig)
         for running in rig.all:
-            load.closed_loop(running, replace(self.request, connections=16), 0.3)
+            self.warm_up(running)
         time.sleep(2)
         for running in rig.all:
             before = running.process.memory()
-            clients = load.start(running, replace(self.request, connections=count), "--hold")
-            try:
-                said = load.result(running, clients)
+            with self.held(running, count):
                 time.sleep(4)
                 after = running.process.memory()
-                samples.add(running, bytes_each=round((after - before) / said["requests"]), memory=after)
-            finally:
-                clients.kill()
-                clients.wait()
-        return {"peers": samples.by_peer}
+            samples.add(running, bytes_each=round((after - before) / count), memory=after)
+        return {"peers": samples.by_peer, "rounds": 1}
+
+    @contextlib.contextmanager
+    def held(self, running, count):
+        clients = load.start(running, replace(self.request, connections=count), "--hold")
+        try:
+            load.result(running, clients)
+            yield
+        finally:
+            clients.kill()
+            clients.wait()
+
+
+@dataclass(frozen=True)
+class IdleOverTls(Idle):
+    """The same over TLS, by clients of Python's, which are slow and therefore fewer."""
+
+    most: int = 2000
+
+    def warm_up(self, running):
+        with self.held(running, 16):
+            pass
+
+    @contextlib.contextmanager
+    def held(self, running, count):
+        context = ssl.create_default_context(cafile=running.bench.folder / "ca.crt")
+        host = host_of(running, self.request)
+        request = f"GET {self.request.path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+        with contextlib.ExitStack() as clients:
+            for _ in range(count):
+                plain = socket.create_connection(("127.0.0.1", running.port), timeout=20)
+                client = clients.enter_context(context.wrap_socket(plain, server_hostname=host))
+                client.sendall(request)
+                if not client.recv(4096).startswith(b"HTTP/1.1 200"):
+                    raise load.LoadError(f"{running.name} does not answer an idle client")
+            yield
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,15 @@ class Ratio:
     high: float
 
     def __str__(self):
-        return f"{digits(self.median)} ({digits(self.low)} to {digits(self.high)})"
+        spread = f" ({digits(self.low)} to {digits(self.high)})" if self.low != self.high else ""
+        return digits(self.median) + spread
 
 
 def paired_ratio(numerators, denominators):
     """Round by round, so that what disturbs a whole round disturbs both sides; None if nothing can be compared."""
-    ratios = [over / under for over, under in zip(numerators, denominators, strict=False) if over is not None and under]
+    pairs = zip(numerators, denominators, strict=False)
+    # A difference of two measurements can be zero or less, and then says nothing.
+    ratios = [over / under for over, under in pairs if over and under and over > 0 and under > 0]
     return Ratio(statistics.median(ratios), min(ratios), max(ratios)) if ratios else None
 
 

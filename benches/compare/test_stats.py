@@ -10,10 +10,13 @@ class Ratios(unittest.TestCase):
         self.assertEqual((ratio.median, ratio.low, ratio.high), (0.5, 0.5, 0.6))
         self.assertEqual(str(ratio), "0.50 (0.50 to 0.60)")
 
+    def test_one_round_has_no_spread(self):
+        self.assertEqual(str(paired_ratio([3], [2])), "1.50")
+
     def test_rounds_without_a_value_are_left_out(self):
         self.assertEqual(paired_ratio([None, 3], [1, 2]).median, 1.5)
         self.assertIsNone(paired_ratio([], [1]))
-        self.assertIsNone(paired_ratio([1], [0]))
+        self.assertIsNone(paired_ratio([1, -1, 0], [0, 1, 1]))
 
     def test_a_median_of_nothing(self):
         self.assertIsNone(median([]))
