@@ -6,10 +6,7 @@ import subprocess
 from dataclasses import dataclass, replace
 
 import machine
-
-
-class LoadError(Exception):
-    """Not every request was answered as it should be: the figures would mean nothing."""
+from peers import PeerError
 
 
 @dataclass(frozen=True)
@@ -72,10 +69,10 @@ def start(running, request, *words):
 def result(running, process, allowed=0):
     line = process.stdout.readline()
     if not line:
-        raise LoadError(f"{running.name}: the client ended with {process.wait()}")
+        raise PeerError(running.name, f"the client ended with {process.wait()}")
     said = json.loads(line)
     if said["other_status"] > allowed or said["failed"] > allowed or not said["requests"]:
-        raise LoadError(f"{running.name}: not every request was answered with 200: {line.strip()}")
+        raise PeerError(running.name, f"not every request was answered with 200: {line.strip()}")
     return said
 
 
@@ -120,5 +117,5 @@ def h2load(running, version, requests, connections, streams):
     rate = re.search(r"finished in [\d.]+m?s, ([\d.]+) req/s", printed)
     succeeded = re.search(r"status codes: (\d+) 2xx", printed)
     if not rate or not succeeded or int(succeeded[1]) != requests:
-        raise LoadError(f"{running.name}: {printed}")
+        raise PeerError(running.name, printed)
     return {"requests": requests, "seconds": requests / float(rate[1])}

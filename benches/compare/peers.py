@@ -16,6 +16,14 @@ CONFIGS = Path(__file__).with_name("configs")
 RULES = [f"api-{number}.example.com" for number in range(19)] + ["origin.test"]
 
 
+class PeerError(Exception):
+    """A proxy did not do what the scenario asks of it: its figures would mean nothing."""
+
+    def __init__(self, peer, what):
+        super().__init__(f"{peer}: {what}")
+        self.peer = peer
+
+
 @dataclass(frozen=True)
 class Peer:
     name: str
@@ -203,7 +211,7 @@ class Running:
             except (OSError, http.client.HTTPException):
                 pass
             time.sleep(0.002)
-        raise RuntimeError(f"{self.name} does not serve; its output:\n{self.output()}")
+        raise PeerError(self.name, f"does not serve; its output:\n{self.output()}")
 
     def output(self):
         self.log.flush()

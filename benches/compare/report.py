@@ -143,6 +143,8 @@ def section(result):
         f"checked: {result['checked']}; taken {result['taken']}, other work used {before} of the machine before and "
         f"{after} after."
     )
+    for words in result.get("failed", {}).values():
+        taken += f" Left out: {words}."
     if was_busy(result):
         taken += " The machine was busy with other work: rates and latencies are left out."
     return [*lines, *wrap(taken), ""]
@@ -227,7 +229,3 @@ def write(folder, docs=DOCS):
     for name, _, picture in drawn:
         (docs / "images" / name).write_text(picture)
     (docs / "benchmarks.md").write_text(text)
-
-
-def summary(result):
-    return table(result)

@@ -12,7 +12,7 @@ import load
 import machine
 from load import Request
 from measure import Rig, Samples, fetch, origin_field
-from peers import Running
+from peers import PeerError, Running
 from stats import median
 
 # Of what Envoy can carry on the core, in the open loop.
@@ -88,12 +88,12 @@ class Scenario:
             for one in got:
                 expected = expected or (one["status"], one["digest"], one["bytes"])
                 if one["status"] != 200 or (one["status"], one["digest"], one["bytes"]) != expected:
-                    raise load.LoadError(f"{running.name}: {one} is not {expected}")
+                    raise PeerError(running.name, f"{one} is not {expected}")
                 if "tls-listener" in self.features and one["version"] != ("2" if "h2" in self.tags else "1.1"):
-                    raise load.LoadError(f"{running.name} speaks HTTP/{one['version']}")
+                    raise PeerError(running.name, f"speaks HTTP/{one['version']}")
             said = origin_field(got[-1]["head"])
             if self.origin_says and self.origin_says not in said:
-                raise load.LoadError(f"{running.name}: the origin says {said!r}, not {self.origin_says!r}")
+                raise PeerError(running.name, f"the origin says {said!r}, not {self.origin_says!r}")
         origin = f"; the origin says `{self.origin_says}` of the third request" if self.origin_says else ""
         return f"status 200 and the same {expected[2]:,} bytes from all{origin}"
 
@@ -156,7 +156,7 @@ class Guarded(Scenario):
             for name, (request, wanted) in refused.items():
                 status = fetch(rig.bench, running, self.words(running, request))["status"]
                 if status != wanted:
-                    raise load.LoadError(f"{running.name} answers {name} with {status}, not {wanted}")
+                    raise PeerError(running.name, f"answers {name} with {status}, not {wanted}")
             self.check_log(running)
         statuses = ", ".join(f"{name} {status}" for name, (_, status) in refused.items())
         return f"{checked}; refused: {statuses}; a line of JSON for each request"
@@ -169,7 +169,7 @@ class Guarded(Scenario):
             if any(str(json.loads(line)["code"]) == "200" for line in lines):
                 return
             time.sleep(0.1)
-        raise load.LoadError(f"{running.name} has not logged")
+        raise PeerError(running.name, "has not logged")
 
 
 @dataclass(frozen=True)
@@ -293,7 +293,7 @@ class IdleOverTls(Idle):
                 client = clients.enter_context(context.wrap_socket(plain, server_hostname=host))
                 client.sendall(request)
                 if not client.recv(4096).startswith(b"HTTP/1.1 200"):
-                    raise load.LoadError(f"{running.name} does not answer an idle client")
+                    raise PeerError(running.name, "does not answer an idle client")
             yield
 
 
@@ -393,4 +393,4 @@ class Reload(Scenario):
             except (OSError, http.client.HTTPException):
                 pass
             time.sleep(0.02)
-        raise load.LoadError(f"{running.name}: a change is not live after 30 s")
+        raise PeerError(running.name, "a change is not live after 30 s")
