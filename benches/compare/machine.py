@@ -78,7 +78,13 @@ def enter_namespaces():
 def prepare_namespace(folder):
     """Loopback, enough ports and queues, and the name server of the run for programs that read resolv.conf."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    for name, value in {"ip_local_port_range": "2048 65535", "tcp_max_syn_backlog": "65535"}.items():
+    # The ports that proxies and the origin listen on must not be taken by connections before.
+    settings = {
+        "ip_local_port_range": "2048 65535",
+        "ip_local_reserved_ports": "4431-4432,9100-9299",
+        "tcp_max_syn_backlog": "65535",
+    }
+    for name, value in settings.items():
         Path(f"/proc/sys/net/ipv4/{name}").write_text(value)
     Path("/proc/sys/net/core/somaxconn").write_text("65535")
     resolver = folder / "resolv.conf"
