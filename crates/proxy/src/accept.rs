@@ -123,15 +123,17 @@ async fn serve(
         AcceptedConnection::Plain(stream, origin) => (ClientStream::Plain(stream), origin),
         AcceptedConnection::Tls(tls) => {
             let is_tunnel = tls.is_tunnel();
-            let (stream, origin) = tls.terminate(&context).await?;
+            // Boxed, so that connections in the clear do not pay for its size.
+            let (stream, origin) = Box::pin(tls.terminate(&context)).await?;
             let stream = ClientStream::Tls(Box::new(ReplayStream::from(stream)));
             if is_tunnel {
-                return request::tls::relay_terminated(stream, origin, context).await;
+                let relayed = request::tls::relay_terminated(stream, origin, context);
+                return Box::pin(relayed).await;
             }
             (stream, origin)
         }
         AcceptedConnection::Passthrough(incoming, origin) => {
-            return request::tls::pass_through(incoming, origin, context).await;
+            return Box::pin(request::tls::pass_through(incoming, origin, context)).await;
         }
     };
     serve::connection(stream, origin, context).await

@@ -5,6 +5,7 @@ pub(crate) mod cookie;
 pub(crate) mod forwarded;
 pub(crate) mod grpc;
 mod hop;
+pub(crate) mod host_memo;
 mod listed_fields;
 pub(crate) mod odd_target;
 pub(crate) mod request_head;

@@ -355,7 +355,8 @@ fn identify(
     socket: &ListenerSocket,
     client: &RequestClient,
 ) -> Result<Target, Refusal> {
-    let target = Target::of(parts, client.connection.client.scheme());
+    let connection = &client.connection;
+    let target = Target::of_client(parts, connection.client.scheme(), &connection.host);
     if logs_unrouted(socket) {
         let authority = target.as_ref().ok().map(|target| {
             let Target { host, port, .. } = target;

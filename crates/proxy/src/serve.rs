@@ -51,7 +51,8 @@ pub(crate) async fn connection(
     match http {
         HttpConnection::Http1 => http1::serve(stream, &connection).await,
         HttpConnection::Http2 => {
-            http2::serve(stream, &connection).await;
+            // Boxed, so that connections over HTTP/1.1 do not pay for its size.
+            Box::pin(http2::serve(stream, &connection)).await;
             None
         }
     }

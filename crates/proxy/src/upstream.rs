@@ -8,6 +8,7 @@ mod attempt_outcome;
 mod balance;
 mod call;
 mod checkout;
+mod client_memo;
 mod connection;
 mod connection_permit;
 mod deferred_write_errors;
@@ -37,6 +38,7 @@ mod timeouts;
 mod upstreams;
 mod warm;
 
+pub(crate) use client_memo::ClientMemo;
 pub(crate) use connection::UpgradedStream;
 pub(crate) use direct::{DirectConnection, PermitGuard};
 pub(crate) use enquiry::CallError;

@@ -50,17 +50,19 @@ enum RequestLine {
 }
 
 impl HeadStream {
+    /// A stream of which every request so far has been answered.
     pub(crate) fn new(stream: ClientStream, connection: Rc<ClientConnection>) -> Self {
+        let requests = connection.requests();
         Self {
             stream,
             connection,
             line: RequestLine::Awaited,
-            requests: 0,
+            requests,
             ahead: Bytes::new(),
             replaced: Bytes::new(),
             interim: Bytes::new(),
             is_flushed: true,
-            settled: Some(0),
+            settled: Some(requests),
             presence: ClientPresence::default(),
         }
     }

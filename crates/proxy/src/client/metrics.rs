@@ -10,6 +10,8 @@ pub(crate) struct ClientMetrics {
     pub(crate) accepted: Counter,
     /// Connections open now.
     pub(crate) open: Gauge,
+    /// Connections among them that are quiet, and hold no buffers.
+    pub(crate) dozing: Gauge,
     /// TLS handshakes with clients.
     pub(crate) tls: HandshakeMetrics,
 }

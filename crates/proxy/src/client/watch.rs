@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use egret_config::snapshot::ConnectionLimits;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
-use tokio::time::timeout_at;
+use tokio::time::{sleep_until, timeout_at};
 
 use super::ClientConnection;
 use crate::clock;
@@ -19,6 +19,9 @@ use crate::stream::ClientStream;
 
 /// Timeout for a request head from its first byte, and for the first head from the start of the connection.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a connection waits for its next request with all that HTTP holds in memory.
+const DOZE_AFTER: Duration = Duration::from_secs(1);
 
 /// The HTTP version of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub(crate) struct ConnectionWatch {
     since: Cell<Instant>,
     /// When the write began that the client does not read; `None` if no write is blocked.
     blocked: Cell<Option<Instant>>,
+    /// Whether something was written that has not been flushed.
+    unflushed: Cell<bool>,
     /// Deadline for the current exchange, if it has one.
     deadline: Cell<Option<Instant>>,
     /// Notified when a deadline has been set, so that the timer looks at it.
@@ -72,6 +77,7 @@ impl ConnectionWatch {
             waiting_for: Cell::new(WaitingFor::Head),
             since: Cell::new(now),
             blocked: Cell::default(),
+            unflushed: Cell::default(),
             deadline: Cell::default(),
             set: Notify::new(),
             stalled: Cell::default(),
@@ -146,6 +152,35 @@ impl ConnectionWatch {
         }
     }
 
+    /// Completes when the connection has waited for its next request for a while, and nothing of it is in progress.
+    pub(crate) async fn quiet(&self) {
+        let mut pause = DOZE_AFTER;
+        loop {
+            let (now, since) = (clock::now(), self.since.get());
+            if self.is_between_requests() {
+                let end = since + DOZE_AFTER;
+                if now >= end {
+                    return;
+                }
+                sleep_until(end.into()).await;
+                pause = DOZE_AFTER;
+                continue;
+            }
+            sleep_until((now + pause).into()).await;
+            // A long exchange is looked at less and less often.
+            pause = if self.since.get() == since {
+                (2 * pause).min(HEAD_TIMEOUT)
+            } else {
+                DOZE_AFTER
+            };
+        }
+    }
+
+    /// Whether all responses have been sent, and nothing of a next request has come.
+    fn is_between_requests(&self) -> bool {
+        self.is_quiet() && self.waiting_for.get() == WaitingFor::Request && !self.unflushed.get()
+    }
+
     /// When the connection times out if nothing happens; `None` if no timeout runs.
     fn end(&self, limits: &ConnectionLimits) -> Option<Instant> {
         if self.in_flight.get() == 0 {
@@ -166,6 +201,7 @@ impl ConnectionWatch {
 
     /// Records the result of a write.
     fn wrote<T>(&self, written: &Poll<io::Result<T>>) {
+        self.unflushed.set(true);
         if written.is_ready() {
             self.blocked.set(None);
         } else if self.blocked.get().is_none() {
@@ -213,7 +249,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        if flushed.is_ready() {
+            self.connection.watch.unflushed.set(false);
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -284,6 +324,42 @@ mod tests {
         watch.exchange_begins();
         watch.exchange_ended(clock::now());
         assert_eq!(drips(&watch).await, IDLE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_quiet_once_nothing_of_a_request_is_left() {
+        let watch = ConnectionWatch::new(HttpConnection::Http1, clock::now());
+        let begin = clock::now();
+        let sleep = |seconds| tokio::time::sleep(Duration::from_secs(seconds));
+        let events = async {
+            // The first head, a long exchange, and a client that takes its response late.
+            sleep(10).await;
+            watch.exchange_begins();
+            sleep(100).await;
+            watch.wrote(&Poll::<io::Result<()>>::Pending);
+            watch.exchange_ended(clock::now());
+            sleep(20).await;
+            watch.unflushed.set(false);
+            // Requests in turn, of which the last head comes in pieces.
+            for _ in 0..50 {
+                watch.exchange_begins();
+                watch.exchange_ended(clock::now());
+                tokio::time::sleep(DOZE_AFTER / 2).await;
+            }
+            watch.read();
+            sleep(5).await;
+            watch.exchange_begins();
+            watch.exchange_ended(clock::now());
+            clock::now()
+        };
+        let quiet = async {
+            watch.quiet().await;
+            clock::now()
+        };
+        let (last, quiet) = tokio::join!(events, quiet);
+        assert!(quiet >= last + DOZE_AFTER, "not before");
+        assert!(quiet <= last + HEAD_TIMEOUT + DOZE_AFTER, "not much later");
+        assert_eq!(last - begin, Duration::from_secs(10 + 100 + 20 + 25 + 5));
     }
 
     #[tokio::test(start_paused = true)]

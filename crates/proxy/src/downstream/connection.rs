@@ -5,7 +5,9 @@ use std::rc::Rc;
 
 use crate::client::ClientConnection;
 use crate::context::WorkerContext;
+use crate::message::host_memo::HostMemo;
 use crate::tunnel::Tunnel;
+use crate::upstream::ClientMemo;
 
 /// The tunnel that an HTTP/2 stream becomes once its request is answered.
 pub(crate) type TunnelSlot = Rc<Cell<Option<Box<Tunnel>>>>;
@@ -16,6 +18,10 @@ pub(crate) struct DownstreamConnection {
     pub(crate) context: Rc<WorkerContext>,
     /// The tunnel that an HTTP/1.1 connection becomes once the response to its last request has been sent.
     pub(crate) pending_tunnel: Cell<Option<Box<Tunnel>>>,
+    /// What is kept of one request for the next.
+    pub(crate) memo: ClientMemo,
+    /// Likewise.
+    pub(crate) host: HostMemo,
 }
 
 impl DownstreamConnection {
@@ -24,6 +30,8 @@ impl DownstreamConnection {
             client,
             context,
             pending_tunnel: Cell::default(),
+            memo: ClientMemo::default(),
+            host: HostMemo::default(),
         })
     }
 

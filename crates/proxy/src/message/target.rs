@@ -7,6 +7,8 @@ use http::header::{HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
+use super::host_memo::HostMemo;
+
 /// The destination that a request names, canonical.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -71,6 +73,18 @@ impl Target {
     /// # Errors
     /// [`TargetError`] if the request names no host, more than one host, or an invalid host.
     pub fn of(parts: &Parts, client_scheme: Scheme) -> Result<Self, TargetError> {
+        Self::of_client(parts, client_scheme, &HostMemo::default())
+    }
+
+    /// As [`Target::of`], of a request of a client whose last `Host` is known.
+    ///
+    /// # Errors
+    /// As of [`Target::of`].
+    pub(crate) fn of_client(
+        parts: &Parts,
+        client_scheme: Scheme,
+        last: &HostMemo,
+    ) -> Result<Self, TargetError> {
         let host_field = host_field(&parts.headers)?;
         if parts.version == Version::HTTP_2 {
             let host_header_value = host_field.map(authority_of).transpose()?;
@@ -84,7 +98,8 @@ impl Target {
             if parts.uri.authority().is_some() {
                 return Err(TargetError::Form);
             }
-            let Authority { host, port } = authority_of(host_field.ok_or(TargetError::Missing)?)?;
+            let field = host_field.ok_or(TargetError::Missing)?;
+            let Authority { host, port } = last.parse(field.as_bytes())?;
             return Ok(Self {
                 scheme: None,
                 host,

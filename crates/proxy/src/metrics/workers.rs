@@ -145,6 +145,11 @@ impl WorkerCollector {
             "Connections from clients open now",
             self.gauge(|w| &w.clients.open),
         )?;
+        to.gauge(
+            "downstream_connections_dozing",
+            "Connections from clients that are quiet and hold no buffers",
+            self.gauge(|w| &w.clients.dozing),
+        )?;
         to.counter(
             "upstream_reused",
             "Requests served over a pooled connection",

@@ -33,7 +33,9 @@ use crate::policy::{self, PolicyContext};
 use crate::record::Trip;
 use crate::task;
 use crate::transfer::CopyLimits;
-use crate::upstream::{MirrorResult, RequestBody, SendOptions, UpstreamBody, UpstreamReply};
+use crate::upstream::{
+    ClientMemo, MirrorResult, RequestBody, SendOptions, UpstreamBody, UpstreamReply,
+};
 
 /// How long the answer to a copy is read, so that its connection can be used again.
 const MAX_DISCARD_TIME: Duration = Duration::from_secs(10);
@@ -156,6 +158,7 @@ impl RequestCopy {
             upgrade: false,
             progress: &progress,
             trip: &trip,
+            memo: &ClientMemo::default(),
         };
         let request = Request::from_parts(parts, body);
         match context.upstreams.send(cleared, request, options).await? {

@@ -113,10 +113,10 @@ pub(super) async fn forward(
         upgrade: wanted.is_some(),
         progress: exchange.progress(),
         trip: exchange.trip(),
+        memo: &connection.memo,
     };
-    let context = &connection.context;
-    let via = &context.shared.via;
-    let reply = context.upstreams.send(cleared, request, options).await?;
+    let upstreams = &connection.context.upstreams;
+    let reply = upstreams.send(cleared, request, options).await?;
     match (reply, tunnel) {
         (UpstreamReply::Response(mut response), tunnel) => {
             let status = response.status();
@@ -126,7 +126,7 @@ pub(super) async fn forward(
             if is_head || has_no_content(status) {
                 response.body_mut().set_bodiless();
             }
-            answered(response, via, filters, exchange)
+            answered(response, origin.via, filters, exchange)
         }
         (
             UpstreamReply::Switched {
@@ -138,7 +138,7 @@ pub(super) async fn forward(
             Some(tunnel),
         ) => {
             let (wanted, request) = *tunnel;
-            via.prepare_switch(&mut response, &wanted, filters)?;
+            origin.via.prepare_switch(&mut response, &wanted, filters)?;
             client.then(Tunnel {
                 kind: TunnelKind::Upgrade,
                 upstream,

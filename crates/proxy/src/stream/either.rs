@@ -51,7 +51,7 @@ macro_rules! either_stream {
             ) -> std::task::Poll<std::io::Result<usize>> {
                 match self.get_mut() {
                     $(Self::$variant(stream) => {
-                        std::pin::Pin::new(stream).poll_write_vectored(cx, bufs)
+                        crate::stream::write_gathered(std::pin::Pin::new(stream), cx, bufs)
                     })+
                 }
             }

@@ -26,11 +26,20 @@ impl<S> ReplayStream<S> {
 
     /// Puts back the bytes that were read last.
     pub(crate) fn unread(&mut self, read: Bytes) {
+        if read.is_empty() {
+            // It may be of a large buffer.
+            return;
+        }
         self.ahead = if self.ahead.is_empty() {
             read
         } else {
             Bytes::from([read, std::mem::take(&mut self.ahead)].concat())
         };
+    }
+
+    /// Whether something was read ahead and is yet to be read again.
+    pub(crate) fn has_unread(&self) -> bool {
+        !self.ahead.is_empty()
     }
 
     /// The stream, of which something may have been read ahead.

@@ -7,7 +7,6 @@ use std::time::Instant;
 use egret_config::snapshot::HttpVersion;
 use http::header::TE;
 use http::{Request, Response};
-use tokio::time::timeout_at;
 
 use super::attempt_outcome::{AttemptFailure, AttemptResponse};
 use super::checkout::Checkout;
@@ -69,7 +68,8 @@ impl UpstreamRequest<'_> {
             }
             connection.awaited.expect(request.body().exchange());
             let sent = connection.sender.try_send_request(request);
-            let mut error = match self.head(sent, head_by).await {
+            let begin = if reused { now } else { clock::now() };
+            let mut error = match self.head(sent, begin, head_by).await {
                 Ok(Ok(response)) => {
                     let response = response.map(ReceivedBody::Http1);
                     self.answered(&lease, &response, reused);
@@ -97,20 +97,20 @@ impl UpstreamRequest<'_> {
         }
     }
 
-    /// Waits for the response's head: until `head_by`, and not longer than the idle timeout after the last progress of
-    /// the request body.
+    /// Waits for the response's head: until `head_by`, and not longer than the idle timeout after `begin` and the last
+    /// progress of the request body.
     pub(super) async fn head<F: Future>(
         &self,
         sent: F,
+        begin: Instant,
         head_by: Option<Instant>,
     ) -> Result<F::Output, Refusal> {
         let mut sent = pin!(sent);
-        let begin = clock::now();
         loop {
             let moved = self.progress.last_moved().max(begin);
             let silent = moved + self.idle_timeout();
             let until = head_by.map_or(silent, |head_by| head_by.min(silent));
-            if let Ok(output) = timeout_at(until.into(), sent.as_mut()).await {
+            if let Some(output) = self.memo.timer.until(until, sent.as_mut()).await {
                 return Ok(output);
             }
             if head_by.is_some_and(|head_by| clock::now() >= head_by) {

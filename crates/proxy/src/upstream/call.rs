@@ -11,6 +11,7 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
+use super::client_memo::ClientMemo;
 use super::request::{SendOptions, UpstreamReply};
 use super::request_body::RequestBody;
 use super::response_body::{UpstreamBody, UpstreamBodyError};
@@ -63,6 +64,7 @@ impl Upstreams {
             upgrade: false,
             progress: &progress,
             trip: &trip,
+            memo: &ClientMemo::default(),
         };
         let request = Request::from_parts(parts, RequestBody::own(body));
         match self.send(cleared, request, options).await? {

@@ -67,6 +67,12 @@ impl Checkout<'_> {
         if let Some(connection) = self.take_pooled() {
             return Ok((self.lease(connection)?, true));
         }
+        // Boxed, so that requests that find a connection do not pay for its size.
+        Box::pin(self.acquire_later()).await
+    }
+
+    /// Acquires a connection that is not there yet.
+    async fn acquire_later(&self) -> Result<(LeasedConnection, bool), Refusal> {
         let limits = &self.host_pool.state.limits;
         let breakers = &self.cleared.plan().settings.circuit_breakers;
         let pending = limits.enter(CircuitBreakerLimit::Pending, breakers);
@@ -205,7 +211,7 @@ impl Checkout<'_> {
         let TakenConnection {
             connection,
             connect,
-        } = self.host_pool.take(may_go, self.choice(clock::now()));
+        } = self.host_pool.take(may_go, || self.choice(clock::now()));
         if let Some(address) = connect.and_then(|address| guard.permit(address).ok()) {
             warm(self.host_pool, address, self.upstreams);
         }

@@ -26,7 +26,7 @@ use crate::clock;
 use crate::dns::ResolvedName;
 use crate::dns::family::AddressFamily;
 use crate::dns::query::HttpsRecord;
-use crate::plan::destination::AnnouncedClient;
+use crate::plan::destination::{AnnouncedClient, DestinationKey};
 use crate::proxy_protocol;
 use crate::task;
 
@@ -72,6 +72,8 @@ pub(crate) struct HostPool {
     failed_dials: Cell<u32>,
     /// Whether the last TLS connection negotiated HTTP/1.1.
     negotiated_http1: Cell<bool>,
+    /// Whether the worker's pool has forgotten this one, although requests may still hold it.
+    forgotten: Cell<bool>,
 }
 
 /// The outcome of a look into the pool.
@@ -108,7 +110,18 @@ impl HostPool {
             dial_ended: Notify::new(),
             failed_dials: Cell::default(),
             negotiated_http1: Cell::default(),
+            forgotten: Cell::default(),
         }
+    }
+
+    /// Whether this is where connections to a destination are found, and not one that is for one client alone.
+    pub(super) fn is_pool_of(&self, destination: &DestinationKey) -> bool {
+        !self.forgotten.get() && self.announced.is_none() && *self.state.destination == *destination
+    }
+
+    /// The worker's pool forgets this one.
+    pub(super) fn forget(&self) {
+        self.forgotten.set(true);
     }
 
     /// The PROXY protocol header that connections begin with, if they have one.
@@ -231,10 +244,10 @@ impl HostPool {
     }
 
     /// Takes a connection to one of the addresses that `may_go` accepts, preferably to none of the attempted ones.
-    pub(crate) fn take(
+    pub(crate) fn take<'r>(
         &self,
         may_go: impl Fn(SocketAddr) -> bool,
-        request: AddressRequest<'_>,
+        request: impl FnOnce() -> AddressRequest<'r>,
     ) -> TakenConnection {
         self.used.set(true);
         let mut endpoints = self.endpoints.borrow_mut();
@@ -245,6 +258,7 @@ impl HostPool {
                 connect: None,
             };
         }
+        let request = request();
         let candidates = endpoints.iter().enumerate();
         let mut candidates: Vec<_> = candidates
             .map(|(index, endpoint)| endpoint.candidate(index, request, self.slow_start()))

@@ -163,6 +163,8 @@ impl UpstreamPool {
             if keep {
                 let host_pool = Rc::clone(host_pool);
                 kept.push(SweptPool { host_pool, in_use });
+            } else {
+                host_pool.forget();
             }
             keep
         });

@@ -11,6 +11,7 @@ use hyper::body::Body;
 use tokio::time::sleep_until;
 
 use super::attempt_outcome::{AttemptFailure, AttemptResponse};
+use super::client_memo::ClientMemo;
 use super::connection::UpgradedStream;
 use super::host_pool::HostPool;
 use super::lease::LeasedConnection;
@@ -35,6 +36,7 @@ pub(crate) struct UpstreamRequest<'a> {
     pub(super) upstreams: &'a Rc<Upstreams>,
     pub(super) progress: &'a Progress,
     pub(super) trip: &'a Trip,
+    pub(super) memo: &'a ClientMemo,
     /// The deadline of the whole exchange, if any.
     pub(super) deadline: Option<Instant>,
     /// The addresses that the request has attempted.
@@ -71,6 +73,8 @@ pub(crate) struct SendOptions<'a> {
     pub(crate) progress: &'a Progress,
     /// Filled in as the request proceeds.
     pub(crate) trip: &'a Trip,
+    /// What the client's connection keeps of one request for the next.
+    pub(crate) memo: &'a ClientMemo,
 }
 
 impl Upstreams {
@@ -90,6 +94,7 @@ impl Upstreams {
             upgrade,
             progress,
             trip,
+            memo,
         } = options;
         let upstream_request = UpstreamRequest {
             deadline: after(timeouts.request, progress.started()),
@@ -99,6 +104,7 @@ impl Upstreams {
             upstreams: self,
             progress,
             trip,
+            memo,
             attempted: Vec::new(),
             retries: 0,
             retrying: None,
@@ -229,7 +235,7 @@ impl<'a> UpstreamRequest<'a> {
     pub(super) fn host_pool(&self) -> Rc<HostPool> {
         let pool = &self.upstreams.pool;
         let plan = self.cleared.plan();
-        pool.host_pool(&plan.destination, plan.settings)
+        self.memo.host_pool(pool, &plan.destination, plan.settings)
     }
 
     fn has_another_address(&self) -> bool {

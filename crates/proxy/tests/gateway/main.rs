@@ -16,6 +16,7 @@ mod connection_limit;
 mod connections;
 mod cors;
 mod csrf;
+mod dozing;
 mod ext_auth;
 mod faults;
 mod forms;

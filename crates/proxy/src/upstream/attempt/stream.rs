@@ -7,6 +7,7 @@ use http::header::{HeaderValue, UPGRADE};
 use http::{HeaderMap, Request, Response};
 use tokio::sync::oneshot;
 
+use crate::clock;
 use crate::refusal::Refusal;
 use crate::transfer::{DuplexStream, ReceivedBody};
 use crate::upstream::attempt_outcome::{AttemptFailure, AttemptResponse};
@@ -151,7 +152,8 @@ impl UpstreamRequest<'_> {
         let protocol = request.headers().get(UPGRADE).cloned();
         if protocol.is_some() {
             // A connection that ends meanwhile fails the request below.
-            let settings_received = self.head(connection.settings_received(), head_by).await?;
+            let settings_received = connection.settings_received();
+            let settings_received = self.head(settings_received, clock::now(), head_by).await?;
             if settings_received && !connection.allows_extended_connect() {
                 return Err(Refusal::NoExtendedConnect);
             }
@@ -159,7 +161,8 @@ impl UpstreamRequest<'_> {
         let scheme = self.cleared.plan().destination.scheme;
         let converted = convert::request(&mut request, scheme);
         let key = converted.ok_or(Refusal::Framing("the Host to send is not an authority"))?;
-        match self.head(connection.send(request), head_by).await? {
+        let sent = connection.send(request);
+        match self.head(sent, clock::now(), head_by).await? {
             Ok(StreamResponse { response, .. })
                 if is_too_large(response.headers())
                     || self.has_too_many_fields(response.headers()) =>

@@ -15,6 +15,7 @@ use crate::dns::query::HttpsRecord;
 use crate::dns::{AnswerSource, ResolvedName};
 use crate::refusal::CircuitBreakerLimit;
 use crate::task;
+use crate::upstream::client_memo::ClientMemo;
 use crate::upstream::connection::{Http1Connection, UpgradeSender, UpstreamConnection};
 use crate::upstream::endpoint::AddressRequest;
 use crate::upstream::families::FamilyHistory;
@@ -118,7 +119,7 @@ fn take(host_pool: &Rc<HostPool>, attempted: &[&str]) -> (String, Option<Upstrea
         connect,
     } = host_pool.take(
         |_| true,
-        AddressRequest {
+        || AddressRequest {
             attempted: &attempted,
             affinity: None,
             now: clock::now(),
@@ -312,4 +313,25 @@ async fn who_may_share_waits_for_a_connection_that_is_being_opened() {
     assert!(host_pool.begin_shared_dial().is_some());
     let plain = pool.host_pool(&DestinationKey::example("a.example"), &Arc::default());
     assert!(plain.begin_shared_dial().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_finds_its_last_pool_again_while_there_is_one() {
+    let (pool, settings) = (pool(), Arc::default());
+    let memo = ClientMemo::default();
+    let key = DestinationKey::example;
+    let first = memo.host_pool(&pool, &key("a.example"), &settings);
+    let same = |other: &Rc<HostPool>| Rc::ptr_eq(&first, other);
+    assert!(same(&memo.host_pool(&pool, &key("a.example"), &settings)));
+    assert!(!same(&memo.host_pool(&pool, &key("b.example"), &settings)));
+    assert!(same(&memo.host_pool(&pool, &key("a.example"), &settings)));
+    // A request holds it that takes longer than the pool remembers what is not used.
+    first.was_used();
+    pool.sweep(clock::now());
+    let next = memo.host_pool(&pool, &key("a.example"), &settings);
+    assert!(!same(&next), "what is put there would never be found");
+    assert!(Rc::ptr_eq(
+        &next,
+        &pool.host_pool(&key("a.example"), &settings)
+    ));
 }
