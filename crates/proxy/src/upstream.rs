@@ -19,6 +19,7 @@ mod enquiry;
 mod families;
 mod health;
 mod host_pool;
+mod http1;
 mod http2;
 mod idle_count;
 mod interim;

@@ -192,6 +192,9 @@ impl WorkerCollector {
             "Idle connections to upstreams in the pools",
             idle,
         )?;
+        let dozing = self.gauge(|w| &w.upstreams.dozing_connections);
+        let help = "Idle connections to upstreams that hold no buffers";
+        to.gauge("upstream_connections_dozing", help, dozing)?;
         let streams = self.gauge(|w| &w.upstreams.streams);
         let help = "HTTP/2 streams to upstreams that carry a request";
         to.gauge("upstream_streams", help, streams)?;

@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::client::conn::http1::SendRequest;
@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::connection_permit::ConnectionPermit;
 use super::health::EndpointHealth;
+use super::http1::{DozingConnection, DrivenConnection};
 use super::http2::Http2Stream;
 use super::interim::AwaitedResponse;
 use super::request_body::RequestBody;
@@ -42,6 +43,7 @@ pub(crate) struct Http1Connection {
     pub(super) switch: UpgradeSender,
     pub(super) sender: SendRequest<RequestBody>,
     pub(super) awaited: Rc<AwaitedResponse>,
+    pub(super) driven: Weak<DrivenConnection>,
     pub(super) peer: SocketAddr,
     /// The gateway's end of the connection; boxed because response bodies hold connections.
     pub(super) local: Option<Box<SocketAddr>>,
@@ -51,10 +53,20 @@ pub(crate) struct Http1Connection {
     pub(super) served: u32,
 }
 
+/// How long an idle connection keeps what HTTP holds in memory.
+const DOZE_AFTER: Duration = Duration::from_secs(1);
+
 /// An idle connection.
 pub(super) struct IdleConnection {
-    pub(super) connection: Http1Connection,
-    pub(super) since: Instant,
+    state: IdleState,
+    since: Instant,
+}
+
+enum IdleState {
+    /// hyper waits for a request on it.
+    Awake(Http1Connection),
+    /// HTTP has to be begun on it again.
+    Dozing(DozingConnection),
 }
 
 impl UpstreamConnection {
@@ -87,6 +99,52 @@ impl UpstreamConnection {
         match self {
             Self::Http1(connection) => &connection.health,
             Self::Http2(stream) => stream.connection().health(),
+        }
+    }
+}
+
+impl IdleConnection {
+    /// A connection that has become idle.
+    pub(super) fn new(connection: Http1Connection, since: Instant) -> Self {
+        Self {
+            state: IdleState::Awake(connection),
+            since,
+        }
+    }
+
+    /// The connection, to send a request on; `None` if it has been closed. A response may have `max_fields` header fields.
+    pub(super) fn take(self, max_fields: Option<usize>) -> Option<Http1Connection> {
+        if self.is_closed() {
+            return None;
+        }
+        match self.state {
+            IdleState::Awake(connection) => {
+                Some(connection).filter(|connection| connection.sender.is_ready())
+            }
+            IdleState::Dozing(dozing) => dozing.wake().begin(max_fields).ok(),
+        }
+    }
+
+    /// The connection, without what it needs no more; `None` if it has been closed, or idle for `limit`.
+    pub(super) fn swept(self, now: Instant, limit: Duration) -> Option<Self> {
+        let (idle, since) = (now - self.since, self.since);
+        if idle >= limit || self.is_closed() {
+            return None;
+        }
+        let state = match self.state {
+            IdleState::Awake(connection) if idle >= DOZE_AFTER => match connection.doze() {
+                Ok(dozing) => IdleState::Dozing(dozing?),
+                Err(connection) => IdleState::Awake(connection),
+            },
+            state => state,
+        };
+        Some(Self { state, since })
+    }
+
+    fn is_closed(&self) -> bool {
+        match &self.state {
+            IdleState::Awake(connection) => connection.sender.is_closed(),
+            IdleState::Dozing(dozing) => dozing.is_closed(),
         }
     }
 }

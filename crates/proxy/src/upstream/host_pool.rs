@@ -409,10 +409,9 @@ impl HostPool {
         else {
             return;
         };
-        endpoint.idle.push(IdleConnection {
-            connection,
-            since: clock::now(),
-        });
+        endpoint
+            .idle
+            .push(IdleConnection::new(connection, clock::now()));
         idle_count.add();
         if self.is_queued_for() {
             self.returned.notify_one();
@@ -488,13 +487,11 @@ impl HostPool {
     pub(super) fn sweep(&self, now: Instant) {
         let limit = self.settings.borrow().idle_timeout.unwrap_or(IDLE_TIMEOUT);
         for endpoint in self.endpoints.borrow_mut().iter_mut() {
-            let gone: Vec<_> = endpoint
-                .idle
-                .extract_if(.., |one| {
-                    now - one.since >= limit || one.connection.sender.is_closed()
-                })
-                .collect();
-            self.idle_removed(gone.len());
+            let idle = std::mem::take(&mut endpoint.idle);
+            let before = idle.len();
+            let kept = idle.into_iter().filter_map(|one| one.swept(now, limit));
+            endpoint.idle = kept.collect();
+            self.idle_removed(before - endpoint.idle.len());
             self.unpool(endpoint, |one| {
                 let waits = one.is_idle() && now - one.idle_since.get() >= limit;
                 waits || one.is_closed()
@@ -511,9 +508,9 @@ impl HostPool {
     }
 
     fn pop(&self, endpoint: &mut Endpoint) -> Option<UpstreamConnection> {
-        while let Some(IdleConnection { connection, .. }) = endpoint.idle.pop() {
+        while let Some(idle) = endpoint.idle.pop() {
             self.idle_removed(1);
-            if connection.sender.is_ready() {
+            if let Some(connection) = idle.take(self.settings.borrow().max_header_fields) {
                 return Some(UpstreamConnection::Http1(connection));
             }
         }

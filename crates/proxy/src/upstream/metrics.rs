@@ -35,6 +35,8 @@ pub(crate) struct UpstreamMetrics {
     pub(crate) connections: Gauge,
     /// Of those, the connections that are idle in the pool.
     pub(crate) idle_connections: Gauge,
+    /// Of those, the connections that hold nothing of HTTP.
+    pub(crate) dozing_connections: Gauge,
     /// HTTP/2 streams open now: requests that share connections.
     pub(crate) streams: Gauge,
     /// Requests sent again because their upstream said that it had not processed them.

@@ -4,21 +4,17 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use egret_config::snapshot::{BackendSettings, HttpVersion};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{timeout, timeout_at};
 
-use super::connection::{Http1Connection, UpgradeSender, UpgradedStream, UpstreamConnection};
+use super::connection::UpstreamConnection;
 use super::connection_permit::ConnectionPermit;
-use super::deferred_write_errors::{DeferredWriteErrors, LaterWrites};
 use super::health::ObservedOutcome;
 use super::host_pool::{HostPool, SharedDial};
+use super::http1::Http1Socket;
 use super::http2::{EndpointOrigin, Http2Connection, Http2Stream};
-use super::interim::{AwaitedResponse, InterimReader};
 use super::limits::LimitPermit;
 use super::stream::UpstreamStream;
 use super::upstreams::Upstreams;
@@ -29,11 +25,6 @@ use crate::record::Trip;
 use crate::refusal::Refusal;
 use crate::task;
 use crate::tls::HandshakeOutcome;
-
-/// Bytes that are buffered for each direction of a connection.
-const BUFFER: usize = 64 * 1024;
-/// Bytes that a response's head may have.
-const MAX_HEAD: usize = 60 * 1024;
 
 /// The setup of a connection on a connected socket.
 pub(super) struct ConnectionSetup<'a> {
@@ -153,7 +144,15 @@ impl ConnectionSetup<'_> {
             let stream = self.speak_http2(stream, ends, open).await;
             stream.map(UpstreamConnection::Http2).ok()
         } else {
-            let connection = self.speak_http1(stream, ends, open).await;
+            let socket = Http1Socket {
+                stream,
+                permit: open,
+                peer,
+                local: ends.local.map(Box::new),
+                health: self.host_pool.health(peer, clock::now()),
+                served: 0,
+            };
+            let connection = socket.begin(self.settings.max_header_fields);
             connection.map(UpstreamConnection::Http1).ok()
         };
         spoken.ok_or(Refusal::Connect(ConnectFailure::Terminated))
@@ -183,58 +182,5 @@ impl ConnectionSetup<'_> {
             drop(dialing);
         });
         Ok(first)
-    }
-
-    /// Sets up HTTP/1.1.
-    async fn speak_http1(
-        &self,
-        stream: UpstreamStream,
-        ConnectionEnds { peer, local }: ConnectionEnds,
-        open: ConnectionPermit,
-    ) -> Result<Http1Connection, hyper::Error> {
-        let mut builder = http1::Builder::new();
-        builder
-            .max_buf_size(BUFFER)
-            .max_header_size(MAX_HEAD)
-            // A proxy removes the blank (RFC 9112 5.1).
-            .allow_spaces_after_header_name_in_responses(true);
-        if let Some(most) = self.settings.max_header_fields {
-            builder.max_headers(most);
-        }
-        let awaited = Rc::new(AwaitedResponse::default());
-        let stream = DeferredWriteErrors::new(stream, LaterWrites::Pending);
-        let stream = TokioIo::new(InterimReader::new(stream, Rc::clone(&awaited)));
-        let (sender, mut connection) = builder.handshake(stream).await?;
-        let switch = UpgradeSender::default();
-        let waiting = Rc::clone(&switch);
-        task::spawn(async move {
-            // Its errors are reported by its requests.
-            let over = (&mut connection).await;
-            // Taken in any case, so that no request waits in vain.
-            let waiting = waiting.take();
-            if over.is_ok()
-                && let Some(waiting) = waiting
-            {
-                let parts = connection.into_parts();
-                let (stream, unread) = parts.io.into_inner().into_parts();
-                let upgraded = UpgradedStream {
-                    stream: stream.into_inner(),
-                    read: Bytes::from([parts.read_buf, unread].concat()),
-                    permit: Some(open),
-                };
-                // If the request is gone, the connection is closed.
-                let _ = waiting.send(upgraded);
-            }
-        });
-        let health = self.host_pool.health(peer, clock::now());
-        Ok(Http1Connection {
-            switch,
-            sender,
-            awaited,
-            peer,
-            local: local.map(Box::new),
-            health,
-            served: 0,
-        })
     }
 }

@@ -1,6 +1,7 @@
 //! The byte streams to upstreams.
 
 use std::net::SocketAddr;
+use std::task::{Context, Waker};
 
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -21,6 +22,18 @@ pub(crate) enum UpstreamStream {
 either_stream!(UpstreamStream: Plain, Tls, Http2);
 
 impl UpstreamStream {
+    /// Whether the socket has something to read, or the end, as far as the runtime has been told. A read must have been
+    /// pending before.
+    pub(super) fn is_readable(&self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        let socket = match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+            Self::Http2(_) => return false,
+        };
+        socket.poll_read_ready(&mut cx).is_ready()
+    }
+
     /// The gateway's end of the connection, if it is one.
     pub(crate) fn local_address(&self) -> Option<SocketAddr> {
         match self {

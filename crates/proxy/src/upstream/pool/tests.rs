@@ -21,6 +21,7 @@ use crate::upstream::endpoint::AddressRequest;
 use crate::upstream::families::FamilyHistory;
 use crate::upstream::host_pool::TakenConnection;
 use crate::upstream::lease::LeasedConnection;
+use std::rc::Weak;
 use std::time::Duration;
 
 const A: &str = "192.0.2.1:80";
@@ -62,6 +63,7 @@ async fn lease(host_pool: &Rc<HostPool>, peer: &str) -> (LeasedConnection, Duple
         switch: UpgradeSender::default(),
         sender,
         awaited: Rc::default(),
+        driven: Weak::new(),
         peer: address(peer),
         local: None,
         health,
