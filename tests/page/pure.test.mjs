@@ -7,7 +7,7 @@ import { test } from "node:test";
 
 import { diffLines, hunks } from "./page/diff.js";
 import { ago, bytes, count, counted, duration, rate, share, shortCount, span } from "./page/format.js";
-import { adviceOf, meaningOf } from "./page/reasons.js";
+import { adviceOf, isFailure, meaningOf } from "./page/reasons.js";
 
 /** The texts with plain blanks, as they are easier to write. */
 const plain = (text) => text.replaceAll("\u00a0", " ");
@@ -106,4 +106,7 @@ test("every reason of the documentation has a meaning and advice", () => {
     assert.ok(meaningOf(reason) && adviceOf(reason), reason);
   }
   assert.equal(meaningOf("toString"), undefined);
+  const denials = ["acl", "address_denied", "egress_policy", "jwt", "no_route", "rate_limit", "rbac", "unauthenticated"];
+  assert.deepEqual(denials.filter(isFailure), []);
+  assert.ok(["connect_timeout", "dns_error", "tls_certificate", "upstream_closed"].every(isFailure));
 });

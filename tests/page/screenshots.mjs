@@ -11,16 +11,16 @@ import { launch, open } from "./browser.mjs";
 import { Gateway, policy } from "./gateway.mjs";
 
 const MINUTE_MS = 60_000;
-const LOAD_MS = 20_000;
+const LOAD_MS = 60_000;
 
 /** Name, view, width, height, colours. */
 const SHOTS = [
-  ["admin-overview", "overview", 1280, 860, "light"],
+  ["admin-overview", "overview", 1280, 780, "light"],
   ["admin-overview-phone", "overview", 390, 844, "dark"],
-  ["admin-destinations", "destinations", 1280, 560, "dark"],
-  ["admin-refusals", "refusals", 1280, 620, "light"],
+  ["admin-destinations", "destinations", 1280, 580, "dark"],
+  ["admin-refusals", "refusals", 1280, 560, "light"],
   ["admin-refusals-phone", "refusals", 390, 844, "light"],
-  ["admin-generations", "generations", 1280, 620, "dark"],
+  ["admin-generations", "generations", 1280, 540, "dark"],
 ];
 
 /** Numbers that look random and are the same in every run. */
@@ -100,6 +100,7 @@ for (const [name, view, width, height, colorScheme] of SHOTS) {
   const file = path.join(into, `${name}.png`);
   await page.screenshot({ path: file });
   console.log(file);
+  await page.unrouteAll({ behavior: "ignoreErrors" });
   await context.close();
 }
 await load.stop();

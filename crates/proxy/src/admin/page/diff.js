@@ -31,7 +31,7 @@ export function diffLines(before, after) {
  * @param {number} around how many
  * @returns {DiffLine[][]}
  */
-export function hunks(lines, around = 3) {
+export function hunks(lines, around) {
   /** @type {DiffLine[][]} */
   const pieces = [];
   let last = -Infinity;

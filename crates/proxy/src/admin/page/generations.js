@@ -9,6 +9,8 @@ import { counted, timeOfDay } from "/page/format.js";
 
 const MARKS = { same: " ", added: "+", removed: "-" };
 const MOST_NAMES = 200;
+/** Lines around a change: enough to see the rule that it is in. */
+const AROUND = 5;
 
 /**
  * @param {string} wanted the number of the generation that is opened; the latest for none
@@ -100,7 +102,7 @@ function names(title, objects) {
  * @param {string} after
  */
 function diff(object, before, after) {
-  const pieces = hunks(diffLines(before, after));
+  const pieces = hunks(diffLines(before, after), AROUND);
   if (pieces.length === 0) {
     return el("p", { class: "note" }, "Its content is not shown here.");
   }

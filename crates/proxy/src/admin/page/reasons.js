@@ -78,3 +78,11 @@ export function meaningOf(reason) {
 export function adviceOf(reason) {
   return Object.hasOwn(REASONS, reason) ? REASONS[reason][1] : undefined;
 }
+
+/**
+ * Whether a request was let through and then failed, on the way or at its end.
+ * @param {string} reason
+ */
+export function isFailure(reason) {
+  return /^(client|connect|dns|response|tls|upstream)_|^no_(descriptors|endpoints)$|^request_body$/.test(reason);
+}

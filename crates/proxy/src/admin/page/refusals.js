@@ -5,7 +5,7 @@ import { copyButton } from "/page/copy.js";
 import { el, fill, setText, viewAddress, viewLink } from "/page/dom.js";
 import { ago, count, timeOfDay } from "/page/format.js";
 import { Pager } from "/page/pager.js";
-import { adviceOf, meaningOf } from "/page/reasons.js";
+import { adviceOf, isFailure, meaningOf } from "/page/reasons.js";
 import { LiveTable, numberColumn } from "/page/table.js";
 
 /** @typedef {import("/page/types.js").Refusal} Refusal */
@@ -59,11 +59,11 @@ export function refusalTable() {
       {
         label: "Decided by",
         kind: "object",
-        show: (cell, { refusal: { policy, rule } }) =>
-          fill(cell, JSON.stringify([policy, rule]), () => [
-            el("span", {}, policy || "the gateway"),
-            el("span", { class: "below" }, ruleText(policy, rule)),
-          ]),
+        show: (cell, { refusal: { policy, reason, rule } }) =>
+          fill(cell, JSON.stringify([policy, reason, rule]), () => {
+            const [first, second] = decision(policy, rule, reason);
+            return [el("span", {}, first), el("span", { class: "below" }, second)];
+          }),
       },
       { label: "Reason", show: showReason },
       numberColumn("Times", ({ refusal }) => count(refusal.count)),
@@ -91,14 +91,21 @@ export function refusalTable() {
 }
 
 /**
+ * Who decided, in two lines.
  * @param {string} policy
  * @param {string} rule
+ * @param {string} reason
  */
-function ruleText(policy, rule) {
-  if (rule !== "") {
-    return `rule ${rule}`;
+function decision(policy, rule, reason) {
+  if (isFailure(reason)) {
+    const by = rule === "" ? policy : `rule ${rule} of ${policy}`;
+    return ["nobody: it failed", policy === "" ? "" : `${by} let it through`];
   }
-  return policy.startsWith("EgressPolicy ") ? "no rule allows it" : "";
+  if (policy === "") {
+    return ["the gateway", ""];
+  }
+  const isAllowList = rule === "" && policy.startsWith("EgressPolicy ") && reason === "egress_policy";
+  return [policy, isAllowList ? "no rule allows it" : rule === "" ? "" : `rule ${rule}`];
 }
 
 /**
