@@ -42,6 +42,7 @@ const NOT_REPEATABLE: &[&str] = &[
     "fault",
     "csrf",
     "body_too_large",
+    "transformation",
     "jwks_unavailable",
     "misdirected",
     "loop",

@@ -23,4 +23,5 @@ pub mod retry;
 pub mod service;
 pub mod timeouts;
 pub mod traffic;
+pub mod transformation;
 pub mod url_rewrite;

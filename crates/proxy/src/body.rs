@@ -15,8 +15,12 @@ use crate::record::ExchangeEnd;
 use crate::upstream::{UpstreamBody, UpstreamBodyError};
 
 mod compressor;
+mod whole;
 
 use compressor::BodyCompressor;
+use whole::ReadBody;
+
+pub(crate) use whole::UnreadBody;
 
 /// A response body on its way to the client.
 pub(crate) struct ResponseBody {
@@ -34,6 +38,8 @@ enum BodySource {
     Text(Option<Bytes>),
     /// The body of the upstream's response.
     Upstream(UpstreamBody),
+    /// The body of the upstream's response, which was read.
+    Read(ReadBody),
 }
 
 impl ResponseBody {
@@ -51,7 +57,7 @@ impl ResponseBody {
     pub(crate) fn take_text(&mut self) -> Option<Bytes> {
         match &mut self.source {
             BodySource::Text(text) => text.take(),
-            BodySource::Upstream(_) => None,
+            BodySource::Upstream(_) | BodySource::Read(_) => None,
         }
     }
 
@@ -84,6 +90,7 @@ impl BodySource {
         match self {
             Self::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
             Self::Upstream(upstream) => Pin::new(upstream).poll_frame(cx),
+            Self::Read(read) => Poll::Ready(read.next().map(Ok)),
         }
     }
 }
@@ -143,6 +150,7 @@ impl Body for ResponseBody {
         match &self.source {
             BodySource::Text(text) => text.is_none(),
             BodySource::Upstream(upstream) => upstream.is_end_stream(),
+            BodySource::Read(read) => read.has_ended(),
         }
     }
 
@@ -155,6 +163,7 @@ impl Body for ResponseBody {
                 SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
             }
             BodySource::Upstream(upstream) => upstream.size_hint(),
+            BodySource::Read(read) => SizeHint::with_exact(read.length()),
         }
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use egret_config::access_log::{AccessLog, LogInputs};
 use egret_config::name::DnsName;
 use egret_config::policy::egress::{EgressDecision, EgressMode};
+use egret_config::policy::transformation::TemplateFields;
 use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{
     FOREVER, Listener, ListenerSocket, RouteRule, Scheme, TimeoutSetting,
@@ -28,6 +29,7 @@ use crate::plan::destination::DestinationKey;
 use crate::policy;
 use crate::policy::fault::{self, ActiveFaults, Pace};
 use crate::policy::limit::{LimitAudit, LimitShare};
+use crate::policy::transformation::{self, ResponseTransformation};
 use crate::record::{
     ExchangeEnd, ExchangeForm, FormatFacts, MessageFields, Record, RequestOrigin, SniViolation,
     Trip, VerdictFacts,
@@ -89,6 +91,8 @@ struct RequestFacts {
     share: Option<LimitShare>,
     /// What services that policies asked add to the response.
     added: Vec<(HeaderName, HeaderValue)>,
+    /// The fields of the request, if templates for responses may ask for them.
+    fields: Option<Arc<TemplateFields>>,
 }
 
 /// A refusal in Envoy's words.
@@ -267,6 +271,21 @@ impl Exchange {
         for (name, value) in &facts.added {
             headers.append(name, value.clone());
         }
+    }
+
+    /// Keeps the fields of the request for the templates for responses.
+    pub(crate) fn keeps_fields(&self, fields: Arc<TemplateFields>) {
+        self.facts.borrow_mut().fields = Some(fields);
+    }
+
+    /// How the response is transformed, if the rule says so.
+    pub(crate) fn response_transformation(&self) -> Option<ResponseTransformation> {
+        let facts = self.facts.borrow();
+        let rule = facts.rule.as_ref()?;
+        Some(ResponseTransformation {
+            by: transformation::of_responses(&rule.policies)?,
+            request: facts.fields.clone()?,
+        })
     }
 
     /// The response gives this cookie to the client.

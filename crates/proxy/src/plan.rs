@@ -208,6 +208,18 @@ impl<'a> ForwardPlan<'a> {
         (self.method != Method::CONNECT).then_some((&self.method, path))
     }
 
+    /// Sends another method or path than was planned.
+    pub(crate) fn retarget(&mut self, method: Option<&Method>, path: Option<&PathAndQuery>) {
+        if let Some(method) = method {
+            self.method = method.clone();
+        }
+        if let Some(path) = path {
+            let compared = compared_path(path.path(), &self.method);
+            self.normalized_path = (compared != path.path()).then(|| compared.into());
+            self.path = path.clone();
+        }
+    }
+
     /// What decides about the host and its address; `None` if any will do.
     pub(crate) fn affinity(&self) -> Option<AffinityKey> {
         self.affinity.key
@@ -296,9 +308,12 @@ impl<'a> ForwardPlan<'a> {
         *scheme == earlier.scheme && *host == earlier.host && *port == earlier.port
     }
 
-    /// Writes the planned target and `Host` into the request. `host` is the field as it was before filters, which must
+    /// Writes the planned method, target and `Host` into the request. `host` is the field as it was before filters, which must
     /// not change it.
     pub(crate) fn address(&self, parts: &mut Parts, host: Option<HeaderValue>) {
+        if parts.method != self.method {
+            parts.method = self.method.clone();
+        }
         parts.uri = Uri::from(self.path.clone());
         parts.version = http::Version::HTTP_11;
         if let Some(host) = self.host.clone().or(host) {

@@ -47,6 +47,7 @@ mod header_modifiers;
 pub(crate) mod jwt_auth;
 pub(crate) mod limit;
 mod rbac;
+pub(crate) mod transformation;
 mod unsettled;
 
 pub(crate) use unsettled::{LimitStep, Settled, Unsettled};
@@ -55,6 +56,7 @@ use credentials::Principal;
 use ext_auth::Identified;
 use jwt_auth::KeyStore;
 use limit::{LimitShare, LimitedRequest, WorkerLimits};
+use transformation::TransformedHead;
 
 /// What the policies of a rule are asked about.
 pub(crate) struct PolicyContext<'a, 'r> {
@@ -120,6 +122,8 @@ pub(crate) struct Cleared<'a> {
     sender: Option<RequestSender<'a>>,
     /// The request as it was cleared, if policies are asked about it again before it goes elsewhere.
     kept: Option<Box<KeptRequest>>,
+    /// What templates made of its head.
+    transformed: Option<Rc<TransformedHead>>,
 }
 
 /// What the policies made of a request that they let through, without the limits.
@@ -333,6 +337,7 @@ impl<'a> Admitted<'a> {
             policies: Some(self.policies),
             sender: Some(self.sender),
             kept,
+            transformed: None,
         }
     }
 }
@@ -373,6 +378,7 @@ impl<'a> Cleared<'a> {
             policies: None,
             sender: None,
             kept: None,
+            transformed: None,
         })
     }
 
@@ -427,9 +433,37 @@ impl<'a> Cleared<'a> {
             .map_or_else(EgressClient::default, RequestSender::facts)
     }
 
+    /// Sends what templates made of the head of the request. If that has another method or path, gives what the egress
+    /// policies decide about it.
+    ///
+    /// # Errors
+    /// [`Refusal::Policy`] with what denies it.
+    pub(crate) fn transform(
+        &mut self,
+        head: Rc<TransformedHead>,
+    ) -> Result<Option<EgressDecision<'a>>, Refusal> {
+        let decision = if head.changes_target() {
+            self.plan.retarget(head.method.as_ref(), head.path.as_ref());
+            Some(check_name(&self.plan, self.client(), self.kept.as_deref())?)
+        } else {
+            None
+        };
+        self.transformed = Some(head);
+        Ok(decision)
+    }
+
+    /// What templates made of the head of the request.
+    pub(crate) fn transformed(&self) -> Option<&Rc<TransformedHead>> {
+        self.transformed.as_ref()
+    }
+
     /// Makes the changes of the policies to the head of the request, before those of the filters of the rule.
     pub(crate) fn edit_request(&self, headers: &mut HeaderMap) {
+        if let Some(transformed) = &self.transformed {
+            transformed.fields.apply(headers);
+        }
         if let Some(policies) = self.policies {
+            transformation::edit_request(policies, headers);
             header_modifiers::edit_request(policies, headers);
         }
     }

@@ -30,6 +30,7 @@ use crate::tunnel::Tunnel;
 use crate::upstream::RequestBody;
 use decide::{NextStep, RoutedRequest};
 use limits::Enquiry;
+use transformation::{ResponseScope, TransformedRequest};
 
 mod buffer;
 mod check;
@@ -44,6 +45,7 @@ mod local;
 mod mirror;
 mod send;
 pub(crate) mod tls;
+mod transformation;
 
 /// A request's client, and the exchange with it.
 pub(crate) struct RequestClient {
@@ -79,17 +81,29 @@ pub(crate) async fn handle(
         connection: Rc::clone(&connection),
         exchange: Rc::clone(&exchange),
     };
+    let scope = match *request.method() {
+        Method::CONNECT => ResponseScope::Fields,
+        Method::HEAD => ResponseScope::Head,
+        _ if is_grpc => ResponseScope::Fields,
+        _ => ResponseScope::All,
+    };
     let mut is_last = false;
-    let mut response = answer(request, &client).await.unwrap_or_else(|refusal| {
-        let about = exchange.refused(&refusal);
-        is_last = refusal.ends_connection();
-        let response = if is_grpc {
-            refusal::grpc::response(&refusal, &about)
-        } else {
-            refusal.response(&about)
-        };
-        response.map(|text| ResponseBody::text(Bytes::from(text), Rc::clone(&exchange)))
-    });
+    let mut response = match answer(request, &client).await {
+        Ok(response) => response,
+        Err(refusal) => {
+            is_last = refusal.ends_connection();
+            let response = refused(&refusal, is_grpc, &exchange);
+            let transformation = exchange.response_transformation();
+            match transformation.filter(|_| !refusal.is_of_transformation()) {
+                None => response,
+                Some(by) => {
+                    let transformed = transformation::response(by, response, scope, &exchange);
+                    let transformed = Box::pin(transformed).await;
+                    transformed.unwrap_or_else(|refusal| refused(&refusal, is_grpc, &exchange))
+                }
+            }
+        }
+    };
     exchange.edit_response(response.headers_mut());
     exchange.finish_response(response.headers_mut());
     if let Some(pace) = exchange.response_pace(&connection.context.shared.faults) {
@@ -106,6 +120,17 @@ pub(crate) async fn handle(
         close(&mut response, &connection.client);
     }
     Ok(response)
+}
+
+/// The response to a refusal, which the exchange is told of.
+fn refused(refusal: &Refusal, is_grpc: bool, exchange: &Rc<Exchange>) -> Response<ResponseBody> {
+    let about = exchange.refused(refusal);
+    let response = if is_grpc {
+        refusal::grpc::response(refusal, &about)
+    } else {
+        refusal.response(&about)
+    };
+    response.map(|text| ResponseBody::text(Bytes::from(text), Rc::clone(exchange)))
 }
 
 /// Whether the client asks for consent before it sends its body (RFC 9110 10.1.1).
@@ -199,6 +224,8 @@ async fn answer(
     let path = compared_path(parts.uri.path(), &parts.method);
     let has_normal_path = matches!(path, Cow::Borrowed(path) if path == parts.uri.path());
     let found = decide::route(listener, &target, &parts, &path)?;
+    let policies = &found.rule.policies;
+    transformation::keep(policies, &parts, connection.client.scheme(), exchange);
     let faults = &context.shared.faults;
     if let Some(fault) = decide::fault(&found, &parts, exchange, faults) {
         // Boxed, so that it costs other requests nothing.
@@ -216,7 +243,12 @@ async fn answer(
             Box::pin(ext_auth::ask(identified, &target, message, enquiry)).await?
         }
     };
-    let accepted = compression::accepted(&found.rule.policies, &parts);
+    let accepted = compression::accepted(policies, &parts);
+    let scope = match parts.method {
+        Method::HEAD => ResponseScope::Head,
+        _ if extended.is_some() => ResponseScope::Fields,
+        _ => ResponseScope::All,
+    };
     let routed = RoutedRequest {
         target: &target,
         found: &found,
@@ -239,7 +271,7 @@ async fn answer(
             return Box::pin(connect::open(request, client)).await;
         }
         NextStep::Forward(clearance, forwarded, mut body) => {
-            let cleared = match clearance {
+            let mut cleared = match clearance {
                 Clearance::Cleared(cleared, _) => cleared,
                 Clearance::Unsettled(unsettled) => {
                     let enquiry = client.enquiry(&snapshot);
@@ -250,14 +282,31 @@ async fn answer(
                     asked.cleared
                 }
             };
-            compression::decode(&found.rule.policies, &mut parts, &mut body);
-            if let Some(reading) = buffer::read_whole(&found.rule.policies, &mut body) {
+            compression::decode(policies, &mut parts, &mut body);
+            if let Some(reading) = buffer::read_whole(policies, &mut body) {
                 // Likewise.
                 Box::pin(reading).await?;
+            }
+            let request = TransformedRequest {
+                parts: &mut parts,
+                body: &mut body,
+                scheme: connection.client.scheme(),
+                is_upgrade: forwarded.wanted.is_some(),
+            };
+            if let Some(change) = transformation::request(policies, request, &mut cleared, exchange)
+            {
+                // Likewise.
+                Box::pin(change).await?;
             }
             send::forward(forwarded, cleared, parts, body, client).await?
         }
     };
+    if crate::policy::transformation::changes_responses(policies)
+        && let Some(by) = exchange.response_transformation()
+    {
+        // Likewise.
+        response = Box::pin(transformation::response(by, response, scope, exchange)).await?;
+    }
     if let Some(accepted) = accepted {
         accepted.apply(&mut response);
     }

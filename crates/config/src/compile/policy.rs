@@ -51,6 +51,7 @@ mod resolver;
 mod retry;
 mod scope;
 mod traffic;
+mod transformation;
 mod unread;
 
 use draft::{PolicyDraft, TargetOutcome};

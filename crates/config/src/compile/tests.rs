@@ -49,6 +49,7 @@ mod service;
 mod status;
 mod tls_route;
 mod traffic_fields;
+mod transformation;
 mod tunnel;
 mod unread;
 mod unsupported;

@@ -407,7 +407,7 @@ ListenerPolicy spec.perPort maxItems 64
 ListenerPolicy spec.default.httpSettings.maxRequestHeadersKb maximum 8192
 HTTPListenerPolicy spec.maxHeadersCount minimum 1
 DirectResponse spec.body maxLength 4096
-TrafficPolicy spec.transformation x-kubernetes-preserve-unknown-fields true
+TrafficPolicy spec.transformation.request.set maxItems 16
 Backend spec.priorityGroups type "array"
 EgressPolicy spec.rules[].ports[] x-kubernetes-int-or-string true
 EgressPolicy status.ancestors[].conditions x-kubernetes-list-type "map"

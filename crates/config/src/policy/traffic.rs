@@ -27,6 +27,7 @@ use super::rbac::Rbac;
 use super::request_mirror::MirrorHost;
 use super::retry::RetryPolicy;
 use super::timeouts::TimeoutLimits;
+use super::transformation::Transformation;
 use super::url_rewrite::{AutoHostRewrite, UrlRewriting};
 use crate::resources::ObjectRef;
 
@@ -71,6 +72,8 @@ macro_rules! traffic_policies {
             compression: Compression = "compression", WarnOnly, Replaced;
             /// When a request is retried.
             retry: RetryPolicy = "retry", Applies, Replaced;
+            /// Changes requests and responses by templates.
+            transformation: Transformation = "transformation", WarnOnly, Replaced;
             /// Changes to the headers of requests and responses.
             header_modifiers: HeaderModifiers = "headerModifiers", WarnOnly, Replaced;
             /// What mirrored requests say.

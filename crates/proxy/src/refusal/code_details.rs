@@ -154,6 +154,9 @@ fn denied(denial: &PolicyDenial) -> String {
         DenyingField::Csrf => "csrf_origin_mismatch",
         DenyingField::Fault => "fault_filter_abort",
         DenyingField::Buffer => "request_payload_too_large",
+        DenyingField::Transformation | DenyingField::ResponseTransformation => {
+            "transformation_error"
+        }
     };
     details.to_owned()
 }

@@ -58,8 +58,12 @@ pub(crate) enum DenyingField {
     Csrf,
     /// `faultInjection.abort`
     Fault,
-    /// `buffer`
+    /// `buffer`, and the limit of what `transformation` reads
     Buffer,
+    /// `transformation` of requests
+    Transformation,
+    /// `transformation` of responses
+    ResponseTransformation,
 }
 
 impl DenyingField {
@@ -75,6 +79,7 @@ impl DenyingField {
             Self::Csrf => Reason::Csrf,
             Self::Fault => Reason::Fault,
             Self::Buffer => Reason::BodyTooLarge,
+            Self::Transformation | Self::ResponseTransformation => Reason::Transformation,
             Self::Jwt | Self::JwtKey => Reason::Jwt,
             Self::Jwks => Reason::JwksUnavailable,
         }
@@ -93,13 +98,21 @@ impl DenyingField {
             | Self::GlobalRateLimit
             | Self::EgressLimit => "http_request_denied",
             Self::Fault => "proxy_internal_response",
-            Self::Jwks | Self::ExtAuthService | Self::RateLimitService => "proxy_internal_error",
-            Self::Buffer => "http_request_error",
+            Self::Jwks
+            | Self::ExtAuthService
+            | Self::RateLimitService
+            | Self::ResponseTransformation => "proxy_internal_error",
+            Self::Buffer | Self::Transformation => "http_request_error",
         }
     }
 }
 
 impl Refusal {
+    /// Whether templates made nothing of a message.
+    pub(crate) fn is_of_transformation(&self) -> bool {
+        matches!(self, Self::Denied(denial) if matches!(denial.by, DenyingField::Transformation | DenyingField::ResponseTransformation))
+    }
+
     /// Whether the request may be let through once keys of tokens were fetched.
     pub(crate) fn wants_keys(&self) -> bool {
         matches!(self, Self::Denied(denial) if matches!(denial.by, DenyingField::JwtKey | DenyingField::Jwks))

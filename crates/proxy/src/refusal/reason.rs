@@ -57,6 +57,8 @@ label_values! {
         Fault = "fault",
         /// The request's body is larger than `buffer` of a TrafficPolicy allows.
         BodyTooLarge = "body_too_large",
+        /// The templates of `transformation` of a TrafficPolicy make nothing of a message.
+        Transformation = "transformation",
         /// `jwtAuth` of a TrafficPolicy denies the request: its token is missing or not valid.
         Jwt = "jwt",
         /// The keys of `jwtAuth` of a TrafficPolicy could not be fetched.

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use egret_config::name::Host;
+use egret_config::policy::egress::EgressDecision;
 use egret_config::policy::global_limit::GlobalRateLimit;
 use egret_config::policy::traffic::PolicySetting;
 use egret_config::route::RouteMatch;
@@ -28,6 +29,7 @@ use crate::message::upgrade;
 use crate::plan::{ForwardPlan, PlannedRoute, compared_path};
 use crate::policy::credentials::Principal;
 use crate::policy::jwt_auth::KeyStore;
+use crate::policy::transformation;
 use crate::policy::{self, Admitted, Cleared, ClearedRequest, ClientIdentity, PolicyContext, cors};
 use crate::record::VerdictFacts;
 use crate::refusal::Refusal;
@@ -302,8 +304,19 @@ impl<'a> AskedUnder<'a, '_> {
         let mut facts = VerdictFacts::default();
         match self.admit()?.clear_uncounted(plan, &self.context()) {
             Err(refusal) => told.settled(facts, Some(&refusal), destination),
-            Ok(ClearedRequest { cleared, decision }) => {
+            Ok(ClearedRequest {
+                mut cleared,
+                decision,
+            }) => {
                 facts.cleared(&decision);
+                let transformed = self.transform(&mut cleared, told);
+                if let Some(decision) = transformed.as_ref().ok().and_then(Option::as_ref) {
+                    facts.cleared(decision);
+                }
+                if let Err(refusal) = transformed {
+                    told.settled(facts, Some(&refusal), destination);
+                    return Ok(());
+                }
                 told.heads_for(cleared.plan());
                 told.outcome = match target.is_tunnel() {
                     true => Outcome::Tunnel,
@@ -316,6 +329,32 @@ impl<'a> AskedUnder<'a, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Lets templates change the method and the path of the request, about which the egress policies are asked again.
+    fn transform(
+        &self,
+        cleared: &mut Cleared<'a>,
+        told: &mut Explanation,
+    ) -> Result<Option<EgressDecision<'a>>, Refusal> {
+        let AskedHead { target, parts } = self.head;
+        let policies = &self.found.rule.policies;
+        let scheme = self.at.client.scheme;
+        if target.is_tunnel() {
+            return Ok(None);
+        }
+        match transformation::target_without_body(policies, parts, scheme) {
+            None => Ok(None),
+            Some(Ok(head)) => cleared.transform(Rc::new(head?)),
+            Some(Err(policy)) => {
+                let note = format!(
+                    "templates of {policy} may change the method and the path by the body; the egress policies are then \
+                     asked about them"
+                );
+                told.notes.push(note);
+                Ok(None)
+            }
+        }
     }
 
     /// Judges the addresses of the destination that are known.

@@ -29,6 +29,7 @@ use crate::context::WorkerContext;
 use crate::exchange::Progress;
 use crate::message::target::Target;
 use crate::plan::{ForwardPlan, PlannedRoute};
+use crate::policy::transformation::TransformedHead;
 use crate::policy::{self, PolicyContext};
 use crate::record::Trip;
 use crate::task;
@@ -49,6 +50,8 @@ pub(super) struct MirroredRequest<'a> {
     /// The path prefix that the rule matched.
     pub(super) matched_prefix: Option<&'a str>,
     pub(super) parts: &'a Parts,
+    /// What templates made of its head.
+    pub(super) transformed: Option<&'a Rc<TransformedHead>>,
 }
 
 /// One copy, which has its own task and holds what it needs to the end.
@@ -59,6 +62,7 @@ struct RequestCopy {
     index: usize,
     matched_prefix: Option<String>,
     parts: Parts,
+    transformed: Option<Rc<TransformedHead>>,
     body: RequestBody,
     progress: Rc<Progress>,
     client: Rc<ClientConnection>,
@@ -72,6 +76,7 @@ pub(super) fn start(
         rule,
         matched_prefix,
         parts,
+        transformed,
     }: &MirroredRequest<'_>,
     body: &mut RequestBody,
     client: &RequestClient,
@@ -93,6 +98,7 @@ pub(super) fn start(
             index,
             matched_prefix: matched_prefix.map(str::to_owned),
             parts: parts.clone(),
+            transformed: transformed.cloned(),
             body: body.copied(Rc::clone(&progress), &limits),
             progress,
             client: Rc::clone(&connection.client),
@@ -121,6 +127,7 @@ impl RequestCopy {
             index,
             matched_prefix,
             mut parts,
+            transformed,
             body,
             progress,
             client,
@@ -145,7 +152,10 @@ impl RequestCopy {
         let plan = ForwardPlan::new(&target, &route, &mirror.backend, &parts)?;
         let mut plan = Box::new(plan);
         context.upstreams.choose_host(&mut plan);
-        let cleared = admitted.clear_uncounted(plan, &request)?.cleared;
+        let mut cleared = admitted.clear_uncounted(plan, &request)?.cleared;
+        if let Some(head) = transformed {
+            cleared.transform(head)?;
+        }
         let filters = [&rule.filters, &mirror.backend.filters];
         let from = HeadOrigin::new(&client, &context);
         prepare(&mut parts, &body, &cleared, filters, from);

@@ -91,6 +91,7 @@ pub(super) async fn forward(
             rule,
             matched_prefix,
             parts: &parts,
+            transformed: cleared.transformed(),
         };
         mirror::start(&mirrored, &mut body, client);
     }

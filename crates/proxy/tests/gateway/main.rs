@@ -49,6 +49,7 @@ mod static_hosts;
 mod tls_clients;
 mod tls_terminate;
 mod tls_upstream;
+mod transformation;
 mod tunnel;
 mod upstream_proxy_protocol;
 mod with_policy;

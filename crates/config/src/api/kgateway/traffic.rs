@@ -22,6 +22,7 @@ mod rate_limit;
 mod rbac;
 mod request_mirror;
 mod retry;
+mod transformation;
 
 pub use acl::{AclAction, AclDenyResponse, AclHeader, AclRule, TrafficAcl};
 pub use authentication::{
@@ -43,6 +44,9 @@ pub use rate_limit::{
 pub use rbac::{RbacAction, RbacPolicy, TrafficRbac};
 pub use request_mirror::TrafficRequestMirror;
 pub use retry::TrafficRetry;
+pub use transformation::{
+    BodyParsing, BodyTemplateSpec, HeaderTemplateSpec, MessageTransformation, TrafficTransformation,
+};
 
 recognised! {
     /// `spec` of a TrafficPolicy.
@@ -110,6 +114,9 @@ recognised! {
         /// Which requests are let through, by expressions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rbac: Option<TrafficRbac>,
+        /// Changes requests and responses by templates.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        transformation: Option<TrafficTransformation>,
         /// Changes the headers of requests and responses.
         #[serde(default, rename = "headerModifiers", skip_serializing_if = "Option::is_none")]
         header_modifiers: Option<TrafficHeaderModifiers>,
@@ -121,7 +128,6 @@ recognised! {
         ext_proc = "extProc",
         internal_redirect = "internalRedirect",
         oauth2 = "oauth2",
-        transformation = "transformation",
     }
     without_effect {
         stat_prefix = "statPrefix": "what is counted has the route and the rule as labels",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::filter::{NamedPolicy, named_policies};
 use super::rbac;
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
+use super::{CompiledPolicies, PolicyDraft, TargetOutcome, transformation};
 use crate::api::kgateway::TrafficPolicySpec;
 use crate::compile::annotation::heaviest_first;
 use crate::compile::log::{FieldFault, ReportLog, join, misconfiguration};
@@ -96,6 +96,9 @@ pub(super) fn compile(
         let settings = read_settings(spec, reader, &mut draft.faults);
         if draft.faults.is_empty() {
             for (field, message) in rbac::warnings(&settings) {
+                log.warn(reference, &object.source, &FieldFault::new(field, message));
+            }
+            for (field, message) in transformation::warnings(&settings) {
                 log.warn(reference, &object.source, &FieldFault::new(field, message));
             }
         }

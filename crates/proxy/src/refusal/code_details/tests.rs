@@ -154,6 +154,10 @@ fn a_denial_names_the_policy_and_the_rule_without_blanks() {
             denial(DenyingField::Buffer, None, None),
             "request_payload_too_large".to_owned(),
         ),
+        (
+            denial(DenyingField::Transformation, None, None),
+            "transformation_error".to_owned(),
+        ),
     ] {
         let told = refusal.code_details(&about());
         assert_eq!(told, expected);

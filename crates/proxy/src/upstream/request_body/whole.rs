@@ -3,10 +3,11 @@
 use std::future::poll_fn;
 use std::rc::Rc;
 
+use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 use tokio::time::timeout;
 
-use super::{BodySource, RequestBody};
+use super::{BodyFrame, BodySource, RequestBody};
 use crate::exchange::Progress;
 
 /// Why a body could not be read as a whole.
@@ -57,5 +58,36 @@ impl RequestBody {
         }
         reader.at = 0;
         Ok(())
+    }
+
+    /// The data of a body that was read as a whole.
+    pub(crate) fn buffered(&self) -> Bytes {
+        let BodySource::Replayed(reader) = &self.source else {
+            return Bytes::new();
+        };
+        let kept = reader.kept.borrow();
+        let mut pieces = kept.frames.iter().filter_map(|frame| match frame {
+            BodyFrame::Data(data) => Some(data),
+            BodyFrame::Trailers(_) => None,
+        });
+        match (pieces.next(), pieces.next()) {
+            (None, _) => Bytes::new(),
+            (Some(only), None) => only.clone(),
+            (Some(first), Some(second)) => {
+                let mut all = BytesMut::from(&**first);
+                all.extend_from_slice(second);
+                pieces.for_each(|piece| all.extend_from_slice(piece));
+                all.freeze()
+            }
+        }
+    }
+
+    /// Sends this in place of a body that was read as a whole.
+    pub(crate) fn replace(&mut self, data: Bytes) {
+        self.source = if data.is_empty() {
+            BodySource::Empty
+        } else {
+            BodySource::Own(Some(data))
+        };
     }
 }
