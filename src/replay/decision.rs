@@ -43,6 +43,7 @@ const NOT_REPEATABLE: &[&str] = &[
     "csrf",
     "body_too_large",
     "transformation",
+    "authentication_overload",
     "jwks_unavailable",
     "misdirected",
     "loop",

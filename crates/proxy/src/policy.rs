@@ -52,9 +52,8 @@ mod unsettled;
 
 pub(crate) use unsettled::{LimitStep, Settled, Unsettled};
 
-use credentials::Principal;
+use credentials::{CredentialStore, Principal};
 use ext_auth::Identified;
-use jwt_auth::KeyStore;
 use limit::{LimitShare, LimitedRequest, WorkerLimits};
 use transformation::TransformedHead;
 
@@ -68,8 +67,8 @@ pub(crate) struct PolicyContext<'a, 'r> {
     pub(crate) request: &'r Parts,
     /// Who is at the other end of the client's connection.
     pub(crate) client: &'r Rc<ClientIdentity>,
-    /// The keys that were fetched.
-    pub(crate) keys: &'r KeyStore,
+    /// What is known of credentials beside the configuration.
+    pub(crate) credentials: &'r CredentialStore,
     /// Whether the request was let through before and is asked about again: an open tunnel, or a copy.
     pub(crate) asked_before: bool,
 }

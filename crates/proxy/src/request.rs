@@ -23,7 +23,7 @@ use crate::exchange::{BodyConsent, Exchange};
 use crate::message::target::{Target, check_framing};
 use crate::message::{grpc, upgrade};
 use crate::plan::compared_path;
-use crate::policy::{Admission, Clearance, PolicyContext};
+use crate::policy::{Admission, Clearance, PolicyContext, credentials};
 use crate::refusal::{self, Refusal};
 use crate::transfer::ReceivedBody;
 use crate::tunnel::Tunnel;
@@ -180,7 +180,7 @@ impl RequestClient {
             target,
             request,
             client: self.connection.client.identity(),
-            keys: self.connection.context.upstreams.keys(),
+            credentials: self.connection.context.upstreams.credentials(),
             asked_before: false,
         }
     }
@@ -365,7 +365,8 @@ fn enter<'s>(
     })
 }
 
-/// Asks the policies of the rule. If the key of a token is not there, it may have come to the server since.
+/// Asks the policies of the rule. If the key of a token is not there, it may have come to the server since. A password that
+/// takes long to compare is compared elsewhere.
 async fn admit<'a>(
     found: &RouteMatch<'a>,
     target: &Target,
@@ -375,7 +376,18 @@ async fn admit<'a>(
 ) -> Result<Admission<'a>, Refusal> {
     let exchange = &client.exchange;
     let context = client.policy_context(found.rule, target, parts);
-    match decide::admit(found, &context, exchange) {
+    let mut admitted = decide::admit(found, &context, exchange);
+    if let Err(refusal) = &admitted
+        && refusal.wants_comparison()
+        && let Some(password) = credentials::slow_password(&context)
+    {
+        let passwords = &context.credentials.passwords;
+        // Boxed, so that it costs other requests nothing.
+        if Box::pin(passwords.compare(password)).await? {
+            admitted = decide::admit(found, &context, exchange);
+        }
+    }
+    match admitted {
         Err(refusal) if refusal.wants_keys() => {
             if let Some(jwt) = found.rule.policies.jwt_auth.value() {
                 let upstreams = &client.connection.context.upstreams;

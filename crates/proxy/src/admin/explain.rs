@@ -16,7 +16,7 @@ pub(super) fn explain(shared: &SharedContext, query: Option<&str>) -> AdminRespo
     };
     let explainer = Explainer {
         snapshot: &shared.snapshot.load_full(),
-        keys: &shared.upstreams.keys,
+        credentials: &shared.upstreams.credentials,
         own: &shared.upstreams.own_addresses.load(),
     };
     json(serde_json::to_vec_pretty(&explainer.explain(&question)))

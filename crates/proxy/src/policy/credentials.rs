@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use egret_config::policy::api_key_auth::ApiKeyAuth;
-use egret_config::policy::basic_auth::BasicAuth;
+use egret_config::policy::basic_auth::{BasicAuth, PasswordCheck};
 use egret_config::policy::traffic::{PolicySetting, TrafficSettings};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -14,16 +14,27 @@ use http::{HeaderMap, HeaderValue, Uri};
 use serde_json::{Map, Value};
 
 use super::PolicyContext;
-use super::jwt_auth::{self, VerifiedToken};
+use super::jwt_auth::{self, KeyStore, VerifiedToken};
 use crate::message::target::Target;
 use crate::refusal::{AuthenticationFailure, CredentialAudience, CredentialError, Refusal};
 
 mod basic;
+pub(crate) mod passwords;
 pub(super) mod sources;
 
 pub(crate) use basic::after_scheme;
 
 use basic::BasicCredentials;
+use passwords::{PasswordStore, SlowPassword};
+
+/// What is known of credentials beside the configuration. It outlives changes of that, and all workers share it.
+#[derive(Default)]
+pub(crate) struct CredentialStore {
+    /// The keys of tokens that were fetched.
+    pub(crate) keys: KeyStore,
+    /// The passwords that were right.
+    pub(crate) passwords: PasswordStore,
+}
 
 /// An authenticated client.
 pub(crate) struct Principal<'a> {
@@ -44,7 +55,9 @@ pub(crate) fn authenticate<'a>(
 ) -> Result<Option<Principal<'a>>, Refusal> {
     let policies = &*context.rule.policies;
     let (target, request) = (context.target, context.request);
-    let mut principal = verify(policies, target, request).map_err(Refusal::Unauthenticated)?;
+    let passwords = &context.credentials.passwords;
+    let verified = verify(policies, target, request, passwords);
+    let mut principal = verified.map_err(Refusal::Unauthenticated)?;
     if let PolicySetting::Set(policy, jwt) = &policies.jwt_auth {
         let audience = audience(target);
         let token = jwt_auth::verify(policy, jwt, audience, context)?;
@@ -70,18 +83,37 @@ pub(super) fn assume<'a>(
     })
 }
 
+/// The password of a request that is to be compared, if [`authenticate`] asked for that.
+pub(crate) fn slow_password(context: &PolicyContext<'_, '_>) -> Option<SlowPassword> {
+    let PolicySetting::Set(policy, basic) = &context.rule.policies.basic_auth else {
+        return None;
+    };
+    let audience = audience(context.target);
+    let BasicCredentials { user, password } = credentials(audience, context.request).ok()?;
+    let PasswordCheck::Slow { user, hash } = basic.check(&user, &password) else {
+        return None;
+    };
+    Some(SlowPassword {
+        policy: policy.clone(),
+        hash: hash.clone(),
+        is_known: user.is_some(),
+        password,
+    })
+}
+
 /// Verifies the passwords and keys that the policies require; `None` if they require none.
 fn verify<'a>(
     policies: &'a TrafficSettings,
     target: &Target,
     parts: &Parts,
+    passwords: &PasswordStore,
 ) -> Result<Option<Principal<'a>>, AuthenticationFailure> {
     if policies.basic_auth.value().is_none() && policies.api_key_auth.value().is_none() {
         return Ok(None);
     }
     let mut principal = Principal::new(audience(target), policies);
     if let PolicySetting::Set(policy, basic) = &policies.basic_auth {
-        let user = principal.verify_password(basic, parts);
+        let user = principal.verify_password(basic, parts, passwords);
         let refused = |error| AuthenticationFailure::by_basic(principal.audience, error, policy);
         principal.user = Some(user.map_err(refused)?);
     }
@@ -144,11 +176,17 @@ impl<'a> Principal<'a> {
         &self,
         basic: &'a BasicAuth,
         parts: &Parts,
+        passwords: &PasswordStore,
     ) -> Result<&'a Arc<str>, CredentialError> {
-        let field = exactly_one(parts.headers.get_all(self.audience.field()).iter())?;
-        let BasicCredentials { user, password } =
-            BasicCredentials::read(field.as_bytes()).ok_or(CredentialError::Malformed)?;
-        basic.check(&user, &password).ok_or(CredentialError::Wrong)
+        let BasicCredentials { user, password } = credentials(self.audience, parts)?;
+        match basic.check(&user, &password) {
+            PasswordCheck::Right(user) => Ok(user),
+            PasswordCheck::Wrong => Err(CredentialError::Wrong),
+            PasswordCheck::Slow { user, hash } => {
+                let user = user.filter(|_| passwords.is_right(hash, &password));
+                user.ok_or(CredentialError::Unverified)
+            }
+        }
     }
 
     fn verify_key(
@@ -221,6 +259,15 @@ impl<'a> Principal<'a> {
             };
         }
     }
+}
+
+/// The user and the password of a request.
+fn credentials(
+    audience: CredentialAudience,
+    parts: &Parts,
+) -> Result<BasicCredentials, CredentialError> {
+    let field = exactly_one(parts.headers.get_all(audience.field()).iter())?;
+    BasicCredentials::read(field.as_bytes()).ok_or(CredentialError::Malformed)
 }
 
 /// The only value of an iterator. Several credentials are an error, because another server may choose another one.

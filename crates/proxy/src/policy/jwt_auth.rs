@@ -82,7 +82,7 @@ fn by_provider<'a>(
     });
     provider.verify(&token, now, |keys| match keys {
         ProviderKeys::Local(keys) => Some(Arc::clone(keys)),
-        ProviderKeys::Remote(remote) => context.keys.get(remote, clock::now()),
+        ProviderKeys::Remote(remote) => context.credentials.keys.get(remote, clock::now()),
     })?;
     let claims = token.claims;
     Ok(VerifiedToken {

@@ -46,6 +46,8 @@ pub(crate) enum CredentialError {
     Malformed,
     /// The credentials belong to no user or client.
     Wrong,
+    /// As [`Self::Wrong`], unless a comparison that takes long says otherwise.
+    Unverified,
 }
 
 impl CredentialError {
@@ -53,7 +55,9 @@ impl CredentialError {
         match self {
             Self::Missing => "User authentication failed. Missing username and password.",
             Self::Malformed => "User authentication failed. Invalid basic credential format.",
-            Self::Wrong => "User authentication failed. Invalid username/password combination.",
+            Self::Wrong | Self::Unverified => {
+                "User authentication failed. Invalid username/password combination."
+            }
         }
     }
 }
@@ -139,7 +143,7 @@ impl AuthenticationFailure {
         let error = match self.error {
             CredentialError::Missing => "are missing",
             CredentialError::Malformed => "are malformed",
-            CredentialError::Wrong => "are wrong",
+            CredentialError::Wrong | CredentialError::Unverified => "are wrong",
         };
         format!("the {what} that {} requires {error}", self.policy)
     }

@@ -124,9 +124,11 @@ fn authentication(client: &AuthenticationFailure) -> String {
     let details = match (client.is_basic(), client.error) {
         (true, CredentialError::Missing) => "no_credential_for_basic_auth",
         (true, CredentialError::Malformed) => "invalid_format_for_basic_auth",
-        (true, CredentialError::Wrong) => "invalid_credential_for_basic_auth",
+        (true, CredentialError::Wrong | CredentialError::Unverified) => {
+            "invalid_credential_for_basic_auth"
+        }
         (false, CredentialError::Missing) => "missing_api_key",
-        (false, CredentialError::Malformed | CredentialError::Wrong) => "unknown_api_key",
+        (false, _) => "unknown_api_key",
     };
     details.to_owned()
 }
@@ -152,6 +154,7 @@ fn denied(denial: &PolicyDenial) -> String {
         DenyingField::ExtAuth => "ext_authz_denied",
         DenyingField::ExtAuthService => "ext_authz_error",
         DenyingField::Csrf => "csrf_origin_mismatch",
+        DenyingField::PasswordQueue => "overload_of_basic_auth",
         DenyingField::Fault => "fault_filter_abort",
         DenyingField::Buffer => "request_payload_too_large",
         DenyingField::Transformation | DenyingField::ResponseTransformation => {

@@ -8,7 +8,7 @@ use egret_config::resources::ObjectRef;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::{Reason, Refusal};
+use super::{CredentialError, Reason, Refusal};
 
 /// Why a policy denies a request, and what the client is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub(crate) enum DenyingField {
     Csrf,
     /// `faultInjection.abort`
     Fault,
+    /// `basicAuth`, because too many passwords wait to be compared
+    PasswordQueue,
     /// `buffer`, and the limit of what `transformation` reads
     Buffer,
     /// `transformation` of requests
@@ -77,6 +79,7 @@ impl DenyingField {
             Self::ExtAuthService => Reason::ExtAuthUnavailable,
             Self::Rbac => Reason::Rbac,
             Self::Csrf => Reason::Csrf,
+            Self::PasswordQueue => Reason::AuthenticationOverload,
             Self::Fault => Reason::Fault,
             Self::Buffer => Reason::BodyTooLarge,
             Self::Transformation | Self::ResponseTransformation => Reason::Transformation,
@@ -102,6 +105,7 @@ impl DenyingField {
             | Self::ExtAuthService
             | Self::RateLimitService
             | Self::ResponseTransformation => "proxy_internal_error",
+            Self::PasswordQueue => "connection_limit_reached",
             Self::Buffer | Self::Transformation => "http_request_error",
         }
     }
@@ -111,6 +115,11 @@ impl Refusal {
     /// Whether templates made nothing of a message.
     pub(crate) fn is_of_transformation(&self) -> bool {
         matches!(self, Self::Denied(denial) if matches!(denial.by, DenyingField::Transformation | DenyingField::ResponseTransformation))
+    }
+
+    /// Whether the request may be let through once its password was compared.
+    pub(crate) fn wants_comparison(&self) -> bool {
+        matches!(self, Self::Unauthenticated(failure) if failure.error == CredentialError::Unverified)
     }
 
     /// Whether the request may be let through once keys of tokens were fetched.

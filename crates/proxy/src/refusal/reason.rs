@@ -43,6 +43,8 @@ label_values! {
         Misconfigured = "misconfigured",
         /// The client did not authenticate.
         Unauthenticated = "unauthenticated",
+        /// Too many passwords wait to be compared.
+        AuthenticationOverload = "authentication_overload",
         /// `acl` of a TrafficPolicy denies the client's address.
         Acl = "acl",
         /// A limit of requests is reached.

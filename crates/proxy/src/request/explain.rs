@@ -27,8 +27,7 @@ use crate::dial::egress::OwnAddresses;
 use crate::message::target::{Target, TargetForm, check_framing};
 use crate::message::upgrade;
 use crate::plan::{ForwardPlan, PlannedRoute, compared_path};
-use crate::policy::credentials::Principal;
-use crate::policy::jwt_auth::KeyStore;
+use crate::policy::credentials::{self, CredentialStore, Principal};
 use crate::policy::transformation;
 use crate::policy::{self, Admitted, Cleared, ClearedRequest, ClientIdentity, PolicyContext, cors};
 use crate::record::VerdictFacts;
@@ -49,8 +48,8 @@ const ADDRESSES_UNKNOWN: &str = "each address is judged once the name is resolve
 pub(crate) struct Explainer<'a> {
     /// The configuration.
     pub(crate) snapshot: &'a Snapshot,
-    /// The keys of tokens that were fetched.
-    pub(crate) keys: &'a KeyStore,
+    /// What is known of credentials beside the configuration.
+    pub(crate) credentials: &'a CredentialStore,
     /// The addresses that the process listens on.
     pub(crate) own: &'a OwnAddresses,
 }
@@ -87,7 +86,7 @@ pub fn explain(snapshot: &Snapshot, question: &RequestQuestion) -> Vec<Explanati
     });
     let explainer = Explainer {
         snapshot,
-        keys: &KeyStore::default(),
+        credentials: &CredentialStore::default(),
         own: &OwnAddresses(sockets.collect()),
     };
     explainer.explain(question)
@@ -208,7 +207,7 @@ impl<'a> AskedUnder<'a, '_> {
             target: &self.head.target,
             request: &self.head.parts,
             client: &self.at.client,
-            keys: self.at.explainer.keys,
+            credentials: self.at.explainer.credentials,
             asked_before: false,
         }
     }
@@ -217,7 +216,17 @@ impl<'a> AskedUnder<'a, '_> {
         let context = self.context();
         match &self.at.question.user {
             Some(user) => policy::admit_as(&context, user),
-            None => policy::admit_here(&context),
+            None => policy::admit_here(&context).or_else(|refusal| {
+                let password = refusal
+                    .wants_comparison()
+                    .then(|| credentials::slow_password(&context));
+                match password.flatten() {
+                    Some(password) if context.credentials.passwords.compare_here(&password) => {
+                        policy::admit_here(&context)
+                    }
+                    _ => Err(refusal),
+                }
+            }),
         }
     }
 

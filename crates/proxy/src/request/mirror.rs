@@ -140,7 +140,7 @@ impl RequestCopy {
             target: &target,
             request: &parts,
             client: identity,
-            keys: context.upstreams.keys(),
+            credentials: context.upstreams.credentials(),
             asked_before: true,
         };
         let admitted = policy::readmit(&request).ok_or(MirrorResult::Refused)?;

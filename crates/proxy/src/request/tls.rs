@@ -184,7 +184,7 @@ impl<'a> TlsRequest<'a> {
             target,
             request: &request,
             client: connection.identity(),
-            keys: upstreams.keys(),
+            credentials: upstreams.credentials(),
             asked_before: false,
         };
         let admitted = match decide::admit(&route, &context, exchange)? {

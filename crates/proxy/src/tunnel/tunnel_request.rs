@@ -105,7 +105,7 @@ impl TunnelRequest {
             target: &self.target,
             request: &self.request,
             client: &self.client,
-            keys: &shared.keys,
+            credentials: &shared.credentials,
             asked_before: true,
         };
         let Some(admitted) = policy::readmit(&context) else {

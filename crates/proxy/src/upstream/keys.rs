@@ -14,7 +14,8 @@ use tokio::time::{sleep, timeout};
 use super::call::AnswerError;
 use super::upstreams::Upstreams;
 use crate::clock;
-use crate::policy::jwt_auth::{FetchTurn, KeyStore};
+use crate::policy::credentials::CredentialStore;
+use crate::policy::jwt_auth::FetchTurn;
 use crate::task;
 
 /// The longest time that the server may take for an answer, and that a request waits for keys.
@@ -38,16 +39,16 @@ enum KeyFetchError {
 }
 
 impl Upstreams {
-    /// Keys that are fetched.
-    pub(crate) fn keys(&self) -> &KeyStore {
-        &self.shared.keys
+    /// What is known of credentials beside the configuration.
+    pub(crate) fn credentials(&self) -> &CredentialStore {
+        &self.shared.credentials
     }
 
     /// Begins to fetch the keys for which it is time, and drops those that no rule needs.
     pub(crate) fn fetch_due_keys(self: &Rc<Self>, snapshot: &Arc<Snapshot>) {
-        self.keys().keep(&snapshot.remote_keys);
+        self.credentials().keys.keep(&snapshot.remote_keys);
         for remote in &snapshot.remote_keys {
-            let slot = self.keys().slot(remote);
+            let slot = self.credentials().keys.slot(remote);
             if let Some(turn) = slot.begin_due(remote, clock::now()) {
                 self.begin_fetch(snapshot, remote, turn);
             }
@@ -58,7 +59,7 @@ impl Upstreams {
     pub(crate) async fn renew_keys(self: &Rc<Self>, snapshot: &Arc<Snapshot>, jwt: &JwtAuth) {
         let renewed = async {
             for remote in jwt.remote_keys() {
-                let slot = self.keys().slot(remote);
+                let slot = self.credentials().keys.slot(remote);
                 let mut ended = slot.ended();
                 match slot.begin_asked(remote, clock::now()) {
                     Some(turn) => self.begin_fetch(snapshot, remote, turn),

@@ -17,7 +17,7 @@ use crate::dial::egress::OwnAddresses;
 use crate::dns::ResolverSet;
 use crate::plan::ForwardPlan;
 use crate::plan::destination::DestinationKey;
-use crate::policy::jwt_auth::KeyStore;
+use crate::policy::credentials::CredentialStore;
 use crate::tls::TlsClients;
 
 /// One worker's access to upstreams: its connection pool, and what it shares with the other workers.
@@ -35,8 +35,8 @@ pub(crate) struct SharedUpstreams {
     pub(crate) tls: TlsClients,
     /// The listening sockets, to which requests must not be sent.
     pub(crate) own_addresses: ArcSwap<OwnAddresses>,
-    /// Keys of tokens.
-    pub(crate) keys: KeyStore,
+    /// What is known of credentials beside the configuration.
+    pub(crate) credentials: CredentialStore,
     /// The states of all destinations.
     pub(crate) destination_states: Arc<DestinationStates>,
     /// Which address family works from here.
@@ -136,7 +136,7 @@ impl SharedUpstreams {
         Arc::new(Self {
             resolvers,
             tls,
-            keys: KeyStore::default(),
+            credentials: CredentialStore::default(),
             own_addresses: ArcSwap::default(),
             destination_states: Arc::default(),
             families: Mutex::default(),

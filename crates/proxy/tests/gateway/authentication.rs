@@ -7,6 +7,7 @@ use egret_testkit::{DnsServer, Gateway, Http2Client, Response, Upstream};
 use http::HeaderMap;
 use serde_json::Value;
 
+mod bcrypt;
 mod clients;
 mod forms;
 mod keys;

@@ -1,4 +1,5 @@
 use egret_config::policy::api_key_auth::KeySource;
+use egret_config::policy::basic_auth::StoredPassword;
 use egret_config::policy::digest::{KeyDigest, PasswordDigest};
 use egret_config::resources::{Kind, ObjectRef};
 use egret_config::snapshot::Scheme;
@@ -20,7 +21,8 @@ fn policy() -> ObjectRef {
 }
 
 fn basic() -> TrafficSettings {
-    let users = [(Arc::from("ann"), PasswordDigest::of(b"secret"))];
+    let digest = PasswordDigest::of(b"secret");
+    let users = [(Arc::from("ann"), StoredPassword::Sha1(digest))];
     TrafficSettings {
         basic_auth: PolicySetting::Set(policy(), Arc::new(BasicAuth::new(users.into()))),
         ..TrafficSettings::default()
@@ -67,7 +69,7 @@ fn ask(
     fields: HeaderFields<'_>,
 ) -> Result<String, (CredentialError, CredentialAudience)> {
     let (target, parts) = request(uri, fields);
-    match verify(policies, &target, &parts) {
+    match verify(policies, &target, &parts, &PasswordStore::default()) {
         Ok(principal) => Ok(principal.unwrap().name().unwrap().to_string()),
         Err(AuthenticationFailure {
             error, audience, ..
@@ -232,7 +234,9 @@ fn goes_on(
     fields: HeaderFields<'_>,
 ) -> (String, Vec<String>) {
     let (target, mut parts) = request(uri, fields);
-    let principal = verify(policies, &target, &parts).unwrap().unwrap();
+    let principal = verify(policies, &target, &parts, &PasswordStore::default())
+        .unwrap()
+        .unwrap();
     principal.remove_headers(&mut parts.headers);
     principal.remove_query_parameters(&mut parts.uri);
     principal.set_headers(&mut parts.headers);
@@ -338,7 +342,9 @@ fn a_refusal_says_how_to_come_in_and_no_secret() {
             ("authorization", "Basic dG9wOnRvcHNlY3JldA=="),
         ];
         let (target, parts) = request(uri, &wrong);
-        let refused = verify(policies, &target, &parts).err().unwrap();
+        let refused = verify(policies, &target, &parts, &PasswordStore::default())
+            .err()
+            .unwrap();
         let refusal = Refusal::Unauthenticated(refused);
         let response = refusal.response(&RefusalSubject::default());
         assert_eq!(response.status(), StatusCode::from_u16(status).unwrap());

@@ -155,6 +155,10 @@ fn a_denial_names_the_policy_and_the_rule_without_blanks() {
             "request_payload_too_large".to_owned(),
         ),
         (
+            denial(DenyingField::PasswordQueue, None, None),
+            "overload_of_basic_auth".to_owned(),
+        ),
+        (
             denial(DenyingField::Transformation, None, None),
             "transformation_error".to_owned(),
         ),

@@ -12,11 +12,11 @@ use crate::api::validation;
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [validation::exactly_one(&["users", "secretRef", "disable"])]))]
 pub struct TrafficBasicAuth {
-    /// Users with password digests, in the format of `htpasswd -s`.
+    /// Users with hashes of their passwords, in the format of `htpasswd -B` or `htpasswd -s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256))]
+    #[schemars(length(min = 1, max = 256), extend("x-egret-differs" = "hashes of bcrypt too"))]
     pub users: Option<Vec<String>>,
-    /// A Secret with users and password digests, in the format of `htpasswd -s`.
+    /// A Secret with such users.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<UsersSecret>,
     /// Disables basic authentication, even if a wider policy requires it.

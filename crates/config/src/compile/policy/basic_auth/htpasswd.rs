@@ -7,14 +7,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::PasswordDigest;
+use crate::policy::basic_auth::{BcryptFault, BcryptHash, StoredPassword};
 
 const SHA: &str = "{SHA}";
-const NOT_SUPPORTED: &str = "only {SHA} is supported, as htpasswd -s writes it";
+const NOT_SUPPORTED: &str =
+    "only bcrypt and {SHA} are supported, as htpasswd -B and htpasswd -s write them";
 
 /// The users of a policy.
 #[derive(Default)]
 pub(super) struct HtpasswdUsers {
-    pub(super) by_name: BTreeMap<Arc<str>, PasswordDigest>,
+    pub(super) by_name: BTreeMap<Arc<str>, StoredPassword>,
 }
 
 impl HtpasswdUsers {
@@ -24,11 +26,11 @@ impl HtpasswdUsers {
         if name.is_empty() {
             return Err("the name is empty");
         }
-        let hash = hash.strip_prefix(SHA).ok_or(NOT_SUPPORTED)?;
-        let bytes = STANDARD.decode(hash).ok();
-        let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
-        let bytes = bytes.ok_or("not the base64 of a SHA-1 behind {SHA}")?;
-        let older = self.by_name.insert(name.into(), PasswordDigest::new(bytes));
+        let stored = match hash.strip_prefix(SHA) {
+            Some(hash) => StoredPassword::Sha1(sha1(hash)?),
+            None => StoredPassword::Bcrypt(bcrypt(hash)?),
+        };
+        let older = self.by_name.insert(name.into(), stored);
         match older {
             Some(_) => Err("another line has the same user"),
             None => Ok(()),
@@ -51,6 +53,21 @@ impl HtpasswdUsers {
     }
 }
 
+fn sha1(hash: &str) -> Result<PasswordDigest, &'static str> {
+    let bytes = STANDARD.decode(hash).ok();
+    let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+    let bytes = bytes.ok_or("not the base64 of a SHA-1 behind {SHA}")?;
+    Ok(PasswordDigest::new(bytes))
+}
+
+fn bcrypt(hash: &str) -> Result<BcryptHash, &'static str> {
+    BcryptHash::parse(hash).map_err(|fault| match fault {
+        BcryptFault::Other => NOT_SUPPORTED,
+        BcryptFault::Malformed => "not a hash of bcrypt behind $2y$",
+        BcryptFault::Cost => "a cost of bcrypt of 4 to 14 is allowed",
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,11 +79,15 @@ mod tests {
             ("ann", Err("not a line")),
             ("", Err("not a line")),
             (":{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", Err("the name")),
-            ("ann:secret", Err("only {SHA}")),
-            ("ann:", Err("only {SHA}")),
-            ("ann:{sha}5en6G6MezRroT3XKqkdPOmY/BfQ=", Err("only {SHA}")),
-            ("ann:$2y$05$abcdefghijklmnopqrstuv", Err("only {SHA}")),
-            ("ann:$apr1$abc$abcdefghijklmnop", Err("only {SHA}")),
+            ("ann:secret", Err("only bcrypt")),
+            ("ann:", Err("only bcrypt")),
+            ("ann:{sha}5en6G6MezRroT3XKqkdPOmY/BfQ=", Err("only bcrypt")),
+            ("ann:$2y$05$abcdefghijklmnopqrstuv", Err("not a hash of")),
+            (
+                "ann:$2y$31$6vXvEGqVq9pA8aZx1bPkUOnkS0wTNAhQnXyUDCOyc3NaqCWVqkKwu",
+                Err("a cost of"),
+            ),
+            ("ann:$apr1$abc$abcdefghijklmnop", Err("only bcrypt")),
             ("ann:{SHA}", Err("not the base64")),
             ("ann:{SHA}5en6", Err("not the base64")),
             (
@@ -82,8 +103,8 @@ mod tests {
             let outcome = users.add(line);
             match (outcome, expected) {
                 (Ok(()), Ok(())) => {
-                    let known = &users.by_name["ann"];
-                    assert!(known.matches(&PasswordDigest::of(b"secret")));
+                    let expected = StoredPassword::Sha1(PasswordDigest::of(b"secret"));
+                    assert_eq!(users.by_name["ann"], expected);
                 }
                 (Err(message), Err(start)) => assert!(message.starts_with(start), "{line}"),
                 (outcome, _) => panic!("{line}: {outcome:?}"),
@@ -102,7 +123,7 @@ mod tests {
             wrong,
             [
                 "line 3: another line has the same user",
-                "line 4: only {SHA} is supported, as htpasswd -s writes it"
+                "line 4: not a hash of bcrypt behind $2y$"
             ]
         );
         assert_eq!(
