@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use egret_config::policy::traffic::TrafficSettings;
 use egret_config::route::RouteMatch;
 use egret_config::snapshot::{Listener, ListenerSocket, RouteRule, Snapshot};
 use h2::ext::Protocol;
@@ -23,7 +24,7 @@ use crate::exchange::{BodyConsent, Exchange};
 use crate::message::target::{Target, check_framing};
 use crate::message::{grpc, upgrade};
 use crate::plan::compared_path;
-use crate::policy::{Admission, Clearance, PolicyContext, credentials};
+use crate::policy::{Admission, Clearance, Cleared, PolicyContext, credentials};
 use crate::refusal::{self, Refusal};
 use crate::transfer::ReceivedBody;
 use crate::tunnel::Tunnel;
@@ -81,12 +82,7 @@ pub(crate) async fn handle(
         connection: Rc::clone(&connection),
         exchange: Rc::clone(&exchange),
     };
-    let scope = match *request.method() {
-        Method::CONNECT => ResponseScope::Fields,
-        Method::HEAD => ResponseScope::Head,
-        _ if is_grpc => ResponseScope::Fields,
-        _ => ResponseScope::All,
-    };
+    let scope = ResponseScope::of(request.method(), is_grpc);
     let mut is_last = false;
     let mut response = match answer(request, &client).await {
         Ok(response) => response,
@@ -244,11 +240,7 @@ async fn answer(
         }
     };
     let accepted = compression::accepted(policies, &parts);
-    let scope = match parts.method {
-        Method::HEAD => ResponseScope::Head,
-        _ if extended.is_some() => ResponseScope::Fields,
-        _ => ResponseScope::All,
-    };
+    let scope = ResponseScope::of(&parts.method, extended.is_some());
     let routed = RoutedRequest {
         target: &target,
         found: &found,
@@ -271,39 +263,19 @@ async fn answer(
             return Box::pin(connect::open(request, client)).await;
         }
         NextStep::Forward(clearance, forwarded, mut body) => {
-            let mut cleared = match clearance {
-                Clearance::Cleared(cleared, _) => cleared,
-                Clearance::Unsettled(unsettled) => {
-                    let enquiry = client.enquiry(&snapshot);
-                    let asked = limits::ask(unsettled, &target, &parts, enquiry);
-                    // Likewise.
-                    let asked = Box::pin(asked).await?;
-                    parts.headers.extend(asked.added);
-                    asked.cleared
-                }
-            };
-            compression::decode(policies, &mut parts, &mut body);
-            if let Some(reading) = buffer::read_whole(policies, &mut body) {
-                // Likewise.
-                Box::pin(reading).await?;
-            }
-            let request = TransformedRequest {
+            let cleared = settle(clearance, &target, &mut parts, client, &snapshot);
+            let mut cleared = cleared.await?;
+            let change = ChangedRequest {
                 parts: &mut parts,
                 body: &mut body,
-                scheme: connection.client.scheme(),
+                cleared: &mut cleared,
                 is_upgrade: forwarded.wanted.is_some(),
             };
-            if let Some(change) = transformation::request(policies, request, &mut cleared, exchange)
-            {
-                // Likewise.
-                Box::pin(change).await?;
-            }
+            change.by(policies, client).await?;
             send::forward(forwarded, cleared, parts, body, client).await?
         }
     };
-    if crate::policy::transformation::changes_responses(policies)
-        && let Some(by) = exchange.response_transformation()
-    {
+    if let Some(by) = transformation::of_response(policies, exchange) {
         // Likewise.
         response = Box::pin(transformation::response(by, response, scope, exchange)).await?;
     }
@@ -311,6 +283,61 @@ async fn answer(
         accepted.apply(&mut response);
     }
     Ok(response)
+}
+
+/// Asks the services that keep limits about a request, if there are any.
+async fn settle<'a>(
+    clearance: Clearance<'a>,
+    target: &Target,
+    parts: &mut Parts,
+    client: &RequestClient,
+    snapshot: &WorkerSnapshot,
+) -> Result<Cleared<'a>, Refusal> {
+    match clearance {
+        Clearance::Cleared(cleared, _) => Ok(cleared),
+        Clearance::Unsettled(unsettled) => {
+            let asked = limits::ask(unsettled, target, parts, client.enquiry(snapshot));
+            // Boxed, so that it costs other requests nothing.
+            let asked = Box::pin(asked).await?;
+            parts.headers.extend(asked.added);
+            Ok(asked.cleared)
+        }
+    }
+}
+
+/// A cleared request that policies change before it is sent.
+struct ChangedRequest<'r, 'a> {
+    parts: &'r mut Parts,
+    body: &'r mut RequestBody,
+    cleared: &'r mut Cleared<'a>,
+    is_upgrade: bool,
+}
+
+impl ChangedRequest<'_, '_> {
+    /// Lets the policies of a rule change the request. What is boxed costs other requests nothing.
+    async fn by(self, policies: &TrafficSettings, client: &RequestClient) -> Result<(), Refusal> {
+        let Self {
+            parts,
+            body,
+            cleared,
+            is_upgrade,
+        } = self;
+        compression::decode(policies, parts, body);
+        if let Some(reading) = buffer::read_whole(policies, body) {
+            Box::pin(reading).await?;
+        }
+        let request = TransformedRequest {
+            parts,
+            body,
+            scheme: client.connection.client.scheme(),
+            is_upgrade,
+        };
+        let exchange = &client.exchange;
+        if let Some(change) = transformation::request(policies, request, cleared, exchange) {
+            Box::pin(change).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Tells the exchange what the client expects before the answer.

@@ -116,9 +116,8 @@ pub(super) async fn forward(
         trip: exchange.trip(),
         memo: &connection.memo,
     };
-    let upstreams = &connection.context.upstreams;
-    let reply = upstreams.send(cleared, request, options).await?;
-    match (reply, tunnel) {
+    let reply = connection.context.upstreams.send(cleared, request, options);
+    match (reply.await?, tunnel) {
         (UpstreamReply::Response(mut response), tunnel) => {
             let status = response.status();
             if tunnel.is_some_and(|tunnel| tunnel.0.would_be_misread(status)) {

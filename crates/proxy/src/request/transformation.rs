@@ -9,7 +9,7 @@ use egret_config::policy::transformation::{BodyReading, PseudoField};
 use egret_config::snapshot::Scheme;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 
 use crate::body::{ResponseBody, UnreadBody};
@@ -30,6 +30,18 @@ pub(super) enum ResponseScope {
     Head,
     /// It says more than HTTP does: a tunnel begins, or the status of gRPC is in its fields.
     Fields,
+}
+
+impl ResponseScope {
+    /// What of the response to a request of this method; `is_special` if it may begin a tunnel, or is one of gRPC.
+    pub(super) fn of(method: &Method, is_special: bool) -> Self {
+        match *method {
+            Method::CONNECT => Self::Fields,
+            _ if is_special => Self::Fields,
+            Method::HEAD => Self::Head,
+            _ => Self::All,
+        }
+    }
 }
 
 /// A request that is transformed.
@@ -123,6 +135,16 @@ async fn read(
         WholeBodyFault::Incomplete => Refusal::RequestBody,
     })?;
     Ok(body.buffered())
+}
+
+/// How the response to a request that was answered is transformed, if the policies of its rule say so.
+pub(super) fn of_response(
+    policies: &TrafficSettings,
+    exchange: &Exchange,
+) -> Option<ResponseTransformation> {
+    transformation::changes_responses(policies)
+        .then(|| exchange.response_transformation())
+        .flatten()
 }
 
 /// Transforms a response.

@@ -91,8 +91,7 @@ fn a_refusal_and_the_gateways_own_answers_are_transformed() {
     let config = quickstart_config(dns.addr());
     let gateway = Gateway::start(&documents(&[&config, &policy, &denied]));
     let mut client = gateway.connect();
-    let response =
-        client.request("GET / HTTP/1.1\r\nhost: denied.example\r\nx-id: 7\r\n\r\n".to_owned());
+    let response = client.request("GET / HTTP/1.1\r\nhost: denied.example\r\nx-id: 7\r\n\r\n");
     assert_eq!(response.status, 403);
     assert_eq!(response.header("x-code"), Some("403"));
     assert_eq!(response.text(), "no: 7");

@@ -8,6 +8,7 @@ use super::{
     with_route,
 };
 use crate::policy::api_key_auth::KeySource;
+use crate::policy::basic_auth::PasswordCheck;
 use crate::policy::traffic::TrafficSettings;
 
 const AT: &str = "TrafficPolicy apps/p";
@@ -88,7 +89,8 @@ fn settings(compiled: &CompiledConfig) -> &TrafficSettings {
 /// The users that the password `secret` authenticates.
 fn users(compiled: &CompiledConfig) -> Vec<&'static str> {
     let basic = settings(compiled).basic_auth.value();
-    let is_in = |name: &&str| basic.is_some_and(|basic| basic.check(name, b"secret").is_some());
+    let is_right = |check| matches!(check, PasswordCheck::Right(_));
+    let is_in = |name: &&str| basic.is_some_and(|basic| is_right(basic.check(name, b"secret")));
     ["ann", "bob", "eve"].into_iter().filter(is_in).collect()
 }
 
@@ -216,11 +218,11 @@ fn users_that_are_wrong_are_nobody() {
         ),
         (
             "basicAuth: {users: ['ann:topsecret']}",
-            "basicAuth.users[0]: only {SHA} is supported",
+            "basicAuth.users[0]: only bcrypt and {SHA} are supported",
         ),
         (
             "basicAuth: {secretRef: {name: users, key: broken}}",
-            "basicAuth.secretRef: broken: line 2: only {SHA} is supported",
+            "basicAuth.secretRef: broken: line 2: not a hash of bcrypt behind $2y$",
         ),
         (
             "basicAuth: {secretRef: {name: bare}}",

