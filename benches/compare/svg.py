@@ -90,17 +90,21 @@ def ratios(title, rows):
     place, marks = logarithmic(min(values), max(values))
     left = 60
     shift = lambda value: place(value) + left  # noqa: E731
-    bottom = 62 + len(rows) * ROW
+    # The legend, seven to a line.
+    top = 46 + 16 * ((len(peers) + 6) // 7)
+    bottom = top + len(rows) * ROW
     parts = [text(12, 22, title, kind="t")]
     for number, peer in enumerate(peers):
-        x = 14 + number * 104
-        parts.append(f'<circle cx="{x:.1f}" cy="40" r="5" fill="{colour[peer]}"/>')
-        parts.append(text(x + 9, 44, peer, kind="s"))
+        x, y = 14 + number % 7 * 104, 40 + number // 7 * 16
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour[peer]}"/>')
+        parts.append(text(x + 9, y + 4, peer, kind="s"))
     for mark in marks:
-        parts.append(line(shift(mark), 56, shift(mark), bottom, INK if mark == 1 else GRID, 1.5 if mark == 1 else 1))
+        parts.append(
+            line(shift(mark), top - 6, shift(mark), bottom, INK if mark == 1 else GRID, 1.5 if mark == 1 else 1)
+        )
         parts.append(text(shift(mark), bottom + 14, f"{mark:g}", "middle", "s"))
     for number, (name, found) in enumerate(rows):
-        y = 62 + number * ROW + 9
+        y = top + number * ROW + 9
         parts.append(text(LEFT + left - 10, y + 4, name, "end"))
         parts.append(line(LEFT + left, y, WIDTH - RIGHT + left, y))
         for peer, value in found:
