@@ -178,8 +178,10 @@ fn an_upstream_connection_that_ends_while_it_dozes_is_not_used() {
     setup
         .gateway
         .wait_for_metric("egret_upstream_connections", 0.0);
-    assert_eq!(setup.gateway.metric(UPSTREAM_DOZING), 0.0);
-    assert_eq!(setup.gateway.metric("egret_upstream_idle_connections"), 0.0);
+    setup.gateway.wait_for_metric(UPSTREAM_DOZING, 0.0);
+    setup
+        .gateway
+        .wait_for_metric("egret_upstream_idle_connections", 0.0);
     assert_eq!(client.request(setup.head()).status, 204);
     assert_eq!(setup.upstream.connections(), 2);
 }
