@@ -219,4 +219,7 @@ class Running:
 
     def stop(self):
         self.process.stop()
+        # On a fast machine the logs of one scenario are gigabytes.
+        self.log.truncate(0)
         self.log.close()
+        (self.bench.folder / f"{self.name}.log").unlink(missing_ok=True)
