@@ -25,6 +25,8 @@ use crate::api::target::{TargetRef, TargetSelector};
 mod changes;
 mod kind;
 mod listener_set;
+mod manifest;
+mod remedy;
 mod selector;
 mod service;
 mod source;
