@@ -3,17 +3,19 @@
 //! The state outlives reloads and connections. A worker looks it up once and keeps it with its own pool, so that a
 //! request over an idle connection takes no lock that workers share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use egret_config::name::Host;
 use egret_config::snapshot::{BackendSettings, OutlierDetection};
 
-use super::health::{EndpointHealth, ObservedOutcome};
+use super::health::{EndpointHealth, ObservedOutcome, ToldHealth};
 use super::limits::DestinationLimits;
 use super::metrics::UpstreamMetrics;
 use crate::clock;
+use crate::dial::failure::ConnectFailure;
 use crate::plan::destination::DestinationKey;
 
 /// Number of states from which unused ones are evicted between two sweeps.
@@ -28,6 +30,20 @@ struct StateTable {
     states: HashMap<Arc<DestinationKey>, Arc<DestinationState>>,
     /// The number of states at which unused ones are evicted.
     limit: usize,
+}
+
+/// What people are told of one address of a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AddressState {
+    pub(crate) address: SocketAddr,
+    /// Whether it is not tried last.
+    pub(crate) is_healthy: bool,
+    /// Failures to connect and errors in a row.
+    pub(crate) failures: u32,
+    /// Requests in progress there.
+    pub(crate) active: u32,
+    /// Why there was no connection the last time that there was none.
+    pub(crate) last_failure: Option<ConnectFailure>,
 }
 
 /// The state of one destination.
@@ -58,6 +74,18 @@ impl DestinationStates {
         });
         table.states.insert(destination, Arc::clone(&state));
         state
+    }
+
+    /// What is known of the addresses of a host, by address; an address that several destinations share is told once.
+    pub(crate) fn addresses_of(&self, host: &Host) -> Vec<AddressState> {
+        let now = clock::now();
+        let mut known = BTreeMap::new();
+        for (destination, state) in &self.table().states {
+            if destination.host == *host {
+                state.tell(now, &mut known);
+            }
+        }
+        known.into_values().collect()
     }
 
     /// Forgets the states that no worker uses and that hold nothing worth keeping.
@@ -160,6 +188,32 @@ impl DestinationState {
             || (ejected + 1) * 100 <= known.len() * usize::from(detection.max_ejection_percent)
     }
 
+    /// Adds what is known of the addresses.
+    fn tell(&self, now: Instant, to: &mut BTreeMap<SocketAddr, AddressState>) {
+        let known = self
+            .addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for (address, health) in &*known {
+            let ToldHealth {
+                is_healthy,
+                failures,
+                last_failure,
+            } = health.told(now);
+            let told = to.entry(*address).or_insert(AddressState {
+                address: *address,
+                is_healthy: true,
+                failures: 0,
+                active: 0,
+                last_failure: None,
+            });
+            told.is_healthy &= is_healthy;
+            told.failures = told.failures.max(failures);
+            told.active += health.active();
+            told.last_failure = told.last_failure.or(last_failure);
+        }
+    }
+
     fn is_worth_keeping(&self, now: Instant) -> bool {
         let known = self
             .addresses
@@ -237,6 +291,27 @@ mod tests {
         assert_eq!(states.len(), 1);
         states.sweep(now + Duration::from_secs(10 * 60));
         assert_eq!(states.len(), 0);
+    }
+
+    #[test]
+    fn the_addresses_of_a_host_are_told_once_each() {
+        let (states, now) = (DestinationStates::default(), clock::now());
+        let state = states.get(&DestinationKey::example("a.example"));
+        let known = state.health(&addresses(2), now);
+        known[0].failed_by(ConnectFailure::Refused);
+        known[0].connect_failed(now + Duration::from_secs(3600));
+        known[1].request_started();
+        states.get(&DestinationKey::example("b.example"));
+        let told = states.addresses_of(&"a.example".parse().unwrap());
+        let told = told.iter().map(|it| {
+            let last = it.last_failure.map(ConnectFailure::details);
+            (it.is_healthy, it.failures, it.active, last)
+        });
+        let refused = "the upstream refused the connection";
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [(false, 1, 0, Some(refused)), (true, 0, 1, None)]
+        );
     }
 
     #[test]

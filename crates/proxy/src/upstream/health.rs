@@ -10,6 +10,7 @@ use egret_config::snapshot::OutlierDetection;
 use http::StatusCode;
 
 use super::balance::EndpointStatus;
+use crate::dial::failure::ConnectFailure;
 
 /// How long an address is tried last after its first failure to connect; doubles with each further failure in a row.
 const FIRST_PENALTY: Duration = Duration::from_secs(1);
@@ -56,6 +57,17 @@ struct HealthRecord {
     ejected_until: Option<Instant>,
     /// When the last error was counted.
     counted: Option<Instant>,
+    /// Why there was no connection the last time that there was none.
+    last_failure: Option<ConnectFailure>,
+}
+
+/// What people are told of the health of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ToldHealth {
+    pub(super) is_healthy: bool,
+    /// Failures to connect and errors in a row.
+    pub(super) failures: u32,
+    pub(super) last_failure: Option<ConnectFailure>,
 }
 
 impl EndpointHealth {
@@ -113,6 +125,21 @@ impl EndpointHealth {
 
     pub(crate) fn request_ended(&self) {
         self.active.fetch_sub(1, Relaxed);
+    }
+
+    /// What people are told of it.
+    pub(super) fn told(&self, now: Instant) -> ToldHealth {
+        let record = self.record();
+        ToldHealth {
+            is_healthy: self.is_healthy(now),
+            failures: record.connects_failed.saturating_add(record.errors),
+            last_failure: record.last_failure,
+        }
+    }
+
+    /// Remembers why there was no connection.
+    pub(crate) fn failed_by(&self, failure: ConnectFailure) {
+        self.record().last_failure = Some(failure);
     }
 
     /// Records that an attempt to connect failed, or was overtaken in spite of its head start.

@@ -92,7 +92,8 @@ pub(super) fn observe(
         match attempt {
             AttemptOutcome::Connected => health.connected(),
             AttemptOutcome::Failed(ConnectFailure::NoDescriptors) => upstreams.make_room(),
-            AttemptOutcome::Failed(_) => {
+            AttemptOutcome::Failed(failure) => {
+                health.failed_by(*failure);
                 let (outcome, metrics) = (ObservedOutcome::LocalFailure, &upstreams.metrics);
                 host_pool.state.observe(&health, outcome, settings, metrics);
             }
