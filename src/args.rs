@@ -217,6 +217,9 @@ pub(crate) struct RunArgs {
     /// File that the access log is appended to, and that SIGHUP opens anew [default: stdout]
     #[arg(long, env = "EGRET_ACCESS_LOG_FILE", value_name = "FILE")]
     pub(crate) access_log_file: Option<PathBuf>,
+    /// The most destinations that metrics name, by traffic; the others are counted by their domain, and the rest as `other`
+    #[arg(long, env = "EGRET_TOP_DESTINATIONS", default_value = "100", value_parser = clap::value_parser!(u16).range(..=10_000), value_name = "N")]
+    pub(crate) top_destinations: u16,
     /// Time limit for requests in progress after SIGTERM or SIGINT
     #[arg(long, env = "EGRET_DRAIN_TIMEOUT", default_value = "30s", value_parser = duration, value_name = "DURATION")]
     pub(crate) drain_timeout: Duration,

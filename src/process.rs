@@ -83,6 +83,7 @@ pub(crate) fn proxy_options(
         },
         access_log_file: run.access_log_file.clone(),
         state_dir: run.state_dir.clone(),
+        top_destinations: usize::from(run.top_destinations),
         process: console::counters(),
         ..ProxyOptions::default()
     })

@@ -154,6 +154,9 @@ impl Reloader {
     async fn apply(&mut self, compiled: CompiledConfig) -> Vec<BindError> {
         tell_problems(&compiled.report);
         let unbound = self.proxy.apply(compiled).await;
+        if let Some(in_force) = &self.in_force {
+            self.proxy.serves(in_force.served());
+        }
         unbound.iter().for_each(|error| tracing::error!("{error}"));
         unbound
     }

@@ -3,11 +3,11 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -20,20 +20,31 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
 
+use crate::clock;
 use crate::context::SharedContext;
-use crate::metrics::{ProcessCounters, WorkerCollector};
+use crate::metrics::{DestinationCollector, ProcessCounters, WorkerCollector};
 use crate::status::ConfigStatus;
 use crate::task;
 use crate::worker::WorkerCommand;
 use access::AccessRules;
+use overview::DnsHour;
 use process::ProcessCollector;
 
 mod access;
 mod certificates;
+mod destinations;
 mod dns;
 mod explain;
+mod generations;
+mod list_query;
+mod open;
+mod overview;
+mod page;
 mod process;
 mod readiness;
+#[cfg(test)]
+mod reference;
+mod refusals;
 
 pub use access::AdminToken;
 
@@ -48,6 +59,8 @@ pub(crate) struct AdminParts {
     pub(crate) status: Arc<ConfigStatus>,
     pub(crate) process: Arc<ProcessCounters>,
     pub(crate) workers: Vec<Sender<WorkerCommand>>,
+    /// The most destinations that metrics name.
+    pub(crate) top_destinations: usize,
 }
 
 /// The accept loop of the admin server.
@@ -62,6 +75,8 @@ struct AdminState {
     parts: Arc<AdminParts>,
     registry: Registry,
     access: AccessRules,
+    started: SystemTime,
+    dns_hour: Mutex<DnsHour>,
 }
 
 type AdminResponse = Response<Full<Bytes>>;
@@ -69,13 +84,40 @@ type AdminResponse = Response<Full<Bytes>>;
 /// Pause after an accept that failed: the process may be out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How often counters that have no time of their own are looked at.
+const SAMPLING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The paths that are read, beside those of the page.
+const PATHS: [&str; 13] = [
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/overview",
+    "/report",
+    "/config",
+    "/explain",
+    "/destinations",
+    "/refusals",
+    "/connections",
+    "/tunnels",
+    "/generations",
+    "/dns",
+];
+
 const INDEX: &str = "\
+/             a page that shows all of this
 /healthz      200 while the process lives
 /readyz       200 while every listener is served, 503 and the reason else
 /metrics      OpenMetrics
+/overview     the state of the whole, and the last hour by the minute
 /report       what became of every object, and why
 /config       what is served
+/generations  what changed in the configuration
 /explain      what would become of a request: ?url=http://host/path, and the other parameters of egret explain
+/destinations who is talked to: ?host=NAME, ?sort=requests|errors|bytes|latency, ?limit=N
+/refusals     what was refused, why, and what would allow it: ?host=NAME, ?limit=N
+/connections  connections of clients that are open: ?host=NAME, ?limit=N
+/tunnels      tunnels that are open: ?host=NAME, ?limit=N
 /dns          names that are remembered (POST /dns/flush, /dns/refresh, ?host= for one)
 ";
 
@@ -126,20 +168,18 @@ impl AdminServer {
         })?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let mut registry = Registry::with_prefix("egret");
-        let workers = parts.shared.metrics.clone();
-        registry.register_collector(Box::new(WorkerCollector(workers)));
-        registry.register_collector(Box::new(ProcessCollector {
-            shared: Arc::clone(&parts.shared),
-            status: Arc::clone(&parts.status),
-            process: Arc::clone(&parts.process),
-        }));
+        let registry = registry(&parts);
         let state = Arc::new(AdminState {
             parts,
             registry,
             access,
+            started: clock::wall(),
+            dns_hour: Mutex::default(),
         });
         let _guard = control.enter();
+        let sampled = Arc::downgrade(&state);
+        let sampling = async move || keep_sampling(sampled.clone()).await;
+        control.spawn(task::restarting("sampling the counters of DNS", sampling));
         let server = AdminAcceptor {
             listener: TcpListener::from_std(listener)?,
             state,
@@ -154,6 +194,23 @@ impl AdminServer {
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
+}
+
+/// All that is exported.
+fn registry(parts: &AdminParts) -> Registry {
+    let mut registry = Registry::with_prefix("egret");
+    let workers = &parts.shared.metrics;
+    registry.register_collector(Box::new(WorkerCollector(workers.clone())));
+    registry.register_collector(Box::new(DestinationCollector {
+        workers: workers.clone(),
+        most: parts.top_destinations,
+    }));
+    registry.register_collector(Box::new(ProcessCollector {
+        shared: Arc::clone(&parts.shared),
+        status: Arc::clone(&parts.status),
+        process: Arc::clone(&parts.process),
+    }));
+    registry
 }
 
 impl AdminAcceptor {
@@ -178,44 +235,62 @@ impl AdminAcceptor {
     }
 }
 
+/// Looks at counters that have no time of their own, until the server is gone.
+async fn keep_sampling(state: Weak<AdminState>) {
+    loop {
+        tokio::time::sleep(SAMPLING_INTERVAL).await;
+        let Some(state) = state.upgrade() else {
+            return;
+        };
+        overview::sample_dns(&state);
+    }
+}
+
 impl AdminState {
+    fn dns_hour(&self) -> MutexGuard<'_, DnsHour> {
+        // Counts are whole at every step, so that a poisoned lock is harmless.
+        self.dns_hour.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn respond(&self, request: &Request<Incoming>) -> AdminResponse {
         if let Some(refusal) = self.access.refusal(request) {
             return refusal;
         }
-        let parts = &self.parts;
-        let path = request.uri().path();
+        let resolvers = &self.parts.shared.upstreams.resolvers;
+        let (path, query) = (request.uri().path(), request.uri().query());
         match (request.method(), path) {
-            (&Method::GET | &Method::HEAD, "/") => text(StatusCode::OK, INDEX),
-            (&Method::GET | &Method::HEAD, "/healthz") => text(StatusCode::OK, "ok\n"),
-            (&Method::GET | &Method::HEAD, "/readyz") => {
-                self.ready(self.access.is_authorized(request)).await
-            }
-            (&Method::GET | &Method::HEAD, "/metrics") => self.metrics(),
-            (&Method::GET | &Method::HEAD, "/report") => json(parts.status.report()),
-            (&Method::GET | &Method::HEAD, "/config") => json(serde_json::to_vec_pretty(
-                &*parts.shared.snapshot.load_full(),
-            )),
-            (&Method::GET | &Method::HEAD, "/dns") => {
-                json(dns::list(&parts.shared.upstreams.resolvers))
-            }
-            (&Method::GET | &Method::HEAD, "/explain") => {
-                explain::explain(&parts.shared, request.uri().query())
-            }
-            (&Method::POST, "/dns/flush") => {
-                dns::flush(&parts.shared.upstreams.resolvers, request.uri().query())
-            }
-            (&Method::POST, "/dns/refresh") => {
-                dns::refresh(&parts.shared.upstreams.resolvers, request.uri().query())
-            }
+            (&Method::POST, "/dns/flush") => dns::flush(resolvers, query),
+            (&Method::POST, "/dns/refresh") => dns::refresh(resolvers, query),
             (_, "/dns/flush" | "/dns/refresh") => not_allowed("POST"),
-            (
-                _,
-                "/" | "/healthz" | "/readyz" | "/metrics" | "/report" | "/config" | "/explain"
-                | "/dns",
-            ) => not_allowed("GET, HEAD"),
+            (&Method::GET | &Method::HEAD, _) => match self.read(request).await {
+                Some(response) => response,
+                None => text(StatusCode::NOT_FOUND, INDEX),
+            },
+            _ if path == "/" || PATHS.contains(&path) => not_allowed("GET, HEAD"),
             _ => text(StatusCode::NOT_FOUND, INDEX),
         }
+    }
+
+    /// The response to a request that changes nothing; `None` if nothing is at its path.
+    async fn read(&self, request: &Request<Incoming>) -> Option<AdminResponse> {
+        let AdminParts { shared, status, .. } = &*self.parts;
+        let (path, query) = (request.uri().path(), request.uri().query());
+        Some(match path {
+            "/healthz" => text(StatusCode::OK, "ok\n"),
+            "/readyz" => self.ready(self.access.is_authorized(request)).await,
+            "/metrics" => self.metrics(),
+            "/report" => json(status.report()),
+            "/config" => json(serde_json::to_vec_pretty(&*shared.snapshot.load_full())),
+            "/explain" => explain::explain(shared, query),
+            "/destinations" => destinations::list(shared, query),
+            "/refusals" => refusals::list(&shared.refusals, &status.history().served(), query),
+            "/overview" => overview::overview(self).await,
+            "/connections" => open::connections(&self.parts.workers, query).await,
+            "/tunnels" => open::tunnels(&self.parts.workers, query).await,
+            "/generations" => generations::list(status.history()),
+            "/dns" => json(dns::list(&shared.upstreams.resolvers)),
+            _ => return page::file(path),
+        })
     }
 
     /// The response to a readiness probe, with the reason for those who may know it.
@@ -230,18 +305,22 @@ impl AdminState {
         }
     }
 
-    /// What is said while the process is ready: what is lost and what is away does not make it less so. Which log loses
-    /// lines is no secret.
+    /// What is said while the process is ready.
     fn ready_text(&self, tells_why: bool) -> String {
-        let mut body = "ready\n".to_owned();
-        if let Some(why) = self.parts.status.source().error().filter(|_| tells_why) {
-            body =
-                format!("ready; the API server is away, the last configuration is served: {why}\n");
-        }
-        for trouble in self.parts.shared.logs.troubles() {
-            body.push_str(&format!("lines are being lost: {trouble}\n"));
-        }
-        body
+        let troubles = self.troubles(tells_why);
+        let lines = ["ready".to_owned()].into_iter().chain(troubles);
+        lines.map(|line| format!("{line}\n")).collect()
+    }
+
+    /// What is lost and what is away, which makes the process no less ready. Which log loses lines is no secret.
+    fn troubles(&self, tells_why: bool) -> Vec<String> {
+        let away = self.parts.status.source();
+        let away = away.error().filter(|_| tells_why);
+        let away = away
+            .map(|why| format!("the API server is away, the last configuration is served: {why}"));
+        let logs = self.parts.shared.logs.troubles().into_iter();
+        let logs = logs.map(|trouble| format!("lines are being lost: {trouble}"));
+        away.into_iter().chain(logs).collect()
     }
 
     async fn not_ready(&self) -> Option<String> {
@@ -279,10 +358,12 @@ impl AdminState {
 fn text(status: StatusCode, body: impl Into<Bytes>) -> AdminResponse {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
-    response.headers_mut().insert(
+    let headers = response.headers_mut();
+    headers.insert(
         CONTENT_TYPE,
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

@@ -1,14 +1,14 @@
 //! The state of a client's connection: the client's address, what the handshakes before HTTP settled, the number of
 //! requests, and the idle timeouts. Serving requests is left to the rooms above.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use egret_config::certificate::CertificateFacts;
-use egret_config::name::DnsName;
+use egret_config::name::{DnsName, Host};
 use egret_config::snapshot::{
     AlpnProtocol, BindAddress, ClientValidation, ConnectionLimits, Listener, Scheme,
 };
@@ -27,10 +27,13 @@ pub(crate) mod head_stream;
 mod interim;
 mod metrics;
 mod presence;
+mod registry;
 pub(crate) mod stream_watch;
 pub(crate) mod watch;
 
 pub(crate) use metrics::ClientMetrics;
+pub(crate) use registry::{ConnectionProtocol, ConnectionRegistry, OpenConnection, OpenQuery};
+use registry::{LastRequest, Registration};
 
 /// The origin of a connection: the facts that are known before HTTP is read.
 pub(crate) struct ConnectionOrigin {
@@ -112,6 +115,9 @@ pub(crate) struct ClientConnection {
     pub(crate) interim: InterimQueue,
     /// Notified when an HTTP/2 connection takes no more requests.
     pub(crate) go_away: Notify,
+    opened: Instant,
+    last: RefCell<LastRequest>,
+    registration: OnceCell<Registration>,
 }
 
 impl ClientConnection {
@@ -151,7 +157,11 @@ impl ClientConnection {
             server_name: hello.as_ref().and_then(|hello| hello.sni.clone()),
             certificate: tls.as_ref().and_then(|tls| tls.certificate.clone()),
         };
+        let now = clock::now();
         Rc::new(Self {
+            opened: now,
+            last: RefCell::default(),
+            registration: OnceCell::new(),
             identity: Rc::new(identity),
             address: client,
             bind,
@@ -162,7 +172,7 @@ impl ClientConnection {
             requests: Cell::default(),
             close_after_response: Cell::default(),
             takes_no_more: Cell::default(),
-            watch: ConnectionWatch::new(http, clock::now()),
+            watch: ConnectionWatch::new(http, now),
             interim: InterimQueue::default(),
             go_away: Notify::new(),
         })
@@ -192,6 +202,23 @@ impl ClientConnection {
     pub(crate) fn exchange_begins(&self) {
         self.watch.exchange_begins();
         self.requests.set(self.requests.get().saturating_add(1));
+    }
+
+    /// The listener that takes the current request.
+    pub(crate) fn taken_by(&self, listener: &Arc<str>) {
+        let mut last = self.last.borrow_mut();
+        let is_known = last
+            .listener
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, listener));
+        if !is_known {
+            last.listener = Some(Arc::clone(listener));
+        }
+    }
+
+    /// The host that the current request goes to.
+    pub(crate) fn heads_for(&self, host: &Host) {
+        self.last.borrow_mut().host = Some(host.clone());
     }
 
     /// The number of requests whose heads have been read.

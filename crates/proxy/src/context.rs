@@ -9,15 +9,15 @@ use arc_swap::ArcSwap;
 use egret_config::snapshot::Snapshot;
 use tokio::sync::Notify;
 
-use crate::client::ClientMetrics;
+use crate::client::{ClientMetrics, ConnectionRegistry};
 use crate::configuration::{SnapshotReader, WorkerSnapshot};
 use crate::drain::DrainSignal;
 use crate::message::via::Via;
 use crate::metrics::WorkerMetrics;
 use crate::policy::fault::ActiveFaults;
 use crate::policy::limit::{LimitStore, WorkerLimits};
-use crate::telemetry::WorkerTelemetry;
 use crate::telemetry::access_log::{LogFiles, WorkerLogs};
+use crate::telemetry::{RefusalLog, WorkerTelemetry};
 use crate::tls::TlsServers;
 use crate::transfer::CopyBudget;
 use crate::tunnel::TunnelRegistry;
@@ -38,6 +38,8 @@ pub(crate) struct SharedContext {
     /// What is counted, by worker.
     pub(crate) metrics: Vec<WorkerMetrics>,
     pub(crate) logs: Arc<LogFiles>,
+    /// What was refused lately.
+    pub(crate) refusals: Arc<RefusalLog>,
     pub(crate) drain: Arc<DrainSignal>,
     /// What is left of the limits of requests.
     pub(crate) limits: Arc<LimitStore>,
@@ -52,6 +54,8 @@ pub(crate) struct WorkerContext {
     pub(crate) tunnels: Rc<TunnelRegistry>,
     pub(crate) telemetry: Rc<WorkerTelemetry>,
     pub(crate) clients: Arc<ClientMetrics>,
+    /// The connections of clients that are open.
+    pub(crate) open_connections: Rc<ConnectionRegistry>,
     pub(crate) limits: WorkerLimits,
     /// What the copies of request bodies may hold.
     pub(crate) copies: Rc<CopyBudget>,
@@ -76,8 +80,11 @@ impl SharedContext {
             upstreams,
             tls_servers: TlsServers::default(),
             via: Via::new(rand::random()),
-            metrics: (0..workers).map(|_| WorkerMetrics::default()).collect(),
+            metrics: (0..workers)
+                .map(|_| WorkerMetrics::of_worker_among(workers))
+                .collect(),
             logs,
+            refusals: Arc::default(),
             drain: Arc::default(),
             limits: LimitStore::new(),
             faults: Arc::default(),
@@ -106,10 +113,12 @@ impl WorkerContext {
             telemetry: WorkerTelemetry::new(
                 exchanges,
                 logs,
+                Arc::clone(&shared.refusals),
                 Arc::clone(&shared.drain),
                 Arc::clone(&shared.generation),
             ),
             clients,
+            open_connections: Rc::default(),
             limits: WorkerLimits::new(Arc::clone(&shared.limits)),
             copies: Rc::default(),
             snapshots,

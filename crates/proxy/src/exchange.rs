@@ -70,6 +70,8 @@ struct RequestFacts {
     head: Option<LoggedHead>,
     listener: Option<Arc<Listener>>,
     rule: Option<Arc<RouteRule>>,
+    /// The backend that the request was planned for.
+    backend: Option<ObjectRef>,
     /// The origin of the page that may read the response.
     origin: Option<HeaderValue>,
     /// The cookie that the response gives to the client.
@@ -200,6 +202,7 @@ impl Exchange {
 
     /// The listener that takes the request, which says whether it is logged.
     pub(crate) fn taken_by(&self, listener: &Arc<Listener>) {
+        self.connection.taken_by(&listener.full_name);
         self.facts.borrow_mut().listener = Some(Arc::clone(listener));
     }
 
@@ -327,6 +330,7 @@ impl Exchange {
             scheme, host, port, ..
         } = destination;
         let mut facts = self.facts.borrow_mut();
+        facts.backend = Some(backend.clone());
         if let Some((_, messages)) = facts.asked_for() {
             messages.backend = Some(backend.clone());
         }
@@ -335,6 +339,17 @@ impl Exchange {
             head.scheme = Some(*scheme).filter(|_| !is_tunnel);
         }
         self.trip.heads_for(host, *port);
+        self.connection.heads_for(host);
+    }
+
+    /// The full name of the rule that the request falls under; empty if none was found.
+    pub(crate) fn route(&self) -> String {
+        let facts = self.facts.borrow();
+        facts
+            .rule
+            .as_ref()
+            .map(|rule| rule.full_name())
+            .unwrap_or_default()
     }
 
     /// The policies let the destination through by its name.
@@ -345,6 +360,7 @@ impl Exchange {
                 listener: facts.listener_name(),
                 policy: decision.policy,
                 rule: decision.rule,
+                ..DecisionLabels::default()
             };
             self.telemetry.metrics.audited.increment((), labels);
         }
@@ -359,6 +375,7 @@ impl Exchange {
                 listener: facts.listener_name(),
                 policy: Some(policy),
                 rule: Some(limit),
+                ..DecisionLabels::default()
             };
             self.telemetry.metrics.audited.increment((), labels);
             facts.verdict.over_limit(policy, limit);
@@ -401,7 +418,8 @@ impl Exchange {
             facts.refusal = about.id;
         }
         facts.verdict.refused(refusal);
-        let labels = DecisionLabels::of(facts.listener_name(), facts.verdict.denial());
+        let labels = DecisionLabels::of(facts.listener_name(), facts.verdict.denial())
+            .towards(facts.rule.as_deref(), facts.backend.as_ref());
         self.telemetry.metrics.refusals.increment(reason, labels);
         about
     }
@@ -489,7 +507,7 @@ impl Exchange {
                 let labels = DecisionLabels {
                     listener: facts.listener_name(),
                     policy: Some(&violation.policy),
-                    rule: None,
+                    ..DecisionLabels::default()
                 };
                 self.telemetry.metrics.audited.increment((), labels);
             }
@@ -514,6 +532,7 @@ impl Drop for Exchange {
             head,
             listener,
             rule,
+            backend,
             user,
             details,
             code_details,
@@ -550,6 +569,7 @@ impl Drop for Exchange {
             user: user.as_deref(),
             listener: listener.as_deref(),
             rule: rule.as_deref(),
+            backend: backend.as_ref(),
             form: self.form.get(),
             method: head.and_then(|head| head.method.as_ref()),
             scheme: head.and_then(|head| head.scheme),
@@ -581,7 +601,7 @@ impl Drop for Exchange {
                 ..kept_facts(messages.as_deref(), code_details.as_deref())
             },
         };
-        self.telemetry.count(&record);
+        self.telemetry.count(&record, now);
         if head.is_some() {
             self.telemetry.log(log, &record);
         }
@@ -606,7 +626,7 @@ fn count_audited(telemetry: &WorkerTelemetry, listener: Option<&Listener>, polic
     let labels = DecisionLabels {
         listener: listener.map(|listener| &listener.full_name),
         policy: Some(policy),
-        rule: None,
+        ..DecisionLabels::default()
     };
     telemetry.metrics.audited.increment((), labels);
 }

@@ -30,6 +30,13 @@ pub(crate) struct HistogramSnapshot {
     pub nanos: u64,
 }
 
+/// A duration, as histograms count it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DurationBucket {
+    bucket: usize,
+    nanos: u64,
+}
+
 /// Upper bounds of the buckets of a histogram, in seconds; one more bucket has none.
 pub(crate) const BOUNDS: [f64; 14] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
@@ -83,11 +90,9 @@ impl Gauge {
 impl Histogram {
     /// Adds one observation.
     pub(crate) fn observe(&self, duration: Duration) {
-        let seconds = duration.as_secs_f64();
-        let bucket = BOUNDS.partition_point(|bound| *bound < seconds);
+        let DurationBucket { bucket, nanos } = DurationBucket::of(duration);
         self.buckets[bucket].increment();
-        self.nanos
-            .add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+        self.nanos.add(nanos);
     }
 
     /// The current values.
@@ -100,20 +105,82 @@ impl Histogram {
     }
 }
 
+impl DurationBucket {
+    /// The bucket of a duration.
+    pub(crate) fn of(duration: Duration) -> Self {
+        let seconds = duration.as_secs_f64();
+        Self {
+            bucket: BOUNDS.partition_point(|bound| *bound < seconds),
+            nanos: u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
 impl HistogramSnapshot {
+    /// Adds one observation.
+    pub(crate) fn observe(&mut self, DurationBucket { bucket, nanos }: DurationBucket) {
+        self.buckets[bucket] += 1;
+        self.nanos = self.nanos.saturating_add(nanos);
+    }
+
     /// The number of observations.
     #[must_use]
     pub(crate) fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
+
+    /// The mean, in seconds; 0 without observations.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "means are for people, and in floating point"
+    )]
+    pub(crate) fn mean(&self) -> f64 {
+        match self.count() {
+            0 => 0.0,
+            count => self.nanos as f64 / 1e9 / count as f64,
+        }
+    }
+
+    /// The mean, in nanoseconds.
+    #[must_use]
+    pub(crate) fn mean_nanos(&self) -> u64 {
+        self.nanos.checked_div(self.count()).unwrap_or_default()
+    }
+
+    /// The value in seconds that this share of the observations does not exceed, as if those of a bucket were spread evenly
+    /// over it; 0 without observations. What is beyond the last bound counts as at it.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "quantiles of buckets are estimates"
+    )]
+    pub(crate) fn quantile(&self, share: f64) -> f64 {
+        let rank = share * self.count() as f64;
+        let (mut below, mut lower) = (0.0, 0.0);
+        for (count, upper) in self.buckets.iter().zip(BOUNDS) {
+            let count = *count as f64;
+            if count > 0.0 && below + count >= rank {
+                return lower + (upper - lower) * (rank - below) / count;
+            }
+            (below, lower) = (below + count, upper);
+        }
+        if below < rank { lower } else { 0.0 }
+    }
 }
 
 impl AddAssign for HistogramSnapshot {
     fn add_assign(&mut self, other: Self) {
+        *self += &other;
+    }
+}
+
+impl AddAssign<&Self> for HistogramSnapshot {
+    fn add_assign(&mut self, other: &Self) {
         for (sum, count) in self.buckets.iter_mut().zip(other.buckets) {
             *sum += count;
         }
-        self.nanos += other.nanos;
+        self.nanos = self.nanos.saturating_add(other.nanos);
     }
 }
 
@@ -223,5 +290,25 @@ mod tests {
             (2, 1, 1, 1)
         );
         assert_eq!(nanos, 120_001_002_000);
+    }
+
+    #[test]
+    fn quantiles_are_within_their_bucket() {
+        let mut histogram = HistogramSnapshot::default();
+        assert_eq!((histogram.mean(), histogram.quantile(0.5)), (0.0, 0.0));
+        let mut observe = |millis, count| {
+            for _ in 0..count {
+                histogram.observe(DurationBucket::of(Duration::from_millis(millis)));
+            }
+        };
+        observe(4, 90);
+        observe(80, 9);
+        observe(90_000, 1);
+        let near = |value: f64, wanted: f64| (value - wanted).abs() < 1e-9;
+        assert!(near(histogram.mean(), 0.9108));
+        // Half of all are five ninths of the bucket from 2.5 to 5 ms.
+        assert!(near(histogram.quantile(0.5), 0.002_5 + 0.002_5 * 5.0 / 9.0));
+        assert!(near(histogram.quantile(0.99), 0.1));
+        assert!(near(histogram.quantile(1.0), 60.0));
     }
 }

@@ -9,10 +9,14 @@ use crate::telemetry::ExchangeMetrics;
 use crate::tunnel::TunnelMetrics;
 use crate::upstream::UpstreamMetrics;
 
+mod destinations;
 mod export;
 mod process;
 mod workers;
 
+pub(crate) use destinations::{
+    AllDestinations, DestinationCollector, OTHER, WeighedCounts, all_destinations,
+};
 pub(crate) use export::MetricWriter;
 pub use process::ProcessCounters;
 pub(crate) use workers::WorkerCollector;
@@ -24,4 +28,14 @@ pub(crate) struct WorkerMetrics {
     pub(crate) upstreams: Arc<UpstreamMetrics>,
     pub(crate) tunnels: Arc<TunnelMetrics>,
     pub(crate) clients: Arc<ClientMetrics>,
+}
+
+impl WorkerMetrics {
+    /// The metrics of one of so many workers.
+    pub(crate) fn of_worker_among(workers: usize) -> Self {
+        Self {
+            exchanges: Arc::new(ExchangeMetrics::of_worker_among(workers)),
+            ..Self::default()
+        }
+    }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use egret_config::compile::CompiledConfig;
 use egret_config::report::Report;
+use egret_config::resources::Resources;
 use egret_config::snapshot::{BindAddress, Snapshot};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -67,6 +68,8 @@ pub struct ProxyOptions {
     pub max_connections: Option<usize>,
     /// The folder that keeps the entries of the DNS caches across restarts; `None` keeps none.
     pub state_dir: Option<PathBuf>,
+    /// The most destinations that metrics name; the others are told by their domain, and the rest together.
+    pub top_destinations: usize,
     /// What the program that runs the proxy counts.
     pub process: Arc<ProcessCounters>,
 }
@@ -87,7 +90,7 @@ pub struct Proxy {
 
 impl Default for ProxyOptions {
     /// One worker, the configured addresses, no admin server, the access log on stdout, hickory for DNS, the system's hosts
-    /// file and CAs, no limit of connections, no state folder.
+    /// file and CAs, no limit of connections, no state folder, a hundred destinations in metrics.
     fn default() -> Self {
         Self {
             workers: 1,
@@ -102,6 +105,7 @@ impl Default for ProxyOptions {
             roots: None,
             max_connections: None,
             state_dir: None,
+            top_destinations: 100,
             process: Arc::default(),
         }
     }
@@ -144,6 +148,7 @@ impl Proxy {
             status: Arc::clone(&status),
             process: options.process,
             workers: commands.clone(),
+            top_destinations: options.top_destinations,
         });
         let admin = options.admin.map(|address| {
             AdminServer::start(address, options.admin_token, Arc::clone(&parts), control)
@@ -198,6 +203,11 @@ impl Proxy {
             .applied(report, review.unprotected, clock::wall());
         self.bound(&unbound);
         unbound
+    }
+
+    /// Tells the admin server which objects the current configuration is made of.
+    pub fn serves(&self, resources: &Resources) {
+        self.status.serves(resources, clock::wall());
     }
 
     /// Keeps serving the current configuration, because nothing of the newest one can be served. The report says why.

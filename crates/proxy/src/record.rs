@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use egret_config::name::{DnsName, Host, Port};
+use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{Listener, RouteRule, Scheme};
 use http::{HeaderValue, Method, StatusCode};
 
@@ -47,6 +48,8 @@ pub(crate) struct Record<'a> {
     pub(crate) listener: Option<&'a Listener>,
     /// The rule that it fell under.
     pub(crate) rule: Option<&'a RouteRule>,
+    /// The backend that it was planned for.
+    pub(crate) backend: Option<&'a ObjectRef>,
     /// Whether it was answered by a response, became a tunnel, or is TLS passthrough.
     pub(crate) form: ExchangeForm,
     /// The request's method; absent for TLS passthrough.

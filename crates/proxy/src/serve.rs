@@ -7,7 +7,7 @@ use tokio::io::AsyncRead;
 use tokio::time::timeout;
 
 use crate::client::watch::HEAD_TIMEOUT;
-use crate::client::{ClientConnection, ConnectionOrigin, HttpConnection};
+use crate::client::{ClientConnection, ConnectionOrigin, ConnectionProtocol, HttpConnection};
 use crate::context::WorkerContext;
 use crate::downstream::DownstreamConnection;
 use crate::stream::{ClientStream, ReplayStream};
@@ -47,6 +47,11 @@ pub(crate) async fn connection(
         (ClientStream::Tls(_), Some(AlpnProtocol::Http11) | None) => HttpConnection::Http1,
     };
     let client = ClientConnection::new(origin, http);
+    let protocol = match http {
+        HttpConnection::Http1 => ConnectionProtocol::Http1,
+        HttpConnection::Http2 => ConnectionProtocol::Http2,
+    };
+    context.open_connections.register(&client, protocol);
     let connection = DownstreamConnection::new(client, context);
     match http {
         HttpConnection::Http1 => http1::serve(stream, &connection).await,

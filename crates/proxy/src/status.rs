@@ -5,14 +5,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use egret_config::report::Report;
+use egret_config::resources::Resources;
 use egret_config::snapshot::BindAddress;
 use serde::Serialize;
 
 use crate::listen::BindError;
 
+mod history;
+
+pub(crate) use history::{ChangedObject, GenerationEntry, ObjectHistory};
+
 /// The status of the configuration. The control side writes it, and the admin server reads it.
 #[derive(Debug, Default)]
-pub(crate) struct ConfigStatus(Mutex<StatusFacts>);
+pub(crate) struct ConfigStatus {
+    facts: Mutex<StatusFacts>,
+    history: ObjectHistory,
+}
 
 /// Where the configuration comes from, and whether it can be asked for a newer one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -110,6 +118,19 @@ impl ConfigStatus {
         state.unprotected = unprotected;
     }
 
+    /// Records which objects are served as the newest generation.
+    pub(crate) fn serves(&self, resources: &Resources, at: SystemTime) {
+        let held = self.held().into_iter().map(told_held);
+        let message = held.collect::<Vec<_>>().join("; ");
+        self.history
+            .serves(resources, self.generation(), at, message);
+    }
+
+    /// The objects that are served, and what changed in them.
+    pub(crate) const fn history(&self) -> &ObjectHistory {
+        &self.history
+    }
+
     /// Records the report of a configuration of which nothing new can be served.
     pub(crate) fn kept(&self, report: Report) {
         let mut state = self.lock();
@@ -154,6 +175,19 @@ impl ConfigStatus {
         let held = state.report.held.iter();
         held.map(|held| (held.object.to_string(), held.generation))
             .collect()
+    }
+
+    /// When the configuration that is served was applied.
+    pub(crate) fn applied_at(&self) -> Option<SystemTime> {
+        self.lock().applied
+    }
+
+    /// Why the newest configuration is not served as a whole; `None` if it is.
+    pub(crate) fn why_not_current(&self) -> Option<String> {
+        let held = self.held().into_iter().next();
+        let state = self.lock();
+        let told = state.rejected.first().or_else(|| state.unbound.first());
+        told.cloned().or_else(|| held.map(told_held))
     }
 
     /// Whether the newest configuration is served, with every object in its newest version, and all of its listeners are bound.
@@ -214,6 +248,11 @@ impl ConfigStatus {
 
     fn lock(&self) -> MutexGuard<'_, StatusFacts> {
         // Every write above leaves the state consistent at each step, so that a poisoned lock is harmless.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Says that an object is served in an earlier version.
+fn told_held((object, generation): (String, u64)) -> String {
+    format!("{object} is held: its version of generation {generation} is served")
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 use egret_config::access_log::{AccessLog, LogPath};
 use egret_config::snapshot::Snapshot;
@@ -16,10 +17,21 @@ use crate::task;
 use access_log::{FLUSH_INTERVAL, WorkerLogs};
 
 pub(crate) mod access_log;
+mod destinations;
+mod epoch;
 mod exchanges;
+mod hour;
+mod outcome;
+mod refusals;
 mod series;
+mod space_saving;
 
+use destinations::host_of;
+pub(crate) use destinations::{Destination, DestinationCounts, MINUTES, registrable_domain};
 pub(crate) use exchanges::ExchangeMetrics;
+pub(crate) use hour::{ExchangeSums, Minute, PhaseDurations};
+pub(crate) use outcome::ExchangeOutcome;
+pub(crate) use refusals::{RefusalEntry, RefusalKey, RefusalLog};
 use series::ResponseCounters;
 pub(crate) use series::{CountersByDecision, DecisionLabels, SeriesLabels};
 
@@ -28,6 +40,7 @@ pub(crate) struct WorkerTelemetry {
     pub(crate) metrics: Arc<ExchangeMetrics>,
     responses: ResponseCounters,
     logs: WorkerLogs,
+    refusals: Arc<RefusalLog>,
     drain: Arc<DrainSignal>,
     generation: Arc<AtomicU64>,
 }
@@ -36,6 +49,7 @@ impl WorkerTelemetry {
     pub(crate) fn new(
         metrics: Arc<ExchangeMetrics>,
         logs: WorkerLogs,
+        refusals: Arc<RefusalLog>,
         drain: Arc<DrainSignal>,
         generation: Arc<AtomicU64>,
     ) -> Rc<Self> {
@@ -43,19 +57,26 @@ impl WorkerTelemetry {
             responses: ResponseCounters::new(Arc::clone(&metrics.responses)),
             metrics,
             logs,
+            refusals,
             drain,
             generation,
         })
     }
 
-    /// Counts an exchange that has ended.
-    pub(crate) fn count(&self, record: &Record<'_>) {
-        self.metrics.count(record);
+    /// Counts an exchange that has ended now.
+    pub(crate) fn count(&self, record: &Record<'_>, now: Instant) {
+        let host = host_of(record);
+        let outcome = record.end.and_then(ExchangeOutcome::of);
+        self.metrics.count(record, host.as_deref(), outcome, now);
+        if let Some(outcome) = outcome {
+            self.refusals.count(record, host.as_deref(), outcome, now);
+        }
         let listener = record.listener.map(|listener| &listener.full_name);
         match record.status {
             _ if record.form == ExchangeForm::Tls => {}
             Some(status) => {
-                let labels = DecisionLabels::of(listener, record.verdict.as_ref());
+                let labels = DecisionLabels::of(listener, record.verdict.as_ref())
+                    .towards(record.rule, record.backend);
                 self.responded(status, labels);
             }
             None => self.metrics.unanswered.increment(),

@@ -21,7 +21,7 @@ pub(crate) use client::ClientSide;
 use copy::StreamCopy;
 pub(crate) use metrics::TunnelMetrics;
 use registry::TunnelHandle;
-pub(crate) use registry::TunnelRegistry;
+pub(crate) use registry::{OpenTunnelFacts, TunnelRegistry};
 use relay::DuplexRelay;
 use sni_gate::SniGate;
 pub(crate) use sni_watch::SniWatch;
@@ -134,7 +134,8 @@ impl ReadyTunnel {
         let sni = request.sni().cloned();
         let mut running = RunningTunnel::new(&tunnels, kind, exchange, permit);
         running.sni.clone_from(&sni);
-        let handle = tunnels.register(request, peer);
+        let exchange = Rc::clone(&running.exchange);
+        let handle = tunnels.register(request, peer, kind, exchange);
         // The configuration may have changed, or a rule may have expired, since the request was admitted.
         let newest = tunnels.snapshot();
         let is_as_before = Arc::ptr_eq(&snapshot, &newest) && newest.expiries.is_empty();

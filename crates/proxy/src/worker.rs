@@ -16,9 +16,11 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::accept::ClosedSignal;
 use crate::accept::gate::ConnectionGate;
+use crate::client::{OpenConnection, OpenQuery};
 use crate::context::{SharedContext, WorkerContext};
 use crate::plan::destination::DestinationKey;
 use crate::task;
+use crate::tunnel::OpenTunnelFacts;
 use crate::upstream::NeighbourPool;
 use accept_loops::AcceptLoops;
 
@@ -36,6 +38,10 @@ pub(crate) enum WorkerCommand {
     Close(BindAddress, ClosedSignal),
     /// Tell which addresses this worker accepts connections of.
     Report(oneshot::Sender<Vec<BindAddress>>),
+    /// Tell which connections of clients are open.
+    ListConnections(OpenQuery, oneshot::Sender<Vec<OpenConnection>>),
+    /// Tell which tunnels are open.
+    ListTunnels(OpenQuery, oneshot::Sender<Vec<OpenTunnelFacts>>),
     /// Reevaluate the open tunnels, because the configuration has changed.
     ReevaluateTunnels,
     /// End when the last connection has ended.
@@ -178,8 +184,14 @@ async fn serve(
             }
             Some(WorkerCommand::Close(bind, closing)) => accept_loops.stop(bind, closing),
             Some(WorkerCommand::Report(asker)) => {
-                // The asker may have lost its patience.
+                // Whoever asks may have lost its patience.
                 let _ = asker.send(accept_loops.running());
+            }
+            Some(WorkerCommand::ListConnections(query, asker)) => {
+                let _ = asker.send(context.open_connections.list(&query));
+            }
+            Some(WorkerCommand::ListTunnels(query, asker)) => {
+                let _ = asker.send(context.tunnels.list(&query));
             }
             Some(WorkerCommand::ReevaluateTunnels) => {
                 context.upstreams.fetch_due_keys(&context.snapshot());

@@ -124,6 +124,7 @@ impl Gateway {
         let compiled = compile(&loaded.resources, &CompileOptions::default());
         let proxy = self.proxy.as_mut().expect("a gateway that runs");
         let unbound = self.runtime.block_on(proxy.apply(compiled));
+        proxy.serves(&loaded.resources);
         assert!(unbound.is_empty(), "{unbound:?}");
         self.generation = proxy.generation();
     }

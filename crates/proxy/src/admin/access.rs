@@ -7,7 +7,7 @@ use egret_config::policy::digest::KeyDigest;
 use http::header::{AUTHORIZATION, HOST, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, Request, StatusCode};
 
-use super::{AdminResponse, text};
+use super::{AdminResponse, page, text};
 use crate::policy::credentials::after_scheme;
 
 /// The secret that requests to the admin server carry as a Bearer token (RFC 6750).
@@ -90,9 +90,11 @@ impl AccessRules {
             let why = "a page of another site may not ask for this\n";
             return Some(text(StatusCode::FORBIDDEN, why));
         }
-        // Probes come without a token, and learn no more than that the process is there.
-        let is_probe = matches!(request.uri().path(), "/healthz" | "/readyz");
-        if !is_probe && !self.is_authorized(request) {
+        // Probes come without a token, and learn no more than that the process is there; so does the page, whose files are
+        // the same for everybody.
+        let path = request.uri().path();
+        let is_open = matches!(path, "/healthz" | "/readyz") || page::is_page(path);
+        if !is_open && !self.is_authorized(request) {
             let mut response = text(
                 StatusCode::UNAUTHORIZED,
                 "the token of --admin-token is needed: Authorization: Bearer TOKEN\n",
@@ -182,7 +184,16 @@ mod tests {
             let request = request(Method::GET, path, &[("authorization", value)]);
             status(&rules, &request)
         };
-        for path in ["/", "/metrics", "/report", "/config", "/dns", "/other"] {
+        for path in [
+            "/metrics",
+            "/report",
+            "/config",
+            "/destinations",
+            "/refusals",
+            "/dns",
+            "/other",
+            "/page",
+        ] {
             assert_eq!(get(path, "Bearer s3cret"), 200, "{path}");
             assert_eq!(get(path, "bearer  s3cret"), 200, "{path}");
             for value in [
@@ -196,7 +207,7 @@ mod tests {
             }
             assert_eq!(status(&rules, &request(Method::GET, path, &[])), 401);
         }
-        for path in ["/healthz", "/readyz"] {
+        for path in ["/healthz", "/readyz", "/", "/page/main.js"] {
             assert_eq!(status(&rules, &request(Method::GET, path, &[])), 200);
         }
     }

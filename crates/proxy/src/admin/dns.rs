@@ -23,7 +23,7 @@ struct CacheJson {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct CachedNameJson {
+pub(super) struct CachedNameJson {
     name: DnsName,
     state: &'static str,
     resolving: bool,
@@ -58,6 +58,16 @@ pub(super) fn list(resolvers: &ResolverSet) -> serde_json::Result<Vec<u8>> {
             .collect(),
     });
     serde_json::to_vec_pretty(&caches.collect::<Vec<_>>())
+}
+
+/// What the caches know of one name: the one that was used last, if several do.
+pub(super) fn listed(resolvers: &ResolverSet, name: &DnsName) -> Option<CachedNameJson> {
+    let all = resolvers.all();
+    let known = all.values().flat_map(|resolver| resolver.list());
+    let known = known.filter(|listed| listed.name == *name);
+    known
+        .min_by_key(|listed| listed.idle)
+        .map(CachedNameJson::from)
 }
 
 /// `POST /dns/flush`: forgets one name or all, in every cache.

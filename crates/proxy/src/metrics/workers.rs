@@ -257,10 +257,18 @@ fn named(
 ) -> Vec<(&'static str, String)> {
     let SeriesLabels {
         listener,
+        route,
+        backend,
         policy,
         rule,
     } = labels;
-    let words = [("listener", listener), ("policy", policy), ("rule", rule)];
+    let words = [
+        ("listener", listener),
+        ("route", route),
+        ("backend", backend),
+        ("policy", policy),
+        ("rule", rule),
+    ];
     let words = words.into_iter().filter(|(_, text)| !text.is_empty());
     let words = words.map(|(name, text)| (name, text.to_string()));
     event.into_iter().chain(words).collect()

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 
 use super::decide::{self, RuleStep};
 use super::limits::{self, Enquiry};
-use crate::client::{ClientConnection, ConnectionOrigin, HttpConnection};
+use crate::client::{ClientConnection, ConnectionOrigin, ConnectionProtocol, HttpConnection};
 use crate::configuration::WorkerSnapshot;
 use crate::context::WorkerContext;
 use crate::downstream::{alert, early_refusal, farewell};
@@ -137,6 +137,9 @@ impl<'a> TlsRequest<'a> {
         context: &'a WorkerContext,
     ) -> Self {
         let connection = ClientConnection::new(origin, HttpConnection::Http1);
+        context
+            .open_connections
+            .register(&connection, ConnectionProtocol::Tls);
         let telemetry = Rc::clone(&context.telemetry);
         let exchange = Exchange::begin(Rc::clone(&connection), None, telemetry);
         exchange.is_tls(!listener.access_log.is_off());

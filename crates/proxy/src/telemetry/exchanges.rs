@@ -1,7 +1,13 @@
 //! The metrics of one worker's exchanges.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use egret_config::name::Host;
+
+use super::destinations::DestinationTable;
+use super::hour::HourTable;
+use super::outcome::ExchangeOutcome;
 use super::series::CountersByDecision;
 use crate::meter::{Counter, Histogram};
 use crate::record::{ExchangeForm, Record};
@@ -24,11 +30,31 @@ pub(crate) struct ExchangeMetrics {
     pub(crate) request_bytes: Counter,
     /// Bytes of response bodies forwarded.
     pub(crate) response_bytes: Counter,
+    /// Exchanges by destination.
+    pub(crate) destinations: DestinationTable,
+    /// Exchanges by the minute.
+    pub(crate) hour: HourTable,
 }
 
 impl ExchangeMetrics {
-    /// Counts the time and the bytes of an exchange that has ended.
-    pub(crate) fn count(&self, record: &Record<'_>) {
+    /// The metrics of one of so many workers.
+    pub(crate) fn of_worker_among(workers: usize) -> Self {
+        Self {
+            destinations: DestinationTable::of_worker_among(workers),
+            ..Self::default()
+        }
+    }
+
+    /// Counts an exchange that has ended now: its destination, and its time and bytes.
+    pub(crate) fn count(
+        &self,
+        record: &Record<'_>,
+        host: Option<&Host>,
+        outcome: Option<ExchangeOutcome>,
+        now: Instant,
+    ) {
+        self.destinations.count(record, host, outcome, now);
+        self.hour.count(record, outcome, now);
         // The bytes of the others are counted as a tunnel's.
         if record.form != ExchangeForm::Messages {
             return;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use egret_config::resources::ObjectRef;
-use egret_config::snapshot::ListenerSocket;
+use egret_config::snapshot::{ListenerSocket, RouteRule};
 
 use crate::meter::Counter;
 use crate::record::Verdict;
@@ -24,6 +24,10 @@ const SLOTS: usize = 64;
 pub(crate) struct DecisionLabels<'a> {
     /// The full name of the listener.
     pub(crate) listener: Option<&'a Arc<str>>,
+    /// The rule of a route that the request fell under.
+    pub(crate) route: Option<&'a RouteRule>,
+    /// The backend that the request was planned for.
+    pub(crate) backend: Option<&'a ObjectRef>,
     /// The policy.
     pub(crate) policy: Option<&'a ObjectRef>,
     /// Its rule.
@@ -35,6 +39,10 @@ pub(crate) struct DecisionLabels<'a> {
 pub(crate) struct SeriesLabels {
     /// `namespace/gateway/listener`; empty if it is not known.
     pub(crate) listener: Arc<str>,
+    /// `namespace/route/rule`; empty if none was found.
+    pub(crate) route: Arc<str>,
+    /// `namespace/name`; empty if the request was not planned for one.
+    pub(crate) backend: Arc<str>,
     /// `namespace/name`; empty if no policy decided.
     pub(crate) policy: Arc<str>,
     /// The name of the rule; empty if no rule decided.
@@ -87,6 +95,20 @@ impl<'a> DecisionLabels<'a> {
             listener,
             policy: verdict.and_then(Verdict::policy),
             rule: verdict.and_then(Verdict::rule),
+            ..Self::default()
+        }
+    }
+
+    /// Adds where the request was to go.
+    pub(crate) fn towards(
+        self,
+        route: Option<&'a RouteRule>,
+        backend: Option<&'a ObjectRef>,
+    ) -> Self {
+        Self {
+            route,
+            backend,
+            ..self
         }
     }
 
@@ -108,20 +130,34 @@ impl<'a> DecisionLabels<'a> {
                 _ => false,
             }
         }
-        let policy = other.policy.as_ref();
+        fn same_object(one: Option<&ObjectRef>, other: Option<&ObjectRef>) -> bool {
+            same(one.map(|it| &it.name), other.map(|it| &it.name))
+                && same(one.map(|it| &it.namespace), other.map(|it| &it.namespace))
+        }
         same(self.listener, other.listener.as_ref())
-            && same(self.policy.map(|it| &it.name), policy.map(|it| &it.name))
-            && same(
-                self.policy.map(|it| &it.namespace),
-                policy.map(|it| &it.namespace),
-            )
+            && same_object(self.policy, other.policy.as_ref())
             && same(self.rule, other.rule.as_ref())
+            && same_object(self.backend, other.backend.as_ref())
+            && match (self.route, &other.route) {
+                (None, None) => true,
+                (Some(rule), Some(known)) => {
+                    same_object(Some(&rule.route), Some(&known.route))
+                        && (rule.index, &rule.name) == (known.index, &known.name)
+                }
+                _ => false,
+            }
     }
 
     /// The slot of a status under these labels.
     fn slot(&self, status: u16) -> usize {
         let at = |text: Option<&Arc<str>>| text.map_or(0, |text| Arc::as_ptr(text).addr() >> 4);
-        let words = at(self.listener) ^ at(self.policy.map(|it| &it.name)) ^ at(self.rule);
+        let words = at(self.listener)
+            ^ at(self.policy.map(|it| &it.name))
+            ^ at(self.rule)
+            ^ at(self.backend.map(|it| &it.name))
+            ^ self
+                .route
+                .map_or(0, |rule| at(Some(&rule.route.name)) ^ rule.index);
         (words ^ usize::from(status)) % SLOTS
     }
 }
@@ -130,13 +166,17 @@ impl From<DecisionLabels<'_>> for SeriesLabels {
     fn from(labels: DecisionLabels<'_>) -> Self {
         let DecisionLabels {
             listener,
+            route,
+            backend,
             policy,
             rule,
         } = labels;
-        let policy = policy.map(|policy| format!("{}/{}", policy.namespace, policy.name));
+        let name = |object: &ObjectRef| format!("{}/{}", object.namespace, object.name);
         Self {
             listener: listener.cloned().unwrap_or_default(),
-            policy: policy.unwrap_or_default().into(),
+            route: route.map(RouteRule::full_name).unwrap_or_default().into(),
+            backend: backend.map(name).unwrap_or_default().into(),
+            policy: policy.map(name).unwrap_or_default().into(),
             rule: rule.cloned().unwrap_or_default(),
         }
     }
@@ -158,8 +198,17 @@ struct CachedCounter {
 /// As [`DecisionLabels`], apart from the exchange.
 struct OwnedLabels {
     listener: Option<Arc<str>>,
+    route: Option<OwnedRoute>,
+    backend: Option<ObjectRef>,
     policy: Option<ObjectRef>,
     rule: Option<Arc<str>>,
+}
+
+/// What a rule of a route is known by.
+struct OwnedRoute {
+    route: ObjectRef,
+    index: usize,
+    name: Option<String>,
 }
 
 impl ResponseCounters {
@@ -184,6 +233,12 @@ impl ResponseCounters {
                 *slot = Some(CachedCounter {
                     labels: OwnedLabels {
                         listener: labels.listener.cloned(),
+                        route: labels.route.map(|rule| OwnedRoute {
+                            route: rule.route.clone(),
+                            index: rule.index,
+                            name: rule.name.clone(),
+                        }),
+                        backend: labels.backend.cloned(),
                         policy: labels.policy.cloned(),
                         rule: labels.rule.cloned(),
                     },

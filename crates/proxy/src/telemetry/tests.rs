@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use super::access_log::{LogFiles, WorkerLogs};
 use super::{ExchangeMetrics, WorkerTelemetry};
+use crate::clock;
 use crate::dns::AnswerSource;
 use crate::record::{ExchangeEnd, ExchangeForm, FormatFacts, Record, Verdict};
 use crate::refusal::{Reason, RefusalId};
@@ -108,6 +109,7 @@ fn the_access_log_tells_every_field_of_a_record() {
         user: Some("ann"),
         listener: Some(&listener),
         rule: Some(&rule),
+        backend: None,
         form: ExchangeForm::Messages,
         method: Some(&Method::GET),
         scheme: Some(Scheme::Https),
@@ -194,16 +196,20 @@ fn an_exchange_is_counted_by_its_form() {
             WorkerLogs::new(Arc::clone(&files)),
             Arc::default(),
             Arc::default(),
+            Arc::default(),
         );
         files.end();
-        telemetry.count(&Record {
-            form,
-            status,
-            duration: Duration::from_millis(1),
-            request_bytes: 10,
-            response_bytes: 20,
-            ..Record::default()
-        });
+        telemetry.count(
+            &Record {
+                form,
+                status,
+                duration: Duration::from_millis(1),
+                request_bytes: 10,
+                response_bytes: 20,
+                ..Record::default()
+            },
+            clock::now(),
+        );
         let mut responses = BTreeMap::new();
         metrics.responses.add_to(&mut responses);
         let ok: u64 = responses.values().sum();

@@ -5,15 +5,20 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use egret_config::name::{Host, Port};
 use egret_config::snapshot::Snapshot;
 use tokio::sync::Notify;
 
+use super::TunnelKind;
 use super::buffers::TunnelBuffers;
 use super::metrics::TunnelMetrics;
 use super::tunnel_request::TunnelRequest;
+use crate::client::OpenQuery;
 use crate::clock;
 use crate::configuration::{SnapshotReader, WorkerSnapshot};
+use crate::exchange::{Exchange, TunnelBytes};
 use crate::upstream::SharedUpstreams;
 
 /// The open tunnels of one worker, and the resources that they share.
@@ -32,8 +37,25 @@ pub(crate) struct TunnelRegistry {
 struct OpenTunnel {
     request: TunnelRequest,
     peer: SocketAddr,
+    kind: TunnelKind,
+    exchange: Rc<Exchange>,
     /// Notified when a new configuration denies the tunnel.
     denied: Notify,
+}
+
+/// The facts of an open tunnel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OpenTunnelFacts {
+    pub(crate) host: Host,
+    pub(crate) port: Port,
+    pub(crate) client: SocketAddr,
+    pub(crate) kind: TunnelKind,
+    /// The full name of its rule.
+    pub(crate) route: String,
+    /// How long ago its request came.
+    pub(crate) age: Duration,
+    /// Bytes so far.
+    pub(crate) bytes: TunnelBytes,
 }
 
 /// The registration of an open tunnel, removed on drop.
@@ -60,12 +82,20 @@ impl TunnelRegistry {
         })
     }
 
-    pub(super) fn register(&self, request: TunnelRequest, peer: SocketAddr) -> TunnelHandle<'_> {
+    pub(super) fn register(
+        &self,
+        request: TunnelRequest,
+        peer: SocketAddr,
+        kind: TunnelKind,
+        exchange: Rc<Exchange>,
+    ) -> TunnelHandle<'_> {
         let id = self.next.get();
         self.next.set(id + 1);
         let tunnel = Rc::new(OpenTunnel {
             request,
             peer,
+            kind,
+            exchange,
             denied: Notify::new(),
         });
         self.entries.borrow_mut().insert(id, Rc::clone(&tunnel));
@@ -74,6 +104,18 @@ impl TunnelRegistry {
             id,
             tunnel,
         }
+    }
+
+    /// The open tunnels, in no order.
+    pub(crate) fn list(&self, query: &OpenQuery) -> Vec<OpenTunnelFacts> {
+        let now = clock::now();
+        let entries = self.entries.borrow();
+        let wanted = entries.values().filter(|tunnel| {
+            let host = tunnel.request.destination().0;
+            query.host.as_ref().is_none_or(|wanted| wanted == host)
+        });
+        let told = wanted.take(query.limit).map(|tunnel| tunnel.told(now));
+        told.collect()
     }
 
     /// The current configuration.
@@ -114,6 +156,25 @@ impl TunnelRegistry {
     fn allows(&self, tunnel: &OpenTunnel, snapshot: &Snapshot) -> bool {
         let OpenTunnel { request, peer, .. } = tunnel;
         request.is_allowed(snapshot, *peer, &self.upstreams)
+    }
+}
+
+impl OpenTunnel {
+    fn told(&self, now: Instant) -> OpenTunnelFacts {
+        let (host, port) = self.request.destination();
+        let progress = self.exchange.progress();
+        OpenTunnelFacts {
+            host: host.clone(),
+            port,
+            client: self.request.client_address(),
+            kind: self.kind,
+            route: self.exchange.route(),
+            age: now.saturating_duration_since(progress.started()),
+            bytes: TunnelBytes {
+                up: progress.request_bytes(),
+                down: progress.response_bytes(),
+            },
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use bytes::{BufMut, BytesMut};
+use egret_config::name::{Host, Port};
 use egret_config::resources::ObjectRef;
 use egret_config::route::{RequestFacts, RouteMatch};
 use egret_config::snapshot::{
@@ -66,6 +67,16 @@ impl TunnelRequest {
             sni: Some(Rc::new(watch)),
             ..self
         }
+    }
+
+    /// The host and port that the tunnel goes to.
+    pub(super) fn destination(&self) -> (&Host, Port) {
+        (&self.destination.host, self.destination.port)
+    }
+
+    /// The client's address.
+    pub(super) fn client_address(&self) -> SocketAddr {
+        self.client.address
     }
 
     /// The ClientHello inside the tunnel.

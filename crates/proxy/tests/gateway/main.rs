@@ -5,6 +5,7 @@
 mod access_log;
 mod acl;
 mod addresses;
+mod admin;
 mod answers;
 mod authentication;
 mod backend_settings;

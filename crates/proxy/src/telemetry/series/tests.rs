@@ -7,6 +7,8 @@ fn words(listener: &str, policy: &str, rule: &str) -> OwnedLabels {
         listener: (!listener.is_empty()).then(|| listener.into()),
         policy: (!policy.is_empty()).then(|| ObjectRef::new(Kind::EgressPolicy, "apps", policy)),
         rule: (!rule.is_empty()).then(|| rule.into()),
+        route: None,
+        backend: None,
     }
 }
 
@@ -15,6 +17,8 @@ fn labels(words: &OwnedLabels) -> DecisionLabels<'_> {
         listener: words.listener.as_ref(),
         policy: words.policy.as_ref(),
         rule: words.rule.as_ref(),
+        backend: words.backend.as_ref(),
+        route: None,
     }
 }
 
@@ -27,6 +31,7 @@ fn counted(shared: &CountersByDecision<u16>) -> Vec<String> {
             listener,
             policy,
             rule,
+            ..
         } = labels;
         format!("{status} {listener} {policy} {rule} {count}")
     };
