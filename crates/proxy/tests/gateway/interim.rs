@@ -58,12 +58,15 @@ impl<'a> UpstreamStream<'a> {
         self.send_head(&fields, 0x4);
     }
 
-    /// Sends a final response without content.
+    /// Sends a final response without content, the last of the connection: the gateway would else send the next request
+    /// on a connection that is about to be closed.
     fn answer(&mut self) {
         if self.http == Http::One {
             self.connection
-                .send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+                .send("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
         } else {
+            self.connection
+                .send_frame(&Http2Frame::go_away(self.stream));
             self.send_head(b"\x88\x0f\x0d\x010", 0x5);
         }
     }
