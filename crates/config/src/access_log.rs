@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+mod collector;
 mod command;
 mod double;
 mod duration;
@@ -22,6 +23,7 @@ mod own;
 mod scan;
 mod time;
 
+pub use collector::{AnyValue, CollectedLog, LogCollector, OpenTelemetryLog, ServiceLog};
 pub use command::{AddressSource, Command, GrpcStatusForm, Operator, PathChoice, ServerNameChoice};
 pub use duration::{DurationUnit, TimePoint, TimeSpan};
 pub use field::{LogField, MissingValue, ValueKind};
@@ -53,8 +55,11 @@ pub enum AccessLog {
 /// The sinks of a listener's access log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LogSinks {
-    /// The sinks; at least one. Each writes its own line of an exchange.
+    /// The files. Each gets its own line of an exchange.
     pub sinks: Vec<LogSink>,
+    /// The services.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub collectors: Vec<LogCollector>,
     /// What their lines need of messages.
     #[serde(skip)]
     pub inputs: LogInputs,
@@ -99,7 +104,16 @@ impl AccessLog {
         }
     }
 
-    /// The sinks that policies configure.
+    /// The formats of all that is written and told.
+    #[must_use]
+    pub fn formats(&self) -> Vec<&LogFormat> {
+        match self {
+            Self::Sinks(sinks) => sinks.formats(),
+            Self::Default | Self::Off => Vec::new(),
+        }
+    }
+
+    /// The files that policies configure.
     #[must_use]
     pub fn sinks(&self) -> &[LogSink] {
         match self {
@@ -110,17 +124,42 @@ impl AccessLog {
 }
 
 impl LogSinks {
-    /// The log of these sinks.
+    /// The log of these files.
     #[must_use]
     pub fn new(sinks: Vec<LogSink>) -> Self {
+        Self::with_collectors(sinks, Vec::new())
+    }
+
+    /// The log of these files and services.
+    #[must_use]
+    pub fn with_collectors(sinks: Vec<LogSink>, collectors: Vec<LogCollector>) -> Self {
+        let mut log = Self {
+            sinks,
+            collectors,
+            inputs: LogInputs::default(),
+        };
         let mut inputs = LogInputs::default();
-        for sink in &sinks {
-            inputs.add_format(&sink.format);
-            if let Some(filter) = &sink.filter {
-                inputs.add_filter(filter);
+        for format in log.formats() {
+            inputs.add_format(format);
+        }
+        let of_files = log.sinks.iter().map(|sink| &sink.filter);
+        let of_services = log.collectors.iter().map(|collector| &collector.filter);
+        for filter in of_files.chain(of_services).flatten() {
+            inputs.add_filter(filter);
+        }
+        for collector in &log.collectors {
+            if let CollectedLog::Service(log) = &collector.to {
+                inputs.add_service(log);
             }
         }
-        Self { sinks, inputs }
+        log.inputs = inputs;
+        log
+    }
+
+    fn formats(&self) -> Vec<&LogFormat> {
+        let of_files = self.sinks.iter().map(|sink| &sink.format);
+        let of_services = self.collectors.iter().flat_map(|it| it.to.formats());
+        of_files.chain(of_services).collect()
     }
 }
 

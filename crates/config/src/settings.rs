@@ -7,6 +7,7 @@ mod edge;
 mod hash;
 mod resolver;
 mod tls;
+mod tracing;
 
 pub(crate) use algorithms::read as read_algorithms;
 pub use algorithms::{
@@ -27,3 +28,4 @@ pub use tls::{
     AlpnProtocol, Certificate, ClientValidation, PeerName, PeerTrust, PrivateKey, ServerTls,
     TlsIdentity, TlsVersion, TlsVersions, UpstreamTls, ValidationMode,
 };
+pub use tracing::{AttributeSource, SpanAttribute, Tracing, WHOLE};

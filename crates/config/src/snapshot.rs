@@ -28,13 +28,14 @@ pub use crate::rule::{
     WeightedBackends,
 };
 pub use crate::settings::{
-    AlpnProtocol, BackendDns, BackendResolver, BackendSettings, Certificate, CipherSuite,
-    CircuitBreakers, ClientValidation, ConnectionLimits, DnsProtocol, FOREVER, HashCookie, HashKey,
-    HashPolicy, Http2Keepalive, Http2Limits, Http2Settings, HttpVersion, KeyExchangeGroup,
-    ListenerHttp, LoadBalancing, LookupFamily, NameServer, NamedAlgorithm, OutlierDetection,
-    PeerName, PeerTrust, PrivateKey, ProxyProtocol, ProxyVersion, RequestIds, ResolverId,
-    ResolverSettings, ServerHeader, ServerTls, SignatureAlgorithm, SlowStart, StripPort,
-    TcpKeepalive, TlsAlgorithms, TlsIdentity, TlsVersion, TlsVersions, UpstreamTls, ValidationMode,
+    AlpnProtocol, AttributeSource, BackendDns, BackendResolver, BackendSettings, Certificate,
+    CipherSuite, CircuitBreakers, ClientValidation, ConnectionLimits, DnsProtocol, FOREVER,
+    HashCookie, HashKey, HashPolicy, Http2Keepalive, Http2Limits, Http2Settings, HttpVersion,
+    KeyExchangeGroup, ListenerHttp, LoadBalancing, LookupFamily, NameServer, NamedAlgorithm,
+    OutlierDetection, PeerName, PeerTrust, PrivateKey, ProxyProtocol, ProxyVersion, RequestIds,
+    ResolverId, ResolverSettings, ServerHeader, ServerTls, SignatureAlgorithm, SlowStart,
+    SpanAttribute, StripPort, TcpKeepalive, TlsAlgorithms, TlsIdentity, TlsVersion, TlsVersions,
+    Tracing, UpstreamTls, ValidationMode, WHOLE,
 };
 
 /// Everything that the proxy serves.

@@ -320,7 +320,9 @@ impl AdminState {
             .map(|why| format!("the API server is away, the last configuration is served: {why}"));
         let logs = self.parts.shared.logs.troubles().into_iter();
         let logs = logs.map(|trouble| format!("lines are being lost: {trouble}"));
-        away.into_iter().chain(logs).collect()
+        let services = self.parts.shared.outboxes.told_troubles().into_iter();
+        let services = services.map(|trouble| format!("telemetry is being lost: {trouble}"));
+        away.into_iter().chain(logs).chain(services).collect()
     }
 
     async fn not_ready(&self) -> Option<String> {

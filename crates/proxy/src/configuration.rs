@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use egret_config::snapshot::{ListenerSocket, Snapshot};
+use egret_config::snapshot::{Listener, ListenerSocket, Snapshot};
 
 /// A snapshot as one worker holds it. Requests count their handles in the worker's own `Rc`, on their own core, and not in
 /// the one counter that all workers share.
@@ -36,7 +36,11 @@ impl SnapshotReader {
     }
 }
 
-/// Whether a request or connection is logged that cannot be told to belong to one of the socket's listeners.
-pub(crate) fn logs_unrouted(socket: &ListenerSocket) -> bool {
-    !socket.unrouted_log().is_off()
+/// Whether a request of the socket may have to be described: to a log, or in a trace.
+pub(crate) fn describes_requests(socket: &ListenerSocket) -> bool {
+    let traces = |listener: &Arc<Listener>| {
+        let http = listener.http.as_ref();
+        http.is_some_and(|http| http.tracing.is_some())
+    };
+    !socket.unrouted_log().is_off() || socket.listeners.iter().any(traces)
 }

@@ -17,7 +17,8 @@ use crate::metrics::WorkerMetrics;
 use crate::policy::fault::ActiveFaults;
 use crate::policy::limit::{LimitStore, WorkerLimits};
 use crate::telemetry::access_log::{LogFiles, WorkerLogs};
-use crate::telemetry::{RefusalLog, WorkerTelemetry};
+use crate::telemetry::outbox::{Outbox, OutboxTotals};
+use crate::telemetry::{RecordReaders, RefusalLog, WorkerTelemetry};
 use crate::tls::TlsServers;
 use crate::transfer::CopyBudget;
 use crate::tunnel::TunnelRegistry;
@@ -40,6 +41,8 @@ pub(crate) struct SharedContext {
     pub(crate) logs: Arc<LogFiles>,
     /// What was refused lately.
     pub(crate) refusals: Arc<RefusalLog>,
+    /// What waits to be told to services.
+    pub(crate) outboxes: Arc<OutboxTotals>,
     pub(crate) drain: Arc<DrainSignal>,
     /// What is left of the limits of requests.
     pub(crate) limits: Arc<LimitStore>,
@@ -85,6 +88,7 @@ impl SharedContext {
                 .collect(),
             logs,
             refusals: Arc::default(),
+            outboxes: Arc::default(),
             drain: Arc::default(),
             limits: LimitStore::new(),
             faults: Arc::default(),
@@ -102,7 +106,11 @@ impl WorkerContext {
             clients,
         } = shared.metrics[index].clone();
         let snapshots = Rc::new(SnapshotReader::new(Arc::clone(&shared.snapshot)));
-        let logs = WorkerLogs::new(Arc::clone(&shared.logs));
+        let readers = RecordReaders {
+            logs: WorkerLogs::new(Arc::clone(&shared.logs)),
+            refusals: Arc::clone(&shared.refusals),
+            outbox: Outbox::new(Arc::clone(&shared.outboxes)),
+        };
         Rc::new(Self {
             upstreams: Upstreams::new(Arc::clone(&shared.upstreams), upstreams),
             tunnels: TunnelRegistry::new(
@@ -112,8 +120,7 @@ impl WorkerContext {
             ),
             telemetry: WorkerTelemetry::new(
                 exchanges,
-                logs,
-                Arc::clone(&shared.refusals),
+                readers,
                 Arc::clone(&shared.drain),
                 Arc::clone(&shared.generation),
             ),

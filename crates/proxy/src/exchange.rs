@@ -35,6 +35,7 @@ use crate::record::{
     Trip, VerdictFacts,
 };
 use crate::refusal::{Refusal, RefusalId, RefusalRow, RefusalSubject};
+use crate::telemetry::traces::TracedRequest;
 use crate::telemetry::{DecisionLabels, WorkerTelemetry};
 
 mod client_body;
@@ -95,6 +96,8 @@ struct RequestFacts {
     added: Vec<(HeaderName, HeaderValue)>,
     /// The fields of the request, if templates for responses may ask for them.
     fields: Option<Arc<TemplateFields>>,
+    /// Its place in a trace.
+    traced: Option<Box<TracedRequest>>,
 }
 
 /// A refusal in Envoy's words.
@@ -234,8 +237,22 @@ impl Exchange {
             .receive(inputs, parts, origin);
     }
 
-    /// Keeps what formats ask for of the request as it is sent on.
-    pub(crate) fn sends(&self, parts: &Parts) {
+    /// The request has this place in a trace.
+    pub(crate) fn traced(&self, traced: TracedRequest) {
+        let mut facts = self.facts.borrow_mut();
+        if let Some(head) = &mut facts.head {
+            head.traceparent = Some(traced.trace.traceparent());
+        }
+        facts.traced = Some(Box::new(traced));
+    }
+
+    /// Tells the upstream of the trace that the request belongs to, and keeps what formats ask for of the request as it is
+    /// sent on.
+    pub(crate) fn sends(&self, parts: &mut Parts) {
+        if let Some(traced) = &self.facts.borrow().traced {
+            let traceparent = traced.trace.traceparent();
+            parts.headers.insert(TRACEPARENT, traceparent);
+        }
         if let Some((inputs, messages)) = self.facts.borrow_mut().asked_for() {
             messages.send(inputs, parts);
         }
@@ -542,15 +559,16 @@ impl Drop for Exchange {
             verdict,
             first_byte,
             inner_hello,
+            traced,
             ..
         } = self.facts.get_mut();
+        let traced = traced.as_deref().filter(|it| it.trace.is_sampled);
         let log = listener.as_ref().map_or(&*unrouted_log, |l| &l.access_log);
-        let head = head.as_ref().filter(|_| !log.is_off());
+        let is_logged = head.is_some() && !log.is_off();
+        let head = head.as_ref().filter(|_| is_logged || traced.is_some());
         let destination = self.trip.take_destination();
         let audited_by = self.trip.take_audited_by();
-        if let Some(policy) = &audited_by {
-            count_audited(&self.telemetry, listener.as_deref(), policy);
-        }
+        count_audited(&self.telemetry, listener.as_deref(), audited_by.as_ref());
         let verdict = verdict.settle(audited_by);
         let about = || RefusalSubject {
             destination: destination.clone(),
@@ -601,10 +619,8 @@ impl Drop for Exchange {
                 ..kept_facts(messages.as_deref(), code_details.as_deref())
             },
         };
-        self.telemetry.count(&record, now);
-        if head.is_some() {
-            self.telemetry.log(log, &record);
-        }
+        let log = Some(log).filter(|_| is_logged);
+        self.telemetry.tell(&record, now, log, traced);
     }
 }
 
@@ -621,11 +637,18 @@ fn kept_facts<'a>(
     }
 }
 
-/// Counts an exchange whose address a policy in audit mode would have denied.
-fn count_audited(telemetry: &WorkerTelemetry, listener: Option<&Listener>, policy: &ObjectRef) {
+/// Counts an exchange whose address a policy in audit mode would have denied, if there was one.
+fn count_audited(
+    telemetry: &WorkerTelemetry,
+    listener: Option<&Listener>,
+    policy: Option<&ObjectRef>,
+) {
+    if policy.is_none() {
+        return;
+    }
     let labels = DecisionLabels {
         listener: listener.map(|listener| &listener.full_name),
-        policy: Some(policy),
+        policy,
         ..DecisionLabels::default()
     };
     telemetry.metrics.audited.increment((), labels);

@@ -23,6 +23,7 @@ mod dial;
 mod downstream;
 mod drain;
 mod exchange;
+mod export;
 mod listen;
 mod meter;
 mod metrics;

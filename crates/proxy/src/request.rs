@@ -18,7 +18,7 @@ use http_body::Body as _;
 use crate::body::ResponseBody;
 use crate::client::ClientConnection;
 use crate::client::stream_watch::StreamWatch;
-use crate::configuration::{WorkerSnapshot, logs_unrouted};
+use crate::configuration::{WorkerSnapshot, describes_requests};
 use crate::downstream::{DownstreamConnection, TunnelSlot};
 use crate::exchange::{BodyConsent, Exchange};
 use crate::message::target::{Target, check_framing};
@@ -445,7 +445,7 @@ fn identify(
 ) -> Result<Target, Refusal> {
     let connection = &client.connection;
     let target = Target::of_client(parts, connection.client.scheme(), &connection.host);
-    if logs_unrouted(socket) {
+    if describes_requests(socket) {
         let authority = target.as_ref().ok().map(|target| {
             let Target { host, port, .. } = target;
             port.map_or_else(|| host.to_string(), |port| format!("{host}:{port}"))

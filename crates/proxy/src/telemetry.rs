@@ -15,16 +15,21 @@ use crate::drain::DrainSignal;
 use crate::record::{ExchangeForm, Record};
 use crate::task;
 use access_log::{FLUSH_INTERVAL, WorkerLogs};
+use outbox::{Outbox, OutboxAddress};
 
 pub(crate) mod access_log;
 mod destinations;
+pub(crate) mod envoy_log;
 mod epoch;
 mod exchanges;
 mod hour;
+pub(crate) mod otlp;
+pub(crate) mod outbox;
 mod outcome;
 mod refusals;
 mod series;
 mod space_saving;
+pub(crate) mod traces;
 
 use destinations::host_of;
 pub(crate) use destinations::{Destination, DestinationCounts, MINUTES, registrable_domain};
@@ -34,33 +39,62 @@ pub(crate) use outcome::ExchangeOutcome;
 pub(crate) use refusals::{RefusalEntry, RefusalKey, RefusalLog};
 use series::ResponseCounters;
 pub(crate) use series::{CountersByDecision, DecisionLabels, SeriesLabels};
+use traces::TracedRequest;
 
 /// The access logs and the exchange metrics of one worker.
 pub(crate) struct WorkerTelemetry {
     pub(crate) metrics: Arc<ExchangeMetrics>,
     responses: ResponseCounters,
-    logs: WorkerLogs,
-    refusals: Arc<RefusalLog>,
+    readers: RecordReaders,
     drain: Arc<DrainSignal>,
     generation: Arc<AtomicU64>,
+}
+
+/// Where what records say is kept, or is sent from.
+pub(crate) struct RecordReaders {
+    pub(crate) logs: WorkerLogs,
+    /// What was refused lately.
+    pub(crate) refusals: Arc<RefusalLog>,
+    /// What waits to be told to services.
+    pub(crate) outbox: Outbox,
 }
 
 impl WorkerTelemetry {
     pub(crate) fn new(
         metrics: Arc<ExchangeMetrics>,
-        logs: WorkerLogs,
-        refusals: Arc<RefusalLog>,
+        readers: RecordReaders,
         drain: Arc<DrainSignal>,
         generation: Arc<AtomicU64>,
     ) -> Rc<Self> {
         Rc::new(Self {
             responses: ResponseCounters::new(Arc::clone(&metrics.responses)),
             metrics,
-            logs,
-            refusals,
+            readers,
             drain,
             generation,
         })
+    }
+
+    /// What waits to be told to services.
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.readers.outbox
+    }
+
+    /// Tells everybody of an exchange that has ended now: also this log, and whoever collects traces.
+    pub(crate) fn tell(
+        self: &Rc<Self>,
+        record: &Record<'_>,
+        now: Instant,
+        log: Option<&AccessLog>,
+        traced: Option<&TracedRequest>,
+    ) {
+        self.count(record, now);
+        if let Some(log) = log {
+            self.log(log, record);
+        }
+        if let Some(traced) = traced {
+            self.trace(traced, record);
+        }
     }
 
     /// Counts an exchange that has ended now.
@@ -69,7 +103,9 @@ impl WorkerTelemetry {
         let outcome = record.end.and_then(ExchangeOutcome::of);
         self.metrics.count(record, host.as_deref(), outcome, now);
         if let Some(outcome) = outcome {
-            self.refusals.count(record, host.as_deref(), outcome, now);
+            self.readers
+                .refusals
+                .count(record, host.as_deref(), outcome, now);
         }
         let listener = record.listener.map(|listener| &listener.full_name);
         match record.status {
@@ -94,16 +130,24 @@ impl WorkerTelemetry {
 
     /// Adds a record to an access log, which is written with the next batch.
     pub(crate) fn log(self: &Rc<Self>, log: &AccessLog, record: &Record<'_>) {
-        let is_first = self.logs.write(log, record);
+        let is_first = self.readers.logs.write(log, record, &self.readers.outbox);
         if self.drain.is_draining() {
             // The runtime may be shutting down, so that a spawned task might never run.
-            self.logs.flush();
+            self.readers.logs.flush();
         } else if is_first {
             let telemetry = Rc::clone(self);
             task::spawn(async move {
                 sleep(FLUSH_INTERVAL).await;
-                telemetry.logs.flush();
+                telemetry.readers.logs.flush();
             });
+        }
+    }
+
+    /// Posts the spans of a request that is traced.
+    fn trace(&self, traced: &TracedRequest, record: &Record<'_>) {
+        let to = OutboxAddress::Traces(Arc::clone(traced.tracing()));
+        for span in traced.spans(record) {
+            self.readers.outbox.post(&to, span);
         }
     }
 
@@ -119,7 +163,7 @@ impl WorkerTelemetry {
 
     /// Hands the buffered lines over to the writer.
     pub(crate) fn flush(&self) {
-        self.logs.flush();
+        self.readers.logs.flush();
     }
 
     /// Lets go of the log files that the configuration does not name any more.
@@ -134,7 +178,7 @@ impl WorkerTelemetry {
                 sinks.any(|sink| sink.path == *path)
             })
         };
-        self.logs.keep_only(is_wanted);
+        self.readers.logs.keep_only(is_wanted);
     }
 }
 

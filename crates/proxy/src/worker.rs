@@ -18,6 +18,7 @@ use crate::accept::ClosedSignal;
 use crate::accept::gate::ConnectionGate;
 use crate::client::{OpenConnection, OpenQuery};
 use crate::context::{SharedContext, WorkerContext};
+use crate::export;
 use crate::plan::destination::DestinationKey;
 use crate::task;
 use crate::tunnel::OpenTunnelFacts;
@@ -120,6 +121,11 @@ pub(crate) fn start(
 }
 
 async fn run(context: &Rc<WorkerContext>, mut inbox: WorkerInbox) {
+    let exporting = Rc::clone(context);
+    task::spawn(async move {
+        let export = async || export::run(&exporting).await;
+        task::restarting("the export of telemetry", export).await;
+    });
     let mut accept_loops = AcceptLoops::default();
     let serving = async || serve(context, &mut inbox, &mut accept_loops).await;
     if !task::restarting("a worker", serving).await {
@@ -143,6 +149,7 @@ async fn run(context: &Rc<WorkerContext>, mut inbox: WorkerInbox) {
         }
     }
     context.telemetry.flush();
+    export::finish(context).await;
 }
 
 /// Closes what holds descriptors that no request needs.
@@ -196,7 +203,10 @@ async fn serve(
             Some(WorkerCommand::ReevaluateTunnels) => {
                 context.upstreams.fetch_due_keys(&context.snapshot());
                 context.tunnels.reevaluate();
-                context.telemetry.close_unused_logs(&context.snapshot());
+                let snapshot = context.snapshot();
+                context.telemetry.close_unused_logs(&snapshot);
+                let is_wanted = |service: &_| snapshot.services.contains_key(service);
+                context.shared.outboxes.keep_only(is_wanted);
             }
             Some(WorkerCommand::Drain) => return true,
             Some(WorkerCommand::Abort) | None => return false,

@@ -119,6 +119,11 @@ fn read(mut message: &[u8]) -> Vec<(u32, Field)> {
         let key = varint(&mut message);
         let field = match key & 7 {
             0 => Field::Number(varint(&mut message)),
+            1 => {
+                let (bytes, rest) = message.split_first_chunk().expect("eight bytes");
+                message = rest;
+                Field::Number(u64::from_le_bytes(*bytes))
+            }
             2 => {
                 let length = usize::try_from(varint(&mut message)).expect("a length");
                 let (bytes, rest) = message.split_at(length);

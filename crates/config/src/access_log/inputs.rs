@@ -2,6 +2,7 @@
 
 use http::HeaderName;
 
+use super::collector::ServiceLog;
 use super::command::{AddressSource, Command, Operator};
 use super::field::LogField;
 use super::filter::LogFilter;
@@ -66,6 +67,21 @@ impl LogInputs {
             | LogFilter::Flags(_)
             | LogFilter::Share(_) => {}
         }
+    }
+
+    pub(super) fn add_service(&mut self, log: &ServiceLog) {
+        for (wanted, names) in [
+            (&mut self.request_headers, &log.request_headers),
+            (&mut self.response_headers, &log.response_headers),
+            (&mut self.response_trailers, &log.response_trailers),
+        ] {
+            names.iter().for_each(|name| add(wanted, name));
+        }
+        for told in ServiceLog::REQUEST_FIELDS {
+            add(&mut self.request_headers, &HeaderName::from_static(told));
+        }
+        self.sizes = true;
+        self.local_address = true;
     }
 
     fn add(&mut self, command: &Command) {

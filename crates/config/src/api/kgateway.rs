@@ -80,11 +80,14 @@ pub use gateway_parameters::{
     ServiceParameters, ServicePortParameters, StatsParameters,
 };
 pub use listener::{
-    AccessLogSpec, AuthorityReference, CelFilterSpec, ClientCertificateValidation,
+    AccessLogSpec, AnyValueEntry, AnyValueList, AuthorityReference, CallMetadata, CelFilterSpec,
+    ClientCertificateValidation, CollectorCall, CollectorRetry, CollectorSpec,
     ComparisonFilterSpec, FileSinkSpec, GrpcStatusFilterSpec, HeaderFilterSpec, HeaderMatchSpec,
     HttpListenerPolicy, HttpListenerPolicySpec, HttpSettings, ListenerHealthCheck, ListenerHttp2,
-    ListenerPolicy, ListenerPolicySpec, ListenerPort, ListenerSettings, LogFilterSpec,
-    OneFilterSpec, ProxyProtocolSettings, ResponseFlagFilterSpec, RuntimeFilterSpec, SampledSpec,
+    ListenerPolicy, ListenerPolicySpec, ListenerPort, ListenerSettings, LiteralAttribute,
+    LogCollectorSpec, LogFilterSpec, LogServiceSpec, NamedAttribute, OneFilterSpec,
+    OpenTelemetrySpec, OpenTelemetryTracingSpec, ProxyProtocolSettings, ResponseFlagFilterSpec,
+    RuntimeFilterSpec, SampledSpec, TracingAttributeSpec, TracingProviderSpec, TracingSpec,
     UpgradeConfig,
 };
 pub use tls::{BackendConfigTls, SecretName, TlsParameters};

@@ -50,16 +50,17 @@ mod request_mirror;
 mod resolver;
 mod retry;
 mod scope;
+mod service;
 mod traffic;
 mod transformation;
 mod unread;
 
 use draft::{PolicyDraft, TargetOutcome};
 use extension::Extensions;
-pub(super) use extension::Upstreams;
 use filter::NamedPolicy;
 use listener::ListenerLayer;
 pub(super) use scope::{ListenerScope, PolicyScope};
+pub(super) use service::Upstreams;
 
 /// Every policy, by target.
 #[derive(Debug, Default)]
@@ -79,6 +80,8 @@ pub(super) struct CompiledPolicies {
     backend_tls: BTreeMap<PolicyTarget, backend_tls::DecidingPolicy>,
     backend_tls_verdicts: Vec<backend_tls::PolicyVerdict>,
     extensions: Extensions,
+    /// The services that the gateway itself sends requests to.
+    services: BTreeMap<ServiceId, Arc<WeightedBackend>>,
     traffic: BTreeMap<PolicyTarget, TrafficSettings>,
     /// Every TrafficPolicy that a filter of a rule names, or what is wrong with it.
     by_filter: BTreeMap<ObjectRef, NamedPolicy>,
@@ -114,10 +117,11 @@ pub(super) fn compile(
     policies.prefers_child = lenient.map(|(gateway, _)| gateway.clone()).collect();
     egress::compile(targets, options.now, &mut policies, log);
     resolver::compile(targets, &mut policies, log);
-    listener::compile(targets, &mut policies, log);
     // BackendTLSPolicies come first, because they take precedence over `tls` of a BackendConfigPolicy.
     backend_tls::compile(targets, &mut policies, log);
     backend_config::compile(targets, &mut policies, log);
+    // What follows refers to services, whose settings are known now.
+    listener::compile(targets, upstreams, &mut policies, log);
     extension::compile(targets.resources, upstreams, &mut policies, log);
     traffic::compile(targets, &mut policies, log);
     traffic::warn_of_guarded(targets, &policies, log);
@@ -171,7 +175,10 @@ impl CompiledPolicies {
 
     /// What a listener does with messages whatever their routes are.
     pub(super) fn listener_http(&self, listener: ListenerScope<'_>) -> Option<Arc<ListenerHttp>> {
-        self.listener(listener)?.edge.http().map(Arc::new)
+        let settings = self.listener(listener)?;
+        let tracing = settings.tracing.as_ref();
+        let tracing = tracing.map(|tracing| tracing.of(listener.gateway));
+        settings.edge.http(tracing).map(Arc::new)
     }
 
     /// The limits of connections to a listener.
@@ -336,9 +343,9 @@ impl CompiledPolicies {
         backend_tls::report(&self.backend_tls_verdicts, resources, uses, log);
     }
 
-    /// The services that the gateway itself asks for policies.
+    /// The services that the gateway itself sends requests to.
     pub(super) fn services(&self) -> BTreeMap<ServiceId, Arc<WeightedBackend>> {
-        self.extensions.services()
+        self.services.clone()
     }
 
     /// The times at which rules and exceptions of EgressPolicies expire, in their order.

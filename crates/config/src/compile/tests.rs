@@ -48,6 +48,7 @@ mod scale;
 mod service;
 mod status;
 mod tls_route;
+mod tracing;
 mod traffic_fields;
 mod transformation;
 mod tunnel;

@@ -66,7 +66,7 @@ pub(super) fn as_pairs<'a, S: serde::Serializer>(
     serializer.collect_seq(pairs.iter().map(pair))
 }
 
-pub(super) fn as_names<S: serde::Serializer>(
+pub(crate) fn as_names<S: serde::Serializer>(
     names: &[HeaderName],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

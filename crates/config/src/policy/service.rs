@@ -1,9 +1,10 @@
-//! Services that the gateway itself asks for its policies.
+//! Services that the gateway itself sends requests to: those that it asks for its policies, and those that it tells things.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
 use serde::Serialize;
 
 use crate::resources::ObjectRef;
@@ -25,6 +26,16 @@ pub struct CalledService {
     pub retries: u32,
     /// The first and the longest pause before that.
     pub back_off: (Duration, Duration),
+}
+
+/// A service that collects telemetry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Collector {
+    /// The service.
+    pub service: CalledService,
+    /// Header fields of the calls, which may be credentials.
+    #[serde(skip)]
+    pub metadata: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl ServiceId {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::header::{HeaderMap, HeaderValue, SERVER};
 use serde::{Serialize, Serializer};
 
+use super::tracing::Tracing;
 use crate::name::{Host, Port};
 
 /// What a listener does with HTTP messages, whatever their routes are.
@@ -22,6 +23,9 @@ pub struct ListenerHttp {
     pub rejects_escaped_slashes: bool,
     /// The host of HTTP/1.0 requests that name none.
     pub default_host: Option<Host>,
+    /// Which requests are traced, and where their spans go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tracing: Option<Arc<Tracing>>,
 }
 
 /// What becomes of `X-Request-Id`.

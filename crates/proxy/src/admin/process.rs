@@ -35,6 +35,16 @@ impl Collector for ProcessCollector {
             self.shared.logs.dropped(),
         )?;
         to.counter(
+            "otlp_dropped",
+            "Entries lost on their way to collectors of OpenTelemetry",
+            self.shared.outboxes.otlp_dropped(),
+        )?;
+        to.counter(
+            "als_dropped",
+            "Entries lost on their way to access log services",
+            self.shared.outboxes.als_dropped(),
+        )?;
+        to.counter(
             "messages_dropped",
             "Lines for stderr lost because it failed or did not keep up",
             self.process.lines_lost.load(Relaxed),

@@ -1,5 +1,7 @@
 //! The trace that a request belongs to (W3C Trace Context).
 
+use std::fmt::Write as _;
+
 use http::{HeaderName, HeaderValue};
 
 /// The field that carries the trace.
@@ -17,6 +19,111 @@ pub(crate) fn trace_id(traceparent: &HeaderValue) -> Option<&str> {
         .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let is_id = is_delimited && is_hex && id.bytes().any(|byte| byte != b'0');
     is_id.then_some(id)
+}
+
+/// A `traceparent` of which everything is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct TraceParent {
+    trace: [u8; 16],
+    span: [u8; 8],
+    is_sampled: bool,
+}
+
+/// The place of a request in its trace: the span that it is here, and the one that it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Trace {
+    pub(crate) id: [u8; 16],
+    pub(crate) span: [u8; 8],
+    pub(crate) parent: Option<[u8; 8]>,
+    /// The span of the way to the upstream, if that has one of its own.
+    pub(crate) upstream_span: Option<[u8; 8]>,
+    /// Whether the spans are told to anybody.
+    pub(crate) is_sampled: bool,
+}
+
+impl TraceParent {
+    /// The length of a field of version 00.
+    const LENGTH: usize = 55;
+
+    /// Reads a field. A later version may have more behind what is known.
+    fn read(value: &HeaderValue) -> Option<Self> {
+        let text = value.to_str().ok()?;
+        let known = text.get(..Self::LENGTH)?;
+        let mut parts = known.split('-');
+        let (version, trace) = (parts.next()?, parts.next()?);
+        let (span, flags) = (parts.next()?, parts.next()?);
+        let has_more = text.len() > Self::LENGTH;
+        let is_version = bytes_of::<1>(version).is_some_and(|[version]| match version {
+            0 => !has_more,
+            0xff => false,
+            _ => !has_more || text.as_bytes()[Self::LENGTH] == b'-',
+        });
+        let [flags] = bytes_of(flags)?;
+        let read = Self {
+            trace: bytes_of(trace)?,
+            span: bytes_of(span)?,
+            is_sampled: flags & 1 == 1,
+        };
+        let is_valid = is_version && read.trace != [0; 16] && read.span != [0; 8];
+        is_valid.then_some(read)
+    }
+}
+
+/// The bytes of as many pairs of hexadecimal digits in lower case.
+fn bytes_of<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits = text.as_bytes();
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    if digits.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
+impl Trace {
+    /// The place of a request with this `traceparent`. One that begins a trace is sampled if it is drawn, and another if
+    /// whoever sent it sampled it too. A field that is malformed belongs to somebody else: there is no place then.
+    pub(crate) fn of(
+        traceparent: Option<&HeaderValue>,
+        is_drawn: bool,
+        spawns_upstream_span: bool,
+    ) -> Option<Self> {
+        let parent = match traceparent {
+            Some(value) => Some(TraceParent::read(value)?),
+            None => None,
+        };
+        Some(Self {
+            id: parent.map_or_else(rand::random, |parent| parent.trace),
+            span: rand::random(),
+            parent: parent.map(|parent| parent.span),
+            upstream_span: spawns_upstream_span.then(rand::random),
+            is_sampled: is_drawn && parent.is_none_or(|parent| parent.is_sampled),
+        })
+    }
+
+    /// The field for the upstream.
+    pub(crate) fn traceparent(&self) -> HeaderValue {
+        let mut text = String::with_capacity(TraceParent::LENGTH);
+        text.push_str("00-");
+        let mut push = |bytes: &[u8]| {
+            for byte in bytes {
+                // Writing to a text does not fail.
+                let _ = write!(text, "{byte:02x}");
+            }
+            text.push('-');
+        };
+        push(&self.id);
+        push(&self.upstream_span.unwrap_or(self.span));
+        text.push_str(if self.is_sampled { "01" } else { "00" });
+        HeaderValue::try_from(text).expect("digits and hyphens")
+    }
 }
 
 #[cfg(test)]
@@ -44,5 +151,70 @@ mod tests {
             let value = HeaderValue::try_from(&text).unwrap();
             assert_eq!(trace_id(&value), expected, "{text}");
         }
+    }
+
+    const SENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    fn trace(field: Option<&str>, is_drawn: bool) -> Option<Trace> {
+        let field = field.map(|text| HeaderValue::try_from(text).unwrap());
+        Trace::of(field.as_ref(), is_drawn, false)
+    }
+
+    #[test]
+    fn a_request_goes_on_with_the_trace_that_it_came_with() {
+        let trace = trace(Some(SENT), true).unwrap();
+        assert_eq!(trace.parent, bytes_of("b7ad6b7169203331"));
+        assert_eq!(Some(trace.id), bytes_of("0af7651916cd43dd8448eb211c80319c"));
+        let said = trace.traceparent();
+        let said = TraceParent::read(&said).unwrap();
+        let expected = TraceParent {
+            trace: trace.id,
+            span: trace.span,
+            is_sampled: true,
+        };
+        assert_eq!(said, expected);
+        let spawned = Trace {
+            upstream_span: Some([7; 8]),
+            ..trace
+        };
+        assert_eq!(
+            TraceParent::read(&spawned.traceparent()).unwrap().span,
+            [7; 8]
+        );
+    }
+
+    #[test]
+    fn a_trace_is_sampled_if_both_the_lot_and_the_sender_say_so() {
+        let unsampled = SENT.replace("-01", "-00");
+        for (field, is_drawn, expected) in [
+            (Some(SENT), true, true),
+            (Some(SENT), false, false),
+            (Some(unsampled.as_str()), true, false),
+            (None, true, true),
+            (None, false, false),
+        ] {
+            let trace = trace(field, is_drawn).unwrap();
+            assert_eq!(trace.is_sampled, expected, "{field:?} {is_drawn}");
+            assert_eq!(trace.parent.is_some(), field.is_some());
+        }
+        assert_ne!(trace(None, true).unwrap().id, trace(None, true).unwrap().id);
+    }
+
+    #[test]
+    fn what_is_malformed_is_no_trace() {
+        for text in [
+            "",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00_0af7651916cd43dd8448eb211c80319c_b7ad6b7169203331_01",
+        ] {
+            assert_eq!(trace(Some(text), true), None, "{text}");
+        }
+        let later = format!("{}-more", SENT.replacen("00", "cc", 1));
+        assert!(trace(Some(&later), true).is_some());
     }
 }

@@ -4,15 +4,18 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use egret_config::name::Port;
-use egret_config::snapshot::{Listener, ListenerSocket, RequestIds};
+use egret_config::snapshot::{Listener, ListenerSocket, RequestIds, WHOLE};
 use http::header::{HOST, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Response, StatusCode, Version};
 
 use super::RequestClient;
 use crate::body::ResponseBody;
+use crate::exchange::Exchange;
 use crate::message::target::Target;
+use crate::message::trace::{TRACEPARENT, Trace};
 use crate::refusal::Refusal;
+use crate::telemetry::traces::TracedRequest;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -56,12 +59,28 @@ pub(super) fn begin(
         ..
     } = client;
     match settle(listener, target, parts, connection.client.bind.port)? {
-        Purpose::Routing => Ok(None),
+        Purpose::Routing => {
+            trace(listener, parts, exchange);
+            Ok(None)
+        }
         Purpose::HealthCheck => {
             let mut response = Response::new(ResponseBody::text(Bytes::new(), Rc::clone(exchange)));
             *response.status_mut() = readiness(connection.context.shared.drain.is_announced());
             Ok(Some(response))
         }
+    }
+}
+
+/// Finds the place of a request in its trace, if the listener traces requests.
+fn trace(listener: &Listener, parts: &Parts, exchange: &Exchange) {
+    let http = listener.http.as_ref();
+    let Some(tracing) = http.and_then(|http| http.tracing.as_ref()) else {
+        return;
+    };
+    let is_drawn = rand::random_range(0..WHOLE) < tracing.sampling;
+    let spawns = tracing.spawns_upstream_span;
+    if let Some(trace) = Trace::of(parts.headers.get(TRACEPARENT), is_drawn, spawns) {
+        exchange.traced(TracedRequest::new(trace, tracing, &parts.headers));
     }
 }
 

@@ -101,7 +101,7 @@ pub(super) async fn forward(
     }
     let origin = HeadOrigin::new(&connection.client, &connection.context);
     prepare(&mut parts, &body, &cleared, filters, origin);
-    exchange.sends(&parts);
+    exchange.sends(&mut parts);
     if let Some(wanted) = wanted {
         wanted.apply_to_request(&mut parts.headers);
     }

@@ -7,15 +7,20 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
-use egret_config::access_log::{AccessLog, LogPath};
+use egret_config::access_log::{AccessLog, LogFilter, LogPath};
 
+use super::outbox::Outbox;
 use crate::record::Record;
 use buffer::LogBuffer;
+pub(super) use collected::field as text_of;
 pub(crate) use files::LogFiles;
-use format::LineFacts;
+#[cfg(test)]
+pub(super) use format::tests::situations;
+pub(super) use format::{LineFacts, environment, hostname, point};
 use line::LogLine;
 
 mod buffer;
+mod collected;
 mod files;
 mod filter;
 mod format;
@@ -47,9 +52,9 @@ impl WorkerLogs {
         }
     }
 
-    /// Adds the lines of an exchange. Returns whether the caller must [flush](WorkerLogs::flush) what was written, because
+    /// Adds the lines of an exchange, and posts what services are told of it. Returns whether the caller must [flush](WorkerLogs::flush) what was written, because
     /// nobody is going to yet.
-    pub(crate) fn write(&self, log: &AccessLog, record: &Record<'_>) -> bool {
+    pub(crate) fn write(&self, log: &AccessLog, record: &Record<'_>, outbox: &Outbox) -> bool {
         match log {
             AccessLog::Off => return false,
             AccessLog::Default => self.default.write(|out| {
@@ -63,15 +68,23 @@ impl WorkerLogs {
                     record,
                     inputs: &sinks.inputs,
                 };
-                for sink in &sinks.sinks {
-                    let lot = |bound| rand::random_range(0..bound);
-                    let filter = sink.filter.as_ref();
-                    if filter.is_some_and(|filter| !filter::admits(filter, facts, &lot)) {
-                        continue;
-                    }
+                let lot = |bound| rand::random_range(0..bound);
+                let is_admitted = |filter: &Option<LogFilter>| {
+                    let filter = filter.as_ref();
+                    filter.is_none_or(|filter| filter::admits(filter, facts, &lot))
+                };
+                for sink in sinks.sinks.iter().filter(|sink| is_admitted(&sink.filter)) {
                     self.to(&sink.path, |buffer| {
                         buffer.write(|out| format::write_line(&sink.format, facts, out));
                     });
+                }
+                for log in sinks
+                    .collectors
+                    .iter()
+                    .filter(|log| is_admitted(&log.filter))
+                {
+                    let (to, entry) = collected::entry(&log.to, facts);
+                    outbox.post(&to, entry);
                 }
             }
         }

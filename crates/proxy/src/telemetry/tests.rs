@@ -19,7 +19,8 @@ use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::access_log::{LogFiles, WorkerLogs};
-use super::{ExchangeMetrics, WorkerTelemetry};
+use super::outbox::Outbox;
+use super::{ExchangeMetrics, RecordReaders, WorkerTelemetry};
 use crate::clock;
 use crate::dns::AnswerSource;
 use crate::record::{ExchangeEnd, ExchangeForm, FormatFacts, Record, Verdict};
@@ -44,7 +45,7 @@ fn logged(record: &Record<'_>) -> Value {
     let output = SharedOutput::default();
     let files = LogFiles::start(Box::new(output.clone()), None).unwrap();
     let logs = WorkerLogs::new(Arc::clone(&files));
-    logs.write(&AccessLog::Default, record);
+    logs.write(&AccessLog::Default, record, &Outbox::new(Arc::default()));
     logs.flush();
     files.end();
     let line = output.0.lock().unwrap();
@@ -193,8 +194,11 @@ fn an_exchange_is_counted_by_its_form() {
         let files = LogFiles::start(Box::new(SharedOutput::default()), None).unwrap();
         let telemetry = WorkerTelemetry::new(
             Arc::clone(&metrics),
-            WorkerLogs::new(Arc::clone(&files)),
-            Arc::default(),
+            RecordReaders {
+                logs: WorkerLogs::new(Arc::clone(&files)),
+                refusals: Arc::default(),
+                outbox: Outbox::new(Arc::default()),
+            },
             Arc::default(),
             Arc::default(),
         );

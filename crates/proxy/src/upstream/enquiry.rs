@@ -1,4 +1,4 @@
-//! Calls of services that policies ask, by requests of the gateway's own.
+//! Calls of services that policies ask, and of those that are told things, by requests of the gateway's own.
 
 use std::rc::Rc;
 
@@ -52,6 +52,25 @@ impl Upstreams {
             let answer = self.call_once(service, request.clone(), to).await?;
             let (head, body) = answer.into_parts();
             Ok(unary::answer(&head, &body.data, &body.trailers)?)
+        };
+        retried(to, call).await
+    }
+
+    /// Tells a service something over gRPC by this request, and waits until it has confirmed that.
+    ///
+    /// # Errors
+    /// Why it has not.
+    pub(crate) async fn tell_grpc(
+        self: &Rc<Self>,
+        snapshot: &Snapshot,
+        to: &CalledService,
+        request: Request<Bytes>,
+    ) -> Result<(), CallError> {
+        let service = service(snapshot, to)?;
+        let call = async || {
+            let answer = self.call_once(service, request.clone(), to).await?;
+            let (head, body) = answer.into_parts();
+            Ok(unary::succeeded(&head, &body.trailers)?)
         };
         retried(to, call).await
     }

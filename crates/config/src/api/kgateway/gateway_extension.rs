@@ -93,7 +93,7 @@ pub struct ServiceRef {
 }
 
 /// The rule that a reference to a Service has a port.
-fn has_port() -> serde_json::Value {
+pub(in crate::api::kgateway) fn has_port() -> serde_json::Value {
     validation::rule(
         "(!has(self.group) || size(self.group) == 0) && (!has(self.kind) || self.kind == 'Service') ? \
          has(self.port) : true",

@@ -9,16 +9,26 @@ use crate::api::target::{TargetRef, TargetSelector};
 use crate::api::validation;
 
 mod access_log;
+mod collector;
 mod parts;
+mod tracing;
 
 pub use access_log::{
     AccessLogSpec, CelFilterSpec, ComparisonFilterSpec, FileSinkSpec, GrpcStatusFilterSpec,
     HeaderFilterSpec, HeaderMatchSpec, LogFilterSpec, OneFilterSpec, ResponseFlagFilterSpec,
     RuntimeFilterSpec, SampledSpec,
 };
+pub use collector::{
+    AnyValueEntry, AnyValueList, CallMetadata, CollectorCall, CollectorRetry, CollectorSpec,
+    LogCollectorSpec, LogServiceSpec, OpenTelemetrySpec,
+};
 pub use parts::{
     AuthorityReference, ClientCertificateValidation, ListenerHealthCheck, ListenerHttp2,
     ListenerPort, ProxyProtocolSettings, UpgradeConfig,
+};
+pub use tracing::{
+    LiteralAttribute, NamedAttribute, OpenTelemetryTracingSpec, TracingAttributeSpec,
+    TracingProviderSpec, TracingSpec,
 };
 
 /// Calls `recognised!` with the HTTP settings that a ListenerPolicy nests and an HTTPListenerPolicy has at its top
@@ -89,6 +99,9 @@ macro_rules! http_settings {
                 #[serde(default, rename = "stripHostPortMode", skip_serializing_if = "Option::is_none")]
                 #[schemars(extend("enum" = ["MatchingPort", "AnyPort"]))]
                 strip_host_port_mode: Option<String>,
+                /// Which requests are traced, and where their spans go.
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                tracing: Option<TracingSpec>,
                 $($more)*
             }
             unsupported {
@@ -96,7 +109,6 @@ macro_rules! http_settings {
                 forward_client_cert_details = "forwardClientCertDetails",
                 local_replies = "localReplies",
                 skip_xff_append = "skipXFFAppend",
-                tracing = "tracing",
                 use_remote_address = "useRemoteAddress",
                 xff_num_trusted_hops = "xffNumTrustedHops",
                 xff_trusted_cidrs = "xffTrustedCIDRs",
@@ -106,7 +118,7 @@ macro_rules! http_settings {
                 preserve_http1_header_case = "preserveHttp1HeaderCase": "the names of fields are sent in lower case, which means the same (RFC 9110 5.1)",
                 proxy_100_continue = "proxy100Continue": "an upstream is asked for consent in any case",
                 strip_trailing_host_dot = "stripTrailingHostDot": "a dot at the end of a host is left out in any case",
-                uuid_request_id_config = "uuidRequestIdConfig": "Egret samples no traces",
+                uuid_request_id_config = "uuidRequestIdConfig": "`X-Request-Id` has nothing to do with which requests are traced",
             }
         }
     };

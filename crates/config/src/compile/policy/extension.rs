@@ -2,40 +2,32 @@
 //! is.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::CompiledPolicies;
 use super::reader::PolicyReader;
+use super::service::{ServiceReader, Upstreams};
 use crate::api::kgateway::{ExtensionRef, ExtensionType, GatewayExtensionSpec};
-use crate::compile::backend::BackendMap;
 use crate::compile::grant;
 use crate::compile::log::{FieldFault, ReportLog, join};
 use crate::compile::missing;
 use crate::compile::review::{FaultCause, ReferentFault};
-use crate::compile::service::ServiceLookup;
 use crate::compile::value::SpecFields;
 use crate::policy::ext_auth::ExtAuth;
 use crate::policy::global_limit::RateLimitService;
 use crate::policy::jwt_auth::JwtAuth;
-use crate::policy::service::ServiceId;
 use crate::report::{ObjectStatus, PlainStatus, StatusCondition};
 use crate::resources::{Kind, ObjectRef, Resources};
-use crate::snapshot::WeightedBackend;
 
-mod backoff;
 mod ext_auth;
-mod grpc;
 mod jwt;
 mod rate_limit;
-mod service;
 
 pub(super) use ext_auth::read_body;
 
-/// Every GatewayExtension, and the services that they refer to.
+/// Every GatewayExtension.
 #[derive(Debug, Default)]
 pub(super) struct Extensions {
     members: BTreeMap<ObjectRef, Result<ExtensionMember, String>>,
-    services: BTreeMap<ServiceId, Arc<WeightedBackend>>,
 }
 
 /// The member of a GatewayExtension that is set.
@@ -46,23 +38,6 @@ pub(super) enum ExtensionMember {
     RateLimit(RateLimitService),
 }
 
-/// What GatewayExtensions refer to.
-#[derive(Clone, Copy)]
-pub(in crate::compile) struct Upstreams<'a> {
-    pub(in crate::compile) backends: &'a BackendMap,
-    pub(in crate::compile) services: &'a ServiceLookup<'a>,
-}
-
-/// A GatewayExtension while it is read.
-struct ExtensionReader<'a> {
-    extension: &'a ObjectRef,
-    resources: &'a Resources,
-    upstreams: Upstreams<'a>,
-    policies: &'a CompiledPolicies,
-    /// The services that are referred to.
-    found: BTreeMap<ServiceId, Arc<WeightedBackend>>,
-}
-
 pub(super) fn compile(
     resources: &Resources,
     upstreams: Upstreams<'_>,
@@ -70,14 +45,9 @@ pub(super) fn compile(
     log: &mut ReportLog,
 ) {
     let mut extensions = Extensions::default();
+    let mut found = BTreeMap::new();
     for (extension, object) in &resources.gateway_extensions {
-        let mut reader = ExtensionReader {
-            extension,
-            resources,
-            upstreams,
-            policies,
-            found: BTreeMap::new(),
-        };
+        let mut reader = ServiceReader::new(extension, resources, upstreams, policies);
         let mut faults = Vec::new();
         let member = reader.member(&object.value.spec, &mut faults);
         log.problems(extension, &object.source, &faults);
@@ -91,16 +61,17 @@ pub(super) fn compile(
         let conditions = vec![accepted];
         let status = ObjectStatus::Plain(PlainStatus { conditions });
         log.object(extension, &object.source, status);
-        extensions.services.append(&mut reader.found);
+        found.append(&mut reader.found);
         let member = member
             .filter(|_| faults.is_empty())
             .ok_or_else(|| join(&faults));
         extensions.members.insert(extension.clone(), member);
     }
     policies.extensions = extensions;
+    policies.services.append(&mut found);
 }
 
-impl ExtensionReader<'_> {
+impl ServiceReader<'_> {
     /// The member that is set; there is a fault if it is none.
     fn member(
         &mut self,
@@ -141,13 +112,6 @@ impl ExtensionReader<'_> {
             faults.push(FieldFault::new("spec", message));
         }
         members.pop()
-    }
-}
-
-impl Extensions {
-    /// The services that GatewayExtensions refer to.
-    pub(super) fn services(&self) -> BTreeMap<ServiceId, Arc<WeightedBackend>> {
-        self.services.clone()
     }
 }
 

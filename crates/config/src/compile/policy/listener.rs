@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::layer::PolicyLayer;
+use super::service::{ServiceReader, Upstreams};
 use super::{CompiledPolicies, ListenerScope, PolicyDraft, TargetOutcome};
 use crate::api::gateway::{GatewayListener, TlsMode};
 use crate::api::kgateway::{ListenerPolicySpec, ListenerPort, ListenerSettings};
@@ -20,6 +21,8 @@ mod clients;
 mod edge;
 mod http;
 mod settings;
+mod tracing;
+mod tracing_layer;
 mod upgrade;
 
 use http::HttpFields;
@@ -47,9 +50,11 @@ type PoliciesByTarget = BTreeMap<PolicyTarget, Vec<Arc<SettingsByPort>>>;
 
 pub(super) fn compile(
     targets: TargetLookup<'_>,
+    upstreams: Upstreams<'_>,
     policies: &mut CompiledPolicies,
     log: &mut ReportLog,
 ) {
+    let mut found = BTreeMap::new();
     let mut attached = AttachedPolicies {
         targets,
         policies,
@@ -64,14 +69,18 @@ pub(super) fn compile(
         } = &object.value.spec;
         let mut draft = PolicyDraft::new(reference, object, target_refs, TARGETS);
         select(targets, target_selectors, &mut draft);
+        let mut services =
+            ServiceReader::new(reference, targets.resources, upstreams, attached.policies);
         let default = default.as_ref();
-        let default = default.map(|spec| read(targets, spec, "spec.default", &mut draft));
+        let default = default.map(|spec| read(&mut services, spec, "spec.default", &mut draft));
         let layers = SettingsByPort {
             default: default.unwrap_or_default(),
-            per_port: by_port(targets, per_port, &mut draft),
+            per_port: by_port(&mut services, per_port, &mut draft),
         };
+        found.append(&mut services.found);
         let unused = layers.unused(targets, &draft.targets);
-        for fault in unused.iter().chain(&layers.unknown_in_log()) {
+        let unknown = layers.unknown_in_log();
+        for fault in unused.iter().chain(&unknown).chain(&services.warnings) {
             log.warn(reference, &object.source, fault);
         }
         attached.finish(draft, layers, log);
@@ -90,14 +99,19 @@ pub(super) fn compile(
         }
         select(targets, &spec.target_selectors, &mut draft);
         let mut layers = SettingsByPort::default();
-        HttpFields::from(spec).read(reference, "spec", &mut layers.default, &mut draft.faults);
-        for fault in layers.unknown_in_log() {
-            log.warn(reference, &object.source, &fault);
+        let mut services =
+            ServiceReader::new(reference, targets.resources, upstreams, attached.policies);
+        let default = &mut layers.default;
+        HttpFields::from(spec).read(&mut services, "spec", default, &mut draft.faults);
+        found.append(&mut services.found);
+        for fault in layers.unknown_in_log().iter().chain(&services.warnings) {
+            log.warn(reference, &object.source, fault);
         }
         attached.finish(draft, layers, log);
     }
     let merged = merge_layers(targets, &attached.all);
     policies.listeners = merged;
+    policies.services.append(&mut found);
 }
 
 fn select(targets: TargetLookup<'_>, selectors: &[TargetSelector], draft: &mut PolicyDraft<'_>) {
@@ -108,30 +122,30 @@ fn select(targets: TargetLookup<'_>, selectors: &[TargetSelector], draft: &mut P
 }
 
 fn read(
-    targets: TargetLookup<'_>,
+    services: &mut ServiceReader<'_>,
     spec: &ListenerSettings,
     at: &str,
     draft: &mut PolicyDraft<'_>,
 ) -> ListenerLayer {
     let mut settings = ListenerLayer::read(spec, at, &mut draft.faults, |refs, field| {
-        clients::authorities(targets.resources, draft.policy, refs, field)
+        clients::authorities(services.resources, draft.policy, refs, field)
     });
     if let Some(spec) = &spec.http_settings {
         let at = format!("{at}.httpSettings");
-        HttpFields::from(spec).read(draft.policy, &at, &mut settings, &mut draft.faults);
+        HttpFields::from(spec).read(services, &at, &mut settings, &mut draft.faults);
     }
     settings
 }
 
 fn by_port(
-    targets: TargetLookup<'_>,
+    services: &mut ServiceReader<'_>,
     specs: &[ListenerPort],
     draft: &mut PolicyDraft<'_>,
 ) -> BTreeMap<Port, ListenerLayer> {
     let mut by_port = BTreeMap::new();
     for (index, ListenerPort { port, listener }) in specs.iter().enumerate() {
         let field = format!("spec.perPort[{index}]");
-        let settings = read(targets, listener, &format!("{field}.listener"), draft);
+        let settings = read(services, listener, &format!("{field}.listener"), draft);
         let fault = match port_of(*port) {
             Err(message) => message,
             Ok(port) if by_port.contains_key(&port) => "given twice",

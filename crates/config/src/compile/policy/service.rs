@@ -1,22 +1,68 @@
-//! References of GatewayExtensions to services: where the gateway's own requests go.
+//! References of policies and GatewayExtensions to services: where the gateway's own requests go.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::ExtensionReader;
+use super::CompiledPolicies;
 use crate::api::kgateway::ServiceRef;
-use crate::compile::backend::{ServableBackend, StaticHosts, port_of};
+use crate::compile::backend::{BackendMap, ServableBackend, StaticHosts, port_of};
+use crate::compile::log::FieldFault;
 use crate::compile::review::{FaultCause, ReferentFault};
+use crate::compile::service::ServiceLookup;
 use crate::compile::{grant, missing};
 use crate::name::Host;
 use crate::policy::egress::EgressPolicySet;
 use crate::policy::service::ServiceId;
-use crate::resources::{Kind, ObjectRef};
+use crate::resources::{Kind, ObjectRef, Resources};
 use crate::snapshot::{
     BackendDestination, BackendSettings, PeerName, ResolverId, RouteFilters, ServiceDestination,
     StaticDestination, UpstreamTls, WeightedBackend,
 };
 
-impl ExtensionReader<'_> {
+mod backoff;
+mod collector;
+mod grpc;
+
+pub(super) use backoff::read_pauses;
+pub(super) use grpc::read_retry;
+
+/// What references to services lead to.
+#[derive(Clone, Copy)]
+pub(in crate::compile) struct Upstreams<'a> {
+    pub(in crate::compile) backends: &'a BackendMap,
+    pub(in crate::compile) services: &'a ServiceLookup<'a>,
+}
+
+/// The services that one object refers to, while it is read.
+pub(super) struct ServiceReader<'a> {
+    /// The object.
+    pub(super) owner: &'a ObjectRef,
+    pub(super) resources: &'a Resources,
+    pub(super) upstreams: Upstreams<'a>,
+    pub(super) policies: &'a CompiledPolicies,
+    /// The services that were found.
+    pub(super) found: BTreeMap<ServiceId, Arc<WeightedBackend>>,
+    /// What is wrong with services that can be done without.
+    pub(super) warnings: Vec<FieldFault>,
+}
+
+impl<'a> ServiceReader<'a> {
+    pub(super) fn new(
+        owner: &'a ObjectRef,
+        resources: &'a Resources,
+        upstreams: Upstreams<'a>,
+        policies: &'a CompiledPolicies,
+    ) -> Self {
+        Self {
+            owner,
+            resources,
+            upstreams,
+            policies,
+            found: BTreeMap::new(),
+            warnings: Vec::new(),
+        }
+    }
+
     /// The service that a field refers to. `tls_host` is the host of a URL that says that it is reached over TLS, whether or
     /// not a policy says how.
     pub(super) fn service(
@@ -32,9 +78,9 @@ impl ExtensionReader<'_> {
             return Err(message.into());
         };
         let namespace = spec.namespace.as_deref();
-        let namespace = namespace.unwrap_or(&self.extension.namespace);
+        let namespace = namespace.unwrap_or(&self.owner.namespace);
         let object = ObjectRef::new(known, namespace, &spec.name);
-        if !grant::allows(self.resources, self.extension, &object) {
+        if !grant::allows(self.resources, self.owner, &object) {
             let message = format!("missing reference grant for {object}");
             return Err(ReferentFault::not_permitted(message));
         }
@@ -42,15 +88,20 @@ impl ExtensionReader<'_> {
             Kind::Service => self.service_destination(object.clone(), spec.port, tls_host)?,
             _ => self.static_destination(object.clone(), spec.port, tls_host)?,
         };
-        let id = ServiceId::new(self.extension, field);
+        Ok(self.keep(field, &object, destination))
+    }
+
+    /// Keeps where the service of a field is.
+    fn keep(&mut self, field: &str, object: &ObjectRef, to: BackendDestination) -> ServiceId {
+        let id = ServiceId::new(self.owner, field);
         let service = WeightedBackend {
             weight: 1,
             filters: RouteFilters::default(),
-            destination,
-            egress: self.policies.egress_of_backend(&object),
+            destination: to,
+            egress: self.policies.egress_of_backend(object),
         };
         self.found.insert(id.clone(), Arc::new(service));
-        Ok(id)
+        id
     }
 
     fn service_destination(
@@ -143,10 +194,10 @@ fn over_tls(settings: Arc<BackendSettings>, host: Option<&Host>) -> Arc<BackendS
     })
 }
 
-impl super::CompiledPolicies {
+impl CompiledPolicies {
     /// The EgressPolicies of a Backend, which hold for the gateway's own requests to it.
     fn egress_of_backend(&self, backend: &ObjectRef) -> Arc<EgressPolicySet> {
-        let target = super::super::PolicyTarget::new(backend, None);
+        let target = super::PolicyTarget::new(backend, None);
         let policies = self.egress.get(&target).cloned().unwrap_or_default();
         Arc::new(EgressPolicySet::new(policies))
     }

@@ -1,9 +1,12 @@
 //! `accessLog` of ListenerPolicies: what is logged at which listener, and what is wrong with a sink.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::{CompiledConfig, condition, kgateway_policy, problems, with_route};
-use crate::access_log::{AccessLog, LogPath};
+use crate::access_log::{AccessLog, AnyValue, CollectedLog, LogPath};
+use crate::snapshot::BackendDestination;
 
 const GATEWAY: &str = "targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: gw}]";
 
@@ -59,7 +62,11 @@ fn the_sinks_of_a_policy_take_the_place_of_the_default_log() {
 #[test]
 fn what_is_wrong_with_a_sink_is_told_and_fails_closed() {
     for (sink, at, message) in [
-        ("{}", "", "a sink is needed: fileSink"),
+        (
+            "{}",
+            "",
+            "exactly one of the fields in [fileSink grpcService openTelemetry] must be set",
+        ),
         (
             "{fileSink: {path: logs, stringFormat: x}}",
             ".fileSink.path",
@@ -226,5 +233,116 @@ fn what_is_wrong_with_a_filter_is_told() {
     ] {
         let fault = filter(written).unwrap_err();
         assert!(fault.starts_with(expected), "{written}: {fault}");
+    }
+}
+
+/// A Backend that a log may be sent to.
+const COLLECTOR: &str = "---
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: Backend
+metadata: {name: collector, namespace: infra}
+spec: {static: {hosts: [{host: 192.0.2.1, port: 4317}]}}
+";
+const TO_COLLECTOR: &str =
+    "logName: x, backendRef: {group: gateway.kgateway.dev, kind: Backend, name: collector}";
+
+#[test]
+fn services_are_sinks_and_are_called_as_the_policy_says() {
+    let sinks = format!(
+        "[{{openTelemetry: {{grpcService: {{{TO_COLLECTOR}, authority: logs, timeout: 2s, retryPolicy: {{numRetries: 3}}}},
+            resourceAttributes: {{values: [{{key: a, value: {{kvListValue: {{values: [{{key: b, value: {{arrayValue: [{{stringValue: c}}]}}}}]}}}}}}]}}}}}},
+          {{grpcService: {{{TO_COLLECTOR}, additionalRequestHeadersToLog: [X-A]}}}}]"
+    );
+    for kind in ["ListenerPolicy", "HTTPListenerPolicy"] {
+        let text = match kind {
+            "ListenerPolicy" => {
+                format!("  {GATEWAY}\n  default: {{httpSettings: {{accessLog: {sinks}}}}}\n")
+            }
+            _ => format!("  {GATEWAY}\n  accessLog: {sinks}\n"),
+        };
+        let policy = kgateway_policy(kind, "x", "infra", &text);
+        let compiled = with_route(&format!("{policy}{COLLECTOR}"));
+        assert!(compiled.report.accepted(), "{}", compiled.report.table());
+        let AccessLog::Sinks(log) = log(&compiled) else {
+            panic!("no sinks");
+        };
+        let [
+            CollectedLog::OpenTelemetry(telemetry),
+            CollectedLog::Service(service),
+        ] = [&log.collectors[0].to, &log.collectors[1].to]
+        else {
+            panic!("{log:?}");
+        };
+        let called = &telemetry.collector.service;
+        assert_eq!((called.authority.as_str(), called.retries), ("logs", 3));
+        assert_eq!(called.timeout, Duration::from_secs(2));
+        let value = AnyValue::List(vec![AnyValue::Text("c".to_owned())]);
+        let value = AnyValue::Map(vec![("b".to_owned(), value)]);
+        assert_eq!(telemetry.resource, [("a".to_owned(), value)]);
+        assert_eq!(service.collector.service.authority, "192.0.2.1:4317");
+        assert!(log.inputs.request_headers.iter().any(|name| name == "x-a"));
+        for log in &log.collectors {
+            let id = &log.to.collector().service.id;
+            assert!(compiled.snapshot.services.contains_key(id), "{id}");
+        }
+    }
+}
+
+/// Traffic does not depend on a log.
+#[test]
+fn a_collector_that_is_missing_is_a_warning() {
+    let sinks = format!("[{{openTelemetry: {{grpcService: {{{TO_COLLECTOR}}}}}}}]");
+    let compiled = policy("ListenerPolicy", &sinks);
+    assert!(compiled.report.accepted(), "{}", compiled.report.table());
+    let [warning] = warnings(&compiled).try_into().unwrap();
+    let expected = "spec.default.httpSettings.accessLog[0].openTelemetry.grpcService.backendRef: ";
+    assert!(warning.starts_with(expected), "{warning}");
+    assert!(warning.ends_with(": nothing is sent there"), "{warning}");
+    let AccessLog::Sinks(log) = log(&compiled) else {
+        panic!("no sinks");
+    };
+    let id = &log.collectors[0].to.collector().service.id;
+    let service = &compiled.snapshot.services[id];
+    assert!(matches!(service.destination, BackendDestination::Refuse(_)));
+}
+
+#[test]
+fn what_is_wrong_with_a_collector_is_told() {
+    let of_telemetry =
+        |more: &str| format!("[{{openTelemetry: {{grpcService: {{{TO_COLLECTOR}}}, {more}}}}}]");
+    for (sinks, expected) in [
+        (
+            of_telemetry("body: \"%RESPONSE_COD%\""),
+            "openTelemetry.body: at position 0: %RESPONSE_COD%: no such command operator; did you mean RESPONSE_CODE?",
+        ),
+        (
+            of_telemetry(
+                "attributes: {values: [{key: a, value: {stringValue: a, arrayValue: []}}]}",
+            ),
+            "openTelemetry.attributes.values[0].value: exactly one of the fields in [stringValue arrayValue kvListValue] must be set",
+        ),
+        (
+            of_telemetry("attributes: {values: [{key: a, value: {kvListValue: {}}}]}"),
+            "openTelemetry.attributes.values[0].value.kvListValue: values are needed",
+        ),
+        (
+            format!(
+                "[{{grpcService: {{{TO_COLLECTOR}, additionalRequestHeadersToLog: ['a b']}}}}]"
+            ),
+            "grpcService.additionalRequestHeadersToLog[0]: \"a b\" is no name of a header field",
+        ),
+        (
+            format!(
+                "[{{grpcService: {{{TO_COLLECTOR}, initialMetadata: [{{key: host, value: x}}]}}}}]"
+            ),
+            "grpcService.initialMetadata[0].key: not the name of a header field that may be set",
+        ),
+        (
+            "[{grpcService: {logName: x, backendRef: {kind: Pod, name: x}}}]".to_owned(),
+            "grpcService.backendRef: unknown kind /Pod: Service and Backend are supported",
+        ),
+    ] {
+        let found = problems(&policy("ListenerPolicy", &sinks)).concat();
+        assert!(found.contains(expected), "{found}");
     }
 }

@@ -83,19 +83,9 @@ fn other_settings_of_listeners_are_named_and_fail_closed() {
             "spec.default.httpSettings.xffTrustedCIDRs",
         ),
         (
-            "ListenerPolicy",
-            "default: {httpSettings: {accessLog: [{openTelemetry: {}}]}}",
-            "spec.default.httpSettings.accessLog[0].openTelemetry",
-        ),
-        (
             "HTTPListenerPolicy",
             "skipXFFAppend: true",
             "spec.skipXFFAppend",
-        ),
-        (
-            "HTTPListenerPolicy",
-            "accessLog: [{grpcService: {}}]",
-            "spec.accessLog[0].grpcService",
         ),
     ];
     for (kind, line, field) in cases {

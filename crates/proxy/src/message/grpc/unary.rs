@@ -82,8 +82,7 @@ fn framed(message: &impl Message) -> Bytes {
     frame.freeze()
 }
 
-/// The message of a whole response. The status is in the trailers, or in the head of a response without a message
-/// ("Trailers-Only").
+/// The message of a whole response.
 ///
 /// # Errors
 /// Why it is no answer.
@@ -92,6 +91,16 @@ pub(crate) fn answer<M: Message + Default>(
     body: &[u8],
     trailers: &HeaderMap,
 ) -> Result<M, GrpcError> {
+    succeeded(head, trailers)?;
+    Ok(M::decode(message(body)?)?)
+}
+
+/// Whether a whole response says that the call succeeded, whatever its messages are. The status is in the trailers, or in
+/// the head of a response without a message ("Trailers-Only").
+///
+/// # Errors
+/// Why it did not.
+pub(crate) fn succeeded(head: &Parts, trailers: &HeaderMap) -> Result<(), GrpcError> {
     if head.status != StatusCode::OK {
         return Err(GrpcError::Http(head.status));
     }
@@ -103,7 +112,7 @@ pub(crate) fn answer<M: Message + Default>(
     let at_end = at_end.into_iter().find(|it| it.contains_key(&GRPC_STATUS));
     let at_end = at_end.ok_or(GrpcError::NoStatus)?;
     match code(&at_end[&GRPC_STATUS]).ok_or(GrpcError::NoStatus)? {
-        0 => Ok(M::decode(message(body)?)?),
+        0 => Ok(()),
         code => Err(GrpcError::Status {
             code,
             message: status_text(at_end.get(GRPC_MESSAGE)),

@@ -1,7 +1,8 @@
 //! Lines as configured formats make them: one pass over the pieces of a format, into the buffer that is written.
 
 use egret_config::access_log::{
-    Command, FormatPiece, LogFormat, LogInputs, MissingValue, TextPiece, ValueKind, push_escaped,
+    Command, FormatPiece, LogField, LogFormat, LogInputs, MissingValue, OwnField, TextPiece,
+    ValueKind, push_escaped,
 };
 
 use crate::record::Record;
@@ -14,15 +15,19 @@ mod span;
 mod value;
 pub(super) mod words;
 
+pub(in super::super) use field::hostname;
 pub(super) use span::milliseconds;
+pub(in super::super) use span::point;
+pub(in super::super) use value::environment_of as environment;
+pub(super) use value::socket_address;
 
 /// What a line is made from.
 #[derive(Clone, Copy)]
-pub(super) struct LineFacts<'a> {
+pub(in super::super) struct LineFacts<'a> {
     /// The exchange.
-    pub(super) record: &'a Record<'a>,
+    pub(in super::super) record: &'a Record<'a>,
     /// What the record kept of messages for the log.
-    pub(super) inputs: &'a LogInputs,
+    pub(in super::super) inputs: &'a LogInputs,
 }
 
 /// Writes the line of an exchange.
@@ -46,6 +51,19 @@ pub(super) fn write_line(format: &LogFormat, facts: LineFacts<'_>, out: &mut Vec
             }
         }
     }
+}
+
+/// Writes the value of an operator without parameters, if it has one.
+pub(super) fn write_field(field: LogField, facts: LineFacts<'_>, out: &mut Vec<u8>) {
+    let begin = out.len();
+    if field::write(field, facts, out).is_none() {
+        out.truncate(begin);
+    }
+}
+
+/// Writes a value of the default log; `None` if it has none.
+pub(super) fn write_own(field: OwnField, facts: LineFacts<'_>, out: &mut Vec<u8>) -> Option<()> {
+    own::write(field, facts.record, out)
 }
 
 /// Writes the value of an operator as text.
@@ -98,4 +116,4 @@ fn write_value(command: &Command, facts: LineFacts<'_>, out: &mut Vec<u8>) -> bo
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(in super::super) mod tests;

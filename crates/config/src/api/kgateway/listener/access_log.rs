@@ -11,24 +11,26 @@ pub use filter::{
     LogFilterSpec, OneFilterSpec, ResponseFlagFilterSpec, RuntimeFilterSpec, SampledSpec,
 };
 
-use crate::api::kgateway::UnsupportedValue;
+use super::collector::{LogServiceSpec, OpenTelemetrySpec};
 use crate::api::validation;
 
-recognised! {
-    /// `accessLog[]`: a sink of the access log.
-    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-    AccessLogSpec {
-        /// Writes lines to a file.
-        #[serde(default, rename = "fileSink", skip_serializing_if = "Option::is_none")]
-        file_sink: Option<FileSinkSpec>,
-        /// Which exchanges are written; all by default.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        filter: Option<LogFilterSpec>,
-    }
-    unsupported {
-        grpc_service = "grpcService",
-        open_telemetry = "openTelemetry",
-    }
+/// `accessLog[]`: a sink of the access log.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessLogSpec {
+    /// Writes lines to a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_sink: Option<FileSinkSpec>,
+    /// Tells an access log service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-egret-differs" = "the path is told without its query"))]
+    pub grpc_service: Option<LogServiceSpec>,
+    /// Tells a collector of OpenTelemetry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_telemetry: Option<OpenTelemetrySpec>,
+    /// Which exchanges are written; all by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<LogFilterSpec>,
 }
 
 /// `fileSink` of a sink.

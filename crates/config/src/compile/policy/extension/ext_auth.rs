@@ -6,8 +6,8 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::ExtensionReader;
-use super::grpc::read_retry;
+use super::super::service::read_retry;
+use super::ServiceReader;
 use crate::api::kgateway::{
     AuthRequestBody, AuthorizationRequest, AuthorizationResponse, ExtAuthExtension,
     HttpAuthServiceSpec,
@@ -22,7 +22,7 @@ const GRPC_TIMEOUT: Duration = Duration::from_millis(200);
 /// The longest time for an answer over HTTP, which is kgateway's.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(2);
 
-impl ExtensionReader<'_> {
+impl ServiceReader<'_> {
     /// The service and what it is asked; `None` if there are faults.
     pub(super) fn ext_auth(
         &mut self,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use http::{HeaderName, Uri};
 
-use super::ExtensionReader;
-use super::backoff::read_pauses;
+use super::super::service::read_pauses;
+use super::ServiceReader;
 use crate::api::kgateway::{
     ClaimToHeader, JwksRetryPolicy, JwksSpec, JwtExtension, JwtProviderSpec, JwtTokenSource,
     JwtValidationMode, LocalJwks, RemoteJwksSpec,
@@ -29,7 +29,7 @@ const FAILED_REFETCH: Duration = Duration::from_secs(1);
 /// The pause before the server is asked again. The longest is ten times the first, as in Envoy.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
-impl ExtensionReader<'_> {
+impl ServiceReader<'_> {
     pub(super) fn jwt(&mut self, spec: &JwtExtension, fields: &mut SpecFields<'_>) -> JwtAuth {
         let JwtExtension {
             providers,
@@ -138,7 +138,7 @@ impl ExtensionReader<'_> {
     }
 
     fn keys_of_map(&self, name: &str) -> Result<KeySet, ReferentFault> {
-        let reference = ObjectRef::new(Kind::ConfigMap, &self.extension.namespace, name);
+        let reference = ObjectRef::new(Kind::ConfigMap, &self.owner.namespace, name);
         let map = self.resources.config_maps.get(&reference);
         let map = map.ok_or_else(|| ReferentFault::absent(self.resources, &reference))?;
         let wrong = |message: String| ReferentFault::content(&reference, message);

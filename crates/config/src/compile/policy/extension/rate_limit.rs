@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ExtensionReader;
+use super::ServiceReader;
 use crate::api::kgateway::{RateLimitExtension, XRateLimitHeaders};
 use crate::compile::value::{ONE_MILLISECOND, SpecFields};
 use crate::policy::global_limit::RateLimitService;
@@ -10,7 +10,7 @@ use crate::policy::global_limit::RateLimitService;
 /// The longest time that a request waits for the answer.
 const TIMEOUT: Duration = Duration::from_millis(100);
 
-impl ExtensionReader<'_> {
+impl ServiceReader<'_> {
     /// The service; `None` if there are faults.
     pub(super) fn rate_limit(
         &mut self,

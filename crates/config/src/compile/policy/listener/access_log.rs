@@ -2,36 +2,53 @@
 
 use std::sync::Arc;
 
-use crate::access_log::{AccessLog, FormatFault, LogFilter, LogFormat, LogPath, LogSink, LogSinks};
+use super::super::service::ServiceReader;
+use crate::access_log::{
+    AccessLog, CollectedLog, FormatFault, LogCollector, LogFilter, LogFormat, LogPath, LogSink,
+    LogSinks,
+};
 use crate::api::kgateway::{AccessLogSpec, FileSinkSpec};
 use crate::compile::log::FieldFault;
-use crate::compile::value::SpecFields;
 
+mod collector;
 mod filter;
 
+const ONE_SINK: &str =
+    "exactly one of the fields in [fileSink grpcService openTelemetry] must be set";
+
 /// Compiles the sinks; `at` is the path of the struct that contains them.
-pub(super) fn read(sinks: &[AccessLogSpec], at: &str, faults: &mut Vec<FieldFault>) -> AccessLog {
+pub(super) fn read(
+    sinks: &[AccessLogSpec],
+    at: &str,
+    services: &mut ServiceReader<'_>,
+    faults: &mut Vec<FieldFault>,
+) -> AccessLog {
     if sinks.is_empty() {
         return AccessLog::Off;
     }
-    let sinks = sinks.iter().enumerate().filter_map(|(index, sink)| {
+    let (mut files, mut collectors) = (Vec::new(), Vec::new());
+    for (index, sink) in sinks.iter().enumerate() {
         let at = format!("{at}.accessLog[{index}]");
-        let mut fields = SpecFields::new(&at, faults);
-        fields.unsupported(sink.unsupported());
         let filter = sink.filter.as_ref();
         let filter = filter.and_then(|spec| filter::read(spec, &format!("{at}.filter"), faults));
-        match &sink.file_sink {
-            Some(file) => file_sink(file, filter, &format!("{at}.fileSink"), faults),
-            None => {
-                if sink.unsupported().next().is_none() {
-                    let message = "a sink is needed: fileSink";
-                    faults.push(FieldFault::new(&at, message));
-                }
-                None
+        match (&sink.file_sink, &sink.grpc_service, &sink.open_telemetry) {
+            (Some(file), None, None) => {
+                files.extend(file_sink(file, filter, &format!("{at}.fileSink"), faults));
             }
+            (None, Some(service), None) => {
+                let log = collector::service(service, &at, services, faults);
+                let to = log.map(Arc::new).map(CollectedLog::Service);
+                collectors.extend(to.map(|to| LogCollector { to, filter }));
+            }
+            (None, None, Some(telemetry)) => {
+                let log = collector::open_telemetry(telemetry, &at, services, faults);
+                let to = log.map(Arc::new).map(CollectedLog::OpenTelemetry);
+                collectors.extend(to.map(|to| LogCollector { to, filter }));
+            }
+            _ => faults.push(FieldFault::new(&at, ONE_SINK)),
         }
-    });
-    AccessLog::Sinks(Arc::new(LogSinks::new(sinks.collect())))
+    }
+    AccessLog::Sinks(Arc::new(LogSinks::with_collectors(files, collectors)))
 }
 
 fn file_sink(
@@ -83,8 +100,8 @@ fn fault_of(field: String, fault: &FormatFault) -> FieldFault {
 /// Warnings about operators that never have a value here, of a log that is compiled to this.
 pub(super) fn warnings(log: &AccessLog) -> Vec<FieldFault> {
     let mut names: Vec<String> = Vec::new();
-    for sink in log.sinks() {
-        for name in sink.format.never_known() {
+    for format in log.formats() {
+        for name in format.never_known() {
             if !names.contains(&name) {
                 names.push(name);
             }

@@ -1,12 +1,14 @@
 //! Compiles the HTTP settings that say what becomes of messages whatever their routes are.
 
+use std::sync::Arc;
+
 use http::HeaderValue;
 
 use super::super::layer::{PolicyLayer, policy_layer};
 use crate::api::kgateway::ListenerHealthCheck;
 use crate::compile::value::SpecFields;
 use crate::name::Host;
-use crate::snapshot::{ListenerHttp, RequestIds, ServerHeader, StripPort};
+use crate::snapshot::{ListenerHttp, RequestIds, ServerHeader, StripPort, Tracing};
 
 /// The value of `Server` unless another is configured.
 const SERVER_NAME: HeaderValue = HeaderValue::from_static("egret");
@@ -108,7 +110,10 @@ impl EdgeLayer {
     }
 
     /// The settings; `None` if they do nothing.
-    pub(in crate::compile::policy) fn http(&self) -> Option<ListenerHttp> {
+    pub(in crate::compile::policy) fn http(
+        &self,
+        tracing: Option<Arc<Tracing>>,
+    ) -> Option<ListenerHttp> {
         let server = |keeps| ServerHeader {
             name: self.server_name.clone().unwrap_or(SERVER_NAME),
             keeps,
@@ -128,6 +133,7 @@ impl EdgeLayer {
             strip_port: self.strip_port,
             rejects_escaped_slashes: self.rejects_escaped_slashes == Some(true),
             default_host: self.default_host.clone(),
+            tracing,
         };
         (http != ListenerHttp::default()).then_some(http)
     }

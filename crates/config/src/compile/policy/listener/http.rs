@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::service::ServiceReader;
 use super::edge::{EdgeFields, EdgeLayer};
 use super::settings::{Http2Layer, ListenerLayer};
-use super::{access_log, upgrade};
+use super::{access_log, tracing, upgrade};
 use crate::api::kgateway::{
-    AccessLogSpec, HttpListenerPolicySpec, HttpSettings, ListenerHttp2, UpgradeConfig,
+    AccessLogSpec, HttpListenerPolicySpec, HttpSettings, ListenerHttp2, TracingSpec, UpgradeConfig,
 };
 use crate::compile::log::FieldFault;
 use crate::compile::value::{HTTP2_WINDOWS, MAX_NUMBER, SpecFields};
 use crate::policy::traffic::PolicySetting;
-use crate::resources::ObjectRef;
 
 /// The HTTP fields of either kind.
 pub(super) struct HttpFields<'a> {
@@ -24,6 +24,7 @@ pub(super) struct HttpFields<'a> {
     max_requests_per_connection: Option<i64>,
     http2: Option<&'a ListenerHttp2>,
     upgrade: Option<&'a UpgradeConfig>,
+    tracing: Option<&'a TracingSpec>,
     edge: EdgeFields<'a>,
     unsupported: Vec<&'static str>,
 }
@@ -41,6 +42,7 @@ macro_rules! http_from {
                     max_requests_per_connection: spec.max_requests_per_connection,
                     http2: spec.http2_protocol_options.as_ref(),
                     upgrade: spec.upgrade_config.as_ref(),
+                    tracing: spec.tracing.as_ref(),
                     edge: EdgeFields {
                         generate_request_id: spec.generate_request_id,
                         preserve_request_id: spec.preserve_external_request_id,
@@ -62,17 +64,19 @@ http_from!(HttpSettings);
 http_from!(HttpListenerPolicySpec);
 
 impl HttpFields<'_> {
-    /// Compiles the fields into the settings of a policy; `at` is the path of the struct.
+    /// Compiles the fields into the settings of the policy that refers to these services; `at` is the path of the struct.
     pub(super) fn read(
         &self,
-        policy: &ObjectRef,
+        services: &mut ServiceReader<'_>,
         at: &str,
         settings: &mut ListenerLayer,
         faults: &mut Vec<FieldFault>,
     ) {
         settings.access_log = self
             .access_log
-            .map(|sinks| access_log::read(sinks, at, faults));
+            .map(|sinks| access_log::read(sinks, at, services, faults));
+        let spec = self.tracing;
+        settings.tracing = spec.and_then(|spec| tracing::read(spec, at, services, faults));
         let mut fields = SpecFields::new(at, faults);
         fields.unsupported(self.unsupported.iter().copied());
         settings.edge = EdgeLayer::read(&self.edge, &mut fields);
@@ -100,7 +104,7 @@ impl HttpFields<'_> {
         }
         if let Some(spec) = self.upgrade {
             let upgrades = Arc::new(upgrade::read(spec, at, faults));
-            settings.upgrades = PolicySetting::Set(policy.clone(), upgrades);
+            settings.upgrades = PolicySetting::Set(services.owner.clone(), upgrades);
         }
     }
 }

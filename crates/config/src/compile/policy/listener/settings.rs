@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::layer::{PolicyLayer, policy_layer};
 use super::clients;
 use super::edge::EdgeLayer;
+use super::tracing_layer::TracingLayer;
 use crate::access_log::AccessLog;
 use crate::api::kgateway::{AuthorityReference, ListenerSettings, ProxyProtocolSettings};
 use crate::compile::authorities::CaCertificates;
@@ -27,6 +28,7 @@ policy_layer! {
         pub(in crate::compile::policy) upgrades: PolicySetting<AllowedUpgrades>,
         pub(in crate::compile::policy) clients: Option<Arc<ClientValidation>>,
         pub(in crate::compile::policy) edge: EdgeLayer,
+        pub(in crate::compile::policy) tracing: Option<Arc<TracingLayer>>,
         pub(super) idle_timeout: Option<Duration>,
         pub(super) stream_idle_timeout: Option<Duration>,
         pub(super) max_header_fields: Option<usize>,

@@ -6,7 +6,7 @@ use crate::api::kgateway::ServiceBackoff;
 use crate::compile::value::{ONE_MILLISECOND, SpecFields};
 
 /// The first and the longest pause. `usual` is the first one by default; the longest is ten times the first, as in Envoy.
-pub(super) fn read_pauses(
+pub(in super::super) fn read_pauses(
     spec: Option<&ServiceBackoff>,
     usual: Duration,
     mut fields: SpecFields<'_>,

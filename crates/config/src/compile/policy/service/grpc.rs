@@ -1,8 +1,8 @@
-//! Reads how a GatewayExtension calls a service that speaks gRPC.
+//! Reads how a service that speaks gRPC is called.
 
 use std::time::Duration;
 
-use super::ExtensionReader;
+use super::ServiceReader;
 use super::backoff::read_pauses;
 use crate::api::kgateway::{GrpcServiceSpec, ServiceRetry};
 use crate::compile::value::{MAX_NUMBER, ONE_MILLISECOND, SpecFields};
@@ -12,9 +12,9 @@ use crate::snapshot::BackendDestination;
 /// The first pause before a call is made again, as in Envoy; the longest is ten times that.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 
-impl ExtensionReader<'_> {
+impl ServiceReader<'_> {
     /// The service that a field refers to, with this timeout by default; `None` if there are faults.
-    pub(super) fn grpc_service(
+    pub(in super::super) fn grpc_service(
         &mut self,
         spec: &GrpcServiceSpec,
         fields: &mut SpecFields<'_>,
@@ -54,7 +54,7 @@ impl ExtensionReader<'_> {
     }
 
     /// The host and port of a service that was found.
-    pub(super) fn authority(&self, id: &ServiceId) -> String {
+    pub(in super::super) fn authority(&self, id: &ServiceId) -> String {
         let host = match self.found.get(id).map(|found| &found.destination) {
             Some(BackendDestination::Service(to)) => Some(format!("{}:{}", to.host, to.port)),
             Some(BackendDestination::Static(to)) => {
@@ -69,7 +69,7 @@ impl ExtensionReader<'_> {
 }
 
 /// How often a call is made again, and the first and the longest pause before.
-pub(super) fn read_retry(
+pub(in super::super) fn read_retry(
     spec: Option<&ServiceRetry>,
     fields: &mut SpecFields<'_>,
 ) -> (u32, (Duration, Duration)) {

@@ -257,7 +257,7 @@ fn unique_id(out: &mut Vec<u8>) -> Option<()> {
 }
 
 /// The name of this machine.
-fn hostname() -> Option<&'static str> {
+pub(in super::super::super) fn hostname() -> Option<&'static str> {
     static HOSTNAME: OnceLock<Option<String>> = OnceLock::new();
     let name = HOSTNAME.get_or_init(|| nix::unistd::gethostname().ok()?.into_string().ok());
     name.as_deref()

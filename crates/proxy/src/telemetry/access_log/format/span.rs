@@ -25,7 +25,7 @@ pub(super) fn write(span: TimeSpan, record: &Record<'_>, out: &mut Vec<u8>) -> O
 }
 
 /// When a point was reached, from the beginning of the exchange.
-fn point(point: TimePoint, record: &Record<'_>) -> Option<Duration> {
+pub(in super::super::super) fn point(point: TimePoint, record: &Record<'_>) -> Option<Duration> {
     let upstream = record.facts.upstream;
     let is_connect = record.method == Some(&Method::CONNECT);
     let is_messages = record.form == ExchangeForm::Messages;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 
 mod rows;
-pub(in super::super) mod situations;
+pub(in crate::telemetry) mod situations;
 
 use situations::Situation;
 

@@ -67,6 +67,12 @@ pub(super) fn number(value: impl itoa::Integer, out: &mut Vec<u8>) -> Option<()>
     push(itoa::Buffer::new().format(value).as_bytes(), out)
 }
 
+/// The value of a variable of the environment.
+pub(in super::super::super) fn environment_of(name: &str) -> Option<String> {
+    let value = environment().get(OsString::from(name).as_os_str())?;
+    Some(value.to_string_lossy().into_owned())
+}
+
 /// The environment as it was when a line first asked for it: a process's own does not change.
 fn environment() -> &'static HashMap<OsString, OsString> {
     static ENVIRONMENT: OnceLock<HashMap<OsString, OsString>> = OnceLock::new();
@@ -113,7 +119,10 @@ fn address(
 }
 
 /// An end of a connection of the exchange.
-pub(super) fn socket_address(source: AddressSource, facts: LineFacts<'_>) -> Option<SocketAddr> {
+pub(in super::super) fn socket_address(
+    source: AddressSource,
+    facts: LineFacts<'_>,
+) -> Option<SocketAddr> {
     let record = facts.record;
     let upstream = record.facts.upstream;
     match source {

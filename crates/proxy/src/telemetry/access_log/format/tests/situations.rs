@@ -25,7 +25,7 @@ use crate::record::{
 use crate::refusal::Reason;
 
 /// One exchange, and what its record is made of.
-pub(in super::super::super) struct Situation {
+pub(in crate::telemetry) struct Situation {
     /// The request; `None` for TLS that is passed through.
     request: Option<Request<()>>,
     /// What was sent on of it.
@@ -47,7 +47,7 @@ pub(in super::super::super) struct Situation {
 
 impl Situation {
     /// Calls a function with the record, for a log that asks for this.
-    pub(in super::super::super) fn with_record(
+    pub(in crate::telemetry) fn with_record(
         &self,
         inputs: &LogInputs,
         look: impl FnOnce(&Record<'_>),
@@ -226,7 +226,7 @@ fn connect(authority: &'static str) -> Situation {
 }
 
 /// A request with all kinds of fields, which was served.
-pub(in super::super::super) fn served() -> Situation {
+pub(in crate::telemetry) fn served() -> Situation {
     let odd = http::HeaderValue::from_bytes(b"\"q\\ \t caf\xe9").unwrap();
     let request = get("/p?q=1&e=a%20b&q=2")
         .header("x-a", "avalue")
@@ -255,7 +255,7 @@ pub(in super::super::super) fn served() -> Situation {
 }
 
 /// A request whose upstream refused the connection.
-pub(in super::super::super) fn refused() -> Situation {
+pub(in crate::telemetry) fn refused() -> Situation {
     let refused = a_test(get("/refused"))
         .told(502, 98)
         .goes_to("127.0.0.1", 18099);
@@ -355,7 +355,7 @@ fn passed_through() -> Situation {
 }
 
 /// The columns of the table.
-pub(in super::super::super) fn all() -> [(&'static str, Situation); 9] {
+pub(in crate::telemetry) fn all() -> [(&'static str, Situation); 9] {
     [
         ("a request that was served", served()),
         ("a refused connection", refused()),
@@ -373,7 +373,7 @@ pub(in super::super::super) fn all() -> [(&'static str, Situation); 9] {
 }
 
 /// A gRPC call whose response has this status of HTTP, and of gRPC in its head and its trailers.
-pub(in super::super::super) fn grpc(
+pub(in crate::telemetry) fn grpc(
     status: u16,
     head: Option<&str>,
     trailer: Option<&str>,
@@ -394,13 +394,13 @@ pub(in super::super::super) fn grpc(
 }
 
 /// A request whose path and host were changed.
-pub(in super::super::super) fn rewritten() -> Situation {
+pub(in crate::telemetry) fn rewritten() -> Situation {
     let sent = Request::get("/new?q=1").header("host", "other.test");
     a_test(get("/old?q=1")).with(|it| it.sent = Some(sent.body(()).unwrap()))
 }
 
 /// A client with a certificate.
-pub(in super::super::super) fn mutual_tls() -> Situation {
+pub(in crate::telemetry) fn mutual_tls() -> Situation {
     let certificate = CertificateFacts {
         names: vec![
             AlternativeName::Uri("spiffe://t/cl".to_owned()),
@@ -427,7 +427,7 @@ pub(in super::super::super) fn mutual_tls() -> Situation {
 }
 
 /// A request that an EgressPolicy denied.
-pub(in super::super::super) fn denied() -> Situation {
+pub(in crate::telemetry) fn denied() -> Situation {
     let denied = a_test(get("/")).told(403, 20).goes_to("mail.test", 443);
     denied.with(|it| {
         it.record.end = Some(ExchangeEnd::Refused(Reason::EgressPolicy));
@@ -442,7 +442,7 @@ pub(in super::super::super) fn denied() -> Situation {
 }
 
 /// A request that was retried as often as its policy allows.
-pub(in super::super::super) fn exhausted() -> Situation {
+pub(in crate::telemetry) fn exhausted() -> Situation {
     refused().with(|it| {
         it.record.end = Some(ExchangeEnd::Refused(Reason::UpstreamClosed));
         it.record.facts.upstream.last_retry = Some(RetryEnd::Exhausted);
@@ -450,11 +450,11 @@ pub(in super::super::super) fn exhausted() -> Situation {
 }
 
 /// A request that was not retried because too many retries were in progress.
-pub(in super::super::super) fn limited() -> Situation {
+pub(in crate::telemetry) fn limited() -> Situation {
     served().with(|it| it.record.facts.upstream.last_retry = Some(RetryEnd::Limited))
 }
 
 /// A request whose client left before the response.
-pub(in super::super::super) fn left() -> Situation {
+pub(in crate::telemetry) fn left() -> Situation {
     a_test(get("/slow")).with(|it| it.record.end = Some(ExchangeEnd::ClientClosed))
 }

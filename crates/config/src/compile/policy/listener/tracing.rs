@@ -1,0 +1,112 @@
+//! Reads `tracing`.
+
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use super::super::service::ServiceReader;
+use super::tracing_layer::TracingLayer;
+use crate::api::kgateway::{
+    LiteralAttribute, NamedAttribute, OpenTelemetryTracingSpec, TracingAttributeSpec, TracingSpec,
+};
+use crate::compile::log::FieldFault;
+use crate::compile::value::SpecFields;
+use crate::snapshot::{AttributeSource, SpanAttribute, Tracing};
+
+/// The most bytes of a path in a span by default, as in Envoy.
+const MAX_PATH: usize = 256;
+/// All requests, in percent.
+const ALL: u32 = 100;
+
+/// Reads the field; `at` is the path of the struct that contains it. `None` if there are faults.
+pub(super) fn read(
+    spec: &TracingSpec,
+    at: &str,
+    services: &mut ServiceReader<'_>,
+    faults: &mut Vec<FieldFault>,
+) -> Option<Arc<TracingLayer>> {
+    let TracingSpec {
+        attributes,
+        max_path_tag_length,
+        overall_sampling,
+        provider,
+        random_sampling,
+        spawn_upstream_span,
+        ..
+    } = spec;
+    let at = format!("{at}.tracing");
+    let mut fields = SpecFields::new(&at, faults);
+    let percent = 0..=ALL;
+    let random = fields.number("randomSampling", *random_sampling, &percent);
+    let overall = fields.number("overallSampling", *overall_sampling, &percent);
+    let max_path = fields.number("maxPathTagLength", *max_path_tag_length, &(1..=64 * 1024));
+    let attributes = attributes.iter().enumerate().filter_map(|(index, spec)| {
+        attribute(spec, &mut fields.nested(&format!("attributes[{index}]")))
+    });
+    let attributes = attributes.collect();
+    let telemetry: &OpenTelemetryTracingSpec = &provider.open_telemetry;
+    let mut of_provider = fields.nested("provider.openTelemetry");
+    of_provider.unsupported(telemetry.unsupported());
+    let service_name = telemetry.service_name.as_deref();
+    let service_name = service_name.filter(|name| !name.is_empty());
+    let field = format!("{at}.provider.openTelemetry.grpcService");
+    let collector = services.collector(telemetry.grpc_service.call(), &field, faults)?;
+    let tracing = Tracing {
+        collector,
+        service_name: service_name.unwrap_or_default().into(),
+        sampling: random.unwrap_or(ALL) * overall.unwrap_or(ALL),
+        max_path: max_path.unwrap_or(MAX_PATH),
+        spawns_upstream_span: *spawn_upstream_span == Some(true),
+        attributes,
+    };
+    Some(Arc::new(TracingLayer {
+        tracing,
+        names_service: service_name.is_some(),
+    }))
+}
+
+fn attribute(spec: &TracingAttributeSpec, fields: &mut SpecFields<'_>) -> Option<SpanAttribute> {
+    fields.unsupported(spec.unsupported());
+    let (source, default) = match (&spec.literal, &spec.request_header, &spec.environment) {
+        (Some(LiteralAttribute { value }), None, None) => {
+            (AttributeSource::Literal(value.as_str().into()), None)
+        }
+        (
+            None,
+            Some(NamedAttribute {
+                name,
+                default_value,
+            }),
+            None,
+        ) => {
+            let Ok(name) = HeaderName::try_from(name) else {
+                fields.fault("requestHeader.name", "not the name of a header field");
+                return None;
+            };
+            (AttributeSource::RequestHeader(name), default_value.clone())
+        }
+        (
+            None,
+            None,
+            Some(NamedAttribute {
+                name,
+                default_value,
+            }),
+        ) => {
+            let source = AttributeSource::Environment(name.as_str().into());
+            (source, default_value.clone())
+        }
+        _ if spec.metadata.is_some() => return None,
+        _ => {
+            let message =
+                "exactly one of the fields in [literal requestHeader environment] must be set";
+            fields.struct_fault(message);
+            return None;
+        }
+    };
+    Some(SpanAttribute {
+        name: spec.name.as_str().into(),
+        source,
+        default: default.map(Into::into),
+    })
+}
