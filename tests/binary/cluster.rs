@@ -157,7 +157,7 @@ fn the_last_configuration_is_served_while_the_api_server_is_away() {
 
     setup.server.stop();
     wait_for(&proxy.stderr, "the API server is away");
-    let away = "ready; the API server is away, the last configuration is served";
+    let away = "ready\nthe API server is away, the last configuration is served";
     wait_until("word of it", || {
         proxy.asked("/readyz").text().starts_with(away)
     });
