@@ -7,6 +7,7 @@ use egret_config::access_log::ServiceLog;
 use prost::Message;
 
 use super::access_log::hostname;
+use crate::policy::envoy::auth::Address;
 
 /// The method that takes entries.
 pub(crate) const STREAM_ACCESS_LOGS: &str =
@@ -122,22 +123,6 @@ pub(crate) struct Common {
     /// 3 is the end of an exchange of HTTP, 1 is the end of a connection of TCP.
     #[prost(int32, tag = "33")]
     pub(crate) access_log_type: i32,
-}
-
-/// `envoy.config.core.v3.Address`
-#[derive(Clone, PartialEq, Eq, Message)]
-pub(crate) struct Address {
-    #[prost(message, optional, tag = "1")]
-    pub(crate) socket_address: Option<SocketAddress>,
-}
-
-/// `envoy.config.core.v3.SocketAddress`, of TCP.
-#[derive(Clone, PartialEq, Eq, Message)]
-pub(crate) struct SocketAddress {
-    #[prost(string, tag = "2")]
-    pub(crate) address: String,
-    #[prost(uint32, tag = "3")]
-    pub(crate) port_value: u32,
 }
 
 /// `google.protobuf.Timestamp` and `google.protobuf.Duration`

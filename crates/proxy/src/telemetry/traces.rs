@@ -67,29 +67,20 @@ impl TracedRequest {
     }
 
     fn server_span(&self, record: &Record<'_>) -> Span {
-        let start = record.started.map_or(0, nanoseconds);
         let mut attributes = self.attributes.clone();
         attributes.extend(of_envoy(record, self.tracing.max_path));
         attributes.extend(of_conventions(record, self.tracing.max_path));
-        let mut span = Span {
-            trace_id: self.trace.id.to_vec(),
+        Span {
             span_id: self.trace.span.to_vec(),
             parent_span_id: self.trace.parent.map(Vec::from).unwrap_or_default(),
             name: "ingress".to_owned(),
             kind: SERVER,
-            start_time_unix_nano: start,
-            end_time_unix_nano: start + nanos(record.duration),
-            attributes,
-            events: events(start, record),
-            status: None,
-        };
-        fail(&mut span, record);
-        span
+            ..self.span(record, attributes)
+        }
     }
 
-    /// The span of the way to the upstream: from the end of what came before to the end of the exchange.
+    /// The span of the way to the upstream, of all attempts.
     fn upstream_span(&self, id: [u8; 8], record: &Record<'_>) -> Span {
-        let start = record.started.map_or(0, nanoseconds);
         let cluster = field(LogField::UpstreamCluster, record);
         let address = field(LogField::UpstreamHost, record);
         let mut attributes = vec![
@@ -101,20 +92,29 @@ impl TracedRequest {
             KeyValue::text("retries", record.retries.to_string()),
         ];
         attributes.extend(status(record));
-        let mut span = Span {
-            trace_id: self.trace.id.to_vec(),
+        Span {
             span_id: id.to_vec(),
             parent_span_id: self.trace.span.to_vec(),
             name: format!("router {cluster} egress"),
             kind: CLIENT,
+            ..self.span(record, attributes)
+        }
+    }
+
+    /// What both spans have in common.
+    fn span(&self, record: &Record<'_>, mut attributes: Vec<KeyValue>) -> Span {
+        let start = record.started.map_or(0, nanoseconds);
+        let status = failure(record);
+        attributes.extend(status.as_ref().map(|_| KeyValue::text("error", "true")));
+        Span {
+            trace_id: self.trace.id.to_vec(),
             start_time_unix_nano: start,
             end_time_unix_nano: start + nanos(record.duration),
             attributes,
             events: events(start, record),
-            status: None,
-        };
-        fail(&mut span, record);
-        span
+            status,
+            ..Span::default()
+        }
     }
 }
 
@@ -225,16 +225,13 @@ fn events(start: u64, record: &Record<'_>) -> Vec<SpanEvent> {
     reached.collect()
 }
 
-/// Says what went wrong, if something did.
-fn fail(span: &mut Span, record: &Record<'_>) {
+/// What went wrong, if something did.
+fn failure(record: &Record<'_>) -> Option<SpanStatus> {
     let is_error = record.status.is_none_or(|status| status.is_server_error());
-    if is_error || record.end.is_some() {
-        span.attributes.push(KeyValue::text("error", "true"));
-        span.status = Some(SpanStatus {
-            message: record.details.as_deref().unwrap_or_default().to_owned(),
-            code: ERROR,
-        });
-    }
+    (is_error || record.end.is_some()).then(|| SpanStatus {
+        message: record.details.as_deref().unwrap_or_default().to_owned(),
+        code: ERROR,
+    })
 }
 
 fn field(field: LogField, record: &Record<'_>) -> String {

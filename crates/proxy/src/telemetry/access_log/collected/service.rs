@@ -13,10 +13,11 @@ use prost::encoding::{bool as bool_field, bytes as bytes_field};
 
 use super::super::format::{socket_address, words, write_own};
 use super::{LineFacts, field, to_text};
+use crate::policy::envoy::auth::{Address, SocketAddress};
 use crate::record::{ExchangeForm, kept};
 use crate::telemetry::envoy_log::{
-    Address, Code, Common, ConnectionProperties, HttpEntry, RequestProperties, ResponseProperties,
-    SocketAddress, TcpEntry, TimeSpan, Tls,
+    Code, Common, ConnectionProperties, HttpEntry, RequestProperties, ResponseProperties, TcpEntry,
+    TimeSpan, Tls,
 };
 
 /// `AccessLogType`
