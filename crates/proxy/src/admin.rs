@@ -31,6 +31,7 @@ use overview::DnsHour;
 use process::ProcessCollector;
 
 mod access;
+mod ask;
 mod certificates;
 mod destinations;
 mod dns;

@@ -348,9 +348,6 @@ impl Exchange {
         } = destination;
         let mut facts = self.facts.borrow_mut();
         facts.backend = Some(backend.clone());
-        if let Some((_, messages)) = facts.asked_for() {
-            messages.backend = Some(backend.clone());
-        }
         if let Some(head) = &mut facts.head {
             let is_tunnel = head.method.as_ref().is_none_or(|it| it == Method::CONNECT);
             head.scheme = Some(*scheme).filter(|_| !is_tunnel);

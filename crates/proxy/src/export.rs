@@ -12,7 +12,7 @@ use crate::message::grpc::unary;
 use crate::task;
 use crate::telemetry::envoy_log::{self, STREAM_ACCESS_LOGS};
 use crate::telemetry::otlp::{self, EXPORT_LOGS, EXPORT_SPANS};
-use crate::telemetry::outbox::{Mailbox, OutboxAddress};
+use crate::telemetry::outbox::{Mailbox, OutboxAddress, ParcelSize};
 use crate::upstream::CallError;
 
 /// Longest time for what waits when a worker ends.
@@ -47,9 +47,10 @@ async fn empty(context: &Rc<WorkerContext>, mailbox: &Rc<Mailbox>) {
             }
             continue;
         }
-        let sent = send(context, &mailbox.to, entries.clone()).await;
+        let size = ParcelSize::of(&entries);
+        let sent = send(context, &mailbox.to, entries).await;
         let error = sent.err().map(|error| error.to_string());
-        outbox.settle(&mailbox.to, &entries, error.as_deref());
+        outbox.settle(&mailbox.to, size, error.as_deref());
     }
 }
 

@@ -1,17 +1,17 @@
 //! `GET /connections` and `GET /tunnels`: what is open now, as the workers tell it.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
 
+use super::ask::ask_all;
 use super::destinations::TimeJson;
 use super::list_query::{ListQuery, QueryError};
 use super::{AdminResponse, json};
 use crate::client::{ConnectionProtocol, OpenConnection, OpenQuery};
-use crate::clock;
 use crate::meter::LabelValue as _;
 use crate::tunnel::{OpenTunnelFacts, TunnelKind};
 use crate::worker::WorkerCommand;
@@ -46,16 +46,8 @@ pub(super) async fn connections(
     workers: &[Sender<WorkerCommand>],
     query: Option<&str>,
 ) -> AdminResponse {
-    let query = match read(query) {
-        Ok(query) => query,
-        Err(error) => return error.into(),
-    };
-    let ask = |to| WorkerCommand::ListConnections(query.clone(), to);
-    let mut open = ask_all(workers, ask).await;
-    open.sort_by_key(|told| std::cmp::Reverse(told.age));
-    open.truncate(query.limit);
-    let listed = open.into_iter().map(ConnectionJson::from);
-    json(serde_json::to_vec(&listed.collect::<Vec<_>>()))
+    let age = |told: &OpenConnection| told.age;
+    list::<_, ConnectionJson>(workers, query, WorkerCommand::ListConnections, age).await
 }
 
 /// Lists the open tunnels, the oldest first.
@@ -63,42 +55,32 @@ pub(super) async fn tunnels(
     workers: &[Sender<WorkerCommand>],
     query: Option<&str>,
 ) -> AdminResponse {
+    let age = |told: &OpenTunnelFacts| told.age;
+    list::<_, TunnelJson>(workers, query, WorkerCommand::ListTunnels, age).await
+}
+
+async fn list<T, J: From<T> + Serialize>(
+    workers: &[Sender<WorkerCommand>],
+    query: Option<&str>,
+    question: impl Fn(OpenQuery, oneshot::Sender<Vec<T>>) -> WorkerCommand,
+    age: impl Fn(&T) -> Duration,
+) -> AdminResponse {
     let query = match read(query) {
         Ok(query) => query,
         Err(error) => return error.into(),
     };
-    let ask = |to| WorkerCommand::ListTunnels(query.clone(), to);
-    let mut open = ask_all(workers, ask).await;
-    open.sort_by_key(|told| std::cmp::Reverse(told.age));
+    let question = |to| question(query.clone(), to);
+    let answers = ask_all(workers, ANSWER_TIMEOUT, question).await;
+    let mut open: Vec<_> = answers.into_iter().flatten().flatten().collect();
+    open.sort_by_key(|told| Reverse(age(told)));
     open.truncate(query.limit);
-    let listed = open.into_iter().map(TunnelJson::from);
+    let listed = open.into_iter().map(J::from);
     json(serde_json::to_vec(&listed.collect::<Vec<_>>()))
 }
 
 fn read(query: Option<&str>) -> Result<OpenQuery, QueryError> {
     let ListQuery { host, limit, .. } = ListQuery::unsorted(query)?;
     Ok(OpenQuery { host, limit })
-}
-
-/// Asks all workers at once, and gathers what those say that answer in time.
-async fn ask_all<T>(
-    workers: &[Sender<WorkerCommand>],
-    ask: impl Fn(oneshot::Sender<Vec<T>>) -> WorkerCommand,
-) -> Vec<T> {
-    let until = Instant::from_std(clock::now() + ANSWER_TIMEOUT);
-    let mut answers = Vec::with_capacity(workers.len());
-    for worker in workers {
-        let (asker, answer) = oneshot::channel();
-        let _ = timeout_at(until, worker.send(ask(asker))).await;
-        answers.push(answer);
-    }
-    let mut all = Vec::new();
-    for answer in answers {
-        if let Ok(Ok(told)) = timeout_at(until, answer).await {
-            all.extend(told);
-        }
-    }
-    all
 }
 
 impl From<OpenConnection> for ConnectionJson {

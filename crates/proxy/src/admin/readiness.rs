@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use egret_config::snapshot::BindAddress;
 use tokio::sync::mpsc::Sender;
-use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
 
-use crate::clock;
+use super::ask::ask_all;
 use crate::worker::WorkerCommand;
 
 /// How long workers may take to answer; less than the second that a kubelet waits for a probe.
@@ -19,16 +17,9 @@ pub(super) async fn not_accepting(
     workers: &[Sender<WorkerCommand>],
     bound: &BTreeSet<BindAddress>,
 ) -> Option<String> {
-    let until = Instant::from_std(clock::now() + ANSWER_TIMEOUT);
-    let mut answers = Vec::with_capacity(workers.len());
-    for worker in workers {
-        let (asker, answer) = oneshot::channel();
-        // A queue that stays full belongs to a worker that does not answer either.
-        let _ = timeout_at(until, worker.send(WorkerCommand::Report(asker))).await;
-        answers.push(answer);
-    }
+    let answers = ask_all(workers, ANSWER_TIMEOUT, WorkerCommand::Report).await;
     for (index, answer) in answers.into_iter().enumerate() {
-        let Ok(Ok(running)) = timeout_at(until, answer).await else {
+        let Some(running) = answer else {
             return Some(format!("worker {index} does not answer"));
         };
         if let Some(idle) = bound.iter().find(|bind| !running.contains(bind)) {

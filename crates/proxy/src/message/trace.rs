@@ -14,10 +14,7 @@ const TRACE_ID: std::ops::Range<usize> = 3..35;
 pub(crate) fn trace_id(traceparent: &HeaderValue) -> Option<&str> {
     let id = traceparent.to_str().ok()?.get(TRACE_ID)?;
     let is_delimited = [2, 35].map(|at| traceparent.as_bytes().get(at)) == [Some(&b'-'); 2];
-    let is_hex = id
-        .bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let is_id = is_delimited && is_hex && id.bytes().any(|byte| byte != b'0');
+    let is_id = is_delimited && bytes_of(id).is_some_and(|id| id != [0; 16]);
     is_id.then_some(id)
 }
 
@@ -70,7 +67,7 @@ impl TraceParent {
 }
 
 /// The bytes of as many pairs of hexadecimal digits in lower case.
-fn bytes_of<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(crate) fn bytes_of<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.as_bytes();
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use egret_config::access_log::LogInputs;
-use egret_config::resources::ObjectRef;
 use egret_config::snapshot::Scheme;
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
@@ -31,8 +30,6 @@ pub(crate) struct MessageFields {
     pub(crate) received_target: Option<PathAndQuery>,
     /// The path and query as they were sent on.
     pub(crate) sent_target: Option<PathAndQuery>,
-    /// The backend that the request was planned for.
-    pub(crate) backend: Option<ObjectRef>,
     /// Bytes of the names and values in the head of the request.
     pub(crate) request_size: u64,
     /// Bytes of the names and values in the head of the response.

@@ -60,6 +60,13 @@ pub(crate) struct Mailbox {
     full: Notify,
 }
 
+/// How much was taken out of a box.
+#[derive(Clone, Copy)]
+pub(crate) struct ParcelSize {
+    entries: u64,
+    bytes: usize,
+}
+
 /// What the boxes of all workers have in common.
 #[derive(Debug, Default)]
 pub(crate) struct OutboxTotals {
@@ -76,6 +83,15 @@ impl OutboxAddress {
             Self::OpenTelemetry(log) => &log.collector,
             Self::Traces(tracing) => &tracing.collector,
             Self::HttpLog(log) | Self::TcpLog(log) => &log.collector,
+        }
+    }
+}
+
+impl ParcelSize {
+    pub(crate) fn of(entries: &[Vec<u8>]) -> Self {
+        Self {
+            entries: entries.len() as u64,
+            bytes: entries.iter().map(Vec::len).sum(),
         }
     }
 }
@@ -145,11 +161,10 @@ impl Outbox {
     }
 
     /// What was taken out of a box has arrived, or is lost for this reason.
-    pub(crate) fn settle(&self, to: &OutboxAddress, entries: &[Vec<u8>], error: Option<&str>) {
-        let size = entries.iter().map(Vec::len).sum();
-        self.totals.waiting.fetch_sub(size, Relaxed);
+    pub(crate) fn settle(&self, to: &OutboxAddress, size: ParcelSize, error: Option<&str>) {
+        self.totals.waiting.fetch_sub(size.bytes, Relaxed);
         match error {
-            Some(why) => self.totals.lost(to, entries.len() as u64, why),
+            Some(why) => self.totals.lost(to, size.entries, why),
             None => self.totals.arrived(to),
         }
     }
@@ -197,7 +212,7 @@ impl Mailbox {
         });
         let count = count.count();
         let taken: Vec<_> = entries.drain(..count).collect();
-        let left = self.bytes.get() - taken.iter().map(Vec::len).sum::<usize>();
+        let left = self.bytes.get() - ParcelSize::of(&taken).bytes;
         self.bytes.set(left);
         if left >= FULL {
             self.full.notify_one();

@@ -68,8 +68,9 @@ impl TracedRequest {
 
     fn server_span(&self, record: &Record<'_>) -> Span {
         let mut attributes = self.attributes.clone();
-        attributes.extend(of_envoy(record, self.tracing.max_path));
-        attributes.extend(of_conventions(record, self.tracing.max_path));
+        let url = url(record, self.tracing.max_path);
+        attributes.extend(of_envoy(record, &url));
+        attributes.extend(of_conventions(record, url));
         Span {
             span_id: self.trace.span.to_vec(),
             parent_span_id: self.trace.parent.map(Vec::from).unwrap_or_default(),
@@ -133,7 +134,7 @@ fn configured(tracing: &Tracing, headers: &HeaderMap) -> Vec<KeyValue> {
 }
 
 /// Envoy's attributes, which are all texts.
-fn of_envoy(record: &Record<'_>, max_path: usize) -> Vec<KeyValue> {
+fn of_envoy(record: &Record<'_>, url: &str) -> Vec<KeyValue> {
     let text = |key, value: &str| {
         let value = if value.is_empty() { "-" } else { value };
         KeyValue::text(key, value)
@@ -141,7 +142,7 @@ fn of_envoy(record: &Record<'_>, max_path: usize) -> Vec<KeyValue> {
     let mut attributes = vec![
         text("component", "proxy"),
         KeyValue::text("node_id", field(LogField::Hostname, record)),
-        KeyValue::text("http.url", url(record, max_path)),
+        KeyValue::text("http.url", url),
         text("http.method", record.method.map_or("", Method::as_str)),
         text("http.protocol", record.protocol),
         text("downstream_cluster", ""),
@@ -171,8 +172,8 @@ fn status(record: &Record<'_>) -> Option<KeyValue> {
 }
 
 /// The attributes of OpenTelemetry's conventions for HTTP, and what Egret decided.
-fn of_conventions(record: &Record<'_>, max_path: usize) -> Vec<KeyValue> {
-    let mut attributes = vec![KeyValue::text("url.full", url(record, max_path))];
+fn of_conventions(record: &Record<'_>, url: String) -> Vec<KeyValue> {
+    let mut attributes = vec![KeyValue::text("url.full", url)];
     let method = record.method.map(Method::as_str);
     attributes.extend(method.map(|method| KeyValue::text("http.request.method", method)));
     let status = record.status.map(|status| status.as_u16());

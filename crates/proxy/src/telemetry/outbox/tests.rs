@@ -95,15 +95,15 @@ fn what_is_lost_is_counted_and_told_until_something_arrives() {
         "{trouble}"
     );
     let entries = outbox.boxes.borrow()[0].take();
-    outbox.settle(&to, &entries, Some("gone"));
+    outbox.settle(&to, ParcelSize::of(&entries), Some("gone"));
     assert_eq!(totals.otlp_dropped(), 2);
     assert_eq!(totals.waiting.load(Relaxed), 0);
     assert!(totals.told_troubles()[0].ends_with(": gone"));
     outbox.post(&to, vec![0]);
     let entries = outbox.boxes.borrow()[0].take();
-    outbox.settle(&to, &entries, None);
+    outbox.settle(&to, ParcelSize::of(&entries), None);
     assert_eq!(totals.told_troubles(), [""; 0]);
-    outbox.settle(&to, &[], Some("gone"));
+    outbox.settle(&to, ParcelSize::of(&[]), Some("gone"));
     totals.keep_only(|_| false);
     assert_eq!(totals.told_troubles(), [""; 0]);
 }

@@ -5,6 +5,7 @@ use egret_config::access_log::OpenTelemetryLog;
 use super::super::line::LogLine;
 use super::{LineFacts, text};
 use crate::clock;
+use crate::message::trace::bytes_of;
 use crate::telemetry::otlp::{LogRecord, Value, key_values, nanoseconds};
 
 /// The record of an exchange.
@@ -15,17 +16,12 @@ pub(super) fn record(log: &OpenTelemetryLog, facts: LineFacts<'_>) -> LogRecord 
         // The line is all texts and numbers.
         None => serde_json::to_string(&LogLine::from(record)).unwrap_or_default(),
     };
+    let trace_id = record.trace_id.and_then(bytes_of::<16>);
     LogRecord {
         time_unix_nano: record.started.map_or(0, nanoseconds),
         observed_time_unix_nano: nanoseconds(clock::wall()),
         body: Some(Value::text(body)),
         attributes: key_values(&log.attributes, &mut |format| text(format, facts)),
-        trace_id: record.trace_id.and_then(bytes_of_hex).unwrap_or_default(),
+        trace_id: trace_id.map(Vec::from).unwrap_or_default(),
     }
-}
-
-fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
-    let pairs = (0..text.len()).step_by(2);
-    let bytes = pairs.map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok());
-    bytes.collect()
 }

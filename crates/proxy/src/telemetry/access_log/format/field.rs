@@ -204,12 +204,8 @@ fn upstream(field: LogField, facts: LineFacts<'_>, out: &mut Vec<u8>) -> Option<
 
 /// The backend that the request was planned for, or the only one of its rule.
 fn backend<'a>(record: &Record<'a>) -> Option<&'a ObjectRef> {
-    if let Some(planned) = record
-        .facts
-        .messages
-        .and_then(|messages| messages.backend.as_ref())
-    {
-        return Some(planned);
+    if record.backend.is_some() {
+        return record.backend;
     }
     let RuleAction::Forward(backends) = &record.rule?.action else {
         return None;

@@ -52,10 +52,7 @@ impl Situation {
         inputs: &LogInputs,
         look: impl FnOnce(&Record<'_>),
     ) {
-        let mut messages = MessageFields {
-            backend: self.backend.clone(),
-            ..MessageFields::default()
-        };
+        let mut messages = MessageFields::default();
         let parts = self.request.as_ref().map(parts);
         if let Some(parts) = &parts {
             let origin = RequestOrigin {
@@ -78,6 +75,7 @@ impl Situation {
             started: Some(UNIX_EPOCH + Duration::new(1_795_874_497, 654_799_000)),
             listener: Some(&self.listener),
             rule: Some(&self.rule),
+            backend: self.backend.as_ref(),
             sni: self.sni.as_ref(),
             authority: self.authority,
             method: parts.as_ref().map(|parts| &parts.method),
