@@ -12,15 +12,12 @@ from pathlib import Path
 import machine
 from measure import accepted_connections
 from render import render
+from token_of import signed_token
 
 CONFIGS = Path(__file__).with_name("configs")
 BODIES = {"1k": 1 << 10, "100k": 100 << 10, "1m": 1 << 20, "10m": 10 << 20}
 # Names in these zones, `h7.egret.test`, have an address each.
 HOSTS_PER_ZONE = 20_000
-
-
-def base64url(data):
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 class Bench:
@@ -32,7 +29,7 @@ class Bench:
         for name, size in BODIES.items():
             (files / name).write_bytes((b"0123456789abcdef" * (size // 16 + 1))[:size])
         self.certificates()
-        self.token()
+        self.values["JWKS"], self.jwt = signed_token(folder)
         self.values["FOLDER"], self.values["FILES"] = folder, machine.files_limit()
         (folder / "haproxy.hosts").write_text(
             "".join(f"api-{number}.example.com\n" for number in range(19)) + "origin.test\n"
@@ -101,21 +98,6 @@ class Bench:
             "KEY_BASE64": encoded["server.key"],
             "CA_BASE64": encoded["ca.crt"],
         }
-
-    def token(self):
-        """A key, its JWKS, and a token (RS256) that is valid for a day."""
-        self.openssl("genrsa", "-out", "jwt.key", "2048")
-        self.openssl("rsa", "-in", "jwt.key", "-pubout", "-out", "jwt.pub")
-        (self.folder / "jwt.pub").chmod(0o644)
-        modulus = self.openssl("rsa", "-in", "jwt.key", "-noout", "-modulus").decode()
-        number = bytes.fromhex(re.search(r"=([0-9A-F]+)", modulus)[1])
-        key = {"kty": "RSA", "alg": "RS256", "use": "sig", "kid": "bench", "n": base64url(number), "e": "AQAB"}
-        self.values["JWKS"] = json.dumps({"keys": [key]})
-        head = {"alg": "RS256", "typ": "JWT", "kid": "bench"}
-        claims = {"iss": "https://issuer.test", "aud": "egress", "sub": "bench", "exp": int(time.time()) + 86400}
-        text = ".".join(base64url(json.dumps(part).encode()) for part in (head, claims))
-        signature = self.openssl("dgst", "-sha256", "-sign", "jwt.key", input=text.encode())
-        self.jwt = f"{text}.{base64url(signature)}"
 
     def start_servers(self):
         """The origin and the name server, on the core of the load."""
