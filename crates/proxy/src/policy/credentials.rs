@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, Uri};
 use serde_json::{Map, Value};
 
 use super::PolicyContext;
-use super::jwt_auth::{self, KeyStore, VerifiedToken};
+use super::jwt_auth::{self, KeyStore, SignedTokens, VerifiedToken};
 use crate::message::target::Target;
 use crate::refusal::{AuthenticationFailure, CredentialAudience, CredentialError, Refusal};
 
@@ -32,6 +32,8 @@ use passwords::{PasswordStore, SlowPassword};
 pub(crate) struct CredentialStore {
     /// The keys of tokens that were fetched.
     pub(crate) keys: KeyStore,
+    /// The tokens whose signatures were right.
+    pub(crate) signed_tokens: SignedTokens,
     /// The passwords that were right.
     pub(crate) passwords: PasswordStore,
 }

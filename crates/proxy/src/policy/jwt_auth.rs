@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use egret_config::policy::jwt_auth::{
-    JwtAuth, JwtProvider, ProviderKeys, TokenClaims, TokenError, TokenSource, UnverifiedToken,
+    JwtAuth, JwtProvider, KeySet, ProviderKeys, TokenError, TokenSource, UnverifiedToken,
 };
 use egret_config::resources::ObjectRef;
 use egret_config::route::query_values;
@@ -19,9 +19,13 @@ use super::credentials::after_scheme;
 use crate::clock;
 use crate::refusal::{CredentialAudience, DenyingField, PolicyDenial, Refusal};
 
+mod signed;
 mod store;
 
+pub(crate) use signed::SignedTokens;
 pub(crate) use store::{FetchTurn, KeyStore};
+
+use signed::SignedToken;
 
 /// The query parameter that is looked at where the policy does not say where the token is.
 const USUAL_PARAMETER: &str = "access_token";
@@ -29,8 +33,7 @@ const USUAL_PARAMETER: &str = "access_token";
 /// A token that was verified, and where it was.
 pub(crate) struct VerifiedToken<'a> {
     provider: &'a JwtProvider,
-    claims: TokenClaims,
-    subject: Option<Arc<str>>,
+    signed: Arc<SignedToken>,
     place: TokenPlace<'a>,
 }
 
@@ -74,23 +77,49 @@ fn by_provider<'a>(
     context: &PolicyContext<'a, '_>,
 ) -> Result<VerifiedToken<'a>, TokenError> {
     let (text, place) = find(&provider.source, audience, context.request)?;
-    let token = UnverifiedToken::parse(&text)?;
+    Ok(VerifiedToken {
+        provider,
+        signed: verify_text(provider, &text, context)?,
+        place,
+    })
+}
+
+/// Verifies the text of a token. Its signature is verified once for each set of keys, and everything else each time.
+fn verify_text(
+    provider: &JwtProvider,
+    text: &str,
+    context: &PolicyContext<'_, '_>,
+) -> Result<Arc<SignedToken>, TokenError> {
     // The time was right when the tunnel was opened.
     let now = (!context.asked_before).then(|| {
         let since = clock::wall().duration_since(UNIX_EPOCH);
         since.map_or(0.0, |since| since.as_secs_f64())
     });
-    provider.verify(&token, now, |keys| match keys {
-        ProviderKeys::Local(keys) => Some(Arc::clone(keys)),
-        ProviderKeys::Remote(remote) => context.credentials.keys.get(remote, clock::now()),
-    })?;
-    let claims = token.claims;
-    Ok(VerifiedToken {
-        provider,
-        subject: claims.text("sub").map(Arc::from),
-        claims,
-        place,
-    })
+    let signed = &context.credentials.signed_tokens;
+    if let Some(known) = signed.find(text) {
+        provider.check(&known.claims, now)?;
+        if known.keys == current_keys(provider, context)? {
+            return Ok(known);
+        }
+    }
+    let token = UnverifiedToken::parse(text)?;
+    provider.check(&token.claims, now)?;
+    let keys = current_keys(provider, context)?;
+    keys.verify(&token)?;
+    Ok(signed.remember(text, token.claims, keys))
+}
+
+fn current_keys(
+    provider: &JwtProvider,
+    context: &PolicyContext<'_, '_>,
+) -> Result<Arc<KeySet>, TokenError> {
+    match &provider.keys {
+        ProviderKeys::Local(keys) => Ok(Arc::clone(keys)),
+        ProviderKeys::Remote(remote) => {
+            let keys = context.credentials.keys.get(remote, clock::now());
+            keys.ok_or(TokenError::NoKeys)
+        }
+    }
 }
 
 /// The token where its source says.
@@ -218,12 +247,12 @@ fn realm(context: &PolicyContext<'_, '_>) -> String {
 impl VerifiedToken<'_> {
     /// What the token says.
     pub(super) fn claims(&self) -> &Arc<serde_json::Map<String, serde_json::Value>> {
-        self.claims.all()
+        self.signed.claims.all()
     }
 
     /// Whom the token is about.
     pub(super) fn subject(&self) -> Option<&Arc<str>> {
-        self.subject.as_ref()
+        self.signed.subject.as_ref()
     }
 
     /// The header field and the query parameter that the token was in, if it is not to be forwarded.
@@ -246,7 +275,7 @@ impl VerifiedToken<'_> {
     /// Tells the upstream what the token says.
     pub(super) fn set_headers(&self, headers: &mut HeaderMap) {
         for claim in &self.provider.claims_to_headers {
-            let value = self.claims.header_value(&claim.claim);
+            let value = self.signed.claims.header_value(&claim.claim);
             if let Some(Ok(value)) = value.map(|value| HeaderValue::from_bytes(value.as_bytes())) {
                 headers.insert(&claim.header, value);
             }

@@ -92,7 +92,10 @@ impl KeySet {
     }
 
     /// Checks the signature of a token.
-    pub(super) fn verify(&self, token: &UnverifiedToken<'_>) -> Result<(), TokenError> {
+    ///
+    /// # Errors
+    /// If no key has verified it.
+    pub fn verify(&self, token: &UnverifiedToken<'_>) -> Result<(), TokenError> {
         let fitting = self.keys.iter().filter(|key| key.fits(token));
         let mut error = TokenError::UnknownKey;
         for VerificationKey { key, .. } in fitting.take(MAX_TRIES) {

@@ -52,10 +52,11 @@ fn provider(more: impl FnOnce(&mut JwtProvider)) -> JwtProvider {
 
 fn verify(provider: &JwtProvider, token: &str) -> Result<(), TokenError> {
     let token = UnverifiedToken::parse(token)?;
-    provider.verify(&token, Some(NOW), |keys| match keys {
-        ProviderKeys::Local(keys) => Some(Arc::clone(keys)),
-        ProviderKeys::Remote(_) => None,
-    })
+    provider.check(&token.claims, Some(NOW))?;
+    match &provider.keys {
+        ProviderKeys::Local(keys) => keys.verify(&token),
+        ProviderKeys::Remote(_) => Err(TokenError::NoKeys),
+    }
 }
 
 #[test]
@@ -118,14 +119,10 @@ fn a_tunnel_that_is_open_is_not_closed_because_its_token_ends() {
     );
     let token = UnverifiedToken::parse(&token).unwrap();
     let provider = provider(|_| {});
-    let keys = |keys: &ProviderKeys| match keys {
-        ProviderKeys::Local(keys) => Some(Arc::clone(keys)),
-        ProviderKeys::Remote(_) => None,
-    };
-    assert_eq!(provider.verify(&token, None, keys), Ok(()));
+    assert_eq!(provider.check(&token.claims, None), Ok(()));
     assert_eq!(
-        provider.verify(&token, None, |_| None),
-        Err(TokenError::NoKeys)
+        provider.check(&token.claims, Some(NOW)),
+        Err(TokenError::Expired)
     );
 }
 

@@ -74,8 +74,9 @@ fn keys_are_fetched_once_and_again_when_a_token_has_a_new_one() {
     let [one, two] = ["one", "two"].map(TokenIssuer::new);
     let setup = RemoteSetup::new(KeyServer::Has(key_set([&one])), "");
     let by = |issuer: &TokenIssuer| issuer.token(&claims(&json!({})));
+    let first = by(&one);
     for _ in 0..3 {
-        let response = setup.ask(&by(&one));
+        let response = setup.ask(&first);
         assert_eq!(response.status, 200, "{response:?}");
     }
     assert_eq!(setup.server.requests().len(), 1);
@@ -89,7 +90,7 @@ fn keys_are_fetched_once_and_again_when_a_token_has_a_new_one() {
     assert_eq!(setup.ask(&by(&two)).status, 200);
     assert_eq!(setup.server.requests().len(), 2);
     assert_eq!(setup.ask(&by(&two)).status, 200);
-    let response = setup.ask(&by(&one));
+    let response = setup.ask(&first);
     let text = "Jwks doesn't have key to match kid or alg from Jwt";
     assert_eq!((response.status, response.text()), (401, text));
 
