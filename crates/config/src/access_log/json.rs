@@ -6,11 +6,15 @@ use std::io::Write as _;
 /// and control characters. Of other bytes, every one beyond ASCII is escaped by its value.
 pub fn push_escaped(out: &mut Vec<u8>, begin: usize) {
     let value = &out[begin..];
-    let is_special = |byte: &u8| matches!(byte, 0..=0x1f | b'"' | b'\\');
-    let is_utf8 = str::from_utf8(value).is_ok();
-    if is_utf8 && !value.iter().any(is_special) {
+    let is_special = |byte: &u8| matches!(byte, 0..=0x1f | b'"' | b'\\' | 0x80..);
+    // To the end in any case, so that many bytes are compared at once.
+    if !value
+        .iter()
+        .fold(false, |found, byte| found | is_special(byte))
+    {
         return;
     }
+    let is_utf8 = str::from_utf8(value).is_ok();
     let value = out.split_off(begin);
     for byte in value {
         match byte {

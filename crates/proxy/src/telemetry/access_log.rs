@@ -17,15 +17,16 @@ pub(crate) use files::LogFiles;
 #[cfg(test)]
 pub(super) use format::tests::situations;
 pub(super) use format::{LineFacts, environment, hostname, point};
-use line::LogLine;
 
 mod buffer;
 mod collected;
 mod files;
 mod filter;
 mod format;
+mod json_object;
 mod line;
 mod output;
+mod plain;
 mod writer;
 
 /// Longest time that a line waits in a worker's buffer.
@@ -58,10 +59,8 @@ impl WorkerLogs {
         match log {
             AccessLog::Off => return false,
             AccessLog::Default => self.default.write(|out| {
-                // Writing to a vector does not fail, and the line is all texts and numbers.
-                if serde_json::to_writer(&mut *out, &LogLine::from(record)).is_ok() {
-                    out.push(b'\n');
-                }
+                line::write(record, out);
+                out.push(b'\n');
             }),
             AccessLog::Sinks(sinks) => {
                 let facts = LineFacts {

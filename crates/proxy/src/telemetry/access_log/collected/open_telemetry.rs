@@ -2,7 +2,7 @@
 
 use egret_config::access_log::OpenTelemetryLog;
 
-use super::super::line::LogLine;
+use super::super::line;
 use super::{LineFacts, text};
 use crate::clock;
 use crate::message::trace::bytes_of;
@@ -13,8 +13,11 @@ pub(super) fn record(log: &OpenTelemetryLog, facts: LineFacts<'_>) -> LogRecord 
     let record = facts.record;
     let body = match &log.body {
         Some(format) => text(format, facts),
-        // The line is all texts and numbers.
-        None => serde_json::to_string(&LogLine::from(record)).unwrap_or_default(),
+        None => {
+            let mut json = Vec::new();
+            line::write(record, &mut json);
+            String::from_utf8_lossy(&json).into_owned()
+        }
     };
     let trace_id = record.trace_id.and_then(bytes_of::<16>);
     LogRecord {

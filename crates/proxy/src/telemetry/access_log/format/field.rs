@@ -10,8 +10,9 @@ use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{BackendDestination, RuleAction};
 use http::HeaderName;
 
+use super::super::{line, plain};
 use super::span::milliseconds;
-use super::value::{number, push, show, socket_address};
+use super::value::{number, push, show, socket_address, written};
 use super::{LineFacts, message, words};
 use crate::record::{ClientTlsFacts, ExchangeEnd, ExchangeForm, Record};
 use crate::refusal::Reason;
@@ -80,16 +81,19 @@ fn client(field: LogField, facts: LineFacts<'_>, out: &mut Vec<u8>) -> Option<()
     let record = facts.record;
     let end = |source| socket_address(source, facts);
     match field {
-        LogField::DownstreamRemoteAddress => show(end(AddressSource::DownstreamRemote)?, out),
-        LogField::DownstreamRemotePort => number(end(AddressSource::DownstreamRemote)?.port(), out),
-        LogField::DownstreamDirectRemoteAddress => {
-            show(end(AddressSource::DownstreamDirectRemote)?, out)
+        LogField::DownstreamRemoteAddress => {
+            written(plain::address(end(AddressSource::DownstreamRemote)?, out))
         }
+        LogField::DownstreamRemotePort => number(end(AddressSource::DownstreamRemote)?.port(), out),
+        LogField::DownstreamDirectRemoteAddress => written(plain::address(
+            end(AddressSource::DownstreamDirectRemote)?,
+            out,
+        )),
         LogField::DownstreamDirectRemotePort => {
             number(end(AddressSource::DownstreamDirectRemote)?.port(), out)
         }
         LogField::DownstreamLocalAddress | LogField::DownstreamDirectLocalAddress => {
-            show(end(AddressSource::DownstreamLocal)?, out)
+            written(plain::address(end(AddressSource::DownstreamLocal)?, out))
         }
         LogField::DownstreamLocalPort | LogField::DownstreamDirectLocalPort => {
             number(end(AddressSource::DownstreamLocal)?.port(), out)
@@ -170,29 +174,27 @@ fn upstream(field: LogField, facts: LineFacts<'_>, out: &mut Vec<u8>) -> Option<
             let protocol = upstream.protocol.filter(|protocol| !protocol.is_empty());
             push(protocol.filter(|_| upstream.is_connected)?.as_bytes(), out)
         }
-        LogField::UpstreamHost => show(record.upstream?, out),
+        LogField::UpstreamHost => written(plain::address(record.upstream?, out)),
         LogField::UpstreamHostsAttempted => match record.form {
-            ExchangeForm::Tls => show(record.upstream?, out),
-            ExchangeForm::Messages | ExchangeForm::Tunnel => show(connected()?, out),
+            ExchangeForm::Tls => written(plain::address(record.upstream?, out)),
+            ExchangeForm::Messages | ExchangeForm::Tunnel => {
+                written(plain::address(connected()?, out))
+            }
         },
         LogField::UpstreamHostName | LogField::UpstreamHostNamesAttempted => {
             let is_told = field == LogField::UpstreamHostName || connected().is_some();
-            let (host, port) = destination().filter(|_| is_told)?;
-            show(format_args!("{host}:{port}"), out)
+            written(plain::destination(destination().filter(|_| is_told)?, out))
         }
         LogField::UpstreamHostNameWithoutPort | LogField::UpstreamHostNamesAttemptedWithoutPort => {
             let is_told = field == LogField::UpstreamHostNameWithoutPort || connected().is_some();
             show(destination().filter(|_| is_told)?.0, out)
         }
         LogField::UpstreamCluster | LogField::UpstreamClusterRaw => {
-            let ObjectRef {
-                namespace, name, ..
-            } = backend(record)?;
-            show(format_args!("{namespace}/{name}"), out)
+            written(line::object(backend(record)?, out))
         }
-        LogField::UpstreamLocalAddress => show(local()?, out),
+        LogField::UpstreamLocalAddress => written(plain::address(local()?, out)),
         LogField::UpstreamLocalPort => number(local()?.port(), out),
-        LogField::UpstreamRemoteAddress => show(connected()?, out),
+        LogField::UpstreamRemoteAddress => written(plain::address(connected()?, out)),
         LogField::UpstreamRemotePort => number(connected()?.port(), out),
         LogField::UpstreamTransportFailureReason => {
             push(record.facts.transport_failure?.as_bytes(), out)

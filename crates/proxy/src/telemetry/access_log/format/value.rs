@@ -12,6 +12,7 @@ use egret_config::name::DnsName;
 use ipnet::IpNet;
 use jiff::Timestamp;
 
+use super::super::plain;
 use super::{LineFacts, field, grpc, message, own, span};
 use crate::clock;
 
@@ -57,6 +58,15 @@ pub(super) fn push(bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
+/// Says that a value was written.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the value of an operator that has one"
+)]
+pub(super) fn written((): ()) -> Option<()> {
+    Some(())
+}
+
 /// Writes what can be shown.
 pub(super) fn show(value: impl std::fmt::Display, out: &mut Vec<u8>) -> Option<()> {
     write!(out, "{value}").ok()
@@ -64,7 +74,7 @@ pub(super) fn show(value: impl std::fmt::Display, out: &mut Vec<u8>) -> Option<(
 
 /// Writes a number.
 pub(super) fn number(value: impl itoa::Integer, out: &mut Vec<u8>) -> Option<()> {
-    push(itoa::Buffer::new().format(value).as_bytes(), out)
+    written(plain::number(value, out))
 }
 
 /// The value of a variable of the environment.
@@ -109,7 +119,7 @@ fn address(
 ) -> Option<()> {
     let ip = socket_address(source, facts)?.ip();
     let Some(prefix) = prefix else {
-        return show(ip, out);
+        return written(plain::ip(ip, out));
     };
     let longest = match ip {
         IpAddr::V4(_) => 32,
