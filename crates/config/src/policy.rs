@@ -10,6 +10,7 @@ pub mod csrf;
 pub mod digest;
 pub mod egress;
 pub mod ext_auth;
+pub mod ext_proc;
 pub mod fault;
 pub mod global_limit;
 pub mod header_modifiers;

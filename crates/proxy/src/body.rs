@@ -10,6 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::exchange::Exchange;
 use crate::message::trailers::prepare_trailers;
+use crate::policy::ext_proc::{BodyStage, SourceFrame, StageError};
 use crate::policy::fault::Pace;
 use crate::record::ExchangeEnd;
 use crate::upstream::{UpstreamBody, UpstreamBodyError};
@@ -18,7 +19,7 @@ mod compressor;
 mod whole;
 
 use compressor::BodyCompressor;
-use whole::ReadBody;
+use whole::{BegunBody, ReadBody};
 
 pub(crate) use whole::UnreadBody;
 
@@ -26,6 +27,8 @@ pub(crate) use whole::UnreadBody;
 pub(crate) struct ResponseBody {
     source: BodySource,
     exchange: Rc<Exchange>,
+    /// Its way past a service, if one sees it.
+    stage: Option<Box<BodyStage>>,
     /// Compresses the data, if the client accepts that.
     compressor: Option<Box<BodyCompressor>>,
     /// Holds data back, if the body is sent slowly on purpose.
@@ -40,6 +43,8 @@ enum BodySource {
     Upstream(UpstreamBody),
     /// The body of the upstream's response, which was read.
     Read(ReadBody),
+    /// The body of the upstream's response, of which the beginning was read.
+    Begun(Box<BegunBody>),
 }
 
 impl ResponseBody {
@@ -48,6 +53,7 @@ impl ResponseBody {
         Self {
             source: BodySource::Text(Some(text).filter(|text| !text.is_empty())),
             exchange,
+            stage: None,
             compressor: None,
             pace: None,
         }
@@ -57,7 +63,7 @@ impl ResponseBody {
     pub(crate) fn take_text(&mut self) -> Option<Bytes> {
         match &mut self.source {
             BodySource::Text(text) => text.take(),
-            BodySource::Upstream(_) | BodySource::Read(_) => None,
+            BodySource::Upstream(_) | BodySource::Read(_) | BodySource::Begun(_) => None,
         }
     }
 
@@ -66,9 +72,15 @@ impl ResponseBody {
         Self {
             source: BodySource::Upstream(body),
             exchange,
+            stage: None,
             compressor: None,
             pace: None,
         }
+    }
+
+    /// Gives the body to a service, and sends what that makes of it.
+    pub(crate) fn process(&mut self, stage: Box<BodyStage>) {
+        self.stage = Some(stage);
     }
 
     /// Compresses the body.
@@ -91,7 +103,44 @@ impl BodySource {
             Self::Text(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
             Self::Upstream(upstream) => Pin::new(upstream).poll_frame(cx),
             Self::Read(read) => Poll::Ready(read.next().map(Ok)),
+            Self::Begun(begun) => begun.poll_frame(cx),
         }
+    }
+
+    fn has_ended(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_none(),
+            Self::Upstream(upstream) => upstream.is_end_stream(),
+            Self::Read(read) => read.has_ended(),
+            Self::Begun(begun) => begun.has_ended(),
+        }
+    }
+
+    /// The upstream's body, if not all of it was read before.
+    fn upstream(&self) -> Option<&UpstreamBody> {
+        match self {
+            Self::Upstream(upstream) => Some(upstream),
+            Self::Begun(begun) => Some(begun.rest()),
+            Self::Text(_) | Self::Read(_) => None,
+        }
+    }
+
+    /// The next frame of a body that a service sees.
+    fn poll_processed(
+        &mut self,
+        stage: &mut BodyStage,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UpstreamBodyError>>> {
+        let next = |cx: &mut Context<'_>| {
+            let frame = ready!(self.poll_frame(cx));
+            let is_last = self.has_ended();
+            Poll::Ready(frame.map(|frame| frame.map(|frame| SourceFrame { frame, is_last })))
+        };
+        let refused = |error| match error {
+            StageError::Source(error) => error,
+            StageError::Refused => UpstreamBodyError::Refused,
+        };
+        stage.poll(cx, next).map_err(refused)
     }
 }
 
@@ -106,13 +155,18 @@ impl Body for ResponseBody {
         self.exchange.frame_polled();
         let Self {
             source,
+            stage,
             compressor,
             pace,
             ..
         } = &mut *self;
-        let mut next = |cx: &mut Context<'_>| match compressor {
+        let mut frame_of = |cx: &mut Context<'_>| match stage {
             None => source.poll_frame(cx),
-            Some(compressor) => compressor.poll(cx, |cx| source.poll_frame(cx)),
+            Some(stage) => source.poll_processed(stage, cx),
+        };
+        let mut next = |cx: &mut Context<'_>| match compressor {
+            None => frame_of(cx),
+            Some(compressor) => compressor.poll(cx, &mut frame_of),
         };
         let mut frame = ready!(match pace {
             None => next(cx),
@@ -135,6 +189,13 @@ impl Body for ResponseBody {
             Some(Err(UpstreamBodyError::Timeout)) => {
                 self.exchange.broken_off(ExchangeEnd::ResponseBodyTimeout);
             }
+            Some(Err(UpstreamBodyError::Refused)) => {
+                let stage = self.stage.as_ref();
+                if let Some(refusal) = stage.and_then(|stage| stage.processor().refusal()) {
+                    let reason = refusal.row().reason;
+                    self.exchange.broken_off(ExchangeEnd::Refused(reason));
+                }
+            }
             None => {}
         }
         Poll::Ready(frame)
@@ -147,15 +208,14 @@ impl Body for ResponseBody {
         if let Some(compressor) = &self.compressor {
             return compressor.has_ended();
         }
-        match &self.source {
-            BodySource::Text(text) => text.is_none(),
-            BodySource::Upstream(upstream) => upstream.is_end_stream(),
-            BodySource::Read(read) => read.has_ended(),
+        match &self.stage {
+            None => self.source.has_ended(),
+            Some(stage) => stage.has_ended(self.source.has_ended()),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.compressor.is_some() {
+        if self.compressor.is_some() || self.stage.is_some() {
             return SizeHint::default();
         }
         match &self.source {
@@ -164,6 +224,7 @@ impl Body for ResponseBody {
             }
             BodySource::Upstream(upstream) => upstream.size_hint(),
             BodySource::Read(read) => SizeHint::with_exact(read.length()),
+            BodySource::Begun(_) => SizeHint::default(),
         }
     }
 }
@@ -171,7 +232,7 @@ impl Body for ResponseBody {
 impl Drop for ResponseBody {
     fn drop(&mut self) {
         self.exchange.progress().answered();
-        if let BodySource::Upstream(upstream) = &self.source
+        if let Some(upstream) = self.source.upstream()
             && upstream.is_unfinished()
         {
             self.exchange.body_dropped();

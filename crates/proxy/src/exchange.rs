@@ -27,6 +27,7 @@ use crate::clock;
 use crate::message::trace::{TRACEPARENT, trace_id};
 use crate::plan::destination::DestinationKey;
 use crate::policy;
+use crate::policy::ext_proc::Processor;
 use crate::policy::fault::{self, ActiveFaults, Pace};
 use crate::policy::limit::{LimitAudit, LimitShare};
 use crate::policy::transformation::{self, ResponseTransformation};
@@ -96,6 +97,8 @@ struct RequestFacts {
     added: Vec<(HeaderName, HeaderValue)>,
     /// The fields of the request, if templates for responses may ask for them.
     fields: Option<Arc<TemplateFields>>,
+    /// The service that saw the request, and may see the response.
+    processor: Option<Rc<Processor>>,
     /// Its place in a trace.
     traced: Option<Box<TracedRequest>>,
 }
@@ -306,6 +309,21 @@ impl Exchange {
             by: transformation::of_responses(&rule.policies)?,
             request: facts.fields.clone()?,
         })
+    }
+
+    /// This service saw the request, and may see the response.
+    pub(crate) fn seen_by(&self, processor: Rc<Processor>) {
+        self.facts.borrow_mut().processor = Some(processor);
+    }
+
+    /// The service that saw the request.
+    pub(crate) fn processor(&self) -> Option<Rc<Processor>> {
+        self.facts.borrow().processor.clone()
+    }
+
+    /// The service that saw the request, and is asked about nothing but this response after that.
+    pub(crate) fn take_processor(&self) -> Option<Rc<Processor>> {
+        self.facts.borrow_mut().processor.take()
     }
 
     /// The response gives this cookie to the client.

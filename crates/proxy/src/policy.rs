@@ -41,6 +41,7 @@ mod csrf;
 mod draw;
 pub(crate) mod envoy;
 pub(crate) mod ext_auth;
+pub(crate) mod ext_proc;
 pub(crate) mod fault;
 pub(crate) mod global_limit;
 mod header_modifiers;
@@ -54,6 +55,7 @@ pub(crate) use unsettled::{LimitStep, Settled, Unsettled};
 
 use credentials::{CredentialStore, Principal};
 use ext_auth::Identified;
+use ext_proc::Passage;
 use limit::{LimitShare, LimitedRequest, WorkerLimits};
 use transformation::TransformedHead;
 
@@ -141,8 +143,8 @@ pub(crate) struct CountedRequest<'a> {
 
 /// Whether a request may be sent at once.
 pub(crate) enum Clearance<'a> {
-    /// With what it took from limits; `None` if none is for it.
-    Cleared(Cleared<'a>, Option<LimitShare>),
+    /// No service keeps a limit of it. With what it took from limits; `None` if none is for it.
+    Settled(Passage<'a>, Option<LimitShare>),
     /// Services that keep limits have to be asked before.
     Unsettled(Box<Unsettled<'a>>),
 }
@@ -285,7 +287,7 @@ impl<'a> Admitted<'a> {
         let share = limited.take(limits, generation)?;
         let cleared = self.cleared(plan, kept);
         let clearance = match cleared.global_limits() {
-            [] => Clearance::Cleared(cleared, share),
+            [] => Clearance::Settled(Passage::of(cleared), share),
             limits => {
                 let unsettled = Unsettled::new(cleared, share, limits);
                 Clearance::Unsettled(Box::new(unsettled))
@@ -345,7 +347,7 @@ impl<'a> Clearance<'a> {
     /// Where the request goes.
     pub(crate) fn plan(&self) -> &ForwardPlan<'a> {
         match self {
-            Self::Cleared(cleared, _) => cleared.plan(),
+            Self::Settled(passage, _) => passage.plan(),
             Self::Unsettled(unsettled) => unsettled.plan(),
         }
     }
@@ -403,6 +405,13 @@ impl<'a> Cleared<'a> {
         sender.map_or(&[], |sender| &sender.granted)
     }
 
+    /// A service has changed these fields of the request.
+    fn grant<'n>(&mut self, names: impl Iterator<Item = &'n HeaderName>, headers: &HeaderMap) {
+        if let Some(sender) = &mut self.sender {
+            sender.grant(names, headers);
+        }
+    }
+
     /// The check of the addresses of the destination.
     pub(crate) fn guard<'b>(&'b self, own: &'b OwnAddresses) -> EgressGuard<'b> {
         EgressGuard {
@@ -439,7 +448,7 @@ impl<'a> Cleared<'a> {
     /// [`Refusal::Policy`] with what denies it.
     pub(crate) fn transform(
         &mut self,
-        head: Rc<TransformedHead>,
+        mut head: Rc<TransformedHead>,
     ) -> Result<Option<EgressDecision<'a>>, Refusal> {
         let decision = if head.changes_target() {
             self.plan.retarget(head.method.as_ref(), head.path.as_ref());
@@ -447,6 +456,9 @@ impl<'a> Cleared<'a> {
         } else {
             None
         };
+        if let Some(earlier) = self.transformed.take() {
+            head = Rc::new(Rc::unwrap_or_clone(head).with_target_of(&earlier));
+        }
         self.transformed = Some(head);
         Ok(decision)
     }
@@ -588,6 +600,17 @@ fn egress_request<'b>(
 }
 
 impl RequestSender<'_> {
+    /// A service has changed these fields of the request, which now has these headers: what it has set are no credentials of
+    /// the client, which are taken away.
+    fn grant<'n>(&mut self, names: impl Iterator<Item = &'n HeaderName>, headers: &HeaderMap) {
+        for name in names {
+            self.granted.retain(|(granted, _)| granted != name);
+            let values = headers.get_all(name).iter();
+            let fields = values.map(|value| (name.clone(), value.clone()));
+            self.granted.extend(fields);
+        }
+    }
+
     /// The sender as egress policies see it.
     fn facts(&self) -> EgressClient<'_> {
         let Self {

@@ -24,12 +24,14 @@ use crate::exchange::{BodyConsent, Exchange};
 use crate::message::target::{Target, check_framing};
 use crate::message::{grpc, upgrade};
 use crate::plan::compared_path;
+use crate::policy::ext_proc::Passage;
 use crate::policy::{Admission, Clearance, Cleared, PolicyContext, credentials};
 use crate::refusal::{self, Refusal};
 use crate::transfer::ReceivedBody;
 use crate::tunnel::Tunnel;
 use crate::upstream::RequestBody;
 use decide::{NextStep, RoutedRequest};
+use ext_proc::{Processed, SeenRequest, SeenResponse};
 use limits::Enquiry;
 use transformation::{ResponseScope, TransformedRequest};
 
@@ -41,6 +43,7 @@ mod decide;
 mod edge;
 pub(crate) mod explain;
 mod ext_auth;
+mod ext_proc;
 mod limits;
 mod local;
 mod mirror;
@@ -88,16 +91,21 @@ pub(crate) async fn handle(
         Ok(response) => response,
         Err(refusal) => {
             is_last = refusal.ends_connection();
-            let response = refused(&refusal, is_grpc, &exchange);
             let transformation = exchange.response_transformation();
-            match transformation.filter(|_| !refusal.is_of_transformation()) {
-                None => response,
-                Some(by) => {
-                    let transformed = transformation::response(by, response, scope, &exchange);
-                    let transformed = Box::pin(transformed).await;
-                    transformed.unwrap_or_else(|refusal| refused(&refusal, is_grpc, &exchange))
-                }
+            let transformation = transformation.filter(|_| !refusal.is_of_transformation());
+            let mut response = refused(&refusal, is_grpc, &exchange);
+            if let Some(by) = transformation {
+                let transformed = transformation::response(by, response, scope, &exchange);
+                let transformed = Box::pin(transformed).await;
+                response =
+                    transformed.unwrap_or_else(|refusal| refused(&refusal, is_grpc, &exchange));
             }
+            if let Some(processor) = exchange.take_processor() {
+                let seen = SeenResponse { response, scope };
+                let seen = Box::pin(ext_proc::response(processor, seen, &client)).await;
+                response = seen.unwrap_or_else(|refusal| refused(&refusal, is_grpc, &exchange));
+            }
+            response
         }
     };
     exchange.edit_response(response.headers_mut());
@@ -263,21 +271,32 @@ async fn answer(
             return Box::pin(connect::open(request, client)).await;
         }
         NextStep::Forward(clearance, forwarded, mut body) => {
-            let cleared = settle(clearance, &target, &mut parts, client, &snapshot);
-            let mut cleared = cleared.await?;
+            let passage = settle(clearance, &target, &mut parts, client, &snapshot);
             let change = ChangedRequest {
+                passage: passage.await?,
                 parts: &mut parts,
                 body: &mut body,
-                cleared: &mut cleared,
                 is_upgrade: forwarded.wanted.is_some(),
             };
-            change.by(policies, client).await?;
-            send::forward(forwarded, cleared, parts, body, client).await?
+            let cleared = change.by(policies, client, &snapshot).await?;
+            match exchange.processor() {
+                None => send::forward(forwarded, cleared, parts, body, client).await?,
+                Some(processor) => {
+                    let sent = send::forward(forwarded, cleared, parts, body, client);
+                    // Likewise.
+                    Box::pin(ext_proc::unless_refused(processor, sent)).await?
+                }
+            }
         }
     };
     if let Some(by) = transformation::of_response(policies, exchange) {
         // Likewise.
         response = Box::pin(transformation::response(by, response, scope, exchange)).await?;
+    }
+    if let Some(processor) = exchange.take_processor() {
+        let seen = SeenResponse { response, scope };
+        // Likewise.
+        response = Box::pin(ext_proc::response(processor, seen, client)).await?;
     }
     if let Some(accepted) = accepted {
         accepted.apply(&mut response);
@@ -292,51 +311,73 @@ async fn settle<'a>(
     parts: &mut Parts,
     client: &RequestClient,
     snapshot: &WorkerSnapshot,
-) -> Result<Cleared<'a>, Refusal> {
+) -> Result<Passage<'a>, Refusal> {
     match clearance {
-        Clearance::Cleared(cleared, _) => Ok(cleared),
+        Clearance::Settled(passage, _) => Ok(passage),
         Clearance::Unsettled(unsettled) => {
             let asked = limits::ask(unsettled, target, parts, client.enquiry(snapshot));
             // Boxed, so that it costs other requests nothing.
             let asked = Box::pin(asked).await?;
             parts.headers.extend(asked.added);
-            Ok(asked.cleared)
+            Ok(asked.passage)
         }
     }
 }
 
-/// A cleared request that policies change before it is sent.
+/// A request within all limits that policies change before it is sent.
 struct ChangedRequest<'r, 'a> {
     parts: &'r mut Parts,
     body: &'r mut RequestBody,
-    cleared: &'r mut Cleared<'a>,
+    passage: Passage<'a>,
     is_upgrade: bool,
 }
 
-impl ChangedRequest<'_, '_> {
+impl<'a> ChangedRequest<'_, 'a> {
     /// Lets the policies of a rule change the request. What is boxed costs other requests nothing.
-    async fn by(self, policies: &TrafficSettings, client: &RequestClient) -> Result<(), Refusal> {
+    async fn by(
+        self,
+        policies: &TrafficSettings,
+        client: &RequestClient,
+        snapshot: &WorkerSnapshot,
+    ) -> Result<Cleared<'a>, Refusal> {
         let Self {
             parts,
             body,
-            cleared,
+            passage,
             is_upgrade,
         } = self;
         compression::decode(policies, parts, body);
         if let Some(reading) = buffer::read_whole(policies, body) {
             Box::pin(reading).await?;
         }
+        let exchange = &client.exchange;
+        let scheme = client.connection.client.scheme();
+        let mut cleared = match passage {
+            Passage::Cleared(cleared) => cleared,
+            Passage::Unprocessed(unprocessed) => {
+                let seen = SeenRequest {
+                    parts: &mut *parts,
+                    body: &mut *body,
+                    scheme,
+                    is_tunnel: is_upgrade,
+                };
+                let enquiry = client.enquiry(snapshot);
+                let processed = ext_proc::request(unprocessed, seen, policies, enquiry);
+                let Processed { cleared, processor } = Box::pin(processed).await?;
+                exchange.seen_by(processor);
+                cleared
+            }
+        };
         let request = TransformedRequest {
             parts,
             body,
-            scheme: client.connection.client.scheme(),
+            scheme,
             is_upgrade,
         };
-        let exchange = &client.exchange;
-        if let Some(change) = transformation::request(policies, request, cleared, exchange) {
+        if let Some(change) = transformation::request(policies, request, &mut cleared, exchange) {
             Box::pin(change).await?;
         }
-        Ok(())
+        Ok(cleared)
     }
 }
 

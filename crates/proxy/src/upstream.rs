@@ -11,6 +11,7 @@ mod checkout;
 mod client_memo;
 mod connection;
 mod connection_permit;
+mod converse;
 mod deferred_write_errors;
 mod destination_state;
 mod direct;

@@ -1,4 +1,4 @@
-//! Fake services that speak gRPC, one message each way.
+//! Fake services that speak gRPC: one message each way, or [streams](stream) of them.
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -6,6 +6,8 @@ use http::{HeaderMap, HeaderValue, Response};
 
 use crate::protobuf::Written;
 use crate::upstream::{Http2Options, RecordedRequest, Upstream};
+
+pub mod stream;
 
 /// What a service answers.
 #[derive(Clone, Debug)]

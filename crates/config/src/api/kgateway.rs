@@ -67,11 +67,13 @@ pub use backend_config::{
 };
 pub use direct_response::{DirectResponse, DirectResponseSpec};
 pub use gateway_extension::{
-    AuthRequestBody, AuthorizationRequest, AuthorizationResponse, ClaimToHeader, ConfigMapName,
-    ExtAuthExtension, ExtensionType, GatewayExtension, GatewayExtensionSpec, GrpcServiceSpec,
-    HttpAuthServiceSpec, JwksAsyncFetch, JwksRetryPolicy, JwksSpec, JwtExtension, JwtProviderSpec,
-    JwtTokenHeader, JwtTokenSource, JwtValidationMode, LocalJwks, RateLimitExtension,
-    RemoteJwksSpec, ServiceBackoff, ServiceRef, ServiceRetry, XRateLimitHeaders,
+    AuthRequestBody, AuthorizationRequest, AuthorizationResponse, BodySendMode, ClaimToHeader,
+    ConfigMapName, ExtAuthExtension, ExtProcExtension, ExtensionType, FilterPredicate, FilterStage,
+    FilterStageSpec, ForwardedMetadata, GatewayExtension, GatewayExtensionSpec, GrpcServiceSpec,
+    HeaderSendMode, HttpAuthServiceSpec, JwksAsyncFetch, JwksRetryPolicy, JwksSpec, JwtExtension,
+    JwtProviderSpec, JwtTokenHeader, JwtTokenSource, JwtValidationMode, LocalJwks,
+    ProcessingMetadata, ProcessingModeSpec, RateLimitExtension, RemoteJwksSpec, RouteCacheAction,
+    ServiceBackoff, ServiceRef, ServiceRetry, XRateLimitHeaders,
 };
 pub use gateway_parameters::{
     BootstrapParameters, ContainerParameters, DeploymentParameters, DeploymentStrategy,

@@ -33,6 +33,7 @@ mod csrf;
 mod draft;
 mod egress;
 mod ext_auth;
+mod ext_proc;
 mod extension;
 mod fault_injection;
 mod filter;

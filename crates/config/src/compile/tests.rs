@@ -20,6 +20,7 @@ mod client_certificate;
 mod connection;
 mod cors;
 mod ext_auth;
+mod ext_proc;
 mod extension_ref;
 mod filter;
 mod gateway;

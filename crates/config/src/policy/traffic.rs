@@ -17,6 +17,7 @@ use super::compression::Compression;
 use super::cors::CorsPolicy;
 use super::csrf::CsrfPolicy;
 use super::ext_auth::ExtAuth;
+use super::ext_proc::ExtProc;
 use super::fault::FaultInjection;
 use super::global_limit::GlobalRateLimits;
 use super::header_modifiers::HeaderModifiers;
@@ -58,6 +59,8 @@ macro_rules! traffic_policies {
             rate_limit_local: LocalRateLimits = "rateLimit.local", Applies, Guarded;
             /// Limits of requests that a service keeps.
             rate_limit_global: GlobalRateLimits = "rateLimit.global", Applies, Guarded;
+            /// A service that reads and changes requests and responses.
+            ext_proc: ExtProc = "extProc", WarnOnly, Replaced;
             /// The upgrades that are allowed.
             http_upgrade: AllowedUpgrades = "httpUpgrade", Applies, Replaced;
             /// Time limits.

@@ -1,8 +1,9 @@
-//! gRPC over HTTP/2: detects gRPC requests among others, and makes [calls](unary) of the gateway's own.
+//! gRPC over HTTP/2: detects gRPC requests among others, and makes calls of the gateway's own, of [one message](unary) or [several](stream).
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Version};
 
+pub(crate) mod stream;
 pub(crate) mod unary;
 
 /// The content type of gRPC messages.

@@ -6,7 +6,9 @@ use http::{HeaderName, HeaderValue};
 use prost::Message;
 
 pub(crate) mod auth;
+pub(crate) mod ext_proc;
 pub(crate) mod rate_limit;
+pub(crate) mod structure;
 
 /// `envoy.config.core.v3.HeaderValue`
 #[derive(Clone, PartialEq, Eq, Message)]

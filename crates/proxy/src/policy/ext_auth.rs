@@ -113,7 +113,8 @@ impl<'a> Identified<'a> {
         };
         changes.apply(parts);
         let RequestChanges { set, response, .. } = changes;
-        self.admitted.sender.granted = set;
+        let names = set.iter().map(|(name, _)| name);
+        self.admitted.sender.grant(names, &parts.headers);
         Ok(Authorized {
             admitted: self.admitted,
             response,

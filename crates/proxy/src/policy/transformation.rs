@@ -34,7 +34,7 @@ const VARIABLES: [&str; 5] = [
 ];
 
 /// What templates make of the head of a request.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct TransformedHead {
     pub(super) fields: FieldChanges,
     pub(super) method: Option<Method>,
@@ -240,6 +240,15 @@ impl TransformedHead {
             }
         }
         Ok(head)
+    }
+
+    /// This head, with the method and the path of an earlier one where it has none of its own.
+    pub(super) fn with_target_of(self, earlier: &Self) -> Self {
+        Self {
+            fields: self.fields,
+            method: self.method.or_else(|| earlier.method.clone()),
+            path: self.path.or_else(|| earlier.path.clone()),
+        }
     }
 
     /// Whether the request says another method or path.

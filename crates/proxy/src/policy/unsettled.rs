@@ -6,6 +6,7 @@ use egret_config::policy::global_limit::{DescribedRequest, GlobalRateLimit};
 
 use super::Cleared;
 use super::envoy::rate_limit::{RateLimitRequest, RateLimitResponse};
+use super::ext_proc::Passage;
 use super::global_limit::{self, AddedFields};
 use super::limit::LimitShare;
 use crate::plan::ForwardPlan;
@@ -38,7 +39,7 @@ pub(crate) struct AskedLimit<'a> {
 
 /// A request that every limit lets through.
 pub(crate) struct Settled<'a> {
-    pub(crate) cleared: Cleared<'a>,
+    pub(crate) passage: Passage<'a>,
     /// What it took from the limits of this process; `None` if none is for it.
     pub(crate) share: Option<LimitShare>,
     /// What the services add to its messages.
@@ -82,7 +83,7 @@ impl<'a> Unsettled<'a> {
             ..
         } = *self;
         LimitStep::Settled(Settled {
-            cleared,
+            passage: Passage::of(cleared),
             share,
             added,
         })

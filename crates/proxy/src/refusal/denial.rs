@@ -46,6 +46,12 @@ pub(crate) enum DenyingField {
     ExtAuth,
     /// `extAuth`, because the service gave no answer
     ExtAuthService,
+    /// `extProc`: the service answers the request itself
+    ExtProc,
+    /// `extProc`, because the service gave no answer
+    ExtProcService,
+    /// `extProc`: the body of a response is larger than what the service can be given
+    ExtProcBuffer,
     /// `rateLimit.global`
     GlobalRateLimit,
     /// `rateLimit.global`, because the service gave no answer
@@ -77,11 +83,13 @@ impl DenyingField {
             Self::RateLimitService => Reason::RateLimitUnavailable,
             Self::ExtAuth => Reason::ExtAuth,
             Self::ExtAuthService => Reason::ExtAuthUnavailable,
+            Self::ExtProc => Reason::ExtProc,
+            Self::ExtProcService => Reason::ExtProcUnavailable,
             Self::Rbac => Reason::Rbac,
             Self::Csrf => Reason::Csrf,
             Self::PasswordQueue => Reason::AuthenticationOverload,
             Self::Fault => Reason::Fault,
-            Self::Buffer => Reason::BodyTooLarge,
+            Self::Buffer | Self::ExtProcBuffer => Reason::BodyTooLarge,
             Self::Transformation | Self::ResponseTransformation => Reason::Transformation,
             Self::Jwt | Self::JwtKey => Reason::Jwt,
             Self::Jwks => Reason::JwksUnavailable,
@@ -98,15 +106,18 @@ impl DenyingField {
             | Self::JwtKey
             | Self::LocalRateLimit
             | Self::ExtAuth
+            | Self::ExtProc
             | Self::GlobalRateLimit
             | Self::EgressLimit => "http_request_denied",
             Self::Fault => "proxy_internal_response",
             Self::Jwks
             | Self::ExtAuthService
+            | Self::ExtProcService
             | Self::RateLimitService
             | Self::ResponseTransformation => "proxy_internal_error",
             Self::PasswordQueue => "connection_limit_reached",
             Self::Buffer | Self::Transformation => "http_request_error",
+            Self::ExtProcBuffer => "http_response_body_size",
         }
     }
 }

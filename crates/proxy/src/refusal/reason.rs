@@ -69,6 +69,10 @@ label_values! {
         ExtAuth = "ext_auth",
         /// The service of `extAuth` of a TrafficPolicy gave no answer.
         ExtAuthUnavailable = "ext_auth_unavailable",
+        /// The service of `extProc` of a TrafficPolicy answers the request itself.
+        ExtProc = "ext_proc",
+        /// The service of `extProc` of a TrafficPolicy gave no answer.
+        ExtProcUnavailable = "ext_proc_unavailable",
         /// An EgressPolicy denies the destination by its name.
         EgressPolicy = "egress_policy",
         /// Every address of the destination is denied.

@@ -4,11 +4,19 @@ use egret_config::policy::traffic::{PolicySetting, TrafficSettings};
 use egret_config::resources::ObjectRef;
 use http::StatusCode;
 
+use crate::policy::transformation::MAX_BODY;
 use crate::refusal::{DenyingField, PolicyDenial, Refusal};
 use crate::upstream::{RequestBody, WholeBodyFault};
 
 /// The body of the response, which is Envoy's.
 const BODY: &str = "Payload Too Large";
+
+/// The most bytes of the body of a request that a policy reads as a whole.
+pub(super) fn most(policies: &TrafficSettings) -> usize {
+    policies.buffer.value().map_or(MAX_BODY, |buffer| {
+        usize::try_from(buffer.max_request_size).unwrap_or(usize::MAX)
+    })
+}
 
 /// Reads the body as the policies of the rule say. `None` if they say nothing, which costs nothing else.
 ///

@@ -8,14 +8,16 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{Method, Response, Version};
 
+use super::ext_proc::{self, SeenRequest};
 use super::{RequestClient, limits};
 use crate::body::ResponseBody;
 use crate::configuration::WorkerSnapshot;
 use crate::message::target::Target;
 use crate::policy::Clearance;
+use crate::policy::ext_proc::Passage;
 use crate::refusal::Refusal;
 use crate::tunnel::{SniWatch, Tunnel, TunnelKind, TunnelPermit, TunnelRequest};
-use crate::upstream::DirectConnection;
+use crate::upstream::{DirectConnection, RequestBody};
 
 /// A CONNECT, and the decisions about it.
 pub(super) struct ConnectRequest<'a> {
@@ -69,13 +71,29 @@ pub(super) async fn open(
         ..
     } = client;
     let upstreams = &connection.context.upstreams;
-    let mut cleared = match clearance {
-        Clearance::Cleared(cleared, _) => cleared,
+    let passage = match clearance {
+        Clearance::Settled(passage, _) => passage,
         Clearance::Unsettled(unsettled) => {
             let enquiry = client.enquiry(snapshot);
             limits::ask(unsettled, target, parts, enquiry)
                 .await?
-                .cleared
+                .passage
+        }
+    };
+    let mut cleared = match passage {
+        Passage::Cleared(cleared) => cleared,
+        Passage::Unprocessed(unprocessed) => {
+            // What the service changes in the header goes nowhere.
+            let seen = SeenRequest {
+                parts: &mut parts.clone(),
+                body: &mut RequestBody::own(Bytes::new()),
+                scheme: connection.client.scheme(),
+                is_tunnel: true,
+            };
+            let enquiry = client.enquiry(snapshot);
+            let processed = ext_proc::request(unprocessed, seen, &rule.policies, enquiry);
+            // Boxed, so that it costs other tunnels nothing.
+            Box::pin(processed).await?.cleared
         }
     };
     let connected = upstreams

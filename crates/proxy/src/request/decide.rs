@@ -178,7 +178,7 @@ pub(super) fn clear<'a>(
         exchange.planned(&clearance.plan().destination, clearance.plan().backend);
     }
     exchange.cleared(&decision);
-    if let Clearance::Cleared(_, share) = &mut clearance
+    if let Clearance::Settled(_, share) = &mut clearance
         && let Some(share) = share.take()
     {
         exchange.limited(share);

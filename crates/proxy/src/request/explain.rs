@@ -332,6 +332,7 @@ impl<'a> AskedUnder<'a, '_> {
                     false => Outcome::Forwarded,
                 };
                 told.notes.extend(limits(&cleared));
+                told.notes.extend(self.processed());
                 let refusal = self.judge_addresses(&cleared, told).err();
                 let to = &cleared.plan().destination;
                 told.settled(facts, refusal.as_ref(), Some((to.host.clone(), to.port)));
@@ -363,6 +364,18 @@ impl<'a> AskedUnder<'a, '_> {
                 told.notes.push(note);
                 Ok(None)
             }
+        }
+    }
+
+    /// The service that sees the request, unless it cannot be read.
+    fn processed(&self) -> Option<String> {
+        let form = self.head.target.form;
+        let is_read = matches!(form, TargetForm::Request | TargetForm::Connect);
+        match &self.found.rule.policies.ext_proc {
+            PolicySetting::Set(policy, _) if is_read => Some(format!(
+                "the service of extProc of {policy} sees it, and may refuse or change it"
+            )),
+            _ => None,
         }
     }
 

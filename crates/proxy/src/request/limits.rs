@@ -10,8 +10,9 @@ use crate::configuration::WorkerSnapshot;
 use crate::exchange::Exchange;
 use crate::message::target::Target;
 use crate::policy::envoy::rate_limit::SHOULD_RATE_LIMIT;
+use crate::policy::ext_proc::Passage;
 use crate::policy::global_limit::described;
-use crate::policy::{Cleared, LimitStep, Settled, Unsettled};
+use crate::policy::{LimitStep, Settled, Unsettled};
 use crate::refusal::Refusal;
 use crate::upstream::Upstreams;
 
@@ -25,7 +26,7 @@ pub(super) struct Enquiry<'r> {
 
 /// A request that every limit lets through.
 pub(super) struct WithinLimits<'a> {
-    pub(super) cleared: Cleared<'a>,
+    pub(super) passage: Passage<'a>,
     /// What the services add to the request.
     pub(super) added: Vec<(HeaderName, HeaderValue)>,
 }
@@ -53,7 +54,7 @@ pub(super) async fn ask<'a>(
         match step {
             LimitStep::Settled(settled) => {
                 let Settled {
-                    cleared,
+                    passage,
                     share,
                     added,
                 } = settled;
@@ -62,7 +63,7 @@ pub(super) async fn ask<'a>(
                 }
                 exchange.adds_to_response(added.response);
                 return Ok(WithinLimits {
-                    cleared,
+                    passage,
                     added: added.request,
                 });
             }

@@ -187,8 +187,11 @@ pub(super) fn prepare(
     });
     if let Some(principal) = principal {
         principal.remove_headers(&mut parts.headers);
-        for (name, value) in cleared.granted() {
-            parts.headers.insert(name, value.clone());
+        let granted = cleared.granted().iter();
+        let is_gone = |(name, _): &&(_, _)| !parts.headers.contains_key(name);
+        let granted: Vec<_> = granted.filter(is_gone).collect();
+        for (name, value) in granted {
+            parts.headers.append(name, value.clone());
         }
     }
     if parts.version == Version::HTTP_2 {

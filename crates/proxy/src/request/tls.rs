@@ -201,7 +201,7 @@ impl<'a> TlsRequest<'a> {
         };
         let plan = decide::plan(backends, &planned, target, &request, upstreams)?;
         let mut cleared = match decide::clear(admitted, plan, &context, limits, exchange)? {
-            Clearance::Cleared(cleared, _) => cleared,
+            Clearance::Settled(passage, _) => passage.unread(),
             Clearance::Unsettled(unsettled) => {
                 let enquiry = Enquiry {
                     client: connection,
@@ -211,7 +211,7 @@ impl<'a> TlsRequest<'a> {
                 };
                 let asked = limits::ask(unsettled, target, &request, enquiry);
                 // Boxed, so that it costs other connections nothing.
-                Box::pin(asked).await?.cleared
+                Box::pin(asked).await?.passage.unread()
             }
         };
         let timeouts = route.rule.timeouts;

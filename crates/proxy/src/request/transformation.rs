@@ -12,6 +12,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 
+use super::buffer;
 use crate::body::{ResponseBody, UnreadBody};
 use crate::exchange::Exchange;
 use crate::message::response_head::has_no_content;
@@ -126,9 +127,7 @@ async fn read(
     by: &PolicyTemplates,
     body: &mut RequestBody,
 ) -> Result<Bytes, Refusal> {
-    let most = policies.buffer.value().map_or(MAX_BODY, |buffer| {
-        usize::try_from(buffer.max_request_size).unwrap_or(usize::MAX)
-    });
+    let most = buffer::most(policies);
     let read = body.read_whole(most).await;
     read.map_err(|fault| match fault {
         WholeBodyFault::TooLarge => by.request_too_large(most),
@@ -197,7 +196,7 @@ fn is_status((field, _): &&(PseudoField, String)) -> bool {
 }
 
 /// A status that ends an exchange.
-fn status(text: &str) -> Option<StatusCode> {
+pub(super) fn status(text: &str) -> Option<StatusCode> {
     let number: u16 = text.trim().parse().ok()?;
     let status = StatusCode::from_u16(number).ok()?;
     (200..=599).contains(&number).then_some(status)

@@ -61,6 +61,7 @@ const fn is_by_policy(reason: Reason) -> bool {
             | Reason::BodyTooLarge
             | Reason::Jwt
             | Reason::ExtAuth
+            | Reason::ExtProc
             | Reason::EgressPolicy
             | Reason::AddressDenied
     )

@@ -40,6 +40,8 @@ pub(crate) enum ReceiveError {
     Http2(#[source] h2::Error),
     #[error("the content is not in its coding: {0}")]
     Coding(#[source] io::Error),
+    #[error("the service that it passes refuses it")]
+    Refused,
 }
 
 impl ReceivedBody {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use egret_config::name::Authority;
-use egret_config::snapshot::{RouteTimeouts, Scheme, TimeoutSetting, WeightedBackend};
+use egret_config::snapshot::{FOREVER, RouteTimeouts, Scheme, TimeoutSetting, WeightedBackend};
 use http::header::HOST;
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt as _;
@@ -40,6 +40,20 @@ impl Upstreams {
         request: Request<Bytes>,
         timeout: Duration,
     ) -> Result<Response<UpstreamBody>, Refusal> {
+        let request = request.map(RequestBody::own);
+        self.call_with(service, request, timeout).await
+    }
+
+    /// As [`Self::call`], with a body that may be made while it is sent. `timeout` is that of the response with its body too.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub(super) async fn call_with(
+        self: &Rc<Self>,
+        service: &WeightedBackend,
+        request: Request<RequestBody>,
+        timeout: Duration,
+    ) -> Result<Response<UpstreamBody>, Refusal> {
         let (mut parts, body) = request.into_parts();
         let target = target(&parts.uri)?;
         let mut plan = Box::new(ForwardPlan::new(
@@ -57,7 +71,10 @@ impl Upstreams {
         let trip = Trip::default();
         let options = SendOptions {
             timeouts: RouteTimeouts {
-                request: TimeoutSetting::After(timeout),
+                request: match timeout {
+                    FOREVER => TimeoutSetting::Never,
+                    timeout => TimeoutSetting::After(timeout),
+                },
                 ..RouteTimeouts::default()
             },
             retry: None,
@@ -66,7 +83,7 @@ impl Upstreams {
             trip: &trip,
             memo: &ClientMemo::default(),
         };
-        let request = Request::from_parts(parts, RequestBody::own(body));
+        let request = Request::from_parts(parts, body);
         match self.send(cleared, request, options).await? {
             UpstreamReply::Response(response) => Ok(response),
             UpstreamReply::Switched { .. } => Err(Refusal::UpstreamProtocol),

@@ -107,7 +107,11 @@ impl Upstreams {
     }
 }
 
-fn service<'s>(
+/// Where a service is.
+///
+/// # Errors
+/// [`CallError::NoService`] if it is not configured.
+pub(super) fn service<'s>(
     snapshot: &'s Snapshot,
     to: &CalledService,
 ) -> Result<&'s WeightedBackend, CallError> {
@@ -142,7 +146,7 @@ async fn retried<T>(
 
 impl CallError {
     /// Whether the same call may be answered a moment later.
-    fn may_pass(&self) -> bool {
+    pub(super) fn may_pass(&self) -> bool {
         match self {
             Self::Answer(AnswerError::Refused(_) | AnswerError::BrokenOff(_)) | Self::Status(_) => {
                 true

@@ -16,7 +16,8 @@ use tokio::time::{Sleep, sleep_until};
 use crate::clock;
 use crate::exchange::{BodyConsent, ClientBody, Exchange, Progress};
 use crate::message::trailers::prepare_trailers;
-use crate::transfer::{BodyCopy, CopyError, CopyLimits, ReceiveError, ReceivedBody};
+use crate::policy::ext_proc::BodyStage;
+use crate::transfer::{BodyCopy, CopyError, CopyLimits, MessageBody, ReceiveError, ReceivedBody};
 
 mod beginning;
 mod whole;
@@ -45,6 +46,8 @@ enum BodySource {
     Empty,
     /// A body of the gateway's own, until it is sent.
     Own(Option<Bytes>),
+    /// Messages of the gateway's own, as they are made.
+    Messages(MessageBody),
     /// A client's body, forwarded once.
     Once(ClientBody),
     /// A client's body, forwarded and buffered.
@@ -121,6 +124,16 @@ impl RequestBody {
         }
     }
 
+    /// Builds the body of a request of the gateway's own that is made while it is sent.
+    pub(crate) fn of_messages(messages: MessageBody) -> Self {
+        Self {
+            source: BodySource::Messages(messages),
+            exchange: None,
+            copied: None,
+            timer: None,
+        }
+    }
+
     /// The exchange of the client; `None` if the gateway itself sends the request.
     pub(super) fn exchange(&self) -> Option<&Rc<Exchange>> {
         self.exchange.as_ref()
@@ -141,7 +154,9 @@ impl RequestBody {
             BodySource::Replayed(reader) => {
                 BodySource::Copied(reader.kept.borrow_mut().copy(limits))
             }
-            BodySource::Copied(_) => unreachable!("a copy is not copied"),
+            BodySource::Messages(_) | BodySource::Copied(_) => {
+                unreachable!("only a client's body is copied")
+            }
         };
         Self {
             source,
@@ -155,6 +170,26 @@ impl RequestBody {
     pub(crate) fn decode(&mut self, coding: ContentCoding) {
         if let BodySource::Once(incoming) = &mut self.source {
             incoming.decode(coding);
+        }
+    }
+
+    /// Gives a body of which nothing was sent to a service, with what was read of it ahead. What it makes of that is what is
+    /// sent, buffered and copied.
+    pub(crate) fn process(&mut self, mut stage: Box<BodyStage>) {
+        match &mut self.source {
+            BodySource::Once(incoming) => incoming.process(stage),
+            BodySource::Replayed(reader) => {
+                let mut kept = reader.kept.borrow_mut();
+                stage.read_ahead(kept.frames.drain(..).map(Frame::from));
+                kept.incoming.process(stage);
+                // Nothing is buffered, and anything may be from now on.
+                kept.room = Some(0);
+                reader.at = 0;
+            }
+            BodySource::Empty
+            | BodySource::Own(_)
+            | BodySource::Messages(_)
+            | BodySource::Copied(_) => {}
         }
     }
 
@@ -188,6 +223,7 @@ impl RequestBody {
         let source = match &self.source {
             BodySource::Empty => BodySource::Empty,
             BodySource::Own(body) => BodySource::Own(body.clone()),
+            BodySource::Messages(messages) => BodySource::Messages(messages.again()?),
             BodySource::Once(_) | BodySource::Copied(_) => return None,
             BodySource::Replayed(reader) => BodySource::Replayed(ReplayReader {
                 kept: Rc::clone(&reader.kept),
@@ -243,8 +279,10 @@ impl RequestBody {
     /// Takes over the body, which is then sent from its beginning. Returns false if the beginning is not buffered any
     /// more.
     pub(crate) fn claim(&mut self) -> bool {
-        let BodySource::Replayed(reader) = &mut self.source else {
-            return true;
+        let reader = match &mut self.source {
+            BodySource::Replayed(reader) => reader,
+            BodySource::Messages(messages) => return messages.claim(),
+            _ => return true,
         };
         let mut kept = reader.kept.borrow_mut();
         kept.reader += 1;
@@ -367,6 +405,11 @@ impl Body for RequestBody {
             BodySource::Own(body) => {
                 return Poll::Ready(body.take().map(|body| Ok(Frame::data(body))));
             }
+            BodySource::Messages(messages) => {
+                return messages
+                    .poll_next(cx)
+                    .map(|piece| piece.map(|piece| Ok(Frame::data(piece))));
+            }
             BodySource::Once(incoming) => Pin::new(incoming)
                 .poll_frame(cx)
                 .map_err(RequestBodyError::Client),
@@ -397,6 +440,7 @@ impl Body for RequestBody {
         match &self.source {
             BodySource::Empty => true,
             BodySource::Own(body) => body.is_none(),
+            BodySource::Messages(messages) => messages.has_ended(),
             BodySource::Once(incoming) => incoming.is_end_stream(),
             BodySource::Replayed(reader) => reader.is_at_end(),
             BodySource::Copied(copy) => copy.is_end_stream(),
@@ -411,7 +455,9 @@ impl Body for RequestBody {
             }
             BodySource::Once(incoming) => incoming.size_hint(),
             // The head tells the length; part of the buffer may have been sent already.
-            BodySource::Replayed(_) | BodySource::Copied(_) => SizeHint::default(),
+            BodySource::Messages(_) | BodySource::Replayed(_) | BodySource::Copied(_) => {
+                SizeHint::default()
+            }
         }
     }
 }

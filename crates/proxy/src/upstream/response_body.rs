@@ -51,6 +51,8 @@ pub(crate) enum UpstreamBodyError {
     Timeout,
     #[error("the body could not be compressed: {0}")]
     Coding(#[source] io::Error),
+    #[error("the service that the body passes refuses it")]
+    Refused,
 }
 
 impl UpstreamBody {

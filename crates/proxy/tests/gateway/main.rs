@@ -20,6 +20,7 @@ mod cors;
 mod csrf;
 mod dozing;
 mod ext_auth;
+mod ext_proc;
 mod faults;
 mod forms;
 mod framing;

@@ -8,6 +8,7 @@ use super::UnsupportedValue;
 use crate::api::validation;
 
 mod ext_auth;
+mod ext_proc;
 mod jwt;
 mod rate_limit;
 mod service;
@@ -15,6 +16,10 @@ mod service;
 pub use ext_auth::{
     AuthRequestBody, AuthorizationRequest, AuthorizationResponse, ExtAuthExtension,
     HttpAuthServiceSpec,
+};
+pub use ext_proc::{
+    BodySendMode, ExtProcExtension, FilterPredicate, FilterStage, FilterStageSpec,
+    ForwardedMetadata, HeaderSendMode, ProcessingMetadata, ProcessingModeSpec, RouteCacheAction,
 };
 pub use jwt::{
     ClaimToHeader, ConfigMapName, JwksAsyncFetch, JwksRetryPolicy, JwksSpec, JwtExtension,
@@ -38,12 +43,14 @@ recognised! {
         /// A service that says which requests are let through.
         #[serde(default, rename = "extAuth", skip_serializing_if = "Option::is_none")]
         ext_auth: Option<ExtAuthExtension>,
+        /// A service that reads and changes requests and responses.
+        #[serde(default, rename = "extProc", skip_serializing_if = "Option::is_none")]
+        ext_proc: Option<ExtProcExtension>,
         /// A service that counts requests for several gateways.
         #[serde(default, rename = "rateLimit", skip_serializing_if = "Option::is_none")]
         rate_limit: Option<RateLimitExtension>,
     }
     unsupported {
-        ext_proc = "extProc",
         oauth2 = "oauth2",
     }
 }

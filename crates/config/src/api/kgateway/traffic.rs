@@ -32,7 +32,7 @@ pub use authentication::{
 pub use compression::{CompressionLibraries, CompressionLibrary, TrafficCompression};
 pub use cors::TrafficCors;
 pub use csrf::{OriginMatch, TrafficCsrf};
-pub use extension::{ExtensionRef, TrafficExtAuth, TrafficJwtAuth};
+pub use extension::{ExtensionRef, TrafficExtAuth, TrafficExtProc, TrafficJwtAuth};
 pub use fault_injection::{FaultAbort, FaultDelay, FaultRateLimit, TrafficFaultInjection};
 pub use header_modifiers::{HeaderModifier, HeaderSecret, HeaderSource, TrafficHeaderModifiers};
 pub use http_upgrade::{ConnectUpgrade, HttpUpgrade};
@@ -111,6 +111,9 @@ recognised! {
         /// Which requests are let through, by a service.
         #[serde(default, rename = "extAuth", skip_serializing_if = "Option::is_none")]
         ext_auth: Option<TrafficExtAuth>,
+        /// A service that reads and changes requests and responses.
+        #[serde(default, rename = "extProc", skip_serializing_if = "Option::is_none")]
+        ext_proc: Option<TrafficExtProc>,
         /// Which requests are let through, by expressions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rbac: Option<TrafficRbac>,
@@ -125,7 +128,6 @@ recognised! {
         request_mirror: Option<TrafficRequestMirror>,
     }
     unsupported {
-        ext_proc = "extProc",
         internal_redirect = "internalRedirect",
         oauth2 = "oauth2",
     }

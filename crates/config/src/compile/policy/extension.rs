@@ -13,16 +13,19 @@ use crate::compile::missing;
 use crate::compile::review::{FaultCause, ReferentFault};
 use crate::compile::value::SpecFields;
 use crate::policy::ext_auth::ExtAuth;
+use crate::policy::ext_proc::ExtProc;
 use crate::policy::global_limit::RateLimitService;
 use crate::policy::jwt_auth::JwtAuth;
 use crate::report::{ObjectStatus, PlainStatus, StatusCondition};
 use crate::resources::{Kind, ObjectRef, Resources};
 
 mod ext_auth;
+mod ext_proc;
 mod jwt;
 mod rate_limit;
 
 pub(super) use ext_auth::read_body;
+pub(super) use ext_proc::read_mode;
 
 /// Every GatewayExtension.
 #[derive(Debug, Default)]
@@ -34,6 +37,7 @@ pub(super) struct Extensions {
 #[derive(Debug)]
 pub(super) enum ExtensionMember {
     ExtAuth(Box<ExtAuth>),
+    ExtProc(Box<ExtProc>),
     Jwt(JwtAuth),
     RateLimit(RateLimitService),
 }
@@ -97,6 +101,11 @@ impl ServiceReader<'_> {
             let auth = self.ext_auth(auth, &mut fields);
             members.extend(auth.map(Box::new).map(ExtensionMember::ExtAuth));
         }
+        if let Some(proc) = &spec.ext_proc {
+            let mut fields = SpecFields::new("spec.extProc", faults);
+            let proc = self.ext_proc(proc, &mut fields);
+            members.extend(proc.map(Box::new).map(ExtensionMember::ExtProc));
+        }
         if let Some(jwt) = &spec.jwt {
             let mut fields = SpecFields::new("spec.jwt", faults);
             members.push(ExtensionMember::Jwt(self.jwt(jwt, &mut fields)));
@@ -119,6 +128,7 @@ impl ExtensionMember {
     const fn name(&self) -> &'static str {
         match self {
             Self::ExtAuth(_) => ExtAuth::MEMBER,
+            Self::ExtProc(_) => ExtProc::MEMBER,
             Self::Jwt(_) => JwtAuth::MEMBER,
             Self::RateLimit(_) => RateLimitService::MEMBER,
         }
@@ -140,7 +150,18 @@ impl OfExtension for ExtAuth {
     fn of(member: &ExtensionMember) -> Option<&Self> {
         match member {
             ExtensionMember::ExtAuth(auth) => Some(auth),
-            ExtensionMember::Jwt(_) | ExtensionMember::RateLimit(_) => None,
+            _ => None,
+        }
+    }
+}
+
+impl OfExtension for ExtProc {
+    const MEMBER: &str = "extProc";
+
+    fn of(member: &ExtensionMember) -> Option<&Self> {
+        match member {
+            ExtensionMember::ExtProc(proc) => Some(proc),
+            _ => None,
         }
     }
 }
@@ -151,7 +172,7 @@ impl OfExtension for JwtAuth {
     fn of(member: &ExtensionMember) -> Option<&Self> {
         match member {
             ExtensionMember::Jwt(jwt) => Some(jwt),
-            ExtensionMember::ExtAuth(_) | ExtensionMember::RateLimit(_) => None,
+            _ => None,
         }
     }
 }
@@ -162,7 +183,7 @@ impl OfExtension for RateLimitService {
     fn of(member: &ExtensionMember) -> Option<&Self> {
         match member {
             ExtensionMember::RateLimit(service) => Some(service),
-            ExtensionMember::ExtAuth(_) | ExtensionMember::Jwt(_) => None,
+            _ => None,
         }
     }
 }

@@ -234,7 +234,6 @@ fn what_is_wrong_with_a_policy_is_named_and_fails_closed() {
             "retry.perTryTimeout",
             "at least 1ms is needed",
         ),
-        ("extProc: {disable: {}}", "extProc", UNSUPPORTED),
         ("oauth2: {disable: {}}", "oauth2", UNSUPPORTED),
     ];
     for (line, field, message) in cases {

@@ -31,6 +31,8 @@ const REASONS = {
   egress_policy: ["An EgressPolicy does not allow this host, port, method or path.", "Explain the request, and change the rule that decides."],
   ext_auth: ["The service of extAuth refuses the request.", "Ask the service why; the gateway only passes its answer on."],
   ext_auth_unavailable: ["The service of extAuth gave no answer.", "Check the service; failOpen lets requests pass without it."],
+  ext_proc: ["The service of extProc answers the request itself.", "Ask the service why; the gateway only passes its answer on."],
+  ext_proc_unavailable: ["The service of extProc gave no answer.", "Check the service; failOpen lets requests pass without it."],
   fault: ["faultInjection of a TrafficPolicy made it fail on purpose.", "Take the faultInjection away when the test is over."],
   handshake_timeout: ["The client's PROXY header or TLS handshake took too long.", "Check what speaks to this port: health checks often send nothing."],
   head_too_large: ["The request's head is larger than allowed.", "Send smaller cookies, or raise maxRequestHeadersKb of the ListenerPolicy."],

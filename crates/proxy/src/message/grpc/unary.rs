@@ -17,7 +17,7 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 /// What comes before a message: whether it is compressed, and its length.
-const PREFIX: usize = 5;
+pub(super) const PREFIX: usize = 5;
 /// The status of a service that cannot answer now.
 const UNAVAILABLE: u32 = 14;
 /// Most bytes of the text that comes with a status.
@@ -72,7 +72,8 @@ pub(crate) fn request(
         .body(framed(message))
 }
 
-fn framed(message: &impl Message) -> Bytes {
+/// A message as a body has it.
+pub(crate) fn framed(message: &impl Message) -> Bytes {
     let length = message.encoded_len();
     let mut frame = BytesMut::with_capacity(PREFIX + length);
     frame.put_u8(0);
@@ -101,13 +102,7 @@ pub(crate) fn answer<M: Message + Default>(
 /// # Errors
 /// Why it did not.
 pub(crate) fn succeeded(head: &Parts, trailers: &HeaderMap) -> Result<(), GrpcError> {
-    if head.status != StatusCode::OK {
-        return Err(GrpcError::Http(head.status));
-    }
-    let content_type = head.headers.get(CONTENT_TYPE);
-    if !content_type.is_some_and(|value| is_grpc(value.as_bytes())) {
-        return Err(GrpcError::NotGrpc);
-    }
+    begun(head)?;
     let at_end = [trailers, &head.headers];
     let at_end = at_end.into_iter().find(|it| it.contains_key(&GRPC_STATUS));
     let at_end = at_end.ok_or(GrpcError::NoStatus)?;
@@ -117,6 +112,22 @@ pub(crate) fn succeeded(head: &Parts, trailers: &HeaderMap) -> Result<(), GrpcEr
             code,
             message: status_text(at_end.get(GRPC_MESSAGE)),
         }),
+    }
+}
+
+/// Whether the head of a response is one of gRPC.
+///
+/// # Errors
+/// What it is in place of that.
+pub(crate) fn begun(head: &Parts) -> Result<(), GrpcError> {
+    if head.status != StatusCode::OK {
+        return Err(GrpcError::Http(head.status));
+    }
+    let content_type = head.headers.get(CONTENT_TYPE);
+    if content_type.is_some_and(|value| is_grpc(value.as_bytes())) {
+        Ok(())
+    } else {
+        Err(GrpcError::NotGrpc)
     }
 }
 

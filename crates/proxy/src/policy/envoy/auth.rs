@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use prost::{Message, Oneof};
+use prost::{Enumeration, Message, Oneof};
 
 use super::HeaderField;
 
@@ -156,6 +156,18 @@ pub(crate) struct HeaderOption {
     pub(crate) header: Option<HeaderField>,
     #[prost(message, optional, tag = "2")]
     pub(crate) append: Option<BoolValue>,
+    #[prost(enumeration = "AppendAction", tag = "3")]
+    pub(crate) append_action: i32,
+}
+
+/// `HeaderValueOption.HeaderAppendAction`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enumeration)]
+#[repr(i32)]
+pub(crate) enum AppendAction {
+    AppendIfExistsOrAdd = 0,
+    AddIfAbsent = 1,
+    OverwriteIfExistsOrAdd = 2,
+    OverwriteIfExists = 3,
 }
 
 /// `google.protobuf.BoolValue`

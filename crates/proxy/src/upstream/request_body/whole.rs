@@ -82,6 +82,30 @@ impl RequestBody {
         }
     }
 
+    /// Sends this in place of the data of a body that was read, as a whole or its beginning. What follows it stays.
+    pub(crate) fn replace_data(&mut self, data: Bytes) {
+        let BodySource::Replayed(reader) = &mut self.source else {
+            return self.replace(data);
+        };
+        reader.at = 0;
+        let mut kept = reader.kept.borrow_mut();
+        kept.frames
+            .retain(|frame| matches!(frame, BodyFrame::Trailers(_)));
+        if !data.is_empty() {
+            kept.frames.insert(0, BodyFrame::Data(data));
+        }
+    }
+
+    /// Whether trailers follow the data of a body that was read as a whole.
+    pub(crate) fn has_trailers(&self) -> bool {
+        let BodySource::Replayed(reader) = &self.source else {
+            return false;
+        };
+        let kept = reader.kept.borrow();
+        let last = kept.frames.last();
+        matches!(last, Some(BodyFrame::Trailers(_)))
+    }
+
     /// Sends this in place of a body that was read as a whole.
     pub(crate) fn replace(&mut self, data: Bytes) {
         self.source = if data.is_empty() {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::PolicyDisable;
-use crate::api::kgateway::AuthRequestBody;
+use crate::api::kgateway::{AuthRequestBody, ProcessingModeSpec};
 use crate::api::validation;
 
 /// A reference to a GatewayExtension.
@@ -49,6 +49,22 @@ pub struct TrafficExtAuth {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub context_extensions: BTreeMap<String, String>,
     /// Disables what a wider policy requires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disable: Option<PolicyDisable>,
+}
+
+/// `spec.extProc` of a TrafficPolicy. Exactly one of `extensionRef` and `disable` must be set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [validation::exactly_one(&["extensionRef", "disable"])]))]
+pub struct TrafficExtProc {
+    /// The GatewayExtension with `extProc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extension_ref: Option<ExtensionRef>,
+    /// What of requests and responses the service gets, in place of all that the GatewayExtension says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processing_mode: Option<ProcessingModeSpec>,
+    /// Disables what a wider policy sets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disable: Option<PolicyDisable>,
 }
