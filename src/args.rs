@@ -55,6 +55,8 @@ pub(crate) enum CliCommand {
     Proxy(ProxyArgs),
     /// In a cluster: make what Gateways become, and write the statuses of all objects
     Controller(ControllerArgs),
+    /// Show what a running gateway does, live in the terminal: what its admin page shows
+    Top(TopArgs),
     /// Write a folder to begin with: a Gateway for this machine that lets nothing out but what is named
     Init(InitArgs),
     /// Compile the files and folders, and print a report of what would be served; exit 1 if any object is not accepted
@@ -92,6 +94,7 @@ impl CliCommand {
             Self::Proxy(args) => args.meaning.log_format,
             Self::Controller(args) => args.log_format,
             Self::Init(_)
+            | Self::Top(_)
             | Self::Learn(_)
             | Self::Import(_)
             | Self::Completions { .. }
@@ -260,6 +263,49 @@ pub(crate) struct InitArgs {
     /// Port of the listener
     #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: u16,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  egret top --admin 127.0.0.1:19000 --view refusals\n\nKeys: q ends it, 1 to 5 and Tab choose the view, / searches, s sorts, Enter tells more, p holds it still."
+)]
+pub(crate) struct TopArgs {
+    /// Admin address of the gateway. Without a host, or with `localhost`, it is 127.0.0.1
+    #[arg(
+        long,
+        env = "EGRET_ADMIN",
+        default_value = "127.0.0.1:19000",
+        value_parser = admin_address,
+        value_name = "ADDRESS"
+    )]
+    pub(crate) admin: SocketAddr,
+    /// File with the token of the admin server; the variable EGRET_ADMIN_TOKEN can hold the token itself
+    #[arg(long, value_name = "FILE")]
+    pub(crate) admin_token: Option<PathBuf>,
+    /// The view to begin with
+    #[arg(long, default_value = "overview", value_name = "VIEW")]
+    pub(crate) view: TopView,
+    /// Time between two looks at the gateway, at least 100ms
+    #[arg(long, default_value = "2s", value_parser = look_interval, value_name = "DURATION")]
+    pub(crate) interval: Duration,
+    /// Print the view once as text, and end; so it is too if stdout is no terminal
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+/// A view of `egret top`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TopView {
+    /// Traffic, latency by phase, DNS, configuration
+    Overview,
+    /// Who is talked to
+    Destinations,
+    /// What was refused, by which rule, and what would allow it
+    Refusals,
+    /// The connections of clients that are open
+    Connections,
+    /// The tunnels that are open
+    Tunnels,
 }
 
 #[derive(Debug, Args)]
@@ -468,6 +514,16 @@ fn duration(text: &str) -> Result<Duration, String> {
     egret_config::api::duration::parse(text).map_err(|error| error.to_string())
 }
 
+/// Parses the time between two looks at a gateway, which has other things to do too.
+fn look_interval(text: &str) -> Result<Duration, String> {
+    const LEAST: Duration = Duration::from_millis(100);
+    let interval = duration(text)?;
+    if interval < LEAST {
+        return Err(format!("the least is {LEAST:?}"));
+    }
+    Ok(interval)
+}
+
 /// Parses the name of a Gateway: `NAMESPACE/NAME`.
 fn gateway(text: &str) -> Result<ObjectRef, String> {
     match text.split_once('/') {
@@ -568,5 +624,7 @@ mod tests {
     fn durations_are_those_of_the_resources() {
         assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
         assert!(duration("30").is_err());
+        assert_eq!(look_interval("100ms"), Ok(Duration::from_millis(100)));
+        assert!(look_interval("99ms").is_err());
     }
 }

@@ -24,6 +24,7 @@ mod proxy;
 mod reload;
 mod replay;
 mod serve;
+mod top;
 
 use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         CliCommand::Learn(args) => learn::run(&args),
         CliCommand::Import(args) => import::run(&args),
         CliCommand::Replay(args) => replay::run(&args),
+        CliCommand::Top(args) => top::run(&args),
         CliCommand::Init(args) => init::run(&args),
         CliCommand::Completions { shell } => manual::completions(shell),
         CliCommand::Man { folder } => manual::pages(folder.as_deref()),

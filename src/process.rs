@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -89,24 +90,42 @@ pub(crate) fn proxy_options(
     })
 }
 
-/// The token of the admin server, from its file or from the environment.
+/// The token of the admin server.
 ///
 /// # Errors
 /// If the file cannot be read, or there is no token in it.
 fn admin_token(run: &RunArgs) -> Result<Option<AdminToken>, ServeError> {
-    const VARIABLE: &str = "EGRET_ADMIN_TOKEN";
-    let (place, text) = if let Some(path) = &run.admin_token {
-        let place = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|error| format!("{place}: {error}"))?;
-        (place, text)
-    } else if let Some(text) = std::env::var_os(VARIABLE) {
-        (VARIABLE.to_owned(), text.to_string_lossy().into_owned())
-    } else {
+    let Some(TokenText { place, text }) = token_text(run.admin_token.as_deref())? else {
         return Ok(None);
     };
     let token = AdminToken::new(&text);
     let token = token.ok_or_else(|| format!("{place}: a token is one word of visible ASCII"))?;
     Ok(Some(token))
+}
+
+/// What somebody gave as the token of an admin server.
+pub(crate) struct TokenText {
+    /// The file, or the variable of the environment.
+    pub(crate) place: String,
+    pub(crate) text: String,
+}
+
+/// The text of the token of an admin server, from its file or from the environment.
+///
+/// # Errors
+/// If the file cannot be read.
+pub(crate) fn token_text(file: Option<&Path>) -> Result<Option<TokenText>, String> {
+    const VARIABLE: &str = "EGRET_ADMIN_TOKEN";
+    if let Some(path) = file {
+        let place = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|error| format!("{place}: {error}"))?;
+        return Ok(Some(TokenText { place, text }));
+    }
+    let text = std::env::var_os(VARIABLE);
+    Ok(text.map(|text| TokenText {
+        place: VARIABLE.to_owned(),
+        text: text.to_string_lossy().into_owned(),
+    }))
 }
 
 /// Stops as the arguments say: not ready for a while, then without new connections.

@@ -28,6 +28,7 @@ mod monitoring;
 mod served;
 mod state;
 mod stderr;
+mod top;
 mod tunnel;
 
 /// A Gateway, and a route of every request to the host that it names.
