@@ -209,7 +209,8 @@ impl DnsConnection {
                 let (mut query, _) = request.into_parts();
                 query.metadata.id = 0;
                 let query = query.to_vec().map_err(|error| protocol(&error))?;
-                let response = connection.post(query).await?;
+                // Boxed, so that queries over other protocols pay nothing for it.
+                let response = Box::pin(connection.post(query)).await?;
                 let response = Message::from_vec(&response).map_err(|error| protocol(&error))?;
                 if response.metadata.id != 0 {
                     return Err(protocol(&"the response has another id"));

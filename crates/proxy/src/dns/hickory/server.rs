@@ -152,7 +152,8 @@ impl ServerClient {
         let (response, extension) = self.negotiate(question).await?;
         match &self.tcp {
             Some(tcp) if response.metadata.truncation => {
-                self.send(tcp, &request(question, extension)).await
+                // Boxed, like all that few queries need: each query is a task, which is as large as its largest step.
+                Box::pin(self.send(tcp, &request(question, extension))).await
             }
             _ => Ok(response),
         }
@@ -164,7 +165,7 @@ impl ServerClient {
         let known = self.edns.load();
         if known == EdnsSupport::Missing {
             let plain = request(question, Extension::None);
-            let response = self.send(&self.main, &plain).await?;
+            let response = Box::pin(self.send(&self.main, &plain)).await?;
             return Ok((response, Extension::None));
         }
         let with_edns = request(question, Extension::Edns);
@@ -174,7 +175,7 @@ impl ServerClient {
         let response = tokio::select! {
             biased;
             response = &mut first => response?,
-            response = self.after_silence(question), if may_be_silent => {
+            response = async { Box::pin(self.after_silence(question)).await }, if may_be_silent => {
                 return Ok((response?, Extension::None));
             }
         };
@@ -182,7 +183,7 @@ impl ServerClient {
             self.edns.store(EdnsSupport::Spoken);
             return Ok((response, Extension::Edns));
         }
-        let response = self.without_edns(question).await?;
+        let response = Box::pin(self.without_edns(question)).await?;
         Ok((response, Extension::None))
     }
 

@@ -54,8 +54,12 @@ impl SharedConnection {
         let open = self.open().await?;
         match self.exchange(&open, request).await {
             Err(TransportError::Closed(_)) if self.endpoint.is_stream() => {
-                let open = self.open().await?;
-                self.exchange(&open, request).await
+                // Boxed, so that queries over open connections pay nothing for it.
+                Box::pin(async {
+                    let open = self.open().await?;
+                    self.exchange(&open, request).await
+                })
+                .await
             }
             response => response,
         }
@@ -93,6 +97,11 @@ impl SharedConnection {
         if let Some(open) = &*self.lock() {
             return Ok(Arc::clone(open));
         }
+        // Likewise.
+        Box::pin(self.connect()).await
+    }
+
+    async fn connect(&self) -> Result<Arc<OpenConnection>, TransportError> {
         let started = clock::now();
         let mut failed = self.connecting.lock().await;
         if let Some(open) = &*self.lock() {
