@@ -12,6 +12,9 @@ use clap_mangen::Man;
 use crate::args::Cli;
 use crate::output::{self, Answer};
 
+#[cfg(test)]
+mod reference;
+
 /// Prints the completions for a shell.
 pub(crate) fn completions(shell: Shell) -> ExitCode {
     let mut text = Vec::new();

@@ -1,4 +1,5 @@
-//! Tests that the guides and the tour have configurations that are accepted, and that links of the documents lead somewhere.
+//! Tests that the guides, the tour and the reference have configurations that are accepted, and that links of the documents
+//! lead somewhere.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
@@ -52,12 +53,20 @@ fn pages(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The guides, without their list.
+/// The pages of a folder of the documents, without their list.
+fn listed(folder: &str) -> Vec<PathBuf> {
+    let mut listed = pages(&root(folder));
+    listed.retain(|page| !page.ends_with("README.md"));
+    assert!(listed.len() > 15, "{listed:?}");
+    listed
+}
+
 fn guides() -> Vec<PathBuf> {
-    let mut guides = pages(&root("docs/guides"));
-    guides.retain(|page| !page.ends_with("README.md"));
-    assert!(guides.len() > 15, "{guides:?}");
-    guides
+    listed("docs/guides")
+}
+
+fn reference() -> Vec<PathBuf> {
+    listed("docs/reference")
 }
 
 /// The blocks of a page that are whole configurations; those that are marked as a part are left out.
@@ -118,6 +127,18 @@ fn the_configuration_of_every_guide_is_accepted() {
 }
 
 #[test]
+fn the_configuration_of_every_page_of_the_reference_is_accepted() {
+    let certificates = certificates();
+    let reference = reference();
+    let has_example = |page: &&PathBuf| !configurations(page).is_empty();
+    assert!(reference.iter().filter(has_example).count() > 18);
+    for page in reference {
+        let documents = configurations(&page).join("---\n");
+        assert_accepted(&page, &documents, &certificates);
+    }
+}
+
+#[test]
 fn every_step_of_the_tour_is_accepted() {
     let (page, certificates) = (root("docs/tour.md"), certificates());
     let steps = configurations(&page);
@@ -128,12 +149,18 @@ fn every_step_of_the_tour_is_accepted() {
 }
 
 #[test]
-fn every_guide_is_in_the_list_of_guides() {
-    let list = read(&root("docs/guides/README.md"));
-    for page in guides() {
+fn every_guide_and_every_page_of_the_reference_is_listed() {
+    for page in guides().into_iter().chain(reference()) {
+        let list = read(&page.with_file_name("README.md"));
         let name = page.file_name().unwrap().to_str().unwrap();
         assert!(list.contains(&format!("]({name})")), "{name} is not listed");
     }
+}
+
+/// Nobody should have to search for what they came for.
+#[test]
+fn the_page_of_egress_policy_is_one_link_away_from_the_readme() {
+    assert!(read(&root("README.md")).contains("](docs/reference/egresspolicy.md)"));
 }
 
 /// The text of a page outside of blocks of code.

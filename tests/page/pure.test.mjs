@@ -96,8 +96,8 @@ test("a hunk has the lines around a change", () => {
 });
 
 test("every reason of the documentation has a meaning and advice", () => {
-  const text = readFileSync(path.join(process.env.ROOT, "docs/operations.md"), "utf8");
-  const section = text.split("\n## ").find((part) => part.startsWith("Refusals\n"));
+  const text = readFileSync(path.join(process.env.ROOT, "docs/reference/refusals.md"), "utf8");
+  const section = text.split("\n## ").find((part) => part.startsWith("Reasons\n"));
   // The heading of the column is `reason` too.
   const cells = [...section.matchAll(/^\| (`[a-z].*?) \|/gm)].map((match) => match[1].replaceAll(/\([^)]*\)/g, ""));
   const reasons = cells.flatMap((cell) => [...cell.matchAll(/`([a-z0-9_]+)`/g)].map((match) => match[1])).slice(1);

@@ -16,7 +16,8 @@ const HEAD: &str = include_str!("compatibility/head.md");
 
 /// What becomes of a field.
 #[derive(Debug, PartialEq, Eq)]
-enum FieldState<'a> {
+pub enum FieldState<'a> {
+    /// It works.
     Works,
     /// It works, and not as in kgateway.
     Differs(&'a str),
@@ -103,7 +104,9 @@ impl<'a> FieldTable<'a> {
 }
 
 impl<'a> FieldState<'a> {
-    fn of(schema: &'a Value) -> Self {
+    /// What the schema of a field says of it, as [`noted_spec`] gives it.
+    #[must_use]
+    pub fn of(schema: &'a Value) -> Self {
         let note = |name: &str| schema.get(name).and_then(Value::as_str);
         let items = schema.get("items");
         let is_refused = |schema: &Value| schema.get("x-egret-unsupported").is_some();

@@ -7,6 +7,10 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Value, json};
 
+use crate::api::gateway::{
+    BackendTlsPolicySpec, GatewayClassSpec, GatewaySpec, GrpcRouteSpec, HttpRouteSpec,
+    ListenerSetSpec, ReferenceGrantSpec, TlsRouteSpec,
+};
 use crate::resources::{EGRET_GROUP, KGATEWAY_GROUP, Kind};
 
 mod kinds;
@@ -50,6 +54,24 @@ pub fn noted_spec(kind: Kind) -> Option<Value> {
     let mut definitions = DEFINITIONS.iter();
     let definition = definitions.find(|definition| definition.kind == kind)?;
     Some((definition.spec)())
+}
+
+/// The schema of `spec` of a kind of the Gateway API that Egret reads, without what becomes of its fields. The definitions
+/// of these kinds are the Gateway API's own. `None` for other kinds.
+#[must_use]
+pub fn gateway_api_spec(kind: Kind) -> Option<Value> {
+    let spec = match kind {
+        Kind::GatewayClass => spec::of::<GatewayClassSpec>(),
+        Kind::Gateway => spec::of::<GatewaySpec>(),
+        Kind::ListenerSet => spec::of::<ListenerSetSpec>(),
+        Kind::HttpRoute => spec::of::<HttpRouteSpec>(),
+        Kind::GrpcRoute => spec::of::<GrpcRouteSpec>(),
+        Kind::TlsRoute => spec::of::<TlsRouteSpec>(),
+        Kind::BackendTlsPolicy => spec::of::<BackendTlsPolicySpec>(),
+        Kind::ReferenceGrant => spec::of::<ReferenceGrantSpec>(),
+        _ => return None,
+    };
+    Some(spec)
 }
 
 /// The definition of one kind.

@@ -37,18 +37,28 @@ fn warn<T, S: Serialize>(
     log: &mut ReportLog,
 ) {
     for (reference, object) in objects {
-        let Some(schema) = schema(reference.kind) else {
-            return;
-        };
-        // What was read can be written again.
-        let Ok(value) = serde_json::to_value(spec(&object.value)) else {
-            continue;
-        };
-        let mut faults = Vec::new();
-        find(schema, &value, "spec", &mut faults);
-        for fault in &faults {
-            log.warn(reference, &object.source, fault);
-        }
+        warn_of(reference, object, &spec, log);
+    }
+}
+
+/// Warns about one object. GatewayParameters are reported where it is known whose they are.
+pub(super) fn warn_of<T, S: Serialize>(
+    reference: &ObjectRef,
+    object: &LocatedObject<T>,
+    spec: impl Fn(&T) -> &S,
+    log: &mut ReportLog,
+) {
+    let Some(schema) = schema(reference.kind) else {
+        return;
+    };
+    // What was read can be written again.
+    let Ok(value) = serde_json::to_value(spec(&object.value)) else {
+        return;
+    };
+    let mut faults = Vec::new();
+    find(schema, &value, "spec", &mut faults);
+    for fault in &faults {
+        log.warn(reference, &object.source, fault);
     }
 }
 

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::log::{FieldFault, ReportLog, join};
-use super::missing;
 use super::review::FaultCause;
+use super::{missing, no_effect};
 use crate::api::gateway::{Gateway, GatewayClass};
 use crate::api::kgateway::{GatewayParametersSpec, ImageParameters};
 use crate::report::{ObjectStatus, PlainStatus, StatusCondition};
@@ -192,9 +192,7 @@ pub(super) fn report<'a>(
         }
         let faults = check::faults(&object.value.spec);
         log.problems(reference, &object.source, &faults);
-        for fault in check::without_counterpart(&object.value.spec) {
-            log.warn(reference, &object.source, &fault);
-        }
+        no_effect::warn_of(reference, object, |parameters| &parameters.spec, log);
         let accepted = if faults.is_empty() {
             StatusCondition::new("Accepted", true, "Accepted", "GatewayParameters accepted")
         } else {

@@ -28,11 +28,12 @@ use crate::api::validation;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct EgressPolicySpec {
-    /// The objects that the policy applies to: a Gateway (or one of its listeners), an HTTPRoute, GRPCRoute or TLSRoute
-    /// (or one of its rules), or a Backend.
+    /// The objects that the policy applies to, in its namespace: a Gateway or a ListenerSet (or one of their
+    /// listeners), an HTTPRoute, GRPCRoute or TLSRoute (or one of its named rules), or a Backend.
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-validations" = [targets_only()]))]
     pub target_refs: Vec<TargetRef>,
-    /// Whether denials are enforced; `Enforce` by default.
+    /// Whether denials are enforced: `Audit` serves requests that would have been denied, and logs and counts them;
+    /// `Enforce` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<EgressMode>,
     /// The action when no rule matches; `Allow` by default.
@@ -48,10 +49,12 @@ pub struct EgressPolicySpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub limits: Vec<EgressLimitSpec>,
-    /// What happens to open tunnels that a changed policy would deny; `Close` by default.
+    /// Whether open tunnels and upgraded connections are closed if a change of the policy denies them; `Close` by
+    /// default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tunnels: Option<EgressTunnels>,
-    /// What the server name (SNI) inside the tunnel of a CONNECT has to be; `Log` by default.
+    /// What the server name (SNI) in the ClientHello inside the tunnel of a CONNECT has to be: `Log` logs it,
+    /// `MustMatch` closes the tunnel if it is not the host of the CONNECT; `Log` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sni: Option<EgressSni>,
 }
@@ -99,13 +102,15 @@ pub enum EgressAction {
 /// One rule of an EgressPolicy. A condition that is not set holds for every request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EgressRuleSpec {
-    /// The name of the rule in the access log; `rule-<index>` by default.
+    /// The name of the rule in the log, in metrics and in responses: visible ASCII, with blanks between; `rule-<index>`
+    /// by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 100))]
     pub name: Option<String>,
     /// The action when the rule matches.
     pub action: EgressAction,
-    /// Hosts: names, wildcards such as `*.example.com` for all names below one, IP addresses, and networks.
+    /// Hosts: `api.example.com`; `*.example.com` for one or more labels, never the name itself; an address or network
+    /// for requests that name an address; any by default.
     #[serde(
         default,
         deserialize_with = "given",
@@ -113,7 +118,7 @@ pub struct EgressRuleSpec {
     )]
     #[schemars(with = "Vec<String>", length(min = 1), extend("nullable" = true))]
     pub hosts: Option<Vec<String>>,
-    /// Ports, and ranges of ports such as `"8000-8999"`.
+    /// Ports, as numbers, and ranges of ports, as `"8000-8999"`; any by default.
     #[serde(
         default,
         deserialize_with = "given",
@@ -121,7 +126,7 @@ pub struct EgressRuleSpec {
     )]
     #[schemars(with = "Vec<PortText>", length(min = 1), extend("nullable" = true))]
     pub ports: Option<Vec<PortText>>,
-    /// Methods. A rule with methods never matches inside a tunnel.
+    /// Methods. A rule with methods never matches inside a tunnel; any by default.
     #[serde(
         default,
         deserialize_with = "given",
@@ -129,7 +134,8 @@ pub struct EgressRuleSpec {
     )]
     #[schemars(with = "Vec<String>", length(min = 1), extend("nullable" = true))]
     pub methods: Option<Vec<String>>,
-    /// Path prefixes, compared by whole segments. A rule with paths never matches inside a tunnel.
+    /// Path prefixes, compared by whole segments: `/v1` matches `/v1/x`, not `/v10`. A rule with paths never matches
+    /// inside a tunnel; any by default.
     #[serde(
         default,
         deserialize_with = "given",
@@ -137,7 +143,7 @@ pub struct EgressRuleSpec {
     )]
     #[schemars(with = "Vec<String>", length(min = 1), extend("nullable" = true))]
     pub paths: Option<Vec<String>>,
-    /// Clients: the rule matches if one of them sent the request.
+    /// Who may use the rule: a list of clients, one of which must have sent the request; any by default.
     #[serde(
         default,
         deserialize_with = "given",
@@ -145,8 +151,8 @@ pub struct EgressRuleSpec {
     )]
     #[schemars(with = "Vec<EgressClientSpec>", length(min = 1), extend("nullable" = true))]
     pub clients: Option<Vec<EgressClientSpec>>,
-    /// Addresses and networks that the names of this rule may resolve to although the built-in list denies them. Only in a
-    /// rule that allows, of a policy on a Gateway, and only in mode `Enforce`.
+    /// Exceptions to the built-in deny list for the names that this rule allows: addresses and networks. Only in an
+    /// `Allow` rule of a policy on a Gateway, and only in mode `Enforce`; none by default.
     #[serde(
         default,
         deserialize_with = "given",
@@ -171,7 +177,7 @@ pub struct EgressRuleSpec {
     )]
     #[schemars(with = "String", extend("format" = "date-time", "nullable" = true))]
     pub expires: Option<String>,
-    /// Why the rule is there. It is told in the access log, and in refusals.
+    /// Why the rule is there: `rule_reason` in the access log, and told in refusals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 200))]
     pub reason: Option<String>,
@@ -222,13 +228,16 @@ impl AllowedAddress {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
 pub struct EgressClientSpec {
-    /// The user of `basicAuth`, or the client of `apiKeyAuth`; `*` at the end stands for any rest.
+    /// The user of `basicAuth`, the client of `apiKeyAuth` or the `sub` of `jwtAuth`; a `*` at the end stands for any
+    /// rest, so that `"*"` is everyone who is authenticated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// A subject alternative name of the validated client certificate, or attributes of its subject, as `CN=name`.
+    /// A subject alternative name of the validated client certificate, compared with names of its own type; or
+    /// attributes of the subject (`CN=api`, or `CN=api,O=Example`), of which the certificate must have exactly these
+    /// values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
-    /// The client's address, or a network.
+    /// The client's address or network, after the PROXY protocol.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
 }
@@ -249,11 +258,11 @@ pub enum PortText {
 /// Exceptions to the built-in deny list and additions to it: addresses or networks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EgressAddresses {
-    /// Addresses that are allowed although the built-in list denies them, each as text, or as an object with `cidr` and
-    /// `expires` or `reason`. Only in a policy on a Gateway, and only in mode `Enforce`.
+    /// Exceptions to the built-in deny list for every name and every listener of the Gateway: an address or network, or
+    /// an object with `cidr`, `expires` and `reason`. Only in a policy on a Gateway, and only in mode `Enforce`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow: Vec<AllowedAddress>,
-    /// Addresses that are denied in addition to the built-in list.
+    /// Addresses and networks that are denied in addition to the built-in list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deny: Vec<String>,
 }

@@ -11,7 +11,7 @@ use crate::api::validation;
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [validation::at_least_one(&["tokenBucket", "maxConcurrent"])]))]
 pub struct EgressLimitSpec {
-    /// The name of the limit in the access log; `limit-<index>` by default.
+    /// The name of the limit in refusals and the log; `limit-<index>` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 100))]
     pub name: Option<String>,
@@ -19,11 +19,12 @@ pub struct EgressLimitSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub hosts: Option<Vec<String>>,
-    /// What has a limit of its own; without it there is one for all.
+    /// What has a limit of its own: each `Destination` (a host, whatever the port), each `Client` (the user who is
+    /// proven, else the certificate, else the address), or each pair; one limit for all by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 2))]
     pub per: Vec<EgressLimitPer>,
-    /// The bucket of which each request takes a token.
+    /// The bucket of which each request takes a token. `tokenBucket`, `maxConcurrent` or both are needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_bucket: Option<TokenBucketSpec>,
     /// The most requests and tunnels that are open at once.

@@ -27,38 +27,39 @@ pub struct ResolverPolicySpec {
     /// Gateways or Backends. A policy on a Backend takes precedence over one on its Gateway.
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-validations" = [targets_only()]))]
     pub target_refs: Vec<TargetRef>,
-    /// DNS servers; the fastest healthy server is queried first. Without any, the servers of the system are queried in
-    /// their order.
+    /// DNS servers; the fastest healthy server is queried first. The system's servers are queried in their order; those
+    /// of the system by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub servers: Vec<ResolverServer>,
-    /// Search domains. A name without a dot is tried in them first, any other name after it was found not to exist.
-    /// Empty by default.
+    /// Search domains, at most 32. A name without a dot is tried in them first, any other name only after it was found
+    /// not to exist; none by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub search: Vec<String>,
     /// Whether HTTPS records (RFC 9460) are queried along with the addresses of destinations that are reached over TLS;
-    /// true by default.
+    /// `true` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub https_records: Option<bool>,
     /// Host names with fixed addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<ResolverHost>,
-    /// Which address families are queried; `Auto` by default.
+    /// The address families: `Auto` races both; `V4Only`, `V6Only`, `V4Preferred`, `V6Preferred`; `Auto` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lookup_family: Option<LookupFamily>,
     /// The time limit of one query; 5s by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::duration")]
     pub query_timeout: Option<String>,
-    /// Minimum time that an answer is cached; 1s by default.
+    /// The shortest time that an answer is cached, whatever its TTL; 1s by default.
     #[serde(default, rename = "minTTL", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::duration")]
     pub min_ttl: Option<String>,
-    /// Maximum time that an answer is cached; 1h by default.
+    /// The longest time that an answer is cached, whatever its TTL; 1h by default.
     #[serde(default, rename = "maxTTL", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::duration")]
     pub max_ttl: Option<String>,
-    /// Maximum time that a negative answer ("no such name") is cached; 30s by default.
+    /// The longest time that a negative answer ("no such name") is cached. The zone's SOA record may set a shorter one
+    /// (RFC 2308); 30s by default.
     #[serde(
         default,
         rename = "negativeTTL",
@@ -66,7 +67,7 @@ pub struct ResolverPolicySpec {
     )]
     #[schemars(schema_with = "validation::duration")]
     pub negative_ttl: Option<String>,
-    /// How long past its TTL an answer may be served while it cannot be refreshed; 1h by default, 0s is never.
+    /// How long past its TTL an answer is served while it is queried again (RFC 8767). `0s` is never; 1h by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::duration")]
     pub stale_for: Option<String>,
@@ -74,15 +75,15 @@ pub struct ResolverPolicySpec {
     #[serde(default, rename = "idleTTL", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::duration")]
     pub idle_ttl: Option<String>,
-    /// Maximum number of cached names; 100000 by default.
+    /// The most cached names; the least recently used are evicted first; 100000 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub max_hosts: Option<i64>,
-    /// Maximum number of names that are resolved at the same time; 1024 by default.
+    /// The most names being resolved at once. A request for one more is refused with 503; 1024 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub max_pending: Option<i64>,
-    /// Names that are resolved before the first request for them, and kept resolved.
+    /// Names that are resolved when the policy is applied, and kept resolved even if unused; at most `maxHosts`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub preresolve: Vec<String>,
 }
@@ -93,7 +94,7 @@ pub struct ResolverPolicySpec {
 pub struct ResolverServer {
     /// The IP address of the server, with or without a port; the default port is 53, 853 for `TLS` and 443 for `HTTPS`.
     pub address: String,
-    /// The transport; `UDP` by default.
+    /// The transport: `UDP` (TCP when truncated), `TCP`, `TLS` (RFC 7858), `HTTPS` (RFC 8484); `UDP` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<ResolverProtocol>,
     /// The name in the server's certificate, for `TLS` and `HTTPS`; the IP address by default.

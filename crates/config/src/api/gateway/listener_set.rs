@@ -6,10 +6,11 @@
 use gateway_api::apis::experimental::gateways::GatewayListeners;
 pub use gateway_api::apis::experimental::listenersets::ListenerSetStatus;
 use kube::CustomResource;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Listeners that are added to a Gateway.
-#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "gateway.networking.k8s.io",
     version = "v1",
@@ -31,7 +32,7 @@ pub struct ListenerSetSpec {
 }
 
 /// A reference to the Gateway of a ListenerSet.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ParentGatewayRef {
     /// The API group of the parent; that of the Gateway API by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]

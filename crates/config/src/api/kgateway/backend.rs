@@ -74,7 +74,7 @@ pub enum BackendType {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DynamicForwardProxy {
-    /// Whether requests are sent over TLS if they do not name a scheme.
+    /// Whether requests are sent over TLS if they do not name a scheme; `false` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enable_tls: Option<bool>,
 }
@@ -83,11 +83,12 @@ pub struct DynamicForwardProxy {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StaticBackend {
-    /// The HTTP version: `http2`, `grpc`, `grpc-web`, `kubernetes.io/h2c` or `kubernetes.io/ws`.
+    /// The HTTP version: `http2`, `grpc`, `grpc-web` and `kubernetes.io/h2c` are HTTP/2, in the clear with prior
+    /// knowledge; `kubernetes.io/ws` is HTTP/1.1; HTTP/1.1 in the clear, negotiated over TLS by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = ["http2", "grpc", "grpc-web", "kubernetes.io/h2c", "kubernetes.io/ws"]))]
     pub app_protocol: Option<String>,
-    /// The hosts; at least one.
+    /// The hosts, which are used in turn; at least one.
     #[schemars(length(min = 1))]
     pub hosts: Vec<StaticHost>,
 }

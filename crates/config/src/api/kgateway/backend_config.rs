@@ -22,22 +22,22 @@ recognised! {
     #[kube(group = "gateway.kgateway.dev", version = "v1alpha1", kind = "BackendConfigPolicy", namespaced)]
     #[kube(plural = "backendconfigpolicies", schema = "disabled", derive = "PartialEq")]
     BackendConfigPolicySpec {
-        /// The Backends that the policy applies to.
+        /// The Backends and Services that the policy applies to, in its namespace; of a Service it is for all ports.
         #[serde(default, rename = "targetRefs", skip_serializing_if = "Vec::is_empty")]
         #[schemars(length(min = 1, max = 16), extend("x-kubernetes-validations" = [targets_only("TargetRefs")]))]
         target_refs: Vec<TargetRef>,
-        /// Selects Backends by label.
+        /// Selects Backends and Services by label.
         #[serde(default, rename = "targetSelectors", skip_serializing_if = "Vec::is_empty")]
         #[schemars(length(max = 64), extend("x-kubernetes-validations" = [targets_only("TargetSelectors")]))]
         target_selectors: Vec<TargetSelector>,
-        /// The time limit of connecting to one address; 5s by default.
+        /// The time limit of connecting to one address, and as long again for the TLS handshake; 5s by default.
         #[serde(default, rename = "connectTimeout", skip_serializing_if = "Option::is_none")]
         #[schemars(schema_with = "validation::duration")]
         connect_timeout: Option<String>,
-        /// TCP keepalive probes; none by default.
+        /// TCP keepalive probes. The system's defaults apply to fields that are not set; none by default.
         #[serde(default, rename = "tcpKeepalive", skip_serializing_if = "Option::is_none")]
         tcp_keepalive: Option<TcpKeepaliveSpec>,
-        /// The load balancing algorithm; round robin by default.
+        /// How requests are balanced over addresses: at most one algorithm; `roundRobin` by default.
         #[serde(default, rename = "loadBalancer", skip_serializing_if = "Option::is_none")]
         load_balancer: Option<LoadBalancerSpec>,
         /// When an address is ejected because of its responses; never by default.
@@ -47,7 +47,8 @@ recognised! {
         /// Limits of one destination.
         #[serde(default, rename = "circuitBreakers", skip_serializing_if = "Option::is_none")]
         circuit_breakers: Option<CircuitBreakersSpec>,
-        /// Bytes of a request body that are buffered for a retry; 1 MiB by default.
+        /// How many bytes of a request's body are buffered for replay. A request with a longer body is not retried;
+        /// 1048576 by default.
         #[serde(
             default,
             rename = "perConnectionBufferLimitBytes",
@@ -100,15 +101,15 @@ fn targets_only(field: &str) -> serde_json::Value {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TcpKeepaliveSpec {
-    /// The number of unanswered probes after which the connection is closed.
+    /// The number of unanswered probes after which the connection is closed, 1 to 127.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0))]
     pub keep_alive_probes: Option<i64>,
-    /// The idle time before the first probe.
+    /// The idle time before the first probe, 1s to 32767s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::duration", extend("x-kubernetes-validations" = [validation::at_least("1s", "keepAliveTime must be at least 1 second")]))]
     pub keep_alive_time: Option<String>,
-    /// The time between two probes.
+    /// The time between two probes, 1s to 32767s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::duration", extend("x-kubernetes-validations" = [validation::at_least("1s", "keepAliveInterval must be at least 1 second")]))]
     pub keep_alive_interval: Option<String>,
@@ -118,17 +119,18 @@ pub struct TcpKeepaliveSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutlierDetectionSpec {
-    /// Consecutive 5xx responses that eject an address; 5 by default, 0 is never.
+    /// Consecutive responses with a status of 500 or above that eject an address. 0 is never; 5 by default.
     #[serde(default, rename = "consecutive5xx")]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0), extend("default" = 5))]
     pub consecutive_5xx: Option<i64>,
-    /// The probability of an ejection, in percent; 100 by default.
+    /// The probability that this ejects the address, in percent; 100 by default.
     #[serde(default, rename = "enforcingConsecutive5xx")]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::percentage")]
     pub enforcing_consecutive_5xx: Option<i64>,
-    /// Consecutive local failures (such as connection failures) that eject an address; 5 by default, 0 is never.
+    /// Consecutive failures of connecting, resets and timeouts that eject an address, when they are counted apart. 0 is
+    /// never; 5 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0))]
     pub consecutive_local_origin_failure: Option<i64>,
@@ -136,18 +138,20 @@ pub struct OutlierDetectionSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::percentage")]
     pub enforcing_consecutive_local_origin_failure: Option<i64>,
-    /// Whether local failures are counted apart from responses; `false` by default.
+    /// Whether failures of connecting, resets and timeouts are counted apart from responses; `false` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_external_local_origin_errors: Option<bool>,
-    /// The time without a fault after which the next ejection of an address is one step shorter; 10s by default.
+    /// Each interval that an address is not ejected shortens its next ejection by one step; 10s by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::duration", extend("default" = "10s", "x-kubernetes-validations" = [validation::at_least("1ms", "interval must be at least 1ms")]))]
     pub interval: Option<String>,
-    /// The length of the first ejection; 30s by default.
+    /// The length of the first ejection. The nth lasts n times as long, up to five minutes, or up to this if it is
+    /// longer; 30s by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::duration", extend("default" = "30s", "x-kubernetes-validations" = [validation::at_least("1ms", "baseEjectionTime must be at least 1ms")]))]
     pub base_ejection_time: Option<String>,
-    /// The maximum share of ejected addresses, in percent; 10 by default.
+    /// The most of a destination's addresses that may be ejected, in percent. One may always be, which matters only if
+    /// there is another; 10 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::percentage", extend("default" = 10))]
     pub max_ejection_percent: Option<i64>,
@@ -158,19 +162,19 @@ pub struct OutlierDetectionSpec {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [validation::at_least_one(&["maxConnections", "maxPendingRequests", "maxRequests", "maxRetries"])]))]
 pub struct CircuitBreakersSpec {
-    /// Maximum number of connections; 1024 by default.
+    /// The most open connections. A request beyond the limit waits for one of them; 1024 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 1))]
     pub max_connections: Option<i64>,
-    /// Maximum number of requests that wait for a connection; 1024 by default.
+    /// The most requests without a connection yet. A request beyond the limit is refused; 1024 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 1))]
     pub max_pending_requests: Option<i64>,
-    /// Maximum number of requests in progress; 1024 by default.
+    /// The most requests on connections. A request beyond the limit is refused; 1024 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 1))]
     pub max_requests: Option<i64>,
-    /// Maximum number of retries in progress; 3 by default.
+    /// The most requests that are being retried. A request beyond the limit is not retried; 3 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0))]
     pub max_retries: Option<i64>,
@@ -184,20 +188,22 @@ recognised! {
     /// `spec.commonHttpProtocolOptions` of a BackendConfigPolicy.
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
     CommonHttpProtocolOptions {
-        /// How long an idle connection is kept.
+        /// How long an idle connection is kept in the pool. `0s` is not supported; 60s by default.
         #[serde(default, rename = "idleTimeout", skip_serializing_if = "Option::is_none")]
         #[schemars(schema_with = "validation::duration")]
         #[schemars(extend("x-egret-differs" = "60s by default in place of 1h; `0s` is refused"))]
         idle_timeout: Option<String>,
-        /// The number of requests after which a connection is closed; 0, the default, is never.
+        /// The most requests of one connection. 0 is unlimited; 0 by default.
         #[serde(default, rename = "maxRequestsPerConnection", skip_serializing_if = "Option::is_none")]
         #[schemars(with = "i32", range(min = 0))]
         max_requests_per_connection: Option<i64>,
-        /// Maximum number of header fields of a response; 100 by default.
+        /// The most fields of a response's head, up to 10000. With more the request is answered with 502; 100 by
+        /// default.
         #[serde(default, rename = "maxHeadersCount", skip_serializing_if = "Option::is_none")]
         #[schemars(with = "i32", range(min = 0))]
         max_headers_count: Option<i64>,
-        /// How long one attempt of a request may take, with the body of the response.
+        /// How long one attempt of a request may take, with the body of its response: without a head by then it is
+        /// answered with 504, and a body is broken off; no limit by default.
         #[serde(default, rename = "maxStreamDuration", skip_serializing_if = "Option::is_none")]
         #[schemars(schema_with = "validation::duration")]
         #[schemars(extend("x-egret-differs" = "what an Upgrade or CONNECT has opened is not limited"))]
@@ -212,7 +218,8 @@ recognised! {
 /// `spec.upstreamProxyProtocol` of a BackendConfigPolicy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UpstreamProxyProtocol {
-    /// The version: `V1`, the default, or `V2`.
+    /// The version: `V1` or `V2`. Such connections are for one client alone, and the limits are for all; `V1` by
+    /// default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = ["V1", "V2"], "default" = "V1"))]
     pub version: Option<String>,
@@ -223,14 +230,16 @@ recognised! {
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
     #[schemars(extend("x-kubernetes-validations" = [validation::rule("!has(self.jitter) || !has(self.refreshRate) || duration(self.jitter) <= duration(self.refreshRate)", "jitter must be less than or equal to refreshRate")]))]
     BackendDnsSpec {
-        /// How long an answer is used before the name is queried again.
+        /// How long the addresses of a name are used before it is queried again, unless `respectTTL` is `true`; the TTL
+        /// of the answer by default.
         #[serde(default, rename = "refreshRate", skip_serializing_if = "Option::is_none")]
         #[schemars(schema_with = "validation::duration", extend("x-kubernetes-validations" = [validation::at_least("1ms", "refreshRate must be at least 1ms")]))]
         refresh_rate: Option<String>,
-        /// Whether the TTL of an answer decides in place of `refreshRate`.
+        /// Whether the TTL of an answer decides in place of `refreshRate`; `false` by default.
         #[serde(default, rename = "respectTTL", skip_serializing_if = "Option::is_none")]
         respect_ttl: Option<bool>,
-        /// Which address families are queried, and which is tried first.
+        /// The address families: as in a ResolverPolicy, or `All`, which is `Auto`; as the ResolverPolicy says by
+        /// default.
         #[serde(default, rename = "lookupFamily", skip_serializing_if = "Option::is_none")]
         #[schemars(extend("enum" = ["Auto", "V4Only", "V6Only", "V4Preferred", "V6Preferred", "All"]))]
         lookup_family: Option<String>,
@@ -257,12 +266,13 @@ recognised! {
     /// `spec.http2ProtocolOptions` of a BackendConfigPolicy.
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
     Http2ProtocolOptions {
-        /// The initial window of a stream, in bytes.
+        /// How many bytes of a stream may arrive ahead of what was read: 65535 to 2147483647, as a number or with a
+        /// unit (`64Ki`, `1M`); 512Ki by default.
         #[serde(default, rename = "initialStreamWindowSize", skip_serializing_if = "Option::is_none")]
         #[schemars(extend("x-kubernetes-validations" = [validation::is_window("InitialStreamWindowSize")]))]
         #[schemars(extend("x-egret-differs" = "512Ki by default, in place of 256Mi"))]
         initial_stream_window_size: Option<Quantity>,
-        /// The initial window of a connection, in bytes.
+        /// How many bytes of all streams of a connection may arrive ahead of what was read; 32Mi by default.
         #[serde(
             default,
             rename = "initialConnectionWindowSize",
@@ -271,7 +281,7 @@ recognised! {
         #[schemars(extend("x-kubernetes-validations" = [validation::is_window("InitialConnectionWindowSize")]))]
         #[schemars(extend("x-egret-differs" = "32Mi by default, in place of 256Mi"))]
         initial_connection_window_size: Option<Quantity>,
-        /// Maximum number of concurrent streams of one connection.
+        /// The most concurrent streams of one connection. The upstream may allow fewer; 1024 by default.
         #[serde(default, rename = "maxConcurrentStreams", skip_serializing_if = "Option::is_none")]
         #[schemars(with = "i32", range(min = 1))]
         max_concurrent_streams: Option<i64>,
@@ -289,11 +299,11 @@ recognised! {
     /// `spec.http2ProtocolOptions.connectionKeepalive` of a BackendConfigPolicy.
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
     ConnectionKeepalive {
-        /// The time between two PINGs.
+        /// The interval between two PINGs, 1ms or more; without it none is sent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(schema_with = "validation::duration", extend("x-kubernetes-validations" = [validation::at_least("1ms", "interval must be at least 1ms")]))]
         interval: Option<String>,
-        /// The time limit of the answer to a PING.
+        /// How long to wait for the answer to a PING, 1ms or more.
         #[schemars(schema_with = "validation::duration", extend("x-kubernetes-validations" = [validation::at_least("1ms", "timeout must be at least 1ms")]))]
         timeout: String,
     }

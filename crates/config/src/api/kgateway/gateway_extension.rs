@@ -37,16 +37,16 @@ recognised! {
         /// The member that is set, which need not be said.
         #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
         extension_type: Option<ExtensionType>,
-        /// Whose tokens are accepted.
+        /// Whose tokens are accepted, for `jwtAuth` of a TrafficPolicy.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         jwt: Option<JwtExtension>,
-        /// A service that says which requests are let through.
+        /// A service that says which requests are let through, for `extAuth` of a TrafficPolicy.
         #[serde(default, rename = "extAuth", skip_serializing_if = "Option::is_none")]
         ext_auth: Option<ExtAuthExtension>,
-        /// A service that reads and changes requests and responses.
+        /// A service that reads and changes requests and responses, for `extProc` of a TrafficPolicy.
         #[serde(default, rename = "extProc", skip_serializing_if = "Option::is_none")]
         ext_proc: Option<ExtProcExtension>,
-        /// A service that counts requests for several gateways.
+        /// A service that counts requests for several gateways, for `rateLimit.global` of a TrafficPolicy.
         #[serde(default, rename = "rateLimit", skip_serializing_if = "Option::is_none")]
         rate_limit: Option<RateLimitExtension>,
     }
@@ -85,7 +85,7 @@ pub struct ServiceRef {
     /// The name.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// The namespace; the GatewayExtension's by default, and another needs a ReferenceGrant.
+    /// The namespace; that of the object that refers by default. Another needs a ReferenceGrant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = validation::NAMESPACE))]
     pub namespace: Option<String>,

@@ -33,7 +33,8 @@ pub struct GatewayParametersSpec {
     /// The controller makes the objects, in this shape.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kube: Option<KubeParameters>,
-    /// Somebody else makes the objects.
+    /// The controller makes nothing: somebody else runs `egret proxy`, and the addresses in the status are those of the
+    /// Gateway's `spec`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub self_managed: Option<SelfManaged>,
 }
@@ -62,7 +63,7 @@ recognised! {
         /// The ServiceAccount.
         #[serde(default, rename = "serviceAccount", skip_serializing_if = "Option::is_none")]
         service_account: Option<ObjectDecoration>,
-        /// Whether the pods and the container have no security context but what is set here.
+        /// Leaves only the security contexts that are set; `false` by default.
         #[serde(
             default,
             rename = "omitDefaultSecurityContext",
@@ -72,23 +73,20 @@ recognised! {
         /// The metrics of the pods.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stats: Option<StatsParameters>,
-        /// A HorizontalPodAutoscaler of the Deployment; none by default.
+        /// A HorizontalPodAutoscaler of the Deployment, with which `replicas` has no effect; none by default.
         #[serde(
             default,
             rename = "horizontalPodAutoscaler",
             skip_serializing_if = "Option::is_none"
         )]
         horizontal_pod_autoscaler: Option<ResourceOverlay>,
-        /// The PodDisruptionBudget of the pods; by default one pod may be unavailable.
+        /// The PodDisruptionBudget of the pods; `maxUnavailable: 1` by default.
         #[serde(
             default,
             rename = "podDisruptionBudget",
             skip_serializing_if = "Option::is_none"
         )]
         pod_disruption_budget: Option<ResourceOverlay>,
-        /// Envoy's sidecar for secrets of Istio, which has no counterpart.
-        #[serde(default, rename = "sdsContainer", skip_serializing_if = "Option::is_none")]
-        sds_container: Option<UnsupportedValue>,
     }
     unsupported {
         deployment_overlay = "deploymentOverlay",
@@ -96,6 +94,9 @@ recognised! {
         service_account_overlay = "serviceAccountOverlay",
         service_overlay = "serviceOverlay",
         vertical_pod_autoscaler = "verticalPodAutoscaler",
+    }
+    without_effect {
+        sds_container = "sdsContainer": "it is Envoy's sidecar for secrets of Istio",
     }
 }
 
@@ -148,7 +149,8 @@ pub struct ContainerParameters {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::any_objects")]
     pub env: Option<Vec<EnvVar>>,
-    /// Further arguments of `egret proxy`.
+    /// Further arguments of `egret proxy`: `--drain-timeout`, `--log-format`, `--log-level`, `--max-connections`,
+    /// `--require-egress-policy`, `--shutdown-delay`, `--workers`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 256)))]
     pub extra_args: Option<Vec<String>>,
@@ -156,7 +158,7 @@ pub struct ContainerParameters {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::any_objects")]
     pub extra_volume_mounts: Option<Vec<VolumeMount>>,
-    /// The image.
+    /// The image: each part that is set takes the place of that of the controller's `--image`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageParameters>,
     /// Requests and limits.
@@ -173,23 +175,17 @@ recognised! {
     /// `spec.kube.envoyContainer.bootstrap` of GatewayParameters.
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
     BootstrapParameters {
-        /// The log level, in Envoy's words.
+        /// The `--log-level` of the proxy, in Envoy's words; `info` by default.
         #[serde(default, rename = "logLevel", skip_serializing_if = "Option::is_none")]
         log_level: Option<String>,
-        /// Log levels of components of Envoy, which have no counterpart.
-        #[serde(
-            default,
-            rename = "componentLogLevels",
-            skip_serializing_if = "Option::is_none"
-        )]
-        component_log_levels: Option<UnsupportedValue>,
-        /// Settings of Envoy's DNS library, which have no counterpart.
-        #[serde(default, rename = "dnsResolver", skip_serializing_if = "Option::is_none")]
-        dns_resolver: Option<UnsupportedValue>,
     }
     unsupported {
         enable_readiness_probe_proxy_protocol = "enableReadinessProbeProxyProtocol",
         log_format = "logFormat",
+    }
+    without_effect {
+        component_log_levels = "componentLogLevels": "Envoy's components have no counterpart",
+        dns_resolver = "dnsResolver": "it tunes Envoy's DNS library",
     }
 }
 
@@ -239,7 +235,7 @@ pub struct PodParameters {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::any_objects")]
     pub image_pull_secrets: Option<Vec<LocalObjectReference>>,
-    /// In place of the default probe, which is none.
+    /// The liveness probe; none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::any_object")]
     pub liveness_probe: Option<Probe>,
@@ -249,7 +245,7 @@ pub struct PodParameters {
     /// The priority class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority_class_name: Option<String>,
-    /// In place of the default probe.
+    /// The readiness probe; `/readyz` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::any_object")]
     pub readiness_probe: Option<Probe>,
@@ -257,11 +253,12 @@ pub struct PodParameters {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::any_object")]
     pub security_context: Option<PodSecurityContext>,
-    /// In place of the default probe.
+    /// The startup probe; `/healthz` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::any_object")]
     pub startup_probe: Option<Probe>,
-    /// How long a pod may take to stop; 60 by default.
+    /// How long a pod may take to stop. What `gracefulShutdown` leaves of it is for requests in progress; 60 by
+    /// default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 31_536_000))]
     pub termination_grace_period_seconds: Option<i64>,
@@ -279,7 +276,7 @@ pub struct PodParameters {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GracefulShutdown {
-    /// Whether a pod that stops goes on accepting connections for a while; yes by default.
+    /// Whether a pod that stops goes on accepting connections for a while; `true` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
     /// For how long it does; 10 by default.
@@ -292,7 +289,7 @@ pub struct GracefulShutdown {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceParameters {
-    /// `LoadBalancer` (default), `NodePort` or `ClusterIP`.
+    /// `LoadBalancer`, `NodePort` or `ClusterIP`; `LoadBalancer` by default.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]))]
     pub kind: Option<String>,
@@ -344,25 +341,21 @@ pub struct ObjectDecoration {
     pub extra_labels: Option<BTreeMap<String, String>>,
 }
 
-/// `spec.kube.stats` of GatewayParameters. The routes and filters of Envoy's statistics have no counterpart.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct StatsParameters {
-    /// Whether the pods have the annotations that Prometheus looks for; yes by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enabled: Option<bool>,
-    /// A route to Envoy's statistics.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enable_stats_route: Option<UnsupportedValue>,
-    /// Which of Envoy's statistics are kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub matcher: Option<UnsupportedValue>,
-    /// The path of Envoy's metrics.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub route_prefix_rewrite: Option<UnsupportedValue>,
-    /// The path of Envoy's statistics.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stats_route_prefix_rewrite: Option<UnsupportedValue>,
+recognised! {
+    /// `spec.kube.stats` of GatewayParameters.
+    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+    StatsParameters {
+        /// Whether the pods have the `prometheus.io` annotations; `true` by default.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        enabled: Option<bool>,
+    }
+    unsupported {}
+    without_effect {
+        enable_stats_route = "enableStatsRoute": "it is about Envoy's statistics",
+        matcher = "matcher": "it is about Envoy's statistics",
+        route_prefix_rewrite = "routePrefixRewrite": "it is about Envoy's statistics",
+        stats_route_prefix_rewrite = "statsRoutePrefixRewrite": "it is about Envoy's statistics",
+    }
 }
 
 /// A part of an object, which is laid over what the controller would make: `spec` in the words of the object's own kind.

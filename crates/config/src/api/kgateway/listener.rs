@@ -38,28 +38,30 @@ macro_rules! http_settings {
         recognised! {
             $(#[$meta])*
             $name {
-                /// The sinks of the access log, in place of the default log. The empty list turns the log off.
+                /// The sinks that take the place of the default log. `[]` switches the access log off; one line per
+                /// exchange on stdout by default.
                 #[serde(default, rename = "accessLog", skip_serializing_if = "Option::is_none")]
                 #[schemars(with = "Vec<AccessLogSpec>", length(max = 16))]
                 access_log: Option<Vec<AccessLogSpec>>,
-                /// How long an idle connection is kept.
+                /// The idle timeout of a connection between requests. `0s` is unlimited; 5m by default.
                 #[serde(default, rename = "idleTimeout", skip_serializing_if = "Option::is_none")]
                 #[schemars(schema_with = "validation::duration")]
                 #[schemars(extend("x-egret-differs" = "5m by default, in place of 1h"))]
                 idle_timeout: Option<String>,
-                /// How long a request and its response may make no progress.
+                /// The idle timeout of an exchange, in any direction. `0s` is unlimited; 5m by default.
                 #[serde(default, rename = "streamIdleTimeout", skip_serializing_if = "Option::is_none")]
                 #[schemars(schema_with = "validation::duration")]
                 stream_idle_timeout: Option<String>,
-                /// Maximum number of header fields of a request.
+                /// The most fields of a request's head, up to 10000. More are refused with 431; 100 by default.
                 #[serde(default, rename = "maxHeadersCount", skip_serializing_if = "Option::is_none")]
                 #[schemars(with = "i32", range(min = 1))]
                 max_headers_count: Option<i64>,
-                /// Maximum size of a request head, in KiB.
+                /// The most KiB of a request's head. More are refused with 431; 60 by default.
                 #[serde(default, rename = "maxRequestHeadersKb", skip_serializing_if = "Option::is_none")]
                 #[schemars(with = "i32", range(min = 1, max = 8192))]
                 max_request_headers_kb: Option<i64>,
-                /// Maximum number of requests on a connection.
+                /// The most requests of one connection, whose last response says `Connection: close`. 0 is unlimited; 0
+                /// by default.
                 #[serde(default, rename = "maxRequestsPerConnection", skip_serializing_if = "Option::is_none")]
                 #[schemars(with = "i32", range(min = 0))]
                 max_requests_per_connection: Option<i64>,
@@ -69,37 +71,41 @@ macro_rules! http_settings {
                 /// The upgrades that are allowed.
                 #[serde(default, rename = "upgradeConfig", skip_serializing_if = "Option::is_none")]
                 upgrade_config: Option<UpgradeConfig>,
-                /// The host of HTTP/1.0 requests that name none.
+                /// The host of HTTP/1.0 requests that name none, on the whole port; none by default.
                 #[serde(default, rename = "defaultHostForHttp10", skip_serializing_if = "Option::is_none")]
                 #[schemars(length(min = 1))]
                 default_host_for_http10: Option<String>,
-                /// Whether requests get an `X-Request-Id`.
+                /// Whether every request gets an `X-Request-Id` of its own, a random UUID; `false` by default.
                 #[serde(default, rename = "generateRequestId", skip_serializing_if = "Option::is_none")]
                 #[schemars(extend("x-egret-differs" = "without it `X-Request-Id` is passed on as any other field"))]
                 generate_request_id: Option<bool>,
-                /// The path at which the gateway says whether it is ready.
+                /// A path that the gateway answers itself, for every host: with 200, and with 503 once it is about to
+                /// stop; none by default.
                 #[serde(default, rename = "healthCheck", skip_serializing_if = "Option::is_none")]
                 health_check: Option<ListenerHealthCheck>,
-                /// What is done with an escaped slash in a path.
+                /// What becomes of a path with `%2F` or `%5C`: `RejectRequest` answers with 400; `KeepUnchanged` by
+                /// default.
                 #[serde(default, rename = "pathWithEscapedSlashesAction", skip_serializing_if = "Option::is_none")]
                 #[schemars(extend("x-egret-differs" = "only `RejectRequest` and `KeepUnchanged`"))]
                 path_with_escaped_slashes_action: Option<String>,
-                /// Whether the `X-Request-Id` of a client stays.
+                /// Whether the `X-Request-Id` of a client stays; `false` by default.
                 #[serde(default, rename = "preserveExternalRequestId", skip_serializing_if = "Option::is_none")]
                 preserve_external_request_id: Option<bool>,
-                /// What becomes of `Server` in responses.
+                /// What becomes of `Server` in responses: `Overwrite` and `AppendIfAbsent` set it to `serverName`, and
+                /// a `serverName` alone overwrites it; `PassThrough` by default.
                 #[serde(default, rename = "serverHeaderTransformation", skip_serializing_if = "Option::is_none")]
                 #[schemars(extend("enum" = ["Overwrite", "AppendIfAbsent", "PassThrough"], "x-egret-differs" = "`PassThrough` by default, in place of `Overwrite`"))]
                 server_header_transformation: Option<String>,
-                /// The value of `Server`.
+                /// The value of `Server`; `egret` by default.
                 #[serde(default, rename = "serverName", skip_serializing_if = "Option::is_none")]
                 #[schemars(length(min = 1), extend("x-egret-differs" = "`egret` by default, in place of `envoy`"))]
                 server_name: Option<String>,
-                /// Which ports are taken off the host of a request.
+                /// `MatchingPort` takes the port of the listener off the host of a request, `AnyPort` any port: the
+                /// request goes to the default port then. The target of a CONNECT stays as it is; none by default.
                 #[serde(default, rename = "stripHostPortMode", skip_serializing_if = "Option::is_none")]
                 #[schemars(extend("enum" = ["MatchingPort", "AnyPort"]))]
                 strip_host_port_mode: Option<String>,
-                /// Which requests are traced, and where their spans go.
+                /// Which requests are traced, and where their spans go; none by default.
                 #[serde(default, skip_serializing_if = "Option::is_none")]
                 tracing: Option<TracingSpec>,
                 $($more)*
@@ -135,7 +141,7 @@ macro_rules! http_settings {
 #[kube(schema = "disabled", derive = "PartialEq")]
 #[serde(rename_all = "camelCase")]
 pub struct ListenerPolicySpec {
-    /// The Gateways, or listeners of Gateways, that the policy applies to.
+    /// The Gateways, or listeners of Gateways (`sectionName`), that the policy applies to, in its namespace.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-validations" = [gateways_only("targetRefs")]))]
     pub target_refs: Vec<TargetRef>,
@@ -159,16 +165,18 @@ recognised! {
         /// Settings of HTTP listeners.
         #[serde(default, rename = "httpSettings", skip_serializing_if = "Option::is_none")]
         http_settings: Option<HttpSettings>,
-        /// Validation of client certificates at HTTPS listeners.
+        /// How the certificates of clients are validated, at HTTPS listeners.
         #[serde(default, rename = "clientCertificateValidation", skip_serializing_if = "Option::is_none")]
         client_certificate_validation: Option<ClientCertificateValidation>,
-        /// Set if connections begin with a PROXY protocol header.
+        /// If set, connections must begin with a PROXY protocol header, version 1 or 2, and are closed without one;
+        /// none by default.
         #[serde(default, rename = "proxyProtocol", skip_serializing_if = "Option::is_none")]
         proxy_protocol: Option<ProxyProtocolSettings>,
         /// TCP keepalive probes; none by default.
         #[serde(default, rename = "tcpKeepalive", skip_serializing_if = "Option::is_none")]
         tcp_keepalive: Option<TcpKeepaliveSpec>,
-        /// The time limit of the PROXY protocol header and the TLS handshake, together.
+        /// How long the PROXY protocol header and the TLS handshake may take together. `0s` is unlimited; 15s by
+        /// default.
         #[serde(
             default,
             rename = "transportSocketConnectTimeout",

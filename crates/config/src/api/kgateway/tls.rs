@@ -16,10 +16,12 @@ recognised! {
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
     #[schemars(extend("x-kubernetes-validations" = [validation::exactly_one(&["secretRef", "files", "insecureSkipVerify", "wellKnownCACertificates"])]))]
     BackendConfigTls {
-        /// A Secret with CA certificates, and with the client certificate.
+        /// A Secret: `ca.crt`, if present, replaces the system's CAs, and a self-signed certificate in it is accepted
+        /// of the server for its own names; `tls.crt` and `tls.key` are the client certificate for upstreams that
+        /// request one.
         #[serde(default, rename = "secretRef", skip_serializing_if = "Option::is_none")]
         secret_ref: Option<SecretName>,
-        /// Accepts every certificate, without verification.
+        /// `true` accepts any certificate: the traffic may be read and changed on its way.
         #[serde(default, rename = "insecureSkipVerify", skip_serializing_if = "Option::is_none")]
         insecure_skip_verify: Option<bool>,
         /// Verifies certificates with a well-known set of CAs; only `System` is supported.
@@ -27,20 +29,20 @@ recognised! {
         #[schemars(length(min = 1, max = 253), regex(pattern = WELL_KNOWN))]
         #[schemars(extend("x-egret-differs" = "only `System`"))]
         well_known_ca_certificates: Option<String>,
-        /// The server name (SNI) that is sent, and that the certificate must be valid for; the host by default.
+        /// The server name (SNI) to send, and the name that the certificate must have; the host by default.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(length(min = 1))]
         sni: Option<String>,
-        /// The certificate must be valid for one of these names, instead of the host.
+        /// Names and addresses in place of `sni`. The certificate must have one of them.
         #[serde(default, rename = "verifySubjectAltNames", skip_serializing_if = "Vec::is_empty")]
         verify_subject_alt_names: Vec<String>,
-        /// The allowed TLS versions.
+        /// The versions and algorithms of TLS.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         parameters: Option<TlsParameters>,
-        /// The protocols that are offered (ALPN).
+        /// The protocols to offer (RFC 7301), in order of preference: `h2`, `http/1.1` or both; both by default.
         #[serde(default, rename = "alpnProtocols", skip_serializing_if = "Vec::is_empty")]
         alpn_protocols: Vec<String>,
-        /// Sends no client certificate, even if the Secret has one.
+        /// `true` presents no client certificate, although the Secret has one; `false` by default.
         #[serde(default, rename = "simpleTLS", skip_serializing_if = "Option::is_none")]
         simple_tls: Option<bool>,
         /// Whether renegotiation is allowed. Only `false` is supported.
@@ -64,24 +66,26 @@ pub struct SecretName {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TlsParameters {
-    /// The oldest version: `1.2`, `1.3` or `AUTO`.
+    /// The oldest version: `1.2`, `1.3` or `AUTO`; `1.2` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = TLS_VERSIONS))]
     #[schemars(extend("x-egret-differs" = "1.2 and 1.3 alone; 1.0 and 1.1 are refused"))]
     pub min_version: Option<String>,
-    /// The newest version: `1.2`, `1.3` or `AUTO`.
+    /// The newest version: `1.2`, `1.3` or `AUTO`; `1.3` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = TLS_VERSIONS))]
     #[schemars(extend("x-egret-differs" = "1.2 and 1.3 alone; 1.0 and 1.1 are refused"))]
     pub max_version: Option<String>,
-    /// The cipher suites that are offered, by their names in BoringSSL or IANA's registry.
+    /// The suites to offer, by their names in OpenSSL or IANA's registry. The names of TLS 1.2 restrict TLS 1.2, and
+    /// those of TLS 1.3 that. A known suite that is not supported is left out; all that are supported by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-egret-differs" = "suites of TLS 1.2 that are too weak are left out; names of TLS 1.3 restrict that version"))]
     pub cipher_suites: Vec<String>,
-    /// The groups of the key exchange that are offered.
+    /// The groups of the key exchange: `X25519MLKEM768`, `X25519`, `P-256`, `P-384`; all that are supported by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ecdh_curves: Vec<String>,
-    /// The algorithms of the signatures that are accepted in the handshake.
+    /// The algorithms that the server may sign the handshake with, such as `ecdsa_secp256r1_sha256`; all that are
+    /// supported by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signature_algorithms: Vec<String>,
 }

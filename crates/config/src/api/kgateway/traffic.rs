@@ -54,11 +54,12 @@ recognised! {
     #[kube(group = "gateway.kgateway.dev", version = "v1alpha1", kind = "TrafficPolicy", namespaced)]
     #[kube(plural = "trafficpolicies", schema = "disabled", derive = "PartialEq")]
     TrafficPolicySpec {
-        /// The Gateways, HTTPRoutes and GRPCRoutes, or sections of them, that the policy applies to.
+        /// The Gateways, ListenerSets, HTTPRoutes and GRPCRoutes, or sections of them (a listener, a named rule), that
+        /// the policy applies to, in its namespace.
         #[serde(default, rename = "targetRefs", skip_serializing_if = "Vec::is_empty")]
         #[schemars(length(min = 1, max = 16), extend("x-kubernetes-validations" = [targets_only("targetRefs")]))]
         target_refs: Vec<TargetRef>,
-        /// Selects Gateways, HTTPRoutes and GRPCRoutes by label.
+        /// Selects such objects by label. A selector that matches nothing is a problem.
         #[serde(default, rename = "targetSelectors", skip_serializing_if = "Vec::is_empty")]
         #[schemars(length(max = 64), extend("x-kubernetes-validations" = [targets_only("targetSelectors")]))]
         target_selectors: Vec<TargetSelector>,
@@ -68,7 +69,8 @@ recognised! {
         /// When a request is retried.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry: Option<TrafficRetry>,
-        /// The upgrades that are allowed, in place of the defaults.
+        /// The upgrades that are allowed: only these. `[]` allows neither upgrades nor tunnels; `CONNECT`, `websocket`
+        /// by default.
         #[serde(default, rename = "httpUpgrade", skip_serializing_if = "Option::is_none")]
         #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
         http_upgrade: Option<Vec<HttpUpgrade>>,
@@ -87,7 +89,8 @@ recognised! {
         /// Rewrites the path.
         #[serde(default, rename = "urlRewrite", skip_serializing_if = "Option::is_none")]
         url_rewrite: Option<TrafficUrlRewrite>,
-        /// Whether the host of a Static backend is sent to it in place of the client's.
+        /// Whether a Static backend is sent its own host in `Host`, with the port if it is not the default one; `false`
+        /// by default.
         #[serde(default, rename = "autoHostRewrite", skip_serializing_if = "Option::is_none")]
         auto_host_rewrite: Option<bool>,
         /// Reads request bodies as a whole before they are sent on.

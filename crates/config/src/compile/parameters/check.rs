@@ -72,51 +72,6 @@ pub(super) fn faults(spec: &GatewayParametersSpec) -> Vec<FieldFault> {
     faults.0
 }
 
-/// The fields that only tune Envoy. They are told, and change nothing.
-pub(super) fn without_counterpart(spec: &GatewayParametersSpec) -> Vec<FieldFault> {
-    let Some(kube) = &spec.kube else {
-        return Vec::new();
-    };
-    let container = kube.envoy_container.as_ref();
-    let bootstrap = container.and_then(|container| container.bootstrap.as_ref());
-    let stats = kube.stats.as_ref();
-    let fields = [
-        (
-            "envoyContainer.bootstrap.componentLogLevels",
-            bootstrap.and_then(|bootstrap| bootstrap.component_log_levels.as_ref()),
-        ),
-        (
-            "envoyContainer.bootstrap.dnsResolver",
-            bootstrap.and_then(|bootstrap| bootstrap.dns_resolver.as_ref()),
-        ),
-        ("sdsContainer", kube.sds_container.as_ref()),
-        (
-            "stats.enableStatsRoute",
-            stats.and_then(|stats| stats.enable_stats_route.as_ref()),
-        ),
-        (
-            "stats.matcher",
-            stats.and_then(|stats| stats.matcher.as_ref()),
-        ),
-        (
-            "stats.routePrefixRewrite",
-            stats.and_then(|stats| stats.route_prefix_rewrite.as_ref()),
-        ),
-        (
-            "stats.statsRoutePrefixRewrite",
-            stats.and_then(|stats| stats.stats_route_prefix_rewrite.as_ref()),
-        ),
-    ];
-    let set = fields.into_iter().filter(|(_, value)| value.is_some());
-    set.map(|(field, _)| {
-        FieldFault::new(
-            format!("spec.kube.{field}"),
-            "tunes Envoy, and has no effect on Egret",
-        )
-    })
-    .collect()
-}
-
 fn kubernetes(kube: &KubeParameters, faults: &mut FaultList) {
     faults.unsupported("spec.kube", kube.unsupported());
     if let Some(deployment) = &kube.deployment {

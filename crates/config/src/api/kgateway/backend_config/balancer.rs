@@ -34,13 +34,15 @@ recognised! {
         /// An address drawn at random.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         random: Option<RandomBalancer>,
-        /// The same host for the same header, cookie or client.
+        /// The same host of a Static Backend, and the same address of a name or Service, for requests that have the
+        /// same in common.
         #[serde(default, rename = "ringHash", skip_serializing_if = "Option::is_none")]
         ring_hash: Option<RingHash>,
         /// As `ringHash`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         maglev: Option<Maglev>,
-        /// Whether connections to addresses that a name no longer resolves to are closed.
+        /// Whether a connection to an address that its name no longer has is closed once its requests have ended;
+        /// `true` by default.
         #[serde(
             default,
             rename = "closeConnectionsOnHostSetChange",
@@ -62,7 +64,7 @@ recognised! {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RoundRobin {
-    /// Gives a new address its share of the requests bit by bit.
+    /// Gives a new address its share of the requests bit by bit; none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_start: Option<SlowStartSpec>,
 }
@@ -71,11 +73,11 @@ pub struct RoundRobin {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LeastRequest {
-    /// How many addresses are drawn; 2 by default.
+    /// How many addresses are drawn, at least 2; 2 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", extend("default" = 2))]
     pub choice_count: Option<i64>,
-    /// Gives a new address its share of the requests bit by bit.
+    /// Gives a new address its share of the requests bit by bit; none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_start: Option<SlowStartSpec>,
 }
@@ -88,7 +90,7 @@ pub struct SlowStartSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::duration")]
     pub window: Option<String>,
-    /// How fast the share grows; `"1.0"` by default.
+    /// How the share grows: evenly at `"1.0"`, above that faster at first; `"1.0"` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32), extend("x-kubernetes-validations" = [validation::rule("double(self) > 0.0", "Aggression, if specified, must be a string representing a number greater than 0.0")]))]
     pub aggression: Option<String>,
@@ -149,7 +151,7 @@ pub struct HashPolicySpec {
     /// The address of the client.
     #[serde(default, rename = "sourceIP", skip_serializing_if = "Option::is_none")]
     pub source_ip: Option<HashSourceIp>,
-    /// Whether the later policies are not looked at if the request has this one's.
+    /// Whether the later entries are left out if the request has this one; `false` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terminal: Option<bool>,
 }
@@ -172,7 +174,7 @@ pub struct HashCookieSpec {
     /// The path of a cookie that is given to a client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// How long a cookie is valid that a client without one is given; without this it is given none.
+    /// How long a cookie is valid that a client without one is given, `0s` for its session; without it none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::duration")]
     pub ttl: Option<String>,

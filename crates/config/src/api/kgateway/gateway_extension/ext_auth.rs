@@ -13,13 +13,14 @@ use crate::api::validation;
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [validation::exactly_one(&["grpcService", "httpService"])]))]
 pub struct ExtAuthExtension {
-    /// A service that speaks gRPC.
+    /// A service that speaks `envoy.service.auth.v3` over gRPC, within 200ms if `requestTimeout` says nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grpc_service: Option<GrpcServiceSpec>,
     /// A service that speaks HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_service: Option<HttpAuthServiceSpec>,
-    /// Whether requests are let through if the service gives no answer; `false` by default.
+    /// Whether a request is let through if there is no answer in time, or one that cannot be understood; `false` by
+    /// default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub fail_open: Option<bool>,
@@ -30,11 +31,12 @@ pub struct ExtAuthExtension {
     /// Whether the service gets the request's body, and how much of it; none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with_request_body: Option<AuthRequestBody>,
-    /// The status of the response if the service gives no answer; 403 by default.
+    /// The status of the refusal otherwise, 200 to 511 (`ext_auth_unavailable`); 403 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<i32>", range(min = 100, max = 511), extend("default" = 403))]
     pub status_on_error: Option<i64>,
-    /// The headers of the request that the service gets; by default all over gRPC, and only `Authorization` over HTTP.
+    /// The headers of the request that the service gets. Over HTTP `Authorization` is always among them; over gRPC all
+    /// but `Proxy-Authorization`, over HTTP none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headers_to_forward: Option<Vec<String>>,
     /// A name for statistics of Envoy, which is read and has no effect.
@@ -47,14 +49,14 @@ pub struct ExtAuthExtension {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthRequestBody {
-    /// The most bytes.
+    /// How much of the body the service gets, decompressed if `compression` says so. A larger body is refused with 413.
     #[schemars(with = "i32", range(min = 1))]
     pub max_request_bytes: i64,
-    /// Whether of a larger body the beginning is sent; else the request is refused with 413.
+    /// Whether of a larger body the beginning is sent; `false` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub allow_partial_message: Option<bool>,
-    /// Whether it is sent as bytes in place of text, over gRPC.
+    /// Whether it is sent as bytes in place of text, over gRPC; `false` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub pack_as_bytes: Option<bool>,
@@ -64,7 +66,7 @@ pub struct AuthRequestBody {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpAuthServiceSpec {
-    /// The service.
+    /// The service: a Service and its port, or a Static Backend.
     #[schemars(extend("x-kubernetes-validations" = [has_port()]))]
     pub backend_ref: ServiceRef,
     /// What comes before the path of the request.
@@ -89,7 +91,7 @@ pub struct HttpAuthServiceSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthorizationRequest {
-    /// Further headers, which take the place of the client's.
+    /// Further headers of the question, without format commands.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers_to_add: BTreeMap<String, String>,
 }
@@ -98,13 +100,14 @@ pub struct AuthorizationRequest {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthorizationResponse {
-    /// The headers of the answer that take the place of the request's.
+    /// The headers of an answer of 200 that the upstream gets in place of the client's; none by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers_to_backend: Vec<String>,
-    /// The headers of an answer that refuses a request which the client gets; all by default.
+    /// The headers of another answer that the client gets; `WWW-Authenticate`, `Proxy-Authenticate` and `Location` are
+    /// always among them; all by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers_to_client: Vec<String>,
-    /// The headers of an answer that lets a request through which the client gets with the response.
+    /// The headers of an answer of 200 that are added to the response; none by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers_to_client_on_success: Vec<String>,
 }

@@ -10,9 +10,11 @@ use crate::api::validation;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExtProcExtension {
-    /// The service. Its `requestTimeout` is that of the whole conversation about a request; none by default.
+    /// A service that speaks `envoy.service.ext_proc.v3` over gRPC. Its `requestTimeout` is that of the whole
+    /// conversation about a request; none by default.
     pub grpc_service: GrpcServiceSpec,
-    /// Whether requests go on without the service if it gives no answer; `true` by default.
+    /// Whether a request goes on without the service if that gives no answer, or one that makes no sense; `true` by
+    /// default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = true))]
     pub fail_open: Option<bool>,
@@ -23,15 +25,16 @@ pub struct ExtProcExtension {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::duration", extend("x-kubernetes-validations" = [validation::at_least("1ms", "timeout must be at least 1ms.")]))]
     pub message_timeout: Option<String>,
-    /// The longest time that the service may ask for in place of that; it may not by default.
+    /// The longest time that the service may ask for in place of that (`override_message_timeout`), once for each
+    /// answer; none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::duration", extend("x-kubernetes-validations" = [validation::at_least("1ms", "timeout must be at least 1ms.")]))]
     pub max_message_timeout: Option<String>,
-    /// Whether the service may say that it gets something else of a request and its response; `false` by default.
+    /// Whether the service may choose another mode (`mode_override`) in an answer about headers; `false` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub allow_processing_mode_override: Option<bool>,
-    /// What it may say then; anything by default.
+    /// The modes that it may choose then; any by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_processing_mode_overrides: Vec<ProcessingModeSpec>,
     /// Attributes of the request that the service is told.
@@ -59,27 +62,28 @@ pub struct ExtProcExtension {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProcessingModeSpec {
-    /// Whether the header of the request; `SEND` by default.
+    /// Whether the service gets the header of the request; `SEND` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "SEND"))]
     pub request_header_mode: Option<HeaderSendMode>,
-    /// Whether the header of the response; `SEND` by default.
+    /// Whether it gets the header of the response; `SEND` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "SEND"))]
     pub response_header_mode: Option<HeaderSendMode>,
-    /// How the body of the request; `NONE` by default.
+    /// How it gets the body of the request: `STREAMED`, piece by piece as it comes; `BUFFERED`, as a whole before
+    /// anything is sent on; `BUFFERED_PARTIAL`, of a larger body the beginning; `NONE` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "NONE", "x-egret-differs" = "not `FULL_DUPLEX_STREAMED`"))]
     pub request_body_mode: Option<BodySendMode>,
-    /// How the body of the response; `NONE` by default.
+    /// How it gets the body of the response, likewise; `NONE` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "NONE", "x-egret-differs" = "not `FULL_DUPLEX_STREAMED`"))]
     pub response_body_mode: Option<BodySendMode>,
-    /// Whether the trailers of the request, if there are any; `SKIP` by default.
+    /// Whether it gets the trailers of the request, if there are any; `SKIP` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "SKIP"))]
     pub request_trailer_mode: Option<HeaderSendMode>,
-    /// Whether the trailers of the response, if there are any; `SKIP` by default.
+    /// Whether it gets the trailers of the response, if there are any; `SKIP` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "SKIP"))]
     pub response_trailer_mode: Option<HeaderSendMode>,

@@ -10,11 +10,13 @@ use crate::api::validation;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JwtExtension {
-    /// Whose tokens are accepted: the token of one of them is enough.
+    /// 1 to 32 issuers: the token of one of them is enough. Of several errors, that about a token of a provider's own
+    /// is told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub providers: Vec<JwtProviderSpec>,
-    /// What becomes of requests without a token; `Strict` by default.
+    /// What becomes of requests without a token: `AllowMissing` lets them through, and refuses a token that is not
+    /// valid in any case; `Strict` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_mode: Option<JwtValidationMode>,
 }
@@ -40,21 +42,23 @@ pub struct JwtProviderSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub issuer: Option<String>,
-    /// A token must be for one of these (`aud`); for anybody by default.
+    /// A list of which `aud` must have one, whose scheme and last slash do not count; any by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32))]
     pub audiences: Option<Vec<String>>,
-    /// Where the token is in a request; after `Bearer` in `Authorization`, or in the query parameter `access_token`, by
-    /// default.
+    /// Where the token is in a request, in every form of request; after `Bearer` in `Authorization`, or `access_token`
+    /// in the query by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_source: Option<JwtTokenSource>,
-    /// The request headers that tell the upstream what the token says.
+    /// The request headers that tell the upstream what the token says: texts, numbers and `true` as they are, lists and
+    /// objects as JSON in Base64. Such a header of a client itself is removed in any case. Not for what is inside a
+    /// tunnel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32))]
     pub claims_to_headers: Option<Vec<ClaimToHeader>>,
     /// The keys that tokens are signed with.
     pub jwks: JwksSpec,
-    /// Whether the token is forwarded to the upstream; `false` by default.
+    /// Whether the upstream gets the token; `false` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forward_token: Option<bool>,
 }
@@ -88,7 +92,7 @@ pub struct JwtTokenHeader {
 /// A request header that tells the upstream what the token says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClaimToHeader {
-    /// The name of the claim; names with dots between them lead into nested ones.
+    /// The name of the claim, or a path such as `team.name`.
     #[schemars(length(min = 1, max = 2048))]
     pub name: String,
     /// The name of the header.
@@ -138,7 +142,7 @@ pub struct RemoteJwksSpec {
     /// The URL, whose host and path are asked for. With `https` the server is reached over TLS.
     #[schemars(length(min = 1, max = 2048))]
     pub url: String,
-    /// The server.
+    /// The server: a Service and its port, or a Static Backend.
     #[schemars(extend("x-kubernetes-validations" = [has_port()]))]
     pub backend_ref: ServiceRef,
     /// How long keys are used before they are fetched again; 5m by default.

@@ -12,17 +12,20 @@ use crate::api::validation;
 pub struct RateLimitExtension {
     /// The domain under which the service has its limits.
     pub domain: String,
-    /// Whether requests are let through if the service gives no answer; `true` by default.
+    /// Whether a request is let through if there is no answer in time, or one that cannot be understood; else it is
+    /// refused with 500 (`rate_limit_unavailable`); `true` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = true))]
     pub fail_open: Option<bool>,
-    /// The service.
+    /// The service, which speaks Envoy's rate limit protocol. It is spoken to over HTTP/2, in the clear unless a policy
+    /// says TLS.
     pub grpc_service: GrpcServiceSpec,
-    /// The longest time that a request waits for the answer; 100ms by default.
+    /// How long a request waits for the answer, connecting and retries included; 100ms by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::duration", extend("default" = "100ms"))]
     pub timeout: Option<String>,
-    /// Whether responses have `x-ratelimit` fields; `Off` by default.
+    /// `DraftVersion03`: responses and refusals have `x-ratelimit-limit`, `x-ratelimit-remaining` and
+    /// `x-ratelimit-reset` of the limit that is the closest; `Off` by default.
     #[serde(
         default,
         rename = "xRateLimitHeaders",

@@ -13,10 +13,10 @@ pub struct GrpcServiceSpec {
     /// `:authority` of the calls; the host and port of the service by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
-    /// The service.
+    /// The service: a Service and its port, or a Static Backend.
     #[schemars(extend("x-kubernetes-validations" = [has_port()]))]
     pub backend_ref: ServiceRef,
-    /// The longest time that a call may take.
+    /// The longest time that a call may take; beside another time limit the shorter of the two holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::duration", extend("x-kubernetes-validations" = [validation::at_least("1ms", "timeout must be at least 1ms.")]))]
     pub request_timeout: Option<String>,
@@ -28,7 +28,7 @@ pub struct GrpcServiceSpec {
 /// When a call is made again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceRetry {
-    /// How often; 1 by default.
+    /// How often a call that failed for the moment is made again; 1 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<i32>", range(min = 0), extend("default" = 1))]
     pub attempts: Option<i64>,

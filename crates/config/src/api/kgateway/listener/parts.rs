@@ -21,7 +21,7 @@ pub struct ListenerPort {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyProtocolSettings {
-    /// Whether connections without a header are served too.
+    /// `true` serves connections without a header too; `false` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_requests_without_proxy_protocol: Option<bool>,
 }
@@ -30,10 +30,11 @@ pub struct ProxyProtocolSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientCertificateValidation {
-    /// The CA certificates that client certificates are validated against.
+    /// ConfigMaps and Secrets with CAs in `ca.crt`. Those in another namespace need a ReferenceGrant from
+    /// ListenerPolicy.
     #[schemars(length(min = 1, max = 8))]
     pub ca_certificate_refs: Vec<AuthorityReference>,
-    /// `Require` or `Optional`.
+    /// `Require` refuses clients without a certificate, `Optional` only clients whose certificate is not valid.
     #[schemars(extend("enum" = ["Require", "Optional"]))]
     pub mode: String,
 }
@@ -60,19 +61,20 @@ pub struct AuthorityReference {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ListenerHttp2 {
-    /// Whether CONNECT is served over HTTP/2.
+    /// Whether CONNECT is served on HTTP/2; `true` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-egret-differs" = "`true` by default"))]
     pub allow_connect: Option<bool>,
-    /// The initial window of a connection, in bytes.
+    /// How many bytes of all requests of a connection may arrive ahead of what was forwarded; 16Mi by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-egret-differs" = "16Mi by default, in place of 256Mi"))]
     pub initial_connection_window_size: Option<Quantity>,
-    /// The initial window of a stream, in bytes.
+    /// How many bytes of a request may arrive ahead of what was forwarded: 65535 to 2147483647, as a number or with a
+    /// unit, such as `64Ki`; 1Mi by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-egret-differs" = "1Mi by default"))]
     pub initial_stream_window_size: Option<Quantity>,
-    /// Maximum number of concurrent streams of one connection.
+    /// The most concurrent requests of one connection; 100 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 1))]
     #[schemars(extend("x-egret-differs" = "100 by default, in place of 1024"))]
@@ -91,7 +93,8 @@ pub struct ListenerHealthCheck {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UpgradeConfig {
-    /// The names of protocols, and `CONNECT`; compared without regard to case.
+    /// The protocols that connections may be upgraded to, case-insensitive; if set, only these. `h2c` is an error;
+    /// `CONNECT`, `websocket` by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     #[schemars(extend("x-egret-differs" = "`CONNECT` and `websocket` by default, in place of none; `h2c` is refused"))]

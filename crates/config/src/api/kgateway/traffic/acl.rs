@@ -31,13 +31,14 @@ pub enum AclAction {
 /// `spec.acl.rules[]` of a TrafficPolicy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AclRule {
-    /// The name, for refusals and the log.
+    /// The name in refusals and the log; `rule-<index>` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub name: Option<String>,
     /// What happens to clients of these networks.
     pub action: AclAction,
-    /// Addresses and networks.
+    /// Addresses and networks. The longest prefix that contains the client's address decides, and of equal ones the
+    /// first.
     #[schemars(length(min = 1, max = 256))]
     pub cidrs: Vec<String>,
 }
@@ -47,7 +48,7 @@ pub struct AclRule {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [crate::api::validation::at_least_one(&["statusCode", "headers", "blockedByHeaderName"])]))]
 pub struct AclDenyResponse {
-    /// The status; 403 by default.
+    /// The status, 200 to 599; 403 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 100, max = 599))]
     pub status_code: Option<i64>,

@@ -12,14 +12,15 @@ use crate::api::validation;
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [validation::exactly_one(&["users", "secretRef", "disable"])]))]
 pub struct TrafficBasicAuth {
-    /// Users with hashes of their passwords, in the format of `htpasswd -B` or `htpasswd -s`.
+    /// Lines in the format of `htpasswd -B`, `name:$2y$...`, with a cost of 4 to 14, or of `htpasswd -s`,
+    /// `name:{SHA}...`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256), extend("x-egret-differs" = "hashes of bcrypt too"))]
     pub users: Option<Vec<String>>,
-    /// A Secret with such users.
+    /// A Secret with such lines. Blank lines and lines that begin with `#` are ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<UsersSecret>,
-    /// Disables basic authentication, even if a wider policy requires it.
+    /// No credentials are required. On a route this does not lift what its Gateway or listener requires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disable: Option<PolicyDisable>,
 }
@@ -45,23 +46,24 @@ pub struct UsersSecret {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [validation::exactly_one(&["secretRef", "secretSelector", "disable"])]))]
 pub struct TrafficApiKeyAuth {
-    /// The places of a request where keys are looked for; the header `api-key` by default.
+    /// Where the key is read from. The first source that has a key decides; the header `api-key` by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub key_sources: Vec<ApiKeySource>,
-    /// A Secret with one key for each client.
+    /// A Secret in which every entry is named for a client and has the client's key as its value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<KeysSecret>,
-    /// Selects several Secrets, each with one key for each client.
+    /// All Secrets of the policy's namespace with these labels: at least one requirement and at least one Secret. A
+    /// client may have keys in several Secrets; two clients cannot have the same key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_selector: Option<SecretSelector>,
-    /// Whether the key is forwarded to the upstream; `false` by default.
+    /// Whether the upstream gets the key; `false` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forward_credential: Option<bool>,
-    /// The name of a request header that tells the upstream which client sent the key.
+    /// A header that names the client to the upstream, and replaces any value that the client sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id_header: Option<String>,
-    /// Disables API key authentication, even if a wider policy requires it.
+    /// No key is required. On a route this does not lift what its Gateway or listener requires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disable: Option<PolicyDisable>,
 }
@@ -71,7 +73,8 @@ pub struct TrafficApiKeyAuth {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("x-kubernetes-validations" = [validation::at_least_one(&["header", "query", "cookie"])]))]
 pub struct ApiKeySource {
-    /// The name of a header.
+    /// The name of a header, with the key, or `Bearer` and the key. The fields of one source are tried in the order
+    /// `header`, `query`, `cookie`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub header: Option<String>,

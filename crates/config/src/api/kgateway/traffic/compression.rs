@@ -11,10 +11,10 @@ use crate::api::validation;
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [validation::at_least_one(&["responseCompression", "requestDecompression"])]))]
 pub struct TrafficCompression {
-    /// Compresses responses for clients that accept it.
+    /// Compresses responses: a client gets the coding that its `Accept-Encoding` wants most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_compression: Option<CompressionLibraries>,
-    /// Decompresses the bodies of requests.
+    /// Decompresses request bodies in one of these codings, and sends them without `Content-Encoding`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_decompression: Option<CompressionLibraries>,
 }
@@ -22,7 +22,7 @@ pub struct TrafficCompression {
 /// The codings of one direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CompressionLibraries {
-    /// The codings; gzip by default.
+    /// The codings; `Gzip` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 3), extend("default" = ["Gzip"], "x-kubernetes-list-type" = "set"))]
     pub libraries: Option<Vec<CompressionLibrary>>,

@@ -14,11 +14,11 @@ pub struct TrafficCsrf {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::percentage")]
     pub percentage_enabled: Option<i64>,
-    /// How many of a hundred requests are judged and let through all the same; none by default.
+    /// In place of `percentageEnabled`: as many are judged and let through all the same; none by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::percentage")]
     pub percentage_shadowed: Option<i64>,
-    /// Origins besides the request's own: a host, with its port if it is not the default one.
+    /// Other origins that may send requests, compared with the host and port of an origin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     pub additional_origins: Option<Vec<OriginMatch>>,
@@ -44,7 +44,7 @@ pub struct OriginMatch {
     /// A regular expression that matches all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub safe_regex: Option<String>,
-    /// Whether letters match in either case; not for `safeRegex`. `false` by default.
+    /// Whether letters match in either case. Not for `safeRegex`, which takes `(?i)`; `false` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ignore_case: Option<bool>,
 }

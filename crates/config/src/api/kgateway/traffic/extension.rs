@@ -45,7 +45,7 @@ pub struct TrafficExtAuth {
     /// How much of a request's body the service gets, in place of what the GatewayExtension says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with_request_body: Option<AuthRequestBody>,
-    /// What the service is told beside the request.
+    /// What the service is told beside the request, over gRPC.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub context_extensions: BTreeMap<String, String>,
     /// Disables what a wider policy requires.

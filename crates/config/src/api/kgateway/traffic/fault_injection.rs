@@ -20,7 +20,8 @@ pub struct TrafficFaultInjection {
     /// Sends the bodies of responses slowly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_rate_limit: Option<FaultRateLimit>,
-    /// How many faults there may be at once; any number by default.
+    /// How many delays and slow responses there may be in the process when another fault is due. 0 injects nothing; any
+    /// number by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0))]
     pub max_active_faults: Option<i64>,
@@ -50,11 +51,11 @@ pub struct FaultDelay {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [validation::exactly_one(&["httpStatus", "grpcStatus"])]))]
 pub struct FaultAbort {
-    /// The status of the response.
+    /// The status of a response of the gateway's own, with the body `fault filter abort`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 200, max = 599))]
     pub http_status: Option<i64>,
-    /// The status of the response to a gRPC request.
+    /// In place of `httpStatus`: a gRPC call gets this status, other requests get 200.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0, max = 16))]
     pub grpc_status: Option<i64>,

@@ -41,7 +41,7 @@ pub struct HeaderModifier {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [validation::exactly_one(&["value", "secretRef"]), validation::rule("!has(self.value) || has(self.name)", "name is required when using an inline value")]))]
 pub struct HeaderSource {
-    /// The name of the header; `secretRef.key` by default.
+    /// The name of the header. With `secretRef` it may be omitted, and is then `key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::header_name")]
     pub name: Option<String>,
@@ -67,7 +67,7 @@ pub struct HeaderSecret {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = validation::NAMESPACE))]
     pub namespace: Option<String>,
-    /// The entry of the Secret; the name of the header by default.
+    /// The entry of the Secret; the header's name by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = "^[-._a-zA-Z0-9]+$"))]
     pub key: Option<String>,

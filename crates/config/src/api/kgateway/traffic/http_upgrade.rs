@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 /// `spec.httpUpgrade[]` of a TrafficPolicy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HttpUpgrade {
-    /// A protocol of the `Upgrade` header such as `websocket`, or `CONNECT`; compared without regard to case.
+    /// A protocol of `Upgrade`, such as `websocket` or `spdy/3.1`, or `CONNECT`; case-insensitive, each once. Not
+    /// `h2c`.
     #[serde(rename = "type")]
     #[schemars(length(min = 1, max = 64))]
     pub upgrade_type: String,
@@ -18,7 +19,7 @@ pub struct HttpUpgrade {
 /// `spec.httpUpgrade[].connect` of a TrafficPolicy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConnectUpgrade {
-    /// Whether the proxy terminates the CONNECT. Only `true` is supported: without it, kgateway forwards the CONNECT.
+    /// Required for `CONNECT`: `true` opens the tunnel here. Forwarding a CONNECT to another proxy is not supported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terminate: Option<bool>,
 }

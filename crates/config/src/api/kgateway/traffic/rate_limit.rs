@@ -45,7 +45,7 @@ pub struct TokenBucketSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 1), extend("default" = 1))]
     pub tokens_per_fill: Option<i64>,
-    /// The interval; at least 50ms.
+    /// The interval, at least 50ms, in which tokens come continuously: 4 in 1s are one every 250ms.
     #[schemars(schema_with = "validation::duration", extend("x-kubernetes-validations" = [validation::at_least("50ms", "must be at least 50ms")]))]
     pub fill_interval: String,
 }
@@ -54,7 +54,7 @@ pub struct TokenBucketSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GlobalRateLimitSpec {
-    /// What the service counts a request under: each of these that has all its entries.
+    /// What the service counts a request under: each descriptor of which every entry has a value.
     #[schemars(length(min = 1, max = 64))]
     pub descriptors: Vec<RateLimitDescriptorSpec>,
     /// The GatewayExtension with `rateLimit`.
@@ -76,13 +76,16 @@ pub struct RateLimitDescriptorSpec {
     "exactly one entry type must be specified",
 )]))]
 pub struct RateLimitEntrySpec {
-    /// What the entry says.
+    /// What the entry says: `Generic` a fixed key and value; `Header` a header under its name; `RemoteAddress` the
+    /// client's address under `remote_address`; `Path` the path with its query under `path`, which a tunnel does not
+    /// have.
     #[serde(rename = "type")]
     pub entry_type: RateLimitEntryType,
     /// A fixed entry, for `Generic`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generic: Option<GenericEntry>,
-    /// The name of a header, for `Header`.
+    /// The name of a header, for `Header`, of which the first of several counts; `:authority`, `:method`, `:path` and
+    /// `:scheme` are known too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub header: Option<String>,

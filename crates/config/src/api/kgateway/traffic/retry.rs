@@ -10,23 +10,24 @@ use crate::api::validation;
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [validation::rule("has(self.retryOn) || has(self.statusCodes)", "retryOn or statusCodes must be set.")]))]
 pub struct TrafficRetry {
-    /// Maximum number of retries; 1 by default.
+    /// The most retries of a request. 0 is never, and overrides a wider policy; 1 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0), extend("default" = 1))]
     pub attempts: Option<i64>,
-    /// Minimum time between two attempts; 25ms by default.
+    /// The least time between two attempts, 1ms or more. It doubles with each retry, up to ten times this, and up to a
+    /// quarter is added at random; 25ms by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::duration", extend("default" = "25ms", "x-kubernetes-validations" = [validation::at_least("1ms", "retry.backoffBaseInterval must be at least 1ms.")]))]
     pub backoff_base_interval: Option<String>,
-    /// The time limit of each attempt; by default that of the request.
+    /// How long each attempt may take; as long as the request may by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "validation::duration", extend("x-kubernetes-validations" = [validation::at_least("1ms", "retry.perTryTimeout must be at least 1ms.")]))]
     pub per_try_timeout: Option<String>,
-    /// Conditions for a retry, by the words that Envoy defines.
+    /// Conditions. `retryOn` or `statusCodes` is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "retry_conditions")]
     pub retry_on: Option<Vec<String>>,
-    /// Status codes that cause a retry: 400 to 599.
+    /// Response statuses that are retried, 400 to 599, with or without the condition `retriable-status-codes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         with = "Vec<i32>",

@@ -20,15 +20,16 @@ pub struct TrafficTransformation {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageTransformation {
-    /// Headers that replace those of the same name; one whose template gives nothing is removed.
+    /// Headers that replace those of the same name. One whose value is empty, or whose template fails, is removed.
+    /// `:method` and `:path` of a request and `:status` of a response can be set too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16), extend("x-egret-differs" = "of pseudo headers, `:method` and `:path` of requests and `:status` of responses; EgressPolicies are asked about a new method and path"))]
     pub set: Option<Vec<HeaderTemplateSpec>>,
-    /// Headers that are added to those of the same name.
+    /// Headers that are added, unless their value is empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     pub add: Option<Vec<HeaderTemplateSpec>>,
-    /// Names of headers that are removed.
+    /// Names of headers that are removed after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     pub remove: Option<Vec<String>>,
@@ -56,7 +57,9 @@ pub struct HeaderTemplateSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BodyTemplateSpec {
-    /// How the body is read; `AsString` by default.
+    /// `AsString`: `body()` is the text of the body. `AsJson`: the fields of a JSON object are variables, and
+    /// `context()` is all of it; a body that is not JSON is answered with 400. `None`: the body is neither read nor
+    /// changed; `AsString` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "AsString"))]
     pub parse_as: Option<BodyParsing>,
