@@ -18,6 +18,9 @@ class Scenario:
     few: int = 200
     more: int = 2200
 
+    def is_of_memory(self):
+        return tools.memory in self.counted_by
+
     def figures(self, world):
         """What doing it once costs."""
         figures = {}

@@ -15,7 +15,7 @@ use crate::record::{ExchangeEnd, Record};
 const MAX_USER_AGENT: usize = 200;
 
 /// Writes the line of an exchange, without its end. Members without a value are left out; `time`, `client`, the counts of bytes
-/// and `total_ms` are always there. What each means is in docs/operations.md.
+/// and `total_ms` are always there. What each means is in docs/reference/log.md.
 pub(super) fn write(record: &Record<'_>, out: &mut Vec<u8>) {
     let mut line = JsonObject::begin(out);
     who(record, &mut line);
