@@ -4,7 +4,9 @@ mod algorithms;
 mod backend;
 mod connection;
 mod edge;
+mod forwarding;
 mod hash;
+mod local_reply;
 mod resolver;
 mod tls;
 mod tracing;
@@ -19,7 +21,11 @@ pub use backend::{
 };
 pub use connection::{ConnectionLimits, FOREVER, Http2Limits, ProxyProtocol};
 pub use edge::{ListenerHttp, RequestIds, ServerHeader, StripPort};
+pub use forwarding::{
+    CertificateDetails, CertificateForwarding, ForwardedFor, ForwardedTrust, SpokenFor,
+};
 pub use hash::{HashCookie, HashKey, HashPolicy, SlowStart};
+pub use local_reply::{BodyFormat, LocalReplies, LocalReplyMapper};
 pub use resolver::{
     BackendDns, BackendResolver, DnsProtocol, LookupFamily, NameServer, ResolverId,
     ResolverSettings,

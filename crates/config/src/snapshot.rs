@@ -28,14 +28,16 @@ pub use crate::rule::{
     WeightedBackends,
 };
 pub use crate::settings::{
-    AlpnProtocol, AttributeSource, BackendDns, BackendResolver, BackendSettings, Certificate,
-    CipherSuite, CircuitBreakers, ClientValidation, ConnectionLimits, DnsProtocol, FOREVER,
+    AlpnProtocol, AttributeSource, BackendDns, BackendResolver, BackendSettings, BodyFormat,
+    Certificate, CertificateDetails, CertificateForwarding, CipherSuite, CircuitBreakers,
+    ClientValidation, ConnectionLimits, DnsProtocol, FOREVER, ForwardedFor, ForwardedTrust,
     HashCookie, HashKey, HashPolicy, Http2Keepalive, Http2Limits, Http2Settings, HttpVersion,
-    KeyExchangeGroup, ListenerHttp, LoadBalancing, LookupFamily, NameServer, NamedAlgorithm,
-    OutlierDetection, PeerName, PeerTrust, PrivateKey, ProxyProtocol, ProxyVersion, RequestIds,
-    ResolverId, ResolverSettings, ServerHeader, ServerTls, SignatureAlgorithm, SlowStart,
-    SpanAttribute, StripPort, TcpKeepalive, TlsAlgorithms, TlsIdentity, TlsVersion, TlsVersions,
-    Tracing, UpstreamTls, ValidationMode, WHOLE,
+    KeyExchangeGroup, ListenerHttp, LoadBalancing, LocalReplies, LocalReplyMapper, LookupFamily,
+    NameServer, NamedAlgorithm, OutlierDetection, PeerName, PeerTrust, PrivateKey, ProxyProtocol,
+    ProxyVersion, RequestIds, ResolverId, ResolverSettings, ServerHeader, ServerTls,
+    SignatureAlgorithm, SlowStart, SpanAttribute, SpokenFor, StripPort, TcpKeepalive,
+    TlsAlgorithms, TlsIdentity, TlsVersion, TlsVersions, Tracing, UpstreamTls, ValidationMode,
+    WHOLE,
 };
 
 /// Everything that the proxy serves.
@@ -197,6 +199,15 @@ impl ListenerSocket {
             .rev()
             .map(|listener| &listener.access_log);
         logs.find(|log| !log.is_off()).unwrap_or(&AccessLog::Off)
+    }
+
+    /// What becomes of the gateway's own responses to what cannot be told to be for one of the listeners: what the widest
+    /// hostname says that has a word in that.
+    #[must_use]
+    pub fn unrouted_replies(&self) -> Option<&Arc<LocalReplies>> {
+        let listeners = self.listeners.iter().rev();
+        let mut settings = listeners.filter_map(|listener| listener.http.as_ref());
+        settings.find_map(|http| http.local_replies.as_ref())
     }
 
     /// The listener of a TLS connection whose client sent this server name (SNI, RFC 6066 3), or none.

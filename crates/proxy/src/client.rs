@@ -15,9 +15,11 @@ use egret_config::snapshot::{
 use tokio::sync::Notify;
 
 use crate::clock;
+use crate::message::forwarded::ForwardedFields;
 use crate::policy::ClientIdentity;
 use crate::proxy_protocol::ClientAddresses;
 use crate::record::ClientFacts;
+use crate::tls::PresentedCertificate;
 use interim::InterimQueue;
 use watch::ConnectionWatch;
 pub(crate) use watch::HttpConnection;
@@ -69,6 +71,8 @@ pub(crate) struct TerminatedTls {
     pub(crate) alpn: Option<AlpnProtocol>,
     /// The client's certificate, if the listener validated it.
     pub(crate) certificate: Option<Arc<CertificateFacts>>,
+    /// It in full, if upstreams may be told of it.
+    pub(crate) presented: Option<Arc<PresentedCertificate>>,
 }
 
 impl TerminatedTls {
@@ -156,6 +160,7 @@ impl ClientConnection {
             },
             server_name: hello.as_ref().and_then(|hello| hello.sni.clone()),
             certificate: tls.as_ref().and_then(|tls| tls.certificate.clone()),
+            forwarded: ForwardedFields::default(),
         };
         let now = clock::now();
         Rc::new(Self {

@@ -36,11 +36,11 @@ impl SnapshotReader {
     }
 }
 
-/// Whether a request of the socket may have to be described: to a log, or in a trace.
+/// Whether a request of the socket may have to be described: to a log, in a trace, or in a response of the gateway's own.
 pub(crate) fn describes_requests(socket: &ListenerSocket) -> bool {
-    let traces = |listener: &Arc<Listener>| {
+    let tells = |listener: &Arc<Listener>| {
         let http = listener.http.as_ref();
-        http.is_some_and(|http| http.tracing.is_some())
+        http.is_some_and(|http| http.tracing.is_some() || http.local_replies.is_some())
     };
-    !socket.unrouted_log().is_off() || socket.listeners.iter().any(traces)
+    !socket.unrouted_log().is_off() || socket.listeners.iter().any(tells)
 }

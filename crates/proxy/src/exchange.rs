@@ -3,8 +3,7 @@
 //! An [`Exchange`] is shared by the handler and the two bodies. When the last of them lets go, however that comes about,
 //! the exchange has ended: its record is made, counted and logged.
 
-use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -15,7 +14,7 @@ use egret_config::policy::egress::{EgressDecision, EgressMode};
 use egret_config::policy::transformation::TemplateFields;
 use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{
-    FOREVER, Listener, ListenerSocket, RouteRule, Scheme, TimeoutSetting,
+    FOREVER, Listener, ListenerSocket, LocalReplies, RouteRule, Scheme, TimeoutSetting,
 };
 use http::header::{HeaderValue, SET_COOKIE, USER_AGENT};
 use http::request::Parts;
@@ -24,16 +23,15 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use crate::client::stream_watch::StreamWatch;
 use crate::client::{ClientConnection, HelloFacts};
 use crate::clock;
-use crate::message::trace::{TRACEPARENT, trace_id};
+use crate::message::trace::TRACEPARENT;
 use crate::plan::destination::DestinationKey;
-use crate::policy;
 use crate::policy::ext_proc::Processor;
 use crate::policy::fault::{self, ActiveFaults, Pace};
 use crate::policy::limit::{LimitAudit, LimitShare};
 use crate::policy::transformation::{self, ResponseTransformation};
+use crate::policy::{self, ClientIdentity};
 use crate::record::{
-    ExchangeEnd, ExchangeForm, FormatFacts, MessageFields, Record, RequestOrigin, SniViolation,
-    Trip, VerdictFacts,
+    ExchangeEnd, ExchangeForm, MessageFields, RequestOrigin, SniViolation, Trip, VerdictFacts,
 };
 use crate::refusal::{Refusal, RefusalId, RefusalRow, RefusalSubject};
 use crate::telemetry::traces::TracedRequest;
@@ -41,10 +39,13 @@ use crate::telemetry::{DecisionLabels, WorkerTelemetry};
 
 mod client_body;
 mod interim;
+mod own_response;
 mod progress;
+mod settled;
 
 pub(crate) use client_body::ClientBody;
 pub(crate) use progress::{BodyConsent, Progress, TunnelBytes};
+use settled::SettledFacts;
 
 /// One request and its response, or a tunnel.
 pub(crate) struct Exchange {
@@ -64,6 +65,8 @@ pub(crate) struct Exchange {
     /// The generation of the configuration when the exchange began.
     generation: u64,
     facts: RefCell<RequestFacts>,
+    /// Who sends the request, if that is not just the other end of the connection.
+    sender: OnceCell<Rc<ClientIdentity>>,
 }
 
 /// What is known of the request.
@@ -84,8 +87,12 @@ struct RequestFacts {
     code_details: Option<Box<CodeDetails>>,
     /// What the formats of the listener's log ask for; kept only if there are any.
     messages: Option<Box<MessageFields>>,
+    /// Likewise for responses of the gateway's own.
+    reply_messages: Option<Box<MessageFields>>,
     /// Where it is logged if it has no listener.
     unrouted_log: AccessLog,
+    /// What becomes of a response of the gateway's own then.
+    unrouted_replies: Option<Arc<LocalReplies>>,
     refusal: Option<RefusalId>,
     verdict: VerdictFacts,
     first_byte: Option<Duration>,
@@ -135,10 +142,23 @@ impl RequestFacts {
         listener.map_or(&self.unrouted_log, |listener| &listener.access_log)
     }
 
-    /// What formats ask for, and where it is kept; `None` for an exchange that is not logged by formats.
-    fn asked_for(&mut self) -> Option<(&LogInputs, &mut MessageFields)> {
-        let inputs = self.listener.as_ref()?.access_log.inputs()?;
-        Some((inputs, self.messages.get_or_insert_default()))
+    /// What formats ask for, of the log and of responses of the gateway's own, and where each is kept.
+    fn asked_for(&mut self) -> impl Iterator<Item = (&LogInputs, &mut MessageFields)> {
+        let listener = self.listener.as_deref();
+        let log = listener.and_then(|listener| listener.access_log.inputs());
+        let replies = listener.and_then(|listener| listener.http.as_ref());
+        let replies = replies.and_then(|http| http.local_replies.as_ref());
+        let of_log = log.map(|inputs| (inputs, &mut **self.messages.get_or_insert_default()));
+        let of_replies = replies.map(|replies| {
+            let messages = self.reply_messages.get_or_insert_default();
+            (&replies.inputs, &mut **messages)
+        });
+        of_log.into_iter().chain(of_replies)
+    }
+
+    /// Whether somebody may ask for the refusal in Envoy's words.
+    fn tells_code_details(&self) -> bool {
+        matches!(self.log(), AccessLog::Sinks(_)) || self.local_replies().is_some()
     }
 }
 
@@ -163,8 +183,21 @@ impl Exchange {
             owes_continue: Cell::default(),
             generation: telemetry.generation(),
             facts: RefCell::default(),
+            sender: OnceCell::new(),
             telemetry,
         })
+    }
+
+    /// Who sends the request: the client of the connection, or for whom a proxy says that it speaks.
+    pub(crate) fn identity(&self) -> &Rc<ClientIdentity> {
+        let connection = || self.connection.identity();
+        self.sender.get().unwrap_or_else(connection)
+    }
+
+    /// The listener has its own word about who sends the request, and what upstreams are told of that.
+    pub(crate) fn sent_by(&self, sender: ClientIdentity) {
+        // It is said once, when the listener is found.
+        let _ = self.sender.set(Rc::new(sender));
     }
 
     /// How far the bodies have come.
@@ -212,32 +245,26 @@ impl Exchange {
         self.facts.borrow_mut().listener = Some(Arc::clone(listener));
     }
 
-    /// No listener takes the request, which the log of the socket tells.
+    /// No listener takes the request, which the log of the socket tells, and the socket answers.
     pub(crate) fn is_unrouted(&self, socket: &ListenerSocket) {
-        self.facts.borrow_mut().unrouted_log = socket.unrouted_log().clone();
+        let mut facts = self.facts.borrow_mut();
+        facts.unrouted_log = socket.unrouted_log().clone();
+        facts.unrouted_replies = socket.unrouted_replies().cloned();
     }
 
     /// Keeps what formats ask for of a request that a listener took.
     pub(crate) fn received(&self, parts: &Parts) {
         let mut facts = self.facts.borrow_mut();
-        let RequestFacts {
-            head,
-            listener,
-            messages,
-            ..
-        } = &mut *facts;
-        let listener = listener.as_ref();
-        let Some(inputs) = listener.and_then(|listener| listener.access_log.inputs()) else {
-            return;
-        };
+        let head = facts.head.take();
         let authority = head.as_ref().and_then(|head| head.authority.as_deref());
         let origin = RequestOrigin {
             scheme: self.connection.scheme(),
             authority: authority.unwrap_or_default(),
         };
-        messages
-            .get_or_insert_default()
-            .receive(inputs, parts, origin);
+        for (inputs, messages) in facts.asked_for() {
+            messages.receive(inputs, parts, origin);
+        }
+        facts.head = head;
     }
 
     /// The request has this place in a trace.
@@ -256,21 +283,21 @@ impl Exchange {
             let traceparent = traced.trace.traceparent();
             parts.headers.insert(TRACEPARENT, traceparent);
         }
-        if let Some((inputs, messages)) = self.facts.borrow_mut().asked_for() {
+        for (inputs, messages) in self.facts.borrow_mut().asked_for() {
             messages.send(inputs, parts);
         }
     }
 
     /// Keeps what formats ask for of the response; `length` is the size of its body, if that is known.
     pub(crate) fn answers(&self, headers: &HeaderMap, length: Option<u64>) {
-        if let Some((inputs, messages)) = self.facts.borrow_mut().asked_for() {
+        for (inputs, messages) in self.facts.borrow_mut().asked_for() {
             messages.respond(inputs, headers, length);
         }
     }
 
     /// Keeps what formats ask for of the trailers of the response.
     pub(crate) fn ends_with(&self, trailers: &HeaderMap) {
-        if let Some((inputs, messages)) = self.facts.borrow_mut().asked_for() {
+        for (inputs, messages) in self.facts.borrow_mut().asked_for() {
             messages.end(inputs, trailers);
         }
     }
@@ -441,7 +468,7 @@ impl Exchange {
         let mut facts = self.facts.borrow_mut();
         if facts.head.is_some() {
             facts.details = Some(refusal.details(&about));
-            if matches!(facts.log(), AccessLog::Sinks(_)) {
+            if facts.tells_code_details() {
                 facts.code_details = Some(Box::new(CodeDetails {
                     details: refusal.code_details(&about),
                     transport_failure: refusal.transport_failure(),
@@ -560,95 +587,28 @@ impl Drop for Exchange {
         let now = clock::now();
         self.connection.exchange_ended(now);
         let unanswered = self.status.get().is_none().then(|| self.dropped());
-        let RequestFacts {
-            head,
-            listener,
-            rule,
-            backend,
-            user,
-            details,
-            code_details,
-            messages,
-            unrouted_log,
-            refusal,
-            verdict,
-            first_byte,
-            inner_hello,
-            traced,
-            ..
-        } = self.facts.get_mut();
-        let traced = traced.as_deref().filter(|it| it.trace.is_sampled);
-        let log = listener.as_ref().map_or(&*unrouted_log, |l| &l.access_log);
-        let is_logged = head.is_some() && !log.is_off();
-        let head = head.as_ref().filter(|_| is_logged || traced.is_some());
         let destination = self.trip.take_destination();
         let audited_by = self.trip.take_audited_by();
+        let RequestFacts {
+            listener, verdict, ..
+        } = self.facts.get_mut();
         count_audited(&self.telemetry, listener.as_deref(), audited_by.as_ref());
         let verdict = verdict.settle(audited_by);
-        let about = || RefusalSubject {
-            destination: destination.clone(),
-            address: self.trip.upstream(),
-            id: None,
-        };
-        let details = details.as_deref().map(Cow::Borrowed);
-        let of_verdict = || verdict.as_ref()?.details(about).map(Cow::Owned);
-        let hello = inner_hello.as_ref().or(self.connection.hello.as_ref());
-        let record = Record {
-            started: head.map(|head| head.at),
-            duration: now - self.progress.started(),
-            client: Some(self.connection.address),
-            sni: hello.and_then(|hello| hello.sni.as_ref()),
-            ech: hello.is_some_and(|hello| hello.ech),
-            user: user.as_deref(),
-            listener: listener.as_deref(),
-            rule: rule.as_deref(),
-            backend: backend.as_ref(),
-            form: self.form.get(),
-            method: head.and_then(|head| head.method.as_ref()),
-            scheme: head.and_then(|head| head.scheme),
-            authority: head.and_then(|head| head.authority.as_deref()),
-            destination: destination.as_ref().map(|(host, port)| (host, *port)),
-            path: head.map_or("", |head| &head.path),
-            protocol: head.map_or("", |head| head.protocol),
-            status: self.status.get(),
-            end: self.end.get().or(unanswered),
-            details: details.or_else(|| head.and_then(|_| of_verdict())),
-            refusal: *refusal,
-            generation: self.generation,
-            trace_id: head.and_then(|head| trace_id(head.traceparent.as_ref()?)),
-            user_agent: head.and_then(|head| head.user_agent.as_ref()),
+        let facts = self.facts.borrow();
+        let traced = facts.traced.as_deref();
+        let traced = traced.filter(|it| it.trace.is_sampled);
+        let log = facts.log();
+        let is_logged = facts.head.is_some() && !log.is_off();
+        let settled = SettledFacts {
+            now,
+            destination,
             verdict,
-            upstream: self.trip.upstream(),
-            reused: self.trip.is_reused(),
-            retries: self.trip.retries(),
-            resolution: self.trip.resolution(),
-            connect: self.trip.connect_duration(),
-            tls: self.trip.tls_duration(),
-            first_byte: *first_byte,
-            request_bytes: self.progress.request_bytes(),
-            response_bytes: self.progress.response_bytes(),
-            facts: FormatFacts {
-                client: Some(&self.connection.facts),
-                upstream: self.trip.facts(),
-                whole_request: self.progress.whole_request(),
-                ..kept_facts(messages.as_deref(), code_details.as_deref())
-            },
+            end: self.end.get().or(unanswered),
+            is_told: is_logged || traced.is_some(),
         };
+        let record = self.record(&facts, &settled);
         let log = Some(log).filter(|_| is_logged);
         self.telemetry.tell(&record, now, log, traced);
-    }
-}
-
-/// What was kept for formats.
-fn kept_facts<'a>(
-    messages: Option<&'a MessageFields>,
-    said: Option<&'a CodeDetails>,
-) -> FormatFacts<'a> {
-    FormatFacts {
-        messages,
-        code_details: said.map(|said| &*said.details),
-        transport_failure: said.and_then(|said| said.transport_failure.as_deref()),
-        ..FormatFacts::default()
     }
 }
 

@@ -29,6 +29,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::clock;
 use crate::dial::egress::{EgressGuard, OwnAddresses};
+use crate::message::forwarded::ForwardedFields;
 use crate::message::target::Target;
 use crate::plan::ForwardPlan;
 use crate::refusal::Refusal;
@@ -76,7 +77,7 @@ pub(crate) struct PolicyContext<'a, 'r> {
 }
 
 /// Who is at the other end of a client's connection, as far as the connection proves it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ClientIdentity {
     /// The client's address.
     pub(crate) address: SocketAddr,
@@ -88,6 +89,8 @@ pub(crate) struct ClientIdentity {
     pub(crate) server_name: Option<DnsName>,
     /// The client's certificate, if it was validated.
     pub(crate) certificate: Option<Arc<CertificateFacts>>,
+    /// What upstreams are told of it, if its listener has a word in that.
+    pub(crate) forwarded: ForwardedFields,
 }
 
 /// Who sent a request: by its connection, and by its credentials.

@@ -44,6 +44,7 @@ mod edge;
 pub(crate) mod explain;
 mod ext_auth;
 mod ext_proc;
+mod forwarding;
 mod limits;
 mod local;
 mod mirror;
@@ -129,12 +130,12 @@ pub(crate) async fn handle(
 /// The response to a refusal, which the exchange is told of.
 fn refused(refusal: &Refusal, is_grpc: bool, exchange: &Rc<Exchange>) -> Response<ResponseBody> {
     let about = exchange.refused(refusal);
-    let response = if is_grpc {
-        refusal::grpc::response(refusal, &about)
-    } else {
-        refusal.response(&about)
-    };
-    response.map(|text| ResponseBody::text(Bytes::from(text), Rc::clone(exchange)))
+    let response = refusal.response(&about).map(Bytes::from);
+    let mut response = exchange.localized(response);
+    if is_grpc {
+        response = refusal::grpc::response(response);
+    }
+    response.map(|text| ResponseBody::text(text, Rc::clone(exchange)))
 }
 
 /// Whether the client asks for consent before it sends its body (RFC 9110 10.1.1).
@@ -183,7 +184,7 @@ impl RequestClient {
             rule,
             target,
             request,
-            client: self.connection.client.identity(),
+            client: self.exchange.identity(),
             credentials: self.connection.context.upstreams.credentials(),
             asked_before: false,
         }
@@ -192,7 +193,7 @@ impl RequestClient {
     /// By whom a service is asked about a request.
     fn enquiry<'r>(&'r self, snapshot: &'r WorkerSnapshot) -> Enquiry<'r> {
         Enquiry {
-            client: &self.connection.client,
+            client: self.exchange.identity(),
             exchange: &self.exchange,
             upstreams: &self.connection.context.upstreams,
             snapshot,
@@ -416,6 +417,7 @@ fn enter<'s>(
     match listener {
         Some(listener) => {
             exchange.taken_by(listener);
+            edge::receive(listener, parts, client);
             exchange.received(parts);
         }
         None => exchange.is_unrouted(socket),

@@ -23,6 +23,7 @@ pub(crate) mod envoy_log;
 mod epoch;
 mod exchanges;
 mod hour;
+pub(crate) mod local_reply;
 pub(crate) mod otlp;
 pub(crate) mod outbox;
 mod outcome;

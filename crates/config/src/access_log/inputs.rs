@@ -31,7 +31,7 @@ pub struct LogInputs {
 }
 
 impl LogInputs {
-    pub(super) fn add_format(&mut self, format: &LogFormat) {
+    pub(crate) fn add_format(&mut self, format: &LogFormat) {
         for piece in format.pieces() {
             match piece {
                 FormatPiece::Literal(_) => {}
@@ -47,7 +47,7 @@ impl LogInputs {
         }
     }
 
-    pub(super) fn add_filter(&mut self, filter: &LogFilter) {
+    pub(crate) fn add_filter(&mut self, filter: &LogFilter) {
         match filter {
             LogFilter::Header(condition) => add(&mut self.request_lines, &condition.name),
             LogFilter::GrpcStatus(_) => self.add_grpc(),

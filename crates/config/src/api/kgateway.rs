@@ -82,11 +82,13 @@ pub use gateway_parameters::{
     ServiceParameters, ServicePortParameters, StatsParameters,
 };
 pub use listener::{
-    AccessLogSpec, AnyValueEntry, AnyValueList, AuthorityReference, CallMetadata, CelFilterSpec,
-    ClientCertificateValidation, CollectorCall, CollectorRetry, CollectorSpec,
-    ComparisonFilterSpec, FileSinkSpec, GrpcStatusFilterSpec, HeaderFilterSpec, HeaderMatchSpec,
+    AccessLogSpec, AnyValueEntry, AnyValueList, AuthorityReference, BodyFormatSpec, CallMetadata,
+    CelFilterSpec, ClientCertDetailsSpec, ClientCertificateValidation, CollectorCall,
+    CollectorRetry, CollectorSpec, ComparisonFilterSpec, EarlyHeader, EarlyHeaderModifier,
+    FileSinkSpec, ForwardClientCertSpec, GrpcStatusFilterSpec, HeaderFilterSpec, HeaderMatchSpec,
     HttpListenerPolicy, HttpListenerPolicySpec, HttpSettings, ListenerHealthCheck, ListenerHttp2,
     ListenerPolicy, ListenerPolicySpec, ListenerPort, ListenerSettings, LiteralAttribute,
+    LocalRepliesSpec, LocalReplyHeaderSpec, LocalReplyHeadersSpec, LocalReplyMapperSpec,
     LogCollectorSpec, LogFilterSpec, LogServiceSpec, NamedAttribute, OneFilterSpec,
     OpenTelemetrySpec, OpenTelemetryTracingSpec, ProxyProtocolSettings, ResponseFlagFilterSpec,
     RuntimeFilterSpec, SampledSpec, TracingAttributeSpec, TracingProviderSpec, TracingSpec,

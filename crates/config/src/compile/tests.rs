@@ -34,6 +34,7 @@ mod lint;
 mod listener_edge;
 mod listener_policy;
 mod listener_set;
+mod local_replies;
 mod mirror;
 mod no_effect;
 mod parameters;

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use http::header::{HeaderMap, HeaderValue, SERVER};
 use serde::{Serialize, Serializer};
 
+use super::forwarding::{CertificateForwarding, ForwardedFor};
+use super::local_reply::LocalReplies;
 use super::tracing::Tracing;
 use crate::name::{Host, Port};
+use crate::policy::headers::HeaderEdit;
 
 /// What a listener does with HTTP messages, whatever their routes are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -26,6 +29,18 @@ pub struct ListenerHttp {
     /// Which requests are traced, and where their spans go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tracing: Option<Arc<Tracing>>,
+    /// Changes to the fields of requests before anything is decided about them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_headers: Option<HeaderEdit>,
+    /// Who may say for whom a request is sent; without it nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forwarded_for: Option<ForwardedFor>,
+    /// What upstreams are told of the client's certificate; without it nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateForwarding>,
+    /// What becomes of the responses that the gateway makes itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub local_replies: Option<Arc<LocalReplies>>,
 }
 
 /// What becomes of `X-Request-Id`.
@@ -79,6 +94,9 @@ impl StripPort {
     }
 }
 
-fn as_text<S: Serializer>(value: &HeaderValue, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_text<S: Serializer>(
+    value: &HeaderValue,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&String::from_utf8_lossy(value.as_bytes()))
 }

@@ -4,7 +4,9 @@ use std::io;
 use std::sync::Arc;
 
 use egret_config::certificate::CertificateFacts;
-use egret_config::snapshot::{ListenerProtocol, ServerTls, ValidationMode};
+use egret_config::snapshot::{
+    CertificateForwarding, Listener, ListenerProtocol, ServerTls, ValidationMode,
+};
 use rustls::{HandshakeKind, ServerConnection};
 use tokio::time::timeout_at;
 use tokio_rustls::TlsAcceptor;
@@ -18,7 +20,9 @@ use crate::downstream::early_refusal;
 use crate::record::ClientTlsFacts;
 use crate::refusal::Refusal;
 use crate::stream::ReplayStream;
-use crate::tls::{HandshakeOutcome, SessionWords, negotiated_alpn, session_words};
+use crate::tls::{
+    HandshakeOutcome, PresentedCertificate, SessionWords, negotiated_alpn, session_words,
+};
 
 impl TlsConnection {
     /// Whether what the client sends is relayed, and not served as HTTP.
@@ -74,6 +78,14 @@ impl TlsConnection {
         };
         metrics.ended(handshake, took);
         let certificate = validated_certificate(&settings, session);
+        let presented = certificate
+            .as_ref()
+            .filter(|_| tells_certificates(&listener));
+        let presented = presented.and_then(|facts| {
+            let chain = session.peer_certificates()?;
+            let presented = PresentedCertificate::new(chain, Arc::clone(facts), &settings);
+            Some(Arc::new(presented))
+        });
         origin.facts.tls = Some(ClientTlsFacts {
             certificate: certificate.clone(),
             ..session_facts(session)
@@ -81,10 +93,21 @@ impl TlsConnection {
         origin.tls = Some(TerminatedTls {
             alpn: negotiated_alpn(session.alpn_protocol()),
             certificate,
+            presented,
             listener,
         });
         Some((stream, origin))
     }
+}
+
+/// Whether upstreams of the listener are told what the certificates of clients say.
+fn tells_certificates(listener: &Listener) -> bool {
+    let http = listener.http.as_ref();
+    let told = http.and_then(|http| http.certificate);
+    matches!(
+        told,
+        Some(CertificateForwarding::Appended(_) | CertificateForwarding::Set(_))
+    )
 }
 
 /// What was agreed on.

@@ -64,6 +64,7 @@ mod tests {
     use egret_config::snapshot::Scheme;
     use http::header::VIA;
 
+    use super::super::forwarded::{ForwardedAddresses, ForwardedFields, X_FORWARDED_CLIENT_CERT};
     use super::super::forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
     use super::super::test_fields::{headers, names};
     use super::*;
@@ -118,12 +119,47 @@ mod tests {
             scheme: Scheme::Http,
             client: "::ffff:192.0.2.7".parse().unwrap(),
             host: Some(&host),
+            fields: &ForwardedFields::default(),
         };
         let request = prepared(Some(&from));
         assert_eq!(request[X_FORWARDED_FOR], "192.0.2.7");
         assert_eq!(request[X_FORWARDED_PROTO], "http");
         assert_eq!(request[X_FORWARDED_HOST], "a.example");
         assert_eq!(request.len(), 4);
+    }
+
+    #[test]
+    fn our_own_learn_what_trusted_proxies_say() {
+        let told = HeaderValue::from_static("9.9.9.9,192.0.2.7");
+        let fields = ForwardedFields {
+            addresses: ForwardedAddresses::Told(Some(told)),
+            scheme: Some(HeaderValue::from_static("https")),
+            certificate: Some(HeaderValue::from_static("Hash=00")),
+        };
+        let from = |fields| ForwardedClient {
+            scheme: Scheme::Http,
+            client: "9.9.9.9".parse().unwrap(),
+            host: None,
+            fields,
+        };
+        let mut request = headers(&[("x-forwarded-client-cert", "Hash=ff")]);
+        let via = Via::new(1);
+        via.prepare_request(&mut request, Version::HTTP_11, Some(&from(&fields)), |_| ());
+        assert_eq!(request[X_FORWARDED_FOR], "9.9.9.9,192.0.2.7");
+        assert_eq!(request[X_FORWARDED_PROTO], "https");
+        assert_eq!(request[X_FORWARDED_CLIENT_CERT], "Hash=00");
+        let nothing = ForwardedFields {
+            addresses: ForwardedAddresses::Told(None),
+            ..ForwardedFields::default()
+        };
+        let mut request = headers(&[]);
+        via.prepare_request(
+            &mut request,
+            Version::HTTP_11,
+            Some(&from(&nothing)),
+            |_| (),
+        );
+        assert_eq!(names(&request), ["via", "x-forwarded-proto"]);
     }
 
     #[test]
@@ -148,6 +184,7 @@ mod tests {
             scheme: Scheme::Http,
             client: "192.0.2.7".parse().unwrap(),
             host: None,
+            fields: &ForwardedFields::default(),
         };
         let version = Version::HTTP_11;
         let edit = |headers: &mut HeaderMap| {

@@ -23,6 +23,8 @@ pub(crate) struct FormatFacts<'a> {
     pub(crate) code_details: Option<&'a str>,
     /// Why the connection to the upstream could not be made, likewise.
     pub(crate) transport_failure: Option<&'a str>,
+    /// The body of a response of the gateway's own, before it is put into a format.
+    pub(crate) local_reply_body: Option<&'a [u8]>,
 }
 
 /// The facts of a client's connection.

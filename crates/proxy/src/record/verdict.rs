@@ -103,6 +103,11 @@ impl VerdictFacts {
         self.denial.as_ref()
     }
 
+    /// The verdict as far as the exchange has come.
+    pub(crate) fn so_far(&self) -> Option<Verdict> {
+        self.denial.clone().or_else(|| self.by_name.clone())
+    }
+
     /// The verdict. An exchange that was served is never denied, whatever was denied on the way: another host or another
     /// address was not.
     pub(crate) fn settle(&mut self, audited_by: Option<ObjectRef>) -> Option<Verdict> {

@@ -1,21 +1,21 @@
 //! Refusals for gRPC clients: a gRPC status in a response without a body ("Trailers-Only" in the gRPC protocol over
 //! HTTP/2).
 
+use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderName, Response, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use super::{Refusal, RefusalSubject};
 use crate::message::grpc::GRPC;
 
 /// The status of a gRPC call.
 pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
-/// The response to a gRPC client. Its body is empty.
-pub(crate) fn response(refusal: &Refusal, about: &RefusalSubject) -> Response<String> {
-    let mut response = refusal.response(about);
-    let message = percent_encoded(response.body().trim_end());
+/// The response to a gRPC client, of the one to others. Its body is empty.
+pub(crate) fn response(mut response: Response<Bytes>) -> Response<Bytes> {
+    let message = String::from_utf8_lossy(response.body());
+    let message = percent_encoded(message.trim_end());
     let code = match response.headers().get(GRPC_STATUS) {
         // A policy says it itself.
         Some(code) => code.clone(),
@@ -56,6 +56,7 @@ mod tests {
 
     use super::*;
     use crate::dns::DnsFailure;
+    use crate::refusal::{Refusal, RefusalSubject};
 
     #[test]
     fn a_refusal_has_the_status_that_grpc_gives_it() {
@@ -67,7 +68,11 @@ mod tests {
             (Refusal::Framing("x"), "13"),
             (Refusal::Loop, "2"),
         ] {
-            let response = response(&refusal, &RefusalSubject::default());
+            let response = response(
+                refusal
+                    .response(&RefusalSubject::default())
+                    .map(Bytes::from),
+            );
             assert_eq!(response.status(), 200);
             assert_eq!(response.headers()[GRPC_STATUS], expected, "{refusal:?}");
             assert!(response.headers().contains_key("proxy-status"));

@@ -108,7 +108,8 @@ pub(super) async fn open(
     exchange.trip().answered();
     let plan = cleared.plan();
     let watch = SniWatch::new(target.host.clone(), plan.egress.sni(false));
-    let tunnel = TunnelRequest::new(&connection.client, target, parts, plan);
+    let origin = (&*connection.client, exchange.identity());
+    let tunnel = TunnelRequest::new(origin, target, parts, plan);
     client.then(Tunnel {
         kind: TunnelKind::Connect,
         upstream: stream,

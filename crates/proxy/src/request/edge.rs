@@ -4,18 +4,20 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use egret_config::name::Port;
-use egret_config::snapshot::{Listener, ListenerSocket, RequestIds, WHOLE};
+use egret_config::snapshot::{Listener, ListenerHttp, ListenerSocket, RequestIds, WHOLE};
 use http::header::{HOST, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Response, StatusCode, Version};
 
-use super::RequestClient;
+use super::{RequestClient, forwarding, local};
 use crate::body::ResponseBody;
 use crate::exchange::Exchange;
 use crate::message::target::Target;
 use crate::message::trace::{TRACEPARENT, Trace};
+use crate::policy::ClientIdentity;
 use crate::refusal::Refusal;
 use crate::telemetry::traces::TracedRequest;
+use crate::tls::PresentedCertificate;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -32,6 +34,32 @@ pub(super) fn complete_host(socket: &ListenerSocket, parts: &mut Parts) {
     if let Some(Ok(host)) = host.map(|host| HeaderValue::try_from(host.to_string())) {
         parts.headers.insert(HOST, host);
     }
+}
+
+/// Lets the listener change the fields of a request, and say who sends it, before anything is decided about it.
+pub(super) fn receive(listener: &Listener, parts: &mut Parts, client: &RequestClient) {
+    let Some(http) = &listener.http else {
+        return;
+    };
+    let connection = &client.connection.client;
+    let presented = connection.tls.as_ref();
+    let presented = presented.and_then(|tls| tls.presented.as_deref());
+    if let Some(sender) = enter(http, parts, connection.identity(), presented) {
+        client.exchange.sent_by(sender);
+    }
+}
+
+/// Changes the fields of a request, and says who sends it, if that is not just the other end of the connection.
+pub(super) fn enter(
+    http: &ListenerHttp,
+    parts: &mut Parts,
+    peer: &ClientIdentity,
+    presented: Option<&PresentedCertificate>,
+) -> Option<ClientIdentity> {
+    if let Some(edit) = &http.early_headers {
+        edit.apply(&mut parts.headers);
+    }
+    forwarding::sender(http, peer, presented, &parts.headers)
 }
 
 /// What a request is for, as far as the settings say.
@@ -64,9 +92,9 @@ pub(super) fn begin(
             Ok(None)
         }
         Purpose::HealthCheck => {
-            let mut response = Response::new(ResponseBody::text(Bytes::new(), Rc::clone(exchange)));
+            let mut response = Response::new(Bytes::new());
             *response.status_mut() = readiness(connection.context.shared.drain.is_announced());
-            Ok(Some(response))
+            Ok(Some(local::own(response, Rc::clone(exchange))))
         }
     }
 }

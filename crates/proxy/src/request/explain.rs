@@ -67,6 +67,8 @@ struct AskedAt<'a> {
 struct AskedHead {
     target: Target,
     parts: Parts,
+    /// Who sends it, if the listener has its own word in that.
+    sender: Option<Rc<ClientIdentity>>,
 }
 
 /// A request that fell under a rule.
@@ -144,7 +146,15 @@ impl<'a> AskedAt<'a> {
         so_far.taken_by(listener);
         self.check_listener(listener)?;
         if self.question.form != QuestionForm::Sni {
-            let AskedHead { target, parts } = &mut head;
+            let AskedHead {
+                target,
+                parts,
+                sender,
+            } = &mut head;
+            if let Some(http) = &listener.http {
+                let said = edge::enter(http, parts, &self.client, None);
+                *sender = said.map(Rc::new);
+            }
             let purpose = edge::settle(listener, target, parts, self.bind.port)?;
             if purpose == Purpose::HealthCheck {
                 so_far.answered(StatusCode::OK);
@@ -172,6 +182,7 @@ impl<'a> AskedAt<'a> {
             return Ok(AskedHead {
                 target,
                 parts: tls::connect_parts(),
+                sender: None,
             });
         }
         if self.question.form == QuestionForm::Sni {
@@ -183,7 +194,11 @@ impl<'a> AskedAt<'a> {
         check::fields(&parts, &self.socket.limits)?;
         check_framing(&parts.headers)?;
         connect::check_framing(&parts)?;
-        Ok(AskedHead { target, parts })
+        Ok(AskedHead {
+            target,
+            parts,
+            sender: None,
+        })
     }
 
     /// Checks that the handshake of a client that names the host is for the listener of the host.
@@ -206,7 +221,7 @@ impl<'a> AskedUnder<'a, '_> {
             rule: self.found.rule,
             target: &self.head.target,
             request: &self.head.parts,
-            client: &self.at.client,
+            client: self.head.sender.as_ref().unwrap_or(&self.at.client),
             credentials: self.at.explainer.credentials,
             asked_before: false,
         }
@@ -293,7 +308,7 @@ impl<'a> AskedUnder<'a, '_> {
 
     /// Plans and clears the request.
     fn leave(&self, backend: &'a WeightedBackend, told: &mut Explanation) -> Result<(), Refusal> {
-        let AskedHead { target, parts } = self.head;
+        let AskedHead { target, parts, .. } = self.head;
         let route = PlannedRoute {
             has_normal_path: self.has_normal_path,
             ..PlannedRoute::from(&self.found)
@@ -347,7 +362,7 @@ impl<'a> AskedUnder<'a, '_> {
         cleared: &mut Cleared<'a>,
         told: &mut Explanation,
     ) -> Result<Option<EgressDecision<'a>>, Refusal> {
-        let AskedHead { target, parts } = self.head;
+        let AskedHead { target, parts, .. } = self.head;
         let policies = &self.found.rule.policies;
         let scheme = self.at.client.scheme;
         if target.is_tunnel() {

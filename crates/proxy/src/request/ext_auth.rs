@@ -39,7 +39,7 @@ pub(super) async fn ask<'a>(
     let checked = CheckedRequest {
         target,
         parts,
-        client: enquiry.client.identity(),
+        client: enquiry.client,
         body: beginning.as_ref().map(|beginning| CheckedBody {
             data: &beginning.data,
             is_whole: beginning.is_whole,

@@ -5,20 +5,19 @@ use std::rc::Rc;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
 
-use crate::client::ClientConnection;
 use crate::configuration::WorkerSnapshot;
 use crate::exchange::Exchange;
 use crate::message::target::Target;
 use crate::policy::envoy::rate_limit::SHOULD_RATE_LIMIT;
 use crate::policy::ext_proc::Passage;
 use crate::policy::global_limit::described;
-use crate::policy::{LimitStep, Settled, Unsettled};
+use crate::policy::{ClientIdentity, LimitStep, Settled, Unsettled};
 use crate::refusal::Refusal;
 use crate::upstream::Upstreams;
 
 /// By whom a service is asked, and for whom.
 pub(super) struct Enquiry<'r> {
-    pub(super) client: &'r ClientConnection,
+    pub(super) client: &'r Rc<ClientIdentity>,
     pub(super) exchange: &'r Exchange,
     pub(super) upstreams: &'r Rc<Upstreams>,
     pub(super) snapshot: &'r WorkerSnapshot,
@@ -48,7 +47,7 @@ pub(super) async fn ask<'a>(
         snapshot,
     } = enquiry;
     let host = target.host.to_string();
-    let request = described(target, parts, client.identity(), &host);
+    let request = described(target, parts, client, &host);
     let mut step = unsettled.go_on(&request);
     loop {
         match step {

@@ -28,17 +28,20 @@ pub(crate) struct RedirectContext<'a> {
 
 /// The response of a rule with a `DirectResponse`.
 pub(crate) fn respond(fixed: &FixedResponse, exchange: Rc<Exchange>) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::text(
-        Bytes::copy_from_slice(fixed.body.as_bytes()),
-        exchange,
-    ));
+    let mut response = Response::new(Bytes::copy_from_slice(fixed.body.as_bytes()));
     *response.status_mut() = fixed.status;
     if !fixed.body.is_empty() {
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     }
-    response
+    own(response, exchange)
+}
+
+/// A response that the gateway makes itself, as the listener wants it to be.
+pub(super) fn own(response: Response<Bytes>, exchange: Rc<Exchange>) -> Response<ResponseBody> {
+    let response = exchange.localized(response);
+    response.map(|body| ResponseBody::text(body, exchange))
 }
 
 /// The response to a preflight request, with these fields.
@@ -60,10 +63,10 @@ pub(crate) fn redirect(
 ) -> Result<Response<ResponseBody>, Refusal> {
     let location = HeaderValue::try_from(location(redirect, context, parts))
         .map_err(|_| Refusal::Framing("the path cannot be part of a Location"))?;
-    let mut response = Response::new(ResponseBody::text(Bytes::new(), exchange));
+    let mut response = Response::new(Bytes::new());
     *response.status_mut() = redirect.status;
     response.headers_mut().insert(LOCATION, location);
-    Ok(response)
+    Ok(own(response, exchange))
 }
 
 /// The location of a redirect (Gateway API, HTTPRequestRedirectFilter). The port is the filter's, else the default of the

@@ -23,14 +23,13 @@ use tokio::time::timeout;
 
 use super::RequestClient;
 use super::send::{HeadOrigin, prepare};
-use crate::client::ClientConnection;
 use crate::clock;
 use crate::context::WorkerContext;
 use crate::exchange::Progress;
 use crate::message::target::Target;
 use crate::plan::{ForwardPlan, PlannedRoute};
 use crate::policy::transformation::TransformedHead;
-use crate::policy::{self, PolicyContext};
+use crate::policy::{self, ClientIdentity, PolicyContext};
 use crate::record::Trip;
 use crate::task;
 use crate::transfer::CopyLimits;
@@ -65,7 +64,7 @@ struct RequestCopy {
     transformed: Option<Rc<TransformedHead>>,
     body: RequestBody,
     progress: Rc<Progress>,
-    client: Rc<ClientConnection>,
+    client: Rc<ClientIdentity>,
     context: Rc<WorkerContext>,
 }
 
@@ -101,7 +100,7 @@ pub(super) fn start(
             transformed: transformed.cloned(),
             body: body.copied(Rc::clone(&progress), &limits),
             progress,
-            client: Rc::clone(&connection.client),
+            client: Rc::clone(client.exchange.identity()),
             context: Rc::clone(&connection.context),
         };
         task::spawn(copy.run(limits.overflowed));
@@ -134,12 +133,11 @@ impl RequestCopy {
             context,
         } = self;
         // The policies are asked again, because the copy is another request, but nothing is counted twice.
-        let identity = client.identity();
         let request = PolicyContext {
             rule: &rule,
             target: &target,
             request: &parts,
-            client: identity,
+            client: &client,
             credentials: context.upstreams.credentials(),
             asked_before: true,
         };

@@ -14,7 +14,6 @@ use http_body::Body as _;
 use super::RequestClient;
 use super::mirror::{self, MirroredRequest};
 use crate::body::ResponseBody;
-use crate::client::ClientConnection;
 use crate::configuration::WorkerSnapshot;
 use crate::context::WorkerContext;
 use crate::exchange::Exchange;
@@ -24,7 +23,7 @@ use crate::message::response_head::has_no_content;
 use crate::message::target::Target;
 use crate::message::upgrade::UpgradeRequest;
 use crate::message::via::Via;
-use crate::policy::Cleared;
+use crate::policy::{Cleared, ClientIdentity};
 use crate::refusal::Refusal;
 use crate::tunnel::{Tunnel, TunnelKind, TunnelPermit, TunnelRequest};
 use crate::upstream::{RequestBody, SendOptions, UpstreamBody, UpstreamReply};
@@ -43,12 +42,12 @@ pub(super) struct ForwardedRequest<'a> {
 /// Who sends a request on, and for whom.
 #[derive(Clone, Copy)]
 pub(super) struct HeadOrigin<'a> {
-    pub(super) client: &'a ClientConnection,
+    pub(super) client: &'a ClientIdentity,
     pub(super) via: &'a Via,
 }
 
 impl<'a> HeadOrigin<'a> {
-    pub(super) fn new(client: &'a ClientConnection, context: &'a WorkerContext) -> Self {
+    pub(super) fn new(client: &'a ClientIdentity, context: &'a WorkerContext) -> Self {
         let via = &context.shared.via;
         Self { client, via }
     }
@@ -78,7 +77,8 @@ pub(super) async fn forward(
     } = client;
     let filters = [&rule.filters, cleared.plan().filters];
     let tunnel = wanted.map(|wanted| {
-        let request = TunnelRequest::new(&connection.client, target, &parts, cleared.plan());
+        let origin = (&*connection.client, exchange.identity());
+        let request = TunnelRequest::new(origin, target, &parts, cleared.plan());
         let request = request.with_protocol(wanted.protocol());
         Box::new((wanted, request))
     });
@@ -99,7 +99,7 @@ pub(super) async fn forward(
         // The changes of a backend reference are made to the final head alone, which an interim one would escape.
         exchange.takes_no_interim();
     }
-    let origin = HeadOrigin::new(&connection.client, &connection.context);
+    let origin = HeadOrigin::new(exchange.identity(), &connection.context);
     prepare(&mut parts, &body, &cleared, filters, origin);
     exchange.sends(&mut parts);
     if let Some(wanted) = wanted {
@@ -182,8 +182,9 @@ pub(super) fn prepare(
     let host = parts.headers.get(HOST).cloned();
     let from = (!plan.dynamic).then(|| ForwardedClient {
         client: client.address.ip(),
-        scheme: client.scheme(),
+        scheme: client.scheme,
         host: host.as_ref(),
+        fields: &client.forwarded,
     });
     if let Some(principal) = principal {
         principal.remove_headers(&mut parts.headers);

@@ -204,7 +204,7 @@ impl<'a> TlsRequest<'a> {
             Clearance::Settled(passage, _) => passage.unread(),
             Clearance::Unsettled(unsettled) => {
                 let enquiry = Enquiry {
-                    client: connection,
+                    client: connection.identity(),
                     exchange,
                     upstreams,
                     snapshot,
@@ -224,7 +224,12 @@ impl<'a> TlsRequest<'a> {
                 _ => TunnelKind::Passthrough,
             },
             upstream: stream,
-            request: TunnelRequest::new(connection, target, &request, cleared.plan()),
+            request: TunnelRequest::new(
+                (connection, connection.identity()),
+                target,
+                &request,
+                cleared.plan(),
+            ),
             permit: TunnelPermit::Direct(permit),
             exchange: Rc::clone(exchange),
             snapshot: Rc::clone(snapshot),

@@ -14,9 +14,10 @@ use crate::record::Record;
 use buffer::LogBuffer;
 pub(super) use collected::field as text_of;
 pub(crate) use files::LogFiles;
+pub(super) use filter::admits;
 #[cfg(test)]
 pub(super) use format::tests::situations;
-pub(super) use format::{LineFacts, environment, hostname, point};
+pub(super) use format::{LineFacts, environment, hostname, point, write_line as format_line};
 
 mod buffer;
 mod collected;
@@ -70,7 +71,7 @@ impl WorkerLogs {
                 let lot = |bound| rand::random_range(0..bound);
                 let is_admitted = |filter: &Option<LogFilter>| {
                     let filter = filter.as_ref();
-                    filter.is_none_or(|filter| filter::admits(filter, facts, &lot))
+                    filter.is_none_or(|filter| admits(filter, facts, &lot))
                 };
                 for sink in sinks.sinks.iter().filter(|sink| is_admitted(&sink.filter)) {
                     self.to(&sink.path, |buffer| {

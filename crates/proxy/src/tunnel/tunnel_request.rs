@@ -41,9 +41,9 @@ pub(crate) struct TunnelRequest {
 }
 
 impl TunnelRequest {
-    /// Keeps a request as received.
+    /// Keeps a request as received: on this connection, from this client.
     pub(crate) fn new(
-        connection: &ClientConnection,
+        (connection, client): (&ClientConnection, &Rc<ClientIdentity>),
         target: &Target,
         request: &Parts,
         plan: &ForwardPlan<'_>,
@@ -51,7 +51,7 @@ impl TunnelRequest {
         Self {
             bind: connection.bind,
             tls: connection.tls.clone(),
-            client: Rc::clone(connection.identity()),
+            client: Rc::clone(client),
             target: target.clone(),
             request: without_read_buffer(request),
             protocol: None,

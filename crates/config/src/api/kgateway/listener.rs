@@ -4,12 +4,14 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{TcpKeepaliveSpec, UnsupportedValue};
+use super::TcpKeepaliveSpec;
 use crate::api::target::{TargetRef, TargetSelector};
 use crate::api::validation;
 
 mod access_log;
 mod collector;
+mod forwarding;
+mod local_replies;
 mod parts;
 mod tracing;
 
@@ -21,6 +23,13 @@ pub use access_log::{
 pub use collector::{
     AnyValueEntry, AnyValueList, CallMetadata, CollectorCall, CollectorRetry, CollectorSpec,
     LogCollectorSpec, LogServiceSpec, OpenTelemetrySpec,
+};
+pub use forwarding::{
+    ClientCertDetailsSpec, EarlyHeader, EarlyHeaderModifier, ForwardClientCertSpec,
+};
+pub use local_replies::{
+    BodyFormatSpec, LocalRepliesSpec, LocalReplyHeaderSpec, LocalReplyHeadersSpec,
+    LocalReplyMapperSpec,
 };
 pub use parts::{
     AuthorityReference, ClientCertificateValidation, ListenerHealthCheck, ListenerHttp2,
@@ -108,17 +117,37 @@ macro_rules! http_settings {
                 /// Which requests are traced, and where their spans go; none by default.
                 #[serde(default, skip_serializing_if = "Option::is_none")]
                 tracing: Option<TracingSpec>,
+                /// Changes to the headers of requests before anything is decided about them.
+                #[serde(default, rename = "earlyRequestHeaderModifier", skip_serializing_if = "Option::is_none")]
+                #[schemars(extend("x-egret-differs" = "what decides where a message goes or ends, such as `Host`, is not changed"))]
+                early_request_header_modifier: Option<EarlyHeaderModifier>,
+                /// What becomes of `X-Forwarded-Client-Cert`.
+                #[serde(default, rename = "forwardClientCertDetails", skip_serializing_if = "Option::is_none")]
+                #[schemars(extend("x-egret-differs" = "dynamic destinations never get it"))]
+                forward_client_cert_details: Option<ForwardClientCertSpec>,
+                /// What becomes of the responses that the gateway makes itself.
+                #[serde(default, rename = "localReplies", skip_serializing_if = "Option::is_none")]
+                #[schemars(extend("x-egret-differs" = "answers to what is no HTTP, and to preflight requests, are not changed; nothing is expanded in the values of headers"))]
+                local_replies: Option<LocalRepliesSpec>,
+                /// Whether the address of the client's connection is left out of `X-Forwarded-For`.
+                #[serde(default, rename = "skipXFFAppend", skip_serializing_if = "Option::is_none")]
+                #[schemars(extend("x-egret-differs" = "dynamic destinations never get `X-Forwarded-For`"))]
+                skip_xff_append: Option<bool>,
+                /// Whether the address of the client is that of its connection.
+                #[serde(default, rename = "useRemoteAddress", skip_serializing_if = "Option::is_none")]
+                #[schemars(extend("x-egret-differs" = "while none of the fields about `X-Forwarded-For` is set, what the client says in it is not passed on"))]
+                use_remote_address: Option<bool>,
+                /// How many proxies before the gateway are trusted, whoever they are.
+                #[serde(default, rename = "xffNumTrustedHops", skip_serializing_if = "Option::is_none")]
+                #[schemars(with = "i32", range(min = 0))]
+                xff_num_trusted_hops: Option<i64>,
+                /// The proxies before the gateway that are trusted.
+                #[serde(default, rename = "xffTrustedCIDRs", skip_serializing_if = "Option::is_none")]
+                #[schemars(length(min = 1))]
+                xff_trusted_cidrs: Option<Vec<String>>,
                 $($more)*
             }
-            unsupported {
-                early_request_header_modifier = "earlyRequestHeaderModifier",
-                forward_client_cert_details = "forwardClientCertDetails",
-                local_replies = "localReplies",
-                skip_xff_append = "skipXFFAppend",
-                use_remote_address = "useRemoteAddress",
-                xff_num_trusted_hops = "xffNumTrustedHops",
-                xff_trusted_cidrs = "xffTrustedCIDRs",
-            }
+            unsupported {}
             without_effect {
                 accept_http10 = "acceptHttp10": "HTTP/1.0 is served in any case",
                 preserve_http1_header_case = "preserveHttp1HeaderCase": "the names of fields are sent in lower case, which means the same (RFC 9110 5.1)",

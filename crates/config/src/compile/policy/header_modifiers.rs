@@ -151,7 +151,7 @@ fn name_and_key<'a>(
 }
 
 /// Parses an inline value: visible characters, with single blanks between them.
-fn inline_value(text: &str) -> Result<HeaderValue, String> {
+pub(super) fn inline_value(text: &str) -> Result<HeaderValue, String> {
     if !(1..=MAX_VALUE_LENGTH).contains(&text.len()) {
         return Err(format!("1 to {MAX_VALUE_LENGTH} characters are allowed"));
     }

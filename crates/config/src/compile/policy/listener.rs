@@ -19,7 +19,9 @@ use crate::resources::{Kind, ObjectRef};
 mod access_log;
 mod clients;
 mod edge;
+mod forwarding;
 mod http;
+mod local_replies;
 mod settings;
 mod tracing;
 mod tracing_layer;
@@ -79,7 +81,7 @@ pub(super) fn compile(
         };
         found.append(&mut services.found);
         let unused = layers.unused(targets, &draft.targets);
-        let unknown = layers.unknown_in_log();
+        let unknown = layers.unknown_in_formats();
         for fault in unused.iter().chain(&unknown).chain(&services.warnings) {
             log.warn(reference, &object.source, fault);
         }
@@ -104,7 +106,7 @@ pub(super) fn compile(
         let default = &mut layers.default;
         HttpFields::from(spec).read(&mut services, "spec", default, &mut draft.faults);
         found.append(&mut services.found);
-        for fault in layers.unknown_in_log().iter().chain(&services.warnings) {
+        for fault in layers.unknown_in_formats().iter().chain(&services.warnings) {
             log.warn(reference, &object.source, fault);
         }
         attached.finish(draft, layers, log);
@@ -231,12 +233,15 @@ impl SettingsByPort {
         own.unwrap_or(&self.default)
     }
 
-    /// Warnings about what the access log cannot tell.
-    fn unknown_in_log(&self) -> Vec<FieldFault> {
+    /// Warnings about what the access log and the formats of answers cannot tell.
+    fn unknown_in_formats(&self) -> Vec<FieldFault> {
         let all = self.per_port.values().chain([&self.default]);
         let mut faults: Vec<FieldFault> = Vec::new();
-        for log in all.filter_map(|settings| settings.access_log.as_ref()) {
-            faults.extend(access_log::warnings(log));
+        for settings in all {
+            let log = settings.access_log.as_ref();
+            faults.extend(log.into_iter().flat_map(access_log::warnings));
+            let replies = settings.edge.local_replies();
+            faults.extend(replies.and_then(local_replies::warning));
         }
         faults.dedup();
         faults

@@ -61,31 +61,24 @@ fn an_empty_access_log_turns_it_off() {
 
 #[test]
 fn other_settings_of_listeners_are_named_and_fail_closed() {
+    const REPLIES: &str = "localReplies: {mappers: [{filter: {statusCodeFilter: {op: GE, value: 400}}, \
+                           headers: {set: [{secretRef: {name: a}}]}}]}";
+    const SECRET: &str = "localReplies.mappers[0].headers.set[0].secretRef";
     let cases = [
         (
             "ListenerPolicy",
-            "default: {httpSettings: {useRemoteAddress: true}}",
-            "spec.default.httpSettings.useRemoteAddress",
+            format!("default: {{httpSettings: {{{REPLIES}}}}}"),
+            format!("spec.default.httpSettings.{SECRET}"),
         ),
         (
             "ListenerPolicy",
-            "perPort: [{port: 8080, listener: {httpSettings: {skipXFFAppend: true}}}]",
-            "spec.perPort[0].listener.httpSettings.skipXFFAppend",
-        ),
-        (
-            "ListenerPolicy",
-            "default: {httpSettings: {xffNumTrustedHops: 1}}",
-            "spec.default.httpSettings.xffNumTrustedHops",
-        ),
-        (
-            "ListenerPolicy",
-            "default: {httpSettings: {xffTrustedCIDRs: []}}",
-            "spec.default.httpSettings.xffTrustedCIDRs",
+            format!("perPort: [{{port: 8080, listener: {{httpSettings: {{{REPLIES}}}}}}}]"),
+            format!("spec.perPort[0].listener.httpSettings.{SECRET}"),
         ),
         (
             "HTTPListenerPolicy",
-            "skipXFFAppend: true",
-            "spec.skipXFFAppend",
+            REPLIES.to_owned(),
+            format!("spec.{SECRET}"),
         ),
     ];
     for (kind, line, field) in cases {

@@ -12,6 +12,7 @@ use http::{Request, Response, Version};
 use prost::Message as _;
 
 use super::*;
+use crate::message::forwarded::ForwardedFields;
 use crate::message::target::TargetForm;
 use crate::policy::envoy::auth::CheckResponse;
 
@@ -41,6 +42,7 @@ fn client() -> ClientIdentity {
         scheme: Scheme::Http,
         server_name: None,
         certificate: None,
+        forwarded: ForwardedFields::default(),
     }
 }
 

@@ -9,6 +9,7 @@ use egret_testkit::protobuf::Written;
 use prost::Message as _;
 
 use super::*;
+use crate::message::forwarded::ForwardedFields;
 use crate::policy::envoy::HeaderField;
 use crate::policy::envoy::rate_limit::Unit;
 
@@ -88,6 +89,7 @@ fn a_question_has_the_domain_and_the_descriptors() {
         scheme: egret_config::snapshot::Scheme::Http,
         server_name: None,
         certificate: None,
+        forwarded: ForwardedFields::default(),
     };
     let described = described(&target, &parts, &client, "a.test");
     let bytes = question(&limit(true, false), &described).unwrap();

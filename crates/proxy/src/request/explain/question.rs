@@ -11,6 +11,7 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Uri};
 
+use crate::message::forwarded::ForwardedFields;
 use crate::message::target::{Target, TargetForm};
 use crate::policy::ClientIdentity;
 
@@ -258,6 +259,7 @@ impl RequestQuestion {
                 .certificate
                 .as_ref()
                 .map(|certificate| Arc::new(certificate.example())),
+            forwarded: ForwardedFields::default(),
         }
     }
 }

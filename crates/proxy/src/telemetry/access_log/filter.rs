@@ -17,7 +17,7 @@ use crate::record::{ExchangeForm, Record};
 const UNKNOWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Whether a filter lets an exchange through; `ticket_below` gives random numbers below a bound.
-pub(super) fn admits(
+pub(in super::super) fn admits(
     filter: &LogFilter,
     facts: LineFacts<'_>,
     ticket_below: &impl Fn(u32) -> u32,

@@ -31,7 +31,7 @@ pub(in super::super) struct LineFacts<'a> {
 }
 
 /// Writes the line of an exchange.
-pub(super) fn write_line(format: &LogFormat, facts: LineFacts<'_>, out: &mut Vec<u8>) {
+pub(in super::super) fn write_line(format: &LogFormat, facts: LineFacts<'_>, out: &mut Vec<u8>) {
     for piece in format.pieces() {
         match piece {
             FormatPiece::Literal(text) => out.extend(text.as_bytes()),

@@ -13,6 +13,8 @@ use crate::compile::log::FieldFault;
 mod collector;
 mod filter;
 
+pub(super) use filter::read as read_filter;
+
 const ONE_SINK: &str =
     "exactly one of the fields in [fileSink grpcService openTelemetry] must be set";
 
@@ -99,20 +101,32 @@ fn fault_of(field: String, fault: &FormatFault) -> FieldFault {
 
 /// Warnings about operators that never have a value here, of a log that is compiled to this.
 pub(super) fn warnings(log: &AccessLog) -> Vec<FieldFault> {
+    warning("accessLog", &never_known(log.formats()))
+        .into_iter()
+        .collect()
+}
+
+/// The names of operators in formats that never have a value here.
+pub(super) fn never_known<'a>(formats: impl IntoIterator<Item = &'a LogFormat>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for format in log.formats() {
+    for format in formats {
         for name in format.never_known() {
             if !names.contains(&name) {
                 names.push(name);
             }
         }
     }
+    names
+}
+
+/// The warning about operators of this field that never have a value, if there are any.
+pub(super) fn warning(field: &str, names: &[String]) -> Option<FieldFault> {
     if names.is_empty() {
-        return Vec::new();
+        return None;
     }
     let message = format!(
-        "accessLog: what these command operators tell is not known here, so that they print what stands for no value: {}",
+        "{field}: what these command operators tell is not known here, so that they print what stands for no value: {}",
         names.join(", ")
     );
-    vec![FieldFault::new("spec", message)]
+    Some(FieldFault::new("spec", message))
 }

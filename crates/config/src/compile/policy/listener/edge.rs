@@ -5,10 +5,14 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use super::super::layer::{PolicyLayer, policy_layer};
-use crate::api::kgateway::ListenerHealthCheck;
+use super::forwarding::{self, CertificateMode, ForwardedFields};
+use crate::api::kgateway::{EarlyHeaderModifier, ForwardClientCertSpec, ListenerHealthCheck};
 use crate::compile::value::SpecFields;
 use crate::name::Host;
-use crate::snapshot::{ListenerHttp, RequestIds, ServerHeader, StripPort, Tracing};
+use crate::policy::headers::HeaderEdit;
+use crate::snapshot::{
+    ForwardedFor, ListenerHttp, LocalReplies, RequestIds, ServerHeader, StripPort, Tracing,
+};
 
 /// The value of `Server` unless another is configured.
 const SERVER_NAME: HeaderValue = HeaderValue::from_static("egret");
@@ -23,6 +27,9 @@ pub(super) struct EdgeFields<'a> {
     pub(super) strip_host_port_mode: Option<&'a str>,
     pub(super) escaped_slashes: Option<&'a str>,
     pub(super) default_host: Option<&'a str>,
+    pub(super) early_headers: Option<&'a EarlyHeaderModifier>,
+    pub(super) certificate: Option<&'a ForwardClientCertSpec>,
+    pub(super) forwarded: ForwardedFields<'a>,
 }
 
 policy_layer! {
@@ -37,6 +44,10 @@ policy_layer! {
         strip_port: Option<StripPort>,
         rejects_escaped_slashes: Option<bool>,
         default_host: Option<Host>,
+        early_headers: Option<HeaderEdit>,
+        certificate: Option<CertificateMode>,
+        forwarded: Option<ForwardedFor>,
+        local_replies: Option<Arc<LocalReplies>>,
     }
 }
 
@@ -49,17 +60,14 @@ enum ServerTransformation {
 }
 
 impl EdgeLayer {
-    pub(super) fn read(spec: &EdgeFields<'_>, fields: &mut SpecFields<'_>) -> Self {
-        let server = spec.server_transformation.and_then(|mode| match mode {
-            "Overwrite" => Some(ServerTransformation::Overwrite),
-            "AppendIfAbsent" => Some(ServerTransformation::AppendIfAbsent),
-            "PassThrough" => Some(ServerTransformation::PassThrough),
-            _ => {
-                let message = "Overwrite, AppendIfAbsent and PassThrough are supported";
-                fields.fault("serverHeaderTransformation", message);
-                None
-            }
-        });
+    /// Reads the fields; `local_replies` is what was read of the one that is a format.
+    pub(super) fn read(
+        spec: &EdgeFields<'_>,
+        local_replies: Option<Arc<LocalReplies>>,
+        fields: &mut SpecFields<'_>,
+    ) -> Self {
+        let server = spec.server_transformation;
+        let server = server.and_then(|mode| server_transformation(mode, fields));
         let server_name = spec.server_name.map(HeaderValue::try_from);
         if let Some(Err(_)) = server_name {
             fields.fault("serverName", "not a header value");
@@ -97,7 +105,13 @@ impl EdgeLayer {
             }
             path.clone()
         });
+        let early_headers = spec.early_headers;
+        let certificate = spec.certificate;
         Self {
+            early_headers: early_headers.map(|spec| forwarding::early_headers(spec, fields)),
+            certificate: certificate.map(|spec| forwarding::certificate(spec, fields)),
+            forwarded: spec.forwarded.read(fields),
+            local_replies,
             generate_request_id: spec.generate_request_id,
             preserve_request_id: spec.preserve_request_id,
             health_path,
@@ -107,6 +121,11 @@ impl EdgeLayer {
             rejects_escaped_slashes,
             default_host,
         }
+    }
+
+    /// What becomes of the responses that the gateway makes itself.
+    pub(super) fn local_replies(&self) -> Option<&LocalReplies> {
+        self.local_replies.as_deref()
     }
 
     /// The settings; `None` if they do nothing.
@@ -134,7 +153,24 @@ impl EdgeLayer {
             rejects_escaped_slashes: self.rejects_escaped_slashes == Some(true),
             default_host: self.default_host.clone(),
             tracing,
+            early_headers: self.early_headers.clone(),
+            forwarded_for: self.forwarded.clone(),
+            certificate: self.certificate.and_then(|mode| mode.0),
+            local_replies: self.local_replies.clone(),
         };
         (http != ListenerHttp::default()).then_some(http)
+    }
+}
+
+fn server_transformation(mode: &str, fields: &mut SpecFields<'_>) -> Option<ServerTransformation> {
+    match mode {
+        "Overwrite" => Some(ServerTransformation::Overwrite),
+        "AppendIfAbsent" => Some(ServerTransformation::AppendIfAbsent),
+        "PassThrough" => Some(ServerTransformation::PassThrough),
+        _ => {
+            let message = "Overwrite, AppendIfAbsent and PassThrough are supported";
+            fields.fault("serverHeaderTransformation", message);
+            None
+        }
     }
 }

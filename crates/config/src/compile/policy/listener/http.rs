@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use super::super::service::ServiceReader;
 use super::edge::{EdgeFields, EdgeLayer};
+use super::forwarding::ForwardedFields;
 use super::settings::{Http2Layer, ListenerLayer};
-use super::{access_log, tracing, upgrade};
+use super::{access_log, local_replies, tracing, upgrade};
 use crate::api::kgateway::{
-    AccessLogSpec, HttpListenerPolicySpec, HttpSettings, ListenerHttp2, TracingSpec, UpgradeConfig,
+    AccessLogSpec, HttpListenerPolicySpec, HttpSettings, ListenerHttp2, LocalRepliesSpec,
+    TracingSpec, UpgradeConfig,
 };
 use crate::compile::log::FieldFault;
 use crate::compile::value::{HTTP2_WINDOWS, MAX_NUMBER, SpecFields};
@@ -26,6 +28,7 @@ pub(super) struct HttpFields<'a> {
     upgrade: Option<&'a UpgradeConfig>,
     tracing: Option<&'a TracingSpec>,
     edge: EdgeFields<'a>,
+    local_replies: Option<&'a LocalRepliesSpec>,
     unsupported: Vec<&'static str>,
 }
 
@@ -52,7 +55,16 @@ macro_rules! http_from {
                         strip_host_port_mode: spec.strip_host_port_mode.as_deref(),
                         escaped_slashes: spec.path_with_escaped_slashes_action.as_deref(),
                         default_host: spec.default_host_for_http10.as_deref(),
+                        early_headers: spec.early_request_header_modifier.as_ref(),
+                        certificate: spec.forward_client_cert_details.as_ref(),
+                        forwarded: ForwardedFields {
+                            use_remote_address: spec.use_remote_address,
+                            num_trusted_hops: spec.xff_num_trusted_hops,
+                            trusted_networks: spec.xff_trusted_cidrs.as_deref(),
+                            skip_append: spec.skip_xff_append,
+                        },
                     },
+                    local_replies: spec.local_replies.as_ref(),
                     unsupported: spec.unsupported().collect(),
                 }
             }
@@ -77,9 +89,11 @@ impl HttpFields<'_> {
             .map(|sinks| access_log::read(sinks, at, services, faults));
         let spec = self.tracing;
         settings.tracing = spec.and_then(|spec| tracing::read(spec, at, services, faults));
+        let replies = self.local_replies;
+        let replies = replies.map(|spec| local_replies::read(spec, at, faults));
         let mut fields = SpecFields::new(at, faults);
         fields.unsupported(self.unsupported.iter().copied());
-        settings.edge = EdgeLayer::read(&self.edge, &mut fields);
+        settings.edge = EdgeLayer::read(&self.edge, replies, &mut fields);
         let kibibytes = fields.number(
             "maxRequestHeadersKb",
             self.max_request_headers_kb,

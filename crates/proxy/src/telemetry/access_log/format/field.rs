@@ -50,7 +50,7 @@ pub(super) fn write(field: LogField, facts: LineFacts<'_>, out: &mut Vec<u8>) ->
         LogField::UniqueId => unique_id(out),
         LogField::TraceId => push(record.trace_id?.as_bytes(), out),
         LogField::Hostname => push(hostname()?.as_bytes(), out),
-        LogField::LocalReplyBody => None,
+        LogField::LocalReplyBody => push(record.facts.local_reply_body?, out),
         _ => client(field, facts, out).or_else(|| upstream(field, facts, out)),
     }
 }

@@ -18,7 +18,7 @@ use crate::suggest::did_you_mean;
 const ONE: &str = "exactly one filter is needed";
 
 /// Compiles a filter. `None` if there are faults.
-pub(super) fn read(
+pub(in super::super) fn read(
     spec: &LogFilterSpec,
     at: &str,
     faults: &mut Vec<FieldFault>,

@@ -1,0 +1,187 @@
+//! Compiles `localReplies` to [`LocalReplies`].
+
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use super::super::header_modifiers::inline_value;
+use super::access_log;
+use crate::access_log::{FormatFault, LogFormat};
+use crate::api::kgateway::{
+    BodyFormatSpec, LocalRepliesSpec, LocalReplyHeaderSpec, LocalReplyHeadersSpec,
+    LocalReplyMapperSpec,
+};
+use crate::compile::header::{HeaderPairs, MessageKind};
+use crate::compile::log::FieldFault;
+use crate::compile::value::SpecFields;
+use crate::policy::headers::HeaderEdit;
+use crate::snapshot::{BodyFormat, LocalReplies, LocalReplyMapper};
+
+/// Maximum number of mappers.
+const MAX_MAPPERS: usize = 16;
+/// Maximum number of fields that a mapper sets, and that it adds.
+const MAX_HEADERS: usize = 16;
+/// The type of a body as text.
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
+/// The type of a body as JSON.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Reads the field; `at` is the path of the struct that contains it.
+pub(super) fn read(
+    spec: &LocalRepliesSpec,
+    at: &str,
+    faults: &mut Vec<FieldFault>,
+) -> Arc<LocalReplies> {
+    let LocalRepliesSpec {
+        default_body_format,
+        mappers,
+    } = spec;
+    let at = format!("{at}.localReplies");
+    let mut fields = SpecFields::new(&at, faults);
+    if default_body_format.is_none() && mappers.is_empty() {
+        let message = "at least one of the fields in [mappers defaultBodyFormat] must be set";
+        fields.struct_fault(message);
+    }
+    if mappers.len() > MAX_MAPPERS {
+        fields.fault("mappers", format!("at most {MAX_MAPPERS} are allowed"));
+    }
+    let format = default_body_format.as_ref();
+    let format = format.and_then(|spec| body(spec, &mut fields.nested("defaultBodyFormat")));
+    let mappers = mappers.iter().enumerate();
+    let mappers =
+        mappers.filter_map(|(index, spec)| mapper(spec, &format!("{at}.mappers[{index}]"), faults));
+    Arc::new(LocalReplies::new(mappers.collect(), format))
+}
+
+fn mapper(
+    spec: &LocalReplyMapperSpec,
+    at: &str,
+    faults: &mut Vec<FieldFault>,
+) -> Option<LocalReplyMapper> {
+    let LocalReplyMapperSpec {
+        filter,
+        status_code,
+        body: text,
+        body_format_override,
+        headers,
+    } = spec;
+    let filter = access_log::read_filter(filter, &format!("{at}.filter"), faults);
+    let mut fields = SpecFields::new(at, faults);
+    let changes = [
+        status_code.is_some(),
+        text.is_some(),
+        body_format_override.is_some(),
+        headers.is_some(),
+    ];
+    if !changes.contains(&true) {
+        fields.struct_fault(
+            "at least one of the fields in [statusCode body bodyFormatOverride headers] must be set",
+        );
+    }
+    let status = fields.number("statusCode", *status_code, &(100..=599_u16));
+    if let Some(100..200) = status {
+        // Nothing would come after it (RFC 9110 15.2).
+        fields.fault("statusCode", "an interim response is no answer");
+    }
+    let format = body_format_override.as_ref();
+    let format = format.and_then(|spec| body(spec, &mut fields.nested("bodyFormatOverride")));
+    let headers = headers.as_ref();
+    let headers = headers.map(|spec| header_edit(spec, &mut fields.nested("headers")));
+    Some(LocalReplyMapper {
+        filter: filter?,
+        status: status.and_then(|status| StatusCode::from_u16(status).ok()),
+        body: text.as_deref().map(Into::into),
+        format,
+        headers: headers.unwrap_or_default(),
+    })
+}
+
+fn body(spec: &BodyFormatSpec, fields: &mut SpecFields<'_>) -> Option<BodyFormat> {
+    let BodyFormatSpec {
+        content_type,
+        json,
+        text,
+    } = spec;
+    let (format, usual) = match (text, json) {
+        (Some(text), None) => {
+            let told = |fault: FormatFault| ("text".to_owned(), fault);
+            (LogFormat::text(text).map_err(told), TEXT)
+        }
+        (None, Some(object)) => {
+            let told = |(key, fault): (String, FormatFault)| (format!("json{key}"), fault);
+            (LogFormat::json(object).map_err(told), JSON)
+        }
+        _ => {
+            fields.struct_fault("exactly one of the fields in [json text] must be set");
+            return None;
+        }
+    };
+    let given = content_type.as_deref().map(HeaderValue::try_from);
+    if let Some(Err(_)) = given {
+        fields.fault("contentType", "not a header value");
+    }
+    let format = format.map_err(|(field, fault)| fields.fault(&field, fault.to_string()));
+    Some(BodyFormat {
+        format: format.ok()?,
+        content_type: given.and_then(Result::ok).unwrap_or(usual),
+    })
+}
+
+fn header_edit(spec: &LocalReplyHeadersSpec, fields: &mut SpecFields<'_>) -> HeaderEdit {
+    let LocalReplyHeadersSpec { set, add, remove } = spec;
+    if remove.is_some() {
+        let message = "local reply mappers may only add or modify headers, not remove them";
+        fields.fault("remove", message);
+    }
+    if set.is_none() && add.is_none() {
+        fields.struct_fault("at least one of the fields in [set add] must be set");
+    }
+    let mut pairs = |list: &str, specs: &Option<Vec<LocalReplyHeaderSpec>>| {
+        let specs = specs.as_deref().unwrap_or_default();
+        if specs.len() > MAX_HEADERS {
+            fields.fault(list, format!("at most {MAX_HEADERS} are allowed"));
+        }
+        let mut pairs = HeaderPairs::default();
+        for (index, spec) in specs.iter().enumerate() {
+            let mut fields = fields.nested(&format!("{list}[{index}]"));
+            if let Some((name, value)) = pair(spec, &mut fields) {
+                pairs.push(name, value);
+            }
+        }
+        pairs.into_list()
+    };
+    HeaderEdit {
+        set: pairs("set", set),
+        add: pairs("add", add),
+        remove: Vec::new(),
+    }
+}
+
+fn pair(
+    spec: &LocalReplyHeaderSpec,
+    fields: &mut SpecFields<'_>,
+) -> Option<(HeaderName, HeaderValue)> {
+    fields.unsupported(spec.unsupported());
+    let LocalReplyHeaderSpec {
+        name,
+        value,
+        secret_ref,
+    } = spec;
+    if secret_ref.is_some() {
+        return None;
+    }
+    let (Some(name), Some(value)) = (name, value) else {
+        fields.struct_fault("name and value are needed");
+        return None;
+    };
+    let name = MessageKind::Response.settable_name(name);
+    let name = name.map_err(|message| fields.fault("name", message)).ok();
+    let value = inline_value(value);
+    let value = value.map_err(|message| fields.fault("value", message)).ok();
+    name.zip(value)
+}
+
+/// The warning about operators that never have a value here, if there are any.
+pub(super) fn warning(replies: &LocalReplies) -> Option<FieldFault> {
+    access_log::warning("localReplies", &access_log::never_known(replies.formats()))
+}

@@ -1,0 +1,61 @@
+//! What a listener makes of the responses that the gateway makes itself (`localReplies` of a ListenerPolicy).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use egret_config::snapshot::LocalReplies;
+use http::Response;
+
+use super::settled::SettledFacts;
+use super::{Exchange, RequestFacts};
+use crate::clock;
+use crate::telemetry::local_reply;
+
+impl RequestFacts {
+    /// What becomes of responses of the gateway's own.
+    pub(super) fn local_replies(&self) -> Option<&Arc<LocalReplies>> {
+        match &self.listener {
+            Some(listener) => listener.http.as_ref()?.local_replies.as_ref(),
+            None => self.unrouted_replies.as_ref(),
+        }
+    }
+}
+
+impl Exchange {
+    /// A response of the gateway's own as the listener wants it to be.
+    pub(crate) fn localized(&self, response: Response<Bytes>) -> Response<Bytes> {
+        if self.facts.borrow().local_replies().is_none() {
+            return response;
+        }
+        let mut facts = self.facts.borrow_mut();
+        let RequestFacts {
+            reply_messages,
+            listener,
+            ..
+        } = &mut *facts;
+        let http = listener.as_ref().and_then(|it| it.http.as_ref());
+        if let (Some(messages), Some(replies)) = (
+            reply_messages,
+            http.and_then(|http| http.local_replies.as_ref()),
+        ) {
+            let length = u64::try_from(response.body().len()).ok();
+            messages.respond(&replies.inputs, response.headers(), length);
+        }
+        drop(facts);
+        let facts = self.facts.borrow();
+        let Some(replies) = facts.local_replies() else {
+            return response;
+        };
+        let settled = SettledFacts {
+            now: clock::now(),
+            destination: self.trip.destination(),
+            verdict: facts.verdict.so_far(),
+            end: self.end.get(),
+            is_told: true,
+        };
+        let mut record = self.record(&facts, &settled);
+        record.status = Some(response.status());
+        record.facts.messages = facts.reply_messages.as_deref();
+        local_reply::mapped(replies, record, response)
+    }
+}
