@@ -6,28 +6,46 @@ use egret_config::access_log::push_escaped;
 
 use super::plain;
 
-/// An object that is being written. Keys are constants that need no escape.
+/// An object that is being written.
 pub(super) struct JsonObject<'o> {
     out: &'o mut Vec<u8>,
+    begin: usize,
 }
+
+/// The key of a member with what comes before and after it, so that it is written at once. It must need no escape.
+#[derive(Clone, Copy)]
+pub(super) struct Key(pub(super) &'static str);
+
+/// A [`Key`].
+macro_rules! key {
+    ($name:literal) => {
+        $crate::telemetry::access_log::json_object::Key(concat!(",\"", $name, "\":"))
+    };
+}
+pub(super) use key;
 
 impl<'o> JsonObject<'o> {
     pub(super) fn begin(out: &'o mut Vec<u8>) -> Self {
-        out.push(b'{');
-        Self { out }
+        let begin = out.len();
+        Self { out, begin }
     }
 
     pub(super) fn end(self) {
+        // In place of the comma before the first member.
+        match self.out.get_mut(self.begin) {
+            Some(first) => *first = b'{',
+            None => self.out.push(b'{'),
+        }
         self.out.push(b'}');
     }
 
     /// A text. Bytes that are no text are escaped.
-    pub(super) fn text(&mut self, key: &'static str, value: impl AsRef<[u8]>) {
+    pub(super) fn text(&mut self, key: Key, value: impl AsRef<[u8]>) {
         self.text_by(key, |out| out.extend_from_slice(value.as_ref()));
     }
 
     /// A text that a function appends.
-    pub(super) fn text_by(&mut self, key: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn text_by(&mut self, key: Key, write: impl FnOnce(&mut Vec<u8>)) {
         self.key(key);
         self.out.push(b'"');
         let begin = self.out.len();
@@ -36,29 +54,43 @@ impl<'o> JsonObject<'o> {
         self.out.push(b'"');
     }
 
-    pub(super) fn number(&mut self, key: &'static str, value: impl itoa::Integer) {
+    pub(super) fn number(&mut self, key: Key, value: impl itoa::Integer) {
         self.key(key);
         plain::number(value, self.out);
     }
 
-    pub(super) fn truth(&mut self, key: &'static str, value: bool) {
+    pub(super) fn truth(&mut self, key: Key, value: bool) {
         self.key(key);
         let value: &[u8] = if value { b"true" } else { b"false" };
         self.out.extend_from_slice(value);
     }
 
     /// A duration in milliseconds, with a resolution of one microsecond.
-    pub(super) fn milliseconds(&mut self, key: &'static str, value: Duration) {
+    pub(super) fn milliseconds(&mut self, key: Key, value: Duration) {
         self.key(key);
         plain::milliseconds(value, self.out);
     }
 
-    fn key(&mut self, key: &'static str) {
-        if self.out.last() != Some(&b'{') {
-            self.out.push(b',');
-        }
-        self.out.push(b'"');
+    fn key(&mut self, Key(key): Key) {
         self.out.extend_from_slice(key.as_bytes());
-        self.out.extend_from_slice(b"\":");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_between_braces_with_commas_between_them() {
+        let mut out = b"before".to_vec();
+        JsonObject::begin(&mut out).end();
+        let mut object = JsonObject::begin(&mut out);
+        object.text(key!("a"), "quote \" and \u{1}");
+        object.number(key!("b"), 7);
+        object.truth(key!("c"), false);
+        object.milliseconds(key!("d"), Duration::from_micros(1500));
+        object.end();
+        let expected = r#"before{}{"a":"quote \" and \u0001","b":7,"c":false,"d":1.5}"#;
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

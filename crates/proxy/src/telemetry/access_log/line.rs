@@ -6,7 +6,7 @@ use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{RouteRule, Scheme};
 use http::{HeaderValue, Method, StatusCode};
 
-use super::json_object::JsonObject;
+use super::json_object::{JsonObject, key};
 use super::plain;
 use crate::meter::LabelValue as _;
 use crate::record::{ExchangeEnd, Record};
@@ -28,26 +28,26 @@ pub(super) fn write(record: &Record<'_>, out: &mut Vec<u8>) {
 
 /// Whose request it was, and by which listener and route it was taken.
 fn who(record: &Record<'_>, line: &mut JsonObject<'_>) {
-    line.text_by("time", |out| time(record.started, out));
+    line.text_by(key!("time"), |out| time(record.started, out));
     if let Some(listener) = record.listener {
-        line.text("listener", &*listener.full_name);
+        line.text(key!("listener"), &*listener.full_name);
     }
     if let Some(rule) = record.rule {
-        line.text_by("route", |out| route(rule, out));
+        line.text_by(key!("route"), |out| route(rule, out));
     }
-    line.text_by("client", |out| {
+    line.text_by(key!("client"), |out| {
         if let Some(client) = record.client {
             plain::address(client, out);
         }
     });
     if let Some(sni) = record.sni {
-        line.text("sni", sni.as_str());
+        line.text(key!("sni"), sni.as_str());
     }
     if record.ech {
-        line.truth("ech", true);
+        line.truth(key!("ech"), true);
     }
     if let Some(user) = record.user {
-        line.text("user", user);
+        line.text(key!("user"), user);
     }
 }
 
@@ -55,46 +55,48 @@ fn who(record: &Record<'_>, line: &mut JsonObject<'_>) {
 fn what(record: &Record<'_>, line: &mut JsonObject<'_>) {
     let method = record.method.map_or("", Method::as_str);
     if !method.is_empty() {
-        line.text("method", method);
+        line.text(key!("method"), method);
     }
     if let Some(scheme) = record.scheme.map(Scheme::as_str) {
-        line.text("scheme", scheme);
+        line.text(key!("scheme"), scheme);
     }
     if let Some(authority) = record.authority {
-        line.text("authority", authority);
+        line.text(key!("authority"), authority);
     }
     if let Some(destination) = record.destination {
-        line.text_by("destination", |out| plain::destination(destination, out));
+        line.text_by(key!("destination"), |out| {
+            plain::destination(destination, out)
+        });
     }
     // Without the query, which may contain credentials.
     if !record.path.is_empty() {
-        line.text("path", record.path);
+        line.text(key!("path"), record.path);
     }
     if !record.protocol.is_empty() {
-        line.text("protocol", record.protocol);
+        line.text(key!("protocol"), record.protocol);
     }
 }
 
 /// How it was answered.
 fn outcome(record: &Record<'_>, line: &mut JsonObject<'_>) {
     if let Some(status) = record.status.map(|status| StatusCode::as_u16(&status)) {
-        line.number("status", status);
+        line.number(key!("status"), status);
     }
     if let Some(reason) = record.end.map(ExchangeEnd::as_str) {
-        line.text("reason", reason);
+        line.text(key!("reason"), reason);
     }
     if let Some(details) = &record.details {
-        line.text("details", &**details);
+        line.text(key!("details"), &**details);
     }
     if let Some(id) = record.refusal {
-        line.text("id", id.to_string());
-        line.number("generation", record.generation);
+        line.text(key!("id"), id.to_string());
+        line.number(key!("generation"), record.generation);
     }
     if let Some(trace_id) = record.trace_id {
-        line.text("trace_id", trace_id);
+        line.text(key!("trace_id"), trace_id);
     }
     if let Some(user_agent) = record.user_agent {
-        line.text_by("user_agent", |out| begin_of(user_agent, out));
+        line.text_by(key!("user_agent"), |out| begin_of(user_agent, out));
     }
 }
 
@@ -103,38 +105,38 @@ fn verdict(record: &Record<'_>, line: &mut JsonObject<'_>) {
     let Some(verdict) = &record.verdict else {
         return;
     };
-    line.text("verdict", verdict.as_str());
+    line.text(key!("verdict"), verdict.as_str());
     if let Some(policy) = verdict.policy() {
-        line.text_by("policy", |out| object(policy, out));
+        line.text_by(key!("policy"), |out| object(policy, out));
     }
     if let Some(rule) = verdict.rule() {
-        line.text("rule", &**rule);
+        line.text(key!("rule"), &**rule);
     }
     if let Some(reason) = verdict.rule_reason() {
-        line.text("rule_reason", &**reason);
+        line.text(key!("rule_reason"), &**reason);
     }
 }
 
 /// Where it went, how much was sent either way, and how long that took.
 fn way(record: &Record<'_>, line: &mut JsonObject<'_>) {
     if let Some(upstream) = record.upstream {
-        line.text_by("upstream", |out| plain::address(upstream, out));
-        line.truth("reused", record.reused);
+        line.text_by(key!("upstream"), |out| plain::address(upstream, out));
+        line.truth(key!("reused"), record.reused);
     }
     if record.retries > 0 {
-        line.number("retries", record.retries);
+        line.number(key!("retries"), record.retries);
     }
     if let Some((source, _)) = record.resolution {
-        line.text("dns", source.as_str());
+        line.text(key!("dns"), source.as_str());
     }
-    line.number("bytes_received", record.request_bytes);
-    line.number("bytes_sent", record.response_bytes);
+    line.number(key!("bytes_received"), record.request_bytes);
+    line.number(key!("bytes_sent"), record.response_bytes);
     for (key, duration) in [
-        ("dns_ms", record.resolution.map(|(_, took)| took)),
-        ("connect_ms", record.connect),
-        ("tls_ms", record.tls),
-        ("first_byte_ms", record.first_byte),
-        ("total_ms", Some(record.duration)),
+        (key!("dns_ms"), record.resolution.map(|(_, took)| took)),
+        (key!("connect_ms"), record.connect),
+        (key!("tls_ms"), record.tls),
+        (key!("first_byte_ms"), record.first_byte),
+        (key!("total_ms"), Some(record.duration)),
     ] {
         if let Some(duration) = duration {
             line.milliseconds(key, duration);
