@@ -17,7 +17,7 @@ use crate::context::WorkerContext;
 use crate::dial::race::is_out_of_descriptors;
 use crate::refusal::Reason;
 use crate::request;
-use crate::serve;
+use crate::serve::HttpService;
 use crate::stream::{ClientStream, ReplayStream};
 use crate::task;
 use crate::telemetry::DecisionLabels;
@@ -112,6 +112,13 @@ impl AcceptLoop {
     }
 }
 
+/// What a connection turned out to be.
+enum BegunConnection {
+    Http(HttpService),
+    /// A tunnel, or one that could not be opened.
+    Tunnel(Option<ReadyTunnel>),
+}
+
 /// Serves a connection until it ends or becomes a tunnel.
 async fn serve(
     stream: TcpStream,
@@ -119,7 +126,24 @@ async fn serve(
     bind: BindAddress,
     context: Rc<WorkerContext>,
 ) -> Option<ReadyTunnel> {
-    let (stream, origin) = match read_preamble(stream, client, bind, &context).await? {
+    // Boxed, so that a quiet connection does not hold what only its beginning needs.
+    let begun = Box::pin(begin(stream, client, bind, context));
+    match begun.await? {
+        BegunConnection::Http(service) => service.run().await,
+        BegunConnection::Tunnel(tunnel) => tunnel,
+    }
+}
+
+/// Reads what comes before HTTP or a tunnel. `None` if the connection ends with it.
+async fn begin(
+    stream: TcpStream,
+    client: SocketAddr,
+    bind: BindAddress,
+    context: Rc<WorkerContext>,
+) -> Option<BegunConnection> {
+    // Likewise, for a client that says nothing for a while.
+    let preamble = Box::pin(read_preamble(stream, client, bind, &context));
+    let (stream, origin) = match preamble.await? {
         AcceptedConnection::Plain(stream, origin) => (ClientStream::Plain(stream), origin),
         AcceptedConnection::Tls(tls) => {
             let is_tunnel = tls.is_tunnel();
@@ -127,16 +151,18 @@ async fn serve(
             let (stream, origin) = Box::pin(tls.terminate(&context)).await?;
             let stream = ClientStream::Tls(Box::new(ReplayStream::from(stream)));
             if is_tunnel {
-                let relayed = request::tls::relay_terminated(stream, origin, context);
-                return Box::pin(relayed).await;
+                let relayed = Box::pin(request::tls::relay_terminated(stream, origin, context));
+                return Some(BegunConnection::Tunnel(relayed.await));
             }
             (stream, origin)
         }
         AcceptedConnection::Passthrough(incoming, origin) => {
-            return Box::pin(request::tls::pass_through(incoming, origin, context)).await;
+            let passed = Box::pin(request::tls::pass_through(incoming, origin, context));
+            return Some(BegunConnection::Tunnel(passed.await));
         }
     };
-    serve::connection(stream, origin, context).await
+    let service = HttpService::begin(stream, origin, context).await?;
+    Some(BegunConnection::Http(service))
 }
 
 /// Rejects a connection over the listener's limit. A client that speaks HTTP in clear text gets a response, as far as the
@@ -172,4 +198,18 @@ fn is_out_of_resources(error: &io::Error) -> bool {
     const ERRORS: [i32; 2] = [Errno::ENOBUFS as i32, Errno::ENOMEM as i32];
     let errno = error.raw_os_error();
     is_out_of_descriptors(error) || errno.is_some_and(|errno| ERRORS.contains(&errno))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_task_of_a_connection_is_small() {
+        fn size<A, B, C, D, F>(_: impl FnOnce(A, B, C, D) -> F) -> usize {
+            size_of::<F>()
+        }
+        let size = size(serve);
+        assert!(size <= 1280, "{size} bytes");
+    }
 }

@@ -500,3 +500,18 @@ fn identify(
     }
     target.map_err(Refusal::Target)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each connection that is not quiet holds one.
+    #[test]
+    fn the_future_of_a_request_is_bounded() {
+        fn size<A, B, C, D, F>(_: impl FnOnce(A, B, C, D) -> F) -> usize {
+            size_of::<F>()
+        }
+        let size = size(handle);
+        assert!(size <= 8192, "{size} bytes");
+    }
+}

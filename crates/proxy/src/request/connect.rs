@@ -91,9 +91,14 @@ pub(super) async fn open(
                 is_tunnel: true,
             };
             let enquiry = client.enquiry(snapshot);
-            let processed = ext_proc::request(unprocessed, seen, &rule.policies, enquiry);
-            // Boxed, so that it costs other tunnels nothing.
-            Box::pin(processed).await?.cleared
+            // Boxed at once, so that it costs other tunnels nothing.
+            let processed = Box::pin(ext_proc::request(
+                unprocessed,
+                seen,
+                &rule.policies,
+                enquiry,
+            ));
+            processed.await?.cleared
         }
     };
     let connected = upstreams

@@ -209,9 +209,9 @@ impl<'a> TlsRequest<'a> {
                     upstreams,
                     snapshot,
                 };
-                let asked = limits::ask(unsettled, target, &request, enquiry);
-                // Boxed, so that it costs other connections nothing.
-                Box::pin(asked).await?.passage.unread()
+                // Boxed at once, so that it costs other connections nothing.
+                let asked = Box::pin(limits::ask(unsettled, target, &request, enquiry));
+                asked.await?.passage.unread()
             }
         };
         let timeouts = route.rule.timeouts;

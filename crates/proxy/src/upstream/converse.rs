@@ -59,9 +59,10 @@ impl Upstreams {
         body: MessageBody,
     ) -> Result<(), CallError> {
         let to = &conversation.proc().service;
-        let opened = self.open_conversation(service(snapshot, to)?, to, body);
+        let service = service(snapshot, to)?;
         // Boxed, because it is short, and the conversation is long.
-        let (head, mut body) = Box::pin(opened).await?.into_parts();
+        let opened = Box::pin(self.open_conversation(service, to, body));
+        let (head, mut body) = opened.await?.into_parts();
         unary::begun(&head)?;
         let mut reader = MessageReader::new(MAX_MESSAGE);
         let mut trailers = HeaderMap::new();
