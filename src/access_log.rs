@@ -50,6 +50,21 @@ pub(crate) struct LogLine<'a> {
     pub(crate) rule: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub(crate) upstream: Option<Cow<'a, str>>,
+    /// The redirects that were followed in place of the client.
+    #[serde(borrow, default)]
+    pub(crate) redirects: Vec<LoggedRedirect<'a>>,
+}
+
+/// A redirect that was followed.
+#[derive(Debug, Deserialize)]
+pub(crate) struct LoggedRedirect<'a> {
+    pub(crate) status: u16,
+    /// Where it came from.
+    #[serde(borrow)]
+    pub(crate) destination: Option<Cow<'a, str>>,
+    /// Where it led, without the query.
+    #[serde(borrow)]
+    pub(crate) location: Cow<'a, str>,
 }
 
 impl<'a> LogLine<'a> {

@@ -27,9 +27,9 @@ struct LearnedLogs {
 impl LearnedLogs {
     fn add(&mut self, line: &[u8]) {
         match served::read(line) {
-            LogFinding::Served(request) => {
+            LogFinding::Served(requests) => {
                 self.requests += 1;
-                self.served.insert(request);
+                self.served.extend(requests);
             }
             LogFinding::Refused => self.refused += 1,
             LogFinding::Unreadable => self.unreadable += 1,

@@ -21,7 +21,8 @@ pub(super) struct ServedRequest {
 /// What a line of the log says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum LogFinding {
-    Served(ServedRequest),
+    /// With all requests on the way that redirects led.
+    Served(Vec<ServedRequest>),
     /// The request was refused, or answered by the gateway itself.
     Refused,
     /// This is no line of Egret's access log.
@@ -44,20 +45,45 @@ pub(super) fn read(line: &[u8]) -> LogFinding {
     served(&line).map_or(LogFinding::Unreadable, LogFinding::Served)
 }
 
-fn served(line: &LogLine<'_>) -> Option<ServedRequest> {
-    let (host, port) = line.destination.as_deref()?.rsplit_once(':')?;
+fn served(line: &LogLine<'_>) -> Option<Vec<ServedRequest>> {
+    let gateway = gateway(line.listener.as_deref()?)?;
     let method = line.method.as_deref();
     // TLS passthrough has no method.
-    let readable = method.filter(|method| *method != "CONNECT");
+    let mut method = method.filter(|method| *method != "CONNECT");
+    let mut path = line.path.as_deref().unwrap_or("/");
+    let mut requests = Vec::new();
+    for redirect in &line.redirects {
+        let asked = method.map(|method| (method, path));
+        requests.push(request(&gateway, redirect.destination.as_deref()?, asked)?);
+        if redirect.status == 303 {
+            method = method.map(|method| if method == "HEAD" { "HEAD" } else { "GET" });
+        }
+        path = path_of(&redirect.location);
+    }
+    let asked = method.map(|method| (method, path));
+    requests.push(request(&gateway, line.destination.as_deref()?, asked)?);
+    Some(requests)
+}
+
+/// A request to a destination, `host:port`.
+fn request(
+    gateway: &ObjectRef,
+    destination: &str,
+    asked: Option<(&str, &str)>,
+) -> Option<ServedRequest> {
+    let (host, port) = destination.rsplit_once(':')?;
     Some(ServedRequest {
-        gateway: gateway(line.listener.as_deref()?)?,
+        gateway: gateway.clone(),
         host: host.parse().ok()?,
         port: Port::new(port.parse().ok()?)?,
-        request: readable.map(|method| {
-            let path = line.path.as_deref().unwrap_or("/");
-            (method.to_owned(), path.to_owned())
-        }),
+        request: asked.map(|(method, path)| (method.to_owned(), path.to_owned())),
     })
+}
+
+/// The path of a URL.
+fn path_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.find('/').map_or("/", |at| &rest[at..])
 }
 
 /// The Gateway of a listener: `namespace/name/listener`.
@@ -79,14 +105,40 @@ mod tests {
         read(line.as_bytes())
     }
 
+    fn requests(found: LogFinding) -> Vec<ServedRequest> {
+        match found {
+            LogFinding::Served(requests) => requests,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn only(found: LogFinding) -> ServedRequest {
+        let mut requests = requests(found);
+        assert_eq!(requests.len(), 1);
+        requests.remove(0)
+    }
+
+    #[test]
+    fn a_redirect_is_a_request_of_its_own() {
+        let found = line(
+            r#""destination":"c.example:443","method":"POST","path":"/a","verdict":"allow","status":200,"redirects":[
+                {"status":307,"destination":"a.example:80","location":"https://b.example/b"},
+                {"status":303,"destination":"b.example:443","location":"https://c.example"}]"#,
+        );
+        let requests = requests(found).into_iter().map(|request| {
+            let (method, path) = request.request.unwrap();
+            format!("{method} {} {path}", request.host)
+        });
+        let expected = ["POST a.example /a", "POST b.example /b", "GET c.example /"];
+        assert_eq!(requests.collect::<Vec<_>>(), expected);
+    }
+
     #[test]
     fn what_was_served_has_a_destination() {
         let found = line(
             r#""destination":"a.example:8443","method":"GET","path":"/v1/x","verdict":"allow","status":200"#,
         );
-        let LogFinding::Served(request) = found else {
-            panic!("{found:?}")
-        };
+        let request = only(found);
         assert_eq!(&*request.gateway.name, "http");
         assert_eq!(
             (request.host.to_string(), request.port.get()),
@@ -98,9 +150,7 @@ mod tests {
             let found = line(&format!(
                 r#"{tunnel}"destination":"[2001:db8::1]:443","verdict":"audit""#
             ));
-            let LogFinding::Served(request) = found else {
-                panic!("{found:?}")
-            };
+            let request = only(found);
             assert_eq!(request.request, None);
             assert_eq!(request.host.to_string(), "[2001:db8::1]");
         }

@@ -16,6 +16,7 @@ pub mod global_limit;
 pub mod header_modifiers;
 pub mod headers;
 pub mod http_upgrade;
+pub mod internal_redirect;
 pub mod jwt_auth;
 pub mod limit;
 pub mod rbac;

@@ -31,19 +31,22 @@ use crate::policy::limit::{LimitAudit, LimitShare};
 use crate::policy::transformation::{self, ResponseTransformation};
 use crate::policy::{self, ClientIdentity};
 use crate::record::{
-    ExchangeEnd, ExchangeForm, MessageFields, RequestOrigin, SniViolation, Trip, VerdictFacts,
+    ExchangeEnd, ExchangeForm, FollowedRedirect, MessageFields, RequestOrigin, SniViolation, Trip,
+    VerdictFacts,
 };
 use crate::refusal::{Refusal, RefusalId, RefusalRow, RefusalSubject};
 use crate::telemetry::traces::TracedRequest;
 use crate::telemetry::{DecisionLabels, WorkerTelemetry};
 
 mod client_body;
+mod hop;
 mod interim;
 mod own_response;
 mod progress;
 mod settled;
 
 pub(crate) use client_body::ClientBody;
+pub(crate) use hop::ExchangePosition;
 pub(crate) use progress::{BodyConsent, Progress, TunnelBytes};
 use settled::SettledFacts;
 
@@ -108,6 +111,8 @@ struct RequestFacts {
     processor: Option<Rc<Processor>>,
     /// Its place in a trace.
     traced: Option<Box<TracedRequest>>,
+    /// The redirects that were followed.
+    redirects: Vec<FollowedRedirect>,
 }
 
 /// A refusal in Envoy's words.

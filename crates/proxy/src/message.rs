@@ -7,6 +7,7 @@ pub(crate) mod grpc;
 mod hop;
 pub(crate) mod host_memo;
 mod listed_fields;
+pub(crate) mod location;
 pub(crate) mod odd_target;
 pub(crate) mod request_head;
 pub(crate) mod response_head;

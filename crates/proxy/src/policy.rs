@@ -46,6 +46,7 @@ pub(crate) mod ext_proc;
 pub(crate) mod fault;
 pub(crate) mod global_limit;
 mod header_modifiers;
+pub(crate) mod internal_redirect;
 pub(crate) mod jwt_auth;
 pub(crate) mod limit;
 mod rbac;
@@ -99,6 +100,8 @@ struct RequestSender<'a> {
     principal: Option<Principal<'a>>,
     /// The fields that a service has set in the request.
     granted: Vec<(HeaderName, HeaderValue)>,
+    /// The names of those to which it has added something.
+    joined: Vec<HeaderName>,
 }
 
 /// Whether the policies of a rule let a request through at once.
@@ -142,6 +145,13 @@ pub(crate) struct CountedRequest<'a> {
     pub(crate) clearance: Clearance<'a>,
     /// What the egress policies decided.
     pub(crate) decision: EgressDecision<'a>,
+}
+
+/// What a service has changed in a request, credentials for the upstream among it.
+#[derive(Default)]
+pub(crate) struct GrantedFields {
+    pub(crate) set: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) names: Vec<HeaderName>,
 }
 
 /// Whether a request may be sent at once.
@@ -202,7 +212,31 @@ fn admit_by<'a, 'r>(
             identity: Rc::clone(context.client),
             principal,
             granted: Vec::new(),
+            joined: Vec::new(),
         },
+    })
+}
+
+/// Asks the policies of a rule about a request to which a redirect of the first one led. Who sent it is known by the
+/// credentials of the first one, and no service is asked about that again.
+///
+/// # Errors
+/// As of [`admit`], and [`Refusal::Denied`] if the rule wants a service asked that was not.
+pub(crate) fn admit_redirected<'a>(
+    context: &PolicyContext<'a, '_>,
+    first: &PolicyContext<'a, '_>,
+) -> Result<Admitted<'a>, Refusal> {
+    let auth = &context.rule.policies.ext_auth;
+    if let PolicySetting::Set(policy, _) = auth
+        && *auth != first.rule.policies.ext_auth
+    {
+        return Err(ext_auth::unasked(policy));
+    }
+    admit_by(context, |context| {
+        credentials::authenticate(&PolicyContext {
+            rule: context.rule,
+            ..*first
+        })
     })
 }
 
@@ -237,6 +271,12 @@ impl<'a> Admitted<'a> {
     /// Who sent the request, if a policy asked for it.
     pub(crate) fn principal(&self) -> Option<&Principal<'a>> {
         self.sender.principal.as_ref()
+    }
+
+    /// The request has these fields by the word of a service that was asked about it before.
+    pub(crate) fn with_granted(mut self, set: &[(HeaderName, HeaderValue)]) -> Self {
+        self.sender.granted = set.to_vec();
+        self
     }
 
     /// Whether `rbac` and the egress policies let an open tunnel of this request stay, which leads to `peer` by this plan.
@@ -349,9 +389,25 @@ impl<'a> Admitted<'a> {
 impl<'a> Clearance<'a> {
     /// Where the request goes.
     pub(crate) fn plan(&self) -> &ForwardPlan<'a> {
+        self.cleared().plan()
+    }
+
+    /// What a service has set in the request, and the names of all fields that it has changed.
+    pub(crate) fn granted(&self) -> GrantedFields {
+        let sender = self.cleared().sender.as_ref();
+        sender.map_or_else(GrantedFields::default, |sender| {
+            let set = sender.granted.iter().map(|(name, _)| name);
+            GrantedFields {
+                names: set.chain(&sender.joined).cloned().collect(),
+                set: sender.granted.clone(),
+            }
+        })
+    }
+
+    fn cleared(&self) -> &Cleared<'a> {
         match self {
-            Self::Settled(passage, _) => passage.plan(),
-            Self::Unsettled(unsettled) => unsettled.plan(),
+            Self::Settled(passage, _) => passage.cleared(),
+            Self::Unsettled(unsettled) => unsettled.cleared(),
         }
     }
 }

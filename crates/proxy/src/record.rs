@@ -18,13 +18,15 @@ use crate::refusal::RefusalId;
 mod end;
 mod facts;
 mod message;
+mod redirect;
 mod trip;
 mod verdict;
 
 pub(crate) use end::{ExchangeEnd, TunnelEnd};
 pub(crate) use facts::{ClientFacts, ClientTlsFacts, FormatFacts, RetryEnd, UpstreamFacts};
 pub(crate) use message::{MessageFields, RequestOrigin, kept};
-pub(crate) use trip::Trip;
+pub(crate) use redirect::{FollowedRedirect, RedirectResult};
+pub(crate) use trip::{Trip, TripPosition};
 pub(crate) use verdict::{SniViolation, Verdict, VerdictFacts};
 
 /// The facts about one exchange that has ended.
@@ -86,6 +88,8 @@ pub(crate) struct Record<'a> {
     pub(crate) reused: bool,
     /// How often the request was retried.
     pub(crate) retries: u32,
+    /// The redirects that were followed in place of the client.
+    pub(crate) redirects: &'a [FollowedRedirect],
     /// How the name was resolved and how long the request waited for it.
     pub(crate) resolution: Option<(AnswerSource, Duration)>,
     /// How long the request waited for a TCP connection.

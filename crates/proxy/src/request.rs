@@ -33,6 +33,8 @@ use crate::upstream::RequestBody;
 use decide::{NextStep, RoutedRequest};
 use ext_proc::{Processed, SeenRequest, SeenResponse};
 use limits::Enquiry;
+use redirect::{AnsweredRequest, ServedAt};
+use send::{Forwarded, ForwardedRequest};
 use transformation::{ResponseScope, TransformedRequest};
 
 mod buffer;
@@ -48,6 +50,7 @@ mod forwarding;
 mod limits;
 mod local;
 mod mirror;
+mod redirect;
 mod send;
 pub(crate) mod tls;
 mod transformation;
@@ -248,18 +251,26 @@ async fn answer(
             Box::pin(ext_auth::ask(identified, &target, message, enquiry)).await?
         }
     };
-    let accepted = compression::accepted(policies, &parts);
     let scope = ResponseScope::of(&parts.method, extended.is_some());
     let routed = RoutedRequest {
         target: &target,
-        found: &found,
+        found,
         has_normal_path,
         admitted,
         extended,
         snapshot: &snapshot,
     };
-    let mut response = match routed.decide(&mut parts, body, client)? {
-        NextStep::Answer(response) => response,
+    let at = ServedAt {
+        target: &target,
+        snapshot: &snapshot,
+        socket,
+    };
+    let answered = match routed.decide(&mut parts, body, client)? {
+        NextStep::Answer(response) => AnsweredRequest {
+            response,
+            policies,
+            accepted: compression::accepted(policies, &parts),
+        },
         NextStep::Tunnel(clearance) => {
             let request = connect::ConnectRequest {
                 target: &target,
@@ -271,25 +282,15 @@ async fn answer(
             // Boxed, so that it costs requests that are forwarded nothing.
             return Box::pin(connect::open(request, client)).await;
         }
-        NextStep::Forward(clearance, forwarded, mut body) => {
-            let passage = settle(clearance, &target, &mut parts, client, &snapshot);
-            let change = ChangedRequest {
-                passage: passage.await?,
-                parts: &mut parts,
-                body: &mut body,
-                is_upgrade: forwarded.wanted.is_some(),
-            };
-            let cleared = change.by(policies, client, &snapshot).await?;
-            match exchange.processor() {
-                None => send::forward(forwarded, cleared, parts, body, client).await?,
-                Some(processor) => {
-                    let sent = send::forward(forwarded, cleared, parts, body, client);
-                    // Likewise.
-                    Box::pin(ext_proc::unless_refused(processor, sent)).await?
-                }
-            }
+        NextStep::Forward(clearance, forwarded, body) => {
+            send_on(clearance, forwarded, (parts, body), at, client).await?
         }
     };
+    let AnsweredRequest {
+        mut response,
+        policies,
+        accepted,
+    } = answered;
     if let Some(by) = transformation::of_response(policies, exchange) {
         // Likewise.
         response = Box::pin(transformation::response(by, response, scope, exchange)).await?;
@@ -303,6 +304,56 @@ async fn answer(
         accepted.apply(&mut response);
     }
     Ok(response)
+}
+
+/// Sends a request that is forwarded, and follows the redirects that the policies of its rule follow.
+async fn send_on<'a>(
+    clearance: Clearance<'a>,
+    forwarded: ForwardedRequest<'a, '_>,
+    (mut parts, mut body): (Parts, RequestBody),
+    at: ServedAt<'a>,
+    client: &RequestClient,
+) -> Result<AnsweredRequest<'a>, Refusal> {
+    let policies = &forwarded.rule.policies;
+    let accepted = compression::accepted(policies, &parts);
+    let message = (&mut parts, &mut body);
+    let followed = redirect::keep(&forwarded, &clearance, message, at, client);
+    let passage = settle(clearance, at.target, &mut parts, client, at.snapshot);
+    let change = ChangedRequest {
+        passage: passage.await?,
+        parts: &mut parts,
+        body: &mut body,
+        is_upgrade: forwarded.wanted.is_some(),
+    };
+    let cleared = change.by(policies, client, at.snapshot).await?;
+    let sent = send_once(forwarded, cleared, (parts, body), client).await?;
+    match followed {
+        // Boxed, so that it costs other requests nothing.
+        Some(followed) => Box::pin(followed.follow(sent, client)).await,
+        None => {
+            let via = &client.connection.context.shared.via;
+            Ok(AnsweredRequest {
+                response: sent.for_client(via, &client.exchange)?,
+                policies,
+                accepted,
+            })
+        }
+    }
+}
+
+/// Sends a request, unless the service that has seen it answers the client itself.
+async fn send_once<'a>(
+    forwarded: ForwardedRequest<'a, '_>,
+    cleared: Cleared<'a>,
+    (parts, body): (Parts, RequestBody),
+    client: &RequestClient,
+) -> Result<Forwarded<'a>, Refusal> {
+    let sent = send::forward(forwarded, cleared, parts, body, client);
+    match client.exchange.processor() {
+        None => sent.await,
+        // Boxed, so that it costs other requests nothing.
+        Some(processor) => Box::pin(ext_proc::unless_refused(processor, sent)).await,
+    }
 }
 
 /// Asks the services that keep limits about a request, if there are any.

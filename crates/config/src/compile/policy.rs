@@ -40,6 +40,7 @@ mod filter;
 mod global_limit;
 mod header_modifiers;
 mod http_upgrade;
+mod internal_redirect;
 mod jwt_auth;
 mod layer;
 mod listener;

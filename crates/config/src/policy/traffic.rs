@@ -22,6 +22,7 @@ use super::fault::FaultInjection;
 use super::global_limit::GlobalRateLimits;
 use super::header_modifiers::HeaderModifiers;
 use super::http_upgrade::AllowedUpgrades;
+use super::internal_redirect::InternalRedirect;
 use super::jwt_auth::JwtAuth;
 use super::limit::LocalRateLimits;
 use super::rbac::Rbac;
@@ -75,6 +76,8 @@ macro_rules! traffic_policies {
             compression: Compression = "compression", WarnOnly, Replaced;
             /// When a request is retried.
             retry: RetryPolicy = "retry", Applies, Replaced;
+            /// Redirects that are followed in place of the client.
+            internal_redirect: InternalRedirect = "internalRedirect", WarnOnly, Replaced;
             /// Changes requests and responses by templates.
             transformation: Transformation = "transformation", WarnOnly, Replaced;
             /// Changes to the headers of requests and responses.

@@ -33,6 +33,7 @@ const LABELS: &[(&str, &[&str])] = &[
     ("dns_query_duration_seconds", &["server"]),
     ("dns_query_failures", &["server", "cause"]),
     ("downstream_tls_handshakes", &["result"]),
+    ("internal_redirects", &["result"]),
     ("mirrored_requests", &["result"]),
     (
         "refusals",

@@ -73,6 +73,7 @@ impl Exchange {
             upstream: self.trip.upstream(),
             reused: self.trip.is_reused(),
             retries: self.trip.retries(),
+            redirects: &facts.redirects,
             resolution: self.trip.resolution(),
             connect: self.trip.connect_duration(),
             tls: self.trip.tls_duration(),

@@ -114,6 +114,9 @@ impl WorkerCollector {
     }
 
     fn retries(&self, to: &mut MetricWriter<'_>) -> fmt::Result {
+        let redirects = self.by_label("result", |w| &w.exchanges.redirects);
+        let help = "Redirects that were to be followed in place of the client, by result";
+        to.counters("internal_redirects", help, redirects)?;
         let mirrored = self.by_label("result", |w| &w.upstreams.mirrored);
         let help = "Copies of requests that went to mirrors, by result";
         to.counters("mirrored_requests", help, mirrored)?;

@@ -112,9 +112,15 @@ impl<'a> Identified<'a> {
             Err(error) => return Err(self.unanswered(&error, &parts.method)),
         };
         changes.apply(parts);
-        let RequestChanges { set, response, .. } = changes;
+        let RequestChanges {
+            set,
+            join,
+            response,
+            ..
+        } = changes;
         let names = set.iter().map(|(name, _)| name);
         self.admitted.sender.grant(names, &parts.headers);
+        self.admitted.sender.joined = join.into_iter().map(|(name, _)| name).collect();
         Ok(Authorized {
             admitted: self.admitted,
             response,
@@ -170,6 +176,19 @@ impl<'a> Identified<'a> {
             headers: Vec::new(),
         }))
     }
+}
+
+/// The refusal of a request to which a redirect led, and about which the service of this policy was not asked.
+pub(super) fn unasked(policy: &ObjectRef) -> Refusal {
+    Refusal::Denied(Box::new(PolicyDenial {
+        policy: policy.clone(),
+        by: DenyingField::ExtAuth,
+        rule: None,
+        status: StatusCode::FORBIDDEN,
+        details: format!("extAuth of {policy}: the service is not asked about redirects"),
+        body: None,
+        headers: Vec::new(),
+    }))
 }
 
 /// The status of a refusal. A success would be consent to a tunnel, and what is not final ends no request.

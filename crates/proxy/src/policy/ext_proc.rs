@@ -17,7 +17,6 @@ use super::envoy::ext_proc::Metadata;
 use super::envoy::structure::Struct;
 use super::transformation::TransformedHead;
 use crate::message::grpc;
-use crate::plan::ForwardPlan;
 use crate::refusal::Refusal;
 
 mod conversation;
@@ -78,11 +77,11 @@ impl<'a> Passage<'a> {
         }
     }
 
-    /// Where the request goes.
-    pub(crate) fn plan(&self) -> &ForwardPlan<'a> {
+    /// The request, whether or not a service sees it.
+    pub(super) const fn cleared(&self) -> &Cleared<'a> {
         match self {
-            Self::Cleared(cleared) => cleared.plan(),
-            Self::Unprocessed(unprocessed) => unprocessed.cleared.plan(),
+            Self::Cleared(cleared) => cleared,
+            Self::Unprocessed(unprocessed) => &unprocessed.cleared,
         }
     }
 

@@ -9,7 +9,6 @@ use super::envoy::rate_limit::{RateLimitRequest, RateLimitResponse};
 use super::ext_proc::Passage;
 use super::global_limit::{self, AddedFields};
 use super::limit::LimitShare;
-use crate::plan::ForwardPlan;
 use crate::refusal::Refusal;
 
 /// A request that is cleared, but for the limits that services keep. They are asked last, because what they have counted is
@@ -47,8 +46,8 @@ pub(crate) struct Settled<'a> {
 }
 
 impl<'a> Unsettled<'a> {
-    pub(super) fn plan(&self) -> &ForwardPlan<'a> {
-        self.cleared.plan()
+    pub(super) const fn cleared(&self) -> &Cleared<'a> {
+        &self.cleared
     }
 
     pub(super) fn new(

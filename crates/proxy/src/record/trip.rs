@@ -24,7 +24,47 @@ pub(crate) struct Trip {
     audited_by: RefCell<Option<ObjectRef>>,
 }
 
+/// Where a request went, apart from how long that took.
+#[derive(Debug)]
+pub(crate) struct TripPosition {
+    destination: Option<(Host, Port)>,
+    upstream: Option<SocketAddr>,
+    reused: bool,
+    facts: UpstreamFacts,
+}
+
+impl TripPosition {
+    /// The host and port that the request was sent to.
+    pub(crate) const fn destination(&self) -> Option<&(Host, Port)> {
+        self.destination.as_ref()
+    }
+}
+
 impl Trip {
+    /// Where the request went.
+    pub(crate) fn position(&self) -> TripPosition {
+        TripPosition {
+            destination: self.destination(),
+            upstream: self.upstream.get(),
+            reused: self.reused.get(),
+            facts: self.facts.get(),
+        }
+    }
+
+    /// The response is from there, wherever the request was to be sent since.
+    pub(crate) fn returns_to(&self, position: TripPosition) {
+        let TripPosition {
+            destination,
+            upstream,
+            reused,
+            facts,
+        } = position;
+        self.destination.replace(destination);
+        self.upstream.set(upstream);
+        self.reused.set(reused);
+        self.facts.set(facts);
+    }
+
     /// The request is to be sent to this host.
     pub(crate) fn heads_for(&self, host: &Host, port: Port) {
         self.destination.replace(Some((host.clone(), port)));

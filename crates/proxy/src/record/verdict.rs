@@ -71,6 +71,15 @@ impl VerdictFacts {
         });
     }
 
+    /// A redirect was followed, before which these were the facts. What a policy in audit mode would have denied on the way is
+    /// what is told.
+    pub(crate) fn follow(&mut self, before: Self) {
+        let is_audit = |verdict: &Verdict| verdict.as_str() == "audit";
+        if let Some(audited) = before.by_name.filter(is_audit) {
+            self.by_name = Some(audited);
+        }
+    }
+
     /// The exchange was refused, which is the end of it.
     pub(crate) fn refused(&mut self, refusal: &Refusal) {
         self.denial = match refusal {

@@ -79,6 +79,26 @@ impl Refusal {
         }
     }
 
+    /// Whether the gateway has decided against the request, rather than failed to serve it.
+    #[must_use]
+    pub(crate) const fn is_decision(&self) -> bool {
+        matches!(
+            self,
+            Self::Target(_)
+                | Self::Framing(_)
+                | Self::NoTunnel(_)
+                | Self::NoListener
+                | Self::Misdirected
+                | Self::NoRoute
+                | Self::Misconfigured(_)
+                | Self::Unauthenticated(_)
+                | Self::Denied(_)
+                | Self::Policy(_)
+                | Self::Address(_)
+                | Self::Loop
+        )
+    }
+
     /// Whether another host of the backend may serve a request that this host could not, as long as nothing of it has been
     /// sent. Errors of the request, the configuration or this process are the same for every host, and so is the refusal of
     /// a policy, which has evaluated each host before.

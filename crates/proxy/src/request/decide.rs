@@ -28,15 +28,15 @@ use crate::request::send::ForwardedRequest;
 use crate::upstream::{RequestBody, Upstreams};
 
 /// A request that was admitted under a rule.
-pub(super) struct RoutedRequest<'a> {
-    pub(super) target: &'a Target,
-    pub(super) found: &'a RouteMatch<'a>,
+pub(super) struct RoutedRequest<'a, 'r> {
+    pub(super) target: &'r Target,
+    pub(super) found: RouteMatch<'a>,
     /// Whether the path came as rules compare it.
     pub(super) has_normal_path: bool,
     pub(super) admitted: Admitted<'a>,
     /// The protocol that an extended CONNECT asks for.
     pub(super) extended: Option<Protocol>,
-    pub(super) snapshot: &'a WorkerSnapshot,
+    pub(super) snapshot: &'r WorkerSnapshot,
 }
 
 /// What the rule makes of requests.
@@ -47,13 +47,13 @@ pub(super) enum RuleStep<'a> {
 }
 
 /// What comes next for a request.
-pub(super) enum NextStep<'a> {
+pub(super) enum NextStep<'a, 'r> {
     /// The gateway answers.
     Answer(Response<ResponseBody>),
     /// A tunnel is opened to there.
     Tunnel(Clearance<'a>),
     /// The request is forwarded.
-    Forward(Clearance<'a>, ForwardedRequest<'a>, RequestBody),
+    Forward(Clearance<'a>, ForwardedRequest<'a, 'r>, RequestBody),
 }
 
 /// The rule that a request falls under.
@@ -186,7 +186,7 @@ pub(super) fn clear<'a>(
     Ok(clearance)
 }
 
-impl<'a> RoutedRequest<'a> {
+impl<'a, 'r> RoutedRequest<'a, 'r> {
     /// Decides what the rule makes of the request, and clears what is to be sent.
     ///
     /// # Errors
@@ -196,7 +196,7 @@ impl<'a> RoutedRequest<'a> {
         parts: &mut Parts,
         body: RequestBody,
         client: &RequestClient,
-    ) -> Result<NextStep<'a>, Refusal> {
+    ) -> Result<NextStep<'a, 'r>, Refusal> {
         let RequestClient {
             connection,
             exchange,
@@ -230,7 +230,7 @@ impl<'a> RoutedRequest<'a> {
         parts: &Parts,
         body: RequestBody,
         client: &RequestClient,
-    ) -> Result<NextStep<'a>, Refusal> {
+    ) -> Result<NextStep<'a, 'r>, Refusal> {
         let Self {
             target,
             found,
@@ -247,7 +247,7 @@ impl<'a> RoutedRequest<'a> {
         let route = PlannedRoute {
             has_normal_path,
             client: Some(connection.client.addresses()),
-            ..PlannedRoute::from(found)
+            ..PlannedRoute::from(&found)
         };
         let upstreams = &connection.context.upstreams;
         let limits = &connection.context.limits;
@@ -259,7 +259,7 @@ impl<'a> RoutedRequest<'a> {
         if target.is_tunnel() {
             let is_offered =
                 parts.version != Version::HTTP_2 || connection.client.limits().http2.allow_connect;
-            check::connect(found, &plan, is_offered)?;
+            check::connect(&found, &plan, is_offered)?;
             let clearance = clear(admitted, plan, &context, limits, exchange)?;
             return Ok(NextStep::Tunnel(clearance));
         }

@@ -130,9 +130,7 @@ pub(super) fn settle(
     if is_for_us && http.health_path.as_deref() == Some(parts.uri.path()) {
         return Ok(Purpose::HealthCheck);
     }
-    if http.rejects_escaped_slashes && has_escaped_slash(parts.uri.path()) {
-        return Err(Refusal::Framing("the path has an escaped slash"));
-    }
+    check_path(listener, parts)?;
     if let (Some(strip), Some(port)) = (http.strip_port, target.port)
         && !target.is_tunnel()
         && strip.strips(port, of_listener)
@@ -152,6 +150,19 @@ pub(super) fn settle(
         parts.headers.insert(REQUEST_ID, request_id(rand::random()));
     }
     Ok(Purpose::Routing)
+}
+
+/// Checks that the listener takes the path of a request.
+///
+/// # Errors
+/// [`Refusal::Framing`] if it does not.
+pub(super) fn check_path(listener: &Listener, parts: &Parts) -> Result<(), Refusal> {
+    let http = listener.http.as_ref();
+    let rejects = http.is_some_and(|http| http.rejects_escaped_slashes);
+    if rejects && has_escaped_slash(parts.uri.path()) {
+        return Err(Refusal::Framing("the path has an escaped slash"));
+    }
+    Ok(())
 }
 
 /// The answer to a health check. Whoever balances clients over gateways has to look for another in time.

@@ -29,12 +29,12 @@ use crate::tunnel::{Tunnel, TunnelKind, TunnelPermit, TunnelRequest};
 use crate::upstream::{RequestBody, SendOptions, UpstreamBody, UpstreamReply};
 
 /// A request that is forwarded, and what was decided about it.
-pub(super) struct ForwardedRequest<'a> {
-    pub(super) target: &'a Target,
+pub(super) struct ForwardedRequest<'a, 'r> {
+    pub(super) target: &'r Target,
     pub(super) rule: &'a Arc<RouteRule>,
     /// The path prefix that the rule matched.
     pub(super) matched_prefix: Option<&'a str>,
-    pub(super) snapshot: &'a WorkerSnapshot,
+    pub(super) snapshot: &'r WorkerSnapshot,
     /// The protocol that the request asks for in place of HTTP.
     pub(super) wanted: Option<Box<UpgradeRequest>>,
 }
@@ -53,23 +53,38 @@ impl<'a> HeadOrigin<'a> {
     }
 }
 
+/// What came of a request that was sent.
+pub(super) enum Forwarded<'a> {
+    /// The upstream has answered.
+    Answered(UpstreamAnswer<'a>),
+    /// The connection carries another protocol now; this is the response that says so.
+    Switched(Response<ResponseBody>),
+}
+
+/// The response of an upstream, before it is prepared for the client.
+pub(super) struct UpstreamAnswer<'a> {
+    pub(super) response: Response<UpstreamBody>,
+    /// The filters of the rule and of the backend reference.
+    pub(super) filters: [&'a RouteFilters; 2],
+}
+
 /// Sends a request where it goes, and gives the response.
 ///
 /// # Errors
 /// Every reason not to, and every way in which an upstream can fail to answer.
-pub(super) async fn forward(
+pub(super) async fn forward<'a>(
     ForwardedRequest {
         target,
         rule,
         matched_prefix,
         snapshot,
         wanted,
-    }: ForwardedRequest<'_>,
-    mut cleared: Cleared<'_>,
+    }: ForwardedRequest<'a, '_>,
+    mut cleared: Cleared<'a>,
     mut parts: Parts,
     mut body: RequestBody,
     client: &RequestClient,
-) -> Result<Response<ResponseBody>, Refusal> {
+) -> Result<Forwarded<'a>, Refusal> {
     let RequestClient {
         connection,
         exchange,
@@ -126,7 +141,7 @@ pub(super) async fn forward(
             if is_head || has_no_content(status) {
                 response.body_mut().set_bodiless();
             }
-            answered(response, origin.via, filters, exchange)
+            Ok(Forwarded::Answered(UpstreamAnswer { response, filters }))
         }
         (
             UpstreamReply::Switched {
@@ -147,24 +162,50 @@ pub(super) async fn forward(
                 exchange: Rc::clone(exchange),
                 snapshot: Rc::clone(snapshot),
             });
-            Ok(response.map(|()| ResponseBody::text(Bytes::new(), Rc::clone(exchange))))
+            let body = ResponseBody::text(Bytes::new(), Rc::clone(exchange));
+            Ok(Forwarded::Switched(response.map(|()| body)))
         }
         (UpstreamReply::Switched { .. }, None) => Err(Refusal::UpstreamProtocol),
     }
 }
 
-/// Prepares an upstream's response for the client.
-fn answered(
-    mut response: Response<UpstreamBody>,
-    via: &Via,
-    filters: [&RouteFilters; 2],
-    exchange: &Rc<Exchange>,
-) -> Result<Response<ResponseBody>, Refusal> {
-    if let Some(deadline) = response.body().deadline() {
-        exchange.must_end(deadline);
+impl Forwarded<'_> {
+    /// Prepares the response for the client.
+    ///
+    /// # Errors
+    /// [`Refusal::UpstreamProtocol`] if it is no valid response.
+    pub(super) fn for_client(
+        self,
+        via: &Via,
+        exchange: &Rc<Exchange>,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        match self {
+            Self::Answered(answer) => answer.for_client(via, exchange),
+            Self::Switched(response) => Ok(response),
+        }
     }
-    via.prepare_response(&mut response, filters)?;
-    Ok(response.map(|body| ResponseBody::upstream(body, Rc::clone(exchange))))
+}
+
+impl UpstreamAnswer<'_> {
+    /// Prepares the response for the client.
+    ///
+    /// # Errors
+    /// [`Refusal::UpstreamProtocol`] if it is no valid response.
+    pub(super) fn for_client(
+        self,
+        via: &Via,
+        exchange: &Rc<Exchange>,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        let Self {
+            mut response,
+            filters,
+        } = self;
+        if let Some(deadline) = response.body().deadline() {
+            exchange.must_end(deadline);
+        }
+        via.prepare_response(&mut response, filters)?;
+        Ok(response.map(|body| ResponseBody::upstream(body, Rc::clone(exchange))))
+    }
 }
 
 /// Makes a request's head say what was decided: without the client's credentials and the fields of its hop, with the

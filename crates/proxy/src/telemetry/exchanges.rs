@@ -9,8 +9,8 @@ use super::destinations::DestinationTable;
 use super::hour::HourTable;
 use super::outcome::ExchangeOutcome;
 use super::series::CountersByDecision;
-use crate::meter::{Counter, Histogram};
-use crate::record::{ExchangeForm, Record};
+use crate::meter::{Counter, CountersByLabel, Histogram};
+use crate::record::{ExchangeForm, Record, RedirectResult};
 use crate::refusal::Reason;
 
 /// The metrics of one worker's exchanges, and of connections that were refused before an exchange.
@@ -24,6 +24,8 @@ pub(crate) struct ExchangeMetrics {
     pub(crate) refusals: CountersByDecision<Reason>,
     /// Requests that an EgressPolicy in audit mode would have denied: by name, by address, or by the ClientHello.
     pub(crate) audited: CountersByDecision<()>,
+    /// Redirects whose status is one that a policy follows, by what became of them.
+    pub(crate) redirects: CountersByLabel<RedirectResult>,
     /// From the request's head to the end of the response.
     pub(crate) duration: Histogram,
     /// Bytes of request bodies forwarded.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::slice;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -23,7 +24,7 @@ use super::outbox::Outbox;
 use super::{ExchangeMetrics, RecordReaders, WorkerTelemetry};
 use crate::clock;
 use crate::dns::AnswerSource;
-use crate::record::{ExchangeEnd, ExchangeForm, FormatFacts, Record, Verdict};
+use crate::record::{ExchangeEnd, ExchangeForm, FollowedRedirect, FormatFacts, Record, Verdict};
 use crate::refusal::{Reason, RefusalId};
 
 /// A log that a test can read.
@@ -101,6 +102,11 @@ fn the_access_log_tells_every_field_of_a_record() {
     let millis = Duration::from_millis;
     let id = RefusalId::random();
     let user_agent = HeaderValue::try_from("u".repeat(201)).unwrap();
+    let redirect = FollowedRedirect {
+        status: 302,
+        destination: Some("front.example:80".to_owned()),
+        location: "https://api.example/v1".to_owned(),
+    };
     let record = Record {
         started: Some(UNIX_EPOCH + millis(1500)),
         duration: millis(40),
@@ -129,6 +135,7 @@ fn the_access_log_tells_every_field_of_a_record() {
         upstream: Some("203.0.113.7:443".parse().unwrap()),
         reused: true,
         retries: 2,
+        redirects: slice::from_ref(&redirect),
         resolution: Some((AnswerSource::Hit, millis(1))),
         connect: Some(millis(2)),
         tls: Some(millis(3)),
@@ -167,6 +174,7 @@ fn the_access_log_tells_every_field_of_a_record() {
         "upstream": "203.0.113.7:443",
         "reused": true,
         "retries": 2,
+        "redirects": [{"status": 302, "destination": "front.example:80", "location": "https://api.example/v1"}],
         "dns": "hit",
         "dns_ms": 1.0,
         "connect_ms": 2.0,

@@ -276,6 +276,26 @@ impl RequestBody {
         timer.as_mut().poll(cx).map(Ok)
     }
 
+    /// Nothing, in place of this body.
+    pub(crate) fn emptied(&self) -> Self {
+        Self {
+            source: BodySource::Empty,
+            exchange: self.exchange.clone(),
+            copied: self.copied.clone(),
+            timer: None,
+        }
+    }
+
+    /// Whether the body can be sent from its beginning, now that some of it may have been sent.
+    pub(crate) fn is_replayable(&self) -> bool {
+        match &self.source {
+            BodySource::Empty => true,
+            BodySource::Own(body) => body.is_some(),
+            BodySource::Once(_) | BodySource::Copied(_) | BodySource::Messages(_) => false,
+            BodySource::Replayed(reader) => reader.kept.borrow().room.is_some(),
+        }
+    }
+
     /// Takes over the body, which is then sent from its beginning. Returns false if the beginning is not buffered any
     /// more.
     pub(crate) fn claim(&mut self) -> bool {

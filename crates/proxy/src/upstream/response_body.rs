@@ -2,11 +2,11 @@
 
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio::time::{Sleep, sleep_until, timeout};
@@ -75,6 +75,27 @@ impl UpstreamBody {
     /// Whether more of the body may come.
     pub(crate) fn is_unfinished(&self) -> bool {
         self.lease.is_some() && !self.is_whole()
+    }
+
+    /// All of the body, if it is no longer than this and comes in time. Its connection is free then, and closed if not.
+    pub(crate) async fn read_short(self, most: usize, within: Duration) -> Option<Bytes> {
+        if self.is_bodiless {
+            return Some(Bytes::new());
+        }
+        let mut body = pin!(self);
+        let read = async {
+            let mut data = BytesMut::new();
+            while let Some(frame) = body.frame().await {
+                if let Ok(more) = frame.ok()?.into_data() {
+                    if data.len() + more.len() > most {
+                        return None;
+                    }
+                    data.extend_from_slice(&more);
+                }
+            }
+            Some(data.freeze())
+        };
+        timeout(within, read).await.ok().flatten()
     }
 
     /// Records that the response has no content, because of its status or because it answers a HEAD.

@@ -33,6 +33,7 @@ mod http2;
 mod http2_upstream;
 mod https_records;
 mod interim;
+mod internal_redirect;
 mod jwt_auth;
 mod limits;
 mod listener_edge;

@@ -17,6 +17,7 @@ mod extension;
 mod fault_injection;
 mod header_modifiers;
 mod http_upgrade;
+mod internal_redirect;
 mod parts;
 mod rate_limit;
 mod rbac;
@@ -36,6 +37,7 @@ pub use extension::{ExtensionRef, TrafficExtAuth, TrafficExtProc, TrafficJwtAuth
 pub use fault_injection::{FaultAbort, FaultDelay, FaultRateLimit, TrafficFaultInjection};
 pub use header_modifiers::{HeaderModifier, HeaderSecret, HeaderSource, TrafficHeaderModifiers};
 pub use http_upgrade::{ConnectUpgrade, HttpUpgrade};
+pub use internal_redirect::TrafficInternalRedirect;
 pub use parts::{PathRegexRewrite, TrafficBuffer, TrafficTimeouts, TrafficUrlRewrite};
 pub use rate_limit::{
     GenericEntry, GlobalRateLimitSpec, LocalRateLimitSpec, RateLimitDescriptorSpec,
@@ -69,6 +71,9 @@ recognised! {
         /// When a request is retried.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry: Option<TrafficRetry>,
+        /// Redirects that the gateway follows in place of the client.
+        #[serde(default, rename = "internalRedirect", skip_serializing_if = "Option::is_none")]
+        internal_redirect: Option<TrafficInternalRedirect>,
         /// The upgrades that are allowed: only these. `[]` allows neither upgrades nor tunnels; `CONNECT`, `websocket`
         /// by default.
         #[serde(default, rename = "httpUpgrade", skip_serializing_if = "Option::is_none")]
@@ -131,7 +136,6 @@ recognised! {
         request_mirror: Option<TrafficRequestMirror>,
     }
     unsupported {
-        internal_redirect = "internalRedirect",
         oauth2 = "oauth2",
     }
     without_effect {

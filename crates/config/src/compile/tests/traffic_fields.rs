@@ -1,5 +1,5 @@
 //! The fields of TrafficPolicies that are simple: `csrf`, `faultInjection`, `timeouts`, `urlRewrite`, `autoHostRewrite`,
-//! `buffer`, `compression` and `statPrefix`.
+//! `buffer`, `compression`, `internalRedirect` and `statPrefix`.
 
 use std::time::Duration;
 
@@ -79,6 +79,15 @@ fn values_are_read_with_their_defaults() {
         (
             "faultInjection: {disable: {}}",
             r#"{"Disabled": "TrafficPolicy apps/p"}"#,
+        ),
+        (
+            "internalRedirect: {}",
+            r#"{"statuses": [302], "most": 1, "crosses_schemes": false, "copied": []}"#,
+        ),
+        (
+            "internalRedirect: {redirectResponseCodes: [308, 301], maxRedirects: 5, allowCrossSchemeRedirect: true, \
+             responseHeadersToCopy: [X-Token]}",
+            r#"{"statuses": [301, 308], "most": 5, "crosses_schemes": true, "copied": ["x-token"]}"#,
         ),
         ("autoHostRewrite: true", "null"),
         (
@@ -164,6 +173,36 @@ const WRONG: &[(&str, &str, &str)] = &[
         "compression: {responseCompression: {libraries: [Gzip, Gzip]}}",
         "compression.responseCompression.libraries[1]",
         "libraries must not contain duplicates",
+    ),
+    (
+        "internalRedirect: {redirectResponseCodes: [302, 304]}",
+        "internalRedirect.redirectResponseCodes[1]",
+        "301, 302, 303, 307 or 308 is needed",
+    ),
+    (
+        "internalRedirect: {redirectResponseCodes: [302, 302]}",
+        "internalRedirect.redirectResponseCodes[1]",
+        "given twice",
+    ),
+    (
+        "internalRedirect: {redirectResponseCodes: []}",
+        "internalRedirect.redirectResponseCodes",
+        "at least one is needed",
+    ),
+    (
+        "internalRedirect: {maxRedirects: 0}",
+        "internalRedirect.maxRedirects",
+        "1 to 2147483647 is allowed",
+    ),
+    (
+        "internalRedirect: {responseHeadersToCopy: [Authorization]}",
+        "internalRedirect.responseHeadersToCopy[0]",
+        "credentials are the client's, and not for an upstream to choose",
+    ),
+    (
+        "internalRedirect: {responseHeadersToCopy: [x-a, Host]}",
+        "internalRedirect.responseHeadersToCopy[1]",
+        "this header cannot be modified: it decides where the message goes or ends",
     ),
     (
         "buffer: {}",

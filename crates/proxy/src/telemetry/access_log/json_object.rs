@@ -71,6 +71,26 @@ impl<'o> JsonObject<'o> {
         plain::milliseconds(value, self.out);
     }
 
+    /// Objects, each of which is written by a function.
+    pub(super) fn objects<T>(
+        &mut self,
+        key: Key,
+        items: &[T],
+        write: impl Fn(&T, &mut JsonObject<'_>),
+    ) {
+        self.key(key);
+        self.out.push(b'[');
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            let mut object = JsonObject::begin(self.out);
+            write(item, &mut object);
+            object.end();
+        }
+        self.out.push(b']');
+    }
+
     fn key(&mut self, Key(key): Key) {
         self.out.extend_from_slice(key.as_bytes());
     }

@@ -9,7 +9,7 @@ use http::{HeaderValue, Method, StatusCode};
 use super::json_object::{JsonObject, key};
 use super::plain;
 use crate::meter::LabelValue as _;
-use crate::record::{ExchangeEnd, Record};
+use crate::record::{ExchangeEnd, FollowedRedirect, Record};
 
 /// Most bytes of a `User-Agent` that are logged.
 const MAX_USER_AGENT: usize = 200;
@@ -126,6 +126,9 @@ fn way(record: &Record<'_>, line: &mut JsonObject<'_>) {
     if record.retries > 0 {
         line.number(key!("retries"), record.retries);
     }
+    if !record.redirects.is_empty() {
+        line.objects(key!("redirects"), record.redirects, redirect);
+    }
     if let Some((source, _)) = record.resolution {
         line.text(key!("dns"), source.as_str());
     }
@@ -142,6 +145,20 @@ fn way(record: &Record<'_>, line: &mut JsonObject<'_>) {
             line.milliseconds(key, duration);
         }
     }
+}
+
+/// A redirect that was followed in place of the client.
+fn redirect(redirect: &FollowedRedirect, line: &mut JsonObject<'_>) {
+    let FollowedRedirect {
+        status,
+        destination,
+        location,
+    } = redirect;
+    line.number(key!("status"), *status);
+    if let Some(destination) = destination {
+        line.text(key!("destination"), destination);
+    }
+    line.text(key!("location"), location);
 }
 
 fn time(at: Option<SystemTime>, out: &mut Vec<u8>) {
