@@ -116,12 +116,15 @@ pub fn compile(resources: &Resources, options: &CompileOptions) -> CompiledConfi
     tunnel::report(resources, &gateways, &mut log);
     let sockets = finish(gateways, &context, options, &mut log);
     let remote_keys = usage::remote_keys(&sockets);
+    let services = context.policies.services();
+    let checked = usage::checked(&sockets, &services);
     let (report, review) = log.finish();
     CompiledConfig {
         snapshot: Snapshot {
             sockets,
             resolvers: context.policies.resolvers(),
-            services: context.policies.services(),
+            services,
+            checked,
             remote_keys,
             expiries: context.policies.expiries(),
         },

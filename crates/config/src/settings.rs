@@ -6,6 +6,7 @@ mod connection;
 mod edge;
 mod forwarding;
 mod hash;
+mod health_check;
 mod local_reply;
 mod resolver;
 mod tls;
@@ -25,6 +26,7 @@ pub use forwarding::{
     CertificateDetails, CertificateForwarding, ForwardedFor, ForwardedTrust, SpokenFor,
 };
 pub use hash::{HashCookie, HashKey, HashPolicy, SlowStart};
+pub use health_check::{HealthCheck, HealthProbe};
 pub use local_reply::{BodyFormat, LocalReplies, LocalReplyMapper};
 pub use resolver::{
     BackendDns, BackendResolver, DnsProtocol, LookupFamily, NameServer, ResolverId,

@@ -31,13 +31,13 @@ pub use crate::settings::{
     AlpnProtocol, AttributeSource, BackendDns, BackendResolver, BackendSettings, BodyFormat,
     Certificate, CertificateDetails, CertificateForwarding, CipherSuite, CircuitBreakers,
     ClientValidation, ConnectionLimits, DnsProtocol, FOREVER, ForwardedFor, ForwardedTrust,
-    HashCookie, HashKey, HashPolicy, Http2Keepalive, Http2Limits, Http2Settings, HttpVersion,
-    KeyExchangeGroup, ListenerHttp, LoadBalancing, LocalReplies, LocalReplyMapper, LookupFamily,
-    NameServer, NamedAlgorithm, OutlierDetection, PeerName, PeerTrust, PrivateKey, ProxyProtocol,
-    ProxyVersion, RequestIds, ResolverId, ResolverSettings, ServerHeader, ServerTls,
-    SignatureAlgorithm, SlowStart, SpanAttribute, SpokenFor, StripPort, TcpKeepalive,
-    TlsAlgorithms, TlsIdentity, TlsVersion, TlsVersions, Tracing, UpstreamTls, ValidationMode,
-    WHOLE,
+    HashCookie, HashKey, HashPolicy, HealthCheck, HealthProbe, Http2Keepalive, Http2Limits,
+    Http2Settings, HttpVersion, KeyExchangeGroup, ListenerHttp, LoadBalancing, LocalReplies,
+    LocalReplyMapper, LookupFamily, NameServer, NamedAlgorithm, OutlierDetection, PeerName,
+    PeerTrust, PrivateKey, ProxyProtocol, ProxyVersion, RequestIds, ResolverId, ResolverSettings,
+    ServerHeader, ServerTls, SignatureAlgorithm, SlowStart, SpanAttribute, SpokenFor, StripPort,
+    TcpKeepalive, TlsAlgorithms, TlsIdentity, TlsVersion, TlsVersions, Tracing, UpstreamTls,
+    ValidationMode, WHOLE,
 };
 
 /// Everything that the proxy serves.
@@ -52,11 +52,23 @@ pub struct Snapshot {
     /// The services that the gateway itself asks for its policies.
     #[serde(serialize_with = "as_list")]
     pub services: BTreeMap<ServiceId, Arc<WeightedBackend>>,
+    /// The backends that are checked for their health, as rules and services use them; each once for each set of policies.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checked: Vec<CheckedBackend>,
     /// The keys that rules need and that are fetched; each once.
     pub remote_keys: Vec<Arc<RemoteKeys>>,
     /// The times at which rules and exceptions of EgressPolicies expire, in their order. Open tunnels are judged again then.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub expiries: Vec<Expiry>,
+}
+
+/// A backend that is checked for its health (`healthCheck` of a BackendConfigPolicy).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CheckedBackend {
+    /// The backend.
+    pub backend: Arc<WeightedBackend>,
+    /// Whether it is a service that the gateway itself asks.
+    pub is_service: bool,
 }
 
 /// The address that a socket is bound to.

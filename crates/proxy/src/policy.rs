@@ -634,6 +634,26 @@ fn check_name<'a>(
     }
 }
 
+/// The check of the addresses of a backend that is asked for its health. The egress policies decide about it as about a request
+/// of nobody in particular; `is_service` says that the gateway itself uses it.
+///
+/// # Errors
+/// [`Refusal::Policy`] with what denies the host by its name.
+pub(crate) fn guard_of_checks<'b>(
+    plan: &'b ForwardPlan<'_>,
+    is_service: bool,
+    own: &'b OwnAddresses,
+) -> Result<EgressGuard<'b>, Refusal> {
+    check_name(plan, EgressClient::default(), None)?;
+    Ok(EgressGuard {
+        egress: plan.egress,
+        request: egress_request(plan, EgressClient::default(), None),
+        endpoints: plan.endpoints().map(|endpoints| &**endpoints),
+        is_own: is_service,
+        own,
+    })
+}
+
 /// A planned request as egress policies see it.
 fn egress_request<'b>(
     plan: &'b ForwardPlan<'_>,

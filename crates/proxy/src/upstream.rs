@@ -19,6 +19,7 @@ mod endpoint;
 mod enquiry;
 mod families;
 mod health;
+pub(crate) mod health_check;
 mod host_pool;
 mod http1;
 mod http2;

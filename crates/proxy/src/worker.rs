@@ -22,7 +22,7 @@ use crate::export;
 use crate::plan::destination::DestinationKey;
 use crate::task;
 use crate::tunnel::OpenTunnelFacts;
-use crate::upstream::NeighbourPool;
+use crate::upstream::{NeighbourPool, health_check};
 use accept_loops::AcceptLoops;
 
 mod accept_loops;
@@ -61,6 +61,8 @@ pub(crate) struct WorkerHandle {
 
 /// The receiving side of a worker's channels.
 struct WorkerInbox {
+    /// Whether this worker checks the health of addresses, for all.
+    checks_health: bool,
     commands: Receiver<WorkerCommand>,
     /// Destinations whose idle connections are to be closed.
     close_idle: Receiver<Arc<DestinationKey>>,
@@ -90,6 +92,7 @@ pub(crate) fn start(
     let (close_idle, destinations) = channel(64);
     let make_room = Arc::new(Notify::new());
     let inbox = WorkerInbox {
+        checks_health: index == 0,
         commands: received,
         close_idle: destinations,
         make_room: Arc::clone(&make_room),
@@ -126,6 +129,14 @@ async fn run(context: &Rc<WorkerContext>, mut inbox: WorkerInbox) {
         let export = async || export::run(&exporting).await;
         task::restarting("the export of telemetry", export).await;
     });
+    if inbox.checks_health {
+        let checking = Rc::clone(context);
+        task::spawn(async move {
+            let check =
+                async || health_check::run(&checking.upstreams, || checking.snapshot()).await;
+            task::restarting("the health checks", check).await;
+        });
+    }
     let mut accept_loops = AcceptLoops::default();
     let serving = async || serve(context, &mut inbox, &mut accept_loops).await;
     if !task::restarting("a worker", serving).await {

@@ -60,9 +60,10 @@ pub use backend::{
 };
 pub use backend_config::{
     BackendConfigPolicy, BackendConfigPolicySpec, BackendDnsSpec, CircuitBreakersSpec,
-    CommonHttpProtocolOptions, ConnectionKeepalive, HashCookieSpec, HashHeaderSpec, HashPolicySpec,
-    HashSourceIp, Http1ProtocolOptions, Http2ProtocolOptions, LeastRequest, LoadBalancerSpec,
-    Maglev, OutlierDetectionSpec, RandomBalancer, RingHash, RoundRobin, SlowStartSpec,
+    CommonHttpProtocolOptions, ConnectionKeepalive, GrpcHealthCheckSpec, HashCookieSpec,
+    HashHeaderSpec, HashPolicySpec, HashSourceIp, HealthCheckSpec, Http1ProtocolOptions,
+    Http2ProtocolOptions, HttpHealthCheckSpec, LeastRequest, LoadBalancerSpec, Maglev,
+    OutlierDetectionSpec, RandomBalancer, RingHash, RoundRobin, SlowStartSpec, TcpHealthCheckSpec,
     TcpKeepaliveSpec, UpstreamProxyProtocol,
 };
 pub use direct_response::{DirectResponse, DirectResponseSpec};

@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::review::GatewayUse;
+use crate::name::Port;
 use crate::policy::jwt_auth::RemoteKeys;
 use crate::policy::service::ServiceId;
 use crate::resources::ObjectRef;
-use crate::snapshot::{BackendDestination, BindAddress, Listener, ListenerSocket, RuleAction};
+use crate::snapshot::{
+    BackendDestination, BindAddress, CheckedBackend, Listener, ListenerSocket, RuleAction,
+    WeightedBackend,
+};
 
 /// The ports and objects of the Gateways that have listeners on these sockets.
 pub(super) fn of(
@@ -34,6 +38,52 @@ pub(super) fn remote_keys(sockets: &BTreeMap<BindAddress, ListenerSocket>) -> Ve
         keys.insert((&remote.service, &remote.url), remote);
     }
     keys.into_values().cloned().collect()
+}
+
+/// The backends of these sockets and services that are checked for their health; each once for each set of policies that
+/// decides where its addresses may be.
+pub(super) fn checked(
+    sockets: &BTreeMap<BindAddress, ListenerSocket>,
+    services: &BTreeMap<ServiceId, Arc<WeightedBackend>>,
+) -> Vec<CheckedBackend> {
+    let listeners = sockets.values().flat_map(|socket| &socket.listeners);
+    let rules = listeners.flat_map(|listener| listener.routes.rules());
+    let of_rules = rules.flat_map(|(_, rule)| {
+        let forwarded = match &rule.action {
+            RuleAction::Forward(backends) => backends.backends.as_slice(),
+            RuleAction::Refuse(_) | RuleAction::Redirect(_) | RuleAction::Respond(_) => &[],
+        };
+        let mirrored = rule.mirrors.iter().map(|mirror| &mirror.backend);
+        forwarded.iter().chain(mirrored)
+    });
+    let of_rules = of_rules.map(|backend| (backend, false));
+    let services = services.values().map(|service| (&**service, true));
+    let mut checked: BTreeMap<(&ObjectRef, Option<Port>), Vec<(&WeightedBackend, bool)>> =
+        BTreeMap::new();
+    for (backend, is_service) in of_rules.chain(services) {
+        let (port, settings) = match &backend.destination {
+            BackendDestination::Static(to) => (None, &to.settings),
+            BackendDestination::Service(to) => (Some(to.port), &to.settings),
+            BackendDestination::Dynamic(_) | BackendDestination::Refuse(_) => continue,
+        };
+        if settings.health_check.is_none() {
+            continue;
+        }
+        let same = checked.entry((destination(&backend.destination), port));
+        let same = same.or_default();
+        let is_known = |(other, is_other): &(&WeightedBackend, bool)| {
+            *is_other == is_service && other.egress == backend.egress
+        };
+        if !same.iter().any(is_known) {
+            same.push((backend, is_service));
+        }
+    }
+    let all = checked.into_values().flatten();
+    let all = all.map(|(backend, is_service)| CheckedBackend {
+        backend: Arc::new(backend.clone()),
+        is_service,
+    });
+    all.collect()
 }
 
 fn add(listener: &Listener, used: &mut BTreeSet<ObjectRef>) {

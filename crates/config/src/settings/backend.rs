@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{BackendDns, HashPolicy, SlowStart, UpstreamTls};
+use super::{BackendDns, HashPolicy, HealthCheck, SlowStart, UpstreamTls};
 use crate::resources::ObjectRef;
 
 /// The compiled `spec` of a BackendConfigPolicy. The defaults apply to Backends without a policy.
@@ -29,6 +29,9 @@ pub struct BackendSettings {
     pub close_on_address_change: bool,
     /// When an address is ejected because of its responses; `None` is never. Failures to connect count in any case.
     pub outlier_detection: Option<OutlierDetection>,
+    /// How the addresses are asked whether they can serve; `None` asks none. A backend whose hosts clients choose is not
+    /// checked.
+    pub health_check: Option<Arc<HealthCheck>>,
     /// The limits of one destination.
     pub circuit_breakers: CircuitBreakers,
     /// Bytes of a request body that are buffered for a retry (`perConnectionBufferLimitBytes`). A request with a longer
@@ -187,6 +190,7 @@ impl Default for BackendSettings {
             slow_start: None,
             close_on_address_change: true,
             outlier_detection: None,
+            health_check: None,
             circuit_breakers: CircuitBreakers::default(),
             replay_limit: 1024 * 1024,
             idle_timeout: None,

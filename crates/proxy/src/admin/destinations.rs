@@ -58,6 +58,9 @@ struct AddressJson {
     connections: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<&'static str>,
+    /// What the health checks say; absent if the address is not checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health_check: Option<&'static str>,
 }
 
 /// A distribution of durations, in milliseconds.
@@ -193,6 +196,10 @@ impl From<AddressState> for AddressJson {
             failures: state.failures,
             connections: state.active,
             last_error: state.last_failure.map(ConnectFailure::details),
+            health_check: state.fails_checks.map(|fails| match fails {
+                true => "failing",
+                false => "passing",
+            }),
         }
     }
 }

@@ -49,6 +49,7 @@ const LABELS: &[(&str, &[&str])] = &[
     ("tunnels_opened", &["kind"]),
     ("upstream_connect_attempts", &["result"]),
     ("upstream_connect_failures", &["cause"]),
+    ("upstream_health_checks", &["result"]),
     ("upstream_tls_handshakes", &["result"]),
 ];
 

@@ -3,6 +3,7 @@
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Version};
 
+pub(crate) mod health;
 pub(crate) mod stream;
 pub(crate) mod unary;
 

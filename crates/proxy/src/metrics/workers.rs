@@ -134,7 +134,13 @@ impl WorkerCollector {
             "upstream_ejections",
             "Addresses ejected by outlier detection",
             self.sum(|w| &w.upstreams.ejections),
-        )
+        )?;
+        let checks = self.by_label("result", |w| &w.upstreams.health_checks);
+        let help = "Health checks of addresses of backends, by result";
+        to.counters("upstream_health_checks", help, checks)?;
+        let failing = self.gauge(|w| &w.upstreams.failing_checks);
+        let help = "Addresses of backends that fail their health checks";
+        to.gauge("upstream_failing_addresses", help, failing)
     }
 
     fn connections(&self, to: &mut MetricWriter<'_>) -> fmt::Result {

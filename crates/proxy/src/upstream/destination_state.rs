@@ -12,6 +12,7 @@ use egret_config::name::Host;
 use egret_config::snapshot::{BackendSettings, OutlierDetection};
 
 use super::health::{EndpointHealth, ObservedOutcome, ToldHealth};
+use super::health_check::{CheckResults, CheckedAddress};
 use super::limits::DestinationLimits;
 use super::metrics::UpstreamMetrics;
 use crate::clock;
@@ -23,7 +24,11 @@ const MANY: usize = 16_384;
 
 /// The states of all destinations.
 #[derive(Debug, Default)]
-pub(crate) struct DestinationStates(Mutex<StateTable>);
+pub(crate) struct DestinationStates {
+    table: Mutex<StateTable>,
+    /// What the health checks say.
+    checks: Arc<CheckResults>,
+}
 
 #[derive(Debug, Default)]
 struct StateTable {
@@ -44,6 +49,8 @@ pub(crate) struct AddressState {
     pub(crate) active: u32,
     /// Why there was no connection the last time that there was none.
     pub(crate) last_failure: Option<ConnectFailure>,
+    /// Whether the address fails its health checks; `None` if it is not checked.
+    pub(crate) fails_checks: Option<bool>,
 }
 
 /// The state of one destination.
@@ -51,6 +58,7 @@ pub(crate) struct AddressState {
 pub(crate) struct DestinationState {
     pub(crate) destination: Arc<DestinationKey>,
     pub(crate) limits: Arc<DestinationLimits>,
+    checks: Arc<CheckResults>,
     addresses: Mutex<Vec<(SocketAddr, Arc<EndpointHealth>)>>,
 }
 
@@ -70,6 +78,7 @@ impl DestinationStates {
         let state = Arc::new(DestinationState {
             destination: Arc::clone(&destination),
             limits: Arc::default(),
+            checks: Arc::clone(&self.checks),
             addresses: Mutex::default(),
         });
         table.states.insert(destination, Arc::clone(&state));
@@ -93,8 +102,26 @@ impl DestinationStates {
         self.table().sweep(now);
     }
 
+    /// The health checks say this about addresses. Returns how many fail them.
+    pub(super) fn checked<'a, R: Iterator<Item = (&'a CheckedAddress, bool)>>(
+        &self,
+        results: impl Fn() -> R,
+    ) -> i64 {
+        self.checks.set(results());
+        for state in self.table().states.values() {
+            state.check();
+        }
+        let failing = results().filter(|(_, is_failing)| *is_failing).count();
+        i64::try_from(failing).unwrap_or(i64::MAX)
+    }
+
+    /// Whether every checked address of a destination fails its health checks.
+    pub(super) fn is_down(&self, destination: &DestinationKey) -> bool {
+        self.checks.is_down(destination)
+    }
+
     fn table(&self) -> MutexGuard<'_, StateTable> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(test)]
@@ -136,10 +163,29 @@ impl DestinationState {
                 return Arc::clone(health);
             }
             let health = Arc::new(EndpointHealth::new(now));
+            health.checked(self.fails_checks(*address));
             known.push((*address, Arc::clone(&health)));
             health
         };
         addresses.iter().map(&mut of).collect()
+    }
+
+    fn fails_checks(&self, address: SocketAddr) -> bool {
+        self.checks.of(&self.destination, address) == Some(true)
+    }
+
+    /// Tells the addresses what the health checks say about them.
+    fn check(&self) {
+        if self.destination.configured.is_none() {
+            return;
+        }
+        let known = self
+            .addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for (address, health) in &*known {
+            health.checked(self.fails_checks(*address));
+        }
     }
 
     /// Counts the outcome of a use of one of the addresses, if the settings have outlier detection.
@@ -206,11 +252,14 @@ impl DestinationState {
                 failures: 0,
                 active: 0,
                 last_failure: None,
+                fails_checks: None,
             });
             told.is_healthy &= is_healthy;
             told.failures = told.failures.max(failures);
             told.active += health.active();
             told.last_failure = told.last_failure.or(last_failure);
+            let checked = self.checks.of(&self.destination, *address);
+            told.fails_checks = told.fails_checks.max(checked);
         }
     }
 

@@ -31,6 +31,8 @@ pub(crate) struct EndpointHealth {
     unhealthy_until: AtomicU64,
     /// Whether the last attempt to connect failed: a copy that is read without the lock.
     failing: AtomicBool,
+    /// Whether the address is checked, and fails its checks.
+    fails_checks: AtomicBool,
     epoch: Instant,
     record: Mutex<HealthRecord>,
 }
@@ -76,6 +78,7 @@ impl EndpointHealth {
             active: AtomicU32::new(0),
             unhealthy_until: AtomicU64::new(0),
             failing: AtomicBool::new(false),
+            fails_checks: AtomicBool::new(false),
             epoch: now,
             record: Mutex::default(),
         }
@@ -83,7 +86,7 @@ impl EndpointHealth {
 
     /// The status of the address for load balancing.
     pub(crate) fn status(&self, now: Instant) -> EndpointStatus {
-        if !self.is_healthy(now) {
+        if !self.is_healthy(now) || self.fails_checks() {
             EndpointStatus::Unhealthy
         } else if self.failing.load(Relaxed) {
             EndpointStatus::Unproven
@@ -92,6 +95,17 @@ impl EndpointHealth {
         }
     }
 
+    /// Whether the address fails its health checks.
+    pub(super) fn fails_checks(&self) -> bool {
+        self.fails_checks.load(Relaxed)
+    }
+
+    /// The health checks say whether the address can serve.
+    pub(super) fn checked(&self, is_failing: bool) {
+        self.fails_checks.store(is_failing, Relaxed);
+    }
+
+    /// Whether nothing that requests have found out is held against the address.
     fn is_healthy(&self, now: Instant) -> bool {
         let until = self.unhealthy_until.load(Relaxed);
         until == 0 || self.nanos(now) >= until
@@ -131,7 +145,7 @@ impl EndpointHealth {
     pub(super) fn told(&self, now: Instant) -> ToldHealth {
         let record = self.record();
         ToldHealth {
-            is_healthy: self.is_healthy(now),
+            is_healthy: self.is_healthy(now) && !self.fails_checks(),
             failures: record.connects_failed.saturating_add(record.errors),
             last_failure: record.last_failure,
         }

@@ -1,5 +1,6 @@
 //! Metrics of connections and requests to upstreams.
 
+use super::health_check::CheckOutcome;
 use crate::dial::failure::ConnectFailure;
 use crate::dial::race::AttemptOutcome;
 use crate::meter::{Counter, CountersByLabel, Gauge, Histogram, label_values};
@@ -29,6 +30,10 @@ pub(crate) struct UpstreamMetrics {
     pub(crate) retries_limited: Counter,
     /// Addresses ejected by outlier detection.
     pub(crate) ejections: Counter,
+    /// Health checks of addresses, by outcome.
+    pub(crate) health_checks: CountersByLabel<CheckOutcome>,
+    /// Addresses that fail their health checks now.
+    pub(crate) failing_checks: Gauge,
     /// Requests that have no connection yet.
     pub(crate) pending_requests: Gauge,
     /// Connections open now.

@@ -13,7 +13,7 @@ use std::time::Instant;
 use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{BackendSettings, LoadBalancing};
 
-use super::balance::{EndpointCandidate, EndpointChoice};
+use super::balance::{EndpointCandidate, EndpointChoice, EndpointStatus};
 use super::destination_state::DestinationStates;
 use super::host_pool::HostPool;
 use super::idle_count::IdleCount;
@@ -117,7 +117,13 @@ impl UpstreamPool {
         let candidate = |(index, host): (usize, DestinationKey)| {
             let candidate = match host_pools.get(&host) {
                 Some(host_pool) => host_pool.as_candidate(index, now),
-                None => EndpointCandidate::unknown(index),
+                None => EndpointCandidate {
+                    status: match self.destination_states.is_down(&host) {
+                        true => EndpointStatus::Unhealthy,
+                        false => EndpointStatus::Healthy,
+                    },
+                    ..EndpointCandidate::unknown(index)
+                },
             };
             let score = affinity.map(|key| key.score_of_host(&host.host, host.port));
             EndpointCandidate { score, ..candidate }

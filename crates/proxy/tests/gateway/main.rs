@@ -28,6 +28,7 @@ mod framing;
 mod global_limit;
 mod guide;
 mod header_modifiers;
+mod health_check;
 mod hostile;
 mod http2;
 mod http2_upstream;

@@ -4,16 +4,20 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BackendConfigTls, UnsupportedValue};
+use super::BackendConfigTls;
 use crate::api::quantity::Quantity;
 use crate::api::target::{TargetRef, TargetSelector};
 use crate::api::validation;
 
 mod balancer;
+mod health_check;
 
 pub use balancer::{
     HashCookieSpec, HashHeaderSpec, HashPolicySpec, HashSourceIp, LeastRequest, LoadBalancerSpec,
     Maglev, RandomBalancer, RingHash, RoundRobin, SlowStartSpec,
+};
+pub use health_check::{
+    GrpcHealthCheckSpec, HealthCheckSpec, HttpHealthCheckSpec, TcpHealthCheckSpec,
 };
 
 recognised! {
@@ -44,6 +48,10 @@ recognised! {
         #[serde(default, rename = "outlierDetection", skip_serializing_if = "Option::is_none")]
         #[schemars(extend("x-egret-differs" = "an ejected address is tried last, and never left out"))]
         outlier_detection: Option<OutlierDetectionSpec>,
+        /// How the addresses are asked whether they can serve; not at all by default.
+        #[serde(default, rename = "healthCheck", skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("x-egret-differs" = "an unhealthy address is tried last, and never left out; a Backend whose hosts clients choose is not checked"))]
+        health_check: Option<HealthCheckSpec>,
         /// Limits of one destination.
         #[serde(default, rename = "circuitBreakers", skip_serializing_if = "Option::is_none")]
         circuit_breakers: Option<CircuitBreakersSpec>,
@@ -78,9 +86,7 @@ recognised! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tls: Option<BackendConfigTls>,
     }
-    unsupported {
-        health_check = "healthCheck",
-    }
+    unsupported {}
 }
 
 /// The rule for the targets of a BackendConfigPolicy.

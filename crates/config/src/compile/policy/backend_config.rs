@@ -14,6 +14,7 @@ use crate::snapshot::BackendSettings;
 
 mod balancer;
 mod dns;
+mod health_check;
 mod http2;
 mod parts;
 mod tls;
@@ -52,6 +53,9 @@ pub(super) fn compile(
             (secret, object.map(|object| &*object.value))
         };
         let layer = BackendConfigLayer::read(spec, secret, &mut draft.faults);
+        if layer.health_check.is_some() {
+            health_check::warn_of_unchecked(&draft, targets, log);
+        }
         draft.finish(targets, policies, log, |policies, target| {
             let backend = &target.object;
             let merged = by_backend
@@ -93,6 +97,7 @@ impl MergedPolicies {
             tcp_keepalive,
             load_balancer,
             outlier_detection,
+            health_check,
             circuit_breakers,
             replay_limit,
             per_connection,
@@ -124,6 +129,7 @@ impl MergedPolicies {
             close_on_address_change: close_on_address_change
                 .unwrap_or(default.close_on_address_change),
             outlier_detection: outlier_detection.or(default.outlier_detection),
+            health_check: health_check.clone(),
             circuit_breakers: circuit_breakers.unwrap_or(default.circuit_breakers),
             replay_limit: replay_limit.unwrap_or(default.replay_limit),
             idle_timeout,

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    BACKEND, BASE, CompiledConfig, condition, errors, get, kgateway_policy, problems, rule,
-    with_route,
+    BACKEND, BASE, CompiledConfig, TO_DFP, condition, errors, get, kgateway_policy, problems,
+    route, rule, run, warnings, with_route,
 };
 use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{
     BackendDestination, BackendDns, BackendSettings, CircuitBreakers, HashCookie, HashKey,
-    HashPolicy, Http2Keepalive, Http2Settings, LoadBalancing, LookupFamily, OutlierDetection,
-    ProxyVersion, ResolverId, RuleAction, SlowStart, TcpKeepalive,
+    HashPolicy, HealthCheck, HealthProbe, Http2Keepalive, Http2Settings, LoadBalancing,
+    LookupFamily, OutlierDetection, ProxyVersion, ResolverId, RuleAction, SlowStart, TcpKeepalive,
 };
 
 mod target;
@@ -51,6 +51,37 @@ const GOOD: &[(&str, SettingsChange)] = &[
     ("connectTimeout: 1500ms", |s| {
         s.connect_timeout = Duration::from_millis(1500);
     }),
+    (
+        "healthCheck: {timeout: 2s, interval: 5s, unhealthyThreshold: 3, healthyThreshold: 0, http: {path: '/ready?x', method: HEAD}}",
+        |s| {
+            s.health_check = Some(Arc::new(HealthCheck {
+                timeout: Duration::from_secs(2),
+                interval: Duration::from_secs(5),
+                unhealthy_threshold: 3,
+                healthy_threshold: 1,
+                probe: HealthProbe::Http {
+                    host: None,
+                    path: "/ready?x".to_owned(),
+                    method: http::Method::HEAD,
+                },
+            }));
+        },
+    ),
+    (
+        "healthCheck: {timeout: 1s, interval: 1s, unhealthyThreshold: 1, healthyThreshold: 1, tcp: {send: '00fF', receive: ['0a']}}",
+        |s| {
+            s.health_check = Some(Arc::new(HealthCheck {
+                timeout: Duration::from_secs(1),
+                interval: Duration::from_secs(1),
+                unhealthy_threshold: 1,
+                healthy_threshold: 1,
+                probe: HealthProbe::Tcp {
+                    send: vec![0, 255],
+                    receive: vec![vec![10]],
+                },
+            }));
+        },
+    ),
     ("tcpKeepalive: {}", |s| {
         s.tcp_keepalive = Some(TcpKeepalive::default());
     }),
@@ -216,7 +247,6 @@ const GOOD: &[(&str, SettingsChange)] = &[
     ),
 ];
 
-const UNSUPPORTED: &str = "not supported yet";
 const PERCENT: &str = "0 to 100 is allowed";
 const COUNT: &str = "0 to 2147483647 is allowed";
 const LIMIT: &str = "1 to 2147483647 is allowed";
@@ -271,7 +301,46 @@ const WRONG: &[(&str, &str, &str)] = &[
         "loadBalancer.leastRequest.slowStart.minWeightPercent",
         PERCENT,
     ),
-    ("healthCheck: {}", "healthCheck", UNSUPPORTED),
+    (
+        "healthCheck: {timeout: 1s, interval: 1s, unhealthyThreshold: 1, healthyThreshold: 1}",
+        "healthCheck",
+        "exactly one of the fields in [http grpc tcp] must be set",
+    ),
+    (
+        "healthCheck: {timeout: 0s, interval: 1s, unhealthyThreshold: 1, healthyThreshold: 1, grpc: {}}",
+        "healthCheck.timeout",
+        "at least 1ms is needed",
+    ),
+    (
+        "healthCheck: {timeout: 1s, interval: 1s, unhealthyThreshold: -1, healthyThreshold: 1, grpc: {}}",
+        "healthCheck.unhealthyThreshold",
+        COUNT,
+    ),
+    (
+        "healthCheck: {timeout: 1s, interval: 1s, unhealthyThreshold: 1, healthyThreshold: 1, http: {path: ready}}",
+        "healthCheck.http.path",
+        "not a path: it begins with '/' and has no blanks",
+    ),
+    (
+        "healthCheck: {timeout: 1s, interval: 1s, unhealthyThreshold: 1, healthyThreshold: 1, http: {path: /, method: CONNECT}}",
+        "healthCheck.http.method",
+        "GET, HEAD, POST, PUT, DELETE, OPTIONS, TRACE and PATCH are supported",
+    ),
+    (
+        "healthCheck: {timeout: 1s, interval: 1s, unhealthyThreshold: 1, healthyThreshold: 1, http: {path: /, host: 'a b'}}",
+        "healthCheck.http.host",
+        "the host has a character that is not a letter, a digit, '-', '_' or '.'",
+    ),
+    (
+        "healthCheck: {timeout: 1s, interval: 1s, unhealthyThreshold: 1, healthyThreshold: 1, tcp: {receive: ['00']}}",
+        "healthCheck.tcp",
+        "receive requires send to be set",
+    ),
+    (
+        "healthCheck: {timeout: 1s, interval: 1s, unhealthyThreshold: 1, healthyThreshold: 1, tcp: {send: '0'}}",
+        "healthCheck.tcp.send",
+        "an even number of hexadecimal digits is needed, at most 1024",
+    ),
     (
         "http2ProtocolOptions: {initialStreamWindowSize: 65534}",
         "http2ProtocolOptions.initialStreamWindowSize",
@@ -478,6 +547,32 @@ fn a_backend_with_settings_of_dns_has_a_resolver_of_its_own() {
     };
     assert_eq!(to.resolver, *id);
     assert_eq!(with_route("").snapshot.resolvers.len(), 1);
+}
+
+#[test]
+fn what_is_checked_is_known_once_and_hosts_of_clients_are_not() {
+    let check = "healthCheck: {timeout: 1s, interval: 1s, unhealthyThreshold: 1, healthyThreshold: 1, grpc: {}}";
+    let dynamic = with_route(&policy(check));
+    assert!(dynamic.report.accepted(), "{}", dynamic.report.table());
+    let warned = warnings(&dynamic);
+    assert!(
+        warned[0].contains("spec.healthCheck: has no effect on Backend apps/dfp: its hosts"),
+        "{warned:?}"
+    );
+    assert!(dynamic.snapshot.checked.is_empty());
+
+    let base = BASE.replace(
+        "dynamicForwardProxy: {}",
+        "static: {hosts: [{host: 192.0.2.1, port: 80}, {host: 192.0.2.2, port: 80}]}",
+    );
+    let rules = format!(
+        "  rules:\n  - {{{TO_DFP}}}\n  - {{{TO_DFP}, matches: [{{path: {{value: /b}}}}]}}\n"
+    );
+    let compiled = run(&format!("{base}{}{}", policy(check), route(&rules)));
+    assert!(compiled.report.accepted(), "{}", compiled.report.table());
+    let checked = &compiled.snapshot.checked;
+    assert_eq!(checked.len(), 1);
+    assert!(!checked[0].is_service);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::layer::{LayerMerge, PolicyLayer, policy_layer};
 use super::balancer::{self, LoadBalancerLayer};
-use super::{dns, http2, tls};
+use super::{dns, health_check, http2, tls};
 use crate::api::kgateway::{
     BackendConfigPolicySpec, CircuitBreakersSpec, CommonHttpProtocolOptions, OutlierDetectionSpec,
     UpstreamProxyProtocol,
@@ -15,8 +15,8 @@ use crate::compile::log::FieldFault;
 use crate::compile::value::{MAX_NUMBER, ONE_MILLISECOND, SpecFields};
 use crate::resources::{ObjectRef, Secret};
 use crate::snapshot::{
-    BackendDns, CircuitBreakers, Http2Settings, OutlierDetection, ProxyVersion, TcpKeepalive,
-    UpstreamTls,
+    BackendDns, CircuitBreakers, HealthCheck, Http2Settings, OutlierDetection, ProxyVersion,
+    TcpKeepalive, UpstreamTls,
 };
 
 policy_layer! {
@@ -27,6 +27,7 @@ policy_layer! {
         pub(super) tcp_keepalive: Option<TcpKeepalive> = "tcpKeepalive",
         pub(super) load_balancer: Option<LoadBalancerLayer> = "loadBalancer",
         pub(super) outlier_detection: Option<OutlierDetection> = "outlierDetection",
+        pub(super) health_check: Option<Arc<HealthCheck>> = "healthCheck",
         pub(super) circuit_breakers: Option<CircuitBreakers> = "circuitBreakers",
         /// In bytes.
         pub(super) replay_limit: Option<usize> = "perConnectionBufferLimitBytes",
@@ -65,7 +66,7 @@ impl BackendConfigLayer {
             per_connection_buffer_limit_bytes: buffer,
             common_http_protocol_options: common_http,
             dns: names,
-            health_check: _,
+            health_check: check,
             // None of them has an effect.
             http1_protocol_options: _,
             http2_protocol_options: http2,
@@ -89,6 +90,9 @@ impl BackendConfigLayer {
                 .as_ref()
                 .map(|spec| balancer::read(spec, faults)),
             outlier_detection: outlier_detection.as_ref().map(|spec| outlier(spec, faults)),
+            health_check: check
+                .as_ref()
+                .map(|spec| Arc::new(health_check::read(spec, faults))),
             circuit_breakers: circuit_breakers.as_ref().map(|spec| breakers(spec, faults)),
             per_connection: common_http
                 .as_ref()

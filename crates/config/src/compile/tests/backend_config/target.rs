@@ -178,12 +178,12 @@ fn one_wrong_policy_is_enough_to_refuse() {
     let text = format!(
         "{}{}",
         named("a", "connectTimeout: 1s"),
-        named("b", "healthCheck: {}")
+        named("b", "connectTimeout: 0s")
     );
     for text in [&text, &aged(&text, 2020)] {
         assert_eq!(
             get(&with_route(text), "a.b"),
-            "1*refuse BackendConfigPolicy apps/b: spec.healthCheck: not supported yet"
+            "1*refuse BackendConfigPolicy apps/b: spec.connectTimeout: at least 1ms is needed"
         );
     }
 }
