@@ -18,7 +18,7 @@ pub use algorithms::{
 };
 pub use backend::{
     BackendSettings, CircuitBreakers, Http2Keepalive, Http2Settings, HttpVersion, LoadBalancing,
-    OutlierDetection, ProxyVersion, TcpKeepalive,
+    OutlierDetection, ProxyVersion, RetryBudget, TcpKeepalive,
 };
 pub use connection::{ConnectionLimits, FOREVER, Http2Limits, ProxyProtocol};
 pub use edge::{ListenerHttp, RequestIds, ServerHeader, StripPort};

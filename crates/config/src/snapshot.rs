@@ -35,9 +35,9 @@ pub use crate::settings::{
     Http2Settings, HttpVersion, KeyExchangeGroup, ListenerHttp, LoadBalancing, LocalReplies,
     LocalReplyMapper, LookupFamily, NameServer, NamedAlgorithm, OutlierDetection, PeerName,
     PeerTrust, PrivateKey, ProxyProtocol, ProxyVersion, RequestIds, ResolverId, ResolverSettings,
-    ServerHeader, ServerTls, SignatureAlgorithm, SlowStart, SpanAttribute, SpokenFor, StripPort,
-    TcpKeepalive, TlsAlgorithms, TlsIdentity, TlsVersion, TlsVersions, Tracing, UpstreamTls,
-    ValidationMode, WHOLE,
+    RetryBudget, ServerHeader, ServerTls, SignatureAlgorithm, SlowStart, SpanAttribute, SpokenFor,
+    StripPort, TcpKeepalive, TlsAlgorithms, TlsIdentity, TlsVersion, TlsVersions, Tracing,
+    UpstreamTls, ValidationMode, WHOLE,
 };
 
 /// Everything that the proxy serves.

@@ -35,6 +35,7 @@ mod request;
 mod request_body;
 mod response_body;
 mod retry;
+mod retry_budget;
 mod service;
 mod stream;
 mod timeouts;

@@ -63,8 +63,8 @@ pub use backend_config::{
     CommonHttpProtocolOptions, ConnectionKeepalive, GrpcHealthCheckSpec, HashCookieSpec,
     HashHeaderSpec, HashPolicySpec, HashSourceIp, HealthCheckSpec, Http1ProtocolOptions,
     Http2ProtocolOptions, HttpHealthCheckSpec, LeastRequest, LoadBalancerSpec, Maglev,
-    OutlierDetectionSpec, RandomBalancer, RingHash, RoundRobin, SlowStartSpec, TcpHealthCheckSpec,
-    TcpKeepaliveSpec, UpstreamProxyProtocol,
+    OutlierDetectionSpec, RandomBalancer, RetryBudgetSpec, RingHash, RoundRobin, SlowStartSpec,
+    TcpHealthCheckSpec, TcpKeepaliveSpec, UpstreamProxyProtocol,
 };
 pub use direct_response::{DirectResponse, DirectResponseSpec};
 pub use gateway_extension::{

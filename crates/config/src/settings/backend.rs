@@ -177,6 +177,28 @@ pub struct CircuitBreakers {
     pub max_requests: u32,
     /// Maximum number of retries in progress. One more is not made.
     pub max_retries: u32,
+    /// In place of `max_retries`: what retries may be of the requests.
+    pub retry_budget: Option<RetryBudget>,
+}
+
+/// `circuitBreakers.retryBudget` of a BackendConfigPolicy: what share of the requests retries may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct RetryBudget {
+    /// The share, in percent.
+    pub percent: u8,
+    /// The time over which requests and retries are counted; `None` counts those in progress.
+    pub interval: Option<Duration>,
+    /// As many retries as this may be made however few requests there are.
+    pub least: u32,
+}
+
+impl RetryBudget {
+    /// The most retries beside so many requests.
+    #[must_use]
+    pub fn most(self, requests: u32) -> u32 {
+        let share = u64::from(requests) * u64::from(self.percent) / 100;
+        u32::try_from(share).unwrap_or(u32::MAX).max(self.least)
+    }
 }
 
 impl Default for BackendSettings {
@@ -227,6 +249,7 @@ impl Default for CircuitBreakers {
             max_pending_requests: 1024,
             max_requests: 1024,
             max_retries: 3,
+            retry_budget: None,
         }
     }
 }

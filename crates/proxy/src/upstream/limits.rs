@@ -1,11 +1,13 @@
 //! The circuit breakers of one destination, over all workers.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use egret_config::snapshot::CircuitBreakers;
+use egret_config::snapshot::{CircuitBreakers, RetryBudget};
 use tokio::sync::Notify;
 
+use super::retry_budget::RecentRequests;
+use crate::clock;
 use crate::refusal::CircuitBreakerLimit;
 
 /// The use of the limits of a destination. The atomics are sequentially consistent: a request that begins to wait must
@@ -20,6 +22,8 @@ pub(crate) struct DestinationLimits {
     waiting: AtomicU32,
     /// Notified when a connection was closed.
     freed: Notify,
+    /// What was begun lately; used only where a budget of retries is for a time.
+    recent: Mutex<RecentRequests>,
 }
 
 /// A permit under one limit, returned when it is dropped.
@@ -44,8 +48,16 @@ impl DestinationLimits {
             CircuitBreakerLimit::Connections => breakers.max_connections,
             CircuitBreakerLimit::Pending => breakers.max_pending_requests,
             CircuitBreakerLimit::Requests => breakers.max_requests,
-            CircuitBreakerLimit::Retries => breakers.max_retries,
+            CircuitBreakerLimit::Retries => match breakers.retry_budget {
+                None => breakers.max_retries,
+                Some(budget) => self.most_retries(budget),
+            },
         };
+        if limit == CircuitBreakerLimit::Requests
+            && let Some(interval) = breakers.retry_budget.and_then(|budget| budget.interval)
+        {
+            self.recent().request(interval, clock::now());
+        }
         let counter = self.counter(limit);
         if counter.fetch_add(1, SeqCst) >= most {
             counter.fetch_sub(1, SeqCst);
@@ -55,6 +67,22 @@ impl DestinationLimits {
             limits: Arc::clone(self),
             limit,
         })
+    }
+
+    /// The most retries that may be in progress by a budget.
+    fn most_retries(&self, budget: RetryBudget) -> u32 {
+        match budget.interval {
+            Some(interval) if self.recent().may_retry(budget, interval, clock::now()) => u32::MAX,
+            Some(_) => 0,
+            None => {
+                let in_progress = self.requests.load(SeqCst) + self.pending.load(SeqCst);
+                budget.most(in_progress)
+            }
+        }
+    }
+
+    fn recent(&self) -> MutexGuard<'_, RecentRequests> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins to wait for a connection.
@@ -107,6 +135,7 @@ mod tests {
         max_pending_requests: 2,
         max_requests: 3,
         max_retries: 0,
+        retry_budget: None,
     };
 
     #[test]
@@ -125,6 +154,38 @@ mod tests {
                 held.push(enter().expect("room again"));
             }
         }
+    }
+
+    #[test]
+    fn a_budget_of_retries_grows_with_the_requests() {
+        let limits = Arc::new(DestinationLimits::default());
+        let breakers = CircuitBreakers {
+            max_connections: 100,
+            max_pending_requests: 100,
+            max_requests: 100,
+            retry_budget: Some(RetryBudget {
+                percent: 25,
+                interval: None,
+                least: 1,
+            }),
+            ..BREAKERS
+        };
+        let enter = |limit| limits.enter(limit, &breakers);
+        let retries = || {
+            let all = std::iter::from_fn(|| enter(CircuitBreakerLimit::Retries));
+            all.collect::<Vec<_>>().len()
+        };
+        assert_eq!(retries(), 1);
+        let requests: Vec<_> = (0..9)
+            .map(|_| enter(CircuitBreakerLimit::Requests))
+            .collect();
+        assert_eq!(retries(), 2);
+        let pending: Vec<_> = (0..3)
+            .map(|_| enter(CircuitBreakerLimit::Pending))
+            .collect();
+        assert_eq!(retries(), 3);
+        drop((requests, pending));
+        assert_eq!(retries(), 1);
     }
 
     #[tokio::test]

@@ -166,7 +166,7 @@ pub struct OutlierDetectionSpec {
 /// `spec.circuitBreakers` of a BackendConfigPolicy. At least one of the limits must be set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [validation::at_least_one(&["maxConnections", "maxPendingRequests", "maxRequests", "maxRetries"])]))]
+#[schemars(extend("x-kubernetes-validations" = [validation::at_least_one(&["maxConnections", "maxPendingRequests", "maxRequests", "maxRetries", "retryBudget"]), validation::at_most_one(&["maxRetries", "retryBudget"])]))]
 pub struct CircuitBreakersSpec {
     /// The most open connections. A request beyond the limit waits for one of them; 1024 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -184,10 +184,32 @@ pub struct CircuitBreakersSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = 0))]
     pub max_retries: Option<i64>,
+    /// What share of the requests retries may be, in place of `maxRetries`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_budget: Option<RetryBudgetSpec>,
     /// Has no effect: no metric has a label for each destination.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-egret-no-effect" = "no metric has a label for each destination"))]
     pub track_remaining: Option<bool>,
+}
+
+/// `spec.circuitBreakers.retryBudget` of a BackendConfigPolicy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RetryBudgetSpec {
+    /// The share of the requests that retries may be, in percent; 20 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::percentage")]
+    pub budget_percent: Option<i64>,
+    /// The time over which requests and retries are counted; by default those in progress are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::duration")]
+    #[schemars(extend("x-egret-differs" = "retries begun in that time are compared with requests begun in it"))]
+    pub budget_interval: Option<String>,
+    /// How many retries may be made however few requests there are; 3 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 0))]
+    pub min_retry_concurrency: Option<i64>,
 }
 
 recognised! {

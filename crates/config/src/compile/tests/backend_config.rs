@@ -11,7 +11,8 @@ use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{
     BackendDestination, BackendDns, BackendSettings, CircuitBreakers, HashCookie, HashKey,
     HashPolicy, HealthCheck, HealthProbe, Http2Keepalive, Http2Settings, LoadBalancing,
-    LookupFamily, OutlierDetection, ProxyVersion, ResolverId, RuleAction, SlowStart, TcpKeepalive,
+    LookupFamily, OutlierDetection, ProxyVersion, ResolverId, RetryBudget, RuleAction, SlowStart,
+    TcpKeepalive,
 };
 
 mod target;
@@ -138,6 +139,23 @@ const GOOD: &[(&str, SettingsChange)] = &[
         "circuitBreakers: {maxRetries: 0, trackRemaining: false}",
         |s| s.circuit_breakers.max_retries = 0,
     ),
+    ("circuitBreakers: {retryBudget: {}}", |s| {
+        s.circuit_breakers.retry_budget = Some(RetryBudget {
+            percent: 20,
+            interval: None,
+            least: 3,
+        });
+    }),
+    (
+        "circuitBreakers: {retryBudget: {budgetPercent: 5, budgetInterval: 10s, minRetryConcurrency: 0}}",
+        |s| {
+            s.circuit_breakers.retry_budget = Some(RetryBudget {
+                percent: 5,
+                interval: Some(Duration::from_secs(10)),
+                least: 0,
+            });
+        },
+    ),
     (
         "circuitBreakers: {maxConnections: 1, maxPendingRequests: 2, maxRequests: 2147483647}",
         |s| {
@@ -146,6 +164,7 @@ const GOOD: &[(&str, SettingsChange)] = &[
                 max_pending_requests: 2,
                 max_requests: 2_147_483_647,
                 max_retries: 3,
+                retry_budget: None,
             };
         },
     ),
@@ -449,7 +468,22 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "circuitBreakers: {trackRemaining: false}",
         "circuitBreakers",
-        "at least one of the fields in [maxConnections maxPendingRequests maxRequests maxRetries] must be set",
+        "at least one of the fields in [maxConnections maxPendingRequests maxRequests maxRetries retryBudget] must be set",
+    ),
+    (
+        "circuitBreakers: {maxRetries: 1, retryBudget: {}}",
+        "circuitBreakers",
+        "at most one of the fields in [maxRetries retryBudget] may be set",
+    ),
+    (
+        "circuitBreakers: {retryBudget: {budgetPercent: 101}}",
+        "circuitBreakers.retryBudget.budgetPercent",
+        PERCENT,
+    ),
+    (
+        "circuitBreakers: {retryBudget: {budgetInterval: 0s}}",
+        "circuitBreakers.retryBudget.budgetInterval",
+        "at least 1ms is needed",
     ),
     (
         "circuitBreakers: {maxConnections: 0}",

@@ -8,7 +8,7 @@ use super::balancer::{self, LoadBalancerLayer};
 use super::{dns, health_check, http2, tls};
 use crate::api::kgateway::{
     BackendConfigPolicySpec, CircuitBreakersSpec, CommonHttpProtocolOptions, OutlierDetectionSpec,
-    UpstreamProxyProtocol,
+    RetryBudgetSpec, UpstreamProxyProtocol,
 };
 use crate::compile::keepalive::keepalive;
 use crate::compile::log::FieldFault;
@@ -16,7 +16,7 @@ use crate::compile::value::{MAX_NUMBER, ONE_MILLISECOND, SpecFields};
 use crate::resources::{ObjectRef, Secret};
 use crate::snapshot::{
     BackendDns, CircuitBreakers, HealthCheck, Http2Settings, OutlierDetection, ProxyVersion,
-    TcpKeepalive, UpstreamTls,
+    RetryBudget, TcpKeepalive, UpstreamTls,
 };
 
 policy_layer! {
@@ -190,6 +190,7 @@ fn breakers(spec: &CircuitBreakersSpec, faults: &mut Vec<FieldFault>) -> Circuit
         max_pending_requests,
         max_requests,
         max_retries,
+        retry_budget: budget,
         track_remaining: _,
     } = spec;
     let limits = [
@@ -198,10 +199,15 @@ fn breakers(spec: &CircuitBreakersSpec, faults: &mut Vec<FieldFault>) -> Circuit
         max_requests,
         max_retries,
     ];
-    if limits.into_iter().all(Option::is_none) {
-        let message = "at least one of the fields in [maxConnections maxPendingRequests maxRequests maxRetries] must be set";
+    if limits.into_iter().all(Option::is_none) && budget.is_none() {
+        let message = "at least one of the fields in [maxConnections maxPendingRequests maxRequests maxRetries retryBudget] must be set";
         faults.push(FieldFault::new("spec.circuitBreakers", message));
     }
+    if max_retries.is_some() && budget.is_some() {
+        let message = "at most one of the fields in [maxRetries retryBudget] may be set";
+        faults.push(FieldFault::new("spec.circuitBreakers", message));
+    }
+    let retry_budget = budget.as_ref().map(|spec| retry_budget(spec, faults));
     let mut fields = SpecFields::new("spec.circuitBreakers", faults);
     let default = CircuitBreakers::default();
     let mut limit = |name: &str, number: Option<i64>, least: u32, default: u32| {
@@ -224,6 +230,31 @@ fn breakers(spec: &CircuitBreakersSpec, faults: &mut Vec<FieldFault>) -> Circuit
         ),
         max_requests: limit("maxRequests", *max_requests, 1, default.max_requests),
         max_retries: limit("maxRetries", *max_retries, 0, default.max_retries),
+        retry_budget,
+    }
+}
+
+fn retry_budget(spec: &RetryBudgetSpec, faults: &mut Vec<FieldFault>) -> RetryBudget {
+    let RetryBudgetSpec {
+        budget_percent,
+        budget_interval,
+        min_retry_concurrency,
+    } = spec;
+    let mut fields = SpecFields::new("spec.circuitBreakers.retryBudget", faults);
+    let percent = fields.number("budgetPercent", *budget_percent, &(0..=100));
+    let least = fields.number(
+        "minRetryConcurrency",
+        *min_retry_concurrency,
+        &(0..=MAX_NUMBER),
+    );
+    RetryBudget {
+        percent: percent.unwrap_or(20),
+        interval: fields.time(
+            "budgetInterval",
+            budget_interval.as_deref(),
+            ONE_MILLISECOND,
+        ),
+        least: least.unwrap_or(3),
     }
 }
 
