@@ -19,7 +19,7 @@ use crate::route::RouteTable;
 
 pub use crate::policy::egress::Expiry;
 pub use crate::policy::http_upgrade::AllowedUpgrades;
-pub use crate::policy::retry::{RetryOn, RetryPolicy};
+pub use crate::policy::retry::{ResetFormat, ResetHeader, ResetHeaders, RetryOn, RetryPolicy};
 pub use crate::policy::timeouts::TimeoutSetting;
 pub use crate::rule::{
     BackendDestination, DynamicDestination, FixedResponse, MirrorShare, Misconfiguration,

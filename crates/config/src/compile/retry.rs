@@ -35,6 +35,7 @@ pub(super) fn of_rule(spec: &RuleRetry, at: &str, faults: &mut Vec<FieldFault>) 
             .time("backoff", backoff.as_deref(), Duration::ZERO)
             .map_or(BACKOFF, |backoff| backoff.max(ONE_MILLISECOND)),
         per_try_timeout: None,
+        reset: None,
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde::Serialize;
+use http::HeaderName;
+use serde::{Serialize, Serializer};
 
 /// When a request is retried, how often, and after what delay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -18,6 +19,40 @@ pub struct RetryPolicy {
     /// The time limit of each attempt, until the head of the response (`perTryTimeout`); `None` is the limit of the
     /// request.
     pub per_try_timeout: Option<Duration>,
+    /// Header fields of responses that say when to send the request again, in place of `backoff`.
+    pub reset: Option<ResetHeaders>,
+}
+
+/// Header fields that say when to send a request again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ResetHeaders {
+    /// The fields, of which the first that can be read decides.
+    pub headers: Vec<ResetHeader>,
+    /// A field that asks for more is passed over.
+    pub most: Duration,
+}
+
+/// A header field that says when to send a request again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ResetHeader {
+    /// The name of the field.
+    #[serde(serialize_with = "as_name")]
+    pub name: HeaderName,
+    /// What its number means.
+    pub format: ResetFormat,
+}
+
+/// What the number in a header field means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum ResetFormat {
+    /// Seconds from now.
+    Seconds,
+    /// Seconds of Unix time.
+    UnixTimestamp,
+}
+
+fn as_name<S: Serializer>(name: &HeaderName, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(name.as_str())
 }
 
 /// The failures and responses that are retried.

@@ -43,6 +43,8 @@ pub(crate) struct UpstreamRequest<'a> {
     pub(super) attempted: Vec<SocketAddr>,
     /// The number of retries so far.
     retries: u32,
+    /// The delay before the next attempt that the response asked for.
+    asked: Option<Duration>,
     /// The permit of the retry in progress.
     retrying: Option<LimitPermit>,
     /// Whether the request asks for an upgrade.
@@ -107,6 +109,7 @@ impl Upstreams {
             memo,
             attempted: Vec::new(),
             retries: 0,
+            asked: None,
             retrying: None,
             upgrade,
         };
@@ -205,6 +208,16 @@ impl<'a> UpstreamRequest<'a> {
         if !retry::after_response(&policy.on, status, headers) {
             return None;
         }
+        let reset = policy.reset.as_ref();
+        self.asked = reset.and_then(|reset| {
+            retry::asked_delay(reset, headers, clock::unix_time(), rand::random())
+        });
+        if let (Some(asked), Some(deadline)) = (self.asked, self.deadline)
+            && clock::now() + asked >= deadline
+        {
+            // The client can wait better than the request, which would be over.
+            return None;
+        }
         self.attempted.push(answered.lease.peer());
         self.again(policy.attempts, replay)
     }
@@ -283,9 +296,10 @@ impl<'a> UpstreamRequest<'a> {
         Some(again)
     }
 
-    async fn pause(&self) {
+    async fn pause(&mut self) {
         if let Some(policy) = self.retry {
-            let delay = retry::delay(policy, self.retries, rand::random());
+            let asked = self.asked.take();
+            let delay = asked.unwrap_or_else(|| retry::delay(policy, self.retries, rand::random()));
             let at = clock::now() + delay;
             let at = self.deadline.map_or(at, |deadline| deadline.min(at));
             sleep_until(at.into()).await;

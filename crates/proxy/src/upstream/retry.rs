@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use egret_config::snapshot::{RetryOn, RetryPolicy};
+use egret_config::snapshot::{ResetFormat, ResetHeaders, RetryOn, RetryPolicy};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 
 const RATE_LIMITED: HeaderName = HeaderName::from_static("x-envoy-ratelimited");
@@ -54,6 +54,27 @@ pub(crate) fn delay(policy: &RetryPolicy, nth: u32, draw: u32) -> Duration {
     delay + delay / 4 / 256 * (draw % 257)
 }
 
+/// The delay that a response asks for, by the first field that can be read. `draw` decides the jitter: up to half of it.
+pub(crate) fn asked_delay(
+    reset: &ResetHeaders,
+    headers: &HeaderMap,
+    unix_time: i64,
+    draw: u32,
+) -> Option<Duration> {
+    let asked = reset.headers.iter().filter_map(|header| {
+        let value = headers.get(&header.name)?.to_str().ok()?;
+        let number: i64 = value.trim().parse().ok()?;
+        let seconds = match header.format {
+            ResetFormat::Seconds => number,
+            ResetFormat::UnixTimestamp => number.checked_sub(unix_time)?,
+        };
+        let delay = Duration::from_secs(u64::try_from(seconds).ok()?);
+        (!delay.is_zero() && delay <= reset.most).then_some(delay)
+    });
+    let delay = asked.into_iter().next()?;
+    Some(delay + delay / 2 / 256 * (draw % 257))
+}
+
 /// Whether a method is idempotent (RFC 9110 9.2.2), so that its requests may be retried without a policy.
 pub(crate) fn is_idempotent(method: &Method) -> bool {
     [
@@ -69,6 +90,7 @@ pub(crate) fn is_idempotent(method: &Method) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use egret_config::snapshot::ResetHeader;
     use http::HeaderValue;
 
     use super::*;
@@ -79,6 +101,7 @@ mod tests {
             on: RetryOn::default(),
             backoff: Duration::from_millis(backoff),
             per_try_timeout: None,
+            reset: None,
         }
     }
 
@@ -158,5 +181,47 @@ mod tests {
             assert!((1024..=1280).contains(&delay), "{draw}: {delay}");
         }
         assert_eq!(delay(&policy, u32::MAX, 256).as_millis(), 12800);
+    }
+
+    #[test]
+    fn the_first_field_that_can_be_read_says_when() {
+        let header = |name, format| ResetHeader {
+            name: HeaderName::from_static(name),
+            format,
+        };
+        let reset = ResetHeaders {
+            headers: vec![
+                header("retry-after", ResetFormat::Seconds),
+                header("reset", ResetFormat::UnixTimestamp),
+            ],
+            most: Duration::from_secs(60),
+        };
+        let asked = |fields: &[(&'static str, &'static str)]| {
+            let headers = fields.iter().map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            });
+            let delay = asked_delay(&reset, &headers.collect(), 1000, 0)?;
+            Some(delay.as_secs())
+        };
+        assert_eq!(asked(&[]), None);
+        assert_eq!(asked(&[("retry-after", "7")]), Some(7));
+        assert_eq!(asked(&[("reset", "1009")]), Some(9));
+        assert_eq!(asked(&[("retry-after", "7"), ("reset", "1009")]), Some(7));
+        for unread in ["soon", "0", "-1", "61", "99999999999999999999"] {
+            let fields = [("retry-after", unread), ("reset", "1009")];
+            assert_eq!(asked(&fields), Some(9), "{unread}");
+        }
+        for passed in ["1000", "999", "1061", "-9223372036854775808"] {
+            assert_eq!(asked(&[("reset", passed)]), None, "{passed}");
+        }
+        let headers = [(
+            HeaderName::from_static("retry-after"),
+            HeaderValue::from_static("60"),
+        )];
+        let most = asked_delay(&reset, &headers.into_iter().collect(), 0, 256);
+        assert_eq!(most, Some(Duration::from_secs(90)));
     }
 }

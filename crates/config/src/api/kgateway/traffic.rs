@@ -45,7 +45,7 @@ pub use rate_limit::{
 };
 pub use rbac::{RbacAction, RbacPolicy, TrafficRbac};
 pub use request_mirror::TrafficRequestMirror;
-pub use retry::TrafficRetry;
+pub use retry::{RateLimitedBackOffSpec, ResetHeaderSpec, TrafficRetry};
 pub use transformation::{
     BodyParsing, BodyTemplateSpec, HeaderTemplateSpec, MessageTransformation, TrafficTransformation,
 };

@@ -1,10 +1,17 @@
 //! Compiles `retry` of a TrafficPolicy to [`RetryPolicy`].
 
+use std::time::Duration;
+
+use http::HeaderName;
+
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{TrafficPolicySpec, TrafficRetry};
+use crate::api::kgateway::{RateLimitedBackOffSpec, TrafficPolicySpec, TrafficRetry};
 use crate::compile::retry::{BACKOFF, number_of, statuses};
-use crate::compile::value::{ONE_MILLISECOND, SpecFields};
-use crate::policy::retry::{RetryOn, RetryPolicy};
+use crate::compile::value::{MAX_NUMBER, ONE_MILLISECOND, SpecFields};
+use crate::policy::retry::{ResetFormat, ResetHeader, ResetHeaders, RetryOn, RetryPolicy};
+
+/// The longest delay that a header field may ask for by default.
+const MOST: Duration = Duration::from_mins(5);
 
 impl ReadPolicy for RetryPolicy {
     type Spec = TrafficRetry;
@@ -24,6 +31,9 @@ impl ReadPolicy for RetryPolicy {
             per_try_timeout,
             retry_on,
             status_codes,
+            rate_limited_back_off,
+            retry_host_predicates,
+            host_selection_attempts,
         } = spec;
         if retry_on.is_none() && status_codes.is_none() {
             fields.struct_fault("retryOn or statusCodes must be set.");
@@ -37,6 +47,12 @@ impl ReadPolicy for RetryPolicy {
                 fields.fault(name, "at least one is needed");
             }
         }
+        check_predicates(retry_host_predicates.as_deref(), fields);
+        fields.number::<u32>(
+            "hostSelectionAttempts",
+            *host_selection_attempts,
+            &(0..=MAX_NUMBER),
+        );
         let mut on = words(retry_on.as_deref().unwrap_or_default(), fields);
         // Status codes count even without the word `retriable-status-codes`, because they have no other use.
         let codes = status_codes.as_deref().unwrap_or_default();
@@ -51,7 +67,56 @@ impl ReadPolicy for RetryPolicy {
                 .time("backoffBaseInterval", backoff, ONE_MILLISECOND)
                 .unwrap_or(BACKOFF),
             per_try_timeout: fields.time("perTryTimeout", per_try, ONE_MILLISECOND),
+            reset: rate_limited_back_off
+                .as_ref()
+                .map(|spec| reset(spec, &mut fields.nested("rateLimitedBackOff"))),
         })
+    }
+}
+
+/// Both predicates ask for what is so anyway.
+fn check_predicates(predicates: Option<&[String]>, fields: &mut SpecFields<'_>) {
+    for (index, predicate) in predicates.unwrap_or_default().iter().enumerate() {
+        if !["PreviousHosts", "OmitCanaryHosts"].contains(&predicate.as_str()) {
+            let field = format!("retryHostPredicates[{index}]");
+            fields.fault(&field, "PreviousHosts or OmitCanaryHosts is needed");
+        }
+    }
+}
+
+fn reset(spec: &RateLimitedBackOffSpec, fields: &mut SpecFields<'_>) -> ResetHeaders {
+    let RateLimitedBackOffSpec {
+        reset_headers,
+        max_interval,
+    } = spec;
+    if reset_headers.is_empty() {
+        fields.fault("resetHeaders", "at least one is needed");
+    }
+    let mut headers = Vec::new();
+    for (index, header) in reset_headers.iter().enumerate() {
+        let at = |field| format!("resetHeaders[{index}].{field}");
+        let name = HeaderName::from_bytes(header.name.as_bytes()).ok();
+        if name.is_none() {
+            fields.fault(&at("name"), "not the name of a header");
+        }
+        let format = match header.format.as_str() {
+            "Seconds" => Some(ResetFormat::Seconds),
+            "UnixTimestamp" => Some(ResetFormat::UnixTimestamp),
+            _ => {
+                fields.fault(&at("format"), "Seconds or UnixTimestamp is needed");
+                None
+            }
+        };
+        headers.extend(
+            name.zip(format)
+                .map(|(name, format)| ResetHeader { name, format }),
+        );
+    }
+    ResetHeaders {
+        headers,
+        most: fields
+            .time("maxInterval", max_interval.as_deref(), ONE_MILLISECOND)
+            .unwrap_or(MOST),
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     BASE, CompiledConfig, GATEWAY, ROUTE, TO_DFP, aged, condition, errors, get, kgateway_policy,
     problems, route, rule, run, warnings, with_base, with_route,
 };
-use crate::snapshot::{RetryOn, RetryPolicy};
+use crate::snapshot::{ResetFormat, ResetHeader, ResetHeaders, RetryOn, RetryPolicy};
 
 const AT: &str = "TrafficPolicy apps/p";
 const UNSUPPORTED: &str = "not supported yet";
@@ -67,6 +67,7 @@ fn of_rule() -> RetryPolicy {
         },
         backoff: Duration::from_millis(25),
         per_try_timeout: None,
+        reset: None,
     }
 }
 
@@ -162,6 +163,7 @@ fn words_mean_what_they_mean_to_envoy() {
             on,
             backoff: Duration::from_millis(25),
             per_try_timeout: None,
+            reset: None,
         };
         assert_eq!(retry(&compiled), Some(expected), "{word}");
     }
@@ -181,6 +183,7 @@ fn a_policy_says_how_often_and_how_soon() {
         },
         backoff: Duration::from_millis(1),
         per_try_timeout: Some(Duration::from_secs(2)),
+        reset: None,
     };
     assert_eq!(retry(&compiled), Some(expected));
     let compiled = with_route(&policy("retry: {statusCodes: [500]}"));
@@ -188,6 +191,34 @@ fn a_policy_says_how_often_and_how_soon() {
     let compiled = with_route(&policy("# nothing"));
     assert!(compiled.report.accepted());
     assert_eq!(retry(&compiled), None);
+}
+
+#[test]
+fn a_response_may_say_how_soon() {
+    let line = |more: &str| {
+        let headers =
+            "[{name: Retry-After, format: Seconds}, {name: x-reset, format: UnixTimestamp}]";
+        policy(&format!(
+            "retry: {{retryOn: [envoy-ratelimited], retryHostPredicates: [PreviousHosts, OmitCanaryHosts], \
+             hostSelectionAttempts: 4, rateLimitedBackOff: {{resetHeaders: {headers}{more}}}}}"
+        ))
+    };
+    for (more, most) in [("", 300), (", maxInterval: 10s", 10)] {
+        let compiled = with_route(&line(more));
+        assert!(compiled.report.accepted(), "{}", compiled.report.table());
+        let header = |name, format| ResetHeader {
+            name: http::HeaderName::from_static(name),
+            format,
+        };
+        let expected = ResetHeaders {
+            headers: vec![
+                header("retry-after", ResetFormat::Seconds),
+                header("x-reset", ResetFormat::UnixTimestamp),
+            ],
+            most: Duration::from_secs(most),
+        };
+        assert_eq!(retry(&compiled).unwrap().reset, Some(expected));
+    }
 }
 
 #[test]
@@ -232,6 +263,31 @@ fn what_is_wrong_with_a_policy_is_named_and_fails_closed() {
         (
             "retry: {perTryTimeout: 0ms, retryOn: [5xx]}",
             "retry.perTryTimeout",
+            "at least 1ms is needed",
+        ),
+        (
+            "retry: {retryOn: [5xx], retryHostPredicates: [OmitHostMetadata]}",
+            "retry.retryHostPredicates[0]",
+            "PreviousHosts or OmitCanaryHosts is needed",
+        ),
+        (
+            "retry: {retryOn: [5xx], hostSelectionAttempts: -1}",
+            "retry.hostSelectionAttempts",
+            "0 to 2147483647 is allowed",
+        ),
+        (
+            "retry: {retryOn: [5xx], rateLimitedBackOff: {resetHeaders: []}}",
+            "retry.rateLimitedBackOff.resetHeaders",
+            "at least one is needed",
+        ),
+        (
+            "retry: {retryOn: [5xx], rateLimitedBackOff: {resetHeaders: [{name: a, format: HttpDate}]}}",
+            "retry.rateLimitedBackOff.resetHeaders[0].format",
+            "Seconds or UnixTimestamp is needed",
+        ),
+        (
+            "retry: {retryOn: [5xx], rateLimitedBackOff: {resetHeaders: [{name: a, format: Seconds}], maxInterval: 0s}}",
+            "retry.rateLimitedBackOff.maxInterval",
             "at least 1ms is needed",
         ),
         ("oauth2: {disable: {}}", "oauth2", UNSUPPORTED),

@@ -35,6 +35,57 @@ pub struct TrafficRetry {
         inner(range(min = 400, max = 599))
     )]
     pub status_codes: Option<Vec<i64>>,
+    /// Header fields of responses that say when to send the request again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limited_back_off: Option<RateLimitedBackOffSpec>,
+    /// Which addresses a retry is not sent to: those that the request has tried, if there are others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "host_predicates", extend("x-egret-differs" = "addresses that the request has tried are always tried last, and none is a canary"))]
+    pub retry_host_predicates: Option<Vec<String>>,
+    /// Has no effect: an address is chosen once, among those that the request has not tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 0), extend("x-egret-no-effect" = "addresses that the request has tried are always tried last"))]
+    pub host_selection_attempts: Option<i64>,
+}
+
+/// `spec.retry.rateLimitedBackOff` of a TrafficPolicy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RateLimitedBackOffSpec {
+    /// The header fields, of which the first that can be read decides.
+    #[schemars(length(min = 1, max = 16))]
+    pub reset_headers: Vec<ResetHeaderSpec>,
+    /// A field that asks for more is passed over; 300s by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "validation::duration", extend("default" = "300s", "x-kubernetes-validations" = [validation::at_least("1ms", "rateLimitedBackOff.maxInterval must be at least 1ms.")]))]
+    pub max_interval: Option<String>,
+}
+
+/// A header field that says when to send the request again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResetHeaderSpec {
+    /// The name of the field.
+    #[schemars(schema_with = "validation::header_name")]
+    pub name: String,
+    /// What its number means: `Seconds` from now, or a `UnixTimestamp`.
+    #[schemars(schema_with = "reset_format")]
+    pub format: String,
+}
+
+/// What the number in a header field means.
+fn reset_format(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": ["Seconds", "UnixTimestamp"] })
+}
+
+/// The predicates of addresses that kgateway admits.
+fn host_predicates(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 2,
+        "items": { "type": "string", "enum": ["PreviousHosts", "OmitCanaryHosts"] },
+    })
 }
 
 /// The conditions that kgateway admits.
