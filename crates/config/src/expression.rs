@@ -22,6 +22,7 @@ mod lower;
 mod parser;
 mod request;
 mod syntax;
+mod told;
 
 pub use attribute::ExpressionInputs;
 use attribute::ExpressionMoment;
@@ -29,6 +30,7 @@ pub use evaluate::EvaluationError;
 pub use request::{
     EgressDestination, KeptRequest, RequestForm, RequestHead, RequestView, ResponseView,
 };
+pub use told::{ToldExpression, ToldValue};
 
 use evaluate::Condition;
 

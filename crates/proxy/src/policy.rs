@@ -53,11 +53,10 @@ mod rbac;
 pub(crate) mod transformation;
 mod unsettled;
 
-pub(crate) use unsettled::{LimitStep, Settled, Unsettled};
+pub(crate) use unsettled::{LimitStep, Passage, ProcessedRequest, Settled, Unprocessed, Unsettled};
 
 use credentials::{CredentialStore, Principal};
 use ext_auth::Identified;
-use ext_proc::Passage;
 use limit::{LimitShare, LimitedRequest, WorkerLimits};
 use transformation::TransformedHead;
 
@@ -419,7 +418,9 @@ impl Admitted<'_> {
         context: &PolicyContext<'_, '_>,
         plan: &ForwardPlan<'_>,
     ) -> Option<Box<KeptRequest>> {
-        let is_needed = plan.egress.reads_requests() || rbac::reads_egress(self.policies);
+        let is_needed = plan.egress.reads_requests()
+            || rbac::reads_egress(self.policies)
+            || ext_proc::reads_requests(self.policies);
         is_needed.then(|| Box::new(asked::view(context, &self.sender, plan).keep()))
     }
 }

@@ -215,6 +215,19 @@ fn chosen<'t, T>(
 }
 
 impl Text {
+    pub(super) fn evaluate(
+        &self,
+        request: &RequestView<'_>,
+        absent_headers: AbsentHeaders,
+    ) -> Evaluated<String> {
+        let text = self.read(Scope {
+            request,
+            absent_headers,
+            name: "",
+        });
+        text.map(Cow::into_owned)
+    }
+
     fn read<'v>(&'v self, scope: Scope<'v, 'v>) -> Evaluated<Cow<'v, str>> {
         let request = scope.request;
         Ok(match self {
@@ -243,6 +256,18 @@ impl Text {
 }
 
 impl Number {
+    pub(super) fn evaluate(
+        &self,
+        request: &RequestView<'_>,
+        absent_headers: AbsentHeaders,
+    ) -> Evaluated<i64> {
+        self.read(Scope {
+            request,
+            absent_headers,
+            name: "",
+        })
+    }
+
     fn read(&self, scope: Scope<'_, '_>) -> Evaluated<i64> {
         Ok(match self {
             Self::Constant(number) => *number,

@@ -28,8 +28,20 @@ pub(super) fn condition(
     Ok((condition, lowering.inputs))
 }
 
+/// Compiles the tree of an expression, which may have any value.
+///
+/// # Errors
+/// As of [`condition`].
+pub(super) fn value(tree: &Node, moment: ExpressionMoment) -> Result<Value, FaultAt> {
+    let mut lowering = Lowering {
+        moment,
+        ..Lowering::default()
+    };
+    lowering.value(tree)
+}
+
 /// A value with its type.
-enum Value {
+pub(super) enum Value {
     Condition(Condition),
     Text(Text),
     Number(Number),
@@ -44,7 +56,7 @@ enum Value {
 }
 
 impl Value {
-    const fn type_name(&self) -> &'static str {
+    pub(super) const fn type_name(&self) -> &'static str {
         match self {
             Self::Condition(_) => "true or false",
             Self::Text(_) => "a text",

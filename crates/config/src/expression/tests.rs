@@ -347,3 +347,21 @@ fn addresses_are_written_as_in_a_target() {
     sample.egress = "192.0.2.1".parse().unwrap();
     assert_eq!(evaluate("egress.host == '192.0.2.1'", &sample), Ok(true));
 }
+
+#[test]
+fn values_are_told_with_their_types() {
+    let sample = Sample::get("/a?b=c", &[("x-team", "ops")]);
+    let told = |text: &str| {
+        let expression = ToldExpression::compile(text).unwrap();
+        expression.evaluate(&sample.view())
+    };
+    let text = |text: &str| Some(ToldValue::Text(text.to_owned()));
+    assert_eq!(told("request.path"), text("/a?b=c"));
+    assert_eq!(told("request.headers['x-team']"), text("ops"));
+    assert_eq!(told("size(request.method) + 1"), Some(ToldValue::Number(4)));
+    assert_eq!(told("connection.mtls"), Some(ToldValue::Truth(false)));
+    assert_eq!(told("request.headers['x-none']"), None);
+    for text in ["request.headers", "['a']", "request.nothing"] {
+        assert!(ToldExpression::compile(text).is_err(), "{text}");
+    }
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::service::CalledService;
+use crate::expression::ToldExpression;
 
 /// `extProc` of a TrafficPolicy, as the policy and its GatewayExtension say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -21,6 +22,8 @@ pub struct ExtProc {
     pub mode: ProcessingMode,
     /// Whether the service may say that it gets something else.
     pub overrides: ModeOverrides,
+    /// What the service is told of the request beside its header.
+    pub attributes: Vec<ToldExpression>,
     /// Whether the service gets what the client's token says.
     pub forwards_claims: bool,
 }

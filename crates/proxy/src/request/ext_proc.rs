@@ -12,11 +12,10 @@ use http_body::Body as _;
 
 use super::buffer;
 use super::limits::Enquiry;
-use crate::policy::Cleared;
 use crate::policy::ext_proc::{
-    Answer, BodyStage, Direction, ProcessedRequest, Processor, SectionQuestion, StageQuestions,
-    Unprocessed, request_too_large,
+    Answer, BodyStage, Direction, Processor, SectionQuestion, StageQuestions, request_too_large,
 };
+use crate::policy::{Cleared, ProcessedRequest, Unprocessed};
 use crate::refusal::Refusal;
 use crate::upstream::{RequestBody, WholeBodyFault};
 

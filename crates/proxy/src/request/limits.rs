@@ -9,9 +9,8 @@ use crate::configuration::WorkerSnapshot;
 use crate::exchange::Exchange;
 use crate::message::target::Target;
 use crate::policy::envoy::rate_limit::SHOULD_RATE_LIMIT;
-use crate::policy::ext_proc::Passage;
 use crate::policy::global_limit::described;
-use crate::policy::{ClientIdentity, LimitStep, Settled, Unsettled};
+use crate::policy::{ClientIdentity, LimitStep, Passage, Settled, Unsettled};
 use crate::refusal::Refusal;
 use crate::upstream::Upstreams;
 

@@ -367,3 +367,43 @@ spec:
     let kinds: Vec<u32> = calls[0].iter().map(|message| kind(message)).collect();
     assert_eq!(kinds, [RESPONSE_HEADERS]);
 }
+
+#[test]
+fn the_service_is_told_attributes_and_what_a_token_says() {
+    let service = StreamService::start(same);
+    let issuer = egret_testkit::TokenIssuer::new("one");
+    let keys = egret_testkit::token::key_set([&issuer]);
+    let tokens = format!(
+        "apiVersion: gateway.kgateway.dev/v1alpha1
+kind: GatewayExtension
+metadata: {{name: tokens, namespace: kgateway-system}}
+spec: {{jwt: {{providers: [{{name: p, issuer: me, jwks: {{local: {{inline: '{keys}'}}}}}}]}}}}
+"
+    );
+    let auth = traffic_policy("auth", "jwtAuth: {extensionRef: {name: tokens}}");
+    let extension = format!(
+        "{PATIENT}
+    requestAttributes: [request.path, source.user, egress.port, \"request.headers['x-none']\"]
+    metadataOptions: {{forwarding: {{untyped: [envoy.filters.http.jwt_authn]}}}}"
+    );
+    let setup = TestSetup::new(service.addr(), &extension, &[&tokens, &auth]);
+    let token = issuer.token(&serde_json::json!({"iss": "me", "sub": "ann"}));
+    let field = format!("authorization: Bearer {token}\r\n");
+    assert_eq!(setup.ask("GET /a?b", &field, "").status, 200);
+    let calls = service.calls();
+    let [request, response] = &calls[0][..] else {
+        panic!("two questions");
+    };
+    // `google.protobuf.Struct`s by name.
+    assert_eq!(texts(request, &[9, 1]), ["envoy.filters.http.ext_proc"]);
+    let names = texts(request, &[9, 2, 1, 1]);
+    assert_eq!(names, ["egress.port", "request.path", "source.user"]);
+    assert_eq!(texts(request, &[9, 2, 1, 2, 3]), ["/a?b", "ann"]);
+    assert!(messages(response, &[9]).is_empty());
+    for message in [request, response] {
+        assert_eq!(texts(message, &[8, 1, 1]), ["envoy.filters.http.jwt_authn"]);
+        assert_eq!(texts(message, &[8, 1, 2, 1, 1]), ["payload"]);
+        let claims = texts(message, &[8, 1, 2, 1, 2, 5, 1, 1]);
+        assert_eq!(claims, ["iss", "sub"]);
+    }
+}

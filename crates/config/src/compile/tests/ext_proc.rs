@@ -75,6 +75,7 @@ fn the_mode_of_the_policy_takes_the_place_of_that_of_the_extension() {
         allowProcessingModeOverride: true,
         allowedProcessingModeOverrides: [{requestBodyMode: BUFFERED_PARTIAL, requestHeaderMode: DEFAULT}],
         metadataOptions: {forwarding: {untyped: [envoy.filters.http.jwt_authn]}},
+        requestAttributes: [request.path, 'source.port + 1'],
         routeCacheAction: Retain, statPrefix: x, filterStage: {stage: Fault}";
     let of_extension = compiled(spec, "");
     assert!(
@@ -91,10 +92,12 @@ fn the_mode_of_the_policy_takes_the_place_of_that_of_the_extension() {
             "{warnings:#?}"
         );
     }
-    let proc = self::proc(&of_extension);
+    let proc = proc(&of_extension);
     assert!(!proc.fails_open && proc.forwards_claims);
     assert_eq!(proc.max_message_timeout, Some(Duration::from_secs(5)));
     assert_eq!(proc.service.retries, 3);
+    let attributes = proc.attributes.iter().map(|it| it.text());
+    assert!(attributes.eq(["request.path", "source.port + 1"]));
     let body = |body| MessageMode { body, ..HEADERS };
     let response = MessageMode {
         headers: false,
@@ -170,9 +173,9 @@ fn faults_name_the_field_and_refuse_the_rule() {
             ),
         ),
         (
-            ", requestAttributes: [request.path]",
+            ", requestAttributes: [request.path, request.headers]",
             "",
-            format!("{at}.requestAttributes: not supported: "),
+            format!("{at}.requestAttributes[1]: at character 1: a map of headers cannot be told"),
         ),
         (
             "",

@@ -18,6 +18,8 @@ pub(crate) struct ProcessingRequest {
     pub(crate) request: Option<Question>,
     #[prost(message, optional, tag = "8")]
     pub(crate) metadata_context: Option<Metadata>,
+    #[prost(btree_map = "string, message", tag = "9")]
+    pub(crate) attributes: BTreeMap<String, Struct>,
     #[prost(message, optional, tag = "11")]
     pub(crate) protocol_config: Option<ProtocolConfiguration>,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use egret_config::expression::ToldValue;
 use prost::{Message, Oneof};
 use serde_json::{Map, Value as Json};
 
@@ -61,6 +62,26 @@ impl From<&Map<String, Json>> for Struct {
                 .collect(),
         }
     }
+}
+
+impl From<ToldValue> for Value {
+    fn from(told: ToldValue) -> Self {
+        let kind = match told {
+            ToldValue::Truth(value) => Kind::Bool(value),
+            ToldValue::Text(text) => Kind::Text(text),
+            ToldValue::Number(number) => Kind::Number(as_double(number)),
+        };
+        Self { kind: Some(kind) }
+    }
+}
+
+/// A whole number as the message has all numbers, which is exact to 2^53.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the message has no other numbers"
+)]
+const fn as_double(number: i64) -> f64 {
+    number as f64
 }
 
 impl From<&Json> for Value {

@@ -2,7 +2,7 @@
 //! reads what the service says share it.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -23,6 +23,7 @@ use super::question::{SectionQuestion, configuration};
 use crate::clock;
 use crate::message::grpc::unary::framed;
 use crate::policy::envoy::ext_proc::{Metadata, ProcessingRequest, ProcessingResponse};
+use crate::policy::envoy::structure::Struct;
 use crate::refusal::Refusal;
 use crate::transfer::{MessageBody, MessageSender, message_body};
 
@@ -39,7 +40,7 @@ pub(crate) struct Conversation {
     policy: ObjectRef,
     proc: Arc<ExtProc>,
     form: ClientForm,
-    metadata: Option<Metadata>,
+    told: ToldFacts,
     state: RefCell<ConversationState>,
     /// Notified when nothing more is asked.
     over: Notify,
@@ -76,16 +77,25 @@ enum ConversationEnd {
     Failed(ProcessorFault),
 }
 
+/// What a service is told of a request beside its message.
+#[derive(Debug, Default)]
+pub(crate) struct ToldFacts {
+    /// In every question.
+    pub(super) metadata: Option<Metadata>,
+    /// In the first question.
+    pub(super) attributes: BTreeMap<String, Struct>,
+}
+
 /// Waits for answers, each within its time.
 #[derive(Default)]
 pub(crate) struct AnswerTimer(Option<Pin<Box<Sleep>>>);
 
 impl Processor {
-    pub(super) fn new(
+    pub(crate) fn new(
         policy: &ObjectRef,
         proc: &Arc<ExtProc>,
         form: ClientForm,
-        metadata: Option<Metadata>,
+        told: ToldFacts,
     ) -> Self {
         let (sender, body) = message_body();
         let state = ConversationState {
@@ -102,7 +112,7 @@ impl Processor {
                 policy: policy.clone(),
                 proc: Arc::clone(proc),
                 form,
-                metadata,
+                told,
                 state: RefCell::new(state),
                 over: Notify::new(),
                 refused: Notify::new(),
@@ -144,16 +154,18 @@ impl Processor {
             section,
             question,
         } = question;
-        let Conversation {
-            metadata, state, ..
-        } = &*self.conversation;
+        let Conversation { told, state, .. } = &*self.conversation;
         let mut state = state.borrow_mut();
         let is_first = !std::mem::replace(&mut state.has_begun, true);
         let mode = state.dialogue.mode();
         let Some(sender) = &state.sender else { return };
         sender.send(framed(&ProcessingRequest {
             request: Some(question),
-            metadata_context: metadata.clone(),
+            metadata_context: told.metadata.clone(),
+            attributes: match is_first {
+                true => told.attributes.clone(),
+                false => BTreeMap::new(),
+            },
             protocol_config: is_first.then(|| configuration(mode)),
         }));
         state.dialogue.asked(direction, section, clock::now());

@@ -110,7 +110,7 @@ impl FieldMutation {
     }
 
     /// The names of the fields that are changed.
-    pub(super) fn names(&self) -> impl Iterator<Item = &HeaderName> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &HeaderName> {
         let set = self.set.iter().map(|setting| &setting.name);
         set.chain(&self.remove)
     }

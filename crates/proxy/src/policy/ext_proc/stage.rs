@@ -14,6 +14,8 @@ use super::question::SectionQuestion;
 
 /// The most bytes that wait for answers. While there are more, no more of the body is read.
 const MAX_UNANSWERED: usize = 256 * 1024;
+/// The most pieces that do: an answer may be longer than its piece.
+const MAX_WAITING: usize = 16;
 
 /// Gives the frames of a body to a service, and gives on what it makes of them. When the service gives no answers any more,
 /// what has none goes on as it came.
@@ -132,7 +134,7 @@ impl BodyStage {
                         continue;
                     }
                     Poll::Ready(Err(_)) => return Poll::Ready(Some(Err(StageError::Refused))),
-                    Poll::Pending if self.has_read_all || self.unanswered >= MAX_UNANSWERED => {
+                    Poll::Pending if self.has_read_all || self.is_full() => {
                         return Poll::Pending;
                     }
                     Poll::Pending => {}
@@ -154,6 +156,11 @@ impl BodyStage {
                 Poll::Ready(None) => self.end(),
             }
         }
+    }
+
+    /// Whether no more is read before there are answers.
+    fn is_full(&self) -> bool {
+        self.unanswered >= MAX_UNANSWERED || self.waiting.len() >= MAX_WAITING
     }
 
     fn asks_about_data(&self) -> bool {

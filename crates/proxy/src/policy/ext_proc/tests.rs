@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use egret_config::policy::ext_proc::{BodyMode, MessageMode, ModeOverrides, ProcessingMode};
 use egret_config::policy::service::{CalledService, ServiceId};
-use egret_config::resources::Kind;
+use egret_config::resources::{Kind, ObjectRef};
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 
@@ -41,6 +41,7 @@ pub(super) fn proc() -> ExtProc {
         max_message_timeout: None,
         mode: MODE,
         overrides: ModeOverrides::Ignored,
+        attributes: Vec::new(),
         forwards_claims: false,
     }
 }

@@ -247,3 +247,25 @@ fn what_the_listener_does_with_every_request_is_done() {
     let stripped = Some("a.example:80".to_owned());
     assert_eq!(one(host), (Outcome::Forwarded, None, stripped));
 }
+
+#[test]
+fn a_service_that_would_see_the_request_is_told_of() {
+    let extension = "---
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: GatewayExtension
+metadata: {name: changer, namespace: infra}
+spec: {extProc: {grpcService: {backendRef: {group: gateway.kgateway.dev, kind: Backend, name: fixed}}}}
+";
+    let policy = traffic_policy("extProc: {extensionRef: {name: changer}}");
+    let config = format!("{GATEWAY}{extension}{policy}");
+    let seen = |parameters: &[(&str, &str)]| {
+        let told = told(&config, parameters);
+        let note =
+            "the service of extProc of TrafficPolicy infra/p sees it, and may refuse or change it";
+        told.iter().any(|one| one.notes.iter().any(|it| it == note))
+    };
+    assert!(seen(&[("url", "http://a.example/")]));
+    assert!(seen(&[("url", "http://a.example:80/"), ("via", "connect")]));
+    // The gateway answers itself.
+    assert!(!seen(&[("url", "http://a.example/old")]));
+}

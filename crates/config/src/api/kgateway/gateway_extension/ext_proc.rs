@@ -37,9 +37,9 @@ pub struct ExtProcExtension {
     /// The modes that it may choose then; any by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_processing_mode_overrides: Vec<ProcessingModeSpec>,
-    /// Attributes of the request that the service is told.
+    /// Attributes of the request that the service is told in its first question, or expressions over them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("x-egret-differs" = "refused: headers and claims are told instead"))]
+    #[schemars(extend("x-egret-differs" = "texts, numbers, and what is true or false: no lists and maps"))]
     pub request_attributes: Vec<String>,
     /// Means nothing: the route is chosen before the service is asked, and not again.
     #[serde(default, skip_serializing_if = "Option::is_none")]

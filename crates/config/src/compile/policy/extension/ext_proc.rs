@@ -8,6 +8,7 @@ use crate::api::kgateway::{
     ProcessingModeSpec,
 };
 use crate::compile::value::{ONE_MILLISECOND, SpecFields};
+use crate::expression::ToldExpression;
 use crate::policy::ext_proc::{BodyMode, ExtProc, MessageMode, ModeOverrides, ProcessingMode};
 use crate::snapshot::FOREVER;
 
@@ -37,10 +38,14 @@ impl ServiceReader<'_> {
             filter_stage: _,
             stat_prefix: _,
         } = spec;
-        if !request_attributes.is_empty() {
-            let message = "not supported: the service gets the headers, and what the client's token says by \
-                           metadataOptions";
-            fields.fault("requestAttributes", message);
+        let mut attributes = Vec::new();
+        for (index, text) in request_attributes.iter().enumerate() {
+            match ToldExpression::compile(text) {
+                Ok(attribute) => attributes.push(attribute),
+                Err(fault) => {
+                    fields.fault(&format!("requestAttributes[{index}]"), fault.to_string())
+                }
+            }
         }
         let mode = processing_mode.unwrap_or_default();
         let mode = read_mode(&mode, &mut fields.nested("processingMode"));
@@ -68,6 +73,7 @@ impl ServiceReader<'_> {
             max_message_timeout,
             mode,
             overrides,
+            attributes,
             forwards_claims: metadata_options.as_ref().is_some_and(forwards_claims),
         })
     }

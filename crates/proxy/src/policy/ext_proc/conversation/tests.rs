@@ -19,7 +19,12 @@ struct Service {
 fn begin(change: impl FnOnce(&mut ExtProc)) -> Service {
     let mut proc = proc();
     change(&mut proc);
-    let processor = Processor::new(&policy(), &Arc::new(proc), ClientForm::Plain, None);
+    let processor = Processor::new(
+        &policy(),
+        &Arc::new(proc),
+        ClientForm::Plain,
+        ToldFacts::default(),
+    );
     let (conversation, body) = processor.open().unwrap();
     assert!(processor.open().is_none());
     Service {

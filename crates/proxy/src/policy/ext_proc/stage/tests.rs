@@ -14,6 +14,7 @@ use crate::policy::envoy::ext_proc::{
     ProcessingResponse, Question, Reply, TrailersReply,
 };
 use crate::policy::ext_proc::Conversation;
+use crate::policy::ext_proc::conversation::ToldFacts;
 use crate::policy::ext_proc::denial::ClientForm;
 use crate::policy::ext_proc::tests::{policy, proc};
 use crate::transfer::MessageBody;
@@ -35,7 +36,12 @@ const ALL: StageQuestions = StageQuestions {
 fn way(gives: StageQuestions, fails_open: bool) -> Way {
     let mut proc = proc();
     proc.fails_open = fails_open;
-    let processor = Processor::new(&policy(), &proc.into(), ClientForm::Plain, None);
+    let processor = Processor::new(
+        &policy(),
+        &proc.into(),
+        ClientForm::Plain,
+        ToldFacts::default(),
+    );
     let (conversation, told) = processor.open().unwrap();
     Way {
         stage: BodyStage::new(processor.into(), Direction::Request, gives),
@@ -242,4 +248,10 @@ async fn a_service_that_is_slow_stops_the_body() {
     assert_eq!(way.next().len(), big.len());
     assert_eq!(way.next(), "-");
     assert_eq!(way.source.len(), 6);
+    let mut small = self::way(ALL, true);
+    for _ in 0..20 {
+        small.comes("x", false);
+    }
+    assert_eq!(small.next(), "-");
+    assert_eq!(small.source.len(), 4);
 }
