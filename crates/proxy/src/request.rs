@@ -24,6 +24,8 @@ use crate::exchange::{BodyConsent, Exchange};
 use crate::message::target::{Target, check_framing};
 use crate::message::{grpc, upgrade};
 use crate::plan::compared_path;
+use crate::policy::ext_proc::Processor;
+use crate::policy::transformation::ResponseTransformation;
 use crate::policy::{Admission, Clearance, Cleared, Passage, PolicyContext, credentials};
 use crate::refusal::{self, Refusal};
 use crate::transfer::ReceivedBody;
@@ -214,26 +216,22 @@ async fn answer(
     client: &RequestClient,
 ) -> Result<Response<ResponseBody>, Refusal> {
     let (connection, exchange) = (&client.connection, &client.exchange);
-    let context = &connection.context;
-    let snapshot = context.snapshot();
+    let snapshot = connection.context.snapshot();
     let socket = socket(&snapshot, &connection.client)?;
     let (mut parts, body) = request.into_parts();
     let mut body = RequestBody::of_client(body, Rc::clone(exchange));
     expect(&parts, &body, exchange);
-    let EnteredRequest {
-        mut target,
-        extended,
-        listener,
-    } = enter(&mut parts, socket, client)?;
-    if let Some(answer) = edge::begin(listener, &mut target, &mut parts, client)? {
+    let entered = enter(&mut parts, socket, client)?;
+    let (mut target, extended) = (entered.target, entered.extended);
+    if let Some(answer) = edge::begin(entered.listener, &mut target, &mut parts, client)? {
         return Ok(answer);
     }
     let path = compared_path(parts.uri.path(), &parts.method);
     let has_normal_path = matches!(path, Cow::Borrowed(path) if path == parts.uri.path());
-    let found = decide::route(listener, &target, &parts, &path)?;
+    let found = decide::route(entered.listener, &target, &parts, &path)?;
     let policies = &found.rule.policies;
     transformation::keep(policies, &parts, connection.client.scheme(), exchange);
-    let faults = &context.shared.faults;
+    let faults = &connection.context.shared.faults;
     if let Some(fault) = decide::fault(&found, &parts, exchange, faults) {
         // Boxed, so that it costs other requests nothing.
         Box::pin(fault).await?;
@@ -244,10 +242,10 @@ async fn answer(
     let admitted = match admit(&found, &target, &parts, client, &snapshot).await? {
         Admission::Admitted(admitted) => admitted,
         Admission::Identified(identified) => {
-            let enquiry = client.enquiry(&snapshot);
             let message = (&mut parts, &mut body);
+            let asked = ext_auth::ask(identified, &target, message, client.enquiry(&snapshot));
             // Likewise.
-            Box::pin(ext_auth::ask(identified, &target, message, enquiry)).await?
+            Box::pin(asked).await?
         }
     };
     let scope = ResponseScope::of(&parts.method, extended.is_some());
@@ -290,14 +288,9 @@ async fn answer(
         policies,
         accepted,
     } = answered;
-    if let Some(by) = transformation::of_response(policies, exchange) {
+    if let Some(change) = ResponseChange::of(policies, exchange) {
         // Likewise.
-        response = Box::pin(transformation::response(by, response, scope, exchange)).await?;
-    }
-    if let Some(processor) = exchange.take_processor() {
-        let seen = SeenResponse { response, scope };
-        // Likewise.
-        response = Box::pin(ext_proc::response(processor, seen, client)).await?;
+        response = Box::pin(change.make(SeenResponse { response, scope }, client)).await?;
     }
     if let Some(accepted) = accepted {
         accepted.apply(&mut response);
@@ -429,6 +422,41 @@ impl<'a> ChangedRequest<'_, 'a> {
             Box::pin(change).await?;
         }
         Ok(cleared)
+    }
+}
+
+/// What policies of a rule change in the response.
+struct ResponseChange {
+    by: Option<ResponseTransformation>,
+    processor: Option<Rc<Processor>>,
+}
+
+impl ResponseChange {
+    /// The changes to the response of a request that was answered; `None` if there are none.
+    fn of(policies: &TrafficSettings, exchange: &Exchange) -> Option<Self> {
+        let by = transformation::of_response(policies, exchange);
+        let processor = exchange.take_processor();
+        (by.is_some() || processor.is_some()).then_some(Self { by, processor })
+    }
+
+    async fn make(
+        self,
+        SeenResponse {
+            mut response,
+            scope,
+        }: SeenResponse,
+        client: &RequestClient,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        if let Some(by) = self.by {
+            response = transformation::response(by, response, scope, &client.exchange).await?;
+        }
+        match self.processor {
+            None => Ok(response),
+            Some(processor) => {
+                let seen = SeenResponse { response, scope };
+                ext_proc::response(processor, seen, client).await
+            }
+        }
     }
 }
 

@@ -41,7 +41,8 @@ impl Upstreams {
         timeout: Duration,
     ) -> Result<Response<UpstreamBody>, Refusal> {
         let request = request.map(RequestBody::own);
-        self.call_with(service, request, timeout).await
+        // Boxed, because whoever calls holds it for long.
+        Box::pin(self.call_with(service, request, timeout)).await
     }
 
     /// As [`Self::call`], with a body that may be made while it is sent. `timeout` is that of the response with its body too.

@@ -103,8 +103,8 @@ impl ResponseProcessing<'_> {
             return Ok(None);
         };
         let changed = answer.fields.pseudo.iter();
-        let changed = changed.filter(|(field, _)| *field == PseudoField::Status);
-        if let Some((_, text)) = changed.last()
+        let mut changed = changed.filter(|(field, _)| *field == PseudoField::Status);
+        if let Some((_, text)) = changed.next_back()
             && self.scope != ResponseScope::Fields
         {
             let Some(status) = status(text) else {

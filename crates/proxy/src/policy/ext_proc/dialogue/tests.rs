@@ -23,17 +23,20 @@ fn dialogue() -> Dialogue {
     Dialogue::new(Arc::new(proc()))
 }
 
+/// What was asked, what is said, and about which message that is.
+type AnswerCase<'a> = (
+    &'a [(Direction, Section)],
+    Reply,
+    Result<Direction, ProcessorFault>,
+);
+
 #[test]
 fn an_answer_is_to_the_first_question_about_its_message() {
     use Direction::{Request, Response};
     use Section::{Body, Headers, Trailers};
     let common = CommonReply::default;
     let of_request = || Reply::RequestBody(common());
-    let cases: Vec<(
-        &[(Direction, Section)],
-        Reply,
-        Result<Direction, ProcessorFault>,
-    )> = vec![
+    let cases: Vec<AnswerCase<'_>> = vec![
         (
             &[(Request, Headers)],
             Reply::RequestHeaders(common()),
