@@ -46,6 +46,9 @@ pub(super) fn checked(
     sockets: &BTreeMap<BindAddress, ListenerSocket>,
     services: &BTreeMap<ServiceId, Arc<WeightedBackend>>,
 ) -> Vec<CheckedBackend> {
+    /// A backend, and whether it is that of a service which policies ask.
+    type Candidate<'a> = (&'a WeightedBackend, bool);
+
     let listeners = sockets.values().flat_map(|socket| &socket.listeners);
     let rules = listeners.flat_map(|listener| listener.routes.rules());
     let of_rules = rules.flat_map(|(_, rule)| {
@@ -58,8 +61,7 @@ pub(super) fn checked(
     });
     let of_rules = of_rules.map(|backend| (backend, false));
     let services = services.values().map(|service| (&**service, true));
-    let mut checked: BTreeMap<(&ObjectRef, Option<Port>), Vec<(&WeightedBackend, bool)>> =
-        BTreeMap::new();
+    let mut checked: BTreeMap<(&ObjectRef, Option<Port>), Vec<Candidate<'_>>> = BTreeMap::new();
     for (backend, is_service) in of_rules.chain(services) {
         let (port, settings) = match &backend.destination {
             BackendDestination::Static(to) => (None, &to.settings),
@@ -71,7 +73,7 @@ pub(super) fn checked(
         }
         let same = checked.entry((destination(&backend.destination), port));
         let same = same.or_default();
-        let is_known = |(other, is_other): &(&WeightedBackend, bool)| {
+        let is_known = |(other, is_other): &Candidate<'_>| {
             *is_other == is_service && other.egress == backend.egress
         };
         if !same.iter().any(is_known) {

@@ -27,7 +27,7 @@ use crate::exchange::ExchangePosition;
 use crate::message::location::{Url, UrlOrigin};
 use crate::message::target::{Target, TargetForm};
 use crate::plan::{ForwardPlan, compared_path};
-use crate::policy::ext_proc::Passage;
+use crate::policy::Passage;
 use crate::policy::internal_redirect::{
     RedirectedRequest, UnfollowedRedirect, copy_fields, drop_body, keep_secrets,
 };

@@ -68,6 +68,17 @@ pub(super) struct UpstreamAnswer<'a> {
     pub(super) filters: [&'a RouteFilters; 2],
 }
 
+fn options<'a>(rule: &'a RouteRule, upgrade: bool, client: &'a RequestClient) -> SendOptions<'a> {
+    SendOptions {
+        timeouts: rule.timeouts,
+        retry: rule.policies.retry.value().map(|retry| &**retry),
+        upgrade,
+        progress: client.exchange.progress(),
+        trip: client.exchange.trip(),
+        memo: &client.connection.memo,
+    }
+}
+
 /// Sends a request where it goes, and gives the response.
 ///
 /// # Errors
@@ -123,14 +134,7 @@ pub(super) async fn forward<'a>(
 
     let is_head = parts.method == Method::HEAD;
     let request = Request::from_parts(parts, body);
-    let options = SendOptions {
-        timeouts: rule.timeouts,
-        retry: rule.policies.retry.value().map(|retry| &**retry),
-        upgrade: wanted.is_some(),
-        progress: exchange.progress(),
-        trip: exchange.trip(),
-        memo: &connection.memo,
-    };
+    let options = options(rule, wanted.is_some(), client);
     let reply = connection.context.upstreams.send(cleared, request, options);
     match (reply.await?, tunnel) {
         (UpstreamReply::Response(mut response), tunnel) => {

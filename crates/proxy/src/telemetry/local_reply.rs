@@ -64,7 +64,7 @@ pub(crate) fn mapped(
     let is_other_type = parts.headers.get(CONTENT_TYPE) != said.as_ref();
     if made.is_empty() {
         parts.headers.remove(CONTENT_TYPE);
-    } else if said.is_none() && !is_other_type || made != body && !is_other_type {
+    } else if !is_other_type && (said.is_none() || made != body) {
         let wanted = format.map_or(TEXT, |format| format.content_type.clone());
         parts.headers.insert(CONTENT_TYPE, wanted);
     }

@@ -221,78 +221,80 @@ fn a_response_may_say_how_soon() {
     }
 }
 
+/// What is written, the field that is wrong, and what is said of it.
+const WRONG: &[(&str, &str, &str)] = &[
+    ("retry: {}", "retry", "retryOn or statusCodes must be set."),
+    (
+        "retry: {retryOn: []}",
+        "retry.retryOn",
+        "at least one is needed",
+    ),
+    (
+        "retry: {retryOn: [5xx], statusCodes: []}",
+        "retry.statusCodes",
+        "at least one is needed",
+    ),
+    (
+        "retry: {retryOn: [reset, 5xx, reset]}",
+        "retry.retryOn[2]",
+        "given twice",
+    ),
+    (
+        "retry: {retryOn: [4xx]}",
+        "retry.retryOn[0]",
+        "4xx is not a condition for a retry",
+    ),
+    (
+        "retry: {statusCodes: [503, 399]}",
+        "retry.statusCodes[1]",
+        "400 to 599 is allowed",
+    ),
+    (
+        "retry: {attempts: -1, retryOn: [5xx]}",
+        "retry.attempts",
+        "0 to 2147483647 is allowed",
+    ),
+    (
+        "retry: {backoffBaseInterval: 0s, retryOn: [5xx]}",
+        "retry.backoffBaseInterval",
+        "at least 1ms is needed",
+    ),
+    (
+        "retry: {perTryTimeout: 0ms, retryOn: [5xx]}",
+        "retry.perTryTimeout",
+        "at least 1ms is needed",
+    ),
+    (
+        "retry: {retryOn: [5xx], retryHostPredicates: [OmitHostMetadata]}",
+        "retry.retryHostPredicates[0]",
+        "PreviousHosts or OmitCanaryHosts is needed",
+    ),
+    (
+        "retry: {retryOn: [5xx], hostSelectionAttempts: -1}",
+        "retry.hostSelectionAttempts",
+        "0 to 2147483647 is allowed",
+    ),
+    (
+        "retry: {retryOn: [5xx], rateLimitedBackOff: {resetHeaders: []}}",
+        "retry.rateLimitedBackOff.resetHeaders",
+        "at least one is needed",
+    ),
+    (
+        "retry: {retryOn: [5xx], rateLimitedBackOff: {resetHeaders: [{name: a, format: HttpDate}]}}",
+        "retry.rateLimitedBackOff.resetHeaders[0].format",
+        "Seconds or UnixTimestamp is needed",
+    ),
+    (
+        "retry: {retryOn: [5xx], rateLimitedBackOff: {resetHeaders: [{name: a, format: Seconds}], maxInterval: 0s}}",
+        "retry.rateLimitedBackOff.maxInterval",
+        "at least 1ms is needed",
+    ),
+    ("oauth2: {disable: {}}", "oauth2", UNSUPPORTED),
+];
+
 #[test]
 fn what_is_wrong_with_a_policy_is_named_and_fails_closed() {
-    let cases = [
-        ("retry: {}", "retry", "retryOn or statusCodes must be set."),
-        (
-            "retry: {retryOn: []}",
-            "retry.retryOn",
-            "at least one is needed",
-        ),
-        (
-            "retry: {retryOn: [5xx], statusCodes: []}",
-            "retry.statusCodes",
-            "at least one is needed",
-        ),
-        (
-            "retry: {retryOn: [reset, 5xx, reset]}",
-            "retry.retryOn[2]",
-            "given twice",
-        ),
-        (
-            "retry: {retryOn: [4xx]}",
-            "retry.retryOn[0]",
-            "4xx is not a condition for a retry",
-        ),
-        (
-            "retry: {statusCodes: [503, 399]}",
-            "retry.statusCodes[1]",
-            "400 to 599 is allowed",
-        ),
-        (
-            "retry: {attempts: -1, retryOn: [5xx]}",
-            "retry.attempts",
-            "0 to 2147483647 is allowed",
-        ),
-        (
-            "retry: {backoffBaseInterval: 0s, retryOn: [5xx]}",
-            "retry.backoffBaseInterval",
-            "at least 1ms is needed",
-        ),
-        (
-            "retry: {perTryTimeout: 0ms, retryOn: [5xx]}",
-            "retry.perTryTimeout",
-            "at least 1ms is needed",
-        ),
-        (
-            "retry: {retryOn: [5xx], retryHostPredicates: [OmitHostMetadata]}",
-            "retry.retryHostPredicates[0]",
-            "PreviousHosts or OmitCanaryHosts is needed",
-        ),
-        (
-            "retry: {retryOn: [5xx], hostSelectionAttempts: -1}",
-            "retry.hostSelectionAttempts",
-            "0 to 2147483647 is allowed",
-        ),
-        (
-            "retry: {retryOn: [5xx], rateLimitedBackOff: {resetHeaders: []}}",
-            "retry.rateLimitedBackOff.resetHeaders",
-            "at least one is needed",
-        ),
-        (
-            "retry: {retryOn: [5xx], rateLimitedBackOff: {resetHeaders: [{name: a, format: HttpDate}]}}",
-            "retry.rateLimitedBackOff.resetHeaders[0].format",
-            "Seconds or UnixTimestamp is needed",
-        ),
-        (
-            "retry: {retryOn: [5xx], rateLimitedBackOff: {resetHeaders: [{name: a, format: Seconds}], maxInterval: 0s}}",
-            "retry.rateLimitedBackOff.maxInterval",
-            "at least 1ms is needed",
-        ),
-        ("oauth2: {disable: {}}", "oauth2", UNSUPPORTED),
-    ];
-    for (line, field, message) in cases {
+    for (line, field, message) in WRONG {
         let compiled = with_route(&policy(line));
         let fault = format!("spec.{field}: {message}");
         let expected = format!("t.yaml:20: {AT}: {fault}");

@@ -82,18 +82,19 @@ fn client(field: LogField, facts: LineFacts<'_>, out: &mut Vec<u8>) -> Option<()
     let end = |source| socket_address(source, facts);
     match field {
         LogField::DownstreamRemoteAddress => {
-            written(plain::address(end(AddressSource::DownstreamRemote)?, out))
+            written(end(AddressSource::DownstreamRemote)?, plain::address, out)
         }
         LogField::DownstreamRemotePort => number(end(AddressSource::DownstreamRemote)?.port(), out),
-        LogField::DownstreamDirectRemoteAddress => written(plain::address(
+        LogField::DownstreamDirectRemoteAddress => written(
             end(AddressSource::DownstreamDirectRemote)?,
+            plain::address,
             out,
-        )),
+        ),
         LogField::DownstreamDirectRemotePort => {
             number(end(AddressSource::DownstreamDirectRemote)?.port(), out)
         }
         LogField::DownstreamLocalAddress | LogField::DownstreamDirectLocalAddress => {
-            written(plain::address(end(AddressSource::DownstreamLocal)?, out))
+            written(end(AddressSource::DownstreamLocal)?, plain::address, out)
         }
         LogField::DownstreamLocalPort | LogField::DownstreamDirectLocalPort => {
             number(end(AddressSource::DownstreamLocal)?.port(), out)
@@ -174,27 +175,27 @@ fn upstream(field: LogField, facts: LineFacts<'_>, out: &mut Vec<u8>) -> Option<
             let protocol = upstream.protocol.filter(|protocol| !protocol.is_empty());
             push(protocol.filter(|_| upstream.is_connected)?.as_bytes(), out)
         }
-        LogField::UpstreamHost => written(plain::address(record.upstream?, out)),
+        LogField::UpstreamHost => written(record.upstream?, plain::address, out),
         LogField::UpstreamHostsAttempted => match record.form {
-            ExchangeForm::Tls => written(plain::address(record.upstream?, out)),
+            ExchangeForm::Tls => written(record.upstream?, plain::address, out),
             ExchangeForm::Messages | ExchangeForm::Tunnel => {
-                written(plain::address(connected()?, out))
+                written(connected()?, plain::address, out)
             }
         },
         LogField::UpstreamHostName | LogField::UpstreamHostNamesAttempted => {
             let is_told = field == LogField::UpstreamHostName || connected().is_some();
-            written(plain::destination(destination().filter(|_| is_told)?, out))
+            written(destination().filter(|_| is_told)?, plain::destination, out)
         }
         LogField::UpstreamHostNameWithoutPort | LogField::UpstreamHostNamesAttemptedWithoutPort => {
             let is_told = field == LogField::UpstreamHostNameWithoutPort || connected().is_some();
             show(destination().filter(|_| is_told)?.0, out)
         }
         LogField::UpstreamCluster | LogField::UpstreamClusterRaw => {
-            written(line::object(backend(record)?, out))
+            written(backend(record)?, line::object, out)
         }
-        LogField::UpstreamLocalAddress => written(plain::address(local()?, out)),
+        LogField::UpstreamLocalAddress => written(local()?, plain::address, out),
         LogField::UpstreamLocalPort => number(local()?.port(), out),
-        LogField::UpstreamRemoteAddress => written(plain::address(connected()?, out)),
+        LogField::UpstreamRemoteAddress => written(connected()?, plain::address, out),
         LogField::UpstreamRemotePort => number(connected()?.port(), out),
         LogField::UpstreamTransportFailureReason => {
             push(record.facts.transport_failure?.as_bytes(), out)

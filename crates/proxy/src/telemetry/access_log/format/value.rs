@@ -58,12 +58,17 @@ pub(super) fn push(bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// Says that a value was written.
+/// Writes a value by a function that always does.
 #[expect(
     clippy::unnecessary_wraps,
     reason = "the value of an operator that has one"
 )]
-pub(super) fn written((): ()) -> Option<()> {
+pub(super) fn written<T>(
+    value: T,
+    write: impl FnOnce(T, &mut Vec<u8>),
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    write(value, out);
     Some(())
 }
 
@@ -74,7 +79,7 @@ pub(super) fn show(value: impl std::fmt::Display, out: &mut Vec<u8>) -> Option<(
 
 /// Writes a number.
 pub(super) fn number(value: impl itoa::Integer, out: &mut Vec<u8>) -> Option<()> {
-    written(plain::number(value, out))
+    written(value, plain::number, out)
 }
 
 /// The value of a variable of the environment.
@@ -119,7 +124,7 @@ fn address(
 ) -> Option<()> {
     let ip = socket_address(source, facts)?.ip();
     let Some(prefix) = prefix else {
-        return written(plain::ip(ip, out));
+        return written(ip, plain::ip, out);
     };
     let longest = match ip {
         IpAddr::V4(_) => 32,
