@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use egret_config::compile::{CompileOptions, GatewayPlacement};
 use egret_config::resources::{Kind, ObjectRef};
+use egret_proxy::TracePropagation;
 use tracing::level_filters::LevelFilter;
 
 use crate::clock;
@@ -223,6 +224,14 @@ pub(crate) struct RunArgs {
     /// The most destinations that metrics name, by traffic; the others are counted by their domain, and the rest as `other`
     #[arg(long, env = "EGRET_TOP_DESTINATIONS", default_value = "100", value_parser = clap::value_parser!(u16).range(..=10_000), value_name = "N")]
     pub(crate) top_destinations: u16,
+    /// How traces are told from one process to the next where listeners trace requests: a list of tracecontext, b3 and b3multi
+    #[arg(
+        long,
+        env = "EGRET_TRACE_PROPAGATORS",
+        default_value = "tracecontext",
+        value_name = "LIST"
+    )]
+    pub(crate) trace_propagators: TracePropagation,
     /// Time limit for requests in progress after SIGTERM or SIGINT
     #[arg(long, env = "EGRET_DRAIN_TIMEOUT", default_value = "30s", value_parser = duration, value_name = "DURATION")]
     pub(crate) drain_timeout: Duration,

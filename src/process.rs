@@ -85,6 +85,7 @@ pub(crate) fn proxy_options(
         access_log_file: run.access_log_file.clone(),
         state_dir: run.state_dir.clone(),
         top_destinations: usize::from(run.top_destinations),
+        trace_propagation: run.trace_propagators,
         process: console::counters(),
         ..ProxyOptions::default()
     })

@@ -22,6 +22,7 @@ pub mod limit;
 pub mod rbac;
 pub mod request_mirror;
 pub mod retry;
+pub mod route_tracing;
 pub mod service;
 pub mod timeouts;
 pub mod traffic;

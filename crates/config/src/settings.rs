@@ -36,4 +36,4 @@ pub use tls::{
     AlpnProtocol, Certificate, ClientValidation, PeerName, PeerTrust, PrivateKey, ServerTls,
     TlsIdentity, TlsVersion, TlsVersions, UpstreamTls, ValidationMode,
 };
-pub use tracing::{AttributeSource, SpanAttribute, Tracing, WHOLE};
+pub use tracing::{Tracing, WHOLE};

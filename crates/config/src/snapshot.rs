@@ -20,6 +20,7 @@ use crate::route::RouteTable;
 pub use crate::policy::egress::Expiry;
 pub use crate::policy::http_upgrade::AllowedUpgrades;
 pub use crate::policy::retry::{ResetFormat, ResetHeader, ResetHeaders, RetryOn, RetryPolicy};
+pub use crate::policy::route_tracing::{AttributeSource, SpanAttribute};
 pub use crate::policy::timeouts::TimeoutSetting;
 pub use crate::rule::{
     BackendDestination, DynamicDestination, FixedResponse, MirrorShare, Misconfiguration,
@@ -28,16 +29,15 @@ pub use crate::rule::{
     WeightedBackends,
 };
 pub use crate::settings::{
-    AlpnProtocol, AttributeSource, BackendDns, BackendResolver, BackendSettings, BodyFormat,
-    Certificate, CertificateDetails, CertificateForwarding, CipherSuite, CircuitBreakers,
-    ClientValidation, ConnectionLimits, DnsProtocol, FOREVER, ForwardedFor, ForwardedTrust,
-    HashCookie, HashKey, HashPolicy, HealthCheck, HealthProbe, Http2Keepalive, Http2Limits,
-    Http2Settings, HttpVersion, KeyExchangeGroup, ListenerHttp, LoadBalancing, LocalReplies,
-    LocalReplyMapper, LookupFamily, NameServer, NamedAlgorithm, OutlierDetection, PeerName,
-    PeerTrust, PrivateKey, ProxyProtocol, ProxyVersion, RequestIds, ResolverId, ResolverSettings,
-    RetryBudget, ServerHeader, ServerTls, SignatureAlgorithm, SlowStart, SpanAttribute, SpokenFor,
-    StripPort, TcpKeepalive, TlsAlgorithms, TlsIdentity, TlsVersion, TlsVersions, Tracing,
-    UpstreamTls, ValidationMode, WHOLE,
+    AlpnProtocol, BackendDns, BackendResolver, BackendSettings, BodyFormat, Certificate,
+    CertificateDetails, CertificateForwarding, CipherSuite, CircuitBreakers, ClientValidation,
+    ConnectionLimits, DnsProtocol, FOREVER, ForwardedFor, ForwardedTrust, HashCookie, HashKey,
+    HashPolicy, HealthCheck, HealthProbe, Http2Keepalive, Http2Limits, Http2Settings, HttpVersion,
+    KeyExchangeGroup, ListenerHttp, LoadBalancing, LocalReplies, LocalReplyMapper, LookupFamily,
+    NameServer, NamedAlgorithm, OutlierDetection, PeerName, PeerTrust, PrivateKey, ProxyProtocol,
+    ProxyVersion, RequestIds, ResolverId, ResolverSettings, RetryBudget, ServerHeader, ServerTls,
+    SignatureAlgorithm, SlowStart, SpokenFor, StripPort, TcpKeepalive, TlsAlgorithms, TlsIdentity,
+    TlsVersion, TlsVersions, Tracing, UpstreamTls, ValidationMode, WHOLE,
 };
 
 /// Everything that the proxy serves.

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::client::{ClientMetrics, ConnectionRegistry};
 use crate::configuration::{SnapshotReader, WorkerSnapshot};
 use crate::drain::DrainSignal;
+use crate::message::trace::TracePropagation;
 use crate::message::via::Via;
 use crate::metrics::WorkerMetrics;
 use crate::policy::fault::ActiveFaults;
@@ -48,6 +49,8 @@ pub(crate) struct SharedContext {
     pub(crate) limits: Arc<LimitStore>,
     /// The faults that are injected now.
     pub(crate) faults: Arc<ActiveFaults>,
+    /// How traces are told from one process to the next.
+    pub(crate) trace_propagation: TracePropagation,
 }
 
 /// What the tasks of one worker share.
@@ -76,6 +79,7 @@ impl SharedContext {
         workers: usize,
         upstreams: Arc<SharedUpstreams>,
         logs: Arc<LogFiles>,
+        trace_propagation: TracePropagation,
     ) -> Arc<Self> {
         Arc::new(Self {
             snapshot: Arc::default(),
@@ -92,6 +96,7 @@ impl SharedContext {
             drain: Arc::default(),
             limits: LimitStore::new(),
             faults: Arc::default(),
+            trace_propagation,
         })
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use egret_config::access_log::{AccessLog, LogInputs};
 use egret_config::name::DnsName;
 use egret_config::policy::egress::{EgressDecision, EgressMode};
+use egret_config::policy::route_tracing::RouteTracing;
 use egret_config::policy::transformation::TemplateFields;
 use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{
@@ -281,12 +282,29 @@ impl Exchange {
         facts.traced = Some(Box::new(traced));
     }
 
+    /// A rule has its own word about the trace: whether it is drawn, and what spans say.
+    pub(crate) fn retraced(
+        &self,
+        rule: &RouteTracing,
+        is_drawn: Option<bool>,
+        headers: &HeaderMap,
+    ) {
+        let mut facts = self.facts.borrow_mut();
+        let RequestFacts { traced, head, .. } = &mut *facts;
+        let Some(traced) = traced else {
+            return;
+        };
+        traced.follow(rule, is_drawn, headers);
+        if let Some(head) = head {
+            head.traceparent = Some(traced.trace.traceparent());
+        }
+    }
+
     /// Tells the upstream of the trace that the request belongs to, and keeps what formats ask for of the request as it is
     /// sent on.
     pub(crate) fn sends(&self, parts: &mut Parts) {
         if let Some(traced) = &self.facts.borrow().traced {
-            let traceparent = traced.trace.traceparent();
-            parts.headers.insert(TRACEPARENT, traceparent);
+            traced.inject(&mut parts.headers);
         }
         for (inputs, messages) in self.facts.borrow_mut().asked_for() {
             messages.send(inputs, parts);

@@ -4,6 +4,10 @@ use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use egret_config::policy::service::CollectorProtocol;
+use http::Request;
+use http::header::{CONTENT_TYPE, HeaderValue};
 use prost::Message;
 use tokio::time::timeout;
 
@@ -15,6 +19,8 @@ use crate::telemetry::otlp::{self, EXPORT_LOGS, EXPORT_SPANS};
 use crate::telemetry::outbox::{Mailbox, OutboxAddress, ParcelSize};
 use crate::upstream::CallError;
 
+/// The type of messages over HTTP (OTLP/HTTP).
+const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
 /// Longest time for what waits when a worker ends.
 const LAST_CALLS: Duration = Duration::from_secs(2);
 
@@ -87,12 +93,29 @@ async fn call(
 ) -> Result<(), CallError> {
     let collector = to.collector();
     let service = &collector.service;
-    let mut request = unary::request(&service.authority, method, message, service.timeout)?;
+    let mut request = match &collector.protocol {
+        CollectorProtocol::Grpc => {
+            unary::request(&service.authority, method, message, service.timeout)?
+        }
+        CollectorProtocol::Http(path) => {
+            Request::post(format!("http://{}{path}", service.authority))
+                .header(CONTENT_TYPE, PROTOBUF)
+                .body(Bytes::from(message.encode_to_vec()))?
+        }
+    };
     let metadata = collector.metadata.iter().cloned();
     request.headers_mut().extend(metadata);
-    let snapshot = context.snapshot();
-    context
-        .upstreams
-        .tell_grpc(&snapshot, service, request)
-        .await
+    let (snapshot, upstreams) = (context.snapshot(), &context.upstreams);
+    match collector.protocol {
+        CollectorProtocol::Grpc => upstreams.tell_grpc(&snapshot, service, request).await,
+        CollectorProtocol::Http(_) => {
+            let answer = upstreams.call_http(&snapshot, service, request).await?;
+            let status = answer.status();
+            if status.is_success() {
+                Ok(())
+            } else {
+                Err(CallError::Status(status))
+            }
+        }
+    }
 }

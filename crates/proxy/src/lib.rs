@@ -46,6 +46,7 @@ mod worker;
 
 pub use admin::AdminToken;
 pub use listen::{Bind, BindError};
+pub use message::trace::TracePropagation;
 pub use metrics::ProcessCounters;
 pub use proxy::{Proxy, ProxyOptions};
 pub use request::explain::{

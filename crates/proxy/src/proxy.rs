@@ -27,6 +27,7 @@ use crate::dns::hickory::HickoryClient;
 use crate::dns::hosts_file;
 use crate::dns::query::DnsClientFactory;
 use crate::listen::{Bind, BindError, ListenerSet};
+use crate::message::trace::TracePropagation;
 use crate::metrics::ProcessCounters;
 use crate::status::{ConfigStatus, SourceState};
 use crate::task;
@@ -70,6 +71,8 @@ pub struct ProxyOptions {
     pub state_dir: Option<PathBuf>,
     /// The most destinations that metrics name; the others are told by their domain, and the rest together.
     pub top_destinations: usize,
+    /// How traces are told from one process to the next.
+    pub trace_propagation: TracePropagation,
     /// What the program that runs the proxy counts.
     pub process: Arc<ProcessCounters>,
 }
@@ -106,6 +109,7 @@ impl Default for ProxyOptions {
             max_connections: None,
             state_dir: None,
             top_destinations: 100,
+            trace_propagation: TracePropagation::default(),
             process: Arc::default(),
         }
     }
@@ -128,7 +132,12 @@ impl Proxy {
         }
         let tls = TlsClients::new(options.roots.unwrap_or_else(RootCertificates::system));
         let upstreams = SharedUpstreams::new(resolvers, tls);
-        let shared = SharedContext::new(options.workers.max(1), upstreams, logs);
+        let shared = SharedContext::new(
+            options.workers.max(1),
+            upstreams,
+            logs,
+            options.trace_propagation,
+        );
         if has_store {
             let shared = Arc::downgrade(&shared);
             let saving = async move || save_caches(shared.clone()).await;

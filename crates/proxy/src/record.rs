@@ -78,6 +78,8 @@ pub(crate) struct Record<'a> {
     pub(crate) generation: u64,
     /// The trace that the request belongs to (W3C Trace Context).
     pub(crate) trace_id: Option<&'a str>,
+    /// The span that the request is here, if it is traced.
+    pub(crate) span_id: Option<[u8; 8]>,
     /// The `User-Agent` of the request.
     pub(crate) user_agent: Option<&'a HeaderValue>,
     /// What the policies decided, and which of them.

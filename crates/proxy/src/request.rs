@@ -230,6 +230,7 @@ async fn answer(
     let has_normal_path = matches!(path, Cow::Borrowed(path) if path == parts.uri.path());
     let found = decide::route(entered.listener, &target, &parts, &path)?;
     let policies = &found.rule.policies;
+    edge::trace_rule(policies, &parts, exchange);
     transformation::keep(policies, &parts, connection.client.scheme(), exchange);
     let faults = &connection.context.shared.faults;
     if let Some(fault) = decide::fault(&found, &parts, exchange, faults) {

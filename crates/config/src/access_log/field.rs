@@ -168,7 +168,7 @@ log_fields! {
     StreamId "STREAM_ID" Text Null known,
     UniqueId "UNIQUE_ID" Text Null known,
     TraceId "TRACE_ID" Text Null known,
-    SpanId "SPAN_ID" Text Null never,
+    SpanId "SPAN_ID" Text Null known,
     Hostname "HOSTNAME" Text Null known,
     LocalReplyBody "LOCAL_REPLY_BODY" Text Empty known,
     CustomFlags "CUSTOM_FLAGS" Text Empty never,

@@ -249,8 +249,13 @@ fn only_what_formats_ask_for_is_kept() {
 
 #[test]
 fn what_is_never_known_is_named() {
-    let format = LogFormat::text("%SPAN_ID% %PROTOCOL% %FILTER_STATE(a)% %SPAN_ID%").unwrap();
-    assert_eq!(format.never_known(), ["SPAN_ID", "FILTER_STATE"]);
+    let format =
+        LogFormat::text("%UPSTREAM_TLS_CIPHER% %PROTOCOL% %FILTER_STATE(a)% %UPSTREAM_TLS_CIPHER%")
+            .unwrap();
+    assert_eq!(
+        format.never_known(),
+        ["UPSTREAM_TLS_CIPHER", "FILTER_STATE"]
+    );
     let format = LogFormat::json(&object(json!({"a": ["%TLS_JA3_FINGERPRINT%"]}))).unwrap();
     assert_eq!(format.never_known(), ["TLS_JA3_FINGERPRINT"]);
 }

@@ -86,14 +86,15 @@ pub use listener::{
     AccessLogSpec, AnyValueEntry, AnyValueList, AuthorityReference, BodyFormatSpec, CallMetadata,
     CelFilterSpec, ClientCertDetailsSpec, ClientCertificateValidation, CollectorCall,
     CollectorRetry, CollectorSpec, ComparisonFilterSpec, EarlyHeader, EarlyHeaderModifier,
-    FileSinkSpec, ForwardClientCertSpec, GrpcStatusFilterSpec, HeaderFilterSpec, HeaderMatchSpec,
-    HttpListenerPolicy, HttpListenerPolicySpec, HttpSettings, ListenerHealthCheck, ListenerHttp2,
-    ListenerPolicy, ListenerPolicySpec, ListenerPort, ListenerSettings, LiteralAttribute,
-    LocalRepliesSpec, LocalReplyHeaderSpec, LocalReplyHeadersSpec, LocalReplyMapperSpec,
-    LogCollectorSpec, LogFilterSpec, LogServiceSpec, NamedAttribute, OneFilterSpec,
-    OpenTelemetrySpec, OpenTelemetryTracingSpec, ProxyProtocolSettings, ResponseFlagFilterSpec,
-    RuntimeFilterSpec, SampledSpec, TracingAttributeSpec, TracingProviderSpec, TracingSpec,
-    UpgradeConfig,
+    EnvironmentDetectorSpec, FileSinkSpec, ForwardClientCertSpec, GrpcStatusFilterSpec,
+    HeaderFilterSpec, HeaderMatchSpec, HttpCollectorSpec, HttpListenerPolicy,
+    HttpListenerPolicySpec, HttpSettings, ListenerHealthCheck, ListenerHttp2, ListenerPolicy,
+    ListenerPolicySpec, ListenerPort, ListenerSettings, LiteralAttribute, LocalRepliesSpec,
+    LocalReplyHeaderSpec, LocalReplyHeadersSpec, LocalReplyMapperSpec, LogCollectorSpec,
+    LogFilterSpec, LogHttpCollectorSpec, LogServiceSpec, MetadataAttribute, MetadataKey,
+    MetadataSegment, NamedAttribute, OneFilterSpec, OpenTelemetrySpec, OpenTelemetryTracingSpec,
+    ProxyProtocolSettings, ResourceDetectorSpec, ResponseFlagFilterSpec, RuntimeFilterSpec,
+    SampledSpec, TracingAttributeSpec, TracingProviderSpec, TracingSpec, UpgradeConfig,
 };
 pub use tls::{BackendConfigTls, SecretName, TlsParameters};
 pub use traffic::*;

@@ -51,6 +51,7 @@ mod reader;
 mod request_mirror;
 mod resolver;
 mod retry;
+mod route_tracing;
 mod scope;
 mod service;
 mod traffic;

@@ -28,11 +28,22 @@ pub struct CalledService {
     pub back_off: (Duration, Duration),
 }
 
+/// How a service that collects telemetry is spoken to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum CollectorProtocol {
+    /// By calls of gRPC.
+    Grpc,
+    /// By requests over HTTP to this path, with the same messages.
+    Http(Arc<str>),
+}
+
 /// A service that collects telemetry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Collector {
     /// The service.
     pub service: CalledService,
+    /// How it is spoken to.
+    pub protocol: CollectorProtocol,
     /// Header fields of the calls, which may be credentials.
     #[serde(skip)]
     pub metadata: Vec<(HeaderName, HeaderValue)>,

@@ -28,6 +28,7 @@ use super::limit::LocalRateLimits;
 use super::rbac::Rbac;
 use super::request_mirror::MirrorHost;
 use super::retry::RetryPolicy;
+use super::route_tracing::RouteTracing;
 use super::timeouts::TimeoutLimits;
 use super::transformation::Transformation;
 use super::url_rewrite::{AutoHostRewrite, UrlRewriting};
@@ -82,6 +83,8 @@ macro_rules! traffic_policies {
             transformation: Transformation = "transformation", WarnOnly, Replaced;
             /// Changes to the headers of requests and responses.
             header_modifiers: HeaderModifiers = "headerModifiers", WarnOnly, Replaced;
+            /// Which requests are traced.
+            tracing: RouteTracing = "tracing", WarnOnly, Replaced;
             /// What mirrored requests say.
             request_mirror: MirrorHost = "requestMirror", WarnOnly, Replaced;
         }

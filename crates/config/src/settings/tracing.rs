@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use http::HeaderName;
 use serde::Serialize;
 
+use crate::policy::route_tracing::SpanAttribute;
 use crate::policy::service::Collector;
 
 /// The tracing of a listener.
@@ -20,36 +20,11 @@ pub struct Tracing {
     pub max_path: usize,
     /// Whether the way to the upstream has a span of its own.
     pub spawns_upstream_span: bool,
+    /// Whether the environment says attributes of the resource (`OTEL_RESOURCE_ATTRIBUTES`).
+    pub detects_environment: bool,
     /// Attributes of every span.
     pub attributes: Vec<SpanAttribute>,
 }
 
-/// An attribute of every span.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SpanAttribute {
-    /// The name.
-    pub name: Arc<str>,
-    /// Where the value comes from.
-    pub source: AttributeSource,
-    /// The value if it comes from nowhere; the attribute is left out without one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub default: Option<Arc<str>>,
-}
-
-/// Where the value of an attribute comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub enum AttributeSource {
-    /// This text.
-    Literal(Arc<str>),
-    /// A header field of the request.
-    RequestHeader(#[serde(serialize_with = "name_of")] HeaderName),
-    /// A variable of the process's environment.
-    Environment(Arc<str>),
-}
-
 /// 100 %.
 pub const WHOLE: u32 = 10_000;
-
-fn name_of<S: serde::Serializer>(name: &HeaderName, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(name.as_str())
-}

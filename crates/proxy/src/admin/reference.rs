@@ -12,6 +12,7 @@ use super::{AdminParts, registry};
 use crate::context::SharedContext;
 use crate::dns::ResolverSet;
 use crate::dns::hickory::HickoryClient;
+use crate::message::trace::TracePropagation;
 use crate::meter::LabelValue;
 use crate::refusal::Reason;
 use crate::status::{ConfigStatus, SourceState};
@@ -76,7 +77,12 @@ async fn exported() -> String {
     let resolvers = ResolverSet::new(queries, None, Handle::current());
     let tls = TlsClients::new(RootCertificates::of([]));
     let logs = LogFiles::start(Box::new(io::sink()), None).unwrap();
-    let shared = SharedContext::new(1, SharedUpstreams::new(resolvers, tls), logs);
+    let shared = SharedContext::new(
+        1,
+        SharedUpstreams::new(resolvers, tls),
+        logs,
+        TracePropagation::default(),
+    );
     let status = ConfigStatus::default();
     status.has_source(SourceState::Connected);
     let parts = AdminParts {

@@ -68,6 +68,7 @@ impl Exchange {
             refusal: facts.refusal,
             generation: self.generation,
             trace_id: head.and_then(|head| trace_id(head.traceparent.as_ref()?)),
+            span_id: facts.traced.as_ref().map(|traced| traced.trace.span),
             user_agent: head.and_then(|head| head.user_agent.as_ref()),
             verdict: verdict.clone(),
             upstream: self.trip.upstream(),

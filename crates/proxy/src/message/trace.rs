@@ -2,7 +2,12 @@
 
 use std::fmt::Write as _;
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+mod b3;
+mod propagation;
+
+pub use propagation::TracePropagation;
 
 /// The field that carries the trace.
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -36,6 +41,8 @@ pub(crate) struct Trace {
     pub(crate) upstream_span: Option<[u8; 8]>,
     /// Whether the spans are told to anybody.
     pub(crate) is_sampled: bool,
+    /// Whether whoever sent the request lets them be told, if that is not decided here.
+    pub(crate) is_allowed: bool,
 }
 
 impl TraceParent {
@@ -85,15 +92,18 @@ pub(crate) fn bytes_of<const N: usize>(text: &str) -> Option<[u8; N]> {
 }
 
 impl Trace {
-    /// The place of a request with this `traceparent`. One that begins a trace is sampled if it is drawn, and another if
-    /// whoever sent it sampled it too. A field that is malformed belongs to somebody else: there is no place then.
+    /// The place of a request with these fields. One that begins a trace is sampled if it is drawn, and another if whoever sent
+    /// it sampled it too. A `traceparent` that is malformed belongs to somebody else: there is no place then. B3 is read only
+    /// where it is wanted, and where there is no `traceparent`.
     pub(crate) fn of(
-        traceparent: Option<&HeaderValue>,
+        headers: &HeaderMap,
+        propagation: TracePropagation,
         is_drawn: bool,
         spawns_upstream_span: bool,
     ) -> Option<Self> {
-        let parent = match traceparent {
+        let parent = match headers.get(TRACEPARENT).filter(|_| propagation.w3c) {
             Some(value) => Some(TraceParent::read(value)?),
+            None if propagation.reads_b3() => b3::read(headers),
             None => None,
         };
         Some(Self {
@@ -102,25 +112,39 @@ impl Trace {
             parent: parent.map(|parent| parent.span),
             upstream_span: spawns_upstream_span.then(rand::random),
             is_sampled: is_drawn && parent.is_none_or(|parent| parent.is_sampled),
+            is_allowed: parent.is_none_or(|parent| parent.is_sampled),
         })
+    }
+
+    /// Tells an upstream of the trace.
+    pub(crate) fn inject(&self, propagation: TracePropagation, headers: &mut HeaderMap) {
+        if propagation.w3c {
+            headers.insert(TRACEPARENT, self.traceparent());
+        }
+        b3::inject(self, propagation, headers);
+    }
+
+    /// The span that upstreams see as the one that they come from.
+    fn sent_span(&self) -> [u8; 8] {
+        self.upstream_span.unwrap_or(self.span)
     }
 
     /// The field for the upstream.
     pub(crate) fn traceparent(&self) -> HeaderValue {
-        let mut text = String::with_capacity(TraceParent::LENGTH);
-        text.push_str("00-");
-        let mut push = |bytes: &[u8]| {
-            for byte in bytes {
-                // Writing to a text does not fail.
-                let _ = write!(text, "{byte:02x}");
-            }
-            text.push('-');
-        };
-        push(&self.id);
-        push(&self.upstream_span.unwrap_or(self.span));
-        text.push_str(if self.is_sampled { "01" } else { "00" });
-        HeaderValue::try_from(text).expect("digits and hyphens")
+        let (id, span) = (hex(&self.id), hex(&self.sent_span()));
+        let flags = if self.is_sampled { "01" } else { "00" };
+        HeaderValue::try_from(format!("00-{id}-{span}-{flags}")).expect("digits and hyphens")
     }
+}
+
+/// Hexadecimal digits in lower case.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // Writing to a text does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 #[cfg(test)]
@@ -154,7 +178,11 @@ mod tests {
 
     fn trace(field: Option<&str>, is_drawn: bool) -> Option<Trace> {
         let field = field.map(|text| HeaderValue::try_from(text).unwrap());
-        Trace::of(field.as_ref(), is_drawn, false)
+        let headers = field
+            .map(|field| (TRACEPARENT, field))
+            .into_iter()
+            .collect();
+        Trace::of(&headers, TracePropagation::default(), is_drawn, false)
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use egret_config::name::Port;
+use egret_config::policy::traffic::TrafficSettings;
 use egret_config::snapshot::{Listener, ListenerHttp, ListenerSocket, RequestIds, WHOLE};
 use http::header::{HOST, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -13,7 +14,7 @@ use super::{RequestClient, forwarding, local};
 use crate::body::ResponseBody;
 use crate::exchange::Exchange;
 use crate::message::target::Target;
-use crate::message::trace::{TRACEPARENT, Trace};
+use crate::message::trace::{Trace, TracePropagation};
 use crate::policy::ClientIdentity;
 use crate::refusal::Refusal;
 use crate::telemetry::traces::TracedRequest;
@@ -88,7 +89,8 @@ pub(super) fn begin(
     } = client;
     match settle(listener, target, parts, connection.client.bind.port)? {
         Purpose::Routing => {
-            trace(listener, parts, exchange);
+            let propagation = connection.context.shared.trace_propagation;
+            trace(listener, parts, propagation, exchange);
             Ok(None)
         }
         Purpose::HealthCheck => {
@@ -100,15 +102,24 @@ pub(super) fn begin(
 }
 
 /// Finds the place of a request in its trace, if the listener traces requests.
-fn trace(listener: &Listener, parts: &Parts, exchange: &Exchange) {
+fn trace(listener: &Listener, parts: &Parts, propagation: TracePropagation, exchange: &Exchange) {
     let http = listener.http.as_ref();
     let Some(tracing) = http.and_then(|http| http.tracing.as_ref()) else {
         return;
     };
     let is_drawn = rand::random_range(0..WHOLE) < tracing.sampling;
     let spawns = tracing.spawns_upstream_span;
-    if let Some(trace) = Trace::of(parts.headers.get(TRACEPARENT), is_drawn, spawns) {
-        exchange.traced(TracedRequest::new(trace, tracing, &parts.headers));
+    if let Some(trace) = Trace::of(&parts.headers, propagation, is_drawn, spawns) {
+        let traced = TracedRequest::new(trace, tracing, &parts.headers);
+        exchange.traced(traced.told_by(propagation));
+    }
+}
+
+/// Lets a rule have its own word about whether a request is traced, and what its spans say.
+pub(super) fn trace_rule(policies: &TrafficSettings, parts: &Parts, exchange: &Exchange) {
+    if let Some(rule) = policies.tracing.value() {
+        let is_drawn = |sampling| rand::random_range(0..WHOLE) < sampling;
+        exchange.retraced(rule, rule.sampling.map(is_drawn), &parts.headers);
     }
 }
 

@@ -7,9 +7,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use egret_config::access_log::{AnyValue, OpenTelemetryLog};
 use egret_config::snapshot::Tracing;
+use percent_encoding::percent_decode_str;
 use prost::{Message, Oneof};
 
-use super::access_log::hostname;
+use super::access_log::{environment, hostname};
 
 /// The method that takes logs.
 pub(crate) const EXPORT_LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
@@ -68,6 +69,8 @@ pub(crate) struct LogRecord {
     pub(crate) attributes: Vec<KeyValue>,
     #[prost(bytes = "vec", tag = "9")]
     pub(crate) trace_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "10")]
+    pub(crate) span_id: Vec<u8>,
     #[prost(fixed64, tag = "11")]
     pub(crate) observed_time_unix_nano: u64,
 }
@@ -223,8 +226,33 @@ pub(crate) fn export_spans(tracing: &Tracing, spans: Vec<Vec<u8>>) -> ExportRequ
         ("telemetry.sdk.name", "egret"),
         ("telemetry.sdk.version", env!("CARGO_PKG_VERSION")),
     ];
-    let resource = resource.map(|(key, value)| KeyValue::text(key, value));
-    export(resource.into(), spans)
+    let mut resource = resource
+        .map(|(key, value)| KeyValue::text(key, value))
+        .to_vec();
+    if tracing.detects_environment {
+        let told = environment("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
+        merge(&mut resource, detected(&told));
+    }
+    export(resource, spans)
+}
+
+/// Adds attributes, each in place of the one of the same name.
+fn merge(attributes: &mut Vec<KeyValue>, more: Vec<KeyValue>) {
+    attributes.retain(|known| more.iter().all(|other| other.key != known.key));
+    attributes.extend(more);
+}
+
+/// The attributes that a variable of the environment tells: `key=value,key=value`, with percent-encoding (OpenTelemetry's
+/// "Resource SDK"). If one cannot be read, none is used.
+fn detected(text: &str) -> Vec<KeyValue> {
+    let pairs = text.split(',').filter(|pair| !pair.trim().is_empty());
+    let pairs = pairs.map(|pair| {
+        let (key, value) = pair.split_once('=')?;
+        let value = percent_decode_str(value.trim()).decode_utf8().ok()?;
+        let key = Some(key.trim()).filter(|key| !key.is_empty())?;
+        Some(KeyValue::text(key, value))
+    });
+    pairs.collect::<Option<Vec<_>>>().unwrap_or_default()
 }
 
 fn export(attributes: Vec<KeyValue>, entries: Vec<Vec<u8>>) -> ExportRequest {
@@ -265,4 +293,22 @@ fn resource_of_log(log: &OpenTelemetryLog) -> Vec<KeyValue> {
 pub(crate) fn nanoseconds(at: SystemTime) -> u64 {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_says_attributes_of_the_resource() {
+        let told = |text: &str| detected(text);
+        let expected = [KeyValue::text("a", "b c"), KeyValue::text("d", "")];
+        assert_eq!(told("a=b%20c, d="), expected);
+        for text in ["", "a", "a=b,c", "=b", "a=%ff"] {
+            assert_eq!(told(text), [], "{text}");
+        }
+        let mut known = vec![KeyValue::text("a", "1"), KeyValue::text("b", "2")];
+        merge(&mut known, told("a=3"));
+        assert_eq!(known, [KeyValue::text("b", "2"), KeyValue::text("a", "3")]);
+    }
 }

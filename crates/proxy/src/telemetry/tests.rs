@@ -130,6 +130,7 @@ fn the_access_log_tells_every_field_of_a_record() {
         refusal: Some(id),
         generation: 7,
         trace_id: Some("0af7651916cd43dd8448eb211c80319c"),
+        span_id: None,
         user_agent: Some(&user_agent),
         verdict: Some(allowed_by_first()),
         upstream: Some("203.0.113.7:443".parse().unwrap()),

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egret_config::access_log::{LogField, LogInputs, TimePoint};
-use egret_config::snapshot::{AttributeSource, Tracing};
+use egret_config::policy::route_tracing::RouteTracing;
+use egret_config::snapshot::{AttributeSource, SpanAttribute, Tracing};
 use http::header::HeaderMap;
 use http::{HeaderName, Method};
 use prost::Message as _;
 
 use super::access_log::{LineFacts, environment, point, text_of};
 use super::otlp::{KeyValue, Span, SpanEvent, SpanStatus, nanoseconds};
-use crate::message::trace::Trace;
+use crate::message::trace::{Trace, TracePropagation};
 use crate::record::{ExchangeEnd, Record};
 
 /// `SPAN_KIND_SERVER`
@@ -27,6 +28,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) struct TracedRequest {
     pub(crate) trace: Trace,
     tracing: Arc<Tracing>,
+    /// How upstreams are told.
+    propagation: TracePropagation,
     attributes: Vec<KeyValue>,
 }
 
@@ -35,15 +38,43 @@ impl TracedRequest {
     pub(crate) fn new(trace: Trace, tracing: &Arc<Tracing>, headers: &HeaderMap) -> Self {
         let mut attributes = Vec::new();
         if trace.is_sampled {
-            attributes = configured(tracing, headers);
-            let id = headers.get(&REQUEST_ID).map(lossy);
-            attributes.extend(id.map(|id| KeyValue::text("guid:x-request-id", id)));
+            attributes = kept(&tracing.attributes, &[], headers);
         }
         Self {
             trace,
             tracing: Arc::clone(tracing),
+            propagation: TracePropagation::default(),
             attributes,
         }
+    }
+
+    /// The same, told to upstreams in this way.
+    pub(crate) fn told_by(self, propagation: TracePropagation) -> Self {
+        Self {
+            propagation,
+            ..self
+        }
+    }
+
+    /// Does what the rule of the request wants: it is drawn anew, if the rule has its own share, and has more attributes.
+    pub(crate) fn follow(
+        &mut self,
+        rule: &RouteTracing,
+        is_drawn: Option<bool>,
+        headers: &HeaderMap,
+    ) {
+        if let Some(is_drawn) = is_drawn {
+            self.trace.is_sampled = is_drawn && self.trace.is_allowed;
+        }
+        self.attributes = match self.trace.is_sampled {
+            true => kept(&self.tracing.attributes, &rule.attributes, headers),
+            false => Vec::new(),
+        };
+    }
+
+    /// Tells an upstream of the trace.
+    pub(crate) fn inject(&self, headers: &mut HeaderMap) {
+        self.trace.inject(self.propagation, headers);
     }
 
     /// The tracing of the listener that took the request.
@@ -119,13 +150,31 @@ impl TracedRequest {
     }
 }
 
-/// The attributes that the policy gives.
-fn configured(tracing: &Tracing, headers: &HeaderMap) -> Vec<KeyValue> {
-    let given = tracing.attributes.iter().filter_map(|attribute| {
+/// What spans tell of the head of a request.
+fn kept(
+    of_listener: &[SpanAttribute],
+    of_rule: &[SpanAttribute],
+    headers: &HeaderMap,
+) -> Vec<KeyValue> {
+    let is_replaced = |one: &SpanAttribute| of_rule.iter().any(|other| other.name == one.name);
+    let of_listener = of_listener.iter().filter(|one| !is_replaced(one));
+    let mut attributes = configured(of_listener.chain(of_rule), headers);
+    let id = headers.get(&REQUEST_ID).map(lossy);
+    attributes.extend(id.map(|id| KeyValue::text("guid:x-request-id", id)));
+    attributes
+}
+
+/// The attributes that policies give.
+fn configured<'a>(
+    attributes: impl Iterator<Item = &'a SpanAttribute>,
+    headers: &HeaderMap,
+) -> Vec<KeyValue> {
+    let given = attributes.filter_map(|attribute| {
         let value = match &attribute.source {
             AttributeSource::Literal(text) => Some(text.to_string()),
             AttributeSource::RequestHeader(name) => headers.get(name).map(lossy),
             AttributeSource::Environment(name) => environment(name),
+            AttributeSource::Nowhere => None,
         };
         let value = value.or_else(|| attribute.default.as_deref().map(str::to_owned))?;
         Some(KeyValue::text(&attribute.name, value))

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use egret_testkit::gateway::{documents, listener_policy, quickstart_config};
+use egret_testkit::gateway::{documents, listener_policy, quickstart_config, traffic_policy};
 use egret_testkit::grpc::{self, GrpcAnswer};
 use egret_testkit::protobuf::{Written, messages, numbers, texts};
 use egret_testkit::{DnsServer, Gateway, Upstream};
@@ -148,4 +148,94 @@ fn requests_are_traced_without_a_log_and_refusals_say_why() {
         Some("403")
     );
     assert!(texts(server, &[15, 2])[0].contains("10.9.9.9"));
+}
+
+/// The configuration of a gateway that tells a collector of its spans and its log over HTTP; `more` is in `tracing`.
+fn over_http(dns: &DnsServer, collector: &Upstream, more: &str) -> String {
+    let (ip, port) = (collector.addr().ip(), collector.addr().port());
+    let backend = format!(
+        "apiVersion: gateway.kgateway.dev/v1alpha1
+kind: Backend
+metadata: {{name: collector, namespace: kgateway-system}}
+spec: {{static: {{hosts: [{{host: {ip}, port: {port}}}]}}}}
+"
+    );
+    let reference = "backendRef: {group: gateway.kgateway.dev, kind: Backend, name: collector}";
+    let metadata = "initialMetadata: [{key: x-key, value: k}]";
+    let service = format!("httpService: {{{reference}, {metadata}}}");
+    let policy = listener_policy(
+        "tracing",
+        &format!(
+            "{{httpSettings: {{tracing: {{provider: {{openTelemetry: {{{service}}}}}{more}}}, \
+             accessLog: [{{openTelemetry: {{httpService: {{{reference}, logName: out}}, body: '%TRACE_ID% %SPAN_ID%'}}}}]}}}}"
+        ),
+    );
+    documents(&[&quickstart_config(dns.addr()), &backend, &policy])
+}
+
+#[test]
+fn collectors_are_told_over_http_too() {
+    let (dns, upstream, collector) = (
+        DnsServer::with_a_example(),
+        Upstream::start(),
+        Upstream::start(),
+    );
+    let gateway = Gateway::start_with_workers(&over_http(&dns, &collector, ""), 1);
+    assert_eq!(
+        gateway
+            .get(&format!("a.example:{}", upstream.port()), "/p")
+            .status,
+        200
+    );
+    collector.wait_for_complete_requests(2);
+    let requests = collector.requests();
+    let find = |path: &str| {
+        let found = requests.iter().find(|request| request.target == path);
+        found.unwrap_or_else(|| panic!("{path}: {requests:?}"))
+    };
+    let (spans, logs) = (find("/v1/traces"), find("/v1/logs"));
+    assert_eq!(spans.header("content-type"), Some("application/x-protobuf"));
+    assert_eq!(spans.header("x-key"), Some("k"));
+    let span = &messages(&spans.body, &[1, 2, 2])[0];
+    let (trace, id) = (hex(&messages(span, &[1])[0]), hex(&messages(span, &[2])[0]));
+    let record = &messages(&logs.body, &[1, 2, 2])[0];
+    assert_eq!(texts(record, &[5, 1]), [format!("{trace} {id}")]);
+    assert_eq!(hex(&messages(record, &[10])[0]), id);
+}
+
+#[test]
+fn a_rule_decides_whether_its_requests_are_traced() {
+    let (dns, upstream, collector) = (
+        DnsServer::with_a_example(),
+        Upstream::start(),
+        Upstream::start(),
+    );
+    let rule = traffic_policy(
+        "rule",
+        "tracing: {attributes: [{name: a, literal: {value: rule}}], randomSampling: 100}",
+    );
+    let config = documents(&[
+        &over_http(
+            &dns,
+            &collector,
+            ", randomSampling: 0, attributes: [{name: a, literal: {value: listener}}]",
+        ),
+        &rule,
+    ]);
+    let gateway = Gateway::start_with_workers(&config, 1);
+    assert_eq!(
+        gateway
+            .get(&format!("a.example:{}", upstream.port()), "/p")
+            .status,
+        200
+    );
+    let sent = upstream.requests().pop().unwrap();
+    assert!(sent.header("traceparent").unwrap().ends_with("-01"));
+    collector.wait_for_complete_requests(2);
+    let requests = collector.requests();
+    let spans = requests
+        .iter()
+        .find(|request| request.target == "/v1/traces");
+    let span = &messages(&spans.unwrap().body, &[1, 2, 2])[0];
+    assert_eq!(attribute(span, "a").as_deref(), Some("rule"));
 }

@@ -22,7 +22,7 @@ pub use access_log::{
 };
 pub use collector::{
     AnyValueEntry, AnyValueList, CallMetadata, CollectorCall, CollectorRetry, CollectorSpec,
-    LogCollectorSpec, LogServiceSpec, OpenTelemetrySpec,
+    HttpCollectorSpec, LogCollectorSpec, LogHttpCollectorSpec, LogServiceSpec, OpenTelemetrySpec,
 };
 pub use forwarding::{
     ClientCertDetailsSpec, EarlyHeader, EarlyHeaderModifier, ForwardClientCertSpec,
@@ -36,7 +36,8 @@ pub use parts::{
     ListenerPort, ProxyProtocolSettings, UpgradeConfig,
 };
 pub use tracing::{
-    LiteralAttribute, NamedAttribute, OpenTelemetryTracingSpec, TracingAttributeSpec,
+    EnvironmentDetectorSpec, LiteralAttribute, MetadataAttribute, MetadataKey, MetadataSegment,
+    NamedAttribute, OpenTelemetryTracingSpec, ResourceDetectorSpec, TracingAttributeSpec,
     TracingProviderSpec, TracingSpec,
 };
 

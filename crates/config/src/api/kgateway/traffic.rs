@@ -23,6 +23,7 @@ mod rate_limit;
 mod rbac;
 mod request_mirror;
 mod retry;
+mod tracing;
 mod transformation;
 
 pub use acl::{AclAction, AclDenyResponse, AclHeader, AclRule, TrafficAcl};
@@ -46,6 +47,7 @@ pub use rate_limit::{
 pub use rbac::{RbacAction, RbacPolicy, TrafficRbac};
 pub use request_mirror::TrafficRequestMirror;
 pub use retry::{RateLimitedBackOffSpec, ResetHeaderSpec, TrafficRetry};
+pub use tracing::{TracingDisabled, TrafficTracing};
 pub use transformation::{
     BodyParsing, BodyTemplateSpec, HeaderTemplateSpec, MessageTransformation, TrafficTransformation,
 };
@@ -134,13 +136,15 @@ recognised! {
         /// What mirrored requests say.
         #[serde(default, rename = "requestMirror", skip_serializing_if = "Option::is_none")]
         request_mirror: Option<TrafficRequestMirror>,
+        /// Which requests are traced.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tracing: Option<TrafficTracing>,
     }
     unsupported {
         oauth2 = "oauth2",
     }
     without_effect {
         stat_prefix = "statPrefix": "what is counted has the route and the rule as labels",
-        tracing = "tracing": "Egret sends no spans; it passes on the trace context of requests",
     }
 }
 

@@ -29,6 +29,7 @@ mod upgrade;
 
 use http::HttpFields;
 pub(super) use settings::ListenerLayer;
+pub(super) use tracing::{ALL as ALL_SAMPLED, attribute as span_attribute};
 
 const TARGETS: TargetKinds = TargetKinds::only(&[Kind::Gateway]);
 

@@ -105,11 +105,12 @@ fn what_is_wrong_with_a_sink_is_told_and_fails_closed() {
 
 #[test]
 fn operators_without_a_value_here_are_a_warning() {
-    let sinks = r#"[{fileSink: {path: /dev/stdout, stringFormat: "%SPAN_ID% %PROTOCOL%"}}]"#;
+    let sinks =
+        r#"[{fileSink: {path: /dev/stdout, stringFormat: "%UPSTREAM_TLS_CIPHER% %PROTOCOL%"}}]"#;
     for kind in ["ListenerPolicy", "HTTPListenerPolicy"] {
         let compiled = policy(kind, sinks);
         assert!(compiled.report.accepted());
-        let expected = "spec: accessLog: what these command operators tell is not known here, so that they print what stands for no value: SPAN_ID";
+        let expected = "spec: accessLog: what these command operators tell is not known here, so that they print what stands for no value: UPSTREAM_TLS_CIPHER";
         assert_eq!(warnings(&compiled), [expected]);
     }
 }

@@ -1,4 +1,5 @@
 use egret_config::policy::service::CalledService;
+use egret_config::policy::service::CollectorProtocol;
 use egret_config::resources::{Kind, ObjectRef};
 use tokio::task::yield_now;
 
@@ -17,6 +18,7 @@ pub(crate) fn log(name: &str) -> Arc<OpenTelemetryLog> {
     };
     Arc::new(OpenTelemetryLog {
         collector: Collector {
+            protocol: CollectorProtocol::Grpc,
             service,
             metadata: Vec::new(),
         },

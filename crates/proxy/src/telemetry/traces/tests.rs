@@ -12,12 +12,19 @@ fn tracing() -> Tracing {
         sampling: 10_000,
         max_path: 3,
         spawns_upstream_span: true,
+        detects_environment: false,
         attributes: Vec::new(),
     }
 }
 
 fn traced(tracing: Tracing, headers: &HeaderMap) -> TracedRequest {
-    let trace = Trace::of(None, true, tracing.spawns_upstream_span).unwrap();
+    let trace = Trace::of(
+        &HeaderMap::new(),
+        TracePropagation::default(),
+        true,
+        tracing.spawns_upstream_span,
+    )
+    .unwrap();
     TracedRequest::new(trace, &Arc::new(tracing), headers)
 }
 

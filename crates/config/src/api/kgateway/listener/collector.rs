@@ -51,6 +51,7 @@ macro_rules! collector_spec {
                     initial_metadata: &self.initial_metadata,
                     retry_policy: self.retry_policy.as_ref(),
                     timeout: self.timeout.as_deref(),
+                    path: None,
                 }
             }
         }
@@ -70,6 +71,19 @@ pub struct CollectorCall<'a> {
     pub retry_policy: Option<&'a CollectorRetry>,
     /// `timeout`.
     pub timeout: Option<&'a str>,
+    /// The path of requests over HTTP; calls of gRPC have none.
+    pub path: Option<&'a str>,
+}
+
+impl<'a> CollectorCall<'a> {
+    /// The same by requests over HTTP to this path.
+    #[must_use]
+    pub const fn over_http(self, path: &'a str) -> Self {
+        Self {
+            path: Some(path),
+            ..self
+        }
+    }
 }
 
 collector_spec! {
@@ -102,6 +116,27 @@ collector_spec! {
 collector_spec! {
     /// `grpcService` of a collector of OpenTelemetry (OTLP over gRPC).
     CollectorSpec {}
+}
+
+collector_spec! {
+    /// `openTelemetry.httpService` of an access log: a collector of OpenTelemetry (OTLP over HTTP, in binary).
+    LogHttpCollectorSpec {
+        /// The name of the log, which is the attribute `log_name` of the resource.
+        #[serde(default, rename = "logName", skip_serializing_if = "Option::is_none")]
+        log_name: Option<String>,
+        /// The path of the requests; `/v1/logs` by default.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<String>,
+    }
+}
+
+collector_spec! {
+    /// `httpService` of a collector of OpenTelemetry (OTLP over HTTP, in binary).
+    HttpCollectorSpec {
+        /// The path of the requests; `/v1/traces` by default.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<String>,
+    }
 }
 
 /// A header field of calls.
@@ -139,9 +174,14 @@ pub struct CollectorRetry {
 /// `openTelemetry` of an access log.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [validation::exactly_one(&["grpcService", "httpService"])]))]
 pub struct OpenTelemetrySpec {
-    /// The collector.
-    pub grpc_service: LogCollectorSpec,
+    /// The collector, which is told by gRPC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grpc_service: Option<LogCollectorSpec>,
+    /// The collector, which is told by HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_service: Option<LogHttpCollectorSpec>,
     /// The body of a log record, text with command operators; the line of the default log by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-egret-differs" = "the line of the default log by default, in place of none"))]

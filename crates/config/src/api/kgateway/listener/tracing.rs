@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::collector::CollectorSpec;
-use crate::api::kgateway::UnsupportedValue;
+use super::collector::{CollectorSpec, HttpCollectorSpec};
+use crate::api::validation;
 
 recognised! {
     /// `tracing`: which requests are traced, and where their spans go.
@@ -50,41 +50,93 @@ pub struct TracingProviderSpec {
 recognised! {
     /// `provider.openTelemetry` of tracing.
     #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+    #[schemars(extend("x-kubernetes-validations" = [validation::exactly_one(&["grpcService", "httpService"])]))]
     OpenTelemetryTracingSpec {
-        /// The collector.
-        #[serde(rename = "grpcService")]
-        grpc_service: CollectorSpec,
+        /// The collector, which is told by gRPC.
+        #[serde(default, rename = "grpcService", skip_serializing_if = "Option::is_none")]
+        grpc_service: Option<CollectorSpec>,
+        /// The collector, which is told by HTTP.
+        #[serde(default, rename = "httpService", skip_serializing_if = "Option::is_none")]
+        http_service: Option<HttpCollectorSpec>,
         /// `service.name` of the resource; the name and the namespace of the Gateway by default, with a dot between them.
         #[serde(default, rename = "serviceName", skip_serializing_if = "Option::is_none")]
         service_name: Option<String>,
+        /// Where more attributes of the resource come from.
+        #[serde(default, rename = "resourceDetectors", skip_serializing_if = "Vec::is_empty")]
+        resource_detectors: Vec<ResourceDetectorSpec>,
     }
-    unsupported {
-        resource_detectors = "resourceDetectors",
-    }
+    unsupported {}
     without_effect {
         sampler = "sampler": "all requests that are sampled are traced",
     }
 }
 
-recognised! {
-    /// An attribute of every span: one of `literal`, `requestHeader` and `environment`.
-    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-    TracingAttributeSpec {
-        /// The name.
-        name: String,
-        /// A text.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        literal: Option<LiteralAttribute>,
-        /// The value of a header field of the request.
-        #[serde(default, rename = "requestHeader", skip_serializing_if = "Option::is_none")]
-        request_header: Option<NamedAttribute>,
-        /// The value of a variable of the process's environment.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        environment: Option<NamedAttribute>,
-    }
-    unsupported {
-        metadata = "metadata",
-    }
+/// `resourceDetectors[]`: where attributes of the resource come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourceDetectorSpec {
+    /// The variable `OTEL_RESOURCE_ATTRIBUTES` of the environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment_resource_detector: Option<EnvironmentDetectorSpec>,
+}
+
+/// `environmentResourceDetector` of a resource detector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EnvironmentDetectorSpec {
+    /// Whether it is used; `true` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enable: Option<bool>,
+}
+
+/// An attribute of every span: one of `literal`, `requestHeader`, `environment` and `metadata`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TracingAttributeSpec {
+    /// The name.
+    pub name: String,
+    /// A text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub literal: Option<LiteralAttribute>,
+    /// The value of a header field of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_header: Option<NamedAttribute>,
+    /// The value of a variable of the process's environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<NamedAttribute>,
+    /// A value of the metadata of Envoy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-egret-differs" = "there is no such metadata, so that the value is always `defaultValue`"))]
+    pub metadata: Option<MetadataAttribute>,
+}
+
+/// A value of metadata as an attribute.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MetadataAttribute {
+    /// Whose metadata it is.
+    #[schemars(extend("enum" = ["Request", "Route", "Cluster", "Host"]))]
+    pub kind: String,
+    /// Where the value is.
+    pub metadata_key: MetadataKey,
+    /// The value if there is none; the attribute is left out by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_value: Option<String>,
+}
+
+/// Where a value is in metadata.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MetadataKey {
+    /// The key of the metadata.
+    pub key: String,
+    /// The keys that lead to the value.
+    pub path: Vec<MetadataSegment>,
+}
+
+/// A key on the way to a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MetadataSegment {
+    /// The key.
+    pub key: String,
 }
 
 /// A text as an attribute.

@@ -11,7 +11,7 @@ use crate::compile::log::{FieldFault, misconfiguration};
 use crate::compile::review::FaultCause;
 use crate::compile::value::{MAX_NUMBER, ONE_MILLISECOND, SpecFields};
 use crate::policy::headers::is_protected;
-use crate::policy::service::{CalledService, Collector};
+use crate::policy::service::{CalledService, Collector, CollectorProtocol};
 use crate::snapshot::BackendDestination;
 
 /// The longest time that a call takes by default.
@@ -34,6 +34,7 @@ impl ServiceReader<'_> {
             initial_metadata,
             retry_policy,
             timeout,
+            path,
         } = call;
         let mut fields = SpecFields::new(at, faults);
         let timeout = fields.time("timeout", timeout, ONE_MILLISECOND);
@@ -41,6 +42,9 @@ impl ServiceReader<'_> {
         let is_authority = |text: &str| text.parse::<http::uri::Authority>().is_ok();
         if authority.is_some_and(|text| !text.is_empty() && !is_authority(text)) {
             fields.fault("authority", "not an authority: write host or host:port");
+        }
+        if path.is_some_and(|path| !is_path(path)) {
+            fields.fault("path", "not a path: it begins with a slash");
         }
         let metadata = metadata(initial_metadata, &mut fields);
         let id = match self.service(backend_ref, at, None) {
@@ -68,8 +72,20 @@ impl ServiceReader<'_> {
             retries,
             back_off,
         };
-        Some(Collector { service, metadata })
+        let protocol = path.map_or(CollectorProtocol::Grpc, |path| {
+            CollectorProtocol::Http(path.into())
+        });
+        Some(Collector {
+            service,
+            protocol,
+            metadata,
+        })
     }
+}
+
+/// Whether a text is the path of requests.
+fn is_path(text: &str) -> bool {
+    text.starts_with('/') && text.parse::<http::uri::PathAndQuery>().is_ok()
 }
 
 fn retries(

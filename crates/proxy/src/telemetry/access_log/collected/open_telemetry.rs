@@ -26,5 +26,6 @@ pub(super) fn record(log: &OpenTelemetryLog, facts: LineFacts<'_>) -> LogRecord 
         body: Some(Value::text(body)),
         attributes: key_values(&log.attributes, &mut |format| text(format, facts)),
         trace_id: trace_id.map(Vec::from).unwrap_or_default(),
+        span_id: record.span_id.map(Vec::from).unwrap_or_default(),
     }
 }

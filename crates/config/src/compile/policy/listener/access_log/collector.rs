@@ -9,6 +9,8 @@ use crate::api::kgateway::{AnyValueEntry, AnyValueList, LogServiceSpec, OpenTele
 use crate::compile::log::FieldFault;
 use crate::compile::policy::service::ServiceReader;
 
+/// The path of logs by default (OTLP/HTTP).
+const LOGS_PATH: &str = "/v1/logs";
 /// How deep values may be nested in each other.
 const MAX_DEPTH: usize = 8;
 
@@ -53,6 +55,7 @@ pub(super) fn open_telemetry(
     let at = format!("{at}.openTelemetry");
     let OpenTelemetrySpec {
         grpc_service,
+        http_service,
         body,
         attributes,
         resource_attributes,
@@ -75,15 +78,27 @@ pub(super) fn open_telemetry(
     let field = format!("{at}.resourceAttributes");
     let text = |text: &str, _: &str| Ok(text.to_owned());
     let resource = list(resource_attributes.as_ref(), &field, faults, &text);
-    let collector =
-        services.collector(grpc_service.call(), &format!("{at}.grpcService"), faults)?;
+    let (call, field, log_name) = match (grpc_service, http_service) {
+        (Some(grpc), None) => (grpc.call(), "grpcService", grpc.log_name.as_str()),
+        (None, Some(http)) => {
+            let path = http.path.as_deref().unwrap_or(LOGS_PATH);
+            let name = http.log_name.as_deref().unwrap_or_default();
+            (http.call().over_http(path), "httpService", name)
+        }
+        _ => {
+            let message = "exactly one of the fields in [grpcService httpService] must be set";
+            faults.push(FieldFault::new(&at, message));
+            return None;
+        }
+    };
+    let collector = services.collector(call, &format!("{at}.{field}"), faults)?;
     let has_builtin = *disable_builtin_labels != Some(true);
     Some(OpenTelemetryLog {
         collector,
         body,
         attributes,
         resource,
-        builtin_name: has_builtin.then(|| grpc_service.log_name.clone()),
+        builtin_name: has_builtin.then(|| log_name.to_owned()),
     })
 }
 
