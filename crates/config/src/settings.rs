@@ -11,6 +11,7 @@ mod local_reply;
 mod resolver;
 mod tls;
 mod tracing;
+mod tunnel;
 
 pub(crate) use algorithms::read as read_algorithms;
 pub use algorithms::{
@@ -37,3 +38,4 @@ pub use tls::{
     TlsIdentity, TlsVersion, TlsVersions, UpstreamTls, ValidationMode,
 };
 pub use tracing::{Tracing, WHOLE};
+pub use tunnel::UpstreamProxy;

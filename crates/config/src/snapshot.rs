@@ -37,7 +37,7 @@ pub use crate::settings::{
     NameServer, NamedAlgorithm, OutlierDetection, PeerName, PeerTrust, PrivateKey, ProxyProtocol,
     ProxyVersion, RequestIds, ResolverId, ResolverSettings, RetryBudget, ServerHeader, ServerTls,
     SignatureAlgorithm, SlowStart, SpokenFor, StripPort, TcpKeepalive, TlsAlgorithms, TlsIdentity,
-    TlsVersion, TlsVersions, Tracing, UpstreamTls, ValidationMode, WHOLE,
+    TlsVersion, TlsVersions, Tracing, UpstreamProxy, UpstreamTls, ValidationMode, WHOLE,
 };
 
 /// Everything that the proxy serves.

@@ -170,6 +170,7 @@ impl<'a> ForwardPlan<'a> {
                 configured,
                 tls,
                 version,
+                proxy: settings.tunnel.clone(),
                 announced: settings.proxy_protocol.map(|version| AnnouncedClient {
                     version,
                     client: route.client,

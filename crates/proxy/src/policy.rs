@@ -472,8 +472,18 @@ impl<'a> Cleared<'a> {
         }
     }
 
-    /// The check of the addresses of the destination.
+    /// The check of the addresses that are connected to. A proxy is named by the configuration, as a service of the gateway's
+    /// own requests is.
     pub(crate) fn guard<'b>(&'b self, own: &'b OwnAddresses) -> EgressGuard<'b> {
+        let guard = self.target_guard(own);
+        EgressGuard {
+            is_own: guard.is_own || self.plan.destination.proxy.is_some(),
+            ..guard
+        }
+    }
+
+    /// The check of the addresses of the destination.
+    pub(crate) fn target_guard<'b>(&'b self, own: &'b OwnAddresses) -> EgressGuard<'b> {
         EgressGuard {
             egress: self.plan.egress,
             request: self.egress_request(),
@@ -486,6 +496,9 @@ impl<'a> Cleared<'a> {
 
     /// The policy in audit mode that would deny this address of the destination.
     pub(crate) fn audit_address(&self, address: IpAddr) -> Option<&'a ObjectRef> {
+        if self.plan.destination.proxy.is_some() {
+            return None;
+        }
         let request = self.egress_request();
         self.plan.egress.audit_address(address, request)
     }
@@ -542,7 +555,7 @@ impl<'a> Cleared<'a> {
     /// Whether the policies allow this port of the destination, which its HTTPS record may name. Policies know a Service by
     /// its own port, and not by those of its endpoints.
     pub(crate) fn allows_port(&self, port: u16) -> bool {
-        if self.plan.endpoints().is_some() {
+        if self.plan.endpoints().is_some() || self.plan.destination.proxy.is_some() {
             return true;
         }
         let Some(port) = Port::new(port) else {

@@ -87,6 +87,8 @@ pub(crate) enum Refusal {
     Limit(CircuitBreakerLimit),
     /// No address could be connected to.
     Connect(ConnectFailure),
+    /// The proxy that leads to the upstream made no connection, and answered with this status, or with what is no HTTP.
+    Proxy(Option<StatusCode>),
     /// The TLS handshake with the upstream failed.
     Tls(TlsFailure),
     /// The upstream closed the connection before it answered.

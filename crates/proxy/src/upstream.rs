@@ -38,6 +38,7 @@ mod retry;
 mod retry_budget;
 mod service;
 mod stream;
+mod through_proxy;
 mod timeouts;
 mod upstreams;
 mod warm;

@@ -64,7 +64,7 @@ pub use backend_config::{
     HashHeaderSpec, HashPolicySpec, HashSourceIp, HealthCheckSpec, Http1ProtocolOptions,
     Http2ProtocolOptions, HttpHealthCheckSpec, LeastRequest, LoadBalancerSpec, Maglev,
     OutlierDetectionSpec, RandomBalancer, RetryBudgetSpec, RingHash, RoundRobin, SlowStartSpec,
-    TcpHealthCheckSpec, TcpKeepaliveSpec, UpstreamProxyProtocol,
+    TcpHealthCheckSpec, TcpKeepaliveSpec, TunnelProxySpec, TunnelSpec, UpstreamProxyProtocol,
 };
 pub use direct_response::{DirectResponse, DirectResponseSpec};
 pub use gateway_extension::{

@@ -13,6 +13,8 @@ const NEVER_SENT: &str = "proxy-authorization";
 pub(super) enum MessageKind {
     Request,
     Response,
+    /// A request of the gateway's own to a proxy.
+    Connect,
 }
 
 /// Headers to set or to add. Of several with one name, the first counts (Gateway API, HTTPHeader).

@@ -52,7 +52,7 @@ impl HeaderEdit {
 }
 
 /// Serializes fields. A value that is marked sensitive comes from a Secret and is not shown.
-pub(super) fn as_pairs<'a, S: serde::Serializer>(
+pub(crate) fn as_pairs<'a, S: serde::Serializer>(
     pairs: &'a [(HeaderName, HeaderValue)],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

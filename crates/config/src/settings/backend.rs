@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{BackendDns, HashPolicy, HealthCheck, SlowStart, UpstreamTls};
+use super::{BackendDns, HashPolicy, HealthCheck, SlowStart, UpstreamProxy, UpstreamTls};
 use crate::resources::ObjectRef;
 
 /// The compiled `spec` of a BackendConfigPolicy. The defaults apply to Backends without a policy.
@@ -54,6 +54,8 @@ pub struct BackendSettings {
     pub http2: Http2Settings,
     /// The PROXY protocol header that connections begin with (`upstreamProxyProtocol`); `None` is none.
     pub proxy_protocol: Option<ProxyVersion>,
+    /// The proxy that connections go through (`tunnel`); `None` is none.
+    pub tunnel: Option<Arc<UpstreamProxy>>,
     /// How the names of the Backend are resolved; `None` is as its ResolverPolicy says.
     pub dns: Option<BackendDns>,
 }
@@ -222,6 +224,7 @@ impl Default for BackendSettings {
             tls: None,
             http2: Http2Settings::default(),
             proxy_protocol: None,
+            tunnel: None,
             dns: None,
         }
     }

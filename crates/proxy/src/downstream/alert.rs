@@ -64,6 +64,7 @@ impl TlsAlert {
             | Refusal::NoEndpoints
             | Refusal::Limit(_)
             | Refusal::Connect(_)
+            | Refusal::Proxy(_)
             | Refusal::Tls(_)
             | Refusal::Terminated
             | Refusal::UpstreamProtocol

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use egret_config::name::{Host, Port};
 use egret_config::resources::{Kind, ObjectRef};
 use egret_config::snapshot::{
-    AlpnProtocol, HttpVersion, ProxyVersion, ResolverId, Scheme, UpstreamTls,
+    AlpnProtocol, HttpVersion, ProxyVersion, ResolverId, Scheme, UpstreamProxy, UpstreamTls,
 };
 
 use crate::dial::tls::Expected;
@@ -31,6 +31,8 @@ pub(crate) struct DestinationKey {
     pub(crate) tls: Option<Arc<UpstreamTls>>,
     /// The HTTP version. `Auto` means that ALPN negotiates it.
     pub(crate) version: HttpVersion,
+    /// The proxy that connections go through.
+    pub(crate) proxy: Option<Arc<UpstreamProxy>>,
     /// What connections tell about the client (`upstreamProxyProtocol`). They are for this client alone.
     pub(crate) announced: Option<AnnouncedClient>,
 }
@@ -59,6 +61,22 @@ impl DestinationKey {
     pub(crate) fn is_resolved(&self) -> bool {
         let configured = self.configured.as_ref();
         configured.is_none_or(|object| object.kind != Kind::Service)
+    }
+
+    /// The host and port that are connected to: those of the proxy, if connections go through one.
+    pub(crate) fn dialled(&self) -> (&Host, Port) {
+        match &self.proxy {
+            Some(proxy) => (&proxy.host, proxy.port),
+            None => (&self.host, self.port),
+        }
+    }
+
+    /// The scheme by which the host that is connected to is looked up.
+    pub(crate) fn dialled_scheme(&self) -> Scheme {
+        match &self.proxy {
+            Some(_) => Scheme::Http,
+            None => self.scheme,
+        }
     }
 
     /// The ALPN protocols to offer if the destination is reached over TLS.
@@ -119,6 +137,7 @@ impl DestinationKey {
             configured: None,
             tls: None,
             version: HttpVersion::Http1,
+            proxy: None,
             announced: None,
         }
     }

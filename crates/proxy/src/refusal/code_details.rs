@@ -43,7 +43,7 @@ impl Refusal {
             Self::Policy(by) => return by_policy(by),
             Self::Address(by) => return by_address(by, about),
             Self::Dns(failure) => return dns(failure),
-            Self::Connect(_) | Self::Tls(_) => {
+            Self::Connect(_) | Self::Proxy(_) | Self::Tls(_) => {
                 let why = self.transport_failure().unwrap_or_default();
                 return format!(
                     "upstream_reset_before_response_started{{remote_connection_failure|{why}}}"
@@ -67,6 +67,7 @@ impl Refusal {
             Self::Connect(ConnectFailure::Unreachable) => {
                 "delayed_connect_error:_No_route_to_host".to_owned()
             }
+            Self::Proxy(_) => "proxy_refused".to_owned(),
             Self::Tls(failure) => tls(failure),
             _ => return None,
         })

@@ -5,6 +5,8 @@ use std::fmt;
 use egret_config::name::Host;
 use egret_config::policy::egress::{AddressDenied, DecidingRule};
 
+use http::StatusCode;
+
 use super::{CircuitBreakerLimit, ForeignProtocol, Refusal, RefusalSubject};
 use crate::dns::DnsFailure;
 
@@ -19,6 +21,7 @@ impl Refusal {
             Self::NoEndpoints => format!("{} has no endpoint that is ready", about.destination()),
             Self::Limit(limit) => format!("{} has too many {limit}", about.destination()),
             Self::Connect(failure) => format!("{}: {}", about.endpoint(), failure.details()),
+            Self::Proxy(status) => by_proxy(about, *status),
             Self::Tls(failure) => format!("{}: {}", about.endpoint(), failure.details()),
             Self::Terminated
             | Self::UpstreamProtocol
@@ -81,6 +84,17 @@ impl Refusal {
             Self::Loop => "the request came back to this proxy",
             _ => "the request is refused",
         }
+    }
+}
+
+fn by_proxy(about: &RefusalSubject, status: Option<StatusCode>) -> String {
+    let what = about.destination();
+    match status {
+        Some(status) => {
+            let status = status.as_u16();
+            format!("the proxy makes no connection to {what}: it answered {status}")
+        }
+        None => format!("the proxy makes no connection to {what}: it does not speak HTTP/1.1"),
     }
 }
 

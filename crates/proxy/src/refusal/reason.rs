@@ -95,6 +95,8 @@ label_values! {
         ConnectUnreachable = "connect_unreachable",
         /// Connecting to the upstream timed out.
         ConnectTimeout = "connect_timeout",
+        /// The proxy that leads to the upstream made no connection.
+        ProxyRefused = "proxy_refused",
         /// The process has no descriptors left.
         NoDescriptors = "no_descriptors",
         /// The TLS handshake with the upstream failed.

@@ -63,6 +63,7 @@ impl Refusal {
             Self::NoEndpoints => row(503, "destination_unavailable", Reason::NoEndpoints),
             Self::Limit(_) => overloaded(Reason::CircuitBreaker),
             Self::Connect(failure) => connect_row(*failure),
+            Self::Proxy(_) => row(502, "connection_refused", Reason::ProxyRefused),
             Self::Tls(failure) => tls_row(failure),
             Self::Terminated => row(502, "connection_terminated", Reason::UpstreamClosed),
             Self::UpstreamProtocol | Self::NoExtendedConnect => {
@@ -106,7 +107,7 @@ impl Refusal {
     pub(crate) const fn elsewhere(&self) -> bool {
         match self {
             // Without descriptors as well: the next host may have an idle connection.
-            Self::Address(_) | Self::Dns(_) | Self::Connect(_) => true,
+            Self::Address(_) | Self::Dns(_) | Self::Connect(_) | Self::Proxy(_) => true,
             Self::Tls(failure) => !matches!(failure, TlsFailure::Settings(_)),
             Self::MalformedHead
             | Self::HeadTooLarge

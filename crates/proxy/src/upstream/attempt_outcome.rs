@@ -45,7 +45,10 @@ impl AttemptFailure {
 
     /// Builds the failure to acquire a connection.
     pub(super) fn unconnected(refusal: Refusal) -> Self {
-        let broken = matches!(refusal, Refusal::Connect(_) | Refusal::Tls(_));
+        let broken = matches!(
+            refusal,
+            Refusal::Connect(_) | Refusal::Proxy(_) | Refusal::Tls(_)
+        );
         Self {
             broken: broken.then_some(FailureStage::Connect),
             refusal,

@@ -63,6 +63,7 @@ impl Checkout<'_> {
     /// # Errors
     /// If a limit of the destination is reached, its name cannot be resolved, or no address can or may be connected to.
     pub(super) async fn acquire(&self) -> Result<(LeasedConnection, bool), Refusal> {
+        self.check_target()?;
         self.follow_endpoints()?;
         if let Some(connection) = self.take_pooled() {
             return Ok((self.lease(connection)?, true));
@@ -139,6 +140,7 @@ impl Checkout<'_> {
     pub(super) async fn acquire_unpooled(
         &self,
     ) -> Result<(TcpStream, SocketAddr, LimitPermit, LimitPermit), Refusal> {
+        self.check_target()?;
         self.follow_endpoints()?;
         let limits = &self.host_pool.state.limits;
         let breakers = &self.cleared.plan().settings.circuit_breakers;
@@ -175,6 +177,25 @@ impl Checkout<'_> {
                 .await
                 .map_err(|_| Refusal::Limit(CircuitBreakerLimit::Connections))?;
         }
+    }
+
+    /// Checks the address that a proxy is asked to connect to. Those of a name are the proxy's to find out.
+    ///
+    /// # Errors
+    /// [`Refusal::Address`].
+    fn check_target(&self) -> Result<(), Refusal> {
+        let destination = &self.cleared.plan().destination;
+        if let (Host::Ip(ip), Some(_)) = (&destination.host, &destination.proxy) {
+            let address = SocketAddr::new(*ip, destination.port.get());
+            let own = self.upstreams.shared.own_addresses.load();
+            let denied = self.cleared.target_guard(&own).permit(address);
+            denied.map_err(|denied| {
+                self.upstreams.metrics.addresses_denied.add(1);
+                self.trip.turned_away_from(address);
+                Refusal::Address(denied)
+            })?;
+        }
+        Ok(())
     }
 
     /// Brings the pool of a Service up to the endpoints that the configuration of this request has: connections to those
@@ -444,7 +465,7 @@ impl Checkout<'_> {
             more: None,
             record: None,
         };
-        let name = match &destination.host {
+        let name = match destination.dialled().0 {
             Host::Name(_) if !destination.is_resolved() => return Ok(known([].into())),
             Host::Ip(ip) => return Ok(known([*ip].into())),
             Host::Name(name) => name,
@@ -456,7 +477,7 @@ impl Checkout<'_> {
             )));
         };
         let begin = clock::now();
-        let lookup = resolver.resolve(name, destination.scheme);
+        let lookup = resolver.resolve(name, destination.dialled_scheme());
         let resolved = timeout_at(self.until.into(), lookup).await;
         let took = clock::now() - begin;
         match resolved {

@@ -179,7 +179,7 @@ impl HostPool {
 
     /// The socket addresses without the HTTPS record.
     pub(crate) fn plain(&self, addresses: &[IpAddr]) -> Vec<SocketAddr> {
-        service::plain(addresses, self.state.destination.port)
+        service::plain(addresses, self.state.destination.dialled().1)
     }
 
     /// The socket addresses by the HTTPS record, if it applies. The records of a name are those of port 443; other
@@ -192,7 +192,8 @@ impl HostPool {
     ) -> Option<Vec<SocketAddr>> {
         let destination = &self.state.destination;
         let offered = destination.offered();
-        (destination.port == Port::HTTPS && service::is_for(service, offered))
+        let is_direct = destination.proxy.is_none();
+        (is_direct && destination.port == Port::HTTPS && service::is_for(service, offered))
             .then(|| service::by_record(service, addresses, family, destination.port))
             .flatten()
     }

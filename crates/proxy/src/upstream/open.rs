@@ -17,6 +17,7 @@ use super::http1::Http1Socket;
 use super::http2::{EndpointOrigin, Http2Connection, Http2Stream};
 use super::limits::LimitPermit;
 use super::stream::UpstreamStream;
+use super::through_proxy;
 use super::upstreams::Upstreams;
 use crate::clock;
 use crate::dial::failure::ConnectFailure;
@@ -49,7 +50,7 @@ impl ConnectionSetup<'_> {
     /// Sets up TLS and HTTP on a socket.
     ///
     /// # Errors
-    /// [`Refusal::Tls`] and [`Refusal::Connect`]. Neither is about the route to the address, which was connected to.
+    /// [`Refusal::Tls`], [`Refusal::Connect`] and [`Refusal::Proxy`]. None is about the route to the address, which was connected to.
     pub(super) async fn open(
         &self,
         mut stream: TcpStream,
@@ -69,11 +70,24 @@ impl ConnectionSetup<'_> {
         self.speak(stream, secured.http2, peer, permit).await
     }
 
-    /// Sends the PROXY protocol header, if connections to the destination begin with one.
+    /// Sends what connections to the destination begin with: a PROXY protocol header, or a CONNECT to a proxy.
     ///
     /// # Errors
-    /// [`Refusal::Connect`].
+    /// [`Refusal::Connect`], and [`Refusal::Proxy`] if the proxy makes no connection.
     pub(super) async fn announce(&self, stream: &mut TcpStream) -> Result<(), Refusal> {
+        self.send_proxy_header(stream).await?;
+        let destination = &self.host_pool.state.destination;
+        let Some(proxy) = &destination.proxy else {
+            return Ok(());
+        };
+        let asked = through_proxy::ask(stream, proxy, destination);
+        match timeout_at(self.until.into(), asked).await {
+            Ok(asked) => asked,
+            Err(_) => Err(Refusal::Connect(ConnectFailure::Timeout)),
+        }
+    }
+
+    async fn send_proxy_header(&self, stream: &mut TcpStream) -> Result<(), Refusal> {
         let Some(header) = self.host_pool.proxy_header() else {
             return Ok(());
         };

@@ -113,14 +113,14 @@ impl Upstreams {
         let now = clock::now();
         for SweptPool { host_pool, in_use } in self.pool.sweep(now) {
             let destination = &host_pool.state.destination;
-            if let Host::Name(name) = &destination.host
+            if let Host::Name(name) = destination.dialled().0
                 && destination.is_resolved()
                 && let Some(resolver) = resolvers.get(&destination.resolver)
             {
                 if in_use {
                     resolver.touch(name);
                 }
-                if let Some(known) = resolver.peek(name, destination.scheme) {
+                if let Some(known) = resolver.peek(name, destination.dialled_scheme()) {
                     let family = resolver.settings().family;
                     host_pool.resolved(&known, family, &self.shared.families(), now);
                 } else if resolver.has_no_answer(name) {

@@ -60,4 +60,5 @@ mod tracing;
 mod transformation;
 mod tunnel;
 mod upstream_proxy_protocol;
+mod upstream_tunnel;
 mod with_policy;

@@ -11,6 +11,7 @@ use crate::api::validation;
 
 mod balancer;
 mod health_check;
+mod tunnel;
 
 pub use balancer::{
     HashCookieSpec, HashHeaderSpec, HashPolicySpec, HashSourceIp, LeastRequest, LoadBalancerSpec,
@@ -19,6 +20,7 @@ pub use balancer::{
 pub use health_check::{
     GrpcHealthCheckSpec, HealthCheckSpec, HttpHealthCheckSpec, TcpHealthCheckSpec,
 };
+pub use tunnel::{TunnelProxySpec, TunnelSpec};
 
 recognised! {
     /// `spec` of a BackendConfigPolicy.
@@ -52,6 +54,10 @@ recognised! {
         #[serde(default, rename = "healthCheck", skip_serializing_if = "Option::is_none")]
         #[schemars(extend("x-egret-differs" = "an unhealthy address is tried last, and never left out; a Backend whose hosts clients choose is not checked"))]
         health_check: Option<HealthCheckSpec>,
+        /// The proxy that connections go through; none by default.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("x-egret-differs" = "of Backends of type `DynamicForwardProxy` too, and with any number of hosts"))]
+        tunnel: Option<TunnelSpec>,
         /// Limits of one destination.
         #[serde(default, rename = "circuitBreakers", skip_serializing_if = "Option::is_none")]
         circuit_breakers: Option<CircuitBreakersSpec>,

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use super::backend_tls::DecidingPolicy;
 use super::layer::LayerMerge;
+use super::reader::PolicyReader;
 use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
 use crate::compile::annotation::heaviest_first;
+use crate::compile::backend::BackendMap;
 use crate::compile::log::{FieldFault, ReportLog};
 use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup};
 use crate::resources::{Kind, ObjectRef};
@@ -18,9 +20,11 @@ mod health_check;
 mod http2;
 mod parts;
 mod tls;
+mod tunnel;
 
 use balancer::LoadBalancerLayer;
 use parts::{BackendConfigLayer, PerConnectionLayer};
+use tunnel::ProxyLookup;
 
 const TARGETS: TargetKinds = TargetKinds {
     supported: &[Kind::Backend, Kind::Service],
@@ -36,6 +40,7 @@ struct MergedPolicies {
 
 pub(super) fn compile(
     targets: TargetLookup<'_>,
+    backends: &BackendMap,
     policies: &mut CompiledPolicies,
     log: &mut ReportLog,
 ) {
@@ -52,7 +57,22 @@ pub(super) fn compile(
             let object = targets.resources.secrets.get(&secret);
             (secret, object.map(|object| &*object.value))
         };
-        let layer = BackendConfigLayer::read(spec, secret, &mut draft.faults);
+        let mut layer = BackendConfigLayer::read(spec, secret, &mut draft.faults);
+        if let Some(tunnel) = &spec.tunnel {
+            let reader = PolicyReader {
+                policy: reference,
+                resources: targets.resources,
+                extensions: &policies.extensions,
+            };
+            let lookup = ProxyLookup {
+                reader,
+                targets,
+                backends,
+                backend_tls: &policies.backend_tls,
+            };
+            layer.tunnel = tunnel::read(tunnel, lookup, &mut draft.faults);
+            tunnel::check_neighbours(spec, &mut draft);
+        }
         if layer.health_check.is_some() {
             health_check::warn_of_unchecked(&draft, targets, log);
         }
@@ -104,6 +124,7 @@ impl MergedPolicies {
             http2,
             dns,
             proxy_protocol,
+            tunnel,
             tls,
         } = &self.layer;
         let default = BackendSettings::default();
@@ -129,7 +150,8 @@ impl MergedPolicies {
             close_on_address_change: close_on_address_change
                 .unwrap_or(default.close_on_address_change),
             outlier_detection: outlier_detection.or(default.outlier_detection),
-            health_check: health_check.clone(),
+            // It would go past the proxy.
+            health_check: health_check.clone().filter(|_| tunnel.is_none()),
             circuit_breakers: circuit_breakers.unwrap_or(default.circuit_breakers),
             replay_limit: replay_limit.unwrap_or(default.replay_limit),
             idle_timeout,
@@ -140,6 +162,7 @@ impl MergedPolicies {
             http2: http2.unwrap_or(default.http2),
             dns: *dns,
             proxy_protocol: *proxy_protocol,
+            tunnel: tunnel.clone(),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::policy::header_modifiers::HeaderModifiers;
 use crate::policy::headers::HeaderEdit;
 
 /// Maximum number of entries in each list.
-const MAX_HEADERS: usize = 16;
+pub(super) const MAX_HEADERS: usize = 16;
 /// Maximum length of a header name.
 const MAX_NAME_LENGTH: usize = 256;
 /// Maximum length of an inline value.
@@ -99,7 +99,7 @@ fn header_edit(
 }
 
 /// A header to set or add; `None` if there are faults.
-fn pair(
+pub(super) fn pair(
     spec: &HeaderSource,
     kind: MessageKind,
     fields: &mut SpecFields<'_>,

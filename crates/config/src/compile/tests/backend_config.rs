@@ -646,3 +646,79 @@ fn what_kgateway_does_not_have_is_unknown() {
         assert_eq!(errors(&text), [format!("t.yaml:20: {AT}: spec.{error}")]);
     }
 }
+
+/// A proxy, and a policy on the Backend that says this of its tunnel.
+fn tunnelled(line: &str) -> String {
+    let proxy = "apiVersion: gateway.kgateway.dev/v1alpha1\nkind: Backend\nmetadata: {name: proxy, namespace: apps}\n\
+                 spec: {type: Static, static: {hosts: [{host: proxy.example, port: 3128}]}}\n---\n";
+    format!("{proxy}{}", policy(line))
+}
+
+#[test]
+fn connections_may_go_through_a_proxy() {
+    const TO_PROXY: &str =
+        "proxy: {backendRef: {group: gateway.kgateway.dev, kind: Backend, name: proxy}}";
+    let line = format!(
+        "tunnel: {{{TO_PROXY}, headers: [{{name: Proxy-Authorization, value: Basic Zm9vOmJhcg==}}]}}"
+    );
+    let compiled = with_route(&tunnelled(&line));
+    assert!(compiled.report.accepted(), "{}", compiled.report.table());
+    let tunnel = settings(&compiled).tunnel.clone().unwrap();
+    assert_eq!(
+        (tunnel.host.to_string(), tunnel.port.get()),
+        ("proxy.example".to_owned(), 3128)
+    );
+    let [(name, value)] = &tunnel.headers[..] else {
+        panic!("{:?}", tunnel.headers);
+    };
+    assert_eq!(name, "proxy-authorization");
+    assert_eq!(value.as_bytes(), b"Basic Zm9vOmJhcg==");
+    let shown = serde_json::to_string(&tunnel).unwrap();
+    assert!(
+        !shown.contains("Zm9v") && !format!("{tunnel:?}").contains("Zm9v"),
+        "{shown}"
+    );
+
+    for (line, fault) in [
+        (
+            "tunnel: {proxy: {backendRef: {name: proxy, port: 80}}}".to_owned(),
+            "tunnel.proxy.backendRef: only a Backend of type Static is supported as a proxy",
+        ),
+        (
+            format!(
+                "tunnel: {{{}}}",
+                TO_PROXY.replace("name: proxy", "name: none")
+            ),
+            "tunnel.proxy.backendRef: ",
+        ),
+        (
+            format!(
+                "tunnel: {{{}}}",
+                TO_PROXY.replace("name: proxy", "name: dfp")
+            ),
+            "tunnel.proxy.backendRef: BackendConfigPolicy apps/p has tls or a tunnel for Backend apps/dfp",
+        ),
+        (
+            format!("tunnel: {{{TO_PROXY}, headers: [{{name: Host, value: a}}]}}"),
+            "tunnel.headers[0].name: this header cannot be modified",
+        ),
+        (
+            format!("tunnel: {{{TO_PROXY}}}\n  upstreamProxyProtocol: {{}}"),
+            "tunnel: upstreamProxyProtocol would be for the proxy",
+        ),
+        (
+            format!(
+                "tunnel: {{{TO_PROXY}}}\n  healthCheck: {{timeout: 1s, interval: 1s, unhealthyThreshold: 1, healthyThreshold: 1, tcp: {{}}}}"
+            ),
+            "tunnel: healthCheck goes past the proxy",
+        ),
+    ] {
+        let compiled = with_route(&tunnelled(&line));
+        let told = problems(&compiled);
+        let fault = format!("spec.{fault}");
+        assert!(
+            told.iter().any(|problem| problem.contains(&fault)),
+            "{line}: {told:?}"
+        );
+    }
+}

@@ -56,6 +56,7 @@ fn of_one_host() -> Vec<Refusal> {
         Refusal::Connect(ConnectFailure::Unreachable),
         Refusal::Connect(ConnectFailure::Timeout),
         Refusal::Connect(ConnectFailure::NoDescriptors),
+        Refusal::Proxy(None),
         Refusal::Tls(TlsFailure::Protocol("x")),
         Refusal::Tls(TlsFailure::Certificate("x".to_owned())),
     ]
@@ -136,6 +137,7 @@ fn position(refusal: &Refusal) -> usize {
         Refusal::ResponseHeadTooLarge => 31,
         Refusal::NoEndpoints => 32,
         Refusal::Denied(_) => 33,
+        Refusal::Proxy(_) => 34,
     }
 }
 

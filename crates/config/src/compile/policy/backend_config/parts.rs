@@ -16,7 +16,7 @@ use crate::compile::value::{MAX_NUMBER, ONE_MILLISECOND, SpecFields};
 use crate::resources::{ObjectRef, Secret};
 use crate::snapshot::{
     BackendDns, CircuitBreakers, HealthCheck, Http2Settings, OutlierDetection, ProxyVersion,
-    RetryBudget, TcpKeepalive, UpstreamTls,
+    RetryBudget, TcpKeepalive, UpstreamProxy, UpstreamTls,
 };
 
 policy_layer! {
@@ -35,6 +35,7 @@ policy_layer! {
         pub(super) http2: Option<Http2Settings> = "http2ProtocolOptions",
         pub(super) dns: Option<BackendDns> = "dns",
         pub(super) proxy_protocol: Option<ProxyVersion> = "upstreamProxyProtocol",
+        pub(super) tunnel: Option<Arc<UpstreamProxy>> = "tunnel",
         pub(super) tls: Option<Arc<UpstreamTls>> = "tls",
     }
 }
@@ -72,6 +73,8 @@ impl BackendConfigLayer {
             http2_protocol_options: http2,
             tls,
             upstream_proxy_protocol,
+            // It refers to other objects.
+            tunnel: _,
         } = spec;
         let mut fields = SpecFields::new("spec", faults);
         fields.unsupported(spec.unsupported());
@@ -101,6 +104,7 @@ impl BackendConfigLayer {
             proxy_protocol: upstream_proxy_protocol
                 .as_ref()
                 .map(|spec| proxy_version(spec, faults)),
+            tunnel: None,
             dns: names.as_ref().map(|spec| dns::read(spec, faults)),
             tls: tls
                 .as_ref()

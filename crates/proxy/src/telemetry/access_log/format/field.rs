@@ -234,6 +234,7 @@ fn attempts(record: &Record<'_>) -> u32 {
             | Reason::ConnectTerminated
             | Reason::ConnectUnreachable
             | Reason::ConnectTimeout
+            | Reason::ProxyRefused
             | Reason::TlsFailed
             | Reason::TlsCertificate
             | Reason::NoEndpoints

@@ -55,6 +55,7 @@ const fn tls_flags(end: Option<ExchangeEnd>) -> ResponseFlags {
         | Reason::ConnectTerminated
         | Reason::ConnectUnreachable
         | Reason::ConnectTimeout
+        | Reason::ProxyRefused
         | Reason::TlsFailed
         | Reason::TlsCertificate => ResponseFlags::two(
             ResponseFlag::UpstreamConnectionFailure,
@@ -94,6 +95,7 @@ const fn refused(reason: Reason) -> Option<ResponseFlag> {
         | Reason::ConnectTerminated
         | Reason::ConnectUnreachable
         | Reason::ConnectTimeout
+        | Reason::ProxyRefused
         | Reason::TlsFailed
         | Reason::TlsCertificate => ResponseFlag::UpstreamConnectionFailure,
         Reason::UpstreamClosed => ResponseFlag::UpstreamConnectionTermination,
