@@ -137,12 +137,10 @@ impl<'a> ForwardPlan<'a> {
         let host = (new_host.is_some() || says_default)
             .then(|| Target::host_header(&wanted, port, scheme));
         let path = path(new_path, route.matched_prefix, parts)?;
-        let normalized_path = if route.has_normal_path && new_path.is_none() {
-            None
-        } else {
-            let compared = compared_path(path.path(), &parts.method);
-            (compared != path.path()).then(|| compared.into())
-        };
+        let is_normal = route.has_normal_path && new_path.is_none();
+        let compared = (!is_normal).then(|| compared_path(path.path(), &parts.method));
+        let normalized_path = compared.filter(|compared| compared != path.path());
+        let normalized_path = normalized_path.map(Into::into);
         let PlannedBackend {
             object,
             resolver,

@@ -4,6 +4,7 @@
 
 use egret_config::policy::egress::{AddressDenied, DecidingRule};
 use egret_config::snapshot::Misconfiguration;
+use http::StatusCode;
 
 use crate::client_hello::HelloError;
 use crate::dial::failure::ConnectFailure;

@@ -138,7 +138,7 @@ impl Drawing<'_> {
     fn traffic(&self, measure: &Measure) -> Row {
         let minutes = &self.state.overview.minutes;
         // The running minute is not whole.
-        let minute = minutes.iter().rev().nth(1).or(minutes.last());
+        let minute = minutes.iter().rev().nth(1).or_else(|| minutes.last());
         let hour = minutes
             .iter()
             .map(|minute| (measure.of)(&minute.sums))

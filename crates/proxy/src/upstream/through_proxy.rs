@@ -115,6 +115,7 @@ mod tests {
     }
 
     /// What becomes of an answer, and what can be read after it.
+    #[expect(clippy::disallowed_methods, reason = "there is no worker here")]
     async fn answered(answer: &'static [&[u8]]) -> (Result<(), Refusal>, Vec<u8>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
