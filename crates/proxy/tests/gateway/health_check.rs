@@ -176,7 +176,7 @@ fn bytes_are_exchanged_on_a_connection() {
     let dns = DnsServer::start();
     let (well, sick) = (
         RawServer::answer("+PONG\r\n"),
-        RawServer::answer("-ERR\r\n"),
+        RawServer::answer_and_close("-ERR\r\n"),
     );
     let hosts = [("127.0.0.1", well.port()), ("127.0.0.1", sick.port())];
     // PING and an empty line, and PONG.
