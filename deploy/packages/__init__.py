@@ -1,0 +1,1 @@
+"""What deploy/release is made of, a module for each kind of file."""
