@@ -3,6 +3,34 @@
 //! [`load`] parses text to [`resources::Resources`]. [`compile`] turns resources into a [`snapshot::Snapshot`] to serve
 //! and a [`report::Report`] to read; [`in_force`] does so for a change, and keeps what must not be replaced. The whole
 //! crate is pure: it has no runtime, opens no sockets and reads no clock.
+//!
+//! ```
+//! use egret_config::compile::{CompileOptions, compile};
+//! use egret_config::load::{ConfigFile, load};
+//!
+//! let text = "
+//! apiVersion: gateway.networking.k8s.io/v1
+//! kind: Gateway
+//! metadata: {name: http, namespace: egress}
+//! spec:
+//!   gatewayClassName: egret
+//!   listeners: [{name: http, protocol: HTTP, port: 8080}]
+//! ---
+//! apiVersion: egret.dev/v1alpha1
+//! kind: EgressPolicy
+//! metadata: {name: partners, namespace: egress}
+//! spec:
+//!   targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
+//!   defaultAction: Deny
+//!   rules: [{name: api, action: Allow, hosts: [api.example.com]}]
+//! ";
+//! let loaded = load([ConfigFile { name: "edge.yaml", text }]);
+//! assert!(loaded.errors.is_empty());
+//!
+//! let compiled = compile(&loaded.resources, &CompileOptions::default());
+//! assert!(compiled.report.accepted(), "{}", compiled.report.table());
+//! assert_eq!(compiled.snapshot.sockets.len(), 1);
+//! ```
 
 pub mod access_log;
 pub mod api;

@@ -2,6 +2,70 @@
 //!
 //! [`Proxy`] is all that the binary needs to know. The path of a request begins in `listen.rs` and is told, step by
 //! step, in ARCHITECTURE.md.
+//!
+//! ```no_run
+//! # async fn run(yaml: &str) -> std::io::Result<()> {
+//! use egret_config::compile::{CompileOptions, compile};
+//! use egret_config::load::{ConfigFile, load};
+//! use egret_proxy::{Proxy, ProxyOptions};
+//! use tokio::runtime::Handle;
+//!
+//! let loaded = load([ConfigFile { name: "edge.yaml", text: yaml }]);
+//! let compiled = compile(&loaded.resources, &CompileOptions::default());
+//!
+//! let mut proxy = Proxy::start(ProxyOptions::default(), &Handle::current())?;
+//! for unbound in proxy.apply(compiled).await {
+//!     eprintln!("{unbound}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`explain`] says what would become of a request, without sending it:
+//!
+//! ```
+//! use egret_config::compile::{CompileOptions, compile};
+//! use egret_config::load::{ConfigFile, load};
+//! use egret_proxy::{RequestQuestion, explain};
+//!
+//! let text = "
+//! apiVersion: gateway.networking.k8s.io/v1
+//! kind: Gateway
+//! metadata: {name: http, namespace: egress}
+//! spec:
+//!   gatewayClassName: egret
+//!   listeners: [{name: http, protocol: HTTP, port: 8080}]
+//! ---
+//! apiVersion: gateway.networking.k8s.io/v1
+//! kind: HTTPRoute
+//! metadata: {name: anywhere, namespace: egress}
+//! spec:
+//!   parentRefs: [{name: http}]
+//!   rules: [{backendRefs: [{group: gateway.kgateway.dev, kind: Backend, name: anywhere}]}]
+//! ---
+//! apiVersion: gateway.kgateway.dev/v1alpha1
+//! kind: Backend
+//! metadata: {name: anywhere, namespace: egress}
+//! spec: {type: DynamicForwardProxy, dynamicForwardProxy: {}}
+//! ---
+//! apiVersion: egret.dev/v1alpha1
+//! kind: EgressPolicy
+//! metadata: {name: partners, namespace: egress}
+//! spec:
+//!   targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: http}]
+//!   defaultAction: Deny
+//!   rules: [{name: api, action: Allow, hosts: [api.example.com]}]
+//! ";
+//! let loaded = load([ConfigFile { name: "edge.yaml", text }]);
+//! let compiled = compile(&loaded.resources, &CompileOptions::default());
+//!
+//! let is_served = |url: &str| {
+//!     let question = RequestQuestion::from_parameters([("url", url)]).unwrap();
+//!     explain(&compiled.snapshot, &question)[0].is_served()
+//! };
+//! assert!(is_served("https://api.example.com/"));
+//! assert!(!is_served("https://example.org/"));
+//! ```
 
 // Printing panics when it fails; what is to be said goes to `tracing` or the access log.
 #![warn(clippy::print_stderr, clippy::print_stdout)]

@@ -3,6 +3,19 @@
 //! Every fake server listens on loopback, has a thread of its own, and stops when dropped. Methods block, so that a plain
 //! `#[test]` can use them; those named `until_*` wait without blocking the caller's runtime. Failures panic with a
 //! message, because this crate is a dev-dependency only. Waits are for events, with a generous deadline.
+//!
+//! ```
+//! use egret_testkit::gateway::quickstart_config;
+//! use egret_testkit::{DnsServer, Gateway, Upstream};
+//!
+//! let (dns, upstream) = (DnsServer::start(), Upstream::start().named("shop"));
+//! dns.a("shop.example", ["127.0.0.1"], 60);
+//! let gateway = Gateway::start(&quickstart_config(dns.addr()));
+//!
+//! let response = gateway.get(&format!("shop.example:{}", upstream.port()), "/");
+//! assert_eq!(response.status, 200);
+//! assert_eq!(dns.lookups_for("shop.example"), 1);
+//! ```
 
 pub mod api_server;
 mod ca;

@@ -1,5 +1,5 @@
-//! What would become of a request, without sending anything: the decisions of [`decide`](super::decide) about it, by the
-//! same functions and in the same order, with what each of them said.
+//! What would become of a request, without sending anything: the decisions of [`decide`] about it, by the same functions
+//! and in the same order, with what each of them said.
 //!
 //! Left out are the things that a decision is not needed for or that it would change: faults are not injected, nothing is
 //! taken from limits, no name is resolved.
