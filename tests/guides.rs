@@ -11,18 +11,10 @@ use egret_config::compile::{CompileOptions, compile};
 use egret_config::load::{ConfigFile, load};
 use egret_testkit::Ca;
 
-/// What a page begins with, and the line of a document that takes its place.
-const FOLDER: [(&str, &str, &str); 2] = [
-    (
-        "gateway.yaml",
-        "kind: Gateway",
-        include_str!("../examples/loopback/gateway.yaml"),
-    ),
-    (
-        "route.yaml",
-        "kind: Backend",
-        include_str!("../examples/loopback/route.yaml"),
-    ),
+/// The folder that a page begins with.
+const FOLDER: [&str; 2] = [
+    include_str!("../examples/loopback/gateway.yaml"),
+    include_str!("../examples/loopback/route.yaml"),
 ];
 
 /// A file of the repository.
@@ -99,18 +91,30 @@ data: {{ca.crt: {:?}}}
     )
 }
 
-/// Asserts that documents are accepted, in the folder that the guides begin with.
+/// The lines that say which object a document is.
+fn identity(document: &str) -> String {
+    let lines: Vec<_> = document.lines().collect();
+    let kind = lines.iter().position(|line| line.starts_with("kind: "));
+    lines[kind.unwrap()..][..2].join("\n")
+}
+
+/// Asserts that documents are accepted, in the folder that the guides begin with, without the files that they replace.
 fn assert_accepted(page: &Path, documents: &str, certificates: &str) {
-    let mut files = vec![
+    let is_replaced = |file: &&str| {
+        let mut objects = file.split("\n---\n").map(identity);
+        objects.any(|object| documents.contains(&object))
+    };
+    let kept: Vec<_> = FOLDER
+        .into_iter()
+        .filter(|file| !is_replaced(file))
+        .collect();
+    let kept = kept.join("\n---\n");
+    let files = [
         ("page.yaml", documents),
         ("certificates.yaml", certificates),
+        ("folder.yaml", &*kept),
     ];
-    for (name, replaced_by, text) in FOLDER {
-        if !documents.lines().any(|line| line == replaced_by) {
-            files.push((name, text));
-        }
-    }
-    let loaded = load(files.iter().map(|&(name, text)| ConfigFile { name, text }));
+    let loaded = load(files.map(|(name, text)| ConfigFile { name, text }));
     let page = page.display();
     assert!(loaded.errors.is_empty(), "{page}: {:#?}", loaded.errors);
     let report = compile(&loaded.resources, &CompileOptions::default()).report;
@@ -127,15 +131,17 @@ fn the_configuration_of_every_guide_is_accepted() {
 }
 
 #[test]
-fn the_configuration_of_every_page_of_the_reference_is_accepted() {
+fn every_example_of_the_reference_is_accepted_by_itself() {
     let certificates = certificates();
-    let reference = reference();
-    let has_example = |page: &&PathBuf| !configurations(page).is_empty();
-    assert!(reference.iter().filter(has_example).count() > 18);
-    for page in reference {
-        let documents = configurations(&page).join("---\n");
-        assert_accepted(&page, &documents, &certificates);
+    let mut with_example = 0;
+    for page in reference() {
+        let examples = configurations(&page);
+        with_example += usize::from(!examples.is_empty());
+        for example in examples {
+            assert_accepted(&page, &example, &certificates);
+        }
     }
+    assert!(with_example > 18, "{with_example}");
 }
 
 #[test]
