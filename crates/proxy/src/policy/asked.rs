@@ -2,7 +2,8 @@
 
 use egret_config::expression::{EgressDestination, RequestForm, RequestHead, RequestView};
 
-use super::{PolicyContext, RequestSender};
+use super::RequestSender;
+use super::context::PolicyContext;
 use crate::message::target::{Target, TargetForm};
 use crate::plan::ForwardPlan;
 use crate::policy::credentials::Principal;

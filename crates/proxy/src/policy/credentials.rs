@@ -13,7 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Uri};
 use serde_json::{Map, Value};
 
-use super::PolicyContext;
+use super::context::PolicyContext;
 use super::jwt_auth::{self, KeyStore, SignedTokens, VerifiedToken};
 use crate::message::target::Target;
 use crate::refusal::{AuthenticationFailure, CredentialAudience, CredentialError, Refusal};

@@ -14,7 +14,7 @@ use http::header::{AUTHORIZATION, HOST, PROXY_AUTHENTICATE, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::PolicyContext;
+use super::context::PolicyContext;
 use super::credentials::after_scheme;
 use crate::clock;
 use crate::refusal::{CredentialAudience, DenyingField, PolicyDenial, Refusal};

@@ -1,5 +1,6 @@
 //! The exception for the endpoints of a Service is for that backend alone.
 
+use crate::message::target::Target;
 use std::net::Ipv6Addr;
 
 use egret_config::name::Host;

@@ -169,7 +169,11 @@ impl RequestCopy {
             memo: &ClientMemo::default(),
         };
         let request = Request::from_parts(parts, body);
-        match context.upstreams.send(cleared, request, options).await? {
+        match context
+            .upstreams
+            .send(cleared, Box::new(request), options)
+            .await?
+        {
             UpstreamReply::Response(response) => {
                 discard(response.into_body()).await;
                 Ok(())

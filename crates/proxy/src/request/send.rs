@@ -133,7 +133,7 @@ pub(super) async fn forward<'a>(
     }
 
     let is_head = parts.method == Method::HEAD;
-    let request = Request::from_parts(parts, body);
+    let request = Box::new(Request::from_parts(parts, body));
     let options = options(rule, wanted.is_some(), client);
     let reply = connection.context.upstreams.send(cleared, request, options);
     match (reply.await?, tunnel) {

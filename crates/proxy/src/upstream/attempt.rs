@@ -14,7 +14,7 @@ use super::connection::UpstreamConnection;
 use super::health::ObservedOutcome;
 use super::lease::LeasedConnection;
 use super::request::UpstreamRequest;
-use super::request_body::{RequestBody, copy};
+use super::request_body::{OutgoingRequest, RequestBody, copy};
 use super::retry;
 use super::timeouts::{after, earliest};
 use crate::clock;
@@ -32,7 +32,7 @@ impl UpstreamRequest<'_> {
     /// request of which nothing was sent can always be sent again; otherwise only if it is idempotent.
     pub(super) async fn attempt(
         &mut self,
-        mut request: Request<RequestBody>,
+        mut request: OutgoingRequest,
         replay: Option<&Request<RequestBody>>,
     ) -> Result<AttemptResponse, AttemptFailure> {
         let now = clock::now();
@@ -67,7 +67,7 @@ impl UpstreamRequest<'_> {
                 request.headers_mut().remove(TE);
             }
             connection.awaited.expect(request.body().exchange());
-            let sent = connection.sender.try_send_request(request);
+            let sent = connection.sender.try_send_request(*request);
             let begin = if reused { now } else { clock::now() };
             let mut error = match self.head(sent, begin, head_by).await {
                 Ok(Ok(response)) => {
@@ -87,7 +87,7 @@ impl UpstreamRequest<'_> {
             let automatic_retry = idempotent && self.retry.is_none();
             let again = || replay.filter(|_| automatic_retry).and_then(copy);
             if reused
-                && let Some(mut again) = error.take_message().or_else(again)
+                && let Some(mut again) = error.take_message().map(Box::new).or_else(again)
                 && again.body_mut().claim()
             {
                 request = again;

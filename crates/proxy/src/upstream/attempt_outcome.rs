@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::connection::UpgradedStream;
 use super::lease::LeasedConnection;
-use super::request_body::RequestBody;
+use super::request_body::{OutgoingRequest, RequestBody};
 use super::retry::FailureStage;
 use crate::refusal::Refusal;
 use crate::tls::TlsFailure;
@@ -29,7 +29,7 @@ pub(super) struct AttemptFailure {
     pub(super) refusal: Refusal,
     pub(super) broken: Option<FailureStage>,
     /// The request, if none of it was sent.
-    pub(super) unsent: Option<Request<RequestBody>>,
+    pub(super) unsent: Option<OutgoingRequest>,
 }
 
 impl AttemptFailure {
@@ -58,7 +58,7 @@ impl AttemptFailure {
 
     /// Builds the failure of a connection that was in use.
     pub(super) fn of(mut error: TrySendError<Request<RequestBody>>) -> Self {
-        let unsent = error.take_message();
+        let unsent = error.take_message().map(Box::new);
         let error = error.error();
         let (refusal, broken) = if let Some(failure) = TlsFailure::within(error) {
             (Refusal::Tls(failure), Some(FailureStage::BeforeResponse))

@@ -85,7 +85,7 @@ impl Upstreams {
             memo: &ClientMemo::default(),
         };
         let request = Request::from_parts(parts, body);
-        match self.send(cleared, request, options).await? {
+        match self.send(cleared, Box::new(request), options).await? {
             UpstreamReply::Response(response) => Ok(response),
             UpstreamReply::Switched { .. } => Err(Refusal::UpstreamProtocol),
         }

@@ -16,7 +16,7 @@ use super::connection::UpgradedStream;
 use super::host_pool::HostPool;
 use super::lease::LeasedConnection;
 use super::limits::LimitPermit;
-use super::request_body::{RequestBody, copy};
+use super::request_body::{OutgoingRequest, RequestBody, copy};
 use super::response_body::{BodyLimit, UpstreamBody};
 use super::retry;
 use super::timeouts::after;
@@ -87,7 +87,7 @@ impl Upstreams {
     pub(crate) fn send<'a>(
         self: &'a Rc<Self>,
         cleared: Cleared<'a>,
-        request: Request<RequestBody>,
+        request: OutgoingRequest,
         options: SendOptions<'a>,
     ) -> impl Future<Output = Result<UpstreamReply, Refusal>> + 'a {
         let SendOptions {
@@ -122,14 +122,14 @@ impl<'a> UpstreamRequest<'a> {
     ///
     /// # Errors
     /// Every way in which an upstream can fail to answer.
-    async fn send(mut self, mut request: Request<RequestBody>) -> Result<UpstreamReply, Refusal> {
+    async fn send(mut self, mut request: OutgoingRequest) -> Result<UpstreamReply, Refusal> {
         if self.retry.is_some() {
             let limit = self.cleared.plan().settings.replay_limit;
             request.body_mut().keep(limit);
         }
         loop {
             let replay = self.replay(&request);
-            let outcome = self.attempt(request, replay.as_ref()).await;
+            let outcome = self.attempt(request, replay.as_deref()).await;
             self.retrying = None;
             let again = match outcome {
                 Ok(answered) => match self.after_response(&answered, replay) {
@@ -190,7 +190,7 @@ impl<'a> UpstreamRequest<'a> {
     }
 
     /// A copy to replay, if the request may ever be retried.
-    fn replay(&self, request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    fn replay(&self, request: &Request<RequestBody>) -> Option<OutgoingRequest> {
         let idempotent = retry::is_idempotent(request.method());
         (idempotent || self.retry.is_some())
             .then(|| copy(request))
@@ -201,8 +201,8 @@ impl<'a> UpstreamRequest<'a> {
     fn after_response(
         &mut self,
         answered: &AttemptResponse,
-        replay: Option<Request<RequestBody>>,
-    ) -> Option<Request<RequestBody>> {
+        replay: Option<OutgoingRequest>,
+    ) -> Option<OutgoingRequest> {
         let policy = self.retry?;
         let (status, headers) = (answered.response.status(), answered.response.headers());
         if !retry::after_response(&policy.on, status, headers) {
@@ -226,8 +226,8 @@ impl<'a> UpstreamRequest<'a> {
     fn after_failure(
         &mut self,
         failed: &mut AttemptFailure,
-        replay: Option<Request<RequestBody>>,
-    ) -> Option<Request<RequestBody>> {
+        replay: Option<OutgoingRequest>,
+    ) -> Option<OutgoingRequest> {
         let broken = failed.broken?;
         let replay = failed.unsent.take().or(replay);
         if let Some(policy) = self.retry {
@@ -257,11 +257,7 @@ impl<'a> UpstreamRequest<'a> {
     }
 
     /// The request for one more attempt, if the limits allow it and the body is still there.
-    fn again(
-        &mut self,
-        attempts: u32,
-        replay: Option<Request<RequestBody>>,
-    ) -> Option<Request<RequestBody>> {
+    fn again(&mut self, attempts: u32, replay: Option<OutgoingRequest>) -> Option<OutgoingRequest> {
         if self.retries >= attempts {
             if self.retry.is_some() {
                 self.trip.gave_up(RetryEnd::Exhausted);

@@ -29,6 +29,9 @@ pub(crate) use whole::WholeBodyFault;
 /// client is asked for it.
 const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// A request to an upstream. It passes through many functions, each of which would move 300 bytes.
+pub(crate) type OutgoingRequest = Box<Request<RequestBody>>;
+
 /// The body of a request to an upstream.
 pub(crate) struct RequestBody {
     source: BodySource,
@@ -312,8 +315,8 @@ impl RequestBody {
 }
 
 /// Copies a request for a replay, if its body can be copied.
-pub(super) fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let mut copy = Request::new(request.body().replay_copy()?);
+pub(super) fn copy(request: &Request<RequestBody>) -> Option<OutgoingRequest> {
+    let mut copy = Box::new(Request::new(request.body().replay_copy()?));
     copy.method_mut().clone_from(request.method());
     copy.uri_mut().clone_from(request.uri());
     copy.headers_mut().clone_from(request.headers());

@@ -61,11 +61,8 @@ fn the_proxy_is_told_what_the_policy_says() {
     // What it echoes is no answer.
     let response = gateway.get("a.example", "/");
     assert_eq!(response.status, 502);
-    let asked = "CONNECT a.example:80 HTTP/1.1
-Host: a.example:80
-                 proxy-authorization: Basic Zm9vOmJhcg==
-
-";
+    let asked = "CONNECT a.example:80 HTTP/1.1\r\nHost: a.example:80\r\n\
+                 proxy-authorization: Basic Zm9vOmJhcg==\r\n\r\n";
     assert_eq!(String::from_utf8(proxy.received().concat()).unwrap(), asked);
     let record = &gateway.wait_for_records(1)[0];
     assert_eq!(record["reason"], "proxy_refused");

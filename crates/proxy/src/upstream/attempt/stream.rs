@@ -17,7 +17,7 @@ use crate::upstream::http2::{
 };
 use crate::upstream::lease::LeasedConnection;
 use crate::upstream::request::UpstreamRequest;
-use crate::upstream::request_body::{RequestBody, copy};
+use crate::upstream::request_body::{OutgoingRequest, RequestBody, copy};
 use crate::upstream::retry::{self, FailureStage};
 use crate::upstream::stream::UpstreamStream;
 
@@ -60,7 +60,7 @@ pub(super) struct AttemptDeadlines {
 pub(super) enum NextStep {
     Answered(AttemptResponse),
     /// The request is to be sent again, over any connection, as if it had not been sent.
-    Again(Request<RequestBody>),
+    Again(OutgoingRequest),
 }
 
 impl UpstreamRequest<'_> {
@@ -68,7 +68,7 @@ impl UpstreamRequest<'_> {
     /// is counted against.
     pub(super) async fn over_stream(
         &mut self,
-        mut request: Request<RequestBody>,
+        mut request: OutgoingRequest,
         replay: Option<&Request<RequestBody>>,
         StreamAttempt { lease, reused, by }: StreamAttempt,
         resends: &mut u32,
@@ -80,7 +80,7 @@ impl UpstreamRequest<'_> {
         } else {
             None
         };
-        let replay = replay.or(own.as_ref());
+        let replay = replay.or(own.as_deref());
         let sent = match lease.stream() {
             Some(connection) => self.over_http2(request, connection, by.head_by).await,
             None => Err(Refusal::UpstreamProtocol),
@@ -145,7 +145,7 @@ impl UpstreamRequest<'_> {
     /// If nothing came in time, or the upstream does not support the requested upgrade.
     async fn over_http2(
         &self,
-        mut request: Request<RequestBody>,
+        mut request: OutgoingRequest,
         connection: &Http2Connection,
         head_by: Option<Instant>,
     ) -> Result<StreamOutcome, Refusal> {
@@ -161,7 +161,7 @@ impl UpstreamRequest<'_> {
         let scheme = self.cleared.plan().destination.scheme;
         let converted = convert::request(&mut request, scheme);
         let key = converted.ok_or(Refusal::Framing("the Host to send is not an authority"))?;
-        let sent = connection.send(request);
+        let sent = connection.send(*request);
         match self.head(sent, clock::now(), head_by).await? {
             Ok(StreamResponse { response, .. })
                 if is_too_large(response.headers())
