@@ -22,7 +22,7 @@ use tokio::sync::mpsc::Sender;
 
 use crate::clock;
 use crate::context::SharedContext;
-use crate::metrics::{DestinationCollector, ProcessCounters, WorkerCollector};
+use crate::metrics::{DestinationCollector, ProcessCounters, WorkerCollector, with_exemplars};
 use crate::status::ConfigStatus;
 use crate::task;
 use crate::worker::WorkerCommand;
@@ -352,6 +352,7 @@ impl AdminState {
         }
         let kind =
             HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+        let body = with_exemplars(body, &self.parts.shared.metrics);
         let mut response = text(StatusCode::OK, body);
         response.headers_mut().insert(CONTENT_TYPE, kind);
         response

@@ -4,7 +4,8 @@
 use std::marker::PhantomData;
 use std::ops::AddAssign;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 /// A counter, which only grows.
 #[derive(Debug, Default)]
@@ -35,6 +36,22 @@ pub(crate) struct HistogramSnapshot {
 pub(crate) struct DurationBucket {
     bucket: usize,
     nanos: u64,
+}
+
+/// The last observation in each bucket of a histogram that belongs to a trace which is kept.
+#[derive(Debug, Default)]
+pub(crate) struct Exemplars(Mutex<BucketExemplars>);
+
+/// One for each bucket, as far as there are any.
+pub(crate) type BucketExemplars = [Option<Exemplar>; BOUNDS.len() + 1];
+
+/// An observation, and the trace that it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Exemplar {
+    pub(crate) trace_id: [u8; 16],
+    pub(crate) duration: Duration,
+    /// When it was made.
+    pub(crate) at: SystemTime,
 }
 
 /// Upper bounds of the buckets of a histogram, in seconds; one more bucket has none.
@@ -102,6 +119,28 @@ impl Histogram {
             buckets: std::array::from_fn(|bucket| self.buckets[bucket].get()),
             nanos: self.nanos.get(),
         }
+    }
+}
+
+impl Exemplars {
+    /// Takes the place of the last one in its bucket.
+    pub(crate) fn note(&self, exemplar: Exemplar) {
+        let DurationBucket { bucket, .. } = DurationBucket::of(exemplar.duration);
+        self.buckets()[bucket] = Some(exemplar);
+    }
+
+    /// Takes those that are later than what is there.
+    pub(crate) fn add_to(&self, latest: &mut BucketExemplars) {
+        for (latest, own) in latest.iter_mut().zip(self.buckets().iter()) {
+            if own.map(|own| own.at) > latest.map(|latest| latest.at) {
+                *latest = *own;
+            }
+        }
+    }
+
+    fn buckets(&self) -> MutexGuard<'_, BucketExemplars> {
+        // They are whole at every step, so that a poisoned lock is harmless.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::tunnel::TunnelMetrics;
 use crate::upstream::UpstreamMetrics;
 
 mod destinations;
+mod exemplars;
 mod export;
 mod process;
 mod workers;
@@ -17,6 +18,7 @@ mod workers;
 pub(crate) use destinations::{
     AllDestinations, DestinationCollector, OTHER, WeighedCounts, all_destinations,
 };
+pub(crate) use exemplars::with_exemplars;
 pub(crate) use export::MetricWriter;
 pub use process::ProcessCounters;
 pub(crate) use workers::WorkerCollector;

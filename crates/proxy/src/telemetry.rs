@@ -94,6 +94,7 @@ impl WorkerTelemetry {
             self.log(log, record);
         }
         if let Some(traced) = traced {
+            self.metrics.exemplify(record, traced.trace.id);
             self.trace(traced, record);
         }
     }

@@ -9,7 +9,7 @@ use super::destinations::DestinationTable;
 use super::hour::HourTable;
 use super::outcome::ExchangeOutcome;
 use super::series::CountersByDecision;
-use crate::meter::{Counter, CountersByLabel, Histogram};
+use crate::meter::{Counter, CountersByLabel, Exemplar, Exemplars, Histogram};
 use crate::record::{ExchangeForm, Record, RedirectResult};
 use crate::refusal::Reason;
 
@@ -28,6 +28,8 @@ pub(crate) struct ExchangeMetrics {
     pub(crate) redirects: CountersByLabel<RedirectResult>,
     /// From the request's head to the end of the response.
     pub(crate) duration: Histogram,
+    /// Requests of traces that are kept, by that time.
+    pub(crate) duration_exemplars: Exemplars,
     /// Bytes of request bodies forwarded.
     pub(crate) request_bytes: Counter,
     /// Bytes of response bodies forwarded.
@@ -44,6 +46,19 @@ impl ExchangeMetrics {
         Self {
             destinations: DestinationTable::of_worker_among(workers),
             ..Self::default()
+        }
+    }
+
+    /// Remembers an exchange that belongs to this trace as an example of how long exchanges take.
+    pub(crate) fn exemplify(&self, record: &Record<'_>, trace_id: [u8; 16]) {
+        if record.form == ExchangeForm::Messages
+            && let Some(started) = record.started
+        {
+            self.duration_exemplars.note(Exemplar {
+                trace_id,
+                duration: record.duration,
+                at: started + record.duration,
+            });
         }
     }
 

@@ -106,6 +106,9 @@ fn a_request_goes_on_with_its_trace_and_its_spans_are_told() {
     assert_eq!(numbers(server, &[6]), [2]);
     let events = texts(server, &[11, 2]);
     assert_eq!(events, ["dns", "connect", "first_byte"]);
+    let metrics = setup.gateway.ask("/metrics");
+    let exemplar = format!(" # {{trace_id=\"{TRACE}\"}} 0.");
+    assert_eq!(metrics.text().matches(&exemplar).count(), 1);
     let requests = setup.collector.requests();
     let resource = messages(grpc::message(&requests[0]), &[1, 1, 1]);
     let name = resource
