@@ -98,7 +98,7 @@ fn policies_hold_for_what_the_proxy_is_asked_for() {
     );
     let deny = egress_policy(
         "no-a",
-        "  rules: [{hosts: [a.example], action: Deny}]\n  defaultAction: Allow",
+        "rules: [{hosts: [a.example], action: Deny}]\n  defaultAction: Allow",
     );
     let gateway = through(proxy.addr(), &near, &[&deny]);
     assert_eq!(gateway.get("a.example", "/").status, 403);
