@@ -56,7 +56,7 @@ impl UpstreamRequest<'_> {
                 let stream = StreamAttempt { lease, reused, by };
                 // Boxed, so that requests over HTTP/1.1 do not pay for its size.
                 match Box::pin(self.over_stream(request, replay, stream, &mut resends)).await? {
-                    NextStep::Answered(answered) => return Ok(answered),
+                    NextStep::Answered(answered) => return Ok(*answered),
                     NextStep::Again(again) => request = again,
                 }
                 continue;

@@ -73,28 +73,47 @@ fn header_edit(
             fields.fault(name, format!("at most {MAX_HEADERS} are allowed"));
         }
     }
-    let mut pairs = |name: &str, specs: &Option<Vec<HeaderSource>>| {
-        let mut pairs = HeaderPairs::default();
-        for (index, spec) in specs.iter().flatten().enumerate() {
-            let mut fields = fields.nested(&format!("{name}[{index}]"));
-            if let Some((name, value)) = pair(spec, kind, &mut fields, reader) {
-                pairs.push(name, value);
+    let lists = EditLists { set, add, remove };
+    lists.read(fields, |spec, fields| pair(spec, kind, fields, reader))
+}
+
+/// The lists of a change to headers, as policies write them.
+pub(super) struct EditLists<'s, S> {
+    pub(super) set: &'s Option<Vec<S>>,
+    pub(super) add: &'s Option<Vec<S>>,
+    pub(super) remove: &'s Option<Vec<String>>,
+}
+
+impl<S> EditLists<'_, S> {
+    /// Reads the lists. `pair` reads one entry, and says what is wrong with it.
+    pub(super) fn read(
+        &self,
+        fields: &mut SpecFields<'_>,
+        mut pair: impl FnMut(&S, &mut SpecFields<'_>) -> Option<(HeaderName, HeaderValue)>,
+    ) -> HeaderEdit {
+        let mut pairs = |list: &str, specs: &Option<Vec<S>>| {
+            let mut pairs = HeaderPairs::default();
+            for (index, spec) in specs.iter().flatten().enumerate() {
+                let mut fields = fields.nested(&format!("{list}[{index}]"));
+                if let Some((name, value)) = pair(spec, &mut fields) {
+                    pairs.push(name, value);
+                }
+            }
+            pairs.into_list()
+        };
+        let (set, add) = (pairs("set", self.set), pairs("add", self.add));
+        let mut names = Vec::new();
+        for (index, name) in self.remove.iter().flatten().enumerate() {
+            match header_name(name) {
+                Ok(name) => names.push(name),
+                Err(error) => fields.fault(&format!("remove[{index}]"), error.message()),
             }
         }
-        pairs.into_list()
-    };
-    let (set, add) = (pairs("set", set), pairs("add", add));
-    let mut names = Vec::new();
-    for (index, name) in remove.iter().flatten().enumerate() {
-        match header_name(name) {
-            Ok(name) => names.push(name),
-            Err(error) => fields.fault(&format!("remove[{index}]"), error.message()),
+        HeaderEdit {
+            set,
+            add,
+            remove: names,
         }
-    }
-    HeaderEdit {
-        set,
-        add,
-        remove: names,
     }
 }
 

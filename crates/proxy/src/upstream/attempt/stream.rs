@@ -58,7 +58,7 @@ pub(super) struct AttemptDeadlines {
 
 /// What follows an attempt over a stream.
 pub(super) enum NextStep {
-    Answered(AttemptResponse),
+    Answered(Box<AttemptResponse>),
     /// The request is to be sent again, over any connection, as if it had not been sent.
     Again(OutgoingRequest),
 }
@@ -88,12 +88,12 @@ impl UpstreamRequest<'_> {
         let (fault, refusal) = match sent {
             Ok(StreamOutcome::Answered(response, upgraded)) => {
                 self.answered(&lease, &response, reused);
-                return Ok(NextStep::Answered(AttemptResponse {
+                return Ok(NextStep::Answered(Box::new(AttemptResponse {
                     response,
                     lease,
                     upgraded,
                     deadline: by.deadline,
-                }));
+                })));
             }
             Ok(StreamOutcome::Failed(fault, refusal)) => (fault, refusal),
             Err(refusal) => return Err(self.failed(&lease, AttemptFailure::slow(refusal))),

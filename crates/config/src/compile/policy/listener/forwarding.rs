@@ -8,7 +8,8 @@ use ipnet::IpNet;
 use crate::api::kgateway::{
     ClientCertDetailsSpec, EarlyHeader, EarlyHeaderModifier, ForwardClientCertSpec,
 };
-use crate::compile::header::{HeaderPairs, MessageKind, header_name, header_value};
+use crate::compile::header::{MessageKind, header_value};
+use crate::compile::policy::header_modifiers::EditLists;
 use crate::compile::value::{MAX_NUMBER, SpecFields};
 use crate::policy::headers::HeaderEdit;
 use crate::snapshot::{CertificateDetails, CertificateForwarding, ForwardedFor, ForwardedTrust};
@@ -145,29 +146,7 @@ fn told(spec: &ClientCertDetailsSpec) -> CertificateDetails {
 pub(super) fn early_headers(spec: &EarlyHeaderModifier, fields: &mut SpecFields<'_>) -> HeaderEdit {
     let EarlyHeaderModifier { set, add, remove } = spec;
     let mut fields = fields.nested("earlyRequestHeaderModifier");
-    let mut pairs = |list: &str, specs: &Option<Vec<EarlyHeader>>| {
-        let mut pairs = HeaderPairs::default();
-        for (index, spec) in specs.iter().flatten().enumerate() {
-            let mut fields = fields.nested(&format!("{list}[{index}]"));
-            if let Some((name, value)) = pair(spec, &mut fields) {
-                pairs.push(name, value);
-            }
-        }
-        pairs.into_list()
-    };
-    let (set, add) = (pairs("set", set), pairs("add", add));
-    let mut names = Vec::new();
-    for (index, name) in remove.iter().flatten().enumerate() {
-        match header_name(name) {
-            Ok(name) => names.push(name),
-            Err(error) => fields.fault(&format!("remove[{index}]"), error.message()),
-        }
-    }
-    HeaderEdit {
-        set,
-        add,
-        remove: names,
-    }
+    EditLists { set, add, remove }.read(&mut fields, pair)
 }
 
 fn pair(spec: &EarlyHeader, fields: &mut SpecFields<'_>) -> Option<(HeaderName, HeaderValue)> {
