@@ -1,6 +1,7 @@
 //! One request, top to bottom: what is decided, in which order, and who answers.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -62,6 +63,8 @@ pub(crate) struct RequestClient {
     pub(crate) exchange: Rc<Exchange>,
     /// Takes the tunnel that the stream of an HTTP/2 CONNECT becomes.
     slot: Option<TunnelSlot>,
+    /// Whether the answer is consent to a tunnel.
+    consents: Cell<bool>,
 }
 
 /// A request whose target is known, and the listener that serves it.
@@ -89,6 +92,7 @@ pub(crate) async fn handle(
         slot,
         connection: Rc::clone(&connection),
         exchange: Rc::clone(&exchange),
+        consents: Cell::default(),
     };
     let scope = ResponseScope::of(request.method(), is_grpc);
     let mut is_last = false;
@@ -113,6 +117,10 @@ pub(crate) async fn handle(
             response
         }
     };
+    if is_connect && !client.consents.get() && response.status().is_success() {
+        // Whatever service or policy has said so: the client would take what follows for the other end of its tunnel.
+        *response.status_mut() = StatusCode::FORBIDDEN;
+    }
     exchange.edit_response(response.headers_mut());
     exchange.finish_response(response.headers_mut());
     if let Some(pace) = exchange.response_pace(&connection.context.shared.faults) {
@@ -206,6 +214,7 @@ impl RequestClient {
 
     /// Makes a tunnel of the connection, or of its stream, once the request is answered.
     fn then(&self, tunnel: Tunnel) {
+        self.consents.set(true);
         self.connection
             .open_tunnel_after_response(tunnel, self.slot.as_ref());
     }

@@ -1,5 +1,6 @@
 //! The responses that the gateway makes itself, as a listener wants them to be (`localReplies`).
 
+use egret_testkit::client::connect_request;
 use egret_testkit::gateway::{documents, egress_policy, listener_policy, quickstart_config};
 use egret_testkit::{DnsServer, Gateway, Http2Client, Upstream};
 use serde_json::{Value, json};
@@ -120,6 +121,36 @@ fn a_mapper_changes_what_its_filter_takes() {
     let answer = client.request("GET / HTTP/1.1\r\nhost: a..example\r\n\r\n");
     assert_eq!(answer.status, 400);
     assert_eq!(answer.header("content-type"), Some("application/json"));
+}
+
+#[test]
+fn no_answer_of_the_gateway_is_consent_to_a_tunnel() {
+    let dns = DnsServer::with_a_example();
+    let mapped = json!({"mappers": [{
+        "filter": {"statusCodeFilter": {"op": "GE", "value": 400}},
+        "statusCode": 200,
+    }]});
+    let gateway = start(&dns, &mapped, &log());
+    assert_eq!(gateway.get("denied.example", "/").status, 200);
+    for authority in ["denied.example:443", "denied.example"] {
+        let mut client = gateway.connect();
+        client.send_request(connect_request(authority));
+        assert_eq!(client.read_head().status, 403, "{authority}");
+    }
+    let client = Http2Client::connect(gateway.address());
+    assert_eq!(
+        client
+            .open_tunnel("denied.example:443")
+            .response()
+            .unwrap()
+            .status,
+        403
+    );
+    let mut socket = client.open_extended("http://denied.example/", "websocket", &[]);
+    assert_eq!(socket.response().unwrap().status, 403);
+    let code = |record: &Value| record["code"].clone();
+    let codes: Vec<_> = gateway.wait_for_records(5).iter().map(code).collect();
+    assert_eq!(codes, [200, 403, 403, 403, 403]);
 }
 
 #[test]
