@@ -6,9 +6,13 @@ use serde_json::Value;
 /// The type of a field.
 pub(crate) fn type_of(schema: &Value) -> String {
     if let Some(values) = schema.get("enum").and_then(Value::as_array) {
-        let values = values.iter().filter_map(Value::as_str);
-        let values: Vec<String> = values.map(code).collect();
-        return values.join(", ");
+        let values = values.iter().filter_map(|value| match value {
+            // A field may always be left out in this way.
+            Value::Null => None,
+            Value::String(text) => Some(code(text)),
+            other => Some(code(&other.to_string())),
+        });
+        return values.collect::<Vec<_>>().join(", ");
     }
     let has = |name: &str| schema.get(name).is_some();
     match schema.get("type").and_then(Value::as_str) {
@@ -130,10 +134,17 @@ mod tests {
         for (schema, expected) in [
             (json!({"type": "string"}), "string"),
             (json!({"type": "string", "pattern": duration}), "duration"),
-            (json!({"type": "string", "enum": ["A", "B"]}), "`A`, `B`"),
+            (
+                json!({"type": "string", "enum": ["A", "B", null]}),
+                "`A`, `B`",
+            ),
             (
                 json!({"type": "array", "items": {"type": "object"}}),
                 "list of objects",
+            ),
+            (
+                json!({"type": "array", "items": {"type": "integer", "enum": [301, 302]}}),
+                "list of `301`, `302`",
             ),
             (
                 json!({"type": "object", "additionalProperties": {"type": "string"}}),
