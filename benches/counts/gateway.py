@@ -58,12 +58,15 @@ class World:
         values = {
             "PORT": port,
             "DNS": self.dns,
+            "FOLDER": self.folder,
             "JWKS": self.jwks,
             "RULES": RULES,
             "CERTIFICATE": self.base64("server.crt"),
             "KEY": self.base64("server.key"),
         }
         file = self.folder / "egret.yaml"
+        # The default log is on unless something else is said.
+        words = words if words & {"log", "telemetry"} else words | {"quiet"}
         file.write_text(render((HERE / "egret.yaml").read_text(), words, values))
         return file
 

@@ -48,6 +48,7 @@ SCENARIOS = {
     "warm request, token": Scenario(partial(client.requests, headers=(TOKEN,)), (tools.instructions,)),
     "warm request, token, JWT": with_policy("jwt", TOKEN),
     "warm request, log": with_policy("log"),
+    "warm request, JSON log in a file, 1 % traces": with_policy("telemetry"),
     "client connection with a request": Scenario(client.connections, REQUEST),
     "never-seen host": Scenario(client.hosts, REQUEST, few=100, more=600),
     "idle client": Scenario(client.idle_clients, (tools.memory,), few=500, more=2500),

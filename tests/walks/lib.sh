@@ -45,6 +45,8 @@ has_logged() { grep -qF -- "$1" access.txt; }
 
 # Serves config/, and waits until it does.
 serve() {
+  # Before the process begins, which is later than the next line: what another one has said does not count.
+  : >stderr.txt
   "$EGRET" serve config --admin "$ADMIN" --workers 2 "$@" >access.txt 2>stderr.txt &
   egret=$!
   wait_for has_said "admin server on"
