@@ -20,7 +20,7 @@ def machine():
 
 
 def read():
-    return json.loads(FILE.read_text()) if FILE.exists() else {"machine": machine(), "scenarios": {}}
+    return json.loads(FILE.read_text())
 
 
 def over_budget(counted, budgets, here):

@@ -350,11 +350,13 @@ async fn send_once<'a>(
     (parts, body): (Parts, RequestBody),
     client: &RequestClient,
 ) -> Result<Forwarded<'a>, Refusal> {
-    let sent = send::forward(forwarded, cleared, parts, body, client);
     match client.exchange.processor() {
-        None => sent.await,
-        // Boxed, so that it costs other requests nothing.
-        Some(processor) => Box::pin(ext_proc::unless_refused(processor, sent)).await,
+        None => send::forward(forwarded, cleared, parts, body, client).await,
+        Some(processor) => {
+            // Boxed, so that it costs other requests nothing.
+            let sent = Box::pin(send::forward(forwarded, cleared, parts, body, client));
+            ext_proc::unless_refused(processor, sent).await
+        }
     }
 }
 
@@ -369,9 +371,14 @@ async fn settle<'a>(
     match clearance {
         Clearance::Settled(passage, _) => Ok(passage),
         Clearance::Unsettled(unsettled) => {
-            let asked = limits::ask(unsettled, target, parts, client.enquiry(snapshot));
             // Boxed, so that it costs other requests nothing.
-            let asked = Box::pin(asked).await?;
+            let asked = Box::pin(limits::ask(
+                unsettled,
+                target,
+                parts,
+                client.enquiry(snapshot),
+            ));
+            let asked = asked.await?;
             parts.headers.extend(asked.added);
             Ok(asked.passage)
         }

@@ -31,6 +31,7 @@ mod compression;
 mod cors;
 mod csrf;
 mod draft;
+mod edit_lists;
 mod egress;
 mod ext_auth;
 mod ext_proc;

@@ -9,7 +9,7 @@ use crate::api::kgateway::{
     ClientCertDetailsSpec, EarlyHeader, EarlyHeaderModifier, ForwardClientCertSpec,
 };
 use crate::compile::header::{MessageKind, header_value};
-use crate::compile::policy::header_modifiers::EditLists;
+use crate::compile::policy::edit_lists::EditLists;
 use crate::compile::value::{MAX_NUMBER, SpecFields};
 use crate::policy::headers::HeaderEdit;
 use crate::snapshot::{CertificateDetails, CertificateForwarding, ForwardedFor, ForwardedTrust};
