@@ -51,8 +51,8 @@ SCENARIOS = {
     "warm request, JSON log in a file, 1 % traces": with_policy("telemetry"),
     "client connection with a request": Scenario(client.connections, REQUEST),
     "never-seen host": Scenario(client.hosts, REQUEST, few=100, more=600),
-    "idle client": Scenario(client.idle_clients, (tools.memory,), few=500, more=2500),
-    "idle TLS client": Scenario(client.idle_tls_clients, (tools.memory,), frozenset(["tls"]), few=500, more=2500),
-    "idle host and its connection": Scenario(client.hosts, (tools.memory,), few=500, more=2500),
-    "idle tunnel": Scenario(client.idle_tunnels, (tools.memory,), few=500, more=2500),
+    "idle client": Scenario(client.idle_clients, (tools.memory,), few=1000, more=6000),
+    "idle TLS client": Scenario(client.idle_tls_clients, (tools.memory,), frozenset(["tls"]), few=1000, more=6000),
+    "idle host and its connection": Scenario(client.hosts, (tools.memory,), few=1000, more=6000),
+    "idle tunnel": Scenario(client.idle_tunnels, (tools.memory,), few=1000, more=6000),
 }
