@@ -206,10 +206,7 @@ mod tests {
 
     #[test]
     fn the_task_of_a_connection_is_small() {
-        fn size<A, B, C, D, F>(_: impl FnOnce(A, B, C, D) -> F) -> usize {
-            size_of::<F>()
-        }
-        let size = size(serve);
+        let size = task::size_of_future(serve);
         assert!(size <= 1280, "{size} bytes");
     }
 }

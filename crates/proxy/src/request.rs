@@ -599,14 +599,12 @@ fn identify(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task;
 
     /// Each connection that is not quiet holds one.
     #[test]
     fn the_future_of_a_request_is_bounded() {
-        fn size<A, B, C, D, F>(_: impl FnOnce(A, B, C, D) -> F) -> usize {
-            size_of::<F>()
-        }
-        let size = size(handle);
+        let size = task::size_of_future(handle);
         assert!(size <= 8192, "{size} bytes");
     }
 }

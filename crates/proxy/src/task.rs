@@ -23,6 +23,12 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
     tokio::task::spawn_local(task);
 }
 
+/// The size in bytes of what an async function of four arguments makes, which each of its tasks holds.
+#[cfg(test)]
+pub(crate) fn size_of_future<A, B, C, D, F>(_: impl FnOnce(A, B, C, D) -> F) -> usize {
+    size_of::<F>()
+}
+
 /// Does `work`, and begins it anew when it panics. `name` says in the log what it is.
 ///
 /// What outlives one run, such as a listening socket, belongs to the caller and is lent to `work`.

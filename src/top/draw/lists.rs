@@ -22,19 +22,10 @@ const DESTINATIONS: [Column; 7] = [
     Column::number("last", 10),
 ];
 
-/// The same, with the last minutes, where there is room.
-const WIDE_DESTINATIONS: [Column; 8] = [
-    Column::text("Host", 1),
-    Column::word("last 20 minutes", 20),
-    Column::number("requests", 10),
-    Column::number("errors", 7),
-    Column::number("bytes", 9),
-    Column::number("mean", 8),
-    Column::number("p99", 8),
-    Column::number("last", 10),
-];
+/// The last minutes, after the host where there is room.
+const LAST_MINUTES: Column = Column::word("last 20 minutes", 20);
 
-/// The columns from which on there is room.
+/// The columns from which on there is room for the last minutes.
 const WIDE: u16 = 110;
 /// The last minutes that are drawn.
 const MINUTES: usize = 20;
@@ -76,12 +67,11 @@ impl Drawing<'_> {
             }
             row
         });
-        let columns: &[Column] = if is_wide {
-            &WIDE_DESTINATIONS
-        } else {
-            &DESTINATIONS
-        };
-        self.list(columns, rows.collect(), &found, (area, buffer));
+        let mut columns = DESTINATIONS.to_vec();
+        if is_wide {
+            columns.insert(1, LAST_MINUTES);
+        }
+        self.list(&columns, rows.collect(), &found, (area, buffer));
     }
 
     pub(super) fn refusals(&self, area: Rect, buffer: &mut Buffer) {
