@@ -31,7 +31,7 @@ use crate::policy::{Admission, Clearance, Cleared, Passage, PolicyContext, crede
 use crate::refusal::{self, Refusal};
 use crate::transfer::ReceivedBody;
 use crate::tunnel::Tunnel;
-use crate::upstream::RequestBody;
+use crate::upstream::{OutgoingRequest, RequestBody};
 use decide::{NextStep, RoutedRequest};
 use ext_proc::{Processed, SeenRequest, SeenResponse};
 use limits::Enquiry;
@@ -227,38 +227,39 @@ async fn answer(
     let (connection, exchange) = (&client.connection, &client.exchange);
     let snapshot = connection.context.snapshot();
     let socket = socket(&snapshot, &connection.client)?;
-    let (mut parts, body) = request.into_parts();
-    let mut body = RequestBody::of_client(body, Rc::clone(exchange));
-    expect(&parts, &body, exchange);
-    let entered = enter(&mut parts, socket, client)?;
+    let request = request.map(|body| RequestBody::of_client(body, Rc::clone(exchange)));
+    let mut request = Box::new(OutgoingRequest::from(request));
+    expect(&request, exchange);
+    let parts = &mut request.parts;
+    let entered = enter(parts, socket, client)?;
     let (mut target, extended) = (entered.target, entered.extended);
-    if let Some(answer) = edge::begin(entered.listener, &mut target, &mut parts, client)? {
+    if let Some(answer) = edge::begin(entered.listener, &mut target, parts, client)? {
         return Ok(answer);
     }
     let path = compared_path(parts.uri.path(), &parts.method);
     let has_normal_path = matches!(path, Cow::Borrowed(path) if path == parts.uri.path());
-    let found = decide::route(entered.listener, &target, &parts, &path)?;
+    let found = decide::route(entered.listener, &target, parts, &path)?;
     let policies = &found.rule.policies;
-    edge::trace_rule(policies, &parts, exchange);
-    transformation::keep(policies, &parts, connection.client.scheme(), exchange);
+    edge::trace_rule(policies, parts, exchange);
+    transformation::keep(policies, parts, connection.client.scheme(), exchange);
     let faults = &connection.context.shared.faults;
-    if let Some(fault) = decide::fault(&found, &parts, exchange, faults) {
+    if let Some(fault) = decide::fault(&found, parts, exchange, faults) {
         // Boxed, so that it costs other requests nothing.
         Box::pin(fault).await?;
     }
-    if let Some(answer) = decide::preflight(&found, &parts, exchange) {
+    if let Some(answer) = decide::preflight(&found, parts, exchange) {
         return Ok(answer);
     }
-    let admitted = match admit(&found, &target, &parts, client, &snapshot).await? {
+    let admitted = match admit(&found, &target, parts, client, &snapshot).await? {
         Admission::Admitted(admitted) => admitted,
         Admission::Identified(identified) => {
-            let message = (&mut parts, &mut body);
-            let asked = ext_auth::ask(identified, &target, message, client.enquiry(&snapshot));
+            let enquiry = client.enquiry(&snapshot);
+            let asked = ext_auth::ask(identified, &target, &mut request, enquiry);
             // Likewise.
             Box::pin(asked).await?
         }
     };
-    let scope = ResponseScope::of(&parts.method, extended.is_some());
+    let scope = ResponseScope::of(&request.parts.method, extended.is_some());
     let routed = RoutedRequest {
         target: &target,
         found,
@@ -272,16 +273,16 @@ async fn answer(
         snapshot: &snapshot,
         socket,
     };
-    let answered = match routed.decide(&mut parts, body, client)? {
+    let answered = match routed.decide(&mut request.parts, &request.body, client)? {
         NextStep::Answer(response) => AnsweredRequest {
             response,
             policies,
-            accepted: compression::accepted(policies, &parts),
+            accepted: compression::accepted(policies, &request.parts),
         },
         NextStep::Tunnel(clearance) => {
             let request = connect::ConnectRequest {
                 target: &target,
-                parts: &parts,
+                parts: &request.parts,
                 clearance,
                 rule: found.rule,
                 snapshot: &snapshot,
@@ -289,8 +290,8 @@ async fn answer(
             // Boxed, so that it costs requests that are forwarded nothing.
             return Box::pin(connect::open(request, client)).await;
         }
-        NextStep::Forward(clearance, forwarded, body) => {
-            send_on(clearance, forwarded, (parts, body), at, client).await?
+        NextStep::Forward(clearance, forwarded) => {
+            send_on(clearance, forwarded, request, at, client).await?
         }
     };
     let AnsweredRequest {
@@ -312,23 +313,27 @@ async fn answer(
 async fn send_on<'a>(
     clearance: Clearance<'a>,
     forwarded: ForwardedRequest<'a, '_>,
-    (mut parts, mut body): (Parts, RequestBody),
+    mut request: Box<OutgoingRequest>,
     at: ServedAt<'a>,
     client: &RequestClient,
 ) -> Result<AnsweredRequest<'a>, Refusal> {
     let policies = &forwarded.rule.policies;
-    let accepted = compression::accepted(policies, &parts);
-    let message = (&mut parts, &mut body);
-    let followed = redirect::keep(&forwarded, &clearance, message, at, client);
-    let passage = settle(clearance, at.target, &mut parts, client, at.snapshot);
+    let accepted = compression::accepted(policies, &request.parts);
+    let followed = redirect::keep(&forwarded, &clearance, &mut request, at, client);
+    let passage = settle(
+        clearance,
+        at.target,
+        &mut request.parts,
+        client,
+        at.snapshot,
+    );
     let change = ChangedRequest {
         passage: passage.await?,
-        parts: &mut parts,
-        body: &mut body,
+        request: &mut request,
         is_upgrade: forwarded.wanted.is_some(),
     };
     let cleared = change.by(policies, client, at.snapshot).await?;
-    let sent = send_once(forwarded, cleared, (parts, body), client).await?;
+    let sent = send_once(forwarded, cleared, request, client).await?;
     match followed {
         // Boxed, so that it costs other requests nothing.
         Some(followed) => Box::pin(followed.follow(sent, client)).await,
@@ -347,14 +352,14 @@ async fn send_on<'a>(
 async fn send_once<'a>(
     forwarded: ForwardedRequest<'a, '_>,
     cleared: Cleared<'a>,
-    (parts, body): (Parts, RequestBody),
+    request: Box<OutgoingRequest>,
     client: &RequestClient,
 ) -> Result<Forwarded<'a>, Refusal> {
     match client.exchange.processor() {
-        None => send::forward(forwarded, cleared, parts, body, client).await,
+        None => send::forward(forwarded, cleared, request, client).await,
         Some(processor) => {
             // Boxed, so that it costs other requests nothing.
-            let sent = Box::pin(send::forward(forwarded, cleared, parts, body, client));
+            let sent = send::forward_boxed(forwarded, cleared, request, client);
             ext_proc::unless_refused(processor, sent).await
         }
     }
@@ -387,8 +392,7 @@ async fn settle<'a>(
 
 /// A request within all limits that policies change before it is sent.
 struct ChangedRequest<'r, 'a> {
-    parts: &'r mut Parts,
-    body: &'r mut RequestBody,
+    request: &'r mut OutgoingRequest,
     passage: Passage<'a>,
     is_upgrade: bool,
 }
@@ -402,11 +406,11 @@ impl<'a> ChangedRequest<'_, 'a> {
         snapshot: &WorkerSnapshot,
     ) -> Result<Cleared<'a>, Refusal> {
         let Self {
-            parts,
-            body,
+            request,
             passage,
             is_upgrade,
         } = self;
+        let OutgoingRequest { parts, body } = request;
         compression::decode(policies, parts, body);
         if let Some(reading) = buffer::read_whole(policies, body) {
             Box::pin(reading).await?;
@@ -478,7 +482,7 @@ impl ResponseChange {
 }
 
 /// Tells the exchange what the client expects before the answer.
-fn expect(parts: &Parts, body: &RequestBody, exchange: &Exchange) {
+fn expect(OutgoingRequest { parts, body }: &OutgoingRequest, exchange: &Exchange) {
     if !body.is_end_stream() && expects_continue(parts) {
         exchange.awaits_consent();
     }

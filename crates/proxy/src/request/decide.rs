@@ -53,7 +53,7 @@ pub(super) enum NextStep<'a, 'r> {
     /// A tunnel is opened to there.
     Tunnel(Clearance<'a>),
     /// The request is forwarded.
-    Forward(Clearance<'a>, ForwardedRequest<'a, 'r>, RequestBody),
+    Forward(Clearance<'a>, ForwardedRequest<'a, 'r>),
 }
 
 /// The rule that a request falls under.
@@ -194,7 +194,7 @@ impl<'a, 'r> RoutedRequest<'a, 'r> {
     pub(super) fn decide(
         self,
         parts: &mut Parts,
-        body: RequestBody,
+        body: &RequestBody,
         client: &RequestClient,
     ) -> Result<NextStep<'a, 'r>, Refusal> {
         let RequestClient {
@@ -228,7 +228,7 @@ impl<'a, 'r> RoutedRequest<'a, 'r> {
         self,
         backends: &'a WeightedBackends,
         parts: &Parts,
-        body: RequestBody,
+        body: &RequestBody,
         client: &RequestClient,
     ) -> Result<NextStep<'a, 'r>, Refusal> {
         let Self {
@@ -264,7 +264,7 @@ impl<'a, 'r> RoutedRequest<'a, 'r> {
             return Ok(NextStep::Tunnel(clearance));
         }
         let rule = &**found.rule;
-        let has_body = !http_body::Body::is_end_stream(&body);
+        let has_body = !http_body::Body::is_end_stream(body);
         let wanted =
             upgrade::requested(parts, has_body, extended.as_ref(), rule.policies.upgrades())?;
         let forwarded = ForwardedRequest {
@@ -275,7 +275,7 @@ impl<'a, 'r> RoutedRequest<'a, 'r> {
             wanted,
         };
         let clearance = clear(admitted, plan, &context, limits, exchange)?;
-        Ok(NextStep::Forward(clearance, forwarded, body))
+        Ok(NextStep::Forward(clearance, forwarded))
     }
 }
 

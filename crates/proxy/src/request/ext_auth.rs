@@ -1,7 +1,6 @@
 //! Asks the service of `extAuth` about a request.
 
 use egret_config::policy::ext_auth::{AuthBody, AuthProtocol};
-use http::request::Parts;
 use http_body::Body as _;
 
 use super::compression;
@@ -14,7 +13,7 @@ use crate::policy::ext_auth::{
     AuthAnswer, Authorized, CheckedBody, CheckedRequest, Identified, grpc, http_service,
 };
 use crate::refusal::Refusal;
-use crate::upstream::{BodyBeginning, CallError, RequestBody, WholeBodyFault};
+use crate::upstream::{BodyBeginning, CallError, OutgoingRequest, RequestBody, WholeBodyFault};
 
 /// Asks the service, and makes its changes to the request.
 ///
@@ -24,7 +23,7 @@ use crate::upstream::{BodyBeginning, CallError, RequestBody, WholeBodyFault};
 pub(super) async fn ask<'a>(
     identified: Box<Identified<'a>>,
     target: &Target,
-    (parts, body): (&mut Parts, &mut RequestBody),
+    OutgoingRequest { parts, body }: &mut OutgoingRequest,
     enquiry: Enquiry<'_>,
 ) -> Result<Admitted<'a>, Refusal> {
     let auth = identified.auth();

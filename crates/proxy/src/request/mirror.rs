@@ -14,9 +14,9 @@ use egret_config::policy::request_mirror::MirrorHost;
 use egret_config::snapshot::{
     BackendDestination, RequestMirror, RouteRule, RouteTimeouts, TimeoutSetting,
 };
+use http::HeaderValue;
 use http::header::{EXPECT, HOST};
 use http::request::Parts;
-use http::{HeaderValue, Request};
 use http_body_util::BodyExt as _;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -34,7 +34,8 @@ use crate::record::Trip;
 use crate::task;
 use crate::transfer::CopyLimits;
 use crate::upstream::{
-    ClientMemo, MirrorResult, RequestBody, SendOptions, UpstreamBody, UpstreamReply,
+    ClientMemo, MirrorResult, OutgoingRequest, RequestBody, SendOptions, UpstreamBody,
+    UpstreamReply,
 };
 
 /// How long the answer to a copy is read, so that its connection can be used again.
@@ -168,12 +169,8 @@ impl RequestCopy {
             trip: &trip,
             memo: &ClientMemo::default(),
         };
-        let request = Request::from_parts(parts, body);
-        match context
-            .upstreams
-            .send(cleared, Box::new(request), options)
-            .await?
-        {
+        let request = Box::new(OutgoingRequest { parts, body });
+        match context.upstreams.send(cleared, request, options).await? {
             UpstreamReply::Response(response) => {
                 discard(response.into_body()).await;
                 Ok(())

@@ -34,7 +34,7 @@ use crate::policy::internal_redirect::{
 use crate::policy::{self, Admitted, Clearance, GrantedFields, PolicyContext};
 use crate::record::RedirectResult;
 use crate::refusal::Refusal;
-use crate::upstream::RequestBody;
+use crate::upstream::{OutgoingRequest, RequestBody};
 
 /// The most bytes of the body of a redirect that are kept in case that it is passed on: such a body is a note for people.
 const MAX_NOTE: usize = 64 * 1024;
@@ -119,7 +119,7 @@ pub(super) struct ServedAt<'a> {
 pub(super) fn keep<'a>(
     forwarded: &ForwardedRequest<'a, '_>,
     clearance: &Clearance<'a>,
-    (parts, body): (&mut Parts, &mut RequestBody),
+    request: &mut OutgoingRequest,
     at: ServedAt<'a>,
     client: &RequestClient,
 ) -> Option<Box<FollowedRequest<'a>>> {
@@ -128,6 +128,7 @@ pub(super) fn keep<'a>(
     if forwarded.wanted.is_some() {
         return None;
     }
+    let OutgoingRequest { parts, body } = request;
     // What is sent again is decompressed as well.
     compression::decode(policies, parts, body);
     let plan = clearance.plan();
@@ -312,16 +313,19 @@ impl<'a> FollowedRequest<'a> {
                 return Ok(HopEnd::PassedOn(from.for_client(via, exchange)?));
             }
         };
-        let (passage, forwarded, mut body) = match step {
+        let (passage, forwarded, mut request) = match step {
             HopStep::Answer(response) => {
                 exchange.followed(status, &next.url, before);
                 return Ok(HopEnd::Ended(response, rule));
             }
-            HopStep::Forward(passage, forwarded, body) => (passage, forwarded, body),
+            HopStep::Forward(passage, forwarded, body) => {
+                let request = Box::new(OutgoingRequest { parts, body });
+                (passage, forwarded, request)
+            }
         };
         // Its connection may be the only one that there can be.
         let note = hold(from).await;
-        if !body.claim() {
+        if !request.body.claim() {
             return Err(Refusal::RequestBody);
         }
         self.is_body_seen |= rule.policies.ext_proc.value().is_some();
@@ -329,12 +333,11 @@ impl<'a> FollowedRequest<'a> {
         let processor = exchange.take_processor();
         let change = ChangedRequest {
             passage,
-            parts: &mut parts,
-            body: &mut body,
+            request: &mut request,
             is_upgrade: forwarded.wanted.is_some(),
         };
         let sent = match change.by(&rule.policies, client, self.snapshot).await {
-            Ok(cleared) => send_once(forwarded, cleared, (parts, body), client).await,
+            Ok(cleared) => send_once(forwarded, cleared, request, client).await,
             Err(refusal) => Err(refusal),
         };
         let forwarded = match sent {
@@ -408,10 +411,10 @@ impl<'a> FollowedRequest<'a> {
             extended: None,
             snapshot: self.snapshot,
         };
-        let step = match routed.decide(parts, body, client)? {
+        let step = match routed.decide(parts, &body, client)? {
             NextStep::Answer(response) => HopStep::Answer(response),
             NextStep::Tunnel(_) => return Err(Refusal::NoTunnel("a redirect leads to no tunnel")),
-            NextStep::Forward(clearance, forwarded, body) => {
+            NextStep::Forward(clearance, forwarded) => {
                 let passage = settle(clearance, target, parts, client, self.snapshot).await?;
                 HopStep::Forward(passage, forwarded, body)
             }

@@ -1,5 +1,7 @@
 //! Forwarding: what a cleared request says to its upstream, and what of the response is sent on.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,7 +10,7 @@ use egret_config::policy::headers::HeaderEdit;
 use egret_config::snapshot::{RouteFilters, RouteRule};
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TE, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, Version};
+use http::{HeaderMap, Method, Response, Version};
 use http_body::Body as _;
 
 use super::RequestClient;
@@ -26,7 +28,7 @@ use crate::message::via::Via;
 use crate::policy::{Cleared, ClientIdentity};
 use crate::refusal::Refusal;
 use crate::tunnel::{Tunnel, TunnelKind, TunnelPermit, TunnelRequest};
-use crate::upstream::{RequestBody, SendOptions, UpstreamBody, UpstreamReply};
+use crate::upstream::{OutgoingRequest, RequestBody, SendOptions, UpstreamBody, UpstreamReply};
 
 /// A request that is forwarded, and what was decided about it.
 pub(super) struct ForwardedRequest<'a, 'r> {
@@ -92,8 +94,7 @@ pub(super) async fn forward<'a>(
         wanted,
     }: ForwardedRequest<'a, '_>,
     mut cleared: Cleared<'a>,
-    mut parts: Parts,
-    mut body: RequestBody,
+    mut request: Box<OutgoingRequest>,
     client: &RequestClient,
 ) -> Result<Forwarded<'a>, Refusal> {
     let RequestClient {
@@ -104,9 +105,9 @@ pub(super) async fn forward<'a>(
     let filters = [&rule.filters, cleared.plan().filters];
     let tunnel = wanted.map(|wanted| {
         let origin = (&*connection.client, exchange.identity());
-        let request = TunnelRequest::new(origin, target, &parts, cleared.plan());
-        let request = request.with_protocol(wanted.protocol());
-        Box::new((wanted, request))
+        let tunnel = TunnelRequest::new(origin, target, &request.parts, cleared.plan());
+        let tunnel = tunnel.with_protocol(wanted.protocol());
+        Box::new((wanted, tunnel))
     });
     let wanted = tunnel.as_deref().map(|(wanted, _)| &**wanted);
     if wanted.is_some() {
@@ -116,24 +117,24 @@ pub(super) async fn forward<'a>(
             target,
             rule,
             matched_prefix,
-            parts: &parts,
+            parts: &request.parts,
             transformed: cleared.transformed(),
         };
-        mirror::start(&mirrored, &mut body, client);
+        mirror::start(&mirrored, &mut request.body, client);
     }
     if filters[1].response_headers != HeaderEdit::default() {
         // The changes of a backend reference are made to the final head alone, which an interim one would escape.
         exchange.takes_no_interim();
     }
     let origin = HeadOrigin::new(exchange.identity(), &connection.context);
-    prepare(&mut parts, &body, &cleared, filters, origin);
-    exchange.sends(&mut parts);
+    let OutgoingRequest { parts, body } = &mut *request;
+    prepare(parts, body, &cleared, filters, origin);
+    exchange.sends(parts);
     if let Some(wanted) = wanted {
         wanted.apply_to_request(&mut parts.headers);
     }
 
     let is_head = parts.method == Method::HEAD;
-    let request = Box::new(Request::from_parts(parts, body));
     let options = options(rule, wanted.is_some(), client);
     let reply = connection.context.upstreams.send(cleared, request, options);
     match (reply.await?, tunnel) {
@@ -171,6 +172,16 @@ pub(super) async fn forward<'a>(
         }
         (UpstreamReply::Switched { .. }, None) => Err(Refusal::UpstreamProtocol),
     }
+}
+
+/// As [`forward`], in a box that is made here, so that a caller who needs no box has no place for the future twice.
+pub(super) fn forward_boxed<'f, 'a: 'f>(
+    forwarded: ForwardedRequest<'a, 'f>,
+    cleared: Cleared<'a>,
+    request: Box<OutgoingRequest>,
+    client: &'f RequestClient,
+) -> Pin<Box<impl Future<Output = Result<Forwarded<'a>, Refusal>> + 'f>> {
+    Box::pin(forward(forwarded, cleared, request, client))
 }
 
 impl Forwarded<'_> {

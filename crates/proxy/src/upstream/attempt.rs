@@ -1,20 +1,21 @@
 //! One attempt of a request: over a connection to one address of its destination, until the response's head.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Instant;
 
 use egret_config::snapshot::HttpVersion;
+use futures_util::TryFutureExt as _;
+use http::Response;
 use http::header::TE;
-use http::{Request, Response};
 
-use super::attempt_outcome::{AttemptFailure, AttemptResponse};
+use super::attempt_outcome::{AttemptFailure, AttemptResponse, boxed};
 use super::checkout::Checkout;
 use super::connection::UpstreamConnection;
 use super::health::ObservedOutcome;
 use super::lease::LeasedConnection;
+use super::outgoing::OutgoingRequest;
 use super::request::UpstreamRequest;
-use super::request_body::{OutgoingRequest, RequestBody, copy};
 use super::retry;
 use super::timeouts::{after, earliest};
 use crate::clock;
@@ -32,8 +33,8 @@ impl UpstreamRequest<'_> {
     /// request of which nothing was sent can always be sent again; otherwise only if it is idempotent.
     pub(super) async fn attempt(
         &mut self,
-        mut request: OutgoingRequest,
-        replay: Option<&Request<RequestBody>>,
+        mut request: Box<OutgoingRequest>,
+        replay: Option<&OutgoingRequest>,
     ) -> Result<AttemptResponse, AttemptFailure> {
         let now = clock::now();
         let longest = self.cleared.plan().settings.max_stream_duration;
@@ -50,7 +51,7 @@ impl UpstreamRequest<'_> {
             let until = head_by.map_or(silent, |head_by| head_by.min(silent));
             let (mut lease, reused) = self.connection(until).await?;
             lease.tell(self.trip, reused);
-            let idempotent = retry::is_idempotent(request.method());
+            let idempotent = retry::is_idempotent(&request.parts.method);
             let UpstreamConnection::Http1(connection) = lease.borrow() else {
                 let by = AttemptDeadlines { head_by, deadline };
                 let stream = StreamAttempt { lease, reused, by };
@@ -64,10 +65,12 @@ impl UpstreamRequest<'_> {
             let upgraded = self.upgrade.then(|| connection.expect_upgrade());
             if self.cleared.plan().destination.version != HttpVersion::Http1 {
                 // `TE` was kept for HTTP/2, where it is not a hop-by-hop field.
-                request.headers_mut().remove(TE);
+                request.parts.headers.remove(TE);
             }
-            connection.awaited.expect(request.body().exchange());
-            let sent = connection.sender.try_send_request(*request);
+            connection.awaited.expect(request.body.exchange());
+            let sent = connection.sender.try_send_request(request.into_request());
+            // Boxed, because it holds a request, which the response would be moved with.
+            let sent = pin!(sent.map_err(Box::new));
             let begin = if reused { now } else { clock::now() };
             let mut error = match self.head(sent, begin, head_by).await {
                 Ok(Ok(response)) => {
@@ -85,15 +88,18 @@ impl UpstreamRequest<'_> {
             };
             // A configured retry policy decides about these cases too.
             let automatic_retry = idempotent && self.retry.is_none();
-            let again = || replay.filter(|_| automatic_retry).and_then(copy);
+            let again = || {
+                let replay = replay.filter(|_| automatic_retry);
+                replay.and_then(OutgoingRequest::copy)
+            };
             if reused
-                && let Some(mut again) = error.take_message().map(Box::new).or_else(again)
-                && again.body_mut().claim()
+                && let Some(mut again) = error.take_message().map(boxed).or_else(again)
+                && again.body.claim()
             {
                 request = again;
                 continue;
             }
-            return Err(self.failed(&lease, AttemptFailure::of(error)));
+            return Err(self.failed(&lease, AttemptFailure::of(*error)));
         }
     }
 
@@ -101,11 +107,10 @@ impl UpstreamRequest<'_> {
     /// progress of the request body.
     pub(super) async fn head<F: Future>(
         &self,
-        sent: F,
+        mut sent: Pin<&mut F>,
         begin: Instant,
         head_by: Option<Instant>,
     ) -> Result<F::Output, Refusal> {
-        let mut sent = pin!(sent);
         loop {
             let moved = self.progress.last_moved().max(begin);
             let silent = moved + self.idle_timeout();

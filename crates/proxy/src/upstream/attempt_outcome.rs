@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::client::conn::TrySendError;
 use tokio::sync::oneshot;
 
 use super::connection::UpgradedStream;
 use super::lease::LeasedConnection;
-use super::request_body::{OutgoingRequest, RequestBody};
+use super::outgoing::OutgoingRequest;
+use super::request_body::RequestBody;
 use super::retry::FailureStage;
 use crate::refusal::Refusal;
 use crate::tls::TlsFailure;
@@ -29,7 +30,14 @@ pub(super) struct AttemptFailure {
     pub(super) refusal: Refusal,
     pub(super) broken: Option<FailureStage>,
     /// The request, if none of it was sent.
-    pub(super) unsent: Option<OutgoingRequest>,
+    pub(super) unsent: Option<Box<OutgoingRequest>>,
+}
+
+impl AttemptResponse {
+    /// Whether the upstream agreed to the protocol that the request asked for.
+    pub(super) fn is_switch(&self) -> bool {
+        self.upgraded.is_some() && self.response.status() == StatusCode::SWITCHING_PROTOCOLS
+    }
 }
 
 impl AttemptFailure {
@@ -58,7 +66,7 @@ impl AttemptFailure {
 
     /// Builds the failure of a connection that was in use.
     pub(super) fn of(mut error: TrySendError<Request<RequestBody>>) -> Self {
-        let unsent = error.take_message().map(Box::new);
+        let unsent = error.take_message().map(boxed);
         let error = error.error();
         let (refusal, broken) = if let Some(failure) = TlsFailure::within(error) {
             (Refusal::Tls(failure), Some(FailureStage::BeforeResponse))
@@ -85,4 +93,9 @@ impl AttemptFailure {
             unsent,
         }
     }
+}
+
+/// A request that was given back.
+pub(super) fn boxed(request: Request<RequestBody>) -> Box<OutgoingRequest> {
+    Box::new(request.into())
 }

@@ -12,6 +12,7 @@ use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
 use super::client_memo::ClientMemo;
+use super::outgoing::OutgoingRequest;
 use super::request::{SendOptions, UpstreamReply};
 use super::request_body::RequestBody;
 use super::response_body::{UpstreamBody, UpstreamBodyError};
@@ -84,8 +85,8 @@ impl Upstreams {
             trip: &trip,
             memo: &ClientMemo::default(),
         };
-        let request = Request::from_parts(parts, body);
-        match self.send(cleared, Box::new(request), options).await? {
+        let request = Box::new(OutgoingRequest { parts, body });
+        match self.send(cleared, request, options).await? {
             UpstreamReply::Response(response) => Ok(response),
             UpstreamReply::Switched { .. } => Err(Refusal::UpstreamProtocol),
         }

@@ -32,8 +32,8 @@ pub(super) type UpgradeSender = Rc<Cell<Option<oneshot::Sender<UpgradedStream>>>
 
 /// A connection or stream that a request is sent over.
 pub(crate) enum UpstreamConnection {
-    /// A whole connection.
-    Http1(Http1Connection),
+    /// A whole connection; boxed because what is in use passes through many functions.
+    Http1(Box<Http1Connection>),
     /// A stream of a shared connection.
     Http2(Http2Stream),
 }
@@ -45,8 +45,8 @@ pub(crate) struct Http1Connection {
     pub(super) awaited: Rc<AwaitedResponse>,
     pub(super) driven: Weak<DrivenConnection>,
     pub(super) peer: SocketAddr,
-    /// The gateway's end of the connection; boxed because response bodies hold connections.
-    pub(super) local: Option<Box<SocketAddr>>,
+    /// The gateway's end of the connection.
+    pub(super) local: Option<SocketAddr>,
     /// The health of the peer's address.
     pub(super) health: Arc<EndpointHealth>,
     /// The number of requests so far.
@@ -64,7 +64,7 @@ pub(super) struct IdleConnection {
 
 enum IdleState {
     /// hyper waits for a request on it.
-    Awake(Http1Connection),
+    Awake(Box<Http1Connection>),
     /// HTTP has to be begun on it again.
     Dozing(DozingConnection),
 }
@@ -81,7 +81,7 @@ impl UpstreamConnection {
     /// The gateway's end of the connection.
     pub(super) fn local(&self) -> Option<SocketAddr> {
         match self {
-            Self::Http1(connection) => connection.local.as_deref().copied(),
+            Self::Http1(connection) => connection.local,
             Self::Http2(stream) => stream.connection().local(),
         }
     }
@@ -105,7 +105,7 @@ impl UpstreamConnection {
 
 impl IdleConnection {
     /// A connection that has become idle.
-    pub(super) fn new(connection: Http1Connection, since: Instant) -> Self {
+    pub(super) fn new(connection: Box<Http1Connection>, since: Instant) -> Self {
         Self {
             state: IdleState::Awake(connection),
             since,
@@ -113,7 +113,7 @@ impl IdleConnection {
     }
 
     /// The connection, to send a request on; `None` if it has been closed. A response may have `max_fields` header fields.
-    pub(super) fn take(self, max_fields: Option<usize>) -> Option<Http1Connection> {
+    pub(super) fn take(self, max_fields: Option<usize>) -> Option<Box<Http1Connection>> {
         if self.is_closed() {
             return None;
         }

@@ -394,7 +394,7 @@ impl HostPool {
     }
 
     /// Returns a connection that can take a next request to the pool.
-    pub(crate) fn put(&self, connection: Http1Connection) {
+    pub(crate) fn put(&self, connection: Box<Http1Connection>) {
         let Some(idle_count) = self.idle_count.upgrade() else {
             return;
         };

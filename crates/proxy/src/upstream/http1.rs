@@ -32,7 +32,7 @@ pub(super) struct Http1Socket {
     pub(super) stream: UpstreamStream,
     pub(super) permit: ConnectionPermit,
     pub(super) peer: SocketAddr,
-    pub(super) local: Option<Box<SocketAddr>>,
+    pub(super) local: Option<SocketAddr>,
     pub(super) health: Arc<EndpointHealth>,
     pub(super) served: u32,
 }
@@ -61,7 +61,10 @@ impl Http1Socket {
     ///
     /// # Errors
     /// Those of hyper.
-    pub(super) fn begin(self, max_fields: Option<usize>) -> Result<Http1Connection, hyper::Error> {
+    pub(super) fn begin(
+        self,
+        max_fields: Option<usize>,
+    ) -> Result<Box<Http1Connection>, hyper::Error> {
         let Self {
             stream,
             permit,
@@ -91,7 +94,7 @@ impl Http1Socket {
         });
         let weak = Rc::downgrade(&driven);
         task::spawn(drive(driven, Rc::clone(&switch)));
-        Ok(Http1Connection {
+        Ok(Box::new(Http1Connection {
             switch,
             sender,
             awaited,
@@ -100,7 +103,7 @@ impl Http1Socket {
             local,
             health,
             served,
-        })
+        }))
     }
 }
 
@@ -167,7 +170,7 @@ impl Http1Connection {
     /// # Errors
     /// The connection as it is, if nobody drives it. `None` if it cannot be used again: something came that no request
     /// asked for.
-    pub(super) fn doze(self) -> Result<Option<DozingConnection>, Self> {
+    pub(super) fn doze(self: Box<Self>) -> Result<Option<DozingConnection>, Box<Self>> {
         let Some(driven) = Weak::upgrade(&self.driven) else {
             return Err(self);
         };

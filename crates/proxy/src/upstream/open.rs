@@ -162,7 +162,7 @@ impl ConnectionSetup<'_> {
                 stream,
                 permit: open,
                 peer,
-                local: ends.local.map(Box::new),
+                local: ends.local,
                 health: self.host_pool.health(peer, clock::now()),
                 served: 0,
             };

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use egret_config::snapshot::{FOREVER, RetryPolicy, RouteTimeouts, TimeoutSetting};
-use http::{Request, Response, StatusCode};
+use http::Response;
 use hyper::body::Body;
 use tokio::time::sleep_until;
 
@@ -16,7 +16,7 @@ use super::connection::UpgradedStream;
 use super::host_pool::HostPool;
 use super::lease::LeasedConnection;
 use super::limits::LimitPermit;
-use super::request_body::{OutgoingRequest, RequestBody, copy};
+use super::outgoing::OutgoingRequest;
 use super::response_body::{BodyLimit, UpstreamBody};
 use super::retry;
 use super::timeouts::after;
@@ -87,7 +87,7 @@ impl Upstreams {
     pub(crate) fn send<'a>(
         self: &'a Rc<Self>,
         cleared: Cleared<'a>,
-        request: OutgoingRequest,
+        request: Box<OutgoingRequest>,
         options: SendOptions<'a>,
     ) -> impl Future<Output = Result<UpstreamReply, Refusal>> + 'a {
         let SendOptions {
@@ -122,10 +122,10 @@ impl<'a> UpstreamRequest<'a> {
     ///
     /// # Errors
     /// Every way in which an upstream can fail to answer.
-    async fn send(mut self, mut request: OutgoingRequest) -> Result<UpstreamReply, Refusal> {
+    async fn send(mut self, mut request: Box<OutgoingRequest>) -> Result<UpstreamReply, Refusal> {
         if self.retry.is_some() {
             let limit = self.cleared.plan().settings.replay_limit;
-            request.body_mut().keep(limit);
+            request.body.keep(limit);
         }
         loop {
             let replay = self.replay(&request);
@@ -137,7 +137,11 @@ impl<'a> UpstreamRequest<'a> {
                         discard(answered);
                         again
                     }
-                    None => return self.respond(answered).await,
+                    // Boxed, so that it costs other requests nothing.
+                    None if answered.is_switch() => {
+                        return Box::pin(self.switch(answered)).await;
+                    }
+                    None => return Ok(self.respond(answered)),
                 },
                 Err(mut failed) => match self.after_failure(&mut failed, replay) {
                     Some(again) => again,
@@ -149,29 +153,30 @@ impl<'a> UpstreamRequest<'a> {
         }
     }
 
-    async fn respond(&self, answered: AttemptResponse) -> Result<UpstreamReply, Refusal> {
+    fn respond(&self, answered: AttemptResponse) -> UpstreamReply {
         self.trip.answered();
         let AttemptResponse {
             response,
             lease,
-            upgraded,
             deadline,
+            ..
         } = answered;
-        if let Some(upgraded) = upgraded
-            && response.status() == StatusCode::SWITCHING_PROTOCOLS
-        {
-            // This fails if more was read with the head than HTTP allows.
-            let upgraded = upgraded.await.map_err(|_| Refusal::UpstreamProtocol)?;
-            return Ok(UpstreamReply::Switched {
-                response: response.map(drop),
-                upstream: upgraded,
-                lease,
-                destination: Box::new(self.cleared.plan().destination.clone()),
-            });
-        }
         let limit = BodyLimit::new(self.idle_timeout(), deadline);
-        let response = response.map(|incoming| UpstreamBody::new(incoming, lease, limit));
-        Ok(UpstreamReply::Response(response))
+        let body = |incoming| UpstreamBody::new(incoming, lease, limit);
+        UpstreamReply::Response(response.map(body))
+    }
+
+    /// Takes the connection that carries another protocol from now on.
+    async fn switch(&self, answered: AttemptResponse) -> Result<UpstreamReply, Refusal> {
+        self.trip.answered();
+        let upgraded = answered.upgraded.ok_or(Refusal::UpstreamProtocol)?;
+        Ok(UpstreamReply::Switched {
+            response: answered.response.map(drop),
+            // This fails if more was read with the head than HTTP allows.
+            upstream: upgraded.await.map_err(|_| Refusal::UpstreamProtocol)?,
+            lease: answered.lease,
+            destination: Box::new(self.cleared.plan().destination.clone()),
+        })
     }
 
     /// The idle timeout, or forever if the rule switches timeouts off and says nothing of this one.
@@ -190,10 +195,10 @@ impl<'a> UpstreamRequest<'a> {
     }
 
     /// A copy to replay, if the request may ever be retried.
-    fn replay(&self, request: &Request<RequestBody>) -> Option<OutgoingRequest> {
-        let idempotent = retry::is_idempotent(request.method());
+    fn replay(&self, request: &OutgoingRequest) -> Option<Box<OutgoingRequest>> {
+        let idempotent = retry::is_idempotent(&request.parts.method);
         (idempotent || self.retry.is_some())
-            .then(|| copy(request))
+            .then(|| request.copy())
             .flatten()
     }
 
@@ -201,8 +206,8 @@ impl<'a> UpstreamRequest<'a> {
     fn after_response(
         &mut self,
         answered: &AttemptResponse,
-        replay: Option<OutgoingRequest>,
-    ) -> Option<OutgoingRequest> {
+        replay: Option<Box<OutgoingRequest>>,
+    ) -> Option<Box<OutgoingRequest>> {
         let policy = self.retry?;
         let (status, headers) = (answered.response.status(), answered.response.headers());
         if !retry::after_response(&policy.on, status, headers) {
@@ -226,8 +231,8 @@ impl<'a> UpstreamRequest<'a> {
     fn after_failure(
         &mut self,
         failed: &mut AttemptFailure,
-        replay: Option<OutgoingRequest>,
-    ) -> Option<OutgoingRequest> {
+        replay: Option<Box<OutgoingRequest>>,
+    ) -> Option<Box<OutgoingRequest>> {
         let broken = failed.broken?;
         let replay = failed.unsent.take().or(replay);
         if let Some(policy) = self.retry {
@@ -257,7 +262,11 @@ impl<'a> UpstreamRequest<'a> {
     }
 
     /// The request for one more attempt, if the limits allow it and the body is still there.
-    fn again(&mut self, attempts: u32, replay: Option<OutgoingRequest>) -> Option<OutgoingRequest> {
+    fn again(
+        &mut self,
+        attempts: u32,
+        replay: Option<Box<OutgoingRequest>>,
+    ) -> Option<Box<OutgoingRequest>> {
         if self.retries >= attempts {
             if self.retry.is_some() {
                 self.trip.gave_up(RetryEnd::Exhausted);
@@ -268,7 +277,7 @@ impl<'a> UpstreamRequest<'a> {
         if self
             .deadline
             .is_some_and(|deadline| clock::now() >= deadline)
-            || !again.body_mut().claim()
+            || !again.body.claim()
         {
             return None;
         }

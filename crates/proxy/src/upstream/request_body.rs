@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use egret_config::policy::compression::ContentCoding;
-use http::{HeaderMap, Request};
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep_until};
 
@@ -28,9 +28,6 @@ pub(crate) use whole::WholeBodyFault;
 /// How long the upstream has to say whether it wants the body of a client that waits for that (RFC 9110 10.1.1). Then the
 /// client is asked for it.
 const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// A request to an upstream. It passes through many functions, each of which would move 300 bytes.
-pub(crate) type OutgoingRequest = Box<Request<RequestBody>>;
 
 /// The body of a request to an upstream.
 pub(crate) struct RequestBody {
@@ -312,15 +309,6 @@ impl RequestBody {
         reader.number = kept.reader;
         kept.room.is_some()
     }
-}
-
-/// Copies a request for a replay, if its body can be copied.
-pub(super) fn copy(request: &Request<RequestBody>) -> Option<OutgoingRequest> {
-    let mut copy = Box::new(Request::new(request.body().replay_copy()?));
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    Some(copy)
 }
 
 impl ReplayReader {

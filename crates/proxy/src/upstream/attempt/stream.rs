@@ -1,10 +1,11 @@
 //! One attempt of a request over an HTTP/2 stream, until the response's head.
 
+use std::pin::pin;
 use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{HeaderValue, UPGRADE};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Response};
 use tokio::sync::oneshot;
 
 use crate::clock;
@@ -16,8 +17,8 @@ use crate::upstream::http2::{
     Http2Connection, StreamError, StreamFault, StreamResponse, convert, is_too_large,
 };
 use crate::upstream::lease::LeasedConnection;
+use crate::upstream::outgoing::OutgoingRequest;
 use crate::upstream::request::UpstreamRequest;
-use crate::upstream::request_body::{OutgoingRequest, RequestBody, copy};
 use crate::upstream::retry::{self, FailureStage};
 use crate::upstream::stream::UpstreamStream;
 
@@ -60,7 +61,7 @@ pub(super) struct AttemptDeadlines {
 pub(super) enum NextStep {
     Answered(Box<AttemptResponse>),
     /// The request is to be sent again, over any connection, as if it had not been sent.
-    Again(OutgoingRequest),
+    Again(Box<OutgoingRequest>),
 }
 
 impl UpstreamRequest<'_> {
@@ -68,15 +69,15 @@ impl UpstreamRequest<'_> {
     /// is counted against.
     pub(super) async fn over_stream(
         &mut self,
-        mut request: OutgoingRequest,
-        replay: Option<&Request<RequestBody>>,
+        mut request: Box<OutgoingRequest>,
+        replay: Option<&OutgoingRequest>,
         StreamAttempt { lease, reused, by }: StreamAttempt,
         resends: &mut u32,
     ) -> Result<NextStep, AttemptFailure> {
-        let automatic_retry = retry::is_idempotent(request.method()) && self.retry.is_none();
+        let automatic_retry = retry::is_idempotent(&request.parts.method) && self.retry.is_none();
         let own = if replay.is_none() {
-            request.body_mut().keep(MAX_KEPT);
-            copy(&request)
+            request.body.keep(MAX_KEPT);
+            request.copy()
         } else {
             None
         };
@@ -107,10 +108,10 @@ impl UpstreamRequest<'_> {
             StreamFault::Closed => reused && automatic_retry,
             _ => false,
         };
-        let mut again = replay.and_then(copy);
+        let mut again = replay.and_then(OutgoingRequest::copy);
         if goes_on
             && *resends < MAX_RESENDS
-            && let Some(again) = again.take_if(|again| again.body_mut().claim())
+            && let Some(again) = again.take_if(|again| again.body.claim())
         {
             if fault == StreamFault::Refused {
                 self.attempted.push(lease.peer());
@@ -145,23 +146,23 @@ impl UpstreamRequest<'_> {
     /// If nothing came in time, or the upstream does not support the requested upgrade.
     async fn over_http2(
         &self,
-        mut request: OutgoingRequest,
+        mut request: Box<OutgoingRequest>,
         connection: &Http2Connection,
         head_by: Option<Instant>,
     ) -> Result<StreamOutcome, Refusal> {
-        let protocol = request.headers().get(UPGRADE).cloned();
+        let protocol = request.parts.headers.get(UPGRADE).cloned();
         if protocol.is_some() {
             // A connection that ends meanwhile fails the request below.
-            let settings_received = connection.settings_received();
+            let settings_received = pin!(connection.settings_received());
             let settings_received = self.head(settings_received, clock::now(), head_by).await?;
             if settings_received && !connection.allows_extended_connect() {
                 return Err(Refusal::NoExtendedConnect);
             }
         }
         let scheme = self.cleared.plan().destination.scheme;
-        let converted = convert::request(&mut request, scheme);
+        let converted = convert::request(&mut request.parts, scheme);
         let key = converted.ok_or(Refusal::Framing("the Host to send is not an authority"))?;
-        let sent = connection.send(*request);
+        let sent = pin!(connection.send(request.into_request()));
         match self.head(sent, clock::now(), head_by).await? {
             Ok(StreamResponse { response, .. })
                 if is_too_large(response.headers())

@@ -6,8 +6,9 @@ use http::header::{
     CONNECTION, HOST, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, TRANSFER_ENCODING,
     UPGRADE,
 };
+use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 
 use crate::message::websocket::accept_of;
 
@@ -16,33 +17,33 @@ use crate::message::websocket::accept_of;
 /// to be [answered](switched) is returned.
 ///
 /// `None` if `Host` is not an authority, which no plan produces.
-pub(in crate::upstream) fn request<B>(
-    request: &mut Request<B>,
+pub(in crate::upstream) fn request(
+    parts: &mut Parts,
     scheme: Scheme,
 ) -> Option<Option<HeaderValue>> {
-    let headers = request.headers_mut();
+    let headers = &mut parts.headers;
     let host = headers.remove(HOST)?;
     headers.remove(CONNECTION);
     headers.remove(TRANSFER_ENCODING);
     let upgrade = headers.remove(UPGRADE);
     let key = headers.remove(SEC_WEBSOCKET_KEY);
-    let path = request.uri().path_and_query().cloned();
+    let path = parts.uri.path_and_query().cloned();
     let uri = Uri::builder()
         .scheme(scheme.as_str())
         .authority(Authority::try_from(host.as_bytes()).ok()?)
         .path_and_query(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
-    *request.uri_mut() = uri.build().ok()?;
-    *request.version_mut() = Version::HTTP_2;
+    parts.uri = uri.build().ok()?;
+    parts.version = Version::HTTP_2;
     let Some(upgrade) = upgrade else {
         if let Some(key) = key {
             // Without an upgrade it is a field like any other.
-            request.headers_mut().insert(SEC_WEBSOCKET_KEY, key);
+            parts.headers.insert(SEC_WEBSOCKET_KEY, key);
         }
         return Some(None);
     };
-    *request.method_mut() = Method::CONNECT;
+    parts.method = Method::CONNECT;
     let protocol = Protocol::from(upgrade.to_str().ok()?);
-    request.extensions_mut().insert(protocol);
+    parts.extensions.insert(protocol);
     Some(key)
 }
 

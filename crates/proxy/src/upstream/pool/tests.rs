@@ -59,7 +59,7 @@ async fn lease(host_pool: &Rc<HostPool>, peer: &str) -> (LeasedConnection, Duple
     task::spawn(async { drop(connection.await) });
     sender.ready().await.unwrap();
     let health = host_pool.health(address(peer), clock::now());
-    let connection = Http1Connection {
+    let connection = Box::new(Http1Connection {
         switch: UpgradeSender::default(),
         sender,
         awaited: Rc::default(),
@@ -68,7 +68,7 @@ async fn lease(host_pool: &Rc<HostPool>, peer: &str) -> (LeasedConnection, Duple
         local: None,
         health,
         served: 0,
-    };
+    });
     (again(host_pool, UpstreamConnection::Http1(connection)), far)
 }
 
