@@ -15,3 +15,7 @@ pub(crate) use message_body::{MessageBody, MessageSender, message_body};
 pub(crate) use received_body::{ReceiveError, ReceivedBody};
 pub(crate) use send_body::send_body;
 pub(crate) use stream_body::StreamBody;
+
+/// The most bytes of a connection of HTTP/1.1 that are buffered in each direction. hyper reads as much as this at once only
+/// where as much comes at once; then 1 MB takes a third of the system calls that it would take by 64 KiB, and half of the time.
+pub(crate) const HTTP1_BUFFER: usize = 256 * 1024;

@@ -22,11 +22,9 @@ use crate::downstream::{DownstreamConnection, early_refusal};
 use crate::request;
 use crate::side_future::SideFuture;
 use crate::stream::ClientStream;
-use crate::transfer::ReceivedBody;
+use crate::transfer::{HTTP1_BUFFER, ReceivedBody};
 use crate::tunnel::{ClientSide, ReadyTunnel};
 
-/// Size of the buffer for each direction of a connection, in bytes.
-const BUFFER: usize = 64 * 1024;
 /// Number of header fields that hyper parses without a heap allocation; its default limit.
 const HYPER_MAX_HEADERS: usize = 100;
 
@@ -195,7 +193,7 @@ fn builder(limits: &ConnectionLimits) -> http1::Builder {
         // A client may close its direction and read the answer; `client/presence.rs` looks whether it is gone.
         .half_close(true)
         .max_header_size(limits.max_head)
-        .max_buf_size(BUFFER.max(limits.max_head))
+        .max_buf_size(HTTP1_BUFFER.max(limits.max_head))
         .header_read_timeout(None);
     if limits.max_header_fields != HYPER_MAX_HEADERS {
         builder.max_headers(limits.max_header_fields);

@@ -21,9 +21,8 @@ use super::metrics::UpstreamMetrics;
 use super::request_body::RequestBody;
 use super::stream::UpstreamStream;
 use crate::task;
+use crate::transfer::HTTP1_BUFFER;
 
-/// Bytes that are buffered for each direction of a connection.
-const BUFFER: usize = 64 * 1024;
 /// Bytes that a response's head may have.
 const MAX_HEAD: usize = 60 * 1024;
 
@@ -75,7 +74,7 @@ impl Http1Socket {
         } = self;
         let mut builder = Builder::new();
         builder
-            .max_buf_size(BUFFER)
+            .max_buf_size(HTTP1_BUFFER)
             .max_header_size(MAX_HEAD)
             // A proxy removes the blank (RFC 9112 5.1).
             .allow_spaces_after_header_name_in_responses(true);
