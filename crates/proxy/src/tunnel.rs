@@ -5,6 +5,7 @@
 //! it once the response has been sent. From then on bytes are [relayed](relay), and the tunnel is
 //! [reevaluated](registry) when the configuration changes.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,7 +17,9 @@ use crate::exchange::{Exchange, TunnelBytes};
 use crate::meter::label_values;
 use crate::record::{ExchangeEnd, TunnelEnd};
 use crate::stream::ClientStream;
-use crate::upstream::{LeasedConnection, PermitGuard, UpgradedStream, UpstreamStream};
+use crate::upstream::{
+    ConnectionPermit, LeasedConnection, PermitGuard, UpgradedStream, UpstreamStream,
+};
 pub(crate) use client::ClientSide;
 use copy::StreamCopy;
 pub(crate) use metrics::TunnelMetrics;
@@ -78,8 +81,8 @@ pub(crate) enum TunnelPermit {
 }
 
 /// A running tunnel. Its end is counted when it is dropped, even if its task is cancelled.
-struct RunningTunnel<'a> {
-    tunnels: &'a TunnelRegistry,
+struct RunningTunnel {
+    tunnels: Rc<TunnelRegistry>,
     exchange: Rc<Exchange>,
     /// The ClientHello inside the tunnel of a CONNECT.
     sni: Option<Rc<SniWatch>>,
@@ -114,8 +117,18 @@ impl Tunnel {
 }
 
 impl ReadyTunnel {
-    /// Runs the tunnel to its end.
-    pub(crate) async fn run(self) {
+    /// Runs the tunnel to its end. What only its beginning needs is let go of before: tunnels are many and long-lived.
+    pub(crate) fn run(self) -> impl Future<Output = ()> + use<> {
+        let begun = self.begin();
+        async move {
+            if let Some(begun) = begun {
+                begun.relay().await;
+            }
+        }
+    }
+
+    /// Makes a running tunnel of it; `None` if the configuration does not allow it any more.
+    fn begin(self) -> Option<BegunTunnel> {
         let Self {
             tunnel,
             client,
@@ -132,18 +145,16 @@ impl ReadyTunnel {
         } = *tunnel;
         let peer = permit.peer();
         let sni = request.sni().cloned();
-        let mut running = RunningTunnel::new(&tunnels, kind, exchange, permit);
+        let mut running = RunningTunnel::new(Rc::clone(&tunnels), kind, exchange, permit);
         running.sni.clone_from(&sni);
         let exchange = Rc::clone(&running.exchange);
         let handle = tunnels.register(request, peer, kind, exchange);
         // The configuration may have changed, or a rule may have expired, since the request was admitted.
         let newest = tunnels.snapshot();
         let is_as_before = Arc::ptr_eq(&snapshot, &newest) && newest.expiries.is_empty();
-        let allowed = is_as_before || handle.is_allowed(&newest);
-        drop((snapshot, newest));
-        if !allowed {
+        if !is_as_before && !handle.is_allowed(&newest) {
             running.end = TunnelEnd::PolicyChanged;
-            return;
+            return None;
         }
         let UpgradedStream {
             stream,
@@ -151,18 +162,26 @@ impl ReadyTunnel {
             permit: connection,
         } = upstream;
         let gate = sni.map(SniGate::new);
-        running.end = match TunnelIo::new((client, early), (stream, read), gate) {
-            #[cfg(target_os = "linux")]
-            TunnelIo::Sockets(sockets) => running.join(sockets, &handle).await,
-            TunnelIo::Streams(streams) => running.join(streams, &handle).await,
-        };
-        drop(connection);
+        Some(BegunTunnel {
+            relay: join((client, early), (stream, read), gate),
+            handle,
+            running,
+            _connection: connection,
+        })
     }
 }
 
-impl<'a> RunningTunnel<'a> {
+/// A tunnel whose streams are joined.
+struct BegunTunnel {
+    relay: Box<dyn DuplexRelay>,
+    handle: TunnelHandle,
+    _connection: Option<ConnectionPermit>,
+    running: RunningTunnel,
+}
+
+impl RunningTunnel {
     fn new(
-        tunnels: &'a TunnelRegistry,
+        tunnels: Rc<TunnelRegistry>,
         kind: TunnelKind,
         exchange: Rc<Exchange>,
         permit: TunnelPermit,
@@ -180,62 +199,56 @@ impl<'a> RunningTunnel<'a> {
     }
 }
 
-impl RunningTunnel<'_> {
+impl BegunTunnel {
     /// Relays bytes until both directions have ended, or until a new configuration denies the tunnel.
-    async fn join(&self, relay: impl DuplexRelay, handle: &TunnelHandle<'_>) -> TunnelEnd {
+    async fn relay(mut self) {
+        let Self {
+            relay,
+            handle,
+            running,
+            ..
+        } = &mut self;
         let TunnelRegistry {
             metrics, buffers, ..
-        } = self.tunnels;
-        let progress = self.exchange.progress();
-        let closed = self.exchange.stream_closed();
+        } = &*running.tunnels;
+        let progress = running.exchange.progress();
+        let closed = running.exchange.stream_closed();
         let on_progress = |moved: TunnelBytes| {
             let before = progress.tunnelled(moved);
             metrics.up.add(moved.up - before.up);
             metrics.down.add(moved.down - before.down);
         };
         let idle_timeout = progress.idle_timeout();
-        let moving = relay::run(relay, buffers, idle_timeout, closed, on_progress);
-        tokio::select! {
+        let moving = relay::run(&mut **relay, buffers, idle_timeout, closed, on_progress);
+        running.end = tokio::select! {
             end = moving => end,
             () = handle.denied() => TunnelEnd::PolicyChanged,
+        };
+    }
+}
+
+/// Joins two streams, each with the bytes that were already read from it: by splicing between two sockets, where there is
+/// neither TLS nor framing on this side, and by copying between streams of any kind.
+fn join(
+    (client, early): (ClientSide, Bytes),
+    (upstream, read): (UpstreamStream, Bytes),
+    gate: Option<SniGate>,
+) -> Box<dyn DuplexRelay> {
+    match (client, upstream) {
+        #[cfg(target_os = "linux")]
+        (ClientSide::Whole(ClientStream::Plain(mut client)), UpstreamStream::Plain(upstream)) => {
+            client.unread(early);
+            let splice = splice::SocketSplice::new(client.into_parts(), (upstream, read));
+            Box::new(splice.behind(gate))
+        }
+        (client, upstream) => {
+            let copy = StreamCopy::new((client, early), (upstream, read));
+            Box::new(copy.behind(gate))
         }
     }
 }
 
-/// The way bytes are relayed between two streams. Each stream comes with the bytes that were already read from it.
-enum TunnelIo {
-    /// Splicing between two sockets, where there is neither TLS nor framing on this side.
-    #[cfg(target_os = "linux")]
-    Sockets(splice::SocketSplice),
-    /// Copying between streams of any kind.
-    Streams(StreamCopy<ClientSide, UpstreamStream>),
-}
-
-impl TunnelIo {
-    fn new(
-        (client, early): (ClientSide, Bytes),
-        (upstream, read): (UpstreamStream, Bytes),
-        gate: Option<SniGate>,
-    ) -> Self {
-        match (client, upstream) {
-            #[cfg(target_os = "linux")]
-            (
-                ClientSide::Whole(ClientStream::Plain(mut client)),
-                UpstreamStream::Plain(upstream),
-            ) => {
-                client.unread(early);
-                let splice = splice::SocketSplice::new(client.into_parts(), (upstream, read));
-                Self::Sockets(splice.behind(gate))
-            }
-            (client, upstream) => {
-                let copy = StreamCopy::new((client, early), (upstream, read));
-                Self::Streams(copy.behind(gate))
-            }
-        }
-    }
-}
-
-impl Drop for RunningTunnel<'_> {
+impl Drop for RunningTunnel {
     fn drop(&mut self) {
         self.tunnels.metrics.ended(self.end);
         if let Some(sni) = &self.sni {

@@ -46,6 +46,7 @@ mod warm;
 
 pub(crate) use client_memo::ClientMemo;
 pub(crate) use connection::UpgradedStream;
+pub(crate) use connection_permit::ConnectionPermit;
 pub(crate) use destination_state::AddressState;
 pub(crate) use direct::{DirectConnection, PermitGuard};
 pub(crate) use enquiry::CallError;

@@ -1,6 +1,7 @@
 //! The key of a destination: what has to be equal for two requests to share connections.
 
 use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use egret_config::name::{Host, Port};
@@ -14,7 +15,7 @@ use crate::proxy_protocol::ClientAddresses;
 use crate::tls::{TlsClients, TlsContent, TlsFailure, offered_alpn, server_name};
 
 /// The key under which connections, limits and the state of addresses are shared between requests.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DestinationKey {
     /// Scheme towards the upstream.
     pub(crate) scheme: Scheme,
@@ -43,6 +44,15 @@ pub(crate) struct AnnouncedClient {
     pub(crate) version: ProxyVersion,
     /// `None` if the gateway sends requests of its own.
     pub(crate) client: Option<ClientAddresses>,
+}
+
+/// Only what clients choose: of one host and port there are as many keys as the configuration has ways to reach it.
+impl Hash for DestinationKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.host.hash(state);
+        self.port.hash(state);
+        self.announced.hash(state);
+    }
 }
 
 impl DestinationKey {

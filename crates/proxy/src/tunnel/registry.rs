@@ -59,8 +59,8 @@ pub(crate) struct OpenTunnelFacts {
 }
 
 /// The registration of an open tunnel, removed on drop.
-pub(super) struct TunnelHandle<'a> {
-    tunnels: &'a TunnelRegistry,
+pub(super) struct TunnelHandle {
+    tunnels: Rc<TunnelRegistry>,
     id: u64,
     tunnel: Rc<OpenTunnel>,
 }
@@ -83,12 +83,12 @@ impl TunnelRegistry {
     }
 
     pub(super) fn register(
-        &self,
+        self: &Rc<Self>,
         request: TunnelRequest,
         peer: SocketAddr,
         kind: TunnelKind,
         exchange: Rc<Exchange>,
-    ) -> TunnelHandle<'_> {
+    ) -> TunnelHandle {
         let id = self.next.get();
         self.next.set(id + 1);
         let tunnel = Rc::new(OpenTunnel {
@@ -100,7 +100,7 @@ impl TunnelRegistry {
         });
         self.entries.borrow_mut().insert(id, Rc::clone(&tunnel));
         TunnelHandle {
-            tunnels: self,
+            tunnels: Rc::clone(self),
             id,
             tunnel,
         }
@@ -178,7 +178,7 @@ impl OpenTunnel {
     }
 }
 
-impl TunnelHandle<'_> {
+impl TunnelHandle {
     /// Whether this configuration allows the tunnel.
     pub(super) fn is_allowed(&self, snapshot: &Snapshot) -> bool {
         self.tunnels.allows(&self.tunnel, snapshot)
@@ -190,7 +190,7 @@ impl TunnelHandle<'_> {
     }
 }
 
-impl Drop for TunnelHandle<'_> {
+impl Drop for TunnelHandle {
     fn drop(&mut self) {
         let mut entries = self.tunnels.entries.borrow_mut();
         entries.remove(&self.id);

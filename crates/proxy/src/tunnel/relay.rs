@@ -70,7 +70,7 @@ pub(crate) enum CopyStep {
 /// Relays bytes until the tunnel ends. `on_progress` gets the totals whenever they grow; `closed` completes when nothing
 /// more can be sent to the client.
 pub(crate) async fn run(
-    mut relay: impl DuplexRelay,
+    relay: &mut (impl DuplexRelay + ?Sized),
     buffers: &TunnelBuffers,
     idle_timeout: Duration,
     closed: impl Future<Output = ()>,
@@ -84,7 +84,7 @@ pub(crate) async fn run(
     let mut is_closed = false;
     let mut held_until = None;
     poll_fn(|cx| {
-        let end = poll(&mut relay, &mut first, buffers, cx);
+        let end = poll(relay, &mut first, buffers, cx);
         let so_far = relay.moved();
         if so_far != moved {
             moved = so_far;
@@ -130,7 +130,7 @@ fn next_deadline(idle: Instant, held_until: Option<Instant>) -> tokio::time::Ins
 
 /// Copies once in both directions. `first` keeps which side was the first to end its direction.
 fn poll(
-    relay: &mut impl DuplexRelay,
+    relay: &mut (impl DuplexRelay + ?Sized),
     first: &mut Option<TunnelEnd>,
     buffers: &TunnelBuffers,
     cx: &mut Context<'_>,

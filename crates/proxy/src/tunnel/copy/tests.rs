@@ -26,7 +26,7 @@ struct TestTunnel {
 fn join(room: usize, early: (&'static [u8], &'static [u8])) -> TestTunnel {
     let (client, inner_client) = duplex(room);
     let (upstream, inner_upstream) = duplex(room);
-    let copied = StreamCopy::new(
+    let mut copied = StreamCopy::new(
         (inner_client, Bytes::from_static(early.0)),
         (inner_upstream, Bytes::from_static(early.1)),
     );
@@ -34,7 +34,7 @@ fn join(room: usize, early: (&'static [u8], &'static [u8])) -> TestTunnel {
     #[expect(clippy::disallowed_methods, reason = "there is no worker here")]
     let run = tokio::task::spawn_local(async move {
         let mut last = TunnelBytes::default();
-        let end = run(copied, &buffers, IDLE, pending(), |moved| last = moved).await;
+        let end = run(&mut copied, &buffers, IDLE, pending(), |moved| last = moved).await;
         (end, last)
     });
     TestTunnel {

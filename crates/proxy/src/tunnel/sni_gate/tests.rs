@@ -41,11 +41,11 @@ fn open(host: &str, mode: Option<EgressMode>, early: &'static [u8]) -> TestTunne
         (inner_client, Bytes::from_static(early)),
         (inner_upstream, Bytes::new()),
     );
-    let copy = copy.behind(Some(SniGate::new(Rc::clone(&watch))));
+    let mut copy = copy.behind(Some(SniGate::new(Rc::clone(&watch))));
     #[expect(clippy::disallowed_methods, reason = "there is no worker here")]
     let run = tokio::task::spawn_local(async move {
         let buffers = TunnelBuffers::default();
-        run(copy, &buffers, IDLE, pending(), |_| {}).await
+        run(&mut copy, &buffers, IDLE, pending(), |_| {}).await
     });
     TestTunnel {
         client,

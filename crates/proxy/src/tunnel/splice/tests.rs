@@ -38,7 +38,7 @@ struct TestTunnel {
 async fn join(early: (&'static [u8], &'static [u8])) -> TestTunnel {
     let (client, inner_client) = pair().await;
     let (upstream, inner_upstream) = pair().await;
-    let spliced = SocketSplice::new(
+    let mut spliced = SocketSplice::new(
         (inner_client, Bytes::from_static(early.0)),
         (inner_upstream, Bytes::from_static(early.1)),
     );
@@ -47,7 +47,7 @@ async fn join(early: (&'static [u8], &'static [u8])) -> TestTunnel {
     #[expect(clippy::disallowed_methods, reason = "there is no worker here")]
     let run = tokio::task::spawn_local(async move {
         let mut last = TunnelBytes::default();
-        let end = run(spliced, &shared, IDLE, pending(), |moved| last = moved).await;
+        let end = run(&mut spliced, &shared, IDLE, pending(), |moved| last = moved).await;
         (end, last)
     });
     TestTunnel {

@@ -64,14 +64,16 @@ pub(in crate::upstream) fn switched<B>(
 
 #[cfg(test)]
 mod tests {
+    use http::Request;
+
     use super::*;
 
-    fn get(path: &str, fields: &[(&'static str, &'static str)]) -> Request<()> {
+    fn get(path: &str, fields: &[(&'static str, &'static str)]) -> Parts {
         let mut builder = Request::get(path);
         for (name, value) in fields {
             builder = builder.header(*name, *value);
         }
-        builder.body(()).unwrap()
+        builder.body(()).unwrap().into_parts().0
     }
 
     fn names(headers: &HeaderMap) -> Vec<&str> {
@@ -91,17 +93,17 @@ mod tests {
             ],
         );
         assert_eq!(request(&mut sent, Scheme::Https), Some(None));
-        assert_eq!(sent.uri(), "https://a.example:8443/a?b=c");
-        assert_eq!(sent.version(), Version::HTTP_2);
+        assert_eq!(sent.uri, "https://a.example:8443/a?b=c");
+        assert_eq!(sent.version, Version::HTTP_2);
         assert_eq!(
-            names(sent.headers()),
+            names(&sent.headers),
             ["te", "content-length", "sec-websocket-key"]
         );
         let mut all = get("*", &[("host", "[2001:db8::1]")]);
-        *all.method_mut() = Method::OPTIONS;
+        all.method = Method::OPTIONS;
         assert_eq!(request(&mut all, Scheme::Http), Some(None));
-        assert_eq!(all.uri().path(), "*");
-        assert_eq!(all.uri().authority().unwrap(), "[2001:db8::1]");
+        assert_eq!(all.uri.path(), "*");
+        assert_eq!(all.uri.authority().unwrap(), "[2001:db8::1]");
         assert_eq!(request(&mut get("/", &[]), Scheme::Http), None);
         let mut odd = get("/", &[("host", "a b")]);
         assert_eq!(request(&mut odd, Scheme::Http), None);
@@ -120,10 +122,10 @@ mod tests {
             ],
         );
         let key = request(&mut sent, Scheme::Http).unwrap();
-        assert_eq!(sent.method(), Method::CONNECT);
-        assert_eq!(sent.uri(), "http://a.example/chat");
-        assert_eq!(names(sent.headers()), ["sec-websocket-version"]);
-        let protocol = sent.extensions().get::<Protocol>();
+        assert_eq!(sent.method, Method::CONNECT);
+        assert_eq!(sent.uri, "http://a.example/chat");
+        assert_eq!(names(&sent.headers), ["sec-websocket-version"]);
+        let protocol = sent.extensions.get::<Protocol>();
         assert_eq!(protocol.map(Protocol::as_str), Some("websocket"));
         let mut answer = Response::new(());
         let protocol = HeaderValue::from_static("websocket");
