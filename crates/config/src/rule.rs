@@ -30,8 +30,8 @@ pub struct RouteRule {
     pub filters: RouteFilters,
     /// Time limits.
     pub timeouts: RouteTimeouts,
-    /// Where copies of forwarded requests go.
-    pub mirrors: Vec<RequestMirror>,
+    /// Where copies of forwarded requests go, whichever backend they are forwarded to.
+    pub mirrors: Vec<Arc<RequestMirror>>,
     /// What answers a request.
     pub action: RuleAction,
 }
@@ -56,7 +56,8 @@ impl RouteRule {
 pub struct RequestMirror {
     /// Which requests are copied.
     pub share: MirrorShare,
-    /// Where the copies go. It has no filters and a weight of 1.
+    /// Where the copies go. It has the filters of the backend reference that the mirror belongs to, or none; a weight of
+    /// 1; and no mirrors of its own.
     pub backend: WeightedBackend,
 }
 
@@ -211,6 +212,8 @@ pub struct WeightedBackend {
     pub weight: u32,
     /// The filters of the backend reference, applied after those of the rule.
     pub filters: RouteFilters,
+    /// Where copies of requests to this backend go, besides the mirrors of the rule.
+    pub mirrors: Vec<Arc<RequestMirror>>,
     /// The destination of requests to this backend.
     pub destination: BackendDestination,
     /// The EgressPolicies that apply to requests of this rule to this backend.

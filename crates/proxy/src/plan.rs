@@ -11,7 +11,7 @@ use egret_config::resources::{Kind, ObjectRef};
 use egret_config::route::{RouteMatch, normalize_path};
 use egret_config::snapshot::{
     AlpnProtocol, BackendDestination, BackendSettings, HttpVersion, PathRewrite, RequestRewrite,
-    RouteFilters, RouteRule, Scheme, WeightedBackend,
+    RouteRule, Scheme, WeightedBackend,
 };
 use http::header::{HOST, HeaderValue};
 use http::request::Parts;
@@ -43,7 +43,8 @@ pub(crate) struct ForwardPlan<'a> {
     pub(crate) dynamic: bool,
     /// The backend.
     pub(crate) backend: &'a ObjectRef,
-    pub(crate) filters: &'a RouteFilters,
+    /// The reference to it, which was chosen among those of the rule.
+    pub(crate) chosen: &'a WeightedBackend,
     /// The endpoints of a Service; `None` if the destination has its addresses by DNS, or is one.
     endpoints: Option<&'a Arc<[SocketAddr]>>,
     /// The hosts of a static backend; empty for other backends.
@@ -178,7 +179,7 @@ impl<'a> ForwardPlan<'a> {
             egress: &backend.egress,
             dynamic: matches!(backend.destination, BackendDestination::Dynamic(_)),
             backend: object,
-            filters: &backend.filters,
+            chosen: backend,
             endpoints: service.map(|to| &to.endpoints),
             hosts,
             at: 0,

@@ -56,8 +56,11 @@ pub(super) fn checked(
             RuleAction::Forward(backends) => backends.backends.as_slice(),
             RuleAction::Refuse(_) | RuleAction::Redirect(_) | RuleAction::Respond(_) => &[],
         };
-        let mirrored = rule.mirrors.iter().map(|mirror| &mirror.backend);
-        forwarded.iter().chain(mirrored)
+        let mirrors = forwarded.iter().flat_map(|backend| &backend.mirrors);
+        let mirrored = rule.mirrors.iter().chain(mirrors);
+        forwarded
+            .iter()
+            .chain(mirrored.map(|mirror| &mirror.backend))
     });
     let of_rules = of_rules.map(|backend| (backend, false));
     let services = services.values().map(|service| (&**service, true));
@@ -103,8 +106,11 @@ fn add(listener: &Listener, used: &mut BTreeSet<ObjectRef>) {
         }
         match &rule.action {
             RuleAction::Forward(backends) => {
-                let backends = backends.backends.iter();
-                backends.for_each(|backend| add(destination(&backend.destination)));
+                for backend in &backends.backends {
+                    add(destination(&backend.destination));
+                    let mirrors = backend.mirrors.iter();
+                    mirrors.for_each(|mirror| add(destination(&mirror.backend.destination)));
+                }
             }
             RuleAction::Refuse(wrong) => add(&wrong.object),
             RuleAction::Redirect(_) | RuleAction::Respond(_) => {}

@@ -23,6 +23,7 @@ fn backend(destination: BackendDestination) -> WeightedBackend {
     WeightedBackend {
         weight: 1,
         filters: RouteFilters::default(),
+        mirrors: Vec::new(),
         destination,
         egress: Arc::default(),
     }

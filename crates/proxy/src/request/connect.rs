@@ -123,7 +123,7 @@ pub(super) async fn open(
         snapshot: Rc::clone(snapshot),
     });
     let mut response = Response::new(ResponseBody::text(Bytes::new(), Rc::clone(exchange)));
-    for filters in [&rule.filters, plan.filters] {
+    for filters in [&rule.filters, &plan.chosen.filters] {
         filters.response_headers.apply(response.headers_mut());
     }
     Ok(response)

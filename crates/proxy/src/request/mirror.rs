@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use egret_config::policy::request_mirror::MirrorHost;
 use egret_config::snapshot::{
-    BackendDestination, RequestMirror, RouteRule, RouteTimeouts, TimeoutSetting,
+    BackendDestination, RequestMirror, RouteRule, RouteTimeouts, TimeoutSetting, WeightedBackend,
 };
 use http::HeaderValue;
 use http::header::{EXPECT, HOST};
@@ -47,6 +47,8 @@ const MAX_DISCARD_BYTES: usize = 1 << 20;
 pub(super) struct MirroredRequest<'a> {
     pub(super) target: &'a Target,
     pub(super) rule: &'a Arc<RouteRule>,
+    /// The reference to the backend that the request itself goes to.
+    pub(super) chosen: &'a WeightedBackend,
     /// The path prefix that the rule matched.
     pub(super) matched_prefix: Option<&'a str>,
     pub(super) parts: &'a Parts,
@@ -58,8 +60,7 @@ pub(super) struct MirroredRequest<'a> {
 struct RequestCopy {
     target: Target,
     rule: Arc<RouteRule>,
-    /// The index of the mirror in the rule.
-    index: usize,
+    mirror: Arc<RequestMirror>,
     matched_prefix: Option<String>,
     parts: Parts,
     transformed: Option<Rc<TransformedHead>>,
@@ -69,11 +70,12 @@ struct RequestCopy {
     context: Rc<WorkerContext>,
 }
 
-/// Starts the copies of a request that the mirrors of its rule take.
+/// Starts the copies of a request that the mirrors of its rule take, and those of the backend that was chosen for it.
 pub(super) fn start(
     &MirroredRequest {
         target,
         rule,
+        chosen,
         matched_prefix,
         parts,
         transformed,
@@ -82,7 +84,7 @@ pub(super) fn start(
     client: &RequestClient,
 ) {
     let connection = &client.connection;
-    for (index, mirror) in rule.mirrors.iter().enumerate() {
+    for mirror in rule.mirrors.iter().chain(&chosen.mirrors) {
         if !mirror.share.includes(|below| rand::random_range(0..below)) {
             continue;
         }
@@ -95,7 +97,7 @@ pub(super) fn start(
         let copy = RequestCopy {
             target: target.clone(),
             rule: Arc::clone(rule),
-            index,
+            mirror: Arc::clone(mirror),
             matched_prefix: matched_prefix.map(str::to_owned),
             parts: parts.clone(),
             transformed: transformed.cloned(),
@@ -124,7 +126,7 @@ impl RequestCopy {
         let Self {
             target,
             rule,
-            index,
+            mirror,
             matched_prefix,
             mut parts,
             transformed,
@@ -143,10 +145,9 @@ impl RequestCopy {
             asked_before: true,
         };
         let admitted = policy::readmit(&request).ok_or(MirrorResult::Refused)?;
-        let mirror = &rule.mirrors[index];
         let host = rule.policies.request_mirror.value();
         let host = host.map_or(&MirrorHost::Shadow, |host| host);
-        let target = directed(&target, mirror, host);
+        let target = directed(&target, &mirror, host);
         let route = PlannedRoute::new(&rule, matched_prefix.as_deref());
         let plan = ForwardPlan::new(&target, &route, &mirror.backend, &parts)?;
         let mut plan = Box::new(plan);
@@ -159,7 +160,7 @@ impl RequestCopy {
         let from = HeadOrigin::new(&client, &context);
         prepare(&mut parts, &body, &cleared, filters, from);
         parts.headers.remove(EXPECT);
-        mark(&mut parts, mirror, host);
+        mark(&mut parts, &mirror, host);
         let trip = Trip::default();
         let options = SendOptions {
             timeouts: bounded(rule.timeouts),

@@ -102,7 +102,8 @@ pub(super) async fn forward<'a>(
         exchange,
         ..
     } = client;
-    let filters = [&rule.filters, cleared.plan().filters];
+    let chosen = cleared.plan().chosen;
+    let filters = [&rule.filters, &chosen.filters];
     let tunnel = wanted.map(|wanted| {
         let origin = (&*connection.client, exchange.identity());
         let tunnel = TunnelRequest::new(origin, target, &request.parts, cleared.plan());
@@ -116,6 +117,7 @@ pub(super) async fn forward<'a>(
         let mirrored = MirroredRequest {
             target,
             rule,
+            chosen,
             matched_prefix,
             parts: &request.parts,
             transformed: cleared.transformed(),

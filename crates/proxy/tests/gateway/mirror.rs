@@ -116,6 +116,53 @@ fn every_mirror_gets_the_request_with_the_changes_of_the_rule() {
 }
 
 #[test]
+fn a_mirror_of_a_backend_gets_only_what_goes_there_with_its_changes() {
+    let dns = DnsServer::start();
+    let [main, other, all, one] = [(); 4].map(|()| Upstream::start());
+    let edit =
+        "{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x-set, value: new}]}}";
+    let rewrite = "{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /new}}}";
+    let filters = format!("filters: [{edit}, {rewrite}, {}]", mirror("one", ""));
+    let other_ref = "name: other, group: gateway.kgateway.dev, kind: Backend";
+    let route = route(&[mirror("all", "")]).replace(
+        "kind: Backend}]\n",
+        &format!("kind: Backend, weight: 1, {filters}}}, {{{other_ref}}}]\n"),
+    );
+    let backends = [
+        ("main", &main),
+        ("other", &other),
+        ("all", &all),
+        ("one", &one),
+    ];
+    let backends = backends.map(|(name, server)| backend(name, server.port()));
+    let [a, b, c, d] = &backends;
+    let gateway = start(&dns, &[&route, a, b, c, d]);
+    for _ in 0..32 {
+        assert_eq!(post(&gateway, "/old/x", "the body").status, 200);
+    }
+    let chosen = main.requests().len();
+    // Either has none of 32 requests once in two billion times.
+    assert!((1..32).contains(&chosen), "{chosen}");
+    all.wait_for_complete_requests(32);
+    one.wait_for_complete_requests(chosen);
+    assert_eq!(one.requests().len(), chosen);
+    assert_eq!(other.requests().len(), 32 - chosen);
+    for server in [&main, &one] {
+        let request = &server.requests()[0];
+        assert_eq!(request.target, "/new/x");
+        assert_eq!(request.header("x-set"), Some("new"));
+        assert_eq!(request.body, b"the body");
+    }
+    for server in [&other, &all] {
+        let request = &server.requests()[0];
+        assert_eq!(request.target, "/old/x");
+        assert_eq!(request.header("x-set"), None);
+    }
+    // As many copies as there are have been answered, and no more are on their way.
+    gateway.wait_for_metric(&copies("answered"), (32 + chosen) as f64);
+}
+
+#[test]
 fn a_policy_says_which_host_the_copies_name() {
     let dns = DnsServer::start();
     let [main, one] = [(); 2].map(|()| Upstream::start());

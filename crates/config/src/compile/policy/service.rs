@@ -97,6 +97,7 @@ impl<'a> ServiceReader<'a> {
         let service = WeightedBackend {
             weight: 1,
             filters: RouteFilters::default(),
+            mirrors: Vec::new(),
             destination: to,
             egress: self.policies.egress_of_backend(object),
         };

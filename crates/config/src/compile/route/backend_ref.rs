@@ -10,6 +10,7 @@ use crate::resources::{Kind, ObjectRef};
 use crate::snapshot::{Misconfiguration, RouteFilters};
 
 use super::filter;
+use super::mirror::{self, MirrorDraft};
 use super::spec::{BackendRefSpec, RuleSpec};
 use super::status::RuleFaults;
 
@@ -21,6 +22,7 @@ const MAX_WEIGHT: u32 = 1_000_000;
 pub(super) struct BackendDraft {
     pub(super) weight: u32,
     pub(super) filters: RouteFilters,
+    pub(super) mirrors: Vec<MirrorDraft>,
     /// The Backend or Service, or the reason why this share of the requests is refused.
     pub(super) backend: Result<ObjectRef, Misconfiguration>,
     /// The port of requests that do not name one; of a Service, its port.
@@ -115,6 +117,13 @@ pub(super) fn compile(
         drafts.push(BackendDraft {
             weight: weight.unwrap_or(1),
             filters: filter::compile(&spec.filters, &field, matches.prefixes, wrong).filters,
+            mirrors: mirror::compile(
+                context,
+                route,
+                &spec.filters,
+                &field,
+                &mut (&mut *wrong, &mut *unresolved),
+            ),
             backend: resolved.map(|(backend, _)| backend),
             port,
         });

@@ -109,6 +109,11 @@ impl FilterCompiler<'_> {
             FilterMember::Unsupported => {
                 self.wrong.unsupported.push(FieldFault::unsupported(field))
             }
+            FilterMember::RuleOnly => {
+                let message =
+                    "not supported for one backend alone; filters of the rule may have it";
+                self.fault(field, message);
+            }
         }
     }
 

@@ -4,6 +4,8 @@ use super::backend_ref::{self, UnresolvedRefs};
 use super::spec::{BackendRefSpec, FilterMember, FilterSpec};
 use super::status::RuleFaults;
 use crate::api::gateway::{
+    BackendMirrorBackendRef, BackendMirrorFraction, BackendRequestMirror,
+    GrpcBackendMirrorBackendRef, GrpcBackendMirrorFraction, GrpcBackendRequestMirror,
     GrpcMirrorBackendRef, GrpcMirrorFraction, GrpcRequestMirror, MirrorBackendRef, MirrorFraction,
     RequestMirror,
 };
@@ -60,7 +62,9 @@ macro_rules! specs_from {
 
 specs_from! {
     RequestMirror { MirrorBackendRef, MirrorFraction }
+    BackendRequestMirror { BackendMirrorBackendRef, BackendMirrorFraction }
     GrpcRequestMirror { GrpcMirrorBackendRef, GrpcMirrorFraction }
+    GrpcBackendRequestMirror { GrpcBackendMirrorBackendRef, GrpcBackendMirrorFraction }
 }
 
 /// A mirror while its rule is compiled.
@@ -71,7 +75,7 @@ pub(super) struct MirrorDraft {
     pub(super) port: Option<Port>,
 }
 
-/// Compiles the mirrors among the filters of a rule. One whose backend cannot be resolved is left out, and the rule is
+/// Compiles the mirrors among the filters of a rule or of a backend reference. One whose backend cannot be resolved is left out, and the rule is
 /// served without it.
 pub(super) fn compile(
     context: &RouteContext<'_>,

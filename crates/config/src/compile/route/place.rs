@@ -33,25 +33,12 @@ impl RuleDraft {
             filters: self.filters_with(&policies),
             timeouts: self.timeouts_with(&policies),
             policies: Arc::new(policies),
-            mirrors: self.mirrors_at(context, scope),
+            mirrors: mirrors(context, scope, &self.mirrors, &RouteFilters::default()),
             action: match refusal {
                 Some(wrong) => RuleAction::Refuse(wrong),
                 None => self.action_at(context, scope),
             },
         }
-    }
-
-    fn mirrors_at(&self, context: &RouteContext<'_>, scope: PolicyScope<'_>) -> Vec<RequestMirror> {
-        let mirror = |draft: &MirrorDraft| RequestMirror {
-            share: draft.share,
-            backend: WeightedBackend {
-                weight: 1,
-                filters: RouteFilters::default(),
-                destination: destination(context, scope, &draft.backend, draft.port),
-                egress: context.policies.egress(scope, Some(&draft.backend)),
-            },
-        };
-        self.mirrors.iter().map(mirror).collect()
     }
 
     /// The filters of the rule, completed by what policies say.
@@ -89,6 +76,28 @@ impl RuleDraft {
     }
 }
 
+/// Mirrors with the filters of what they belong to.
+fn mirrors(
+    context: &RouteContext<'_>,
+    scope: PolicyScope<'_>,
+    drafts: &[MirrorDraft],
+    filters: &RouteFilters,
+) -> Vec<Arc<RequestMirror>> {
+    let mirror = |draft: &MirrorDraft| {
+        Arc::new(RequestMirror {
+            share: draft.share,
+            backend: WeightedBackend {
+                weight: 1,
+                filters: filters.clone(),
+                mirrors: Vec::new(),
+                destination: destination(context, scope, &draft.backend, draft.port),
+                egress: context.policies.egress(scope, Some(&draft.backend)),
+            },
+        })
+    };
+    drafts.iter().map(mirror).collect()
+}
+
 fn weighted(
     context: &RouteContext<'_>,
     scope: PolicyScope<'_>,
@@ -100,6 +109,7 @@ fn weighted(
         .map(|draft| WeightedBackend {
             weight: draft.weight,
             filters: draft.filters.clone(),
+            mirrors: mirrors(context, scope, &draft.mirrors, &draft.filters),
             destination: match &draft.backend {
                 Ok(backend) => destination(context, scope, backend, draft.port),
                 Err(wrong) => BackendDestination::Refuse(wrong.clone()),

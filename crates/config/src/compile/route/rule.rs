@@ -136,7 +136,9 @@ impl RuleCompiler<'_> {
         let resolved_backends = backends
             .iter()
             .filter_map(|draft| draft.backend.clone().ok());
-        let mirror_backends = mirrors.iter().map(|draft| draft.backend.clone());
+        let all_mirrors = backends.iter().flat_map(|draft| &draft.mirrors);
+        let all_mirrors = mirrors.iter().chain(all_mirrors);
+        let mirror_backends = all_mirrors.map(|draft| draft.backend.clone());
         let resolved_backends = resolved_backends.chain(mirror_backends).collect();
         let (action, response) = self.action(compiled.answer, backends, &mut wrong);
         let timeouts = timeouts(

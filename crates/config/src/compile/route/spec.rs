@@ -77,6 +77,8 @@ pub(super) enum FilterMember<'a> {
     Mirror(MirrorSpec<'a>),
     Extension(ExtensionSpec<'a>),
     Unsupported,
+    /// A filter of a backend reference that is supported for a whole rule alone.
+    RuleOnly,
 }
 
 /// `urlRewrite` of a filter.

@@ -302,7 +302,7 @@ fn references_that_lead_nowhere_are_told() {
     let compiled = backend(&unsupported);
     assert!(
         problems(&compiled)[0]
-            .ends_with("spec.rules[0].backendRefs[0].filters[0].extensionRef: not supported yet")
+            .ends_with("filters[0].extensionRef: not supported for one backend alone; filters of the rule may have it")
     );
 }
 

@@ -5,6 +5,8 @@ use super::{
     route_of, rule, with_base, with_route,
 };
 
+use crate::snapshot::RuleAction;
+
 const RECORDER: &str = "---
 apiVersion: gateway.kgateway.dev/v1alpha1
 kind: Backend
@@ -34,8 +36,8 @@ fn with_filters(filters: &[String]) -> CompiledConfig {
 /// The mirrors of the rule for `a.b`: the share and the destination of each.
 fn mirrors(compiled: &CompiledConfig) -> Vec<String> {
     let rule = rule(compiled, 8080, "a.b", "/").unwrap();
-    let mirror = |mirror: &crate::snapshot::RequestMirror| {
-        let json = serde_json::to_value(mirror).unwrap();
+    let mirror = |mirror: &std::sync::Arc<crate::snapshot::RequestMirror>| {
+        let json = serde_json::to_value(&**mirror).unwrap();
         let (share, to) = (&json["share"], &json["backend"]["destination"]);
         let (kind, to) = to.as_object().unwrap().iter().next().unwrap();
         let to = to["backend"].as_str().unwrap();
@@ -156,6 +158,50 @@ fn calls_of_a_grpc_route_are_mirrored_too() {
     assert!(compiled.report.accepted(), "{}", compiled.report.table());
     let call = request(&compiled, (8080, "a.b"), (&http::Method::POST, "/s/m"), &[]);
     assert_eq!(call.unwrap().mirrors.len(), 1);
+}
+
+/// What one of two backends refers to is mirrored when that one is chosen, with what else it changes.
+#[test]
+fn a_backend_has_mirrors_of_its_own() {
+    for (kind, call) in [
+        ("HTTPRoute", http::Method::GET),
+        ("GRPCRoute", http::Method::POST),
+    ] {
+        let dfp = "name: dfp, group: gateway.kgateway.dev, kind: Backend";
+        let edit =
+            "{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: a, value: b}]}}";
+        let own = filter(&format!("percent: 20, {}", to("recorder")));
+        let lost = filter(&to("gone"));
+        let spec = format!(
+            "  rules: [{{backendRefs: [{{{dfp}}}, {{{dfp}, filters: [{own}, {edit}, {lost}]}}]}}]\n"
+        );
+        let compiled = with_base(&format!("{}{RECORDER}", route_of(kind, "r", &spec)));
+        let told = problems(&compiled);
+        let expected = "spec.rules[0].backendRefs[1].filters[2].requestMirror.backendRef: \
+                        Backend apps/gone not found";
+        assert!(told.len() == 1 && told[0].contains(expected), "{told:?}");
+        let rule = request(&compiled, (8080, "a.b"), (&call, "/s/m"), &[]).unwrap();
+        assert!(rule.mirrors.is_empty());
+        let RuleAction::Forward(backends) = &rule.action else {
+            panic!("not forwarded");
+        };
+        let [plain, mirrored] = &*backends.backends else {
+            panic!("two backends");
+        };
+        assert!(plain.mirrors.is_empty());
+        let [mirror] = &*mirrored.mirrors else {
+            panic!("one mirror");
+        };
+        assert_eq!(
+            Some(mirror.share),
+            crate::snapshot::MirrorShare::new(20, 100)
+        );
+        assert_eq!(mirror.backend.filters, mirrored.filters);
+        assert_eq!(mirror.backend.filters.request_headers.set.len(), 1);
+        let used = crate::compile::usage::of(&compiled.snapshot.sockets);
+        let mut used = used.values().flat_map(|used| &used.objects);
+        assert!(used.any(|object| &*object.name == "recorder"));
+    }
 }
 
 #[test]

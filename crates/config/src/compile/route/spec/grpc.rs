@@ -216,7 +216,7 @@ fn filter(spec: &GrpcRuleFilter) -> FilterSpec<'_> {
     ])
 }
 
-/// Reads a filter of a backend reference, of which only header modifiers are supported.
+/// Reads a filter of a backend reference, of which header modifiers and RequestMirror are supported.
 fn backend_filter(spec: &GrpcBackendFilter) -> FilterSpec<'_> {
     use GrpcBackendFilterType as Type;
     let GrpcBackendFilter {
@@ -227,7 +227,7 @@ fn backend_filter(spec: &GrpcBackendFilter) -> FilterSpec<'_> {
         r#type,
     } = spec;
     let is = |kind: Type| *r#type == kind;
-    let unsupported = |is_set: bool| is_set.then_some(FilterMember::Unsupported);
+    let rule_only = |is_set: bool| is_set.then_some(FilterMember::RuleOnly);
     let request = request
         .as_ref()
         .map(|edits| FilterMember::RequestHeaders(edits.into()));
@@ -238,7 +238,7 @@ fn backend_filter(spec: &GrpcBackendFilter) -> FilterSpec<'_> {
         (
             is(Type::ExtensionRef),
             "extensionRef",
-            unsupported(extension_ref.is_some()),
+            rule_only(extension_ref.is_some()),
         ),
         (
             is(Type::RequestHeaderModifier),
@@ -248,7 +248,9 @@ fn backend_filter(spec: &GrpcBackendFilter) -> FilterSpec<'_> {
         (
             is(Type::RequestMirror),
             "requestMirror",
-            unsupported(mirror.is_some()),
+            mirror
+                .as_ref()
+                .map(|spec| FilterMember::Mirror(spec.into())),
         ),
         (
             is(Type::ResponseHeaderModifier),

@@ -219,7 +219,7 @@ fn cors_spec(spec: &Cors) -> CorsSpec<'_> {
     }
 }
 
-/// Reads a filter of a backend reference, of which header modifiers and URLRewrite are supported.
+/// Reads a filter of a backend reference, of which header modifiers, RequestMirror and URLRewrite are supported.
 fn backend_filter(spec: &BackendFilter) -> FilterSpec<'_> {
     use BackendFilterType as Type;
     let BackendFilter {
@@ -235,6 +235,7 @@ fn backend_filter(spec: &BackendFilter) -> FilterSpec<'_> {
     } = spec;
     let is = |kind: Type| *r#type == kind;
     let unsupported = |is_set: bool| is_set.then_some(FilterMember::Unsupported);
+    let rule_only = |is_set: bool| is_set.then_some(FilterMember::RuleOnly);
     let request = request
         .as_ref()
         .map(|edits| FilterMember::RequestHeaders(edits.into()));
@@ -242,11 +243,11 @@ fn backend_filter(spec: &BackendFilter) -> FilterSpec<'_> {
         .as_ref()
         .map(|edits| FilterMember::ResponseHeaders(edits.into()));
     single_member([
-        (is(Type::Cors), "cors", unsupported(cors.is_some())),
+        (is(Type::Cors), "cors", rule_only(cors.is_some())),
         (
             is(Type::ExtensionRef),
             "extensionRef",
-            unsupported(extension_ref.is_some()),
+            rule_only(extension_ref.is_some()),
         ),
         (
             is(Type::ExternalAuth),
@@ -261,12 +262,14 @@ fn backend_filter(spec: &BackendFilter) -> FilterSpec<'_> {
         (
             is(Type::RequestMirror),
             "requestMirror",
-            unsupported(mirror.is_some()),
+            mirror
+                .as_ref()
+                .map(|spec| FilterMember::Mirror(spec.into())),
         ),
         (
             is(Type::RequestRedirect),
             "requestRedirect",
-            unsupported(redirect.is_some()),
+            rule_only(redirect.is_some()),
         ),
         (
             is(Type::ResponseHeaderModifier),
