@@ -57,6 +57,8 @@ pub(super) enum Condition {
     TextIn(Text, Box<[Box<str>]>),
     /// Whether a number is one of these, which are sorted.
     NumberIn(Number, Box<[i64]>),
+    /// Whether a text is one of the pieces of another.
+    PieceOf(Text, Box<SplitText>),
     Test(TextTest, Box<[Text; 2]>),
     Matches(Text, Regex),
     HasHeader(HeaderName),
@@ -72,6 +74,14 @@ pub(super) enum Condition {
     OneName(Box<Self>),
     /// Whether it holds for all of them.
     EveryName(Box<Self>),
+}
+
+/// The pieces of a text between separators.
+#[derive(Debug)]
+pub(super) struct SplitText {
+    pub(super) text: Text,
+    /// Not empty.
+    pub(super) separator: Box<str>,
 }
 
 /// A text.
@@ -99,6 +109,7 @@ pub(super) enum Number {
     LengthOf(Box<Text>),
     /// The number of names of the client's certificate.
     CountOfNames,
+    CountOfPieces(Box<SplitText>),
     /// A number that is written as a text.
     Parsed(Box<Text>),
     Negative(Box<Self>),
@@ -159,6 +170,10 @@ impl Condition {
                 set.binary_search_by(|item| (**item).cmp(&*text)).is_ok()
             }
             Self::NumberIn(number, set) => set.binary_search(&number.read(scope)?).is_ok(),
+            Self::PieceOf(item, whole) => {
+                let (item, text) = (item.read(scope)?, whole.text.read(scope)?);
+                whole.pieces(&text).any(|piece| piece == item)
+            }
             Self::Test(test, both) => test.holds(&both[0].read(scope)?, &both[1].read(scope)?),
             Self::Matches(text, regex) => regex.is_match(&text.read(scope)?),
             Self::HasHeader(name) => request
@@ -212,6 +227,13 @@ fn chosen<'t, T>(
     } else {
         otherwise
     })
+}
+
+impl SplitText {
+    /// The pieces of what the text was read as.
+    fn pieces<'t>(&'t self, text: &'t str) -> impl Iterator<Item = &'t str> {
+        text.split(&*self.separator)
+    }
 }
 
 impl Text {
@@ -283,6 +305,10 @@ impl Number {
             }
             Self::CountOfNames => {
                 let count = certificate_names(scope.request.certificate).len();
+                i64::try_from(count).map_err(|_| EvaluationError::Arithmetic)?
+            }
+            Self::CountOfPieces(whole) => {
+                let count = whole.pieces(&whole.text.read(scope)?).count();
                 i64::try_from(count).map_err(|_| EvaluationError::Arithmetic)?
             }
             Self::Parsed(text) => {

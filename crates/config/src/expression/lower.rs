@@ -7,7 +7,7 @@ use super::attribute::{
     Attribute, ExpressionInputs, ExpressionMoment, NamedValue, is_namespace, named, pseudo_header,
 };
 use super::claim::ClaimPath;
-use super::evaluate::{Condition, Number, Text};
+use super::evaluate::{Condition, Number, SplitText, Text};
 use super::syntax::{BinaryOperator, Comparison, Node, NodeKind};
 
 mod call;
@@ -51,6 +51,8 @@ pub(super) enum Value {
     Headers,
     /// A claim, whose type only a token tells, or all claims.
     Claim(ClaimPath),
+    /// The pieces of a text.
+    Pieces(SplitText),
     Texts(Vec<Box<str>>),
     Numbers(Vec<i64>),
 }
@@ -61,7 +63,7 @@ impl Value {
             Self::Condition(_) => "true or false",
             Self::Text(_) => "a text",
             Self::Number(_) => "a number",
-            Self::Names | Self::Texts(_) => "a list of texts",
+            Self::Names | Self::Pieces(_) | Self::Texts(_) => "a list of texts",
             Self::Headers => "a map of headers",
             Self::Claim(_) => "a claim",
             Self::Numbers(_) => "a list of numbers",
@@ -318,6 +320,10 @@ impl Lowering {
             (Value::Claim(path), _) => {
                 let item = self.text(left)?;
                 Ok(Condition::ClaimContains(path, item))
+            }
+            (Value::Pieces(whole), _) => {
+                let item = self.text(left)?;
+                Ok(Condition::PieceOf(item, Box::new(whole)))
             }
             (Value::Texts(items), _) => {
                 let left = self.text(left)?;

@@ -5,7 +5,7 @@ use regex::RegexBuilder;
 use super::{Lowered, Lowering, Value, full_name, wrong_type};
 use crate::expression::FaultAt;
 use crate::expression::attribute::{is_namespace, named};
-use crate::expression::evaluate::{Condition, Number, Text, TextTest};
+use crate::expression::evaluate::{Condition, Number, SplitText, Text, TextTest};
 use crate::expression::syntax::{Call, Node, NodeKind};
 use crate::suggest::nearest;
 
@@ -13,11 +13,12 @@ use crate::suggest::nearest;
 const MAX_REGEX: usize = 1 << 20;
 
 /// The functions, as they are listed for who names another one.
-const FUNCTIONS: [&str; 9] = [
+const FUNCTIONS: [&str; 10] = [
     "startsWith",
     "endsWith",
     "contains",
     "matches",
+    "split",
     "size",
     "has",
     "int",
@@ -51,6 +52,7 @@ impl Lowering {
             ("matches", Some(text), [pattern]) | ("matches", None, [text, pattern]) => {
                 self.matches(text, pattern).map(Value::Condition)
             }
+            ("split", Some(text), [separator]) => self.split(text, separator).map(Value::Pieces),
             ("size", Some(counted), []) | ("size", None, [counted]) => {
                 self.size(counted).map(Value::Number)
             }
@@ -97,11 +99,31 @@ impl Lowering {
         Ok(Condition::Matches(text, regex))
     }
 
+    /// `text.split(separator)`
+    fn split(&mut self, text: &Node, separator: &Node) -> Lowered<SplitText> {
+        let text = self.text(text)?;
+        match &separator.kind {
+            NodeKind::Text(separator) if !separator.is_empty() => Ok(SplitText {
+                text,
+                separator: separator.as_str().into(),
+            }),
+            _ => {
+                let message = "the separator of split is a text that is written out and not empty";
+                Err(FaultAt::new(separator.at, message))
+            }
+        }
+    }
+
     fn size(&mut self, counted: &Node) -> Lowered<Number> {
         match self.value(counted)? {
             Value::Text(text) => Ok(Number::LengthOf(Box::new(text))),
             Value::Names => Ok(Number::CountOfNames),
-            other => Err(wrong_type(counted, &other, "a text or source.certificate")),
+            Value::Pieces(whole) => Ok(Number::CountOfPieces(Box::new(whole))),
+            other => Err(wrong_type(
+                counted,
+                &other,
+                "a text, its pieces or source.certificate",
+            )),
         }
     }
 

@@ -7,7 +7,7 @@ use super::*;
 fn claims() -> Map<String, Value> {
     let claims = json!({
         "sub": "ann", "team": "pay", "level": 7, "ratio": 2.0, "half": 0.5, "admin": true, "none": null,
-        "roles": ["dev", "ops", 3], "org": {"unit": "edge", "https://a.example/x": "y"}
+        "roles": ["dev", "ops", 3], "scope": "read admin:all write", "org": {"unit": "edge", "https://a.example/x": "y"}
     });
     let Value::Object(claims) = claims else {
         unreachable!("it is one")
@@ -45,6 +45,9 @@ fn claims_are_read_by_both_names_and_with_their_types() {
         "source.claims.ratio == 2",
         "source.claims.admin && source.claims.admin == true",
         "'ops' in source.claims.roles && !('root' in source.claims.roles)",
+        "'write' in source.claims.scope.split(' ') && !('admin' in source.claims.scope.split(' '))",
+        "size(source.claims.scope.split(' ')) == 3 && 'read admin' in source.claims.scope.split(':')",
+        "source.claims.scope.split('::').size() == 1 && source.claims.team in 'sell,pay'.split(',')",
         "source.claims.org.unit == 'edge'",
         "source.claims.org['https://a.example/x'] == 'y'",
         "'unit' in source.claims.org && 'team' in source.claims",
@@ -72,6 +75,10 @@ fn claims_that_are_not_there_or_of_another_type_are_errors() {
         (
             "source.claims.half == 1",
             "the claim half is not a whole number",
+        ),
+        (
+            "'ops' in source.claims.roles.split(' ')",
+            "the claim roles is not a text",
         ),
         ("source.claims.team", "the claim team is not true or false"),
         (

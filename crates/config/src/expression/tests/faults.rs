@@ -81,6 +81,18 @@ const FAULTS: &[(&str, &str)] = &[
         "at character 14: startsWith has one argument: write text.startsWith('part')",
     ),
     (
+        "'a' in request.host.split('')",
+        "at character 27: the separator of split is a text that is written out and not empty",
+    ),
+    (
+        "request.host.split('.') == 'a'",
+        "at character 25: a list of texts is compared with a text, which it never equals",
+    ),
+    (
+        "request.host.split('.')[0] == 'a'",
+        "at character 14: a list of texts has no items to select",
+    ),
+    (
         "[1, 2].exists(x, x == 1)",
         "at character 1: exists and all are for source.certificate alone",
     ),
