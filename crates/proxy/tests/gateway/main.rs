@@ -30,6 +30,7 @@ mod guide;
 mod header_modifiers;
 mod health_check;
 mod hostile;
+mod how_to;
 mod http2;
 mod http2_upstream;
 mod https_records;
