@@ -217,7 +217,7 @@ recognised! {
     }
     unsupported {}
     without_effect {
-        per_connection_buffer_limit_bytes = "perConnectionBufferLimitBytes": "what is buffered of a connection is bounded by its flow control windows, and bodies by `buffer` of a TrafficPolicy",
+        per_connection_buffer_limit_bytes = "perConnectionBufferLimitBytes": "what is buffered of a connection is bounded by its flow control windows",
     }
 }
 
