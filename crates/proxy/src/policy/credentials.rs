@@ -268,8 +268,11 @@ fn credentials(
     audience: CredentialAudience,
     parts: &Parts,
 ) -> Result<BasicCredentials, CredentialError> {
-    let field = exactly_one(parts.headers.get_all(audience.field()).iter())?;
-    BasicCredentials::read(field.as_bytes()).ok_or(CredentialError::Malformed)
+    let field = exactly_one(parts.headers.get_all(audience.field()).iter())?.as_bytes();
+    BasicCredentials::read(field).ok_or_else(|| match after_scheme(field, "basic") {
+        Some(_) => CredentialError::Malformed,
+        None => CredentialError::OtherScheme,
+    })
 }
 
 /// The only value of an iterator. Several credentials are an error, because another server may choose another one.

@@ -42,7 +42,9 @@ pub(crate) enum CredentialAudience {
 pub(crate) enum CredentialError {
     /// The request has no credentials.
     Missing,
-    /// The credentials have another scheme, are malformed, or are given more than once.
+    /// The credentials have another scheme than `Basic`, which is asked for.
+    OtherScheme,
+    /// The credentials are malformed, or are given more than once.
     Malformed,
     /// The credentials belong to no user or client.
     Wrong,
@@ -54,6 +56,9 @@ impl CredentialError {
     const fn basic_body(self) -> &'static str {
         match self {
             Self::Missing => "User authentication failed. Missing username and password.",
+            Self::OtherScheme => {
+                "User authentication failed. Expected 'Basic' authentication scheme."
+            }
             Self::Malformed => "User authentication failed. Invalid basic credential format.",
             Self::Wrong | Self::Unverified => {
                 "User authentication failed. Invalid username/password combination."
@@ -142,6 +147,7 @@ impl AuthenticationFailure {
         };
         let error = match self.error {
             CredentialError::Missing => "are missing",
+            CredentialError::OtherScheme => "have another scheme than Basic",
             CredentialError::Malformed => "are malformed",
             CredentialError::Wrong | CredentialError::Unverified => "are wrong",
         };

@@ -124,6 +124,7 @@ fn by_address(by: &AddressDenied, about: &RefusalSubject) -> String {
 fn authentication(client: &AuthenticationFailure) -> String {
     let details = match (client.is_basic(), client.error) {
         (true, CredentialError::Missing) => "no_credential_for_basic_auth",
+        (true, CredentialError::OtherScheme) => "invalid_scheme_for_basic_auth",
         (true, CredentialError::Malformed) => "invalid_format_for_basic_auth",
         (true, CredentialError::Wrong | CredentialError::Unverified) => {
             "invalid_credential_for_basic_auth"

@@ -19,6 +19,7 @@ mod connections;
 mod cors;
 mod csrf;
 mod dozing;
+mod envoy_rows;
 mod ext_auth;
 mod ext_proc;
 mod faults;

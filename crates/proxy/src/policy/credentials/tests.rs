@@ -103,8 +103,9 @@ fn the_form_of_a_request_says_where_its_credentials_are() {
             &[("yes", ANN), ("yes", ANN)],
             Some(CredentialError::Malformed),
         ),
-        (&[("yes", "Bearer x")], Some(CredentialError::Malformed)),
-        (&[("yes", "")], Some(CredentialError::Malformed)),
+        (&[("yes", "Basic x")], Some(CredentialError::Malformed)),
+        (&[("yes", "Bearer x")], Some(CredentialError::OtherScheme)),
+        (&[("yes", "")], Some(CredentialError::OtherScheme)),
     ];
     for (uri, audience, yes, other) in [
         (
