@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use egret_config::compile::{CompileOptions, GatewayPlacement};
+use egret_config::compile::{CompileOptions, FileAccess, GatewayPlacement};
 use egret_config::resources::{Kind, ObjectRef};
 use egret_proxy::TracePropagation;
 use tracing::level_filters::LevelFilter;
@@ -171,6 +171,7 @@ impl ConfigMeaning {
             reserved: std::iter::once(self.admin).chain(probes).collect(),
             require_egress_policy: self.gateways.require_egress_policy,
             now: Some(clock::unix_time()),
+            files: FileAccess::Here,
         }
     }
 }

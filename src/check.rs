@@ -7,7 +7,7 @@ use egret_config::report::{Findings, Report, ReportProblem};
 
 use crate::args::{CheckArgs, ReportFormat};
 use crate::console::{self, Severity};
-use crate::files::ConfigFiles;
+use crate::files::{ConfigFiles, LocalFiles};
 use crate::output;
 
 /// What would become of the configuration.
@@ -25,7 +25,8 @@ enum Verdict {
 /// Prints the report on stdout, and errors and warnings on stderr.
 pub(crate) fn run(args: &CheckArgs) -> ExitCode {
     let files = ConfigFiles::read(&args.sources.paths);
-    let (loaded, unreadable) = files.load();
+    let (mut loaded, unreadable) = files.load();
+    LocalFiles::added_to(&mut loaded.resources);
     let meaning = &args.sources.meaning;
     let options = meaning.compile_options(GatewayPlacement::Shared, None);
     let compiled = compile(&loaded.resources, &options);

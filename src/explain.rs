@@ -7,7 +7,7 @@ use egret_config::snapshot::Snapshot;
 use egret_proxy::{Explanation, RequestQuestion, explain};
 
 use crate::args::{ConfigSources, ExplainArgs, TextOrJson};
-use crate::files::ConfigFiles;
+use crate::files::{ConfigFiles, LocalFiles};
 use crate::output::Answer;
 use crate::reload::load;
 use crate::{console, output};
@@ -48,7 +48,8 @@ fn told(args: &ExplainArgs, question: &RequestQuestion) -> Result<Answer, String
 /// What would be served. Objects that are not accepted are warned of, and judged as the gateway would serve them.
 pub(crate) fn compiled(sources: &ConfigSources) -> Result<Snapshot, String> {
     let files = ConfigFiles::read(&sources.paths);
-    let loaded = load(&files).map_err(|errors| errors.join("\n"))?;
+    let mut loaded = load(&files).map_err(|errors| errors.join("\n"))?;
+    LocalFiles::added_to(&mut loaded.resources);
     let options = sources
         .meaning
         .compile_options(GatewayPlacement::Shared, None);

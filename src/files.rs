@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use egret_config::load::{self, LoadedConfig};
 use nix::libc::O_NONBLOCK;
 
+mod local;
 mod watch;
 
+pub(crate) use local::LocalFiles;
 pub(crate) use watch::FileWatcher;
 
 /// The texts of all configuration files, by path in a stable order.
@@ -151,18 +153,22 @@ fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Reads a regular file. What was found as one may be another thing by now, which must not block either.
 fn read_regular(path: &Path) -> io::Result<String> {
-    let mut file: File = OpenOptions::new()
+    let mut text = String::new();
+    open_regular(path)?.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Opens a regular file. What was found as one may be another thing by now, which must not block either.
+fn open_regular(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
         .read(true)
         .custom_flags(O_NONBLOCK)
         .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(not_regular());
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(not_regular()),
     }
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
-    Ok(text)
 }
 
 fn not_regular() -> io::Error {

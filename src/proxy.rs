@@ -14,6 +14,7 @@ use tokio::time::sleep;
 
 use crate::args::ProxyArgs;
 use crate::descriptors;
+use crate::files::FileWatcher;
 use crate::process::{self, ServeError, StopSignals, proxy_options, stop_by_defect};
 use crate::reload::{LoadFindings, Reloader};
 
@@ -48,13 +49,18 @@ async fn serve(args: ProxyArgs, descriptors: Option<u64>) -> Result<(), ServeErr
     let mut reader = ClusterReader::start(client, scope, options.clone(), &Handle::current());
     let mut connection = reader.connection();
     let mut served = Reloader::waiting(proxy, options);
+    let mut files = FileWatcher::start(&[]);
+    let mut known = None;
     loop {
         tokio::select! {
             objects = reader.changed() => {
-                let (resources, findings) = read(gateway, &objects);
-                let applied = unless_panicking(served.renew(resources, findings)).await;
-                if applied.is_none() {
-                    tracing::error!("the change was not applied in full, because of a defect");
+                renew(&mut served, gateway, &objects).await;
+                files.look_at(served.local_files().paths());
+                known = Some(objects);
+            }
+            () = files.changed(), if !served.local_files().paths().is_empty() => {
+                if let Some(objects) = known.as_ref().filter(|_| served.local_files().have_changed()) {
+                    renew(&mut served, gateway, objects).await;
                 }
             }
             Ok(()) = connection.changed() => {
@@ -75,6 +81,15 @@ async fn serve(args: ProxyArgs, descriptors: Option<u64>) -> Result<(), ServeErr
     drop(reader);
     process::stop(served.into_proxy(), run, &mut stop).await;
     Ok(())
+}
+
+/// Serves the objects, with the files that they name.
+async fn renew(served: &mut Reloader, gateway: &ObjectRef, objects: &ClusterObjects) {
+    let (resources, findings) = read(gateway, objects);
+    let applied = unless_panicking(served.renew(resources, findings)).await;
+    if applied.is_none() {
+        tracing::error!("the change was not applied in full, because of a defect");
+    }
 }
 
 /// The objects to serve, and what is wrong with the others.

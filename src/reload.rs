@@ -11,7 +11,7 @@ use egret_proxy::{BindError, Proxy};
 
 use crate::clock;
 use crate::console::{self, Severity};
-use crate::files::{ConfigFiles, PassedOver};
+use crate::files::{ConfigFiles, LocalFiles, PassedOver};
 use crate::process::ServeError;
 
 /// The warning about a configuration without listeners.
@@ -29,6 +29,8 @@ pub(crate) struct Reloader {
     options: CompileOptions,
     /// The files that were named as passed over.
     passed_over: BTreeSet<PassedOver>,
+    /// The files that objects name.
+    local: LocalFiles,
 }
 
 /// What was found while the objects were read, and belongs in the report.
@@ -82,11 +84,13 @@ impl Reloader {
             in_force: None,
             options,
             passed_over: BTreeSet::new(),
+            local: LocalFiles::default(),
         }
     }
 
     /// Serves the first objects. Returns the listeners that cannot be bound.
-    async fn begin(&mut self, resources: Resources, beside: LoadFindings) -> Vec<BindError> {
+    async fn begin(&mut self, mut resources: Resources, beside: LoadFindings) -> Vec<BindError> {
+        self.local = LocalFiles::added_to(&mut resources);
         let (in_force, compiled) = InForce::start(resources, &self.options);
         self.in_force = Some(in_force);
         self.apply(beside.added_to(compiled)).await
@@ -103,7 +107,7 @@ impl Reloader {
     }
 
     /// Applies objects, or what can be served of them, or keeps what is in force.
-    pub(crate) async fn renew(&mut self, resources: Resources, beside: LoadFindings) {
+    pub(crate) async fn renew(&mut self, mut resources: Resources, beside: LoadFindings) {
         self.options.now = Some(clock::unix_time());
         let Some(in_force) = &self.in_force else {
             self.begin(resources, beside).await;
@@ -111,6 +115,7 @@ impl Reloader {
             self.tell_generation();
             return;
         };
+        self.local = LocalFiles::added_to(&mut resources);
         match in_force.change(resources, &self.options) {
             Ok(change) => self.change(change, beside).await,
             Err(RefusedChange(problems)) => {
@@ -185,6 +190,11 @@ impl Reloader {
                 tracing::warn!("{}: {}", one.path.display(), one.why);
             }
         }
+    }
+
+    /// The files that objects name, which have been read with them.
+    pub(crate) fn local_files(&self) -> &LocalFiles {
+        &self.local
     }
 
     pub(crate) fn proxy(&self) -> &Proxy {

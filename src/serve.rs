@@ -34,6 +34,7 @@ async fn serve(args: ServeArgs, descriptors: Option<u64>) -> Result<(), ServeErr
         .compile_options(GatewayPlacement::Shared, run.probe_address);
     let mut gateway = Reloader::start(proxy, loaded, compile).await?;
     gateway.tell_passed_over(&files);
+    watcher.look_at(gateway.local_files().paths());
     loop {
         let asked = tokio::select! {
             () = watcher.changed() => false,
@@ -48,12 +49,13 @@ async fn serve(args: ServeArgs, descriptors: Option<u64>) -> Result<(), ServeErr
         };
         let now = ConfigFiles::read(&args.sources.paths);
         gateway.tell_passed_over(&now);
-        if asked || !now.has_content_of(&files) {
+        if asked || !now.has_content_of(&files) || gateway.local_files().have_changed() {
             files = now;
             let reloaded = unless_panicking(gateway.reload(&files)).await;
             if reloaded.is_none() {
                 tracing::error!("the change was not applied in full, because of a defect");
             }
+            watcher.look_at(gateway.local_files().paths());
         } else {
             gateway.rebind().await;
         }

@@ -27,6 +27,8 @@ const WRITTEN: AccessKind = AccessKind::Close(AccessMode::Write);
 /// Notices when files may have changed.
 pub(crate) struct FileWatcher {
     paths: Vec<PathBuf>,
+    /// Files that objects name.
+    named: Vec<PathBuf>,
     events: Receiver<()>,
     seen: Vec<FileVersion>,
     looks: u32,
@@ -72,10 +74,19 @@ impl FileWatcher {
             .ok();
         Self {
             paths: paths.to_owned(),
+            named: Vec::new(),
             events,
-            seen: versions(paths),
+            seen: versions(paths, &[]),
             looks: 0,
             _watcher: watcher,
+        }
+    }
+
+    /// Looks at these files too, which objects name, in place of others.
+    pub(crate) fn look_at(&mut self, named: Vec<PathBuf>) {
+        if self.named != named {
+            self.named = named;
+            self.seen = versions(&self.paths, &self.named);
         }
     }
 
@@ -91,7 +102,7 @@ impl FileWatcher {
                 };
                 let _ = timeout(MAX_DELAY, settled).await;
             }
-            let now = versions(&self.paths);
+            let now = versions(&self.paths, &self.named);
             let is_new = now != self.seen;
             self.seen = now;
             self.looks += 1;
@@ -120,10 +131,11 @@ impl FileWatcher {
     }
 }
 
-/// The versions of all files that are to be read.
-fn versions(paths: &[PathBuf]) -> Vec<FileVersion> {
+/// The versions of all files that are to be read, and of those that objects name.
+fn versions(paths: &[PathBuf], named: &[PathBuf]) -> Vec<FileVersion> {
     let found = FoundFiles::find(paths);
-    let versions = found.files.into_iter().map(|path| {
+    let files = found.files.into_iter().chain(named.iter().cloned());
+    let versions = files.map(|path| {
         let metadata = fs::metadata(&path).ok();
         let facts =
             metadata.map(|it| (it.dev(), it.ino(), it.size(), (it.mtime(), it.mtime_nsec())));

@@ -4,7 +4,8 @@ use std::fs;
 use std::net::TcpListener;
 use std::process::Command;
 
-use egret_testkit::{Client, Upstream};
+use egret_testkit::upstream::UpstreamTls;
+use egret_testkit::{Ca, Client, Upstream};
 
 use super::egret;
 use super::served::{ServeSetup, ServedProcess, wait_for};
@@ -245,4 +246,68 @@ fn what_serves_nothing_is_not_ready() {
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("error: no Gateway would be served"), "{told}");
+}
+
+/// A policy that trusts the CA of a file, for destinations that are reached over TLS.
+fn trusting(path: &str) -> String {
+    format!(
+        "apiVersion: gateway.kgateway.dev/v1alpha1
+kind: BackendConfigPolicy
+metadata: {{name: trust, namespace: httpbin}}
+spec:
+  targetRefs: [{{group: gateway.kgateway.dev, kind: Backend, name: dfp-backend}}]
+  tls: {{files: {{rootCA: {path}}}}}
+"
+    )
+}
+
+#[test]
+fn a_file_that_a_policy_names_is_read_again_when_it_changes() {
+    let (one, other) = (Ca::new(), Ca::new());
+    let upstream = Upstream::start_tls(UpstreamTls::of(&one, ["127.0.0.1"]));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let path = elsewhere.path().join("ca.pem");
+    let named = path.display().to_string();
+    fs::write(&path, one.pem()).unwrap();
+    let allow = DENY.replace("Deny", "Allow");
+    let served = ServedProcess::start(&[("policy.yaml", &allow), ("tls.yaml", &trusting(&named))]);
+    let ask = || {
+        let host = format!("https://127.0.0.1:{}/", upstream.port());
+        let request = format!("GET {host} HTTP/1.1\r\nhost: a\r\n\r\n");
+        Client::connect(served.setup.address)
+            .request(request)
+            .status
+    };
+    assert_eq!(ask(), 200);
+    fs::write(&path, other.pem()).unwrap();
+    wait_for(&served.stderr, &format!("File {named} changed"));
+    wait_for(&served.stderr, "generation 2: 0 problems");
+    assert_eq!(ask(), 502);
+    // What is no certificate changes nothing, and says so.
+    fs::write(&path, "not a certificate").unwrap();
+    let told = wait_for(&served.stderr, "spec.tls.files.rootCA: ");
+    let expected = format!("{named} has no certificate in PEM; still served: File {named}");
+    assert!(told.contains(&expected), "{told}");
+    fs::remove_file(&path).unwrap();
+    let told = wait_for(&served.stderr, "No such file");
+    assert!(
+        told.contains(&format!("still served: File {named}")),
+        "{told}"
+    );
+    fs::write(&path, one.pem()).unwrap();
+    wait_for(&served.stderr, "generation 3: 0 problems");
+    assert_eq!(ask(), 200);
+    let check = |file: &str| {
+        let policy = trusting(file);
+        let setup = ServeSetup::new(&[("tls.yaml", &policy)]);
+        let checked = egret(&["check", &setup.folder.path().display().to_string()]);
+        (
+            checked.status.success(),
+            String::from_utf8(checked.stderr).unwrap(),
+        )
+    };
+    assert!(check(&named).0);
+    let (is_fine, told) = check("/nowhere/ca.pem");
+    let expected = "spec.tls.files.rootCA: /nowhere/ca.pem: No such file or directory";
+    assert!(!is_fine && told.contains(expected), "{told}");
 }

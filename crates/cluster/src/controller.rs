@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use egret_config::compile::{CompileOptions, CompiledConfig, GatewayPlacement};
+use egret_config::compile::{CompileOptions, CompiledConfig, FileAccess, GatewayPlacement};
 use egret_config::in_force::InForce;
 use egret_config::references::ReferenceFinder;
 use egret_config::resources::Resources;
@@ -158,6 +158,7 @@ impl ControllerOptions {
                 .into(),
             require_egress_policy: self.provision.require_egress_policy,
             now: Some((self.unix_time)()),
+            files: FileAccess::Elsewhere,
         }
     }
 }

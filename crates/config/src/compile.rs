@@ -13,6 +13,7 @@ mod annotation;
 mod authorities;
 mod backend;
 mod backend_identity;
+mod body_format;
 mod class;
 mod context;
 mod cors;
@@ -43,7 +44,7 @@ mod upgrade;
 mod usage;
 mod value;
 
-pub use class::{CONTROLLER_NAME, CompileOptions, GatewayPlacement};
+pub use class::{CONTROLLER_NAME, CompileOptions, FileAccess, GatewayPlacement};
 pub use parameters::{PROXY_ARGUMENTS, gateway_parameters, merge_json};
 pub use review::{
     CompileReview, FaultCause, GatewayUse, ListenerName, ObjectFault, PolicyBinding, PolicyTarget,

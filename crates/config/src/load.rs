@@ -275,6 +275,8 @@ impl ParsedObject {
             | Kind::XListenerSet
             | Kind::XBackendTrafficPolicy
             | Kind::XMesh => item.raw(&mut resources.unsupported),
+            // It is no kind of what is written.
+            Kind::File => Vec::new(),
         }
     }
 

@@ -38,7 +38,10 @@ pub fn secrets(resources: &Resources, options: &CompileOptions) -> SecretReferen
     let mut references = SecretReferences::default();
     for fault in compile(&without, options).review.faults {
         let from = match fault.cause {
-            FaultCause::Object | FaultCause::Reference | FaultCause::Content(_) => continue,
+            FaultCause::Object
+            | FaultCause::Reference
+            | FaultCause::Content(_)
+            | FaultCause::Contents(..) => continue,
             FaultCause::Absent(object) if matches!(object.kind, Kind::Secret | Kind::ConfigMap) => {
                 references.named.entry(object).or_default()
             }

@@ -25,6 +25,7 @@ use crate::api::target::{TargetRef, TargetSelector};
 mod changes;
 mod kind;
 mod listener_set;
+mod local_file;
 mod manifest;
 mod remedy;
 mod selector;
@@ -35,6 +36,7 @@ pub use changes::{ChangeKind, ObjectChange};
 pub use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 pub use kind::{CORE_GROUP, EGRET_GROUP, GATEWAY_GROUP, GATEWAY_TRIAL_GROUP, KGATEWAY_GROUP, Kind};
 pub use listener_set::ListenerSets;
+pub use local_file::LocalFile;
 pub use selector::LabelSelector;
 pub(crate) use selector::{EXPRESSION_NEEDS, LabelExpression};
 pub use service::{
@@ -117,6 +119,8 @@ pub struct Resources {
     pub secrets: ObjectMap<Secret>,
     /// `ConfigMap`, for certificates of CAs
     pub config_maps: ObjectMap<ConfigMap>,
+    /// Files that objects name by their paths, as far as they have been read
+    pub files: ObjectMap<LocalFile>,
     /// Objects of the kinds that are recognised but not supported yet.
     pub unsupported: ObjectMap<serde_json::Value>,
 }
@@ -198,6 +202,7 @@ impl Resources {
             Kind::Namespace => Box::new(self.namespaces.keys()),
             Kind::Secret => Box::new(self.secrets.keys()),
             Kind::ConfigMap => Box::new(self.config_maps.keys()),
+            Kind::File => Box::new(self.files.keys()),
             Kind::TcpRoute
             | Kind::UdpRoute
             | Kind::XListenerSet

@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 
 use crate::name::{DnsName, Host, HostPattern};
 use crate::resources::ObjectSeniority;
-use crate::rule::RouteRule;
+use crate::rule::{RouteRule, RuleAction};
 
 mod matcher;
 mod query;
@@ -29,6 +29,7 @@ pub struct RouteTable {
     exact: HashMap<DnsName, Vec<RouteRow>>,
     below: HashMap<DnsName, Vec<RouteRow>>,
     any: Vec<RouteRow>,
+    tells_requests: bool,
 }
 
 /// One hostname and one match of a rule.
@@ -115,7 +116,10 @@ impl RouteTable {
                 order,
             )
         });
-        let mut table = Self::default();
+        let mut table = Self {
+            tells_requests: entries.iter().any(|entry| tells_requests(&entry.rule)),
+            ..Self::default()
+        };
         for RouteEntry {
             host,
             matches,
@@ -145,6 +149,12 @@ impl RouteTable {
             rule: &row.rule,
             matched_prefix: row.matches.path.prefix(),
         })
+    }
+
+    /// Whether a rule answers with what has to be known of its requests.
+    #[must_use]
+    pub fn tells_requests(&self) -> bool {
+        self.tells_requests
     }
 
     /// Whether no rule is attached.
@@ -186,6 +196,11 @@ impl RouteTable {
         }
         lists
     }
+}
+
+/// Whether the answers of a rule may tell of its requests.
+fn tells_requests(rule: &RouteRule) -> bool {
+    matches!(&rule.action, RuleAction::Respond(fixed) if fixed.format.is_some())
 }
 
 /// The parent domains of a name, the longest first: `b.example`, `example` for `a.b.example`.

@@ -13,7 +13,7 @@ use crate::policy::headers::HeaderEdit;
 use crate::policy::timeouts::TimeoutSetting;
 use crate::policy::traffic::TrafficSettings;
 use crate::resources::ObjectRef;
-use crate::settings::{BackendSettings, HttpVersion, ResolverId};
+use crate::settings::{BackendSettings, HttpVersion, ReplyFormat, ResolverId};
 
 /// One rule of a route, as it applies under one listener.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -183,6 +183,9 @@ pub struct FixedResponse {
     pub status: StatusCode,
     /// The body, of type `text/plain`; may be empty.
     pub body: Arc<str>,
+    /// What the body is made of instead, which can tell `body`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<Arc<ReplyFormat>>,
 }
 
 /// `timeouts` of an HTTPRoute rule (GEP-1742), completed by those of a TrafficPolicy.

@@ -28,7 +28,7 @@ pub use forwarding::{
 };
 pub use hash::{HashCookie, HashKey, HashPolicy, SlowStart};
 pub use health_check::{HealthCheck, HealthProbe};
-pub use local_reply::{BodyFormat, LocalReplies, LocalReplyMapper};
+pub use local_reply::{BodyFormat, LocalReplies, LocalReplyMapper, ReplyFormat};
 pub use resolver::{
     BackendDns, BackendResolver, DnsProtocol, LookupFamily, NameServer, ResolverId,
     ResolverSettings,

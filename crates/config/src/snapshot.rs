@@ -35,9 +35,10 @@ pub use crate::settings::{
     HashPolicy, HealthCheck, HealthProbe, Http2Keepalive, Http2Limits, Http2Settings, HttpVersion,
     KeyExchangeGroup, ListenerHttp, LoadBalancing, LocalReplies, LocalReplyMapper, LookupFamily,
     NameServer, NamedAlgorithm, OutlierDetection, PeerName, PeerTrust, PrivateKey, ProxyProtocol,
-    ProxyVersion, RequestIds, ResolverId, ResolverSettings, RetryBudget, ServerHeader, ServerTls,
-    SignatureAlgorithm, SlowStart, SpokenFor, StripPort, TcpKeepalive, TlsAlgorithms, TlsIdentity,
-    TlsVersion, TlsVersions, Tracing, UpstreamProxy, UpstreamTls, ValidationMode, WHOLE,
+    ProxyVersion, ReplyFormat, RequestIds, ResolverId, ResolverSettings, RetryBudget, ServerHeader,
+    ServerTls, SignatureAlgorithm, SlowStart, SpokenFor, StripPort, TcpKeepalive, TlsAlgorithms,
+    TlsIdentity, TlsVersion, TlsVersions, Tracing, UpstreamProxy, UpstreamTls, ValidationMode,
+    WHOLE,
 };
 
 /// Everything that the proxy serves.
@@ -255,7 +256,7 @@ impl Listener {
         let tls = self.protocol.server_tls();
         let own = tls.into_iter().flat_map(|tls| &tls.identities);
         let own = own.flat_map(|identity| {
-            let used = CertificateUse::Server(&identity.secret);
+            let used = CertificateUse::Server(&identity.source);
             identity.chain.iter().map(move |one| (used, one))
         });
         let clients = tls.and_then(|tls| tls.clients.as_ref());

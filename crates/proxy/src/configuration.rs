@@ -40,7 +40,8 @@ impl SnapshotReader {
 pub(crate) fn describes_requests(socket: &ListenerSocket) -> bool {
     let tells = |listener: &Arc<Listener>| {
         let http = listener.http.as_ref();
-        http.is_some_and(|http| http.tracing.is_some() || http.local_replies.is_some())
+        listener.routes.tells_requests()
+            || http.is_some_and(|http| http.tracing.is_some() || http.local_replies.is_some())
     };
     !socket.unrouted_log().is_off() || socket.listeners.iter().any(tells)
 }

@@ -90,12 +90,12 @@ pub use listener::{
     HeaderFilterSpec, HeaderMatchSpec, HttpCollectorSpec, HttpListenerPolicy,
     HttpListenerPolicySpec, HttpSettings, ListenerHealthCheck, ListenerHttp2, ListenerPolicy,
     ListenerPolicySpec, ListenerPort, ListenerSettings, LiteralAttribute, LocalRepliesSpec,
-    LocalReplyHeaderSpec, LocalReplyHeadersSpec, LocalReplyMapperSpec, LogCollectorSpec,
-    LogFilterSpec, LogHttpCollectorSpec, LogServiceSpec, MetadataAttribute, MetadataKey,
-    MetadataSegment, NamedAttribute, OneFilterSpec, OpenTelemetrySpec, OpenTelemetryTracingSpec,
+    LocalReplyHeadersSpec, LocalReplyMapperSpec, LogCollectorSpec, LogFilterSpec,
+    LogHttpCollectorSpec, LogServiceSpec, MetadataAttribute, MetadataKey, MetadataSegment,
+    NamedAttribute, OneFilterSpec, OpenTelemetrySpec, OpenTelemetryTracingSpec,
     ProxyProtocolSettings, ResourceDetectorSpec, ResponseFlagFilterSpec, RuntimeFilterSpec,
     SampledSpec, TracingAttributeSpec, TracingProviderSpec, TracingSpec, UpgradeConfig,
 };
-pub use tls::{BackendConfigTls, SecretName, TlsParameters};
+pub use tls::{BackendConfigTls, SecretName, TlsFiles, TlsParameters};
 pub use traffic::*;
 pub use unsupported::UnsupportedValue;

@@ -26,6 +26,18 @@ pub struct CompileOptions {
     pub require_egress_policy: bool,
     /// The time in seconds of Unix time, at which certificates are judged; `None` judges none.
     pub now: Option<i64>,
+    /// Whether files that objects name by their paths are among the objects.
+    pub files: FileAccess,
+}
+
+/// Whether files that objects name by their paths can be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FileAccess {
+    /// They have been read, and are among the objects.
+    #[default]
+    Here,
+    /// They are in the pods that serve, and are not judged.
+    Elsewhere,
 }
 
 /// Where Gateways are served, one beside the other.
@@ -47,6 +59,7 @@ impl Default for CompileOptions {
             reserved: Vec::new(),
             require_egress_policy: false,
             now: None,
+            files: FileAccess::default(),
         }
     }
 }

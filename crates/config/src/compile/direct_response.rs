@@ -1,15 +1,18 @@
 //! DirectResponses: fixed responses that rules refer to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use http::StatusCode;
 
 use super::ancestor::AncestorConditions;
+use super::body_format;
 use super::log::{FieldFault, ReportLog, join, misconfiguration};
+use super::value::SpecFields;
 use crate::api::kgateway::DirectResponseSpec;
 use crate::report::StatusCondition;
 use crate::resources::{ObjectRef, Resources};
-use crate::snapshot::{FixedResponse, Misconfiguration};
+use crate::snapshot::{FixedResponse, Misconfiguration, ReplyFormat};
 
 /// Every DirectResponse, by identity.
 pub(super) type DirectResponses = BTreeMap<ObjectRef, DirectResponseDraft>;
@@ -33,6 +36,17 @@ pub(super) fn compile(resources: &Resources, log: &mut ReportLog) -> DirectRespo
             log.problems(reference, &object.source, &faults);
             misconfiguration(reference, &join(&faults))
         });
+        if let Ok(FixedResponse {
+            format: Some(format),
+            ..
+        }) = &answer
+        {
+            let formats = [&format.body.format];
+            let warning = body_format::never_known("bodyFormat", formats);
+            if let Some(warning) = warning {
+                log.warn(reference, &object.source, &warning);
+            }
+        }
         let gateways = BTreeSet::new();
         responses.insert(reference.clone(), DirectResponseDraft { answer, gateways });
     }
@@ -46,9 +60,9 @@ fn answer(spec: &DirectResponseSpec) -> Result<FixedResponse, Vec<FieldFault>> {
         body_format,
     } = spec;
     let mut faults = Vec::new();
-    if body_format.is_some() {
-        faults.push(FieldFault::unsupported("spec.bodyFormat"));
-    }
+    let mut fields = SpecFields::new("spec.bodyFormat", &mut faults);
+    let format = body_format.as_ref();
+    let format = format.and_then(|spec| body_format::read(spec, &mut fields));
     if body
         .as_ref()
         .is_some_and(|body| !(1..=MAX_BODY).contains(&body.chars().count()))
@@ -65,6 +79,7 @@ fn answer(spec: &DirectResponseSpec) -> Result<FixedResponse, Vec<FieldFault>> {
         Some(status) if faults.is_empty() => Ok(FixedResponse {
             status,
             body: body.as_deref().unwrap_or_default().into(),
+            format: format.map(|format| Arc::new(ReplyFormat::new(format))),
         }),
         Some(_) => Err(faults),
         None => {

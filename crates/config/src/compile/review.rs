@@ -55,8 +55,10 @@ pub enum FaultCause {
     /// A reference between objects, for which the Gateway API says what becomes of it: a Backend that does not exist, a
     /// missing ReferenceGrant, an older object that has precedence.
     Reference,
-    /// The content of this Secret or ConfigMap.
+    /// The content of this Secret, ConfigMap or file.
     Content(ObjectRef),
+    /// The content of these two files, which do not belong together.
+    Contents(ObjectRef, ObjectRef),
     /// This Secret or ConfigMap does not exist.
     Absent(ObjectRef),
     /// No Secret of the namespace has such labels.
@@ -98,7 +100,7 @@ pub struct PolicyBinding {
 }
 
 impl ReferentFault {
-    /// A fault in the content of a Secret or ConfigMap.
+    /// A fault in the content of a Secret, ConfigMap or file.
     pub(super) fn content(object: &ObjectRef, message: impl Into<String>) -> Self {
         Self {
             message: message.into(),

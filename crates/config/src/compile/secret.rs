@@ -32,7 +32,7 @@ impl SecretContent {
         wants_identity: bool,
     ) -> Result<Self, String> {
         let authorities = match entry(secret, AUTHORITIES) {
-            Some(pem) => trust_anchors(pem)?,
+            Some(pem) => trust_anchors(AUTHORITIES, pem)?,
             None => Vec::new(),
         };
         let has_identity = [CERTIFICATE, KEY].map(|name| entry(secret, name).is_some());
@@ -58,30 +58,37 @@ impl SecretContent {
 /// Reads `tls.crt` and `tls.key` of a Secret, and checks that the key is that of the certificate.
 pub(super) fn identity(reference: &ObjectRef, secret: &Secret) -> Result<TlsIdentity, String> {
     match (entry(secret, CERTIFICATE), entry(secret, KEY)) {
-        (Some(chain), Some(key)) => checked(TlsIdentity {
-            secret: reference.clone(),
-            chain: certificates(CERTIFICATE, chain)?,
-            key: private_key(key)?,
-        }),
+        (Some(chain), Some(key)) => {
+            let identity = TlsIdentity {
+                source: reference.clone(),
+                chain: certificates(CERTIFICATE, chain)?,
+                key: private_key(KEY, key)?,
+            };
+            checked(identity, CERTIFICATE, KEY)
+        }
         (Some(_), None) => Err(format!("has {CERTIFICATE} without {KEY}")),
         (None, Some(_)) => Err(format!("has {KEY} without {CERTIFICATE}")),
         (None, None) => Err(format!("has neither {CERTIFICATE} nor {KEY}")),
     }
 }
 
-/// Checks that the certificate can be parsed and that the key belongs to it.
-fn checked(identity: TlsIdentity) -> Result<TlsIdentity, String> {
+/// Checks that the certificate can be parsed and that the key belongs to it. Both have names for messages.
+pub(super) fn checked(
+    identity: TlsIdentity,
+    certificate: &str,
+    key_name: &str,
+) -> Result<TlsIdentity, String> {
     let chain = identity.chain.iter();
     let chain = chain.map(|certificate| certificate.0.clone()).collect();
     match CertifiedKey::from_der(chain, identity.key.reveal(), &default_provider()) {
         Ok(_) => Ok(identity),
         Err(rustls::Error::InconsistentKeys(_)) => {
-            Err("tls.key does not belong to tls.crt".to_owned())
+            Err(format!("{key_name} does not belong to {certificate}"))
         }
-        Err(rustls::Error::InvalidCertificate(_)) => {
-            Err("tls.crt has an entry that is not an X.509 version 3 certificate".to_owned())
-        }
-        Err(_) => Err("tls.key is of a type that is not supported".to_owned()),
+        Err(rustls::Error::InvalidCertificate(_)) => Err(format!(
+            "{certificate} has an entry that is not an X.509 version 3 certificate"
+        )),
+        Err(_) => Err(format!("{key_name} is of a type that is not supported")),
     }
 }
 
@@ -101,18 +108,16 @@ pub(super) fn authorities_of_map(map: &ConfigMap) -> Result<Vec<Certificate>, St
 
 fn required(pem: Option<&[u8]>) -> Result<Vec<Certificate>, String> {
     let pem = pem.ok_or_else(|| format!("has no {AUTHORITIES}"))?;
-    trust_anchors(pem)
+    trust_anchors(AUTHORITIES, pem)
 }
 
-/// The CA certificates, each of which can be a trust anchor.
-fn trust_anchors(pem: &[u8]) -> Result<Vec<Certificate>, String> {
-    let all = certificates(AUTHORITIES, pem)?;
+/// The CA certificates, each of which can be a trust anchor; `name` is for messages.
+pub(super) fn trust_anchors(name: &str, pem: &[u8]) -> Result<Vec<Certificate>, String> {
+    let all = certificates(name, pem)?;
     let mut store = RootCertStore::empty();
     let mut added = all.iter().map(|it| store.add(it.0.clone()));
     if added.any(|outcome| outcome.is_err()) {
-        return Err(format!(
-            "{AUTHORITIES} has an entry that is not a certificate"
-        ));
+        return Err(format!("{name} has an entry that is not a certificate"));
     }
     Ok(all)
 }
@@ -128,7 +133,8 @@ pub(super) fn entry<'a>(secret: &'a Secret, name: &str) -> Option<&'a [u8]> {
     (!entry.is_empty()).then_some(entry)
 }
 
-fn certificates(name: &str, pem: &[u8]) -> Result<Vec<Certificate>, String> {
+/// Certificates in PEM; at least one.
+pub(super) fn certificates(name: &str, pem: &[u8]) -> Result<Vec<Certificate>, String> {
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match all {
         Ok(all) if !all.is_empty() => Ok(all.into_iter().map(Certificate).collect()),
@@ -137,8 +143,9 @@ fn certificates(name: &str, pem: &[u8]) -> Result<Vec<Certificate>, String> {
     }
 }
 
-fn private_key(pem: &[u8]) -> Result<PrivateKey, String> {
+/// A private key in PEM.
+pub(super) fn private_key(name: &str, pem: &[u8]) -> Result<PrivateKey, String> {
     PrivateKeyDer::from_pem_slice(pem)
         .map(PrivateKey::new)
-        .map_err(|_| format!("{KEY} has no private key in PEM"))
+        .map_err(|_| format!("{name} has no private key in PEM"))
 }

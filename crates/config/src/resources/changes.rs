@@ -84,6 +84,7 @@ over_maps! {
     namespaces,
     secrets,
     config_maps,
+    files,
     unsupported
 }
 

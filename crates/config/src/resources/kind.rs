@@ -10,6 +10,8 @@ pub const GATEWAY_TRIAL_GROUP: &str = "gateway.networking.x-k8s.io";
 pub const KGATEWAY_GROUP: &str = "gateway.kgateway.dev";
 /// The core group of Kubernetes, which is written as nothing.
 pub const CORE_GROUP: &str = "";
+/// The group of what is no object of an API, and that nobody writes as one: a file that objects name by its path.
+const UNWRITTEN_GROUP: &str = "(none)";
 /// Egret's own group.
 pub const EGRET_GROUP: &str = "egret.dev";
 
@@ -72,20 +74,20 @@ kinds! {
     Secret: CORE_GROUP, &["v1"], "Secret", true;
     ConfigMap: CORE_GROUP, &["v1"], "ConfigMap", true;
     Namespace: CORE_GROUP, &["v1"], "Namespace", false;
+    File: UNWRITTEN_GROUP, &[], "File", false;
 }
 
 impl Kind {
     /// The kind of this group and name, if Egret recognises it.
     #[must_use]
     pub fn find(group: &str, name: &str) -> Option<Self> {
-        ROWS.iter()
-            .find(|row| row.group == group && row.name == name)
-            .map(|row| row.kind)
+        Self::all().find(|kind| kind.group() == group && kind.as_str() == name)
     }
 
-    /// Every kind that Egret recognises.
+    /// Every kind that Egret recognises in what people write.
     pub fn all() -> impl Iterator<Item = Self> {
-        ROWS.iter().map(|row| row.kind)
+        let written = ROWS.iter().filter(|row| row.group != UNWRITTEN_GROUP);
+        written.map(|row| row.kind)
     }
 
     /// The API group; empty for the core group.
@@ -144,7 +146,9 @@ mod tests {
     fn the_table_is_its_own_inverse() {
         for row in ROWS {
             assert_eq!(row.kind.as_str(), row.name);
-            assert_eq!(Kind::find(row.group, row.name), Some(row.kind));
+            let is_written = row.kind != Kind::File;
+            let expected = is_written.then_some(row.kind);
+            assert_eq!(Kind::find(row.group, row.name), expected);
         }
         assert_eq!(Kind::find("example.com", "Gateway"), None);
         for (kind, plural) in [

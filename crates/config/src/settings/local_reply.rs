@@ -50,6 +50,27 @@ pub struct BodyFormat {
     pub content_type: HeaderValue,
 }
 
+/// A format of a body, with what it needs of messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReplyFormat {
+    /// The format.
+    #[serde(flatten)]
+    pub body: BodyFormat,
+    /// What it needs of messages.
+    #[serde(skip)]
+    pub inputs: LogInputs,
+}
+
+impl ReplyFormat {
+    /// This format.
+    #[must_use]
+    pub fn new(body: BodyFormat) -> Self {
+        let mut inputs = LogInputs::default();
+        inputs.add_format(&body.format);
+        Self { body, inputs }
+    }
+}
+
 impl LocalReplies {
     /// Mappers and the format of the other responses.
     #[must_use]

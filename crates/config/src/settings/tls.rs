@@ -121,8 +121,8 @@ pub enum PeerTrust {
 /// A certificate chain and its private key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TlsIdentity {
-    /// The Secret that it was read from.
-    pub secret: ObjectRef,
+    /// The Secret or the file that it was read from.
+    pub source: ObjectRef,
     /// The certificate, then the intermediate CA certificates.
     pub chain: Vec<Certificate>,
     /// The private key of the first certificate.

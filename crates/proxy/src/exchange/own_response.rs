@@ -1,14 +1,17 @@
-//! What a listener makes of the responses that the gateway makes itself (`localReplies` of a ListenerPolicy).
+//! What is made of the responses that the gateway makes itself, by a listener (`localReplies` of a ListenerPolicy) and by
+//! the format that such a response has.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use egret_config::snapshot::LocalReplies;
+use egret_config::snapshot::{LocalReplies, ReplyFormat};
 use http::Response;
+use http::request::Parts;
 
 use super::settled::SettledFacts;
 use super::{Exchange, RequestFacts};
 use crate::clock;
+use crate::record::{MessageFields, RequestOrigin};
 use crate::telemetry::local_reply;
 
 impl RequestFacts {
@@ -46,16 +49,45 @@ impl Exchange {
         let Some(replies) = facts.local_replies() else {
             return response;
         };
-        let settled = SettledFacts {
+        let settled = self.settled_so_far(&facts);
+        let mut record = self.record(&facts, &settled);
+        record.status = Some(response.status());
+        record.facts.messages = facts.reply_messages.as_deref();
+        local_reply::mapped(replies, record, response)
+    }
+
+    /// A fixed response to this request, with the body that its format makes.
+    pub(crate) fn formatted(
+        &self,
+        format: &ReplyFormat,
+        parts: &Parts,
+        response: Response<Bytes>,
+    ) -> Response<Bytes> {
+        let facts = self.facts.borrow();
+        let head = facts.head.as_ref();
+        let authority = head.and_then(|head| head.authority.as_deref());
+        let origin = RequestOrigin {
+            scheme: self.connection.scheme(),
+            authority: authority.unwrap_or_default(),
+        };
+        let length = u64::try_from(response.body().len()).ok();
+        let mut messages = MessageFields::default();
+        messages.receive(&format.inputs, parts, origin);
+        messages.respond(&format.inputs, response.headers(), length);
+        let settled = self.settled_so_far(&facts);
+        let mut record = self.record(&facts, &settled);
+        record.status = Some(response.status());
+        record.facts.messages = Some(&messages);
+        local_reply::formatted(format, record, response)
+    }
+
+    fn settled_so_far(&self, facts: &RequestFacts) -> SettledFacts {
+        SettledFacts {
             now: clock::now(),
             destination: self.trip.destination(),
             verdict: facts.verdict.so_far(),
             end: self.end.get(),
             is_told: true,
-        };
-        let mut record = self.record(&facts, &settled);
-        record.status = Some(response.status());
-        record.facts.messages = facts.reply_messages.as_deref();
-        local_reply::mapped(replies, record, response)
+        }
     }
 }

@@ -205,7 +205,7 @@ impl<'a, 'r> RoutedRequest<'a, 'r> {
         let rule = &**self.found.rule;
         let is_connect = self.target.is_tunnel() || self.extended.is_some();
         let response = match step(rule, is_connect)? {
-            RuleStep::Respond(fixed) => local::respond(fixed, Rc::clone(exchange)),
+            RuleStep::Respond(fixed) => local::respond(fixed, parts, Rc::clone(exchange)),
             RuleStep::Redirect(redirect) => {
                 if let Some(principal) = self.admitted.principal() {
                     principal.remove_query_parameters(&mut parts.uri);

@@ -27,13 +27,20 @@ pub(crate) struct RedirectContext<'a> {
 }
 
 /// The response of a rule with a `DirectResponse`.
-pub(crate) fn respond(fixed: &FixedResponse, exchange: Rc<Exchange>) -> Response<ResponseBody> {
+pub(crate) fn respond(
+    fixed: &FixedResponse,
+    parts: &Parts,
+    exchange: Rc<Exchange>,
+) -> Response<ResponseBody> {
     let mut response = Response::new(Bytes::copy_from_slice(fixed.body.as_bytes()));
     *response.status_mut() = fixed.status;
     if !fixed.body.is_empty() {
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    }
+    if let Some(format) = &fixed.format {
+        response = exchange.formatted(format, parts, response);
     }
     own(response, exchange)
 }

@@ -2,7 +2,8 @@
 //! becomes of `Content-Type`, are Envoy's.
 
 use bytes::Bytes;
-use egret_config::snapshot::LocalReplies;
+use egret_config::access_log::LogInputs;
+use egret_config::snapshot::{BodyFormat, LocalReplies, ReplyFormat};
 use http::Response;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use hyper::ext::ReasonPhrase;
@@ -48,18 +49,7 @@ pub(crate) fn mapped(
     let format = of_mapper.or(replies.format.as_ref());
     let made = match format {
         None => text,
-        Some(format) => {
-            // It lives as long as what it now refers to.
-            let mut told = record;
-            told.facts.local_reply_body = Some(&text);
-            let facts = LineFacts {
-                record: &told,
-                inputs,
-            };
-            let mut made = Vec::new();
-            format_line(&format.format, facts, &mut made);
-            Bytes::from(made)
-        }
+        Some(format) => made_of(format, inputs, record, &text),
     };
     let is_other_type = parts.headers.get(CONTENT_TYPE) != said.as_ref();
     if made.is_empty() {
@@ -69,6 +59,37 @@ pub(crate) fn mapped(
         parts.headers.insert(CONTENT_TYPE, wanted);
     }
     Response::from_parts(parts, made)
+}
+
+/// A response with the body that a format makes. `record` is what is known when it is sent.
+pub(crate) fn formatted(
+    format: &ReplyFormat,
+    record: Record<'_>,
+    response: Response<Bytes>,
+) -> Response<Bytes> {
+    let (mut parts, body) = response.into_parts();
+    let made = made_of(&format.body, &format.inputs, record, &body);
+    if made.is_empty() {
+        parts.headers.remove(CONTENT_TYPE);
+    } else {
+        let wanted = format.body.content_type.clone();
+        parts.headers.insert(CONTENT_TYPE, wanted);
+    }
+    Response::from_parts(parts, made)
+}
+
+/// The body that a format makes, which may tell the body that there was.
+fn made_of(format: &BodyFormat, inputs: &LogInputs, record: Record<'_>, body: &[u8]) -> Bytes {
+    // It lives as long as what it now refers to.
+    let mut told = record;
+    told.facts.local_reply_body = Some(body);
+    let facts = LineFacts {
+        record: &told,
+        inputs,
+    };
+    let mut made = Vec::new();
+    format_line(&format.format, facts, &mut made);
+    Bytes::from(made)
 }
 
 #[cfg(test)]

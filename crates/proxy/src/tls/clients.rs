@@ -84,11 +84,11 @@ impl TlsClients {
         let mut client = match identity {
             None => builder.with_no_client_auth(),
             Some(identity) => {
-                let TlsIdentity { secret, chain, key } = identity;
+                let TlsIdentity { source, chain, key } = identity;
                 let chain = chain.iter().map(|one| one.0.clone()).collect();
                 builder
                     .with_client_auth_cert(chain, key.reveal())
-                    .map_err(|error| identity_error(secret, &error))?
+                    .map_err(|error| identity_error(source, &error))?
             }
         };
         let offered = content.offered(settings).iter();

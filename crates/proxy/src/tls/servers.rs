@@ -58,11 +58,11 @@ struct CertificateSelector(Vec<Arc<CertifiedKey>>);
 impl CertificateSelector {
     fn load(settings: &ServerTls, provider: &CryptoProvider) -> Result<Self, Arc<str>> {
         let load = |identity: &TlsIdentity| {
-            let TlsIdentity { secret, chain, key } = identity;
+            let TlsIdentity { source, chain, key } = identity;
             let chain: Vec<CertificateDer<'static>> =
                 chain.iter().map(|one| one.0.clone()).collect();
             let key = CertifiedKey::from_der(chain, key.reveal(), provider)
-                .map_err(|error| identity_error(secret, &error))?;
+                .map_err(|error| identity_error(source, &error))?;
             let signatures = &settings.algorithms.signatures;
             Ok(Arc::new(signature_limit::of_key(key, signatures)))
         };

@@ -98,6 +98,49 @@ fn every_answer_of_the_gateway_has_the_format() {
 }
 
 #[test]
+fn a_fixed_response_may_have_a_format_of_its_own() {
+    let dns = DnsServer::with_a_example();
+    let json = "spec: {status: 404, body: nothing here, bodyFormat: {json: {why: '%LOCAL_REPLY_BODY%', \
+                code: '%RESPONSE_CODE%', path: '%REQ(:PATH)%', who: '%REQ(X-WHO)%', host: '%REQ(:AUTHORITY)%', \
+                method: '%REQ(:METHOD)%', type: '%RESP(CONTENT-TYPE)%'}}}";
+    let told = json!({
+        "why": "nothing here",
+        "code": 404,
+        "path": "/x?y=1",
+        "who": "me",
+        "host": "hello.example",
+        "method": "GET",
+        "type": "text/plain",
+    });
+    let formatted = DIRECT.replace("spec: {status: 404, body: nothing here}", json);
+    let config = quickstart_config(dns.addr());
+    let mut gateway = Gateway::start(&documents(&[&config, &formatted]));
+    let mut client = gateway.connect();
+    let answer = client.request("GET /x?y=1 HTTP/1.1\r\nhost: hello.example\r\nx-who: me\r\n\r\n");
+    assert_eq!(answer.status, 404);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(answer.json(), told);
+    let http2 = Http2Client::connect(gateway.address());
+    let request = http::Request::get("http://hello.example/x?y=1").header("x-who", "me");
+    let answer = http2.request(request.body(()).unwrap(), b"").unwrap();
+    let body: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!((answer.status, body), (404, told.clone()));
+    // What the listener makes of answers is made of this one.
+    let settings = json!({"httpSettings": {"localReplies": {"defaultBodyFormat": {"text": "<%LOCAL_REPLY_BODY%>"}}}});
+    let text = "bodyFormat: {text: '%RESPONSE_CODE% %EGRET(route)%', contentType: text/x-own}";
+    let formatted = DIRECT.replace("body: nothing here", text);
+    let listener = listener_policy("replies", &settings.to_string());
+    gateway.apply(&documents(&[&config, &formatted, &listener]));
+    let answer = gateway.get("hello.example", "/");
+    assert_eq!(answer.text(), "<404 kgateway-system/hello/1>");
+    assert_eq!(answer.header("content-type"), Some("text/plain"));
+    gateway.apply(&documents(&[&config, &formatted]));
+    let answer = gateway.get("hello.example", "/");
+    assert_eq!(answer.text(), "404 kgateway-system/hello/1");
+    assert_eq!(answer.header("content-type"), Some("text/x-own"));
+}
+
+#[test]
 fn a_mapper_changes_what_its_filter_takes() {
     let dns = DnsServer::with_a_example();
     let gateway = start(&dns, &replies(), &log());

@@ -28,8 +28,7 @@ pub use forwarding::{
     ClientCertDetailsSpec, EarlyHeader, EarlyHeaderModifier, ForwardClientCertSpec,
 };
 pub use local_replies::{
-    BodyFormatSpec, LocalRepliesSpec, LocalReplyHeaderSpec, LocalReplyHeadersSpec,
-    LocalReplyMapperSpec,
+    BodyFormatSpec, LocalRepliesSpec, LocalReplyHeadersSpec, LocalReplyMapperSpec,
 };
 pub use parts::{
     AuthorityReference, ClientCertificateValidation, ListenerHealthCheck, ListenerHttp2,

@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::UnsupportedValue;
 use crate::api::validation;
 
 /// `System`, or the namespace and name of another set of CAs.
@@ -21,6 +20,10 @@ recognised! {
         /// request one.
         #[serde(default, rename = "secretRef", skip_serializing_if = "Option::is_none")]
         secret_ref: Option<SecretName>,
+        /// Files that take the place of a Secret.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("x-egret-differs" = "without `rootCA` the CAs of the system decide; a certificate and a key are given together"))]
+        files: Option<TlsFiles>,
         /// `true` accepts any certificate: the traffic may be read and changed on its way.
         #[serde(default, rename = "insecureSkipVerify", skip_serializing_if = "Option::is_none")]
         insecure_skip_verify: Option<bool>,
@@ -50,9 +53,33 @@ recognised! {
         #[schemars(extend("x-egret-differs" = "only `false`: there is no renegotiation"))]
         allow_renegotiation: Option<bool>,
     }
-    unsupported {
-        files = "files" as "object",
-    }
+    unsupported {}
+}
+
+/// `spec.tls.files` of a BackendConfigPolicy: files of the machine that serves, by absolute paths. A file that changes is
+/// read again; one that is not right keeps its last good content.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-validations" = [
+    validation::at_least_one(&["tlsCertificate", "tlsKey", "rootCA"]),
+    validation::rule("has(self.tlsCertificate) == has(self.tlsKey)", "tlsCertificate and tlsKey must be set together")
+]))]
+pub struct TlsFiles {
+    /// The certificate that is shown to upstreams that request one, in PEM, with what leads to its CA; goes with `tlsKey`.
+    #[serde(
+        default,
+        rename = "tlsCertificate",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(length(min = 1))]
+    pub tls_certificate: Option<String>,
+    /// The private key of `tlsCertificate`, in PEM.
+    #[serde(default, rename = "tlsKey", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub tls_key: Option<String>,
+    /// The CA certificates that upstreams are verified with, in PEM; those of the system by default.
+    #[serde(default, rename = "rootCA", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub root_ca: Option<String>,
 }
 
 /// `spec.tls.secretRef` of a BackendConfigPolicy.

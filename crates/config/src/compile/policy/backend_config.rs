@@ -7,6 +7,7 @@ use super::backend_tls::DecidingPolicy;
 use super::layer::LayerMerge;
 use super::reader::PolicyReader;
 use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
+use crate::compile::FileAccess;
 use crate::compile::annotation::heaviest_first;
 use crate::compile::backend::BackendMap;
 use crate::compile::log::{FieldFault, ReportLog};
@@ -20,10 +21,12 @@ mod health_check;
 mod http2;
 mod parts;
 mod tls;
+mod tls_files;
 mod tunnel;
 
 use balancer::LoadBalancerLayer;
 use parts::{BackendConfigLayer, PerConnectionLayer};
+use tls_files::TlsSources;
 use tunnel::ProxyLookup;
 
 const TARGETS: TargetKinds = TargetKinds {
@@ -41,6 +44,7 @@ struct MergedPolicies {
 pub(super) fn compile(
     targets: TargetLookup<'_>,
     backends: &BackendMap,
+    files: FileAccess,
     policies: &mut CompiledPolicies,
     log: &mut ReportLog,
 ) {
@@ -52,12 +56,12 @@ pub(super) fn compile(
         if spec.target_selectors.is_empty() {
             draft.require_target();
         }
-        let secret = |name: &str| {
-            let secret = ObjectRef::new(Kind::Secret, &reference.namespace, name);
-            let object = targets.resources.secrets.get(&secret);
-            (secret, object.map(|object| &*object.value))
+        let sources = TlsSources {
+            policy: reference,
+            resources: targets.resources,
+            files,
         };
-        let mut layer = BackendConfigLayer::read(spec, secret, &mut draft.faults);
+        let mut layer = BackendConfigLayer::read(spec, sources, &mut draft.faults);
         if let Some(tunnel) = &spec.tunnel {
             let reader = PolicyReader {
                 policy: reference,

@@ -240,7 +240,7 @@ impl SettingsByPort {
         let mut faults: Vec<FieldFault> = Vec::new();
         for settings in all {
             let log = settings.access_log.as_ref();
-            faults.extend(log.into_iter().flat_map(access_log::warnings));
+            faults.extend(log.and_then(access_log::warning));
             let replies = settings.edge.local_replies();
             faults.extend(replies.and_then(local_replies::warning));
         }

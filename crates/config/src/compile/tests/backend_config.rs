@@ -17,6 +17,7 @@ use crate::snapshot::{
 
 mod target;
 mod tls;
+mod tls_files;
 
 const AT: &str = "BackendConfigPolicy apps/p";
 

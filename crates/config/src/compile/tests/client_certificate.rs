@@ -52,7 +52,7 @@ fn settings(compiled: &CompiledConfig, path: &str) -> Arc<BackendSettings> {
 fn shown(compiled: &CompiledConfig) -> Option<String> {
     let settings = settings(compiled, "/");
     let identity = settings.tls.as_ref()?.identity.as_ref()?;
-    Some(identity.secret.to_string())
+    Some(identity.source.to_string())
 }
 
 #[test]

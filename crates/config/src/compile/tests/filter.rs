@@ -299,7 +299,15 @@ fn direct_responses_answer() {
         ("{status: 199}", "spec.status"),
         ("{status: 600}", "spec.status"),
         ("{status: 200, body: ''}", "spec.body"),
-        ("{status: 200, bodyFormat: {text: x}}", "spec.bodyFormat"),
+        ("{status: 200, bodyFormat: {}}", "spec.bodyFormat"),
+        (
+            "{status: 200, bodyFormat: {text: '%NOT_AN_OPERATOR%'}}",
+            "spec.bodyFormat.text",
+        ),
+        (
+            "{status: 200, bodyFormat: {json: {a: '%REQ('}}}",
+            "spec.bodyFormat.json.a",
+        ),
     ] {
         let compiled = with_base(&format!("{}{rules}", response(spec)));
         assert!(get(&compiled, "a.b").starts_with("refuse"), "{spec}");
@@ -311,6 +319,14 @@ fn direct_responses_answer() {
             "{problems:?}"
         );
     }
+    let format = "{status: 200, bodyFormat: {text: '%TLS_JA3_FINGERPRINT%'}}";
+    let compiled = with_base(&format!("{}{rules}", response(format)));
+    assert!(compiled.report.accepted(), "{}", compiled.report.table());
+    assert!(
+        warnings(&compiled)[0].ends_with("what stands for no value: TLS_JA3_FINGERPRINT"),
+        "{:?}",
+        warnings(&compiled)
+    );
     let long = response(&format!("{{status: 200, body: {}}}", "x".repeat(4097)));
     assert!(get(&with_base(&format!("{long}{rules}")), "a.b").starts_with("refuse"));
 

@@ -162,7 +162,7 @@ fn tls_ends_for_what_is_not_http_too() {
 fn shown(compiled: &CompiledConfig) -> Vec<String> {
     let identities = served(compiled, "l").identities.iter();
     identities
-        .map(|identity| identity.secret.to_string())
+        .map(|identity| identity.source.to_string())
         .collect()
 }
 

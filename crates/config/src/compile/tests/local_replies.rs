@@ -42,6 +42,29 @@ fn mappers_become_settings() {
 }
 
 #[test]
+fn a_field_of_an_answer_may_be_in_a_secret() {
+    let spec = format!(
+        "  targetRefs: [{GATEWAY}]\n  default: {{httpSettings: {{localReplies: {{mappers: [{{filter: \
+         {{statusCodeFilter: {{op: GE, value: 400}}}}, headers: {{set: [{{name: x-a, secretRef: {{name: s, key: k}}}}]}}}}]}}}}}}\n"
+    );
+    let secret = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: infra}\nstringData: {k: told}\n";
+    let policy = kgateway_policy("ListenerPolicy", "p", "infra", &spec);
+    let compiled = with_route(&format!("{policy}{secret}"));
+    assert!(compiled.report.accepted(), "{}", compiled.report.table());
+    let socket = compiled.snapshot.sockets.values().next().unwrap();
+    let http = socket.listeners[0].http.as_ref().unwrap();
+    let replies = http.local_replies.as_ref().unwrap();
+    let [(name, value)] = &*replies.mappers[0].headers.set else {
+        panic!("{replies:?}");
+    };
+    assert_eq!((name.as_str(), value.as_bytes()), ("x-a", &b"told"[..]));
+    assert!(value.is_sensitive());
+    // A process that may read no Secrets but those that are referred to reads this one.
+    let shown = serde_json::to_string(&replies).unwrap();
+    assert!(!shown.contains("told"), "{shown}");
+}
+
+#[test]
 fn what_is_wrong_with_mappers_is_named() {
     const ALL: &str = "filter: {statusCodeFilter: {op: GE, value: 400}}";
     for (replies, fault) in [
@@ -82,8 +105,14 @@ fn what_is_wrong_with_mappers_is_named() {
             ".mappers[0].headers.set[0].name: this header cannot be modified".to_owned(),
         ),
         (
-            &format!("{{mappers: [{{{ALL}, headers: {{set: [{{secretRef: {{name: a}}}}]}}}}]}}"),
-            ".mappers[0].headers.set[0].secretRef: not supported yet".to_owned(),
+            &format!(
+                "{{mappers: [{{{ALL}, headers: {{set: [{{name: x, secretRef: {{name: a}}}}]}}}}]}}"
+            ),
+            ".mappers[0].headers.set[0].secretRef: Secret infra/a not found".to_owned(),
+        ),
+        (
+            &format!("{{mappers: [{{{ALL}, headers: {{add: [{{secretRef: {{name: a}}}}]}}}}]}}"),
+            ".mappers[0].headers.add[0]: name or secretRef.key is needed".to_owned(),
         ),
         (
             "{mappers: [{filter: {}, body: a}]}",

@@ -60,9 +60,9 @@ fn an_empty_access_log_turns_it_off() {
 }
 
 #[test]
-fn other_settings_of_listeners_are_named_and_fail_closed() {
+fn what_is_wrong_with_settings_of_listeners_is_named_and_fails_closed() {
     const REPLIES: &str = "localReplies: {mappers: [{filter: {statusCodeFilter: {op: GE, value: 400}}, \
-                           headers: {set: [{secretRef: {name: a}}]}}]}";
+                           headers: {set: [{name: x, secretRef: {name: a}}]}}]}";
     const SECRET: &str = "localReplies.mappers[0].headers.set[0].secretRef";
     let cases = [
         (
@@ -84,7 +84,7 @@ fn other_settings_of_listeners_are_named_and_fail_closed() {
     for (kind, line, field) in cases {
         let compiled = kgateway(kind, "infra", &format!("  {GATEWAY}\n  {line}\n"));
         let problems = problems(&compiled);
-        let expected = format!("t.yaml:20: {kind} infra/x: {field}: not supported yet");
+        let expected = format!("t.yaml:20: {kind} infra/x: {field}: Secret infra/a not found");
         assert!(problems.contains(&expected), "{expected} {problems:?}");
         assert!(listener(&compiled).refuse.is_some(), "{line}");
         assert!(

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::access_log::LogFilterSpec;
-use crate::api::kgateway::UnsupportedValue;
+use crate::api::kgateway::HeaderSource;
 use crate::api::validation;
 
 /// `localReplies`: what becomes of the responses that the gateway makes itself.
@@ -69,31 +69,13 @@ pub struct LocalReplyHeadersSpec {
     /// Fields that replace those of the same name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
-    pub set: Option<Vec<LocalReplyHeaderSpec>>,
+    pub set: Option<Vec<HeaderSource>>,
     /// Fields that are added to those of the same name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
-    pub add: Option<Vec<LocalReplyHeaderSpec>>,
+    pub add: Option<Vec<HeaderSource>>,
     /// Must not be set: fields are not removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     pub remove: Option<Vec<String>>,
-}
-
-recognised! {
-    /// An entry of `set` or `add` in `headers` of a mapper.
-    #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-    LocalReplyHeaderSpec {
-        /// The name.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schemars(schema_with = "validation::header_name")]
-        name: Option<String>,
-        /// The value.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schemars(length(min = 1, max = 4096), regex(pattern = r"^[!-~]+([\t ]?[!-~]+)*$"))]
-        value: Option<String>,
-    }
-    unsupported {
-        secret_ref = "secretRef",
-    }
 }

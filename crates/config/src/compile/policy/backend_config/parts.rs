@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::layer::{LayerMerge, PolicyLayer, policy_layer};
 use super::balancer::{self, LoadBalancerLayer};
+use super::tls_files::TlsSources;
 use super::{dns, health_check, http2, tls};
 use crate::api::kgateway::{
     BackendConfigPolicySpec, CircuitBreakersSpec, CommonHttpProtocolOptions, OutlierDetectionSpec,
@@ -13,7 +14,6 @@ use crate::api::kgateway::{
 use crate::compile::keepalive::keepalive;
 use crate::compile::log::FieldFault;
 use crate::compile::value::{MAX_NUMBER, ONE_MILLISECOND, SpecFields};
-use crate::resources::{ObjectRef, Secret};
 use crate::snapshot::{
     BackendDns, CircuitBreakers, HealthCheck, Http2Settings, OutlierDetection, ProxyVersion,
     RetryBudget, TcpKeepalive, UpstreamProxy, UpstreamTls,
@@ -50,10 +50,10 @@ pub(super) struct PerConnectionLayer {
 }
 
 impl BackendConfigLayer {
-    /// Compiles the fields; `secret` finds a Secret of the policy's namespace.
-    pub(super) fn read<'a>(
+    /// Compiles the fields.
+    pub(super) fn read(
         spec: &BackendConfigPolicySpec,
-        secret: impl FnOnce(&str) -> (ObjectRef, Option<&'a Secret>),
+        sources: TlsSources<'_>,
         faults: &mut Vec<FieldFault>,
     ) -> Self {
         let BackendConfigPolicySpec {
@@ -108,7 +108,7 @@ impl BackendConfigLayer {
             dns: names.as_ref().map(|spec| dns::read(spec, faults)),
             tls: tls
                 .as_ref()
-                .and_then(|spec| tls::read(spec, secret, faults))
+                .and_then(|spec| tls::read(spec, sources, faults))
                 .map(Arc::new),
         }
     }

@@ -1,12 +1,11 @@
 //! Compiles `tls` of a BackendConfigPolicy to [`UpstreamTls`].
 
-use crate::api::kgateway::{BackendConfigTls, SecretName, TlsParameters};
+use super::tls_files::TlsSources;
+use crate::api::kgateway::{BackendConfigTls, TlsParameters};
 use crate::compile::log::FieldFault;
-use crate::compile::review::ReferentFault;
 use crate::compile::secret::SecretContent;
 use crate::compile::value::SpecFields;
 use crate::name::{DnsName, Host, HostPattern};
-use crate::resources::{ObjectRef, Secret};
 use crate::settings::read_algorithms;
 use crate::snapshot::{
     AlpnProtocol, NamedAlgorithm, PeerName, PeerTrust, TlsAlgorithms, TlsVersion, TlsVersions,
@@ -16,22 +15,22 @@ use crate::snapshot::{
 const AT: &str = "spec.tls";
 
 /// Compiles `tls`; `None` if there are faults.
-pub(super) fn read<'a>(
+pub(super) fn read(
     spec: &BackendConfigTls,
-    find: impl FnOnce(&str) -> (ObjectRef, Option<&'a Secret>),
+    sources: TlsSources<'_>,
     faults: &mut Vec<FieldFault>,
 ) -> Option<UpstreamTls> {
     let BackendConfigTls {
-        secret_ref,
+        secret_ref: _,
+        files: _,
         insecure_skip_verify,
         well_known_ca_certificates,
         sni,
         verify_subject_alt_names,
         parameters,
         alpn_protocols,
-        simple_tls,
+        simple_tls: _,
         allow_renegotiation,
-        files: _,
     } = spec;
     let before = faults.len();
     one_trust(spec, faults);
@@ -60,16 +59,14 @@ pub(super) fn read<'a>(
     let alpn = protocols(alpn_protocols, &mut fields);
     let parameters = parameters.as_ref().map(|spec| parameters_of(spec, faults));
     let (versions, algorithms) = parameters.unwrap_or_default();
-    let content = secret_ref
-        .as_ref()
-        .map(|name| content(name, find, *simple_tls != Some(true), faults));
+    let content = sources.read(spec, &mut SpecFields::new(AT, faults));
     if faults.len() > before {
         return None;
     }
     let SecretContent {
         authorities,
         identity,
-    } = content.unwrap_or_default();
+    } = content;
     Some(UpstreamTls {
         trust: match authorities {
             _ if anybody => PeerTrust::Anybody,
@@ -187,25 +184,5 @@ fn algorithms<A: NamedAlgorithm>(
     read_algorithms(names).unwrap_or_else(|message| {
         fields.fault(field, message);
         Vec::new()
-    })
-}
-
-fn content<'a>(
-    SecretName { name }: &SecretName,
-    find: impl FnOnce(&str) -> (ObjectRef, Option<&'a Secret>),
-    shows_itself: bool,
-    faults: &mut Vec<FieldFault>,
-) -> SecretContent {
-    let mut fields = SpecFields::new(AT, faults);
-    let (reference, secret) = find(name);
-    let content = match secret {
-        None => Err(ReferentFault::not_found(&reference)),
-        Some(secret) => SecretContent::read(&reference, secret, shows_itself).map_err(|message| {
-            ReferentFault::content(&reference, format!("{reference}: {message}"))
-        }),
-    };
-    content.unwrap_or_else(|fault| {
-        fields.referent_fault("secretRef", fault);
-        SecretContent::default()
     })
 }

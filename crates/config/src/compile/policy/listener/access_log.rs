@@ -8,6 +8,7 @@ use crate::access_log::{
     LogSinks,
 };
 use crate::api::kgateway::{AccessLogSpec, FileSinkSpec};
+use crate::compile::body_format::never_known;
 use crate::compile::log::FieldFault;
 
 mod collector;
@@ -99,34 +100,7 @@ fn fault_of(field: String, fault: &FormatFault) -> FieldFault {
     FieldFault::new(field, fault.to_string())
 }
 
-/// Warnings about operators that never have a value here, of a log that is compiled to this.
-pub(super) fn warnings(log: &AccessLog) -> Vec<FieldFault> {
-    warning("accessLog", &never_known(log.formats()))
-        .into_iter()
-        .collect()
-}
-
-/// The names of operators in formats that never have a value here.
-pub(super) fn never_known<'a>(formats: impl IntoIterator<Item = &'a LogFormat>) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for format in formats {
-        for name in format.never_known() {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-    }
-    names
-}
-
-/// The warning about operators of this field that never have a value, if there are any.
-pub(super) fn warning(field: &str, names: &[String]) -> Option<FieldFault> {
-    if names.is_empty() {
-        return None;
-    }
-    let message = format!(
-        "{field}: what these command operators tell is not known here, so that they print what stands for no value: {}",
-        names.join(", ")
-    );
-    Some(FieldFault::new("spec", message))
+/// The warning about operators that never have a value here, of a log that is compiled to this.
+pub(super) fn warning(log: &AccessLog) -> Option<FieldFault> {
+    never_known("accessLog", log.formats())
 }

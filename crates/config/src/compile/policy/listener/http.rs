@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::reader::PolicyReader;
 use super::super::service::ServiceReader;
 use super::edge::{EdgeFields, EdgeLayer};
 use super::forwarding::ForwardedFields;
@@ -90,7 +91,12 @@ impl HttpFields<'_> {
         let spec = self.tracing;
         settings.tracing = spec.and_then(|spec| tracing::read(spec, at, services, faults));
         let replies = self.local_replies;
-        let replies = replies.map(|spec| local_replies::read(spec, at, faults));
+        let reader = PolicyReader {
+            policy: services.owner,
+            resources: services.resources,
+            extensions: &services.policies.extensions,
+        };
+        let replies = replies.map(|spec| local_replies::read(spec, at, reader, faults));
         let mut fields = SpecFields::new(at, faults);
         fields.unsupported(self.unsupported.iter().copied());
         settings.edge = EdgeLayer::read(&self.edge, replies, &mut fields);

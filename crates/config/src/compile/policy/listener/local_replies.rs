@@ -2,34 +2,29 @@
 
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::StatusCode;
 
-use super::super::header_modifiers::inline_value;
+use super::super::header_modifiers::{MAX_HEADERS, pair};
+use super::super::reader::PolicyReader;
 use super::access_log;
-use crate::access_log::{FormatFault, LogFormat};
 use crate::api::kgateway::{
-    BodyFormatSpec, LocalRepliesSpec, LocalReplyHeaderSpec, LocalReplyHeadersSpec,
-    LocalReplyMapperSpec,
+    HeaderSource, LocalRepliesSpec, LocalReplyHeadersSpec, LocalReplyMapperSpec,
 };
+use crate::compile::body_format::{self, never_known};
 use crate::compile::header::{HeaderPairs, MessageKind};
 use crate::compile::log::FieldFault;
 use crate::compile::value::SpecFields;
 use crate::policy::headers::HeaderEdit;
-use crate::snapshot::{BodyFormat, LocalReplies, LocalReplyMapper};
+use crate::snapshot::{LocalReplies, LocalReplyMapper};
 
 /// Maximum number of mappers.
 const MAX_MAPPERS: usize = 16;
-/// Maximum number of fields that a mapper sets, and that it adds.
-const MAX_HEADERS: usize = 16;
-/// The type of a body as text.
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain");
-/// The type of a body as JSON.
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Reads the field; `at` is the path of the struct that contains it.
 pub(super) fn read(
     spec: &LocalRepliesSpec,
     at: &str,
+    reader: PolicyReader<'_>,
     faults: &mut Vec<FieldFault>,
 ) -> Arc<LocalReplies> {
     let LocalRepliesSpec {
@@ -46,16 +41,19 @@ pub(super) fn read(
         fields.fault("mappers", format!("at most {MAX_MAPPERS} are allowed"));
     }
     let format = default_body_format.as_ref();
-    let format = format.and_then(|spec| body(spec, &mut fields.nested("defaultBodyFormat")));
+    let format =
+        format.and_then(|spec| body_format::read(spec, &mut fields.nested("defaultBodyFormat")));
     let mappers = mappers.iter().enumerate();
-    let mappers =
-        mappers.filter_map(|(index, spec)| mapper(spec, &format!("{at}.mappers[{index}]"), faults));
+    let mappers = mappers.filter_map(|(index, spec)| {
+        mapper(spec, &format!("{at}.mappers[{index}]"), reader, faults)
+    });
     Arc::new(LocalReplies::new(mappers.collect(), format))
 }
 
 fn mapper(
     spec: &LocalReplyMapperSpec,
     at: &str,
+    reader: PolicyReader<'_>,
     faults: &mut Vec<FieldFault>,
 ) -> Option<LocalReplyMapper> {
     let LocalReplyMapperSpec {
@@ -84,9 +82,10 @@ fn mapper(
         fields.fault("statusCode", "an interim response is no answer");
     }
     let format = body_format_override.as_ref();
-    let format = format.and_then(|spec| body(spec, &mut fields.nested("bodyFormatOverride")));
+    let format =
+        format.and_then(|spec| body_format::read(spec, &mut fields.nested("bodyFormatOverride")));
     let headers = headers.as_ref();
-    let headers = headers.map(|spec| header_edit(spec, &mut fields.nested("headers")));
+    let headers = headers.map(|spec| header_edit(spec, &mut fields.nested("headers"), reader));
     Some(LocalReplyMapper {
         filter: filter?,
         status: status.and_then(|status| StatusCode::from_u16(status).ok()),
@@ -96,38 +95,11 @@ fn mapper(
     })
 }
 
-fn body(spec: &BodyFormatSpec, fields: &mut SpecFields<'_>) -> Option<BodyFormat> {
-    let BodyFormatSpec {
-        content_type,
-        json,
-        text,
-    } = spec;
-    let (format, usual) = match (text, json) {
-        (Some(text), None) => {
-            let told = |fault: FormatFault| ("text".to_owned(), fault);
-            (LogFormat::text(text).map_err(told), TEXT)
-        }
-        (None, Some(object)) => {
-            let told = |(key, fault): (String, FormatFault)| (format!("json{key}"), fault);
-            (LogFormat::json(object).map_err(told), JSON)
-        }
-        _ => {
-            fields.struct_fault("exactly one of the fields in [json text] must be set");
-            return None;
-        }
-    };
-    let given = content_type.as_deref().map(HeaderValue::try_from);
-    if let Some(Err(_)) = given {
-        fields.fault("contentType", "not a header value");
-    }
-    let format = format.map_err(|(field, fault)| fields.fault(&field, fault.to_string()));
-    Some(BodyFormat {
-        format: format.ok()?,
-        content_type: given.and_then(Result::ok).unwrap_or(usual),
-    })
-}
-
-fn header_edit(spec: &LocalReplyHeadersSpec, fields: &mut SpecFields<'_>) -> HeaderEdit {
+fn header_edit(
+    spec: &LocalReplyHeadersSpec,
+    fields: &mut SpecFields<'_>,
+    reader: PolicyReader<'_>,
+) -> HeaderEdit {
     let LocalReplyHeadersSpec { set, add, remove } = spec;
     if remove.is_some() {
         let message = "local reply mappers may only add or modify headers, not remove them";
@@ -136,7 +108,7 @@ fn header_edit(spec: &LocalReplyHeadersSpec, fields: &mut SpecFields<'_>) -> Hea
     if set.is_none() && add.is_none() {
         fields.struct_fault("at least one of the fields in [set add] must be set");
     }
-    let mut pairs = |list: &str, specs: &Option<Vec<LocalReplyHeaderSpec>>| {
+    let mut pairs = |list: &str, specs: &Option<Vec<HeaderSource>>| {
         let specs = specs.as_deref().unwrap_or_default();
         if specs.len() > MAX_HEADERS {
             fields.fault(list, format!("at most {MAX_HEADERS} are allowed"));
@@ -144,7 +116,7 @@ fn header_edit(spec: &LocalReplyHeadersSpec, fields: &mut SpecFields<'_>) -> Hea
         let mut pairs = HeaderPairs::default();
         for (index, spec) in specs.iter().enumerate() {
             let mut fields = fields.nested(&format!("{list}[{index}]"));
-            if let Some((name, value)) = pair(spec, &mut fields) {
+            if let Some((name, value)) = pair(spec, MessageKind::Response, &mut fields, reader) {
                 pairs.push(name, value);
             }
         }
@@ -157,31 +129,7 @@ fn header_edit(spec: &LocalReplyHeadersSpec, fields: &mut SpecFields<'_>) -> Hea
     }
 }
 
-fn pair(
-    spec: &LocalReplyHeaderSpec,
-    fields: &mut SpecFields<'_>,
-) -> Option<(HeaderName, HeaderValue)> {
-    fields.unsupported(spec.unsupported());
-    let LocalReplyHeaderSpec {
-        name,
-        value,
-        secret_ref,
-    } = spec;
-    if secret_ref.is_some() {
-        return None;
-    }
-    let (Some(name), Some(value)) = (name, value) else {
-        fields.struct_fault("name and value are needed");
-        return None;
-    };
-    let name = MessageKind::Response.settable_name(name);
-    let name = name.map_err(|message| fields.fault("name", message)).ok();
-    let value = inline_value(value);
-    let value = value.map_err(|message| fields.fault("value", message)).ok();
-    name.zip(value)
-}
-
 /// The warning about operators that never have a value here, if there are any.
 pub(super) fn warning(replies: &LocalReplies) -> Option<FieldFault> {
-    access_log::warning("localReplies", &access_log::never_known(replies.formats()))
+    never_known("localReplies", replies.formats())
 }

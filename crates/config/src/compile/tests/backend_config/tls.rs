@@ -93,7 +93,7 @@ fn certificate(pair: &CertificatePair) -> Certificate {
 fn identity() -> TlsIdentity {
     let key = PrivateKeyDer::from_pem_slice(ONE.key.as_bytes()).unwrap();
     TlsIdentity {
-        secret: ObjectRef::new(Kind::Secret, "apps", "both"),
+        source: ObjectRef::new(Kind::Secret, "apps", "both"),
         chain: vec![certificate(&ONE)],
         key: PrivateKey::new(key),
     }
@@ -222,7 +222,26 @@ const WRONG: &[(&str, &str, &str)] = &[
         "",
         ONE_OF,
     ),
-    ("{files: {rootCA: /ca}}", ".files", UNSUPPORTED),
+    (
+        "{files: {}}",
+        ".files",
+        "at least one of the fields in [tlsCertificate tlsKey rootCA] must be set",
+    ),
+    (
+        "{files: {tlsKey: /key}}",
+        ".files",
+        "tlsCertificate and tlsKey must be set together",
+    ),
+    (
+        "{files: {rootCA: ca.pem}}",
+        ".files.rootCA",
+        "\"ca.pem\" is no absolute path",
+    ),
+    (
+        "{files: {rootCA: /ca}}",
+        ".files.rootCA",
+        "/ca has not been read",
+    ),
     (
         "{wellKnownCACertificates: example.com/Ours}",
         ".wellKnownCACertificates",

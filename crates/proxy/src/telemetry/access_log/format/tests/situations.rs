@@ -281,6 +281,7 @@ fn direct() -> Situation {
     a_test(get("/direct")).told(200, 12).with(|it| {
         it.backend = None;
         it.rule.action = RuleAction::Respond(FixedResponse {
+            format: None,
             status: StatusCode::OK,
             body: "hello, world".into(),
         });
