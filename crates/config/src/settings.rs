@@ -38,4 +38,4 @@ pub use tls::{
     TlsIdentity, TlsVersion, TlsVersions, UpstreamTls, ValidationMode,
 };
 pub use tracing::{Tracing, WHOLE};
-pub use tunnel::UpstreamProxy;
+pub use tunnel::{UpstreamProxy, UpstreamTunnel};

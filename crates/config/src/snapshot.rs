@@ -37,8 +37,8 @@ pub use crate::settings::{
     NameServer, NamedAlgorithm, OutlierDetection, PeerName, PeerTrust, PrivateKey, ProxyProtocol,
     ProxyVersion, ReplyFormat, RequestIds, ResolverId, ResolverSettings, RetryBudget, ServerHeader,
     ServerTls, SignatureAlgorithm, SlowStart, SpokenFor, StripPort, TcpKeepalive, TlsAlgorithms,
-    TlsIdentity, TlsVersion, TlsVersions, Tracing, UpstreamProxy, UpstreamTls, ValidationMode,
-    WHOLE,
+    TlsIdentity, TlsVersion, TlsVersions, Tracing, UpstreamProxy, UpstreamTls, UpstreamTunnel,
+    ValidationMode, WHOLE,
 };
 
 /// Everything that the proxy serves.

@@ -169,7 +169,7 @@ impl<'a> ForwardPlan<'a> {
                 configured,
                 tls,
                 version,
-                proxy: settings.tunnel.clone(),
+                proxy: settings.tunnel.as_ref().map(|it| Arc::clone(&it.proxy)),
                 announced: settings.proxy_protocol.map(|version| AnnouncedClient {
                     version,
                     client: route.client,
@@ -238,6 +238,14 @@ impl<'a> ForwardPlan<'a> {
     /// The endpoints of a Service, sorted; `None` if the destination has its addresses by DNS, or is one.
     pub(crate) fn endpoints(&self) -> Option<&'a Arc<[SocketAddr]>> {
         self.endpoints
+    }
+
+    /// The endpoints of what is connected to, likewise: those of the proxy, if connections go through one.
+    pub(crate) fn dialled_endpoints(&self) -> Option<&'a Arc<[SocketAddr]>> {
+        match &self.settings.tunnel {
+            Some(tunnel) => tunnel.endpoints.as_ref(),
+            None => self.endpoints,
+        }
     }
 
     /// The index of the planned host in [`ForwardPlan::hosts`].

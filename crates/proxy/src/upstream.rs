@@ -7,6 +7,7 @@ mod attempt;
 mod attempt_outcome;
 mod balance;
 mod call;
+mod carrier;
 mod checkout;
 mod client_memo;
 mod connection;

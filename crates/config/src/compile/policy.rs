@@ -123,13 +123,7 @@ pub(super) fn compile(
     resolver::compile(targets, &mut policies, log);
     // BackendTLSPolicies come first, because they take precedence over `tls` of a BackendConfigPolicy.
     backend_tls::compile(targets, &mut policies, log);
-    backend_config::compile(
-        targets,
-        upstreams.backends,
-        options.files,
-        &mut policies,
-        log,
-    );
+    backend_config::compile(targets, upstreams, options.files, &mut policies, log);
     // What follows refers to services, whose settings are known now.
     listener::compile(targets, upstreams, &mut policies, log);
     extension::compile(targets.resources, upstreams, &mut policies, log);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{BackendDns, HashPolicy, HealthCheck, SlowStart, UpstreamProxy, UpstreamTls};
+use super::{BackendDns, HashPolicy, HealthCheck, SlowStart, UpstreamTls, UpstreamTunnel};
 use crate::resources::ObjectRef;
 
 /// The compiled `spec` of a BackendConfigPolicy. The defaults apply to Backends without a policy.
@@ -55,7 +55,7 @@ pub struct BackendSettings {
     /// The PROXY protocol header that connections begin with (`upstreamProxyProtocol`); `None` is none.
     pub proxy_protocol: Option<ProxyVersion>,
     /// The proxy that connections go through (`tunnel`); `None` is none.
-    pub tunnel: Option<Arc<UpstreamProxy>>,
+    pub tunnel: Option<UpstreamTunnel>,
     /// How the names of the Backend are resolved; `None` is as its ResolverPolicy says.
     pub dns: Option<BackendDns>,
 }

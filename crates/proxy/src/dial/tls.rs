@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, HandshakeKind};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout_at;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -21,8 +21,8 @@ pub(crate) struct Expected {
 }
 
 /// A connection that only the two ends can read.
-pub(crate) struct Secured {
-    pub(crate) stream: TlsStream<TcpStream>,
+pub(crate) struct Secured<S> {
+    pub(crate) stream: TlsStream<S>,
     /// Whether the two ends knew each other from before (RFC 8446 2.2).
     pub(crate) resumed: bool,
     /// Whether they agreed on HTTP/2 (RFC 9113 3.2); what they agreed on otherwise is HTTP/1.1.
@@ -34,11 +34,11 @@ pub(crate) struct Secured {
 /// # Errors
 /// [`SecureFailure::Tls`] if the handshake fails, or if only HTTP/2 was offered and the server does not support ALPN (RFC
 /// 7301); [`SecureFailure::Connect`] if it is not over by `until`.
-pub(crate) async fn secure(
-    stream: TcpStream,
+pub(crate) async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
     expected: Expected,
     until: Instant,
-) -> Result<Secured, SecureFailure> {
+) -> Result<Secured<S>, SecureFailure> {
     let Expected { client, peer } = expected;
     let shaking = TlsConnector::from(Arc::clone(&client)).connect(peer, stream);
     let stream = timeout_at(until.into(), shaking)

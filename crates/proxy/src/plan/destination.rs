@@ -67,8 +67,11 @@ impl DestinationKey {
         }
     }
 
-    /// Whether the host is resolved. That of a Service is not: its endpoints are configured.
+    /// Whether the host that is connected to is resolved. That of a Service is not: its endpoints are configured.
     pub(crate) fn is_resolved(&self) -> bool {
+        if let Some(proxy) = &self.proxy {
+            return !proxy.is_service;
+        }
         let configured = self.configured.as_ref();
         configured.is_none_or(|object| object.kind != Kind::Service)
     }
@@ -113,6 +116,22 @@ impl DestinationKey {
         self.expected_for(TlsContent::Tunnel, clients)
     }
 
+    /// The TLS client for the proxy and its name, or `None` if connections to it are plain ones.
+    ///
+    /// # Errors
+    /// As of [`DestinationKey::expected`].
+    pub(crate) fn expected_proxy(
+        proxy: &UpstreamProxy,
+        clients: &TlsClients,
+    ) -> Result<Option<Expected>, TlsFailure> {
+        let Some(tls) = &proxy.tls else {
+            return Ok(None);
+        };
+        let content = TlsContent::Http(HttpVersion::Http1);
+        let expected = expected(Some(tls), content, &proxy.host, clients);
+        expected.map(Some).map_err(TlsFailure::Settings)
+    }
+
     fn expected_for(
         &self,
         content: TlsContent,
@@ -121,18 +140,25 @@ impl DestinationKey {
         if self.scheme == Scheme::Http {
             return Ok(None);
         }
-        let expected = || {
-            let name = self.tls.as_ref().and_then(|tls| tls.sni.as_ref());
-            Ok(Expected {
-                client: clients.get(self.tls.as_ref(), content)?,
-                peer: match name {
-                    Some(name) => server_name(&Host::Name(name.clone()))?,
-                    None => server_name(&self.host)?,
-                },
-            })
-        };
-        expected().map(Some).map_err(TlsFailure::Settings)
+        let expected = expected(self.tls.as_ref(), content, &self.host, clients);
+        expected.map(Some).map_err(TlsFailure::Settings)
     }
+}
+
+fn expected(
+    settings: Option<&Arc<UpstreamTls>>,
+    content: TlsContent,
+    host: &Host,
+    clients: &TlsClients,
+) -> Result<Expected, Arc<str>> {
+    let name = settings.and_then(|tls| tls.sni.as_ref());
+    Ok(Expected {
+        client: clients.get(settings, content)?,
+        peer: match name {
+            Some(name) => server_name(&Host::Name(name.clone()))?,
+            None => server_name(host)?,
+        },
+    })
 }
 
 #[cfg(test)]

@@ -205,7 +205,7 @@ impl Checkout<'_> {
     /// # Errors
     /// [`Refusal::NoEndpoints`] if there are none.
     fn follow_endpoints(&self) -> Result<(), Refusal> {
-        let Some(endpoints) = self.cleared.plan().endpoints() else {
+        let Some(endpoints) = self.cleared.plan().dialled_endpoints() else {
             return Ok(());
         };
         let is_news = self.attempted.is_empty() && !self.host_pool.has_followed(endpoints);
@@ -305,7 +305,7 @@ impl Checkout<'_> {
 
     /// The socket addresses of the destination: its endpoints if it is a Service, or by its HTTPS record if that applies.
     fn sockets(&self, addresses: &[IpAddr], record: Option<&ServiceRecord>) -> Vec<SocketAddr> {
-        if let Some(endpoints) = self.cleared.plan().endpoints() {
+        if let Some(endpoints) = self.cleared.plan().dialled_endpoints() {
             return endpoints.to_vec();
         }
         let by_record = record.and_then(|ServiceRecord { service, family }| {
@@ -348,7 +348,7 @@ impl Checkout<'_> {
             record,
         } = answer;
         let sockets = self.sockets(addresses, record.as_ref());
-        if self.cleared.plan().endpoints().is_none() {
+        if self.cleared.plan().dialled_endpoints().is_none() {
             self.update_host_pool(&sockets);
         }
         let permitted = match self.permit(&sockets) {

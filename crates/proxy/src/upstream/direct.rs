@@ -14,7 +14,6 @@ use super::health::EndpointHealth;
 use super::host_pool::HostPool;
 use super::limits::LimitPermit;
 use super::open::ConnectionSetup;
-use super::stream::UpstreamStream;
 use super::timeouts::{after, earliest};
 use super::upstreams::Upstreams;
 use crate::clock;
@@ -92,7 +91,7 @@ impl Upstreams {
             attempted: &[],
             until,
         };
-        let (mut stream, peer, permit, request) = checkout.acquire_unpooled().await?;
+        let (stream, peer, permit, request) = checkout.acquire_unpooled().await?;
         trip.has_connection(peer, false);
         let setup = ConnectionSetup {
             host_pool: &host_pool,
@@ -102,13 +101,10 @@ impl Upstreams {
             until,
             dialing: None,
         };
-        setup.announce(&mut stream).await?;
+        let carrier = setup.announce(stream, peer).await?;
         let stream = match expected {
-            None => UpstreamStream::Plain(stream),
-            Some(expected) => {
-                let secured = setup.secure(stream, peer, expected).await?;
-                UpstreamStream::Tls(Box::new(secured.stream))
-            }
+            None => carrier.into(),
+            Some(expected) => setup.secure(carrier, peer, expected).await?.0,
         };
         trip.has_connection(peer, false);
         trip.speaks("", stream.local_address());

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-use egret_config::snapshot::{BackendSettings, HttpVersion};
-use tokio::io::AsyncWriteExt as _;
+use egret_config::snapshot::{BackendSettings, HttpVersion, UpstreamProxy};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{timeout, timeout_at};
 
+use super::carrier::Carrier;
 use super::connection::UpstreamConnection;
 use super::connection_permit::ConnectionPermit;
 use super::health::ObservedOutcome;
@@ -22,6 +23,7 @@ use super::upstreams::Upstreams;
 use crate::clock;
 use crate::dial::failure::ConnectFailure;
 use crate::dial::tls::{Expected, Secured, secure};
+use crate::plan::destination::DestinationKey;
 use crate::record::Trip;
 use crate::refusal::Refusal;
 use crate::task;
@@ -53,36 +55,58 @@ impl ConnectionSetup<'_> {
     /// [`Refusal::Tls`], [`Refusal::Connect`] and [`Refusal::Proxy`]. None is about the route to the address, which was connected to.
     pub(super) async fn open(
         &self,
-        mut stream: TcpStream,
+        stream: TcpStream,
         peer: SocketAddr,
         expected: Option<Expected>,
         permit: LimitPermit,
     ) -> Result<UpstreamConnection, Refusal> {
-        self.announce(&mut stream).await?;
+        let carrier = self.announce(stream, peer).await?;
         let Some(expected) = expected else {
             let http2 = self.host_pool.state.destination.version == HttpVersion::Http2;
-            let stream = UpstreamStream::Plain(stream);
-            return self.speak(stream, http2, peer, permit).await;
+            return self.speak(carrier.into(), http2, peer, permit).await;
         };
-        let secured = self.secure(stream, peer, expected).await?;
-        self.host_pool.negotiated(secured.http2);
-        let stream = UpstreamStream::Tls(Box::new(secured.stream));
-        self.speak(stream, secured.http2, peer, permit).await
+        let (stream, http2) = self.secure(carrier, peer, expected).await?;
+        self.host_pool.negotiated(http2);
+        self.speak(stream, http2, peer, permit).await
     }
 
     /// Sends what connections to the destination begin with: a PROXY protocol header, or a CONNECT to a proxy.
     ///
     /// # Errors
-    /// [`Refusal::Connect`], and [`Refusal::Proxy`] if the proxy makes no connection.
-    pub(super) async fn announce(&self, stream: &mut TcpStream) -> Result<(), Refusal> {
-        self.send_proxy_header(stream).await?;
-        let destination = &self.host_pool.state.destination;
-        let Some(proxy) = &destination.proxy else {
-            return Ok(());
+    /// [`Refusal::Connect`]; [`Refusal::Proxy`] if the proxy makes no connection; [`Refusal::Tls`] of a proxy that is
+    /// reached over TLS.
+    pub(super) async fn announce(
+        &self,
+        mut stream: TcpStream,
+        peer: SocketAddr,
+    ) -> Result<Carrier, Refusal> {
+        self.send_proxy_header(&mut stream).await?;
+        match &self.host_pool.state.destination.proxy {
+            None => Ok(Carrier::Socket(stream)),
+            // Boxed, so that others do not pay for its size.
+            Some(proxy) => Box::pin(self.go_through(proxy, stream, peer)).await,
+        }
+    }
+
+    /// Asks a proxy for the connection to the destination.
+    async fn go_through(
+        &self,
+        proxy: &UpstreamProxy,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> Result<Carrier, Refusal> {
+        let expected = DestinationKey::expected_proxy(proxy, &self.upstreams.shared.tls);
+        let mut carrier = match expected.map_err(Refusal::Tls)? {
+            None => Carrier::Socket(stream),
+            Some(expected) => {
+                let secured = self.shake_hands(stream, peer, expected).await?;
+                Carrier::ProxyTls(Box::new(secured.stream))
+            }
         };
-        let asked = through_proxy::ask(stream, proxy, destination);
+        let destination = &self.host_pool.state.destination;
+        let asked = through_proxy::ask(&mut carrier, proxy, destination);
         match timeout_at(self.until.into(), asked).await {
-            Ok(asked) => asked,
+            Ok(asked) => asked.map(|()| carrier),
             Err(_) => Err(Refusal::Connect(ConnectFailure::Timeout)),
         }
     }
@@ -99,16 +123,38 @@ impl ConnectionSetup<'_> {
         Err(Refusal::Connect(failure))
     }
 
-    /// Sets up TLS on a socket.
+    /// Sets up TLS with the destination. The second value is whether the two ends agreed on HTTP/2.
     ///
     /// # Errors
     /// [`Refusal::Tls`] and [`Refusal::Connect`], as of [`ConnectionSetup::open`].
     pub(super) async fn secure(
         &self,
-        stream: TcpStream,
+        carrier: Carrier,
         peer: SocketAddr,
         expected: Expected,
-    ) -> Result<Secured, Refusal> {
+    ) -> Result<(UpstreamStream, bool), Refusal> {
+        match carrier {
+            Carrier::Socket(stream) => {
+                let Secured { stream, http2, .. } =
+                    self.shake_hands(stream, peer, expected).await?;
+                Ok((UpstreamStream::Tls(Box::new(stream)), http2))
+            }
+            Carrier::ProxyTls(stream) => {
+                // Boxed, so that others do not pay for its size.
+                let secured = Box::pin(self.shake_hands(stream, peer, expected)).await?;
+                let Secured { stream, http2, .. } = secured;
+                Ok((UpstreamStream::Nested(Box::new(stream)), http2))
+            }
+        }
+    }
+
+    /// Shakes hands at the other end of a stream.
+    async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        peer: SocketAddr,
+        expected: Expected,
+    ) -> Result<Secured<S>, Refusal> {
         let begin = clock::now();
         let until = self.until.min(begin + self.settings.connect_timeout);
         let secured = secure(stream, expected, until).await;

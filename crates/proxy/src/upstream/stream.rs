@@ -15,30 +15,34 @@ pub(crate) enum UpstreamStream {
     Plain(TcpStream),
     /// A TLS connection; boxed because it is many times as large.
     Tls(Box<TlsStream<TcpStream>>),
+    /// A TLS connection within one to a proxy.
+    Nested(Box<TlsStream<Box<TlsStream<TcpStream>>>>),
     /// An HTTP/2 stream that was upgraded to another protocol (RFC 8441).
     Http2(DuplexStream),
 }
 
-either_stream!(UpstreamStream: Plain, Tls, Http2);
+either_stream!(UpstreamStream: Plain, Tls, Nested, Http2);
 
 impl UpstreamStream {
     /// Whether the socket has something to read, or the end, as far as the runtime has been told. A read must have been
     /// pending before.
     pub(super) fn is_readable(&self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
-        let socket = match self {
-            Self::Plain(stream) => stream,
-            Self::Tls(stream) => stream.get_ref().0,
-            Self::Http2(_) => return false,
-        };
-        socket.poll_read_ready(&mut cx).is_ready()
+        let socket = self.socket();
+        socket.is_some_and(|socket| socket.poll_read_ready(&mut cx).is_ready())
     }
 
     /// The gateway's end of the connection, if it is one.
     pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        self.socket()?.local_addr().ok()
+    }
+
+    /// The socket of a connection.
+    fn socket(&self) -> Option<&TcpStream> {
         match self {
-            Self::Plain(stream) => stream.local_addr().ok(),
-            Self::Tls(stream) => stream.get_ref().0.local_addr().ok(),
+            Self::Plain(stream) => Some(stream),
+            Self::Tls(stream) => Some(stream.get_ref().0),
+            Self::Nested(stream) => Some(stream.get_ref().0.get_ref().0),
             Self::Http2(_) => None,
         }
     }

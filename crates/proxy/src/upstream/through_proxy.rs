@@ -4,9 +4,10 @@ use std::io;
 
 use egret_config::snapshot::UpstreamProxy;
 use http::StatusCode;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::carrier::Carrier;
 use crate::dial::failure::ConnectFailure;
 use crate::plan::destination::DestinationKey;
 use crate::refusal::Refusal;
@@ -20,15 +21,20 @@ const END: &[u8] = b"\r\n\r\n";
 /// # Errors
 /// [`Refusal::Proxy`] if the proxy makes none, and [`Refusal::Connect`] if it gives no answer.
 pub(super) async fn ask(
-    stream: &mut TcpStream,
+    carrier: &mut Carrier,
     proxy: &UpstreamProxy,
     destination: &DestinationKey,
 ) -> Result<(), Refusal> {
     let broken = |_| Refusal::Connect(ConnectFailure::Terminated);
     let request = request(proxy, destination);
-    stream.write_all(&request).await.map_err(broken)?;
+    carrier.write_all(&request).await.map_err(broken)?;
+    carrier.flush().await.map_err(broken)?;
     loop {
-        let head = read_head(stream).await.map_err(broken)?;
+        let head = match carrier {
+            Carrier::Socket(stream) => read_head(stream).await,
+            Carrier::ProxyTls(stream) => read_secret_head(stream).await,
+        };
+        let head = head.map_err(broken)?;
         match status(&head) {
             Some(status) if status.is_success() => return Ok(()),
             Some(status) if status.is_informational() => {}
@@ -76,6 +82,19 @@ async fn read_head(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     Ok(Vec::new())
 }
 
+/// As [`read_head`], of a stream where nothing can be looked at before it is read: what was decrypted waits in memory, and
+/// is taken from there byte by byte.
+async fn read_secret_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    while head.len() < MAX_HEAD {
+        head.push(stream.read_u8().await?);
+        if head.ends_with(END) {
+            return Ok(head);
+        }
+    }
+    Ok(Vec::new())
+}
+
 /// The status that an answer begins with; `None` if it is not HTTP/1.1.
 fn status(head: &[u8]) -> Option<StatusCode> {
     let rest = head.strip_prefix(b"HTTP/1.")?;
@@ -99,6 +118,8 @@ mod tests {
         UpstreamProxy {
             host: "proxy.example".parse().unwrap(),
             port: Port::HTTP,
+            is_service: false,
+            tls: None,
             headers: vec![(
                 HeaderName::from_static("proxy-authorization"),
                 HeaderValue::from_static("Basic Zm9vOmJhcg=="),
@@ -130,8 +151,8 @@ mod tests {
             }
             asked
         });
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let outcome = ask(&mut stream, &proxy(), &destination("[2001:db8::1]")).await;
+        let mut carrier = Carrier::Socket(TcpStream::connect(address).await.unwrap());
+        let outcome = ask(&mut carrier, &proxy(), &destination("[2001:db8::1]")).await;
         let asked = server.await.unwrap();
         assert_eq!(
             String::from_utf8(asked).unwrap(),
@@ -139,8 +160,19 @@ mod tests {
              proxy-authorization: Basic Zm9vOmJhcg==\r\n\r\n"
         );
         let mut rest = Vec::new();
-        stream.read_to_end(&mut rest).await.unwrap();
+        carrier.read_to_end(&mut rest).await.unwrap();
         (outcome, rest)
+    }
+
+    #[tokio::test]
+    async fn nothing_that_follows_the_head_is_taken() {
+        let mut sent = &b"HTTP/1.1 200 OK\r\nVia: a\r\n\r\nhello"[..];
+        let head = read_secret_head(&mut sent).await.unwrap();
+        assert_eq!(head, b"HTTP/1.1 200 OK\r\nVia: a\r\n\r\n");
+        assert_eq!(sent, b"hello");
+        let long = vec![b'a'; 2 * MAX_HEAD];
+        assert_eq!(read_secret_head(&mut &*long).await.unwrap(), b"");
+        assert!(read_secret_head(&mut &b"HTTP/1.1 200"[..]).await.is_err());
     }
 
     #[tokio::test]

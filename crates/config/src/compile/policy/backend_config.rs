@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::backend_tls::DecidingPolicy;
 use super::layer::LayerMerge;
 use super::reader::PolicyReader;
+use super::service::Upstreams;
 use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
 use crate::compile::FileAccess;
 use crate::compile::annotation::heaviest_first;
-use crate::compile::backend::BackendMap;
 use crate::compile::log::{FieldFault, ReportLog};
 use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup};
 use crate::resources::{Kind, ObjectRef};
@@ -43,7 +43,7 @@ struct MergedPolicies {
 
 pub(super) fn compile(
     targets: TargetLookup<'_>,
-    backends: &BackendMap,
+    upstreams: Upstreams<'_>,
     files: FileAccess,
     policies: &mut CompiledPolicies,
     log: &mut ReportLog,
@@ -71,8 +71,9 @@ pub(super) fn compile(
             let lookup = ProxyLookup {
                 reader,
                 targets,
-                backends,
-                backend_tls: &policies.backend_tls,
+                upstreams,
+                policies,
+                files,
             };
             layer.tunnel = tunnel::read(tunnel, lookup, &mut draft.faults);
             tunnel::check_neighbours(spec, &mut draft);

@@ -664,7 +664,7 @@ fn connections_may_go_through_a_proxy() {
     );
     let compiled = with_route(&tunnelled(&line));
     assert!(compiled.report.accepted(), "{}", compiled.report.table());
-    let tunnel = settings(&compiled).tunnel.clone().unwrap();
+    let tunnel = settings(&compiled).tunnel.clone().unwrap().proxy;
     assert_eq!(
         (tunnel.host.to_string(), tunnel.port.get()),
         ("proxy.example".to_owned(), 3128)
@@ -683,7 +683,15 @@ fn connections_may_go_through_a_proxy() {
     for (line, fault) in [
         (
             "tunnel: {proxy: {backendRef: {name: proxy, port: 80}}}".to_owned(),
-            "tunnel.proxy.backendRef: only a Backend of type Static is supported as a proxy",
+            "tunnel.proxy.backendRef: Service apps/proxy not found",
+        ),
+        (
+            "tunnel: {proxy: {backendRef: {name: proxy}}}".to_owned(),
+            "tunnel.proxy.backendRef: Must have port for Service reference",
+        ),
+        (
+            "tunnel: {proxy: {backendRef: {group: a.example, kind: Odd, name: proxy}}}".to_owned(),
+            "tunnel.proxy.backendRef: unknown kind a.example/Odd: Service and Backend are supported",
         ),
         (
             format!(
@@ -697,7 +705,7 @@ fn connections_may_go_through_a_proxy() {
                 "tunnel: {{{}}}",
                 TO_PROXY.replace("name: proxy", "name: dfp")
             ),
-            "tunnel.proxy.backendRef: BackendConfigPolicy apps/p has tls or a tunnel for Backend apps/dfp",
+            "tunnel.proxy.backendRef: Backend apps/dfp has to be of type Static, with one host",
         ),
         (
             format!("tunnel: {{{TO_PROXY}, headers: [{{name: Host, value: a}}]}}"),
@@ -722,4 +730,69 @@ fn connections_may_go_through_a_proxy() {
             "{line}: {told:?}"
         );
     }
+}
+
+/// Another policy, which is for the proxy.
+fn on_proxy(line: &str) -> String {
+    let spec = format!(
+        "  targetRefs: [{{group: gateway.kgateway.dev, kind: Backend, name: proxy}}]\n  {line}\n"
+    );
+    kgateway_policy("BackendConfigPolicy", "q", "apps", &spec)
+}
+
+#[test]
+fn a_proxy_is_reached_as_its_own_policies_say() {
+    const LINE: &str =
+        "tunnel: {proxy: {backendRef: {group: gateway.kgateway.dev, kind: Backend, name: proxy}}}";
+    let with = |policy: &str| with_route(&format!("{}{policy}", tunnelled(LINE)));
+    let compiled = with(&on_proxy(
+        "tls: {wellKnownCACertificates: System, sni: p.example}",
+    ));
+    assert!(compiled.report.accepted(), "{}", compiled.report.table());
+    let of_backend = settings(&compiled);
+    assert_eq!(of_backend.tls, None);
+    let proxy = &of_backend.tunnel.as_ref().unwrap().proxy;
+    let sni = proxy.tls.as_ref().unwrap().sni.as_ref();
+    assert_eq!(sni.unwrap().as_str(), "p.example");
+    for (line, fault) in [
+        (
+            LINE,
+            "BackendConfigPolicy apps/q has Backend apps/proxy reached through a proxy itself",
+        ),
+        (
+            "tls: {wellKnownCACertificates: Ours}",
+            "BackendConfigPolicy apps/q: spec.tls.wellKnownCACertificates: only System is supported",
+        ),
+    ] {
+        let told = problems(&with(&on_proxy(line)));
+        let fault = format!("{AT}: spec.tunnel.proxy.backendRef: {fault}");
+        assert!(
+            told.iter().any(|it| it.contains(&fault)),
+            "{fault} {told:?}"
+        );
+    }
+    let service = "---
+apiVersion: v1
+kind: Service
+metadata: {name: squid, namespace: apps}
+spec: {ports: [{name: http, port: 3128}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: squid-1, namespace: apps, labels: {kubernetes.io/service-name: squid}}
+addressType: IPv4
+ports: [{name: http, port: 13128}]
+endpoints: [{addresses: [10.0.0.7]}]
+";
+    let line = "tunnel: {proxy: {backendRef: {name: squid, port: 3128}}}";
+    let compiled = with_route(&format!("{}{service}", policy(line)));
+    assert!(compiled.report.accepted(), "{}", compiled.report.table());
+    let tunnel = settings(&compiled).tunnel.clone().unwrap();
+    assert_eq!(
+        tunnel.proxy.host.to_string(),
+        "squid.apps.svc.cluster.local"
+    );
+    assert!(tunnel.proxy.is_service);
+    let endpoints = tunnel.endpoints.unwrap();
+    assert_eq!(endpoints[..], ["10.0.0.7:13128".parse().unwrap()]);
 }

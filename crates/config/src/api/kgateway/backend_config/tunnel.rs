@@ -20,7 +20,8 @@ pub struct TunnelSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TunnelProxySpec {
-    /// A Backend of type `Static` with one host.
-    #[schemars(extend("x-egret-differs" = "a Backend of type `Static` with one host, and no Service; connections to it are not made over TLS"))]
+    /// A Service, or a Backend of type `Static` with one host. Connections to it are made over TLS if a BackendTLSPolicy
+    /// or `tls` of a BackendConfigPolicy says so of it.
+    #[schemars(extend("x-egret-differs" = "of Backends only one of type `Static` with one host; the proxy speaks HTTP/1.1"))]
     pub backend_ref: ServiceRef,
 }

@@ -16,7 +16,7 @@ use crate::compile::log::FieldFault;
 use crate::compile::value::{MAX_NUMBER, ONE_MILLISECOND, SpecFields};
 use crate::snapshot::{
     BackendDns, CircuitBreakers, HealthCheck, Http2Settings, OutlierDetection, ProxyVersion,
-    RetryBudget, TcpKeepalive, UpstreamProxy, UpstreamTls,
+    RetryBudget, TcpKeepalive, UpstreamTls, UpstreamTunnel,
 };
 
 policy_layer! {
@@ -35,7 +35,7 @@ policy_layer! {
         pub(super) http2: Option<Http2Settings> = "http2ProtocolOptions",
         pub(super) dns: Option<BackendDns> = "dns",
         pub(super) proxy_protocol: Option<ProxyVersion> = "upstreamProxyProtocol",
-        pub(super) tunnel: Option<Arc<UpstreamProxy>> = "tunnel",
+        pub(super) tunnel: Option<UpstreamTunnel> = "tunnel",
         pub(super) tls: Option<Arc<UpstreamTls>> = "tls",
     }
 }
