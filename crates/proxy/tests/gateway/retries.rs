@@ -1,6 +1,7 @@
 //! Retries: conditions, destinations, number of attempts, and bodies.
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use egret_testkit::gateway::{backend_config, documents, quickstart_config};
 use egret_testkit::upstream::RecordedRequest;
@@ -246,4 +247,91 @@ fn a_pause_comes_before_each_and_the_request_timeout_bounds_all() {
     // The pauses are 50, 100, 200 ms and so on, so that only a few attempts fit.
     let sent = upstream.requests().len();
     assert!((2..=4).contains(&sent), "{sent}");
+}
+
+/// How often an upstream that is always overloaded is asked, and how many retries were not made, in 20 requests.
+fn sent_within(budget: &str) -> (usize, f64) {
+    let (dns, upstream) = (
+        DnsServer::with_a_example(),
+        Upstream::start().answering(always(503)),
+    );
+    let config = backend_config(
+        dns.addr(),
+        &format!("circuitBreakers: {{retryBudget: {budget}}}"),
+    );
+    let retry = traffic("{attempts: 1, statusCodes: [503], backoffBaseInterval: 1ms}");
+    let gateway = Gateway::start_with_workers(&documents(&[&config, &retry]), 2);
+    let host = format!("a.example:{}", upstream.port());
+    for _ in 0..20 {
+        assert_eq!(gateway.get(&host, "/").status, 503);
+    }
+    let limited = gateway.metric("egret_upstream_retries_limited_total");
+    (upstream.requests().len(), limited)
+}
+
+#[test]
+fn retries_are_a_share_of_what_all_workers_send() {
+    for (budget, sent) in [
+        // Every fifth of what is sent, retries among it, allows one more: the 5th, 10th, 15th and 20th.
+        (
+            "{budgetPercent: 20, budgetInterval: 1h, minRetryConcurrency: 0}",
+            24,
+        ),
+        (
+            "{budgetPercent: 0, budgetInterval: 1h, minRetryConcurrency: 7}",
+            27,
+        ),
+        (
+            "{budgetPercent: 0, budgetInterval: 1h, minRetryConcurrency: 0}",
+            20,
+        ),
+        ("{budgetPercent: 100, budgetInterval: 1h}", 40),
+        // Of those in progress, there is one at a time.
+        ("{budgetPercent: 0, minRetryConcurrency: 1}", 40),
+        ("{budgetPercent: 50, minRetryConcurrency: 0}", 20),
+    ] {
+        let expected = (sent, (40 - sent) as f64);
+        assert_eq!(sent_within(budget), expected, "{budget}");
+    }
+}
+
+/// The time that the nth request takes, in milliseconds, if the first answer to it is 503 with this field.
+fn asked_to_wait(gateway: &Gateway, nth: usize, field: (&'static str, &'static str)) -> f64 {
+    let first = AtomicBool::new(true);
+    let upstream = Upstream::start().answering(move |_| {
+        let (name, value) = field;
+        let response = http::Response::builder().status(503).header(name, value);
+        let is_first = first.swap(false, Ordering::Relaxed);
+        is_first.then(|| response.body("not yet".into()).expect("a response"))
+    });
+    let host = format!("a.example:{}", upstream.port());
+    assert_eq!(gateway.get(&host, "/").status, 200, "{field:?}");
+    assert_eq!(upstream.requests().len(), 2, "{field:?}");
+    let total = gateway.wait_for_records(nth)[nth - 1]["total_ms"].as_f64();
+    total.expect("a time")
+}
+
+#[test]
+fn a_response_may_say_when_to_ask_again() {
+    let dns = DnsServer::with_a_example();
+    let retry = "{attempts: 1, statusCodes: [503], backoffBaseInterval: 1ms, rateLimitedBackOff: {maxInterval: 30s, \
+                 resetHeaders: [{name: Retry-After, format: Seconds}, {name: x-reset, format: UnixTimestamp}]}}";
+    let gateway = Gateway::start(&documents(&[
+        &quickstart_config(dns.addr()),
+        &traffic(retry),
+    ]));
+    let waited = asked_to_wait(&gateway, 1, ("retry-after", "1"));
+    assert!(waited >= 1000.0, "{waited}");
+    // What cannot be read, is too long or over does not decide: the pause is the policy's own.
+    let fields = [
+        ("retry-after", "soon"),
+        ("retry-after", "3600"),
+        ("x-reset", "1000000000"),
+        ("x-reset", "99999999999"),
+        ("x-other", "20"),
+    ];
+    for (nth, field) in (2..).zip(fields) {
+        let waited = asked_to_wait(&gateway, nth, field);
+        assert!(waited < 15_000.0, "{field:?}: {waited}");
+    }
 }
