@@ -1,9 +1,12 @@
 //! Fake services that speak gRPC: one message each way, or [streams](stream) of them.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response};
 
+use crate::port;
 use crate::protobuf::Written;
 use crate::upstream::{Http2Options, RecordedRequest, Upstream};
 
@@ -23,8 +26,21 @@ pub enum GrpcAnswer {
 /// Starts a service that answers the message of every call. The calls are the requests of the upstream.
 #[must_use]
 pub fn start(answer: impl Fn(&[u8]) -> GrpcAnswer + Send + Sync + 'static) -> Upstream {
-    let http2 = Http2Options::default();
-    Upstream::start_http2(http2).answering(move |request| Some(reply(answer(message(request)))))
+    start_on_port(port::LOOPBACK, 0, answer)
+}
+
+/// As [`start`], on a given address and port.
+///
+/// # Panics
+/// If the port is in use.
+#[must_use]
+pub fn start_on_port(
+    ip: impl Into<IpAddr>,
+    port: u16,
+    answer: impl Fn(&[u8]) -> GrpcAnswer + Send + Sync + 'static,
+) -> Upstream {
+    let upstream = Upstream::start_http2_on_port(ip, port, Http2Options::default());
+    upstream.answering(move |request| Some(reply(answer(message(request)))))
 }
 
 /// The message of a call.

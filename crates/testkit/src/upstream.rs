@@ -116,7 +116,16 @@ impl Upstream {
     /// Starts a server on a free port of 127.0.0.1 that speaks only HTTP/2, in clear.
     #[must_use]
     pub fn start_http2(http2: Http2Options) -> Self {
-        Self::start_with(port::LOOPBACK, 0, None, true).speaking(http2)
+        Self::start_http2_on_port(port::LOOPBACK, 0, http2)
+    }
+
+    /// As [`Self::start_http2`], on a given address and port.
+    ///
+    /// # Panics
+    /// If the port is in use.
+    #[must_use]
+    pub fn start_http2_on_port(ip: impl Into<IpAddr>, port: u16, http2: Http2Options) -> Self {
+        Self::start_with(ip.into(), port, None, true).speaking(http2)
     }
 
     /// Sets the HTTP/2 settings of future connections.

@@ -1,6 +1,6 @@
 //! Fake services that speak gRPC with streams of messages each way.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -66,7 +66,20 @@ impl StreamService {
     pub fn start(
         script: impl Fn(StreamMessage<'_>) -> Vec<StreamStep> + Send + Sync + 'static,
     ) -> Self {
-        let listener = port::listen(port::LOOPBACK, 0);
+        Self::start_on_port(port::LOOPBACK, 0, script)
+    }
+
+    /// As [`Self::start`], on a given address and port.
+    ///
+    /// # Panics
+    /// If the port is in use.
+    #[must_use]
+    pub fn start_on_port(
+        ip: impl Into<IpAddr>,
+        port: u16,
+        script: impl Fn(StreamMessage<'_>) -> Vec<StreamStep> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = port::listen(ip.into(), port);
         let addr = listener.local_addr().expect("a listener has an address");
         let heard = Arc::new(WatchedValue::new(HeardCalls::default()));
         let theirs = Arc::clone(&heard);
