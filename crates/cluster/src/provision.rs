@@ -17,6 +17,7 @@ mod metadata;
 mod name;
 mod obsolete;
 mod outcome;
+mod owner;
 mod plan;
 mod scaling;
 mod service;

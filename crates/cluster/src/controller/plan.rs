@@ -63,6 +63,7 @@ impl ControllerPlan {
             };
             plan.gateways.push(GatewayObjects {
                 gateway: reference.clone(),
+                uid: gateway.metadata.uid.clone(),
                 objects,
             });
             plan.parameters.insert(reference.clone(), parameters);

@@ -54,6 +54,8 @@ pub struct DesiredObject {
 pub struct GatewayObjects {
     /// The Gateway.
     pub gateway: ObjectRef,
+    /// The uid of the Gateway, which no other one of this name has.
+    pub uid: Option<String>,
     /// Its objects, or why there are none. An empty list is that somebody else makes them.
     pub objects: Result<Vec<DesiredObject>, ProvisionFault>,
 }

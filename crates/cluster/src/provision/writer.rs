@@ -15,6 +15,7 @@ use super::kind::ChildKind;
 use super::ledger::{ChildKey, DesiredObject, GatewayObjects, Ledger, LiveObjects};
 use super::metadata::MANAGER;
 use super::obsolete;
+use super::owner;
 use super::strip::stripped;
 use crate::backoff::{Retries, WriteFailure};
 use crate::call;
@@ -95,35 +96,24 @@ impl ProvisionWriter {
         at: Duration,
     ) -> ProvisionPass {
         let objects = gateways.iter().filter_map(|it| it.objects.as_ref().ok());
-        let objects: Vec<&[DesiredObject]> = objects.map(Vec::as_slice).collect();
-        let wanted: BTreeSet<&ChildKey> = objects
-            .iter()
-            .copied()
-            .flatten()
-            .map(|it| &it.key)
-            .collect();
+        let wanted: BTreeSet<&ChildKey> = objects.flatten().map(|it| &it.key).collect();
         self.ledger.retain(|key| wanted.contains(key));
         let mut batches = Vec::new();
-        for objects in objects {
+        for gateway in gateways {
+            let objects = gateway.objects.as_deref().unwrap_or_default();
             let due = objects.iter().filter(|object| {
                 let live = live.get(&object.key).map(|live| &**live);
                 self.ledger.is_due(object, live, at)
             });
             let due: Vec<&DesiredObject> = due.collect();
             if !due.is_empty() {
-                batches.push(due);
+                batches.push((gateway, due));
             }
         }
         let client = &self.client;
-        let runs = batches.into_iter().map(|batch| async move {
-            let mut outcomes = Vec::new();
-            // In their order: a pod without its account would wait for long.
-            for object in batch {
-                let live = live.get(&object.key).map(|live| &**live);
-                outcomes.push((object, send(client, object, live).await));
-            }
-            outcomes
-        });
+        let runs = batches
+            .into_iter()
+            .map(|(gateway, due)| send_all(client, gateway, due, live));
         let runs: Vec<_> = stream::iter(runs)
             .buffer_unordered(CONCURRENCY)
             .collect()
@@ -208,6 +198,52 @@ impl ProvisionWriter {
     }
 }
 
+/// Sends the objects of a Gateway that are due.
+async fn send_all<'a>(
+    client: &Client,
+    gateway: &GatewayObjects,
+    due: Vec<&'a DesiredObject>,
+    live: &LiveObjects,
+) -> Vec<(&'a DesiredObject, Result<Sent, WriteFault>)> {
+    let live = |object: &DesiredObject| live.get(&object.key).map(|live| &**live);
+    let is_new = |object: &&DesiredObject| {
+        live(object).is_none_or(|live| owner::is_of_earlier(live, object))
+    };
+    let checked = match due.iter().any(is_new) {
+        true => owner::check(client, &gateway.gateway, gateway.uid.as_deref()).await,
+        false => Ok(()),
+    };
+    let mut outcomes = Vec::new();
+    // In their order: a pod without its account would wait for long.
+    for object in due {
+        let outcome = match &checked {
+            Ok(()) => send(client, object, live(object)).await,
+            Err(fault) => Err(fault.clone()),
+        };
+        outcomes.push((object, outcome));
+    }
+    outcomes
+}
+
+/// Deletes an object that was made for an earlier Gateway of the same name: it is not the one of now.
+async fn delete_earlier(
+    api: &Api<DynamicObject>,
+    live: &DynamicObject,
+) -> Result<Sent, WriteFault> {
+    if live.metadata.deletion_timestamp.is_none() {
+        let params = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: live.uid(),
+                resource_version: None,
+            }),
+            ..DeleteParams::background()
+        };
+        limited(api.delete(&live.name_any(), &params)).await?;
+    }
+    let message = "it was made for an earlier Gateway of the same name, and is deleted first";
+    Err(WriteFault::Conflict(message.to_owned()))
+}
+
 /// Applies one object, and takes away what others have added to it.
 async fn send(
     client: &Client,
@@ -216,6 +252,9 @@ async fn send(
 ) -> Result<Sent, WriteFault> {
     let api = api(client, &object.key);
     let name = &*object.key.name;
+    if let Some(live) = live.filter(|live| owner::is_of_earlier(live, object)) {
+        return delete_earlier(&api, live).await;
+    }
     if object.key.kind == ChildKind::Deployment && live.is_some_and(|live| lets_go(object, live)) {
         hand_over(&api, object).await?;
     }

@@ -13,8 +13,9 @@ use crate::test_client::{self, failure};
 #[derive(Clone, Default)]
 pub(super) struct ApiServer(Arc<Mutex<ServerState>>);
 
-#[derive(Default)]
 pub(super) struct ServerState {
+    /// The uid of every Gateway.
+    pub(super) gateway: Option<&'static str>,
     /// The objects, by the path of their URL.
     pub(super) objects: BTreeMap<String, Value>,
     version: u64,
@@ -25,6 +26,20 @@ pub(super) struct ServerState {
     pub(super) requests: usize,
     /// The number of pods after each write to a Deployment.
     pub(super) replicas: Vec<i64>,
+}
+
+impl Default for ServerState {
+    fn default() -> Self {
+        Self {
+            gateway: Some("u-1"),
+            objects: BTreeMap::new(),
+            version: 0,
+            answers: VecDeque::new(),
+            writes: Vec::new(),
+            requests: 0,
+            replicas: Vec::new(),
+        }
+    }
 }
 
 impl ApiServer {
@@ -103,6 +118,12 @@ impl ServerState {
         {
             let (_, code, message) = self.answers.pop_front().unwrap();
             return failure(code, message);
+        }
+        if path.contains("/gateways/") {
+            return match self.gateway {
+                Some(uid) => (200, json!({"metadata": {"name": "gw", "uid": uid}})),
+                None => failure(404, "not found"),
+            };
         }
         let before = self.objects.get(path).cloned();
         let manager = query

@@ -50,6 +50,7 @@ fn made_as(name: &str, kube: Value, access: &SecretAccess) -> Vec<GatewayObjects
     let parameters = parameters(json!({ "kube": kube }));
     vec![GatewayObjects {
         gateway: ObjectRef::new(Kind::Gateway, "infra", name),
+        uid: gateway.metadata.uid.clone(),
         objects: objects(&gateway, &parameters, access, &settings()),
     }]
 }
@@ -86,7 +87,12 @@ async fn a_steady_cluster_sees_no_write_and_no_request() {
     // Another process sends everything once, and nothing comes of it.
     cluster.restarted();
     assert_eq!(cluster.pass(&plan).await, [""; 0]);
-    assert_eq!(cluster.server.with(|state| state.requests), 2 * requests);
+    // Only who makes objects asks for their Gateway.
+    let again = requests - 1;
+    assert_eq!(
+        cluster.server.with(|state| state.requests),
+        requests + again
+    );
 }
 
 #[tokio::test]
@@ -305,4 +311,82 @@ async fn what_has_no_owner_goes_with_its_gateway() {
     // What has an owner is Kubernetes' to delete.
     assert_eq!(cluster.pass(&[]).await, [""; 0]);
     assert_eq!(cluster.server.object("services/gw")["kind"], "Service");
+}
+
+/// The objects of the Gateway `infra/gw` of this uid.
+fn made_for(uid: &str) -> Vec<GatewayObjects> {
+    let mut gateway = gateway("gw", &json!({}));
+    gateway.metadata.uid = Some(uid.to_owned());
+    vec![GatewayObjects {
+        gateway: ObjectRef::new(Kind::Gateway, "infra", "gw"),
+        uid: gateway.metadata.uid.clone(),
+        objects: objects(
+            &gateway,
+            &parameters(json!({})),
+            &SecretAccess::default(),
+            &settings(),
+        ),
+    }]
+}
+
+#[tokio::test]
+async fn nothing_is_made_for_a_gateway_that_is_gone() {
+    for now in [None, Some("u-2")] {
+        let mut cluster = Cluster::new();
+        cluster.server.with(|state| state.gateway = now);
+        // The watch has not told yet.
+        assert_eq!(cluster.pass(&made_for("u-1")).await, [""; 0]);
+        let all = made_for("u-1").remove(0).objects.unwrap();
+        assert!(!cluster.writer.fault(&all).unwrap().is_refusal());
+        // Now it has.
+        let writes = cluster.pass(&made_for("u-2")).await;
+        assert_eq!(writes.len(), now.map_or(0, |_| 6), "{writes:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_of_an_earlier_gateway_is_not_taken_over() {
+    let mut cluster = Cluster::new();
+    cluster.pass(&made_for("u-1")).await;
+    // What has been seen and is gone is missing.
+    cluster.pass(&made_for("u-1")).await;
+    let owner = |cluster: &Cluster, path: &str| {
+        cluster.server.object(path)["metadata"]["ownerReferences"][0]["uid"].clone()
+    };
+    // Whoever has not heard of the new Gateway yet leaves alone what is there, and what another has made.
+    cluster.server.with(|state| {
+        state.gateway = Some("u-2");
+        state
+            .objects
+            .retain(|path, _| !path.ends_with("configmaps/gw"));
+    });
+    cluster.server.change("services/gw", |object| {
+        object["metadata"]["ownerReferences"][0]["uid"] = json!("u-2");
+    });
+    assert_eq!(cluster.pass(&made_for("u-1")).await, [""; 0]);
+    // Then the old objects are deleted, and made anew.
+    let writes = cluster.pass(&made_for("u-2")).await;
+    let deleted: Vec<_> = writes
+        .iter()
+        .filter_map(|write| write.strip_prefix("DELETE "))
+        .collect();
+    assert_eq!(
+        deleted,
+        [
+            "serviceaccounts/gw",
+            "deployments/gw",
+            "poddisruptionbudgets/gw"
+        ]
+    );
+    cluster.pass(&made_for("u-2")).await;
+    for path in [
+        "serviceaccounts/gw",
+        "configmaps/gw",
+        "services/gw",
+        "deployments/gw",
+        "poddisruptionbudgets/gw",
+    ] {
+        assert_eq!(owner(&cluster, path), "u-2", "{path}");
+    }
+    assert_eq!(cluster.pass(&made_for("u-2")).await, [""; 0]);
 }
