@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use egret_config::compile::{GatewayPlacement, compile};
+use egret_config::load::ConfigLoader;
 use egret_config::snapshot::Snapshot;
 use egret_proxy::{Explanation, RequestQuestion, explain};
 
@@ -48,7 +49,9 @@ fn told(args: &ExplainArgs, question: &RequestQuestion) -> Result<Answer, String
 /// What would be served. Objects that are not accepted are warned of, and judged as the gateway would serve them.
 pub(crate) fn compiled(sources: &ConfigSources) -> Result<Snapshot, String> {
     let files = ConfigFiles::read(&sources.paths);
-    let mut loaded = load(&files).map_err(|errors| errors.join("\n"))?;
+    let mut loaded =
+        load(&files, &mut ConfigLoader::default()).map_err(|errors| errors.join("
+"))?;
     LocalFiles::added_to(&mut loaded.resources);
     let options = sources
         .meaning

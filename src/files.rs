@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use egret_config::load::{self, LoadedConfig};
+use egret_config::load::{self, ConfigLoader, LoadedConfig};
 use nix::libc::O_NONBLOCK;
 
 mod local;
@@ -81,6 +81,11 @@ impl ConfigFiles {
 
     /// Parses the files. The second value has one line for each file that could not be read.
     pub(crate) fn load(&self) -> (LoadedConfig, &[String]) {
+        self.load_by(&mut ConfigLoader::default())
+    }
+
+    /// Parses the files with a loader that may know much of them already.
+    pub(crate) fn load_by(&self, loader: &mut ConfigLoader) -> (LoadedConfig, &[String]) {
         let names: Vec<_> = self
             .texts
             .iter()
@@ -89,7 +94,7 @@ impl ConfigFiles {
         let files = names
             .iter()
             .map(|(name, text)| load::ConfigFile { name, text });
-        (load::load(files), &self.unreadable)
+        (loader.load(files), &self.unreadable)
     }
 }
 

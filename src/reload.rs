@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use egret_config::compile::{CompileOptions, CompiledConfig, GatewayPlacement};
 use egret_config::in_force::{ConfigChange, InForce, RefusedChange};
-use egret_config::load::LoadedConfig;
+use egret_config::load::{ConfigLoader, LoadedConfig};
 use egret_config::report::{Findings, Report, ReportProblem};
 use egret_config::resources::Resources;
 use egret_proxy::{BindError, Proxy};
@@ -42,8 +42,11 @@ pub(crate) struct LoadFindings {
 }
 
 /// Parses files. If any of them cannot be read or parsed, all of them are rejected.
-pub(crate) fn load(files: &ConfigFiles) -> Result<LoadedConfig, Vec<String>> {
-    let (loaded, unreadable) = files.load();
+pub(crate) fn load(
+    files: &ConfigFiles,
+    loader: &mut ConfigLoader,
+) -> Result<LoadedConfig, Vec<String>> {
+    let (loaded, unreadable) = files.load_by(loader);
     let errors: Vec<_> = unreadable
         .iter()
         .cloned()
@@ -97,8 +100,8 @@ impl Reloader {
     }
 
     /// Applies the files, or what can be served of them, or keeps what is in force.
-    pub(crate) async fn reload(&mut self, files: &ConfigFiles) {
-        let loaded = match load(files) {
+    pub(crate) async fn reload(&mut self, files: &ConfigFiles, loader: &mut ConfigLoader) {
+        let loaded = match load(files, loader) {
             Ok(loaded) => loaded,
             Err(errors) => return self.reject(errors),
         };

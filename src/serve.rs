@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use egret_config::compile::GatewayPlacement;
+use egret_config::load::ConfigLoader;
 use egret_proxy::{Proxy, unless_panicking};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,7 +26,8 @@ async fn serve(args: ServeArgs, descriptors: Option<u64>) -> Result<(), ServeErr
     // Watching starts before the first read, so that no change is missed between the two.
     let mut watcher = FileWatcher::start(&args.sources.paths);
     let mut files = ConfigFiles::read(&args.sources.paths);
-    let loaded = load(&files).map_err(|errors| errors.join("\n"))?;
+    let mut loader = ConfigLoader::default();
+    let loaded = load(&files, &mut loader).map_err(|errors| errors.join("\n"))?;
     let ServeArgs { sources, run } = &args;
     let options = proxy_options(&sources.meaning, run, descriptors)?;
     let proxy = Proxy::start(options, &Handle::current())?;
@@ -51,7 +53,7 @@ async fn serve(args: ServeArgs, descriptors: Option<u64>) -> Result<(), ServeErr
         gateway.tell_passed_over(&now);
         if asked || !now.has_content_of(&files) || gateway.local_files().have_changed() {
             files = now;
-            let reloaded = unless_panicking(gateway.reload(&files)).await;
+            let reloaded = unless_panicking(gateway.reload(&files, &mut loader)).await;
             if reloaded.is_none() {
                 tracing::error!("the change was not applied in full, because of a defect");
             }

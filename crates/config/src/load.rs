@@ -16,17 +16,22 @@ use crate::resources::{
 use crate::suggest::did_you_mean;
 
 mod decode;
+mod document;
 mod kinds;
+mod memory;
 mod object;
 mod service;
 mod strict;
 mod syntax;
 mod tree;
 
+pub use memory::ConfigLoader;
 pub use object::{ReadObject, UnreadObject, object};
 
 pub(crate) use decode::{DecodeFault, decode};
+use document::DocumentPlace;
 use kinds::UnknownKind;
+use memory::KnownObject;
 use tree::YamlNode;
 
 /// The fields of a `List`.
@@ -58,82 +63,71 @@ pub struct LoadedConfig {
 
 /// Reads the objects of all files.
 pub fn load<'a>(files: impl IntoIterator<Item = ConfigFile<'a>>) -> LoadedConfig {
-    let mut loader = ConfigLoader::default();
-    for file in files {
-        loader.file(file);
-    }
-    loader.loaded
+    ConfigLoader::default().load(files)
 }
 
-#[derive(Default)]
-struct ConfigLoader {
+/// What has been read of a configuration so far.
+#[derive(Debug, Default)]
+struct PartialConfig {
     loaded: LoadedConfig,
     seen: BTreeMap<ObjectRef, (Arc<str>, usize)>,
+    /// The objects of the document that is being read.
+    document: Vec<KnownObject>,
 }
 
-impl ConfigLoader {
-    fn file(&mut self, file: ConfigFile<'_>) {
-        let name: Arc<str> = file.name.into();
-        match tree::parse(file.text) {
+impl PartialConfig {
+    /// Reads the text of a document.
+    fn text(&mut self, place: &DocumentPlace, text: &str) {
+        match tree::parse(text) {
             Ok(documents) => {
                 for document in documents {
-                    self.document(&name, document);
+                    self.document(place, document);
                 }
             }
-            Err(error) => self.loaded.errors.push(ReportProblem {
-                file: name,
-                line: error.line,
-                object: None,
-                field: String::new(),
-                message: error.message,
-            }),
+            Err(error) => {
+                let line = match error.line {
+                    0 => 0,
+                    line => place.line(line),
+                };
+                let problem = place.problem(0, "", error.message);
+                self.loaded.errors.push(ReportProblem { line, ..problem });
+            }
         }
     }
 
-    fn document(&mut self, file: &Arc<str>, document: YamlNode) {
+    fn document(&mut self, place: &DocumentPlace, document: YamlNode) {
         if document.is_null() {
             return;
         }
         if document.text("apiVersion") == Some("v1") && document.text("kind") == Some("List") {
-            return self.list(file, document);
+            return self.list(place, document);
         }
-        self.object(file, document);
+        self.object(place, document);
     }
 
     /// Reads a list. A list that cannot be read is an error, as an object is: an object in it may deny something.
-    fn list(&mut self, file: &Arc<str>, list: YamlNode) {
-        let problem = |line: usize, field: &str, message: &str| ReportProblem {
-            file: file.clone(),
-            line,
-            object: None,
-            field: field.to_owned(),
-            message: message.to_owned(),
-        };
+    fn list(&mut self, place: &DocumentPlace, list: YamlNode) {
         for (field, line) in list.fields() {
             if !LIST_FIELDS.contains(&field) {
                 let message = format!("unknown field{}", did_you_mean(field, LIST_FIELDS));
-                let problem = problem(line, field, &message);
+                let problem = place.problem(line, field, message);
                 self.loaded.errors.push(problem);
             }
         }
         let line = list.line_of("items");
         let Some(items) = list.into_items("items") else {
-            let problem = problem(line, "items", "a List needs a list of objects here");
+            let message = "a List needs a list of objects here".to_owned();
+            let problem = place.problem(line, "items", message);
             return self.loaded.errors.push(problem);
         };
         for item in items {
-            self.document(file, item);
+            self.document(place, item);
         }
     }
 
-    fn object(&mut self, file: &Arc<str>, node: YamlNode) {
-        let problem_at = |field: &str, message: String| ReportProblem {
-            file: file.clone(),
-            line: node.line_of(field),
-            object: None,
-            field: field.to_owned(),
-            message,
-        };
+    fn object(&mut self, place: &DocumentPlace, node: YamlNode) {
+        let problem_at =
+            |field: &str, message: String| place.problem(node.line_of(field), field, message);
         let (Some(api_version), Some(kind)) = (node.text("apiVersion"), node.text("kind")) else {
             let problem = problem_at(
                 "",
@@ -143,7 +137,7 @@ impl ConfigLoader {
         };
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let Some(known) = Kind::find(group, kind) else {
-            return self.unknown_kind(file, &node, (api_version, group), kind);
+            return self.unknown_kind(place, &node, (api_version, group), kind);
         };
         let versions = known.versions();
         if !versions.is_empty() && !versions.contains(&version) {
@@ -154,13 +148,11 @@ impl ConfigLoader {
         }
         let without_hostnames = known == Kind::TlsRoute && version == "v1alpha2";
         let Some(object) = node.reference(known) else {
-            let problem = ReportProblem {
-                line: node.line_of("metadata"),
-                ..problem_at("metadata.name", format!("a {known} needs a name"))
-            };
+            let message = format!("a {known} needs a name");
+            let problem = place.problem(node.line_of("metadata"), "metadata.name", message);
             return self.loaded.errors.push(problem);
         };
-        let (mut value, source) = node.into_object(&object, file);
+        let (mut value, source) = node.into_object(&object, place);
         if let Some((other, line)) = self.seen.get(&object) {
             let message = format!("defined twice; the other definition is at {other}:{line}");
             self.loaded.unread.insert(object.clone());
@@ -170,7 +162,11 @@ impl ConfigLoader {
                 .push(ReportProblem::new(&object, &source, "", message));
         }
         self.seen
-            .insert(object.clone(), (file.clone(), source.line));
+            .insert(object.clone(), (source.file.clone(), source.line));
+        self.document.push(KnownObject {
+            object: object.clone(),
+            line: source.line - place.lines_before,
+        });
         let mut faults = strict::faults(known, &value, without_hostnames);
         if without_hostnames {
             allow_no_hostnames(&mut value);
@@ -194,18 +190,13 @@ impl ConfigLoader {
     /// something, and to skip it might allow everything.
     fn unknown_kind(
         &mut self,
-        file: &Arc<str>,
+        place: &DocumentPlace,
         node: &YamlNode,
         (api_version, group): (&str, &str),
         kind: &str,
     ) {
-        let problem = |field: &str, message: String| ReportProblem {
-            file: file.clone(),
-            line: node.line_of(field),
-            object: None,
-            field: field.to_owned(),
-            message,
-        };
+        let problem =
+            |field: &str, message: String| place.problem(node.line_of(field), field, message);
         match UnknownKind::of(group, kind) {
             UnknownKind::Mistake(meant) => {
                 let (field, message) = kinds::message(api_version, group, kind, meant);

@@ -188,7 +188,7 @@ pub struct StatusCondition {
 
 /// A problem or a warning, with the place where it was written. Prints as `path:line: Kind ns/name: field: message`;
 /// unknown parts are left out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportProblem {
     /// The file; empty if there is none.

@@ -1,6 +1,6 @@
 //! Faults found during a compilation, and the report that is made of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 
 use super::review::{
@@ -79,9 +79,7 @@ impl ReportLog {
                     problem: problem.clone(),
                 });
             }
-            if !self.report.problems.contains(&problem) {
-                self.report.problems.push(problem);
-            }
+            self.report.problems.push(problem);
         }
     }
 
@@ -134,7 +132,11 @@ impl ReportLog {
     pub(super) fn finish(mut self) -> (Report, CompileReview) {
         self.report.objects.sort_by(|a, b| a.object.cmp(&b.object));
         let place = |p: &ReportProblem| (p.file.clone(), p.line, p.object.clone(), p.field.clone());
-        self.report.problems.sort_by_cached_key(place);
+        // What is wrong for several listeners or parents is told once.
+        let mut told = HashSet::new();
+        let problems = &mut self.report.problems;
+        problems.retain(|problem| told.insert(problem.clone()));
+        problems.sort_by_cached_key(place);
         self.report.warnings.sort_by_cached_key(place);
         (self.report, self.review)
     }

@@ -335,10 +335,7 @@ impl<'a> RouteDraft<'a> {
         listener: &'l ListenerDraft<'_>,
         hosts: &AttachedHosts,
     ) -> Option<&'l ObjectRef> {
-        let mut owners = listener.entries.iter().filter(|entry| {
-            entry.rule.route.kind != self.reference.kind && hosts.contains_key(&entry.host)
-        });
-        owners.next().map(|entry| &entry.rule.route)
+        listener.first_of_another_kind(self.reference.kind, hosts.keys())
     }
 
     /// The hosts that both the route and a listener match, each with the specificity of the most specific hostname of

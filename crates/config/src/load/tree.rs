@@ -8,10 +8,12 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::{Map, Number, Value};
 use serde_saphyr::Spanned;
 
+use super::document::DocumentPlace;
 use super::syntax;
 use crate::resources::{Kind, ObjectRef, SourceLocation};
 
-/// A node, and the line where it was written. For the value of a field that is the line of the field's name.
+/// A node, and the line where it was written, from the first of the text that was parsed. For the value of a field that is
+/// the line of the field's name.
 #[derive(Debug)]
 pub(super) struct YamlNode {
     line: usize,
@@ -135,10 +137,10 @@ impl YamlNode {
     pub(super) fn into_object(
         self,
         object: &ObjectRef,
-        file: &Arc<str>,
+        place: &DocumentPlace,
     ) -> (Value, SourceLocation) {
         let mut positions = BTreeMap::new();
-        let line = self.line;
+        let line = place.line(self.line);
         let mut value = self.into_value("", &mut positions);
         if object.kind.is_namespaced()
             && let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut)
@@ -149,8 +151,9 @@ impl YamlNode {
             );
         }
         let source = SourceLocation {
-            file: file.clone(),
+            file: place.file.clone(),
             line,
+            lines_before: place.lines_before,
             positions: Arc::new(positions),
         };
         (value, source)

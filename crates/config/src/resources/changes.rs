@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{LocatedObject, ObjectMap, ObjectRef, Resources};
+use super::{LocatedObject, ObjectMap, ObjectRef, Resources, SourceLocation};
 
 /// An object that has come, changed or gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +54,19 @@ macro_rules! over_maps {
                 let mut is_restored = false;
                 $(is_restored |= restore(&mut self.$map, object, &from.$map);)*
                 is_restored
+            }
+
+            /// Takes an object that other resources have, as it is written at another place now: a file, a line, and the
+            /// number of lines before its document. Returns whether they have it.
+            pub(crate) fn adopt(
+                &mut self,
+                object: &ObjectRef,
+                from: &Self,
+                place: (&Arc<str>, usize, usize),
+            ) -> bool {
+                let mut is_adopted = false;
+                $(is_adopted |= adopt(&mut self.$map, object, &from.$map, place);)*
+                is_adopted
             }
         }
     };
@@ -121,6 +134,26 @@ fn restore<T: PartialEq>(to: &mut ObjectMap<T>, object: &ObjectRef, from: &Objec
         return false;
     }
     to.insert(object.clone(), older.clone());
+    true
+}
+
+fn adopt<T>(
+    to: &mut ObjectMap<T>,
+    object: &ObjectRef,
+    from: &ObjectMap<T>,
+    (file, line, lines_before): (&Arc<str>, usize, usize),
+) -> bool {
+    let Some(LocatedObject { value, source }) = from.get(object) else {
+        return false;
+    };
+    let value = value.clone();
+    let source = SourceLocation {
+        file: file.clone(),
+        line,
+        lines_before,
+        positions: source.positions.clone(),
+    };
+    to.insert(object.clone(), LocatedObject { value, source });
     true
 }
 

@@ -10,7 +10,10 @@ pub struct SourceLocation {
     pub file: Arc<str>,
     /// The line where the object starts, from 1; 0 if there is none.
     pub line: usize,
-    /// The line of each field, by its path from the object's root: `spec.rules[0].name`.
+    /// The number of lines in the file before the document that the object is in.
+    pub lines_before: usize,
+    /// The line of each field in its document, by its path from the object's root: `spec.rules[0].name`. It does not depend
+    /// on what is before the document, so that it can be shared with the object as it was before a change of the file.
     pub positions: Arc<BTreeMap<String, usize>>,
 }
 
@@ -21,7 +24,7 @@ impl SourceLocation {
         let mut path = field;
         while !path.is_empty() {
             if let Some(line) = self.positions.get(path) {
-                return *line;
+                return self.lines_before + line;
             }
             path = &path[..path.rfind(['.', '[']).unwrap_or(0)];
         }
@@ -38,15 +41,16 @@ mod tests {
         let positions = [("spec", 4), ("spec.rules", 5), ("spec.rules[0]", 6)];
         let source = SourceLocation {
             file: "a.yaml".into(),
-            line: 1,
+            line: 11,
+            lines_before: 10,
             positions: Arc::new(positions.map(|(path, line)| (path.to_owned(), line)).into()),
         };
         for (path, line) in [
-            ("spec.rules[0].filters[2]", 6),
-            ("spec.rules[1]", 5),
-            ("spec.rulesets", 4),
-            ("metadata", 1),
-            ("", 1),
+            ("spec.rules[0].filters[2]", 16),
+            ("spec.rules[1]", 15),
+            ("spec.rulesets", 14),
+            ("metadata", 11),
+            ("", 11),
         ] {
             assert_eq!(source.line_of(path), line, "{path}");
         }

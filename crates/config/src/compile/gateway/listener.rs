@@ -1,6 +1,6 @@
 //! One listener of a Gateway, while it is compiled.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::conflict::ListenerConflict;
@@ -43,6 +43,8 @@ pub(in crate::compile) struct ListenerOwner<'a> {
 pub(in crate::compile) struct ListenerDraft<'a> {
     pub(in crate::compile) hostname: Option<HostPattern>,
     pub(in crate::compile) entries: Vec<RouteEntry>,
+    /// The first entry of each kind of route at each host.
+    firsts: BTreeMap<Option<HostPattern>, BTreeMap<Kind, usize>>,
     pub(in crate::compile) owner: ListenerOwner<'a>,
     attached: BTreeSet<ObjectRef>,
     spec: &'a GatewayListener,
@@ -78,6 +80,7 @@ impl<'a> ListenerDraft<'a> {
         let mut draft = Self {
             hostname: None,
             entries: Vec::new(),
+            firsts: BTreeMap::new(),
             owner,
             attached: BTreeSet::new(),
             spec,
@@ -281,9 +284,26 @@ impl<'a> ListenerDraft<'a> {
         route: &ObjectRef,
         entries: impl IntoIterator<Item = RouteEntry>,
     ) {
-        if self.attached.insert(route.clone()) {
-            self.entries.extend(entries);
+        if !self.attached.insert(route.clone()) {
+            return;
         }
+        for entry in entries {
+            let kinds = self.firsts.entry(entry.host.clone()).or_default();
+            kinds.entry(route.kind).or_insert(self.entries.len());
+            self.entries.push(entry);
+        }
+    }
+
+    /// The first route of another kind that is attached at one of these hosts.
+    pub(in crate::compile) fn first_of_another_kind<'h>(
+        &self,
+        kind: Kind,
+        hosts: impl IntoIterator<Item = &'h Option<HostPattern>>,
+    ) -> Option<&ObjectRef> {
+        let known = hosts.into_iter().filter_map(|host| self.firsts.get(host));
+        let others = known.flatten().filter(|(other, _)| **other != kind);
+        let first = others.map(|(_, entry)| *entry).min()?;
+        self.entries.get(first).map(|entry| &entry.rule.route)
     }
 
     /// The port and the content, if the listener is accepted so far.
