@@ -216,6 +216,9 @@ pub(crate) struct RunArgs {
     /// Limit of client connections of each listener; 0 is no limit [default: three eighths of the limit of open files]
     #[arg(long, env = "EGRET_MAX_CONNECTIONS", value_name = "N")]
     pub(crate) max_connections: Option<usize>,
+    /// How long requests may wait for their turn all the time before some are refused; 0s is for ever
+    #[arg(long, env = "EGRET_MAX_QUEUE_TIME", default_value = "10ms", value_parser = duration, value_name = "DURATION")]
+    pub(crate) max_queue_time: Duration,
     /// Folder in which the DNS caches are saved across restarts [default: not saved]
     #[arg(long, env = "EGRET_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,

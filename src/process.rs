@@ -82,6 +82,7 @@ pub(crate) fn proxy_options(
             Some(most) => Some(most),
             None => descriptors.map(descriptors::max_connections_for),
         },
+        max_queue_time: Some(run.max_queue_time).filter(|limit| !limit.is_zero()),
         access_log_file: run.access_log_file.clone(),
         state_dir: run.state_dir.clone(),
         top_destinations: usize::from(run.top_destinations),

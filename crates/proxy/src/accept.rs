@@ -35,6 +35,9 @@ pub(crate) type ClosedSignal = Sender<()>;
 /// Delay before the next accept when the process is out of descriptors or memory.
 const OUT_OF_RESOURCES_DELAY: Duration = Duration::from_millis(50);
 
+/// How long connections wait in the queue of the socket until it is looked again whether there is time for them.
+const OVERLOAD_PAUSE: Duration = Duration::from_millis(10);
+
 /// The accept loop of one socket.
 pub(crate) struct AcceptLoop {
     pub(crate) listener: TcpListener,
@@ -66,10 +69,12 @@ impl AcceptLoop {
         let bind = *bind;
         let mut starved = false;
         loop {
+            let pauses = context.overload.takes_no_connections();
             let accepted = tokio::select! {
                 biased;
-                accepted = listener.accept() => accepted,
-                closing = &mut *stop => return closing.ok(),
+                accepted = listener.accept(), if !pauses => accepted,
+                closing = &mut *stop, if !pauses => return closing.ok(),
+                () = sleep(OVERLOAD_PAUSE), if pauses => continue,
             };
             match accepted {
                 Ok((stream, client)) => {

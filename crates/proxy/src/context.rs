@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use egret_config::snapshot::Snapshot;
@@ -15,6 +16,7 @@ use crate::drain::DrainSignal;
 use crate::message::trace::TracePropagation;
 use crate::message::via::Via;
 use crate::metrics::WorkerMetrics;
+use crate::overload::Overload;
 use crate::policy::fault::ActiveFaults;
 use crate::policy::limit::{LimitStore, WorkerLimits};
 use crate::telemetry::access_log::{LogFiles, WorkerLogs};
@@ -51,6 +53,8 @@ pub(crate) struct SharedContext {
     pub(crate) faults: Arc<ActiveFaults>,
     /// How traces are told from one process to the next.
     pub(crate) trace_propagation: TracePropagation,
+    /// How long requests may wait for their turn all the time; `None` is for ever.
+    max_queue_time: Option<Duration>,
 }
 
 /// What the tasks of one worker share.
@@ -63,6 +67,7 @@ pub(crate) struct WorkerContext {
     /// The connections of clients that are open.
     pub(crate) open_connections: Rc<ConnectionRegistry>,
     pub(crate) limits: WorkerLimits,
+    pub(crate) overload: Overload,
     /// What the copies of request bodies may hold.
     pub(crate) copies: Rc<CopyBudget>,
     snapshots: Rc<SnapshotReader>,
@@ -80,6 +85,7 @@ impl SharedContext {
         upstreams: Arc<SharedUpstreams>,
         logs: Arc<LogFiles>,
         trace_propagation: TracePropagation,
+        max_queue_time: Option<Duration>,
     ) -> Arc<Self> {
         Arc::new(Self {
             snapshot: Arc::default(),
@@ -97,6 +103,7 @@ impl SharedContext {
             limits: LimitStore::new(),
             faults: Arc::default(),
             trace_propagation,
+            max_queue_time,
         })
     }
 }
@@ -132,6 +139,7 @@ impl WorkerContext {
             clients,
             open_connections: Rc::default(),
             limits: WorkerLimits::new(Arc::clone(&shared.limits)),
+            overload: Overload::new(shared.max_queue_time),
             copies: Rc::default(),
             snapshots,
             shared,

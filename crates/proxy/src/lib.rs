@@ -91,6 +91,7 @@ mod export;
 mod listen;
 mod meter;
 mod metrics;
+mod overload;
 mod plan;
 mod policy;
 mod proxy;

@@ -67,6 +67,8 @@ pub struct ProxyOptions {
     pub roots: Option<RootCertificates>,
     /// Most connections from clients of each listener, over all workers; `None` is no limit.
     pub max_connections: Option<usize>,
+    /// How long requests may wait for their turn on a worker all the time before it refuses some; `None` is for ever.
+    pub max_queue_time: Option<Duration>,
     /// The folder that keeps the entries of the DNS caches across restarts; `None` keeps none.
     pub state_dir: Option<PathBuf>,
     /// The most destinations that metrics name; the others are told by their domain, and the rest together.
@@ -93,7 +95,7 @@ pub struct Proxy {
 
 impl Default for ProxyOptions {
     /// One worker, the configured addresses, no admin server, the access log on stdout, hickory for DNS, the system's hosts
-    /// file and CAs, no limit of connections, no state folder, a hundred destinations in metrics.
+    /// file and CAs, no limit of connections or waits, no state folder, a hundred destinations in metrics.
     fn default() -> Self {
         Self {
             workers: 1,
@@ -107,6 +109,7 @@ impl Default for ProxyOptions {
             hosts_file: Some(hosts_file::PATH.into()),
             roots: None,
             max_connections: None,
+            max_queue_time: None,
             state_dir: None,
             top_destinations: 100,
             trace_propagation: TracePropagation::default(),
@@ -137,6 +140,7 @@ impl Proxy {
             upstreams,
             logs,
             options.trace_propagation,
+            options.max_queue_time,
         );
         if has_store {
             let shared = Arc::downgrade(&shared);

@@ -51,6 +51,8 @@ pub(crate) enum Refusal {
     NotHttp(ForeignProtocol),
     /// The listener has reached its limit of connections.
     TooManyConnections,
+    /// Requests have waited too long for their turn for a while.
+    Overload,
     /// The TLS handshake with the client failed, with the error of TLS.
     ClientTls(String),
     /// The client violated HTTP/2 in a way that ends its connection, with the error.

@@ -232,6 +232,8 @@ async fn answer(
     expect(&request, exchange);
     let parts = &mut request.parts;
     let entered = enter(parts, socket, client)?;
+    let started = exchange.progress().started();
+    connection.context.overload.admit(started)?;
     let (mut target, extended) = (entered.target, entered.extended);
     if let Some(answer) = edge::begin(entered.listener, &mut target, parts, client)? {
         return Ok(answer);

@@ -129,6 +129,8 @@ async fn run(context: &Rc<WorkerContext>, mut inbox: WorkerInbox) {
         let export = async || export::run(&exporting).await;
         task::restarting("the export of telemetry", export).await;
     });
+    let measured = Rc::clone(context);
+    task::spawn(async move { measured.overload.measure().await });
     if inbox.checks_health {
         let checking = Rc::clone(context);
         task::spawn(async move {

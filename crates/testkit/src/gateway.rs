@@ -51,7 +51,7 @@ impl Gateway {
     /// As [`Gateway::start`].
     #[must_use]
     pub fn start_with_workers(yaml: &str, workers: usize) -> Self {
-        Self::start_with(yaml, workers, RootCertificates::of([]), None)
+        Self::start_with(yaml, |options| options.workers = workers)
     }
 
     /// Starts a gateway with several workers, and with a limit of connections for each listener.
@@ -60,12 +60,19 @@ impl Gateway {
     /// As [`Gateway::start`].
     #[must_use]
     pub fn start_limited(yaml: &str, workers: usize, max_connections: usize) -> Self {
-        Self::start_with(
-            yaml,
-            workers,
-            RootCertificates::of([]),
-            Some(max_connections),
-        )
+        Self::start_with(yaml, |options| {
+            options.workers = workers;
+            options.max_connections = Some(max_connections);
+        })
+    }
+
+    /// Starts a gateway with one worker, which refuses some requests once they wait longer than this for their turn.
+    ///
+    /// # Panics
+    /// As [`Gateway::start`].
+    #[must_use]
+    pub fn start_with_max_queue_time(yaml: &str, limit: Duration) -> Self {
+        Self::start_with(yaml, |options| options.max_queue_time = Some(limit))
     }
 
     /// Starts a gateway with one worker, which trusts these CAs in place of those of the system.
@@ -75,15 +82,10 @@ impl Gateway {
     #[must_use]
     pub fn start_trusting<'a>(yaml: &str, cas: impl IntoIterator<Item = &'a Ca>) -> Self {
         let roots = RootCertificates::of(cas.into_iter().map(Ca::certificate));
-        Self::start_with(yaml, 1, roots, None)
+        Self::start_with(yaml, |options| options.roots = Some(roots))
     }
 
-    fn start_with(
-        yaml: &str,
-        workers: usize,
-        roots: RootCertificates,
-        max_connections: Option<usize>,
-    ) -> Self {
+    fn start_with(yaml: &str, change: impl FnOnce(&mut ProxyOptions)) -> Self {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -91,17 +93,16 @@ impl Gateway {
             .expect("a runtime for the gateway");
         let log = AccessLog::default();
         let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
-        let options = ProxyOptions {
-            workers,
+        let mut options = ProxyOptions {
             bind: Bind::AnyPortOf(loopback),
             admin: Some(SocketAddr::new(loopback, 0)),
             access_log: Box::new(log.clone()),
             // The hosts file of the machine must not influence a test.
             hosts_file: None,
-            roots: Some(roots),
-            max_connections,
+            roots: Some(RootCertificates::of([])),
             ..ProxyOptions::default()
         };
+        change(&mut options);
         let proxy = Proxy::start(options, runtime.handle()).expect("a gateway");
         let mut gateway = Self {
             proxy: Some(proxy),

@@ -82,6 +82,7 @@ async fn exported() -> String {
         SharedUpstreams::new(resolvers, tls),
         logs,
         TracePropagation::default(),
+        None,
     );
     let status = ConfigStatus::default();
     status.has_source(SourceState::Connected);

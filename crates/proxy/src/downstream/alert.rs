@@ -39,6 +39,7 @@ impl TlsAlert {
             | Refusal::HandshakeTimeout
             | Refusal::NotHttp(_)
             | Refusal::TooManyConnections
+            | Refusal::Overload
             | Refusal::ClientTls(_)
             | Refusal::ClientHttp2(_)
             | Refusal::NoRoute

@@ -25,6 +25,7 @@ impl Refusal {
             Self::NoListener | Self::NoRoute => "route_not_found",
             Self::Misconfigured(_) => "cluster_not_found",
             Self::DnsOverload => "dns_cache_overflow",
+            Self::Overload => "overload",
             Self::NoEndpoints => "no_healthy_upstream",
             Self::Limit(_) | Self::Connect(ConnectFailure::NoDescriptors) => {
                 "upstream_reset_before_response_started{overflow}"

@@ -58,6 +58,7 @@ impl Refusal {
             Self::NoServerName => "the client sent no SNI",
             Self::HandshakeTimeout => "timed out during the TLS handshake or PROXY header",
             Self::TooManyConnections => "the listener has too many connections",
+            Self::Overload => "the gateway has more to do than it can, and requests wait too long",
             Self::Framing(what) | Self::NoTunnel(what) => what,
             Self::NotHttp(ForeignProtocol::Tls) => {
                 "this port speaks HTTP in the clear, and the client began with TLS"

@@ -23,6 +23,8 @@ label_values! {
         NotHttp = "not_http",
         /// The listener has reached its limit of connections.
         TooManyConnections = "too_many_connections",
+        /// Requests have waited too long for their turn for a while.
+        Overload = "overload",
         /// The TLS handshake with the client failed.
         ClientTls = "client_tls",
         /// The client violated the HTTP/2 protocol.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderName, Response};
 use hyper::ext::ReasonPhrase;
 
@@ -14,10 +14,11 @@ const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 const MAX_REASON_PHRASE: usize = 150;
 
 impl Refusal {
-    /// Whether the connection must close, because ambiguous framing leaves it unclear where the next request begins.
+    /// Whether the connection must close: because ambiguous framing leaves it unclear where the next request begins, or
+    /// because it would bring more requests than can be served.
     #[must_use]
     pub(crate) const fn ends_connection(&self) -> bool {
-        matches!(self, Self::Framing(_))
+        matches!(self, Self::Framing(_) | Self::Overload)
     }
 
     /// The response to the client. Its body says who refuses and why, and so does the reason phrase of the status line,
@@ -44,6 +45,9 @@ impl Refusal {
         match self {
             Self::Unauthenticated(client) => client.challenge(headers),
             Self::Denied(denial) => denial.add_headers(headers),
+            Self::Overload => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
             _ => {}
         }
         if self.ends_connection() {

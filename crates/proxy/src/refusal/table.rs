@@ -36,6 +36,7 @@ impl Refusal {
             Self::ClientHttp2(_) => row(400, "http_request_error", Reason::ClientHttp2),
             Self::NotHttp(_) => row(400, "http_request_error", Reason::NotHttp),
             Self::TooManyConnections => overloaded(Reason::TooManyConnections),
+            Self::Overload => overloaded(Reason::Overload),
             Self::Target(_) => row(400, "http_request_error", Reason::MalformedTarget),
             Self::Framing(_) => row(400, "http_request_error", Reason::MalformedFraming),
             Self::NoTunnel(_) => row(403, "http_request_denied", Reason::NoTunnel),
@@ -117,6 +118,7 @@ impl Refusal {
             | Self::HandshakeTimeout
             | Self::NotHttp(_)
             | Self::TooManyConnections
+            | Self::Overload
             | Self::ClientTls(_)
             | Self::ClientHttp2(_)
             | Self::Target(_)

@@ -45,6 +45,7 @@ mod listener_sets;
 mod local_replies;
 mod mirror;
 mod misdirected;
+mod overload;
 mod passthrough;
 mod proxy_protocol;
 mod rate_limit;

@@ -53,6 +53,7 @@ const REASONS = {
   no_tunnel: ["The route leads to a backend that no tunnel can go to.", "Route tunnels to a backend of type DynamicForwardProxy."],
   not_http: ["The client does not speak HTTP.", "Check whether the client means this port: it began with TLS or SOCKS."],
   not_tls: ["The client does not speak TLS.", "Use https in the client, or another listener."],
+  overload: ["Requests wait too long for their turn.", "Give the gateway more cores or replicas; --max-queue-time says how long is too long."],
   proxy_header: ["The PROXY protocol header is missing or malformed.", "Have the load balancer send it, or turn it off for the listener."],
   rate_limit: ["A rate limit is reached.", "Send less, or raise the limit of the policy."],
   rate_limit_unavailable: ["The service of rateLimit.global gave no answer.", "Check the service; failOpen lets requests pass without it."],

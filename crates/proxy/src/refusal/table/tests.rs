@@ -73,6 +73,7 @@ fn of_every_host() -> Vec<Refusal> {
         Refusal::HandshakeTimeout,
         Refusal::NotHttp(ForeignProtocol::Tls),
         Refusal::TooManyConnections,
+        Refusal::Overload,
         Refusal::ClientTls("x".to_owned()),
         Refusal::ClientHttp2("x".to_owned()),
         Refusal::Target(TargetError::Missing),
@@ -138,6 +139,7 @@ fn position(refusal: &Refusal) -> usize {
         Refusal::NoEndpoints => 32,
         Refusal::Denied(_) => 33,
         Refusal::Proxy(_) => 34,
+        Refusal::Overload => 35,
     }
 }
 
@@ -151,5 +153,5 @@ fn another_host_is_tried_only_for_failures_of_one_host() {
         assert!(!refusal.elsewhere(), "{refusal:?}");
     }
     let positions: BTreeSet<_> = one.iter().chain(&every).map(position).collect();
-    assert!(positions.into_iter().eq(0..35), "a variant is in no list");
+    assert!(positions.into_iter().eq(0..36), "a variant is in no list");
 }

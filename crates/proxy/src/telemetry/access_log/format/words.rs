@@ -82,6 +82,7 @@ const fn refused(reason: Reason) -> Option<ResponseFlag> {
         | Reason::HeadTooLarge
         | Reason::MalformedFraming
         | Reason::ClientHttp2 => ResponseFlag::DownstreamProtocolError,
+        Reason::Overload => ResponseFlag::OverloadManagerTerminated,
         Reason::NoListener | Reason::NoRoute => ResponseFlag::NoRouteFound,
         Reason::Misconfigured => ResponseFlag::NoClusterFound,
         Reason::RateLimit => ResponseFlag::RateLimited,
