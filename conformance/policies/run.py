@@ -1,11 +1,13 @@
 """Starts the services, the upstream and the gateway, and checks what becomes of requests that the services decide about."""
 
 import concurrent.futures
+import datetime
 import http.client
 import http.server
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -16,6 +18,10 @@ import urllib.request
 
 import betterproto2
 import grpc
+import jwt
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from envoy_data_plane.envoy.config.core.v3 import HeaderValue, HeaderValueOption
 from envoy_data_plane.envoy.service.auth.v3 import CheckRequest, CheckResponse, DeniedHttpResponse, OkHttpResponse
 from envoy_data_plane.envoy.service.ext_proc.v3 import (
@@ -34,6 +40,8 @@ from envoy_data_plane.google.rpc import Status
 HOST = "127.0.0.81"
 GATEWAY, UPSTREAM, ADMIN, SERVICES = 18080, 18081, 18082, 18083
 RATELIMIT, RATELIMIT_HTTP, RATELIMIT_DEBUG, REDIS = 18084, 18085, 18086, 16379
+KEYS, STRANGER = 18087, 18088
+KEYS_HOST = "keys.example"
 PATIENCE = 60
 PERMISSION_DENIED = 7
 
@@ -117,6 +125,84 @@ class Upstream(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Authority:
+    """A CA of this run."""
+
+    def __init__(self, name):
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        constraints = x509.BasicConstraints(ca=True, path_length=None)
+        self.certificate = self.issue(self.name, self.key.public_key(), constraints)
+
+    def issue(self, subject, public_key, extension):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        builder = x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(public_key)
+        builder = builder.serial_number(x509.random_serial_number()).add_extension(extension, critical=False)
+        builder = builder.not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(days=1))
+        return builder.sign(self.key, hashes.SHA256())
+
+    def pem(self):
+        return self.certificate.public_bytes(serialization.Encoding.PEM)
+
+    def server_context(self, folder, host):
+        """A context of TLS with a certificate for the host."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+        certificate = self.issue(subject, key.public_key(), x509.SubjectAlternativeName([x509.DNSName(host)]))
+        private = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        path = tempfile.NamedTemporaryFile(dir=folder, suffix=".pem", delete=False)
+        with path:
+            path.write(private + certificate.public_bytes(serialization.Encoding.PEM))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path.name)
+        return context
+
+
+class Issuer:
+    """Who signs tokens with a key of its own."""
+
+    def __init__(self, key_id):
+        self.key_id = key_id
+        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+    def public(self):
+        public = jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
+        return {**public, "kid": self.key_id, "use": "sig", "alg": "RS256"}
+
+    def field(self):
+        claims = {"iss": "me", "sub": "ann", "exp": int(time.time()) + PATIENCE * 10}
+        return "Bearer " + jwt.encode(claims, self.key, algorithm="RS256", headers={"kid": self.key_id})
+
+
+class KeyServer(http.server.ThreadingHTTPServer):
+    """Says the public keys of the issuers that it has at the moment."""
+
+    def __init__(self, port, context, issuers):
+        super().__init__((HOST, port), KeyHandler)
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.issuers, self.asked = issuers, 0
+
+    def handle_error(self, request, client_address):
+        # A client that does not believe the certificate is what a test wants.
+        pass
+
+
+class KeyHandler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.asked += 1
+        text = json.dumps({"keys": [issuer.public() for issuer in self.server.issuers]}).encode()
+        self.send_response(200 if self.path == "/keys" else 404)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_):
+        pass
+
+
 def wait_for(what, is_there, processes):
     until = time.monotonic() + PATIENCE
     while not is_there():
@@ -185,8 +271,16 @@ class PoliciesTest(unittest.TestCase):
         cls.addClassCleanup(lambda: cls.server.stop(0).wait())
         upstream = http.server.ThreadingHTTPServer((HOST, UPSTREAM), Upstream)
         threading.Thread(target=upstream.serve_forever, daemon=True).start()
+        cls.one, cls.two = Issuer("one"), Issuer("two")
+        ca, other = Authority("CA of this run"), Authority("CA that nobody knows")
+        cls.keys = cls.start_keys(KEYS, ca.server_context(folder.name, KEYS_HOST))
+        cls.stranger = cls.start_keys(STRANGER, other.server_context(folder.name, KEYS_HOST))
+        roots = os.path.join(folder.name, "roots.pem")
+        with open(roots, "wb") as file:
+            file.write(ca.pem())
         config = os.path.join(FOLDER, "egret.yaml")
-        cls.start([EGRET, "serve", config, "--admin", f"{HOST}:{ADMIN}", "--log-level", "warn"])
+        serve = [EGRET, "serve", config, "--admin", f"{HOST}:{ADMIN}", "--log-level", "warn"]
+        cls.start(serve, env={**os.environ, "SSL_CERT_FILE": roots})
         wait_for("the gateway", is_ready, cls.processes)
         wait_for("the rate limit service", lambda: accepts(RATELIMIT), cls.processes)
 
@@ -194,6 +288,12 @@ class PoliciesTest(unittest.TestCase):
     def start(cls, command, **options):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, **options)
         cls.processes.append(process)
+
+    @classmethod
+    def start_keys(cls, port, context):
+        server = KeyServer(port, context, [cls.one])
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server
 
     @classmethod
     def stop(cls):
@@ -234,6 +334,28 @@ class PoliciesTest(unittest.TestCase):
         self.assertEqual([answer.headers["x-ratelimit-remaining"] for answer in answers], ["1", "0", "0"])
         self.assertIn("2;w=86400", answers[2].headers["x-ratelimit-limit"])
         self.assertIn("premium", answers[2].headers["proxy-status"])
+
+    def test_keys_of_tokens_are_fetched_and_rotated(self):
+        def asked_by(issuer):
+            return ask("/tokens", authorization=issuer.field())[0].status
+
+        self.assertEqual(ask("/tokens")[0].status, 401)
+        self.assertEqual([asked_by(self.one) for _ in range(3)], [200, 200, 200])
+        self.assertEqual(self.keys.asked, 1)
+        response, text = ask("/tokens", authorization=self.one.field())
+        self.assertNotIn("authorization", json.loads(text)["headers"])
+        # A token of a key that is not known has the keys fetched again, and those that are gone are not believed any more.
+        self.keys.issuers = [self.two]
+        self.assertEqual([asked_by(self.two) for _ in range(3)], [200, 200, 200])
+        self.assertEqual(self.keys.asked, 2)
+        self.assertEqual((asked_by(self.one), asked_by(self.two)), (401, 200))
+        self.assertEqual(asked_by(Issuer("two")), 401)
+
+    def test_a_server_of_keys_with_a_certificate_of_another_ca_is_not_believed(self):
+        refused, text = ask("/stranger", authorization=self.one.field())
+        self.assertEqual((refused.status, text), (401, "Jwks remote fetch is failed"))
+        self.assertIn("error=proxy_internal_error", refused.headers["proxy-status"])
+        self.assertEqual(self.stranger.asked, 0)
 
 
 EGRET, FOLDER, RATELIMIT_BIN = sys.argv[1:4]

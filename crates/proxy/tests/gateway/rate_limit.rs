@@ -116,3 +116,46 @@ fn tunnels_are_open_requests_until_they_end() {
     let mut next = Client::connect(gateway.address());
     assert_eq!(next.request(connect_request(&authority)).status, 200);
 }
+
+/// Buckets, and what is open, are those of before after a change that is not about the limit.
+#[test]
+fn limits_of_an_egress_policy_live_through_a_reload() {
+    let (dns, upstream, open) = (
+        DnsServer::with_a_example(),
+        Upstream::start(),
+        RawServer::silent(),
+    );
+    let limits = "limits:
+  - {name: tokens, per: [Destination, Client], hosts: [a.example], tokenBucket: {maxTokens: 2, fillInterval: 1000s}}
+  - {name: open, per: [Client], hosts: [b.example], maxConcurrent: 1}";
+    dns.a("b.example", ["127.0.0.1"], 60);
+    let text = |more: &str| {
+        let limits = egress_policy("limits", &format!("{limits}{more}"));
+        documents(&[&quickstart_config(dns.addr()), &limits])
+    };
+    let mut gateway = Gateway::start(&text(""));
+    let (one, other) = (
+        format!("a.example:{}", upstream.port()),
+        format!("b.example:{}", open.port()),
+    );
+    let tunnel = |gateway: &Gateway| {
+        let mut client = Client::connect(gateway.address());
+        let status = client.request(connect_request(&other)).status;
+        (client, status)
+    };
+    assert_eq!(gateway.get(&one, "/").status, 200);
+    let (held, status) = tunnel(&gateway);
+    assert_eq!(status, 200);
+    for more in [
+        "\n  rules: [{name: no, action: Deny, hosts: [denied.example]}]",
+        "",
+    ] {
+        gateway.apply(&text(more));
+        assert_eq!(tunnel(&gateway).1, 429, "{more}");
+    }
+    assert_eq!(gateway.get(&one, "/").status, 200);
+    assert_eq!(gateway.get(&one, "/").status, 429);
+    drop(held);
+    let _ = gateway.wait_for_records(6);
+    assert_eq!(tunnel(&gateway).1, 200);
+}

@@ -179,6 +179,7 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use egret_config::policy::limit::TokenBucket;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -278,12 +279,108 @@ mod tests {
         assert_eq!(table.len(), 1);
     }
 
+    /// The memory of the buckets, as their maps have it now: a place for each entry and a byte beside it.
+    fn memory(table: &LimitTable) -> usize {
+        let of_shard = |shard: &Mutex<LimitShard>| {
+            // The map holds up to 7/8 of its places.
+            let places = shard.lock().unwrap().buckets.capacity() * 8 / 7;
+            places * (size_of::<(u64, Bucket)>() + 1)
+        };
+        table.shards.iter().map(of_shard).sum()
+    }
+
+    /// A number whose bits are as good as random (SplitMix64), as those of a hash are.
+    fn hash(number: u64) -> u64 {
+        let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
     #[test]
     fn a_million_buckets_take_less_than_64_mib() {
-        let entry = size_of::<(u64, Bucket)>() + 1;
-        // The map holds up to 7/8 of its places, whose number is a power of two.
-        let places = (MAX_BUCKETS * 8 / 7).next_power_of_two();
-        assert!(SHARDS * places * entry < 64 << 20);
-        const { assert!(SHARDS * MAX_BUCKETS >= 1_000_000) };
+        const KEYS: u64 = 1_000_000;
+        let table = LimitTable::default();
+        let mut most = 0;
+        for key in 1..=KEYS {
+            table.take(hash(key), tokens(2), NOW).unwrap();
+            if key % 1000 == 0 {
+                most = most.max(memory(&table));
+            }
+        }
+        assert_eq!(table.len(), 1_000_000, "each has its own");
+        // A map that grows has its old places too for the moment, and one grows at a time.
+        let growing = memory(&table) / SHARDS / 2;
+        assert!(most + growing < 64 << 20, "{most} and {growing} bytes");
+        // As many again share what there is, and none is let through without a bucket.
+        for key in KEYS + 1..=2 * KEYS {
+            let _ = table.take(hash(key), tokens(2), NOW);
+        }
+        assert!(table.len() <= SHARDS * (MAX_BUCKETS + 1));
+        assert!(memory(&table) + growing < 64 << 20, "{}", memory(&table));
+        // The bucket of the first ones is still theirs.
+        assert!(table.take(hash(1), tokens(2), NOW).is_ok());
+        assert!(table.take(hash(1), tokens(2), NOW).is_err());
+    }
+
+    /// Four workers, each of which asks three times in a millisecond.
+    #[test]
+    fn four_workers_admit_what_the_rate_says() {
+        const SECONDS: u64 = 10;
+        let rule = LimitRule {
+            rate: Some(TokenRate::from(TokenBucket {
+                max_tokens: 20,
+                tokens_per_fill: 1000,
+                fill_interval: Duration::from_secs(1),
+            })),
+            max_concurrent: None,
+        };
+        let table = LimitTable::default();
+        let together = std::sync::Barrier::new(4);
+        let admitted: usize = std::thread::scope(|scope| {
+            let worker = || {
+                let mut admitted = 0;
+                for millis in 0..SECONDS * 1000 {
+                    together.wait();
+                    let now = NOW + Duration::from_millis(millis);
+                    let asked = (0..3).filter(|_| table.take(7, rule, now).is_ok());
+                    admitted += asked.count();
+                }
+                admitted
+            };
+            let workers: Vec<_> = (0..4).map(|_| scope.spawn(worker)).collect();
+            workers.into_iter().map(|it| it.join().unwrap()).sum()
+        });
+        let expected = usize::try_from(SECONDS * 1000).unwrap();
+        let within = expected * 98 / 100..=expected * 102 / 100;
+        assert!(within.contains(&admitted), "{admitted}");
+    }
+
+    proptest! {
+        /// Workers whose clocks differ a little, in any order and at any load above the rate.
+        #[test]
+        fn workers_together_are_within_two_percent(
+            per_second in 200u32..5000,
+            skews in prop::collection::vec(0u64..3, 4),
+            order in prop::collection::vec(0usize..4, 20_000..20_001),
+        ) {
+            // All ask twice as often as there are tokens.
+            let step = 500_000_000 / u64::from(per_second);
+            let bucket = TokenBucket {
+                max_tokens: per_second / 100,
+                tokens_per_fill: per_second,
+                fill_interval: Duration::from_secs(1),
+            };
+            let rule = LimitRule { rate: Some(bucket.into()), max_concurrent: None };
+            let table = LimitTable::default();
+            let mut admitted = 0;
+            for (at, worker) in (0u64..).zip(&order) {
+                let skew = Duration::from_millis(skews[*worker]);
+                let now = NOW + Duration::from_nanos(at * step) + skew;
+                admitted += u32::from(table.take(7, rule, now).is_ok());
+            }
+            // 20000 times half a token.
+            prop_assert!((9_800..=10_200 + 52).contains(&admitted), "{admitted}");
+        }
     }
 }
