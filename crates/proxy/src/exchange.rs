@@ -19,6 +19,7 @@ use egret_config::snapshot::{
 };
 use http::header::{HeaderValue, SET_COOKIE, USER_AGENT};
 use http::request::Parts;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 
 use crate::client::stream_watch::StreamWatch;
@@ -112,6 +113,8 @@ struct RequestFacts {
     processor: Option<Rc<Processor>>,
     /// Its place in a trace.
     traced: Option<Box<TracedRequest>>,
+    /// Whether it was a health check, which the listener answered itself.
+    is_health_check: bool,
     /// The redirects that were followed.
     redirects: Vec<FollowedRedirect>,
 }
@@ -129,11 +132,18 @@ struct LoggedHead {
     /// Absent for TLS passthrough.
     method: Option<Method>,
     authority: Option<String>,
-    path: String,
+    target: Option<PathAndQuery>,
     protocol: &'static str,
     scheme: Option<Scheme>,
     user_agent: Option<HeaderValue>,
     traceparent: Option<HeaderValue>,
+}
+
+impl LoggedHead {
+    /// The path; empty if the request has none.
+    fn path(&self) -> &str {
+        self.target.as_ref().map_or("", PathAndQuery::path)
+    }
 }
 
 impl RequestFacts {
@@ -222,7 +232,7 @@ impl Exchange {
             at: clock::wall(),
             method: Some(parts.method.clone()),
             authority,
-            path: parts.uri.path().to_owned(),
+            target: parts.uri.path_and_query().cloned(),
             protocol: protocol(parts.version),
             scheme: None,
             user_agent: parts.headers.get(USER_AGENT).cloned(),
@@ -237,7 +247,7 @@ impl Exchange {
             at: clock::wall(),
             method: None,
             authority: None,
-            path: String::new(),
+            target: None,
             protocol: "TLS",
             scheme: None,
             user_agent: None,
@@ -273,13 +283,14 @@ impl Exchange {
         facts.head = head;
     }
 
+    /// The request was a health check, which the listener answers itself.
+    pub(crate) fn is_health_check(&self) {
+        self.facts.borrow_mut().is_health_check = true;
+    }
+
     /// The request has this place in a trace.
     pub(crate) fn traced(&self, traced: TracedRequest) {
-        let mut facts = self.facts.borrow_mut();
-        if let Some(head) = &mut facts.head {
-            head.traceparent = Some(traced.trace.traceparent());
-        }
-        facts.traced = Some(Box::new(traced));
+        self.facts.borrow_mut().traced = Some(Box::new(traced));
     }
 
     /// A rule has its own word about the trace: whether it is drawn, and what spans say.
@@ -289,14 +300,8 @@ impl Exchange {
         is_drawn: Option<bool>,
         headers: &HeaderMap,
     ) {
-        let mut facts = self.facts.borrow_mut();
-        let RequestFacts { traced, head, .. } = &mut *facts;
-        let Some(traced) = traced else {
-            return;
-        };
-        traced.follow(rule, is_drawn, headers);
-        if let Some(head) = head {
-            head.traceparent = Some(traced.trace.traceparent());
+        if let Some(traced) = &mut self.facts.borrow_mut().traced {
+            traced.follow(rule, is_drawn, headers);
         }
     }
 

@@ -77,7 +77,7 @@ pub(crate) struct Record<'a> {
     /// The generation of the configuration when the exchange began.
     pub(crate) generation: u64,
     /// The trace that the request belongs to (W3C Trace Context).
-    pub(crate) trace_id: Option<&'a str>,
+    pub(crate) trace_id: Option<[u8; 16]>,
     /// The span that the request is here, if it is traced.
     pub(crate) span_id: Option<[u8; 8]>,
     /// The `User-Agent` of the request.

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use egret_config::name::{Host, Port};
 use egret_config::policy::traffic::TrafficSettings;
 use egret_config::route::RouteMatch;
 use egret_config::snapshot::{Listener, ListenerSocket, RouteRule, Snapshot};
@@ -581,6 +582,23 @@ fn socket<'a>(
         .ok_or(Refusal::NoListener)
 }
 
+/// How a request names a host, which is in each line of a log.
+fn authority(host: &Host, port: Option<Port>) -> String {
+    let mut text = match host {
+        Host::Name(name) => {
+            let mut text = String::with_capacity(name.as_str().len() + ":65535".len());
+            text.push_str(name.as_str());
+            text
+        }
+        Host::Ip(_) => host.to_string(),
+    };
+    if let Some(port) = port {
+        text.push(':');
+        text.push_str(itoa::Buffer::new().format(port.get()));
+    }
+    text
+}
+
 /// Reads the target, and tells the exchange of the request, whether or not its target is valid.
 fn identify(
     parts: &Parts,
@@ -592,7 +610,7 @@ fn identify(
     if describes_requests(socket) {
         let authority = target.as_ref().ok().map(|target| {
             let Target { host, port, .. } = target;
-            port.map_or_else(|| host.to_string(), |port| format!("{host}:{port}"))
+            authority(host, *port)
         });
         client.exchange.describe(parts, authority);
     }

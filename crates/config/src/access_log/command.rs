@@ -178,6 +178,8 @@ impl Command {
             Operator::Span(_) | Operator::GrpcStatus(GrpcStatusForm::Number) => ValueKind::Number,
             Operator::Field(field) => field.kind(),
             Operator::Own(field) => field.kind(),
+            Operator::Address(..) => ValueKind::Plain,
+            Operator::Time(_, format) if format.is_plain() => ValueKind::Plain,
             _ => ValueKind::Text,
         }
     }

@@ -10,10 +10,14 @@ use crate::pattern::RegexPattern;
 /// Which exchanges a sink writes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum LogFilter {
-    /// All of them: what the filter asks about does not exist here.
+    /// All of them.
     All,
-    /// None of them, likewise.
+    /// None of them.
     None,
+    /// Those that are not requests which a listener answered as health checks.
+    NotHealthCheck,
+    /// Those whose spans are told to a collector.
+    Sampled,
     /// Those whose response has such a status; it is 0 without a response.
     StatusCode(NumberComparison),
     /// Those that took so many milliseconds.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::command::Command;
 use super::double::shortest;
+use super::field::ValueKind;
 use super::json::quoted;
 use super::scan::{FormatFault, Scanned, scan};
 
@@ -29,8 +30,8 @@ pub enum FormatPiece {
     Literal(String),
     /// The value of an operator, as text.
     Text(Command),
-    /// The value of an operator, as a JSON value.
-    Json(Command),
+    /// The value of an operator, as a JSON value of this kind.
+    Json(Command, ValueKind),
     /// Texts and the values of operators, together a JSON string.
     JsonText(Vec<TextPiece>),
 }
@@ -89,7 +90,7 @@ impl LogFormat {
         self.pieces.iter().flat_map(|piece| {
             let (one, several): (_, &[TextPiece]) = match piece {
                 FormatPiece::Literal(_) => (None, &[]),
-                FormatPiece::Text(command) | FormatPiece::Json(command) => (Some(command), &[]),
+                FormatPiece::Text(command) | FormatPiece::Json(command, _) => (Some(command), &[]),
                 FormatPiece::JsonText(pieces) => (None, pieces),
             };
             let several = several.iter().filter_map(|piece| match piece {
@@ -227,7 +228,10 @@ impl JsonWriter {
         let piece = match (pieces.len(), pieces.pop()) {
             (_, None) => return self.literal.push_str("\"\""),
             (1, Some(TextPiece::Literal(text))) => return self.literal.push_str(&quoted(&text)),
-            (1, Some(TextPiece::Command(command))) => FormatPiece::Json(command),
+            (1, Some(TextPiece::Command(command))) => {
+                let kind = command.kind();
+                FormatPiece::Json(command, kind)
+            }
             (_, Some(last)) => {
                 pieces.push(last);
                 FormatPiece::JsonText(pieces)

@@ -35,7 +35,7 @@ impl LogInputs {
         for piece in format.pieces() {
             match piece {
                 FormatPiece::Literal(_) => {}
-                FormatPiece::Text(command) | FormatPiece::Json(command) => self.add(command),
+                FormatPiece::Text(command) | FormatPiece::Json(command, _) => self.add(command),
                 FormatPiece::JsonText(pieces) => {
                     for piece in pieces {
                         if let TextPiece::Command(command) = piece {
@@ -62,6 +62,8 @@ impl LogInputs {
             }
             LogFilter::All
             | LogFilter::None
+            | LogFilter::NotHealthCheck
+            | LogFilter::Sampled
             | LogFilter::StatusCode(_)
             | LogFilter::Duration(_)
             | LogFilter::Flags(_)

@@ -6,12 +6,7 @@ use std::io::Write as _;
 /// and control characters. Of other bytes, every one beyond ASCII is escaped by its value.
 pub fn push_escaped(out: &mut Vec<u8>, begin: usize) {
     let value = &out[begin..];
-    let is_special = |byte: &u8| matches!(byte, 0..=0x1f | b'"' | b'\\' | 0x80..);
-    // To the end in any case, so that many bytes are compared at once.
-    if !value
-        .iter()
-        .fold(false, |found, byte| found | is_special(byte))
-    {
+    if is_plain(value) {
         return;
     }
     let is_utf8 = str::from_utf8(value).is_ok();
@@ -32,6 +27,28 @@ pub fn push_escaped(out: &mut Vec<u8>, begin: usize) {
     }
 }
 
+/// Whether no character is escaped, and none is beyond ASCII.
+pub(super) fn is_plain(value: &[u8]) -> bool {
+    // The bit of a byte that is special is its highest one.
+    const fn special(bytes: u64) -> u64 {
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        const fn zeros(bytes: u64) -> u64 {
+            bytes.wrapping_sub(ONES) & !bytes
+        }
+        let control = bytes.wrapping_sub(ONES * 0x20) & !bytes;
+        bytes | control | zeros(bytes ^ (ONES * b'"' as u64)) | zeros(bytes ^ (ONES * b'\\' as u64))
+    }
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (words, rest) = value.as_chunks::<8>();
+    // A special byte may make the next one look special, but not the first one in a value that has none.
+    let mut found = 0;
+    for word in words {
+        found |= special(u64::from_le_bytes(*word));
+    }
+    let is_special = |byte: &u8| matches!(byte, 0..=0x1f | b'"' | b'\\' | 0x80..);
+    found & HIGH == 0 && !rest.iter().any(is_special)
+}
+
 fn push_code(out: &mut Vec<u8>, byte: u8) {
     // Writing to a vector does not fail.
     let _ = write!(out, "\\u00{byte:02x}");
@@ -44,4 +61,27 @@ pub(super) fn quoted(text: &str) -> String {
     push_escaped(&mut out, 1);
     out.push(b'"');
     String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_plain;
+
+    #[test]
+    fn a_special_byte_is_found_wherever_it_is() {
+        let is_special = |byte: u8| byte < 0x20 || byte >= 0x80 || byte == b'"' || byte == b'\\';
+        for length in 1..20 {
+            for place in 0..length {
+                for byte in 0..=u8::MAX {
+                    // The smallest and the largest bytes that are not special are its neighbours.
+                    for neighbour in [b' ', 0x7f] {
+                        let mut value = vec![neighbour; length];
+                        value[place] = byte;
+                        assert_eq!(is_plain(&value), !is_special(byte), "{value:?}");
+                    }
+                }
+            }
+        }
+        assert!(is_plain(b""));
+    }
 }

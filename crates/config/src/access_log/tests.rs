@@ -184,7 +184,7 @@ fn skeleton(value: Value) -> String {
     let format = LogFormat::json(&object(value)).unwrap();
     let pieces = format.pieces().iter().map(|piece| match piece {
         FormatPiece::Literal(text) => text.clone(),
-        FormatPiece::Json(_) => "{value}".to_owned(),
+        FormatPiece::Json(..) => "{value}".to_owned(),
         FormatPiece::Text(_) | FormatPiece::JsonText(_) => "{text}".to_owned(),
     });
     pieces.collect()

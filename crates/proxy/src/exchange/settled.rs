@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use egret_config::name::{Host, Port};
 
-use super::{CodeDetails, Exchange, RequestFacts};
+use super::{CodeDetails, Exchange, LoggedHead, RequestFacts};
 use crate::message::trace::trace_id;
 use crate::record::{ExchangeEnd, FormatFacts, MessageFields, Record, Verdict};
 use crate::refusal::RefusalSubject;
@@ -60,14 +60,17 @@ impl Exchange {
             scheme: head.and_then(|head| head.scheme),
             authority: head.and_then(|head| head.authority.as_deref()),
             destination: destination.as_ref().map(|(host, port)| (host, *port)),
-            path: head.map_or("", |head| &head.path),
+            path: head.map_or("", LoggedHead::path),
             protocol: head.map_or("", |head| head.protocol),
             status: self.status.get(),
             end: *end,
             details: details.or_else(|| head.and_then(|_| of_verdict())),
             refusal: facts.refusal,
             generation: self.generation,
-            trace_id: head.and_then(|head| trace_id(head.traceparent.as_ref()?)),
+            trace_id: head.and_then(|head| match &facts.traced {
+                Some(traced) => Some(traced.trace.id),
+                None => trace_id(head.traceparent.as_ref()?),
+            }),
             span_id: facts.traced.as_ref().map(|traced| traced.trace.span),
             user_agent: head.and_then(|head| head.user_agent.as_ref()),
             verdict: verdict.clone(),
@@ -84,6 +87,8 @@ impl Exchange {
             facts: FormatFacts {
                 client: Some(&self.connection.facts),
                 upstream: self.trip.facts(),
+                is_sampled: facts.traced.as_ref().is_some_and(|it| it.trace.is_sampled),
+                is_health_check: facts.is_health_check,
                 whole_request: self.progress.whole_request(),
                 ..kept_facts(facts.messages.as_deref(), facts.code_details.as_deref())
             },

@@ -1,5 +1,7 @@
 //! The trace that a request belongs to (W3C Trace Context).
 
+use std::ops::Range;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 mod b3;
@@ -11,14 +13,15 @@ pub use propagation::TracePropagation;
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Where the trace id is in the field, after the version and a hyphen.
-const TRACE_ID: std::ops::Range<usize> = 3..35;
+const TRACE_ID: Range<usize> = 3..35;
+/// Where the span is, after another hyphen.
+const SPAN_ID: Range<usize> = 36..52;
 
 /// The trace id of a `traceparent`: 32 hexadecimal digits in lower case, not all of which are zero.
-pub(crate) fn trace_id(traceparent: &HeaderValue) -> Option<&str> {
-    let id = traceparent.to_str().ok()?.get(TRACE_ID)?;
+pub(crate) fn trace_id(traceparent: &HeaderValue) -> Option<[u8; 16]> {
+    let id = bytes_of(traceparent.to_str().ok()?.get(TRACE_ID)?)?;
     let is_delimited = [2, 35].map(|at| traceparent.as_bytes().get(at)) == [Some(&b'-'); 2];
-    let is_id = is_delimited && bytes_of(id).is_some_and(|id| id != [0; 16]);
-    is_id.then_some(id)
+    (is_delimited && id != [0; 16]).then_some(id)
 }
 
 /// A `traceparent` of which everything is known.
@@ -104,11 +107,13 @@ impl Trace {
             None if propagation.reads_b3() => b3::read(headers),
             None => None,
         };
+        // All that is random at once, because the generator takes its time each time that it is asked.
+        let (id, span, upstream_span): (u128, u64, u64) = rand::random();
         Some(Self {
-            id: parent.map_or_else(rand::random, |parent| parent.trace),
-            span: rand::random(),
+            id: parent.map_or(id.to_ne_bytes(), |parent| parent.trace),
+            span: span.to_ne_bytes(),
             parent: parent.map(|parent| parent.span),
-            upstream_span: spawns_upstream_span.then(rand::random),
+            upstream_span: spawns_upstream_span.then_some(upstream_span.to_ne_bytes()),
             is_sampled: is_drawn && parent.is_none_or(|parent| parent.is_sampled),
             is_allowed: parent.is_none_or(|parent| parent.is_sampled),
         })
@@ -128,25 +133,40 @@ impl Trace {
     }
 
     /// The field for the upstream.
-    pub(crate) fn traceparent(&self) -> HeaderValue {
-        let (id, span) = (hex(&self.id), hex(&self.sent_span()));
-        let flags = if self.is_sampled { "01" } else { "00" };
-        HeaderValue::try_from(format!("00-{id}-{span}-{flags}")).expect("digits and hyphens")
+    fn traceparent(&self) -> HeaderValue {
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        write_hex(&self.id, &mut text[TRACE_ID]);
+        write_hex(&self.sent_span(), &mut text[SPAN_ID]);
+        text[TraceParent::LENGTH - 1] += u8::from(self.is_sampled);
+        HeaderValue::from_bytes(&text).expect("digits and hyphens")
     }
 }
 
-/// Hexadecimal digits in lower case. Each request that is traced has some, which the formatting of the standard library would
-/// make one by one.
+/// Hexadecimal digits in lower case.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-    ];
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        text.push(DIGITS[usize::from(byte >> 4)]);
-        text.push(DIGITS[usize::from(byte & 0xf)]);
+    let mut digits = vec![0; 2 * bytes.len()];
+    write_hex(bytes, &mut digits);
+    String::from_utf8(digits).expect("digits")
+}
+
+/// Adds hexadecimal digits in lower case.
+pub(crate) fn push_hex(bytes: &[u8], out: &mut Vec<u8>) {
+    let begin = out.len();
+    out.resize(begin + 2 * bytes.len(), 0);
+    write_hex(bytes, &mut out[begin..]);
+}
+
+/// Writes two digits for each byte. Each request that is traced has some, which the formatting of the standard library would
+/// make one by one.
+fn write_hex(bytes: &[u8], out: &mut [u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let (pairs, _) = out.as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = [
+            DIGITS[usize::from(byte >> 4)],
+            DIGITS[usize::from(byte & 0xf)],
+        ];
     }
-    text
 }
 
 #[cfg(test)]
@@ -172,7 +192,7 @@ mod tests {
             (String::new(), None),
         ] {
             let value = HeaderValue::try_from(&text).unwrap();
-            assert_eq!(trace_id(&value), expected, "{text}");
+            assert_eq!(trace_id(&value), expected.and_then(bytes_of), "{text}");
         }
     }
 

@@ -17,6 +17,10 @@ pub(crate) struct FormatFacts<'a> {
     pub(crate) client: Option<&'a ClientFacts>,
     /// The way to the upstream.
     pub(crate) upstream: UpstreamFacts,
+    /// Whether its spans are told to a collector.
+    pub(crate) is_sampled: bool,
+    /// Whether it was a health check, which the listener answered itself.
+    pub(crate) is_health_check: bool,
     /// From the head of the request to its end, if that was received.
     pub(crate) whole_request: Option<Duration>,
     /// A refusal in Envoy's words.

@@ -94,6 +94,7 @@ pub(super) fn begin(
             Ok(None)
         }
         Purpose::HealthCheck => {
+            exchange.is_health_check();
             let mut response = Response::new(Bytes::new());
             *response.status_mut() = readiness(connection.context.shared.drain.is_announced());
             Ok(Some(local::own(response, Rc::clone(exchange))))

@@ -24,6 +24,7 @@ use super::outbox::Outbox;
 use super::{ExchangeMetrics, RecordReaders, WorkerTelemetry};
 use crate::clock;
 use crate::dns::AnswerSource;
+use crate::message::trace::bytes_of;
 use crate::record::{ExchangeEnd, ExchangeForm, FollowedRedirect, FormatFacts, Record, Verdict};
 use crate::refusal::{Reason, RefusalId};
 
@@ -171,7 +172,7 @@ fn the_access_log_tells_every_field_of_a_record() {
         details: Some("the upstream refused the connection".into()),
         refusal: Some(id),
         generation: 7,
-        trace_id: Some("0af7651916cd43dd8448eb211c80319c"),
+        trace_id: bytes_of("0af7651916cd43dd8448eb211c80319c"),
         span_id: None,
         user_agent: Some(&user_agent),
         verdict: Some(allowed_by_first()),

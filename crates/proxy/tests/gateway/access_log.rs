@@ -1,6 +1,6 @@
 //! Tests of access logs that policies configure: what is written of which exchange, and where.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
 use egret_testkit::gateway::{
@@ -171,4 +171,65 @@ fn a_log_that_cannot_be_written_is_told_and_delays_nothing() {
         text.starts_with("ready\nlines are being lost: the access log /dev/full: No space left"),
         "{text}"
     );
+}
+
+#[test]
+fn a_pipe_whose_reader_stalls_costs_lines_and_is_told_until_it_reads_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    // Open, so that the writer can begin, and not read yet.
+    let mut reader = File::options().read(true).write(true).open(&pipe).unwrap();
+    // Each line is a batch of its own, so that few requests fill the pipe and the queue.
+    let format = format!("{}\n", "x".repeat(16 * 1024));
+    let sinks = json!([{"fileSink": {"path": pipe, "stringFormat": format}}]);
+    let gateway = Gateway::start(&documents(&[QUICKSTART, &logged(&sinks)]));
+    let mut client = gateway.connect();
+    for _ in 0..300 {
+        assert_eq!(client.get("/", "10.9.9.9").status, 403);
+    }
+    assert!(gateway.metric("egret_access_log_dropped_total") > 0.0);
+    let said = format!(
+        "lines are being lost: the access log {}: its reader does not keep up",
+        pipe.display()
+    );
+    let ready = gateway.ask("/readyz");
+    assert_eq!(ready.status, 200);
+    assert_eq!(ready.text(), format!("ready\n{said}\n"));
+    assert!(gateway.ask("/overview").text().contains(&said));
+    // Ends with the process of the tests: a pipe that is open for writing has no end.
+    std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+    wait_until("end of the trouble", || {
+        gateway.ask("/readyz").text() == "ready\n"
+    });
+}
+
+#[test]
+fn what_a_listener_answers_as_a_health_check_is_left_out_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let [all, others, traced] = ["all", "others", "traced"].map(|name| folder.path().join(name));
+    let sink = |file: &Path, filter: Value| {
+        let mut sink = json!({"fileSink": {"path": file, "stringFormat": "%RESPONSE_CODE%\n"}});
+        if !filter.is_null() {
+            sink["filter"] = filter;
+        }
+        sink
+    };
+    let sinks = json!([
+        sink(&all, Value::Null),
+        sink(&others, json!({"notHealthCheckFilter": true})),
+        sink(&traced, json!({"traceableFilter": true})),
+    ]);
+    let settings = format!("{{healthCheck: {{path: /alive}}, accessLog: {sinks}}}");
+    let policy = listener_policy("log", &format!("{{httpSettings: {settings}}}"));
+    let gateway = Gateway::start(&documents(&[QUICKSTART, &policy]));
+    let mut client = gateway.connect();
+    assert_eq!(client.get("/alive", "10.9.9.9").status, 200);
+    assert_eq!(client.get("/", "10.9.9.9").status, 403);
+    wait_until("both lines", || lines(&all).len() == 2);
+    wait_until("the other line", || !lines(&others).is_empty());
+    assert_eq!(lines(&others), ["403"]);
+    // Nothing is traced.
+    assert_eq!(lines(&traced), [""; 0]);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use egret_testkit::gateway::{documents, listener_policy, quickstart_config};
 use egret_testkit::grpc::{self, GrpcAnswer};
 use egret_testkit::protobuf::{Written, messages, numbers, texts};
-use egret_testkit::{ClosedPort, DnsServer, Gateway, Upstream};
+use egret_testkit::{ClosedPort, DnsServer, Gateway, RawServer, Upstream};
 
 /// The quickstart whose access log is this sink, which is at a Backend `collector`.
 fn config(dns: &DnsServer, collector: SocketAddr, sink: &str) -> String {
@@ -119,6 +119,27 @@ fn traffic_goes_on_without_the_collector_and_what_is_lost_is_told() {
         "{body}"
     );
     assert!(!body.contains("secret"), "{body}");
+}
+
+#[test]
+fn traffic_goes_on_beside_a_collector_that_never_answers() {
+    let (dns, upstream, silent) = (
+        DnsServer::with_a_example(),
+        Upstream::start(),
+        RawServer::silent(),
+    );
+    let sink = format!("{{openTelemetry: {{grpcService: {{{TO_COLLECTOR}, timeout: 100ms}}}}}}");
+    let gateway = Gateway::start_with_workers(&config(&dns, silent.addr(), &sink), 1);
+    let host = format!("a.example:{}", upstream.port());
+    assert_eq!(gateway.get(&host, "/").status, 200);
+    gateway.wait_for_metric("egret_otlp_dropped_total", 1.0);
+    assert_eq!(gateway.get(&host, "/").status, 200);
+    let said = "telemetry is being lost: ListenerPolicy kgateway-system/log";
+    let ready = gateway.ask("/readyz");
+    assert_eq!(ready.status, 200);
+    assert!(ready.text().contains(said), "{}", ready.text());
+    let overview = gateway.ask("/overview");
+    assert!(overview.text().contains(said), "{}", overview.text());
 }
 
 #[test]

@@ -155,8 +155,10 @@ fn filters_are_compiled() {
             "{responseFlagFilter: {flags: [UF, DC]}}",
             json!({"Flags": ["UpstreamConnectionFailure", "DownstreamConnectionTermination"]}),
         ),
-        ("{notHealthCheckFilter: true}", json!("All")),
-        ("{traceableFilter: true}", json!("None")),
+        ("{notHealthCheckFilter: true}", json!("NotHealthCheck")),
+        ("{notHealthCheckFilter: false}", json!("All")),
+        ("{traceableFilter: true}", json!("Sampled")),
+        ("{traceableFilter: false}", json!("All")),
         (
             "{runtimeFilter: {runtimeKey: k, percentSampled: {numerator: 5, denominator: MILLION}}}",
             json!({"Share": {"numerator": 5, "denominator": 1_000_000}}),
@@ -168,11 +170,11 @@ fn filters_are_compiled() {
         ),
         (
             "{andFilter: [{traceableFilter: true}, {statusCodeFilter: {op: EQ, value: 0}}]}",
-            json!({"Every": ["None", {"StatusCode": {"operator": "Equal", "value": 0}}]}),
+            json!({"Every": ["Sampled", {"StatusCode": {"operator": "Equal", "value": 0}}]}),
         ),
         (
             "{orFilter: [{notHealthCheckFilter: true}, {traceableFilter: true}]}",
-            json!({"Either": ["All", "None"]}),
+            json!({"Either": ["NotHealthCheck", "Sampled"]}),
         ),
     ] {
         assert_eq!(filter(written), Ok(expected), "{written}");

@@ -26,6 +26,8 @@ pub(in super::super) fn admits(
     match filter {
         LogFilter::All => true,
         LogFilter::None => false,
+        LogFilter::NotHealthCheck => !record.facts.is_health_check,
+        LogFilter::Sampled => record.facts.is_sampled,
         LogFilter::StatusCode(comparison) => comparison.holds(u64::from(code(record))),
         LogFilter::Duration(comparison) => comparison.holds(milliseconds(record.duration)),
         LogFilter::Header(condition) => has_header(condition, facts),

@@ -36,7 +36,7 @@ pub(in super::super) fn write_line(format: &LogFormat, facts: LineFacts<'_>, out
         match piece {
             FormatPiece::Literal(text) => out.extend(text.as_bytes()),
             FormatPiece::Text(command) => write_text(command, facts, out),
-            FormatPiece::Json(command) => write_json(command, facts, out),
+            FormatPiece::Json(command, kind) => write_json(command, *kind, facts, out),
             FormatPiece::JsonText(pieces) => {
                 out.push(b'"');
                 let begin = out.len();
@@ -79,15 +79,16 @@ fn write_text(command: &Command, facts: LineFacts<'_>, out: &mut Vec<u8>) {
 }
 
 /// Writes the value of an operator as a JSON value.
-fn write_json(command: &Command, facts: LineFacts<'_>, out: &mut Vec<u8>) {
+fn write_json(command: &Command, kind: ValueKind, facts: LineFacts<'_>, out: &mut Vec<u8>) {
     let begin = out.len();
-    let is_text = command.kind() == ValueKind::Text;
-    if is_text {
+    if kind != ValueKind::Number {
         out.push(b'"');
     }
     if write_value(command, facts, out) {
-        if is_text {
+        if kind == ValueKind::Text {
             push_escaped(out, begin + 1);
+        }
+        if kind != ValueKind::Number {
             out.push(b'"');
         }
         return;

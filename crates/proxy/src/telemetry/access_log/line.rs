@@ -8,6 +8,7 @@ use http::{HeaderValue, Method, StatusCode};
 
 use super::json_object::{JsonObject, key};
 use super::plain;
+use crate::message::trace::push_hex;
 use crate::meter::LabelValue as _;
 use crate::record::{ExchangeEnd, FollowedRedirect, Record};
 
@@ -93,7 +94,7 @@ fn outcome(record: &Record<'_>, line: &mut JsonObject<'_>) {
         line.number(key!("generation"), record.generation);
     }
     if let Some(trace_id) = record.trace_id {
-        line.text(key!("trace_id"), trace_id);
+        line.text_by(key!("trace_id"), |out| push_hex(&trace_id, out));
     }
     if let Some(user_agent) = record.user_agent {
         line.text_by(key!("user_agent"), |out| begin_of(user_agent, out));

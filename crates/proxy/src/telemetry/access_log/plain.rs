@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
+use egret_config::access_log::push_digits;
 use egret_config::name::{Host, Port};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -66,7 +67,7 @@ pub(super) fn time(at: SystemTime, out: &mut Vec<u8>) {
         return;
     };
     let small = |value: i8| u32::from(value.unsigned_abs());
-    digits::<4>(year, out);
+    push_digits::<4>(year, out);
     for (before, value) in [
         (b'-', civil.month()),
         (b'-', civil.day()),
@@ -75,10 +76,10 @@ pub(super) fn time(at: SystemTime, out: &mut Vec<u8>) {
         (b':', civil.second()),
     ] {
         out.push(before);
-        digits::<2>(small(value), out);
+        push_digits::<2>(small(value), out);
     }
     out.push(b'.');
-    digits::<3>(milliseconds, out);
+    push_digits::<3>(milliseconds, out);
     out.push(b'Z');
 }
 
@@ -91,21 +92,10 @@ pub(super) fn milliseconds(duration: Duration, out: &mut Vec<u8>) {
     number(whole, out);
     out.push(b'.');
     match (rest % 10, rest / 10 % 10) {
-        (0, 0) => digits::<1>(rest / 100, out),
-        (0, _) => digits::<2>(rest / 10, out),
-        _ => digits::<3>(rest, out),
+        (0, 0) => push_digits::<1>(rest / 100, out),
+        (0, _) => push_digits::<2>(rest / 10, out),
+        _ => push_digits::<3>(rest, out),
     }
-}
-
-/// The last `N` decimal digits of a number.
-fn digits<const N: usize>(mut value: u32, out: &mut Vec<u8>) {
-    let mut digits = [b'0'; N];
-    for digit in digits.iter_mut().rev() {
-        // One digit fits.
-        *digit += (value % 10) as u8;
-        value /= 10;
-    }
-    out.extend_from_slice(&digits);
 }
 
 #[cfg(test)]

@@ -14,6 +14,9 @@ pub use filter::{
 use super::collector::{LogServiceSpec, OpenTelemetrySpec};
 use crate::api::validation;
 
+/// What command operators tell otherwise than in Envoy.
+const DIFFERS: &str = "`RESPONSE_CODE` is Egret's, 502 and 504 where Envoy has 503; `ROUTE_NAME`, `FILTER_CHAIN_NAME` and `UPSTREAM_CLUSTER` are the names of rules, listeners and backends; metadata, filter state, TLS to upstreams and bytes on the wire are always missing; `CEL` is refused";
+
 /// `accessLog[]`: a sink of the access log.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -42,9 +45,10 @@ pub struct FileSinkSpec {
     pub path: String,
     /// Text with command operators.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-egret-differs" = DIFFERS))]
     pub string_format: Option<String>,
     /// A JSON object whose strings have command operators.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "validation::any_object")]
+    #[schemars(schema_with = "validation::any_object", extend("x-egret-differs" = DIFFERS))]
     pub json_format: Option<Map<String, Value>>,
 }

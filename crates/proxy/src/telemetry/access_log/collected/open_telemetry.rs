@@ -5,7 +5,6 @@ use egret_config::access_log::OpenTelemetryLog;
 use super::super::line;
 use super::{LineFacts, text};
 use crate::clock;
-use crate::message::trace::bytes_of;
 use crate::telemetry::otlp::{LogRecord, Value, key_values, nanoseconds};
 
 /// The record of an exchange.
@@ -19,13 +18,12 @@ pub(super) fn record(log: &OpenTelemetryLog, facts: LineFacts<'_>) -> LogRecord 
             String::from_utf8_lossy(&json).into_owned()
         }
     };
-    let trace_id = record.trace_id.and_then(bytes_of::<16>);
     LogRecord {
         time_unix_nano: record.started.map_or(0, nanoseconds),
         observed_time_unix_nano: nanoseconds(clock::wall()),
         body: Some(Value::text(body)),
         attributes: key_values(&log.attributes, &mut |format| text(format, facts)),
-        trace_id: trace_id.map(Vec::from).unwrap_or_default(),
+        trace_id: record.trace_id.map(Vec::from).unwrap_or_default(),
         span_id: record.span_id.map(Vec::from).unwrap_or_default(),
     }
 }

@@ -140,6 +140,19 @@ fn by_expressions_whose_errors_let_nothing_through() {
 }
 
 #[test]
+fn by_what_a_request_is_for_and_whether_it_is_traced() {
+    let served = situations::served();
+    assert!(passes(LogFilter::NotHealthCheck, &served));
+    assert!(!passes(
+        LogFilter::NotHealthCheck,
+        &situations::health_check()
+    ));
+    assert!(passes(LogFilter::Sampled, &situations::sampled()));
+    // What upstreams are told of and no collector is.
+    assert!(!passes(LogFilter::Sampled, &served));
+}
+
+#[test]
 fn by_chance_and_by_several() {
     let served = situations::served();
     let share = |numerator| {

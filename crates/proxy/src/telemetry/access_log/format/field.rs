@@ -14,7 +14,7 @@ use super::super::{line, plain};
 use super::span::milliseconds;
 use super::value::{number, push, show, socket_address, written};
 use super::{LineFacts, message, words};
-use crate::message::trace::hex;
+use crate::message::trace::push_hex;
 use crate::record::{ClientTlsFacts, ExchangeEnd, ExchangeForm, Record};
 use crate::refusal::Reason;
 
@@ -49,8 +49,8 @@ pub(super) fn write(field: LogField, facts: LineFacts<'_>, out: &mut Vec<u8>) ->
             message::request_header(&HeaderName::from_static("x-request-id"), facts, out)
         }
         LogField::UniqueId => unique_id(out),
-        LogField::TraceId => push(record.trace_id?.as_bytes(), out),
-        LogField::SpanId => push(hex(&record.span_id?).as_bytes(), out),
+        LogField::TraceId => written(&record.trace_id?, |id, out| push_hex(id, out), out),
+        LogField::SpanId => written(&record.span_id?, |id, out| push_hex(id, out), out),
         LogField::Hostname => push(hostname()?.as_bytes(), out),
         LogField::LocalReplyBody => push(record.facts.local_reply_body?, out),
         _ => client(field, facts, out).or_else(|| upstream(field, facts, out)),

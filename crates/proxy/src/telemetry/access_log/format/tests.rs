@@ -82,6 +82,47 @@ fn every_operator_prints_what_envoy_prints() {
 }
 
 #[test]
+fn every_field_has_a_row_or_is_always_missing() {
+    // Each is another for each line or machine, and has a test of its own.
+    let elsewhere = [LogField::UniqueId, LogField::Hostname];
+    let has_row = |field: &LogField| {
+        let mut rows = rows::ROWS.trim().lines();
+        rows.any(|row| {
+            row.split_once(" | ")
+                .is_some_and(|(name, _)| name == field.name())
+        })
+    };
+    for field in LogField::ALL {
+        let operator = format!("%{}%", field.name());
+        if field.is_known() {
+            assert!(has_row(field) || elsewhere.contains(field), "{operator}");
+            continue;
+        }
+        let (printed_as, value) = match field.missing() {
+            MissingValue::Null => ("-", Value::Null),
+            MissingValue::Dash => ("-", "-".into()),
+            MissingValue::Empty => ("", "".into()),
+            MissingValue::Zero => ("0", 0.into()),
+        };
+        for (name, situation) in situations::all() {
+            assert_eq!(
+                printed(&operator, &situation),
+                printed_as,
+                "{operator} of {name}"
+            );
+            assert_eq!(typed(&operator, &situation), value, "{operator} of {name}");
+        }
+    }
+}
+
+#[test]
+fn the_place_in_a_trace_is_told_in_hexadecimal() {
+    let sampled = situations::sampled();
+    assert_eq!(printed("%TRACE_ID%", &sampled), "ab".repeat(16));
+    assert_eq!(typed("%SPAN_ID%", &sampled), "0c".repeat(8));
+}
+
+#[test]
 fn a_json_line_has_typed_values_and_sorted_keys() {
     let served = situations::served();
     let log = object(json!({

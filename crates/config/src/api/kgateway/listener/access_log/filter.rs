@@ -21,7 +21,7 @@ macro_rules! filters {
             /// Whatever health checks of listeners did not answer.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub not_health_check_filter: Option<bool>,
-            /// What is traced.
+            /// What is traced, and told to a collector.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub traceable_filter: Option<bool>,
             /// A share of all.

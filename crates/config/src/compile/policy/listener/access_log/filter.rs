@@ -90,13 +90,13 @@ fn single(spec: &OneFilterSpec, at: &str, faults: &mut Vec<FieldFault>) -> Optio
         let compared = comparison(spec, &field("durationFilter"));
         found.push(compared.map(LogFilter::Duration));
     }
-    if not_health_check_filter.is_some() {
-        // No listener answers health checks itself.
-        found.push(Ok(LogFilter::All));
+    match not_health_check_filter {
+        Some(true) => found.push(Ok(LogFilter::NotHealthCheck)),
+        Some(false) => found.push(Ok(LogFilter::All)),
+        None => {}
     }
     match traceable_filter {
-        // Nothing is traced.
-        Some(true) => found.push(Ok(LogFilter::None)),
+        Some(true) => found.push(Ok(LogFilter::Sampled)),
         Some(false) => found.push(Ok(LogFilter::All)),
         None => {}
     }

@@ -457,3 +457,17 @@ pub(in crate::telemetry) fn limited() -> Situation {
 pub(in crate::telemetry) fn left() -> Situation {
     a_test(get("/slow")).with(|it| it.record.end = Some(ExchangeEnd::ClientClosed))
 }
+
+/// A request that a listener answered as a health check.
+pub(in crate::telemetry) fn health_check() -> Situation {
+    direct().with(|it| it.record.facts.is_health_check = true)
+}
+
+/// A request whose spans are told to a collector.
+pub(in crate::telemetry) fn sampled() -> Situation {
+    served().with(|it| {
+        it.record.trace_id = Some([0xab; 16]);
+        it.record.span_id = Some([0x0c; 8]);
+        it.record.facts.is_sampled = true;
+    })
+}
