@@ -136,11 +136,16 @@ fn first_of(
         SortKey::Bytes => counts.bytes(),
         SortKey::Latency => counts.latency.mean_nanos(),
     };
-    names.sort_unstable_by(|(a, of_a), (b, of_b)| {
+    let order = |(a, of_a): &(Host, WeighedCounts), (b, of_b): &(Host, WeighedCounts)| {
         let (of_a, of_b) = (Reverse(rank(&of_a.counts)), Reverse(rank(&of_b.counts)));
         of_a.cmp(&of_b).then_with(|| a.cmp(b))
-    });
-    names.truncate(query.limit);
+    };
+    if query.limit < names.len() {
+        // Only what is told is sorted, of very many.
+        names.select_nth_unstable_by(query.limit, order);
+        names.truncate(query.limit);
+    }
+    names.sort_unstable_by(order);
     names
 }
 

@@ -4,7 +4,6 @@
 //! more is counted with its domain or the rest from then on, with all that was counted before: the sums over all series are
 //! those of all exchanges, at any time.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -80,17 +79,17 @@ impl AllDestinations {
             mut domains,
             mut rest,
         } = self;
-        let mut named = ranked(names, |host, known| (known.weight, Reverse(host.clone())));
-        for (host, known) in named.split_off(most.min(named.len())) {
+        let by_weight = |one: &WeighedCounts| one.weight;
+        let (named, others) = busiest(names, most, by_weight);
+        for (host, known) in others {
             match registrable_domain(&host) {
                 Some(domain) => domains.entry(domain).or_default().add(&known.counts),
                 None => rest.add(&known.counts),
             }
         }
-        let mut rolled_up = ranked(domains, |domain, counts| {
-            (counts.requests, Reverse(Arc::clone(domain)))
-        });
-        for (_, counts) in rolled_up.split_off(most.min(rolled_up.len())) {
+        let by_requests = |one: &DestinationCounts| one.requests;
+        let (rolled_up, others) = busiest(domains, most, by_requests);
+        for (_, counts) in others {
             rest.add(&counts);
         }
         let named = named.into_iter();
@@ -102,11 +101,24 @@ impl AllDestinations {
     }
 }
 
-/// The entries of a map by their ranks, the greatest first.
-fn ranked<K, V, R: Ord>(all: HashMap<K, V>, rank: impl Fn(&K, &V) -> R) -> Vec<(K, V)> {
+/// The entries of a map with the greatest ranks, in their order, and the others in none: only those that are told are
+/// sorted, of very many.
+fn busiest<K: Ord, V>(
+    all: HashMap<K, V>,
+    most: usize,
+    rank: impl Fn(&V) -> u64,
+) -> (Vec<(K, V)>, Vec<(K, V)>) {
     let mut all: Vec<_> = all.into_iter().collect();
-    all.sort_unstable_by_key(|(key, value)| Reverse(rank(key, value)));
-    all
+    let order = |(one, of_one): &(K, V), (other, of_other): &(K, V)| {
+        let greater = rank(of_other).cmp(&rank(of_one));
+        greater.then_with(|| one.cmp(other))
+    };
+    if most < all.len() {
+        all.select_nth_unstable_by(most, order);
+    }
+    let others = all.split_off(most.min(all.len()));
+    all.sort_unstable_by(order);
+    (all, others)
 }
 
 impl Collector for DestinationCollector {

@@ -25,11 +25,11 @@ mod minutes;
 pub(crate) use minutes::MINUTES;
 
 /// The most destinations that all workers keep together; with their counts a name takes about 600 bytes.
-const MAX_DESTINATIONS: u32 = 24_576;
+const MAX_DESTINATIONS: u32 = 20_480;
 /// The most that one worker keeps.
 const MAX_OF_WORKER: u32 = MAX_DESTINATIONS / 2;
 /// The least that one worker keeps.
-const MIN_OF_WORKER: u32 = 64;
+const MIN_OF_WORKER: u32 = 48;
 /// One worker keeps so many fewer domains than names.
 const NAMES_PER_DOMAIN: u32 = 8;
 /// Bytes that weigh as much as one more exchange, when destinations compete for their places: a tunnel with much traffic is
