@@ -32,6 +32,7 @@ def free_port():
 class Running:
     process: subprocess.Popen
     port: int
+    admin: int
     origin: int
     token: str
 
@@ -71,10 +72,10 @@ class World:
         return file
 
     @contextlib.contextmanager
-    def gateway(self, words, wrapper=(), attached=()):
-        """A gateway with one worker. `wrapper` is a command that starts it, `attached` one that is given its process."""
+    def gateway(self, words, wrapper=(), attached=(), workers=1):
+        """A gateway, with one worker by default. `wrapper` is a command that starts it, `attached` one that is given its process."""
         port, admin = free_port(), free_port()
-        options = ["--workers", "1", "--admin", f"127.0.0.1:{admin}"]
+        options = ["--workers", str(workers), "--admin", f"127.0.0.1:{admin}"]
         command = [*wrapper, self.binary, "serve", self.configuration(words, port), *options]
         # Memory that was given back is not counted.
         environment = {**os.environ, "MIMALLOC_PURGE_DELAY": "0"}
@@ -87,7 +88,7 @@ class World:
                 tracer = subprocess.Popen([*attached, str(process.pid)], stderr=subprocess.PIPE)
                 # The tracer says so once it has attached to every thread.
                 tracer.stderr.readline()
-            yield Running(process, port, self.origin, self.token)
+            yield Running(process, port, admin, self.origin, self.token)
         finally:
             process.terminate()
             process.wait(timeout=120)
