@@ -2,14 +2,11 @@
 
 import asyncio
 import concurrent.futures
-import http.server
 import queue
-import subprocess
 import sys
 import threading
 import time
 import unittest
-import urllib.request
 
 import grpc
 import grpclib.server
@@ -20,9 +17,9 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2, logs_service
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-HOST = "127.0.0.80"
+from gateway import HOST, PATIENCE, Gateway, send, start_upstream
+
 GATEWAY, UPSTREAM, COLLECTOR, ALS, ADMIN = 18080, 18081, 14317, 18090, 18082
-PATIENCE = 30
 
 
 class Collector(logs_service_pb2_grpc.LogsServiceServicer):
@@ -53,19 +50,6 @@ class LogService(AccessLogServiceBase):
         return StreamAccessLogsResponse()
 
 
-class Upstream(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        self.send_response(204)
-        self.end_headers()
-
-    do_PUT = do_GET
-
-    def log_message(self, *_):
-        pass
-
-
 def start_log_service(service):
     loop = asyncio.new_event_loop()
 
@@ -88,33 +72,16 @@ class TelemetryTest(unittest.TestCase):
         server.start()
         cls.server = server
         start_log_service(cls.log_service)
-        upstream = http.server.ThreadingHTTPServer((HOST, UPSTREAM), Upstream)
-        threading.Thread(target=upstream.serve_forever, daemon=True).start()
-        command = [EGRET, "serve", CONFIG, "--admin", f"{HOST}:{ADMIN}", "--log-level", "warn"]
-        cls.gateway = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        until = time.monotonic() + PATIENCE
-        while True:
-            try:
-                cls.opener().open(f"http://{HOST}:{ADMIN}/readyz").read()
-                break
-            except OSError:
-                assert time.monotonic() < until and cls.gateway.poll() is None, "the gateway does not start"
-                time.sleep(0.1)
+        start_upstream(UPSTREAM)
+        cls.gateway = cls.enterClassContext(Gateway(EGRET, CONFIG, ADMIN))
 
     @classmethod
     def tearDownClass(cls):
-        cls.gateway.terminate()
-        cls.gateway.wait(PATIENCE)
         cls.server.stop(0)
-
-    @staticmethod
-    def opener():
-        return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def test_both_are_told_of_an_exchange(self):
         headers = {"X-Team": "red", "User-Agent": "probe"}
-        request = urllib.request.Request(f"http://{HOST}:{GATEWAY}/p?secret=1", headers=headers, method="PUT")
-        self.assertEqual(self.opener().open(request).status, 204)
+        self.assertEqual(send(GATEWAY, "/p?secret=1", headers, "PUT"), 204)
 
         exported, metadata = self.collector.requests.get(timeout=PATIENCE)
         self.assertEqual(metadata["x-token"], "t")

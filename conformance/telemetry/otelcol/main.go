@@ -1,0 +1,45 @@
+// An OpenTelemetry collector of the parts that the check needs: it takes OTLP over gRPC and HTTP, and prints what it has
+// understood.
+package main
+
+import (
+	"log"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/exporter/debugexporter"
+	"go.opentelemetry.io/collector/otelcol"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/otlpreceiver"
+	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
+)
+
+func parts() (otelcol.Factories, error) {
+	receivers, err := otelcol.MakeFactoryMap[receiver.Factory](otlpreceiver.NewFactory())
+	if err != nil {
+		return otelcol.Factories{}, err
+	}
+	exporters, err := otelcol.MakeFactoryMap[exporter.Factory](debugexporter.NewFactory())
+	return otelcol.Factories{
+		Receivers: receivers,
+		Exporters: exporters,
+		Telemetry: otelconftelemetry.NewFactory(),
+	}, err
+}
+
+func main() {
+	files := confmap.ResolverSettings{
+		DefaultScheme:     "file",
+		ProviderFactories: []confmap.ProviderFactory{fileprovider.NewFactory()},
+	}
+	command := otelcol.NewCommand(otelcol.CollectorSettings{
+		BuildInfo:              component.BuildInfo{Command: "otelcol", Version: "0.165.0"},
+		Factories:              parts,
+		ConfigProviderSettings: otelcol.ConfigProviderSettings{ResolverSettings: files},
+	})
+	if err := command.Execute(); err != nil {
+		log.Fatal(err)
+	}
+}
