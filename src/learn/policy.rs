@@ -97,7 +97,7 @@ fn host(host: &Host, detail: LearnDetail) -> String {
         // A rule names addresses without brackets.
         return name.trim_matches(['[', ']']).to_owned();
     };
-    match psl::domain_str(&name) {
+    match host.registrable_domain() {
         // The wildcard does not stand for the domain itself.
         Some(domain) if detail.rollup && domain != name => format!("*.{domain}"),
         _ => name,

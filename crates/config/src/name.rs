@@ -199,6 +199,16 @@ impl fmt::Display for DnsName {
 }
 
 impl Host {
+    /// The domain below which its owner can register names, by the public suffix list; `None` for addresses, and for names
+    /// that are not below a public suffix.
+    #[must_use]
+    pub fn registrable_domain(&self) -> Option<&str> {
+        match self {
+            Self::Name(name) => psl::domain_str(name.as_str()),
+            Self::Ip(_) => None,
+        }
+    }
+
     /// Parses a host as it is written in a URI: a name, a dotted quad, or an IPv6 address in brackets.
     ///
     /// # Errors

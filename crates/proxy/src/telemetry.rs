@@ -33,7 +33,7 @@ mod space_saving;
 pub(crate) mod traces;
 
 use destinations::host_of;
-pub(crate) use destinations::{Destination, DestinationCounts, MINUTES, registrable_domain};
+pub(crate) use destinations::{Destination, DestinationCounts, MINUTES};
 pub(crate) use exchanges::ExchangeMetrics;
 pub(crate) use hour::{ExchangeSums, Minute, PhaseDurations};
 pub(crate) use outcome::ExchangeOutcome;

@@ -14,7 +14,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 
 use super::WorkerMetrics;
 use super::export::MetricWriter;
-use crate::telemetry::{DestinationCounts, registrable_domain};
+use crate::telemetry::DestinationCounts;
 
 /// The label of what is counted under no name.
 pub(crate) const OTHER: &str = "other";
@@ -82,7 +82,7 @@ impl AllDestinations {
         let by_weight = |one: &WeighedCounts| one.weight;
         let (named, others) = busiest(names, most, by_weight);
         for (host, known) in others {
-            match registrable_domain(&host) {
+            match host.registrable_domain().map(Arc::from) {
                 Some(domain) => domains.entry(domain).or_default().add(&known.counts),
                 None => rest.add(&known.counts),
             }

@@ -184,7 +184,7 @@ impl Tables {
 
     /// Counts for its domain what was counted for a destination.
     fn roll_up(&mut self, host: &Host, counts: &DestinationCounts) {
-        let Some(domain) = registrable_domain(host) else {
+        let Some(domain) = host.registrable_domain().map(Arc::from) else {
             return self.rest.add(counts);
         };
         let (sums, evicted) = self.domains.add(&domain, counts.requests);
@@ -268,15 +268,6 @@ impl Destination {
         };
         self.counts.add(&other.counts);
         self.minutes.add(&other.minutes);
-    }
-}
-
-/// The domain below which its owner can register names, which stands for all of them; `None` for addresses, and for names
-/// that are not below a public suffix.
-pub(crate) fn registrable_domain(host: &Host) -> Option<Arc<str>> {
-    match host {
-        Host::Name(name) => psl::domain_str(name.as_str()).map(Arc::from),
-        Host::Ip(_) => None,
     }
 }
 
