@@ -53,6 +53,7 @@ pub(crate) use context::{ClientIdentity, PolicyContext};
 pub(crate) use unsettled::{LimitStep, Passage, ProcessedRequest, Settled, Unprocessed, Unsettled};
 
 use credentials::Principal;
+use envoy::structure::Struct;
 use ext_auth::Identified;
 use limit::{LimitShare, LimitedRequest, WorkerLimits};
 use transformation::TransformedHead;
@@ -63,8 +64,16 @@ struct RequestSender<'a> {
     principal: Option<Principal<'a>>,
     /// The fields that a service has set in the request.
     granted: Vec<(HeaderName, HeaderValue)>,
-    /// The names of those to which it has added something.
+    /// What else it has said, if one was asked.
+    word: Option<Box<ServiceWord>>,
+}
+
+/// What a service that was asked about who may send a request has said of it.
+struct ServiceWord {
+    /// The names of the fields to which it has added something.
     joined: Vec<HeaderName>,
+    /// What is for those that are asked later.
+    metadata: Option<Struct>,
 }
 
 /// Whether the policies of a rule let a request through at once.
@@ -175,7 +184,7 @@ fn admit_by<'a, 'r>(
             identity: Rc::clone(context.client),
             principal,
             granted: Vec::new(),
-            joined: Vec::new(),
+            word: None,
         },
     })
 }
@@ -360,8 +369,9 @@ impl<'a> Clearance<'a> {
         let sender = self.cleared().sender.as_ref();
         sender.map_or_else(GrantedFields::default, |sender| {
             let set = sender.granted.iter().map(|(name, _)| name);
+            let joined = sender.word.iter().flat_map(|word| &word.joined);
             GrantedFields {
-                names: set.chain(&sender.joined).cloned().collect(),
+                names: set.chain(joined).cloned().collect(),
                 set: sender.granted.clone(),
             }
         })
@@ -415,6 +425,12 @@ impl<'a> Cleared<'a> {
     /// Who sent the request, if a policy asked for it.
     pub(crate) fn principal(&self) -> Option<&Principal<'a>> {
         self.sender.as_ref()?.principal.as_ref()
+    }
+
+    /// What a service that was asked about who may send the request has said of it.
+    pub(crate) fn metadata(&self) -> Option<&Struct> {
+        let word = self.sender.as_ref()?.word.as_ref()?;
+        word.metadata.as_ref()
     }
 
     /// The limits of which services are asked about the request.

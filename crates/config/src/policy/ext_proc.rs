@@ -26,6 +26,8 @@ pub struct ExtProc {
     pub attributes: Vec<ToldExpression>,
     /// Whether the service gets what the client's token says.
     pub forwards_claims: bool,
+    /// Whether it gets what the service of `extAuth` has said of the request.
+    pub forwards_authorization: bool,
 }
 
 /// What of a request and its response a service gets.

@@ -11,7 +11,8 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use super::credentials::sources::remove_parameter;
-use super::{Admitted, ClientIdentity};
+use super::envoy::structure::Struct;
+use super::{Admitted, ClientIdentity, ServiceWord};
 use crate::message::target::Target;
 use crate::refusal::{DenyingField, PolicyDenial, Refusal};
 use query::set_parameter;
@@ -47,7 +48,7 @@ pub(crate) struct CheckedBody<'r> {
 }
 
 /// What a service says about a request.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum AuthAnswer {
     /// It is let through.
     Allowed(Box<RequestChanges>),
@@ -66,7 +67,7 @@ pub(crate) struct DeniedResponse {
 
 /// What a service changes in a request that it lets through, and adds to the response. The order is Envoy's: set, join,
 /// remove.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct RequestChanges {
     pub(crate) set: Vec<(HeaderName, HeaderValue)>,
     /// What is put after a comma at the end of the field that there is.
@@ -75,6 +76,8 @@ pub(crate) struct RequestChanges {
     pub(crate) set_parameters: Vec<(String, String)>,
     pub(crate) remove_parameters: Vec<String>,
     pub(crate) response: Vec<(HeaderName, HeaderValue)>,
+    /// What the service says of the request to those that are asked later.
+    pub(crate) metadata: Option<Struct>,
 }
 
 /// A request that the service lets through.
@@ -116,11 +119,15 @@ impl<'a> Identified<'a> {
             set,
             join,
             response,
+            metadata,
             ..
         } = changes;
         let names = set.iter().map(|(name, _)| name);
         self.admitted.sender.grant(names, &parts.headers);
-        self.admitted.sender.joined = join.into_iter().map(|(name, _)| name).collect();
+        self.admitted.sender.word = Some(Box::new(ServiceWord {
+            joined: join.into_iter().map(|(name, _)| name).collect(),
+            metadata,
+        }));
         Ok(Authorized {
             admitted: self.admitted,
             response,

@@ -30,6 +30,8 @@ pub(crate) use stage::{BodyStage, SourceFrame, StageError, StageQuestions};
 
 /// The namespace of Envoy's metadata that has what the client's token says, and the field of it.
 const CLAIMS: (&str, &str) = ("envoy.filters.http.jwt_authn", "payload");
+/// That of what the service of `extAuth` has said of the request.
+const AUTHORIZATION: &str = "envoy.filters.http.ext_authz";
 /// The name of Envoy's filter.
 const FILTER: &str = "envoy.filters.http.ext_proc";
 
@@ -39,19 +41,31 @@ pub(super) fn reads_requests(policies: &TrafficSettings) -> bool {
     proc.is_some_and(|proc| !proc.attributes.is_empty())
 }
 
+/// What is known of a request beside what it says itself.
+#[derive(Clone, Copy, Default)]
+pub(super) struct KnownMetadata<'a> {
+    /// What the client's token says.
+    pub(super) claims: Option<&'a Map<String, Value>>,
+    /// What the service of `extAuth` has said.
+    pub(super) authorization: Option<&'a Struct>,
+}
+
 impl ToldFacts {
-    /// What a service is told of a request and what its client's token says, as the policy has it.
+    /// What a service is told of a request and of what else is known of it, as the policy has it.
     pub(super) fn new(
         proc: &ExtProc,
         request: Option<&RequestView<'_>>,
-        claims: Option<&Map<String, Value>>,
+        known: KnownMetadata<'_>,
     ) -> Self {
-        let claims = claims.filter(|_| proc.forwards_claims);
-        let metadata = claims.map(|claims| {
+        let claims = known.claims.filter(|_| proc.forwards_claims);
+        let claims = claims.map(|claims| {
             let payload = Struct::nested(CLAIMS.1, claims.into());
-            let filter_metadata = BTreeMap::from([(CLAIMS.0.to_owned(), payload)]);
-            Metadata { filter_metadata }
+            (CLAIMS.0.to_owned(), payload)
         });
+        let authorization = known.authorization.filter(|_| proc.forwards_authorization);
+        let authorization = authorization.map(|said| (AUTHORIZATION.to_owned(), said.clone()));
+        let filter_metadata: BTreeMap<_, _> = claims.into_iter().chain(authorization).collect();
+        let metadata = (!filter_metadata.is_empty()).then_some(Metadata { filter_metadata });
         let request = request.filter(|_| !proc.attributes.is_empty());
         let attributes = request.map(|request| {
             let told = proc.attributes.iter().filter_map(|attribute| {

@@ -13,7 +13,9 @@ use http::request::Parts;
 
 use super::credentials::Principal;
 use super::envoy::rate_limit::{RateLimitRequest, RateLimitResponse};
-use super::ext_proc::{Answer, ClientForm, Processor, ProcessorFault, ToldFacts, replace_path};
+use super::ext_proc::{
+    Answer, ClientForm, KnownMetadata, Processor, ProcessorFault, ToldFacts, replace_path,
+};
 use super::global_limit::{self, AddedFields};
 use super::limit::LimitShare;
 use super::transformation::TransformedHead;
@@ -194,7 +196,11 @@ impl<'a> Unprocessed<'a> {
         let request = kept.map(|kept| kept.view(asked::destination(plan)));
         let principal = self.cleared.principal();
         let claims = principal.and_then(Principal::claims);
-        let told = ToldFacts::new(self.proc, request.as_ref(), claims.map(|claims| &**claims));
+        let metadata = KnownMetadata {
+            claims: claims.map(|claims| &**claims),
+            authorization: self.cleared.metadata(),
+        };
+        let told = ToldFacts::new(self.proc, request.as_ref(), metadata);
         Processor::new(self.policy, self.proc, form, told)
     }
 

@@ -407,3 +407,47 @@ spec: {{jwt: {{providers: [{{name: p, issuer: me, jwks: {{local: {{inline: '{key
         assert_eq!(claims, ["iss", "sub"]);
     }
 }
+
+#[test]
+fn the_service_is_told_what_another_has_said_that_was_asked_before() {
+    let value = Written::default().text(3, "gold");
+    let entry = Written::default().text(1, "tier").message(2, &value);
+    let said = Written::default().message(1, &entry);
+    let door = egret_testkit::grpc::start(move |_| {
+        let code = Written::default().number(1, 0);
+        let answer = Written::default().message(1, &code).message(4, &said);
+        egret_testkit::grpc::GrpcAnswer::Message(answer)
+    });
+    let (ip, port) = (door.addr().ip(), door.addr().port());
+    let extension = format!(
+        "apiVersion: gateway.kgateway.dev/v1alpha1
+kind: Backend
+metadata: {{name: door, namespace: kgateway-system}}
+spec: {{static: {{hosts: [{{host: {ip}, port: {port}}}]}}}}
+---
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: GatewayExtension
+metadata: {{name: door, namespace: kgateway-system}}
+spec:
+  extAuth:
+    grpcService: {{requestTimeout: 60s, backendRef: {{group: gateway.kgateway.dev, kind: Backend, name: door}}}}
+"
+    );
+    let auth = traffic_policy("auth", "extAuth: {extensionRef: {name: door}}");
+    for (names, told) in [
+        ("envoy.filters.http.ext_authz", 1),
+        ("envoy.filters.http.jwt_authn", 0),
+    ] {
+        let service = StreamService::start(same);
+        let forwarding =
+            format!("{PATIENT}\n    metadataOptions: {{forwarding: {{untyped: [{names}]}}}}");
+        let setup = TestSetup::new(service.addr(), &forwarding, &[&extension, &auth]);
+        assert_eq!(setup.ask("GET /", "", "").status, 200);
+        for message in &service.calls()[0] {
+            // A `google.protobuf.Struct` by name.
+            assert_eq!(texts(message, &[8, 1, 1]), vec![names; told]);
+            assert_eq!(texts(message, &[8, 1, 2, 1, 1]), vec!["tier"; told]);
+            assert_eq!(texts(message, &[8, 1, 2, 1, 2, 3]), vec!["gold"; told]);
+        }
+    }
+}

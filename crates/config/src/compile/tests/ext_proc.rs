@@ -58,7 +58,7 @@ fn what_is_not_said_has_its_default() {
     assert_eq!(proc.service.timeout, FOREVER);
     assert_eq!(proc.message_timeout, Duration::from_millis(200));
     assert_eq!(proc.max_message_timeout, None);
-    assert!(proc.fails_open && !proc.forwards_claims);
+    assert!(proc.fails_open && !proc.forwards_claims && !proc.forwards_authorization);
     assert_eq!(proc.overrides, ModeOverrides::Ignored);
     let mode = ProcessingMode {
         request: HEADERS,

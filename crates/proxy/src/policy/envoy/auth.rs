@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use prost::{Enumeration, Message, Oneof};
 
 use super::HeaderField;
+use super::structure::Struct;
 
 /// The method that is called.
 pub(crate) const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
@@ -101,6 +102,8 @@ pub(crate) struct CheckResponse {
     pub(crate) status: Option<RpcStatus>,
     #[prost(oneof = "HttpResponse", tags = "2, 3")]
     pub(crate) http_response: Option<HttpResponse>,
+    #[prost(message, optional, tag = "4")]
+    pub(crate) dynamic_metadata: Option<Struct>,
 }
 
 /// `google.rpc.Status`

@@ -166,8 +166,16 @@ const fn protocol(version: Version) -> &'static str {
 pub(crate) fn read(answer: CheckResponse) -> AuthAnswer {
     let code = answer.status.map_or(0, |status| status.code);
     match (code, answer.http_response) {
-        (0, Some(HttpResponse::Ok(ok))) => AuthAnswer::Allowed(Box::new(changes(ok))),
-        (0, _) => AuthAnswer::Allowed(Box::default()),
+        (0, response) => {
+            let ok = match response {
+                Some(HttpResponse::Ok(ok)) => ok,
+                Some(HttpResponse::Denied(_)) | None => OkHttpResponse::default(),
+            };
+            AuthAnswer::Allowed(Box::new(RequestChanges {
+                metadata: answer.dynamic_metadata,
+                ..changes(ok)
+            }))
+        }
         (_, Some(HttpResponse::Denied(denied))) => AuthAnswer::Denied(Box::new(response(denied))),
         (_, _) => AuthAnswer::Denied(Box::new(DeniedResponse {
             status: StatusCode::FORBIDDEN,
@@ -196,6 +204,7 @@ fn changes(ok: OkHttpResponse) -> RequestChanges {
         set_parameters: parameters.map(|it| (it.key, it.value)).collect(),
         remove_parameters: query_parameters_to_remove,
         response: fields_of(&response_headers_to_add).collect(),
+        metadata: None,
     }
 }
 

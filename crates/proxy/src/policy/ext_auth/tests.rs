@@ -249,6 +249,7 @@ fn answers_over_grpc_mean_what_they_mean_to_envoy() {
         set_parameters: vec![("k".to_owned(), "v".to_owned())],
         remove_parameters: vec!["token".to_owned()],
         response: fields(&[("x-seen", "yes")]),
+        metadata: None,
     };
     let mut parts = head("GET", "/a?token=t&b=c");
     changes.apply(&mut parts);

@@ -43,6 +43,7 @@ pub(super) fn proc() -> ExtProc {
         overrides: ModeOverrides::Ignored,
         attributes: Vec::new(),
         forwards_claims: false,
+        forwards_authorization: false,
     }
 }
 

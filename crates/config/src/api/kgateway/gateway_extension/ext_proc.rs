@@ -73,11 +73,11 @@ pub struct ProcessingModeSpec {
     /// How it gets the body of the request: `STREAMED`, piece by piece as it comes; `BUFFERED`, as a whole before
     /// anything is sent on; `BUFFERED_PARTIAL`, of a larger body the beginning; `NONE` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("default" = "NONE", "x-egret-differs" = "not `FULL_DUPLEX_STREAMED`"))]
+    #[schemars(extend("default" = "NONE", "x-egret-differs" = "not `FULL_DUPLEX_STREAMED`, in which no answer belongs to a piece, so that neither `failOpen` nor `messageTimeout` could be kept"))]
     pub request_body_mode: Option<BodySendMode>,
     /// How it gets the body of the response, likewise; `NONE` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("default" = "NONE", "x-egret-differs" = "not `FULL_DUPLEX_STREAMED`"))]
+    #[schemars(extend("default" = "NONE", "x-egret-differs" = "not `FULL_DUPLEX_STREAMED`, in which no answer belongs to a piece, so that neither `failOpen` nor `messageTimeout` could be kept"))]
     pub response_body_mode: Option<BodySendMode>,
     /// Whether it gets the trailers of the request, if there are any; `SKIP` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -148,7 +148,7 @@ pub struct ForwardedMetadata {
     pub typed: Option<Vec<String>>,
     /// Those of other metadata: `envoy.filters.http.jwt_authn` has what the client's token says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1), extend("x-egret-differs" = "only `envoy.filters.http.jwt_authn` has something"))]
+    #[schemars(length(min = 1), extend("x-egret-differs" = "only `envoy.filters.http.jwt_authn` and `envoy.filters.http.ext_authz` have something"))]
     pub untyped: Option<Vec<String>>,
 }
 

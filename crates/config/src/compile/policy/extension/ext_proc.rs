@@ -16,6 +16,8 @@ use crate::snapshot::FOREVER;
 const MESSAGE_TIMEOUT: Duration = Duration::from_millis(200);
 /// The namespace of metadata that has what the client's token says.
 const CLAIMS: &str = "envoy.filters.http.jwt_authn";
+/// That of what the service of `extAuth` has said of the request.
+const AUTHORIZATION: &str = "envoy.filters.http.ext_authz";
 
 impl ServiceReader<'_> {
     /// The service and what it gets; `None` if there are faults.
@@ -63,6 +65,8 @@ impl ServiceReader<'_> {
             |name, text: &Option<String>| fields.time(name, text.as_deref(), ONE_MILLISECOND);
         let message_timeout = time("messageTimeout", message_timeout).unwrap_or(MESSAGE_TIMEOUT);
         let max_message_timeout = time("maxMessageTimeout", max_message_timeout);
+        let options = metadata_options.as_ref();
+        let forwards = |name| options.is_some_and(|options| is_forwarded(options, name));
         let mut inner = fields.nested("grpcService");
         let field = "spec.extProc.grpcService";
         let service = self.grpc_service(grpc_service, &mut inner, field, FOREVER)?;
@@ -74,7 +78,8 @@ impl ServiceReader<'_> {
             mode,
             overrides,
             attributes,
-            forwards_claims: metadata_options.as_ref().is_some_and(forwards_claims),
+            forwards_claims: forwards(CLAIMS),
+            forwards_authorization: forwards(AUTHORIZATION),
         })
     }
 }
@@ -130,8 +135,9 @@ fn read_body_mode(name: &str, mode: Option<BodySendMode>, fields: &mut SpecField
     }
 }
 
-fn forwards_claims(options: &ProcessingMetadata) -> bool {
+/// Whether the service gets the metadata of this namespace.
+fn is_forwarded(options: &ProcessingMetadata, namespace: &str) -> bool {
     let forwarding = options.forwarding.as_ref();
     let untyped = forwarding.and_then(|ForwardedMetadata { untyped, .. }| untyped.as_ref());
-    untyped.is_some_and(|names| names.iter().any(|name| name == CLAIMS))
+    untyped.is_some_and(|names| names.iter().any(|name| name == namespace))
 }
