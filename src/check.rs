@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use egret_config::compile::{GatewayPlacement, compile};
+use egret_config::compile::{CompileOptions, FileAccess, GatewayPlacement, compile};
 use egret_config::report::{Findings, Report, ReportProblem};
 
 use crate::args::{CheckArgs, ReportFormat};
@@ -26,9 +26,12 @@ enum Verdict {
 pub(crate) fn run(args: &CheckArgs) -> ExitCode {
     let files = ConfigFiles::read(&args.sources.paths);
     let (mut loaded, unreadable) = files.load();
-    LocalFiles::added_to(&mut loaded.resources);
+    LocalFiles::found_for(&mut loaded.resources);
     let meaning = &args.sources.meaning;
-    let options = meaning.compile_options(GatewayPlacement::Shared, None);
+    let options = CompileOptions {
+        files: FileAccess::Partly,
+        ..meaning.compile_options(GatewayPlacement::Shared, None)
+    };
     let compiled = compile(&loaded.resources, &options);
     let is_refused = !unreadable.is_empty() || !loaded.errors.is_empty();
     let serves_nothing = compiled.snapshot.sockets.is_empty();

@@ -26,6 +26,15 @@ impl LocalFiles {
         files
     }
 
+    /// As [`Self::added_to`], without those that are not there: they may be where this is served.
+    pub(crate) fn found_for(resources: &mut Resources) {
+        let paths = resources.paths().into_iter();
+        let found = Self::read(paths.filter(|path| Path::new(&**path).exists()));
+        for (path, file) in found.0 {
+            resources.put_file(&path, file);
+        }
+    }
+
     /// Whether the same files have another content by now.
     pub(crate) fn have_changed(&self) -> bool {
         Self::read(self.0.keys().cloned()) != *self

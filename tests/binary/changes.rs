@@ -307,7 +307,15 @@ fn a_file_that_a_policy_names_is_read_again_when_it_changes() {
         )
     };
     assert!(check(&named).0);
+    // It may be there where this is served.
     let (is_fine, told) = check("/nowhere/ca.pem");
-    let expected = "spec.tls.files.rootCA: /nowhere/ca.pem: No such file or directory";
-    assert!(!is_fine && told.contains(expected), "{told}");
+    let expected =
+        "spec.tls.files.rootCA: /nowhere/ca.pem is not here, and has to be where this is served";
+    assert!(is_fine && told.contains(expected), "{told}");
+    fs::write(&path, "junk").unwrap();
+    let (is_fine, told) = check(&named);
+    assert!(
+        !is_fine && told.contains("has no certificate in PEM"),
+        "{told}"
+    );
 }

@@ -228,7 +228,7 @@ impl<'a> Settlement<'a> {
         let referents = match cause {
             FaultCause::Object | FaultCause::Reference => Vec::new(),
             FaultCause::Content(referent) | FaultCause::Absent(referent) => vec![referent.clone()],
-            FaultCause::Contents(one, other) => vec![one.clone(), other.clone()],
+            FaultCause::Contents(files) => files.to_vec(),
             FaultCause::NoneSelected {
                 namespace,
                 selector,

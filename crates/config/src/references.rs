@@ -41,7 +41,7 @@ pub fn secrets(resources: &Resources, options: &CompileOptions) -> SecretReferen
             FaultCause::Object
             | FaultCause::Reference
             | FaultCause::Content(_)
-            | FaultCause::Contents(..) => continue,
+            | FaultCause::Contents(_) => continue,
             FaultCause::Absent(object) if matches!(object.kind, Kind::Secret | Kind::ConfigMap) => {
                 references.named.entry(object).or_default()
             }

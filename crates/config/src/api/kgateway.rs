@@ -47,6 +47,7 @@ macro_rules! recognised {
 
 mod backend;
 mod backend_config;
+mod body_format;
 mod direct_response;
 mod gateway_extension;
 mod gateway_parameters;
@@ -66,6 +67,7 @@ pub use backend_config::{
     OutlierDetectionSpec, RandomBalancer, RetryBudgetSpec, RingHash, RoundRobin, SlowStartSpec,
     TcpHealthCheckSpec, TcpKeepaliveSpec, TunnelProxySpec, TunnelSpec, UpstreamProxyProtocol,
 };
+pub use body_format::BodyFormatSpec;
 pub use direct_response::{DirectResponse, DirectResponseSpec};
 pub use gateway_extension::{
     AuthRequestBody, AuthorizationRequest, AuthorizationResponse, BodySendMode, ClaimToHeader,
@@ -83,18 +85,18 @@ pub use gateway_parameters::{
     ServiceParameters, ServicePortParameters, StatsParameters,
 };
 pub use listener::{
-    AccessLogSpec, AnyValueEntry, AnyValueList, AuthorityReference, BodyFormatSpec, CallMetadata,
-    CelFilterSpec, ClientCertDetailsSpec, ClientCertificateValidation, CollectorCall,
-    CollectorRetry, CollectorSpec, ComparisonFilterSpec, EarlyHeader, EarlyHeaderModifier,
-    EnvironmentDetectorSpec, FileSinkSpec, ForwardClientCertSpec, GrpcStatusFilterSpec,
-    HeaderFilterSpec, HeaderMatchSpec, HttpCollectorSpec, HttpListenerPolicy,
-    HttpListenerPolicySpec, HttpSettings, ListenerHealthCheck, ListenerHttp2, ListenerPolicy,
-    ListenerPolicySpec, ListenerPort, ListenerSettings, LiteralAttribute, LocalRepliesSpec,
-    LocalReplyHeadersSpec, LocalReplyMapperSpec, LogCollectorSpec, LogFilterSpec,
-    LogHttpCollectorSpec, LogServiceSpec, MetadataAttribute, MetadataKey, MetadataSegment,
-    NamedAttribute, OneFilterSpec, OpenTelemetrySpec, OpenTelemetryTracingSpec,
-    ProxyProtocolSettings, ResourceDetectorSpec, ResponseFlagFilterSpec, RuntimeFilterSpec,
-    SampledSpec, TracingAttributeSpec, TracingProviderSpec, TracingSpec, UpgradeConfig,
+    AccessLogSpec, AnyValueEntry, AnyValueList, AuthorityReference, CallMetadata, CelFilterSpec,
+    ClientCertDetailsSpec, ClientCertificateValidation, CollectorCall, CollectorRetry,
+    CollectorSpec, ComparisonFilterSpec, EarlyHeader, EarlyHeaderModifier, EnvironmentDetectorSpec,
+    FileSinkSpec, ForwardClientCertSpec, GrpcStatusFilterSpec, HeaderFilterSpec, HeaderMatchSpec,
+    HttpCollectorSpec, HttpListenerPolicy, HttpListenerPolicySpec, HttpSettings,
+    ListenerHealthCheck, ListenerHttp2, ListenerPolicy, ListenerPolicySpec, ListenerPort,
+    ListenerSettings, LiteralAttribute, LocalRepliesSpec, LocalReplyHeadersSpec,
+    LocalReplyMapperSpec, LogCollectorSpec, LogFilterSpec, LogHttpCollectorSpec, LogServiceSpec,
+    MetadataAttribute, MetadataKey, MetadataSegment, NamedAttribute, OneFilterSpec,
+    OpenTelemetrySpec, OpenTelemetryTracingSpec, ProxyProtocolSettings, ResourceDetectorSpec,
+    ResponseFlagFilterSpec, RuntimeFilterSpec, SampledSpec, TracingAttributeSpec,
+    TracingProviderSpec, TracingSpec, UpgradeConfig,
 };
 pub use tls::{BackendConfigTls, SecretName, TlsFiles, TlsParameters};
 pub use traffic::*;

@@ -36,6 +36,8 @@ pub enum FileAccess {
     /// They have been read, and are among the objects.
     #[default]
     Here,
+    /// Those that are not among the objects may be where this is served: they are not judged, but warned of.
+    Partly,
     /// They are in the pods that serve, and are not judged.
     Elsewhere,
 }

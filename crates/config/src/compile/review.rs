@@ -58,7 +58,7 @@ pub enum FaultCause {
     /// The content of this Secret, ConfigMap or file.
     Content(ObjectRef),
     /// The content of these two files, which do not belong together.
-    Contents(ObjectRef, ObjectRef),
+    Contents(Box<[ObjectRef; 2]>),
     /// This Secret or ConfigMap does not exist.
     Absent(ObjectRef),
     /// No Secret of the namespace has such labels.

@@ -4,7 +4,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::BodyFormatSpec;
+use super::body_format::BodyFormatSpec;
 
 /// `spec` of a DirectResponse: a fixed response.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

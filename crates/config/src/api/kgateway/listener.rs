@@ -27,9 +27,7 @@ pub use collector::{
 pub use forwarding::{
     ClientCertDetailsSpec, EarlyHeader, EarlyHeaderModifier, ForwardClientCertSpec,
 };
-pub use local_replies::{
-    BodyFormatSpec, LocalRepliesSpec, LocalReplyHeadersSpec, LocalReplyMapperSpec,
-};
+pub use local_replies::{LocalRepliesSpec, LocalReplyHeadersSpec, LocalReplyMapperSpec};
 pub use parts::{
     AuthorityReference, ClientCertificateValidation, ListenerHealthCheck, ListenerHttp2,
     ListenerPort, ProxyProtocolSettings, UpgradeConfig,

@@ -62,6 +62,9 @@ pub(super) fn compile(
             files,
         };
         let mut layer = BackendConfigLayer::read(spec, sources, &mut draft.faults);
+        for warning in spec.tls.iter().flat_map(|tls| sources.absent(tls)) {
+            log.warn(reference, &object.source, &warning);
+        }
         if let Some(tunnel) = &spec.tunnel {
             let reader = PolicyReader {
                 policy: reference,

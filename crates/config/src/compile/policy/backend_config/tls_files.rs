@@ -2,6 +2,7 @@
 
 use crate::api::kgateway::{BackendConfigTls, SecretName, TlsFiles};
 use crate::compile::FileAccess;
+use crate::compile::log::FieldFault;
 use crate::compile::review::{FaultCause, ReferentFault};
 use crate::compile::secret::{SecretContent, certificates, checked, private_key, trust_anchors};
 use crate::compile::value::SpecFields;
@@ -62,21 +63,11 @@ impl<'a> TlsSources<'a> {
 
     /// Reads files; the error says which field is at fault.
     fn files(self, spec: &TlsFiles, shows_itself: bool) -> Result<SecretContent, FileFault> {
-        let TlsFiles {
-            root_ca,
-            tls_certificate,
-            tls_key,
-        } = spec;
         let in_itself = |field: &str, message: &str| {
             let field = format!("files{field}");
             (field, ReferentFault::from(message.to_owned()))
         };
-        let named = [
-            ("rootCA", root_ca),
-            ("tlsCertificate", tls_certificate),
-            ("tlsKey", tls_key),
-        ];
-        let named = named.map(|(field, path)| Some((field, path.as_deref()?)));
+        let named = named(spec);
         for (field, path) in named.into_iter().flatten() {
             if !path.starts_with('/') {
                 let message = format!("{path:?} is no absolute path");
@@ -99,7 +90,13 @@ impl<'a> TlsSources<'a> {
                 ));
             }
         };
-        if self.files == FileAccess::Elsewhere {
+        let mut all = named.iter().flatten();
+        let is_judged = match self.files {
+            FileAccess::Here => true,
+            FileAccess::Partly => !all.any(|file| self.is_absent(*file)),
+            FileAccess::Elsewhere => false,
+        };
+        if !is_judged {
             return Ok(SecretContent::default());
         }
         let authorities = authorities.map(|file| self.authorities(file)).transpose()?;
@@ -109,6 +106,29 @@ impl<'a> TlsSources<'a> {
             authorities: authorities.unwrap_or_default(),
             identity: identity.transpose()?,
         })
+    }
+
+    /// Warnings about files that are not here, and so are not judged.
+    pub(super) fn absent(self, spec: &BackendConfigTls) -> Vec<FieldFault> {
+        let Some(files) = spec
+            .files
+            .as_ref()
+            .filter(|_| self.files == FileAccess::Partly)
+        else {
+            return Vec::new();
+        };
+        let absent = named(files).into_iter().flatten();
+        let absent = absent.filter(|file| self.is_absent(*file));
+        let warning = |(field, path)| {
+            let message = format!("{path} is not here, and has to be where this is served");
+            FieldFault::new(format!("spec.tls.files.{field}"), message)
+        };
+        absent.map(warning).collect()
+    }
+
+    fn is_absent(self, file: NamedFile<'_>) -> bool {
+        let files = &self.resources.files;
+        !files.contains_key(&LocalFile::reference(file.1))
     }
 
     fn authorities(self, file: NamedFile<'_>) -> Result<Vec<Certificate>, FileFault> {
@@ -129,8 +149,8 @@ impl<'a> TlsSources<'a> {
         };
         // One may have been replaced before the other.
         checked(identity, certificate.1, key.1).map_err(|message| {
-            let [certificate, key] = [certificate, key].map(|it| LocalFile::reference(it.1));
-            let cause = FaultCause::Contents(certificate, key);
+            let files = [certificate, key].map(|it| LocalFile::reference(it.1));
+            let cause = FaultCause::Contents(Box::new(files));
             ("files".to_owned(), ReferentFault { message, cause })
         })
     }
@@ -144,6 +164,21 @@ impl<'a> TlsSources<'a> {
             None => Err(at(file, format!("{} has not been read", file.1))),
         }
     }
+}
+
+/// The CA certificates, the certificate and the key, as far as they are named.
+fn named(spec: &TlsFiles) -> [Option<NamedFile<'_>>; 3] {
+    let TlsFiles {
+        root_ca,
+        tls_certificate,
+        tls_key,
+    } = spec;
+    let named = [
+        ("rootCA", root_ca),
+        ("tlsCertificate", tls_certificate),
+        ("tlsKey", tls_key),
+    ];
+    named.map(|(field, path)| Some((field, path.as_deref()?)))
 }
 
 /// A fault in the content of a file.

@@ -2,7 +2,7 @@
 
 use super::{BASE, CompiledConfig, policy, problems, settings};
 use crate::compile::tests::https::{ONE, OTHER};
-use crate::compile::tests::{TO_DFP, route};
+use crate::compile::tests::{TO_DFP, route, warnings};
 use crate::compile::{CompileOptions, FileAccess, compile};
 use crate::in_force::InForce;
 use crate::load::{ConfigFile, load};
@@ -124,6 +124,27 @@ fn files_of_elsewhere_are_not_judged() {
     };
     let compiled = compile(&objects(ALL, &[]), &options);
     assert!(compiled.report.accepted(), "{}", compiled.report.table());
+}
+
+/// Whoever checks what is served elsewhere has not all of the files.
+#[test]
+fn a_file_that_is_not_here_is_warned_of() {
+    let options = CompileOptions {
+        files: FileAccess::Partly,
+        ..CompileOptions::default()
+    };
+    let [authorities, certificate, key] = pair(&ONE.certificate, &ONE.key);
+    let compiled = compile(&objects(ALL, &[certificate, key]), &options);
+    assert!(compiled.report.accepted(), "{}", compiled.report.table());
+    let told = warnings(&compiled);
+    let expected = "spec.tls.files.rootCA: /c/ca is not here, and has to be where this is served";
+    assert!(told.len() == 1 && told[0].ends_with(expected), "{told:?}");
+    // Those that are here are judged.
+    let wrong = ("/c/ca", "no PEM");
+    let compiled = compile(&objects(ALL, &[wrong, certificate, key]), &options);
+    assert!(problems(&compiled)[0].ends_with("/c/ca has no certificate in PEM"));
+    let all = [authorities, certificate, key];
+    assert_eq!(warnings(&compile(&objects(ALL, &all), &options)), [""; 0]);
 }
 
 #[test]
