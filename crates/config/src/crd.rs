@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::api::gateway::{
     BackendTlsPolicySpec, GatewayClassSpec, GatewaySpec, GrpcRouteSpec, HttpRouteSpec,
-    ListenerSetSpec, ReferenceGrantSpec, TlsRouteSpec,
+    ListenerSetSpec, ReferenceGrantSpec, TlsRouteSpec, XBackendTrafficPolicySpec,
 };
 use crate::resources::{EGRET_GROUP, KGATEWAY_GROUP, Kind};
 
@@ -68,6 +68,7 @@ pub fn gateway_api_spec(kind: Kind) -> Option<Value> {
         Kind::GrpcRoute => spec::of::<GrpcRouteSpec>(),
         Kind::TlsRoute => spec::of::<TlsRouteSpec>(),
         Kind::BackendTlsPolicy => spec::of::<BackendTlsPolicySpec>(),
+        Kind::XBackendTrafficPolicy => spec::of::<XBackendTrafficPolicySpec>(),
         Kind::ReferenceGrant => spec::of::<ReferenceGrantSpec>(),
         _ => return None,
     };

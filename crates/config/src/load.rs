@@ -243,6 +243,7 @@ impl ParsedObject {
             Kind::GrpcRoute => item.into(&mut resources.grpc_routes),
             Kind::TlsRoute => item.into(&mut resources.tls_routes),
             Kind::BackendTlsPolicy => item.into(&mut resources.backend_tls_policies),
+            Kind::XBackendTrafficPolicy => item.into(&mut resources.backend_traffic_policies),
             Kind::ReferenceGrant => item.into(&mut resources.reference_grants),
             Kind::Backend => item.into(&mut resources.backends),
             Kind::BackendConfigPolicy => item.into(&mut resources.backend_config_policies),
@@ -261,11 +262,9 @@ impl ParsedObject {
             Kind::Namespace => item.into::<Namespace>(&mut resources.namespaces),
             Kind::Secret => item.into(&mut resources.secrets),
             Kind::ConfigMap => item.into(&mut resources.config_maps),
-            Kind::TcpRoute
-            | Kind::UdpRoute
-            | Kind::XListenerSet
-            | Kind::XBackendTrafficPolicy
-            | Kind::XMesh => item.raw(&mut resources.unsupported),
+            Kind::TcpRoute | Kind::UdpRoute | Kind::XListenerSet | Kind::XMesh => {
+                item.raw(&mut resources.unsupported)
+            }
             // It is no kind of what is written.
             Kind::File => Vec::new(),
         }

@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 use crate::api::egret::{EgressPolicy, ResolverPolicy};
 use crate::api::gateway::{
     BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant,
-    TlsRoute,
+    TlsRoute, XBackendTrafficPolicy,
 };
 use crate::api::kgateway::{
     Backend, BackendConfigPolicy, DirectResponse, GatewayExtension, GatewayParameters,
@@ -85,6 +85,8 @@ pub struct Resources {
     pub tls_routes: ObjectMap<TlsRoute>,
     /// `BackendTLSPolicy`
     pub backend_tls_policies: ObjectMap<BackendTlsPolicy>,
+    /// `XBackendTrafficPolicy`
+    pub backend_traffic_policies: ObjectMap<XBackendTrafficPolicy>,
     /// `ReferenceGrant`
     pub reference_grants: ObjectMap<ReferenceGrant>,
     /// `Backend`
@@ -186,6 +188,7 @@ impl Resources {
             Kind::GrpcRoute => Box::new(self.grpc_routes.keys()),
             Kind::TlsRoute => Box::new(self.tls_routes.keys()),
             Kind::BackendTlsPolicy => Box::new(self.backend_tls_policies.keys()),
+            Kind::XBackendTrafficPolicy => Box::new(self.backend_traffic_policies.keys()),
             Kind::ReferenceGrant => Box::new(self.reference_grants.keys()),
             Kind::Backend => Box::new(self.backends.keys()),
             Kind::BackendConfigPolicy => Box::new(self.backend_config_policies.keys()),
@@ -203,11 +206,7 @@ impl Resources {
             Kind::Secret => Box::new(self.secrets.keys()),
             Kind::ConfigMap => Box::new(self.config_maps.keys()),
             Kind::File => Box::new(self.files.keys()),
-            Kind::TcpRoute
-            | Kind::UdpRoute
-            | Kind::XListenerSet
-            | Kind::XBackendTrafficPolicy
-            | Kind::XMesh => Box::new(
+            Kind::TcpRoute | Kind::UdpRoute | Kind::XListenerSet | Kind::XMesh => Box::new(
                 self.unsupported
                     .keys()
                     .filter(move |known| known.kind == kind),

@@ -60,7 +60,8 @@ impl ReadScope {
             | Kind::ListenerPolicy
             | Kind::HttpListenerPolicy
             | Kind::BackendConfigPolicy
-            | Kind::BackendTlsPolicy => match targets(spec, reference, gateway) {
+            | Kind::BackendTlsPolicy
+            | Kind::XBackendTrafficPolicy => match targets(spec, reference, gateway) {
                 Some(targets) => named.targets = targets,
                 None => return Intake::Elsewhere,
             },

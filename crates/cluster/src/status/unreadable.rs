@@ -183,6 +183,7 @@ impl<'a> ReadObjects<'a> {
             | Kind::HttpListenerPolicy
             | Kind::BackendConfigPolicy
             | Kind::BackendTlsPolicy
+            | Kind::XBackendTrafficPolicy
             | Kind::EgressPolicy
             | Kind::ResolverPolicy => {
                 let targets = references(&spec["targetRefs"]);

@@ -94,6 +94,12 @@ pub use gateway_api::apis::experimental::tlsroutes::{
     TlsRouteRulesBackendRefs as TlsBackendRef, TlsRouteSpec,
     TlsRouteUseDefaultGateways as TlsUseDefaultGateways,
 };
+pub use gateway_api::apis::experimental::xbackendtrafficpolicies::{
+    XBackendTrafficPolicy, XBackendTrafficPolicyRetryConstraint as RetryConstraint,
+    XBackendTrafficPolicyRetryConstraintBudget as RetryConstraintBudget,
+    XBackendTrafficPolicyRetryConstraintMinRetryRate as MinRetryRate, XBackendTrafficPolicySpec,
+    XBackendTrafficPolicyTargetRefs as BackendTrafficTargetRef,
+};
 pub use gateway_api::apis::standard::backendtlspolicies::{
     BackendTlsPolicy, BackendTlsPolicySpec,
     BackendTlsPolicyTargetRefs as BackendTlsPolicyTargetRef,

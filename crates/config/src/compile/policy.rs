@@ -26,6 +26,7 @@ mod acl;
 mod api_key_auth;
 mod backend_config;
 mod backend_tls;
+mod backend_traffic;
 mod basic_auth;
 mod compression;
 mod cors;
@@ -124,6 +125,7 @@ pub(super) fn compile(
     // BackendTLSPolicies come first, because they take precedence over `tls` of a BackendConfigPolicy.
     backend_tls::compile(targets, &mut policies, log);
     backend_config::compile(targets, upstreams, options.files, &mut policies, log);
+    backend_traffic::compile(targets, &mut policies, log);
     // What follows refers to services, whose settings are known now.
     listener::compile(targets, upstreams, &mut policies, log);
     extension::compile(targets.resources, upstreams, &mut policies, log);

@@ -16,6 +16,7 @@ mod authentication;
 mod backend;
 mod backend_config;
 mod backend_tls;
+mod backend_traffic;
 mod client_certificate;
 mod connection;
 mod cors;

@@ -69,6 +69,7 @@ pub(super) fn is_policy(kind: Kind) -> bool {
             | Kind::HttpListenerPolicy
             | Kind::BackendConfigPolicy
             | Kind::BackendTlsPolicy
+            | Kind::XBackendTrafficPolicy
     )
 }
 

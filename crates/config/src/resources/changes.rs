@@ -80,6 +80,7 @@ over_maps! {
     grpc_routes,
     tls_routes,
     backend_tls_policies,
+    backend_traffic_policies,
     reference_grants,
     backends,
     backend_config_policies,

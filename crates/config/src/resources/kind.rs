@@ -57,7 +57,7 @@ kinds! {
     UdpRoute: GATEWAY_GROUP, &[], "UDPRoute", true;
     ListenerSet: GATEWAY_GROUP, &["v1"], "ListenerSet", true;
     XListenerSet: GATEWAY_TRIAL_GROUP, &[], "XListenerSet", true;
-    XBackendTrafficPolicy: GATEWAY_TRIAL_GROUP, &[], "XBackendTrafficPolicy", true;
+    XBackendTrafficPolicy: GATEWAY_TRIAL_GROUP, &["v1alpha1"], "XBackendTrafficPolicy", true;
     XMesh: GATEWAY_TRIAL_GROUP, &[], "XMesh", false;
     Backend: KGATEWAY_GROUP, &["v1alpha1"], "Backend", true;
     TrafficPolicy: KGATEWAY_GROUP, &["v1alpha1"], "TrafficPolicy", true;

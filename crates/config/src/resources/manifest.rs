@@ -45,6 +45,7 @@ impl Resources {
             Kind::GrpcRoute => manifest(&self.grpc_routes, object),
             Kind::TlsRoute => manifest(&self.tls_routes, object),
             Kind::BackendTlsPolicy => manifest(&self.backend_tls_policies, object),
+            Kind::XBackendTrafficPolicy => manifest(&self.backend_traffic_policies, object),
             Kind::ReferenceGrant => manifest(&self.reference_grants, object),
             Kind::Backend => manifest(&self.backends, object),
             Kind::BackendConfigPolicy => manifest(&self.backend_config_policies, object),

@@ -13,7 +13,7 @@ use crate::compile::missing;
 use crate::compile::review::PolicyBinding;
 use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup, TargetPresence};
 use crate::report::{ReportProblem, StatusCondition};
-use crate::resources::{Kind, LocatedObject, ObjectRef, SourceLocation};
+use crate::resources::{GATEWAY_TRIAL_GROUP, Kind, LocatedObject, ObjectRef, SourceLocation};
 
 /// A policy while it is compiled, with its targets and its faults.
 pub(super) struct PolicyDraft<'a> {
@@ -207,6 +207,7 @@ impl<'a> PolicyDraft<'a> {
                     not_attached("Invalid", message)
                 }
             };
+            let conditions = self.told(conditions);
             if presence == TargetPresence::Missing {
                 // It has no Gateway, and the author of the policy has to be told.
                 status.add(&target.object, &conditions);
@@ -225,6 +226,25 @@ impl<'a> PolicyDraft<'a> {
             }
         }
         log.object(self.policy, self.source, status.into_status());
+    }
+
+    /// The conditions as the kind of the policy has them: those of the Gateway API have one for both (GEP-713).
+    fn told(&self, conditions: Vec<StatusCondition>) -> Vec<StatusCondition> {
+        if self.policy.kind.group() != GATEWAY_TRIAL_GROUP {
+            return conditions;
+        }
+        let accepted = |reason, message: String| {
+            let is_accepted = reason == "Accepted";
+            StatusCondition::new("Accepted", is_accepted, reason, message)
+        };
+        let mut refused = conditions.into_iter().filter(|condition| !condition.status);
+        vec![match refused.next() {
+            None => accepted("Accepted", "Policy accepted".to_owned()),
+            Some(refused) if refused.reason == "Overridden" => {
+                accepted("Conflicted", refused.message)
+            }
+            Some(refused) => accepted(refused.reason, refused.message),
+        }]
     }
 
     /// Records what the policy is bound to. If that is nothing, what the policy may have meant refuses all requests:

@@ -101,7 +101,6 @@ fn other_kinds_are_told() {
         ("gateway.networking.k8s.io/v1alpha2", "TCPRoute"),
         ("gateway.networking.k8s.io/v1alpha2", "UDPRoute"),
         (trial, "XListenerSet"),
-        (trial, "XBackendTrafficPolicy"),
     ] {
         let compiled = with_base(&object(api, kind, "apps", "  a: b\n"));
         assert_eq!(
