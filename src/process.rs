@@ -72,8 +72,12 @@ pub(crate) fn proxy_options(
     descriptors: Option<u64>,
 ) -> Result<ProxyOptions, ServeError> {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = run.workers.map_or_else(cores, usize::from);
+    let defaults = ProxyOptions::default();
+    let max_idle = descriptors.map(|limit| descriptors::max_idle_for(limit, workers));
     Ok(ProxyOptions {
-        workers: run.workers.map_or_else(cores, usize::from),
+        workers,
+        max_idle: max_idle.unwrap_or(defaults.max_idle),
         admin: Some(meaning.admin),
         probes: run.probe_address,
         admin_token: admin_token(run)?,
@@ -88,7 +92,7 @@ pub(crate) fn proxy_options(
         top_destinations: usize::from(run.top_destinations),
         trace_propagation: run.trace_propagators,
         process: console::counters(),
-        ..ProxyOptions::default()
+        ..defaults
     })
 }
 

@@ -67,6 +67,8 @@ pub struct ProxyOptions {
     pub roots: Option<RootCertificates>,
     /// Most connections from clients of each listener, over all workers; `None` is no limit.
     pub max_connections: Option<usize>,
+    /// Most idle connections to upstreams that each worker keeps.
+    pub max_idle: usize,
     /// How long requests may wait for their turn on a worker all the time before it refuses some; `None` is for ever.
     pub max_queue_time: Option<Duration>,
     /// The folder that keeps the entries of the DNS caches across restarts; `None` keeps none.
@@ -95,7 +97,8 @@ pub struct Proxy {
 
 impl Default for ProxyOptions {
     /// One worker, the configured addresses, no admin server, the access log on stdout, hickory for DNS, the system's hosts
-    /// file and CAs, no limit of connections or waits, no state folder, a hundred destinations in metrics.
+    /// file and CAs, no limit of connections or waits, 4096
+    /// idle connections to upstreams, no state folder, a hundred destinations in metrics.
     fn default() -> Self {
         Self {
             workers: 1,
@@ -109,6 +112,7 @@ impl Default for ProxyOptions {
             hosts_file: Some(hosts_file::PATH.into()),
             roots: None,
             max_connections: None,
+            max_idle: 4096,
             max_queue_time: None,
             state_dir: None,
             top_destinations: 100,
@@ -134,7 +138,7 @@ impl Proxy {
             resolvers = resolvers.with_store(CacheStore::open(folder, wall)?, wall);
         }
         let tls = TlsClients::new(options.roots.unwrap_or_else(RootCertificates::system));
-        let upstreams = SharedUpstreams::new(resolvers, tls);
+        let upstreams = SharedUpstreams::new(resolvers, tls, options.max_idle);
         let shared = SharedContext::new(
             options.workers.max(1),
             upstreams,

@@ -79,7 +79,7 @@ async fn exported() -> String {
     let logs = LogFiles::start(Box::new(io::sink()), None).unwrap();
     let shared = SharedContext::new(
         1,
-        SharedUpstreams::new(resolvers, tls),
+        SharedUpstreams::new(resolvers, tls, 0),
         logs,
         TracePropagation::default(),
         None,

@@ -5,27 +5,27 @@ use std::sync::Arc;
 
 use super::metrics::UpstreamMetrics;
 
-/// Most idle connections in one worker's pool; more are closed instead.
-const MAX_IDLE: usize = 4096;
-
 /// Counts the idle connections of one worker over all its destinations.
 pub(super) struct IdleCount {
     count: Cell<usize>,
+    /// More are closed instead.
+    most: usize,
     metrics: Arc<UpstreamMetrics>,
 }
 
 impl IdleCount {
     /// Counts none yet. The count is also added to the gauge of `metrics`.
-    pub(super) fn new(metrics: Arc<UpstreamMetrics>) -> Self {
+    pub(super) fn new(most: usize, metrics: Arc<UpstreamMetrics>) -> Self {
         Self {
             count: Cell::default(),
+            most,
             metrics,
         }
     }
 
     /// Whether the pool may keep one more idle connection.
     pub(super) fn has_room(&self) -> bool {
-        self.count.get() < MAX_IDLE
+        self.count.get() < self.most
     }
 
     /// Counts a connection that has become idle.

@@ -53,13 +53,14 @@ pub(crate) struct SweptPool {
 
 impl UpstreamPool {
     pub(crate) fn new(
+        max_idle: usize,
         destination_states: Arc<DestinationStates>,
         metrics: Arc<UpstreamMetrics>,
     ) -> Rc<Self> {
         Rc::new(Self {
             host_pools: RefCell::default(),
             turns: RefCell::default(),
-            idle: Rc::new(IdleCount::new(metrics)),
+            idle: Rc::new(IdleCount::new(max_idle, metrics)),
             limit: Cell::new(MANY),
             destination_states,
         })

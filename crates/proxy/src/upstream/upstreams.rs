@@ -39,6 +39,8 @@ pub(crate) struct SharedUpstreams {
     pub(crate) credentials: CredentialStore,
     /// The states of all destinations.
     pub(crate) destination_states: Arc<DestinationStates>,
+    /// Most idle connections of each worker.
+    max_idle: usize,
     /// Which address family works from here.
     families: Mutex<FamilyHistory>,
     /// The way to every worker's pool, once the workers run.
@@ -57,7 +59,11 @@ pub(crate) struct NeighbourPool {
 impl Upstreams {
     pub(crate) fn new(shared: Arc<SharedUpstreams>, metrics: Arc<UpstreamMetrics>) -> Rc<Self> {
         Rc::new(Self {
-            pool: UpstreamPool::new(Arc::clone(&shared.destination_states), Arc::clone(&metrics)),
+            pool: UpstreamPool::new(
+                shared.max_idle,
+                Arc::clone(&shared.destination_states),
+                Arc::clone(&metrics),
+            ),
             metrics,
             shared,
         })
@@ -132,13 +138,15 @@ impl Upstreams {
 }
 
 impl SharedUpstreams {
-    pub(crate) fn new(resolvers: ResolverSet, tls: TlsClients) -> Arc<Self> {
+    /// Each worker keeps up to `max_idle` idle connections.
+    pub(crate) fn new(resolvers: ResolverSet, tls: TlsClients, max_idle: usize) -> Arc<Self> {
         Arc::new(Self {
             resolvers,
             tls,
             credentials: CredentialStore::default(),
             own_addresses: ArcSwap::default(),
             destination_states: Arc::default(),
+            max_idle,
             families: Mutex::default(),
             neighbours: OnceLock::new(),
         })

@@ -59,7 +59,7 @@ impl Caller {
         let fake = Arc::new(FakeDnsClient::default());
         let resolvers = ResolverSet::new(fake.factory(), None, Handle::current());
         resolvers.apply(&snapshot);
-        let shared = SharedUpstreams::new(resolvers, TlsClients::new(RootCertificates::of([])));
+        let shared = SharedUpstreams::new(resolvers, TlsClients::new(RootCertificates::of([])), 16);
         Self {
             upstreams: Upstreams::new(shared, Arc::default()),
             service: service(&snapshot),

@@ -32,7 +32,7 @@ fn address(text: &str) -> SocketAddr {
 }
 
 fn pool() -> Rc<UpstreamPool> {
-    UpstreamPool::new(Arc::default(), Arc::default())
+    UpstreamPool::new(3, Arc::default(), Arc::default())
 }
 
 /// The pool of a host that resolves to these addresses.
@@ -336,4 +336,24 @@ async fn a_client_finds_its_last_pool_again_while_there_is_one() {
         &next,
         &pool.host_pool(&key("a.example"), &settings)
     ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_are_kept_idle_than_may_be() {
+    let worker = LocalSet::new();
+    worker
+        .run_until(async {
+            let pool = pool();
+            let host_pool = host_pool_of(&pool, "a.test", BackendSettings::default(), &[A]);
+            let mut others = Vec::new();
+            for _ in 0..5 {
+                let (leased, far) = lease(&host_pool, A).await;
+                others.push((leased, far));
+            }
+            for (leased, _) in others {
+                leased.release();
+            }
+            assert_eq!(pool.idle.get(), 3);
+        })
+        .await;
 }
