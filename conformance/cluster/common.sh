@@ -36,3 +36,14 @@ wait_for() {
     sleep 0.2
   done
 }
+
+# pid_of POD: the process of a pod's container, by the name that the kernel gives to its host.
+pid_of() {
+  local p
+  for p in $(pgrep -f '^/egret '); do
+    [ "$(nsenter --target "$p" --uts hostname)" = "$1" ] && echo "$p" && return
+  done
+  die "no process is pod $1"
+}
+# holder: the controller that leads.
+holder() { in_cluster kubectl -n egret-system get lease egret-controller -o jsonpath='{.spec.holderIdentity}'; }

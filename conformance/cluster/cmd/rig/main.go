@@ -18,6 +18,7 @@ import (
 	"egret.dev/conformance/cluster/internal/control"
 	"egret.dev/conformance/cluster/internal/load"
 	"egret.dev/conformance/cluster/internal/node"
+	"egret.dev/conformance/cluster/internal/scale"
 )
 
 func main() {
@@ -38,6 +39,8 @@ func main() {
 		exit(node.Main(os.Args[1:]))
 	case "rig-load":
 		exit(load.Main(os.Args[1:]))
+	case "rig-scale":
+		exit(scale.Main(os.Args[1:]))
 	case container.InitName:
 		exit(container.Init())
 	default:
