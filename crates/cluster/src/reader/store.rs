@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use egret_config::load::{self, UnreadObject};
 use egret_config::report::ReportProblem;
-use egret_config::resources::{ObjectRef, Resources};
+use egret_config::resources::{EndpointSlice, ObjectRef, Resources};
 use kube::api::DynamicObject;
 
 use super::object::{has_status, raw_of, reference, strip, value_of, version};
@@ -303,10 +303,14 @@ impl Stores {
             }
             false => value_of(object),
         };
+        let slice = self.slice(&reference);
         match load::object(reference.kind, value, &mut self.resources) {
             Ok(read) => {
                 let was_unread = self.unread.remove(&reference).is_some();
-                self.changes += u64::from(read.is_changed || was_unread);
+                let is_same = self.scope == ReadScope::All
+                    && slice.is_some_and(|before| self.says_the_same(&reference, &before));
+                let is_news = read.is_changed && !is_same || was_unread;
+                self.changes += u64::from(is_news);
             }
             Err(UnreadObject { problems, .. }) => {
                 if self.unread.get(&reference) != Some(&problems) {
@@ -315,6 +319,28 @@ impl Stores {
                 }
             }
         }
+    }
+
+    fn slice(&self, object: &ObjectRef) -> Option<Arc<EndpointSlice>> {
+        let known = self.resources.endpoint_slices.get(object)?;
+        Some(known.value.clone())
+    }
+
+    /// Whether a slice is as it was to somebody who serves nothing. Endpoints come and go all the time in a large cluster,
+    /// and no status depends on where they are, only on whether there are any.
+    fn says_the_same(&self, object: &ObjectRef, before: &EndpointSlice) -> bool {
+        self.slice(object).is_some_and(|now| {
+            let EndpointSlice {
+                service,
+                addresses,
+                ports,
+                endpoints,
+            } = &*now;
+            *service == before.service
+                && *addresses == before.addresses
+                && *ports == before.ports
+                && endpoints.is_empty() == before.endpoints.is_empty()
+        })
     }
 
     /// Forgets an object that no source has any more.

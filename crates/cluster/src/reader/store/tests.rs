@@ -283,3 +283,43 @@ fn an_object_of_two_sources_is_gone_when_both_have_lost_it() {
     stores.remove(&named);
     assert_eq!(problems(&stores), [""; 0]);
 }
+
+#[test]
+fn where_endpoints_are_is_no_news_to_who_serves_nothing() {
+    let slice = |version: u32, addresses: &[&str], port: u16| {
+        let endpoints = addresses.iter().map(|it| json!({"addresses": [it]}));
+        object(json!({
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {
+                "namespace": "infra", "name": "s", "resourceVersion": version.to_string(),
+                "labels": {"kubernetes.io/service-name": "s"},
+            },
+            "addressType": "IPv4",
+            "endpoints": endpoints.collect::<Vec<_>>(),
+            "ports": [{"name": "", "port": port}],
+        }))
+    };
+    for (scope, moved) in [(ReadScope::All, false), (gateway_scope(), true)] {
+        let source = Source::all(Kind::EndpointSlice);
+        let mut stores = Stores::new(scope.clone());
+        stores.add(&source);
+        list(&mut stores, &source, vec![slice(1, &["10.0.0.1"], 80)]);
+        let mut is_told = |object: DynamicObject| {
+            let before = stores.changes();
+            stores.applied(&source, object);
+            stores.changes() != before
+        };
+        assert_eq!(is_told(slice(2, &["10.0.0.2"], 80)), moved, "{scope:?}");
+        let more = slice(3, &["10.0.0.2", "10.0.0.3"], 80);
+        assert_eq!(is_told(more), moved, "{scope:?}");
+        assert!(is_told(slice(4, &["10.0.0.2"], 81)));
+        assert!(is_told(slice(5, &[], 81)));
+        assert!(is_told(slice(6, &["10.0.0.4"], 81)));
+        // Who is told of something else is told where they are as well.
+        let objects = stores.objects();
+        let mut slices = objects.resources().endpoint_slices.values();
+        let address = slices.next().map(|it| it.value.endpoints[0].address);
+        assert_eq!(address.unwrap().to_string(), "10.0.0.4");
+    }
+}
