@@ -8,6 +8,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use egret_config::compile::{CompileOptions, FileAccess, GatewayPlacement};
+use egret_config::metrics_push::{EndpointError, MetricsCollector};
 use egret_config::resources::{Kind, ObjectRef};
 use egret_proxy::TracePropagation;
 use tracing::level_filters::LevelFilter;
@@ -236,6 +237,13 @@ pub(crate) struct RunArgs {
         value_name = "LIST"
     )]
     pub(crate) trace_propagators: TracePropagation,
+    /// Collector of OpenTelemetry that metrics are pushed to: grpc://HOST:4317, or http://HOST:4318 for OTLP over HTTP; grpcs
+    /// and https speak TLS [default: none, metrics are only scraped]
+    #[arg(long, env = "EGRET_OTLP_METRICS_ENDPOINT", value_parser = metrics_collector, value_name = "URL")]
+    pub(crate) otlp_metrics_endpoint: Option<MetricsCollector>,
+    /// Time between two pushes of metrics
+    #[arg(long, env = "EGRET_OTLP_METRICS_INTERVAL", default_value = "60s", value_parser = push_interval, value_name = "DURATION")]
+    pub(crate) otlp_metrics_interval: Duration,
     /// Time limit for requests in progress after SIGTERM or SIGINT
     #[arg(long, env = "EGRET_DRAIN_TIMEOUT", default_value = "30s", value_parser = duration, value_name = "DURATION")]
     pub(crate) drain_timeout: Duration,
@@ -530,11 +538,27 @@ fn duration(text: &str) -> Result<Duration, String> {
 /// Parses the time between two looks at a gateway, which has other things to do too.
 fn look_interval(text: &str) -> Result<Duration, String> {
     const LEAST: Duration = Duration::from_millis(100);
-    let interval = duration(text)?;
-    if interval < LEAST {
-        return Err(format!("the least is {LEAST:?}"));
+    at_least(LEAST, text)
+}
+
+/// Parses a duration that is not shorter than `least`.
+fn at_least(least: Duration, text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if duration < least {
+        return Err(format!("the least is {least:?}"));
     }
-    Ok(interval)
+    Ok(duration)
+}
+
+/// Parses the URL of a collector of metrics.
+fn metrics_collector(text: &str) -> Result<MetricsCollector, EndpointError> {
+    MetricsCollector::new("--otlp-metrics-endpoint", text)
+}
+
+/// Parses the time between two pushes of metrics, which collectors keep for long.
+fn push_interval(text: &str) -> Result<Duration, String> {
+    const LEAST: Duration = Duration::from_secs(1);
+    at_least(LEAST, text)
 }
 
 /// Parses the name of a Gateway: `NAMESPACE/NAME`.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use egret_proxy::{AdminToken, Proxy, ProxyOptions};
+use egret_proxy::{AdminToken, MetricsPush, Proxy, ProxyOptions};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
@@ -91,6 +91,10 @@ pub(crate) fn proxy_options(
         state_dir: run.state_dir.clone(),
         top_destinations: usize::from(run.top_destinations),
         trace_propagation: run.trace_propagators,
+        metrics_push: run.otlp_metrics_endpoint.clone().map(|to| MetricsPush {
+            to,
+            interval: run.otlp_metrics_interval,
+        }),
         process: console::counters(),
         ..defaults
     })

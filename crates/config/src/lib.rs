@@ -41,6 +41,7 @@ pub mod crd;
 pub mod expression;
 pub mod in_force;
 pub mod load;
+pub mod metrics_push;
 pub mod name;
 mod path;
 mod pattern;

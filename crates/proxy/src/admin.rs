@@ -74,11 +74,14 @@ struct AdminAcceptor {
 /// What the handlers of the admin server read.
 struct AdminState {
     parts: Arc<AdminParts>,
-    registry: Registry,
+    metrics: MetricsExport,
     access: AccessRules,
     started: SystemTime,
     dns_hour: Mutex<DnsHour>,
 }
+
+/// The metrics as they are scraped.
+pub(crate) struct MetricsExport(Registry);
 
 type AdminResponse = Response<Full<Bytes>>;
 
@@ -169,10 +172,9 @@ impl AdminServer {
         })?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let registry = registry(&parts);
         let state = Arc::new(AdminState {
+            metrics: MetricsExport::new(&parts),
             parts,
-            registry,
             access,
             started: clock::wall(),
             dns_hour: Mutex::default(),
@@ -212,6 +214,19 @@ fn registry(parts: &AdminParts) -> Registry {
         process: Arc::clone(&parts.process),
     }));
     registry
+}
+
+impl MetricsExport {
+    pub(crate) fn new(parts: &AdminParts) -> Self {
+        Self(registry(parts))
+    }
+
+    /// All of them, in the OpenMetrics text format.
+    pub(crate) fn text(&self, parts: &AdminParts) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.0).expect("writing to a String does not fail");
+        with_exemplars(text, &parts.shared.metrics)
+    }
 }
 
 impl AdminAcceptor {
@@ -343,17 +358,9 @@ impl AdminState {
     }
 
     fn metrics(&self) -> AdminResponse {
-        let mut body = String::new();
-        if encode(&mut body, &self.registry).is_err() {
-            return text(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "the metrics cannot be written\n",
-            );
-        }
         let kind =
             HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-        let body = with_exemplars(body, &self.parts.shared.metrics);
-        let mut response = text(StatusCode::OK, body);
+        let mut response = text(StatusCode::OK, self.metrics.text(&self.parts));
         response.headers_mut().insert(CONTENT_TYPE, kind);
         response
     }

@@ -15,7 +15,7 @@ use crate::context::WorkerContext;
 use crate::message::grpc::unary;
 use crate::task;
 use crate::telemetry::envoy_log::{self, STREAM_ACCESS_LOGS};
-use crate::telemetry::otlp::{self, EXPORT_LOGS, EXPORT_SPANS};
+use crate::telemetry::otlp::{self, EXPORT_LOGS, EXPORT_METRICS, EXPORT_SPANS};
 use crate::telemetry::outbox::{Mailbox, OutboxAddress, ParcelSize};
 use crate::upstream::CallError;
 
@@ -73,6 +73,10 @@ async fn send(
         OutboxAddress::Traces(tracing) => {
             let request = otlp::export_spans(tracing, entries);
             call(context, to, EXPORT_SPANS, &request).await
+        }
+        OutboxAddress::Metrics(_) => {
+            let request = otlp::export_metrics(entries);
+            call(context, to, EXPORT_METRICS, &request).await
         }
         OutboxAddress::HttpLog(log) => {
             let message = envoy_log::message(log, entries, false);

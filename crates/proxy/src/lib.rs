@@ -95,6 +95,7 @@ mod overload;
 mod plan;
 mod policy;
 mod proxy;
+mod push;
 mod record;
 mod refusal;
 mod request;
@@ -114,6 +115,7 @@ pub use listen::{Bind, BindError};
 pub use message::trace::TracePropagation;
 pub use metrics::ProcessCounters;
 pub use proxy::{Proxy, ProxyOptions};
+pub use push::MetricsPush;
 pub use request::explain::{
     ExplainedAddress, ExplainedField, ExplainedPolicy, Explanation, Outcome, PARAMETERS,
     QuestionForm, QuestionUrl, RequestQuestion, UrlError, explain,

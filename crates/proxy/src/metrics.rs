@@ -12,6 +12,7 @@ use crate::upstream::UpstreamMetrics;
 mod destinations;
 mod exemplars;
 mod export;
+mod otlp;
 mod process;
 mod workers;
 
@@ -20,6 +21,7 @@ pub(crate) use destinations::{
 };
 pub(crate) use exemplars::with_exemplars;
 pub(crate) use export::MetricWriter;
+pub(crate) use otlp::{ExportTime, otlp_metrics};
 pub use process::ProcessCounters;
 pub(crate) use workers::WorkerCollector;
 

@@ -29,6 +29,7 @@ use crate::dns::query::DnsClientFactory;
 use crate::listen::{Bind, BindError, ListenerSet};
 use crate::message::trace::TracePropagation;
 use crate::metrics::ProcessCounters;
+use crate::push::{self, MetricsPush, MetricsPusher};
 use crate::status::{ConfigStatus, SourceState};
 use crate::task;
 use crate::telemetry::access_log::LogFiles;
@@ -77,6 +78,8 @@ pub struct ProxyOptions {
     pub top_destinations: usize,
     /// How traces are told from one process to the next.
     pub trace_propagation: TracePropagation,
+    /// To whom metrics are pushed; `None` is nobody.
+    pub metrics_push: Option<MetricsPush>,
     /// What the program that runs the proxy counts.
     pub process: Arc<ProcessCounters>,
 }
@@ -90,6 +93,7 @@ pub struct Proxy {
     wanted: Snapshot,
     admin: Option<AdminServer>,
     probes: Option<AdminServer>,
+    pusher: Option<Arc<MetricsPusher>>,
     workers: Vec<WorkerHandle>,
     /// Notified when a worker has ended.
     worker_ended: Arc<Notify>,
@@ -117,6 +121,7 @@ impl Default for ProxyOptions {
             state_dir: None,
             top_destinations: 100,
             trace_propagation: TracePropagation::default(),
+            metrics_push: None,
             process: Arc::default(),
         }
     }
@@ -167,6 +172,13 @@ impl Proxy {
             workers: commands.clone(),
             top_destinations: options.top_destinations,
         });
+        let pusher = options.metrics_push.map(|push| {
+            let pusher = Arc::new(MetricsPusher::new(push, Arc::clone(&parts)));
+            let (pushed, interval) = (Arc::downgrade(&pusher), pusher.interval());
+            let pushing = async move || push::keep_pushing(&pushed, interval).await;
+            control.spawn(task::restarting("pushing metrics", pushing));
+            pusher
+        });
         let admin = options.admin.map(|address| {
             AdminServer::start(address, options.admin_token, Arc::clone(&parts), control)
         });
@@ -196,6 +208,7 @@ impl Proxy {
             wanted: Snapshot::default(),
             admin,
             probes,
+            pusher,
             workers,
             worker_ended,
         })
@@ -213,6 +226,9 @@ impl Proxy {
             review,
         } = compiled;
         self.wanted = snapshot;
+        if let Some(pusher) = &self.pusher {
+            pusher.add_to(&mut self.wanted);
+        }
         let next = self.status.generation() + 1;
         self.shared.generation.store(next, Relaxed);
         let unbound = self.serve_wanted().await;
@@ -348,6 +364,10 @@ impl Proxy {
     /// until `cut_off` completes. Returns the number of connections that did not finish.
     pub async fn drain_until(self, cut_off: impl Future<Output = ()>) -> usize {
         self.shared.drain.drain();
+        if let Some(pusher) = &self.pusher {
+            // While workers still take commands.
+            pusher.push().await;
+        }
         // Saved before requests have finished, because the process may be killed while they do.
         let saved = tokio::task::spawn_blocking({
             let shared = Arc::clone(&self.shared);

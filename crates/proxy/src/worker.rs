@@ -8,6 +8,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use egret_config::policy::service::Collector;
 use egret_config::snapshot::BindAddress;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -21,6 +22,7 @@ use crate::context::{SharedContext, WorkerContext};
 use crate::export;
 use crate::plan::destination::DestinationKey;
 use crate::task;
+use crate::telemetry::outbox::OutboxAddress;
 use crate::tunnel::OpenTunnelFacts;
 use crate::upstream::{NeighbourPool, health_check};
 use accept_loops::AcceptLoops;
@@ -43,6 +45,8 @@ pub(crate) enum WorkerCommand {
     ListConnections(OpenQuery, oneshot::Sender<Vec<OpenConnection>>),
     /// Tell which tunnels are open.
     ListTunnels(OpenQuery, oneshot::Sender<Vec<OpenTunnelFacts>>),
+    /// Tell a collector these metrics, each encoded.
+    Tell(Arc<Collector>, Vec<Vec<u8>>),
     /// Reevaluate the open tunnels, because the configuration has changed.
     ReevaluateTunnels,
     /// End when the last connection has ended.
@@ -212,6 +216,10 @@ async fn serve(
             }
             Some(WorkerCommand::ListTunnels(query, asker)) => {
                 let _ = asker.send(context.tunnels.list(&query));
+            }
+            Some(WorkerCommand::Tell(collector, metrics)) => {
+                let outbox = context.telemetry.outbox();
+                outbox.replace(&OutboxAddress::Metrics(collector), metrics);
             }
             Some(WorkerCommand::ReevaluateTunnels) => {
                 context.upstreams.fetch_due_keys(&context.snapshot());

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use egret_config::compile::{CompileOptions, compile};
 use egret_config::load::{ConfigFile, load};
+use egret_config::metrics_push::MetricsCollector;
 use egret_proxy::tls::RootCertificates;
-use egret_proxy::{Bind, Proxy, ProxyOptions};
+use egret_proxy::{Bind, MetricsPush, Proxy, ProxyOptions};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
@@ -83,6 +84,17 @@ impl Gateway {
     pub fn start_trusting<'a>(yaml: &str, cas: impl IntoIterator<Item = &'a Ca>) -> Self {
         let roots = RootCertificates::of(cas.into_iter().map(Ca::certificate));
         Self::start_with(yaml, |options| options.roots = Some(roots))
+    }
+
+    /// Starts a gateway with one worker, which pushes its metrics to a collector at this interval.
+    ///
+    /// # Panics
+    /// As [`Gateway::start`], and if the endpoint is not a collector's.
+    #[must_use]
+    pub fn start_pushing(yaml: &str, endpoint: &str, interval: Duration) -> Self {
+        let to = MetricsCollector::new("the collector", endpoint).expect("an endpoint");
+        let push = MetricsPush { to, interval };
+        Self::start_with(yaml, |options| options.metrics_push = Some(push))
     }
 
     fn start_with(yaml: &str, change: impl FnOnce(&mut ProxyOptions)) -> Self {

@@ -55,6 +55,12 @@ impl ServiceId {
     pub fn new(extension: &ObjectRef, field: &str) -> Self {
         Self(format!("{extension}: {field}").into())
     }
+
+    /// The service that an argument of the process names.
+    #[must_use]
+    pub fn of_argument(argument: &str) -> Self {
+        Self(argument.into())
+    }
 }
 
 impl fmt::Display for ServiceId {

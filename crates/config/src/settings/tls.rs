@@ -195,6 +195,20 @@ impl Default for UpstreamTls {
     }
 }
 
+impl UpstreamTls {
+    /// TLS that a URL asks for: by the system's CAs, for the host of the URL.
+    pub(crate) fn of_host(host: &Host) -> Self {
+        Self {
+            sni: host.name().cloned(),
+            names: match host {
+                Host::Ip(_) => vec![PeerName::Host(host.clone())],
+                Host::Name(_) => Vec::new(),
+            },
+            ..Self::default()
+        }
+    }
+}
+
 /// Hashes the fields that differ most often, so that looking up the destination of a request does not read all
 /// certificates.
 impl Hash for UpstreamTls {

@@ -12,20 +12,26 @@ use prost::{Message, Oneof};
 
 use super::access_log::{environment, hostname};
 
+pub(crate) mod metric;
+
 /// The method that takes logs.
 pub(crate) const EXPORT_LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
 
 /// The method that takes spans.
 pub(crate) const EXPORT_SPANS: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
-/// `ExportLogsServiceRequest` and `ExportTraceServiceRequest`, which are written alike.
+/// The method that takes metrics.
+pub(crate) const EXPORT_METRICS: &str =
+    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+
+/// `ExportLogsServiceRequest` and its kin of traces and metrics, which are written alike.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct ExportRequest {
     #[prost(message, repeated, tag = "1")]
     pub(crate) of_resources: Vec<OfResource>,
 }
 
-/// `ResourceLogs` and `ResourceSpans`
+/// `ResourceLogs`, `ResourceSpans` and `ResourceMetrics`
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct OfResource {
     #[prost(message, optional, tag = "1")]
@@ -40,12 +46,12 @@ pub(crate) struct Resource {
     pub(crate) attributes: Vec<KeyValue>,
 }
 
-/// `ScopeLogs` and `ScopeSpans`
+/// `ScopeLogs`, `ScopeSpans` and `ScopeMetrics`
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct OfScope {
     #[prost(message, optional, tag = "1")]
     pub(crate) scope: Option<Scope>,
-    /// Each a [`LogRecord`] or a [`Span`].
+    /// Each a [`LogRecord`], a [`Span`] or a [`metric::Metric`].
     #[prost(bytes = "vec", repeated, tag = "2")]
     pub(crate) entries: Vec<Vec<u8>>,
 }
@@ -220,20 +226,37 @@ pub(crate) fn export_logs(log: &OpenTelemetryLog, records: Vec<Vec<u8>>) -> Expo
 
 /// A request that exports these spans, each encoded.
 pub(crate) fn export_spans(tracing: &Tracing, spans: Vec<Vec<u8>>) -> ExportRequest {
-    let resource = [
-        ("service.name", &*tracing.service_name),
-        ("telemetry.sdk.language", "rust"),
-        ("telemetry.sdk.name", "egret"),
-        ("telemetry.sdk.version", env!("CARGO_PKG_VERSION")),
-    ];
-    let mut resource = resource
-        .map(|(key, value)| KeyValue::text(key, value))
-        .to_vec();
+    let mut resource = resource_of_process(&tracing.service_name);
     if tracing.detects_environment {
         let told = environment("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default();
         merge(&mut resource, detected(&told));
     }
     export(resource, spans)
+}
+
+/// A request that exports these metrics, each encoded. The environment may name the service, and say more of the resource.
+pub(crate) fn export_metrics(metrics: Vec<Vec<u8>>) -> ExportRequest {
+    let name = environment("OTEL_SERVICE_NAME").filter(|name| !name.is_empty());
+    let mut resource = resource_of_process(name.as_deref().unwrap_or("egret"));
+    // Counters of several gateways are series of their own.
+    let instance = hostname().unwrap_or_default();
+    resource.push(KeyValue::text("service.instance.id", instance));
+    let mut told = detected(&environment("OTEL_RESOURCE_ATTRIBUTES").unwrap_or_default());
+    told.retain(|attribute| name.is_none() || attribute.key != "service.name");
+    merge(&mut resource, told);
+    export(resource, metrics)
+}
+
+/// What every process says of itself.
+fn resource_of_process(service_name: &str) -> Vec<KeyValue> {
+    let resource = [
+        ("service.name", service_name),
+        ("telemetry.sdk.language", "rust"),
+        ("telemetry.sdk.name", "egret"),
+        ("telemetry.sdk.version", env!("CARGO_PKG_VERSION")),
+    ];
+    let resource = resource.map(|(key, value)| KeyValue::text(key, value));
+    resource.to_vec()
 }
 
 /// Adds attributes, each in place of the one of the same name.

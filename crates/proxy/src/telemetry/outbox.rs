@@ -32,6 +32,8 @@ pub(crate) enum OutboxAddress {
     OpenTelemetry(Arc<OpenTelemetryLog>),
     /// Spans of OTLP.
     Traces(Arc<Tracing>),
+    /// Metrics of OTLP.
+    Metrics(Arc<Collector>),
     /// Entries of Envoy's access log service about HTTP.
     HttpLog(Arc<ServiceLog>),
     /// Such entries about TLS that is passed through.
@@ -82,6 +84,7 @@ impl OutboxAddress {
         match self {
             Self::OpenTelemetry(log) => &log.collector,
             Self::Traces(tracing) => &tracing.collector,
+            Self::Metrics(collector) => collector,
             Self::HttpLog(log) | Self::TcpLog(log) => &log.collector,
         }
     }
@@ -123,6 +126,24 @@ impl Outbox {
             mailbox
         });
         mailbox.push(entry, self.hurries.get());
+    }
+
+    /// Adds entries in place of those that still wait, which are lost: they say what was before. They are sent at once.
+    pub(crate) fn replace(&self, to: &OutboxAddress, entries: Vec<Vec<u8>>) {
+        let of_service = || self.boxes.borrow().iter().find(|it| it.to == *to).cloned();
+        if let Some(mailbox) = of_service() {
+            let late = mailbox.take_all();
+            if !late.is_empty() {
+                let why = "it does not keep up with what it is told";
+                self.settle(to, ParcelSize::of(&late), Some(why));
+            }
+        }
+        for entry in entries {
+            self.post(to, entry);
+        }
+        if let Some(mailbox) = of_service() {
+            mailbox.full.notify_one();
+        }
     }
 
     /// Waits for a box that nobody empties yet, for the caller to do so until it [leaves](Self::leave) it.
@@ -201,6 +222,12 @@ impl Mailbox {
         }
     }
 
+    /// Takes everything.
+    fn take_all(&self) -> Vec<Vec<u8>> {
+        self.bytes.set(0);
+        self.entries.take().into()
+    }
+
     /// Takes the oldest entries, as many as are sent at once.
     pub(crate) fn take(&self) -> Vec<Vec<u8>> {
         let mut entries = self.entries.borrow_mut();
@@ -232,7 +259,9 @@ impl OutboxTotals {
 
     fn lost(&self, to: &OutboxAddress, count: u64, why: &str) {
         let dropped = match to {
-            OutboxAddress::OpenTelemetry(_) | OutboxAddress::Traces(_) => &self.otlp_dropped,
+            OutboxAddress::OpenTelemetry(_)
+            | OutboxAddress::Traces(_)
+            | OutboxAddress::Metrics(_) => &self.otlp_dropped,
             OutboxAddress::HttpLog(_) | OutboxAddress::TcpLog(_) => &self.als_dropped,
         };
         dropped.fetch_add(count, Relaxed);

@@ -48,6 +48,7 @@ mod misdirected;
 mod overload;
 mod passthrough;
 mod proxy_protocol;
+mod pushed_metrics;
 mod rate_limit;
 mod rbac;
 mod refusals;

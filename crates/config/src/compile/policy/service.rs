@@ -15,7 +15,7 @@ use crate::policy::egress::EgressPolicySet;
 use crate::policy::service::ServiceId;
 use crate::resources::{Kind, ObjectRef, Resources};
 use crate::snapshot::{
-    BackendDestination, BackendSettings, PeerName, ResolverId, RouteFilters, ServiceDestination,
+    BackendDestination, BackendSettings, ResolverId, RouteFilters, ServiceDestination,
     StaticDestination, UpstreamTls, WeightedBackend,
 };
 
@@ -181,16 +181,8 @@ fn over_tls(settings: Arc<BackendSettings>, host: Option<&Host>) -> Arc<BackendS
     let Some(host) = host.filter(|_| settings.tls.is_none()) else {
         return settings;
     };
-    let tls = UpstreamTls {
-        sni: host.name().cloned(),
-        names: match host {
-            Host::Ip(_) => vec![PeerName::Host(host.clone())],
-            Host::Name(_) => Vec::new(),
-        },
-        ..UpstreamTls::default()
-    };
     Arc::new(BackendSettings {
-        tls: Some(Arc::new(tls)),
+        tls: Some(Arc::new(UpstreamTls::of_host(host))),
         ..(*settings).clone()
     })
 }

@@ -57,6 +57,26 @@ async fn entries_wait_a_second_or_until_there_are_many() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn metrics_take_the_place_of_older_ones_and_are_sent_at_once() {
+    let (outbox, totals) = outbox();
+    let to = OutboxAddress::Metrics(Arc::new(log("a").collector.clone()));
+    outbox.replace(&to, vec![b"old".to_vec(), b"older".to_vec()]);
+    assert_eq!(totals.otlp_dropped(), 0);
+    outbox.replace(&to, vec![b"new".to_vec()]);
+    assert_eq!(totals.otlp_dropped(), 2);
+    assert_eq!(totals.told_troubles().len(), 1);
+    let begin = clock::now();
+    let mailbox = outbox.begun().await;
+    outbox.is_due(&mailbox).await;
+    assert_eq!(clock::now(), begin);
+    let sent = mailbox.take();
+    assert_eq!(sent, [b"new"]);
+    outbox.settle(&to, ParcelSize::of(&sent), None);
+    assert_eq!(totals.told_troubles(), [""; 0]);
+    assert_eq!(totals.waiting.load(Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_service_has_a_box_that_is_given_out_once() {
     let (outbox, _) = outbox();
     let addresses = ["a", "b"].map(|name| OutboxAddress::OpenTelemetry(log(name)));
