@@ -38,6 +38,18 @@ class Counts(unittest.TestCase):
         self.assertEqual(len(over({"allocations": 11}, here="elsewhere")), 1)
         self.assertEqual(len(over({"system calls": 1})), 1)
 
+    def test_full_telemetry_is_counted_beside_none(self):
+        name, beside, figure, most = budgets.RATIOS[0]
+        self.assertLessEqual({name, beside}, set(SCENARIOS))
+
+        def over(value):
+            counted = {name: {figure: value}, beside: {figure: 100}}
+            return list(budgets.over_budget(counted, {"machine": "", "scenarios": {}}, "elsewhere"))
+
+        self.assertEqual(over(100 * most), [])
+        told = f"{name}: instructions are 1.21 times those of {beside}, at most 1.20"
+        self.assertEqual(over(121), [told])
+
     def test_every_scenario_has_a_budget_and_the_page_has_them(self):
         scenarios = budgets.read()["scenarios"]
         self.assertEqual(list(scenarios), list(SCENARIOS))
