@@ -21,6 +21,18 @@ from fakes import start_name_server, start_origin  # noqa: E402
 # Of twenty rules the last one is for the hosts of all scenarios.
 RULES = "".join(f"  - {{action: Allow, hosts: [api-{number}.example.com]}}\n" for number in range(19)) + "  - {action: Allow, hosts: ['*.test']}"
 
+# Routes to other hosts than those of the scenarios.
+ROUTE = """---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: route-{number}, namespace: bench}}
+spec:
+  parentRefs: [{{name: http}}]
+  hostnames: [api-{number}.example.com]
+  rules: [{{backendRefs: [{{group: gateway.kgateway.dev, kind: Backend, name: any}}]}}]
+"""
+ROUTES = "".join(ROUTE.format(number=number) for number in range(1000))
+
 
 def free_port():
     with socket.socket() as probe:
@@ -62,6 +74,7 @@ class World:
             "FOLDER": self.folder,
             "JWKS": self.jwks,
             "RULES": RULES,
+            "ROUTES": ROUTES,
             "CERTIFICATE": self.base64("server.crt"),
             "KEY": self.base64("server.key"),
         }

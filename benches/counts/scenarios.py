@@ -42,6 +42,9 @@ SCENARIOS = {
     "warm request": Scenario(client.requests, (*REQUEST, tools.copied)),
     "warm request, rate limit": with_policy("limit"),
     "warm request, 20 egress rules": with_policy("rules"),
+    # The one route among many, which take long to be loaded under valgrind; and every policy that asks no service.
+    "warm request, 1,000 routes": with_policy("routes"),
+    "warm request, every policy": with_policy("policies"),
     # With and without the policy, because its header costs something too.
     "warm request, x-team": Scenario(partial(client.requests, headers=(TEAM,)), (tools.instructions,)),
     "warm request, x-team, CEL": with_policy("cel", TEAM),

@@ -17,6 +17,8 @@ use super::*;
 use crate::message::target::TargetForm;
 use crate::plan::PlannedRoute;
 
+mod cost;
+
 const SERVICE: &str = "shop.apps.svc.cluster.local";
 
 fn backend(destination: BackendDestination) -> WeightedBackend {

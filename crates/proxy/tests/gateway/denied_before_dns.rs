@@ -208,25 +208,24 @@ stringData: {one: key}
     ]
 }
 
-fn with_services() -> Vec<Denial> {
+/// Nobody is there.
+fn closed() -> (SocketAddr, Box<dyn Any>) {
+    at(ClosedPort::start(), ClosedPort::addr)
+}
+
+/// Services that know who may ask.
+fn with_doors() -> Vec<Denial> {
     let refused = Written::default().message(1, &Written::default().number(1, 7));
     let door = grpc::start(move |_| GrpcAnswer::Message(refused.clone()));
     let over_http = Upstream::start().answering(|_| {
         let refused = http::Response::builder().status(403);
         refused.body(Bytes::new()).ok()
     });
-    let over = grpc::start(|_| GrpcAnswer::Message(Written::default().number(1, 2)));
-    let processing = StreamService::start(|_| {
-        let status = Written::default().number(1, 403);
-        let immediate = Written::default().message(1, &status);
-        vec![StreamStep::Say(Written::default().message(7, &immediate))]
-    });
     let keys = key_set([&TokenIssuer::new("one")]);
     let inline =
         format!("jwt: {{providers: [{{name: p, jwks: {{local: {{inline: '{keys}'}}}}}}]}}");
     let remote =
         "jwt: {providers: [{name: p, jwks: {remote: {url: 'http://keys.example/', $BACKEND}}}]}";
-    let closed = || at(ClosedPort::start(), ClosedPort::addr);
     vec![
         Denial::asking("jwtAuth", EVERY, (&inline, TOKENS), closed()),
         Denial::asking("jwtAuth without keys", EVERY, (remote, TOKENS), closed()),
@@ -257,6 +256,18 @@ fn with_services() -> Vec<Denial> {
             ),
             closed(),
         ),
+    ]
+}
+
+/// Services that count and change requests.
+fn with_services() -> Vec<Denial> {
+    let over = grpc::start(|_| GrpcAnswer::Message(Written::default().number(1, 2)));
+    let processing = StreamService::start(|_| {
+        let status = Written::default().number(1, 403);
+        let immediate = Written::default().message(1, &status);
+        vec![StreamStep::Say(Written::default().message(7, &immediate))]
+    });
+    vec![
         Denial::asking(
             "rateLimit.global",
             EVERY,
@@ -383,7 +394,8 @@ fn what_nothing_denies_is_looked_up_in_every_form() {
 
 #[test]
 fn what_a_policy_denies_is_not_looked_up_in_any_form() {
-    for denial in with_policies().into_iter().chain(with_services()) {
+    let denials = [with_policies(), with_doors(), with_services()];
+    for denial in denials.into_iter().flatten() {
         let setup = TestSetup::new(&denial.objects);
         let taken = denial.lets_one.then(|| setup.take_one());
         for form in denial.forms {

@@ -4,8 +4,6 @@
 //! What a service may say wrongly in its own protocol is with its policy: `ext_auth`, `ext_proc::failures`, `global_limit`,
 //! `jwt_auth::keys`.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
-
 use std::any::Any;
 use std::net::{Ipv4Addr, SocketAddr};
 

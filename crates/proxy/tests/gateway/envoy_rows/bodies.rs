@@ -33,96 +33,102 @@ fn coding(setup: &WithPolicy, target: &str, accepted: &str) -> [Option<String>; 
         .map(|name| response.header(name).map(str::to_owned))
 }
 
+const GZIP: Option<&str> = Some("gzip");
+const VARY: Option<&str> = Some("Accept-Encoding");
+
+/// What a row shows, the head of the response, what the client accepts, and the coding that it gets.
+type CodingRow = (
+    &'static str,
+    &'static str,
+    &'static str,
+    [Option<&'static str>; 4],
+);
+
+const CODINGS: &[CodingRow] = &[
+    (
+        "a text",
+        "/30?content-type=text/plain",
+        "gzip",
+        [GZIP, VARY, None, None],
+    ),
+    ("no type at all", "/30?", "gzip", [GZIP, VARY, None, None]),
+    (
+        "another status",
+        "/30?status=404&content-type=text/html",
+        "gzip",
+        [GZIP, VARY, None, None],
+    ),
+    (
+        "a strong entity tag goes",
+        "/30?etag=\"a\"",
+        "gzip",
+        [GZIP, VARY, None, None],
+    ),
+    (
+        "a weak one stays",
+        "/30?etag=W/\"a\"",
+        "gzip",
+        [GZIP, VARY, Some("W/\"a\""), None],
+    ),
+    (
+        "what it varies by is added to",
+        "/30?vary=Origin",
+        "gzip",
+        [GZIP, Some("Origin, Accept-Encoding"), None, None],
+    ),
+    (
+        "and not twice",
+        "/30?vary=Accept-Encoding",
+        "gzip",
+        [GZIP, VARY, None, None],
+    ),
+    (
+        "who does not ask is told that others may",
+        "/30?content-type=text/plain",
+        "identity",
+        [None, VARY, None, Some("30")],
+    ),
+    ("too short", "/29?", "gzip", [None, None, None, Some("29")]),
+    (
+        "another type",
+        "/30?content-type=text/csv",
+        "gzip",
+        [None, None, None, Some("30")],
+    ),
+    (
+        "events",
+        "/30?content-type=text/event-stream",
+        "gzip",
+        [None, None, None, Some("30")],
+    ),
+    (
+        "coded already",
+        "/30?content-encoding=identity",
+        "gzip",
+        [Some("identity"), None, None, Some("30")],
+    ),
+    (
+        "not to be changed",
+        "/30?cache-control=no-transform",
+        "gzip",
+        [None, None, None, Some("30")],
+    ),
+    // Envoy compresses it, and so the range means other bytes than its field says.
+    (
+        "a part",
+        "/30?status=206&content-range=bytes+0-29/99",
+        "gzip",
+        [None, None, None, Some("30")],
+    ),
+];
+
 #[test]
 fn a_response_is_compressed_by_its_head() {
     let policy = "compression: {responseCompression: {}}";
     let setup = with(policy, &[], Upstream::start().answering(told));
-    let gzip = || Some("gzip");
-    let vary = || Some("Accept-Encoding");
-    for (shows, target, accepted, expected) in [
-        (
-            "a text",
-            "/30?content-type=text/plain",
-            "gzip",
-            [gzip(), vary(), None, None],
-        ),
-        (
-            "no type at all",
-            "/30?",
-            "gzip",
-            [gzip(), vary(), None, None],
-        ),
-        (
-            "another status",
-            "/30?status=404&content-type=text/html",
-            "gzip",
-            [gzip(), vary(), None, None],
-        ),
-        (
-            "a strong entity tag goes",
-            "/30?etag=\"a\"",
-            "gzip",
-            [gzip(), vary(), None, None],
-        ),
-        (
-            "a weak one stays",
-            "/30?etag=W/\"a\"",
-            "gzip",
-            [gzip(), vary(), Some("W/\"a\""), None],
-        ),
-        (
-            "what it varies by is added to",
-            "/30?vary=Origin",
-            "gzip",
-            [gzip(), Some("Origin, Accept-Encoding"), None, None],
-        ),
-        (
-            "and not twice",
-            "/30?vary=Accept-Encoding",
-            "gzip",
-            [gzip(), vary(), None, None],
-        ),
-        (
-            "who does not ask is told that others may",
-            "/30?content-type=text/plain",
-            "identity",
-            [None, vary(), None, Some("30")],
-        ),
-        ("too short", "/29?", "gzip", [None, None, None, Some("29")]),
-        (
-            "another type",
-            "/30?content-type=text/csv",
-            "gzip",
-            [None, None, None, Some("30")],
-        ),
-        (
-            "events",
-            "/30?content-type=text/event-stream",
-            "gzip",
-            [None, None, None, Some("30")],
-        ),
-        (
-            "coded already",
-            "/30?content-encoding=identity",
-            "gzip",
-            [Some("identity"), None, None, Some("30")],
-        ),
-        (
-            "not to be changed",
-            "/30?cache-control=no-transform",
-            "gzip",
-            [None, None, None, Some("30")],
-        ),
-        // Envoy compresses it, and so the range means other bytes than its field says.
-        (
-            "a part",
-            "/30?status=206&content-range=bytes+0-29/99",
-            "gzip",
-            [None, None, None, Some("30")],
-        ),
-    ] {
+    for (shows, target, accepted, expected) in CODINGS {
         let told = coding(&setup, target, accepted);
-        assert_eq!(told.each_ref().map(Option::as_deref), expected, "{shows}");
+        assert_eq!(told.each_ref().map(Option::as_deref), *expected, "{shows}");
     }
 }
 

@@ -136,11 +136,9 @@ spec:
       port: 8443
 ";
 
-#[test]
-fn a_service_is_reached_over_tls() {
-    let ca = Ca::new();
-    let pem = ca.pem();
-    let by_secret = format!(
+/// The policy of kgateway, whose CA is in a Secret.
+fn by_secret(pem: &str) -> String {
+    format!(
         "apiVersion: v1
 kind: Secret
 metadata:
@@ -165,15 +163,12 @@ spec:
     secretRef:
       name: ca
 "
-    );
-    let algorithms = format!(
-        "{by_secret}    parameters:
-      signatureAlgorithms:
-        - ecdsa_secp256r1_sha256
-        - rsa_pss_rsae_sha256
-"
-    );
-    let by_map = format!(
+    )
+}
+
+/// The policy of the Gateway API, whose CA is in a ConfigMap.
+fn by_map(pem: &str) -> String {
+    format!(
         "apiVersion: v1
 kind: ConfigMap
 metadata:
@@ -199,8 +194,22 @@ spec:
       kind: ConfigMap
       name: ca
 "
+    )
+}
+
+#[test]
+fn a_service_is_reached_over_tls() {
+    let ca = Ca::new();
+    let pem = ca.pem();
+    let by_secret = by_secret(&pem);
+    let algorithms = format!(
+        "{by_secret}    parameters:
+      signatureAlgorithms:
+        - ecdsa_secp256r1_sha256
+        - rsa_pss_rsae_sha256
+"
     );
-    for tls in [by_secret, algorithms, by_map] {
+    for tls in [by_secret, algorithms, by_map(&pem)] {
         let nginx = Upstream::start_tls(UpstreamTls::of(&ca, ["example.com"]));
         let at = endpoints("kgateway-base", "nginx", nginx.addr());
         let app = SampleApp::start(&[NGINX, &at, &tls]);
