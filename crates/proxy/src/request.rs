@@ -233,8 +233,6 @@ async fn answer(
     expect(&request, exchange);
     let parts = &mut request.parts;
     let entered = enter(parts, socket, client)?;
-    let started = exchange.progress().started();
-    connection.context.overload.admit(started)?;
     let (mut target, extended) = (entered.target, entered.extended);
     if let Some(answer) = edge::begin(entered.listener, &mut target, parts, client)? {
         return Ok(answer);
@@ -245,8 +243,7 @@ async fn answer(
     let policies = &found.rule.policies;
     edge::trace_rule(policies, parts, exchange);
     transformation::keep(policies, parts, connection.client.scheme(), exchange);
-    let faults = &connection.context.shared.faults;
-    if let Some(fault) = decide::fault(&found, parts, exchange, faults) {
+    if let Some(fault) = decide::fault(&found, parts, client) {
         // Boxed, so that it costs other requests nothing.
         Box::pin(fault).await?;
     }
@@ -530,6 +527,8 @@ fn enter<'s>(
 
     let listener = listener.ok_or(Refusal::NoListener)?;
     check::listener(listener, &connection.client)?;
+    let overload = &connection.context.overload;
+    overload.admit(exchange.progress().started())?;
     Ok(EnteredRequest {
         target,
         extended,

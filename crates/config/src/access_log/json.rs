@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_special_byte_is_found_wherever_it_is() {
-        let is_special = |byte: u8| byte < 0x20 || byte >= 0x80 || byte == b'"' || byte == b'\\';
+        let is_special = |byte: u8| !(0x20..0x80).contains(&byte) || byte == b'"' || byte == b'\\';
         for length in 1..20 {
             for place in 0..length {
                 for byte in 0..=u8::MAX {

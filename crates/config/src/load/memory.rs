@@ -37,11 +37,11 @@ impl ConfigLoader {
             };
             for (lines_before, text) in split(text) {
                 place.lines_before = lines_before;
-                if let Some((text, objects)) = self.documents.remove_entry(text) {
-                    if config.adopt(&place, &objects, &self.resources) {
-                        documents.insert(text, objects);
-                        continue;
-                    }
+                if let Some((text, objects)) = self.documents.remove_entry(text)
+                    && config.adopt(&place, &objects, &self.resources)
+                {
+                    documents.insert(text, objects);
+                    continue;
                 }
                 if let Some(objects) = config.read(&place, text) {
                     documents.insert(text.into(), objects);

@@ -110,7 +110,7 @@ impl Trace {
         // All that is random at once, because the generator takes its time each time that it is asked.
         let (id, span, upstream_span): (u128, u64, u64) = rand::random();
         Some(Self {
-            id: parent.map_or(id.to_ne_bytes(), |parent| parent.trace),
+            id: parent.map_or_else(|| id.to_ne_bytes(), |parent| parent.trace),
             span: span.to_ne_bytes(),
             parent: parent.map(|parent| parent.span),
             upstream_span: spawns_upstream_span.then_some(upstream_span.to_ne_bytes()),

@@ -101,13 +101,16 @@ impl AllDestinations {
     }
 }
 
+/// Entries of a map.
+type Entries<K, V> = Vec<(K, V)>;
+
 /// The entries of a map with the greatest ranks, in their order, and the others in none: only those that are told are
 /// sorted, of very many.
 fn busiest<K: Ord, V>(
     all: HashMap<K, V>,
     most: usize,
     rank: impl Fn(&V) -> u64,
-) -> (Vec<(K, V)>, Vec<(K, V)>) {
+) -> (Entries<K, V>, Entries<K, V>) {
     let mut all: Vec<_> = all.into_iter().collect();
     let order = |(one, of_one): &(K, V), (other, of_other): &(K, V)| {
         let greater = rank(of_other).cmp(&rank(of_one));

@@ -30,7 +30,6 @@ async fn with_probe(overload: Overload, test: impl AsyncFnOnce(&Overload)) {
     let overload = Rc::new(overload);
     let tasks = LocalSet::new();
     let measured = Rc::clone(&overload);
-    #[expect(clippy::disallowed_methods, reason = "there is no worker here")]
     tasks.spawn_local(async move { measured.measure().await });
     tasks.run_until(test(&overload)).await;
 }

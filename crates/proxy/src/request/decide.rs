@@ -20,7 +20,7 @@ use crate::exchange::Exchange;
 use crate::message::target::Target;
 use crate::message::upgrade;
 use crate::plan::{ForwardPlan, PlannedRoute};
-use crate::policy::fault::{self, ActiveFaults};
+use crate::policy::fault;
 use crate::policy::limit::WorkerLimits;
 use crate::policy::{self, Admission, Admitted, Clearance, CountedRequest, PolicyContext, cors};
 use crate::refusal::Refusal;
@@ -99,11 +99,11 @@ pub(super) fn step(rule: &RouteRule, is_connect: bool) -> Result<RuleStep<'_>, R
 pub(super) fn fault<'a>(
     found: &RouteMatch<'a>,
     parts: &'a Parts,
-    exchange: &Exchange,
-    active: &'a Arc<ActiveFaults>,
+    client: &'a RequestClient,
 ) -> Option<impl Future<Output = Result<(), Refusal>> + 'a> {
+    let active = &client.connection.context.shared.faults;
     let fault = fault::inject(&found.rule.policies, parts, active)?;
-    exchange.routed(found.rule);
+    client.exchange.routed(found.rule);
     Some(fault)
 }
 

@@ -1,7 +1,5 @@
 //! Metrics that are pushed to a collector of OpenTelemetry, beside those that are scraped.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
-
 use std::time::Duration;
 
 use egret_testkit::gateway::{documents, egress_policy, quickstart_config};

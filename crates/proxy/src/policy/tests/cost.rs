@@ -15,7 +15,11 @@ use crate::policy::limit::LimitStore;
 const ROUNDS: u32 = 1_000_000;
 
 /// The time of one of many.
-#[expect(clippy::disallowed_methods, reason = "it measures")]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "it measures, for people to read"
+)]
 fn time_of(what: &str, mut once: impl FnMut()) -> Duration {
     let began = Instant::now();
     for _ in 0..ROUNDS {
