@@ -53,8 +53,19 @@ impl MetricsPusher {
         self.push.interval
     }
 
-    /// Pushes the metrics as they are now.
+    /// Pushes the metrics as they are now, once there is a configuration, which says how to get to the collector.
     pub(crate) async fn push(&self) {
+        let service = &self.push.to.collector.service.id;
+        if !self
+            .parts
+            .shared
+            .snapshot
+            .load()
+            .services
+            .contains_key(service)
+        {
+            return;
+        }
         let time = ExportTime {
             start: self.started,
             now: clock::wall(),
