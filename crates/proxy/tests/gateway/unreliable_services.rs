@@ -6,6 +6,7 @@
 
 use std::any::Any;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use egret_testkit::gateway::{documents, quickstart_config};
@@ -35,6 +36,9 @@ const ALL: [Service; 5] = [
     Service::Limits,
     Service::Keys,
 ];
+
+/// Who signs the tokens of all requests.
+static ISSUER: LazyLock<TokenIssuer> = LazyLock::new(|| TokenIssuer::new("one"));
 
 /// A time far in the future.
 const EXPIRES: u64 = 4_102_444_800;
@@ -90,7 +94,7 @@ impl Service {
     }
 
     /// Starts a service that lets everything through.
-    fn start(self, port: u16, issuer: &TokenIssuer) -> Box<dyn Any> {
+    fn start(self, port: u16) -> Box<dyn Any> {
         let ip = Ipv4Addr::LOCALHOST;
         let say = |message: Written| move |_: &[u8]| GrpcAnswer::Message(message.clone());
         match self {
@@ -111,7 +115,7 @@ impl Service {
                 say(Written::default().number(1, 1)),
             )),
             Self::Keys => {
-                let keys = Bytes::from(key_set([issuer]));
+                let keys = Bytes::from(key_set([&*ISSUER]));
                 let server = Upstream::start_on_port(ip, port);
                 Box::new(server.answering(move |_| Some(http::Response::new(keys.clone()))))
             }
@@ -123,7 +127,6 @@ impl Service {
 struct TestSetup {
     gateway: Gateway,
     upstream: Upstream,
-    issuer: TokenIssuer,
     _dns: DnsServer,
 }
 
@@ -164,14 +167,13 @@ spec:
         Self {
             gateway: Gateway::start(&documents(&[&config, &objects])),
             upstream: Upstream::start(),
-            issuer: TokenIssuer::new("one"),
             _dns: dns,
         }
     }
 
     fn request(&self, host: &str) -> String {
         let claims = json!({"iss": "me", "exp": EXPIRES});
-        let (token, port) = (self.issuer.token(&claims), self.upstream.port());
+        let (token, port) = (ISSUER.token(&claims), self.upstream.port());
         format!("GET / HTTP/1.1\r\nhost: {host}:{port}\r\nauthorization: Bearer {token}\r\n\r\n")
     }
 
@@ -310,7 +312,7 @@ fn a_service_that_was_down_is_asked_again_at_once() {
         for _ in 0..3 {
             assert_eq!(setup.ask().status, service.refusal(false), "{service:?}");
         }
-        let _service = service.start(port.port(), &setup.issuer);
+        let _service = service.start(port.port());
         // Keys are fetched again a millisecond after the last attempt.
         let tries = if service == Service::Keys { 1000 } else { 1 };
         assert!((0..tries).any(|_| setup.ask().status == 200), "{service:?}");
