@@ -58,7 +58,8 @@ func Main(args []string) error {
 	if err != nil {
 		return err
 	}
-	config.QPS, config.Burst = 2000, 2000
+	// No limit of the client's own: the API server has its own, and the rate of changes is what is asked for.
+	config.QPS = -1
 	if c.kube, err = kubernetes.NewForConfig(config); err != nil {
 		return err
 	}
