@@ -11,6 +11,7 @@ use crate::snapshot::{BackendDestination, BindAddress, RouteRule, RuleAction};
 
 mod access_log;
 mod acl;
+mod admitted;
 mod annotation;
 mod authentication;
 mod backend;
