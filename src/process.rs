@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use egret_proxy::{AdminToken, MetricsPush, Proxy, ProxyOptions};
+use egret_proxy::{AdminToken, MetricsPush, Proxy, ProxyOptions, QueueLimits};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
@@ -86,7 +86,7 @@ pub(crate) fn proxy_options(
             Some(most) => Some(most),
             None => descriptors.map(descriptors::max_connections_for),
         },
-        max_queue_time: Some(run.max_queue_time).filter(|limit| !limit.is_zero()),
+        queue_limits: queue_limits(run.max_queue_time),
         access_log_file: run.access_log_file.clone(),
         state_dir: run.state_dir.clone(),
         top_destinations: usize::from(run.top_destinations),
@@ -98,6 +98,18 @@ pub(crate) fn proxy_options(
         process: console::counters(),
         ..defaults
     })
+}
+
+/// How many requests make a queue of their own, rather than wait for a processor that others have.
+const MANY_REQUESTS: u32 = 32;
+
+/// What the queue of a worker may be like; zero is anything.
+fn queue_limits(time: Duration) -> Option<QueueLimits> {
+    let limits = QueueLimits {
+        time,
+        requests: MANY_REQUESTS,
+    };
+    (!time.is_zero()).then_some(limits)
 }
 
 /// The token of the admin server.

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use egret_config::snapshot::Snapshot;
@@ -16,7 +15,7 @@ use crate::drain::DrainSignal;
 use crate::message::trace::TracePropagation;
 use crate::message::via::Via;
 use crate::metrics::WorkerMetrics;
-use crate::overload::Overload;
+use crate::overload::{Overload, QueueLimits};
 use crate::policy::fault::ActiveFaults;
 use crate::policy::limit::{LimitStore, WorkerLimits};
 use crate::telemetry::access_log::{LogFiles, WorkerLogs};
@@ -53,8 +52,8 @@ pub(crate) struct SharedContext {
     pub(crate) faults: Arc<ActiveFaults>,
     /// How traces are told from one process to the next.
     pub(crate) trace_propagation: TracePropagation,
-    /// How long requests may wait for their turn all the time; `None` is for ever.
-    max_queue_time: Option<Duration>,
+    /// What the queues of workers may be like all the time; `None` is anything.
+    queue_limits: Option<QueueLimits>,
 }
 
 /// What the tasks of one worker share.
@@ -85,7 +84,7 @@ impl SharedContext {
         upstreams: Arc<SharedUpstreams>,
         logs: Arc<LogFiles>,
         trace_propagation: TracePropagation,
-        max_queue_time: Option<Duration>,
+        queue_limits: Option<QueueLimits>,
     ) -> Arc<Self> {
         Arc::new(Self {
             snapshot: Arc::default(),
@@ -103,7 +102,7 @@ impl SharedContext {
             limits: LimitStore::new(),
             faults: Arc::default(),
             trace_propagation,
-            max_queue_time,
+            queue_limits,
         })
     }
 }
@@ -139,7 +138,7 @@ impl WorkerContext {
             clients,
             open_connections: Rc::default(),
             limits: WorkerLimits::new(Arc::clone(&shared.limits)),
-            overload: Overload::new(shared.max_queue_time),
+            overload: Overload::new(shared.queue_limits),
             copies: Rc::default(),
             snapshots,
             shared,

@@ -114,6 +114,7 @@ pub use admin::AdminToken;
 pub use listen::{Bind, BindError};
 pub use message::trace::TracePropagation;
 pub use metrics::ProcessCounters;
+pub use overload::QueueLimits;
 pub use proxy::{Proxy, ProxyOptions};
 pub use push::MetricsPush;
 pub use request::explain::{

@@ -18,10 +18,24 @@ mod controlled_delay;
 /// The pause between two probes of a worker that serves requests.
 const PROBE_INTERVAL: Duration = Duration::from_millis(10);
 
+/// What the queue of a worker may be like all the time.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueLimits {
+    /// How long a task may wait for its turn.
+    pub time: Duration,
+    /// How many requests and connections have to begin meanwhile, so that it is they who wait for each other. A worker that
+    /// waits for a processor with little to do has no less to do when it refuses that.
+    pub requests: u32,
+}
+
 /// What a worker knows of its own load.
 pub(crate) struct Overload {
     /// `None` if nothing is ever refused.
     rule: Option<RefCell<ControlledDelay>>,
+    /// How many have to wait for each other.
+    requests: u32,
+    /// How many have begun while the probe waits.
+    begun: Cell<u32>,
     /// Since when the probe waits for its turn, if it does.
     waits_since: Cell<Option<Instant>>,
     /// When the last probe had its turn, and how long it had waited.
@@ -30,10 +44,12 @@ pub(crate) struct Overload {
 }
 
 impl Overload {
-    /// `max_queue_time` is how long tasks may wait for their turn all the time; `None` is for ever.
-    pub(crate) fn new(max_queue_time: Option<Duration>) -> Self {
+    /// Without limits nothing is refused.
+    pub(crate) fn new(limits: Option<QueueLimits>) -> Self {
         Self {
-            rule: max_queue_time.map(|target| RefCell::new(ControlledDelay::new(target))),
+            rule: limits.map(|limits| RefCell::new(ControlledDelay::new(limits.time))),
+            requests: limits.map_or(0, |limits| limits.requests),
+            begun: Cell::default(),
             waits_since: Cell::default(),
             last: Cell::default(),
             probe: Notify::new(),
@@ -64,23 +80,30 @@ impl Overload {
         self.queue_time(clock::now()) > rule.borrow().target()
     }
 
-    /// How long a task waits for its turn, as far as is known.
+    /// How long a task waits for its turn, as far as is known, when one more has begun.
     fn queue_time(&self, now: Instant) -> Duration {
+        self.begun.set(self.begun.get().saturating_add(1));
+        let age = |at: Instant| now.saturating_duration_since(at);
         let last = self.last.get();
-        let last =
-            last.filter(|(at, _)| now.saturating_duration_since(*at) < ControlledDelay::INTERVAL);
+        let last = last.filter(|(at, _)| age(*at) < ControlledDelay::INTERVAL);
         let known = last.map_or(Duration::ZERO, |(_, waited)| waited);
-        match self.waits_since.get() {
-            Some(since) => known.max(now.saturating_duration_since(since)),
-            None => {
-                let is_due = last.is_none_or(|(at, _)| now - at >= PROBE_INTERVAL);
-                if is_due {
-                    self.waits_since.set(Some(now));
-                    self.probe.notify_one();
-                }
-                known
-            }
+        if let Some(since) = self.waits_since.get() {
+            return known.max(self.waited(age(since)));
         }
+        if last.is_none_or(|(at, _)| age(at) >= PROBE_INTERVAL) {
+            self.begun.set(0);
+            self.waits_since.set(Some(now));
+            self.probe.notify_one();
+        }
+        known
+    }
+
+    /// How long requests have waited for each other, if a probe has waited so long for whatever reason.
+    fn waited(&self, probe: Duration) -> Duration {
+        if self.begun.get() < self.requests {
+            return Duration::ZERO;
+        }
+        probe
     }
 
     /// Lets the probe have its turns, for as long as the worker runs.
@@ -89,7 +112,7 @@ impl Overload {
             self.probe.notified().await;
             if let Some(since) = self.waits_since.take() {
                 let now = clock::now();
-                self.last.set(Some((now, now - since)));
+                self.last.set(Some((now, self.waited(now - since))));
             }
         }
     }

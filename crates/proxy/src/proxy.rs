@@ -29,6 +29,7 @@ use crate::dns::query::DnsClientFactory;
 use crate::listen::{Bind, BindError, ListenerSet};
 use crate::message::trace::TracePropagation;
 use crate::metrics::ProcessCounters;
+use crate::overload::QueueLimits;
 use crate::push::{self, MetricsPush, MetricsPusher};
 use crate::status::{ConfigStatus, SourceState};
 use crate::task;
@@ -70,8 +71,8 @@ pub struct ProxyOptions {
     pub max_connections: Option<usize>,
     /// Most idle connections to upstreams that each worker keeps.
     pub max_idle: usize,
-    /// How long requests may wait for their turn on a worker all the time before it refuses some; `None` is for ever.
-    pub max_queue_time: Option<Duration>,
+    /// What the queue of a worker may be like all the time before it refuses requests; `None` is anything.
+    pub queue_limits: Option<QueueLimits>,
     /// The folder that keeps the entries of the DNS caches across restarts; `None` keeps none.
     pub state_dir: Option<PathBuf>,
     /// The most destinations that metrics name; the others are told by their domain, and the rest together.
@@ -117,7 +118,7 @@ impl Default for ProxyOptions {
             roots: None,
             max_connections: None,
             max_idle: 4096,
-            max_queue_time: None,
+            queue_limits: None,
             state_dir: None,
             top_destinations: 100,
             trace_propagation: TracePropagation::default(),
@@ -149,7 +150,7 @@ impl Proxy {
             upstreams,
             logs,
             options.trace_propagation,
-            options.max_queue_time,
+            options.queue_limits,
         );
         if has_store {
             let shared = Arc::downgrade(&shared);

@@ -11,7 +11,7 @@ use egret_config::compile::{CompileOptions, compile};
 use egret_config::load::{ConfigFile, load};
 use egret_config::metrics_push::MetricsCollector;
 use egret_proxy::tls::RootCertificates;
-use egret_proxy::{Bind, MetricsPush, Proxy, ProxyOptions};
+use egret_proxy::{Bind, MetricsPush, Proxy, ProxyOptions, QueueLimits};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
@@ -67,13 +67,13 @@ impl Gateway {
         })
     }
 
-    /// Starts a gateway with one worker, which refuses some requests once they wait longer than this for their turn.
+    /// Starts a gateway with one worker, which refuses requests once its queue is longer than this for a while.
     ///
     /// # Panics
     /// As [`Gateway::start`].
     #[must_use]
-    pub fn start_with_max_queue_time(yaml: &str, limit: Duration) -> Self {
-        Self::start_with(yaml, |options| options.max_queue_time = Some(limit))
+    pub fn start_with_queue_limits(yaml: &str, limits: QueueLimits) -> Self {
+        Self::start_with(yaml, |options| options.queue_limits = Some(limits))
     }
 
     /// Starts a gateway with one worker, which trusts these CAs in place of those of the system.

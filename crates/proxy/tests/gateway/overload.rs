@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use egret_proxy::QueueLimits;
 use egret_testkit::gateway::quickstart_config;
 use egret_testkit::{Client, DnsServer, Gateway, Response, Upstream};
 
@@ -23,7 +24,12 @@ fn refused_after(gateway: &Gateway, host: &str) -> (usize, Response, Client) {
 fn what_waits_too_long_is_told_when_to_come_again() {
     let (dns, upstream) = (DnsServer::with_a_example(), Upstream::start());
     let config = quickstart_config(dns.addr());
-    let gateway = Gateway::start_with_max_queue_time(&config, Duration::ZERO);
+    // Any wait is too long, of however few.
+    let limits = QueueLimits {
+        time: Duration::ZERO,
+        requests: 0,
+    };
+    let gateway = Gateway::start_with_queue_limits(&config, limits);
     let host = format!("a.example:{}", upstream.port());
     let (served, response, mut client) = refused_after(&gateway, &host);
     assert!(served > 0, "a burst is served");
