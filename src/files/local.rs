@@ -20,18 +20,19 @@ impl LocalFiles {
     /// Reads the files that objects name, and takes them among the objects.
     pub(crate) fn added_to(resources: &mut Resources) -> Self {
         let files = Self::read(resources.paths());
-        for (path, file) in &files.0 {
-            resources.put_file(path, file.clone());
-        }
+        files.put_into(resources);
         files
     }
 
     /// As [`Self::added_to`], without those that are not there: they may be where this is served.
     pub(crate) fn found_for(resources: &mut Resources) {
         let paths = resources.paths().into_iter();
-        let found = Self::read(paths.filter(|path| Path::new(&**path).exists()));
-        for (path, file) in found.0 {
-            resources.put_file(&path, file);
+        Self::read(paths.filter(|path| Path::new(&**path).exists())).put_into(resources);
+    }
+
+    fn put_into(&self, resources: &mut Resources) {
+        for (path, file) in &self.0 {
+            resources.put_file(path, file.clone());
         }
     }
 

@@ -272,15 +272,20 @@ impl Exchange {
     pub(crate) fn received(&self, parts: &Parts) {
         let mut facts = self.facts.borrow_mut();
         let head = facts.head.take();
-        let authority = head.as_ref().and_then(|head| head.authority.as_deref());
-        let origin = RequestOrigin {
-            scheme: self.connection.scheme(),
-            authority: authority.unwrap_or_default(),
-        };
+        let origin = self.origin(head.as_ref());
         for (inputs, messages) in facts.asked_for() {
             messages.receive(inputs, parts, origin);
         }
         facts.head = head;
+    }
+
+    /// What formats may ask for of a request beside its head.
+    fn origin<'h>(&self, head: Option<&'h LoggedHead>) -> RequestOrigin<'h> {
+        let authority = head.and_then(|head| head.authority.as_deref());
+        RequestOrigin {
+            scheme: self.connection.scheme(),
+            authority: authority.unwrap_or_default(),
+        }
     }
 
     /// The request was a health check, which the listener answers itself.

@@ -102,8 +102,8 @@ pub struct Proxy {
 
 impl Default for ProxyOptions {
     /// One worker, the configured addresses, no admin server, the access log on stdout, hickory for DNS, the system's hosts
-    /// file and CAs, no limit of connections or waits, 4096
-    /// idle connections to upstreams, no state folder, a hundred destinations in metrics.
+    /// file and CAs, no limit of connections or waits, 4096 idle connections to upstreams, no state folder, a hundred
+    /// destinations in metrics.
     fn default() -> Self {
         Self {
             workers: 1,

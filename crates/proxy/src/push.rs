@@ -55,15 +55,8 @@ impl MetricsPusher {
 
     /// Pushes the metrics as they are now, once there is a configuration, which says how to get to the collector.
     pub(crate) async fn push(&self) {
-        let service = &self.push.to.collector.service.id;
-        if !self
-            .parts
-            .shared
-            .snapshot
-            .load()
-            .services
-            .contains_key(service)
-        {
+        let services = &self.parts.shared.snapshot.load().services;
+        if !services.contains_key(&self.push.to.collector.service.id) {
             return;
         }
         let time = ExportTime {

@@ -229,7 +229,7 @@ async fn answer(
     let snapshot = connection.context.snapshot();
     let socket = socket(&snapshot, &connection.client)?;
     let request = request.map(|body| RequestBody::of_client(body, Rc::clone(exchange)));
-    let mut request = Box::new(OutgoingRequest::from(request));
+    let mut request = OutgoingRequest::boxed(request);
     expect(&request, exchange);
     let parts = &mut request.parts;
     let entered = enter(parts, socket, client)?;

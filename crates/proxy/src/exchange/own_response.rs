@@ -11,7 +11,7 @@ use http::request::Parts;
 use super::settled::SettledFacts;
 use super::{Exchange, RequestFacts};
 use crate::clock;
-use crate::record::{MessageFields, RequestOrigin};
+use crate::record::MessageFields;
 use crate::telemetry::local_reply;
 
 impl RequestFacts {
@@ -64,12 +64,7 @@ impl Exchange {
         response: Response<Bytes>,
     ) -> Response<Bytes> {
         let facts = self.facts.borrow();
-        let head = facts.head.as_ref();
-        let authority = head.and_then(|head| head.authority.as_deref());
-        let origin = RequestOrigin {
-            scheme: self.connection.scheme(),
-            authority: authority.unwrap_or_default(),
-        };
+        let origin = self.origin(facts.head.as_ref());
         let length = u64::try_from(response.body().len()).ok();
         let mut messages = MessageFields::default();
         messages.receive(&format.inputs, parts, origin);

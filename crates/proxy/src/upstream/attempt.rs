@@ -9,7 +9,7 @@ use futures_util::TryFutureExt as _;
 use http::Response;
 use http::header::TE;
 
-use super::attempt_outcome::{AttemptFailure, AttemptResponse, boxed};
+use super::attempt_outcome::{AttemptFailure, AttemptResponse};
 use super::checkout::Checkout;
 use super::connection::UpstreamConnection;
 use super::health::ObservedOutcome;
@@ -93,7 +93,10 @@ impl UpstreamRequest<'_> {
                 replay.and_then(OutgoingRequest::copy)
             };
             if reused
-                && let Some(mut again) = error.take_message().map(boxed).or_else(again)
+                && let Some(mut again) = error
+                    .take_message()
+                    .map(OutgoingRequest::boxed)
+                    .or_else(again)
                 && again.body.claim()
             {
                 request = again;

@@ -66,7 +66,7 @@ impl AttemptFailure {
 
     /// Builds the failure of a connection that was in use.
     pub(super) fn of(mut error: TrySendError<Request<RequestBody>>) -> Self {
-        let unsent = error.take_message().map(boxed);
+        let unsent = error.take_message().map(OutgoingRequest::boxed);
         let error = error.error();
         let (refusal, broken) = if let Some(failure) = TlsFailure::within(error) {
             (Refusal::Tls(failure), Some(FailureStage::BeforeResponse))
@@ -93,9 +93,4 @@ impl AttemptFailure {
             unsent,
         }
     }
-}
-
-/// A request that was given back.
-pub(super) fn boxed(request: Request<RequestBody>) -> Box<OutgoingRequest> {
-    Box::new(request.into())
 }

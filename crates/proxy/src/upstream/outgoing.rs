@@ -13,6 +13,12 @@ pub(crate) struct OutgoingRequest {
 }
 
 impl OutgoingRequest {
+    /// Puts a request in its place.
+    pub(crate) fn boxed(request: Request<RequestBody>) -> Box<Self> {
+        let (parts, body) = request.into_parts();
+        Box::new(Self { parts, body })
+    }
+
     /// A copy to replay; `None` if the body cannot be replayed.
     pub(super) fn copy(&self) -> Option<Box<Self>> {
         let body = self.body.replay_copy()?;
@@ -26,12 +32,5 @@ impl OutgoingRequest {
     /// The form in which connections take it.
     pub(super) fn into_request(self) -> Request<RequestBody> {
         Request::from_parts(self.parts, self.body)
-    }
-}
-
-impl From<Request<RequestBody>> for OutgoingRequest {
-    fn from(request: Request<RequestBody>) -> Self {
-        let (parts, body) = request.into_parts();
-        Self { parts, body }
     }
 }

@@ -75,8 +75,8 @@ pub(super) struct MirrorDraft {
     pub(super) port: Option<Port>,
 }
 
-/// Compiles the mirrors among the filters of a rule or of a backend reference. One whose backend cannot be resolved is left out, and the rule is
-/// served without it.
+/// Compiles the mirrors among the filters of a rule or of a backend reference. One whose backend cannot be resolved is left
+/// out, and the rule is served without it.
 pub(super) fn compile(
     context: &RouteContext<'_>,
     route: &ObjectRef,

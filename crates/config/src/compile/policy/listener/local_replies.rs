@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
+use super::super::edit_lists::EditLists;
 use super::super::header_modifiers::{MAX_HEADERS, pair};
 use super::super::reader::PolicyReader;
 use super::access_log;
-use crate::api::kgateway::{
-    HeaderSource, LocalRepliesSpec, LocalReplyHeadersSpec, LocalReplyMapperSpec,
-};
+use crate::api::kgateway::{LocalRepliesSpec, LocalReplyHeadersSpec, LocalReplyMapperSpec};
 use crate::compile::body_format::{self, never_known};
-use crate::compile::header::{HeaderPairs, MessageKind};
+use crate::compile::header::MessageKind;
 use crate::compile::log::FieldFault;
 use crate::compile::value::SpecFields;
 use crate::policy::headers::HeaderEdit;
@@ -108,25 +107,18 @@ fn header_edit(
     if set.is_none() && add.is_none() {
         fields.struct_fault("at least one of the fields in [set add] must be set");
     }
-    let mut pairs = |list: &str, specs: &Option<Vec<HeaderSource>>| {
-        let specs = specs.as_deref().unwrap_or_default();
-        if specs.len() > MAX_HEADERS {
+    for (list, specs) in [("set", set), ("add", add)] {
+        if specs
+            .as_ref()
+            .is_some_and(|specs| specs.len() > MAX_HEADERS)
+        {
             fields.fault(list, format!("at most {MAX_HEADERS} are allowed"));
         }
-        let mut pairs = HeaderPairs::default();
-        for (index, spec) in specs.iter().enumerate() {
-            let mut fields = fields.nested(&format!("{list}[{index}]"));
-            if let Some((name, value)) = pair(spec, MessageKind::Response, &mut fields, reader) {
-                pairs.push(name, value);
-            }
-        }
-        pairs.into_list()
-    };
-    HeaderEdit {
-        set: pairs("set", set),
-        add: pairs("add", add),
-        remove: Vec::new(),
     }
+    let remove = &None;
+    EditLists { set, add, remove }.read(fields, |spec, fields| {
+        pair(spec, MessageKind::Response, fields, reader)
+    })
 }
 
 /// The warning about operators that never have a value here, if there are any.
