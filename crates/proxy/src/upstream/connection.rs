@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 
 use super::connection_permit::ConnectionPermit;
 use super::health::EndpointHealth;
-use super::http1::{DozingConnection, DrivenConnection};
+use super::driven::{DrivenConnection, Lead};
+use super::http1::DozingConnection;
 use super::http2::Http2Stream;
 use super::interim::AwaitedResponse;
 use super::request_body::RequestBody;
@@ -94,6 +95,14 @@ impl UpstreamConnection {
         }
     }
 
+    /// Whether it can take a next request.
+    pub(super) fn is_ready(&self) -> bool {
+        match self {
+            Self::Http1(connection) => connection.sender.is_ready(),
+            Self::Http2(_) => true,
+        }
+    }
+
     /// The health of the peer's address.
     pub(super) fn health(&self) -> &Arc<EndpointHealth> {
         match self {
@@ -155,5 +164,10 @@ impl Http1Connection {
         let (sender, receiver) = oneshot::channel();
         self.switch.set(Some(sender));
         receiver
+    }
+
+    /// Lets the task of the request that comes next drive the connection; `None` if it has ended.
+    pub(super) fn lead(&self) -> Option<Lead> {
+        Lead::of(&self.driven)
     }
 }

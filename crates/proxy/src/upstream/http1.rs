@@ -1,24 +1,22 @@
 //! HTTP/1.1 connections to upstreams: driven by hyper while they are in use, and sockets alone while they are idle.
 
-use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
-use hyper::client::conn::http1::{Builder, Connection};
+use hyper::client::conn::http1::Builder;
 use hyper_util::rt::TokioIo;
 
 use super::connection::{Http1Connection, UpgradeSender, UpgradedStream};
 use super::connection_permit::ConnectionPermit;
 use super::deferred_write_errors::{DeferredWriteErrors, LaterWrites};
+use super::driven::DrivenConnection;
 use super::health::EndpointHealth;
 use super::interim::{AwaitedResponse, InterimReader};
 use super::metrics::UpstreamMetrics;
-use super::request_body::RequestBody;
 use super::stream::UpstreamStream;
 use crate::task;
 use crate::transfer::HTTP1_BUFFER;
@@ -44,16 +42,6 @@ pub(super) struct DozingConnection {
 }
 
 struct DozeCount(Arc<UpstreamMetrics>);
-
-/// hyper's part of a connection. Its task drives it, and the pool may take it apart.
-pub(super) struct DrivenConnection {
-    hyper: RefCell<Option<HyperConnection>>,
-    permit: Cell<Option<ConnectionPermit>>,
-    task: RefCell<Waker>,
-}
-
-type HyperConnection =
-    Connection<TokioIo<InterimReader<DeferredWriteErrors<UpstreamStream>>>, RequestBody>;
 
 impl Http1Socket {
     /// Begins HTTP on the connection, which takes no system call. A response may have `max_fields` header fields.
@@ -86,11 +74,7 @@ impl Http1Socket {
         let stream = TokioIo::new(InterimReader::new(stream, Rc::clone(&awaited)));
         let (sender, hyper) = at_once(builder.handshake(stream))?;
         let switch = UpgradeSender::default();
-        let driven = Rc::new(DrivenConnection {
-            hyper: RefCell::new(Some(hyper)),
-            permit: Cell::new(Some(permit)),
-            task: RefCell::new(Waker::noop().clone()),
-        });
+        let driven = Rc::new(DrivenConnection::new(hyper, permit));
         let weak = Rc::downgrade(&driven);
         task::spawn(drive(driven, Rc::clone(&switch)));
         Ok(Box::new(Http1Connection {
@@ -132,34 +116,6 @@ async fn drive(driven: Rc<DrivenConnection>, switch: UpgradeSender) {
         };
         // If the request is gone, the connection is closed.
         let _ = waiting.send(upgraded);
-    }
-}
-
-impl DrivenConnection {
-    /// Ready when hyper is done with the connection, or it was taken apart.
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<()>>> {
-        let mut hyper = self.hyper.borrow_mut();
-        let Some(hyper) = hyper.as_mut() else {
-            return Poll::Ready(None);
-        };
-        let over = Pin::new(hyper).poll(cx);
-        let mut task = self.task.borrow_mut();
-        if !task.will_wake(cx.waker()) {
-            task.clone_from(cx.waker());
-        }
-        over.map(Some)
-    }
-
-    /// The stream, what was read of it beyond responses, and the permit; `None` if they were taken before.
-    fn take_apart(&self) -> Option<(UpstreamStream, Bytes, ConnectionPermit)> {
-        let hyper = self.hyper.take()?;
-        let permit = self.permit.take()?;
-        // There is nothing left for the task to do.
-        self.task.borrow().wake_by_ref();
-        let parts = hyper.into_parts();
-        let (stream, unread) = parts.io.into_inner().into_parts();
-        let read = Bytes::from([parts.read_buf, unread].concat());
-        Some((stream.into_inner(), read, permit))
     }
 }
 

@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use super::connection::UpstreamConnection;
+use super::driven::Lead;
 use super::health::EndpointHealth;
 use super::host_pool::HostPool;
 use super::http2::Http2Connection;
@@ -16,6 +18,8 @@ use crate::record::Trip;
 pub(crate) struct LeasedConnection {
     /// Absent once it is released.
     connection: Option<UpstreamConnection>,
+    /// Given if the task of the request drives the connection.
+    lead: Option<Lead>,
     host_pool: Rc<HostPool>,
     /// The permit of the request.
     _request: LimitPermit,
@@ -34,6 +38,7 @@ impl LeasedConnection {
         host_pool.lease_begins();
         Self {
             connection: Some(connection),
+            lead: None,
             host_pool: Rc::clone(host_pool),
             _request: request,
         }
@@ -80,12 +85,41 @@ impl LeasedConnection {
         connection.expect("it is there until the lease is released, which consumes it")
     }
 
+    /// Lets the task of the request drive the connection, which has a task of its own otherwise.
+    pub(super) fn lead(&mut self) {
+        if let UpstreamConnection::Http1(connection) = self.connection() {
+            self.lead = connection.lead();
+        }
+    }
+
+    /// Gives the connection to its own task.
+    pub(super) fn follow(&mut self) {
+        self.lead = None;
+    }
+
+    /// Polls what comes over the connection.
+    pub(super) fn poll<T>(
+        &self,
+        cx: &mut Context<'_>,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        match &self.lead {
+            Some(lead) => lead.poll(cx, poll),
+            None => poll(cx),
+        }
+    }
+
     /// Returns the connection to the pool, as soon as it can take a next request. The response has ended.
     pub(crate) fn release(mut self) {
         let Some(connection) = self.connection.take() else {
             return;
         };
         connection.health().request_ended();
+        if let Some(lead) = self.lead.take()
+            && connection.is_ready()
+        {
+            lead.rest();
+        }
         self.host_pool.put_when_ready(connection);
     }
 }

@@ -112,10 +112,17 @@ impl Body for UpstreamBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamBodyError>>> {
-        let Some(incoming) = &mut self.incoming else {
+        let Self {
+            incoming, lease, ..
+        } = &mut *self;
+        let Some(incoming) = incoming else {
             return Poll::Ready(None);
         };
-        match Pin::new(incoming).poll_frame(cx) {
+        let polled = match lease {
+            Some(lease) => lease.poll(cx, |cx| Pin::new(&mut *incoming).poll_frame(cx)),
+            None => Pin::new(incoming).poll_frame(cx),
+        };
+        match polled {
             Poll::Ready(frame) => {
                 self.limit.progress();
                 match &frame {
@@ -176,7 +183,8 @@ impl Drop for UpstreamBody {
 }
 
 /// Waits for the end of a stream whose bytes have all come. Dropping it before would reset it.
-fn read_end(mut incoming: ReceivedBody, lease: LeasedConnection) {
+fn read_end(mut incoming: ReceivedBody, mut lease: LeasedConnection) {
+    lease.follow();
     task::spawn(async move {
         let end = async { while let Some(Ok(_)) = incoming.frame().await {} };
         if timeout(END_TIMEOUT, end).await.is_ok() {
