@@ -211,7 +211,9 @@ mod tests {
 
     #[test]
     fn the_task_of_a_connection_is_small() {
-        let size = task::size_of_future(serve);
+        let size = task::size_of_future(|(stream, client, bind, context)| {
+            serve(stream, client, bind, context)
+        });
         assert!(size <= 1280, "{size} bytes");
     }
 }

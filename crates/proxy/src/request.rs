@@ -76,26 +76,41 @@ struct EnteredRequest<'s> {
     listener: &'s Arc<Listener>,
 }
 
-/// Answers a request, with the upstream's response, a response of the gateway's own, or a refusal. `stream` is the stream of
-/// an HTTP/2 request, and `slot` takes the tunnel that it becomes if it is a CONNECT.
-pub(crate) async fn handle(
+/// Begins the exchange of a request, which is put in its place: a future that begins with it would have to move it. `stream`
+/// is the stream of an HTTP/2 request, and `slot` takes the tunnel that it becomes if it is a CONNECT.
+pub(crate) fn begin(
     request: Request<ReceivedBody>,
     connection: Rc<DownstreamConnection>,
     stream: Option<Rc<StreamWatch>>,
     slot: Option<TunnelSlot>,
-) -> Result<Response<ResponseBody>, Infallible> {
+) -> (Box<OutgoingRequest>, RequestClient) {
     let telemetry = Rc::clone(&connection.context.telemetry);
     let exchange = Exchange::begin(Rc::clone(&connection.client), stream, telemetry);
-    let is_connect = request.method() == Method::CONNECT;
-    // A refusal to gRPC has the status 200, which to a CONNECT would be consent.
-    let is_grpc = !is_connect && grpc::is_asked_for(request.version(), request.headers());
+    let request = request.map(|body| RequestBody::of_client(body, Rc::clone(&exchange)));
     let client = RequestClient {
         slot,
-        connection: Rc::clone(&connection),
-        exchange: Rc::clone(&exchange),
+        connection,
+        exchange,
         consents: Cell::default(),
     };
-    let scope = ResponseScope::of(request.method(), is_grpc);
+    (OutgoingRequest::boxed(request), client)
+}
+
+/// Answers a request, with the upstream's response, a response of the gateway's own, or a refusal.
+pub(crate) async fn handle(
+    request: Box<OutgoingRequest>,
+    client: RequestClient,
+) -> Result<Response<ResponseBody>, Infallible> {
+    let RequestClient {
+        connection,
+        exchange,
+        ..
+    } = &client;
+    let parts = &request.parts;
+    let is_connect = parts.method == Method::CONNECT;
+    // A refusal to gRPC has the status 200, which to a CONNECT would be consent.
+    let is_grpc = !is_connect && grpc::is_asked_for(parts.version, &parts.headers);
+    let scope = ResponseScope::of(&parts.method, is_grpc);
     let mut is_last = false;
     let mut response = match answer(request, &client).await {
         Ok(response) => response,
@@ -103,17 +118,17 @@ pub(crate) async fn handle(
             is_last = refusal.ends_connection();
             let transformation = exchange.response_transformation();
             let transformation = transformation.filter(|_| !refusal.is_of_transformation());
-            let mut response = refused(&refusal, is_grpc, &exchange);
+            let mut response = refused(&refusal, is_grpc, exchange);
             if let Some(by) = transformation {
-                let transformed = transformation::response(by, response, scope, &exchange);
+                let transformed = transformation::response(by, response, scope, exchange);
                 let transformed = Box::pin(transformed).await;
                 response =
-                    transformed.unwrap_or_else(|refusal| refused(&refusal, is_grpc, &exchange));
+                    transformed.unwrap_or_else(|refusal| refused(&refusal, is_grpc, exchange));
             }
             if let Some(processor) = exchange.take_processor() {
                 let seen = SeenResponse { response, scope };
                 let seen = Box::pin(ext_proc::response(processor, seen, &client)).await;
-                response = seen.unwrap_or_else(|refusal| refused(&refusal, is_grpc, &exchange));
+                response = seen.unwrap_or_else(|refusal| refused(&refusal, is_grpc, exchange));
             }
             response
         }
@@ -222,14 +237,12 @@ impl RequestClient {
 }
 
 async fn answer(
-    request: Request<ReceivedBody>,
+    mut request: Box<OutgoingRequest>,
     client: &RequestClient,
 ) -> Result<Response<ResponseBody>, Refusal> {
     let (connection, exchange) = (&client.connection, &client.exchange);
     let snapshot = connection.context.snapshot();
     let socket = socket(&snapshot, &connection.client)?;
-    let request = request.map(|body| RequestBody::of_client(body, Rc::clone(exchange)));
-    let mut request = OutgoingRequest::boxed(request);
     expect(&request, exchange);
     let parts = &mut request.parts;
     let entered = enter(parts, socket, client)?;
@@ -627,7 +640,7 @@ mod tests {
     /// Each connection that is not quiet holds one.
     #[test]
     fn the_future_of_a_request_is_bounded() {
-        let size = task::size_of_future(handle);
+        let size = task::size_of_future(|(request, client)| handle(request, client));
         assert!(size <= 8192, "{size} bytes");
     }
 }

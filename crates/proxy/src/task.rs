@@ -23,9 +23,9 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
     tokio::task::spawn_local(task);
 }
 
-/// The size in bytes of what an async function of four arguments makes, which each of its tasks holds.
+/// The size in bytes of what a function makes of its arguments, which each of its tasks holds.
 #[cfg(test)]
-pub(crate) fn size_of_future<A, B, C, D, F>(_: impl FnOnce(A, B, C, D) -> F) -> usize {
+pub(crate) fn size_of_future<A, F>(_: impl FnOnce(A) -> F) -> usize {
     size_of::<F>()
 }
 

@@ -35,6 +35,7 @@ mod metrics;
 mod open;
 mod outgoing;
 mod pool;
+mod quiet_reader;
 mod request;
 mod request_body;
 mod response_body;

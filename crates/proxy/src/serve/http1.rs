@@ -76,8 +76,9 @@ async fn serve_http(stream: ClientStream, connection: &Rc<DownstreamConnection>)
         let connection = Rc::clone(connection);
         service_fn(move |request: Request<Incoming>| {
             let request = request.map(ReceivedBody::Http1);
+            let (request, client) = request::begin(request, Rc::clone(&connection), None, None);
             // As it is: hyper keeps the future in one place, and one around it would have to be copied there.
-            request::handle(request, Rc::clone(&connection), None, None)
+            request::handle(request, client)
         })
     };
     let stream = TokioIo::new(WatchedStream {

@@ -1,11 +1,13 @@
 //! Whom an upstream connection wakes: its own task, or that of the request on it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 
 /// The waker of a connection, which remembers that it was woken.
 pub(super) struct ConnectionWakes {
+    /// How often it was woken.
+    count: AtomicU32,
     is_woken: AtomicBool,
     /// Whether the task to wake is running already.
     is_held: AtomicBool,
@@ -29,6 +31,7 @@ pub(super) struct HeldWakes<'a>(&'a ConnectionWakes);
 impl Default for ConnectionWakes {
     fn default() -> Self {
         Self {
+            count: AtomicU32::default(),
             is_woken: AtomicBool::default(),
             is_held: AtomicBool::default(),
             is_owed: AtomicBool::default(),
@@ -67,6 +70,11 @@ impl ConnectionWakes {
 
     pub(super) fn is_led(&self) -> bool {
         self.is_led.load(Ordering::Acquire)
+    }
+
+    /// How often the connection was woken, by whomever.
+    pub(super) fn count(&self) -> u32 {
+        self.count.load(Ordering::Acquire)
     }
 
     pub(super) fn is_woken(&self) -> bool {
@@ -110,6 +118,7 @@ impl Wake for ConnectionWakes {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        self.count.fetch_add(1, Ordering::AcqRel);
         if self.is_held.load(Ordering::Acquire) {
             return self.is_owed.store(true, Ordering::Release);
         }

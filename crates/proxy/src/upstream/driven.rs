@@ -19,6 +19,7 @@ use super::connection_permit::ConnectionPermit;
 use super::connection_wakes::ConnectionWakes;
 use super::deferred_write_errors::DeferredWriteErrors;
 use super::interim::InterimReader;
+use super::quiet_reader::QuietReader;
 use super::request_body::RequestBody;
 use super::stream::UpstreamStream;
 
@@ -37,7 +38,7 @@ pub(super) struct DrivenConnection {
 }
 
 pub(super) type HyperConnection =
-    Connection<TokioIo<InterimReader<DeferredWriteErrors<UpstreamStream>>>, RequestBody>;
+    Connection<TokioIo<InterimReader<QuietReader<DeferredWriteErrors<UpstreamStream>>>>, RequestBody>;
 
 /// A connection that the task of a request drives. The connection's own task takes over when this is dropped.
 pub(super) struct Lead {
@@ -47,8 +48,12 @@ pub(super) struct Lead {
 }
 
 impl DrivenConnection {
-    pub(super) fn new(hyper: HyperConnection, permit: ConnectionPermit) -> Self {
-        let wakes = Arc::new(ConnectionWakes::default());
+    /// hyper reads a stream that knows the `wakes`.
+    pub(super) fn new(
+        hyper: HyperConnection,
+        wakes: Arc<ConnectionWakes>,
+        permit: ConnectionPermit,
+    ) -> Self {
         Self {
             hyper: RefCell::new(Some(hyper)),
             permit: Cell::new(Some(permit)),
@@ -95,7 +100,7 @@ impl DrivenConnection {
         let parts = hyper.into_parts();
         let (stream, unread) = parts.io.into_inner().into_parts();
         let read = Bytes::from([parts.read_buf, unread].concat());
-        Some((stream.into_inner(), read, permit))
+        Some((stream.into_inner().into_inner(), read, permit))
     }
 
     fn set_leader(&self, task: &Waker) {

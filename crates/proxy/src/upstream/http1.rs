@@ -12,11 +12,13 @@ use hyper_util::rt::TokioIo;
 
 use super::connection::{Http1Connection, UpgradeSender, UpgradedStream};
 use super::connection_permit::ConnectionPermit;
+use super::connection_wakes::ConnectionWakes;
 use super::deferred_write_errors::{DeferredWriteErrors, LaterWrites};
 use super::driven::DrivenConnection;
 use super::health::EndpointHealth;
 use super::interim::{AwaitedResponse, InterimReader};
 use super::metrics::UpstreamMetrics;
+use super::quiet_reader::QuietReader;
 use super::stream::UpstreamStream;
 use crate::task;
 use crate::transfer::HTTP1_BUFFER;
@@ -70,11 +72,13 @@ impl Http1Socket {
             builder.max_headers(most);
         }
         let awaited = Rc::new(AwaitedResponse::default());
+        let wakes = Arc::new(ConnectionWakes::default());
         let stream = DeferredWriteErrors::new(stream, LaterWrites::Pending);
+        let stream = QuietReader::new(stream, Arc::clone(&wakes));
         let stream = TokioIo::new(InterimReader::new(stream, Rc::clone(&awaited)));
         let (sender, hyper) = at_once(builder.handshake(stream))?;
         let switch = UpgradeSender::default();
-        let driven = Rc::new(DrivenConnection::new(hyper, permit));
+        let driven = Rc::new(DrivenConnection::new(hyper, wakes, permit));
         let weak = Rc::downgrade(&driven);
         task::spawn(drive(driven, Rc::clone(&switch)));
         Ok(Box::new(Http1Connection {

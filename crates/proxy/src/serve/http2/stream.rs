@@ -56,13 +56,9 @@ async fn serve(
     let slot = promise.as_ref().map(|promise| Rc::clone(&promise.slot));
     let response = {
         let request = Request::from_parts(parts, body);
-        let handled = request::handle(
-            request,
-            Rc::clone(&connection),
-            Some(Rc::clone(&stream)),
-            slot,
-        );
-        let mut handled = pin!(handled);
+        let watch = Some(Rc::clone(&stream));
+        let (request, client) = request::begin(request, Rc::clone(&connection), watch, slot);
+        let mut handled = pin!(request::handle(request, client));
         poll_fn(|cx| {
             if let Poll::Ready(Ok(response)) = handled.as_mut().poll(cx) {
                 return Poll::Ready(Some(response));
