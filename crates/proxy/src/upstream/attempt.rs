@@ -15,7 +15,7 @@ use super::checkout::Checkout;
 use super::connection::UpstreamConnection;
 use super::health::ObservedOutcome;
 use super::lease::LeasedConnection;
-use super::outgoing::OutgoingRequest;
+use super::outgoing::{OutgoingRequest, Replay};
 use super::request::UpstreamRequest;
 use super::retry;
 use super::timeouts::{after, earliest};
@@ -35,7 +35,7 @@ impl UpstreamRequest<'_> {
     pub(super) async fn attempt(
         &mut self,
         mut request: Box<OutgoingRequest>,
-        replay: Option<&OutgoingRequest>,
+        replay: Option<&Replay<'_>>,
     ) -> Result<AttemptResponse, AttemptFailure> {
         let now = clock::now();
         let longest = self.cleared.plan().settings.max_stream_duration;
@@ -95,7 +95,7 @@ impl UpstreamRequest<'_> {
             let automatic_retry = idempotent && self.retry.is_none();
             let again = || {
                 let replay = replay.filter(|_| automatic_retry);
-                replay.and_then(OutgoingRequest::copy)
+                replay.and_then(Replay::request)
             };
             if reused
                 && let Some(mut again) = error

@@ -12,6 +12,7 @@ use egret_config::snapshot::BackendSettings;
 use tokio::time::{Sleep, sleep_until};
 
 use super::host_pool::HostPool;
+use super::outgoing::ReplaySpace;
 use super::pool::UpstreamPool;
 use crate::plan::destination::DestinationKey;
 
@@ -21,6 +22,7 @@ pub(crate) struct ClientMemo {
     /// The pool that the last request took its connection from.
     last_pool: RefCell<Weak<HostPool>>,
     pub(super) timer: KeptTimer,
+    pub(super) replay: ReplaySpace,
 }
 
 impl ClientMemo {
@@ -44,6 +46,7 @@ impl ClientMemo {
     /// Lets go of what costs memory while there are no requests.
     pub(crate) fn rest(&self) {
         self.timer.0.take();
+        self.replay.rest();
     }
 }
 

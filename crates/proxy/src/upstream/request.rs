@@ -16,7 +16,7 @@ use super::connection::UpgradedStream;
 use super::host_pool::HostPool;
 use super::lease::LeasedConnection;
 use super::limits::LimitPermit;
-use super::outgoing::OutgoingRequest;
+use super::outgoing::{OutgoingRequest, Replay};
 use super::response_body::{BodyLimit, UpstreamBody};
 use super::retry;
 use super::timeouts::after;
@@ -129,10 +129,10 @@ impl<'a> UpstreamRequest<'a> {
         }
         loop {
             let replay = self.replay(&request);
-            let outcome = self.attempt(request, replay.as_deref()).await;
+            let outcome = self.attempt(request, replay.as_ref()).await;
             self.retrying = None;
             let again = match outcome {
-                Ok(answered) => match self.after_response(&answered, replay) {
+                Ok(answered) => match self.after_response(&answered, replay.as_ref()) {
                     Some(again) => {
                         discard(answered);
                         again
@@ -143,7 +143,7 @@ impl<'a> UpstreamRequest<'a> {
                     }
                     None => return Ok(self.respond(answered)),
                 },
-                Err(mut failed) => match self.after_failure(&mut failed, replay) {
+                Err(mut failed) => match self.after_failure(&mut failed, replay.as_ref()) {
                     Some(again) => again,
                     None => return Err(failed.refusal),
                 },
@@ -194,11 +194,11 @@ impl<'a> UpstreamRequest<'a> {
         }
     }
 
-    /// A copy to replay, if the request may ever be retried.
-    fn replay(&self, request: &OutgoingRequest) -> Option<Box<OutgoingRequest>> {
+    /// What is needed to send the request again, if it may ever be retried.
+    fn replay(&self, request: &OutgoingRequest) -> Option<Replay<'a>> {
         let idempotent = retry::is_idempotent(&request.parts.method);
         (idempotent || self.retry.is_some())
-            .then(|| request.copy())
+            .then(|| Replay::of(request, &self.memo.replay))
             .flatten()
     }
 
@@ -206,7 +206,7 @@ impl<'a> UpstreamRequest<'a> {
     fn after_response(
         &mut self,
         answered: &AttemptResponse,
-        replay: Option<Box<OutgoingRequest>>,
+        replay: Option<&Replay<'_>>,
     ) -> Option<Box<OutgoingRequest>> {
         let policy = self.retry?;
         let (status, headers) = (answered.response.status(), answered.response.headers());
@@ -224,28 +224,29 @@ impl<'a> UpstreamRequest<'a> {
             return None;
         }
         self.attempted.push(answered.lease.peer());
-        self.again(policy.attempts, replay)
+        self.again(policy.attempts, replay.and_then(Replay::request))
     }
 
     /// The request to retry instead of failing.
     fn after_failure(
         &mut self,
         failed: &mut AttemptFailure,
-        replay: Option<Box<OutgoingRequest>>,
+        replay: Option<&Replay<'_>>,
     ) -> Option<Box<OutgoingRequest>> {
         let broken = failed.broken?;
-        let replay = failed.unsent.take().or(replay);
+        let unsent = failed.unsent.take();
+        let replay = || unsent.or_else(|| replay.and_then(Replay::request));
         if let Some(policy) = self.retry {
             let wanted = retry::after_failure(&policy.on, broken);
             return wanted
-                .then(|| self.again(policy.attempts, replay))
+                .then(|| self.again(policy.attempts, replay()))
                 .flatten();
         }
         // No policy asks for it, so it is retried only where that is always safe: once, at another address, and if it
         // was sent, only if it is idempotent, which is when there is a replay.
         let reset = matches!(failed.refusal, Refusal::Terminated);
         (reset && self.has_another_address())
-            .then(|| self.again(1, replay))
+            .then(|| self.again(1, replay()))
             .flatten()
     }
 

@@ -17,7 +17,7 @@ use crate::upstream::http2::{
     Http2Connection, StreamError, StreamFault, StreamResponse, convert, is_too_large,
 };
 use crate::upstream::lease::LeasedConnection;
-use crate::upstream::outgoing::OutgoingRequest;
+use crate::upstream::outgoing::{OutgoingRequest, Replay};
 use crate::upstream::request::UpstreamRequest;
 use crate::upstream::retry::{self, FailureStage};
 use crate::upstream::stream::UpstreamStream;
@@ -70,18 +70,18 @@ impl UpstreamRequest<'_> {
     pub(super) async fn over_stream(
         &mut self,
         mut request: Box<OutgoingRequest>,
-        replay: Option<&OutgoingRequest>,
+        replay: Option<&Replay<'_>>,
         StreamAttempt { lease, reused, by }: StreamAttempt,
         resends: &mut u32,
     ) -> Result<NextStep, AttemptFailure> {
         let automatic_retry = retry::is_idempotent(&request.parts.method) && self.retry.is_none();
         let own = if replay.is_none() {
             request.body.keep(MAX_KEPT);
-            request.copy()
+            Replay::of(&request, &self.memo.replay)
         } else {
             None
         };
-        let replay = replay.or(own.as_deref());
+        let replay = replay.or(own.as_ref());
         let sent = match lease.stream() {
             Some(connection) => self.over_http2(request, connection, by.head_by).await,
             None => Err(Refusal::UpstreamProtocol),
@@ -108,7 +108,7 @@ impl UpstreamRequest<'_> {
             StreamFault::Closed => reused && automatic_retry,
             _ => false,
         };
-        let mut again = replay.and_then(OutgoingRequest::copy);
+        let mut again = replay.and_then(Replay::request);
         if goes_on
             && *resends < MAX_RESENDS
             && let Some(again) = again.take_if(|again| again.body.claim())
