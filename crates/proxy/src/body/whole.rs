@@ -87,7 +87,7 @@ impl ResponseBody {
     /// # Errors
     /// If the body is larger, which is known without reading it if its length is, and if not all of it comes.
     pub(crate) async fn read_whole(&mut self, most: usize) -> Result<Bytes, UnreadBody> {
-        let upstream = match &mut self.source {
+        let upstream = match &mut self.0.source {
             BodySource::Text(text) => return Ok(text.clone().unwrap_or_default()),
             BodySource::Read(read) => return Ok(read.data.clone().unwrap_or_default()),
             BodySource::Begun(_) => return Err(UnreadBody::TooLarge),
@@ -113,7 +113,7 @@ impl ResponseBody {
             }
         }
         let data = data.freeze();
-        self.source = BodySource::Read(ReadBody {
+        self.0.source = BodySource::Read(ReadBody {
             data: Some(data.clone()).filter(|data| !data.is_empty()),
             trailers,
         });
@@ -128,7 +128,7 @@ impl ResponseBody {
         &mut self,
         most: usize,
     ) -> Result<ResponseBeginning, UnreadBody> {
-        let BodySource::Upstream(upstream) = &mut self.source else {
+        let BodySource::Upstream(upstream) = &mut self.0.source else {
             let data = self.read_whole(most).await?;
             let is_whole = true;
             return Ok(ResponseBeginning { data, is_whole });
@@ -150,8 +150,8 @@ impl ResponseBody {
         let is_whole = data.len() <= most;
         let data = data.freeze();
         let kept = Some(data.clone()).filter(|data| !data.is_empty());
-        let source = std::mem::replace(&mut self.source, BodySource::Text(None));
-        self.source = match source {
+        let source = std::mem::replace(&mut self.0.source, BodySource::Text(None));
+        self.0.source = match source {
             BodySource::Upstream(rest) if !is_whole => {
                 let begun = BegunBody { data: kept, rest };
                 BodySource::Begun(Box::new(begun))
@@ -166,13 +166,13 @@ impl ResponseBody {
 
     /// Whether trailers follow the data of a body that was read as a whole.
     pub(crate) fn has_trailers(&self) -> bool {
-        matches!(&self.source, BodySource::Read(read) if read.trailers.is_some())
+        matches!(&self.0.source, BodySource::Read(read) if read.trailers.is_some())
     }
 
     /// Sends this in place of the data of a body that was read, as a whole or its beginning.
     pub(crate) fn replace(&mut self, data: Bytes) {
         let data = Some(data).filter(|data| !data.is_empty());
-        match &mut self.source {
+        match &mut self.0.source {
             BodySource::Read(read) => read.data = data,
             BodySource::Begun(begun) => begun.data = data,
             source => *source = BodySource::Text(data),

@@ -20,7 +20,11 @@ use crate::transfer::{ReceiveError, ReceivedBody};
 ///
 /// That it has ended shows in one of several ways: there are no more frames, the frame was one of trailers, the library
 /// knows of the end, or all bytes of its length have come. Whoever sends it on may take any of them for the end.
-pub(crate) struct UpstreamBody {
+///
+/// It is boxed, because a response passes through many functions, each of which would move it.
+pub(crate) struct UpstreamBody(Box<BodyParts>);
+
+struct BodyParts {
     /// Absent once the body is dropped.
     incoming: Option<ReceivedBody>,
     /// Released when the body has ended without an error.
@@ -57,29 +61,29 @@ pub(crate) enum UpstreamBodyError {
 
 impl UpstreamBody {
     pub(super) fn new(incoming: ReceivedBody, lease: LeasedConnection, limit: BodyLimit) -> Self {
-        let mut body = Self {
+        let mut body = Self(Box::new(BodyParts {
             incoming: Some(incoming),
             lease: Some(lease),
             limit,
             is_bodiless: false,
-        };
+        }));
         body.release_at_end();
         body
     }
 
     /// The deadline for all of the body, if any.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.limit.deadline
+        self.0.limit.deadline
     }
 
     /// Whether more of the body may come.
     pub(crate) fn is_unfinished(&self) -> bool {
-        self.lease.is_some() && !self.is_whole()
+        self.0.lease.is_some() && !self.is_whole()
     }
 
     /// All of the body, if it is no longer than this and comes in time. Its connection is free then, and closed if not.
     pub(crate) async fn read_short(self, most: usize, within: Duration) -> Option<Bytes> {
-        if self.is_bodiless {
+        if self.0.is_bodiless {
             return Some(Bytes::new());
         }
         let mut body = pin!(self);
@@ -100,7 +104,7 @@ impl UpstreamBody {
 
     /// Records that the response has no content, because of its status or because it answers a HEAD.
     pub(crate) fn set_bodiless(&mut self) {
-        self.is_bodiless = true;
+        self.0.is_bodiless = true;
     }
 }
 
@@ -112,9 +116,9 @@ impl Body for UpstreamBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamBodyError>>> {
-        let Self {
+        let BodyParts {
             incoming, lease, ..
-        } = &mut *self;
+        } = &mut *self.0;
         let Some(incoming) = incoming else {
             return Poll::Ready(None);
         };
@@ -124,7 +128,7 @@ impl Body for UpstreamBody {
         };
         match polled {
             Poll::Ready(frame) => {
-                self.limit.progress();
+                self.0.limit.progress();
                 match &frame {
                     None => self.release(),
                     // The consumer may not poll again after the trailers.
@@ -134,18 +138,18 @@ impl Body for UpstreamBody {
                 Poll::Ready(frame.map(|frame| frame.map_err(UpstreamBodyError::Upstream)))
             }
             Poll::Pending => {
-                ready!(self.limit.poll(cx));
+                ready!(self.0.limit.poll(cx));
                 Poll::Ready(Some(Err(UpstreamBodyError::Timeout)))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(Body::is_end_stream)
+        self.0.incoming.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        let incoming = self.incoming.as_ref();
+        let incoming = self.0.incoming.as_ref();
         incoming.map_or_else(SizeHint::default, Body::size_hint)
     }
 }
@@ -153,8 +157,8 @@ impl Body for UpstreamBody {
 impl UpstreamBody {
     /// Whether all bytes have come, although the stream may not have ended yet.
     fn is_whole(&self) -> bool {
-        let left = || self.incoming.as_ref().and_then(|it| it.size_hint().exact());
-        self.is_bodiless || left() == Some(0)
+        let left = || self.0.incoming.as_ref().and_then(|it| it.size_hint().exact());
+        self.0.is_bodiless || left() == Some(0)
     }
 
     /// Releases the connection as soon as the last byte was read: the consumer may not poll again.
@@ -165,7 +169,7 @@ impl UpstreamBody {
     }
 
     fn release(&mut self) {
-        if let Some(lease) = self.lease.take() {
+        if let Some(lease) = self.0.lease.take() {
             lease.release();
         }
     }
@@ -173,9 +177,9 @@ impl UpstreamBody {
 
 impl Drop for UpstreamBody {
     fn drop(&mut self) {
-        if self.lease.is_some()
+        if self.0.lease.is_some()
             && self.is_whole()
-            && let (Some(incoming), Some(lease)) = (self.incoming.take(), self.lease.take())
+            && let (Some(incoming), Some(lease)) = (self.0.incoming.take(), self.0.lease.take())
         {
             read_end(incoming, lease);
         }
