@@ -1,6 +1,6 @@
 //! One attempt of a request: over a connection to one address of its destination, until the response's head.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::{Pin, pin};
 use std::time::Instant;
 
@@ -8,7 +8,6 @@ use egret_config::snapshot::HttpVersion;
 use futures_util::TryFutureExt as _;
 use http::Response;
 use http::header::TE;
-use http_body::Body as _;
 
 use super::attempt_outcome::{AttemptFailure, AttemptResponse};
 use super::checkout::Checkout;
@@ -53,9 +52,6 @@ impl UpstreamRequest<'_> {
             let (mut lease, reused) = self.connection(until).await?;
             lease.tell(self.trip, reused);
             let idempotent = retry::is_idempotent(&request.parts.method);
-            if !self.upgrade && request.body.is_end_stream() {
-                lease.lead();
-            }
             let UpstreamConnection::Http1(connection) = lease.borrow() else {
                 let by = AttemptDeadlines { head_by, deadline };
                 let stream = StreamAttempt { lease, reused, by };
@@ -74,8 +70,7 @@ impl UpstreamRequest<'_> {
             connection.awaited.expect(request.body.exchange());
             let sent = connection.sender.try_send_request(request.into_request());
             // Boxed, because it holds a request, which the response would be moved with.
-            let mut sent = pin!(sent.map_err(Box::new));
-            let sent = pin!(poll_fn(|cx| lease.poll(cx, |cx| sent.as_mut().poll(cx))));
+            let sent = pin!(sent.map_err(Box::new));
             let begin = if reused { now } else { clock::now() };
             let mut error = match self.head(sent, begin, head_by).await {
                 Ok(Ok(response)) => {

@@ -11,8 +11,9 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::sync::oneshot;
 
 use super::connection_permit::ConnectionPermit;
+use super::connection_wakes::{ConnectionWakes, HeldWakes};
 use super::health::EndpointHealth;
-use super::driven::{DrivenConnection, Lead};
+use super::driven::DrivenConnection;
 use super::http1::DozingConnection;
 use super::http2::Http2Stream;
 use super::interim::AwaitedResponse;
@@ -45,6 +46,7 @@ pub(crate) struct Http1Connection {
     pub(super) sender: SendRequest<RequestBody>,
     pub(super) awaited: Rc<AwaitedResponse>,
     pub(super) driven: Weak<DrivenConnection>,
+    pub(super) wakes: Arc<ConnectionWakes>,
     pub(super) peer: SocketAddr,
     /// The gateway's end of the connection.
     pub(super) local: Option<SocketAddr>,
@@ -95,11 +97,11 @@ impl UpstreamConnection {
         }
     }
 
-    /// Whether it can take a next request.
-    pub(super) fn is_ready(&self) -> bool {
+    /// Holds back what wakes the connection's task; `None` for a stream.
+    pub(super) fn hold_wakes(&self) -> Option<HeldWakes<'_>> {
         match self {
-            Self::Http1(connection) => connection.sender.is_ready(),
-            Self::Http2(_) => true,
+            Self::Http1(connection) => Some(connection.wakes.hold()),
+            Self::Http2(_) => None,
         }
     }
 
@@ -164,10 +166,5 @@ impl Http1Connection {
         let (sender, receiver) = oneshot::channel();
         self.switch.set(Some(sender));
         receiver
-    }
-
-    /// Lets the task of the request that comes next drive the connection; `None` if it has ended.
-    pub(super) fn lead(&self) -> Option<Lead> {
-        Lead::of(&self.driven)
     }
 }

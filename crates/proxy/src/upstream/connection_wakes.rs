@@ -1,75 +1,37 @@
-//! Whom an upstream connection wakes: its own task, or that of the request on it.
+//! What wakes the task of an upstream connection.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
-/// The waker of a connection, which remembers that it was woken.
+/// The waker of a connection, which counts how often it was woken, and can hold that back.
 pub(super) struct ConnectionWakes {
-    /// How often it was woken.
     count: AtomicU32,
-    is_woken: AtomicBool,
-    /// Whether the task to wake is running already.
     is_held: AtomicBool,
-    /// Whether it was woken by that task, which need not go on before it waits for something.
+    /// Whether it was woken while that was held back.
     is_owed: AtomicBool,
-    /// Whether a request leads.
-    is_led: AtomicBool,
-    tasks: Mutex<Tasks>,
+    task: Mutex<Waker>,
 }
 
-struct Tasks {
-    /// The connection's own task.
-    owner: Waker,
-    /// The task of the request that leads, or of the last one that did.
-    leader: Waker,
-}
-
-/// No task is woken while this exists.
+/// The task is not woken while this exists.
 pub(super) struct HeldWakes<'a>(&'a ConnectionWakes);
 
 impl Default for ConnectionWakes {
     fn default() -> Self {
         Self {
             count: AtomicU32::default(),
-            is_woken: AtomicBool::default(),
             is_held: AtomicBool::default(),
             is_owed: AtomicBool::default(),
-            is_led: AtomicBool::default(),
-            tasks: Mutex::new(Tasks {
-                owner: Waker::noop().clone(),
-                leader: Waker::noop().clone(),
-            }),
+            task: Mutex::new(Waker::noop().clone()),
         }
     }
 }
 
 impl ConnectionWakes {
-    fn tasks(&self) -> MutexGuard<'_, Tasks> {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn set_owner(&self, task: &Waker) {
-        self.tasks().owner.clone_from(task);
-    }
-
-    pub(super) fn set_leader(&self, task: &Waker) {
-        self.tasks().leader.clone_from(task);
-    }
-
-    /// A request leads from now on. It is running, and goes on to wait.
-    pub(super) fn begin_lead(&self) {
-        self.is_held.store(true, Ordering::Release);
-        self.is_led.store(true, Ordering::Release);
-    }
-
-    pub(super) fn end_lead(&self) {
-        self.is_led.store(false, Ordering::Release);
-        self.is_held.store(false, Ordering::Release);
-    }
-
-    pub(super) fn is_led(&self) -> bool {
-        self.is_led.load(Ordering::Acquire)
+    /// Names the task that is woken.
+    pub(super) fn set_task(&self, task: &Waker) {
+        let mut known = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        known.clone_from(task);
     }
 
     /// How often the connection was woken, by whomever.
@@ -77,38 +39,30 @@ impl ConnectionWakes {
         self.count.load(Ordering::Acquire)
     }
 
-    pub(super) fn is_woken(&self) -> bool {
-        self.is_woken.load(Ordering::Acquire)
-    }
-
-    pub(super) fn set_woken(&self) {
-        self.is_woken.store(true, Ordering::Release);
-    }
-
-    pub(super) fn is_owed(&self) -> bool {
-        self.is_owed.load(Ordering::Acquire)
-    }
-
-    /// Forgets that it was woken.
-    pub(super) fn forget(&self) {
-        self.is_woken.store(false, Ordering::Release);
-        self.is_owed.store(false, Ordering::Release);
-    }
-
     pub(super) fn hold(&self) -> HeldWakes<'_> {
         self.is_held.store(true, Ordering::Release);
         HeldWakes(self)
     }
 
-    /// Wakes the connection's own task, whoever leads.
-    pub(super) fn wake_owner(&self) {
-        self.tasks().owner.wake_by_ref();
+    pub(super) fn wake_task(&self) {
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        task.wake_by_ref();
+    }
+}
+
+impl HeldWakes<'_> {
+    /// Forgets that the task was to be woken.
+    pub(super) fn forget(self) {
+        self.0.is_owed.store(false, Ordering::Release);
     }
 }
 
 impl Drop for HeldWakes<'_> {
     fn drop(&mut self) {
         self.0.is_held.store(false, Ordering::Release);
+        if self.0.is_owed.swap(false, Ordering::AcqRel) {
+            self.0.wake_task();
+        }
     }
 }
 
@@ -120,15 +74,48 @@ impl Wake for ConnectionWakes {
     fn wake_by_ref(self: &Arc<Self>) {
         self.count.fetch_add(1, Ordering::AcqRel);
         if self.is_held.load(Ordering::Acquire) {
-            return self.is_owed.store(true, Ordering::Release);
-        }
-        self.set_woken();
-        let tasks = self.tasks();
-        let task = if self.is_led() {
-            &tasks.leader
+            self.is_owed.store(true, Ordering::Release);
         } else {
-            &tasks.owner
-        };
-        task.wake_by_ref();
+            self.wake_task();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Task(AtomicU32);
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn what_is_held_back_is_made_up_for_unless_it_is_forgotten() {
+        let (task, wakes) = (Arc::new(Task::default()), Arc::new(ConnectionWakes::default()));
+        let waker = Waker::from(Arc::clone(&wakes));
+        wakes.set_task(&Waker::from(Arc::clone(&task)));
+        let woken = || task.0.load(Ordering::Relaxed);
+        waker.wake_by_ref();
+        assert_eq!(woken(), 1);
+        let held = wakes.hold();
+        waker.wake_by_ref();
+        waker.wake_by_ref();
+        assert_eq!(woken(), 1);
+        drop(held);
+        assert_eq!(woken(), 2);
+        let held = wakes.hold();
+        waker.wake_by_ref();
+        held.forget();
+        assert_eq!(woken(), 2);
+        // Nothing is owed when nobody was woken.
+        drop(wakes.hold());
+        assert_eq!(woken(), 2);
+        waker.wake_by_ref();
+        assert_eq!((woken(), wakes.count()), (3, 5));
     }
 }

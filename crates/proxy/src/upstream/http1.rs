@@ -78,7 +78,7 @@ impl Http1Socket {
         let stream = TokioIo::new(InterimReader::new(stream, Rc::clone(&awaited)));
         let (sender, hyper) = at_once(builder.handshake(stream))?;
         let switch = UpgradeSender::default();
-        let driven = Rc::new(DrivenConnection::new(hyper, wakes, permit));
+        let driven = Rc::new(DrivenConnection::new(hyper, Arc::clone(&wakes), permit));
         let weak = Rc::downgrade(&driven);
         task::spawn(drive(driven, Rc::clone(&switch)));
         Ok(Box::new(Http1Connection {
@@ -86,6 +86,7 @@ impl Http1Socket {
             sender,
             awaited,
             driven: weak,
+            wakes,
             peer,
             local,
             health,

@@ -3,10 +3,9 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use super::connection::UpstreamConnection;
-use super::driven::Lead;
+use super::connection_wakes::HeldWakes;
 use super::health::EndpointHealth;
 use super::host_pool::HostPool;
 use super::http2::Http2Connection;
@@ -18,8 +17,6 @@ use crate::record::Trip;
 pub(crate) struct LeasedConnection {
     /// Absent once it is released.
     connection: Option<UpstreamConnection>,
-    /// Given if the task of the request drives the connection.
-    lead: Option<Lead>,
     host_pool: Rc<HostPool>,
     /// The permit of the request.
     _request: LimitPermit,
@@ -38,7 +35,6 @@ impl LeasedConnection {
         host_pool.lease_begins();
         Self {
             connection: Some(connection),
-            lead: None,
             host_pool: Rc::clone(host_pool),
             _request: request,
         }
@@ -85,28 +81,9 @@ impl LeasedConnection {
         connection.expect("it is there until the lease is released, which consumes it")
     }
 
-    /// Lets the task of the request drive the connection, which has a task of its own otherwise.
-    pub(super) fn lead(&mut self) {
-        if let UpstreamConnection::Http1(connection) = self.connection() {
-            self.lead = connection.lead();
-        }
-    }
-
-    /// Gives the connection to its own task.
-    pub(super) fn follow(&mut self) {
-        self.lead = None;
-    }
-
-    /// Polls what comes over the connection.
-    pub(super) fn poll<T>(
-        &self,
-        cx: &mut Context<'_>,
-        mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
-        match &self.lead {
-            Some(lead) => lead.poll(cx, poll),
-            None => poll(cx),
-        }
+    /// Holds back what wakes the connection's task, which is another than that of the request.
+    pub(super) fn hold_wakes(&self) -> Option<HeldWakes<'_>> {
+        self.connection().hold_wakes()
     }
 
     /// Returns the connection to the pool, as soon as it can take a next request. The response has ended.
@@ -115,11 +92,6 @@ impl LeasedConnection {
             return;
         };
         connection.health().request_ended();
-        if let Some(lead) = self.lead.take()
-            && connection.is_ready()
-        {
-            lead.rest();
-        }
         self.host_pool.put_when_ready(connection);
     }
 }

@@ -108,6 +108,30 @@ impl UpstreamBody {
     }
 }
 
+impl BodyParts {
+    /// The next frame as it comes.
+    fn poll_incoming(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
+        let Self {
+            incoming, lease, ..
+        } = self;
+        let Some(incoming) = incoming else {
+            return Poll::Ready(None);
+        };
+        // hyper is woken whenever a piece is taken, even if it has nothing left to do.
+        let held = lease.as_ref().and_then(LeasedConnection::hold_wakes);
+        let polled = Pin::new(&mut *incoming).poll_frame(cx);
+        if let Some(held) = held
+            && incoming.is_end_stream()
+        {
+            held.forget();
+        }
+        polled
+    }
+}
+
 impl Body for UpstreamBody {
     type Data = Bytes;
     type Error = UpstreamBodyError;
@@ -116,17 +140,7 @@ impl Body for UpstreamBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamBodyError>>> {
-        let BodyParts {
-            incoming, lease, ..
-        } = &mut *self.0;
-        let Some(incoming) = incoming else {
-            return Poll::Ready(None);
-        };
-        let polled = match lease {
-            Some(lease) => lease.poll(cx, |cx| Pin::new(&mut *incoming).poll_frame(cx)),
-            None => Pin::new(incoming).poll_frame(cx),
-        };
-        match polled {
+        match self.0.poll_incoming(cx) {
             Poll::Ready(frame) => {
                 self.0.limit.progress();
                 match &frame {
@@ -187,8 +201,7 @@ impl Drop for UpstreamBody {
 }
 
 /// Waits for the end of a stream whose bytes have all come. Dropping it before would reset it.
-fn read_end(mut incoming: ReceivedBody, mut lease: LeasedConnection) {
-    lease.follow();
+fn read_end(mut incoming: ReceivedBody, lease: LeasedConnection) {
     task::spawn(async move {
         let end = async { while let Some(Ok(_)) = incoming.frame().await {} };
         if timeout(END_TIMEOUT, end).await.is_ok() {

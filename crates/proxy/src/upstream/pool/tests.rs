@@ -64,6 +64,7 @@ async fn lease(host_pool: &Rc<HostPool>, peer: &str) -> (LeasedConnection, Duple
         sender,
         awaited: Rc::default(),
         driven: Weak::new(),
+        wakes: Arc::default(),
         peer: address(peer),
         local: None,
         health,
