@@ -15,6 +15,8 @@ pub struct ApiKeyAuth {
     /// The places where a key is looked for in a request that is routed by its host: the first place that has one
     /// counts. At least one.
     pub sources: Vec<KeySource>,
+    /// Whether keys of requests in proxy form may be there too, because the policy names the places.
+    pub in_every_form: bool,
     /// Whether the key is forwarded to the upstream.
     pub forwards: bool,
     /// The header that tells the upstream which client sent the key.
@@ -51,6 +53,7 @@ impl ApiKeyAuth {
         let clients = clients.into_iter();
         Self {
             sources,
+            in_every_form: false,
             forwards: false,
             client_id_header: None,
             clients: clients.map(|(id, key)| ApiKeyClient { id, key }).collect(),

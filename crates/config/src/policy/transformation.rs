@@ -9,6 +9,7 @@ use super::headers::as_names;
 
 mod context;
 mod function;
+mod print;
 mod template;
 
 pub use context::{MessageInput, TemplateFields};

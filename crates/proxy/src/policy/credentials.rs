@@ -1,7 +1,7 @@
 //! Authentication of clients. A request to a forward proxy has its credentials in `Proxy-Authorization` (RFC 9110 11.7);
 //! its `Authorization` is the origin's, and is neither read nor removed. A request that is routed by its host treats the
 //! gateway as the origin: its credentials are in `Authorization` (RFC 9110 11.6), or in the key sources of the policy, and
-//! are removed from the forwarded request.
+//! are removed from the forwarded request. Where a policy names its key sources, they count in both.
 
 use std::sync::Arc;
 
@@ -43,8 +43,24 @@ pub(crate) struct Principal<'a> {
     audience: CredentialAudience,
     policies: &'a TrafficSettings,
     user: Option<&'a Arc<str>>,
-    client: Option<&'a Arc<str>>,
+    key: Option<KeyProof<'a>>,
     token: Option<Box<VerifiedToken<'a>>>,
+}
+
+/// Whose API key a request has, and where.
+#[derive(Clone, Copy)]
+struct KeyProof<'a> {
+    client: &'a Arc<str>,
+    place: KeyPlace,
+}
+
+/// Where an API key was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum KeyPlace {
+    /// In `Proxy-Authorization`, which never leaves.
+    Proxy,
+    /// In one of the key sources of the policy.
+    Sources,
 }
 
 /// Authenticates the client of a request. `None` if the rule's policies require no credentials.
@@ -80,7 +96,10 @@ pub(super) fn assume<'a>(
     let by_key = policies.api_key_auth.value().is_some();
     (by_name || by_key).then(|| Principal {
         user: by_name.then_some(user),
-        client: by_key.then_some(user),
+        key: by_key.then_some(KeyProof {
+            client: user,
+            place: KeyPlace::Proxy,
+        }),
         ..Principal::new(audience(context.target), policies)
     })
 }
@@ -120,10 +139,10 @@ fn verify<'a>(
         principal.user = Some(user.map_err(refused)?);
     }
     if let PolicySetting::Set(policy, keys) = &policies.api_key_auth {
-        let client = principal.verify_key(keys, parts);
+        let key = principal.verify_key(keys, parts);
         let refused =
             |error| AuthenticationFailure::by_keys(principal.audience, error, policy, keys);
-        principal.client = Some(client.map_err(refused)?);
+        principal.key = Some(key.map_err(refused)?);
     }
     Ok(Some(principal))
 }
@@ -144,14 +163,15 @@ impl<'a> Principal<'a> {
             audience,
             policies,
             user: None,
-            client: None,
+            key: None,
             token: None,
         }
     }
 
     /// The name of the user, of the client to whom the key belongs, or of whom the token is about.
     pub(crate) fn name(&self) -> Option<&Arc<str>> {
-        self.user.or(self.client).or_else(|| self.subject())
+        let client = self.key.map(|key| key.client);
+        self.user.or(client).or_else(|| self.subject())
     }
 
     /// The user that a password or a token proved.
@@ -171,7 +191,7 @@ impl<'a> Principal<'a> {
 
     /// The client that an API key proved.
     pub(crate) fn key_owner(&self) -> Option<&'a str> {
-        self.client.map(|client| &**client)
+        self.key.map(|key| &**key.client)
     }
 
     fn verify_password(
@@ -195,17 +215,26 @@ impl<'a> Principal<'a> {
         &self,
         keys: &'a ApiKeyAuth,
         parts: &Parts,
-    ) -> Result<&'a Arc<str>, CredentialError> {
-        let key = match self.audience {
+    ) -> Result<KeyProof<'a>, CredentialError> {
+        match self.audience {
+            CredentialAudience::Origin => key_in_sources(keys, parts),
             CredentialAudience::Proxy => {
-                let field = exactly_one(parts.headers.get_all(self.audience.field()).iter())?;
-                key_for_proxy(field).ok_or(CredentialError::Malformed)?
+                let proven = key_for_proxy(keys, parts);
+                match proven {
+                    // What else is in the field may be a password that another policy asks for.
+                    Err(error) if keys.in_every_form => {
+                        key_in_sources(keys, parts).map_err(|other| {
+                            if other == CredentialError::Missing {
+                                error
+                            } else {
+                                other
+                            }
+                        })
+                    }
+                    proven => proven,
+                }
             }
-            CredentialAudience::Origin => {
-                sources::find_key(&keys.sources, &parts.headers, &parts.uri)?
-            }
-        };
-        keys.check(&key).ok_or(CredentialError::Wrong)
+        }
     }
 
     /// Removes the header fields with credentials for the gateway, before other fields are added. `Proxy-Authorization` is
@@ -217,10 +246,8 @@ impl<'a> Principal<'a> {
         if let Some(jwt) = self.policies.jwt_auth.value() {
             jwt_auth::remove_claims(jwt, headers);
         }
-        if self.audience == CredentialAudience::Proxy {
-            return;
-        }
-        if self.policies.basic_auth.value().is_some() {
+        if self.audience == CredentialAudience::Origin && self.policies.basic_auth.value().is_some()
+        {
             headers.remove(AUTHORIZATION);
         }
         if let Some(keys) = self.consumed_keys() {
@@ -230,9 +257,7 @@ impl<'a> Principal<'a> {
 
     /// Removes the query parameters with credentials for the gateway.
     pub(crate) fn remove_query_parameters(&self, uri: &mut Uri) {
-        if self.audience == CredentialAudience::Origin
-            && let Some(keys) = self.consumed_keys()
-        {
+        if let Some(keys) = self.consumed_keys() {
             sources::remove_query_parameters(&keys.sources, uri);
         }
         if let Some(name) = self.token.as_ref().and_then(|it| it.consumed_parameter()) {
@@ -244,8 +269,10 @@ impl<'a> Principal<'a> {
         self.policies.api_key_auth.value().map(|keys| &**keys)
     }
 
+    /// The policy whose key sources are not forwarded, if the key was in one of them.
     fn consumed_keys(&self) -> Option<&'a ApiKeyAuth> {
-        self.keys().filter(|keys| !keys.forwards)
+        let was_there = self.key.is_some_and(|key| key.place == KeyPlace::Sources);
+        self.keys().filter(|keys| was_there && !keys.forwards)
     }
 
     /// Sets the fields in which the policies tell the upstream who the client is, and overwrites what the client sent in them.
@@ -254,7 +281,7 @@ impl<'a> Principal<'a> {
             token.set_headers(headers);
         }
         let field = self.keys().and_then(|keys| keys.client_id_header.as_ref());
-        if let (Some(field), Some(client)) = (field, self.client) {
+        if let (Some(field), Some(client)) = (field, self.key_owner()) {
             match HeaderValue::from_str(client) {
                 Ok(value) => headers.insert(field, value),
                 Err(_) => headers.remove(field),
@@ -285,9 +312,28 @@ fn exactly_one<T>(mut given: impl Iterator<Item = T>) -> Result<T, CredentialErr
 }
 
 /// The key in `Proxy-Authorization`: a bearer token, or a password, as most clients can send nothing else to a proxy.
-fn key_for_proxy(field: &HeaderValue) -> Option<Vec<u8>> {
-    let bearer = after_scheme(field.as_bytes(), "bearer").map(<[u8]>::to_vec);
-    bearer.or_else(|| BasicCredentials::read(field.as_bytes()).map(|basic| basic.password))
+fn key_for_proxy<'a>(keys: &'a ApiKeyAuth, parts: &Parts) -> Result<KeyProof<'a>, CredentialError> {
+    let fields = parts.headers.get_all(CredentialAudience::Proxy.field());
+    let field = exactly_one(fields.iter())?.as_bytes();
+    let bearer = after_scheme(field, "bearer").map(<[u8]>::to_vec);
+    let key = bearer.or_else(|| BasicCredentials::read(field).map(|basic| basic.password));
+    let client = keys.check(&key.ok_or(CredentialError::Malformed)?);
+    Ok(KeyProof {
+        client: client.ok_or(CredentialError::Wrong)?,
+        place: KeyPlace::Proxy,
+    })
+}
+
+/// The key where the policy says that keys are.
+fn key_in_sources<'a>(
+    keys: &'a ApiKeyAuth,
+    parts: &Parts,
+) -> Result<KeyProof<'a>, CredentialError> {
+    let key = sources::find_key(&keys.sources, &parts.headers, &parts.uri)?;
+    Ok(KeyProof {
+        client: keys.check(&key).ok_or(CredentialError::Wrong)?,
+        place: KeyPlace::Sources,
+    })
 }
 
 #[cfg(test)]

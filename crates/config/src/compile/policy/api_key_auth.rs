@@ -67,6 +67,7 @@ impl ReadPolicy for ApiKeyAuth {
         let clients = clients.into_iter();
         let clients = clients.map(|(key, client)| (Arc::from(client), KeyDigest::of(key)));
         let mut keys = Self::new(sources, clients);
+        keys.in_every_form = !key_sources.is_empty();
         keys.forwards = forward_credential.unwrap_or_default();
         keys.client_id_header = client_id_header;
         FieldReading::Set(keys)

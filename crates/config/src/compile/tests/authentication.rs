@@ -171,6 +171,7 @@ fn keys_are_looked_for_in_order() {
         let compiled = with_policy(&format!("apiKeyAuth: {{secretRef: {{name: keys}}{line}}}"));
         let keys = settings(&compiled).api_key_auth.value().unwrap();
         assert_eq!(keys.sources, expected, "{line}");
+        assert_eq!(keys.in_every_form, !line.is_empty(), "{line}");
         assert!(!keys.forwards && keys.client_id_header.is_none());
     }
     let compiled = with_policy(

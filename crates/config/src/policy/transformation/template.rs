@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use minijinja::{Environment, Error, ErrorKind, Value};
 use serde::{Serialize, Serializer};
 
-use super::function;
+use super::{function, print};
 
 /// What one rendering may use: so many steps, or 64 times as many bytes.
 const FUEL: u64 = 500_000;
@@ -19,6 +19,7 @@ static LANGUAGE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_debug(false);
     // It would print every header.
     environment.remove_global("debug");
+    environment.set_formatter(print::value);
     function::add(&mut environment);
     environment
 });

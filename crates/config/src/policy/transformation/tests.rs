@@ -126,6 +126,24 @@ fn templates_have_the_functions_of_kgateway() {
     }
 }
 
+/// So that a part of a JSON body is JSON again, as in kgateway.
+#[test]
+fn values_are_printed_as_kgateway_prints_them() {
+    let body = br#"{"yes": true, "nothing": null, "list": ["a", 1, false], "object": {"k": "v"}}"#;
+    for (source, expected) in [
+        ("{{ yes }} {{ not yes }} {{ 1 == 1 }}", "true false true"),
+        ("{{ nothing }}", "none"),
+        ("{{ list }}", r#"["a", 1, false]"#),
+        ("{{ object }}", r#"{"k": "v"}"#),
+        ("{{ [object, [nothing]] }}", r#"[{"k": "v"}, [none]]"#),
+        (r#"{{ list[0] }}-{{ missing }}-{{ "text" }}"#, "a--text"),
+        ("{{ list[1] + 1 }} {{ 1.5 }}", "2 1.5"),
+    ] {
+        let printed = rendered(BodyReading::Json, source, Some(body));
+        assert_eq!(printed, expected, "{source}");
+    }
+}
+
 #[test]
 fn each_random_text_is_another_one() {
     let source = r#"{{ replace_with_random("to be", "be") }}"#;

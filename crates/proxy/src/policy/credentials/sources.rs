@@ -1,4 +1,4 @@
-//! The sources of API keys in a request that is routed by its host: header fields, query parameters and cookies.
+//! The sources of API keys in a request: header fields, query parameters and cookies.
 
 use egret_config::policy::api_key_auth::KeySource;
 use egret_config::route::{query_values, without_parameter};

@@ -202,13 +202,61 @@ fn keys_for_the_proxy_are_tokens_or_passwords() {
             "{value}"
         );
     }
-    // The key sources apply only to requests that treat the gateway as the origin.
+    // The usual header is the origin's.
     let missing = Err((CredentialError::Missing, CredentialAudience::Proxy));
     let fields = [("api-key", "k-1"), ("cookie", "k=k-1")];
     assert_eq!(
         ask(&policies, "http://a.example/?key=k-1", &fields),
         missing
     );
+}
+
+/// A policy that names the places of keys.
+fn named_keys() -> TrafficSettings {
+    let mut keys = keys_at(&every_place());
+    keys.in_every_form = true;
+    TrafficSettings {
+        api_key_auth: PolicySetting::Set(policy(), Arc::new(keys)),
+        ..TrafficSettings::default()
+    }
+}
+
+#[test]
+fn keys_for_the_proxy_are_also_where_the_policy_says() {
+    let cases: &[(&str, HeaderFields<'_>, Option<CredentialError>)] = &[
+        ("", &[("api-key", "k-1")], None),
+        ("?key=k-1", &[], None),
+        ("", &[("cookie", "k=k-1")], None),
+        // A password that another policy asks for is no key.
+        (
+            "",
+            &[("proxy-authorization", ANN), ("api-key", "k-1")],
+            None,
+        ),
+        // What the origin knows by the same name is not ours.
+        (
+            "",
+            &[("proxy-authorization", KEY), ("api-key", "k-2")],
+            None,
+        ),
+        ("", &[], Some(CredentialError::Missing)),
+        ("", &[("api-key", "k-2")], Some(CredentialError::Wrong)),
+        (
+            "",
+            &[("proxy-authorization", ANN)],
+            Some(CredentialError::Wrong),
+        ),
+        ("?key=k-1&key=k-1", &[], Some(CredentialError::Malformed)),
+    ];
+    for (query, fields, error) in cases {
+        let expected = outcome("one", *error, CredentialAudience::Proxy);
+        let uri = format!("http://a.example/{query}");
+        assert_eq!(
+            ask(&named_keys(), &uri, fields),
+            expected,
+            "{query} {fields:?}"
+        );
+    }
 }
 
 #[test]
@@ -286,6 +334,13 @@ fn what_was_for_us_is_taken_off_and_nothing_else() {
     let (uri, left) = goes_on(&policies, "http://a.example/?key=x", &proxy);
     assert_eq!(uri, "http://a.example/?key=x");
     assert!(left.contains(&"api-key: origin's".to_owned()), "{left:?}");
+
+    // Where a policy names the places of keys, they go if the key was there, and stay if it was not.
+    let named = [("api-key", "k-1"), ("cookie", "k=x"), ("x", "y")];
+    let gone = ("http://a.example/?b".to_owned(), vec!["x: y".to_owned()]);
+    let uri = "http://a.example/?key=x&b";
+    assert_eq!(goes_on(&named_keys(), uri, &named), gone);
+    assert_eq!(goes_on(&named_keys(), uri, &proxy).0, uri);
 }
 
 #[test]

@@ -98,6 +98,37 @@ fn a_key_for_the_proxy_is_a_token_or_a_password() {
 }
 
 #[test]
+fn a_key_for_the_proxy_may_be_where_the_policy_says() {
+    let setup = TestSetup::new(&keys(PLACES), &[KEYS]);
+    let at = setup.authority();
+    for start in [
+        format!("GET http://{at}/x?a=b HTTP/1.1"),
+        format!("CONNECT {at} HTTP/1.1"),
+    ] {
+        for (field, status) in [(("x-key", "k-123"), 200), (("api-key", "k-123"), 407)] {
+            let mut client = setup.gateway.connect();
+            let response = client.request(head(&start, &at, &[field]));
+            assert_eq!(response.status, status, "{start} {field:?}");
+        }
+    }
+    for (target, cookie) in [
+        ("x?key=k-123&a=b", "c=d"),
+        ("x?a=b&key=k-0", "c=d; key=k-123"),
+    ] {
+        let start = format!("GET http://{at}/{target} HTTP/1.1");
+        // The first place that has a key decides.
+        let expected = if target.contains("k-0") { 407 } else { 200 };
+        let mut client = setup.gateway.connect();
+        let response = client.request(head(&start, &at, &[("cookie", cookie)]));
+        assert_eq!(response.status, expected, "{target}");
+    }
+    for asked in setup.upstream.requests() {
+        assert_eq!(asked.target, "/x?a=b");
+        assert_no_secret(&seen(&asked.target, &asked.headers));
+    }
+}
+
+#[test]
 fn the_upstream_gets_the_key_and_the_client_if_the_policy_says_so() {
     let more = format!("{PLACES}, forwardCredential: true, clientIdHeader: x-client");
     let setup = TestSetup::new(&keys(&more), &[KEYS]);
