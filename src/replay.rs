@@ -15,7 +15,7 @@ mod decision;
 mod recorded;
 
 use decision::Decision;
-use recorded::{RecordedRequest, Recording};
+use recorded::{Judgement, RecordedRequest, Recording};
 
 /// What came of a log.
 #[derive(Debug, Default, Serialize)]
@@ -26,6 +26,8 @@ struct Replay {
     not_judged: usize,
     /// Lines that are none of an access log.
     unreadable: usize,
+    /// The requests about which nobody can know, because of what the log does not tell of them.
+    unknown: Vec<Unknown>,
     /// What is decided differently.
     changes: Vec<Change>,
 }
@@ -43,6 +45,19 @@ struct Change {
     now: Decision,
 }
 
+/// Requests of one kind about which something may decide that the log does not tell.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Unknown {
+    /// How many there are in the log.
+    requests: usize,
+    /// The first of them.
+    first: RecordedRequest,
+    /// What was decided when it was served.
+    recorded: Decision,
+    /// What reads header fields, the query, a certificate, credentials or claims, of which the log does not tell.
+    reason: String,
+}
+
 /// Requests of one kind: of the listener, to the destination, with these decisions.
 type ChangeKey = (String, String, Decision, Decision);
 
@@ -56,6 +71,7 @@ fn replay(args: &ReplayArgs) -> Result<Answer, String> {
     let snapshot = compiled(&args.sources)?;
     let mut replay = Replay::default();
     let mut changes: BTreeMap<ChangeKey, Change> = BTreeMap::new();
+    let mut unknown: BTreeMap<(String, String), Unknown> = BTreeMap::new();
     access_log::read(&args.logs, |line| {
         if line.is_empty() {
             return;
@@ -69,7 +85,20 @@ fn replay(args: &ReplayArgs) -> Result<Answer, String> {
             return;
         };
         replay.judged += 1;
-        let now = request.decide(&snapshot, &decision);
+        let now = match request.decide(&snapshot, &decision) {
+            Judgement::Decided(now) => now,
+            Judgement::Unknown(reason) => {
+                let key = (request.to().to_owned(), reason.clone());
+                let one = unknown.entry(key).or_insert_with(|| Unknown {
+                    requests: 0,
+                    first: request,
+                    recorded: decision,
+                    reason,
+                });
+                one.requests += 1;
+                return;
+            }
+        };
         if now.is_like(&decision) {
             return;
         }
@@ -91,12 +120,16 @@ fn replay(args: &ReplayArgs) -> Result<Answer, String> {
     replay
         .changes
         .sort_by_key(|change| std::cmp::Reverse(change.requests));
+    replay.unknown = unknown.into_values().collect();
+    replay
+        .unknown
+        .sort_by_key(|one| std::cmp::Reverse(one.requests));
     Ok(Answer {
         text: match args.output {
             TextOrJson::Text => replay.text(),
             TextOrJson::Json => output::json(&replay)?,
         },
-        is_fine: replay.changes.is_empty(),
+        is_fine: replay.changes.is_empty() && replay.unknown.is_empty(),
     })
 }
 
@@ -106,6 +139,9 @@ impl Replay {
         for change in &self.changes {
             text += &change.text();
         }
+        for one in &self.unknown {
+            text += &one.text();
+        }
         let changed: usize = self.changes.iter().map(|change| change.requests).sum();
         let Self {
             judged,
@@ -114,6 +150,10 @@ impl Replay {
             ..
         } = self;
         text += &format!("{changed} of {judged} requests would be decided differently");
+        let unknown: usize = self.unknown.iter().map(|one| one.requests).sum();
+        if unknown > 0 {
+            text += &format!("; of {unknown} it is not known");
+        }
         if *not_judged > 0 {
             text += &format!("; {not_judged} were not judged");
         }
@@ -121,6 +161,27 @@ impl Replay {
             text += &format!("; {unreadable} lines are not of Egret's access log");
         }
         text + "\n"
+    }
+}
+
+impl Unknown {
+    fn text(&self) -> String {
+        let Self {
+            requests,
+            first,
+            recorded,
+            reason,
+        } = self;
+        let times = times(*requests);
+        format!("{first}{times}\n  recorded  {recorded}\n  now       unknown: {reason}\n")
+    }
+}
+
+/// How many requests there are of a kind, if there are several.
+fn times(requests: usize) -> String {
+    match requests {
+        1 => String::new(),
+        _ => format!(" ({requests} requests)"),
     }
 }
 
@@ -132,10 +193,7 @@ impl Change {
             recorded,
             now,
         } = self;
-        let times = match requests {
-            1 => String::new(),
-            _ => format!(" ({requests} requests)"),
-        };
+        let times = times(*requests);
         format!("{first}{times}\n  recorded  {recorded}\n  now       {now}\n")
     }
 }

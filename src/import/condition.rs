@@ -1,6 +1,7 @@
 //! Conditions of imported rules: as fields of a rule where it has one, and as expressions elsewhere.
 
 use egret_config::api::egret::{EgressAction, EgressClientSpec, EgressRuleSpec, PortText};
+use ipnet::IpNet;
 
 /// The longest reason of a rule.
 const MAX_REASON: usize = 200;
@@ -23,6 +24,17 @@ pub(super) enum Condition {
 }
 
 impl Condition {
+    /// Whether it is a list of nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Hosts(hosts) => hosts.is_empty(),
+            Self::Ports(ports) => ports.is_empty(),
+            Self::Methods(methods) => methods.is_empty(),
+            Self::Clients(clients) => clients.is_empty(),
+            Self::Always | Self::Never | Self::When(_) => false,
+        }
+    }
+
     /// The opposite, if that can be said.
     pub(super) fn negated(&self) -> Option<Self> {
         Some(match self {
@@ -76,6 +88,32 @@ impl Condition {
                 any_of(&users?)
             }
         })
+    }
+}
+
+/// The networks of clients that are in both lists.
+fn in_both(one: &[EgressClientSpec], other: &[EgressClientSpec]) -> Vec<EgressClientSpec> {
+    let read = |client: &EgressClientSpec| client.source.as_ref()?.parse::<IpNet>().ok();
+    let of_one = one.iter().filter_map(read);
+    let both = of_one.flat_map(|net| {
+        let others = other.iter().filter_map(read);
+        // Of two networks, one is inside the other, or they have nothing in common.
+        others.filter_map(
+            move |other| match (net.contains(&other), other.contains(&net)) {
+                (true, _) => Some(other),
+                (false, true) => Some(net),
+                (false, false) => None,
+            },
+        )
+    });
+    both.map(|net| network(&net)).collect()
+}
+
+/// The clients of a network.
+pub(super) fn network(net: &IpNet) -> EgressClientSpec {
+    EgressClientSpec {
+        source: Some(net.to_string()),
+        ..EgressClientSpec::default()
     }
 }
 
@@ -139,8 +177,8 @@ impl RuleBuilder {
         }
     }
 
-    /// Adds a condition. False if the rule has one of its kind already that cannot be said in another way.
-    pub(super) fn add(&mut self, condition: Condition) -> bool {
+    /// Adds a condition.
+    pub(super) fn add(&mut self, condition: Condition) {
         let rule = &mut self.rule;
         match condition {
             Condition::Always => {}
@@ -150,13 +188,32 @@ impl RuleBuilder {
                 rule.ports = Some(ports.iter().map(port_text).collect());
             }
             Condition::Methods(methods) if rule.methods.is_none() => rule.methods = Some(methods),
-            Condition::Clients(clients) if rule.clients.is_none() => rule.clients = Some(clients),
-            other => match other.expression() {
-                Some(expression) => self.whens.push(expression),
-                None => return false,
-            },
+            Condition::Clients(clients) => self.add_clients(clients),
+            other => self.whens.extend(other.expression()),
         }
-        true
+    }
+
+    /// Adds clients. Users can be told by an expression too, and networks in one list alone.
+    fn add_clients(&mut self, clients: Vec<EgressClientSpec>) {
+        let Some(known) = self.rule.clients.take() else {
+            self.rule.clients = Some(clients);
+            return;
+        };
+        let words =
+            |clients: &[EgressClientSpec]| Condition::Clients(clients.to_vec()).expression();
+        let networks = match (words(&known), words(&clients)) {
+            (users @ Some(_), _) => {
+                self.whens.extend(users);
+                clients
+            }
+            (None, users @ Some(_)) => {
+                self.whens.extend(users);
+                known
+            }
+            (None, None) => in_both(&known, &clients),
+        };
+        self.never |= networks.is_empty();
+        self.rule.clients = Some(networks);
     }
 
     /// Whether the rule is for every request.
@@ -170,6 +227,11 @@ impl RuleBuilder {
         } = &self.rule;
         let has_none = hosts.is_none() && ports.is_none() && methods.is_none() && clients.is_none();
         has_none && self.whens.is_empty() && !self.never
+    }
+
+    /// The clients that it is for.
+    pub(super) fn into_clients(self) -> Vec<EgressClientSpec> {
+        self.rule.clients.unwrap_or_default()
     }
 
     /// The rule; `None` if it is for no request.

@@ -1,17 +1,21 @@
 //! Squid's `acl` and `http_access` lines.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
-use egret_config::api::egret::{EgressAction, EgressAddresses};
-
-use super::condition::{Condition, RuleBuilder};
 use super::{Imported, LeftOut};
-use acl::{Acl, AclMeaning};
+use access::AccessList;
+use acl::Acl;
 use lines::DirectiveLine;
 
+mod access;
 mod acl;
+mod include;
 mod lines;
+
+/// How many files may include one another, as in Squid.
+const MAX_INCLUDES: usize = 16;
 
 /// Directives beside `http_access` that decide where requests may go, or how.
 const ALSO_DECIDE: &[(&str, &str)] = &[
@@ -30,7 +34,6 @@ const ALSO_DECIDE: &[(&str, &str)] = &[
         "write a TrafficPolicy with rateLimit, or limits in an EgressPolicy",
     ),
     ("http_reply_access", "responses are not decided about"),
-    ("include", "import the file that is included too"),
     ("never_direct", "requests go to their host always"),
     ("reply_body_max_size", "responses are not decided about"),
     (
@@ -56,141 +59,119 @@ type Acls = BTreeMap<String, Acl>;
 
 /// Turns a `squid.conf`. Files that it names are looked for as Squid would, and beside it.
 pub(super) fn import(text: &str, path: &Path) -> Imported {
-    let mut imported = Imported::default();
-    let mut acls = acl::predefined();
-    let mut list = AccessList::default();
-    for line in lines::read(text) {
-        match line.name {
-            "acl" => acl::define(&mut acls, &line, path, &mut imported.left),
-            "http_access" => list.add(&line, &acls, &mut imported),
-            name => {
-                if let Some((_, why)) = ALSO_DECIDE.iter().find(|(known, _)| *known == name) {
-                    let message = format!("{name}: {why}");
-                    imported.left.push(LeftOut::new(line.at, message));
+    let mut reading = Reading {
+        acls: acl::predefined(),
+        list: AccessList::default(),
+        imported: Imported::default(),
+    };
+    let file = ConfigFile {
+        path,
+        included: None,
+        depth: 0,
+    };
+    reading.read(text, &file);
+    reading.finish()
+}
+
+/// A file, and how it came in.
+struct ConfigFile<'f> {
+    path: &'f Path,
+    /// The line of the main file that includes it, and what it is called.
+    included: Option<(usize, &'f str)>,
+    depth: usize,
+}
+
+/// What was read so far.
+struct Reading {
+    acls: Acls,
+    list: AccessList,
+    imported: Imported,
+}
+
+impl ConfigFile<'_> {
+    /// What the rule of a line is called.
+    fn rule_name(&self, at: usize) -> String {
+        match self.included {
+            None => format!("line-{at}"),
+            Some((_, name)) => format!("{name}-line-{at}"),
+        }
+    }
+
+    /// Something of a line that could not be turned.
+    fn left_out(&self, at: usize, message: &str) -> LeftOut {
+        match self.included {
+            None => LeftOut::new(at, message),
+            Some((line, name)) => LeftOut::new(line, format!("{name}:{at}: {message}")),
+        }
+    }
+}
+
+impl Reading {
+    fn read(&mut self, text: &str, file: &ConfigFile<'_>) {
+        for line in lines::read(text) {
+            let mut left = Vec::new();
+            match line.name {
+                "acl" => acl::define(&mut self.acls, &line.words, file.path, &mut left),
+                "http_access" => {
+                    let policy = &mut self.imported.policy;
+                    let name = file.rule_name(line.at);
+                    self.list
+                        .add(&line.words, name, &self.acls, policy, &mut left);
+                }
+                "include" => self.include(&line, file, &mut left),
+                name => {
+                    let why = ALSO_DECIDE.iter().find(|(known, _)| *known == name);
+                    left.extend(why.map(|(_, why)| format!("{name}: {why}")));
+                }
+            }
+            let left = left.iter().map(|message| file.left_out(line.at, message));
+            self.imported.left.extend(left);
+        }
+    }
+
+    /// Reads the files of an `include` line in its place.
+    fn include(&mut self, line: &DirectiveLine<'_>, file: &ConfigFile<'_>, left: &mut Vec<String>) {
+        if file.depth == MAX_INCLUDES {
+            left.push("include: too many files inside one another".to_owned());
+            return;
+        }
+        for pattern in &line.words {
+            let Some(paths) = include::files(pattern, file.path) else {
+                left.push(format!("include: {pattern} is not there"));
+                continue;
+            };
+            for path in paths {
+                match fs::read_to_string(&path) {
+                    Ok(text) => {
+                        let name = include::name(&path);
+                        let at = file.included.map_or(line.at, |(at, _)| at);
+                        let included = ConfigFile {
+                            path: &path,
+                            included: Some((at, &name)),
+                            depth: file.depth + 1,
+                        };
+                        self.read(&text, &included);
+                    }
+                    Err(error) => left.push(format!("include: {}: {error}", path.display())),
                 }
             }
         }
     }
-    if acls.values().any(Acl::is_by_user) {
+
+    fn finish(self) -> Imported {
+        let Self {
+            acls,
+            list,
+            mut imported,
+        } = self;
+        if acls.values().any(Acl::is_by_user) {
+            imported.notes.push(
+                "Users have to be proven: write a TrafficPolicy with basicAuth on the Gateway.",
+            );
+        }
+        list.finish(&mut imported.policy);
         imported
-            .notes
-            .push("Users have to be proven: write a TrafficPolicy with basicAuth on the Gateway.");
     }
-    imported.policy.default_action = Some(list.default_action());
-    imported
-}
-
-/// The `http_access` lines so far.
-#[derive(Default)]
-struct AccessList {
-    last: Option<EgressAction>,
-    /// Whether a line was for every request, so that those after it are never asked.
-    is_closed: bool,
-}
-
-impl AccessList {
-    /// What becomes of a request for which no line is: the opposite of the last one; nothing may leave if there is none.
-    fn default_action(&self) -> EgressAction {
-        match (self.last, self.is_closed) {
-            (Some(last), true) => last,
-            (Some(EgressAction::Deny), false) => EgressAction::Allow,
-            (Some(EgressAction::Allow) | None, _) => EgressAction::Deny,
-        }
-    }
-
-    fn add(&mut self, line: &DirectiveLine<'_>, acls: &Acls, imported: &mut Imported) {
-        if self.is_closed {
-            return;
-        }
-        let Some((action, names)) = line.words.split_first() else {
-            return;
-        };
-        let action = match &**action {
-            "allow" => EgressAction::Allow,
-            "deny" => EgressAction::Deny,
-            other => {
-                let message = format!("http_access {other}: allow and deny are what it can say");
-                imported.left.push(LeftOut::new(line.at, message));
-                return;
-            }
-        };
-        self.last = Some(action);
-        if denies_addresses(action, names, acls, imported) {
-            return;
-        }
-        let reason = format!("{} {}", line.name, line.words.join(" "));
-        let mut rule = RuleBuilder::new(action, format!("line-{}", line.at), &reason);
-        let mut is_whole = true;
-        for name in names {
-            let second = || format!("{name}: a second condition of its kind cannot be said");
-            let added = term(name, acls)
-                .and_then(|condition| rule.add(condition).then_some(()).ok_or_else(second));
-            let Err(why) = added else {
-                continue;
-            };
-            is_whole = false;
-            let what = match action {
-                EgressAction::Allow => "the line is left out",
-                EgressAction::Deny => "the line denies without it",
-            };
-            imported
-                .left
-                .push(LeftOut::new(line.at, format!("{why}; {what}")));
-        }
-        if !is_whole && action == EgressAction::Allow {
-            return;
-        }
-        if rule.is_unconditional() {
-            self.is_closed = true;
-            return;
-        }
-        imported.policy.rules.extend(rule.build());
-    }
-}
-
-/// The condition of one word of a line.
-///
-/// # Errors
-/// Why it cannot be said.
-fn term(word: &str, acls: &Acls) -> Result<Condition, String> {
-    let (name, is_negated) = match word.strip_prefix('!') {
-        Some(name) => (name, true),
-        None => (word, false),
-    };
-    let condition = acl::condition(name, acls, 0)?;
-    if !is_negated {
-        return Ok(condition);
-    }
-    let negated = condition.negated();
-    negated.ok_or_else(|| format!("{word}: that a client is not in a network cannot be said"))
-}
-
-/// Whether the line denies addresses and nothing else: then they are denied wherever names lead to them.
-fn denies_addresses(
-    action: EgressAction,
-    names: &[String],
-    acls: &Acls,
-    imported: &mut Imported,
-) -> bool {
-    let meaningful: Vec<_> = names.iter().filter(|name| *name != "all").collect();
-    let (EgressAction::Deny, [name]) = (action, &meaningful[..]) else {
-        return false;
-    };
-    let Some(AclMeaning::Destinations(networks)) =
-        acls.get(&name.to_lowercase()).map(|acl| &acl.meaning)
-    else {
-        return false;
-    };
-    let addresses = imported
-        .policy
-        .addresses
-        .get_or_insert_with(EgressAddresses::default);
-    for network in networks {
-        if !addresses.deny.contains(network) {
-            addresses.deny.push(network.clone());
-        }
-    }
-    true
 }
 
 #[cfg(test)]

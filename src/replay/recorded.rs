@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use egret_config::snapshot::{Scheme, Snapshot};
-use egret_proxy::{QuestionForm, QuestionUrl, RequestQuestion, explain};
+use egret_proxy::{QuestionForm, QuestionUrl, RequestQuestion, Undecided, explain};
 use serde::Serialize;
 
 use super::decision::Decision;
@@ -14,6 +14,13 @@ use crate::access_log::LogLine;
 pub(super) struct Recording {
     pub(super) request: RecordedRequest,
     pub(super) decision: Decision,
+}
+
+/// What would become of a request.
+pub(super) enum Judgement {
+    Decided(Decision),
+    /// It depends on what the log does not tell: by what.
+    Unknown(String),
 }
 
 /// A request of the log. Its header fields and its query are not logged.
@@ -99,16 +106,32 @@ impl RecordedRequest {
         question.user = self.user.as_deref().map(Into::into);
         question.listener = Some(self.listener.clone());
         question.addresses = self.upstream.iter().map(SocketAddr::ip).collect();
+        question.is_recorded = true;
         Some(question)
     }
 
     /// What would be decided now. Of several backends, one by which nothing changes is taken if there is one.
-    pub(super) fn decide(&self, snapshot: &Snapshot, recorded: &Decision) -> Decision {
+    pub(super) fn decide(&self, snapshot: &Snapshot, recorded: &Decision) -> Judgement {
         let told = self.question().map(|question| explain(snapshot, &question));
+        let mut undecided = told
+            .iter()
+            .flatten()
+            .filter_map(|one| one.undecided.as_ref());
         let decisions: Vec<_> = told.iter().flatten().map(Decision::now).collect();
         let same = decisions.iter().find(|now| now.is_like(recorded));
+        match undecided.next() {
+            // Who was refused then had no credentials that are right now.
+            Some(Undecided::ByCredentials) if same.is_some() => {}
+            Some(Undecided::ByCredentials) => {
+                return Judgement::Unknown("the log has no credentials".to_owned());
+            }
+            Some(Undecided::By(what)) => {
+                return Judgement::Unknown(format!("{what} may depend on more than the log tells"));
+            }
+            None => {}
+        }
         let now = same.or_else(|| decisions.first()).cloned();
-        now.unwrap_or_else(Decision::no_listener)
+        Judgement::Decided(now.unwrap_or_else(Decision::no_listener))
     }
 }
 

@@ -184,6 +184,72 @@ GET c.example/x by 10.0.0.1 at edge/out/http
     assert_eq!(told["changes"][0]["now"]["verdict"], "refuse");
 }
 
+const BASIC: &str = "---
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: who, namespace: edge}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: out}]
+  basicAuth: {users: [\"ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\"]}
+";
+
+/// What a configuration makes of a log of one line: the exit code and what is said.
+fn replayed(config: &str, line: &str) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.log");
+    fs::write(&file, line).unwrap();
+    let (code, told, error) = run(
+        &folder,
+        "replay",
+        config,
+        &["--log", file.to_str().unwrap()],
+    );
+    assert_eq!(error, "");
+    (code, told)
+}
+
+#[test]
+fn what_depends_on_more_than_the_log_tells_is_unknown() {
+    const SERVED: &str = r#""verdict":"allow","status":200"#;
+    const TEAM: &str = "  - {name: team, action: Deny, hosts: [a.example], ports: [80], when: 'request.headers[\"x-team\"] == \"b\"'}\n";
+    const CERTIFIED: &str = "  - {name: team, action: Deny, clients: [{certificate: CN=a}]}\n";
+    let rules = |rules: &str| format!("{GATEWAY}{}", policy(&format!("  rules:\n{rules}")));
+    let by_rule =
+        "unknown: rule team of EgressPolicy edge/names may depend on more than the log tells\n";
+    let allowed = "0 of 1 requests would be decided differently\n";
+    let first = "  - {name: first, action: Allow, hosts: [a.example]}\n";
+    let by_port = TEAM.replace("[80]", "[81]");
+    let by_host = TEAM.replace("request.headers[\"x-team\"]", "egress.host");
+    let basic = format!("{GATEWAY}{BASIC}");
+    let by_credentials = "unknown: the log has no credentials\n";
+    let refused =
+        r#""verdict":"deny","policy":"edge/who","reason":"authentication","id":"1","status":407"#;
+    for (config, line, expected) in [
+        (rules(TEAM), line("a.example", SERVED), by_rule),
+        (rules(CERTIFIED), line("a.example", SERVED), by_rule),
+        // Another rule decides, or this one is about something else.
+        (
+            rules(&format!("{first}{TEAM}")),
+            line("a.example", SERVED),
+            allowed,
+        ),
+        (rules(TEAM), line("b.example", SERVED), allowed),
+        (rules(&by_port), line("a.example", SERVED), allowed),
+        (rules(&by_host), line("a.example", SERVED), allowed),
+        (basic.clone(), line("a.example", SERVED), by_credentials),
+        (
+            basic.clone(),
+            line("a.example", &format!("\"user\":\"ann\",{SERVED}")),
+            allowed,
+        ),
+        (basic, line("a.example", refused), allowed),
+    ] {
+        let (code, told) = replayed(&config, &line);
+        assert!(told.contains(expected), "{config}{line}{told}");
+        assert_eq!(code, Some(i32::from(expected != allowed)), "{told}");
+    }
+}
+
 const INSIDE: &str = "\
 apiVersion: egret.dev/v1alpha1
 kind: EgressPolicy

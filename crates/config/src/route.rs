@@ -151,6 +151,15 @@ impl RouteTable {
         })
     }
 
+    /// The first rule that a request falls under only if it has certain header fields or a certain query, which its log may not
+    /// tell; none if another one comes before it.
+    #[must_use]
+    pub fn undecided(&self, request: &RequestFacts<'_>) -> Option<&Arc<RouteRule>> {
+        let mut rows = self.rows(request.host).iter();
+        let row = rows.find(|row| row.matches.may_hold(request))?;
+        row.matches.is_about_fields().then_some(&row.rule)
+    }
+
     /// Whether a rule answers with what has to be known of its requests.
     #[must_use]
     pub fn tells_requests(&self) -> bool {

@@ -119,7 +119,7 @@ pub use proxy::{Proxy, ProxyOptions};
 pub use push::MetricsPush;
 pub use request::explain::{
     ExplainedAddress, ExplainedField, ExplainedPolicy, Explanation, Outcome, PARAMETERS,
-    QuestionForm, QuestionUrl, RequestQuestion, UrlError, explain,
+    QuestionForm, QuestionUrl, RequestQuestion, Undecided, UrlError, explain,
 };
 pub use status::SourceState;
 pub use task::unless_panicking;

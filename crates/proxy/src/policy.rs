@@ -331,6 +331,21 @@ impl<'a> Admitted<'a> {
         })
     }
 
+    /// Which policy may decide about the request by what the default access log does not tell of it, in words.
+    pub(crate) fn undecided(
+        &self,
+        plan: &ForwardPlan<'_>,
+        context: &PolicyContext<'_, '_>,
+    ) -> Option<String> {
+        if let Some(policy) = rbac::undecided(self.policies) {
+            return Some(format!("rbac of {policy}"));
+        }
+        let kept = self.kept(context, plan);
+        let request = egress_request(plan, self.sender.facts(), kept.as_deref());
+        let (policy, rule) = plan.egress.undecided(request)?;
+        Some(format!("rule {} of {policy}", rule.name))
+    }
+
     /// Asks `rbac`, and then the egress policies, about the destination of a plan. Gives the request as it was asked about
     /// beside the decision, if it is needed again.
     fn check_destination(

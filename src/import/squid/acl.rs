@@ -1,19 +1,26 @@
 //! Squid's `acl` lines, and what each means as a condition.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::Path;
 
 use egret_config::api::egret::EgressClientSpec;
 use egret_config::expression::{AbsentHeaders, Expression};
 use egret_config::name::HostMatcher;
-use ipnet::IpNet;
+use ipnet::{IpNet, IpSubnets, Ipv4Subnets, Ipv6Subnets};
 
-use super::lines::DirectiveLine;
-use super::{Acls, LeftOut};
+use super::Acls;
 use crate::import::condition::{Condition, quoted};
 
 /// The most groups that may be inside one another.
 const MAX_DEPTH: usize = 16;
+
+/// The list of requests to the manager of the cache.
+const MANAGER: &str = "manager";
+/// Protocols of URLs that are not spoken here.
+const UNKNOWN_PROTOCOLS: &[&str] = &["cache_object", "ftp", "gopher", "wais", "whois", "urn"];
+/// The networks of sources that no client has (RFC 1122 3.2.1.3); the usual configuration names them.
+const NO_SOURCE: &str = "0.0.0.0/8";
 
 /// A named access list.
 #[derive(Debug)]
@@ -21,6 +28,8 @@ pub(super) struct Acl {
     /// Its type, as `dstdomain`.
     kind: String,
     pub(super) meaning: AclMeaning,
+    /// Whether values of it are missing, so that it is for fewer requests than there.
+    is_partial: bool,
 }
 
 /// What an access list says.
@@ -40,13 +49,20 @@ pub(super) enum AclMeaning {
 
 impl Acl {
     fn new(kind: &str, meaning: AclMeaning) -> Self {
-        let kind = kind.to_owned();
-        Self { kind, meaning }
+        Self {
+            kind: kind.to_owned(),
+            meaning,
+            is_partial: false,
+        }
+    }
+
+    pub(super) fn is_partial(&self) -> bool {
+        self.is_partial
     }
 
     /// Whether it tells users apart.
     pub(super) fn is_by_user(&self) -> bool {
-        self.kind == "proxy_auth"
+        matches!(&*self.kind, "proxy_auth" | "proxy_auth_regex")
     }
 }
 
@@ -60,7 +76,7 @@ pub(super) fn predefined() -> Acls {
     [
         ("all", is("src", Condition::Always)),
         // There is no cache, and no manager of it.
-        ("manager", is("url_regex", Condition::Never)),
+        (MANAGER, is("url_regex", Condition::Never)),
         (
             "localhost",
             is("src", clients(&["127.0.0.1/32", "::1/128"])),
@@ -85,21 +101,20 @@ fn tunnel() -> Condition {
     Condition::When("request.form == 'connect'".to_owned())
 }
 
-/// Reads an `acl` line: `NAME TYPE [-FLAGS] VALUES`. Several lines of a name are one list.
-pub(super) fn define(
-    acls: &mut Acls,
-    line: &DirectiveLine<'_>,
-    path: &Path,
-    left: &mut Vec<LeftOut>,
-) {
-    let [name, kind, values @ ..] = &line.words[..] else {
-        return left.push(LeftOut::new(
-            line.at,
-            "acl: a name, a type and values are needed",
-        ));
+/// Reads what is after `acl`: `NAME TYPE [-FLAGS] VALUES`. Several lines of a name are one list.
+pub(super) fn define(acls: &mut Acls, words: &[String], path: &Path, left: &mut Vec<String>) {
+    let [name, kind, values @ ..] = words else {
+        left.push("acl: a name, a type and values are needed".to_owned());
+        return;
     };
+    let key = name.to_lowercase();
+    if key == MANAGER {
+        // Files that are older than Squid 3.2 say what it is.
+        return;
+    }
     let (flags, values): (Vec<_>, Vec<_>) = values.iter().partition(|word| word.starts_with('-'));
     let mut all = Vec::new();
+    let mut is_partial = false;
     for value in values {
         match value
             .strip_prefix('"')
@@ -108,20 +123,31 @@ pub(super) fn define(
             None => all.push(value.clone()),
             Some(file) => match listed(file, path) {
                 Ok(lines) => all.extend(lines),
-                Err(error) => left.push(LeftOut::new(line.at, format!("acl {name}: {error}"))),
+                Err(error) => {
+                    is_partial = true;
+                    left.push(format!("acl {name}: {error}"));
+                }
             },
         }
     }
     let any_case = flags.contains(&&"-i".to_owned());
     let meaning = meaning(kind, &all, any_case, |value, why| {
-        left.push(LeftOut::new(line.at, format!("acl {name}: {value}: {why}")));
+        // No request is for what is no name.
+        is_partial |= kind != "dstdomain";
+        left.push(format!("acl {name}: {value}: {why}"));
     });
-    let key = name.to_lowercase();
     match acls.get_mut(&key) {
         Some(known) if !matches!(known.meaning, AclMeaning::Unknown(_)) && known.kind == *kind => {
             known.meaning.join(meaning);
+            known.is_partial |= is_partial;
         }
-        _ => _ = acls.insert(key, Acl::new(kind, meaning)),
+        _ => {
+            let acl = Acl {
+                is_partial,
+                ..Acl::new(kind, meaning)
+            };
+            acls.insert(key, acl);
+        }
     }
 }
 
@@ -151,11 +177,12 @@ impl AclMeaning {
 }
 
 fn join(known: &mut Condition, more: Condition) {
-    if *known == more {
+    if *known == more || more == Condition::Never {
         // Many files define again what Squid knows by itself.
         return;
     }
     match (&mut *known, more) {
+        (Condition::Never, more) => *known = more,
         (Condition::Hosts(known), Condition::Hosts(more)) => known.extend(more),
         (Condition::Ports(known), Condition::Ports(more)) => known.extend(more),
         (Condition::Methods(known), Condition::Methods(more)) => known.extend(more),
@@ -184,11 +211,12 @@ fn meaning(
         }
         all
     };
-    AclMeaning::Condition(match kind {
+    let condition = match kind {
         "dstdomain" => Condition::Hosts(each(&domains, "no name or address")),
         "dst" => return AclMeaning::Destinations(each(&networks, "no address or network")),
         "src" => {
-            let networks = each(&networks, "no address or network");
+            let mut networks = each(&networks, "no address or network");
+            networks.retain(|network| !is_no_source(network));
             let networks: Vec<_> = networks.iter().map(|network| &**network).collect();
             match networks.contains(&"0.0.0.0/0") {
                 true => Condition::Always,
@@ -196,12 +224,22 @@ fn meaning(
             }
         }
         "port" => {
-            let ports: Vec<_> = values.iter().filter_map(|value| ports(value)).collect();
-            Condition::Ports(ports)
+            let mut all = Vec::new();
+            for value in values {
+                match ports(value) {
+                    Some(range) => all.push(range),
+                    None => left(value, "no port"),
+                }
+            }
+            Condition::Ports(all)
         }
+        "proto" if values.iter().all(is_unknown_protocol) => Condition::Never,
         "method" => methods(values),
         "proxy_auth" => users(values),
         "dstdom_regex" => return by_pattern("egress.host", "", values, any_case),
+        "browser" => return by_pattern("request.useragent", "", values, any_case),
+        "referer_regex" => return by_pattern("request.referer", "", values, any_case),
+        "proxy_auth_regex" => return by_pattern("source.user", "", values, any_case),
         "urlpath_regex" => {
             // The target of a CONNECT has no path.
             let readable = "request.form != 'connect' && request.form != 'sni'";
@@ -216,7 +254,22 @@ fn meaning(
         other => {
             return AclMeaning::Unknown(format!("type {other} cannot be said in an EgressPolicy"));
         }
+    };
+    AclMeaning::Condition(if condition.is_empty() {
+        Condition::Never
+    } else {
+        condition
     })
+}
+
+/// Whether no client has such an address.
+fn is_no_source(network: &str) -> bool {
+    let (none, network) = (NO_SOURCE.parse::<IpNet>(), network.parse::<IpNet>());
+    matches!((none, network), (Ok(none), Ok(network)) if none.contains(&network))
+}
+
+fn is_unknown_protocol(name: &String) -> bool {
+    UNKNOWN_PROTOCOLS.contains(&&*name.to_lowercase())
 }
 
 /// A name, or with a dot before it the name and all below it.
@@ -229,19 +282,44 @@ fn domains(value: &str) -> Option<Vec<String>> {
     hosts.iter().all(is_valid).then_some(hosts)
 }
 
-/// An address, a network as `ADDRESS/LENGTH` or `ADDRESS/MASK`, or `all`.
+/// An address, a range of addresses, a network as `ADDRESS/LENGTH` or `ADDRESS/MASK`, a range of networks, or `all`.
 fn networks(value: &str) -> Option<Vec<String>> {
     if value == "all" {
         return Some(vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()]);
     }
-    let net = match value.split_once('/') {
-        Some((ip, mask)) if mask.contains('.') => {
-            IpNet::with_netmask(ip.parse().ok()?, mask.parse().ok()?).ok()?
-        }
-        Some(_) => value.parse().ok()?,
-        None => IpNet::from(value.parse::<std::net::IpAddr>().ok()?),
+    let (addresses, mask) = match value.split_once('/') {
+        Some((addresses, mask)) => (addresses, Some(mask)),
+        None => (value, None),
     };
-    Some(vec![net.trunc().to_string()])
+    let nets = match addresses.split_once('-') {
+        None => vec![network(addresses, mask)?],
+        Some((first, last)) => {
+            let (first, last) = (network(first, mask)?, network(last, mask)?);
+            range(first.network(), last.broadcast())?.collect()
+        }
+    };
+    Some(nets.iter().map(ToString::to_string).collect())
+}
+
+/// A network by its address, and its length or mask.
+fn network(ip: &str, mask: Option<&str>) -> Option<IpNet> {
+    let ip: IpAddr = ip.parse().ok()?;
+    let net = match mask {
+        None => IpNet::from(ip),
+        Some(mask) if mask.contains('.') => IpNet::with_netmask(ip, mask.parse().ok()?).ok()?,
+        Some(length) => IpNet::new(ip, length.parse().ok()?).ok()?,
+    };
+    Some(net.trunc())
+}
+
+/// The networks that are a range of addresses, if both ends are of one family.
+fn range(first: IpAddr, last: IpAddr) -> Option<IpSubnets> {
+    Some(match (first, last) {
+        (first, last) if first > last => return None,
+        (IpAddr::V4(first), IpAddr::V4(last)) => IpSubnets::V4(Ipv4Subnets::new(first, last, 0)),
+        (IpAddr::V6(first), IpAddr::V6(last)) => IpSubnets::V6(Ipv6Subnets::new(first, last, 0)),
+        _ => return None,
+    })
 }
 
 fn ports(value: &str) -> Option<(u16, u16)> {
@@ -302,6 +380,9 @@ pub(super) fn condition(name: &str, acls: &Acls, depth: usize) -> Result<Conditi
     let acl = acls
         .get(&name.to_lowercase())
         .ok_or_else(|| format!("there is no acl {name}"))?;
+    if depth > 0 && acl.is_partial {
+        return Err(format!("{name}: values of the list are missing"));
+    }
     match &acl.meaning {
         AclMeaning::Condition(condition) => Ok(condition.clone()),
         AclMeaning::Destinations(_) => Err(format!(

@@ -221,6 +221,7 @@ pub struct ExpressionInputs {
     reads_head: bool,
     reads_claims: bool,
     reads_egress: bool,
+    reads_unlogged: bool,
 }
 
 impl ExpressionInputs {
@@ -229,6 +230,15 @@ impl ExpressionInputs {
             attribute,
             Attribute::Text(TextAttribute::EgressHost | TextAttribute::EgressScheme)
                 | Attribute::Number(PortAttribute::Egress)
+        );
+        self.reads_unlogged |= matches!(
+            attribute,
+            Attribute::Headers
+                | Attribute::Mtls
+                | Attribute::CertificateNames
+                | Attribute::Text(
+                    TextAttribute::Query | TextAttribute::UriName | TextAttribute::DnsName
+                )
         );
         match attribute {
             Attribute::Text(
@@ -247,6 +257,14 @@ impl ExpressionInputs {
 
     pub(super) fn add_claim(&mut self) {
         self.reads_claims = true;
+        self.reads_unlogged = true;
+    }
+
+    /// Whether the expression reads what the default access log does not tell: header fields, the query, the names of the
+    /// client's certificate, and the claims of a token.
+    #[must_use]
+    pub const fn reads_unlogged(self) -> bool {
+        self.reads_unlogged
     }
 
     /// Whether the expression reads where the request goes, which another host of the backend may change.

@@ -150,6 +150,13 @@ impl EgressPolicySet {
         }
     }
 
+    /// The first policy whose decision about a request may depend on what the default access log does not tell, and its rule.
+    #[must_use]
+    pub fn undecided(&self, attempt: EgressRequest<'_>) -> Option<(&ObjectRef, &EgressRule)> {
+        let mut policies = self.policies.iter();
+        policies.find_map(|rules| Some((&rules.policy, rules.undecided(attempt)?)))
+    }
+
     /// Whether a decision depends on more of a request than its name, method, path and client.
     #[must_use]
     pub const fn reads_requests(&self) -> bool {
@@ -292,6 +299,15 @@ impl EgressPolicySet {
 }
 
 impl EgressRules {
+    /// The first rule that may match, depending on what the default access log does not tell of a request. None if a rule
+    /// before it decides.
+    fn undecided(&self, attempt: EgressRequest<'_>) -> Option<&EgressRule> {
+        let may_match =
+            |rule: &&EgressRule| rule.matches(attempt) != Ok(false) || rule.may_match(attempt);
+        let rule = self.rules.iter().find(may_match)?;
+        rule.may_match(attempt).then_some(rule)
+    }
+
     /// The first rule that matches decides, and one that cannot be evaluated denies.
     fn judge(&self, attempt: EgressRequest<'_>) -> NameJudgement<'_> {
         for rule in &self.rules {
@@ -350,15 +366,34 @@ impl EgressRule {
     /// # Errors
     /// If all else matches, and the expression cannot be evaluated.
     fn matches(&self, attempt: EgressRequest<'_>) -> Result<bool, Box<EvaluationError>> {
-        let matches = any_or_empty(&self.hosts, |host| host.matches(attempt.host))
-            && any_or_empty(&self.ports, |range| range.contains(attempt.port))
-            && any_or_empty(&self.clients, |client| client.matches(attempt.client))
-            && self.matches_request(attempt.request)
-            && !self.has_expired(attempt.now);
+        let matches = self.is_about(attempt)
+            && any_or_empty(&self.clients, |client| client.matches(attempt.client));
         match &self.when {
             Some(when) if matches => holds(when, attempt),
             _ => Ok(matches),
         }
+    }
+
+    /// Whether the rule is about what is asked for, whoever asks.
+    fn is_about(&self, attempt: EgressRequest<'_>) -> bool {
+        any_or_empty(&self.hosts, |host| host.matches(attempt.host))
+            && any_or_empty(&self.ports, |range| range.contains(attempt.port))
+            && self.matches_request(attempt.request)
+            && !self.has_expired(attempt.now)
+    }
+
+    /// Whether it depends on what the default access log does not tell that the rule matches.
+    fn may_match(&self, attempt: EgressRequest<'_>) -> bool {
+        let form = attempt.asked.map(|asked| asked.request.form());
+        let is_read = |when: &Expression| form.is_some_and(|form| !when.inputs().are_hidden(form));
+        let reads_unlogged = |when: &Expression| is_read(when) && when.inputs().reads_unlogged();
+        let by_clients = any_or_empty(&self.clients, |client| client.matches(attempt.client));
+        let is_certified = |client: &ClientMatcher| matches!(client, ClientMatcher::Certificate(_));
+        let by_certificate =
+            attempt.client.certificate.is_none() && self.clients.iter().any(is_certified);
+        self.is_about(attempt)
+            && (by_certificate && !by_clients
+                || by_clients && self.when.as_ref().is_some_and(reads_unlogged))
     }
 
     fn has_expired(&self, now: i64) -> bool {

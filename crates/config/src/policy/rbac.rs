@@ -27,6 +27,13 @@ impl Rbac {
         }
     }
 
+    /// Whether the decision may depend on what the default access log does not tell.
+    #[must_use]
+    pub fn reads_unlogged(&self) -> bool {
+        let mut expressions = self.expressions.iter();
+        expressions.any(|expression| expression.inputs().reads_unlogged())
+    }
+
     /// Whether the decision depends on where the request goes.
     #[must_use]
     pub fn reads_egress(&self) -> bool {

@@ -99,14 +99,21 @@ enum PathRank {
 }
 
 impl MatchConditions {
+    /// Whether a request matches by its path and method.
+    pub(super) fn may_hold(&self, request: &RequestFacts<'_>) -> bool {
+        let method = self.method.as_ref();
+        self.path_holds(request) && method.is_none_or(|method| method == request.method)
+    }
+
+    /// Whether there are conditions on header fields or the query.
+    pub(super) fn is_about_fields(&self) -> bool {
+        !self.headers.is_empty() || !self.query.is_empty()
+    }
+
     /// Whether a request matches.
     #[must_use]
     pub fn holds(&self, request: &RequestFacts<'_>) -> bool {
-        self.path_holds(request)
-            && self
-                .method
-                .as_ref()
-                .is_none_or(|method| method == request.method)
+        self.may_hold(request)
             && self
                 .headers
                 .iter()

@@ -44,6 +44,14 @@ fn denial(policy: &ObjectRef, request: &RequestView<'_>) -> PolicyDenial {
     }
 }
 
+/// The policy that may decide by what the default access log does not tell.
+pub(super) fn undecided(policies: &TrafficSettings) -> Option<&ObjectRef> {
+    match &policies.rbac {
+        PolicySetting::Set(policy, rbac) if rbac.reads_unlogged() => Some(policy),
+        _ => None,
+    }
+}
+
 /// Whether what is asked depends on where the request goes, so that it is asked again before it goes elsewhere.
 pub(super) fn reads_egress(policies: &TrafficSettings) -> bool {
     let rbac = policies.rbac.value();

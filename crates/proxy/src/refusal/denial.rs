@@ -133,6 +133,21 @@ impl Refusal {
         matches!(self, Self::Unauthenticated(failure) if failure.error == CredentialError::Unverified)
     }
 
+    /// Whether it is the credentials or the origin of the request that are wrong or missing, which no access log tells.
+    pub(crate) fn is_about_secrets(&self) -> bool {
+        let by_field = |by| {
+            matches!(
+                by,
+                DenyingField::Jwt | DenyingField::JwtKey | DenyingField::Jwks | DenyingField::Csrf
+            )
+        };
+        match self {
+            Self::Unauthenticated(_) => true,
+            Self::Denied(denial) => by_field(denial.by),
+            _ => false,
+        }
+    }
+
     /// Whether the request may be let through once keys of tokens were fetched.
     pub(crate) fn wants_keys(&self) -> bool {
         matches!(self, Self::Denied(denial) if matches!(denial.by, DenyingField::JwtKey | DenyingField::Jwks))

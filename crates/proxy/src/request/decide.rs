@@ -69,14 +69,19 @@ pub(super) fn route<'a>(
     if let Some(why) = &listener.refuse {
         return Err(Refusal::Misconfigured(why.clone()));
     }
-    let facts = RequestFacts {
+    let facts = facts(target, parts, path);
+    listener.routes.find(&facts).ok_or(Refusal::NoRoute)
+}
+
+/// What routes are chosen by.
+pub(super) fn facts<'r>(target: &'r Target, parts: &'r Parts, path: &'r str) -> RequestFacts<'r> {
+    RequestFacts {
         host: &target.host,
         method: &parts.method,
         path,
         query: parts.uri.query(),
         headers: &parts.headers,
-    };
-    listener.routes.find(&facts).ok_or(Refusal::NoRoute)
+    }
 }
 
 /// What the rule makes of a request.

@@ -36,7 +36,9 @@ use crate::refusal::Refusal;
 mod explanation;
 mod question;
 
-pub use explanation::{ExplainedAddress, ExplainedField, ExplainedPolicy, Explanation, Outcome};
+pub use explanation::{
+    ExplainedAddress, ExplainedField, ExplainedPolicy, Explanation, Outcome, Undecided,
+};
 pub use question::{PARAMETERS, QuestionForm, QuestionUrl, RequestQuestion, UrlError};
 
 const FAULTS: &str = "faultInjection may delay or fail it before anything else is asked";
@@ -165,6 +167,12 @@ impl<'a> AskedAt<'a> {
             TargetForm::Request => compared_path(head.parts.uri.path(), &head.parts.method),
             _ => Cow::Borrowed(""),
         };
+        if self.question.is_recorded && self.question.form != QuestionForm::Sni {
+            let facts = decide::facts(&head.target, &head.parts, &path);
+            let rule = listener.routes.undecided(&facts);
+            let matches = rule.map(|rule| format!("matches of {}", rule.full_name()));
+            so_far.undecided = matches.map(Undecided::By);
+        }
         let found = decide::route(listener, &head.target, &head.parts, &path)?;
         so_far.routed(found.rule);
         let under = AskedUnder {
@@ -261,6 +269,9 @@ impl<'a> AskedUnder<'a, '_> {
             if refusal.wants_keys() {
                 so_far.notes.push(KEYS_UNKNOWN.to_owned());
             }
+            if self.at.question.is_recorded && refusal.is_about_secrets() {
+                so_far.undecided = Some(Undecided::ByCredentials);
+            }
         })?;
         if let Some(name) = admitted.principal().and_then(Principal::name) {
             so_far.user = Some(name.to_string());
@@ -326,7 +337,12 @@ impl<'a> AskedUnder<'a, '_> {
         let to = &plan.destination;
         let destination = Some((to.host.clone(), to.port));
         let mut facts = VerdictFacts::default();
-        match self.admit()?.clear_uncounted(plan, &self.context()) {
+        let admitted = self.admit()?;
+        if self.at.question.is_recorded && told.undecided.is_none() {
+            let by = admitted.undecided(&plan, &self.context());
+            told.undecided = by.map(Undecided::By);
+        }
+        match admitted.clear_uncounted(plan, &self.context()) {
             Err(refusal) => told.settled(facts, Some(&refusal), destination),
             Ok(ClearedRequest {
                 mut cleared,

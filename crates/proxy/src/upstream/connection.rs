@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 
 use super::connection_permit::ConnectionPermit;
 use super::connection_wakes::{ConnectionWakes, HeldWakes};
-use super::health::EndpointHealth;
 use super::driven::DrivenConnection;
+use super::health::EndpointHealth;
 use super::http1::DozingConnection;
 use super::http2::Http2Stream;
 use super::interim::AwaitedResponse;

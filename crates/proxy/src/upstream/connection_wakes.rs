@@ -96,7 +96,10 @@ mod tests {
 
     #[test]
     fn what_is_held_back_is_made_up_for_unless_it_is_forgotten() {
-        let (task, wakes) = (Arc::new(Task::default()), Arc::new(ConnectionWakes::default()));
+        let (task, wakes) = (
+            Arc::new(Task::default()),
+            Arc::new(ConnectionWakes::default()),
+        );
         let waker = Waker::from(Arc::clone(&wakes));
         wakes.set_task(&Waker::from(Arc::clone(&task)));
         let woken = || task.0.load(Ordering::Relaxed);

@@ -29,8 +29,10 @@ pub(super) struct DrivenConnection {
     task: RefCell<Waker>,
 }
 
-pub(super) type HyperConnection =
-    Connection<TokioIo<InterimReader<QuietReader<DeferredWriteErrors<UpstreamStream>>>>, RequestBody>;
+pub(super) type HyperConnection = Connection<
+    TokioIo<InterimReader<QuietReader<DeferredWriteErrors<UpstreamStream>>>>,
+    RequestBody,
+>;
 
 impl DrivenConnection {
     /// hyper reads a stream that knows the `wakes`.

@@ -171,7 +171,12 @@ impl Body for UpstreamBody {
 impl UpstreamBody {
     /// Whether all bytes have come, although the stream may not have ended yet.
     fn is_whole(&self) -> bool {
-        let left = || self.0.incoming.as_ref().and_then(|it| it.size_hint().exact());
+        let left = || {
+            self.0
+                .incoming
+                .as_ref()
+                .and_then(|it| it.size_hint().exact())
+        };
         self.0.is_bodiless || left() == Some(0)
     }
 

@@ -1,17 +1,15 @@
 //! What an evaluation costs.
 
 use std::hint::black_box;
-use std::time::Instant;
 
 use super::super::*;
 use super::Sample;
+use crate::cost::time_of;
 
-/// Run by hand: `cargo test --release -p egret-config expression -- --ignored --nocapture`.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "it measures")]
 #[ignore = "measures"]
 fn time_of_usual_expressions() {
-    const ROUNDS: u32 = 200_000;
+    const ROUNDS: u32 = 500_000;
     let sample = Sample::get(
         "/v1/items?id=7",
         &[
@@ -28,12 +26,9 @@ fn time_of_usual_expressions() {
     ] {
         let expression = Expression::compile(text, AbsentHeaders::ReadEmpty).unwrap();
         let view = sample.view();
-        let began = Instant::now();
-        for _ in 0..ROUNDS {
+        let each = time_of(text, ROUNDS, || {
             black_box(expression.evaluate(black_box(&view))).unwrap();
-        }
-        let each = began.elapsed() / ROUNDS;
-        println!("{each:?} {text}");
+        });
         assert!(each.as_nanos() < 2000, "{text}");
     }
 }

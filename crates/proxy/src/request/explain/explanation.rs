@@ -75,9 +75,22 @@ pub struct Explanation {
     /// The EgressPolicies that hold for the backend, in the order in which they are asked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub egress_policies: Vec<ExplainedPolicy>,
+    /// What may decide otherwise about a request of an access log, by what the log does not tell of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<Undecided>,
     /// What else a reader has to know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// What may decide about a request, by what an access log does not tell of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Undecided {
+    /// Policies that ask for credentials, of which the request has shown none that are known.
+    ByCredentials,
+    /// Matches of a rule, `rbac`, or a rule of an EgressPolicy.
+    By(String),
 }
 
 /// What becomes of a request.

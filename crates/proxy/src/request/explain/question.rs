@@ -53,6 +53,8 @@ pub struct RequestQuestion {
     pub listener: Option<String>,
     /// Addresses of the host, which are judged too.
     pub addresses: Vec<IpAddr>,
+    /// Whether it is a request of an access log, so that its header fields, its query and its certificate are not known.
+    pub is_recorded: bool,
 }
 
 /// An absolute `http` or `https` URL.
@@ -169,6 +171,7 @@ impl RequestQuestion {
             certificate: None,
             listener: None,
             addresses: Vec::new(),
+            is_recorded: false,
         }
     }
 
