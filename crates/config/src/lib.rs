@@ -37,6 +37,7 @@ pub mod api;
 pub mod certificate;
 pub mod compatibility;
 pub mod compile;
+mod cost;
 pub mod crd;
 pub mod expression;
 pub mod in_force;
