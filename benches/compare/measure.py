@@ -73,9 +73,12 @@ class Samples:
         return said
 
     def latency(self, running, request, rate, seconds):
+        cpu = running.process.cpu_ns()
         said = load.open_loop(running, request, rate, seconds)
+        used = running.process.cpu_ns() - cpu
         self.add(
             running,
+            rated_cpu_us=round(used / max(said["requests"], 1) / 1000, 3),
             p50_us=said["p50_us"],
             p99_us=said["p99_us"],
             p999_us=said["p999_us"],

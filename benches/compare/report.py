@@ -23,12 +23,15 @@ class Measure:
     # Whether Egret's ratio to the others is told, and whether it is drawn. Less is better.
     compared: bool = False
     chart: bool = False
+    # Whether the ratio is told beside that of the first measure that is compared.
+    also_compared: bool = False
     # Whether it tells of the machine alone if that has other work.
     disturbed: bool = False
 
 
 MEASURES = [
     Measure("cpu_us", "CPU a request, µs", compared=True, chart=True),
+    Measure("rated_cpu_us", "CPU a request at the same rate, µs", also_compared=True),
     Measure("bytes_each", "memory each, bytes", compared=True, chart=True),
     Measure("start_up_ms", "start-up, ms", compared=True, chart=True),
     Measure("start_cpu_ms", "CPU of the start, ms", compared=True),
@@ -88,7 +91,7 @@ def table(result):
     heads = [""]
     for measure in found:
         heads.append(measure.title)
-        heads += ["Egret's to it"] if measure is compared else []
+        heads += ["Egret's to it"] if measure is compared or measure.also_compared else []
     latency = has_latency(result)
     heads += [f"p50 / p99 / p99.9, µs, at {result['latency_rate']:,}/s"] if latency else []
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
@@ -96,7 +99,7 @@ def table(result):
         cells = [f"**{name}**" if name == "egret" else name]
         for measure in found:
             cells.append(shown(measure, measures.get(measure.key)))
-            if measure is compared:
+            if measure is compared or measure.also_compared:
                 ratio = ratio_to(result, measure, name) if name != "egret" else None
                 cells.append(mark(ratio, str(ratio)) if ratio else "")
         if latency:

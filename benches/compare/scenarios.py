@@ -25,7 +25,7 @@ class Effort:
 
     rounds: int = 7
     seconds: float = 0.9
-    latency_rounds: int = 4
+    latency_rounds: int = 7
     latency_seconds: float = 1.5
     quick: bool = False
 

@@ -22,6 +22,7 @@ def result(other_work=0.01, **more):
         "peers": {
             "egret": {
                 "cpu_us": [22, 20, 24],
+                "rated_cpu_us": [30, 31, 32],
                 "rate": [9000, 9100, 9200],
                 "p50_us": [100],
                 "p99_us": [200],
@@ -29,6 +30,7 @@ def result(other_work=0.01, **more):
             },
             "haproxy": {
                 "cpu_us": [20, 20, 20],
+                "rated_cpu_us": [30, 31, 32],
                 "rate": [9000, 9100, 9200],
                 "p50_us": [110],
                 "p99_us": [220],
@@ -45,11 +47,12 @@ class Report(unittest.TestCase):
         self.assertEqual(
             report.table(result()),
             [
-                "|  | CPU a request, µs | Egret's to it | requests/s | p50 / p99 / p99.9, µs, at 5,000/s |",
-                "|---|---|---|---|---|",
-                "| **egret** | 22.0 |  | 9,100 | 100 / 200 / 900 |",
-                "| haproxy | 20.0 | **1.10 (1.00 to 1.20)** | 9,100 | 110 / 220 / 990 |",
-                "| squid | 80.0 | 0.28 (0.25 to 0.30) | 910 | cannot carry it |",
+                "|  | CPU a request, µs | Egret's to it | CPU a request at the same rate, µs | Egret's to it | requests/s "
+                "| p50 / p99 / p99.9, µs, at 5,000/s |",
+                "|---|---|---|---|---|---|---|",
+                "| **egret** | 22.0 |  | 31.0 |  | 9,100 | 100 / 200 / 900 |",
+                "| haproxy | 20.0 | **1.10 (1.00 to 1.20)** | 31.0 | 1.00 | 9,100 | 110 / 220 / 990 |",
+                "| squid | 80.0 | 0.28 (0.25 to 0.30) | – |  | 910 | cannot carry it |",
             ],
         )
 
