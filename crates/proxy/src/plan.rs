@@ -170,9 +170,11 @@ impl<'a> ForwardPlan<'a> {
                 tls,
                 version,
                 proxy: settings.tunnel.as_ref().map(|it| Arc::clone(&it.proxy)),
-                announced: settings.proxy_protocol.map(|version| AnnouncedClient {
-                    version,
-                    client: route.client,
+                announced: settings.proxy_protocol.map(|version| {
+                    Box::new(AnnouncedClient {
+                        version,
+                        client: route.client,
+                    })
                 }),
             },
             settings,

@@ -34,8 +34,9 @@ pub(crate) struct DestinationKey {
     pub(crate) version: HttpVersion,
     /// The proxy that connections go through.
     pub(crate) proxy: Option<Arc<UpstreamProxy>>,
-    /// What connections tell about the client (`upstreamProxyProtocol`). They are for this client alone.
-    pub(crate) announced: Option<AnnouncedClient>,
+    /// What connections tell about the client (`upstreamProxyProtocol`). They are for this client alone. Boxed, because few
+    /// destinations have it, and each request has a destination.
+    pub(crate) announced: Option<Box<AnnouncedClient>>,
 }
 
 /// What the connections to a destination tell about the client in their PROXY protocol header.
@@ -58,7 +59,7 @@ impl Hash for DestinationKey {
 impl DestinationKey {
     /// The destination for all clients, which share its limits and the health of its addresses.
     pub(crate) fn for_all_clients(&self) -> Cow<'_, Self> {
-        match self.announced {
+        match &self.announced {
             None => Cow::Borrowed(self),
             Some(_) => Cow::Owned(Self {
                 announced: None,

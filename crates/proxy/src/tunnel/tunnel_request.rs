@@ -25,7 +25,7 @@ use crate::upstream::SharedUpstreams;
 pub(crate) struct TunnelRequest {
     bind: BindAddress,
     /// The result of the TLS handshake, if TLS is terminated here.
-    tls: Option<TerminatedTls>,
+    tls: Option<Box<TerminatedTls>>,
     /// Who opened the tunnel.
     client: Rc<ClientIdentity>,
     target: Target,
@@ -50,7 +50,7 @@ impl TunnelRequest {
     ) -> Self {
         Self {
             bind: connection.bind,
-            tls: connection.tls.clone(),
+            tls: connection.tls.clone().map(Box::new),
             client: Rc::clone(client),
             target: target.clone(),
             request: without_read_buffer(request),

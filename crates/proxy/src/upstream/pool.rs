@@ -79,12 +79,12 @@ impl UpstreamPool {
         }
         self.evict_unused(&mut host_pools);
         let state = self.destination_states.get(destination);
-        let key = match destination.announced {
+        let key = match &destination.announced {
             None => Arc::clone(&state.destination),
             Some(_) => Arc::new(destination.clone()),
         };
         let host_pool = Rc::new(HostPool::new(
-            (state, destination.announced),
+            (state, destination.announced.as_deref().copied()),
             Arc::clone(settings),
             Rc::downgrade(&self.idle),
         ));
