@@ -40,6 +40,43 @@ def requests(running, count, headers=()):
     return []
 
 
+def frame(kind, flags, stream, payload=b""):
+    """A frame of HTTP/2 (RFC 9113 4.1)."""
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+def field_block(fields):
+    """Fields as HPACK writes them without a table (RFC 7541 6.2.2)."""
+    texts = (text.encode() for field in fields for text in field)
+    return b"".join(b"%s%c%s" % (b"\0" if number % 2 == 0 else b"", len(text), text) for number, text in enumerate(texts))
+
+
+def http2_requests(running, count):
+    """Requests over HTTP/2 on one connection, one after the other."""
+    data, headers, settings, ping, window = 0, 1, 4, 6, 8
+    fields = {":method": "GET", ":scheme": "http", ":authority": f"origin.test:{running.origin}", ":path": "/small"}
+    block = field_block([*fields.items(), ("user-agent", "bench"), ("accept", "*/*")])
+    with connect(running) as client, client.makefile("rb") as received:
+        begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(settings, 0, 0)
+        client.sendall(begin + frame(window, 0, 0, (2**30).to_bytes(4, "big")))
+        for stream in range(1, 2 * count, 2):
+            # The head ends here, and the request with it.
+            client.sendall(frame(headers, 5, stream, block))
+            ended = False
+            while not ended:
+                head = received.read(9)
+                if len(head) < 9:
+                    raise RuntimeError("the gateway closed the connection")
+                kind, flags, payload = head[3], head[4], received.read(int.from_bytes(head[:3], "big"))
+                if kind in (settings, ping) and not flags:
+                    client.sendall(frame(kind, 1, 0, payload if kind == ping else b""))
+                # The status 200 is one byte, and comes first.
+                if kind == headers and payload[0] != 0x88:
+                    raise RuntimeError(f"not served: {payload!r}")
+                ended = kind in (headers, data) and flags & 1
+    return []
+
+
 def connections(running, count):
     """A connection for each request, one after the other."""
     request = head(running)

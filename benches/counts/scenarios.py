@@ -52,6 +52,7 @@ SCENARIOS = {
     "warm request, token, JWT": with_policy("jwt", TOKEN),
     "warm request, log": with_policy("log"),
     "warm request, JSON log in a file, 1 % traces": with_policy("telemetry"),
+    "HTTP/2 request": Scenario(client.http2_requests, (*REQUEST, tools.copied)),
     "client connection with a request": Scenario(client.connections, REQUEST),
     "never-seen host": Scenario(client.hosts, REQUEST, few=100, more=600),
     "idle client": Scenario(client.idle_clients, (tools.memory,), few=1000, more=6000),

@@ -29,10 +29,10 @@ pub(crate) async fn run(context: &Rc<WorkerContext>) -> Infallible {
     loop {
         let mailbox = context.telemetry.outbox().begun().await;
         let context = Rc::clone(context);
-        task::spawn(async move {
+        task::spawn(Box::pin(async move {
             let emptied = async || empty(&context, &mailbox).await;
             task::restarting("an export of telemetry", emptied).await;
-        });
+        }));
     }
 }
 

@@ -14,12 +14,18 @@ use tokio::time::sleep;
 /// Pause before work that panicked begins anew, so that a defect that recurs at once does not keep a core busy.
 const RESTART_DELAY: Duration = Duration::from_millis(100);
 
-/// Starts `task` on the worker's own thread. It ends when the worker does, at the latest.
+/// Bytes that a task's future may have. Whoever passes it on copies all of it, and so does the runtime when the task begins and
+/// when it ends.
+const LARGEST: usize = 2048;
+
+/// Starts `task` on the worker's own thread. It ends when the worker does, at the latest. What is larger than a task may be
+/// does not compile: it is to be boxed where it is made.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one place that spawns"
 )]
-pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
+pub(crate) fn spawn<F: Future<Output = ()> + 'static>(task: F) {
+    const { assert!(size_of::<F>() <= LARGEST, "box the future where it is made") };
     tokio::task::spawn_local(task);
 }
 

@@ -106,7 +106,7 @@ pub(super) fn start(
             client: Rc::clone(client.exchange.identity()),
             context: Rc::clone(&connection.context),
         };
-        task::spawn(copy.run(limits.overflowed));
+        task::spawn(Box::pin(copy.run(limits.overflowed)));
     }
 }
 

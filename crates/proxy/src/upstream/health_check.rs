@@ -163,7 +163,7 @@ impl HealthChecker {
         let due = self.table.borrow_mut().begin(clock::now());
         for (address, prober) in due {
             let checker = Rc::clone(self);
-            task::spawn(async move {
+            task::spawn(Box::pin(async move {
                 let outcome = prober.run(&checker.upstreams.shared.tls).await;
                 checker.upstreams.metrics.health_checks.increment(outcome);
                 let now = clock::now();
@@ -174,7 +174,7 @@ impl HealthChecker {
                     checker.publish();
                 }
                 checker.ended.notify_one();
-            });
+            }));
         }
     }
 

@@ -102,7 +102,7 @@ impl Http2Connection {
         let streams = Rc::new(Cell::new(0));
         let pings = driver.ping_pong().zip(settings.keepalive);
         let (their_events, their_streams) = (Rc::clone(&events), Rc::clone(&streams));
-        task::spawn(async move {
+        task::spawn(Box::pin(async move {
             let alive = async {
                 let Some((pings, keepalive)) = pings else {
                     return std::future::pending().await;
@@ -117,7 +117,7 @@ impl Http2Connection {
                 () = alive => {}
             }
             their_events.end();
-        });
+        }));
         Ok(Rc::new(Self {
             sender: RefCell::new(sender),
             events,

@@ -37,7 +37,7 @@ pub(super) fn warm(
         return;
     };
     let (host_pool, upstreams) = (Rc::clone(host_pool), Rc::clone(upstreams));
-    task::spawn(async move {
+    task::spawn(Box::pin(async move {
         let until = clock::now() + settings.connect_timeout;
         let raced = race::connect([address].into(), None, connect_options(&settings), until).await;
         observe(&host_pool, &settings, &raced.attempts, &upstreams);
@@ -64,7 +64,7 @@ pub(super) fn warm(
             host_pool.put_when_ready(connection);
         }
         host_pool.end_warming(address.get());
-    });
+    }));
 }
 
 pub(super) fn connect_options(settings: &BackendSettings) -> ConnectOptions {

@@ -34,7 +34,8 @@ pub(super) fn begin(
 ) {
     let idle_timeout = connection.client.stream_idle_timeout();
     let stream = StreamWatch::new(idle_timeout, responder);
-    let serving = serve(request, Rc::clone(connection), Rc::clone(&stream));
+    // Boxed where it is made: whoever takes it, and the runtime each time that its task begins or ends, would copy all of it.
+    let serving = Box::pin(serve(request, Rc::clone(connection), Rc::clone(&stream)));
     task::spawn(watched(serving, stream));
 }
 

@@ -223,9 +223,9 @@ async fn call_http2(
 ) -> Option<(http::response::Parts, Bytes, HeaderMap)> {
     let (sender, connection) = h2::client::handshake(stream).await.ok()?;
     // It ends when the streams and the sender are gone.
-    task::spawn(async move {
+    task::spawn(Box::pin(async move {
         let _ = connection.await;
-    });
+    }));
     let mut sender = sender.ready().await.ok()?;
     let (mut parts, body) = request.into_parts();
     parts.version = Version::HTTP_2;
