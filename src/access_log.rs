@@ -26,6 +26,9 @@ pub(crate) struct LogLine<'a> {
     pub(crate) user: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub(crate) method: Option<Cow<'a, str>>,
+    /// How the request names where it wants to go; older logs do not tell.
+    #[serde(borrow)]
+    pub(crate) form: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub(crate) scheme: Option<Cow<'a, str>>,
     #[serde(borrow)]

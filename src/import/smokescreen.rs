@@ -1,5 +1,7 @@
 //! Smokescreen's access lists (`acl.yaml`), and the address lists of its configuration.
 
+use std::net::SocketAddr;
+
 use egret_config::api::egret::{
     AllowedAddress, EgressAction, EgressAddresses, EgressClientSpec, EgressMode, EgressRuleSpec,
 };
@@ -76,21 +78,31 @@ pub(super) fn import(text: &str) -> Result<Imported, String> {
 impl SmokescreenFile {
     /// Adds the lists of addresses, and tells what else a configuration says. Returns whether there are any.
     fn add_addresses(&self, imported: &mut Imported) -> bool {
-        // Those of single addresses may have a port.
-        let ip = |address: &String| match address.parse::<std::net::SocketAddr>() {
-            Ok(socket) => socket.ip().to_string(),
-            Err(_) => address.clone(),
+        // Those of single addresses may have a port, which lists of a policy have not.
+        let socket = |address: &String| address.parse::<SocketAddr>().ok();
+        let allow = self.allow_ranges.iter().cloned();
+        let whole = self
+            .allow_addresses
+            .iter()
+            .filter(|it| socket(it).is_none());
+        let allow = allow.chain(whole.cloned());
+        let ip = |address: &String| match socket(address) {
+            Some(socket) => socket.ip().to_string(),
+            None => address.clone(),
         };
-        let allow = self
-            .allow_ranges
-            .iter()
-            .cloned()
-            .chain(self.allow_addresses.iter().map(ip));
-        let deny = self
-            .deny_ranges
-            .iter()
-            .cloned()
-            .chain(self.deny_addresses.iter().map(ip));
+        let deny = self.deny_ranges.iter().cloned();
+        let deny = deny.chain(self.deny_addresses.iter().map(ip));
+        for (list, what) in [
+            (
+                &self.allow_addresses,
+                "not allowed: write it into the addresses of a rule with this port",
+            ),
+            (&self.deny_addresses, "denied at every port"),
+        ] {
+            let with_port = list.iter().filter(|it| socket(it).is_some());
+            let told = with_port.map(|it| LeftOut::new(0, format!("{it}: {what}")));
+            imported.left.extend(told);
+        }
         let addresses = EgressAddresses {
             allow: allow.map(AllowedAddress::Net).collect(),
             deny: deny.collect(),

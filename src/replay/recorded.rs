@@ -33,6 +33,9 @@ pub(super) struct RecordedRequest {
     /// Absent for TLS passthrough.
     #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<String>,
+    /// Whether the request was routed by its host, and not sent to a proxy.
+    #[serde(skip)]
+    by_host: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     scheme: Option<&'static str>,
     /// The host that it names, with the port if it names one.
@@ -58,6 +61,7 @@ impl Recording {
             client: line.client.parse().ok()?,
             user: owned(&line.user),
             method: owned(&line.method).filter(|_| !is_tls),
+            by_host: line.form.as_deref() == Some("host"),
             scheme: line.scheme.as_deref().and_then(scheme),
             authority: owned(authority)?,
             path: owned(&line.path),
@@ -87,7 +91,7 @@ impl RecordedRequest {
         let form = match self.method.as_deref() {
             None => QuestionForm::Sni,
             Some("CONNECT") => QuestionForm::Connect,
-            // What is not logged is whether the scheme was part of the target.
+            Some(_) if self.by_host => QuestionForm::Host,
             Some(_) => QuestionForm::Absolute,
         };
         let is_https = self.scheme == Some(Scheme::Https.as_str());
@@ -99,7 +103,7 @@ impl RecordedRequest {
         let path = self.path.as_deref().filter(|path| path.starts_with('/'));
         let url = QuestionUrl::of(scheme, &self.authority, path.unwrap_or("/")).ok()?;
         let mut question = RequestQuestion::new(form, url);
-        if let (QuestionForm::Absolute, Some(method)) = (form, &self.method) {
+        if let (QuestionForm::Absolute | QuestionForm::Host, Some(method)) = (form, &self.method) {
             question.method = method.parse().ok()?;
         }
         question.client = self.client.ip();

@@ -13,7 +13,7 @@ use crate::policy::headers::HeaderEdit;
 use crate::policy::timeouts::TimeoutSetting;
 use crate::policy::traffic::TrafficSettings;
 use crate::resources::ObjectRef;
-use crate::settings::{BackendSettings, HttpVersion, ReplyFormat, ResolverId};
+use crate::settings::{BackendSettings, HttpVersion, ReplyFormat, ResolverId, SessionPersistence};
 
 /// One rule of a route, as it applies under one listener.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,6 +32,9 @@ pub struct RouteRule {
     pub timeouts: RouteTimeouts,
     /// Where copies of forwarded requests go, whichever backend they are forwarded to.
     pub mirrors: Vec<Arc<RequestMirror>>,
+    /// How the requests of a session are recognised, if they go to the same address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<Arc<SessionPersistence>>,
     /// What answers a request.
     pub action: RuleAction,
 }

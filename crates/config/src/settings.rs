@@ -9,6 +9,7 @@ mod hash;
 mod health_check;
 mod local_reply;
 mod resolver;
+mod session;
 mod tls;
 mod tracing;
 mod tunnel;
@@ -33,6 +34,7 @@ pub use resolver::{
     BackendDns, BackendResolver, DnsProtocol, LookupFamily, NameServer, ResolverId,
     ResolverSettings,
 };
+pub use session::{SessionPersistence, SessionToken};
 pub use tls::{
     AlpnProtocol, Certificate, ClientValidation, PeerName, PeerTrust, PrivateKey, ServerTls,
     TlsIdentity, TlsVersion, TlsVersions, UpstreamTls, ValidationMode,

@@ -36,9 +36,9 @@ pub use crate::settings::{
     KeyExchangeGroup, ListenerHttp, LoadBalancing, LocalReplies, LocalReplyMapper, LookupFamily,
     NameServer, NamedAlgorithm, OutlierDetection, PeerName, PeerTrust, PrivateKey, ProxyProtocol,
     ProxyVersion, ReplyFormat, RequestIds, ResolverId, ResolverSettings, RetryBudget, ServerHeader,
-    ServerTls, SignatureAlgorithm, SlowStart, SpokenFor, StripPort, TcpKeepalive, TlsAlgorithms,
-    TlsIdentity, TlsVersion, TlsVersions, Tracing, UpstreamProxy, UpstreamTls, UpstreamTunnel,
-    ValidationMode, WHOLE,
+    ServerTls, SessionPersistence, SessionToken, SignatureAlgorithm, SlowStart, SpokenFor,
+    StripPort, TcpKeepalive, TlsAlgorithms, TlsIdentity, TlsVersion, TlsVersions, Tracing,
+    UpstreamProxy, UpstreamTls, UpstreamTunnel, ValidationMode, WHOLE,
 };
 
 /// Everything that the proxy serves.

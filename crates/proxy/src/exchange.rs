@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use egret_config::access_log::{AccessLog, LogInputs};
+use egret_config::expression::RequestForm;
 use egret_config::name::DnsName;
 use egret_config::policy::egress::{EgressDecision, EgressMode};
 use egret_config::policy::route_tracing::RouteTracing;
@@ -27,6 +28,7 @@ use crate::client::{ClientConnection, HelloFacts};
 use crate::clock;
 use crate::message::trace::TRACEPARENT;
 use crate::plan::destination::DestinationKey;
+use crate::plan::session::Session;
 use crate::policy::ext_proc::Processor;
 use crate::policy::fault::{self, ActiveFaults, Pace};
 use crate::policy::limit::{LimitAudit, LimitShare};
@@ -86,6 +88,8 @@ struct RequestFacts {
     origin: Option<HeaderValue>,
     /// The cookie that the response gives to the client.
     cookie: Option<HeaderValue>,
+    /// The session that the request belongs to.
+    session: Option<Box<Session>>,
     user: Option<Arc<str>>,
     details: Option<String>,
     /// The refusal in Envoy's words, if a format may ask for them.
@@ -132,6 +136,8 @@ struct LoggedHead {
     /// Absent for TLS passthrough.
     method: Option<Method>,
     authority: Option<String>,
+    /// How it names that.
+    form: Option<RequestForm>,
     target: Option<PathAndQuery>,
     protocol: &'static str,
     scheme: Option<Scheme>,
@@ -226,12 +232,15 @@ impl Exchange {
         &self.trip
     }
 
-    /// Keeps what the access log will need of the request. Without this the exchange is counted but not logged.
-    pub(crate) fn describe(&self, parts: &Parts, authority: Option<String>) {
+    /// Keeps what the access log will need of the request, which names an authority in a form. Without this the exchange is
+    /// counted but not logged.
+    pub(crate) fn describe(&self, parts: &Parts, named: Option<(String, RequestForm)>) {
+        let (authority, form) = named.unzip();
         self.facts.borrow_mut().head = Some(LoggedHead {
             at: clock::wall(),
             method: Some(parts.method.clone()),
             authority,
+            form,
             target: parts.uri.path_and_query().cloned(),
             protocol: protocol(parts.version),
             scheme: None,
@@ -247,6 +256,7 @@ impl Exchange {
             at: clock::wall(),
             method: None,
             authority: None,
+            form: Some(RequestForm::Sni),
             target: None,
             protocol: "TLS",
             scheme: None,
@@ -391,11 +401,26 @@ impl Exchange {
         self.facts.borrow_mut().cookie = Some(cookie);
     }
 
-    /// Gives the client its cookie, and says in `Server` what the listener wants.
+    /// The request belongs to this session.
+    pub(crate) fn belongs_to(&self, session: Box<Session>) {
+        self.facts.borrow_mut().session = Some(session);
+    }
+
+    /// Gives the client its cookie and its session, and says in `Server` what the listener wants.
     pub(crate) fn finish_response(&self, headers: &mut HeaderMap) {
         let mut facts = self.facts.borrow_mut();
         if let Some(cookie) = facts.cookie.take() {
             headers.append(SET_COOKIE, cookie);
+        }
+        let persistence = facts.rule.as_ref().and_then(|rule| rule.session.as_ref());
+        if let Some(policy) = persistence
+            && let Some(place) = self.trip.place()
+        {
+            let known = facts.session.as_deref();
+            let field = Session::field(policy, known, place, clock::unix_time());
+            if let Some((name, value)) = field {
+                headers.append(name, value);
+            }
         }
         let http = facts.listener.as_ref().and_then(|it| it.http.as_ref());
         if let Some(server) = http.and_then(|http| http.server.as_ref()) {

@@ -11,13 +11,14 @@ use egret_config::resources::{Kind, ObjectRef};
 use egret_config::route::{RouteMatch, normalize_path};
 use egret_config::snapshot::{
     AlpnProtocol, BackendDestination, BackendSettings, HttpVersion, PathRewrite, RequestRewrite,
-    RouteRule, Scheme, WeightedBackend,
+    RouteRule, Scheme, SessionPersistence, WeightedBackend,
 };
 use http::header::{HOST, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{Method, Uri};
+use http::{HeaderMap, Method, Uri};
 
+use crate::clock;
 use crate::message::grpc;
 use crate::message::target::Target;
 use crate::proxy_protocol::ClientAddresses;
@@ -26,10 +27,12 @@ use crate::tls::offered_alpn;
 use affinity::{AffinityKey, RequestAffinity};
 use backend::{PlannedBackend, default_port, scheme};
 use destination::{AnnouncedClient, DestinationKey};
+use session::Session;
 
 pub(crate) mod affinity;
 mod backend;
 pub(crate) mod destination;
+pub(crate) mod session;
 
 /// The destination of a forwarded request, and what the request says there.
 pub(crate) struct ForwardPlan<'a> {
@@ -63,6 +66,8 @@ pub(crate) struct ForwardPlan<'a> {
     says_own_host: bool,
     /// What decides about the host, where the same requests go to the same one.
     affinity: RequestAffinity,
+    /// The session that the request belongs to.
+    session: Option<Box<Session>>,
 }
 
 /// What the route says about the destination of a request.
@@ -80,6 +85,8 @@ pub(crate) struct PlannedRoute<'r> {
     pub(crate) rewrites_host: bool,
     /// The addresses of the client's connection, if there is one.
     pub(crate) client: Option<ClientAddresses>,
+    /// How requests of one session are recognised, if they go to the same address.
+    pub(crate) session: Option<&'r SessionPersistence>,
 }
 
 impl<'r> PlannedRoute<'r> {
@@ -92,6 +99,7 @@ impl<'r> PlannedRoute<'r> {
             has_normal_path: false,
             rewrites_host: rule.policies.auto_host_rewrite.value().is_some(),
             client: None,
+            session: rule.session.as_deref(),
         }
     }
 }
@@ -197,8 +205,12 @@ impl<'a> ForwardPlan<'a> {
                     let client = route.client.map(|client| client.source.ip());
                     RequestAffinity::of(policies, &parts.headers, client, rand::random)
                 }),
+            session: None,
         };
         plan.turn_to(0);
+        if let Some(policy) = route.session {
+            plan.go_on(policy, &parts.headers);
+        }
         Ok(plan)
     }
 
@@ -220,6 +232,20 @@ impl<'a> ForwardPlan<'a> {
             self.normalized_path = (compared != path.path()).then(|| compared.into());
             self.path = path.clone();
         }
+    }
+
+    /// Plans the way that the session of the request goes, if it has one.
+    fn go_on(&mut self, policy: &SessionPersistence, headers: &HeaderMap) {
+        let session = Session::of(policy, headers, clock::unix_time());
+        if let Some(session) = &session {
+            self.affinity.stay(&session.place, rand::random);
+        }
+        self.session = session.map(Box::new);
+    }
+
+    /// The session that the request belongs to.
+    pub(crate) fn take_session(&mut self) -> Option<Box<Session>> {
+        self.session.take()
     }
 
     /// What decides about the host and its address; `None` if any will do.

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
+use egret_config::expression::RequestForm;
 use egret_config::name::{DnsName, Host, Port};
 use egret_config::resources::ObjectRef;
 use egret_config::snapshot::{Listener, RouteRule, Scheme};
@@ -54,6 +55,8 @@ pub(crate) struct Record<'a> {
     pub(crate) backend: Option<&'a ObjectRef>,
     /// Whether it was answered by a response, became a tunnel, or is TLS passthrough.
     pub(crate) form: ExchangeForm,
+    /// How the request named where it wanted to go; absent if it named nothing.
+    pub(crate) asked_by: Option<RequestForm>,
     /// The request's method; absent for TLS passthrough.
     pub(crate) method: Option<&'a Method>,
     /// The scheme towards the upstream; absent for tunnels.

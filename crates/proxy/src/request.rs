@@ -620,11 +620,11 @@ fn identify(
     let connection = &client.connection;
     let target = Target::of_client(parts, connection.client.scheme(), &connection.host);
     if describes_requests(socket) {
-        let authority = target.as_ref().ok().map(|target| {
+        let named = target.as_ref().ok().map(|target| {
             let Target { host, port, .. } = target;
-            authority(host, *port)
+            (authority(host, *port), target.request_form())
         });
-        client.exchange.describe(parts, authority);
+        client.exchange.describe(parts, named);
     }
     if target.is_err() {
         client.exchange.is_unrouted(socket);

@@ -80,7 +80,8 @@ fn lists_that_only_report_are_a_policy_in_audit_mode() {
 
 #[test]
 fn addresses_of_the_configuration_are_exceptions_and_denials() {
-    let text = "allow_ranges: [10.20.0.0/16]\nallow_addresses: ['10.1.2.3:443']\ndeny_ranges: [203.0.113.0/24]\n\
+    let text = "allow_ranges: [10.20.0.0/16]\nallow_addresses: [10.1.2.3, '10.1.2.4:443']\n\
+                deny_ranges: [203.0.113.0/24]\ndeny_addresses: ['203.0.114.1:443', '[2001:db8::1]:80', 203.0.114.2]\n\
                 unsafe_allow_private_ranges: true\nacl_file: acl.yaml\nport: 4750\n";
     let imported = import(text).unwrap();
     let addresses = imported.policy.addresses.as_ref().unwrap();
@@ -90,9 +91,22 @@ fn addresses_of_the_configuration_are_exceptions_and_denials() {
         .map(|it| it.cidr().unwrap())
         .collect();
     assert_eq!(allowed, ["10.20.0.0/16", "10.1.2.3"]);
-    assert_eq!(addresses.deny, ["203.0.113.0/24"]);
+    assert_eq!(
+        addresses.deny,
+        [
+            "203.0.113.0/24",
+            "203.0.114.1",
+            "2001:db8::1",
+            "203.0.114.2"
+        ]
+    );
     let told: Vec<_> = imported.left.iter().map(|left| &*left.message).collect();
-    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told.len(), 5, "{told:?}");
+    assert!(
+        told[0].starts_with("10.1.2.4:443: not allowed: "),
+        "{told:?}"
+    );
+    assert!(told[1].ends_with(": denied at every port"), "{told:?}");
 }
 
 #[test]

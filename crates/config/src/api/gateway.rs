@@ -48,7 +48,10 @@ pub use gateway_api::apis::experimental::grpcroutes::{
     GrpcRouteRulesMatchesHeaders as GrpcHeaderMatch,
     GrpcRouteRulesMatchesHeadersType as GrpcHeaderMatchType,
     GrpcRouteRulesMatchesMethod as GrpcMethodMatch,
-    GrpcRouteRulesMatchesMethodType as GrpcMethodMatchType, GrpcRouteSpec,
+    GrpcRouteRulesMatchesMethodType as GrpcMethodMatchType,
+    GrpcRouteRulesSessionPersistence as GrpcSessionPersistence,
+    GrpcRouteRulesSessionPersistenceCookieConfigLifetimeType as GrpcCookieLifetimeType,
+    GrpcRouteRulesSessionPersistenceType as GrpcSessionType, GrpcRouteSpec,
     GrpcRouteUseDefaultGateways as GrpcUseDefaultGateways,
 };
 pub use gateway_api::apis::experimental::httproutes::{
@@ -83,8 +86,10 @@ pub use gateway_api::apis::experimental::httproutes::{
     HttpRouteRulesMatchesPathType as PathMatchType,
     HttpRouteRulesMatchesQueryParams as QueryParamMatch,
     HttpRouteRulesMatchesQueryParamsType as QueryParamMatchType, HttpRouteRulesRetry as RuleRetry,
-    HttpRouteRulesTimeouts as RuleTimeouts, HttpRouteSpec,
-    HttpRouteUseDefaultGateways as UseDefaultGateways,
+    HttpRouteRulesSessionPersistence as SessionPersistence,
+    HttpRouteRulesSessionPersistenceCookieConfigLifetimeType as CookieLifetimeType,
+    HttpRouteRulesSessionPersistenceType as SessionType, HttpRouteRulesTimeouts as RuleTimeouts,
+    HttpRouteSpec, HttpRouteUseDefaultGateways as UseDefaultGateways,
 };
 pub use gateway_api::apis::experimental::referencegrants::{
     ReferenceGrant, ReferenceGrantFrom, ReferenceGrantSpec, ReferenceGrantTo,

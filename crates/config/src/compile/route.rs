@@ -28,6 +28,7 @@ mod matches;
 mod mirror;
 mod place;
 mod rule;
+mod session;
 mod spec;
 mod status;
 

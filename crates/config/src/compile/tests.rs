@@ -50,6 +50,7 @@ mod robust;
 mod route;
 mod scale;
 mod service;
+mod session;
 mod status;
 mod tls_route;
 mod tracing;

@@ -75,6 +75,7 @@ fn entry(route: &str, index: usize, host: &str, matches: MatchConditions) -> Rou
             policies: Arc::default(),
             filters: RouteFilters::default(),
             timeouts: RouteTimeouts::default(),
+            session: None,
             action: RuleAction::Refuse(Misconfiguration {
                 object: route_ref.clone(),
                 message: "".into(),

@@ -56,6 +56,7 @@ impl Exchange {
             rule: facts.rule.as_deref(),
             backend: facts.backend.as_ref(),
             form: self.form.get(),
+            asked_by: head.and_then(|head| head.form),
             method: head.and_then(|head| head.method.as_ref()),
             scheme: head.and_then(|head| head.scheme),
             authority: head.and_then(|head| head.authority.as_deref()),

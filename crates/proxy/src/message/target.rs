@@ -1,6 +1,7 @@
 //! The target of a request: the host and port it names, parsed once and strictly, so that no server interprets it
 //! differently.
 
+use egret_config::expression::RequestForm;
 use egret_config::name::{Authority, DnsName, Host, NameError, Port};
 use egret_config::snapshot::Scheme;
 use http::header::{HOST, TRANSFER_ENCODING};
@@ -179,6 +180,17 @@ impl Target {
     #[must_use]
     pub fn is_tunnel(&self) -> bool {
         self.form != TargetForm::Request
+    }
+
+    /// How the request reaches the gateway, as expressions and the log call it.
+    #[must_use]
+    pub fn request_form(&self) -> RequestForm {
+        match self.form {
+            TargetForm::Request if self.scheme.is_some() => RequestForm::Absolute,
+            TargetForm::Request => RequestForm::Host,
+            TargetForm::Connect => RequestForm::Connect,
+            TargetForm::Passthrough | TargetForm::Terminate => RequestForm::Sni,
+        }
     }
 
     /// Parses the authority form of a CONNECT (RFC 9112 3.2.3).

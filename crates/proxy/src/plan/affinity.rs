@@ -10,6 +10,7 @@ use egret_config::snapshot::{HashCookie, HashKey, HashPolicy};
 use http::HeaderMap;
 use http::header::{COOKIE, HeaderValue};
 
+use super::session::SessionPlace;
 use crate::message::cookie::{cookies, name_of, value_of};
 
 /// What the hash policies make of a request.
@@ -21,9 +22,13 @@ pub(crate) struct RequestAffinity {
     pub(crate) cookie: Option<HeaderValue>,
 }
 
-/// The hash of what requests to one host have in common.
+/// The hash of what requests to one host have in common, and where the requests of a session go before that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct AffinityKey(u64);
+pub(crate) struct AffinityKey {
+    hash: u64,
+    /// The identities of the address and of the host that the session began with.
+    session: Option<[u64; 2]>,
+}
 
 impl RequestAffinity {
     /// Reads a request of a client at this address; `draw` draws the value of a new cookie.
@@ -38,15 +43,26 @@ impl RequestAffinity {
             let Some(found) = affinity.hash(key, headers, client, &draw) else {
                 continue;
             };
-            let before = affinity
-                .key
-                .map_or(0, |AffinityKey(key)| key.rotate_left(1));
-            affinity.key = Some(AffinityKey(before ^ found));
+            let before = affinity.key.map_or(0, |key| key.hash.rotate_left(1));
+            affinity.key = Some(AffinityKey {
+                hash: before ^ found,
+                session: None,
+            });
             if *terminal {
                 break;
             }
         }
         affinity
+    }
+
+    /// The request belongs to a session, which goes on where it was, and to wherever `draw` says if that is gone.
+    pub(crate) fn stay(&mut self, place: &SessionPlace, draw: impl Fn() -> u64) {
+        let address = identity(place.address.ip(), place.address.port());
+        let host = identity_of_host(&place.host, place.port);
+        self.key = Some(AffinityKey {
+            hash: self.key.map_or_else(draw, |key| key.hash),
+            session: Some([address, host]),
+        });
     }
 
     fn hash(
@@ -86,22 +102,37 @@ impl RequestAffinity {
 }
 
 impl AffinityKey {
+    /// The score of where a session goes.
+    pub(crate) const OF_SESSION: u64 = u64::MAX;
+
     /// How well an address suits the key; the highest is the one to choose.
     pub(crate) fn score_of_address(self, address: SocketAddr) -> u64 {
-        self.score(of_ip(address.ip()) ^ u64::from(address.port()))
+        let identity = identity(address.ip(), address.port());
+        self.score(identity, self.session.map(|[address, _]| address))
     }
 
     /// How well a host suits the key.
     pub(crate) fn score_of_host(self, host: &Host, port: Port) -> u64 {
-        let hash = match host {
-            Host::Ip(ip) => of_ip(*ip),
-            Host::Name(name) => hash(name.as_str().as_bytes()),
-        };
-        self.score(hash ^ u64::from(port.get()))
+        let identity = identity_of_host(host, port);
+        self.score(identity, self.session.map(|[_, host]| host))
     }
 
-    fn score(self, identity: u64) -> u64 {
-        mixed(self.0 ^ mixed(identity))
+    fn score(self, identity: u64, of_session: Option<u64>) -> u64 {
+        if of_session == Some(identity) {
+            return Self::OF_SESSION;
+        }
+        mixed(self.hash ^ mixed(identity)).min(Self::OF_SESSION - 1)
+    }
+}
+
+fn identity(ip: IpAddr, port: u16) -> u64 {
+    of_ip(ip) ^ u64::from(port)
+}
+
+fn identity_of_host(host: &Host, port: Port) -> u64 {
+    match host {
+        Host::Ip(ip) => identity(*ip, port.get()),
+        Host::Name(name) => hash(name.as_str().as_bytes()) ^ u64::from(port.get()),
     }
 }
 
@@ -212,6 +243,32 @@ mod tests {
         assert!(!session.to_str().unwrap().contains("Max-Age"));
     }
 
+    #[test]
+    fn a_session_stays_and_goes_anywhere_once_its_place_is_gone() {
+        let address = |last| SocketAddr::from(([192, 0, 2, last], 80));
+        let host: Host = "a.example".parse().unwrap();
+        let place = SessionPlace {
+            address: address(3),
+            host: host.clone(),
+            port: Port::HTTP,
+        };
+        let of_others = (0..64).map(|draw| {
+            let mut affinity = RequestAffinity::default();
+            affinity.stay(&place, || draw);
+            let key = affinity.key.unwrap();
+            assert_eq!(key.score_of_address(address(3)), AffinityKey::OF_SESSION);
+            assert_eq!(
+                key.score_of_host(&host, Port::HTTP),
+                AffinityKey::OF_SESSION
+            );
+            let [one, other] = [1, 2].map(|last| key.score_of_address(address(last)));
+            assert!(one.max(other) < AffinityKey::OF_SESSION);
+            one > other
+        });
+        let first = of_others.filter(|is_first| *is_first).count();
+        assert!((16..48).contains(&first), "{first}");
+    }
+
     /// Every key has the same host wherever it is asked for, hosts have about as many keys, and a host that goes takes only
     /// its own keys along.
     #[test]
@@ -224,7 +281,10 @@ mod tests {
                 .unwrap()
         };
         let keys: Vec<_> = (0..3000)
-            .map(|number: u32| AffinityKey(hash(&number.to_be_bytes())))
+            .map(|number: u32| AffinityKey {
+                hash: hash(&number.to_be_bytes()),
+                session: None,
+            })
             .collect();
         let of_three: Vec<_> = keys.iter().map(|key| best(*key, &[1, 2, 3])).collect();
         for host in [1, 2, 3] {

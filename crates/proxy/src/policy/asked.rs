@@ -4,7 +4,6 @@ use egret_config::expression::{EgressDestination, RequestForm, RequestHead, Requ
 
 use super::RequestSender;
 use super::context::PolicyContext;
-use crate::message::target::{Target, TargetForm};
 use crate::plan::ForwardPlan;
 use crate::policy::credentials::Principal;
 
@@ -22,7 +21,7 @@ pub(super) fn view<'v>(
         principal,
         ..
     } = sender;
-    let form = form(target);
+    let form = target.request_form();
     RequestView {
         form,
         scheme: match form {
@@ -59,14 +58,5 @@ pub(super) fn destination<'v>(plan: &'v ForwardPlan<'_>) -> EgressDestination<'v
         scheme: (!is_tunnel).then_some(plan.destination.scheme.as_str()),
         host: &plan.destination.host,
         port: plan.destination.port,
-    }
-}
-
-fn form(target: &Target) -> RequestForm {
-    match target.form {
-        TargetForm::Request if target.scheme.is_some() => RequestForm::Absolute,
-        TargetForm::Request => RequestForm::Host,
-        TargetForm::Connect => RequestForm::Connect,
-        TargetForm::Passthrough | TargetForm::Terminate => RequestForm::Sni,
     }
 }

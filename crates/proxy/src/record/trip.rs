@@ -9,6 +9,7 @@ use egret_config::resources::ObjectRef;
 
 use super::{RetryEnd, UpstreamFacts};
 use crate::dns::AnswerSource;
+use crate::plan::session::SessionPlace;
 
 /// The way of one request to its upstream, filled in by whoever sends it. Of several attempts it tells the last.
 #[derive(Debug, Default)]
@@ -167,6 +168,17 @@ impl Trip {
     /// The address of the upstream.
     pub(crate) fn upstream(&self) -> Option<SocketAddr> {
         self.upstream.get()
+    }
+
+    /// Where the response comes from, if an upstream has answered.
+    pub(crate) fn place(&self) -> Option<SessionPlace> {
+        let (host, port) = self.destination()?;
+        let address = self.upstream.get()?;
+        self.facts.get().has_answered.then_some(SessionPlace {
+            address,
+            host,
+            port,
+        })
     }
 
     /// Whether the connection came from the pool.

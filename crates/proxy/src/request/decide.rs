@@ -260,6 +260,9 @@ impl<'a, 'r> RoutedRequest<'a, 'r> {
         if let Some(cookie) = plan.take_cookie() {
             exchange.set_cookie(cookie);
         }
+        if let Some(session) = plan.take_session() {
+            exchange.belongs_to(session);
+        }
         let context = client.policy_context(found.rule, target, parts);
         if target.is_tunnel() {
             let is_offered =

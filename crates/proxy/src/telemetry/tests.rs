@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
 use egret_config::access_log::AccessLog;
+use egret_config::expression::RequestForm;
 use egret_config::name::{DnsName, Host, Port};
 use egret_config::policy::egress::DecidingRule;
 use egret_config::policy::traffic::TrafficSettings;
@@ -78,6 +79,7 @@ fn rule() -> RouteRule {
         policies: Arc::new(TrafficSettings::default()),
         filters: RouteFilters::default(),
         timeouts: RouteTimeouts::default(),
+        session: None,
         action: RuleAction::Refuse(Misconfiguration {
             object: ObjectRef::new(Kind::HttpRoute, "apps", "any"),
             message: "".into(),
@@ -107,6 +109,7 @@ fn whole_line(id: RefusalId) -> Value {
         "route": "apps/any/3",
         "method": "GET",
         "scheme": "https",
+        "form": "host",
         "authority": "api.example",
         "destination": "api.example:443",
         "path": "/v1",
@@ -161,6 +164,7 @@ fn the_access_log_tells_every_field_of_a_record() {
         rule: Some(&rule),
         backend: None,
         form: ExchangeForm::Messages,
+        asked_by: Some(RequestForm::Host),
         method: Some(&Method::GET),
         scheme: Some(Scheme::Https),
         authority: Some("api.example"),

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use egret_config::snapshot::LoadBalancing;
 
 use crate::dns::family::AddressFamily;
+use crate::plan::affinity::AffinityKey;
 
 /// The state of an address, in order of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +62,11 @@ impl<A> EndpointCandidate<A> {
             share: FULL_SHARE,
         }
     }
+
+    /// Whether the session of the request goes there, and may: it goes elsewhere rather than nowhere.
+    fn has_session(&self) -> bool {
+        self.score == Some(AffinityKey::OF_SESSION) && self.status < EndpointStatus::Unhealthy
+    }
 }
 
 impl EndpointChoice<'_> {
@@ -68,6 +74,9 @@ impl EndpointChoice<'_> {
     pub(crate) fn first<A: Copy>(&mut self, candidates: &[EndpointCandidate<A>]) -> Option<A> {
         if let [only] = candidates {
             return Some(only.address);
+        }
+        if let Some(one) = candidates.iter().find(|one| one.has_session()) {
+            return Some(one.address);
         }
         let best = candidates.iter().map(|one| one.status).min()?;
         let is_best = |one: &&EndpointCandidate<A>| one.status == best;

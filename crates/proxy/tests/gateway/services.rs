@@ -7,6 +7,7 @@ use egret_testkit::gateway::documents;
 mod changes;
 mod egress;
 mod requests;
+mod sessions;
 
 /// A Gateway with an HTTP and a TLS passthrough listener, whose routes lead to port 80 of the Service `shop`. No policy
 /// opens loopback addresses, where the endpoints are.

@@ -34,6 +34,7 @@ impl RuleDraft {
             timeouts: self.timeouts_with(&policies),
             policies: Arc::new(policies),
             mirrors: mirrors(context, scope, &self.mirrors, &RouteFilters::default()),
+            session: self.session.clone(),
             action: match refusal {
                 Some(wrong) => RuleAction::Refuse(wrong),
                 None => self.action_at(context, scope),

@@ -13,12 +13,14 @@ use crate::policy::traffic::{PolicySetting, TrafficSettings};
 use crate::resources::{Kind, ObjectRef};
 use crate::route::MatchConditions;
 use crate::snapshot::{
-    FixedResponse, Misconfiguration, RedirectResponse, RouteFilters, RouteTimeouts, TimeoutSetting,
+    FixedResponse, Misconfiguration, RedirectResponse, RouteFilters, RouteTimeouts,
+    SessionPersistence, TimeoutSetting,
 };
 
 use super::backend_ref::{self, BackendDraft};
 use super::filter::{self, FilterAnswer};
 use super::mirror::{self, MirrorDraft};
+use super::session;
 use super::spec::{RuleMatches, RuleSpec};
 use super::status::{RouteFaults, RuleFaults};
 
@@ -31,6 +33,7 @@ pub(super) struct RuleDraft {
     pub(super) matches: Vec<MatchConditions>,
     pub(super) filters: RouteFilters,
     pub(super) timeouts: RouteTimeouts,
+    pub(super) session: Option<Arc<SessionPersistence>>,
     /// What the rule itself says of what policies say too, which takes precedence over them.
     pub(super) own: TrafficSettings,
     pub(super) mirrors: Vec<MirrorDraft>,
@@ -111,14 +114,14 @@ impl RuleCompiler<'_> {
             backends: _,
             timeouts: time_limits,
             retry,
-            session_persistence,
+            session,
         } = spec;
         let field = &self.field;
         let mut wrong = RuleFaults::default();
-        if *session_persistence {
+        let session = session.as_ref().and_then(|spec| {
             let field = format!("{field}.sessionPersistence");
-            wrong.unsupported.push(FieldFault::unsupported(field));
-        }
+            session::compile(spec, &field, &mut wrong.unsupported)
+        });
         let retry = retry
             .as_ref()
             .map(|spec| retry::of_rule(spec, &format!("{field}.retry"), &mut wrong.unsupported));
@@ -157,6 +160,7 @@ impl RuleCompiler<'_> {
             matches: matches.clone(),
             filters: compiled.filters,
             timeouts,
+            session,
             own,
             mirrors,
             action: self.settle(*name, action, bad, faults),

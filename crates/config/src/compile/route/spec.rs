@@ -4,6 +4,7 @@ use kube::core::ObjectMeta;
 
 use super::header::HeaderModifierSpec;
 use super::mirror::MirrorSpec;
+use super::session::SessionSpec;
 use crate::api::gateway::{ParentRef, RequestRedirect, RuleRetry, RuleTimeouts};
 use crate::compile::cors::CorsSpec;
 use crate::compile::log::FieldFault;
@@ -37,8 +38,7 @@ pub(super) struct RuleSpec<'a> {
     pub(super) backends: Vec<BackendRefSpec<'a>>,
     pub(super) timeouts: Option<&'a RuleTimeouts>,
     pub(super) retry: Option<&'a RuleRetry>,
-    /// Whether `sessionPersistence` is set.
-    pub(super) session_persistence: bool,
+    pub(super) session: Option<SessionSpec<'a>>,
 }
 
 /// The compiled matches of a rule.

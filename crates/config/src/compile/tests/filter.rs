@@ -5,7 +5,6 @@ use crate::snapshot::{PathRewrite, RuleAction, TimeoutSetting};
 
 /// Lines of a rule, and the field at fault.
 const UNSUPPORTED: &[(&str, &str)] = &[
-    ("sessionPersistence: {sessionName: s}", "sessionPersistence"),
     (
         "filters: [{type: ExternalAuth, externalAuth: {protocol: HTTP, backendRef: {name: x}}}]",
         "filters[0].externalAuth",

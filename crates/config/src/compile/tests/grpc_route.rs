@@ -231,9 +231,9 @@ const WRONG: &[(&str, &str, &str)] = &[
         "not a header name",
     ),
     (
-        "sessionPersistence: {sessionName: s}",
-        "sessionPersistence",
-        "not supported yet",
+        "sessionPersistence: {sessionName: 'a b'}",
+        "sessionPersistence.sessionName",
+        "not the name of a cookie or a header",
     ),
     (
         "filters: [{type: ExtensionRef, extensionRef: {group: gateway.kgateway.dev, kind: Backend, name: t}}]",
@@ -447,11 +447,12 @@ fn policies_apply_to_grpc_routes_and_their_rules() {
 #[test]
 fn parents_and_rules_may_be_missing() {
     let parents = "  parentRefs: [{name: gw, namespace: infra}]\n";
-    let compiled = with_base(&one_rule("sessionPersistence: {}").replace(parents, ""));
+    let compiled =
+        with_base(&one_rule("sessionPersistence: {absoluteTimeout: x}").replace(parents, ""));
     let expected =
         "GRPCRoute apps/g: spec.parentRefs: without parentRefs the route is attached to nothing";
     assert!(warnings(&compiled)[0].ends_with(expected));
-    assert!(problems(&compiled)[0].contains("spec.rules[0].sessionPersistence: "));
+    assert!(problems(&compiled)[0].contains("spec.rules[0].sessionPersistence.absoluteTimeout: "));
     let foreign = one_rule("name: x").replace("{name: gw,", "{group: example.com, name: gw,");
     assert!(!with_base(&foreign).report.table().contains("GRPCRoute"));
     let defaults =

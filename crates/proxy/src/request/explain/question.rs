@@ -190,7 +190,9 @@ impl RequestQuestion {
         let is_https = matches!(protocol, ListenerProtocol::Https(_));
         match self.form {
             QuestionForm::Host => {
-                protocol.is_http() && is_https == (self.url.scheme == Scheme::Https)
+                // A log tells the scheme by which the request went on.
+                let is_same = is_https == (self.url.scheme == Scheme::Https);
+                protocol.is_http() && (is_same || self.is_recorded)
             }
             QuestionForm::Absolute | QuestionForm::Connect => protocol.is_http(),
             QuestionForm::Sni => !protocol.is_http(),

@@ -58,6 +58,9 @@ fn what(record: &Record<'_>, line: &mut JsonObject<'_>) {
     if !method.is_empty() {
         line.text(key!("method"), method);
     }
+    if let Some(form) = record.asked_by {
+        line.text(key!("form"), form.as_str());
+    }
     if let Some(scheme) = record.scheme.map(Scheme::as_str) {
         line.text(key!("scheme"), scheme);
     }

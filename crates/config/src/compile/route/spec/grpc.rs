@@ -3,15 +3,16 @@
 use http::Method;
 
 use super::super::matches::{header, text};
+use super::super::session::{CookieLifetime, SessionSpec};
 use super::{
     BackendRefSpec, ExtensionSpec, FilterMember, FilterSpec, RouteSpec, RuleMatches, RuleSpec,
     rules, single_member,
 };
 use crate::api::gateway::{
-    GrpcBackendFilter, GrpcBackendFilterType, GrpcBackendRef, GrpcExtensionRef, GrpcHeaderMatch,
-    GrpcHeaderMatchType, GrpcMethodMatch, GrpcMethodMatchType, GrpcParentRef, GrpcRoute,
-    GrpcRouteMatch, GrpcRouteRule, GrpcRouteSpec, GrpcRuleFilter, GrpcRuleFilterType,
-    GrpcUseDefaultGateways, ParentRef,
+    GrpcBackendFilter, GrpcBackendFilterType, GrpcBackendRef, GrpcCookieLifetimeType,
+    GrpcExtensionRef, GrpcHeaderMatch, GrpcHeaderMatchType, GrpcMethodMatch, GrpcMethodMatchType,
+    GrpcParentRef, GrpcRoute, GrpcRouteMatch, GrpcRouteRule, GrpcRouteSpec, GrpcRuleFilter,
+    GrpcRuleFilterType, GrpcSessionPersistence, GrpcSessionType, GrpcUseDefaultGateways, ParentRef,
 };
 use crate::compile::log::FieldFault;
 use crate::resources::{LocatedObject, ObjectRef};
@@ -70,8 +71,32 @@ fn rule<'a>(spec: &'a GrpcRouteRule, field: &str) -> RuleSpec<'a> {
         matches: matches_of(matches.as_deref().unwrap_or_default(), field),
         filters: filters.iter().flatten().map(filter).collect(),
         backends: backend_refs.iter().flatten().map(backend).collect(),
-        session_persistence: session_persistence.is_some(),
+        session: session_persistence.as_ref().map(session),
         ..RuleSpec::default()
+    }
+}
+
+fn session(spec: &GrpcSessionPersistence) -> SessionSpec<'_> {
+    let GrpcSessionPersistence {
+        absolute_timeout,
+        cookie_config,
+        idle_timeout,
+        session_name,
+        r#type,
+    } = spec;
+    let lifetime = cookie_config
+        .as_ref()
+        .and_then(|cookie| cookie.lifetime_type.as_ref());
+    SessionSpec {
+        name: session_name.as_deref(),
+        is_header: matches!(r#type, Some(GrpcSessionType::Header)),
+        absolute_timeout: absolute_timeout.as_deref(),
+        idle_timeout: idle_timeout.as_deref(),
+        lifetime: lifetime.map(|lifetime| match lifetime {
+            GrpcCookieLifetimeType::Permanent => CookieLifetime::Permanent,
+            GrpcCookieLifetimeType::Session => CookieLifetime::Session,
+        }),
+        has_cookie: cookie_config.is_some(),
     }
 }
 

@@ -1,15 +1,16 @@
 //! HTTPRoutes.
 
 use super::super::matches;
+use super::super::session::{CookieLifetime, SessionSpec};
 use super::{
     BackendRefSpec, ExtensionSpec, FilterMember, FilterSpec, PathSpec, RewriteSpec, RouteSpec,
     RuleMatches, RuleSpec, rules, single_member,
 };
 use crate::api::gateway::{
     BackendFilter, BackendFilterType, BackendRef, BackendRewritePath, BackendRewritePathType,
-    BackendUrlRewrite, Cors, ExtensionRef, HttpRoute, HttpRouteMatch, HttpRouteRule, HttpRouteSpec,
-    ParentRef, PathMatchType, RewritePath, RewritePathType, RuleFilter, RuleFilterType, UrlRewrite,
-    UseDefaultGateways,
+    BackendUrlRewrite, CookieLifetimeType, Cors, ExtensionRef, HttpRoute, HttpRouteMatch,
+    HttpRouteRule, HttpRouteSpec, ParentRef, PathMatchType, RewritePath, RewritePathType,
+    RuleFilter, RuleFilterType, SessionPersistence, SessionType, UrlRewrite, UseDefaultGateways,
 };
 use crate::compile::cors::CorsSpec;
 use crate::resources::{LocatedObject, ObjectRef};
@@ -65,7 +66,31 @@ fn rule<'a>(spec: &'a HttpRouteRule, field: &str) -> RuleSpec<'a> {
         backends: backend_refs.iter().flatten().map(backend).collect(),
         timeouts: timeouts.as_ref(),
         retry: retry.as_ref(),
-        session_persistence: session_persistence.is_some(),
+        session: session_persistence.as_ref().map(session),
+    }
+}
+
+fn session(spec: &SessionPersistence) -> SessionSpec<'_> {
+    let SessionPersistence {
+        absolute_timeout,
+        cookie_config,
+        idle_timeout,
+        session_name,
+        r#type,
+    } = spec;
+    let lifetime = cookie_config
+        .as_ref()
+        .and_then(|cookie| cookie.lifetime_type.as_ref());
+    SessionSpec {
+        name: session_name.as_deref(),
+        is_header: matches!(r#type, Some(SessionType::Header)),
+        absolute_timeout: absolute_timeout.as_deref(),
+        idle_timeout: idle_timeout.as_deref(),
+        lifetime: lifetime.map(|lifetime| match lifetime {
+            CookieLifetimeType::Permanent => CookieLifetime::Permanent,
+            CookieLifetimeType::Session => CookieLifetime::Session,
+        }),
+        has_cookie: cookie_config.is_some(),
     }
 }
 

@@ -166,6 +166,7 @@ fn base(request: Option<Request<()>>, authority: Option<&'static str>) -> Situat
         refuse: None,
     };
     let rule = RouteRule {
+        session: None,
         mirrors: Vec::new(),
         route: object(Kind::HttpRoute, "any"),
         index: 3,
