@@ -241,6 +241,10 @@ pub(crate) struct RunArgs {
     /// and https speak TLS [default: none, metrics are only scraped]
     #[arg(long, env = "EGRET_OTLP_METRICS_ENDPOINT", value_parser = metrics_collector, value_name = "URL")]
     pub(crate) otlp_metrics_endpoint: Option<MetricsCollector>,
+    /// File with header fields for that collector, such as Authorization: Bearer TOKEN, a line for each; it is read again before
+    /// each push; the variables OTEL_EXPORTER_OTLP_METRICS_HEADERS and OTEL_EXPORTER_OTLP_HEADERS can hold them too
+    #[arg(long, value_name = "FILE", requires = "otlp_metrics_endpoint")]
+    pub(crate) otlp_metrics_headers: Option<PathBuf>,
     /// Time between two pushes of metrics
     #[arg(long, env = "EGRET_OTLP_METRICS_INTERVAL", default_value = "60s", value_parser = push_interval, value_name = "DURATION")]
     pub(crate) otlp_metrics_interval: Duration,

@@ -17,6 +17,7 @@ mod import;
 mod init;
 mod learn;
 mod manual;
+mod metrics_push;
 mod output;
 mod policy;
 mod process;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use egret_proxy::{AdminToken, MetricsPush, Proxy, ProxyOptions, QueueLimits};
+use egret_proxy::{AdminToken, Proxy, ProxyOptions, QueueLimits};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
@@ -18,6 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::args::{ConfigMeaning, RunArgs};
 use crate::console::{self, EventWriter, JsonEvents, LogFormat};
 use crate::descriptors;
+use crate::metrics_push;
 
 /// Signals within this time after the first count as the same request to stop.
 const SIGNAL_DEBOUNCE: Duration = Duration::from_secs(1);
@@ -91,10 +92,7 @@ pub(crate) fn proxy_options(
         state_dir: run.state_dir.clone(),
         top_destinations: usize::from(run.top_destinations),
         trace_propagation: run.trace_propagators,
-        metrics_push: run.otlp_metrics_endpoint.clone().map(|to| MetricsPush {
-            to,
-            interval: run.otlp_metrics_interval,
-        }),
+        metrics_push: metrics_push::push_of(run)?,
         process: console::counters(),
         ..defaults
     })
@@ -117,7 +115,7 @@ fn queue_limits(time: Duration) -> Option<QueueLimits> {
 /// # Errors
 /// If the file cannot be read, or there is no token in it.
 fn admin_token(run: &RunArgs) -> Result<Option<AdminToken>, ServeError> {
-    let Some(TokenText { place, text }) = token_text(run.admin_token.as_deref())? else {
+    let Some(GivenText { place, text }) = token_text(run.admin_token.as_deref())? else {
         return Ok(None);
     };
     let token = AdminToken::new(&text);
@@ -125,8 +123,8 @@ fn admin_token(run: &RunArgs) -> Result<Option<AdminToken>, ServeError> {
     Ok(Some(token))
 }
 
-/// What somebody gave as the token of an admin server.
-pub(crate) struct TokenText {
+/// What somebody gave in a file or in the environment, because it is nobody else's to see.
+pub(crate) struct GivenText {
     /// The file, or the variable of the environment.
     pub(crate) place: String,
     pub(crate) text: String,
@@ -136,18 +134,32 @@ pub(crate) struct TokenText {
 ///
 /// # Errors
 /// If the file cannot be read.
-pub(crate) fn token_text(file: Option<&Path>) -> Result<Option<TokenText>, String> {
-    const VARIABLE: &str = "EGRET_ADMIN_TOKEN";
-    if let Some(path) = file {
-        let place = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|error| format!("{place}: {error}"))?;
-        return Ok(Some(TokenText { place, text }));
+pub(crate) fn token_text(file: Option<&Path>) -> Result<Option<GivenText>, String> {
+    match file {
+        Some(path) => text_of_file(path).map(Some),
+        None => Ok(text_of_variable("EGRET_ADMIN_TOKEN")),
     }
-    let text = std::env::var_os(VARIABLE);
-    Ok(text.map(|text| TokenText {
-        place: VARIABLE.to_owned(),
+}
+
+/// The text of a file.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn text_of_file(path: &Path) -> Result<GivenText, String> {
+    let place = path.display().to_string();
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(GivenText { place, text }),
+        Err(error) => Err(format!("{place}: {error}")),
+    }
+}
+
+/// The text of a variable of the environment, if it is set.
+pub(crate) fn text_of_variable(name: &str) -> Option<GivenText> {
+    let text = std::env::var_os(name)?;
+    Some(GivenText {
+        place: name.to_owned(),
         text: text.to_string_lossy().into_owned(),
-    }))
+    })
 }
 
 /// Stops as the arguments say: not ready for a while, then without new connections.

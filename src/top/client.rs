@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::state::{Answers, Question};
-use crate::process::TokenText;
+use crate::process::GivenText;
 
 /// How long the gateway may take to answer all that is asked at once.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -62,8 +62,8 @@ enum AskFault {
 impl AdminClient {
     /// # Errors
     /// If no header field can carry the token.
-    pub(super) fn new(address: SocketAddr, token: Option<TokenText>) -> Result<Self, String> {
-        let token = token.map(|TokenText { place, text }| {
+    pub(super) fn new(address: SocketAddr, token: Option<GivenText>) -> Result<Self, String> {
+        let token = token.map(|GivenText { place, text }| {
             let value = HeaderValue::from_str(&format!("Bearer {}", text.trim()));
             value.map_err(|_| format!("{place}: a token is one word of visible ASCII"))
         });
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn a_token_is_what_a_header_field_can_carry() {
         let new = |text: &str| {
-            let token = TokenText {
+            let token = GivenText {
                 place: "EGRET_ADMIN_TOKEN".to_owned(),
                 text: text.to_owned(),
             };

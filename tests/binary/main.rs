@@ -331,6 +331,48 @@ fn an_admin_address_that_others_reach_needs_a_token() {
     }
 }
 
+#[test]
+fn header_fields_of_pushed_metrics_are_of_a_file_or_the_environment() {
+    let collector = Upstream::start();
+    let endpoint = format!("http://{}", collector.addr());
+    let setup = ServeSetup::new(&[]);
+    let headers = setup.folder.path().join(".headers");
+    let command = || {
+        let mut command = setup.command_under("", "127.0.0.1:0".parse().unwrap());
+        command.args(["--otlp-metrics-endpoint", &endpoint]);
+        command.env("OTEL_EXPORTER_OTLP_HEADERS", "x-key=s3cret,broken");
+        command
+    };
+    let fault = |mut command: Command| {
+        let refused = command.output().unwrap();
+        assert_eq!(refused.status.code(), Some(1));
+        String::from_utf8(refused.stderr).unwrap()
+    };
+    let told = fault(command());
+    let expected = "OTEL_EXPORTER_OTLP_HEADERS: field 2: not a header field";
+    assert!(told.contains(expected), "{told}");
+    fs::write(&headers, "x-key s3cret").unwrap();
+    let mut by_file = command();
+    by_file.arg("--otlp-metrics-headers").arg(&headers);
+    let told = fault(by_file);
+    assert!(
+        told.contains(".headers: line 1: not a header field"),
+        "{told}"
+    );
+    assert!(!told.contains("s3cret"), "{told}");
+
+    // The last push, when the process ends, is the first one here; the variable of metrics goes before the one of all signals.
+    let mut served = ServeSetup::new(&[]).start(|command| {
+        command.args(["--otlp-metrics-endpoint", &endpoint]);
+        command.env("OTEL_EXPORTER_OTLP_HEADERS", "x-key=of-all");
+        command.env("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "X-Key=of%20metrics");
+    });
+    served.signal("TERM");
+    assert_eq!(served.process.wait().unwrap().code(), Some(0));
+    let requests = collector.requests();
+    assert_eq!(requests[0].header("x-key"), Some("of metrics"));
+}
+
 /// Sends SIGTERM every tenth of a second until the process is gone.
 fn signal_until_gone(id: u32) {
     let gone = || {

@@ -16,6 +16,10 @@ use crate::snapshot::{
     UpstreamTls, WeightedBackend,
 };
 
+mod headers;
+
+pub use headers::{PushHeaders, PushHeadersError};
+
 /// The longest time for a push, with all that is made again.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a push that failed for the moment is made again.
@@ -89,6 +93,21 @@ impl MetricsCollector {
             }),
             backend: Arc::new(backend(argument, (named.host, port), is_grpc, is_tls)),
         })
+    }
+}
+
+impl MetricsCollector {
+    /// The collector, which is told these header fields with each push.
+    #[must_use]
+    pub fn with_headers(&self, headers: &PushHeaders) -> Self {
+        let collector = Collector {
+            metadata: headers.fields().to_vec(),
+            ..Collector::clone(&self.collector)
+        };
+        Self {
+            collector: Arc::new(collector),
+            backend: Arc::clone(&self.backend),
+        }
     }
 }
 

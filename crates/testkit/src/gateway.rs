@@ -4,6 +4,7 @@ mod config;
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -92,8 +93,22 @@ impl Gateway {
     /// As [`Gateway::start`], and if the endpoint is not a collector's.
     #[must_use]
     pub fn start_pushing(yaml: &str, endpoint: &str, interval: Duration) -> Self {
-        let to = MetricsCollector::new("the collector", endpoint).expect("an endpoint");
-        let push = MetricsPush { to, interval };
+        let push = push(endpoint, None, interval);
+        Self::start_with(yaml, |options| options.metrics_push = Some(push))
+    }
+
+    /// Likewise; the file has the header fields that the collector is told.
+    ///
+    /// # Panics
+    /// As [`Gateway::start_pushing`].
+    #[must_use]
+    pub fn start_pushing_with_headers(
+        yaml: &str,
+        endpoint: &str,
+        headers: &Path,
+        interval: Duration,
+    ) -> Self {
+        let push = push(endpoint, Some(headers.to_owned()), interval);
         Self::start_with(yaml, |options| options.metrics_push = Some(push))
     }
 
@@ -307,5 +322,13 @@ impl Write for AccessLog {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+fn push(endpoint: &str, headers_file: Option<PathBuf>, interval: Duration) -> MetricsPush {
+    MetricsPush {
+        to: MetricsCollector::new("the collector", endpoint).expect("an endpoint"),
+        headers_file,
+        interval,
     }
 }

@@ -111,6 +111,45 @@ fn a_collector_is_told_over_http() {
 }
 
 #[test]
+fn a_collector_is_told_the_credentials_that_a_file_has_now_and_nobody_else_is() {
+    let dns = DnsServer::with_a_example();
+    let collector = Upstream::start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("headers");
+    std::fs::write(&file, "Authorization: Bearer first-s3cret\n").unwrap();
+    let endpoint = format!("http://{}", collector.addr());
+    let config = quickstart_config(dns.addr());
+    let gateway = Gateway::start_pushing_with_headers(&config, &endpoint, &file, INTERVAL);
+    let wait_for_push_with = |credentials: &str| {
+        for count in 1.. {
+            collector.wait_for_complete_requests(count);
+            let requests = collector.requests();
+            let told = requests.iter().map(|it| it.header("authorization"));
+            if told.last().flatten() == Some(credentials) {
+                return;
+            }
+        }
+    };
+    wait_for_push_with("Bearer first-s3cret");
+    // A file that is not right in between, as one that is just being written, changes nothing.
+    for text in ["", "Authorization: Bearer second-s3cret\n"] {
+        std::fs::write(&file, text).unwrap();
+    }
+    wait_for_push_with("Bearer second-s3cret");
+    for path in [
+        "/config",
+        "/metrics",
+        "/overview",
+        "/readyz",
+        "/connections",
+    ] {
+        let answer = gateway.ask(path);
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(!answer.text().contains("s3cret"), "{path}");
+    }
+}
+
+#[test]
 fn traffic_goes_on_without_the_collector_and_what_is_lost_is_told() {
     let (dns, upstream, closed) = (
         DnsServer::with_a_example(),
