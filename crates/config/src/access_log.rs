@@ -38,7 +38,7 @@ pub use inputs::LogInputs;
 pub use json::push_escaped;
 pub use own::OwnField;
 pub use scan::FormatFault;
-pub use time::{TimeFormat, TimeSource, push_digits};
+pub use time::{TimeFormat, TimeSource, push_digits, push_time};
 
 /// The access log of a listener.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -26,6 +26,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
 use crate::client::stream_watch::StreamWatch;
 use crate::client::{ClientConnection, HelloFacts};
 use crate::clock;
+use crate::message::few_fields;
 use crate::message::trace::TRACEPARENT;
 use crate::plan::destination::DestinationKey;
 use crate::plan::session::Session;
@@ -236,6 +237,8 @@ impl Exchange {
     /// counted but not logged.
     pub(crate) fn describe(&self, parts: &Parts, named: Option<(String, RequestForm)>) {
         let (authority, form) = named.unzip();
+        let [user_agent, traceparent] =
+            few_fields::first(&[USER_AGENT, TRACEPARENT], &parts.headers);
         self.facts.borrow_mut().head = Some(LoggedHead {
             at: clock::wall(),
             method: Some(parts.method.clone()),
@@ -244,8 +247,8 @@ impl Exchange {
             target: parts.uri.path_and_query().cloned(),
             protocol: protocol(parts.version),
             scheme: None,
-            user_agent: parts.headers.get(USER_AGENT).cloned(),
-            traceparent: parts.headers.get(TRACEPARENT).cloned(),
+            user_agent: user_agent.cloned(),
+            traceparent: traceparent.cloned(),
         });
     }
 
@@ -282,7 +285,12 @@ impl Exchange {
     pub(crate) fn received(&self, parts: &Parts) {
         let mut facts = self.facts.borrow_mut();
         let head = facts.head.take();
-        let origin = self.origin(head.as_ref());
+        let http = facts.listener.as_ref().and_then(|it| it.http.as_ref());
+        let is_edited = http.is_some_and(|http| http.early_headers.is_some());
+        let origin = RequestOrigin {
+            is_described: head.is_some() && !is_edited,
+            ..self.origin(head.as_ref())
+        };
         for (inputs, messages) in facts.asked_for() {
             messages.receive(inputs, parts, origin);
         }
@@ -295,6 +303,7 @@ impl Exchange {
         RequestOrigin {
             scheme: self.connection.scheme(),
             authority: authority.unwrap_or_default(),
+            is_described: false,
         }
     }
 

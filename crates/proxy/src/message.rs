@@ -2,6 +2,7 @@
 //! to other protocols.
 
 pub(crate) mod cookie;
+pub(crate) mod few_fields;
 pub(crate) mod forwarded;
 pub(crate) mod grpc;
 mod hop;

@@ -180,6 +180,9 @@ impl Command {
             Operator::Own(field) => field.kind(),
             Operator::Address(..) => ValueKind::Plain,
             Operator::Time(_, format) if format.is_plain() => ValueKind::Plain,
+            Operator::Request(choice) if choice.fields().all(RequestField::is_plain) => {
+                ValueKind::Plain
+            }
             _ => ValueKind::Text,
         }
     }

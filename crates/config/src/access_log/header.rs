@@ -82,6 +82,13 @@ impl RequestField {
     }
 }
 
+impl RequestField {
+    /// Whether its value has no character that JSON escapes: methods are tokens (RFC 9110 9.1), and schemes are known.
+    pub(super) const fn is_plain(&self) -> bool {
+        matches!(self, Self::Method | Self::Scheme)
+    }
+}
+
 impl ResponseField {
     pub(super) fn new(name: &str) -> Option<Self> {
         Some(match name.to_ascii_lowercase().as_str() {

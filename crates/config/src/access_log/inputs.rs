@@ -86,6 +86,15 @@ impl LogInputs {
         self.local_address = true;
     }
 
+    /// Whether nothing is needed of the head of a request as it came, but for its host and its `User-Agent`, which every record
+    /// tells by itself.
+    #[must_use]
+    pub fn are_described(&self) -> bool {
+        const DESCRIBED: [HeaderName; 2] = [http::header::HOST, http::header::USER_AGENT];
+        let mut names = self.request_headers.iter();
+        !self.head && self.request_lines.is_empty() && names.all(|name| DESCRIBED.contains(name))
+    }
+
     fn add(&mut self, command: &Command) {
         match &command.operator {
             Operator::Request(choice) | Operator::RequestWithoutQuery(choice) => {

@@ -33,6 +33,8 @@ pub struct TimeFormat {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum TimePiece {
+    /// What is written by default, in one piece.
+    Rfc3339,
     Literal(String),
     /// Seconds since 1970.
     UnixSeconds,
@@ -56,6 +58,11 @@ impl TimeFormat {
     pub(super) fn read(format: Option<&str>, is_local: bool) -> Self {
         let default = if is_local { WITH_OFFSET } else { RFC_3339 };
         let mut rest = format.unwrap_or(default);
+        if rest == RFC_3339 {
+            return Self {
+                pieces: vec![TimePiece::Rfc3339],
+            };
+        }
         let mut pieces = Vec::new();
         let mut literal = String::new();
         while let Some(found) = rest.find('%') {
@@ -87,9 +94,13 @@ impl TimeFormat {
 
     /// Writes a time.
     pub fn write(&self, at: Timestamp, out: &mut Vec<u8>) {
+        if let [TimePiece::Rfc3339] = self.pieces[..] {
+            return push_time(at, out);
+        }
         let civil = TimeZone::UTC.to_datetime(at);
         for piece in &self.pieces {
             match piece {
+                TimePiece::Rfc3339 => push_time(at, out),
                 TimePiece::Literal(text) => out.extend_from_slice(text.as_bytes()),
                 TimePiece::UnixSeconds => {
                     // Writing to a vector does not fail.
@@ -114,9 +125,56 @@ impl TimeFormat {
         self.pieces.iter().all(|piece| match piece {
             TimePiece::Literal(text) => is_plain(text.as_bytes()),
             TimePiece::Specifier(letter) => !matches!(letter, 'n' | 't'),
-            TimePiece::UnixSeconds | TimePiece::Fraction(_) | TimePiece::Seconds(_) => true,
+            TimePiece::Rfc3339
+            | TimePiece::UnixSeconds
+            | TimePiece::Fraction(_)
+            | TimePiece::Seconds(_) => true,
         })
     }
+}
+
+/// Writes a time in UTC with milliseconds (RFC 3339).
+#[inline]
+pub fn push_time(at: Timestamp, out: &mut Vec<u8>) {
+    let civil = TimeZone::UTC.to_datetime(at);
+    let (Ok(year @ 0..=9999), Ok(nanoseconds)) = (
+        u32::try_from(civil.year()),
+        u32::try_from(civil.subsec_nanosecond()),
+    ) else {
+        // Writing to a vector does not fail.
+        let _ = write!(out, "{at:.3}");
+        return;
+    };
+    let milliseconds = nanoseconds / 1_000_000;
+    let [y0, y1] = two_digits(year / 100);
+    let [y2, y3] = two_digits(year % 100);
+    let [mo0, mo1] = two_digits(small(civil.month()));
+    let [d0, d1] = two_digits(small(civil.day()));
+    let [h0, h1] = two_digits(small(civil.hour()));
+    let [mi0, mi1] = two_digits(small(civil.minute()));
+    let [s0, s1] = two_digits(small(civil.second()));
+    let [_, ms0] = two_digits(milliseconds / 100);
+    let [ms1, ms2] = two_digits(milliseconds % 100);
+    // Made beside the vector, which is then extended once.
+    out.extend_from_slice(&[
+        y0, y1, y2, y3, b'-', mo0, mo1, b'-', d0, d1, b'T', h0, h1, b':', mi0, mi1, b':', s0, s1,
+        b'.', ms0, ms1, ms2, b'Z',
+    ]);
+}
+
+/// The digits of a number below 100.
+fn two_digits(value: u32) -> [u8; 2] {
+    static DIGITS: [[u8; 2]; 100] = {
+        let mut digits = [[0; 2]; 100];
+        let mut value = 0;
+        while value < 100 {
+            // One digit fits.
+            digits[value] = [b'0' + (value / 10) as u8, b'0' + (value % 10) as u8];
+            value += 1;
+        }
+        digits
+    };
+    DIGITS[(value % 100) as usize]
 }
 
 /// The last `N` decimal digits of a number.

@@ -9,6 +9,8 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
+use crate::message::few_fields;
+
 /// The fields of messages that the formats of a log ask for, in the order of its [`LogInputs`].
 #[derive(Debug, Default)]
 pub(crate) struct MessageFields {
@@ -70,18 +72,26 @@ pub(crate) struct RequestOrigin<'a> {
     pub(crate) scheme: Scheme,
     /// The authority that the request names, or nothing.
     pub(crate) authority: &'a str,
+    /// Whether the record tells the host and the `User-Agent` of the request as it came.
+    pub(crate) is_described: bool,
 }
 
 impl MessageFields {
     /// Keeps what is asked for of a request as it came.
     pub(crate) fn receive(&mut self, inputs: &LogInputs, parts: &Parts, origin: RequestOrigin<'_>) {
-        let RequestOrigin { scheme, authority } = origin;
+        let RequestOrigin {
+            scheme,
+            authority,
+            is_described,
+        } = origin;
         self.scheme = Some(match parts.uri.scheme_str() {
             Some("https") => "https",
             Some(_) => "http",
             None => scheme.as_str(),
         });
-        self.keep_head(inputs, parts);
+        if !is_described || !inputs.are_described() {
+            self.keep_head(inputs, parts);
+        }
         if inputs.target && parts.method != Method::CONNECT {
             self.received_target = parts.uri.path_and_query().cloned();
         }
@@ -156,7 +166,13 @@ pub(crate) fn kept<'a>(
 
 fn pick(names: &[HeaderName], headers: &HeaderMap, values: &mut Vec<Option<HeaderValue>>) {
     values.clear();
-    values.extend(names.iter().map(|name| headers.get(name).cloned()));
+    values.reserve_exact(names.len());
+    let mut found = [None; 8];
+    for names in names.chunks(found.len()) {
+        let found = &mut found[..names.len()];
+        few_fields::find(names, headers, found);
+        values.extend(found.iter().map(|value| value.cloned()));
+    }
 }
 
 /// Bytes of names and values.

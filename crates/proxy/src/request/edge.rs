@@ -152,11 +152,10 @@ pub(super) fn settle(
             parts.headers.insert(HOST, host);
         }
     }
-    let is_given = parts.headers.contains_key(&REQUEST_ID);
     let generates = match http.request_ids {
         RequestIds::Untouched => false,
         RequestIds::Generated => true,
-        RequestIds::Completed => !is_given,
+        RequestIds::Completed => !parts.headers.contains_key(&REQUEST_ID),
     };
     if generates {
         parts.headers.insert(REQUEST_ID, request_id(rand::random()));

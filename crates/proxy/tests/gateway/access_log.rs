@@ -100,6 +100,37 @@ fn each_sink_writes_its_own_line_in_place_of_the_default_log() {
 }
 
 #[test]
+fn what_is_not_sent_on_is_told_as_it_came_or_as_the_listener_changed_it() {
+    let policy = egress_policy("none", "defaultAction: Deny");
+    for (early, more, expected) in [
+        ("{}", "", ["probe", "a.example"]),
+        (
+            "{set: [{name: user-agent, value: changed}]}",
+            "",
+            ["changed", "a.example"],
+        ),
+        // With a field that no record tells by itself.
+        ("{}", " %REQ(X-TEAM)%", ["probe", "a.example one"]),
+    ] {
+        let format = format!("%REQ(USER-AGENT)% %REQ(:AUTHORITY)%{more}");
+        let sinks = json!([{"fileSink": {"path": "/dev/stdout", "jsonFormat": {"told": format}}}]);
+        let settings = match early {
+            "{}" => format!("{{httpSettings: {{accessLog: {sinks}}}}}"),
+            early => format!(
+                "{{httpSettings: {{accessLog: {sinks}, earlyRequestHeaderModifier: {early}}}}}"
+            ),
+        };
+        let config = documents(&[QUICKSTART, &policy, &listener_policy("log", &settings)]);
+        let gateway = Gateway::start(&config);
+        let request =
+            "GET / HTTP/1.1\r\nhost: a.example\r\nuser-agent: probe\r\nx-team: one\r\n\r\n";
+        assert_eq!(gateway.connect().request(request.to_owned()).status, 403);
+        let record = gateway.wait_for_records(1).remove(0);
+        assert_eq!(record, json!({"told": expected.join(" ")}));
+    }
+}
+
+#[test]
 fn refusals_are_told_in_the_words_of_envoy_and_in_our_own() {
     let policy = egress_policy(
         "only",

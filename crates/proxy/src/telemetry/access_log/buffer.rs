@@ -1,6 +1,6 @@
 //! The lines of one worker for one file, until they are handed over to its writer.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use super::writer::{LogBatch, LogWriter};
@@ -12,6 +12,8 @@ const BATCH: usize = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct LogBuffer {
     batch: RefCell<LogBatch>,
+    /// Bytes that are reserved for a batch at its first line: somewhat more than the last one had.
+    expected: Cell<usize>,
     writer: Arc<LogWriter>,
 }
 
@@ -19,6 +21,7 @@ impl LogBuffer {
     pub(super) fn new(writer: Arc<LogWriter>) -> Self {
         Self {
             batch: RefCell::default(),
+            expected: Cell::default(),
             writer,
         }
     }
@@ -26,6 +29,9 @@ impl LogBuffer {
     /// Adds a line.
     pub(super) fn write(&self, line: impl FnOnce(&mut Vec<u8>)) {
         let mut batch = self.batch.borrow_mut();
+        if batch.bytes.is_empty() {
+            batch.bytes.reserve(self.expected.get());
+        }
         line(&mut batch.bytes);
         batch.lines += 1;
         if batch.bytes.len() >= BATCH {
@@ -38,6 +44,8 @@ impl LogBuffer {
     pub(super) fn flush(&self) {
         let batch = self.batch.take();
         if batch.lines > 0 {
+            let size = batch.bytes.len();
+            self.expected.set(size + size / 4);
             self.writer.hand_over(batch);
         }
     }

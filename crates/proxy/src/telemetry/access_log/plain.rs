@@ -5,10 +5,9 @@ use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
-use egret_config::access_log::push_digits;
+use egret_config::access_log::{push_digits, push_time};
 use egret_config::name::{Host, Port};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 pub(super) fn number(value: impl itoa::Integer, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
@@ -20,13 +19,40 @@ pub(super) fn ip(ip: IpAddr, out: &mut Vec<u8>) {
         let _ = write!(out, "{ip}");
         return;
     };
-    for (index, octet) in ip.octets().into_iter().enumerate() {
-        if index > 0 {
-            out.push(b'.');
-        }
-        number(octet, out);
+    let mut text = [0; 16];
+    let mut length = 0;
+    for octet in ip.octets() {
+        // What follows the dot is written over, or cut off at the end.
+        let (octet, digits) = OCTETS[usize::from(octet)];
+        text[length..length + 4].copy_from_slice(&octet);
+        length += usize::from(digits) + 1;
     }
+    out.extend_from_slice(&text[..length - 1]);
 }
+
+/// The text of each byte of an address with a dot behind it, and the number of its digits.
+static OCTETS: [([u8; 4], u8); 256] = {
+    let mut octets = [([b'.'; 4], 0); 256];
+    let mut value = 0_usize;
+    while value < 256 {
+        let digits = [value / 100, value / 10 % 10, value % 10];
+        let mut place = match value {
+            0..10 => 2,
+            10..100 => 1,
+            _ => 0,
+        };
+        let octet = &mut octets[value];
+        octet.1 = 3 - place as u8;
+        let mut at = 0;
+        while place < 3 {
+            octet.0[at] = b'0' + digits[place] as u8;
+            place += 1;
+            at += 1;
+        }
+        value += 1;
+    }
+    octets
+};
 
 pub(super) fn address(address: SocketAddr, out: &mut Vec<u8>) {
     match address {
@@ -55,32 +81,9 @@ pub(super) fn destination((host, port): (&Host, Port), out: &mut Vec<u8>) {
 
 /// A time in UTC with milliseconds (RFC 3339); nothing for one that has no such form.
 pub(super) fn time(at: SystemTime, out: &mut Vec<u8>) {
-    let Ok(at) = Timestamp::try_from(at) else {
-        return;
-    };
-    let civil = TimeZone::UTC.to_datetime(at);
-    let (Ok(year @ 0..=9999), Ok(milliseconds)) = (
-        u32::try_from(civil.year()),
-        u32::try_from(civil.subsec_nanosecond() / 1_000_000),
-    ) else {
-        let _ = write!(out, "{at:.3}");
-        return;
-    };
-    let small = |value: i8| u32::from(value.unsigned_abs());
-    push_digits::<4>(year, out);
-    for (before, value) in [
-        (b'-', civil.month()),
-        (b'-', civil.day()),
-        (b'T', civil.hour()),
-        (b':', civil.minute()),
-        (b':', civil.second()),
-    ] {
-        out.push(before);
-        push_digits::<2>(small(value), out);
+    if let Ok(at) = Timestamp::try_from(at) {
+        push_time(at, out);
     }
-    out.push(b'.');
-    push_digits::<3>(milliseconds, out);
-    out.push(b'Z');
 }
 
 /// Milliseconds with a resolution of one microsecond: a cached name is resolved in less than one millisecond. The form is

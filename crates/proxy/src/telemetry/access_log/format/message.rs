@@ -1,7 +1,7 @@
 //! Fields of messages.
 
 use egret_config::access_log::{HeaderChoice, PathChoice, RequestField, ResponseField};
-use http::header::HOST;
+use http::header::{HOST, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderName, Method};
 use percent_encoding::percent_decode_str;
@@ -17,7 +17,9 @@ fn first<F>(
     out: &mut Vec<u8>,
     write: impl Fn(&F, &mut Vec<u8>) -> Option<()>,
 ) -> Option<()> {
-    choice.fields().find_map(|field| write(field, out))
+    let first = choice.first.as_ref();
+    let written = first.and_then(|field| write(field, out));
+    written.or_else(|| write(choice.other.as_ref()?, out))
 }
 
 pub(super) fn request(
@@ -42,7 +44,11 @@ pub(super) fn request_header(
 ) -> Option<()> {
     let messages = facts.record.facts.messages?;
     let names = &facts.inputs.request_headers;
-    push(kept(names, &messages.request, name)?.as_bytes(), out)
+    let value = kept(names, &messages.request, name);
+    // What was not sent on may be as it was described when it came.
+    let is_described = messages.request.is_empty() && *name == USER_AGENT;
+    let described = || facts.record.user_agent.filter(|_| is_described);
+    push(value.or_else(described)?.as_bytes(), out)
 }
 
 /// Writes the host that the request names; one that was sent on names the host that it was sent with.

@@ -58,6 +58,7 @@ impl Situation {
             let origin = RequestOrigin {
                 scheme: Scheme::Http,
                 authority: self.authority.unwrap_or_default(),
+                is_described: false,
             };
             messages.receive(inputs, parts, origin);
         }
