@@ -402,7 +402,11 @@ impl Proxy {
         let logs = Arc::clone(&self.shared.logs);
         let written = tokio::task::spawn_blocking(move || logs.end());
         // The reader of the log may have stalled, and a disk may hang.
-        let _ = timeout(ABORT_TIMEOUT, written).await;
+        if timeout(ABORT_TIMEOUT, written).await.is_err() {
+            tracing::warn!(
+                "the last lines of an access log are lost: they could not be written in {ABORT_TIMEOUT:?}"
+            );
+        }
         let _ = timeout(ABORT_TIMEOUT, saved).await;
         usize::try_from(open).unwrap_or_default()
     }

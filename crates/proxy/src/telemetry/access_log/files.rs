@@ -9,6 +9,7 @@ use egret_config::access_log::LogPath;
 
 use super::output::LogOutput;
 use super::writer::{LogTotals, LogWriter};
+use crate::clock;
 
 /// Every log that is being written.
 #[derive(Debug)]
@@ -97,6 +98,7 @@ impl LogFiles {
             for writer in &all {
                 scope.spawn(|| writer.end());
             }
+            scope.spawn(|| self.totals.end());
         });
     }
 
@@ -106,10 +108,10 @@ impl LogFiles {
         self.totals.dropped()
     }
 
-    /// The logs that lose lines now, and why.
+    /// The logs that lose lines now, or are about to, and why.
     pub(crate) fn troubles(&self) -> Vec<String> {
-        let all = self.all().into_iter();
-        all.filter_map(|writer| writer.trouble()).collect()
+        let (all, now) = (self.all().into_iter(), clock::now());
+        all.filter_map(|writer| writer.trouble(now)).collect()
     }
 
     /// Every writer once.

@@ -4,15 +4,19 @@ use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use super::output::LogOutput;
+use crate::clock;
 
 /// Most batches that wait for a writer.
 pub(super) const QUEUE: usize = 256;
 /// Most bytes that wait for all writers together.
 const MAX_QUEUED: usize = 32 * 1024 * 1024;
+/// How long a disk or a reader may take for one batch before somebody is told.
+const SLOW: Duration = Duration::from_secs(5);
 
 /// Lines to write.
 #[derive(Debug, Default)]
@@ -28,6 +32,8 @@ pub(super) struct LogTotals {
     dropped: AtomicU64,
     /// Bytes that wait to be written.
     queued: AtomicUsize,
+    /// The threads of writers that nobody hands lines to any more, which still write what they have.
+    let_go: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// The sending side of the thread that writes a log.
@@ -48,6 +54,8 @@ struct WriterState {
     reopen: AtomicBool,
     /// Why lines are being lost.
     trouble: Mutex<Option<String>>,
+    /// Since when the file is being opened or written, if it is.
+    busy_since: Mutex<Option<Instant>>,
 }
 
 /// A message to the thread that writes a log.
@@ -66,6 +74,14 @@ impl LogTotals {
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
     }
+
+    /// Waits for the writers that nobody hands lines to any more.
+    pub(super) fn end(&self) {
+        let let_go = std::mem::take(&mut *locked(&self.let_go));
+        for thread in let_go {
+            drop(thread.join());
+        }
+    }
 }
 
 impl LogWriter {
@@ -80,6 +96,7 @@ impl LogWriter {
             totals: Arc::clone(totals),
             reopen: AtomicBool::default(),
             trouble: Mutex::default(),
+            busy_since: Mutex::default(),
         });
         let shared = Arc::clone(&state);
         // The thread holds no sender, so that it also ends when all senders are dropped.
@@ -117,24 +134,45 @@ impl LogWriter {
         let _ = self.sender.try_send(LogMessage::Wake);
     }
 
-    /// Why lines are being lost, with the name of the log.
-    pub(super) fn trouble(&self) -> Option<String> {
-        let trouble = self.state.trouble.lock();
-        let trouble = trouble.unwrap_or_else(PoisonError::into_inner);
-        let why = trouble.as_ref()?;
-        Some(format!("{}: {why}", self.state.name))
+    /// Why lines are being lost, or are about to be, with the name of the log.
+    pub(super) fn trouble(&self, now: Instant) -> Option<String> {
+        let state = &self.state;
+        let why = locked(&state.trouble).clone();
+        let why = why.or_else(|| {
+            let took = now.saturating_duration_since((*locked(&state.busy_since))?);
+            let seconds = took.as_secs();
+            (took >= SLOW).then(|| {
+                format!(
+                    "nothing could be written for {seconds} s; what comes is lost if that goes on"
+                )
+            })
+        })?;
+        Some(format!("{}: {why}", state.name))
     }
 
     /// Ends the writer once everything handed over so far is written. Blocks until then.
     pub(super) fn end(&self) {
         // An error means that the thread has already ended.
         let _ = self.sender.send(LogMessage::End);
-        let thread = self.thread.lock();
-        let thread = thread.unwrap_or_else(PoisonError::into_inner).take();
+        let thread = locked(&self.thread).take();
         if let Some(thread) = thread {
             drop(thread.join());
         }
     }
+}
+
+impl Drop for LogWriter {
+    fn drop(&mut self) {
+        // It writes what it was given, which the end of the process waits for.
+        let mut let_go = locked(&self.state.totals.let_go);
+        let_go.retain(|thread| !thread.is_finished());
+        let_go.extend(locked(&self.thread).take());
+    }
+}
+
+/// What a mutex holds. All of it is whole at every step here, so that a poisoned lock is harmless.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl WriterState {
@@ -144,11 +182,18 @@ impl WriterState {
     }
 
     fn set_trouble(&self, why: Option<&str>) {
-        let trouble = self.trouble.lock();
-        let mut trouble = trouble.unwrap_or_else(PoisonError::into_inner);
+        let mut trouble = locked(&self.trouble);
         if trouble.as_deref() != why {
             *trouble = why.map(str::to_owned);
         }
+    }
+
+    /// Calls a function that may take long, because it opens or writes the file.
+    fn busy<T>(&self, act: impl FnOnce() -> T) -> T {
+        *locked(&self.busy_since) = Some(clock::now());
+        let done = act();
+        *locked(&self.busy_since) = None;
+        done
     }
 }
 
@@ -157,14 +202,14 @@ fn run(mut out: LogOutput, messages: &Receiver<LogMessage>, state: &WriterState)
     loop {
         let message = messages.recv();
         if state.reopen.swap(false, Relaxed) {
-            out.reopen();
+            state.busy(|| out.reopen());
         }
         let batch = match message {
             Ok(LogMessage::Lines(batch)) => batch,
             Ok(LogMessage::Wake) => continue,
             Ok(LogMessage::End) | Err(_) => return,
         };
-        let written = out.write(&batch.bytes);
+        let written = state.busy(|| out.write(&batch.bytes));
         let left = state.totals.queued.fetch_sub(batch.bytes.len(), Relaxed) - batch.bytes.len();
         let was_failing = std::mem::replace(&mut is_failing, written.is_err());
         let name = &state.name;

@@ -46,11 +46,11 @@ fn a_reader_that_stalls_costs_lines_and_nothing_else() {
     // One batch may have been taken by the thread already.
     let dropped = usize::try_from(totals.dropped()).unwrap();
     assert!((9..=10).contains(&dropped), "{dropped}");
-    let trouble = writer.trouble().unwrap();
+    let trouble = writer.trouble(clock::now()).unwrap();
     assert_eq!(trouble, "the log: its reader does not keep up");
     drop(go);
     writer.end();
-    assert_eq!(writer.trouble(), None);
+    assert_eq!(writer.trouble(clock::now()), None);
     assert_eq!(batches.iter().count(), total - dropped);
 }
 
@@ -68,14 +68,55 @@ fn all_logs_together_hold_so_many_bytes() {
     other.hand_over(batch("line\n"));
     assert_eq!(totals.dropped(), 1);
     assert_eq!(
-        other.trouble().unwrap(),
+        other.trouble(clock::now()).unwrap(),
         "the log: too much waits to be written"
     );
     drop(go);
     stalled.end();
     other.hand_over(batch("line\n"));
     other.end();
-    assert_eq!((totals.dropped(), other.trouble()), (1, None));
+    assert_eq!((totals.dropped(), other.trouble(clock::now())), (1, None));
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the test's own queue")]
+fn a_write_that_takes_long_is_told_before_a_line_is_lost() {
+    let (go, stall) = std::sync::mpsc::channel();
+    let (written, batches) = std::sync::mpsc::channel();
+    let out = LogOutput::Stream(Box::new(StalledReader(stall, written)));
+    let totals = Arc::<LogTotals>::default();
+    let writer = start(out, &totals);
+    writer.hand_over(batch("line\n"));
+    // The thread begins at some time.
+    egret_testkit::wait_until("a write", || locked(&writer.state.busy_since).is_some());
+    let begun = locked(&writer.state.busy_since).unwrap();
+    assert_eq!(writer.trouble(begun + Duration::from_millis(4999)), None);
+    let trouble = writer.trouble(begun + Duration::from_secs(7));
+    let expected = "the log: nothing could be written for 7 s; what comes is lost if that goes on";
+    assert_eq!(trouble.as_deref(), Some(expected));
+    go.send(()).unwrap();
+    assert_eq!(batches.recv().unwrap(), b"line\n");
+    writer.end();
+    let later = clock::now() + Duration::from_secs(60);
+    assert_eq!((totals.dropped(), writer.trouble(later)), (0, None));
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the test's own queue")]
+fn the_end_waits_for_a_writer_that_was_let_go() {
+    let (go, stall) = std::sync::mpsc::channel();
+    let (written, batches) = std::sync::mpsc::channel();
+    let totals = Arc::<LogTotals>::default();
+    let out = LogOutput::Stream(Box::new(StalledReader(stall, written)));
+    let writer = start(out, &totals);
+    for _ in 0..3 {
+        writer.hand_over(batch("line\n"));
+    }
+    drop(writer);
+    let reader = std::thread::spawn(move || drop(go));
+    totals.end();
+    reader.join().unwrap();
+    assert_eq!(batches.try_iter().count(), 3);
 }
 
 #[test]
@@ -86,7 +127,7 @@ fn a_full_disk_costs_lines_and_is_told() {
     writer.hand_over(batch("two\n"));
     writer.end();
     assert_eq!(totals.dropped(), 2);
-    let trouble = writer.trouble().unwrap();
+    let trouble = writer.trouble(clock::now()).unwrap();
     assert!(trouble.contains("No space left"), "{trouble}");
 }
 
