@@ -92,7 +92,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const SAMPLING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The paths that are read, beside those of the page.
-const PATHS: [&str; 13] = [
+const PATHS: [&str; 14] = [
     "/healthz",
     "/readyz",
     "/metrics",
@@ -106,6 +106,7 @@ const PATHS: [&str; 13] = [
     "/tunnels",
     "/generations",
     "/dns",
+    "/dns/servers",
 ];
 
 const INDEX: &str = "\
@@ -123,6 +124,7 @@ const INDEX: &str = "\
 /connections  connections of clients that are open: ?host=NAME, ?limit=N
 /tunnels      tunnels that are open: ?host=NAME, ?limit=N
 /dns          names that are remembered (POST /dns/flush, /dns/refresh, ?host= for one)
+/dns/servers  the servers that are queried, and how they answer
 ";
 
 impl AdminServer {
@@ -305,6 +307,7 @@ impl AdminState {
             "/tunnels" => open::tunnels(&self.parts.workers, query).await,
             "/generations" => generations::list(status.history()),
             "/dns" => json(dns::list(&shared.upstreams.resolvers)),
+            "/dns/servers" => json(dns::servers::list(shared.upstreams.resolvers.stats())),
             _ => return page::file(path),
         })
     }

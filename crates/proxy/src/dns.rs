@@ -28,4 +28,5 @@ pub use resolver::{PendingFamily, ResolvedName, Resolver};
 pub(crate) use resolvers::{ResolverSet, SAVE_INTERVAL};
 pub use source::AnswerSource;
 pub use stats::DnsStats;
+pub(crate) use stats::ServerStats;
 pub(crate) use store::CacheStore;

@@ -191,6 +191,7 @@ mod tests {
             "/destinations",
             "/refusals",
             "/dns",
+            "/dns/servers",
             "/other",
             "/page",
         ] {

@@ -15,6 +15,8 @@ use crate::dns::{AnswerSource, DnsStats, FailureKind, ListedName, ResolverSet};
 use crate::meter::LabelValue as _;
 use crate::metrics::MetricWriter;
 
+pub(super) mod servers;
+
 #[derive(Serialize)]
 struct CacheJson {
     resolver: ResolverId,

@@ -1,13 +1,15 @@
 //! `GET /overview`: the state of the whole, and the last hour.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::Serialize;
 
 use super::destinations::{LatencyJson, TimeJson};
+use super::dns::servers;
 use super::{AdminParts, AdminResponse, AdminState, json};
 use crate::context::SharedContext;
-use crate::dns::DnsStats;
+use crate::dns::{DnsStats, FailureKind};
 use crate::meter::{HistogramSnapshot, LabelValue as _};
 use crate::metrics::WorkerMetrics;
 use crate::telemetry::{ExchangeSums, MINUTES, Minute, PhaseDurations};
@@ -20,6 +22,8 @@ struct OverviewJson {
     workers: usize,
     generation: GenerationJson,
     readiness: ReadinessJson,
+    /// The DNS servers that do not answer.
+    silent_dns_servers: Vec<Arc<str>>,
     totals: TotalsJson,
     minutes: Vec<MinuteJson>,
 }
@@ -85,6 +89,9 @@ struct PhaseJson {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct DnsMinute {
     queries: u64,
+    /// Names that do not exist, by the word of a server.
+    not_found: u64,
+    /// Those that no server answered, or that a server could not or would not answer.
     failures: u64,
 }
 
@@ -114,6 +121,7 @@ impl DnsHour {
             *place = (minute, DnsMinute::default());
         }
         place.1.queries += now.queries.saturating_sub(self.seen.queries);
+        place.1.not_found += now.not_found.saturating_sub(self.seen.not_found);
         place.1.failures += now.failures.saturating_sub(self.seen.failures);
         self.seen = now;
     }
@@ -131,15 +139,14 @@ impl DnsHour {
 impl DnsMinute {
     /// The counters since the start.
     fn of(stats: &DnsStats) -> Self {
-        use crate::dns::FailureKind;
-        // That a name has no addresses of a family is an answer.
-        let failures = FailureKind::ALL
-            .iter()
-            .filter(|kind| **kind != FailureKind::NoData);
-        let failures = failures.map(|kind| stats.query_failures.counter(*kind).get());
+        let count = |kind: FailureKind| stats.query_failures.counter(kind).get();
+        // That a name does not exist, or has no addresses of a family, is an answer.
+        let failures = FailureKind::ALL.iter().copied();
+        let failures = failures.filter(|kind| !kind.is_answer());
         Self {
             queries: stats.queries.get(),
-            failures: failures.sum(),
+            not_found: count(FailureKind::NxDomain),
+            failures: failures.map(count).sum(),
         }
     }
 }
@@ -180,6 +187,7 @@ pub(super) async fn overview(state: &AdminState) -> AdminResponse {
             ready,
             troubles: troubles.collect(),
         },
+        silent_dns_servers: servers::silent(shared.upstreams.resolvers.stats()),
         totals,
         minutes,
     }))
@@ -264,16 +272,31 @@ mod tests {
 
     #[test]
     fn queries_are_in_the_minute_in_which_they_were_seen() {
-        let counters = |queries, failures| DnsMinute { queries, failures };
+        let counters = |queries, not_found, failures| DnsMinute {
+            queries,
+            not_found,
+            failures,
+        };
         let mut hour = DnsHour::default();
-        hour.sample(counters(4, 1), 100);
-        hour.sample(counters(6, 1), 100);
-        hour.sample(counters(9, 3), 101);
-        assert_eq!(hour.at(100), counters(6, 1));
-        assert_eq!(hour.at(101), counters(3, 2));
-        assert_eq!(hour.at(102), counters(0, 0));
-        hour.sample(counters(10, 3), 160);
-        assert_eq!(hour.at(160), counters(1, 0));
-        assert_eq!(hour.at(100), counters(0, 0), "it was an hour ago");
+        hour.sample(counters(4, 2, 1), 100);
+        hour.sample(counters(6, 2, 1), 100);
+        hour.sample(counters(9, 3, 3), 101);
+        assert_eq!(hour.at(100), counters(6, 2, 1));
+        assert_eq!(hour.at(101), counters(3, 1, 2));
+        assert_eq!(hour.at(102), counters(0, 0, 0));
+        hour.sample(counters(10, 3, 3), 160);
+        assert_eq!(hour.at(160), counters(1, 0, 0));
+        assert_eq!(hour.at(100), counters(0, 0, 0), "it was an hour ago");
+    }
+
+    #[test]
+    fn a_name_that_does_not_exist_is_no_failure_of_dns() {
+        let stats = DnsStats::default();
+        for &kind in FailureKind::ALL {
+            stats.query_failures.increment(kind);
+        }
+        let told = DnsMinute::of(&stats);
+        assert_eq!(told.not_found, 1);
+        assert_eq!(told.failures, FailureKind::ALL.len() as u64 - 2);
     }
 }

@@ -111,6 +111,14 @@ impl DnsFailure {
     /// (RFC 8767 4).
     #[must_use]
     pub const fn is_answer(&self) -> bool {
+        self.kind().is_answer()
+    }
+}
+
+impl FailureKind {
+    /// Whether this is a negative answer, given by a server.
+    #[must_use]
+    pub const fn is_answer(self) -> bool {
         matches!(self, Self::NxDomain | Self::NoData)
     }
 }

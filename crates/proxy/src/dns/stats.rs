@@ -1,7 +1,10 @@
 //! The counters of DNS work. They have no names here: the exporter of metrics gives them theirs.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use crate::dns::failure::FailureKind;
 use crate::dns::source::AnswerSource;
@@ -40,6 +43,52 @@ pub(crate) struct ServerStats {
     pub(crate) duration: Histogram,
     /// Queries to which the server gave no records, by the kind of failure.
     pub(crate) failures: CountersByLabel<FailureKind>,
+    /// Queries in a row that it has not answered.
+    unanswered: AtomicU32,
+    /// When it was last queried, in milliseconds of Unix time; zero if it never was.
+    queried: AtomicU64,
+}
+
+/// How many queries in a row a server must leave without an answer before it is said to be silent: one timeout may be due to
+/// the name, but hardly several in a row.
+const SILENT: u32 = 3;
+
+impl ServerStats {
+    /// The server has left a query without an answer in time. Returns whether it is silent from now on.
+    pub(crate) fn timed_out(&self) -> bool {
+        self.unanswered.fetch_add(1, Relaxed) + 1 == SILENT
+    }
+
+    /// The server cannot be reached. Returns whether it is silent from now on.
+    pub(crate) fn failed(&self) -> bool {
+        self.unanswered.swap(SILENT, Relaxed) < SILENT
+    }
+
+    /// The server has answered. Returns whether it was silent until now.
+    pub(crate) fn answered(&self) -> bool {
+        self.unanswered.swap(0, Relaxed) >= SILENT
+    }
+
+    /// Whether it does not answer.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.unanswered.load(Relaxed) >= SILENT
+    }
+
+    /// The server is queried at this time.
+    pub(crate) fn queried_at(&self, at: SystemTime) {
+        let since = at
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        self.queried.store(millis, Relaxed);
+    }
+
+    /// When it was last queried.
+    pub(crate) fn queried(&self) -> Option<SystemTime> {
+        let millis = self.queried.load(Relaxed);
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
+        (millis > 0).then_some(at)
+    }
 }
 
 impl DnsStats {

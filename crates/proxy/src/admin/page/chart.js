@@ -5,6 +5,7 @@ import { minuteOfDay } from "/page/format.js";
 
 /** The columns of every chart. The last is the minute that is running. */
 const SLOTS = 60;
+const MINUTE_MS = 60_000;
 const HEIGHT = 100;
 
 /**
@@ -69,9 +70,9 @@ export class BarChart {
       setAttribute(path, "d", line);
     });
     setText(this.top, this.format(top));
-    const first = this.#minutes.at(0);
-    setText(this.begin, first === undefined ? "" : minuteOfDay(first.at));
-    setText(this.end, first === undefined ? "" : "now");
+    const last = this.#minutes.at(-1);
+    setText(this.begin, last === undefined ? "" : firstSlot(last.at));
+    setText(this.end, last === undefined ? "" : "now");
     setAttribute(this.plot, "aria-label", this.#summary());
     this.#tabulate();
   }
@@ -119,6 +120,14 @@ export class BarChart {
     const table = el("table", {}, caption, el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...rows));
     this.numbers.replaceChildren(/** @type {Node} */ (this.numbers.firstElementChild), table);
   }
+}
+
+/**
+ * The time of the first column, which is there before there is anything in it.
+ * @param {string} last the time of the last one
+ */
+function firstSlot(last) {
+  return minuteOfDay(new Date(Date.parse(last) - (SLOTS - 1) * MINUTE_MS).toISOString());
 }
 
 /**

@@ -60,6 +60,30 @@ function openColumn() {
 }
 
 /**
+ * The connections of clients, with the host that each was last used for if that is not said elsewhere.
+ * @param {boolean} namesHost
+ */
+export function connectionTable(namesHost) {
+  /** @type {import("/page/table.js").Column<{row: Connection, now: string}>[]} */
+  const host = namesHost ? [hostColumn()] : [];
+  /** @type {LiveTable<{row: Connection, now: string}>} */
+  const table = new LiveTable({
+    caption: "Open connections of clients",
+    columns: [
+      textColumn("Client", ({ row }) => row.client, { kind: "host" }),
+      ...host,
+      textColumn("Listener", ({ row }) => row.listener),
+      textColumn("Protocol", ({ row }) => row.protocol),
+      numberColumn("Requests", ({ row }) => count(row.requests)),
+      openColumn(),
+    ],
+    keyOf: ({ row }) => `${row.client} ${row.listener}`,
+    empty: "No connection is open.",
+  });
+  return table;
+}
+
+/**
  * @param {string} _what
  * @param {Refresh} refresh
  */
@@ -71,21 +95,7 @@ export function connectionsView(_what, refresh) {
     words: ({ client, host, listener, protocol }) => `${client} ${host} ${listener} ${protocol}`.toLowerCase(),
     refresh,
   });
-  /** @type {LiveTable<{row: Connection, now: string}>} */
-  const table = new LiveTable({
-    caption: "Open connections of clients",
-    columns: [
-      textColumn("Client", ({ row }) => row.client, { kind: "host" }),
-      hostColumn(),
-      textColumn("Listener", ({ row }) => row.listener),
-      textColumn("Protocol", ({ row }) => row.protocol),
-      numberColumn("Requests", ({ row }) => count(row.requests)),
-      openColumn(),
-    ],
-    keyOf: ({ row }) => `${row.client} ${row.listener}`,
-    empty: "No connection is open.",
-  });
-  return listView("Connections", pager, table);
+  return listView("Connections", pager, connectionTable(true));
 }
 
 /**

@@ -1,7 +1,8 @@
-/** One destination: its traffic, addresses, DNS entry and refusals. */
+/** One destination: its traffic, addresses, DNS entry, refusals, and who talks to it now. */
 
 import { get } from "/page/api.js";
 import { BarChart } from "/page/chart.js";
+import { connectionTable } from "/page/connections.js";
 import { el, fill, setText, viewAddress, viewLink } from "/page/dom.js";
 import { nameActions } from "/page/dns-actions.js";
 import { ago, bytes, count, counted, duration, span } from "/page/format.js";
@@ -14,6 +15,8 @@ import { LiveTable, numberColumn, textColumn } from "/page/table.js";
 /** @typedef {import("/page/types.js").Overview} Overview */
 
 const MINUTE_MS = 60_000;
+/** The most connections that are listed. */
+const CONNECTIONS = 20;
 
 /**
  * @param {string} host
@@ -25,6 +28,7 @@ export function destinationView(host, refresh) {
   const figures = el("dl", { class: "figures" });
   const addresses = addressTable();
   const refusals = refusalTable();
+  const clients = connectionTable(false);
   const dns = el("p");
   const unknown = el("p", { class: "empty", hidden: true }, "Nothing is known of this host: it was not asked for, or is no longer kept by name.");
   const known = el(
@@ -45,20 +49,23 @@ export function destinationView(host, refresh) {
     unknown,
     known,
     el("section", {}, el("h2", {}, "Refusals"), refusals.element),
+    el("section", {}, el("h2", {}, "Clients now"), clients.element),
   );
   return {
     title: host,
     root,
-    load: () => Promise.all([get("/destinations", { host }), get("/refusals", { host, limit: 100 })]),
+    load: () =>
+      Promise.all([get("/destinations", { host }), get("/refusals", { host, limit: 100 }), get("/connections", { host, limit: CONNECTIONS })]),
     /**
-     * @param {[Destination[], Refusal[]]} read
+     * @param {[Destination[], Refusal[], import("/page/types.js").Connection[]]} read
      * @param {Overview} overview
      */
-    show([found, refused], { now }) {
+    show([found, refused, open], { now }) {
       const destination = found.find((one) => one.host === host);
       unknown.hidden = destination !== undefined;
       known.hidden = destination === undefined;
       refusals.show(refused, now);
+      clients.show(open.map((row) => ({ row, now })));
       if (destination !== undefined) {
         chart.show(timed(destination.minutes, now));
         showFigures(figures, destination, now);

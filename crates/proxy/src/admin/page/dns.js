@@ -1,15 +1,19 @@
-/** DNS: the names that are remembered, in what state, and commands to forget or refresh them. */
+/** DNS: the servers and how they answer, the names that are remembered, and commands to forget or refresh them. */
 
 import { get } from "/page/api.js";
 import { command, nameActions } from "/page/dns-actions.js";
 import { el, fill } from "/page/dom.js";
-import { count, counted, span } from "/page/format.js";
+import { ago, count, counted, duration, span } from "/page/format.js";
 import { Pager } from "/page/pager.js";
 import { LiveTable, numberColumn, textColumn } from "/page/table.js";
 
 /** @typedef {import("/page/types.js").Cache} Cache */
 /** @typedef {import("/page/types.js").CachedName} CachedName */
+/** @typedef {import("/page/types.js").DnsServer} DnsServer */
 /** @typedef {{resolver: string, name: CachedName}} Row */
+
+/** The causes that are answers: a name that does not exist, or has no addresses of a family. */
+const ANSWERS = new Set(["nxdomain", "nodata"]);
 
 /** The states in which a name cannot be served at once, or should not be. */
 const TROUBLED = new Map([
@@ -38,13 +42,24 @@ export function dnsView(_what, refresh) {
     refresh,
   });
   const table = nameTable(() => pager.reread());
+  const servers = serverTable();
   const summary = el("ul", { class: "plain" });
   return {
     title: "DNS",
-    root: el("div", {}, el("h1", {}, "DNS"), summary, commands(() => pager.reread()), pager.element, table.element),
-    load: () => pager.load(),
-    /** @param {Row[]} read */
-    show(read) {
+    root: el(
+      "div",
+      {},
+      el("h1", {}, "DNS"),
+      el("section", {}, el("h2", {}, "Servers"), servers.element),
+      el("section", {}, el("h2", {}, "Names"), summary, commands(() => pager.reread()), pager.element, table.element),
+    ),
+    load: () => Promise.all([get("/dns/servers"), pager.load()]),
+    /**
+     * @param {[DnsServer[], Row[]]} answers
+     * @param {import("/page/types.js").Overview} overview
+     */
+    show([queried, read], { now }) {
+      servers.show(queried.map((server) => ({ server, now })));
       const told = caches.map(cacheText);
       fill(summary, JSON.stringify(told), () => told.map((text) => el("li", {}, text)));
       table.show(pager.show(read));
@@ -73,6 +88,37 @@ function commands(reread) {
     el("details", {}, el("summary", {}, "All names"), "Every name is resolved anew when it is next asked for. ", all),
     said,
   );
+}
+
+function serverTable() {
+  /** @type {LiveTable<{server: DnsServer, now: string}>} */
+  const table = new LiveTable({
+    caption: "DNS servers since the start, and how they answer",
+    columns: [
+      textColumn("Server", ({ server }) => server.server, { kind: "host" }),
+      {
+        label: "State",
+        show: (cell, { server: { answers } }) =>
+          fill(cell, String(answers), () => [el("span", { class: answers ? "good" : "bad" }, answers ? "answers" : "silent")]),
+      },
+      numberColumn("Queries", ({ server }) => count(server.queries)),
+      numberColumn("No such name", ({ server }) => count(server.without_records.nxdomain ?? 0)),
+      {
+        label: "Failed",
+        show: (cell, { server }) => {
+          const failed = Object.entries(server.without_records).filter(([cause]) => !ANSWERS.has(cause));
+          const told = failed.map(([cause, times]) => `${cause} ${count(times)}`).join(", ");
+          fill(cell, told, () => [told === "" ? "\u2013" : el("span", { class: "bad" }, told)]);
+        },
+      },
+      numberColumn("p50", ({ server }) => duration(server.latency.p50)),
+      numberColumn("p99", ({ server }) => duration(server.latency.p99)),
+      numberColumn("Last query", ({ server, now }) => ago(server.last, now)),
+    ],
+    keyOf: ({ server }) => server.server,
+    empty: "No server was queried yet.",
+  });
+  return table;
 }
 
 /** @param {() => void} reread */

@@ -2,7 +2,7 @@
 
 import { get } from "/page/api.js";
 import { diffLines, hunks } from "/page/diff.js";
-import { el } from "/page/dom.js";
+import { el, setText } from "/page/dom.js";
 import { counted, timeOfDay } from "/page/format.js";
 
 /** @typedef {import("/page/types.js").Generation} Generation */
@@ -19,22 +19,26 @@ const AROUND = 5;
 export function generationsView(wanted) {
   const list = el("div", { class: "generations" });
   const empty = el("p", { class: "empty" }, "Waiting for the gateway.");
+  const unchanged = el("p", { hidden: true });
   /** @type {Map<string, HTMLElement>} */
   let shown = new Map();
   return {
     title: "Generations",
-    root: el("div", {}, el("h1", {}, "Generations"), empty, list),
+    root: el("div", {}, el("h1", {}, "Generations"), empty, unchanged, list),
     load: () => get("/generations"),
     /** @param {Generation[]} generations newest first */
     show(generations) {
       empty.textContent = "No configuration was read yet.";
       empty.hidden = generations.length > 0;
+      // Files that are read again without a change make a generation, but no entry.
+      const opened = wanted === "" ? generations[0] : generations.find(({ number }) => number <= Number(wanted));
+      unchanged.hidden = wanted === "" || opened === undefined || String(opened.number) === wanted;
+      setText(unchanged, `Generation ${wanted} changed nothing: what it serves came with generation ${opened?.number}.`);
       /** @type {Map<string, HTMLElement>} */
       const next = new Map();
       for (const generation of generations) {
         const key = JSON.stringify(generation);
-        const isOpen = wanted === "" ? generation === generations[0] : String(generation.number) === wanted;
-        next.set(key, shown.get(key) ?? entry(generation, isOpen));
+        next.set(key, shown.get(key) ?? entry(generation, generation === opened));
       }
       const elements = [...next.values()];
       if (elements.length !== list.childElementCount || elements.some((element, at) => element !== list.children[at])) {

@@ -43,12 +43,14 @@ export function overviewView() {
   const queries = new BarChart(
     "DNS queries a minute",
     [
-      { name: "Answered", kind: "served", of: (minute) => minute.dns.queries - minute.dns.failures },
+      { name: "Answered", kind: "served", of: ({ dns }) => dns.queries - dns.not_found - dns.failures },
+      { name: "No such name", kind: "refused", of: (minute) => minute.dns.not_found },
       { name: "Failed", kind: "failed", of: (minute) => minute.dns.failures },
     ],
     count,
   );
   const dnsHealth = el("p", { class: "note" });
+  const silent = el("p");
   const phases = phaseTable();
   const configuration = el("div");
   const refusals = refusalTable();
@@ -73,7 +75,7 @@ export function overviewView() {
         el("section", {}, el("h2", {}, "Gateway"), configuration),
         el("section", {}, el("h2", {}, "Latest refusals"), refusals.element),
         el("section", {}, el("h2", {}, "Busiest destinations"), destinations.element),
-        el("section", {}, queries.element, dnsHealth),
+        el("section", {}, queries.element, silent, dnsHealth),
       ),
     ),
   );
@@ -101,6 +103,7 @@ export function overviewView() {
         ".",
       ]);
       setText(dnsHealth, dnsText(minutes));
+      showSilent(silent, overview.silent_dns_servers);
       showConfiguration(configuration, overview);
       refusals.show(refused.slice(0, LATEST).map((refusal) => ({ refusal, now: overview.now })));
       destinations.show(busiest.filter((one) => one.last !== undefined).slice(0, LATEST));
@@ -175,10 +178,25 @@ function trafficTable() {
   return table;
 }
 
+/**
+ * @param {HTMLElement} element
+ * @param {string[]} servers those that do not answer
+ */
+function showSilent(element, servers) {
+  element.hidden = servers.length === 0;
+  fill(element, JSON.stringify(servers), () => [
+    el("strong", { class: "bad" }, servers.length === 1 ? "A DNS server does not answer: " : "DNS servers do not answer: "),
+    servers.join(", "),
+    ". ",
+    viewLink(["dns"], "Servers"),
+  ]);
+}
+
 /** @param {Minute[]} minutes */
 function dnsText(minutes) {
   const sum = (/** @type {Minute[]} */ of) => ({
     queries: of.reduce((total, { dns }) => total + dns.queries, 0),
+    missing: of.reduce((total, { dns }) => total + dns.not_found, 0),
     failures: of.reduce((total, { dns }) => total + dns.failures, 0),
   });
   const [recent, hour] = [sum(minutes.slice(-5)), sum(minutes)];
@@ -186,7 +204,8 @@ function dnsText(minutes) {
     return "No DNS server was asked in the last hour.";
   }
   const told = ({ queries = 0, failures = 0 }) => `${share(failures, queries)} of ${counted(queries, "query", "queries")}`;
-  return `Failed: ${told(recent)} in the last 5 minutes, ${told(hour)} in the last hour.`;
+  const missing = hour.missing === 0 ? "" : ` ${counted(hour.missing, "query was", "queries were")} for names that do not exist.`;
+  return `Failed: ${told(recent)} in the last 5 minutes, ${told(hour)} in the last hour.${missing}`;
 }
 
 /**

@@ -18,7 +18,7 @@
  * @property {number} bytes_sent
  * @property {number} bytes_received
  * @property {Partial<Record<PhaseName, Phase>>} phases
- * @property {{queries: number, failures: number}} dns
+ * @property {{queries: number, not_found: number, failures: number}} dns
  *
  * @typedef {object} Totals
  * @property {number} requests
@@ -36,6 +36,7 @@
  * @property {number} workers
  * @property {{number: number, since?: string, state: string, message: string}} generation
  * @property {{ready: boolean, troubles: string[]}} readiness
+ * @property {string[]} silent_dns_servers those that do not answer
  * @property {Totals} totals
  * @property {Minute[]} minutes
  *
@@ -113,6 +114,14 @@
  * @typedef {object} Cache
  * @property {string|Record<string, string>} resolver
  * @property {CachedName[]} names
+ *
+ * @typedef {object} DnsServer
+ * @property {string} server
+ * @property {boolean} answers
+ * @property {number} queries
+ * @property {Record<string, number>} without_records queries that brought no records, by cause
+ * @property {{mean: number, p50: number, p99: number}} latency
+ * @property {string} [last] when it was last queried
  *
  * @typedef {object} Condition
  * @property {string} type

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::Duration;
 
 use egret_config::snapshot::{DnsProtocol, NameServer};
@@ -23,9 +23,6 @@ use crate::tls::RootCertificates;
 /// The most queries for one name, where the server leaves it to the client to follow aliases.
 const MAX_QUERIES: usize = 8;
 
-/// How many queries in a row must fail before a warning is logged.
-const FAILURES_LOGGED: u32 = 3;
-
 /// A client for one server.
 pub(super) struct ServerClient {
     /// The server as the configuration names it.
@@ -36,8 +33,6 @@ pub(super) struct ServerClient {
     timeout: Duration,
     stats: Arc<ServerStats>,
     edns: EdnsState,
-    /// Failures since the last answer.
-    failures: AtomicU32,
 }
 
 /// What is known of a server's EDNS, for all queries.
@@ -77,7 +72,6 @@ impl ServerClient {
             timeout,
             stats: stats.server(&label),
             edns: EdnsState::default(),
-            failures: AtomicU32::new(0),
             label,
         }
     }
@@ -88,6 +82,7 @@ impl ServerClient {
         name: Name,
         query: Q,
     ) -> Result<Q::Records, QueryError> {
+        self.stats.queried_at(clock::wall());
         let start = clock::now();
         let answer = tokio::time::timeout(self.timeout, self.follow_aliases(name, query)).await;
         let answer = answer.unwrap_or_else(|_| Err(DnsFailure::Timeout.into()));
@@ -103,19 +98,18 @@ impl ServerClient {
     /// Logs when the server begins to fail, and when it answers again.
     fn log(&self, failure: Option<&DnsFailure>) {
         match failure {
-            // One timeout may be due to the name, but hardly several in a row.
             Some(DnsFailure::Timeout) => {
-                if self.failures.fetch_add(1, Relaxed) + 1 == FAILURES_LOGGED {
+                if self.stats.timed_out() {
                     tracing::warn!("the DNS server {} does not answer", self.label);
                 }
             }
             Some(DnsFailure::Network(text)) => {
-                if self.failures.swap(FAILURES_LOGGED, Relaxed) < FAILURES_LOGGED {
+                if self.stats.failed() {
                     tracing::warn!("no DNS from {text}");
                 }
             }
             Some(_) | None => {
-                if self.failures.swap(0, Relaxed) >= FAILURES_LOGGED {
+                if self.stats.answered() {
                     tracing::info!("the DNS server {} answers again", self.label);
                 }
             }

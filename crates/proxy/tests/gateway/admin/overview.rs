@@ -49,9 +49,17 @@ fn the_overview_tells_the_state_and_the_last_hour() {
         sum(&|minute| minute["dns"]["queries"].as_u64().unwrap()) >= 2,
         "{minutes:?}"
     );
+    // That a name does not exist is an answer.
+    let asked = |of: &str| sum(&|minute| minute["dns"][of].as_u64().unwrap());
+    assert!(asked("not_found") >= 1, "{minutes:?}");
+    assert_eq!(asked("failures"), 0, "{minutes:?}");
+    assert_eq!(told["silent_dns_servers"], serde_json::json!([]));
+    let servers = json(&gateway, "/dns/servers");
+    assert_eq!(servers[0]["server"], dns.addr().to_string());
+    assert_eq!(servers[0]["answers"], true);
     assert!(
-        sum(&|minute| minute["dns"]["failures"].as_u64().unwrap()) >= 1,
-        "{minutes:?}"
+        servers[0]["without_records"]["nxdomain"].as_u64() >= Some(1),
+        "{servers}"
     );
 
     gateway.reject("edge.yaml:3: no");
