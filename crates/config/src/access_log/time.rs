@@ -136,23 +136,25 @@ impl TimeFormat {
 /// Writes a time in UTC with milliseconds (RFC 3339).
 #[inline]
 pub fn push_time(at: Timestamp, out: &mut Vec<u8>) {
-    let civil = TimeZone::UTC.to_datetime(at);
-    let (Ok(year @ 0..=9999), Ok(nanoseconds)) = (
-        u32::try_from(civil.year()),
-        u32::try_from(civil.subsec_nanosecond()),
+    let (Ok(seconds @ 0..END_OF_9999), Ok(nanoseconds)) = (
+        u64::try_from(at.as_second()),
+        u32::try_from(at.subsec_nanosecond()),
     ) else {
         // Writing to a vector does not fail.
         let _ = write!(out, "{at:.3}");
         return;
     };
+    // Both fit.
+    let (days, of_day) = ((seconds / 86_400) as u32, (seconds % 86_400) as u32);
+    let (year, month, day) = date(days);
     let milliseconds = nanoseconds / 1_000_000;
     let [y0, y1] = two_digits(year / 100);
     let [y2, y3] = two_digits(year % 100);
-    let [mo0, mo1] = two_digits(small(civil.month()));
-    let [d0, d1] = two_digits(small(civil.day()));
-    let [h0, h1] = two_digits(small(civil.hour()));
-    let [mi0, mi1] = two_digits(small(civil.minute()));
-    let [s0, s1] = two_digits(small(civil.second()));
+    let [mo0, mo1] = two_digits(month);
+    let [d0, d1] = two_digits(day);
+    let [h0, h1] = two_digits(of_day / 3600);
+    let [mi0, mi1] = two_digits(of_day / 60 % 60);
+    let [s0, s1] = two_digits(of_day % 60);
     let [_, ms0] = two_digits(milliseconds / 100);
     let [ms1, ms2] = two_digits(milliseconds % 100);
     // Made beside the vector, which is then extended once.
@@ -160,6 +162,25 @@ pub fn push_time(at: Timestamp, out: &mut Vec<u8>) {
         y0, y1, y2, y3, b'-', mo0, mo1, b'-', d0, d1, b'T', h0, h1, b':', mi0, mi1, b':', s0, s1,
         b'.', ms0, ms1, ms2, b'Z',
     ]);
+}
+
+/// The first second of Unix time whose year has five digits.
+const END_OF_9999: u64 = 253_402_300_800;
+
+/// The year, month and day of a day since the beginning of Unix time. The years of the calculation begin in March, so that the
+/// day that not every year has is their last (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+const fn date(days: u32) -> (u32, u32, u32) {
+    const DAYS_OF_400_YEARS: u32 = 146_097;
+    // Since the first of March of the year 0.
+    let days = days + 719_468;
+    let of_era = days % DAYS_OF_400_YEARS;
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year_of_era + days / DAYS_OF_400_YEARS * 400;
+    (if month <= 2 { year + 1 } else { year }, month, day)
 }
 
 /// The digits of a number below 100.

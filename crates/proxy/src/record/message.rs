@@ -30,7 +30,7 @@ pub(crate) struct MessageFields {
     pub(crate) was_sent: bool,
     /// The path and query as they came.
     pub(crate) received_target: Option<PathAndQuery>,
-    /// The path and query as they were sent on.
+    /// The path and query as they were sent on, if they came as others.
     pub(crate) sent_target: Option<PathAndQuery>,
     /// Bytes of the names and values in the head of the request.
     pub(crate) request_size: u64,
@@ -111,7 +111,9 @@ impl MessageFields {
         self.keep_head(inputs, parts);
         self.was_sent = true;
         if inputs.target {
-            self.sent_target = parts.uri.path_and_query().cloned();
+            let sent = parts.uri.path_and_query();
+            let sent = sent.filter(|sent| self.received_target.as_ref() != Some(sent));
+            self.sent_target = sent.cloned();
         }
     }
 
