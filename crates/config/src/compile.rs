@@ -56,7 +56,7 @@ use context::RouteContext;
 use gateway::GatewayDraft;
 use log::ReportLog;
 use service::ServiceLookup;
-use target::TargetLookup;
+use target::{LabelIndex, TargetLookup};
 
 /// The result of a compilation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,9 +75,11 @@ pub struct CompiledConfig {
 pub fn compile(resources: &Resources, options: &CompileOptions) -> CompiledConfig {
     let mut log = ReportLog::default();
     let classes = GatewayClasses::compile(resources, options, &mut log);
+    let labels = LabelIndex::of(resources);
     let targets = TargetLookup {
         resources,
         classes: &classes,
+        labels: &labels,
     };
     let route_gateways = route::gateways(resources, &classes);
     let backends = backend::compile(resources, &mut log);

@@ -11,7 +11,7 @@ use super::gateway::{GatewayDraft, ListenerDraft};
 use super::log::{FieldFault, ReportLog, join};
 use super::missing;
 use super::policy::PolicyScope;
-use super::target::{PolicyTarget, TargetLookup, TargetPresence};
+use super::target::{LabelIndex, PolicyTarget, TargetLookup, TargetPresence};
 use crate::api::gateway::ParentRef;
 use crate::name::HostPattern;
 use crate::report::{ObjectStatus, ParentReference, ParentStatus, RouteStatus};
@@ -245,9 +245,11 @@ impl<'a> RouteDraft<'a> {
         let Some(gateway) = gateway_of(resources, &owner) else {
             return Some(Err((NONE, missing::message(resources, &owner))));
         };
+        let labels = LabelIndex::default();
         let targets = TargetLookup {
             resources,
             classes: &context.classes,
+            labels: &labels,
         };
         if targets.presence(&PolicyTarget::new(&gateway, None)) == TargetPresence::Foreign {
             return None;

@@ -1,15 +1,15 @@
 //! Targets of policies: resolves references, and looks up whether Egret serves the target.
 
-use std::collections::BTreeMap;
-
 use super::class::{GatewayClasses, GatewayPlacement};
 use super::log::FieldFault;
 pub(super) use super::review::PolicyTarget;
 use crate::api::target::{TargetRef, TargetSelector};
 use crate::report::ParentReference;
-use crate::resources::{
-    CORE_GROUP, GATEWAY_GROUP, KGATEWAY_GROUP, Kind, ObjectMap, ObjectRef, Resources,
-};
+use crate::resources::{CORE_GROUP, GATEWAY_GROUP, KGATEWAY_GROUP, Kind, ObjectRef, Resources};
+
+mod labels;
+
+pub(super) use labels::LabelIndex;
 
 /// Whether a target exists and Egret serves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,7 @@ pub(super) struct TargetKinds {
 pub(super) struct TargetLookup<'a> {
     pub(super) resources: &'a Resources,
     pub(super) classes: &'a GatewayClasses,
+    pub(super) labels: &'a LabelIndex<'a>,
 }
 
 impl PolicyTarget {
@@ -120,39 +121,37 @@ impl TargetLookup<'_> {
             match_labels,
             section_name,
         } = selector;
-        let wanted = |meta: &kube::core::ObjectMeta| {
-            let labels = meta.labels.as_ref();
-            match_labels
-                .iter()
-                .all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
+        let resources = self.resources;
+        let kind = match (group.as_str(), kind.as_str()) {
+            (GATEWAY_GROUP, "Gateway") => Kind::Gateway,
+            (GATEWAY_GROUP, "ListenerSet") => Kind::ListenerSet,
+            (GATEWAY_GROUP, "HTTPRoute") => Kind::HttpRoute,
+            (GATEWAY_GROUP, "GRPCRoute") => Kind::GrpcRoute,
+            (GATEWAY_GROUP, "TLSRoute") => Kind::TlsRoute,
+            (KGATEWAY_GROUP, "Backend") => Kind::Backend,
+            (CORE_GROUP, "Service") => Kind::Service,
+            _ => return Vec::new(),
         };
-        let objects = match (group.as_str(), kind.as_str()) {
-            (GATEWAY_GROUP, "Gateway") => pick(&self.resources.gateways, namespace, wanted),
-            (GATEWAY_GROUP, "ListenerSet") => {
-                pick(&self.resources.listener_sets, namespace, wanted)
-            }
-            (GATEWAY_GROUP, "HTTPRoute") => pick(&self.resources.http_routes, namespace, wanted),
-            (GATEWAY_GROUP, "GRPCRoute") => pick(&self.resources.grpc_routes, namespace, wanted),
-            (GATEWAY_GROUP, "TLSRoute") => pick(&self.resources.tls_routes, namespace, wanted),
-            (KGATEWAY_GROUP, "Backend") => pick(&self.resources.backends, namespace, wanted),
-            (CORE_GROUP, "Service") => self.services(namespace, match_labels),
-            _ => Vec::new(),
+        let objects = if match_labels.is_empty() {
+            let all: Vec<&ObjectRef> = match kind {
+                Kind::Gateway => resources.gateways.keys().collect(),
+                Kind::ListenerSet => resources.listener_sets.keys().collect(),
+                Kind::HttpRoute => resources.http_routes.keys().collect(),
+                Kind::GrpcRoute => resources.grpc_routes.keys().collect(),
+                Kind::TlsRoute => resources.tls_routes.keys().collect(),
+                Kind::Backend => resources.backends.keys().collect(),
+                _ => resources.services.keys().collect(),
+            };
+            let near = all.into_iter();
+            near.filter(|object| &*object.namespace == namespace)
+                .collect()
+        } else {
+            self.labels.select(kind, namespace, match_labels)
         };
         objects
             .into_iter()
             .map(|object| PolicyTarget::new(object, section_name.as_deref()))
             .collect()
-    }
-
-    /// The Services of a namespace that have these labels.
-    fn services(&self, namespace: &str, labels: &BTreeMap<String, String>) -> Vec<&ObjectRef> {
-        let services = self.resources.services.iter();
-        let wanted = services.filter(|(reference, service)| {
-            let mut labels = labels.iter();
-            &*reference.namespace == namespace
-                && labels.all(|(key, value)| service.value.labels.get(key) == Some(value))
-        });
-        wanted.map(|(reference, _)| reference).collect()
     }
 
     /// The objects that a policy in this namespace may have meant, if its targets do not exist: the Gateways of its
@@ -234,18 +233,4 @@ impl TargetLookup<'_> {
         };
         found.unwrap_or(TargetPresence::Missing)
     }
-}
-
-fn pick<'a, T: kube::Resource>(
-    objects: &'a ObjectMap<T>,
-    namespace: &str,
-    wanted: impl Fn(&kube::core::ObjectMeta) -> bool,
-) -> Vec<&'a ObjectRef> {
-    objects
-        .iter()
-        .filter(|(reference, object)| {
-            &*reference.namespace == namespace && wanted(object.value.meta())
-        })
-        .map(|(reference, _)| reference)
-        .collect()
 }

@@ -60,9 +60,11 @@ fn a_session_stays_where_it_began_over_all_workers() {
             assert_eq!(name_of(&again), name_of(&first));
         }
     }
-    // In turn, by each worker.
-    let names: BTreeSet<_> = (0..6).map(|_| name_of(&ask(&gateway, "x: y"))).collect();
-    assert_eq!(names.len(), 3, "new sessions are balanced");
+    // Each has its turn, after those to which there is a connection already.
+    let mut names = BTreeSet::new();
+    let mut all_names = (0..100).map(|_| name_of(&ask(&gateway, "x: y")));
+    let is_last = |name| names.insert(name) && names.len() == 3;
+    assert!(all_names.any(is_last), "new sessions are balanced");
 }
 
 #[test]
