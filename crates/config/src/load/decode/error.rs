@@ -7,9 +7,12 @@ use serde::de::{self, Expected, Unexpected};
 use super::{DecodeFault, FieldPath};
 use crate::suggest::did_you_mean;
 
-/// A value that does not fit its field.
+/// A value that does not fit its field. It is boxed: every type that is read moves it, and few texts have one.
 #[derive(Debug)]
-pub(super) struct DecodeError {
+pub(super) struct DecodeError(Box<ErrorParts>);
+
+#[derive(Debug)]
+struct ErrorParts {
     /// The path of the value; `None` until the error leaves the decoder of the value.
     path: Option<String>,
     /// A field of the value that the error is about, if it is not about the value as a whole.
@@ -19,33 +22,46 @@ pub(super) struct DecodeError {
 
 impl DecodeError {
     /// The error at a path, unless it arose further inside.
+    #[cold]
+    #[inline(never)]
     pub(super) fn at(mut self, path: &FieldPath<'_>) -> Self {
-        if self.path.is_none() {
-            let path = match self.field.take() {
+        let parts = &mut *self.0;
+        if parts.path.is_none() {
+            let path = match parts.field.take() {
                 Some(field) => FieldPath::Field(path, field).to_string(),
                 None => path.to_string(),
             };
-            self.path = Some(path);
+            parts.path = Some(path);
         }
         self
     }
 
+    #[cold]
     fn new(message: String) -> Self {
-        Self {
+        Self(Box::new(ErrorParts {
             path: None,
             field: None,
             message,
-        }
+        }))
+    }
+
+    #[cold]
+    fn of_field(field: &'static str, message: &str) -> Self {
+        Self(Box::new(ErrorParts {
+            path: None,
+            field: Some(field),
+            message: message.to_owned(),
+        }))
     }
 }
 
 impl From<DecodeError> for DecodeFault {
     fn from(error: DecodeError) -> Self {
-        let DecodeError {
+        let ErrorParts {
             path,
             field,
             message,
-        } = error;
+        } = *error.0;
         Self {
             field: path
                 .or_else(|| field.map(str::to_owned))
@@ -58,7 +74,7 @@ impl From<DecodeError> for DecodeFault {
 
 impl Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
@@ -74,10 +90,14 @@ impl de::Error for DecodeError {
         })
     }
 
+    #[cold]
+    #[inline(never)]
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
         Self::new(format!("needs {}, not {}", needed(expected), given(found)))
     }
 
+    #[cold]
+    #[inline(never)]
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
         Self::new(match (found, is_integer(expected)) {
             (Unexpected::Signed(_) | Unexpected::Unsigned(_), true) => {
@@ -87,10 +107,14 @@ impl de::Error for DecodeError {
         })
     }
 
+    #[cold]
+    #[inline(never)]
     fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
         Self::new(format!("needs {}, not {length}", needed(expected)))
     }
 
+    #[cold]
+    #[inline(never)]
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         let suggestion = did_you_mean(variant, expected.iter().copied());
         Self::new(format!(
@@ -99,23 +123,23 @@ impl de::Error for DecodeError {
         ))
     }
 
+    #[cold]
+    #[inline(never)]
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let suggestion = did_you_mean(field, expected.iter().copied());
         Self::new(format!("unknown field {field}{suggestion}"))
     }
 
+    #[cold]
+    #[inline(never)]
     fn missing_field(field: &'static str) -> Self {
-        Self {
-            field: Some(field),
-            ..Self::new("is required".to_owned())
-        }
+        Self::of_field(field, "is required")
     }
 
+    #[cold]
+    #[inline(never)]
     fn duplicate_field(field: &'static str) -> Self {
-        Self {
-            field: Some(field),
-            ..Self::new("given twice".to_owned())
-        }
+        Self::of_field(field, "given twice")
     }
 }
 

@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use serde::de::value::StringDeserializer;
+use serde::de::value::StrDeserializer;
 use serde::de::{
-    DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
-    Visitor,
+    DeserializeSeed, Deserializer, Error as _, Expected, IntoDeserializer, MapAccess, SeqAccess,
+    Unexpected, Visitor,
 };
 use serde::forward_to_deserialize_any;
 use serde_json::{Number, Value, map};
@@ -55,37 +55,48 @@ impl<'a> ValueDecoder<'a> {
         }
     }
 
-    /// Passes the value to a visitor of any type; `fields` are those of the struct that is wanted.
-    fn visit<'de, V: Visitor<'de>>(
+    /// The elements of the value, or what is wrong with it.
+    fn into_elements(self, expected: &dyn Expected) -> Result<Elements<'a>, DecodeError> {
+        match self.value {
+            Value::Array(items) => Ok(Elements {
+                items: items.into_iter().enumerate(),
+                path: self.path,
+                faults: self.faults,
+            }),
+            other => Err(DecodeError::invalid_type(kind_of(&other), expected).at(self.path)),
+        }
+    }
+
+    /// The fields of the value, or what is wrong with it; `known` are the fields of the struct that is wanted.
+    fn into_fields(
         self,
-        visitor: V,
-        fields: Option<&'static [&'static str]>,
-    ) -> Result<V::Value, DecodeError> {
-        let Self {
-            value,
-            path,
-            faults,
-            siblings: _,
-        } = self;
-        let outcome = match value {
+        known: Option<&'static [&'static str]>,
+        expected: &dyn Expected,
+    ) -> Result<Fields<'a>, DecodeError> {
+        match self.value {
+            Value::Object(object) => Ok(Fields {
+                fields: object.into_iter(),
+                next: None,
+                known,
+                path: self.path,
+                faults: self.faults,
+            }),
+            other => Err(DecodeError::invalid_type(kind_of(&other), expected).at(self.path)),
+        }
+    }
+
+    /// Passes a value that is no list and has no fields to a visitor.
+    fn visit_scalar<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        let outcome = match self.value {
             Value::Null => visitor.visit_unit(),
             Value::Bool(value) => visitor.visit_bool(value),
             Value::Number(number) => visit_number(&number, visitor),
             Value::String(text) => visitor.visit_string(text),
-            Value::Array(items) => visitor.visit_seq(Elements {
-                items: items.into_iter().enumerate(),
-                path,
-                faults,
-            }),
-            Value::Object(object) => visitor.visit_map(Fields {
-                fields: object.into_iter(),
-                next: None,
-                known: fields,
-                path,
-                faults,
-            }),
+            other @ (Value::Array(_) | Value::Object(_)) => {
+                Err(DecodeError::invalid_type(kind_of(&other), &visitor))
+            }
         };
-        outcome.map_err(|error| error.at(path))
+        outcome.map_err(|error| error.at(self.path))
     }
 }
 
@@ -107,24 +118,56 @@ fn visit_number<'de, V: Visitor<'de>>(
     }
 }
 
+/// What is read as a scalar is no list and has no fields.
+macro_rules! forward_to_scalar {
+    ($($method:ident)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+            self.visit_scalar(visitor)
+        }
+    )*};
+}
+
+/// Each method reads the kinds of value that its visitors accept, and no other: there are hundreds of visitors, and what a
+/// method could do with a value is compiled for each of them.
 impl<'de> Deserializer<'de> for ValueDecoder<'_> {
     type Error = DecodeError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        self.visit(visitor, None)
+        match self.value {
+            Value::Array(_) => self.deserialize_seq(visitor),
+            Value::Object(_) => self.deserialize_map(visitor),
+            _ => self.visit_scalar(visitor),
+        }
     }
 
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        let path = self.path;
+        let elements = self.into_elements(&visitor)?;
+        visitor.visit_seq(elements).map_err(|error| error.at(path))
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        let path = self.path;
+        let fields = self.into_fields(None, &visitor)?;
+        visitor.visit_map(fields).map_err(|error| error.at(path))
+    }
+
+    // A derived type would also read a list of its fields, without their names.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
-        fields: &'static [&'static str],
+        known: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        // A derived type would also read a list of its fields, without their names.
-        if self.value.is_array() {
-            return Err(DecodeError::invalid_type(Unexpected::Seq, &visitor).at(self.path));
-        }
-        self.visit(visitor, Some(fields))
+        let path = self.path;
+        let fields = self.into_fields(Some(known), &visitor)?;
+        visitor.visit_map(fields).map_err(|error| error.at(path))
+    }
+
+    forward_to_scalar! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128 deserialize_u8
+        deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32 deserialize_f64 deserialize_char
+        deserialize_str deserialize_string deserialize_identifier
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
@@ -170,10 +213,7 @@ impl<'de> Deserializer<'de> for ValueDecoder<'_> {
         visitor.visit_unit()
     }
 
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map identifier
-    }
+    forward_to_deserialize_any! { bytes byte_buf unit unit_struct tuple tuple_struct }
 }
 
 fn kind_of(value: &Value) -> Unexpected<'_> {
@@ -230,6 +270,19 @@ struct Fields<'a> {
     faults: &'a Faults,
 }
 
+impl Fields<'_> {
+    /// Goes to the next field, and tells its name.
+    fn advance(&mut self) -> Option<&str> {
+        let Self { fields, known, .. } = self;
+        // A field of `null` is left out, if it is known: a mistyped one is told all the same.
+        let is_left_out = |(name, value): &(String, Value)| {
+            value.is_null() && known.is_some_and(|known| known.contains(&name.as_str()))
+        };
+        self.next = fields.find(|field| !is_left_out(field));
+        self.next.as_ref().map(|(name, _)| name.as_str())
+    }
+}
+
 impl<'de> MapAccess<'de> for Fields<'_> {
     type Error = DecodeError;
 
@@ -237,17 +290,10 @@ impl<'de> MapAccess<'de> for Fields<'_> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, DecodeError> {
-        let Self { fields, known, .. } = self;
-        // A field of `null` is left out, if it is known: a mistyped one is told all the same.
-        let is_left_out = |(name, value): &(String, Value)| {
-            value.is_null() && known.is_some_and(|known| known.contains(&name.as_str()))
-        };
-        let Some((name, value)) = fields.find(|field| !is_left_out(field)) else {
-            return Ok(None);
-        };
-        let key: StringDeserializer<DecodeError> = name.clone().into_deserializer();
-        self.next = Some((name, value));
-        seed.deserialize(key).map(Some)
+        match self.advance() {
+            Some(name) => seed.deserialize(StrDeserializer::new(name)).map(Some),
+            None => Ok(None),
+        }
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(
