@@ -21,9 +21,9 @@ pub(crate) fn run(args: &CrdsArgs) -> ExitCode {
 
 /// The definitions of Egret's kinds, and those of kgateway's too if they are wanted.
 fn documents(with_kgateway: bool) -> Result<String, Box<dyn Error>> {
-    let mut all = definitions(CrdOwner::Egret)?;
+    let mut all = definitions(CrdOwner::Egret);
     if with_kgateway {
-        all.extend(definitions(CrdOwner::Kgateway)?);
+        all.extend(definitions(CrdOwner::Kgateway));
     }
     let mut text = String::new();
     for definition in &all {

@@ -75,7 +75,9 @@ fn no_sentence_that_a_newcomer_reads_is_long() {
         assert!(read > 500, "{page} is read: {read} words");
         let of_page = sentences.into_iter();
         let of_page = of_page.filter(|sentence| words(sentence) > MOST_WORDS);
-        long.extend(of_page.map(|sentence| format!("{page}: {} words: {sentence}", words(&sentence))));
+        long.extend(
+            of_page.map(|sentence| format!("{page}: {} words: {sentence}", words(&sentence))),
+        );
     }
     assert!(long.is_empty(), "{long:#?}");
 }

@@ -105,6 +105,11 @@ fn no_import_of_the_proxy_runs_up() {
 }
 
 #[test]
+fn no_import_of_the_resources_runs_up() {
+    check("crates/api/src", 20);
+}
+
+#[test]
 fn no_import_of_the_configuration_runs_up() {
     check("crates/config/src", 100);
 }

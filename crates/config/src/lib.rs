@@ -33,12 +33,9 @@
 //! ```
 
 pub mod access_log;
-pub mod api;
 pub mod certificate;
-pub mod compatibility;
 pub mod compile;
 mod cost;
-pub mod crd;
 pub mod expression;
 pub mod in_force;
 pub mod load;
@@ -54,4 +51,5 @@ pub mod route;
 mod rule;
 mod settings;
 pub mod snapshot;
-mod suggest;
+
+pub use egret_api::{self as api, compatibility, crd};

@@ -6,16 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
+use egret_api::decode::DecodeFault;
+use egret_api::object::ApiType;
+use egret_api::suggest::did_you_mean;
 use serde_json::Value;
 
 use crate::report::ReportProblem;
 use crate::resources::{
     Kind, LocatedObject, Namespace, ObjectMap, ObjectRef, Resources, SourceLocation,
 };
-use crate::suggest::did_you_mean;
 
-mod decode;
 mod document;
 mod kinds;
 mod memory;
@@ -28,7 +28,6 @@ mod tree;
 pub use memory::ConfigLoader;
 pub use object::{ReadObject, UnreadObject, object};
 
-pub(crate) use decode::{DecodeFault, decode};
 use document::DocumentPlace;
 use kinds::UnknownKind;
 use memory::KnownObject;
@@ -270,12 +269,12 @@ impl ParsedObject {
         }
     }
 
-    fn into<T: DeserializeOwned>(self, objects: &mut ObjectMap<T>) -> Vec<DecodeFault> {
+    fn into<T: ApiType>(self, objects: &mut ObjectMap<T>) -> Vec<DecodeFault> {
         self.read(objects, |value, _| value)
     }
 
     /// Decodes the object, and keeps what `keep` makes of it. The second argument of `keep` takes further faults.
-    fn read<W: DeserializeOwned, T>(
+    fn read<W: ApiType, T>(
         self,
         objects: &mut ObjectMap<T>,
         keep: impl FnOnce(W, &mut Vec<DecodeFault>) -> T,
@@ -285,7 +284,7 @@ impl ParsedObject {
             value,
             source,
         } = self;
-        let (value, mut faults) = decode(value);
+        let (value, mut faults) = W::decode(value);
         let value = value.map(|value| Arc::new(keep(value, &mut faults)));
         if let Some(value) = value {
             objects.insert(object, LocatedObject { value, source });

@@ -7,23 +7,20 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use kube::core::ObjectMeta;
-use serde::{Serialize, Serializer};
-
-use crate::api::egret::{EgressPolicy, ResolverPolicy};
-use crate::api::gateway::{
+use egret_api::egret::{EgressPolicy, ResolverPolicy};
+use egret_api::gateway::{
     BackendTlsPolicy, Gateway, GatewayClass, GrpcRoute, HttpRoute, ListenerSet, ReferenceGrant,
     TlsRoute, XBackendTrafficPolicy,
 };
-use crate::api::kgateway::{
+use egret_api::kgateway::{
     Backend, BackendConfigPolicy, DirectResponse, GatewayExtension, GatewayParameters,
     HttpListenerPolicy, ListenerPolicy, TrafficPolicy,
 };
-
-use crate::api::target::{TargetRef, TargetSelector};
+use egret_api::target::{TargetRef, TargetSelector};
+use kube::core::ObjectMeta;
+use serde::{Serialize, Serializer};
 
 mod changes;
-mod kind;
 mod listener_set;
 mod local_file;
 mod manifest;
@@ -33,8 +30,10 @@ mod service;
 mod source;
 
 pub use changes::{ChangeKind, ObjectChange};
+pub use egret_api::kind::{
+    CORE_GROUP, EGRET_GROUP, GATEWAY_GROUP, GATEWAY_TRIAL_GROUP, KGATEWAY_GROUP, Kind,
+};
 pub use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
-pub use kind::{CORE_GROUP, EGRET_GROUP, GATEWAY_GROUP, GATEWAY_TRIAL_GROUP, KGATEWAY_GROUP, Kind};
 pub use listener_set::ListenerSets;
 pub use local_file::LocalFile;
 pub use selector::LabelSelector;

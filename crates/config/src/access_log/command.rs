@@ -6,8 +6,8 @@ use super::header::{HeaderChoice, RequestField, ResponseField};
 use super::own::OwnField;
 use super::scan::{FormatFault, RawCommand};
 use super::time::{TimeFormat, TimeSource};
-use crate::suggest::did_you_mean;
 
+use egret_api::suggest::did_you_mean;
 use http::HeaderName;
 
 /// A command operator.

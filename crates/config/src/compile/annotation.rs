@@ -4,12 +4,12 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use egret_api::suggest::nearest;
 use http::StatusCode;
 use kube::core::ObjectMeta;
 
 use super::log::FieldFault;
 use crate::resources::{Kind, LocatedObject, ObjectMap, ObjectRef};
-use crate::suggest::nearest;
 
 /// A heavier policy takes precedence over a lighter one of the same target.
 const POLICY_WEIGHT: &str = "kgateway.dev/policy-weight";

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::log::{FieldFault, ReportLog, join, misconfiguration};
-use crate::api::kgateway::{
+use egret_api::kgateway::{
     BackendSpec, BackendType, DynamicForwardProxy, StaticBackend, StaticHost,
 };
+
+use super::log::{FieldFault, ReportLog, join, misconfiguration};
 use crate::name::{Host, HostPattern, NameError, Port};
 use crate::report::{ObjectStatus, PlainStatus, StatusCondition};
 use crate::resources::{ObjectRef, Resources};

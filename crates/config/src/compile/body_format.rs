@@ -1,11 +1,11 @@
 //! Formats with command operators: those of bodies, and what none of them can tell.
 
+use egret_api::kgateway::BodyFormatSpec;
 use http::HeaderValue;
 
 use super::log::FieldFault;
 use super::value::SpecFields;
 use crate::access_log::{FormatFault, LogFormat};
-use crate::api::kgateway::BodyFormatSpec;
 use crate::snapshot::BodyFormat;
 
 /// The type of a body as text.

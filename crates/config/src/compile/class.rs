@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use egret_api::gateway::{Gateway, GatewayClass, GatewayClassSpec};
+
 use super::log::ReportLog;
 use super::parameters;
-use crate::api::gateway::{Gateway, GatewayClass, GatewayClassSpec};
 use crate::report::{ObjectStatus, PlainStatus, StatusCondition};
 use crate::resources::Resources;
 

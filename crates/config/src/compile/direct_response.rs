@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use egret_api::kgateway::DirectResponseSpec;
 use http::StatusCode;
 
 use super::ancestor::AncestorConditions;
 use super::body_format;
 use super::log::{FieldFault, ReportLog, join, misconfiguration};
 use super::value::SpecFields;
-use crate::api::kgateway::DirectResponseSpec;
 use crate::report::StatusCondition;
 use crate::resources::{ObjectRef, Resources};
 use crate::snapshot::{FixedResponse, Misconfiguration, ReplyFormat};

@@ -10,7 +10,6 @@ use super::log::{FieldFault, ReportLog};
 use super::namespace::NamespaceSelection;
 use super::parameters;
 use super::policy::{CompiledPolicies, ListenerScope};
-use crate::api::gateway::{Address, DefaultScope, Gateway, GatewaySpec};
 use crate::name::Port;
 use crate::report::ObjectStatus;
 use crate::resources::{LocatedObject, ObjectRef, Resources, oldest_first};
@@ -26,6 +25,7 @@ mod status;
 mod tls;
 
 use backend::BackendTls;
+use egret_api::gateway::{Address, DefaultScope, Gateway, GatewaySpec};
 use frontend::FrontendTls;
 use listener::ListenerOwner;
 use listener_set::ListenerSetDraft;

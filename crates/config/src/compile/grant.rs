@@ -1,6 +1,7 @@
 //! ReferenceGrants: which references across namespaces are allowed.
 
-use crate::api::gateway::{ReferenceGrantFrom, ReferenceGrantSpec, ReferenceGrantTo};
+use egret_api::gateway::{ReferenceGrantFrom, ReferenceGrantSpec, ReferenceGrantTo};
+
 use crate::resources::{ObjectRef, Resources};
 
 /// Whether `from` may refer to `to`: always within a namespace, and across namespaces if a grant in the namespace of

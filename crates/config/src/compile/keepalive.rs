@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use egret_api::kgateway::TcpKeepaliveSpec;
+
 use super::log::FieldFault;
 use super::value::SpecFields;
-use crate::api::kgateway::TcpKeepaliveSpec;
 use crate::snapshot::TcpKeepalive;
 
 /// The limits that Linux sets for keepalive probes, and that Envoy passes on: whole seconds below 2^15, and fewer than

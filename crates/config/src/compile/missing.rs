@@ -1,7 +1,8 @@
 //! Says that an object does not exist, and which was probably meant.
 
+use egret_api::suggest::{edits, nearest};
+
 use crate::resources::{Kind, ObjectRef, Resources};
-use crate::suggest::{edits, nearest};
 
 /// `Backend apps/dpf not found; did you mean Backend apps/dfp?`
 pub(super) fn message(resources: &Resources, object: &ObjectRef) -> String {

@@ -1,11 +1,12 @@
 //! The namespaces whose routes may attach to a listener (`allowedRoutes`), and whose ListenerSets may attach to a Gateway
 //! (`allowedListeners`).
 
-use super::log::FieldFault;
-use crate::api::gateway::{
+use egret_api::gateway::{
     FromListenerSetNamespaces, FromNamespaces, ListenerSetNamespaces, ListenerSetSelector,
     NamespaceSelector, RouteNamespaces, SelectorExpression,
 };
+
+use super::log::FieldFault;
 use crate::resources::{
     EXPRESSION_NEEDS, Kind, LabelExpression, LabelSelector, ObjectRef, Resources,
 };

@@ -1,14 +1,14 @@
 //! Warnings about fields that are set and have no effect. Which fields these are, and why, is said beside each field in
-//! [`crate::api::kgateway`].
+//! [`egret_api::kgateway`].
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use serde::Serialize;
+use egret_api::crd;
+use egret_api::object::ApiType;
 use serde_json::Value;
 
 use super::log::{FieldFault, ReportLog};
-use crate::crd;
 use crate::resources::{Kind, LocatedObject, ObjectRef, Resources};
 
 /// The keyword of a schema that has the reason.
@@ -31,7 +31,7 @@ pub(super) fn report(resources: &Resources, log: &mut ReportLog) {
 }
 
 /// Warns about the objects of one kind.
-fn warn<T, S: Serialize>(
+fn warn<T, S: ApiType>(
     objects: &BTreeMap<ObjectRef, LocatedObject<T>>,
     spec: impl Fn(&T) -> &S,
     log: &mut ReportLog,
@@ -42,7 +42,7 @@ fn warn<T, S: Serialize>(
 }
 
 /// Warns about one object. GatewayParameters are reported where it is known whose they are.
-pub(super) fn warn_of<T, S: Serialize>(
+pub(super) fn warn_of<T, S: ApiType>(
     reference: &ObjectRef,
     object: &LocatedObject<T>,
     spec: impl Fn(&T) -> &S,
@@ -52,7 +52,7 @@ pub(super) fn warn_of<T, S: Serialize>(
         return;
     };
     // What was read can be written again.
-    let Ok(value) = serde_json::to_value(spec(&object.value)) else {
+    let Some(value) = spec(&object.value).encode() else {
         return;
     };
     let mut faults = Vec::new();
@@ -66,7 +66,7 @@ pub(super) fn warn_of<T, S: Serialize>(
 fn schema(kind: Kind) -> Option<&'static Value> {
     static SCHEMAS: OnceLock<BTreeMap<Kind, Value>> = OnceLock::new();
     let schemas = SCHEMAS.get_or_init(|| {
-        let noted = Kind::all().filter_map(|kind| Some((kind, crd::noted_spec(kind)?)));
+        let noted = crd::noted_specs().into_iter();
         noted.filter(|(_, schema)| has_reason(schema)).collect()
     });
     schemas.get(&kind)

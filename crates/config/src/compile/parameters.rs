@@ -5,13 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use egret_api::gateway::{Gateway, GatewayClass};
+use egret_api::kgateway::{GatewayParametersSpec, ImageParameters};
+use egret_api::object::ApiType;
 
 use super::log::{FieldFault, ReportLog, join};
 use super::review::FaultCause;
 use super::{missing, no_effect};
-use crate::api::gateway::{Gateway, GatewayClass};
-use crate::api::kgateway::{GatewayParametersSpec, ImageParameters};
 use crate::report::{ObjectStatus, PlainStatus, StatusCondition};
 use crate::resources::{Kind, ObjectRef, Resources};
 
@@ -155,15 +155,15 @@ fn merge(base: &GatewayParametersSpec, over: &GatewayParametersSpec) -> GatewayP
         base.tag = None;
         base.digest = None;
     }
-    let merged = match (serde_json::to_value(&base), serde_json::to_value(over)) {
-        (Ok(mut merged), Ok(over)) => {
+    let merged = match (base.encode(), over.encode()) {
+        (Some(mut merged), Some(over)) => {
             merge_json(&mut merged, over);
-            merged
+            GatewayParametersSpec::decode(merged).0
         }
-        (Err(_), _) | (_, Err(_)) => Value::Null,
+        (None, _) | (_, None) => None,
     };
     // Both are read from JSON, and a merge of two valid values is one too.
-    serde_json::from_value(merged).unwrap_or_else(|_| over.clone())
+    merged.unwrap_or_else(|| over.clone())
 }
 
 fn image(spec: &mut GatewayParametersSpec) -> Option<&mut ImageParameters> {

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use egret_api::gateway::RuleRetry;
+
 use super::log::FieldFault;
 use super::value::{MAX_NUMBER, ONE_MILLISECOND, SpecFields};
-use crate::api::gateway::RuleRetry;
 use crate::policy::retry::{RetryOn, RetryPolicy};
 
 /// The default number of retries.

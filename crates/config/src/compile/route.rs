@@ -12,14 +12,12 @@ use super::log::{FieldFault, ReportLog, join};
 use super::missing;
 use super::policy::PolicyScope;
 use super::target::{LabelIndex, PolicyTarget, TargetLookup, TargetPresence};
-use crate::api::gateway::ParentRef;
 use crate::name::HostPattern;
 use crate::report::{ObjectStatus, ParentReference, ParentStatus, RouteStatus};
 use crate::resources::{
     GATEWAY_GROUP, GATEWAY_TRIAL_GROUP, Kind, ObjectRef, ObjectSeniority, Resources,
 };
 use crate::route::{HostSpecificity, RouteEntry};
-use crate::suggest::{did_you_mean, edits};
 
 mod backend_ref;
 mod filter;
@@ -32,6 +30,8 @@ mod session;
 mod spec;
 mod status;
 
+use egret_api::gateway::ParentRef;
+use egret_api::suggest::{did_you_mean, edits};
 use rule::RuleDraft;
 use spec::RouteSpec;
 use status::RouteFaults;

@@ -1,9 +1,10 @@
 //! Targets of policies: resolves references, and looks up whether Egret serves the target.
 
+use egret_api::target::{TargetRef, TargetSelector};
+
 use super::class::{GatewayClasses, GatewayPlacement};
 use super::log::FieldFault;
 pub(super) use super::review::PolicyTarget;
-use crate::api::target::{TargetRef, TargetSelector};
 use crate::report::ParentReference;
 use crate::resources::{CORE_GROUP, GATEWAY_GROUP, KGATEWAY_GROUP, Kind, ObjectRef, Resources};
 

@@ -4,10 +4,11 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use egret_api::duration;
+use egret_api::quantity::Quantity;
+
 use super::log::FieldFault;
 use super::review::ReferentFault;
-use crate::api::duration;
-use crate::api::quantity::Quantity;
 
 /// The highest value of a 32-bit integer in a Kubernetes API.
 pub(super) const MAX_NUMBER: u32 = i32::MAX.unsigned_abs();

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use egret_api::suggest::nearest;
 use http::{HeaderName, HeaderValue, Version};
 
 use super::request::{RequestForm, RequestHead, RequestView};
 use crate::certificate::{AlternativeName, CertificateFacts};
 use crate::name::{Authority, Host};
 use crate::path::normalize_path;
-use crate::suggest::nearest;
 
 /// An attribute of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,10 +2,11 @@
 //!
 //! An object of a mistyped kind may be the policy that denies something. To skip it might allow everything.
 
+use egret_api::suggest::{edits, nearest};
+
 use crate::resources::{
     CORE_GROUP, EGRET_GROUP, GATEWAY_GROUP, GATEWAY_TRIAL_GROUP, KGATEWAY_GROUP, Kind,
 };
-use crate::suggest::{edits, nearest};
 
 /// The groups in which every kind that Egret does not recognise is a mistake. All their kinds are in the table.
 const OWN_GROUPS: [&str; 4] = [

@@ -5,12 +5,11 @@
 
 use std::sync::Arc;
 
+use egret_api::decode::DecodeFault;
+use egret_api::object::ApiType;
 use kube::core::ObjectMeta;
-use serde::Deserialize as _;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::decode::DecodeFault;
 use super::{ParsedObject, allow_no_hostnames, strict};
 use crate::report::ReportProblem;
 use crate::resources::{
@@ -116,12 +115,14 @@ pub fn object(
 /// What can be read of a policy in any case. A policy that cannot be read may be the one that denies something, and its
 /// targets must not be open without it.
 fn outline(policy: &Value) -> UnreadPolicy {
-    fn each<T: DeserializeOwned>(list: &Value) -> Vec<T> {
+    fn each<T: ApiType>(list: &Value) -> Vec<T> {
         let items = list.as_array().into_iter().flatten();
-        items.filter_map(|item| T::deserialize(item).ok()).collect()
+        items.filter_map(|item| T::decode(item.clone()).0).collect()
     }
     UnreadPolicy {
-        metadata: ObjectMeta::deserialize(&policy["metadata"]).unwrap_or_default(),
+        metadata: ObjectMeta::decode(policy["metadata"].clone())
+            .0
+            .unwrap_or_default(),
         target_refs: each(&policy["spec"]["targetRefs"]),
         target_selectors: each(&policy["spec"]["targetSelectors"]),
         faults: Vec::new(),

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use egret_api::decode::DecodeFault;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
 
-use super::decode::DecodeFault;
 use crate::name::Port;
 use crate::resources::{
     EndpointSlice, EndpointState, Service, ServicePort, SliceAddressType, SliceEndpoint, SlicePort,

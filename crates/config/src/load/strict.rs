@@ -1,10 +1,10 @@
 //! What is refused although its type could hold it, because it might mean less than its author thought.
 
+use egret_api::decode::DecodeFault;
+use egret_api::suggest::{did_you_mean, nearest};
 use serde_json::Value;
 
-use super::decode::DecodeFault;
 use crate::resources::Kind;
-use crate::suggest::{did_you_mean, nearest};
 
 /// Kinds of others that kgateway's policies can target.
 const FOREIGN_TARGETS: [(&str, &str); 1] = [("networking.istio.io", "Hostname")];

@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
-pub use crate::api::kgateway::AclAction;
+pub use egret_api::kgateway::AclAction;
 
 /// The clients that are allowed and denied. The rule with the longest prefix that contains a client's address decides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -30,7 +30,7 @@ pub use expiry::{AddressException, Expiry};
 pub use limit::{EgressLimit, LimitKey, LimitedClient};
 pub use sni::{EgressSni, HelloName, SniRequirement};
 
-pub use crate::api::egret::{EgressAction, EgressMode};
+pub use egret_api::egret::{EgressAction, EgressMode};
 
 /// The policies that apply to one backend of one rule, widest first: Gateway, listener, route, rule, Backend.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

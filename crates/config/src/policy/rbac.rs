@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-pub use crate::api::kgateway::RbacAction;
 use crate::expression::{Expression, RequestView};
+pub use egret_api::kgateway::RbacAction;
 
 /// `rbac` of a TrafficPolicy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

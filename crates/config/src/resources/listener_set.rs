@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use egret_api::gateway::{ListenerSet, ParentGatewayRef};
+
 use super::{
     GATEWAY_GROUP, Kind, LocatedObject, ObjectRef, Resources, SourceLocation, oldest_first,
 };
-use crate::api::gateway::{ListenerSet, ParentGatewayRef};
 
 /// ListenerSets with their identities.
 pub type ListenerSets<'a> = Vec<(&'a ObjectRef, &'a LocatedObject<ListenerSet>)>;

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use egret_api::kgateway::TlsFiles;
+
 use super::{Kind, LocatedObject, ObjectRef, Resources, SourceLocation};
-use crate::api::kgateway::TlsFiles;
 
 /// The content of a file, or why it cannot be read. It may be a private key, and is never shown.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Objects as a person would write them: YAML without what an API server adds.
 
-use serde::Serialize;
+use egret_api::object::ApiType;
 use serde_json::{Map, Value};
 
 use super::{Kind, ObjectMap, ObjectRef, Resources};
@@ -62,13 +62,13 @@ impl Resources {
     }
 }
 
-fn manifest<T: Serialize>(all: &ObjectMap<T>, object: &ObjectRef) -> Option<String> {
+fn manifest<T: ApiType>(all: &ObjectMap<T>, object: &ObjectRef) -> Option<String> {
     yaml_of(&*all.get(object)?.value)
 }
 
 /// An object as YAML, without its status and without credentials.
-pub(super) fn yaml_of<T: Serialize>(object: &T) -> Option<String> {
-    let mut value = serde_json::to_value(object).ok()?;
+pub(super) fn yaml_of<T: ApiType>(object: &T) -> Option<String> {
+    let mut value = object.encode()?;
     let fields = value.as_object_mut()?;
     fields.remove("status");
     if let Some(Value::Object(metadata)) = fields.get_mut("metadata") {

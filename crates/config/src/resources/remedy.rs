@@ -1,8 +1,9 @@
 //! What to write so that a policy lets through what it has denied.
 
+use egret_api::egret::{EgressAction, EgressRuleSpec, PortText};
+
 use super::manifest::yaml_of;
 use super::{ObjectRef, Resources};
-use crate::api::egret::{EgressAction, EgressRuleSpec, PortText};
 use crate::name::{Host, Port};
 
 /// The longest name of a rule.

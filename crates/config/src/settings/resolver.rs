@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::name::DnsName;
 use crate::resources::ObjectRef;
 
-pub use crate::api::egret::LookupFamily;
+pub use egret_api::egret::LookupFamily;
 
 /// The identity of a resolver, and so of its cache.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -1,7 +1,8 @@
 //! `spec.tls.backend` of a Gateway: the certificate that it shows to backends (GEP-3155).
 
+use egret_api::gateway::{GatewayTls, GatewayTlsBackend};
+
 use super::tls::{SecretRef, identity};
-use crate::api::gateway::{GatewayTls, GatewayTlsBackend};
 use crate::compile::log::FieldFault;
 use crate::compile::review::ReferentFault;
 use crate::resources::{ObjectRef, Resources};

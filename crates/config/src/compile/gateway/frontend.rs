@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::api::gateway::{
+use egret_api::gateway::{
     FrontendDefault, FrontendPort, FrontendPortTls, FrontendPortValidation,
     FrontendPortValidationMode, FrontendValidation, FrontendValidationMode, GatewayTls,
     GatewayTlsFrontend,
 };
+
 use crate::compile::authorities::{AuthorityRef, CaCertificates};
 use crate::compile::backend::port_of;
 use crate::compile::log::FieldFault;

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::conflict::ListenerConflict;
-use super::tls::{GatewayContext, ListenerTlsDraft, TlsListener};
-use crate::api::gateway::{
+use egret_api::gateway::{
     AllowedRoutes, GatewayListener, ListenerTls, RouteKind as KindSpec, TlsMode,
 };
+
+use super::conflict::ListenerConflict;
+use super::tls::{GatewayContext, ListenerTlsDraft, TlsListener};
 use crate::compile::backend::port_of;
 use crate::compile::log::FieldFault;
 use crate::compile::namespace::NamespaceSelection;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use egret_api::gateway::{AllowedListeners, ListenerSet};
+
 use super::GatewayDraft;
 use super::listener::{ListenerDraft, ListenerOwner};
 use super::status::SetStatusDraft;
-use crate::api::gateway::{AllowedListeners, ListenerSet};
 use crate::compile::log::{FieldFault, ReportLog, join};
 use crate::compile::namespace::NamespaceSelection;
 use crate::compile::{annotation, missing};

@@ -1,7 +1,8 @@
 //! Compiles `tls` of an HTTPS listener to [`ServerTls`].
 
+use egret_api::gateway::{BackendCertificateRef, CertificateRef, ListenerTls};
+
 use super::frontend::{FrontendClients, FrontendTls};
-use crate::api::gateway::{BackendCertificateRef, CertificateRef, ListenerTls};
 use crate::compile::log::FieldFault;
 use crate::compile::policy::{CompiledPolicies, ListenerScope};
 use crate::compile::review::ReferentFault;

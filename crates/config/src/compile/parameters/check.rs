@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::overlay::{autoscaler_faults, budget_faults, share_fault};
-use crate::api::kgateway::{
+use egret_api::kgateway::{
     ContainerParameters, DeploymentParameters, GatewayParametersSpec, ImageParameters,
     KubeParameters, PodParameters, ServiceParameters,
 };
+use egret_api::suggest::did_you_mean;
+
+use super::overlay::{autoscaler_faults, budget_faults, share_fault};
 use crate::compile::log::FieldFault;
 use crate::name::Port;
-use crate::suggest::did_you_mean;
 
 /// The arguments of `egret proxy` that `extraArgs` may have. The others are the controller's affair.
 pub const PROXY_ARGUMENTS: [&str; 7] = [

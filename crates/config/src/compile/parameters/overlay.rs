@@ -1,14 +1,13 @@
 //! Parts of objects that are laid over what a controller makes.
 
+use egret_api::kgateway::ResourceOverlay;
+use egret_api::object::ApiType;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscalerSpec;
 use k8s_openapi::api::policy::v1::PodDisruptionBudgetSpec;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::api::kgateway::ResourceOverlay;
 use crate::compile::log::FieldFault;
-use crate::load::decode;
 
 /// Lays a value over another: fields of objects one by one, anything else as a whole. A field of `null` is left as it is.
 pub fn merge_json(base: &mut Value, over: Value) {
@@ -95,7 +94,7 @@ fn given(overlay: &ResourceOverlay, name: &str) -> bool {
     spec.is_some_and(|spec| spec.get(name).is_some_and(|value| !value.is_null()))
 }
 
-fn read<T: DeserializeOwned>(
+fn read<T: ApiType>(
     mut base: Value,
     overlay: &ResourceOverlay,
     field: &str,
@@ -106,7 +105,7 @@ fn read<T: DeserializeOwned>(
         return (None, vec![fault]);
     }
     merge_json(&mut base, over);
-    let (spec, faults) = decode(base);
+    let (spec, faults) = T::decode(base);
     let located = faults.into_iter().map(|fault| {
         let path = match fault.field.as_str() {
             "" => format!("{field}.spec"),

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use egret_api::kgateway::{
+    AclDenyResponse, AclHeader, AclRule as AclRuleSpec, TrafficAcl, TrafficPolicySpec,
+};
 use http::{HeaderName, HeaderValue, StatusCode};
 use ipnet::IpNet;
 
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{
-    AclDenyResponse, AclHeader, AclRule as AclRuleSpec, TrafficAcl, TrafficPolicySpec,
-};
 use crate::compile::header::{MessageKind, header_value};
 use crate::compile::value::SpecFields;
 use crate::name::parse_net;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use egret_api::kgateway::{
+    ApiKeySource, KeysSecret, SecretSelector, TrafficApiKeyAuth, TrafficPolicySpec,
+};
 use http::HeaderName;
 
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{
-    ApiKeySource, KeysSecret, SecretSelector, TrafficApiKeyAuth, TrafficPolicySpec,
-};
 use crate::compile::header::{HeaderNameError, header_name};
 use crate::compile::review::{FaultCause, ReferentFault};
 use crate::compile::secret::entry;

@@ -5,8 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{CompiledPolicies, PolicyDraft};
-use crate::api::gateway::{BackendTlsPolicySpec, BackendTlsPolicyTargetRef};
-use crate::api::target::TargetRef;
 use crate::compile::ancestor::AncestorConditions;
 use crate::compile::log::{FieldFault, ReportLog, join};
 use crate::compile::missing;
@@ -18,6 +16,8 @@ use crate::snapshot::{AlpnProtocol, BackendSettings, UpstreamTls};
 
 mod validation;
 
+use egret_api::gateway::BackendTlsPolicySpec;
+use egret_api::target::TargetRef;
 use validation::ServerValidation;
 
 const TARGETS: TargetKinds = TargetKinds::only(&[Kind::Backend, Kind::Service]);
@@ -217,22 +217,5 @@ pub(super) fn report(
             }
         }
         log.object(policy, &object.source, status.into_status());
-    }
-}
-
-impl From<&BackendTlsPolicyTargetRef> for TargetRef {
-    fn from(target: &BackendTlsPolicyTargetRef) -> Self {
-        let BackendTlsPolicyTargetRef {
-            group,
-            kind,
-            name,
-            section_name,
-        } = target.clone();
-        Self {
-            group,
-            kind,
-            name,
-            section_name,
-        }
     }
 }

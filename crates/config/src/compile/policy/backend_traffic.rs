@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
-use crate::api::gateway::{
-    BackendTrafficTargetRef, MinRetryRate, RetryConstraint, RetryConstraintBudget,
-    XBackendTrafficPolicySpec,
+use egret_api::gateway::{
+    MinRetryRate, RetryConstraint, RetryConstraintBudget, XBackendTrafficPolicySpec,
 };
-use crate::api::target::TargetRef;
+use egret_api::target::TargetRef;
+
+use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
 use crate::compile::log::{FieldFault, ReportLog};
 use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup};
 use crate::compile::value::SpecFields;
@@ -117,18 +117,6 @@ impl CompiledPolicies {
         let of_object = self.backend.iter_mut();
         for (_, settings) in of_object.filter(|(target, _)| target.object == *object) {
             Arc::make_mut(settings).circuit_breakers.retry_budget = Some(budget);
-        }
-    }
-}
-
-impl From<&BackendTrafficTargetRef> for TargetRef {
-    fn from(target: &BackendTrafficTargetRef) -> Self {
-        let BackendTrafficTargetRef { group, kind, name } = target.clone();
-        Self {
-            group,
-            kind,
-            name,
-            section_name: None,
         }
     }
 }

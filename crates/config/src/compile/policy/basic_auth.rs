@@ -1,7 +1,6 @@
 //! Compiles `basicAuth` of a TrafficPolicy to [`BasicAuth`]. Messages name the place of a fault, and never a secret.
 
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{TrafficBasicAuth, TrafficPolicySpec, UsersSecret};
 use crate::compile::review::ReferentFault;
 use crate::compile::secret::entry;
 use crate::compile::value::SpecFields;
@@ -10,6 +9,7 @@ use crate::policy::digest::PasswordDigest;
 
 mod htpasswd;
 
+use egret_api::kgateway::{TrafficBasicAuth, TrafficPolicySpec, UsersSecret};
 use htpasswd::HtpasswdUsers;
 
 /// The default entry of a Secret.

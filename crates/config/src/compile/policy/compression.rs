@@ -1,9 +1,10 @@
 //! Compiles `compression` of a TrafficPolicy to [`Compression`].
 
-use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{
+use egret_api::kgateway::{
     CompressionLibraries, CompressionLibrary, TrafficCompression, TrafficPolicySpec,
 };
+
+use super::reader::{FieldReading, PolicyReader, ReadPolicy};
 use crate::compile::value::SpecFields;
 use crate::policy::compression::{Compression, ContentCoding};
 

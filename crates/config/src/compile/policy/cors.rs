@@ -1,7 +1,8 @@
 //! Compiles `cors` of a TrafficPolicy to [`CorsPolicy`].
 
+use egret_api::kgateway::{TrafficCors, TrafficPolicySpec};
+
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{TrafficCors, TrafficPolicySpec};
 use crate::compile::cors::{CorsSpec, compile};
 use crate::compile::value::SpecFields;
 use crate::policy::cors::CorsPolicy;

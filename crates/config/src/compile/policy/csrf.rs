@@ -1,7 +1,8 @@
 //! Compiles `csrf` of a TrafficPolicy to [`CsrfPolicy`].
 
+use egret_api::kgateway::{OriginMatch, TrafficCsrf, TrafficPolicySpec};
+
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{OriginMatch, TrafficCsrf, TrafficPolicySpec};
 use crate::compile::value::SpecFields;
 use crate::pattern::RegexPattern;
 use crate::policy::csrf::{CsrfPolicy, OriginMatcher, OriginText};

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use egret_api::target::{TargetRef, TargetSelector};
 use kube::core::ObjectMeta;
 
 use super::CompiledPolicies;
-use crate::api::target::{TargetRef, TargetSelector};
 use crate::compile::ancestor::AncestorConditions;
 use crate::compile::annotation;
 use crate::compile::log::{FieldFault, ReportLog, join};

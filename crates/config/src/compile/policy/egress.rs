@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use egret_api::egret::{
+    EgressAction, EgressAddresses, EgressClientSpec, EgressMode, EgressPolicySpec, EgressRuleSpec,
+    EgressTunnels, PortText,
+};
 use http::Method;
 use ipnet::IpNet;
 
 use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
-use crate::api::egret::{
-    EgressAction, EgressAddresses, EgressClientSpec, EgressMode, EgressPolicySpec, EgressRuleSpec,
-    EgressTunnels, PortText,
-};
 use crate::compile::log::{FieldFault, ReportLog};
 use crate::compile::target::{TargetKinds, TargetLookup};
 use crate::name::{HostMatcher, NameError, Port, parse_net};

@@ -1,8 +1,9 @@
 //! Compiles `extAuth` of a TrafficPolicy to [`ExtAuth`], of the GatewayExtension that it refers to.
 
+use egret_api::kgateway::{TrafficExtAuth, TrafficPolicySpec};
+
 use super::extension::read_body;
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{TrafficExtAuth, TrafficPolicySpec};
 use crate::compile::value::SpecFields;
 use crate::policy::ext_auth::ExtAuth;
 

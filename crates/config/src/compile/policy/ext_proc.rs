@@ -1,8 +1,9 @@
 //! Compiles `extProc` of a TrafficPolicy to [`ExtProc`], of the GatewayExtension that it refers to.
 
+use egret_api::kgateway::{TrafficExtProc, TrafficPolicySpec};
+
 use super::extension::read_mode;
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{TrafficExtProc, TrafficPolicySpec};
 use crate::compile::value::SpecFields;
 use crate::policy::ext_proc::ExtProc;
 

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use super::CompiledPolicies;
 use super::reader::PolicyReader;
 use super::service::{ServiceReader, Upstreams};
-use crate::api::kgateway::{ExtensionRef, ExtensionType, GatewayExtensionSpec};
 use crate::compile::grant;
 use crate::compile::log::{FieldFault, ReportLog, join};
 use crate::compile::missing;
@@ -24,6 +23,7 @@ mod ext_proc;
 mod jwt;
 mod rate_limit;
 
+use egret_api::kgateway::{ExtensionRef, ExtensionType, GatewayExtensionSpec};
 pub(super) use ext_auth::read_body;
 pub(super) use ext_proc::read_mode;
 

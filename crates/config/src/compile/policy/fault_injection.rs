@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use egret_api::kgateway::{
+    FaultAbort, FaultDelay, FaultRateLimit, TrafficFaultInjection, TrafficPolicySpec,
+};
 use http::StatusCode;
 
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{
-    FaultAbort, FaultDelay, FaultRateLimit, TrafficFaultInjection, TrafficPolicySpec,
-};
 use crate::compile::value::{MAX_NUMBER, ONE_MILLISECOND, SpecFields};
 use crate::policy::fault::{Fault, FaultInjection, FaultStatus};
 

@@ -1,10 +1,11 @@
 //! Compiles `rateLimit.global` of a TrafficPolicy to [`GlobalRateLimits`], with the service of the GatewayExtension that it
 //! refers to.
 
-use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{
+use egret_api::kgateway::{
     GlobalRateLimitSpec, RateLimitEntrySpec, RateLimitEntryType, TrafficPolicySpec,
 };
+
+use super::reader::{FieldReading, PolicyReader, ReadPolicy};
 use crate::compile::header::{HeaderNameError, header_name};
 use crate::compile::value::SpecFields;
 use crate::policy::global_limit::{

@@ -1,13 +1,13 @@
 //! Compiles `headerModifiers` of a TrafficPolicy to [`HeaderModifiers`]. Messages name the place of a fault, and never
 //! the content of a Secret.
 
+use egret_api::kgateway::{
+    HeaderModifier, HeaderSecret, HeaderSource, TrafficHeaderModifiers, TrafficPolicySpec,
+};
 use http::{HeaderName, HeaderValue};
 
 use super::edit_lists::EditLists;
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{
-    HeaderModifier, HeaderSecret, HeaderSource, TrafficHeaderModifiers, TrafficPolicySpec,
-};
 use crate::compile::header::{MessageKind, header_value};
 use crate::compile::review::ReferentFault;
 use crate::compile::secret::entry;

@@ -1,7 +1,8 @@
 //! Compiles `httpUpgrade` of a TrafficPolicy to [`AllowedUpgrades`].
 
+use egret_api::kgateway::{ConnectUpgrade, HttpUpgrade, TrafficPolicySpec};
+
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{ConnectUpgrade, HttpUpgrade, TrafficPolicySpec};
 use crate::compile::upgrade::{CONNECT, protocol};
 use crate::compile::value::SpecFields;
 use crate::policy::http_upgrade::AllowedUpgrades;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use egret_api::kgateway::{TrafficInternalRedirect, TrafficPolicySpec};
 use http::header::{AUTHORIZATION, COOKIE};
 
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{TrafficInternalRedirect, TrafficPolicySpec};
 use crate::compile::header::MessageKind;
 use crate::compile::value::{MAX_NUMBER, SpecFields};
 use crate::policy::internal_redirect::InternalRedirect;

@@ -1,7 +1,8 @@
 //! Compiles `jwtAuth` of a TrafficPolicy to [`JwtAuth`], of the GatewayExtension that it refers to.
 
+use egret_api::kgateway::{TrafficJwtAuth, TrafficPolicySpec};
+
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{TrafficJwtAuth, TrafficPolicySpec};
 use crate::compile::value::SpecFields;
 use crate::policy::jwt_auth::JwtAuth;
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{
+use egret_api::kgateway::{
     PathRegexRewrite, TrafficBuffer, TrafficPolicySpec, TrafficTimeouts, TrafficUrlRewrite,
 };
+
+use super::reader::{FieldReading, PolicyReader, ReadPolicy};
 use crate::compile::value::SpecFields;
 use crate::pattern::{RegexRewrite, RewriteFault};
 use crate::policy::buffer::RequestBuffer;

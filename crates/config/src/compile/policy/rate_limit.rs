@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use egret_api::kgateway::{LocalRateLimitSpec, TokenBucketSpec, TrafficPolicySpec};
+
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{LocalRateLimitSpec, TokenBucketSpec, TrafficPolicySpec};
 use crate::compile::value::{MAX_NUMBER, SpecFields};
 use crate::policy::limit::{LimitId, LocalRateLimit, LocalRateLimits, TokenBucket};
 

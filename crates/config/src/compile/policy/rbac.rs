@@ -1,7 +1,8 @@
 //! Compiles `rbac` of a TrafficPolicy to [`Rbac`].
 
+use egret_api::kgateway::{RbacPolicy, TrafficPolicySpec, TrafficRbac};
+
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{RbacPolicy, TrafficPolicySpec, TrafficRbac};
 use crate::compile::value::SpecFields;
 use crate::expression::{AbsentHeaders, Expression, RequestForm};
 use crate::policy::rbac::{Rbac, RbacAction};

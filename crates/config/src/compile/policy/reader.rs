@@ -1,7 +1,8 @@
 //! Reads one field of a TrafficPolicy. Each field has a file with its implementation of [`ReadPolicy`].
 
+use egret_api::kgateway::TrafficPolicySpec;
+
 use super::extension::Extensions;
-use crate::api::kgateway::TrafficPolicySpec;
 use crate::compile::grant;
 use crate::compile::review::ReferentFault;
 use crate::compile::value::SpecFields;

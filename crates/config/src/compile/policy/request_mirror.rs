@@ -1,7 +1,8 @@
 //! Compiles `requestMirror` of a TrafficPolicy to [`MirrorHost`].
 
+use egret_api::kgateway::{TrafficPolicySpec, TrafficRequestMirror};
+
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{TrafficPolicySpec, TrafficRequestMirror};
 use crate::compile::value::SpecFields;
 use crate::name::Authority;
 use crate::policy::request_mirror::MirrorHost;

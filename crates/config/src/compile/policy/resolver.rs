@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{CompiledPolicies, PolicyDraft, TargetOutcome};
-use crate::api::egret::ResolverPolicySpec;
 use crate::compile::log::{FieldFault, ReportLog};
 use crate::compile::target::{TargetKinds, TargetLookup};
 use crate::compile::value::SpecFields;
@@ -14,6 +13,7 @@ use crate::snapshot::{ResolverId, ResolverSettings};
 mod names;
 mod servers;
 
+use egret_api::egret::ResolverPolicySpec;
 use names::{fixed_names, known_names, search_domains};
 use servers::name_servers;
 

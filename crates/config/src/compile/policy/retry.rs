@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use egret_api::kgateway::{RateLimitedBackOffSpec, TrafficPolicySpec, TrafficRetry};
 use http::HeaderName;
 
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{RateLimitedBackOffSpec, TrafficPolicySpec, TrafficRetry};
 use crate::compile::retry::{BACKOFF, number_of, statuses};
 use crate::compile::value::{MAX_NUMBER, ONE_MILLISECOND, SpecFields};
 use crate::policy::retry::{ResetFormat, ResetHeader, ResetHeaders, RetryOn, RetryPolicy};

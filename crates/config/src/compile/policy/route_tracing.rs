@@ -1,8 +1,9 @@
 //! Compiles `tracing` of a TrafficPolicy to [`RouteTracing`].
 
+use egret_api::kgateway::{TrafficPolicySpec, TrafficTracing};
+
 use super::listener::{ALL_SAMPLED, span_attribute};
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{TrafficPolicySpec, TrafficTracing};
 use crate::compile::value::SpecFields;
 use crate::policy::route_tracing::RouteTracing;
 

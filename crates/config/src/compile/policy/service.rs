@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::CompiledPolicies;
-use crate::api::kgateway::ServiceRef;
 use crate::compile::backend::{BackendMap, ServableBackend, StaticHosts, port_of};
 use crate::compile::log::FieldFault;
 use crate::compile::review::{FaultCause, ReferentFault};
@@ -24,6 +23,7 @@ mod collector;
 mod grpc;
 
 pub(super) use backoff::read_pauses;
+use egret_api::kgateway::ServiceRef;
 pub(super) use grpc::read_retry;
 
 /// What references to services lead to.

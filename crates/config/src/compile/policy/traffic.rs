@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use egret_api::kgateway::TrafficPolicySpec;
+
 use super::filter::{NamedPolicy, named_policies};
 use super::rbac;
 use super::reader::{FieldReading, PolicyReader, ReadPolicy};
 use super::{CompiledPolicies, PolicyDraft, TargetOutcome, transformation};
-use crate::api::kgateway::TrafficPolicySpec;
 use crate::compile::annotation::heaviest_first;
 use crate::compile::log::{FieldFault, ReportLog, join, misconfiguration};
 use crate::compile::target::{PolicyTarget, TargetKinds, TargetLookup};

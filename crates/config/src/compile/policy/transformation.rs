@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::reader::{FieldReading, PolicyReader, ReadPolicy};
-use crate::api::kgateway::{
+use egret_api::kgateway::{
     BodyParsing, BodyTemplateSpec, HeaderTemplateSpec, MessageTransformation, TrafficPolicySpec,
     TrafficTransformation,
 };
+
+use super::reader::{FieldReading, PolicyReader, ReadPolicy};
 use crate::compile::header::{MessageKind, header_name};
 use crate::compile::value::SpecFields;
 use crate::policy::traffic::TrafficSettings;

@@ -1,11 +1,11 @@
 //! Filters of a rule.
 
+use egret_api::gateway::{RedirectPath, RedirectPathType, RedirectScheme, RequestRedirect};
 use http::StatusCode;
 
 use super::header::header_edit;
 use super::spec::{ExtensionSpec, FilterMember, FilterSpec, PathSpec, RewriteSpec};
 use super::status::RuleFaults;
-use crate::api::gateway::{RedirectPath, RedirectPathType, RedirectScheme, RequestRedirect};
 use crate::compile::backend::port_of;
 use crate::compile::cors;
 use crate::compile::log::FieldFault;

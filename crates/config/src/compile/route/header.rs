@@ -1,13 +1,13 @@
 //! Header modifiers: eight generated types of the Gateway API in one form.
 
-use http::{HeaderName, HeaderValue};
-
-use super::status::RuleFaults;
-use crate::api::gateway::{
+use egret_api::gateway::{
     BackendRequestHeaderModifier, BackendResponseHeaderModifier, GrpcBackendRequestHeaderModifier,
     GrpcBackendResponseHeaderModifier, GrpcRequestHeaderModifier, GrpcResponseHeaderModifier,
     RequestHeaderModifier, ResponseHeaderModifier,
 };
+use http::{HeaderName, HeaderValue};
+
+use super::status::RuleFaults;
 use crate::compile::header::{
     HeaderNameError, HeaderPairs, MessageKind, header_name, header_value,
 };

@@ -1,11 +1,11 @@
 //! Matches of HTTPRoute rules, with helpers for matches of GRPCRoute rules.
 
-use http::{HeaderName, Method};
-
-use crate::api::gateway::{
+use egret_api::gateway::{
     HeaderMatch as HeaderSpec, HeaderMatchType, HttpRouteMatch, MethodMatch, PathMatch as PathSpec,
     PathMatchType, QueryParamMatch as QuerySpec, QueryParamMatchType,
 };
+use http::{HeaderName, Method};
+
 use crate::compile::log::FieldFault;
 use crate::route::{
     HeaderMatch, MatchConditions, PathMatch, QueryMatch, RegexPattern, TextMatch, literal_path,

@@ -1,14 +1,15 @@
 //! `RequestMirror` filters of a rule: resolves their backends, and reads which share of the requests they take.
 
-use super::backend_ref::{self, UnresolvedRefs};
-use super::spec::{BackendRefSpec, FilterMember, FilterSpec};
-use super::status::RuleFaults;
-use crate::api::gateway::{
+use egret_api::gateway::{
     BackendMirrorBackendRef, BackendMirrorFraction, BackendRequestMirror,
     GrpcBackendMirrorBackendRef, GrpcBackendMirrorFraction, GrpcBackendRequestMirror,
     GrpcMirrorBackendRef, GrpcMirrorFraction, GrpcRequestMirror, MirrorBackendRef, MirrorFraction,
     RequestMirror,
 };
+
+use super::backend_ref::{self, UnresolvedRefs};
+use super::spec::{BackendRefSpec, FilterMember, FilterSpec};
+use super::status::RuleFaults;
 use crate::compile::context::RouteContext;
 use crate::compile::log::FieldFault;
 use crate::name::Port;

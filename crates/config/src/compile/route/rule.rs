@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use egret_api::duration;
+use egret_api::gateway::RuleTimeouts;
 use http::StatusCode;
 
-use crate::api::duration;
-use crate::api::gateway::RuleTimeouts;
 use crate::compile::context::RouteContext;
 use crate::compile::log::{FieldFault, join, misconfiguration};
 use crate::compile::{missing, retry};

@@ -1,11 +1,11 @@
 //! The specs of all kinds of route in one form, which routes are compiled from.
 
+use egret_api::gateway::{ParentRef, RequestRedirect, RuleRetry, RuleTimeouts};
 use kube::core::ObjectMeta;
 
 use super::header::HeaderModifierSpec;
 use super::mirror::MirrorSpec;
 use super::session::SessionSpec;
-use crate::api::gateway::{ParentRef, RequestRedirect, RuleRetry, RuleTimeouts};
 use crate::compile::cors::CorsSpec;
 use crate::compile::log::FieldFault;
 use crate::resources::{ObjectRef, ObjectSeniority, Resources, SourceLocation};

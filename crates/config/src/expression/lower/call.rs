@@ -1,5 +1,6 @@
 //! Calls of functions: which there are, and what each is called with.
 
+use egret_api::suggest::nearest;
 use regex::RegexBuilder;
 
 use super::{Lowered, Lowering, Value, full_name, wrong_type};
@@ -7,7 +8,6 @@ use crate::expression::FaultAt;
 use crate::expression::attribute::{is_namespace, named};
 use crate::expression::evaluate::{Condition, Number, SplitText, Text, TextTest};
 use crate::expression::syntax::{Call, Node, NodeKind};
-use crate::suggest::nearest;
 
 /// The most bytes that a regular expression may take when it is compiled.
 const MAX_REGEX: usize = 1 << 20;

@@ -6,7 +6,7 @@ use super::{EgressMode, EgressPolicySet};
 use crate::name::{DnsName, Host};
 use crate::resources::ObjectRef;
 
-pub use crate::api::egret::EgressSni;
+pub use egret_api::egret::EgressSni;
 
 /// What the ClientHello inside a tunnel says about the server (RFC 6066 3).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderName;
-
-use crate::api::kgateway::{
+use egret_api::kgateway::{
     HashCookieSpec, HashPolicySpec, LeastRequest, LoadBalancerSpec, Maglev, RandomBalancer,
     RingHash, RoundRobin, SlowStartSpec,
 };
+use http::HeaderName;
+
 use crate::compile::log::FieldFault;
 use crate::compile::value::{MAX_NUMBER, SpecFields};
 use crate::snapshot::{HashCookie, HashKey, HashPolicy, LoadBalancing, SlowStart};

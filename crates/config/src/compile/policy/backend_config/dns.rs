@@ -1,6 +1,7 @@
 //! Compiles `dns` of a BackendConfigPolicy.
 
-use crate::api::kgateway::BackendDnsSpec;
+use egret_api::kgateway::BackendDnsSpec;
+
 use crate::compile::log::FieldFault;
 use crate::compile::value::{ONE_MILLISECOND, SpecFields};
 use crate::snapshot::{BackendDns, LookupFamily};

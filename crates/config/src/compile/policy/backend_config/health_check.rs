@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use egret_api::kgateway::{
+    GrpcHealthCheckSpec, HealthCheckSpec, HttpHealthCheckSpec, TcpHealthCheckSpec,
+};
 use http::Method;
 use http::uri::PathAndQuery;
 
 use super::super::PolicyDraft;
-use crate::api::kgateway::{
-    GrpcHealthCheckSpec, HealthCheckSpec, HttpHealthCheckSpec, TcpHealthCheckSpec,
-};
 use crate::compile::log::{FieldFault, ReportLog};
 use crate::compile::target::TargetLookup;
 use crate::compile::value::{MAX_NUMBER, ONE_MILLISECOND, SpecFields};

@@ -1,7 +1,8 @@
 //! Compiles `http2ProtocolOptions` of a BackendConfigPolicy to [`Http2Settings`].
 
-use crate::api::kgateway::{ConnectionKeepalive, Http2ProtocolOptions};
-use crate::api::quantity::Quantity;
+use egret_api::kgateway::{ConnectionKeepalive, Http2ProtocolOptions};
+use egret_api::quantity::Quantity;
+
 use crate::compile::log::FieldFault;
 use crate::compile::value::{HTTP2_WINDOWS, MAX_NUMBER, ONE_MILLISECOND, SpecFields};
 use crate::snapshot::{Http2Keepalive, Http2Settings};

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use egret_api::kgateway::{
+    BackendConfigPolicySpec, CircuitBreakersSpec, CommonHttpProtocolOptions, OutlierDetectionSpec,
+    RetryBudgetSpec, UpstreamProxyProtocol,
+};
+
 use super::super::layer::{LayerMerge, PolicyLayer, policy_layer};
 use super::balancer::{self, LoadBalancerLayer};
 use super::tls_files::TlsSources;
 use super::{dns, health_check, http2, tls};
-use crate::api::kgateway::{
-    BackendConfigPolicySpec, CircuitBreakersSpec, CommonHttpProtocolOptions, OutlierDetectionSpec,
-    RetryBudgetSpec, UpstreamProxyProtocol,
-};
 use crate::compile::keepalive::keepalive;
 use crate::compile::log::FieldFault;
 use crate::compile::value::{MAX_NUMBER, ONE_MILLISECOND, SpecFields};

@@ -1,7 +1,8 @@
 //! Compiles `tls` of a BackendConfigPolicy to [`UpstreamTls`].
 
+use egret_api::kgateway::{BackendConfigTls, TlsParameters};
+
 use super::tls_files::TlsSources;
-use crate::api::kgateway::{BackendConfigTls, TlsParameters};
 use crate::compile::log::FieldFault;
 use crate::compile::secret::SecretContent;
 use crate::compile::value::SpecFields;

@@ -1,6 +1,7 @@
 //! Where the certificates of `tls` of a BackendConfigPolicy are: in a Secret, or in files.
 
-use crate::api::kgateway::{BackendConfigTls, SecretName, TlsFiles};
+use egret_api::kgateway::{BackendConfigTls, SecretName, TlsFiles};
+
 use crate::compile::FileAccess;
 use crate::compile::log::FieldFault;
 use crate::compile::review::{FaultCause, ReferentFault};

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use egret_api::kgateway::{BackendConfigPolicySpec, HeaderSource, ServiceRef, TunnelSpec};
 use http::{HeaderName, HeaderValue};
 
 use super::super::header_modifiers::{MAX_HEADERS, pair};
@@ -12,7 +13,6 @@ use super::super::{CompiledPolicies, PolicyDraft};
 use super::TARGETS;
 use super::parts::BackendConfigLayer;
 use super::tls_files::TlsSources;
-use crate::api::kgateway::{BackendConfigPolicySpec, HeaderSource, ServiceRef, TunnelSpec};
 use crate::compile::FileAccess;
 use crate::compile::annotation::heaviest_first;
 use crate::compile::backend::{ServableBackend, StaticHosts, port_of};

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::api::gateway::{
+use egret_api::gateway::{
     BackendTlsValidation, CaCertificateRef, SubjectAltName, SubjectAltNameType,
 };
+
 use crate::compile::authorities::{AuthorityRef, CaCertificates};
 use crate::compile::log::{FieldFault, join};
 use crate::compile::tls_options::TlsOptions;

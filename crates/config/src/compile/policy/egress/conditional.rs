@@ -4,8 +4,9 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use egret_api::egret::{AllowedAddress, DescribedAddress};
+
 use super::super::PolicyDraft;
-use crate::api::egret::{AllowedAddress, DescribedAddress};
 use crate::compile::log::FieldFault;
 use crate::compile::target::PolicyTarget;
 use crate::expression::{AbsentHeaders, Expression, RequestForm};

@@ -1,6 +1,7 @@
 //! Compiles `limits` of an EgressPolicy to [`EgressLimit`].
 
-use crate::api::egret::{EgressLimitPer, EgressLimitSpec};
+use egret_api::egret::{EgressLimitPer, EgressLimitSpec};
+
 use crate::compile::log::FieldFault;
 use crate::compile::policy::rate_limit::token_bucket_of;
 use crate::compile::value::{MAX_NUMBER, SpecFields};

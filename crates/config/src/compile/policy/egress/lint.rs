@@ -1,8 +1,8 @@
 //! Warnings about EgressPolicies that are valid and probably do not mean what was meant.
 
+use egret_api::egret::{EgressAction, EgressPolicySpec};
 use ipnet::IpNet;
 
-use crate::api::egret::{EgressAction, EgressPolicySpec};
 use crate::compile::log::FieldFault;
 use crate::name::HostMatcher;
 use crate::path::prefix_matches;

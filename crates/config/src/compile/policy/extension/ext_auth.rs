@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use egret_api::kgateway::{
+    AuthRequestBody, AuthorizationRequest, AuthorizationResponse, ExtAuthExtension,
+    HttpAuthServiceSpec,
+};
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::super::service::read_retry;
 use super::ServiceReader;
-use crate::api::kgateway::{
-    AuthRequestBody, AuthorizationRequest, AuthorizationResponse, ExtAuthExtension,
-    HttpAuthServiceSpec,
-};
 use crate::compile::header::{HeaderNameError, header_name, header_value};
 use crate::compile::value::{MAX_NUMBER, ONE_MILLISECOND, SpecFields};
 use crate::policy::ext_auth::{AuthBody, AuthProtocol, ExtAuth, HttpAuth};

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::ServiceReader;
-use crate::api::kgateway::{
+use egret_api::kgateway::{
     BodySendMode, ExtProcExtension, ForwardedMetadata, HeaderSendMode, ProcessingMetadata,
     ProcessingModeSpec,
 };
+
+use super::ServiceReader;
 use crate::compile::value::{ONE_MILLISECOND, SpecFields};
 use crate::expression::ToldExpression;
 use crate::policy::ext_proc::{BodyMode, ExtProc, MessageMode, ModeOverrides, ProcessingMode};

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use egret_api::kgateway::{
+    ClaimToHeader, JwksRetryPolicy, JwksSpec, JwtExtension, JwtProviderSpec, JwtTokenSource,
+    JwtValidationMode, LocalJwks, RemoteJwksSpec,
+};
 use http::{HeaderName, Uri};
 
 use super::super::service::read_pauses;
 use super::ServiceReader;
-use crate::api::kgateway::{
-    ClaimToHeader, JwksRetryPolicy, JwksSpec, JwtExtension, JwtProviderSpec, JwtTokenSource,
-    JwtValidationMode, LocalJwks, RemoteJwksSpec,
-};
 use crate::compile::header::{HeaderNameError, MessageKind, header_name};
 use crate::compile::review::ReferentFault;
 use crate::compile::value::{MAX_NUMBER, ONE_MILLISECOND, SpecFields};

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use egret_api::kgateway::{RateLimitExtension, XRateLimitHeaders};
+
 use super::ServiceReader;
-use crate::api::kgateway::{RateLimitExtension, XRateLimitHeaders};
 use crate::compile::value::{ONE_MILLISECOND, SpecFields};
 use crate::policy::global_limit::RateLimitService;
 

@@ -7,13 +7,13 @@ use crate::access_log::{
     AccessLog, CollectedLog, FormatFault, LogCollector, LogFilter, LogFormat, LogPath, LogSink,
     LogSinks,
 };
-use crate::api::kgateway::{AccessLogSpec, FileSinkSpec};
 use crate::compile::body_format::never_known;
 use crate::compile::log::FieldFault;
 
 mod collector;
 mod filter;
 
+use egret_api::kgateway::{AccessLogSpec, FileSinkSpec};
 pub(super) use filter::read as read_filter;
 
 const ONE_SINK: &str =

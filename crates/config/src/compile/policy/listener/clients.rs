@@ -1,6 +1,7 @@
 //! Compiles `clientCertificateValidation` to [`ClientValidation`].
 
-use crate::api::kgateway::{AuthorityReference, ClientCertificateValidation};
+use egret_api::kgateway::{AuthorityReference, ClientCertificateValidation};
+
 use crate::compile::authorities::{AuthorityRef, CaCertificates};
 use crate::compile::log::FieldFault;
 use crate::compile::value::SpecFields;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use egret_api::kgateway::{EarlyHeaderModifier, ForwardClientCertSpec, ListenerHealthCheck};
 use http::HeaderValue;
 
 use super::super::layer::{PolicyLayer, policy_layer};
 use super::forwarding::{self, CertificateMode, ForwardedFields};
-use crate::api::kgateway::{EarlyHeaderModifier, ForwardClientCertSpec, ListenerHealthCheck};
 use crate::compile::value::SpecFields;
 use crate::name::Host;
 use crate::policy::headers::HeaderEdit;

@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
+use egret_api::kgateway::{
+    ClientCertDetailsSpec, EarlyHeader, EarlyHeaderModifier, ForwardClientCertSpec,
+};
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 
-use crate::api::kgateway::{
-    ClientCertDetailsSpec, EarlyHeader, EarlyHeaderModifier, ForwardClientCertSpec,
-};
 use crate::compile::header::{MessageKind, header_value};
 use crate::compile::policy::edit_lists::EditLists;
 use crate::compile::value::{MAX_NUMBER, SpecFields};

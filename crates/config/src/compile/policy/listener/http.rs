@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use egret_api::kgateway::{
+    AccessLogSpec, HttpListenerPolicySpec, HttpSettings, ListenerHttp2, LocalRepliesSpec,
+    TracingSpec, UpgradeConfig,
+};
+
 use super::super::reader::PolicyReader;
 use super::super::service::ServiceReader;
 use super::edge::{EdgeFields, EdgeLayer};
 use super::forwarding::ForwardedFields;
 use super::settings::{Http2Layer, ListenerLayer};
 use super::{access_log, local_replies, tracing, upgrade};
-use crate::api::kgateway::{
-    AccessLogSpec, HttpListenerPolicySpec, HttpSettings, ListenerHttp2, LocalRepliesSpec,
-    TracingSpec, UpgradeConfig,
-};
 use crate::compile::log::FieldFault;
 use crate::compile::value::{HTTP2_WINDOWS, MAX_NUMBER, SpecFields};
 use crate::policy::traffic::PolicySetting;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use egret_api::kgateway::{LocalRepliesSpec, LocalReplyHeadersSpec, LocalReplyMapperSpec};
 use http::StatusCode;
 
 use super::super::edit_lists::EditLists;
 use super::super::header_modifiers::{MAX_HEADERS, pair};
 use super::super::reader::PolicyReader;
 use super::access_log;
-use crate::api::kgateway::{LocalRepliesSpec, LocalReplyHeadersSpec, LocalReplyMapperSpec};
 use crate::compile::body_format::{self, never_known};
 use crate::compile::header::MessageKind;
 use crate::compile::log::FieldFault;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use egret_api::kgateway::{AuthorityReference, ListenerSettings, ProxyProtocolSettings};
+
 use super::super::layer::{PolicyLayer, policy_layer};
 use super::clients;
 use super::edge::EdgeLayer;
 use super::tracing_layer::TracingLayer;
 use crate::access_log::AccessLog;
-use crate::api::kgateway::{AuthorityReference, ListenerSettings, ProxyProtocolSettings};
 use crate::compile::authorities::CaCertificates;
 use crate::compile::keepalive::keepalive;
 use crate::compile::log::FieldFault;

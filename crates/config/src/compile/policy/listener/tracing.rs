@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use egret_api::kgateway::{
+    LiteralAttribute, MetadataAttribute, NamedAttribute, OpenTelemetryTracingSpec,
+    ResourceDetectorSpec, TracingAttributeSpec, TracingSpec,
+};
 use http::HeaderName;
 
 use super::super::service::ServiceReader;
 use super::tracing_layer::TracingLayer;
-use crate::api::kgateway::{
-    LiteralAttribute, MetadataAttribute, NamedAttribute, OpenTelemetryTracingSpec,
-    ResourceDetectorSpec, TracingAttributeSpec, TracingSpec,
-};
 use crate::compile::log::FieldFault;
 use crate::compile::value::SpecFields;
 use crate::snapshot::{AttributeSource, SpanAttribute, Tracing};

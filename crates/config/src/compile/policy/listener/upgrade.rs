@@ -1,6 +1,7 @@
 //! Compiles `upgradeConfig` to [`AllowedUpgrades`].
 
-use crate::api::kgateway::UpgradeConfig;
+use egret_api::kgateway::UpgradeConfig;
+
 use crate::compile::log::FieldFault;
 use crate::compile::upgrade::{CONNECT, protocol};
 use crate::snapshot::AllowedUpgrades;

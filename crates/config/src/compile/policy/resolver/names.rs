@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::api::egret::ResolverHost;
+use egret_api::egret::ResolverHost;
+
 use crate::compile::log::FieldFault;
 use crate::name::{DnsName, HostPattern};
 

@@ -3,10 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use egret_api::egret::{ResolverProtocol, ResolverServer};
 use http::uri::PathAndQuery;
 
 use super::names::one_name;
-use crate::api::egret::{ResolverProtocol, ResolverServer};
 use crate::compile::log::FieldFault;
 use crate::compile::value::SpecFields;
 use crate::name::DnsName;

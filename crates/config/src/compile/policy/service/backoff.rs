@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::api::kgateway::ServiceBackoff;
+use egret_api::kgateway::ServiceBackoff;
+
 use crate::compile::value::{ONE_MILLISECOND, SpecFields};
 
 /// The first and the longest pause. `usual` is the first one by default; the longest is ten times the first, as in Envoy.

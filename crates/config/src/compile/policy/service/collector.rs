@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use egret_api::kgateway::{CallMetadata, CollectorCall, CollectorRetry};
 use http::{HeaderName, HeaderValue};
 
 use super::ServiceReader;
 use super::backoff::read_pauses;
-use crate::api::kgateway::{CallMetadata, CollectorCall, CollectorRetry};
 use crate::compile::log::{FieldFault, misconfiguration};
 use crate::compile::review::FaultCause;
 use crate::compile::value::{MAX_NUMBER, ONE_MILLISECOND, SpecFields};

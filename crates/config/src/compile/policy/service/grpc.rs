@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use egret_api::kgateway::{GrpcServiceSpec, ServiceRetry};
+
 use super::ServiceReader;
 use super::backoff::read_pauses;
-use crate::api::kgateway::{GrpcServiceSpec, ServiceRetry};
 use crate::compile::value::{MAX_NUMBER, ONE_MILLISECOND, SpecFields};
 use crate::policy::service::{CalledService, ServiceId};
 use crate::snapshot::BackendDestination;

@@ -1,5 +1,11 @@
 //! GRPCRoutes. A gRPC call is a POST to `/service/method`; matches are compiled to conditions on that request.
 
+use egret_api::gateway::{
+    GrpcBackendFilter, GrpcBackendFilterType, GrpcBackendRef, GrpcCookieLifetimeType,
+    GrpcExtensionRef, GrpcHeaderMatch, GrpcHeaderMatchType, GrpcMethodMatch, GrpcMethodMatchType,
+    GrpcParentRef, GrpcRoute, GrpcRouteMatch, GrpcRouteRule, GrpcRouteSpec, GrpcRuleFilter,
+    GrpcRuleFilterType, GrpcSessionPersistence, GrpcSessionType, GrpcUseDefaultGateways, ParentRef,
+};
 use http::Method;
 
 use super::super::matches::{header, text};
@@ -7,12 +13,6 @@ use super::super::session::{CookieLifetime, SessionSpec};
 use super::{
     BackendRefSpec, ExtensionSpec, FilterMember, FilterSpec, RouteSpec, RuleMatches, RuleSpec,
     rules, single_member,
-};
-use crate::api::gateway::{
-    GrpcBackendFilter, GrpcBackendFilterType, GrpcBackendRef, GrpcCookieLifetimeType,
-    GrpcExtensionRef, GrpcHeaderMatch, GrpcHeaderMatchType, GrpcMethodMatch, GrpcMethodMatchType,
-    GrpcParentRef, GrpcRoute, GrpcRouteMatch, GrpcRouteRule, GrpcRouteSpec, GrpcRuleFilter,
-    GrpcRuleFilterType, GrpcSessionPersistence, GrpcSessionType, GrpcUseDefaultGateways, ParentRef,
 };
 use crate::compile::log::FieldFault;
 use crate::resources::{LocatedObject, ObjectRef};

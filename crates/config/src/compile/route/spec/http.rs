@@ -1,16 +1,17 @@
 //! HTTPRoutes.
 
+use egret_api::gateway::{
+    BackendFilter, BackendFilterType, BackendRef, BackendRewritePath, BackendRewritePathType,
+    BackendUrlRewrite, CookieLifetimeType, Cors, ExtensionRef, HttpRoute, HttpRouteMatch,
+    HttpRouteRule, HttpRouteSpec, ParentRef, PathMatchType, RewritePath, RewritePathType,
+    RuleFilter, RuleFilterType, SessionPersistence, SessionType, UrlRewrite, UseDefaultGateways,
+};
+
 use super::super::matches;
 use super::super::session::{CookieLifetime, SessionSpec};
 use super::{
     BackendRefSpec, ExtensionSpec, FilterMember, FilterSpec, PathSpec, RewriteSpec, RouteSpec,
     RuleMatches, RuleSpec, rules, single_member,
-};
-use crate::api::gateway::{
-    BackendFilter, BackendFilterType, BackendRef, BackendRewritePath, BackendRewritePathType,
-    BackendUrlRewrite, CookieLifetimeType, Cors, ExtensionRef, HttpRoute, HttpRouteMatch,
-    HttpRouteRule, HttpRouteSpec, ParentRef, PathMatchType, RewritePath, RewritePathType,
-    RuleFilter, RuleFilterType, SessionPersistence, SessionType, UrlRewrite, UseDefaultGateways,
 };
 use crate::compile::cors::CorsSpec;
 use crate::resources::{LocatedObject, ObjectRef};

@@ -1,10 +1,11 @@
 //! TLSRoutes. A rule has no matches and applies to every name of the route; it is looked up as for a CONNECT request.
 
-use super::{BackendRefSpec, RouteSpec, RuleMatches, RuleSpec};
-use crate::api::gateway::{
+use egret_api::gateway::{
     ParentRef, TlsBackendRef, TlsParentRef, TlsRoute, TlsRouteRule, TlsRouteSpec,
     TlsUseDefaultGateways,
 };
+
+use super::{BackendRefSpec, RouteSpec, RuleMatches, RuleSpec};
 use crate::resources::{LocatedObject, ObjectRef};
 use crate::route::{MatchConditions, PathMatch};
 

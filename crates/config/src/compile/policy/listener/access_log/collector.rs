@@ -1,11 +1,11 @@
 //! Compiles the sinks that are services.
 
+use egret_api::kgateway::{AnyValueEntry, AnyValueList, LogServiceSpec, OpenTelemetrySpec};
 use http::HeaderName;
 use serde_json::{Map, Value};
 
 use super::fault_of;
 use crate::access_log::{AnyValue, LogFormat, OpenTelemetryLog, ServiceLog};
-use crate::api::kgateway::{AnyValueEntry, AnyValueList, LogServiceSpec, OpenTelemetrySpec};
 use crate::compile::log::FieldFault;
 use crate::compile::policy::service::ServiceReader;
 

@@ -1,19 +1,19 @@
 //! Compiles `filter` of a sink to [`LogFilter`].
 
+use egret_api::kgateway::{
+    ComparisonFilterSpec, GrpcStatusFilterSpec, HeaderFilterSpec, HeaderMatchSpec, LogFilterSpec,
+    OneFilterSpec, ResponseFlagFilterSpec, RuntimeFilterSpec, SampledSpec,
+};
+use egret_api::suggest::did_you_mean;
 use http::HeaderName;
 
 use crate::access_log::{
     ComparisonOperator, GRPC_STATUSES, GrpcStatusSet, HeaderCondition, HeaderTest, LogFilter,
     LogShare, NumberComparison, ResponseFlag,
 };
-use crate::api::kgateway::{
-    ComparisonFilterSpec, GrpcStatusFilterSpec, HeaderFilterSpec, HeaderMatchSpec, LogFilterSpec,
-    OneFilterSpec, ResponseFlagFilterSpec, RuntimeFilterSpec, SampledSpec,
-};
 use crate::compile::log::FieldFault;
 use crate::expression::Expression;
 use crate::pattern::RegexPattern;
-use crate::suggest::did_you_mean;
 
 const ONE: &str = "exactly one filter is needed";
 
