@@ -10,6 +10,8 @@ from pathlib import Path
 # What builds for other machines, from PyPI.
 BUILD_TOOLS = ["cargo-zigbuild==0.24.1", "ziglang==0.15.2"]
 PT_INTERP = 3
+# What somebody downloads, and what every node of a cluster pulls.
+LARGEST = 25_000_000
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,15 @@ class Binary:
         return ARCHITECTURES[self.target.split("-")[0]]
 
     def check(self, allow_dynamic):
-        """Ends the program unless this is a static program for the target."""
+        """Ends the program unless this is a static program for the target, and no larger than it may be."""
         machine, has_loader = elf_facts(self.path)
         if machine != self.architecture.elf:
             sys.exit(f"release: {self.path} is not a program for {self.target}")
         if has_loader and not allow_dynamic:
             sys.exit(f"release: {self.path} is not static; --allow-dynamic takes it all the same")
+        size = self.path.stat().st_size
+        if size > LARGEST and not allow_dynamic:
+            sys.exit(f"release: {self.path} has {size:,} bytes, and may have {LARGEST:,}")
 
 
 def elf_facts(path):

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use egret_api::gateway::ParentRef;
+use egret_api::suggest::{did_you_mean, edits};
+
 use super::ancestor::RouteGateways;
 use super::annotation::{self, RedirectStatuses};
 use super::class::GatewayClasses;
@@ -30,8 +33,6 @@ mod session;
 mod spec;
 mod status;
 
-use egret_api::gateway::ParentRef;
-use egret_api::suggest::{did_you_mean, edits};
 use rule::RuleDraft;
 use spec::RouteSpec;
 use status::RouteFaults;
