@@ -3,8 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::KubeConfigOptions;
 use kube::{Client, Config};
+
+mod kubeconfig;
+
+pub use kubeconfig::KubeconfigFault;
 
 /// A longer attempt is one to a server that is away.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -22,7 +26,7 @@ pub enum ConnectError {
         /// The file.
         file: String,
         /// What is wrong with it.
-        error: kube::config::KubeconfigError,
+        error: KubeconfigFault,
     },
     /// There is no configuration of a pod.
     #[error(
@@ -72,7 +76,7 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, ConnectError> 
     ClusterAccess::find(kubeconfig).await?.client()
 }
 
-async fn from_file(path: &Path) -> Result<Config, kube::config::KubeconfigError> {
-    let file = Kubeconfig::read_from(path)?;
-    Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await
+async fn from_file(path: &Path) -> Result<Config, KubeconfigFault> {
+    let file = kubeconfig::read(path)?;
+    Ok(Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?)
 }

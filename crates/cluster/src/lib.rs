@@ -41,7 +41,7 @@ pub mod resource;
 mod status;
 mod test_client;
 
-pub use client::{ClusterAccess, ConnectError, connect};
+pub use client::{ClusterAccess, ConnectError, KubeconfigFault, connect};
 pub use connection::ConnectionState;
 pub use lease::{LeaderLease, LeaseApi, LeaseTimes};
 pub use reader::{ClusterObjects, ClusterReader, ReadScope};
